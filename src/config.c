@@ -1,0 +1,286 @@
+/* config.c: see config.h. Keys and defaults are those of llama.cpp (llama-model.cpp, load_hparams; src/models/gemma*.cpp). */
+#include "config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+enum {
+    MAX_LAYER = 256,
+    MAX_EMBD = 65536,
+    MAX_FF = 1 << 20,
+    MAX_HEAD = 1024,
+    MAX_HEAD_DIM = 512,
+    MAX_GROUP = 128,        /* query heads that share one K/V head */
+    MAX_VOCAB = 4 << 20,
+    MAX_CTX = 1 << 24,
+    REQUIRED = -1,          /* as a default: the file must have the key */
+};
+
+/* Asks for "architecture.key". After the first failure all further questions return their default: the caller looks at
+ * err->status once, at the end. */
+typedef struct {
+    const Gguf *g;
+    const char *architecture;
+    GemmaError *err;
+    char key[80];
+} Reader;
+
+static bool failed(const Reader *r) {
+    return r->err->status != GEMMA_OK;
+}
+
+static const char *full_key(Reader *r, const char *key) {
+    snprintf(r->key, sizeof r->key, "%s.%s", r->architecture, key);
+    return r->key;
+}
+
+/* A number, or an array with one number per layer, which must be equal. */
+static int read_int(Reader *r, const char *key, int min, int max, int silent) {
+    if (failed(r)) return silent;
+    const GgufEntry *e = gguf_find(r->g, full_key(r, key));
+    if (!e) {
+        if (silent == REQUIRED) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
+        return silent;
+    }
+    int64_t value = silent;
+    if (e->type != GGUF_ARRAY) {
+        gguf_get_int(r->g, r->key, min, max, &value, r->err);
+        return (int)value;
+    }
+    if (e->elem_type == GGUF_STRING || e->count == 0) {
+        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is a list without numbers; a number was expected", r->key);
+        return silent;
+    }
+    double first = gguf_number_at(e, 0);
+    for (uint64_t i = 1; i < e->count; i++) {
+        if (gguf_number_at(e, i) == first) continue;
+        error_set(r->err, GEMMA_UNSUPPORTED, "metadata entry \"%s\" differs from layer to layer, which this engine does not run",
+                  r->key);
+        return silent;
+    }
+    if (!(first >= min && first <= max && first == floor(first))) {
+        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %.17g; a whole number from %d to %d was expected", r->key,
+                  first, min, max);
+        return silent;
+    }
+    return (int)first;
+}
+
+/* `silent` negative: the file must have the key. */
+static float read_float(Reader *r, const char *key, float min, float max, float silent) {
+    if (failed(r)) return silent;
+    float value = silent;
+    bool found = gguf_get_float(r->g, full_key(r, key), &value, r->err);
+    if (failed(r)) return silent;
+    if (!found && silent < 0) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
+    else if (value < min || value > max)
+        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %g; %g to %g was expected", r->key, (double)value,
+                  (double)min, (double)max);
+    return value;
+}
+
+static void require_multiple(Reader *r, const char *what, int n, int of) {
+    if (!failed(r) && n % of)
+        error_set(r->err, GEMMA_UNSUPPORTED, "this model has %s %d; this engine runs multiples of %d", what, n, of);
+}
+
+static void read_sizes(Reader *r, Config *c) {
+    c->n_layer = read_int(r, "block_count", 1, MAX_LAYER, REQUIRED);
+    c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, REQUIRED);
+    c->n_ff = read_int(r, "feed_forward_length", 1, MAX_FF, REQUIRED);
+    c->n_head = read_int(r, "attention.head_count", 1, MAX_HEAD, REQUIRED);
+    c->n_head_kv = read_int(r, "attention.head_count_kv", 1, MAX_HEAD, c->n_head);
+    c->n_ctx_train = read_int(r, "context_length", 1, MAX_CTX, REQUIRED);
+    if (failed(r)) return;
+    c->head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, c->n_embd / c->n_head);
+    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, c->n_embd / c->n_head);
+    int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, c->head_dim);
+    if (failed(r)) return;
+    if (c->head_dim < 4 || c->head_dim > MAX_HEAD_DIM)
+        error_set(r->err, GEMMA_BAD_FILE, "this model's heads have %d numbers (embedding_length / head_count); 4 to %d were expected",
+                  c->head_dim, MAX_HEAD_DIM);
+    else if (value_length != c->head_dim || n_rot != c->head_dim)
+        error_set(r->err, GEMMA_UNSUPPORTED, "this model's heads have %d numbers in keys, %d in values and rotate %d of them; "
+                  "this engine runs models where the three are equal", c->head_dim, value_length, n_rot);
+    else if (c->n_head % c->n_head_kv || c->n_head / c->n_head_kv > MAX_GROUP)
+        error_set(r->err, GEMMA_BAD_FILE, "this model has %d query heads and %d key/value heads; a multiple of up to %d times was "
+                  "expected", c->n_head, c->n_head_kv, MAX_GROUP);
+    require_multiple(r, "a head size of", c->head_dim, 4);
+    require_multiple(r, "an embedding length of", c->n_embd, 32);
+    require_multiple(r, "a feed-forward length of", c->n_ff, 32);
+    require_multiple(r, "heads of a total size of", c->n_head * c->head_dim, 32);
+}
+
+static void read_vocabulary(Reader *r, Config *c) {
+    if (failed(r)) return;
+    const GgufEntry *tokens = gguf_find(r->g, "tokenizer.ggml.tokens");
+    if (!tokens || tokens->type != GGUF_ARRAY || tokens->elem_type != GGUF_STRING)
+        error_set(r->err, GEMMA_BAD_FILE, "this file has no vocabulary (tokenizer.ggml.tokens, a list of strings)");
+    else if (tokens->count < 2 || tokens->count > MAX_VOCAB)
+        error_set(r->err, GEMMA_BAD_FILE, "the vocabulary (tokenizer.ggml.tokens) has %" PRIu64 " tokens; 2 to %d were expected",
+                  tokens->count, MAX_VOCAB);
+    else c->n_vocab = (int)tokens->count;
+}
+
+/* 1 / factor. Older files say rope.scale_linear. A factor of 0 means none, as in llama.cpp. */
+static float read_rope_scale(Reader *r) {
+    GgufString type = {"linear", 6};
+    char quoted[72];
+    if (failed(r)) return 1;
+    gguf_get_string(r->g, full_key(r, "rope.scaling.type"), &type, r->err);
+    if (failed(r) || gguf_equals(type, "none")) return 1;
+    if (!gguf_equals(type, "linear")) {
+        error_set(r->err, GEMMA_UNSUPPORTED, "this model scales RoPE by \"%s\"; this engine knows \"linear\"",
+                  error_quote(quoted, type.p, type.n));
+        return 1;
+    }
+    float factor = read_float(r, "rope.scale_linear", 0, 1e6f, 0);
+    factor = read_float(r, "rope.scaling.factor", 0, 1e6f, factor);
+    return factor > 0 ? 1 / factor : 1;
+}
+
+/* What tells local (sliding-window) layers from global ones. */
+typedef struct {
+    int window;                     /* 0: all layers are global */
+    int period;                     /* the last of each `period` layers is global; 0: none is */
+    float base, base_local;         /* of RoPE */
+    float scale;                    /* of positions, in global layers only */
+} Attention;
+
+/* attention.sliding_window_pattern is a period, or one bool per layer: true for a local one. */
+static void read_layers(Reader *r, Config *c, const Attention *a) {
+    if (failed(r)) return;
+    const GgufEntry *local = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    bool by_layer = local && local->type == GGUF_ARRAY;
+    if (by_layer && (local->elem_type != GGUF_BOOL || local->count < (uint64_t)c->n_layer)) {
+        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" has %" PRIu64 " values; one bool for each of %d layers was expected",
+                  r->key, local->count, c->n_layer);
+        return;
+    }
+    int period = by_layer ? 0 : read_int(r, "attention.sliding_window_pattern", 0, MAX_LAYER, a->period);
+    c->layers = calloc((size_t)c->n_layer, sizeof *c->layers);
+    if (!c->layers) {
+        error_set(r->err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+        return;
+    }
+    for (int i = 0; i < c->n_layer; i++) {
+        bool is_local = a->window > 0 &&
+                        (by_layer ? gguf_number_at(local, (uint64_t)i) != 0 : period == 0 || i % period < period - 1);
+        c->layers[i] = is_local ? (LayerConfig){a->window, a->base_local, 1} : (LayerConfig){0, a->base, a->scale};
+    }
+}
+
+/* Scores are scaled by 1/sqrt(head_dim), but the 27B models, known by their number of layers, were trained with
+ * 1/sqrt(n_embd / n_head)  (query_pre_attn_scalar in gemma_pytorch's config.py). */
+static float attn_scale(const Config *c, int layers_of_27b) {
+    return 1 / sqrtf((float)(c->n_layer == layers_of_27b ? c->n_embd / c->n_head : c->head_dim));
+}
+
+static void read_gemma(Reader *r, Config *c) {
+    Attention a = {.window = 0};
+    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
+    a.scale = read_rope_scale(r);
+    if (failed(r)) return;
+    c->attn_scale = attn_scale(c, 0);
+    read_layers(r, c, &a);
+}
+
+static void read_gemma2(Reader *r, Config *c) {
+    Attention a = {.period = 2};
+    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, 4096);
+    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
+    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, a.base);
+    a.scale = read_rope_scale(r);
+    c->attn_softcap = read_float(r, "attn_logit_softcapping", 0, 1e6f, 50);
+    c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, 30);
+    c->post_norms = true;
+    if (failed(r)) return;
+    c->attn_scale = attn_scale(c, 46);
+    read_layers(r, c, &a);
+}
+
+static void read_gemma3(Reader *r, Config *c) {
+    Attention a = {.period = 6};
+    /* Silent about the window: all layers are global, and then (llama.cpp, gemma3.cpp) logits are capped at 30. */
+    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, 0);
+    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
+    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, 10000);
+    a.scale = read_rope_scale(r);
+    c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, a.window ? 0 : 30);
+    c->post_norms = c->qk_norms = true;
+    if (failed(r)) return;
+    c->attn_scale = attn_scale(c, 62);
+    read_layers(r, c, &a);
+}
+
+GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
+    static const struct {
+        const char *architecture;
+        void (*read)(Reader *r, Config *c);
+    } known[] = {{"gemma", read_gemma}, {"gemma2", read_gemma2}, {"gemma3", read_gemma3}};
+
+    *c = (Config){0};
+    err->status = GEMMA_OK;
+    GgufString architecture;
+    if (!gguf_get_string(g, "general.architecture", &architecture, err))
+        return err->status != GEMMA_OK ? err->status
+                                       : error_set(err, GEMMA_BAD_FILE, "metadata entry \"general.architecture\" is missing");
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!gguf_equals(architecture, known[i].architecture)) continue;
+        Reader r = {.g = g, .architecture = known[i].architecture, .err = err};
+        strcpy(c->architecture, known[i].architecture);
+        read_sizes(&r, c);
+        read_vocabulary(&r, c);
+        c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, REQUIRED);
+        c->embd_scale = sqrtf((float)c->n_embd);
+        if (!failed(&r)) known[i].read(&r, c);
+        if (failed(&r)) config_free(c);
+        return err->status;
+    }
+    char quoted[72];
+    return error_set(err, GEMMA_UNSUPPORTED, "this file holds a \"%s\" model; this engine runs gemma, gemma2 and gemma3",
+                     error_quote(quoted, architecture.p, architecture.n));
+}
+
+GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
+    static const struct {
+        const char *shape, *architecture;
+        int n_layer, n_embd, n_head, n_head_kv, n_ff, n_vocab, n_ctx_train, window;
+    } known[] = {
+        {"gemma-2b", "gemma", 18, 2048, 8, 1, 16384, 256000, 8192, 0},
+        {"gemma-7b", "gemma", 28, 3072, 16, 16, 24576, 256000, 8192, 0},
+        {"gemma3-270m", "gemma3", 18, 640, 4, 1, 2048, 262144, 32768, 512},
+        {"gemma3-1b", "gemma3", 26, 1152, 4, 1, 6912, 262144, 32768, 512},
+    };
+    *c = (Config){0};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(shape, known[i].shape) != 0) continue;
+        bool gemma3 = known[i].window > 0;
+        *c = (Config){
+            .n_layer = known[i].n_layer, .n_embd = known[i].n_embd, .n_head = known[i].n_head, .n_head_kv = known[i].n_head_kv,
+            .head_dim = 256, .n_ff = known[i].n_ff, .n_vocab = known[i].n_vocab, .n_ctx_train = known[i].n_ctx_train,
+            .rms_eps = 1e-6f, .embd_scale = sqrtf((float)known[i].n_embd), .attn_scale = 1 / sqrtf(256),
+            .post_norms = gemma3, .qk_norms = gemma3,
+            .layers = calloc((size_t)known[i].n_layer, sizeof *c->layers),
+        };
+        strcpy(c->architecture, known[i].architecture);
+        if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+        for (int l = 0; l < c->n_layer; l++)
+            c->layers[l] = gemma3 && l % 6 == 5 ? (LayerConfig){0, 1e6f, 1} : (LayerConfig){known[i].window, 10000, 1};
+        return GEMMA_OK;
+    }
+    char quoted[72];
+    return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: gemma-2b, gemma-7b, gemma3-270m, gemma3-1b",
+                     error_quote(quoted, shape, strlen(shape)));
+}
+
+void config_free(Config *c) {
+    if (!c) return;
+    free(c->layers);
+    *c = (Config){0};
+}

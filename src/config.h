@@ -1,0 +1,35 @@
+/* config.h: a model's hyper-parameters, from GGUF metadata. All that tells one Gemma from another is decided here, as
+ * numbers in a per-layer table; the forward pass never asks for the architecture. Knows nothing of weights. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "gguf.h"
+
+typedef struct {
+    int window;             /* a query sees itself and window - 1 positions before it; 0: all of them */
+    float rope_base;        /* theta_i = pos * rope_scale * rope_base^(-2i / head_dim) */
+    float rope_scale;       /* 1 / factor of linear scaling; 1 without */
+} LayerConfig;
+
+typedef struct {
+    char architecture[8];   /* "gemma", "gemma2", "gemma3" */
+    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
+    int n_ctx_train;
+    float rms_eps;
+    float embd_scale;       /* sqrt(n_embd), not rounded */
+    float attn_scale;       /* 1/sqrt(head_dim), in the 27B models 1/sqrt(n_embd / n_head) */
+    float attn_softcap;     /* scores become cap * tanh(score / cap); 0: none */
+    float final_softcap;    /* the same for logits */
+    bool post_norms;        /* gemma2 and 3 norm a sub-layer's output, too */
+    bool qk_norms;          /* gemma3 norms each head of q and k */
+    LayerConfig *layers;    /* [n_layer] */
+} Config;
+
+/* Defaults where metadata is silent are llama.cpp's. n_vocab is the length of tokenizer.ggml.tokens.
+ * GEMMA_UNSUPPORTED names another architecture. config_free it. */
+GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
+/* The shapes that benchmarks know ("gemma-2b", ...), without a file. */
+GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err);
+void config_free(Config *c);
+
+#endif

@@ -1,0 +1,200 @@
+/* gemma.h: the engine's one public header, and its manual.
+ *
+ * Two nouns carry it. A *model* is a loaded checkpoint: immutable, its weights packed for this
+ * machine's kernels. A *session* is one mutable conversation on a model: the tokens so far, their
+ * KV cache, a sampler. A *loader* turns the bytes of a GGUF file, pushed in file order, into a model.
+ *
+ * The engine does no I/O, prints nothing, never exits and has no globals. Whatever comes from outside (a
+ * file, ids, sampling parameters) may be wrong: functions that take such things return a status and
+ * write a sentence fit for a user into GemmaError. Everything is allocated when it is opened; the
+ * token loop allocates nothing. Whoever creates frees; every *_free accepts NULL.
+ *
+ * The order of calls:
+ *
+ *   loader = gemma_loader_new(file_name, file_size, &err)
+ *   repeat: p = gemma_loader_room(loader, &n); copy at most n bytes to p; gemma_loader_push(loader, copied, &err)
+ *       until gemma_loader_plan(loader) is not NULL: the header is read and checked
+ *   gemma_loader_allocate(loader, options, &err)    (a caller that only wants the plan stops before this)
+ *   repeat the pushes until the file's last byte
+ *   model = gemma_loader_finish(loader, &err)
+ *   session = gemma_session_new(model, n_ctx, &err)
+ *   n = gemma_tokenize(model, text, ...)
+ *   gemma_session_sync(session, ids, n, &err)
+ *   while (gemma_session_step(session, n_batch, &err) > 0) {}     prefill, in batches
+ *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id); gemma_session_step(session, 1)
+ */
+#ifndef GEMMA_H
+#define GEMMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    GEMMA_OK = 0,
+    GEMMA_BAD_FILE = 1,     /* the bytes are not a sound GGUF of this model family */
+    GEMMA_UNSUPPORTED = 2,  /* sound, but an architecture, tokenizer or weight type that this engine does not run */
+    GEMMA_NO_MEMORY = 3,    /* an allocation failed */
+    GEMMA_NO_ROOM = 4,      /* the tokens do not fit the session's context */
+    GEMMA_BAD_ARGUMENT = 5, /* an id, parameter or text out of range */
+    GEMMA_BAD_NUMBERS = 6,  /* the model computed NaN or infinity */
+} GemmaStatus;
+
+/* Written by the function that failed; `text` is one sentence naming file, place, expected and found. */
+typedef struct {
+    GemmaStatus status;
+    char text[500];
+} GemmaError;
+
+typedef struct GemmaLoader GemmaLoader;
+typedef struct GemmaModel GemmaModel;
+typedef struct GemmaSession GemmaSession;
+
+/* ------------------------------------------------------------------------------------------ loading */
+
+/* What the header says, before any weight is fetched. Owned by the loader, later by the model. */
+typedef struct {
+    const char *architecture;   /* "gemma", "gemma2", "gemma3" */
+    const char *name;           /* general.name, or "" */
+    bool chat;                  /* instruction-tuned by its metadata (see chat.h) */
+    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
+    int n_ctx_train;            /* the context that the model was trained for */
+    uint64_t file_size;         /* bytes */
+    uint64_t header_size;       /* bytes before the first tensor */
+    uint64_t weight_bytes;      /* packed, as they will lie in memory */
+    uint64_t bytes_per_token;   /* packed weights read to decode one token */
+} GemmaPlan;
+
+typedef struct {
+    int n_threads;              /* >= 1 */
+    bool exact;                 /* the yardstick: float matmul on dequantised rows, f32 KV cache; slow */
+} GemmaOptions;
+
+/* `file_name` (copied) appears in errors. `file_size` in bytes. NULL when memory is short. */
+GemmaLoader *gemma_loader_new(const char *file_name, uint64_t file_size, GemmaError *err);
+void gemma_loader_free(GemmaLoader *loader);
+
+/* Where to copy the next bytes of the file; *n is how many fit. Valid until the next call on the loader. */
+uint8_t *gemma_loader_room(GemmaLoader *loader, size_t *n);
+
+/* Takes the `n` bytes just copied. After an error the loader can only be freed. Bytes pushed beyond the
+ * header before gemma_loader_allocate stay in the room; n may be 0. */
+GemmaStatus gemma_loader_push(GemmaLoader *loader, size_t n, GemmaError *err);
+
+/* NULL until the header is complete and has been checked. */
+const GemmaPlan *gemma_loader_plan(const GemmaLoader *loader);
+
+/* Bytes of memory that model and session need in all, kept below the true need by nothing: weights, KV
+ * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
+uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
+
+/* The header as one JSON object (architecture, sizes, tensor types with counts and bytes, metadata with long
+ * lists shortened). Returns its length; writes at most `cap` bytes, and a 0 when there is room. */
+size_t gemma_describe(const GemmaLoader *loader, char *json, size_t cap);
+
+/* Allocates the packed weights and starts the threads. Call once, after the plan is there. */
+GemmaStatus gemma_loader_allocate(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
+
+/* The model; the loader is freed with success and failure alike. Refuses a file that ended early. */
+GemmaModel *gemma_loader_finish(GemmaLoader *loader, GemmaError *err);
+
+/* A model of random weights without a file: for benchmarks. shape: "gemma-2b", "gemma-7b", "gemma3-270m",
+ * "gemma3-1b"; type: a GGUF type name in lower case ("q4_0", "q4_k", ...): the per-tensor types are those that
+ * llama-quantize would choose. It has no tokenizer. */
+GemmaModel *gemma_model_synthetic(const char *shape, const char *type, const GemmaOptions *options, GemmaError *err);
+/* The memory that it and one session of n_ctx will need; 0 for an unknown shape or type. */
+uint64_t gemma_synthetic_need(const char *shape, const char *type, const GemmaOptions *options, int n_ctx);
+
+void gemma_model_free(GemmaModel *model);
+const GemmaPlan *gemma_model_plan(const GemmaModel *model);
+
+/* --------------------------------------------------------------------------------------------- text */
+
+/* Writes at most `cap` ids and returns how many the text has (call again with more room if that is more),
+ * or -1 when memory is short. `add_bos` puts BOS first. With `parse_special` the texts of control tokens become
+ * those tokens; without it, which is right for anything a user typed, they are ordinary text. */
+int gemma_tokenize(const GemmaModel *model, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap);
+
+/* The bytes of a token (borrowed, not 0-terminated; they may be part of a UTF-8 sequence); control tokens have
+ * their name as text. Returns the length, 0 for an id out of range. Written to buf when a piece must be rewritten
+ * (▁ to space); at most 256 bytes. */
+int gemma_token_bytes(const GemmaModel *model, int32_t id, char buf[256]);
+
+bool gemma_adds_bos(const GemmaModel *model);           /* tokenizer.ggml.add_bos_token, default true */
+bool gemma_is_control(const GemmaModel *model, int32_t id); /* a token that is never shown */
+bool gemma_is_end(const GemmaModel *model, int32_t id); /* <eos>, <end_of_turn>: generation ends here */
+
+/* ------------------------------------------------------------------------------------------- turns */
+
+typedef enum { GEMMA_SYSTEM = 0, GEMMA_USER = 1, GEMMA_ASSISTANT = 2 } GemmaRole;
+
+typedef struct {
+    GemmaRole role;
+    const char *text;       /* UTF-8, borrowed for the call */
+    size_t n;
+} GemmaTurn;
+
+/* Turns as ids, Gemma's way:  <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...
+ * A system turn is folded into the user turn after it. `first`: put BOS first (a new conversation); otherwise the ids
+ * go on after a conversation whose last turn is the model's, still open: `<end_of_turn>` (unless `closed`, the last
+ * id there already was one) and a newline come first. The model's turn is opened at the end when the last turn given is
+ * not the assistant's. Text never becomes control tokens. Writes at most cap ids, returns how many there are; -1 when
+ * memory is short, -2 when the model has no turn tokens. */
+int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
+
+/* ------------------------------------------------------------------------------------------- session */
+
+/* Largest number of tokens that one gemma_session_step evaluates. */
+enum { GEMMA_MAX_BATCH = 256 };
+
+/* n_ctx: most tokens the conversation can hold, 1 to n_ctx_train. */
+GemmaSession *gemma_session_new(GemmaModel *model, int n_ctx, GemmaError *err);
+void gemma_session_free(GemmaSession *session);
+
+/* Says what the whole token sequence shall be from now on. Keeps the KV cache of the common prefix (at least the
+ * last token is always evaluated again) and returns how many tokens that are, or -1 with an error. Sliding-window
+ * layers can only go back a little: then the cache is rebuilt, a normal result. */
+int gemma_session_sync(GemmaSession *session, const int32_t *ids, int n, GemmaError *err);
+
+/* Appends one token without evaluating it. GEMMA_NO_ROOM when the context is full. */
+GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *err);
+
+/* Evaluates the next 1..n_batch tokens; returns how many are left, 0 when the logits of the last token are ready,
+ * -1 with an error (GEMMA_BAD_NUMBERS: logits not finite). */
+int gemma_session_step(GemmaSession *session, int n_batch, GemmaError *err);
+
+int gemma_session_count(const GemmaSession *session);       /* tokens in the sequence */
+int gemma_session_context(const GemmaSession *session);     /* n_ctx */
+/* [n_vocab], of the last token; valid until the next step. NULL before the first. */
+const float *gemma_session_logits(const GemmaSession *session);
+
+/* For perplexity and tests: after a step, the logits at token i (0-based) of that step's batch; overwrites those of
+ * the last token. NULL when i is out of range. */
+const float *gemma_session_logits_at(GemmaSession *session, int i);
+
+/* -log softmax(logits)[id] of the logits computed last. */
+double gemma_session_nll(const GemmaSession *session, int32_t id);
+
+/* ------------------------------------------------------------------------------------------- sampling */
+
+/* Applied in this order: logit bias, penalties, top-k, top-p, min-p, temperature. */
+typedef struct {
+    float temperature;          /* 0: greedy */
+    int top_k;                  /* 0: off */
+    float top_p;                /* 1: off */
+    float min_p;                /* 0: off */
+    float repeat_penalty;       /* 1: off; over the last 64 tokens, as are the next two */
+    float presence_penalty;     /* 0: off */
+    float frequency_penalty;    /* 0: off */
+    uint64_t seed;
+} GemmaSampling;
+
+/* Sets parameters, restarts the random numbers from the seed, drops all logit biases. */
+GemmaStatus gemma_session_sampling(GemmaSession *session, const GemmaSampling *params, GemmaError *err);
+/* Adds `bias` to the logit of id (-INFINITY forbids it); at most 1,024 of them. */
+GemmaStatus gemma_session_bias(GemmaSession *session, int32_t id, float bias, GemmaError *err);
+
+/* Picks the next token from the logits; does not push it. */
+int32_t gemma_session_sample(GemmaSession *session);
+
+#endif

@@ -1,0 +1,100 @@
+/* kernels.h: the contract of every kernel: formula, shapes, aliasing, exactness. A variant is a function named after its ISA
+ * (op_scalar, op_simd128, op_relaxed) in the file of that ISA, and a column in kernels.inc. Kernels know panels and plain
+ * arrays: no tensors, threads or models. Arrays never overlap unless said; last index fastest; n_* are counts of elements.
+ *
+ * Exactness. scalar.c defines every op. For quantised matrices the integer dot products are bit-exact in all variants;
+ * floats agree to rounding. Inside one variant a row's result does not depend on how many rows or tokens are computed in
+ * one call: all paths add the blocks of a row in ascending order with the same operations. */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include <stdbool.h>
+#include "panel.h"
+
+/* y[n_tok][row] = sum over k of w[row][k] * x[n_tok][k], for the rows of tiles [tile, tile + n_tiles).
+ *
+ * x: quantised kinds read ActBlock[n_cols / 32] a token, float kinds float[n_cols] a token; x_stride bytes from token to token.
+ * y: y[t * y_stride + row], y_stride in floats; `row` counts from the matrix's first row. Rows of the last tile's padding are
+ * not written. scratch: MATMUL_SCRATCH bytes, 16-byte aligned, the caller's own.
+ *
+ * Quantised kinds, per block b of 32 columns (per 16 in P6K), with isum = sum of q_w * q_x including the code's offset:
+ *     y += float(isum) * (s * x_scale)   and, with a minimum,   y += m * (float(sum q_x) * x_scale)
+ * where s, m are f16e bits read as f32 (times an exact integer sub-scale in the K families). */
+typedef void MatmulKernel(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                          float *y, size_t y_stride, void *scratch);
+enum { MATMUL_SCRATCH = 128 << 10 };
+
+/* The attention of n_tok consecutive tokens and the n_q query heads that share one K/V head.
+ *
+ *     out[t][h] = sum_p softmax_p(score(t, h, p)) * v[p],   score = cap(scale * q[t][h] . k[p])
+ *     p from max(0, pos + t - window + 1) (0 without a window) to pos + t;   cap(s) = softcap * tanh(s / softcap), if softcap > 0
+ *
+ * Online softmax over blocks of ATTN_BLOCK positions that start at multiples of ATTN_BLOCK, in ascending order: a query's
+ * result does not depend on n_tok or n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK. */
+typedef struct {
+    const float *q;             /* q[t * q_stride + h * head_dim + i] */
+    float *out;                 /* the same layout */
+    size_t q_stride;            /* floats */
+    int n_tok, n_q, head_dim;   /* head_dim a multiple of 4, at most ATTN_MAX_HEAD_DIM; n_tok * n_q <= ATTN_MAX_QUERIES */
+    const uint16_t *k, *v;      /* f16 */
+    size_t kv_stride;
+    int pos;                    /* position of token 0 */
+    int cap;                    /* slots of the cache */
+    int window;                 /* 0: none */
+    float scale, softcap;
+} AttendArgs;
+enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
+enum { ATTEND_SCRATCH = (2 * ATTN_BLOCK * ATTN_MAX_HEAD_DIM + ATTN_MAX_QUERIES * (ATTN_BLOCK + 8)) * 4 };
+
+#define QUANTIZE_TINY 0x1p-100f
+
+typedef struct {
+    const char *name;           /* "scalar", "simd128", "relaxed" */
+
+    MatmulKernel *matmul[PANEL_KINDS];
+
+    /* out[n / 32] = x[n] as int8, blocks of 32: scale = max|x| / 127, q = x * (127 / max|x|) rounded to nearest, ties to even: the
+     * same bytes in all variants. n % 32 == 0. A block with max|x| < QUANTIZE_TINY counts as zeros (127 / max must be finite); one
+     * with an infinity or a NaN gets zeros and a scale that is not finite, so that every product with it is NaN. */
+    void (*quantize)(const float *x, ActBlock *out, int n);
+
+    /* y = x / sqrt(mean(x^2) + eps) * weight. y may be x. (RMSNorm, arXiv 1910.07467; weight holds Gemma's 1 + w.) */
+    void (*rms_norm)(const float *x, const float *weight, float *y, int n, float eps);
+
+    /* Rotates, in place, the pairs (x[i], x[i + head_dim / 2]) of each of n_head heads by the angle whose cosine and sine
+     * are cos_sin[i], cos_sin[head_dim / 2 + i]: the half-split (NEOX) form of RoPE, arXiv 2104.09864. */
+    void (*rope)(float *x, int n_head, int head_dim, const float *cos_sin);
+
+    /* out = attention, see AttendArgs. scratch: ATTEND_SCRATCH bytes, 16-byte aligned. */
+    void (*attend)(const AttendArgs *a, void *scratch);
+
+    /* gate[n] = gelu(gate) * up, gelu(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))): GeGLU, arXiv 2002.05202. */
+    void (*geglu)(float *gate, const float *up, int n);
+
+    /* y[n] += x[n] */
+    void (*add)(float *y, const float *x, int n);
+
+    /* x[n] = cap * tanh(x / cap) */
+    void (*softcap)(float *x, int n, float cap);
+
+    /* out[n] = x[n] as f16, round to nearest even, overflow to infinity. */
+    void (*to_f16)(const float *x, uint16_t *out, int n);
+
+    /* The index of the largest x, the lowest one on ties; NaN is never chosen (0 when all are NaN). */
+    int (*argmax)(const float *x, int n);
+} Kernels;
+
+extern const Kernels kernels_scalar, kernels_simd128, kernels_relaxed;
+
+/* The yardstick behind --exact, one for all variants (scalar.c): no quantised activations, no f16 cache. */
+
+/* sum over k of w[k] * x[k], in double. */
+float dot_exact(const float *w, const float *x, int n);
+/* attend with an f32 cache: k, v and kv_stride are floats. */
+typedef struct {
+    AttendArgs args;            /* its k and v are not used */
+    const float *k, *v;
+} AttendExactArgs;
+void attend_exact(const AttendExactArgs *a);
+
+#endif

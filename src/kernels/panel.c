@@ -1,0 +1,24 @@
+/* panel.c: the sizes of the panel layouts drawn in panel.h. */
+#include "panel.h"
+
+const PanelInfo panel_info[PANEL_KINDS] = {
+    [PANEL_P4]   = {.block_bytes = 288, .super_bytes = 0,  .code_bits = 4},
+    [PANEL_P4M]  = {.block_bytes = 320, .super_bytes = 0,  .code_bits = 4},
+    [PANEL_P4K]  = {.block_bytes = 288, .super_bytes = 64, .code_bits = 4},
+    [PANEL_P5]   = {.block_bytes = 352, .super_bytes = 0,  .code_bits = 5},
+    [PANEL_P5M]  = {.block_bytes = 384, .super_bytes = 0,  .code_bits = 5},
+    [PANEL_P5K]  = {.block_bytes = 352, .super_bytes = 64, .code_bits = 5},
+    [PANEL_P6K]  = {.block_bytes = 416, .super_bytes = 32, .code_bits = 6},
+    [PANEL_P8]   = {.block_bytes = 544, .super_bytes = 0,  .code_bits = 8},
+    [PANEL_F16]  = {.block_bytes = 32,  .super_bytes = 0,  .code_bits = 16},
+    [PANEL_BF16] = {.block_bytes = 32,  .super_bytes = 0,  .code_bits = 16},
+    [PANEL_F32]  = {.block_bytes = 64,  .super_bytes = 0,  .code_bits = 32},
+};
+
+size_t panel_tile_bytes(PanelKind kind, int n_cols) {
+    const PanelInfo *info = &panel_info[kind];
+    if (kind >= PANEL_FIRST_FLOAT)
+        return (size_t)n_cols * info->block_bytes;
+    size_t n_blocks = n_cols / BLOCK_COLS;
+    return n_blocks * info->block_bytes + n_blocks / SUPER_BLOCKS * info->super_bytes;
+}

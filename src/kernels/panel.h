@@ -1,0 +1,94 @@
+/* panel.h: how weights lie in memory once packed: the contract between pack.c, which writes panels, and the kernels, which
+ * read them. Knows no tensors, files or threads.
+ *
+ * A matrix [n_rows, n_cols] (n_cols contiguous in the file) is cut into tiles of 16 rows; the last one is padded with rows
+ * of zero weights. Tiles follow each other. Inside a quantised tile come n_cols / 32 blocks of 32 columns:
+ *
+ *   family   file types          a block of 16 rows x 32 columns, bytes                            super
+ *   P4       Q4_0                codes 256, scale 16 x f16e                                          288  B
+ *   P4M      Q4_1                codes 256, scale 16 x f16e, min 16 x f16e                           320  B
+ *   P4K      Q4_K                codes 256, sub-scale 16 x u8, sub-min 16 x u8                       288  B  + 64 per 8 blocks
+ *   P5       Q5_0                codes 256, high bits 64, scale 16 x f16e                            352  B
+ *   P5M      Q5_1                codes 256, high bits 64, scale 16 x f16e, min 16 x f16e             384  B
+ *   P5K      Q5_K                codes 256, high bits 64, sub-scale 16 x u8, sub-min 16 x u8         352  B  + 64 per 8 blocks
+ *   P6K      Q6_K                codes 256, high bits 128, sub-scale 2 x 16 x i8                     416  B  + 32 per 8 blocks
+ *   P8       Q8_0                codes 512, scale 16 x f16e                                          544  B
+ *
+ * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P4K and P5K, dmin 16 x f16e.
+ *
+ * codes, 4 bits: 16 vectors (v, j), v = 0..3 (which 4 rows) outermost, j = 0..3. Byte 4r + c of vector (v, j) belongs to row
+ *     4v + r: its low nibble is column 4j + c, its high nibble column 16 + 4j + c. So an i32 lane is a row, and four
+ *     neighbouring columns lie in its bytes, as a byte dot product wants them.
+ *
+ *       byte   0    1    2    3  |  4    5    6    7  | ...                    (v, j) = (0, 0)
+ *       row    0    0    0    0  |  1    1    1    1  | ...
+ *       low    k0   k1   k2   k3 |  k0   k1   k2   k3 | ...
+ *       high   k16  k17  k18  k19|  k16  k17  ...
+ *
+ * high bits of P5: 4 vectors, one per v. Byte 4r + c: bit j is bit 4 of the code in the low nibble of (v, j), bit 4 + j that
+ *     of the code in the high nibble.
+ * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
+ *     (v, j); of (v, 1): the same for the high nibble.
+ * codes, 8 bits: 32 vectors (v, j), j = 0..7: byte 4r + c is row 4v + r, column 4j + c, the weight + 128.
+ *
+ * The meaning of a code q, with a scale s and, where there is one, a minimum m of its row and group of columns:
+ *
+ *   P4   w = s * (q - 8)          P4M, P5M  w = s * q + m             P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
+ *   P5   w = s * (q - 16)         P8        w = s * (q - 128)         P6K       w = (d * sub-scale) * (q - 32), groups of 16:
+ *                                                                               sub-scale 0 columns 0..15, 1 columns 16..31
+ *
+ * These are, bit for bit, the values that the file's format defines (products d * sub-scale are exact in f32).
+ *
+ * f16e: a half with its exponent raised by 10 (bias 25): value = f16 bits read with f32's bias, times 2^102. A half that
+ * was subnormal in the file becomes a normal number, since widening subnormals costs a hundred cycles each; in return
+ * magnitudes of 64 and more cannot be stored, and pack.c refuses them.
+ *
+ * Float matrices (F16, BF16, F32 as in the file): a tile holds, for each column k, the 16 rows' values. */
+#ifndef PANEL_H
+#define PANEL_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
+
+typedef enum {
+    PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,    /* quantised: int8 activations */
+    PANEL_F16, PANEL_BF16, PANEL_F32,                                                       /* float activations */
+    PANEL_KINDS,
+    PANEL_FIRST_FLOAT = PANEL_F16,
+} PanelKind;
+
+/* Bytes of a block, and of the super-block header before each 8 blocks (0: none). Float kinds: bytes of one column. */
+typedef struct {
+    int block_bytes;
+    int super_bytes;
+    int code_bits;
+} PanelInfo;
+
+extern const PanelInfo panel_info[PANEL_KINDS];
+
+/* A packed matrix. Immutable, 16-byte aligned. */
+typedef struct {
+    PanelKind kind;
+    int n_rows, n_cols;
+    size_t tile_bytes;          /* from one tile to the next */
+    const uint8_t *data;        /* [ceil(n_rows / 16)] tiles */
+} Matrix;
+
+size_t panel_tile_bytes(PanelKind kind, int n_cols);
+static inline int matrix_tiles(const Matrix *m) { return (m->n_rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+/* What f16e bits must be multiplied with after reading them with f32's exponent bias; quantised activations carry it in
+ * their scale, so that kernels need not. */
+#define F16E_UNIT 0x1p102f
+
+/* 32 activations as int8: x = q * scale / F16E_UNIT. */
+typedef struct {
+    int8_t q[BLOCK_COLS];       /* -127..127 */
+    float scale;                /* (largest magnitude / 127) * F16E_UNIT; 0 for a block of zeros */
+    int32_t sum[2];             /* of q[0..15] and of q[16..31] */
+    int32_t unused;             /* keeps blocks 16-byte aligned */
+} ActBlock;
+
+#endif

@@ -1,0 +1,272 @@
+/* scalar.c: the definition of every op of kernels.h, written to be read; the other variants are tested against it. Also the
+ * yardstick behind --exact. Knows no vectors and no speed. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "quant.h"
+
+#define KERNEL(field, scalar, simd128, relaxed) KERNEL_TYPE(field) scalar;
+#include "kernels.inc"
+
+/* ------------------------------------------------------------------------------------------ panels */
+
+/* 16-bit element `i`; panels are little-endian. */
+static uint16_t u16_at(const uint8_t *p, int i) { return (uint16_t)(p[2 * i] | p[2 * i + 1] << 8); }
+
+/* f16e bits read with f32's exponent bias: the value / F16E_UNIT. */
+static float f16e_at(const uint8_t *p, int i) {
+    union { uint32_t u; float f; } v = {(uint32_t)(int16_t)u16_at(p, i) << 13 & 0x8fffffffu};
+    return v.f;
+}
+
+/* The code of one weight of a block, 0 .. 2^bits - 1. */
+static int code_at(const uint8_t *block, int bits, int row, int col) {
+    int v = row / 4, byte = row % 4 * 4 + col % 4;
+    if (bits == 8)
+        return block[(8 * v + col / 4) * 16 + byte];
+
+    int j = col % 16 / 4, high = col / 16;      /* high: the upper nibble */
+    const uint8_t *high_bits = block + 256;
+    int code = block[(4 * v + j) * 16 + byte] >> 4 * high & 15;
+    if (bits == 5)
+        code |= (high_bits[v * 16 + byte] >> (4 * high + j) & 1) << 4;
+    if (bits == 6)
+        code |= (high_bits[(2 * v + high) * 16 + byte] >> 2 * j & 3) << 4;
+    return code;
+}
+
+/* What the integers of one row and block are multiplied with. */
+typedef struct {
+    float scale[2];     /* of columns 0..15 and 16..31, / F16E_UNIT */
+    float min;          /* added to every weight, in true size */
+    int offset;         /* subtracted from every code */
+} RowScales;
+
+/* `super` is the super-block header before this block, where the kind has one. */
+static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
+    int bits = panel_info[kind].code_bits;
+    const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * bits / 8, *mins = scales + 2 * TILE_ROWS;
+    float s;
+    switch (kind) {
+    case PANEL_P4: case PANEL_P5: case PANEL_P8:
+        s = f16e_at(scales, row);
+        return (RowScales){.scale = {s, s}, .offset = 1 << (bits - 1)};
+    case PANEL_P4M: case PANEL_P5M:
+        s = f16e_at(scales, row);
+        return (RowScales){.scale = {s, s}, .min = f16e_at(mins, row) * F16E_UNIT};
+    case PANEL_P4K: case PANEL_P5K:
+        s = f16e_at(super, row) * scales[row];
+        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row])};
+    default:    /* PANEL_P6K */
+        s = f16e_at(super, row);
+        return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 32};
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ matmul */
+
+/* One row of a tile times one token. */
+static float row_dot(const Matrix *w, const uint8_t *tile, int row, const ActBlock *x) {
+    const PanelInfo *info = &panel_info[w->kind];
+    const uint8_t *super = NULL, *block = tile;
+    int n_groups = w->kind == PANEL_P6K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
+    bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
+    float y = 0;
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes) {
+        if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0) {
+            super = block;
+            block += info->super_bytes;
+        }
+        RowScales s = row_scales(w->kind, super, block, row);
+        for (int g = 0; g < n_groups; g++) {
+            int isum = 0;
+            for (int k = g * n; k < (g + 1) * n; k++)
+                isum += (code_at(block, info->code_bits, row, k) - s.offset) * x->q[k];
+            y += (float)isum * (s.scale[g] * x->scale);
+        }
+        if (has_min)
+            y += s.min * ((float)(x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
+    }
+    return y;
+}
+
+void matmul_quant_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                         float *y, size_t y_stride, void *scratch) {
+    (void)scratch;
+    int end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
+    for (int t = 0; t < n_tok; t++)
+        for (int row = tile * TILE_ROWS; row < end; row++)
+            y[t * y_stride + row] = row_dot(w, w->data + row / TILE_ROWS * w->tile_bytes, row % TILE_ROWS,
+                                            (const ActBlock *)((const char *)x + t * x_stride));
+}
+
+static float float_at(PanelKind kind, const uint8_t *tile, int i) {
+    union { uint32_t u; float f; } v;
+    switch (kind) {
+    case PANEL_F16: return f16_to_f32(u16_at(tile, i));
+    case PANEL_BF16: return bf16_to_f32(u16_at(tile, i));
+    default:
+        v.u = u16_at(tile, 2 * i) | (uint32_t)u16_at(tile, 2 * i + 1) << 16;
+        return v.f;
+    }
+}
+
+void matmul_float_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                         float *y, size_t y_stride, void *scratch) {
+    (void)scratch;
+    int end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
+    for (int t = 0; t < n_tok; t++)
+        for (int row = tile * TILE_ROWS; row < end; row++) {
+            const uint8_t *p = w->data + row / TILE_ROWS * w->tile_bytes;
+            const float *xt = (const float *)((const char *)x + t * x_stride);
+            float sum = 0;
+            for (int k = 0; k < w->n_cols; k++)
+                sum += float_at(w->kind, p, k * TILE_ROWS + row % TILE_ROWS) * xt[k];
+            y[t * y_stride + row] = sum;
+        }
+}
+
+float dot_exact(const float *w, const float *x, int n) {
+    double sum = 0;
+    for (int k = 0; k < n; k++)
+        sum += (double)w[k] * x[k];
+    return (float)sum;
+}
+
+/* ------------------------------------------------------------------------------------------ attention */
+
+/* A cache of keys or values, in halves or in floats: one of the two is set. */
+typedef struct {
+    const uint16_t *f16;
+    const float *f32;
+} Cache;
+
+static float cache_at(const Cache *c, size_t i) { return c->f32 ? c->f32[i] : f16_to_f32(c->f16[i]); }
+
+/* One query at position `pos`: online softmax (arXiv 1805.02867) over blocks of positions. `max`, `sum` and `out` always hold
+ * the result so far: out / sum is the attention over the positions seen, with weights exp(score - max). */
+static void attend_query(const AttendArgs *a, const Cache *k, const Cache *v, const float *q, int pos, float *out) {
+    double acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
+    int first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
+    for (int block = first / ATTN_BLOCK * ATTN_BLOCK; block <= pos; block += ATTN_BLOCK) {
+        int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
+        double score[ATTN_BLOCK], old_max = max;
+        for (int p = begin; p < end; p++) {
+            double dot = 0;
+            for (int i = 0; i < a->head_dim; i++)
+                dot += (double)q[i] * cache_at(k, p % a->cap * a->kv_stride + i);
+            dot *= a->scale;
+            score[p - block] = a->softcap > 0 ? a->softcap * tanh(dot / a->softcap) : dot;
+            max = fmax(max, score[p - block]);
+        }
+        double shrink = exp(old_max - max);     /* 0 in the first block */
+        sum *= shrink;
+        for (int i = 0; i < a->head_dim; i++)
+            acc[i] *= shrink;
+        for (int p = begin; p < end; p++) {
+            double weight = exp(score[p - block] - max);
+            sum += weight;
+            for (int i = 0; i < a->head_dim; i++)
+                acc[i] += weight * cache_at(v, p % a->cap * a->kv_stride + i);
+        }
+    }
+    for (int i = 0; i < a->head_dim; i++)
+        out[i] = (float)(acc[i] / sum);
+}
+
+static void attend_all(const AttendArgs *a, const Cache *k, const Cache *v) {
+    for (int t = 0; t < a->n_tok; t++)
+        for (int h = 0; h < a->n_q; h++) {
+            size_t at = t * a->q_stride + (size_t)h * a->head_dim;
+            attend_query(a, k, v, a->q + at, a->pos + t, a->out + at);
+        }
+}
+
+void attend_scalar(const AttendArgs *a, void *scratch) {
+    (void)scratch;
+    attend_all(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v});
+}
+
+void attend_exact(const AttendExactArgs *a) {
+    attend_all(&a->args, &(Cache){.f32 = a->k}, &(Cache){.f32 = a->v});
+}
+
+/* ------------------------------------------------------------------------------------------ vectors */
+
+void quantize_scalar(const float *x, ActBlock *out, int n) {
+    for (int b = 0; b < n / BLOCK_COLS; b++, x += BLOCK_COLS, out++) {
+        float max = 0;
+        for (int i = 0; i < BLOCK_COLS; i++)
+            if (fabsf(x[i]) > max || isnan(x[i]))
+                max = fabsf(x[i]);      /* a NaN stays: nothing is larger */
+        *out = (ActBlock){.scale = 0};
+        if (max < QUANTIZE_TINY)
+            continue;
+        out->scale = max / 127 * F16E_UNIT;
+        if (!isfinite(max))
+            continue;
+        float inverse = 127 / max;
+        for (int i = 0; i < BLOCK_COLS; i++) {
+            out->q[i] = (int8_t)nearbyintf(x[i] * inverse);
+            out->sum[i / 16] += out->q[i];
+        }
+    }
+}
+
+void rms_norm_scalar(const float *x, const float *weight, float *y, int n, float eps) {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    float inverse = (float)(1 / sqrt(sum / n + eps));
+    for (int i = 0; i < n; i++)
+        y[i] = x[i] * inverse * weight[i];
+}
+
+void rope_scalar(float *x, int n_head, int head_dim, const float *cos_sin) {
+    int half = head_dim / 2;
+    for (int h = 0; h < n_head; h++, x += head_dim)
+        for (int i = 0; i < half; i++) {
+            float a = x[i], b = x[i + half], c = cos_sin[i], s = cos_sin[half + i];
+            x[i] = a * c - b * s;
+            x[i + half] = a * s + b * c;
+        }
+}
+
+void geglu_scalar(float *gate, const float *up, int n) {
+    for (int i = 0; i < n; i++) {
+        float x = gate[i], u = 0.797884560802865f * (x + 0.044715f * x * x * x);     /* sqrt(2 / pi) */
+        gate[i] = x / 2 * (1 + tanhf(u)) * up[i];
+    }
+}
+
+void add_scalar(float *y, const float *x, int n) {
+    for (int i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+void softcap_scalar(float *x, int n, float cap) {
+    for (int i = 0; i < n; i++)
+        x[i] = cap * tanhf(x[i] / cap);
+}
+
+void to_f16_scalar(const float *x, uint16_t *out, int n) {
+    for (int i = 0; i < n; i++)
+        out[i] = f32_to_f16(x[i]);
+}
+
+int argmax_scalar(const float *x, int n) {
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i])))
+            best = i;
+    return best;
+}
+
+/* ------------------------------------------------------------------------------------------ the table */
+
+const Kernels kernels_scalar = {
+    .name = "scalar",
+#define KERNEL(field, scalar, simd128, relaxed) .field = scalar,
+#include "kernels.inc"
+};

@@ -1,0 +1,65 @@
+/* kv_cache.c: see kv_cache.h. */
+#include "kv_cache.h"
+
+#include <stdlib.h>
+
+#include "kernels/kernels.h"
+
+static int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+
+/* Slots of a layer. */
+static int layer_cap(const LayerConfig *layer, int n_ctx) {
+    int all = round_up(n_ctx, ATTN_BLOCK);
+    if (!layer->window || layer->window >= n_ctx) return all;
+    int ring = round_up(layer->window + GEMMA_MAX_BATCH + KV_REWIND, ATTN_BLOCK);
+    return ring < all ? ring : all;
+}
+
+static uint64_t slot_bytes(const Config *c, bool exact) {
+    return (uint64_t)c->n_head_kv * (uint64_t)c->head_dim * (exact ? sizeof(float) : sizeof(uint16_t));
+}
+
+uint64_t kv_cache_bytes(const Config *c, int n_ctx, bool exact) {
+    uint64_t slots = 0;
+    for (int i = 0; i < c->n_layer; i++) slots += (uint64_t)layer_cap(&c->layers[i], n_ctx);
+    return slots * 2 * slot_bytes(c, exact);
+}
+
+bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, bool exact) {
+    uint64_t bytes = kv_cache_bytes(c, n_ctx, exact);
+    *cache = (KvCache){.n_layer = c->n_layer};
+    cache->layers = calloc((size_t)c->n_layer, sizeof *cache->layers);
+    cache->memory = bytes <= SIZE_MAX / 2 ? aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64) : NULL;
+    if (!cache->layers || !cache->memory) {
+        kv_cache_free(cache);
+        return false;
+    }
+    uint8_t *at = cache->memory;
+    for (int i = 0; i < c->n_layer; i++) {
+        int cap = layer_cap(&c->layers[i], n_ctx);
+        size_t size = (size_t)cap * (size_t)slot_bytes(c, exact);
+        cache->layers[i] = (KvLayer){at, at + size, cap, c->layers[i].window};
+        at += 2 * size;
+    }
+    return true;
+}
+
+void kv_cache_free(KvCache *cache) {
+    free(cache->layers);
+    free(cache->memory);
+    *cache = (KvCache){0};
+}
+
+int kv_cache_rewind(KvCache *cache, int n) {
+    for (int i = 0; i < cache->n_layer; i++) {
+        const KvLayer *l = &cache->layers[i];
+        int first_held = cache->high - l->cap, first_needed = n - l->window + 1;    /* the next query is at position n */
+        if (l->window && first_held > 0 && first_needed < first_held) n = 0;
+    }
+    if (n == 0) cache->high = 0;
+    return n;
+}
+
+void kv_cache_advance(KvCache *cache, int n) {
+    if (n > cache->high) cache->high = n;
+}

@@ -1,0 +1,257 @@
+/* loader.c: the push parser: the bytes of a GGUF, in file order, become a model. Two buffers pass through it: the header, which
+ * grows until it is complete and then stays with the model, and a staging block of a few megabytes, from which whole tiles are packed
+ * by all threads as soon as their bytes are there. Knows GGUF and weights; not the forward pass. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "describe.h"
+#include "error.h"
+#include "model.h"
+
+enum { HEADER_STEP = 1 << 20, STAGING = 4 << 20 };
+
+struct GemmaLoader {
+    GemmaModel *model;
+    char *file_name;
+    uint64_t file_size;
+    bool planned;               /* the header is complete and checked */
+    bool failed;
+
+    size_t header_room;         /* bytes allocated at model->header */
+    size_t header_n;            /* bytes there; beyond header_size they are tensor data that came with its end */
+
+    uint8_t *staging;           /* NULL until gemma_loader_allocate */
+    size_t staging_room, staging_n;
+    uint64_t position;          /* of staging[0] in the file */
+    int slot;                   /* the tensor being read */
+    int row;                    /* its first row not yet packed */
+};
+
+GemmaLoader *gemma_loader_new(const char *file_name, uint64_t file_size, GemmaError *err) {
+    GemmaLoader *l = calloc(1, sizeof *l);
+    if (l) {
+        l->file_name = strdup(file_name);
+        l->model = calloc(1, sizeof *l->model);
+        l->file_size = file_size;
+    }
+    if (l && l->file_name && l->model) return l;
+    gemma_loader_free(l);
+    error_set(err, GEMMA_NO_MEMORY, "no memory to begin loading");
+    return NULL;
+}
+
+void gemma_loader_free(GemmaLoader *l) {
+    if (!l) return;
+    gemma_model_free(l->model);
+    free(l->file_name);
+    free(l->staging);
+    free(l);
+}
+
+/* Puts the file's name before the sentence. */
+static GemmaStatus fail(GemmaLoader *l, GemmaError *err) {
+    char quoted[72];
+    GemmaError inner = *err;
+    l->failed = true;
+    return error_set(err, inner.status, "%s: %s", error_quote(quoted, l->file_name, strlen(l->file_name)), inner.text);
+}
+
+/* ------------------------------------------------------------------------------------ the header */
+
+static uint8_t *header_room(GemmaLoader *l, size_t *n) {
+    if (l->header_room - l->header_n < HEADER_STEP) {
+        size_t room = l->header_n + l->header_n / 4 + HEADER_STEP;
+        uint8_t *grown = realloc(l->model->header, room);
+        if (!grown) {
+            *n = 0;
+            return NULL;
+        }
+        l->model->header = grown;
+        l->header_room = room;
+    }
+    *n = HEADER_STEP;
+    return l->model->header + l->header_n;
+}
+
+static char *copy_name(const Gguf *g, GemmaError *err) {
+    GgufString s = {"", 0};
+    if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
+    char *name = malloc(s.n + 1);
+    if (!name) {
+        error_set(err, GEMMA_NO_MEMORY, "no memory for the model's name");
+        return NULL;
+    }
+    memcpy(name, s.p, s.n);
+    name[s.n] = 0;
+    return name;
+}
+
+static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
+    GemmaModel *m = l->model;
+    GgufResult r = gguf_parse(&m->gguf, m->header, l->header_n, l->file_size, err);
+    if (r == GGUF_INCOMPLETE) return GEMMA_OK;
+    if (r == GGUF_FAILED) return err->status;
+    GemmaStatus s = config_read(&m->config, &m->gguf, err);
+    if (s == GEMMA_OK) s = weights_bind(&m->weights, &m->config, &m->gguf, err);
+    if (s != GEMMA_OK) return s;
+    m->tokenizer = tokenizer_new(&m->gguf, err);
+    if (!m->tokenizer) return err->status;
+    m->name = copy_name(&m->gguf, err);
+    if (!m->name) return err->status;
+    model_make_plan(m);
+    l->planned = true;
+    return GEMMA_OK;
+}
+
+const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) { return l->planned ? &l->model->plan : NULL; }
+
+size_t gemma_describe(const GemmaLoader *l, char *json, size_t cap) {
+    return describe_json(&l->model->gguf, &l->model->config, l->model->weights.bytes, json, cap);
+}
+
+static size_t file_row_bytes(const WeightSlot *s) { return quant_row_bytes(s->type, s->n_cols); }
+
+/* Rows that are taken from the staging block together. */
+static int slot_rows(const WeightSlot *s) {
+    int left = s->n_rows < TILE_ROWS ? s->n_rows : TILE_ROWS;
+    return s->matrix ? left : 1;
+}
+
+static size_t staging_room(const GemmaLoader *l) {
+    size_t largest = 0;
+    for (int i = 0; i < l->model->weights.n_slots; i++) {
+        const WeightSlot *s = &l->model->weights.slots[i];
+        size_t n = file_row_bytes(s) * (size_t)slot_rows(s);
+        if (n > largest) largest = n;
+    }
+    return STAGING + largest;
+}
+
+uint64_t gemma_memory_need(const GemmaLoader *l, const GemmaOptions *options, int n_ctx) {
+    return l->header_room + staging_room(l) + model_need(l->model, options, n_ctx);
+}
+
+/* ------------------------------------------------------------------------------------ the weights */
+
+GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
+    GemmaModel *m = l->model;
+    l->staging_room = staging_room(l);
+    l->staging = malloc(l->staging_room);
+    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "no memory for the staging block");
+    if (s != GEMMA_OK) return fail(l, err);
+    l->position = m->gguf.header_size;
+    if (l->header_n > m->gguf.header_size) {
+        l->staging_n = l->header_n - (size_t)m->gguf.header_size;       /* less than HEADER_STEP */
+        memcpy(l->staging, m->header + m->gguf.header_size, l->staging_n);
+    } else {
+        l->position = l->header_n;      /* in the padding before the first tensor */
+    }
+    return GEMMA_OK;
+}
+
+/* Tiles of one tensor whose rows are all in the staging block. */
+typedef struct {
+    const WeightSlot *slot;
+    const uint8_t *rows;
+    int first_row;
+    atomic_int failed;
+    GemmaError err;             /* of the thread that failed first */
+} PackTask;
+
+static void pack_tiles(void *context, int begin, int end, int thread) {
+    (void)thread;
+    PackTask *t = context;
+    for (int i = begin; i < end; i++) {
+        GemmaError err;
+        int row = t->first_row + i * TILE_ROWS;
+        const uint8_t *rows = t->rows + (size_t)i * TILE_ROWS * file_row_bytes(t->slot);
+        if (weights_pack_tile(t->slot, row, rows, &err) != GEMMA_OK && !atomic_exchange(&t->failed, 1)) t->err = err;
+    }
+}
+
+/* Takes what it can from `rows`, n bytes at the loader's row of its slot; *taken bytes. */
+static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8_t *rows, size_t n, size_t *taken, GemmaError *err) {
+    size_t row_bytes = file_row_bytes(slot);
+    int left = slot->n_rows - l->row;
+    int n_rows = n / row_bytes < (size_t)left ? (int)(n / row_bytes) : left;
+    if (slot->matrix && n_rows < left) n_rows -= n_rows % TILE_ROWS;
+    *taken = (size_t)n_rows * row_bytes;
+    if (!n_rows) return GEMMA_OK;
+    if (!slot->matrix) {
+        l->row += n_rows;
+        return weights_set_vector(slot, rows, err);
+    }
+    PackTask task = {.slot = slot, .rows = rows, .first_row = l->row};
+    pool_run(l->model->pool, (n_rows + TILE_ROWS - 1) / TILE_ROWS, 4, pack_tiles, &task);
+    l->row += n_rows;
+    if (task.failed) *err = task.err;
+    return task.failed ? err->status : GEMMA_OK;
+}
+
+/* Packs every complete tile in the staging block and moves the rest to its front. */
+static GemmaStatus take_staging(GemmaLoader *l, GemmaError *err) {
+    const Weights *w = &l->model->weights;
+    size_t at = 0;
+    while (l->slot < w->n_slots) {
+        const WeightSlot *slot = &w->slots[l->slot];
+        uint64_t want = slot->tensor->offset + (uint64_t)l->row * file_row_bytes(slot), here = l->position + at;
+        if (here < want) {                      /* padding, or a tensor that we don't use */
+            uint64_t skip = want - here, have = l->staging_n - at;
+            at += (size_t)(skip < have ? skip : have);
+            if (skip > have) break;
+        }
+        size_t taken;
+        GemmaStatus s = take_rows(l, slot, l->staging + at, l->staging_n - at, &taken, err);
+        if (s != GEMMA_OK) return s;
+        at += taken;
+        if (l->row < slot->n_rows) break;
+        l->slot++;
+        l->row = 0;
+    }
+    if (l->slot == w->n_slots) at = l->staging_n;       /* whatever follows the last tensor */
+    memmove(l->staging, l->staging + at, l->staging_n - at);
+    l->staging_n -= at;
+    l->position += at;
+    return GEMMA_OK;
+}
+
+uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
+    if (l->failed || (l->planned && !l->staging)) {
+        *n = 0;
+        return NULL;
+    }
+    if (!l->planned) return header_room(l, n);
+    *n = l->staging_room - l->staging_n;
+    return l->staging + l->staging_n;
+}
+
+GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
+    err->status = GEMMA_OK;
+    if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "the loader has failed before");
+    if (!l->planned) {
+        l->header_n += n;
+        return read_header(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
+    }
+    if (!l->staging) return GEMMA_OK;
+    l->staging_n += n;
+    return take_staging(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
+}
+
+GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
+    GemmaModel *m = NULL;
+    if (!l->planned || !l->staging) {
+        error_set(err, GEMMA_BAD_FILE, "the file ended inside its header, after %llu bytes", (unsigned long long)l->header_n);
+        fail(l, err);
+    } else if (l->slot < l->model->weights.n_slots) {
+        error_set(err, GEMMA_BAD_FILE, "the file ended at byte %llu of %llu, inside tensor %s",
+                  (unsigned long long)(l->position + l->staging_n), (unsigned long long)l->file_size,
+                  l->model->weights.slots[l->slot].name);
+        fail(l, err);
+    } else {
+        m = l->model;
+        l->model = NULL;
+    }
+    gemma_loader_free(l);
+    return m;
+}

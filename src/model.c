@@ -1,0 +1,74 @@
+/* model.c: the loaded checkpoint: its plan, its memory, and the public functions that only ask it something. */
+#include "model.h"
+
+#include <stdlib.h>
+
+#include "chat.h"
+#include "error.h"
+#include "sampler.h"
+#include "transformer.h"
+
+#ifndef GEMMA_KERNELS
+#define GEMMA_KERNELS kernels_scalar    /* native tests; a wasm module names its variant */
+#endif
+
+const Kernels *model_kernels(void) { return &GEMMA_KERNELS; }
+
+void model_make_plan(GemmaModel *m) {
+    const Config *c = &m->config;
+    m->plan = (GemmaPlan){
+        .architecture = c->architecture, .name = m->name, .chat = m->header && chat_is_tuned(&m->gguf),
+        .n_layer = c->n_layer, .n_embd = c->n_embd, .n_head = c->n_head, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
+        .n_ff = c->n_ff, .n_vocab = c->n_vocab, .n_ctx_train = c->n_ctx_train,
+        .file_size = m->gguf.file_size, .header_size = m->gguf.header_size,
+        .weight_bytes = m->weights.bytes, .bytes_per_token = m->weights.bytes_per_token,
+    };
+}
+
+uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
+    enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
+    const Config *c = &m->config;
+    return m->weights.bytes + tokenizer_bytes(c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->exact) +
+           sampler_bytes(c->n_vocab) + (uint64_t)n_ctx * sizeof(int32_t) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
+}
+
+GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err) {
+    if (options->n_threads < 1 || options->n_threads > 256) {
+        return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible", options->n_threads);
+    }
+    m->options = *options;
+    GemmaStatus s = weights_allocate(&m->weights, err);
+    if (s != GEMMA_OK) return s;
+    m->pool = pool_new(options->n_threads);
+    return m->pool ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "no memory for %d threads", options->n_threads);
+}
+
+void gemma_model_free(GemmaModel *m) {
+    if (!m) return;
+    pool_free(m->pool);
+    tokenizer_free(m->tokenizer);
+    weights_free(&m->weights);
+    config_free(&m->config);
+    gguf_free(&m->gguf);
+    free(m->header);
+    free(m->name);
+    free(m);
+}
+
+const GemmaPlan *gemma_model_plan(const GemmaModel *m) { return &m->plan; }
+
+int gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap) {
+    return m->tokenizer ? tokenizer_encode(m->tokenizer, utf8, n, add_bos, parse_special, ids, cap) : 0;
+}
+
+int gemma_token_bytes(const GemmaModel *m, int32_t id, char buf[256]) {
+    return m->tokenizer ? tokenizer_decode(m->tokenizer, id, buf) : 0;
+}
+
+bool gemma_adds_bos(const GemmaModel *m) { return m->tokenizer && tokenizer_adds_bos(m->tokenizer); }
+bool gemma_is_control(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_control(m->tokenizer, id); }
+bool gemma_is_end(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_end(m->tokenizer, id); }
+
+int gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
+    return m->tokenizer ? chat_encode(m->tokenizer, turns, n_turns, first, closed, ids, cap) : -2;
+}

@@ -1,0 +1,35 @@
+/* model.h: what a loaded checkpoint is made of; shared by the files that build one (loader.c, synthetic.c) and those that use it. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "config.h"
+#include "kernels/kernels.h"
+#include "pool.h"
+#include "tokenizer.h"
+#include "weights.h"
+
+struct GemmaModel {
+    char *name;             /* general.name */
+    uint8_t *header;        /* the file's bytes up to its first tensor; the tokenizer's pieces lie in it. NULL: synthetic */
+    Gguf gguf;
+    Config config;
+    Weights weights;
+    Tokenizer *tokenizer;   /* NULL: synthetic */
+    GemmaOptions options;
+    Pool *pool;             /* NULL until the weights are allocated */
+    GemmaPlan plan;
+};
+
+/* plan, from the other fields. */
+void model_make_plan(GemmaModel *m);
+
+/* Allocates the weights and starts the threads. */
+GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err);
+
+/* Bytes that model and session need, beside the header. */
+uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx);
+
+/* The kernels that this module was linked with. */
+const Kernels *model_kernels(void);
+
+#endif

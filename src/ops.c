@@ -1,0 +1,232 @@
+/* ops.c: see ops.h. */
+#include "ops.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pack.h"
+
+/* Rows smaller than this many floats in all are not worth a fork. */
+enum { FORK_FLOATS = 16 << 10 };
+
+static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
+
+/* A thread needs room for one kernel at a time; exact matmuls for one row of weights. */
+static size_t scratch_bytes(int max_cols) {
+    size_t n = (size_t)max_cols * sizeof(float);
+    if (n < MATMUL_SCRATCH) n = MATMUL_SCRATCH;
+    if (n < ATTEND_SCRATCH) n = ATTEND_SCRATCH;
+    return align64(n);
+}
+
+static size_t acts_bytes(int max_tok, int max_cols) {
+    return align64((size_t)max_tok * (size_t)(max_cols / BLOCK_COLS) * sizeof(ActBlock) + 1);
+}
+
+uint64_t ops_bytes(int n_threads, int max_tok, int max_cols) {
+    return (uint64_t)scratch_bytes(max_cols) * (uint64_t)n_threads + acts_bytes(max_tok, max_cols);
+}
+
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols) {
+    *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = max_cols};
+    ops->scratch_stride = scratch_bytes(max_cols);
+    ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
+    ops->acts = aligned_alloc(64, acts_bytes(max_tok, max_cols));
+    if (ops->scratch && ops->acts) return true;
+    ops_free(ops);
+    return false;
+}
+
+void ops_free(Ops *ops) {
+    free(ops->scratch);
+    free(ops->acts);
+    *ops = (Ops){0};
+}
+
+static void *thread_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)thread * ops->scratch_stride; }
+
+/* ------------------------------------------------------------------------------------ rows of floats */
+
+/* What is done to each row of an array. */
+typedef struct RowTask RowTask;
+struct RowTask {
+    const Ops *ops;
+    void (*row)(const RowTask *t, int i);
+    const float *x, *weight;
+    float *y;
+    void *to;
+    int n, n_head, pos, cap;
+    float eps;
+};
+
+static void run_rows(void *context, int begin, int end, int thread) {
+    (void)thread;
+    const RowTask *t = context;
+    for (int i = begin; i < end; i++) t->row(t, i);
+}
+
+static void each_row(const RowTask *t, int n_rows) {
+    int grain = FORK_FLOATS / t->n;
+    pool_run(t->ops->pool, n_rows, grain < 1 ? 1 : grain, run_rows, (void *)t);
+}
+
+static void norm_row(const RowTask *t, int i) {
+    size_t at = (size_t)i * (size_t)t->n;
+    t->ops->kernels->rms_norm(t->x + at, t->weight, t->y + at, t->n, t->eps);
+}
+
+void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps) {
+    each_row(&(RowTask){.ops = ops, .row = norm_row, .x = x, .weight = weight, .y = y, .n = n, .eps = eps}, n_rows);
+}
+
+static void rope_row(const RowTask *t, int i) {
+    int head_dim = t->n / t->n_head;
+    t->ops->kernels->rope(t->y + (size_t)i * (size_t)t->n, t->n_head, head_dim, t->x + (size_t)i * (size_t)head_dim);
+}
+
+void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin) {
+    each_row(&(RowTask){.ops = ops, .row = rope_row, .x = cos_sin, .y = x, .n = n_head * head_dim, .n_head = n_head}, n_tok);
+}
+
+static void store_row(const RowTask *t, int i) {
+    size_t from = (size_t)i * (size_t)t->n, to = (size_t)((t->pos + i) % t->cap) * (size_t)t->n;
+    if (t->ops->exact) memcpy((float *)t->to + to, t->x + from, (size_t)t->n * sizeof(float));
+    else t->ops->kernels->to_f16(t->x + from, (uint16_t *)t->to + to, t->n);
+}
+
+void ops_store_kv(Ops *ops, const float *x, int n_tok, int n, void *to, int pos, int cap) {
+    each_row(&(RowTask){.ops = ops, .row = store_row, .x = x, .to = to, .n = n, .pos = pos, .cap = cap}, n_tok);
+}
+
+static void geglu_row(const RowTask *t, int i) {
+    size_t at = (size_t)i * (size_t)t->n;
+    t->ops->kernels->geglu(t->y + at, t->x + at, t->n);
+}
+
+void ops_geglu(Ops *ops, float *gate, const float *up, int n_tok, int n) {
+    each_row(&(RowTask){.ops = ops, .row = geglu_row, .x = up, .y = gate, .n = n}, n_tok);
+}
+
+static void add_row(const RowTask *t, int i) {
+    size_t at = (size_t)i * (size_t)t->n;
+    t->ops->kernels->add(t->y + at, t->x + at, t->n);
+}
+
+void ops_add(Ops *ops, float *y, const float *x, int n_tok, int n) {
+    each_row(&(RowTask){.ops = ops, .row = add_row, .x = x, .y = y, .n = n}, n_tok);
+}
+
+/* ------------------------------------------------------------------------------------ matmul */
+
+/* The tiles of all terms form one row of work, cut into groups of `group` tiles; no group spans two terms. */
+typedef struct {
+    const Ops *ops;
+    const float *x;
+    int n_tok, n_cols, group;
+    const MatmulTerm *terms;
+    int first_group[OPS_MAX_TERMS + 1];
+} MatmulTask;
+
+static void matmul_tiles(const MatmulTask *t, const MatmulTerm *term, int tile, int n_tiles, int thread) {
+    bool quantised = term->w->kind < PANEL_FIRST_FLOAT;
+    const void *x = quantised ? (const void *)t->ops->acts : t->x;
+    size_t stride = quantised ? (size_t)(t->n_cols / BLOCK_COLS) * sizeof(ActBlock) : (size_t)t->n_cols * sizeof(float);
+    t->ops->kernels->matmul[term->w->kind](term->w, tile, n_tiles, x, stride, t->n_tok, term->y, (size_t)term->w->n_rows,
+                                           thread_scratch(t->ops, thread));
+}
+
+static void matmul_tiles_exact(const MatmulTask *t, const MatmulTerm *term, int tile, int n_tiles, int thread) {
+    float *w = thread_scratch(t->ops, thread);
+    int end = (tile + n_tiles) * TILE_ROWS < term->w->n_rows ? (tile + n_tiles) * TILE_ROWS : term->w->n_rows;
+    for (int row = tile * TILE_ROWS; row < end; row++) {
+        unpack_row(term->w, row, w);
+        for (int i = 0; i < t->n_tok; i++) {
+            term->y[(size_t)i * (size_t)term->w->n_rows + (size_t)row] = dot_exact(w, t->x + (size_t)i * (size_t)t->n_cols, t->n_cols);
+        }
+    }
+}
+
+static void run_groups(void *context, int begin, int end, int thread) {
+    const MatmulTask *t = context;
+    for (int g = begin, i = 0; g < end; g++) {
+        while (g >= t->first_group[i + 1]) i++;
+        const MatmulTerm *term = &t->terms[i];
+        int tile = (g - t->first_group[i]) * t->group, left = matrix_tiles(term->w) - tile;
+        (t->ops->exact ? matmul_tiles_exact : matmul_tiles)(t, term, tile, left < t->group ? left : t->group, thread);
+    }
+}
+
+static void quantize_row(const RowTask *t, int i) {
+    t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, (ActBlock *)t->to + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
+}
+
+/* Tiles walked together: many memory streams are fast for one token, but each thread should get several groups. */
+static int group_size(int n_tiles, int n_threads, int n_tok) {
+    int group = n_tok == 1 ? 8 : 4;
+    while (group > 1 && n_tiles < group * 3 * n_threads) group /= 2;
+    return group;
+}
+
+void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms) {
+    assert(n_terms >= 1 && n_terms <= OPS_MAX_TERMS && terms[0].w->n_cols <= ops->max_cols);
+    MatmulTask t = {.ops = ops, .x = x, .n_tok = n_tok, .n_cols = terms[0].w->n_cols, .terms = terms};
+    int n_tiles = 0;
+    bool quantised = false;
+    for (int i = 0; i < n_terms; i++) {
+        n_tiles += matrix_tiles(terms[i].w);
+        quantised |= terms[i].w->kind < PANEL_FIRST_FLOAT;
+    }
+    if (quantised && !ops->exact) each_row(&(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
+
+    t.group = group_size(n_tiles, pool_threads(ops->pool), n_tok);
+    for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
+    pool_run(ops->pool, t.first_group[n_terms], 1, run_groups, &t);
+}
+
+/* ------------------------------------------------------------------------------------ attention */
+
+/* Work items are (chunk of tokens) x (K/V head) x (part of its query heads): chunks share the widening of a K/V block, parts give a
+ * single token's heads to several threads. */
+typedef struct {
+    const Ops *ops;
+    const OpsAttention *a;
+    int chunk, n_parts;         /* tokens a chunk, parts a K/V head */
+} AttentionTask;
+
+static void attend_item(const AttentionTask *t, int item, int thread) {
+    const OpsAttention *a = t->a;
+    int part = item % t->n_parts, head_kv = item / t->n_parts % a->n_head_kv, first = item / t->n_parts / a->n_head_kv * t->chunk;
+    int n_group = a->n_head / a->n_head_kv, begin = n_group * part / t->n_parts, end = n_group * (part + 1) / t->n_parts;
+    size_t stride = (size_t)a->n_head * (size_t)a->head_dim;
+    size_t at = (size_t)first * stride + (size_t)(head_kv * n_group + begin) * (size_t)a->head_dim;
+    size_t kv_at = (size_t)head_kv * (size_t)a->head_dim;
+    AttendArgs args = {
+        .q = a->q + at, .out = a->out + at, .q_stride = stride,
+        .n_tok = a->n_tok - first < t->chunk ? a->n_tok - first : t->chunk, .n_q = end - begin, .head_dim = a->head_dim,
+        .kv_stride = (size_t)a->n_head_kv * (size_t)a->head_dim,
+        .pos = a->pos + first, .cap = a->cap, .window = a->window, .scale = a->scale, .softcap = a->softcap,
+    };
+    if (t->ops->exact) {
+        attend_exact(&(AttendExactArgs){args, (const float *)a->k + kv_at, (const float *)a->v + kv_at});
+        return;
+    }
+    args.k = (const uint16_t *)a->k + kv_at;
+    args.v = (const uint16_t *)a->v + kv_at;
+    t->ops->kernels->attend(&args, thread_scratch(t->ops, thread));
+}
+
+static void run_attention(void *context, int begin, int end, int thread) {
+    for (int i = begin; i < end; i++) attend_item(context, i, thread);
+}
+
+void ops_attention(Ops *ops, const OpsAttention *a) {
+    enum { CHUNK = 16 };
+    AttentionTask t = {.ops = ops, .a = a, .chunk = CHUNK, .n_parts = 1};
+    int n_group = a->n_head / a->n_head_kv, n_threads = pool_threads(ops->pool);
+    while (t.chunk > 1 && t.chunk * n_group > ATTN_MAX_QUERIES) t.chunk /= 2;
+    int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
+    while (n_chunks * a->n_head_kv * t.n_parts < n_threads && t.n_parts * 2 <= n_group) t.n_parts *= 2;
+    while ((n_group + t.n_parts - 1) / t.n_parts * t.chunk > ATTN_MAX_QUERIES) t.n_parts++;
+    pool_run(ops->pool, n_chunks * a->n_head_kv * t.n_parts, 1, run_attention, &t);
+}

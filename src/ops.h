@@ -1,0 +1,60 @@
+/* ops.h: tensor operations: a kernel spread over the pool's threads. A result never depends on how the work was shared.
+ * Knows matrices and arrays, not which model they belong to. */
+#ifndef OPS_H
+#define OPS_H
+
+#include "kernels/kernels.h"
+#include "pool.h"
+
+typedef struct {
+    const Kernels *kernels;
+    Pool *pool;                 /* borrowed */
+    bool exact;                 /* float matmuls on dequantised rows, f32 keys and values */
+    int max_cols;               /* longest row of any matrix */
+    uint8_t *scratch;           /* a part for each thread */
+    size_t scratch_stride;
+    ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
+} Ops;
+
+/* Bytes that ops_new allocates. */
+uint64_t ops_bytes(int n_threads, int max_tok, int max_cols);
+/* For inputs of at most max_tok tokens. False when memory is short. */
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols);
+void ops_free(Ops *ops);
+
+/* One matrix of a matmul and its result y[n_tok, w->n_rows]. */
+typedef struct {
+    const Matrix *w;
+    float *y;
+} MatmulTerm;
+enum { OPS_MAX_TERMS = 3 };
+
+/* terms[i].y = x * terms[i].w^T for up to OPS_MAX_TERMS matrices of equal n_cols: x[n_tok, n_cols] is quantised once and the
+ * matrices' rows are shared out together. */
+void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms);
+
+/* y[n_rows, n] = RMSNorm of each row of x[n_rows, n]; y may be x. */
+void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps);
+
+/* Rotates x[n_tok, n_head * head_dim] in place; cos_sin[n_tok, head_dim]. */
+void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin);
+
+/* The cache rows of positions pos .. pos + n_tok - 1: to[(pos + t) % cap] = x[t], x[n_tok, n]. */
+void ops_store_kv(Ops *ops, const float *x, int n_tok, int n, void *to, int pos, int cap);
+
+typedef struct {
+    const float *q;             /* [n_tok, n_head * head_dim] */
+    float *out;                 /* the same */
+    const void *k, *v;          /* [cap][n_head_kv * head_dim] */
+    int n_tok, n_head, n_head_kv, head_dim;
+    int pos, cap, window;
+    float scale, softcap;
+} OpsAttention;
+void ops_attention(Ops *ops, const OpsAttention *a);
+
+/* gate[n_tok, n] = gelu(gate) * up */
+void ops_geglu(Ops *ops, float *gate, const float *up, int n_tok, int n);
+/* y[n_tok, n] += x */
+void ops_add(Ops *ops, float *y, const float *x, int n_tok, int n);
+
+#endif

@@ -1,0 +1,399 @@
+/* sampler.c: see sampler.h.
+ *
+ * A vocabulary has 262,144 logits and a token takes a few milliseconds, so nothing here sorts the vocabulary:
+ *   - One vectorised pass finds the maximum of each block of 128 logits. The k-th largest of these maxima is a lower bound of the
+ *     k-th largest logit, so top-k has to look only into the few blocks above it.
+ *   - Top-p without top-k sums the probabilities in one vectorised pass, then drops all tokens that are so improbable that they
+ *     can't be in the nucleus even if all of them together were.
+ *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first k, or the first
+ *     that have the probability p.
+ * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums and maxima. */
+#include "sampler.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+enum {
+    PENALTY_WINDOW = 64,    /* tokens */
+    MAX_BIASES = 1024,
+    BLOCK = 128,            /* logits */
+    LANES = 8,
+};
+
+typedef struct {
+    int32_t id;
+    float bias;
+} Bias;
+
+struct Sampler {
+    int n_vocab, n_block;
+    GemmaSampling params;
+    bool adjusts;           /* biases or penalties are set */
+    int n_bias;
+    uint64_t rng[4];
+    Bias bias[MAX_BIASES];
+    float *adjusted;        /* [n_vocab]: logits with biases and penalties */
+    float *block_max;       /* [n_block] */
+    double *block_sum;      /* [n_block]: of weights */
+    uint64_t *candidates;   /* [n_vocab]: see candidate() */
+};
+
+/* ------------------------------------------------------------------------------------------ random numbers */
+
+/* splitmix64 (Steele, Lea, Flood 2014), which spreads a seed over the state of the generator proper. */
+static uint64_t splitmix(uint64_t *state) {
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static uint64_t rotate(uint64_t x, int bits) { return x << bits | x >> (64 - bits); }
+
+/* xoshiro256** (Blackman, Vigna 2018). Uniform in [0, 1), of 53 bits. */
+static double draw(uint64_t s[4]) {
+    uint64_t result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate(s[3], 45);
+    return (double)(result >> 11) * 0x1p-53;
+}
+
+/* ------------------------------------------------------------------------------------------ setting up */
+
+Sampler *sampler_new(int n_vocab) {
+    Sampler *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->n_vocab = n_vocab;
+    s->n_block = (n_vocab + BLOCK - 1) / BLOCK;
+    s->params = (GemmaSampling){.top_p = 1, .repeat_penalty = 1};
+    s->adjusted = malloc((size_t)n_vocab * sizeof *s->adjusted);
+    s->block_max = malloc((size_t)s->n_block * sizeof *s->block_max);
+    s->block_sum = malloc((size_t)s->n_block * sizeof *s->block_sum);
+    s->candidates = malloc((size_t)n_vocab * sizeof *s->candidates);
+    if (s->adjusted && s->block_max && s->block_sum && s->candidates) return s;
+    sampler_free(s);
+    return NULL;
+}
+
+void sampler_free(Sampler *s) {
+    if (!s) return;
+    free(s->adjusted);
+    free(s->block_max);
+    free(s->block_sum);
+    free(s->candidates);
+    free(s);
+}
+
+uint64_t sampler_bytes(int n_vocab) {
+    uint64_t n = (uint64_t)n_vocab, n_block = (n + BLOCK - 1) / BLOCK;
+    return sizeof(Sampler) + n * (sizeof(float) + sizeof(uint64_t)) + n_block * (sizeof(float) + sizeof(double));
+}
+
+static GemmaStatus bad(GemmaError *err, const char *name, double value, const char *expected) {
+    return error_set(err, GEMMA_BAD_ARGUMENT, "%s is %g; %s was expected", name, value, expected);
+}
+
+/* Comparisons are written so that NaN fails them. */
+GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
+    if (!(p->temperature >= 0 && p->temperature <= 100)) return bad(err, "temperature", p->temperature, "a number from 0 to 100");
+    if (p->top_k < 0) return bad(err, "top_k", p->top_k, "0 (off) or more");
+    if (!(p->top_p > 0 && p->top_p <= 1)) return bad(err, "top_p", p->top_p, "a number above 0, up to 1 (off)");
+    if (!(p->min_p >= 0 && p->min_p < 1)) return bad(err, "min_p", p->min_p, "a number from 0 (off) to below 1");
+    if (!(p->repeat_penalty > 0 && p->repeat_penalty <= 100))
+        return bad(err, "repeat_penalty", p->repeat_penalty, "a number above 0 (1 is off), up to 100");
+    if (!(fabsf(p->presence_penalty) <= 100)) return bad(err, "presence_penalty", p->presence_penalty, "a number from -100 to 100 (0 is off)");
+    if (!(fabsf(p->frequency_penalty) <= 100)) return bad(err, "frequency_penalty", p->frequency_penalty, "a number from -100 to 100 (0 is off)");
+    s->params = *p;
+    s->n_bias = 0;
+    s->adjusts = p->repeat_penalty != 1 || p->presence_penalty != 0 || p->frequency_penalty != 0;
+    uint64_t state = p->seed;
+    for (int i = 0; i < 4; i++) s->rng[i] = splitmix(&state);
+    return GEMMA_OK;
+}
+
+GemmaStatus sampler_bias(Sampler *s, int32_t id, float bias, GemmaError *err) {
+    if (id < 0 || id >= s->n_vocab)
+        return error_set(err, GEMMA_BAD_ARGUMENT, "a logit bias is for token %d; tokens are 0 to %d", (int)id, s->n_vocab - 1);
+    if (!(bias < INFINITY)) return bad(err, "a logit bias", bias, "a finite number, or -infinity to forbid the token,");
+    if (s->n_bias == MAX_BIASES) return error_set(err, GEMMA_BAD_ARGUMENT, "there are more than %d logit biases", MAX_BIASES);
+    s->bias[s->n_bias++] = (Bias){id, bias};
+    s->adjusts = true;
+    return GEMMA_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ biases and penalties */
+
+/* The repetition penalty of Keskar et al. 2019 (CTRL), section 4.1, in the form that also lowers negative logits; presence and
+ * frequency penalty as in OpenAI's interface: logit - presence - count * frequency. */
+static const float *adjust(Sampler *s, const float *logits, const int32_t *recent, int n_recent) {
+    const GemmaSampling *p = &s->params;
+    float *x = s->adjusted;
+    memcpy(x, logits, (size_t)s->n_vocab * sizeof *x);
+    for (int i = 0; i < s->n_bias; i++) x[s->bias[i].id] += s->bias[i].bias;
+    if (n_recent > PENALTY_WINDOW) {
+        recent += n_recent - PENALTY_WINDOW;
+        n_recent = PENALTY_WINDOW;
+    }
+    for (int i = 0; i < n_recent; i++) {
+        int count = 1;
+        bool seen = false;
+        for (int j = 0; j < i; j++) seen |= recent[j] == recent[i];
+        if (seen) continue;
+        for (int j = i + 1; j < n_recent; j++) count += recent[j] == recent[i];
+        assert(recent[i] >= 0 && recent[i] < s->n_vocab);
+        float *logit = &x[recent[i]];
+        *logit = *logit > 0 ? *logit / p->repeat_penalty : *logit * p->repeat_penalty;
+        *logit -= p->presence_penalty + (float)count * p->frequency_penalty;
+    }
+    return x;
+}
+
+/* ------------------------------------------------------------------------------------------ passes over all logits */
+
+static int block_size(const Sampler *s, int block) {
+    int left = s->n_vocab - block * BLOCK;
+    return left < BLOCK ? left : BLOCK;
+}
+
+/* Largest of x[n]; -INFINITY when there is none. NaN is never larger. */
+static float max_of(const float *x, int n) {
+    float lane[LANES], max = -INFINITY;
+    int i = 0;
+    for (int j = 0; j < LANES; j++) lane[j] = -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lane[j] = lane[j] < x[i + j] ? x[i + j] : lane[j];
+    for (int j = 0; j < LANES; j++) max = max < lane[j] ? lane[j] : max;
+    for (; i < n; i++) max = max < x[i] ? x[i] : max;
+    return max;
+}
+
+/* e^x for x <= 0, within 2e-7 of it relatively; 0 below -87, where floats end, and for NaN. Cephes' expf: 2^n e^r, with
+ * |r| <= ln(2)/2, in operations that vectorise; so its result is the same on every machine, too. */
+static inline float exp_negative(float x) {
+    float y = x > -87.0f ? x : -87.0f;
+    int32_t n = (int32_t)(y * 1.44269504f - 0.5f);      /* rounds to nearest, as y <= 0 */
+    float r = y - (float)n * 0.693359375f + (float)n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    uint32_t bits = (uint32_t)(n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return x > -87.0f ? p * power : 0.0f;
+}
+
+/* A token's probability, but for the factor that makes them add up to 1. */
+static inline float weight_of(float logit, float max, float inv_temperature) {
+    return exp_negative((logit - max) * inv_temperature);
+}
+
+static float sum_weights(const float *x, int n, float max, float inv_temperature) {
+    float lane[LANES] = {0}, sum = 0;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lane[j] += weight_of(x[i + j], max, inv_temperature);
+    for (int j = 0; j < LANES; j++) sum += lane[j];
+    for (; i < n; i++) sum += weight_of(x[i], max, inv_temperature);
+    return sum;
+}
+
+/* Fills block_sum; returns the sum of all weights. */
+static double sum_blocks(Sampler *s, const float *x, float max, float inv_temperature) {
+    double sum = 0;
+    for (int b = 0; b < s->n_block; b++)
+        sum += s->block_sum[b] = sum_weights(x + b * BLOCK, block_size(s, b), max, inv_temperature);
+    return sum;
+}
+
+/* The first position of `value` in x[n], which has it. */
+static int position_of(const float *x, int n, float value) {
+    int i = 0;
+    while (i < n - 1 && x[i] != value) i++;
+    return i;
+}
+
+static int32_t argmax(const Sampler *s, const float *x, float max) {
+    int b = position_of(s->block_max, s->n_block, max);
+    return b * BLOCK + position_of(x + b * BLOCK, block_size(s, b), max);
+}
+
+/* ------------------------------------------------------------------------------------------ candidates */
+
+/* One number, so that the smaller is the better token: the logit, turned into a whole number of the opposite order, then the id. */
+static uint64_t candidate(float logit, int32_t id) {
+    uint32_t bits;
+    logit += 0.0f;      /* -0.0 equals 0.0 */
+    memcpy(&bits, &logit, sizeof bits);
+    bits = bits >> 31 ? bits : ~bits & 0x7fffffffu;
+    return (uint64_t)bits << 32 | (uint32_t)id;
+}
+
+static int32_t candidate_id(uint64_t c) { return (int32_t)(uint32_t)c; }
+
+static float candidate_logit(uint64_t c) {
+    uint32_t bits = (uint32_t)(c >> 32);
+    float logit;
+    bits = bits >> 31 ? bits : ~bits & 0x7fffffffu;
+    memcpy(&logit, &bits, sizeof logit);
+    return logit;
+}
+
+static void swap(uint64_t *a, uint64_t *b) {
+    uint64_t t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Moves the candidates of c[n] (n >= 2) that are at most the median of three of them to the front; returns how many: 1 to n - 1. */
+static int partition(uint64_t *c, int n) {
+    uint64_t *low = c, *middle = c + n / 2, *high = c + n - 1;
+    if (*middle < *low) swap(middle, low);
+    if (*high < *low) swap(high, low);
+    if (*high < *middle) swap(high, middle);
+    uint64_t pivot = n == 2 ? *low : *middle;
+    int i = -1, j = n;
+    for (;;) {      /* Hoare's scheme */
+        do i++; while (c[i] < pivot);
+        do j--; while (c[j] > pivot);
+        if (i >= j) return j + 1;
+        swap(&c[i], &c[j]);
+    }
+}
+
+/* What a candidate counts for: 1 each, or its weight at temperature 1. */
+typedef enum { COUNT, WEIGHT } Measure;
+
+static double measure(const uint64_t *c, int n, Measure m, float max) {
+    if (m == COUNT) return n;
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += weight_of(candidate_logit(c[i]), max, 1);
+    return sum;
+}
+
+/* Brings the fewest best candidates of c[n] whose measures reach `target` to the front, in no order; returns how many: at least 1
+ * of n >= 1, all when the target can't be reached. */
+static int select_best(uint64_t *c, int n, Measure m, double target, float max) {
+    int from = 0, to = n;       /* the last one to keep lies in c[from, to) */
+    while (to - from > 1) {
+        int front = partition(c + from, to - from);
+        double reached = measure(c + from, front, m, max);
+        if (reached >= target) {
+            to = from + front;
+        } else {
+            target -= reached;
+            from += front;
+        }
+    }
+    return to;
+}
+
+/* The tokens with logits of at least `floor` (NaN and -INFINITY never are candidates). */
+static int gather(Sampler *s, const float *x, float floor) {
+    int n = 0;
+    for (int b = 0; b < s->n_block; b++) {
+        if (!(s->block_max[b] >= floor)) continue;
+        for (int i = b * BLOCK, end = i + block_size(s, b); i < end; i++)
+            if (x[i] >= floor && x[i] > -INFINITY) s->candidates[n++] = candidate(x[i], i);
+    }
+    return n;
+}
+
+/* Brings the k best tokens to the front of the candidates; returns how many: k, or all there are. */
+static int gather_top_k(Sampler *s, const float *x, int k, float max) {
+    float floor = -INFINITY;
+    if (k < s->n_block) {
+        for (int b = 0; b < s->n_block; b++) s->candidates[b] = candidate(s->block_max[b], b);
+        select_best(s->candidates, s->n_block, COUNT, k, max);
+        floor = INFINITY;
+        for (int i = 0; i < k; i++) floor = fminf(floor, candidate_logit(s->candidates[i]));
+    }
+    int n = gather(s, x, floor);
+    return k < n ? select_best(s->candidates, n, COUNT, k, max) : n;
+}
+
+/* Gathers what top-k, top-p and min-p leave, at least one token. */
+static int filter(Sampler *s, const float *x, float max) {
+    const GemmaSampling *p = &s->params;
+    /* Tokens of less than min_p of the best one's probability. */
+    float min_logit = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
+    int n;
+    if (p->top_k > 0) {
+        n = gather_top_k(s, x, p->top_k, max);
+        if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
+    } else if (p->top_p < 1) {
+        double total = sum_blocks(s, x, max, 1);
+        /* If n_vocab tokens of this weight or less went, p of the total would still be there. The 0.01 is for rounding. */
+        double least = (1.0 - p->top_p) * total / s->n_vocab;
+        n = gather(s, x, max + (float)log(least) - 0.01f);
+        n = select_best(s->candidates, n, WEIGHT, p->top_p * total, max);
+    } else {
+        return gather(s, x, min_logit);
+    }
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (candidate_logit(s->candidates[i]) >= min_logit) s->candidates[kept++] = s->candidates[i];
+    return kept;
+}
+
+/* ------------------------------------------------------------------------------------------ picking */
+
+/* By weight at the temperature, u in [0, 1). */
+static int32_t pick_candidate(const uint64_t *c, int n, float max, float inv_temperature, double u) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += weight_of(candidate_logit(c[i]), max, inv_temperature);
+    double left = u * sum;
+    int32_t id = -1;
+    for (int i = 0; i < n && left >= 0; i++) {
+        double weight = weight_of(candidate_logit(c[i]), max, inv_temperature);
+        if (weight == 0) continue;
+        id = candidate_id(c[i]);
+        left -= weight;
+    }
+    return id;
+}
+
+/* The same over all tokens, without making candidates of them. */
+static int32_t pick_any(Sampler *s, const float *x, float max, float inv_temperature, double u) {
+    double left = u * sum_blocks(s, x, max, inv_temperature);
+    int last = 0;       /* the block that u falls into: the last with any weight when rounding leads beyond it */
+    for (int b = 0; b < s->n_block; b++) {
+        if (s->block_sum[b] == 0) continue;
+        last = b;
+        if (left < s->block_sum[b]) break;
+        left -= s->block_sum[b];
+    }
+    int32_t id = -1;
+    for (int i = last * BLOCK, end = i + block_size(s, last); i < end && left >= 0; i++) {
+        double weight = weight_of(x[i], max, inv_temperature);
+        if (weight == 0) continue;
+        id = i;
+        left -= weight;
+    }
+    return id;
+}
+
+int32_t sampler_pick(Sampler *s, const float *logits, const int32_t *recent, int n_recent) {
+    const GemmaSampling *p = &s->params;
+    const float *x = s->adjusts ? adjust(s, logits, recent, n_recent) : logits;
+    for (int b = 0; b < s->n_block; b++) s->block_max[b] = max_of(x + b * BLOCK, block_size(s, b));
+    float max = max_of(s->block_max, s->n_block);
+    if (max == -INFINITY) return 0;
+    if (p->temperature == 0) return argmax(s, x, max);
+    double u = draw(s->rng);
+    if (max == INFINITY) return argmax(s, x, max);      /* it has all the probability there is */
+    float inv_temperature = fminf(1.0f / p->temperature, 1e30f);
+    if (p->top_k == 0 && p->top_p == 1 && p->min_p == 0) return pick_any(s, x, max, inv_temperature, u);
+    return pick_candidate(s->candidates, filter(s, x, max), max, inv_temperature, u);
+}

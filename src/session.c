@@ -1,0 +1,133 @@
+/* session.c: one conversation: the tokens, how many of them the cache holds, and the next one. Decides what is evaluated again;
+ * the forward pass decides nothing. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "model.h"
+#include "sampler.h"
+#include "transformer.h"
+
+struct GemmaSession {
+    GemmaModel *model;          /* borrowed */
+    Transformer transformer;
+    Sampler *sampler;
+    int32_t *tokens;            /* [n_ctx] */
+    int n_ctx;
+    int n_tokens;               /* the whole sequence */
+    int n_done;                 /* evaluated: the cache holds [0, n_done) */
+};
+
+GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
+    int most = m->config.n_ctx_train;
+    if (n_ctx < 1 || n_ctx > most) {
+        error_set(err, GEMMA_BAD_ARGUMENT, "a context of %d tokens was asked for; this model takes 1 to %d", n_ctx, most);
+        return NULL;
+    }
+    GemmaSession *s = calloc(1, sizeof *s);
+    if (s) {
+        s->model = m;
+        s->n_ctx = n_ctx;
+        s->tokens = malloc((size_t)n_ctx * sizeof *s->tokens);
+        s->sampler = sampler_new(m->config.n_vocab);
+        if (s->tokens && s->sampler &&
+            transformer_new(&s->transformer, &m->config, &m->weights, model_kernels(), m->pool, m->options.exact, n_ctx)) {
+            return s;
+        }
+    }
+    gemma_session_free(s);
+    uint64_t need = transformer_bytes(&m->config, n_ctx, pool_threads(m->pool), m->options.exact);
+    error_set(err, GEMMA_NO_MEMORY, "no memory for a context of %d tokens: %llu MB are needed", n_ctx, (unsigned long long)(need >> 20));
+    return NULL;
+}
+
+void gemma_session_free(GemmaSession *s) {
+    if (!s) return;
+    transformer_free(&s->transformer);
+    sampler_free(s->sampler);
+    free(s->tokens);
+    free(s);
+}
+
+int gemma_session_count(const GemmaSession *s) { return s->n_tokens; }
+int gemma_session_context(const GemmaSession *s) { return s->n_ctx; }
+
+static GemmaStatus check_id(const GemmaSession *s, int32_t id, GemmaError *err) {
+    int n_vocab = s->model->config.n_vocab;
+    if (id >= 0 && id < n_vocab) return GEMMA_OK;
+    return error_set(err, GEMMA_BAD_ARGUMENT, "token id %d is outside the vocabulary of %d", (int)id, n_vocab);
+}
+
+int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
+    if (n < 1) {
+        error_set(err, GEMMA_BAD_ARGUMENT, "a sequence needs at least one token");
+        return -1;
+    }
+    if (n > s->n_ctx) {
+        error_set(err, GEMMA_NO_ROOM, "the prompt has %d tokens, the context holds %d", n, s->n_ctx);
+        return -1;
+    }
+    for (int i = 0; i < n; i++) {
+        if (check_id(s, ids[i], err) != GEMMA_OK) return -1;
+    }
+    int same = 0, most = s->n_done < n - 1 ? s->n_done : n - 1;
+    while (same < most && s->tokens[same] == ids[same]) same++;
+    s->n_done = kv_cache_rewind(&s->transformer.cache, same);
+    memmove(s->tokens, ids, (size_t)n * sizeof *ids);
+    s->n_tokens = n;
+    return s->n_done;
+}
+
+GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
+    if (check_id(s, id, err) != GEMMA_OK) return err->status;
+    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "the context of %d tokens is full", s->n_ctx);
+    s->tokens[s->n_tokens++] = id;
+    return GEMMA_OK;
+}
+
+/* A sum of finite numbers times zero is zero; one NaN or infinity makes it NaN. */
+static bool all_finite(const float *x, int n) {
+    float zero = 0;
+    for (int i = 0; i < n; i++) zero += x[i] * 0.0f;
+    return zero == 0;
+}
+
+int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
+    int n = s->n_tokens - s->n_done;
+    if (n == 0) return 0;
+    if (n > n_batch) n = n_batch < 1 ? 1 : n_batch;
+    if (n > GEMMA_MAX_BATCH) n = GEMMA_MAX_BATCH;
+    transformer_forward(&s->transformer, s->tokens + s->n_done, n, s->n_done);
+    s->n_done += n;
+    if (s->n_done < s->n_tokens) return s->n_tokens - s->n_done;
+    if (gemma_session_logits_at(s, n - 1) && all_finite(s->transformer.logits, s->model->config.n_vocab)) return 0;
+    error_set(err, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
+              s->n_done - 1);
+    return -1;
+}
+
+const float *gemma_session_logits(const GemmaSession *s) { return s->transformer.n_tok ? s->transformer.logits : NULL; }
+
+const float *gemma_session_logits_at(GemmaSession *s, int i) {
+    if (i < 0 || i >= s->transformer.n_tok) return NULL;
+    transformer_logits(&s->transformer, i);
+    return s->transformer.logits;
+}
+
+double gemma_session_nll(const GemmaSession *s, int32_t id) {
+    const float *x = s->transformer.logits;
+    int n = s->model->config.n_vocab;
+    double max = x[model_kernels()->argmax(x, n)], sum = 0;
+    for (int i = 0; i < n; i++) sum += exp(x[i] - max);
+    return max + log(sum) - x[id];
+}
+
+GemmaStatus gemma_session_sampling(GemmaSession *s, const GemmaSampling *params, GemmaError *err) { return sampler_set(s->sampler, params, err); }
+
+GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaError *err) {
+    if (check_id(s, id, err) != GEMMA_OK) return err->status;
+    return sampler_bias(s->sampler, id, bias, err);
+}
+
+int32_t gemma_session_sample(GemmaSession *s) { return sampler_pick(s->sampler, s->transformer.logits, s->tokens, s->n_tokens); }

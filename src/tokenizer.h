@@ -1,0 +1,28 @@
+/* tokenizer.h: bytes <-> ids by the SentencePiece BPE model inside a GGUF. Knows nothing of turns or models. */
+#ifndef TOKENIZER_H
+#define TOKENIZER_H
+
+#include "gguf.h"
+
+typedef struct Tokenizer Tokenizer;
+
+/* Borrows the header bytes behind g, which must outlive the tokenizer. GEMMA_UNSUPPORTED names a tokenizer.ggml.model
+ * other than "llama"; GEMMA_BAD_FILE: arrays missing or of unequal length, a needed token absent. */
+Tokenizer *tokenizer_new(const Gguf *g, GemmaError *err);
+void tokenizer_free(Tokenizer *t);
+/* Bytes that a tokenizer of n_vocab tokens takes beside the header (an upper bound, for plans). */
+uint64_t tokenizer_bytes(int n_vocab);
+
+/* See gemma_tokenize. Time proportional to n (log n at most). */
+int tokenizer_encode(const Tokenizer *t, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap);
+/* See gemma_token_bytes. */
+int tokenizer_decode(const Tokenizer *t, int32_t id, char buf[256]);
+
+int32_t tokenizer_bos(const Tokenizer *t);
+/* The id of a control token by its text ("<start_of_turn>"), -1 when absent. */
+int32_t tokenizer_control(const Tokenizer *t, const char *text);
+bool tokenizer_adds_bos(const Tokenizer *t);
+bool tokenizer_is_control(const Tokenizer *t, int32_t id);
+bool tokenizer_is_end(const Tokenizer *t, int32_t id);     /* <eos>, <end_of_turn>, the metadata's eos and eot ids */
+
+#endif

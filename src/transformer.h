@@ -1,0 +1,43 @@
+/* transformer.h: THE FORWARD PASS. Tokens in, hidden states and logits out, for Gemma 1 (arXiv 2403.08295), Gemma 2 (2408.00118)
+ * and Gemma 3 (2503.19786). What tells them apart is data: the config's per-layer table, and weights that may be NULL.
+ * Knows no instruction sets, bits, files or text. */
+#ifndef TRANSFORMER_H
+#define TRANSFORMER_H
+
+#include "config.h"
+#include "kv_cache.h"
+#include "ops.h"
+#include "weights.h"
+
+typedef struct {
+    const Config *c;            /* borrowed, as is w */
+    const Weights *w;
+    Ops ops;
+    KvCache cache;
+
+    /* Activations of one batch; B is GEMMA_MAX_BATCH. */
+    float *x;                   /* [B, n_embd]: the residual stream; after a pass the final, normed hidden states */
+    float *normed;              /* [B, n_embd]: a sub-layer's input */
+    float *sub;                 /* [B, n_embd]: a sub-layer's output */
+    float *q, *attn;            /* [B, n_head * head_dim] */
+    float *k, *v;               /* [B, n_head_kv * head_dim] */
+    float *gate, *up;           /* [B, n_ff] */
+    float *logits;              /* [n_vocab] */
+    float *rope[2];             /* [B, head_dim]: cosines and sines at each token, for global and for windowed layers */
+    double *rope_freq[2];       /* [head_dim / 2]: radians a position */
+    int n_tok;                  /* tokens of the last pass */
+} Transformer;
+
+/* Bytes that transformer_new allocates, KV cache included. */
+uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact);
+/* False when memory is short; *t is then empty. */
+bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx);
+void transformer_free(Transformer *t);
+
+/* Evaluates ids[n_tok], 1 to GEMMA_MAX_BATCH of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */
+void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos);
+
+/* Fills t->logits for token i of the last pass. */
+void transformer_logits(Transformer *t, int i);
+
+#endif

@@ -1,0 +1,214 @@
+/* weights.c: see weights.h. */
+#include "weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+/* ------------------------------------------------------------------------------------ the list of tensors */
+
+/* Called once for each tensor that the model can have. */
+typedef GemmaStatus Visit(void *context, const WeightSlot *slot, bool required);
+
+static GemmaStatus visit_matrix(Visit *visit, void *context, const char *name, Matrix *m, int n_out, int n_in, bool required) {
+    WeightSlot slot = {.matrix = m, .n_rows = n_out, .n_cols = n_in};
+    snprintf(slot.name, sizeof slot.name, "%s.weight", name);
+    return visit(context, &slot, required);
+}
+
+static GemmaStatus visit_vector(Visit *visit, void *context, const char *name, float **v, int n, bool used) {
+    if (!used) return GEMMA_OK;
+    WeightSlot slot = {.vector = v, .n_rows = 1, .n_cols = n};
+    snprintf(slot.name, sizeof slot.name, "%s.weight", name);
+    return visit(context, &slot, true);
+}
+
+static GemmaStatus visit_layer(Visit *visit, void *context, LayerWeights *l, const Config *c, int i) {
+    char name[48];
+    GemmaStatus s;
+    int n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
+#define NAME(part) (snprintf(name, sizeof name, "blk.%d.%s", i, part), name)
+#define MATRIX(field, n_out, n_in) \
+    if ((s = visit_matrix(visit, context, NAME(#field), &l->field, n_out, n_in, true)) != GEMMA_OK) return s
+#define VECTOR(field, n, used) \
+    if ((s = visit_vector(visit, context, NAME(#field), &l->field, n, used)) != GEMMA_OK) return s
+    VECTOR(attn_norm, c->n_embd, true);
+    MATRIX(attn_q, n_q, c->n_embd);
+    MATRIX(attn_k, n_kv, c->n_embd);
+    MATRIX(attn_v, n_kv, c->n_embd);
+    VECTOR(attn_q_norm, c->head_dim, c->qk_norms);
+    VECTOR(attn_k_norm, c->head_dim, c->qk_norms);
+    MATRIX(attn_output, c->n_embd, n_q);
+    VECTOR(post_attention_norm, c->n_embd, c->post_norms);
+    VECTOR(ffn_norm, c->n_embd, true);
+    MATRIX(ffn_gate, c->n_ff, c->n_embd);
+    MATRIX(ffn_up, c->n_ff, c->n_embd);
+    MATRIX(ffn_down, c->n_embd, c->n_ff);
+    VECTOR(post_ffw_norm, c->n_embd, c->post_norms);
+#undef NAME
+#undef MATRIX
+#undef VECTOR
+    return GEMMA_OK;
+}
+
+static GemmaStatus visit_all(Weights *w, const Config *c, Visit *visit, void *context) {
+    GemmaStatus s = visit_matrix(visit, context, "token_embd", &w->token_embd, c->n_vocab, c->n_embd, true);
+    if (s == GEMMA_OK) s = visit_vector(visit, context, "output_norm", &w->output_norm, c->n_embd, true);
+    if (s == GEMMA_OK) s = visit_matrix(visit, context, "output", &w->output, c->n_vocab, c->n_embd, false);
+    for (int i = 0; i < c->n_layer && s == GEMMA_OK; i++) s = visit_layer(visit, context, &w->layers[i], c, i);
+    return s;
+}
+
+/* ------------------------------------------------------------------------------------ binding */
+
+enum { SLOTS_PER_LAYER = 13, SLOTS_OUTSIDE = 3, ALIGNMENT = 64 };
+
+typedef struct {
+    Weights *w;
+    const Gguf *g;          /* NULL: synthetic, of `type` */
+    QuantType type;
+    GemmaError *err;
+} Binding;
+
+static void add_slot(Weights *w, const WeightSlot *slot) {
+    WeightSlot *s = &w->slots[w->n_slots++];
+    *s = *slot;
+    s->offset = w->bytes;
+    uint64_t bytes = slot->matrix ? pack_bytes(slot->type, slot->n_rows, slot->n_cols) : (uint64_t)slot->n_cols * sizeof(float);
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    w->bytes += bytes;
+    if (slot->matrix == &w->output) w->tied = false;
+    w->bytes_per_token += bytes;
+}
+
+static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, GemmaError *err) {
+    uint64_t n_cols = (uint64_t)slot->n_cols, n_rows = (uint64_t)slot->n_rows;
+    if (t->dims[0] != n_cols || t->dims[1] != n_rows || t->dims[2] != 1 || t->dims[3] != 1) {
+        return error_set(err, GEMMA_BAD_FILE, "tensor %s should be [%llu, %llu] by the metadata, but is [%llu, %llu, %llu, %llu]",
+                         slot->name, (unsigned long long)n_cols, (unsigned long long)n_rows, (unsigned long long)t->dims[0],
+                         (unsigned long long)t->dims[1], (unsigned long long)t->dims[2], (unsigned long long)t->dims[3]);
+    }
+    const QuantInfo *info = quant_info(t->type);
+    if (!info) {
+        return error_set(err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
+                         "Q5_0, Q5_1, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
+    }
+    return GEMMA_OK;
+}
+
+static GemmaStatus bind_file_tensor(void *context, const WeightSlot *spec, bool required) {
+    Binding *b = context;
+    WeightSlot slot = *spec;
+    slot.tensor = gguf_find_tensor(b->g, slot.name);
+    if (!slot.tensor) {
+        if (!required) return GEMMA_OK;
+        return error_set(b->err, GEMMA_BAD_FILE, "the file has no tensor %s, which its architecture needs", slot.name);
+    }
+    GemmaStatus s = check_tensor(&slot, slot.tensor, b->err);
+    if (s != GEMMA_OK) return s;
+    slot.type = (QuantType)slot.tensor->type;
+    add_slot(b->w, &slot);
+    return GEMMA_OK;
+}
+
+/* What llama-quantize chooses: the tied head gets more bits, and rows that K-quants' 256 don't divide fall back. */
+static QuantType synthetic_type(const Binding *b, const WeightSlot *slot) {
+    QuantType type = b->type;
+    if (slot->vector) return QUANT_F32;
+    if (quant_info(type)->block == 1 || type == QUANT_Q8_0) return type;
+    if (slot->matrix == &b->w->token_embd) type = QUANT_Q6_K;
+    if (slot->n_cols % quant_info(type)->block == 0) return type;
+    return type == QUANT_Q4_K ? QUANT_Q5_0 : type == QUANT_Q5_K ? QUANT_Q5_1 : QUANT_Q8_0;
+}
+
+static GemmaStatus bind_synthetic_tensor(void *context, const WeightSlot *spec, bool required) {
+    Binding *b = context;
+    if (!required) return GEMMA_OK;
+    WeightSlot slot = *spec;
+    slot.type = synthetic_type(b, &slot);
+    add_slot(b->w, &slot);
+    return GEMMA_OK;
+}
+
+static int by_file_offset(const void *a, const void *b) {
+    uint64_t x = ((const WeightSlot *)a)->tensor->offset, y = ((const WeightSlot *)b)->tensor->offset;
+    return x < y ? -1 : x > y;
+}
+
+static GemmaStatus bind(Weights *w, const Config *c, Visit *visit, Binding *b) {
+    *w = (Weights){.tied = true};
+    w->layers = calloc((size_t)c->n_layer, sizeof *w->layers);
+    w->slots = calloc((size_t)(SLOTS_OUTSIDE + SLOTS_PER_LAYER * c->n_layer), sizeof *w->slots);
+    b->w = w;
+    GemmaStatus s = w->layers && w->slots ? visit_all(w, c, visit, b)
+                                          : error_set(b->err, GEMMA_NO_MEMORY, "no memory for the list of %d layers", c->n_layer);
+    if (s != GEMMA_OK) {
+        weights_free(w);
+        return s;
+    }
+    if (b->g) qsort(w->slots, (size_t)w->n_slots, sizeof *w->slots, by_file_offset);
+    for (int i = 0; i < w->n_slots && !w->tied; i++) {
+        const WeightSlot *slot = &w->slots[i];
+        if (slot->matrix == &w->token_embd) w->bytes_per_token -= pack_bytes(slot->type, slot->n_rows, slot->n_cols);
+    }
+    return GEMMA_OK;
+}
+
+GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, GemmaError *err) {
+    return bind(w, c, bind_file_tensor, &(Binding){.g = g, .err = err});
+}
+
+GemmaStatus weights_bind_synthetic(Weights *w, const Config *c, QuantType type, GemmaError *err) {
+    return bind(w, c, bind_synthetic_tensor, &(Binding){.type = type, .err = err});
+}
+
+/* ------------------------------------------------------------------------------------ memory and contents */
+
+GemmaStatus weights_allocate(Weights *w, GemmaError *err) {
+    if (w->bytes > SIZE_MAX / 2 || !(w->memory = aligned_alloc(ALIGNMENT, (size_t)w->bytes))) {
+        return error_set(err, GEMMA_NO_MEMORY, "no memory for the weights: %llu MB are needed", (unsigned long long)(w->bytes >> 20));
+    }
+    for (int i = 0; i < w->n_slots; i++) {
+        const WeightSlot *s = &w->slots[i];
+        uint8_t *at = w->memory + s->offset;
+        if (!s->matrix) {
+            *s->vector = (float *)(void *)at;
+            continue;
+        }
+        PanelKind kind = pack_kind(s->type);
+        *s->matrix = (Matrix){kind, s->n_rows, s->n_cols, panel_tile_bytes(kind, s->n_cols), at};
+    }
+    if (w->tied) w->output = w->token_embd;
+    return GEMMA_OK;
+}
+
+void weights_free(Weights *w) {
+    free(w->layers);
+    free(w->slots);
+    free(w->memory);
+    *w = (Weights){0};
+}
+
+GemmaStatus weights_pack_tile(const WeightSlot *slot, int first_row, const uint8_t *rows, GemmaError *err) {
+    const Matrix *m = slot->matrix;
+    int n_rows = slot->n_rows - first_row < TILE_ROWS ? slot->n_rows - first_row : TILE_ROWS;
+    uint8_t *tile = (uint8_t *)m->data + (size_t)(first_row / TILE_ROWS) * m->tile_bytes;
+    PackFault fault;
+    if (pack_tile(slot->type, rows, n_rows, m->n_cols, tile, &fault)) return GEMMA_OK;
+    const char *what = m->kind < PANEL_FIRST_FLOAT ? "a block scale" : "a weight";
+    return error_set(err, GEMMA_BAD_FILE, "tensor %s, row %d, column %d: %s is %g; finite numbers below 64 are expected there",
+                     slot->name, first_row + fault.row, fault.col, what, (double)fault.value);
+}
+
+GemmaStatus weights_set_vector(const WeightSlot *slot, const uint8_t *row, GemmaError *err) {
+    float *v = *slot->vector;
+    quant_decode_row(slot->type, row, v, slot->n_cols);
+    for (int i = 0; i < slot->n_cols; i++) {
+        if (isfinite(v[i])) continue;
+        return error_set(err, GEMMA_BAD_FILE, "tensor %s: weight %d is %g, not a finite number", slot->name, i, (double)v[i]);
+    }
+    return GEMMA_OK;
+}

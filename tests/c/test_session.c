@@ -1,0 +1,187 @@
+/* The loader takes a file in pieces of any size, and a session gives the same logits, bit for bit, in batches of any size, with any
+ * number of threads, and after going back to a shared prefix. Fidelity to llama.cpp is tested in tests/golden. */
+#include "gemma.h"
+#include "test.h"
+#include "tiny_gguf.h"
+
+/* NULL with *err when the file is refused. */
+static GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
+    GemmaLoader *l = gemma_loader_new("tiny.gguf", n, err);
+    bool allocated = false;
+    for (size_t at = 0; at < n;) {
+        size_t room;
+        uint8_t *p = gemma_loader_room(l, &room);
+        size_t take = n - at < piece ? n - at : piece;
+        if (take > room) take = room;
+        if (take) memcpy(p, file + at, take);
+        at += take;
+        GemmaStatus s = gemma_loader_push(l, take, err);
+        if (s == GEMMA_OK && !allocated && gemma_loader_plan(l)) {
+            s = gemma_loader_allocate(l, &(GemmaOptions){.n_threads = n_threads}, err);
+            allocated = true;
+            if (s == GEMMA_OK) s = gemma_loader_push(l, 0, err);
+        }
+        if (s != GEMMA_OK) {
+            gemma_loader_free(l);
+            return NULL;
+        }
+    }
+    return gemma_loader_finish(l, err);
+}
+
+enum { N_TOKENS = 300 };
+
+static void make_tokens(int32_t *ids, uint64_t seed) {
+    for (int i = 0; i < N_TOKENS; i++) ids[i] = (int32_t)(test_random(&seed) % TINY_VOCAB);
+}
+
+/* Evaluates what is pending in batches of n_batch; copies the last token's logits. */
+static void run(GemmaSession *s, int n_batch, float *logits) {
+    GemmaError err = {0};
+    int left;
+    while ((left = gemma_session_step(s, n_batch, &err)) > 0) {}
+    if (left < 0) TEST_FAIL("%s", err.text);
+    memcpy(logits, gemma_session_logits(s), TINY_VOCAB * sizeof *logits);
+}
+
+/* The logits of a fresh session after ids[n]. */
+static void reference(GemmaModel *m, const int32_t *ids, int n, int n_batch, float *logits) {
+    GemmaError err = {0};
+    GemmaSession *s = gemma_session_new(m, 1024, &err);
+    CHECK_INT(gemma_session_sync(s, ids, n, &err), 0);
+    run(s, n_batch, logits);
+    gemma_session_free(s);
+}
+
+static const TinySpec specs[] = {
+    {"gemma", QUANT_Q4_0, 2, 64, 4, 1, 32, 96, 1024, 0},
+    {"gemma2", QUANT_Q8_0, 3, 64, 4, 2, 32, 96, 1024, 32},
+    {"gemma3", QUANT_F16, 7, 64, 4, 1, 32, 96, 1024, 16},
+};
+
+TEST(pieces_batches_and_threads_change_no_bit) {
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+        size_t n;
+        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        float want[TINY_VOCAB], got[TINY_VOCAB];
+        static const size_t pieces[] = {1 << 30, 4096, 333};
+        static const int batches[] = {1, 2, 7, 128, 256};
+        for (int threads = 1; threads <= 4; threads += 3) {
+            GemmaError err = {0};
+            GemmaModel *m = load(file, n, pieces[threads % 3], threads, &err);
+            if (!m) TEST_FAIL("%s", err.text);
+            if (!m) break;
+            for (int b = 0; b < 5; b++) {
+                bool first = threads == 1 && b == 0;
+                reference(m, ids, N_TOKENS, batches[b], first ? want : got);
+                if (!first && memcmp(want, got, sizeof want)) TEST_FAIL("%s: batch %d, %d threads differ", specs[a].architecture, batches[b], threads);
+            }
+            gemma_model_free(m);
+        }
+        free(file);
+    }
+}
+
+TEST(going_back_to_a_prefix_changes_no_bit) {
+    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+        size_t n;
+        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        GemmaError err = {0};
+        GemmaModel *m = load(file, n, 1 << 20, 1, &err);
+        free(file);
+        REQUIRE(m);
+        GemmaSession *s = gemma_session_new(m, 1024, &err);
+        int32_t ids[N_TOKENS], other[N_TOKENS];
+        make_tokens(ids, 7);
+        float want[TINY_VOCAB], got[TINY_VOCAB];
+        gemma_session_sync(s, ids, N_TOKENS, &err);
+        run(s, 100, got);
+        /* 10 back: any ring still has the window. 250 back and forth: rings may have to be rebuilt. */
+        for (int shared = N_TOKENS - 10; shared > 0; shared -= 120) {
+            make_tokens(other, (uint64_t)shared);
+            memcpy(other, ids, (size_t)shared * sizeof *ids);
+            if (shared < N_TOKENS - 10) gemma_session_sync(s, ids, N_TOKENS, &err), run(s, 64, got);
+            int kept = gemma_session_sync(s, other, N_TOKENS, &err);
+            CHECK(kept == shared || kept == 0);
+            if (shared == N_TOKENS - 10) CHECK_INT(kept, shared);
+            run(s, 64, got);
+            reference(m, other, N_TOKENS, 64, want);
+            if (memcmp(want, got, sizeof want)) TEST_FAIL("%s: %d shared tokens differ", specs[a].architecture, shared);
+        }
+        gemma_session_free(s);
+        gemma_model_free(m);
+    }
+}
+
+TEST(every_position_has_its_logits) {
+    size_t n;
+    uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
+    GemmaError err = {0};
+    GemmaModel *m = load(file, n, 1 << 20, 2, &err);
+    free(file);
+    REQUIRE(m);
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    GemmaSession *s = gemma_session_new(m, 1024, &err);
+    gemma_session_sync(s, ids, 40, &err);
+    CHECK_INT(gemma_session_step(s, 40, &err), 0);
+    for (int i = 0; i < 40; i += 13) {
+        float want[TINY_VOCAB];
+        reference(m, ids, i + 1, 256, want);
+        CHECK(!memcmp(gemma_session_logits_at(s, i), want, sizeof want));
+    }
+    CHECK(!gemma_session_logits_at(s, 40));
+    gemma_session_free(s);
+    gemma_model_free(m);
+}
+
+TEST(limits_are_told_and_leave_the_session_usable) {
+    size_t n;
+    uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
+    GemmaError err = {0};
+    GemmaModel *m = load(file, n, 1 << 20, 1, &err);
+    free(file);
+    REQUIRE(m);
+    CHECK(!gemma_session_new(m, 0, &err));
+    CHECK(!gemma_session_new(m, 1025, &err));
+    CHECK_TEXT_HAS(err.text, "1 to 1024");
+    GemmaSession *s = gemma_session_new(m, 10, &err);
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    CHECK_INT(gemma_session_sync(s, ids, 11, &err), -1);
+    CHECK_INT(err.status, GEMMA_NO_ROOM);
+    CHECK_TEXT_HAS(err.text, "11 tokens");
+    CHECK_INT(gemma_session_sync(s, (int32_t[]){TINY_VOCAB}, 1, &err), -1);
+    CHECK_INT(gemma_session_sync(s, (int32_t[]){-1}, 1, &err), -1);
+    CHECK_INT(gemma_session_sync(s, ids, 0, &err), -1);
+    CHECK_INT(gemma_session_sync(s, ids, 10, &err), 0);
+    CHECK_INT(gemma_session_step(s, 256, &err), 0);
+    CHECK_INT(gemma_session_push(s, 1, &err), GEMMA_NO_ROOM);
+    gemma_session_free(s);
+    gemma_model_free(m);
+}
+
+TEST(a_file_cut_anywhere_is_refused) {
+    size_t n;
+    uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
+    for (size_t cut = 0; cut < n; cut += cut < 64 ? 7 : 9973) {
+        GemmaError err = {0};
+        GemmaModel *m = load(file, cut, 1 << 20, 1, &err);
+        CHECK(!m);
+        CHECK_INT(err.status, GEMMA_BAD_FILE);
+        CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
+        gemma_model_free(m);
+    }
+    free(file);
+}
+
+int main(void) {
+    RUN(pieces_batches_and_threads_change_no_bit);
+    RUN(going_back_to_a_prefix_changes_no_bit);
+    RUN(every_position_has_its_logits);
+    RUN(limits_are_told_and_leave_the_session_usable);
+    RUN(a_file_cut_anywhere_is_refused);
+    return test_result();
+}
