@@ -112,6 +112,7 @@ static bool join_system(const GemmaTurn *turns, int n, GgufString *system) {
 int chat_encode(const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
     Writer w = {.t = t, .start = tokenizer_control(t, "<start_of_turn>"), .end = tokenizer_control(t, "<end_of_turn>"),
                 .ids = ids, .cap = cap};
+    const GgufString nothing = {NULL, 0};
     if (w.start < 0 || w.end < 0) return -2;
     if (first) {
         put_id(&w, tokenizer_bos(t));
@@ -128,16 +129,17 @@ int chat_encode(const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool fi
         bool user = i < n_turns && turns[i].role == GEMMA_USER;
         /* A system message that no user turn follows makes a user turn of its own. */
         if (user) put_turn(&w, "user\n", system, trim((GgufString){turns[i].text, turns[i].n}));
-        else if (system.n) put_turn(&w, "user\n", (GgufString){NULL, 0}, trim(system));
+        else if (system.n) put_turn(&w, "user\n", nothing, trim(system));
         if (user || system.n) put_end(&w);
         free((char *)system.p);
         i += user;
         if (i == n_turns || turns[i].role != GEMMA_ASSISTANT) continue;
-        put_turn(&w, "model\n", (GgufString){NULL, 0}, trim((GgufString){turns[i].text, turns[i].n}));
+        put_turn(&w, "model\n", nothing, trim((GgufString){turns[i].text, turns[i].n}));
         /* The last turn stays open: a caller goes on with it, or with the next turns after it (`closed` false). */
         if (++i < n_turns) put_end(&w);
     }
-    if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_turn(&w, "model\n", (GgufString){NULL, 0}, (GgufString){NULL, 0});
+    bool open = n_turns > 0 && turns[n_turns - 1].role == GEMMA_ASSISTANT;
+    if (!open) put_turn(&w, "model\n", nothing, nothing);
     return w.failed ? -1 : w.n;
 }
 

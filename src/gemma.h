@@ -138,7 +138,7 @@ typedef struct {
  * A system turn is folded into the user turn after it. `first`: put BOS first (a new conversation); otherwise the ids
  * go on after a conversation whose last turn is the model's, still open: `<end_of_turn>` (unless `closed`, the last
  * id there already was one) and a newline come first. The model's turn is opened at the end when the last turn given is
- * not the assistant's. Text never becomes control tokens. Writes at most cap ids, returns how many there are; -1 when
+ * not the assistant's, which stays open. Text never becomes control tokens. Writes at most cap ids, returns how many there are; -1 when
  * memory is short, -2 when the model has no turn tokens. */
 int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
 

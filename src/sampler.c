@@ -3,8 +3,8 @@
  * A vocabulary has 262,144 logits and a token takes a few milliseconds, so nothing here sorts the vocabulary:
  *   - One vectorised pass finds the maximum of each block of 128 logits. The k-th largest of these maxima is a lower bound of the
  *     k-th largest logit, so top-k has to look only into the few blocks above it.
- *   - Top-p without top-k sums the probabilities in one vectorised pass, then drops all tokens that are so improbable that they
- *     can't be in the nucleus even if all of them together were.
+ *   - Top-p without top-k sums the probabilities in one vectorised pass, then takes tokens from the most probable down until they
+ *     have the share p, twice as deep (in logits) each time.
  *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first k, or the first
  *     that have the probability p.
  * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums and maxima. */
@@ -109,8 +109,10 @@ GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
     if (!(p->min_p >= 0 && p->min_p < 1)) return bad(err, "min_p", p->min_p, "a number from 0 (off) to below 1");
     if (!(p->repeat_penalty > 0 && p->repeat_penalty <= 100))
         return bad(err, "repeat_penalty", p->repeat_penalty, "a number above 0 (1 is off), up to 100");
-    if (!(fabsf(p->presence_penalty) <= 100)) return bad(err, "presence_penalty", p->presence_penalty, "a number from -100 to 100 (0 is off)");
-    if (!(fabsf(p->frequency_penalty) <= 100)) return bad(err, "frequency_penalty", p->frequency_penalty, "a number from -100 to 100 (0 is off)");
+    if (!(fabsf(p->presence_penalty) <= 100))
+        return bad(err, "presence_penalty", p->presence_penalty, "a number from -100 to 100 (0 is off)");
+    if (!(fabsf(p->frequency_penalty) <= 100))
+        return bad(err, "frequency_penalty", p->frequency_penalty, "a number from -100 to 100 (0 is off)");
     s->params = *p;
     s->n_bias = 0;
     s->adjusts = p->repeat_penalty != 1 || p->presence_penalty != 0 || p->frequency_penalty != 0;
@@ -231,7 +233,7 @@ static int32_t argmax(const Sampler *s, const float *x, float max) {
 
 /* ------------------------------------------------------------------------------------------ candidates */
 
-/* One number, so that the smaller is the better token: the logit, turned into a whole number of the opposite order, then the id. */
+/* One number, so that the smaller is the better token: the logit, made a whole number of the opposite order, then the id. */
 static uint64_t candidate(float logit, int32_t id) {
     uint32_t bits;
     logit += 0.0f;      /* -0.0 equals 0.0 */
@@ -256,7 +258,7 @@ static void swap(uint64_t *a, uint64_t *b) {
     *b = t;
 }
 
-/* Moves the candidates of c[n] (n >= 2) that are at most the median of three of them to the front; returns how many: 1 to n - 1. */
+/* Moves the candidates of c[n] (n >= 2) up to the median of three of them to the front; returns how many: 1 to n - 1. */
 static int partition(uint64_t *c, int n) {
     uint64_t *low = c, *middle = c + n / 2, *high = c + n - 1;
     if (*middle < *low) swap(middle, low);
@@ -328,16 +330,19 @@ static int filter(Sampler *s, const float *x, float max) {
     const GemmaSampling *p = &s->params;
     /* Tokens of less than min_p of the best one's probability. */
     float min_logit = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
-    int n;
+    int n = 0;
     if (p->top_k > 0) {
         n = gather_top_k(s, x, p->top_k, max);
         if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
     } else if (p->top_p < 1) {
-        double total = sum_blocks(s, x, max, 1);
-        /* If n_vocab tokens of this weight or less went, p of the total would still be there. The 0.01 is for rounding. */
-        double least = (1.0 - p->top_p) * total / s->n_vocab;
-        n = gather(s, x, max + (float)log(least) - 0.01f);
-        n = select_best(s->candidates, n, WEIGHT, p->top_p * total, max);
+        double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
+        /* Most often a few tokens have most of the probability: look further down only if they have not. At 128 below the best
+         * weights are 0. */
+        for (float drop = 4; drop <= 128 && reached < target; drop *= 2) {
+            n = gather(s, x, max - drop);
+            reached = measure(s->candidates, n, WEIGHT, max);
+        }
+        n = select_best(s->candidates, n, WEIGHT, target, max);
     } else {
         return gather(s, x, min_logit);
     }

@@ -194,8 +194,9 @@ static GemmaStatus check_model(const Gguf *g, GemmaError *err) {
         return error_set(err, GEMMA_BAD_FILE, "metadata entry \"tokenizer.ggml.model\" is missing: the file has no tokenizer");
     }
     if (gguf_equals(model, "llama")) return GEMMA_OK;
-    return error_set(err, GEMMA_UNSUPPORTED, "the file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported",
-                     error_quote(quoted, model.p, model.n));
+    error_quote(quoted, model.p, model.n);
+    return error_set(err, GEMMA_UNSUPPORTED,
+                     "the file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported", quoted);
 }
 
 /* Slots for n_vocab tokens: a power of two, at most half full. */
@@ -227,7 +228,8 @@ static GemmaStatus index_pieces(Tokenizer *t, GemmaError *err) {
         t->offset[id] = (uint32_t)(cursor - t->strings);
         GgufString piece = gguf_next_string(&cursor);
         if (piece.n > MAX_PIECE)
-            return error_set(err, GEMMA_BAD_FILE, "token %d of the vocabulary has %zu bytes; at most %d are expected", (int)id, piece.n, MAX_PIECE);
+            return error_set(err, GEMMA_BAD_FILE, "token %d of the vocabulary has %zu bytes; at most %d are expected", (int)id,
+                             piece.n, MAX_PIECE);
         char text[MAX_PIECE];
         size_t n = canonical_copy(text, piece);
         if (n == 0) continue;
@@ -261,7 +263,8 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
         for (int32_t id = 0; id < t->n_vocab; id++) {
             double kind = gguf_number_at(e, (uint64_t)id);
             if (kind < KIND_NORMAL || kind > KIND_BYTE)
-                return error_set(err, GEMMA_BAD_FILE, "token %d has type %.0f; %d to %d are known", (int)id, kind, KIND_NORMAL, KIND_BYTE);
+                return error_set(err, GEMMA_BAD_FILE, "token %d has type %.0f; %d to %d are known", (int)id, kind, KIND_NORMAL,
+                                 KIND_BYTE);
             /* <unk> is found only where control tokens are, and never shown either: one kind less to think of.
              * Which tokens are bytes, their text decides below. */
             t->kind[id] = kind == KIND_UNKNOWN ? KIND_CONTROL : kind == KIND_BYTE ? KIND_UNUSED : (uint8_t)kind;
@@ -291,7 +294,9 @@ static GemmaStatus index_cuts(Tokenizer *t, GemmaError *err) {
             uint32_t next = trie_next(t, node, byte);
             if (!next) next = trie_add(t, node, byte);
             if (!next && t->n_trie < MAX_TRIE) return no_memory(err);
-            if (!next) return error_set(err, GEMMA_BAD_FILE, "the control and user-defined tokens, up to token %d, are too many or too long", (int)id);
+            if (!next)
+                return error_set(err, GEMMA_BAD_FILE,
+                                 "the control and user-defined tokens, up to token %d, are too many or too long", (int)id);
             node = next;
         }
         if (node && t->trie[node].id < 0) t->trie[node].id = id;
@@ -328,7 +333,8 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, GemmaError *err) 
     tokens = find_array(g, "tokenizer.ggml.tokens", GGUF_STRING, tokens ? tokens->count : 0, err);
     if (!tokens) return err->status;
     if (tokens->count == 0 || tokens->count > MAX_VOCAB)
-        return error_set(err, GEMMA_BAD_FILE, "the vocabulary has %llu tokens; 1 to %d are possible", (unsigned long long)tokens->count, MAX_VOCAB);
+        return error_set(err, GEMMA_BAD_FILE, "the vocabulary has %llu tokens; 1 to %d are possible",
+                         (unsigned long long)tokens->count, MAX_VOCAB);
     t->strings = tokens->value;
     t->n_vocab = (int32_t)tokens->count;
     if (allocate(t, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||

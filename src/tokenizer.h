@@ -13,7 +13,8 @@ void tokenizer_free(Tokenizer *t);
 /* Bytes that a tokenizer of n_vocab tokens takes beside the header (an upper bound, for plans). */
 uint64_t tokenizer_bytes(int n_vocab);
 
-/* See gemma_tokenize. Time proportional to n (log n at most). */
+/* See gemma_tokenize. Time proportional to n log n at most. Decoding the ids gives the text's bytes back, broken UTF-8 too, but for
+ * U+2581 (▁), which SentencePiece reads as a space. */
 int tokenizer_encode(const Tokenizer *t, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap);
 /* See gemma_token_bytes. */
 int tokenizer_decode(const Tokenizer *t, int32_t id, char buf[256]);

@@ -1,0 +1,108 @@
+/* wasm_inline.h: small vector functions that the WebAssembly variants share. Knows no ops.
+ *
+ * The including file first defines MADD(a, b, c), its a * b + c on f32x4. */
+#ifndef WASM_INLINE_H
+#define WASM_INLINE_H
+
+#include <float.h>
+#include <string.h>
+#include <wasm_simd128.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* The value itself, but LLVM can neither move its computation across the next keep() nor merge it. Without this the dot
+ * products of one accumulator are sorted into one serial chain, up to twice as slow. */
+INLINE v128_t keep(v128_t v) {
+#ifdef __wasm__
+    __asm__ volatile("" : "+r"(v));
+#endif
+    return v;
+}
+
+/* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions, at each use,
+ * but keeps a loaded one in a register. */
+INLINE v128_t hidden_splat(uint32_t bits) {
+    volatile uint32_t memory = bits;
+    return wasm_i32x4_splat((int32_t)memory);
+}
+
+/* ------------------------------------------------------------------------------------------ halves */
+
+/* What read_f16 is to be given as `mask`. */
+enum { F16_MASK = (int)0x8fffffff };
+
+/* Four halves, with their exponents read in f32's bias: f16 needs a factor of 2^112, f16e of F16E_UNIT. Infinity and NaN become
+ * finite numbers of 65536 and more (in f16). */
+INLINE v128_t read_f16(const void *p, v128_t mask) {
+    return wasm_v128_and(wasm_i32x4_shl(wasm_i32x4_load16x4(p), 13), mask);
+}
+#define F16_UNIT 0x1p112f
+
+/* ------------------------------------------------------------------------------------------ any length */
+
+/* x[0..3], zeros beyond n. */
+INLINE v128_t load_up_to_4(const float *x, int n) {
+    if (n >= 4) return wasm_v128_load(x);
+    float part[4] = {0};
+    memcpy(part, x, (size_t)n * sizeof *x);
+    return wasm_v128_load(part);
+}
+
+INLINE void store_up_to_4(float *y, v128_t v, int n) {
+    if (n >= 4) {
+        wasm_v128_store(y, v);
+        return;
+    }
+    float part[4];
+    wasm_v128_store(part, v);
+    memcpy(y, part, (size_t)n * sizeof *y);
+}
+
+/* ------------------------------------------------------------------------------------------ across lanes */
+
+/* (sum of a, sum of b, sum of c, sum of d) */
+INLINE v128_t sum_lanes_of_4(v128_t a, v128_t b, v128_t c, v128_t d) {
+    v128_t ab = wasm_f32x4_add(wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), wasm_i32x4_shuffle(a, b, 2, 6, 3, 7));
+    v128_t cd = wasm_f32x4_add(wasm_i32x4_shuffle(c, d, 0, 4, 1, 5), wasm_i32x4_shuffle(c, d, 2, 6, 3, 7));
+    return wasm_f32x4_add(wasm_i32x4_shuffle(ab, cd, 0, 1, 4, 5), wasm_i32x4_shuffle(ab, cd, 2, 3, 6, 7));
+}
+
+INLINE float sum_lanes(v128_t v) {
+    v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1);
+}
+
+INLINE float max_lanes(v128_t v) {
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2));
+    return wasm_f32x4_extract_lane(v, 0);
+}
+
+/* ------------------------------------------------------------------------------------------ functions */
+
+/* e^x to 2 ulp: 2^n * e^r with n = round(x / ln 2), e^r by the polynomial of Cephes' expf. Below -87 it is 0, above 88 it is
+ * e^88; NaN stays. */
+INLINE v128_t exp_f32x4(v128_t x) {
+    const v128_t round = wasm_f32x4_splat(0x1.8p23f);      /* adding it leaves round(x) in the low bits */
+    v128_t tiny = wasm_f32x4_lt(x, wasm_f32x4_splat(-87));
+    x = wasm_f32x4_pmin(wasm_f32x4_pmax(x, wasm_f32x4_splat(-87)), wasm_f32x4_splat(88));
+    v128_t shifted = MADD(x, wasm_f32x4_splat(1.44269504088896341f), round), n = wasm_f32x4_sub(shifted, round);
+    v128_t r = MADD(n, wasm_f32x4_splat(-0.693359375f), x);     /* ln 2 in two parts, the first one short: n * it is exact */
+    r = MADD(n, wasm_f32x4_splat(2.12194440e-4f), r);
+    v128_t p = wasm_f32x4_splat(1.9875691500e-4f);
+    p = MADD(p, r, wasm_f32x4_splat(1.3981999507e-3f));
+    p = MADD(p, r, wasm_f32x4_splat(8.3334519073e-3f));
+    p = MADD(p, r, wasm_f32x4_splat(4.1665795894e-2f));
+    p = MADD(p, r, wasm_f32x4_splat(1.6666665459e-1f));
+    p = MADD(p, r, wasm_f32x4_splat(5.0000001201e-1f));
+    p = MADD(p, wasm_f32x4_mul(r, r), wasm_f32x4_add(r, wasm_f32x4_splat(1)));
+    return wasm_v128_andnot(wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23)), tiny);
+}
+
+/* tanh x = 1 - 2 / (e^2x + 1), to 2e-7 absolute. */
+INLINE v128_t tanh_f32x4(v128_t x) {
+    v128_t one = wasm_f32x4_splat(1), two = wasm_f32x4_splat(2);
+    return wasm_f32x4_sub(one, wasm_f32x4_div(two, wasm_f32x4_add(exp_f32x4(wasm_f32x4_add(x, x)), one)));
+}
+
+#endif

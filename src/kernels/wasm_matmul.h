@@ -1,0 +1,418 @@
+/* wasm_matmul.h: the matrix products of the WebAssembly variants, written once for all panel kinds; kernels.h has the contract.
+ * A kernel is matmul_quant or matmul_float inlined with a constant description of its panel.
+ *
+ * The including file first defines MADD (see wasm_inline.h) and how four columns of four rows are multiplied:
+ *
+ *   Weights, weights(codes)        codes (byte 4r + c: row r, column c) as dot() wants them
+ *   Acts, acts(staged, j)          columns 4j..4j+3 of one token, repeated for each row, as dot() wants them
+ *   Staged, stage(x)               the block of activations from which acts() reads
+ *   dot(acc, weights, acts)        acc[r] + the sum over c of weight * activation, exact
+ *   SPLIT_8                        dot() takes codes of at most 7 bits: codes of 8 come as two of 4
+ *
+ * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
+ * many streams of cache lines in flight. The activations of a block stay in registers; sums lie in scratch.
+ *
+ * More tokens ("prefill", bound by dot products): the codes of a tile are unpacked once, CHUNK columns at a time, then all
+ * tokens run over them in register tiles of 16 rows x 2 tokens:
+ *
+ *                     token 0, columns 4j..   token 1
+ *      rows  0..3         isum[0][0]         isum[1][0]        j = 0..7: 4 loads of weights, 2 of activations, 8 dots;
+ *      rows  4..7         isum[0][1]         isum[1][1]        after each block (or group) integers become floats and
+ *      rows  8..11        isum[0][2]         isum[1][2]        join the sums in scratch
+ *      rows 12..15        isum[0][3]         isum[1][3]
+ */
+#ifndef WASM_MATMUL_H
+#define WASM_MATMUL_H
+
+#include "kernels.h"
+#include "wasm_inline.h"
+
+/* Vectors of 4 rows in a tile, groups of 4 columns in a block. */
+enum { VECS = TILE_ROWS / 4, QUADS = BLOCK_COLS / 4 };
+/* Tiles in lockstep; blocks unpacked at once; tokens whose sums fit the scratch; fewer tokens are not worth unpacking. */
+enum { LOCKSTEP = 8, CHUNK_BLOCKS = 32, MAX_TOKENS = 256, MIN_PREFILL = 3 };
+
+/* A quantised panel kind; a constant in every kernel. */
+typedef struct {
+    int bits;           /* of a code */
+    bool has_min;
+    bool super;         /* 8-bit sub-scales under super-block headers */
+    int groups;         /* of columns with their own scale in a block: 1, or 2 in P6K */
+} Family;
+
+INLINE int code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * f.bits / 8; }
+INLINE int block_bytes(Family f) {
+    int scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
+    return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
+}
+INLINE int super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
+INLINE bool is_split(Family f) { return f.bits == 8 && SPLIT_8; }
+/* What is subtracted from every code, when it is multiplied (for split codes: from the upper half). */
+INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) ? 8 : 1 << (f.bits - 1); }
+
+/* Constants kept in registers, see hidden_splat. */
+typedef struct { v128_t low4, bit4, bits45, f16; } Masks;
+INLINE Masks load_masks(void) {
+    return (Masks){hidden_splat(0x0f0f0f0f), hidden_splat(0x10101010), hidden_splat(0x30303030), hidden_splat((uint32_t)F16_MASK)};
+}
+
+/* ------------------------------------------------------------------------------------------ codes and scales */
+
+INLINE v128_t high4(v128_t bytes, Masks m) { return wasm_v128_and(wasm_u16x8_shr(bytes, 4), m.low4); }
+
+/* The bits above the fourth of rows 4v..4v+3 of a block. Panel.h draws where everything lies. */
+typedef struct { v128_t half[2]; } HighBits;
+
+INLINE HighBits load_high_bits(Family f, const uint8_t *block, int v) {
+    const uint8_t *p = block + 256;
+    HighBits h = {0};
+    if (f.bits == 5) h.half[0] = h.half[1] = keep(wasm_v128_load(p + 16 * v));
+    if (f.bits == 6)
+        for (int half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
+    return h;
+}
+
+/* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included. (Shifts of 16-bit lanes: one of bytes
+ * would build a mask of its own at each use.) */
+INLINE void unpack_pair(Family f, const uint8_t *block, int v, int j, HighBits h, Masks m, v128_t codes[2]) {
+    if (f.bits == 8) {
+        for (int half = 0; half < 2; half++) codes[half] = keep(wasm_v128_load(block + (QUADS * v + 4 * half + j) * 16));
+        return;
+    }
+    v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
+    codes[0] = wasm_v128_and(x, m.low4);
+    codes[1] = high4(x, m);
+    if (f.bits == 5) {
+        codes[0] = wasm_v128_or(codes[0], wasm_v128_and(wasm_i16x8_shl(h.half[0], 4 - j), m.bit4));
+        codes[1] = wasm_v128_or(codes[1], wasm_v128_and(wasm_u16x8_shr(h.half[1], j), m.bit4));
+    }
+    if (f.bits == 6)
+        for (int half = 0; half < 2; half++) {
+            v128_t bits = j < 2 ? wasm_i16x8_shl(h.half[half], 4 - 2 * j) : wasm_u16x8_shr(h.half[half], 2 * j - 4);
+            codes[half] = wasm_v128_or(codes[half], wasm_v128_and(bits, m.bits45));
+        }
+}
+
+/* The super-block header of one tile: d / F16E_UNIT and -dmin of each row. */
+typedef struct { v128_t d[VECS], minus_dmin[VECS]; } Super;
+
+INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
+    for (int v = 0; v < VECS; v++) {
+        super->d[v] = read_f16(header + 8 * v, m.f16);
+        if (f.has_min)
+            super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + 32 + 8 * v, m.f16), wasm_f32x4_splat(-F16E_UNIT));
+    }
+}
+
+/* Of 4 rows in one block: scales / F16E_UNIT, by group; minimum in true size. */
+typedef struct { v128_t scale[2], min; } Scales;
+
+INLINE v128_t u8_to_f32(const uint8_t *p) {
+    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p))));
+}
+INLINE v128_t i8_to_f32(const uint8_t *p) {
+    return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
+}
+
+INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, int v, Masks m) {
+    const uint8_t *p = block + code_bytes(f);
+    Scales s = {0};
+    if (!f.super) {
+        s.scale[0] = read_f16(p + 8 * v, m.f16);
+        if (f.has_min) s.min = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
+    } else if (f.has_min) {
+        s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
+        s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
+    } else {
+        for (int g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
+    }
+    return s;
+}
+
+/* ------------------------------------------------------------------------------------------ one block's arithmetic
+ * Every path is made of these three in this order, so that all give the same bits. */
+
+/* Where the integer sum of a group starts: minus the codes' offset times the sum of its activations. */
+INLINE v128_t start_isum(Family f, const ActBlock *x, int group) {
+    int sum = f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1];
+    return wasm_i32x4_splat(-code_offset(f) * sum);
+}
+
+INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
+    return MADD(wasm_f32x4_convert_i32x4(isum), wasm_f32x4_mul(scale, x_scale), y);
+}
+
+/* float(sum q_x) * x_scale, what minimums are multiplied with. */
+INLINE v128_t scaled_sum(const ActBlock *x) {
+    return wasm_f32x4_splat((float)(x->sum[0] + x->sum[1]) * (x->scale * (1 / F16E_UNIT)));
+}
+
+/* ------------------------------------------------------------------------------------------ one token */
+
+/* The integer dot products of 4 rows, by group. */
+INLINE void block_isums(Family f, const uint8_t *block, int v, const ActBlock *x, const Acts *a, Masks m, v128_t *isum) {
+    HighBits h = load_high_bits(f, block, v);
+    v128_t upper = start_isum(f, x, 0);
+    for (int g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : start_isum(f, x, g);
+    for (int j = 0; j < 4; j++) {
+        v128_t codes[2];
+        unpack_pair(f, block, v, j, h, m, codes);
+        for (int half = 0; half < 2; half++) {
+            v128_t *acc = &isum[f.groups == 2 ? half : 0], quad = codes[half];
+            if (is_split(f)) {
+                upper = dot(upper, weights(high4(quad, m)), a[4 * half + j]);
+                quad = wasm_v128_and(quad, m.low4);
+            }
+            *acc = dot(*acc, weights(quad), a[4 * half + j]);
+        }
+    }
+    if (is_split(f)) isum[0] = wasm_i32x4_add(isum[0], wasm_i32x4_shl(upper, 4));
+}
+
+typedef struct {
+    v128_t sum[LOCKSTEP][VECS];
+    Super super[LOCKSTEP];
+} DecodeScratch;
+
+/* All products of n_tiles <= LOCKSTEP neighbouring tiles with one token, in s->sum. */
+INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int n_tiles, int n_blocks, const ActBlock *x,
+                         DecodeScratch *s) {
+    Masks m = load_masks();
+    for (int i = 0; i < n_tiles; i++)
+        for (int v = 0; v < VECS; v++) s->sum[i][v] = wasm_f32x4_splat(0);
+    const uint8_t *column = tiles;
+    for (int b = 0; b < n_blocks; b++, x++, column += block_bytes(f)) {
+        if (f.super && b % SUPER_BLOCKS == 0) {
+            for (int i = 0; i < n_tiles; i++) load_super(f, column + i * tile_bytes, m, &s->super[i]);
+            column += super_bytes(f);
+        }
+        Staged staged = stage(x);
+        Acts a[QUADS];
+        for (int j = 0; j < QUADS; j++) a[j] = acts(&staged, j);
+        v128_t x_scale = wasm_v128_load32_splat(&x->scale), x_sum = f.has_min ? scaled_sum(x) : x_scale;
+        const uint8_t *block = column;
+        for (int i = 0; i < n_tiles; i++, block += tile_bytes)
+            for (int v = 0; v < VECS; v++) {
+                v128_t isum[2], y = s->sum[i][v];
+                block_isums(f, block, v, x, a, m, isum);
+                Scales scales = load_scales(f, block, &s->super[i], v, m);
+                for (int g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], x_scale);
+                if (f.has_min) y = MADD(scales.min, x_sum, y);
+                s->sum[i][v] = y;
+            }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ many tokens */
+
+/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS]. Split codes have the
+ * upper halves first. In vectors: */
+INLINE int dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
+INLINE int unpacked_scales(Family f) { return dots(f) * VECS * (int)(sizeof(Weights) / sizeof(v128_t)); }
+INLINE int unpacked_block(Family f) { return unpacked_scales(f) + (f.groups + f.has_min) * VECS; }
+
+INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Masks m, v128_t *out) {
+    Weights *w = (Weights *)out;
+    for (int v = 0; v < VECS; v++) {
+        HighBits h = load_high_bits(f, block, v);
+        for (int j = 0; j < 4; j++) {
+            v128_t codes[2];
+            unpack_pair(f, block, v, j, h, m, codes);
+            for (int half = 0; half < 2; half++) {
+                int d = 4 * half + j;
+                if (is_split(f)) {
+                    w[d * VECS + v] = weights(high4(codes[half], m));
+                    w[(QUADS + d) * VECS + v] = weights(wasm_v128_and(codes[half], m.low4));
+                } else {
+                    w[d * VECS + v] = weights(codes[half]);
+                }
+            }
+        }
+        Scales s = load_scales(f, block, super, v, m);
+        for (int g = 0; g < f.groups; g++) out[unpacked_scales(f) + g * VECS + v] = s.scale[g];
+        if (f.has_min) out[unpacked_scales(f) + f.groups * VECS + v] = s.min;
+    }
+}
+
+/* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart. */
+INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, v128_t *sum) {
+    for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
+        const Weights *w = (const Weights *)unpacked;
+        const v128_t *scale = unpacked + unpacked_scales(f);
+        const ActBlock *xt[2] = {x, (const ActBlock *)((const char *)x + x_stride)};
+        Staged staged[2];
+        for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
+        for (int g = 0; g < f.groups; g++) {
+            v128_t isum[2][VECS];
+            for (int t = 0; t < n; t++) {
+                isum[t][0] = start_isum(f, xt[t], g);
+                for (int v = 1; v < VECS; v++) isum[t][v] = isum[t][0];
+            }
+            for (int d = g * QUADS / f.groups; d < (f.groups == 2 ? (g + 1) * QUADS / 2 : dots(f)); d++) {
+                Acts a[2];
+                for (int t = 0; t < n; t++) a[t] = acts(&staged[t], d % QUADS);
+                for (int v = 0; v < VECS; v++) {
+                    if (is_split(f) && d == QUADS)
+                        for (int t = 0; t < n; t++) isum[t][v] = wasm_i32x4_shl(isum[t][v], 4);
+                    Weights wv = w[d * VECS + v];
+                    for (int t = 0; t < n; t++) isum[t][v] = dot(isum[t][v], wv, a[t]);
+                }
+            }
+            for (int t = 0; t < n; t++) {
+                v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
+                for (int v = 0; v < VECS; v++)
+                    sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], scale[g * VECS + v], x_scale);
+            }
+        }
+        if (f.has_min)
+            for (int t = 0; t < n; t++) {
+                v128_t x_sum = scaled_sum(xt[t]);
+                for (int v = 0; v < VECS; v++)
+                    sum[t * VECS + v] = MADD(scale[f.groups * VECS + v], x_sum, sum[t * VECS + v]);
+            }
+    }
+}
+
+typedef struct {
+    v128_t sum[MAX_TOKENS * VECS];
+    v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 3 * VECS)];
+} PrefillScratch;
+_Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
+
+/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. */
+INLINE void prefill_one(Family f, const uint8_t *tile, int n_blocks, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
+    Masks m = load_masks();
+    Super super;
+    for (int i = 0; i < n_tok * VECS; i++) s->sum[i] = wasm_f32x4_splat(0);
+    for (int begin = 0; begin < n_blocks; begin += CHUNK_BLOCKS) {
+        int n = n_blocks - begin < CHUNK_BLOCKS ? n_blocks - begin : CHUNK_BLOCKS;
+        for (int b = 0; b < n; b++, tile += block_bytes(f)) {
+            if (f.super && b % SUPER_BLOCKS == 0) {
+                load_super(f, tile, m, &super);
+                tile += super_bytes(f);
+            }
+            unpack_block(f, tile, &super, m, s->unpacked + b * unpacked_block(f));
+        }
+        int t = 0;
+        for (; t + 2 <= n_tok; t += 2)
+            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 2, &s->sum[t * VECS]);
+        if (t < n_tok)
+            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 1, &s->sum[t * VECS]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ the kernels */
+
+/* Writes the sums of one tile and token, without the rows of padding. */
+INLINE void store_rows(const Matrix *w, int tile, const v128_t *sum, float *y) {
+    int row = tile * TILE_ROWS, n = w->n_rows - row < TILE_ROWS ? w->n_rows - row : TILE_ROWS;
+    memcpy(y + row, sum, (size_t)n * sizeof *y);
+}
+
+INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                         float *y, size_t y_stride, void *scratch) {
+    int n_blocks = w->n_cols / BLOCK_COLS, end = tile + n_tiles;
+    if (n_tok < MIN_PREFILL) {
+        DecodeScratch *s = scratch;
+        for (int n; tile < end; tile += n) {
+            n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
+            for (int t = 0; t < n_tok; t++) {
+                const ActBlock *xt = (const ActBlock *)((const char *)x + t * x_stride);
+                decode_tiles(f, w->data + tile * w->tile_bytes, w->tile_bytes, n, n_blocks, xt, s);
+                for (int i = 0; i < n; i++) store_rows(w, tile + i, s->sum[i], y + t * y_stride);
+            }
+        }
+        return;
+    }
+    PrefillScratch *s = scratch;
+    for (; tile < end; tile++)
+        for (int begin = 0, n; begin < n_tok; begin += n) {
+            n = n_tok - begin < MAX_TOKENS ? n_tok - begin : MAX_TOKENS;
+            const ActBlock *xt = (const ActBlock *)((const char *)x + begin * x_stride);
+            prefill_one(f, w->data + tile * w->tile_bytes, n_blocks, xt, x_stride, n, s);
+            for (int t = 0; t < n; t++) store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
+        }
+}
+
+/* ------------------------------------------------------------------------------------------ float weights */
+
+/* Rows 4v..4v+3 of the column at p. */
+INLINE v128_t load_floats(PanelKind kind, const uint8_t *p, int v, Masks m) {
+    switch (kind) {
+    case PANEL_F16: return wasm_f32x4_mul(read_f16(p + 8 * v, m.f16), wasm_f32x4_splat(F16_UNIT));
+    case PANEL_BF16: return wasm_i32x4_shl(wasm_u32x4_load16x4(p + 8 * v), 16);
+    default: return wasm_v128_load(p + 16 * v);
+    }
+}
+INLINE int column_bytes(PanelKind kind) { return TILE_ROWS * (kind == PANEL_F32 ? 4 : 2); }
+
+/* Adds n_cols columns of a tile to sum[n][VECS] of n tokens (a constant, 1 or 2). */
+INLINE void float_tile(PanelKind kind, const uint8_t *columns, int n_cols, const float *x, size_t x_stride, int n, Masks m, v128_t *sum) {
+    const float *xt[2] = {x, (const float *)((const char *)x + x_stride)};
+    v128_t acc[2][VECS];
+    for (int t = 0; t < n; t++)
+        for (int v = 0; v < VECS; v++) acc[t][v] = sum[t * VECS + v];
+    for (int k = 0; k < n_cols; k++, columns += column_bytes(kind)) {
+        v128_t w[VECS];
+        for (int v = 0; v < VECS; v++) w[v] = load_floats(kind, columns, v, m);
+        for (int t = 0; t < n; t++) {
+            v128_t a = wasm_v128_load32_splat(xt[t] + k);
+            for (int v = 0; v < VECS; v++) acc[t][v] = MADD(w[v], a, acc[t][v]);
+        }
+    }
+    for (int t = 0; t < n; t++)
+        for (int v = 0; v < VECS; v++) sum[t * VECS + v] = acc[t][v];
+}
+
+/* Columns taken at once: of each tile in lockstep; of a tile that all tokens pass. */
+enum { FLOAT_STEP = 32, FLOAT_CHUNK = 256 };
+
+INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                         float *y, size_t y_stride, void *scratch) {
+    Masks m = load_masks();
+    v128_t *sum = scratch;
+    int end = tile + n_tiles, step = n_tok == 1 ? FLOAT_STEP : FLOAT_CHUNK, lockstep = n_tok == 1 ? LOCKSTEP : 1;
+    for (int n; tile < end; tile += n) {
+        n = end - tile < lockstep ? end - tile : lockstep;
+        for (int begin = 0, tokens; begin < n_tok; begin += tokens) {
+            tokens = n_tok - begin < MAX_TOKENS ? n_tok - begin : MAX_TOKENS;
+            for (int i = 0; i < n * tokens * VECS; i++) sum[i] = wasm_f32x4_splat(0);
+            for (int k = 0; k < w->n_cols; k += step) {
+                int n_cols = w->n_cols - k < step ? w->n_cols - k : step;
+                for (int i = 0; i < n; i++) {
+                    const uint8_t *p = w->data + (tile + i) * w->tile_bytes + (size_t)k * column_bytes(kind);
+                    const char *xt = (const char *)x + begin * x_stride + (size_t)k * sizeof(float);
+                    v128_t *s = sum + i * VECS;
+                    int t = 0;
+                    for (; t + 2 <= tokens; t += 2, xt += 2 * x_stride, s += 2 * VECS)
+                        float_tile(kind, p, n_cols, (const float *)xt, x_stride, 2, m, s);
+                    if (t < tokens) float_tile(kind, p, n_cols, (const float *)xt, x_stride, 1, m, s);
+                }
+            }
+            for (int i = 0; i < n * tokens; i++)    /* several tiles or several tokens, never both */
+                store_rows(w, tile + (n > 1 ? i : 0), sum + i * VECS, y + (begin + (n > 1 ? 0 : i)) * y_stride);
+        }
+    }
+}
+
+/* Defines matmul_<name>_<isa> for every kind. */
+#define MATMUL_KERNELS(isa) \
+    MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
+    MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \
+    MATMUL_KERNEL(matmul_p4k_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true, .super = true})) \
+    MATMUL_KERNEL(matmul_p5_##isa,   matmul_quant, ((Family){.bits = 5, .groups = 1})) \
+    MATMUL_KERNEL(matmul_p5m_##isa,  matmul_quant, ((Family){.bits = 5, .groups = 1, .has_min = true})) \
+    MATMUL_KERNEL(matmul_p5k_##isa,  matmul_quant, ((Family){.bits = 5, .groups = 1, .has_min = true, .super = true})) \
+    MATMUL_KERNEL(matmul_p6k_##isa,  matmul_quant, ((Family){.bits = 6, .groups = 2, .super = true})) \
+    MATMUL_KERNEL(matmul_p8_##isa,   matmul_quant, ((Family){.bits = 8, .groups = 1})) \
+    MATMUL_KERNEL(matmul_f16_##isa,  matmul_float, PANEL_F16) \
+    MATMUL_KERNEL(matmul_bf16_##isa, matmul_float, PANEL_BF16) \
+    MATMUL_KERNEL(matmul_f32_##isa,  matmul_float, PANEL_F32)
+
+#define MATMUL_KERNEL(name, inlined, description) \
+    void name(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok, \
+              float *y, size_t y_stride, void *scratch) { \
+        inlined(description, w, tile, n_tiles, x, x_stride, n_tok, y, y_stride, scratch); \
+    }
+
+#endif

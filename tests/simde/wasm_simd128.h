@@ -1,0 +1,36 @@
+/* wasm_simd128.h: stands in for the compiler's own header in native builds, so that sanitizers and fuzzers see the WebAssembly
+ * kernels: SIMDe's plain SIMD (Debian's libsimde-dev), and the relaxed instructions in use, which SIMDe 0.7.4 lacks. */
+#ifndef TESTS_WASM_SIMD128_H
+#define TESTS_WASM_SIMD128_H
+
+#include <string.h>
+
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/wasm/simd128.h>
+
+/* c[i] + a[4i..4i+3] . b[4i..4i+3], a signed; b in 0..127, anything else differs from machine to machine and is trapped. */
+static inline v128_t wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v128_t a, v128_t b, v128_t c) {
+    int8_t a8[16], b8[16];
+    int32_t c32[4];
+    memcpy(a8, &a, 16);
+    memcpy(b8, &b, 16);
+    memcpy(c32, &c, 16);
+    for (int i = 0; i < 16; i++) {
+        if (b8[i] < 0) __builtin_trap();
+        c32[i / 4] += a8[i] * b8[i];
+    }
+    memcpy(&c, c32, 16);
+    return c;
+}
+
+static inline v128_t wasm_f32x4_relaxed_madd(v128_t a, v128_t b, v128_t c) {
+    float a32[4], b32[4], c32[4];
+    memcpy(a32, &a, 16);
+    memcpy(b32, &b, 16);
+    memcpy(c32, &c, 16);
+    for (int i = 0; i < 4; i++) c32[i] = __builtin_fmaf(a32[i], b32[i], c32[i]);
+    memcpy(&c, c32, 16);
+    return c;
+}
+
+#endif

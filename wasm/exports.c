@@ -1,0 +1,146 @@
+/* exports.c: the crossing. Each function translates one call of gemma.h for JavaScript and decides nothing: ints and doubles only
+ * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model and one
+ * session. Functions that can fail return a GemmaStatus, or -1; the sentence is then at gx_error(). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gemma.h"
+
+enum { MAX_TURNS = 1024 };
+
+static struct {
+    GemmaLoader *loader;
+    GemmaModel *model;
+    GemmaSession *session;
+    GemmaError err;
+    char *scratch;              /* what JavaScript writes before a call, or reads after it */
+    size_t scratch_size;
+    GemmaTurn turns[MAX_TURNS];
+    int n_turns;
+} x;
+
+static double address(const void *p) { return (double)(uintptr_t)p; }
+static void *pointer(double p) { return (void *)(uintptr_t)p; }
+
+double gx_error(void) { return address(x.err.text); }
+int gx_status(void) { return x.err.status; }
+
+/* `size` bytes that stay as they are until the next gx_scratch; 0 when memory is short. */
+double gx_scratch(double size) {
+    if (size > (double)x.scratch_size) {
+        free(x.scratch);
+        x.scratch = malloc((size_t)size);
+        x.scratch_size = x.scratch ? (size_t)size : 0;
+    }
+    return address(x.scratch);
+}
+
+/* ------------------------------------------------------------------------------------ loading */
+
+int gx_loader_new(double file_name, double file_size) {
+    x.loader = gemma_loader_new(pointer(file_name), (uint64_t)file_size, &x.err);
+    return x.loader ? GEMMA_OK : x.err.status;
+}
+
+double gx_loader_room(void) {
+    size_t n;
+    return address(gemma_loader_room(x.loader, &n));
+}
+
+double gx_loader_room_size(void) {
+    size_t n;
+    gemma_loader_room(x.loader, &n);
+    return (double)n;
+}
+
+int gx_loader_push(double n) { return gemma_loader_push(x.loader, (size_t)n, &x.err); }
+int gx_loader_planned(void) { return gemma_loader_plan(x.loader) != NULL; }
+
+double gx_memory_need(int n_threads, int exact, int n_ctx) {
+    return (double)gemma_memory_need(x.loader, &(GemmaOptions){n_threads, exact}, n_ctx);
+}
+
+/* The length of the header's JSON; written to the scratch buffer as far as it fits. */
+double gx_describe(void) { return (double)gemma_describe(x.loader, x.scratch, x.scratch_size); }
+
+int gx_loader_allocate(int n_threads, int exact) { return gemma_loader_allocate(x.loader, &(GemmaOptions){n_threads, exact}, &x.err); }
+
+int gx_loader_finish(void) {
+    x.model = gemma_loader_finish(x.loader, &x.err);
+    x.loader = NULL;
+    return x.model ? GEMMA_OK : x.err.status;
+}
+
+int gx_synthetic(double shape, double type, int n_threads, int exact) {
+    x.model = gemma_model_synthetic(pointer(shape), pointer(type), &(GemmaOptions){n_threads, exact}, &x.err);
+    return x.model ? GEMMA_OK : x.err.status;
+}
+
+double gx_synthetic_need(double shape, double type, int n_threads, int exact, int n_ctx) {
+    return (double)gemma_synthetic_need(pointer(shape), pointer(type), &(GemmaOptions){n_threads, exact}, n_ctx);
+}
+
+/* ------------------------------------------------------------------------------------ the plan */
+
+static const GemmaPlan *plan(void) { return x.model ? gemma_model_plan(x.model) : gemma_loader_plan(x.loader); }
+
+double gx_architecture(void) { return address(plan()->architecture); }
+double gx_name(void) { return address(plan()->name); }
+int gx_chat_model(void) { return plan()->chat; }
+int gx_n_layer(void) { return plan()->n_layer; }
+int gx_n_embd(void) { return plan()->n_embd; }
+int gx_n_vocab(void) { return plan()->n_vocab; }
+int gx_n_ctx_train(void) { return plan()->n_ctx_train; }
+double gx_weight_bytes(void) { return (double)plan()->weight_bytes; }
+double gx_bytes_per_token(void) { return (double)plan()->bytes_per_token; }
+
+/* ------------------------------------------------------------------------------------ text */
+
+int gx_tokenize(double text, double n, int add_bos, int parse_special, double ids, int cap) {
+    return gemma_tokenize(x.model, pointer(text), (size_t)n, add_bos, parse_special, pointer(ids), cap);
+}
+
+int gx_token_bytes(int id, double buf) { return gemma_token_bytes(x.model, id, pointer(buf)); }
+int gx_adds_bos(void) { return gemma_adds_bos(x.model); }
+int gx_is_control(int id) { return gemma_is_control(x.model, id); }
+int gx_is_end(int id) { return gemma_is_end(x.model, id); }
+
+void gx_turns_clear(void) { x.n_turns = 0; }
+
+int gx_turns_add(int role, double text, double n) {
+    if (x.n_turns == MAX_TURNS) {
+        strcpy(x.err.text, "a conversation of more than 1024 turns cannot be given at once");
+        return x.err.status = GEMMA_BAD_ARGUMENT;
+    }
+    x.turns[x.n_turns++] = (GemmaTurn){(GemmaRole)role, pointer(text), (size_t)n};
+    return GEMMA_OK;
+}
+
+int gx_chat(int first, int closed, double ids, int cap) { return gemma_chat(x.model, x.turns, x.n_turns, first, closed, pointer(ids), cap); }
+
+/* ------------------------------------------------------------------------------------ the session */
+
+int gx_session_new(int n_ctx) {
+    gemma_session_free(x.session);
+    x.session = gemma_session_new(x.model, n_ctx, &x.err);
+    return x.session ? GEMMA_OK : x.err.status;
+}
+
+int gx_session_sync(double ids, int n) { return gemma_session_sync(x.session, pointer(ids), n, &x.err); }
+int gx_session_push(int id) { return gemma_session_push(x.session, id, &x.err); }
+int gx_session_step(int n_batch) { return gemma_session_step(x.session, n_batch, &x.err); }
+int gx_session_count(void) { return gemma_session_count(x.session); }
+int gx_session_context(void) { return gemma_session_context(x.session); }
+int gx_session_sample(void) { return gemma_session_sample(x.session); }
+double gx_logits(void) { return address(gemma_session_logits(x.session)); }
+double gx_logits_at(int i) { return address(gemma_session_logits_at(x.session, i)); }
+double gx_nll(int id) { return gemma_session_nll(x.session, id); }
+
+/* `seed` is a whole number below 2^53. */
+int gx_sampling(double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency, double seed) {
+    GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat, (float)presence, (float)frequency,
+                            (uint64_t)seed};
+    return gemma_session_sampling(x.session, &params, &x.err);
+}
+
+int gx_bias(int id, double bias) { return gemma_session_bias(x.session, id, (float)bias, &x.err); }

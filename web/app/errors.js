@@ -1,0 +1,22 @@
+// What went wrong, for a person: a title, the library's own sentence, and what can be done.
+
+/** GemmaError codes -> title and advice. */
+const KNOWN = {
+    'network': ['The model could not be downloaded', 'Check the connection and try again. What has arrived is kept.'],
+    'not-found': ['There is no model at that address', 'Check the address, or choose a file from your disk.'],
+    'bad-file': ['This file cannot be opened', 'It may be damaged, or not a GGUF. Download it again, or choose another one.'],
+    'unsupported': ['This model does not run here', 'Choose a GGUF of Gemma 1, 2 or 3 (text).'],
+    'no-memory': ['There is not enough memory', 'Close other tabs, choose a smaller model, or set a smaller context in the settings.'],
+    'no-room': ['The text does not fit', 'Shorten it, start a new conversation, or set a larger context in the settings.'],
+    'bad-argument': ['A setting is out of range', 'Open the settings and correct it, or go back to the defaults.'],
+    'bad-numbers': ['The model computes no valid numbers', 'The file is probably damaged: delete it and download it again.'],
+};
+
+/** @param {Error & {code?: string}} error @returns {{title: string, message: string, advice: string}} */
+export function explain(error) {
+    const [title, advice] = KNOWN[error.code] ?? ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
+    return {title, message: error.message, advice};
+}
+
+/** True for what the user cancelled: nothing to explain. */
+export const wasCancelled = (error) => error?.name === 'AbortError';

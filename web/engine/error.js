@@ -1,0 +1,19 @@
+// The one kind of error that the library throws for things outside its control.
+
+/**
+ * `code` is stable and for programs; `message` is one sentence for people.
+ * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
+ * 'internal'.
+ */
+export class GemmaError extends Error {
+    /**
+     * @param {string} code
+     * @param {string} message
+     * @param {ErrorOptions} [options]
+     */
+    constructor(code, message, options) {
+        super(message, options);
+        this.name = 'GemmaError';
+        this.code = code;
+    }
+}

@@ -1,0 +1,116 @@
+// generate.js: the token loop: prefill in batches, then one token after the other until something ends it. Knows the engine module; neither
+// messages, pages nor turns.
+
+import { GemmaError } from './error.js';
+import { StopFilter } from './stop.js';
+
+const BATCH_MS = 150;           // a batch of prefill takes about this long at most, so that Stop acts and progress shows
+const FIRST_BATCH = 16, LARGEST_BATCH = 256;
+
+export const SAMPLING = {
+    temperature: 0.8, topK: 64, topP: 0.95, minP: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
+};
+
+/** A seed for those who gave none. */
+const randomSeed = () => Math.floor(Math.random() * 2 ** 48);
+
+/** Evaluates what is pending; `turn` gives the event loop a turn and tells whether to stop. @returns {Promise<boolean>} stopped */
+async function prefill(engine, pending, { turn, onPrefill }) {
+    const total = pending;
+    let batch = FIRST_BATCH;
+    while (pending > 0) {
+        const start = performance.now(), n = Math.min(batch, pending);
+        pending = engine.step(n);
+        const perToken = (performance.now() - start) / n;
+        batch = Math.min(LARGEST_BATCH, Math.max(1, Math.min(batch * 4, Math.floor(BATCH_MS / perToken))));
+        if (batch > 8) batch -= batch % 8;
+        onPrefill?.(total - pending, total);
+        if (await turn()) return true;
+    }
+    return false;
+}
+
+/** Bytes of tokens to text: characters may span tokens. Remembers how much text there was after each token. */
+class TextStream {
+    #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    #length = 0;
+    ends = [];
+
+    push(bytes) {
+        const piece = this.#decoder.decode(bytes, { stream: true });
+        this.#length += piece.length;
+        this.ends.push(this.#length);
+        return piece;
+    }
+
+    flush() {
+        return this.#decoder.decode();
+    }
+}
+
+/**
+ * @typedef {object} GenerateOptions
+ * @property {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} [sampling]
+ * @property {number} [maxTokens]   default: until the context is full
+ * @property {string[]} [stop]
+ *
+ * @typedef {object} Generated
+ * @property {string} text
+ * @property {number[]} tokens          generated, without the one that ended it
+ * @property {number[]} kept            those whose text lies before a stop string
+ * @property {'stop' | 'length' | 'context' | 'abort'} finishReason
+ * @property {number} cachedTokens      of the prompt, not evaluated again
+ * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
+ */
+
+/**
+ * Generates after the tokens `ids`.
+ * @param {import('./module.js').Module} engine
+ * @param {number[]} ids
+ * @param {GenerateOptions} options
+ * @param {{turn: () => Promise<boolean>, onPrefill?: (done: number, total: number) => void, onText: (piece: string) => void}} io
+ * @returns {Promise<Generated>}
+ */
+export async function generate(engine, ids, { sampling, maxTokens = Infinity, stop = [] }, io) {
+    if (!(maxTokens >= 0)) throw new GemmaError('bad-argument', `maxTokens is ${maxTokens}; a number from 0 is expected`);
+    engine.setSampling({ ...SAMPLING, seed: randomSeed(), ...sampling });
+    const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
+    let text = '', finishReason, stoppedAt = -1;
+    const show = piece => {
+        text += piece;
+        if (piece) io.onText(piece);
+    };
+
+    const start = performance.now();
+    const cachedTokens = engine.sync(ids);
+    if (await prefill(engine, ids.length - cachedTokens, io)) finishReason = 'abort';
+    const middle = performance.now();
+    let decodeTokens = 0;
+
+    while (!finishReason) {
+        if (tokens.length >= maxTokens) { finishReason = 'length'; break; }
+        const id = engine.sample();
+        if (engine.isEnd(id)) { finishReason = 'stop'; break; }
+        tokens.push(id);
+        const bytes = engine.isControl(id) ? new Uint8Array(0) : engine.tokenBytes(id);
+        const piece = filter.push(stream.push(bytes));
+        stoppedAt = piece.stoppedAt;
+        show(piece.text);
+        if (stoppedAt >= 0) { finishReason = 'stop'; break; }
+        if (tokens.length >= maxTokens) { finishReason = 'length'; break; }
+        if (!engine.pushToken(id)) { finishReason = 'context'; break; }
+        engine.step(1);
+        decodeTokens++;
+        if (await io.turn()) finishReason = 'abort';
+    }
+    if (stoppedAt < 0) {
+        const rest = filter.push(stream.flush());
+        show(rest.text + (rest.stoppedAt < 0 ? filter.flush() : ''));
+    }
+    const kept = stoppedAt < 0 ? tokens : tokens.filter((_, i) => stream.ends[i] <= stoppedAt);
+    const end = performance.now();
+    return {
+        text, tokens, kept, finishReason, cachedTokens,
+        timings: { prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle },
+    };
+}

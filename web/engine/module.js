@@ -1,0 +1,320 @@
+// module.js: one instance of an engine module. The only JavaScript that sees addresses: exports take and return ints and doubles, so one
+// file serves wasm32 and memory64. Views of the memory are made for each use, since growth leaves old ones stale; what a TextDecoder
+// reads is copied first, since it refuses shared memory. Knows neither workers, messages nor where bytes come from.
+
+import { GemmaError } from './error.js';
+
+const PAGE = 65536;
+const NODE = typeof process === 'object' && !!process.versions?.node;
+const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
+
+const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
+const ROLES = { system: 0, user: 1, assistant: 2 };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Compiled modules by name: the small instance that reads a header and the real one share it. */
+const compiled = new Map();
+
+async function compile(name) {
+    const url = new URL(`${name}.wasm`, BASE);
+    if (NODE) {
+        const { readFile } = await import('node:fs/promises');
+        return WebAssembly.compile(await readFile(url));
+    }
+    const response = await fetch(url);
+    if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
+    return WebAssembly.compileStreaming(response);
+}
+
+/** Throws RangeError where the system refuses that much. */
+function makeMemory(initial, maximum, memory64) {
+    const pages = bytes => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
+    return new WebAssembly.Memory({ initial: pages(initial), maximum: pages(maximum), shared: true, ...(memory64 && { address: 'i64' }) });
+}
+
+const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
+const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
+
+/**
+ * @param {{variant: 'simd128' | 'relaxed', memory64: boolean, bytes: number, threads: number}} options
+ *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
+ * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had
+ */
+export async function instantiate({ variant, memory64, bytes, threads }) {
+    const name = `gemma${memory64 ? '64' : ''}-${variant}`;
+    if (!compiled.has(name)) compiled.set(name, compile(name));
+    const wasm = await compiled.get(name);
+    let memory;
+    try {
+        const initial = Math.max(bytes, INITIAL_BYTES);
+        memory = makeMemory(initial, initial + SLACK, memory64);
+    } catch (cause) {
+        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, { cause });
+    }
+    const { default: factory } = await import(new URL(`${name}.js`, BASE).href);
+    const emscripten = await factory({
+        wasmMemory: memory,
+        threads: threads - 1,
+        instantiateWasm(imports, done) {
+            WebAssembly.instantiate(wasm, imports).then(instance => done(instance, wasm));
+            return {};
+        },
+    });
+    return new Module(emscripten, memory);
+}
+
+export class Module {
+    #x;
+    #memory;
+    #emscripten;
+
+    constructor(emscripten, memory) {
+        this.#emscripten = emscripten;
+        this.#memory = memory;
+        this.#x = new Proxy(emscripten, { get: (target, name) => this.#guarded(target[`_gx_${String(name)}`]) });
+    }
+
+    /** A trap ends the instance: its memory can't be trusted any more. */
+    #guarded(fn) {
+        return (...args) => {
+            try {
+                return fn(...args);
+            } catch (cause) {
+                throw new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, { cause });
+            }
+        };
+    }
+
+    /** Stops the threads. */
+    close() {
+        this.#emscripten.PThread.terminateAllThreads();
+    }
+
+    get memoryBytes() {
+        return this.#memory.buffer.byteLength;
+    }
+
+    #bytes(address, n) {
+        return new Uint8Array(this.#memory.buffer, address, n);
+    }
+
+    #cString(address) {
+        const all = new Uint8Array(this.#memory.buffer, address);
+        return decoder.decode(all.slice(0, all.indexOf(0)));
+    }
+
+    #check(status) {
+        if (status !== 0) throw new GemmaError(CODES[status] ?? 'internal', this.#cString(this.#x.error()));
+    }
+
+    /** For calls that answer -1 when they fail: the status is then kept beside the sentence. */
+    #checkCount(n) {
+        if (n < 0) this.#check(this.#x.status());
+        return n;
+    }
+
+    #scratch(n) {
+        const address = this.#x.scratch(n);
+        if (!address) throw new GemmaError('no-memory', `the engine has no memory for ${n} more bytes`);
+        return address;
+    }
+
+    /** Strings and room for results side by side in the scratch buffer: their addresses, and those of the room (4-byte aligned). */
+    #place(strings, room) {
+        const encoded = strings.map(s => encoder.encode(`${s}\0`));
+        const size = encoded.reduce((n, e) => n + e.length, 0);
+        const base = this.#scratch(room + size);
+        let at = base + room;
+        const addresses = encoded.map(e => {
+            this.#bytes(at, e.length).set(e);
+            at += e.length;
+            return { at: at - e.length, n: e.length - 1 };
+        });
+        return { base, addresses };
+    }
+
+    #ids(address, n) {
+        return Array.from(new Int32Array(this.#memory.buffer, address, n));
+    }
+
+    // ---------------------------------------------------------------------------------------- loading
+
+    beginLoad(fileName, fileSize) {
+        const { addresses: [name] } = this.#place([fileName], 0);
+        this.#check(this.#x.loader_new(name.at, fileSize));
+    }
+
+    /** Takes bytes from the front of `chunk`; returns how many: fewer than all when the header has just become complete. */
+    push(chunk) {
+        let taken = 0;
+        while (taken < chunk.length) {
+            const planned = this.planned, room = this.#x.loader_room_size();
+            if (room === 0) break;
+            const part = chunk.subarray(taken, taken + room);
+            this.#bytes(this.#x.loader_room(), part.length).set(part);
+            this.#check(this.#x.loader_push(part.length));
+            taken += part.length;
+            if (planned !== this.planned) break;
+        }
+        return taken;
+    }
+
+    /** The header is complete and sound. */
+    get planned() {
+        return this.#x.loader_planned() !== 0;
+    }
+
+    memoryNeed(threads, exact, contextLength) {
+        return this.#x.memory_need(threads, exact, contextLength);
+    }
+
+    /** The header, as an object. */
+    describe() {
+        this.#scratch(1);
+        const n = this.#x.describe();
+        const address = this.#scratch(n + 1);
+        this.#x.describe();
+        return JSON.parse(decoder.decode(this.#bytes(address, n).slice()));
+    }
+
+    allocate(threads, exact) {
+        this.#check(this.#x.loader_allocate(threads, exact));
+        this.#check(this.#x.loader_push(0));
+    }
+
+    finishLoad() {
+        this.#check(this.#x.loader_finish());
+    }
+
+    synthetic(shape, type, threads, exact) {
+        const { addresses: [s, t] } = this.#place([shape, type], 0);
+        this.#check(this.#x.synthetic(s.at, t.at, threads, exact));
+    }
+
+    /** 0 for an unknown shape or type. */
+    syntheticNeed(shape, type, threads, exact, contextLength) {
+        const { addresses: [s, t] } = this.#place([shape, type], 0);
+        return this.#x.synthetic_need(s.at, t.at, threads, exact, contextLength);
+    }
+
+    /** What the plan says. */
+    plan() {
+        const x = this.#x;
+        return {
+            architecture: this.#cString(x.architecture()), name: this.#cString(x.name()), chat: x.chat_model() !== 0,
+            nLayer: x.n_layer(), nEmbd: x.n_embd(), nVocab: x.n_vocab(), trainedContext: x.n_ctx_train(),
+            weightBytes: x.weight_bytes(), bytesPerToken: x.bytes_per_token(),
+        };
+    }
+
+    // ---------------------------------------------------------------------------------------- text
+
+    /** Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room. */
+    #collectIds(strings, guess, fill) {
+        for (let cap = guess; ;) {
+            const { base, addresses } = this.#place(strings, 4 * cap);
+            const n = fill(base, cap, addresses);
+            if (n === -1) throw new GemmaError('no-memory', 'the engine has no memory for this text');
+            if (n <= cap) return n < 0 ? null : this.#ids(base, n);
+            cap = n;
+        }
+    }
+
+    /** @returns {number[]} */
+    tokenize(text, { bos = false, special = false } = {}) {
+        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#x.tokenize(t.at, t.n, bos, special, ids, cap));
+    }
+
+    /** Bytes too, for text that need not be UTF-8. @param {Uint8Array} bytes */
+    tokenizeBytes(bytes, { bos = false, special = false } = {}) {
+        const cap = bytes.length + 16;
+        const base = this.#scratch(4 * cap + bytes.length);
+        this.#bytes(base + 4 * cap, bytes.length).set(bytes);
+        return this.#ids(base, this.#x.tokenize(base + 4 * cap, bytes.length, bos, special, base, cap));
+    }
+
+    /** @returns {Uint8Array} the token's bytes: perhaps part of a character */
+    tokenBytes(id) {
+        const address = this.#scratch(256);
+        return this.#bytes(address, this.#x.token_bytes(id, address)).slice();
+    }
+
+    get addsBos() {
+        return this.#x.adds_bos() !== 0;
+    }
+
+    isControl(id) {
+        return this.#x.is_control(id) !== 0;
+    }
+
+    isEnd(id) {
+        return this.#x.is_end(id) !== 0;
+    }
+
+    /**
+     * Turns as ids; see gemma_chat. null when the model has no turn tokens.
+     * @param {{role: 'system' | 'user' | 'assistant', content: string}[]} turns
+     * @param {{first: boolean, closed: boolean}} where
+     */
+    chat(turns, { first, closed }) {
+        const texts = turns.map(t => t.content);
+        const guess = texts.reduce((n, t) => n + t.length + 32, 64);
+        return this.#collectIds(texts, guess, (ids, cap, places) => {
+            this.#x.turns_clear();
+            places.forEach((p, i) => this.#check(this.#x.turns_add(ROLES[turns[i].role], p.at, p.n)));
+            return this.#x.chat(first, closed, ids, cap);
+        });
+    }
+
+    // ---------------------------------------------------------------------------------------- the session
+
+    newSession(contextLength) {
+        this.#check(this.#x.session_new(contextLength));
+    }
+
+    /** @returns {number} tokens that need not be evaluated again */
+    sync(ids) {
+        const address = this.#scratch(4 * Math.max(ids.length, 1));
+        new Int32Array(this.#memory.buffer, address, ids.length).set(ids);
+        return this.#checkCount(this.#x.session_sync(address, ids.length));
+    }
+
+    /** Appends a token; false when the context is full. */
+    pushToken(id) {
+        if (this.#x.session_count() === this.#x.session_context()) return false;
+        this.#check(this.#x.session_push(id));
+        return true;
+    }
+
+    /** @returns {number} tokens left to evaluate */
+    step(batch) {
+        return this.#checkCount(this.#x.session_step(batch));
+    }
+
+    sample() {
+        return this.#x.session_sample();
+    }
+
+    /** A copy of the logits computed last. */
+    logits() {
+        return new Float32Array(this.#memory.buffer, this.#x.logits(), this.#x.n_vocab()).slice();
+    }
+
+    /** Computes the logits at token i of the last step's batch. */
+    logitsAt(i) {
+        this.#x.logits_at(i);
+    }
+
+    /** -log of the probability of `id` by the logits computed last. */
+    nll(id) {
+        return this.#x.nll(id);
+    }
+
+    /** Starts the random numbers anew. */
+    setSampling(s) {
+        this.#check(this.#x.sampling(s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));
+        for (const [id, bias] of Object.entries(s.logitBias ?? {})) this.#check(this.#x.bias(Number(id), bias));
+    }
+}

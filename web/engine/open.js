@@ -1,0 +1,147 @@
+// open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads, how large a context. Knows
+// neither where the bytes come from nor what is done with the model.
+
+import { GemmaError } from './error.js';
+import { detectFeatures } from './features.js';
+import { instantiate } from './module.js';
+
+const PROBE = { variant: 'simd128', memory64: false, bytes: 48 << 20, threads: 1 };     // reads a header; more than 100 MB of one are refused
+const WASM32_BYTES = 4 * 2 ** 30 - (64 << 20);
+const SMALLEST_CONTEXT = 512;
+const MB = 2 ** 20;
+
+/**
+ * @typedef {object} OpenOptions
+ * @property {number} [threads]
+ * @property {number} [contextLength]
+ * @property {'simd128' | 'relaxed'} [variant]
+ * @property {boolean} [memory64]
+ * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
+ */
+
+/** Which module can run here, and must when it was asked for. */
+function chooseModule(features, { variant, memory64 }) {
+    if (!features.simd128 || !features.shared) {
+        throw new GemmaError('unsupported', 'this browser lacks WebAssembly SIMD or shared memory; any browser of the last three years has them');
+    }
+    if (variant === 'relaxed' && !features.relaxed) {
+        throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly');
+    }
+    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none');
+    return variant ?? (features.relaxed ? 'relaxed' : 'simd128');
+}
+
+function chooseThreads(features, asked) {
+    if (!features.isolated) return 1;
+    return Math.max(1, Math.min(asked ?? features.cores, 64));
+}
+
+/** The model's own context up to 8,192, 4,096 for one with the bulk of the 7B. */
+function defaultContext(plan) {
+    return Math.min(plan.trainedContext, plan.nEmbd >= 3072 ? 4096 : 8192);
+}
+
+/** What was asked for; then one thread, then halves of the context. */
+function* attempts(threads, contextLength, mayShrink) {
+    yield { threads, contextLength };
+    if (threads > 1) yield { threads: 1, contextLength };
+    if (!mayShrink) return;
+    for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield { threads: 1, contextLength: Math.floor(c) };
+}
+
+/**
+ * A module with all the memory that the model and its session will need.
+ * @param {(threads: number, contextLength: number) => number} need   bytes
+ */
+async function makeRoom(options, plan, need) {
+    const features = detectFeatures();
+    const variant = chooseModule(features, options);
+    const contextLength = options.contextLength ?? defaultContext(plan);
+    if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
+        throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
+    }
+    const threads = chooseThreads(features, options.threads);
+    let refused;
+    for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
+        const bytes = need(attempt.threads, attempt.contextLength);
+        const memory64 = options.memory64 ?? bytes > WASM32_BYTES;
+        if (bytes > WASM32_BYTES && !(memory64 && features.memory64)) {
+            refused = new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${attempt.contextLength} tokens; ` +
+                'without memory64 at most 4 GB can be had');
+            continue;
+        }
+        try {
+            return { module: await instantiate({ variant, memory64, bytes, threads: attempt.threads }), variant, memory64, ...attempt };
+        } catch (error) {
+            if (error.code !== 'no-memory') throw error;
+            refused = error;
+        }
+    }
+    throw refused;
+}
+
+/**
+ * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source
+ * @param {OpenOptions} options
+ * @param {AbortSignal} [signal]
+ */
+export async function openModel(source, options, signal) {
+    const probe = await instantiate(PROBE);
+    const chunks = source.chunks(signal)[Symbol.asyncIterator]();
+    const held = await readHeader(probe, source, chunks);
+    const plan = probe.plan(), exact = options.exact ?? false;
+    const room = await makeRoom(options, plan, (threads, context) => probe.memoryNeed(threads, exact, context));
+    const { module, threads, contextLength } = room;
+    module.beginLoad(source.name, source.size);
+    pushHeld(module, held, threads, exact);
+    for (let next; !(next = await chunks.next()).done;) {
+        signal?.throwIfAborted();
+        module.push(next.value);
+    }
+    module.finishLoad();
+    module.newSession(contextLength);
+    return { ...room, plan };
+}
+
+/** Chunks up to the end of the header, kept for the real instance. */
+async function readHeader(probe, source, chunks) {
+    const held = [];
+    probe.beginLoad(source.name, source.size);
+    while (!probe.planned) {
+        const { value, done } = await chunks.next();
+        if (done) probe.finishLoad();       // says where the file ended
+        held.push(value.slice());
+        probe.push(value);
+    }
+    return held;
+}
+
+/** The header, allocation, and the weights that came in the header's last chunk. */
+function pushHeld(module, held, threads, exact) {
+    for (const chunk of held) {
+        const taken = module.push(chunk);
+        if (!module.planned) continue;
+        module.allocate(threads, exact);
+        module.push(chunk.subarray(taken));
+    }
+}
+
+/** A model of random weights, for benchmarks. */
+export async function openSynthetic({ shape, type }, options) {
+    const probe = await instantiate(PROBE);
+    const exact = options.exact ?? false, plan = { trainedContext: 8192, nEmbd: 0 };
+    const need = (threads, context) => probe.syntheticNeed(shape, type, threads, exact, context);
+    if (!need(1, 1)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
+    const room = await makeRoom(options, plan, need);
+    room.module.synthetic(shape, type, room.threads, exact);
+    room.module.newSession(room.contextLength);
+    return { ...room, plan: room.module.plan() };
+}
+
+/** The header alone, described. */
+export async function inspectModel(source, { threads = 1, contextLength } = {}) {
+    const probe = await instantiate(PROBE);
+    await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
+    const context = contextLength ?? defaultContext(probe.plan());
+    return { ...probe.describe(), contextLength: context, memoryBytes: probe.memoryNeed(threads, false, context) };
+}

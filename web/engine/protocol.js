@@ -1,0 +1,90 @@
+// protocol.js: the messages between a page (or Node) and the engine worker, and nothing else. One request has one id; the worker may send
+// events with that id and then exactly one answer.
+//
+//   to the worker     {id, call, args}                  call: a method of the worker's service (worker.js)
+//                     {id, abort: true}                 stop that request: its answer still comes
+//   from the worker   {id, event}                       progress and text, see the callers
+//                     {id, result} | {id, error: {code, message, name}}
+//
+// A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
+
+import { GemmaError } from './error.js';
+
+/** @typedef {{postMessage: (message: any, transfer?: any[]) => void, onMessage: (listener: (message: any) => void) => void}} Port */
+
+/** The page's side. */
+export class Caller {
+    #port;
+    #pending = new Map();
+    #last = 0;
+
+    /** @param {Port} port */
+    constructor(port) {
+        this.#port = port;
+        port.onMessage(message => this.#receive(message));
+    }
+
+    /**
+     * @param {string} call
+     * @param {any} args                       structured-cloneable
+     * @param {{signal?: AbortSignal, onEvent?: (event: any) => void}} [options]   an aborted signal asks the worker to stop
+     */
+    call(call, args, { signal, onEvent } = {}) {
+        const id = ++this.#last;
+        return new Promise((resolve, reject) => {
+            const abort = () => this.#port.postMessage({ id, abort: true });
+            const done = () => signal?.removeEventListener('abort', abort);
+            this.#pending.set(id, { resolve, reject, onEvent, done });
+            this.#port.postMessage({ id, call, args });
+            if (signal?.aborted) abort();
+            else signal?.addEventListener('abort', abort);
+        });
+    }
+
+    /** Ends every request, for a worker that is gone. */
+    fail(error) {
+        for (const { reject, done } of this.#pending.values()) {
+            done();
+            reject(error);
+        }
+        this.#pending.clear();
+    }
+
+    #receive({ id, event, result, error }) {
+        const request = this.#pending.get(id);
+        if (!request) return;
+        if (event !== undefined) {
+            request.onEvent?.(event);
+            return;
+        }
+        this.#pending.delete(id);
+        request.done();
+        if (error) request.reject(error.name === 'AbortError' ? new DOMException(error.message, 'AbortError') : new GemmaError(error.code, error.message));
+        else request.resolve(result);
+    }
+}
+
+/**
+ * The worker's side: answers calls by the methods of `service`, each called with (args, {signal, emit}).
+ * @param {Port} port
+ * @param {Record<string, (args: any, context: {signal: AbortSignal, emit: (event: any) => void}) => any>} service
+ */
+export function answer(port, service) {
+    const running = new Map();
+    port.onMessage(async ({ id, call, args, abort }) => {
+        if (abort) {
+            running.get(id)?.abort();
+            return;
+        }
+        const controller = new AbortController();
+        running.set(id, controller);
+        try {
+            const result = await service[call](args, { signal: controller.signal, emit: event => port.postMessage({ id, event }) });
+            port.postMessage({ id, result: result ?? null });
+        } catch (error) {
+            port.postMessage({ id, error: { code: error.code ?? 'internal', message: error.message, name: error.name } });
+        } finally {
+            running.delete(id);
+        }
+    });
+}

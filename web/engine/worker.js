@@ -1,0 +1,92 @@
+// worker.js: the engine worker: owns one model and the token loop, answers the calls of gemma.js. Runs as a module worker in browsers and as a
+// worker thread under Node.
+
+import { Conversation } from './conversation.js';
+import { GemmaError } from './error.js';
+import { generate } from './generate.js';
+import { openModel, openSynthetic } from './open.js';
+import { answer } from './protocol.js';
+import { workerPort, yieldTurn } from './host.js';
+
+/** Where bytes come from is decided here, once. */
+async function openSource(description, options) {
+    const { openSource } = await import(description.kind === 'path' ? '../node/file_source.js' : '../weights/source.js');
+    return openSource(description, options);
+}
+
+let engine, info;
+const conversations = new Map();
+let lastConversation = 0;
+
+/** One generation at a time: the engine has one KV cache. */
+let queue = Promise.resolve();
+function inTurn(work) {
+    const result = queue.then(work);
+    queue = result.catch(() => {});
+    return result;
+}
+
+function needConversation(id) {
+    const conversation = conversations.get(id);
+    if (!conversation) throw new GemmaError('bad-argument', 'this session has been closed');
+    return conversation;
+}
+
+answer(workerPort, {
+    async load({ source: description, options }, { signal, emit }) {
+        const start = performance.now();
+        let opened;
+        if (description.kind === 'synthetic') {
+            opened = await openSynthetic(description, options);
+        } else {
+            const source = await openSource(description, { signal, onProgress: emit });
+            try {
+                opened = await openModel(source, options, signal);
+            } finally {
+                source.close?.();
+            }
+        }
+        engine = opened.module;
+        const { variant, memory64, threads, contextLength, plan } = opened;
+        const chat = options.chat ?? plan.chat;
+        info = {
+            ...plan, chat, chatStyle: chat ? 'turns' : 'transcript', variant, memory64, threads, contextLength,
+            memoryBytes: engine.memoryBytes, loadMs: performance.now() - start,
+        };
+        return info;
+    },
+
+    tokenize: ({ text, options }) => engine.tokenize(text, options),
+
+    detokenize({ ids }) {
+        const decoder = new TextDecoder();
+        return ids.map(id => decoder.decode(engine.tokenBytes(id), { stream: true })).join('') + decoder.decode();
+    },
+
+    session({ history }) {
+        conversations.set(++lastConversation, new Conversation(engine, info.chatStyle, history));
+        return lastConversation;
+    },
+
+    closeSession({ session }) {
+        conversations.delete(session);
+    },
+
+    /** Emits {text} and {phase: 'prefill', done, total}. */
+    prompt: ({ session, text, raw, options }, { signal, emit }) => inTurn(async () => {
+        const conversation = needConversation(session);
+        const ids = raw ? engine.tokenize(text, { bos: engine.addsBos }) : conversation.ask(text);
+        const stop = [...(options.stop ?? []), ...(raw ? [] : conversation.stops)];
+        const { kept, ...generated } = await generate(engine, ids, { ...options, stop }, {
+            turn: async () => {
+                await yieldTurn();
+                return signal.aborted;
+            },
+            onPrefill: (done, total) => emit({ phase: 'prefill', done, total }),
+            onText: piece => emit({ text: piece }),
+        });
+        if (!raw) conversation.answered(ids, kept);
+        const { timings, ...rest } = generated;
+        return { ...rest, promptTokens: ids, timings: { loadMs: info.loadMs, ...timings }, memoryBytes: engine.memoryBytes };
+    }),
+});

@@ -1,0 +1,92 @@
+// Which URL of the site serves which file. The server asks here, and so does whoever copies the site to a static host:
+//
+//     node web/node/site.js FOLDER      copies the whole site to FOLDER (`make site`)
+//
+// Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
+
+import {createHash} from 'node:crypto';
+import {cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname, extname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** URL paths (without the leading slash) to places in the repository; a folder stands for the files under it. */
+const LAYOUT = [
+    ['', 'web/app/index.html'],
+    ['sw.js', 'web/app/sw.js'],                             // at the root, since that is how far a service worker reaches
+    ['manifest.webmanifest', 'web/app/manifest.webmanifest'],
+    ['models.json', 'web/app/models.json'],
+    ['app/', 'web/app'],
+    ['gemma.js', 'web/gemma.js'],
+    ['engine/', 'web/engine'],
+    ['weights/', 'web/weights'],
+    ['wasm/', 'build/wasm'],
+];
+const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
+
+export const TYPES = {
+    '.html': 'text/html; charset=utf-8',
+    '.js': 'text/javascript; charset=utf-8',
+    '.css': 'text/css; charset=utf-8',
+    '.json': 'application/json; charset=utf-8',
+    '.webmanifest': 'application/manifest+json; charset=utf-8',
+    '.svg': 'image/svg+xml',
+    '.png': 'image/png',
+    '.wasm': 'application/wasm',
+};
+
+/** @returns {Map<string, string>} URL path without the leading slash -> absolute file name */
+export function listSite() {
+    const files = new Map();
+    for (const [url, place] of LAYOUT) {
+        const path = join(ROOT, place);
+        if (!url.endsWith('/')) {
+            if (existsSync(path)) files.set(url, path);
+            continue;
+        }
+        if (!existsSync(path)) continue;
+        for (const entry of readdirSync(path, {recursive: true, withFileTypes: true})) {
+            const name = join(entry.parentPath ?? entry.path, entry.name);
+            const below = name.slice(path.length + 1);
+            if (entry.isFile() && TYPES[extname(name)] && !(url === 'app/' && AT_ROOT.has(below))) files.set(url + below, name);
+        }
+    }
+    return files;
+}
+
+/**
+ * The bytes of one file as it is served. The service worker gets the list of files that make up the page, and a
+ * version that changes when any of them does.
+ * @param {string} url          a key of listSite()
+ * @param {Map<string, string>} files   listSite()
+ */
+export function readSite(url, files) {
+    const bytes = readFileSync(files.get(url));
+    if (url !== 'sw.js') return bytes;
+    const shell = [...files.keys()].filter((name) => name !== 'sw.js').sort();
+    const hash = createHash('sha256');
+    for (const name of shell) hash.update(name).update('\0').update(readFileSync(files.get(name)));
+    hash.update(bytes);
+    const list = `const VERSION = '${hash.digest('hex').slice(0, 16)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};`;
+    return Buffer.from(bytes.toString().replace(/^const VERSION = .*$/m, () => list));
+}
+
+/** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
+export function copySite(folder) {
+    const files = listSite();
+    for (const url of files.keys()) {
+        const target = join(folder, url || 'index.html');
+        mkdirSync(dirname(target), {recursive: true});
+        if (url === 'sw.js') writeFileSync(target, readSite(url, files));
+        else cpSync(files.get(url), target);
+    }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    if (!process.argv[2]) {
+        console.error('Say where to copy the site to: node web/node/site.js FOLDER');
+        process.exit(2);
+    }
+    copySite(process.argv[2]);
+}
