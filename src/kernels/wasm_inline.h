@@ -10,6 +10,13 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Before a loop of constant length: unroll it wholly. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL
+#endif
+
 /* The value itself, but LLVM can neither move its computation across the next keep() nor merge it. Without this the dot
  * products of one accumulator are sorted into one serial chain, up to twice as slow. */
 INLINE v128_t keep(v128_t v) {
@@ -17,6 +24,15 @@ INLINE v128_t keep(v128_t v) {
     __asm__ volatile("" : "+r"(v));
 #endif
     return v;
+}
+
+/* The pointer itself, of origin unknown to LLVM: loads at constant distances from it then become loads with an offset, where
+ * loop-strength reduction would compute each address apart. */
+INLINE const void *keep_pointer(const void *p) {
+#ifdef __wasm__
+    __asm__ volatile("" : "+r"(p));
+#endif
+    return p;
 }
 
 /* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions, at each use,

@@ -149,21 +149,34 @@ INLINE v128_t scaled_sum(const ActBlock *x) {
 
 /* ------------------------------------------------------------------------------------------ one token */
 
-/* The integer dot products of 4 rows, by group. */
-INLINE void block_isums(Family f, const uint8_t *block, int v, const ActBlock *x, const Acts *a, Masks m, v128_t *isum) {
+/* A block of activations, in registers. */
+typedef struct { v128_t start[2], scale, sum; Acts quad[QUADS]; } BlockActs;
+
+INLINE BlockActs load_acts(Family f, const ActBlock *x) {
+    BlockActs a;
+    Staged staged = stage(x);
+    UNROLL for (int j = 0; j < QUADS; j++) a.quad[j] = acts(&staged, j);
+    UNROLL for (int g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
+    a.scale = wasm_v128_load32_splat(&x->scale);
+    a.sum = scaled_sum(x);
+    return a;
+}
+
+/* The integer dot products of rows 4v..4v+3, by group. */
+INLINE void block_isums(Family f, const uint8_t *block, int v, const BlockActs *a, Masks m, v128_t *isum) {
     HighBits h = load_high_bits(f, block, v);
-    v128_t upper = start_isum(f, x, 0);
-    for (int g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : start_isum(f, x, g);
-    for (int j = 0; j < 4; j++) {
+    v128_t upper = a->start[0];
+    UNROLL for (int g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
+    UNROLL for (int j = 0; j < 4; j++) {
         v128_t codes[2];
         unpack_pair(f, block, v, j, h, m, codes);
-        for (int half = 0; half < 2; half++) {
-            v128_t *acc = &isum[f.groups == 2 ? half : 0], quad = codes[half];
+        UNROLL for (int half = 0; half < 2; half++) {
+            v128_t *acc = &isum[f.groups == 2 ? half : 0], code = codes[half];
             if (is_split(f)) {
-                upper = dot(upper, weights(high4(quad, m)), a[4 * half + j]);
-                quad = wasm_v128_and(quad, m.low4);
+                upper = dot(upper, weights(high4(code, m)), a->quad[4 * half + j]);
+                code = wasm_v128_and(code, m.low4);
             }
-            *acc = dot(*acc, weights(quad), a[4 * half + j]);
+            *acc = dot(*acc, weights(code), a->quad[4 * half + j]);
         }
     }
     if (is_split(f)) isum[0] = wasm_i32x4_add(isum[0], wasm_i32x4_shl(upper, 4));
@@ -186,20 +199,19 @@ INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int 
             for (int i = 0; i < n_tiles; i++) load_super(f, column + i * tile_bytes, m, &s->super[i]);
             column += super_bytes(f);
         }
-        Staged staged = stage(x);
-        Acts a[QUADS];
-        for (int j = 0; j < QUADS; j++) a[j] = acts(&staged, j);
-        v128_t x_scale = wasm_v128_load32_splat(&x->scale), x_sum = f.has_min ? scaled_sum(x) : x_scale;
-        const uint8_t *block = column;
-        for (int i = 0; i < n_tiles; i++, block += tile_bytes)
-            for (int v = 0; v < VECS; v++) {
+        BlockActs a = load_acts(f, x);
+        const uint8_t *tile = column;
+        for (int i = 0; i < n_tiles; i++, tile += tile_bytes) {
+            const uint8_t *block = keep_pointer(tile);
+            UNROLL for (int v = 0; v < VECS; v++) {
                 v128_t isum[2], y = s->sum[i][v];
-                block_isums(f, block, v, x, a, m, isum);
+                block_isums(f, block, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
-                for (int g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], x_scale);
-                if (f.has_min) y = MADD(scales.min, x_sum, y);
+                for (int g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
+                if (f.has_min) y = MADD(scales.min, a.sum, y);
                 s->sum[i][v] = y;
             }
+        }
     }
 }
 
@@ -236,39 +248,37 @@ INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Mas
 
 /* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart. */
 INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, v128_t *sum) {
+    const int group_dots = dots(f) / f.groups;
     for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
-        const Weights *w = (const Weights *)unpacked;
-        const v128_t *scale = unpacked + unpacked_scales(f);
-        const ActBlock *xt[2] = {x, (const ActBlock *)((const char *)x + x_stride)};
+        const Weights *w = keep_pointer(unpacked);
+        const v128_t *scale = (const v128_t *)w + unpacked_scales(f), *min = scale + f.groups * VECS;
+        const ActBlock *xt[2] = {keep_pointer(x), keep_pointer((const char *)x + x_stride)};
         Staged staged[2];
-        for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
-        for (int g = 0; g < f.groups; g++) {
+        UNROLL for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
+        UNROLL for (int g = 0; g < f.groups; g++) {
             v128_t isum[2][VECS];
-            for (int t = 0; t < n; t++) {
-                isum[t][0] = start_isum(f, xt[t], g);
-                for (int v = 1; v < VECS; v++) isum[t][v] = isum[t][0];
-            }
-            for (int d = g * QUADS / f.groups; d < (f.groups == 2 ? (g + 1) * QUADS / 2 : dots(f)); d++) {
+            UNROLL for (int t = 0; t < n; t++)
+                UNROLL for (int v = 0; v < VECS; v++) isum[t][v] = start_isum(f, xt[t], g);
+            UNROLL for (int d = 0; d < group_dots; d++) {
+                if (d == QUADS)     /* all upper halves are in */
+                    UNROLL for (int i = 0; i < 2 * VECS; i++) isum[i / VECS][i % VECS] = wasm_i32x4_shl(isum[i / VECS][i % VECS], 4);
                 Acts a[2];
-                for (int t = 0; t < n; t++) a[t] = acts(&staged[t], d % QUADS);
-                for (int v = 0; v < VECS; v++) {
-                    if (is_split(f) && d == QUADS)
-                        for (int t = 0; t < n; t++) isum[t][v] = wasm_i32x4_shl(isum[t][v], 4);
-                    Weights wv = w[d * VECS + v];
-                    for (int t = 0; t < n; t++) isum[t][v] = dot(isum[t][v], wv, a[t]);
+                UNROLL for (int t = 0; t < n; t++) a[t] = acts(&staged[t], (g * group_dots + d) % QUADS);
+                UNROLL for (int v = 0; v < VECS; v++) {
+                    Weights wv = w[(g * group_dots + d) * VECS + v];
+                    UNROLL for (int t = 0; t < n; t++) isum[t][v] = dot(isum[t][v], wv, a[t]);
                 }
             }
-            for (int t = 0; t < n; t++) {
+            UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
-                for (int v = 0; v < VECS; v++)
+                UNROLL for (int v = 0; v < VECS; v++)
                     sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], scale[g * VECS + v], x_scale);
             }
         }
         if (f.has_min)
-            for (int t = 0; t < n; t++) {
+            UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_sum = scaled_sum(xt[t]);
-                for (int v = 0; v < VECS; v++)
-                    sum[t * VECS + v] = MADD(scale[f.groups * VECS + v], x_sum, sum[t * VECS + v]);
+                UNROLL for (int v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[v], x_sum, sum[t * VECS + v]);
             }
     }
 }

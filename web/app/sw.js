@@ -41,8 +41,8 @@ self.addEventListener('message', ({data}) => {
 self.addEventListener('fetch', (event) => {
     const {request} = event;
     const url = new URL(request.url);
-    if (request.method !== 'GET' || url.origin !== self.location.origin || request.headers.has('Range')) return;
-    if (request.mode === 'navigate' || !url.pathname.endsWith('.gguf')) event.respondWith(answer(request, url));
+    const model = url.pathname.endsWith('.gguf') || request.headers.has('Range');
+    if (request.method === 'GET' && url.origin === self.location.origin && !model) event.respondWith(answer(request, url));
 });
 
 async function answer(request, url) {

@@ -1,0 +1,56 @@
+// args.js: command-line options by a table. Knows no commands.
+
+/** A mistake in how a command was called: exit code 2. */
+export class UsageError extends Error {}
+
+const parsers = {
+    flag: () => true,
+    text: value => value,
+    number(value, name) {
+        const n = Number(value);
+        if (value.trim() === '' || !Number.isFinite(n)) throw new UsageError(`--${name} ${value}: a number is expected`);
+        return n;
+    },
+    whole(value, name) {
+        const n = Number(value);
+        if (!/^\d+$/.test(value) || !Number.isSafeInteger(n)) throw new UsageError(`--${name} ${value}: a whole number from 0 is expected`);
+        return n;
+    },
+    count(value, name) {
+        const n = parsers.whole(value, name);
+        if (n < 1) throw new UsageError(`--${name} ${value}: a whole number from 1 is expected`);
+        return n;
+    },
+};
+
+/** One of some words. */
+export const oneOf = (...words) => (value, name) => {
+    if (!words.includes(value)) throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected`);
+    return value;
+};
+
+const camel = name => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
+
+/**
+ * @param {string[]} argv
+ * @param {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>} table   option names with their kinds
+ * @param {number} [positionals]   how many other words there may be
+ * @returns {{options: Record<string, any>, words: string[]}} options in camelCase
+ */
+export function parseArgs(argv, table, positionals = 0) {
+    const options = {}, words = [];
+    for (let i = 0; i < argv.length; i++) {
+        if (!argv[i].startsWith('--') || argv[i] === '--') {
+            words.push(argv[i]);
+            continue;
+        }
+        const [name, ...rest] = argv[i].slice(2).split('='), kind = table[name];
+        if (!Object.hasOwn(table, name)) throw new UsageError(`unknown option --${name}`);
+        if (kind === 'flag' && rest.length) throw new UsageError(`--${name} takes no value`);
+        const value = kind === 'flag' ? '' : rest.length ? rest.join('=') : argv[++i];
+        if (value === undefined) throw new UsageError(`--${name} needs a value`);
+        options[camel(name)] = (parsers[kind] ?? kind)(value, name);
+    }
+    if (words.length > positionals) throw new UsageError(`unexpected word ${words[positionals]}`);
+    return { options, words };
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// cli.js: the command line: picks the command, turns errors into one sentence and an exit code (2: usage, 1: anything else). The commands
+// are in commands/, one a file.
+
+import { GemmaError } from '../gemma.js';
+import { UsageError } from './args.js';
+import { SetupError } from './run.js';
+
+const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
+
+  generate     --prompt T (or standard input) [--chat] [--system T] [--messages FILE] [--max-tokens N] [--stop T]
+               [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
+               [--frequency-penalty X] [--seed N] [--json]
+  logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
+  tokenize     [--bos] [--special] [--json] < text
+  detokenize   < ids
+  perplexity   --file T [--json]
+  inspect      FILE
+  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--json]
+  serve        [--port N] [--model F]
+
+  Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--memory64] [--exact]
+`;
+
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve'];
+
+async function main([name, ...argv]) {
+    if (name === undefined || name === 'help' || name === '--help' || argv.includes('--help')) {
+        process.stdout.write(HELP);
+        return;
+    }
+    if (!COMMANDS.includes(name)) throw new UsageError(`unknown command ${name}; gemma help lists them`);
+    const command = await import(`./commands/${name}.js`);
+    await command.default(argv);
+}
+
+/** Whoever reads our output may have read enough. */
+process.stdout.on('error', error => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+    await main(process.argv.slice(2));
+} catch (error) {
+    const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.code === 'ENOENT';
+    process.stderr.write(`gemma: ${expected ? error.message : error.stack}\n`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,11 @@
+// serve.js: gemma serve: the page on localhost.
+
+import { parseArgs } from '../args.js';
+import { modelFolder } from '../default_model.js';
+import { serve } from '../server.js';
+
+export default async function run(argv) {
+    const { options } = parseArgs(argv, { port: 'whole', model: 'text' });
+    const { url } = await serve({ port: options.port, model: options.model, models: modelFolder });
+    process.stdout.write(`${url}\n`);
+}

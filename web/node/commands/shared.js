@@ -1,0 +1,61 @@
+// shared.js: what the commands have in common: the options of every command, opening a model in this process, reading and printing.
+
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { GemmaError } from '../../engine/error.js';
+import { openModel } from '../../engine/open.js';
+import { UsageError, oneOf } from '../args.js';
+import { openSource } from '../file_source.js';
+
+/** Options that every command with a model takes. */
+export const MODEL_OPTIONS = {
+    model: 'text', threads: 'count', ctx: 'count', variant: oneOf('simd128', 'relaxed'), memory64: 'flag', exact: 'flag',
+};
+
+/** The given file, or the default model, which is brought if need be. */
+export async function modelPath({ model }) {
+    if (model !== undefined) return model;
+    const { ensureModel } = await import('../setup.js');
+    return ensureModel();
+}
+
+/** What the engine wants of those options. */
+export function engineOptions({ threads = availableParallelism(), ctx, variant, memory64, exact }) {
+    return { threads, contextLength: ctx, variant, memory64, exact };
+}
+
+/** Opens the model in this process, for commands that talk to the engine itself. */
+export async function open(options) {
+    const source = await openSource({ kind: 'path', path: await modelPath(options) });
+    try {
+        return await openModel(source, engineOptions(options));
+    } finally {
+        source.close();
+    }
+}
+
+export async function readStdin() {
+    if (process.stdin.isTTY) process.stderr.write('reading standard input; end it with Ctrl-D\n');
+    const chunks = [];
+    for await (const chunk of process.stdin) chunks.push(chunk);
+    return Buffer.concat(chunks);
+}
+
+/** Ids separated by commas or white space. */
+export function parseIds(text) {
+    const words = text.split(/[\s,]+/).filter(Boolean);
+    const odd = words.find(w => !/^\d{1,9}$/.test(w));
+    if (odd) throw new UsageError(`${odd.slice(0, 40)} is not a token id`);
+    if (!words.length) throw new UsageError('no token ids were given');
+    return words.map(Number);
+}
+
+export async function readText(path) {
+    try {
+        return await readFile(path, 'utf8');
+    } catch (cause) {
+        throw new GemmaError(cause.code === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${cause.message}`, { cause });
+    }
+}
+
+export const printJson = value => void process.stdout.write(`${JSON.stringify(value)}\n`);
