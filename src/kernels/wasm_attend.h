@@ -33,7 +33,7 @@ INLINE Range visible(const AttendArgs *a, int block, int t) {
 
 /* dst[n][head_dim] = n rows of halves */
 INLINE void rows_to_f32(const uint16_t *src, size_t stride, int n, int head_dim, float *dst) {
-    v128_t mask = hidden_splat((uint32_t)F16_MASK), unit = wasm_f32x4_splat(F16_UNIT);
+    v128_t mask = hidden_i32(F16_MASK), unit = hidden_f32(F16_UNIT);
     for (int p = 0; p < n; p++, src += stride, dst += head_dim)
         for (int i = 0; i < head_dim; i += 4)
             wasm_v128_store(dst + i, wasm_f32x4_mul(read_f16(src + i, mask), unit));
@@ -56,7 +56,7 @@ INLINE void score_tile(const float *const *q, int n_query, const float *k, int h
 }
 
 /* Raw scores to weights; updates max, sum and shrink. */
-INLINE void softmax_block(Query *query, float scale, float softcap) {
+INLINE void softmax_block(Query *query, float scale, float softcap, const ExpConstants *e) {
     v128_t lane = wasm_i32x4_make(0, 1, 2, 3), none = wasm_f32x4_splat(-FLT_MAX), max = none;
     v128_t begin = wasm_i32x4_splat(query->see.begin), end = wasm_i32x4_splat(query->see.end), factor = wasm_f32x4_splat(scale);
     v128_t cap = wasm_f32x4_splat(softcap), cap_inverse = wasm_f32x4_splat(softcap > 0 ? 1 / softcap : 0);
@@ -64,7 +64,7 @@ INLINE void softmax_block(Query *query, float scale, float softcap) {
         v128_t at = wasm_i32x4_add(wasm_i32x4_splat(p), lane);
         v128_t seen = wasm_v128_and(wasm_i32x4_ge(at, begin), wasm_i32x4_lt(at, end));
         v128_t s = wasm_f32x4_mul(wasm_v128_load(query->weight + p), factor);
-        if (softcap > 0) s = wasm_f32x4_mul(cap, tanh_f32x4(wasm_f32x4_mul(s, cap_inverse)));
+        if (softcap > 0) s = wasm_f32x4_mul(cap, tanh_f32x4(wasm_f32x4_mul(s, cap_inverse), e));
         s = wasm_v128_bitselect(s, none, seen);
         max = wasm_f32x4_pmax(max, s);
         wasm_v128_store(query->weight + p, s);
@@ -73,11 +73,11 @@ INLINE void softmax_block(Query *query, float scale, float softcap) {
     query->max = max_lanes(wasm_f32x4_pmax(wasm_f32x4_splat(old_max), max));
     v128_t new_max = wasm_f32x4_splat(query->max), sum = wasm_f32x4_splat(0);
     for (int p = 0; p < ATTN_BLOCK; p += 4) {
-        v128_t weight = exp_f32x4(wasm_f32x4_sub(wasm_v128_load(query->weight + p), new_max));
+        v128_t weight = exp_f32x4(wasm_f32x4_sub(wasm_v128_load(query->weight + p), new_max), e);
         sum = wasm_f32x4_add(sum, weight);
         wasm_v128_store(query->weight + p, weight);
     }
-    query->shrink = wasm_f32x4_extract_lane(exp_f32x4(wasm_f32x4_sub(wasm_f32x4_splat(old_max), new_max)), 0);
+    query->shrink = wasm_f32x4_extract_lane(exp_f32x4(wasm_f32x4_sub(wasm_f32x4_splat(old_max), new_max), e), 0);
     query->sum = query->sum * query->shrink + sum_lanes(sum);
 }
 
@@ -128,6 +128,7 @@ INLINE void attend_inline(const AttendArgs *a, void *scratch) {
     int head_dim = a->head_dim, n_query = a->n_tok * a->n_q, last = a->pos + a->n_tok - 1;
     float *k = scratch, *v = k + ATTN_BLOCK * head_dim;
     Query *queries = (Query *)(v + ATTN_BLOCK * head_dim);
+    ExpConstants e = exp_constants();
     for (int i = 0; i < n_query; i++) {
         size_t at = (size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * head_dim;
         queries[i].at = (uint32_t)at;
@@ -149,7 +150,7 @@ INLINE void attend_inline(const AttendArgs *a, void *scratch) {
         rows_to_f32(a->k + slot, a->kv_stride, p_end - p_begin, head_dim, k + row);
         rows_to_f32(a->v + slot, a->kv_stride, p_end - p_begin, head_dim, v + row);
         for (int p = p_begin; p < p_end; p += 4) scores_of_4(a, queries, begin, end, k + (size_t)p * head_dim, p);
-        for (int i = begin; i < end; i++) softmax_block(&queries[i], a->scale, a->softcap);
+        for (int i = begin; i < end; i++) softmax_block(&queries[i], a->scale, a->softcap, &e);
         int d = 0;
         for (; d + 16 <= head_dim; d += 16) values_of(a, queries, begin, end, v, d, 4);
         for (; d < head_dim; d += 4) values_of(a, queries, begin, end, v, d, 1);

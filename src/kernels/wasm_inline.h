@@ -37,9 +37,13 @@ INLINE const void *keep_pointer(const void *p) {
 
 /* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions, at each use,
  * but keeps a loaded one in a register. */
-INLINE v128_t hidden_splat(uint32_t bits) {
-    volatile uint32_t memory = bits;
-    return wasm_i32x4_splat((int32_t)memory);
+INLINE v128_t hidden_i32(int32_t value) {
+    volatile int32_t memory = value;
+    return wasm_i32x4_splat(memory);
+}
+INLINE v128_t hidden_f32(float value) {
+    volatile float memory = value;
+    return wasm_f32x4_splat(memory);
 }
 
 /* ------------------------------------------------------------------------------------------ halves */
@@ -96,29 +100,37 @@ INLINE float max_lanes(v128_t v) {
 
 /* ------------------------------------------------------------------------------------------ functions */
 
+/* Constants of the functions below; load once, before the loop. */
+typedef struct { v128_t low, high, log2_e, round, ln2_high, ln2_low, c[6], one, two; } ExpConstants;
+
+INLINE ExpConstants exp_constants(void) {
+    return (ExpConstants){
+        .low = hidden_f32(-87), .high = hidden_f32(88),
+        .log2_e = hidden_f32(1.44269504088896341f),
+        .round = hidden_f32(0x1.8p23f),             /* adding it leaves the rounded number in the low bits */
+        .ln2_high = hidden_f32(-0.693359375f), .ln2_low = hidden_f32(2.12194440e-4f),   /* n * high is exact */
+        .c = {hidden_f32(1.9875691500e-4f), hidden_f32(1.3981999507e-3f), hidden_f32(8.3334519073e-3f),
+              hidden_f32(4.1665795894e-2f), hidden_f32(1.6666665459e-1f), hidden_f32(5.0000001201e-1f)},
+        .one = hidden_f32(1), .two = hidden_f32(2),
+    };
+}
+
 /* e^x to 2 ulp: 2^n * e^r with n = round(x / ln 2), e^r by the polynomial of Cephes' expf. Below -87 it is 0, above 88 it is
  * e^88; NaN stays. */
-INLINE v128_t exp_f32x4(v128_t x) {
-    const v128_t round = wasm_f32x4_splat(0x1.8p23f);      /* adding it leaves round(x) in the low bits */
-    v128_t tiny = wasm_f32x4_lt(x, wasm_f32x4_splat(-87));
-    x = wasm_f32x4_pmin(wasm_f32x4_pmax(x, wasm_f32x4_splat(-87)), wasm_f32x4_splat(88));
-    v128_t shifted = MADD(x, wasm_f32x4_splat(1.44269504088896341f), round), n = wasm_f32x4_sub(shifted, round);
-    v128_t r = MADD(n, wasm_f32x4_splat(-0.693359375f), x);     /* ln 2 in two parts, the first one short: n * it is exact */
-    r = MADD(n, wasm_f32x4_splat(2.12194440e-4f), r);
-    v128_t p = wasm_f32x4_splat(1.9875691500e-4f);
-    p = MADD(p, r, wasm_f32x4_splat(1.3981999507e-3f));
-    p = MADD(p, r, wasm_f32x4_splat(8.3334519073e-3f));
-    p = MADD(p, r, wasm_f32x4_splat(4.1665795894e-2f));
-    p = MADD(p, r, wasm_f32x4_splat(1.6666665459e-1f));
-    p = MADD(p, r, wasm_f32x4_splat(5.0000001201e-1f));
-    p = MADD(p, wasm_f32x4_mul(r, r), wasm_f32x4_add(r, wasm_f32x4_splat(1)));
+INLINE v128_t exp_f32x4(v128_t x, const ExpConstants *k) {
+    v128_t tiny = wasm_f32x4_lt(x, k->low);
+    x = wasm_f32x4_pmin(wasm_f32x4_pmax(x, k->low), k->high);
+    v128_t shifted = MADD(x, k->log2_e, k->round), n = wasm_f32x4_sub(shifted, k->round);
+    v128_t r = MADD(n, k->ln2_low, MADD(n, k->ln2_high, x)), p = k->c[0];
+    UNROLL for (int i = 1; i < 6; i++) p = MADD(p, r, k->c[i]);
+    p = MADD(p, wasm_f32x4_mul(r, r), wasm_f32x4_add(r, k->one));
     return wasm_v128_andnot(wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23)), tiny);
 }
 
 /* tanh x = 1 - 2 / (e^2x + 1), to 2e-7 absolute. */
-INLINE v128_t tanh_f32x4(v128_t x) {
-    v128_t one = wasm_f32x4_splat(1), two = wasm_f32x4_splat(2);
-    return wasm_f32x4_sub(one, wasm_f32x4_div(two, wasm_f32x4_add(exp_f32x4(wasm_f32x4_add(x, x)), one)));
+INLINE v128_t tanh_f32x4(v128_t x, const ExpConstants *k) {
+    v128_t e = exp_f32x4(wasm_f32x4_add(x, x), k);
+    return wasm_f32x4_sub(k->one, wasm_f32x4_div(k->two, wasm_f32x4_add(e, k->one)));
 }
 
 #endif

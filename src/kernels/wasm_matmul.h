@@ -29,31 +29,32 @@
 
 /* Vectors of 4 rows in a tile, groups of 4 columns in a block. */
 enum { VECS = TILE_ROWS / 4, QUADS = BLOCK_COLS / 4 };
+/* (Indices into vectors are unsigned: only then does LLVM turn a constant one into the offset of the load.) */
 /* Tiles in lockstep; blocks unpacked at once; tokens whose sums fit the scratch; fewer tokens are not worth unpacking. */
 enum { LOCKSTEP = 8, CHUNK_BLOCKS = 32, MAX_TOKENS = 256, MIN_PREFILL = 3 };
 
 /* A quantised panel kind; a constant in every kernel. */
 typedef struct {
-    int bits;           /* of a code */
+    unsigned bits;      /* of a code */
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
-    int groups;         /* of columns with their own scale in a block: 1, or 2 in P6K */
+    unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P6K */
 } Family;
 
-INLINE int code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * f.bits / 8; }
-INLINE int block_bytes(Family f) {
-    int scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
+INLINE size_t code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * f.bits / 8; }
+INLINE size_t block_bytes(Family f) {
+    size_t scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
     return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
 }
-INLINE int super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
+INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 INLINE bool is_split(Family f) { return f.bits == 8 && SPLIT_8; }
 /* What is subtracted from every code, when it is multiplied (for split codes: from the upper half). */
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) ? 8 : 1 << (f.bits - 1); }
 
-/* Constants kept in registers, see hidden_splat. */
+/* Constants kept in registers, see hidden_i32. */
 typedef struct { v128_t low4, bit4, bits45, f16; } Masks;
 INLINE Masks load_masks(void) {
-    return (Masks){hidden_splat(0x0f0f0f0f), hidden_splat(0x10101010), hidden_splat(0x30303030), hidden_splat((uint32_t)F16_MASK)};
+    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK)};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -63,20 +64,20 @@ INLINE v128_t high4(v128_t bytes, Masks m) { return wasm_v128_and(wasm_u16x8_shr
 /* The bits above the fourth of rows 4v..4v+3 of a block. Panel.h draws where everything lies. */
 typedef struct { v128_t half[2]; } HighBits;
 
-INLINE HighBits load_high_bits(Family f, const uint8_t *block, int v) {
+INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
     const uint8_t *p = block + 256;
     HighBits h = {0};
     if (f.bits == 5) h.half[0] = h.half[1] = keep(wasm_v128_load(p + 16 * v));
     if (f.bits == 6)
-        for (int half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
+        for (size_t half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
     return h;
 }
 
 /* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included. (Shifts of 16-bit lanes: one of bytes
  * would build a mask of its own at each use.) */
-INLINE void unpack_pair(Family f, const uint8_t *block, int v, int j, HighBits h, Masks m, v128_t codes[2]) {
+INLINE void unpack_pair(Family f, const uint8_t *block, size_t v, size_t j, HighBits h, Masks m, v128_t codes[2]) {
     if (f.bits == 8) {
-        for (int half = 0; half < 2; half++) codes[half] = keep(wasm_v128_load(block + (QUADS * v + 4 * half + j) * 16));
+        for (size_t half = 0; half < 2; half++) codes[half] = keep(wasm_v128_load(block + (QUADS * v + 4 * half + j) * 16));
         return;
     }
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
@@ -87,7 +88,7 @@ INLINE void unpack_pair(Family f, const uint8_t *block, int v, int j, HighBits h
         codes[1] = wasm_v128_or(codes[1], wasm_v128_and(wasm_u16x8_shr(h.half[1], j), m.bit4));
     }
     if (f.bits == 6)
-        for (int half = 0; half < 2; half++) {
+        for (size_t half = 0; half < 2; half++) {
             v128_t bits = j < 2 ? wasm_i16x8_shl(h.half[half], 4 - 2 * j) : wasm_u16x8_shr(h.half[half], 2 * j - 4);
             codes[half] = wasm_v128_or(codes[half], wasm_v128_and(bits, m.bits45));
         }
@@ -97,7 +98,7 @@ INLINE void unpack_pair(Family f, const uint8_t *block, int v, int j, HighBits h
 typedef struct { v128_t d[VECS], minus_dmin[VECS]; } Super;
 
 INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
-    for (int v = 0; v < VECS; v++) {
+    for (size_t v = 0; v < VECS; v++) {
         super->d[v] = read_f16(header + 8 * v, m.f16);
         if (f.has_min)
             super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + 32 + 8 * v, m.f16), wasm_f32x4_splat(-F16E_UNIT));
@@ -114,7 +115,7 @@ INLINE v128_t i8_to_f32(const uint8_t *p) {
     return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
 }
 
-INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, int v, Masks m) {
+INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, size_t v, Masks m) {
     const uint8_t *p = block + code_bytes(f);
     Scales s = {0};
     if (!f.super) {
@@ -124,7 +125,7 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, in
         s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
         s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
     } else {
-        for (int g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
+        for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
     }
     return s;
 }
@@ -133,7 +134,7 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, in
  * Every path is made of these three in this order, so that all give the same bits. */
 
 /* Where the integer sum of a group starts: minus the codes' offset times the sum of its activations. */
-INLINE v128_t start_isum(Family f, const ActBlock *x, int group) {
+INLINE v128_t start_isum(Family f, const ActBlock *x, size_t group) {
     int sum = f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1];
     return wasm_i32x4_splat(-code_offset(f) * sum);
 }
@@ -155,22 +156,22 @@ typedef struct { v128_t start[2], scale, sum; Acts quad[QUADS]; } BlockActs;
 INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     BlockActs a;
     Staged staged = stage(x);
-    UNROLL for (int j = 0; j < QUADS; j++) a.quad[j] = acts(&staged, j);
-    UNROLL for (int g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
+    UNROLL for (size_t j = 0; j < QUADS; j++) a.quad[j] = acts(&staged, j);
+    UNROLL for (size_t g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
     a.scale = wasm_v128_load32_splat(&x->scale);
     a.sum = scaled_sum(x);
     return a;
 }
 
 /* The integer dot products of rows 4v..4v+3, by group. */
-INLINE void block_isums(Family f, const uint8_t *block, int v, const BlockActs *a, Masks m, v128_t *isum) {
+INLINE void block_isums(Family f, const uint8_t *block, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
     HighBits h = load_high_bits(f, block, v);
     v128_t upper = a->start[0];
-    UNROLL for (int g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
-    UNROLL for (int j = 0; j < 4; j++) {
+    UNROLL for (size_t g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
+    UNROLL for (size_t j = 0; j < 4; j++) {
         v128_t codes[2];
         unpack_pair(f, block, v, j, h, m, codes);
-        UNROLL for (int half = 0; half < 2; half++) {
+        UNROLL for (size_t half = 0; half < 2; half++) {
             v128_t *acc = &isum[f.groups == 2 ? half : 0], code = codes[half];
             if (is_split(f)) {
                 upper = dot(upper, weights(high4(code, m)), a->quad[4 * half + j]);
@@ -192,7 +193,7 @@ INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int 
                          DecodeScratch *s) {
     Masks m = load_masks();
     for (int i = 0; i < n_tiles; i++)
-        for (int v = 0; v < VECS; v++) s->sum[i][v] = wasm_f32x4_splat(0);
+        for (size_t v = 0; v < VECS; v++) s->sum[i][v] = wasm_f32x4_splat(0);
     const uint8_t *column = tiles;
     for (int b = 0; b < n_blocks; b++, x++, column += block_bytes(f)) {
         if (f.super && b % SUPER_BLOCKS == 0) {
@@ -203,11 +204,11 @@ INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int 
         const uint8_t *tile = column;
         for (int i = 0; i < n_tiles; i++, tile += tile_bytes) {
             const uint8_t *block = keep_pointer(tile);
-            UNROLL for (int v = 0; v < VECS; v++) {
+            UNROLL for (size_t v = 0; v < VECS; v++) {
                 v128_t isum[2], y = s->sum[i][v];
                 block_isums(f, block, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
-                for (int g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
+                for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
                 if (f.has_min) y = MADD(scales.min, a.sum, y);
                 s->sum[i][v] = y;
             }
@@ -219,19 +220,19 @@ INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int 
 
 /* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS]. Split codes have the
  * upper halves first. In vectors: */
-INLINE int dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
-INLINE int unpacked_scales(Family f) { return dots(f) * VECS * (int)(sizeof(Weights) / sizeof(v128_t)); }
-INLINE int unpacked_block(Family f) { return unpacked_scales(f) + (f.groups + f.has_min) * VECS; }
+INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
+INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
+INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.groups + f.has_min) * VECS; }
 
 INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
-    for (int v = 0; v < VECS; v++) {
+    for (size_t v = 0; v < VECS; v++) {
         HighBits h = load_high_bits(f, block, v);
-        for (int j = 0; j < 4; j++) {
+        for (size_t j = 0; j < 4; j++) {
             v128_t codes[2];
             unpack_pair(f, block, v, j, h, m, codes);
-            for (int half = 0; half < 2; half++) {
-                int d = 4 * half + j;
+            for (size_t half = 0; half < 2; half++) {
+                size_t d = 4 * half + j;
                 if (is_split(f)) {
                     w[d * VECS + v] = weights(high4(codes[half], m));
                     w[(QUADS + d) * VECS + v] = weights(wasm_v128_and(codes[half], m.low4));
@@ -241,44 +242,44 @@ INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Mas
             }
         }
         Scales s = load_scales(f, block, super, v, m);
-        for (int g = 0; g < f.groups; g++) out[unpacked_scales(f) + g * VECS + v] = s.scale[g];
+        for (size_t g = 0; g < f.groups; g++) out[unpacked_scales(f) + g * VECS + v] = s.scale[g];
         if (f.has_min) out[unpacked_scales(f) + f.groups * VECS + v] = s.min;
     }
 }
 
 /* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart. */
 INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, v128_t *sum) {
-    const int group_dots = dots(f) / f.groups;
+    const size_t group_dots = dots(f) / f.groups;
     for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
         const Weights *w = keep_pointer(unpacked);
         const v128_t *scale = (const v128_t *)w + unpacked_scales(f), *min = scale + f.groups * VECS;
         const ActBlock *xt[2] = {keep_pointer(x), keep_pointer((const char *)x + x_stride)};
         Staged staged[2];
         UNROLL for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
-        UNROLL for (int g = 0; g < f.groups; g++) {
+        UNROLL for (size_t g = 0; g < f.groups; g++) {
             v128_t isum[2][VECS];
             UNROLL for (int t = 0; t < n; t++)
-                UNROLL for (int v = 0; v < VECS; v++) isum[t][v] = start_isum(f, xt[t], g);
-            UNROLL for (int d = 0; d < group_dots; d++) {
+                UNROLL for (size_t v = 0; v < VECS; v++) isum[t][v] = start_isum(f, xt[t], g);
+            UNROLL for (size_t d = 0; d < group_dots; d++) {
                 if (d == QUADS)     /* all upper halves are in */
                     UNROLL for (int i = 0; i < 2 * VECS; i++) isum[i / VECS][i % VECS] = wasm_i32x4_shl(isum[i / VECS][i % VECS], 4);
                 Acts a[2];
                 UNROLL for (int t = 0; t < n; t++) a[t] = acts(&staged[t], (g * group_dots + d) % QUADS);
-                UNROLL for (int v = 0; v < VECS; v++) {
+                UNROLL for (size_t v = 0; v < VECS; v++) {
                     Weights wv = w[(g * group_dots + d) * VECS + v];
                     UNROLL for (int t = 0; t < n; t++) isum[t][v] = dot(isum[t][v], wv, a[t]);
                 }
             }
             UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
-                UNROLL for (int v = 0; v < VECS; v++)
+                UNROLL for (size_t v = 0; v < VECS; v++)
                     sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], scale[g * VECS + v], x_scale);
             }
         }
         if (f.has_min)
             UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_sum = scaled_sum(xt[t]);
-                UNROLL for (int v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[v], x_sum, sum[t * VECS + v]);
+                UNROLL for (size_t v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[v], x_sum, sum[t * VECS + v]);
             }
     }
 }
@@ -347,62 +348,78 @@ INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const
 /* ------------------------------------------------------------------------------------------ float weights */
 
 /* Rows 4v..4v+3 of the column at p. */
-INLINE v128_t load_floats(PanelKind kind, const uint8_t *p, int v, Masks m) {
+INLINE v128_t load_floats(PanelKind kind, const uint8_t *p, size_t v, Masks m) {
     switch (kind) {
     case PANEL_F16: return wasm_f32x4_mul(read_f16(p + 8 * v, m.f16), wasm_f32x4_splat(F16_UNIT));
     case PANEL_BF16: return wasm_i32x4_shl(wasm_u32x4_load16x4(p + 8 * v), 16);
     default: return wasm_v128_load(p + 16 * v);
     }
 }
-INLINE int column_bytes(PanelKind kind) { return TILE_ROWS * (kind == PANEL_F32 ? 4 : 2); }
+INLINE size_t column_bytes(PanelKind kind) { return TILE_ROWS * (kind == PANEL_F32 ? 4 : 2); }
 
 /* Adds n_cols columns of a tile to sum[n][VECS] of n tokens (a constant, 1 or 2). */
 INLINE void float_tile(PanelKind kind, const uint8_t *columns, int n_cols, const float *x, size_t x_stride, int n, Masks m, v128_t *sum) {
     const float *xt[2] = {x, (const float *)((const char *)x + x_stride)};
     v128_t acc[2][VECS];
     for (int t = 0; t < n; t++)
-        for (int v = 0; v < VECS; v++) acc[t][v] = sum[t * VECS + v];
+        for (size_t v = 0; v < VECS; v++) acc[t][v] = sum[t * VECS + v];
     for (int k = 0; k < n_cols; k++, columns += column_bytes(kind)) {
         v128_t w[VECS];
-        for (int v = 0; v < VECS; v++) w[v] = load_floats(kind, columns, v, m);
+        for (size_t v = 0; v < VECS; v++) w[v] = load_floats(kind, columns, v, m);
         for (int t = 0; t < n; t++) {
             v128_t a = wasm_v128_load32_splat(xt[t] + k);
-            for (int v = 0; v < VECS; v++) acc[t][v] = MADD(w[v], a, acc[t][v]);
+            for (size_t v = 0; v < VECS; v++) acc[t][v] = MADD(w[v], a, acc[t][v]);
         }
     }
     for (int t = 0; t < n; t++)
-        for (int v = 0; v < VECS; v++) sum[t * VECS + v] = acc[t][v];
+        for (size_t v = 0; v < VECS; v++) sum[t * VECS + v] = acc[t][v];
 }
 
-/* Columns taken at once: of each tile in lockstep; of a tile that all tokens pass. */
+/* Columns taken at once: of each tile in lockstep; of a tile that all tokens pass, as floats in scratch. */
 enum { FLOAT_STEP = 32, FLOAT_CHUNK = 256 };
+
+typedef struct {
+    v128_t sum[MAX_TOKENS * VECS];
+    v128_t chunk[FLOAT_CHUNK * VECS];
+} FloatScratch;
+_Static_assert(sizeof(FloatScratch) <= MATMUL_SCRATCH, "scratch");
 
 INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                          float *y, size_t y_stride, void *scratch) {
     Masks m = load_masks();
-    v128_t *sum = scratch;
-    int end = tile + n_tiles, step = n_tok == 1 ? FLOAT_STEP : FLOAT_CHUNK, lockstep = n_tok == 1 ? LOCKSTEP : 1;
-    for (int n; tile < end; tile += n) {
-        n = end - tile < lockstep ? end - tile : lockstep;
+    FloatScratch *s = scratch;
+    int end = tile + n_tiles, n_cols = w->n_cols;
+    if (n_tok == 1) {
+        for (int n; tile < end; tile += n) {
+            n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
+            for (int i = 0; i < n * VECS; i++) s->sum[i] = wasm_f32x4_splat(0);
+            for (int k = 0; k < n_cols; k += FLOAT_STEP)
+                for (int i = 0; i < n; i++)
+                    float_tile(kind, w->data + (tile + i) * w->tile_bytes + k * column_bytes(kind),
+                               n_cols - k < FLOAT_STEP ? n_cols - k : FLOAT_STEP, (const float *)x + k, 0, 1, m, &s->sum[i * VECS]);
+            for (int i = 0; i < n; i++) store_rows(w, tile + i, &s->sum[i * VECS], y);
+        }
+        return;
+    }
+    for (; tile < end; tile++)
         for (int begin = 0, tokens; begin < n_tok; begin += tokens) {
             tokens = n_tok - begin < MAX_TOKENS ? n_tok - begin : MAX_TOKENS;
-            for (int i = 0; i < n * tokens * VECS; i++) sum[i] = wasm_f32x4_splat(0);
-            for (int k = 0; k < w->n_cols; k += step) {
-                int n_cols = w->n_cols - k < step ? w->n_cols - k : step;
-                for (int i = 0; i < n; i++) {
-                    const uint8_t *p = w->data + (tile + i) * w->tile_bytes + (size_t)k * column_bytes(kind);
-                    const char *xt = (const char *)x + begin * x_stride + (size_t)k * sizeof(float);
-                    v128_t *s = sum + i * VECS;
-                    int t = 0;
-                    for (; t + 2 <= tokens; t += 2, xt += 2 * x_stride, s += 2 * VECS)
-                        float_tile(kind, p, n_cols, (const float *)xt, x_stride, 2, m, s);
-                    if (t < tokens) float_tile(kind, p, n_cols, (const float *)xt, x_stride, 1, m, s);
-                }
+            for (int i = 0; i < tokens * VECS; i++) s->sum[i] = wasm_f32x4_splat(0);
+            for (int k = 0; k < n_cols; k += FLOAT_CHUNK) {
+                int n = n_cols - k < FLOAT_CHUNK ? n_cols - k : FLOAT_CHUNK;
+                const uint8_t *columns = w->data + tile * w->tile_bytes + k * column_bytes(kind);
+                for (int i = 0; i < n; i++)
+                    for (size_t v = 0; v < VECS; v++)
+                        s->chunk[i * VECS + v] = load_floats(kind, columns + i * column_bytes(kind), v, m);
+                const char *xt = (const char *)x + begin * x_stride + (size_t)k * sizeof(float);
+                const uint8_t *chunk = (const uint8_t *)s->chunk;
+                int t = 0;
+                for (; t + 2 <= tokens; t += 2, xt += 2 * x_stride)
+                    float_tile(PANEL_F32, chunk, n, (const float *)xt, x_stride, 2, m, &s->sum[t * VECS]);
+                if (t < tokens) float_tile(PANEL_F32, chunk, n, (const float *)xt, x_stride, 1, m, &s->sum[t * VECS]);
             }
-            for (int i = 0; i < n * tokens; i++)    /* several tiles or several tokens, never both */
-                store_rows(w, tile + (n > 1 ? i : 0), sum + i * VECS, y + (begin + (n > 1 ? 0 : i)) * y_stride);
+            for (int t = 0; t < tokens; t++) store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
         }
-    }
 }
 
 /* Defines matmul_<name>_<isa> for every kind. */

@@ -15,7 +15,7 @@ typedef const int8_t *Staged;
 
 INLINE Weights weights(v128_t codes) { return codes; }
 INLINE Staged stage(const ActBlock *x) { return x->q; }
-INLINE Acts acts(const Staged *q, int j) { return keep(wasm_v128_load32_splat(*q + 4 * j)); }
+INLINE Acts acts(const Staged *q, size_t j) { return keep(wasm_v128_load32_splat(*q + 4 * j)); }
 INLINE v128_t dot(v128_t acc, Weights w, Acts a) { return keep(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, w, acc)); }
 
 #include "wasm_attend.h"

@@ -31,7 +31,7 @@ INLINE Staged stage(const ActBlock *x) {
     }
     return s;
 }
-INLINE Acts acts(const Staged *s, int j) {
+INLINE Acts acts(const Staged *s, size_t j) {
     return (Acts){keep(wasm_v128_load32_splat(s->even + j)), keep(wasm_v128_load32_splat(s->odd + j))};
 }
 INLINE v128_t dot(v128_t acc, Weights w, Acts a) {
@@ -53,7 +53,7 @@ void attend_simd128(const AttendArgs *a, void *scratch) { attend_inline(a, scrat
 
 /* Roundings as in quantize_scalar, which gives the same bytes. */
 void quantize_simd128(const float *x, ActBlock *out, int n) {
-    const v128_t magnitude = wasm_i32x4_splat(0x7fffffff), round = wasm_f32x4_splat(0x1.8p23f), ones = wasm_i16x8_splat(1);
+    v128_t magnitude = hidden_i32(0x7fffffff), round = hidden_f32(0x1.8p23f), ones = hidden_i32(0x00010001);
     for (int b = 0; b < n / BLOCK_COLS; b++, x += BLOCK_COLS, out++) {
         /* Magnitudes compare as integers: NaN above infinity above all numbers. */
         v128_t max4 = wasm_i32x4_splat(0);
@@ -113,12 +113,12 @@ void rope_simd128(float *x, int n_head, int head_dim, const float *cos_sin) {
 
 /* x/2 * (1 + tanh u) = x / (1 + e^-2u) */
 void geglu_simd128(float *gate, const float *up, int n) {
-    v128_t one = wasm_f32x4_splat(1), linear = wasm_f32x4_splat(-2 * 0.797884560802865f);       /* -2 * sqrt(2 / pi) */
-    v128_t cubic = wasm_f32x4_splat(-2 * 0.797884560802865f * 0.044715f);
+    ExpConstants e = exp_constants();
+    v128_t linear = hidden_f32(-2 * 0.797884560802865f), cubic = hidden_f32(-2 * 0.797884560802865f * 0.044715f);  /* sqrt(2 / pi) */
     for (int i = 0; i < n; i += 4) {
         v128_t x = load_up_to_4(gate + i, n - i);
-        v128_t u = wasm_f32x4_mul(x, MADD(wasm_f32x4_mul(x, x), cubic, linear));
-        v128_t gelu = wasm_f32x4_div(x, wasm_f32x4_add(one, exp_f32x4(u)));
+        v128_t minus_2u = wasm_f32x4_mul(x, MADD(wasm_f32x4_mul(x, x), cubic, linear));
+        v128_t gelu = wasm_f32x4_div(x, wasm_f32x4_add(e.one, exp_f32x4(minus_2u, &e)));
         store_up_to_4(gate + i, wasm_f32x4_mul(gelu, load_up_to_4(up + i, n - i)), n - i);
     }
 }
@@ -129,33 +129,35 @@ void add_simd128(float *y, const float *x, int n) {
 }
 
 void softcap_simd128(float *x, int n, float cap) {
+    ExpConstants e = exp_constants();
     v128_t cap4 = wasm_f32x4_splat(cap), inverse = wasm_f32x4_splat(1 / cap);
     for (int i = 0; i < n; i += 4) {
-        v128_t v = tanh_f32x4(wasm_f32x4_mul(load_up_to_4(x + i, n - i), inverse));
+        v128_t v = tanh_f32x4(wasm_f32x4_mul(load_up_to_4(x + i, n - i), inverse), &e);
         store_up_to_4(x + i, wasm_f32x4_mul(v, cap4), n - i);
     }
 }
 
-/* Four floats as f16 in 32-bit lanes; quant.c's f32_to_f16 has the same steps one by one. */
-INLINE v128_t f16_of(v128_t x) {
-    v128_t rest = wasm_v128_and(x, wasm_i32x4_splat(0x7fffffff)), sign = wasm_v128_and(wasm_u32x4_shr(x, 16), wasm_i32x4_splat(0x8000));
-    v128_t odd = wasm_v128_and(wasm_u32x4_shr(rest, 13), wasm_i32x4_splat(1));
-    v128_t bias = wasm_i32x4_splat(0xfff - (112 << 23)), half = wasm_f32x4_splat(0.5f);
-    v128_t normal = wasm_u32x4_shr(wasm_i32x4_add(wasm_i32x4_add(rest, bias), odd), 13);
-    /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition rounds. */
-    v128_t small = wasm_i32x4_sub(wasm_f32x4_add(rest, half), half);
-    v128_t h = wasm_v128_bitselect(small, normal, wasm_i32x4_lt(rest, wasm_i32x4_splat(0x38800000)));
-    h = wasm_i32x4_min(h, wasm_i32x4_splat(0x7c00));
-    h = wasm_v128_bitselect(wasm_i32x4_splat(0x7e00), h, wasm_i32x4_gt(rest, wasm_i32x4_splat(0x7f800000)));
-    return wasm_v128_or(h, sign);
-}
-
+/* Step by step as quant.c's f32_to_f16. */
 void to_f16_simd128(const float *x, uint16_t *out, int n) {
+    v128_t magnitude = hidden_i32(0x7fffffff), one = hidden_i32(1), bias = hidden_i32(0xfff - (112 << 23)), half = hidden_f32(0.5f);
+    v128_t first_normal = hidden_i32(0x38800000), infinity = hidden_i32(0x7f800000), h_infinity = hidden_i32(0x7c00), h_nan = hidden_i32(0x7e00);
     for (int i = 0; i < n; i += 4) {
-        v128_t h = f16_of(load_up_to_4(x + i, n - i));
-        uint16_t four[8];
-        wasm_v128_store(four, wasm_u16x8_narrow_i32x4(h, h));
-        memcpy(out + i, four, (n - i < 4 ? (size_t)(n - i) : 4) * sizeof *out);
+        v128_t f = load_up_to_4(x + i, n - i), rest = wasm_v128_and(f, magnitude);
+        v128_t odd = wasm_v128_and(wasm_u32x4_shr(rest, 13), one);
+        v128_t normal = wasm_u32x4_shr(wasm_i32x4_add(wasm_i32x4_add(rest, bias), odd), 13);
+        /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition rounds. */
+        v128_t small = wasm_i32x4_sub(wasm_f32x4_add(rest, half), half);
+        v128_t h = wasm_v128_bitselect(small, normal, wasm_i32x4_lt(rest, first_normal));
+        h = wasm_v128_bitselect(h_nan, wasm_i32x4_min(h, h_infinity), wasm_i32x4_gt(rest, infinity));
+        h = wasm_v128_or(h, wasm_i32x4_shl(wasm_u32x4_shr(f, 31), 15));
+        h = wasm_u16x8_narrow_i32x4(h, h);
+        if (n - i >= 4) {
+            wasm_v128_store64_lane(out + i, h, 0);
+        } else {
+            uint16_t four[8];
+            wasm_v128_store(four, h);
+            memcpy(out + i, four, (size_t)(n - i) * sizeof *out);
+        }
     }
 }
 
