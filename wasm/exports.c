@@ -2,11 +2,8 @@
  * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model and one
  * session. Functions that can fail return a GemmaStatus, or -1; the sentence is then at gx_error(). */
 #include <stdlib.h>
-#include <string.h>
 
 #include "gemma.h"
-
-enum { MAX_TURNS = 1024 };
 
 static struct {
     GemmaLoader *loader;
@@ -15,8 +12,8 @@ static struct {
     GemmaError err;
     char *scratch;              /* what JavaScript writes before a call, or reads after it */
     size_t scratch_size;
-    GemmaTurn turns[MAX_TURNS];
-    int n_turns;
+    GemmaTurn *turns;           /* of the next gx_chat */
+    int n_turns, turns_room;
 } x;
 
 static double address(const void *p) { return (double)(uintptr_t)p; }
@@ -107,13 +104,17 @@ int gx_is_end(int id) { return gemma_is_end(x.model, id); }
 
 void gx_turns_clear(void) { x.n_turns = 0; }
 
+/* 0 when memory is short. The text must stay where it is until gx_chat. */
 int gx_turns_add(int role, double text, double n) {
-    if (x.n_turns == MAX_TURNS) {
-        strcpy(x.err.text, "a conversation of more than 1024 turns cannot be given at once");
-        return x.err.status = GEMMA_BAD_ARGUMENT;
+    if (x.n_turns == x.turns_room) {
+        int room = 2 * x.turns_room + 4;
+        GemmaTurn *grown = realloc(x.turns, (size_t)room * sizeof *grown);
+        if (!grown) return 0;
+        x.turns = grown;
+        x.turns_room = room;
     }
     x.turns[x.n_turns++] = (GemmaTurn){(GemmaRole)role, pointer(text), (size_t)n};
-    return GEMMA_OK;
+    return 1;
 }
 
 int gx_chat(int first, int closed, double ids, int cap) { return gemma_chat(x.model, x.turns, x.n_turns, first, closed, pointer(ids), cap); }

@@ -25,7 +25,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {AbortSignal} [signal]
  * @property {(progress: {phase: 'download' | 'load', bytes: number, total: number, rate: number, secondsLeft: number, notice?: string}) => void} [onProgress]
  *   bytes, and bytes per second
- * @property {number} [threads]         default: all cores; one where the page is not cross-origin isolated
+ * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
  * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
  * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
  * @property {'simd128' | 'relaxed'} [variant]  default: the fastest that computes correctly here
@@ -60,7 +60,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {AbortSignal} [signal]     ends the answer with finishReason 'abort'
  * @property {Sampling} [sampling]
  * @property {number} [maxTokens]       default: until the context is full
- * @property {string[]} [stop]          texts that end the answer; they are not part of it
+ * @property {string | string[]} [stop]   texts that end the answer; they are not part of it
  * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
  *
@@ -68,19 +68,32 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {string} text
  * @property {number[]} promptTokens
  * @property {number[]} tokens          without the one that ended the answer
- * @property {'stop' | 'length' | 'context' | 'abort'} finishReason
+ * @property {'stop' | 'length' | 'context' | 'abort'} finishReason   'context': it is full
  * @property {number} cachedTokens      of the prompt, that had been evaluated before
+ * @property {number} seed              with which the same text comes again
  * @property {number} memoryBytes
  * @property {{loadMs: number, prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
  */
 
+const KINDS = ['url', 'file', 'path', 'synthetic'];
+
 /** What the worker is told. */
 function describe(model) {
     if (model instanceof Blob) return { kind: 'file', file: model };
-    if (model instanceof URL) return model.protocol === 'file:' && NODE ? { kind: 'path', path: model.pathname } : { kind: 'url', url: model.href };
-    if (typeof model !== 'string') return model;
+    if (model instanceof URL) {
+        if (NODE && model.protocol === 'file:') return { kind: 'path', path: decodeURIComponent(model.pathname) };
+        return { kind: 'url', url: model.href };
+    }
+    if (typeof model !== 'string') {
+        if (KINDS.includes(model?.kind)) return model;
+        throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, or as {kind, ...}');
+    }
     if (NODE && !/^https?:/.test(model)) return { kind: 'path', path: model };
-    return { kind: 'url', url: new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href).href };
+    try {
+        return { kind: 'url', url: new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href).href };
+    } catch (cause) {
+        throw new GemmaError('bad-argument', `${model} is not an address`, { cause });
+    }
 }
 
 export class Gemma {
@@ -100,13 +113,13 @@ export class Gemma {
      * @returns {Promise<Gemma>}
      */
     static async load(model, { signal, onProgress, ...options } = {}) {
+        const source = describe(model);
         signal?.throwIfAborted();
         const gemma = new Gemma();
         gemma.#worker = await startWorker(error => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         gemma.#caller = new Caller(gemma.#worker);
-        const threads = options.threads ?? (NODE ? (await import('node:os')).availableParallelism() : undefined);
         try {
-            gemma.info = await gemma.#call('load', { source: describe(model), options: { ...options, threads } }, { signal, onEvent: onProgress });
+            gemma.info = await gemma.#call('load', { source, options }, { signal, onEvent: onProgress });
         } catch (error) {
             gemma.close();
             throw error;
@@ -117,12 +130,13 @@ export class Gemma {
     /**
      * A conversation. Several may live side by side, but the engine holds the keys and values of one: going back and forth between
      * them evaluates their tokens again.
-     * @param {{system?: string, history?: Message[]}} [options]   what comes before the first prompt
+     * @param {{system?: string, history?: Message[], sampling?: Sampling}} [options]   what comes before the first prompt, and what holds
+     *     for prompts that don't say otherwise
      * @returns {Promise<Session>}
      */
-    async session({ system, history = [] } = {}) {
+    async session({ system, history = [], sampling = {} } = {}) {
         const all = system ? [{ role: 'system', content: system }, ...history] : history;
-        return new Session(await this.#call('session', { history: all }), (...args) => this.#call(...args));
+        return new Session(await this.#call('session', { history: all }), sampling, (...args) => this.#call(...args));
     }
 
     /** @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens */
@@ -159,21 +173,24 @@ export class Gemma {
 
 export class Session {
     #id;
+    #sampling;
     #call;
 
-    constructor(id, call) {
+    constructor(id, sampling, call) {
         this.#id = id;
+        this.#sampling = sampling;
         this.#call = call;
     }
 
     /**
      * Asks, and streams the answer: an async iterable of pieces of text, with the whole Result as a promise in `.result`. The
-     * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer.
-     * @param {string} text
+     * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
+     * answered one after the other, in the order in which they came.
+     * @param {string | Message[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here)
      * @param {PromptOptions} [options]
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
-    prompt(text, { signal, onProgress, raw = false, ...options } = {}) {
+    prompt(prompt, { signal, onProgress, raw = false, sampling, ...options } = {}) {
         const stopping = new AbortController();
         const abort = () => stopping.abort();
         if (signal?.aborted) abort();
@@ -181,7 +198,9 @@ export class Session {
 
         const pieces = [];
         let wake = () => {}, ended = false;
-        const result = this.#call('prompt', { session: this.#id, text, raw, options }, {
+        const result = this.#call('prompt', {
+            session: this.#id, prompt, raw, options: { ...options, sampling: { ...this.#sampling, ...sampling } },
+        }, {
             signal: stopping.signal,
             onEvent(event) {
                 if (event.text === undefined) return onProgress?.(event);

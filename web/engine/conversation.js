@@ -5,9 +5,16 @@ import { GemmaError } from './error.js';
 
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
-/**
- * @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message
- */
+/** @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message */
+
+/** @param {Message[]} messages   from outside */
+function checkMessages(messages) {
+    const odd = messages.find(m => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
+    if (odd !== undefined) {
+        throw new GemmaError('bad-argument', `a message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected`);
+    }
+}
+
 export class Conversation {
     #engine;
     #style;
@@ -20,8 +27,7 @@ export class Conversation {
      * @param {Message[]} history              before the first prompt
      */
     constructor(engine, style, history) {
-        const odd = history.find(m => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
-        if (odd) throw new GemmaError('bad-argument', `a message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected`);
+        checkMessages(history);
         this.#engine = engine;
         this.#style = style;
         this.#history = history;
@@ -32,25 +38,23 @@ export class Conversation {
         return this.#style === 'transcript' ? [ASKS] : [];
     }
 
-    /** @returns {number[]} the whole sequence to generate after */
-    ask(text) {
-        return this.#style === 'turns' ? this.#askInTurns(text) : this.#askInTranscript(text);
+    /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
+    ask(messages) {
+        checkMessages(messages);
+        const first = this.#ids.length === 0, news = first ? [...this.#history, ...messages] : messages;
+        return this.#style === 'turns' ? this.#askInTurns(news, first) : this.#askInTranscript(news, first);
     }
 
-    #askInTurns(text) {
-        const first = this.#ids.length === 0;
-        const turns = [...(first ? this.#history : []), { role: 'user', content: text }];
-        const ids = this.#engine.chat(turns, { first, closed: false });
+    #askInTurns(messages, first) {
+        const ids = this.#engine.chat(messages, { first, closed: false });
         if (!ids) throw new GemmaError('unsupported', 'this model has no turn tokens: its vocabulary lacks <start_of_turn>');
         return [...this.#ids, ...ids];
     }
 
-    #askInTranscript(text) {
-        const first = this.#ids.length === 0;
-        const said = { system: m => `${m.content}\n`, user: m => `${ASKS} ${m.content}`, assistant: m => `${ANSWERS} ${m.content}` };
-        const before = first ? this.#history.map(m => said[m.role](m)).join('') : '';
-        const all = `${before}${ASKS} ${text}${ANSWERS}`;
-        return [...this.#ids, ...this.#engine.tokenize(first ? all.trimStart() : all, { bos: first && this.#engine.addsBos })];
+    #askInTranscript(messages, first) {
+        const said = { system: m => `\n${m.content}\n`, user: m => `${ASKS} ${m.content}`, assistant: m => `${ANSWERS} ${m.content}` };
+        const text = messages.map(m => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
+        return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, { bos: first && this.#engine.addsBos })];
     }
 
     /** After generating: `ids` are those of ask(), `kept` the model's. */

@@ -23,7 +23,7 @@ function ternaryModule(kind, instruction) {
 const DOT = ternaryModule('i32', [0xfd, 0x93, 0x02]);       // i32x4.relaxed_dot_i8x16_i7x16_add_s
 const MADD = ternaryModule('f32', [0xfd, 0x85, 0x02]);      // f32x4.relaxed_madd
 const SIMD = ternaryModule('i32', [0xfd, 0xae, 0x01, 0xfd, 0xae, 0x01]);     // i32x4.add, twice
-const MEMORY64 = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 4, 1]);
+const MEMORY64 = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 4, 1]);       // (memory i64 1)
 
 const CALLS = 30_000;       // enough for every engine's optimising compiler
 
@@ -50,21 +50,19 @@ function maddIsRight() {
     return true;
 }
 
-function canRun(check, bytes) {
+/** Engines refuse what they don't have by exceptions of many kinds: any of them means no. */
+function succeeds(check) {
     try {
-        return WebAssembly.validate(bytes) && check();
+        return check();
     } catch {
         return false;
     }
 }
 
-function sharedMemory() {
-    try {
-        return new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer.byteLength > 0;
-    } catch {
-        return false;
-    }
-}
+const sharedMemoryIsThere = () => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer.byteLength > 0;
+
+/** Engines that had memory64 before its final specification want another word than `address`. */
+const memory64IsThere = () => new WebAssembly.Memory({ initial: 1n, maximum: 1n, shared: true, address: 'i64' }).buffer.byteLength > 0;
 
 /**
  * @typedef {object} Features
@@ -76,15 +74,15 @@ function sharedMemory() {
  * @property {number} cores        logical ones
  */
 
-/** @returns {Features} */
-export function detectFeatures() {
+/** @returns {Promise<Features>} */
+export async function detectFeatures() {
     const node = typeof process === 'object' && !!process.versions?.node;
     return {
         simd128: WebAssembly.validate(SIMD),
-        relaxed: canRun(dotIsRight, DOT) && canRun(maddIsRight, MADD),
-        memory64: WebAssembly.validate(MEMORY64),
-        shared: sharedMemory(),
+        relaxed: succeeds(() => dotIsRight() && maddIsRight()),
+        memory64: WebAssembly.validate(MEMORY64) && succeeds(memory64IsThere),
+        shared: succeeds(sharedMemoryIsThere),
         isolated: node || globalThis.crossOriginIsolated === true,
-        cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+        cores: node ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
     };
 }

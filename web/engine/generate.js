@@ -14,6 +14,26 @@ export const SAMPLING = {
 /** A seed for those who gave none. */
 const randomSeed = () => Math.floor(Math.random() * 2 ** 48);
 
+/** What was given, the defaults for the rest. Ranges are the engine's matter; here, that there are numbers which survive the crossing. */
+function completeSampling({ logitBias = {}, ...given } = {}) {
+    const sampling = { ...SAMPLING, seed: randomSeed() };
+    for (const [name, value] of Object.entries(given)) {
+        if (value === undefined) continue;
+        const whole = name === 'topK' || name === 'seed';
+        if (!Object.hasOwn(sampling, name)) throw new GemmaError('bad-argument', `there is no sampling parameter ${name}`);
+        if (!(whole ? Number.isSafeInteger(value) && value >= 0 : Number.isFinite(value))) {
+            throw new GemmaError('bad-argument', `${name} is ${value}; a ${whole ? 'whole number from 0' : 'number'} is expected`);
+        }
+        sampling[name] = value;
+    }
+    for (const [id, bias] of Object.entries(logitBias)) {
+        if (!/^\d{1,9}$/.test(id) || typeof bias !== 'number' || Number.isNaN(bias)) {
+            throw new GemmaError('bad-argument', `logitBias has ${id}: ${bias}; token ids and numbers are expected`);
+        }
+    }
+    return { ...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1), logitBias };
+}
+
 /** Evaluates what is pending; `turn` gives the event loop a turn and tells whether to stop. @returns {Promise<boolean>} stopped */
 async function prefill(engine, pending, { turn, onPrefill }) {
     const total = pending;
@@ -60,6 +80,7 @@ class TextStream {
  * @property {number[]} kept            those whose text lies before a stop string
  * @property {'stop' | 'length' | 'context' | 'abort'} finishReason
  * @property {number} cachedTokens      of the prompt, not evaluated again
+ * @property {number} seed
  * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
  */
 
@@ -73,7 +94,8 @@ class TextStream {
  */
 export async function generate(engine, ids, { sampling, maxTokens = Infinity, stop = [] }, io) {
     if (!(maxTokens >= 0)) throw new GemmaError('bad-argument', `maxTokens is ${maxTokens}; a number from 0 is expected`);
-    engine.setSampling({ ...SAMPLING, seed: randomSeed(), ...sampling });
+    const chosen = completeSampling(sampling);
+    engine.setSampling(chosen);
     const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
     let text = '', finishReason, stoppedAt = -1;
     const show = piece => {
@@ -83,7 +105,7 @@ export async function generate(engine, ids, { sampling, maxTokens = Infinity, st
 
     const start = performance.now();
     const cachedTokens = engine.sync(ids);
-    if (await prefill(engine, ids.length - cachedTokens, io)) finishReason = 'abort';
+    if (await io.turn() || await prefill(engine, ids.length - cachedTokens, io)) finishReason = 'abort';
     const middle = performance.now();
     let decodeTokens = 0;
 
@@ -110,7 +132,7 @@ export async function generate(engine, ids, { sampling, maxTokens = Infinity, st
     const kept = stoppedAt < 0 ? tokens : tokens.filter((_, i) => stream.ends[i] <= stoppedAt);
     const end = performance.now();
     return {
-        text, tokens, kept, finishReason, cachedTokens,
+        text, tokens, kept, finishReason, cachedTokens, seed: chosen.seed,
         timings: { prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle },
     };
 }

@@ -24,7 +24,7 @@ export async function startWorker(onFailure) {
     const url = new URL('./worker.js', import.meta.url);
     if (NODE) {
         const { Worker } = await import('node:worker_threads');
-        const worker = new Worker(url);
+        const worker = new Worker(url, { execArgv: [] });       // the process's own, such as --input-type, may not suit a worker
         worker.on('error', onFailure);
         return {
             postMessage: m => worker.postMessage(m), onMessage: f => worker.on('message', f), terminate: () => worker.terminate(),

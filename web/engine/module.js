@@ -21,7 +21,10 @@ async function compile(name) {
     const url = new URL(`${name}.wasm`, BASE);
     if (NODE) {
         const { readFile } = await import('node:fs/promises');
-        return WebAssembly.compile(await readFile(url));
+        const bytes = await readFile(url).catch(cause => {
+            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, { cause });
+        });
+        return WebAssembly.compile(bytes);
     }
     const response = await fetch(url);
     if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
@@ -54,13 +57,13 @@ export async function instantiate({ variant, memory64, bytes, threads }) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, { cause });
     }
     const { default: factory } = await import(new URL(`${name}.js`, BASE).href);
-    const emscripten = await factory({
-        wasmMemory: memory,
-        threads: threads - 1,
-        instantiateWasm(imports, done) {
-            WebAssembly.instantiate(wasm, imports).then(instance => done(instance, wasm));
-            return {};
-        },
+    const emscripten = await new Promise((resolve, reject) => {
+        const options = {
+            wasmMemory: memory,
+            threads: threads - 1,
+            instantiateWasm: (imports, done) => void WebAssembly.instantiate(wasm, imports).then(instance => done(instance, wasm), reject),
+        };
+        factory(options).then(resolve, reject);
     });
     return new Module(emscripten, memory);
 }
@@ -69,6 +72,7 @@ export class Module {
     #x;
     #memory;
     #emscripten;
+    #broken;
 
     constructor(emscripten, memory) {
         this.#emscripten = emscripten;
@@ -79,10 +83,11 @@ export class Module {
     /** A trap ends the instance: its memory can't be trusted any more. */
     #guarded(fn) {
         return (...args) => {
+            if (this.#broken) throw this.#broken;
             try {
                 return fn(...args);
             } catch (cause) {
-                throw new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, { cause });
+                throw this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, { cause });
             }
         };
     }
@@ -121,16 +126,20 @@ export class Module {
         return address;
     }
 
-    /** Strings and room for results side by side in the scratch buffer: their addresses, and those of the room (4-byte aligned). */
-    #place(strings, room) {
-        const encoded = strings.map(s => encoder.encode(`${s}\0`));
+    /**
+     * Room for results (4-byte aligned) and texts side by side in the scratch buffer.
+     * @param {(string | Uint8Array)[]} texts   strings get a 0 at their end, which `n` does not count
+     * @param {number} room   bytes
+     */
+    #place(texts, room) {
+        const encoded = texts.map(t => typeof t === 'string' ? encoder.encode(`${t}\0`) : t);
         const size = encoded.reduce((n, e) => n + e.length, 0);
         const base = this.#scratch(room + size);
         let at = base + room;
-        const addresses = encoded.map(e => {
+        const addresses = encoded.map((e, i) => {
             this.#bytes(at, e.length).set(e);
             at += e.length;
-            return { at: at - e.length, n: e.length - 1 };
+            return { at: at - e.length, n: typeof texts[i] === 'string' ? e.length - 1 : e.length };
         });
         return { base, addresses };
     }
@@ -151,6 +160,7 @@ export class Module {
         let taken = 0;
         while (taken < chunk.length) {
             const planned = this.planned, room = this.#x.loader_room_size();
+            if (room === 0 && !planned) throw new GemmaError('no-memory', 'the engine has no memory for a file header of this length');
             if (room === 0) break;
             const part = chunk.subarray(taken, taken + room);
             this.#bytes(this.#x.loader_room(), part.length).set(part);
@@ -212,27 +222,19 @@ export class Module {
     // ---------------------------------------------------------------------------------------- text
 
     /** Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room. */
-    #collectIds(strings, guess, fill) {
+    #collectIds(texts, guess, fill) {
         for (let cap = guess; ;) {
-            const { base, addresses } = this.#place(strings, 4 * cap);
+            const { base, addresses } = this.#place(texts, 4 * cap);
             const n = fill(base, cap, addresses);
-            if (n === -1) throw new GemmaError('no-memory', 'the engine has no memory for this text');
+            if (n === -1) throw new GemmaError('no-memory', 'the engine has no memory for a text of this length');
             if (n <= cap) return n < 0 ? null : this.#ids(base, n);
             cap = n;
         }
     }
 
-    /** @returns {number[]} */
+    /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
     tokenize(text, { bos = false, special = false } = {}) {
         return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#x.tokenize(t.at, t.n, bos, special, ids, cap));
-    }
-
-    /** Bytes too, for text that need not be UTF-8. @param {Uint8Array} bytes */
-    tokenizeBytes(bytes, { bos = false, special = false } = {}) {
-        const cap = bytes.length + 16;
-        const base = this.#scratch(4 * cap + bytes.length);
-        this.#bytes(base + 4 * cap, bytes.length).set(bytes);
-        return this.#ids(base, this.#x.tokenize(base + 4 * cap, bytes.length, bos, special, base, cap));
     }
 
     /** @returns {Uint8Array} the token's bytes: perhaps part of a character */
@@ -263,8 +265,8 @@ export class Module {
         const guess = texts.reduce((n, t) => n + t.length + 32, 64);
         return this.#collectIds(texts, guess, (ids, cap, places) => {
             this.#x.turns_clear();
-            places.forEach((p, i) => this.#check(this.#x.turns_add(ROLES[turns[i].role], p.at, p.n)));
-            return this.#x.chat(first, closed, ids, cap);
+            const fits = places.every((p, i) => this.#x.turns_add(ROLES[turns[i].role], p.at, p.n));
+            return fits ? this.#x.chat(first, closed, ids, cap) : -1;
         });
     }
 
@@ -315,6 +317,6 @@ export class Module {
     /** Starts the random numbers anew. */
     setSampling(s) {
         this.#check(this.#x.sampling(s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));
-        for (const [id, bias] of Object.entries(s.logitBias ?? {})) this.#check(this.#x.bias(Number(id), bias));
+        for (const [id, bias] of Object.entries(s.logitBias)) this.#check(this.#x.bias(Number(id), bias));
     }
 }

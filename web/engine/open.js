@@ -5,10 +5,12 @@ import { GemmaError } from './error.js';
 import { detectFeatures } from './features.js';
 import { instantiate } from './module.js';
 
-const PROBE = { variant: 'simd128', memory64: false, bytes: 48 << 20, threads: 1 };     // reads a header; more than 100 MB of one are refused
-const WASM32_BYTES = 4 * 2 ** 30 - (64 << 20);
-const SMALLEST_CONTEXT = 512;
 const MB = 2 ** 20;
+const PROBE_BYTES = 48 * MB;        // enough for the header of any Gemma; it may grow by what every instance may grow
+const GROWTH = 64 * MB;             // as in module.js
+const WASM32_BYTES = 4096 * MB - GROWTH, WASM64_BYTES = 16384 * MB - GROWTH;    // as in wasm/build.mk
+const SMALLEST_CONTEXT = 512;
+const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wait for memory
 
 /**
  * @typedef {object} OpenOptions
@@ -19,10 +21,10 @@ const MB = 2 ** 20;
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  */
 
-/** Which module can run here, and must when it was asked for. */
-function chooseModule(features, { variant, memory64 }) {
+/** Which variant can run here, and must when it was asked for. */
+function chooseVariant(features, { variant, memory64 }) {
     if (!features.simd128 || !features.shared) {
-        throw new GemmaError('unsupported', 'this browser lacks WebAssembly SIMD or shared memory; any browser of the last three years has them');
+        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them');
     }
     if (variant === 'relaxed' && !features.relaxed) {
         throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly');
@@ -32,8 +34,11 @@ function chooseModule(features, { variant, memory64 }) {
 }
 
 function chooseThreads(features, asked) {
+    if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
+        throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected`);
+    }
     if (!features.isolated) return 1;
-    return Math.max(1, Math.min(asked ?? features.cores, 64));
+    return Math.min(asked ?? Math.min(features.cores, DEFAULT_THREADS), MOST_THREADS);
 }
 
 /** The model's own context up to 8,192, 4,096 for one with the bulk of the 7B. */
@@ -51,11 +56,13 @@ function* attempts(threads, contextLength, mayShrink) {
 
 /**
  * A module with all the memory that the model and its session will need.
+ * @param {import('./features.js').Features} features
+ * @param {OpenOptions} options
+ * @param {{trainedContext: number, nEmbd: number}} plan
  * @param {(threads: number, contextLength: number) => number} need   bytes
  */
-async function makeRoom(options, plan, need) {
-    const features = detectFeatures();
-    const variant = chooseModule(features, options);
+async function makeRoom(features, options, plan, need) {
+    const variant = chooseVariant(features, options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
@@ -64,10 +71,11 @@ async function makeRoom(options, plan, need) {
     let refused;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength);
-        const memory64 = options.memory64 ?? bytes > WASM32_BYTES;
-        if (bytes > WASM32_BYTES && !(memory64 && features.memory64)) {
+        const memory64 = options.memory64 ?? (bytes > WASM32_BYTES && features.memory64);
+        const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
+        if (bytes > most) {
             refused = new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${attempt.contextLength} tokens; ` +
-                'without memory64 at most 4 GB can be had');
+                `WebAssembly gives at most ${Math.floor(most / MB)} MB here`);
             continue;
         }
         try {
@@ -80,27 +88,43 @@ async function makeRoom(options, plan, need) {
     throw refused;
 }
 
+/** A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once. */
+const makeProbe = (features, options) =>
+    instantiate({ variant: chooseVariant(features, options), memory64: false, bytes: PROBE_BYTES, threads: 1 });
+
 /**
  * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source
  * @param {OpenOptions} options
  * @param {AbortSignal} [signal]
  */
 export async function openModel(source, options, signal) {
-    const probe = await instantiate(PROBE);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const held = await readHeader(probe, source, chunks);
-    const plan = probe.plan(), exact = options.exact ?? false;
-    const room = await makeRoom(options, plan, (threads, context) => probe.memoryNeed(threads, exact, context));
+    const { held, plan, room } = await makeRoomByHeader(source, chunks, options);
     const { module, threads, contextLength } = room;
-    module.beginLoad(source.name, source.size);
-    pushHeld(module, held, threads, exact);
-    for (let next; !(next = await chunks.next()).done;) {
-        signal?.throwIfAborted();
-        module.push(next.value);
+    try {
+        module.beginLoad(source.name, source.size);
+        pushHeld(module, held, threads, options.exact ?? false);
+        for (let next; !(next = await chunks.next()).done;) {
+            signal?.throwIfAborted();
+            module.push(next.value);
+        }
+        module.finishLoad();
+        module.newSession(contextLength);
+    } catch (error) {
+        module.close();
+        throw error;
     }
-    module.finishLoad();
-    module.newSession(contextLength);
     return { ...room, plan };
+}
+
+/** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
+async function makeRoomByHeader(source, chunks, options) {
+    const features = await detectFeatures();
+    const probe = await makeProbe(features, options);
+    const held = await readHeader(probe, source, chunks);
+    const plan = probe.plan();
+    const room = await makeRoom(features, options, plan, (threads, context) => probe.memoryNeed(threads, options.exact ?? false, context));
+    return { held, plan, room };
 }
 
 /** Chunks up to the end of the header, kept for the real instance. */
@@ -128,20 +152,22 @@ function pushHeld(module, held, threads, exact) {
 
 /** A model of random weights, for benchmarks. */
 export async function openSynthetic({ shape, type }, options) {
-    const probe = await instantiate(PROBE);
+    const features = await detectFeatures();
+    const probe = await makeProbe(features, options);
     const exact = options.exact ?? false, plan = { trainedContext: 8192, nEmbd: 0 };
     const need = (threads, context) => probe.syntheticNeed(shape, type, threads, exact, context);
     if (!need(1, 1)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
-    const room = await makeRoom(options, plan, need);
+    const room = await makeRoom(features, options, plan, need);
     room.module.synthetic(shape, type, room.threads, exact);
     room.module.newSession(room.contextLength);
     return { ...room, plan: room.module.plan() };
 }
 
-/** The header alone, described. */
-export async function inspectModel(source, { threads = 1, contextLength } = {}) {
-    const probe = await instantiate(PROBE);
+/** The header alone, described, with the memory that its model will need here. @param {OpenOptions} options */
+export async function inspectModel(source, options) {
+    const features = await detectFeatures();
+    const probe = await makeProbe(features, options);
     await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
-    const context = contextLength ?? defaultContext(probe.plan());
-    return { ...probe.describe(), contextLength: context, memoryBytes: probe.memoryNeed(threads, false, context) };
+    const threads = chooseThreads(features, options.threads), contextLength = options.contextLength ?? defaultContext(probe.plan());
+    return { ...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, false, contextLength) };
 }

@@ -82,7 +82,8 @@ export function answer(port, service) {
             const result = await service[call](args, { signal: controller.signal, emit: event => port.postMessage({ id, event }) });
             port.postMessage({ id, result: result ?? null });
         } catch (error) {
-            port.postMessage({ id, error: { code: error.code ?? 'internal', message: error.message, name: error.name } });
+            const code = error instanceof GemmaError ? error.code : 'internal';
+            port.postMessage({ id, error: { code, message: error.message, name: error.name } });
         } finally {
             running.delete(id);
         }

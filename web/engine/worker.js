@@ -73,10 +73,15 @@ answer(workerPort, {
     },
 
     /** Emits {text} and {phase: 'prefill', done, total}. */
-    prompt: ({ session, text, raw, options }, { signal, emit }) => inTurn(async () => {
+    prompt: ({ session, prompt, raw, options }, { signal, emit }) => inTurn(async () => {
         const conversation = needConversation(session);
-        const ids = raw ? engine.tokenize(text, { bos: engine.addsBos }) : conversation.ask(text);
-        const stop = [...(options.stop ?? []), ...(raw ? [] : conversation.stops)];
+        const isText = typeof prompt === 'string';
+        if (!isText && (raw || !Array.isArray(prompt))) {
+            throw new GemmaError('bad-argument', 'a prompt is a text, or without raw an array of messages');
+        }
+        const ids = raw ? engine.tokenize(prompt, { bos: engine.addsBos })
+            : conversation.ask(isText ? [{ role: 'user', content: prompt }] : prompt);
+        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const { kept, ...generated } = await generate(engine, ids, { ...options, stop }, {
             turn: async () => {
                 await yieldTurn();
@@ -85,7 +90,8 @@ answer(workerPort, {
             onPrefill: (done, total) => emit({ phase: 'prefill', done, total }),
             onText: piece => emit({ text: piece }),
         });
-        if (!raw) conversation.answered(ids, kept);
+        // What was stopped before its first word has not been asked.
+        if (!raw && (kept.length || generated.finishReason !== 'abort')) conversation.answered(ids, kept);
         const { timings, ...rest } = generated;
         return { ...rest, promptTokens: ids, timings: { loadMs: info.loadMs, ...timings }, memoryBytes: engine.memoryBytes };
     }),

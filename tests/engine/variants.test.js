@@ -1,0 +1,39 @@
+// The four modules under Node 24, which runs them all: what must not change a result doesn't.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ensureModel } from '../../web/node/setup.js';
+import { ensureNode24 } from '../setup/node24.js';
+
+const CLI = join(import.meta.dirname, '../../web/node/cli.js');
+const GOLDEN = join(import.meta.dirname, '../golden');
+const PROMPT = 'The sea at night is not black. It is a very dark green,';
+
+function generate(model, options) {
+    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '11', '--json'];
+    return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options], { encoding: 'utf8' }));
+}
+
+for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default model']) {
+    for (const variant of ['simd128', 'relaxed']) {
+        test(`${model}, ${variant}: the same tokens in wasm32 and memory64, with one thread and with three`, async () => {
+            const file = model.startsWith('tiny') ? join(GOLDEN, `${model}.gguf`) : await ensureModel();
+            const seen = new Set();
+            for (const size of [[], ['--memory64']]) {
+                for (const threads of ['1', '3']) {
+                    const result = generate(file, ['--variant', variant, '--threads', threads, ...size]);
+                    assert.deepEqual({ variant: result.variant, threads: result.threads }, { variant, threads: Number(threads) });
+                    assert.ok(result.tokens.length > 0);
+                    seen.add(result.tokens.join());
+                }
+            }
+            assert.equal(seen.size, 1, [...seen].join('\n'));
+        });
+    }
+}
+
+test('relaxed SIMD is chosen where there is any', () => {
+    assert.equal(generate(join(GOLDEN, 'tiny-gemma1.gguf'), []).variant, 'relaxed');
+});
