@@ -16,6 +16,11 @@ const parsers = {
         if (!/^\d+$/.test(value) || !Number.isSafeInteger(n)) throw new UsageError(`--${name} ${value}: a whole number from 0 is expected`);
         return n;
     },
+    port(value, name) {
+        const n = parsers.whole(value, name);
+        if (n > 65535) throw new UsageError(`--${name} ${value}: a port from 0 to 65535 is expected`);
+        return n;
+    },
     count(value, name) {
         const n = parsers.whole(value, name);
         if (n < 1) throw new UsageError(`--${name} ${value}: a whole number from 1 is expected`);

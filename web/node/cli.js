@@ -40,7 +40,8 @@ process.stdout.on('error', error => process.exit(error.code === 'EPIPE' ? 0 : 1)
 try {
     await main(process.argv.slice(2));
 } catch (error) {
-    const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.code === 'ENOENT';
+    // What has a syscall is the system's refusal of a file or a port: its message is a sentence.
+    const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.syscall !== undefined;
     process.stderr.write(`gemma: ${expected ? error.message : error.stack}\n`);
     process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -1,5 +1,7 @@
-// bench.js: gemma bench: tokens per second of prefill and decode, each --repeat times after one warm-up, on a model file or a benchmark shape.
+// bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
+// file or a benchmark shape.
 
+import { SAMPLING } from '../../engine/generate.js';
 import { openSynthetic } from '../../engine/open.js';
 import { UsageError, parseArgs } from '../args.js';
 import { MODEL_OPTIONS, engineOptions, open, printJson } from './shared.js';
@@ -11,8 +13,8 @@ function spread(values) {
     return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
 }
 
-/** Ids that are words of no text in particular. */
-const someIds = (n, vocabulary) => Array.from({ length: n }, (_, i) => 1000 + Math.imul(i + 1, 7919) % Math.max(1, vocabulary - 2000) % 200_000);
+/** Ids of no text in particular, others in each round, so that nothing of the round before is reused. */
+const someIds = (n, round, vocabulary) => Array.from({ length: n }, (_, i) => (round + (i + 1) * 7919) % vocabulary);
 
 export default async function run(argv) {
     const { options } = parseArgs(argv, {
@@ -25,15 +27,14 @@ export default async function run(argv) {
         : await openSynthetic({ shape: options.shape, type: options.type ?? 'q4_0' }, engineOptions({ ...options, ctx }));
     const { module, variant, threads, plan } = opened;
     const prefill = [], decode = [];
+    module.setSampling({ ...SAMPLING, temperature: 0, seed: 0, logitBias: {} });
     for (let round = 0; round <= repeat; round++) {
-        const ids = someIds(promptTokens, plan.nVocab);
-        ids[0] = round;             // nothing of the round before is reused
-        module.sync(ids);
+        module.sync(someIds(promptTokens, round, plan.nVocab));
         const start = performance.now();
         while (module.step(BATCH) > 0);
         const middle = performance.now();
         for (let i = 0; i < maxTokens; i++) {
-            module.pushToken(ids[i % ids.length]);
+            module.pushToken(module.sample());
             module.step(1);
         }
         const end = performance.now();

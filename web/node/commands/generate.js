@@ -2,7 +2,7 @@
 
 import { Gemma, GemmaError } from '../../gemma.js';
 import { UsageError, parseArgs } from '../args.js';
-import { MODEL_OPTIONS, engineOptions, modelPath, printJson, readStdin, readText } from './shared.js';
+import { MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readStdin, readText } from './shared.js';
 
 const OPTIONS = {
     ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
@@ -31,40 +31,46 @@ async function readMessages(path) {
     return messages;
 }
 
-/** The prompts to be answered, one after the other, and what each has before it that the model did not write itself. */
-function plan(messages) {
-    const lastAnswer = messages.findLastIndex(m => m.role === 'assistant');
-    const history = messages.slice(0, lastAnswer + 1), open = messages.slice(lastAnswer + 1);
-    const system = open.filter(m => m.role === 'system'), prompts = open.filter(m => m.role === 'user');
-    if (!prompts.length) throw new GemmaError('bad-argument', 'the messages end with the assistant\'s: there is no question to answer');
-    return { history: [...history, ...system], prompts: prompts.map(m => m.content) };
+/**
+ * What is asked, one after the other: each ends with a user's message that no assistant's follows, and begins with what the file has
+ * between it and the one before.
+ */
+function questions(messages) {
+    const found = [];
+    let begin = 0;
+    messages.forEach(({ role }, i) => {
+        if (role !== 'user' || messages[i + 1]?.role === 'assistant') return;
+        found.push(messages.slice(begin, i + 1));
+        begin = i + 1;
+    });
+    if (!found.length) throw new GemmaError('bad-argument', 'each user\'s message has its answer: there is no question left');
+    return found;
 }
 
 export default async function run(argv) {
     const { options } = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
-    const { history, prompts } = options.messages !== undefined ? plan(await readMessages(options.messages))
-        : { history: [], prompts: [options.prompt ?? (await readStdin()).toString('utf8')] };
+    const prompts = options.messages !== undefined ? questions(await readMessages(options.messages))
+        : [options.prompt ?? (await readStdin()).toString('utf8')];
 
-    const gemma = await Gemma.load({ kind: 'path', path: await modelPath(options) }, engineOptions(options));
+    const gemma = await Gemma.load({ kind: 'path', path: await modelPath(options) }, { ...engineOptions(options), onProgress: progressLine() });
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
     try {
-        const session = await gemma.session({ system: options.system, history });
+        const session = await gemma.session({ system: options.system, sampling: sampling(options) });
         const turns = [];
         for (const prompt of prompts) {
             const answer = session.prompt(prompt, {
-                raw: !inTurns, maxTokens: options.maxTokens, stop: options.stop === undefined ? [] : [options.stop], sampling: sampling(options),
-                signal: interrupt.signal,
+                raw: !inTurns, maxTokens: options.maxTokens, stop: options.stop, signal: interrupt.signal, onProgress: progressLine(),
             });
             for await (const piece of answer) if (!options.json) process.stdout.write(piece);
             if (!options.json) process.stdout.write('\n');
             turns.push(await answer.result);
         }
         if (options.json) {
-            const { variant, threads } = gemma.info, last = turns.at(-1);
-            printJson({ ...last, variant, threads, ...(turns.length > 1 && { turns }) });
+            const { variant, threads } = gemma.info;
+            printJson({ ...turns.at(-1), variant, threads, ...(options.messages !== undefined && { turns }) });
         }
     } finally {
         gemma.close();

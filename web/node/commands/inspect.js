@@ -1,6 +1,5 @@
 // inspect.js: gemma inspect FILE: what a GGUF's header says, and the memory that the model will need.
 
-import { availableParallelism } from 'node:os';
 import { inspectModel } from '../../engine/open.js';
 import { UsageError, parseArgs } from '../args.js';
 import { openSource } from '../file_source.js';
@@ -9,7 +8,7 @@ export default async function run(argv) {
     const { options, words: [path] } = parseArgs(argv, { ctx: 'count', threads: 'count', json: 'flag' }, 1);
     if (path === undefined) throw new UsageError('inspect needs a file');
     const source = await openSource({ kind: 'path', path });
-    const about = await inspectModel(source, { contextLength: options.ctx, threads: options.threads ?? availableParallelism() });
+    const about = await inspectModel(source, { contextLength: options.ctx, threads: options.threads });
     source.close();
     process.stdout.write(`${JSON.stringify(about, null, options.json ? 0 : 2)}\n`);
 }

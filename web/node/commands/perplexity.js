@@ -3,14 +3,16 @@
 
 import { GemmaError } from '../../engine/error.js';
 import { UsageError, parseArgs } from '../args.js';
-import { MODEL_OPTIONS, open, printJson, readText } from './shared.js';
+import { MODEL_OPTIONS, open, printJson, progressLine, readText } from './shared.js';
 
-const WINDOW = 512, BATCH = 64;
+const WINDOW = 512, SMALLEST_WINDOW = 2, BATCH = 64;
 
 export default async function run(argv) {
     const { options } = parseArgs(argv, { ...MODEL_OPTIONS, file: 'text', json: 'flag' });
     if (options.file === undefined) throw new UsageError('--file is needed');
+    if (options.ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${options.ctx}: a window needs room for BOS and a token`);
     const text = await readText(options.file);
+    const progress = progressLine();
     const { module, contextLength } = await open({ ...options, ctx: options.ctx ?? WINDOW });
     try {
         const all = module.tokenize(text), [bos] = module.tokenize('', { bos: true });
@@ -19,7 +21,7 @@ export default async function run(argv) {
         for (let at = 0; at < all.length; at += contextLength - 1) {
             module.newSession(contextLength);       // nothing is reused: every position is evaluated
             sum += windowNll(module, [bos, ...all.slice(at, at + contextLength - 1)]);
-            if (process.stderr.isTTY) process.stderr.write(`\r${Math.min(at + contextLength, all.length)} of ${all.length} tokens`);
+            progress?.({ phase: 'text', done: Math.min(at + contextLength - 1, all.length), total: all.length });
         }
         const nll = sum / all.length, result = { perplexity: Math.exp(nll), nll, tokens: all.length };
         if (options.json) printJson(result);

@@ -1,7 +1,6 @@
 // shared.js: what the commands have in common: the options of every command, opening a model in this process, reading and printing.
 
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { GemmaError } from '../../engine/error.js';
 import { openModel } from '../../engine/open.js';
 import { UsageError, oneOf } from '../args.js';
@@ -20,13 +19,24 @@ export async function modelPath({ model }) {
 }
 
 /** What the engine wants of those options. */
-export function engineOptions({ threads = availableParallelism(), ctx, variant, memory64, exact }) {
+export function engineOptions({ threads, ctx, variant, memory64, exact }) {
     return { threads, contextLength: ctx, variant, memory64, exact };
+}
+
+const NAMES = { load: 'loading', prefill: 'reading the prompt', text: 'reading the text' };
+
+/** Shows progress as one line on a terminal, and clears it at the end. @returns {((progress: any) => void) | undefined} */
+export function progressLine() {
+    if (!process.stderr.isTTY) return undefined;
+    return ({ phase, bytes, done = bytes, total }) => {
+        const text = `${NAMES[phase]}: ${Math.floor(100 * done / total)} %`;
+        process.stderr.write(done < total ? `\r${text}` : `\r${' '.repeat(text.length + 2)}\r`);
+    };
 }
 
 /** Opens the model in this process, for commands that talk to the engine itself. */
 export async function open(options) {
-    const source = await openSource({ kind: 'path', path: await modelPath(options) });
+    const source = await openSource({ kind: 'path', path: await modelPath(options) }, { onProgress: progressLine() });
     try {
         return await openModel(source, engineOptions(options));
     } finally {

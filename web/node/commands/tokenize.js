@@ -7,7 +7,7 @@ export default async function run(argv) {
     const { options } = parseArgs(argv, { ...MODEL_OPTIONS, bos: 'flag', special: 'flag', json: 'flag' });
     const text = await readStdin();
     const { module } = await open({ ...options, ctx: 1, threads: 1 });
-    const tokens = module.tokenizeBytes(text, { bos: options.bos, special: options.special });
+    const tokens = module.tokenize(text, { bos: options.bos, special: options.special });
     module.close();
     if (options.json) printJson({ tokens });
     else process.stdout.write(`${tokens.join(' ')}\n`);

@@ -1,0 +1,256 @@
+// The command line: what each command prints, that stdout holds nothing else, and one sentence with the right exit code when something is wrong.
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { ensureModel } from '../../web/node/setup.js';
+
+const ROOT = join(import.meta.dirname, '../..'), CLI = join(ROOT, 'web/node/cli.js'), GOLDEN = join(ROOT, 'tests/golden');
+const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf'), TEXT = join(GOLDEN, 'text.txt');
+
+const work = mkdtempSync(join(tmpdir(), 'gemma-cli-'));
+after(() => rmSync(work, { recursive: true }));
+
+function write(name, content) {
+    writeFileSync(join(work, name), content);
+    return join(work, name);
+}
+
+/** Runs a command to its end. */
+function run(args, input = '') {
+    return spawnSync(process.execPath, [CLI, ...args], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
+}
+
+/** The stdout of a command that must succeed and say nothing else. */
+function output(args, input) {
+    const { status, stdout, stderr } = run(args, input);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, args.join(' '));
+    return stdout;
+}
+
+const json = (args, input) => JSON.parse(output([...args, '--json'], input));
+
+test('npm run -s gemma passes options on, and its stdout is the result alone', () => {
+    const { status, stdout } = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model', TURNS, '--json'],
+        { cwd: ROOT, input: 'The sea', encoding: 'utf8' });
+    assert.equal(status, 0);
+    assert.deepEqual(Object.keys(JSON.parse(stdout)), ['tokens']);
+});
+
+test('generate: the object of --json, and the same text streamed without it', () => {
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '9', '--temperature', '0', '--threads', '2'];
+    const result = json(args);
+    assert.equal(result.tokens.length, 9);
+    assert.equal(result.finishReason, 'length');
+    assert.equal(result.threads, 2);
+    assert.match(result.variant, /^(simd128|relaxed)$/);
+    assert.ok(result.memoryBytes > 0);
+    assert.equal(result.promptTokens[0], 2, 'BOS is added as the metadata says');
+    assert.deepEqual(Object.keys(result.timings).sort(), ['decodeMs', 'decodeTokens', 'loadMs', 'prefillMs', 'prefillTokens']);
+    assert.equal(output(args), `${result.text}\n`);
+});
+
+test('generate: the prompt comes from stdin when none is given', () => {
+    const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0'];
+    assert.deepEqual(json(args, 'Ein Käfer 🐞').promptTokens, json([...args, '--prompt', 'Ein Käfer 🐞']).promptTokens);
+});
+
+test('generate: a seed gives the same text, with any number of threads', () => {
+    const loose = ['--temperature', '1', '--top-k', '0', '--top-p', '1', '--min-p', '0.001'];
+    const args = ['generate', '--model', BASE, '--prompt', 'The', '--max-tokens', '16', ...loose];
+    const say = (seed, threads) => json([...args, '--seed', seed, '--threads', threads]).text;
+    assert.equal(say('1', '1'), say('1', '3'));
+    assert.notEqual(say('1', '1'), say('2', '1'));
+});
+
+test('generate: --chat and --system make turns', () => {
+    const args = ['generate', '--model', TURNS, '--prompt', 'Hi', '--max-tokens', '1', '--temperature', '0'];
+    const prompted = options => output(['detokenize', '--model', TURNS], json([...args, ...options]).promptTokens.join(' '));
+    assert.equal(prompted(['--chat']), '<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n');
+    assert.equal(prompted(['--system', 'Be brief.']), '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
+    assert.equal(prompted([]), '<bos>Hi');
+});
+
+test('generate: --messages holds one conversation: each answer evaluates only what is new', () => {
+    const user = content => ({ role: 'user', content }), assistant = content => ({ role: 'assistant', content });
+    const messages = [{ role: 'system', content: 'Be brief.' }, user('One?'), user('Two?'), assistant('Two.'), user('Three?')];
+    const file = write('messages.json', JSON.stringify(messages));
+    const result = json(['generate', '--model', TURNS, '--messages', file, '--max-tokens', '6', '--temperature', '0']);
+    assert.equal(result.turns.length, 2);
+    const [first, second] = result.turns;
+    for (const key of ['text', 'tokens', 'promptTokens', 'cachedTokens']) assert.deepEqual(result[key], second[key], key);
+    const before = [...first.promptTokens, ...first.tokens];
+    assert.deepEqual(second.promptTokens.slice(0, before.length), before);
+    assert.ok(second.cachedTokens >= before.length - 2);
+    assert.equal(second.timings.prefillTokens, second.promptTokens.length - second.cachedTokens);
+    const added = output(['detokenize', '--model', TURNS], second.promptTokens.slice(before.length).join());
+    assert.equal(added, '<end_of_turn>\n<start_of_turn>user\nTwo?<end_of_turn>\n<start_of_turn>model\nTwo.<end_of_turn>\n' +
+        '<start_of_turn>user\nThree?<end_of_turn>\n<start_of_turn>model\n');
+});
+
+test('logits: the best of the last position, and all positions as a file', () => {
+    const { logits } = json(['logits', '--model', BASE, '--tokens', '2,651,300', '--top', '5']);
+    assert.equal(logits.length, 5);
+    assert.ok(logits.every(([, value], i) => i === 0 || value <= logits[i - 1][1]), 'best first');
+    const out = join(work, 'logits.f32'), ids = write('ids.txt', '2 651\n300\n');
+    assert.equal(output(['logits', '--model', BASE, '--tokens-file', ids, '--out', out]), '');
+    const bytes = readFileSync(out), rows = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    assert.equal(rows.length, 3 * 656);
+    const last = rows.subarray(2 * 656);
+    for (const [id, value] of logits) assert.equal(last[id], Math.fround(value));
+    const prefix = json(['logits', '--model', BASE, '--tokens', '2,651', '--top', '1']).logits[0];
+    assert.equal(rows[656 + prefix[0]], Math.fround(prefix[1]), 'a row is the same alone and in a batch');
+});
+
+test('tokenize and detokenize are each other\'s inverse, also for bytes that are no text', () => {
+    const bytes = Buffer.concat([Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'), Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f])]);
+    const { tokens } = json(['tokenize', '--model', TURNS], bytes);
+    const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS], { input: tokens.join(', ') });
+    assert.deepEqual(back.stdout, bytes);
+    assert.deepEqual(json(['tokenize', '--model', TURNS, '--bos', '--special'], '<end_of_turn>').tokens, [2, 6]);
+    assert.deepEqual(json(['tokenize', '--model', TURNS], '').tokens, []);
+});
+
+test('a megabyte on stdin is tokenized in seconds', async () => {
+    const text = readFileSync(TEXT, 'utf8'), start = performance.now();
+    const { tokens } = json(['tokenize', '--model', await ensureModel()], text.repeat(Math.ceil(1e6 / text.length)));
+    assert.ok(tokens.length > 100_000);
+    assert.ok(performance.now() - start < 20_000);
+});
+
+test('perplexity: exp of the mean nll, whatever the batches; smaller windows know less', () => {
+    const measure = (...options) => json(['perplexity', '--model', BASE, '--file', TEXT, ...options]);
+    const { perplexity, nll, tokens } = measure();
+    assert.ok(Math.abs(perplexity - Math.exp(nll)) < 1e-9 * perplexity);
+    assert.equal(tokens, json(['tokenize', '--model', BASE], readFileSync(TEXT)).tokens.length);
+    // The same from the logits of one window.
+    const text = write('short.txt', readFileSync(TEXT, 'utf8').slice(0, 200));
+    const ids = [2, ...json(['tokenize', '--model', BASE], readFileSync(text)).tokens];
+    const out = join(work, 'rows.f32');
+    output(['logits', '--model', BASE, '--tokens', ids.join(), '--out', out]);
+    const rows = new Float32Array(readFileSync(out).buffer.slice(0)), n = 656;
+    let sum = 0;
+    for (let i = 0; i + 1 < ids.length; i++) {
+        const row = Array.from(rows.subarray(i * n, (i + 1) * n)), max = Math.max(...row);
+        sum += max + Math.log(row.reduce((s, x) => s + Math.exp(x - max), 0)) - row[ids[i + 1]];
+    }
+    const short = json(['perplexity', '--model', BASE, '--file', text]);
+    assert.ok(Math.abs(short.nll - sum / (ids.length - 1)) < 1e-5, `${short.nll} and ${sum / (ids.length - 1)}`);
+    assert.notEqual(measure('--ctx', '16').nll, nll);
+});
+
+test('inspect: architecture, sizes, types, metadata, memory', () => {
+    for (const about of [json(['inspect', TURNS]), JSON.parse(output(['inspect', TURNS]))]) {
+        assert.equal(about.architecture, 'gemma3');
+        assert.equal(about.sizes.n_vocab, 699);
+        assert.equal(about.types.F16.count, 7);
+        assert.equal(about.metadata['general.name'], 'tiny random gemma3 it');
+        assert.ok(about.memoryBytes > about.weightBytes);
+    }
+});
+
+test('bench: tokens per second of a file, and of a shape without one', () => {
+    const few = ['--prompt-tokens', '8', '--max-tokens', '2', '--repeat', '1'];
+    for (const model of [['--model', BASE], ['--shape', 'gemma3-270m', '--type', 'q4_0']]) {
+        const { prefill, decode, variant, threads, bytesPerToken } = json(['bench', ...model, ...few]);
+        for (const { min, median, max } of [prefill, decode]) assert.ok(0 < min && min <= median && median <= max);
+        assert.ok(variant && threads >= 1 && bytesPerToken > 0);
+    }
+});
+
+test('serve: prints where the page is', async () => {
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+        const [line] = await child.stdout.take(1).toArray();
+        const response = await fetch(String(line).trim());
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get('cross-origin-opener-policy'), 'same-origin');
+    } finally {
+        child.kill();
+    }
+});
+
+test('help says how every command is called', () => {
+    for (const args of [[], ['help'], ['--help'], ['generate', '--help']]) {
+        const text = output(args);
+        for (const command of ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve']) {
+            assert.match(text, new RegExp(`^  ${command} `, 'm'));
+        }
+    }
+});
+
+/** One sentence on stderr, nothing on stdout. */
+function refuses(args, status, pattern, input) {
+    const result = run(args, input);
+    assert.deepEqual({ status: result.status, stdout: result.stdout }, { status, stdout: '' }, `${args.join(' ')}: ${result.stderr}`);
+    assert.match(result.stderr, /^gemma: [^\n]+\n$/, args.join(' '));
+    assert.match(result.stderr, pattern, args.join(' '));
+}
+
+test('wrong calls are told in one sentence, exit code 2', () => {
+    const cases = [
+        [['sing'], /unknown command sing/],
+        [['generate', '--prompt', 'x', '--tempo', '1'], /unknown option --tempo/],
+        [['generate', '--prompt'], /--prompt needs a value/],
+        [['generate', '--prompt', 'x', '--temperature', 'hot'], /--temperature hot: a number/],
+        [['generate', '--prompt', 'x', '--max-tokens', '1.5'], /--max-tokens 1.5/],
+        [['generate', '--prompt', 'x', '--threads', '0'], /--threads 0/],
+        [['generate', '--prompt', 'x', '--variant', 'avx'], /--variant avx/],
+        [['generate', '--prompt', 'x', '--json=yes'], /--json takes no value/],
+        [['generate', 'x'], /unexpected word x/],
+        [['generate', '--prompt', 'x', '--messages', 'y'], /exclude each other/],
+        [['logits', '--model', BASE, '--json'], /--tokens/],
+        [['logits', '--model', BASE, '--tokens', '1,b', '--json'], /b is not a token id/],
+        [['perplexity', '--model', BASE], /--file is needed/],
+        [['perplexity', '--model', BASE, '--file', TEXT, '--ctx', '1'], /--ctx 1/],
+        [['inspect'], /needs a file/],
+        [['bench', '--model', BASE, '--shape', 'gemma-2b'], /exclude each other/],
+        [['serve', '--port', '70000'], /--port 70000/],
+    ];
+    for (const [args, pattern] of cases) refuses(args, 2, pattern);
+});
+
+test('what is missing or broken is told in one sentence, exit code 1', () => {
+    const truncated = write('truncated.gguf', readFileSync(BASE).subarray(0, 900_000));
+    const cases = [
+        [['generate', '--model', join(work, 'none.gguf'), '--prompt', 'x'], /none\.gguf/],
+        [['generate', '--model', work, '--prompt', 'x'], /is not a file/],
+        [['generate', '--model', truncated, '--prompt', 'x'], /truncated\.gguf/],
+        [['tokenize', '--model', TEXT], /text\.txt/],
+        [['inspect', TEXT], /text\.txt/],
+        [['generate', '--model', BASE, '--prompt', 'x', '--ctx', '100000'], /100000 tokens/],
+        [['generate', '--model', BASE, '--prompt', 'x', '--temperature', '-1'], /temperature/],
+        [['generate', '--model', BASE, '--prompt', 'x '.repeat(600)], /\d+ tokens.*512/],
+        [['generate', '--model', BASE, '--messages', join(work, 'none.json')], /none\.json/],
+        [['generate', '--model', BASE, '--messages', write('bad.json', '{')], /bad\.json is not JSON/],
+        [['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')], /odd\.json.*expected/],
+        [['logits', '--model', BASE, '--tokens', '2,99999', '--json'], /99999 is outside/],
+        [['logits', '--model', BASE, '--tokens', '2', '--out', join(work, 'no/such/folder')], /no such file/],
+        [['perplexity', '--model', BASE, '--file', join(work, 'none.txt')], /none\.txt/],
+        [['perplexity', '--model', BASE, '--file', write('empty.txt', '')], /is empty/],
+        [['bench', '--shape', 'gemma-3b', '--type', 'q4_0'], /gemma-3b/],
+        [['bench', '--shape', 'gemma-2b', '--type', 'q9_9'], /q9_9/],
+        [['serve', '--model', join(work, 'none.gguf')], /none\.gguf/],
+    ];
+    for (const [args, pattern] of cases) refuses(args, 1, pattern);
+});
+
+test('ids that no token has are refused', () => refuses(['detokenize', '--model', BASE], 1, /99999 is outside/, '5 99999'));
+
+test('an engine that this Node lacks is told in one sentence', { skip: !process.version.startsWith('v20.') && 'Node 20 lacks both' }, () => {
+    refuses(['generate', '--model', BASE, '--prompt', 'x', '--variant', 'relaxed'], 1, /relaxed SIMD/);
+    refuses(['generate', '--model', BASE, '--prompt', 'x', '--memory64'], 1, /memory64/);
+});
+
+test('whoever stops reading stops the command quietly', async () => {
+    const args = ['logits', '--model', BASE, '--tokens', '2', '--top', '656', '--json'];
+    const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', text => { said += text; });
+    child.stdout.destroy();
+    const status = await new Promise(done => child.on('close', done));
+    assert.deepEqual({ status, said }, { status: 0, said: '' });
+});
