@@ -7,7 +7,7 @@ const KNOWN = {
     'bad-file': ['This file cannot be opened', 'It may be damaged, or not a GGUF. Download it again, or choose another one.'],
     'unsupported': ['This model does not run here', 'Choose a GGUF of Gemma 1, 2 or 3 (text).'],
     'no-memory': ['There is not enough memory', 'Close other tabs, choose a smaller model, or set a smaller context in the settings.'],
-    'no-room': ['The text does not fit', 'Shorten it, start a new conversation, or set a larger context in the settings.'],
+    'context-full': ['The text does not fit', 'Shorten it, start a new conversation, or set a larger context in the settings.'],
     'bad-argument': ['A setting is out of range', 'Open the settings and correct it, or go back to the defaults.'],
     'bad-numbers': ['The model computes no valid numbers', 'The file is probably damaged: delete it and download it again.'],
 };

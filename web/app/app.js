@@ -1,0 +1,147 @@
+// The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
+
+import {Gemma} from '../gemma.js';
+import {byId} from './dom.js';
+import {wasCancelled} from './errors.js';
+import {install} from './install.js';
+import {createChat} from './views/chat.js';
+import {showFacts} from './views/facts.js';
+import {createLoading} from './views/loading.js';
+import {hideError, showError, showNotice} from './views/notices.js';
+import {createSettings} from './views/settings.js';
+import {createWelcome} from './views/welcome.js';
+import {createWriter} from './views/writer.js';
+
+/** @type {Gemma | undefined} */
+let gemma;
+/** @type {Promise<import('../gemma.js').Session> | undefined} the chat; the writer's texts stand alone */
+let conversation;
+/** @type {AbortController | undefined} ends the loading */
+let loading;
+/** What was started last, to start it again. @type {{model: string | File, name: string} | undefined} */
+let started;
+
+const settings = createSettings({onReload: () => start(started.model, started.name)});
+const welcome = createWelcome({onStart: start, onError: showError});
+const loadingView = createLoading({onCancel: () => loading?.abort()});
+const chat = createChat({ask, onNew: forget});
+const writer = createWriter({ask});
+const tabs = {writer: byId('tab-writer'), chat: byId('tab-chat')};
+const views = {writer, chat};
+
+/** Loads a model and goes to work with it; or says why not, and goes back to the first screen. */
+async function start(model, name) {
+    stop();
+    close();
+    hideError();
+    started = {model, name};
+    loading = new AbortController();
+    loadingView.begin(name);
+    show('loading');
+    try {
+        let notice;
+        gemma = await Gemma.load(model, {
+            ...settings.group('loading'),
+            signal: loading.signal,
+            onProgress(progress) {
+                notice = progress.notice ?? notice;
+                loadingView.progress(name, progress);
+            },
+        });
+        if (notice) showNotice(notice);
+        begin();
+    } catch (error) {
+        await welcome.refresh();
+        show('welcome');
+        if (!wasCancelled(error)) showError(error, () => start(model, name));
+    } finally {
+        loading = undefined;
+    }
+}
+
+/** A base model is best at continuing a text, a chat model at answering: that comes first. */
+function begin() {
+    const {chat: isChat, chatStyle} = gemma.info;
+    settings.setLoaded(true);
+    chat.setStyle(chatStyle);
+    tabs.chat.textContent = isChat ? 'Chat' : 'Chat (transcript)';
+    byId('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
+    showFacts(gemma.info);
+    show(isChat ? 'chat' : 'writer');
+}
+
+/**
+ * Puts a text to the model and streams what it writes. Errors are shown here, and thrown for the caller to tidy up.
+ * @callback Ask
+ * @param {{text: string, raw?: boolean, signal: AbortSignal}} request   raw: continue the text, outside the conversation
+ * @param {(piece: string) => void} onPiece
+ * @returns {Promise<import('../gemma.js').Result>}
+ * @type {Ask}
+ */
+async function ask({text, raw = false, signal}, onPiece) {
+    hideError();
+    const {maxTokens, ...sampling} = settings.group('sampling');
+    const asked = gemma;
+    try {
+        conversation ??= asked.session();
+        const answer = (await conversation).prompt(text, {signal, raw, maxTokens, sampling});
+        for await (const piece of answer) onPiece(piece);
+        const result = await answer.result;
+        if (asked === gemma) showFacts(asked.info, result);
+        return result;
+    } catch (error) {
+        if (asked === gemma) showError(error);      // of a model that was closed meanwhile, nobody wants to know
+        throw error;
+    }
+}
+
+/** Begins a new conversation; what the engine still holds of the old one is dropped by itself. */
+function forget() {
+    conversation?.then((session) => session.close()).catch(() => {});
+    conversation = undefined;
+}
+
+function stop() {
+    writer.stop();
+    chat.stop();
+}
+
+/** Gives the model's memory back. */
+function close() {
+    gemma?.close();
+    gemma = undefined;
+    conversation = undefined;
+    chat.clear();
+    settings.setLoaded(false);
+    byId('facts').hidden = true;
+}
+
+/** @param {'welcome' | 'loading' | 'writer' | 'chat'} screen */
+function show(screen) {
+    document.body.dataset.screen = screen;
+    for (const name of ['welcome', 'loading', 'writer', 'chat']) byId(name).hidden = name !== screen;
+    byId('tabs').hidden = byId('change-model').hidden = !(screen in views);
+    for (const [name, tab] of Object.entries(tabs)) {
+        tab.setAttribute('aria-selected', String(name === screen));
+        tab.tabIndex = name === screen ? 0 : -1;
+    }
+    scrollTo({top: 0});
+    views[screen]?.focus();
+}
+
+for (const [name, tab] of Object.entries(tabs)) tab.onclick = () => show(name);
+byId('tabs').onkeydown = (event) => {
+    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+    const other = event.target === tabs.writer ? 'chat' : 'writer';
+    show(other);
+    tabs[other].focus();
+};
+byId('change-model').onclick = async () => {
+    stop();
+    close();
+    await welcome.refresh();
+    show('welcome');
+};
+
+await welcome.refresh();
+install(() => Boolean(gemma || loading));

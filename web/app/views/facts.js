@@ -1,0 +1,33 @@
+// The strip of figures: how fast, how much memory, which module, how many threads.
+
+import {bytes, count, speed} from '../format.js';
+import {byId, element} from '../dom.js';
+
+/** @param {import('../../gemma.js').Info} info @param {import('../../gemma.js').Result} [result]   of the last answer */
+export function showFacts(info, result) {
+    const facts = [];
+    if (result) {
+        const {timings, cachedTokens, promptTokens, tokens} = result;
+        const {prefillTokens, prefillMs, decodeTokens, decodeMs} = timings;
+        facts.push(['Reading', speed(prefillTokens, prefillMs) || '–', `${count(prefillTokens, 'token')}, ${cachedTokens} cached`]);
+        facts.push(['Writing', speed(decodeTokens, decodeMs) || '–', count(tokens.length, 'token')]);
+        facts.push(['Context', `${promptTokens.length + tokens.length}`, `of ${info.contextLength.toLocaleString('en')}`]);
+    }
+    facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);
+    facts.push(['Module', info.variant, info.memory64 ? 'memory64' : 'wasm32']);
+    facts.push(['Threads', String(info.threads), window.crossOriginIsolated ? '' : 'page not isolated']);
+    byId('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
+        element('dt', {textContent: name}),
+        element('dd', {}, element('span', {textContent: value}), ...detail ? [element('small', {textContent: detail})] : []))));
+    byId('facts').hidden = false;
+}
+
+/** How an answer ended, where that is worth a word. */
+export function outcome({finishReason, tokens}) {
+    return {
+        length: `Stopped at the longest answer, ${count(tokens.length, 'token')}`,
+        context: 'Stopped: the context is full',
+        abort: 'Stopped',
+        stop: tokens.length ? '' : 'The model had nothing to add',
+    }[finishReason];
+}

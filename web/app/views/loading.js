@@ -1,0 +1,36 @@
+// The screen between choosing a model and using it: how far, how fast, how long, and a way out.
+
+import {bytes, duration} from '../format.js';
+import {announce, byId} from '../dom.js';
+
+/** @param {{onCancel: () => void}} options */
+export function createLoading({onCancel}) {
+    byId('cancel-loading').onclick = onCancel;
+    const bar = byId('loading-bar');
+
+    return {
+        /** @param {string} name */
+        begin(name) {
+            byId('loading-title').textContent = `Opening ${name}`;
+            byId('loading-figures').textContent = '\u00a0';
+            byId('loading-hint').textContent = '';
+            bar.removeAttribute('value');       // busy, without knowing how far
+            byId('loading-title').focus();
+            announce(`Opening ${name}`);
+        },
+
+        /** @param {string} name @param {import('../../weights/progress.js').Progress} progress */
+        progress(name, {phase, bytes: done, total, rate, secondsLeft}) {
+            const downloading = phase === 'download';
+            byId('loading-title').textContent = `${downloading ? 'Downloading' : 'Loading'} ${name}`;
+            bar.max = total;
+            bar.value = done;
+            const figures = [`${bytes(done)} of ${bytes(total)}`];
+            if (rate > 0) figures.push(`${bytes(rate)}/s`);
+            if (rate > 0 && done < total) figures.push(`${duration(secondsLeft)} left`);
+            byId('loading-figures').textContent = figures.join(' · ');
+            byId('loading-hint').textContent = downloading
+                ? 'You can cancel at any time: what has arrived is kept.' : 'It is read from this device, without the network.';
+        },
+    };
+}
