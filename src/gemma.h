@@ -175,6 +175,20 @@ const float *gemma_session_logits_at(GemmaSession *session, int i);
 /* -log softmax(logits)[id] of the logits computed last. */
 double gemma_session_nll(const GemmaSession *session, int32_t id);
 
+/* What one kind of operation has cost in the session's steps. */
+typedef struct {
+    const char *name;           /* such as "attention", or "matmul Q4_0", by the (first) matrix's type */
+    double seconds;
+    uint64_t calls;
+    uint64_t bytes;             /* of packed weights */
+    uint64_t macs;              /* multiplications with additions, of matrix products and attention */
+} GemmaCost;
+
+/* Begins to count costs from zero, or stops counting. It costs about 1 % itself. */
+void gemma_session_profile(GemmaSession *session, bool on);
+/* Cost i, from 0; false beyond the last. Operations that were never called have 0 calls. */
+bool gemma_session_cost(const GemmaSession *session, int i, GemmaCost *cost);
+
 /* ------------------------------------------------------------------------------------------- sampling */
 
 /* Applied in this order: logit bias, penalties, top-k, top-p, min-p, temperature. */

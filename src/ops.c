@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pack.h"
 
@@ -46,6 +47,33 @@ void ops_free(Ops *ops) {
 
 static void *thread_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)thread * ops->scratch_stride; }
 
+/* ------------------------------------------------------------------------------------ the profile */
+
+const char *const op_name[OP_KINDS] = {
+    [PANEL_P4] = "matmul Q4_0", [PANEL_P4M] = "matmul Q4_1", [PANEL_P4K] = "matmul Q4_K", [PANEL_P5] = "matmul Q5_0",
+    [PANEL_P5M] = "matmul Q5_1", [PANEL_P5K] = "matmul Q5_K", [PANEL_P6K] = "matmul Q6_K", [PANEL_P8] = "matmul Q8_0",
+    [PANEL_F16] = "matmul F16", [PANEL_BF16] = "matmul BF16", [PANEL_F32] = "matmul F32",
+    [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_QUANTIZE] = "quantize", [OP_ROPE] = "rope", [OP_STORE_KV] = "store kv",
+    [OP_ATTENTION] = "attention", [OP_GEGLU] = "geglu", [OP_ADD] = "add", [OP_SOFTCAP] = "softcap",
+};
+
+static double clock_seconds(const Ops *ops) {
+    if (!ops->profiling) return 0;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Counts a call of `op` that began at `start`. */
+static void count_cost(Ops *ops, int op, double start, uint64_t bytes, uint64_t macs) {
+    if (!ops->profiling) return;
+    OpCost *c = &ops->cost[op];
+    c->seconds += clock_seconds(ops) - start;
+    c->calls++;
+    c->bytes += bytes;
+    c->macs += macs;
+}
+
 /* ------------------------------------------------------------------------------------ rows of floats */
 
 /* What is done to each row of an array. */
@@ -56,8 +84,10 @@ struct RowTask {
     const float *x, *weight;
     float *y;
     void *to;
+    const Matrix *matrix;
+    const int32_t *ids;
     int n, n_head, pos, cap;
-    float eps;
+    float eps, scale;
 };
 
 static void run_rows(void *context, int begin, int end, int thread) {
@@ -66,9 +96,22 @@ static void run_rows(void *context, int begin, int end, int thread) {
     for (int i = begin; i < end; i++) t->row(t, i);
 }
 
-static void each_row(const RowTask *t, int n_rows) {
+static void each_row(Ops *ops, int op, const RowTask *t, int n_rows) {
+    double start = clock_seconds(ops);
     int grain = FORK_FLOATS / t->n;
-    pool_run(t->ops->pool, n_rows, grain < 1 ? 1 : grain, run_rows, (void *)t);
+    pool_run(ops->pool, n_rows, grain < 1 ? 1 : grain, run_rows, (void *)t);
+    count_cost(ops, op, start, 0, 0);
+}
+
+static void embed_row(const RowTask *t, int i) {
+    float *y = t->y + (size_t)i * (size_t)t->n;
+    unpack_row(t->matrix, t->ids[i], y);
+    for (int j = 0; j < t->n; j++) y[j] *= t->scale;
+}
+
+void ops_embed(Ops *ops, const Matrix *w, const int32_t *ids, int n_tok, float scale, float *x) {
+    RowTask t = {.ops = ops, .row = embed_row, .matrix = w, .ids = ids, .y = x, .n = w->n_cols, .scale = scale};
+    each_row(ops, OP_EMBED, &t, n_tok);
 }
 
 static void norm_row(const RowTask *t, int i) {
@@ -77,7 +120,7 @@ static void norm_row(const RowTask *t, int i) {
 }
 
 void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps) {
-    each_row(&(RowTask){.ops = ops, .row = norm_row, .x = x, .weight = weight, .y = y, .n = n, .eps = eps}, n_rows);
+    each_row(ops, OP_NORM, &(RowTask){.ops = ops, .row = norm_row, .x = x, .weight = weight, .y = y, .n = n, .eps = eps}, n_rows);
 }
 
 static void rope_row(const RowTask *t, int i) {
@@ -86,7 +129,8 @@ static void rope_row(const RowTask *t, int i) {
 }
 
 void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin) {
-    each_row(&(RowTask){.ops = ops, .row = rope_row, .x = cos_sin, .y = x, .n = n_head * head_dim, .n_head = n_head}, n_tok);
+    RowTask t = {.ops = ops, .row = rope_row, .x = cos_sin, .y = x, .n = n_head * head_dim, .n_head = n_head};
+    each_row(ops, OP_ROPE, &t, n_tok);
 }
 
 static void store_row(const RowTask *t, int i) {
@@ -96,7 +140,7 @@ static void store_row(const RowTask *t, int i) {
 }
 
 void ops_store_kv(Ops *ops, const float *x, int n_tok, int n, void *to, int pos, int cap) {
-    each_row(&(RowTask){.ops = ops, .row = store_row, .x = x, .to = to, .n = n, .pos = pos, .cap = cap}, n_tok);
+    each_row(ops, OP_STORE_KV, &(RowTask){.ops = ops, .row = store_row, .x = x, .to = to, .n = n, .pos = pos, .cap = cap}, n_tok);
 }
 
 static void geglu_row(const RowTask *t, int i) {
@@ -105,7 +149,7 @@ static void geglu_row(const RowTask *t, int i) {
 }
 
 void ops_geglu(Ops *ops, float *gate, const float *up, int n_tok, int n) {
-    each_row(&(RowTask){.ops = ops, .row = geglu_row, .x = up, .y = gate, .n = n}, n_tok);
+    each_row(ops, OP_GEGLU, &(RowTask){.ops = ops, .row = geglu_row, .x = up, .y = gate, .n = n}, n_tok);
 }
 
 static void add_row(const RowTask *t, int i) {
@@ -114,7 +158,13 @@ static void add_row(const RowTask *t, int i) {
 }
 
 void ops_add(Ops *ops, float *y, const float *x, int n_tok, int n) {
-    each_row(&(RowTask){.ops = ops, .row = add_row, .x = x, .y = y, .n = n}, n_tok);
+    each_row(ops, OP_ADD, &(RowTask){.ops = ops, .row = add_row, .x = x, .y = y, .n = n}, n_tok);
+}
+
+void ops_softcap(Ops *ops, float *x, int n, float cap) {
+    double start = clock_seconds(ops);
+    ops->kernels->softcap(x, n, cap);
+    count_cost(ops, OP_SOFTCAP, start, 0, 0);
 }
 
 /* ------------------------------------------------------------------------------------ matmul */
@@ -172,16 +222,21 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
     assert(n_terms >= 1 && n_terms <= OPS_MAX_TERMS && terms[0].w->n_cols <= ops->max_cols);
     MatmulTask t = {.ops = ops, .x = x, .n_tok = n_tok, .n_cols = terms[0].w->n_cols, .terms = terms};
     int n_tiles = 0;
+    uint64_t bytes = 0;
     bool quantised = false;
     for (int i = 0; i < n_terms; i++) {
         n_tiles += matrix_tiles(terms[i].w);
+        bytes += (uint64_t)matrix_tiles(terms[i].w) * terms[i].w->tile_bytes;
         quantised |= terms[i].w->kind < PANEL_FIRST_FLOAT;
     }
-    if (quantised && !ops->exact) each_row(&(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
-
+    if (quantised && !ops->exact) {
+        each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
+    }
+    double start = clock_seconds(ops);
     t.group = group_size(n_tiles, pool_threads(ops->pool), n_tok);
     for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
     pool_run(ops->pool, t.first_group[n_terms], 1, run_groups, &t);
+    count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 
 /* ------------------------------------------------------------------------------------ attention */
@@ -222,6 +277,7 @@ static void run_attention(void *context, int begin, int end, int thread) {
 
 void ops_attention(Ops *ops, const OpsAttention *a) {
     enum { CHUNK = 16 };
+    double start = clock_seconds(ops);
     AttentionTask t = {.ops = ops, .a = a, .chunk = CHUNK, .n_parts = 1};
     int n_group = a->n_head / a->n_head_kv, n_threads = pool_threads(ops->pool);
     while (t.chunk > 1 && t.chunk * n_group > ATTN_MAX_QUERIES) t.chunk /= 2;
@@ -229,4 +285,10 @@ void ops_attention(Ops *ops, const OpsAttention *a) {
     while (n_chunks * a->n_head_kv * t.n_parts < n_threads && t.n_parts * 2 <= n_group) t.n_parts *= 2;
     while ((n_group + t.n_parts - 1) / t.n_parts * t.chunk > ATTN_MAX_QUERIES) t.n_parts++;
     pool_run(ops->pool, n_chunks * a->n_head_kv * t.n_parts, 1, run_attention, &t);
+    uint64_t seen = 0;
+    for (int i = 0; i < a->n_tok; i++) {
+        int n = a->pos + i + 1;
+        seen += (uint64_t)(a->window && n > a->window ? a->window : n);
+    }
+    count_cost(ops, OP_ATTENTION, start, 0, seen * 2 * (uint64_t)a->n_head * (uint64_t)a->head_dim);
 }

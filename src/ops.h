@@ -6,6 +6,19 @@
 #include "kernels/kernels.h"
 #include "pool.h"
 
+/* What operations have cost: matmuls by the kind of their panels, then the others. */
+enum {
+    OP_EMBED = PANEL_KINDS, OP_NORM, OP_QUANTIZE, OP_ROPE, OP_STORE_KV, OP_ATTENTION, OP_GEGLU, OP_ADD, OP_SOFTCAP, OP_KINDS
+};
+extern const char *const op_name[OP_KINDS];
+
+typedef struct {
+    double seconds;
+    uint64_t calls;
+    uint64_t bytes;             /* of weights */
+    uint64_t macs;              /* multiplications, of matmuls and attention */
+} OpCost;
+
 typedef struct {
     const Kernels *kernels;
     Pool *pool;                 /* borrowed */
@@ -14,6 +27,8 @@ typedef struct {
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
+    bool profiling;
+    OpCost cost[OP_KINDS];      /* added to while profiling */
 } Ops;
 
 /* Bytes that ops_new allocates. */
@@ -21,6 +36,9 @@ uint64_t ops_bytes(int n_threads, int max_tok, int max_cols);
 /* For inputs of at most max_tok tokens. False when memory is short. */
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols);
 void ops_free(Ops *ops);
+
+/* x[i] = w[ids[i]] * scale, x[n_tok, w->n_cols] */
+void ops_embed(Ops *ops, const Matrix *w, const int32_t *ids, int n_tok, float scale, float *x);
 
 /* One matrix of a matmul and its result y[n_tok, w->n_rows]. */
 typedef struct {
@@ -56,5 +74,7 @@ void ops_attention(Ops *ops, const OpsAttention *a);
 void ops_geglu(Ops *ops, float *gate, const float *up, int n_tok, int n);
 /* y[n_tok, n] += x */
 void ops_add(Ops *ops, float *y, const float *x, int n_tok, int n);
+/* x[n] = cap * tanh(x / cap) */
+void ops_softcap(Ops *ops, float *x, int n, float cap);
 
 #endif

@@ -123,6 +123,19 @@ double gemma_session_nll(const GemmaSession *s, int32_t id) {
     return max + log(sum) - x[id];
 }
 
+void gemma_session_profile(GemmaSession *s, bool on) {
+    Ops *ops = &s->transformer.ops;
+    ops->profiling = on;
+    if (on) memset(ops->cost, 0, sizeof ops->cost);
+}
+
+bool gemma_session_cost(const GemmaSession *s, int i, GemmaCost *cost) {
+    if (i < 0 || i >= OP_KINDS) return false;
+    const OpCost *c = &s->transformer.ops.cost[i];
+    *cost = (GemmaCost){op_name[i], c->seconds, c->calls, c->bytes, c->macs};
+    return true;
+}
+
 GemmaStatus gemma_session_sampling(GemmaSession *s, const GemmaSampling *params, GemmaError *err) { return sampler_set(s->sampler, params, err); }
 
 GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaError *err) {

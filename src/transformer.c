@@ -6,16 +6,6 @@
 
 /* ------------------------------------------------------------------------------------ the model */
 
-/* x[t] = token_embd[ids[t]] * sqrt(n_embd). Gemma scales its embeddings; the factor is not rounded. */
-static void embed(Transformer *t, const int32_t *ids, int n_tok) {
-    int n = t->c->n_embd;
-    for (int i = 0; i < n_tok; i++) {
-        float *x = t->x + (size_t)i * (size_t)n;
-        unpack_row(&t->w->token_embd, ids[i], x);
-        for (int j = 0; j < n; j++) x[j] *= t->c->embd_scale;
-    }
-}
-
 /* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. */
 static void attention(Transformer *t, const LayerWeights *l, const LayerConfig *layer, const KvLayer *kv, int n_tok, int pos) {
     const Config *c = t->c;
@@ -83,7 +73,8 @@ static void fill_rope(void *context, int begin, int end, int thread) {
 void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos) {
     const Config *c = t->c;
     pool_run(t->ops.pool, n_tok, 8, fill_rope, &(RopeTask){t, pos});
-    embed(t, ids, n_tok);
+    /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
+    ops_embed(&t->ops, &t->w->token_embd, ids, n_tok, c->embd_scale, t->x);
     for (int i = 0; i < c->n_layer; i++) {
         const LayerWeights *l = &t->w->layers[i];
         norm(t, t->x, l->attn_norm, t->normed, n_tok);
@@ -101,7 +92,7 @@ void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos)
 void transformer_logits(Transformer *t, int i) {
     const Config *c = t->c;
     ops_matmul(&t->ops, t->x + (size_t)i * (size_t)c->n_embd, 1, (MatmulTerm[]){{&t->w->output, t->logits}}, 1);
-    if (c->final_softcap > 0) t->ops.kernels->softcap(t->logits, c->n_vocab, c->final_softcap);
+    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, c->n_vocab, c->final_softcap);
 }
 
 /* ------------------------------------------------------------------------------------ its memory */

@@ -137,6 +137,21 @@ double gx_logits(void) { return address(gemma_session_logits(x.session)); }
 double gx_logits_at(int i) { return address(gemma_session_logits_at(x.session, i)); }
 double gx_nll(int id) { return gemma_session_nll(x.session, id); }
 
+void gx_profile(int on) { gemma_session_profile(x.session, on); }
+
+static GemmaCost cost(int i) {
+    GemmaCost c = {0};
+    gemma_session_cost(x.session, i, &c);
+    return c;
+}
+
+/* 0 beyond the last. */
+double gx_cost_name(int i) { return address(cost(i).name); }
+double gx_cost_seconds(int i) { return cost(i).seconds; }
+double gx_cost_calls(int i) { return (double)cost(i).calls; }
+double gx_cost_bytes(int i) { return (double)cost(i).bytes; }
+double gx_cost_macs(int i) { return (double)cost(i).macs; }
+
 /* `seed` is a whole number below 2^53. */
 int gx_sampling(double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency, double seed) {
     GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat, (float)presence, (float)frequency,

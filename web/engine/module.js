@@ -314,6 +314,24 @@ export class Module {
         return this.#x.nll(id);
     }
 
+    /** Begins to count what operations cost, or stops. */
+    profile(on) {
+        this.#x.profile(on);
+    }
+
+    /**
+     * What operations have cost since profile(true); those that were called.
+     * @returns {{name: string, seconds: number, calls: number, bytes: number, macs: number}[]}
+     */
+    costs() {
+        const x = this.#x, costs = [];
+        for (let i = 0, name; (name = x.cost_name(i)) !== 0; i++) {
+            const calls = x.cost_calls(i);
+            if (calls) costs.push({ name: this.#cString(name), seconds: x.cost_seconds(i), calls, bytes: x.cost_bytes(i), macs: x.cost_macs(i) });
+        }
+        return costs;
+    }
+
     /** Starts the random numbers anew. */
     setSampling(s) {
         this.#check(this.#x.sampling(s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));

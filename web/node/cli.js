@@ -16,7 +16,8 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   detokenize   < ids
   perplexity   --file T [--json]
   inspect      FILE
-  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--json]
+  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--profile]
+               [--json]
   serve        [--port N] [--model F]
 
   Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--memory64] [--exact]

@@ -1,5 +1,5 @@
 // bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
-// file or a benchmark shape.
+// file or a benchmark shape; with --profile also what each operation cost.
 
 import { SAMPLING } from '../../engine/generate.js';
 import { openSynthetic } from '../../engine/open.js';
@@ -16,38 +16,88 @@ function spread(values) {
 /** Ids of no text in particular, others in each round, so that nothing of the round before is reused. */
 const someIds = (n, round, vocabulary) => Array.from({ length: n }, (_, i) => (round + (i + 1) * 7919) % vocabulary);
 
+/** One kind of work that is repeated: how fast it was each time, and what its operations cost. */
+class Measured {
+    rates = [];
+    #costs = new Map();
+    #seconds = 0;
+
+    /** Does `work`, which takes in `tokens` and returns the seconds that sampling took. */
+    time(module, tokens, profile, work) {
+        if (profile) module.profile(true);
+        const start = performance.now();
+        const sampling = work();
+        const seconds = (performance.now() - start) / 1000;
+        this.rates.push(tokens / seconds);
+        if (!profile) return;
+        this.#seconds += seconds;
+        const costs = module.costs();
+        if (sampling) costs.push({ name: 'sample', seconds: sampling, calls: tokens, bytes: 0, macs: 0 });
+        const counted = costs.reduce((sum, cost) => sum + cost.seconds, 0);
+        costs.push({ name: 'between operations', seconds: seconds - counted, calls: 1, bytes: 0, macs: 0 });
+        for (const { name, ...cost } of costs) {
+            const sum = this.#costs.get(name) ?? { seconds: 0, calls: 0, bytes: 0, macs: 0 };
+            for (const key of Object.keys(sum)) sum[key] += cost[key];
+            this.#costs.set(name, sum);
+        }
+    }
+
+    /** Costliest first; share: of the whole time. */
+    costs() {
+        return [...this.#costs].map(([name, { seconds, calls, bytes, macs }]) => ({
+            name, share: seconds / this.#seconds, seconds, calls, gigabytesPerSecond: bytes / seconds / 1e9, gigamacsPerSecond: macs / seconds / 1e9,
+        })).sort((a, b) => b.seconds - a.seconds);
+    }
+}
+
 export default async function run(argv) {
     const { options } = parseArgs(argv, {
-        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', json: 'flag',
+        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', profile: 'flag', json: 'flag',
     });
     if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other');
-    const { promptTokens = 128, maxTokens = 64, repeat = 5 } = options;
+    const { promptTokens = 128, maxTokens = 64, repeat = 5, profile } = options;
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
     const opened = options.shape === undefined ? await open({ ...options, ctx })
         : await openSynthetic({ shape: options.shape, type: options.type ?? 'q4_0' }, engineOptions({ ...options, ctx }));
     const { module, variant, threads, plan } = opened;
-    const prefill = [], decode = [];
+    let prefill, decode;
     module.setSampling({ ...SAMPLING, temperature: 0, seed: 0, logitBias: {} });
     for (let round = 0; round <= repeat; round++) {
+        if (round <= 1) [prefill, decode] = [new Measured(), new Measured()];     // round 0 warms up
         module.sync(someIds(promptTokens, round, plan.nVocab));
-        const start = performance.now();
-        while (module.step(BATCH) > 0);
-        const middle = performance.now();
-        for (let i = 0; i < maxTokens; i++) {
-            module.pushToken(module.sample());
-            module.step(1);
-        }
-        const end = performance.now();
-        if (round === 0) continue;
-        prefill.push(promptTokens / (middle - start) * 1000);
-        decode.push(maxTokens / (end - middle) * 1000);
+        prefill.time(module, promptTokens, profile, () => {
+            while (module.step(BATCH) > 0);
+        });
+        decode.time(module, maxTokens, profile, () => {
+            let sampling = 0;
+            for (let i = 0; i < maxTokens; i++) {
+                const start = performance.now(), id = module.sample();
+                sampling += performance.now() - start;
+                module.pushToken(id);
+                module.step(1);
+            }
+            return sampling / 1000;
+        });
     }
-    const result = { prefill: spread(prefill), decode: spread(decode), variant, threads, bytesPerToken: plan.bytesPerToken };
     module.close();
+    const result = {
+        prefill: spread(prefill.rates), decode: spread(decode.rates), variant, threads, bytesPerToken: plan.bytesPerToken,
+        ...(profile && { profile: { prefill: prefill.costs(), decode: decode.costs() } }),
+    };
     if (options.json) printJson(result);
-    else {
-        const line = ({ min, median, max }) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
-        process.stdout.write(`prefill of ${promptTokens}: ${line(result.prefill)}\ndecode of ${maxTokens}:  ${line(result.decode)}\n` +
-            `${variant}, ${threads} threads, ${(plan.bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
+    else print(result, promptTokens, maxTokens);
+}
+
+function print({ prefill, decode, variant, threads, bytesPerToken, profile }, promptTokens, maxTokens) {
+    const line = ({ min, median, max }) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
+    process.stdout.write(`prefill of ${promptTokens}: ${line(prefill)}\ndecode of ${maxTokens}:  ${line(decode)}\n` +
+        `${variant}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
+    for (const [name, costs] of Object.entries(profile ?? {})) {
+        process.stdout.write(`\n${name.padEnd(20)}  share      us a call    GB/s   GMAC/s\n`);
+        for (const cost of costs) {
+            const figures = [`${(cost.share * 100).toFixed(1)} %`, (cost.seconds / cost.calls * 1e6).toFixed(1),
+                cost.gigabytesPerSecond ? cost.gigabytesPerSecond.toFixed(1) : '', cost.gigamacsPerSecond ? cost.gigamacsPerSecond.toFixed(1) : ''];
+            process.stdout.write(`${cost.name.padEnd(20)}${figures[0].padStart(7)}${figures[1].padStart(15)}${figures[2].padStart(8)}${figures[3].padStart(9)}\n`);
+        }
     }
 }
