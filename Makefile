@@ -8,7 +8,10 @@ ENGINE := $(wildcard src/*.c)
 KERNEL_COMMON := src/kernels/panel.c src/kernels/scalar.c
 KERNELS_SIMD  := src/kernels/wasm_simd128.c
 KERNELS_RELAXED := src/kernels/wasm_relaxed.c
-HEADERS := $(wildcard src/*.h src/kernels/*.h src/kernels/*.inc tests/c/*.h tests/simde/*.h wasm/*.h)
+HEADERS := $(wildcard src/*.h src/kernels/*.h src/kernels/*.inc)
+C_TESTS := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+RULES := Makefile wasm/build.mk         # their flags go into every object
 
 .PHONY: help wasm test-c-native test-c-wasm fuzz clean
 help:
@@ -21,28 +24,27 @@ help:
 include wasm/build.mk
 
 # ------------------------------------------------------------------------------------------ native tests
-# All kernel variants are linked: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
+# All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
 NATIVE_FLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
-                -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -ffp-contract=off
+                -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -ffp-contract=off -DGEMMA_KERNELS=kernels_relaxed
 NATIVE_SOURCES := $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD) $(KERNELS_RELAXED)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
-C_TESTS := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 
-$(BUILD)/native/%.o: %.c $(HEADERS)
+$(BUILD)/native/%.o: %.c $(RULES)
 	@mkdir -p $(@D)
-	$(CC) $(NATIVE_FLAGS) -c $< -o $@
-$(BUILD)/native/libgemma.a: $(NATIVE_OBJECTS)
-	rm -f $@ && ar rcs $@ $^
-$(BUILD)/native/test_%: $(BUILD)/native/tests/c/test_%.o $(BUILD)/native/libgemma.a
+	$(CC) $(NATIVE_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/native/test_%: $(BUILD)/native/tests/c/test_%.o $(NATIVE_OBJECTS)
 	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm
 test-c-native: $(C_TESTS:%=$(BUILD)/native/%)
 
 # ------------------------------------------------------------------------------------------ fuzzing
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/native/libgemma.a $(HEADERS)
+$(BUILD)/fuzz/%: $(BUILD)/native/tests/fuzz/%.o $(NATIVE_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(NATIVE_FLAGS) $< $(BUILD)/native/libgemma.a -o $@ -lm
-fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 clean:
 	rm -rf $(BUILD)
 .SECONDARY:
+# What each object includes, as the compilers wrote it down.
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

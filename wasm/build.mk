@@ -1,9 +1,10 @@
 # The four engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed}, and the C tests as wasm programs.
 #
 # Compile with -O3 but link with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial
-# chains. The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
+# chains. (Two steps, for in one command the last -O counts for both.) The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
 
-EMCC = $$(node wasm/toolchain/emscripten.js)
+# Asked once, and only when something must be compiled.
+EMCC = $(eval EMCC := $(or $(shell node wasm/toolchain/emscripten.js),$(error no Emscripten)))$(EMCC)
 
 WASM_SOURCES := wasm/exports.c $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD)
 WASM_CFLAGS  := -std=gnu11 -O3 -Wall -Wextra -pthread -Isrc -Isrc/kernels -msimd128 -ffp-contract=off -fno-math-errno -DNDEBUG
@@ -15,14 +16,36 @@ WASM_LDFLAGS := -O1 -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sMALLOC=emmall
 MODULES := gemma-simd128 gemma-relaxed gemma64-simd128 gemma64-relaxed
 wasm: $(MODULES:%=$(BUILD)/wasm/%.js)
 
-# $(1) module name, $(2) flags for the address size, $(3) variant, $(4) its own sources and flags, $(5) largest memory
+# $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) largest memory
 define wasm_module
-$(BUILD)/wasm/$(1).js: $$(WASM_SOURCES) $$(KERNELS_RELAXED) $$(HEADERS) wasm/exports.txt wasm/build.mk
-	@mkdir -p $(BUILD)/wasm
-	emcc=$$(EMCC) && $$$$emcc $$(WASM_CFLAGS) $(2) $(4) -DGEMMA_KERNELS=kernels_$(3) $$(WASM_SOURCES) $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(5) -o $$@
+$(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
+	@mkdir -p $$(@D)
+	$$(EMCC) $$(WASM_CFLAGS) $(3) -MMD -MP -DGEMMA_KERNELS=kernels_$(2) -c $$< -o $$@
+$(BUILD)/wasm/$(1).js: $$(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$$(WASM_SOURCES) $(4)) wasm/exports.txt
+	@mkdir -p $$(@D)
+	$$(EMCC) $(3) $$(filter %.o,$$^) $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(5) -o $$@
 endef
-RELAXED_FLAGS := $(KERNELS_RELAXED) -mrelaxed-simd
-$(eval $(call wasm_module,gemma-simd128,,simd128,,4GB))
-$(eval $(call wasm_module,gemma-relaxed,,relaxed,$(RELAXED_FLAGS),4GB))
-$(eval $(call wasm_module,gemma64-simd128,-m64,simd128,,16GB))
-$(eval $(call wasm_module,gemma64-relaxed,-m64,relaxed,$(RELAXED_FLAGS),16GB))
+$(eval $(call wasm_module,gemma-simd128,simd128,,,4GB))
+$(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),4GB))
+$(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,16GB))
+$(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),16GB))
+
+# ------------------------------------------------------------------------------------------ C tests
+# Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.
+WASM_TEST_CFLAGS  := $(WASM_CFLAGS) -UNDEBUG -Itests/c -MMD -MP
+WASM_TEST_LDFLAGS := -O1 -pthread -sSTRICT -sFILESYSTEM=0 -sENVIRONMENT=node,worker -sPROXY_TO_PTHREAD -sEXIT_RUNTIME \
+                     -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=64MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB \
+                     -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sSTACK_OVERFLOW_CHECK=2 -Wno-pthreads-mem-growth
+
+test-c-wasm: $(foreach variant,simd128 relaxed,$(C_TESTS:%=$(BUILD)/wasm-tests/$(variant)/%.cjs))
+
+# $(1) variant, $(2) its own sources, $(3) its own flags
+define wasm_tests
+$(BUILD)/wasm-tests/$(1)/%.o: %.c $(RULES)
+	@mkdir -p $$(@D)
+	$$(EMCC) $$(WASM_TEST_CFLAGS) $(3) -DGEMMA_KERNELS=kernels_$(1) -c $$< -o $$@
+$(BUILD)/wasm-tests/$(1)/%.cjs: $(BUILD)/wasm-tests/$(1)/tests/c/%.o $$(patsubst %.c,$(BUILD)/wasm-tests/$(1)/%.o,$$(ENGINE) $$(KERNEL_COMMON) $$(KERNELS_SIMD) $(2))
+	$$(EMCC) $$^ $$(WASM_TEST_LDFLAGS) -o $$@
+endef
+$(eval $(call wasm_tests,simd128))
+$(eval $(call wasm_tests,relaxed,$(KERNELS_RELAXED),-mrelaxed-simd))
