@@ -8,6 +8,7 @@ ENGINE := $(wildcard src/*.c)
 KERNEL_COMMON := src/kernels/panel.c src/kernels/scalar.c
 KERNELS_SIMD  := src/kernels/wasm_simd128.c
 KERNELS_RELAXED := src/kernels/wasm_relaxed.c
+KERNELS_RELAXED16 := src/kernels/wasm_relaxed16.c
 HEADERS := $(wildcard src/*.h src/kernels/*.h src/kernels/*.inc)
 C_TESTS := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -15,7 +16,7 @@ RULES := Makefile wasm/build.mk         # their flags go into every object
 
 .PHONY: help wasm test-c-native test-c-wasm fuzz clean
 help:
-	@echo "make wasm           the four engine modules, in $(BUILD)/wasm"
+	@echo "make wasm           the engine modules, in $(BUILD)/wasm"
 	@echo "make test-c-native  the C tests as native programs under ASan and UBSan, in $(BUILD)/native"
 	@echo "make test-c-wasm    the C tests as wasm programs for Node, in $(BUILD)/wasm-tests"
 	@echo "make fuzz           the fuzzers, in $(BUILD)/fuzz"
@@ -25,9 +26,9 @@ include wasm/build.mk
 
 # ------------------------------------------------------------------------------------------ native tests
 # All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
-NATIVE_FLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
+NATIVE_FLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
                 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -ffp-contract=off -DGEMMA_KERNELS=kernels_relaxed
-NATIVE_SOURCES := $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD) $(KERNELS_RELAXED)
+NATIVE_SOURCES := $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD) $(KERNELS_RELAXED) $(KERNELS_RELAXED16)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
 
 $(BUILD)/native/%.o: %.c $(RULES)

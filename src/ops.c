@@ -11,6 +11,9 @@
 /* Rows smaller than this many floats in all are not worth a fork. */
 enum { FORK_FLOATS = 16 << 10 };
 
+/* Of one token's matmuls, those with so many bytes of weights show how fast the memory is: only the output head has them. */
+enum { TUNING_BYTES = 16 << 20 };
+
 static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
 
 /* A thread needs room for one kernel at a time; exact matmuls for one row of weights. */
@@ -31,6 +34,7 @@ uint64_t ops_bytes(int n_threads, int max_tok, int max_cols) {
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols) {
     *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = max_cols};
+    tuner_init(&ops->streams, 4);
     ops->scratch_stride = scratch_bytes(max_cols);
     ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
     ops->acts = aligned_alloc(64, acts_bytes(max_tok, max_cols));
@@ -57,12 +61,13 @@ const char *const op_name[OP_KINDS] = {
     [OP_ATTENTION] = "attention", [OP_GEGLU] = "geglu", [OP_ADD] = "add", [OP_SOFTCAP] = "softcap",
 };
 
-static double clock_seconds(const Ops *ops) {
-    if (!ops->profiling) return 0;
+static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+static double clock_seconds(const Ops *ops) { return ops->profiling ? now() : 0; }
 
 /* Counts a call of `op` that began at `start`. */
 static void count_cost(Ops *ops, int op, double start, uint64_t bytes, uint64_t macs) {
@@ -211,11 +216,14 @@ static void quantize_row(const RowTask *t, int i) {
     t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, (ActBlock *)t->to + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
 }
 
-/* Tiles walked together: many memory streams are fast for one token, but each thread should get several groups. */
-static int group_size(int n_tiles, int n_threads, int n_tok) {
-    int group = n_tok == 1 ? 8 : 4;
-    while (group > 1 && n_tiles < group * 3 * n_threads) group /= 2;
-    return group;
+/* How the tiles are shared out: a thread takes `take` at a time, and walks `group` of them together. */
+typedef struct { int take, group; } Shares;
+
+static Shares share_tiles(int n_tiles, int n_threads, int n_tok, int streams) {
+    Shares s = {.take = 8};
+    while (s.take > 1 && n_tiles < s.take * 3 * n_threads) s.take /= 2;      /* each thread should get several */
+    s.group = n_tok > 1 || s.take < streams ? s.take : streams;
+    return s;
 }
 
 void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms) {
@@ -233,9 +241,14 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
         each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
     }
     double start = clock_seconds(ops);
-    t.group = group_size(n_tiles, pool_threads(ops->pool), n_tok);
+    bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !ops->exact;
+    int streams = tuner_choice(&ops->streams);
+    double tuning_start = tuning ? now() : 0;
+    Shares shares = share_tiles(n_tiles, pool_threads(ops->pool), n_tok, 1 << streams);
+    t.group = shares.group;
     for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
-    pool_run(ops->pool, t.first_group[n_terms], 1, run_groups, &t);
+    pool_run(ops->pool, t.first_group[n_terms], shares.take / shares.group, run_groups, &t);
+    if (tuning) tuner_report(&ops->streams, now() - tuning_start);
     count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "pool.h"
+#include "tuner.h"
 
 /* What operations have cost: matmuls by the kind of their panels, then the others. */
 enum {
@@ -27,6 +28,7 @@ typedef struct {
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
+    Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice */
     bool profiling;
     OpCost cost[OP_KINDS];      /* added to while profiling */
 } Ops;

@@ -1,4 +1,4 @@
-# The four engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed}, and the C tests as wasm programs.
+# The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}, and the C tests as wasm programs.
 #
 # Compile with -O3 but link with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial
 # chains. (Two steps, for in one command the last -O counts for both.) The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
@@ -13,7 +13,8 @@ WASM_LDFLAGS := -O1 -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sMALLOC=emmall
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
-MODULES := gemma-simd128 gemma-relaxed gemma64-simd128 gemma64-relaxed
+VARIANTS := simd128 relaxed relaxed16
+MODULES := $(VARIANTS:%=gemma-%) $(VARIANTS:%=gemma64-%)
 wasm: $(MODULES:%=$(BUILD)/wasm/%.js)
 
 # $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) largest memory
@@ -27,8 +28,10 @@ $(BUILD)/wasm/$(1).js: $$(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$$(WASM_SO
 endef
 $(eval $(call wasm_module,gemma-simd128,simd128,,,4GB))
 $(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),4GB))
+$(eval $(call wasm_module,gemma-relaxed16,relaxed16,-mrelaxed-simd,$(KERNELS_RELAXED16),4GB))
 $(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,16GB))
 $(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),16GB))
+$(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),16GB))
 
 # ------------------------------------------------------------------------------------------ C tests
 # Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.
@@ -37,7 +40,7 @@ WASM_TEST_LDFLAGS := -O1 -pthread -sSTRICT -sFILESYSTEM=0 -sENVIRONMENT=node,wor
                      -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=64MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB \
                      -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sSTACK_OVERFLOW_CHECK=2 -Wno-pthreads-mem-growth
 
-test-c-wasm: $(foreach variant,simd128 relaxed,$(C_TESTS:%=$(BUILD)/wasm-tests/$(variant)/%.cjs))
+test-c-wasm: $(foreach variant,$(VARIANTS),$(C_TESTS:%=$(BUILD)/wasm-tests/$(variant)/%.cjs))
 
 # $(1) variant, $(2) its own sources, $(3) its own flags
 define wasm_tests
@@ -49,3 +52,4 @@ $(BUILD)/wasm-tests/$(1)/%.cjs: $(BUILD)/wasm-tests/$(1)/tests/c/%.o $$(patsubst
 endef
 $(eval $(call wasm_tests,simd128))
 $(eval $(call wasm_tests,relaxed,$(KERNELS_RELAXED),-mrelaxed-simd))
+$(eval $(call wasm_tests,relaxed16,$(KERNELS_RELAXED16),-mrelaxed-simd))

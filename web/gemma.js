@@ -29,6 +29,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
  * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
  * @property {'simd128' | 'relaxed'} [variant]  default: the fastest that computes correctly here
+ * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
@@ -38,6 +39,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {boolean} chat             instruction-tuned
  * @property {'turns' | 'transcript'} chatStyle   transcript: a base model continues a plain-text dialogue
  * @property {'simd128' | 'relaxed'} variant
+ * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
  * @property {number} threads
  * @property {number} contextLength
  * @property {number} memoryBytes       of the engine's memory

@@ -84,7 +84,7 @@ typedef struct {
     int (*argmax)(const float *x, int n);
 } Kernels;
 
-extern const Kernels kernels_scalar, kernels_simd128, kernels_relaxed;
+extern const Kernels kernels_scalar, kernels_simd128, kernels_relaxed, kernels_relaxed16;
 
 /* The yardstick behind --exact, one for all variants (scalar.c): no quantised activations, no f16 cache. */
 

@@ -6,7 +6,7 @@
 #include "kernels.h"
 #include "quant.h"
 
-#define KERNEL(field, scalar, simd128, relaxed) KERNEL_TYPE(field) scalar;
+#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) scalar;
 #include "kernels.inc"
 
 /* ------------------------------------------------------------------------------------------ panels */
@@ -267,6 +267,6 @@ int argmax_scalar(const float *x, int n) {
 
 const Kernels kernels_scalar = {
     .name = "scalar",
-#define KERNEL(field, scalar, simd128, relaxed) .field = scalar,
+#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = scalar,
 #include "kernels.inc"
 };

@@ -6,7 +6,9 @@
  *   Weights, weights(codes)        codes (byte 4r + c: row r, column c) as dot() wants them
  *   Acts, acts(staged, j)          columns 4j..4j+3 of one token, repeated for each row, as dot() wants them
  *   Staged, stage(x)               the block of activations from which acts() reads
- *   dot(acc, weights, acts)        acc[r] + the sum over c of weight * activation, exact
+ *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
+ *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
+ *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 in P6K)
  *   SPLIT_8                        dot() takes codes of at most 7 bits: codes of 8 come as two of 4
  *
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
@@ -49,12 +51,16 @@ INLINE size_t block_bytes(Family f) {
 INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 INLINE bool is_split(Family f) { return f.bits == 8 && SPLIT_8; }
 /* What is subtracted from every code, when it is multiplied (for split codes: from the upper half). */
+INLINE size_t run_dots(Family f) {
+    size_t n = RUN_DOTS(is_split(f) ? 4 : f.bits), most = QUADS / f.groups;
+    return n < most ? n : most;
+}
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t low4, bit4, bits45, f16; } Masks;
+typedef struct { v128_t low4, bit4, bits45, f16, ones; } Masks;
 INLINE Masks load_masks(void) {
-    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK)};
+    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001)};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -166,18 +172,20 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
 /* The integer dot products of rows 4v..4v+3, by group. */
 INLINE void block_isums(Family f, const uint8_t *block, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
     HighBits h = load_high_bits(f, block, v);
-    v128_t upper = a->start[0];
+    v128_t upper = a->start[0], run[2], upper_run;
     UNROLL for (size_t g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
     UNROLL for (size_t j = 0; j < 4; j++) {
         v128_t codes[2];
         unpack_pair(f, block, v, j, h, m, codes);
         UNROLL for (size_t half = 0; half < 2; half++) {
-            v128_t *acc = &isum[f.groups == 2 ? half : 0], code = codes[half];
+            size_t g = f.groups == 2 ? half : 0, nth = f.groups == 2 ? j : 2 * j + half;
+            v128_t code = codes[half];
+            bool first = nth % run_dots(f) == 0, last = (nth + 1) % run_dots(f) == 0;
             if (is_split(f)) {
-                upper = dot(upper, weights(high4(code, m)), a->quad[4 * half + j]);
+                dot(&upper_run, &upper, weights(high4(code, m)), a->quad[4 * half + j], m.ones, first, last);
                 code = wasm_v128_and(code, m.low4);
             }
-            *acc = dot(*acc, weights(code), a->quad[4 * half + j]);
+            dot(&run[g], &isum[g], weights(code), a->quad[4 * half + j], m.ones, first, last);
         }
     }
     if (is_split(f)) isum[0] = wasm_i32x4_add(isum[0], wasm_i32x4_shl(upper, 4));
@@ -248,7 +256,7 @@ INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Mas
 }
 
 /* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart. */
-INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, v128_t *sum) {
+INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, Masks m, v128_t *sum) {
     const size_t group_dots = dots(f) / f.groups;
     for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
         const Weights *w = keep_pointer(unpacked);
@@ -257,7 +265,7 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
         Staged staged[2];
         UNROLL for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
         UNROLL for (size_t g = 0; g < f.groups; g++) {
-            v128_t isum[2][VECS];
+            v128_t isum[2][VECS], run[2][VECS];
             UNROLL for (int t = 0; t < n; t++)
                 UNROLL for (size_t v = 0; v < VECS; v++) isum[t][v] = start_isum(f, xt[t], g);
             UNROLL for (size_t d = 0; d < group_dots; d++) {
@@ -267,7 +275,8 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
                 UNROLL for (int t = 0; t < n; t++) a[t] = acts(&staged[t], (g * group_dots + d) % QUADS);
                 UNROLL for (size_t v = 0; v < VECS; v++) {
                     Weights wv = w[(g * group_dots + d) * VECS + v];
-                    UNROLL for (int t = 0; t < n; t++) isum[t][v] = dot(isum[t][v], wv, a[t]);
+                    UNROLL for (int t = 0; t < n; t++)
+                        dot(&run[t][v], &isum[t][v], wv, a[t], m.ones, d % run_dots(f) == 0, (d + 1) % run_dots(f) == 0);
                 }
             }
             UNROLL for (int t = 0; t < n; t++) {
@@ -306,9 +315,9 @@ INLINE void prefill_one(Family f, const uint8_t *tile, int n_blocks, const ActBl
         }
         int t = 0;
         for (; t + 2 <= n_tok; t += 2)
-            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 2, &s->sum[t * VECS]);
+            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 2, m, &s->sum[t * VECS]);
         if (t < n_tok)
-            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 1, &s->sum[t * VECS]);
+            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 1, m, &s->sum[t * VECS]);
     }
 }
 

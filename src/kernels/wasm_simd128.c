@@ -14,6 +14,7 @@
  *     codes   k0 k1 k2 k3 | ...     even   k0  k2 | ...     odd   k1  k3 | ...      each 16 bits
  */
 #define SPLIT_8 false
+#define RUN_DOTS(bits) 1
 typedef struct { v128_t even, odd; } Weights;
 typedef struct { v128_t even, odd; } Acts;
 /* Pairs (k0, k2), (k4, k6) .. (k28, k30), then (k1, k3) .. (k29, k31). */
@@ -34,15 +35,16 @@ INLINE Staged stage(const ActBlock *x) {
 INLINE Acts acts(const Staged *s, size_t j) {
     return (Acts){keep(wasm_v128_load32_splat(s->even + j)), keep(wasm_v128_load32_splat(s->odd + j))};
 }
-INLINE v128_t dot(v128_t acc, Weights w, Acts a) {
-    acc = keep(wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(w.even, a.even)));
-    return keep(wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(w.odd, a.odd)));
+INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool first, bool last) {
+    (void)run, (void)ones, (void)first, (void)last;
+    *isum = keep(wasm_i32x4_add(*isum, wasm_i32x4_dot_i16x8(w.even, a.even)));
+    *isum = keep(wasm_i32x4_add(*isum, wasm_i32x4_dot_i16x8(w.odd, a.odd)));
 }
 
 #include "wasm_attend.h"
 #include "wasm_matmul.h"
 
-#define KERNEL(field, scalar, simd128, relaxed) KERNEL_TYPE(field) simd128;
+#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) simd128;
 #include "kernels.inc"
 
 MATMUL_KERNELS(simd128)
@@ -182,6 +184,6 @@ int argmax_simd128(const float *x, int n) {
 
 const Kernels kernels_simd128 = {
     .name = "simd128",
-#define KERNEL(field, scalar, simd128, relaxed) .field = simd128,
+#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = simd128,
 #include "kernels.inc"
 };

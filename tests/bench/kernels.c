@@ -4,7 +4,7 @@
  *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -Isrc -Isrc/kernels -c FILE     for each FILE of
  *       tests/bench/kernels.c src/kernels/[a-z]*.c src/quant.c
  *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sINITIAL_MEMORY=512MB -o bench.js
- *   node bench.js [relaxed | simd128 | scalar]         Node 24 or later */
+ *   node bench.js [relaxed | relaxed16 | simd128 | scalar]         Node 24 or later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,8 +152,8 @@ static void run_vector(void *context) {
 }
 
 int main(int argc, char **argv) {
-    const Kernels *tables[] = {&kernels_relaxed, &kernels_simd128, &kernels_scalar}, *kernels = tables[0];
-    for (int i = 0; i < 3; i++)
+    const Kernels *tables[] = {&kernels_relaxed, &kernels_relaxed16, &kernels_simd128, &kernels_scalar}, *kernels = tables[0];
+    for (int i = 0; i < 4; i++)
         if (argc > 1 && strcmp(argv[1], tables[i]->name) == 0) kernels = tables[i];
     uint8_t *memory = aligned_alloc(64, BIG);
     float *x = aligned_alloc(64, 4 << 20), *y = aligned_alloc(64, 64 << 20);

@@ -4,8 +4,14 @@
 #include "quant.h"
 #include "test.h"
 
-static const Kernels *const variants[] = {&kernels_simd128, &kernels_relaxed};
-enum { N_VARIANTS = sizeof variants / sizeof *variants };
+/* A wasm program has the variant that it was compiled for, the native one all. */
+#ifdef __wasm__
+static const Kernels *const tables[] = {&kernels_scalar, &GEMMA_KERNELS};
+#else
+static const Kernels *const tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed, &kernels_relaxed16};
+#endif
+enum { N_TABLES = sizeof tables / sizeof *tables, N_VARIANTS = N_TABLES - 1 };
+static const Kernels *const *const variants = tables + 1;
 
 /* Says which variant and case a failed check means. */
 #define CHECK_CASE(cond, ...) \
@@ -20,9 +26,8 @@ static void *new_bytes(size_t n) {
 }
 
 TEST(every_op_is_in_every_table) {
-    const Kernels *tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-    for (int i = 0; i < 3; i++) {
-#define KERNEL(field, scalar, simd128, relaxed) CHECK(tables[i]->field);
+    for (int i = 0; i < N_TABLES; i++) {
+#define KERNEL(field, scalar, simd128, relaxed, relaxed16) CHECK(tables[i]->field);
 #include "kernels.inc"
     }
 }
@@ -187,15 +192,14 @@ static void check_integers(PanelKind kind, int shape, void *scratch) {
     Matrix w = shape_matrix(kind, shape, &rng, true);
     Activations a = random_activations(&w, N_TOK, &rng, true);
     float *y = new_bytes((size_t)N_TOK * w.n_rows * sizeof *y);
-    const Kernels *all[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_TABLES; i++)
         for (int n_tok = 1; n_tok <= N_TOK; n_tok += 2) {
-            all[i]->matmul[kind](&w, 0, matrix_tiles(&w), a.x, a.stride, n_tok, y, (size_t)w.n_rows, scratch);
+            tables[i]->matmul[kind](&w, 0, matrix_tiles(&w), a.x, a.stride, n_tok, y, (size_t)w.n_rows, scratch);
             for (int t = 0; t < n_tok; t++)
                 for (int row = 0; row < w.n_rows; row++) {
                     double sum = 0;
                     for (int k = 0; k < w.n_cols; k++) sum += weight_at(&w, row, k) * a.value[(size_t)t * w.n_cols + k];
-                    CHECK_CASE(y[t * w.n_rows + row] == sum, "%s %s %dx%d token %d of %d row %d: %.9g, not %.9g", all[i]->name,
+                    CHECK_CASE(y[t * w.n_rows + row] == sum, "%s %s %dx%d token %d of %d row %d: %.9g, not %.9g", tables[i]->name,
                                kind_name[kind], w.n_rows, w.n_cols, t, n_tok, row, y[t * w.n_rows + row], sum);
                 }
         }
@@ -229,8 +233,7 @@ static void check_floats(PanelKind kind, int shape, void *scratch) {
             size[row] += fabs(term);
         }
     }
-    const Kernels *tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_TABLES; i++) {
         MatmulKernel *matmul = tables[i]->matmul[kind];
         if (i == 0) {   /* one token is enough for the slow one */
             matmul(&w, 0, matrix_tiles(&w), (char *)a.x + last * a.stride, a.stride, 1, all + last * y_stride, y_stride, scratch);
@@ -297,8 +300,7 @@ TEST(activations_that_are_not_finite_make_results_that_are_not_finite) {
     void *scratch = new_bytes(MATMUL_SCRATCH);
     float x[256], y[2 * 16];
     ActBlock q[2][8];
-    const Kernels *tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_TABLES; i++)
         for (int kind = 0; kind < PANEL_FIRST_FLOAT; kind++) {
             uint64_t rng = (uint64_t)kind;
             Matrix w = random_matrix(kind, 16, 256, &rng, false);
@@ -379,11 +381,10 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
                     .softcap = c->softcap};
     /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. */
     double tolerance = c->scale > 1 ? 5e-3 : 5e-6;
-    for (int i = 0; i < 4; i++) {
-        static const Kernels *const tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-        const char *name = i < 3 ? tables[i]->name : "exact";
+    for (int i = 0; i <= N_TABLES; i++) {
+        const char *name = i < N_TABLES ? tables[i]->name : "exact";
         for (size_t j = 0; j < n; j++) out[j] = -77;
-        if (i < 3) tables[i]->attend(&a, scratch);
+        if (i < N_TABLES) tables[i]->attend(&a, scratch);
         else attend_exact(&(AttendExactArgs){a, k32, v32});
         for (int t = 0; t < c->n_tok; t++) {
             for (int h = 0; h < c->n_q; h++) {
@@ -396,7 +397,7 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
             }
             for (size_t j = (size_t)c->n_q * c->head_dim; j < q_stride; j++) CHECK(out[t * q_stride + j] == -77);
         }
-        if (i == 3) continue;
+        if (i == N_TABLES) continue;
         for (int t = 0; t < c->n_tok; t++)
             for (int h = 0; h < c->n_q; h++) {
                 size_t at = t * q_stride + (size_t)h * c->head_dim;
@@ -471,7 +472,7 @@ TEST(rms_norm_agrees) {
         }
     }
     float zeros[4] = {0}, y[4];
-    kernels_simd128.rms_norm(zeros, weight, y, 4, 1e-6f);
+    variants[0]->rms_norm(zeros, weight, y, 4, 1e-6f);
     CHECK(y[0] == 0);
 }
 
@@ -554,8 +555,7 @@ TEST(to_f16_is_bit_exact) {
 TEST(argmax_takes_the_lowest_of_equals_and_never_nan) {
     uint64_t rng = 6;
     static float x[1000];
-    const Kernels *tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_TABLES; i++) {
         for (int n = 1; n < 70; n++) {
             random_floats(x, n, 1, &rng);
             int a = (int)(test_random(&rng) % (unsigned)n), b = (int)(test_random(&rng) % (unsigned)n);

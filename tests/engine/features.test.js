@@ -25,8 +25,9 @@ test('this Node runs the plain modules, with threads', async () => {
 });
 
 test('Node 24 has relaxed SIMD, computing correctly before and after optimisation, and memory64', () => {
-    const { relaxed, memory64 } = featuresOf(ensureNode24());
+    const { relaxed, dot, memory64 } = featuresOf(ensureNode24());
     assert.deepEqual({ relaxed, memory64 }, { relaxed: true, memory64: true });
+    assert.match(dot, /^i(32|16)$/);
 });
 
 // Node 20 validates it behind the flag; its baseline compiler's relaxed dot product is wrong.

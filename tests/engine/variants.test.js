@@ -1,4 +1,4 @@
-// The four modules under Node 24, which runs them all: what must not change a result doesn't.
+// The modules under Node 24, which runs them all: what must not change a result doesn't.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -17,16 +17,18 @@ function generate(model, options) {
 }
 
 for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default model']) {
-    for (const variant of ['simd128', 'relaxed']) {
-        test(`${model}, ${variant}: the same tokens in wasm32 and memory64, with one thread and with three`, async () => {
+    for (const [variant, dots] of [['simd128', ['i32']], ['relaxed', ['i32', 'i16']]]) {
+        test(`${model}, ${variant}: the same tokens by either dot product, in wasm32 and memory64, with one thread and with three`, async () => {
             const file = model.startsWith('tiny') ? join(GOLDEN, `${model}.gguf`) : await ensureModel();
             const seen = new Set();
-            for (const size of [[], ['--memory64']]) {
-                for (const threads of ['1', '3']) {
-                    const result = generate(file, ['--variant', variant, '--threads', threads, ...size]);
-                    assert.deepEqual({ variant: result.variant, threads: result.threads }, { variant, threads: Number(threads) });
-                    assert.ok(result.tokens.length > 0);
-                    seen.add(result.tokens.join());
+            for (const dot of dots) {
+                for (const size of [[], ['--memory64']]) {
+                    for (const threads of ['1', '3']) {
+                        const result = generate(file, ['--variant', variant, '--dot', dot, '--threads', threads, ...size]);
+                        assert.deepEqual({ variant: result.variant, threads: result.threads }, { variant, threads: Number(threads) });
+                        assert.ok(result.tokens.length > 0);
+                        seen.add(result.tokens.join());
+                    }
                 }
             }
             assert.equal(seen.size, 1, [...seen].join('\n'));

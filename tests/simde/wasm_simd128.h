@@ -23,6 +23,20 @@ static inline v128_t wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v128_t a, v128_t b, 
     return c;
 }
 
+/* i16 lane i: a[2i] * b[2i] + a[2i+1] * b[2i+1], a signed; b in 0..127. With that the sum always fits. */
+static inline v128_t wasm_i16x8_relaxed_dot_i8x16_i7x16(v128_t a, v128_t b) {
+    int8_t a8[16], b8[16];
+    int16_t c16[8];
+    memcpy(a8, &a, 16);
+    memcpy(b8, &b, 16);
+    for (int i = 0; i < 8; i++) {
+        if (b8[2 * i] < 0 || b8[2 * i + 1] < 0) __builtin_trap();
+        c16[i] = (int16_t)(a8[2 * i] * b8[2 * i] + a8[2 * i + 1] * b8[2 * i + 1]);
+    }
+    memcpy(&a, c16, 16);
+    return a;
+}
+
 static inline v128_t wasm_f32x4_relaxed_madd(v128_t a, v128_t b, v128_t c) {
     float a32[4], b32[4], c32[4];
     memcpy(a32, &a, 16);

@@ -41,12 +41,12 @@ const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
 const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
 
 /**
- * @param {{variant: 'simd128' | 'relaxed', memory64: boolean, bytes: number, threads: number}} options
+ * @param {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, threads: number}} options
  *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
  * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had
  */
-export async function instantiate({ variant, memory64, bytes, threads }) {
-    const name = `gemma${memory64 ? '64' : ''}-${variant}`;
+export async function instantiate({ kernels, memory64, bytes, threads }) {
+    const name = `gemma${memory64 ? '64' : ''}-${kernels}`;
     if (!compiled.has(name)) compiled.set(name, compile(name));
     const wasm = await compiled.get(name);
     let memory;

@@ -17,12 +17,13 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {number} [threads]
  * @property {number} [contextLength]
  * @property {'simd128' | 'relaxed'} [variant]
+ * @property {'i32' | 'i16'} [dot]  which of relaxed SIMD's dot products; default: the one that is faster here
  * @property {boolean} [memory64]
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  */
 
-/** Which variant can run here, and must when it was asked for. */
-function chooseVariant(features, { variant, memory64 }) {
+/** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */
+function chooseVariant(features, { variant, dot = features.dot, memory64 }) {
     if (!features.simd128 || !features.shared) {
         throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them');
     }
@@ -30,7 +31,8 @@ function chooseVariant(features, { variant, memory64 }) {
         throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly');
     }
     if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none');
-    return variant ?? (features.relaxed ? 'relaxed' : 'simd128');
+    const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
+    return { variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen };
 }
 
 function chooseThreads(features, asked) {
@@ -62,7 +64,7 @@ function* attempts(threads, contextLength, mayShrink) {
  * @param {(threads: number, contextLength: number) => number} need   bytes
  */
 async function makeRoom(features, options, plan, need) {
-    const variant = chooseVariant(features, options);
+    const { variant, kernels } = chooseVariant(features, options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
@@ -79,7 +81,7 @@ async function makeRoom(features, options, plan, need) {
             continue;
         }
         try {
-            return { module: await instantiate({ variant, memory64, bytes, threads: attempt.threads }), variant, memory64, ...attempt };
+            return { module: await instantiate({ kernels, memory64, bytes, threads: attempt.threads }), variant, kernels, memory64, ...attempt };
         } catch (error) {
             if (error.code !== 'no-memory') throw error;
             refused = error;
@@ -90,7 +92,7 @@ async function makeRoom(features, options, plan, need) {
 
 /** A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once. */
 const makeProbe = (features, options) =>
-    instantiate({ variant: chooseVariant(features, options), memory64: false, bytes: PROBE_BYTES, threads: 1 });
+    instantiate({ kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1 });
 
 /**
  * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source

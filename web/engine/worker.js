@@ -47,10 +47,10 @@ answer(workerPort, {
             }
         }
         engine = opened.module;
-        const { variant, memory64, threads, contextLength, plan } = opened;
+        const { variant, kernels, memory64, threads, contextLength, plan } = opened;
         const chat = options.chat ?? plan.chat;
         info = {
-            ...plan, chat, chatStyle: chat ? 'turns' : 'transcript', variant, memory64, threads, contextLength,
+            ...plan, chat, chatStyle: chat ? 'turns' : 'transcript', variant, kernels, memory64, threads, contextLength,
             memoryBytes: engine.memoryBytes, loadMs: performance.now() - start,
         };
         return info;

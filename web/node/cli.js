@@ -20,7 +20,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
                [--json]
   serve        [--port N] [--model F]
 
-  Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--memory64] [--exact]
+  Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
 `;
 
 const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve'];

@@ -59,7 +59,7 @@ export default async function run(argv) {
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
     const opened = options.shape === undefined ? await open({ ...options, ctx })
         : await openSynthetic({ shape: options.shape, type: options.type ?? 'q4_0' }, engineOptions({ ...options, ctx }));
-    const { module, variant, threads, plan } = opened;
+    const { module, variant, kernels, threads, plan } = opened;
     let prefill, decode;
     module.setSampling({ ...SAMPLING, temperature: 0, seed: 0, logitBias: {} });
     for (let round = 0; round <= repeat; round++) {
@@ -81,17 +81,17 @@ export default async function run(argv) {
     }
     module.close();
     const result = {
-        prefill: spread(prefill.rates), decode: spread(decode.rates), variant, threads, bytesPerToken: plan.bytesPerToken,
+        prefill: spread(prefill.rates), decode: spread(decode.rates), variant, kernels, threads, bytesPerToken: plan.bytesPerToken,
         ...(profile && { profile: { prefill: prefill.costs(), decode: decode.costs() } }),
     };
     if (options.json) printJson(result);
     else print(result, promptTokens, maxTokens);
 }
 
-function print({ prefill, decode, variant, threads, bytesPerToken, profile }, promptTokens, maxTokens) {
+function print({ prefill, decode, kernels, threads, bytesPerToken, profile }, promptTokens, maxTokens) {
     const line = ({ min, median, max }) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
     process.stdout.write(`prefill of ${promptTokens}: ${line(prefill)}\ndecode of ${maxTokens}:  ${line(decode)}\n` +
-        `${variant}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
+        `${kernels}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
     for (const [name, costs] of Object.entries(profile ?? {})) {
         process.stdout.write(`\n${name.padEnd(20)}  share      us a call    GB/s   GMAC/s\n`);
         for (const cost of costs) {
