@@ -31,7 +31,7 @@ export function createMeter(phase, total, onProgress = () => {}) {
             bytes += count;
             for (const moment of moments) moment.bytes += count;
         },
-        /** Counts bytes that have just come. */
+        /** Counts bytes that have just come; negative: that came in vain. */
         add(count) {
             bytes += count;
             report(bytes >= total);
@@ -50,7 +50,7 @@ export function createMeter(phase, total, onProgress = () => {}) {
         moments.push({at, bytes});
         while (moments.length > 2 && moments[0].at < at - WINDOW_MS) moments.shift();
         const seconds = (at - moments[0].at) / 1000;
-        const rate = seconds > 0 ? (bytes - moments[0].bytes) / seconds : 0;
+        const rate = seconds > 0 ? Math.max(0, bytes - moments[0].bytes) / seconds : 0;
         onProgress({phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity, notice});
     }
 }

@@ -3,12 +3,13 @@
 // Owns the database, its schema and its version. Knows nothing of HTTP, GGUF or the engine; whoever uses
 // it decides what belongs together. Three object stores:
 //
-//   models   key id                {id, name, size, chunkSize, validator, complete, savedAt}
+//   models   key id                {id, name, size, chunkSize, validator, savedAt}
 //   chunks   key [id, index]       ArrayBuffer of chunkSize bytes, the last one shorter
 //   digests  key [id, index]       ArrayBuffer of 32 bytes, the SHA-256 of that chunk
 //
-// A chunk and its digest are written in one transaction, so the keys of `digests` are exactly the chunks
-// that are there, and can be listed without reading any of them.
+// A chunk, its digest and its model's entry are written in one transaction, whatever other tabs do meanwhile: so the keys
+// of `digests` are exactly the chunks that are there and can be listed without reading any of them, all of them are
+// of the version of the file that the entry names, and no chunk is without an entry by which it can be deleted.
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
 export const CHUNK_SIZE = 16 * 1024 * 1024;
@@ -23,7 +24,6 @@ const VERSION = 1;
  * @property {number} size        bytes
  * @property {number} chunkSize   bytes
  * @property {string} validator   what the server calls this version of the file (ETag or date); '' if it does not say
- * @property {boolean} complete   every chunk is there
  * @property {number} savedAt     milliseconds since 1970
  */
 
@@ -54,7 +54,10 @@ export class ChunkStore {
                 resolve(new ChunkStore(request.result));
             };
             request.onerror = () => reject(request.error);
-            request.onblocked = () => reject(new Error('another tab holds an older version of the store'));
+            request.onblocked = () => {
+                request.onsuccess = () => request.result.close();       // too late: nobody waits any more
+                reject(new Error('another tab holds an older version of the store'));
+            };
         });
     }
 
@@ -78,54 +81,88 @@ export class ChunkStore {
         return new Set(keys.map(([, index]) => index));
     }
 
-    /** @returns {Promise<ArrayBuffer | undefined>} */
-    readChunk(id, index) {
-        return result(this.#db.transaction('chunks').objectStore('chunks').get([id, index]));
-    }
-
-    /** Enters a model, unfinished, without chunks. @param {StoredModel} model */
-    create(model) {
-        return this.#change(['models'], (models) => models.put(model));
+    /**
+     * @param {StoredModel} model
+     * @param {number} index
+     * @returns {Promise<ArrayBuffer | undefined>} undefined: missing, no longer the bytes that were written, or of another
+     *     version of the file, which another tab has stored meanwhile
+     */
+    async readChunk(model, index) {
+        const {id} = model;
+        const transaction = this.#db.transaction(['models', 'chunks', 'digests']);
+        const get = (name, key) => result(transaction.objectStore(name).get(key));
+        const [there, bytes, digest] = await Promise.all([get('models', id), get('chunks', [id, index]), get('digests', [id, index])]);
+        if (!there || !bytes || !digest || !sameVersion(there, model)) return undefined;
+        return same(await sha256(bytes), digest) ? bytes : undefined;
     }
 
     /**
-     * Writes a chunk with its digest: both or neither. `bytes` is copied before the call returns.
-     * @param {string} id
+     * Writes a chunk with its digest and its model's entry: all or nothing. A chunk of another version of the file
+     * replaces all that there is of the old one.
+     * @param {StoredModel} model
      * @param {number} index
-     * @param {ArrayBuffer} bytes
-     * @param {ArrayBuffer} digest   SHA-256, 32 bytes
+     * @param {ArrayBuffer} bytes   left alone until this resolves
      */
-    writeChunk(id, index, bytes, digest) {
-        return this.#change(['chunks', 'digests'], (chunks, digests) => {
+    async writeChunk(model, index, bytes) {
+        const digest = await sha256(bytes);
+        await this.#change(async (models, chunks, digests) => {
+            const {id} = model;
+            const there = await result(models.get(id));
+            if (there && !sameVersion(there, model)) {
+                chunks.delete(allOf(id));
+                digests.delete(allOf(id));
+            }
+            models.put(model);
             chunks.put(bytes, [id, index]);
             digests.put(digest, [id, index]);
         });
     }
 
-    /** Says that every chunk of a model is there. */
-    async markComplete(id) {
-        const model = await this.find(id);
-        if (model) await this.#change(['models'], (models) => models.put({...model, complete: true}));
-    }
-
     /** Removes a model and all that belongs to it; one that is not there is fine. */
     delete(id) {
-        return this.#change(['models', 'chunks', 'digests'], (models, chunks, digests) => {
+        return this.#change(async (models, chunks, digests) => {
             models.delete(id);
             chunks.delete(allOf(id));
             digests.delete(allOf(id));
         });
     }
 
-    /** Runs `edit` with the named object stores in one transaction; resolves once it is on disk. */
-    #change(names, edit) {
+    /** Runs `edit` with the three object stores in one transaction; resolves once it is on disk. */
+    #change(edit) {
+        const names = ['models', 'chunks', 'digests'];
         return new Promise((resolve, reject) => {
             const transaction = this.#db.transaction(names, 'readwrite');
             transaction.oncomplete = () => resolve();
             transaction.onabort = () => reject(transaction.error ?? new Error('the browser gave up writing'));
-            edit(...names.map((name) => transaction.objectStore(name)));
+            edit(...names.map((name) => transaction.objectStore(name))).catch((error) => {
+                reject(error);
+                try {
+                    transaction.abort();
+                } catch {
+                    // it was aborted already, for that reason
+                }
+            });
         });
     }
+}
+
+/**
+ * Whether chunks of the one are chunks of the other, as far as a server tells.
+ * @param {Pick<StoredModel, 'size' | 'chunkSize' | 'validator'>} a
+ * @param {Pick<StoredModel, 'size' | 'chunkSize' | 'validator'>} b
+ */
+export function sameVersion(a, b) {
+    return a.size === b.size && a.chunkSize === b.chunkSize && a.validator === b.validator;
+}
+
+function sha256(bytes) {
+    return crypto.subtle.digest('SHA-256', bytes);
+}
+
+/** @param {ArrayBuffer} a @param {ArrayBuffer} b */
+function same(a, b) {
+    const [x, y] = [new Uint8Array(a), new Uint8Array(b)];
+    return x.length === y.length && x.every((byte, i) => byte === y[i]);
 }
 
 /** Every key [id, index]: an array sorts after all numbers. */

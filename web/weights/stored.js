@@ -3,16 +3,18 @@
 import {ChunkStore} from './store.js';
 
 /**
- * @typedef {import('./store.js').StoredModel & {storedBytes: number}} Stored   storedBytes: of `size`, are here
+ * @typedef {import('./store.js').StoredModel & {storedBytes: number, complete: boolean}} Stored   storedBytes: of
+ *     `size`, are here
  * @returns {Promise<Stored[]>}   newest first
  */
 export async function storedModels() {
     let store;
     try {
         store = await ChunkStore.open();
-        const models = await Promise.all((await store.list()).map(async (model) => ({
-            ...model, storedBytes: Math.min(model.size, (await store.chunksOf(model.id)).size * model.chunkSize),
-        })));
+        const models = await Promise.all((await store.list()).map(async (model) => {
+            const storedBytes = Math.min(model.size, (await store.chunksOf(model.id)).size * model.chunkSize);
+            return {...model, storedBytes, complete: storedBytes === model.size};
+        }));
         return models.sort((a, b) => b.savedAt - a.savedAt);
     } catch {
         return [];

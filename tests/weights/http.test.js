@@ -1,0 +1,209 @@
+// Files on web servers that misbehave: each ends in the right bytes or in one sentence, never in wrong bytes.
+
+import assert from 'node:assert/strict';
+import {createServer} from 'node:http';
+import test from 'node:test';
+import {openRemote} from '../../web/weights/http.js';
+
+const PIECE = 1000;
+const FILE = Buffer.from(Array.from({length: 2500}, (_, i) => i * 7 % 251));
+
+/** Runs `body` with the address of a file on a server that answers by `answer(request, response, nth)`. */
+async function withServer(answer, body) {
+    const asked = [];
+    const server = createServer((request, response) => {
+        asked.push(request.headers.range);
+        answer(request, response, asked.length - 1);
+    });
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    try {
+        return await body(`http://127.0.0.1:${server.address().port}/models/tiny%20one.gguf?x=1`, asked);
+    } finally {
+        server.closeAllConnections();
+        await new Promise((done) => server.close(done));
+    }
+}
+
+/** What a good server answers; `change` spoils it. */
+function sendRange(request, response, {bytes = FILE, headers = {}, cutAt} = {}) {
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range).map(Number);
+    if (from >= bytes.length) return response.writeHead(416, {'Content-Range': `bytes */${bytes.length}`}).end();
+    const part = bytes.subarray(from, to ? to + 1 : undefined);
+    response.writeHead(206, {
+        ETag: '"v1"', 'Content-Length': part.length, 'Content-Range': `bytes ${from}-${from + part.length - 1}/${bytes.length}`, ...headers,
+    });
+    if (cutAt === undefined) return response.end(part);
+    response.write(part.subarray(0, cutAt), () => response.destroy());
+}
+
+function sendWhole(request, response, bytes = FILE) {
+    response.writeHead(200, {'Content-Length': bytes.length}).end(bytes);
+}
+
+async function readAll(url, options) {
+    const remote = await openRemote(url, {pieceSize: PIECE, ...options});
+    const pieces = [];
+    for (let i = 0; i * PIECE < remote.size; i++) pieces.push(Buffer.from(await remote.read(i)));
+    return Buffer.concat(pieces);
+}
+
+const refused = (code, message) => (error) => {
+    assert.equal(error.code, code, error.stack);
+    assert.match(error.message, message);
+    assert.match(error.message, /^[^\n]+\.$/, 'one sentence');
+    return true;
+};
+
+test('a file comes in ranges, any of them, with its name, size and version', () => withServer((request, response) => sendRange(request, response), async (url, asked) => {
+    let counted = 0;
+    const remote = await openRemote(url, {pieceSize: PIECE, first: 1, onBytes: (bytes) => { counted += bytes; }});
+    const {name, size, validator, ranges} = remote;
+    assert.deepEqual({name, size, validator, ranges}, {name: 'tiny one.gguf', size: 2500, validator: '"v1"', ranges: true});
+    for (const i of [2, 1]) assert.deepEqual(Buffer.from(await remote.read(i)), FILE.subarray(i * PIECE, (i + 1) * PIECE));
+    assert.deepEqual(asked, ['bytes=1000-1999', 'bytes=2000-2999'], 'the first answer is not asked for twice');
+    assert.equal(counted, 1500);
+}));
+
+test('headers of the caller are sent along', () => withServer((request, response) => {
+    if (request.headers.authorization !== 'Bearer x') return response.writeHead(401).end();
+    sendRange(request, response);
+}, async (url) => assert.deepEqual(await readAll(url, {headers: {Authorization: 'Bearer x'}}), FILE)));
+
+test('a server without ranges sends the file once, and it is cut into pieces', () => withServer((request, response) => sendWhole(request, response), async (url, asked) => {
+    assert.deepEqual(await readAll(url), FILE);
+    assert.equal(asked.length, 1);
+}));
+
+test('a redirect is followed', () => withServer((request, response) => {
+    if (request.url.startsWith('/models/')) return response.writeHead(302, {Location: '/cdn/abc'}).end();
+    sendRange(request, response);
+}, async (url) => {
+    assert.equal((await openRemote(url, {pieceSize: PIECE})).name, 'tiny one.gguf');
+    assert.deepEqual(await readAll(url), FILE);
+}));
+
+for (const [status, code, message] of [
+    [404, 'not-found', /^tiny one\.gguf was not found: 127\.0\.0\.1:\d+ answered 404\.$/],
+    [410, 'not-found', /answered 410/],
+    [401, 'network', /refuses to give out tiny one\.gguf \(401\).*login.*open it from your disk/],
+    [403, 'network', /refuses to give out tiny one\.gguf \(403\)/],
+    [500, 'network', /answered 500 when asked for tiny one\.gguf; try again later/],
+    [429, 'network', /answered 429/],
+]) {
+    test(`status ${status} is told as '${code}'`, () => withServer((request, response) => response.writeHead(status).end('no'), (url, asked) =>
+        assert.rejects(readAll(url), refused(code, message)).then(() => assert.equal(asked.length, 1, 'and not asked for again'))));
+}
+
+test('a web page is no model', () => withServer((request, response) => {
+    response.writeHead(200, {'Content-Type': 'text/html; charset=utf-8'}).end('<!doctype html><p>Log in');
+}, (url) => assert.rejects(readAll(url), refused('bad-file', /is a web page, not a model file/))));
+
+test('an empty file is told, with ranges and without', async () => {
+    const empty = Buffer.alloc(0);
+    for (const answer of [(a, b) => sendRange(a, b, {bytes: empty}), (a, b) => sendWhole(a, b, empty)])
+        await withServer(answer, (url) => assert.rejects(readAll(url), refused('bad-file', /^tiny one\.gguf on 127\.\S+ is empty\.$/)));
+});
+
+test('a server that does not say the length is told, before anything is read', () => withServer((request, response) => {
+    response.writeHead(200);
+    response.write(FILE);
+    response.end();
+}, (url) => assert.rejects(readAll(url), refused('network', /does not say how long/))));
+
+test('where Content-Range is hidden, as another origin\'s is, the length is asked for', async () => {
+    const {fetch} = globalThis;
+    globalThis.fetch = async (...args) => {
+        const response = await fetch(...args);
+        const shown = [...response.headers].filter(([name]) => !['content-range', 'etag'].includes(name));
+        return new Response(response.body, {status: response.status, headers: shown});
+    };
+    try {
+        await withServer((request, response) => sendRange(request, response), async (url, asked) => {
+            assert.deepEqual(await readAll(url), FILE);
+            assert.deepEqual(asked, ['bytes=0-999', 'bytes=0-', 'bytes=1000-1999', 'bytes=2000-2999']);
+        });
+    } finally {
+        globalThis.fetch = fetch;
+    }
+});
+
+test('a connection that is cut anywhere is taken up again, and what came in vain is not counted', async () => {
+    const cuts = [0, 1, 250, 499].flatMap((cutAt) => [0, 1, 2].map((nth) => ({cutAt, nth})));
+    await Promise.all(cuts.map(({cutAt, nth}) =>
+        withServer((request, response, n) => sendRange(request, response, n === nth ? {cutAt} : {}), async (url, asked) => {
+            let counted = 0;
+            assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
+            assert.equal(asked.length, 4);
+            assert.equal(counted, FILE.length);
+        })));
+});
+
+test('a connection that breaks each time is told in the end', () => withServer((request, response) => sendRange(request, response, {cutAt: 10}),
+    (url, asked) => assert.rejects(readAll(url), refused('network', /^The connection to 127\.\S+ broke in the middle of tiny one\.gguf/))
+        .then(() => assert.equal(asked.length, 3))));
+
+test('a server without ranges that breaks off is told at once', () => withServer((request, response) => {
+    response.writeHead(200, {'Content-Length': FILE.length});
+    response.write(FILE.subarray(0, 1500), () => response.destroy());
+}, (url, asked) => assert.rejects(readAll(url), refused('network', /broke in the middle/)).then(() => assert.equal(asked.length, 1))));
+
+test('fewer or more bytes than announced are told, and none of them are taken for the file', async () => {
+    for (const [sent, message] of [[900, /sent fewer bytes/], [1100, /sent more bytes/]]) {
+        await withServer((request, response) => {
+            response.writeHead(206, {'Content-Range': `bytes 0-999/${FILE.length}`});     // no Content-Length: chunked
+            response.end(FILE.subarray(0, sent));
+        }, (url) => assert.rejects(readAll(url), refused('network', message)));
+    }
+});
+
+test('a Content-Length that is larger than the body is a broken connection', () => withServer((request, response) => {
+    response.writeHead(200, {'Content-Length': FILE.length + 100});
+    response.write(FILE, () => response.destroy());
+}, (url) => assert.rejects(readAll(url), refused('network', /broke in the middle|sent fewer/))));
+
+test('another part than was asked for is refused', () => withServer((request, response, n) => {
+    if (n === 0) return sendRange(request, response);
+    response.writeHead(206, {ETag: '"v1"', 'Content-Range': `bytes 0-999/${FILE.length}`}).end(FILE.subarray(0, PIECE));
+}, (url) => assert.rejects(readAll(url), refused('network', /another part/))));
+
+test('a file that changes during the download is refused: other ETag, other size, suddenly whole, suddenly shorter', async () => {
+    const changed = {
+        etag: (request, response) => sendRange(request, response, {headers: {ETag: '"v2"'}}),
+        size: (request, response) => sendRange(request, response, {bytes: Buffer.concat([FILE, FILE])}),
+        whole: (request, response) => sendWhole(request, response),
+        shorter: (request, response) => sendRange(request, response, {bytes: FILE.subarray(0, 900)}),
+    };
+    for (const [name, then] of Object.entries(changed)) {
+        await withServer((request, response, n) => (n === 0 ? sendRange : then)(request, response),
+            (url) => assert.rejects(readAll(url), refused('network', /^tiny one\.gguf changed on its server/), name));
+    }
+});
+
+test('who asks for a piece beyond the end of a file that became shorter learns its new size', () => withServer((request, response) => sendRange(request, response), async (url) => {
+    const remote = await openRemote(url, {pieceSize: PIECE, first: 7});
+    assert.equal(remote.size, FILE.length);
+    remote.close();
+}));
+
+test('a server that cannot be reached is told', async () => {
+    const url = await withServer(sendRange, (address) => address);
+    await assert.rejects(openRemote(url, {pieceSize: PIECE}), refused('network', /^127\.\S+ cannot be reached, or it does not allow other sites/));
+});
+
+test('cancelling acts at once on a slow trickle, and while a broken connection waits to be taken up again', async () => {
+    const trickle = (request, response) => {
+        response.writeHead(206, {ETag: '"v1"', 'Content-Range': `bytes 0-999/${FILE.length}`});
+        response.write(FILE.subarray(0, 10));
+    };
+    for (const answer of [trickle, (request, response) => sendRange(request, response, {cutAt: 10})]) {
+        await withServer(answer, async (url) => {
+            const stopping = new AbortController();
+            let since;
+            const remote = await openRemote(url, {pieceSize: PIECE, signal: stopping.signal, onBytes(bytes) {
+                if (answer === trickle ? bytes > 0 : bytes < 0) setTimeout(() => { since = performance.now(); stopping.abort(); }, 20);
+            }});
+            await assert.rejects(remote.read(0), {name: 'AbortError'});
+            assert.ok(performance.now() - since < 300);
+        });
+    }
+});
