@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "pack.h"
 
 /* Rows smaller than this many floats in all are not worth a fork. */
@@ -34,7 +34,7 @@ uint64_t ops_bytes(int n_threads, int max_tok, int max_cols) {
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols) {
     *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = max_cols};
-    tuner_init(&ops->streams, 4);
+    tuner_init(&ops->streams, 4, 32);
     ops->scratch_stride = scratch_bytes(max_cols);
     ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
     ops->acts = aligned_alloc(64, acts_bytes(max_tok, max_cols));
@@ -61,19 +61,13 @@ const char *const op_name[OP_KINDS] = {
     [OP_ATTENTION] = "attention", [OP_GEGLU] = "geglu", [OP_ADD] = "add", [OP_SOFTCAP] = "softcap",
 };
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double clock_seconds(const Ops *ops) { return ops->profiling ? now() : 0; }
+static double profile_clock(const Ops *ops) { return ops->profiling ? clock_seconds() : 0; }
 
 /* Counts a call of `op` that began at `start`. */
 static void count_cost(Ops *ops, int op, double start, uint64_t bytes, uint64_t macs) {
     if (!ops->profiling) return;
     OpCost *c = &ops->cost[op];
-    c->seconds += clock_seconds(ops) - start;
+    c->seconds += profile_clock(ops) - start;
     c->calls++;
     c->bytes += bytes;
     c->macs += macs;
@@ -102,7 +96,7 @@ static void run_rows(void *context, int begin, int end, int thread) {
 }
 
 static void each_row(Ops *ops, int op, const RowTask *t, int n_rows) {
-    double start = clock_seconds(ops);
+    double start = profile_clock(ops);
     int grain = FORK_FLOATS / t->n;
     pool_run(ops->pool, n_rows, grain < 1 ? 1 : grain, run_rows, (void *)t);
     count_cost(ops, op, start, 0, 0);
@@ -167,7 +161,7 @@ void ops_add(Ops *ops, float *y, const float *x, int n_tok, int n) {
 }
 
 void ops_softcap(Ops *ops, float *x, int n, float cap) {
-    double start = clock_seconds(ops);
+    double start = profile_clock(ops);
     ops->kernels->softcap(x, n, cap);
     count_cost(ops, OP_SOFTCAP, start, 0, 0);
 }
@@ -240,15 +234,15 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
     if (quantised && !ops->exact) {
         each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
     }
-    double start = clock_seconds(ops);
+    double start = profile_clock(ops);
     bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !ops->exact;
     int streams = tuner_choice(&ops->streams);
-    double tuning_start = tuning ? now() : 0;
-    Shares shares = share_tiles(n_tiles, pool_threads(ops->pool), n_tok, 1 << streams);
+    double tuning_start = tuning ? clock_seconds() : 0;
+    Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << streams);
     t.group = shares.group;
     for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
     pool_run(ops->pool, t.first_group[n_terms], shares.take / shares.group, run_groups, &t);
-    if (tuning) tuner_report(&ops->streams, now() - tuning_start);
+    if (tuning) tuner_report(&ops->streams, clock_seconds() - tuning_start);
     count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 
@@ -290,9 +284,9 @@ static void run_attention(void *context, int begin, int end, int thread) {
 
 void ops_attention(Ops *ops, const OpsAttention *a) {
     enum { CHUNK = 16 };
-    double start = clock_seconds(ops);
+    double start = profile_clock(ops);
     AttentionTask t = {.ops = ops, .a = a, .chunk = CHUNK, .n_parts = 1};
-    int n_group = a->n_head / a->n_head_kv, n_threads = pool_threads(ops->pool);
+    int n_group = a->n_head / a->n_head_kv, n_threads = pool_active(ops->pool);
     while (t.chunk > 1 && t.chunk * n_group > ATTN_MAX_QUERIES) t.chunk /= 2;
     int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
     while (n_chunks * a->n_head_kv * t.n_parts < n_threads && t.n_parts * 2 <= n_group) t.n_parts *= 2;

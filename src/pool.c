@@ -1,6 +1,7 @@
-/* pool.c: see pool.h. A region is a generation number: the caller writes the work, raises the number, and every thread
- * takes ranges from one shared counter until it is used up. A fork costs a quarter of a microsecond while the threads spin and tens
- * when they sleep, and a token has about a hundred regions: so a thread spins for some tens of microseconds before it sleeps. */
+/* pool.c: see pool.h. The threads wait for one word, which holds the number of the region and of the threads that take part: the
+ * caller writes the work, changes the word, and every such thread takes ranges from one shared counter until it is used up. A
+ * fork costs a quarter of a microsecond while the threads spin and tens when they sleep, and a token has about a hundred regions:
+ * so a thread spins for some tens of microseconds before it sleeps. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -11,7 +12,10 @@
 #include <sched.h>
 #endif
 
-enum { SPINS = 20000 };     /* some 20-40 microseconds */
+enum {
+    SPINS = 20000,      /* some 20-40 microseconds */
+    ACTIVE = 512,       /* more than there can be threads; region numbers may overflow */
+};
 
 typedef struct {
     Pool *pool;
@@ -23,28 +27,34 @@ struct Pool {
     int n_threads;
     Worker *workers;            /* [n_threads - 1] */
 
-    PoolWork *work;             /* the region: written before `generation` is raised */
+    PoolWork *work;             /* the region: written before `region` is changed */
     void *context;
     int n, grain;
-    bool stop;
+    atomic_bool stop;
 
     /* Each on a cache line of its own: all threads write them. */
     _Alignas(64) atomic_int next;           /* first item not yet taken */
-    _Alignas(64) atomic_int generation;     /* raised once a region */
+    _Alignas(64) atomic_int region;         /* its number * ACTIVE + the threads that take part */
     _Alignas(64) atomic_int busy;           /* workers still inside the region */
+    _Alignas(64) atomic_int active;         /* threads that take part in the next region */
 };
 
-/* Until *word is no longer `value`. */
-static void wait_for_change(atomic_int *word, int value) {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != value) return;
-    }
-    while (atomic_load_explicit(word, memory_order_acquire) == value) {
+/* Sleeps, unless *word is no longer `value`; may return for no reason. */
+static void sleep_on(atomic_int *word, int value) {
 #ifdef __wasm__
-        __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
+    __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
 #else
-        sched_yield();
+    (void)word, (void)value;
+    sched_yield();
 #endif
+}
+
+/* Until *word is no longer `value`; returns what it is then. */
+static int wait_for_change(atomic_int *word, int value) {
+    for (int i = 0;; i++) {
+        int now = atomic_load_explicit(word, memory_order_acquire);
+        if (now != value) return now;
+        if (i >= SPINS) sleep_on(word, value);
     }
 }
 
@@ -68,18 +78,24 @@ static void take_ranges(Pool *p, int thread) {
 static void *worker_main(void *arg) {
     Worker *w = arg;
     Pool *p = w->pool;
-    for (int seen = 0;; seen++) {
-        wait_for_change(&p->generation, seen);
+    for (int seen = 0;;) {
+        seen = wait_for_change(&p->region, seen);
         if (p->stop) return NULL;
-        take_ranges(p, w->index);
-        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release) == 1) wake(&p->busy);
+        if (w->index < (int)((unsigned)seen % ACTIVE)) {
+            take_ranges(p, w->index);
+            if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release) == 1) wake(&p->busy);
+            continue;
+        }
+        for (int active; w->index >= (active = atomic_load(&p->active));) sleep_on(&p->active, active);
     }
 }
 
 static void open_region(Pool *p) {
-    atomic_store_explicit(&p->busy, p->n_threads - 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&p->generation, 1, memory_order_release);
-    wake(&p->generation);
+    int active = atomic_load_explicit(&p->active, memory_order_relaxed);
+    unsigned number = (unsigned)atomic_load_explicit(&p->region, memory_order_relaxed) / ACTIVE + 1;
+    atomic_store_explicit(&p->busy, active - 1, memory_order_relaxed);
+    atomic_store_explicit(&p->region, (int)(number * ACTIVE + (unsigned)active), memory_order_release);
+    wake(&p->region);
 }
 
 Pool *pool_new(int n_threads) {
@@ -97,12 +113,14 @@ Pool *pool_new(int n_threads) {
         if (pthread_create(&w->thread, NULL, worker_main, w) != 0) break;
         p->n_threads++;
     }
+    p->active = p->n_threads;
     return p;
 }
 
 void pool_free(Pool *p) {
     if (!p) return;
     p->stop = true;
+    pool_set_active(p, p->n_threads);
     open_region(p);
     for (int i = 1; i < p->n_threads; i++) pthread_join(p->workers[i - 1].thread, NULL);
     free(p->workers);
@@ -110,10 +128,17 @@ void pool_free(Pool *p) {
 }
 
 int pool_threads(const Pool *p) { return p->n_threads; }
+int pool_active(const Pool *p) { return p->active; }
+
+void pool_set_active(Pool *p, int n) {
+    if (n == p->active) return;
+    atomic_store(&p->active, n);
+    wake(&p->active);
+}
 
 void pool_run(Pool *p, int n, int grain, PoolWork *work, void *context) {
     if (n <= 0) return;
-    if (n <= grain || p->n_threads == 1) {      /* no second thread would find anything to do */
+    if (n <= grain || p->active == 1) {      /* no second thread would find anything to do */
         work(context, 0, n, 0);
         return;
     }

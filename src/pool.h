@@ -11,7 +11,11 @@ Pool *pool_new(int n_threads);
 void pool_free(Pool *pool);
 int pool_threads(const Pool *pool);
 
-/* A share of the work: items [begin, end) by thread `thread` of pool_threads(). */
+/* How many of them take part in regions from now on, 1 to pool_threads(); the others sleep. At first, all do. */
+void pool_set_active(Pool *pool, int n);
+int pool_active(const Pool *pool);
+
+/* A share of the work: items [begin, end) by thread `thread`, which is below pool_active(). */
 typedef void PoolWork(void *context, int begin, int end, int thread);
 
 /* Calls work for disjoint ranges of at most `grain` items that cover [0, n), taken dynamically by all threads, and returns

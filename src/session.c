@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "error.h"
 #include "model.h"
 #include "sampler.h"
@@ -17,7 +18,17 @@ struct GemmaSession {
     int n_ctx;
     int n_tokens;               /* the whole sequence */
     int n_done;                 /* evaluated: the cache holds [0, n_done) */
+    Tuner threads;              /* with how many to evaluate one token; see threads_of */
 };
+
+/* More threads are not always faster: cores are shared with other programs, and some are slow or only halves of one. So a quarter,
+ * a half, three quarters and all of them are tried. */
+enum { THREAD_WAYS = 4, THREAD_PERIOD = 128 };
+static int thread_ways(const Pool *pool) { return pool_threads(pool) < THREAD_WAYS ? pool_threads(pool) : THREAD_WAYS; }
+static int threads_of(const Pool *pool, int way) {
+    int ways = thread_ways(pool);
+    return (pool_threads(pool) * (way + 1) + ways - 1) / ways;
+}
 
 GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
     int most = m->config.n_ctx_train;
@@ -31,6 +42,7 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         s->n_ctx = n_ctx;
         s->tokens = malloc((size_t)n_ctx * sizeof *s->tokens);
         s->sampler = sampler_new(m->config.n_vocab);
+        tuner_init(&s->threads, thread_ways(m->pool), THREAD_PERIOD);
         if (s->tokens && s->sampler &&
             transformer_new(&s->transformer, &m->config, &m->weights, model_kernels(), m->pool, m->options.exact, n_ctx)) {
             return s;
@@ -103,10 +115,15 @@ int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     if (n == 0) return 0;
     if (n > n_batch) n = n_batch < 1 ? 1 : n_batch;
     if (n > GEMMA_MAX_BATCH) n = GEMMA_MAX_BATCH;
+    bool decoding = n == 1;
+    double start = clock_seconds();
+    pool_set_active(s->model->pool, decoding ? threads_of(s->model->pool, tuner_choice(&s->threads)) : pool_threads(s->model->pool));
     transformer_forward(&s->transformer, s->tokens + s->n_done, n, s->n_done);
     s->n_done += n;
     if (s->n_done < s->n_tokens) return s->n_tokens - s->n_done;
-    if (gemma_session_logits_at(s, n - 1) && all_finite(s->transformer.logits, s->model->config.n_vocab)) return 0;
+    transformer_logits(&s->transformer, n - 1);
+    if (decoding) tuner_report(&s->threads, clock_seconds() - start);
+    if (all_finite(s->transformer.logits, s->model->config.n_vocab)) return 0;
     error_set(err, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
               s->n_done - 1);
     s->n_done -= n;     /* who asks again is told again */

@@ -5,12 +5,12 @@
 #include <assert.h>
 #include <stdbool.h>
 
-enum { TRIALS = 3, PERIOD = 32 };       /* rounds for each way at first; between two trials of another way later */
+enum { TRIALS = 3 };                    /* rounds for each way at first */
 static const double FORGET = 1.02;      /* a best time ages by this factor a round of its way */
 
-void tuner_init(Tuner *t, int n) {
+void tuner_init(Tuner *t, int n, int period) {
     assert(n >= 1 && n <= TUNER_MAX);
-    *t = (Tuner){.n = n, .choice = n - 1, .favourite = n - 1};
+    *t = (Tuner){.n = n, .period = period, .choice = n - 1, .favourite = n - 1};
 }
 
 void tuner_report(Tuner *t, double seconds) {
@@ -24,6 +24,6 @@ void tuner_report(Tuner *t, double seconds) {
     t->favourite = 0;
     for (int i = 1; i < t->n; i++)
         if (t->best[i] < t->best[t->favourite]) t->favourite = i;
-    bool trial = t->round % PERIOD == 0;
-    t->choice = trial ? t->round / PERIOD % t->n : t->favourite;
+    bool trial = t->round % t->period == 0;
+    t->choice = trial ? t->round / t->period % t->n : t->favourite;
 }

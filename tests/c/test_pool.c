@@ -27,10 +27,36 @@ TEST(every_item_once) {
     }
 }
 
+static void note_threads(void *context, int begin, int end, int thread) {
+    (void)begin, (void)end;
+    unsigned char *took_part = context;
+    took_part[thread] = 1;
+}
+
+TEST(only_active_threads_take_part_and_all_come_back) {
+    enum { THREADS = 4 };
+    Pool *pool = pool_new(THREADS);
+    REQUIRE(pool);
+    CHECK_INT(pool_active(pool), THREADS);
+    for (int round = 0; round < 2000; round++) {
+        int active = 1 + round / 3 * 7 % THREADS, wrong = 0;
+        unsigned char seen[64] = {0}, took_part[THREADS] = {0};
+        pool_set_active(pool, active);
+        pool_run(pool, 64, 1, count_items, seen);
+        pool_run(pool, 64, 1, note_threads, took_part);
+        for (int i = 0; i < 64; i++) wrong += seen[i] != 1;
+        for (int i = active; i < THREADS; i++) wrong += took_part[i];
+        CHECK_INT(wrong, 0);
+    }
+    pool_set_active(pool, 1);
+    pool_free(pool);
+}
+
 TEST(freeing_null_is_allowed) { pool_free(NULL); }
 
 int main(void) {
     RUN(every_item_once);
+    RUN(only_active_threads_take_part_and_all_come_back);
     RUN(freeing_null_is_allowed);
     return test_result();
 }
