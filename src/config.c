@@ -12,9 +12,10 @@
 enum {
     MAX_LAYER = 256,
     MAX_EMBD = 65536,
-    MAX_FF = 1 << 20,
+    MAX_FF = 1 << 18,       /* the activations of a batch must fit what 32 bits address */
     MAX_HEAD = 1024,
     MAX_HEAD_DIM = 512,
+    MAX_ALL_HEADS = 65536,  /* numbers in all query heads of a token */
     MAX_GROUP = 128,        /* query heads that share one K/V head */
     MAX_VOCAB = 4 << 20,
     MAX_CTX = 1 << 24,
@@ -107,6 +108,9 @@ static void read_sizes(Reader *r, Config *c) {
     else if (value_length != c->head_dim || n_rot != c->head_dim)
         error_set(r->err, GEMMA_UNSUPPORTED, "this model's heads have %d numbers in keys, %d in values and rotate %d of them; "
                   "this engine runs models where the three are equal", c->head_dim, value_length, n_rot);
+    else if (c->n_head > c->n_embd || c->n_head * c->head_dim > MAX_ALL_HEADS)
+        error_set(r->err, GEMMA_BAD_FILE, "this model has %d heads of %d numbers each on an embedding of %d; at most as many heads as "
+                  "that, and %d numbers in all, were expected", c->n_head, c->head_dim, c->n_embd, MAX_ALL_HEADS);
     else if (c->n_head % c->n_head_kv || c->n_head / c->n_head_kv > MAX_GROUP)
         error_set(r->err, GEMMA_BAD_FILE, "this model has %d query heads and %d key/value heads; a multiple of up to %d times was "
                   "expected", c->n_head, c->n_head_kv, MAX_GROUP);

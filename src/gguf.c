@@ -131,7 +131,7 @@ static unsigned type_size(uint32_t type) {
 static bool read_values(Reader *r, GgufType type, uint64_t count) {
     /* The least that the values can take, so that an absurd count fails at once and products stay far below 2^64. */
     uint64_t unit = type == GGUF_STRING ? 8 : type_size(type);
-    if (count > (r->file_size - r->pos) / unit)
+    if (count > 1 && count > (r->file_size - r->pos) / unit)
         return fail(r, "it claims %" PRIu64 " values of at least %" PRIu64 " bytes, but only %" PRIu64
                     " bytes of the file are left", count, unit, r->file_size - r->pos);
     if (type != GGUF_STRING) return take(r, count * unit, "its value") != NULL;

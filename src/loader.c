@@ -229,11 +229,16 @@ uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
 GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
     err->status = GEMMA_OK;
     if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "the loader has failed before");
+    if (l->planned && !l->staging) return GEMMA_OK;
+    uint64_t here = l->planned ? l->position + l->staging_n : l->header_n;
+    if (n > l->file_size - here) {
+        error_set(err, GEMMA_BAD_FILE, "more bytes came than the %llu that the file was said to have", (unsigned long long)l->file_size);
+        return fail(l, err);
+    }
     if (!l->planned) {
         l->header_n += n;
         return read_header(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
     }
-    if (!l->staging) return GEMMA_OK;
     l->staging_n += n;
     return take_staging(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
 }

@@ -24,21 +24,27 @@ static size_t scratch_bytes(int max_cols) {
     return align64(n);
 }
 
-static size_t acts_bytes(int max_tok, int max_cols) {
-    return align64((size_t)max_tok * (size_t)(max_cols / BLOCK_COLS) * sizeof(ActBlock) + 1);
+static size_t acts_bytes(const OpsLimits *most) {
+    return align64((size_t)most->n_tok * (size_t)(most->n_cols / BLOCK_COLS) * sizeof(ActBlock) + 1);
 }
 
-uint64_t ops_bytes(int n_threads, int max_tok, int max_cols) {
-    return (uint64_t)scratch_bytes(max_cols) * (uint64_t)n_threads + acts_bytes(max_tok, max_cols);
+static size_t parts_bytes(const OpsLimits *most) {
+    size_t n_blocks = (size_t)most->n_pos / ATTN_BLOCK + 2;
+    return align64(n_blocks * (size_t)most->n_head * (size_t)attend_part_floats(&(AttendArgs){.head_dim = most->head_dim}) * sizeof(float));
 }
 
-bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols) {
-    *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = max_cols};
+uint64_t ops_bytes(int n_threads, const OpsLimits *most) {
+    return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most) + parts_bytes(most);
+}
+
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, const OpsLimits *most) {
+    *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = most->n_cols};
     tuner_init(&ops->streams, 4, 32);
-    ops->scratch_stride = scratch_bytes(max_cols);
+    ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
-    ops->acts = aligned_alloc(64, acts_bytes(max_tok, max_cols));
-    if (ops->scratch && ops->acts) return true;
+    ops->acts = aligned_alloc(64, acts_bytes(most));
+    ops->parts = aligned_alloc(64, parts_bytes(most));
+    if (ops->scratch && ops->acts && ops->parts) return true;
     ops_free(ops);
     return false;
 }
@@ -46,6 +52,7 @@ bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_t
 void ops_free(Ops *ops) {
     free(ops->scratch);
     free(ops->acts);
+    free(ops->parts);
     *ops = (Ops){0};
 }
 
@@ -248,50 +255,96 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
 
 /* ------------------------------------------------------------------------------------ attention */
 
-/* Work items are (chunk of tokens) x (K/V head) x (part of its query heads): chunks share the widening of a K/V block, parts give a
- * single token's heads to several threads. */
-typedef struct {
-    const Ops *ops;
-    const OpsAttention *a;
-    int chunk, n_parts;         /* tokens a chunk, parts a K/V head */
-} AttentionTask;
-
-static void attend_item(const AttentionTask *t, int item, int thread) {
-    const OpsAttention *a = t->a;
-    int part = item % t->n_parts, head_kv = item / t->n_parts % a->n_head_kv, first = item / t->n_parts / a->n_head_kv * t->chunk;
-    int n_group = a->n_head / a->n_head_kv, begin = n_group * part / t->n_parts, end = n_group * (part + 1) / t->n_parts;
+/* What a kernel needs for tokens [first, first + n_tok) and the query heads of one K/V head; k and v are still to be set. */
+static AttendArgs attend_args(const OpsAttention *a, int first, int n_tok, int head_kv) {
+    int n_q = a->n_head / a->n_head_kv;
     size_t stride = (size_t)a->n_head * (size_t)a->head_dim;
-    size_t at = (size_t)first * stride + (size_t)(head_kv * n_group + begin) * (size_t)a->head_dim;
-    size_t kv_at = (size_t)head_kv * (size_t)a->head_dim;
-    AttendArgs args = {
-        .q = a->q + at, .out = a->out + at, .q_stride = stride,
-        .n_tok = a->n_tok - first < t->chunk ? a->n_tok - first : t->chunk, .n_q = end - begin, .head_dim = a->head_dim,
+    size_t at = (size_t)first * stride + (size_t)(head_kv * n_q) * (size_t)a->head_dim;
+    return (AttendArgs){
+        .q = a->q + at, .out = a->out + at, .q_stride = stride, .n_tok = n_tok, .n_q = n_q, .head_dim = a->head_dim,
         .kv_stride = (size_t)a->n_head_kv * (size_t)a->head_dim,
         .pos = a->pos + first, .cap = a->cap, .window = a->window, .scale = a->scale, .softcap = a->softcap,
     };
-    if (t->ops->exact) {
-        attend_exact(&(AttendExactArgs){args, (const float *)a->k + kv_at, (const float *)a->v + kv_at});
-        return;
-    }
-    args.k = (const uint16_t *)a->k + kv_at;
-    args.v = (const uint16_t *)a->v + kv_at;
-    t->ops->kernels->attend(&args, thread_scratch(t->ops, thread));
 }
 
-static void run_attention(void *context, int begin, int end, int thread) {
-    for (int i = begin; i < end; i++) attend_item(context, i, thread);
+static void set_kv(AttendArgs *args, const OpsAttention *a, int head_kv) {
+    args->k = (const uint16_t *)a->k + (size_t)head_kv * (size_t)a->head_dim;
+    args->v = (const uint16_t *)a->v + (size_t)head_kv * (size_t)a->head_dim;
+}
+
+/* Many tokens: work items are (chunk of tokens) x (K/V head), and the tokens of a chunk share the widening of keys and values. */
+typedef struct {
+    const Ops *ops;
+    const OpsAttention *a;
+    int chunk;                  /* tokens */
+} ChunkTask;
+
+static void attend_chunks(void *context, int begin, int end, int thread) {
+    const ChunkTask *t = context;
+    const OpsAttention *a = t->a;
+    for (int item = begin; item < end; item++) {
+        int head_kv = item % a->n_head_kv, first = item / a->n_head_kv * t->chunk;
+        AttendArgs args = attend_args(a, first, a->n_tok - first < t->chunk ? a->n_tok - first : t->chunk, head_kv);
+        if (t->ops->exact) {
+            size_t at = (size_t)head_kv * (size_t)a->head_dim;
+            attend_exact(&(AttendExactArgs){args, (const float *)a->k + at, (const float *)a->v + at});
+        } else {
+            set_kv(&args, a, head_kv);
+            t->ops->kernels->attend(&args, thread_scratch(t->ops, thread));
+        }
+    }
+}
+
+static void attention_in_chunks(Ops *ops, const OpsAttention *a) {
+    ChunkTask t = {.ops = ops, .a = a, .chunk = 16};
+    while (t.chunk > 1 && t.chunk * (a->n_head / a->n_head_kv) > ATTN_MAX_QUERIES) t.chunk /= 2;
+    int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
+    pool_run(ops->pool, n_chunks * a->n_head_kv, 1, attend_chunks, &t);
+}
+
+/* One token: work items are (K/V head) x (block of positions), whose parts are then merged for each K/V head. */
+typedef struct {
+    const Ops *ops;
+    const OpsAttention *a;
+    int n_blocks;
+    size_t head_floats;         /* of all parts of a K/V head */
+} BlockTask;
+
+static void attend_blocks(void *context, int begin, int end, int thread) {
+    const BlockTask *t = context;
+    while (begin < end) {
+        int head_kv = begin / t->n_blocks, first = begin % t->n_blocks;
+        int last = t->n_blocks - first < end - begin ? t->n_blocks : first + end - begin;
+        AttendArgs args = attend_args(t->a, 0, 1, head_kv);
+        set_kv(&args, t->a, head_kv);
+        t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, thread_scratch(t->ops, thread));
+        begin += last - first;
+    }
+}
+
+static void merge_blocks(void *context, int begin, int end, int thread) {
+    (void)thread;
+    const BlockTask *t = context;
+    for (int head_kv = begin; head_kv < end; head_kv++) {
+        AttendArgs args = attend_args(t->a, 0, 1, head_kv);
+        t->ops->kernels->attend_merge(&args, t->ops->parts + (size_t)head_kv * t->head_floats);
+    }
+}
+
+static void attention_in_blocks(Ops *ops, const OpsAttention *a) {
+    AttendArgs args = attend_args(a, 0, 1, 0);
+    BlockTask t = {.ops = ops, .a = a, .n_blocks = attend_n_blocks(&args)};
+    t.head_floats = (size_t)t.n_blocks * (size_t)args.n_q * (size_t)attend_part_floats(&args);
+    int n_items = t.n_blocks * a->n_head_kv, take = n_items / (4 * pool_active(ops->pool));
+    pool_run(ops->pool, n_items, take < 1 ? 1 : take, attend_blocks, &t);
+    pool_run(ops->pool, a->n_head_kv, 1, merge_blocks, &t);
 }
 
 void ops_attention(Ops *ops, const OpsAttention *a) {
-    enum { CHUNK = 16 };
     double start = profile_clock(ops);
-    AttentionTask t = {.ops = ops, .a = a, .chunk = CHUNK, .n_parts = 1};
-    int n_group = a->n_head / a->n_head_kv, n_threads = pool_active(ops->pool);
-    while (t.chunk > 1 && t.chunk * n_group > ATTN_MAX_QUERIES) t.chunk /= 2;
-    int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
-    while (n_chunks * a->n_head_kv * t.n_parts < n_threads && t.n_parts * 2 <= n_group) t.n_parts *= 2;
-    while ((n_group + t.n_parts - 1) / t.n_parts * t.chunk > ATTN_MAX_QUERIES) t.n_parts++;
-    pool_run(ops->pool, n_chunks * a->n_head_kv * t.n_parts, 1, run_attention, &t);
+    bool shared = a->n_tok == 1 && !ops->exact && a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
+    if (shared) attention_in_blocks(ops, a);
+    else attention_in_chunks(ops, a);
     uint64_t seen = 0;
     for (int i = 0; i < a->n_tok; i++) {
         int n = a->pos + i + 1;

@@ -28,15 +28,22 @@ typedef struct {
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
+    float *parts;               /* [max_parts]: attention of one token by several threads */
     Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice */
     bool profiling;
     OpCost cost[OP_KINDS];      /* added to while profiling */
 } Ops;
 
+/* The largest inputs that there will be. */
+typedef struct {
+    int n_tok, n_cols;          /* of a matmul */
+    int n_pos, n_head, head_dim;    /* of attention */
+} OpsLimits;
+
 /* Bytes that ops_new allocates. */
-uint64_t ops_bytes(int n_threads, int max_tok, int max_cols);
-/* For inputs of at most max_tok tokens. False when memory is short. */
-bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, int max_tok, int max_cols);
+uint64_t ops_bytes(int n_threads, const OpsLimits *most);
+/* False when memory is short. */
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, const OpsLimits *most);
 void ops_free(Ops *ops);
 
 /* x[i] = w[ids[i]] * scale, x[n_tok, w->n_cols] */

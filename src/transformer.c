@@ -97,9 +97,9 @@ void transformer_logits(Transformer *t, int i) {
 
 /* ------------------------------------------------------------------------------------ its memory */
 
-static int max_cols(const Config *c) {
+static OpsLimits ops_limits(const Config *c, int n_ctx) {
     int n = c->n_embd > c->n_ff ? c->n_embd : c->n_ff, n_q = c->n_head * c->head_dim;
-    return n > n_q ? n : n_q;
+    return (OpsLimits){.n_tok = GEMMA_MAX_BATCH, .n_cols = n > n_q ? n : n_q, .n_pos = n_ctx, .n_head = c->n_head, .head_dim = c->head_dim};
 }
 
 /* Floats a token needs in a batch, in the order of `lay_out`. */
@@ -116,7 +116,8 @@ static size_t activation_bytes(const Config *c) {
 static size_t freq_bytes(const Config *c) { return (size_t)c->head_dim * sizeof(double); }
 
 uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact) {
-    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, GEMMA_MAX_BATCH, max_cols(c)) + kv_cache_bytes(c, n_ctx, exact);
+    OpsLimits most = ops_limits(c, n_ctx);
+    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + kv_cache_bytes(c, n_ctx, exact);
 }
 
 static void lay_out(Transformer *t) {
@@ -148,10 +149,11 @@ static void fill_frequencies(Transformer *t) {
 }
 
 bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx) {
+    OpsLimits most = ops_limits(c, n_ctx);
     *t = (Transformer){.c = c, .w = w};
     t->x = aligned_alloc(64, activation_bytes(c));
     t->rope_freq[0] = calloc(1, freq_bytes(c));
-    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, GEMMA_MAX_BATCH, max_cols(c)) ||
+    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, &most) ||
         !kv_cache_new(&t->cache, c, n_ctx, exact)) {
         transformer_free(t);
         return false;

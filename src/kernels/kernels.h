@@ -24,13 +24,16 @@ typedef void MatmulKernel(const Matrix *w, int tile, int n_tiles, const void *x,
                           float *y, size_t y_stride, void *scratch);
 enum { MATMUL_SCRATCH = 128 << 10 };
 
+enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
+
 /* The attention of n_tok consecutive tokens and the n_q query heads that share one K/V head.
  *
  *     out[t][h] = sum_p softmax_p(score(t, h, p)) * v[p],   score = cap(scale * q[t][h] . k[p])
  *     p from max(0, pos + t - window + 1) (0 without a window) to pos + t;   cap(s) = softcap * tanh(s / softcap), if softcap > 0
  *
- * Online softmax over blocks of ATTN_BLOCK positions that start at multiples of ATTN_BLOCK, in ascending order: a query's
- * result does not depend on n_tok or n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK. */
+ * Softmax over each block of ATTN_BLOCK positions (that start at multiples of ATTN_BLOCK) gives a part: the weighted mean of its
+ * values, but for the division by the sum of weights; parts are merged in ascending order. So a query's result does not depend on n_tok or
+ * n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK. */
 typedef struct {
     const float *q;             /* q[t * q_stride + h * head_dim + i] */
     float *out;                 /* the same layout */
@@ -43,8 +46,14 @@ typedef struct {
     int window;                 /* 0: none */
     float scale, softcap;
 } AttendArgs;
-enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
-enum { ATTEND_SCRATCH = (2 * ATTN_BLOCK * ATTN_MAX_HEAD_DIM + ATTN_MAX_QUERIES * (ATTN_BLOCK + 8)) * 4 };
+/* The first block that the first token looks at, and how many blocks it is to its own. */
+static inline int attend_first_block(const AttendArgs *a) {
+    return a->window > 0 && a->pos + 1 > a->window ? (a->pos + 1 - a->window) / ATTN_BLOCK : 0;
+}
+static inline int attend_n_blocks(const AttendArgs *a) { return a->pos / ATTN_BLOCK + 1 - attend_first_block(a); }
+/* Floats of a part: out[head_dim] = sum of exp(score - max) * v, then max, the sum of exp(score - max), and two of padding. */
+static inline int attend_part_floats(const AttendArgs *a) { return a->head_dim + 4; }
+enum { ATTEND_SCRATCH = (2 * ATTN_BLOCK * ATTN_MAX_HEAD_DIM + ATTN_MAX_QUERIES * (ATTN_BLOCK + 16)) * 4 };
 
 #define QUANTIZE_TINY 0x1p-100f
 
@@ -67,6 +76,11 @@ typedef struct {
 
     /* out = attention, see AttendArgs. scratch: ATTEND_SCRATCH bytes, 16-byte aligned. */
     void (*attend)(const AttendArgs *a, void *scratch);
+
+    /* The same for one token (n_tok = 1), by several threads: the parts of blocks [begin, end), counted from attend_first_block, for each
+     * of n_q queries: parts[block][n_q][attend_part_floats]; then all of them merged to out. Gives the bits that attend gives. */
+    void (*attend_blocks)(const AttendArgs *a, int begin, int end, float *parts, void *scratch);
+    void (*attend_merge)(const AttendArgs *a, const float *parts);
 
     /* gate[n] = gelu(gate) * up, gelu(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))): GeGLU, arXiv 2002.05202. */
     void (*geglu)(float *gate, const float *up, int n);

@@ -144,48 +144,87 @@ typedef struct {
 
 static float cache_at(const Cache *c, size_t i) { return c->f32 ? c->f32[i] : f16_to_f32(c->f16[i]); }
 
-/* One query at position `pos`: online softmax (arXiv 1805.02867) over blocks of positions. `max`, `sum` and `out` always hold
- * the result so far: out / sum is the attention over the positions seen, with weights exp(score - max). */
-static void attend_query(const AttendArgs *a, const Cache *k, const Cache *v, const float *q, int pos, float *out) {
-    double acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
+/* The part of one query at position `pos` in the block that starts at `block`, see attend_part_floats. */
+static void attend_part(const AttendArgs *a, const Cache *k, const Cache *v, const float *q, int pos, int block, float *part) {
+    double score[ATTN_BLOCK], acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
     int first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
-    for (int block = first / ATTN_BLOCK * ATTN_BLOCK; block <= pos; block += ATTN_BLOCK) {
-        int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
-        double score[ATTN_BLOCK], old_max = max;
-        for (int p = begin; p < end; p++) {
-            double dot = 0;
-            for (int i = 0; i < a->head_dim; i++)
-                dot += (double)q[i] * cache_at(k, p % a->cap * a->kv_stride + i);
-            dot *= a->scale;
-            score[p - block] = a->softcap > 0 ? a->softcap * tanh(dot / a->softcap) : dot;
-            max = fmax(max, score[p - block]);
-        }
-        double shrink = exp(old_max - max);     /* 0 in the first block */
-        sum *= shrink;
+    int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
+    for (int p = begin; p < end; p++) {
+        double dot = 0;
         for (int i = 0; i < a->head_dim; i++)
-            acc[i] *= shrink;
-        for (int p = begin; p < end; p++) {
-            double weight = exp(score[p - block] - max);
-            sum += weight;
-            for (int i = 0; i < a->head_dim; i++)
-                acc[i] += weight * cache_at(v, p % a->cap * a->kv_stride + i);
-        }
+            dot += (double)q[i] * cache_at(k, p % a->cap * a->kv_stride + i);
+        dot *= a->scale;
+        score[p - block] = a->softcap > 0 ? a->softcap * tanh(dot / a->softcap) : dot;
+        max = fmax(max, score[p - block]);
+    }
+    for (int p = begin; p < end; p++) {
+        double weight = exp(score[p - block] - max);
+        sum += weight;
+        for (int i = 0; i < a->head_dim; i++)
+            acc[i] += weight * cache_at(v, p % a->cap * a->kv_stride + i);
     }
     for (int i = 0; i < a->head_dim; i++)
-        out[i] = (float)(acc[i] / sum);
+        part[i] = (float)acc[i];
+    part[a->head_dim] = (float)max;
+    part[a->head_dim + 1] = (float)sum;
 }
 
+/* What is known of a query after some blocks: attention is out / sum (arXiv 1805.02867: online softmax). */
+typedef struct { float max, sum; } Merged;
+
+static void merge_part(const AttendArgs *a, const float *part, Merged *m, float *out) {
+    float part_max = part[a->head_dim], max = fmaxf(m->max, part_max);
+    float keep = expf(m->max - max), gain = expf(part_max - max);      /* keep is 0 in the first block */
+    m->max = max;
+    m->sum = m->sum * keep + part[a->head_dim + 1] * gain;
+    for (int i = 0; i < a->head_dim; i++)
+        out[i] = out[i] * keep + part[i] * gain;
+}
+
+static const Merged nothing_merged = {.max = -INFINITY, .sum = 0};
+
 static void attend_all(const AttendArgs *a, const Cache *k, const Cache *v) {
-    for (int t = 0; t < a->n_tok; t++)
+    for (int t = 0; t < a->n_tok; t++) {
+        AttendArgs one = *a;
+        one.pos += t;
         for (int h = 0; h < a->n_q; h++) {
             size_t at = t * a->q_stride + (size_t)h * a->head_dim;
-            attend_query(a, k, v, a->q + at, a->pos + t, a->out + at);
+            float part[ATTN_MAX_HEAD_DIM + 4], *out = a->out + at;
+            Merged m = nothing_merged;
+            memset(out, 0, (size_t)a->head_dim * sizeof *out);
+            for (int i = 0, first = attend_first_block(&one); i < attend_n_blocks(&one); i++) {
+                attend_part(a, k, v, a->q + at, one.pos, (first + i) * ATTN_BLOCK, part);
+                merge_part(a, part, &m, out);
+            }
+            for (int i = 0; i < a->head_dim; i++)
+                out[i] /= m.sum;
         }
+    }
 }
 
 void attend_scalar(const AttendArgs *a, void *scratch) {
     (void)scratch;
     attend_all(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v});
+}
+
+void attend_blocks_scalar(const AttendArgs *a, int begin, int end, float *parts, void *scratch) {
+    (void)scratch;
+    for (int b = begin; b < end; b++)
+        for (int h = 0; h < a->n_q; h++)
+            attend_part(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v}, a->q + (size_t)h * a->head_dim, a->pos,
+                        (attend_first_block(a) + b) * ATTN_BLOCK, parts + (b * a->n_q + h) * attend_part_floats(a));
+}
+
+void attend_merge_scalar(const AttendArgs *a, const float *parts) {
+    for (int h = 0; h < a->n_q; h++) {
+        float *out = a->out + (size_t)h * a->head_dim;
+        Merged m = nothing_merged;
+        memset(out, 0, (size_t)a->head_dim * sizeof *out);
+        for (int b = 0; b < attend_n_blocks(a); b++)
+            merge_part(a, parts + (b * a->n_q + h) * attend_part_floats(a), &m, out);
+        for (int i = 0; i < a->head_dim; i++)
+            out[i] /= m.sum;
+    }
 }
 
 void attend_exact(const AttendExactArgs *a) {

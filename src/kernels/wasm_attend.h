@@ -1,8 +1,9 @@
 /* wasm_attend.h: attention for the WebAssembly variants; kernels.h has the contract. The including file defines MADD first.
  *
  * For each block of 64 positions: its keys and values become floats in scratch; all scores; the softmax of each query; the values'
- * weighted sums. Both products work in tiles of 2 queries x 4 vectors, eight independent accumulators; what a
- * query adds, and in which order, does not depend on its neighbours in the tile. */
+ * weighted sums, which are the block's parts. Both products work in tiles of 2 queries x 4 vectors, eight independent accumulators;
+ * what a query adds, and in which order, does not depend on its neighbours in the tile. Whether a part is merged at once (attend) or later
+ * (attend_blocks, attend_merge), the operations are the same. */
 #ifndef WASM_ATTEND_H
 #define WASM_ATTEND_H
 
@@ -12,15 +13,17 @@
 /* Positions [begin, end) of the current block, counted from its start. */
 typedef struct { int begin, end; } Range;
 
-/* What is kept of a query between its blocks: the attention so far is out / sum, its weights exp(score - max). */
+/* What is known of a query: of all blocks before the current one, its attention being out / sum, with weights exp(score - max); and of
+ * the current block, its part. */
 typedef struct {
-    float weight[ATTN_BLOCK];   /* scores of the current block, then exp(score - max); 0 where the query does not look */
-    float max, sum;
-    float shrink;               /* what the output so far is multiplied with, because max grew */
-    uint32_t at;                /* where in q and out the query lies, in floats */
+    _Alignas(16) float weight[ATTN_BLOCK];  /* scores of the current block, then exp(score - part_max); 0 where the query does not look */
+    float max, sum, part_max, part_sum;
+    float keep, gain;           /* what out so far and the part are multiplied with when they are added up */
+    uint32_t at;                /* where in q the query lies, in floats */
+    float *out;                 /* where its result is added up, or its part goes */
     Range see;                  /* of the current block */
-    int32_t unused[2];          /* keeps weights 16-byte aligned */
 } Query;
+_Static_assert(sizeof(Query) <= (ATTN_BLOCK + 16) * sizeof(float), "scratch");
 
 INLINE int max_int(int a, int b) { return a > b ? a : b; }
 INLINE int min_int(int a, int b) { return a < b ? a : b; }
@@ -69,34 +72,48 @@ INLINE void softmax_block(Query *query, float scale, float softcap, const ExpCon
         max = wasm_f32x4_pmax(max, s);
         wasm_v128_store(query->weight + p, s);
     }
-    float old_max = query->max;
-    query->max = max_lanes(wasm_f32x4_pmax(wasm_f32x4_splat(old_max), max));
-    v128_t new_max = wasm_f32x4_splat(query->max), sum = wasm_f32x4_splat(0);
+    query->part_max = max_lanes(max);
+    v128_t part_max = wasm_f32x4_splat(query->part_max), sum = wasm_f32x4_splat(0);
     for (int p = 0; p < ATTN_BLOCK; p += 4) {
-        v128_t weight = exp_f32x4(wasm_f32x4_sub(wasm_v128_load(query->weight + p), new_max), e);
+        v128_t weight = exp_f32x4(wasm_f32x4_sub(wasm_v128_load(query->weight + p), part_max), e);
         sum = wasm_f32x4_add(sum, weight);
         wasm_v128_store(query->weight + p, weight);
     }
-    query->shrink = wasm_f32x4_extract_lane(exp_f32x4(wasm_f32x4_sub(wasm_f32x4_splat(old_max), new_max), e), 0);
-    query->sum = query->sum * query->shrink + sum_lanes(sum);
+    query->part_sum = sum_lanes(sum);
 }
 
-/* out[j][4 * n_vec] = out[j] * shrink + sum over the positions of weight * v[position]; n_query and n_vec are constants */
-INLINE void value_tile(const Query *query, float *const *out, int n_query, int n_vec, const float *v, int head_dim, Range see) {
+/* Joins the part's max and sum to those of the blocks before; out is then out * keep + part * gain. */
+INLINE void merge_sums(Query *query, const ExpConstants *e) {
+    float max = query->max > query->part_max ? query->max : query->part_max;
+    v128_t below = wasm_f32x4_sub(wasm_f32x4_make(query->max, query->part_max, 0, 0), wasm_f32x4_splat(max)), factors = exp_f32x4(below, e);
+    query->max = max;
+    query->keep = wasm_f32x4_extract_lane(factors, 0);
+    query->gain = wasm_f32x4_extract_lane(factors, 1);
+    query->sum = query->sum * query->keep + query->part_sum * query->gain;
+}
+
+INLINE v128_t merge_values(v128_t out, v128_t part, const Query *query) {
+    return MADD(part, wasm_f32x4_splat(query->gain), wasm_f32x4_mul(out, wasm_f32x4_splat(query->keep)));
+}
+
+/* Elements d .. d + 4 * n_vec - 1 of the parts of n_query neighbouring queries; n_query, n_vec and `merge` are constants. Positions that only
+ * one of them sees have weight 0 in the other. */
+INLINE void value_tile(const Query *query, int n_query, int n_vec, const float *v, int d, int head_dim, Range see, bool merge) {
     v128_t acc[2][4];
-    for (int j = 0; j < n_query; j++)
-        for (int i = 0; i < n_vec; i++)
-            acc[j][i] = wasm_f32x4_mul(wasm_v128_load(out[j] + 4 * i), wasm_f32x4_splat(query[j].shrink));
+    for (int i = 0; i < 2 * 4; i++) acc[i / 4][i % 4] = wasm_f32x4_splat(0);
     for (int p = see.begin; p < see.end; p++) {
         v128_t value[4];
-        for (int i = 0; i < n_vec; i++) value[i] = wasm_v128_load(v + (size_t)p * head_dim + 4 * i);
+        for (int i = 0; i < n_vec; i++) value[i] = wasm_v128_load(v + (size_t)p * head_dim + d + 4 * i);
         for (int j = 0; j < n_query; j++) {
             v128_t weight = wasm_v128_load32_splat(query[j].weight + p);
             for (int i = 0; i < n_vec; i++) acc[j][i] = MADD(weight, value[i], acc[j][i]);
         }
     }
     for (int j = 0; j < n_query; j++)
-        for (int i = 0; i < n_vec; i++) wasm_v128_store(out[j] + 4 * i, acc[j][i]);
+        for (int i = 0; i < n_vec; i++) {
+            float *out = query[j].out + d + 4 * i;
+            wasm_v128_store(out, merge ? merge_values(wasm_v128_load(out), acc[j][i], &query[j]) : acc[j][i]);
+        }
 }
 
 /* The scores of queries [begin, end) with the four keys at position p of the block. */
@@ -112,54 +129,111 @@ INLINE void scores_of_4(const AttendArgs *a, Query *queries, int begin, int end,
     }
 }
 
-/* Adds elements [d, d + 4 * n_vec) of the block's values to the outputs of queries [begin, end). */
-INLINE void values_of(const AttendArgs *a, Query *queries, int begin, int end, const float *v, int d, int n_vec) {
+/* Elements d .. d + 4 * n_vec - 1 of the parts of queries [begin, end). */
+INLINE void values_of(Query *queries, int begin, int end, const float *v, int d, int n_vec, int head_dim, bool merge) {
     for (int i = begin, n; i < end; i += n) {
         n = min_int(2, end - i);
-        Query *q = &queries[i], *q1 = &queries[i + n - 1];
-        float *out[2] = {a->out + q->at + d, a->out + q1->at + d};
-        Range see = {q->see.begin, q1->see.end};
-        if (n == 2) value_tile(q, out, 2, n_vec, v + d, a->head_dim, see);
-        else value_tile(q, out, 1, n_vec, v + d, a->head_dim, see);
+        Range see = {queries[i].see.begin, queries[i + n - 1].see.end};
+        if (n == 2) value_tile(queries + i, 2, n_vec, v, d, head_dim, see, merge);
+        else value_tile(queries + i, 1, n_vec, v, d, head_dim, see, merge);
     }
+}
+
+typedef struct {
+    float k[ATTN_BLOCK * ATTN_MAX_HEAD_DIM], v[ATTN_BLOCK * ATTN_MAX_HEAD_DIM];
+    Query queries[ATTN_MAX_QUERIES];
+} AttendScratch;
+_Static_assert(sizeof(AttendScratch) <= ATTEND_SCRATCH, "scratch");
+
+INLINE void begin_queries(const AttendArgs *a, Query *queries) {
+    for (int i = 0; i < a->n_tok * a->n_q; i++) {
+        queries[i].at = (uint32_t)((size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * a->head_dim);
+        queries[i].max = -FLT_MAX;
+        queries[i].sum = 0;
+    }
+}
+
+/* The parts of all queries that see something of the block that starts at position `block`. */
+INLINE void attend_block(const AttendArgs *a, int block, AttendScratch *s, const ExpConstants *e, bool merge) {
+    int head_dim = a->head_dim;
+    /* The tokens that see something here, and what they see together, in whole groups of 4 positions. */
+    int t_begin = max_int(block - a->pos, 0);
+    int t_end = a->window > 0 ? min_int(a->n_tok, block + ATTN_BLOCK - 1 + a->window - a->pos) : a->n_tok;
+    int begin = t_begin * a->n_q, end = t_end * a->n_q;
+    int p_begin = visible(a, block, t_begin).begin & ~3, p_end = (visible(a, block, t_end - 1).end + 3) & ~3;
+    for (int i = begin; i < end; i++) s->queries[i].see = visible(a, block, i / a->n_q);
+
+    size_t slot = (size_t)((block + p_begin) % a->cap) * a->kv_stride, row = (size_t)p_begin * head_dim;
+    rows_to_f32(a->k + slot, a->kv_stride, p_end - p_begin, head_dim, s->k + row);
+    rows_to_f32(a->v + slot, a->kv_stride, p_end - p_begin, head_dim, s->v + row);
+    for (int p = p_begin; p < p_end; p += 4) scores_of_4(a, s->queries, begin, end, s->k + (size_t)p * head_dim, p);
+    for (int i = begin; i < end; i++) {
+        softmax_block(&s->queries[i], a->scale, a->softcap, e);
+        if (merge) merge_sums(&s->queries[i], e);
+    }
+    int d = 0;
+    for (; d + 16 <= head_dim; d += 16) values_of(s->queries, begin, end, s->v, d, 4, head_dim, merge);
+    for (; d < head_dim; d += 4) values_of(s->queries, begin, end, s->v, d, 1, head_dim, merge);
+}
+
+/* out /= sum */
+INLINE void end_query(const Query *query, int head_dim) {
+    v128_t inverse = wasm_f32x4_splat(1 / query->sum);
+    for (int d = 0; d < head_dim; d += 4) wasm_v128_store(query->out + d, wasm_f32x4_mul(wasm_v128_load(query->out + d), inverse));
 }
 
 INLINE void attend_inline(const AttendArgs *a, void *scratch) {
-    int head_dim = a->head_dim, n_query = a->n_tok * a->n_q, last = a->pos + a->n_tok - 1;
-    float *k = scratch, *v = k + ATTN_BLOCK * head_dim;
-    Query *queries = (Query *)(v + ATTN_BLOCK * head_dim);
+    AttendScratch *s = scratch;
+    int n_query = a->n_tok * a->n_q, last = a->pos + a->n_tok - 1;
     ExpConstants e = exp_constants();
+    begin_queries(a, s->queries);
     for (int i = 0; i < n_query; i++) {
-        size_t at = (size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * head_dim;
-        queries[i].at = (uint32_t)at;
-        queries[i].max = -FLT_MAX;
-        queries[i].sum = 0;
-        memset(a->out + at, 0, (size_t)head_dim * sizeof *a->out);
+        s->queries[i].out = a->out + s->queries[i].at;
+        memset(s->queries[i].out, 0, (size_t)a->head_dim * sizeof *a->out);
     }
+    for (int block = attend_first_block(a) * ATTN_BLOCK; block <= last; block += ATTN_BLOCK) attend_block(a, block, s, &e, true);
+    for (int i = 0; i < n_query; i++) end_query(&s->queries[i], a->head_dim);
+}
 
-    int first = a->window > 0 ? max_int(a->pos + 1 - a->window, 0) : 0;
-    for (int block = first / ATTN_BLOCK * ATTN_BLOCK; block <= last; block += ATTN_BLOCK) {
-        /* The tokens that see something here, and what they see together, in whole groups of 4 positions. */
-        int t_begin = max_int(block - a->pos, 0);
-        int t_end = a->window > 0 ? min_int(a->n_tok, block + ATTN_BLOCK - 1 + a->window - a->pos) : a->n_tok;
-        int begin = t_begin * a->n_q, end = t_end * a->n_q;
-        int p_begin = visible(a, block, t_begin).begin & ~3, p_end = (visible(a, block, t_end - 1).end + 3) & ~3;
-        for (int i = begin; i < end; i++) queries[i].see = visible(a, block, i / a->n_q);
-
-        size_t slot = (size_t)((block + p_begin) % a->cap) * a->kv_stride, row = (size_t)p_begin * head_dim;
-        rows_to_f32(a->k + slot, a->kv_stride, p_end - p_begin, head_dim, k + row);
-        rows_to_f32(a->v + slot, a->kv_stride, p_end - p_begin, head_dim, v + row);
-        for (int p = p_begin; p < p_end; p += 4) scores_of_4(a, queries, begin, end, k + (size_t)p * head_dim, p);
-        for (int i = begin; i < end; i++) softmax_block(&queries[i], a->scale, a->softcap, &e);
-        int d = 0;
-        for (; d + 16 <= head_dim; d += 16) values_of(a, queries, begin, end, v, d, 4);
-        for (; d < head_dim; d += 4) values_of(a, queries, begin, end, v, d, 1);
-    }
-    for (int i = 0; i < n_query; i++) {
-        float *out = a->out + queries[i].at;
-        v128_t inverse = wasm_f32x4_splat(1 / queries[i].sum);
-        for (int d = 0; d < head_dim; d += 4) wasm_v128_store(out + d, wasm_f32x4_mul(wasm_v128_load(out + d), inverse));
+INLINE void attend_blocks_inline(const AttendArgs *a, int begin, int end, float *parts, void *scratch) {
+    AttendScratch *s = scratch;
+    ExpConstants e = exp_constants();
+    begin_queries(a, s->queries);
+    parts += (size_t)begin * a->n_q * attend_part_floats(a);
+    for (int b = begin; b < end; b++) {
+        for (int i = 0; i < a->n_q; i++) s->queries[i].out = parts + i * attend_part_floats(a);
+        attend_block(a, (attend_first_block(a) + b) * ATTN_BLOCK, s, &e, false);
+        for (int i = 0; i < a->n_q; i++, parts += attend_part_floats(a)) {
+            parts[a->head_dim] = s->queries[i].part_max;
+            parts[a->head_dim + 1] = s->queries[i].part_sum;
+        }
     }
 }
+
+INLINE void attend_merge_inline(const AttendArgs *a, const float *parts) {
+    ExpConstants e = exp_constants();
+    size_t part_floats = attend_part_floats(a);
+    for (int i = 0; i < a->n_q; i++) {
+        Query query = {.max = -FLT_MAX, .out = a->out + (size_t)i * a->head_dim};
+        memset(query.out, 0, (size_t)a->head_dim * sizeof *a->out);
+        for (int b = 0; b < attend_n_blocks(a); b++) {
+            const float *part = parts + ((size_t)b * a->n_q + i) * part_floats;
+            query.part_max = part[a->head_dim];
+            query.part_sum = part[a->head_dim + 1];
+            merge_sums(&query, &e);
+            for (int d = 0; d < a->head_dim; d += 4)
+                wasm_v128_store(query.out + d, merge_values(wasm_v128_load(query.out + d), wasm_v128_load(part + d), &query));
+        }
+        end_query(&query, a->head_dim);
+    }
+}
+
+/* Defines attend_<isa>, attend_blocks_<isa> and attend_merge_<isa>. */
+#define ATTEND_KERNELS(isa) \
+    void attend_##isa(const AttendArgs *a, void *scratch) { attend_inline(a, scratch); } \
+    void attend_blocks_##isa(const AttendArgs *a, int begin, int end, float *parts, void *scratch) { \
+        attend_blocks_inline(a, begin, end, parts, scratch); \
+    } \
+    void attend_merge_##isa(const AttendArgs *a, const float *parts) { attend_merge_inline(a, parts); }
 
 #endif

@@ -30,7 +30,7 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
 
 MATMUL_KERNELS(relaxed)
 
-void attend_relaxed(const AttendArgs *a, void *scratch) { attend_inline(a, scratch); }
+ATTEND_KERNELS(relaxed)
 
 const Kernels kernels_relaxed = {
     .name = "relaxed",

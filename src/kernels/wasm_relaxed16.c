@@ -32,7 +32,7 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
 
 MATMUL_KERNELS(relaxed16)
 
-void attend_relaxed16(const AttendArgs *a, void *scratch) { attend_inline(a, scratch); }
+ATTEND_KERNELS(relaxed16)
 
 const Kernels kernels_relaxed16 = {
     .name = "relaxed16",

@@ -49,7 +49,7 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
 
 MATMUL_KERNELS(simd128)
 
-void attend_simd128(const AttendArgs *a, void *scratch) { attend_inline(a, scratch); }
+ATTEND_KERNELS(simd128)
 
 /* ------------------------------------------------------------------------------------------ vectors */
 

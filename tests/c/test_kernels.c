@@ -315,6 +315,37 @@ TEST(activations_that_are_not_finite_make_results_that_are_not_finite) {
     free(scratch);
 }
 
+/* Sums that run in 16 bits have to end before they overflow: all codes and all activations at their extremes. */
+TEST(the_largest_sums_are_exact) {
+    void *scratch = new_bytes(MATMUL_SCRATCH);
+    enum { COLS = 256, TOKENS = 4 };
+    static float x[TOKENS][COLS], expected[TOKENS][16], found[TOKENS][16];
+    static ActBlock q[TOKENS][COLS / 32];
+    for (int t = 0; t < TOKENS; t++) {
+        for (int k = 0; k < COLS; k++) x[t][k] = t % 2 ? -127 : 127;
+        kernels_scalar.quantize(x[t], q[t], COLS);
+    }
+    for (int kind = 0; kind < PANEL_FIRST_FLOAT; kind++)
+        for (int code = 0; code < 256; code += 255) {
+            uint64_t rng = (uint64_t)kind;
+            Matrix w = random_matrix(kind, 16, COLS, &rng, true);
+            size_t code_bytes = (size_t)(64 * panel_info[kind].code_bits), super = 0;
+            for (int b = 0; b < COLS / 32; b++) {
+                if (b % SUPER_BLOCKS == 0) super += (size_t)panel_info[kind].super_bytes;
+                memset((uint8_t *)w.data + super + (size_t)b * panel_info[kind].block_bytes, code, code_bytes);
+            }
+            kernels_scalar.matmul[kind](&w, 0, 1, q, sizeof q[0], TOKENS, expected[0], 16, scratch);
+            for (int i = 0; i < N_VARIANTS; i++)
+                for (int n_tok = 1; n_tok <= TOKENS; n_tok++) {
+                    variants[i]->matmul[kind](&w, 0, 1, q, sizeof q[0], n_tok, found[0], 16, scratch);
+                    CHECK_CASE(memcmp(found, expected, (size_t)n_tok * sizeof found[0]) == 0, "%s %s: codes %d, %d tokens",
+                               variants[i]->name, kind_name[kind], code, n_tok);
+                }
+            free((void *)w.data);
+        }
+    free(scratch);
+}
+
 TEST(dot_exact_sums_in_double) {
     float w[3] = {1e8f, 1, -1e8f}, x[3] = {1, 1, 1};
     CHECK(dot_exact(w, x, 3) == 1);
@@ -407,6 +438,20 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
                 CHECK_CASE(memcmp(alone + at, out + at, (size_t)c->head_dim * sizeof *out) == 0,
                            "%s case %d: token %d head %d alone differs", name, index, t, h);
             }
+        for (int t = 0; t < c->n_tok; t++) {    /* all heads of a token, in parts made from the last to the first */
+            AttendArgs one = a;
+            one.q += t * q_stride, one.out = alone, one.n_tok = 1, one.pos += t;
+            int n_blocks = attend_n_blocks(&one);
+            float *parts = new_bytes((size_t)n_blocks * c->n_q * attend_part_floats(&one) * sizeof *parts);
+            for (int end = n_blocks, begin; end > 0; end = begin) {
+                begin = end > 3 ? end - 2 : end - 1;
+                tables[i]->attend_blocks(&one, begin, end, parts, scratch);
+            }
+            tables[i]->attend_merge(&one, parts);
+            CHECK_CASE(memcmp(alone, out + t * q_stride, (size_t)c->n_q * c->head_dim * sizeof *out) == 0,
+                       "%s case %d: token %d in parts differs", name, index, t);
+            free(parts);
+        }
     }
     free(k16), free(v16), free(k32), free(v32), free(k64), free(v64), free(q), free(out), free(alone);
 }
@@ -577,6 +622,7 @@ int main(void) {
     RUN(matmul_agrees_and_does_not_depend_on_the_batch);
     RUN(matmul_takes_more_tokens_than_its_scratch_holds);
     RUN(activations_that_are_not_finite_make_results_that_are_not_finite);
+    RUN(the_largest_sums_are_exact);
     RUN(dot_exact_sums_in_double);
     RUN(attention_agrees_and_does_not_depend_on_the_batch);
     RUN(quantize_gives_the_same_bytes_in_all_variants);
