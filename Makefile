@@ -47,5 +47,6 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 clean:
 	rm -rf $(BUILD)
 .SECONDARY:
+.DELETE_ON_ERROR:
 # What each object includes, as the compilers wrote it down.
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -38,7 +38,7 @@ $(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERN
 WASM_TEST_CFLAGS  := $(WASM_CFLAGS) -UNDEBUG -Itests/c -MMD -MP
 WASM_TEST_LDFLAGS := -O1 -pthread -sSTRICT -sFILESYSTEM=0 -sENVIRONMENT=node,worker -sPROXY_TO_PTHREAD -sEXIT_RUNTIME \
                      -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=64MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB \
-                     -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sSTACK_OVERFLOW_CHECK=2 -Wno-pthreads-mem-growth
+                     -sDEFAULT_PTHREAD_STACK_SIZE=256KB -Wno-pthreads-mem-growth
 
 test-c-wasm: $(foreach variant,$(VARIANTS),$(C_TESTS:%=$(BUILD)/wasm-tests/$(variant)/%.cjs))
 

@@ -142,9 +142,9 @@ async function readHeader(probe, source, chunks) {
     return held;
 }
 
-/** The header, allocation, and the weights that came in the header's last chunk. */
+/** The header, allocation, and the weights that came in the header's last chunk. Leaves `held` empty. */
 function pushHeld(module, held, threads, exact) {
-    for (const chunk of held) {
+    for (let chunk; (chunk = held.shift());) {
         const taken = module.push(chunk);
         if (!module.planned) continue;
         module.allocate(threads, exact);
