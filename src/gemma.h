@@ -144,7 +144,7 @@ int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, boo
 
 /* ------------------------------------------------------------------------------------------- session */
 
-/* Largest number of tokens that one gemma_session_step evaluates. */
+/* Largest number of tokens that one gemma_session_step evaluates; with large models it evaluates fewer at once. */
 enum { GEMMA_MAX_BATCH = 256 };
 
 /* n_ctx: most tokens the conversation can hold, 1 to n_ctx_train. */

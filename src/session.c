@@ -114,7 +114,7 @@ int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     int n = s->n_tokens - s->n_done;
     if (n == 0) return 0;
     if (n > n_batch) n = n_batch < 1 ? 1 : n_batch;
-    if (n > GEMMA_MAX_BATCH) n = GEMMA_MAX_BATCH;
+    if (n > s->transformer.batch) n = s->transformer.batch;
     bool decoding = n == 1;
     double start = clock_seconds();
     pool_set_active(s->model->pool, decoding ? threads_of(s->model->pool, tuner_choice(&s->threads)) : pool_threads(s->model->pool));

@@ -97,19 +97,26 @@ void transformer_logits(Transformer *t, int i) {
 
 /* ------------------------------------------------------------------------------------ its memory */
 
-static OpsLimits ops_limits(const Config *c, int n_ctx) {
-    int n = c->n_embd > c->n_ff ? c->n_embd : c->n_ff, n_q = c->n_head * c->head_dim;
-    return (OpsLimits){.n_tok = GEMMA_MAX_BATCH, .n_cols = n > n_q ? n : n_q, .n_pos = n_ctx, .n_head = c->n_head, .head_dim = c->head_dim};
-}
-
 /* Floats a token needs in a batch, in the order of `lay_out`. */
 static size_t batch_floats(const Config *c) {
     size_t n_q = (size_t)c->n_head * (size_t)c->head_dim, n_kv = (size_t)c->n_head_kv * (size_t)c->head_dim;
     return 3 * (size_t)c->n_embd + 2 * n_q + 2 * n_kv + 2 * (size_t)c->n_ff + 2 * (size_t)c->head_dim;
 }
 
+/* Large models get smaller batches: nobody waits for 256 tokens of theirs in one go, and activations should be small beside weights. */
+static int batch_size(const Config *c) {
+    enum { ACTIVATION_BYTES = 24 << 20, UNIT = 8 };
+    size_t n = ACTIVATION_BYTES / (batch_floats(c) * sizeof(float)) / UNIT * UNIT;
+    return n > GEMMA_MAX_BATCH ? GEMMA_MAX_BATCH : n < UNIT ? UNIT : (int)n;
+}
+
+static OpsLimits ops_limits(const Config *c, int n_ctx) {
+    int n = c->n_embd > c->n_ff ? c->n_embd : c->n_ff, n_q = c->n_head * c->head_dim;
+    return (OpsLimits){.n_tok = batch_size(c), .n_cols = n > n_q ? n : n_q, .n_pos = n_ctx, .n_head = c->n_head, .head_dim = c->head_dim};
+}
+
 static size_t activation_bytes(const Config *c) {
-    size_t floats = GEMMA_MAX_BATCH * batch_floats(c) + (size_t)c->n_vocab;
+    size_t floats = (size_t)batch_size(c) * batch_floats(c) + (size_t)c->n_vocab;
     return (floats * sizeof(float) + 63) / 64 * 64;
 }
 
@@ -122,10 +129,9 @@ uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact
 
 static void lay_out(Transformer *t) {
     const Config *c = t->c;
-    size_t n_embd = GEMMA_MAX_BATCH * (size_t)c->n_embd, n_ff = GEMMA_MAX_BATCH * (size_t)c->n_ff;
-    size_t n_q = GEMMA_MAX_BATCH * (size_t)c->n_head * (size_t)c->head_dim;
-    size_t n_kv = GEMMA_MAX_BATCH * (size_t)c->n_head_kv * (size_t)c->head_dim;
-    size_t n_rope = GEMMA_MAX_BATCH * (size_t)c->head_dim;
+    size_t n = (size_t)t->batch, n_embd = n * (size_t)c->n_embd, n_ff = n * (size_t)c->n_ff;
+    size_t n_q = n * (size_t)c->n_head * (size_t)c->head_dim, n_kv = n * (size_t)c->n_head_kv * (size_t)c->head_dim;
+    size_t n_rope = n * (size_t)c->head_dim;
     struct { float **field; size_t n; } parts[] = {
         {&t->normed, n_embd}, {&t->sub, n_embd}, {&t->q, n_q}, {&t->attn, n_q}, {&t->k, n_kv}, {&t->v, n_kv},
         {&t->gate, n_ff}, {&t->up, n_ff}, {&t->rope[0], n_rope}, {&t->rope[1], n_rope}, {&t->logits, (size_t)c->n_vocab},
@@ -150,7 +156,7 @@ static void fill_frequencies(Transformer *t) {
 
 bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx) {
     OpsLimits most = ops_limits(c, n_ctx);
-    *t = (Transformer){.c = c, .w = w};
+    *t = (Transformer){.c = c, .w = w, .batch = batch_size(c)};
     t->x = aligned_alloc(64, activation_bytes(c));
     t->rope_freq[0] = calloc(1, freq_bytes(c));
     if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, &most) ||

@@ -15,7 +15,9 @@ typedef struct {
     Ops ops;
     KvCache cache;
 
-    /* Activations of one batch; B is GEMMA_MAX_BATCH. */
+    int batch;                  /* most tokens of one pass: B */
+
+    /* Activations of one batch. */
     float *x;                   /* [B, n_embd]: the residual stream; after a pass the final, normed hidden states */
     float *normed;              /* [B, n_embd]: a sub-layer's input */
     float *sub;                 /* [B, n_embd]: a sub-layer's output */
@@ -34,7 +36,7 @@ uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact
 bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx);
 void transformer_free(Transformer *t);
 
-/* Evaluates ids[n_tok], 1 to GEMMA_MAX_BATCH of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */
+/* Evaluates ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */
 void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos);
 
 /* Fills t->logits for token i of the last pass. */

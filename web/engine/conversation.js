@@ -38,6 +38,11 @@ export class Conversation {
         return this.#style === 'transcript' ? [ASKS] : [];
     }
 
+    /** Between a speaker's name and what he says stands a space. */
+    get trimsAnswers() {
+        return this.#style === 'transcript';
+    }
+
     /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
     ask(messages) {
         checkMessages(messages);

@@ -73,6 +73,7 @@ class TextStream {
  * @property {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} [sampling]
  * @property {number} [maxTokens]   default: until the context is full
  * @property {string[]} [stop]
+ * @property {boolean} [trimStart]  white space before the first word is not part of the text
  *
  * @typedef {object} Generated
  * @property {string} text
@@ -92,13 +93,14 @@ class TextStream {
  * @param {{turn: () => Promise<boolean>, onPrefill?: (done: number, total: number) => void, onText: (piece: string) => void}} io
  * @returns {Promise<Generated>}
  */
-export async function generate(engine, ids, { sampling, maxTokens = Infinity, stop = [] }, io) {
+export async function generate(engine, ids, { sampling, maxTokens = Infinity, stop = [], trimStart = false }, io) {
     if (!(maxTokens >= 0)) throw new GemmaError('bad-argument', `maxTokens is ${maxTokens}; a number from 0 is expected`);
     const chosen = completeSampling(sampling);
     engine.setSampling(chosen);
     const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
     let text = '', finishReason, stoppedAt = -1;
-    const show = piece => {
+    const show = found => {
+        const piece = trimStart && !text ? found.trimStart() : found;
         text += piece;
         if (piece) io.onText(piece);
     };

@@ -82,7 +82,7 @@ answer(workerPort, {
         const ids = raw ? engine.tokenize(prompt, { bos: engine.addsBos })
             : conversation.ask(isText ? [{ role: 'user', content: prompt }] : prompt);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
-        const { kept, ...generated } = await generate(engine, ids, { ...options, stop }, {
+        const { kept, ...generated } = await generate(engine, ids, { ...options, stop, trimStart: !raw && conversation.trimsAnswers }, {
             turn: async () => {
                 await yieldTurn();
                 return signal.aborted;
