@@ -39,8 +39,9 @@ struct Pool {
     _Alignas(64) atomic_int active;         /* threads that take part in the next region */
 };
 
-/* Sleeps, unless *word is no longer `value`; may return for no reason. */
-static void sleep_on(atomic_int *word, int value) {
+/* Sleeps, unless *word is no longer `value`; may return for no reason. (Not inlined: Node 20's baseline compiler has been seen to lose a
+ * local of the function around memory.atomic.wait32.) */
+static __attribute__((noinline)) void sleep_on(atomic_int *word, int value) {
 #ifdef __wasm__
     __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
 #else

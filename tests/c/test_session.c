@@ -1,33 +1,8 @@
-/* The loader takes a file in pieces of any size, and a session gives the same logits, bit for bit, in batches of any size, with any
- * number of threads, and after going back to a shared prefix. Fidelity to llama.cpp is tested in tests/golden. */
+/* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after going back to a shared
+ * prefix. Fidelity to llama.cpp is tested in tests/golden. */
 #include "gemma.h"
 #include "test.h"
 #include "tiny_gguf.h"
-
-/* NULL with *err when the file is refused. */
-static GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
-    GemmaLoader *l = gemma_loader_new("tiny.gguf", n, err);
-    bool allocated = false;
-    for (size_t at = 0; at < n;) {
-        size_t room;
-        uint8_t *p = gemma_loader_room(l, &room);
-        size_t take = n - at < piece ? n - at : piece;
-        if (take > room) take = room;
-        if (take) memcpy(p, file + at, take);
-        at += take;
-        GemmaStatus s = gemma_loader_push(l, take, err);
-        if (s == GEMMA_OK && !allocated && gemma_loader_plan(l)) {
-            s = gemma_loader_allocate(l, &(GemmaOptions){.n_threads = n_threads}, err);
-            allocated = true;
-            if (s == GEMMA_OK) s = gemma_loader_push(l, 0, err);
-        }
-        if (s != GEMMA_OK) {
-            gemma_loader_free(l);
-            return NULL;
-        }
-    }
-    return gemma_loader_finish(l, err);
-}
 
 enum { N_TOKENS = 300 };
 
@@ -70,10 +45,10 @@ TEST(pieces_batches_and_threads_change_no_bit) {
         static const int batches[] = {1, 2, 7, 128, 256};
         for (int threads = 1; threads <= 4; threads += 3) {
             GemmaError err = {0};
-            GemmaModel *m = load(file, n, pieces[threads % 3], threads, &err);
+            GemmaModel *m = tiny_load(file, n, pieces[threads % 3], threads, &err);
             if (!m) TEST_FAIL("%s", err.text);
             if (!m) break;
-            for (int b = 0; b < 5; b++) {
+            for (int b = threads > 1; b < 5; b += 2) {      /* some sizes with one thread, the others with four */
                 bool first = threads == 1 && b == 0;
                 reference(m, ids, N_TOKENS, batches[b], first ? want : got);
                 if (!first && memcmp(want, got, sizeof want)) TEST_FAIL("%s: batch %d, %d threads differ", specs[a].architecture, batches[b], threads);
@@ -89,7 +64,7 @@ TEST(going_back_to_a_prefix_changes_no_bit) {
         size_t n;
         uint8_t *file = tiny_gguf(&specs[a], 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = load(file, n, 1 << 20, 1, &err);
+        GemmaModel *m = tiny_load(file, n, 1 << 20, 1, &err);
         free(file);
         REQUIRE(m);
         GemmaSession *s = gemma_session_new(m, 1024, &err);
@@ -119,7 +94,7 @@ TEST(every_position_has_its_logits) {
     size_t n;
     uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
     GemmaError err = {0};
-    GemmaModel *m = load(file, n, 1 << 20, 2, &err);
+    GemmaModel *m = tiny_load(file, n, 1 << 20, 2, &err);
     free(file);
     REQUIRE(m);
     int32_t ids[N_TOKENS];
@@ -141,7 +116,7 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     size_t n;
     uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
     GemmaError err = {0};
-    GemmaModel *m = load(file, n, 1 << 20, 1, &err);
+    GemmaModel *m = tiny_load(file, n, 1 << 20, 1, &err);
     free(file);
     REQUIRE(m);
     CHECK(!gemma_session_new(m, 0, &err));
@@ -163,25 +138,10 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     gemma_model_free(m);
 }
 
-TEST(a_file_cut_anywhere_is_refused) {
-    size_t n;
-    uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
-    for (size_t cut = 0; cut < n; cut += cut < 64 ? 7 : 9973) {
-        GemmaError err = {0};
-        GemmaModel *m = load(file, cut, 1 << 20, 1, &err);
-        CHECK(!m);
-        CHECK_INT(err.status, GEMMA_BAD_FILE);
-        CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
-        gemma_model_free(m);
-    }
-    free(file);
-}
-
 int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
     RUN(every_position_has_its_logits);
     RUN(limits_are_told_and_leave_the_session_usable);
-    RUN(a_file_cut_anywhere_is_refused);
     return test_result();
 }

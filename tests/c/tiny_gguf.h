@@ -1,8 +1,16 @@
 /* tiny_gguf.h: makes small GGUF files in memory, for tests of the loader and the session: random weights, a vocabulary of bytes
- * and a few letters. Tests of fidelity use the files of tests/golden, which llama.cpp has judged. */
+ * and a few letters; a test may change anything about a file before its bytes are made. Tests of fidelity use the files of
+ * tests/golden, which llama.cpp has judged.
+ *
+ *     TinyGguf g = tiny_make(&tiny_gemma3, 5);
+ *     tiny_set_u32(&g, "gemma3.block_count", 1000);
+ *     uint8_t *file = tiny_bytes(&g, &n);      (free it)
+ *     tiny_free(&g);
+ */
 #ifndef TINY_GGUF_H
 #define TINY_GGUF_H
 
+#include "gguf.h"
 #include "quant.h"
 #include "test.h"
 
@@ -17,42 +25,104 @@ static const TinySpec tiny_gemma3 = {"gemma3", QUANT_Q8_0, 7, 64, 4, 1, 32, 96, 
 typedef struct {
     uint8_t *p;
     size_t n, room;
-} TinyFile;
+} TinyBytes;
 
-static void tiny_put(TinyFile *f, const void *p, size_t n) {
-    if (f->n + n > f->room) f->p = realloc(f->p, f->room = (f->n + n) * 2);
-    memcpy(f->p + f->n, p, n);
-    f->n += n;
+typedef struct {
+    char key[96];
+    uint32_t type;
+    TinyBytes value;            /* what follows the type in the file */
+} TinyEntry;
+
+typedef struct {
+    char name[64];
+    uint32_t n_dims, type;
+    uint64_t dims[4], offset;   /* from the first tensor's byte */
+} TinyTensor;
+
+enum { TINY_MAX_ENTRIES = 64, TINY_MAX_TENSORS = 128 };
+
+typedef struct {
+    uint32_t version;
+    int n_entries, n_tensors;
+    uint64_t more_entries, more_tensors;    /* that the file claims to have beyond them */
+    TinyEntry entries[TINY_MAX_ENTRIES];
+    TinyTensor tensors[TINY_MAX_TENSORS];
+    TinyBytes data;
+} TinyGguf;
+
+/* ------------------------------------------------------------------------------------------ bytes */
+
+static inline void tiny_put(TinyBytes *b, const void *p, size_t n) {
+    if (b->n + n > b->room) b->p = realloc(b->p, b->room = (b->n + n) * 2);
+    if (n) memcpy(b->p + b->n, p, n);
+    b->n += n;
 }
-static void tiny_u32(TinyFile *f, uint32_t x) { tiny_put(f, &x, 4); }
-static void tiny_u64(TinyFile *f, uint64_t x) { tiny_put(f, &x, 8); }
-static void tiny_text(TinyFile *f, const char *s) {
-    tiny_u64(f, strlen(s));
-    tiny_put(f, s, strlen(s));
+static inline void tiny_put_u32(TinyBytes *b, uint32_t x) { tiny_put(b, &x, 4); }
+static inline void tiny_put_u64(TinyBytes *b, uint64_t x) { tiny_put(b, &x, 8); }
+static inline void tiny_put_text(TinyBytes *b, const char *s) {
+    tiny_put_u64(b, strlen(s));
+    tiny_put(b, s, strlen(s));
 }
-static void tiny_kv_u32(TinyFile *f, const char *arch, const char *key, uint32_t x) {
-    char full[96];
-    snprintf(full, sizeof full, "%s%s%s", arch, *arch ? "." : "", key);
-    tiny_text(f, full);
-    tiny_u32(f, 4);
-    tiny_u32(f, x);
+static inline void tiny_pad(TinyBytes *b) {
+    while (b->n % 32) tiny_put(b, "", 1);
 }
-static void tiny_kv_text(TinyFile *f, const char *key, const char *text) {
-    tiny_text(f, key);
-    tiny_u32(f, 8);
-    tiny_text(f, text);
+
+/* ------------------------------------------------------------------------------------------ entries and tensors */
+
+/* A new entry, also when there is one of that key. */
+static inline TinyBytes *tiny_add(TinyGguf *g, const char *key, uint32_t type) {
+    if (g->n_entries == TINY_MAX_ENTRIES) abort();
+    TinyEntry *e = &g->entries[g->n_entries++];
+    *e = (TinyEntry){.type = type};
+    snprintf(e->key, sizeof e->key, "%s", key);
+    return &e->value;
 }
-static void tiny_kv_array(TinyFile *f, const char *key, uint32_t elem_type, uint64_t n) {
-    tiny_text(f, key);
-    tiny_u32(f, 9);
-    tiny_u32(f, elem_type);
-    tiny_u64(f, n);
+
+static inline TinyEntry *tiny_find(TinyGguf *g, const char *key) {
+    for (int i = 0; i < g->n_entries; i++)
+        if (!strcmp(g->entries[i].key, key)) return &g->entries[i];
+    return NULL;
 }
+
+/* The entry, emptied, with its place in the file; a new one at the end when there was none. */
+static inline TinyBytes *tiny_set(TinyGguf *g, const char *key, uint32_t type) {
+    TinyEntry *e = tiny_find(g, key);
+    if (!e) return tiny_add(g, key, type);
+    e->type = type;
+    e->value.n = 0;
+    return &e->value;
+}
+static inline void tiny_set_u32(TinyGguf *g, const char *key, uint32_t x) { tiny_put_u32(tiny_set(g, key, GGUF_UINT32), x); }
+static inline void tiny_set_u64(TinyGguf *g, const char *key, uint64_t x) { tiny_put_u64(tiny_set(g, key, GGUF_UINT64), x); }
+static inline void tiny_set_f32(TinyGguf *g, const char *key, float x) { tiny_put(tiny_set(g, key, GGUF_FLOAT32), &x, 4); }
+static inline void tiny_set_text(TinyGguf *g, const char *key, const char *text) { tiny_put_text(tiny_set(g, key, GGUF_STRING), text); }
+/* Its elements are to be put behind. */
+static inline TinyBytes *tiny_set_array(TinyGguf *g, const char *key, uint32_t elem_type, uint64_t n) {
+    TinyBytes *b = tiny_set(g, key, GGUF_ARRAY);
+    tiny_put_u32(b, elem_type);
+    tiny_put_u64(b, n);
+    return b;
+}
+
+static inline void tiny_remove(TinyGguf *g, const char *key) {
+    TinyEntry *e = tiny_find(g, key);
+    if (!e) abort();
+    free(e->value.p);
+    memmove(e, e + 1, (size_t)(&g->entries[--g->n_entries] - e) * sizeof *e);
+}
+
+static inline TinyTensor *tiny_tensor(TinyGguf *g, const char *name) {
+    for (int i = 0; i < g->n_tensors; i++)
+        if (!strcmp(g->tensors[i].name, name)) return &g->tensors[i];
+    abort();
+}
+
+/* ------------------------------------------------------------------------------------------ a whole model */
 
 /* 6 specials, 256 bytes, 26 letters and a space mark. */
 enum { TINY_SPECIALS = 6, TINY_VOCAB = TINY_SPECIALS + 256 + 27 };
 
-static void tiny_piece(char *text, int id) {
+static inline void tiny_piece(char *text, int id) {
     static const char *specials[TINY_SPECIALS] = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"};
     if (id < TINY_SPECIALS) strcpy(text, specials[id]);
     else if (id < TINY_SPECIALS + 256) sprintf(text, "<0x%02X>", id - TINY_SPECIALS);
@@ -60,35 +130,40 @@ static void tiny_piece(char *text, int id) {
     else strcpy(text, "\xe2\x96\x81");
 }
 
-typedef struct {
-    TinyFile header, data;
-    const TinySpec *spec;
-    uint64_t state;
-    int n_tensors;
-} TinyWriter;
-
-static void tiny_tensor(TinyWriter *w, const char *name, int n_cols, int n_rows) {
-    QuantType type = n_rows ? w->spec->type : QUANT_F32;
-    int dims = n_rows ? 2 : 1, rows = n_rows ? n_rows : 1;
-    tiny_text(&w->header, name);
-    tiny_u32(&w->header, (uint32_t)dims);
-    tiny_u64(&w->header, (uint64_t)n_cols);
-    if (n_rows) tiny_u64(&w->header, (uint64_t)n_rows);
-    tiny_u32(&w->header, type);
-    tiny_u64(&w->header, w->data.n);
-    w->n_tensors++;
-    float x[1024];
-    uint8_t row[4096];
-    for (int r = 0; r < rows; r++) {
-        for (int i = 0; i < n_cols; i++) x[i] = n_rows ? 1.7f * test_random_float(&w->state) / sqrtf((float)n_cols) : 1 + 0.1f * test_random_float(&w->state);
-        quant_encode_row(type, x, row, n_cols);
-        tiny_put(&w->data, row, quant_row_bytes(type, n_cols));
+static inline void tiny_add_vocabulary(TinyGguf *g) {
+    char piece[32];
+    TinyBytes *b = tiny_set_array(g, "tokenizer.ggml.tokens", GGUF_STRING, TINY_VOCAB);
+    for (int i = 0; i < TINY_VOCAB; i++) {
+        tiny_piece(piece, i);
+        tiny_put_text(b, piece);
     }
-    while (w->data.n % 32) tiny_put(&w->data, "", 1);
+    b = tiny_set_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, TINY_VOCAB);
+    for (int i = 0; i < TINY_VOCAB; i++) tiny_put(b, &(float){-(float)i}, 4);
+    b = tiny_set_array(g, "tokenizer.ggml.token_type", GGUF_INT32, TINY_VOCAB);
+    for (int i = 0; i < TINY_VOCAB; i++) tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
 }
 
-static void tiny_layer(TinyWriter *w, int i) {
-    const TinySpec *s = w->spec;
+/* A norm has no rows. */
+static inline void tiny_add_tensor(TinyGguf *g, const TinySpec *s, const char *name, int n_cols, int n_rows, uint64_t *state) {
+    if (g->n_tensors == TINY_MAX_TENSORS || n_cols > 1024) abort();
+    QuantType type = n_rows ? s->type : QUANT_F32;
+    TinyTensor *t = &g->tensors[g->n_tensors++];
+    *t = (TinyTensor){.n_dims = n_rows ? 2 : 1, .type = type, .dims = {(uint64_t)n_cols, (uint64_t)n_rows}, .offset = g->data.n};
+    snprintf(t->name, sizeof t->name, "%s", name);
+    float x[1024];
+    uint8_t row[4096];
+    for (int r = 0; r < (n_rows ? n_rows : 1); r++) {
+        for (int i = 0; i < n_cols; i++) {
+            float random = test_random_float(state);
+            x[i] = n_rows ? 1.7f * random / sqrtf((float)n_cols) : 1 + 0.1f * random;
+        }
+        quant_encode_row(type, x, row, n_cols);
+        tiny_put(&g->data, row, quant_row_bytes(type, n_cols));
+    }
+    tiny_pad(&g->data);
+}
+
+static inline void tiny_add_layer(TinyGguf *g, const TinySpec *s, int i, uint64_t *state) {
     bool gemma3 = !strcmp(s->architecture, "gemma3"), post = strcmp(s->architecture, "gemma") != 0;
     struct { const char *part; int n_cols, n_rows; bool used; } parts[] = {
         {"attn_norm", s->n_embd, 0, true}, {"attn_q", s->n_embd, s->n_head * s->head_dim, true},
@@ -101,57 +176,100 @@ static void tiny_layer(TinyWriter *w, int i) {
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
         char name[64];
         snprintf(name, sizeof name, "blk.%d.%s.weight", i, parts[p].part);
-        if (parts[p].used) tiny_tensor(w, name, parts[p].n_cols, parts[p].n_rows);
+        if (parts[p].used) tiny_add_tensor(g, s, name, parts[p].n_cols, parts[p].n_rows, state);
     }
 }
 
-/* The file's bytes (free them); *n is their number. */
-static uint8_t *tiny_gguf(const TinySpec *s, uint64_t seed, size_t *n) {
-    TinyWriter w = {.spec = s, .state = seed};
-    tiny_tensor(&w, "token_embd.weight", s->n_embd, TINY_VOCAB);
-    tiny_tensor(&w, "output_norm.weight", s->n_embd, 0);
-    for (int i = 0; i < s->n_layer; i++) tiny_layer(&w, i);
-
-    TinyFile f = {0};
-    const char *a = s->architecture;
-    tiny_put(&f, "GGUF", 4);
-    tiny_u32(&f, 3);
-    tiny_u64(&f, (uint64_t)w.n_tensors);
-    tiny_u64(&f, 16);
-    tiny_kv_text(&f, "general.architecture", a);
-    tiny_kv_text(&f, "general.name", "tiny");
-    tiny_kv_text(&f, "tokenizer.ggml.model", "llama");
-    tiny_kv_u32(&f, a, "block_count", (uint32_t)s->n_layer);
-    tiny_kv_u32(&f, a, "embedding_length", (uint32_t)s->n_embd);
-    tiny_kv_u32(&f, a, "feed_forward_length", (uint32_t)s->n_ff);
-    tiny_kv_u32(&f, a, "attention.head_count", (uint32_t)s->n_head);
-    tiny_kv_u32(&f, a, "attention.head_count_kv", (uint32_t)s->n_head_kv);
-    tiny_kv_u32(&f, a, "attention.key_length", (uint32_t)s->head_dim);
-    tiny_kv_u32(&f, a, "attention.value_length", (uint32_t)s->head_dim);
-    tiny_kv_u32(&f, a, "context_length", (uint32_t)s->n_ctx);
-    tiny_kv_u32(&f, a, "attention.sliding_window", (uint32_t)s->window);
-    char epsilon[96];
-    snprintf(epsilon, sizeof epsilon, "%s.attention.layer_norm_rms_epsilon", a);
-    tiny_text(&f, epsilon);
-    tiny_u32(&f, 6);
-    tiny_put(&f, &(float){1e-6f}, 4);
-    tiny_kv_array(&f, "tokenizer.ggml.tokens", 8, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) {
-        char piece[32];
-        tiny_piece(piece, i);
-        tiny_text(&f, piece);
+static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) {
+    TinyGguf g = {.version = 3};
+    struct { const char *key; int value; } numbers[] = {
+        {"block_count", s->n_layer}, {"embedding_length", s->n_embd}, {"feed_forward_length", s->n_ff},
+        {"attention.head_count", s->n_head}, {"attention.head_count_kv", s->n_head_kv}, {"attention.key_length", s->head_dim},
+        {"attention.value_length", s->head_dim}, {"context_length", s->n_ctx}, {"attention.sliding_window", s->window},
+    };
+    char key[96];
+    tiny_set_text(&g, "general.architecture", s->architecture);
+    tiny_set_text(&g, "general.name", "tiny");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        snprintf(key, sizeof key, "%s.%s", s->architecture, numbers[i].key);
+        tiny_set_u32(&g, key, (uint32_t)numbers[i].value);
     }
-    tiny_kv_array(&f, "tokenizer.ggml.scores", 6, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) tiny_put(&f, &(float){-(float)i}, 4);
-    tiny_kv_array(&f, "tokenizer.ggml.token_type", 5, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) tiny_u32(&f, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
-    tiny_put(&f, w.header.p, w.header.n);
-    while (f.n % 32) tiny_put(&f, "", 1);
-    tiny_put(&f, w.data.p, w.data.n);
-    free(w.header.p);
-    free(w.data.p);
+    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->architecture);
+    tiny_set_f32(&g, key, 1e-6f);
+    tiny_set_text(&g, "tokenizer.ggml.model", "llama");
+    tiny_add_vocabulary(&g);
+    tiny_add_tensor(&g, s, "token_embd.weight", s->n_embd, TINY_VOCAB, &seed);
+    tiny_add_tensor(&g, s, "output_norm.weight", s->n_embd, 0, &seed);
+    for (int i = 0; i < s->n_layer; i++) tiny_add_layer(&g, s, i, &seed);
+    return g;
+}
+
+static inline void tiny_free(TinyGguf *g) {
+    for (int i = 0; i < g->n_entries; i++) free(g->entries[i].value.p);
+    free(g->data.p);
+    *g = (TinyGguf){0};
+}
+
+/* The file's bytes (free them); *n is their number. */
+static inline uint8_t *tiny_bytes(const TinyGguf *g, size_t *n) {
+    TinyBytes f = {0};
+    tiny_put(&f, "GGUF", 4);
+    tiny_put_u32(&f, g->version);
+    tiny_put_u64(&f, (uint64_t)g->n_tensors + g->more_tensors);
+    tiny_put_u64(&f, (uint64_t)g->n_entries + g->more_entries);
+    for (int i = 0; i < g->n_entries; i++) {
+        tiny_put_text(&f, g->entries[i].key);
+        tiny_put_u32(&f, g->entries[i].type);
+        tiny_put(&f, g->entries[i].value.p, g->entries[i].value.n);
+    }
+    for (int i = 0; i < g->n_tensors; i++) {
+        const TinyTensor *t = &g->tensors[i];
+        tiny_put_text(&f, t->name);
+        tiny_put_u32(&f, t->n_dims);
+        for (uint32_t d = 0; d < t->n_dims; d++) tiny_put_u64(&f, d < 4 ? t->dims[d] : 1);
+        tiny_put_u32(&f, t->type);
+        tiny_put_u64(&f, t->offset);
+    }
+    tiny_pad(&f);
+    tiny_put(&f, g->data.p, g->data.n);
     *n = f.n;
     return f.p;
+}
+
+static inline uint8_t *tiny_gguf(const TinySpec *s, uint64_t seed, size_t *n) {
+    TinyGguf g = tiny_make(s, seed);
+    uint8_t *file = tiny_bytes(&g, n);
+    tiny_free(&g);
+    return file;
+}
+
+/* Loads a file in pieces of at most `piece` bytes, told to have `told` bytes; NULL with *err when it is refused. */
+static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
+    GemmaLoader *l = gemma_loader_new("tiny.gguf", told, err);
+    bool allocated = false;
+    for (size_t at = 0; at < n;) {
+        size_t room;
+        uint8_t *p = gemma_loader_room(l, &room);
+        size_t take = n - at < piece ? n - at : piece;
+        if (take > room) take = room;
+        if (take) memcpy(p, file + at, take);
+        at += take;
+        GemmaStatus s = gemma_loader_push(l, take, err);
+        if (s == GEMMA_OK && !allocated && gemma_loader_plan(l)) {
+            s = gemma_loader_allocate(l, &(GemmaOptions){.n_threads = n_threads}, err);
+            allocated = true;
+            if (s == GEMMA_OK) s = gemma_loader_push(l, 0, err);
+        }
+        if (s != GEMMA_OK) {
+            gemma_loader_free(l);
+            return NULL;
+        }
+    }
+    return gemma_loader_finish(l, err);
+}
+
+static inline GemmaModel *tiny_load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
+    return tiny_load_as(n, file, n, piece, n_threads, err);
 }
 
 #endif

@@ -1,10 +1,8 @@
 /* fuzz_tokenizer SECONDS SEED: throws vocabularies, whole and damaged, and texts of random bytes and of the vocabulary's own pieces
  * at tokenizer and chat. What must hold: no report of the sanitizers, every text comes back from its ids, ids are in range, user text
- * holds no control token, and the ids never outnumber the bytes. Deterministic by seed; prints the number of texts. */
-#include <time.h>
-
+ * holds no control token, and the ids never outnumber the bytes. */
 #include "chat.h"
-#include "test.h"
+#include "fuzz.h"
 #include "vocab_gguf.h"
 
 enum { MAX_TEXT = 2000 };
@@ -83,22 +81,17 @@ static void fuzz_damage(Vocab *v, uint64_t *state) {
     gguf_free(&g);
 }
 
-int main(int argc, char **argv) {
-    double seconds = argc > 1 ? atof(argv[1]) : 5;
-    uint64_t state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    long runs = 0;
-    clock_t end = clock() + (clock_t)(seconds * CLOCKS_PER_SEC);
-    while (clock() < end && !test_failures) {
-        Vocab v = {0};
-        GemmaError err = {0};
-        make_vocab(&v, &state);
-        Tokenizer *t = vocab_open(&v, &err);
-        if (!t) TEST_FAIL("%s", err.text);
-        for (int i = 0; i < 20 && t; i++, runs++) fuzz_text(t, v.n_tokens, &state);
-        tokenizer_free(t);
-        fuzz_damage(&v, &state);
-        vocab_free(&v);
-    }
-    printf("fuzz_tokenizer: %ld texts\n", runs);
-    return test_failures ? 1 : 0;
+/* The texts of one vocabulary. */
+static void input(uint64_t *state) {
+    Vocab v = {0};
+    GemmaError err = {0};
+    make_vocab(&v, state);
+    Tokenizer *t = vocab_open(&v, &err);
+    if (!t) TEST_FAIL("%s", err.text);
+    for (int i = 0; i < 20 && t; i++) fuzz_text(t, v.n_tokens, state);
+    tokenizer_free(t);
+    fuzz_damage(&v, state);
+    vocab_free(&v);
 }
+
+int main(int argc, char **argv) { return fuzz_main(argc, argv, "fuzz_tokenizer", input); }

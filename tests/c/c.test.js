@@ -1,0 +1,46 @@
+// The C tests (tests/c/test_*.c), natively under ASan and UBSan, and as WebAssembly with the kernels of each variant.
+// A failure shows the names of the C tests that failed and the places of their checks.
+
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {readdirSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
+import test, {before} from 'node:test';
+import {fileURLToPath} from 'node:url';
+import {run} from '../../web/node/run.js';
+import {ensureNode24} from '../setup/node24.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const TIMEOUT_MS = 2 * 60 * 1000;
+const PROGRAMS = readdirSync(fileURLToPath(new URL('.', import.meta.url))).filter((file) => /^test_.*\.c$/.test(file)).map((file) => file.slice(0, -2));
+
+const NODE = {simd128: process.execPath, relaxed: ensureNode24(), relaxed16: ensureNode24()};
+
+/** What make builds, and how a program of that build is called. */
+const BUILDS = [
+    {name: 'native', target: 'test-c-native', command: (program) => [`build/native/${program}`]},
+    ...Object.entries(NODE).map(([variant, node]) => (
+        {name: variant, target: 'test-c-wasm', command: (program) => [node, `build/wasm-tests/${variant}/${program}.cjs`]})),
+];
+
+before(() => {
+    for (const target of new Set(BUILDS.map(({target}) => target))) run('make', [`-j${availableParallelism()}`, target], {cwd: ROOT});
+});
+
+test('there are C tests', () => assert.ok(PROGRAMS.length > 0));
+
+for (const {name, command} of BUILDS) {
+    for (const program of PROGRAMS) {
+        test(`${program}, ${name}`, () => {
+            const [file, ...args] = command(program);
+            const {status, signal, error, stdout, stderr} = spawnSync(file, args, {cwd: ROOT, encoding: 'utf8', timeout: TIMEOUT_MS});
+            const failed = stdout?.match(/^(not ok|FAIL) .*$/gm) ?? [];
+            const said = [...failed, ...(stderr ?? '').split('\n').slice(0, 60)].join('\n');
+            assert.ok(status === 0 && !failed.length, `${error?.message ?? signal ?? `exit status ${status}`}\n${said}`);
+            // A program that ends early or tests nothing has not passed.
+            const passed = stdout.match(/^ok \w+$/gm)?.length ?? 0;
+            assert.ok(passed > 0, 'it ran no tests');
+            assert.match(stdout, new RegExp(`^${passed} tests, 0 failed checks$`, 'm'));
+        });
+    }
+}

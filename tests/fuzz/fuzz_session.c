@@ -1,0 +1,110 @@
+/* fuzz_session SECONDS SEED: a session is led through random syncs, pushes, steps of any size and samples, on random small models of all
+ * architectures. What must hold: whenever logits are ready they are, bit for bit, those of a fresh session that was given the same
+ * tokens at once; counts and refusals are those of gemma.h; greedy sampling takes the largest logit. */
+#include "fuzz.h"
+#include "gemma.h"
+#include "tiny_gguf.h"
+
+enum { MAX_CTX = 700, N_OPERATIONS = 12 };
+
+static uint64_t below(uint64_t *state, uint64_t n) { return test_random(state) % n; }
+
+/* What the session should hold. */
+typedef struct {
+    GemmaModel *model;
+    GemmaSession *session;
+    int n_ctx, n;
+    int32_t ids[MAX_CTX];
+    bool pending;               /* tokens not yet evaluated */
+} Case;
+
+static GemmaModel *make_model(int n_ctx, uint64_t *state) {
+    static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
+    static const QuantType types[] = {QUANT_F16, QUANT_Q8_0, QUANT_Q4_0};
+    TinySpec s = {architectures[below(state, 3)], types[below(state, 3)], 1 + (int)below(state, 7), 32, 4, 1 << below(state, 3), 8, 32,
+                  n_ctx, 1 + (int)below(state, below(state, 2) ? 20 : 200)};
+    size_t n;
+    GemmaError err = {0};
+    uint8_t *file = tiny_gguf(&s, test_random(state), &n);
+    GemmaModel *m = tiny_load(file, n, n, 1 + (below(state, 4) == 0), &err);
+    if (!m) TEST_FAIL("%s", err.text);
+    free(file);
+    return m;
+}
+
+static void check_logits(Case *c) {
+    float want[TINY_VOCAB];
+    GemmaError err = {0};
+    GemmaSession *fresh = gemma_session_new(c->model, c->n_ctx, &err);
+    CHECK(gemma_session_sync(fresh, c->ids, c->n, &err) == 0);
+    while (gemma_session_step(fresh, GEMMA_MAX_BATCH, &err) > 0) {}
+    memcpy(want, gemma_session_logits(fresh), sizeof want);
+    gemma_session_free(fresh);
+    const float *got = gemma_session_logits(c->session);
+    CHECK(got && !memcmp(got, want, sizeof want));
+    CHECK(gemma_session_count(c->session) == c->n);
+    int best = 0;
+    for (int i = 1; i < TINY_VOCAB; i++) best = want[i] > want[best] ? i : best;
+    CHECK_INT(gemma_session_sample(c->session), best);
+}
+
+/* Keeps a random part of the tokens and changes or adds some: often near the end, as a conversation that goes on or back does. */
+static void change(Case *c, uint64_t *state) {
+    GemmaError err = {0};
+    int32_t ids[MAX_CTX];
+    int shared = below(state, 3) ? c->n - (int)below(state, (uint64_t)(c->n < 80 ? c->n + 1 : 80)) : (int)below(state, (uint64_t)c->n + 1);
+    int n = shared + (int)below(state, below(state, 2) ? 10 : 300);
+    n = n < 1 ? 1 : n > c->n_ctx ? c->n_ctx : n;
+    if (shared > n) shared = n;
+    memcpy(ids, c->ids, (size_t)shared * sizeof *ids);
+    for (int i = shared; i < n; i++) ids[i] = (int32_t)below(state, TINY_VOCAB);
+    int same = 0, kept = gemma_session_sync(c->session, ids, n, &err);
+    while (same < n && same < c->n && ids[same] == c->ids[same]) same++;
+    CHECK(kept >= 0 && kept < n && kept <= same);
+    memcpy(c->ids, ids, sizeof ids);
+    c->n = n;
+    c->pending = true;
+}
+
+static void push(Case *c, uint64_t *state) {
+    GemmaError err = {0};
+    int32_t id = (int32_t)below(state, TINY_VOCAB);
+    bool full = c->n == c->n_ctx;
+    CHECK_INT(gemma_session_push(c->session, id, &err), full ? GEMMA_NO_ROOM : GEMMA_OK);
+    if (full) return;
+    c->ids[c->n++] = id;
+    c->pending = true;
+}
+
+/* One batch, or all that is left. */
+static void step(Case *c, uint64_t *state) {
+    GemmaError err = {0};
+    bool all = below(state, 4) != 0;
+    int left, n_batch = 1 + (int)below(state, below(state, 2) ? 300 : 20);
+    do left = gemma_session_step(c->session, n_batch, &err);
+    while (all && left > 0);
+    CHECK(left >= 0);
+    if (left == 0 && c->pending) check_logits(c);
+    c->pending = left != 0;
+}
+
+static void input(uint64_t *state) {
+    GemmaError err = {0};
+    Case c = {.n_ctx = 1 + (int)below(state, MAX_CTX), .n = 0};
+    c.model = make_model(c.n_ctx, state);
+    if (!c.model) return;
+    c.session = gemma_session_new(c.model, c.n_ctx, &err);
+    gemma_session_sampling(c.session, &(GemmaSampling){.top_p = 1, .repeat_penalty = 1}, &err);
+    change(&c, state);
+    for (int i = 0; i < N_OPERATIONS && !test_failures; i++) {
+        switch (below(state, 4)) {
+        case 0: change(&c, state); break;
+        case 1: push(&c, state); break;
+        default: step(&c, state);
+        }
+    }
+    gemma_session_free(c.session);
+    gemma_model_free(c.model);
+}
+
+int main(int argc, char **argv) { return fuzz_main(argc, argv, "fuzz_session", input); }
