@@ -3,6 +3,7 @@
 import {Gemma} from '../gemma.js';
 import {byId} from './dom.js';
 import {wasCancelled} from './errors.js';
+import {percent} from './format.js';
 import {install} from './install.js';
 import {createChat} from './views/chat.js';
 import {showFacts} from './views/facts.js';
@@ -75,16 +76,18 @@ function begin() {
  * @callback Ask
  * @param {{text: string, raw?: boolean, signal: AbortSignal}} request   raw: continue the text, outside the conversation
  * @param {(piece: string) => void} onPiece
+ * @param {(share: string) => void} onReading   of a long text, how much has been read: '40 %'
  * @returns {Promise<import('../gemma.js').Result>}
  * @type {Ask}
  */
-async function ask({text, raw = false, signal}, onPiece) {
+async function ask({text, raw = false, signal}, onPiece, onReading) {
     hideError();
     const {maxTokens, ...sampling} = settings.group('sampling');
     const asked = gemma;
     try {
         conversation ??= asked.session();
-        const answer = (await conversation).prompt(text, {signal, raw, maxTokens, sampling});
+        const onProgress = ({done, total}) => done < total && onReading(percent(done / total));
+        const answer = (await conversation).prompt(text, {signal, raw, maxTokens, sampling, onProgress});
         for await (const piece of answer) onPiece(piece);
         const result = await answer.result;
         if (asked === gemma) showFacts(asked.info, result);
@@ -126,6 +129,7 @@ function show(screen) {
         tab.tabIndex = name === screen ? 0 : -1;
     }
     scrollTo({top: 0});
+    if (screen === 'welcome') byId('welcome-title').focus();
     views[screen]?.focus();
 }
 

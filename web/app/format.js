@@ -15,6 +15,11 @@ export function bytes(n) {
     return `${(n / 1e9).toFixed(2)} GB`;
 }
 
+/** @param {number} share   0 to 1 */
+export function percent(share) {
+    return `${Math.floor(share * 100)} %`;
+}
+
 /** Seconds as "12 s", "3 min", "2 h 10 min". */
 export function duration(seconds) {
     if (seconds < 60) return `${Math.max(1, Math.ceil(seconds))} s`;

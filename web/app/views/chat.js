@@ -31,9 +31,10 @@ export function createChat({ask, onNew}) {
         try {
             const result = await ask({text, signal: running.signal}, (piece) => {
                 body.classList.remove('waiting');
+                foot.textContent = '';
                 body.append(piece);
                 follow();
-            });
+            }, (share) => { foot.textContent = `Reading… ${share}`; });
             const rate = speed(result.timings.decodeTokens, result.timings.decodeMs);
             const figures = [count(result.tokens.length, 'token'), rate, result.cachedTokens && `${result.cachedTokens} cached`, outcome(result)];
             foot.textContent = figures.filter(Boolean).join(' · ');

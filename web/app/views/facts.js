@@ -25,7 +25,7 @@ export function showFacts(info, result) {
 /** How an answer ended, where that is worth a word. */
 export function outcome({finishReason, tokens}) {
     return {
-        length: `Stopped at the longest answer, ${count(tokens.length, 'token')}`,
+        length: 'Stopped at the longest answer',
         context: 'Stopped: the context is full',
         abort: 'Stopped',
         stop: tokens.length ? '' : 'The model had nothing to add',

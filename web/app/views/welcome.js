@@ -106,7 +106,7 @@ function readAddress(text) {
     const typed = text.trim();
     try {
         const url = new URL(/^[a-z]+:\/\//i.test(typed) ? typed : `https://${typed}`);
-        return typed && /^https?:$/.test(url.protocol) ? url.href : undefined;
+        return /^\S+$/.test(typed) && /^https?:$/.test(url.protocol) ? url.href : undefined;
     } catch {
         return undefined;
     }

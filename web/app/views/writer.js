@@ -36,13 +36,14 @@ export function createWriter({ask}) {
         area.readOnly = true;
         another.hidden = true;
         go.textContent = 'Stop';
-        hint.textContent = 'Writing…';
+        hint.textContent = 'Reading…';
         try {
             const result = await ask({text, raw: true, signal: running.signal}, (piece) => {
+                hint.textContent = 'Writing…';
                 area.value += piece;
                 draw();
                 follow();
-            });
+            }, (share) => { hint.textContent = `Reading… ${share}`; });
             hint.textContent = outcome(result) || resting;
             announce(result.text);
             follow();

@@ -1,0 +1,118 @@
+// One page in one browser, as a test sees it: the same words for all three browsers.
+//
+// Owns: what a test can do with a page. Must not know: which browser it is (puppeteer.js, webkit.js), what the page is about.
+
+import {mkdirSync, writeFileSync} from 'node:fs';
+import {dirname} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+
+/**
+ * What a browser must be able to do.
+ * @typedef {object} Driver
+ * @property {(url: string) => Promise<void>} goto
+ * @property {() => Promise<void>} reload
+ * @property {(source: string, args: any[]) => Promise<any>} evaluate   source: of a function, perhaps an async one
+ * @property {(selector: string) => Promise<void>} click
+ * @property {(selector: string, text: string) => Promise<void>} type    real keys, after what is there; '\n' is Enter
+ * @property {(selector: string, path: string) => Promise<void>} upload
+ * @property {() => Promise<Buffer>} screenshot                          PNG of what is visible
+ * @property {(width: number, height: number) => Promise<void>} resize   of what is visible
+ * @property {() => Promise<void>} close                                 ends the browser and all that belongs to it
+ * @property {() => Promise<string[]>} problems   since the last time it was asked: console errors, exceptions, CSP violations
+ * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where that can't be seen
+ */
+
+const PATIENCE_MS = 30_000;
+const LOOK_AGAIN_MS = 40;
+
+export class Page {
+    #driver;
+
+    /** @param {string} name of the browser @param {Driver} driver */
+    constructor(name, driver) {
+        this.name = name;
+        this.#driver = driver;
+    }
+
+    goto(url) {
+        return this.#driver.goto(url);
+    }
+
+    reload() {
+        return this.#driver.reload();
+    }
+
+    click(selector) {
+        return this.#driver.click(selector);
+    }
+
+    type(selector, text) {
+        return this.#driver.type(selector, text);
+    }
+
+    upload(selector, path) {
+        return this.#driver.upload(selector, path);
+    }
+
+    resize(width, height) {
+        return this.#driver.resize(width, height);
+    }
+
+    problems() {
+        return this.#driver.problems();
+    }
+
+    get strangers() {
+        return this.#driver.strangers;
+    }
+
+    close() {
+        return this.#driver.close();
+    }
+
+    /** Runs a function in the page with JSON arguments and a JSON result; it may be async. @param {Function} fn */
+    evaluate(fn, ...args) {
+        return this.#driver.evaluate(String(fn), args);
+    }
+
+    /** What `fn` returns in the page as soon as that is truthy. @param {Function} fn */
+    async until(fn, ...args) {
+        const end = Date.now() + PATIENCE_MS;
+        for (;;) {
+            let value, failure;
+            try {
+                value = await this.evaluate(fn, ...args);
+            } catch (error) {
+                failure = error;        // the page is being replaced
+            }
+            if (value) return value;
+            if (Date.now() > end) {
+                const shown = await this.evaluate(() => document.body.innerText).catch(String);
+                throw new Error(`${this.name}: waited in vain for ${fn} with ${JSON.stringify(args)}; the page shows:\n${shown}`, {cause: failure});
+            }
+            await sleep(LOOK_AGAIN_MS);
+        }
+    }
+
+    /** Puts a text into a field at once, as pasting does. */
+    fill(selector, text) {
+        return this.evaluate((selector, text) => {
+            const field = document.querySelector(selector);
+            field.value = text;
+            field.dispatchEvent(new Event('input', {bubbles: true}));
+        }, selector, text);
+    }
+
+    /** The visible text; '' when the element is hidden. */
+    text(selector) {
+        return this.evaluate((selector) => {
+            const element = document.querySelector(selector);
+            return element?.checkVisibility() ? element.innerText : '';
+        }, selector);
+    }
+
+    async screenshot(path) {
+        mkdirSync(dirname(path), {recursive: true});
+        writeFileSync(path, await this.#driver.screenshot());
+    }
+}

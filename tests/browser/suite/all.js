@@ -1,0 +1,20 @@
+// Everything that is tested in each of the three browsers.
+
+import {describe} from 'node:test';
+import {reasonToSkip} from '../harness/browsers.js';
+import {testDefaultModel} from './default_model.js';
+import {testIsolation} from './isolation.js';
+import {testOwnModels} from './own_models.js';
+import {testSafari} from './safari.js';
+import {testScreens} from './screens.js';
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testBrowser(name) {
+    describe(name, {skip: reasonToSkip(name)}, () => {
+        testDefaultModel(name);
+        testOwnModels(name);
+        testIsolation(name);
+        if (name === 'webkit') testSafari();
+        testScreens(name);
+    });
+}

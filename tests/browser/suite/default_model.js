@@ -1,0 +1,260 @@
+// A person's visits with the default model: download, answers, Stop, a second visit, a visit without network. The tests are one story, in
+// this order.
+
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {createHash} from 'node:crypto';
+import {closeSync, openSync, readFileSync, readSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {before, describe, test} from 'node:test';
+import {ensureModel} from '../../../web/node/setup.js';
+import {listSite} from '../../../web/node/site.js';
+import {ensureNode24} from '../../setup/node24.js';
+import {MODEL_NAME, continueText, figures, opened, screen, set, shownError, start, written} from '../harness/app.js';
+import {openBrowser} from '../harness/browsers.js';
+import {lender} from '../harness/lent.js';
+import {startSite} from '../harness/servers.js';
+
+const MODEL = await ensureModel();
+const CHUNK = 16 << 20;
+const PROMPT = 'Water boils at 100 degrees Celsius and freezes at';
+const GREEDY = {temperature: 0, repeatPenalty: 1, maxTokens: 24, seed: 1};
+const CLI = join(import.meta.dirname, '../../../web/node/cli.js');
+const LONG_TEXT = readFileSync(join(import.meta.dirname, '../../golden/text.txt'), 'utf8').repeat(7);
+
+const STOP_MS = 1500;       // of a machine whose cores are all at work; alone it is a tenth
+const FREEZE_MS = 700;
+
+/** What runs where: WebKit has no relaxed SIMD, and GTK's gives workers no shared memory (see web/engine/features.js). */
+const EXPECTED = {chromium: ['relaxed', 'all'], firefox: ['relaxed', 'all'], webkit: ['simd128', 1]};
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testDefaultModel(name) {
+    describe('the default model', () => {
+        const lend = lender();
+        const [variant, expectedThreads] = EXPECTED[name];
+        /** @type {import('../harness/page.js').Page} */
+        let page;
+        /** @type {import('../harness/servers.js').TestServer} */
+        let site;
+        let breakAfter = Infinity;      // bytes of the model that the server still sends
+        let answer;
+
+        const modelRequests = () => site.requests.filter(({path}) => path.startsWith('/models/'));
+
+        before(async () => {
+            site = await lend(startSite({
+                models: dirname(MODEL),
+                meddle(request, response) {
+                    if (!request.url.startsWith('/models/') || breakAfter === Infinity) return;
+                    const {write} = response;
+                    response.write = (block, ...rest) => {
+                        breakAfter -= block.length;
+                        if (breakAfter < 0) response.destroy();
+                        return write.call(response, block, ...rest);
+                    };
+                },
+            }));
+            page = await lend(openBrowser(name));
+            await page.goto(site.url);
+        });
+
+        test('the first visit tells size and terms before anything of the model is fetched', async () => {
+            await page.until(() => document.querySelector('.card') !== null);
+            const card = await page.text('.card');
+            for (const part of [/Gemma 3 270M/, /253 MB/, /By downloading you accept the Gemma Terms of Use/, /Download and start/]) assert.match(card, part);
+            assert.equal(await page.evaluate(() => document.querySelector('.terms a').href), 'https://ai.google.dev/gemma/terms');
+            assert.deepEqual(modelRequests(), []);
+        });
+
+        test('a download that breaks off is told, and goes on where it ended', async () => {
+            breakAfter = 90e6;
+            await start(page);
+            const {title, message} = await shownError(page);
+            assert.equal(title, 'The model could not be downloaded');
+            assert.match(message, /localhost:\d+/);
+            assert.match(await page.text('.card'), /Continue the download/);
+            const before = modelRequests().length;
+            breakAfter = Infinity;
+            await page.click('#error-retry');
+            assert.equal(await opened(page), 'writer');
+            const again = modelRequests().slice(before).map(({range}) => Number(/\d+/.exec(range)[0]) / CHUNK);
+            assert.ok(Math.min(...again) >= 3, `asked again for chunks ${again}`);
+            assert.deepEqual(again, [...new Set(again)], 'each chunk once');
+            await page.problems();      // the browser's own line about the broken connection
+        });
+
+        test('the answer streams, and makes sense', async () => {
+            await set(page, GREEDY);
+            await page.evaluate(() => {
+                window.lengths = [];
+                new MutationObserver(() => window.lengths.push(document.getElementById('text').value.length))
+                    .observe(document.getElementById('mirror'), {childList: true});
+            });
+            answer = await continueText(page, PROMPT);
+            assert.match(answer, /^ 0 degrees Celsius\./);
+            const lengths = new Set(await page.evaluate(() => window.lengths));
+            assert.ok(lengths.size >= 10, `it grew in ${lengths.size} steps`);
+        });
+
+        test('speed, memory, engine module and threads are shown', async () => {
+            const threads = expectedThreads === 'all' ? await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 8)) : expectedThreads;
+            const {Reading, Writing, Memory, Module, Threads, Context} = await figures(page);
+            assert.match(Reading, /^\d+(\.\d)? tokens\/s 13 tokens, 0 cached$/);
+            assert.match(Writing, /^\d+(\.\d)? tokens\/s 24 tokens$/);
+            assert.match(Memory, /^3\d\d MB$/);
+            assert.equal(Module, `${variant} wasm32`);
+            assert.equal(Threads, String(threads));
+            assert.equal(Context, '37 of 8,192');
+        });
+
+        test('the text is the one that the same module writes under Node', () => {
+            const args = ['generate', '--model', MODEL, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0', '--variant', variant, '--json'];
+            const {text, tokens} = JSON.parse(execFileSync(ensureNode24(), [CLI, ...args], {encoding: 'utf8'}));
+            assert.equal(tokens.length, 24);
+            assert.equal(answer, text);
+        });
+
+        test('the model is kept in records of 16 MiB, each with its SHA-256', async () => {
+            const kept = await page.evaluate(async (url) => {
+                const done = (request) => new Promise((resolve, reject) => {
+                    request.onsuccess = () => resolve(request.result);
+                    request.onerror = () => reject(request.error);
+                });
+                const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+                const db = await done(indexedDB.open('gemma-weights'));
+                const store = (name) => db.transaction(name).objectStore(name);
+                const id = new URL(url, document.baseURI).href;
+                const {size} = await done(store('models').get(id));
+                const records = [];
+                for (const key of await done(store('chunks').getAllKeys())) {
+                    const bytes = await done(store('chunks').get(key));
+                    const digest = hex(await crypto.subtle.digest('SHA-256', bytes));
+                    records.push({bytes: bytes.byteLength, digest, recorded: hex(await done(store('digests').get(key)))});
+                }
+                db.close();
+                return {size, records};
+            }, `models/${MODEL_NAME}`);
+            const expected = digestsOf(MODEL).map(({bytes, digest}) => ({bytes, digest, recorded: digest}));
+            assert.deepEqual(kept, {size: 253113024, records: expected});
+        });
+
+        test('every file of the site is kept for a visit without network', async () => {
+            const kept = await page.evaluate(async () => {
+                await navigator.serviceWorker.ready;
+                const [name] = await caches.keys();
+                return (await (await caches.open(name)).keys()).map(({url}) => url);
+            });
+            const expected = [...listSite().keys()].filter((path) => path !== 'sw.js').map((path) => site.url + path);
+            assert.deepEqual(kept.sort(), expected.sort());
+        });
+
+        test('Stop acts at once while a long text is read, and the page stays lively', async () => {
+            await page.fill('#text', LONG_TEXT);
+            await page.evaluate(startWatchingFreezes);
+            await page.click('#continue');
+            await page.until(() => /^Reading… \d+ %/.test(document.getElementById('text-hint').textContent));
+            const ms = await page.evaluate(stopAndTime);
+            assert.ok(ms < STOP_MS, `${ms} ms`);
+            assert.equal(await written(page), LONG_TEXT);
+            const longest = await page.evaluate(() => window.longestFreeze());
+            assert.ok(longest < FREEZE_MS, `nothing happened on the page for ${longest} ms`);
+        });
+
+        test('Stop acts at once while an answer is written; what was written stays', async () => {
+            await set(page, {maxTokens: 2000});
+            await page.fill('#text', PROMPT);
+            await page.evaluate(startWatchingFreezes);
+            await page.click('#continue');
+            await page.until((length) => document.getElementById('text').value.length > length, PROMPT.length + 30);
+            const ms = await page.evaluate(stopAndTime);
+            assert.ok(ms < STOP_MS, `${ms} ms`);
+            assert.ok((await written(page)).startsWith(PROMPT + answer.slice(0, 20)));
+            assert.match(await page.text('#text-hint'), /^Stopped/);
+            const longest = await page.evaluate(() => window.longestFreeze());
+            assert.ok(longest < FREEZE_MS, `nothing happened on the page for ${longest} ms`);
+        });
+
+        test('the next prompt works after Stop, with the same answer as before', async () => {
+            await set(page, GREEDY);
+            assert.equal(await continueText(page, PROMPT), answer);
+        });
+
+        test('a second visit reads the model from the device alone', async () => {
+            const before = modelRequests().length;
+            await page.reload();
+            await page.until(() => /253 MB on this device/.test(document.querySelector('.card')?.innerText));
+            await start(page);
+            await opened(page);
+            assert.equal(await continueText(page, PROMPT), answer);
+            assert.equal(modelRequests().length, before);
+        });
+
+        test('nothing was asked of any other site, and nothing went wrong meanwhile', async () => {
+            const origins = await page.evaluate(() => performance.getEntriesByType('resource').map(({name}) => new URL(name).origin));
+            assert.deepEqual([...new Set(origins)], [new URL(site.url).origin]);
+            assert.deepEqual(page.strangers ?? [], []);
+            assert.deepEqual(await page.problems(), []);
+            const site404 = site.requests.filter(({path}) => !listSite().has(path.slice(1)) && !path.startsWith('/models/'));
+            assert.deepEqual(site404.filter(({path}) => path !== '/favicon.ico'), []);
+        });
+
+        test('with the server gone, the page opens, the model loads, and writes the same', async () => {
+            await site.close();
+            await page.reload();
+            await start(page);
+            assert.equal(await opened(page), 'writer');
+            assert.equal(await continueText(page, PROMPT), answer);
+            assert.equal((await figures(page)).Module, `${variant} wasm32`);
+        });
+
+        test('a deleted model is gone from the device', async () => {
+            await page.click('#change-model');
+            await screen(page, 'welcome');
+            await page.evaluate(() => { window.confirm = () => true; });        // WebDriver has no say in time
+            await page.until(() => document.querySelector('.card .quiet') !== null);
+            await page.click('.card .quiet');
+            await page.until(() => document.querySelector('.card .primary').textContent === 'Download and start');
+        });
+    });
+}
+
+/** The SHA-256 of each piece of a file. */
+function digestsOf(path) {
+    const file = openSync(path);
+    const buffer = Buffer.alloc(CHUNK);
+    const found = [];
+    for (let n; (n = readSync(file, buffer, 0, CHUNK, null)) > 0;) {
+        found.push({bytes: n, digest: createHash('sha256').update(buffer.subarray(0, n)).digest('hex')});
+    }
+    closeSync(file);
+    return found;
+}
+
+/* These two run in the page. */
+
+function startWatchingFreezes() {
+    let last = performance.now();
+    let longest = 0;
+    const look = () => {
+        const now = performance.now();
+        longest = Math.max(longest, now - last);
+        last = now;
+    };
+    const timer = setInterval(look, 10);
+    window.longestFreeze = () => {
+        look();
+        clearInterval(timer);
+        return longest;
+    };
+}
+
+function stopAndTime() {
+    const button = document.getElementById('continue');
+    if (button.textContent !== 'Stop') throw new Error('nothing is running');
+    const start = performance.now();
+    return new Promise((stopped) => {
+        new MutationObserver(() => stopped(performance.now() - start)).observe(button, {childList: true});
+        button.click();
+    });
+}

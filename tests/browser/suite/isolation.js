@@ -1,0 +1,109 @@
+// Hosts that only serve files: the service worker makes the page cross-origin isolated, without it the page runs one thread; new versions of the
+// page. And what the page's policy forbids.
+
+import assert from 'node:assert/strict';
+import {readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {before, describe, test} from 'node:test';
+import {figures, openFile, say, set} from '../harness/app.js';
+import {openBrowser} from '../harness/browsers.js';
+import {lender} from '../harness/lent.js';
+import {startSite, startStaticHost} from '../harness/servers.js';
+
+const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
+const BRIEF = {temperature: 0, maxTokens: 12};
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testIsolation(name) {
+    describe('isolation and policy', () => {
+        const lend = lender();
+        /** @type {import('../harness/page.js').Page} */
+        let page;
+        let answer;
+
+        before(async () => {
+            page = await lend(openBrowser(name));
+        });
+
+        test('on a host without headers the service worker isolates the page, after one reload', async () => {
+            const host = await lend(startStaticHost());
+            await page.goto(host.url);
+            await page.until(() => crossOriginIsolated && document.readyState === 'complete');
+            assert.equal(await page.evaluate(() => sessionStorage.length), 1);       // the page's note that it has reloaded
+            await set(page, BRIEF);
+            await openFile(page, CHAT);
+            answer = await say(page, 'Hello');
+            assert.ok(answer.text);
+            const threads = name === 'webkit' ? 1 : await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 8));
+            assert.equal((await figures(page)).Threads, String(threads));
+            await page.reload();
+            assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+            assert.deepEqual(await page.problems(), []);
+        });
+
+        test('a new version of the page is offered, and comes whole when it is wanted', async () => {
+            const host = await lend(startStaticHost());
+            const change = (file, from, to) => {
+                const path = join(host.folder, file);
+                writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
+            };
+            await page.goto(host.url);
+            await page.until(() => crossOriginIsolated && document.readyState === 'complete');
+            assert.equal(await page.text('#update'), '');
+            change('index.html', '<title>Gemma on your device', '<title>The next version');
+            change('sw.js', /VERSION = '\w+'/, "VERSION = 'next'");
+            await page.reload();
+            await page.until(() => !document.getElementById('update').hidden);
+            assert.equal(await page.evaluate(() => document.title), 'Gemma on your device');
+            await page.click('#update-now');
+            await page.until(() => document.title === 'The next version');
+            assert.deepEqual(await page.until(async () => {
+                const names = await caches.keys();
+                return names.length === 1 && names;
+            }), ['gemma-next']);
+            assert.equal(await page.text('#update'), '');
+        });
+
+        test('without a service worker the page runs one thread, says so, and answers the same', async () => {
+            const host = await lend(startStaticHost({without: 'sw.js'}));
+            await page.goto(host.url);
+            assert.equal(await page.evaluate(() => crossOriginIsolated), false);
+            await set(page, BRIEF);
+            await openFile(page, CHAT);
+            assert.equal((await say(page, 'Hello')).text, answer.text);
+            assert.equal((await figures(page)).Threads, '1 page not isolated');
+            await page.problems();      // that sw.js was not found
+        });
+
+        test('injected scripts, handlers and eval do not run, and other hosts cannot be reached', async () => {
+            const site = await lend(startSite());
+            await page.goto(site.url);
+            const {ran, refused} = await page.evaluate(async (elsewhere) => {
+                const ran = [], refused = [];
+                document.addEventListener('securitypolicyviolation', ({effectiveDirective}) => refused.push(effectiveDirective));
+                window.ran = (what) => ran.push(what);
+                const script = Object.assign(document.createElement('script'), {textContent: 'ran("inline script")'});
+                document.body.append(script);
+                const image = document.createElement('img');
+                image.setAttribute('onerror', 'ran("handler")');
+                image.src = 'none.png';
+                document.body.append(image);
+                const remote = Object.assign(document.createElement('script'), {src: `${elsewhere}/x.js`});
+                document.body.append(remote);
+                // In a turn of its own, for what an automation tool evaluates may be privileged.
+                await new Promise((done) => setTimeout(() => {
+                    for (const run of [() => (0, eval)('ran("eval")'), () => new Function('ran("Function")')(), () => setTimeout('ran("timer")')]) {
+                        try { run(); } catch { /* as it must be */ }
+                    }
+                    done();
+                }));
+                await fetch(`${elsewhere}/x`).then(() => ran.push('fetch'), () => {});
+                await new Promise((done) => setTimeout(done, 100));
+                image.remove();
+                return {ran, refused};
+            }, site.url.replace('localhost', '127.0.0.1').slice(0, -1));
+            assert.deepEqual(ran, []);
+            for (const directive of ['script-src-elem', 'script-src-attr', 'script-src', 'connect-src']) assert.ok(refused.includes(directive), `${directive} among ${refused}`);
+        });
+    });
+}

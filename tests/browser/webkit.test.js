@@ -1,0 +1,5 @@
+// The page in a real WebKit.
+
+import {testBrowser} from './suite/all.js';
+
+testBrowser('webkit');

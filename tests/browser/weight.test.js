@@ -1,0 +1,44 @@
+// What a visitor downloads before the model: the page and one engine module, compressed as web servers do; and what makes it an app.
+
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {test} from 'node:test';
+import {gzipSync} from 'node:zlib';
+import {ensureModules} from '../../web/node/setup.js';
+import {listSite, readSite} from '../../web/node/site.js';
+
+const PAGE_MOST = 60 * 1024;        // JavaScript and CSS, with the JavaScript of one engine module
+const MODULE_MOST = 300 * 1024;
+
+await ensureModules();
+const files = listSite();
+const zipped = (url) => gzipSync(readSite(url, files)).length;
+const modules = [...files.keys()].filter((url) => url.endsWith('.wasm'));
+
+test('the page\'s own JavaScript and CSS are at most 60 KB', () => {
+    const own = [...files.keys()].filter((url) => /\.(js|css)$/.test(url) && !url.startsWith('wasm/'));
+    const glue = Math.max(...modules.map((url) => zipped(url.replace('.wasm', '.js'))));
+    const size = own.reduce((sum, url) => sum + zipped(url), glue);
+    assert.ok(size <= PAGE_MOST, `${size} bytes, of which ${glue} belong to the engine module`);
+});
+
+for (const url of modules) {
+    test(`${url} is at most 300 KB`, () => assert.ok(zipped(url) <= MODULE_MOST, `${zipped(url)} bytes`));
+}
+
+test('the page can be installed: its manifest names it, opens it in a window of its own, and its icons are as large as it says', () => {
+    const manifest = JSON.parse(readSite('manifest.webmanifest', files));
+    assert.ok(manifest.name && manifest.short_name);
+    assert.deepEqual([manifest.display, manifest.start_url, manifest.scope], ['standalone', './', './']);
+    const sizes = new Set();
+    for (const {src, sizes: size, type} of manifest.icons) {
+        const bytes = readSite(src, files);
+        if (type === 'image/svg+xml') continue;
+        assert.equal(bytes.toString('latin1', 1, 4), 'PNG', src);
+        assert.equal(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, size, src);
+        sizes.add(size);
+    }
+    assert.ok(sizes.has('192x192') && sizes.has('512x512'));
+    assert.ok(manifest.icons.some(({purpose}) => purpose === 'maskable'));
+    assert.match(readSite('', files).toString(), /<link rel="manifest" href="manifest\.webmanifest">/);
+});
