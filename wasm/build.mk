@@ -1,30 +1,34 @@
-# The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}, and the C tests as wasm programs.
+# The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}; the JavaScript that starts them, which is the same for
+# all modules of an address size; and the C tests as wasm programs.
 #
-# Compile with -O3 but link with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial
-# chains. (Two steps, for in one command the last -O counts for both.) The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
+# Modules are compiled with -O3 but linked with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial chains. (Two
+# steps, for in one command the last -O counts for both.) Their JavaScript is linked with -O2, which makes it small.
+# The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
 
 # Asked once, and only when something must be compiled.
 EMCC = $(eval EMCC := $(or $(shell node wasm/toolchain/emscripten.js),$(error no Emscripten)))$(EMCC)
 
 WASM_SOURCES := wasm/exports.c $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD)
 WASM_CFLAGS  := -std=gnu11 -O3 -Wall -Wextra -pthread -Isrc -Isrc/kernels -msimd128 -ffp-contract=off -fno-math-errno -DNDEBUG
-WASM_LDFLAGS := -O1 -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sMALLOC=emmalloc -sEXPORT_ES6 -sMODULARIZE \
+WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sMALLOC=emmalloc -sEXPORT_ES6 -sMODULARIZE \
                 -sENVIRONMENT=web,worker,node -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=16MB -sSTACK_SIZE=512KB \
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
 VARIANTS := simd128 relaxed relaxed16
-MODULES := $(VARIANTS:%=gemma-%) $(VARIANTS:%=gemma64-%)
-wasm: $(MODULES:%=$(BUILD)/wasm/%.js)
+wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm))
+
+OBJECTS_OF = $(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$(WASM_SOURCES) $(2))
 
 # $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) largest memory
 define wasm_module
 $(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
 	@mkdir -p $$(@D)
 	$$(EMCC) $$(WASM_CFLAGS) $(3) -MMD -MP -DGEMMA_KERNELS=kernels_$(2) -c $$< -o $$@
-$(BUILD)/wasm/$(1).js: $$(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$$(WASM_SOURCES) $(4)) wasm/exports.txt
+$(BUILD)/wasm/$(1).wasm: $(call OBJECTS_OF,$(1),$(4)) wasm/exports.txt
 	@mkdir -p $$(@D)
-	$$(EMCC) $(3) $$(filter %.o,$$^) $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(5) -o $$@
+	$$(EMCC) $(3) $$(filter %.o,$$^) -O1 $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(5) -o $(BUILD)/wasm-objects/$(1)/$(1).js
+	cp $(BUILD)/wasm-objects/$(1)/$(1).wasm $$@
 endef
 $(eval $(call wasm_module,gemma-simd128,simd128,,,4GB))
 $(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),4GB))
@@ -32,6 +36,16 @@ $(eval $(call wasm_module,gemma-relaxed16,relaxed16,-mrelaxed-simd,$(KERNELS_REL
 $(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,16GB))
 $(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),16GB))
 $(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),16GB))
+
+# $(1) name, $(2) flags for the address size, $(3) largest memory
+define wasm_starter
+$(BUILD)/wasm/$(1).js: $(call OBJECTS_OF,$(1)-simd128,) wasm/exports.txt
+	@mkdir -p $$(@D)
+	$$(EMCC) $(2) $$(filter %.o,$$^) -O2 $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(3) -o $(BUILD)/wasm-objects/$(1).js
+	cp $(BUILD)/wasm-objects/$(1).js $$@
+endef
+$(eval $(call wasm_starter,gemma,,4GB))
+$(eval $(call wasm_starter,gemma64,-m64,16GB))
 
 # ------------------------------------------------------------------------------------------ C tests
 # Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.

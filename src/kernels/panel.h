@@ -68,6 +68,9 @@ typedef struct {
 
 extern const PanelInfo panel_info[PANEL_KINDS];
 
+/* Kernels look ahead: so many bytes after a matrix must be readable, too. */
+enum { PANEL_OVERREAD = 2048 };
+
 /* A packed matrix. Immutable, 16-byte aligned. */
 typedef struct {
     PanelKind kind;

@@ -35,6 +35,15 @@ INLINE const void *keep_pointer(const void *p) {
     return p;
 }
 
+/* Has the cache line at p on its way: a load whose value nobody wants. */
+INLINE void prefetch(const uint8_t *p) {
+#ifdef __wasm__
+    keep(wasm_v128_load32_zero(p));
+#else
+    (void)p;
+#endif
+}
+
 /* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions, at each use,
  * but keeps a loaded one in a register. */
 INLINE v128_t hidden_i32(int32_t value) {

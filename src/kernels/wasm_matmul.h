@@ -196,9 +196,9 @@ typedef struct {
     Super super[LOCKSTEP];
 } DecodeScratch;
 
-/* All products of n_tiles <= LOCKSTEP neighbouring tiles with one token, in s->sum. */
+/* All products of n_tiles <= LOCKSTEP neighbouring tiles with one token, in s->sum. `ahead` (a constant): fetch the next block meanwhile. */
 INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int n_tiles, int n_blocks, const ActBlock *x,
-                         DecodeScratch *s) {
+                         DecodeScratch *s, bool ahead) {
     Masks m = load_masks();
     for (int i = 0; i < n_tiles; i++)
         for (size_t v = 0; v < VECS; v++) s->sum[i][v] = wasm_f32x4_splat(0);
@@ -213,6 +213,8 @@ INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int 
         for (int i = 0; i < n_tiles; i++, tile += tile_bytes) {
             const uint8_t *block = keep_pointer(tile);
             UNROLL for (size_t v = 0; v < VECS; v++) {
+                if (ahead)
+                    for (size_t line = 0; line < code_bytes(f) / VECS; line += 64) prefetch(block + (v + VECS) * code_bytes(f) / VECS + line);
                 v128_t isum[2], y = s->sum[i][v];
                 block_isums(f, block, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
@@ -338,7 +340,10 @@ INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const
             n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
             for (int t = 0; t < n_tok; t++) {
                 const ActBlock *xt = (const ActBlock *)((const char *)x + t * x_stride);
-                decode_tiles(f, w->data + tile * w->tile_bytes, w->tile_bytes, n, n_blocks, xt, s);
+                const uint8_t *tiles = w->data + tile * w->tile_bytes;
+                /* A single stream of 8-bit codes is the only one that is faster for it (AMD Genoa: 14 -> 20 GB/s). */
+                if (f.bits == 8 && n == 1) decode_tiles(f, tiles, w->tile_bytes, 1, n_blocks, xt, s, true);
+                else decode_tiles(f, tiles, w->tile_bytes, n, n_blocks, xt, s, false);
                 for (int i = 0; i < n; i++) store_rows(w, tile + i, s->sum[i], y + t * y_stride);
             }
         }

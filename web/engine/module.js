@@ -46,7 +46,7 @@ const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory m
  * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had
  */
 export async function instantiate({ kernels, memory64, bytes, threads }) {
-    const name = `gemma${memory64 ? '64' : ''}-${kernels}`;
+    const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
     if (!compiled.has(name)) compiled.set(name, compile(name));
     const wasm = await compiled.get(name);
     let memory;
@@ -56,7 +56,7 @@ export async function instantiate({ kernels, memory64, bytes, threads }) {
     } catch (cause) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, { cause });
     }
-    const { default: factory } = await import(new URL(`${name}.js`, BASE).href);
+    const { default: factory } = await import(new URL(`${size}.js`, BASE).href);
     const emscripten = await new Promise((resolve, reject) => {
         const options = {
             wasmMemory: memory,
