@@ -163,6 +163,15 @@ GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *er
  * -1 with an error (GEMMA_BAD_NUMBERS: logits not finite). */
 int gemma_session_step(GemmaSession *session, int n_batch, GemmaError *err);
 
+/* Guessing ahead: the next tokens, while they are only guessed. Right after a push it adds as many of n as fit (GEMMA_MAX_DRAFT and the
+ * context); the next step then evaluates the pushed token and the guesses in one batch, which costs little more than one token where
+ * memory is the limit, and leaves the logits after the pushed one. The text stays what it would be without guesses. */
+enum { GEMMA_MAX_DRAFT = 7 };
+GemmaStatus gemma_session_draft(GemmaSession *session, const int32_t *ids, int n, GemmaError *err);
+/* After sampling `id`. True: it was the next guess, is in the sequence, and the logits are those after it. False: guesses that
+ * are left are forgotten; push it. */
+bool gemma_session_accept(GemmaSession *session, int32_t id);
+
 int gemma_session_count(const GemmaSession *session);       /* tokens in the sequence */
 int gemma_session_context(const GemmaSession *session);     /* n_ctx */
 /* [n_vocab], of the last token; valid until the next step. NULL before the first. */

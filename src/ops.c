@@ -298,6 +298,7 @@ static void attend_chunks(void *context, int begin, int end, int thread) {
 static void attention_in_chunks(Ops *ops, const OpsAttention *a) {
     ChunkTask t = {.ops = ops, .a = a, .chunk = 16};
     while (t.chunk > 1 && t.chunk * (a->n_head / a->n_head_kv) > ATTN_MAX_QUERIES) t.chunk /= 2;
+    while (t.chunk > 1 && a->n_tok <= t.chunk * (pool_active(ops->pool) - 1) / a->n_head_kv) t.chunk /= 2;     /* something for every thread */
     int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
     pool_run(ops->pool, n_chunks * a->n_head_kv, 1, attend_chunks, &t);
 }

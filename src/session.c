@@ -16,8 +16,10 @@ struct GemmaSession {
     Sampler *sampler;
     int32_t *tokens;            /* [n_ctx] */
     int n_ctx;
-    int n_tokens;               /* the whole sequence */
+    int n_tokens;               /* the whole sequence, guesses at its end included */
     int n_done;                 /* evaluated: the cache holds [0, n_done) */
+    int n_draft;                /* guesses at the end, of which nobody knows yet */
+    int row;                    /* of the transformer's logits that is the current one */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
 };
 
@@ -62,7 +64,14 @@ void gemma_session_free(GemmaSession *s) {
     free(s);
 }
 
-int gemma_session_count(const GemmaSession *s) { return s->n_tokens; }
+/* Forgets guesses. What they left in the cache is written over: rings can go back further than there can be guesses. */
+static void drop_draft(GemmaSession *s) {
+    s->n_tokens -= s->n_draft;
+    if (s->n_done > s->n_tokens) s->n_done = s->n_tokens;
+    s->n_draft = 0;
+}
+
+int gemma_session_count(const GemmaSession *s) { return s->n_tokens - s->n_draft; }
 int gemma_session_context(const GemmaSession *s) { return s->n_ctx; }
 
 static GemmaStatus check_id(const GemmaSession *s, int32_t id, GemmaError *err) {
@@ -83,6 +92,7 @@ int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *e
     for (int i = 0; i < n; i++) {
         if (check_id(s, ids[i], err) != GEMMA_OK) return -1;
     }
+    drop_draft(s);
     int same = 0, most = s->n_done < n - 1 ? s->n_done : n - 1;
     while (same < most && s->tokens[same] == ids[same]) same++;
     s->n_done = kv_cache_rewind(&s->transformer.cache, same);
@@ -93,9 +103,35 @@ int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *e
 
 GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
+    drop_draft(s);
     if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "the context of %d tokens is full", s->n_ctx);
     s->tokens[s->n_tokens++] = id;
     return GEMMA_OK;
+}
+
+GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
+    if (n < 0 || s->n_tokens - s->n_done != 1)
+        return error_set(err, GEMMA_BAD_ARGUMENT, "guesses come after one token that is to be evaluated; there are %d", s->n_tokens - s->n_done);
+    if (n > GEMMA_MAX_DRAFT) n = GEMMA_MAX_DRAFT;
+    if (n > s->n_ctx - s->n_tokens) n = s->n_ctx - s->n_tokens;
+    for (int i = 0; i < n; i++) {
+        if (check_id(s, ids[i], err) != GEMMA_OK) return err->status;
+    }
+    memcpy(s->tokens + s->n_tokens, ids, (size_t)n * sizeof *ids);
+    s->n_tokens += n;
+    s->n_draft = n;
+    return GEMMA_OK;
+}
+
+bool gemma_session_accept(GemmaSession *s, int32_t id) {
+    bool right = s->n_draft > 0 && s->n_done == s->n_tokens && s->tokens[s->n_tokens - s->n_draft] == id;
+    if (right) {
+        s->n_draft--;
+        s->row++;
+    } else {
+        drop_draft(s);
+    }
+    return right;
 }
 
 /* A sum of finite numbers times zero is zero; one NaN or infinity makes it NaN. (In lanes, so that the compiler may vectorise it.) */
@@ -113,6 +149,7 @@ static bool all_finite(const float *x, int n) {
 int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     int n = s->n_tokens - s->n_done;
     if (n == 0) return 0;
+    if (s->n_draft) n_batch = n;        /* guesses go with the token before them */
     if (n > n_batch) n = n_batch < 1 ? 1 : n_batch;
     if (n > s->transformer.batch) n = s->transformer.batch;
     bool decoding = n == 1;
@@ -121,25 +158,33 @@ int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     transformer_forward(&s->transformer, s->tokens + s->n_done, n, s->n_done);
     s->n_done += n;
     if (s->n_done < s->n_tokens) return s->n_tokens - s->n_done;
-    transformer_logits(&s->transformer, n - 1);
+    transformer_logits(&s->transformer, n - 1 - s->n_draft, 1 + s->n_draft);
+    s->row = 0;
     if (decoding) tuner_report(&s->threads, clock_seconds() - start);
-    if (all_finite(s->transformer.logits, s->model->config.n_vocab)) return 0;
+    if (all_finite(s->transformer.logits, (1 + s->n_draft) * s->model->config.n_vocab)) return 0;
     error_set(err, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
               s->n_done - 1);
     s->n_done -= n;     /* who asks again is told again */
+    drop_draft(s);
     return -1;
 }
 
-const float *gemma_session_logits(const GemmaSession *s) { return s->transformer.n_tok ? s->transformer.logits : NULL; }
+static const float *current_logits(const GemmaSession *s) {
+    return s->transformer.logits + (size_t)s->row * (size_t)s->model->config.n_vocab;
+}
+
+const float *gemma_session_logits(const GemmaSession *s) { return s->transformer.n_tok ? current_logits(s) : NULL; }
 
 const float *gemma_session_logits_at(GemmaSession *s, int i) {
     if (i < 0 || i >= s->transformer.n_tok) return NULL;
-    transformer_logits(&s->transformer, i);
+    drop_draft(s);
+    transformer_logits(&s->transformer, i, 1);
+    s->row = 0;
     return s->transformer.logits;
 }
 
 double gemma_session_nll(const GemmaSession *s, int32_t id) {
-    const float *x = s->transformer.logits;
+    const float *x = current_logits(s);
     int n = s->model->config.n_vocab;
     double max = x[model_kernels()->argmax(x, n)], sum = 0;
     for (int i = 0; i < n; i++) sum += exp(x[i] - max);
@@ -166,4 +211,6 @@ GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaErr
     return sampler_bias(s->sampler, id, bias, err);
 }
 
-int32_t gemma_session_sample(GemmaSession *s) { return sampler_pick(s->sampler, s->transformer.logits, s->tokens, s->n_tokens); }
+int32_t gemma_session_sample(GemmaSession *s) {
+    return sampler_pick(s->sampler, current_logits(s), s->tokens, s->n_tokens - s->n_draft);
+}

@@ -89,10 +89,10 @@ void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos)
     t->n_tok = n_tok;
 }
 
-void transformer_logits(Transformer *t, int i) {
+void transformer_logits(Transformer *t, int first, int n) {
     const Config *c = t->c;
-    ops_matmul(&t->ops, t->x + (size_t)i * (size_t)c->n_embd, 1, (MatmulTerm[]){{&t->w->output, t->logits}}, 1);
-    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, c->n_vocab, c->final_softcap);
+    ops_matmul(&t->ops, t->x + (size_t)first * (size_t)c->n_embd, n, (MatmulTerm[]){{&t->w->output, t->logits}}, 1);
+    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, n * c->n_vocab, c->final_softcap);
 }
 
 /* ------------------------------------------------------------------------------------ its memory */
@@ -116,7 +116,7 @@ static OpsLimits ops_limits(const Config *c, int n_ctx) {
 }
 
 static size_t activation_bytes(const Config *c) {
-    size_t floats = (size_t)batch_size(c) * batch_floats(c) + (size_t)c->n_vocab;
+    size_t floats = (size_t)batch_size(c) * batch_floats(c) + (1 + GEMMA_MAX_DRAFT) * (size_t)c->n_vocab;
     return (floats * sizeof(float) + 63) / 64 * 64;
 }
 
@@ -134,7 +134,7 @@ static void lay_out(Transformer *t) {
     size_t n_rope = n * (size_t)c->head_dim;
     struct { float **field; size_t n; } parts[] = {
         {&t->normed, n_embd}, {&t->sub, n_embd}, {&t->q, n_q}, {&t->attn, n_q}, {&t->k, n_kv}, {&t->v, n_kv},
-        {&t->gate, n_ff}, {&t->up, n_ff}, {&t->rope[0], n_rope}, {&t->rope[1], n_rope}, {&t->logits, (size_t)c->n_vocab},
+        {&t->gate, n_ff}, {&t->up, n_ff}, {&t->rope[0], n_rope}, {&t->rope[1], n_rope}, {&t->logits, (1 + GEMMA_MAX_DRAFT) * (size_t)c->n_vocab},
     };
     float *at = t->x + n_embd;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

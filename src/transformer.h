@@ -24,7 +24,7 @@ typedef struct {
     float *q, *attn;            /* [B, n_head * head_dim] */
     float *k, *v;               /* [B, n_head_kv * head_dim] */
     float *gate, *up;           /* [B, n_ff] */
-    float *logits;              /* [n_vocab] */
+    float *logits;              /* [1 + GEMMA_MAX_DRAFT, n_vocab] */
     float *rope[2];             /* [B, head_dim]: cosines and sines at each token, for global and for windowed layers */
     double *rope_freq[2];       /* [head_dim / 2]: radians a position */
     int n_tok;                  /* tokens of the last pass */
@@ -39,7 +39,7 @@ void transformer_free(Transformer *t);
 /* Evaluates ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */
 void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos);
 
-/* Fills t->logits for token i of the last pass. */
-void transformer_logits(Transformer *t, int i);
+/* The logits of tokens [first, first + n) of the last pass, n <= 1 + GEMMA_MAX_DRAFT. */
+void transformer_logits(Transformer *t, int first, int n);
 
 #endif

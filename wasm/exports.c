@@ -129,6 +129,8 @@ int gx_session_new(int n_ctx) {
 
 int gx_session_sync(double ids, int n) { return gemma_session_sync(x.session, pointer(ids), n, &x.err); }
 int gx_session_push(int id) { return gemma_session_push(x.session, id, &x.err); }
+int gx_session_draft(double ids, int n) { return gemma_session_draft(x.session, pointer(ids), n, &x.err); }
+int gx_session_accept(int id) { return gemma_session_accept(x.session, id); }
 int gx_session_step(int n_batch) { return gemma_session_step(x.session, n_batch, &x.err); }
 int gx_session_count(void) { return gemma_session_count(x.session); }
 int gx_session_context(void) { return gemma_session_context(x.session); }

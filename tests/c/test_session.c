@@ -138,10 +138,53 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     gemma_model_free(m);
 }
 
+/* The text: ids. At each position guesses of which the first `right` are the text's; those must be accepted, the next one not. */
+TEST(guesses_change_no_bit_whether_right_or_wrong) {
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 21);
+    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+        size_t n;
+        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        GemmaError err = {0};
+        GemmaModel *m = tiny_load(file, n, 4096, 2, &err);
+        REQUIRE(m);
+        GemmaSession *s = gemma_session_new(m, N_TOKENS, &err);
+        float want[TINY_VOCAB], got[TINY_VOCAB];
+        int at = 60;        /* tokens that are known */
+        CHECK_INT(gemma_session_sync(s, ids, at, &err), 0);
+        run(s, 256, got);
+        while (at < N_TOKENS) {
+            int n_guess = at * 7 % 9, right = at * 5 % (n_guess + 1), fits = N_TOKENS - at - 1;
+            int32_t guess[8];
+            for (int i = 0; i < n_guess; i++) guess[i] = i < right && i < fits ? ids[at + 1 + i] : (ids[(at + 1 + i) % N_TOKENS] + 1) % TINY_VOCAB;
+            CHECK_INT(gemma_session_push(s, ids[at++], &err), GEMMA_OK);
+            CHECK_INT(gemma_session_draft(s, guess, n_guess, &err), GEMMA_OK);
+            CHECK_INT(gemma_session_step(s, 1, &err), 0);
+            if (right > GEMMA_MAX_DRAFT) right = GEMMA_MAX_DRAFT;
+            for (int i = 0;; i++) {
+                CHECK_INT(gemma_session_count(s), at);
+                if (at % 11 == 0) {
+                    reference(m, ids, at, 256, want);
+                    if (memcmp(want, gemma_session_logits(s), sizeof want)) TEST_FAIL("%s: after %d tokens, guess %d", specs[a].architecture, at, i);
+                }
+                if (at == N_TOKENS) break;
+                bool accepted = gemma_session_accept(s, ids[at]);
+                CHECK(accepted == (i < right));
+                if (!accepted) break;
+                at++;
+            }
+        }
+        gemma_session_free(s);
+        gemma_model_free(m);
+        free(file);
+    }
+}
+
 int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
     RUN(every_position_has_its_logits);
     RUN(limits_are_told_and_leave_the_session_usable);
+    RUN(guesses_change_no_bit_whether_right_or_wrong);
     return test_result();
 }

@@ -36,6 +36,21 @@ async function continued(gemma, text, options = {}) {
     return session.prompt(text, { raw: true, maxTokens: 24, ...options, sampling: { ...GREEDY, logitBias: ENDLESS, ...options.sampling } }).result;
 }
 
+test('guessing ahead changes no token, in text that repeats itself', () => withModel(TURNS, {}, async gemma => {
+    const text = TEXT.slice(0, 120).repeat(2), options = { maxTokens: 60, sampling: { temperature: 0, repeatPenalty: 1.1 } };
+    const { tokens } = await continued(gemma, text, options);
+    const session = await gemma.session(), one = { temperature: 0, repeatPenalty: 1.1, logitBias: ENDLESS };
+    let said = text;
+    const slowly = [];
+    for (let i = 0; i < 20; i++) {      // one token a prompt: nothing to guess
+        const { text: piece, tokens: [id] } = await session.prompt(said, { raw: true, maxTokens: 1, sampling: one }).result;
+        said += piece;
+        slowly.push(id);
+        if ((await gemma.tokenize(said)).at(-1) !== id) break;      // a text need not be cut into the tokens it was made of
+    }
+    assert.deepEqual(tokens.slice(0, slowly.length), slowly);
+}));
+
 test('a model says what it is', () => withModel(TURNS, { threads: 2 }, ({ info }) => {
     const { architecture, name, chat, chatStyle, variant, threads, contextLength, nVocab } = info;
     assert.deepEqual({ architecture, name, chat, chatStyle, threads, contextLength, nVocab }, {

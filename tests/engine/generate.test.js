@@ -27,6 +27,8 @@ function scripted(pieces, { context = 1000, control = [] } = {}) {
         isEnd: id => id === END,
         isControl: id => control.includes(id),
         tokenBytes: id => pieces[id],
+        accept: () => false,
+        draft() {},
         pushToken() {
             if (count === context) return false;
             count++;

@@ -2,7 +2,7 @@
 
 /** GemmaError codes -> title and advice. */
 const KNOWN = {
-    'network': ['The model could not be downloaded', 'Check the connection and try again. What has arrived is kept.'],
+    'network': ['The model could not be downloaded', 'Check the connection and try again.'],
     'not-found': ['There is no model at that address', 'Check the address, or choose a file from your disk.'],
     'bad-file': ['This file cannot be opened', 'It may be damaged, or not a GGUF. Download it again, or choose another one.'],
     'unsupported': ['This model does not run here', 'Choose a GGUF of Gemma 1, 2 or 3 (text).'],

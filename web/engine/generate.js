@@ -2,6 +2,7 @@
 // messages, pages nor turns.
 
 import { GemmaError } from './error.js';
+import { Guesses } from './guesses.js';
 import { StopFilter } from './stop.js';
 
 const BATCH_MS = 150;           // a batch of prefill takes about this long at most, so that Stop acts and progress shows
@@ -109,6 +110,7 @@ export async function generate(engine, ids, { sampling, maxTokens = Infinity, st
     const cachedTokens = engine.sync(ids);
     if (await io.turn() || await prefill(engine, ids.length - cachedTokens, io)) finishReason = 'abort';
     const middle = performance.now();
+    const guesses = new Guesses(engine, ids);
     let decodeTokens = 0;
 
     while (!finishReason) {
@@ -122,8 +124,10 @@ export async function generate(engine, ids, { sampling, maxTokens = Infinity, st
         show(piece.text);
         if (stoppedAt >= 0) { finishReason = 'stop'; break; }
         if (tokens.length >= maxTokens) { finishReason = 'length'; break; }
-        if (!engine.pushToken(id)) { finishReason = 'context'; break; }
-        engine.step(1);
+        if (!guesses.accept(id)) {
+            if (!engine.pushToken(id)) { finishReason = 'context'; break; }
+            guesses.step();
+        }
         decodeTokens++;
         if (await io.turn()) finishReason = 'abort';
     }

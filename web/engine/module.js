@@ -38,12 +38,13 @@ function makeMemory(initial, maximum, memory64) {
 }
 
 const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
+const STARTING_MS = 20_000;         // a worker whose script is refused says nothing
 const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
 
 /**
  * @param {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, threads: number}} options
  *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
- * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had
+ * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
  */
 export async function instantiate({ kernels, memory64, bytes, threads }) {
     const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
@@ -58,6 +59,9 @@ export async function instantiate({ kernels, memory64, bytes, threads }) {
     }
     const { default: factory } = await import(new URL(`${size}.js`, BASE).href);
     const emscripten = await new Promise((resolve, reject) => {
+        if (threads > 1) {
+            setTimeout(() => reject(new GemmaError('no-threads', 'the engine\'s threads did not start')), STARTING_MS).unref?.();
+        }
         const options = {
             wasmMemory: memory,
             threads: threads - 1,
@@ -288,6 +292,18 @@ export class Module {
         if (this.#x.session_count() === this.#x.session_context()) return false;
         this.#check(this.#x.session_push(id));
         return true;
+    }
+
+    /** Adds guesses of the next tokens, as many as fit, after a token just pushed; the next step evaluates all. */
+    draft(ids) {
+        const address = this.#scratch(4 * Math.max(ids.length, 1));
+        new Int32Array(this.#memory.buffer, address, ids.length).set(ids);
+        this.#check(this.#x.session_draft(address, ids.length));
+    }
+
+    /** Whether the token just sampled was the next guess: then it is evaluated already. Otherwise all guesses are forgotten. */
+    accept(id) {
+        return this.#x.session_accept(id) !== 0;
     }
 
     /** @returns {number} tokens left to evaluate */

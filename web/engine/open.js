@@ -83,7 +83,7 @@ async function makeRoom(features, options, plan, need) {
         try {
             return { module: await instantiate({ kernels, memory64, bytes, threads: attempt.threads }), variant, kernels, memory64, ...attempt };
         } catch (error) {
-            if (error.code !== 'no-memory') throw error;
+            if (error.code !== 'no-memory' && error.code !== 'no-threads') throw error;
             refused = error;
         }
     }
