@@ -8,7 +8,11 @@ export default async function run(argv) {
     const { options, words: [path] } = parseArgs(argv, { ctx: 'count', threads: 'count', json: 'flag' }, 1);
     if (path === undefined) throw new UsageError('inspect needs a file');
     const source = await openSource({ kind: 'path', path });
-    const about = await inspectModel(source, { contextLength: options.ctx, threads: options.threads });
-    source.close();
+    let about;
+    try {
+        about = await inspectModel(source, { contextLength: options.ctx, threads: options.threads });
+    } finally {
+        source.close();
+    }
     process.stdout.write(`${JSON.stringify(about, null, options.json ? 0 : 2)}\n`);
 }
