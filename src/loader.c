@@ -9,7 +9,12 @@
 #include "error.h"
 #include "model.h"
 
-enum { HEADER_STEP = 1 << 20, STAGING = 4 << 20 };
+enum {
+    HEADER_STEP = 1 << 20,
+    STAGING = 4 << 20,
+    COPY_ALIGNMENT = 64,    /* V8 copies into shared memory by words where it can, otherwise by bytes, four times slower */
+    TASK_BYTES = 32 << 10,  /* of the file, packed by one thread before it asks for more */
+};
 
 struct GemmaLoader {
     GemmaModel *model;
@@ -22,8 +27,10 @@ struct GemmaLoader {
     size_t header_n;            /* bytes there; beyond header_size they are tensor data that came with its end */
 
     uint8_t *staging;           /* NULL until gemma_loader_allocate */
-    size_t staging_room, staging_n;
-    uint64_t position;          /* of staging[0] in the file */
+    size_t staging_room;
+    size_t arrival;             /* where in it bytes are pushed to, aligned; before it is room for what earlier pushes left */
+    size_t begin, end;          /* the bytes there that are not packed yet */
+    uint64_t position;          /* of staging[begin] in the file */
     int slot;                   /* the tensor being read */
     int row;                    /* its first row not yet packed */
 };
@@ -118,32 +125,35 @@ static int slot_rows(const WeightSlot *s) {
     return s->matrix ? left : 1;
 }
 
-static size_t staging_room(const GemmaLoader *l) {
+/* Room for the largest of them, or for all but one byte of it. */
+static size_t arrival(const GemmaLoader *l) {
     size_t largest = 0;
     for (int i = 0; i < l->model->weights.n_slots; i++) {
         const WeightSlot *s = &l->model->weights.slots[i];
         size_t n = file_row_bytes(s) * (size_t)slot_rows(s);
         if (n > largest) largest = n;
     }
-    return STAGING + largest;
+    return (largest + COPY_ALIGNMENT - 1) / COPY_ALIGNMENT * COPY_ALIGNMENT;
 }
 
 uint64_t gemma_memory_need(const GemmaLoader *l, const GemmaOptions *options, int n_ctx) {
-    return l->header_room + staging_room(l) + model_need(l->model, options, n_ctx);
+    return l->header_room + arrival(l) + STAGING + model_need(l->model, options, n_ctx);
 }
 
 /* ------------------------------------------------------------------------------------ the weights */
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
-    l->staging_room = staging_room(l);
+    l->arrival = l->begin = l->end = arrival(l);
+    l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);
     GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "no memory for the staging block");
     if (s != GEMMA_OK) return fail(l, err);
     l->position = m->gguf.header_size;
     if (l->header_n > m->gguf.header_size) {
-        l->staging_n = l->header_n - (size_t)m->gguf.header_size;       /* less than HEADER_STEP */
-        memcpy(l->staging, m->header + m->gguf.header_size, l->staging_n);
+        size_t n = l->header_n - (size_t)m->gguf.header_size;       /* less than HEADER_STEP */
+        memcpy(l->staging + l->end, m->header + m->gguf.header_size, n);
+        l->end += n;
     } else {
         l->position = l->header_n;      /* in the padding before the first tensor */
     }
@@ -183,36 +193,48 @@ static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8
         return weights_set_vector(slot, rows, err);
     }
     PackTask task = {.slot = slot, .rows = rows, .first_row = l->row};
-    pool_run(l->model->pool, (n_rows + TILE_ROWS - 1) / TILE_ROWS, 4, pack_tiles, &task);
+    int grain = 1 + (int)(TASK_BYTES / (row_bytes * TILE_ROWS));
+    pool_run(l->model->pool, (n_rows + TILE_ROWS - 1) / TILE_ROWS, grain, pack_tiles, &task);
     l->row += n_rows;
     if (task.failed) *err = task.err;
     return task.failed ? err->status : GEMMA_OK;
 }
 
-/* Packs every complete tile in the staging block and moves the rest to its front. */
+/* What is left is less than a tile. It moves to end where the next bytes arrive, unless they may as well be appended: small
+ * pushes should not move a large tile again and again. */
+static void make_room(GemmaLoader *l, bool taken) {
+    if (!taken && l->end < l->staging_room) return;
+    size_t left = l->end - l->begin;
+    memmove(l->staging + l->arrival - left, l->staging + l->begin, left);
+    l->begin = l->arrival - left;
+    l->end = l->arrival;
+}
+
+/* Packs every complete tile in the staging block. */
 static GemmaStatus take_staging(GemmaLoader *l, GemmaError *err) {
     const Weights *w = &l->model->weights;
-    size_t at = 0;
+    const uint8_t *staged = l->staging + l->begin;
+    size_t at = 0, n = l->end - l->begin;
     while (l->slot < w->n_slots) {
         const WeightSlot *slot = &w->slots[l->slot];
         uint64_t want = slot->tensor->offset + (uint64_t)l->row * file_row_bytes(slot), here = l->position + at;
         if (here < want) {                      /* padding, or a tensor that we don't use */
-            uint64_t skip = want - here, have = l->staging_n - at;
+            uint64_t skip = want - here, have = n - at;
             at += (size_t)(skip < have ? skip : have);
             if (skip > have) break;
         }
         size_t taken;
-        GemmaStatus s = take_rows(l, slot, l->staging + at, l->staging_n - at, &taken, err);
+        GemmaStatus s = take_rows(l, slot, staged + at, n - at, &taken, err);
         if (s != GEMMA_OK) return s;
         at += taken;
         if (l->row < slot->n_rows) break;
         l->slot++;
         l->row = 0;
     }
-    if (l->slot == w->n_slots) at = l->staging_n;       /* whatever follows the last tensor */
-    memmove(l->staging, l->staging + at, l->staging_n - at);
-    l->staging_n -= at;
+    if (l->slot == w->n_slots) at = n;      /* whatever follows the last tensor */
+    l->begin += at;
     l->position += at;
+    make_room(l, at > 0);
     return GEMMA_OK;
 }
 
@@ -222,15 +244,15 @@ uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
         return NULL;
     }
     if (!l->planned) return header_room(l, n);
-    *n = l->staging_room - l->staging_n;
-    return l->staging + l->staging_n;
+    *n = l->staging_room - l->end;
+    return l->staging + l->end;
 }
 
 GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
     err->status = GEMMA_OK;
     if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "the loader has failed before");
     if (l->planned && !l->staging) return GEMMA_OK;
-    uint64_t here = l->planned ? l->position + l->staging_n : l->header_n;
+    uint64_t here = l->planned ? l->position + (l->end - l->begin) : l->header_n;
     if (n > l->file_size - here) {
         error_set(err, GEMMA_BAD_FILE, "more bytes came than the %llu that the file was said to have", (unsigned long long)l->file_size);
         return fail(l, err);
@@ -239,7 +261,7 @@ GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
         l->header_n += n;
         return read_header(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
     }
-    l->staging_n += n;
+    l->end += n;
     return take_staging(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
 }
 
@@ -250,7 +272,7 @@ GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
         fail(l, err);
     } else if (l->slot < l->model->weights.n_slots) {
         error_set(err, GEMMA_BAD_FILE, "the file ended at byte %llu of %llu, inside tensor %s",
-                  (unsigned long long)(l->position + l->staging_n), (unsigned long long)l->file_size,
+                  (unsigned long long)(l->position + (l->end - l->begin)), (unsigned long long)l->file_size,
                   l->model->weights.slots[l->slot].name);
         fail(l, err);
     } else {

@@ -1,7 +1,10 @@
-/* pack.c: see pack.h. A row is read block by block of 32 columns into codes and scales, whatever the file's packing, and
- * written to its lanes of the panel. The file layouts are drawn in quant.c, the panels in kernels/panel.h. */
+/* pack.c: see pack.h. Four rows are packed side by side, a block of the file at a time, in vectors of four 32-bit words, one of
+ * each row: most formats hold their codes such that a vector of the panel is such words as they are, or words shifted and masked.
+ * Every function of the way from file to panel is inlined with a constant type, so each type gets a loop of its own without
+ * branches. The file layouts are drawn in quant.c, the panels in kernels/panel.h. */
 #include "pack.h"
 
+#include <math.h>
 #include <string.h>
 
 PanelKind pack_kind(QuantType type) {
@@ -25,91 +28,8 @@ uint64_t pack_bytes(QuantType type, int n_rows, int n_cols) {
     return (uint64_t)panel_tile_bytes(pack_kind(type), n_cols) * (uint64_t)((n_rows + TILE_ROWS - 1) / TILE_ROWS);
 }
 
-/* ------------------------------------------------------------------------------------ reading the file */
-
-/* 32 columns of one row. */
-typedef struct {
-    uint8_t codes[BLOCK_COLS];
-    uint16_t scale, min;            /* f16 as in the file: of the block, or d and dmin of its super-block */
-    uint8_t sub_scale[2], sub_min;  /* K families; P6K has two (signed) scales, the others one */
-} FileBlock;
-
-static uint16_t load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
-
-/* Low nibbles are columns 0..15, high ones 16..31; bit i of `high` is bit 4 of column i. */
-static void codes_of_nibbles(uint8_t *codes, const uint8_t *q, uint32_t high) {
-    for (int i = 0; i < 16; i++) {
-        codes[i] = (uint8_t)((q[i] & 15) | (high >> i & 1) << 4);
-        codes[16 + i] = (uint8_t)(q[i] >> 4 | (high >> (16 + i) & 1) << 4);
-    }
-}
-
-/* The 6-bit sub-scale and sub-min of block b in the 12 bytes of Q4_K and Q5_K. */
-static void k_scales(const uint8_t *s, int b, uint8_t *scale, uint8_t *min) {
-    if (b < 4) {
-        *scale = s[b] & 63;
-        *min = s[b + 4] & 63;
-    } else {
-        *scale = (uint8_t)((s[b + 4] & 15) | (s[b - 4] >> 6) << 4);
-        *min = (uint8_t)((s[b + 4] >> 4) | (s[b] >> 6) << 4);
-    }
-}
-
-static void read_k45(const uint8_t *p, int b, bool five_bits, FileBlock *out) {
-    out->scale = load16(p);
-    out->min = load16(p + 2);
-    k_scales(p + 4, b, &out->sub_scale[0], &out->sub_min);
-    const uint8_t *qh = p + 16, *q = p + 16 + (five_bits ? 32 : 0) + b / 2 * 32;
-    int shift = b % 2 * 4;
-    for (int i = 0; i < BLOCK_COLS; i++) out->codes[i] = q[i] >> shift & 15;
-    if (!five_bits) return;
-    for (int i = 0; i < BLOCK_COLS; i++) out->codes[i] |= (uint8_t)((qh[i] >> b & 1) << 4);
-}
-
-static void read_q6k(const uint8_t *p, int b, FileBlock *out) {
-    int half = b / 4, part = b % 4;     /* 128 columns a half, 32 a part */
-    const uint8_t *ql = p + half * 64 + part % 2 * 32, *qh = p + 128 + half * 32;
-    int low = part / 2 * 4, high = part * 2;
-    for (int i = 0; i < BLOCK_COLS; i++) out->codes[i] = (uint8_t)((ql[i] >> low & 15) | (qh[i] >> high & 3) << 4);
-    out->sub_scale[0] = p[192 + 2 * b];
-    out->sub_scale[1] = p[192 + 2 * b + 1];
-    out->scale = load16(p + 208);
-}
-
-/* Block b of a row. */
-static void read_block(QuantType type, const uint8_t *row, int b, FileBlock *out) {
-    const uint8_t *p = row;
-    switch (type) {
-    case QUANT_Q4_0:
-        p += b * 18;
-        codes_of_nibbles(out->codes, p + 2, 0);
-        break;
-    case QUANT_Q4_1:
-        p += b * 20;
-        codes_of_nibbles(out->codes, p + 4, 0);
-        out->min = load16(p + 2);
-        break;
-    case QUANT_Q5_0:
-        p += b * 22;
-        codes_of_nibbles(out->codes, p + 6, load32(p + 2));
-        break;
-    case QUANT_Q5_1:
-        p += b * 24;
-        codes_of_nibbles(out->codes, p + 8, load32(p + 4));
-        out->min = load16(p + 2);
-        break;
-    case QUANT_Q8_0:
-        p += b * 34;
-        for (int i = 0; i < BLOCK_COLS; i++) out->codes[i] = p[2 + i] ^ 0x80;
-        break;
-    case QUANT_Q4_K: read_k45(p + b / SUPER_BLOCKS * 144, b % SUPER_BLOCKS, false, out); return;
-    case QUANT_Q5_K: read_k45(p + b / SUPER_BLOCKS * 176, b % SUPER_BLOCKS, true, out); return;
-    case QUANT_Q6_K: read_q6k(p + b / SUPER_BLOCKS * 210, b % SUPER_BLOCKS, out); return;
-    default: return;
-    }
-    out->scale = load16(p);
-}
+static inline uint16_t load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 
 /* ------------------------------------------------------------------------------------ panels */
 
@@ -143,14 +63,270 @@ static size_t block_offset(PanelKind kind, int b, size_t *super) {
     return *super + (size_t)info->super_bytes + (size_t)(b % SUPER_BLOCKS) * (size_t)info->block_bytes;
 }
 
-/* The half h times 2^10, as a half; false when it is not finite or does not fit. */
-static bool to_f16e(uint16_t h, uint16_t *out) {
-    int exponent = h >> 10 & 31;
-    if (exponent > 20) return false;
-    if (exponent > 0) *out = (uint16_t)(h + (10 << 10));
-    else *out = f32_to_f16(f16_to_f32(h) * 1024);       /* zero or subnormal: exact */
-    return true;
+/* ------------------------------------------------------------------------------------ four rows side by side */
+
+#define INLINE static inline __attribute__((always_inline))     /* the type becomes a constant */
+
+/* A word of each of four rows. */
+typedef uint32_t Quad __attribute__((vector_size(16)));
+typedef int32_t QuadInt __attribute__((vector_size(16)));
+typedef float QuadFloat __attribute__((vector_size(16)));
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef uint16_t Halves __attribute__((vector_size(8)));
+
+/* Four rows of a file at one of their blocks. */
+typedef struct {
+    const uint8_t *row[4];
+    Quad live;          /* all bits of a row's word; none of a row that the last tile lacks, which reads as zeros */
+} Rows;
+
+INLINE Quad words(const Rows *r, int at) {
+    return (Quad){load32(r->row[0] + at), load32(r->row[1] + at), load32(r->row[2] + at), load32(r->row[3] + at)} & r->live;
 }
+
+INLINE Quad halves(const Rows *r, int at) {
+    return (Quad){load16(r->row[0] + at), load16(r->row[1] + at), load16(r->row[2] + at), load16(r->row[3] + at)} & r->live;
+}
+
+INLINE void store(uint8_t *p, Quad x) { memcpy(p, &x, 16); }
+
+INLINE void store_halves(uint8_t *p, Quad x) {
+    Halves h = __builtin_convertvector(x, Halves);
+    memcpy(p, &h, 8);
+}
+
+/* Byte i of the four words goes to p + (i % 2) * near + (i / 2) * far. */
+INLINE void store_bytes(uint8_t *p, size_t near, size_t far, Quad x) {
+    Bytes b = (Bytes)x;
+    Quad t = (Quad)(Bytes){b[0], b[4], b[8], b[12], b[1], b[5], b[9], b[13], b[2], b[6], b[10], b[14], b[3], b[7], b[11], b[15]};
+    for (int i = 0; i < 4; i++) memcpy(p + (size_t)(i % 2) * near + (size_t)(i / 2) * far, &(uint32_t){t[i]}, 4);
+}
+
+/* ------------------------------------------------------------------------------------ scales */
+
+enum { F16E_TOO_LARGE = 21 << 10 };     /* 64, and with larger exponents infinity and NaN */
+
+/* Halves times 2^10, as halves. The lanes of *bad get bits where one is not finite or does not fit. */
+INLINE Quad to_f16e(Quad h, Quad *bad) {
+    Quad rest = h & 0x7fff;
+    *bad |= (Quad)(rest >= F16E_TOO_LARGE);
+    /* A subnormal counts units of 2^-24; in f16e's bias and at f32's place for the fraction that is 2^-126, a normal float. */
+    QuadFloat subnormal = __builtin_convertvector((QuadInt)rest, QuadFloat) * 0x1p-126f;
+    Quad normal = (Quad)(rest >= 1 << 10);
+    return (h & 0x8000) | (normal & (rest + (10 << 10))) | (~normal & (Quad)subnormal >> 13);
+}
+
+INLINE void pack_scales(const Rows *r, int at, uint8_t *out, Quad *bad) { store_halves(out, to_f16e(halves(r, at), bad)); }
+
+/* ------------------------------------------------------------------------------------ blocks of 32 columns */
+
+/* Exchanges the bits of each word under `mask` with those `shift` above them. */
+INLINE Quad swap_bits(Quad x, uint32_t mask, int shift) {
+    Quad differ = (x ^ x >> shift) & mask;
+    return x ^ differ ^ differ << shift;
+}
+
+/* Bit 4j + c to bit 8c + j: an 8 x 4 matrix of bits transposed. */
+INLINE Quad transpose_bits(Quad x) {
+    x = swap_bits(x, 0x0c0c0c0c, 2);
+    x = swap_bits(x, 0x22222222, 1);
+    x = swap_bits(x, 0x0000f0f0, 12);
+    return swap_bits(x, 0x00cc00cc, 6);
+}
+
+/* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has. */
+INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, Quad *bad) {
+    PanelKind kind = pack_kind(type);
+    BlockParts at = block_parts(kind);
+    int header = has_f16_min(kind) ? 4 : 2;
+    pack_scales(r, 0, block + at.scale + 8 * v, bad);
+    if (has_f16_min(kind)) pack_scales(r, 2, block + at.min + 8 * v, bad);
+    if (kind == PANEL_P8) {
+        for (int j = 0; j < 8; j++) store(block + (v * 8 + j) * 16, words(r, header + 4 * j) ^ (r->live & 0x80808080));
+        return;
+    }
+    if (kind == PANEL_P5 || kind == PANEL_P5M) {
+        store(block + at.high + v * 16, transpose_bits(words(r, header)));
+        header += 4;
+    }
+    for (int j = 0; j < 4; j++) store(block + (v * 4 + j) * 16, words(r, header + 4 * j));
+}
+
+/* ------------------------------------------------------------------------------------ blocks of 256 columns */
+
+/* The K families have the codes of two blocks in the low and high nibbles of 32 bytes, from `at`. */
+INLINE void pack_nibbles(const Rows *r, int at, int v, uint8_t *low, uint8_t *high) {
+    for (int j = 0; j < 4; j++) {
+        Quad a = words(r, at + 4 * j), b = words(r, at + 16 + 4 * j);
+        store(low + (v * 4 + j) * 16, (a & 0x0f0f0f0f) | (b & 0x0f0f0f0f) << 4);
+        store(high + (v * 4 + j) * 16, (a >> 4 & 0x0f0f0f0f) | (b & 0xf0f0f0f0));
+    }
+}
+
+/* From n words, the field that `mask` picks in each byte after a shift, side by side in the bytes of one word. */
+INLINE Quad gather_fields(const Quad *x, int n, int shift, uint32_t mask, int width) {
+    Quad fields = {0};
+    for (int j = 0; j < n; j++) fields |= (x[j] >> shift & mask) << (width * j);
+    return fields;
+}
+
+/* Bytes of a block, which its second row of sub-scales or sub-mins ends. */
+INLINE size_t k_block_bytes(PanelKind kind) { return (size_t)block_parts(kind).min + TILE_ROWS; }
+
+/* Rows 4v..4v+3 of 8 blocks after their header at `super`. */
+INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad *bad) {
+    PanelKind kind = pack_kind(type);
+    BlockParts at = block_parts(kind);
+    bool five_bits = type == QUANT_Q5_K;
+    size_t size = k_block_bytes(kind);
+    uint8_t *blocks = super + 64;
+    pack_scales(r, 0, super + 8 * v, bad);
+    pack_scales(r, 2, super + 32 + 8 * v, bad);
+
+    Quad s0 = words(r, 4), s1 = words(r, 8), s2 = words(r, 12);
+    uint8_t *scale = blocks + at.scale + 4 * v, *min = blocks + at.min + 4 * v;
+    store_bytes(scale, size, 2 * size, s0 & 0x3f3f3f3f);
+    store_bytes(min, size, 2 * size, s1 & 0x3f3f3f3f);
+    store_bytes(scale + 4 * size, size, 2 * size, (s2 & 0x0f0f0f0f) | (s0 >> 2 & 0x30303030));
+    store_bytes(min + 4 * size, size, 2 * size, (s2 >> 4 & 0x0f0f0f0f) | (s1 >> 2 & 0x30303030));
+
+    for (size_t b = 0; b < SUPER_BLOCKS; b += 2) {
+        uint8_t *block = blocks + b * size;
+        pack_nibbles(r, 16 + (five_bits ? 32 : 0) + (int)b * 16, v, block, block + size);
+    }
+    if (!five_bits) return;
+    Quad high[8];
+    for (int j = 0; j < 8; j++) high[j] = words(r, 16 + 4 * j);
+    for (int b = 0; b < SUPER_BLOCKS; b++) {
+        store(blocks + (size_t)b * size + at.high + v * 16, gather_fields(high, 8, b, 0x01010101, 1));
+    }
+}
+
+INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
+    BlockParts at = block_parts(PANEL_P6K);
+    size_t size = k_block_bytes(PANEL_P6K);
+    pack_scales(r, 208, super + 8 * v, bad);
+    /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of their high bits. */
+    for (int half = 0; half < 2; half++) {
+        uint8_t *blocks = super + 32 + (size_t)half * 4 * size;
+        for (int i = 0; i < 2; i++) {
+            pack_nibbles(r, half * 64 + i * 32, v, blocks + (size_t)i * size, blocks + (size_t)(i + 2) * size);
+            store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, words(r, 192 + half * 8 + i * 4));
+        }
+        Quad high[8];
+        for (int j = 0; j < 8; j++) high[j] = words(r, 128 + half * 32 + 4 * j);
+        for (int b = 0; b < 4; b++) {
+            uint8_t *out = blocks + (size_t)b * size + at.high + v * 32;
+            store(out, gather_fields(high, 4, 2 * b, 0x03030303, 2));
+            store(out + 16, gather_fields(high + 4, 4, 2 * b, 0x03030303, 2));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------ floats */
+
+/* Of n columns; a value with all exponent bits set is infinite or no number. */
+INLINE void pack_floats(QuantType type, const Rows *r, int n, int v, uint8_t *out, Quad *bad) {
+    uint32_t exponent = type == QUANT_F32 ? 0x7f800000 : type == QUANT_F16 ? 0x7c00 : 0x7f80;
+    for (int k = 0; k < n; k++) {
+        Quad x = type == QUANT_F32 ? words(r, 4 * k) : halves(r, 2 * k);
+        *bad |= (Quad)((x & exponent) == exponent);
+        if (type == QUANT_F32) store(out + k * 64 + 16 * v, x);
+        else store_halves(out + k * 32 + 8 * v, x);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ tiles */
+
+/* Rows first..first+3 of n_rows; in the place of a missing one, any that may be read. */
+INLINE Rows four_rows(const uint8_t *rows, size_t row_bytes, int first, int n_rows) {
+    Rows r = {0};
+    for (int i = 0; i < 4; i++) {
+        bool live = first + i < n_rows;
+        r.row[i] = rows + (live ? (size_t)(first + i) * row_bytes : 0);
+        r.live[i] = live ? ~0u : 0;
+    }
+    return r;
+}
+
+/* False when a value cannot be packed. */
+INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile) {
+    bool is_float = pack_kind(type) >= PANEL_FIRST_FLOAT;
+    const QuantInfo *info = quant_info(type);
+    int cols = is_float ? BLOCK_COLS : info->block;     /* taken at once */
+    size_t step = quant_row_bytes(type, cols), packed_step = panel_tile_bytes(pack_kind(type), cols);
+    Rows r[4];
+    for (int v = 0; v < 4; v++) r[v] = four_rows(rows, quant_row_bytes(type, n_cols), 4 * v, n_rows);
+    Quad bad = {0};
+    for (int k = 0; k < n_cols; k += cols, tile += packed_step) {
+        for (int v = 0; v < 4; v++) {
+            Rows here = r[v];       /* a copy that no store can be thought to change */
+            if (is_float) pack_floats(type, &here, n_cols - k < cols ? n_cols - k : cols, v, tile, &bad);
+            else if (type == QUANT_Q6_K) pack_q6k(&here, v, tile, &bad);
+            else if (type == QUANT_Q4_K || type == QUANT_Q5_K) pack_k45(type, &here, v, tile, &bad);
+            else pack_32(type, &here, v, tile, &bad);
+            for (int i = 0; i < 4; i++) r[v].row[i] += step;
+        }
+    }
+    return !(bad[0] | bad[1] | bad[2] | bad[3]);
+}
+
+/* ------------------------------------------------------------------------------------ faults */
+
+/* The first row with a bad scale in the first block column that has one. */
+static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
+    const QuantInfo *info = quant_info(type);
+    PanelKind kind = pack_kind(type);
+    size_t row_bytes = quant_row_bytes(type, n_cols);
+    int at = type == QUANT_Q6_K ? 208 : 0, n = has_f16_min(kind) || has_sub_min(kind) ? 2 : 1;
+    for (int b = 0; b < n_cols / info->block; b++) {
+        for (int i = 0; i < n_rows * n; i++) {
+            uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes + at + i % n * 2);
+            if ((h & 0x7fff) >= F16E_TOO_LARGE) return (PackFault){i / n, b * info->block, f16_to_f32(h)};
+        }
+    }
+    return (PackFault){0};
+}
+
+static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
+    size_t size = (size_t)quant_info(type)->bytes;
+    for (int i = 0; i < n_rows; i++) {
+        for (int k = 0; k < n_cols; k++) {
+            float value;
+            quant_decode_row(type, rows + ((size_t)i * (size_t)n_cols + (size_t)k) * size, &value, 1);
+            if (!isfinite(value)) return (PackFault){i, k, value};
+        }
+    }
+    return (PackFault){0};
+}
+
+/* ------------------------------------------------------------------------------------ any type */
+
+static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile) {
+    switch (type) {
+    case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile);
+    case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile);
+    case QUANT_Q4_K: return pack_rows(QUANT_Q4_K, rows, n_rows, n_cols, tile);
+    case QUANT_Q5_0: return pack_rows(QUANT_Q5_0, rows, n_rows, n_cols, tile);
+    case QUANT_Q5_1: return pack_rows(QUANT_Q5_1, rows, n_rows, n_cols, tile);
+    case QUANT_Q5_K: return pack_rows(QUANT_Q5_K, rows, n_rows, n_cols, tile);
+    case QUANT_Q6_K: return pack_rows(QUANT_Q6_K, rows, n_rows, n_cols, tile);
+    case QUANT_Q8_0: return pack_rows(QUANT_Q8_0, rows, n_rows, n_cols, tile);
+    case QUANT_F16: return pack_rows(QUANT_F16, rows, n_rows, n_cols, tile);
+    case QUANT_BF16: return pack_rows(QUANT_BF16, rows, n_rows, n_cols, tile);
+    case QUANT_F32: return pack_rows(QUANT_F32, rows, n_rows, n_cols, tile);
+    }
+    return false;
+}
+
+bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, PackFault *fault) {
+    if (pack_any(type, rows, n_rows, n_cols, tile)) return true;
+    *fault = pack_kind(type) < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, n_cols)
+                                                 : find_float_fault(type, rows, n_rows, n_cols);
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------ back to floats */
 
 /* f16e bits as a float: its value, exact. */
 static float from_f16e(const uint8_t *p) {
@@ -158,109 +334,6 @@ static float from_f16e(const uint8_t *p) {
     union { uint32_t u; float f; } v = {(uint32_t)(h & 0x7fff) << 13 | (uint32_t)(h & 0x8000) << 16};
     return v.f * F16E_UNIT;
 }
-
-static void store16(uint8_t *p, uint16_t x) {
-    p[0] = (uint8_t)x;
-    p[1] = (uint8_t)(x >> 8);
-}
-
-/* Writes row r of a block; false, with the scale at fault, when one cannot be stored. */
-static bool write_block(PanelKind kind, uint8_t *block, uint8_t *super, int r, const FileBlock *in, uint16_t *fault) {
-    BlockParts at = block_parts(kind);
-    int v = r / 4, lane = r % 4 * 4;
-    const uint8_t *q = in->codes;
-    if (kind == PANEL_P8) {
-        for (int j = 0; j < 8; j++) memcpy(block + (v * 8 + j) * 16 + lane, q + 4 * j, 4);
-    } else {
-        for (int j = 0; j < 4; j++) {
-            uint8_t *codes = block + (v * 4 + j) * 16 + lane;
-            for (int c = 0; c < 4; c++) codes[c] = (uint8_t)((q[4 * j + c] & 15) | (q[16 + 4 * j + c] & 15) << 4);
-        }
-    }
-    if (panel_info[kind].code_bits == 5) {
-        for (int c = 0; c < 4; c++) {
-            int bits = 0;
-            for (int j = 0; j < 8; j++) bits |= (q[4 * j + c] >> 4) << j;
-            block[at.high + v * 16 + lane + c] = (uint8_t)bits;
-        }
-    } else if (kind == PANEL_P6K) {
-        for (int half = 0; half < 2; half++) {
-            for (int c = 0; c < 4; c++) {
-                int bits = 0;
-                for (int j = 0; j < 4; j++) bits |= (q[16 * half + 4 * j + c] >> 4) << (2 * j);
-                block[at.high + (v * 2 + half) * 16 + lane + c] = (uint8_t)bits;
-            }
-        }
-    }
-
-    uint16_t scale, min = 0;
-    bool with_min = has_f16_min(kind) || has_sub_min(kind);
-    *fault = in->scale;
-    if (!to_f16e(in->scale, &scale)) return false;
-    *fault = in->min;
-    if (with_min && !to_f16e(in->min, &min)) return false;
-    if (panel_info[kind].super_bytes) {
-        store16(super + 2 * r, scale);
-        block[at.scale + r] = in->sub_scale[0];
-        if (has_sub_min(kind)) {
-            store16(super + 32 + 2 * r, min);
-            block[at.min + r] = in->sub_min;
-        } else {
-            block[at.min + r] = in->sub_scale[1];
-        }
-    } else {
-        store16(block + at.scale + 2 * r, scale);
-        if (with_min) store16(block + at.min + 2 * r, min);
-    }
-    return true;
-}
-
-static bool pack_quantised(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, PackFault *fault) {
-    PanelKind kind = pack_kind(type);
-    size_t row_bytes = quant_row_bytes(type, n_cols);
-    for (int b = 0; b < n_cols / BLOCK_COLS; b++) {
-        size_t super, block = block_offset(kind, b, &super);
-        for (int r = 0; r < n_rows; r++) {
-            FileBlock in;
-            uint16_t bad;
-            read_block(type, rows + (size_t)r * row_bytes, b, &in);
-            if (write_block(kind, tile + block, tile + super, r, &in, &bad)) continue;
-            *fault = (PackFault){r, b * BLOCK_COLS, f16_to_f32(bad)};
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Columns of 16 values of `size` bytes each; a value with all exponent bits set is infinite or no number. */
-static bool pack_float(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, PackFault *fault) {
-    size_t size = type == QUANT_F32 ? 4 : 2, row_bytes = size * (size_t)n_cols;
-    uint32_t exponent = type == QUANT_F32 ? 0x7f800000 : type == QUANT_F16 ? 0x7c00 : 0x7f80;
-    for (int r = 0; r < n_rows; r++) {
-        const uint8_t *row = rows + (size_t)r * row_bytes;
-        for (int k = 0; k < n_cols; k++) {
-            const uint8_t *p = row + size * (size_t)k;
-            uint32_t bits = size == 4 ? load32(p) : load16(p);
-            if ((bits & exponent) == exponent) {
-                float value;
-                quant_decode_row(type, p, &value, 1);
-                *fault = (PackFault){r, k, value};
-                return false;
-            }
-            memcpy(tile + ((size_t)k * TILE_ROWS + (size_t)r) * size, p, size);
-        }
-    }
-    return true;
-}
-
-bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, PackFault *fault) {
-    PanelKind kind = pack_kind(type);
-    if (n_rows < TILE_ROWS) memset(tile, 0, panel_tile_bytes(kind, n_cols));
-    return kind < PANEL_FIRST_FLOAT ? pack_quantised(type, rows, n_rows, n_cols, tile, fault)
-                                    : pack_float(type, rows, n_rows, n_cols, tile, fault);
-}
-
-/* ------------------------------------------------------------------------------------ back to floats */
 
 static void unpack_codes(PanelKind kind, const uint8_t *block, int r, uint8_t *codes) {
     BlockParts at = block_parts(kind);

@@ -1,4 +1,4 @@
-/* A packed row is, bit for bit, the file's row: every weight type, whole and partial tiles. */
+/* A packed row is, bit for bit, the file's row: every weight type and scale, whole and partial tiles. */
 #include "pack.h"
 #include "test.h"
 
@@ -35,33 +35,59 @@ static void random_rows(QuantType type, uint8_t *rows, int n_rows, uint64_t *sta
     }
 }
 
+/* Packs the rows and compares what comes back with what the file says; rows that fill up the last tile have zero weights. */
+static void check_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
+    size_t row_bytes = quant_row_bytes(type, n_cols), n_bytes = pack_bytes(type, n_rows, n_cols);
+    uint8_t *data = malloc(n_bytes);
+    memset(data, 0xff, n_bytes);
+    Matrix m = {pack_kind(type), n_rows, n_cols, panel_tile_bytes(pack_kind(type), n_cols), data};
+    for (int tile = 0; tile < matrix_tiles(&m); tile++) {
+        PackFault fault;
+        int first = tile * TILE_ROWS, n = n_rows - first < TILE_ROWS ? n_rows - first : TILE_ROWS;
+        CHECK(pack_tile(type, rows + (size_t)first * row_bytes, n, n_cols, data + (size_t)tile * m.tile_bytes, &fault));
+    }
+    int wrong = 0;
+    for (int r = 0; r < matrix_tiles(&m) * TILE_ROWS; r++) {
+        float want[N_COLS], got[N_COLS];
+        unpack_row(&m, r, got);
+        if (r < n_rows) {
+            quant_decode_row(type, rows + (size_t)r * row_bytes, want, n_cols);
+            for (int k = 0; k < n_cols; k++) wrong += memcmp(want + k, got + k, sizeof *want) != 0;
+        } else {
+            for (int k = 0; k < n_cols; k++) wrong += got[k] != 0;
+        }
+    }
+    if (wrong) TEST_FAIL("%s, %d rows of %d: %d weights differ", quant_type_name(type), n_rows, n_cols, wrong);
+    free(data);
+}
+
 TEST(rows_survive_bit_for_bit) {
     uint64_t state = 1;
     uint8_t *rows = malloc(MOST_ROWS * N_COLS * 4);
     for (int t = 0; t < N_TYPES; t++) {
-        for (int n_rows = 1; n_rows <= MOST_ROWS; n_rows += 17) {
-            QuantType type = types[t];
-            size_t row_bytes = quant_row_bytes(type, N_COLS);
-            random_rows(type, rows, n_rows, &state);
-            uint8_t *data = malloc(pack_bytes(type, n_rows, N_COLS));
-            Matrix m = {pack_kind(type), n_rows, N_COLS, panel_tile_bytes(pack_kind(type), N_COLS), data};
-            for (int tile = 0; tile < matrix_tiles(&m); tile++) {
-                PackFault fault;
-                int first = tile * TILE_ROWS, n = n_rows - first < TILE_ROWS ? n_rows - first : TILE_ROWS;
-                CHECK(pack_tile(type, rows + (size_t)first * row_bytes, n, N_COLS, data + (size_t)tile * m.tile_bytes, &fault));
-            }
-            int wrong = 0;
-            for (int r = 0; r < n_rows; r++) {
-                float want[N_COLS], got[N_COLS];
-                quant_decode_row(type, rows + (size_t)r * row_bytes, want, N_COLS);
-                unpack_row(&m, r, got);
-                for (int k = 0; k < N_COLS; k++) wrong += want[k] != got[k];
-            }
-            if (wrong) TEST_FAIL("%s, %d rows: %d weights differ", quant_type_name(type), n_rows, wrong);
-            free(data);
+        for (int n_rows = 1; n_rows <= MOST_ROWS; n_rows++) {
+            random_rows(types[t], rows, n_rows, &state);
+            check_rows(types[t], rows, n_rows, N_COLS);
+            check_rows(types[t], rows, n_rows, quant_info(types[t])->block == 1 ? 33 + n_rows : 256);
         }
     }
     free(rows);
+}
+
+/* Q4_1 has a scale and a minimum of every value in turn: zeros, subnormals, the smallest and the largest that a panel holds. */
+TEST(every_scale_below_64_survives) {
+    enum { TILE_BLOCKS = TILE_ROWS * N_COLS / BLOCK_COLS, LARGEST = 0x53ff };
+    static uint8_t rows[TILE_BLOCKS * 20];
+    uint64_t state = 4;
+    for (int first = 0; first <= LARGEST; first += TILE_BLOCKS) {
+        for (int i = 0; i < TILE_BLOCKS; i++) {
+            int h = first + i < LARGEST ? first + i : LARGEST;
+            uint16_t halves[2] = {(uint16_t)(h | i % 2 << 15), (uint16_t)((LARGEST - h) | i / 2 % 2 << 15)};
+            memcpy(rows + i * 20, halves, 4);
+            for (int k = 4; k < 20; k++) rows[i * 20 + k] = (uint8_t)test_random(&state);
+        }
+        check_rows(QUANT_Q4_1, rows, TILE_ROWS, N_COLS);
+    }
 }
 
 /* A scale that is infinite, no number, or too large for the panel is told with its place. */
@@ -86,6 +112,25 @@ TEST(bad_scales_are_refused_with_their_place) {
     }
 }
 
+/* Of several bad scales the leftmost is told, then the uppermost, then the block's own before its minimum. */
+TEST(the_first_bad_scale_is_told) {
+    static uint8_t rows[TILE_ROWS * N_COLS], tile[TILE_ROWS * N_COLS * 2];
+    static const struct { int row, block, half; } in_order[] = {{9, 0, 0}, {9, 0, 1}, {2, 1, 1}, {3, 1, 0}, {15, 1, 0}};
+    enum { N = sizeof in_order / sizeof *in_order };
+    uint64_t state = 5;
+    size_t bytes = 144, row_bytes = quant_row_bytes(QUANT_Q4_K, N_COLS);
+    random_rows(QUANT_Q4_K, rows, TILE_ROWS, &state);
+    for (int i = N - 1; i >= 0; i--) {
+        uint16_t bad = f32_to_f16((float)(64 + i));
+        memcpy(rows + (size_t)in_order[i].row * row_bytes + (size_t)in_order[i].block * bytes + 2 * in_order[i].half, &bad, 2);
+        PackFault fault = {-1, -1, 0};
+        CHECK(!pack_tile(QUANT_Q4_K, rows, TILE_ROWS, N_COLS, tile, &fault));
+        CHECK_INT(fault.row, in_order[i].row);
+        CHECK_INT(fault.col, in_order[i].block * 256);
+        CHECK(fault.value == (float)(64 + i));
+    }
+}
+
 TEST(float_weights_must_be_finite) {
     static const QuantType floats[] = {QUANT_F32, QUANT_F16, QUANT_BF16};
     static uint8_t rows[TILE_ROWS * N_COLS * 4], tile[TILE_ROWS * N_COLS * 4];
@@ -104,7 +149,9 @@ TEST(float_weights_must_be_finite) {
 
 int main(void) {
     RUN(rows_survive_bit_for_bit);
+    RUN(every_scale_below_64_survives);
     RUN(bad_scales_are_refused_with_their_place);
+    RUN(the_first_bad_scale_is_told);
     RUN(float_weights_must_be_finite);
     return test_result();
 }

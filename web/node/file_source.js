@@ -28,14 +28,23 @@ export async function openSource({ path }, { onProgress } = {}) {
 }
 
 async function* read(file, path, total, signal, onProgress) {
-    const buffer = new Uint8Array(Math.min(CHUNK, Math.max(total, 1)));
+    // While the consumer has one buffer, the next chunk is read into the other.
+    let [buffer, other] = [0, 1].map(() => new Uint8Array(Math.min(CHUNK, Math.max(total, 1))));
+    const readAt = position => {
+        const reading = file.read(buffer, 0, buffer.length, position);
+        reading.catch(() => {});    // it is thrown where it is awaited, if the consumer comes back for it
+        return reading;
+    };
     const start = performance.now();
-    for (let bytes = 0; bytes < total;) {
+    for (let bytes = 0, reading = readAt(0); bytes < total;) {
         signal?.throwIfAborted();
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, bytes);
+        const { bytesRead } = await reading;
         if (bytesRead === 0) throw new GemmaError('bad-file', `${path} became shorter while it was read: ${bytes} of ${total} bytes are there`);
-        yield buffer.subarray(0, bytesRead);
+        const chunk = buffer.subarray(0, bytesRead);
         bytes += bytesRead;
+        [buffer, other] = [other, buffer];
+        if (bytes < total) reading = readAt(bytes);
+        yield chunk;
         const rate = bytes / (performance.now() - start) * 1000;
         onProgress?.({ phase: 'load', bytes, total, rate, secondsLeft: (total - bytes) / rate });
     }
