@@ -8,11 +8,11 @@
 //
 // Works in browsers and under Node (20 and newer). Knows no addresses, no storage and no page.
 
-import { GemmaError } from './engine/error.js';
-import { startWorker } from './engine/host.js';
-import { Caller } from './engine/protocol.js';
+import {GemmaError} from './engine/error.js';
+import {startWorker} from './engine/host.js';
+import {Caller} from './engine/protocol.js';
 
-export { GemmaError };
+export {GemmaError};
 
 const NODE = typeof process === 'object' && !!process.versions?.node;
 
@@ -81,20 +81,20 @@ const KINDS = ['url', 'file', 'path', 'synthetic'];
 
 /** What the worker is told. */
 function describe(model) {
-    if (model instanceof Blob) return { kind: 'file', file: model };
+    if (model instanceof Blob) return {kind: 'file', file: model};
     if (model instanceof URL) {
-        if (NODE && model.protocol === 'file:') return { kind: 'path', path: decodeURIComponent(model.pathname) };
-        return { kind: 'url', url: model.href };
+        if (NODE && model.protocol === 'file:') return {kind: 'path', path: decodeURIComponent(model.pathname)};
+        return {kind: 'url', url: model.href};
     }
     if (typeof model !== 'string') {
         if (KINDS.includes(model?.kind)) return model;
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, or as {kind, ...}');
     }
-    if (NODE && !/^https?:/.test(model)) return { kind: 'path', path: model };
+    if (NODE && !/^https?:/.test(model)) return {kind: 'path', path: model};
     try {
-        return { kind: 'url', url: new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href).href };
+        return {kind: 'url', url: new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href).href};
     } catch (cause) {
-        throw new GemmaError('bad-argument', `${model} is not an address`, { cause });
+        throw new GemmaError('bad-argument', `${model} is not an address`, {cause});
     }
 }
 
@@ -114,14 +114,14 @@ export class Gemma {
      * @param {LoadOptions} [options]
      * @returns {Promise<Gemma>}
      */
-    static async load(model, { signal, onProgress, ...options } = {}) {
+    static async load(model, {signal, onProgress, ...options} = {}) {
         const source = describe(model);
         signal?.throwIfAborted();
         const gemma = new Gemma();
-        gemma.#worker = await startWorker(error => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        gemma.#worker = await startWorker((error) => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         gemma.#caller = new Caller(gemma.#worker);
         try {
-            gemma.info = await gemma.#call('load', { source, options }, { signal, onEvent: onProgress });
+            gemma.info = await gemma.#call('load', {source, options}, {signal, onEvent: onProgress});
         } catch (error) {
             gemma.close();
             throw error;
@@ -136,19 +136,19 @@ export class Gemma {
      *     for prompts that don't say otherwise
      * @returns {Promise<Session>}
      */
-    async session({ system, history = [], sampling = {} } = {}) {
-        const all = system ? [{ role: 'system', content: system }, ...history] : history;
-        return new Session(await this.#call('session', { history: all }), sampling, (...args) => this.#call(...args));
+    async session({system, history = [], sampling = {}} = {}) {
+        const all = system ? [{role: 'system', content: system}, ...history] : history;
+        return new Session(await this.#call('session', {history: all}), sampling, (...args) => this.#call(...args));
     }
 
     /** @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens */
     tokenize(text, options = {}) {
-        return this.#call('tokenize', { text, options });
+        return this.#call('tokenize', {text, options});
     }
 
     /** @param {number[]} ids @returns {Promise<string>} */
     detokenize(ids) {
-        return this.#call('detokenize', { ids });
+        return this.#call('detokenize', {ids});
     }
 
     /** Ends the worker and frees its memory; what is still running rejects with 'closed'. */
@@ -192,16 +192,16 @@ export class Session {
      * @param {PromptOptions} [options]
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
-    prompt(prompt, { signal, onProgress, raw = false, sampling, ...options } = {}) {
+    prompt(prompt, {signal, onProgress, raw = false, sampling, ...options} = {}) {
         const stopping = new AbortController();
         const abort = () => stopping.abort();
         if (signal?.aborted) abort();
-        signal?.addEventListener('abort', abort, { once: true });
+        signal?.addEventListener('abort', abort, {once: true});
 
         const pieces = [];
         let wake = () => {}, ended = false;
         const result = this.#call('prompt', {
-            session: this.#id, prompt, raw, options: { ...options, sampling: { ...this.#sampling, ...sampling } },
+            session: this.#id, prompt, raw, options: {...options, sampling: {...this.#sampling, ...sampling}},
         }, {
             signal: stopping.signal,
             onEvent(event) {
@@ -221,17 +221,17 @@ export class Session {
                 for (;;) {
                     if (pieces.length) yield pieces.splice(0).join('');
                     else if (ended) return void await result;
-                    else await new Promise(resolve => { wake = resolve; });
+                    else await new Promise((resolve) => { wake = resolve; });
                 }
             } finally {
                 stopping.abort();
             }
         }
-        return Object.assign(stream(), { result });
+        return Object.assign(stream(), {result});
     }
 
     /** Forgets the conversation. */
     close() {
-        return this.#call('closeSession', { session: this.#id });
+        return this.#call('closeSession', {session: this.#id});
     }
 }

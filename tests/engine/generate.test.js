@@ -1,14 +1,14 @@
 // The token loop, driven by an engine that says exactly what a test wants it to say: how text is joined, what ends it, how prefill is cut.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { generate } from '../../web/engine/generate.js';
+import {test} from 'node:test';
+import {generate} from '../../web/engine/generate.js';
 
 const END = -1;
-const utf8 = text => new TextEncoder().encode(text);
+const utf8 = (text) => new TextEncoder().encode(text);
 
 /** An engine whose tokens are the given pieces of bytes, in this order, and then the end. */
-function scripted(pieces, { context = 1000, control = [] } = {}) {
+function scripted(pieces, {context = 1000, control = []} = {}) {
     const steps = [];
     let next = 0, count = 0, pending = 0;
     return {
@@ -24,9 +24,9 @@ function scripted(pieces, { context = 1000, control = [] } = {}) {
             return pending -= n;
         },
         sample: () => next < pieces.length ? next++ : END,
-        isEnd: id => id === END,
-        isControl: id => control.includes(id),
-        tokenBytes: id => pieces[id],
+        isEnd: (id) => id === END,
+        isControl: (id) => control.includes(id),
+        tokenBytes: (id) => pieces[id],
         accept: () => false,
         draft() {},
         pushToken() {
@@ -38,17 +38,17 @@ function scripted(pieces, { context = 1000, control = [] } = {}) {
     };
 }
 
-async function run(engine, options = {}, { prompt = [1, 2, 3], turn = async () => false, onPrefill } = {}) {
+async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill} = {}) {
     const shown = [];
-    const result = await generate(engine, prompt, options, { turn, onPrefill, onText: piece => shown.push(piece) });
+    const result = await generate(engine, prompt, options, {turn, onPrefill, onText: (piece) => shown.push(piece)});
     assert.equal(shown.join(''), result.text, 'what was shown is the text');
-    assert.ok(shown.every(piece => piece.length > 0), 'nothing empty is shown');
-    return { ...result, shown };
+    assert.ok(shown.every((piece) => piece.length > 0), 'nothing empty is shown');
+    return {...result, shown};
 }
 
 test('a character that spans tokens is shown once, whole', async () => {
     const bytes = utf8('a😀é');
-    const { text, shown, tokens, finishReason } = await run(scripted(Array.from(bytes, b => Uint8Array.of(b))));
+    const {text, shown, tokens, finishReason} = await run(scripted(Array.from(bytes, (b) => Uint8Array.of(b))));
     assert.equal(text, 'a😀é');
     assert.deepEqual(shown, ['a', '😀', 'é']);
     assert.equal(tokens.length, bytes.length);
@@ -64,35 +64,35 @@ test('a byte order mark is text like any other', async () => {
 });
 
 test('control tokens are not shown', async () => {
-    assert.equal((await run(scripted([utf8('a'), utf8('<unused7>'), utf8('b')], { control: [1] }))).text, 'ab');
+    assert.equal((await run(scripted([utf8('a'), utf8('<unused7>'), utf8('b')], {control: [1]}))).text, 'ab');
 });
 
 test('a stop string across tokens ends the answer, and its tokens are not kept', async () => {
-    const { text, kept, tokens, finishReason } = await run(scripted(['Hi', '.', '\n', 'User', ':', ' more'].map(utf8)), { stop: ['\nUser:'] });
-    assert.deepEqual({ text, kept, tokens, finishReason }, { text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4], finishReason: 'stop' });
+    const {text, kept, tokens, finishReason} = await run(scripted(['Hi', '.', '\n', 'User', ':', ' more'].map(utf8)), {stop: ['\nUser:']});
+    assert.deepEqual({text, kept, tokens, finishReason}, {text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4], finishReason: 'stop'});
 });
 
 test('what was held back is shown when the model ends', async () => {
-    assert.equal((await run(scripted(['Hi', '\n', 'User'].map(utf8)), { stop: ['\nUser:'] })).text, 'Hi\nUser');
+    assert.equal((await run(scripted(['Hi', '\n', 'User'].map(utf8)), {stop: ['\nUser:']})).text, 'Hi\nUser');
 });
 
 test('maxTokens ends the answer without evaluating the last token', async () => {
     const engine = scripted(['a', 'b', 'c'].map(utf8));
-    const { text, finishReason, timings } = await run(engine, { maxTokens: 2 });
-    assert.deepEqual({ text, finishReason, decoded: timings.decodeTokens }, { text: 'ab', finishReason: 'length', decoded: 1 });
-    assert.equal((await run(scripted([utf8('a')]), { maxTokens: 0 })).text, '');
+    const {text, finishReason, timings} = await run(engine, {maxTokens: 2});
+    assert.deepEqual({text, finishReason, decoded: timings.decodeTokens}, {text: 'ab', finishReason: 'length', decoded: 1});
+    assert.equal((await run(scripted([utf8('a')]), {maxTokens: 0})).text, '');
 });
 
 test('a full context ends the answer', async () => {
-    const { text, finishReason } = await run(scripted(['a', 'b', 'c', 'd'].map(utf8), { context: 5 }));
-    assert.deepEqual({ text, finishReason }, { text: 'abc', finishReason: 'context' });
+    const {text, finishReason} = await run(scripted(['a', 'b', 'c', 'd'].map(utf8), {context: 5}));
+    assert.deepEqual({text, finishReason}, {text: 'abc', finishReason: 'context'});
 });
 
 test('prefill is cut into batches, each told, all tokens evaluated once', async () => {
-    const engine = scripted([]), prompt = Array.from({ length: 1000 }, (_, i) => i), told = [];
-    await run(engine, {}, { prompt, onPrefill: (done, total) => told.push([done, total]) });
+    const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [];
+    await run(engine, {}, {prompt, onPrefill: (done, total) => told.push([done, total])});
     assert.equal(engine.steps.reduce((a, b) => a + b), 1000);
-    assert.ok(engine.steps.every(n => n <= 256), `${engine.steps}`);
+    assert.ok(engine.steps.every((n) => n <= 256), `${engine.steps}`);
     assert.ok(engine.steps[0] <= 32, 'the first batch is small: the speed is not known yet');
     assert.ok(engine.steps.includes(256), 'a fast engine gets large batches');
     assert.deepEqual(told.at(-1), [1000, 1000]);
@@ -100,35 +100,35 @@ test('prefill is cut into batches, each told, all tokens evaluated once', async 
 
 test('a slow engine gets batches of at most about 150 ms', async () => {
     const engine = scripted([]), step = engine.step, msPerToken = 10;
-    engine.step = batch => {
+    engine.step = (batch) => {
         const end = performance.now() + msPerToken * batch;
         while (performance.now() < end);
         return step(batch);
     };
-    await run(engine, {}, { prompt: Array.from({ length: 60 }, (_, i) => i) });
-    assert.ok(engine.steps.slice(1).every(n => n * msPerToken <= 150), `${engine.steps}`);
+    await run(engine, {}, {prompt: Array.from({length: 60}, (_, i) => i)});
+    assert.ok(engine.steps.slice(1).every((n) => n * msPerToken <= 150), `${engine.steps}`);
 });
 
 test('stopping acts between batches and between tokens', async () => {
-    const stopAfter = n => async () => n-- === 0;
-    const inPrefill = await run(scripted([utf8('a')]), {}, { prompt: Array.from({ length: 600 }, (_, i) => i), turn: stopAfter(2) });
-    assert.deepEqual({ text: inPrefill.text, reason: inPrefill.finishReason }, { text: '', reason: 'abort' });
-    const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, { turn: stopAfter(3) });
-    assert.deepEqual({ text: inDecode.text, reason: inDecode.finishReason }, { text: 'ab', reason: 'abort' });
+    const stopAfter = (n) => async () => n-- === 0;
+    const inPrefill = await run(scripted([utf8('a')]), {}, {prompt: Array.from({length: 600}, (_, i) => i), turn: stopAfter(2)});
+    assert.deepEqual({text: inPrefill.text, reason: inPrefill.finishReason}, {text: '', reason: 'abort'});
+    const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, {turn: stopAfter(3)});
+    assert.deepEqual({text: inDecode.text, reason: inDecode.finishReason}, {text: 'ab', reason: 'abort'});
 });
 
 test('sampling parameters that are no sound numbers are refused by name', async () => {
-    const bad = [{ temperature: NaN }, { temperature: '1' }, { topK: 1.5 }, { seed: -1 }, { seed: 2 ** 53 }, { topP: Infinity }, { heat: 1 },
-        { logitBias: { x: 1 } }, { logitBias: { 5: NaN } }];
+    const bad = [{temperature: NaN}, {temperature: '1'}, {topK: 1.5}, {seed: -1}, {seed: 2 ** 53}, {topP: Infinity}, {heat: 1},
+        {logitBias: {x: 1}}, {logitBias: {5: NaN}}];
     for (const sampling of bad) {
         const [name] = Object.keys(sampling);
-        await assert.rejects(run(scripted([]), { sampling }), { code: 'bad-argument', message: new RegExp(name) });
+        await assert.rejects(run(scripted([]), {sampling}), {code: 'bad-argument', message: new RegExp(name)});
     }
-    await assert.rejects(run(scripted([]), { maxTokens: -1 }), { code: 'bad-argument' });
+    await assert.rejects(run(scripted([]), {maxTokens: -1}), {code: 'bad-argument'});
 });
 
 test('what is undefined counts as not given, and a seed is always told', async () => {
-    const { seed } = await run(scripted([]), { sampling: { seed: undefined, temperature: undefined } });
+    const {seed} = await run(scripted([]), {sampling: {seed: undefined, temperature: undefined}});
     assert.ok(Number.isSafeInteger(seed));
-    assert.equal((await run(scripted([]), { sampling: { seed: 7 } })).seed, 7);
+    assert.equal((await run(scripted([]), {sampling: {seed: 7}})).seed, 7);
 });

@@ -1,19 +1,19 @@
 // Stop strings in a stream of pieces: nothing of a stop string is ever shown, nothing else is ever lost, wherever the pieces are cut.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { StopFilter } from '../../web/engine/stop.js';
+import {test} from 'node:test';
+import {StopFilter} from '../../web/engine/stop.js';
 
 /** Pushes the pieces; what was shown, and where it stopped. */
 function run(stops, pieces) {
     const filter = new StopFilter(stops);
     let shown = '';
     for (const piece of pieces) {
-        const { text, stoppedAt } = filter.push(piece);
+        const {text, stoppedAt} = filter.push(piece);
         shown += text;
-        if (stoppedAt >= 0) return { shown, stoppedAt };
+        if (stoppedAt >= 0) return {shown, stoppedAt};
     }
-    return { shown: shown + filter.flush(), stoppedAt: -1 };
+    return {shown: shown + filter.flush(), stoppedAt: -1};
 }
 
 /** All ways to cut a short text into pieces. */
@@ -31,11 +31,11 @@ function* cuts(text) {
 }
 
 test('a stop string is found however the text is cut', () => {
-    for (const pieces of cuts('a\nUser: b')) assert.deepEqual(run(['\nUser:'], pieces), { shown: 'a', stoppedAt: 1 }, pieces.join('|'));
+    for (const pieces of cuts('a\nUser: b')) assert.deepEqual(run(['\nUser:'], pieces), {shown: 'a', stoppedAt: 1}, pieces.join('|'));
 });
 
 test('what only looked like a stop string is shown', () => {
-    for (const pieces of cuts('ab\n\nUse')) assert.deepEqual(run(['\nUser:'], pieces), { shown: 'ab\n\nUse', stoppedAt: -1 }, pieces.join('|'));
+    for (const pieces of cuts('ab\n\nUse')) assert.deepEqual(run(['\nUser:'], pieces), {shown: 'ab\n\nUse', stoppedAt: -1}, pieces.join('|'));
 });
 
 test('a stop string that overlaps its own beginning is found', () => {
@@ -43,7 +43,7 @@ test('a stop string that overlaps its own beginning is found', () => {
 });
 
 test('of several stop strings the one that begins first in a piece ends the text', () => {
-    assert.deepEqual(run(['two', 'one'], ['zero one two']), { shown: 'zero ', stoppedAt: 5 });
+    assert.deepEqual(run(['two', 'one'], ['zero one two']), {shown: 'zero ', stoppedAt: 5});
 });
 
 test('no more is held back than may become a stop string', () => {
@@ -53,5 +53,5 @@ test('no more is held back than may become a stop string', () => {
 });
 
 test('empty stop strings stop nothing', () => {
-    assert.deepEqual(run(['', 'q'], ['text']), { shown: 'text', stoppedAt: -1 });
+    assert.deepEqual(run(['', 'q'], ['text']), {shown: 'text', stoppedAt: -1});
 });

@@ -1,11 +1,11 @@
 // The modules under Node 24, which runs them all: what must not change a result doesn't.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { test } from 'node:test';
-import { ensureModel } from '../../web/node/setup.js';
-import { ensureNode24 } from '../setup/node24.js';
+import {execFileSync} from 'node:child_process';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {ensureModel} from '../../web/node/setup.js';
+import {ensureNode24} from '../setup/node24.js';
 
 const CLI = join(import.meta.dirname, '../../web/node/cli.js');
 const GOLDEN = join(import.meta.dirname, '../golden');
@@ -13,7 +13,7 @@ const PROMPT = 'The sea at night is not black. It is a very dark green,';
 
 function generate(model, options) {
     const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '11', '--json'];
-    return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options], { encoding: 'utf8' }));
+    return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options], {encoding: 'utf8'}));
 }
 
 for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default model']) {
@@ -25,7 +25,7 @@ for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default m
                 for (const size of [[], ['--memory64']]) {
                     for (const threads of ['1', '3']) {
                         const result = generate(file, ['--variant', variant, '--dot', dot, '--threads', threads, ...size]);
-                        assert.deepEqual({ variant: result.variant, threads: result.threads }, { variant, threads: Number(threads) });
+                        assert.deepEqual({variant: result.variant, threads: result.threads}, {variant, threads: Number(threads)});
                         assert.ok(result.tokens.length > 0);
                         seen.add(result.tokens.join());
                     }

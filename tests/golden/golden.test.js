@@ -2,30 +2,30 @@
 // weight type among them) and the real Gemma 3 270M; the files beside this one hold llama.cpp's answers (README.md here).
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { ensureModel } from '../../web/node/setup.js';
-import { ensureNode24 } from '../setup/node24.js';
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {ensureModel} from '../../web/node/setup.js';
+import {ensureNode24} from '../setup/node24.js';
 
 const here = import.meta.dirname;
 const cli = join(here, '../../web/node/cli.js');
 const work = mkdtempSync(join(tmpdir(), 'golden-'));
-after(() => rmSync(work, { recursive: true }));
+after(() => rmSync(work, {recursive: true}));
 
 let node;
 before(async () => { node = await ensureNode24(); });
 
-const golden = name => JSON.parse(readFileSync(join(here, `${name}.json`), 'utf8'));
-const floats = buffer => new Float32Array(buffer.buffer, buffer.byteOffset, buffer.length / 4);
+const golden = (name) => JSON.parse(readFileSync(join(here, `${name}.json`), 'utf8'));
+const floats = (buffer) => new Float32Array(buffer.buffer, buffer.byteOffset, buffer.length / 4);
 
 /** Our logits, Float32Array [tokens.length * n_vocab]. */
 function ourLogits(model, tokens, options) {
     const ids = join(work, 'ids'), out = join(work, 'logits');
     writeFileSync(ids, tokens.join(' '));
-    execFileSync(node, [cli, 'logits', '--model', model, '--tokens-file', ids, '--out', out, ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(node, [cli, 'logits', '--model', model, '--tokens-file', ids, '--out', out, ...options], {stdio: ['ignore', 'ignore', 'inherit']});
     return floats(readFileSync(out));
 }
 
@@ -36,7 +36,7 @@ function logSumExp(x) {
     return max + Math.log(sum);
 }
 
-const argmax = x => x.reduce((best, v, i) => v > x[best] ? i : best, 0);
+const argmax = (x) => x.reduce((best, v, i) => v > x[best] ? i : best, 0);
 
 /** KL(p || q) in nats, of two rows of logits. */
 function divergence(p, q) {
@@ -45,7 +45,7 @@ function divergence(p, q) {
 }
 
 function compareTiny(name, options) {
-    const { tokens, positions, n_vocab } = golden(name);
+    const {tokens, positions, n_vocab} = golden(name);
     const ours = ourLogits(join(here, `${name}.gguf`), tokens, options);
     const theirs = floats(readFileSync(join(here, `${name}.bin`)));
     let max = -Infinity, min = Infinity, diff = 0, kl = 0;
@@ -55,20 +55,20 @@ function compareTiny(name, options) {
         q.forEach((v, j) => { diff = Math.max(diff, Math.abs(v - p[j])); });
         kl += divergence(p, q) / positions.length;
     });
-    return { diff: diff / (max - min), kl };
+    return {diff: diff / (max - min), kl};
 }
 
 for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3']) {
     // llama.cpp's gelu goes through a table of halves: that alone makes differences of some 1e-4 of the range.
     test(`${name}: --exact agrees with llama.cpp in f32`, () => {
-        const { diff } = compareTiny(name, ['--exact']);
+        const {diff} = compareTiny(name, ['--exact']);
         assert.ok(diff <= 1e-3, `largest difference is ${diff} of the logits' range`);
     });
     for (const variant of ['simd128', 'relaxed']) {
         // The same int8 idea as llama.cpp's: so its own distance from f32 is the measure (ours was 0.5 to 0.7 of its KL when this was written).
         test(`${name}: ${variant} is no further from f32 than llama.cpp's own quantised run`, () => {
-            const { llama } = golden(name);
-            const { diff, kl } = compareTiny(name, ['--variant', variant]);
+            const {llama} = golden(name);
+            const {diff, kl} = compareTiny(name, ['--variant', variant]);
             assert.ok(diff <= 1.5 * llama.max_diff_of_range, `largest difference ${diff}, llama.cpp's ${llama.max_diff_of_range}`);
             assert.ok(kl <= 1.05 * llama.mean_kl, `KL ${kl}, llama.cpp's ${llama.mean_kl}`);
         });
@@ -80,18 +80,18 @@ function* storedRows(n_top) {
     const bytes = readFileSync(join(here, 'gemma3-270m.bin')), size = 4 + 8 * n_top;
     for (let at = 0; at < bytes.length; at += size) {
         const row = bytes.subarray(at, at + size);
-        const ids = Array.from({ length: n_top }, (_, i) => row.readUInt32LE(4 + 4 * i));
-        yield { ids, logProbs: ids.map((_, i) => row.readFloatLE(4 + 4 * n_top + 4 * i)) };
+        const ids = Array.from({length: n_top}, (_, i) => row.readUInt32LE(4 + 4 * i));
+        yield {ids, logProbs: ids.map((_, i) => row.readFloatLE(4 + 4 * n_top + 4 * i))};
     }
 }
 
 for (const variant of ['simd128', 'relaxed']) {
-    test(`Gemma 3 270M, ${variant}: as near to f32 as llama.cpp's own quantised run`, { timeout: 600_000 }, async () => {
-        const { tokens, n_top, llama } = golden('gemma3-270m');
+    test(`Gemma 3 270M, ${variant}: as near to f32 as llama.cpp's own quantised run`, {timeout: 600_000}, async () => {
+        const {tokens, n_top, llama} = golden('gemma3-270m');
         const ours = ourLogits(await ensureModel(), tokens, ['--variant', variant]);
         const n_vocab = ours.length / tokens.length;
         let kl = 0, top1 = 0, nll = 0, i = 0;
-        for (const { ids, logProbs } of storedRows(n_top)) {
+        for (const {ids, logProbs} of storedRows(n_top)) {
             const row = ours.subarray(i * n_vocab, (i + 1) * n_vocab), lse = logSumExp(row);
             let p = 0, q = 0;
             ids.forEach((id, k) => {

@@ -1,18 +1,18 @@
 // The command line: what each command prints, that stdout holds nothing else, and one sentence with the right exit code when something is wrong.
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { ensureModel } from '../../web/node/setup.js';
+import {spawn, spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+import {ensureModel} from '../../web/node/setup.js';
 
 const ROOT = join(import.meta.dirname, '../..'), CLI = join(ROOT, 'web/node/cli.js'), GOLDEN = join(ROOT, 'tests/golden');
 const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf'), TEXT = join(GOLDEN, 'text.txt');
 
 const work = mkdtempSync(join(tmpdir(), 'gemma-cli-'));
-after(() => rmSync(work, { recursive: true }));
+after(() => rmSync(work, {recursive: true}));
 
 function write(name, content) {
     writeFileSync(join(work, name), content);
@@ -21,21 +21,21 @@ function write(name, content) {
 
 /** Runs a command to its end. */
 function run(args, input = '') {
-    return spawnSync(process.execPath, [CLI, ...args], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
+    return spawnSync(process.execPath, [CLI, ...args], {input, encoding: 'utf8', maxBuffer: 1 << 28});
 }
 
 /** The stdout of a command that must succeed and say nothing else. */
 function output(args, input) {
-    const { status, stdout, stderr } = run(args, input);
-    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, args.join(' '));
+    const {status, stdout, stderr} = run(args, input);
+    assert.deepEqual({status, stderr}, {status: 0, stderr: ''}, args.join(' '));
     return stdout;
 }
 
 const json = (args, input) => JSON.parse(output([...args, '--json'], input));
 
 test('npm run -s gemma passes options on, and its stdout is the result alone', () => {
-    const { status, stdout } = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model', TURNS, '--json'],
-        { cwd: ROOT, input: 'The sea', encoding: 'utf8' });
+    const {status, stdout} = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model', TURNS, '--json'],
+        {cwd: ROOT, input: 'The sea', encoding: 'utf8'});
     assert.equal(status, 0);
     assert.deepEqual(Object.keys(JSON.parse(stdout)), ['tokens']);
 });
@@ -68,15 +68,15 @@ test('generate: a seed gives the same text, with any number of threads', () => {
 
 test('generate: --chat and --system make turns', () => {
     const args = ['generate', '--model', TURNS, '--prompt', 'Hi', '--max-tokens', '1', '--temperature', '0'];
-    const prompted = options => output(['detokenize', '--model', TURNS], json([...args, ...options]).promptTokens.join(' '));
+    const prompted = (options) => output(['detokenize', '--model', TURNS], json([...args, ...options]).promptTokens.join(' '));
     assert.equal(prompted(['--chat']), '<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n');
     assert.equal(prompted(['--system', 'Be brief.']), '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
     assert.equal(prompted([]), '<bos>Hi');
 });
 
 test('generate: --messages holds one conversation: each answer evaluates only what is new', () => {
-    const user = content => ({ role: 'user', content }), assistant = content => ({ role: 'assistant', content });
-    const messages = [{ role: 'system', content: 'Be brief.' }, user('One?'), user('Two?'), assistant('Two.'), user('Three?')];
+    const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content});
+    const messages = [{role: 'system', content: 'Be brief.'}, user('One?'), user('Two?'), assistant('Two.'), user('Three?')];
     const file = write('messages.json', JSON.stringify(messages));
     const result = json(['generate', '--model', TURNS, '--messages', file, '--max-tokens', '6', '--temperature', '0']);
     assert.equal(result.turns.length, 2);
@@ -92,7 +92,7 @@ test('generate: --messages holds one conversation: each answer evaluates only wh
 });
 
 test('logits: the best of the last position, and all positions as a file', () => {
-    const { logits } = json(['logits', '--model', BASE, '--tokens', '2,651,300', '--top', '5']);
+    const {logits} = json(['logits', '--model', BASE, '--tokens', '2,651,300', '--top', '5']);
     assert.equal(logits.length, 5);
     assert.ok(logits.every(([, value], i) => i === 0 || value <= logits[i - 1][1]), 'best first');
     const out = join(work, 'logits.f32'), ids = write('ids.txt', '2 651\n300\n');
@@ -107,8 +107,8 @@ test('logits: the best of the last position, and all positions as a file', () =>
 
 test('tokenize and detokenize are each other\'s inverse, also for bytes that are no text', () => {
     const bytes = Buffer.concat([Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'), Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f])]);
-    const { tokens } = json(['tokenize', '--model', TURNS], bytes);
-    const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS], { input: tokens.join(', ') });
+    const {tokens} = json(['tokenize', '--model', TURNS], bytes);
+    const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS], {input: tokens.join(', ')});
     assert.deepEqual(back.stdout, bytes);
     assert.deepEqual(json(['tokenize', '--model', TURNS, '--bos', '--special'], '<end_of_turn>').tokens, [2, 6]);
     assert.deepEqual(json(['tokenize', '--model', TURNS], '').tokens, []);
@@ -116,14 +116,14 @@ test('tokenize and detokenize are each other\'s inverse, also for bytes that are
 
 test('a megabyte on stdin is tokenized in seconds', async () => {
     const text = readFileSync(TEXT, 'utf8'), start = performance.now();
-    const { tokens } = json(['tokenize', '--model', await ensureModel()], text.repeat(Math.ceil(1e6 / text.length)));
+    const {tokens} = json(['tokenize', '--model', await ensureModel()], text.repeat(Math.ceil(1e6 / text.length)));
     assert.ok(tokens.length > 100_000);
     assert.ok(performance.now() - start < 20_000);
 });
 
 test('perplexity: exp of the mean nll, whatever the batches; smaller windows know less', () => {
     const measure = (...options) => json(['perplexity', '--model', BASE, '--file', TEXT, ...options]);
-    const { perplexity, nll, tokens } = measure();
+    const {perplexity, nll, tokens} = measure();
     assert.ok(Math.abs(perplexity - Math.exp(nll)) < 1e-9 * perplexity);
     assert.equal(tokens, json(['tokenize', '--model', BASE], readFileSync(TEXT)).tokens.length);
     // The same from the logits of one window.
@@ -155,14 +155,14 @@ test('inspect: architecture, sizes, types, metadata, memory', () => {
 test('bench: tokens per second of a file, and of a shape without one', () => {
     const few = ['--prompt-tokens', '8', '--max-tokens', '2', '--repeat', '1'];
     for (const model of [['--model', BASE], ['--shape', 'gemma3-270m', '--type', 'q4_0']]) {
-        const { prefill, decode, variant, threads, bytesPerToken } = json(['bench', ...model, ...few]);
-        for (const { min, median, max } of [prefill, decode]) assert.ok(0 < min && min <= median && median <= max);
+        const {prefill, decode, variant, threads, bytesPerToken} = json(['bench', ...model, ...few]);
+        for (const {min, median, max} of [prefill, decode]) assert.ok(0 < min && min <= median && median <= max);
         assert.ok(variant && threads >= 1 && bytesPerToken > 0);
     }
 });
 
 test('serve: prints where the page is', async () => {
-    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS], {stdio: ['ignore', 'pipe', 'inherit']});
     try {
         const [line] = await child.stdout.take(1).toArray();
         const response = await fetch(String(line).trim());
@@ -185,7 +185,7 @@ test('help says how every command is called', () => {
 /** One sentence on stderr, nothing on stdout. */
 function refuses(args, status, pattern, input) {
     const result = run(args, input);
-    assert.deepEqual({ status: result.status, stdout: result.stdout }, { status, stdout: '' }, `${args.join(' ')}: ${result.stderr}`);
+    assert.deepEqual({status: result.status, stdout: result.stdout}, {status, stdout: ''}, `${args.join(' ')}: ${result.stderr}`);
     assert.match(result.stderr, /^gemma: [^\n]+\n$/, args.join(' '));
     assert.match(result.stderr, pattern, args.join(' '));
 }
@@ -240,17 +240,17 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
 
 test('ids that no token has are refused', () => refuses(['detokenize', '--model', BASE], 1, /99999 is outside/, '5 99999'));
 
-test('an engine that this Node lacks is told in one sentence', { skip: !process.version.startsWith('v20.') && 'Node 20 lacks both' }, () => {
+test('an engine that this Node lacks is told in one sentence', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks both'}, () => {
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--variant', 'relaxed'], 1, /relaxed SIMD/);
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--memory64'], 1, /memory64/);
 });
 
 test('whoever stops reading stops the command quietly', async () => {
     const args = ['logits', '--model', BASE, '--tokens', '2', '--top', '656', '--json'];
-    const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [CLI, ...args], {stdio: ['ignore', 'pipe', 'pipe']});
     let said = '';
-    child.stderr.on('data', text => { said += text; });
+    child.stderr.on('data', (text) => { said += text; });
     child.stdout.destroy();
-    const status = await new Promise(done => child.on('close', done));
-    assert.deepEqual({ status, said }, { status: 0, said: '' });
+    const status = await new Promise((done) => child.on('close', done));
+    assert.deepEqual({status, said}, {status: 0, said: ''});
 });

@@ -1,7 +1,7 @@
 // conversation.js: what a session remembers: the exact ids so far, so that each turn adds only its own. Knows turns and transcripts; not how
 // tokens are generated.
 
-import { GemmaError } from './error.js';
+import {GemmaError} from './error.js';
 
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
@@ -9,7 +9,7 @@ const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
 /** @param {Message[]} messages   from outside */
 function checkMessages(messages) {
-    const odd = messages.find(m => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
+    const odd = messages.find((m) => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
     if (odd !== undefined) {
         throw new GemmaError('bad-argument', `a message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected`);
     }
@@ -51,15 +51,15 @@ export class Conversation {
     }
 
     #askInTurns(messages, first) {
-        const ids = this.#engine.chat(messages, { first, closed: false });
+        const ids = this.#engine.chat(messages, {first, closed: false});
         if (!ids) throw new GemmaError('unsupported', 'this model has no turn tokens: its vocabulary lacks <start_of_turn>');
         return [...this.#ids, ...ids];
     }
 
     #askInTranscript(messages, first) {
-        const said = { system: m => `\n${m.content}\n`, user: m => `${ASKS} ${m.content}`, assistant: m => `${ANSWERS} ${m.content}` };
-        const text = messages.map(m => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
-        return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, { bos: first && this.#engine.addsBos })];
+        const said = {system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`};
+        const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
+        return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
     }
 
     /** After generating: `ids` are those of ask(), `kept` the model's. */

@@ -7,9 +7,9 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
-const type = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
-const splat = { i32: [0xfd, 0x11], f32: [0xfd, 0x13] };
-const lane0 = { i32: [0xfd, 0x1b, 0], f32: [0xfd, 0x1f, 0] };
+const type = {i32: 0x7f, f32: 0x7d, v128: 0x7b};
+const splat = {i32: [0xfd, 0x11], f32: [0xfd, 0x13]};
+const lane0 = {i32: [0xfd, 0x1b, 0], f32: [0xfd, 0x1f, 0]};
 
 const DOT32 = [0xfd, 0x93, 0x02];           // i32x4.relaxed_dot_i8x16_i7x16_add_s
 const DOT16 = [0xfd, 0x92, 0x02];           // i16x8.relaxed_dot_i8x16_i7x16_s
@@ -17,7 +17,7 @@ const MADD = [0xfd, 0x85, 0x02];            // f32x4.relaxed_madd
 const I16_ADD = [0xfd, 0x8e, 0x01], I32_ADD = [0xfd, 0xae, 0x01], XOR = [0xfd, 0x51];
 
 /** An unsigned number as WebAssembly writes it. */
-const leb = n => n < 128 ? [n] : [n & 127 | 128, ...leb(n >> 7)];
+const leb = (n) => n < 128 ? [n] : [n & 127 | 128, ...leb(n >> 7)];
 
 /** A module that exports one function `f`. */
 function moduleOf(parameters, result, locals, body) {
@@ -31,11 +31,11 @@ function moduleOf(parameters, result, locals, body) {
     ]);
 }
 
-const get = i => [0x20, i], set = i => [0x21, i];
+const get = (i) => [0x20, i], set = (i) => [0x21, i];
 
 /** f(a, b, c): `body` of the three splatted, lane 0. */
 function ternaryModule(kind, body) {
-    const t = type[kind], operands = [0, 1, 2].map(i => [...get(i), ...splat[kind]]);
+    const t = type[kind], operands = [0, 1, 2].map((i) => [...get(i), ...splat[kind]]);
     return moduleOf([t, t, t], t, [0], [...body(...operands), ...lane0[kind]]);
 }
 
@@ -43,13 +43,13 @@ const CHAINS = 12;      // enough to hide what one instruction waits for the oth
 
 /** f(n): n times a dot product in each of 12 independent chains. `chain`: what turns local i and local b into the next local i. */
 function loopModule(chain) {
-    const [first, b] = [1, CHAINS + 1], locals = Array.from({ length: CHAINS }, (_, i) => first + i);
+    const [first, b] = [1, CHAINS + 1], locals = Array.from({length: CHAINS}, (_, i) => first + i);
     return moduleOf([type.i32], type.i32, [1, CHAINS + 1, type.v128], [
         ...get(0), ...splat.i32, ...set(b),
-        ...locals.flatMap(i => [...get(0), ...splat.i32, ...set(i)]),
-        0x03, 0x40, ...locals.flatMap(i => [...chain(i, b), ...set(i)]),
+        ...locals.flatMap((i) => [...get(0), ...splat.i32, ...set(i)]),
+        0x03, 0x40, ...locals.flatMap((i) => [...chain(i, b), ...set(i)]),
         ...get(0), 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b,       // while (n -= 1)
-        ...get(first), ...locals.slice(1).flatMap(i => [...get(i), ...XOR]), ...lane0.i32,
+        ...get(first), ...locals.slice(1).flatMap((i) => [...get(i), ...XOR]), ...lane0.i32,
     ]);
 }
 
@@ -58,14 +58,14 @@ const MEMORY64 = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 4, 1]
 
 const CALLS = 30_000;       // enough for every engine's optimising compiler
 
-const run = bytes => new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f;
+const run = (bytes) => new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f;
 
 /** Signed bytes of a times bytes of b up to 127, in whichever way `dot` adds them up; `want` says what lane 0 has to be. */
 function dotIsRight(module, want) {
     const dot = run(module);
     for (let i = 0; i < CALLS; i++) {
         const a = Math.imul(i + 1, 0x9e3779b1), b = Math.imul(i + 7, 0x85ebca6b) & 0x7f7f7f7f;
-        const products = [24, 16, 8, 0].map(shift => (a << shift >> 24) * (b << shift >> 24));
+        const products = [24, 16, 8, 0].map((shift) => (a << shift >> 24) * (b << shift >> 24));
         if (dot(a, b, i) !== want(products, i)) return false;
     }
     return true;
@@ -114,10 +114,10 @@ function succeeds(check) {
     }
 }
 
-const sharedMemoryIsThere = () => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer.byteLength > 0;
+const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}).buffer.byteLength > 0;
 
 /** Engines that had memory64 before its final specification want another word than `address`. */
-const memory64IsThere = () => new WebAssembly.Memory({ initial: 1n, maximum: 1n, shared: true, address: 'i64' }).buffer.byteLength > 0;
+const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, shared: true, address: 'i64'}).buffer.byteLength > 0;
 
 /**
  * @typedef {object} Features

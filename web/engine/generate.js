@@ -1,9 +1,9 @@
 // generate.js: the token loop: prefill in batches, then one token after the other until something ends it. Knows the engine module; neither
 // messages, pages nor turns.
 
-import { GemmaError } from './error.js';
-import { Guesses } from './guesses.js';
-import { StopFilter } from './stop.js';
+import {GemmaError} from './error.js';
+import {Guesses} from './guesses.js';
+import {StopFilter} from './stop.js';
 
 const BATCH_MS = 150;           // a batch of prefill takes about this long at most, so that Stop acts and progress shows
 const FIRST_BATCH = 16, LARGEST_BATCH = 256;
@@ -16,8 +16,8 @@ export const SAMPLING = {
 const randomSeed = () => Math.floor(Math.random() * 2 ** 48);
 
 /** What was given, the defaults for the rest. Ranges are the engine's matter; here, that there are numbers which survive the crossing. */
-function completeSampling({ logitBias = {}, ...given } = {}) {
-    const sampling = { ...SAMPLING, seed: randomSeed() };
+function completeSampling({logitBias = {}, ...given} = {}) {
+    const sampling = {...SAMPLING, seed: randomSeed()};
     for (const [name, value] of Object.entries(given)) {
         if (value === undefined) continue;
         const whole = name === 'topK' || name === 'seed';
@@ -32,11 +32,11 @@ function completeSampling({ logitBias = {}, ...given } = {}) {
             throw new GemmaError('bad-argument', `logitBias has ${id}: ${bias}; token ids and numbers are expected`);
         }
     }
-    return { ...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1), logitBias };
+    return {...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1), logitBias};
 }
 
 /** Evaluates what is pending; `turn` gives the event loop a turn and tells whether to stop. @returns {Promise<boolean>} stopped */
-async function prefill(engine, pending, { turn, onPrefill }) {
+async function prefill(engine, pending, {turn, onPrefill}) {
     const total = pending;
     let batch = FIRST_BATCH;
     while (pending > 0) {
@@ -53,12 +53,12 @@ async function prefill(engine, pending, { turn, onPrefill }) {
 
 /** Bytes of tokens to text: characters may span tokens. Remembers how much text there was after each token. */
 class TextStream {
-    #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    #decoder = new TextDecoder('utf-8', {ignoreBOM: true});
     #length = 0;
     ends = [];
 
     push(bytes) {
-        const piece = this.#decoder.decode(bytes, { stream: true });
+        const piece = this.#decoder.decode(bytes, {stream: true});
         this.#length += piece.length;
         this.ends.push(this.#length);
         return piece;
@@ -94,13 +94,13 @@ class TextStream {
  * @param {{turn: () => Promise<boolean>, onPrefill?: (done: number, total: number) => void, onText: (piece: string) => void}} io
  * @returns {Promise<Generated>}
  */
-export async function generate(engine, ids, { sampling, maxTokens = Infinity, stop = [], trimStart = false }, io) {
+export async function generate(engine, ids, {sampling, maxTokens = Infinity, stop = [], trimStart = false}, io) {
     if (!(maxTokens >= 0)) throw new GemmaError('bad-argument', `maxTokens is ${maxTokens}; a number from 0 is expected`);
     const chosen = completeSampling(sampling);
     engine.setSampling(chosen);
     const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
     let text = '', finishReason, stoppedAt = -1;
-    const show = found => {
+    const show = (found) => {
         const piece = trimStart && !text ? found.trimStart() : found;
         text += piece;
         if (piece) io.onText(piece);
@@ -139,6 +139,6 @@ export async function generate(engine, ids, { sampling, maxTokens = Infinity, st
     const end = performance.now();
     return {
         text, tokens, kept, finishReason, cachedTokens, seed: chosen.seed,
-        timings: { prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle },
+        timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
     };
 }

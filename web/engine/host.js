@@ -7,11 +7,11 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 /** The worker's end, inside the engine worker. @type {Port | undefined} */
 export const workerPort = await (async () => {
     if (NODE) {
-        const { parentPort } = await import('node:worker_threads');
-        return parentPort && { postMessage: m => parentPort.postMessage(m), onMessage: f => parentPort.on('message', f) };
+        const {parentPort} = await import('node:worker_threads');
+        return parentPort && {postMessage: (m) => parentPort.postMessage(m), onMessage: (f) => parentPort.on('message', f)};
     }
     if (typeof WorkerGlobalScope === 'undefined') return undefined;
-    return { postMessage: m => self.postMessage(m), onMessage: f => self.addEventListener('message', e => f(e.data)) };
+    return {postMessage: (m) => self.postMessage(m), onMessage: (f) => self.addEventListener('message', (e) => f(e.data))};
 })();
 
 /**
@@ -23,28 +23,28 @@ export const workerPort = await (async () => {
 export async function startWorker(onFailure) {
     const url = new URL('./worker.js', import.meta.url);
     if (NODE) {
-        const { Worker } = await import('node:worker_threads');
-        const worker = new Worker(url, { execArgv: [] });       // the process's own, such as --input-type, may not suit a worker
+        const {Worker} = await import('node:worker_threads');
+        const worker = new Worker(url, {execArgv: []});       // the process's own, such as --input-type, may not suit a worker
         worker.on('error', onFailure);
         return {
-            postMessage: m => worker.postMessage(m), onMessage: f => worker.on('message', f), terminate: () => worker.terminate(),
-            idle: isIdle => isIdle ? worker.unref() : worker.ref(),
+            postMessage: (m) => worker.postMessage(m), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
+            idle: (isIdle) => isIdle ? worker.unref() : worker.ref(),
         };
     }
-    const worker = new Worker(url, { type: 'module' });
-    worker.addEventListener('error', event => onFailure(new Error(event.message || 'its script could not be loaded')));
+    const worker = new Worker(url, {type: 'module'});
+    worker.addEventListener('error', (event) => onFailure(new Error(event.message || 'its script could not be loaded')));
     return {
-        postMessage: m => worker.postMessage(m), onMessage: f => worker.addEventListener('message', e => f(e.data)),
+        postMessage: (m) => worker.postMessage(m), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
         terminate: () => worker.terminate(), idle: () => {},
     };
 }
 
 /** Lets messages that have come be seen. (A timer would wait milliseconds.) @type {() => Promise<void>} */
-export const yieldTurn = NODE ? () => new Promise(resolve => setImmediate(resolve)) : (() => {
-    const { port1, port2 } = new MessageChannel();
+export const yieldTurn = NODE ? () => new Promise((resolve) => setImmediate(resolve)) : (() => {
+    const {port1, port2} = new MessageChannel();
     const waiting = [];
     port1.onmessage = () => waiting.shift()();
-    return () => new Promise(resolve => {
+    return () => new Promise((resolve) => {
         waiting.push(resolve);
         port2.postMessage(0);
     });

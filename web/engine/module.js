@@ -2,14 +2,14 @@
 // file serves wasm32 and memory64. Views of the memory are made for each use, since growth leaves old ones stale; what a TextDecoder
 // reads is copied first, since it refuses shared memory. Knows neither workers, messages nor where bytes come from.
 
-import { GemmaError } from './error.js';
+import {GemmaError} from './error.js';
 
 const PAGE = 65536;
 const NODE = typeof process === 'object' && !!process.versions?.node;
 const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
 
 const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
-const ROLES = { system: 0, user: 1, assistant: 2 };
+const ROLES = {system: 0, user: 1, assistant: 2};
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -20,9 +20,9 @@ const compiled = new Map();
 async function compile(name) {
     const url = new URL(`${name}.wasm`, BASE);
     if (NODE) {
-        const { readFile } = await import('node:fs/promises');
-        const bytes = await readFile(url).catch(cause => {
-            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, { cause });
+        const {readFile} = await import('node:fs/promises');
+        const bytes = await readFile(url).catch((cause) => {
+            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, {cause});
         });
         return WebAssembly.compile(bytes);
     }
@@ -33,8 +33,8 @@ async function compile(name) {
 
 /** Throws RangeError where the system refuses that much. */
 function makeMemory(initial, maximum, memory64) {
-    const pages = bytes => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
-    return new WebAssembly.Memory({ initial: pages(initial), maximum: pages(maximum), shared: true, ...(memory64 && { address: 'i64' }) });
+    const pages = (bytes) => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
+    return new WebAssembly.Memory({initial: pages(initial), maximum: pages(maximum), shared: true, ...(memory64 && {address: 'i64'})});
 }
 
 const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
@@ -46,7 +46,7 @@ const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory m
  *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
  * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
  */
-export async function instantiate({ kernels, memory64, bytes, threads }) {
+export async function instantiate({kernels, memory64, bytes, threads}) {
     const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
     if (!compiled.has(name)) compiled.set(name, compile(name));
     const wasm = await compiled.get(name);
@@ -55,9 +55,9 @@ export async function instantiate({ kernels, memory64, bytes, threads }) {
         const initial = Math.max(bytes, INITIAL_BYTES);
         memory = makeMemory(initial, initial + SLACK, memory64);
     } catch (cause) {
-        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, { cause });
+        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, {cause});
     }
-    const { default: factory } = await import(new URL(`${size}.js`, BASE).href);
+    const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
     const emscripten = await new Promise((resolve, reject) => {
         if (threads > 1) {
             setTimeout(() => reject(new GemmaError('no-threads', 'the engine\'s threads did not start')), STARTING_MS).unref?.();
@@ -65,7 +65,7 @@ export async function instantiate({ kernels, memory64, bytes, threads }) {
         const options = {
             wasmMemory: memory,
             threads: threads - 1,
-            instantiateWasm: (imports, done) => void WebAssembly.instantiate(wasm, imports).then(instance => done(instance, wasm), reject),
+            instantiateWasm: (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject),
         };
         factory(options).then(resolve, reject);
     });
@@ -81,7 +81,7 @@ export class Module {
     constructor(emscripten, memory) {
         this.#emscripten = emscripten;
         this.#memory = memory;
-        this.#x = new Proxy(emscripten, { get: (target, name) => this.#guarded(target[`_gx_${String(name)}`]) });
+        this.#x = new Proxy(emscripten, {get: (target, name) => this.#guarded(target[`_gx_${String(name)}`])});
     }
 
     /** A trap ends the instance: its memory can't be trusted any more. */
@@ -91,7 +91,7 @@ export class Module {
             try {
                 return fn(...args);
             } catch (cause) {
-                throw this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, { cause });
+                throw this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, {cause});
             }
         };
     }
@@ -136,16 +136,16 @@ export class Module {
      * @param {number} room   bytes
      */
     #place(texts, room) {
-        const encoded = texts.map(t => typeof t === 'string' ? encoder.encode(`${t}\0`) : t);
+        const encoded = texts.map((t) => typeof t === 'string' ? encoder.encode(`${t}\0`) : t);
         const size = encoded.reduce((n, e) => n + e.length, 0);
         const base = this.#scratch(room + size);
         let at = base + room;
         const addresses = encoded.map((e, i) => {
             this.#bytes(at, e.length).set(e);
             at += e.length;
-            return { at: at - e.length, n: typeof texts[i] === 'string' ? e.length - 1 : e.length };
+            return {at: at - e.length, n: typeof texts[i] === 'string' ? e.length - 1 : e.length};
         });
-        return { base, addresses };
+        return {base, addresses};
     }
 
     #ids(address, n) {
@@ -155,7 +155,7 @@ export class Module {
     // ---------------------------------------------------------------------------------------- loading
 
     beginLoad(fileName, fileSize) {
-        const { addresses: [name] } = this.#place([fileName], 0);
+        const {addresses: [name]} = this.#place([fileName], 0);
         this.#check(this.#x.loader_new(name.at, fileSize));
     }
 
@@ -203,13 +203,13 @@ export class Module {
     }
 
     synthetic(shape, type, threads, exact) {
-        const { addresses: [s, t] } = this.#place([shape, type], 0);
+        const {addresses: [s, t]} = this.#place([shape, type], 0);
         this.#check(this.#x.synthetic(s.at, t.at, threads, exact));
     }
 
     /** 0 for an unknown shape or type. */
     syntheticNeed(shape, type, threads, exact, contextLength) {
-        const { addresses: [s, t] } = this.#place([shape, type], 0);
+        const {addresses: [s, t]} = this.#place([shape, type], 0);
         return this.#x.synthetic_need(s.at, t.at, threads, exact, contextLength);
     }
 
@@ -228,7 +228,7 @@ export class Module {
     /** Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room. */
     #collectIds(texts, guess, fill) {
         for (let cap = guess; ;) {
-            const { base, addresses } = this.#place(texts, 4 * cap);
+            const {base, addresses} = this.#place(texts, 4 * cap);
             const n = fill(base, cap, addresses);
             if (n === -1) throw new GemmaError('no-memory', 'the engine has no memory for a text of this length');
             if (n <= cap) return n < 0 ? null : this.#ids(base, n);
@@ -237,7 +237,7 @@ export class Module {
     }
 
     /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
-    tokenize(text, { bos = false, special = false } = {}) {
+    tokenize(text, {bos = false, special = false} = {}) {
         return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#x.tokenize(t.at, t.n, bos, special, ids, cap));
     }
 
@@ -264,8 +264,8 @@ export class Module {
      * @param {{role: 'system' | 'user' | 'assistant', content: string}[]} turns
      * @param {{first: boolean, closed: boolean}} where
      */
-    chat(turns, { first, closed }) {
-        const texts = turns.map(t => t.content);
+    chat(turns, {first, closed}) {
+        const texts = turns.map((t) => t.content);
         const guess = texts.reduce((n, t) => n + t.length + 32, 64);
         return this.#collectIds(texts, guess, (ids, cap, places) => {
             this.#x.turns_clear();
@@ -343,7 +343,7 @@ export class Module {
         const x = this.#x, costs = [];
         for (let i = 0, name; (name = x.cost_name(i)) !== 0; i++) {
             const calls = x.cost_calls(i);
-            if (calls) costs.push({ name: this.#cString(name), seconds: x.cost_seconds(i), calls, bytes: x.cost_bytes(i), macs: x.cost_macs(i) });
+            if (calls) costs.push({name: this.#cString(name), seconds: x.cost_seconds(i), calls, bytes: x.cost_bytes(i), macs: x.cost_macs(i)});
         }
         return costs;
     }

@@ -1,9 +1,9 @@
 // open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads, how large a context. Knows
 // neither where the bytes come from nor what is done with the model.
 
-import { GemmaError } from './error.js';
-import { detectFeatures } from './features.js';
-import { instantiate } from './module.js';
+import {GemmaError} from './error.js';
+import {detectFeatures} from './features.js';
+import {instantiate} from './module.js';
 
 const MB = 2 ** 20;
 const PROBE_BYTES = 48 * MB;        // enough for the header of any Gemma; it may grow by what every instance may grow
@@ -23,7 +23,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  */
 
 /** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */
-function chooseVariant(features, { variant, dot = features.dot, memory64 }) {
+function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) {
         throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them');
     }
@@ -32,7 +32,7 @@ function chooseVariant(features, { variant, dot = features.dot, memory64 }) {
     }
     if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none');
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
-    return { variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen };
+    return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
 }
 
 function chooseThreads(features, asked) {
@@ -50,10 +50,10 @@ function defaultContext(plan) {
 
 /** What was asked for; then one thread, then halves of the context. */
 function* attempts(threads, contextLength, mayShrink) {
-    yield { threads, contextLength };
-    if (threads > 1) yield { threads: 1, contextLength };
+    yield {threads, contextLength};
+    if (threads > 1) yield {threads: 1, contextLength};
     if (!mayShrink) return;
-    for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield { threads: 1, contextLength: Math.floor(c) };
+    for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield {threads: 1, contextLength: Math.floor(c)};
 }
 
 /**
@@ -64,7 +64,7 @@ function* attempts(threads, contextLength, mayShrink) {
  * @param {(threads: number, contextLength: number) => number} need   bytes
  */
 async function makeRoom(features, options, plan, need) {
-    const { variant, kernels } = chooseVariant(features, options);
+    const {variant, kernels} = chooseVariant(features, options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
@@ -81,7 +81,7 @@ async function makeRoom(features, options, plan, need) {
             continue;
         }
         try {
-            return { module: await instantiate({ kernels, memory64, bytes, threads: attempt.threads }), variant, kernels, memory64, ...attempt };
+            return {module: await instantiate({kernels, memory64, bytes, threads: attempt.threads}), variant, kernels, memory64, ...attempt};
         } catch (error) {
             if (error.code !== 'no-memory' && error.code !== 'no-threads') throw error;
             refused = error;
@@ -92,7 +92,7 @@ async function makeRoom(features, options, plan, need) {
 
 /** A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once. */
 const makeProbe = (features, options) =>
-    instantiate({ kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1 });
+    instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
 
 /**
  * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source
@@ -101,8 +101,8 @@ const makeProbe = (features, options) =>
  */
 export async function openModel(source, options, signal) {
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const { held, plan, room } = await makeRoomByHeader(source, chunks, options);
-    const { module, threads, contextLength } = room;
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options);
+    const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);
         pushHeld(module, held, threads, options.exact ?? false);
@@ -116,7 +116,7 @@ export async function openModel(source, options, signal) {
         module.close();
         throw error;
     }
-    return { ...room, plan };
+    return {...room, plan};
 }
 
 /** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
@@ -126,7 +126,7 @@ async function makeRoomByHeader(source, chunks, options) {
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
     const room = await makeRoom(features, options, plan, (threads, context) => probe.memoryNeed(threads, options.exact ?? false, context));
-    return { held, plan, room };
+    return {held, plan, room};
 }
 
 /** Chunks up to the end of the header, kept for the real instance. */
@@ -134,7 +134,7 @@ async function readHeader(probe, source, chunks) {
     const held = [];
     probe.beginLoad(source.name, source.size);
     while (!probe.planned) {
-        const { value, done } = await chunks.next();
+        const {value, done} = await chunks.next();
         if (done) probe.finishLoad();       // says where the file ended
         held.push(value.slice());
         probe.push(value);
@@ -153,16 +153,16 @@ function pushHeld(module, held, threads, exact) {
 }
 
 /** A model of random weights, for benchmarks. */
-export async function openSynthetic({ shape, type }, options) {
+export async function openSynthetic({shape, type}, options) {
     const features = await detectFeatures();
     const probe = await makeProbe(features, options);
-    const exact = options.exact ?? false, plan = { trainedContext: 8192, nEmbd: 0 };
+    const exact = options.exact ?? false, plan = {trainedContext: 8192, nEmbd: 0};
     const need = (threads, context) => probe.syntheticNeed(shape, type, threads, exact, context);
     if (!need(1, 1)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
     const room = await makeRoom(features, options, plan, need);
     room.module.synthetic(shape, type, room.threads, exact);
     room.module.newSession(room.contextLength);
-    return { ...room, plan: room.module.plan() };
+    return {...room, plan: room.module.plan()};
 }
 
 /** The header alone, described, with the memory that its model will need here. @param {OpenOptions} options */
@@ -171,5 +171,5 @@ export async function inspectModel(source, options) {
     const probe = await makeProbe(features, options);
     await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
     const threads = chooseThreads(features, options.threads), contextLength = options.contextLength ?? defaultContext(probe.plan());
-    return { ...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, false, contextLength) };
+    return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, false, contextLength)};
 }

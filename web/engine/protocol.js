@@ -8,7 +8,7 @@
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
-import { GemmaError } from './error.js';
+import {GemmaError} from './error.js';
 
 /** @typedef {{postMessage: (message: any, transfer?: any[]) => void, onMessage: (listener: (message: any) => void) => void}} Port */
 
@@ -21,7 +21,7 @@ export class Caller {
     /** @param {Port} port */
     constructor(port) {
         this.#port = port;
-        port.onMessage(message => this.#receive(message));
+        port.onMessage((message) => this.#receive(message));
     }
 
     /**
@@ -29,13 +29,13 @@ export class Caller {
      * @param {any} args                       structured-cloneable
      * @param {{signal?: AbortSignal, onEvent?: (event: any) => void}} [options]   an aborted signal asks the worker to stop
      */
-    call(call, args, { signal, onEvent } = {}) {
+    call(call, args, {signal, onEvent} = {}) {
         const id = ++this.#last;
         return new Promise((resolve, reject) => {
-            const abort = () => this.#port.postMessage({ id, abort: true });
+            const abort = () => this.#port.postMessage({id, abort: true});
             const done = () => signal?.removeEventListener('abort', abort);
-            this.#pending.set(id, { resolve, reject, onEvent, done });
-            this.#port.postMessage({ id, call, args });
+            this.#pending.set(id, {resolve, reject, onEvent, done});
+            this.#port.postMessage({id, call, args});
             if (signal?.aborted) abort();
             else signal?.addEventListener('abort', abort);
         });
@@ -43,14 +43,14 @@ export class Caller {
 
     /** Ends every request, for a worker that is gone. */
     fail(error) {
-        for (const { reject, done } of this.#pending.values()) {
+        for (const {reject, done} of this.#pending.values()) {
             done();
             reject(error);
         }
         this.#pending.clear();
     }
 
-    #receive({ id, event, result, error }) {
+    #receive({id, event, result, error}) {
         const request = this.#pending.get(id);
         if (!request) return;
         if (event !== undefined) {
@@ -71,7 +71,7 @@ export class Caller {
  */
 export function answer(port, service) {
     const running = new Map();
-    port.onMessage(async ({ id, call, args, abort }) => {
+    port.onMessage(async ({id, call, args, abort}) => {
         if (abort) {
             running.get(id)?.abort();
             return;
@@ -79,11 +79,11 @@ export function answer(port, service) {
         const controller = new AbortController();
         running.set(id, controller);
         try {
-            const result = await service[call](args, { signal: controller.signal, emit: event => port.postMessage({ id, event }) });
-            port.postMessage({ id, result: result ?? null });
+            const result = await service[call](args, {signal: controller.signal, emit: (event) => port.postMessage({id, event})});
+            port.postMessage({id, result: result ?? null});
         } catch (error) {
             const code = error instanceof GemmaError ? error.code : 'internal';
-            port.postMessage({ id, error: { code, message: error.message, name: error.name } });
+            port.postMessage({id, error: {code, message: error.message, name: error.name}});
         } finally {
             running.delete(id);
         }

@@ -7,7 +7,7 @@ export class StopFilter {
     #passed = 0;
 
     constructor(stops) {
-        this.#stops = stops.filter(s => s.length > 0);
+        this.#stops = stops.filter((s) => s.length > 0);
     }
 
     /**
@@ -25,7 +25,7 @@ export class StopFilter {
         const stoppedAt = at >= 0 ? this.#passed + at : -1;
         this.#held = text.slice(shown.length);
         this.#passed += shown.length;
-        return { text: shown, stoppedAt };
+        return {text: shown, stoppedAt};
     }
 
     /** The text held back, when no more will come. */

@@ -1,16 +1,16 @@
 // worker.js: the engine worker: owns one model and the token loop, answers the calls of gemma.js. Runs as a module worker in browsers and as a
 // worker thread under Node.
 
-import { Conversation } from './conversation.js';
-import { GemmaError } from './error.js';
-import { generate } from './generate.js';
-import { openModel, openSynthetic } from './open.js';
-import { answer } from './protocol.js';
-import { workerPort, yieldTurn } from './host.js';
+import {Conversation} from './conversation.js';
+import {GemmaError} from './error.js';
+import {generate} from './generate.js';
+import {openModel, openSynthetic} from './open.js';
+import {answer} from './protocol.js';
+import {workerPort, yieldTurn} from './host.js';
 
 /** Where bytes come from is decided here, once. */
 async function openSource(description, options) {
-    const { openSource } = await import(description.kind === 'path' ? '../node/file_source.js' : '../weights/source.js');
+    const {openSource} = await import(description.kind === 'path' ? '../node/file_source.js' : '../weights/source.js');
     return openSource(description, options);
 }
 
@@ -33,13 +33,13 @@ function needConversation(id) {
 }
 
 answer(workerPort, {
-    async load({ source: description, options }, { signal, emit }) {
+    async load({source: description, options}, {signal, emit}) {
         const start = performance.now();
         let opened;
         if (description.kind === 'synthetic') {
             opened = await openSynthetic(description, options);
         } else {
-            const source = await openSource(description, { signal, onProgress: emit });
+            const source = await openSource(description, {signal, onProgress: emit});
             try {
                 opened = await openModel(source, options, signal);
             } finally {
@@ -47,7 +47,7 @@ answer(workerPort, {
             }
         }
         engine = opened.module;
-        const { variant, kernels, memory64, threads, contextLength, plan } = opened;
+        const {variant, kernels, memory64, threads, contextLength, plan} = opened;
         const chat = options.chat ?? plan.chat;
         info = {
             ...plan, chat, chatStyle: chat ? 'turns' : 'transcript', variant, kernels, memory64, threads, contextLength,
@@ -56,43 +56,43 @@ answer(workerPort, {
         return info;
     },
 
-    tokenize: ({ text, options }) => engine.tokenize(text, options),
+    tokenize: ({text, options}) => engine.tokenize(text, options),
 
-    detokenize({ ids }) {
+    detokenize({ids}) {
         const decoder = new TextDecoder();
-        return ids.map(id => decoder.decode(engine.tokenBytes(id), { stream: true })).join('') + decoder.decode();
+        return ids.map((id) => decoder.decode(engine.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
-    session({ history }) {
+    session({history}) {
         conversations.set(++lastConversation, new Conversation(engine, info.chatStyle, history));
         return lastConversation;
     },
 
-    closeSession({ session }) {
+    closeSession({session}) {
         conversations.delete(session);
     },
 
     /** Emits {text} and {phase: 'prefill', done, total}. */
-    prompt: ({ session, prompt, raw, options }, { signal, emit }) => inTurn(async () => {
+    prompt: ({session, prompt, raw, options}, {signal, emit}) => inTurn(async () => {
         const conversation = needConversation(session);
         const isText = typeof prompt === 'string';
         if (!isText && (raw || !Array.isArray(prompt))) {
             throw new GemmaError('bad-argument', 'a prompt is a text, or without raw an array of messages');
         }
-        const ids = raw ? engine.tokenize(prompt, { bos: engine.addsBos })
-            : conversation.ask(isText ? [{ role: 'user', content: prompt }] : prompt);
+        const ids = raw ? engine.tokenize(prompt, {bos: engine.addsBos})
+            : conversation.ask(isText ? [{role: 'user', content: prompt}] : prompt);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
-        const { kept, ...generated } = await generate(engine, ids, { ...options, stop, trimStart: !raw && conversation.trimsAnswers }, {
+        const {kept, ...generated} = await generate(engine, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
             turn: async () => {
                 await yieldTurn();
                 return signal.aborted;
             },
-            onPrefill: (done, total) => emit({ phase: 'prefill', done, total }),
-            onText: piece => emit({ text: piece }),
+            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
+            onText: (piece) => emit({text: piece}),
         });
         // What was stopped before its first word has not been asked.
         if (!raw && (kept.length || generated.finishReason !== 'abort')) conversation.answered(ids, kept);
-        const { timings, ...rest } = generated;
-        return { ...rest, promptTokens: ids, timings: { loadMs: info.loadMs, ...timings }, memoryBytes: engine.memoryBytes };
+        const {timings, ...rest} = generated;
+        return {...rest, promptTokens: ids, timings: {loadMs: info.loadMs, ...timings}, memoryBytes: engine.memoryBytes};
     }),
 });

@@ -5,7 +5,7 @@ export class UsageError extends Error {}
 
 const parsers = {
     flag: () => true,
-    text: value => value,
+    text: (value) => value,
     number(value, name) {
         const n = Number(value);
         if (value.trim() === '' || !Number.isFinite(n)) throw new UsageError(`--${name} ${value}: a number is expected`);
@@ -34,7 +34,7 @@ export const oneOf = (...words) => (value, name) => {
     return value;
 };
 
-const camel = name => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
+const camel = (name) => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
 
 /**
  * @param {string[]} argv
@@ -57,5 +57,5 @@ export function parseArgs(argv, table, positionals = 0) {
         options[camel(name)] = (parsers[kind] ?? kind)(value, name);
     }
     if (words.length > positionals) throw new UsageError(`unexpected word ${words[positionals]}`);
-    return { options, words };
+    return {options, words};
 }

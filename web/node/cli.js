@@ -2,9 +2,9 @@
 // cli.js: the command line: picks the command, turns errors into one sentence and an exit code (2: usage, 1: anything else). The commands
 // are in commands/, one a file.
 
-import { GemmaError } from '../gemma.js';
-import { UsageError } from './args.js';
-import { SetupError } from './run.js';
+import {GemmaError} from '../gemma.js';
+import {UsageError} from './args.js';
+import {SetupError} from './run.js';
 
 const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
 
@@ -36,7 +36,7 @@ async function main([name, ...argv]) {
 }
 
 /** Whoever reads our output may have read enough. */
-process.stdout.on('error', error => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
     await main(process.argv.slice(2));

@@ -1,20 +1,20 @@
 // bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
 // file or a benchmark shape; with --profile also what each operation cost.
 
-import { SAMPLING } from '../../engine/generate.js';
-import { openSynthetic } from '../../engine/open.js';
-import { UsageError, parseArgs } from '../args.js';
-import { MODEL_OPTIONS, engineOptions, open, printJson } from './shared.js';
+import {SAMPLING} from '../../engine/generate.js';
+import {openSynthetic} from '../../engine/open.js';
+import {UsageError, parseArgs} from '../args.js';
+import {MODEL_OPTIONS, engineOptions, open, printJson} from './shared.js';
 
 const BATCH = 256;
 
 function spread(values) {
     const sorted = values.toSorted((a, b) => a - b);
-    return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
+    return {min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1)};
 }
 
 /** Ids of no text in particular, others in each round, so that nothing of the round before is reused. */
-const someIds = (n, round, vocabulary) => Array.from({ length: n }, (_, i) => (round + (i + 1) * 7919) % vocabulary);
+const someIds = (n, round, vocabulary) => Array.from({length: n}, (_, i) => (round + (i + 1) * 7919) % vocabulary);
 
 /** One kind of work that is repeated: how fast it was each time, and what its operations cost. */
 class Measured {
@@ -32,11 +32,11 @@ class Measured {
         if (!profile) return;
         this.#seconds += seconds;
         const costs = module.costs();
-        if (sampling) costs.push({ name: 'sample', seconds: sampling, calls: tokens, bytes: 0, macs: 0 });
+        if (sampling) costs.push({name: 'sample', seconds: sampling, calls: tokens, bytes: 0, macs: 0});
         const counted = costs.reduce((sum, cost) => sum + cost.seconds, 0);
-        costs.push({ name: 'between operations', seconds: seconds - counted, calls: 1, bytes: 0, macs: 0 });
-        for (const { name, ...cost } of costs) {
-            const sum = this.#costs.get(name) ?? { seconds: 0, calls: 0, bytes: 0, macs: 0 };
+        costs.push({name: 'between operations', seconds: seconds - counted, calls: 1, bytes: 0, macs: 0});
+        for (const {name, ...cost} of costs) {
+            const sum = this.#costs.get(name) ?? {seconds: 0, calls: 0, bytes: 0, macs: 0};
             for (const key of Object.keys(sum)) sum[key] += cost[key];
             this.#costs.set(name, sum);
         }
@@ -44,24 +44,24 @@ class Measured {
 
     /** Costliest first; share: of the whole time. */
     costs() {
-        return [...this.#costs].map(([name, { seconds, calls, bytes, macs }]) => ({
+        return [...this.#costs].map(([name, {seconds, calls, bytes, macs}]) => ({
             name, share: seconds / this.#seconds, seconds, calls, gigabytesPerSecond: bytes / seconds / 1e9, gigamacsPerSecond: macs / seconds / 1e9,
         })).sort((a, b) => b.seconds - a.seconds);
     }
 }
 
 export default async function run(argv) {
-    const { options } = parseArgs(argv, {
+    const {options} = parseArgs(argv, {
         ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', profile: 'flag', json: 'flag',
     });
     if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other');
-    const { promptTokens = 128, maxTokens = 64, repeat = 5, profile } = options;
+    const {promptTokens = 128, maxTokens = 64, repeat = 5, profile} = options;
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
-    const opened = options.shape === undefined ? await open({ ...options, ctx })
-        : await openSynthetic({ shape: options.shape, type: options.type ?? 'q4_0' }, engineOptions({ ...options, ctx }));
-    const { module, variant, kernels, threads, plan } = opened;
+    const opened = options.shape === undefined ? await open({...options, ctx})
+        : await openSynthetic({shape: options.shape, type: options.type ?? 'q4_0'}, engineOptions({...options, ctx}));
+    const {module, variant, kernels, threads, plan} = opened;
     let prefill, decode;
-    module.setSampling({ ...SAMPLING, temperature: 0, seed: 0, logitBias: {} });
+    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     for (let round = 0; round <= repeat; round++) {
         if (round <= 1) [prefill, decode] = [new Measured(), new Measured()];     // round 0 warms up
         module.sync(someIds(promptTokens, round, plan.nVocab));
@@ -82,14 +82,14 @@ export default async function run(argv) {
     module.close();
     const result = {
         prefill: spread(prefill.rates), decode: spread(decode.rates), variant, kernels, threads, bytesPerToken: plan.bytesPerToken,
-        ...(profile && { profile: { prefill: prefill.costs(), decode: decode.costs() } }),
+        ...(profile && {profile: {prefill: prefill.costs(), decode: decode.costs()}}),
     };
     if (options.json) printJson(result);
     else print(result, promptTokens, maxTokens);
 }
 
-function print({ prefill, decode, kernels, threads, bytesPerToken, profile }, promptTokens, maxTokens) {
-    const line = ({ min, median, max }) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
+function print({prefill, decode, kernels, threads, bytesPerToken, profile}, promptTokens, maxTokens) {
+    const line = ({min, median, max}) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
     process.stdout.write(`prefill of ${promptTokens}: ${line(prefill)}\ndecode of ${maxTokens}:  ${line(decode)}\n` +
         `${kernels}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
     for (const [name, costs] of Object.entries(profile ?? {})) {

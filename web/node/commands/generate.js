@@ -1,8 +1,8 @@
 // generate.js: gemma generate: streams a continuation, an answer, or the answers to a file of messages.
 
-import { Gemma, GemmaError } from '../../gemma.js';
-import { UsageError, parseArgs } from '../args.js';
-import { MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readStdin, readText } from './shared.js';
+import {Gemma, GemmaError} from '../../gemma.js';
+import {UsageError, parseArgs} from '../args.js';
+import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readStdin, readText} from './shared.js';
 
 const OPTIONS = {
     ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
@@ -13,7 +13,7 @@ const OPTIONS = {
 /** Only what was given, so that the library's defaults hold for the rest. */
 function sampling(options) {
     const names = ['temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty'];
-    return Object.fromEntries(names.filter(n => options[n] !== undefined).map(n => [n, options[n]]));
+    return Object.fromEntries(names.filter((n) => options[n] !== undefined).map((n) => [n, options[n]]));
 }
 
 async function readMessages(path) {
@@ -24,7 +24,7 @@ async function readMessages(path) {
         if (error instanceof GemmaError) throw error;
         throw new GemmaError('bad-file', `${path} is not JSON: ${error.message}`);
     }
-    const sound = m => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
+    const sound = (m) => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
     if (!Array.isArray(messages) || !messages.length || !messages.every(sound)) {
         throw new GemmaError('bad-file', `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected`);
     }
@@ -38,7 +38,7 @@ async function readMessages(path) {
 function questions(messages) {
     const found = [];
     let begin = 0;
-    messages.forEach(({ role }, i) => {
+    messages.forEach(({role}, i) => {
         if (role !== 'user' || messages[i + 1]?.role === 'assistant') return;
         found.push(messages.slice(begin, i + 1));
         begin = i + 1;
@@ -48,17 +48,17 @@ function questions(messages) {
 }
 
 export default async function run(argv) {
-    const { options } = parseArgs(argv, OPTIONS);
+    const {options} = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
     const prompts = options.messages !== undefined ? questions(await readMessages(options.messages))
         : [options.prompt ?? (await readStdin()).toString('utf8')];
 
-    const gemma = await Gemma.load({ kind: 'path', path: await modelPath(options) }, { ...engineOptions(options), onProgress: progressLine() });
+    const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)}, {...engineOptions(options), onProgress: progressLine()});
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
     try {
-        const session = await gemma.session({ system: options.system, sampling: sampling(options) });
+        const session = await gemma.session({system: options.system, sampling: sampling(options)});
         const turns = [];
         for (const prompt of prompts) {
             const answer = session.prompt(prompt, {
@@ -69,8 +69,8 @@ export default async function run(argv) {
             turns.push(await answer.result);
         }
         if (options.json) {
-            const { variant, threads } = gemma.info;
-            printJson({ ...turns.at(-1), variant, threads, ...(options.messages !== undefined && { turns }) });
+            const {variant, threads} = gemma.info;
+            printJson({...turns.at(-1), variant, threads, ...(options.messages !== undefined && {turns})});
         }
     } finally {
         gemma.close();

@@ -1,16 +1,16 @@
 // logits.js: gemma logits: the model's logits after given tokens: the best of the last position, or all of every position into a file.
 
-import { open as openFile } from 'node:fs/promises';
-import { UsageError, parseArgs } from '../args.js';
-import { MODEL_OPTIONS, open, parseIds, printJson, readText } from './shared.js';
+import {open as openFile} from 'node:fs/promises';
+import {UsageError, parseArgs} from '../args.js';
+import {MODEL_OPTIONS, open, parseIds, printJson, readText} from './shared.js';
 
 const BATCH = 64;
 
 export default async function run(argv) {
-    const { options } = parseArgs(argv, { ...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text' });
+    const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text'});
     if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('one of --tokens and --tokens-file is needed');
     const ids = parseIds(options.tokens ?? await readText(options.tokensFile));
-    const { module } = await open({ ...options, ctx: options.ctx ?? ids.length });
+    const {module} = await open({...options, ctx: options.ctx ?? ids.length});
     try {
         module.sync(ids);
         if (options.out !== undefined) await writeAll(module, ids, options.out);
@@ -42,5 +42,5 @@ function printBest(module, top) {
     while (module.step(BATCH) > 0);
     const logits = module.logits();
     const ids = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b).slice(0, top);
-    printJson({ logits: ids.map(id => [id, logits[id]]) });
+    printJson({logits: ids.map((id) => [id, logits[id]])});
 }

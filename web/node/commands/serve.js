@@ -1,13 +1,13 @@
 // serve.js: gemma serve: the page on localhost.
 
-import { access } from 'node:fs/promises';
-import { parseArgs } from '../args.js';
-import { modelFolder } from '../default_model.js';
-import { serve } from '../server.js';
+import {access} from 'node:fs/promises';
+import {parseArgs} from '../args.js';
+import {modelFolder} from '../default_model.js';
+import {serve} from '../server.js';
 
 export default async function run(argv) {
-    const { options } = parseArgs(argv, { port: 'port', model: 'text' });
+    const {options} = parseArgs(argv, {port: 'port', model: 'text'});
     if (options.model !== undefined) await access(options.model);
-    const { url } = await serve({ port: options.port, model: options.model, models: modelFolder });
+    const {url} = await serve({port: options.port, model: options.model, models: modelFolder});
     process.stdout.write(`${url}\n`);
 }

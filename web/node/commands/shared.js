@@ -1,10 +1,10 @@
 // shared.js: what the commands have in common: the options of every command, opening a model in this process, reading and printing.
 
-import { readFile } from 'node:fs/promises';
-import { GemmaError } from '../../engine/error.js';
-import { openModel } from '../../engine/open.js';
-import { UsageError, oneOf } from '../args.js';
-import { openSource } from '../file_source.js';
+import {readFile} from 'node:fs/promises';
+import {GemmaError} from '../../engine/error.js';
+import {openModel} from '../../engine/open.js';
+import {UsageError, oneOf} from '../args.js';
+import {openSource} from '../file_source.js';
 
 /** Options that every command with a model takes. */
 export const MODEL_OPTIONS = {
@@ -12,23 +12,23 @@ export const MODEL_OPTIONS = {
 };
 
 /** The given file, or the default model, which is brought if need be. */
-export async function modelPath({ model }) {
+export async function modelPath({model}) {
     if (model !== undefined) return model;
-    const { ensureModel } = await import('../setup.js');
+    const {ensureModel} = await import('../setup.js');
     return ensureModel();
 }
 
 /** What the engine wants of those options. */
-export function engineOptions({ threads, ctx, variant, dot, memory64, exact }) {
-    return { threads, contextLength: ctx, variant, dot, memory64, exact };
+export function engineOptions({threads, ctx, variant, dot, memory64, exact}) {
+    return {threads, contextLength: ctx, variant, dot, memory64, exact};
 }
 
-const NAMES = { load: 'loading', prefill: 'reading the prompt', text: 'reading the text' };
+const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
 
 /** Shows progress as one line on a terminal, and clears it at the end. @returns {((progress: any) => void) | undefined} */
 export function progressLine() {
     if (!process.stderr.isTTY) return undefined;
-    return ({ phase, bytes, done = bytes, total }) => {
+    return ({phase, bytes, done = bytes, total}) => {
         const text = `${NAMES[phase]}: ${Math.floor(100 * done / total)} %`;
         process.stderr.write(done < total ? `\r${text}` : `\r${' '.repeat(text.length + 2)}\r`);
     };
@@ -36,7 +36,7 @@ export function progressLine() {
 
 /** Opens the model in this process, for commands that talk to the engine itself. */
 export async function open(options) {
-    const source = await openSource({ kind: 'path', path: await modelPath(options) }, { onProgress: progressLine() });
+    const source = await openSource({kind: 'path', path: await modelPath(options)}, {onProgress: progressLine()});
     try {
         return await openModel(source, engineOptions(options));
     } finally {
@@ -54,7 +54,7 @@ export async function readStdin() {
 /** Ids separated by commas or white space. */
 export function parseIds(text) {
     const words = text.split(/[\s,]+/).filter(Boolean);
-    const odd = words.find(w => !/^\d{1,9}$/.test(w));
+    const odd = words.find((w) => !/^\d{1,9}$/.test(w));
     if (odd) throw new UsageError(`${odd.slice(0, 40)} is not a token id`);
     if (!words.length) throw new UsageError('no token ids were given');
     return words.map(Number);
@@ -64,8 +64,8 @@ export async function readText(path) {
     try {
         return await readFile(path, 'utf8');
     } catch (cause) {
-        throw new GemmaError(cause.code === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${cause.message}`, { cause });
+        throw new GemmaError(cause.code === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${cause.message}`, {cause});
     }
 }
 
-export const printJson = value => void process.stdout.write(`${JSON.stringify(value)}\n`);
+export const printJson = (value) => void process.stdout.write(`${JSON.stringify(value)}\n`);
