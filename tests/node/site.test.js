@@ -121,3 +121,16 @@ test('copying the site to nowhere is told', () => {
         assert.deepEqual([status, stderr], [2, 'Say where to copy the site to: node web/node/site.js FOLDER\n']);
     }
 });
+
+test('scripts lose their comments on the way, and nothing else', () => {
+    const files = listSite();
+    const codeLines = (text) => text.replace(/\/\*\*[^]*?\*\//g, '').split('\n').map((line) => line.trim()).filter((line) => line && !line.startsWith('//'));
+    for (const [url, path] of files) {
+        if (!url.endsWith('.js') || url === 'sw.js' || url.startsWith('wasm/')) continue;
+        const source = readFileSync(path, 'utf8'), served = readSite(url, files).toString();
+        assert.deepEqual(codeLines(served), codeLines(source), url);
+        assert.doesNotMatch(served, /^\s*\/\//m, url);
+        // Lines that look like comments would go from inside a text, too.
+        for (const [text] of source.replace(/^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/)$/gm, '').matchAll(/`[^`]*`/g)) assert.doesNotMatch(text, /^\s*(\/\/|\/\*\*)/m, url);
+    }
+});

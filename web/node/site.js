@@ -5,7 +5,7 @@
 // Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
 
 import {createHash} from 'node:crypto';
-import {cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {SetupError, main, say} from './run.js';
@@ -25,6 +25,9 @@ const LAYOUT = [
     ['wasm/', 'build/wasm'],
 ];
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
+
+/** No file of the site has a text over several lines with such lines in it; a test looks. */
+const COMMENT_LINES = /^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/[ \t]*)\n/gm;
 
 export const TYPES = {
     '.html': 'text/html; charset=utf-8',
@@ -57,20 +60,22 @@ export function listSite() {
 }
 
 /**
- * The bytes of one file as it is served. The service worker gets the list of files that make up the page, and a
- * version that changes when any of them does.
+ * The bytes of one file as it is served. Scripts go without the comments that have lines of their own: a third of them, compressed. The
+ * service worker gets the list of files that make up the page, and a version that changes when any of them does.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
  */
 export function readSite(url, files) {
     const bytes = readFileSync(files.get(url));
-    if (url !== 'sw.js') return bytes;
+    if (!url.endsWith('.js')) return bytes;
+    const script = bytes.toString().replace(COMMENT_LINES, '');
+    if (url !== 'sw.js') return Buffer.from(script);
     const shell = [...files.keys()].filter((name) => name !== 'sw.js').sort();
     const hash = createHash('sha256');
     for (const name of shell) hash.update(name).update('\0').update(readFileSync(files.get(name)));
     hash.update(bytes);
     const list = `const VERSION = '${hash.digest('hex').slice(0, 16)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};`;
-    return Buffer.from(bytes.toString().replace(/^const VERSION = .*$/m, () => list));
+    return Buffer.from(script.replace(/^const VERSION = .*$/m, () => list));
 }
 
 /** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
@@ -80,8 +85,7 @@ export function copySite(folder) {
     for (const url of files.keys()) {
         const target = join(folder, url || 'index.html');
         mkdirSync(dirname(target), {recursive: true});
-        if (url === 'sw.js') writeFileSync(target, readSite(url, files));
-        else cpSync(files.get(url), target);
+        writeFileSync(target, readSite(url, files));
     }
 }
 
