@@ -9,7 +9,6 @@ KERNEL_COMMON := src/kernels/panel.c src/kernels/scalar.c
 KERNELS_SIMD  := src/kernels/wasm_simd128.c
 KERNELS_RELAXED := src/kernels/wasm_relaxed.c
 KERNELS_RELAXED16 := src/kernels/wasm_relaxed16.c
-HEADERS := $(wildcard src/*.h src/kernels/*.h src/kernels/*.inc)
 C_TESTS := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 RULES := Makefile wasm/build.mk         # their flags go into every object
