@@ -193,7 +193,7 @@ typedef struct {
     uint64_t macs;              /* multiplications with additions, of matrix products and attention */
 } GemmaCost;
 
-/* Begins to count costs from zero, or stops counting. It costs about 1 % itself. */
+/* Begins to count costs from zero, or stops counting. */
 void gemma_session_profile(GemmaSession *session, bool on);
 /* Cost i, from 0; false beyond the last. Operations that were never called have 0 calls. */
 bool gemma_session_cost(const GemmaSession *session, int i, GemmaCost *cost);

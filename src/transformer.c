@@ -106,6 +106,7 @@ static size_t batch_floats(const Config *c) {
 /* Large models get smaller batches: nobody waits for 256 tokens of theirs in one go, and activations should be small beside weights. */
 static int batch_size(const Config *c) {
     enum { ACTIVATION_BYTES = 24 << 20, UNIT = 8 };
+    _Static_assert(UNIT >= 1 + GEMMA_MAX_DRAFT, "a token and its guesses are one batch");
     size_t n = ACTIVATION_BYTES / (batch_floats(c) * sizeof(float)) / UNIT * UNIT;
     return n > GEMMA_MAX_BATCH ? GEMMA_MAX_BATCH : n < UNIT ? UNIT : (int)n;
 }

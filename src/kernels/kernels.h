@@ -58,7 +58,7 @@ enum { ATTEND_SCRATCH = (2 * ATTN_BLOCK * ATTN_MAX_HEAD_DIM + ATTN_MAX_QUERIES *
 #define QUANTIZE_TINY 0x1p-100f
 
 typedef struct {
-    const char *name;           /* "scalar", "simd128", "relaxed" */
+    const char *name;           /* "scalar", "simd128", "relaxed", "relaxed16" */
 
     MatmulKernel *matmul[PANEL_KINDS];
 

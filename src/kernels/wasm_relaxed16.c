@@ -1,23 +1,10 @@
 /* wasm_relaxed16.c: relaxed SIMD for x86 without AVX-VNNI, which is most of it: there the dot product of bytes that wasm_relaxed.c uses
  * is five instructions, but its half, the sum of two products in 16 bits, is one. So sums run in 16 bits for as long as they fit. */
-#include "kernels.h"
-#include <wasm_simd128.h>
+#include "wasm_relaxed.h"
 
-#define MADD wasm_f32x4_relaxed_madd
-#include "wasm_inline.h"
-
-/* The dot product's second operand must stay within 0..127 to mean the same on every machine, so codes are dotted with their
- * offset in, and codes of 8 bits in two halves. */
-#define SPLIT_8 true
 /* A run's largest sum: 2 * 127 * (2^bits - 1) a dot, below 2^15. */
 #define RUN_DOTS(bits) ((bits) == 4 ? 8 : (bits) == 5 ? 4 : 2)
-typedef v128_t Weights;
-typedef v128_t Acts;
-typedef const int8_t *Staged;
 
-INLINE Weights weights(v128_t codes) { return codes; }
-INLINE Staged stage(const ActBlock *x) { return x->q; }
-INLINE Acts acts(const Staged *q, size_t j) { return keep(wasm_v128_load32_splat(*q + 4 * j)); }
 INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool first, bool last) {
     v128_t products = wasm_i16x8_relaxed_dot_i8x16_i7x16(a, w);
     *run = keep(first ? products : wasm_i16x8_add(*run, products));

@@ -6,7 +6,7 @@ import {Guesses} from './guesses.js';
 import {StopFilter} from './stop.js';
 
 const BATCH_MS = 150;           // a batch of prefill takes about this long at most, so that Stop acts and progress shows
-const FIRST_BATCH = 4, LARGEST_BATCH = 256;      // a large model on one slow core reads four tokens a second
+const FIRST_BATCH = 4, LARGEST_BATCH = 256;      // the speed is not known yet, and Stop must act
 
 export const SAMPLING = {
     temperature: 0.8, topK: 64, topP: 0.95, minP: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
