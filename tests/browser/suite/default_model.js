@@ -100,8 +100,8 @@ export function testDefaultModel(name) {
         test('speed, memory, engine module and threads are shown', async () => {
             const threads = expectedThreads === 'all' ? await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 8)) : expectedThreads;
             const {Reading, Writing, Memory, Module, Threads, Context} = await figures(page);
-            assert.match(Reading, /^\d+(\.\d)? tokens\/s 13 tokens, 0 cached$/);
-            assert.match(Writing, /^\d+(\.\d)? tokens\/s 24 tokens$/);
+            assert.match(Reading, /^[\d,.]+ tokens\/s 13 tokens, 0 cached$/);
+            assert.match(Writing, /^[\d,.]+ tokens\/s 24 tokens$/);
             assert.match(Memory, /^3\d\d MB$/);
             assert.equal(Module, `${variant} wasm32`);
             assert.equal(Threads, String(threads));

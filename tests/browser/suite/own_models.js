@@ -53,7 +53,7 @@ export function testOwnModels(name) {
             assert.equal(await page.text('#transcript-hint'), '');
             const first = await say(page, 'Who keeps the light?');
             assert.ok(first.text.length > 0);
-            assert.match(first.foot, /^\d+ tokens? · [\d.]+ tokens\/s/);
+            assert.match(first.foot, /^\d+ tokens? · [\d,.]+ tokens\/s/);
             assert.doesNotMatch(first.foot, /cached/);
             firstAnswer = first.text;
             const second = await say(page, 'And who counts the ships?');
