@@ -175,14 +175,14 @@ bool gemma_session_accept(GemmaSession *session, int32_t id);
 int gemma_session_count(const GemmaSession *session);       /* tokens in the sequence */
 int gemma_session_context(const GemmaSession *session);     /* n_ctx */
 /* [n_vocab], of the last token; valid until the next step. NULL before the first. */
-const float *gemma_session_logits(const GemmaSession *session);
+const float *gemma_session_logits(GemmaSession *session);
 
 /* For perplexity and tests: after a step, the logits at token i (0-based) of that step's batch; overwrites those of
  * the last token. NULL when i is out of range. */
 const float *gemma_session_logits_at(GemmaSession *session, int i);
 
 /* -log softmax(logits)[id] of the logits computed last. */
-double gemma_session_nll(const GemmaSession *session, int32_t id);
+double gemma_session_nll(GemmaSession *session, int32_t id);
 
 /* What one kind of operation has cost in the session's steps. */
 typedef struct {

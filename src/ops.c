@@ -56,7 +56,7 @@ void ops_free(Ops *ops) {
     *ops = (Ops){0};
 }
 
-static void *thread_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)thread * ops->scratch_stride; }
+void *ops_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)thread * ops->scratch_stride; }
 
 /* ------------------------------------------------------------------------------------ the profile */
 
@@ -66,18 +66,23 @@ const char *const op_name[OP_KINDS] = {
     [PANEL_F16] = "matmul F16", [PANEL_BF16] = "matmul BF16", [PANEL_F32] = "matmul F32",
     [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_QUANTIZE] = "quantize", [OP_ROPE] = "rope", [OP_STORE_KV] = "store kv",
     [OP_ATTENTION] = "attention", [OP_GEGLU] = "geglu", [OP_ADD] = "add", [OP_SOFTCAP] = "softcap",
+    [OP_SCREEN] = "screen Q8_0", [OP_SHORTLIST] = "shortlist Q8_0",
 };
 
 static double profile_clock(const Ops *ops) { return ops->profiling ? clock_seconds() : 0; }
 
-/* Counts a call of `op` that began at `start`. */
-static void count_cost(Ops *ops, int op, double start, uint64_t bytes, uint64_t macs) {
+void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs) {
     if (!ops->profiling) return;
     OpCost *c = &ops->cost[op];
-    c->seconds += profile_clock(ops) - start;
+    c->seconds += seconds;
     c->calls++;
     c->bytes += bytes;
     c->macs += macs;
+}
+
+/* Counts a call of `op` that began at `start`. */
+static void count_cost(Ops *ops, int op, double start, uint64_t bytes, uint64_t macs) {
+    ops_count(ops, op, profile_clock(ops) - start, bytes, macs);
 }
 
 /* ------------------------------------------------------------------------------------ rows of floats */
@@ -189,11 +194,11 @@ static void matmul_tiles(const MatmulTask *t, const MatmulTerm *term, int tile, 
     const void *x = quantised ? (const void *)t->ops->acts : t->x;
     size_t stride = quantised ? (size_t)(t->n_cols / BLOCK_COLS) * sizeof(ActBlock) : (size_t)t->n_cols * sizeof(float);
     t->ops->kernels->matmul[term->w->kind](term->w, tile, n_tiles, x, stride, t->n_tok, term->y, (size_t)term->w->n_rows,
-                                           thread_scratch(t->ops, thread));
+                                           ops_scratch(t->ops, thread));
 }
 
 static void matmul_tiles_exact(const MatmulTask *t, const MatmulTerm *term, int tile, int n_tiles, int thread) {
-    float *w = thread_scratch(t->ops, thread);
+    float *w = ops_scratch(t->ops, thread);
     int end = (tile + n_tiles) * TILE_ROWS < term->w->n_rows ? (tile + n_tiles) * TILE_ROWS : term->w->n_rows;
     for (int row = tile * TILE_ROWS; row < end; row++) {
         unpack_row(term->w, row, w);
@@ -217,6 +222,10 @@ static void quantize_row(const RowTask *t, int i) {
     t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, (ActBlock *)t->to + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
 }
 
+void ops_quantize(Ops *ops, const float *x, int n_tok, int n) {
+    each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = n}, n_tok);
+}
+
 /* How the tiles are shared out: a thread takes `take` at a time, and walks `group` of them together. */
 typedef struct { int take, group; } Shares;
 
@@ -235,11 +244,11 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
     bool quantised = false;
     for (int i = 0; i < n_terms; i++) {
         n_tiles += matrix_tiles(terms[i].w);
-        bytes += (uint64_t)matrix_tiles(terms[i].w) * terms[i].w->tile_bytes;
+        bytes += (uint64_t)matrix_tiles(terms[i].w) * matrix_tile_bytes(terms[i].w);
         quantised |= terms[i].w->kind < PANEL_FIRST_FLOAT;
     }
     if (quantised && !ops->exact) {
-        each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = t.n_cols}, n_tok);
+        ops_quantize(ops, x, n_tok, t.n_cols);
     }
     double start = profile_clock(ops);
     bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !ops->exact;
@@ -290,7 +299,7 @@ static void attend_chunks(void *context, int begin, int end, int thread) {
             attend_exact(&(AttendExactArgs){args, (const float *)a->k + at, (const float *)a->v + at});
         } else {
             set_kv(&args, a, head_kv);
-            t->ops->kernels->attend(&args, thread_scratch(t->ops, thread));
+            t->ops->kernels->attend(&args, ops_scratch(t->ops, thread));
         }
     }
 }
@@ -318,7 +327,7 @@ static void attend_blocks(void *context, int begin, int end, int thread) {
         int last = t->n_blocks - first < end - begin ? t->n_blocks : first + end - begin;
         AttendArgs args = attend_args(t->a, 0, 1, head_kv);
         set_kv(&args, t->a, head_kv);
-        t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, thread_scratch(t->ops, thread));
+        t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, ops_scratch(t->ops, thread));
         begin += last - first;
     }
 }

@@ -9,7 +9,8 @@
 
 /* What operations have cost: matmuls by the kind of their panels, then the others. */
 enum {
-    OP_EMBED = PANEL_KINDS, OP_NORM, OP_QUANTIZE, OP_ROPE, OP_STORE_KV, OP_ATTENTION, OP_GEGLU, OP_ADD, OP_SOFTCAP, OP_KINDS
+    OP_EMBED = PANEL_KINDS, OP_NORM, OP_QUANTIZE, OP_ROPE, OP_STORE_KV, OP_ATTENTION, OP_GEGLU, OP_ADD, OP_SOFTCAP,
+    OP_SCREEN, OP_SHORTLIST, OP_KINDS
 };
 extern const char *const op_name[OP_KINDS];
 
@@ -59,6 +60,11 @@ enum { OPS_MAX_TERMS = 3 };
 /* terms[i].y = x * terms[i].w^T for up to OPS_MAX_TERMS matrices of equal n_cols: x[n_tok, n_cols] is quantised once and the
  * matrices' rows are shared out together. */
 void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms);
+
+/* For shortlist.c: the quantised x[n_tok, n] in ops->acts, a thread's scratch for one kernel, and a cost added while profiling. */
+void ops_quantize(Ops *ops, const float *x, int n_tok, int n);
+void *ops_scratch(const Ops *ops, int thread);
+void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs);
 
 /* y[n_rows, n] = RMSNorm of each row of x[n_rows, n]; y may be x. */
 void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps);

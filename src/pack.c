@@ -25,7 +25,7 @@ PanelKind pack_kind(QuantType type) {
 }
 
 uint64_t pack_bytes(QuantType type, int n_rows, int n_cols) {
-    return (uint64_t)panel_tile_bytes(pack_kind(type), n_cols) * (uint64_t)((n_rows + TILE_ROWS - 1) / TILE_ROWS);
+    return panel_matrix_bytes(pack_kind(type), n_rows, n_cols);
 }
 
 static inline uint16_t load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
@@ -40,12 +40,11 @@ typedef struct {
 
 static BlockParts block_parts(PanelKind kind) {
     switch (kind) {
-    case PANEL_P4: case PANEL_P4M: return (BlockParts){0, 256, 288};
+    case PANEL_P4: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
     case PANEL_P4K: return (BlockParts){0, 256, 272};
     case PANEL_P5: case PANEL_P5M: return (BlockParts){256, 320, 352};
     case PANEL_P5K: return (BlockParts){256, 320, 336};
-    case PANEL_P6K: return (BlockParts){256, 384, 400};
-    default: return (BlockParts){0, 512, 0};
+    default: return (BlockParts){256, 384, 400};     /* PANEL_P6K */
     }
 }
 
@@ -134,15 +133,19 @@ INLINE Quad transpose_bits(Quad x) {
     return swap_bits(x, 0x00cc00cc, 6);
 }
 
-/* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has. */
-INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, Quad *bad) {
+/* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has; but for codes of 8 bits. */
+INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, uint8_t *low, Quad *bad) {
     PanelKind kind = pack_kind(type);
     BlockParts at = block_parts(kind);
     int header = has_f16_min(kind) ? 4 : 2;
     pack_scales(r, 0, block + at.scale + 8 * v, bad);
     if (has_f16_min(kind)) pack_scales(r, 2, block + at.min + 8 * v, bad);
     if (kind == PANEL_P8) {
-        for (int j = 0; j < 8; j++) store(block + (v * 8 + j) * 16, words(r, header + 4 * j) ^ (r->live & 0x80808080));
+        for (int j = 0; j < 4; j++) {
+            Quad a = words(r, header + 4 * j) ^ (r->live & 0x80808080), b = words(r, header + 16 + 4 * j) ^ (r->live & 0x80808080);
+            store(block + (v * 4 + j) * 16, (a >> 4 & 0x0f0f0f0f) | (b & 0xf0f0f0f0));
+            store(low + (v * 4 + j) * 16, (a & 0x0f0f0f0f) | (b & 0x0f0f0f0f) << 4);
+        }
         return;
     }
     if (kind == PANEL_P5 || kind == PANEL_P5M) {
@@ -250,21 +253,22 @@ INLINE Rows four_rows(const uint8_t *rows, size_t row_bytes, int first, int n_ro
 }
 
 /* False when a value cannot be packed. */
-INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile) {
+INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
     bool is_float = pack_kind(type) >= PANEL_FIRST_FLOAT;
     const QuantInfo *info = quant_info(type);
     int cols = is_float ? BLOCK_COLS : info->block;     /* taken at once */
-    size_t step = quant_row_bytes(type, cols), packed_step = panel_tile_bytes(pack_kind(type), cols);
+    Matrix columns = panel_matrix(pack_kind(type), TILE_ROWS, cols, NULL);
+    size_t step = quant_row_bytes(type, cols);
     Rows r[4];
     for (int v = 0; v < 4; v++) r[v] = four_rows(rows, quant_row_bytes(type, n_cols), 4 * v, n_rows);
     Quad bad = {0};
-    for (int k = 0; k < n_cols; k += cols, tile += packed_step) {
+    for (int k = 0; k < n_cols; k += cols, tile += columns.tile_bytes, low += columns.low_tile_bytes) {
         for (int v = 0; v < 4; v++) {
             Rows here = r[v];       /* a copy that no store can be thought to change */
             if (is_float) pack_floats(type, &here, n_cols - k < cols ? n_cols - k : cols, v, tile, &bad);
             else if (type == QUANT_Q6_K) pack_q6k(&here, v, tile, &bad);
             else if (type == QUANT_Q4_K || type == QUANT_Q5_K) pack_k45(type, &here, v, tile, &bad);
-            else pack_32(type, &here, v, tile, &bad);
+            else pack_32(type, &here, v, tile, low, &bad);
             for (int i = 0; i < 4; i++) r[v].row[i] += step;
         }
     }
@@ -302,27 +306,28 @@ static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_row
 
 /* ------------------------------------------------------------------------------------ any type */
 
-static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile) {
+static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
     switch (type) {
-    case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile);
-    case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile);
-    case QUANT_Q4_K: return pack_rows(QUANT_Q4_K, rows, n_rows, n_cols, tile);
-    case QUANT_Q5_0: return pack_rows(QUANT_Q5_0, rows, n_rows, n_cols, tile);
-    case QUANT_Q5_1: return pack_rows(QUANT_Q5_1, rows, n_rows, n_cols, tile);
-    case QUANT_Q5_K: return pack_rows(QUANT_Q5_K, rows, n_rows, n_cols, tile);
-    case QUANT_Q6_K: return pack_rows(QUANT_Q6_K, rows, n_rows, n_cols, tile);
-    case QUANT_Q8_0: return pack_rows(QUANT_Q8_0, rows, n_rows, n_cols, tile);
-    case QUANT_F16: return pack_rows(QUANT_F16, rows, n_rows, n_cols, tile);
-    case QUANT_BF16: return pack_rows(QUANT_BF16, rows, n_rows, n_cols, tile);
-    case QUANT_F32: return pack_rows(QUANT_F32, rows, n_rows, n_cols, tile);
+    case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q4_K: return pack_rows(QUANT_Q4_K, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q5_0: return pack_rows(QUANT_Q5_0, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q5_1: return pack_rows(QUANT_Q5_1, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q5_K: return pack_rows(QUANT_Q5_K, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q6_K: return pack_rows(QUANT_Q6_K, rows, n_rows, n_cols, tile, low);
+    case QUANT_Q8_0: return pack_rows(QUANT_Q8_0, rows, n_rows, n_cols, tile, low);
+    case QUANT_F16: return pack_rows(QUANT_F16, rows, n_rows, n_cols, tile, low);
+    case QUANT_BF16: return pack_rows(QUANT_BF16, rows, n_rows, n_cols, tile, low);
+    case QUANT_F32: return pack_rows(QUANT_F32, rows, n_rows, n_cols, tile, low);
     }
     return false;
 }
 
-bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, PackFault *fault) {
-    if (pack_any(type, rows, n_rows, n_cols, tile)) return true;
-    *fault = pack_kind(type) < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, n_cols)
-                                                 : find_float_fault(type, rows, n_rows, n_cols);
+bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, const Matrix *m, int tile, PackFault *fault) {
+    uint8_t *data = (uint8_t *)m->data + (size_t)tile * m->tile_bytes, *low = (uint8_t *)m->low + (size_t)tile * m->low_tile_bytes;
+    if (pack_any(type, rows, n_rows, m->n_cols, data, low)) return true;
+    *fault = m->kind < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, m->n_cols)
+                                         : find_float_fault(type, rows, n_rows, m->n_cols);
     return false;
 }
 
@@ -335,25 +340,22 @@ static float from_f16e(const uint8_t *p) {
     return v.f * F16E_UNIT;
 }
 
-static void unpack_codes(PanelKind kind, const uint8_t *block, int r, uint8_t *codes) {
+static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, uint8_t *codes) {
     BlockParts at = block_parts(kind);
     int v = r / 4, lane = r % 4 * 4;
     for (int k = 0; k < BLOCK_COLS; k++) {
-        int c = k % 4, j = k % 16 / 4, half = k / 16;
-        if (kind == PANEL_P8) {
-            codes[k] = block[(v * 8 + k / 4) * 16 + lane + c];
-            continue;
-        }
-        codes[k] = block[(v * 4 + j) * 16 + lane + c] >> (4 * half) & 15;
+        int c = k % 4, j = k % 16 / 4, half = k / 16, at_code = (v * 4 + j) * 16 + lane + c;
+        codes[k] = block[at_code] >> (4 * half) & 15;
+        if (kind == PANEL_P8) codes[k] = (uint8_t)(codes[k] << 4 | (low[at_code] >> (4 * half) & 15));
         if (panel_info[kind].code_bits == 5) codes[k] |= (uint8_t)((block[at.high + v * 16 + lane + c] >> (4 * half + j) & 1) << 4);
         if (kind == PANEL_P6K) codes[k] |= (uint8_t)((block[at.high + (v * 2 + half) * 16 + lane + c] >> (2 * j) & 3) << 4);
     }
 }
 
-static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *super, int r, float *y) {
+static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *low, const uint8_t *super, int r, float *y) {
     BlockParts at = block_parts(kind);
     uint8_t q[BLOCK_COLS];
-    unpack_codes(kind, block, r, q);
+    unpack_codes(kind, block, low, r, q);
     if (kind == PANEL_P6K) {
         float d = from_f16e(super + 2 * r);
         float s[2] = {d * (int8_t)block[at.scale + r], d * (int8_t)block[at.min + r]};
@@ -374,7 +376,7 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *su
 }
 
 void unpack_row(const Matrix *m, int row, float *y) {
-    const uint8_t *tile = m->data + (size_t)(row / TILE_ROWS) * m->tile_bytes;
+    const uint8_t *tile = m->data + (size_t)(row / TILE_ROWS) * m->tile_bytes, *low = m->low + (size_t)(row / TILE_ROWS) * m->low_tile_bytes;
     int r = row % TILE_ROWS;
     if (m->kind >= PANEL_FIRST_FLOAT) {
         QuantType type = m->kind == PANEL_F16 ? QUANT_F16 : m->kind == PANEL_BF16 ? QUANT_BF16 : QUANT_F32;
@@ -384,6 +386,6 @@ void unpack_row(const Matrix *m, int row, float *y) {
     }
     for (int b = 0; b < m->n_cols / BLOCK_COLS; b++) {
         size_t super, block = block_offset(m->kind, b, &super);
-        unpack_block(m->kind, tile + block, tile + super, r, y + b * BLOCK_COLS);
+        unpack_block(m->kind, tile + block, low + b * LOW_BLOCK_BYTES, tile + super, r, y + b * BLOCK_COLS);
     }
 }

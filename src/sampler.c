@@ -242,6 +242,11 @@ static uint64_t candidate(float logit, int32_t id) {
     return (uint64_t)bits << 32 | (uint32_t)id;
 }
 
+static int by_rank(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
 static int32_t candidate_id(uint64_t c) { return (int32_t)(uint32_t)c; }
 
 static float candidate_logit(uint64_t c) {
@@ -333,6 +338,8 @@ static int filter(Sampler *s, const float *x, float max) {
     int n = 0;
     if (p->top_k > 0) {
         n = gather_top_k(s, x, p->top_k, max);
+        /* In order, so that what is drawn does not depend on tokens that are not among them. */
+        qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_rank);
         if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
     } else if (p->top_p < 1) {
         double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
@@ -387,6 +394,17 @@ static int32_t pick_any(Sampler *s, const float *x, float max, float inv_tempera
         left -= weight;
     }
     return id;
+}
+
+int sampler_reach(const Sampler *s, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
+    const GemmaSampling *p = &s->params;
+    *n_also = 0;
+    int k = p->temperature == 0 ? 1 : p->top_k;
+    if (!s->adjusts || k == 0) return k;
+    if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
+    for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;
+    for (int i = n_recent > PENALTY_WINDOW ? n_recent - PENALTY_WINDOW : 0; i < n_recent; i++) also[(*n_also)++] = recent[i];
+    return k + *n_also;     /* so many may fall behind others */
 }
 
 int32_t sampler_pick(Sampler *s, const float *logits, const int32_t *recent, int n_recent) {

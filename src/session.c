@@ -20,6 +20,8 @@ struct GemmaSession {
     int n_done;                 /* evaluated: the cache holds [0, n_done) */
     int n_draft;                /* guesses at the end, of which nobody knows yet */
     int row;                    /* of the transformer's logits that is the current one */
+    int partial;                /* the token of the last batch of which only the logits that sampling needs are there; -1: all are */
+    bool other_sampling;        /* since then: now it may need others */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
 };
 
@@ -43,6 +45,7 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         s->model = m;
         s->n_ctx = n_ctx;
         s->tokens = malloc((size_t)n_ctx * sizeof *s->tokens);
+        s->partial = -1;
         s->sampler = sampler_new(m->config.n_vocab);
         tuner_init(&s->threads, thread_ways(m->pool), THREAD_PERIOD);
         if (s->tokens && s->sampler &&
@@ -146,6 +149,22 @@ static bool all_finite(const float *x, int n) {
     return zero == 0;
 }
 
+/* The logits after the last token of a batch of n; only the best ones where those tell all that sampling asks. */
+static void evaluate_logits(GemmaSession *s, int n) {
+    int32_t also[SAMPLER_MAX_ALSO];
+    int n_also, k = sampler_reach(s->sampler, s->tokens, s->n_tokens, also, &n_also);
+    bool best = s->n_draft == 0 && transformer_best_logits(&s->transformer, n - 1, k, also, n_also);
+    if (!best) transformer_logits(&s->transformer, n - 1 - s->n_draft, 1 + s->n_draft);
+    s->partial = best ? n - 1 : -1;
+    s->other_sampling = false;
+    s->row = 0;
+}
+
+static void complete_logits(GemmaSession *s) {
+    if (s->partial >= 0) transformer_logits(&s->transformer, s->partial, 1);
+    s->partial = -1;
+}
+
 int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     int n = s->n_tokens - s->n_done;
     if (n == 0) return 0;
@@ -158,8 +177,7 @@ int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
     transformer_forward(&s->transformer, s->tokens + s->n_done, n, s->n_done);
     s->n_done += n;
     if (s->n_done < s->n_tokens) return s->n_tokens - s->n_done;
-    transformer_logits(&s->transformer, n - 1 - s->n_draft, 1 + s->n_draft);
-    s->row = 0;
+    evaluate_logits(s, n);
     if (decoding) tuner_report(&s->threads, clock_seconds() - start);
     if (all_finite(s->transformer.logits, (1 + s->n_draft) * s->model->config.n_vocab)) return 0;
     error_set(err, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
@@ -173,17 +191,22 @@ static const float *current_logits(const GemmaSession *s) {
     return s->transformer.logits + (size_t)s->row * (size_t)s->model->config.n_vocab;
 }
 
-const float *gemma_session_logits(const GemmaSession *s) { return s->transformer.n_tok ? current_logits(s) : NULL; }
+const float *gemma_session_logits(GemmaSession *s) {
+    complete_logits(s);
+    return s->transformer.n_tok ? current_logits(s) : NULL;
+}
 
 const float *gemma_session_logits_at(GemmaSession *s, int i) {
     if (i < 0 || i >= s->transformer.n_tok) return NULL;
     drop_draft(s);
+    s->partial = -1;
     transformer_logits(&s->transformer, i, 1);
     s->row = 0;
     return s->transformer.logits;
 }
 
-double gemma_session_nll(const GemmaSession *s, int32_t id) {
+double gemma_session_nll(GemmaSession *s, int32_t id) {
+    complete_logits(s);
     const float *x = current_logits(s);
     int n = s->model->config.n_vocab;
     double max = x[model_kernels()->argmax(x, n)], sum = 0;
@@ -204,13 +227,18 @@ bool gemma_session_cost(const GemmaSession *s, int i, GemmaCost *cost) {
     return true;
 }
 
-GemmaStatus gemma_session_sampling(GemmaSession *s, const GemmaSampling *params, GemmaError *err) { return sampler_set(s->sampler, params, err); }
+GemmaStatus gemma_session_sampling(GemmaSession *s, const GemmaSampling *params, GemmaError *err) {
+    s->other_sampling = true;
+    return sampler_set(s->sampler, params, err);
+}
 
 GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
+    s->other_sampling = true;
     return sampler_bias(s->sampler, id, bias, err);
 }
 
 int32_t gemma_session_sample(GemmaSession *s) {
+    if (s->other_sampling) complete_logits(s);
     return sampler_pick(s->sampler, current_logits(s), s->tokens, s->n_tokens - s->n_draft);
 }

@@ -95,6 +95,14 @@ void transformer_logits(Transformer *t, int first, int n) {
     if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, n * c->n_vocab, c->final_softcap);
 }
 
+bool transformer_best_logits(Transformer *t, int i, int k, const int32_t *also, int n_also) {
+    const Config *c = t->c;
+    if (t->ops.exact || !shortlist_pays(&t->w->output, k)) return false;
+    shortlist_matmul(&t->shortlist, &t->ops, &t->w->output, t->x + (size_t)i * (size_t)c->n_embd, k, also, n_also, t->logits);
+    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, c->n_vocab, c->final_softcap);
+    return true;
+}
+
 /* ------------------------------------------------------------------------------------ its memory */
 
 /* Floats a token needs in a batch, in the order of `lay_out`. */
@@ -125,7 +133,7 @@ static size_t freq_bytes(const Config *c) { return (size_t)c->head_dim * sizeof(
 
 uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact) {
     OpsLimits most = ops_limits(c, n_ctx);
-    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + kv_cache_bytes(c, n_ctx, exact);
+    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + shortlist_bytes(c->n_vocab) + kv_cache_bytes(c, n_ctx, exact);
 }
 
 static void lay_out(Transformer *t) {
@@ -160,7 +168,7 @@ bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Ke
     *t = (Transformer){.c = c, .w = w, .batch = batch_size(c)};
     t->x = aligned_alloc(64, activation_bytes(c));
     t->rope_freq[0] = calloc(1, freq_bytes(c));
-    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, &most) ||
+    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, &most) || !shortlist_new(&t->shortlist, c->n_vocab) ||
         !kv_cache_new(&t->cache, c, n_ctx, exact)) {
         transformer_free(t);
         return false;
@@ -174,6 +182,7 @@ void transformer_free(Transformer *t) {
     free(t->x);
     free(t->rope_freq[0]);
     ops_free(&t->ops);
+    shortlist_free(&t->shortlist);
     kv_cache_free(&t->cache);
     *t = (Transformer){0};
 }

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "kv_cache.h"
 #include "ops.h"
+#include "shortlist.h"
 #include "weights.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     const Weights *w;
     Ops ops;
     KvCache cache;
+    Shortlist shortlist;
 
     int batch;                  /* most tokens of one pass: B */
 
@@ -41,5 +43,9 @@ void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos)
 
 /* The logits of tokens [first, first + n) of the last pass, n <= 1 + GEMMA_MAX_DRAFT. */
 void transformer_logits(Transformer *t, int first, int n);
+
+/* Of token i the k largest logits and those of `also`; in the place of others something not larger. False, and nothing done, where
+ * this is not cheaper than all. */
+bool transformer_best_logits(Transformer *t, int i, int k, const int32_t *also, int n_also);
 
 #endif

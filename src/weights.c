@@ -178,8 +178,7 @@ GemmaStatus weights_allocate(Weights *w, GemmaError *err) {
             *s->vector = (float *)(void *)at;
             continue;
         }
-        PanelKind kind = pack_kind(s->type);
-        *s->matrix = (Matrix){kind, s->n_rows, s->n_cols, panel_tile_bytes(kind, s->n_cols), at};
+        *s->matrix = panel_matrix(pack_kind(s->type), s->n_rows, s->n_cols, at);
     }
     if (w->tied) w->output = w->token_embd;
     return GEMMA_OK;
@@ -195,9 +194,8 @@ void weights_free(Weights *w) {
 GemmaStatus weights_pack_tile(const WeightSlot *slot, int first_row, const uint8_t *rows, GemmaError *err) {
     const Matrix *m = slot->matrix;
     int n_rows = slot->n_rows - first_row < TILE_ROWS ? slot->n_rows - first_row : TILE_ROWS;
-    uint8_t *tile = (uint8_t *)m->data + (size_t)(first_row / TILE_ROWS) * m->tile_bytes;
     PackFault fault;
-    if (pack_tile(slot->type, rows, n_rows, m->n_cols, tile, &fault)) return GEMMA_OK;
+    if (pack_tile(slot->type, rows, n_rows, m, first_row / TILE_ROWS, &fault)) return GEMMA_OK;
     const char *what = m->kind < PANEL_FIRST_FLOAT ? "a block scale" : "a weight";
     return error_set(err, GEMMA_BAD_FILE, "tensor %s, row %d, column %d: %s is %g; finite numbers below 64 are expected there",
                      slot->name, first_row + fault.row, fault.col, what, (double)fault.value);

@@ -12,7 +12,7 @@
  *   P5M      Q5_1                codes 256, high bits 64, scale 16 x f16e, min 16 x f16e             384  B
  *   P5K      Q5_K                codes 256, high bits 64, sub-scale 16 x u8, sub-min 16 x u8         352  B  + 64 per 8 blocks
  *   P6K      Q6_K                codes 256, high bits 128, sub-scale 2 x 16 x i8                     416  B  + 32 per 8 blocks
- *   P8       Q8_0                codes 512, scale 16 x f16e                                          544  B
+ *   P8       Q8_0                upper halves of codes 256, scale 16 x f16e                          288  B   + 256 in a plane of its own
  *
  * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P4K and P5K, dmin 16 x f16e.
  *
@@ -29,7 +29,9 @@
  *     of the code in the high nibble.
  * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
  *     (v, j); of (v, 1): the same for the high nibble.
- * codes, 8 bits: 32 vectors (v, j), j = 0..7: byte 4r + c is row 4v + r, column 4j + c, the weight + 128.
+ * codes, 8 bits: two planes. The upper four bits of weight + 128 lie as the codes of P4, with the scales; the lower four bits of all
+ *     tiles come after that, 256 bytes a block, in the same order. So the first plane alone is a matrix of half the bytes, from which
+ *     a row's product can be told to within a bound: see `screen` in kernels.h.
  *
  * The meaning of a code q, with a scale s and, where there is one, a minimum m of its row and group of columns:
  *
@@ -77,10 +79,18 @@ typedef struct {
     int n_rows, n_cols;
     size_t tile_bytes;          /* from one tile to the next */
     const uint8_t *data;        /* [ceil(n_rows / 16)] tiles */
+    size_t low_tile_bytes;      /* the same of the second plane; 0 without one */
+    const uint8_t *low;
 } Matrix;
 
-size_t panel_tile_bytes(PanelKind kind, int n_cols);
+enum { LOW_BLOCK_BYTES = 256 };
+
+/* The matrix that lies at `data`, and its bytes. */
+Matrix panel_matrix(PanelKind kind, int n_rows, int n_cols, const uint8_t *data);
+uint64_t panel_matrix_bytes(PanelKind kind, int n_rows, int n_cols);
 static inline int matrix_tiles(const Matrix *m) { return (m->n_rows + TILE_ROWS - 1) / TILE_ROWS; }
+/* Of a tile, both planes. */
+static inline size_t matrix_tile_bytes(const Matrix *m) { return m->tile_bytes + m->low_tile_bytes; }
 
 /* What f16e bits must be multiplied with after reading them with f32's exponent bias; quantised activations carry it in
  * their scale, so that kernels need not. */
@@ -91,7 +101,7 @@ typedef struct {
     int8_t q[BLOCK_COLS];       /* -127..127 */
     float scale;                /* (largest magnitude / 127) * F16E_UNIT; 0 for a block of zeros */
     int32_t sum[2];             /* of q[0..15] and of q[16..31] */
-    int32_t unused;             /* keeps blocks 16-byte aligned */
+    int32_t squares;            /* sum of q * q */
 } ActBlock;
 
 #endif

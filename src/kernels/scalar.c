@@ -20,15 +20,13 @@ static float f16e_at(const uint8_t *p, int i) {
     return v.f;
 }
 
-/* The code of one weight of a block, 0 .. 2^bits - 1. */
-static int code_at(const uint8_t *block, int bits, int row, int col) {
-    int v = row / 4, byte = row % 4 * 4 + col % 4;
-    if (bits == 8)
-        return block[(8 * v + col / 4) * 16 + byte];
-
-    int j = col % 16 / 4, high = col / 16;      /* high: the upper nibble */
+/* The code of one weight of a block, 0 .. 2^bits - 1; `low` is the block in the second plane, where there is one. */
+static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, int col) {
+    int v = row / 4, byte = row % 4 * 4 + col % 4, j = col % 16 / 4, high = col / 16;   /* high: the upper nibble */
     const uint8_t *high_bits = block + 256;
-    int code = block[(4 * v + j) * 16 + byte] >> 4 * high & 15;
+    int at = (4 * v + j) * 16 + byte, code = block[at] >> 4 * high & 15;
+    if (bits == 8)
+        return code << 4 | (low[at] >> 4 * high & 15);
     if (bits == 5)
         code |= (high_bits[v * 16 + byte] >> (4 * high + j) & 1) << 4;
     if (bits == 6)
@@ -46,7 +44,7 @@ typedef struct {
 /* `super` is the super-block header before this block, where the kind has one. */
 static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
     int bits = panel_info[kind].code_bits;
-    const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * bits / 8, *mins = scales + 2 * TILE_ROWS;
+    const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * (bits == 8 ? 4 : bits) / 8, *mins = scales + 2 * TILE_ROWS;
     float s;
     switch (kind) {
     case PANEL_P4: case PANEL_P5: case PANEL_P8:
@@ -67,13 +65,13 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
 /* ------------------------------------------------------------------------------------------ matmul */
 
 /* One row of a tile times one token. */
-static float row_dot(const Matrix *w, const uint8_t *tile, int row, const ActBlock *x) {
+static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
     const PanelInfo *info = &panel_info[w->kind];
-    const uint8_t *super = NULL, *block = tile;
+    const uint8_t *super = NULL, *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
     int n_groups = w->kind == PANEL_P6K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
     bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
     float y = 0;
-    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes) {
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes, low += LOW_BLOCK_BYTES) {
         if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0) {
             super = block;
             block += info->super_bytes;
@@ -82,7 +80,7 @@ static float row_dot(const Matrix *w, const uint8_t *tile, int row, const ActBlo
         for (int g = 0; g < n_groups; g++) {
             int isum = 0;
             for (int k = g * n; k < (g + 1) * n; k++)
-                isum += (code_at(block, info->code_bits, row, k) - s.offset) * x->q[k];
+                isum += (code_at(block, low, info->code_bits, row, k) - s.offset) * x->q[k];
             y += (float)isum * (s.scale[g] * x->scale);
         }
         if (has_min)
@@ -97,8 +95,28 @@ void matmul_quant_scalar(const Matrix *w, int tile, int n_tiles, const void *x, 
     int end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
     for (int t = 0; t < n_tok; t++)
         for (int row = tile * TILE_ROWS; row < end; row++)
-            y[t * y_stride + row] = row_dot(w, w->data + row / TILE_ROWS * w->tile_bytes, row % TILE_ROWS,
+            y[t * y_stride + row] = row_dot(w, row / TILE_ROWS, row % TILE_ROWS,
                                             (const ActBlock *)((const char *)x + t * x_stride));
+}
+
+void screen_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+                   float *y, size_t y_stride, void *scratch) {
+    (void)x_stride, (void)n_tok, (void)y_stride, (void)scratch;
+    int end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
+    for (int row = tile * TILE_ROWS; row < end; row++) {
+        const uint8_t *block = w->data + row / TILE_ROWS * w->tile_bytes;
+        const ActBlock *xb = x;
+        float mean = 0, variance = 0;
+        for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, xb++, block += panel_info[PANEL_P8].block_bytes) {
+            float s = f16e_at(block + 256, row % TILE_ROWS) * xb->scale;
+            int isum = screen_middle(xb);
+            for (int k = 0; k < BLOCK_COLS; k++)
+                isum += (code_at(block, NULL, 4, row % TILE_ROWS, k) - 8) * xb->q[k];
+            mean += s * (float)isum;
+            variance += s * s * screen_variance(xb);
+        }
+        y[row] = 16 * (mean + sqrtf(variance));
+    }
 }
 
 static float float_at(PanelKind kind, const uint8_t *tile, int i) {
@@ -249,6 +267,7 @@ void quantize_scalar(const float *x, ActBlock *out, int n) {
         for (int i = 0; i < BLOCK_COLS; i++) {
             out->q[i] = (int8_t)nearbyintf(x[i] * inverse);
             out->sum[i / 16] += out->q[i];
+            out->squares += out->q[i] * out->q[i];
         }
     }
 }

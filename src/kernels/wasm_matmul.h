@@ -9,7 +9,7 @@
  *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
  *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
  *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 in P6K)
- *   SPLIT_8                        dot() takes codes of at most 7 bits: codes of 8 come as two of 4
+ *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie
  *
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
  * many streams of cache lines in flight. The activations of a block stay in registers; sums lie in scratch.
@@ -41,21 +41,23 @@ typedef struct {
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
     unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P6K */
+    bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
 } Family;
 
-INLINE size_t code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * f.bits / 8; }
+INLINE bool has_low(Family f) { return f.bits == 8 && !f.screen; }
+INLINE size_t code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * (f.bits == 8 ? 4 : f.bits) / 8; }
 INLINE size_t block_bytes(Family f) {
     size_t scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
     return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
 }
 INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
-INLINE bool is_split(Family f) { return f.bits == 8 && SPLIT_8; }
-/* What is subtracted from every code, when it is multiplied (for split codes: from the upper half). */
+INLINE bool is_split(Family f) { return has_low(f) && SPLIT_8; }
 INLINE size_t run_dots(Family f) {
-    size_t n = RUN_DOTS(is_split(f) ? 4 : f.bits), most = QUADS / f.groups;
+    size_t n = RUN_DOTS(is_split(f) || f.screen ? 4 : f.bits), most = QUADS / f.groups;
     return n < most ? n : most;
 }
-INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) ? 8 : 1 << (f.bits - 1); }
+/* What is subtracted from every code, when it is multiplied (of two planes: from the upper one's). */
+INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
 typedef struct { v128_t low4, bit4, bits45, f16, ones; } Masks;
@@ -79,13 +81,11 @@ INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
     return h;
 }
 
-/* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included. (Shifts of 16-bit lanes: one of bytes
- * would build a mask of its own at each use.) */
-INLINE void unpack_pair(Family f, const uint8_t *block, size_t v, size_t j, HighBits h, Masks m, v128_t codes[2]) {
-    if (f.bits == 8) {
-        for (size_t half = 0; half < 2; half++) codes[half] = keep(wasm_v128_load(block + (QUADS * v + 4 * half + j) * 16));
-        return;
-    }
+/* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included; of split codes the upper halves, and the
+ * others in `lows`. `low` is the block in the second plane. (Shifts of 16-bit lanes: one of bytes would build a mask of its own at
+ * each use.) */
+INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, HighBits h, Masks m,
+                        v128_t codes[2], v128_t lows[2]) {
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
     codes[0] = wasm_v128_and(x, m.low4);
     codes[1] = high4(x, m);
@@ -98,6 +98,13 @@ INLINE void unpack_pair(Family f, const uint8_t *block, size_t v, size_t j, High
             v128_t bits = j < 2 ? wasm_i16x8_shl(h.half[half], 4 - 2 * j) : wasm_u16x8_shr(h.half[half], 2 * j - 4);
             codes[half] = wasm_v128_or(codes[half], wasm_v128_and(bits, m.bits45));
         }
+    if (has_low(f)) {
+        v128_t y = keep(wasm_v128_load(low + (4 * v + j) * 16));
+        lows[0] = wasm_v128_and(y, m.low4);
+        lows[1] = high4(y, m);
+        if (!is_split(f))
+            for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_or(wasm_i16x8_shl(codes[half], 4), lows[half]);
+    }
 }
 
 /* The super-block header of one tile: d / F16E_UNIT and -dmin of each row. */
@@ -142,7 +149,7 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
 /* Where the integer sum of a group starts: minus the codes' offset times the sum of its activations. */
 INLINE v128_t start_isum(Family f, const ActBlock *x, size_t group) {
     int sum = f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1];
-    return wasm_i32x4_splat(-code_offset(f) * sum);
+    return wasm_i32x4_splat(-code_offset(f) * sum + (f.screen ? screen_middle(x) : 0));
 }
 
 INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
@@ -157,7 +164,7 @@ INLINE v128_t scaled_sum(const ActBlock *x) {
 /* ------------------------------------------------------------------------------------------ one token */
 
 /* A block of activations, in registers. */
-typedef struct { v128_t start[2], scale, sum; Acts quad[QUADS]; } BlockActs;
+typedef struct { v128_t start[2], scale, sum, variance; Acts quad[QUADS]; } BlockActs;
 
 INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     BlockActs a;
@@ -166,24 +173,25 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     UNROLL for (size_t g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
     a.scale = wasm_v128_load32_splat(&x->scale);
     a.sum = scaled_sum(x);
+    a.variance = wasm_f32x4_splat(screen_variance(x));
     return a;
 }
 
 /* The integer dot products of rows 4v..4v+3, by group. */
-INLINE void block_isums(Family f, const uint8_t *block, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
+INLINE void block_isums(Family f, const uint8_t *block, const uint8_t *low, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
     HighBits h = load_high_bits(f, block, v);
     v128_t upper = a->start[0], run[2], upper_run;
     UNROLL for (size_t g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
     UNROLL for (size_t j = 0; j < 4; j++) {
-        v128_t codes[2];
-        unpack_pair(f, block, v, j, h, m, codes);
+        v128_t codes[2], lows[2];
+        unpack_pair(f, block, low, v, j, h, m, codes, lows);
         UNROLL for (size_t half = 0; half < 2; half++) {
             size_t g = f.groups == 2 ? half : 0, nth = f.groups == 2 ? j : 2 * j + half;
             v128_t code = codes[half];
             bool first = nth % run_dots(f) == 0, last = (nth + 1) % run_dots(f) == 0;
             if (is_split(f)) {
-                dot(&upper_run, &upper, weights(high4(code, m)), a->quad[4 * half + j], m.ones, first, last);
-                code = wasm_v128_and(code, m.low4);
+                dot(&upper_run, &upper, weights(code), a->quad[4 * half + j], m.ones, first, last);
+                code = lows[half];
             }
             dot(&run[g], &isum[g], weights(code), a->quad[4 * half + j], m.ones, first, last);
         }
@@ -193,31 +201,40 @@ INLINE void block_isums(Family f, const uint8_t *block, size_t v, const BlockAct
 
 typedef struct {
     v128_t sum[LOCKSTEP][VECS];
+    v128_t variance[LOCKSTEP][VECS];
     Super super[LOCKSTEP];
 } DecodeScratch;
 
-/* All products of n_tiles <= LOCKSTEP neighbouring tiles with one token, in s->sum. `ahead` (a constant): fetch the next block meanwhile. */
-INLINE void decode_tiles(Family f, const uint8_t *tiles, size_t tile_bytes, int n_tiles, int n_blocks, const ActBlock *x,
-                         DecodeScratch *s, bool ahead) {
+/* All products of tiles [tile, tile + n_tiles), at most LOCKSTEP, with one token, in s->sum. `ahead` (a constant): fetch the next
+ * block meanwhile. */
+INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const ActBlock *x, DecodeScratch *s, bool ahead) {
     Masks m = load_masks();
     for (int i = 0; i < n_tiles; i++)
-        for (size_t v = 0; v < VECS; v++) s->sum[i][v] = wasm_f32x4_splat(0);
-    const uint8_t *column = tiles;
-    for (int b = 0; b < n_blocks; b++, x++, column += block_bytes(f)) {
+        for (size_t v = 0; v < VECS; v++) s->sum[i][v] = s->variance[i][v] = wasm_f32x4_splat(0);
+    const uint8_t *column = w->data + tile * w->tile_bytes, *low_column = w->low + tile * w->low_tile_bytes;
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, column += block_bytes(f), low_column += LOW_BLOCK_BYTES) {
         if (f.super && b % SUPER_BLOCKS == 0) {
-            for (int i = 0; i < n_tiles; i++) load_super(f, column + i * tile_bytes, m, &s->super[i]);
+            for (int i = 0; i < n_tiles; i++) load_super(f, column + i * w->tile_bytes, m, &s->super[i]);
             column += super_bytes(f);
         }
         BlockActs a = load_acts(f, x);
-        const uint8_t *tile = column;
-        for (int i = 0; i < n_tiles; i++, tile += tile_bytes) {
-            const uint8_t *block = keep_pointer(tile);
+        for (int i = 0; i < n_tiles; i++) {
+            const uint8_t *block = keep_pointer(column + i * w->tile_bytes);
+            const uint8_t *low = has_low(f) ? keep_pointer(low_column + i * w->low_tile_bytes) : NULL;
             UNROLL for (size_t v = 0; v < VECS; v++) {
-                if (ahead)
-                    for (size_t line = 0; line < code_bytes(f) / VECS; line += 64) prefetch(block + (v + VECS) * code_bytes(f) / VECS + line);
+                if (ahead) {
+                    prefetch(block + block_bytes(f) + v * 64);
+                    if (has_low(f)) prefetch(low + LOW_BLOCK_BYTES + v * 64);
+                }
                 v128_t isum[2], y = s->sum[i][v];
-                block_isums(f, block, v, &a, m, isum);
+                block_isums(f, block, low, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
+                if (f.screen) {
+                    v128_t scale = wasm_f32x4_mul(scales.scale[0], a.scale);
+                    s->sum[i][v] = MADD(wasm_f32x4_convert_i32x4(isum[0]), scale, y);
+                    s->variance[i][v] = MADD(wasm_f32x4_mul(scale, scale), a.variance, s->variance[i][v]);
+                    continue;
+                }
                 for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
                 if (f.has_min) y = MADD(scales.min, a.sum, y);
                 s->sum[i][v] = y;
@@ -234,21 +251,17 @@ INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
 INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
 INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.groups + f.has_min) * VECS; }
 
-INLINE void unpack_block(Family f, const uint8_t *block, const Super *super, Masks m, v128_t *out) {
+INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
     for (size_t v = 0; v < VECS; v++) {
         HighBits h = load_high_bits(f, block, v);
         for (size_t j = 0; j < 4; j++) {
-            v128_t codes[2];
-            unpack_pair(f, block, v, j, h, m, codes);
+            v128_t codes[2], lows[2];
+            unpack_pair(f, block, low, v, j, h, m, codes, lows);
             for (size_t half = 0; half < 2; half++) {
                 size_t d = 4 * half + j;
-                if (is_split(f)) {
-                    w[d * VECS + v] = weights(high4(codes[half], m));
-                    w[(QUADS + d) * VECS + v] = weights(wasm_v128_and(codes[half], m.low4));
-                } else {
-                    w[d * VECS + v] = weights(codes[half]);
-                }
+                w[d * VECS + v] = weights(codes[half]);
+                if (is_split(f)) w[(QUADS + d) * VECS + v] = weights(lows[half]);
             }
         }
         Scales s = load_scales(f, block, super, v, m);
@@ -302,18 +315,20 @@ typedef struct {
 _Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
 
 /* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. */
-INLINE void prefill_one(Family f, const uint8_t *tile, int n_blocks, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
+INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
     Masks m = load_masks();
     Super super;
+    int n_blocks = w->n_cols / BLOCK_COLS;
+    const uint8_t *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
     for (int i = 0; i < n_tok * VECS; i++) s->sum[i] = wasm_f32x4_splat(0);
     for (int begin = 0; begin < n_blocks; begin += CHUNK_BLOCKS) {
         int n = n_blocks - begin < CHUNK_BLOCKS ? n_blocks - begin : CHUNK_BLOCKS;
-        for (int b = 0; b < n; b++, tile += block_bytes(f)) {
+        for (int b = 0; b < n; b++, block += block_bytes(f), low += LOW_BLOCK_BYTES) {
             if (f.super && b % SUPER_BLOCKS == 0) {
-                load_super(f, tile, m, &super);
-                tile += super_bytes(f);
+                load_super(f, block, m, &super);
+                block += super_bytes(f);
             }
-            unpack_block(f, tile, &super, m, s->unpacked + b * unpacked_block(f));
+            unpack_block(f, block, low, &super, m, s->unpacked + b * unpacked_block(f));
         }
         int t = 0;
         for (; t + 2 <= n_tok; t += 2)
@@ -333,17 +348,21 @@ INLINE void store_rows(const Matrix *w, int tile, const v128_t *sum, float *y) {
 
 INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                          float *y, size_t y_stride, void *scratch) {
-    int n_blocks = w->n_cols / BLOCK_COLS, end = tile + n_tiles;
-    if (n_tok < MIN_PREFILL) {
+    int end = tile + n_tiles;
+    if (n_tok < MIN_PREFILL || f.screen) {
         DecodeScratch *s = scratch;
         for (int n; tile < end; tile += n) {
             n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
             for (int t = 0; t < n_tok; t++) {
                 const ActBlock *xt = (const ActBlock *)((const char *)x + t * x_stride);
-                const uint8_t *tiles = w->data + tile * w->tile_bytes;
-                /* A single stream of 8-bit codes is the only one that is faster for it (AMD Genoa: 14 -> 20 GB/s). */
-                if (f.bits == 8 && n == 1) decode_tiles(f, tiles, w->tile_bytes, 1, n_blocks, xt, s, true);
-                else decode_tiles(f, tiles, w->tile_bytes, n, n_blocks, xt, s, false);
+                /* Single streams of 8-bit codes are the only ones that are faster for it (AMD Genoa: 14 -> 20 GB/s). */
+                if (f.bits == 8 && n == 1) decode_tiles(f, w, tile, 1, xt, s, true);
+                else decode_tiles(f, w, tile, n, xt, s, false);
+                if (f.screen)
+                    for (int i = 0; i < n * VECS; i++) {
+                        v128_t *sum = &s->sum[i / VECS][i % VECS], bound = wasm_f32x4_add(*sum, wasm_f32x4_sqrt(s->variance[i / VECS][i % VECS]));
+                        *sum = wasm_f32x4_mul(bound, wasm_f32x4_splat(16));
+                    }
                 for (int i = 0; i < n; i++) store_rows(w, tile + i, s->sum[i], y + t * y_stride);
             }
         }
@@ -354,7 +373,7 @@ INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const
         for (int begin = 0, n; begin < n_tok; begin += n) {
             n = n_tok - begin < MAX_TOKENS ? n_tok - begin : MAX_TOKENS;
             const ActBlock *xt = (const ActBlock *)((const char *)x + begin * x_stride);
-            prefill_one(f, w->data + tile * w->tile_bytes, n_blocks, xt, x_stride, n, s);
+            prefill_one(f, w, tile, xt, x_stride, n, s);
             for (int t = 0; t < n; t++) store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
         }
 }
@@ -436,7 +455,7 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
         }
 }
 
-/* Defines matmul_<name>_<isa> for every kind. */
+/* Defines matmul_<name>_<isa> for every kind, and screen_<isa>. */
 #define MATMUL_KERNELS(isa) \
     MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
     MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \
@@ -446,6 +465,7 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
     MATMUL_KERNEL(matmul_p5k_##isa,  matmul_quant, ((Family){.bits = 5, .groups = 1, .has_min = true, .super = true})) \
     MATMUL_KERNEL(matmul_p6k_##isa,  matmul_quant, ((Family){.bits = 6, .groups = 2, .super = true})) \
     MATMUL_KERNEL(matmul_p8_##isa,   matmul_quant, ((Family){.bits = 8, .groups = 1})) \
+    MATMUL_KERNEL(screen_##isa,      matmul_quant, ((Family){.bits = 8, .groups = 1, .screen = true})) \
     MATMUL_KERNEL(matmul_f16_##isa,  matmul_float, PANEL_F16) \
     MATMUL_KERNEL(matmul_bf16_##isa, matmul_float, PANEL_BF16) \
     MATMUL_KERNEL(matmul_f32_##isa,  matmul_float, PANEL_F32)

@@ -83,6 +83,10 @@ void quantize_simd128(const float *x, ActBlock *out, int n) {
             sum = wasm_i32x4_add(sum, wasm_i32x4_shuffle(sum, sum, 2, 3, 0, 1));
             out->sum[half] = wasm_i32x4_extract_lane(sum, 0) + wasm_i32x4_extract_lane(sum, 1);
         }
+        v128_t squares = wasm_i32x4_splat(0);
+        for (int i = 0; i < 4; i++) squares = wasm_i32x4_add(squares, wasm_i32x4_dot_i16x8(q16[i], q16[i]));
+        squares = wasm_i32x4_add(squares, wasm_i32x4_shuffle(squares, squares, 2, 3, 0, 1));
+        out->squares = wasm_i32x4_extract_lane(squares, 0) + wasm_i32x4_extract_lane(squares, 1);
     }
 }
 

@@ -61,9 +61,9 @@ static void read_memory(void *context) {
 /* ------------------------------------------------------------------------------------------ matrices */
 
 typedef struct {
-    const Kernels *kernels;
+    MatmulKernel *kernel;
     Matrix w;
-    int n_tok;
+    int n_tok, group;       /* tiles in one call */
     size_t x_stride;
     void *x, *scratch;
     float *y;
@@ -71,17 +71,19 @@ typedef struct {
 
 static void run_matmul(void *context) {
     MatmulJob *j = context;
-    j->kernels->matmul[j->w.kind](&j->w, 0, matrix_tiles(&j->w), j->x, j->x_stride, j->n_tok, j->y, (size_t)j->w.n_rows, j->scratch);
+    for (int tile = 0, n_tiles = matrix_tiles(&j->w); tile < n_tiles; tile += j->group)
+        j->kernel(&j->w, tile, n_tiles - tile < j->group ? n_tiles - tile : j->group, j->x, j->x_stride, j->n_tok, j->y, (size_t)j->w.n_rows, j->scratch);
 }
 
 static const char *const kind_name[PANEL_KINDS] = {"P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
-static void bench_matmul(const Kernels *kernels, PanelKind kind, uint8_t *memory, void *x, float *y, void *scratch) {
+static void bench_matmul(const char *name, MatmulKernel *kernel, PanelKind kind, bool first_plane, uint8_t *memory, void *x, float *y, void *scratch) {
     enum { COLS = 2048, TOKENS = 128 };
-    MatmulJob job = {.kernels = kernels, .n_tok = TOKENS, .x = x, .y = y, .scratch = scratch};
-    job.w = (Matrix){.kind = kind, .n_rows = 512, .n_cols = COLS, .tile_bytes = panel_tile_bytes(kind, COLS), .data = memory};
+    MatmulJob job = {.kernel = kernel, .n_tok = TOKENS, .group = 8, .x = x, .y = y, .scratch = scratch};
+    job.w = panel_matrix(kind, 512, COLS, memory);
+    size_t tile_bytes = first_plane ? job.w.tile_bytes : matrix_tile_bytes(&job.w);
     job.x_stride = kind >= PANEL_FIRST_FLOAT ? COLS * sizeof(float) : COLS / BLOCK_COLS * sizeof(ActBlock);
-    printf("%-5s", kind_name[kind]);
+    printf("%-6s", name);
     double macs = (double)job.w.n_rows * COLS;
     static const int tokens[] = {128, 8, 4, 3, 2};
     for (int i = 0; i < 5; i++) {
@@ -89,10 +91,12 @@ static void bench_matmul(const Kernels *kernels, PanelKind kind, uint8_t *memory
         printf(" %8.1f", macs * job.n_tok / best_time(run_matmul, &job, 0.2) * 1e-9);
     }
     job.n_tok = 1;
-    static const int rows[] = {128, 0};     /* the first fits an L2, the second fills the memory */
-    for (int i = 0; i < 2; i++) {
-        job.w.n_rows = rows[i] ? rows[i] : (int)(BIG / job.w.tile_bytes * TILE_ROWS);
-        double bytes = (double)job.w.tile_bytes * matrix_tiles(&job.w);
+    static const int rows[] = {128, 0, 0, 0};     /* the first fits an L2, the others fill the memory */
+    static const int streams[] = {8, 8, 2, 1};
+    for (int i = 0; i < 4; i++) {
+        job.group = streams[i];
+        job.w = panel_matrix(kind, rows[i] ? rows[i] : (int)(BIG / matrix_tile_bytes(&job.w) * TILE_ROWS), COLS, memory);
+        double bytes = (double)tile_bytes * matrix_tiles(&job.w);
         printf(" %9.1f", bytes / best_time(run_matmul, &job, rows[i] ? 0.1 : 0.5) * 1e-9);
     }
     printf("\n");
@@ -167,12 +171,13 @@ int main(int argc, char **argv) {
     printf("%s; best of several, one thread\n", kernels->name);
     printf("relaxed dot peak %.1f GMAC/s, memory read %.1f GB/s\n", 16.0 * PEAK_STEPS / best_time(dot_peak, memory, 0.3) * 1e-9,
            BIG / best_time(read_memory, memory, 0.5) * 1e-9);
-    printf("           GMAC/s, tokens:                       decode GB/s\n");
-    printf("          128        8        4        3        2    cached    memory\n");
+    printf("           GMAC/s, tokens:                       decode GB/s, from memory by tiles at once:\n");
+    printf("           128        8        4        3        2    cached         8         2         1\n");
     ActBlock *blocks = aligned_alloc(64, 1 << 20);
     kernels->quantize(x, blocks, 1 << 18);
     for (int kind = 0; kind < PANEL_KINDS; kind++)
-        bench_matmul(kernels, kind, memory, kind < PANEL_FIRST_FLOAT ? (void *)blocks : x, y, scratch);
+        bench_matmul(kind_name[kind], kernels->matmul[kind], kind, false, memory, kind < PANEL_FIRST_FLOAT ? (void *)blocks : x, y, scratch);
+    bench_matmul("screen", kernels->screen, PANEL_P8, true, memory, blocks, y, scratch);
     bench_attend(kernels, (uint16_t *)memory, x, y, scratch);
     VectorJob job = {kernels, 0, 1 << 18, x, (float *)memory, y};
     for (job.op = 0; job.op < 8; job.op++) {

@@ -47,10 +47,13 @@ static uint16_t random_f16e(uint64_t *rng, bool integers) {
     return (uint16_t)((r & 0x83ff) | (15 + (r >> 20) % 12) << 10);
 }
 
+/* Bytes of the codes of a block, in the first plane. */
+static int code_bytes(PanelKind kind) { return 64 * (kind == PANEL_P8 ? 4 : panel_info[kind].code_bits); }
+
 /* `integers`: all scales are 1 and all minimums small integers, so that every result is an exact integer. */
 static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integers) {
     const PanelInfo *info = &panel_info[kind];
-    int codes = 64 * info->code_bits;
+    int codes = code_bytes(kind);
     for (int i = 0; i < info->block_bytes; i++) block[i] = (uint8_t)test_random(rng);
     uint8_t *scales = block + codes;
     if (info->super_bytes == 0) {
@@ -67,10 +70,9 @@ static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integ
 /* A matrix of random bytes where any byte is a sound weight; ends exactly where the last tile does, for ASan to see. */
 static Matrix random_matrix(PanelKind kind, int n_rows, int n_cols, uint64_t *rng, bool integers) {
     const PanelInfo *info = &panel_info[kind];
-    Matrix w = {.kind = kind, .n_rows = n_rows, .n_cols = n_cols, .tile_bytes = panel_tile_bytes(kind, n_cols)};
-    size_t n_bytes = w.tile_bytes * (size_t)matrix_tiles(&w);
+    size_t n_bytes = panel_matrix_bytes(kind, n_rows, n_cols);
     uint8_t *data = new_bytes(n_bytes), *p = data;
-    w.data = data;
+    Matrix w = panel_matrix(kind, n_rows, n_cols, data);
     if (kind >= PANEL_FIRST_FLOAT) {
         for (size_t i = 0; i < n_bytes / (info->block_bytes / 16); i++) {
             float f = integers ? (float)(test_random(rng) % 31) - 15 : test_random_float(rng);
@@ -92,6 +94,7 @@ static Matrix random_matrix(PanelKind kind, int n_rows, int n_cols, uint64_t *rn
                 }
             fill_block(kind, p, rng, integers);
         }
+    for (; p < data + n_bytes; p++) *p = (uint8_t)test_random(rng);     /* the second plane */
     return w;
 }
 
@@ -115,17 +118,15 @@ static double weight_at(const Matrix *w, int row, int col) {
     }
     const uint8_t *super = tile + (size_t)(b / 8) * (info->super_bytes + 8 * info->block_bytes);
     const uint8_t *block = info->super_bytes ? super + info->super_bytes + b % 8 * info->block_bytes : tile + (size_t)b * info->block_bytes;
-    int v = r / 4, byte = 4 * (r % 4) + c % 4, q;
+    int v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
+    int q = c < 16 ? block[at] % 16 : block[at] / 16;
+    if (info->code_bits == 5) q += 16 * (block[256 + 16 * v + byte] >> (c < 16 ? j : 4 + j) & 1);
+    if (info->code_bits == 6) q += 16 * (block[256 + 16 * (2 * v + (c >= 16)) + byte] >> 2 * j & 3);
     if (info->code_bits == 8) {
-        q = block[16 * (8 * v + c / 4) + byte];
-    } else {
-        int j = c / 4 % 4;
-        q = block[16 * (4 * v + j) + byte];
-        q = c < 16 ? q % 16 : q / 16;
-        if (info->code_bits == 5) q += 16 * (block[256 + 16 * v + byte] >> (c < 16 ? j : 4 + j) & 1);
-        if (info->code_bits == 6) q += 16 * (block[256 + 16 * (2 * v + (c >= 16)) + byte] >> 2 * j & 3);
+        int low = w->low[(size_t)(row / 16) * w->low_tile_bytes + (size_t)b * 256 + at];
+        q = 16 * q + (c < 16 ? low % 16 : low / 16);
     }
-    const uint8_t *s = block + 64 * info->code_bits;
+    const uint8_t *s = block + code_bytes(w->kind);
     switch (w->kind) {
     case PANEL_P4: return f16e_value(s, r) * (q - 8);
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
@@ -165,6 +166,7 @@ static Activations random_activations(const Matrix *w, int n_tok, uint64_t *rng,
             }
             block->q[k % 32] = (int8_t)q;
             block->sum[k % 32 / 16] += q;
+            block->squares += q * q;
             *value = q * (double)(block->scale / F16E_UNIT);
         }
     return a;
@@ -273,6 +275,45 @@ TEST(matmul_agrees_and_does_not_depend_on_the_batch) {
     free(scratch);
 }
 
+/* A bound of 6 sigma: of 20,000 products of random codes none lies above it, and half of them above its middle. */
+TEST(screening_bounds_hold_and_agree) {
+    enum { ROWS = 20000, COLS = 128 };
+    void *scratch = new_bytes(MATMUL_SCRATCH);
+    float *y = new_bytes(ROWS * sizeof *y), *bound = new_bytes(ROWS * sizeof *bound), *expected = new_bytes(ROWS * sizeof *expected);
+    uint64_t rng = 11;
+    Matrix w = random_matrix(PANEL_P8, ROWS, COLS, &rng, false);
+    Activations a = random_activations(&w, 1, &rng, false);
+    kernels_scalar.screen(&w, 0, matrix_tiles(&w), a.x, a.stride, 1, expected, ROWS, scratch);
+    for (int i = 0; i < N_TABLES; i++) {
+        int above_mean = 0;
+        tables[i]->matmul[PANEL_P8](&w, 0, matrix_tiles(&w), a.x, a.stride, 1, y, ROWS, scratch);
+        for (int step = 1; step <= 8; step += 7) {
+            for (int tile = 0; tile < matrix_tiles(&w); tile += step) {
+                int n = matrix_tiles(&w) - tile < step ? matrix_tiles(&w) - tile : step;
+                tables[i]->screen(&w, tile, n, a.x, a.stride, 1, bound, ROWS, scratch);
+            }
+            for (int row = 0; row < ROWS; row++) {
+                double variance = 0;
+                for (int k = 0; k < COLS; k++) {
+                    double step_size = f16e_value(w.data + (size_t)(row / 16) * w.tile_bytes + (size_t)(k / 32) * 288 + 256, row % 16);
+                    variance += 85.0 / 4 * pow(step_size * a.value[k], 2);
+                }
+                above_mean += step == 1 && y[row] > bound[row] - 6 * sqrt(variance);
+                CHECK_CASE(y[row] <= bound[row], "%s row %d: %g is above %g", tables[i]->name, row, y[row], bound[row]);
+                CHECK_CASE(fabsf(bound[row] - expected[row]) <= 1e-5f * (float)(fabs(expected[row]) + 6 * sqrt(variance)), "%s row %d: %g, not %g",
+                           tables[i]->name, row, bound[row], expected[row]);
+            }
+        }
+        CHECK(above_mean > ROWS / 2 - 500 && above_mean < ROWS / 2 + 500);
+    }
+    free((void *)w.data);
+    free_activations(&a);
+    free(y);
+    free(bound);
+    free(expected);
+    free(scratch);
+}
+
 TEST(matmul_takes_more_tokens_than_its_scratch_holds) {
     enum { N_TOK = 517, COLS = 64 };
     void *scratch = new_bytes(MATMUL_SCRATCH);
@@ -329,11 +370,12 @@ TEST(the_largest_sums_are_exact) {
         for (int code = 0; code < 256; code += 255) {
             uint64_t rng = (uint64_t)kind;
             Matrix w = random_matrix(kind, 16, COLS, &rng, true);
-            size_t code_bytes = (size_t)(64 * panel_info[kind].code_bits), super = 0;
+            size_t super = 0;
             for (int b = 0; b < COLS / 32; b++) {
                 if (b % SUPER_BLOCKS == 0) super += (size_t)panel_info[kind].super_bytes;
-                memset((uint8_t *)w.data + super + (size_t)b * panel_info[kind].block_bytes, code, code_bytes);
+                memset((uint8_t *)w.data + super + (size_t)b * panel_info[kind].block_bytes, code, (size_t)code_bytes(kind));
             }
+            memset((uint8_t *)w.low, code, w.low_tile_bytes);
             kernels_scalar.matmul[kind](&w, 0, 1, q, sizeof q[0], TOKENS, expected[0], 16, scratch);
             for (int i = 0; i < N_VARIANTS; i++)
                 for (int n_tok = 1; n_tok <= TOKENS; n_tok++) {
@@ -620,6 +662,7 @@ int main(void) {
     RUN(every_op_is_in_every_table);
     RUN(integer_parts_of_matmul_are_exact);
     RUN(matmul_agrees_and_does_not_depend_on_the_batch);
+    RUN(screening_bounds_hold_and_agree);
     RUN(matmul_takes_more_tokens_than_its_scratch_holds);
     RUN(activations_that_are_not_finite_make_results_that_are_not_finite);
     RUN(the_largest_sums_are_exact);

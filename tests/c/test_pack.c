@@ -40,11 +40,11 @@ static void check_rows(QuantType type, const uint8_t *rows, int n_rows, int n_co
     size_t row_bytes = quant_row_bytes(type, n_cols), n_bytes = pack_bytes(type, n_rows, n_cols);
     uint8_t *data = malloc(n_bytes);
     memset(data, 0xff, n_bytes);
-    Matrix m = {pack_kind(type), n_rows, n_cols, panel_tile_bytes(pack_kind(type), n_cols), data};
+    Matrix m = panel_matrix(pack_kind(type), n_rows, n_cols, data);
     for (int tile = 0; tile < matrix_tiles(&m); tile++) {
         PackFault fault;
         int first = tile * TILE_ROWS, n = n_rows - first < TILE_ROWS ? n_rows - first : TILE_ROWS;
-        CHECK(pack_tile(type, rows + (size_t)first * row_bytes, n, n_cols, data + (size_t)tile * m.tile_bytes, &fault));
+        CHECK(pack_tile(type, rows + (size_t)first * row_bytes, n, &m, tile, &fault));
     }
     int wrong = 0;
     for (int r = 0; r < matrix_tiles(&m) * TILE_ROWS; r++) {
@@ -105,7 +105,8 @@ TEST(bad_scales_are_refused_with_their_place) {
             halves(type, at);
             memcpy(rows + 3 * quant_row_bytes(type, N_COLS) + (size_t)info->bytes + at[b % 2 && at[1] >= 0], &bad[b], 2);
             PackFault fault = {-1, -1, 0};
-            CHECK(!pack_tile(type, rows, TILE_ROWS, N_COLS, tile, &fault));
+            Matrix m = panel_matrix(pack_kind(type), TILE_ROWS, N_COLS, tile);
+            CHECK(!pack_tile(type, rows, TILE_ROWS, &m, 0, &fault));
             CHECK_INT(fault.row, 3);
             CHECK_INT(fault.col, info->block);
         }
@@ -119,12 +120,13 @@ TEST(the_first_bad_scale_is_told) {
     enum { N = sizeof in_order / sizeof *in_order };
     uint64_t state = 5;
     size_t bytes = 144, row_bytes = quant_row_bytes(QUANT_Q4_K, N_COLS);
+    Matrix m = panel_matrix(PANEL_P4K, TILE_ROWS, N_COLS, tile);
     random_rows(QUANT_Q4_K, rows, TILE_ROWS, &state);
     for (int i = N - 1; i >= 0; i--) {
         uint16_t bad = f32_to_f16((float)(64 + i));
         memcpy(rows + (size_t)in_order[i].row * row_bytes + (size_t)in_order[i].block * bytes + 2 * in_order[i].half, &bad, 2);
         PackFault fault = {-1, -1, 0};
-        CHECK(!pack_tile(QUANT_Q4_K, rows, TILE_ROWS, N_COLS, tile, &fault));
+        CHECK(!pack_tile(QUANT_Q4_K, rows, TILE_ROWS, &m, 0, &fault));
         CHECK_INT(fault.row, in_order[i].row);
         CHECK_INT(fault.col, in_order[i].block * 256);
         CHECK(fault.value == (float)(64 + i));
@@ -140,7 +142,8 @@ TEST(float_weights_must_be_finite) {
         float nan = NAN;
         quant_encode_row(floats[t], &nan, rows + 5 * quant_row_bytes(floats[t], N_COLS) + 7 * (size_t)quant_info(floats[t])->bytes, 1);
         PackFault fault = {-1, -1, 0};
-        CHECK(!pack_tile(floats[t], rows, TILE_ROWS, N_COLS, tile, &fault));
+        Matrix m = panel_matrix(pack_kind(floats[t]), TILE_ROWS, N_COLS, tile);
+        CHECK(!pack_tile(floats[t], rows, TILE_ROWS, &m, 0, &fault));
         CHECK_INT(fault.row, 5);
         CHECK_INT(fault.col, 7);
         CHECK(isnan(fault.value));

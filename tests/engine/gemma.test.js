@@ -8,6 +8,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {Gemma, GemmaError} from '../../web/gemma.js';
+import {ensureModel} from '../../web/node/setup.js';
 
 const GOLDEN = join(import.meta.dirname, '../golden');
 const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf');
@@ -49,6 +50,22 @@ test('guessing ahead changes no token, in text that repeats itself', () => withM
         if ((await gemma.tokenize(said)).at(-1) !== id) break;      // a text need not be cut into the tokens it was made of
     }
     assert.deepEqual(tokens.slice(0, slowly.length), slowly);
+}));
+
+// With more than 64 biases all logits are computed whole, and these change none.
+const WHOLE = Object.fromEntries(Array.from({length: 70}, (_, i) => [1000 + i, 0]));
+
+test('the two passes of the output head choose what one would', async () => withModel(await ensureModel(), {}, async (gemma) => {
+    const ways = [GREEDY, {temperature: 1, topK: 40, seed: 5}, {temperature: 1.3, topK: 100, topP: 0.95, seed: 6},
+        {temperature: 0, repeatPenalty: 1.4}, {temperature: 1, topK: 20, presencePenalty: 2, frequencyPenalty: 0.5, seed: 7}];
+    for (const way of ways) {
+        const answers = [];
+        for (const logitBias of [{}, WHOLE]) {
+            const session = await gemma.session();
+            answers.push((await session.prompt('The sea at night', {raw: true, maxTokens: 40, sampling: {...way, logitBias}}).result).tokens);
+        }
+        assert.deepEqual(answers[0], answers[1], JSON.stringify(way));
+    }
 }));
 
 test('a model says what it is', () => withModel(TURNS, {threads: 2}, ({info}) => {

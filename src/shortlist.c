@@ -1,0 +1,151 @@
+/* shortlist.c: see shortlist.h. */
+#include "shortlist.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "clock.h"
+
+/* Tiles of which at first only the most promising one is multiplied. */
+enum { GROUP = 16 };
+/* So many of these at least, since the row with the largest bound need not have the largest product. */
+enum { FIRST = 16 };
+
+static int count_tiles(int n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
+static int count_groups(int n_tiles) { return (n_tiles + GROUP - 1) / GROUP; }
+/* Twice k: their products then come so close to the k-th largest that few more rows are multiplied than had to be. */
+static int count_first(int k) { return 2 * k > FIRST ? 2 * k : FIRST; }
+
+uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * (2 * sizeof(float) + sizeof(int32_t)); }
+
+bool shortlist_new(Shortlist *s, int n_rows) {
+    size_t n = (size_t)count_tiles(n_rows);
+    *s = (Shortlist){.bound = malloc(n * sizeof *s->bound), .tiles = malloc(n * sizeof *s->tiles), .sorting = malloc(n * sizeof *s->sorting)};
+    tuner_init(&s->streams, 4, 32);
+    if (s->bound && s->tiles && s->sorting) return true;
+    shortlist_free(s);
+    return false;
+}
+
+void shortlist_free(Shortlist *s) {
+    free(s->bound);
+    free(s->tiles);
+    free(s->sorting);
+    *s = (Shortlist){0};
+}
+
+bool shortlist_pays(const Matrix *w, int k) {
+    /* Their products have room in `sorting`, and at most an eighth of the tiles is multiplied in any case. */
+    return w->kind == PANEL_P8 && k > 0 && k < w->n_rows / 16 && count_first(k) <= count_tiles(w->n_rows) / TILE_ROWS / 2;
+}
+
+/* ------------------------------------------------------------------------------------ the two passes */
+
+typedef struct {
+    Shortlist *s;
+    Ops *ops;
+    const Matrix *w;
+    float *y;
+    int group;
+} Task;
+
+static float largest_of_tile(const Matrix *w, int tile, const float *y) {
+    int begin = tile * TILE_ROWS, end = begin + TILE_ROWS < w->n_rows ? begin + TILE_ROWS : w->n_rows;
+    float max = y[begin];
+    for (int i = begin + 1; i < end; i++) max = y[i] > max ? y[i] : max;
+    return max;
+}
+
+static void screen_groups(void *context, int begin, int end, int thread) {
+    const Task *t = context;
+    int n_tiles = matrix_tiles(t->w);
+    for (int g = begin; g < end; g++) {
+        int tile = g * t->group, n = n_tiles - tile < t->group ? n_tiles - tile : t->group;
+        t->ops->kernels->screen(t->w, tile, n, t->ops->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
+        for (int i = tile; i < tile + n; i++) t->s->bound[i] = largest_of_tile(t->w, i, t->y);
+    }
+}
+
+static void multiply_tiles(void *context, int begin, int end, int thread) {
+    const Task *t = context;
+    for (int i = begin; i < end; i++)
+        t->ops->kernels->matmul[t->w->kind](t->w, t->s->tiles[i], 1, t->ops->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
+}
+
+static void multiply(const Task *t, int n) {
+    pool_run(t->ops->pool, n, 4, multiply_tiles, (void *)t);
+    for (int i = 0; i < n; i++) t->s->bound[t->s->tiles[i]] = -INFINITY;
+}
+
+/* The k-th largest of x[n], 1 <= k <= n, whose order is lost. (Hoare's selection; it ends for NaN, too.) */
+static float kth_largest(float *x, int n, int k) {
+    int from = 0, to = n - 1, at = k - 1;
+    while (from < to) {
+        float pivot = x[from + (to - from) / 2];
+        int i = from - 1, j = to + 1;
+        for (;;) {
+            do i++; while (x[i] > pivot);
+            do j--; while (x[j] < pivot);
+            if (i >= j) break;
+            float x_i = x[i];
+            x[i] = x[j];
+            x[j] = x_i;
+        }
+        if (at <= j) to = j;
+        else from = j + 1;
+    }
+    return x[at];
+}
+
+/* Lists the tile with the largest bound of each of the best groups; returns how many: n, or somewhat more where bounds are equal. */
+static int list_promising(Shortlist *s, int n_tiles, int n) {
+    int n_groups = count_groups(n_tiles), listed = 0;
+    for (int g = 0; g < n_groups; g++) {
+        int best = g * GROUP;
+        for (int i = best + 1; i < (g + 1) * GROUP && i < n_tiles; i++) best = s->bound[i] > s->bound[best] ? i : best;
+        s->tiles[g] = best;
+        s->sorting[g] = s->bound[best];
+    }
+    float least = kth_largest(s->sorting, n_groups, n);
+    for (int g = 0; g < n_groups; g++)
+        if (!(s->bound[s->tiles[g]] < least) && listed < 2 * n) s->tiles[listed++] = s->tiles[g];
+    return listed;
+}
+
+/* The k-th largest of the products of n listed tiles. */
+static float kth_product(const Task *t, int n, int k) {
+    int n_values = 0;
+    for (int i = 0; i < n && n_values <= matrix_tiles(t->w) - TILE_ROWS; i++)
+        for (int row = t->s->tiles[i] * TILE_ROWS, j = 0; j < TILE_ROWS && row + j < t->w->n_rows; j++) t->s->sorting[n_values++] = t->y[row + j];
+    return k <= n_values ? kth_largest(t->s->sorting, n_values, k) : -INFINITY;
+}
+
+/* Lists tiles that may have one of the k largest, and those of rows `also`. */
+static int list_rest(Shortlist *s, int n_tiles, float kth, const int32_t *also, int n_also) {
+    int listed = 0;
+    for (int i = 0; i < n_also; i++) {
+        float *bound = &s->bound[also[i] / TILE_ROWS];
+        if (*bound > -INFINITY) *bound = INFINITY;      /* not multiplied yet */
+    }
+    for (int i = 0; i < n_tiles; i++)
+        if (!(s->bound[i] < kth)) s->tiles[listed++] = i;
+    return listed;
+}
+
+void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int k, const int32_t *also, int n_also, float *y) {
+    ops_quantize(ops, x, 1, w->n_cols);
+    double start = clock_seconds();
+    int n_tiles = matrix_tiles(w);
+    Task t = {s, ops, w, y, 1 << tuner_choice(&s->streams)};
+    pool_run(ops->pool, (n_tiles + t.group - 1) / t.group, 8 / t.group, screen_groups, &t);
+    double screened = clock_seconds();
+    tuner_report(&s->streams, screened - start);
+    ops_count(ops, OP_SCREEN, screened - start, (uint64_t)n_tiles * w->tile_bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
+
+    int n_first = list_promising(s, n_tiles, count_first(k));
+    multiply(&t, n_first);
+    int n_rest = list_rest(s, n_tiles, kth_product(&t, n_first, k), also, n_also);
+    multiply(&t, n_rest);
+    uint64_t n = (uint64_t)(n_first + n_rest);
+    ops_count(ops, OP_SHORTLIST, clock_seconds() - screened, n * matrix_tile_bytes(w), n * TILE_ROWS * (uint64_t)w->n_cols);
+}

@@ -1,0 +1,112 @@
+/* The k largest products of a matrix by two passes are those of one: the same rows, the same bits. */
+#include "shortlist.h"
+#include "model.h"
+#include "pack.h"
+#include "test.h"
+
+enum { COLS = 96 };
+
+static int by_size(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* Rows of Q8_0 like those of an embedding: most are alike, one in eight is four times as large. */
+static Matrix random_rows(int n_rows, uint64_t *state) {
+    size_t row_bytes = quant_row_bytes(QUANT_Q8_0, COLS);
+    uint8_t *data = malloc(pack_bytes(QUANT_Q8_0, n_rows, COLS) + PANEL_OVERREAD), *rows = malloc(TILE_ROWS * row_bytes);
+    Matrix m = panel_matrix(PANEL_P8, n_rows, COLS, data);
+    for (int tile = 0; tile < matrix_tiles(&m); tile++) {
+        int n = n_rows - tile * TILE_ROWS < TILE_ROWS ? n_rows - tile * TILE_ROWS : TILE_ROWS;
+        for (int i = 0; i < n; i++) {
+            float row[COLS], size = test_random(state) % 8 ? 0.02f : 0.08f;
+            for (int k = 0; k < COLS; k++) row[k] = size * (test_random_float(state) + test_random_float(state) + test_random_float(state));
+            quant_encode_row(QUANT_Q8_0, row, rows + (size_t)i * row_bytes, COLS);
+        }
+        PackFault fault;
+        CHECK(pack_tile(QUANT_Q8_0, rows, n, &m, tile, &fault));
+    }
+    free(rows);
+    return m;
+}
+
+TEST(the_best_are_those_of_all) {
+    uint64_t state = 1;
+    static const int n_rows[] = {8192, 20001};
+    for (int shape = 0; shape < 2; shape++)
+        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+            Matrix w = random_rows(n_rows[shape], &state);
+            Pool *pool = pool_new(n_threads);
+            Ops ops;
+            Shortlist s;
+            OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_pos = 64, .n_head = 1, .head_dim = 32};
+            CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
+            size_t bytes = (size_t)w.n_rows * sizeof(float);
+            float *all = malloc(bytes), *y = malloc(bytes), *sorted = malloc(bytes);
+            for (int round = 0; round < 12; round++) {
+                float x[COLS];
+                for (int k = 0; k < COLS; k++) x[k] = test_random_float(&state) * (k == round ? 30 : 1);
+                ops_matmul(&ops, x, 1, (MatmulTerm[]){{&w, all}}, 1);
+                memcpy(sorted, all, bytes);
+                qsort(sorted, (size_t)w.n_rows, sizeof *sorted, by_size);
+                static const int ks[] = {1, 2, 7, 12};
+                int k = shape == 1 && round % 4 == 3 ? 19 : ks[round % 4 % 3];
+                CHECK(shortlist_pays(&w, k));
+                int32_t also[2] = {(int32_t)(test_random(&state) % (uint64_t)w.n_rows), w.n_rows - 1};
+                shortlist_matmul(&s, &ops, &w, x, k, also, 2, y);
+                int best = 0;
+                for (int i = 0; i < w.n_rows; i++) {
+                    if (all[i] >= sorted[k - 1]) {
+                        best++;
+                        CHECK(!memcmp(y + i, all + i, sizeof *y));
+                    } else {
+                        CHECK(y[i] < sorted[k - 1]);
+                    }
+                }
+                CHECK_INT(best, k);
+                for (int i = 0; i < 2; i++) CHECK(!memcmp(y + also[i], all + also[i], sizeof *y));
+            }
+            free(all);
+            free(y);
+            free(sorted);
+            shortlist_free(&s);
+            ops_free(&ops);
+            pool_free(pool);
+            free((void *)w.data);
+        }
+}
+
+TEST(equal_rows_and_numbers_that_are_none_end_it_too) {
+    uint64_t state = 2;
+    Matrix w = random_rows(8192, &state);
+    Pool *pool = pool_new(2);
+    Ops ops;
+    Shortlist s;
+    OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_pos = 64, .n_head = 1, .head_dim = 32};
+    CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
+    float x[COLS] = {0}, *y = malloc((size_t)w.n_rows * sizeof *y);
+    shortlist_matmul(&s, &ops, &w, x, 3, NULL, 0, y);       /* all products are zero */
+    for (int i = 0; i < w.n_rows; i++) CHECK(y[i] == 0);
+    x[40] = NAN;
+    shortlist_matmul(&s, &ops, &w, x, 3, NULL, 0, y);
+    for (int i = 0; i < w.n_rows; i++) CHECK(isnan(y[i]));
+    free(y);
+    shortlist_free(&s);
+    ops_free(&ops);
+    pool_free(pool);
+    free((void *)w.data);
+}
+
+TEST(it_is_used_only_where_it_pays) {
+    Matrix large = panel_matrix(PANEL_P8, 262144, 640, NULL), small = panel_matrix(PANEL_P8, 4096, 640, NULL);
+    Matrix other = panel_matrix(PANEL_P6K, 262144, 768, NULL);
+    CHECK(shortlist_pays(&large, 1) && shortlist_pays(&large, 64) && shortlist_pays(&large, 200));
+    CHECK(!shortlist_pays(&large, 0) && !shortlist_pays(&large, 300) && !shortlist_pays(&small, 1) && !shortlist_pays(&other, 1));
+}
+
+int main(void) {
+    RUN(the_best_are_those_of_all);
+    RUN(equal_rows_and_numbers_that_are_none_end_it_too);
+    RUN(it_is_used_only_where_it_pays);
+    return test_result();
+}
