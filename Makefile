@@ -5,7 +5,7 @@ CC     ?= gcc
 BUILD  := build
 
 ENGINE := $(wildcard src/*.c)
-KERNEL_COMMON := src/kernels/panel.c src/kernels/scalar.c
+KERNEL_COMMON := src/kernels/panel.c src/kernels/kv8.c src/kernels/scalar.c
 KERNELS_SIMD  := src/kernels/wasm_simd128.c
 KERNELS_RELAXED := src/kernels/wasm_relaxed.c
 KERNELS_RELAXED16 := src/kernels/wasm_relaxed16.c
@@ -15,6 +15,7 @@ RULES := Makefile wasm/build.mk         # their flags go into every object
 
 .PHONY: help wasm test-c-native test-c-wasm fuzz clean
 help:
+	@echo "make quantize       the native command that makes GGUF files of checkpoints: $(BUILD)/quantize"
 	@echo "make wasm           the engine modules, in $(BUILD)/wasm"
 	@echo "make test-c-native  the C tests as native programs under ASan and UBSan, in $(BUILD)/native"
 	@echo "make test-c-wasm    the C tests as wasm programs for Node, in $(BUILD)/wasm-tests"
@@ -22,6 +23,7 @@ help:
 	@echo "make clean          removes $(BUILD)"
 
 include wasm/build.mk
+include quantize/build.mk
 
 # ------------------------------------------------------------------------------------------ native tests
 # All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
@@ -35,6 +37,7 @@ $(BUILD)/native/%.o: %.c $(RULES)
 	$(CC) $(NATIVE_FLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/native/test_%: $(BUILD)/native/tests/c/test_%.o $(NATIVE_OBJECTS)
 	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm
+$(BUILD)/native/test_search: $(patsubst %.c,$(BUILD)/native/%.o,$(wildcard quantize/search*.c))
 test-c-native: $(C_TESTS:%=$(BUILD)/native/%)
 
 # ------------------------------------------------------------------------------------------ fuzzing

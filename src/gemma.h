@@ -65,9 +65,16 @@ typedef struct {
     uint64_t bytes_per_token;   /* packed weights read to decode one token */
 } GemmaPlan;
 
+/* How numbers beside the weights are held. */
+typedef enum {
+    GEMMA_F16_CACHE,            /* int8 activations, keys and values as halves */
+    GEMMA_INT8_CACHE,           /* keys and values as bytes: about half the memory, and faster in long contexts; head_dim % 32 == 0 */
+    GEMMA_EXACT,                /* the yardstick: float matmul on dequantised rows, f32 keys and values; slow */
+} GemmaPrecision;
+
 typedef struct {
     int n_threads;              /* >= 1 */
-    bool exact;                 /* the yardstick: float matmul on dequantised rows, f32 KV cache; slow */
+    GemmaPrecision precision;
 } GemmaOptions;
 
 /* `file_name` (copied) appears in errors. `file_size` in bytes. NULL when memory is short. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "kernels/kernels.h"
+#include "kernels/kv8.h"
 
 static int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
@@ -15,18 +16,21 @@ static int layer_cap(const LayerConfig *layer, int n_ctx) {
     return ring < all ? ring : all;
 }
 
-static uint64_t slot_bytes(const Config *c, bool exact) {
-    return (uint64_t)c->n_head_kv * (uint64_t)c->head_dim * (exact ? sizeof(float) : sizeof(uint16_t));
+/* Keys and values of `cap` slots. */
+static uint64_t slots_bytes(const Config *c, int cap, GemmaPrecision precision) {
+    uint64_t n_head_kv = (uint64_t)c->n_head_kv;
+    if (precision == GEMMA_INT8_CACHE) return (uint64_t)(cap / ATTN_BLOCK) * n_head_kv * kv8_block_bytes(c->head_dim);
+    return (uint64_t)cap * n_head_kv * (uint64_t)c->head_dim * 2 * (precision == GEMMA_EXACT ? sizeof(float) : sizeof(uint16_t));
 }
 
-uint64_t kv_cache_bytes(const Config *c, int n_ctx, bool exact) {
-    uint64_t slots = 0;
-    for (int i = 0; i < c->n_layer; i++) slots += (uint64_t)layer_cap(&c->layers[i], n_ctx);
-    return slots * 2 * slot_bytes(c, exact);
+uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < c->n_layer; i++) bytes += slots_bytes(c, layer_cap(&c->layers[i], n_ctx), precision);
+    return bytes;
 }
 
-bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, bool exact) {
-    uint64_t bytes = kv_cache_bytes(c, n_ctx, exact);
+bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision precision) {
+    uint64_t bytes = kv_cache_bytes(c, n_ctx, precision);
     *cache = (KvCache){.n_layer = c->n_layer};
     cache->layers = calloc((size_t)c->n_layer, sizeof *cache->layers);
     cache->memory = bytes <= SIZE_MAX / 2 ? aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64) : NULL;
@@ -37,9 +41,9 @@ bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, bool exact) {
     uint8_t *at = cache->memory;
     for (int i = 0; i < c->n_layer; i++) {
         int cap = layer_cap(&c->layers[i], n_ctx);
-        size_t size = (size_t)cap * (size_t)slot_bytes(c, exact);
-        cache->layers[i] = (KvLayer){at, at + size, cap, c->layers[i].window};
-        at += 2 * size;
+        size_t size = (size_t)slots_bytes(c, cap, precision);
+        cache->layers[i] = (KvLayer){at, precision == GEMMA_INT8_CACHE ? NULL : at + size / 2, cap, c->layers[i].window};
+        at += size;
     }
     return true;
 }

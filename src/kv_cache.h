@@ -9,7 +9,8 @@
 enum { KV_REWIND = 64 };
 
 typedef struct {
-    void *k, *v;        /* [cap][n_head_kv * head_dim], f16 (f32 in an exact model); position p lies at p % cap */
+    void *k, *v;        /* [cap][n_head_kv * head_dim], f16 or, exact, f32; position p lies at p % cap. Int8: blocks of kernels/kv8.h,
+                         * k[cap / ATTN_BLOCK][n_head_kv], v NULL */
     int cap;            /* a multiple of ATTN_BLOCK */
     int window;         /* 0: none */
 } KvLayer;
@@ -22,9 +23,9 @@ typedef struct {
 } KvCache;
 
 /* Bytes for a context of n_ctx. */
-uint64_t kv_cache_bytes(const Config *c, int n_ctx, bool exact);
+uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision);
 /* False when memory is short. The memory is not touched: context that is not used costs nothing. */
-bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, bool exact);
+bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision precision);
 void kv_cache_free(KvCache *cache);
 
 /* Of the first `n` positions, how many can be kept when the rest is given up: n, or 0 if a ring has lost what they need. */

@@ -5,6 +5,7 @@
 
 #include "chat.h"
 #include "error.h"
+#include "kernels/kv8.h"
 #include "sampler.h"
 #include "transformer.h"
 
@@ -28,13 +29,17 @@ void model_make_plan(GemmaModel *m) {
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
     enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
     const Config *c = &m->config;
-    return m->weights.bytes + tokenizer_bytes(c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->exact) +
+    return m->weights.bytes + tokenizer_bytes(c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->precision) +
            sampler_bytes(c->n_vocab) + (uint64_t)n_ctx * sizeof(int32_t) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
 GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err) {
     if (options->n_threads < 1 || options->n_threads > 256) {
         return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible", options->n_threads);
+    }
+    if (options->precision == GEMMA_INT8_CACHE && m->config.head_dim % KV8_COLS != 0) {
+        return error_set(err, GEMMA_BAD_ARGUMENT, "the heads of this model have %d elements; an int8 cache takes multiples of %d", m->config.head_dim,
+                         KV8_COLS);
     }
     m->options = *options;
     GemmaStatus s = weights_allocate(&m->weights, err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "kernels/kv8.h"
 #include "pack.h"
 
 /* Rows smaller than this many floats in all are not worth a fork. */
@@ -13,6 +14,8 @@ enum { FORK_FLOATS = 16 << 10 };
 
 /* Of one token's matmuls, those with so many bytes of weights show how fast the memory is: only the output head has them. */
 enum { TUNING_BYTES = 16 << 20 };
+
+static bool is_exact(const Ops *ops) { return ops->precision == GEMMA_EXACT; }
 
 static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
 
@@ -37,8 +40,8 @@ uint64_t ops_bytes(int n_threads, const OpsLimits *most) {
     return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most) + parts_bytes(most);
 }
 
-bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, const OpsLimits *most) {
-    *ops = (Ops){.kernels = kernels, .pool = pool, .exact = exact, .max_cols = most->n_cols};
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most) {
+    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .max_cols = most->n_cols};
     tuner_init(&ops->streams, 4, 32);
     ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
@@ -94,10 +97,10 @@ struct RowTask {
     void (*row)(const RowTask *t, int i);
     const float *x, *weight;
     float *y;
-    void *to;
+    ActBlock *acts;
     const Matrix *matrix;
     const int32_t *ids;
-    int n, n_head, pos, cap;
+    int n, n_head;
     float eps, scale;
 };
 
@@ -144,14 +147,47 @@ void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const flo
     each_row(ops, OP_ROPE, &t, n_tok);
 }
 
-static void store_row(const RowTask *t, int i) {
-    size_t from = (size_t)i * (size_t)t->n, to = (size_t)((t->pos + i) % t->cap) * (size_t)t->n;
-    if (t->ops->exact) memcpy((float *)t->to + to, t->x + from, (size_t)t->n * sizeof(float));
-    else t->ops->kernels->to_f16(t->x + from, (uint16_t *)t->to + to, t->n);
+typedef struct {
+    const Ops *ops;
+    const OpsStoreKv *s;
+} StoreTask;
+
+static uint8_t *kv8_block(const OpsStoreKv *s, int pos, int head_kv) {
+    size_t block = (size_t)(pos % s->cap / ATTN_BLOCK * s->n_head_kv + head_kv);
+    return (uint8_t *)s->to_k + block * kv8_block_bytes(s->head_dim);
 }
 
-void ops_store_kv(Ops *ops, const float *x, int n_tok, int n, void *to, int pos, int cap) {
-    each_row(ops, OP_STORE_KV, &(RowTask){.ops = ops, .row = store_row, .x = x, .to = to, .n = n, .pos = pos, .cap = cap}, n_tok);
+static void store_tokens(void *context, int begin, int end, int thread) {
+    (void)thread;
+    const StoreTask *t = context;
+    const OpsStoreKv *s = t->s;
+    int n = s->n_head_kv * s->head_dim;
+    for (int i = begin; i < end; i++) {
+        size_t from = (size_t)i * (size_t)n, to = (size_t)((s->pos + i) % s->cap) * (size_t)n;
+        switch (t->ops->precision) {
+        case GEMMA_EXACT:
+            memcpy((float *)s->to_k + to, s->k + from, (size_t)n * sizeof(float));
+            memcpy((float *)s->to_v + to, s->v + from, (size_t)n * sizeof(float));
+            break;
+        case GEMMA_F16_CACHE:
+            t->ops->kernels->to_f16(s->k + from, (uint16_t *)s->to_k + to, n);
+            t->ops->kernels->to_f16(s->v + from, (uint16_t *)s->to_v + to, n);
+            break;
+        case GEMMA_INT8_CACHE:
+            for (int h = 0; h < s->n_head_kv; h++, from += (size_t)s->head_dim)
+                kv8_store(s->k + from, s->v + from, s->head_dim, kv8_block(s, s->pos + i, h), (s->pos + i) % ATTN_BLOCK);
+            break;
+        }
+    }
+}
+
+void ops_store_kv(Ops *ops, const OpsStoreKv *s) {
+    double start = profile_clock(ops);
+    for (int i = 0; i < s->n_tok && ops->precision == GEMMA_INT8_CACHE; i++)
+        for (int h = 0; h < s->n_head_kv && (s->pos + i) % ATTN_BLOCK == 0; h++) kv8_clear(s->head_dim, kv8_block(s, s->pos + i, h));
+    int grain = FORK_FLOATS / (2 * s->n_head_kv * s->head_dim);
+    pool_run(ops->pool, s->n_tok, grain < 1 ? 1 : grain, store_tokens, &(StoreTask){ops, s});
+    count_cost(ops, OP_STORE_KV, start, 0, 0);
 }
 
 static void geglu_row(const RowTask *t, int i) {
@@ -214,16 +250,16 @@ static void run_groups(void *context, int begin, int end, int thread) {
         while (g >= t->first_group[i + 1]) i++;
         const MatmulTerm *term = &t->terms[i];
         int tile = (g - t->first_group[i]) * t->group, left = matrix_tiles(term->w) - tile;
-        (t->ops->exact ? matmul_tiles_exact : matmul_tiles)(t, term, tile, left < t->group ? left : t->group, thread);
+        (is_exact(t->ops) ? matmul_tiles_exact : matmul_tiles)(t, term, tile, left < t->group ? left : t->group, thread);
     }
 }
 
 static void quantize_row(const RowTask *t, int i) {
-    t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, (ActBlock *)t->to + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
+    t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, t->acts + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
 }
 
 void ops_quantize(Ops *ops, const float *x, int n_tok, int n) {
-    each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .to = ops->acts, .n = n}, n_tok);
+    each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .acts = ops->acts, .n = n}, n_tok);
 }
 
 /* How the tiles are shared out: a thread takes `take` at a time, and walks `group` of them together. */
@@ -247,11 +283,11 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
         bytes += (uint64_t)matrix_tiles(terms[i].w) * matrix_tile_bytes(terms[i].w);
         quantised |= terms[i].w->kind < PANEL_FIRST_FLOAT;
     }
-    if (quantised && !ops->exact) {
+    if (quantised && !is_exact(ops)) {
         ops_quantize(ops, x, n_tok, t.n_cols);
     }
     double start = profile_clock(ops);
-    bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !ops->exact;
+    bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !is_exact(ops);
     int streams = tuner_choice(&ops->streams);
     double tuning_start = tuning ? clock_seconds() : 0;
     Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << streams);
@@ -276,7 +312,12 @@ static AttendArgs attend_args(const OpsAttention *a, int first, int n_tok, int h
     };
 }
 
-static void set_kv(AttendArgs *args, const OpsAttention *a, int head_kv) {
+static void set_kv(AttendArgs *args, const Ops *ops, const OpsAttention *a, int head_kv) {
+    if (ops->precision == GEMMA_INT8_CACHE) {
+        args->kv8_stride = (size_t)a->n_head_kv * kv8_block_bytes(a->head_dim);
+        args->kv8 = (const uint8_t *)a->k + (size_t)head_kv * kv8_block_bytes(a->head_dim);
+        return;
+    }
     args->k = (const uint16_t *)a->k + (size_t)head_kv * (size_t)a->head_dim;
     args->v = (const uint16_t *)a->v + (size_t)head_kv * (size_t)a->head_dim;
 }
@@ -294,11 +335,11 @@ static void attend_chunks(void *context, int begin, int end, int thread) {
     for (int item = begin; item < end; item++) {
         int head_kv = item % a->n_head_kv, first = item / a->n_head_kv * t->chunk;
         AttendArgs args = attend_args(a, first, a->n_tok - first < t->chunk ? a->n_tok - first : t->chunk, head_kv);
-        if (t->ops->exact) {
+        if (is_exact(t->ops)) {
             size_t at = (size_t)head_kv * (size_t)a->head_dim;
             attend_exact(&(AttendExactArgs){args, (const float *)a->k + at, (const float *)a->v + at});
         } else {
-            set_kv(&args, a, head_kv);
+            set_kv(&args, t->ops, a, head_kv);
             t->ops->kernels->attend(&args, ops_scratch(t->ops, thread));
         }
     }
@@ -326,7 +367,7 @@ static void attend_blocks(void *context, int begin, int end, int thread) {
         int head_kv = begin / t->n_blocks, first = begin % t->n_blocks;
         int last = t->n_blocks - first < end - begin ? t->n_blocks : first + end - begin;
         AttendArgs args = attend_args(t->a, 0, 1, head_kv);
-        set_kv(&args, t->a, head_kv);
+        set_kv(&args, t->ops, t->a, head_kv);
         t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, ops_scratch(t->ops, thread));
         begin += last - first;
     }
@@ -352,7 +393,7 @@ static void attention_in_blocks(Ops *ops, const OpsAttention *a) {
 
 void ops_attention(Ops *ops, const OpsAttention *a) {
     double start = profile_clock(ops);
-    bool shared = a->n_tok == 1 && !ops->exact && a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
+    bool shared = a->n_tok == 1 && !is_exact(ops) && a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
     if (shared) attention_in_blocks(ops, a);
     else attention_in_chunks(ops, a);
     uint64_t seen = 0;

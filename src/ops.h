@@ -3,6 +3,7 @@
 #ifndef OPS_H
 #define OPS_H
 
+#include "gemma.h"
 #include "kernels/kernels.h"
 #include "pool.h"
 #include "tuner.h"
@@ -24,7 +25,7 @@ typedef struct {
 typedef struct {
     const Kernels *kernels;
     Pool *pool;                 /* borrowed */
-    bool exact;                 /* float matmuls on dequantised rows, f32 keys and values */
+    GemmaPrecision precision;
     int max_cols;               /* longest row of any matrix */
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
@@ -44,7 +45,7 @@ typedef struct {
 /* Bytes that ops_new allocates. */
 uint64_t ops_bytes(int n_threads, const OpsLimits *most);
 /* False when memory is short. */
-bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, bool exact, const OpsLimits *most);
+bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most);
 void ops_free(Ops *ops);
 
 /* x[i] = w[ids[i]] * scale, x[n_tok, w->n_cols] */
@@ -72,13 +73,18 @@ void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n
 /* Rotates x[n_tok, n_head * head_dim] in place; cos_sin[n_tok, head_dim]. */
 void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin);
 
-/* The cache rows of positions pos .. pos + n_tok - 1: to[(pos + t) % cap] = x[t], x[n_tok, n]. */
-void ops_store_kv(Ops *ops, const float *x, int n_tok, int n, void *to, int pos, int cap);
+/* Keys and values k, v[n_tok, n_head_kv * head_dim] of positions pos .. pos + n_tok - 1, to a cache as KvLayer has it. */
+typedef struct {
+    const float *k, *v;
+    void *to_k, *to_v;
+    int n_tok, n_head_kv, head_dim, pos, cap;
+} OpsStoreKv;
+void ops_store_kv(Ops *ops, const OpsStoreKv *s);
 
 typedef struct {
     const float *q;             /* [n_tok, n_head * head_dim] */
     float *out;                 /* the same */
-    const void *k, *v;          /* [cap][n_head_kv * head_dim] */
+    const void *k, *v;          /* as KvLayer has them */
     int n_tok, n_head, n_head_kv, head_dim;
     int pos, cap, window;
     float scale, softcap;

@@ -49,12 +49,12 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         s->sampler = sampler_new(m->config.n_vocab);
         tuner_init(&s->threads, thread_ways(m->pool), THREAD_PERIOD);
         if (s->tokens && s->sampler &&
-            transformer_new(&s->transformer, &m->config, &m->weights, model_kernels(), m->pool, m->options.exact, n_ctx)) {
+            transformer_new(&s->transformer, &m->config, &m->weights, model_kernels(), m->pool, m->options.precision, n_ctx)) {
             return s;
         }
     }
     gemma_session_free(s);
-    uint64_t need = transformer_bytes(&m->config, n_ctx, pool_threads(m->pool), m->options.exact);
+    uint64_t need = transformer_bytes(&m->config, n_ctx, pool_threads(m->pool), m->options.precision);
     error_set(err, GEMMA_NO_MEMORY, "no memory for a context of %d tokens: %llu MB are needed", n_ctx, (unsigned long long)(need >> 20));
     return NULL;
 }

@@ -11,7 +11,6 @@ static void attention(Transformer *t, const LayerWeights *l, const LayerConfig *
     const Config *c = t->c;
     Ops *ops = &t->ops;
     const float *rope = t->rope[layer->window > 0];
-    int n_kv = c->n_head_kv * c->head_dim;
 
     ops_matmul(ops, t->normed, n_tok, (MatmulTerm[]){{&l->attn_q, t->q}, {&l->attn_k, t->k}, {&l->attn_v, t->v}}, 3);
     if (l->attn_q_norm) {
@@ -20,8 +19,10 @@ static void attention(Transformer *t, const LayerWeights *l, const LayerConfig *
     }
     ops_rope(ops, t->q, n_tok, c->n_head, c->head_dim, rope);
     ops_rope(ops, t->k, n_tok, c->n_head_kv, c->head_dim, rope);
-    ops_store_kv(ops, t->k, n_tok, n_kv, kv->k, pos, kv->cap);
-    ops_store_kv(ops, t->v, n_tok, n_kv, kv->v, pos, kv->cap);
+    ops_store_kv(ops, &(OpsStoreKv){
+        .k = t->k, .v = t->v, .to_k = kv->k, .to_v = kv->v,
+        .n_tok = n_tok, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim, .pos = pos, .cap = kv->cap,
+    });
     ops_attention(ops, &(OpsAttention){
         .q = t->q, .out = t->attn, .k = kv->k, .v = kv->v,
         .n_tok = n_tok, .n_head = c->n_head, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
@@ -97,7 +98,7 @@ void transformer_logits(Transformer *t, int first, int n) {
 
 bool transformer_best_logits(Transformer *t, int i, int k, const int32_t *also, int n_also) {
     const Config *c = t->c;
-    if (t->ops.exact || !shortlist_pays(&t->w->output, k)) return false;
+    if (t->ops.precision == GEMMA_EXACT || !shortlist_pays(&t->w->output, k)) return false;
     shortlist_matmul(&t->shortlist, &t->ops, &t->w->output, t->x + (size_t)i * (size_t)c->n_embd, k, also, n_also, t->logits);
     if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, c->n_vocab, c->final_softcap);
     return true;
@@ -131,9 +132,9 @@ static size_t activation_bytes(const Config *c) {
 
 static size_t freq_bytes(const Config *c) { return (size_t)c->head_dim * sizeof(double); }
 
-uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact) {
+uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, GemmaPrecision precision) {
     OpsLimits most = ops_limits(c, n_ctx);
-    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + shortlist_bytes(c->n_vocab) + kv_cache_bytes(c, n_ctx, exact);
+    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + shortlist_bytes(c->n_vocab) + kv_cache_bytes(c, n_ctx, precision);
 }
 
 static void lay_out(Transformer *t) {
@@ -163,13 +164,13 @@ static void fill_frequencies(Transformer *t) {
     }
 }
 
-bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx) {
+bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision, int n_ctx) {
     OpsLimits most = ops_limits(c, n_ctx);
     *t = (Transformer){.c = c, .w = w, .batch = batch_size(c)};
     t->x = aligned_alloc(64, activation_bytes(c));
     t->rope_freq[0] = calloc(1, freq_bytes(c));
-    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, exact, &most) || !shortlist_new(&t->shortlist, c->n_vocab) ||
-        !kv_cache_new(&t->cache, c, n_ctx, exact)) {
+    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, precision, &most) || !shortlist_new(&t->shortlist, c->n_vocab) ||
+        !kv_cache_new(&t->cache, c, n_ctx, precision)) {
         transformer_free(t);
         return false;
     }

@@ -33,9 +33,9 @@ typedef struct {
 } Transformer;
 
 /* Bytes that transformer_new allocates, KV cache included. */
-uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, bool exact);
+uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, GemmaPrecision precision);
 /* False when memory is short; *t is then empty. */
-bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, bool exact, int n_ctx);
+bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision, int n_ctx);
 void transformer_free(Transformer *t);
 
 /* Evaluates ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */

@@ -61,6 +61,7 @@ define wasm_tests
 $(BUILD)/wasm-tests/$(1)/%.o: %.c $(RULES)
 	@mkdir -p $$(@D)
 	$$(EMCC) $$(WASM_TEST_CFLAGS) $(3) -DGEMMA_KERNELS=kernels_$(1) -c $$< -o $$@
+$(BUILD)/wasm-tests/$(1)/test_search.cjs: $$(patsubst %.c,$(BUILD)/wasm-tests/$(1)/%.o,$$(wildcard quantize/search*.c))
 $(BUILD)/wasm-tests/$(1)/%.cjs: $(BUILD)/wasm-tests/$(1)/tests/c/%.o $$(patsubst %.c,$(BUILD)/wasm-tests/$(1)/%.o,$$(ENGINE) $$(KERNEL_COMMON) $$(KERNELS_SIMD) $(2))
 	$$(EMCC) $$^ $$(WASM_TEST_LDFLAGS) -o $$@
 endef

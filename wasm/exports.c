@@ -53,14 +53,16 @@ double gx_loader_room_size(void) {
 int gx_loader_push(double n) { return gemma_loader_push(x.loader, (size_t)n, &x.err); }
 int gx_loader_planned(void) { return gemma_loader_plan(x.loader) != NULL; }
 
-double gx_memory_need(int n_threads, int exact, int n_ctx) {
-    return (double)gemma_memory_need(x.loader, &(GemmaOptions){n_threads, exact}, n_ctx);
+double gx_memory_need(int n_threads, int precision, int n_ctx) {
+    return (double)gemma_memory_need(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, n_ctx);
 }
 
 /* The length of the header's JSON; written to the scratch buffer as far as it fits. */
 double gx_describe(void) { return (double)gemma_describe(x.loader, x.scratch, x.scratch_size); }
 
-int gx_loader_allocate(int n_threads, int exact) { return gemma_loader_allocate(x.loader, &(GemmaOptions){n_threads, exact}, &x.err); }
+int gx_loader_allocate(int n_threads, int precision) {
+    return gemma_loader_allocate(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, &x.err);
+}
 
 int gx_loader_finish(void) {
     x.model = gemma_loader_finish(x.loader, &x.err);
@@ -68,13 +70,13 @@ int gx_loader_finish(void) {
     return x.model ? GEMMA_OK : x.err.status;
 }
 
-int gx_synthetic(double shape, double type, int n_threads, int exact) {
-    x.model = gemma_model_synthetic(pointer(shape), pointer(type), &(GemmaOptions){n_threads, exact}, &x.err);
+int gx_synthetic(double shape, double type, int n_threads, int precision) {
+    x.model = gemma_model_synthetic(pointer(shape), pointer(type), &(GemmaOptions){n_threads, (GemmaPrecision)precision}, &x.err);
     return x.model ? GEMMA_OK : x.err.status;
 }
 
-double gx_synthetic_need(double shape, double type, int n_threads, int exact, int n_ctx) {
-    return (double)gemma_synthetic_need(pointer(shape), pointer(type), &(GemmaOptions){n_threads, exact}, n_ctx);
+double gx_synthetic_need(double shape, double type, int n_threads, int precision, int n_ctx) {
+    return (double)gemma_synthetic_need(pointer(shape), pointer(type), &(GemmaOptions){n_threads, (GemmaPrecision)precision}, n_ctx);
 }
 
 /* ------------------------------------------------------------------------------------ the plan */

@@ -31,6 +31,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {'simd128' | 'relaxed'} [variant]  default: the fastest that computes correctly here
  * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
+ * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
  * @typedef {object} Info

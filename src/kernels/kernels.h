@@ -43,7 +43,10 @@ enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
  *
  * Softmax over each block of ATTN_BLOCK positions (that start at multiples of ATTN_BLOCK) gives a part: the weighted mean of its
  * values, but for the division by the sum of weights; parts are merged in ascending order. So a query's result does not depend on n_tok or
- * n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK. */
+ * n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK.
+ *
+ * With kv8 set, k and v are bytes: kv8.h. Queries become bytes as activations do (`quantize`), and of each part the weights times the
+ * scales of their positions, too; then both products are sums of integers, exact in every variant. */
 typedef struct {
     const float *q;             /* q[t * q_stride + h * head_dim + i] */
     float *out;                 /* the same layout */
@@ -51,6 +54,8 @@ typedef struct {
     int n_tok, n_q, head_dim;   /* head_dim a multiple of 4, at most ATTN_MAX_HEAD_DIM; n_tok * n_q <= ATTN_MAX_QUERIES */
     const uint16_t *k, *v;      /* f16 */
     size_t kv_stride;
+    const uint8_t *kv8;         /* or NULL; block b lies at kv8 + b % (cap / ATTN_BLOCK) * kv8_stride; head_dim is a multiple of 32 */
+    size_t kv8_stride;
     int pos;                    /* position of token 0 */
     int cap;                    /* slots of the cache */
     int window;                 /* 0: none */

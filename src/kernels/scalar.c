@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "kv8.h"
 #include "quant.h"
 
 #define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) scalar;
@@ -154,11 +155,54 @@ float dot_exact(const float *w, const float *x, int n) {
 
 /* ------------------------------------------------------------------------------------------ attention */
 
-/* A cache of keys or values, in halves or in floats: one of the two is set. */
+/* A cache of keys or values, in halves, in floats, or AttendArgs' bytes. */
 typedef struct {
     const uint16_t *f16;
     const float *f32;
 } Cache;
+
+/* A block of an int8 cache: the codes less their offset, without the scales. */
+static int key_at(const uint8_t *block, int head_dim, int p, int i) {
+    return block[p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + i % 32 / 4 * 64 + p % 16 * 4 + i % 4] - KV8_OFFSET;
+}
+static float key_scale_at(const uint8_t *block, int head_dim, int p, int i) {
+    float scale;
+    memcpy(&scale, block + p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + KV8_PANEL + p % 16 * 4, sizeof scale);
+    return scale;
+}
+static int value_at(const uint8_t *block, int head_dim, int p, int i) {
+    return block[kv8_values_at(head_dim) + i / 16 * 1024 + p / 32 * 512 + p % 32 / 4 * 64 + i % 16 * 4 + p % 4] - KV8_OFFSET;
+}
+static float value_scale_at(const uint8_t *block, int head_dim, int p) {
+    float scale;
+    memcpy(&scale, block + kv8_scales_at(head_dim) + p * sizeof scale, sizeof scale);
+    return scale;
+}
+
+static double byte_score(const uint8_t *block, int head_dim, const ActBlock *q, int p) {
+    double dot = 0;
+    for (int i = 0; i < head_dim; i += BLOCK_COLS, q++) {
+        int isum = 0;
+        for (int k = 0; k < BLOCK_COLS; k++) isum += q->q[k] * key_at(block, head_dim, p, i + k);
+        dot += isum * ((double)key_scale_at(block, head_dim, p, i) * q->scale);
+    }
+    return dot;
+}
+
+/* acc[head_dim] = the values of positions [begin, end) of a block by weight[64]. */
+static void weigh_bytes(const uint8_t *block, int head_dim, const double *weight, int begin, int end, double *acc) {
+    float scaled[ATTN_BLOCK] = {0};
+    ActBlock x[ATTN_BLOCK / BLOCK_COLS];
+    for (int p = begin; p < end; p++) scaled[p] = (float)weight[p] * value_scale_at(block, head_dim, p);
+    quantize_scalar(scaled, x, ATTN_BLOCK);
+    for (int i = 0; i < head_dim; i++)
+        for (int b = 0; b < ATTN_BLOCK / BLOCK_COLS; b++) {
+            int isum = 0;
+            for (int k = 0; k < BLOCK_COLS; k++)
+                isum += x[b].q[k] ? x[b].q[k] * value_at(block, head_dim, b * BLOCK_COLS + k, i) : 0;
+            acc[i] += isum * (double)(x[b].scale / F16E_UNIT);
+        }
+}
 
 static float cache_at(const Cache *c, size_t i) { return c->f32 ? c->f32[i] : f16_to_f32(c->f16[i]); }
 
@@ -167,20 +211,24 @@ static void attend_part(const AttendArgs *a, const Cache *k, const Cache *v, con
     double score[ATTN_BLOCK], acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
     int first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
     int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
+    const uint8_t *bytes = a->kv8 ? a->kv8 + block % a->cap / ATTN_BLOCK * a->kv8_stride : NULL;
+    ActBlock q8[ATTN_MAX_HEAD_DIM / BLOCK_COLS];
+    if (bytes) quantize_scalar(q, q8, a->head_dim);
     for (int p = begin; p < end; p++) {
-        double dot = 0;
-        for (int i = 0; i < a->head_dim; i++)
+        double dot = bytes ? byte_score(bytes, a->head_dim, q8, p - block) : 0;
+        for (int i = 0; i < a->head_dim && !bytes; i++)
             dot += (double)q[i] * cache_at(k, p % a->cap * a->kv_stride + i);
         dot *= a->scale;
         score[p - block] = a->softcap > 0 ? a->softcap * tanh(dot / a->softcap) : dot;
         max = fmax(max, score[p - block]);
     }
     for (int p = begin; p < end; p++) {
-        double weight = exp(score[p - block] - max);
+        double weight = score[p - block] = exp(score[p - block] - max);
         sum += weight;
-        for (int i = 0; i < a->head_dim; i++)
+        for (int i = 0; i < a->head_dim && !bytes; i++)
             acc[i] += weight * cache_at(v, p % a->cap * a->kv_stride + i);
     }
+    if (bytes) weigh_bytes(bytes, a->head_dim, score, begin - block, end - block, acc);
     for (int i = 0; i < a->head_dim; i++)
         part[i] = (float)acc[i];
     part[a->head_dim] = (float)max;

@@ -3,12 +3,17 @@
  * For each block of 64 positions: its keys and values become floats in scratch; all scores; the softmax of each query; the values'
  * weighted sums, which are the block's parts. Both products work in tiles of 2 queries x 4 vectors, eight independent accumulators;
  * what a query adds, and in which order, does not depend on its neighbours in the tile. Whether a part is merged at once (attend) or later
- * (attend_blocks, attend_merge), the operations are the same. */
+ * (attend_blocks, attend_merge), the operations are the same.
+ *
+ * Bytes (kv8.h) are multiplied by wasm_matmul.h's prefill_tile, which must be included before: a block's keys are a matrix of 64 rows,
+ * its values one of head_dim rows and 64 columns. */
 #ifndef WASM_ATTEND_H
 #define WASM_ATTEND_H
 
 #include "kernels.h"
+#include "kv8.h"
 #include "wasm_inline.h"
+#include "wasm_matmul.h"
 
 /* Positions [begin, end) of the current block, counted from its start. */
 typedef struct { int begin, end; } Range;
@@ -140,18 +145,104 @@ INLINE void values_of(Query *queries, int begin, int end, const float *v, int d,
 }
 
 typedef struct {
-    float k[ATTN_BLOCK * ATTN_MAX_HEAD_DIM], v[ATTN_BLOCK * ATTN_MAX_HEAD_DIM];
+    union {
+        struct { float k[ATTN_BLOCK * ATTN_MAX_HEAD_DIM], v[ATTN_BLOCK * ATTN_MAX_HEAD_DIM]; };
+        struct {
+            ActBlock q[ATTN_MAX_QUERIES * ATTN_MAX_HEAD_DIM / BLOCK_COLS];
+            ActBlock weight[ATTN_MAX_QUERIES * ATTN_BLOCK / BLOCK_COLS];
+            Weights panels[ATTN_MAX_HEAD_DIM / BLOCK_COLS * (QUADS + 1) * VECS];     /* of a tile, where weights() changes codes */
+        };
+    };
     Query queries[ATTN_MAX_QUERIES];
 } AttendScratch;
 _Static_assert(sizeof(AttendScratch) <= ATTEND_SCRATCH, "scratch");
 
-INLINE void begin_queries(const AttendArgs *a, Query *queries) {
+INLINE void begin_queries(const AttendArgs *a, AttendScratch *s) {
     for (int i = 0; i < a->n_tok * a->n_q; i++) {
-        queries[i].at = (uint32_t)((size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * a->head_dim);
-        queries[i].max = -FLT_MAX;
-        queries[i].sum = 0;
+        Query *query = &s->queries[i];
+        query->at = (uint32_t)((size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * a->head_dim);
+        query->max = -FLT_MAX;
+        query->sum = 0;
+        if (a->kv8) quantize_simd128(a->q + query->at, s->q + i * (a->head_dim / BLOCK_COLS), a->head_dim);
     }
 }
+
+INLINE void softmax_queries(const AttendArgs *a, AttendScratch *s, int begin, int end, const ExpConstants *e, bool merge) {
+    for (int i = begin; i < end; i++) {
+        softmax_block(&s->queries[i], a->scale, a->softcap, e);
+        if (merge) merge_sums(&s->queries[i], e);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ bytes */
+
+#define KEYS ((Family){.bits = 7, .groups = 1})
+#define VALUES ((Family){.bits = 7, .groups = 1, .bare = true})
+
+/* n_blocks panels as prefill_tile wants them: as they lie, or in `room`. */
+INLINE const v128_t *ready_panels(Family f, const uint8_t *p, int n_blocks, Weights *room) {
+    if (sizeof(Weights) == sizeof(v128_t)) return (const v128_t *)p;
+    for (int b = 0; b < n_blocks; b++) {
+        v128_t *out = (v128_t *)room + b * unpacked_block(f);
+        for (int i = 0; i < QUADS * VECS; i++, p += sizeof(v128_t)) ((Weights *)out)[i] = weights(wasm_v128_load(p));
+        if (f.bare) continue;
+        memcpy(out + unpacked_scales(f), p, VECS * sizeof(v128_t));
+        p += VECS * sizeof(v128_t);
+    }
+    return (v128_t *)room;
+}
+
+/* sum[2][VECS] of n_query (1 or 2) queries, whose activations lie n_blocks apart. */
+INLINE void bytes_tile(Family f, const v128_t *panels, int n_blocks, const ActBlock *x, int n_query, Masks m, v128_t *sum) {
+    for (int i = 0; i < 2 * VECS; i++) sum[i] = wasm_f32x4_splat(0);
+    if (n_query == 2) prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 2, m, sum);
+    else prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 1, m, sum);
+}
+
+/* The scores of queries [begin, end) with positions [p_begin, p_end) of a block. */
+INLINE void byte_scores(const AttendArgs *a, const uint8_t *block, int begin, int end, int p_begin, int p_end, AttendScratch *s, Masks m) {
+    int n_blocks = a->head_dim / BLOCK_COLS;
+    for (int tile = p_begin / TILE_ROWS; tile * TILE_ROWS < p_end; tile++) {
+        const v128_t *panels = ready_panels(KEYS, block + tile * kv8_key_tile_bytes(a->head_dim), n_blocks, s->panels);
+        for (int i = begin, n; i < end; i += n) {
+            n = min_int(2, end - i);
+            v128_t sum[2 * VECS];
+            bytes_tile(KEYS, panels, n_blocks, s->q + i * n_blocks, n, m, sum);
+            for (int j = 0; j < n; j++) memcpy(s->queries[i + j].weight + tile * TILE_ROWS, sum + j * VECS, VECS * sizeof *sum);
+        }
+    }
+}
+
+/* The parts of queries [begin, end), from their weights. */
+INLINE void byte_values(const AttendArgs *a, const uint8_t *block, int begin, int end, bool merge, AttendScratch *s, Masks m) {
+    enum { N_BLOCKS = ATTN_BLOCK / BLOCK_COLS };
+    const float *scale = (const float *)(const void *)(block + kv8_scales_at(a->head_dim));
+    for (int i = begin; i < end; i++) {
+        float scaled[ATTN_BLOCK];
+        for (int p = 0; p < ATTN_BLOCK; p += 4) {
+            v128_t weight = wasm_v128_load(s->queries[i].weight + p), unseen = wasm_f32x4_eq(weight, wasm_f32x4_splat(0));
+            /* What a query does not see may be damaged without harm to it. */
+            wasm_v128_store(scaled + p, wasm_v128_andnot(wasm_f32x4_mul(weight, wasm_v128_load(scale + p)), unseen));
+        }
+        quantize_simd128(scaled, s->weight + i * N_BLOCKS, ATTN_BLOCK);
+    }
+    for (int d = 0; d < a->head_dim; d += TILE_ROWS) {
+        const v128_t *panels = ready_panels(VALUES, block + kv8_values_at(a->head_dim) + d / TILE_ROWS * N_BLOCKS * KV8_PANEL, N_BLOCKS, s->panels);
+        for (int i = begin, n; i < end; i += n) {
+            n = min_int(2, end - i);
+            v128_t sum[2 * VECS];
+            bytes_tile(VALUES, panels, N_BLOCKS, s->weight + i * N_BLOCKS, n, m, sum);
+            for (int j = 0; j < n; j++)
+                for (int v = 0; v < VECS; v++) {
+                    float *out = s->queries[i + j].out + d + 4 * v;
+                    v128_t part = sum[j * VECS + v];
+                    wasm_v128_store(out, merge ? merge_values(wasm_v128_load(out), part, &s->queries[i + j]) : part);
+                }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ blocks */
 
 /* The parts of all queries that see something of the block that starts at position `block`. */
 INLINE void attend_block(const AttendArgs *a, int block, AttendScratch *s, const ExpConstants *e, bool merge) {
@@ -163,14 +254,19 @@ INLINE void attend_block(const AttendArgs *a, int block, AttendScratch *s, const
     int p_begin = visible(a, block, t_begin).begin & ~3, p_end = (visible(a, block, t_end - 1).end + 3) & ~3;
     for (int i = begin; i < end; i++) s->queries[i].see = visible(a, block, i / a->n_q);
 
+    Masks m = load_masks();
+    const uint8_t *bytes = a->kv8 ? a->kv8 + (size_t)(block % a->cap / ATTN_BLOCK) * a->kv8_stride : NULL;
+    if (bytes) {
+        byte_scores(a, bytes, begin, end, p_begin, p_end, s, m);
+        softmax_queries(a, s, begin, end, e, merge);
+        byte_values(a, bytes, begin, end, merge, s, m);
+        return;
+    }
     size_t slot = (size_t)((block + p_begin) % a->cap) * a->kv_stride, row = (size_t)p_begin * head_dim;
     rows_to_f32(a->k + slot, a->kv_stride, p_end - p_begin, head_dim, s->k + row);
     rows_to_f32(a->v + slot, a->kv_stride, p_end - p_begin, head_dim, s->v + row);
     for (int p = p_begin; p < p_end; p += 4) scores_of_4(a, s->queries, begin, end, s->k + (size_t)p * head_dim, p);
-    for (int i = begin; i < end; i++) {
-        softmax_block(&s->queries[i], a->scale, a->softcap, e);
-        if (merge) merge_sums(&s->queries[i], e);
-    }
+    softmax_queries(a, s, begin, end, e, merge);
     int d = 0;
     for (; d + 16 <= head_dim; d += 16) values_of(s->queries, begin, end, s->v, d, 4, head_dim, merge);
     for (; d < head_dim; d += 4) values_of(s->queries, begin, end, s->v, d, 1, head_dim, merge);
@@ -186,7 +282,7 @@ INLINE void attend_inline(const AttendArgs *a, void *scratch) {
     AttendScratch *s = scratch;
     int n_query = a->n_tok * a->n_q, last = a->pos + a->n_tok - 1;
     ExpConstants e = exp_constants();
-    begin_queries(a, s->queries);
+    begin_queries(a, s);
     for (int i = 0; i < n_query; i++) {
         s->queries[i].out = a->out + s->queries[i].at;
         memset(s->queries[i].out, 0, (size_t)a->head_dim * sizeof *a->out);
@@ -198,7 +294,7 @@ INLINE void attend_inline(const AttendArgs *a, void *scratch) {
 INLINE void attend_blocks_inline(const AttendArgs *a, int begin, int end, float *parts, void *scratch) {
     AttendScratch *s = scratch;
     ExpConstants e = exp_constants();
-    begin_queries(a, s->queries);
+    begin_queries(a, s);
     parts += (size_t)begin * a->n_q * attend_part_floats(a);
     for (int b = begin; b < end; b++) {
         for (int i = 0; i < a->n_q; i++) s->queries[i].out = parts + i * attend_part_floats(a);

@@ -41,6 +41,7 @@ typedef struct {
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
     unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P6K */
+    bool bare;          /* panels without scales: 1 / F16E_UNIT each (values of an int8 cache) */
     bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
 } Family;
 
@@ -60,9 +61,10 @@ INLINE size_t run_dots(Family f) {
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t low4, bit4, bits45, f16, ones; } Masks;
+typedef struct { v128_t low4, bit4, bits45, f16, ones, bare; } Masks;
 INLINE Masks load_masks(void) {
-    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001)};
+    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001),
+                   hidden_f32(1 / F16E_UNIT)};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -249,7 +251,7 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
  * upper halves first. In vectors: */
 INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
 INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
-INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.groups + f.has_min) * VECS; }
+INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups + f.has_min) * VECS; }
 
 INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
@@ -297,7 +299,7 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
             UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
                 UNROLL for (size_t v = 0; v < VECS; v++)
-                    sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], scale[g * VECS + v], x_scale);
+                    sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
             }
         }
         if (f.has_min)

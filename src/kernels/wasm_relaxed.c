@@ -9,11 +9,11 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
     *isum = keep(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, w, *isum));
 }
 
-#include "wasm_attend.h"
-#include "wasm_matmul.h"
-
 #define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) relaxed;
 #include "kernels.inc"
+
+#include "wasm_matmul.h"
+#include "wasm_attend.h"
 
 MATMUL_KERNELS(relaxed)
 

@@ -41,11 +41,11 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
     *isum = keep(wasm_i32x4_add(*isum, wasm_i32x4_dot_i16x8(w.odd, a.odd)));
 }
 
-#include "wasm_attend.h"
-#include "wasm_matmul.h"
-
 #define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) simd128;
 #include "kernels.inc"
+
+#include "wasm_matmul.h"
+#include "wasm_attend.h"
 
 MATMUL_KERNELS(simd128)
 

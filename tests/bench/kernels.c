@@ -12,6 +12,7 @@
 #include <wasm_simd128.h>
 
 #include "kernels.h"
+#include "kv8.h"
 
 static double now(void) {
     struct timespec t;
@@ -119,15 +120,20 @@ static void run_attend(void *context) {
 static void bench_attend(const Kernels *kernels, uint16_t *cache, float *q, float *out, void *scratch) {
     enum { HEAD_DIM = 256, CAP = 8192 };
     static const struct { int n_tok, n_q, pos; } cases[] = {{32, 4, 64}, {32, 4, 512}, {32, 4, 4096}, {1, 8, 4096}, {1, 4, 4096}, {1, 1, 4096}};
-    for (int i = 0; i < 6; i++) {
-        AttendJob job = {kernels, {.q = q, .out = out, .q_stride = (size_t)cases[i].n_q * HEAD_DIM, .n_tok = cases[i].n_tok,
-                         .n_q = cases[i].n_q, .head_dim = HEAD_DIM, .k = cache, .v = cache + CAP * HEAD_DIM, .kv_stride = HEAD_DIM,
-                         .pos = cases[i].pos, .cap = CAP, .scale = 0.0625f}, scratch};
+    uint8_t *bytes = malloc(CAP / ATTN_BLOCK * kv8_block_bytes(HEAD_DIM));
+    for (int p = 0; p < CAP; p++)
+        kv8_store(q + p % 64, q + p % 61, HEAD_DIM, bytes + (size_t)(p / ATTN_BLOCK) * kv8_block_bytes(HEAD_DIM), p % ATTN_BLOCK);
+    for (int i = 0; i < 12; i++) {
+        int in_bytes = i / 6, c = i % 6;
+        AttendJob job = {kernels, {.q = q, .out = out, .q_stride = (size_t)cases[c].n_q * HEAD_DIM, .n_tok = cases[c].n_tok,
+                         .n_q = cases[c].n_q, .head_dim = HEAD_DIM, .k = cache, .v = cache + CAP * HEAD_DIM, .kv_stride = HEAD_DIM,
+                         .pos = cases[c].pos, .cap = CAP, .scale = 0.0625f}, scratch};
+        if (in_bytes) job.args.kv8 = bytes, job.args.kv8_stride = kv8_block_bytes(HEAD_DIM);
         double seen = 0;
-        for (int t = 0; t < cases[i].n_tok; t++) seen += cases[i].pos + t + 1;
+        for (int t = 0; t < cases[c].n_tok; t++) seen += cases[c].pos + t + 1;
         double time = best_time(run_attend, &job, 0.2);
-        printf("attend %2d tokens x %d heads at %4d: %6.1f GMAC/s, %8.1f us\n", cases[i].n_tok, cases[i].n_q, cases[i].pos,
-               seen * cases[i].n_q * HEAD_DIM * 2 / time * 1e-9, time * 1e6);
+        printf("attend %2d tokens x %d heads at %4d, %s: %6.1f GMAC/s, %8.1f us\n", cases[c].n_tok, cases[c].n_q, cases[c].pos, in_bytes ? "int8" : " f16",
+               seen * cases[c].n_q * HEAD_DIM * 2 / time * 1e-9, time * 1e6);
     }
 }
 

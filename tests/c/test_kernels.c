@@ -1,6 +1,7 @@
 /* Tests of src/kernels: every variant against scalar.c, scalar.c against plain references, and the promise that a row's or a
  * query's result is the same bits alone and in any company. */
 #include "kernels.h"
+#include "kv8.h"
 #include "quant.h"
 #include "test.h"
 
@@ -435,7 +436,19 @@ static void attend_reference(const AttendArgs *a, int t, int h, const double *k,
     free(score);
 }
 
-static void check_attend(const AttendCase *c, int index, void *scratch) {
+/* The same cache as bytes, in the blocks of kv8.h, the first K/V head alone, on bytes of any other values. */
+static uint8_t *byte_cache(const AttendCase *c, const float *k, const float *v, size_t kv_stride, uint64_t *rng) {
+    size_t block_bytes = kv8_block_bytes(c->head_dim), n = block_bytes * (size_t)(c->cap / ATTN_BLOCK);
+    uint8_t *cache = new_bytes(n);
+    for (size_t i = 0; i < n; i++) cache[i] = (uint8_t)(test_random(rng) & 127);
+    for (int p = c->pos + c->n_tok - c->cap > 0 ? c->pos + c->n_tok - c->cap : 0; p < c->pos + c->n_tok; p++) {
+        int slot = p % c->cap;
+        kv8_store(k + slot * kv_stride, v + slot * kv_stride, c->head_dim, cache + (size_t)(slot / ATTN_BLOCK) * block_bytes, slot % ATTN_BLOCK);
+    }
+    return cache;
+}
+
+static void check_attend(const AttendCase *c, int index, bool bytes, void *scratch) {
     uint64_t rng = (uint64_t)index;
     size_t kv_stride = (size_t)c->head_dim * 2, n_kv = (size_t)c->cap * kv_stride;
     size_t q_stride = (size_t)c->n_q * c->head_dim + 4, n = (size_t)c->n_tok * q_stride;
@@ -452,9 +465,13 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
     AttendArgs a = {.q = q, .out = out, .q_stride = q_stride, .n_tok = c->n_tok, .n_q = c->n_q, .head_dim = c->head_dim, .k = k16,
                     .v = v16, .kv_stride = kv_stride, .pos = c->pos, .cap = c->cap, .window = c->window, .scale = c->scale,
                     .softcap = c->softcap};
-    /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. */
-    double tolerance = c->scale > 1 ? 5e-3 : 5e-6;
+    uint8_t *cache = bytes ? byte_cache(c, k32, v32, kv_stride, &rng) : NULL;
+    a.kv8 = cache, a.kv8_stride = kv8_block_bytes(c->head_dim);
+    /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. Steps of bytes are 1/63 of a value, and for a weight 1/127. */
+    double tolerance = bytes ? 0.04 : c->scale > 1 ? 5e-3 : 5e-6;
+    float *scalar = new_bytes(4 * n);
     for (int i = 0; i <= N_TABLES; i++) {
+        if (bytes && i == N_TABLES) break;
         const char *name = i < N_TABLES ? tables[i]->name : "exact";
         for (size_t j = 0; j < n; j++) out[j] = -77;
         if (i < N_TABLES) tables[i]->attend(&a, scratch);
@@ -470,6 +487,10 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
             }
             for (size_t j = (size_t)c->n_q * c->head_dim; j < q_stride; j++) CHECK(out[t * q_stride + j] == -77);
         }
+        if (i == 0) memcpy(scalar, out, 4 * n);
+        /* Between variants a rounded weight may be one step apart, where exp() differs in its last bit. */
+        for (size_t j = 0; j < n && bytes; j++)
+            CHECK_CASE(fabsf(out[j] - scalar[j]) <= 0.01f, "%s case %d: %.9g, not %.9g", name, index, out[j], scalar[j]);
         if (i == N_TABLES) continue;
         for (int t = 0; t < c->n_tok; t++)
             for (int h = 0; h < c->n_q; h++) {
@@ -495,12 +516,52 @@ static void check_attend(const AttendCase *c, int index, void *scratch) {
             free(parts);
         }
     }
-    free(k16), free(v16), free(k32), free(v32), free(k64), free(v64), free(q), free(out), free(alone);
+    free(cache), free(scalar), free(k16), free(v16), free(k32), free(v32), free(k64), free(v64), free(q), free(out), free(alone);
 }
 
 TEST(attention_agrees_and_does_not_depend_on_the_batch) {
     void *scratch = new_bytes(ATTEND_SCRATCH);
-    for (int i = 0; i < N_ATTEND_CASES; i++) check_attend(&attend_cases[i], i, scratch);
+    for (int i = 0; i < N_ATTEND_CASES; i++) check_attend(&attend_cases[i], i, false, scratch);
+    free(scratch);
+}
+
+TEST(attention_to_bytes_agrees_and_does_not_depend_on_the_batch) {
+    void *scratch = new_bytes(ATTEND_SCRATCH);
+    for (int i = 0; i < N_ATTEND_CASES; i++)
+        if (attend_cases[i].head_dim % 32 == 0 && attend_cases[i].scale < 1) check_attend(&attend_cases[i], i, true, scratch);
+    free(scratch);
+}
+
+/* Bytes are within half a step of what they were made of; zeros stay zeros, and values that are not finite are seen. */
+TEST(an_int8_cache_holds_what_it_was_given) {
+    enum { DIM = 96 };
+    uint64_t rng = 3;
+    uint8_t *block = new_bytes(kv8_block_bytes(DIM));
+    kv8_clear(DIM, block);
+    float kv[2][DIM], q[DIM], out[DIM];
+    void *scratch = new_bytes(ATTEND_SCRATCH);
+    AttendArgs a = {.q = q, .out = out, .n_tok = 1, .n_q = 1, .head_dim = DIM, .kv8 = block, .cap = 64, .scale = 1};
+    for (int i = 0; i < DIM; i++) q[i] = 1;
+    for (int size = 0; size < 4; size++) {
+        for (int i = 0; i < 2 * DIM; i++) kv[i / DIM][i % DIM] = test_random_float(&rng) * (float[]){0, 1, 1e-20f, 1e5f}[size];
+        kv8_store(kv[0], kv[1], DIM, block, 0);
+        for (int i = 0; i < N_TABLES; i++) {
+            tables[i]->attend(&a, scratch);
+            float largest = 0;
+            for (int k = 0; k < DIM; k++) largest = fmaxf(largest, fabsf(kv[1][k]));
+            for (int k = 0; k < DIM; k++) CHECK(fabsf(out[k] - kv[1][k]) <= largest / 63 * 0.5001f);
+        }
+    }
+    for (int which = 0; which < 2; which++) {
+        for (int i = 0; i < 2 * DIM; i++) kv[i / DIM][i % DIM] = 1;
+        kv[1][7] = which ? NAN : INFINITY;
+        kv8_store(kv[0], kv[1], DIM, block, 0);
+        for (int i = 0; i < N_TABLES; i++) {
+            tables[i]->attend(&a, scratch);
+            CHECK(!isfinite(out[7]) && !isfinite(out[0]));
+        }
+    }
+    free(block);
     free(scratch);
 }
 
@@ -668,6 +729,8 @@ int main(void) {
     RUN(the_largest_sums_are_exact);
     RUN(dot_exact_sums_in_double);
     RUN(attention_agrees_and_does_not_depend_on_the_batch);
+    RUN(attention_to_bytes_agrees_and_does_not_depend_on_the_batch);
+    RUN(an_int8_cache_holds_what_it_was_given);
     RUN(quantize_gives_the_same_bytes_in_all_variants);
     RUN(rms_norm_agrees);
     RUN(rope_agrees);

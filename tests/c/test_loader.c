@@ -129,7 +129,7 @@ TEST(a_file_cut_anywhere_is_refused) {
     for (size_t cut = 0; cut < n; cut += cut < 64 ? 7 : 1009) {
         for (int told = 0; told < 2; told++) {      /* the size announced: what came, or what should have come */
             GemmaError err = {0};
-            GemmaModel *m = tiny_load_as(told ? n : cut, file, cut, WHOLE, 1, &err);
+            GemmaModel *m = tiny_load_as(told ? n : cut, file, cut, WHOLE, (GemmaOptions){.n_threads = 1}, &err);
             CHECK(!m);
             CHECK_INT(err.status, GEMMA_BAD_FILE);
             CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
@@ -147,9 +147,9 @@ TEST(more_bytes_than_the_file_was_said_to_have_are_refused) {
     memset(file + n, 0, 10);
     for (size_t piece = 333; piece <= WHOLE; piece = piece == WHOLE ? WHOLE + 1 : WHOLE) {
         GemmaError err = {0};
-        CHECK(!tiny_load_as(n, file, n + 10, piece, 1, &err));
+        CHECK(!tiny_load_as(n, file, n + 10, piece, (GemmaOptions){.n_threads = 1}, &err));
         CHECK_TEXT_HAS(err.text, "tiny.gguf: more bytes came than the");
-        CHECK(!tiny_load_as(20, file, n, piece, 1, &err));      /* a header that goes on */
+        CHECK(!tiny_load_as(20, file, n, piece, (GemmaOptions){.n_threads = 1}, &err));      /* a header that goes on */
         CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
         GemmaModel *m = tiny_load(file, n + 10, piece, 1, &err);    /* bytes after the last tensor are nothing to worry about */
         CHECK(m);

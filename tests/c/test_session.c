@@ -28,30 +28,38 @@ static void reference(GemmaModel *m, const int32_t *ids, int n, int n_batch, flo
     gemma_session_free(s);
 }
 
-static const TinySpec specs[] = {
-    {"gemma", QUANT_Q4_0, 2, 64, 4, 1, 32, 96, 1024, 0},
-    {"gemma2", QUANT_Q8_0, 3, 64, 4, 2, 32, 96, 1024, 32},
-    {"gemma3", QUANT_F16, 7, 64, 4, 1, 32, 96, 1024, 16},
+static const struct { TinySpec spec; GemmaPrecision precision; } cases[] = {
+    {{"gemma", QUANT_Q4_0, 2, 64, 4, 1, 32, 96, 1024, 0}, GEMMA_F16_CACHE},
+    {{"gemma2", QUANT_Q8_0, 3, 64, 4, 2, 32, 96, 1024, 32}, GEMMA_F16_CACHE},
+    {{"gemma3", QUANT_F16, 7, 64, 4, 1, 32, 96, 1024, 16}, GEMMA_F16_CACHE},
+    {{"gemma2", QUANT_Q4_0, 3, 64, 4, 2, 32, 96, 1024, 32}, GEMMA_INT8_CACHE},
+    {{"gemma3", QUANT_Q8_0, 7, 64, 4, 1, 64, 96, 1024, 16}, GEMMA_INT8_CACHE},
 };
+enum { N_CASES = sizeof cases / sizeof *cases };
+
+static GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaPrecision precision) {
+    GemmaError err = {0};
+    GemmaModel *m = tiny_load_as(n, file, n, piece, (GemmaOptions){n_threads, precision}, &err);
+    if (!m) TEST_FAIL("%s", err.text);
+    return m;
+}
 
 TEST(pieces_batches_and_threads_change_no_bit) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 7);
-    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+    for (int a = 0; a < N_CASES; a++) {
         size_t n;
-        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         float want[TINY_VOCAB], got[TINY_VOCAB];
         static const size_t pieces[] = {1 << 30, 4096, 333};
         static const int batches[] = {1, 2, 7, 128, 256};
         for (int threads = 1; threads <= 4; threads += 3) {
-            GemmaError err = {0};
-            GemmaModel *m = tiny_load(file, n, pieces[threads % 3], threads, &err);
-            if (!m) TEST_FAIL("%s", err.text);
+            GemmaModel *m = load(file, n, pieces[threads % 3], threads, cases[a].precision);
             if (!m) break;
             for (int b = threads > 1; b < 5; b += 2) {      /* some sizes with one thread, the others with four */
                 bool first = threads == 1 && b == 0;
                 reference(m, ids, N_TOKENS, batches[b], first ? want : got);
-                if (!first && memcmp(want, got, sizeof want)) TEST_FAIL("%s: batch %d, %d threads differ", specs[a].architecture, batches[b], threads);
+                if (!first && memcmp(want, got, sizeof want)) TEST_FAIL("%s: batch %d, %d threads differ", cases[a].spec.architecture, batches[b], threads);
             }
             gemma_model_free(m);
         }
@@ -60,11 +68,11 @@ TEST(pieces_batches_and_threads_change_no_bit) {
 }
 
 TEST(going_back_to_a_prefix_changes_no_bit) {
-    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+    for (int a = 0; a < N_CASES; a++) {
         size_t n;
-        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = tiny_load(file, n, 1 << 20, 1, &err);
+        GemmaModel *m = load(file, n, 1 << 20, 1, cases[a].precision);
         free(file);
         REQUIRE(m);
         GemmaSession *s = gemma_session_new(m, 1024, &err);
@@ -83,7 +91,7 @@ TEST(going_back_to_a_prefix_changes_no_bit) {
             if (shared == N_TOKENS - 10) CHECK_INT(kept, shared);
             run(s, 64, got);
             reference(m, other, N_TOKENS, 64, want);
-            if (memcmp(want, got, sizeof want)) TEST_FAIL("%s: %d shared tokens differ", specs[a].architecture, shared);
+            if (memcmp(want, got, sizeof want)) TEST_FAIL("%s: %d shared tokens differ", cases[a].spec.architecture, shared);
         }
         gemma_session_free(s);
         gemma_model_free(m);
@@ -110,6 +118,17 @@ TEST(every_position_has_its_logits) {
     CHECK(!gemma_session_logits_at(s, 40));
     gemma_session_free(s);
     gemma_model_free(m);
+}
+
+TEST(an_int8_cache_is_refused_where_heads_do_not_fit) {
+    TinySpec spec = tiny_gemma3;
+    spec.head_dim = 16;
+    size_t n;
+    uint8_t *file = tiny_gguf(&spec, 5, &n);
+    GemmaError err = {0};
+    CHECK(!tiny_load_as(n, file, n, n, (GemmaOptions){1, GEMMA_INT8_CACHE}, &err));
+    CHECK_TEXT_HAS(err.text, "16 elements");
+    free(file);
 }
 
 TEST(limits_are_told_and_leave_the_session_usable) {
@@ -142,11 +161,11 @@ TEST(limits_are_told_and_leave_the_session_usable) {
 TEST(guesses_change_no_bit_whether_right_or_wrong) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 21);
-    for (size_t a = 0; a < sizeof specs / sizeof *specs; a++) {
+    for (int a = 0; a < N_CASES; a++) {
         size_t n;
-        uint8_t *file = tiny_gguf(&specs[a], 5, &n);
+        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = tiny_load(file, n, 4096, 2, &err);
+        GemmaModel *m = load(file, n, 4096, 2, cases[a].precision);
         REQUIRE(m);
         GemmaSession *s = gemma_session_new(m, N_TOKENS, &err);
         float want[TINY_VOCAB], got[TINY_VOCAB];
@@ -165,7 +184,7 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
                 CHECK_INT(gemma_session_count(s), at);
                 if (at % 11 == 0) {
                     reference(m, ids, at, 256, want);
-                    if (memcmp(want, gemma_session_logits(s), sizeof want)) TEST_FAIL("%s: after %d tokens, guess %d", specs[a].architecture, at, i);
+                    if (memcmp(want, gemma_session_logits(s), sizeof want)) TEST_FAIL("%s: after %d tokens, guess %d", cases[a].spec.architecture, at, i);
                 }
                 if (at == N_TOKENS) break;
                 bool accepted = gemma_session_accept(s, ids[at]);
@@ -184,6 +203,7 @@ int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
     RUN(every_position_has_its_logits);
+    RUN(an_int8_cache_is_refused_where_heads_do_not_fit);
     RUN(limits_are_told_and_leave_the_session_usable);
     RUN(guesses_change_no_bit_whether_right_or_wrong);
     return test_result();

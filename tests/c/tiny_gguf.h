@@ -244,7 +244,7 @@ static inline uint8_t *tiny_gguf(const TinySpec *s, uint64_t seed, size_t *n) {
 }
 
 /* Loads a file in pieces of at most `piece` bytes, told to have `told` bytes; NULL with *err when it is refused. */
-static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
+static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_t n, size_t piece, GemmaOptions options, GemmaError *err) {
     GemmaLoader *l = gemma_loader_new("tiny.gguf", told, err);
     bool allocated = false;
     for (size_t at = 0; at < n;) {
@@ -256,7 +256,7 @@ static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_
         at += take;
         GemmaStatus s = gemma_loader_push(l, take, err);
         if (s == GEMMA_OK && !allocated && gemma_loader_plan(l)) {
-            s = gemma_loader_allocate(l, &(GemmaOptions){.n_threads = n_threads}, err);
+            s = gemma_loader_allocate(l, &options, err);
             allocated = true;
             if (s == GEMMA_OK) s = gemma_loader_push(l, 0, err);
         }
@@ -269,7 +269,7 @@ static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_
 }
 
 static inline GemmaModel *tiny_load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
-    return tiny_load_as(n, file, n, piece, n_threads, err);
+    return tiny_load_as(n, file, n, piece, (GemmaOptions){.n_threads = n_threads}, err);
 }
 
 #endif

@@ -36,6 +36,18 @@ for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default m
     }
 }
 
+for (const variant of ['simd128', 'relaxed']) {
+    test(`keys and values as bytes, ${variant}: sensible text, the same by any dot product, address size and number of threads`, async () => {
+        const model = await ensureModel(), seen = new Set();
+        for (const options of [[], ['--threads', '1'], ['--threads', '3', '--memory64'], ['--dot', 'i16'], ['--dot', 'i32']]) {
+            seen.add(generate(model, ['--kv', 'int8', '--variant', variant, ...options]).tokens.join());
+        }
+        assert.equal(seen.size, 1, [...seen].join('\n'));
+        const f16 = generate(model, ['--variant', variant]), int8 = generate(model, ['--kv', 'int8', '--variant', variant]);
+        assert.ok(int8.memoryBytes < f16.memoryBytes, `${int8.memoryBytes} of ${f16.memoryBytes} bytes`);
+    });
+}
+
 test('relaxed SIMD is chosen where there is any', () => {
     assert.equal(generate(join(GOLDEN, 'tiny-gemma1.gguf'), []).variant, 'relaxed');
 });

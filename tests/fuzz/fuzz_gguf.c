@@ -226,7 +226,7 @@ static bool allocate(GemmaLoader *l, const File *f, GemmaOptions options, GemmaE
 
 static void load_and_use(const File *f, uint64_t *state) {
     GemmaError err = {0};
-    GemmaOptions options = {.n_threads = 1 + (below(state, 8) == 0), .exact = below(state, 8) == 0};
+    GemmaOptions options = {.n_threads = 1 + (below(state, 8) == 0), .precision = below(state, 8) ? GEMMA_F16_CACHE : below(state, 2) ? GEMMA_EXACT : GEMMA_INT8_CACHE};
     uint64_t told = below(state, 16) ? f->n : extreme(state);
     size_t piece = (size_t)1 << below(state, 22);
     if (piece < 4096 && f->n > 4096 * piece) piece = 1 + f->n / 4096;   /* each piece reads the header from its start */

@@ -21,12 +21,13 @@ typedef struct {
 static GemmaModel *make_model(int n_ctx, uint64_t *state) {
     static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
     static const QuantType types[] = {QUANT_F16, QUANT_Q8_0, QUANT_Q4_0};
-    TinySpec s = {architectures[below(state, 3)], types[below(state, 3)], 1 + (int)below(state, 7), 32, 4, 1 << below(state, 3), 8, 32,
+    TinySpec s = {architectures[below(state, 3)], types[below(state, 3)], 1 + (int)below(state, 7), 32, 4, 1 << below(state, 3), below(state, 2) ? 8 : 32, 32,
                   n_ctx, 1 + (int)below(state, below(state, 2) ? 20 : 200)};
     size_t n;
     GemmaError err = {0};
     uint8_t *file = tiny_gguf(&s, test_random(state), &n);
-    GemmaModel *m = tiny_load(file, n, n, 1 + (below(state, 4) == 0), &err);
+    GemmaOptions options = {1 + (below(state, 4) == 0), s.head_dim % 32 == 0 && below(state, 2) ? GEMMA_INT8_CACHE : GEMMA_F16_CACHE};
+    GemmaModel *m = tiny_load_as(n, file, n, n, options, &err);
     if (!m) TEST_FAIL("%s", err.text);
     free(file);
     return m;

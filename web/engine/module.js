@@ -180,8 +180,8 @@ export class Module {
         return this.#x.loader_planned() !== 0;
     }
 
-    memoryNeed(threads, exact, contextLength) {
-        return this.#x.memory_need(threads, exact, contextLength);
+    memoryNeed(threads, precision, contextLength) {
+        return this.#x.memory_need(threads, precision, contextLength);
     }
 
     /** The header, as an object. */
@@ -193,8 +193,8 @@ export class Module {
         return JSON.parse(decoder.decode(this.#bytes(address, n).slice()));
     }
 
-    allocate(threads, exact) {
-        this.#check(this.#x.loader_allocate(threads, exact));
+    allocate(threads, precision) {
+        this.#check(this.#x.loader_allocate(threads, precision));
         this.#check(this.#x.loader_push(0));
     }
 
@@ -202,15 +202,15 @@ export class Module {
         this.#check(this.#x.loader_finish());
     }
 
-    synthetic(shape, type, threads, exact) {
+    synthetic(shape, type, threads, precision) {
         const {addresses: [s, t]} = this.#place([shape, type], 0);
-        this.#check(this.#x.synthetic(s.at, t.at, threads, exact));
+        this.#check(this.#x.synthetic(s.at, t.at, threads, precision));
     }
 
     /** 0 for an unknown shape or type. */
-    syntheticNeed(shape, type, threads, exact, contextLength) {
+    syntheticNeed(shape, type, threads, precision, contextLength) {
         const {addresses: [s, t]} = this.#place([shape, type], 0);
-        return this.#x.synthetic_need(s.at, t.at, threads, exact, contextLength);
+        return this.#x.synthetic_need(s.at, t.at, threads, precision, contextLength);
     }
 
     /** What the plan says. */

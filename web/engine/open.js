@@ -19,8 +19,15 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {'simd128' | 'relaxed'} [variant]
  * @property {'i32' | 'i16'} [dot]  which of relaxed SIMD's dot products; default: the one that is faster here
  * @property {boolean} [memory64]
+ * @property {'f16' | 'int8'} [kvType]   how keys and values are held
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  */
+
+/** Numbers of gemma.h. @param {OpenOptions} options */
+function choosePrecision({kvType = 'f16', exact = false}) {
+    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; f16 or int8 is expected`);
+    return exact ? 2 : kvType === 'int8' ? 1 : 0;
+}
 
 /** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
@@ -105,7 +112,7 @@ export async function openModel(source, options, signal) {
     const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);
-        pushHeld(module, held, threads, options.exact ?? false);
+        pushHeld(module, held, threads, choosePrecision(options));
         for (let next; !(next = await chunks.next()).done;) {
             signal?.throwIfAborted();
             module.push(next.value);
@@ -125,7 +132,7 @@ async function makeRoomByHeader(source, chunks, options) {
     const probe = await makeProbe(features, options);
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
-    const room = await makeRoom(features, options, plan, (threads, context) => probe.memoryNeed(threads, options.exact ?? false, context));
+    const room = await makeRoom(features, options, plan, (threads, context) => probe.memoryNeed(threads, choosePrecision(options), context));
     return {held, plan, room};
 }
 
@@ -143,11 +150,11 @@ async function readHeader(probe, source, chunks) {
 }
 
 /** The header, allocation, and the weights that came in the header's last chunk. Leaves `held` empty. */
-function pushHeld(module, held, threads, exact) {
+function pushHeld(module, held, threads, precision) {
     for (let chunk; (chunk = held.shift());) {
         const taken = module.push(chunk);
         if (!module.planned) continue;
-        module.allocate(threads, exact);
+        module.allocate(threads, precision);
         module.push(chunk.subarray(taken));
     }
 }
@@ -156,11 +163,11 @@ function pushHeld(module, held, threads, exact) {
 export async function openSynthetic({shape, type}, options) {
     const features = await detectFeatures();
     const probe = await makeProbe(features, options);
-    const exact = options.exact ?? false, plan = {trainedContext: 8192, nEmbd: 0};
-    const need = (threads, context) => probe.syntheticNeed(shape, type, threads, exact, context);
+    const precision = choosePrecision(options), plan = {trainedContext: 8192, nEmbd: 0};
+    const need = (threads, context) => probe.syntheticNeed(shape, type, threads, precision, context);
     if (!need(1, 1)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
     const room = await makeRoom(features, options, plan, need);
-    room.module.synthetic(shape, type, room.threads, exact);
+    room.module.synthetic(shape, type, room.threads, precision);
     room.module.newSession(room.contextLength);
     return {...room, plan: room.module.plan()};
 }
@@ -171,5 +178,5 @@ export async function inspectModel(source, options) {
     const probe = await makeProbe(features, options);
     await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
     const threads = chooseThreads(features, options.threads), contextLength = options.contextLength ?? defaultContext(probe.plan());
-    return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, false, contextLength)};
+    return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, choosePrecision(options), contextLength)};
 }

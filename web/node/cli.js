@@ -21,6 +21,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   serve        [--port N] [--model F]
 
   Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
+              [--kv f16|int8]
 `;
 
 const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve'];

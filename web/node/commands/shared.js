@@ -9,6 +9,7 @@ import {openSource} from '../file_source.js';
 /** Options that every command with a model takes. */
 export const MODEL_OPTIONS = {
     model: 'text', threads: 'count', ctx: 'count', variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'), memory64: 'flag', exact: 'flag',
+    kv: oneOf('f16', 'int8'),
 };
 
 /** The given file, or the default model, which is brought if need be. */
@@ -19,8 +20,8 @@ export async function modelPath({model}) {
 }
 
 /** What the engine wants of those options. */
-export function engineOptions({threads, ctx, variant, dot, memory64, exact}) {
-    return {threads, contextLength: ctx, variant, dot, memory64, exact};
+export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv}) {
+    return {threads, contextLength: ctx, variant, dot, memory64, exact, kvType: kv};
 }
 
 const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
