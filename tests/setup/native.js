@@ -11,6 +11,7 @@ const NEEDED = [
     {name: 'make', present: () => which('make')},
     {name: 'libc6-dev', present: () => existsSync('/usr/include/stdio.h')},
     {name: 'libsimde-dev', present: () => existsSync('/usr/include/simde/wasm/simd128.h')},
+    {name: 'python3', present: () => which('python3')},
 ];
 
 export async function ensureNative() {

@@ -1,0 +1,284 @@
+/* hf_tokenizer.c: see hf_tokenizer.h. */
+#include "hf_tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "json_file.h"
+#include "sp_model.h"
+#include "tokenizer_json.h"
+
+enum { MAX_SP_MODEL = 64 << 20, MAX_TEMPLATE = 1 << 20 };
+
+/* As settings files name them, and as GGUF does (one is misspelt there). */
+static const struct {
+    const char *name, *id_key, *add_key;
+} SPECIAL[N_SPECIAL] = {
+    [SPECIAL_BOS] = {"bos", "tokenizer.ggml.bos_token_id", "tokenizer.ggml.add_bos_token"},
+    [SPECIAL_EOS] = {"eos", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.add_eos_token"},
+    [SPECIAL_UNK] = {"unk", "tokenizer.ggml.unknown_token_id", NULL},
+    [SPECIAL_SEP] = {"sep", "tokenizer.ggml.seperator_token_id", "tokenizer.ggml.add_sep_token"},
+    [SPECIAL_PAD] = {"pad", "tokenizer.ggml.padding_token_id", NULL},
+    [SPECIAL_MASK] = {"mask", "tokenizer.ggml.mask_token_id", NULL},
+};
+
+typedef struct {
+    JsonFile tokenizer, settings, added;    /* tokenizer.json, tokenizer_config.json, added_tokens.json */
+} Files;
+
+/* ------------------------------------------------------------------------------------------ the vocabulary */
+
+static bool read_sp_model(HfTokenizer *t, const char *dir, bool *missing, GemmaError *err) {
+    char *path = path_join(dir, "tokenizer.model");
+    size_t n = 0;
+    char *bytes = path ? file_load_optional(path, MAX_SP_MODEL, &n, missing, err) : NULL;
+    bool good = *missing;
+    if (bytes) good = sp_model_read(&t->vocabulary, (const uint8_t *)bytes, n, err) || error_in_file(err, path);
+    if (!path) error_set(err, GEMMA_NO_MEMORY, "no memory is left to read tokenizer.model");
+    free(bytes);
+    free(path);
+    return good;
+}
+
+/* The first one that there is decides. */
+static bool read_vocabulary(HfTokenizer *t, const Files *files, const char *dir, GemmaError *err) {
+    bool missing = false;
+    if (!read_sp_model(t, dir, &missing, err)) return false;
+    if (!missing) return true;
+    if (files->tokenizer.root)
+        return tokenizer_json_read(&t->vocabulary, files->tokenizer.root, err) || error_in_file(err, "tokenizer.json");
+    error_set(err, GEMMA_BAD_FILE, "%s: has neither tokenizer.model nor tokenizer.json", dir);
+    return false;
+}
+
+/* Sets or describes one token. Ids that the model has no row for are counted in *n_left_out. */
+static bool add_token(HfTokenizer *t, int64_t id, const JsonNode *text, bool special, int *n_left_out, GemmaError *err) {
+    if (id < 0 || !text || text->kind != JSON_STRING) {
+        error_set(err, GEMMA_BAD_FILE, "an added token has no sound id and text");
+        return false;
+    }
+    if (id < t->vocabulary.n) return vocabulary_set_added(&t->vocabulary, (int)id, text->text, text->n, special, err);
+    ++*n_left_out;
+    return true;
+}
+
+/* {TOKEN: ID}: the older way; such tokens are user-defined. */
+static bool apply_added_tokens(HfTokenizer *t, const JsonNode *root, int *n_left_out, GemmaError *err) {
+    if (!root || root->kind != JSON_OBJECT) return true;
+    const JsonNode *member = json_first(root);
+    for (uint32_t i = 0; i < root->n; i++, member = json_next(member + 1)) {
+        int64_t id = -1;
+        json_int(member + 1, &id);
+        if (!add_token(t, id, member, false, n_left_out, err)) return error_in_file(err, "added_tokens.json");
+    }
+    return true;
+}
+
+/* {"added_tokens_decoder": {"ID": {"content": TOKEN, "special": true}}} */
+static bool apply_decoder(HfTokenizer *t, const JsonNode *settings, int *n_left_out, GemmaError *err) {
+    const JsonNode *decoder = json_get(settings, "added_tokens_decoder");
+    if (!decoder || decoder->kind != JSON_OBJECT) return true;
+    const JsonNode *member = json_first(decoder);
+    for (uint32_t i = 0; i < decoder->n; i++, member = json_next(member + 1)) {
+        char digits[12] = "", *end;
+        if (member->n < sizeof digits) memcpy(digits, member->text, member->n);
+        long id = strtol(digits, &end, 10);
+        const JsonNode *text = json_get(member + 1, "content"), *special = json_get(member + 1, "special");
+        if (!add_token(t, *digits && !*end ? id : -1, text, special && special->kind == JSON_TRUE, n_left_out, err))
+            return error_in_file(err, "tokenizer_config.json");
+    }
+    return true;
+}
+
+static bool complete_vocabulary(HfTokenizer *t, const Files *files, int n_vocab, Source *notes, GemmaError *err) {
+    int n_read = t->vocabulary.n, n_left_out = 0;
+    if (!vocabulary_resize(&t->vocabulary, n_vocab, err) || !apply_added_tokens(t, files->added.root, &n_left_out, err) ||
+        !apply_decoder(t, files->settings.root, &n_left_out, err) || !vocabulary_pad(&t->vocabulary, err))
+        return false;
+    if (n_read > n_vocab && n_read - n_vocab > n_left_out) n_left_out = n_read - n_vocab;
+    if (n_left_out) source_note(notes, "left out: %d tokens from id %d on, for which the model has no row", n_left_out, n_vocab);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ special tokens */
+
+/* The text of a token in tokenizer_config.json: a string, or {"content": string}. NULL when untold. */
+static const JsonNode *token_text(const JsonNode *settings, const char *name) {
+    char key[32];
+    snprintf(key, sizeof key, "%s_token", name);
+    const JsonNode *node = json_get(settings, key);
+    if (node && node->kind == JSON_OBJECT) node = json_get(node, "content");
+    return node && node->kind == JSON_STRING ? node : NULL;
+}
+
+static bool same_text(const JsonNode *a, const JsonNode *b) {
+    return a && b && a->kind == JSON_STRING && b->kind == JSON_STRING && a->n == b->n && memcmp(a->text, b->text, a->n) == 0;
+}
+
+static const JsonNode *special_of(const JsonNode *step) {
+    return json_get(json_get(step, "SpecialToken"), "id");
+}
+
+static const JsonNode *element(const JsonNode *list, uint32_t i) {
+    const JsonNode *node = json_first(list);
+    while (i-- > 0) node = json_next(node);
+    return node;
+}
+
+/* What the template puts around one text, and between two: {"single": [<bos>, A], "pair": [<bos>, A, <bos>, B]}. */
+static void read_template(HfTokenizer *t, const JsonNode *processor, const JsonNode *settings) {
+    const JsonNode *single = json_get(processor, "single"), *pair = json_get(processor, "pair");
+    if (!single || single->kind != JSON_ARRAY || single->n < 2) return;
+    const JsonNode *first = special_of(element(single, 0)), *last = special_of(element(single, single->n - 1));
+    const JsonNode *bos = token_text(settings, "bos"), *eos = token_text(settings, "eos");
+    if (first) t->add[SPECIAL_BOS] = !bos || same_text(first, bos) ? ADD_YES : ADD_NO;
+    if (last) t->add[SPECIAL_EOS] = !eos || same_text(last, eos) ? ADD_YES : ADD_NO;
+    if (!pair || pair->kind != JSON_ARRAY) return;
+    uint32_t begin = first && pair->n > 0 && same_text(special_of(element(pair, 0)), first), end = pair->n;
+    if (last && end > begin && same_text(special_of(element(pair, end - 1)), last)) end--;
+    if (end < begin + 3) return;
+    const JsonNode *between = special_of(element(pair, begin + 1));
+    bool separates = between && !last && (same_text(between, token_text(settings, "sep")) || same_text(between, eos));
+    t->add[SPECIAL_SEP] = separates ? ADD_YES : ADD_NO;
+}
+
+static void read_post_processor(HfTokenizer *t, const JsonNode *tokenizer, const JsonNode *settings) {
+    const JsonNode *post = json_get(tokenizer, "post_processor"), *list = json_get(post, "processors");
+    if (json_equals(json_get(post, "type"), "TemplateProcessing")) read_template(t, post, settings);
+    for (uint32_t i = 0; list && list->kind == JSON_ARRAY && i < list->n; i++)
+        if (json_equals(json_get(element(list, i), "type"), "TemplateProcessing")) read_template(t, element(list, i), settings);
+}
+
+/* The id of a token by the list of tokenizer.json, whose texts are those of the settings; -1 when it is not there. */
+static int64_t added_id(const JsonNode *tokenizer, const JsonNode *text) {
+    const JsonNode *list = json_get(tokenizer, "added_tokens");
+    int64_t id = -1;
+    if (!list || list->kind != JSON_ARRAY) return -1;
+    const JsonNode *token = json_first(list);
+    for (uint32_t i = 0; i < list->n; i++, token = json_next(token))
+        if (same_text(json_get(token, "content"), text) && json_int(json_get(token, "id"), &id)) return id;
+    return -1;
+}
+
+/* config.json's own number; a list of several, as of Gemma 3's ends, is no answer. */
+static int64_t config_id(const JsonNode *config, const char *name) {
+    char key[32];
+    int64_t id;
+    snprintf(key, sizeof key, "%s_token_id", name);
+    const JsonNode *node = json_get(config, key);
+    if (!node) node = json_get(json_get(config, "text_config"), key);
+    return json_int(node, &id) ? id : -1;
+}
+
+static void read_special(HfTokenizer *t, const Files *files, const JsonNode *config) {
+    const JsonNode *settings = files->settings.root;
+    read_post_processor(t, files->tokenizer.root, settings);
+    for (int i = 0; i < N_SPECIAL; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "add_%s_token", SPECIAL[i].name);
+        const JsonNode *add = json_get(settings, key), *text = token_text(settings, SPECIAL[i].name);
+        if (t->add[i] == ADD_UNTOLD && add && add->kind == JSON_TRUE) t->add[i] = ADD_YES;
+        if (t->add[i] == ADD_UNTOLD && add && add->kind == JSON_FALSE) t->add[i] = ADD_NO;
+        int64_t id = text ? added_id(files->tokenizer.root, text) : -1;
+        if (id < 0 || id >= t->vocabulary.n) id = config_id(config, SPECIAL[i].name);
+        if ((id < 0 || id >= t->vocabulary.n) && text) id = vocabulary_find(&t->vocabulary, text->text, text->n);
+        t->id[i] = id >= 0 && id < t->vocabulary.n ? (int)id : -1;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ the chat template */
+
+static bool set_template(HfTokenizer *t, const char *text, size_t n, GemmaError *err) {
+    t->chat_template = malloc(n + 1);
+    if (!t->chat_template) {
+        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the chat template");
+        return false;
+    }
+    memcpy(t->chat_template, text, n);
+    t->n_chat_template = n;
+    return true;
+}
+
+/* A string, or a list of {name, template} of which "default" counts. */
+static const JsonNode *default_template(const JsonNode *node) {
+    for (uint32_t i = 0; node && node->kind == JSON_ARRAY && i < node->n; i++)
+        if (json_equals(json_get(element(node, i), "name"), "default")) return json_get(element(node, i), "template");
+    return node && node->kind == JSON_STRING ? node : NULL;
+}
+
+/* In tokenizer_config.json, chat_template.jinja or chat_template.json. */
+static bool read_chat_template(HfTokenizer *t, const Files *files, const char *dir, GemmaError *err) {
+    const JsonNode *node = default_template(json_get(files->settings.root, "chat_template"));
+    if (node) return set_template(t, node->text, node->n, err);
+    char *path = path_join(dir, "chat_template.jinja");
+    size_t n = 0;
+    bool missing = false;
+    char *text = path ? file_load_optional(path, MAX_TEMPLATE, &n, &missing, err) : NULL;
+    if (!path) error_set(err, GEMMA_NO_MEMORY, "no memory is left to read chat_template.jinja");
+    bool good = missing || (text && set_template(t, text, n, err));
+    free(text);
+    free(path);
+    if (!good || !missing) return good;
+    JsonFile f;
+    if (!json_file_open(&f, dir, "chat_template.json", false, err)) return false;
+    node = default_template(json_get(f.root, "chat_template"));
+    good = !node || set_template(t, node->text, node->n, err);
+    json_file_close(&f);
+    return good;
+}
+
+/* ------------------------------------------------------------------------------------------ all of it */
+
+bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, int n_vocab, Source *notes, GemmaError *err) {
+    Files files = {0};
+    *t = (HfTokenizer){0};
+    bool good = json_file_open(&files.tokenizer, dir, "tokenizer.json", false, err) &&
+                json_file_open(&files.settings, dir, "tokenizer_config.json", false, err) &&
+                json_file_open(&files.added, dir, "added_tokens.json", false, err) &&
+                read_vocabulary(t, &files, dir, err) && complete_vocabulary(t, &files, n_vocab, notes, err);
+    if (good) {
+        read_special(t, &files, config);
+        good = read_chat_template(t, &files, dir, err);
+    }
+    json_file_close(&files.tokenizer);
+    json_file_close(&files.settings);
+    json_file_close(&files.added);
+    if (!good) hf_tokenizer_free(t);
+    return good;
+}
+
+void hf_tokenizer_free(HfTokenizer *t) {
+    vocabulary_free(&t->vocabulary);
+    free(t->chat_template);
+    *t = (HfTokenizer){0};
+}
+
+static void write_vocabulary(const Vocabulary *v, GgufEntries *e) {
+    gguf_put_string(e, "tokenizer.ggml.model", "llama", 5);
+    gguf_put_string(e, "tokenizer.ggml.pre", "default", 7);
+    gguf_put_array(e, "tokenizer.ggml.tokens", GGUF_STRING, (uint64_t)v->n);
+    for (int id = 0; id < v->n; id++) bytes_put_string(&e->bytes, v->tokens[id].text, v->tokens[id].n);
+    gguf_put_array(e, "tokenizer.ggml.scores", GGUF_FLOAT32, (uint64_t)v->n);
+    for (int id = 0; id < v->n; id++) bytes_put(&e->bytes, &v->tokens[id].score, 4);
+    gguf_put_array(e, "tokenizer.ggml.token_type", GGUF_INT32, (uint64_t)v->n);
+    for (int id = 0; id < v->n; id++) bytes_put_u32(&e->bytes, v->tokens[id].type);
+}
+
+/* The end of a turn, which Gemma 1's settings don't tell; readers of later models know it by its name. */
+static void write_end_of_turn(const Vocabulary *v, GgufEntries *e) {
+    int id = vocabulary_find(v, "<end_of_turn>", 13);
+    if (id >= 0) gguf_put_u32(e, "tokenizer.ggml.eot_token_id", (uint32_t)id);
+}
+
+void hf_tokenizer_write(const HfTokenizer *t, int generation, GgufEntries *e) {
+    write_vocabulary(&t->vocabulary, e);
+    for (int i = 0; i < N_SPECIAL; i++)
+        if (t->id[i] >= 0) gguf_put_u32(e, SPECIAL[i].id_key, (uint32_t)t->id[i]);
+    for (int i = 0; i < N_SPECIAL; i++)
+        if (SPECIAL[i].add_key && t->add[i] != ADD_UNTOLD) gguf_put_bool(e, SPECIAL[i].add_key, t->add[i] == ADD_YES);
+    if (generation == 1) write_end_of_turn(&t->vocabulary, e);
+    if (t->chat_template) gguf_put_string(e, "tokenizer.chat_template", t->chat_template, t->n_chat_template);
+    gguf_put_bool(e, "tokenizer.ggml.add_space_prefix", false);
+}

@@ -1,0 +1,157 @@
+/* model_card.c: see model_card.h. Keys as in llama.cpp's gguf-py/gguf/metadata.py, which tells base models and data sets, too; they
+ * are left out. */
+#include "model_card.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "json_file.h"
+#include "model_name.h"
+
+enum { MAX_README = 4 << 20, MAX_ITEMS = 64 };
+
+static bool no_memory(GemmaError *err) {
+    error_set(err, GEMMA_NO_MEMORY, "no memory is left to describe the model");
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------ the name */
+
+static void read_name(ModelName *name, const char *dir, uint64_t n_weights) {
+    char *real = realpath(dir, NULL);
+    const char *slash = real ? strrchr(real, '/') : NULL;
+    model_name_read(name, slash && slash[1] ? slash + 1 : "model", n_weights);
+    free(real);
+}
+
+static void put_part(GgufEntries *e, const char *key, const char *part) {
+    if (*part) gguf_put_string(e, key, part, strlen(part));
+}
+
+/* "270M", "2.5B": at least two digits. */
+static void size_label(uint64_t n_weights, char label[MODEL_NAME_PART]) {
+    static const struct {
+        double above, unit;
+        char letter;
+    } scales[] = {{1e12, 1e12, 'T'}, {1e9, 1e9, 'B'}, {1e6, 1e6, 'M'}, {0, 1e3, 'K'}};
+    int i = 0;
+    while (i < 3 && (double)n_weights <= scales[i].above) i++;
+    double scaled = (double)n_weights / scales[i].unit;
+    snprintf(label, MODEL_NAME_PART, "%.*f%c", scaled < 0.5 ? 2 : scaled < 9.5 ? 1 : 0, scaled, scales[i].letter);
+}
+
+/* ------------------------------------------------------------------------------------------ README.md */
+
+/* The settings that a README begins with, between two lines "---": of YAML only what model cards use,
+ * "key: text", "key: [a, b]", and "key:" followed by lines "- item". */
+typedef struct {
+    char *text;
+} FrontMatter;
+
+static bool front_matter_open(FrontMatter *f, const char *dir, GemmaError *err) {
+    char *path = path_join(dir, "README.md");
+    if (!path) return no_memory(err);
+    size_t n;
+    bool missing;
+    f->text = file_load_optional(path, MAX_README, &n, &missing, err);
+    free(path);
+    char *end = f->text && strncmp(f->text, "---\n", 4) == 0 ? strstr(f->text + 3, "\n---") : NULL;
+    if (end) end[1] = 0;
+    else if (f->text) f->text[0] = 0;
+    return f->text || missing;
+}
+
+/* Without spaces and quotes around it; changes the text. */
+static char *trimmed(char *text) {
+    text += strspn(text, " \t\"'");
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \t\r\"'", text[n - 1])) n--;
+    text[n] = 0;
+    return text;
+}
+
+/* The values of a key, to be freed with `copy`, into which they point; returns how many. */
+static int front_matter_get(const FrontMatter *f, const char *key, char *items[MAX_ITEMS], char **copy) {
+    int n = 0;
+    bool inside = false;
+    *copy = f->text ? strdup(f->text) : NULL;
+    for (char *line = *copy, *next; line && *line && n < MAX_ITEMS; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next) *next++ = 0;
+        char *item = line + strspn(line, " ");
+        if (inside && item[0] == '-' && item[1] == ' ') {
+            items[n++] = trimmed(item + 2);
+            continue;
+        }
+        inside = strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':';
+        char *value = inside ? trimmed(line + strlen(key) + 1) : "";
+        if (*value == '[') {
+            value[strcspn(value, "]")] = 0;
+            char *rest;
+            for (char *part = strtok_r(value + 1, ",", &rest); part && n < MAX_ITEMS; part = strtok_r(NULL, ",", &rest))
+                items[n++] = trimmed(part);
+        } else if (*value && *value != '#') items[n++] = value;
+    }
+    return n;
+}
+
+static void put_text(GgufEntries *e, const FrontMatter *f, const char *from, const char *key) {
+    char *items[MAX_ITEMS], *copy;
+    if (front_matter_get(f, from, items, &copy) > 0) gguf_put_string(e, key, items[0], strlen(items[0]));
+    free(copy);
+}
+
+/* The items of two keys as one list. */
+static void put_list(GgufEntries *e, const FrontMatter *f, const char *first, const char *second, const char *key) {
+    char *items[2 * MAX_ITEMS], *copies[2];
+    int n = front_matter_get(f, first, items, &copies[0]);
+    n += front_matter_get(f, second, items + n, &copies[1]);
+    if (n > 0) gguf_put_array(e, key, GGUF_STRING, (uint64_t)n);
+    for (int i = 0; i < n; i++) bytes_put_string(&e->bytes, items[i], strlen(items[i]));
+    free(copies[0]);
+    free(copies[1]);
+}
+
+/* ------------------------------------------------------------------------------------------ generation_config.json */
+
+static bool put_sampling(GgufEntries *e, const char *dir, GemmaError *err) {
+    static const struct {
+        const char *from, *key;
+    } numbers[] = {{"top_p", "general.sampling.top_p"}, {"min_p", "general.sampling.min_p"}, {"temperature", "general.sampling.temp"},
+                   {"repetition_penalty", "general.sampling.penalty_repeat"}};
+    JsonFile f;
+    if (!json_file_open(&f, dir, "generation_config.json", false, err)) return false;
+    int64_t top_k;
+    double number;
+    if (json_int(json_get(f.root, "top_k"), &top_k) && top_k >= 0 && top_k <= INT32_MAX)
+        gguf_put_i32(e, "general.sampling.top_k", (int32_t)top_k);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (json_double(json_get(f.root, numbers[i].from), &number)) gguf_put_f32(e, numbers[i].key, (float)number);
+    json_file_close(&f);
+    return true;
+}
+
+bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown, GemmaError *err) {
+    FrontMatter readme = {0};
+    ModelName of_folder;
+    read_name(&of_folder, dir, n_weights);
+    if (!*of_folder.size_label) size_label(n_weights, of_folder.size_label);
+    *shown = strdup(name ? name : of_folder.title);
+    if (!*shown) return no_memory(err);
+    gguf_put_string(e, "general.type", "model", 5);
+    if (!put_sampling(e, dir, err) || !front_matter_open(&readme, dir, err)) return false;
+    put_part(e, "general.name", *shown);
+    put_part(e, "general.version", of_folder.version);
+    put_part(e, "general.finetune", of_folder.finetune);
+    put_part(e, "general.basename", of_folder.basename);
+    put_part(e, "general.size_label", of_folder.size_label);
+    put_text(e, &readme, "license", "general.license");
+    put_text(e, &readme, "license_name", "general.license.name");
+    put_text(e, &readme, "license_link", "general.license.link");
+    put_list(e, &readme, "tags", "pipeline_tag", "general.tags");
+    put_list(e, &readme, "language", "languages", "general.languages");
+    free(readme.text);
+    return true;
+}

@@ -1,0 +1,90 @@
+/* output.c: see output.h. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static bool failed(GemmaError *err, const char *path) {
+    error_set(err, GEMMA_BAD_FILE, "%s: can't be written: %s", path, strerror(errno));
+    return false;
+}
+
+/* Where the file system can't reserve, the size is set, and a full disk shows later. */
+static bool reserve(const Output *o, uint64_t size, GemmaError *err) {
+#ifdef __linux__
+    struct statvfs about;
+    if (size == 0 || fallocate(o->fd, 0, 0, (off_t)size) == 0) return true;
+    if (errno == ENOSPC && fstatvfs(o->fd, &about) == 0) {
+        error_set(err, GEMMA_BAD_FILE, "%s: needs %" PRIu64 " bytes, but the disk has %" PRIu64 " left", o->path, size,
+                  (uint64_t)about.f_bavail * about.f_frsize);
+        return false;
+    }
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return failed(err, o->path);
+#endif
+    return ftruncate(o->fd, (off_t)size) == 0 || failed(err, o->path);
+}
+
+static void forget(Output *o) {
+    free(o->path);
+    free(o->temporary);
+    *o = (Output){.fd = -1};
+}
+
+bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err) {
+    struct stat about;
+    size_t n = strlen(path) + 32;
+    *o = (Output){.path = strdup(path), .temporary = malloc(n), .fd = -1};
+    if (!o->path || !o->temporary) {
+        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the name of the output");
+        forget(o);
+        return false;
+    }
+    snprintf(o->temporary, n, "%s.%ld.partial", path, (long)getpid());
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s: is there and not a file", path);
+    else if ((o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) < 0) failed(err, path);
+    if (o->fd < 0) {
+        forget(o);
+        return false;
+    }
+    if (reserve(o, size, err)) return true;
+    output_discard(o);
+    return false;
+}
+
+bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, GemmaError *err) {
+    for (size_t done = 0; done < n;) {
+        ssize_t put = pwrite(o->fd, (const char *)p + done, n - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return failed(err, o->path);
+        done += (size_t)put;
+    }
+    return true;
+}
+
+bool output_close(Output *o, GemmaError *err) {
+    int fd = o->fd;
+    o->fd = -1;
+    return fd < 0 || close(fd) == 0 || failed(err, o->path);
+}
+
+bool output_commit(Output *o, GemmaError *err) {
+    if (!output_close(o, err)) return false;
+    if (rename(o->temporary, o->path) != 0) return failed(err, o->path);
+    forget(o);
+    return true;
+}
+
+void output_discard(Output *o) {
+    if (o->fd >= 0) close(o->fd);
+    if (o->temporary) unlink(o->temporary);
+    forget(o);
+}

@@ -1,0 +1,24 @@
+/* output.h: a file that is there whole or not at all: written under another name beside its own, renamed at the end. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include "gemma.h"
+
+typedef struct {
+    char *path, *temporary;     /* NULL after commit and discard */
+    int fd;
+} Output;
+
+/* Creates it and reserves `size` bytes, so that a full disk is told before the work. An existing file of that name stays
+ * until the commit. */
+bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err);
+/* Bytes at an offset; from any thread. */
+bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, GemmaError *err);
+/* Nothing more will be written. */
+bool output_close(Output *o, GemmaError *err);
+/* Closes it if need be and gives the file its name. After a failure it is to be discarded. */
+bool output_commit(Output *o, GemmaError *err);
+/* Removes what was written; nothing after a commit. */
+void output_discard(Output *o);
+
+#endif

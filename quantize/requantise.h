@@ -1,0 +1,9 @@
+/* requantise.h: a GGUF file as the source of another: metadata and tensors as they are. */
+#ifndef REQUANTISE_H
+#define REQUANTISE_H
+
+#include "source.h"
+
+bool requantise_open(Source *s, const char *path, GemmaError *err);
+
+#endif

@@ -1,0 +1,92 @@
+// convert.test.js: from a checkpoint's folder to a GGUF: what is in it is what llama.cpp's converter writes, and our engine computes with it
+// what transformers computes with the checkpoint (golden/, made by make_golden.py).
+
+import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
+import {readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {test} from 'node:test';
+import {readGguf} from './gguf.js';
+import {SHAPES, checkpoint, floats, golden, logits, quantize, quantized, tokenize, work} from './tools.js';
+
+/** As make_golden.py shortens lists. */
+function shortened(value) {
+    return Array.isArray(value) ? [value.length, createHash('sha256').update(value.join('\n')).digest('hex')] : value;
+}
+
+/** The largest difference from transformers' logits, as a share of their range. */
+function distance(name, ours) {
+    const {positions, n_vocab} = golden(name), theirs = floats(readFileSync(join(import.meta.dirname, `golden/${name}.bin`)));
+    let diff = 0, min = Infinity, max = -Infinity;
+    for (const v of theirs) { min = Math.min(min, v); max = Math.max(max, v); }
+    positions.forEach((position, i) => {
+        for (let j = 0; j < n_vocab; j++) diff = Math.max(diff, Math.abs(ours[position * n_vocab + j] - theirs[i * n_vocab + j]));
+    });
+    return diff / (max - min);
+}
+
+for (const shape of SHAPES) {
+    const expected = golden(shape);
+
+    test(`${shape}: metadata and tensors are those of llama.cpp's converter`, () => {
+        const {metadata, tensors} = readGguf(quantized(`${shape}.gguf`, checkpoint(`${shape}-it`, shape), 'bf16'));
+        const ours = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, shortened(value)]));
+        assert.deepEqual(ours, expected.metadata);
+        assert.deepEqual(Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, [t.type, t.shape]])), expected.tensors);
+    });
+
+    test(`${shape}: bf16 and f32 give transformers' logits`, () => {
+        for (const type of ['bf16', 'f32']) {
+            const model = quantized(`${shape}-${type}.gguf`, checkpoint(`${shape}-it`, shape), type);
+            const apart = distance(shape, logits(model, expected.tokens, '--exact'));
+            assert.ok(apart <= 1e-3, `${type}: the largest difference is ${apart} of the logits' range`);
+        }
+    });
+
+    test(`${shape}: config.json as transformers 5 writes it says the same`, () => {
+        const folder = checkpoint(`five/${shape}`, shape), before = readFileSync(quantized('four.gguf', folder, 'q8_0'));
+        writeFileSync(join(folder, 'config.json'), JSON.stringify(expected.config));
+        assert.deepEqual(readFileSync(quantized('five.gguf', folder, 'q8_0')), before);
+    });
+
+    test(`${shape}: tokenizer.json and tokenizer.model make the same vocabulary, which encodes as PyPI tokenizers does`, () => {
+        const [json, model] = ['json', 'model'].map((form) => quantized(`${form}.gguf`, checkpoint(`${shape}-${form}`, shape, '--tokenizer', form), 'q8_0'));
+        const a = readGguf(json).metadata, b = readGguf(model).metadata;
+        for (const key of ['tokens', 'scores', 'token_type']) assert.deepEqual(a[`tokenizer.ggml.${key}`], b[`tokenizer.ggml.${key}`], key);
+        assert.equal(a['tokenizer.ggml.tokens'].indexOf('\t'), -1, 'the byte 0x09 is a byte again');
+        // The engine, rightly, takes no control token from a text (that is 'special'), as the library does.
+        for (const {text, ids} of expected.texts.filter(({text}) => !/_of_turn|unused|<pad>/.test(text))) assert.deepEqual(tokenize(json, text), ids, text);
+    });
+}
+
+test('shards, and the tokenizer in one form or both, change nothing', () => {
+    const one = quantized('one.gguf', checkpoint('one/sharded', 'tiny-gemma3'), 'q8_0');
+    const three = quantized('three.gguf', checkpoint('three/sharded', 'tiny-gemma3', '--shards', '3'), 'q8_0');
+    assert.deepEqual(readFileSync(one), readFileSync(three));
+});
+
+test('a multimodal checkpoint gives its text model, and what is left out is named', () => {
+    const text = readGguf(quantized('text.gguf', checkpoint('text/same', 'tiny-gemma3'), 'bf16'));
+    const folder = checkpoint('multimodal/same', 'tiny-gemma3', '--multimodal', '--shards', '2'), out = join(work, 'multimodal.gguf');
+    const {status, stdout} = quantize('--in', folder, '--out', out, '--type', 'bf16');
+    assert.equal(status, 0);
+    assert.match(stdout, /^left out: multi_modal_projector\.mm_input_projection_weight and 1 more of multi_modal_projector\.$/m);
+    assert.match(stdout, /^left out: vision_tower\..* and 1 more of vision_tower\.$/m);
+    const {metadata, tensors, bytes} = readGguf(out);
+    assert.deepEqual({metadata, tensors}, {metadata: text.metadata, tensors: text.tensors});
+    assert.deepEqual(bytes, text.bytes);
+});
+
+test('weights in F16 and F32 are converted, too', () => {
+    for (const dtype of ['F16', 'F32']) {
+        const model = quantized(`${dtype}.gguf`, checkpoint(dtype, 'tiny-gemma3', '--dtype', dtype), 'f32');
+        const {tokens} = golden('tiny-gemma3'), rounded = distance('tiny-gemma3', logits(model, tokens, '--exact'));
+        // The same numbers before rounding to BF16: close to the golden logits, but not the same.
+        assert.ok(rounded > 1e-3 && rounded < 0.1, `${dtype}: ${rounded}`);
+    }
+});
+
+test('--name takes the place of the folder\'s', () => {
+    const model = quantized('named.gguf', checkpoint('tiny-gemma1-it', 'tiny-gemma1'), 'q8_0', '--name', 'A "name" ü');
+    assert.equal(readGguf(model).metadata['general.name'], 'A "name" ü');
+});
