@@ -9,11 +9,11 @@
 #include "kernels/kv8.h"
 #include "pack.h"
 
+/* 1, 2, 4 or 8 streams; another one is tried every 32nd token. */
+enum { STREAM_WAYS = 4, STREAM_PERIOD = 32 };
+
 /* Rows smaller than this many floats in all are not worth a fork. */
 enum { FORK_FLOATS = 16 << 10 };
-
-/* Of one token's matmuls, those with so many bytes of weights show how fast the memory is: only the output head has them. */
-enum { TUNING_BYTES = 16 << 20 };
 
 static bool is_exact(const Ops *ops) { return ops->precision == GEMMA_EXACT; }
 
@@ -42,7 +42,7 @@ uint64_t ops_bytes(int n_threads, const OpsLimits *most) {
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most) {
     *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .max_cols = most->n_cols};
-    tuner_init(&ops->streams, 4, 32);
+    tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
     ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
     ops->acts = aligned_alloc(64, acts_bytes(most));
@@ -262,6 +262,15 @@ void ops_quantize(Ops *ops, const float *x, int n_tok, int n) {
     each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .acts = ops->acts, .n = n}, n_tok);
 }
 
+void ops_tune(Ops *ops, uint64_t bytes, double seconds) {
+    if (bytes > 2 * ops->tuning_bytes) {
+        tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
+        ops->tuning_bytes = bytes;
+    } else if (bytes >= ops->tuning_bytes / 2) {
+        tuner_report(&ops->streams, seconds / (double)bytes);
+    }
+}
+
 /* How the tiles are shared out: a thread takes `take` at a time, and walks `group` of them together. */
 typedef struct { int take, group; } Shares;
 
@@ -287,14 +296,12 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
         ops_quantize(ops, x, n_tok, t.n_cols);
     }
     double start = profile_clock(ops);
-    bool tuning = n_tok == 1 && bytes >= TUNING_BYTES && !is_exact(ops);
-    int streams = tuner_choice(&ops->streams);
-    double tuning_start = tuning ? clock_seconds() : 0;
-    Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << streams);
+    double tuning_start = n_tok == 1 ? clock_seconds() : 0;
+    Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << tuner_choice(&ops->streams));
     t.group = shares.group;
     for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
     pool_run(ops->pool, t.first_group[n_terms], shares.take / shares.group, run_groups, &t);
-    if (tuning) tuner_report(&ops->streams, clock_seconds() - tuning_start);
+    if (n_tok == 1) ops_tune(ops, bytes, clock_seconds() - tuning_start);
     count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 

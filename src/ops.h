@@ -31,7 +31,8 @@ typedef struct {
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
     float *parts;               /* [max_parts]: attention of one token by several threads */
-    Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice */
+    Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice; for the time of a byte */
+    uint64_t tuning_bytes;      /* of the largest such matmul */
     bool profiling;
     OpCost cost[OP_KINDS];      /* added to while profiling */
 } Ops;
@@ -66,6 +67,9 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
 void ops_quantize(Ops *ops, const float *x, int n_tok, int n);
 void *ops_scratch(const Ops *ops, int thread);
 void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs);
+
+/* Of a matmul of one token over so many bytes, done with the streams now chosen. The largest show how fast the memory is: the output head. */
+void ops_tune(Ops *ops, uint64_t bytes, double seconds);
 
 /* y[n_rows, n] = RMSNorm of each row of x[n_rows, n]; y may be x. */
 void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps);

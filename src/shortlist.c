@@ -21,7 +21,6 @@ uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * (2
 bool shortlist_new(Shortlist *s, int n_rows) {
     size_t n = (size_t)count_tiles(n_rows);
     *s = (Shortlist){.bound = malloc(n * sizeof *s->bound), .tiles = malloc(n * sizeof *s->tiles), .sorting = malloc(n * sizeof *s->sorting)};
-    tuner_init(&s->streams, 4, 32);
     if (s->bound && s->tiles && s->sorting) return true;
     shortlist_free(s);
     return false;
@@ -136,10 +135,10 @@ void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, i
     ops_quantize(ops, x, 1, w->n_cols);
     double start = clock_seconds();
     int n_tiles = matrix_tiles(w);
-    Task t = {s, ops, w, y, 1 << tuner_choice(&s->streams)};
+    Task t = {s, ops, w, y, 1 << tuner_choice(&ops->streams)};
     pool_run(ops->pool, (n_tiles + t.group - 1) / t.group, 8 / t.group, screen_groups, &t);
     double screened = clock_seconds();
-    tuner_report(&s->streams, screened - start);
+    ops_tune(ops, (uint64_t)n_tiles * w->tile_bytes, screened - start);
     ops_count(ops, OP_SCREEN, screened - start, (uint64_t)n_tiles * w->tile_bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
 
     int n_first = list_promising(s, n_tiles, count_first(k));

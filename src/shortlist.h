@@ -10,7 +10,6 @@ typedef struct {
     float *bound;           /* [n_tiles]: the largest of a tile's bounds; -INFINITY once the tile was multiplied */
     int32_t *tiles;         /* [n_tiles]: those to multiply */
     float *sorting;         /* [n_tiles] */
-    Tuner streams;          /* tiles walked together: 1 << choice */
 } Shortlist;
 
 uint64_t shortlist_bytes(int n_rows);

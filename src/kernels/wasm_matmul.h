@@ -357,8 +357,8 @@ INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const
             n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
             for (int t = 0; t < n_tok; t++) {
                 const ActBlock *xt = (const ActBlock *)((const char *)x + t * x_stride);
-                /* Single streams of 8-bit codes are the only ones that are faster for it (AMD Genoa: 14 -> 20 GB/s). */
-                if (f.bits == 8 && n == 1) decode_tiles(f, w, tile, 1, xt, s, true);
+                /* Several streams are not faster for it, a single one is: P4 17 -> 20 GB/s, P6K 12 -> 15 (AMD Genoa). */
+                if (n == 1) decode_tiles(f, w, tile, 1, xt, s, true);
                 else decode_tiles(f, w, tile, n, xt, s, false);
                 if (f.screen)
                     for (int i = 0; i < n * VECS; i++) {
