@@ -23,7 +23,7 @@ export async function createVisitor() {
         /**
          * Opens the page in a fresh browser; `work` uses it and returns a sample, to which what the browser knows is added.
          * @param {string} url
-         * @param {(page: import('puppeteer-core').Page) => Promise<import('./shared.js').Sample>} work
+         * @param {(page: import('puppeteer-core').Page, pid: number) => Promise<import('./shared.js').Sample>} work   pid: the browser's
          * @returns {Promise<import('./shared.js').Sample>}
          */
         async visit(url, work) {
@@ -32,10 +32,10 @@ export async function createVisitor() {
                 const page = await browser.newPage(), start = performance.now();
                 await page.goto(url);
                 const pageMs = performance.now() - start;
-                const {startup, facts, ...sample} = await work(page);
+                const {pid} = browser.process(), {startup, facts, ...sample} = await work(page, pid);
                 return {
                     ...sample, startup: {'the page': pageMs, ...startup}, facts: {...facts, browser: await browser.version()},
-                    memory: peakMemoryOfLargest(browser.process().pid),
+                    memory: peakMemoryOfLargest(pid),
                 };
             } finally {
                 await browser.close();

@@ -3,11 +3,10 @@
 //
 // Owns: how native llama.cpp is fetched and measured; this file is also the process in which it runs. Must not know: other contenders.
 
-import {fork} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
-import {fetchPeer, works} from './shared.js';
+import {answerParent, fetchPeer, inProcess, works} from './shared.js';
 
 const VERSION = '3.22.1';
 const BUILDS = {
@@ -21,17 +20,7 @@ export async function start(job) {
     const build = BUILDS[`${process.platform}-${process.arch}`];
     if (!build) throw new Error('node-llama-cpp has no build for this machine');
     const modules = fetchPeer('node-llama-cpp', [`node-llama-cpp@${VERSION}`, `@node-llama-cpp/${build}@${VERSION}`]);
-    return {
-        round: (round) => new Promise((done, fail) => {
-            const child = fork(import.meta.filename, {stdio: ['ignore', 'ignore', 'pipe', 'ipc']});
-            let sample, said = '';
-            child.stderr.on('data', (text) => { said += text; });
-            child.on('message', (message) => { sample = message; });
-            child.on('error', fail);
-            child.on('close', () => sample ? done(sample) : fail(new Error(said.trim().split('\n').pop() || 'it ended without a word')));
-            child.send({modules, job, works: works(job, round)});
-        }),
-    };
+    return {round: (round) => inProcess(import.meta.filename, {modules, job, works: works(job, round)})};
 }
 
 async function measure({modules, job, works: [warmUp, ...works]}) {
@@ -72,8 +61,4 @@ function loadedBackend() {
     }
 }
 
-if (process.send && process.argv[1] === import.meta.filename) {
-    process.once('message', async (message) => {
-        process.send(await measure(message), () => process.exit());
-    });
-}
+answerParent(import.meta.filename, measure);

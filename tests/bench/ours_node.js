@@ -1,37 +1,56 @@
-// The product under Node: `gemma bench`, a process for each length of the prompt.
+// The product under Node: the engine itself, as `gemma bench` asks it (no guessing ahead), in a process for each round.
 //
-// Owns: how the product is measured outside of a page. Must not know: other contenders.
+// Owns: how the product is measured outside of a page; this file is also the process in which it runs. Must not know: other contenders.
 
-import {execFile} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
-import {promisify} from 'node:util';
+import {SAMPLING} from '../../web/engine/generate.js';
+import {openModel, openSynthetic} from '../../web/engine/open.js';
+import {openSource} from '../../web/node/file_source.js';
+import {run} from '../../web/node/run.js';
 import {ensureNode24} from '../setup/node24.js';
-import {peakMemory} from './shared.js';
+import {answerParent, inProcess, works} from './shared.js';
 
 export const title = 'gemma-wasm, Node';
 
 const CLI = fileURLToPath(new URL('../../web/node/cli.js', import.meta.url));
-const LOOK_MS = 250;
+const BATCH = 256, LAST = 512;
 
 /**
  * @param {import('./shared.js').Job} job
- * @param {{variant?: string, dot?: string}} engine
+ * @param {{variant?: string, dot?: string, memory64?: boolean, kvType?: string}} engine   as Gemma.load takes it
  * @returns {Promise<import('./shared.js').Contender>}
  */
 export async function start(job, engine) {
     const node = ensureNode24();
+    return {round: (round) => inProcess(import.meta.filename, {job, engine, works: works(job, round)}, node)};
+}
+
+async function measure({job: {model, shape, type, threads, contextLength}, engine, works: [warmUp, ...works]}) {
+    const options = {...engine, threads, contextLength};
+    const opened = model ? await openModel(await openSource({path: model}), options) : await openSynthetic({shape, type}, options);
+    const {module, plan} = opened;
+    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+    let round = 0;
+    const rates = ({tokens, decode}) => {
+        round++;
+        module.sync(Array.from({length: tokens}, (_, i) => (round + (i + 1) * 7919) % plan.nVocab));
+        const start = performance.now();
+        let left = tokens;
+        while (left > LAST) left = module.step(Math.min(BATCH, left - LAST));
+        const late = performance.now(), last = left;
+        while (left > 0) left = module.step(BATCH);
+        const end = performance.now();
+        for (let i = 0; i < decode; i++) {
+            module.pushToken(module.sample());
+            module.step(1);
+        }
+        return {
+            tokens, prefill: tokens / (end - start) * 1000, last: last / (end - late) * 1000, decode: decode / (performance.now() - end) * 1000,
+        };
+    };
+    rates(warmUp);
     return {
-        async round() {
-            const points = [], peaks = [];
-            let facts = {};
-            for (const tokens of job.prompts) {
-                const {json, memory} = await bench(node, job, engine, {'prompt-tokens': tokens, 'max-tokens': job.maxTokens});
-                points.push({tokens, prefill: json.prefill.median, decode: json.decode.median});
-                peaks.push(memory);
-                facts = {kernels: json.kernels, threads: json.threads};
-            }
-            return {points, memory: peaks.includes(undefined) ? undefined : Math.max(...peaks), facts};
-        },
+        points: works.map(rates), memory: process.resourceUsage().maxRSS * 1024, facts: {kernels: opened.kernels, threads: opened.threads},
     };
 }
 
@@ -39,11 +58,14 @@ export async function start(job, engine) {
  * What a token costs: its share of the matrices' multiplications while a prompt is read, and the bytes of weights that writing one reads.
  * @param {import('./shared.js').Job} job @returns {Promise<{macsPerToken: number, bytesPerToken: number}>}
  */
-export async function costsOf(job) {
-    const [few, more] = [16, 32], macs = {};
+export async function costsOf({model, shape, type, threads}) {
+    const [few, more] = [16, 32], macs = {}, source = model ? ['--model', model] : ['--shape', shape, '--type', type];
     let bytesPerToken;
     for (const tokens of [few, more]) {     // what only the last token is multiplied with falls out of the difference
-        const {json} = await bench(ensureNode24(), job, {}, {'prompt-tokens': tokens, 'max-tokens': 1, profile: true});
+        const json = JSON.parse(run(ensureNode24(), [
+            CLI, 'bench', ...source, '--threads', String(threads), '--prompt-tokens', String(tokens), '--max-tokens', '1', '--repeat', '1',
+            '--profile', '--json',
+        ]));
         macs[tokens] = json.profile.prefill.filter(({name}) => name.startsWith('matmul'))
             .reduce((sum, {seconds, gigamacsPerSecond}) => sum + seconds * gigamacsPerSecond * 1e9, 0);
         bytesPerToken = json.bytesPerToken;
@@ -51,17 +73,4 @@ export async function costsOf(job) {
     return {macsPerToken: (macs[more] - macs[few]) / (more - few), bytesPerToken};
 }
 
-async function bench(node, {model, shape, type, threads}, engine, options) {
-    const all = {...(model ? {model} : {shape, type}), threads, repeat: 1, json: true, ...engine, ...options};
-    const args = Object.entries(all).flatMap(([name, value]) => value === true ? [`--${name}`] : [`--${name}`, String(value)]);
-    const running = promisify(execFile)(node, [CLI, 'bench', ...args]);
-    let memory;
-    const look = setInterval(() => { memory = peakMemory(running.child.pid) ?? memory; }, LOOK_MS);
-    try {
-        return {json: JSON.parse((await running).stdout), memory};
-    } catch (error) {
-        throw new Error(String(error.stderr || error.message).trim().split('\n')[0]);
-    } finally {
-        clearInterval(look);
-    }
-}
+answerParent(import.meta.filename, measure);

@@ -9,12 +9,18 @@ const round = (x, digits = 3) => x >= 10 ** (digits - 1) ? x.toFixed(0) : x.toPr
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const measuredOf = ({contenders}) => contenders.filter(({points}) => points?.length);
 const limitsOf = ({contenders}) => contenders.find(({limits}) => limits)?.limits;
-const missingOf = ({contenders}) => contenders.filter(({missing}) => missing);
+const pageOf = ({contenders}) => contenders.find(({page}) => page);
+const everyOf = ({contenders, comparisons}) => [...contenders, ...comparisons.flatMap((comparison) => comparison.contenders)];
+const missingOf = (report) => everyOf(report).filter(({missing}) => missing);
+/** What a page should keep to; shown beside what it does. */
+const BARS = {longest: {value: 50, label: '50 ms'}, idle: {value: 1, label: '1 %'}};
+/** Heads of tables. */
+const HEADS = {prefill: (tokens) => `prefill ${tokens}`, last: (tokens) => `last 512 of ${tokens}`, decode: (tokens) => `decode at ${tokens}`};
 /** Why a contender lacks rounds. */
 const whyMissing = ({samples, missing}) => samples.length ? `in ${samples.length} rounds only: ${missing}` : `missing: ${missing}`;
 const FACTS = {
     kernels: (x) => `kernels ${x}`, backend: String, release: String, nodeLlamaCpp: (x) => `node-llama-cpp ${x}`, browser: String,
-    threads: (x) => `${x} threads`,
+    threads: (x) => `${x} threads`, answer: String,
 };
 const versionOf = ({facts}) => Object.keys(FACTS).filter((name) => facts[name] !== undefined).map((name) => FACTS[name](facts[name])).join(', ');
 
@@ -38,30 +44,46 @@ function limitLines(report) {
         `decode ${round(decode)} GB/s of weights, ${round(100 * decode / read.median, 2)} % of the read.`];
 }
 
+/** How the page kept to its bars. */
+function pageLines(report) {
+    const {longTasks, longest, idle} = pageOf(report)?.page ?? {};
+    if (!longest) return [];
+    const most = longest.max ? `long tasks: ${longTasks.max} at most, the longest of ${longest.max} ms` : 'no long task';
+    return [`The page, while an answer streamed: ${most} (bar: ${BARS.longest.label})` +
+        (idle ? `; afterwards the whole browser took ${round(idle.median, 2)} % of a core (bar: < ${BARS.idle.label}).` : '.')];
+}
+
 /* ------------------------------------------------------------------------------------------ the terminal */
 
-/** Medians in Markdown; in brackets, how many times as fast the first row is. */
 export function tableOf(report) {
-    const measured = measuredOf(report), base = measured[0];
-    const cells = (contender) => ['prefill', 'decode'].flatMap((kind) => contender.points.map((point, i) => {
-        const {median} = point[kind], ratio = base.points[i][kind].median / median;
-        return contender === base ? round(median) : `${round(median)} (${ratio.toFixed(2)}x)`;
-    }));
-    const heads = ['prefill', 'decode at'].flatMap((kind) => report.prompts.map((tokens) => `${kind} ${tokens}`));
-    const row = (list) => `| ${list.join(' | ')} |`;
     return [
         `${report.model}; ${machineLine(report)}`, '',
-        ...measured.length ? [
-            `Tokens per second, medians of ${report.repeat}; in brackets: ${base.title} is so many times as fast.`, '',
-            row(['', ...heads]), row(['---', ...heads.map(() => '--:')]), ...measured.map((c) => row([c.title, ...cells(c)])), '',
-        ] : [],
-        ...limitLines(report),
+        ...markdown(report, ['prefill', 'decode'], report.repeat),
+        ...report.comparisons.flatMap((comparison) => [comparison.title, '', ...markdown(comparison, comparison.kinds, report.repeat)]),
+        ...limitLines(report), ...pageLines(report),
         ...missingOf(report).map((c) => `${c.title}, ${whyMissing(c)}`),
     ].join('\n');
 }
 
+/** Medians in Markdown; in brackets, how many times as fast the first row is. `report`: or a comparison. */
+function markdown(report, kinds, repeat) {
+    const measured = measuredOf(report), base = measured[0];
+    if (!base) return [];
+    const cells = (contender) => kinds.flatMap((kind) => contender.points.map((point, i) => {
+        const {median} = point[kind], ratio = base.points[i][kind].median / median;
+        return contender === base ? round(median) : `${round(median)} (${ratio.toFixed(2)}x)`;
+    }));
+    const heads = kinds.flatMap((kind) => report.prompts.map(HEADS[kind]));
+    const row = (list) => `| ${list.join(' | ')} |`;
+    return [
+        `Tokens per second, medians of ${repeat}; in brackets: ${base.title} is so many times as fast.`, '',
+        row(['', ...heads]), row(['---', ...heads.map(() => '--:')]), ...measured.map((c) => row([c.title, ...cells(c)])), '',
+    ];
+}
+
 /* ------------------------------------------------------------------------------------------ plots */
 
+const PLOTS = {prefill: 'Prefill', last: 'Prefill of the last 512 tokens', decode: 'Decode'};
 const WIDTH = 720, LABEL = 255, ROW = 30, ROOM = 150;      // of a plot; ROOM: right of the longest bar, for its figure
 const svg = (height, title, body) => `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(title)}">${body}</svg>`;
 const text = (x, y, content, attributes = '') => `<text x="${x}" y="${y}" ${attributes}>${escape(content)}</text>`;
@@ -104,7 +126,7 @@ function bars(title, rows, limit) {
     return svg(height, title, line + body);
 }
 
-/** A line for each contender through its medians, by the length of the prompt. */
+/** A line for each contender through its medians, by the length of the prompt. `report`: or a comparison. */
 function lines(title, report, kind) {
     const measured = measuredOf(report), [left, right, top, bottom] = [50, WIDTH - 255, 12, 230];
     const mostX = report.prompts.at(-1), mostY = Math.max(...measured.flatMap((c) => c.points.map((p) => p[kind].max)));
@@ -148,6 +170,7 @@ th, td { padding: .45rem .6rem; text-align: right; border-bottom: 1px solid var(
 th:first-child, td:first-child { text-align: left; padding-left: 0; } tr:last-child td { border: 0; } th { color: var(--soft); font-weight: 550; }
 td small { color: var(--soft); display: block; }
 .ours { --c: var(--ours); } .ours2 { --c: var(--ours2); } .wllama { --c: var(--wllama); } .native { --c: var(--native); }
+.wasm32, .f16 { --c: var(--wllama); }
 rect, circle { fill: var(--c); } .line { fill: none; stroke: var(--c); stroke-width: 2.5; stroke-linejoin: round; }
 .simd128 { stroke-dasharray: 2 4; } .relaxed { stroke-dasharray: 10 4; } .relaxed16 { stroke-dasharray: 6 3 2 3; }
 .part1 { opacity: .6; } .part2 { opacity: .35; }
@@ -172,9 +195,8 @@ export function htmlOf(report) {
         section('Decode', bar.map(({tokens, i}) => figure(`Writing ${maxTokens} tokens after ${tokens}`, 'tokens per second',
             bars(`decode after ${tokens} tokens`, rates('decode', i)))));
         if (report.prompts.length > 2) {
-            section('By length of context',
-                figure('Prefill', 'tokens per second, medians', lines('prefill by length of context', report, 'prefill')),
-                figure('Decode', 'tokens per second, medians', lines('decode by length of context', report, 'decode')));
+            section('By length of context', ['prefill', 'decode'].map((kind) => figure(PLOTS[kind], 'tokens per second, medians',
+                lines(`${kind} by length of context`, report, kind))));
         }
         const best = (c, kind) => c.points.map((point) => point[kind]).reduce((a, b) => b.median > a.median ? b : a);
         const rows = (kind, factor, unit) => measured.map((c) => row(c, best(c, kind), factor, unit));
@@ -201,24 +223,37 @@ export function htmlOf(report) {
         section('Memory', resident.length ? figure('Most that the process was resident with',
             'MB; of a browser, its largest process; natively, with the mapped file', bars('memory', resident)) : []);
     }
-    const contenders = report.contenders.map((c) => [c.title, c.facts && versionOf(c), c.missing && whyMissing(c)].filter(Boolean).join('; '));
+    for (const comparison of report.comparisons.filter((each) => measuredOf(each).length)) {
+        const {prompts, kinds} = comparison;
+        const plot = (kind) => figure(PLOTS[kind], 'tokens per second, medians', lines(`${comparison.title}: ${PLOTS[kind]}`, comparison, kind));
+        section(comparison.title, htmlTable(comparison, kinds), prompts.length > 2 ? kinds.map(plot) : []);
+    }
+    const {longTasks, longest, idle} = pageOf(report)?.page ?? {};
+    const kept = ({min, median, max}, limit, label, figure) => bars(label, [{label, name: 'ours', parts: [{value: median}], min, max, figure}], limit);
+    section('The page',
+        longest ? figure('While an answer streams', 'ms, from the start of the prompt to the end; tasks of 50 ms and more count as long',
+            kept(longest, BARS.longest, 'longest task', longest.max ? `${longest.median} ms; long tasks: ${longTasks.median}` : 'no long task')) : [],
+        idle ? figure('After the answer', '% of one core that the whole browser takes, from 2 to 7 seconds after the end',
+            kept(idle, BARS.idle, 'CPU', `${round(idle.median, 2)} %`)) : []);
+    const contenders = everyOf(report).map((c) => [c.title, c.facts && versionOf(c), c.missing && whyMissing(c)].filter(Boolean).join('; '));
     return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(report.model)}: benchmark</title><style>${STYLE}</style>
 <h1>${escape(report.model)}</h1>
 <p>${escape(machineLine(report))}</p>
 <p class="soft">${escape(new Date(report.date).toUTCString())}; rounds: ${report.repeat}, in each every contender once, started afresh</p>
-${htmlTable(report)}
-${limitLines(report).map((line) => `<p>${escape(line)}</p>`).join('\n')}
+${htmlTable(report, ['prefill', 'decode'])}
+${[...limitLines(report), ...pageLines(report)].map((line) => `<p>${escape(line)}</p>`).join('\n')}
 ${sections.join('\n')}
 <section><h2>What was measured</h2>${contenders.map((line) => `<p class="soft">${escape(line)}</p>`).join('')}</section></html>
 `;
 }
 
-function htmlTable(report) {
+/** @param {object} report   or a comparison */
+function htmlTable(report, rates) {
     const measured = measuredOf(report), base = measured[0];
     if (!base) return '';
-    const kinds = ['prefill', 'decode'].flatMap((kind) => report.prompts.map((tokens, i) => ({kind, tokens, i})));
-    const heads = kinds.map(({kind, tokens}) => `<th>${kind} ${kind === 'decode' ? 'at ' : ''}${tokens}</th>`).join('');
+    const kinds = rates.flatMap((kind) => report.prompts.map((tokens, i) => ({kind, tokens, i})));
+    const heads = kinds.map(({kind, tokens}) => `<th>${HEADS[kind](tokens)}</th>`).join('');
     const rows = measured.map((c) => `<tr><td>${escape(c.title)}</td>${kinds.map(({kind, i}) => {
         const {median} = c.points[i][kind];
         return `<td>${round(median)}${c === base ? '' : `<small>${(base.points[i][kind].median / median).toFixed(2)}x</small>`}</td>`;

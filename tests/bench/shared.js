@@ -1,10 +1,11 @@
-// What the contenders have in common: the job, the prompts, peers from npm, memory.
+// What the contenders have in common: the job, the prompts, processes of their own, peers from npm, memory and CPU.
 //
 // Owns: what makes the contenders' figures comparable. Must not know: any contender.
 
-import {execFileSync} from 'node:child_process';
+import {execFileSync, fork} from 'node:child_process';
 import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {say} from '../../web/node/run.js';
 
@@ -21,7 +22,8 @@ import {say} from '../../web/node/run.js';
  * @property {number} contextLength that holds the longest prompt and what is written after it
  *
  * @typedef {object} Sample             of one round; what a contender can't tell is absent
- * @property {{tokens: number, prefill: number, decode: number}[]} points   tokens per second by length of the prompt
+ * @property {{tokens: number, prefill: number, last?: number, decode: number}[]} points   tokens per second by length of the prompt; last: of
+ *     reading its last 512 tokens
  * @property {Record<string, number>} [startup]   ms of each part, in order
  * @property {number} [memory]          bytes: most that the process was resident with
  * @property {Record<string, string | number>} [facts]
@@ -52,6 +54,33 @@ export function works({prompts, maxTokens}, round) {
 }
 
 /**
+ * Sends a message to a program in a process of its own, which answers with one sample and ends.
+ * @param {string} program @param {object} message @param {string} [execPath]   the Node that runs it
+ * @returns {Promise<Sample>}
+ */
+export function inProcess(program, message, execPath = process.execPath) {
+    return new Promise((done, fail) => {
+        const child = fork(program, {execPath, stdio: ['ignore', 'ignore', 'pipe', 'ipc']});
+        let sample, said = '';
+        child.stderr.on('data', (text) => { said += text; });
+        child.on('message', (message) => { sample = message; });
+        child.on('error', fail);
+        child.on('close', () => {
+            const why = () => /^\w*Error: (.*)/m.exec(said)?.[1] ?? said.trim().split('\n').pop();
+            if (sample) done(sample);
+            else fail(new Error(why() || 'it ended without a word'));
+        });
+        child.send(message);
+    });
+}
+
+/** The other end of that. @param {string} program   its file @param {(message: any) => Promise<Sample>} measure */
+export function answerParent(program, measure) {
+    if (!process.send || process.argv[1] !== program) return;
+    process.once('message', async (message) => process.send(await measure(message), () => process.exit()));
+}
+
+/**
  * Fetches packages of npm into a folder of their own, once: the product does not depend on them.
  * @param {string} name @param {string[]} packages @returns {string} their node_modules
  */
@@ -73,27 +102,42 @@ export function fetchPeer(name, packages) {
     return modules;
 }
 
-/** The most bytes that a process was resident with so far; undefined where the system has no /proc. */
-export function peakMemory(pid) {
-    try {
-        return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
-    } catch {
-        return undefined;
-    }
-}
-
-/** The same of the largest among a process and its descendants: of a browser, that is the page's. */
-export function peakMemoryOfLargest(pid) {
-    const parents = new Map();
+/** The fields of /proc/PID/stat from the third on, of a process and its descendants; undefined where the system has no /proc. */
+function familyOf(pid) {
+    const all = new Map();
     try {
         for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
             try {
-                parents.set(Number(name), Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').pop().split(' ')[1]));
+                all.set(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').pop().split(' ').map(Number));
             } catch {}      // has ended
         }
     } catch {
         return undefined;
     }
-    const isOurs = (p) => p === pid || (parents.has(p) && isOurs(parents.get(p)));
-    return Math.max(...[...parents.keys()].filter(isOurs).map((p) => peakMemory(p) ?? 0)) || undefined;
+    const isOurs = (p) => p === pid || (all.has(p) && isOurs(all.get(p)[1]));
+    return new Map([...all].filter(([p]) => isOurs(p)));
+}
+
+/** The most bytes that the largest among a process and its descendants was resident with: of a browser, that is the page's. */
+export function peakMemoryOfLargest(pid) {
+    const peakOf = (p) => {
+        try {
+            return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${p}/status`, 'utf8'))[1]) * 1024;
+        } catch {
+            return 0;       // has ended
+        }
+    };
+    return Math.max(0, ...[...familyOf(pid)?.keys() ?? []].map(peakOf)) || undefined;
+}
+
+const TICKS = 100;      // in a second of CPU time, on every Linux of today
+
+/** What a process and its descendants compute during the next `ms`, in % of one core; undefined where the system has no /proc. */
+export async function cpuDuring(pid, ms) {
+    const ticks = () => new Map([...familyOf(pid) ?? []].map(([p, fields]) => [p, fields[11] + fields[12]]));     // utime, stime
+    const before = ticks(), start = performance.now();
+    await sleep(ms);
+    const after = ticks(), seconds = (performance.now() - start) / 1000;
+    if (!after.size) return undefined;
+    return [...after].reduce((sum, [p, count]) => sum + count - (before.get(p) ?? 0), 0) / TICKS / seconds * 100;
 }
