@@ -205,6 +205,20 @@ void gemma_session_profile(GemmaSession *session, bool on);
 /* Cost i, from 0; false beyond the last. Operations that were never called have 0 calls. */
 bool gemma_session_cost(const GemmaSession *session, int i, GemmaCost *cost);
 
+/* What has gone into one matrix of a layer: how much a column of it matters, for quantising. (The output head is not observed: it
+ * sees only the tokens whose logits are asked for. llama-imatrix leaves it out, too.) */
+typedef struct {
+    const char *name;           /* of the tensor, such as "blk.3.attn_q.weight"; the model's */
+    uint64_t n_tok;
+    int n_cols;
+    const double *squares;      /* [n_cols]: of each column of the matrix's input the sum of its squares; valid until the next step */
+} GemmaObserved;
+
+/* Begins to observe, from zero, or stops and forgets. Changes no result. */
+GemmaStatus gemma_session_observe(GemmaSession *session, bool on, GemmaError *err);
+/* Matrix i, from 0; false beyond the last, and where nothing is observed. */
+bool gemma_session_observed(const GemmaSession *session, int i, GemmaObserved *observed);
+
 /* ------------------------------------------------------------------------------------------- sampling */
 
 /* Applied in this order: logit bias, penalties, top-k, top-p, min-p, temperature. */

@@ -271,6 +271,19 @@ void ops_tune(Ops *ops, uint64_t bytes, double seconds) {
     }
 }
 
+/* The observer: adds x[n_tok, n_cols], before it is quantised, to what has gone into the terms' matrices. */
+static void observe(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms) {
+    for (int i = 0; i < n_terms; i++) {
+        int j = 0, n_cols = terms[i].w->n_cols;
+        while (j < ops->n_observed && ops->observed[j].w != terms[i].w) j++;
+        if (j == ops->n_observed) continue;
+        OpsObserved *o = &ops->observed[j];
+        for (const float *row = x; row < x + (size_t)n_tok * (size_t)n_cols; row += n_cols)
+            for (int k = 0; k < n_cols; k++) o->squares[k] += (double)row[k] * (double)row[k];
+        o->n_tok += (uint64_t)n_tok;
+    }
+}
+
 /* How the tiles are shared out: a thread takes `take` at a time, and walks `group` of them together. */
 typedef struct { int take, group; } Shares;
 
@@ -287,6 +300,7 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
     int n_tiles = 0;
     uint64_t bytes = 0;
     bool quantised = false;
+    if (ops->observed) observe(ops, x, n_tok, terms, n_terms);
     for (int i = 0; i < n_terms; i++) {
         n_tiles += matrix_tiles(terms[i].w);
         bytes += (uint64_t)matrix_tiles(terms[i].w) * matrix_tile_bytes(terms[i].w);

@@ -22,6 +22,13 @@ typedef struct {
     uint64_t macs;              /* multiplications, of matmuls and attention */
 } OpCost;
 
+/* What has gone into a matrix while observing. */
+typedef struct {
+    const Matrix *w;
+    uint64_t n_tok;
+    double *squares;            /* [w->n_cols]: of each column of the input the sum of its squares */
+} OpsObserved;
+
 typedef struct {
     const Kernels *kernels;
     Pool *pool;                 /* borrowed */
@@ -35,6 +42,8 @@ typedef struct {
     uint64_t tuning_bytes;      /* of the largest such matmul */
     bool profiling;
     OpCost cost[OP_KINDS];      /* added to while profiling */
+    OpsObserved *observed;      /* [n_observed], borrowed: the matrices whose inputs ops_matmul adds up. NULL: not observing */
+    int n_observed;
 } Ops;
 
 /* The largest inputs that there will be. */

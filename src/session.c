@@ -23,6 +23,8 @@ struct GemmaSession {
     int partial;                /* the token of the last batch of which only the logits that sampling needs are there; -1: all are */
     bool other_sampling;        /* since then: now it may need others */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
+    OpsObserved *observed;      /* the transformer's, while observing; and what they point to */
+    double *squares;
 };
 
 /* More threads are not always faster: cores are shared with other programs, and some are slow or only halves of one. So a quarter,
@@ -64,6 +66,8 @@ void gemma_session_free(GemmaSession *s) {
     transformer_free(&s->transformer);
     sampler_free(s->sampler);
     free(s->tokens);
+    free(s->observed);
+    free(s->squares);
     free(s);
 }
 
@@ -224,6 +228,51 @@ bool gemma_session_cost(const GemmaSession *s, int i, GemmaCost *cost) {
     if (i < 0 || i >= OP_KINDS) return false;
     const OpCost *c = &s->transformer.ops.cost[i];
     *cost = (GemmaCost){op_name[i], c->seconds, c->calls, c->bytes, c->macs};
+    return true;
+}
+
+static bool is_observed(const Weights *w, const WeightSlot *slot) {
+    return slot->matrix && slot->matrix != &w->token_embd && slot->matrix != &w->output;
+}
+
+static void stop_observing(GemmaSession *s) {
+    free(s->observed);
+    free(s->squares);
+    s->observed = s->transformer.ops.observed = NULL;
+    s->squares = NULL;
+    s->transformer.ops.n_observed = 0;
+}
+
+GemmaStatus gemma_session_observe(GemmaSession *s, bool on, GemmaError *err) {
+    const Weights *w = &s->model->weights;
+    stop_observing(s);
+    if (!on) return GEMMA_OK;
+    size_t n_cols = 0;
+    for (int i = 0; i < w->n_slots; i++) n_cols += is_observed(w, &w->slots[i]) ? (size_t)w->slots[i].n_cols : 0;
+    s->observed = calloc((size_t)w->n_slots, sizeof *s->observed);
+    s->squares = calloc(n_cols, sizeof *s->squares);
+    if (!s->observed || !s->squares) {
+        stop_observing(s);
+        return error_set(err, GEMMA_NO_MEMORY, "no memory for sums over %llu columns", (unsigned long long)n_cols);
+    }
+    Ops *ops = &s->transformer.ops;
+    double *at = s->squares;
+    for (int i = 0; i < w->n_slots; i++) {
+        const WeightSlot *slot = &w->slots[i];
+        if (!is_observed(w, slot)) continue;
+        s->observed[ops->n_observed++] = (OpsObserved){.w = slot->matrix, .squares = at};
+        at += slot->n_cols;
+    }
+    ops->observed = s->observed;
+    return GEMMA_OK;
+}
+
+bool gemma_session_observed(const GemmaSession *s, int i, GemmaObserved *observed) {
+    if (i < 0 || i >= s->transformer.ops.n_observed) return false;
+    const OpsObserved *o = &s->observed[i];
+    const WeightSlot *slot = s->model->weights.slots;
+    while (slot->matrix != o->w) slot++;
+    *observed = (GemmaObserved){slot->name, o->n_tok, o->w->n_cols, o->squares};
     return true;
 }
 

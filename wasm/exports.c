@@ -156,6 +156,20 @@ double gx_cost_calls(int i) { return (double)cost(i).calls; }
 double gx_cost_bytes(int i) { return (double)cost(i).bytes; }
 double gx_cost_macs(int i) { return (double)cost(i).macs; }
 
+int gx_observe(int on) { return gemma_session_observe(x.session, on, &x.err); }
+
+static GemmaObserved observed(int i) {
+    GemmaObserved o = {0};
+    gemma_session_observed(x.session, i, &o);
+    return o;
+}
+
+/* 0 beyond the last. */
+double gx_observed_name(int i) { return address(observed(i).name); }
+double gx_observed_tokens(int i) { return (double)observed(i).n_tok; }
+int gx_observed_columns(int i) { return observed(i).n_cols; }
+double gx_observed_squares(int i) { return address(observed(i).squares); }
+
 /* `seed` is a whole number below 2^53. */
 int gx_sampling(double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency, double seed) {
     GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat, (float)presence, (float)frequency,

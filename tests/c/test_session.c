@@ -199,6 +199,62 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
     }
 }
 
+/* To sums the squares of RMSNorm(row of token_embd) * attn_norm, for n ids: what goes into the first layer's queries, keys and values. */
+static void add_first_inputs(TinyGguf *g, const int32_t *ids, int n, double sums[64]) {
+    const TinyTensor *embd = tiny_tensor(g, "token_embd.weight"), *norm = tiny_tensor(g, "blk.0.attn_norm.weight");
+    float x[64], weight[64];
+    memcpy(weight, g->data.p + norm->offset, sizeof weight);
+    for (int t = 0; t < n; t++) {
+        quant_decode_row((QuantType)embd->type, g->data.p + embd->offset + (size_t)ids[t] * quant_row_bytes((QuantType)embd->type, 64), x, 64);
+        double mean = 0;
+        for (int i = 0; i < 64; i++) mean += 64.0 * x[i] * x[i] / 64;      /* embeddings are scaled by sqrt(n_embd) */
+        for (int i = 0; i < 64; i++) sums[i] += 64.0 * x[i] * x[i] / (mean + 1e-6) * weight[i] * weight[i];
+    }
+}
+
+TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    for (int a = 0; a < N_CASES; a++) {
+        size_t n;
+        TinyGguf g = tiny_make(&cases[a].spec, 5);
+        uint8_t *file = tiny_bytes(&g, &n);
+        GemmaError err = {0};
+        GemmaModel *m = load(file, n, n, 2, cases[a].precision);
+        free(file);
+        REQUIRE(m);
+        float want[TINY_VOCAB], got[TINY_VOCAB];
+        reference(m, ids, N_TOKENS, 64, want);
+        GemmaSession *s = gemma_session_new(m, 1024, &err);
+        GemmaObserved o, q, k;
+        CHECK(!gemma_session_observed(s, 0, &o));
+        CHECK_INT(gemma_session_observe(s, true, &err), GEMMA_OK);
+        CHECK_INT(gemma_session_sync(s, ids, N_TOKENS, &err), 0);
+        run(s, 64, got);
+        CHECK(!memcmp(want, got, sizeof want));
+        double first[64] = {0};
+        add_first_inputs(&g, ids, N_TOKENS, first);
+        int n_seen = 0;
+        for (; gemma_session_observed(s, n_seen, &o); n_seen++) {
+            CHECK_INT(o.n_tok, N_TOKENS);
+            CHECK_INT(o.n_cols, tiny_tensor(&g, o.name)->dims[0]);
+            for (int i = 0; i < o.n_cols; i++) CHECK(o.squares[i] > 0);
+            bool of_first = !strcmp(o.name, "blk.0.attn_q.weight") || !strcmp(o.name, "blk.0.attn_k.weight") || !strcmp(o.name, "blk.0.attn_v.weight");
+            for (int i = 0; i < 64 && of_first; i++) CHECK_NEAR(o.squares[i], first[i], 1e-5 * first[i]);
+        }
+        CHECK_INT(n_seen, 7 * cases[a].spec.n_layer);
+        CHECK(gemma_session_observed(s, 0, &q) && gemma_session_observed(s, 1, &k));
+        CHECK(!memcmp(q.squares, k.squares, 64 * sizeof *q.squares));
+        CHECK_INT(gemma_session_observe(s, true, &err), GEMMA_OK);
+        CHECK(gemma_session_observed(s, 0, &o) && o.n_tok == 0 && o.squares[0] == 0);
+        CHECK_INT(gemma_session_observe(s, false, &err), GEMMA_OK);
+        CHECK(!gemma_session_observed(s, 0, &o));
+        gemma_session_free(s);
+        gemma_model_free(m);
+        tiny_free(&g);
+    }
+}
+
 int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
@@ -206,5 +262,6 @@ int main(void) {
     RUN(an_int8_cache_is_refused_where_heads_do_not_fit);
     RUN(limits_are_told_and_leave_the_session_usable);
     RUN(guesses_change_no_bit_whether_right_or_wrong);
+    RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);
     return test_result();
 }

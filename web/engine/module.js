@@ -348,6 +348,24 @@ export class Module {
         return costs;
     }
 
+    /** Begins to add up what goes into the layers' matrices, from zero. */
+    observe() {
+        this.#check(this.#x.observe(1));
+    }
+
+    /**
+     * What has gone into each matrix of a layer since observe(); squares: of each column of the inputs the sum of its squares.
+     * @returns {{name: string, tokens: number, squares: Float64Array}[]}
+     */
+    observed() {
+        const x = this.#x, all = [];
+        for (let i = 0, name; (name = x.observed_name(i)) !== 0; i++) {
+            const squares = new Float64Array(this.#memory.buffer, x.observed_squares(i), x.observed_columns(i)).slice();
+            all.push({name: this.#cString(name), tokens: x.observed_tokens(i), squares});
+        }
+        return all;
+    }
+
     /** Starts the random numbers anew. */
     setSampling(s) {
         this.#check(this.#x.sampling(s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));

@@ -15,6 +15,8 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
   perplexity   --file T [--json]
+  compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
+  imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
   inspect      FILE
   bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--profile]
                [--json]
@@ -24,7 +26,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
               [--kv f16|int8]
 `;
 
-const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve'];
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'compare', 'imatrix', 'inspect', 'bench', 'serve'];
 
 async function main([name, ...argv]) {
     if (name === undefined || name === 'help' || name === '--help' || argv.includes('--help')) {

@@ -1,0 +1,39 @@
+// windows.js: a text as a model reads it to be measured: in windows that begin with BOS, don't overlap, and have every token of the text once.
+
+import {GemmaError} from '../../engine/error.js';
+import {UsageError} from '../args.js';
+import {MODEL_OPTIONS, readText} from './shared.js';
+
+const WINDOW = 512, SMALLEST_WINDOW = 2, BATCH = 64;
+
+/** What a command over a text takes: --text F (or --file F, as perplexity has it), --ctx, which is the size of a window, and MODEL_OPTIONS. */
+export const WINDOW_OPTIONS = {...MODEL_OPTIONS, text: 'text', file: 'text'};
+
+/** Checks them, and reads the text. @returns {Promise<{text: string, ctx: number}>} */
+export async function readWindowOptions({file: asFile, text: path = asFile, ctx = WINDOW}) {
+    if (path === undefined) throw new UsageError('--text is needed');
+    if (ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${ctx}: a window needs room for BOS and a token`);
+    const text = await readText(path);
+    if (!text) throw new GemmaError('bad-argument', `${path} is empty`);
+    return {text, ctx};
+}
+
+/** @returns {{windows: number[][], total: number}} ids, with BOS in front of each window; tokens of the text */
+export function cutText(module, text, contextLength) {
+    const all = module.tokenize(text), [bos] = module.tokenize('', {bos: true}), windows = [];
+    for (let at = 0; at < all.length; at += contextLength - 1) windows.push([bos, ...all.slice(at, at + contextLength - 1)]);
+    return {windows, total: all.length};
+}
+
+/**
+ * Evaluates every token of a window in fresh sessions of all `modules`, a batch of each in turn.
+ * @param {(begin: number, n: number) => void} [then]   called after each batch: the tokens [begin, begin + n)
+ */
+export function evaluateWindow(modules, ids, then) {
+    for (const module of modules) module.sync(ids);
+    for (let begin = 0; begin < ids.length; begin += BATCH) {
+        const n = Math.min(BATCH, ids.length - begin);
+        for (const module of modules) module.step(n);
+        then?.(begin, n);
+    }
+}
