@@ -4,7 +4,11 @@
  *
  * Exactness. scalar.c defines every op. For quantised matrices the integer dot products are bit-exact in all variants;
  * floats agree to rounding. Inside one variant a row's result does not depend on how many rows or tokens are computed in
- * one call: all paths add the blocks of a row in ascending order with the same operations. */
+ * one call: all paths add the blocks of a row in ascending order with the same operations.
+ *
+ * Instructions. Vectors have 16 bytes everywhere, so what counts is how much one instruction does. The relaxed dot product of bytes is one
+ * on ARM (SDOT: all of ARMv8.2) and on x86 with AVX-VNNI; other x86 has its half in one (PMADDUBSW), for which relaxed16 is there. An
+ * i32 lane is a row of the panel, so no kernel sums across lanes, which is slow on both; f32 sums use the fused multiply-add that both have. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
