@@ -12,7 +12,7 @@ const GOLDEN = join(import.meta.dirname, '../golden');
 const PROMPT = 'The sea at night is not black. It is a very dark green,';
 
 function generate(model, options) {
-    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '11', '--json'];
+    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '12', '--json'];
     return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options], {encoding: 'utf8'}));
 }
 
