@@ -20,8 +20,8 @@
  *   session = gemma_session_new(model, n_ctx, &err)
  *   n = gemma_tokenize(model, text, ...)
  *   gemma_session_sync(session, ids, n, &err)
- *   while (gemma_session_step(session, n_batch, &err) > 0) {}     prefill, in batches
- *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id); gemma_session_step(session, 1)
+ *   while (gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &err) > 0) {}      prefill; after each 0.1 s others may act
+ *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id); gemma_session_step(session, 1, INFINITY, &err)
  */
 #ifndef GEMMA_H
 #define GEMMA_H
@@ -166,9 +166,11 @@ int gemma_session_sync(GemmaSession *session, const int32_t *ids, int n, GemmaEr
 /* Appends one token without evaluating it. GEMMA_NO_ROOM when the context is full. */
 GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *err);
 
-/* Evaluates the next 1..n_batch tokens; returns how many are left, 0 when the logits of the last token are ready,
- * -1 with an error (GEMMA_BAD_NUMBERS: logits not finite). */
-int gemma_session_step(GemmaSession *session, int n_batch, GemmaError *err);
+/* Evaluates the next 1..n_batch tokens, or goes on with a batch that is under way. Returns after about `seconds` (INFINITY: as long as
+ * a batch takes), if need be between two layers; the batch is then sized so that a layer takes no longer. Returns how many tokens are left (a
+ * fraction: layers of some are done), 0 when the logits of the last token are ready, -1 with an error (GEMMA_BAD_NUMBERS: logits
+ * not finite). Any other change of the sequence gives up a batch that is under way. */
+double gemma_session_step(GemmaSession *session, int n_batch, double seconds, GemmaError *err);
 
 /* Guessing ahead: the next tokens, while they are only guessed. Right after a push it adds as many of n as fit (GEMMA_MAX_DRAFT and the
  * context); the next step then evaluates the pushed token and the guesses in one batch, which costs little more than one token where

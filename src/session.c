@@ -22,6 +22,7 @@ struct GemmaSession {
     int row;                    /* of the transformer's logits that is the current one */
     int partial;                /* the token of the last batch of which only the logits that sampling needs are there; -1: all are */
     bool other_sampling;        /* since then: now it may need others */
+    double token_seconds;       /* what a token of the last batch cost in a layer; 0: not known yet */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
     OpsObserved *observed;      /* the transformer's, while observing; and what they point to */
     double *squares;
@@ -71,8 +72,9 @@ void gemma_session_free(GemmaSession *s) {
     free(s);
 }
 
-/* Forgets guesses. What they left in the cache is written over: rings can go back further than there can be guesses. */
+/* Forgets guesses, and a pass that is under way. What they left in the cache is written over: rings can go back further than that. */
 static void drop_draft(GemmaSession *s) {
+    transformer_abandon(&s->transformer);
     s->n_tokens -= s->n_draft;
     if (s->n_done > s->n_tokens) s->n_done = s->n_tokens;
     s->n_draft = 0;
@@ -169,21 +171,57 @@ static void complete_logits(GemmaSession *s) {
     s->partial = -1;
 }
 
-int gemma_session_step(GemmaSession *s, int n_batch, GemmaError *err) {
+/* Tokens of a batch of which one layer takes no longer than `seconds`: between layers a pass can be left. */
+static int batch_within(const GemmaSession *s, double seconds) {
+    enum { FIRST = 16, UNIT = 8 };      /* first: the speed is not known yet, and the caller wants to be back in time */
+    if (isinf(seconds)) return GEMMA_MAX_BATCH;
+    double n = s->token_seconds > 0 ? seconds / s->token_seconds : FIRST;
+    return n > GEMMA_MAX_BATCH ? GEMMA_MAX_BATCH : n < UNIT ? UNIT : (int)n / UNIT * UNIT;
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+static void begin_pass(GemmaSession *s, int n_batch, double seconds) {
+    Transformer *t = &s->transformer;
     int n = s->n_tokens - s->n_done;
-    if (n == 0) return 0;
-    if (s->n_draft) n_batch = n;        /* guesses go with the token before them */
-    if (n > n_batch) n = n_batch < 1 ? 1 : n_batch;
-    if (n > s->transformer.batch) n = s->transformer.batch;
-    bool decoding = n == 1;
+    /* guesses go with the token before them */
+    if (!s->n_draft) n = least(n, least(n_batch < 1 ? 1 : n_batch, least(t->batch, batch_within(s, seconds))));
+    s->partial = -1;
+    transformer_begin(t, s->tokens + s->n_done, n, s->n_done);
+}
+
+/* Layers, as many as end before `until`, and at least one. False when some are left. */
+static bool continue_pass(GemmaSession *s, double until) {
+    Transformer *t = &s->transformer;
+    double before = clock_seconds(), now, took;
+    int n = t->n_pass;
+    bool more;
+    do {
+        more = transformer_layer(t);
+        now = clock_seconds();
+        took = now - before;
+        before = now;
+    } while (more && now + took < until);
+    s->token_seconds = took / n;
+    return !more;
+}
+
+double gemma_session_step(GemmaSession *s, int n_batch, double seconds, GemmaError *err) {
+    Transformer *t = &s->transformer;
+    if (s->n_done == s->n_tokens) return 0;
     double start = clock_seconds();
+    bool at_once = !t->n_pass, decoding = s->n_tokens - s->n_done == 1;
     pool_set_active(s->model->pool, decoding ? threads_of(s->model->pool, tuner_choice(&s->threads)) : pool_threads(s->model->pool));
-    transformer_forward(&s->transformer, s->tokens + s->n_done, n, s->n_done);
+    if (at_once) begin_pass(s, n_batch, seconds);
+    if (!continue_pass(s, start + seconds)) {
+        return s->n_tokens - s->n_done - (double)t->n_pass * t->layer / s->model->config.n_layer;
+    }
+    int n = t->n_tok;
     s->n_done += n;
     if (s->n_done < s->n_tokens) return s->n_tokens - s->n_done;
     evaluate_logits(s, n);
-    if (decoding) tuner_report(&s->threads, clock_seconds() - start);
-    if (all_finite(s->transformer.logits, (1 + s->n_draft) * s->model->config.n_vocab)) return 0;
+    if (decoding && at_once) tuner_report(&s->threads, clock_seconds() - start);
+    if (all_finite(t->logits, (1 + s->n_draft) * s->model->config.n_vocab)) return 0;
     error_set(err, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
               s->n_done - 1);
     s->n_done -= n;     /* who asks again is told again */

@@ -71,23 +71,33 @@ static void fill_rope(void *context, int begin, int end, int thread) {
     }
 }
 
-void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos) {
-    const Config *c = t->c;
+void transformer_begin(Transformer *t, const int32_t *ids, int n_tok, int pos) {
+    t->n_tok = 0;
+    t->n_pass = n_tok;
+    t->pos = pos;
+    t->layer = 0;
+    kv_cache_advance(&t->cache, pos + n_tok);
     pool_run(t->ops.pool, n_tok, 8, fill_rope, &(RopeTask){t, pos});
     /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
-    ops_embed(&t->ops, &t->w->token_embd, ids, n_tok, c->embd_scale, t->x);
-    for (int i = 0; i < c->n_layer; i++) {
-        const LayerWeights *l = &t->w->layers[i];
-        norm(t, t->x, l->attn_norm, t->normed, n_tok);
-        attention(t, l, &c->layers[i], &t->cache.layers[i], n_tok, pos);
-        add_to_residual(t, l->post_attention_norm, n_tok);
-        norm(t, t->x, l->ffn_norm, t->normed, n_tok);
-        feed_forward(t, l, n_tok);
-        add_to_residual(t, l->post_ffw_norm, n_tok);
-    }
+    ops_embed(&t->ops, &t->w->token_embd, ids, n_tok, t->c->embd_scale, t->x);
+}
+
+bool transformer_layer(Transformer *t) {
+    const Config *c = t->c;
+    const LayerWeights *l = &t->w->layers[t->layer];
+    int n_tok = t->n_pass;
+    norm(t, t->x, l->attn_norm, t->normed, n_tok);
+    attention(t, l, &c->layers[t->layer], &t->cache.layers[t->layer], n_tok, t->pos);
+    add_to_residual(t, l->post_attention_norm, n_tok);
+    norm(t, t->x, l->ffn_norm, t->normed, n_tok);
+    feed_forward(t, l, n_tok);
+    add_to_residual(t, l->post_ffw_norm, n_tok);
+    if (++t->layer < c->n_layer) return true;
+
     norm(t, t->x, t->w->output_norm, t->x, n_tok);
-    kv_cache_advance(&t->cache, pos + n_tok);
     t->n_tok = n_tok;
+    t->n_pass = 0;
+    return false;
 }
 
 void transformer_logits(Transformer *t, int first, int n) {

@@ -29,7 +29,9 @@ typedef struct {
     float *logits;              /* [1 + GEMMA_MAX_DRAFT, n_vocab] */
     float *rope[2];             /* [B, head_dim]: cosines and sines at each token, for global and for windowed layers */
     double *rope_freq[2];       /* [head_dim / 2]: radians a position */
-    int n_tok;                  /* tokens of the last pass */
+    int n_tok;                  /* tokens of the last pass; 0 while one is under way */
+    int n_pass;                 /* tokens of the pass under way; 0: none */
+    int pos, layer;             /* its first position, its next layer */
 } Transformer;
 
 /* Bytes that transformer_new allocates, KV cache included. */
@@ -38,8 +40,14 @@ uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, GemmaPreci
 bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision, int n_ctx);
 void transformer_free(Transformer *t);
 
-/* Evaluates ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1. The cache must hold [0, pos). */
-void transformer_forward(Transformer *t, const int32_t *ids, int n_tok, int pos);
+/* THE PASS, in slices, so that whoever waits can be heard: begin, then a layer at a time until there are no more.
+ *
+ * begin: ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1; the cache must hold [0, pos). */
+void transformer_begin(Transformer *t, const int32_t *ids, int n_tok, int pos);
+/* False after the last layer: t->x then holds the final hidden states. */
+bool transformer_layer(Transformer *t);
+/* Gives up a pass that is under way, if one is. What it has written to the cache lies beyond the positions that are held. */
+static inline void transformer_abandon(Transformer *t) { t->n_pass = 0; }
 
 /* The logits of tokens [first, first + n) of the last pass, n <= 1 + GEMMA_MAX_DRAFT. */
 void transformer_logits(Transformer *t, int first, int n);

@@ -133,7 +133,7 @@ int gx_session_sync(double ids, int n) { return gemma_session_sync(x.session, po
 int gx_session_push(int id) { return gemma_session_push(x.session, id, &x.err); }
 int gx_session_draft(double ids, int n) { return gemma_session_draft(x.session, pointer(ids), n, &x.err); }
 int gx_session_accept(int id) { return gemma_session_accept(x.session, id); }
-int gx_session_step(int n_batch) { return gemma_session_step(x.session, n_batch, &x.err); }
+double gx_session_step(int n_batch, double seconds) { return gemma_session_step(x.session, n_batch, seconds, &x.err); }
 int gx_session_count(void) { return gemma_session_count(x.session); }
 int gx_session_context(void) { return gemma_session_context(x.session); }
 int gx_session_sample(void) { return gemma_session_sample(x.session); }

@@ -71,7 +71,8 @@ int main(int argc, char **argv) {
         int n = n_ids - window < WINDOW ? n_ids - window : WINDOW;
         for (int at = 0, batch; at < n; at += batch) {
             batch = n - at < t->batch ? n - at : t->batch;
-            transformer_forward(t, ids + window + at, batch, at);
+            transformer_begin(t, ids + window + at, batch, at);
+            while (transformer_layer(t)) {}
             for (int i = 0; i < batch; i += 8) {
                 int rows = batch - i < 8 ? batch - i : 8;
                 transformer_logits(t, i, rows);

@@ -1,5 +1,7 @@
 /* The loader gives the same model from pieces of any size, and refuses a file that is not sound, not a Gemma or not whole with one
  * sentence that begins with the file's name and says what is wrong. What metadata leaves open, config.c decides as llama.cpp does. */
+#include <math.h>
+
 #include "config.h"
 #include "gemma.h"
 #include "test.h"
@@ -36,7 +38,7 @@ static float *logits_of(GemmaModel *m) {
     int32_t ids[20];
     int n = gemma_tokenize(m, "a few letters", 13, true, false, ids, 20), n_vocab = gemma_model_plan(m)->n_vocab;
     float *logits = malloc((size_t)n_vocab * sizeof *logits);
-    CHECK(gemma_session_sync(s, ids, n, &err) == 0 && gemma_session_step(s, n, &err) == 0);
+    CHECK(gemma_session_sync(s, ids, n, &err) == 0 && gemma_session_step(s, n, INFINITY, &err) == 0);
     memcpy(logits, gemma_session_logits(s), (size_t)n_vocab * sizeof *logits);
     gemma_session_free(s);
     return logits;
@@ -288,7 +290,7 @@ TEST(weights_that_overflow_are_told_when_they_are_used) {
     CHECK_INT(gemma_session_sync(session, (int32_t[]){2, 5}, 2, &err), 0);
     for (int i = 0; i < 2; i++) {
         err.status = GEMMA_OK;
-        CHECK_INT(gemma_session_step(session, 8, &err), -1);
+        CHECK_INT(gemma_session_step(session, 8, INFINITY, &err), -1);
         CHECK_INT(err.status, GEMMA_BAD_NUMBERS);
         CHECK_TEXT_HAS(err.text, "not finite at token 1");
     }

@@ -1,5 +1,7 @@
 /* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after going back to a shared
  * prefix. Fidelity to llama.cpp is tested in tests/golden. */
+#include <math.h>
+
 #include "gemma.h"
 #include "test.h"
 #include "tiny_gguf.h"
@@ -13,8 +15,8 @@ static void make_tokens(int32_t *ids, uint64_t seed) {
 /* Evaluates what is pending in batches of n_batch; copies the last token's logits. */
 static void run(GemmaSession *s, int n_batch, float *logits) {
     GemmaError err = {0};
-    int left;
-    while ((left = gemma_session_step(s, n_batch, &err)) > 0) {}
+    double left;
+    while ((left = gemma_session_step(s, n_batch, INFINITY, &err)) > 0) {}
     if (left < 0) TEST_FAIL("%s", err.text);
     memcpy(logits, gemma_session_logits(s), TINY_VOCAB * sizeof *logits);
 }
@@ -67,6 +69,41 @@ TEST(pieces_batches_and_threads_change_no_bit) {
     }
 }
 
+/* Nobody waits for a batch: after every layer others may act, and may even take the tokens back. */
+TEST(a_batch_in_slices_and_one_given_up_change_no_bit) {
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    for (int a = 0; a < N_CASES; a++) {
+        size_t n;
+        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
+        GemmaError err = {0};
+        GemmaModel *m = load(file, n, 1 << 20, 1, cases[a].precision);
+        free(file);
+        REQUIRE(m);
+        float want[TINY_VOCAB], got[TINY_VOCAB];
+        reference(m, ids, N_TOKENS, 256, want);
+        GemmaSession *s = gemma_session_new(m, 1024, &err);
+        gemma_session_sync(s, ids, N_TOKENS, &err);
+        double left = N_TOKENS, before;
+        int n_steps = 0;
+        do {
+            before = left;
+            left = gemma_session_step(s, 100, 0, &err);
+            CHECK(left >= 0 && left < before);
+            n_steps++;
+        } while (left > 0 && n_steps % 5);      /* then, in the middle of a batch: */
+        gemma_session_push(s, 3, &err);
+        gemma_session_step(s, 256, 0, &err);
+        CHECK(gemma_session_sync(s, ids, N_TOKENS, &err) < N_TOKENS);
+        for (n_steps = 0; gemma_session_step(s, 100, 0, &err) > 0; n_steps++) {}
+        CHECK(n_steps > cases[a].spec.n_layer);
+        memcpy(got, gemma_session_logits(s), sizeof got);
+        if (memcmp(want, got, sizeof want)) TEST_FAIL("%s differs", cases[a].spec.architecture);
+        gemma_session_free(s);
+        gemma_model_free(m);
+    }
+}
+
 TEST(going_back_to_a_prefix_changes_no_bit) {
     for (int a = 0; a < N_CASES; a++) {
         size_t n;
@@ -109,7 +146,7 @@ TEST(every_position_has_its_logits) {
     make_tokens(ids, 7);
     GemmaSession *s = gemma_session_new(m, 1024, &err);
     gemma_session_sync(s, ids, 40, &err);
-    CHECK_INT(gemma_session_step(s, 40, &err), 0);
+    CHECK_INT(gemma_session_step(s, 40, INFINITY, &err), 0);
     for (int i = 0; i < 40; i += 13) {
         float want[TINY_VOCAB];
         reference(m, ids, i + 1, 256, want);
@@ -151,7 +188,7 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     CHECK_INT(gemma_session_sync(s, (int32_t[]){-1}, 1, &err), -1);
     CHECK_INT(gemma_session_sync(s, ids, 0, &err), -1);
     CHECK_INT(gemma_session_sync(s, ids, 10, &err), 0);
-    CHECK_INT(gemma_session_step(s, 256, &err), 0);
+    CHECK_INT(gemma_session_step(s, 256, INFINITY, &err), 0);
     CHECK_INT(gemma_session_push(s, 1, &err), GEMMA_NO_ROOM);
     gemma_session_free(s);
     gemma_model_free(m);
@@ -178,7 +215,7 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
             for (int i = 0; i < n_guess; i++) guess[i] = i < right && i < fits ? ids[at + 1 + i] : (ids[(at + 1 + i) % N_TOKENS] + 1) % TINY_VOCAB;
             CHECK_INT(gemma_session_push(s, ids[at++], &err), GEMMA_OK);
             CHECK_INT(gemma_session_draft(s, guess, n_guess, &err), GEMMA_OK);
-            CHECK_INT(gemma_session_step(s, 1, &err), 0);
+            CHECK_INT(gemma_session_step(s, 1, INFINITY, &err), 0);
             if (right > GEMMA_MAX_DRAFT) right = GEMMA_MAX_DRAFT;
             for (int i = 0;; i++) {
                 CHECK_INT(gemma_session_count(s), at);
@@ -257,6 +294,7 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
 
 int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
+    RUN(a_batch_in_slices_and_one_given_up_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
     RUN(every_position_has_its_logits);
     RUN(an_int8_cache_is_refused_where_heads_do_not_fit);

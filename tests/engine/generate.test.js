@@ -1,4 +1,4 @@
-// The token loop, driven by an engine that says exactly what a test wants it to say: how text is joined, what ends it, how prefill is cut.
+// The token loop, driven by an engine that says exactly what a test wants it to say: how text is joined, what ends it, how prefill is told.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -88,25 +88,17 @@ test('a full context ends the answer', async () => {
     assert.deepEqual({text, finishReason}, {text: 'abc', finishReason: 'context'});
 });
 
-test('prefill is cut into batches, each told, all tokens evaluated once', async () => {
-    const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [];
-    await run(engine, {}, {prompt, onPrefill: (done, total) => told.push([done, total])});
-    assert.equal(engine.steps.reduce((a, b) => a + b), 1000);
-    assert.ok(engine.steps.every((n) => n <= 256), `${engine.steps}`);
-    assert.ok(engine.steps[0] <= 32, 'the first batch is small: the speed is not known yet');
-    assert.ok(engine.steps.includes(256), 'a fast engine gets large batches');
-    assert.deepEqual(told.at(-1), [1000, 1000]);
-});
-
-test('a slow engine gets batches of at most about 150 ms', async () => {
-    const engine = scripted([]), step = engine.step, msPerToken = 10;
-    engine.step = (batch) => {
-        const end = performance.now() + msPerToken * batch;
-        while (performance.now() < end);
-        return step(batch);
+test('prefill is told in whole tokens, in slices short enough for Stop, to its end', async () => {
+    const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [], limits = [];
+    let left = 1000;
+    engine.step = (batch, ms) => {
+        limits.push([batch, ms]);
+        return left = Math.max(0, left - 99.25);      // as an engine does that comes back between layers
     };
-    await run(engine, {}, {prompt: Array.from({length: 60}, (_, i) => i)});
-    assert.ok(engine.steps.slice(1).every((n) => n * msPerToken <= 150), `${engine.steps}`);
+    await run(engine, {}, {prompt, onPrefill: (done, total) => told.push([done, total])});
+    assert.deepEqual(told.slice(0, 3), [[99, 1000], [198, 1000], [297, 1000]]);
+    assert.deepEqual(told.at(-1), [1000, 1000]);
+    assert.ok(limits.every(([batch, ms]) => batch === 256 && ms <= 150), `${limits}`);
 });
 
 test('stopping acts between batches and between tokens', async () => {

@@ -1,6 +1,8 @@
 /* fuzz_session SECONDS SEED: a session is led through random syncs, pushes, steps of any size and samples, on random small models of all
  * architectures. What must hold: whenever logits are ready they are, bit for bit, those of a fresh session that was given the same
  * tokens at once; counts and refusals are those of gemma.h; greedy sampling takes the largest logit. */
+#include <math.h>
+
 #include "fuzz.h"
 #include "gemma.h"
 #include "tiny_gguf.h"
@@ -38,7 +40,7 @@ static void check_logits(Case *c) {
     GemmaError err = {0};
     GemmaSession *fresh = gemma_session_new(c->model, c->n_ctx, &err);
     CHECK(gemma_session_sync(fresh, c->ids, c->n, &err) == 0);
-    while (gemma_session_step(fresh, GEMMA_MAX_BATCH, &err) > 0) {}
+    while (gemma_session_step(fresh, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
     memcpy(want, gemma_session_logits(fresh), sizeof want);
     gemma_session_free(fresh);
     const float *got = gemma_session_logits(c->session);
@@ -77,12 +79,13 @@ static void push(Case *c, uint64_t *state) {
     c->pending = true;
 }
 
-/* One batch, or all that is left. */
+/* One batch, or all that is left; or a layer of it. */
 static void step(Case *c, uint64_t *state) {
     GemmaError err = {0};
     bool all = below(state, 4) != 0;
-    int left, n_batch = 1 + (int)below(state, below(state, 2) ? 300 : 20);
-    do left = gemma_session_step(c->session, n_batch, &err);
+    int n_batch = 1 + (int)below(state, below(state, 2) ? 300 : 20);
+    double left, seconds = below(state, 2) ? 0 : INFINITY;
+    do left = gemma_session_step(c->session, n_batch, seconds, &err);
     while (all && left > 0);
     CHECK(left >= 0);
     if (left == 0 && c->pending) check_logits(c);

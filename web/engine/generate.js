@@ -5,8 +5,8 @@ import {GemmaError} from './error.js';
 import {Guesses} from './guesses.js';
 import {StopFilter} from './stop.js';
 
-const BATCH_MS = 150;           // a batch of prefill takes about this long at most, so that Stop acts and progress shows
-const FIRST_BATCH = 4, LARGEST_BATCH = 256;      // the speed is not known yet, and Stop must act
+const LARGEST_BATCH = 256;      // GEMMA_MAX_BATCH
+const TURN_MS = 100;            // how long the engine reads before Stop can act and progress shows
 
 export const SAMPLING = {
     temperature: 0.8, topK: 64, topP: 0.95, minP: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
@@ -38,14 +38,9 @@ function completeSampling({logitBias = {}, ...given} = {}) {
 /** Evaluates what is pending; `turn` gives the event loop a turn and tells whether to stop. @returns {Promise<boolean>} stopped */
 async function prefill(engine, pending, {turn, onPrefill}) {
     const total = pending;
-    let batch = FIRST_BATCH;
     while (pending > 0) {
-        const start = performance.now(), n = Math.min(batch, pending);
-        pending = engine.step(n);
-        const perToken = (performance.now() - start) / n;
-        batch = Math.min(LARGEST_BATCH, Math.max(1, Math.min(batch * 4, Math.floor(BATCH_MS / perToken))));
-        if (batch > 8) batch -= batch % 8;
-        onPrefill?.(total - pending, total);
+        pending = engine.step(LARGEST_BATCH, TURN_MS);
+        onPrefill?.(Math.floor(total - pending), total);
         if (await turn()) return true;
     }
     return false;

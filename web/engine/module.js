@@ -306,9 +306,12 @@ export class Module {
         return this.#x.session_accept(id) !== 0;
     }
 
-    /** @returns {number} tokens left to evaluate */
-    step(batch) {
-        return this.#checkCount(this.#x.session_step(batch));
+    /**
+     * Evaluates up to `batch` tokens, or goes on with those under way; comes back after about `ms`.
+     * @returns {number} tokens left to evaluate; a fraction while some are half-way
+     */
+    step(batch, ms = Infinity) {
+        return this.#checkCount(this.#x.session_step(batch, ms / 1000));
     }
 
     sample() {
