@@ -342,10 +342,13 @@ INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, 
 
 /* ------------------------------------------------------------------------------------------ the kernels */
 
-/* Writes the sums of one tile and token, without the rows of padding. */
+/* Writes the sums of one tile and token, without the rows of padding. (Not by memcpy of a length that is not constant: that would be a call
+ * out of the module for each tile and token.) */
 INLINE void store_rows(const Matrix *w, int tile, const v128_t *sum, float *y) {
-    int row = tile * TILE_ROWS, n = w->n_rows - row < TILE_ROWS ? w->n_rows - row : TILE_ROWS;
-    memcpy(y + row, sum, (size_t)n * sizeof *y);
+    int row = tile * TILE_ROWS, n = w->n_rows - row;
+    if (n >= TILE_ROWS) memcpy(y + row, sum, TILE_ROWS * sizeof *y);
+    else
+        for (int i = 0; i < n; i++) y[row + i] = ((const float *)sum)[i];
 }
 
 INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
