@@ -9,6 +9,7 @@
 
 PanelKind pack_kind(QuantType type) {
     switch (type) {
+    case QUANT_Q3_K: return PANEL_P3K;
     case QUANT_Q4_0: return PANEL_P4;
     case QUANT_Q4_1: return PANEL_P4M;
     case QUANT_Q4_K: return PANEL_P4K;
@@ -35,11 +36,12 @@ static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] <
 
 /* Where the parts of a block lie, in bytes from its start. */
 typedef struct {
-    int high, scale, min;   /* min: also the second sub-scale of P6K */
+    int high, scale, min;   /* min: also the second sub-scale of P3K and P6K */
 } BlockParts;
 
 static BlockParts block_parts(PanelKind kind) {
     switch (kind) {
+    case PANEL_P3K: return (BlockParts){0, 192, 208};
     case PANEL_P4: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
     case PANEL_P4K: return (BlockParts){0, 256, 272};
     case PANEL_P5: case PANEL_P5M: return (BlockParts){256, 320, 352};
@@ -205,6 +207,33 @@ INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad 
     }
 }
 
+INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
+    BlockParts at = block_parts(PANEL_P3K);
+    size_t size = k_block_bytes(PANEL_P3K);
+    uint8_t *blocks = super + 32;
+    pack_scales(r, 108, super + 8 * v, bad);
+    for (int i = 0; i < 4; i++) {   /* the sub-scales of blocks 2i and 2i + 1 */
+        Quad s = (words(r, 96 + i % 2 * 4) >> (i / 2 * 4) & 0x0f0f0f0f) | (words(r, 104) >> (2 * i) & 0x03030303) << 4;
+        Bytes less_32 = (Bytes)s - 32;
+        store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, (Quad)less_32);
+    }
+    Quad high[8];
+    for (int n = 0; n < 8; n++) high[n] = words(r, 4 * n);
+    for (int half = 0; half < 2; half++) {
+        Quad low[8];
+        for (int n = 0; n < 8; n++) low[n] = words(r, 32 + half * 32 + 4 * n);
+        for (int p = 0; p < 4; p++) {
+            int b = half * 4 + p;
+            uint8_t *out = blocks + (size_t)b * size + v * 48;
+            Quad k[8];
+            for (int n = 0; n < 8; n++) k[n] = (low[n] >> (2 * p) & 0x03030303) | (high[n] >> b & 0x01010101) << 2;
+            store(out, k[0] | k[4] << 3 | (k[3] & 0x03030303) << 6);
+            store(out + 16, k[1] | k[5] << 3 | (k[7] & 0x03030303) << 6);
+            store(out + 32, k[2] | k[6] << 3 | (k[3] & 0x04040404) << 4 | (k[7] & 0x04040404) << 5);
+        }
+    }
+}
+
 INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     BlockParts at = block_parts(PANEL_P6K);
     size_t size = k_block_bytes(PANEL_P6K);
@@ -266,6 +295,7 @@ INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_col
         for (int v = 0; v < 4; v++) {
             Rows here = r[v];       /* a copy that no store can be thought to change */
             if (is_float) pack_floats(type, &here, n_cols - k < cols ? n_cols - k : cols, v, tile, &bad);
+            else if (type == QUANT_Q3_K) pack_q3k(&here, v, tile, &bad);
             else if (type == QUANT_Q6_K) pack_q6k(&here, v, tile, &bad);
             else if (type == QUANT_Q4_K || type == QUANT_Q5_K) pack_k45(type, &here, v, tile, &bad);
             else pack_32(type, &here, v, tile, low, &bad);
@@ -282,7 +312,7 @@ static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_row
     const QuantInfo *info = quant_info(type);
     PanelKind kind = pack_kind(type);
     size_t row_bytes = quant_row_bytes(type, n_cols);
-    int at = type == QUANT_Q6_K ? 208 : 0, n = has_f16_min(kind) || has_sub_min(kind) ? 2 : 1;
+    int at = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : 0, n = has_f16_min(kind) || has_sub_min(kind) ? 2 : 1;
     for (int b = 0; b < n_cols / info->block; b++) {
         for (int i = 0; i < n_rows * n; i++) {
             uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes + at + i % n * 2);
@@ -308,6 +338,7 @@ static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_row
 
 static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
     switch (type) {
+    case QUANT_Q3_K: return pack_rows(QUANT_Q3_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_K: return pack_rows(QUANT_Q4_K, rows, n_rows, n_cols, tile, low);
@@ -345,6 +376,11 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
     int v = r / 4, lane = r % 4 * 4;
     for (int k = 0; k < BLOCK_COLS; k++) {
         int c = k % 4, j = k % 16 / 4, half = k / 16, at_code = (v * 4 + j) * 16 + lane + c;
+        if (kind == PANEL_P3K) {
+            const uint8_t *p = block + v * 48 + lane + c;
+            codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6 | (p[32] >> (6 + half) & 1) << 2);
+            continue;
+        }
         codes[k] = block[at_code] >> (4 * half) & 15;
         if (kind == PANEL_P8) codes[k] = (uint8_t)(codes[k] << 4 | (low[at_code] >> (4 * half) & 15));
         if (panel_info[kind].code_bits == 5) codes[k] |= (uint8_t)((block[at.high + v * 16 + lane + c] >> (4 * half + j) & 1) << 4);
@@ -356,10 +392,11 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *lo
     BlockParts at = block_parts(kind);
     uint8_t q[BLOCK_COLS];
     unpack_codes(kind, block, low, r, q);
-    if (kind == PANEL_P6K) {
+    if (kind == PANEL_P3K || kind == PANEL_P6K) {
+        int offset = kind == PANEL_P3K ? 4 : 32;
         float d = from_f16e(super + 2 * r);
         float s[2] = {d * (int8_t)block[at.scale + r], d * (int8_t)block[at.min + r]};
-        for (int k = 0; k < BLOCK_COLS; k++) y[k] = s[k / 16] * (q[k] - 32);
+        for (int k = 0; k < BLOCK_COLS; k++) y[k] = s[k / 16] * (q[k] - offset);
     } else if (has_sub_min(kind)) {
         float s = from_f16e(super + 2 * r) * block[at.scale + r], m = from_f16e(super + 32 + 2 * r) * block[at.min + r];
         for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * q[k] - m;

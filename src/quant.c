@@ -239,6 +239,29 @@ static void decode_q6_k(const uint8_t *row, float *y, int n) {
     }
 }
 
+/* Q3_K: 16 groups of 16 weights, each with a signed scale of 6 bits.
+ *
+ *        h[32] | q[64] | s[12] | d[2]               w[i] = (d * (s_g - 32)) * (q_i - 4),  g = i / 16
+ *
+ * Block of 32 weights b = 4 half + p, weight j of it:
+ *        low 2 bits:   q byte 32 half + j, bits 2p and 2p+1
+ *        third bit:    h byte j, bit b
+ * s byte:      0..7    | s_(j+8) bits 3..0 | s_j bits 3..0 |          j = byte's number
+ *              8..11   | s_(j+12) | s_(j+8) | s_(j+4) | s_j |         bits 5,4 of each, j = byte's number - 8
+ */
+static void decode_q3_k(const uint8_t *row, float *y, int n) {
+    for (; n > 0; n -= 256, row += 110, y += 256) {
+        const uint8_t *high = row, *q = row + 32, *s = row + 96;
+        float d = f16_to_f32(load16(row + 108));
+        for (int i = 0; i < 256; i++) {
+            int b = i / 32, j = i % 32, g = i / 16;
+            int scale = (s[g % 8] >> (g / 8 * 4) & 15) | (s[8 + g % 4] >> (g / 4 * 2) & 3) << 4;
+            int code = (q[b / 4 * 32 + j] >> (b % 4 * 2) & 3) | (high[j] >> b & 1) << 2;
+            y[i] = d * (float)(scale - 32) * (float)(code - 4);
+        }
+    }
+}
+
 /* ------------------------------------------------------------------------------------------ the table */
 
 typedef struct {
@@ -256,6 +279,7 @@ static const Format FORMATS[] = {
     {{QUANT_Q4_1, "Q4_1", 32, 20}, decode_q4_1, NULL},
     {{QUANT_Q5_0, "Q5_0", 32, 22}, decode_q5_0, NULL},
     {{QUANT_Q5_1, "Q5_1", 32, 24}, decode_q5_1, NULL},
+    {{QUANT_Q3_K, "Q3_K", 256, 110}, decode_q3_k, NULL},
     {{QUANT_Q4_K, "Q4_K", 256, 144}, decode_q4_k, NULL},
     {{QUANT_Q5_K, "Q5_K", 256, 176}, decode_q5_k, NULL},
     {{QUANT_Q6_K, "Q6_K", 256, 210}, decode_q6_k, NULL},

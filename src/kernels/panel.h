@@ -5,6 +5,7 @@
  * of zero weights. Tiles follow each other. Inside a quantised tile come n_cols / 32 blocks of 32 columns:
  *
  *   family   file types          a block of 16 rows x 32 columns, bytes                            super
+ *   P3K      Q3_K                codes 192, sub-scale 2 x 16 x i8                                    224  B  + 32 per 8 blocks
  *   P4       Q4_0                codes 256, scale 16 x f16e                                          288  B
  *   P4M      Q4_1                codes 256, scale 16 x f16e, min 16 x f16e                           320  B
  *   P4K      Q4_K                codes 256, sub-scale 16 x u8, sub-min 16 x u8                       288  B  + 64 per 8 blocks
@@ -29,12 +30,21 @@
  *     of the code in the high nibble.
  * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
  *     (v, j); of (v, 1): the same for the high nibble.
+ * codes, 3 bits: 12 vectors (v, i), i = 0..2. Byte 4r + c of them holds the 8 codes of row 4v + r and columns c, 4 + c .. 28 + c; with
+ *     k_n for column 4n + c, of k3 and k7 the bits apart:
+ *
+ *       bits       7       6       5..3   2..0
+ *       (v, 0)     k3, bits 1, 0   k4     k0
+ *       (v, 1)     k7, bits 1, 0   k5     k1
+ *       (v, 2)     k7, 2   k3, 2   k6     k2
+ *
  * codes, 8 bits: two planes. The upper four bits of weight + 128 lie as the codes of P4, with the scales; the lower four bits of all
  *     tiles come after that, 256 bytes a block, in the same order. So the first plane alone is a matrix of half the bytes, from which
  *     a row's product can be told to within a bound: see `screen` in kernels.h.
  *
  * The meaning of a code q, with a scale s and, where there is one, a minimum m of its row and group of columns:
  *
+ *   P3K  w = (d * sub-scale) * (q - 4), groups of 16 as P6K
  *   P4   w = s * (q - 8)          P4M, P5M  w = s * q + m             P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
  *   P5   w = s * (q - 16)         P8        w = s * (q - 128)         P6K       w = (d * sub-scale) * (q - 32), groups of 16:
  *                                                                               sub-scale 0 columns 0..15, 1 columns 16..31
@@ -55,7 +65,7 @@
 enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
 
 typedef enum {
-    PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,    /* quantised: int8 activations */
+    PANEL_P3K, PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,    /* quantised: int8 activations */
     PANEL_F16, PANEL_BF16, PANEL_F32,                                                       /* float activations */
     PANEL_KINDS,
     PANEL_FIRST_FLOAT = PANEL_F16,

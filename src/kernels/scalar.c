@@ -24,6 +24,10 @@ static float f16e_at(const uint8_t *p, int i) {
 /* The code of one weight of a block, 0 .. 2^bits - 1; `low` is the block in the second plane, where there is one. */
 static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, int col) {
     int v = row / 4, byte = row % 4 * 4 + col % 4, j = col % 16 / 4, high = col / 16;   /* high: the upper nibble */
+    if (bits == 3) {
+        const uint8_t *p = block + 48 * v + byte;
+        return j < 3 ? p[16 * j] >> 3 * high & 7 : p[16 * high] >> 6 | (p[32] >> (6 + high) & 1) << 2;
+    }
     const uint8_t *high_bits = block + 256;
     int at = (4 * v + j) * 16 + byte, code = block[at] >> 4 * high & 15;
     if (bits == 8)
@@ -57,9 +61,9 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
     case PANEL_P4K: case PANEL_P5K:
         s = f16e_at(super, row) * scales[row];
         return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row])};
-    default:    /* PANEL_P6K */
+    default:    /* PANEL_P3K, PANEL_P6K */
         s = f16e_at(super, row);
-        return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 32};
+        return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 1 << (bits - 1)};
     }
 }
 
@@ -69,7 +73,7 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
 static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
     const PanelInfo *info = &panel_info[w->kind];
     const uint8_t *super = NULL, *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
-    int n_groups = w->kind == PANEL_P6K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
+    int n_groups = w->kind == PANEL_P6K || w->kind == PANEL_P3K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
     bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
     float y = 0;
     for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes, low += LOW_BLOCK_BYTES) {

@@ -40,7 +40,7 @@ typedef struct {
     unsigned bits;      /* of a code */
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
-    unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P6K */
+    unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P3K and P6K */
     bool bare;          /* panels without scales: 1 / F16E_UNIT each (values of an int8 cache) */
     bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
 } Family;
@@ -61,9 +61,9 @@ INLINE size_t run_dots(Family f) {
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t low4, bit4, bits45, f16, ones, bare; } Masks;
+typedef struct { v128_t low2, bit2, low3, low4, bit4, bits45, f16, ones, bare; } Masks;
 INLINE Masks load_masks(void) {
-    return (Masks){hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001),
+    return (Masks){hidden_i32(0x03030303), hidden_i32(0x04040404), hidden_i32(0x07070707), hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001),
                    hidden_f32(1 / F16E_UNIT)};
 }
 
@@ -71,12 +71,14 @@ INLINE Masks load_masks(void) {
 
 INLINE v128_t high4(v128_t bytes, Masks m) { return wasm_v128_and(wasm_u16x8_shr(bytes, 4), m.low4); }
 
-/* The bits above the fourth of rows 4v..4v+3 of a block. Panel.h draws where everything lies. */
-typedef struct { v128_t half[2]; } HighBits;
+/* Of rows 4v..4v+3 of a block: the bits above the fourth; of codes of 3 bits, all. Panel.h draws where everything lies. */
+typedef struct { v128_t half[2], low[3]; } HighBits;
 
 INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
     const uint8_t *p = block + 256;
     HighBits h = {0};
+    if (f.bits == 3)
+        for (size_t i = 0; i < 3; i++) h.low[i] = keep(wasm_v128_load(block + (3 * v + i) * 16));
     if (f.bits == 5) h.half[0] = h.half[1] = keep(wasm_v128_load(p + 16 * v));
     if (f.bits == 6)
         for (size_t half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
@@ -88,6 +90,13 @@ INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
  * each use.) */
 INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, HighBits h, Masks m,
                         v128_t codes[2], v128_t lows[2]) {
+    if (f.bits == 3) {
+        for (size_t half = 0; half < 2; half++) {
+            v128_t top = wasm_v128_and(wasm_u16x8_shr(h.low[half], 6), m.low2), third = wasm_v128_and(wasm_u16x8_shr(h.low[2], 4 + half), m.bit2);
+            codes[half] = j == 3 ? wasm_v128_or(top, third) : wasm_v128_and(half ? wasm_u16x8_shr(h.low[j], 3) : h.low[j], m.low3);
+        }
+        return;
+    }
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
     codes[0] = wasm_v128_and(x, m.low4);
     codes[1] = high4(x, m);
@@ -462,6 +471,7 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
 
 /* Defines matmul_<name>_<isa> for every kind, and screen_<isa>. */
 #define MATMUL_KERNELS(isa) \
+    MATMUL_KERNEL(matmul_p3k_##isa,  matmul_quant, ((Family){.bits = 3, .groups = 2, .super = true})) \
     MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
     MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \
     MATMUL_KERNEL(matmul_p4k_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true, .super = true})) \

@@ -35,7 +35,7 @@ TEST(every_op_is_in_every_table) {
 
 /* ------------------------------------------------------------------------------------------ matrices */
 
-static const char *const kind_name[PANEL_KINDS] = {"P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P3K", "P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
 static bool kind_has_min(PanelKind kind) {
     return kind == PANEL_P4M || kind == PANEL_P4K || kind == PANEL_P5M || kind == PANEL_P5K;
@@ -105,7 +105,21 @@ static double f16e_value(const uint8_t *p, int i) {
     return (h >> 15 ? -1 : 1) * ldexp(1024 + (h & 1023), (h >> 10 & 31) - 25 - 10);
 }
 
-/* Weight [row][col], following panel.h's text. */
+/* The code of one weight of a block, following panel.h's text; `low` is the block in the second plane. */
+static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, int c) {
+    int bits = panel_info[kind].code_bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
+    if (bits == 3) {
+        const uint8_t *p = block + 48 * v + byte;
+        int n = c / 4;
+        return n == 3 ? p[0] / 64 + 4 * (p[32] / 64 % 2) : n == 7 ? p[16] / 64 + 4 * (p[32] / 128) : n < 3 ? p[16 * n] % 8 : p[16 * (n - 4)] / 8 % 8;
+    }
+    int q = c < 16 ? block[at] % 16 : block[at] / 16;
+    if (bits == 5) q += 16 * (block[256 + 16 * v + byte] >> (c < 16 ? j : 4 + j) & 1);
+    if (bits == 6) q += 16 * (block[256 + 16 * (2 * v + (c >= 16)) + byte] >> 2 * j & 3);
+    return bits < 8 ? q : 16 * q + (c < 16 ? low[at] % 16 : low[at] / 16);
+}
+
+/* Weight [row][col]. */
 static double weight_at(const Matrix *w, int row, int col) {
     const PanelInfo *info = &panel_info[w->kind];
     const uint8_t *tile = w->data + (size_t)(row / 16) * w->tile_bytes;
@@ -119,20 +133,14 @@ static double weight_at(const Matrix *w, int row, int col) {
     }
     const uint8_t *super = tile + (size_t)(b / 8) * (info->super_bytes + 8 * info->block_bytes);
     const uint8_t *block = info->super_bytes ? super + info->super_bytes + b % 8 * info->block_bytes : tile + (size_t)b * info->block_bytes;
-    int v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
-    int q = c < 16 ? block[at] % 16 : block[at] / 16;
-    if (info->code_bits == 5) q += 16 * (block[256 + 16 * v + byte] >> (c < 16 ? j : 4 + j) & 1);
-    if (info->code_bits == 6) q += 16 * (block[256 + 16 * (2 * v + (c >= 16)) + byte] >> 2 * j & 3);
-    if (info->code_bits == 8) {
-        int low = w->low[(size_t)(row / 16) * w->low_tile_bytes + (size_t)b * 256 + at];
-        q = 16 * q + (c < 16 ? low % 16 : low / 16);
-    }
+    int q = code_at(w->kind, block, w->low + (size_t)(row / 16) * w->low_tile_bytes + (size_t)b * 256, r, c);
     const uint8_t *s = block + code_bytes(w->kind);
     switch (w->kind) {
     case PANEL_P4: return f16e_value(s, r) * (q - 8);
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
     case PANEL_P8: return f16e_value(s, r) * (q - 128);
     case PANEL_P4M: case PANEL_P5M: return f16e_value(s, r) * q + f16e_value(s + 32, r);
+    case PANEL_P3K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 4);
     case PANEL_P6K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 32);
     default: return f16e_value(super, r) * s[r] * q - f16e_value(super + 32, r) * s[16 + r];
     }

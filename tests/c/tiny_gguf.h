@@ -50,6 +50,12 @@ typedef struct {
     TinyBytes data;
 } TinyGguf;
 
+/* With rows that are multiples of the type's block. */
+static inline TinySpec tiny_fitted(TinySpec s) {
+    if (quant_info(s.type)->block == 256) s.n_embd = s.n_ff = 256, s.n_head = 8, s.head_dim = 32;
+    return s;
+}
+
 /* ------------------------------------------------------------------------------------------ bytes */
 
 static inline void tiny_put(TinyBytes *b, const void *p, size_t n) {
@@ -143,6 +149,27 @@ static inline void tiny_add_vocabulary(TinyGguf *g) {
     for (int i = 0; i < TINY_VOCAB; i++) tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
 }
 
+static inline bool tiny_is_encoded(QuantType type) {
+    return quant_info(type)->block == 1 || type == QUANT_Q8_0 || type == QUANT_Q4_0;
+}
+
+/* Random blocks of a type that quant.h does not encode; what comes back is of a standard deviation near 1 / sqrt(n_cols). */
+static inline void tiny_random_row(QuantType type, uint8_t *row, int n_cols, uint64_t *state) {
+    static const struct { QuantType type; int d, dmin; float spread; } blocks[] = {
+        {QUANT_Q3_K, 108, -1, 42},
+    };
+    size_t i = 0;
+    while (i < sizeof blocks / sizeof *blocks && blocks[i].type != type) i++;
+    if (i == sizeof blocks / sizeof *blocks) abort();
+    size_t n = quant_row_bytes(type, n_cols);
+    for (size_t k = 0; k < n; k++) row[k] = (uint8_t)test_random(state);
+    for (uint8_t *block = row; block < row + n; block += quant_info(type)->bytes) {
+        uint16_t d = f32_to_f16((1 + 0.1f * test_random_float(state)) / (blocks[i].spread * sqrtf((float)n_cols)));
+        memcpy(block + blocks[i].d, &d, 2);
+        if (blocks[i].dmin >= 0) memcpy(block + blocks[i].dmin, &d, 2);
+    }
+}
+
 /* A norm has no rows. */
 static inline void tiny_add_tensor(TinyGguf *g, const TinySpec *s, const char *name, int n_cols, int n_rows, uint64_t *state) {
     if (g->n_tensors == TINY_MAX_TENSORS || n_cols > 1024) abort();
@@ -157,7 +184,8 @@ static inline void tiny_add_tensor(TinyGguf *g, const TinySpec *s, const char *n
             float random = test_random_float(state);
             x[i] = n_rows ? 1.7f * random / sqrtf((float)n_cols) : 1 + 0.1f * random;
         }
-        quant_encode_row(type, x, row, n_cols);
+        if (tiny_is_encoded(type)) quant_encode_row(type, x, row, n_cols);
+        else tiny_random_row(type, row, n_cols, state);
         tiny_put(&g->data, row, quant_row_bytes(type, n_cols));
     }
     tiny_pad(&g->data);
