@@ -9,6 +9,7 @@
 
 PanelKind pack_kind(QuantType type) {
     switch (type) {
+    case QUANT_Q2_K: return PANEL_P2K;
     case QUANT_Q3_K: return PANEL_P3K;
     case QUANT_Q4_0: return PANEL_P4;
     case QUANT_Q4_1: return PANEL_P4M;
@@ -36,11 +37,12 @@ static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] <
 
 /* Where the parts of a block lie, in bytes from its start. */
 typedef struct {
-    int high, scale, min;   /* min: also the second sub-scale of P3K and P6K */
+    int high, scale, min;   /* min: also the second sub-scale of P2K, P3K and P6K */
 } BlockParts;
 
 static BlockParts block_parts(PanelKind kind) {
     switch (kind) {
+    case PANEL_P2K: return (BlockParts){0, 128, 144};
     case PANEL_P3K: return (BlockParts){0, 192, 208};
     case PANEL_P4: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
     case PANEL_P4K: return (BlockParts){0, 256, 272};
@@ -207,6 +209,24 @@ INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad 
     }
 }
 
+INLINE void pack_q2k(const Rows *r, int v, uint8_t *super, Quad *bad) {
+    BlockParts at = block_parts(PANEL_P2K);
+    size_t size = k_block_bytes(PANEL_P2K);
+    uint8_t *blocks = super + 64;
+    pack_scales(r, 80, super + 8 * v, bad);
+    pack_scales(r, 82, super + 32 + 8 * v, bad);
+    for (int i = 0; i < 4; i++) store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, words(r, 4 * i));
+    for (int half = 0; half < 2; half++) {
+        Quad q[8];
+        for (int n = 0; n < 8; n++) q[n] = words(r, 16 + half * 32 + 4 * n);
+        for (int p = 0; p < 4; p++) {
+            uint8_t *out = blocks + (size_t)(half * 4 + p) * size + v * 32;
+            store(out, gather_fields(q, 4, 2 * p, 0x03030303, 2));
+            store(out + 16, gather_fields(q + 4, 4, 2 * p, 0x03030303, 2));
+        }
+    }
+}
+
 INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     BlockParts at = block_parts(PANEL_P3K);
     size_t size = k_block_bytes(PANEL_P3K);
@@ -295,6 +315,7 @@ INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_col
         for (int v = 0; v < 4; v++) {
             Rows here = r[v];       /* a copy that no store can be thought to change */
             if (is_float) pack_floats(type, &here, n_cols - k < cols ? n_cols - k : cols, v, tile, &bad);
+            else if (type == QUANT_Q2_K) pack_q2k(&here, v, tile, &bad);
             else if (type == QUANT_Q3_K) pack_q3k(&here, v, tile, &bad);
             else if (type == QUANT_Q6_K) pack_q6k(&here, v, tile, &bad);
             else if (type == QUANT_Q4_K || type == QUANT_Q5_K) pack_k45(type, &here, v, tile, &bad);
@@ -312,7 +333,8 @@ static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_row
     const QuantInfo *info = quant_info(type);
     PanelKind kind = pack_kind(type);
     size_t row_bytes = quant_row_bytes(type, n_cols);
-    int at = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : 0, n = has_f16_min(kind) || has_sub_min(kind) ? 2 : 1;
+    int at = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : type == QUANT_Q2_K ? 80 : 0;
+    int n = has_f16_min(kind) || has_sub_min(kind) || kind == PANEL_P2K ? 2 : 1;
     for (int b = 0; b < n_cols / info->block; b++) {
         for (int i = 0; i < n_rows * n; i++) {
             uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes + at + i % n * 2);
@@ -338,6 +360,7 @@ static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_row
 
 static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
     switch (type) {
+    case QUANT_Q2_K: return pack_rows(QUANT_Q2_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q3_K: return pack_rows(QUANT_Q3_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile, low);
@@ -376,6 +399,10 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
     int v = r / 4, lane = r % 4 * 4;
     for (int k = 0; k < BLOCK_COLS; k++) {
         int c = k % 4, j = k % 16 / 4, half = k / 16, at_code = (v * 4 + j) * 16 + lane + c;
+        if (kind == PANEL_P2K) {
+            codes[k] = block[(v * 2 + half) * 16 + lane + c] >> (2 * j) & 3;
+            continue;
+        }
         if (kind == PANEL_P3K) {
             const uint8_t *p = block + v * 48 + lane + c;
             codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6 | (p[32] >> (6 + half) & 1) << 2);
@@ -397,6 +424,12 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *lo
         float d = from_f16e(super + 2 * r);
         float s[2] = {d * (int8_t)block[at.scale + r], d * (int8_t)block[at.min + r]};
         for (int k = 0; k < BLOCK_COLS; k++) y[k] = s[k / 16] * (q[k] - offset);
+    } else if (kind == PANEL_P2K) {
+        float d = from_f16e(super + 2 * r), dmin = from_f16e(super + 32 + 2 * r);
+        for (int k = 0; k < BLOCK_COLS; k++) {
+            uint8_t sub = block[at.scale + k / 16 * TILE_ROWS + r];
+            y[k] = d * (sub & 15) * q[k] - dmin * (sub >> 4);
+        }
     } else if (has_sub_min(kind)) {
         float s = from_f16e(super + 2 * r) * block[at.scale + r], m = from_f16e(super + 32 + 2 * r) * block[at.min + r];
         for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * q[k] - m;

@@ -239,6 +239,24 @@ static void decode_q6_k(const uint8_t *row, float *y, int n) {
     }
 }
 
+/* Q2_K: 16 groups of 16 weights, each with a scale s_g and a minimum m_g of 4 bits.
+ *
+ *        s[16] | q[64] | d[2] | dmin[2]             w[i] = (d * s_g) * q_i - (dmin * m_g),  g = i / 16
+ *
+ * s byte g:          | m_g | s_g |
+ * q byte 32 half + j:  bits 2p and 2p+1 are weight j of the block of 32 weights b = 4 half + p
+ */
+static void decode_q2_k(const uint8_t *row, float *y, int n) {
+    for (; n > 0; n -= 256, row += 84, y += 256) {
+        const uint8_t *s = row, *q = row + 16;
+        float d = f16_to_f32(load16(row + 80)), dmin = f16_to_f32(load16(row + 82));
+        for (int i = 0; i < 256; i++) {
+            int b = i / 32, code = q[b / 4 * 32 + i % 32] >> (b % 4 * 2) & 3;
+            y[i] = d * (float)(s[i / 16] & 15) * (float)code - dmin * (float)(s[i / 16] >> 4);
+        }
+    }
+}
+
 /* Q3_K: 16 groups of 16 weights, each with a signed scale of 6 bits.
  *
  *        h[32] | q[64] | s[12] | d[2]               w[i] = (d * (s_g - 32)) * (q_i - 4),  g = i / 16
@@ -279,6 +297,7 @@ static const Format FORMATS[] = {
     {{QUANT_Q4_1, "Q4_1", 32, 20}, decode_q4_1, NULL},
     {{QUANT_Q5_0, "Q5_0", 32, 22}, decode_q5_0, NULL},
     {{QUANT_Q5_1, "Q5_1", 32, 24}, decode_q5_1, NULL},
+    {{QUANT_Q2_K, "Q2_K", 256, 84}, decode_q2_k, NULL},
     {{QUANT_Q3_K, "Q3_K", 256, 110}, decode_q3_k, NULL},
     {{QUANT_Q4_K, "Q4_K", 256, 144}, decode_q4_k, NULL},
     {{QUANT_Q5_K, "Q5_K", 256, 176}, decode_q5_k, NULL},

@@ -94,7 +94,7 @@ static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, Gem
     const QuantInfo *info = quant_info(t->type);
     if (!info) {
         return error_set(err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
-                         "Q5_0, Q5_1, Q3_K, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
+                         "Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
     }
     return GEMMA_OK;
 }

@@ -5,6 +5,7 @@
  * of zero weights. Tiles follow each other. Inside a quantised tile come n_cols / 32 blocks of 32 columns:
  *
  *   family   file types          a block of 16 rows x 32 columns, bytes                            super
+ *   P2K      Q2_K                codes 128, sub-scale and sub-min 2 x 16 x u8                        160  B  + 64 per 8 blocks
  *   P3K      Q3_K                codes 192, sub-scale 2 x 16 x i8                                    224  B  + 32 per 8 blocks
  *   P4       Q4_0                codes 256, scale 16 x f16e                                          288  B
  *   P4M      Q4_1                codes 256, scale 16 x f16e, min 16 x f16e                           320  B
@@ -15,7 +16,7 @@
  *   P6K      Q6_K                codes 256, high bits 128, sub-scale 2 x 16 x i8                     416  B  + 32 per 8 blocks
  *   P8       Q8_0                upper halves of codes 256, scale 16 x f16e                          288  B   + 256 in a plane of its own
  *
- * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P4K and P5K, dmin 16 x f16e.
+ * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P2K, P4K and P5K, dmin 16 x f16e.
  *
  * codes, 4 bits: 16 vectors (v, j), v = 0..3 (which 4 rows) outermost, j = 0..3. Byte 4r + c of vector (v, j) belongs to row
  *     4v + r: its low nibble is column 4j + c, its high nibble column 16 + 4j + c. So an i32 lane is a row, and four
@@ -30,6 +31,8 @@
  *     of the code in the high nibble.
  * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
  *     (v, j); of (v, 1): the same for the high nibble.
+ * codes, 2 bits: 8 vectors (v, half). Byte 4r + c of (v, half): bits 2j, 2j + 1 are the code of row 4v + r, column 16 half + 4j + c. The bytes
+ *     after them hold a sub-scale in their low nibble and a sub-min in the high one, for columns 0..15 and then 16..31.
  * codes, 3 bits: 12 vectors (v, i), i = 0..2. Byte 4r + c of them holds the 8 codes of row 4v + r and columns c, 4 + c .. 28 + c; with
  *     k_n for column 4n + c, of k3 and k7 the bits apart:
  *
@@ -44,6 +47,7 @@
  *
  * The meaning of a code q, with a scale s and, where there is one, a minimum m of its row and group of columns:
  *
+ *   P2K  w = (d * sub-scale) * q - (dmin * sub-min), groups of 16 as P6K
  *   P3K  w = (d * sub-scale) * (q - 4), groups of 16 as P6K
  *   P4   w = s * (q - 8)          P4M, P5M  w = s * q + m             P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
  *   P5   w = s * (q - 16)         P8        w = s * (q - 128)         P6K       w = (d * sub-scale) * (q - 32), groups of 16:
@@ -65,8 +69,8 @@
 enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
 
 typedef enum {
-    PANEL_P3K, PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,    /* quantised: int8 activations */
-    PANEL_F16, PANEL_BF16, PANEL_F32,                                                       /* float activations */
+    PANEL_P2K, PANEL_P3K, PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,  /* quantised: int8 activations */
+    PANEL_F16, PANEL_BF16, PANEL_F32,                                                                           /* float activations */
     PANEL_KINDS,
     PANEL_FIRST_FLOAT = PANEL_F16,
 } PanelKind;

@@ -24,6 +24,8 @@ static float f16e_at(const uint8_t *p, int i) {
 /* The code of one weight of a block, 0 .. 2^bits - 1; `low` is the block in the second plane, where there is one. */
 static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, int col) {
     int v = row / 4, byte = row % 4 * 4 + col % 4, j = col % 16 / 4, high = col / 16;   /* high: the upper nibble */
+    if (bits == 2)
+        return block[(2 * v + high) * 16 + byte] >> 2 * j & 3;
     if (bits == 3) {
         const uint8_t *p = block + 48 * v + byte;
         return j < 3 ? p[16 * j] >> 3 * high & 7 : p[16 * high] >> 6 | (p[32] >> (6 + high) & 1) << 2;
@@ -42,7 +44,7 @@ static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, 
 /* What the integers of one row and block are multiplied with. */
 typedef struct {
     float scale[2];     /* of columns 0..15 and 16..31, / F16E_UNIT */
-    float min;          /* added to every weight, in true size */
+    float min[2];       /* added to every weight, in true size */
     int offset;         /* subtracted from every code */
 } RowScales;
 
@@ -50,17 +52,21 @@ typedef struct {
 static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
     int bits = panel_info[kind].code_bits;
     const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * (bits == 8 ? 4 : bits) / 8, *mins = scales + 2 * TILE_ROWS;
-    float s;
+    float s, m;
     switch (kind) {
     case PANEL_P4: case PANEL_P5: case PANEL_P8:
         s = f16e_at(scales, row);
         return (RowScales){.scale = {s, s}, .offset = 1 << (bits - 1)};
     case PANEL_P4M: case PANEL_P5M:
-        s = f16e_at(scales, row);
-        return (RowScales){.scale = {s, s}, .min = f16e_at(mins, row) * F16E_UNIT};
+        s = f16e_at(scales, row), m = f16e_at(mins, row) * F16E_UNIT;
+        return (RowScales){.scale = {s, s}, .min = {m, m}};
     case PANEL_P4K: case PANEL_P5K:
-        s = f16e_at(super, row) * scales[row];
-        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row])};
+        s = f16e_at(super, row) * scales[row], m = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row]);
+        return (RowScales){.scale = {s, s}, .min = {m, m}};
+    case PANEL_P2K:
+        s = f16e_at(super, row), m = -(f16e_at(super + 32, row) * F16E_UNIT);
+        return (RowScales){.scale = {s * (scales[row] & 15), s * (scales[16 + row] & 15)},
+                           .min = {m * (scales[row] >> 4), m * (scales[16 + row] >> 4)}};
     default:    /* PANEL_P3K, PANEL_P6K */
         s = f16e_at(super, row);
         return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 1 << (bits - 1)};
@@ -73,8 +79,8 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
 static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
     const PanelInfo *info = &panel_info[w->kind];
     const uint8_t *super = NULL, *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
-    int n_groups = w->kind == PANEL_P6K || w->kind == PANEL_P3K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
-    bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
+    int n_groups = w->kind == PANEL_P2K || w->kind == PANEL_P3K || w->kind == PANEL_P6K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
+    bool has_min = w->kind == PANEL_P2K || w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
     float y = 0;
     for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes, low += LOW_BLOCK_BYTES) {
         if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0) {
@@ -88,8 +94,8 @@ static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
                 isum += (code_at(block, low, info->code_bits, row, k) - s.offset) * x->q[k];
             y += (float)isum * (s.scale[g] * x->scale);
         }
-        if (has_min)
-            y += s.min * ((float)(x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
+        for (int g = 0; has_min && g < n_groups; g++)
+            y += s.min[g] * ((float)(n_groups == 2 ? x->sum[g] : x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
     }
     return y;
 }

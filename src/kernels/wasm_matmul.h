@@ -8,7 +8,7 @@
  *   Staged, stage(x)               the block of activations from which acts() reads
  *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
  *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
- *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 in P6K)
+ *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 with groups of 16)
  *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie
  *
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
@@ -40,7 +40,7 @@ typedef struct {
     unsigned bits;      /* of a code */
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
-    unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P3K and P6K */
+    unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P2K, P3K and P6K */
     bool bare;          /* panels without scales: 1 / F16E_UNIT each (values of an int8 cache) */
     bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
 } Family;
@@ -71,16 +71,16 @@ INLINE Masks load_masks(void) {
 
 INLINE v128_t high4(v128_t bytes, Masks m) { return wasm_v128_and(wasm_u16x8_shr(bytes, 4), m.low4); }
 
-/* Of rows 4v..4v+3 of a block: the bits above the fourth; of codes of 3 bits, all. Panel.h draws where everything lies. */
+/* Of rows 4v..4v+3 of a block: the bits above the fourth; of codes of 2 and 3 bits, all. Panel.h draws where everything lies. */
 typedef struct { v128_t half[2], low[3]; } HighBits;
 
 INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
-    const uint8_t *p = block + 256;
+    const uint8_t *p = f.bits == 2 ? block : block + 256;
     HighBits h = {0};
     if (f.bits == 3)
         for (size_t i = 0; i < 3; i++) h.low[i] = keep(wasm_v128_load(block + (3 * v + i) * 16));
     if (f.bits == 5) h.half[0] = h.half[1] = keep(wasm_v128_load(p + 16 * v));
-    if (f.bits == 6)
+    if (f.bits == 6 || f.bits == 2)
         for (size_t half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
     return h;
 }
@@ -90,6 +90,10 @@ INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
  * each use.) */
 INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, HighBits h, Masks m,
                         v128_t codes[2], v128_t lows[2]) {
+    if (f.bits == 2) {
+        for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_and(j ? wasm_u16x8_shr(h.half[half], 2 * j) : h.half[half], m.low2);
+        return;
+    }
     if (f.bits == 3) {
         for (size_t half = 0; half < 2; half++) {
             v128_t top = wasm_v128_and(wasm_u16x8_shr(h.low[half], 6), m.low2), third = wasm_v128_and(wasm_u16x8_shr(h.low[2], 4 + half), m.bit2);
@@ -129,12 +133,13 @@ INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
     }
 }
 
-/* Of 4 rows in one block: scales / F16E_UNIT, by group; minimum in true size. */
-typedef struct { v128_t scale[2], min; } Scales;
+/* Of 4 rows in one block, by group: scales / F16E_UNIT; minimums in true size. */
+typedef struct { v128_t scale[2], min[2]; } Scales;
 
-INLINE v128_t u8_to_f32(const uint8_t *p) {
-    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p))));
+INLINE v128_t low_u8_to_f32(v128_t bytes) {
+    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
 }
+INLINE v128_t u8_to_f32(const uint8_t *p) { return low_u8_to_f32(wasm_v128_load32_zero(p)); }
 INLINE v128_t i8_to_f32(const uint8_t *p) {
     return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
 }
@@ -144,10 +149,16 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
     Scales s = {0};
     if (!f.super) {
         s.scale[0] = read_f16(p + 8 * v, m.f16);
-        if (f.has_min) s.min = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
+        if (f.has_min) s.min[0] = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
+    } else if (f.has_min && f.groups == 2) {
+        for (size_t g = 0; g < 2; g++) {
+            v128_t bytes = wasm_v128_load32_zero(p + 16 * g + 4 * v);
+            s.scale[g] = wasm_f32x4_mul(super->d[v], low_u8_to_f32(wasm_v128_and(bytes, m.low4)));
+            s.min[g] = wasm_f32x4_mul(super->minus_dmin[v], low_u8_to_f32(high4(bytes, m)));
+        }
     } else if (f.has_min) {
         s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
-        s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
+        s.min[0] = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
     } else {
         for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
     }
@@ -157,10 +168,11 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
 /* ------------------------------------------------------------------------------------------ one block's arithmetic
  * Every path is made of these three in this order, so that all give the same bits. */
 
+INLINE int group_sum(Family f, const ActBlock *x, size_t group) { return f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1]; }
+
 /* Where the integer sum of a group starts: minus the codes' offset times the sum of its activations. */
 INLINE v128_t start_isum(Family f, const ActBlock *x, size_t group) {
-    int sum = f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1];
-    return wasm_i32x4_splat(-code_offset(f) * sum + (f.screen ? screen_middle(x) : 0));
+    return wasm_i32x4_splat(-code_offset(f) * group_sum(f, x, group) + (f.screen ? screen_middle(x) : 0));
 }
 
 INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
@@ -168,14 +180,14 @@ INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
 }
 
 /* float(sum q_x) * x_scale, what minimums are multiplied with. */
-INLINE v128_t scaled_sum(const ActBlock *x) {
-    return wasm_f32x4_splat((float)(x->sum[0] + x->sum[1]) * (x->scale * (1 / F16E_UNIT)));
+INLINE v128_t scaled_sum(Family f, const ActBlock *x, size_t group) {
+    return wasm_f32x4_splat((float)group_sum(f, x, group) * (x->scale * (1 / F16E_UNIT)));
 }
 
 /* ------------------------------------------------------------------------------------------ one token */
 
 /* A block of activations, in registers. */
-typedef struct { v128_t start[2], scale, sum, variance; Acts quad[QUADS]; } BlockActs;
+typedef struct { v128_t start[2], scale, sum[2], variance; Acts quad[QUADS]; } BlockActs;
 
 INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     BlockActs a;
@@ -183,7 +195,7 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     UNROLL for (size_t j = 0; j < QUADS; j++) a.quad[j] = acts(&staged, j);
     UNROLL for (size_t g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
     a.scale = wasm_v128_load32_splat(&x->scale);
-    a.sum = scaled_sum(x);
+    UNROLL for (size_t g = 0; g < f.groups; g++) a.sum[g] = scaled_sum(f, x, g);
     a.variance = wasm_f32x4_splat(screen_variance(x));
     return a;
 }
@@ -247,7 +259,7 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
                     continue;
                 }
                 for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
-                if (f.has_min) y = MADD(scales.min, a.sum, y);
+                for (size_t g = 0; f.has_min && g < f.groups; g++) y = MADD(scales.min[g], a.sum[g], y);
                 s->sum[i][v] = y;
             }
         }
@@ -256,11 +268,11 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
 
 /* ------------------------------------------------------------------------------------------ many tokens */
 
-/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS]. Split codes have the
+/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[groups][VECS]. Split codes have the
  * upper halves first. In vectors: */
 INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
 INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
-INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups + f.has_min) * VECS; }
+INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups * (1 + f.has_min)) * VECS; }
 
 INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
@@ -277,7 +289,7 @@ INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, con
         }
         Scales s = load_scales(f, block, super, v, m);
         for (size_t g = 0; g < f.groups; g++) out[unpacked_scales(f) + g * VECS + v] = s.scale[g];
-        if (f.has_min) out[unpacked_scales(f) + f.groups * VECS + v] = s.min;
+        for (size_t g = 0; f.has_min && g < f.groups; g++) out[unpacked_scales(f) + (f.groups + g) * VECS + v] = s.min[g];
     }
 }
 
@@ -312,16 +324,17 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
             }
         }
         if (f.has_min)
-            UNROLL for (int t = 0; t < n; t++) {
-                v128_t x_sum = scaled_sum(xt[t]);
-                UNROLL for (size_t v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[v], x_sum, sum[t * VECS + v]);
-            }
+            UNROLL for (int t = 0; t < n; t++)
+                UNROLL for (size_t g = 0; g < f.groups; g++) {
+                    v128_t x_sum = scaled_sum(f, xt[t], g);
+                    UNROLL for (size_t v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[g * VECS + v], x_sum, sum[t * VECS + v]);
+                }
     }
 }
 
 typedef struct {
     v128_t sum[MAX_TOKENS * VECS];
-    v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 3 * VECS)];
+    v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 4 * VECS)];
 } PrefillScratch;
 _Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
 
@@ -471,6 +484,7 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
 
 /* Defines matmul_<name>_<isa> for every kind, and screen_<isa>. */
 #define MATMUL_KERNELS(isa) \
+    MATMUL_KERNEL(matmul_p2k_##isa,  matmul_quant, ((Family){.bits = 2, .groups = 2, .has_min = true, .super = true})) \
     MATMUL_KERNEL(matmul_p3k_##isa,  matmul_quant, ((Family){.bits = 3, .groups = 2, .super = true})) \
     MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
     MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \

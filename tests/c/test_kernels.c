@@ -35,7 +35,7 @@ TEST(every_op_is_in_every_table) {
 
 /* ------------------------------------------------------------------------------------------ matrices */
 
-static const char *const kind_name[PANEL_KINDS] = {"P3K", "P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
 static bool kind_has_min(PanelKind kind) {
     return kind == PANEL_P4M || kind == PANEL_P4K || kind == PANEL_P5M || kind == PANEL_P5K;
@@ -62,6 +62,8 @@ static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integ
             uint16_t h = random_f16e(rng, integers);
             memcpy(scales + 2 * i, &h, 2);
         }
+    } else if (integers && kind == PANEL_P2K) {
+        for (int i = 0; i < 32; i++) scales[i] = 1 | (scales[i] & 0x70);
     } else if (integers) {
         for (int i = 0; i < 16; i++) scales[i] = 1;
         for (int i = 16; i < 32; i++) scales[i] = kind_has_min(kind) ? scales[i] % 8 : 1;
@@ -108,6 +110,7 @@ static double f16e_value(const uint8_t *p, int i) {
 /* The code of one weight of a block, following panel.h's text; `low` is the block in the second plane. */
 static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, int c) {
     int bits = panel_info[kind].code_bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
+    if (bits == 2) return block[16 * (2 * v + c / 16) + byte] >> 2 * j & 3;
     if (bits == 3) {
         const uint8_t *p = block + 48 * v + byte;
         int n = c / 4;
@@ -140,6 +143,7 @@ static double weight_at(const Matrix *w, int row, int col) {
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
     case PANEL_P8: return f16e_value(s, r) * (q - 128);
     case PANEL_P4M: case PANEL_P5M: return f16e_value(s, r) * q + f16e_value(s + 32, r);
+    case PANEL_P2K: return f16e_value(super, r) * (s[16 * (c / 16) + r] % 16) * q - f16e_value(super + 32, r) * (s[16 * (c / 16) + r] / 16);
     case PANEL_P3K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 4);
     case PANEL_P6K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 32);
     default: return f16e_value(super, r) * s[r] * q - f16e_value(super + 32, r) * s[16 + r];

@@ -3,13 +3,13 @@
 #include "test.h"
 
 static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0,
-                                  QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
+                                  QUANT_Q2_K, QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
 enum { N_TYPES = sizeof types / sizeof *types, N_COLS = 512, MOST_ROWS = 35 };
 
 /* Byte offsets of a block's halves; -1: none. */
 static void halves(QuantType type, int at[2]) {
-    at[0] = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : 0;
-    at[1] = type == QUANT_Q4_1 || type == QUANT_Q5_1 || type == QUANT_Q4_K || type == QUANT_Q5_K ? 2 : -1;
+    at[0] = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : type == QUANT_Q2_K ? 80 : 0;
+    at[1] = type == QUANT_Q4_1 || type == QUANT_Q5_1 || type == QUANT_Q4_K || type == QUANT_Q5_K ? 2 : type == QUANT_Q2_K ? 82 : -1;
 }
 
 /* Random bytes whose halves are finite and below 64: about one in four is subnormal or zero. */
