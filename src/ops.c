@@ -64,7 +64,8 @@ void *ops_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)th
 /* ------------------------------------------------------------------------------------ the profile */
 
 const char *const op_name[OP_KINDS] = {
-    [PANEL_P2K] = "matmul Q2_K", [PANEL_P3K] = "matmul Q3_K", [PANEL_P4] = "matmul Q4_0", [PANEL_P4M] = "matmul Q4_1", [PANEL_P4K] = "matmul Q4_K", [PANEL_P5] = "matmul Q5_0",
+    [PANEL_P2K] = "matmul Q2_K", [PANEL_P3K] = "matmul Q3_K", [PANEL_P4] = "matmul Q4_0",
+    [PANEL_P4N] = "matmul IQ4_NL", [PANEL_P4M] = "matmul Q4_1", [PANEL_P4K] = "matmul Q4_K", [PANEL_P5] = "matmul Q5_0",
     [PANEL_P5M] = "matmul Q5_1", [PANEL_P5K] = "matmul Q5_K", [PANEL_P6K] = "matmul Q6_K", [PANEL_P8] = "matmul Q8_0",
     [PANEL_F16] = "matmul F16", [PANEL_BF16] = "matmul BF16", [PANEL_F32] = "matmul F32",
     [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_QUANTIZE] = "quantize", [OP_ROPE] = "rope", [OP_STORE_KV] = "store kv",

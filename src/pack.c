@@ -12,6 +12,7 @@ PanelKind pack_kind(QuantType type) {
     case QUANT_Q2_K: return PANEL_P2K;
     case QUANT_Q3_K: return PANEL_P3K;
     case QUANT_Q4_0: return PANEL_P4;
+    case QUANT_IQ4_NL: return PANEL_P4N;
     case QUANT_Q4_1: return PANEL_P4M;
     case QUANT_Q4_K: return PANEL_P4K;
     case QUANT_Q5_0: return PANEL_P5;
@@ -44,7 +45,7 @@ static BlockParts block_parts(PanelKind kind) {
     switch (kind) {
     case PANEL_P2K: return (BlockParts){0, 128, 144};
     case PANEL_P3K: return (BlockParts){0, 192, 208};
-    case PANEL_P4: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
+    case PANEL_P4: case PANEL_P4N: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
     case PANEL_P4K: return (BlockParts){0, 256, 272};
     case PANEL_P5: case PANEL_P5M: return (BlockParts){256, 320, 352};
     case PANEL_P5K: return (BlockParts){256, 320, 336};
@@ -363,6 +364,7 @@ static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols
     case QUANT_Q2_K: return pack_rows(QUANT_Q2_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q3_K: return pack_rows(QUANT_Q3_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_0: return pack_rows(QUANT_Q4_0, rows, n_rows, n_cols, tile, low);
+    case QUANT_IQ4_NL: return pack_rows(QUANT_IQ4_NL, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_1: return pack_rows(QUANT_Q4_1, rows, n_rows, n_cols, tile, low);
     case QUANT_Q4_K: return pack_rows(QUANT_Q4_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q5_0: return pack_rows(QUANT_Q5_0, rows, n_rows, n_cols, tile, low);
@@ -438,6 +440,8 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *lo
         if (has_f16_min(kind)) {
             float m = from_f16e(block + at.min + 2 * r);
             for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * q[k] + m;
+        } else if (kind == PANEL_P4N) {
+            for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * quant_iq4_nl[q[k]];
         } else {
             int offset = kind == PANEL_P4 ? 8 : kind == PANEL_P5 ? 16 : 128;
             for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * (q[k] - offset);

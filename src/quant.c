@@ -90,6 +90,7 @@ static void encode_bf16(const float *x, uint8_t *row, int n) {
  * Q4_1   d[2] | m[2] | q[16]                        w[i] = d * q_i + m
  * Q5_0   d[2] | h[4] | q[16]                        w[i] = d * (q_i - 16)
  * Q5_1   d[2] | m[2] | h[4] | q[16]                 w[i] = d * q_i + m
+ * IQ4_NL d[2] | q[16]                               w[i] = d * quant_iq4_nl[q_i]
  *
  * q byte j:  | q_(j+16), 4 bits | q_j, 4 bits |     and bit i of h (little endian) is the fifth bit of q_i.
  */
@@ -143,6 +144,17 @@ static void decode_q5_1(const uint8_t *row, float *y, int n) {
         float d = f16_to_f32(load16(row)), m = f16_to_f32(load16(row + 2));
         unpack_32(row + 8, row + 4, codes);
         for (int i = 0; i < 32; i++) y[i] = d * (float)codes[i] + m;
+    }
+}
+
+const int8_t quant_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+static void decode_iq4_nl(const uint8_t *row, float *y, int n) {
+    int codes[32];
+    for (; n > 0; n -= 32, row += 18, y += 32) {
+        float d = f16_to_f32(load16(row));
+        unpack_32(row + 2, NULL, codes);
+        for (int i = 0; i < 32; i++) y[i] = d * (float)quant_iq4_nl[codes[i]];
     }
 }
 
@@ -297,6 +309,7 @@ static const Format FORMATS[] = {
     {{QUANT_Q4_1, "Q4_1", 32, 20}, decode_q4_1, NULL},
     {{QUANT_Q5_0, "Q5_0", 32, 22}, decode_q5_0, NULL},
     {{QUANT_Q5_1, "Q5_1", 32, 24}, decode_q5_1, NULL},
+    {{QUANT_IQ4_NL, "IQ4_NL", 32, 18}, decode_iq4_nl, NULL},
     {{QUANT_Q2_K, "Q2_K", 256, 84}, decode_q2_k, NULL},
     {{QUANT_Q3_K, "Q3_K", 256, 110}, decode_q3_k, NULL},
     {{QUANT_Q4_K, "Q4_K", 256, 144}, decode_q4_k, NULL},

@@ -10,7 +10,7 @@
 /* ggml's type numbers, as stored in files. */
 typedef enum {
     QUANT_F32 = 0, QUANT_F16 = 1, QUANT_Q4_0 = 2, QUANT_Q4_1 = 3, QUANT_Q5_0 = 6, QUANT_Q5_1 = 7, QUANT_Q8_0 = 8,
-    QUANT_Q2_K = 10, QUANT_Q3_K = 11, QUANT_Q4_K = 12, QUANT_Q5_K = 13, QUANT_Q6_K = 14, QUANT_BF16 = 30,
+    QUANT_Q2_K = 10, QUANT_Q3_K = 11, QUANT_Q4_K = 12, QUANT_Q5_K = 13, QUANT_Q6_K = 14, QUANT_IQ4_NL = 20, QUANT_BF16 = 30,
 } QuantType;
 
 typedef struct {
@@ -34,6 +34,9 @@ size_t quant_row_bytes(QuantType type, int n);
 void quant_decode_row(QuantType type, const uint8_t *row, float *y, int n);
 /* The reference encoding (round to nearest, scale from the largest magnitude); types F32, F16, BF16, Q8_0, Q4_0. */
 void quant_encode_row(QuantType type, const float *x, uint8_t *row, int n);
+
+/* What the codes of IQ4_NL mean. */
+extern const int8_t quant_iq4_nl[16];
 
 float f16_to_f32(uint16_t h);
 uint16_t f32_to_f16(float f);       /* round to nearest even, overflow to infinity */

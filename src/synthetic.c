@@ -34,6 +34,7 @@ static BlockScales block_scales(QuantType type) {
     case QUANT_Q5_0: return (BlockScales){0, -1, 9.2f};
     case QUANT_Q5_1: return (BlockScales){0, 2, 9.2f};
     case QUANT_Q8_0: return (BlockScales){0, -1, 74};
+    case QUANT_IQ4_NL: return (BlockScales){0, -1, 67};
     case QUANT_Q2_K: return (BlockScales){80, 82, 9.8f};
     case QUANT_Q3_K: return (BlockScales){108, -1, 42};
     case QUANT_Q4_K: return (BlockScales){0, 2, 170};

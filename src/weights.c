@@ -94,7 +94,7 @@ static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, Gem
     const QuantInfo *info = quant_info(t->type);
     if (!info) {
         return error_set(err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
-                         "Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
+                         "Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
     }
     return GEMMA_OK;
 }
@@ -121,7 +121,12 @@ static QuantType synthetic_type(const Binding *b, const WeightSlot *slot) {
     if (quant_info(type)->block == 1 || type == QUANT_Q8_0) return type;
     if (slot->matrix == &b->w->token_embd) type = QUANT_Q6_K;
     if (slot->n_cols % quant_info(type)->block == 0) return type;
-    return type == QUANT_Q4_K ? QUANT_Q5_0 : type == QUANT_Q5_K ? QUANT_Q5_1 : QUANT_Q8_0;
+    switch (type) {
+    case QUANT_Q2_K: case QUANT_Q3_K: return QUANT_IQ4_NL;
+    case QUANT_Q4_K: return QUANT_Q5_0;
+    case QUANT_Q5_K: return QUANT_Q5_1;
+    default: return QUANT_Q8_0;
+    }
 }
 
 static GemmaStatus bind_synthetic_tensor(void *context, const WeightSlot *spec, bool required) {

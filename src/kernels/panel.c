@@ -5,6 +5,7 @@ const PanelInfo panel_info[PANEL_KINDS] = {
     [PANEL_P2K]  = {.block_bytes = 160, .super_bytes = 64, .code_bits = 2},
     [PANEL_P3K]  = {.block_bytes = 224, .super_bytes = 32, .code_bits = 3},
     [PANEL_P4]   = {.block_bytes = 288, .super_bytes = 0,  .code_bits = 4},
+    [PANEL_P4N]  = {.block_bytes = 288, .super_bytes = 0,  .code_bits = 4},
     [PANEL_P4M]  = {.block_bytes = 320, .super_bytes = 0,  .code_bits = 4},
     [PANEL_P4K]  = {.block_bytes = 288, .super_bytes = 64, .code_bits = 4},
     [PANEL_P5]   = {.block_bytes = 352, .super_bytes = 0,  .code_bits = 5},

@@ -8,6 +8,7 @@
  *   P2K      Q2_K                codes 128, sub-scale and sub-min 2 x 16 x u8                        160  B  + 64 per 8 blocks
  *   P3K      Q3_K                codes 192, sub-scale 2 x 16 x i8                                    224  B  + 32 per 8 blocks
  *   P4       Q4_0                codes 256, scale 16 x f16e                                          288  B
+ *   P4N      IQ4_NL              codes 256, scale 16 x f16e                                          288  B
  *   P4M      Q4_1                codes 256, scale 16 x f16e, min 16 x f16e                           320  B
  *   P4K      Q4_K                codes 256, sub-scale 16 x u8, sub-min 16 x u8                       288  B  + 64 per 8 blocks
  *   P5       Q5_0                codes 256, high bits 64, scale 16 x f16e                            352  B
@@ -49,6 +50,7 @@
  *
  *   P2K  w = (d * sub-scale) * q - (dmin * sub-min), groups of 16 as P6K
  *   P3K  w = (d * sub-scale) * (q - 4), groups of 16 as P6K
+ *   P4N  w = s * quant_iq4_nl[q]
  *   P4   w = s * (q - 8)          P4M, P5M  w = s * q + m             P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
  *   P5   w = s * (q - 16)         P8        w = s * (q - 128)         P6K       w = (d * sub-scale) * (q - 32), groups of 16:
  *                                                                               sub-scale 0 columns 0..15, 1 columns 16..31
@@ -69,8 +71,8 @@
 enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
 
 typedef enum {
-    PANEL_P2K, PANEL_P3K, PANEL_P4, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,  /* quantised: int8 activations */
-    PANEL_F16, PANEL_BF16, PANEL_F32,                                                                           /* float activations */
+    PANEL_P2K, PANEL_P3K, PANEL_P4, PANEL_P4N, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,  /* quantised: int8 activations */
+    PANEL_F16, PANEL_BF16, PANEL_F32,                                                                                      /* float activations */
     PANEL_KINDS,
     PANEL_FIRST_FLOAT = PANEL_F16,
 } PanelKind;

@@ -54,6 +54,9 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
     const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * (bits == 8 ? 4 : bits) / 8, *mins = scales + 2 * TILE_ROWS;
     float s, m;
     switch (kind) {
+    case PANEL_P4N:
+        s = f16e_at(scales, row);
+        return (RowScales){.scale = {s, s}};
     case PANEL_P4: case PANEL_P5: case PANEL_P8:
         s = f16e_at(scales, row);
         return (RowScales){.scale = {s, s}, .offset = 1 << (bits - 1)};
@@ -90,8 +93,10 @@ static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
         RowScales s = row_scales(w->kind, super, block, row);
         for (int g = 0; g < n_groups; g++) {
             int isum = 0;
-            for (int k = g * n; k < (g + 1) * n; k++)
-                isum += (code_at(block, low, info->code_bits, row, k) - s.offset) * x->q[k];
+            for (int k = g * n; k < (g + 1) * n; k++) {
+                int code = code_at(block, low, info->code_bits, row, k);
+                isum += (w->kind == PANEL_P4N ? quant_iq4_nl[code] : code - s.offset) * x->q[k];
+            }
             y += (float)isum * (s.scale[g] * x->scale);
         }
         for (int g = 0; has_min && g < n_groups; g++)

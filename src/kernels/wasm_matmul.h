@@ -9,7 +9,8 @@
  *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
  *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
  *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 with groups of 16)
- *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie
+ *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie or two tables
+ *   LOOKUP(table, bytes)           table[byte], of bytes 0..15
  *
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
  * many streams of cache lines in flight. The activations of a block stay in registers; sums lie in scratch.
@@ -27,6 +28,7 @@
 #define WASM_MATMUL_H
 
 #include "kernels.h"
+#include "quant.h"
 #include "wasm_inline.h"
 
 /* Vectors of 4 rows in a tile, groups of 4 columns in a block. */
@@ -41,30 +43,32 @@ typedef struct {
     bool has_min;
     bool super;         /* 8-bit sub-scales under super-block headers */
     unsigned groups;    /* of columns with their own scale in a block: 1, or 2 in P2K, P3K and P6K */
+    bool table;         /* codes of 4 bits that are looked up, and are of 8 bits then: quant_iq4_nl + 128 */
     bool bare;          /* panels without scales: 1 / F16E_UNIT each (values of an int8 cache) */
     bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
 } Family;
 
-INLINE bool has_low(Family f) { return f.bits == 8 && !f.screen; }
+INLINE bool has_low(Family f) { return f.bits == 8 && !f.screen && !f.table; }
 INLINE size_t code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * (f.bits == 8 ? 4 : f.bits) / 8; }
 INLINE size_t block_bytes(Family f) {
     size_t scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
     return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
 }
 INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
-INLINE bool is_split(Family f) { return has_low(f) && SPLIT_8; }
+INLINE bool is_split(Family f) { return f.bits == 8 && !f.screen && SPLIT_8; }
 INLINE size_t run_dots(Family f) {
     size_t n = RUN_DOTS(is_split(f) || f.screen ? 4 : f.bits), most = QUADS / f.groups;
     return n < most ? n : most;
 }
-/* What is subtracted from every code, when it is multiplied (of two planes: from the upper one's). */
+/* What is subtracted from every code, when it is multiplied (of split ones: from the upper half). */
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t low2, bit2, low3, low4, bit4, bits45, f16, ones, bare; } Masks;
+typedef struct { v128_t low2, bit2, low3, low4, bit4, bits45, f16, ones, bare, table, upper_table, lower_table; } Masks;
 INLINE Masks load_masks(void) {
+    v128_t table = wasm_v128_xor(wasm_v128_load(quant_iq4_nl), wasm_i8x16_splat(-128)), low4 = wasm_i8x16_splat(15);
     return (Masks){hidden_i32(0x03030303), hidden_i32(0x04040404), hidden_i32(0x07070707), hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001),
-                   hidden_f32(1 / F16E_UNIT)};
+                   hidden_f32(1 / F16E_UNIT), keep(table), keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)), keep(wasm_v128_and(table, low4))};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -104,6 +108,11 @@ INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
     codes[0] = wasm_v128_and(x, m.low4);
     codes[1] = high4(x, m);
+    if (f.table)
+        for (size_t half = 0; half < 2; half++) {
+            if (is_split(f)) lows[half] = LOOKUP(m.lower_table, codes[half]);
+            codes[half] = LOOKUP(is_split(f) ? m.upper_table : m.table, codes[half]);
+        }
     if (f.bits == 5) {
         codes[0] = wasm_v128_or(codes[0], wasm_v128_and(wasm_i16x8_shl(h.half[0], 4 - j), m.bit4));
         codes[1] = wasm_v128_or(codes[1], wasm_v128_and(wasm_u16x8_shr(h.half[1], j), m.bit4));
@@ -487,6 +496,7 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
     MATMUL_KERNEL(matmul_p2k_##isa,  matmul_quant, ((Family){.bits = 2, .groups = 2, .has_min = true, .super = true})) \
     MATMUL_KERNEL(matmul_p3k_##isa,  matmul_quant, ((Family){.bits = 3, .groups = 2, .super = true})) \
     MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
+    MATMUL_KERNEL(matmul_p4n_##isa,  matmul_quant, ((Family){.bits = 8, .groups = 1, .table = true})) \
     MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \
     MATMUL_KERNEL(matmul_p4k_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true, .super = true})) \
     MATMUL_KERNEL(matmul_p5_##isa,   matmul_quant, ((Family){.bits = 5, .groups = 1})) \

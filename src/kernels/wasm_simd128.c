@@ -15,6 +15,7 @@
  */
 #define SPLIT_8 false
 #define RUN_DOTS(bits) 1
+#define LOOKUP wasm_i8x16_swizzle
 typedef struct { v128_t even, odd; } Weights;
 typedef struct { v128_t even, odd; } Acts;
 /* Pairs (k0, k2), (k4, k6) .. (k28, k30), then (k1, k3) .. (k29, k31). */

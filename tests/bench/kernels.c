@@ -76,7 +76,7 @@ static void run_matmul(void *context) {
         j->kernel(&j->w, tile, n_tiles - tile < j->group ? n_tiles - tile : j->group, j->x, j->x_stride, j->n_tok, j->y, (size_t)j->w.n_rows, j->scratch);
 }
 
-static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
 static void bench_matmul(const char *name, MatmulKernel *kernel, PanelKind kind, bool first_plane, uint8_t *memory, void *x, float *y, void *scratch) {
     enum { COLS = 2048, TOKENS = 128 };

@@ -35,7 +35,7 @@ TEST(every_op_is_in_every_table) {
 
 /* ------------------------------------------------------------------------------------------ matrices */
 
-static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
 static bool kind_has_min(PanelKind kind) {
     return kind == PANEL_P4M || kind == PANEL_P4K || kind == PANEL_P5M || kind == PANEL_P5K;
@@ -140,6 +140,7 @@ static double weight_at(const Matrix *w, int row, int col) {
     const uint8_t *s = block + code_bytes(w->kind);
     switch (w->kind) {
     case PANEL_P4: return f16e_value(s, r) * (q - 8);
+    case PANEL_P4N: return f16e_value(s, r) * quant_iq4_nl[q];
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
     case PANEL_P8: return f16e_value(s, r) * (q - 128);
     case PANEL_P4M: case PANEL_P5M: return f16e_value(s, r) * q + f16e_value(s + 32, r);

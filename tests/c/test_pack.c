@@ -3,7 +3,7 @@
 #include "test.h"
 
 static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0,
-                                  QUANT_Q2_K, QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
+                                  QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
 enum { N_TYPES = sizeof types / sizeof *types, N_COLS = 512, MOST_ROWS = 35 };
 
 /* Byte offsets of a block's halves; -1: none. */

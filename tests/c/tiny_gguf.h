@@ -156,7 +156,7 @@ static inline bool tiny_is_encoded(QuantType type) {
 /* Random blocks of a type that quant.h does not encode; what comes back is of a standard deviation near 1 / sqrt(n_cols). */
 static inline void tiny_random_row(QuantType type, uint8_t *row, int n_cols, uint64_t *state) {
     static const struct { QuantType type; int d, dmin; float spread; } blocks[] = {
-        {QUANT_Q2_K, 80, 82, 9.8f}, {QUANT_Q3_K, 108, -1, 42},
+        {QUANT_IQ4_NL, 0, -1, 67}, {QUANT_Q2_K, 80, 82, 9.8f}, {QUANT_Q3_K, 108, -1, 42},
     };
     size_t i = 0;
     while (i < sizeof blocks / sizeof *blocks && blocks[i].type != type) i++;

@@ -37,6 +37,19 @@ static inline v128_t wasm_i16x8_relaxed_dot_i8x16_i7x16(v128_t a, v128_t b) {
     return a;
 }
 
+/* table[byte]; from 16 on it differs from machine to machine and is trapped. */
+static inline v128_t wasm_i8x16_relaxed_swizzle(v128_t table, v128_t bytes) {
+    uint8_t t[16], b[16];
+    memcpy(t, &table, 16);
+    memcpy(b, &bytes, 16);
+    for (int i = 0; i < 16; i++) {
+        if (b[i] > 15) __builtin_trap();
+        b[i] = t[b[i]];
+    }
+    memcpy(&table, b, 16);
+    return table;
+}
+
 static inline v128_t wasm_f32x4_relaxed_madd(v128_t a, v128_t b, v128_t c) {
     float a32[4], b32[4], c32[4];
     memcpy(a32, &a, 16);

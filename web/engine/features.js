@@ -14,6 +14,7 @@ const lane0 = {i32: [0xfd, 0x1b, 0], f32: [0xfd, 0x1f, 0]};
 const DOT32 = [0xfd, 0x93, 0x02];           // i32x4.relaxed_dot_i8x16_i7x16_add_s
 const DOT16 = [0xfd, 0x92, 0x02];           // i16x8.relaxed_dot_i8x16_i7x16_s
 const MADD = [0xfd, 0x85, 0x02];            // f32x4.relaxed_madd
+const SWIZZLE = [0xfd, 0x80, 0x02];         // i8x16.relaxed_swizzle
 const I16_ADD = [0xfd, 0x8e, 0x01], I32_ADD = [0xfd, 0xae, 0x01], XOR = [0xfd, 0x51];
 
 /** An unsigned number as WebAssembly writes it. */
@@ -85,6 +86,17 @@ function maddIsRight() {
     return true;
 }
 
+/** Of a table that repeats four bytes, at indices up to 15: others may differ. */
+function swizzleIsRight() {
+    const swizzle = run(ternaryModule('i32', (a, b, c) => [...a, ...b, ...SWIZZLE, ...c, ...I32_ADD]));
+    for (let i = 0; i < CALLS; i++) {
+        const a = Math.imul(i + 1, 0x9e3779b1), b = Math.imul(i + 7, 0x85ebca6b) & 0x0f0f0f0f;
+        const bytes = [0, 8, 16, 24].map((shift) => (a >>> (b >>> shift & 3) * 8 & 255) << shift);
+        if (swizzle(a, b, i) !== (bytes[0] + bytes[1] + bytes[2] + bytes[3] + i | 0)) return false;
+    }
+    return true;
+}
+
 const TRIAL_MS = 40, TIMES = 50_000;   // the optimising compiler comes in after some milliseconds; the best run is its
 const MUCH_FASTER = 1.15;               // what is added up in 16 bits must now and then be added up in 32
 
@@ -132,7 +144,7 @@ const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, 
 
 /** @returns {Promise<Features>} */
 export async function detectFeatures() {
-    const relaxed = succeeds(() => dot32IsRight() && dot16IsRight() && maddIsRight());
+    const relaxed = succeeds(() => dot32IsRight() && dot16IsRight() && maddIsRight() && swizzleIsRight());
     const node = typeof process === 'object' && !!process.versions?.node;
     return {
         simd128: WebAssembly.validate(SIMD),
