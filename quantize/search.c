@@ -6,6 +6,7 @@
 
 #include "search_inline.h"
 
+/* Whatever the engine reads, but for three that are only read. */
 bool quantizer_supports(uint32_t type) {
     return quant_info(type) != NULL && type != QUANT_Q2_K && type != QUANT_Q3_K && type != QUANT_IQ4_NL;
 }

@@ -38,7 +38,7 @@ static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] <
 
 /* Where the parts of a block lie, in bytes from its start. */
 typedef struct {
-    int high, scale, min;   /* min: also the second sub-scale of P2K, P3K and P6K */
+    int high, scale, min;   /* min: also the second sub-scale of P3K and P6K, the second half of what P2K has */
 } BlockParts;
 
 static BlockParts block_parts(PanelKind kind) {
@@ -216,7 +216,7 @@ INLINE void pack_q2k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     uint8_t *blocks = super + 64;
     pack_scales(r, 80, super + 8 * v, bad);
     pack_scales(r, 82, super + 32 + 8 * v, bad);
-    for (int i = 0; i < 4; i++) store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, words(r, 4 * i));
+    for (size_t b = 0; b < SUPER_BLOCKS; b++) store_halves(blocks + b * size + at.scale + 8 * v, halves(r, 2 * (int)b));
     for (int half = 0; half < 2; half++) {
         Quad q[8];
         for (int n = 0; n < 8; n++) q[n] = words(r, 16 + half * 32 + 4 * n);
@@ -429,7 +429,7 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *lo
     } else if (kind == PANEL_P2K) {
         float d = from_f16e(super + 2 * r), dmin = from_f16e(super + 32 + 2 * r);
         for (int k = 0; k < BLOCK_COLS; k++) {
-            uint8_t sub = block[at.scale + k / 16 * TILE_ROWS + r];
+            uint8_t sub = block[at.scale + 2 * r + k / 16];
             y[k] = d * (sub & 15) * q[k] - dmin * (sub >> 4);
         }
     } else if (has_sub_min(kind)) {

@@ -21,9 +21,11 @@
  * y: y[t * y_stride + row], y_stride in floats; `row` counts from the matrix's first row. Rows of the last tile's padding are
  * not written. scratch: MATMUL_SCRATCH bytes, 16-byte aligned, the caller's own.
  *
- * Quantised kinds, per block b of 32 columns (per 16 in P2K, P3K and P6K), with isum = sum of q_w * q_x including the code's offset (in P4N the table's values):
+ * Quantised kinds, per block b of 32 columns (per 16 in P3K and P6K), with isum = sum of q_w * q_x, where q_w has the code's offset in it
+ * (in P4N: is the table's value):
  *     y += float(isum) * (s * x_scale)   and, with a minimum,   y += m * (float(sum q_x) * x_scale)
- * where s, m are f16e bits read as f32 (times an exact integer sub-scale in the K families). */
+ * where s, m are f16e bits read as f32 (times an exact integer sub-scale in the K families). P2K sums up both groups in integers:
+ *     y += float(sum of sub-scale * isum) * (d * x_scale)   and   y -= dmin * (float(sum of sub-min * sum q_x) * x_scale) */
 typedef void MatmulKernel(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                           float *y, size_t y_stride, void *scratch);
 enum { MATMUL_SCRATCH = 128 << 10 };

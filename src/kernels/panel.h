@@ -5,7 +5,7 @@
  * of zero weights. Tiles follow each other. Inside a quantised tile come n_cols / 32 blocks of 32 columns:
  *
  *   family   file types          a block of 16 rows x 32 columns, bytes                            super
- *   P2K      Q2_K                codes 128, sub-scale and sub-min 2 x 16 x u8                        160  B  + 64 per 8 blocks
+ *   P2K      Q2_K                codes 128, sub-scales and sub-mins 16 x 2 x u8                      160  B  + 64 per 8 blocks
  *   P3K      Q3_K                codes 192, sub-scale 2 x 16 x i8                                    224  B  + 32 per 8 blocks
  *   P4       Q4_0                codes 256, scale 16 x f16e                                          288  B
  *   P4N      IQ4_NL              codes 256, scale 16 x f16e                                          288  B
@@ -32,8 +32,8 @@
  *     of the code in the high nibble.
  * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
  *     (v, j); of (v, 1): the same for the high nibble.
- * codes, 2 bits: 8 vectors (v, half). Byte 4r + c of (v, half): bits 2j, 2j + 1 are the code of row 4v + r, column 16 half + 4j + c. The bytes
- *     after them hold a sub-scale in their low nibble and a sub-min in the high one, for columns 0..15 and then 16..31.
+ * codes, 2 bits: 8 vectors (v, half). Byte 4r + c of (v, half): bits 2j, 2j + 1 are the code of row 4v + r, column 16 half + 4j + c. After
+ *     them bytes 2r and 2r + 1 belong to row r, columns 0..15 and 16..31: a sub-scale in the low nibble, a sub-min in the high one.
  * codes, 3 bits: 12 vectors (v, i), i = 0..2. Byte 4r + c of them holds the 8 codes of row 4v + r and columns c, 4 + c .. 28 + c; with
  *     k_n for column 4n + c, of k3 and k7 the bits apart:
  *
@@ -71,8 +71,8 @@
 enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
 
 typedef enum {
-    PANEL_P2K, PANEL_P3K, PANEL_P4, PANEL_P4N, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,  /* quantised: int8 activations */
-    PANEL_F16, PANEL_BF16, PANEL_F32,                                                                                      /* float activations */
+    PANEL_P2K, PANEL_P3K, PANEL_P4, PANEL_P4N, PANEL_P4M, PANEL_P4K, PANEL_P5, PANEL_P5M, PANEL_P5K, PANEL_P6K, PANEL_P8,  /* int8 activations */
+    PANEL_F16, PANEL_BF16, PANEL_F32,                                                                                      /* float ones */
     PANEL_KINDS,
     PANEL_FIRST_FLOAT = PANEL_F16,
 } PanelKind;

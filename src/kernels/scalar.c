@@ -44,7 +44,7 @@ static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, 
 /* What the integers of one row and block are multiplied with. */
 typedef struct {
     float scale[2];     /* of columns 0..15 and 16..31, / F16E_UNIT */
-    float min[2];       /* added to every weight, in true size */
+    float min;          /* added to every weight, in true size */
     int offset;         /* subtracted from every code */
 } RowScales;
 
@@ -52,7 +52,7 @@ typedef struct {
 static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
     int bits = panel_info[kind].code_bits;
     const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * (bits == 8 ? 4 : bits) / 8, *mins = scales + 2 * TILE_ROWS;
-    float s, m;
+    float s;
     switch (kind) {
     case PANEL_P4N:
         s = f16e_at(scales, row);
@@ -61,15 +61,13 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
         s = f16e_at(scales, row);
         return (RowScales){.scale = {s, s}, .offset = 1 << (bits - 1)};
     case PANEL_P4M: case PANEL_P5M:
-        s = f16e_at(scales, row), m = f16e_at(mins, row) * F16E_UNIT;
-        return (RowScales){.scale = {s, s}, .min = {m, m}};
+        s = f16e_at(scales, row);
+        return (RowScales){.scale = {s, s}, .min = f16e_at(mins, row) * F16E_UNIT};
     case PANEL_P4K: case PANEL_P5K:
-        s = f16e_at(super, row) * scales[row], m = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row]);
-        return (RowScales){.scale = {s, s}, .min = {m, m}};
-    case PANEL_P2K:
-        s = f16e_at(super, row), m = -(f16e_at(super + 32, row) * F16E_UNIT);
-        return (RowScales){.scale = {s * (scales[row] & 15), s * (scales[16 + row] & 15)},
-                           .min = {m * (scales[row] >> 4), m * (scales[16 + row] >> 4)}};
+        s = f16e_at(super, row) * scales[row];
+        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row])};
+    case PANEL_P2K:     /* without the sub-scales and sub-mins */
+        return (RowScales){.scale = {f16e_at(super, row)}, .min = -(f16e_at(super + 32, row) * F16E_UNIT)};
     default:    /* PANEL_P3K, PANEL_P6K */
         s = f16e_at(super, row);
         return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 1 << (bits - 1)};
@@ -82,8 +80,9 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
 static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
     const PanelInfo *info = &panel_info[w->kind];
     const uint8_t *super = NULL, *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
-    int n_groups = w->kind == PANEL_P2K || w->kind == PANEL_P3K || w->kind == PANEL_P6K ? 2 : 1, n = BLOCK_COLS / n_groups;     /* n columns share a scale */
-    bool has_min = w->kind == PANEL_P2K || w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
+    int n_groups = w->kind == PANEL_P2K || w->kind == PANEL_P3K || w->kind == PANEL_P6K ? 2 : 1;
+    int n = BLOCK_COLS / n_groups;      /* columns that share a scale */
+    bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
     float y = 0;
     for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes, low += LOW_BLOCK_BYTES) {
         if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0) {
@@ -91,16 +90,21 @@ static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
             block += info->super_bytes;
         }
         RowScales s = row_scales(w->kind, super, block, row);
-        for (int g = 0; g < n_groups; g++) {
-            int isum = 0;
-            for (int k = g * n; k < (g + 1) * n; k++) {
-                int code = code_at(block, low, info->code_bits, row, k);
-                isum += (w->kind == PANEL_P4N ? quant_iq4_nl[code] : code - s.offset) * x->q[k];
-            }
-            y += (float)isum * (s.scale[g] * x->scale);
+        int isum[2] = {0, 0};
+        for (int k = 0; k < BLOCK_COLS; k++) {
+            int code = code_at(block, low, info->code_bits, row, k);
+            isum[k / n] += (w->kind == PANEL_P4N ? quant_iq4_nl[code] : code - s.offset) * x->q[k];
         }
-        for (int g = 0; has_min && g < n_groups; g++)
-            y += s.min[g] * ((float)(n_groups == 2 ? x->sum[g] : x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
+        if (w->kind == PANEL_P2K) {
+            const uint8_t *sub = block + 128 + 2 * row;
+            y += (float)((sub[0] & 15) * isum[0] + (sub[1] & 15) * isum[1]) * (s.scale[0] * x->scale);
+            y += s.min * ((float)((sub[0] >> 4) * x->sum[0] + (sub[1] >> 4) * x->sum[1]) * (x->scale / F16E_UNIT));
+            continue;
+        }
+        for (int g = 0; g < n_groups; g++)
+            y += (float)isum[g] * (s.scale[g] * x->scale);
+        if (has_min)
+            y += s.min * ((float)(x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
     }
     return y;
 }

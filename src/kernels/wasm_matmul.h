@@ -54,6 +54,8 @@ INLINE size_t block_bytes(Family f) {
     size_t scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
     return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
 }
+/* Sub-scales and sub-mins are multiplied with integers, and only what comes of both groups with the super-block's floats. */
+INLINE bool integer_scales(Family f) { return f.groups == 2 && f.has_min; }
 INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 INLINE bool is_split(Family f) { return f.bits == 8 && !f.screen && SPLIT_8; }
 INLINE size_t run_dots(Family f) {
@@ -64,11 +66,14 @@ INLINE size_t run_dots(Family f) {
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t low2, bit2, low3, low4, bit4, bits45, f16, ones, bare, table, upper_table, lower_table; } Masks;
+typedef struct { v128_t first4, low2, bit2, low3, low4, bit4, bits45, f16, ones, bare, table, upper_table, lower_table; } Masks;
 INLINE Masks load_masks(void) {
     v128_t table = wasm_v128_xor(wasm_v128_load(quant_iq4_nl), wasm_i8x16_splat(-128)), low4 = wasm_i8x16_splat(15);
-    return (Masks){hidden_i32(0x03030303), hidden_i32(0x04040404), hidden_i32(0x07070707), hidden_i32(0x0f0f0f0f), hidden_i32(0x10101010), hidden_i32(0x30303030), hidden_i32(F16_MASK), hidden_i32(0x00010001),
-                   hidden_f32(1 / F16E_UNIT), keep(table), keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)), keep(wasm_v128_and(table, low4))};
+    return (Masks){.first4 = hidden_i32(0x0000000f), .low2 = hidden_i32(0x03030303), .bit2 = hidden_i32(0x04040404),
+                   .low3 = hidden_i32(0x07070707), .low4 = hidden_i32(0x0f0f0f0f), .bit4 = hidden_i32(0x10101010),
+                   .bits45 = hidden_i32(0x30303030), .f16 = hidden_i32(F16_MASK), .ones = hidden_i32(0x00010001),
+                   .bare = hidden_f32(1 / F16E_UNIT), .table = keep(table),
+                   .upper_table = keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)), .lower_table = keep(wasm_v128_and(table, low4))};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -142,13 +147,13 @@ INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
     }
 }
 
-/* Of 4 rows in one block, by group: scales / F16E_UNIT; minimums in true size. */
-typedef struct { v128_t scale[2], min[2]; } Scales;
+/* Of 4 rows in one block, by group: scales / F16E_UNIT; minimum in true size. With integer_scales: sub-scales in 32 bits each, by
+ * group; sub-mins in pairs of 16 bits. */
+typedef struct { v128_t scale[2], min; } Scales;
 
-INLINE v128_t low_u8_to_f32(v128_t bytes) {
-    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
+INLINE v128_t u8_to_f32(const uint8_t *p) {
+    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p))));
 }
-INLINE v128_t u8_to_f32(const uint8_t *p) { return low_u8_to_f32(wasm_v128_load32_zero(p)); }
 INLINE v128_t i8_to_f32(const uint8_t *p) {
     return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
 }
@@ -158,16 +163,15 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
     Scales s = {0};
     if (!f.super) {
         s.scale[0] = read_f16(p + 8 * v, m.f16);
-        if (f.has_min) s.min[0] = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
-    } else if (f.has_min && f.groups == 2) {
-        for (size_t g = 0; g < 2; g++) {
-            v128_t bytes = wasm_v128_load32_zero(p + 16 * g + 4 * v);
-            s.scale[g] = wasm_f32x4_mul(super->d[v], low_u8_to_f32(wasm_v128_and(bytes, m.low4)));
-            s.min[g] = wasm_f32x4_mul(super->minus_dmin[v], low_u8_to_f32(high4(bytes, m)));
-        }
+        if (f.has_min) s.min = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
+    } else if (integer_scales(f)) {
+        v128_t pairs = wasm_u16x8_load8x8(p + 8 * v);
+        s.scale[0] = wasm_v128_and(pairs, m.first4);
+        s.scale[1] = wasm_v128_and(wasm_u32x4_shr(pairs, 16), m.first4);
+        s.min = wasm_u16x8_shr(pairs, 4);
     } else if (f.has_min) {
         s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
-        s.min[0] = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
+        s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
     } else {
         for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
     }
@@ -177,26 +181,31 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
 /* ------------------------------------------------------------------------------------------ one block's arithmetic
  * Every path is made of these three in this order, so that all give the same bits. */
 
-INLINE int group_sum(Family f, const ActBlock *x, size_t group) { return f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1]; }
-
 /* Where the integer sum of a group starts: minus the codes' offset times the sum of its activations. */
 INLINE v128_t start_isum(Family f, const ActBlock *x, size_t group) {
-    return wasm_i32x4_splat(-code_offset(f) * group_sum(f, x, group) + (f.screen ? screen_middle(x) : 0));
+    int sum = f.groups == 2 ? x->sum[group] : x->sum[0] + x->sum[1];
+    return wasm_i32x4_splat(-code_offset(f) * sum + (f.screen ? screen_middle(x) : 0));
 }
 
 INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
     return MADD(wasm_f32x4_convert_i32x4(isum), wasm_f32x4_mul(scale, x_scale), y);
 }
 
-/* float(sum q_x) * x_scale, what minimums are multiplied with. */
-INLINE v128_t scaled_sum(Family f, const ActBlock *x, size_t group) {
-    return wasm_f32x4_splat((float)group_sum(f, x, group) * (x->scale * (1 / F16E_UNIT)));
+/* isum * sub-scale: both fit 16 bits, and the upper half of a sub-scale is 0. */
+INLINE v128_t sub_scaled(v128_t isum, v128_t sub_scale) { return wasm_i32x4_dot_i16x8(isum, sub_scale); }
+
+/* float(sum q_x) * x_scale, what minimums are multiplied with. With integer_scales: the sums of both groups in 16 bits each. */
+INLINE v128_t min_factor(Family f, const ActBlock *x) {
+    if (integer_scales(f)) return wasm_i32x4_splat((x->sum[0] & 0xffff) | (int)((unsigned)x->sum[1] << 16));
+    return wasm_f32x4_splat((float)(x->sum[0] + x->sum[1]) * (x->scale * (1 / F16E_UNIT)));
 }
+
+INLINE v128_t true_scale(const ActBlock *x) { return wasm_f32x4_splat(x->scale * (1 / F16E_UNIT)); }
 
 /* ------------------------------------------------------------------------------------------ one token */
 
 /* A block of activations, in registers. */
-typedef struct { v128_t start[2], scale, sum[2], variance; Acts quad[QUADS]; } BlockActs;
+typedef struct { v128_t start[2], scale, true_scale, min_factor, variance; Acts quad[QUADS]; } BlockActs;
 
 INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     BlockActs a;
@@ -204,7 +213,8 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
     UNROLL for (size_t j = 0; j < QUADS; j++) a.quad[j] = acts(&staged, j);
     UNROLL for (size_t g = 0; g < 2; g++) a.start[g] = start_isum(f, x, g);
     a.scale = wasm_v128_load32_splat(&x->scale);
-    UNROLL for (size_t g = 0; g < f.groups; g++) a.sum[g] = scaled_sum(f, x, g);
+    a.true_scale = true_scale(x);
+    a.min_factor = min_factor(f, x);
     a.variance = wasm_f32x4_splat(screen_variance(x));
     return a;
 }
@@ -267,8 +277,14 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
                     s->variance[i][v] = MADD(wasm_f32x4_mul(scale, scale), a.variance, s->variance[i][v]);
                     continue;
                 }
-                for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
-                for (size_t g = 0; f.has_min && g < f.groups; g++) y = MADD(scales.min[g], a.sum[g], y);
+                if (integer_scales(f)) {
+                    v128_t total = wasm_i32x4_add(sub_scaled(isum[0], scales.scale[0]), sub_scaled(isum[1], scales.scale[1]));
+                    y = add_group(y, total, s->super[i].d[v], a.scale);
+                    y = add_group(y, wasm_i32x4_dot_i16x8(scales.min, a.min_factor), s->super[i].minus_dmin[v], a.true_scale);
+                } else {
+                    for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
+                    if (f.has_min) y = MADD(scales.min, a.min_factor, y);
+                }
                 s->sum[i][v] = y;
             }
         }
@@ -277,11 +293,11 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
 
 /* ------------------------------------------------------------------------------------------ many tokens */
 
-/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[groups][VECS]. Split codes have the
- * upper halves first. In vectors: */
+/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS], then with integer scales
+ * d[VECS] and -dmin[VECS]. Split codes have the upper halves first. In vectors: */
 INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
 INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
-INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups * (1 + f.has_min)) * VECS; }
+INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups + f.has_min + 2 * integer_scales(f)) * VECS; }
 
 INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
@@ -298,7 +314,9 @@ INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, con
         }
         Scales s = load_scales(f, block, super, v, m);
         for (size_t g = 0; g < f.groups; g++) out[unpacked_scales(f) + g * VECS + v] = s.scale[g];
-        for (size_t g = 0; f.has_min && g < f.groups; g++) out[unpacked_scales(f) + (f.groups + g) * VECS + v] = s.min[g];
+        v128_t *rest = out + unpacked_scales(f) + f.groups * VECS + v;
+        if (f.has_min) rest[0] = s.min;
+        if (integer_scales(f)) rest[VECS] = super->d[v], rest[2 * VECS] = super->minus_dmin[v];
     }
 }
 
@@ -311,6 +329,7 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
         const ActBlock *xt[2] = {keep_pointer(x), keep_pointer((const char *)x + x_stride)};
         Staged staged[2];
         UNROLL for (int t = 0; t < n; t++) staged[t] = stage(xt[t]);
+        v128_t total[2][VECS];
         UNROLL for (size_t g = 0; g < f.groups; g++) {
             v128_t isum[2][VECS], run[2][VECS];
             UNROLL for (int t = 0; t < n; t++)
@@ -329,21 +348,29 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
             UNROLL for (int t = 0; t < n; t++) {
                 v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
                 UNROLL for (size_t v = 0; v < VECS; v++)
-                    sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
+                    if (integer_scales(f)) {
+                        v128_t scaled = sub_scaled(isum[t][v], scale[g * VECS + v]);
+                        total[t][v] = g == 0 ? scaled : wasm_i32x4_add(total[t][v], scaled);
+                    } else sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
             }
         }
         if (f.has_min)
-            UNROLL for (int t = 0; t < n; t++)
-                UNROLL for (size_t g = 0; g < f.groups; g++) {
-                    v128_t x_sum = scaled_sum(f, xt[t], g);
-                    UNROLL for (size_t v = 0; v < VECS; v++) sum[t * VECS + v] = MADD(min[g * VECS + v], x_sum, sum[t * VECS + v]);
+            UNROLL for (int t = 0; t < n; t++) {
+                v128_t factor = min_factor(f, xt[t]), x_scale = wasm_v128_load32_splat(&xt[t]->scale), x_true = true_scale(xt[t]);
+                UNROLL for (size_t v = 0; v < VECS; v++) {
+                    v128_t *y = &sum[t * VECS + v];
+                    if (integer_scales(f)) {
+                        *y = add_group(*y, total[t][v], min[VECS + v], x_scale);
+                        *y = add_group(*y, wasm_i32x4_dot_i16x8(min[v], factor), min[2 * VECS + v], x_true);
+                    } else *y = MADD(min[v], factor, *y);
                 }
+            }
     }
 }
 
 typedef struct {
     v128_t sum[MAX_TOKENS * VECS];
-    v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 4 * VECS)];
+    v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 5 * VECS)];
 } PrefillScratch;
 _Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
 

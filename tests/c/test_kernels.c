@@ -144,7 +144,7 @@ static double weight_at(const Matrix *w, int row, int col) {
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
     case PANEL_P8: return f16e_value(s, r) * (q - 128);
     case PANEL_P4M: case PANEL_P5M: return f16e_value(s, r) * q + f16e_value(s + 32, r);
-    case PANEL_P2K: return f16e_value(super, r) * (s[16 * (c / 16) + r] % 16) * q - f16e_value(super + 32, r) * (s[16 * (c / 16) + r] / 16);
+    case PANEL_P2K: return f16e_value(super, r) * (s[2 * r + c / 16] % 16) * q - f16e_value(super + 32, r) * (s[2 * r + c / 16] / 16);
     case PANEL_P3K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 4);
     case PANEL_P6K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 32);
     default: return f16e_value(super, r) * s[r] * q - f16e_value(super + 32, r) * s[16 + r];

@@ -166,7 +166,8 @@ TEST(other_models_are_refused_by_name) {
     UNSUPPORTED("\"gemma3n\" model", tiny_set_text(&g, "general.architecture", "gemma3n"));
     UNSUPPORTED("\"gemma-embedding\" model", tiny_set_text(&g, "general.architecture", "gemma-embedding"));
     UNSUPPORTED("tokenizer is \"gpt2\"", tiny_set_text(&g, "tokenizer.ggml.model", "gpt2"));
-    UNSUPPORTED("tensor blk.0.attn_q.weight is stored as IQ2_XXS; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
+    UNSUPPORTED("tensor blk.0.attn_q.weight is stored as IQ2_XXS; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, "
+                "Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
     UNSUPPORTED("tensor output_norm.weight is stored as unknown", tiny_tensor(&g, "output_norm.weight")->type = 200);
     UNSUPPORTED("scales RoPE by \"yarn\"", tiny_set_text(&g, "gemma3.rope.scaling.type", "yarn"));
     REFUSED("\"general.architecture\" is missing", tiny_remove(&g, "general.architecture"));

@@ -151,8 +151,9 @@ static void add_setting(TinyGguf *g, const char *architecture, uint64_t *state) 
 static File made_up(uint64_t *state) {
     static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
     static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K};
-    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 3), 32 * (1 + (int)below(state, 3)), 4,
-                  1 << below(state, 3), 8 << below(state, 4), 32 * (1 + (int)below(state, 3)), 1 + (int)below(state, 100), (int)below(state, 40)};
+    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 3),
+                  32 * (1 + (int)below(state, 3)), 4, 1 << below(state, 3), 8 << below(state, 4), 32 * (1 + (int)below(state, 3)),
+                  1 + (int)below(state, 100), (int)below(state, 40)};
     s = tiny_fitted(s);
     TinyGguf g = tiny_make(&s, test_random(state));
     for (int i = (int)below(state, 3); i > 0; i--) add_setting(&g, s.architecture, state);

@@ -23,8 +23,8 @@ typedef struct {
 static GemmaModel *make_model(int n_ctx, uint64_t *state) {
     static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
     static const QuantType types[] = {QUANT_F16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K};
-    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 7), 32, 4, 1 << below(state, 3), below(state, 2) ? 8 : 32, 32,
-                  n_ctx, 1 + (int)below(state, below(state, 2) ? 20 : 200)};
+    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 7), 32, 4,
+                  1 << below(state, 3), below(state, 2) ? 8 : 32, 32, n_ctx, 1 + (int)below(state, below(state, 2) ? 20 : 200)};
     s = tiny_fitted(s);
     if (s.n_embd == 256) s.n_layer = 1 + s.n_layer % 2;     /* not to take all the time */
     size_t n;
