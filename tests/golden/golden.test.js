@@ -58,7 +58,7 @@ function compareTiny(name, options) {
     return {diff: diff / (max - min), kl};
 }
 
-for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3']) {
+for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'tiny-low-bits']) {
     // llama.cpp's gelu goes through a table of halves: that alone makes differences of some 1e-4 of the range.
     test(`${name}: --exact agrees with llama.cpp in f32`, () => {
         const {diff} = compareTiny(name, ['--exact']);

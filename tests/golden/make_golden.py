@@ -93,7 +93,7 @@ def write_json(name, data):
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as work:
         llama = Llama(*sys.argv[1:3], work)
-        for tiny in ("tiny-gemma1", "tiny-gemma2", "tiny-gemma3"):
+        for tiny in ("tiny-gemma1", "tiny-gemma2", "tiny-gemma3", "tiny-low-bits"):
             make_tiny(llama, tiny)
         if len(sys.argv) > 3:
             make_270m(llama, sys.argv[3])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""make_tiny.py: writes tiny-gemma1.gguf, tiny-gemma2.gguf and tiny-gemma3.gguf beside itself: random weights, real structure,
-about a megabyte each. Together they hold every weight type that the engine reads. Needs PyPI gguf and numpy; the seed is fixed.
+"""make_tiny.py: writes tiny-gemma1.gguf, tiny-gemma2.gguf, tiny-gemma3.gguf and tiny-low-bits.gguf (a Gemma 1) beside itself: random weights,
+real structure, about a megabyte each. Together they hold every weight type that the engine reads. Needs PyPI gguf and numpy; the seed is fixed.
 
 Weights have a standard deviation of gain / sqrt(n_in) and a mean of zero: a mean would add up over the layers until the output no longer
 depended on the input. The gains make layers outweigh the embedding, or a tied head would only echo the last token."""
@@ -14,22 +14,25 @@ HERE = pathlib.Path(__file__).parent
 CHAT = ("{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + '<end_of_turn>\n' }}"
         "{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}")
 
-# Which type each matrix has; a list is walked layer by layer.
+# By file; which type each matrix has; a list is walked layer by layer.
 MODELS = {
-    "gemma": dict(
-        n_vocab=707, n_layer=3, n_embd=256, n_head=4, n_head_kv=1, head_dim=64, n_ff=512, n_ctx=512,
+    "tiny-gemma1": dict(
+        arch="gemma", n_vocab=707, n_layer=3, n_embd=256, n_head=4, n_head_kv=1, head_dim=64, n_ff=512, n_ctx=512,
         types=dict(token_embd=T.Q6_K, attn_q=T.Q4_0, attn_k=T.Q4_1, attn_v=T.Q5_1, attn_output=T.Q4_0,
                    ffn_gate=T.Q4_0, ffn_up=T.Q5_0, ffn_down=T.Q4_K)),
-    "gemma2": dict(
-        n_vocab=656, n_layer=3, n_embd=256, n_head=8, n_head_kv=4, head_dim=32, n_ff=256, n_ctx=512, window=32,
+    "tiny-gemma2": dict(
+        arch="gemma2", n_vocab=656, n_layer=3, n_embd=256, n_head=8, n_head_kv=4, head_dim=32, n_ff=256, n_ctx=512, window=32,
         types=dict(token_embd=T.Q8_0, attn_q=T.Q4_K, attn_k=T.Q5_K, attn_v=T.Q6_K, attn_output=T.Q4_K,
                    ffn_gate=T.Q5_K, ffn_up=[T.F16, T.Q4_K], ffn_down=T.Q6_K)),
-    "gemma3": dict(
-        n_vocab=699, n_layer=7, n_embd=128, n_head=4, n_head_kv=1, head_dim=64, n_ff=256, n_ctx=512, window=16,
+    "tiny-gemma3": dict(
+        arch="gemma3", n_vocab=699, n_layer=7, n_embd=128, n_head=4, n_head_kv=1, head_dim=64, n_ff=256, n_ctx=512, window=16,
         types=dict(token_embd=T.Q8_0, output=T.Q5_0, attn_q=T.Q5_0, attn_k=T.BF16, attn_v=T.F16, attn_output=T.Q4_1,
                    ffn_gate=[T.Q8_0, T.Q5_1], ffn_up=[T.F32, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0], ffn_down=T.Q5_K)),
+    "tiny-low-bits": dict(
+        arch="gemma", n_vocab=707, n_layer=3, n_embd=256, n_head=4, n_head_kv=1, head_dim=64, n_ff=512, n_ctx=512,
+        types=dict(token_embd=T.Q3_K, attn_q=T.Q2_K, attn_k=T.Q3_K, attn_v=T.IQ4_NL, attn_output=[T.Q3_K, T.Q2_K],
+                   ffn_gate=T.Q2_K, ffn_up=T.IQ4_NL, ffn_down=[T.IQ4_NL, T.Q3_K, T.Q2_K])),
 }
-NUMBER = {"gemma": 1, "gemma2": 2, "gemma3": 3}
 
 
 def learn_pieces(text, n):
@@ -72,8 +75,8 @@ def vocabulary(n_vocab):
     return rows
 
 
-def k_block_halves(rng, n, base):
-    """d of n blocks, of random sign where the type has no minimum."""
+def block_halves(rng, n, base):
+    """d of n blocks, near base."""
     return (base * rng.uniform(0.8, 1.2, n)).astype(np.float16)
 
 
@@ -86,19 +89,39 @@ def k_scales(sc, m):
     return out
 
 
-def k_matrix(rng, kind, rows, cols, std):
-    """Random blocks of a K-quant: the gguf package can read these but not write them."""
+def signed(rng, d):
+    """As bytes, each of random sign: for types without a minimum, whose codes have a mean."""
+    return (d * rng.choice(np.array([-1, 1], np.float16), len(d)))[:, None].view(np.uint8)
+
+
+def block_matrix(rng, kind, rows, cols, std):
+    """Random blocks of types that the gguf package can read but not write."""
+    if kind == T.IQ4_NL:
+        n = rows * cols // 32
+        out = rng.integers(0, 256, (n, 18), np.uint8)
+        out[:, 0:2] = signed(rng, block_halves(rng, n, std / 67))
+        return out.reshape(rows, -1)
     n = rows * cols // 256
+    if kind == T.Q2_K:
+        out = rng.integers(0, 256, (n, 84), np.uint8)
+        out[:, 0:16] = rng.integers(5, 16, (n, 16), np.uint8) * 17      # a sub-min that is the sub-scale
+        d = block_halves(rng, n, std / 1.12 / 10.5)
+        out[:, 80:82] = d[:, None].view(np.uint8)
+        out[:, 82:84] = (d * np.float16(1.5))[:, None].view(np.uint8)
+        return out.reshape(rows, -1)
+    if kind == T.Q3_K:
+        out = rng.integers(0, 256, (n, 110), np.uint8)
+        out[:, 108:110] = signed(rng, block_halves(rng, n, std / 2.35 / 18.5))
+        return out.reshape(rows, -1)
     if kind == T.Q6_K:
         out = rng.integers(0, 256, (n, 210), np.uint8)
         out[:, 192:208] = rng.integers(32, 96, (n, 16), np.int8).view(np.uint8)
-        d = k_block_halves(rng, n, std / 18.5 / 65) * rng.choice(np.array([-1, 1], np.float16), n)
-        out[:, 208:210] = d[:, None].view(np.uint8)
+        out[:, 208:210] = signed(rng, block_halves(rng, n, std / 18.5 / 65))
         return out.reshape(rows, -1)
     five = kind == T.Q5_K
     out = rng.integers(0, 256, (n, 176 if five else 144), np.uint8)
     spread, mean = (9.2, 16) if five else (4.6, 8)
-    d = k_block_halves(rng, n, std / spread / 40)
+    d = block_halves(rng, n, std / spread / 40)
     sc = rng.integers(20, 60, (n, 8), dtype=np.uint8)
     out[:, 0:2] = d[:, None].view(np.uint8)
     out[:, 2:4] = (d * np.float16(mean))[:, None].view(np.uint8)
@@ -110,14 +133,14 @@ def matrix(name, kind, rows, cols):
     rng = np.random.default_rng([2026, zlib.crc32(name.encode())])
     gain = 4 if "attn_output" in name else 3 if "ffn_down" in name else 1
     std = gain / np.sqrt(cols)
-    if kind in (T.Q4_K, T.Q5_K, T.Q6_K):
-        return k_matrix(rng, kind, rows, cols, std)
+    if kind in (T.IQ4_NL, T.Q2_K, T.Q3_K, T.Q4_K, T.Q5_K, T.Q6_K):
+        return block_matrix(rng, kind, rows, cols, std)
     return quants.quantize((rng.standard_normal((rows, cols)) * std).astype(np.float32), kind)
 
 
-def write(arch):
-    s, a = MODELS[arch], arch
-    w = GGUFWriter(HERE / f"tiny-gemma{NUMBER[a]}.gguf", a)
+def write(model):
+    s, a = MODELS[model], MODELS[model]["arch"]
+    w = GGUFWriter(HERE / f"{model}.gguf", a)
     w.add_name(f"tiny random {a}" + ("" if a == "gemma2" else " it"))
     w.add_context_length(s["n_ctx"])
     w.add_embedding_length(s["n_embd"])
@@ -182,5 +205,5 @@ def write(arch):
 
 
 if __name__ == "__main__":
-    for arch in MODELS:
-        write(arch)
+    for model in MODELS:
+        write(model)
