@@ -7,7 +7,8 @@ const SCALARS = {
     7: [1, 'getUint8'], 10: [8, 'getBigUint64'], 11: [8, 'getBigInt64'], 12: [8, 'getFloat64'],
 };
 const BOOL = 7, STRING = 8, ARRAY = 9;
-const TENSOR_TYPES = {0: 'F32', 1: 'F16', 2: 'Q4_0', 3: 'Q4_1', 6: 'Q5_0', 7: 'Q5_1', 8: 'Q8_0', 12: 'Q4_K', 13: 'Q5_K', 14: 'Q6_K', 30: 'BF16'};
+const TENSOR_TYPES = {0: 'F32', 1: 'F16', 2: 'Q4_0', 3: 'Q4_1', 6: 'Q5_0', 7: 'Q5_1', 8: 'Q8_0', 10: 'Q2_K', 11: 'Q3_K', 12: 'Q4_K',
+    13: 'Q5_K', 14: 'Q6_K', 20: 'IQ4_NL', 30: 'BF16'};
 
 /**
  * @param {string} path

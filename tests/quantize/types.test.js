@@ -70,8 +70,8 @@ test('any number of threads writes the same bytes', () => {
     }
 });
 
-test('a GGUF is quantised again: its metadata stays, but for the type', () => {
-    for (const shape of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3']) {
+test('a GGUF is quantised again: its metadata stays, but for the type, and its weights mean what they mean to the engine', () => {
+    for (const shape of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'tiny-low-bits']) {
         const input = join(ROOT, `tests/golden/${shape}.gguf`);     // made by others; holds every type that the engine reads
         const before = readGguf(input), after = readGguf(quantized('again.gguf', input, 'q8_0'));
         const {'general.file_type': type, 'general.quantization_version': version, ...rest} = after.metadata;
@@ -79,7 +79,23 @@ test('a GGUF is quantised again: its metadata stays, but for the type', () => {
         assert.deepEqual(rest, Object.fromEntries(Object.entries(before.metadata).filter(([key]) => key in rest)));
         assert.deepEqual(Object.keys(after.tensors).sort(), Object.keys(before.tensors).sort());
         for (const [name, {shape}] of Object.entries(after.tensors)) assert.deepEqual(shape, before.tensors[name].shape);
+        const tokens = [2, 300, 400, 500], read = logits(input, tokens, '--exact');
+        assert.deepEqual(logits(quantized('floats.gguf', input, 'f32'), tokens, '--exact'), read);
     }
+});
+
+test('types that are only read stay where they are, and are refused elsewhere', () => {
+    const input = join(ROOT, 'tests/golden/tiny-low-bits.gguf'), kept = ['--tensor-type', '^blk.0.attn_k=q3_k', '--tensor-type', 'attn_v=iq4_nl'];
+    const before = readGguf(input), out = quantized('kept.gguf', input, 'q4_k', ...kept), after = readGguf(out);
+    assert.equal(typeOf(out, 'blk.1.attn_k.weight'), 'Q4_K');
+    for (const [name, type] of [['blk.0.attn_k.weight', 'Q3_K'], ['blk.2.attn_v.weight', 'IQ4_NL']]) {
+        assert.equal(typeOf(out, name), type);
+        const bytes = ({bytes, tensors}) => bytes.subarray(tensors[name].offset, tensors[name].offset + 64 * 110);
+        assert.deepEqual(bytes(after), bytes(before));
+    }
+    const {status, stderr} = quantize('--in', source, '--out', join(work, 'refused.gguf'), '--type', 'q4_k', '--tensor-type', 'ffn_up=q2_k');
+    assert.equal(status, 1);
+    assert.match(stderr, /tensor blk\.0\.ffn_up\.weight should become Q2_K, which can't be written here/);
 });
 
 test('by way of a GGUF in bf16 comes the same file as directly', () => {
