@@ -10,42 +10,46 @@ EMCC = $(eval EMCC := $(or $(shell node wasm/toolchain/emscripten.js),$(error no
 
 WASM_SOURCES := wasm/exports.c $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD)
 WASM_CFLAGS  := -std=gnu11 -O3 -Wall -Wextra -pthread -Isrc -Isrc/kernels -msimd128 -ffp-contract=off -fno-math-errno -DNDEBUG
-WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sMALLOC=emmalloc -sEXPORT_ES6 -sMODULARIZE \
+WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sEXPORT_ES6 -sMODULARIZE \
                 -sENVIRONMENT=web,worker,node -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=16MB -sSTACK_SIZE=512KB \
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
+
+# By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are.
+MEMORY_32 := -sMAXIMUM_MEMORY=4GB -sMALLOC=emmalloc
+MEMORY_64 := -sMAXIMUM_MEMORY=16GB -sMALLOC=dlmalloc
 
 VARIANTS := simd128 relaxed relaxed16
 wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm))
 
 OBJECTS_OF = $(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$(WASM_SOURCES) $(2))
 
-# $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) largest memory
+# $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) how memory is had
 define wasm_module
 $(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
 	@mkdir -p $$(@D)
 	$$(EMCC) $$(WASM_CFLAGS) $(3) -MMD -MP -DGEMMA_KERNELS=kernels_$(2) -c $$< -o $$@
 $(BUILD)/wasm/$(1).wasm: $(call OBJECTS_OF,$(1),$(4)) wasm/exports.txt
 	@mkdir -p $$(@D)
-	$$(EMCC) $(3) $$(filter %.o,$$^) -O1 $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(5) -o $(BUILD)/wasm-objects/$(1)/$(1).js
+	$$(EMCC) $(3) $$(filter %.o,$$^) -O1 $$(WASM_LDFLAGS) $(5) -o $(BUILD)/wasm-objects/$(1)/$(1).js
 	cp $(BUILD)/wasm-objects/$(1)/$(1).wasm $$@
 endef
-$(eval $(call wasm_module,gemma-simd128,simd128,,,4GB))
-$(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),4GB))
-$(eval $(call wasm_module,gemma-relaxed16,relaxed16,-mrelaxed-simd,$(KERNELS_RELAXED16),4GB))
-$(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,16GB))
-$(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),16GB))
-$(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),16GB))
+$(eval $(call wasm_module,gemma-simd128,simd128,,,$(MEMORY_32)))
+$(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_32)))
+$(eval $(call wasm_module,gemma-relaxed16,relaxed16,-mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_32)))
+$(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,$(MEMORY_64)))
+$(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_64)))
+$(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_64)))
 
-# $(1) name, $(2) flags for the address size, $(3) largest memory
+# $(1) name, $(2) flags for the address size, $(3) how memory is had
 define wasm_starter
 $(BUILD)/wasm/$(1).js: $(call OBJECTS_OF,$(1)-simd128,) wasm/exports.txt
 	@mkdir -p $$(@D)
-	$$(EMCC) $(2) $$(filter %.o,$$^) -O2 $$(WASM_LDFLAGS) -sMAXIMUM_MEMORY=$(3) -o $(BUILD)/wasm-objects/$(1).js
+	$$(EMCC) $(2) $$(filter %.o,$$^) -O2 $$(WASM_LDFLAGS) $(3) -o $(BUILD)/wasm-objects/$(1).js
 	cp $(BUILD)/wasm-objects/$(1).js $$@
 endef
-$(eval $(call wasm_starter,gemma,,4GB))
-$(eval $(call wasm_starter,gemma64,-m64,16GB))
+$(eval $(call wasm_starter,gemma,,$(MEMORY_32)))
+$(eval $(call wasm_starter,gemma64,-m64,$(MEMORY_64)))
 
 # ------------------------------------------------------------------------------------------ C tests
 # Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.
