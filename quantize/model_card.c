@@ -1,5 +1,4 @@
-/* model_card.c: see model_card.h. Keys as in llama.cpp's gguf-py/gguf/metadata.py, which tells base models and data sets, too; they
- * are left out. */
+/* model_card.c: see model_card.h. Keys as in llama.cpp's gguf-py/gguf/metadata.py. */
 #include "model_card.h"
 
 #include <stdio.h>
@@ -114,6 +113,62 @@ static void put_list(GgufEntries *e, const FrontMatter *f, const char *first, co
     free(copies[1]);
 }
 
+/* The rest of a text that begins so, or NULL. */
+static const char *after(const char *text, const char *start) {
+    size_t n = strlen(start);
+    return strncmp(text, start, n) == 0 ? text + n : NULL;
+}
+
+static bool is_address(const char *text) { return after(text, "https://") || after(text, "http://") || after(text, "ssh://"); }
+
+/* "google/gemma-2b" of an address at Hugging Face, or NULL. */
+static const char *id_in_address(const char *address) {
+    const char *id = after(address, "https://huggingface.co/");
+    if (!id) id = after(address, "http://huggingface.co/");
+    const char *slash = id ? strchr(id, '/') : NULL;
+    return slash && slash > id && slash[1] && !strchr(slash + 1, '/') ? id : NULL;
+}
+
+/* "general.KIND.INDEX.PART" */
+static void put_origin_part(GgufEntries *e, const char *kind, int index, const char *part, const char *text) {
+    char key[64];
+    snprintf(key, sizeof key, "general.%s.%d.%s", kind, index, part);
+    put_part(e, key, text);
+}
+
+/* What this work was made of: `item` is "OWNER/NAME" at Hugging Face, an address, or a name. */
+static void put_origin(GgufEntries *e, const char *kind, int index, const char *item, uint64_t n_weights) {
+    enum { MOST = 2 * MODEL_NAME_PART };
+    const char *id = is_address(item) ? id_in_address(item) : item;
+    const char *slash = id && !strchr(id, ' ') ? strchr(id, '/') : NULL;
+    char owner[MODEL_NAME_PART] = "", address[MOST + 32] = "";
+    bool has_owner = slash && *id != '.' && slash - id < MODEL_NAME_PART;
+    if (has_owner) memcpy(owner, id, (size_t)(slash - id));
+    if (has_owner && strlen(id) < MOST) snprintf(address, sizeof address, "https://huggingface.co/%s", id);
+
+    ModelName name = {0}, owner_name;
+    if (id) model_name_read(&name, slash ? slash + 1 : id, n_weights);
+    model_name_read(&owner_name, owner, n_weights);
+    put_origin_part(e, kind, index, "name", name.title);
+    put_origin_part(e, kind, index, "version", name.version);
+    put_origin_part(e, kind, index, "organization", owner_name.title);
+    put_origin_part(e, kind, index, "repo_url", is_address(item) ? item : address);
+}
+
+/* By the first of the keys that the README has. */
+static void put_origins(GgufEntries *e, const FrontMatter *f, const char *const keys[3], const char *kind, uint64_t n_weights) {
+    char *items[MAX_ITEMS], *copy = NULL, count_key[64];
+    int n = 0;
+    for (int i = 0; i < 3 && n == 0; i++) {
+        free(copy);
+        n = front_matter_get(f, keys[i], items, &copy);
+    }
+    snprintf(count_key, sizeof count_key, "general.%s.count", kind);
+    if (n > 0) gguf_put_u32(e, count_key, (uint32_t)n);
+    for (int i = 0; i < n; i++) put_origin(e, kind, i, items[i], n_weights);
+    free(copy);
+}
+
 /* ------------------------------------------------------------------------------------------ generation_config.json */
 
 static bool put_sampling(GgufEntries *e, const char *dir, GemmaError *err) {
@@ -150,6 +205,8 @@ bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_
     put_text(e, &readme, "license", "general.license");
     put_text(e, &readme, "license_name", "general.license.name");
     put_text(e, &readme, "license_link", "general.license.link");
+    put_origins(e, &readme, (const char *[]){"base_model", "base_models", "base_model_sources"}, "base_model", n_weights);
+    put_origins(e, &readme, (const char *[]){"datasets", "dataset", "dataset_sources"}, "dataset", n_weights);
     put_list(e, &readme, "tags", "pipeline_tag", "general.tags");
     put_list(e, &readme, "language", "languages", "general.languages");
     free(readme.text);

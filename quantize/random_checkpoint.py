@@ -164,7 +164,8 @@ def config(s, dtype, multimodal):
 
 def write_card(folder):
     """What published folders have besides."""
-    (folder / "README.md").write_text("---\nlicense: gemma\ntags:\n- random\n- for-tests\npipeline_tag: text-generation\nlanguage: [en, de]\n---\n\n"
+    (folder / "README.md").write_text("---\nlicense: gemma\ntags:\n- random\n- for-tests\npipeline_tag: text-generation\nlanguage: [en, de]\n"
+                                      "base_model: google/gemma-3-270m\ndatasets:\n- https://huggingface.co/datasets-of/random-numbers-v2\n- A list of words\n---\n\n"
                                       "# Random weights\n\nThey continue no text that makes sense.\n")
     (folder / "generation_config.json").write_text(json.dumps(dict(do_sample=True, eos_token_id=[1, 106], temperature=1.0, top_k=64, top_p=0.95), indent=2))
 

@@ -86,6 +86,30 @@ test('weights in F16 and F32 are converted, too', () => {
     }
 });
 
+test('what a README tells of base models and data sets is read as gguf-py\'s metadata.py reads it', () => {
+    const told = (front) => {
+        const folder = checkpoint('origins', 'tiny-gemma1');
+        writeFileSync(join(folder, 'README.md'), `---\n${front}\n---\n`);
+        const {metadata} = readGguf(quantized('origins.gguf', folder, 'q8_0'));
+        return Object.fromEntries(Object.entries(metadata).flatMap(([key, value]) => /^general\.(base_model|dataset)\./.test(key) ? [[key.slice(8), value]] : []));
+    };
+    assert.deepEqual(told('base_model:\n- a/b-7b-v1.2\n- http://huggingface.co/google/gemma-2b-it\n- https://example.org/x\n- plain-name-2b\n- ./local-model\ndataset: one/two'), {
+        'base_model.count': 5,
+        'base_model.0.name': 'B 7b v1.2', 'base_model.0.version': 'v1.2', 'base_model.0.organization': 'A', 'base_model.0.repo_url': 'https://huggingface.co/a/b-7b-v1.2',
+        'base_model.1.name': 'Gemma 2b It', 'base_model.1.organization': 'Google', 'base_model.1.repo_url': 'http://huggingface.co/google/gemma-2b-it',
+        'base_model.2.repo_url': 'https://example.org/x',
+        'base_model.3.name': 'Plain Name 2b',
+        'base_model.4.name': 'Local Model',
+        'dataset.count': 1, 'dataset.0.name': 'Two', 'dataset.0.organization': 'One', 'dataset.0.repo_url': 'https://huggingface.co/one/two',
+    });
+    assert.deepEqual(told('base_models: [x/y, \'z/Big Name\']\ndatasets:\n- https://huggingface.co/datasets/a/b'), {
+        'base_model.count': 2, 'base_model.0.name': 'Y', 'base_model.0.organization': 'X', 'base_model.0.repo_url': 'https://huggingface.co/x/y',
+        'base_model.1.name': 'z/Big Name',
+        'dataset.count': 1, 'dataset.0.repo_url': 'https://huggingface.co/datasets/a/b',
+    });
+    assert.deepEqual(told('license: gemma'), {});
+});
+
 test('--name takes the place of the folder\'s', () => {
     const model = quantized('named.gguf', checkpoint('tiny-gemma1-it', 'tiny-gemma1'), 'q8_0', '--name', 'A "name" ü');
     assert.equal(readGguf(model).metadata['general.name'], 'A "name" ü');
