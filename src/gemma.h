@@ -95,6 +95,9 @@ const GemmaPlan *gemma_loader_plan(const GemmaLoader *loader);
  * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
 uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
 
+/* Further bytes while a session of this model observes (gemma_session_observe). */
+uint64_t gemma_observer_need(const GemmaLoader *loader);
+
 /* The header as one JSON object (architecture, sizes, tensor types with counts and bytes, metadata with long
  * lists shortened). Returns its length; writes at most `cap` bytes, and a 0 when there is room. */
 size_t gemma_describe(const GemmaLoader *loader, char *json, size_t cap);

@@ -140,6 +140,8 @@ uint64_t gemma_memory_need(const GemmaLoader *l, const GemmaOptions *options, in
     return l->header_room + arrival(l) + STAGING + model_need(l->model, options, n_ctx);
 }
 
+uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes(l->model); }
+
 /* ------------------------------------------------------------------------------------ the weights */
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {

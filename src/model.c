@@ -33,6 +33,23 @@ uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx)
            sampler_bytes(c->n_vocab) + (uint64_t)n_ctx * sizeof(int32_t) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
+bool model_is_observed(const GemmaModel *m, const WeightSlot *slot) {
+    return slot->matrix && slot->matrix != &m->weights.token_embd && slot->matrix != &m->weights.output;
+}
+
+size_t model_observed_columns(const GemmaModel *m) {
+    size_t n = 0;
+    for (int i = 0; i < m->weights.n_slots; i++) {
+        const WeightSlot *slot = &m->weights.slots[i];
+        if (model_is_observed(m, slot)) n += (size_t)slot->n_cols;
+    }
+    return n;
+}
+
+uint64_t model_observer_bytes(const GemmaModel *m) {
+    return (uint64_t)m->weights.n_slots * sizeof(OpsObserved) + model_observed_columns(m) * sizeof(double);
+}
+
 GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err) {
     if (options->n_threads < 1 || options->n_threads > 256) {
         return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible", options->n_threads);

@@ -29,6 +29,12 @@ GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaErro
 /* Bytes that model and session need, beside the header. */
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx);
 
+/* A matrix in a layer: what goes into these is observed where that is asked for (gemma_session_observe). */
+bool model_is_observed(const GemmaModel *m, const WeightSlot *slot);
+/* Columns of all of them, and the bytes that sums over these take. */
+size_t model_observed_columns(const GemmaModel *m);
+uint64_t model_observer_bytes(const GemmaModel *m);
+
 /* The kernels that this module was linked with. */
 const Kernels *model_kernels(void);
 

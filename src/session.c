@@ -269,10 +269,6 @@ bool gemma_session_cost(const GemmaSession *s, int i, GemmaCost *cost) {
     return true;
 }
 
-static bool is_observed(const Weights *w, const WeightSlot *slot) {
-    return slot->matrix && slot->matrix != &w->token_embd && slot->matrix != &w->output;
-}
-
 static void stop_observing(GemmaSession *s) {
     free(s->observed);
     free(s->squares);
@@ -285,8 +281,7 @@ GemmaStatus gemma_session_observe(GemmaSession *s, bool on, GemmaError *err) {
     const Weights *w = &s->model->weights;
     stop_observing(s);
     if (!on) return GEMMA_OK;
-    size_t n_cols = 0;
-    for (int i = 0; i < w->n_slots; i++) n_cols += is_observed(w, &w->slots[i]) ? (size_t)w->slots[i].n_cols : 0;
+    size_t n_cols = model_observed_columns(s->model);
     s->observed = calloc((size_t)w->n_slots, sizeof *s->observed);
     s->squares = calloc(n_cols, sizeof *s->squares);
     if (!s->observed || !s->squares) {
@@ -297,7 +292,7 @@ GemmaStatus gemma_session_observe(GemmaSession *s, bool on, GemmaError *err) {
     double *at = s->squares;
     for (int i = 0; i < w->n_slots; i++) {
         const WeightSlot *slot = &w->slots[i];
-        if (!is_observed(w, slot)) continue;
+        if (!model_is_observed(s->model, slot)) continue;
         s->observed[ops->n_observed++] = (OpsObserved){.w = slot->matrix, .squares = at};
         at += slot->n_cols;
     }

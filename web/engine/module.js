@@ -184,6 +184,11 @@ export class Module {
         return this.#x.memory_need(threads, precision, contextLength);
     }
 
+    /** Further bytes while it observes. */
+    observerNeed() {
+        return this.#x.observer_need();
+    }
+
     /** The header, as an object. */
     describe() {
         this.#scratch(1);

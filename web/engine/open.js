@@ -21,6 +21,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {boolean} [memory64]
  * @property {'f16' | 'int8'} [kvType]   how keys and values are held
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
+ * @property {boolean} [observe]    makes room for module.observe()
  */
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
@@ -132,7 +133,8 @@ async function makeRoomByHeader(source, chunks, options) {
     const probe = await makeProbe(features, options);
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
-    const room = await makeRoom(features, options, plan, (threads, context) => probe.memoryNeed(threads, choosePrecision(options), context));
+    const room = await makeRoom(features, options, plan, (threads, context) =>
+        probe.memoryNeed(threads, choosePrecision(options), context) + (options.observe ? probe.observerNeed() : 0));
     return {held, plan, room};
 }
 

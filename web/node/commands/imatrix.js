@@ -13,7 +13,7 @@ export default async function run(argv) {
     if (options.out === undefined) throw new UsageError('--out is needed');
     const {text, ctx} = await readWindowOptions(options);
     await access(dirname(options.out), constants.W_OK);     // rather now than after the text
-    const {module} = await open({...options, ctx});
+    const {module} = await open({...options, ctx, observe: true});
     try {
         const {matrices, chunks} = collect(module, text, ctx);
         const metadata = {
