@@ -43,8 +43,8 @@ static uint64_t count_not_finite(const float *x, size_t n) {
     return count;
 }
 
-/* F16 ends at 65,504, and so do the scales of blocks: what a type can't hold has become infinite, or, of infinite scale and no code,
- * NaN. Decodes the encoded rows into y where that may be. */
+/* F16 ends at 65,504, and so do the scales of blocks: what is larger has become infinite, or NaN where an infinite scale meets the code 0.
+ * Decodes the encoded rows into y where that may be. */
 static uint64_t count_overflown(int type, const uint8_t *rows, const RowPiece *piece, const float *x, float *y) {
     enum { LARGEST_F16 = 65504 };
     size_t n_cols = (size_t)piece->n_cols, n = (size_t)piece->n_rows * n_cols, row_bytes = quant_row_bytes(type, piece->n_cols), i = 0;
