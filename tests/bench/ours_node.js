@@ -26,9 +26,9 @@ export async function start(job, engine) {
 }
 
 async function measure({job: {model, shape, type, threads, contextLength}, engine, works: [warmUp, ...works]}) {
-    const options = {...engine, threads, contextLength};
+    const options = {...engine, threads, contextLength}, start = performance.now();
     const opened = model ? await openModel(await openSource({path: model}), options) : await openSynthetic({shape, type}, options);
-    const {module, plan} = opened;
+    const {module, plan} = opened, loadMs = performance.now() - start;
     module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     let round = 0;
     const rates = ({tokens, decode}) => {
@@ -50,7 +50,8 @@ async function measure({job: {model, shape, type, threads, contextLength}, engin
     };
     rates(warmUp);
     return {
-        points: works.map(rates), memory: process.resourceUsage().maxRSS * 1024, facts: {kernels: opened.kernels, threads: opened.threads},
+        points: works.map(rates), startup: {'the model': loadMs}, memory: process.resourceUsage().maxRSS * 1024,
+        facts: {kernels: opened.kernels, threads: opened.threads, bytesPerToken: plan.bytesPerToken},
     };
 }
 
