@@ -64,6 +64,13 @@ function* attempts(threads, contextLength, mayShrink) {
     for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield {threads: 1, contextLength: Math.floor(c)};
 }
 
+/** @param {boolean} lacks64   memory64 would be enough */
+function tooLarge(bytes, most, contextLength, lacks64) {
+    return new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
+        `WebAssembly gives at most ${Math.floor(most / MB)} MB here` +
+        (lacks64 ? ', without memory64, which current Chrome, Edge and Firefox have and Node from version 24 on' : ''));
+}
+
 /**
  * A module with all the memory that the model and its session will need.
  * @param {import('./features.js').Features} features
@@ -84,8 +91,7 @@ async function makeRoom(features, options, plan, need) {
         const memory64 = options.memory64 ?? (bytes > WASM32_BYTES && features.memory64);
         const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
         if (bytes > most) {
-            refused = new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${attempt.contextLength} tokens; ` +
-                `WebAssembly gives at most ${Math.floor(most / MB)} MB here`);
+            refused = tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= WASM64_BYTES);
             continue;
         }
         try {

@@ -1,0 +1,55 @@
+// Models beyond 4 GiB at small scale: keys and values for millions of tokens, of which nearly none are written, take addresses and no memory.
+// With memory64 such a model opens and answers as ever; without, it is refused with numbers and the reason when its header is read.
+
+import assert from 'node:assert/strict';
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, test} from 'node:test';
+import {openModel} from '../../web/engine/open.js';
+import {ensureNode24} from '../setup/node24.js';
+
+const CLI = join(import.meta.dirname, '../../web/node/cli.js');
+const SMALL = join(import.meta.dirname, '../golden/tiny-gemma1.gguf'), CONTEXT = 7_000_000;      // of 768 bytes each
+const GIB = 2 ** 30;
+
+const work = mkdtempSync(join(tmpdir(), 'gemma-large-'));
+after(() => rmSync(work, {recursive: true, force: true}));
+const large = join(work, 'large.gguf');
+{
+    const file = readFileSync(SMALL), key = 'gemma.context_length', U32 = 4;
+    const at = file.indexOf(key) + key.length;
+    assert.equal(file.readUInt32LE(at), U32);
+    file.writeUInt32LE(CONTEXT, at + 4);
+    writeFileSync(large, file);
+}
+
+test('with memory64 a block of more than 4 GiB is had, and changes no text', () => {
+    const generate = (model, ...options) => JSON.parse(execFileSync(ensureNode24(), [
+        CLI, 'generate', '--model', model, '--prompt', 'The sea at night', '--max-tokens', '12', '--temperature', '0', '--json', ...options,
+    ], {encoding: 'utf8'}));
+    const {text, memoryBytes} = generate(large, '--ctx', String(CONTEXT));
+    assert.equal(text, generate(SMALL).text);
+    assert.ok(memoryBytes > 5 * GIB, `${memoryBytes}`);
+});
+
+test('without, the model is refused before its weights are asked for, with the numbers and the reason', async () => {
+    const file = readFileSync(large), CHUNK = 64 << 10;
+    let given = 0;
+    async function* chunks() {
+        for (; given < file.length; given += CHUNK) yield new Uint8Array(file.subarray(given, given + CHUNK));
+    }
+    const opening = openModel({name: 'large.gguf', size: file.length, chunks}, {memory64: false, contextLength: CONTEXT});
+    await assert.rejects(opening, {
+        code: 'no-memory',
+        message: /^this model needs 5\d\d\d MB with a context of 7000000 tokens; WebAssembly gives at most 4032 MB here, without memory64, which current .* have/,
+    });
+    assert.ok(given <= CHUNK, `${given} of ${file.length} bytes were asked for`);
+});
+
+test('a 7B is refused in one sentence by a Node without memory64', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks it'}, () => {
+    const {status, stdout, stderr} = spawnSync(process.execPath, [CLI, 'bench', '--shape', 'gemma-7b', '--type', 'q4_0'], {encoding: 'utf8'});
+    assert.deepEqual({status, stdout}, {status: 1, stdout: ''});
+    assert.match(stderr, /^gemma: this model needs 4\d\d\d MB with a context of 193 tokens; WebAssembly gives at most 4032 MB here, without memory64, which [^\n]+\n$/);
+});
