@@ -10,6 +10,7 @@ import {openBrowser} from '../harness/browsers.js';
 import {changeStrings} from '../harness/gguf.js';
 import {lender} from '../harness/lent.js';
 import {sendFile, startServer, startSite} from '../harness/servers.js';
+import {checkpoint, quantized} from '../../quantize/tools.js';
 
 const GOLDEN = join(import.meta.dirname, '../../golden');
 const CHAT = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf');
@@ -121,6 +122,25 @@ export function testOwnModels(name) {
             assert.ok((await say(page, 'Hello')).text);
             await backToModels();
             assert.match(await page.text('#stored'), /a model\.gguf/);
+        });
+
+        test('a checkpoint becomes by one command what the page opens from an address, keeps in chunks, and opens with the server gone', async () => {
+            const model = quantized('checkpoint.gguf', checkpoint('checkpoint-it', 'tiny-gemma3'), 'q4_0', '--manifest');
+            const other = await startServer((request, response) => sendFile(request, response, request.url.endsWith('.json') ? `${model}.json` : model, CORS));
+            const url = `${other.url}checkpoint.gguf`, answers = [];
+            try {
+                for (const isThere of [true, false]) {
+                    if (!isThere) await other.close();
+                    await loadUrl(page, url);
+                    assert.equal(await opened(page), 'chat');
+                    answers.push((await say(page, 'the sea at night')).text);
+                    await backToModels();
+                }
+            } finally {
+                await other.close().catch(() => {});
+            }
+            assert.ok(answers[0]);
+            assert.equal(answers[1], answers[0]);
         });
 
         for (const [what, title, sentence, arrange] of [
