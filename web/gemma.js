@@ -17,14 +17,20 @@ export {GemmaError};
 const NODE = typeof process === 'object' && !!process.versions?.node;
 
 /**
- * @typedef {string | URL | Blob | {kind: 'url', url: string, headers?: Record<string, string>} | {kind: 'file', file: Blob}
+ * @typedef {string | URL | Blob | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string}} ModelSource
- *   a GGUF by URL (under Node also by path), or a File
+ *   a GGUF by URL (under Node also by path), the id of a stored model, or a File
  *
- * @typedef {object} LoadOptions
+ * @typedef {object} Origin               more about a model that comes by URL
+ * @property {string[]} [urls]            more addresses of the same file, asked when the first does not give it
+ * @property {Record<string, string>} [headers]   sent along, for hosts that want a token; kept nowhere
+ * @property {object | string | URL} [manifest]   what `build/quantize --manifest` writes beside a GGUF, or its address: each chunk is compared
+ *   with its digest there, and one that --split wrote comes from its parts
+ * @property {string} [sha256]            of the whole file, in hex; compared at the end of the download
+ *
+ * @typedef {object} Load
  * @property {AbortSignal} [signal]
- * @property {(progress: {phase: 'download' | 'load', bytes: number, total: number, rate: number, secondsLeft: number, notice?: string}) => void} [onProgress]
- *   bytes, and bytes per second
+ * @property {(progress: import('./weights/progress.js').Progress) => void} [onProgress]
  * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
  * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
  * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
@@ -33,6 +39,7 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
+ * @typedef {Load & Origin} LoadOptions
  *
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
@@ -80,49 +87,102 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 
 const KINDS = ['url', 'file', 'path', 'synthetic'];
 
-/** What the worker is told. */
-function describe(model) {
-    if (model instanceof Blob) return {kind: 'file', file: model};
+/** What the worker is told. @param {ModelSource} model @param {Origin} origin */
+function describe(model, {urls, headers, manifest, sha256}) {
+    const at = (address) => address && new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    const isAddress = typeof manifest === 'string' || manifest instanceof URL;
+    const more = Object.fromEntries(Object.entries({urls: urls?.map(at), headers, manifest: isAddress ? at(manifest) : manifest, sha256})
+        .filter(([, value]) => value !== undefined));
+    if (model instanceof Blob) return {kind: 'file', file: model, ...more};
     if (model instanceof URL) {
         if (NODE && model.protocol === 'file:') return {kind: 'path', path: decodeURIComponent(model.pathname)};
-        return {kind: 'url', url: model.href};
+        return {kind: 'url', url: model.href, ...more};
     }
     if (typeof model !== 'string') {
-        if (KINDS.includes(model?.kind)) return model;
+        if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, or as {kind, ...}');
     }
     if (NODE && !/^https?:/.test(model)) return {kind: 'path', path: model};
     try {
-        return {kind: 'url', url: new URL(model, globalThis.document?.baseURI ?? globalThis.location?.href).href};
+        return {kind: 'url', url: at(model), ...more};
     } catch (cause) {
         throw new GemmaError('bad-argument', `${model} is not an address`, {cause});
     }
 }
+
+const stored = () => import('./weights/stored.js');
+
+/**
+ * The models that are on this device. An id is the address from which a model came, or what import() says; Gemma.load takes it. Where there
+ * is no IndexedDB (Node, some private windows), list() is empty and the others reject with 'unsupported'; with an id that is not
+ * there, with 'not-found'.
+ * @typedef {import('./weights/stored.js')} Stored
+ */
+const models = {
+    /** What is here: id, name, size, storedBytes, state ('partial', 'complete', 'damaged'), savedAt, lastUsed; the last used first.
+     * @returns {Promise<import('./weights/store.js').Stored[]>} */
+    list: async () => (await stored()).storedModels(),
+    /** Rejects with 'in-use' while a tab uses or downloads it. @param {string} id @returns {Promise<void>} */
+    delete: async (id) => (await stored()).deleteStored(id),
+    /** @returns {Promise<string[]>} names of those that are left because they are in use */
+    deleteAll: async () => (await stored()).deleteAllStored(),
+    /** Hashes what is here; what is damaged comes anew with the next load or repair.
+     * @param {string} id @param {Load} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
+    verify: async (id, options) => (await stored()).verifyStored(id, options),
+    /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {LoadOptions} [options] @returns {Promise<void>} */
+    repair: async (id, options = {}) => (await stored()).repairStored(id, {...options, ...describe(id, options)}),
+    /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
+     * @param {string} id @param {Load & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
+    export: async (id, options) => (await stored()).exportStored(id, options),
+    /** The digests of a complete model, for the import of its exported file to be checked. @param {string} id @returns {Promise<object>} */
+    manifest: async (id) => (await stored()).manifestOf(id),
+    /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared.
+     * @param {Blob} file @param {Load & {id?: string, name?: string, manifest?: object}} [options]
+     * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', or 'no-room' */
+    import: async (file, options) => (await stored()).importFile(file, options),
+    /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
+     * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
+    room: async (size, id) => (await stored()).roomFor(size, id),
+    /** Asks the browser not to remove what is stored when the disk is full; some ask the user, who should know the reason before.
+     * @returns {Promise<boolean>} whether it promised */
+    persist: async () => await navigator.storage?.persisted?.() || await navigator.storage?.persist?.() || false,
+};
 
 export class Gemma {
     #worker;
     #caller;
     #busy = 0;
     #closed;
+    #unuse = () => {};
+
+    static models = models;
 
     /** @type {Info} */
     info;
 
     /**
      * Loads a model into a worker of its own. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',
-     * 'unsupported', 'no-memory', 'bad-argument'; or with the signal's AbortError.
+     * 'unsupported', 'no-memory', 'bad-argument'; or with the signal's AbortError. When a download begins, the browser is asked to keep what
+     * it stores (see Gemma.models.persist).
      * @param {ModelSource} model
      * @param {LoadOptions} [options]
      * @returns {Promise<Gemma>}
      */
-    static async load(model, {signal, onProgress, ...options} = {}) {
-        const source = describe(model);
+    static async load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
+        const source = describe(model, {urls, headers, manifest, sha256});
         signal?.throwIfAborted();
         const gemma = new Gemma();
+        let asked = NODE;
+        const onEvent = (progress) => {
+            if (!asked && progress.phase === 'download') models.persist().catch(() => {});      // without it, it is stored all the same
+            asked ||= progress.phase === 'download';
+            onProgress?.(progress);
+        };
         gemma.#worker = await startWorker((error) => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         gemma.#caller = new Caller(gemma.#worker);
         try {
-            gemma.info = await gemma.#call('load', {source, options}, {signal, onEvent: onProgress});
+            if (source.kind === 'url' && !NODE) gemma.#unuse = await (await import('./weights/tabs.js')).use(source.url);
+            gemma.info = await gemma.#call('load', {source, options}, {signal, onEvent});
         } catch (error) {
             gemma.close();
             throw error;
@@ -156,6 +216,7 @@ export class Gemma {
     close() {
         this.#fail(new GemmaError('closed', 'the model has been closed'));
         this.#worker.terminate();
+        this.#unuse();
     }
 
     #fail(error) {

@@ -1,18 +1,21 @@
 // Files on web servers that misbehave: each ends in the right bytes or in one sentence, never in wrong bytes.
 
 import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import test from 'node:test';
 import {openRemote} from '../../web/weights/http.js';
 
 const PIECE = 1000;
+/** Trouble as in life, in less time. */
+const HASTE = {tries: 3, pauseMs: 10, longestMs: 2500, stallMs: 400};
 const FILE = Buffer.from(Array.from({length: 2500}, (_, i) => i * 7 % 251));
 
 /** Runs `body` with the address of a file on a server that answers by `answer(request, response, nth)`. */
 async function withServer(answer, body) {
     const asked = [];
     const server = createServer((request, response) => {
-        asked.push(request.headers.range);
+        asked.push(request.method === 'HEAD' ? 'HEAD' : request.headers.range);
         answer(request, response, asked.length - 1);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -26,7 +29,7 @@ async function withServer(answer, body) {
 
 /** What a good server answers; `change` spoils it. */
 function sendRange(request, response, {bytes = FILE, headers = {}, cutAt} = {}) {
-    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range).map(Number);
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? 'bytes=0-').map(Number);
     if (from >= bytes.length) return response.writeHead(416, {'Content-Range': `bytes */${bytes.length}`}).end();
     const part = bytes.subarray(from, to ? to + 1 : undefined);
     response.writeHead(206, {
@@ -41,7 +44,7 @@ function sendWhole(request, response, bytes = FILE) {
 }
 
 async function readAll(url, options) {
-    const remote = await openRemote(url, {pieceSize: PIECE, ...options});
+    const remote = await openRemote(url, {pieceSize: PIECE, patience: HASTE, ...options});
     const pieces = [];
     for (let i = 0; i * PIECE < remote.size; i++) pieces.push(Buffer.from(await remote.read(i)));
     return Buffer.concat(pieces);
@@ -60,7 +63,7 @@ test('a file comes in ranges, any of them, with its name, size and version', () 
     const {name, size, validator, ranges} = remote;
     assert.deepEqual({name, size, validator, ranges}, {name: 'tiny one.gguf', size: 2500, validator: '"v1"', ranges: true});
     for (const i of [2, 1]) assert.deepEqual(Buffer.from(await remote.read(i)), FILE.subarray(i * PIECE, (i + 1) * PIECE));
-    assert.deepEqual(asked, ['bytes=1000-1999', 'bytes=2000-2999'], 'the first answer is not asked for twice');
+    assert.deepEqual(asked, ['bytes=1000-1999', 'bytes=2000-2499'], 'the first answer is not asked for twice');
     assert.equal(counted, 1500);
 }));
 
@@ -82,16 +85,20 @@ test('a redirect is followed', () => withServer((request, response) => {
     assert.deepEqual(await readAll(url), FILE);
 }));
 
-for (const [status, code, message] of [
+for (const [status, code, message, times = 1] of [
     [404, 'not-found', /^tiny one\.gguf was not found: 127\.0\.0\.1:\d+ answered 404\.$/],
     [410, 'not-found', /answered 410/],
     [401, 'network', /refuses to give out tiny one\.gguf \(401\).*login.*open it from your disk/],
     [403, 'network', /refuses to give out tiny one\.gguf \(403\)/],
-    [500, 'network', /answered 500 when asked for tiny one\.gguf; try again later/],
-    [429, 'network', /answered 429/],
+    [400, 'network', /answered 400/],
+    [500, 'network', /answered 500 when asked for tiny one\.gguf; try again later/, HASTE.tries],
+    [503, 'network', /answered 503/, HASTE.tries],
+    [429, 'network', /answered 429/, HASTE.tries],
 ]) {
-    test(`status ${status} is told as '${code}'`, () => withServer((request, response) => response.writeHead(status).end('no'), (url, asked) =>
-        assert.rejects(readAll(url), refused(code, message)).then(() => assert.equal(asked.length, 1, 'and not asked for again'))));
+    test(`status ${status} is told as '${code}'`, () => withServer((request, response) => response.writeHead(status).end('no'), async (url, asked) => {
+        await assert.rejects(readAll(url), refused(code, message));
+        assert.equal(asked.length, times);
+    }));
 }
 
 test('a web page is no model', () => withServer((request, response) => {
@@ -120,7 +127,11 @@ test('where Content-Range is hidden, as another origin\'s is, the length is aske
     try {
         await withServer((request, response) => sendRange(request, response), async (url, asked) => {
             assert.deepEqual(await readAll(url), FILE);
-            assert.deepEqual(asked, ['bytes=0-999', 'bytes=0-', 'bytes=1000-1999', 'bytes=2000-2999']);
+            assert.deepEqual(asked, ['bytes=0-999', 'HEAD', 'bytes=1000-1999', 'bytes=2000-2499']);
+        });
+        await withServer((request, response) => request.method === 'HEAD' ? response.writeHead(403).end() : sendRange(request, response), async (url, asked) => {
+            assert.deepEqual(await readAll(url), FILE);
+            assert.deepEqual(asked, ['bytes=0-999', 'HEAD', 'bytes=0-', 'bytes=1000-1999', 'bytes=2000-2499'], 'where HEAD is refused');
         });
     } finally {
         globalThis.fetch = fetch;
@@ -138,9 +149,163 @@ test('a connection that is cut anywhere is taken up again, and what came in vain
         })));
 });
 
-test('a connection that breaks each time is told in the end', () => withServer((request, response) => sendRange(request, response, {cutAt: 10}),
+test('a connection that breaks each time is told in the end', () => withServer((request, response) => sendRange(request, response, {cutAt: 0}),
     (url, asked) => assert.rejects(readAll(url), refused('network', /^The connection to 127\.\S+ broke in the middle of tiny one\.gguf/))
-        .then(() => assert.equal(asked.length, 3))));
+        .then(() => assert.equal(asked.length, HASTE.tries))));
+
+test('a server that always breaks off after a few bytes gives the file all the same: each time it goes on where it ended', () =>
+    withServer((request, response) => sendRange(request, response, {cutAt: 90}), async (url, asked) => {
+        let counted = 0;
+        assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
+        assert.equal(counted, FILE.length);
+        assert.ok(asked.length > 20, 'more often than its patience, for each time something came');
+        assert.ok(asked.includes('bytes=90-999'), asked.join());
+    }));
+
+test('where nobody can tell whether the rest is of the same file, a piece that broke off is read from its beginning', () =>
+    withServer((request, response, nth) => sendRange(request, response, {headers: {ETag: ''}, ...nth === 0 && {cutAt: 90}}), async (url, asked) => {
+        assert.deepEqual(await readAll(url), FILE);
+        assert.deepEqual(asked.slice(0, 2), ['bytes=0-999', 'bytes=0-999']);
+    }));
+
+test('a server that is asked too often is left alone for as long as it says, in seconds or by a date; not for hours', async () => {
+    for (const wait of [() => '1', () => new Date(Date.now() + 2000).toUTCString()]) {
+        let since;
+        await withServer((request, response, nth) => {
+            if (nth !== 1) {
+                if (nth === 2) assert.ok(performance.now() - since > 900 - 1000 * (wait() !== '1'));
+                return sendRange(request, response);
+            }
+            since = performance.now();
+            response.writeHead(429, {'Retry-After': wait()}).end();
+        }, async (url) => {
+            const waits = [];
+            assert.deepEqual(await readAll(url, {onWait: (sentence) => waits.push(sentence)}), FILE);
+            assert.match(waits[0], /^127\.\S+ answered 429 when asked for tiny one\.gguf; trying again\.$/);
+            assert.equal(waits.at(-1), undefined);
+        });
+    }
+    await withServer((request, response) => response.writeHead(503, {'Retry-After': '3600'}).end(), async (url, asked) => {
+        await assert.rejects(readAll(url), refused('network', /answered 503/));
+        assert.equal(asked.length, 1);
+    });
+});
+
+test('a server that stops sending, or never answers, is asked again', async () => {
+    for (const stall of [
+        (request, response) => response.writeHead(206, {ETag: '"v1"', 'Content-Range': `bytes 0-999/${FILE.length}`}).write(FILE.subarray(0, 300)),
+        () => {},
+    ]) {
+        await withServer((request, response, nth) => nth === 0 ? stall(request, response) : sendRange(request, response), async (url, asked) => {
+            assert.deepEqual(await readAll(url), FILE);
+            assert.equal(asked.length, 4);
+        });
+    }
+});
+
+test('an address that a redirect signed for a while is asked for anew when it expired', async () => {
+    let signed = 0, valid;
+    await withServer((request, response) => {
+        if (request.url.startsWith('/models/')) {
+            valid = `/cdn/${++signed}`;
+            return response.writeHead(302, {Location: valid}).end();
+        }
+        // Each signature serves two requests.
+        if (request.url !== valid || signed % 3 === 2) return response.writeHead(403).end();
+        sendRange(request, response);
+    }, async (url) => assert.deepEqual(await readAll(url), FILE));
+    assert.ok(signed > 3);
+});
+
+test('a login page in the middle of a download is waited out', () => withServer((request, response, nth) => {
+    if (nth === 1) return response.writeHead(200, {'Content-Type': 'text/html'}).end('<!doctype html><p>Welcome to our Wi-Fi');
+    sendRange(request, response);
+}, async (url) => assert.deepEqual(await readAll(url), FILE)));
+
+test('a server that forgets its ranges for a while is asked again', () => withServer((request, response, nth) => {
+    if (nth === 1) return response.writeHead(200, {ETag: '"v1"', 'Content-Length': FILE.length}).end(FILE);
+    sendRange(request, response);
+}, async (url) => assert.deepEqual(await readAll(url), FILE)));
+
+test('of several servers, one that fails, refuses or has another version is passed over', async () => {
+    const bad = {
+        missing: (request, response) => response.writeHead(404).end(),
+        failing: (request, response) => response.writeHead(500).end(),
+        breaking: (request, response) => sendRange(request, response, {cutAt: 10}),
+        'after a while': (request, response, nth) => nth === 0 ? sendRange(request, response) : response.writeHead(410).end(),
+    };
+    for (const [name, answer] of Object.entries(bad)) {
+        await withServer(answer, (first) => withServer((request, response) => sendRange(request, response), async (second) => {
+            assert.deepEqual(await readAll([first, second]), FILE, name);
+            assert.deepEqual(await readAll([second, first]), FILE, name);
+        }));
+    }
+    await withServer((request, response, nth) => nth === 0 ? sendRange(request, response) : response.writeHead(410).end(), (first) =>
+        withServer((request, response) => sendRange(request, response, {headers: {ETag: '"other"'}}), async (second) => {
+            await assert.rejects(readAll([first, second]), refused('not-found', /answered 410/));
+            assert.deepEqual(await readAll([first, second], {checked: true}), FILE, 'where digests tell, versions need not');
+        }));
+    await withServer((request, response) => response.writeHead(404).end(), (first) => withServer((request, response) => response.writeHead(404).end(),
+        (second) => assert.rejects(readAll([first, second]), refused('not-found', /answered 404/))));
+});
+
+test('a piece that came wrong is asked for at another server', () => withServer((request, response) => sendRange(request, response, {bytes: Buffer.alloc(FILE.length)}),
+    (first) => withServer((request, response) => sendRange(request, response), async (second) => {
+        const remote = await openRemote([first, second], {pieceSize: PIECE, patience: HASTE, checked: true});
+        assert.deepEqual(Buffer.from(await remote.read(1)), Buffer.alloc(PIECE));
+        assert.deepEqual(Buffer.from(await remote.read(1, 1)), FILE.subarray(PIECE, 2 * PIECE));
+    })));
+
+test('a file in parts comes from its parts, with ranges and without', async () => {
+    for (const whole of [false, true]) {
+        await withServer((request, response) => {
+            const bytes = FILE.subarray(Number(/part-(\d)$/.exec(request.url)[1]) * PIECE).subarray(0, PIECE);
+            if (whole) sendWhole(request, response, bytes);
+            else sendRange(request, response, {bytes, headers: {ETag: `"${request.url}"`}});
+        }, async (url, asked) => {
+            const parts = [0, 1, 2].map((i) => new URL(`tiny.gguf.part-${i}`, url).href);
+            assert.deepEqual(await readAll(url, {size: FILE.length, parts}), FILE);
+            assert.deepEqual(asked, ['bytes=0-999', 'bytes=0-999', 'bytes=0-499']);
+        });
+    }
+});
+
+test('another size than somebody promised is told', () => withServer((request, response) => sendRange(request, response),
+    (url) => assert.rejects(readAll(url, {size: 2600}), refused('bad-file', /^tiny one\.gguf on 127\.\S+ is not the file that was expected: it has 2500 bytes, not 2600\.$/))));
+
+test('a server without ranges that breaks off is read again from the first byte, where it names its version; pieces not wanted are passed over', async () => {
+    const answer = (request, response, nth) => {
+        response.writeHead(200, {'Content-Length': FILE.length, ETag: nth === 3 ? '"v2"' : '"v1"'});
+        if (nth === 2) response.end(FILE);
+        else response.write(FILE.subarray(0, nth ? 2100 : 1500), () => response.destroy());
+    };
+    await withServer(answer, async (url, asked) => {
+        let counted = 0;
+        assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
+        assert.deepEqual([asked.length, counted], [3, FILE.length]);
+    });
+    await withServer((request, response) => sendWhole(request, response), async (url, asked) => {
+        const remote = await openRemote(url, {pieceSize: PIECE, first: 2});
+        for (const index of [2, 1, 2]) assert.deepEqual(Buffer.from(await remote.read(index)), FILE.subarray(index * PIECE, (index + 1) * PIECE));
+        assert.equal(asked.length, 2, 'going back is reading again');
+    });
+    await withServer((request, response, nth) => answer(request, response, nth ? 3 : 0),
+        (url) => assert.rejects(readAll(url), refused('network', /changed on its server/)));
+});
+
+test('the SHA-256 that a server publishes is known; an ETag is none', async () => {
+    const hex = createHash('sha256').update(FILE).digest('hex'), base64 = Buffer.from(hex, 'hex').toString('base64');
+    for (const [headers, wanted] of [
+        [{'X-Linked-ETag': `"${hex}"`}, hex], [{'Repr-Digest': `sha-512=:AAAA:, sha-256=:${base64}:`}, hex], [{Digest: `SHA-256=${base64}`}, hex],
+        [{ETag: `"${hex}"`}, ''], [{'Repr-Digest': 'md5=:AAAA:'}, ''],
+    ]) {
+        await withServer((request, response) => sendRange(request, response, {headers}), async (url) => {
+            const remote = await openRemote(url, {pieceSize: PIECE});
+            assert.equal(remote.sha256, wanted, JSON.stringify(headers));
+            remote.close();
+        });
+    }
+});
 
 test('a server without ranges that breaks off is told at once', () => withServer((request, response) => {
     response.writeHead(200, {'Content-Length': FILE.length});
@@ -199,8 +364,9 @@ test('cancelling acts at once on a slow trickle, and while a broken connection w
         await withServer(answer, async (url) => {
             const stopping = new AbortController();
             let since;
-            const remote = await openRemote(url, {pieceSize: PIECE, signal: stopping.signal, onBytes(bytes) {
-                if (answer === trickle ? bytes > 0 : bytes < 0) setTimeout(() => { since = performance.now(); stopping.abort(); }, 20);
+            const patience = {tries: 6, pauseMs: 5000, longestMs: 5000, stallMs: 30_000};
+            const remote = await openRemote(url, {pieceSize: PIECE, signal: stopping.signal, patience, onBytes(bytes) {
+                if (bytes > 0) setTimeout(() => { since = performance.now(); stopping.abort(); }, 20);
             }});
             await assert.rejects(remote.read(0), {name: 'AbortError'});
             assert.ok(performance.now() - since < 300);

@@ -2,25 +2,25 @@
 
 import {openSource} from '/weights/source.js';
 import {ChunkStore} from '/weights/store.js';
-import {deleteStored, storedModels} from '/weights/stored.js';
+import * as stored from '/weights/stored.js';
 
 const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 const {subtle} = crypto;      // some tests take it away
 const sha256 = async (bytes) => hex(await subtle.digest('SHA-256', bytes));
 
-globalThis.page = {storedModels, deleteStored};
+globalThis.page = {...stored};
 
 /**
  * Reads a source to its end, or leaves it after `take` chunks as an engine does that refuses the file, or aborts after
  * `abortAfter` chunks, at once or `abortDelay` milliseconds later. @returns what a test can compare
  */
-page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0} = {}) => {
+page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0, ...more} = {}) => {
     const stopping = new AbortController();
     const progress = [];
     const chunks = [];
     let opened;
     try {
-        const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href} : {kind: 'file', file: source};
+        const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href, ...more} : {kind: 'file', file: source, ...more};
         opened = await openSource(description, {signal: stopping.signal, onProgress: (report) => progress.push(report)});
         const reading = opened.chunks(stopping.signal);
         while (chunks.length < take) {
@@ -77,6 +77,7 @@ page.damage = (url, index, how) => {
             store('digests').delete(key);
             return store('chunks').delete(key);
         }
+        if (how === 'bad digest') return store('digests').put(new ArrayBuffer(32), key);
         if (how === 'no digest') return store('digests').put(new ArrayBuffer(0), key);
         if (how === 'not bytes') return store('chunks').put('text', key);
         const asking = store('chunks').get(key);

@@ -1,184 +1,325 @@
-// A file on a web server, read in ranges.
+// A file on web servers, read in pieces: by ranges where the server gives them, otherwise by cutting one stream.
 //
-// Owns HTTP, and is the only file that may fetch from another origin: the one model that the user chose, and
-// nothing else. Knows nothing of IndexedDB, GGUF or the engine.
+// Owns patience: what is asked for again, when, and at which of several servers; and that pieces of different files are never put
+// together. request.js knows a single request. Knows nothing of IndexedDB, GGUF or the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {contentRange, createAsker, drop, fileName, passing, publishedDigest, validatorOf} from './request.js';
 
-/** Pauses before a piece whose connection broke is asked for again; when they are used up, so is our patience. */
-const RETRY_MS = [500, 2000];
+/**
+ * How long to go on in trouble.
+ * @typedef {object} Patience
+ * @property {number} tries      in a row without a new byte, at each server
+ * @property {number} pauseMs    before the second one; doubled each time, less up to a half by chance
+ * @property {number} longestMs  of a pause that a server asks for
+ * @property {number} stallMs    without a byte, after which a connection counts as broken
+ * @type {Patience}
+ */
+const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
 
 /**
  * @typedef {object} RemoteFile
  * @property {string} name        file name, for people
  * @property {number} size        bytes
  * @property {string} validator   ETag or Last-Modified; '' when the server shows neither
- * @property {boolean} ranges     read() may ask for any piece; without, only for all pieces in order, from the first
- * @property {(index: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize bytes, the last one shorter;
- *     each piece once
+ * @property {string} sha256      of the whole file, as the server publishes it, in hex; '' when it doesn't
+ * @property {boolean} ranges     read() may ask for any piece; without, pieces out of order cost reading from the first byte again
+ * @property {(index: number, again?: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize bytes, the last one shorter.
+ *     again: how often it came wrong; then another server is asked first
+ * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere; only with ranges
  * @property {() => void} close   for those who read nothing: lets the answer go
  */
 
 /**
  * Asks for piece `first` of a file and learns from the answer how long the file is. The answer's body is not
  * lost: read(first) returns it. A server without ranges sends the whole file, which is then cut into pieces.
- * @param {string} url              absolute
+ * @param {string | string[]} url   absolute; several for copies of the same file, the preferred one first
  * @param {object} options
  * @param {Record<string, string>} [options.headers]   sent along, for servers that want a token
- * @param {number} [options.first]  index of the piece to ask for
+ * @param {number} [options.first]   index of the piece to ask for
  * @param {number} options.pieceSize   bytes
+ * @param {number} [options.size]    bytes, where a manifest tells
+ * @param {string[]} [options.parts] addresses of files with one piece each, where the file was split; `size` is told then
+ * @param {boolean} [options.checked]   somebody will compare each piece with its digest, so that versions need not be compared
+ * @param {boolean} [options.knownGood] the file has been there before: a server that can't be reached is asked again
  * @param {(bytes: number) => void} [options.onBytes]  called with the bytes of each packet as it arrives, and with
- *     a negative number when bytes are given up because their connection broke
+ *     a negative number when bytes are given up
+ * @param {(sentence?: string) => void} [options.onWait]   why nothing comes; undefined when it goes on
  * @param {AbortSignal} [options.signal]   ends this and all later requests
+ * @param {Patience} [options.patience]
  * @returns {Promise<RemoteFile>}   rejects with GemmaError 'network', 'not-found' or 'bad-file'
  */
-export async function openRemote(url, {headers = {}, first = 0, pieceSize, onBytes = () => {}, signal}) {
-    const name = fileName(url);
-    const site = new URL(url).host;
-    let opening = await requestPiece(first);
-    if (opening.status === 416 && first > 0) {      // the file ends earlier than somebody remembers
-        first = 0;
-        opening = await requestPiece(first);
-    }
-    const ranges = opening.status === 206;
-    const size = await totalSize(opening);
-    const validator = validatorOf(opening);
+export async function openRemote(url, {
+    headers, first = 0, pieceSize, size: promised, parts, checked = false, knownGood = false, onBytes = () => {}, onWait = () => {}, signal,
+    patience = PATIENCE,
+}) {
+    const urls = [url].flat();
+    const name = fileName(urls[0]);
+    const {ask, packets} = createAsker({name, headers, signal, stallMs: patience.stallMs});
+    /** Servers that gave something; and those that will not, with the reason. */
+    const good = new Set(knownGood ? urls.keys() : []), useless = new Map();
+    let current = 0;
+    let opening, size = promised, validator = '', sha256 = '', ranges = true;
+    if (!parts) await open();
+    return {name, size, validator, sha256, ranges, read: ranges ? readRange : createStream(), peek, close: () => drop(opening)};
 
-    const pieces = ranges ? undefined : cut(opening, size);
-    const read = ranges ? readRange : async () => (await pieces.next()).value;
-    return {name, size, validator, ranges, read, close: () => void opening.body?.cancel().catch(() => {})};
-
-    async function readRange(index) {
-        for (let attempt = 0; ; attempt++) {
-            const again = attempt > 0 || index !== first;
-            let received = 0;
-            try {
-                const response = again ? await requestPiece(index) : opening;
-                if (again && !sameFile(response))
-                    throw new GemmaError('network', `${name} changed on its server during the download; load it again.`);
-                const {start = index * pieceSize} = contentRange(response);
-                if (start !== index * pieceSize)
-                    throw new GemmaError('network', `${site} sent another part of ${name} than was asked for; try again later.`);
-                const length = Math.min(pieceSize, size - index * pieceSize);
-                for await (const piece of cut(response, length, (bytes) => { received += bytes; })) return piece;
-            } catch (error) {
-                // A broken connection has a cause; a server that refuses would do so again.
-                if (!error.cause || attempt === RETRY_MS.length) throw error;
-                onBytes(-received);
-                await pause(RETRY_MS[attempt], signal);
+    async function open() {
+        opening = await persist(async (server) => {
+            let response = await request(server, rangeOf(first));
+            if (response.status === 416 && first > 0) {     // the file ends earlier than somebody remembers
+                first = 0;
+                response = await request(server, rangeOf(first));
             }
-        }
-    }
-
-    function sameFile(response) {
-        return response.status === 206 && validatorOf(response) === validator && (contentRange(response).total ?? size) === size;
-    }
-
-    function requestPiece(index) {
-        const from = index * pieceSize;
-        return request(`bytes=${from}-${from + pieceSize - 1}`, index > 0);
-    }
-
-    /** @param {string} range @param {boolean} [mayBeOutside]   416, "outside the file", is an answer like any other */
-    async function request(range, mayBeOutside = false) {
-        let response;
-        try {
-            // The chunk store is the cache: a second copy in the browser's own would only take the room.
-            response = await fetch(url, {headers: {...headers, Range: range}, signal, cache: 'no-store', credentials: 'same-origin'});
-        } catch (error) {
-            const elsewhere = globalThis.location?.origin !== new URL(url).origin;
-            throw broken(`${site} cannot be reached${elsewhere ? `, or it does not allow other sites to read ${name}` : ''}.`, error);
-        }
-        if (response.ok) {
-            if (/^text\/html/i.test(response.headers.get('Content-Type') ?? '')) {
-                response.body?.cancel().catch(() => {});
-                throw new GemmaError('bad-file', `${url} is a web page, not a model file; use the address of the GGUF file itself.`);
-            }
+            if (response.status === 416) throw empty(server);
             return response;
+        });
+        ranges = opening.status === 206;
+        size = await totalSize(opening, current);
+        validator = validatorOf(opening);
+        sha256 = publishedDigest(opening);
+        if (promised === undefined || size === promised) return;
+        drop(opening);
+        throw new GemmaError('bad-file', `${name} on ${site(current)} is not the file that was expected: it has ${size} bytes, not ${promised}.`);
+    }
+
+    function rangeOf(index) {
+        return `bytes=${index * pieceSize}-${(index + 1) * pieceSize - 1}`;
+    }
+
+    function request(server, range) {
+        return ask(urls[server], {range, knownGood: good.has(server)});
+    }
+
+    function site(server) {
+        return new URL(urls[server]).host;
+    }
+
+    function empty(server) {
+        return new GemmaError('bad-file', `${name} on ${site(server)} is empty.`);
+    }
+
+    /**
+     * Has `attempt` made at one server after the other until it goes well: at the next one at once, at the same one after a pause.
+     * @template T
+     * @param {(server: number) => Promise<T>} attempt   rejects with a RequestError
+     * @param {{skip?: number, gained?: () => boolean}} [options]   gained: whether new bytes have come since it was last asked
+     * @returns {Promise<T>}
+     */
+    async function persist(attempt, {skip = 0, gained = () => false} = {}) {
+        let failures = 0;
+        for (let server = (current + skip) % urls.length; ; server = (server + 1) % urls.length) {
+            if (useless.size === urls.length) throw useless.get(0);
+            if (useless.has(server)) continue;
+            signal?.throwIfAborted();
+            await online();
+            try {
+                const got = await attempt(server);
+                good.add(server);
+                current = server;
+                if (failures) onWait();
+                return got;
+            } catch (error) {
+                if (signal?.aborted) throw signal.reason;
+                if (!error.passing) {
+                    useless.set(server, error);
+                    continue;
+                }
+                failures = gained() ? 1 : failures + 1;
+                const others = urls.length - useless.size, rounds = Math.floor(failures / others);
+                if (rounds >= patience.tries || error.retryAfterMs > patience.longestMs) throw error;
+                if (failures % others) continue;
+                const backOff = patience.pauseMs * 2 ** (rounds - 1) * (0.5 + Math.random() / 2);
+                onWait(`${error.message.replace(/; try again.*$/, '').replace(/\.$/, '')}; trying again.`);
+                await pause(Math.max(backOff, error.retryAfterMs), signal);
+            }
         }
-        response.body?.cancel().catch(() => {});
-        if (response.status === 416 && mayBeOutside) return response;
-        if (response.status === 416) throw empty();
-        if (response.status === 404 || response.status === 410)
-            throw new GemmaError('not-found', `${name} was not found: ${site} answered ${response.status}.`);
-        if (response.status === 401 || response.status === 403)
-            throw new GemmaError('network', `${site} refuses to give out ${name} (${response.status}): it may want a login or ` +
-                'an accepted licence; download the file there and open it from your disk.');
-        throw new GemmaError('network', `${site} answered ${response.status} when asked for ${name}; try again later.`);
+    }
+
+    /** Without any network there is nothing to try. */
+    async function online() {
+        if (globalThis.navigator?.onLine !== false || urls.every((one) => /^(localhost|127\.|\[::1\])/.test(new URL(one).host))) return;
+        onWait('There is no network; this goes on when it is back.');
+        await new Promise((resolve, reject) => {
+            addEventListener('online', resolve, {once: true});
+            signal?.addEventListener('abort', () => reject(signal.reason), {once: true});
+        });
+        onWait();
+    }
+
+    /** Whether an answer is of the file that was opened. */
+    function mustBeTheSame(response, server) {
+        if (parts || checked && (contentRange(response).total ?? size) === size) return;
+        if (validatorOf(response) === validator && (validator || server === current) && (contentRange(response).total ?? size) === size) return;
+        drop(response);
+        throw new GemmaError('network', server === current ? `${name} changed on its server during the download; load it again.`
+            : `${name} on ${site(server)} is another version than the one on ${site(current)}.`);
+    }
+
+    async function readRange(index, again = 0) {
+        const length = Math.min(pieceSize, size - index * pieceSize);
+        const base = parts ? 0 : index * pieceSize;
+        const piece = new Uint8Array(length);
+        let filled = 0, most = 0, before = 0;
+        await persist(async (server) => {
+            const response = opening && index === first && filled === 0 && !again ? opening : await requestFrom(server, index, base + filled, base + length - 1);
+            if (response === opening) opening = undefined;
+            try {
+                for await (const packet of packets(response, site(server))) {
+                    if (filled + packet.length > length) throw more(server);
+                    piece.set(packet, filled);
+                    filled += packet.length;
+                    most = Math.max(most, filled);
+                    onBytes(packet.length);
+                }
+                if (filled < length) throw fewer(server);
+            } catch (error) {
+                // What came stays, where it is certain that the rest will be of the same file.
+                if (!checked && !parts && !validator) {
+                    onBytes(-filled);
+                    filled = 0;
+                }
+                throw error;
+            }
+        }, {
+            skip: again,
+            gained() {
+                const more = most > before;
+                before = most;
+                return more;
+            },
+        });
+        return piece.buffer;
+    }
+
+    async function requestFrom(server, index, from, to) {
+        const address = parts ? new URL(parts[index], urls[server]).href : urls[server];
+        const response = await ask(address, {range: `bytes=${from}-${to}`, knownGood: good.has(server)});
+        const {start = from} = contentRange(response);
+        if (response.status === 200 && from === 0 && parts) return response;
+        if (response.status === 206) mustBeTheSame(response, server);
+        if (response.status === 206 && start === from) return response;
+        drop(response);
+        if (response.status === 206)
+            throw new GemmaError('network', `${site(server)} sent another part of ${name} than was asked for; try again later.`);
+        if (response.status === 416) throw new GemmaError('network', `${name} changed on its server during the download; load it again.`);
+        mustBeTheSame(response, server);
+        throw passing(`${site(server)} no longer gives out parts of ${name}; try again later.`);
+    }
+
+    async function peek(from, length) {
+        return persist(async (server) => {
+            const response = await requestFrom(server, 0, from, from + length - 1);
+            const bytes = new Uint8Array(await response.arrayBuffer());
+            if (bytes.length !== length) throw passing(`${site(server)} sent ${bytes.length} bytes of ${name} where ${length} were asked for; try again.`);
+            return bytes;
+        });
+    }
+
+    /**
+     * Pieces from an answer that is the whole file, best asked for in order: pieces between are passed over, and for one before, or after
+     * a connection broke, it is read from its first byte again; the latter only where it is certain that it is the same file.
+     */
+    function createStream() {
+        /** The answer, the part of its last packet that was not taken yet, and where in the file that begins. */
+        let source, rest, at = 0;
+        let farthest = 0, before = 0;
+        let last = Promise.resolve();
+        return (index) => last = last.catch(() => {}).then(() => piece(index));
+
+        async function piece(index) {
+            const start = index * pieceSize, length = Math.min(pieceSize, size - start);
+            const bytes = new Uint8Array(length);
+            let filled = 0;
+            if (start < at) restart();
+            await persist(async (server) => {
+                try {
+                    source ??= await begin(server);
+                    while (filled < length) {
+                        const packet = rest ?? await next(server);
+                        // What lies before this piece is passed over, and so is what the piece has already.
+                        const from = Math.max(0, start + filled - at), part = packet.subarray(from, from + length - filled);
+                        const used = Math.min(packet.length, from + part.length);
+                        bytes.set(part, filled);
+                        filled += part.length;
+                        at += used;
+                        rest = used < packet.length ? packet.subarray(used) : undefined;
+                        farthest = Math.max(farthest, at);
+                        if (part.length) onBytes(part.length);
+                    }
+                    if (start + length === size && (rest || !(await source.next()).done)) throw more(server);
+                } catch (error) {
+                    restart();
+                    if (!error.passing || checked || validator) throw error;
+                    throw new GemmaError('network', error.message, {cause: error.cause});
+                }
+            }, {
+                gained() {
+                    const gain = farthest > before;
+                    before = farthest;
+                    return gain;
+                },
+            });
+            return bytes.buffer;
+        }
+
+        function restart() {
+            source?.return().catch(() => {});
+            source = rest = undefined;
+            at = 0;
+        }
+
+        async function begin(server) {
+            const response = opening ?? await ask(urls[server], {knownGood: good.has(server)});
+            if (response !== opening) {
+                const length = response.headers.get('Content-Length');
+                if (response.status !== 200 || length !== null && Number(length) !== size) {
+                    drop(response);
+                    throw new GemmaError('network', `${name} changed on its server during the download; load it again.`);
+                }
+                mustBeTheSame(response, server);
+            }
+            opening = undefined;
+            return packets(response, site(server));
+        }
+
+        async function next(server) {
+            const {value, done} = await source.next();
+            if (done) throw fewer(server);
+            return value;
+        }
+    }
+
+    function fewer(server) {
+        return passing(`${site(server)} sent fewer bytes of ${name} than it announced; try again.`);
+    }
+
+    function more(server) {
+        return new GemmaError('network', `${site(server)} sent more bytes of ${name} than it announced; try again.`);
     }
 
     /**
      * The length of the whole file. Another origin's Content-Range may be hidden from us, its Content-Length never is:
-     * then the whole file is asked for, and let go after the headers. (HEAD is refused by some servers.)
+     * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
      */
-    async function totalSize(response) {
+    async function totalSize(response, server) {
         const {total} = contentRange(response);
         if (total) return total;
-        let whole = response;
-        if (ranges) {
-            whole = await request('bytes=0-');
-            whole.body?.cancel().catch(() => {});
+        if (response.status === 206 && promised !== undefined) return promised;
+        let length = response.headers.get('Content-Length');
+        if (response.status === 206) {
+            const lengthBy = async (options) => {
+                const whole = await ask(urls[server], {...options, knownGood: true});
+                drop(whole);
+                return whole.headers.get('Content-Length');
+            };
+            length = await lengthBy({method: 'HEAD'}).catch(() => null) ?? await lengthBy({range: 'bytes=0-'});
         }
-        const length = whole.headers.get('Content-Length');
         if (Number(length) > 0) return Number(length);
-        response.body?.cancel().catch(() => {});
-        if (length === '0') throw empty();
-        throw new GemmaError('network', `${site} does not say how long ${name} is; download it and open it from your disk.`);
+        if (length === null && promised !== undefined) return promised;
+        drop(response);
+        if (length === '0') throw empty(server);
+        throw new GemmaError('network', `${site(server)} does not say how long ${name} is; download it and open it from your disk.`);
     }
-
-    /** The next `size` bytes of a response as ArrayBuffers of pieceSize; whoever has enough may stop. */
-    async function* cut(response, size, count = () => {}) {
-        const reader = response.body.getReader();
-        let received = 0;
-        let piece = new Uint8Array(Math.min(pieceSize, size));
-        let filled = 0;
-        try {
-            while (received < size) {
-                const {done, value} = await reader.read().catch((error) => {
-                    throw broken(`The connection to ${site} broke in the middle of ${name}; try again.`, error);
-                });
-                if (done) break;
-                received += value.length;
-                if (received > size) break;
-                count(value.length);
-                onBytes(value.length);
-                for (let taken = 0; taken < value.length;) {
-                    const part = value.subarray(taken, taken + piece.length - filled);
-                    piece.set(part, filled);
-                    filled += part.length;
-                    taken += part.length;
-                    if (filled === piece.length) {
-                        yield piece.buffer;
-                        piece = new Uint8Array(Math.min(pieceSize, size - (received - value.length + taken)));
-                        filled = 0;
-                    }
-                }
-            }
-        } finally {
-            reader.cancel().catch(() => {});
-        }
-        if (received !== size)
-            throw new GemmaError('network', `${site} sent ${received < size ? 'fewer' : 'more'} bytes of ${name} than it announced; try again.`);
-    }
-
-    /** What to throw for a connection that failed: the caller's own cancelling, or one sentence. */
-    function broken(sentence, cause) {
-        return signal?.aborted ? signal.reason : new GemmaError('network', sentence, {cause});
-    }
-
-    function empty() {
-        return new GemmaError('bad-file', `${name} on ${site} is empty.`);
-    }
-}
-
-function validatorOf(response) {
-    return response.headers.get('ETag') ?? response.headers.get('Last-Modified') ?? '';
-}
-
-/** What a partial answer holds, as far as we are shown it. @returns {{start?: number, total?: number}} */
-function contentRange(response) {
-    const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '') ?? [];
-    return start === undefined ? {} : {start: Number(start), total: Number(total)};
 }
 
 function pause(ms, signal) {
@@ -194,14 +335,4 @@ function pause(ms, signal) {
         signal?.addEventListener('abort', stop, {once: true});
         if (signal?.aborted) stop();
     });
-}
-
-/** The last part of an address's path, as people write it. */
-function fileName(url) {
-    const last = new URL(url).pathname.split('/').pop();
-    try {
-        return decodeURIComponent(last) || 'model.gguf';
-    } catch {
-        return last;
-    }
 }

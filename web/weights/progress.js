@@ -8,6 +8,7 @@
  * @property {number} rate          bytes per second over the last few seconds; 0 while unknown
  * @property {number} secondsLeft   Infinity while unknown
  * @property {string} [notice]      a sentence that the user should see, such as that the model can't be kept
+ * @property {string} [waiting]     a sentence: why nothing comes at the moment, such as a connection that broke
  */
 
 const WINDOW_MS = 5000;     // long enough to be calm, short enough to follow a change of network
@@ -20,7 +21,7 @@ const REPORT_MS = 100;
  */
 export function createMeter(phase, total, onProgress = () => {}) {
     let bytes = 0;
-    let notice;
+    let notice, waiting;
     let reported = -Infinity;
     /** @type {{at: number, bytes: number}[]} bytes at moments of the last WINDOW_MS; oldest first */
     let moments = [{at: performance.now(), bytes: 0}];
@@ -41,6 +42,11 @@ export function createMeter(phase, total, onProgress = () => {}) {
             notice = sentence;
             report(true);
         },
+        /** Says why nothing comes, until it is called without a sentence. @param {string} [sentence] */
+        wait(sentence) {
+            waiting = sentence;
+            report(true);
+        },
     };
 
     function report(now) {
@@ -51,6 +57,8 @@ export function createMeter(phase, total, onProgress = () => {}) {
         while (moments.length > 2 && moments[0].at < at - WINDOW_MS) moments.shift();
         const seconds = (at - moments[0].at) / 1000;
         const rate = seconds > 0 ? Math.max(0, bytes - moments[0].bytes) / seconds : 0;
-        onProgress({phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity, notice});
+        onProgress({
+            phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity, notice, waiting,
+        });
     }
 }

@@ -1,216 +1,440 @@
 // Where a model's bytes come from: a file of the user's, the chunk store, or the network by way of the store.
 //
 // Owns the order of things: what is stored is never fetched again, what is fetched goes to the engine and to the store
-// in one pass, and at most four chunks are held at any time. Knows neither GGUF nor the engine.
+// in one pass, every chunk is hashed before the engine gets it, and at most four chunks are held at any time. Knows neither GGUF nor the engine.
 
 import {GemmaError} from '../engine/error.js';
 import {openRemote} from './http.js';
+import {readManifest} from './manifest.js';
 import {createMeter} from './progress.js';
+import {askPointer, createAsker, fileName} from './request.js';
+import {describeRoom, lookForRoom} from './room.js';
+import {Sha256, same, sha256, toHex} from './sha256.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
+import {downloadTurn, use} from './tabs.js';
 
 /**
- * @typedef {{kind: 'url', url: string, headers?: Record<string, string>} | {kind: 'file', file: Blob}} SourceDescription
- *     a url is absolute
+ * @typedef {object} UrlDescription
+ * @property {'url'} kind
+ * @property {string} url                absolute; under it the model is stored
+ * @property {string[]} [urls]           absolute; more addresses of the same file, for when the first does not give it
+ * @property {Record<string, string>} [headers]   sent along, for servers that want a token
+ * @property {object | string} [manifest]   what build/quantize writes beside a GGUF (see manifest.js), or its address: then each chunk is
+ *     compared with its digest
+ * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download
+ *
+ * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object}} SourceDescription
  *
  * @typedef {object} Source
  * @property {string} name     file name, for people
  * @property {number} size     bytes
- * @property {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>} chunks   the bytes in file order, each chunk at most
- *     16 MiB and the consumer's until it asks for the next; to be called once. A chunk is stored only after the
- *     consumer came back for the next one, so nothing is kept of a file whose header the engine refuses.
+ * @property {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>} chunks   the bytes in file order, each chunk of 16 MiB or what the
+ *     manifest says, only to be read, and until the next is asked for; to be called once. Nothing is stored before the consumer came back
+ *     for the second one, so nothing is kept of a file whose header the engine refuses.
  * @property {() => void} close   ends requests, lets go of the store
  */
 
-/** Chunks that are under way while the consumer works on another. */
-const READ_AHEAD = 2;
-
-const NO_ROOM = 'the browser gives this site too little room';
+/** Chunks that are on their way, being stored or being used: so many connections, and so much memory. */
+const AT_ONCE = 4;
+const RETRIES = 2;              // of a chunk that came with a wrong digest
+const SAMPLE_BYTES = 65536;
 
 /**
  * @param {SourceDescription} description
  * @param {{signal?: AbortSignal, onProgress?: (progress: import('./progress.js').Progress) => void}} [options]
  * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found' or 'bad-file', or the signal's reason
  */
-export async function openSource(description, {signal, onProgress} = {}) {
-    if (description.kind === 'file') return openFile(description.file, onProgress);
+export async function openSource(description, {signal, onProgress = () => {}} = {}) {
+    if (description.kind === 'file') return openFile(description, onProgress);
 
-    const {url, headers} = description;
     const stopping = new AbortController();
-    const stop = AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]);
-    const kept = await lookUp(url);
+    const stop = signal ? AbortSignal.any([stopping.signal, signal]) : stopping.signal;
+    const closing = [() => stopping.abort()];
     const close = () => {
-        stopping.abort();
-        kept.store?.close();
+        for (const end of closing.splice(0)) end();
     };
     try {
-        const open = (first, onBytes) => openRemote(url, {headers, first, pieceSize: CHUNK_SIZE, signal: stop, onBytes});
-        const {stored, present} = kept;
-        const complete = stored && present.size === chunkCount(stored.size);
-        return {...complete ? openStored(kept, open, onProgress) : await openDownload(kept, url, open, onProgress), close};
+        const store = await openStore();
+        if (store.store) closing.push(await use(description.url), () => store.store.close());
+        let file = await lookUp(store, description, stop);
+        if (file.complete) return {...openStored(file, onProgress), close};
+
+        const turn = store.store ? await downloadTurn(file.id, {
+            signal: stop, onElsewhere: (progress) => onProgress({...progress, waiting: 'Another tab is downloading this model.'}),
+        }) : undefined;
+        if (turn) closing.unshift(turn.end);
+        if (turn?.waited) file = await lookUp(store, description, stop);
+        if (file.complete) return {...openStored(file, onProgress), close};
+
+        const report = (progress) => {
+            turn?.tell(progress);
+            onProgress(progress);
+        };
+        return {...await openDownload(file, report, turn?.end), close};
     } catch (error) {
         close();
         throw error;
     }
 }
 
-/** A file of the user's: read in place, nothing copied into the store. */
-function openFile(file, onProgress) {
+/**
+ * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
+ * @param {{file: Blob, manifest?: object}} description
+ */
+function openFile({file, manifest: json}, onProgress) {
     const name = file.name ?? 'model.gguf';
+    const manifest = json && readManifest(json);
+    if (manifest && manifest.size !== file.size)
+        throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
+    const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
     const meter = createMeter('load', file.size, onProgress);
-    const read = (index) => file.slice(index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE).arrayBuffer().catch((cause) => {
+    const read = async (index) => {
+        const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
+        if (manifest && !same(await sha256(buffer), manifest.digests[index]))
+            throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
+        return {buffer};
+    };
+    return {name, size: file.size, chunks: inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add}), close() {}};
+}
+
+/** @param {Blob} file @returns {Promise<ArrayBuffer>} */
+export function readSlice(file, name, from, length) {
+    return file.slice(from, from + length).arrayBuffer().catch((cause) => {
         throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
     });
-    return {name, size: file.size, chunks: inOrder(file.size, read, {arrived: meter.add}), close() {}};
+}
+
+/** The store, or the reason why there is none. @returns {Promise<{store?: ChunkStore, without?: string}>} */
+async function openStore() {
+    if (!globalThis.indexedDB) return {without: 'there is no IndexedDB here'};
+    if (!globalThis.crypto?.subtle) return {without: 'that takes a secure (https) address'};
+    try {
+        return {store: await ChunkStore.open()};
+    } catch (error) {
+        return {without: error.message};
+    }
 }
 
 /**
- * What the store has of a model, or the reason why there is no store.
- * @returns {Promise<{store?: ChunkStore, stored?: import('./store.js').StoredModel, present: Set<number>, notice?: string}>}
+ * A file that is to be read, with what is here of it.
+ * @typedef {object} Wanted
+ * @property {string} id
+ * @property {ChunkStore} [store]
+ * @property {string} [without]       why there is no store
+ * @property {import('./store.js').StoredModel} [stored]
+ * @property {number} chunkSize       bytes
+ * @property {Set<number>} present    chunks that are in the store
+ * @property {Map<number, ArrayBuffer>} digests   that are known of chunks
+ * @property {import('./manifest.js').Manifest} [manifest]
+ * @property {boolean} complete       nothing is missing
+ * @property {() => Promise<string>} publishedDigest   SHA-256 of the whole file, in hex, that the caller or the host tells; '' if none does
+ * @property {(options: object) => Promise<import('./http.js').RemoteFile>} open   asks the servers
  */
-async function lookUp(url) {
-    const without = (reason) => ({present: new Set(), notice: notKept(reason)});
-    if (!globalThis.indexedDB) return without('there is no IndexedDB here');
-    if (!globalThis.crypto?.subtle) return without('that takes a secure (https) address');
-    let store;
-    try {
-        store = await ChunkStore.open();
-        const stored = await store.find(url);
-        return {store, stored, present: stored ? await store.chunksOf(url) : new Set()};
-    } catch (error) {
-        store?.close();
-        return without(error.message);
+
+/** @param {UrlDescription} description @returns {Promise<Wanted>} */
+async function lookUp({store, without}, {url: id, urls = [], headers, manifest: given, sha256: digest = ''}, signal) {
+    const stored = await store?.find(id);
+    let [present, digests] = stored ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
+    const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
+
+    let manifest, base = id;
+    if (typeof given === 'string') {
+        // What is whole needs no manifest, and no network.
+        if (!isWhole()) manifest = await fetchManifest(base = given, headers, signal);
+    } else if (given) {
+        manifest = readManifest(given);
     }
-}
-
-/** All chunks come from the store. */
-function openStored({store, stored, present}, open, onProgress) {
-    const {name, size} = stored;
-    const meter = createMeter('load', size, onProgress);
-    const keeper = createKeeper(store, stored, meter.say);
-    const read = (index) => readKept({store, model: stored, present, index, open});
-    const taken = (index, buffer) => present.has(index) ? undefined : keeper.keep(index, buffer);
-    return {name, size, chunks: inOrder(size, read, {arrived: meter.add, taken})};
-}
-
-/** What is there comes from the store, the rest from the network, and is stored on the way. */
-async function openDownload({store, stored, present, notice}, url, open, onProgress) {
-    let meter;
-    const openCounting = (first) => open(first, (bytes) => meter.add(bytes));
-    let remote = await openCounting(firstMissing(present));
-    const {name, size, validator} = remote;
-    const model = {id: url, name, size, chunkSize: CHUNK_SIZE, validator, savedAt: Date.now()};
-    if (stored && !sameVersion(stored, model)) {
-        if (present.has(0)) {
-            remote.close();
-            remote = await openCounting(0);
-        }
+    if (manifest) {
+        const comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
+        present = new Set([...present].filter((i) => comparable && digests.has(i) && same(digests.get(i), manifest.digests[i])));
+        digests = new Map(manifest.digests.entries());
+    } else if (digest && stored?.sha256 && stored.sha256 !== digest.toLowerCase()) {
         present.clear();
+        digests.clear();
+    } else if (stored && hadManifest(stored) && digests.size === chunkCount(stored)) {
+        manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => digests.get(i))};
     }
-    if (!remote.ranges) present.clear();
-
-    meter = createMeter('download', size, onProgress);
-    for (const index of present) meter.skip(chunkLength(size, index));
-    const keeper = createKeeper(store, model, meter.say);
-    if (notice) meter.say(notice);
-    else if (present.size === 0) await keeper.checkRoom(stored);
-
-    const read = (index) => present.has(index) ? readKept({store, model, present, index, open}) : remote.read(index);
-    const taken = (index, buffer) => present.has(index) ? undefined : keeper.keep(index, buffer);
-    const chunks = inOrder(size, read, {taken});
+    const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
     return {
-        name, size,
+        id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(),
+        publishedDigest: async () => digest.toLowerCase() || askPointer(id, asker(id, headers, signal)),
+        async open(options) {
+            if (!/^https?:/.test(id)) {
+                throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
+                    : new GemmaError('not-found', `There is no model ${id} on this device.`);
+            }
+            return openRemote([id, ...urls], {
+                headers, signal, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
+                ...manifest?.parts && {parts: manifest.parts.map((part) => new URL(part, base).href)}, ...options,
+            });
+        },
+    };
+}
+
+function asker(url, headers, signal) {
+    return createAsker({name: fileName(url), headers, signal, stallMs: 30_000}).ask;
+}
+
+async function fetchManifest(url, headers, signal) {
+    const response = await asker(url, headers, signal)(url);
+    try {
+        return readManifest(await response.json());
+    } catch (cause) {
+        if (cause instanceof GemmaError) throw cause;
+        if (signal?.aborted) throw signal.reason;
+        throw new GemmaError('bad-file', `${url} is not the manifest of a model: ${cause.message}.`, {cause});
+    }
+}
+
+/** All chunks come from the store. @param {Wanted} file */
+function openStored(file, onProgress) {
+    const {store, stored, manifest} = file;
+    const model = {...stored, lastUsed: Date.now(), ...manifest && versionOf(manifest)};
+    const meter = createMeter('load', model.size, onProgress);
+    const keeper = createKeeper(file, model, meter);
+    const chunks = createChunks(file, model, {meter, keep: keeper.keep});
+    const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
+    return {
+        name: model.name, size: model.size,
         async *chunks(signal) {
             yield* chunks(signal);
-            await keeper.finish();
+            await used;
         },
     };
 }
 
 /**
- * A chunk that the store has. When it is lost or damaged there, the same bytes come from the network once more, and the
- * chunk is no longer `present`: it is to be stored again.
+ * What is there comes from the store, the rest from the network, and is stored on the way.
+ * @param {Wanted} file
+ * @param {() => void} [giveUpTurn]   another tab may download
  */
-async function readKept({store, model, present, index, open}) {
-    const buffer = await store.readChunk(model, index).catch(() => undefined);
-    if (buffer?.byteLength === chunkLength(model.size, index)) return buffer;
-    const remote = await open(index);
-    if (!remote.ranges || !sameVersion(model, {...remote, chunkSize: CHUNK_SIZE})) {
-        remote.close();
-        await store.delete(model.id);
-        throw new GemmaError('network', `What was stored of ${model.name} is damaged and has been deleted; load it again.`);
+async function openDownload(file, onProgress, giveUpTurn = () => {}) {
+    const {id, store, stored, manifest, chunkSize, present, digests} = file;
+    let meter;
+    const open = (first) => file.open({first, onBytes: (bytes) => meter?.add(bytes), onWait: (sentence) => meter?.wait(sentence)});
+    let remote = await open(firstMissing(present));
+    const {name, size} = remote;
+    const version = manifest ? versionOf(manifest) : {validator: remote.validator};
+    const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
+    if (!manifest && stored && present.size && !await isSameFile(file, model, remote)) {
+        if (present.has(0)) {
+            remote.close();
+            remote = await open(0);
+        }
+        present.clear();
+        digests.clear();
     }
-    present.delete(index);
-    return remote.read(index);
+
+    meter = createMeter('download', size, onProgress);
+    for (const index of present) meter.skip(chunkLength(model, index));
+    const keeper = createKeeper(file, model, meter, giveUpTurn);
+    if (store) await keeper.checkRoom();
+    if (stored?.complete && present.size)
+        meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} pieces of ${name}: they are fetched again.`);
+
+    const whole = manifest ? '' : await file.publishedDigest() || remote.sha256;
+    const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});
+    return {
+        name, size,
+        async *chunks(signal) {
+            // A manifest's digests of all chunks say the same, and sooner.
+            const hash = whole ? new Sha256() : undefined;
+            for await (const chunk of chunks(signal)) {
+                hash?.add(chunk);
+                yield chunk;
+            }
+            if (hash) await checkWhole(toHex(hash.end()), whole, file, model);
+            giveUpTurn();
+        },
+    };
+}
+
+/** Whether the digests of all chunks were known before the chunks came. */
+function hadManifest({validator}) {
+    return validator.startsWith('sha256:');
+}
+
+/** @param {import('./manifest.js').Manifest} manifest */
+function versionOf({size, chunkSize, sha256: digest}) {
+    return {size, chunkSize, validator: `sha256:${digest}`, sha256: digest};
+}
+
+/** Compares a whole file with what its publisher says of it. */
+async function checkWhole(found, expected, {store}, {id, name}) {
+    if (found === expected) return store?.update(id, () => ({sha256: found})).catch(() => {});
+    await store?.delete(id).catch(() => {});
+    throw new GemmaError('bad-file',
+        `${name} is not the file that its publisher describes: its SHA-256 is ${found}, and ${expected} is expected. It was not kept; load it again.`);
 }
 
 /**
- * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load goes on without keeping
- * anything, and the user is told.
+ * Whether what is stored is of the file that the server has now. Where the server shows no version, a piece of what is stored is
+ * compared.
  */
-function createKeeper(store, model, say) {
+async function isSameFile({store, stored, present}, model, remote) {
+    if (!sameVersion(stored, model)) return false;
+    if (model.validator) return true;
+    if (!remote.ranges) return false;
+    const index = Math.max(...present), bytes = await store.readChunk(stored.id, index).catch(() => undefined);
+    const length = Math.min(SAMPLE_BYTES, bytes?.byteLength ?? 0), from = chunkLength(model, index) - length;
+    if (!length) return false;
+    const there = await remote.peek(index * model.chunkSize + from, length);
+    return there.every((byte, i) => byte === new Uint8Array(bytes, from)[i]);
+}
+
+/**
+ * The chunks of a model in order, each with the digest that it must have, wherever it comes from.
+ * @param {Wanted} file
+ * @param {import('./store.js').StoredModel} model
+ * @param {object} options
+ * @param {ReturnType<typeof createMeter>} options.meter
+ * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} options.keep
+ * @param {import('./http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
+ */
+function createChunks(file, model, {meter, keep, remote}) {
+    const {store, present, digests} = file;
+    let forRepair;
+    return inOrder(chunkCount(model), read, {arrived: remote ? undefined : meter.add, keep});
+
+    async function read(index) {
+        if (!present.has(index)) return fetchChunk(index, remote, {onVain: (bytes) => meter.add(-bytes)});
+        const bytes = await store.readChunk(model.id, index).catch(() => undefined);
+        const found = bytes?.byteLength === chunkLength(model, index) ? await sha256(bytes) : undefined;
+        if (found && digests.has(index) && same(found, digests.get(index))) return {buffer: bytes};
+        present.delete(index);
+        try {
+            return await fetchChunk(index, await openForRepair(index), {also: found});
+        } catch (error) {
+            await store.update(model.id, ({damaged}) => ({damaged: [...new Set([...damaged, index])]})).catch(() => {});
+            throw error;
+        }
+    }
+
+    /** @param {{also?: ArrayBuffer, onVain?: (bytes: number) => void}} options   also: the digest of what is stored. Where the network gives
+     *     the same, it is the recorded one that is damaged */
+    async function fetchChunk(index, from, {also, onVain = () => {}}) {
+        const wanted = digests.get(index);
+        for (let again = 0; ; again++) {
+            const buffer = await from.read(index, again), digest = await sha256(buffer);
+            if (wanted?.byteLength !== 32 || same(digest, wanted) || also && same(digest, also)) return {buffer, digest, isNew: true};
+            if (again === RETRIES) throw hadManifest(model) ? isAnother(index) : await isLost();
+            onVain(buffer.byteLength);
+        }
+    }
+
+    /** The file that was stored, at its server, if that still has it. */
+    function openForRepair(index) {
+        forRepair ??= (async () => {
+            const from = await file.open({first: index});
+            if (from.size === model.size && (hadManifest(model) || from.validator === model.validator)) return from;
+            from.close();
+            throw await isLost();
+        })();
+        forRepair.catch(() => { forRepair = undefined; });
+        return forRepair;
+    }
+
+    function isAnother(index) {
+        return new GemmaError('bad-file', `${model.name} on its server is not the file of its manifest: chunk ${index} has another SHA-256. ` +
+            'What is right of it has been kept.');
+    }
+
+    async function isLost() {
+        await store.delete(model.id);
+        return new GemmaError('network', `What was stored of ${model.name} is damaged and has been deleted; load it again.`);
+    }
+}
+
+/**
+ * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load goes on from memory, what is
+ * stored stays for the next time, and the user is told.
+ * @param {Wanted} file
+ */
+function createKeeper({store, without, manifest, present}, model, meter, giveUpTurn = () => {}) {
     let keeping = Boolean(store);
+    if (!store) meter.say(notKept(without));
     return {
-        /** @param {import('./store.js').StoredModel} [replaced]   whose room will be free */
-        async checkRoom(replaced) {
-            const {quota = Infinity, usage = 0} = await navigator.storage?.estimate?.().catch(() => undefined) ?? {};
-            if (quota - usage + (replaced?.size ?? 0) < model.size) giveUp(NO_ROOM);
+        async checkRoom() {
+            const here = [...present].reduce((sum, index) => sum + chunkLength(model, index), 0);
+            const others = (await store.list()).filter(({id}) => id !== model.id);
+            const replaced = present.size ? 0 : (await store.chunksOf(model.id)).size * model.chunkSize;
+            const room = await lookForRoom(model.size - here - replaced, others);
+            if (!room.enough) giveUp(describeRoom(room));
         },
-        async keep(index, buffer) {
+        async keep(index, buffer, digest) {
             if (!keeping) return;
             try {
-                await store.writeChunk(model, index, buffer);
+                await store.writeChunk(model, index, buffer, digest, manifest?.digests);
             } catch (error) {
-                giveUp(error.name === 'QuotaExceededError' ? NO_ROOM : error.message);
+                if (error.name !== 'QuotaExceededError') return giveUp(error.message);
+                giveUp('the browser gives this site no more room; what has been stored so far stays for the next time');
             }
-        },
-        async finish() {
-            // A part of a model only takes the room.
-            if (!keeping) await store?.delete(model.id).catch(() => {});
         },
     };
 
     function giveUp(reason) {
+        if (!keeping) return;
         keeping = false;
-        say(notKept(reason));
+        meter.say(notKept(reason));
+        giveUpTurn();
     }
 }
 
 /**
- * Chunks 0, 1, 2, ... of a thing of `size` bytes, with READ_AHEAD of them under way.
- * @param {number} size
- * @param {(index: number) => Promise<ArrayBuffer>} read
- * @param {object} options
+ * Chunks 0, 1, 2, ..., of which AT_ONCE are under way, being stored or with the consumer.
+ * @param {number} count
+ * @param {(index: number) => Promise<{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}>} read
+ * @param {object} [options]
  * @param {(bytes: number) => void} [options.arrived]   a chunk of so many bytes is about to be handed out
- * @param {(index: number, buffer: ArrayBuffer) => Promise<void> | undefined} [options.taken]   the consumer is done
- *     with a chunk; the next is handed out only when this has settled
+ * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
+ *     rejects, and is not called before the consumer came back for a second chunk
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
-function inOrder(size, read, {arrived = () => {}, taken = () => undefined}) {
+function inOrder(count, read, {arrived = () => {}, keep = async () => {}} = {}) {
     return async function* (signal) {
-        const count = chunkCount(size);
-        const coming = [];
-        let next = 0;
+        const coming = [], writing = new Set();
+        let next = 0, held = 0, ended = false, accept, wake;
+        const accepted = new Promise((resolve) => { accept = resolve; });
         const order = () => {
-            while (next < count && coming.length < READ_AHEAD) {
-                const chunk = read(next++);
-                chunk.catch(() => {});      // it is thrown where it is awaited; an earlier chunk may fail first
-                coming.push(chunk);
+            while (!ended && next < count && held < AT_ONCE) {
+                held++;
+                coming.push(start(next++));
+                wake?.();
             }
         };
-        let storing;
+        const start = (index) => {
+            const got = read(index);
+            const kept = got.then(async ({buffer, digest, isNew}) => {
+                if (!isNew) return;
+                await accepted;
+                const write = keep(index, buffer, digest);
+                writing.add(write);
+                await write;
+                writing.delete(write);
+            });
+            kept.catch(() => {});       // `got` is thrown where it is awaited; an earlier chunk may fail first
+            return {got, kept};
+        };
         try {
             order();
             for (let index = 0; index < count; index++) {
-                const buffer = await coming.shift();
-                await storing;
+                // All that came has been handed out, and is still being stored.
+                while (!coming.length) await new Promise((resolve) => { wake = resolve; });
+                const {got, kept} = coming.shift();
+                const {buffer} = await got;
                 signal?.throwIfAborted();
-                order();
                 arrived(buffer.byteLength);
                 yield new Uint8Array(buffer);
-                storing = taken(index, buffer);
+                accept();
+                kept.then(() => {
+                    held--;
+                    order();
+                });
+                if (index === count - 1) await kept;
             }
         } finally {
-            await storing;      // also when the next chunk can't come: what was taken is kept
+            ended = true;
+            await Promise.all(writing);         // also when the next chunk can't come: what is here is kept
         }
     };
 }
@@ -219,12 +443,12 @@ function notKept(reason) {
     return `The model runs, but is not kept for the next visit: ${reason.replace(/\.$/, '')}.`;
 }
 
-function chunkCount(size) {
-    return Math.ceil(size / CHUNK_SIZE);
+function chunkCount({size, chunkSize}) {
+    return Math.ceil(size / chunkSize);
 }
 
-function chunkLength(size, index) {
-    return Math.min(CHUNK_SIZE, size - index * CHUNK_SIZE);
+function chunkLength({size, chunkSize}, index) {
+    return Math.min(chunkSize, size - index * chunkSize);
 }
 
 function firstMissing(present) {

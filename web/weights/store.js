@@ -1,21 +1,25 @@
-// The chunk store: models in IndexedDB, cut into records of 16 MiB.
+// The chunk store: models in IndexedDB, cut into records of 16 MiB (or of what a model's manifest says).
 //
 // Owns the database, its schema and its version. Knows nothing of HTTP, GGUF or the engine; whoever uses
 // it decides what belongs together. Three object stores:
 //
-//   models   key id                {id, name, size, chunkSize, validator, savedAt}
+//   models   key id                StoredModel, see below
 //   chunks   key [id, index]       ArrayBuffer of chunkSize bytes, the last one shorter
-//   digests  key [id, index]       ArrayBuffer of 32 bytes, the SHA-256 of that chunk
+//   digests  key [id, index]       ArrayBuffer of 32 bytes, the SHA-256 that this chunk must have: known from a manifest
+//                                  before the chunk comes, or recorded when it came
 //
 // A chunk, its digest and its model's entry are written in one transaction, whatever other tabs do meanwhile: so the keys
-// of `digests` are exactly the chunks that are there and can be listed without reading any of them, all of them are
+// of `chunks` are exactly the chunks that are there and can be listed without reading any of them, all of them are
 // of the version of the file that the entry names, and no chunk is without an entry by which it can be deleted.
+
+import {same} from './sha256.js';
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
 export const CHUNK_SIZE = 16 * 1024 * 1024;
 
 const DATABASE = 'gemma-weights';
-const VERSION = 1;
+/** 1: without lastUsed, complete, damaged and sha256. */
+const VERSION = 2;
 
 /**
  * @typedef {object} StoredModel
@@ -23,8 +27,16 @@ const VERSION = 1;
  * @property {string} name        file name, for people
  * @property {number} size        bytes
  * @property {number} chunkSize   bytes
- * @property {string} validator   what the server calls this version of the file (ETag or date); '' if it does not say
+ * @property {string} validator   what the server calls this version of the file (ETag or date); '' if it does not say;
+ *     'sha256:HEX' for one that has a manifest
  * @property {number} savedAt     milliseconds since 1970
+ * @property {number} lastUsed    milliseconds since 1970
+ * @property {boolean} complete   all chunks have been here. Some that are missing now were removed by the browser
+ * @property {number[]} damaged   indices of chunks that were found to be no longer what had been written
+ * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right; ''
+ *
+ * @typedef {StoredModel & {storedBytes: number, state: 'partial' | 'complete' | 'damaged'}} Stored   storedBytes: of `size`, are here;
+ *     complete: all of it is; damaged: pieces of a finished one are missing or were found to be wrong
  */
 
 export class ChunkStore {
@@ -43,10 +55,12 @@ export class ChunkStore {
     static open() {
         return new Promise((resolve, reject) => {
             const request = indexedDB.open(DATABASE, VERSION);
-            request.onupgradeneeded = () => {
-                request.result.createObjectStore('models', {keyPath: 'id'});
-                request.result.createObjectStore('chunks');
-                request.result.createObjectStore('digests');
+            request.onupgradeneeded = ({oldVersion}) => {
+                if (oldVersion === 0) {
+                    request.result.createObjectStore('models', {keyPath: 'id'});
+                    request.result.createObjectStore('chunks');
+                    request.result.createObjectStore('digests');
+                } else addWhatVersion2Has(request.transaction);
             };
             request.onsuccess = () => {
                 // A newer page wants to upgrade: let go, so that it need not wait for this one to close.
@@ -65,9 +79,21 @@ export class ChunkStore {
         this.#db.close();
     }
 
-    /** @returns {Promise<StoredModel[]>} finished and unfinished ones */
-    list() {
-        return result(this.#db.transaction('models').objectStore('models').getAll());
+    /** @returns {Promise<Stored[]>} finished and unfinished ones, the one that was used last first */
+    async list() {
+        const transaction = this.#db.transaction(['models', 'chunks']);
+        const [models, keys] = await Promise.all([
+            result(transaction.objectStore('models').getAll()), result(transaction.objectStore('chunks').getAllKeys()),
+        ]);
+        const all = models.map((model) => {
+            const {size, chunkSize, damaged} = model;
+            const indices = keys.filter(([id]) => id === model.id).map(([, index]) => index);
+            const storedBytes = indices.reduce((sum, index) => sum + Math.min(chunkSize, size - index * chunkSize), 0);
+            const complete = storedBytes === size;
+            const state = damaged.length || model.complete && !complete ? 'damaged' : complete ? 'complete' : 'partial';
+            return {...model, storedBytes, complete, state};
+        });
+        return all.sort((a, b) => b.lastUsed - a.lastUsed);
     }
 
     /** @returns {Promise<StoredModel | undefined>} */
@@ -77,50 +103,56 @@ export class ChunkStore {
 
     /** @returns {Promise<Set<number>>} indices of the chunks that are there */
     async chunksOf(id) {
-        const keys = await result(this.#db.transaction('digests').objectStore('digests').getAllKeys(allOf(id)));
+        const keys = await result(this.#db.transaction('chunks').objectStore('chunks').getAllKeys(allOf(id)));
         return new Set(keys.map(([, index]) => index));
     }
 
-    /**
-     * @param {StoredModel} model
-     * @param {number} index
-     * @returns {Promise<ArrayBuffer | undefined>} undefined: missing, no longer the bytes that were written, or of another
-     *     version of the file, which another tab has stored meanwhile
-     */
-    async readChunk(model, index) {
-        const {id} = model;
-        const transaction = this.#db.transaction(['models', 'chunks', 'digests']);
-        const get = (name, key) => result(transaction.objectStore(name).get(key));
-        const [there, bytes, digest] = await Promise.all([get('models', id), get('chunks', [id, index]), get('digests', [id, index])]);
-        if (!there || !bytes || !digest || !sameVersion(there, model)) return undefined;
-        return same(await sha256(bytes), digest) ? bytes : undefined;
+    /** @returns {Promise<Map<number, ArrayBuffer>>} the digests that are known of a model's chunks, by index */
+    async digestsOf(id) {
+        const digests = this.#db.transaction('digests').objectStore('digests');
+        const [keys, values] = await Promise.all([result(digests.getAllKeys(allOf(id))), result(digests.getAll(allOf(id)))]);
+        return new Map(keys.map(([, index], i) => [index, values[i]]));
+    }
+
+    /** @returns {Promise<any>} a chunk as it is stored, unchecked; undefined when it is missing */
+    readChunk(id, index) {
+        return result(this.#db.transaction('chunks').objectStore('chunks').get([id, index]));
     }
 
     /**
      * Writes a chunk with its digest and its model's entry: all or nothing. A chunk of another version of the file
-     * replaces all that there is of the old one.
+     * replaces all that there is of the old one, except the chunks that a manifest says are the same.
      * @param {StoredModel} model
      * @param {number} index
-     * @param {ArrayBuffer} bytes   left alone until this resolves
+     * @param {ArrayBuffer} bytes    left alone until this resolves
+     * @param {ArrayBuffer} digest   SHA-256 of bytes
+     * @param {ArrayBuffer[]} [manifest]   the digests of all chunks
      */
-    async writeChunk(model, index, bytes) {
-        const digest = await sha256(bytes);
-        await this.#change(async (models, chunks, digests) => {
-            const {id} = model;
+    async writeChunk(model, index, bytes, digest, manifest) {
+        const {id} = model;
+        await this.#change(async ({models, chunks, digests}) => {
             const there = await result(models.get(id));
-            if (there && !sameVersion(there, model)) {
-                chunks.delete(allOf(id));
-                digests.delete(allOf(id));
-            }
-            models.put(model);
+            const kept = there && sameVersion(there, model) ? there : undefined;
+            if (!kept) await replace(there, model, chunks, digests, manifest);
             chunks.put(bytes, [id, index]);
             digests.put(digest, [id, index]);
+            const complete = kept?.complete || await result(chunks.count(allOf(id))) === Math.ceil(model.size / model.chunkSize);
+            const damaged = (kept?.damaged ?? []).filter((other) => other !== index);
+            models.put({...model, ...kept, complete, damaged, lastUsed: model.lastUsed});
+        });
+    }
+
+    /** Changes a model's entry, if there is one. @param {string} id @param {(there: StoredModel) => Partial<StoredModel>} change */
+    update(id, change) {
+        return this.#change(async ({models}) => {
+            const there = await result(models.get(id));
+            if (there) models.put({...there, ...change(there)});
         });
     }
 
     /** Removes a model and all that belongs to it; one that is not there is fine. */
     delete(id) {
-        return this.#change(async (models, chunks, digests) => {
+        return this.#change(async ({models, chunks, digests}) => {
             models.delete(id);
             chunks.delete(allOf(id));
             digests.delete(allOf(id));
@@ -134,7 +166,7 @@ export class ChunkStore {
             const transaction = this.#db.transaction(names, 'readwrite');
             transaction.oncomplete = () => resolve();
             transaction.onabort = () => reject(transaction.error ?? new Error('the browser gave up writing'));
-            edit(...names.map((name) => transaction.objectStore(name))).catch((error) => {
+            edit(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)]))).catch((error) => {
                 reject(error);
                 try {
                     transaction.abort();
@@ -146,8 +178,23 @@ export class ChunkStore {
     }
 }
 
+/** Within a transaction: makes room for a version of a file in the place of another. */
+async function replace(there, model, chunks, digests, manifest) {
+    const {id} = model;
+    const comparable = manifest && there?.size === model.size && there.chunkSize === model.chunkSize;
+    for (const [index, digest] of manifest?.entries() ?? []) {
+        const recorded = comparable && await result(digests.get([id, index]));
+        if (!recorded || !same(recorded, digest)) chunks.delete([id, index]);
+        digests.put(digest, [id, index]);
+    }
+    if (comparable) return;
+    chunks.delete(allOf(id));
+    if (!manifest) digests.delete(allOf(id));
+    else digests.delete(IDBKeyRange.bound([id, manifest.length], [id, []]));
+}
+
 /**
- * Whether chunks of the one are chunks of the other, as far as a server tells.
+ * Whether chunks of the one are chunks of the other, as far as a server or a manifest tells.
  * @param {Pick<StoredModel, 'size' | 'chunkSize' | 'validator'>} a
  * @param {Pick<StoredModel, 'size' | 'chunkSize' | 'validator'>} b
  */
@@ -155,14 +202,16 @@ export function sameVersion(a, b) {
     return a.size === b.size && a.chunkSize === b.chunkSize && a.validator === b.validator;
 }
 
-function sha256(bytes) {
-    return crypto.subtle.digest('SHA-256', bytes);
-}
-
-/** @param {ArrayBuffer} a @param {ArrayBuffer} b */
-function same(a, b) {
-    const [x, y] = [new Uint8Array(a), new Uint8Array(b)];
-    return x.length === y.length && x.every((byte, i) => byte === y[i]);
+/** Within the transaction that opens a database of version 1: what is there is kept, and described. */
+function addWhatVersion2Has(transaction) {
+    transaction.objectStore('models').openCursor().onsuccess = ({target: {result: cursor}}) => {
+        if (!cursor) return;
+        const model = cursor.value;
+        transaction.objectStore('chunks').count(allOf(model.id)).onsuccess = ({target: {result: count}}) => {
+            const complete = count === Math.ceil(model.size / model.chunkSize);
+            cursor.update({...model, lastUsed: model.savedAt, complete, damaged: [], sha256: ''}).onsuccess = () => cursor.continue();
+        };
+    };
 }
 
 /** Every key [id, index]: an array sorts after all numbers. */

@@ -1,0 +1,164 @@
+// A real Chromium with pages that do what page.js does, and servers from which they get a model in whichever way a test wants.
+//
+// Owns: the browser, the servers and the files. Must not know: what is tested.
+
+import {createCipheriv, createHash} from 'node:crypto';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createServer} from 'node:http';
+import {tmpdir} from 'node:os';
+import {extname, join} from 'node:path';
+import test, {after, before, beforeEach} from 'node:test';
+import puppeteer from 'puppeteer-core';
+import {listSite, readSite, TYPES} from '../../web/node/site.js';
+import {ensureBrowsers} from '../setup/browsers.js';
+
+export const CHUNK = 16 * 1024 * 1024;
+
+/** Bytes without pattern that begin like a GGUF, the same for the same seed. */
+function noise(size, seed) {
+    const bytes = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16)).update(Buffer.alloc(size));
+    bytes.write('GGUF');
+    return bytes;
+}
+
+export const FILE = noise(3 * CHUNK + 1_234_567, 1);
+export const OTHER = noise(2 * CHUNK + 77, 2);
+export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+/** What of a file is to come, chunk by chunk. */
+export const chunksOf = (bytes, size = CHUNK) => Array.from({length: Math.ceil(bytes.length / size)}, (_, i) => {
+    const part = bytes.subarray(i * size, (i + 1) * size);
+    return {length: part.length, buffer: part.length, sha256: sha256(part)};
+});
+export const [FILE_CHUNKS, OTHER_CHUNKS] = [chunksOf(FILE), chunksOf(OTHER)];
+export const numbers = (n) => Array.from({length: n}, (_, i) => i);
+
+/** A manifest as build/quantize writes it. */
+export const manifestOf = (bytes, chunkSize = CHUNK, file = 'model.gguf') => ({
+    file, name: 'A model', architecture: 'gemma', size: bytes.length, sha256: sha256(bytes), chunkSize,
+    chunks: chunksOf(bytes, chunkSize).map(({sha256: digest}) => ({sha256: digest})),
+});
+
+/**
+ * What a test changes and looks at.
+ * @type {{model: {bytes: Buffer, etag?: string | null, ranges?: boolean, headers?: object, fail?: Function, files?: Record<string, Buffer | string>},
+ *     asked: number[], open: number, mostOpen: number, origin: string, elsewhere: string, browser: import('puppeteer-core').Browser,
+ *     page: import('puppeteer-core').Page}}
+ *   model: how the servers send /model.gguf, and other files that they have; asked: indices of the pieces that were asked for, fractions for
+ *   parts of them; origin, elsewhere: two addresses of the servers
+ */
+export const lab = {model: {bytes: FILE}, asked: [], open: 0, mostOpen: 0};
+
+/** The site's modules, an empty page, and the model at /model.gguf in whichever way `model` says. */
+function answer(request, response) {
+    const path = request.url.slice(1).split('?')[0];
+    if (path === 'model.gguf') return sendModel(request, response);
+    const own = lab.model.files?.[path];
+    if (own !== undefined) return sendModel(request, response, Buffer.from(own));
+    const files = listSite();
+    if (path === 'page.js') return send(response, TYPES['.js'], readFileSync(join(import.meta.dirname, 'page.js')));
+    if (files.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, files));
+    send(response, TYPES['.html'], '<!doctype html><script type="module" src="/page.js"></script>');
+}
+
+function send(response, type, bytes) {
+    response.writeHead(200, {
+        'Content-Type': type, 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+    }).end(bytes);
+}
+
+function sendModel(request, response, bytes = lab.model.bytes) {
+    const {etag = '"v1"', ranges = true, headers = {}, fail = () => false} = lab.model;
+    if (request.method === 'OPTIONS') return response.writeHead(lab.model.preflight ? 204 : 405, lab.model.preflight).end();
+    if (request.method === 'HEAD') return response.writeHead(200, {'Content-Length': bytes.length, ...headers}).end();
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? 'bytes=0-').map(Number);
+    const index = from / CHUNK;
+    lab.asked.push(index);
+    lab.mostOpen = Math.max(lab.mostOpen, ++lab.open);
+    response.on('close', () => lab.open--);
+    if (fail(index, request, response)) return undefined;
+    const version = etag && {ETag: etag};
+    if (!ranges || !request.headers.range) return response.writeHead(200, {'Content-Length': bytes.length, ...version, ...headers}).end(bytes);
+    if (from >= bytes.length) return response.writeHead(416, {'Content-Range': `bytes */${bytes.length}`}).end();
+    const part = bytes.subarray(from, to ? to + 1 : undefined);
+    response.writeHead(206, {
+        'Content-Length': part.length, 'Content-Range': `bytes ${from}-${from + part.length - 1}/${bytes.length}`, ...version, ...headers,
+    }).end(part);
+}
+
+/** Answers 400 to one piece, which nobody asks for again. */
+export const refuse = (refused) => (index, request, response) => Math.floor(index) === refused && response.writeHead(400, lab.model.headers).end();
+
+/** Sends only the first `length` bytes of piece `slow`, then calls `then` with the response. */
+export const sendPartOf = (slow, length, then = () => {}) => (index, request, response) => {
+    if (index !== slow) return false;
+    const from = index * CHUNK, all = Math.min(CHUNK, FILE.length - from);
+    response.writeHead(206, {'Content-Length': all, 'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"'});
+    response.write(FILE.subarray(from, from + length), () => then(response));
+    return true;
+};
+
+let servers, profile, missing;
+
+before(async () => {
+    const {chromium} = await ensureBrowsers();
+    if (!chromium.path) {
+        missing = chromium.missing;
+        return;
+    }
+    servers = [createServer(answer), createServer(answer)];
+    [lab.origin, lab.elsewhere] = await Promise.all(servers.map((server) => new Promise((done) =>
+        server.listen(0, '127.0.0.1', () => done(`http://127.0.0.1:${server.address().port}`)))));
+    profile = mkdtempSync(join(tmpdir(), 'gemma-weights-'));
+    lab.browser = await puppeteer.launch({
+        executablePath: chromium.path, userDataDir: profile,
+        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+            '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+});
+
+after(async () => {
+    await lab.browser?.close();
+    for (const server of servers ?? []) {
+        server.closeAllConnections();
+        server.close();
+    }
+    if (profile) rmSync(profile, {recursive: true, force: true, maxRetries: 5, retryDelay: 100});
+});
+
+beforeEach(async () => {
+    if (missing) return;
+    lab.model = {bytes: FILE};
+    lab.asked = [];
+    await lab.page?.close();
+    lab.page = await openPage();
+    await lab.page.evaluate(() => globalThis.page.clear());
+});
+
+/** A page that can do what page.js does. */
+export async function openPage(url = lab.origin) {
+    const opened = await lab.browser.newPage();
+    await opened.goto(url);
+    await opened.waitForFunction(() => globalThis.page?.clear);
+    return opened;
+}
+
+/** Loads the model in the page; asked then holds what that took from the network. */
+export async function load(options, source = '/model.gguf', where = lab.page) {
+    lab.asked = [];
+    lab.mostOpen = 0;
+    return where.evaluate((...args) => globalThis.page.load(...args), source, options);
+}
+
+/** Everything that is in the database. */
+export const stored = (where = lab.page) => where.evaluate(() => globalThis.page.stored());
+
+/** The models as a program sees them. */
+export const listed = (where = lab.page) => where.evaluate(() => globalThis.page.storedModels());
+
+/** Spoils a chunk. @param {'lost' | 'both lost' | 'shorter' | 'flipped' | 'no digest' | 'bad digest' | 'not bytes'} how */
+export const damage = (index, how, url = '/model.gguf') => lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
+
+/** One test with a fresh page and an empty store. */
+export function check(name, body, timeout = 60_000) {
+    test(name, {timeout}, async (context) => (missing ? context.skip(missing) : body(context)));
+}

@@ -1,0 +1,37 @@
+// How much room the browser gives this site, against what a model needs. Knows neither the network nor what is done about it.
+
+/**
+ * @typedef {object} Room
+ * @property {boolean} enough      true also where the browser does not say
+ * @property {number} needed       bytes that would still have to be stored
+ * @property {number} [free]       bytes; undefined where the browser does not say
+ * @property {number} [quota]      bytes that this site may use
+ * @property {number} [usage]      bytes that it uses
+ * @property {{id: string, name: string, storedBytes: number, lastUsed: number}[]} deletable   other models that are stored here, the
+ *     one that was used longest ago first
+ */
+
+/**
+ * @param {number} needed   bytes
+ * @param {{id: string, name: string, storedBytes: number, lastUsed: number}[]} others   models that could be deleted
+ * @returns {Promise<Room>}
+ */
+export async function lookForRoom(needed, others) {
+    const {quota, usage = 0} = await globalThis.navigator?.storage?.estimate?.().catch(() => undefined) ?? {};
+    const deletable = others.filter(({storedBytes}) => storedBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed);
+    if (quota === undefined) return {enough: true, needed, deletable};
+    const free = Math.max(0, quota - usage);
+    return {enough: free >= needed, needed, free, quota, usage, deletable};
+}
+
+/** The same in words, without a full stop. @param {Room} room */
+export function describeRoom({needed, free, deletable}) {
+    const numbers = `the browser gives this site too little room: ${megabytes(needed)} are needed and ${megabytes(free)} are free`;
+    if (!deletable.length) return numbers;
+    const names = deletable.slice(0, 3).map(({name, storedBytes}) => `${name} (${megabytes(storedBytes)})`);
+    return `${numbers}; what could be deleted: ${names.join(', ')}`;
+}
+
+function megabytes(bytes) {
+    return `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
+}
