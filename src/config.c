@@ -251,36 +251,68 @@ GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
                      error_quote(quoted, architecture.p, architecture.n));
 }
 
+/* What a benchmark's shape says; the rest follows from the architecture. */
+typedef struct {
+    char architecture[8];
+    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train, window;
+} Shape;
+
+/* "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096" */
+static bool parse_shape(Shape *s, const char *text) {
+    int end = -1;
+    sscanf(text, "%7s layers %d embd %d heads %d kv %d dim %d ff %d vocab %d ctx %d window %d%n", s->architecture, &s->n_layer, &s->n_embd,
+           &s->n_head, &s->n_head_kv, &s->head_dim, &s->n_ff, &s->n_vocab, &s->n_ctx_train, &s->window, &end);
+    return end >= 0 && text[end] == 0;
+}
+
+static bool within(int n, int min, int max) {
+    return n >= min && n <= max;
+}
+
+/* The numbers may come from a file. */
+static bool shape_is_sound(const Shape *s) {
+    return within(s->n_layer, 1, MAX_LAYER) && within(s->n_embd, 32, MAX_EMBD) && within(s->n_head, 1, MAX_HEAD) &&
+           within(s->n_head_kv, 1, s->n_head) && within(s->head_dim, 4, MAX_HEAD_DIM) && within(s->n_ff, 32, MAX_FF) &&
+           within(s->n_vocab, 2, MAX_VOCAB) && within(s->n_ctx_train, 1, MAX_CTX) && within(s->window, 0, MAX_CTX) &&
+           s->n_head * s->head_dim <= MAX_ALL_HEADS && s->n_head % s->n_head_kv == 0 && s->n_head / s->n_head_kv <= MAX_GROUP &&
+           s->n_embd % 32 == 0 && s->n_ff % 32 == 0 && s->n_head * s->head_dim % 32 == 0 && s->head_dim % 4 == 0;
+}
+
 GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
     static const struct {
-        const char *shape, *architecture;
-        int n_layer, n_embd, n_head, n_head_kv, n_ff, n_vocab, n_ctx_train, window;
+        const char *name, *shape;
     } known[] = {
-        {"gemma-2b", "gemma", 18, 2048, 8, 1, 16384, 256000, 8192, 0},
-        {"gemma-7b", "gemma", 28, 3072, 16, 16, 24576, 256000, 8192, 0},
-        {"gemma3-270m", "gemma3", 18, 640, 4, 1, 2048, 262144, 32768, 512},
-        {"gemma3-1b", "gemma3", 26, 1152, 4, 1, 6912, 262144, 32768, 512},
+        {"gemma-2b", "gemma layers 18 embd 2048 heads 8 kv 1 dim 256 ff 16384 vocab 256000 ctx 8192 window 0"},
+        {"gemma-7b", "gemma layers 28 embd 3072 heads 16 kv 16 dim 256 ff 24576 vocab 256000 ctx 8192 window 0"},
+        {"gemma3-270m", "gemma3 layers 18 embd 640 heads 4 kv 1 dim 256 ff 2048 vocab 262144 ctx 32768 window 512"},
+        {"gemma3-1b", "gemma3 layers 26 embd 1152 heads 4 kv 1 dim 256 ff 6912 vocab 262144 ctx 32768 window 512"},
     };
+    Shape s = {.n_layer = 0};
+    const char *text = shape;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(shape, known[i].name) == 0) text = known[i].shape;
     *c = (Config){0};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(shape, known[i].shape) != 0) continue;
-        bool gemma3 = known[i].window > 0;
-        *c = (Config){
-            .n_layer = known[i].n_layer, .n_embd = known[i].n_embd, .n_head = known[i].n_head, .n_head_kv = known[i].n_head_kv,
-            .head_dim = 256, .n_ff = known[i].n_ff, .n_vocab = known[i].n_vocab, .n_ctx_train = known[i].n_ctx_train,
-            .rms_eps = 1e-6f, .embd_scale = sqrtf((float)known[i].n_embd), .attn_scale = 1 / sqrtf(256),
-            .post_norms = gemma3, .qk_norms = gemma3,
-            .layers = calloc((size_t)known[i].n_layer, sizeof *c->layers),
-        };
-        strcpy(c->architecture, known[i].architecture);
-        if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
-        for (int l = 0; l < c->n_layer; l++)
-            c->layers[l] = gemma3 && l % 6 == 5 ? (LayerConfig){0, 1e6f, 1} : (LayerConfig){known[i].window, 10000, 1};
-        return GEMMA_OK;
+    bool two = false, three = false;
+    if (!parse_shape(&s, text) || !shape_is_sound(&s) ||
+        !((two = strcmp(s.architecture, "gemma2") == 0) || (three = strcmp(s.architecture, "gemma3") == 0) || strcmp(s.architecture, "gemma") == 0)) {
+        char quoted[72];
+        return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: gemma-2b, gemma-7b, gemma3-270m, gemma3-1b, or all its sizes "
+                         "(see config.h)", error_quote(quoted, shape, strlen(shape)));
     }
-    char quoted[72];
-    return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: gemma-2b, gemma-7b, gemma3-270m, gemma3-1b",
-                     error_quote(quoted, shape, strlen(shape)));
+    *c = (Config){
+        .n_layer = s.n_layer, .n_embd = s.n_embd, .n_head = s.n_head, .n_head_kv = s.n_head_kv, .head_dim = s.head_dim, .n_ff = s.n_ff,
+        .n_vocab = s.n_vocab, .n_ctx_train = s.n_ctx_train, .rms_eps = 1e-6f, .embd_scale = sqrtf((float)s.n_embd),
+        .attn_scale = 1 / sqrtf((float)s.head_dim), .attn_softcap = two ? 50 : 0, .final_softcap = two ? 30 : 0,
+        .post_norms = two || three, .qk_norms = three, .layers = calloc((size_t)s.n_layer, sizeof *c->layers),
+    };
+    strcpy(c->architecture, s.architecture);
+    if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+    int period = two ? 2 : three ? 6 : 1;
+    for (int l = 0; l < c->n_layer; l++) {
+        bool global = s.window == 0 || l % period == period - 1;
+        c->layers[l] = global ? (LayerConfig){0, three ? 1e6f : 10000, 1} : (LayerConfig){s.window, 10000, 1};
+    }
+    return GEMMA_OK;
 }
 
 void config_free(Config *c) {

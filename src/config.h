@@ -28,7 +28,8 @@ typedef struct {
 /* Defaults where metadata is silent are llama.cpp's. n_vocab is the length of tokenizer.ggml.tokens.
  * GEMMA_UNSUPPORTED names another architecture. config_free it. */
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
-/* The shapes that benchmarks know ("gemma-2b", ...), without a file. */
+/* A shape without a file, for benchmarks: one they know ("gemma-2b", ...), or all its sizes, in this order:
+ * "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096". */
 GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err);
 void config_free(Config *c);
 

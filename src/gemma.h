@@ -109,8 +109,8 @@ GemmaStatus gemma_loader_allocate(GemmaLoader *loader, const GemmaOptions *optio
 GemmaModel *gemma_loader_finish(GemmaLoader *loader, GemmaError *err);
 
 /* A model of random weights without a file: for benchmarks. shape: "gemma-2b", "gemma-7b", "gemma3-270m",
- * "gemma3-1b"; type: a GGUF type name in lower case ("q4_0", "q4_k", ...): the per-tensor types are those that
- * llama-quantize would choose. It has no tokenizer. */
+ * "gemma3-1b", or all its sizes as config.h writes them; type: a GGUF type name in lower case ("q4_0", "q4_k", ...):
+ * the per-tensor types are those that llama-quantize would choose. It has no tokenizer. */
 GemmaModel *gemma_model_synthetic(const char *shape, const char *type, const GemmaOptions *options, GemmaError *err);
 /* The memory that it and one session of n_ctx will need; 0 for an unknown shape or type. */
 uint64_t gemma_synthetic_need(const char *shape, const char *type, const GemmaOptions *options, int n_ctx);

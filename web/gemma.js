@@ -18,8 +18,11 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 
 /**
  * @typedef {string | URL | Blob | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
- *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string}} ModelSource
- *   a GGUF by URL (under Node also by path), the id of a stored model, or a File
+ *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
+ *   a GGUF by URL (under Node also by path), the id of a stored model, a File, or an entry of a catalogue, which is refused before anything
+ *   of it is downloaded if it can't run here
+ *
+ * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string}} Entry   as in app/models.json
  *
  * @typedef {object} Origin               more about a model that comes by URL
  * @property {string[]} [urls]            more addresses of the same file, asked when the first does not give it
@@ -99,8 +102,12 @@ function describe(model, {urls, headers, manifest, sha256}) {
         return {kind: 'url', url: model.href, ...more};
     }
     if (typeof model !== 'string') {
+        if (Array.isArray(model?.urls) && model.shape) {
+            const [url, ...others] = model.urls;
+            return {...describe(url, {urls: others, headers, manifest, sha256: model.sha256}), entry: model};
+        }
         if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
-        throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, or as {kind, ...}');
+        throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
     }
     if (NODE && !/^https?:/.test(model)) return {kind: 'path', path: model};
     try {
@@ -159,6 +166,31 @@ export class Gemma {
 
     /** @type {Info} */
     info;
+
+    /**
+     * What a model would do here, within two seconds and before any of its weights are downloaded: whether it fits, which module and how many
+     * threads it would have, and how fast it would be. Measures with all of these threads, so not while a model writes. Of a GGUF by URL,
+     * 256 KB are fetched; of a catalogue's entry (see app/models.json), nothing.
+     * @param {ModelSource} model
+     * @param {LoadOptions} [options]   as for load
+     * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said: 'network', 'not-found',
+     *   'bad-file', 'unsupported', 'bad-argument'
+     */
+    static async probe(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
+        const source = describe(model, {urls, headers, manifest, sha256});
+        signal?.throwIfAborted();
+        const worker = await startWorker((error) => caller.fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        const caller = new Caller(worker);
+        // The worker may be in the middle of a measurement, and hears nothing then.
+        const stop = () => caller.fail(signal.reason);
+        signal?.addEventListener('abort', stop);
+        try {
+            return await caller.call('probe', {source, options}, {signal});
+        } finally {
+            signal?.removeEventListener('abort', stop);
+            worker.terminate();
+        }
+    }
 
     /**
      * Loads a model into a worker of its own. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',

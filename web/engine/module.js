@@ -41,6 +41,15 @@ const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
 const STARTING_MS = 20_000;         // a worker whose script is refused says nothing
 const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
 
+/** Whether an instance of so many bytes could be had now. */
+export function canReserve(bytes, memory64) {
+    try {
+        return makeMemory(bytes, bytes + SLACK, memory64) !== undefined;
+    } catch {
+        return false;
+    }
+}
+
 /**
  * @param {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, threads: number}} options
  *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started

@@ -72,30 +72,49 @@ function tooLarge(bytes, most, contextLength, lacks64) {
 }
 
 /**
- * A module with all the memory that the model and its session will need.
+ * A way to run a model, or why it is none.
+ * @typedef {object} Way
+ * @property {'simd128' | 'relaxed'} variant
+ * @property {string} kernels
+ * @property {boolean} memory64
+ * @property {number} bytes         of memory that model and session will need
+ * @property {number} threads
+ * @property {number} contextLength
+ * @property {GemmaError} [refused]
+ */
+
+/**
+ * The ways to run a model here, the best first.
  * @param {import('./features.js').Features} features
  * @param {OpenOptions} options
  * @param {{trainedContext: number, nEmbd: number}} plan
- * @param {(threads: number, contextLength: number) => number} need   bytes
+ * @param {(threads: number, contextLength: number, precision: number) => number} need   bytes
+ * @returns {Generator<Way>}
  */
-async function makeRoom(features, options, plan, need) {
-    const {variant, kernels} = chooseVariant(features, options);
+export function* waysToRun(features, options, plan, need) {
+    const {variant, kernels} = chooseVariant(features, options), precision = choosePrecision(options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
     }
     const threads = chooseThreads(features, options.threads);
-    let refused;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
-        const bytes = need(attempt.threads, attempt.contextLength);
+        const bytes = need(attempt.threads, attempt.contextLength, precision);
         const memory64 = options.memory64 ?? (bytes > WASM32_BYTES && features.memory64);
         const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
-        if (bytes > most) {
-            refused = tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= WASM64_BYTES);
-            continue;
-        }
+        const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= WASM64_BYTES) : undefined;
+        yield {variant, kernels, memory64, bytes, ...attempt, refused};
+    }
+}
+
+/** A module with all the memory that the model and its session will need. The parameters are those of waysToRun. */
+async function makeRoom(...about) {
+    let refused;
+    for (const way of waysToRun(...about)) {
+        refused = way.refused;
+        if (refused) continue;
         try {
-            return {module: await instantiate({kernels, memory64, bytes, threads: attempt.threads}), variant, kernels, memory64, ...attempt};
+            return {...way, module: await instantiate(way)};
         } catch (error) {
             if (error.code !== 'no-memory' && error.code !== 'no-threads') throw error;
             refused = error;
@@ -105,17 +124,27 @@ async function makeRoom(features, options, plan, need) {
 }
 
 /** A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once. */
-const makeProbe = (features, options) =>
+export const makeProbe = (features, options) =>
     instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
+
+/** A file whose weights alone are too many is refused before any of it is read. */
+function refuseBySize(features, {memory64 = features.memory64}, {name, size}) {
+    const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
+    if (size - PROBE_BYTES <= most) return;
+    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${Math.floor(most / MB)} MB here`);
+}
 
 /**
  * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source
  * @param {OpenOptions} options
  * @param {AbortSignal} [signal]
+ * @param {import('./features.js').Features} [features]
  */
-export async function openModel(source, options, signal) {
+export async function openModel(source, options, signal, features) {
+    features ??= await detectFeatures();
+    refuseBySize(features, options, source);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const {held, plan, room} = await makeRoomByHeader(source, chunks, options);
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features);
     const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);
@@ -134,13 +163,12 @@ export async function openModel(source, options, signal) {
 }
 
 /** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
-async function makeRoomByHeader(source, chunks, options) {
-    const features = await detectFeatures();
+async function makeRoomByHeader(source, chunks, options, features) {
     const probe = await makeProbe(features, options);
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
-    const room = await makeRoom(features, options, plan, (threads, context) =>
-        probe.memoryNeed(threads, choosePrecision(options), context) + (options.observe ? probe.observerNeed() : 0));
+    const room = await makeRoom(features, options, plan, (threads, context, precision) =>
+        probe.memoryNeed(threads, precision, context) + (options.observe ? probe.observerNeed() : 0));
     return {held, plan, room};
 }
 
@@ -167,15 +195,19 @@ function pushHeld(module, held, threads, precision) {
     }
 }
 
-/** A model of random weights, for benchmarks. */
-export async function openSynthetic({shape, type}, options) {
-    const features = await detectFeatures();
+/**
+ * A model of random weights, for benchmarks.
+ * @param {{shape: string, type: string}} weights   shape: as in src/config.h @param {OpenOptions} options
+ * @param {import('./features.js').Features} [features]
+ */
+export async function openSynthetic({shape, type}, options, features) {
+    features ??= await detectFeatures();
     const probe = await makeProbe(features, options);
-    const precision = choosePrecision(options), plan = {trainedContext: 8192, nEmbd: 0};
-    const need = (threads, context) => probe.syntheticNeed(shape, type, threads, precision, context);
-    if (!need(1, 1)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
+    const plan = {trainedContext: 8192, nEmbd: 0};
+    const need = (threads, context, precision) => probe.syntheticNeed(shape, type, threads, precision, context);
+    if (!need(1, 1, 0)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
     const room = await makeRoom(features, options, plan, need);
-    room.module.synthetic(shape, type, room.threads, precision);
+    room.module.synthetic(shape, type, room.threads, choosePrecision(options));
     room.module.newSession(room.contextLength);
     return {...room, plan: room.module.plan()};
 }

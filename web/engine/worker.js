@@ -3,6 +3,7 @@
 
 import {Conversation} from './conversation.js';
 import {GemmaError} from './error.js';
+import {detectFeatures} from './features.js';
 import {generate} from './generate.js';
 import {openModel, openSynthetic} from './open.js';
 import {answer} from './protocol.js';
@@ -33,15 +34,23 @@ function needConversation(id) {
 }
 
 answer(workerPort, {
+    /** What a model would do here; see probe.js. */
+    async probe({source, options}, {signal}) {
+        const {probe} = await import('./probe.js');
+        return probe(source, options, signal);
+    },
+
     async load({source: description, options}, {signal, emit}) {
         const start = performance.now();
         let opened;
         if (description.kind === 'synthetic') {
             opened = await openSynthetic(description, options);
         } else {
+            const features = await detectFeatures();
+            if (description.entry) await (await import('./probe.js')).refuseTooLarge(features, description.entry, options);
             const source = await openSource(description, {signal, onProgress: emit});
             try {
-                opened = await openModel(source, options, signal);
+                opened = await openModel(source, options, signal, features);
             } finally {
                 source.close?.();
             }

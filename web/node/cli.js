@@ -18,6 +18,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
   imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
   inspect      FILE
+  probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
   bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--profile]
                [--json]
   serve        [--port N] [--model F]
@@ -26,7 +27,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
               [--kv f16|int8]
 `;
 
-const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'compare', 'imatrix', 'inspect', 'bench', 'serve'];
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
 
 async function main([name, ...argv]) {
     if (name === undefined || name === 'help' || name === '--help' || argv.includes('--help')) {

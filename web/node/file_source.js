@@ -12,6 +12,23 @@ const CHUNK = 4 << 20;
  * @returns {Promise<import('../weights/source.js').Source>} a chunk is valid until the next one is asked for
  */
 export async function openSource({path}, {onProgress} = {}) {
+    const {file, size} = await openFile(path);
+    const chunks = (signal) => read(file, path, size, signal, onProgress);
+    return {name: basename(path), size, chunks, close: () => void file.close()};
+}
+
+/** The first `length` bytes of a file, or all of it. @returns {Promise<{name: string, size: number, bytes: Uint8Array}>} */
+export async function readFirst(path, length) {
+    const {file, size} = await openFile(path);
+    try {
+        const {buffer, bytesRead} = await file.read(new Uint8Array(length), 0, length, 0);
+        return {name: basename(path), size, bytes: buffer.subarray(0, bytesRead)};
+    } finally {
+        await file.close();
+    }
+}
+
+async function openFile(path) {
     let file;
     try {
         file = await open(path);
@@ -24,8 +41,7 @@ export async function openSource({path}, {onProgress} = {}) {
         await file.close();
         throw new GemmaError('bad-file', `${path} is not a file`);
     }
-    const chunks = (signal) => read(file, path, stat.size, signal, onProgress);
-    return {name: basename(path), size: stat.size, chunks, close: () => void file.close()};
+    return {file, size: stat.size};
 }
 
 async function* read(file, path, total, signal, onProgress) {

@@ -1,0 +1,194 @@
+// Gemma.probe: what a model would do here, before it is downloaded. How near the estimates are is for a quiet machine (tests/bench); here it
+// is that they are made, of the right things, and that no bytes and no sizes lead astray.
+
+import assert from 'node:assert/strict';
+import {execFileSync, spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:http';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {Gemma, GemmaError} from '../../web/gemma.js';
+import {HEAD_BYTES, describeHead} from '../../web/engine/gguf_head.js';
+import {ensureModel} from '../../web/node/setup.js';
+
+const MODEL = await ensureModel();
+const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma2.gguf');
+const CLI = join(import.meta.dirname, '../../web/node/cli.js');
+const bytes = readFileSync(MODEL), head = bytes.subarray(0, HEAD_BYTES);
+const GEMMA_270M = {architecture: 'gemma3', layers: 18, embd: 640, heads: 4, kv: 1, dim: 256, ff: 2048, vocab: 262144, ctx: 32768, window: 512};
+const GEMMA_7B = {architecture: 'gemma', layers: 28, embd: 3072, heads: 16, kv: 16, dim: 256, ff: 24576, vocab: 256000, ctx: 8192, window: 0};
+
+const work = mkdtempSync(join(tmpdir(), 'gemma-probe-'));
+after(() => rmSync(work, {recursive: true}));
+
+/** Serves the default model, with and without ranges, and counts what it sends. */
+let sent = 0, asked = [];
+const server = createServer((request, response) => {
+    asked.push(request.url);
+    const send = (status, headers, body) => {
+        sent += body.length;
+        response.writeHead(status, {'Content-Length': body.length, ...headers}).end(request.method === 'HEAD' ? undefined : body);
+    };
+    if (request.url === '/model.gguf.json') return send(200, {'Content-Type': 'application/json'}, Buffer.from(JSON.stringify(manifest())));
+    if (request.url === '/web.gguf') return send(200, {'Content-Type': 'text/html'}, Buffer.from('<p>Sign in'));
+    if (!['/model.gguf', '/whole.gguf', '/model.gguf.part-00000'].includes(request.url)) return send(404, {}, Buffer.alloc(0));
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    if (from === undefined || request.url === '/whole.gguf') {
+        response.writeHead(200, {'Content-Length': bytes.length});
+        let at = 0;
+        const more = () => {
+            while (at < bytes.length && !response.destroyed) {
+                at += 65536;
+                sent += 65536;
+                if (!response.write(bytes.subarray(at - 65536, at))) return response.once('drain', more);
+            }
+            return response.end();
+        };
+        return more();
+    }
+    const part = bytes.subarray(Number(from), Number(to) + 1);
+    return send(206, {'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${bytes.length}`}, part);
+});
+let site;
+before(() => new Promise((ready) => server.listen(0, '127.0.0.1', () => {
+    site = `http://127.0.0.1:${server.address().port}`;
+    ready();
+})));
+after(() => {
+    server.closeAllConnections();
+    server.close();
+});
+
+const CHUNK = 16 << 20;
+const manifest = () => ({
+    file: 'model.gguf', size: bytes.length, sha256: '0'.repeat(64), chunkSize: CHUNK,
+    chunks: Array.from({length: Math.ceil(bytes.length / CHUNK)}, (_, i) => ({sha256: '0'.repeat(64), file: `model.gguf.part-0000${i}`})),
+});
+
+async function probed(model, options) {
+    [sent, asked] = [0, []];
+    return Gemma.probe(model, options);
+}
+
+test('the first 256 KB of the default model say its sizes', () => {
+    const {title, shape} = describeHead(head, 'model.gguf');
+    assert.equal(title, 'Gemma 3 270m');
+    assert.deepEqual(shape, GEMMA_270M);
+});
+
+test('a file of the disk: memory as inspect says, and speeds', async () => {
+    const found = await Gemma.probe(MODEL, {threads: 2});
+    const inspected = JSON.parse(execFileSync(process.execPath, [CLI, 'inspect', MODEL, '--threads', '2', '--json'], {encoding: 'utf8'}));
+    assert.equal(found.fits, true);
+    assert.equal(found.contextLength, 8192);
+    assert.equal(found.threads, 2);
+    assert.ok(Math.abs(found.memoryBytes / inspected.memoryBytes - 1) < 0.01, `${found.memoryBytes}, and inspect says ${inspected.memoryBytes}`);
+    assert.ok(found.decode > 0 && found.prefill > found.decode, JSON.stringify(found));
+});
+
+test('every tiny model is judged, too: its weights are multiplied', async () => {
+    for (const name of ['tiny-gemma1.gguf', 'tiny-gemma2.gguf', 'tiny-gemma3.gguf']) {
+        const {fits, decode} = await Gemma.probe(join(GOLDEN, name));
+        assert.ok(fits && decode > 0, name);
+    }
+});
+
+test('an address: 256 KB are fetched and no more', async () => {
+    const found = await probed(`${site}/model.gguf`);
+    assert.equal(found.size, bytes.length);
+    assert.deepEqual(found.shape, GEMMA_270M);
+    assert.equal(sent, HEAD_BYTES);
+});
+
+test('a server without ranges: its answer is left after the first bytes', async () => {
+    const found = await probed(`${site}/whole.gguf`);
+    assert.equal(found.size, bytes.length);
+    assert.deepEqual(asked, ['/whole.gguf']);
+    assert.ok(sent < bytes.length / 4, `${sent} bytes were sent`);
+});
+
+test('the address of a manifest: its size, and the beginning of the first part', async () => {
+    const found = await probed(`${site}/model.gguf.json`);
+    assert.equal(found.size, bytes.length);
+    assert.deepEqual(asked, ['/model.gguf.json', '/model.gguf.part-00000']);
+});
+
+test('an entry of a catalogue: nothing is fetched; the slower one is the larger one', async () => {
+    const urls = [`${site}/model.gguf`];
+    const small = await probed({name: 'small', urls, size: bytes.length, shape: GEMMA_270M});
+    const large = await probed({name: 'large', urls, size: 5012e6, type: 'q4_0', shape: GEMMA_7B});
+    assert.deepEqual(asked, []);
+    assert.ok(large.fits && large.memory64, JSON.stringify(large));
+    assert.ok(large.decode < small.decode / 4 && large.prefill < small.prefill / 4, `${large.decode} and ${small.decode}`);
+});
+
+test('what is too large is told in numbers, and loading it asks for no byte', async () => {
+    const huge = {name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0', shape: {...GEMMA_7B, layers: 250}};
+    const found = await probed(huge);
+    assert.equal(found.fits, false);
+    assert.match(found.reasons[0], /^Huge is too large: this model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
+    assert.equal(found.decode, undefined);
+    await assert.rejects(Gemma.load(huge), {code: 'no-memory', message: /^this model needs \d+ MB/});
+    assert.deepEqual(asked, []);
+});
+
+test('a model that only memory64 holds does not fit where it is forbidden', async () => {
+    const found = await probed({name: '7B', urls: [`${site}/model.gguf`], size: 5012e6, type: 'q4_0', shape: GEMMA_7B}, {memory64: false});
+    assert.equal(found.fits, false);
+});
+
+test('errors are sentences with codes', async () => {
+    const writeTemporary = (name, content) => {
+        writeFileSync(join(work, name), content);
+        return join(work, name);
+    };
+    for (const [model, code, message] of [
+        [`${site}/none.gguf`, 'not-found', /none\.gguf was not found/],
+        [`${site}/web.gguf`, 'bad-file', /is a web page/],
+        [join(work, 'none.gguf'), 'not-found', /there is no file/],
+        [writeTemporary('text.gguf', 'Once upon a time, there was a text.'), 'bad-file', /is not a GGUF file/],
+        [writeTemporary('empty.gguf', ''), 'bad-file', /is not a GGUF file/],
+        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, heads: 1e9}}, 'unsupported', /sizes that this engine does not run/],
+        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, dim: '256 ff 1'}}, 'bad-argument', /an entry of a catalogue has/],
+    ]) {
+        await assert.rejects(Gemma.probe(model), (error) => error instanceof GemmaError && error.code === code && message.test(error.message), String(message));
+    }
+});
+
+test('a probe is ended by its signal', async () => {
+    const ending = new AbortController();
+    const probing = Gemma.probe(MODEL, {signal: ending.signal});
+    setTimeout(() => ending.abort(), 50);
+    await assert.rejects(probing, {name: 'AbortError'});
+});
+
+test('hostile first bytes: an answer or a sentence, never anything else', () => {
+    let state = 20260101;
+    const random = (n) => {
+        state = Math.imul(state ^ state >>> 15, 0x2c1b3c6d) + 0x9e3779b9 >>> 0;
+        return state % n;
+    };
+    const original = readFileSync(TINY).subarray(0, 4096);
+    let sentences = 0;
+    for (let round = 0; round < 3000; round++) {
+        const odd = Buffer.from(original.subarray(0, random(3) ? original.length : random(original.length)));
+        for (let i = random(8); i >= 0 && odd.length; i--) odd[random(Math.min(odd.length, random(2) ? 64 : odd.length))] = [0, 255, 127, random(256)][random(4)];
+        try {
+            describeHead(odd, 'odd.gguf');
+        } catch (error) {
+            assert.ok(error instanceof GemmaError, error.stack);
+            sentences++;
+        }
+    }
+    assert.ok(sentences > 1000, `${sentences} sentences`);
+});
+
+test('the command line says the same, also of an entry in a file; without a file it is a usage error', () => {
+    const entry = join(work, 'entry.json');
+    writeFileSync(entry, JSON.stringify({name: 'Gemma 3 270M', size: bytes.length, shape: GEMMA_270M}));
+    const run = (...args) => execFileSync(process.execPath, [CLI, 'probe', ...args], {encoding: 'utf8'});
+    assert.match(run(MODEL), /^Gemma 3 270m: fits \(253 MB, .*\)\nabout \d+ tokens\/s of prefill and [\d.]+ of decode\n.* MB of memory with a context of 8192\n/);
+    assert.equal(JSON.parse(run(entry, '--json')).fits, true);
+    assert.equal(spawnSync(process.execPath, [CLI, 'probe']).status, 2);
+});

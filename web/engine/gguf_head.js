@@ -1,0 +1,149 @@
+// gguf_head.js: what the first bytes of a GGUF say of its model: its sizes, which lie before the long arrays of the vocabulary. Knows no
+// engine and no network. The bytes may come from anybody: what is read is bounded by their number, and what is odd is a sentence.
+
+import {GemmaError} from './error.js';
+
+/** So many of a file's bytes hold its hyper-parameters, as llama.cpp and build/quantize write them. */
+export const HEAD_BYTES = 256 * 1024;
+
+const STRING = 8, ARRAY = 9;
+const LONGEST_KEY = 65535;
+const decoder = new TextDecoder();
+
+/** By the types' numbers in the file: bytes, and how they are read. */
+const NUMBERS = {
+    0: [1, 'getUint8'], 1: [1, 'getInt8'], 2: [2, 'getUint16'], 3: [2, 'getInt16'], 4: [4, 'getUint32'], 5: [4, 'getInt32'], 6: [4, 'getFloat32'],
+    7: [1, 'getUint8'], 10: [8, 'getBigUint64'], 11: [8, 'getBigInt64'], 12: [8, 'getFloat64'],
+};
+
+/** The bytes end here, as they may. */
+class End extends Error {}
+
+/** Reads on from a place; what would lie beyond the last byte is an End. */
+class Cursor {
+    #view;
+    #at = 0;
+
+    constructor(bytes) {
+        this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+
+    skip(n) {
+        if (n > this.#view.byteLength - this.#at) throw new End();
+        this.#at += n;
+        return this.#at - n;
+    }
+
+    number(type) {
+        const [size, read] = NUMBERS[type];
+        return Number(this.#view[read](this.skip(size), true));
+    }
+
+    count() {
+        return this.number(10);
+    }
+
+    string() {
+        const n = this.count(), at = this.skip(n);
+        return decoder.decode(new Uint8Array(this.#view.buffer, this.#view.byteOffset + at, n));
+    }
+}
+
+/**
+ * The key/values of a GGUF as far as these bytes go. Of an array, its length, and its first number.
+ * @param {Uint8Array} bytes   the file's first
+ * @param {string} name        of the file, for people
+ * @returns {Map<string, number | string | {count: number, first?: number}>}
+ */
+export function readHead(bytes, name) {
+    const found = new Map(), cursor = new Cursor(bytes);
+    const bad = (sentence) => new GemmaError('bad-file', `${name} ${sentence}; get the file again, or choose another one.`);
+    try {
+        if (decoder.decode(bytes.subarray(0, 4)) !== 'GGUF') throw bad('is not a GGUF file: it begins with other bytes');
+        cursor.skip(4);
+        const version = cursor.number(4);
+        if (version < 2 || version > 3) throw bad(`has GGUF version ${version}, where 2 or 3 is expected`);
+        cursor.count();
+        for (let left = cursor.count(); left > 0; left--) {
+            const key = cursor.string(), type = cursor.number(4);
+            if (key.length > LONGEST_KEY) throw bad('has a metadata key of more than 65,535 characters');
+            if (type === ARRAY) readArray(key);
+            else if (type === STRING) found.set(key, cursor.string());
+            else if (NUMBERS[type]) found.set(key, cursor.number(type));
+            else throw bad(`has metadata of a type ${type} that GGUF does not know`);
+        }
+    } catch (error) {
+        if (!(error instanceof End)) throw error;
+    }
+    return found;
+
+    function readArray(key) {
+        const type = cursor.number(4), count = cursor.count();
+        const size = NUMBERS[type]?.[0];
+        if (!size && type !== STRING) throw bad(`has a metadata array of a type ${type} that this page does not read`);
+        found.set(key, {count});
+        if (size && count > 0) {
+            found.set(key, {count, first: cursor.number(type)});
+            cursor.skip(size * (count - 1));
+        } else {
+            for (let i = 0; i < count; i++) cursor.skip(cursor.count());
+        }
+    }
+}
+
+const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];
+
+/** llama.cpp's numbers for the kinds of files (general.file_type); of others, this engine can't read the weights. */
+const FILE_TYPES = {
+    0: 'f32', 1: 'f16', 2: 'q4_0', 3: 'q4_1', 7: 'q8_0', 8: 'q5_0', 9: 'q5_1', 14: 'q4_k', 15: 'q4_k', 16: 'q5_k', 17: 'q5_k', 18: 'q6_k', 32: 'bf16',
+};
+
+/**
+ * Sizes of a model, in the field's words.
+ * @typedef {object} Shape
+ * @property {'gemma' | 'gemma2' | 'gemma3'} architecture
+ * @property {number} layers
+ * @property {number} embd
+ * @property {number} heads
+ * @property {number} kv       heads of keys and values
+ * @property {number} dim      of a head
+ * @property {number} ff
+ * @property {number} vocab
+ * @property {number} ctx      tokens it was trained on
+ * @property {number} window   of its local layers; 0: it has none
+ */
+
+/**
+ * @param {Uint8Array} bytes   the file's first HEAD_BYTES, or all of it
+ * @param {string} name        of the file, for people
+ * @returns {{title: string, shape: Shape, type: string | undefined}}   type: of most weights, where these bytes say so.
+ *     Rejects with GemmaError 'bad-file' or 'unsupported'
+ */
+export function describeHead(bytes, name) {
+    const head = readHead(bytes, name), architecture = head.get('general.architecture');
+    if (typeof architecture !== 'string') throw new GemmaError('bad-file', `${name} does not say its architecture in its first ${bytes.length} bytes.`);
+    if (!ARCHITECTURES.includes(architecture)) {
+        const quoted = JSON.stringify(architecture.slice(0, 40));
+        throw new GemmaError('unsupported', `${name} holds a model of the architecture ${quoted}; this engine runs gemma, gemma2 and gemma3.`);
+    }
+    const number = (key, otherwise) => {
+        const value = head.get(`${architecture}.${key}`), n = value?.first ?? value ?? otherwise;
+        if (Number.isSafeInteger(n)) return n;
+        throw new GemmaError('bad-file', `The first ${bytes.length} bytes of ${name} say nothing usable of "${architecture}.${key}": ` +
+            'what the model needs cannot be told before it is loaded.');
+    };
+    const embd = number('embedding_length'), heads = number('attention.head_count');
+    const shape = {
+        architecture, layers: number('block_count'), embd, heads, kv: number('attention.head_count_kv', heads),
+        dim: number('attention.key_length', Math.floor(embd / heads)), ff: number('feed_forward_length'),
+        vocab: head.get('tokenizer.ggml.tokens')?.count ?? number('vocab_size'), ctx: number('context_length'),
+        window: architecture === 'gemma' ? 0 : number('attention.sliding_window', architecture === 'gemma2' ? 4096 : 0),
+    };
+    const fileType = head.get('general.file_type');
+    if (fileType !== undefined && !FILE_TYPES[fileType]) {
+        throw new GemmaError('unsupported', `${name} stores its weights in a way (general.file_type ${fileType}) that this engine does not read; ` +
+            'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1 and Q4_0.');
+    }
+    const title = head.get('general.name');
+    return {title: typeof title === 'string' && title ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType]};
+}
