@@ -14,14 +14,14 @@ globalThis.page = {...stored};
  * Reads a source to its end, or leaves it after `take` chunks as an engine does that refuses the file, or aborts after
  * `abortAfter` chunks, at once or `abortDelay` milliseconds later. @returns what a test can compare
  */
-page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0, ...more} = {}) => {
+page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0, onReport = () => {}, ...more} = {}) => {
     const stopping = new AbortController();
     const progress = [];
     const chunks = [];
     let opened;
     try {
         const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href, ...more} : {kind: 'file', file: source, ...more};
-        opened = await openSource(description, {signal: stopping.signal, onProgress: (report) => progress.push(report)});
+        opened = await openSource(description, {signal: stopping.signal, onProgress: (report) => { progress.push(report); onReport(report); }});
         const reading = opened.chunks(stopping.signal);
         while (chunks.length < take) {
             const {value, done} = await reading.next();

@@ -7,6 +7,9 @@ import {GemmaError} from '../engine/error.js';
 
 const locks = globalThis.navigator?.locks;
 
+/** What a tab that waits says first: the one that downloads may have nothing new to tell for a while. */
+const ASK = 'how far?';
+
 /** Takes a lock. @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable */
 function take(name, options) {
     return new Promise((resolve, reject) => {
@@ -50,10 +53,13 @@ export async function unlessInUse(id, name, work) {
 export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
     if (!locks) return {waited: false, tell() {}, end() {}};
     const name = `gemma-download ${id}`;
-    let channel = new BroadcastChannel(name), giveBack = () => {};
+    let channel = new BroadcastChannel(name), giveBack = () => {}, last;
     const turn = {
         waited: false,
-        tell: (progress) => channel?.postMessage(progress),
+        tell(progress) {
+            last = progress;
+            channel?.postMessage(progress);
+        },
         end() {
             channel?.close();
             channel = undefined;
@@ -62,10 +68,14 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
     };
     try {
         const atOnce = await take(name, {ifAvailable: true});
-        channel.onmessage = ({data}) => atOnce || onElsewhere(data);
         turn.waited = !atOnce;
-        giveBack = atOnce ?? await take(name, {signal});
-        channel.onmessage = null;
+        if (atOnce) giveBack = atOnce;
+        else {
+            channel.onmessage = ({data}) => data !== ASK && onElsewhere(data);
+            channel.postMessage(ASK);
+            giveBack = await take(name, {signal});
+        }
+        channel.onmessage = ({data}) => data === ASK && last && channel.postMessage(last);
         return turn;
     } catch (error) {
         turn.end();

@@ -1,0 +1,398 @@
+// What the store knows of models, and what can be done with them: manifests, digests, checking, repairing, moving, many tabs, old stores.
+
+import assert from 'node:assert/strict';
+import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored} from './lab.js';
+
+const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77), SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
+const TAKE_OVER_MS = 10_000;
+
+const id = () => `${lab.origin}/model.gguf`;
+/** Calls a function of web/weights/stored.js in the page. */
+const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args).then((value) => ({value}),
+    ({code, message}) => ({error: {code, message}})), name, args);
+
+/** @param {Buffer} bytes @param {number} [index]   of a small chunk */
+function flipped(bytes, index = 3) {
+    const copy = Buffer.from(bytes);
+    copy[index * SMALL + 4321] ^= 1;
+    return copy;
+}
+
+/** Serves SMALL_FILE; `load` then reads it by its manifest. */
+function serveSmall(more = {}) {
+    lab.model = {bytes: SMALL_FILE, ...more};
+    return manifestOf(SMALL_FILE, SMALL);
+}
+const small = (index) => index * CHUNK / SMALL;     // as lab counts pieces, in small chunks
+
+check('with a manifest, pieces have its size, and are stored with its digests', async () => {
+    const manifest = serveSmall({files: {'model.gguf.json': JSON.stringify(manifestOf(SMALL_FILE, SMALL))}});
+    for (const given of [manifest, `${lab.origin}/model.gguf.json`]) {
+        const {error, chunks} = await load({manifest: given});
+        assert.equal(error, undefined, JSON.stringify(error));
+        assert.deepEqual(chunks, SMALL_CHUNKS);
+        const {models: [{validator, sha256: whole, chunkSize, complete}], chunks: records} = await stored();
+        assert.deepEqual([validator, whole, chunkSize, complete], [`sha256:${manifest.sha256}`, manifest.sha256, SMALL, true]);
+        assert.deepEqual(records.map(({digest}) => digest), manifest.chunks.map((chunk) => chunk.sha256));
+        await load({manifest: given});
+        assert.deepEqual(lab.asked, [], 'neither the model nor the manifest');
+        await call('deleteStored', id());
+    }
+});
+
+check('a piece that comes with wrong bytes is fetched again; one that always does is told, and what is right is kept', async () => {
+    const manifest = serveSmall({bytes: flipped(SMALL_FILE)});
+    lab.model.fail = (index) => {
+        if (small(index) === 3) lab.model = {bytes: SMALL_FILE};        // from the next request on
+        return false;
+    };
+    const healed = await load({manifest});
+    assert.deepEqual(healed.chunks, SMALL_CHUNKS);
+    assert.equal(healed.progress.at(-1).bytes, SMALL_FILE.length);
+    await call('deleteStored', id());
+
+    serveSmall({bytes: flipped(SMALL_FILE)});
+    const {error} = await load({manifest});
+    assert.equal(error.code, 'bad-file');
+    assert.match(error.message, /^model\.gguf on its server is not the file of its manifest: chunk 3 has another SHA-256\. What is right of it has been kept\.$/);
+    serveSmall();
+    const right = (await stored()).chunks.length;
+    assert.ok(right >= 3);
+    assert.deepEqual((await load({})).chunks, SMALL_CHUNKS, 'the store has the digests, so that the manifest is not needed again');
+    assert.equal(lab.asked.length, 9 - right);
+});
+
+check('where a new version shares chunks with the old one, those are kept', async () => {
+    await load({manifest: serveSmall()});
+    const changed = flipped(flipped(SMALL_FILE), 6);
+    lab.model = {bytes: changed, etag: '"v2"'};
+    const {chunks} = await load({manifest: manifestOf(changed, SMALL)});
+    assert.deepEqual(chunks, chunksOf(changed, SMALL));
+    assert.deepEqual(lab.asked.map((index) => small(index)).toSorted(), [3, 6]);
+    assert.equal((await stored()).models[0].sha256, sha256(changed));
+});
+
+check('what was stored without a manifest is kept as far as the manifest says the same', async () => {
+    lab.model.bytes = flipped(FILE, 20);
+    await load();
+    lab.model = {bytes: FILE, etag: '"v2"'};
+    const {chunks} = await load({manifest: manifestOf(FILE)});
+    assert.deepEqual(chunks, FILE_CHUNKS);
+    assert.deepEqual(lab.asked, [1]);
+});
+
+check('a manifest that cannot be used, or is of another file, is told in a sentence', async () => {
+    const manifest = serveSmall({files: {'page.json': '<html>', 'list.json': '{"file": "a.gguf"}'}});
+    for (const [given, message] of [
+        [{...manifest, size: 77}, /^The manifest of model\.gguf cannot be used: "chunks" is to have 1 entries, and has 9\.$/],
+        [{...manifest, sha256: 'abc'}, /"sha256" is to be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/], [{}, /"file"/],
+        [{...manifest, chunks: [{}, ...manifest.chunks.slice(1)]}, /each chunk is to have/],
+        [{...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]}, /1 of 9 chunks have a "file"/],
+        [manifestOf(FILE), /is not the file that was expected: it has 8388685 bytes, not 51566215/],
+        [`${lab.origin}/page.json`, /^\S+page\.json is not the manifest of a model/], [`${lab.origin}/list.json`, /^The manifest of a\.gguf cannot be used: "size"/],
+    ]) {
+        const {error} = await load({manifest: given});
+        assert.equal(error?.code, 'bad-file', JSON.stringify(given).slice(0, 200));
+        assert.match(error.message, message);
+    }
+    assert.deepEqual((await stored()).models, []);
+});
+
+check('a model in parts, as --split writes it, comes from them', async () => {
+    const manifest = manifestOf(SMALL_FILE, SMALL);
+    manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `model.gguf.part-0000${i}`}));
+    const files = Object.fromEntries(manifest.chunks.map(({file}, i) => [`models/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    lab.model = {bytes: OTHER, files: {...files, 'models/model.gguf.json': JSON.stringify(manifest)}};
+    for (const ranges of [true, false]) {
+        lab.model.ranges = ranges;
+        const {error, chunks} = await load({manifest: `${lab.origin}/models/model.gguf.json`});
+        assert.equal(error, undefined, JSON.stringify(error));
+        assert.deepEqual(chunks, SMALL_CHUNKS);
+        await call('deleteStored', id());
+    }
+});
+
+check('the SHA-256 that a host or the caller tells of the whole file is compared', async () => {
+    const right = sha256(FILE), wrong = sha256(OTHER);
+    const pointer = (oid) => ({'a/b/raw/main/m.gguf': `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${FILE.length}\n`, 'a/b/resolve/main/m.gguf': FILE});
+    for (const [more, source, options, good] of [
+        [{}, undefined, {sha256: right.toUpperCase()}, true], [{}, undefined, {sha256: wrong}, false],
+        [{headers: {'X-Linked-ETag': `"${right}"`}}, undefined, {}, true], [{headers: {'X-Linked-ETag': `"${wrong}"`}}, undefined, {}, false],
+        [{files: pointer(right)}, '/a/b/resolve/main/m.gguf', {}, true], [{files: pointer(wrong)}, '/a/b/resolve/main/m.gguf', {}, false],
+    ]) {
+        lab.model = {bytes: FILE, ...more};
+        const {error} = await load(options, source);
+        const [model] = await listed();
+        if (good) {
+            assert.equal(error, undefined, JSON.stringify(error));
+            assert.equal(model.sha256, right);
+            await call('deleteStored', model.id);
+        } else {
+            assert.equal(error?.code, 'bad-file');
+            assert.match(error.message, new RegExp(`its SHA-256 is ${right}, and ${wrong} is expected\\. It was not kept; load it again\\.$`));
+            assert.equal(model, undefined);
+        }
+    }
+});
+
+check('verify finds every kind of damage, the list tells of it, and repair fetches only that', async () => {
+    await load({manifest: serveSmall()});
+    assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [], damaged: []});
+    for (const [index, how] of ['lost', 'shorter', 'flipped', 'not bytes'].entries()) await damage(2 * index, how);
+    assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [0], damaged: [2, 4, 6]});
+    assert.equal((await listed())[0].state, 'damaged');
+    lab.asked = [];
+    assert.equal((await call('repairStored', id())).error, undefined);
+    assert.deepEqual(lab.asked.map(small).toSorted(), [0, 2, 4, 6]);
+    assert.equal((await listed())[0].state, 'complete');
+    assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [], damaged: []});
+    assert.equal((await call('verifyStored', 'http://nowhere/')).error.code, 'not-found');
+});
+
+check('damage that cannot be repaired now is remembered, and repaired later', async () => {
+    await load({manifest: serveSmall()});
+    await damage(4, 'flipped');
+    lab.model.fail = (index, request, response) => response.writeHead(404).end();
+    const {error, chunks} = await load();
+    assert.deepEqual([error.code, chunks.length], ['not-found', 4]);
+    assert.equal((await listed())[0].state, 'damaged');
+    lab.model.fail = undefined;
+    assert.deepEqual((await load()).chunks, SMALL_CHUNKS);
+    assert.equal((await listed())[0].state, 'complete');
+});
+
+check('pieces that the browser removed of a finished model are named and fetched again', async () => {
+    await load();
+    await damage(1, 'both lost');
+    await damage(2, 'lost');
+    assert.equal((await listed())[0].state, 'damaged');
+    const {chunks, progress} = await load();
+    assert.deepEqual(chunks, FILE_CHUNKS);
+    assert.deepEqual(lab.asked.toSorted(), [1, 2]);
+    assert.match(progress.at(-1).notice, /^The browser has removed 2 of 4 pieces of model\.gguf: they are fetched again\.$/);
+});
+
+check('a model is exported, and imported where there is no network; both ways it is checked', async () => {
+    await load();
+    const manifest = (await call('manifestOf', id())).value;
+    assert.deepEqual(manifest, {file: 'model.gguf', size: FILE.length, sha256: sha256(FILE), chunkSize: CHUNK, chunks: manifestOf(FILE).chunks});
+    const digests = await lab.page.evaluate(async (address) => {
+        const hash = async (blob) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))].map((b) => b.toString(16).padStart(2, '0')).join('');
+        globalThis.exported = await globalThis.page.exportStored(address);
+        const written = [];
+        await globalThis.page.exportStored(address, {writable: new WritableStream({write: (bytes) => void written.push(bytes)})});
+        return [await hash(globalThis.exported), await hash(new Blob(written))];
+    }, id());
+    assert.deepEqual(digests, [sha256(FILE), sha256(FILE)]);
+
+    await damage(2, 'flipped');
+    assert.match((await call('exportStored', id())).error.message, /^Chunk 2 of model\.gguf is missing or damaged here: repair the model first\.$/);
+    await call('deleteStored', id());
+
+    const imported = (options) => lab.page.evaluate((options) => globalThis.page.importFile(globalThis.exported, options).then((value) => ({value}),
+        ({code, message}) => ({error: {code, message}})), options);
+    const broken = structuredClone(manifest);
+    broken.chunks[1].sha256 = broken.chunks[0].sha256;
+    assert.match((await imported({id: id(), manifest: broken})).error.message, /^model\.gguf is damaged: chunk 1 is not what its manifest says/);
+    lab.model.fail = (index, request, response) => response.writeHead(404).end();
+    const {value: {name, size, state}} = await imported({id: id(), manifest});
+    assert.deepEqual({name, size, state}, {name: 'model.gguf', size: FILE.length, state: 'complete'});
+    assert.deepEqual((await load({manifest})).chunks, FILE_CHUNKS);
+
+    const own = (await imported()).value;
+    assert.equal(own.id, 'imported:model.gguf');
+    assert.deepEqual((await load({}, own.id)).chunks, FILE_CHUNKS);
+    await damage(0, 'flipped', own.id);
+    assert.match((await load({}, own.id)).error.message, /^A piece of model\.gguf is damaged here\. It was imported from a file: import it again\.$/);
+    await imported();
+    assert.deepEqual((await load({}, own.id)).chunks, FILE_CHUNKS);
+    assert.equal((await load({}, 'imported:none.gguf')).error.code, 'not-found');
+});
+
+check('a file of the user\'s is compared with its manifest, when there is one', async () => {
+    const manifest = manifestOf(SMALL_FILE, SMALL);
+    for (const [bytes, message] of [[SMALL_FILE], [flipped(SMALL_FILE), /is damaged: chunk 3 is not what its manifest says/], [FILE, /is not the file of its manifest/]]) {
+        lab.model = {bytes};
+        const {error, chunks} = await lab.page.evaluate(async (manifest) => {
+            const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf');
+            return globalThis.page.load(file, {manifest}).catch(({code, message}) => ({error: {code, message}}));
+        }, manifest);
+        if (message) assert.match(error.message, message);
+        else assert.deepEqual(chunks, SMALL_CHUNKS);
+    }
+});
+
+check('too little room is told before the first byte, in numbers, with what could be deleted', async () => {
+    await load({manifest: serveSmall()});
+    await lab.page.evaluate(() => { navigator.storage.estimate = async () => ({quota: 50e6, usage: 9e6}); });
+    const room = (await call('roomFor', 60e6)).value;
+    assert.deepEqual([room.enough, room.needed, room.free], [false, 60e6, 41e6]);
+    assert.deepEqual(room.deletable.map(({name, storedBytes}) => [name, storedBytes]), [['model.gguf', SMALL_FILE.length]]);
+    assert.equal((await call('roomFor', 60e6, id())).value.needed, 60e6 - SMALL_FILE.length, 'what is here of it need not be stored again');
+    lab.model = {bytes: FILE, files: {'other.gguf': FILE}};
+    const {progress, chunks} = await load({}, '/other.gguf');
+    assert.deepEqual(chunks, FILE_CHUNKS);
+    assert.equal(progress[0].bytes, 0);
+    assert.match(progress[0].notice, /too little room: 52 MB are needed and 41 MB are free; what could be deleted: model\.gguf \(9 MB\)\.$/);
+    assert.equal((await listed()).length, 1);
+});
+
+check('a window that keeps nothing, as private ones do, runs the model too', async () => {
+    const context = await lab.browser.createBrowserContext();
+    const page = await context.newPage();
+    await page.goto(lab.origin);
+    await page.waitForFunction(() => globalThis.page?.clear);
+    assert.deepEqual((await load({}, '/model.gguf', page)).chunks, FILE_CHUNKS);
+    await context.close();
+});
+
+check('a second tab shows the first one\'s progress, and takes over when it is closed; a third one after it', async () => {
+    lab.model.fail = sendPartOf(1, 5_000_000);
+    const [first, second, third] = [await openPage(), await openPage(), await openPage()];
+    const one = load({}, '/model.gguf', first).catch(() => {});
+    await lab.page.waitForFunction(async () => (await globalThis.page.storedModels())[0]?.storedBytes > 16 * 1024 * 1024, {polling: 50});
+    const seen = (page) => page.evaluate(() => {
+        globalThis.reports = [];
+        void globalThis.page.load('/model.gguf', {onReport: (report) => globalThis.reports.push(report)}).then((result) => { globalThis.loaded = result; });
+    });
+    // Who waits sees at once how far the other is, though nothing comes at the moment.
+    for (const page of [second, third]) {
+        await seen(page);
+        await page.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0 && waiting === 'Another tab is downloading this model.'), {polling: 50});
+    }
+    lab.model.fail = (index, request, response) => index === 1 && sendTrickle(request, response);
+    await first.close();
+    await one;
+    const since = performance.now();
+    await second.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0 && !waiting), {polling: 50});
+    assert.ok(performance.now() - since < TAKE_OVER_MS);
+    const before = await third.evaluate(() => globalThis.reports.length);
+    await third.waitForFunction((before) => globalThis.reports.length > before, {polling: 50}, before);
+    lab.model.fail = undefined;
+    await second.close();
+    await third.waitForFunction(() => globalThis.loaded, {polling: 50});
+    assert.deepEqual(await third.evaluate(() => globalThis.loaded.chunks), FILE_CHUNKS);
+    await third.close();
+});
+
+/** Piece 1 in small pieces, forever. */
+function sendTrickle(request, response) {
+    response.writeHead(206, {'Content-Length': CHUNK, 'Content-Range': `bytes ${CHUNK}-${2 * CHUNK - 1}/${FILE.length}`, ETag: '"v1"'});
+    let at = CHUNK;
+    const timer = setInterval(() => response.write(FILE.subarray(at, at += 1000)), 50);
+    response.on('close', () => clearInterval(timer));
+    return true;
+}
+
+check('without Web Locks each tab loads for itself, and all is right', async () => {
+    const other = await lab.browser.newPage();
+    await other.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'locks', {value: undefined}));
+    await other.goto(lab.origin);
+    await other.waitForFunction(() => globalThis.page?.clear);
+    const [one, two] = await Promise.all([load({}, '/model.gguf', other), load()]);
+    assert.deepEqual([one.chunks, two.chunks], [FILE_CHUNKS, FILE_CHUNKS]);
+    await other.close();
+    assert.equal((await stored()).models[0].complete, true);
+});
+
+check('all models but those in use are deleted at once', async () => {
+    lab.model.files = {'a.gguf': SMALL_FILE, 'b.gguf': SMALL_FILE};
+    for (const path of ['/a.gguf', '/b.gguf']) await load({}, path);
+    const left = await lab.page.evaluate(async () => {
+        globalThis.page.onChunk = async () => { globalThis.left ??= await globalThis.page.deleteAllStored(); };
+        await globalThis.page.load('/b.gguf');
+        return globalThis.left;
+    });
+    assert.deepEqual(left, ['b.gguf']);
+    assert.deepEqual((await listed()).map(({name}) => name), ['b.gguf']);
+});
+
+check('another origin: with a token, with exposed headers, and a file of the same size that changed where they are hidden', async () => {
+    const url = `${lab.elsewhere}/model.gguf`;
+    lab.model.headers = {'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'ETag, Content-Range'};
+    lab.model.preflight = {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'authorization, range'};
+    lab.model.fail = (index, request, response) => request.headers.authorization !== 'Bearer x' && response.writeHead(401, lab.model.headers).end();
+    assert.match((await load({}, url)).error.message, /refuses to give out model\.gguf \(401\)/);
+    assert.deepEqual((await load({headers: {Authorization: 'Bearer x'}}, url)).chunks, FILE_CHUNKS);
+    assert.equal((await stored()).models[0].validator, '"v1"');
+    await call('deleteStored', url);
+
+    lab.model = {bytes: FILE, headers: {'Access-Control-Allow-Origin': '*'}, fail: refuse(3)};
+    await load({}, url);
+    const changed = flipped(FILE, 0);
+    for (let at = CHUNK; at < changed.length; at++) changed[at] ^= 0x55;
+    lab.model = {bytes: changed, headers: lab.model.headers};
+    assert.deepEqual((await load({}, url)).chunks, chunksOf(changed), 'nothing of the old file');
+});
+
+check('mirrors: the model comes from the second address when the first fails, and is kept under the first', async () => {
+    lab.model.headers = {'Access-Control-Allow-Origin': '*'};
+    lab.model.fail = (index, request, response) => request.headers.host === new URL(lab.origin).host && response.writeHead(500).end();
+    const {chunks} = await load({manifest: manifestOf(FILE), urls: [`${lab.elsewhere}/model.gguf`]});
+    assert.deepEqual(chunks, FILE_CHUNKS);
+    assert.equal((await listed())[0].id, id());
+});
+
+check('a store of version 1 is taken over with all that it holds', async () => {
+    await lab.page.evaluate(async (whole, part, size) => {
+        const db = await new Promise((resolve, reject) => {
+            const request = indexedDB.open('gemma-weights', 1);
+            request.onupgradeneeded = () => {
+                request.result.createObjectStore('models', {keyPath: 'id'});
+                request.result.createObjectStore('chunks');
+                request.result.createObjectStore('digests');
+            };
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = reject;
+        });
+        const bytes = await (await fetch('/model.gguf')).arrayBuffer(), chunkSize = 16 * 1024 * 1024;
+        for (const [id, count] of [[whole, 4], [part, 2]]) {
+            for (let index = 0; index < count; index++) {
+                const chunk = bytes.slice(index * chunkSize, (index + 1) * chunkSize), digest = await crypto.subtle.digest('SHA-256', chunk);
+                const transaction = db.transaction(['models', 'chunks', 'digests'], 'readwrite');
+                transaction.objectStore('models').put({id, name: 'old.gguf', size, chunkSize, validator: '"v1"', savedAt: 1});
+                transaction.objectStore('chunks').put(chunk, [id, index]);
+                transaction.objectStore('digests').put(digest, [id, index]);
+                await new Promise((resolve) => { transaction.oncomplete = resolve; });
+            }
+        }
+        db.close();
+    }, id(), `${lab.origin}/other.gguf`, FILE.length);
+    const models = await listed();
+    assert.deepEqual(models.map(({state, complete, lastUsed, damaged, sha256: digest}) => ({state, complete, lastUsed, damaged, digest})), [
+        {state: 'complete', complete: true, lastUsed: 1, damaged: [], digest: ''}, {state: 'partial', complete: false, lastUsed: 1, damaged: [], digest: ''},
+    ]);
+    assert.deepEqual((await load()).chunks, FILE_CHUNKS);
+    assert.deepEqual(lab.asked, []);
+    lab.model.files = {'other.gguf': FILE};
+    assert.deepEqual((await load({}, '/other.gguf')).chunks, FILE_CHUNKS);
+    assert.deepEqual(lab.asked.toSorted(), [2, 3]);
+});
+
+check('Gemma.models is all that through the public API; a loaded model is in use until it is closed', async () => {
+    lab.model = {bytes: Buffer.from('GGUF')};
+    const {readFileSync} = await import('node:fs');
+    const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url));
+    lab.model = {bytes: tiny};
+    const seen = await lab.page.evaluate(async () => {
+        const {Gemma} = await import('/gemma.js');
+        const codeOf = (promise) => promise.then(() => 'done', ({code}) => code);
+        const gemma = await Gemma.load('/model.gguf', {threads: 1});
+        const [{id, state}] = await Gemma.models.list();
+        const inUse = await codeOf(Gemma.models.delete(id));
+        const manifest = await Gemma.models.manifest(id);
+        const file = await Gemma.models.export(id);
+        gemma.close();
+        const verified = await Gemma.models.verify(id), repaired = await codeOf(Gemma.models.repair(id)), persisted = await Gemma.models.persist();
+        await Gemma.models.delete(id);
+        const imported = await Gemma.models.import(file, {manifest});
+        const again = await Gemma.load(imported.id, {threads: 1});
+        const {tokens} = await (await again.session()).prompt('The sea', {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
+        again.close();
+        await new Promise((later) => setTimeout(later, 100));
+        return {state, inUse, verified, repaired, persisted: typeof persisted, tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(), room: (await Gemma.models.room(1)).enough};
+    });
+    assert.deepEqual(seen, {
+        state: 'complete', inUse: 'in-use', verified: {chunks: 1, missing: [], damaged: []}, repaired: 'done', persisted: 'boolean', tokens: 4, left: [], list: [], room: true,
+    });
+});
