@@ -127,7 +127,7 @@ test('what is too large is told in numbers, and loading it asks for no byte', as
     const huge = {name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0', shape: {...GEMMA_7B, layers: 250}};
     const found = await probed(huge);
     assert.equal(found.fits, false);
-    assert.match(found.reasons[0], /^Huge is too large: this model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
+    assert.match(found.reasons[0], /^It is too large: this model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
     assert.equal(found.decode, undefined);
     await assert.rejects(Gemma.load(huge), {code: 'no-memory', message: /^this model needs \d+ MB/});
     assert.deepEqual(asked, []);

@@ -164,7 +164,7 @@ test('no path leads out of the site', async () => {
 
 test('the catalogue has no model that the server lacks', async () => {
     const catalogue = await (await get('/models.json')).json();
-    assert.deepEqual(catalogue.models.filter(({url}) => url.startsWith('models/')), []);
+    assert.deepEqual(catalogue.models.filter(({urls: [url]}) => url.startsWith('models/')), []);
 });
 
 test('a server that is started for one model offers it first, under an address that changes with the file', async () => {
@@ -176,22 +176,22 @@ test('a server that is started for one model offers it first, under an address t
     const read = async (at) => (await (await fetch(`${at.url}models.json`)).json()).models;
     try {
         const [first, second] = await read(own);
-        assert.match(first.url, /^models\/my%20own\.gguf\?version=\w+-\w+$/);
+        assert.match(first.urls[0], /^models\/my%20own\.gguf\?version=\w+-\w+$/);
         assert.deepEqual([first.name, first.size], ['my own.gguf', 1000]);
-        assert.equal(second.url, `models/${known}`);
-        assert.deepEqual(Buffer.from(await (await fetch(own.url + first.url)).arrayBuffer()), BYTES);
+        assert.equal(second.urls[0], `models/${known}`);
+        assert.deepEqual(Buffer.from(await (await fetch(own.url + first.urls[0])).arrayBuffer()), BYTES);
         utimesSync(file, 1, 1);
-        assert.notEqual((await read(own))[0].url, first.url);
+        assert.notEqual((await read(own))[0].urls[0], first.urls[0]);
         rmSync(file);
-        assert.equal((await fetch(own.url + first.url)).status, 404);
-        assert.equal((await read(own))[0].url, `models/${known}`);
+        assert.equal((await fetch(own.url + first.urls[0])).status, 404);
+        assert.equal((await read(own))[0].urls[0], `models/${known}`);
     } finally {
         await own.close();
     }
     const again = await serve({port: 0, model: join(models, known)});
     try {
         const offered = await read(again);
-        assert.deepEqual(offered.map(({url}) => url), [`models/${known}`]);
+        assert.deepEqual(offered.map(({urls: [url]}) => url).filter((url) => url.startsWith('models/')), [`models/${known}`]);
         assert.ok(offered[0].licence, 'what the catalogue knows of it is kept');
     } finally {
         await again.close();

@@ -122,7 +122,7 @@ test('copying the site to nowhere is told', () => {
     }
 });
 
-test('scripts lose their comments on the way, and nothing else', () => {
+test('scripts lose their comments and indentation on the way, and nothing else', () => {
     const files = listSite();
     const codeLines = (text) => text.replace(/\/\*\*[^]*?\*\//g, '').split('\n').map((line) => line.trim()).filter((line) => line && !line.startsWith('//'));
     for (const [url, path] of files) {
@@ -130,7 +130,7 @@ test('scripts lose their comments on the way, and nothing else', () => {
         const source = readFileSync(path, 'utf8'), served = readSite(url, files).toString();
         assert.deepEqual(codeLines(served), codeLines(source), url);
         assert.doesNotMatch(served, /^\s*\/\//m, url);
-        // Lines that look like comments would go from inside a text, too.
-        for (const [text] of source.replace(/^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/)$/gm, '').matchAll(/`[^`]*`/g)) assert.doesNotMatch(text, /^\s*(\/\/|\/\*\*)/m, url);
+        // Lines that look like comments, and spaces before others, would go from inside a text, too.
+        for (const [text] of source.replace(/^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/)$/gm, '').matchAll(/`[^`]*`/g)) assert.doesNotMatch(text, /^(\/\/|\/\*\*)|\n[ \t]/m, url);
     }
 });

@@ -1,10 +1,11 @@
 // The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
 
-import {Gemma} from '../gemma.js';
+import {Gemma, GemmaError} from '../gemma.js';
 import {byId} from './dom.js';
 import {wasCancelled} from './errors.js';
-import {percent} from './format.js';
+import {bytes, percent} from './format.js';
 import {install} from './install.js';
+import {rememberCancelled, wasCancelledBefore} from './preferences.js';
 import {createChat} from './views/chat.js';
 import {showFacts} from './views/facts.js';
 import {createLoading} from './views/loading.js';
@@ -19,45 +20,98 @@ let gemma;
 let conversation;
 /** @type {AbortController | undefined} ends the loading */
 let loading;
-/** What was started last, to start it again. @type {{model: string | File, name: string} | undefined} */
+/** What was started last, to start it again. @type {{model: import('../gemma.js').ModelSource, name: string} | undefined} */
 let started;
 
 const settings = createSettings({onReload: () => start(started.model, started.name)});
-const welcome = createWelcome({onStart: start, onError: showError});
-const loadingView = createLoading({onCancel: () => loading?.abort()});
+const welcome = createWelcome({onStart: start, onKeep: keep, onError: showError, onNotice: showNotice});
+const loadingView = createLoading({onCancel: cancel});
 const chat = createChat({ask, onNew: forget});
 const writer = createWriter({ask});
 const tabs = {writer: byId('tab-writer'), chat: byId('tab-chat')};
 const views = {writer, chat};
 
-/** Loads a model and goes to work with it; or says why not, and goes back to the first screen. */
-async function start(model, name) {
+/**
+ * Loads a model and goes to work with it; or says why not, and goes back to the first screen.
+ * @param {import('../gemma.js').ModelSource} model
+ * @param {string} name
+ * @param {string} [hint]   why, where nobody asked for it just now
+ */
+function start(model, name, hint) {
+    return whileLoading(name, hint, async (signal) => {
+        if (await hasRoom(model, name)) await load(model, name, signal);
+    }, () => start(model, name));
+}
+
+/** Keeps a copy of a file in this browser, then works with that. @param {File} file @param {File} [manifest]   its digests */
+function keep(file, manifest) {
+    return whileLoading(file.name, '', async (signal) => {
+        const onProgress = (progress) => loadingView.progress(file.name, progress, 'Copying');
+        const {id, name} = await Gemma.models.import(file, {signal, onProgress, manifest: manifest && await readJson(manifest)});
+        await load(id, name, signal);
+    }, () => keep(file, manifest));
+}
+
+async function load(model, name, signal) {
+    started = {model, name};
+    rememberCancelled(undefined);
+    let notice;
+    gemma = await Gemma.load(model, {
+        ...settings.group('loading'), signal,
+        onProgress(progress) {
+            notice = progress.notice ?? notice;
+            loadingView.progress(name, progress);
+        },
+    });
+    if (notice) showNotice(notice);
+    begin();
+}
+
+/** @param {File} file */
+async function readJson(file) {
+    try {
+        return JSON.parse(await file.text());
+    } catch (cause) {
+        throw new GemmaError('bad-file', `${file.name} holds no digests: ${cause.message}`, {cause});
+    }
+}
+
+/** Shows the loading screen while `work` goes on. What it throws is shown on the first screen, with a button that calls `retry`. */
+async function whileLoading(name, hint, work, retry) {
     stop();
+    welcome.stop();
     close();
     hideError();
-    started = {model, name};
-    loading = new AbortController();
-    loadingView.begin(name);
+    started = undefined;
+    const {signal} = loading = new AbortController();
+    loadingView.begin(name, hint);
     show('loading');
     try {
-        let notice;
-        gemma = await Gemma.load(model, {
-            ...settings.group('loading'),
-            signal: loading.signal,
-            onProgress(progress) {
-                notice = progress.notice ?? notice;
-                loadingView.progress(name, progress);
-            },
-        });
-        if (notice) showNotice(notice);
-        begin();
+        await work(signal);
     } catch (error) {
-        await welcome.refresh();
-        show('welcome');
-        if (!wasCancelled(error)) showError(error, () => start(model, name));
+        if (!wasCancelled(error)) showError(error, retry);
     } finally {
         loading = undefined;
     }
+    if (gemma) return;
+    await welcome.refresh();
+    show('welcome');
+}
+
+/** Whether what is about to be downloaded can be kept, or may run without. */
+async function hasRoom({urls, size}, name) {
+    if (!urls) return true;
+    const {enough, needed, free, deletable} = await Gemma.models.room(size, urls[0]);
+    if (enough) return true;
+    const others = deletable.length ? ` What could be deleted: ${deletable.map((other) => `${other.name} (${bytes(other.storedBytes)})`).join(', ')}.` : '';
+    return confirm(`This browser has too little room to keep ${name}: ${bytes(needed)} are needed, and ${bytes(free)} are free.${others} ` +
+        'Download it and run it all the same, without keeping it?');
+}
+
+/** What a person has cancelled does not go on by itself at the next visit. */
+function cancel() {
+    loading?.abort();
+    rememberCancelled(started?.model.urls?.[0] ?? started?.model);
 }
 
 /** A base model is best at continuing a text, a chat model at answering: that comes first. */
@@ -133,6 +187,15 @@ function show(screen) {
     views[screen]?.focus();
 }
 
+/** A download that broke off with the page goes on by itself, unless it was cancelled or the connection costs. */
+function resume(stored) {
+    const partial = stored.find(({id, state}) => state === 'partial' && /^https?:/.test(id));
+    if (!partial || wasCancelledBefore(partial.id) || loading || gemma) return;
+    const name = welcome.titleOf(partial);
+    if (navigator.connection?.saveData) showNotice(`The download of ${name} was interrupted. Your connection is to save data, so it waits for you.`);
+    else start(welcome.sourceOf(partial), name, 'This download was interrupted, and goes on by itself.');
+}
+
 for (const [name, tab] of Object.entries(tabs)) tab.onclick = () => show(name);
 byId('tabs').onkeydown = (event) => {
     if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
@@ -147,5 +210,6 @@ byId('change-model').onclick = async () => {
     show('welcome');
 };
 
-await welcome.refresh();
+const stored = await welcome.refresh();
 install(() => Boolean(gemma || loading));
+resume(stored);

@@ -7,6 +7,8 @@ const KNOWN = {
     'bad-file': ['This file cannot be opened', 'It may be damaged, or not a GGUF. Download it again, or choose another one.'],
     'unsupported': ['This model does not run here', 'Choose a GGUF of Gemma 1, 2 or 3 (text).'],
     'no-memory': ['There is not enough memory', 'Close other tabs, choose a smaller model, or set a smaller context in the settings.'],
+    'in-use': ['This model is in use', 'Close it in the other tabs, then try again.'],
+    'no-room': ['There is too little room in this browser', 'Delete models that you no longer need, or open the file without keeping a copy.'],
     'context-full': ['The text does not fit', 'Shorten it, start a new conversation, or set a larger context in the settings.'],
     'bad-argument': ['A setting is out of range', 'Open the settings and correct it, or go back to the defaults.'],
     'bad-numbers': ['The model computes no valid numbers', 'The file is probably damaged: delete it and download it again.'],

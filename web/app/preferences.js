@@ -1,4 +1,4 @@
-// What the user has set, kept in localStorage. Owns the list of settings with their ranges and defaults; draws nothing.
+// What the user has set and decided, kept in localStorage. Owns the list of settings with their ranges and defaults; draws nothing.
 
 /**
  * `group`: 'sampling' goes to every prompt, 'loading' needs the model to be loaded again. A setting without `initial`
@@ -35,5 +35,26 @@ export function savePreferences(preferences) {
         localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(chosen)));
     } catch {
         // Blocked or full: the settings then last as long as the page.
+    }
+}
+
+const CANCELLED = 'gemma-cancelled';
+
+/** Remembers the download that the user cancelled last. @param {unknown} id   of a model; what is no id forgets it */
+export function rememberCancelled(id) {
+    try {
+        if (typeof id === 'string') localStorage.setItem(CANCELLED, id);
+        else localStorage.removeItem(CANCELLED);
+    } catch {
+        // Blocked: then nothing is stored, and nothing goes on by itself.
+    }
+}
+
+/** @param {string} id */
+export function wasCancelledBefore(id) {
+    try {
+        return localStorage.getItem(CANCELLED) === id;
+    } catch {
+        return false;
     }
 }

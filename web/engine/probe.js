@@ -172,17 +172,17 @@ async function judge(features, subject, options, stored) {
     const {bytes: memoryBytes, contextLength, threads, variant, memory64} = way;
     const reasons = [];
     const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, memoryBytes, contextLength, threads, variant, memory64};
-    if (way.refused) reasons.push(`${name} is too large: ${way.refused.message}.`);
+    if (way.refused) reasons.push(`It is too large: ${way.refused.message}.`);
     const device = (globalThis.navigator?.deviceMemory ?? Infinity) * 2 ** 30;
     if (answer.fits && device < 8 * 2 ** 30 && memoryBytes > device) {
         answer.fits = false;
-        reasons.push(`${name} needs ${megabytes(memoryBytes)} of memory, and this device says that it has about ${megabytes(device)}.`);
+        reasons.push(`It needs ${megabytes(memoryBytes)} of memory, and this device says that it has about ${megabytes(device)}.`);
     }
     if (stored) await judgeRoom(answer, url);
     if (!answer.fits) return answer;
     Object.assign(answer, await measure(features, shape, type, {...options, threads, memory64, contextLength: 256}, inFile / weightBytes));
     if (!canReserve(memoryBytes, memory64)) {
-        reasons.push(`${name} needs ${megabytes(memoryBytes)} of memory, which this browser refuses to give to one page.`);
+        reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which this browser refuses to give to one page.`);
         return {...answer, fits: false, prefill: undefined, decode: undefined};
     }
     if (threads === 1 && features.cores > 1) reasons.push('It runs on one core, because this page is not cross-origin isolated, or one was asked for.');
@@ -196,7 +196,7 @@ async function judgeRoom(answer, url) {
     const {describeRoom} = await import('../weights/room.js'), {roomFor} = await import('../weights/stored.js');
     const room = await roomFor(answer.size, url);
     answer.keeps = room.enough;
-    if (!room.enough) answer.reasons.push(`${answer.name} can run, but not be kept: ${describeRoom(room)}.`);
+    if (!room.enough) answer.reasons.push(`It could not be kept: ${describeRoom(room)}.`);
 }
 
 // ---------------------------------------------------------------------------------------- how fast it is

@@ -134,15 +134,15 @@ function listModels(model, models) {
  */
 function catalogue(model, found) {
     const {models, ...rest} = JSON.parse(readSite('models.json', listSite()));
-    const has = ({url}) => !url.startsWith('models/') || found.has(url.slice('models/'.length));
+    const has = ({urls: [url]}) => !url.startsWith('models/') || found.has(url.slice('models/'.length));
     const offered = models.filter(has);
     if (model) {
         const name = basename(model);
         const url = `models/${encodeURIComponent(name)}`;
-        const known = offered.findIndex((entry) => entry.url === url);
+        const known = offered.findIndex(({urls}) => urls[0] === url);
         const stat = statSync(model, {throwIfNoEntry: false});
         if (known >= 0) offered.unshift(...offered.splice(known, 1));
-        else if (stat) offered.unshift({name, url: `${url}?version=${versionOf(stat)}`, size: stat.size});
+        else if (stat) offered.unshift({name, urls: [`${url}?version=${versionOf(stat)}`], size: stat.size});
     }
     return Buffer.from(JSON.stringify({models: offered, ...rest}));
 }

@@ -4,6 +4,7 @@ import {describe} from 'node:test';
 import {reasonToSkip} from '../harness/browsers.js';
 import {testDefaultModel} from './default_model.js';
 import {testIsolation} from './isolation.js';
+import {testModels} from './models.js';
 import {testOwnModels} from './own_models.js';
 import {testSafari} from './safari.js';
 import {testScreens} from './screens.js';
@@ -13,6 +14,7 @@ export function testBrowser(name) {
     describe(name, {skip: reasonToSkip(name)}, () => {
         testDefaultModel(name);
         testOwnModels(name);
+        testModels(name);
         testIsolation(name);
         if (name === 'webkit') testSafari();
         testScreens(name);

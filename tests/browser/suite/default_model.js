@@ -212,8 +212,8 @@ export function testDefaultModel(name) {
             await page.click('#change-model');
             await screen(page, 'welcome');
             await page.evaluate(() => { window.confirm = () => true; });        // WebDriver has no say in time
-            await page.until(() => document.querySelector('.card .quiet') !== null);
-            await page.click('.card .quiet');
+            await page.until(() => document.querySelector('#stored-list [aria-label^="Delete"]') !== null);
+            await page.click('#stored-list [aria-label^="Delete"]');
             await page.until(() => document.querySelector('.card .primary').textContent === 'Download and start');
         });
     });

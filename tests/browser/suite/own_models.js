@@ -109,7 +109,7 @@ export function testOwnModels(name) {
             await loadUrl(page, `${site.url}models/tiny-gemma3.gguf`);
             assert.equal(await opened(page), 'chat');
             await page.reload();
-            await page.until(() => /tiny-gemma3\.gguf\s+1\.4 MB on this device · from localhost/.test(document.getElementById('stored').innerText));
+            await page.until(() => /tiny-gemma3\.gguf\s+1\.4 MB on this device · from localhost:\d+ · used today/.test(document.getElementById('stored').innerText));
         });
 
         test('an address on a site that lets others read is downloaded', async () => {

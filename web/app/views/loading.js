@@ -7,30 +7,32 @@ import {announce, byId} from '../dom.js';
 export function createLoading({onCancel}) {
     byId('cancel-loading').onclick = onCancel;
     const bar = byId('loading-bar');
+    let lead = '';
 
     return {
-        /** @param {string} name */
-        begin(name) {
+        /** @param {string} name @param {string} [hint]   why this begins, where nobody asked for it just now */
+        begin(name, hint = '') {
             byId('loading-title').textContent = `Opening ${name}`;
             byId('loading-figures').textContent = '\u00a0';
-            byId('loading-hint').textContent = '';
+            byId('loading-hint').textContent = lead = hint;
             bar.removeAttribute('value');       // busy, without knowing how far
             byId('loading-title').focus();
-            announce(`Opening ${name}`);
+            announce(`Opening ${name}. ${hint}`);
         },
 
-        /** @param {string} name @param {import('../../weights/progress.js').Progress} progress */
-        progress(name, {phase, bytes: done, total, rate, secondsLeft}) {
+        /** @param {string} name @param {import('../../weights/progress.js').Progress} progress @param {string} [doing] */
+        progress(name, {phase, bytes: done, total, rate, secondsLeft, waiting, notice}, doing) {
             const downloading = phase === 'download';
-            byId('loading-title').textContent = `${downloading ? 'Downloading' : 'Loading'} ${name}`;
+            byId('loading-title').textContent = `${doing ?? (downloading ? 'Downloading' : 'Loading')} ${name}`;
             bar.max = total;
             bar.value = done;
             const figures = [`${bytes(done)} of ${bytes(total)}`];
             if (rate > 0) figures.push(`${bytes(rate)}/s`);
             if (rate > 0 && done < total) figures.push(`${duration(secondsLeft)} left`);
             byId('loading-figures').textContent = figures.join(' · ');
-            byId('loading-hint').textContent = downloading
-                ? 'You can cancel at any time: what has arrived is kept.' : 'It is read from this device, without the network.';
+            const usual = downloading ? [lead, 'You can cancel at any time: what has arrived is kept.'].join(' ').trim()
+                : 'It is read from this device, without the network.';
+            byId('loading-hint').textContent = waiting ?? notice ?? usual;
         },
     };
 }

@@ -1,36 +1,43 @@
-// The first screen: the model that the site offers, a model of one's own, and those that are on this device already.
+// The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and those that are on this device.
 
+import {Gemma} from '../../gemma.js';
+import {loadable, readCatalogue} from '../catalogue.js';
 import {bytes} from '../format.js';
 import {byId, element} from '../dom.js';
-import {storedModels, deleteStored} from '../../weights/stored.js';
+import {createManager} from './manager.js';
+import {createMore} from './more.js';
 
 /**
- * @typedef {object} Offer
- * @property {string} name
- * @property {string} url        relative to the page, or absolute
- * @property {number} size       bytes
- * @property {'base' | 'chat'} [kind]
- * @property {string} [about]
- * @property {{name: string, url: string}} [licence]   accepted by downloading
+ * @typedef {import('../../gemma.js').ModelSource} ModelSource
+ * @typedef {import('../../weights/store.js').Stored} Stored
  */
 
 /**
  * @param {object} options
- * @param {(model: string | File, name: string) => void} options.onStart
+ * @param {(model: ModelSource, name: string) => void} options.onStart
+ * @param {(file: File, manifest?: File) => void} options.onKeep   a file of which a copy is to be kept
  * @param {(error: Error) => void} options.onError
- * @returns {{refresh: () => Promise<void>}}   refresh: looks again at what is stored
+ * @param {(sentence: string) => void} options.onNotice
+ * @returns {{refresh: () => Promise<Stored[]>, stop: () => void, sourceOf: (model: Stored) => ModelSource,
+ *     titleOf: (model: Stored) => string}}   refresh: looks again at what is stored; stop: ends what goes on here; sourceOf: what is to be
+ *     loaded for a stored model; titleOf: its name for people
  */
-export function createWelcome({onStart, onError}) {
-    /** @type {Offer[] | undefined} */
-    let offers;
+export function createWelcome({onStart, onKeep, onError, onNotice}) {
+    /** @type {import('../catalogue.js').Offer[]} */
+    let offers = [];
+
+    const offerOf = ({id}) => offers.find(({urls}) => urls[0] === id);
+    const titleOf = (model) => offerOf(model)?.name ?? model.name;
+    const manager = createManager({onStart: (model) => onStart(sourceOf(model), titleOf(model)), titleOf, onError, onNotice, onChange: refresh});
+    const more = createMore({onStart: (offer) => onStart(loadable(offer), offer.name)});
 
     byId('pick-file').onclick = () => byId('file').click();
     byId('file').onchange = () => {
-        const [file] = byId('file').files;
+        const files = [...byId('file').files];
         byId('file').value = '';        // the same file may be chosen again
-        if (file) onStart(file, file.name);
+        open(files);
     };
-    acceptDrops(byId('drop'), (file) => onStart(file, file.name));
+    acceptDrops(byId('drop'), open);
 
     const address = byId('url');
     address.oninput = () => address.setCustomValidity('');
@@ -41,64 +48,59 @@ export function createWelcome({onStart, onError}) {
         if (address.reportValidity()) onStart(url, decodeURIComponent(new URL(url).pathname.split('/').pop()));
     };
 
-    async function refresh() {
-        try {
-            offers ??= (await (await fetch('models.json')).json()).models;
-        } catch {
-            offers = [];        // what is stored and what the user has still opens
-        }
-        const stored = await storedModels();
-        const offered = offers.map((offer) => ({...offer, url: new URL(offer.url, document.baseURI).href}));
-        byId('offered').replaceChildren(...offered.map((offer) => card(offer, stored.find(({id}) => id === offer.url))));
-
-        const others = stored.filter(({id}) => !offered.some(({url}) => url === id));
-        byId('stored').hidden = others.length === 0;
-        byId('stored-list').replaceChildren(...others.map((model) => element('li', {},
-            element('div', {},
-                element('strong', {textContent: model.name}),
-                element('p', {className: 'soft', textContent: `${amount(model)} · from ${new URL(model.id).host}`})),
-            element('div', {className: 'actions'}, ...actions(model.id, model.name, model)))));
+    /** A model, perhaps with the digests that were exported with it. @param {File[]} files */
+    function open(files) {
+        const model = files.find(({name}) => !name.endsWith('.json')), manifest = files.find(({name}) => name.endsWith('.json'));
+        if (!model) return;
+        if (byId('keep').checked) onKeep(model, manifest);
+        else onStart(model, model.name);
     }
 
-    /** @param {Offer} offer @param {import('../../weights/stored.js').Stored} [stored] */
-    function card({name, url, size, kind, about, licence}, stored) {
-        const tags = [{base: 'Base model', chat: 'Chat model'}[kind], stored ? amount(stored) : bytes(size)];
+    /** A model of the catalogue brings its other addresses and its digest along. @param {Stored} model */
+    function sourceOf(model) {
+        const offer = offerOf(model);
+        return offer ? loadable(offer) : model.id;
+    }
+
+    async function refresh() {
+        if (!offers.length) offers = await readCatalogue();
+        const stored = await Gemma.models.list();
+        const [first, ...others] = offers;
+        byId('offered').replaceChildren(...first ? [card(first, stored.find(({id}) => id === first.urls[0]))] : []);
+        more.show(others.filter(({shape}) => shape), stored);
+        manager.show(stored);
+        return stored;
+    }
+
+    /** @param {import('../catalogue.js').Offer} offer @param {Stored} [stored] */
+    function card(offer, stored) {
+        const {name, size, kind, about, licence} = offer;
+        const here = stored && (stored.state === 'partial' ? `${bytes(stored.storedBytes)} of ${bytes(size)} on this device` : `${bytes(size)} on this device`);
+        const tags = [{base: 'Base model', chat: 'Chat model'}[kind], here ?? bytes(size)];
         const made = element('article', {className: 'card'},
             element('div', {className: 'card-head'},
                 element('h2', {textContent: name}),
                 ...tags.filter(Boolean).map((text) => element('span', {className: 'tag', textContent: text}))));
         if (about) made.append(element('p', {textContent: about}));
-        made.append(element('div', {className: 'actions'}, ...actions(url, name, stored)));
+        const label = !stored ? 'Download and start' : stored.state === 'partial' ? 'Continue the download' : 'Start';
+        const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick: () => onStart(loadable(offer), name)});
+        start.setAttribute('aria-label', `${label}: ${name}`);
+        made.append(element('div', {className: 'actions'}, start));
         if (licence) {
             const link = element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'});
-            made.append(element('p', {className: 'terms soft'},
-                stored?.complete ? 'Provided under the ' : 'By downloading you accept the ', link, '.'));
+            const lead = stored && stored.state !== 'partial' ? 'Provided under the ' : 'By downloading you accept the ';
+            made.append(element('p', {className: 'terms soft'}, lead, link, '.'));
         }
         return made;
     }
 
-    /** The buttons of a model: start it, and delete what is stored of it. */
-    function actions(url, name, stored) {
-        const label = stored?.complete ? 'Start' : stored ? 'Continue the download' : 'Download and start';
-        const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick: () => onStart(url, name)});
-        start.setAttribute('aria-label', `${label}: ${name}`);
-        if (!stored) return [start];
-        const remove = element('button', {type: 'button', className: 'quiet', textContent: 'Delete'});
-        remove.setAttribute('aria-label', `Delete ${name} from this device`);
-        remove.onclick = async () => {
-            if (!confirm(`Delete ${name} from this device? It can be downloaded again.`)) return;
-            await deleteStored(url).catch(onError);
-            await refresh();
-        };
-        return [start, remove];
-    }
-
-    return {refresh};
-}
-
-/** How much of a model is here. */
-function amount({size, storedBytes, complete}) {
-    return complete ? `${bytes(size)} on this device` : `${bytes(storedBytes)} of ${bytes(size)} on this device`;
+    return {
+        refresh, sourceOf, titleOf,
+        stop() {
+            more.stop();
+            manager.stop();
+        },
+    };
 }
 
 /** What a person typed as an address: https is assumed, other schemes are none. @returns {string | undefined} */
@@ -113,7 +115,7 @@ function readAddress(text) {
 }
 
 /** Files may be dropped anywhere on the page, for as long as the place that says so is visible. */
-function acceptDrops(place, onFile) {
+function acceptDrops(place, onFiles) {
     const wanted = (event) => place.offsetParent !== null && event.dataTransfer.types.includes('Files');
     let over = 0;
     const mark = (change) => {
@@ -127,6 +129,6 @@ function acceptDrops(place, onFile) {
         if (!wanted(event)) return;
         event.preventDefault();
         mark(-over);
-        if (event.dataTransfer.files.length) onFile(event.dataTransfer.files[0]);
+        onFiles([...event.dataTransfer.files]);
     });
 }
