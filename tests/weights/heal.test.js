@@ -1,0 +1,176 @@
+// The browser dies in the middle of a download, the store's bytes rot: the model always arrives, is always right, and little is fetched twice.
+//
+//   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     other moments, more of them
+
+import assert from 'node:assert/strict';
+import {createHash} from 'node:crypto';
+import {createReadStream, mkdtempSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import test, {after, before} from 'node:test';
+import {pipeline} from 'node:stream/promises';
+import {setTimeout as sleep} from 'node:timers/promises';
+import puppeteer from 'puppeteer-core';
+import {ensureModel} from '../../web/node/setup.js';
+import {startSite} from '../browser/harness/servers.js';
+import {ensureBrowsers} from '../setup/browsers.js';
+
+const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 20), FLIPS = Number(process.env.GEMMA_FLIPS ?? 200);
+const CHUNK = 16 << 20, CONNECTIONS = 4;
+const RATE = 120e6;                 // bytes per second of the server, so that a download takes seconds
+const LATEST_MS = 2000;             // after the start of a load, the browser is killed
+const PROMPT = 'Water boils at 100 degrees Celsius and freezes at', ANSWER = / 0 degrees Celsius\./;
+
+const MODEL = await ensureModel(), SIZE = statSync(MODEL).size, MODEL_PATH = 'models/gemma-3-270m-q4_k_m.gguf';
+const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf')), TINY_CHUNK = 1 << 16;
+const {chromium} = await ensureBrowsers();
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function numbersFrom(seed) {
+    let a = seed;
+    return () => {
+        a = a + 0x6d2b79f5 | 0;
+        let t = Math.imul(a ^ a >>> 15, 1 | a);
+        t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+        return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
+    };
+}
+
+let site, profile, browser;
+/** Of the models' server, since it was last emptied: first bytes of the ranges that were asked for, and bytes sent. */
+let asked = [], sent = 0;
+let free = 0;       // when the line is free again, for the rate
+
+before(async () => {
+    profile = mkdtempSync(join(tmpdir(), 'gemma-heal-'));
+    site = await startSite({
+        models: dirname(MODEL),
+        meddle(request, response) {
+            const bytes = request.url === '/tiny.gguf' ? TINY : request.url === `/${MODEL_PATH}` ? MODEL : undefined;
+            if (bytes) void sendSlowly(bytes, request, response);
+            return Boolean(bytes);
+        },
+    });
+});
+
+after(async () => {
+    await browser?.close().catch(() => {});
+    await site?.close();
+    rmSync(profile, {recursive: true, force: true, maxRetries: 10, retryDelay: 200});
+});
+
+/** @param {string | Buffer} file */
+async function sendSlowly(file, request, response) {
+    const size = typeof file === 'string' ? SIZE : file.length;
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), end = Math.min(last, size - 1);
+    asked.push(first);
+    response.writeHead(206, {'Content-Length': end - first + 1, 'Content-Range': `bytes ${first}-${end}/${size}`, ETag: '"1"'});
+    const blocks = typeof file === 'string' ? createReadStream(file, {start: first, end, highWaterMark: 1 << 18}) : [file.subarray(first, end + 1)];
+    const slowed = async function* () {
+        for await (const block of blocks) {
+            free = Math.max(free, performance.now()) + block.length / RATE * 1000;
+            await sleep(Math.max(0, free - performance.now()));
+            sent += block.length;
+            yield block;
+        }
+    };
+    await pipeline(slowed, response).catch(() => {});       // the browser was killed
+}
+
+async function openPage() {
+    browser = await puppeteer.launch({
+        executablePath: chromium.path, userDataDir: profile, protocolTimeout: 300_000,
+        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking'],
+    });
+    const page = await browser.newPage();
+    await page.goto(`${site.url}models.json`);
+    asked = [];
+    sent = 0;
+    return page;
+}
+
+/** @returns {Promise<{bytes: number, state?: string, indices: number[]}>} what is in the store of a model */
+const stored = (page, path) => page.evaluate(async (path) => {
+    const {ChunkStore} = await import('/weights/store.js');
+    const store = await ChunkStore.open(), id = new URL(path, `${location.origin}/`).href;
+    const [entry] = (await store.list()).filter((model) => model.id === id);
+    const indices = [...await store.chunksOf(id)];
+    store.close();
+    return {bytes: entry?.storedBytes ?? 0, state: entry?.state, indices};
+}, path);
+
+/** Has the model write something. */
+const answer = (page, path, options, prompt, maxTokens) => page.evaluate(async (path, options, prompt, maxTokens) => {
+    const {Gemma} = await import('/gemma.js');
+    const gemma = await Gemma.load(new URL(path, `${location.origin}/`).href, options);
+    const {text} = await (await gemma.session()).prompt(prompt, {raw: true, maxTokens, sampling: {temperature: 0}}).result;
+    gemma.close();
+    return text;
+}, path, options, prompt, maxTokens);
+
+test(`the browser is killed at ${KILLS} moments of a download (seed ${SEED}), and heals each time by itself`, {skip: chromium.missing, timeout: 600_000}, async (context) => {
+    const random = numbersFrom(SEED);
+    let total = 0, mostLost = 0, last = {sent: 0, bytes: 0};
+    for (let kill = 0; kill <= KILLS; kill++) {
+        const page = await openPage();
+        const here = await stored(page, MODEL_PATH);
+        const lost = last.sent - (here.bytes - last.bytes);
+        assert.ok(here.bytes >= last.bytes, 'nothing that was stored is lost');
+        assert.ok(lost <= CONNECTIONS * CHUNK, `${lost} bytes had been sent before the last kill and were not stored`);
+        mostLost = Math.max(mostLost, lost);
+        if (kill === KILLS) {
+            assert.match(await answer(page, MODEL_PATH, {}, PROMPT, 24), ANSWER);
+        } else {
+            void page.evaluate(async (path) => {
+                const {Gemma} = await import('/gemma.js');
+                await Gemma.load(new URL(path, `${location.origin}/`).href);
+            }, MODEL_PATH).catch(() => {});
+            await sleep(random() * LATEST_MS);
+            process.kill(browser.process().pid, 'SIGKILL');
+            await sleep(300);
+        }
+        assert.deepEqual(asked.filter((first) => here.indices.includes(Math.floor(first / CHUNK))), [], 'nothing that is here is fetched');
+        last = {sent, bytes: here.bytes};
+        total += sent;
+    }
+    await browser.close();
+    context.diagnostic(`${total} bytes were sent for a file of ${SIZE}; at most ${mostLost} of them in vain at one kill`);
+});
+
+/** Flips one bit of what is stored. */
+const flip = (page, path, index, offset, bit) => page.evaluate(async (path, index, offset, bit) => {
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request, {onsuccess: () => resolve(request.result), onerror: reject}));
+    const db = await done(indexedDB.open('gemma-weights')), key = [new URL(path, `${location.origin}/`).href, index];
+    const chunks = db.transaction('chunks', 'readwrite').objectStore('chunks'), bytes = new Uint8Array(await done(chunks.get(key)));
+    bytes[Math.floor(offset * bytes.length)] ^= 1 << bit;
+    await done(chunks.put(bytes.buffer, key));
+    db.close();
+}, path, index, offset, bit);
+
+for (const [name, path, flips, size, chunkSize, options, prompt] of [
+    ['a small model', 'tiny.gguf', FLIPS, TINY.length, TINY_CHUNK, {threads: 1, manifest: manifestOf(TINY, TINY_CHUNK)}, 'The sea at night'],
+    ['the default model', MODEL_PATH, Math.ceil(FLIPS / 40), SIZE, CHUNK, {}, PROMPT],
+]) {
+    test(`${flips} times a byte of ${name} rots in the store (seed ${SEED}): each time one chunk is fetched, and the answer is right`, {skip: chromium.missing, timeout: 600_000}, async () => {
+        const random = numbersFrom(SEED), count = Math.ceil(size / chunkSize);
+        const page = await openPage();
+        const right = await answer(page, path, options, prompt, 12);
+        for (let i = 0; i < flips; i++) {
+            const index = Math.floor(random() * count);
+            await flip(page, path, index, random(), Math.floor(random() * 8));
+            asked = [];
+            assert.equal(await answer(page, path, options, prompt, 12), right);
+            assert.deepEqual(asked, [index * chunkSize]);
+        }
+        asked = [];
+        assert.equal(await answer(page, path, options, prompt, 12), right);
+        assert.deepEqual(asked, [], 'all is whole again');
+        await browser.close();
+    });
+}
+
+function manifestOf(bytes, chunkSize) {
+    const sha256 = (part) => createHash('sha256').update(part).digest('hex');
+    const chunks = Array.from({length: Math.ceil(bytes.length / chunkSize)}, (_, i) => ({sha256: sha256(bytes.subarray(i * chunkSize, (i + 1) * chunkSize))}));
+    return {file: 'tiny.gguf', size: bytes.length, sha256: sha256(bytes), chunkSize, chunks};
+}
