@@ -196,10 +196,7 @@ function openStored(file, onProgress) {
     const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
     return {
         name: model.name, size: model.size,
-        async *chunks(signal) {
-            yield* chunks(signal);
-            await used;
-        },
+        chunks: (signal) => followed(chunks(signal), () => used),
     };
 }
 
@@ -236,17 +233,24 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});
     return {
         name, size,
-        async *chunks(signal) {
+        chunks(signal) {
             // A manifest's digests of all chunks say the same, and sooner.
             const hash = whole ? new Sha256() : undefined;
-            for await (const chunk of chunks(signal)) {
-                hash?.add(chunk);
-                yield chunk;
-            }
-            if (hash) await checkWhole(toHex(hash.end()), whole, file, model);
-            giveUpTurn();
+            return followed(chunks(signal), async () => {
+                if (hash) await checkWhole(toHex(hash.end()), whole, file, model);
+                giveUpTurn();
+            }, (chunk) => hash?.add(chunk));
         },
     };
+}
+
+/** The same chunks, each shown to `each`; then `last`. */
+async function* followed(chunks, last, each = () => {}) {
+    for await (const chunk of chunks) {
+        each(chunk);
+        yield chunk;
+    }
+    await last();
 }
 
 /** Whether the digests of all chunks were known before the chunks came. */
@@ -391,7 +395,7 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
 function inOrder(count, read, {arrived = () => {}, keep = async () => {}} = {}) {
-    return async function* (signal) {
+    return (signal) => {
         const coming = [], writing = new Set();
         let next = 0, held = 0, ended = false, accept, wake;
         const accepted = new Promise((resolve) => { accept = resolve; });
@@ -415,27 +419,29 @@ function inOrder(count, read, {arrived = () => {}, keep = async () => {}} = {}) 
             kept.catch(() => {});       // `got` is thrown where it is awaited; an earlier chunk may fail first
             return {got, kept};
         };
-        try {
-            order();
-            for (let index = 0; index < count; index++) {
-                // All that came has been handed out, and is still being stored.
-                while (!coming.length) await new Promise((resolve) => { wake = resolve; });
-                const {got, kept} = coming.shift();
-                const {buffer} = await got;
-                signal?.throwIfAborted();
-                arrived(buffer.byteLength);
-                yield new Uint8Array(buffer);
-                accept();
-                kept.then(() => {
-                    held--;
-                    order();
-                });
-                if (index === count - 1) await kept;
+        order();        // while the consumer prepares itself
+        return (async function* () {
+            try {
+                for (let index = 0; index < count; index++) {
+                    // All that came has been handed out, and is still being stored.
+                    while (!coming.length) await new Promise((resolve) => { wake = resolve; });
+                    const {got, kept} = coming.shift();
+                    const {buffer} = await got;
+                    signal?.throwIfAborted();
+                    arrived(buffer.byteLength);
+                    yield new Uint8Array(buffer);
+                    accept();
+                    kept.then(() => {
+                        held--;
+                        order();
+                    });
+                    if (index === count - 1) await kept;
+                }
+            } finally {
+                ended = true;
+                await Promise.all(writing);         // also when the next chunk can't come: what is here is kept
             }
-        } finally {
-            ended = true;
-            await Promise.all(writing);         // also when the next chunk can't come: what is here is kept
-        }
+        })();
     };
 }
 
