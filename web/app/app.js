@@ -86,16 +86,19 @@ async function whileLoading(name, hint, work, retry) {
     const {signal} = loading = new AbortController();
     loadingView.begin(name, hint);
     show('loading');
+    let failure;
     try {
         await work(signal);
     } catch (error) {
-        if (!wasCancelled(error)) showError(error, retry);
+        failure = error;
     } finally {
         loading = undefined;
     }
-    if (gemma) return;
-    await welcome.refresh();
-    show('welcome');
+    if (!gemma) {
+        await welcome.refresh();
+        show('welcome');
+    }
+    if (failure && !wasCancelled(failure)) showError(failure, retry);
 }
 
 /** Whether what is about to be downloaded can be kept, or may run without. */

@@ -51,7 +51,7 @@ export function createMore({onStart}) {
                 const label = !here ? 'Download' : here.state === 'partial' ? 'Continue' : 'Start';
                 const button = element('button', {type: 'button', textContent: label, onclick: () => onStart(offer)});
                 button.setAttribute('aria-label', `${label}: ${offer.name}`);
-                const facts = [{base: 'Base', chat: 'Chat'}[offer.kind], bytes(offer.size), offer.context && `${offer.context.toLocaleString('en')} tokens of context`];
+                const facts = [{base: 'Base', chat: 'Chat'}[offer.kind], bytes(offer.size), offer.context && `context ${offer.context.toLocaleString('en')}`];
                 const row = element('li', {},
                     element('div', {},
                         element('p', {}, element('strong', {textContent: offer.name}), ' ', element('span', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')})),
