@@ -133,6 +133,13 @@ test('what is too large is told in numbers, and loading it asks for no byte', as
     assert.deepEqual(asked, []);
 });
 
+test('a manifest that announces too many weights is all that is fetched', async () => {
+    const chunkSize = 256 << 20, huge = {...manifest(), size: 40e9, chunkSize, chunks: Array.from({length: Math.ceil(40e9 / chunkSize)}, () => ({sha256: '0'.repeat(64)}))};
+    asked = [];
+    await assert.rejects(Gemma.load(`${site}/model.gguf`, {manifest: huge}), {code: 'no-memory', message: /^model\.gguf has 38147 MB; WebAssembly gives at most \d+ MB here/});
+    assert.deepEqual(asked, []);
+});
+
 test('a model that only memory64 holds does not fit where it is forbidden', async () => {
     const found = await probed({name: '7B', urls: [`${site}/model.gguf`], size: 5012e6, type: 'q4_0', shape: GEMMA_7B}, {memory64: false});
     assert.equal(found.fits, false);

@@ -127,8 +127,8 @@ async function makeRoom(...about) {
 export const makeProbe = (features, options) =>
     instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
 
-/** A file whose weights alone are too many is refused before any of it is read. */
-function refuseBySize(features, {memory64 = features.memory64}, {name, size}) {
+/** Throws for a file whose weights alone are too many, before any of it is read. */
+export function refuseBySize(features, {memory64 = features.memory64}, {name, size}) {
     const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
     if (size - PROBE_BYTES <= most) return;
     throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${Math.floor(most / MB)} MB here`);

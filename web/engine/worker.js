@@ -5,7 +5,7 @@ import {Conversation} from './conversation.js';
 import {GemmaError} from './error.js';
 import {detectFeatures} from './features.js';
 import {generate} from './generate.js';
-import {openModel, openSynthetic} from './open.js';
+import {openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from './protocol.js';
 import {workerPort, yieldTurn} from './host.js';
 
@@ -46,9 +46,14 @@ answer(workerPort, {
         if (description.kind === 'synthetic') {
             opened = await openSynthetic(description, options);
         } else {
-            const features = await detectFeatures();
-            if (description.entry) await (await import('./probe.js')).refuseTooLarge(features, description.entry, options);
-            const source = await openSource(description, {signal, onProgress: emit});
+            const {entry} = description;
+            const accept = async (announced) => {
+                if (entry) await (await import('./probe.js')).refuseTooLarge(await detecting, entry, options);
+                else if (announced) refuseBySize(await detecting, options, announced);
+            };
+            const opening = openSource(description, {signal, onProgress: emit, accept});
+            const detecting = detectFeatures();     // which takes a while, in which the source is opened
+            const source = await opening, features = await detecting;
             try {
                 opened = await openModel(source, options, signal, features);
             } finally {

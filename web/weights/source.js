@@ -41,10 +41,14 @@ const SAMPLE_BYTES = 65536;
 
 /**
  * @param {SourceDescription} description
- * @param {{signal?: AbortSignal, onProgress?: (progress: import('./progress.js').Progress) => void}} [options]
+ * @param {object} [options]
+ * @param {AbortSignal} [options.signal]
+ * @param {(progress: import('./progress.js').Progress) => void} [options.onProgress]
+ * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before anything is fetched of a model that is not
+ *     here as a whole; refuses by rejecting. announced: what its manifest says
  * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found' or 'bad-file', or the signal's reason
  */
-export async function openSource(description, {signal, onProgress = () => {}} = {}) {
+export async function openSource(description, {signal, onProgress = () => {}, accept = async () => {}} = {}) {
     if (description.kind === 'file') return openFile(description, onProgress);
 
     const stopping = new AbortController();
@@ -58,6 +62,7 @@ export async function openSource(description, {signal, onProgress = () => {}} = 
         if (store.store) closing.push(await use(description.url), () => store.store.close());
         let file = await lookUp(store, description, stop);
         if (file.complete) return {...openStored(file, onProgress), close};
+        await accept(file.manifest);
 
         const turn = store.store ? await downloadTurn(file.id, {
             signal: stop, onElsewhere: (progress) => onProgress({...progress, waiting: 'Another tab is downloading this model.'}),
