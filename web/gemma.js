@@ -17,10 +17,10 @@ export {GemmaError};
 const NODE = typeof process === 'object' && !!process.versions?.node;
 
 /**
- * @typedef {string | URL | Blob | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
+ * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
- *   a GGUF by URL (under Node also by path), the id of a stored model, a File, or an entry of a catalogue, which is refused before anything
- *   of it is downloaded if it can't run here
+ *   a GGUF by URL (under Node also by path), the id of a stored model, a File, several (a GGUF or all its parts, with its manifest), or an
+ *   entry of a catalogue, which is refused before anything of it is downloaded if it can't run here
  *
  * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string}} Entry   as in app/models.json
  *
@@ -144,9 +144,10 @@ const models = {
     /** The digests of a complete model, for the import of its exported file to be checked. @param {string} id @returns {Promise<object>} */
     manifest: async (id) => (await stored()).manifestOf(id),
     /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared.
-     * @param {Blob} file @param {Load & {id?: string, name?: string, manifest?: object}} [options]
+     * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
+     * @param {Load & {id?: string, name?: string, manifest?: object}} [options]
      * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', or 'no-room' */
-    import: async (file, options) => (await stored()).importFile(file, options),
+    import: async (files, options) => (await stored()).importFiles(files, options),
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
@@ -201,7 +202,8 @@ export class Gemma {
      * @returns {Promise<Gemma>}
      */
     static async load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
-        const source = describe(model, {urls, headers, manifest, sha256});
+        const chosen = Array.isArray(model) ? await (await import('./weights/files.js')).joinFiles(model) : {file: model};
+        const source = describe(chosen.file, {urls, headers, manifest: manifest ?? chosen.manifest, sha256});
         signal?.throwIfAborted();
         const gemma = new Gemma();
         let asked = NODE;

@@ -189,7 +189,7 @@ check('a model is exported, and imported where there is no network; both ways it
     assert.match((await call('exportStored', id())).error.message, /^Chunk 2 of model\.gguf is missing or damaged here: repair the model first\.$/);
     await call('deleteStored', id());
 
-    const imported = (options) => lab.page.evaluate((options) => globalThis.page.importFile(globalThis.exported, options).then((value) => ({value}),
+    const imported = (options) => lab.page.evaluate((options) => globalThis.page.importFiles(globalThis.exported, options).then((value) => ({value}),
         ({code, message}) => ({error: {code, message}})), options);
     const broken = structuredClone(manifest);
     broken.chunks[1].sha256 = broken.chunks[0].sha256;
@@ -220,6 +220,37 @@ check('a file of the user\'s is compared with its manifest, when there is one', 
         if (message) assert.match(error.message, message);
         else assert.deepEqual(chunks, SMALL_CHUNKS);
     }
+});
+
+check('files chosen together are one model: a GGUF or all its parts, with its manifest', async () => {
+    const whole = manifestOf(SMALL_FILE, SMALL), split = structuredClone(whole);
+    split.chunks.forEach((chunk, i) => { chunk.file = `model.gguf.part-0000${i}`; });
+    lab.model = {bytes: SMALL_FILE};
+    const {results, imported} = await lab.page.evaluate(async (whole, split, size) => {
+        const {joinFiles} = await import('/weights/files.js');
+        const gguf = new File([await (await fetch('/model.gguf')).blob()], 'model.gguf');
+        const parts = split.chunks.map(({file}, i) => new File([gguf.slice(i * size, (i + 1) * size)], file));
+        const json = (value) => new File([JSON.stringify(value)], 'model.gguf.json');
+        const results = [];
+        for (const files of [[gguf], [gguf, json(whole)], [gguf, json(split)], [...parts.toReversed(), json(split)],
+            parts, parts.slice(1).concat(json(split)), [], [new File(['<'], 'x.json'), gguf]]) {
+            results.push(await joinFiles(files).then(async ({file, manifest}) => {
+                const {error, chunks} = await globalThis.page.load(file, manifest && {manifest});
+                return error?.message ?? `${file.name}: ${chunks.length} chunks${manifest ? ', checked' : ''}`;
+            }, ({code, message}) => `${code}: ${message}`));
+        }
+        const {id, name, state} = await globalThis.page.importFiles([...parts, json(split)]);
+        return {results, imported: {id, name, state}};
+    }, whole, split, SMALL);
+    const broken = results.pop();
+    assert.deepEqual(results, [
+        'model.gguf: 1 chunks', ...Array(3).fill('model.gguf: 9 chunks, checked'),
+        'bad-file: 9 files were chosen: choose one GGUF, or all parts of one with their manifest (.gguf.json).',
+        'bad-file: 1 of the 9 files of model.gguf were not chosen, such as model.gguf.part-00000.',
+        'bad-file: No model file was chosen.',
+    ]);
+    assert.match(broken, /^bad-file: x\.json is not the manifest of a model/);
+    assert.deepEqual(imported, {id: 'imported:model.gguf', name: 'model.gguf', state: 'complete'});
 });
 
 check('too little room is told before the first byte, in numbers, with what could be deleted', async () => {

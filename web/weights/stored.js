@@ -3,6 +3,7 @@
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {joinFiles} from './files.js';
 import {readManifest, writeManifest} from './manifest.js';
 import {createMeter} from './progress.js';
 import {lookForRoom} from './room.js';
@@ -139,12 +140,14 @@ export function exportStored(id, {writable, signal, onProgress} = {}) {
 
 /**
  * Stores a model from a file. A manifest says what each chunk must be; without one, what is read is what is recorded.
- * @param {Blob} file
+ * @param {Blob | Blob[]} files   see joinFiles
  * @param {Watched & {id?: string, name?: string, manifest?: object}} [options]   id: the address under which it is stored, so that it is
  *     found where that address is loaded; default: imported:NAME. Load it by its id.
  * @returns {Promise<Stored>}
  */
-export async function importFile(file, {name = file.name ?? 'model.gguf', id = `imported:${encodeURIComponent(name)}`, manifest: json, signal, onProgress} = {}) {
+export async function importFiles(files, {manifest: given, signal, onProgress, ...more} = {}) {
+    const {file, manifest: beside} = await joinFiles(files), json = given ?? beside;
+    const {name = file.name ?? 'model.gguf', id = `imported:${encodeURIComponent(name)}`} = more;
     const manifest = json && readManifest(json);
     if (manifest && manifest.size !== file.size)
         throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
