@@ -124,12 +124,13 @@ test('copying the site to nowhere is told', () => {
 
 test('scripts lose their comments and indentation on the way, and nothing else', () => {
     const files = listSite();
-    const codeLines = (text) => text.replace(/\/\*\*[^]*?\*\//g, '').split('\n').map((line) => line.trim()).filter((line) => line && !line.startsWith('//'));
+    const codeLines = (text) => text.replace(/\/\*\*[^]*?\*\//g, '').split('\n').map((line) => line.replace(/ {2,}\/\/ .*$/, '').trim()).filter((line) => line && !line.startsWith('//'));
     for (const [url, path] of files) {
         if (!url.endsWith('.js') || url === 'sw.js' || url.startsWith('wasm/')) continue;
         const source = readFileSync(path, 'utf8'), served = readSite(url, files).toString();
         assert.deepEqual(codeLines(served), codeLines(source), url);
         assert.doesNotMatch(served, /^\s*\/\//m, url);
+        for (const [, before] of source.matchAll(/^(.*?\S) {2,}\/\/ /gm)) assert.equal((before.match(/['"`]/g)?.length ?? 0) % 2, 0, `${url}: ${before}`);
         // Lines that look like comments, and spaces before others, would go from inside a text, too.
         for (const [text] of source.replace(/^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/)$/gm, '').matchAll(/`[^`]*`/g)) assert.doesNotMatch(text, /^(\/\/|\/\*\*)|\n[ \t]/m, url);
     }

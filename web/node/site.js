@@ -26,8 +26,8 @@ const LAYOUT = [
 ];
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
 
-/** No file of the site has a text over several lines with such lines in it, or with indented ones; a test looks. */
-const COMMENT_LINES = /^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/[ \t]*)\n/gm, INDENTATION = /^[ \t]+/gm;
+/** No file of the site has any of these in a text; a test looks. */
+const COMMENT_LINES = /^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/[ \t]*)\n/gm, COMMENTS_AT_ENDS = / {2,}\/\/ .*$/gm, INDENTATION = /^[ \t]+/gm;
 
 export const TYPES = {
     '.html': 'text/html; charset=utf-8',
@@ -60,7 +60,7 @@ export function listSite() {
 }
 
 /**
- * The bytes of one file as it is served. Scripts go without indentation and the comments that have lines of their own: a third of them, compressed. The
+ * The bytes of one file as it is served. Scripts go without indentation and comments: a third of them, compressed. The
  * service worker gets the list of files that make up the page, and a version that changes when any of them does.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
@@ -68,7 +68,7 @@ export function listSite() {
 export function readSite(url, files) {
     const bytes = readFileSync(files.get(url));
     if (!url.endsWith('.js')) return bytes;
-    const script = bytes.toString().replace(COMMENT_LINES, '').replace(INDENTATION, '');
+    const script = bytes.toString().replace(COMMENT_LINES, '').replace(COMMENTS_AT_ENDS, '').replace(INDENTATION, '');
     if (url !== 'sw.js') return Buffer.from(script);
     const shell = [...files.keys()].filter((name) => name !== 'sw.js').sort();
     const hash = createHash('sha256');

@@ -80,6 +80,23 @@ export function testModels(name) {
             assert.deepEqual(modelRequests(), []);
         });
 
+        test('where there is too little room, that is asked before anything is fetched, in numbers', async () => {
+            await page.evaluate(() => {
+                window.estimate = navigator.storage.estimate;
+                StorageManager.prototype.estimate = async () => ({quota: 150e6, usage: 50e6});
+                window.confirm = (sentence) => {
+                    window.asked = sentence;
+                    return false;
+                };
+            });
+            await start(page);
+            await page.until(() => window.asked);
+            assert.match(await page.evaluate(() => window.asked), /^This browser has too little room to keep Gemma 3 270M: 253 MB are needed, and 100 MB are free\./);
+            await screen(page, 'welcome');
+            assert.deepEqual(modelRequests(), []);
+            await page.evaluate(() => { StorageManager.prototype.estimate = window.estimate; });
+        });
+
         test('an interrupted download goes on by itself when the page opens, and fetches only what is missing', async () => {
             stallAfter = 110e6;
             await start(page);

@@ -65,6 +65,13 @@ export function testScreens(name) {
                 await look('welcome');
             });
 
+            test('the other models', async () => {
+                await page.click('#more summary');
+                await page.until(() => [...document.querySelectorAll('.verdict')].every(({textContent}) => /^(Runs|Does not run) here/.test(textContent)));
+                await look('more');
+                await page.click('#more summary');
+            });
+
             test('loading', async () => {
                 await start(page);
                 await page.until(() => /MB of 253 MB/.test(document.getElementById('loading-figures').textContent));
@@ -113,6 +120,17 @@ export function testScreens(name) {
                 await page.fill('#setting-threads', '1');
                 await look('settings-loaded');
                 await page.click('#settings header button');
+            });
+
+            test('models on the device', async () => {
+                await page.click('#change-model');
+                await screen(page, 'welcome');
+                await page.click('#keep');
+                await openFile(page, CHAT);
+                await page.click('#change-model');
+                await screen(page, 'welcome');
+                await page.evaluate(() => document.getElementById('stored').scrollIntoView());
+                await look('stored');
             });
         });
     }

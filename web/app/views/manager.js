@@ -95,9 +95,11 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
     return {
         stop: () => working?.abort(),
         show(stored) {
+            const focused = byId('stored').contains(document.activeElement);
             byId('stored').hidden = stored.length === 0;
             byId('delete-all').hidden = stored.length < 2;
             byId('stored-list').replaceChildren(...stored.map(row));
+            if (focused) byId(stored.length ? 'stored-title' : 'welcome-title').focus();
         },
     };
 }

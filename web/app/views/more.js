@@ -2,7 +2,7 @@
 
 import {Gemma} from '../../gemma.js';
 import {bytes} from '../format.js';
-import {byId, element} from '../dom.js';
+import {announce, byId, element} from '../dom.js';
 
 /**
  * @param {{onStart: (offer: import('../catalogue.js').Offer) => void}} options
@@ -27,6 +27,7 @@ export function createMore({onStart}) {
     async function measure() {
         stop();
         const {signal} = measuring = new AbortController();
+        let fitting = 0;
         for (const {offer, line} of rows) {
             const key = JSON.stringify([offer.shape, offer.type, Math.round(offer.size / 1e8)]);
             line.textContent = 'Finding out how it would run here…';
@@ -34,11 +35,13 @@ export function createMore({onStart}) {
                 if (!known.has(key)) known.set(key, await Gemma.probe(offer, {signal}));
                 line.textContent = verdict(known.get(key));
                 line.closest('li').classList.toggle('unfit', !known.get(key).fits);
+                fitting += known.get(key).fits;
             } catch (error) {
                 if (signal.aborted) return;
                 line.textContent = error.message;
             }
         }
+        announce(`${fitting} of these ${rows.length} models run here.`);
     }
 
     return {
