@@ -31,9 +31,11 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  *   with its digest there, and one that --split wrote comes from its parts
  * @property {string} [sha256]            of the whole file, in hex; compared at the end of the download
  *
- * @typedef {object} Load
+ * @typedef {object} Watched
  * @property {AbortSignal} [signal]
- * @property {(progress: import('./weights/progress.js').Progress) => void} [onProgress]
+ * @property {(progress: import('./weights/progress.js').Progress) => void} [onProgress]   bytes, bytes per second, and sentences for the user
+ *
+ * @typedef {object} EngineOptions
  * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
  * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
  * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
@@ -42,7 +44,8 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
- * @typedef {Load & Origin} LoadOptions
+ *
+ * @typedef {Watched & Origin & EngineOptions} LoadOptions
  *
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
@@ -134,18 +137,18 @@ const models = {
     /** @returns {Promise<string[]>} names of those that are left because they are in use */
     deleteAll: async () => (await stored()).deleteAllStored(),
     /** Hashes what is here; what is damaged comes anew with the next load or repair.
-     * @param {string} id @param {Load} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
+     * @param {string} id @param {Watched} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
     verify: async (id, options) => (await stored()).verifyStored(id, options),
     /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {LoadOptions} [options] @returns {Promise<void>} */
     repair: async (id, options = {}) => (await stored()).repairStored(id, {...options, ...describe(id, options)}),
     /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
-     * @param {string} id @param {Load & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
+     * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
     export: async (id, options) => (await stored()).exportStored(id, options),
     /** The digests of a complete model, for the import of its exported file to be checked. @param {string} id @returns {Promise<object>} */
     manifest: async (id) => (await stored()).manifestOf(id),
     /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
-     * @param {Load & {id?: string, name?: string, manifest?: object}} [options]
+     * @param {Watched & {id?: string, name?: string, manifest?: object}} [options]
      * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', or 'no-room' */
     import: async (files, options) => (await stored()).importFiles(files, options),
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.

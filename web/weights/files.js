@@ -15,13 +15,16 @@ export async function joinFiles(files) {
     const json = found && await parse(found), manifest = json && readManifest(json);
     if (others.length === 1 && !manifest?.parts) return {file: others[0], ...json && {manifest: json}};
     if (!manifest) {
-        throw new GemmaError('bad-file', others.length ? `${others.length} files were chosen: choose one GGUF, or all parts of one with their manifest (.gguf.json).`
-            : 'No model file was chosen.');
+        throw new GemmaError('bad-file', !others.length ? 'No model file was chosen.'
+            : `${others.length} files were chosen: choose one GGUF, or all parts of one with their manifest (.gguf.json).`);
     }
     const byName = new Map(others.map((file) => [file.name, file]));
     if (byName.has(manifest.name)) return {file: byName.get(manifest.name), manifest: json};
     const names = manifest.parts ?? [manifest.name], missing = names.filter((name) => !byName.has(name));
-    if (missing.length) throw new GemmaError('bad-file', `${missing.length} of the ${names.length} files of ${manifest.name} were not chosen, such as ${missing[0]}.`);
+    if (missing.length) {
+        throw new GemmaError('bad-file',
+            `${missing.length} of the ${names.length} files of ${manifest.name} were not chosen, such as ${missing[0]}.`);
+    }
     return {file: new File(names.map((name) => byName.get(name)), manifest.name), manifest: json};
 }
 

@@ -161,8 +161,9 @@ export async function openRemote(url, {
         const piece = new Uint8Array(length);
         let filled = 0, most = 0, before = 0;
         await persist(async (server) => {
-            const response = opening && index === first && filled === 0 && !again ? opening : await requestFrom(server, index, base + filled, base + length - 1);
-            if (response === opening) opening = undefined;
+            const isOpen = opening && index === first && filled === 0 && !again;
+            const response = isOpen ? opening : await requestFrom(server, index, base + filled, base + length - 1);
+            if (isOpen) opening = undefined;
             try {
                 for await (const packet of packets(response, site(server))) {
                     if (filled + packet.length > length) throw more(server);
