@@ -120,6 +120,13 @@ function describe(model, {urls, headers, manifest, sha256}) {
     }
 }
 
+/** The same for files that were chosen together, too. @param {ModelSource} model @param {Origin} origin */
+async function findSource(model, origin) {
+    if (!Array.isArray(model)) return describe(model, origin);
+    const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model);
+    return describe(file, {...origin, manifest: origin.manifest ?? manifest});
+}
+
 const stored = () => import('./weights/stored.js');
 
 /**
@@ -181,7 +188,7 @@ export class Gemma {
      *   'bad-file', 'unsupported', 'bad-argument'
      */
     static async probe(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
-        const source = describe(model, {urls, headers, manifest, sha256});
+        const source = await findSource(model, {urls, headers, manifest, sha256});
         signal?.throwIfAborted();
         const worker = await startWorker((error) => caller.fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         const caller = new Caller(worker);
@@ -205,8 +212,7 @@ export class Gemma {
      * @returns {Promise<Gemma>}
      */
     static async load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
-        const chosen = Array.isArray(model) ? await (await import('./weights/files.js')).joinFiles(model) : {file: model};
-        const source = describe(chosen.file, {urls, headers, manifest: manifest ?? chosen.manifest, sha256});
+        const source = await findSource(model, {urls, headers, manifest, sha256});
         signal?.throwIfAborted();
         const gemma = new Gemma();
         let asked = NODE;

@@ -1,6 +1,6 @@
 // The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
 
-import {Gemma, GemmaError} from '../gemma.js';
+import {Gemma} from '../gemma.js';
 import {byId} from './dom.js';
 import {wasCancelled} from './errors.js';
 import {bytes, percent} from './format.js';
@@ -43,13 +43,13 @@ function start(model, name, hint) {
     }, () => start(model, name));
 }
 
-/** Keeps a copy of a file in this browser, then works with that. @param {File} file @param {File} [manifest]   its digests */
-function keep(file, manifest) {
-    return whileLoading(file.name, '', async (signal) => {
-        const onProgress = (progress) => loadingView.progress(file.name, progress, 'Copying');
-        const {id, name} = await Gemma.models.import(file, {signal, onProgress, manifest: manifest && await readJson(manifest)});
-        await load(id, name, signal);
-    }, () => keep(file, manifest));
+/** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files */
+function keep(files, name) {
+    return whileLoading(name, '', async (signal) => {
+        const onProgress = (progress) => loadingView.progress(name, progress, 'Copying');
+        const stored = await Gemma.models.import(files, {signal, onProgress});
+        await load(stored.id, stored.name, signal);
+    }, () => keep(files, name));
 }
 
 async function load(model, name, signal) {
@@ -65,15 +65,6 @@ async function load(model, name, signal) {
     });
     if (notice) showNotice(notice);
     begin();
-}
-
-/** @param {File} file */
-async function readJson(file) {
-    try {
-        return JSON.parse(await file.text());
-    } catch (cause) {
-        throw new GemmaError('bad-file', `${file.name} holds no digests: ${cause.message}`, {cause});
-    }
 }
 
 /** Shows the loading screen while `work` goes on. What it throws is shown on the first screen, with a button that calls `retry`. */

@@ -15,7 +15,7 @@ import {createMore} from './more.js';
 /**
  * @param {object} options
  * @param {(model: ModelSource, name: string) => void} options.onStart
- * @param {(file: File, manifest?: File) => void} options.onKeep   a file of which a copy is to be kept
+ * @param {(files: File[], name: string) => void} options.onKeep   a model from the disk of which a copy is to be kept
  * @param {(error: Error) => void} options.onError
  * @param {(sentence: string) => void} options.onNotice
  * @returns {{refresh: () => Promise<Stored[]>, stop: () => void, sourceOf: (model: Stored) => ModelSource,
@@ -48,12 +48,11 @@ export function createWelcome({onStart, onKeep, onError, onNotice}) {
         if (address.reportValidity()) onStart(url, decodeURIComponent(new URL(url).pathname.split('/').pop()));
     };
 
-    /** A model, perhaps with the digests that were exported with it. @param {File[]} files */
+    /** One model: a file, or all its parts, perhaps with its manifest. @param {File[]} files */
     function open(files) {
-        const model = files.find(({name}) => !name.endsWith('.json')), manifest = files.find(({name}) => name.endsWith('.json'));
-        if (!model) return;
-        if (byId('keep').checked) onKeep(model, manifest);
-        else onStart(model, model.name);
+        if (!files.length) return;
+        const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
+        (byId('keep').checked ? onKeep : onStart)(files, name);
     }
 
     /** A model of the catalogue brings its other addresses and its digest along. @param {Stored} model */
