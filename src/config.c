@@ -259,10 +259,27 @@ typedef struct {
 
 /* "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096" */
 static bool parse_shape(Shape *s, const char *text) {
-    int end = -1;
-    sscanf(text, "%7s layers %d embd %d heads %d kv %d dim %d ff %d vocab %d ctx %d window %d%n", s->architecture, &s->n_layer, &s->n_embd,
-           &s->n_head, &s->n_head_kv, &s->head_dim, &s->n_ff, &s->n_vocab, &s->n_ctx_train, &s->window, &end);
-    return end >= 0 && text[end] == 0;
+    const struct {
+        const char *name;
+        int *number;
+    } sizes[] = {
+        {" layers ", &s->n_layer}, {" embd ", &s->n_embd}, {" heads ", &s->n_head}, {" kv ", &s->n_head_kv}, {" dim ", &s->head_dim},
+        {" ff ", &s->n_ff}, {" vocab ", &s->n_vocab}, {" ctx ", &s->n_ctx_train}, {" window ", &s->window},
+    };
+    size_t n = strcspn(text, " ");
+    if (n >= sizeof s->architecture) return false;
+    memcpy(s->architecture, text, n);
+    text += n;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t length = strlen(sizes[i].name), n_digits;
+        if (strncmp(text, sizes[i].name, length) != 0) return false;
+        text += length;
+        n_digits = strspn(text, "0123456789");
+        if (n_digits < 1 || n_digits > 9) return false;
+        *sizes[i].number = 0;
+        for (; n_digits > 0; n_digits--) *sizes[i].number = *sizes[i].number * 10 + (*text++ - '0');
+    }
+    return *text == 0;
 }
 
 static bool within(int n, int min, int max) {
@@ -287,7 +304,7 @@ GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
         {"gemma3-270m", "gemma3 layers 18 embd 640 heads 4 kv 1 dim 256 ff 2048 vocab 262144 ctx 32768 window 512"},
         {"gemma3-1b", "gemma3 layers 26 embd 1152 heads 4 kv 1 dim 256 ff 6912 vocab 262144 ctx 32768 window 512"},
     };
-    Shape s = {.n_layer = 0};
+    Shape s = {0};
     const char *text = shape;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(shape, known[i].name) == 0) text = known[i].shape;

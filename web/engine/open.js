@@ -65,10 +65,13 @@ function* attempts(threads, contextLength, mayShrink) {
 }
 
 /** @param {boolean} lacks64   memory64 would be enough */
+function mostHere(most, lacks64) {
+    return `${Math.floor(most / MB)} MB here${lacks64 ? ', without memory64, which current Chrome, Edge and Firefox have and Node from version 24 on' : ''}`;
+}
+
 function tooLarge(bytes, most, contextLength, lacks64) {
     return new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
-        `WebAssembly gives at most ${Math.floor(most / MB)} MB here` +
-        (lacks64 ? ', without memory64, which current Chrome, Edge and Firefox have and Node from version 24 on' : ''));
+        `WebAssembly gives at most ${mostHere(most, lacks64)}`);
 }
 
 /**
@@ -131,7 +134,8 @@ export const makeProbe = (features, options) =>
 export function refuseBySize(features, {memory64 = features.memory64}, {name, size}) {
     const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
     if (size - PROBE_BYTES <= most) return;
-    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${Math.floor(most / MB)} MB here`);
+    const lacks64 = !memory64 && size - PROBE_BYTES <= WASM64_BYTES;
+    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}`);
 }
 
 /**
