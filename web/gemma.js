@@ -19,10 +19,10 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 /**
  * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
- *   a GGUF by URL (under Node also by path), the id of a stored model, a File, several (a GGUF or all its parts, with its manifest), or an
+ *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path), the id of a stored model, a File, several (a GGUF or all its parts, with its manifest), or an
  *   entry of a catalogue, which is refused before anything of it is downloaded if it can't run here
  *
- * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string}} Entry   as in app/models.json
+ * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
  *
  * @typedef {object} Origin               more about a model that comes by URL
  * @property {string[]} [urls]            more addresses of the same file, asked when the first does not give it
@@ -93,6 +93,14 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 
 const KINDS = ['url', 'file', 'path', 'synthetic'];
 
+/** A GGUF, or the manifest that lies beside one. @param {URL} url */
+function byUrl(url) {
+    if (!url.pathname.endsWith('.gguf.json')) return {kind: 'url', url: url.href};
+    const gguf = new URL(url);
+    gguf.pathname = url.pathname.slice(0, -'.json'.length);
+    return {kind: 'url', url: gguf.href, manifest: url.href};
+}
+
 /** What the worker is told. @param {ModelSource} model @param {Origin} origin */
 function describe(model, {urls, headers, manifest, sha256}) {
     const at = (address) => address && new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
@@ -102,19 +110,19 @@ function describe(model, {urls, headers, manifest, sha256}) {
     if (model instanceof Blob) return {kind: 'file', file: model, ...more};
     if (model instanceof URL) {
         if (NODE && model.protocol === 'file:') return {kind: 'path', path: decodeURIComponent(model.pathname)};
-        return {kind: 'url', url: model.href, ...more};
+        return {...byUrl(model), ...more};
     }
     if (typeof model !== 'string') {
         if (Array.isArray(model?.urls) && model.shape) {
             const [url, ...others] = model.urls;
-            return {...describe(url, {urls: others, headers, manifest, sha256: model.sha256}), entry: model};
+            return {...describe(url, {urls: others, headers, manifest: model.manifest ?? manifest, sha256: model.sha256}), entry: model};
         }
         if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
     }
     if (NODE && !/^https?:/.test(model)) return {kind: 'path', path: model};
     try {
-        return {kind: 'url', url: at(model), ...more};
+        return {...byUrl(new URL(at(model))), ...more};
     } catch (cause) {
         throw new GemmaError('bad-argument', `${model} is not an address`, {cause});
     }

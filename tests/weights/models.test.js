@@ -110,6 +110,10 @@ check('a model in parts, as --split writes it, comes from them', async () => {
         assert.deepEqual(chunks, SMALL_CHUNKS);
         await call('deleteStored', id());
     }
+    // What was cut goes on without being told of the manifest again.
+    await load({manifest: `${lab.origin}/models/model.gguf.json`, abortAfter: 2});
+    assert.equal((await listed())[0].state, 'partial');
+    assert.deepEqual((await load({})).chunks, SMALL_CHUNKS);
 });
 
 check('the SHA-256 that a host or the caller tells of the whole file is compared', async () => {

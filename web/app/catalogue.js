@@ -6,6 +6,7 @@
  * @property {string[]} urls     absolute, of the same file; under the first one it is stored
  * @property {number} size       bytes
  * @property {string} [sha256]   of the whole file
+ * @property {string} [manifest] absolute: what build/quantize writes beside the file; then each chunk is compared with its digest
  * @property {'checked' | 'published' | 'unknown'} [digest]   how sure that is; see models.json
  * @property {'base' | 'chat'} [kind]
  * @property {number} [context]  tokens
@@ -19,7 +20,8 @@
 export async function readCatalogue() {
     try {
         const {models} = await (await fetch('models.json')).json();
-        return models.map((offer) => ({...offer, urls: offer.urls.map((url) => new URL(url, document.baseURI).href)}));
+        const absolute = (url) => new URL(url, document.baseURI).href;
+        return models.map(({urls, manifest, ...offer}) => ({...offer, urls: urls.map(absolute), ...manifest && {manifest: absolute(manifest)}}));
     } catch {
         return [];
     }
@@ -27,5 +29,5 @@ export async function readCatalogue() {
 
 /** What Gemma.load takes. @param {Offer} offer */
 export function loadable(offer) {
-    return offer.shape ? offer : offer.urls[0];
+    return offer.shape ? offer : offer.manifest ?? offer.urls[0];
 }

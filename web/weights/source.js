@@ -131,6 +131,7 @@ async function openStore() {
  * @property {Set<number>} present    chunks that are in the store
  * @property {Map<number, ArrayBuffer>} digests   that are known of chunks
  * @property {import('./manifest.js').Manifest} [manifest]
+ * @property {string} [manifestUrl]   where it is
  * @property {boolean} complete       nothing is missing
  * @property {() => Promise<string>} publishedDigest   SHA-256 of the whole file, in hex, that the caller or the host tells; '' if none does
  * @property {(options: object) => Promise<import('./http.js').RemoteFile>} open   asks the servers
@@ -143,11 +144,12 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
 
     let manifest, base = id;
-    if (typeof given === 'string') {
+    const from = given ?? stored?.manifest;     // a download that goes on may have been given one
+    if (typeof from === 'string') {
         // What is whole needs no manifest, and no network.
-        if (!isWhole()) manifest = await fetchManifest(base = given, headers, signal);
-    } else if (given) {
-        manifest = readManifest(given);
+        if (!isWhole()) manifest = await fetchManifest(base = from, headers, signal).catch(optional(!given));
+    } else if (from) {
+        manifest = readManifest(from);
     }
     if (manifest) {
         const comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
@@ -161,7 +163,7 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
     return {
-        id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(),
+        id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
         publishedDigest: async () => digest.toLowerCase() || askPointer(id, asker(id, headers, signal)),
         async open(options) {
             if (!/^https?:/.test(id)) {
@@ -178,6 +180,13 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
 
 function asker(url, headers, signal) {
     return createAsker({name: fileName(url), headers, signal, stallMs: 30_000}).ask;
+}
+
+/** For what one can do without. @param {boolean} is */
+function optional(is) {
+    return (error) => {
+        if (!is) throw error;
+    };
 }
 
 async function fetchManifest(url, headers, signal) {
@@ -211,12 +220,12 @@ function openStored(file, onProgress) {
  * @param {() => void} [giveUpTurn]   another tab may download
  */
 async function openDownload(file, onProgress, giveUpTurn = () => {}) {
-    const {id, store, stored, manifest, chunkSize, present, digests} = file;
+    const {id, store, stored, manifest, manifestUrl, chunkSize, present, digests} = file;
     let meter;
     const open = (first) => file.open({first, onBytes: (bytes) => meter?.add(bytes), onWait: (sentence) => meter?.wait(sentence)});
     let remote = await open(firstMissing(present));
     const {name, size} = remote;
-    const version = manifest ? versionOf(manifest) : {validator: remote.validator};
+    const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : {validator: remote.validator};
     const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
     if (!manifest && stored && present.size && !await isSameFile(file, model, remote)) {
         if (present.has(0)) {

@@ -34,6 +34,7 @@ const VERSION = 2;
  * @property {boolean} complete   all chunks have been here. Some that are missing now were removed by the browser
  * @property {number[]} damaged   indices of chunks that were found to be no longer what had been written
  * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right; ''
+ * @property {string} [manifest]  its address
  *
  * @typedef {StoredModel & {storedBytes: number, state: 'partial' | 'complete' | 'damaged'}} Stored   storedBytes: of `size`, are here;
  *     complete: all of it is; damaged: pieces of a finished one are missing or were found to be wrong

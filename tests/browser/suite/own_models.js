@@ -124,14 +124,14 @@ export function testOwnModels(name) {
             assert.match(await page.text('#stored'), /a model\.gguf/);
         });
 
-        test('a checkpoint becomes by one command what the page opens from an address, keeps in chunks, and opens with the server gone', async () => {
+        test('a checkpoint becomes by one command what the page opens by the manifest\'s address, keeps in chunks, and opens with the server gone', async () => {
             const model = quantized('checkpoint.gguf', checkpoint('checkpoint-it', 'tiny-gemma3'), 'q4_0', '--manifest');
             const other = await startServer((request, response) => sendFile(request, response, request.url.endsWith('.json') ? `${model}.json` : model, CORS));
             const url = `${other.url}checkpoint.gguf`, answers = [];
             try {
                 for (const isThere of [true, false]) {
                     if (!isThere) await other.close();
-                    await loadUrl(page, url);
+                    await loadUrl(page, isThere ? `${url}.json` : url);
                     assert.equal(await opened(page), 'chat');
                     answers.push((await say(page, 'the sea at night')).text);
                     await backToModels();

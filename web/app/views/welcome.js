@@ -44,8 +44,8 @@ export function createWelcome({onStart, onKeep, onError, onNotice}) {
     byId('url-form').onsubmit = (event) => {
         event.preventDefault();
         const url = readAddress(address.value);
-        address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file.');
-        if (address.reportValidity()) onStart(url, decodeURIComponent(new URL(url).pathname.split('/').pop()));
+        address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file or of its manifest.');
+        if (address.reportValidity()) onStart(url, decodeURIComponent(new URL(url).pathname.split('/').pop()).replace(/\.json$/, ''));
     };
 
     /** One model: a file, or all its parts, perhaps with its manifest. @param {File[]} files */
