@@ -249,6 +249,21 @@ static void add_first_inputs(TinyGguf *g, const int32_t *ids, int n, double sums
     }
 }
 
+/* What a loader that has seen the header says. */
+static uint64_t observer_need(const uint8_t *file, size_t n) {
+    GemmaError err = {0};
+    GemmaLoader *l = gemma_loader_new("tiny.gguf", n, &err);
+    for (size_t at = 0, room; !gemma_loader_plan(l); at += room) {
+        uint8_t *p = gemma_loader_room(l, &room);
+        if (room > n - at) room = n - at;
+        memcpy(p, file + at, room);
+        CHECK_INT(gemma_loader_push(l, room, &err), GEMMA_OK);
+    }
+    uint64_t need = gemma_observer_need(l);
+    gemma_loader_free(l);
+    return need;
+}
+
 TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 7);
@@ -258,6 +273,7 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
         uint8_t *file = tiny_bytes(&g, &n);
         GemmaError err = {0};
         GemmaModel *m = load(file, n, n, 2, cases[a].precision);
+        uint64_t need = observer_need(file, n), columns = 0;
         free(file);
         REQUIRE(m);
         float want[TINY_VOCAB], got[TINY_VOCAB];
@@ -275,11 +291,13 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
         for (; gemma_session_observed(s, n_seen, &o); n_seen++) {
             CHECK_INT(o.n_tok, N_TOKENS);
             CHECK_INT(o.n_cols, tiny_tensor(&g, o.name)->dims[0]);
+            columns += (uint64_t)o.n_cols;
             for (int i = 0; i < o.n_cols; i++) CHECK(o.squares[i] > 0);
             bool of_first = !strcmp(o.name, "blk.0.attn_q.weight") || !strcmp(o.name, "blk.0.attn_k.weight") || !strcmp(o.name, "blk.0.attn_v.weight");
             for (int i = 0; i < 64 && of_first; i++) CHECK_NEAR(o.squares[i], first[i], 1e-5 * first[i]);
         }
         CHECK_INT(n_seen, 7 * cases[a].spec.n_layer);
+        CHECK(need >= columns * sizeof *o.squares && need < columns * sizeof *o.squares + 4096);
         CHECK(gemma_session_observed(s, 0, &q) && gemma_session_observed(s, 1, &k));
         CHECK(!memcmp(q.squares, k.squares, 64 * sizeof *q.squares));
         CHECK_INT(gemma_session_observe(s, true, &err), GEMMA_OK);
