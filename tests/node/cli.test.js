@@ -204,7 +204,7 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['generate', '--prompt', 'x', '--messages', 'y'], /exclude each other/],
         [['logits', '--model', BASE, '--json'], /--tokens/],
         [['logits', '--model', BASE, '--tokens', '1,b', '--json'], /b is not a token id/],
-        [['perplexity', '--model', BASE], /--file is needed/],
+        [['perplexity', '--model', BASE], /--text is needed/],
         [['perplexity', '--model', BASE, '--file', TEXT, '--ctx', '1'], /--ctx 1/],
         [['inspect'], /needs a file/],
         [['bench', '--model', BASE, '--shape', 'gemma-2b'], /exclude each other/],

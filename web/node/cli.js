@@ -14,7 +14,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
-  perplexity   --file T [--json]
+  perplexity   --text F [--json]
   compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
   imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
   inspect      FILE

@@ -6,7 +6,7 @@ import {MODEL_OPTIONS, readText} from './shared.js';
 
 const WINDOW = 512, SMALLEST_WINDOW = 2, BATCH = 64;
 
-/** What a command over a text takes: --text F (or --file F, as perplexity has it), --ctx, which is the size of a window, and MODEL_OPTIONS. */
+/** What a command over a text takes: --text F (or --file F, as perplexity once had it), --ctx, which is the size of a window, and MODEL_OPTIONS. */
 export const WINDOW_OPTIONS = {...MODEL_OPTIONS, text: 'text', file: 'text'};
 
 /** Checks them, and reads the text. @returns {Promise<{text: string, ctx: number}>} */
