@@ -23,7 +23,7 @@ const SLOW = 4;             // tokens a second: three words
 const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
 
 /** What may be the type of most weights, with what they would make of a file. */
-const TYPES = ['q4_0', 'q4_1', 'q4_k', 'q5_0', 'q5_1', 'q5_k', 'q6_k', 'q8_0', 'f16', 'bf16', 'f32'];
+const TYPES = ['q4_0', 'q4_1', 'q4_k', 'q5_0', 'q5_1', 'q5_k', 'q6_k', 'q8_0', 'q2_k', 'q3_k', 'iq4_nl', 'f16', 'bf16', 'f32'];
 
 const SHAPE = {
     architecture: 'string', layers: 'number', embd: 'number', heads: 'number', kv: 'number', dim: 'number', ff: 'number', vocab: 'number', ctx: 'number',
