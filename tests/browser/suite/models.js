@@ -80,8 +80,8 @@ export function testModels(name) {
             assert.deepEqual(modelRequests(), []);
         });
 
-        test('where there is too little room, that is asked before anything is fetched, in numbers', async (t) => {
-            if (!await page.evaluate(() => typeof navigator.storage?.estimate === 'function')) return t.skip('this browser does not say how much room there is');
+        // WebKitGTK does not tell how much room there is, so there is nothing to ask; the download is tested above all the same.
+        if (name !== 'webkit') test('where there is too little room, that is asked before anything is fetched, in numbers', async () => {
             await page.evaluate(() => {
                 window.estimate = navigator.storage.estimate;
                 StorageManager.prototype.estimate = async () => ({quota: 150e6, usage: 50e6});
@@ -96,7 +96,6 @@ export function testModels(name) {
             await screen(page, 'welcome');
             assert.deepEqual(modelRequests(), []);
             await page.evaluate(() => { StorageManager.prototype.estimate = window.estimate; });
-            return undefined;
         });
 
         test('an interrupted download goes on by itself when the page opens, and fetches only what is missing', async () => {
