@@ -22,7 +22,7 @@ struct GemmaSession {
     int row;                    /* of the transformer's logits that is the current one */
     int partial;                /* the token of the last batch of which only the logits that sampling needs are there; -1: all are */
     bool other_sampling;        /* since then: now it may need others */
-    double token_seconds;       /* what a token of the last batch cost in a layer; 0: not known yet */
+    double token_seconds;       /* what a token of the last large batch cost in a layer; 0: not known yet */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
     OpsObserved *observed;      /* the transformer's, while observing; and what they point to */
     double *squares;
@@ -171,9 +171,12 @@ static void complete_logits(GemmaSession *s) {
     s->partial = -1;
 }
 
+/* Batches are multiples of UNIT; what fewer tokens cost, for which memory is the limit, says nothing of them. FIRST: the speed is not known
+ * yet, and the caller wants to be back in time. */
+enum { FIRST = 16, UNIT = 8 };
+
 /* Tokens of a batch of which one layer takes no longer than `seconds`: between layers a pass can be left. */
 static int batch_within(const GemmaSession *s, double seconds) {
-    enum { FIRST = 16, UNIT = 8 };      /* first: the speed is not known yet, and the caller wants to be back in time */
     if (isinf(seconds)) return GEMMA_MAX_BATCH;
     double n = s->token_seconds > 0 ? seconds / s->token_seconds : FIRST;
     return n > GEMMA_MAX_BATCH ? GEMMA_MAX_BATCH : n < UNIT ? UNIT : (int)n / UNIT * UNIT;
@@ -202,7 +205,7 @@ static bool continue_pass(GemmaSession *s, double until) {
         took = now - before;
         before = now;
     } while (more && now + took < until);
-    s->token_seconds = took / n;
+    if (n >= UNIT) s->token_seconds = took / n;
     return !more;
 }
 

@@ -169,6 +169,8 @@ const models = {
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
+    /** Under which id a model is stored; undefined for files. @param {ModelSource} model @returns {string | undefined} */
+    idOf: (model) => Array.isArray(model) ? undefined : describe(model, {}).url,
     /** Asks the browser not to remove what is stored when the disk is full; some ask the user, who should know the reason before.
      * @returns {Promise<boolean>} whether it promised */
     persist: async () => await navigator.storage?.persisted?.() || await navigator.storage?.persist?.() || false,

@@ -46,6 +46,15 @@ static GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threa
     return m;
 }
 
+/* The model of one of the cases. */
+static GemmaModel *load_case(int a, size_t piece, int n_threads) {
+    size_t n;
+    uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
+    GemmaModel *m = load(file, n, piece, n_threads, cases[a].precision);
+    free(file);
+    return m;
+}
+
 TEST(pieces_batches_and_threads_change_no_bit) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 7);
@@ -74,11 +83,8 @@ TEST(a_batch_in_slices_and_one_given_up_change_no_bit) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 7);
     for (int a = 0; a < N_CASES; a++) {
-        size_t n;
-        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = load(file, n, 1 << 20, 1, cases[a].precision);
-        free(file);
+        GemmaModel *m = load_case(a, 1 << 20, 1);
         REQUIRE(m);
         float want[TINY_VOCAB], got[TINY_VOCAB];
         reference(m, ids, N_TOKENS, 256, want);
@@ -106,11 +112,8 @@ TEST(a_batch_in_slices_and_one_given_up_change_no_bit) {
 
 TEST(going_back_to_a_prefix_changes_no_bit) {
     for (int a = 0; a < N_CASES; a++) {
-        size_t n;
-        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = load(file, n, 1 << 20, 1, cases[a].precision);
-        free(file);
+        GemmaModel *m = load_case(a, 1 << 20, 1);
         REQUIRE(m);
         GemmaSession *s = gemma_session_new(m, 1024, &err);
         int32_t ids[N_TOKENS], other[N_TOKENS];
@@ -199,10 +202,8 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 21);
     for (int a = 0; a < N_CASES; a++) {
-        size_t n;
-        uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
         GemmaError err = {0};
-        GemmaModel *m = load(file, n, 4096, 2, cases[a].precision);
+        GemmaModel *m = load_case(a, 4096, 2);
         REQUIRE(m);
         GemmaSession *s = gemma_session_new(m, N_TOKENS, &err);
         float want[TINY_VOCAB], got[TINY_VOCAB];
@@ -232,7 +233,6 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
         }
         gemma_session_free(s);
         gemma_model_free(m);
-        free(file);
     }
 }
 

@@ -105,7 +105,7 @@ async function hasRoom({urls, size}, name) {
 /** What a person has cancelled does not go on by itself at the next visit. */
 function cancel() {
     loading?.abort();
-    rememberCancelled(started?.model.urls?.[0] ?? started?.model);
+    rememberCancelled(started && Gemma.models.idOf(started.model));
 }
 
 /** A base model is best at continuing a text, a chat model at answering: that comes first. */

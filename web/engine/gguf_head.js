@@ -95,7 +95,8 @@ const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];
 
 /** llama.cpp's numbers for the kinds of files (general.file_type); of others, this engine can't read the weights. */
 const FILE_TYPES = {
-    0: 'f32', 1: 'f16', 2: 'q4_0', 3: 'q4_1', 7: 'q8_0', 8: 'q5_0', 9: 'q5_1', 14: 'q4_k', 15: 'q4_k', 16: 'q5_k', 17: 'q5_k', 18: 'q6_k', 32: 'bf16',
+    0: 'f32', 1: 'f16', 2: 'q4_0', 3: 'q4_1', 7: 'q8_0', 8: 'q5_0', 9: 'q5_1', 10: 'q2_k', 11: 'q3_k', 12: 'q3_k', 13: 'q3_k', 14: 'q4_k', 15: 'q4_k',
+    16: 'q5_k', 17: 'q5_k', 18: 'q6_k', 21: 'q2_k', 25: 'iq4_nl', 32: 'bf16',
 };
 
 /**
@@ -142,7 +143,7 @@ export function describeHead(bytes, name) {
     const fileType = head.get('general.file_type');
     if (fileType !== undefined && !FILE_TYPES[fileType]) {
         throw new GemmaError('unsupported', `${name} stores its weights in a way (general.file_type ${fileType}) that this engine does not read; ` +
-            'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1 and Q4_0.');
+            'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL, Q3_K and Q2_K.');
     }
     const title = head.get('general.name');
     return {title: typeof title === 'string' && title ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType]};
