@@ -1,12 +1,14 @@
 /* pool.c: see pool.h. The threads wait for one word, which holds the number of the region and of the threads that take part: the
- * caller writes the work, changes the word, and every such thread takes ranges from one shared counter until it is used up. A
- * fork costs a quarter of a microsecond while the threads spin and tens when they sleep, and a token has about a hundred regions:
+ * caller writes the work, changes the word, and every such thread takes ranges from its own slice of the items, and when that is used up
+ * from those of the others. So each thread walks through memory without gaps, which the processor's prefetching rewards: taken from one
+ * counter by turns, the weights of a 2B came at 26 GB/s to two threads, so at 33. A fork costs a quarter of a microsecond while the threads spin and tens when they sleep, and a token has about a hundred regions:
  * so a thread spins for some tens of microseconds before it sleeps. */
 #include "pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #ifndef __wasm__
 #include <sched.h>
@@ -23,17 +25,23 @@ typedef struct {
     pthread_t thread;
 } Worker;
 
+/* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may write it. */
+typedef struct {
+    _Alignas(64) atomic_int next;           /* the first that nobody has taken */
+    int end;
+} Slice;
+
 struct Pool {
     int n_threads;
     Worker *workers;            /* [n_threads - 1] */
+    Slice *slices;              /* [n_threads] */
 
     PoolWork *work;             /* the region: written before `region` is changed */
     void *context;
-    int n, grain;
+    int grain;
     atomic_bool stop;
 
     /* Each on a cache line of its own: all threads write them. */
-    _Alignas(64) atomic_int next;           /* first item not yet taken */
     _Alignas(64) atomic_int region;         /* its number * ACTIVE + the threads that take part */
     _Alignas(64) atomic_int busy;           /* workers still inside the region */
     _Alignas(64) atomic_int active;         /* threads that take part in the next region */
@@ -67,12 +75,11 @@ static void wake(atomic_int *word) {
 #endif
 }
 
-static void take_ranges(Pool *p, int thread) {
-    for (;;) {
-        int begin = atomic_fetch_add_explicit(&p->next, p->grain, memory_order_relaxed);
-        if (begin >= p->n) return;
-        int end = p->n - begin < p->grain ? p->n : begin + p->grain;
-        p->work(p->context, begin, end, thread);
+static void take_ranges(Pool *p, int thread, int active) {
+    for (int i = 0; i < active; i++) {
+        Slice *slice = &p->slices[(thread + i) % active];
+        for (int begin; (begin = atomic_fetch_add_explicit(&slice->next, p->grain, memory_order_relaxed)) < slice->end;)
+            p->work(p->context, begin, slice->end - begin < p->grain ? slice->end : begin + p->grain, thread);
     }
 }
 
@@ -82,17 +89,17 @@ static void *worker_main(void *arg) {
     for (int seen = 0;;) {
         seen = wait_for_change(&p->region, seen);
         if (p->stop) return NULL;
-        if (w->index < (int)((unsigned)seen % ACTIVE)) {
-            take_ranges(p, w->index);
+        int active = (int)((unsigned)seen % ACTIVE);
+        if (w->index < active) {
+            take_ranges(p, w->index, active);
             if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release) == 1) wake(&p->busy);
             continue;
         }
-        for (int active; w->index >= (active = atomic_load(&p->active));) sleep_on(&p->active, active);
+        while (w->index >= (active = atomic_load(&p->active))) sleep_on(&p->active, active);
     }
 }
 
-static void open_region(Pool *p) {
-    int active = atomic_load_explicit(&p->active, memory_order_relaxed);
+static void open_region(Pool *p, int active) {
     unsigned number = (unsigned)atomic_load_explicit(&p->region, memory_order_relaxed) / ACTIVE + 1;
     atomic_store_explicit(&p->busy, active - 1, memory_order_relaxed);
     atomic_store_explicit(&p->region, (int)(number * ACTIVE + (unsigned)active), memory_order_release);
@@ -102,12 +109,14 @@ static void open_region(Pool *p) {
 Pool *pool_new(int n_threads) {
     Pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
     Worker *workers = calloc((size_t)n_threads, sizeof *workers);
-    if (!p || !workers) {
+    Slice *slices = aligned_alloc(64, (size_t)n_threads * sizeof *slices);
+    if (!p || !workers || !slices) {
         free(p);
         free(workers);
+        free(slices);
         return NULL;
     }
-    *p = (Pool){.n_threads = 1, .workers = workers};
+    *p = (Pool){.n_threads = 1, .workers = workers, .slices = slices};
     for (int i = 1; i < n_threads; i++) {
         Worker *w = &workers[i - 1];
         *w = (Worker){.pool = p, .index = i};
@@ -122,9 +131,10 @@ void pool_free(Pool *p) {
     if (!p) return;
     p->stop = true;
     pool_set_active(p, p->n_threads);
-    open_region(p);
+    open_region(p, p->n_threads);
     for (int i = 1; i < p->n_threads; i++) pthread_join(p->workers[i - 1].thread, NULL);
     free(p->workers);
+    free(p->slices);
     free(p);
 }
 
@@ -138,17 +148,22 @@ void pool_set_active(Pool *p, int n) {
 }
 
 void pool_run(Pool *p, int n, int grain, PoolWork *work, void *context) {
+    int active = p->active;
     if (n <= 0) return;
-    if (n <= grain || p->active == 1) {      /* no second thread would find anything to do */
+    if (n <= grain || active == 1) {      /* no second thread would find anything to do */
         work(context, 0, n, 0);
         return;
     }
     p->work = work;
     p->context = context;
-    p->n = n;
     p->grain = grain;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    open_region(p);
-    take_ranges(p, 0);
+    int64_t grains = (n + (int64_t)grain - 1) / grain;
+    for (int i = 0; i < active; i++) {
+        int64_t end = grains * (i + 1) / active * grain;
+        atomic_store_explicit(&p->slices[i].next, (int)(grains * i / active * grain), memory_order_relaxed);
+        p->slices[i].end = end < n ? (int)end : n;
+    }
+    open_region(p, active);
+    take_ranges(p, 0, active);
     for (int left; (left = atomic_load_explicit(&p->busy, memory_order_acquire)) > 0;) wait_for_change(&p->busy, left);
 }
