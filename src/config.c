@@ -222,6 +222,17 @@ static void read_gemma3(Reader *r, Config *c) {
     read_layers(r, c, &a);
 }
 
+/* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; whoever opens a file by its name joins them. */
+static bool is_whole(const Gguf *g, GemmaError *err) {
+    int64_t count = 0, no = 0;
+    gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, err);
+    if (err->status == GEMMA_OK) gguf_get_int(g, "split.no", 0, UINT16_MAX, &no, err);
+    if (err->status == GEMMA_OK && count > 1)
+        error_set(err, GEMMA_BAD_FILE, "this is part %lld of a model in %lld files; give all of them the names that they had, "
+                  "such as NAME-00001-of-%05lld.gguf", (long long)no + 1, (long long)count, (long long)count);
+    return err->status == GEMMA_OK;
+}
+
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
     static const struct {
         const char *architecture;
@@ -230,6 +241,7 @@ GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
 
     *c = (Config){0};
     err->status = GEMMA_OK;
+    if (!is_whole(g, err)) return err->status;
     GgufString architecture;
     if (!gguf_get_string(g, "general.architecture", &architecture, err))
         return err->status != GEMMA_OK ? err->status

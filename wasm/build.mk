@@ -1,5 +1,5 @@
 # The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}; the JavaScript that starts them, which is the same for
-# all modules of an address size; and the C tests as wasm programs.
+# all modules of an address size; a module for SHA-256; and the C tests as wasm programs.
 #
 # Modules are compiled with -O3 but linked with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial chains. (Two
 # steps, for in one command the last -O counts for both.) Their JavaScript is linked with -O2, which makes it small.
@@ -20,7 +20,7 @@ MEMORY_32 := -sMAXIMUM_MEMORY=4GB -sMALLOC=emmalloc
 MEMORY_64 := -sMAXIMUM_MEMORY=16GB -sMALLOC=dlmalloc
 
 VARIANTS := simd128 relaxed relaxed16
-wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm))
+wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm)) $(BUILD)/wasm/sha256.wasm
 
 OBJECTS_OF = $(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$(WASM_SOURCES) $(2))
 
@@ -50,6 +50,16 @@ $(BUILD)/wasm/$(1).js: $(call OBJECTS_OF,$(1)-simd128,) wasm/exports.txt
 endef
 $(eval $(call wasm_starter,gemma,,$(MEMORY_32)))
 $(eval $(call wasm_starter,gemma64,-m64,$(MEMORY_64)))
+
+# Without threads, memory from outside or JavaScript, for it is needed where the engine is not.
+SHA256_OBJECTS := $(BUILD)/wasm-objects/sha256/wasm/sha256.o $(BUILD)/wasm-objects/sha256/quantize/sha256.o
+$(BUILD)/wasm-objects/sha256/%.o: %.c $(RULES)
+	@mkdir -p $(@D)
+	$(EMCC) -std=gnu11 -O3 -Wall -Wextra -MMD -MP -c $< -o $@
+$(BUILD)/wasm/sha256.wasm: $(SHA256_OBJECTS)
+	@mkdir -p $(@D)
+	$(EMCC) $^ -O1 --no-entry -sSTRICT -sFILESYSTEM=0 -sMALLOC=none -sINITIAL_MEMORY=512KB -sSTACK_SIZE=64KB -o $(BUILD)/wasm-objects/sha256/sha256.js
+	cp $(BUILD)/wasm-objects/sha256/sha256.wasm $@
 
 # ------------------------------------------------------------------------------------------ C tests
 # Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.

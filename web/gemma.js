@@ -19,8 +19,9 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 /**
  * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
- *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path), the id of a stored model, a File, several (a GGUF or all its parts, with its manifest), or an
- *   entry of a catalogue, which is refused before anything of it is downloaded if it can't run here
+ *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path), the id of a stored model, a File, several (a GGUF or all
+ *   its parts, with its manifest), or an entry of a catalogue, which is refused before anything of it is downloaded if it can't run here. A
+ *   model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
  *
  * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
  *
@@ -93,12 +94,12 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 
 const KINDS = ['url', 'file', 'path', 'synthetic'];
 
-/** A GGUF, or the manifest that lies beside one. @param {URL} url */
-function byUrl(url) {
-    if (!url.pathname.endsWith('.gguf.json')) return {kind: 'url', url: url.href};
-    const gguf = new URL(url);
-    gguf.pathname = url.pathname.slice(0, -'.json'.length);
-    return {kind: 'url', url: gguf.href, manifest: url.href};
+/** A GGUF, of those in parts the first, or the manifest that lies beside one. @param {URL} address */
+function byUrl(address) {
+    const url = new URL(address), isManifest = url.pathname.endsWith('.gguf.json');
+    if (isManifest) url.pathname = url.pathname.slice(0, -'.json'.length);
+    url.pathname = url.pathname.replace(/-\d{5}(-of-\d{5}\.gguf)$/, '-00001$1');
+    return {kind: 'url', url: url.href, ...isManifest && {manifest: address.href}};
 }
 
 /** What the worker is told. @param {ModelSource} model @param {Origin} origin */
@@ -130,7 +131,7 @@ function describe(model, {urls, headers, manifest, sha256}) {
 
 /** The same for files that were chosen together, too. @param {ModelSource} model @param {Origin} origin */
 async function findSource(model, origin) {
-    if (!Array.isArray(model)) return describe(model, origin);
+    if (!Array.isArray(model) && !(model instanceof Blob)) return describe(model, origin);
     const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }

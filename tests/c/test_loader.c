@@ -170,6 +170,7 @@ TEST(other_models_are_refused_by_name) {
                 "Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
     UNSUPPORTED("tensor output_norm.weight is stored as unknown", tiny_tensor(&g, "output_norm.weight")->type = 200);
     UNSUPPORTED("scales RoPE by \"yarn\"", tiny_set_text(&g, "gemma3.rope.scaling.type", "yarn"));
+    REFUSED("this is part 1 of a model in 3 files", tiny_set_u32(&g, "split.count", 3));
     REFUSED("\"general.architecture\" is missing", tiny_remove(&g, "general.architecture"));
     REFUSED("\"general.architecture\" is a 32-bit number; a string was expected", tiny_set_u32(&g, "general.architecture", 3));
 }

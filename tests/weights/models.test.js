@@ -249,7 +249,7 @@ check('files chosen together are one model: a GGUF or all its parts, with its ma
     const broken = results.pop();
     assert.deepEqual(results, [
         'model.gguf: 1 chunks', ...Array(3).fill('model.gguf: 9 chunks, checked'),
-        'bad-file: 9 files were chosen: choose one GGUF, or all parts of one with their manifest (.gguf.json).',
+        'bad-file: 9 files were chosen: choose one GGUF, or all parts of one, those of build/quantize with their manifest (.gguf.json).',
         'bad-file: 1 of the 9 files of model.gguf were not chosen, such as model.gguf.part-00000.',
         'bad-file: No model file was chosen.',
     ]);

@@ -17,21 +17,21 @@ const NUMBERS = {
 };
 
 /** The bytes end here, as they may. */
-class End extends Error {}
+export class End extends Error {}
 
 /** Reads on from a place; what would lie beyond the last byte is an End. */
 class Cursor {
     #view;
-    #at = 0;
+    at = 0;
 
     constructor(bytes) {
         this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
 
     skip(n) {
-        if (n > this.#view.byteLength - this.#at) throw new End();
-        this.#at += n;
-        return this.#at - n;
+        if (n > this.#view.byteLength - this.at) throw new End();
+        this.at += n;
+        return this.at - n;
     }
 
     number(type) {
@@ -49,46 +49,62 @@ class Cursor {
     }
 }
 
+/** What is wrong with a file. @param {string} name @param {string} sentence   the rest of one that begins with the name */
+export function badFile(name, sentence) {
+    return new GemmaError('bad-file', `${name} ${sentence}; get the file again, or choose another one.`);
+}
+
 /**
- * The key/values of a GGUF as far as these bytes go. Of an array, its length, and its first number.
+ * Begins to read a GGUF: `entries` are its key/values, each with the place where it begins, and afterwards the cursor is at its tensors' infos. Of an
+ * array the value is its length, and its first number; it is read over when the next entry is asked for.
  * @param {Uint8Array} bytes   the file's first
  * @param {string} name        of the file, for people
+ * @returns {{cursor: Cursor, version: number, tensors: number, entries: Generator<{key: string, start: number,
+ *     value: number | string | {count: number, first?: number}}>}}   throws End, or GemmaError 'bad-file'
+ */
+export function beginHead(bytes, name) {
+    const cursor = new Cursor(bytes);
+    if (decoder.decode(bytes.subarray(0, 4)) !== 'GGUF') throw badFile(name, 'is not a GGUF file: it begins with other bytes');
+    cursor.skip(4);
+    const version = cursor.number(4);
+    if (version < 2 || version > 3) throw badFile(name, `has GGUF version ${version}, where 2 or 3 is expected`);
+    const tensors = cursor.count(), count = cursor.count();
+    return {cursor, version, tensors, entries: readEntries(cursor, count, name)};
+}
+
+function* readEntries(cursor, count, name) {
+    for (let left = count; left > 0; left--) {
+        const start = cursor.at, key = cursor.string(), type = cursor.number(4);
+        if (key.length > LONGEST_KEY) throw badFile(name, 'has a metadata key of more than 65,535 characters');
+        if (type === ARRAY) {
+            const inner = cursor.number(4), n = cursor.count(), size = NUMBERS[inner]?.[0];
+            if (!size && inner !== STRING) throw badFile(name, `has a metadata array of a type ${inner} that this page does not read`);
+            if (size && n > 0) {
+                yield {key, start, value: {count: n, first: cursor.number(inner)}};
+                cursor.skip(size * (n - 1));
+            } else {
+                yield {key, start, value: {count: n}};
+                for (let i = 0; i < n; i++) cursor.skip(size ?? cursor.count());
+            }
+        } else if (type === STRING) yield {key, start, value: cursor.string()};
+        else if (NUMBERS[type]) yield {key, start, value: cursor.number(type)};
+        else throw badFile(name, `has metadata of a type ${type} that GGUF does not know`);
+    }
+}
+
+/**
+ * The key/values of a GGUF as far as these bytes go.
+ * @param {Uint8Array} bytes @param {string} name
  * @returns {Map<string, number | string | {count: number, first?: number}>}
  */
-export function readHead(bytes, name) {
-    const found = new Map(), cursor = new Cursor(bytes);
-    const bad = (sentence) => new GemmaError('bad-file', `${name} ${sentence}; get the file again, or choose another one.`);
+function readHead(bytes, name) {
+    const found = new Map();
     try {
-        if (decoder.decode(bytes.subarray(0, 4)) !== 'GGUF') throw bad('is not a GGUF file: it begins with other bytes');
-        cursor.skip(4);
-        const version = cursor.number(4);
-        if (version < 2 || version > 3) throw bad(`has GGUF version ${version}, where 2 or 3 is expected`);
-        cursor.count();
-        for (let left = cursor.count(); left > 0; left--) {
-            const key = cursor.string(), type = cursor.number(4);
-            if (key.length > LONGEST_KEY) throw bad('has a metadata key of more than 65,535 characters');
-            if (type === ARRAY) readArray(key);
-            else if (type === STRING) found.set(key, cursor.string());
-            else if (NUMBERS[type]) found.set(key, cursor.number(type));
-            else throw bad(`has metadata of a type ${type} that GGUF does not know`);
-        }
+        for (const {key, value} of beginHead(bytes, name).entries) found.set(key, value);
     } catch (error) {
         if (!(error instanceof End)) throw error;
     }
     return found;
-
-    function readArray(key) {
-        const type = cursor.number(4), count = cursor.count();
-        const size = NUMBERS[type]?.[0];
-        if (!size && type !== STRING) throw bad(`has a metadata array of a type ${type} that this page does not read`);
-        found.set(key, {count});
-        if (size && count > 0) {
-            found.set(key, {count, first: cursor.number(type)});
-            cursor.skip(size * (count - 1));
-        } else {
-            for (let i = 0; i < count; i++) cursor.skip(cursor.count());
-        }
-    }
 }
 
 const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];

@@ -116,12 +116,19 @@ async function readFirst(description, signal) {
 }
 
 async function readRemote(url, {urls = [], headers}, signal) {
-    const {openRemote} = await import('../weights/http.js');
+    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/http.js'), import('../weights/split.js')]);
     const ending = new AbortController();
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
-        const remote = await openRemote([url, ...urls], {headers, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE});
-        return {name: remote.name, size: remote.size, bytes: new Uint8Array(await remote.read(0))};
+        const options = {headers, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE}, all = [url, ...urls];
+        let name, bytes, size = 0;
+        for await (const file of partUrls(url) ? openParts(all, options) : [openRemote(all, options)]) {
+            name ??= file.name;
+            bytes ??= new Uint8Array(await file.read(0));
+            size += file.size;
+            file.close();
+        }
+        return {name, size, bytes};
     } finally {
         ending.abort();     // of a server without ranges, the rest of the file
     }

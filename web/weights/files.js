@@ -1,7 +1,8 @@
-// Files that a person chose, as one model: a GGUF, with its manifest or without, or the parts that `build/quantize --split` wrote.
-// Knows neither the store nor the engine.
+// Files that a person chose, as one model: a GGUF, with its manifest or without, or the parts that `build/quantize --split` or llama.cpp's
+// gguf-split wrote. Knows neither the store nor the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {joinParts, partNames, readPartHeader, wholeName} from '../engine/gguf_parts.js';
 import {readManifest} from './manifest.js';
 
 /**
@@ -13,19 +14,37 @@ export async function joinFiles(files) {
     const all = [files].flat(), found = all.find(({name = ''}) => name.endsWith('.json'));
     const others = all.filter((file) => file !== found);
     const json = found && await parse(found), manifest = json && readManifest(json);
+    const names = partNames(others[0]?.name ?? '');
+    if (names && !manifest?.parts) return {file: await joinSplit(inOrder(others, names, wholeName(names[0])), names), ...json && {manifest: json}};
     if (others.length === 1 && !manifest?.parts) return {file: others[0], ...json && {manifest: json}};
     if (!manifest) {
         throw new GemmaError('bad-file', !others.length ? 'No model file was chosen.'
-            : `${others.length} files were chosen: choose one GGUF, or all parts of one with their manifest (.gguf.json).`);
+            : `${others.length} files were chosen: choose one GGUF, or all parts of one, those of build/quantize with their manifest (.gguf.json).`);
     }
-    const byName = new Map(others.map((file) => [file.name, file]));
-    if (byName.has(manifest.name)) return {file: byName.get(manifest.name), manifest: json};
-    const names = manifest.parts ?? [manifest.name], missing = names.filter((name) => !byName.has(name));
-    if (missing.length) {
-        throw new GemmaError('bad-file',
-            `${missing.length} of the ${names.length} files of ${manifest.name} were not chosen, such as ${missing[0]}.`);
-    }
-    return {file: new File(names.map((name) => byName.get(name)), manifest.name), manifest: json};
+    const whole = others.find(({name}) => name === manifest.name);
+    if (whole) return {file: whole, manifest: json};
+    return {file: new File(inOrder(others, manifest.parts ?? [manifest.name], manifest.name), manifest.name), manifest: json};
+}
+
+function inOrder(files, names, whole) {
+    const byName = new Map(files.map((file) => [file.name, file])), missing = names.filter((name) => !byName.has(name));
+    if (!missing.length) return names.map((name) => byName.get(name));
+    throw new GemmaError('bad-file', `${missing.length} of the ${names.length} files of ${whole} were not chosen, such as ${missing[0]}.`);
+}
+
+/** Of their weights, nothing is read. */
+async function joinSplit(parts, names) {
+    const read = (part) => async (length) => new Uint8Array(await readSlice(part, part.name, 0, length));
+    const headers = await Promise.all(parts.map((part, i) => readPartHeader(read(part), names[i])));
+    const pieces = joinParts(wholeName(names[0]), headers, parts.map(({size}) => size));
+    return new File(pieces.map(({bytes, part, from, length}) => bytes ?? parts[part].slice(from, from + length)), wholeName(names[0]));
+}
+
+/** @param {Blob} file @returns {Promise<ArrayBuffer>} */
+export function readSlice(file, name, from, length) {
+    return file.slice(from, from + length).arrayBuffer().catch((cause) => {
+        throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
+    });
 }
 
 async function parse(file) {

@@ -26,8 +26,9 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @property {boolean} ranges     read() may ask for any piece; without, pieces out of order cost reading from the first byte again
  * @property {(index: number, again?: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize bytes, the last one shorter.
  *     again: how often it came wrong; then another server is asked first
+ * @property {(from: number, length: number) => Promise<ArrayBuffer>} span   the same for a range of bytes; not of a file in parts
  * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere; only with ranges
- * @property {() => void} close   for those who read nothing: lets the answer go
+ * @property {() => void} close   for those who read no further now: lets the connection go
  */
 
 /**
@@ -61,7 +62,15 @@ export async function openRemote(url, {
     let current = 0;
     let opening, size = promised, validator = '', sha256 = '', ranges = true;
     if (!parts) await open();
-    return {name, size, validator, sha256, ranges, read: ranges ? readRange : createStream(), peek, close: () => drop(opening)};
+    const stream = ranges ? undefined : createStream(), span = stream?.span ?? readRange;
+    const read = (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again);
+    return {name, size, validator, sha256, ranges, read, span, peek, close};
+
+    function close() {
+        drop(opening);
+        opening = undefined;
+        stream?.restart();
+    }
 
     async function open() {
         opening = await persist(async (server) => {
@@ -155,13 +164,12 @@ export async function openRemote(url, {
             : `${name} on ${site(server)} is another version than the one on ${site(current)}.`);
     }
 
-    async function readRange(index, again = 0) {
-        const length = Math.min(pieceSize, size - index * pieceSize);
-        const base = parts ? 0 : index * pieceSize;
+    async function readRange(start, length, again = 0) {
+        const index = start / pieceSize, base = parts ? 0 : start;
         const piece = new Uint8Array(length);
         let filled = 0, most = 0, before = 0;
         await persist(async (server) => {
-            const isOpen = opening && index === first && filled === 0 && !again;
+            const isOpen = opening && index === first && filled === 0 && !again && length === Math.min(pieceSize, size - start);
             const response = isOpen ? opening : await requestFrom(server, index, base + filled, base + length - 1);
             if (isOpen) opening = undefined;
             try {
@@ -217,7 +225,7 @@ export async function openRemote(url, {
     }
 
     /**
-     * Pieces from an answer that is the whole file, best asked for in order: pieces between are passed over, and for one before, or after
+     * Spans of an answer that is the whole file, best asked for in order: what is between is passed over, and for one before, or after
      * a connection broke, it is read from its first byte again; the latter only where it is certain that it is the same file.
      */
     function createStream() {
@@ -225,10 +233,9 @@ export async function openRemote(url, {
         let source, rest, at = 0;
         let farthest = 0, before = 0;
         let last = Promise.resolve();
-        return (index) => last = last.catch(() => {}).then(() => piece(index));
+        return {span: (start, length) => last = last.catch(() => {}).then(() => read(start, length)), restart};
 
-        async function piece(index) {
-            const start = index * pieceSize, length = Math.min(pieceSize, size - start);
+        async function read(start, length) {
             const bytes = new Uint8Array(length);
             let filled = 0;
             if (start < at) restart();

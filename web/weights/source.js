@@ -4,12 +4,14 @@
 // in one pass, every chunk is hashed before the engine gets it, and at most four chunks are held at any time. Knows neither GGUF nor the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {readSlice} from './files.js';
 import {openRemote} from './http.js';
 import {readManifest} from './manifest.js';
 import {createMeter} from './progress.js';
 import {askPointer, createAsker, fileName} from './request.js';
 import {describeRoom, lookForRoom} from './room.js';
-import {Sha256, same, sha256, toHex} from './sha256.js';
+import {createSha256, same, sha256, toHex} from './sha256.js';
+import {openSplit, partUrls} from './split.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
 import {downloadTurn, use} from './tabs.js';
 
@@ -102,13 +104,6 @@ function openFile({file, manifest: json}, onProgress) {
     return {name, size: file.size, chunks: inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add}), close() {}};
 }
 
-/** @param {Blob} file @returns {Promise<ArrayBuffer>} */
-export function readSlice(file, name, from, length) {
-    return file.slice(from, from + length).arrayBuffer().catch((cause) => {
-        throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
-    });
-}
-
 /** The store, or the reason why there is none. @returns {Promise<{store?: ChunkStore, without?: string}>} */
 async function openStore() {
     if (!globalThis.indexedDB) return {without: 'there is no IndexedDB here'};
@@ -133,7 +128,7 @@ async function openStore() {
  * @property {import('./manifest.js').Manifest} [manifest]
  * @property {string} [manifestUrl]   where it is
  * @property {boolean} complete       nothing is missing
- * @property {() => Promise<string>} publishedDigest   SHA-256 of the whole file, in hex, that the caller or the host tells; '' if none does
+ * @property {(remote: import('./http.js').RemoteFile) => Promise<Published[]>} published   what the caller or the host says of what is to come
  * @property {(options: object) => Promise<import('./http.js').RemoteFile>} open   asks the servers
  */
 
@@ -164,13 +159,18 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
     return {
         id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
-        publishedDigest: async () => digest.toLowerCase() || askPointer(id, asker(id, headers, signal)),
+        async published({name, size, sha256: announced, published}) {
+            if (!digest && published) return published;
+            const whole = digest.toLowerCase() || await askPointer(id, asker(id, headers, signal)) || announced;
+            return whole ? [{name, sha256: whole, from: 0, length: size}] : [];
+        },
         async open(options) {
             if (!/^https?:/.test(id)) {
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
-            return openRemote([id, ...urls], {
+            const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
+            return openFiles([id, ...urls], {
                 headers, signal, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => new URL(part, base).href)}, ...options,
             });
@@ -243,18 +243,15 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     if (stored?.complete && present.size)
         meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} pieces of ${name}: they are fetched again.`);
 
-    const whole = manifest ? '' : await file.publishedDigest() || remote.sha256;
+    // A manifest's digests of all chunks say the same, and sooner.
+    const check = manifest ? undefined : await createCheck(await file.published(remote));
     const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});
     return {
         name, size,
-        chunks(signal) {
-            // A manifest's digests of all chunks say the same, and sooner.
-            const hash = whole ? new Sha256() : undefined;
-            return followed(chunks(signal), async () => {
-                if (hash) await checkWhole(toHex(hash.end()), whole, file, model);
-                giveUpTurn();
-            }, (chunk) => hash?.add(chunk));
-        },
+        chunks: (signal) => followed(chunks(signal), async () => {
+            await check?.end(file, model);
+            giveUpTurn();
+        }, check?.add),
     };
 }
 
@@ -277,12 +274,47 @@ function versionOf({size, chunkSize, sha256: digest}) {
     return {size, chunkSize, validator: `sha256:${digest}`, sha256: digest};
 }
 
-/** Compares a whole file with what its publisher says of it. */
-async function checkWhole(found, expected, {store}, {id, name}) {
-    if (found === expected) return store?.update(id, () => ({sha256: found})).catch(() => {});
-    await store?.delete(id).catch(() => {});
-    throw new GemmaError('bad-file',
-        `${name} is not the file that its publisher describes: its SHA-256 is ${found}, and ${expected} is expected. It was not kept; load it again.`);
+/**
+ * What a publisher says of a file, or of a part of it.
+ * @typedef {object} Published
+ * @property {string} name        of the file that is published
+ * @property {string} sha256      in hex
+ * @property {number} from        where in the model it is,
+ * @property {number} length      and how much
+ * @property {Uint8Array} [head]  what it has before that
+ */
+
+/** Compares what comes with what its publisher says of it. @param {Published[]} published   in the order of the bytes */
+async function createCheck(published) {
+    if (!published.length) return undefined;
+    const hash = await createSha256();
+    let at = 0, wrong;
+    return {
+        add(chunk) {
+            for (const {name, sha256: expected, from, length, head} of published) {
+                const begin = Math.max(from - at, 0), end = Math.min(from + length - at, chunk.length);
+                if (begin >= end) continue;
+                if (at + begin === from) {
+                    hash.begin();
+                    if (head) hash.add(head);
+                }
+                hash.add(chunk.subarray(begin, end));
+                if (at + end < from + length) continue;
+                const found = toHex(hash.end());
+                if (found !== expected) wrong ??= `${name} is not the file that its publisher describes: its SHA-256 is ${found}, and ${expected} is expected.`;
+            }
+            at += chunk.length;
+        },
+        async end({store}, {id, size}) {
+            if (!wrong) {
+                const [{sha256: digest, length}] = published;
+                if (length === size) await store?.update(id, () => ({sha256: digest})).catch(() => {});
+                return;
+            }
+            await store?.delete(id).catch(() => {});
+            throw new GemmaError('bad-file', `${wrong} It was not kept; load it again.`);
+        },
+    };
 }
 
 /**

@@ -3,12 +3,12 @@
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
 import {GemmaError} from '../engine/error.js';
-import {joinFiles} from './files.js';
+import {joinFiles, readSlice} from './files.js';
 import {readManifest, writeManifest} from './manifest.js';
 import {createMeter} from './progress.js';
 import {lookForRoom} from './room.js';
-import {Sha256, same, sha256, toHex} from './sha256.js';
-import {openSource, readSlice} from './source.js';
+import {createSha256, same, sha256, toHex} from './sha256.js';
+import {openSource} from './source.js';
 import {ChunkStore, CHUNK_SIZE} from './store.js';
 import {downloadTurn, unlessInUse, use} from './tabs.js';
 
@@ -103,7 +103,8 @@ export async function repairStored(id, {signal, onProgress, ...more} = {}) {
 export function manifestOf(id) {
     return withModel(id, async (store, model) => {
         const digests = await store.digestsOf(id);
-        const hash = model.sha256 ? undefined : new Sha256();
+        const hash = model.sha256 ? undefined : await createSha256();
+        hash?.begin();
         if (hash) for await (const chunk of goodChunks(store, model)) hash.add(new Uint8Array(chunk));
         const all = Array.from({length: Math.ceil(model.size / model.chunkSize)}, (_, index) => digests.get(index));
         return writeManifest({...model, sha256: model.sha256 || toHex(hash.end()), digests: all});
