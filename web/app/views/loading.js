@@ -7,7 +7,14 @@ import {announce, byId} from '../dom.js';
 export function createLoading({onCancel}) {
     byId('cancel-loading').onclick = onCancel;
     const bar = byId('loading-bar');
-    let lead = '';
+    let lead = '', asking = '';
+
+    /** Why the browser is asked to keep what is stored, where that may become a question to the user. */
+    async function findReason() {
+        const {state} = await navigator.permissions.query({name: 'persistent-storage'});
+        if (state === 'prompt') asking = 'Your browser may ask whether this site may keep its data: with a yes, the model stays also when the disk is full.';
+    }
+    findReason().catch(() => {});       // not every browser knows this permission
 
     return {
         /** @param {string} name @param {string} [hint]   why this begins, where nobody asked for it just now */
@@ -30,7 +37,7 @@ export function createLoading({onCancel}) {
             if (rate > 0) figures.push(`${bytes(rate)}/s`);
             if (rate > 0 && done < total) figures.push(`${duration(secondsLeft)} left`);
             byId('loading-figures').textContent = figures.join(' · ');
-            const usual = downloading ? [lead, 'You can cancel at any time: what has arrived is kept.'].join(' ').trim()
+            const usual = downloading ? [lead, 'You can cancel at any time: what has arrived is kept.', asking].filter(Boolean).join(' ')
                 : 'It is read from this device, without the network.';
             byId('loading-hint').textContent = waiting ?? notice ?? usual;
         },
