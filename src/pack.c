@@ -38,18 +38,18 @@ static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] <
 
 /* Where the parts of a block lie, in bytes from its start. */
 typedef struct {
-    int high, scale, min;   /* min: also the second sub-scale of P3K and P6K, the second half of what P2K has */
+    int scale, min;         /* min: also the second sub-scale of P3K and P6K, the second half of what P2K has */
 } BlockParts;
 
 static BlockParts block_parts(PanelKind kind) {
     switch (kind) {
-    case PANEL_P2K: return (BlockParts){0, 128, 144};
-    case PANEL_P3K: return (BlockParts){0, 192, 208};
-    case PANEL_P4: case PANEL_P4N: case PANEL_P4M: case PANEL_P8: return (BlockParts){0, 256, 288};
-    case PANEL_P4K: return (BlockParts){0, 256, 272};
-    case PANEL_P5: case PANEL_P5M: return (BlockParts){256, 320, 352};
-    case PANEL_P5K: return (BlockParts){256, 320, 336};
-    default: return (BlockParts){256, 384, 400};     /* PANEL_P6K */
+    case PANEL_P2K: return (BlockParts){128, 144};
+    case PANEL_P3K: return (BlockParts){192, 208};
+    case PANEL_P4: case PANEL_P4N: case PANEL_P4M: case PANEL_P8: return (BlockParts){256, 288};
+    case PANEL_P4K: return (BlockParts){256, 272};
+    case PANEL_P5: case PANEL_P5M: return (BlockParts){320, 352};
+    case PANEL_P5K: return (BlockParts){320, 336};
+    default: return (BlockParts){384, 400};     /* PANEL_P6K */
     }
 }
 
@@ -122,6 +122,23 @@ INLINE Quad to_f16e(Quad h, Quad *bad) {
 
 INLINE void pack_scales(const Rows *r, int at, uint8_t *out, Quad *bad) { store_halves(out, to_f16e(halves(r, at), bad)); }
 
+/* ------------------------------------------------------------------------------------ codes of 5 and 6 bits */
+
+/* Rows 4v..4v+3 of a block whose codes are k_0..k_7, as panel.h names them. */
+INLINE void store_5_bits(uint8_t *block, int v, const Quad k[8]) {
+    uint8_t *out = block + v * 80;
+    store(out, k[0] | (k[5] & 0x07070707) << 5);
+    store(out + 16, k[1] | (k[5] & 0x18181818) << 2 | (k[7] & 0x08080808) << 4);
+    store(out + 32, k[2] | (k[6] & 0x07070707) << 5);
+    store(out + 48, k[3] | (k[6] & 0x18181818) << 2 | (k[7] & 0x10101010) << 3);
+    store(out + 64, k[4] | (k[7] & 0x07070707) << 5);
+}
+
+INLINE void store_6_bits(uint8_t *block, int v, const Quad k[8]) {
+    for (int half = 0; half < 2; half++, k += 4)
+        for (int i = 0; i < 3; i++) store(block + (v * 6 + half * 3 + i) * 16, k[i] | (k[3] >> 2 * i & 0x03030303) << 6);
+}
+
 /* ------------------------------------------------------------------------------------ blocks of 32 columns */
 
 /* Exchanges the bits of each word under `mask` with those `shift` above them. */
@@ -154,15 +171,21 @@ INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, uint8_
         return;
     }
     if (kind == PANEL_P5 || kind == PANEL_P5M) {
-        store(block + at.high + v * 16, transpose_bits(words(r, header)));
-        header += 4;
+        Quad high = transpose_bits(words(r, header)), k[8];
+        for (int j = 0; j < 4; j++) {
+            Quad pair = words(r, header + 4 + 4 * j);
+            k[j] = (pair & 0x0f0f0f0f) | (high >> j & 0x01010101) << 4;
+            k[4 + j] = (pair >> 4 & 0x0f0f0f0f) | (high >> (4 + j) & 0x01010101) << 4;
+        }
+        store_5_bits(block, v, k);
+        return;
     }
     for (int j = 0; j < 4; j++) store(block + (v * 4 + j) * 16, words(r, header + 4 * j));
 }
 
 /* ------------------------------------------------------------------------------------ blocks of 256 columns */
 
-/* The K families have the codes of two blocks in the low and high nibbles of 32 bytes, from `at`. */
+/* Q4_K has the codes of two blocks in the low and high nibbles of 32 bytes, from `at`. */
 INLINE void pack_nibbles(const Rows *r, int at, int v, uint8_t *low, uint8_t *high) {
     for (int j = 0; j < 4; j++) {
         Quad a = words(r, at + 4 * j), b = words(r, at + 16 + 4 * j);
@@ -198,15 +221,16 @@ INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad 
     store_bytes(scale + 4 * size, size, 2 * size, (s2 & 0x0f0f0f0f) | (s0 >> 2 & 0x30303030));
     store_bytes(min + 4 * size, size, 2 * size, (s2 >> 4 & 0x0f0f0f0f) | (s1 >> 2 & 0x30303030));
 
-    for (size_t b = 0; b < SUPER_BLOCKS; b += 2) {
-        uint8_t *block = blocks + b * size;
-        pack_nibbles(r, 16 + (five_bits ? 32 : 0) + (int)b * 16, v, block, block + size);
+    if (!five_bits) {
+        for (size_t b = 0; b < SUPER_BLOCKS; b += 2) pack_nibbles(r, 16 + (int)b * 16, v, blocks + b * size, blocks + (b + 1) * size);
+        return;
     }
-    if (!five_bits) return;
     Quad high[8];
-    for (int j = 0; j < 8; j++) high[j] = words(r, 16 + 4 * j);
+    for (int n = 0; n < 8; n++) high[n] = words(r, 16 + 4 * n);
     for (int b = 0; b < SUPER_BLOCKS; b++) {
-        store(blocks + (size_t)b * size + at.high + v * 16, gather_fields(high, 8, b, 0x01010101, 1));
+        Quad k[8];
+        for (int n = 0; n < 8; n++) k[n] = (words(r, 48 + b / 2 * 32 + 4 * n) >> (b % 2 * 4) & 0x0f0f0f0f) | (high[n] >> b & 0x01010101) << 4;
+        store_5_bits(blocks + (size_t)b * size, v, k);
     }
 }
 
@@ -262,16 +286,15 @@ INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of their high bits. */
     for (int half = 0; half < 2; half++) {
         uint8_t *blocks = super + 32 + (size_t)half * 4 * size;
-        for (int i = 0; i < 2; i++) {
-            pack_nibbles(r, half * 64 + i * 32, v, blocks + (size_t)i * size, blocks + (size_t)(i + 2) * size);
+        for (int i = 0; i < 2; i++)
             store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, words(r, 192 + half * 8 + i * 4));
-        }
         Quad high[8];
-        for (int j = 0; j < 8; j++) high[j] = words(r, 128 + half * 32 + 4 * j);
+        for (int n = 0; n < 8; n++) high[n] = words(r, 128 + half * 32 + 4 * n);
         for (int b = 0; b < 4; b++) {
-            uint8_t *out = blocks + (size_t)b * size + at.high + v * 32;
-            store(out, gather_fields(high, 4, 2 * b, 0x03030303, 2));
-            store(out + 16, gather_fields(high + 4, 4, 2 * b, 0x03030303, 2));
+            Quad k[8];
+            for (int n = 0; n < 8; n++)
+                k[n] = (words(r, half * 64 + b % 2 * 32 + 4 * n) >> (b / 2 * 4) & 0x0f0f0f0f) | (high[n] >> (2 * b) & 0x03030303) << 4;
+            store_6_bits(blocks + (size_t)b * size, v, k);
         }
     }
 }
@@ -397,7 +420,6 @@ static float from_f16e(const uint8_t *p) {
 }
 
 static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, uint8_t *codes) {
-    BlockParts at = block_parts(kind);
     int v = r / 4, lane = r % 4 * 4;
     for (int k = 0; k < BLOCK_COLS; k++) {
         int c = k % 4, j = k % 16 / 4, half = k / 16, at_code = (v * 4 + j) * 16 + lane + c;
@@ -410,10 +432,19 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
             codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6 | (p[32] >> (6 + half) & 1) << 2);
             continue;
         }
+        if (panel_info[kind].code_bits == 5) {
+            const uint8_t *p = block + v * 80 + lane + c;
+            const uint8_t last[3] = {p[0] >> 5 | (p[16] >> 5 & 3) << 3, p[32] >> 5 | (p[48] >> 5 & 3) << 3, p[64] >> 5 | (p[16] >> 7) << 3 | (p[48] >> 7) << 4};
+            codes[k] = k < 20 ? p[16 * (k / 4)] & 31 : last[k / 4 - 5];
+            continue;
+        }
+        if (kind == PANEL_P6K) {
+            const uint8_t *p = block + v * 96 + half * 48 + lane + c;
+            codes[k] = (uint8_t)(j < 3 ? p[16 * j] & 63 : p[0] >> 6 | p[16] >> 6 << 2 | p[32] >> 6 << 4);
+            continue;
+        }
         codes[k] = block[at_code] >> (4 * half) & 15;
         if (kind == PANEL_P8) codes[k] = (uint8_t)(codes[k] << 4 | (low[at_code] >> (4 * half) & 15));
-        if (panel_info[kind].code_bits == 5) codes[k] |= (uint8_t)((block[at.high + v * 16 + lane + c] >> (4 * half + j) & 1) << 4);
-        if (kind == PANEL_P6K) codes[k] |= (uint8_t)((block[at.high + (v * 2 + half) * 16 + lane + c] >> (2 * j) & 3) << 4);
     }
 }
 

@@ -11,10 +11,10 @@
  *   P4N      IQ4_NL              codes 256, scale 16 x f16e                                          288  B
  *   P4M      Q4_1                codes 256, scale 16 x f16e, min 16 x f16e                           320  B
  *   P4K      Q4_K                codes 256, sub-scale 16 x u8, sub-min 16 x u8                       288  B  + 64 per 8 blocks
- *   P5       Q5_0                codes 256, high bits 64, scale 16 x f16e                            352  B
- *   P5M      Q5_1                codes 256, high bits 64, scale 16 x f16e, min 16 x f16e             384  B
- *   P5K      Q5_K                codes 256, high bits 64, sub-scale 16 x u8, sub-min 16 x u8         352  B  + 64 per 8 blocks
- *   P6K      Q6_K                codes 256, high bits 128, sub-scale 2 x 16 x i8                     416  B  + 32 per 8 blocks
+ *   P5       Q5_0                codes 320, scale 16 x f16e                                          352  B
+ *   P5M      Q5_1                codes 320, scale 16 x f16e, min 16 x f16e                           384  B
+ *   P5K      Q5_K                codes 320, sub-scale 16 x u8, sub-min 16 x u8                       352  B  + 64 per 8 blocks
+ *   P6K      Q6_K                codes 384, sub-scale 2 x 16 x i8                                    416  B  + 32 per 8 blocks
  *   P8       Q8_0                upper halves of codes 256, scale 16 x f16e                          288  B   + 256 in a plane of its own
  *
  * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P2K, P4K and P5K, dmin 16 x f16e.
@@ -28,14 +28,21 @@
  *       low    k0   k1   k2   k3 |  k0   k1   k2   k3 | ...
  *       high   k16  k17  k18  k19|  k16  k17  ...
  *
- * high bits of P5: 4 vectors, one per v. Byte 4r + c: bit j is bit 4 of the code in the low nibble of (v, j), bit 4 + j that
- *     of the code in the high nibble.
- * high bits of P6: 8 vectors (v, half). Byte 4r + c of (v, 0): bits 2j, 2j + 1 are bits 4, 5 of the code in the low nibble of
- *     (v, j); of (v, 1): the same for the high nibble.
+ * codes of 5, 6 and 3 bits: most lie where one mask finds them, and the bits that are left over make the others. In the following,
+ *     byte 4r + c of a vector (v, i) is of row 4v + r, and k_n is the code of column 4n + c.
+ * codes, 5 bits: 20 vectors (v, i), i = 0..4.
+ *
+ *       bits       7       6, 5          4..0
+ *       (v, 0)     k5, bits 2..0         k0
+ *       (v, 1)     k7, 3   k5, bits 4, 3 k1
+ *       (v, 2)     k6, bits 2..0         k2
+ *       (v, 3)     k7, 4   k6, bits 4, 3 k3
+ *       (v, 4)     k7, bits 2..0         k4
+ *
+ * codes, 6 bits: 24 vectors (v, 3 half + i), i = 0..2: the lower 6 bits are k_(4 half + i), the others bits 2i + 1, 2i of k_(4 half + 3).
  * codes, 2 bits: 8 vectors (v, half). Byte 4r + c of (v, half): bits 2j, 2j + 1 are the code of row 4v + r, column 16 half + 4j + c. After
  *     them bytes 2r and 2r + 1 belong to row r, columns 0..15 and 16..31: a sub-scale in the low nibble, a sub-min in the high one.
- * codes, 3 bits: 12 vectors (v, i), i = 0..2. Byte 4r + c of them holds the 8 codes of row 4v + r and columns c, 4 + c .. 28 + c; with
- *     k_n for column 4n + c, of k3 and k7 the bits apart:
+ * codes, 3 bits: 12 vectors (v, i), i = 0..2.
  *
  *       bits       7       6       5..3   2..0
  *       (v, 0)     k3, bits 1, 0   k4     k0

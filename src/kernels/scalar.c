@@ -30,15 +30,21 @@ static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, 
         const uint8_t *p = block + 48 * v + byte;
         return j < 3 ? p[16 * j] >> 3 * high & 7 : p[16 * high] >> 6 | (p[32] >> (6 + high) & 1) << 2;
     }
-    const uint8_t *high_bits = block + 256;
+    if (bits == 5) {
+        const uint8_t *p = block + 80 * v + byte;
+        switch (4 * high + j) {
+        case 5: return p[0] >> 5 | (p[16] >> 5 & 3) << 3;
+        case 6: return p[32] >> 5 | (p[48] >> 5 & 3) << 3;
+        case 7: return p[64] >> 5 | p[16] >> 7 << 3 | p[48] >> 7 << 4;
+        default: return p[16 * (4 * high + j)] & 31;
+        }
+    }
+    if (bits == 6) {
+        const uint8_t *p = block + 96 * v + 48 * high + byte;
+        return j < 3 ? p[16 * j] & 63 : p[0] >> 6 | p[16] >> 6 << 2 | p[32] >> 6 << 4;
+    }
     int at = (4 * v + j) * 16 + byte, code = block[at] >> 4 * high & 15;
-    if (bits == 8)
-        return code << 4 | (low[at] >> 4 * high & 15);
-    if (bits == 5)
-        code |= (high_bits[v * 16 + byte] >> (4 * high + j) & 1) << 4;
-    if (bits == 6)
-        code |= (high_bits[(2 * v + high) * 16 + byte] >> 2 * j & 3) << 4;
-    return code;
+    return bits == 8 ? code << 4 | (low[at] >> 4 * high & 15) : code;
 }
 
 /* What the integers of one row and block are multiplied with. */

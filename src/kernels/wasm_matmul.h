@@ -66,12 +66,13 @@ INLINE size_t run_dots(Family f) {
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t first4, low2, bit2, low3, low4, bit4, bits45, f16, ones, bare, table, upper_table, lower_table; } Masks;
+typedef struct { v128_t first4, low2, bit2, low3, bits23, bit3, bits34, low4, bit4, bits45, low5, low6, f16, ones, bare, table, upper_table, lower_table; } Masks;
 INLINE Masks load_masks(void) {
     v128_t table = wasm_v128_xor(wasm_v128_load(quant_iq4_nl), wasm_i8x16_splat(-128)), low4 = wasm_i8x16_splat(15);
     return (Masks){.first4 = hidden_i32(0x0000000f), .low2 = hidden_i32(0x03030303), .bit2 = hidden_i32(0x04040404),
-                   .low3 = hidden_i32(0x07070707), .low4 = hidden_i32(0x0f0f0f0f), .bit4 = hidden_i32(0x10101010),
-                   .bits45 = hidden_i32(0x30303030), .f16 = hidden_i32(F16_MASK), .ones = hidden_i32(0x00010001),
+                   .low3 = hidden_i32(0x07070707), .bits23 = hidden_i32(0x0c0c0c0c), .bit3 = hidden_i32(0x08080808),
+                   .bits34 = hidden_i32(0x18181818), .low4 = hidden_i32(0x0f0f0f0f), .bit4 = hidden_i32(0x10101010),
+                   .bits45 = hidden_i32(0x30303030), .low5 = hidden_i32(0x1f1f1f1f), .low6 = hidden_i32(0x3f3f3f3f), .f16 = hidden_i32(F16_MASK), .ones = hidden_i32(0x00010001),
                    .bare = hidden_f32(1 / F16E_UNIT), .table = keep(table),
                    .upper_table = keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)), .lower_table = keep(wasm_v128_and(table, low4))};
 }
@@ -80,34 +81,53 @@ INLINE Masks load_masks(void) {
 
 INLINE v128_t high4(v128_t bytes, Masks m) { return wasm_v128_and(wasm_u16x8_shr(bytes, 4), m.low4); }
 
-/* Of rows 4v..4v+3 of a block: the bits above the fourth; of codes of 2 and 3 bits, all. Panel.h draws where everything lies. */
-typedef struct { v128_t half[2], low[3]; } HighBits;
+/* Rows 4v..4v+3 of a block whose codes are not of 4 or 8 bits, as they lie: see panel.h. */
+typedef struct { v128_t x[6]; } Raw;
 
-INLINE HighBits load_high_bits(Family f, const uint8_t *block, size_t v) {
-    const uint8_t *p = f.bits == 2 ? block : block + 256;
-    HighBits h = {0};
-    if (f.bits == 3)
-        for (size_t i = 0; i < 3; i++) h.low[i] = keep(wasm_v128_load(block + (3 * v + i) * 16));
-    if (f.bits == 5) h.half[0] = h.half[1] = keep(wasm_v128_load(p + 16 * v));
-    if (f.bits == 6 || f.bits == 2)
-        for (size_t half = 0; half < 2; half++) h.half[half] = keep(wasm_v128_load(p + (2 * v + half) * 16));
-    return h;
+INLINE Raw load_raw(Family f, const uint8_t *block, size_t v) {
+    Raw raw = {0};
+    if (f.bits % 4 == 0) return raw;
+    UNROLL for (size_t i = 0; i < f.bits; i++) raw.x[i] = keep(wasm_v128_load(block + (f.bits * v + i) * 16));
+    return raw;
+}
+
+/* The code of quad 7 - n (n = 0..2), of the bits that the other codes of 5 bits leave. */
+INLINE v128_t last_of_5_bits(Raw raw, size_t n, Masks m) {
+    v128_t low = wasm_v128_and(wasm_u16x8_shr(raw.x[2 * (2 - n)], 5), m.low3);
+    if (n > 0) return wasm_v128_or(low, wasm_v128_and(wasm_u16x8_shr(raw.x[2 * (2 - n) + 1], 2), m.bits34));
+    return wasm_v128_or(low, wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(raw.x[1], 4), m.bit3), wasm_v128_and(wasm_u16x8_shr(raw.x[3], 3), m.bit4)));
+}
+
+/* The last code of 6 bits of three vectors. */
+INLINE v128_t last_of_6_bits(const v128_t x[3], Masks m) {
+    return wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(x[0], 6), m.low2),
+                        wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(x[1], 4), m.bits23), wasm_v128_and(wasm_u16x8_shr(x[2], 2), m.bits45)));
 }
 
 /* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included; of split codes the upper halves, and the
  * others in `lows`. `low` is the block in the second plane. (Shifts of 16-bit lanes: one of bytes would build a mask of its own at
  * each use.) */
-INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, HighBits h, Masks m,
+INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, Raw raw, Masks m,
                         v128_t codes[2], v128_t lows[2]) {
     if (f.bits == 2) {
-        for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_and(j ? wasm_u16x8_shr(h.half[half], 2 * j) : h.half[half], m.low2);
+        for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_and(j ? wasm_u16x8_shr(raw.x[half], 2 * j) : raw.x[half], m.low2);
         return;
     }
     if (f.bits == 3) {
         for (size_t half = 0; half < 2; half++) {
-            v128_t top = wasm_v128_and(wasm_u16x8_shr(h.low[half], 6), m.low2), third = wasm_v128_and(wasm_u16x8_shr(h.low[2], 4 + half), m.bit2);
-            codes[half] = j == 3 ? wasm_v128_or(top, third) : wasm_v128_and(half ? wasm_u16x8_shr(h.low[j], 3) : h.low[j], m.low3);
+            v128_t top = wasm_v128_and(wasm_u16x8_shr(raw.x[half], 6), m.low2), third = wasm_v128_and(wasm_u16x8_shr(raw.x[2], 4 + half), m.bit2);
+            codes[half] = j == 3 ? wasm_v128_or(top, third) : wasm_v128_and(half ? wasm_u16x8_shr(raw.x[j], 3) : raw.x[j], m.low3);
         }
+        return;
+    }
+    if (f.bits == 5) {
+        codes[0] = wasm_v128_and(raw.x[j], m.low5);
+        codes[1] = j == 0 ? wasm_v128_and(raw.x[4], m.low5) : last_of_5_bits(raw, 3 - j, m);
+        return;
+    }
+    if (f.bits == 6) {
+        for (size_t half = 0; half < 2; half++)
+            codes[half] = j == 3 ? last_of_6_bits(raw.x + 3 * half, m) : wasm_v128_and(raw.x[3 * half + j], m.low6);
         return;
     }
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
@@ -117,15 +137,6 @@ INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size
         for (size_t half = 0; half < 2; half++) {
             if (is_split(f)) lows[half] = LOOKUP(m.lower_table, codes[half]);
             codes[half] = LOOKUP(is_split(f) ? m.upper_table : m.table, codes[half]);
-        }
-    if (f.bits == 5) {
-        codes[0] = wasm_v128_or(codes[0], wasm_v128_and(wasm_i16x8_shl(h.half[0], 4 - j), m.bit4));
-        codes[1] = wasm_v128_or(codes[1], wasm_v128_and(wasm_u16x8_shr(h.half[1], j), m.bit4));
-    }
-    if (f.bits == 6)
-        for (size_t half = 0; half < 2; half++) {
-            v128_t bits = j < 2 ? wasm_i16x8_shl(h.half[half], 4 - 2 * j) : wasm_u16x8_shr(h.half[half], 2 * j - 4);
-            codes[half] = wasm_v128_or(codes[half], wasm_v128_and(bits, m.bits45));
         }
     if (has_low(f)) {
         v128_t y = keep(wasm_v128_load(low + (4 * v + j) * 16));
@@ -221,12 +232,12 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
 
 /* The integer dot products of rows 4v..4v+3, by group. */
 INLINE void block_isums(Family f, const uint8_t *block, const uint8_t *low, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
-    HighBits h = load_high_bits(f, block, v);
+    Raw raw = load_raw(f, block, v);
     v128_t upper = a->start[0], run[2], upper_run;
     UNROLL for (size_t g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
     UNROLL for (size_t j = 0; j < 4; j++) {
         v128_t codes[2], lows[2];
-        unpack_pair(f, block, low, v, j, h, m, codes, lows);
+        unpack_pair(f, block, low, v, j, raw, m, codes, lows);
         UNROLL for (size_t half = 0; half < 2; half++) {
             size_t g = f.groups == 2 ? half : 0, nth = f.groups == 2 ? j : 2 * j + half;
             v128_t code = codes[half];
@@ -302,10 +313,10 @@ INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0
 INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
     Weights *w = (Weights *)out;
     for (size_t v = 0; v < VECS; v++) {
-        HighBits h = load_high_bits(f, block, v);
+        Raw raw = load_raw(f, block, v);
         for (size_t j = 0; j < 4; j++) {
             v128_t codes[2], lows[2];
-            unpack_pair(f, block, low, v, j, h, m, codes, lows);
+            unpack_pair(f, block, low, v, j, raw, m, codes, lows);
             for (size_t half = 0; half < 2; half++) {
                 size_t d = 4 * half + j;
                 w[d * VECS + v] = weights(codes[half]);

@@ -116,9 +116,17 @@ static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int
         int n = c / 4;
         return n == 3 ? p[0] / 64 + 4 * (p[32] / 64 % 2) : n == 7 ? p[16] / 64 + 4 * (p[32] / 128) : n < 3 ? p[16 * n] % 8 : p[16 * (n - 4)] / 8 % 8;
     }
+    if (bits == 5) {
+        const uint8_t *p = block + 16 * 5 * v + byte;
+        int n = c / 4;
+        return n < 5 ? p[16 * n] % 32 : n == 5 ? p[0] / 32 + p[16] / 32 % 4 * 8 : n == 6 ? p[32] / 32 + p[48] / 32 % 4 * 8
+            : p[64] / 32 + p[16] / 128 * 8 + p[48] / 128 * 16;
+    }
+    if (bits == 6) {
+        const uint8_t *p = block + 16 * (6 * v + 3 * (c / 16)) + byte;
+        return j < 3 ? p[16 * j] % 64 : p[0] / 64 + p[16] / 64 * 4 + p[32] / 64 * 16;
+    }
     int q = c < 16 ? block[at] % 16 : block[at] / 16;
-    if (bits == 5) q += 16 * (block[256 + 16 * v + byte] >> (c < 16 ? j : 4 + j) & 1);
-    if (bits == 6) q += 16 * (block[256 + 16 * (2 * v + (c >= 16)) + byte] >> 2 * j & 3);
     return bits < 8 ? q : 16 * q + (c < 16 ? low[at] % 16 : low[at] / 16);
 }
 
