@@ -102,8 +102,6 @@ static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
     GemmaStatus s = config_read(&m->config, &m->gguf, err);
     if (s == GEMMA_OK) s = weights_bind(&m->weights, &m->config, &m->gguf, err);
     if (s != GEMMA_OK) return s;
-    m->tokenizer = tokenizer_new(&m->gguf, err);
-    if (!m->tokenizer) return err->status;
     m->name = copy_name(&m->gguf, err);
     if (!m->name) return err->status;
     model_make_plan(m);
@@ -146,6 +144,8 @@ uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
+    m->tokenizer = tokenizer_new(&m->gguf, err);        /* not before: what only reads headers needs none */
+    if (!m->tokenizer) return fail(l, err);
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);

@@ -7,6 +7,8 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
+import {yieldTurn} from './host.js';
+
 const type = {i32: 0x7f, f32: 0x7d, v128: 0x7b};
 const splat = {i32: [0xfd, 0x11], f32: [0xfd, 0x13]};
 const lane0 = {i32: [0xfd, 0x1b, 0], f32: [0xfd, 0x1f, 0]};
@@ -101,7 +103,7 @@ const TRIAL_MS = 40, TIMES = 50_000;   // the optimising compiler comes in after
 const MUCH_FASTER = 1.15;               // what is added up in 16 bits must now and then be added up in 32
 
 /** Whether the dot product into 16 bits is the faster one here. */
-function dot16IsFaster() {
+async function dot16IsFaster() {
     const loops = [
         loopModule((i, b) => [...get(i), ...get(b), ...get(i), ...DOT32]),
         loopModule((i, b) => [...get(i), ...get(i), ...get(b), ...DOT16, ...I16_ADD]),
@@ -113,6 +115,7 @@ function dot16IsFaster() {
             loop(TIMES);
             best[i] = Math.min(best[i], performance.now() - start);
         });
+        await yieldTurn();
     }
     return best[0] > MUCH_FASTER * best[1];
 }
@@ -142,13 +145,17 @@ const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, 
  * @property {number} cores        logical ones
  */
 
-/** @returns {Promise<Features>} */
+/** Lets other things happen in between: it takes a while. @returns {Promise<Features>} */
 export async function detectFeatures() {
-    const relaxed = succeeds(() => dot32IsRight() && dot16IsRight() && maddIsRight() && swizzleIsRight());
+    let relaxed = true;
+    for (const check of [dot32IsRight, dot16IsRight, maddIsRight, swizzleIsRight]) {
+        relaxed = relaxed && succeeds(check);
+        await yieldTurn();
+    }
     const node = typeof process === 'object' && !!process.versions?.node;
     return {
         simd128: WebAssembly.validate(SIMD),
-        relaxed, dot: relaxed && dot16IsFaster() ? 'i16' : 'i32',
+        relaxed, dot: relaxed && await dot16IsFaster() ? 'i16' : 'i32',
         memory64: WebAssembly.validate(MEMORY64) && succeeds(memory64IsThere),
         shared: succeeds(sharedMemoryIsThere),
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.

@@ -143,12 +143,13 @@ export function refuseBySize(features, {memory64 = features.memory64}, {name, si
  * @param {OpenOptions} options
  * @param {AbortSignal} [signal]
  * @param {import('./features.js').Features} [features]
+ * @param {Promise<import('./module.js').Module>} [probing]   what makeProbe gave
  */
-export async function openModel(source, options, signal, features) {
+export async function openModel(source, options, signal, features, probing) {
     features ??= await detectFeatures();
     refuseBySize(features, options, source);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features);
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probing ?? makeProbe(features, options));
     const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);
@@ -167,8 +168,8 @@ export async function openModel(source, options, signal, features) {
 }
 
 /** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
-async function makeRoomByHeader(source, chunks, options, features) {
-    const probe = await makeProbe(features, options);
+async function makeRoomByHeader(source, chunks, options, features, probing) {
+    const probe = await probing;
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
     const room = await makeRoom(features, options, plan, (threads, context, precision) =>
@@ -176,17 +177,17 @@ async function makeRoomByHeader(source, chunks, options, features) {
     return {held, plan, room};
 }
 
-/** Chunks up to the end of the header, kept for the real instance. */
+/** Chunks up to the end of the header, kept for the real instance; the last one as it came. */
 async function readHeader(probe, source, chunks) {
     const held = [];
     probe.beginLoad(source.name, source.size);
-    while (!probe.planned) {
+    for (;;) {
         const {value, done} = await chunks.next();
         if (done) probe.finishLoad();       // says where the file ended
-        held.push(value.slice());
         probe.push(value);
+        if (probe.planned) return [...held, value];
+        held.push(value.slice());
     }
-    return held;
 }
 
 /** The header, allocation, and the weights that came in the header's last chunk. Leaves `held` empty. */

@@ -5,14 +5,16 @@ import {Conversation} from './conversation.js';
 import {GemmaError} from './error.js';
 import {detectFeatures} from './features.js';
 import {generate} from './generate.js';
-import {openModel, openSynthetic, refuseBySize} from './open.js';
+import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from './protocol.js';
 import {workerPort, yieldTurn} from './host.js';
+import {openSource as openFromBrowser} from '../weights/source.js';
 
 /** Where bytes come from is decided here, once. */
 async function openSource(description, options) {
-    const {openSource} = await import(description.kind === 'path' ? '../node/file_source.js' : '../weights/source.js');
-    return openSource(description, options);
+    if (description.kind !== 'path') return openFromBrowser(description, options);
+    const {openSource: openFromDisk} = await import('../node/file_source.js');
+    return openFromDisk(description, options);
 }
 
 let engine, info;
@@ -51,11 +53,13 @@ answer(workerPort, {
                 if (entry) await (await import('./probe.js')).refuseTooLarge(await detecting, entry, options);
                 else if (announced) refuseBySize(await detecting, options, announced);
             };
+            // Side by side, for each takes a while: the source, this machine's features, and the instance that reads the header.
             const opening = openSource(description, {signal, onProgress: emit, accept});
-            const detecting = detectFeatures();     // which takes a while, in which the source is opened
-            const source = await opening, features = await detecting;
+            const detecting = detectFeatures(), probing = detecting.then((features) => makeProbe(features, options));
+            probing.catch(() => {});        // thrown where it is awaited, unless there is no source
+            const source = await opening;
             try {
-                opened = await openModel(source, options, signal, features);
+                opened = await openModel(source, options, signal, await detecting, probing);
             } finally {
                 source.close?.();
             }

@@ -38,6 +38,8 @@ import {downloadTurn, use} from './tabs.js';
 
 /** Chunks that are on their way, being stored or being used: so many connections, and so much memory. */
 const AT_ONCE = 4;
+/** Chunks that are read from the store, which more at once make no faster; while the engine is made ready, more wait for it. */
+const READS_AT_ONCE = 2, MOST_WAITING = 6;
 const RETRIES = 2;              // of a chunk that came with a wrong digest
 const SAMPLE_BYTES = 65536;
 
@@ -63,7 +65,7 @@ export async function openSource(description, {signal, onProgress = () => {}, ac
         const store = await openStore();
         if (store.store) closing.push(await use(description.url), () => store.store.close());
         let file = await lookUp(store, description, stop);
-        if (file.complete) return {...openStored(file, onProgress), close};
+        if (file.complete) return {...openStored(file, onProgress, stop), close};
         await accept(file.manifest);
 
         const turn = store.store ? await downloadTurn(file.id, {
@@ -71,7 +73,7 @@ export async function openSource(description, {signal, onProgress = () => {}, ac
         }) : undefined;
         if (turn) closing.unshift(turn.end);
         if (turn?.waited) file = await lookUp(store, description, stop);
-        if (file.complete) return {...openStored(file, onProgress), close};
+        if (file.complete) return {...openStored(file, onProgress, stop), close};
 
         const report = (progress) => {
             turn?.tell(progress);
@@ -200,18 +202,15 @@ async function fetchManifest(url, headers, signal) {
     }
 }
 
-/** All chunks come from the store. @param {Wanted} file */
-function openStored(file, onProgress) {
+/** All chunks come from the store, from which the first are read at once. @param {Wanted} file @param {AbortSignal} stop */
+function openStored(file, onProgress, stop) {
     const {store, stored, manifest} = file;
     const model = {...stored, lastUsed: Date.now(), ...manifest && versionOf(manifest)};
     const meter = createMeter('load', model.size, onProgress);
     const keeper = createKeeper(file, model, meter);
-    const chunks = createChunks(file, model, {meter, keep: keeper.keep});
+    const chunks = createChunks(file, model, {meter, keep: keeper.keep})(stop);
     const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
-    return {
-        name: model.name, size: model.size,
-        chunks: (signal) => followed(chunks(signal), () => used),
-    };
+    return {name: model.name, size: model.size, chunks: () => followed(chunks, () => used)};
 }
 
 /**
@@ -344,7 +343,8 @@ async function isSameFile({store, stored, present}, model, remote) {
 function createChunks(file, model, {meter, keep, remote}) {
     const {store, present, digests} = file;
     let forRepair;
-    return inOrder(chunkCount(model), read, {arrived: remote ? undefined : meter.add, keep});
+    const limits = remote ? {} : {atOnce: READS_AT_ONCE, most: MOST_WAITING};
+    return inOrder(chunkCount(model), read, {arrived: remote ? undefined : meter.add, keep, ...limits});
 
     async function read(index) {
         if (!present.has(index)) return fetchChunk(index, remote, {onVain: (bytes) => meter.add(-bytes)});
@@ -431,29 +431,35 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
 }
 
 /**
- * Chunks 0, 1, 2, ..., of which AT_ONCE are under way, being stored or with the consumer.
+ * Chunks 0, 1, 2, ...
  * @param {number} count
  * @param {(index: number) => Promise<{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}>} read
  * @param {object} [options]
  * @param {(bytes: number) => void} [options.arrived]   a chunk of so many bytes is about to be handed out
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
  *     rejects, and is not called before the consumer came back for a second chunk
+ * @param {number} [options.atOnce]   are read at the same time, at most
+ * @param {number} [options.most]     are being read, being stored, or waiting for or with the consumer, at most
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
-function inOrder(count, read, {arrived = () => {}, keep = async () => {}} = {}) {
+function inOrder(count, read, {arrived = () => {}, keep = async () => {}, atOnce = AT_ONCE, most = AT_ONCE} = {}) {
     return (signal) => {
         const coming = [], writing = new Set();
-        let next = 0, held = 0, ended = false, accept, wake;
+        let next = 0, reading = 0, held = 0, ended = false, accept, wake;
         const accepted = new Promise((resolve) => { accept = resolve; });
         const order = () => {
-            while (!ended && next < count && held < AT_ONCE) {
+            while (!ended && next < count && held < most && reading < atOnce) {
                 held++;
+                reading++;
                 coming.push(start(next++));
                 wake?.();
             }
         };
         const start = (index) => {
-            const got = read(index);
+            const got = read(index).finally(() => {
+                reading--;
+                order();
+            });
             const kept = got.then(async ({buffer, digest, isNew}) => {
                 if (!isNew) return;
                 await accepted;
