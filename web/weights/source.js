@@ -1,17 +1,14 @@
 // Where a model's bytes come from: a file of the user's, the chunk store, or the network by way of the store.
 //
 // Owns the order of things: what is stored is never fetched again, what is fetched goes to the engine and to the store
-// in one pass, every chunk is hashed before the engine gets it, and at most four chunks are held at any time. Knows neither GGUF nor the engine.
+// in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held at any time. Knows neither
+// GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
 
 import {GemmaError} from '../engine/error.js';
-import {readSlice} from './files.js';
-import {openRemote} from './http.js';
 import {readManifest} from './manifest.js';
 import {createMeter} from './progress.js';
-import {askPointer, createAsker, fileName} from './request.js';
 import {describeRoom, lookForRoom} from './room.js';
 import {createSha256, same, sha256, toHex} from './sha256.js';
-import {openSplit, partUrls} from './split.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
 import {downloadTurn, use} from './tabs.js';
 
@@ -98,6 +95,7 @@ function openFile({file, manifest: json}, onProgress) {
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
     const meter = createMeter('load', file.size, onProgress);
     const read = async (index) => {
+        const {readSlice} = await import('./files.js');
         const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
         if (manifest && !same(await sha256(buffer), manifest.digests[index]))
             throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
@@ -163,7 +161,8 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
         id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published;
-            const whole = digest.toLowerCase() || await askPointer(id, asker(id, headers, signal)) || announced;
+            const {askPointer} = await import('./request.js');
+            const whole = digest.toLowerCase() || await askPointer(id, await asker(id, headers, signal)) || announced;
             return whole ? [{name, sha256: whole, from: 0, length: size}] : [];
         },
         async open(options) {
@@ -171,6 +170,7 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
+            const [{openRemote}, {openSplit, partUrls}] = await Promise.all([import('./http.js'), import('./split.js')]);
             const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
             return openFiles([id, ...urls], {
                 headers, signal, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
@@ -180,7 +180,8 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     };
 }
 
-function asker(url, headers, signal) {
+async function asker(url, headers, signal) {
+    const {createAsker, fileName} = await import('./request.js');
     return createAsker({name: fileName(url), headers, signal, stallMs: 30_000}).ask;
 }
 
@@ -192,7 +193,7 @@ function optional(is) {
 }
 
 async function fetchManifest(url, headers, signal) {
-    const response = await asker(url, headers, signal)(url);
+    const ask = await asker(url, headers, signal), response = await ask(url);
     try {
         return readManifest(await response.json());
     } catch (cause) {
