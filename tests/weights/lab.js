@@ -1,4 +1,5 @@
-// A real Chromium with pages that do what page.js does, and servers from which they get a model in whichever way a test wants.
+// A real browser with pages that do what page.js does, and servers from which they get a model in whichever way a test wants. GEMMA_BROWSER
+// says which: chromium (the default) or firefox.
 //
 // Owns: the browser, the servers and the files. Must not know: what is tested.
 
@@ -11,6 +12,16 @@ import test, {after, before, beforeEach} from 'node:test';
 import puppeteer from 'puppeteer-core';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
 import {ensureBrowsers} from '../setup/browsers.js';
+
+export const BROWSER = process.env.GEMMA_BROWSER ?? 'chromium';
+const LAUNCH = {
+    chromium: {
+        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+            '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    },
+    // Firefox asks the user whether a site may keep its data: here the answer is yes.
+    firefox: {browser: 'firefox', args: ['--headless'], extraPrefsFirefox: {'dom.storageManager.prompt.testing': true, 'dom.storageManager.prompt.testing.allow': true}},
+};
 
 export const CHUNK = 16 * 1024 * 1024;
 
@@ -100,20 +111,16 @@ export const sendPartOf = (slow, length, then = () => {}) => (index, request, re
 let servers, profile, missing;
 
 before(async () => {
-    const {chromium} = await ensureBrowsers();
-    if (!chromium.path) {
-        missing = chromium.missing;
+    const {[BROWSER]: program} = await ensureBrowsers();
+    if (!program.path) {
+        missing = program.missing;
         return;
     }
     servers = [createServer(answer), createServer(answer)];
     [lab.origin, lab.elsewhere] = await Promise.all(servers.map((server) => new Promise((done) =>
         server.listen(0, '127.0.0.1', () => done(`http://127.0.0.1:${server.address().port}`)))));
     profile = mkdtempSync(join(tmpdir(), 'gemma-weights-'));
-    lab.browser = await puppeteer.launch({
-        executablePath: chromium.path, userDataDir: profile,
-        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    });
+    lab.browser = await puppeteer.launch({executablePath: program.path, userDataDir: profile, ...LAUNCH[BROWSER]});
 });
 
 after(async () => {
@@ -159,6 +166,6 @@ export const listed = (where = lab.page) => where.evaluate(() => globalThis.page
 export const damage = (index, how, url = '/model.gguf') => lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
 
 /** One test with a fresh page and an empty store. */
-export function check(name, body, timeout = 60_000) {
-    test(name, {timeout}, async (context) => (missing ? context.skip(missing) : body(context)));
+export function check(name, body, timeout = 120_000) {
+    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout}, async (context) => (missing ? context.skip(missing) : body(context)));
 }
