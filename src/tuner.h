@@ -3,6 +3,8 @@
 #ifndef TUNER_H
 #define TUNER_H
 
+#include <stdbool.h>
+
 enum { TUNER_MAX = 8 };
 
 typedef struct {
@@ -12,6 +14,8 @@ typedef struct {
     int choice;                 /* the way to use now */
     int favourite;              /* the fastest so far */
     int round;                  /* of all reports */
+    bool starting;              /* not all have been tried yet */
+    int trials;                 /* of this way, while starting */
 } Tuner;
 
 /* n ways, 1 to TUNER_MAX; the last is tried first. period: rounds between two trials of another way, once all are known. */

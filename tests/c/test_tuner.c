@@ -34,6 +34,19 @@ TEST(the_fastest_way_is_found_and_followed) {
     }
 }
 
+TEST(a_hopeless_way_is_tried_once_at_first) {
+    Tuner t;
+    static const double seconds[WAYS] = {8, 4, 2, 1};
+    int rounds[WAYS] = {0};
+    tuner_init(&t, WAYS, PERIOD);
+    for (int i = 0; i < 10; i++) {
+        rounds[tuner_choice(&t)]++;
+        tuner_report(&t, seconds[tuner_choice(&t)]);
+    }
+    for (int i = 0; i < WAYS - 1; i++) CHECK_INT(rounds[i], 1);
+    CHECK_INT(rounds[WAYS - 1], 7);
+}
+
 TEST(one_way_is_always_chosen) {
     Tuner t;
     tuner_init(&t, 1, PERIOD);
@@ -45,6 +58,7 @@ TEST(one_way_is_always_chosen) {
 
 int main(void) {
     RUN(the_fastest_way_is_found_and_followed);
+    RUN(a_hopeless_way_is_tried_once_at_first);
     RUN(one_way_is_always_chosen);
     return test_result();
 }
