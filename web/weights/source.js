@@ -160,7 +160,7 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     return {
         id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
-            if (!digest && published) return published;
+            if (!digest && published) return published();
             const {askPointer} = await import('./request.js');
             const whole = digest.toLowerCase() || await askPointer(id, await asker(id, headers, signal)) || announced;
             return whole ? [{name, sha256: whole, from: 0, length: size}] : [];

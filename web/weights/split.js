@@ -28,7 +28,8 @@ export async function* openParts(urls, options) {
 /**
  * @param {string[]} urls   of copies of the first part
  * @param {object} options  as for openRemote
- * @returns {Promise<import('./http.js').RemoteFile & {published: import('./source.js').Published[]}>}   published: of the parts
+ * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('./source.js').Published[]>}>}   published: asks what the
+ *     host says of the parts
  */
 export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {
     const name = wholeName(fileName(urls[0]));
@@ -42,9 +43,8 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
     const size = pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
     if (promised !== undefined && size !== promised)
         throw new GemmaError('bad-file', `${name} is not the file that was expected: its parts have ${size} bytes together, not ${promised}.`);
-    const published = await publishedOf(urls[0], parts, heads, pieces, options);
     return {
-        name, size, published, sha256: '', ranges: parts.every(({ranges}) => ranges),
+        name, size, published: () => publishedOf(urls[0], parts, heads, pieces, options), sha256: '', ranges: parts.every(({ranges}) => ranges),
         validator: parts.every(({validator}) => validator) ? parts.map(({validator}) => validator).join(' ') : '',
         read: (index, again) => gather(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again),
         peek: async (from, length) => new Uint8Array(await gather(from, length)),
