@@ -14,6 +14,7 @@ import {Caller} from './engine/protocol.js';
 
 export {GemmaError};
 
+const WORKER = new URL('./engine/worker.js', import.meta.url);
 const NODE = typeof process === 'object' && !!process.versions?.node;
 
 /**
@@ -201,7 +202,7 @@ export class Gemma {
     static async probe(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
         const source = await findSource(model, {urls, headers, manifest, sha256});
         signal?.throwIfAborted();
-        const worker = await startWorker((error) => caller.fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        const worker = await startWorker(WORKER, (error) => caller.fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         const caller = new Caller(worker);
         // The worker may be in the middle of a measurement, and hears nothing then.
         const stop = () => caller.fail(signal.reason);
@@ -232,7 +233,7 @@ export class Gemma {
             asked ||= progress.phase === 'download';
             onProgress?.(progress);
         };
-        gemma.#worker = await startWorker((error) => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        gemma.#worker = await startWorker(WORKER, (error) => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
         gemma.#caller = new Caller(gemma.#worker);
         try {
             if (source.kind === 'url' && !NODE) gemma.#unuse = await (await import('./weights/tabs.js')).use(source.url);

@@ -22,7 +22,8 @@ async function copyBarely(id) {
     const {size, chunkSize} = await done(db.transaction('models').objectStore('models').get(id));
     const memory = new WebAssembly.Memory({initial: 1, maximum: 65536, shared: true});
     for (let index = 0; index * chunkSize < size; index++) {
-        const bytes = await done(db.transaction('chunks').objectStore('chunks').get([id, index])), at = memory.buffer.byteLength;
+        const record = await done(db.transaction('chunks').objectStore('chunks').get([id, index]));
+        const bytes = await record.arrayBuffer(), at = memory.buffer.byteLength;
         memory.grow(Math.ceil(bytes.byteLength / 65536));
         new Uint8Array(memory.buffer, at, bytes.byteLength).set(new Uint8Array(bytes));
     }

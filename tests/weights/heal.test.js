@@ -148,9 +148,10 @@ async function killAndHeal(name, kills, context) {
 const flip = (page, path, index, offset, bit) => page.evaluate(async (path, index, offset, bit) => {
     const done = (request) => new Promise((resolve, reject) => Object.assign(request, {onsuccess: () => resolve(request.result), onerror: reject}));
     const db = await done(indexedDB.open('gemma-weights')), key = [new URL(path, `${location.origin}/`).href, index];
-    const chunks = db.transaction('chunks', 'readwrite').objectStore('chunks'), bytes = new Uint8Array(await done(chunks.get(key)));
+    const chunks = () => db.transaction('chunks', 'readwrite').objectStore('chunks');
+    const bytes = new Uint8Array(await (await done(chunks().get(key))).arrayBuffer());
     bytes[Math.floor(offset * bytes.length)] ^= 1 << bit;
-    await done(chunks.put(bytes.buffer, key));
+    await done(chunks().put(new Blob([bytes]), key));
     db.close();
 }, path, index, offset, bit);
 

@@ -17,7 +17,7 @@ export const BROWSER = process.env.GEMMA_BROWSER ?? 'chromium';
 const LAUNCH = {
     chromium: {
         args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+            '--disable-background-networking', '--disable-component-update', '--disable-sync', '--js-flags=--expose-gc'],
     },
     // Firefox asks the user whether a site may keep its data: here the answer is yes.
     firefox: {browser: 'firefox', args: ['--headless'], extraPrefsFirefox: {'dom.storageManager.prompt.testing': true, 'dom.storageManager.prompt.testing.allow': true}},

@@ -61,17 +61,19 @@ page.stored = async () => {
     const digestKeys = await database('readonly', (store) => store('digests').getAllKeys());
     const chunks = [];
     for (const key of keys) {
-        const bytes = await database('readonly', (store) => store('chunks').get(key));
+        const record = await database('readonly', (store) => store('chunks').get(key)), bytes = await record.arrayBuffer();
         const digest = await database('readonly', (store) => store('digests').get(key));
-        chunks.push({index: key[1], kind: bytes.constructor.name, length: bytes.byteLength, sha256: await sha256(bytes), digest: hex(digest)});
+        chunks.push({index: key[1], kind: record.constructor.name, length: bytes.byteLength, sha256: await sha256(bytes), digest: hex(digest)});
     }
     return {models, chunks, digests: digestKeys.map(([, index]) => index)};
 };
 
 /** Spoils what is stored of chunk `index`. */
-page.damage = (url, index, how) => {
+page.damage = async (url, index, how) => {
     const key = [new URL(url, location).href, index];
-    return database('readwrite', (store) => {
+    const bytes = new Uint8Array(await (await database('readonly', (store) => store('chunks').get(key))).arrayBuffer());
+    if (how === 'flipped') bytes[12345] ^= 1;
+    await database('readwrite', (store) => {
         if (how === 'lost') return store('chunks').delete(key);
         if (how === 'both lost') {
             store('digests').delete(key);
@@ -80,12 +82,7 @@ page.damage = (url, index, how) => {
         if (how === 'bad digest') return store('digests').put(new ArrayBuffer(32), key);
         if (how === 'no digest') return store('digests').put(new ArrayBuffer(0), key);
         if (how === 'not bytes') return store('chunks').put('text', key);
-        const asking = store('chunks').get(key);
-        asking.onsuccess = () => {
-            const bytes = new Uint8Array(asking.result);
-            if (how === 'flipped') bytes[12345] ^= 1;
-            store('chunks').put(how === 'shorter' ? bytes.buffer.slice(0, 1000) : bytes.buffer, key);
-        };
+        return store('chunks').put(new Blob([how === 'shorter' ? bytes.subarray(0, 1000) : bytes]), key);
     });
 };
 

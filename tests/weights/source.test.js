@@ -33,7 +33,7 @@ async function assertStored(bytes = FILE, validator = '"v1"') {
         id: `${lab.origin}/model.gguf`, name: 'model.gguf', size: bytes.length, chunkSize: CHUNK, validator, complete: true, damaged: [], sha256: '',
     });
     assert.deepEqual(chunks, chunksOf(bytes).map(({length, sha256: digest}, index) =>
-        ({index, kind: 'ArrayBuffer', length, sha256: digest, digest})));
+        ({index, kind: 'Blob', length, sha256: digest, digest})));
     assert.deepEqual(digests, numbers(chunks.length));
 }
 
@@ -45,6 +45,20 @@ check('a download is kept in records of 16 MiB with their SHA-256; the second ti
     await assertStored();
     assertWhole(await load(), FILE_CHUNKS, 'load');
     assert.deepEqual(lab.asked, []);
+});
+
+check('a piece that is being read is not forgotten when the browser collects garbage', async () => {
+    await load();
+    const found = await lab.page.evaluate(async (id) => {
+        const {verifyStored} = await import('/weights/stored.js');
+        const timer = setInterval(() => globalThis.gc?.(), 1);      // Chromium's; without it, this is an ordinary check
+        try {
+            return await Promise.race([verifyStored(id), new Promise((late) => setTimeout(late, 30_000, 'it never ends'))]);
+        } finally {
+            clearInterval(timer);
+        }
+    }, `${lab.origin}/model.gguf`);
+    assert.deepEqual(found, {chunks: 4, missing: [], damaged: []});
 });
 
 check('what is stored is listed, with how much of it is here, and can be deleted', async () => {

@@ -8,33 +8,32 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
 export const workerPort = await (async () => {
     if (NODE) {
         const {parentPort} = await import('node:worker_threads');
-        return parentPort && {postMessage: (m) => parentPort.postMessage(m), onMessage: (f) => parentPort.on('message', f)};
+        return parentPort && {postMessage: (m, transfer) => parentPort.postMessage(m, transfer), onMessage: (f) => parentPort.on('message', f)};
     }
     if (typeof WorkerGlobalScope === 'undefined') return undefined;
-    return {postMessage: (m) => self.postMessage(m), onMessage: (f) => self.addEventListener('message', (e) => f(e.data))};
+    return {postMessage: (m, transfer) => self.postMessage(m, transfer), onMessage: (f) => self.addEventListener('message', (e) => f(e.data))};
 })();
 
 /**
- * Starts the engine worker.
+ * @param {URL} url   of a module
  * @param {(error: Error) => void} onFailure   it could not start, or died
  * @returns {Promise<Port & {terminate: () => void, idle: (isIdle: boolean) => void}>}   idle: under Node, a worker that is not asked anything
  *     does not keep the process alive
  */
-export async function startWorker(onFailure) {
-    const url = new URL('./worker.js', import.meta.url);
+export async function startWorker(url, onFailure) {
     if (NODE) {
         const {Worker} = await import('node:worker_threads');
         const worker = new Worker(url, {execArgv: []});       // the process's own, such as --input-type, may not suit a worker
         worker.on('error', onFailure);
         return {
-            postMessage: (m) => worker.postMessage(m), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
+            postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
             idle: (isIdle) => isIdle ? worker.unref() : worker.ref(),
         };
     }
     const worker = new Worker(url, {type: 'module'});
     worker.addEventListener('error', (event) => onFailure(new Error(event.message || 'its script could not be loaded')));
     return {
-        postMessage: (m) => worker.postMessage(m), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
+        postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
         terminate: () => worker.terminate(), idle: () => {},
     };
 }

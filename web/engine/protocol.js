@@ -27,15 +27,16 @@ export class Caller {
     /**
      * @param {string} call
      * @param {any} args                       structured-cloneable
-     * @param {{signal?: AbortSignal, onEvent?: (event: any) => void}} [options]   an aborted signal asks the worker to stop
+     * @param {{signal?: AbortSignal, onEvent?: (event: any) => void, transfer?: Transferable[]}} [options]   an aborted signal asks the worker to
+     *     stop
      */
-    call(call, args, {signal, onEvent} = {}) {
+    call(call, args, {signal, onEvent, transfer = []} = {}) {
         const id = ++this.#last;
         return new Promise((resolve, reject) => {
             const abort = () => this.#port.postMessage({id, abort: true});
             const done = () => signal?.removeEventListener('abort', abort);
             this.#pending.set(id, {resolve, reject, onEvent, done});
-            this.#port.postMessage({id, call, args});
+            this.#port.postMessage({id, call, args}, transfer);
             if (signal?.aborted) abort();
             else signal?.addEventListener('abort', abort);
         });
@@ -65,9 +66,10 @@ export class Caller {
 }
 
 /**
- * The worker's side: answers calls by the methods of `service`, each called with (args, {signal, emit}).
+ * The worker's side: answers calls by the methods of `service`, each called with (args, {signal, emit, transfer}); what of its result is not to
+ * be copied it adds to `transfer`.
  * @param {Port} port
- * @param {Record<string, (args: any, context: {signal: AbortSignal, emit: (event: any) => void}) => any>} service
+ * @param {Record<string, (args: any, context: {signal: AbortSignal, emit: (event: any) => void, transfer: Transferable[]}) => any>} service
  */
 export function answer(port, service) {
     const running = new Map();
@@ -76,11 +78,11 @@ export function answer(port, service) {
             running.get(id)?.abort();
             return;
         }
-        const controller = new AbortController();
+        const controller = new AbortController(), transfer = [];
         running.set(id, controller);
         try {
-            const result = await service[call](args, {signal: controller.signal, emit: (event) => port.postMessage({id, event})});
-            port.postMessage({id, result: result ?? null});
+            const result = await service[call](args, {signal: controller.signal, emit: (event) => port.postMessage({id, event}), transfer});
+            port.postMessage({id, result: result ?? null}, transfer);
         } catch (error) {
             const code = error instanceof GemmaError ? error.code : 'internal';
             port.postMessage({id, error: {code, message: error.message, name: error.name}});

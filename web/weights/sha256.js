@@ -1,5 +1,7 @@
 // SHA-256: of a piece by the browser, and of a whole file piece by piece, which the browser's own can't do.
 
+import {yieldTurn} from '../engine/host.js';
+
 /** @param {ArrayBuffer | Uint8Array} bytes @returns {Promise<ArrayBuffer>} 32 bytes */
 export async function sha256(bytes) {
     if (globalThis.crypto?.subtle) return crypto.subtle.digest('SHA-256', bytes);
@@ -7,6 +9,12 @@ export async function sha256(bytes) {
     hash.begin();
     hash.add(new Uint8Array(bytes));
     return hash.end();
+}
+
+/** Whether the browser keeps the thread that asks for a digest until it has it: Chromium does. Others seem to now and then, when they are busy. */
+export function hashesHere() {
+    const hashed = sha256(new Uint8Array(1 << 20)).then(() => true);
+    return Promise.race([hashed, yieldTurn().then(() => false)]);
 }
 
 /** Whether two digests are the same. @param {ArrayBuffer} a @param {ArrayBuffer} b */

@@ -7,6 +7,7 @@
 import {GemmaError} from '../engine/error.js';
 import {readManifest} from './manifest.js';
 import {createMeter} from './progress.js';
+import {createReader} from './reader.js';
 import {describeRoom, lookForRoom} from './room.js';
 import {createSha256, same, sha256, toHex} from './sha256.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
@@ -35,8 +36,8 @@ import {downloadTurn, use} from './tabs.js';
 
 /** Chunks that are on their way, being stored or being used: so many connections, and so much memory. */
 const AT_ONCE = 4;
-/** Chunks that are read from the store, which more at once make no faster; while the engine is made ready, more wait for it. */
-const READS_AT_ONCE = 2, MOST_WAITING = 6;
+/** The same where all of them are read from the store: some more wait while the engine is made ready. */
+const MOST_READ = 6;
 const RETRIES = 2;              // of a chunk that came with a wrong digest
 const SAMPLE_BYTES = 65536;
 
@@ -60,7 +61,7 @@ export async function openSource(description, {signal, onProgress = () => {}, ac
     };
     try {
         const store = await openStore();
-        if (store.store) closing.push(await use(description.url), () => store.store.close());
+        if (store.store) closing.push(store.reader.close, await use(description.url), () => store.store.close());
         let file = await lookUp(store, description, stop);
         if (file.complete) return {...openStored(file, onProgress, stop), close};
         await accept(file.manifest);
@@ -104,12 +105,16 @@ function openFile({file, manifest: json}, onProgress) {
     return {name, size: file.size, chunks: inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add}), close() {}};
 }
 
-/** The store, or the reason why there is none. @returns {Promise<{store?: ChunkStore, without?: string}>} */
+/**
+ * The store and who reads it, or the reason why there is none.
+ * @returns {Promise<{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}>}
+ */
 async function openStore() {
     if (!globalThis.indexedDB) return {without: 'there is no IndexedDB here'};
     if (!globalThis.crypto?.subtle) return {without: 'that takes a secure (https) address'};
     try {
-        return {store: await ChunkStore.open()};
+        const store = await ChunkStore.open();
+        return {store, reader: createReader(store)};
     } catch (error) {
         return {without: error.message};
     }
@@ -120,6 +125,7 @@ async function openStore() {
  * @typedef {object} Wanted
  * @property {string} id
  * @property {ChunkStore} [store]
+ * @property {ReturnType<typeof createReader>} [reader]   of the store
  * @property {string} [without]       why there is no store
  * @property {import('./store.js').StoredModel} [stored]
  * @property {number} chunkSize       bytes
@@ -133,7 +139,7 @@ async function openStore() {
  */
 
 /** @param {UrlDescription} description @returns {Promise<Wanted>} */
-async function lookUp({store, without}, {url: id, urls = [], headers, manifest: given, sha256: digest = ''}, signal) {
+async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest = ''}, signal) {
     const stored = await store?.find(id);
     let [present, digests] = stored ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
     const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
@@ -158,7 +164,7 @@ async function lookUp({store, without}, {url: id, urls = [], headers, manifest: 
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
     return {
-        id, store, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
+        id, store, reader, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
             const {askPointer} = await import('./request.js');
@@ -325,11 +331,11 @@ async function isSameFile({store, stored, present}, model, remote) {
     if (!sameVersion(stored, model)) return false;
     if (model.validator) return true;
     if (!remote.ranges) return false;
-    const index = Math.max(...present), bytes = await store.readChunk(stored.id, index).catch(() => undefined);
-    const length = Math.min(SAMPLE_BYTES, bytes?.byteLength ?? 0), from = chunkLength(model, index) - length;
-    if (!length) return false;
+    const index = Math.max(...present), chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
+    const found = await store.readChunk(stored.id, index, new ArrayBuffer(chunk)).catch(() => undefined);
+    if (!found) return false;
     const there = await remote.peek(index * model.chunkSize + from, length);
-    return there.every((byte, i) => byte === new Uint8Array(bytes, from)[i]);
+    return there.every((byte, i) => byte === new Uint8Array(found.bytes, from)[i]);
 }
 
 /**
@@ -342,19 +348,20 @@ async function isSameFile({store, stored, present}, model, remote) {
  * @param {import('./http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
  */
 function createChunks(file, model, {meter, keep, remote}) {
-    const {store, present, digests} = file;
+    const {store, present, digests, reader} = file;
     let forRepair;
-    const limits = remote ? {} : {atOnce: READS_AT_ONCE, most: MOST_WAITING};
-    return inOrder(chunkCount(model), read, {arrived: remote ? undefined : meter.add, keep, ...limits});
+    const spare = [];       // ArrayBuffers for further chunks
+    const options = remote ? {} : {arrived: meter.add, most: MOST_READ};
+    return inOrder(chunkCount(model), read, {keep, free: (buffer) => spare.push(buffer), ...options});
 
     async function read(index) {
         if (!present.has(index)) return fetchChunk(index, remote, {onVain: (bytes) => meter.add(-bytes)});
-        const bytes = await store.readChunk(model.id, index).catch(() => undefined);
-        const found = bytes?.byteLength === chunkLength(model, index) ? await sha256(bytes) : undefined;
-        if (found && digests.has(index) && same(found, digests.get(index))) return {buffer: bytes};
+        const length = chunkLength(model, index), old = spare.pop(), room = old?.byteLength === length ? old : new ArrayBuffer(length);
+        const chunk = await reader.read(model.id, index, room).catch(() => undefined);
+        if (chunk && digests.has(index) && same(chunk.digest, digests.get(index))) return {buffer: chunk.bytes};
         present.delete(index);
         try {
-            return await fetchChunk(index, await openForRepair(index), {also: found});
+            return await fetchChunk(index, await openForRepair(index), {also: chunk?.digest});
         } catch (error) {
             await store.update(model.id, ({damaged}) => ({damaged: [...new Set([...damaged, index])]})).catch(() => {});
             throw error;
@@ -439,11 +446,12 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
  * @param {(bytes: number) => void} [options.arrived]   a chunk of so many bytes is about to be handed out
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
  *     rejects, and is not called before the consumer came back for a second chunk
+ * @param {(buffer: ArrayBuffer) => void} [options.free]   of one that is not new, when nobody needs it any more
  * @param {number} [options.atOnce]   are read at the same time, at most
  * @param {number} [options.most]     are being read, being stored, or waiting for or with the consumer, at most
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
-function inOrder(count, read, {arrived = () => {}, keep = async () => {}, atOnce = AT_ONCE, most = AT_ONCE} = {}) {
+function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {}, atOnce = AT_ONCE, most = AT_ONCE} = {}) {
     return (signal) => {
         const coming = [], writing = new Set();
         let next = 0, reading = 0, held = 0, ended = false, accept, wake;
@@ -479,13 +487,14 @@ function inOrder(count, read, {arrived = () => {}, keep = async () => {}, atOnce
                     // All that came has been handed out, and is still being stored.
                     while (!coming.length) await new Promise((resolve) => { wake = resolve; });
                     const {got, kept} = coming.shift();
-                    const {buffer} = await got;
+                    const {buffer, isNew} = await got;
                     signal?.throwIfAborted();
                     arrived(buffer.byteLength);
                     yield new Uint8Array(buffer);
                     accept();
                     kept.then(() => {
                         held--;
+                        if (!isNew) free(buffer);
                         order();
                     });
                     if (index === count - 1) await kept;

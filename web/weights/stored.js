@@ -196,9 +196,8 @@ async function* goodChunks(store, model) {
 
 /** A chunk, if it is what was written. */
 async function readGood(store, {id, size, chunkSize}, index, digests) {
-    const bytes = await store.readChunk(id, index).catch(() => undefined);
-    const whole = bytes?.byteLength === Math.min(chunkSize, size - index * chunkSize) && digests.has(index);
-    return whole && same(await sha256(bytes), digests.get(index)) ? bytes : undefined;
+    const room = new ArrayBuffer(Math.min(chunkSize, size - index * chunkSize)), chunk = await store.readChunk(id, index, room).catch(() => undefined);
+    return chunk && digests.has(index) && same(chunk.digest, digests.get(index)) ? chunk.bytes : undefined;
 }
 
 async function withStore(work) {

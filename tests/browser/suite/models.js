@@ -145,10 +145,10 @@ export function testModels(name) {
             await page.evaluate(async (id) => {
                 const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
                 const db = await done(indexedDB.open('gemma-weights'));
-                const chunks = db.transaction('chunks', 'readwrite').objectStore('chunks'), key = [new URL(id, document.baseURI).href, 5];
-                const bytes = await done(chunks.get(key));
-                new Uint8Array(bytes)[1234567] ^= 4;
-                await done(chunks.put(bytes, key));
+                const chunks = () => db.transaction('chunks', 'readwrite').objectStore('chunks'), key = [new URL(id, document.baseURI).href, 5];
+                const record = await done(chunks().get(key)), bytes = new Uint8Array(await new Response(record).arrayBuffer());
+                bytes[1234567] ^= 4;
+                await done(chunks().put(record instanceof Blob ? new Blob([bytes]) : bytes.buffer, key));
                 db.close();
             }, 'models/gemma-3-270m-q4_k_m.gguf');
             await press('Check what is stored', NAME);

@@ -1,0 +1,37 @@
+// reader.js: chunks of the store, read and hashed beside the engine's thread: by the browser, or where that hashes on the thread that asks
+// for it, by a thread of our own. Owns that thread. Must not know what a chunk has to be.
+
+import {startWorker} from '../engine/host.js';
+import {Caller} from '../engine/protocol.js';
+import {hashesHere} from './sha256.js';
+
+const SILENT_MS = 5000;         // a worker whose script is refused may say nothing
+
+/** @param {import('./store.js').ChunkStore} store @returns {{read: import('./store.js').ChunkStore['readChunk'], close: () => void}} */
+export function createReader(store) {
+    let starting, worker, caller;
+    const fail = (error) => {
+        caller?.fail(error);
+        caller = undefined;
+    };
+    const start = async () => {
+        if (!await hashesHere()) return;
+        worker = await startWorker(new URL('./reader_worker.js', import.meta.url), fail);
+        caller = new Caller(worker);
+        const silent = setTimeout(fail, SILENT_MS, new Error('the thread that reads says nothing'));
+        worker.onMessage(() => clearTimeout(silent));
+    };
+    return {
+        async read(id, index, room) {
+            const {byteLength} = room;
+            try {
+                await (starting ??= start());
+                if (caller) return await caller.call('read', {id, index, room}, {transfer: [room]}) ?? undefined;
+            } catch {
+                // by this thread, then
+            }
+            return store.readChunk(id, index, room.byteLength ? room : new ArrayBuffer(byteLength));
+        },
+        close: () => worker?.terminate(),
+    };
+}

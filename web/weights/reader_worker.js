@@ -1,0 +1,16 @@
+// reader_worker.js: a thread that reads chunks of the store and hashes them for the engine's. Knows nothing else.
+
+import {workerPort} from '../engine/host.js';
+import {answer} from '../engine/protocol.js';
+import {ChunkStore} from './store.js';
+
+const opening = ChunkStore.open();
+opening.catch(() => {});        // thrown where it is awaited
+
+answer(workerPort, {
+    async read({id, index, room}, {transfer}) {
+        const chunk = await (await opening).readChunk(id, index, room);
+        if (chunk) transfer.push(chunk.bytes);
+        return chunk;
+    },
+});
