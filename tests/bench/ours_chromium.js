@@ -5,7 +5,7 @@
 import {basename, dirname} from 'node:path';
 import {serve} from '../../web/node/server.js';
 import {createVisitor} from './chromium.js';
-import {works} from './shared.js';
+import {FIRST_PROMPT, works} from './shared.js';
 
 export const title = 'gemma-wasm, Chromium';
 
@@ -20,7 +20,7 @@ export async function start(job, engine) {
     const server = await serve({port: 0, models: job.model && dirname(job.model)});
     return {
         round: (round) => visitor.visit(server.url, (page) => job.model
-            ? page.evaluate(withModel, {url: `models/${encodeURIComponent(basename(job.model))}`, options, works: works(job, round)})
+            ? page.evaluate(withModel, {url: `models/${encodeURIComponent(basename(job.model))}`, options, works: works(job, round), first: FIRST_PROMPT})
             : withShape(page, {shape: job.shape, type: job.type, options, works: works(job, round)})),
         async close() {
             await server.close();
@@ -30,12 +30,15 @@ export async function start(job, engine) {
 }
 
 /** Runs in the page, where the CSP forbids eval: all it needs comes as arguments. */
-async function withModel({url, options, works: [warmUp, ...works]}) {
+async function withModel({url, options, works: [warmUp, ...works], first}) {
     const start = performance.now();
     const {Gemma} = await import(new URL('gemma.js', location.href).href);
     const gemma = await Gemma.load(url, options);
     const loadMs = performance.now() - start;
     const session = await gemma.session();
+    const begin = performance.now();
+    await session.prompt(first, {raw: true, maxTokens: 1, sampling: {temperature: 0}}).result;
+    const firstMs = performance.now() - begin;
     // The ids that end a turn or a text are never written.
     const sampling = {temperature: 0, logitBias: {1: -Infinity, 106: -Infinity, 107: -Infinity}};
     const run = async ({text, decode}) => (await session.prompt(text, {raw: true, maxTokens: decode + 1, sampling}).result).timings;
@@ -46,7 +49,7 @@ async function withModel({url, options, works: [warmUp, ...works]}) {
         points.push({tokens: work.tokens, prefill: prefillTokens / prefillMs * 1000, decode: decodeTokens / decodeMs * 1000});
     }
     const {kernels, threads, memoryBytes} = gemma.info;
-    return {points, startup: {'the model': loadMs}, facts: {kernels, threads, memoryBytes}};
+    return {points, startup: {'the model': loadMs, 'the first token': firstMs}, facts: {kernels, threads, memoryBytes}};
 }
 
 /** A shape has no tokenizer, so gemma.js can't be asked: the engine is, in its worker. */

@@ -216,8 +216,8 @@ export function htmlOf(report) {
         const first = measured.filter((c) => c.firstStartup).map((c) => started(c, c.firstStartup));
         const later = measured.filter((c) => c.startup).map((c) => started(c, medians(c.startup)));
         section('Start-up',
-            first.length ? figure('The first time', 'seconds until a prompt can be asked: opening the page or the library, then, paler, the model; ' +
-                'pages fetch it from this machine and keep it', bars('first start', first)) : [],
+            first.length ? figure('The first time', 'seconds: opening the page or the library, then, paler, the model, and in pages the first token of an answer; ' +
+                'pages fetch the model from this machine and keep it', bars('first start', first)) : [],
             later.length ? figure('Again', 'medians; pages find the model where they have kept it', bars('later starts', later)) : []);
         const resident = measured.filter((c) => c.memory).map((c) => row(c, c.memory, 1e-6, ' MB'));
         section('Memory', resident.length ? figure('Most that the process was resident with',

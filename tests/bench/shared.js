@@ -80,6 +80,9 @@ export function answerParent(program, measure) {
     process.once('message', async (message) => process.send(await measure(message), () => process.exit()));
 }
 
+/** What a page is first asked, for how long its start takes. */
+export const FIRST_PROMPT = 'The sea at night';
+
 /**
  * Fetches packages of npm into a folder of their own, once: the product does not depend on them.
  * @param {string} name @param {string[]} packages @returns {string} their node_modules

@@ -6,7 +6,7 @@ import {createReadStream, existsSync, statSync} from 'node:fs';
 import {createServer} from 'node:http';
 import {extname, join} from 'node:path';
 import {createVisitor} from './chromium.js';
-import {fetchPeer, works} from './shared.js';
+import {FIRST_PROMPT, fetchPeer, works} from './shared.js';
 
 const VERSION = '3.8.1';
 export const title = `wllama ${VERSION}, Chromium`;
@@ -18,7 +18,7 @@ export async function start(job) {
     const server = await serve(modules, job.model);
     return {
         round: (round) => visitor.visit(`http://localhost:${server.address().port}/`,
-            (page) => page.evaluate(inPage, {threads: job.threads, contextLength: job.contextLength, works: works(job, round)})),
+            (page) => page.evaluate(inPage, {threads: job.threads, contextLength: job.contextLength, works: works(job, round), first: FIRST_PROMPT})),
         async close() {
             server.closeAllConnections();
             server.close();
@@ -27,14 +27,16 @@ export async function start(job) {
     };
 }
 
-async function inPage({threads, contextLength, works: [warmUp, ...works]}) {
+async function inPage({threads, contextLength, works: [warmUp, ...works], first}) {
     const start = performance.now(), quiet = () => {};
     const {Wllama} = await import(`${location.origin}/@wllama/wllama/esm/index.js`);
     const wllama = new Wllama({default: '/@wllama/wllama/esm/wasm/wllama.wasm'}, {logger: {debug: quiet, log: quiet, warn: quiet, error: quiet}});
     wllama.setCompat(null);
     await wllama.loadModel(await wllama.modelManager.getModelOrDownload({url: `${location.origin}/model.gguf`}, {}),
         {n_ctx: contextLength, n_threads: threads, n_gpu_layers: 0});
-    const loadMs = performance.now() - start;
+    const loadMs = performance.now() - start, begin = performance.now();
+    await wllama.createCompletion({prompt: first, max_tokens: 1, n_predict: 1, temperature: 0, top_k: 1});
+    const firstMs = performance.now() - begin;
     const run = async ({text, decode}) => (await wllama.createCompletion({
         prompt: text, max_tokens: decode + 1, n_predict: decode + 1, temperature: 0, top_k: 1, ignore_eos: true, cache_prompt: false,
         timings_per_token: true,
@@ -46,7 +48,7 @@ async function inPage({threads, contextLength, works: [warmUp, ...works]}) {
         // Its clock of writing starts when the first token is there.
         points.push({tokens: work.tokens, prefill: prompt_n / prompt_ms * 1000, decode: (predicted_n - 1) / predicted_ms * 1000});
     }
-    return {points, startup: {'the model': loadMs}, facts: {threads: wllama.getNumThreads()}};
+    return {points, startup: {'the model': loadMs, 'the first token': firstMs}, facts: {threads: wllama.getNumThreads()}};
 }
 
 /** A server of an empty isolated page, wllama's files, and the model. */
