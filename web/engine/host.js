@@ -15,7 +15,8 @@ export const workerPort = await (async () => {
 })();
 
 /**
- * @param {URL} url   of a module
+ * Starts a worker.
+ * @param {URL} url   its module
  * @param {(error: Error) => void} onFailure   it could not start, or died
  * @returns {Promise<Port & {terminate: () => void, idle: (isIdle: boolean) => void}>}   idle: under Node, a worker that is not asked anything
  *     does not keep the process alive

@@ -32,6 +32,7 @@ export function createReader(store) {
             }
             return store.readChunk(id, index, room.byteLength ? room : new ArrayBuffer(byteLength));
         },
-        close: () => worker?.terminate(),
+        /** Also of a thread that is only starting. */
+        close: () => void starting?.then(() => worker?.terminate(), () => {}),
     };
 }

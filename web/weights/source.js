@@ -447,17 +447,16 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
  *     rejects, and is not called before the consumer came back for a second chunk
  * @param {(buffer: ArrayBuffer) => void} [options.free]   of one that is not new, when nobody needs it any more
- * @param {number} [options.atOnce]   are read at the same time, at most
  * @param {number} [options.most]     are being read, being stored, or waiting for or with the consumer, at most
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
-function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {}, atOnce = AT_ONCE, most = AT_ONCE} = {}) {
+function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {}, most = AT_ONCE} = {}) {
     return (signal) => {
         const coming = [], writing = new Set();
         let next = 0, reading = 0, held = 0, ended = false, accept, wake;
         const accepted = new Promise((resolve) => { accept = resolve; });
         const order = () => {
-            while (!ended && next < count && held < most && reading < atOnce) {
+            while (!ended && next < count && held < most && reading < AT_ONCE) {
                 held++;
                 reading++;
                 coming.push(start(next++));
