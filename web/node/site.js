@@ -8,6 +8,7 @@ import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {compact} from './compact.js';
 import {SetupError, main, say} from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -25,9 +26,6 @@ const LAYOUT = [
     ['wasm/', 'build/wasm'],
 ];
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
-
-/** No file of the site has any of these in a text; a test looks. */
-const COMMENT_LINES = /^[ \t]*(\/\/.*|\/\*\*[^]*?\*\/[ \t]*)\n/gm, COMMENTS_AT_ENDS = / {2,}\/\/ .*$/gm, INDENTATION = /^[ \t]+/gm;
 
 export const TYPES = {
     '.html': 'text/html; charset=utf-8',
@@ -60,7 +58,7 @@ export function listSite() {
 }
 
 /**
- * The bytes of one file as it is served. Scripts go without indentation and comments: a third of them, compressed. The
+ * The bytes of one file as it is served. Scripts go without comments and needless white space. The
  * service worker gets the list of files that make up the page, and a version that changes when any of them does.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
@@ -68,14 +66,14 @@ export function listSite() {
 export function readSite(url, files) {
     const bytes = readFileSync(files.get(url));
     if (!url.endsWith('.js')) return bytes;
-    const script = bytes.toString().replace(COMMENT_LINES, '').replace(COMMENTS_AT_ENDS, '').replace(INDENTATION, '');
+    const script = url.startsWith('wasm/') ? bytes.toString() : compact(bytes.toString());     // Emscripten's are compact
     if (url !== 'sw.js') return Buffer.from(script);
     const shell = [...files.keys()].filter((name) => name !== 'sw.js').sort();
     const hash = createHash('sha256');
     for (const name of shell) hash.update(name).update('\0').update(readFileSync(files.get(name)));
     hash.update(bytes);
     const list = `const VERSION = '${hash.digest('hex').slice(0, 16)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};`;
-    return Buffer.from(script.replace(/^const VERSION = .*$/m, () => list));
+    return Buffer.from(script.replace(/^const VERSION=.*$/m, () => list));
 }
 
 /** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
