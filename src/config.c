@@ -1,4 +1,5 @@
-/* config.c: see config.h. Keys and defaults are those of llama.cpp (llama-model.cpp, load_hparams; src/models/gemma*.cpp). */
+/* config.c: see config.h. Keys are those of llama.cpp (llama-model.cpp, load_hparams; src/models/gemma*.cpp) and, where they differ, of Ollama
+ * (convert/convert_gemma3.go), whose files leave out much of what llama.cpp's say. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -19,6 +20,7 @@ enum {
     MAX_GROUP = 128,        /* query heads that share one K/V head */
     MAX_VOCAB = 4 << 20,
     MAX_CTX = 1 << 24,
+    MAX_PADDING = 1024,     /* tokens without a row, or rows without a token: more are the vocabulary of another model */
     REQUIRED = -1,          /* as a default: the file must have the key */
 };
 
@@ -45,7 +47,8 @@ static int read_int(Reader *r, const char *key, int min, int max, int silent) {
     if (failed(r)) return silent;
     const GgufEntry *e = gguf_find(r->g, full_key(r, key));
     if (!e) {
-        if (silent == REQUIRED) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
+        if (silent == REQUIRED)
+            error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing; get the model from another place, or convert it again", r->key);
         return silent;
     }
     int64_t value = silent;
@@ -72,17 +75,22 @@ static int read_int(Reader *r, const char *key, int min, int max, int silent) {
     return (int)first;
 }
 
-/* `silent` negative: the file must have the key. */
 static float read_float(Reader *r, const char *key, float min, float max, float silent) {
     if (failed(r)) return silent;
     float value = silent;
-    bool found = gguf_get_float(r->g, full_key(r, key), &value, r->err);
+    gguf_get_float(r->g, full_key(r, key), &value, r->err);
     if (failed(r)) return silent;
-    if (!found && silent < 0) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
-    else if (value < min || value > max)
+    if (value < min || value > max)
         error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %g; %g to %g was expected", r->key, (double)value,
                   (double)min, (double)max);
     return value;
+}
+
+/* What a matrix of the first layer says where the metadata is silent: its rows divided by `of`. */
+static int rows_divided(const Reader *r, const char *tensor, int of, int otherwise) {
+    const GgufTensor *t = gguf_find_tensor(r->g, tensor);
+    uint64_t n = t ? t->dims[1] / (uint64_t)of : 0;
+    return t && n > 0 && n <= MAX_ALL_HEADS && n * (uint64_t)of == t->dims[1] ? (int)n : otherwise;
 }
 
 static void require_multiple(Reader *r, const char *what, int n, int of) {
@@ -95,11 +103,12 @@ static void read_sizes(Reader *r, Config *c) {
     c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, REQUIRED);
     c->n_ff = read_int(r, "feed_forward_length", 1, MAX_FF, REQUIRED);
     c->n_head = read_int(r, "attention.head_count", 1, MAX_HEAD, REQUIRED);
-    c->n_head_kv = read_int(r, "attention.head_count_kv", 1, MAX_HEAD, c->n_head);
     c->n_ctx_train = read_int(r, "context_length", 1, MAX_CTX, REQUIRED);
     if (failed(r)) return;
-    c->head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, c->n_embd / c->n_head);
-    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, c->n_embd / c->n_head);
+    c->head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", c->n_head, c->n_embd / c->n_head));
+    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, c->head_dim);
+    if (failed(r) || c->head_dim == 0) c->n_head_kv = c->n_head;
+    else c->n_head_kv = read_int(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", c->head_dim, c->n_head));
     int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, c->head_dim);
     if (failed(r)) return;
     if (c->head_dim < 4 || c->head_dim > MAX_HEAD_DIM)
@@ -131,8 +140,23 @@ static void read_vocabulary(Reader *r, Config *c) {
     else c->n_vocab = (int)tokens->count;
 }
 
-/* 1 / factor. Older files say rope.scale_linear. A factor of 0 means none, as in llama.cpp. */
-static float read_rope_scale(Reader *r) {
+/* Ids are those that have a text and a row. In many files some have only one of them: rows are padded to a round number, or the token of an
+ * image has a text and no row. */
+static void bound_vocabulary(Reader *r, Config *c) {
+    static const char *const matrices[] = {"token_embd.weight", "output.weight"};
+    int n_tokens = c->n_vocab;
+    for (int i = 0; i < 2 && !failed(r); i++) {
+        const GgufTensor *t = gguf_find_tensor(r->g, matrices[i]);
+        if (!t) continue;
+        if (t->dims[1] + MAX_PADDING < (uint64_t)n_tokens || t->dims[1] > (uint64_t)n_tokens + MAX_PADDING)
+            error_set(r->err, GEMMA_BAD_FILE, "tensor %s has %" PRIu64 " rows for a vocabulary of %d tokens; they may differ by %d at most: the "
+                      "file's tokenizer is another model's; convert the model again", matrices[i], t->dims[1], n_tokens, MAX_PADDING);
+        else if (t->dims[1] < (uint64_t)c->n_vocab) c->n_vocab = (int)t->dims[1];
+    }
+}
+
+/* 1 / factor. Older files say rope.scale_linear. A factor of 0 means none, as in llama.cpp. `silent`: the factor where the file names none. */
+static float read_rope_scale(Reader *r, float silent) {
     GgufString type = {"linear", 6};
     char quoted[72];
     if (failed(r)) return 1;
@@ -143,7 +167,7 @@ static float read_rope_scale(Reader *r) {
                   error_quote(quoted, type.p, type.n));
         return 1;
     }
-    float factor = read_float(r, "rope.scale_linear", 0, 1e6f, 0);
+    float factor = read_float(r, "rope.scale_linear", 0, 1e6f, silent);
     factor = read_float(r, "rope.scaling.factor", 0, 1e6f, factor);
     return factor > 0 ? 1 / factor : 1;
 }
@@ -188,7 +212,7 @@ static float attn_scale(const Config *c, int layers_of_27b) {
 static void read_gemma(Reader *r, Config *c) {
     Attention a = {.window = 0};
     a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
-    a.scale = read_rope_scale(r);
+    a.scale = read_rope_scale(r, 1);
     if (failed(r)) return;
     c->attn_scale = attn_scale(c, 0);
     read_layers(r, c, &a);
@@ -199,7 +223,7 @@ static void read_gemma2(Reader *r, Config *c) {
     a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, 4096);
     a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
     a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, a.base);
-    a.scale = read_rope_scale(r);
+    a.scale = read_rope_scale(r, 1);
     c->attn_softcap = read_float(r, "attn_logit_softcapping", 0, 1e6f, 50);
     c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, 30);
     c->post_norms = true;
@@ -208,14 +232,26 @@ static void read_gemma2(Reader *r, Config *c) {
     read_layers(r, c, &a);
 }
 
+/* What Gemma 3 was trained with, known by its number of layers (google/gemma_pytorch, config.py). */
+static const struct Gemma3 {
+    int n_layer, window;
+    float factor;           /* of positions in global layers */
+} gemma3_sizes[] = {{18, 512, 1}, {26, 512, 1}, {34, 1024, 8}, {48, 1024, 8}, {62, 1024, 8}};
+
 static void read_gemma3(Reader *r, Config *c) {
     Attention a = {.period = 6};
-    /* Silent about the window: all layers are global, and then (llama.cpp, gemma3.cpp) logits are capped at 30. */
-    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, 0);
-    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
-    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, 10000);
-    a.scale = read_rope_scale(r);
+    /* A model of another size that is silent about the window has none, and then (llama.cpp, gemma3.cpp) its logits are capped at 30. */
+    struct Gemma3 size = {c->n_layer, 0, 1};
+    for (size_t i = 0; i < sizeof gemma3_sizes / sizeof *gemma3_sizes; i++)
+        if (gemma3_sizes[i].n_layer == c->n_layer) size = gemma3_sizes[i];
+    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, size.window);
+    a.base = read_float(r, "rope.global.freq_base", 1, 1e12f, 1e6f);        /* Ollama's first name */
+    a.base = read_float(r, "rope.freq_base", 1, 1e12f, a.base);
+    a.base_local = read_float(r, "rope.local.freq_base", 1, 1e12f, 10000);  /* Ollama's */
+    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, a.base_local);
+    a.scale = read_rope_scale(r, size.factor);
     c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, a.window ? 0 : 30);
+    if (c->n_layer == 26 && a.window) c->final_softcap = 0;     /* Ollama's first files of the 1B say 30, which it does not have */
     c->post_norms = c->qk_norms = true;
     if (failed(r)) return;
     c->attn_scale = attn_scale(c, 62);
@@ -252,7 +288,8 @@ GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
         strcpy(c->architecture, known[i].architecture);
         read_sizes(&r, c);
         read_vocabulary(&r, c);
-        c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, REQUIRED);
+        bound_vocabulary(&r, c);
+        c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, 1e-6f);
         c->embd_scale = sqrtf((float)c->n_embd);
         if (!failed(&r)) known[i].read(&r, c);
         if (failed(&r)) config_free(c);

@@ -25,7 +25,8 @@ typedef struct {
     LayerConfig *layers;    /* [n_layer] */
 } Config;
 
-/* Defaults where metadata is silent are llama.cpp's. n_vocab is the length of tokenizer.ggml.tokens.
+/* Where metadata is silent, sizes are read off the first layer's tensors, and all else is what the Gemma of that architecture and number of
+ * layers was trained with. n_vocab counts the ids that have a text in tokenizer.ggml.tokens and a row in the embedding and the head.
  * GEMMA_UNSUPPORTED names another architecture. config_free it. */
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
 /* A shape without a file, for benchmarks: one they know ("gemma-2b", ...), or all its sizes, in this order:

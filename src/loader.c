@@ -144,7 +144,7 @@ uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
-    m->tokenizer = tokenizer_new(&m->gguf, err);        /* not before: what only reads headers needs none */
+    m->tokenizer = tokenizer_new(&m->gguf, m->config.n_vocab, err);        /* not before: what only reads headers needs none */
     if (!m->tokenizer) return fail(l, err);
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;

@@ -45,8 +45,9 @@ typedef struct {
 
 struct Tokenizer {
     const uint8_t *strings;     /* the GGUF array of pieces: (length u64, bytes) each; borrowed */
-    const uint8_t *scores;      /* float[n_vocab], unaligned; borrowed */
-    int32_t n_vocab;
+    const uint8_t *scores;      /* float[n_listed], unaligned; borrowed */
+    uint64_t n_listed;          /* tokens in the file */
+    int32_t n_vocab;            /* those of them that are used */
     uint32_t *offset;           /* [n_vocab]: of the piece's length, from `strings` (a header has at most 2^28 bytes) */
     uint8_t *kind;              /* [n_vocab] */
     uint32_t *slot;             /* [slot_mask + 1], open addressing: an id, and the top bits of its hash above ID_BITS */
@@ -243,7 +244,7 @@ static GemmaStatus index_pieces(Tokenizer *t, GemmaError *err) {
 }
 
 static GemmaStatus read_scores(Tokenizer *t, const Gguf *g, GemmaError *err) {
-    const GgufEntry *e = find_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, (uint64_t)t->n_vocab, err);
+    const GgufEntry *e = find_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, t->n_listed, err);
     if (!e) return err->status;
     for (int32_t id = 0; id < t->n_vocab; id++)
         if (!isfinite(gguf_number_at(e, (uint64_t)id)))
@@ -258,7 +259,7 @@ static const char *const control_names[] = {"<bos>", "<eos>", "<start_of_turn>",
 static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
     memset(t->kind, KIND_NORMAL, (size_t)t->n_vocab);
     if (gguf_find(g, "tokenizer.ggml.token_type")) {
-        const GgufEntry *e = find_array(g, "tokenizer.ggml.token_type", GGUF_INT32, (uint64_t)t->n_vocab, err);
+        const GgufEntry *e = find_array(g, "tokenizer.ggml.token_type", GGUF_INT32, t->n_listed, err);
         if (!e) return err->status;
         for (int32_t id = 0; id < t->n_vocab; id++) {
             double kind = gguf_number_at(e, (uint64_t)id);
@@ -327,7 +328,7 @@ static GemmaStatus read_settings(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return err->status;
 }
 
-static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, GemmaError *err) {
+static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaError *err) {
     if (check_model(g, err) != GEMMA_OK) return err->status;
     const GgufEntry *tokens = gguf_find(g, "tokenizer.ggml.tokens");
     tokens = find_array(g, "tokenizer.ggml.tokens", GGUF_STRING, tokens ? tokens->count : 0, err);
@@ -336,20 +337,21 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, GemmaError *err) 
         return error_set(err, GEMMA_BAD_FILE, "the vocabulary has %llu tokens; 1 to %d are possible",
                          (unsigned long long)tokens->count, MAX_VOCAB);
     t->strings = tokens->value;
-    t->n_vocab = (int32_t)tokens->count;
+    t->n_listed = tokens->count;
+    t->n_vocab = (uint64_t)n_ids < tokens->count ? n_ids : (int32_t)tokens->count;
     if (allocate(t, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||
         read_kinds(t, g, err) != GEMMA_OK || index_cuts(t, err) != GEMMA_OK)
         return err->status;
     return read_settings(t, g, err);
 }
 
-Tokenizer *tokenizer_new(const Gguf *g, GemmaError *err) {
+Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err) {
     Tokenizer *t = calloc(1, sizeof *t);
     if (!t) {
         no_memory(err);
         return NULL;
     }
-    if (open_tokenizer(t, g, err) == GEMMA_OK) return t;
+    if (open_tokenizer(t, g, n_ids, err) == GEMMA_OK) return t;
     tokenizer_free(t);
     return NULL;
 }

@@ -6,9 +6,10 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* Borrows the header bytes behind g, which must outlive the tokenizer. GEMMA_UNSUPPORTED names a tokenizer.ggml.model
+/* Borrows the header bytes behind g, which must outlive the tokenizer. Tokens of the file from n_ids on are left out: the model has no rows
+ * for them. GEMMA_UNSUPPORTED names a tokenizer.ggml.model
  * other than "llama"; GEMMA_BAD_FILE: arrays missing or of unequal length, a needed token absent. */
-Tokenizer *tokenizer_new(const Gguf *g, GemmaError *err);
+Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err);
 void tokenizer_free(Tokenizer *t);
 /* Bytes that a tokenizer of n_vocab tokens takes beside the header (an upper bound, for plans). */
 uint64_t tokenizer_bytes(int n_vocab);

@@ -84,9 +84,10 @@ static void add_slot(Weights *w, const WeightSlot *slot) {
     w->bytes_per_token += bytes;
 }
 
-static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, GemmaError *err) {
+/* `padded`: rows beyond those of the slot are never read. */
+static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, bool padded, GemmaError *err) {
     uint64_t n_cols = (uint64_t)slot->n_cols, n_rows = (uint64_t)slot->n_rows;
-    if (t->dims[0] != n_cols || t->dims[1] != n_rows || t->dims[2] != 1 || t->dims[3] != 1) {
+    if (t->dims[0] != n_cols || (padded ? t->dims[1] < n_rows : t->dims[1] != n_rows) || t->dims[2] != 1 || t->dims[3] != 1) {
         return error_set(err, GEMMA_BAD_FILE, "tensor %s should be [%llu, %llu] by the metadata, but is [%llu, %llu, %llu, %llu]",
                          slot->name, (unsigned long long)n_cols, (unsigned long long)n_rows, (unsigned long long)t->dims[0],
                          (unsigned long long)t->dims[1], (unsigned long long)t->dims[2], (unsigned long long)t->dims[3]);
@@ -107,7 +108,8 @@ static GemmaStatus bind_file_tensor(void *context, const WeightSlot *spec, bool 
         if (!required) return GEMMA_OK;
         return error_set(b->err, GEMMA_BAD_FILE, "the file has no tensor %s, which its architecture needs", slot.name);
     }
-    GemmaStatus s = check_tensor(&slot, slot.tensor, b->err);
+    bool padded = slot.matrix == &b->w->token_embd || slot.matrix == &b->w->output;
+    GemmaStatus s = check_tensor(&slot, slot.tensor, padded, b->err);
     if (s != GEMMA_OK) return s;
     slot.type = (QuantType)slot.tensor->type;
     add_slot(b->w, &slot);

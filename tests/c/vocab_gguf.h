@@ -130,7 +130,7 @@ static inline void vocab_parse(Vocab *v) {
 /* NULL with *err when the tokenizer refuses the file. */
 static inline Tokenizer *vocab_open(Vocab *v, GemmaError *err) {
     vocab_parse(v);
-    return tokenizer_new(&v->gguf, err);
+    return tokenizer_new(&v->gguf, v->n_tokens, err);
 }
 
 static inline void vocab_free(Vocab *v) {

@@ -68,7 +68,7 @@ static void fuzz_damage(Vocab *v, uint64_t *state) {
     for (int i = 1 + (int)(test_random(state) % 6); i > 0; i--) v->file.p[test_random(state) % v->file.n] = (uint8_t)test_random(state);
     if (gguf_parse(&g, v->file.p, v->file.n, v->file.n, &err) != GGUF_COMPLETE) return;
     err = (GemmaError){0};
-    Tokenizer *t = tokenizer_new(&g, &err);
+    Tokenizer *t = tokenizer_new(&g, v->n_tokens, &err);
     if (!t) {
         CHECK(err.status != GEMMA_OK && strlen(err.text) > 10);
     } else {

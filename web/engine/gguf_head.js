@@ -109,6 +109,10 @@ function readHead(bytes, name) {
 
 const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];
 
+/** Where metadata is silent: a head has 256 numbers, in the 27Bs, known by their layers, 128; and Gemma 3's windows by its layers. As in src/config.c. */
+const HEAD_DIM = 256, HEAD_DIM_27B = 128, LAYERS_27B = {gemma2: 46, gemma3: 62};
+const WINDOWS = {gemma2: () => 4096, gemma3: (layers) => ({18: 512, 26: 512, 34: 1024, 48: 1024, 62: 1024})[layers] ?? 0};
+
 /** llama.cpp's numbers for the kinds of files (general.file_type); of others, this engine can't read the weights. */
 const FILE_TYPES = {
     0: 'f32', 1: 'f16', 2: 'q4_0', 3: 'q4_1', 7: 'q8_0', 8: 'q5_0', 9: 'q5_1', 10: 'q2_k', 11: 'q3_k', 12: 'q3_k', 13: 'q3_k', 14: 'q4_k', 15: 'q4_k',
@@ -149,12 +153,12 @@ export function describeHead(bytes, name) {
         throw new GemmaError('bad-file', `The first ${bytes.length} bytes of ${name} say nothing usable of "${architecture}.${key}": ` +
             'what the model needs cannot be told before it is loaded.');
     };
-    const embd = number('embedding_length'), heads = number('attention.head_count');
+    const layers = number('block_count'), heads = number('attention.head_count');
     const shape = {
-        architecture, layers: number('block_count'), embd, heads, kv: number('attention.head_count_kv', heads),
-        dim: number('attention.key_length', Math.floor(embd / heads)), ff: number('feed_forward_length'),
+        architecture, layers, embd: number('embedding_length'), heads, kv: number('attention.head_count_kv', heads),
+        dim: number('attention.key_length', layers === LAYERS_27B[architecture] ? HEAD_DIM_27B : HEAD_DIM), ff: number('feed_forward_length'),
         vocab: head.get('tokenizer.ggml.tokens')?.count ?? number('vocab_size'), ctx: number('context_length'),
-        window: architecture === 'gemma' ? 0 : number('attention.sliding_window', architecture === 'gemma2' ? 4096 : 0),
+        window: architecture === 'gemma' ? 0 : number('attention.sliding_window', WINDOWS[architecture](layers)),
     };
     const fileType = head.get('general.file_type');
     if (fileType !== undefined && !FILE_TYPES[fileType]) {
