@@ -1,4 +1,8 @@
-/* requantise.c: see requantise.h. */
+/* requantise.c: see requantise.h.
+ *
+ * llama.cpp's gguf-split cuts a file into parts NAME-00001-of-00003.gguf and so on, each a GGUF of its own: the metadata are in the
+ * first, and each has some of the tensors. Three keys say so, of which no whole file has any: split.no (from 0 on), split.count and
+ * split.tensors.count (of all parts). */
 #include "requantise.h"
 
 #include <inttypes.h>
@@ -8,7 +12,12 @@
 
 #include "error.h"
 
-enum { FIRST_READ = 1 << 20 };
+enum { FIRST_READ = 1 << 20, MAX_PARTS = 1000 };
+
+/* Which part of how many a file is; count 1: it is whole. */
+typedef struct {
+    int64_t no, count, n_tensors;
+} Split;
 
 /* Reads the header, as much of the file as it takes. *bytes, which *g borrows, is to be freed in any case. */
 static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err) {
@@ -33,10 +42,10 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
 /* What the new file's header says anew, or what only holds for the old one. */
 static bool is_replaced(GgufString key) {
     return gguf_equals(key, "general.file_type") || gguf_equals(key, "general.quantization_version") ||
-           gguf_equals(key, "general.alignment");
+           gguf_equals(key, "general.alignment") || (key.n >= 6 && memcmp(key.p, "split.", 6) == 0);
 }
 
-static bool add_tensor(Source *s, const GgufTensor *t, GemmaError *err) {
+static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaError *err) {
     char quoted[72];
     error_quote(quoted, t->name.p, t->name.n);
     if (!quant_info(t->type)) {
@@ -54,7 +63,7 @@ static bool add_tensor(Source *s, const GgufTensor *t, GemmaError *err) {
     }
     SourceTensor *to = &s->tensors[s->n_tensors];
     *to = (SourceTensor){.name = strndup(t->name.p, t->name.n), .label = strndup(t->name.p, t->name.n), .n_dims = t->n_dims,
-                         .type = (QuantType)t->type, .file = &s->files[0], .offset = t->offset};
+                         .type = (QuantType)t->type, .file = file, .offset = t->offset};
     memcpy(to->dims, t->dims, sizeof to->dims);
     s->n_tensors++;
     if (to->name && to->label) return true;
@@ -62,7 +71,7 @@ static bool add_tensor(Source *s, const GgufTensor *t, GemmaError *err) {
     return false;
 }
 
-static bool read_model(Source *s, const Gguf *g, GemmaError *err) {
+static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     GgufString architecture = {"", 0}, name = {"", 0};
     char key[64], quoted[72];
     int64_t n_layer = 0;
@@ -85,27 +94,146 @@ static bool read_model(Source *s, const Gguf *g, GemmaError *err) {
     if (name.n) s->name = strndup(name.p, name.n);
     for (size_t i = 0; i < g->n_entries; i++)
         if (!is_replaced(g->entries[i].key)) gguf_put_copy(&s->metadata, &g->entries[i]);
-    if (!source_reserve(s, g->n_tensors, err)) return false;
-    for (size_t i = 0; i < g->n_tensors; i++)
-        if (!add_tensor(s, &g->tensors[i], err)) return false;
     return true;
 }
 
-bool requantise_open(Source *s, const char *path, GemmaError *err) {
+static bool add_tensors(Source *s, const File *file, const Gguf *g, GemmaError *err) {
+    if (!source_reserve(s, s->n_tensors + g->n_tensors, err)) return false;
+    for (size_t i = 0; i < g->n_tensors; i++)
+        if (!add_tensor(s, file, &g->tensors[i], err)) return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ parts */
+
+static bool read_split(Split *split, const Gguf *g, GemmaError *err) {
+    *split = (Split){0, 1, -1};
+    err->status = GEMMA_OK;
+    gguf_get_int(g, "split.count", 0, MAX_PARTS, &split->count, err);
+    if (err->status == GEMMA_OK) gguf_get_int(g, "split.no", 0, MAX_PARTS - 1, &split->no, err);
+    if (err->status == GEMMA_OK) gguf_get_int(g, "split.tensors.count", 0, GGUF_MAX_TENSORS, &split->n_tensors, err);
+    if (split->count < 2) *split = (Split){0, 1, -1};
+    return err->status == GEMMA_OK;
+}
+
+/* Of which part of how many a file's name speaks: *number 0 when it speaks of none. */
+static void read_part_name(const char *path, int *number, int *count) {
+    size_t n = strlen(path), n_end = strlen("-00001-of-00003.gguf");
+    *number = *count = 0;
+    if (n <= n_end) return;
+    const char *end = path + n - n_end;
+    if (end[0] != '-' || strspn(end + 1, "0123456789") != 5 || memcmp(end + 6, "-of-", 4) != 0 ||
+        strspn(end + 10, "0123456789") != 5 || strcmp(end + 15, ".gguf") != 0)
+        return;
+    *number = atoi(end + 1);
+    *count = atoi(end + 10);
+}
+
+/* The path of part i, from 0 on, of those that `path` names one of, to be freed; the path itself where the file is whole. */
+static char *part_path(const char *path, const Split *split, int i) {
+    char *part = strdup(path), number[16];
+    if (!part || split->count == 1) return part;
+    snprintf(number, sizeof number, "%05d", i + 1);
+    memcpy(part + strlen(part) - strlen("00001-of-00003.gguf"), number, 5);
+    return part;
+}
+
+/* Reads of the file that was named whether it is whole. */
+static bool find_parts(Split *split, const char *path, GemmaError *err) {
+    File f;
     Gguf g = {0};
     uint8_t *header = NULL;
-    *s = (Source){.files = calloc(1, sizeof(File))};
-    if (!s->files) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory is left");
-        return false;
-    }
-    bool good = file_open(&s->files[0], path, err);
-    if (good) {
-        s->n_files = 1;
-        good = (read_header(&s->files[0], &g, &header, err) && read_model(s, &g, err)) || error_in_file(err, path);
+    int number, count;
+    if (!file_open(&f, path, err)) return false;
+    bool good = read_header(&f, &g, &header, err) && read_split(split, &g, err);
+    read_part_name(path, &number, &count);
+    if (good && split->count > 1 && (number != split->no + 1 || count != split->count)) {
+        error_set(err, GEMMA_BAD_FILE, "it is part %d of a model in %d files; give all of them the names that they had, such as "
+                  "NAME-%05d-of-%05d.gguf", (int)split->no + 1, (int)split->count, (int)split->no + 1, (int)split->count);
+        good = false;
     }
     gguf_free(&g);
     free(header);
-    if (!good) source_free(s);
+    file_close(&f);
+    return good || error_in_file(err, path);
+}
+
+/* Adds what the next file holds. */
+static bool add_file(Source *s, const char *path, Split *whole, GemmaError *err) {
+    Gguf g = {0};
+    Split own;
+    uint8_t *header = NULL;
+    int i = s->n_files;
+    File *f = &s->files[i];
+    if (!file_open(f, path, err)) return false;
+    s->n_files++;
+    bool good = read_header(f, &g, &header, err) && read_split(&own, &g, err);
+    if (good && (own.no != i || own.count != whole->count)) {
+        error_set(err, GEMMA_BAD_FILE, "it says that it is part %d of %d; part %d of %d was expected: get the parts again, all of the same model",
+                  (int)own.no + 1, (int)own.count, i + 1, (int)whole->count);
+        good = false;
+    }
+    if (good && i == 0) {
+        *whole = own;
+        good = read_metadata(s, &g, err);
+    }
+    good = good && add_tensors(s, f, &g, err);
+    gguf_free(&g);
+    free(header);
+    return good || error_in_file(err, path);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const SourceTensor *)a)->name, ((const SourceTensor *)b)->name);
+}
+
+/* The parts are of one model, and all of it. */
+static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
+    if (whole->count == 1) return true;
+    if ((int64_t)s->n_tensors != whole->n_tensors) {
+        error_set(err, GEMMA_BAD_FILE, "its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model",
+                  s->n_files, s->n_tensors, (long long)whole->n_tensors);
+        return false;
+    }
+    SourceTensor *sorted = malloc((s->n_tensors + 1) * sizeof *sorted);
+    if (!sorted) {
+        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the list of tensors");
+        return false;
+    }
+    bool good = true;
+    memcpy(sorted, s->tensors, s->n_tensors * sizeof *sorted);
+    qsort(sorted, s->n_tensors, sizeof *sorted, compare_names);
+    for (size_t i = 1; good && i < s->n_tensors; i++) {
+        good = compare_names(&sorted[i - 1], &sorted[i]) != 0;
+        if (!good) error_set(err, GEMMA_BAD_FILE, "two of its parts hold tensor %s", sorted[i].name);
+    }
+    free(sorted);
     return good;
+}
+
+static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err) {
+    for (int i = 0; i < whole->count; i++) {
+        char *part = part_path(path, whole, i);
+        if (!part) error_set(err, GEMMA_NO_MEMORY, "no memory is left for the name of part %d", i + 1);
+        bool good = part && add_file(s, part, whole, err);
+        if (part && !good && s->n_files == i) {     /* it could not be opened */
+            char sentence[sizeof err->text];
+            memcpy(sentence, err->text, sizeof sentence);
+            error_set(err, err->status, "part %d of %d is needed, too, but %s", i + 1, (int)whole->count, sentence);
+        }
+        free(part);
+        if (!good) return false;
+    }
+    return check_parts(s, whole, err) || error_in_file(err, path);
+}
+
+bool requantise_open(Source *s, const char *path, GemmaError *err) {
+    Split whole;
+    *s = (Source){0};
+    if (!find_parts(&whole, path, err)) return false;
+    s->files = calloc((size_t)whole.count, sizeof *s->files);
+    if (!s->files) error_set(err, GEMMA_NO_MEMORY, "no memory is left");
+    else if (add_files(s, path, &whole, err)) return true;
+    source_free(s);
+    return false;
 }

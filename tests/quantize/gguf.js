@@ -7,13 +7,13 @@ const SCALARS = {
     7: [1, 'getUint8'], 10: [8, 'getBigUint64'], 11: [8, 'getBigInt64'], 12: [8, 'getFloat64'],
 };
 const BOOL = 7, STRING = 8, ARRAY = 9;
-const TENSOR_TYPES = {0: 'F32', 1: 'F16', 2: 'Q4_0', 3: 'Q4_1', 6: 'Q5_0', 7: 'Q5_1', 8: 'Q8_0', 10: 'Q2_K', 11: 'Q3_K', 12: 'Q4_K',
+export const TENSOR_TYPES = {0: 'F32', 1: 'F16', 2: 'Q4_0', 3: 'Q4_1', 6: 'Q5_0', 7: 'Q5_1', 8: 'Q8_0', 10: 'Q2_K', 11: 'Q3_K', 12: 'Q4_K',
     13: 'Q5_K', 14: 'Q6_K', 20: 'IQ4_NL', 30: 'BF16'};
 
 /**
  * @param {string} path
- * @returns {{metadata: Record<string, any>, tensors: Record<string, {type: string, shape: number[], offset: number}>, bytes: Buffer}}
- *     shapes have the contiguous dimension first; offsets count from the file's first byte
+ * @returns {{metadata: Record<string, any>, nEntries: number, metadataEnd: number, tensors: Record<string, {type: string, shape: number[], offset: number}>, bytes: Buffer}}
+ *     shapes have the contiguous dimension first; offsets count from the file's first byte; the metadata lie in bytes 24 to metadataEnd
  */
 export function readGguf(path) {
     const bytes = readFileSync(path), view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -40,11 +40,12 @@ export function readGguf(path) {
         const key = string();
         metadata[key] = value(u32());
     }
+    const metadataEnd = at;
     for (let i = 0; i < nTensors; i++) {
         const name = string(), shape = Array.from({length: u32()}, u64);
         tensors[name] = {shape, type: TENSOR_TYPES[u32()], offset: u64()};
     }
     const start = Math.ceil(at / 32) * 32;
     for (const tensor of Object.values(tensors)) tensor.offset += start;
-    return {metadata, tensors, bytes};
+    return {metadata, nEntries, metadataEnd, tensors, bytes};
 }
