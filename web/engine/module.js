@@ -28,7 +28,12 @@ async function compile(name) {
     }
     const response = await fetch(url);
     if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
-    return WebAssembly.compileStreaming(response);
+    const type = response.headers.get('Content-Type');
+    if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
+    // While it arrives, browsers compile that type only; many hosts send another or none.
+    return WebAssembly.compile(await response.arrayBuffer()).catch((cause) => {
+        throw new GemmaError('network', `the server sent no engine module for ${url.pathname}, but something of the type ${type}`, {cause});
+    });
 }
 
 /** Throws RangeError where the system refuses that much. */

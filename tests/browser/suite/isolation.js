@@ -75,6 +75,17 @@ export function testIsolation(name) {
             await page.problems();      // that sw.js was not found
         });
 
+        for (const type of ['application/octet-stream', 'application/wasm; charset=utf-8', undefined]) {
+            test(`engine modules of the type ${type} are compiled all the same`, async () => {
+                const wasm = (path) => readFileSync(join(import.meta.dirname, '../../../build', path));
+                const site = await lend(startSite({meddle: ({url}, response) => url.endsWith('.wasm') && response.writeHead(200, type && {'Content-Type': type}).end(wasm(url))}));
+                await page.goto(site.url);
+                await set(page, BRIEF);
+                await openFile(page, CHAT);
+                assert.equal((await say(page, 'Hello')).text, answer.text);
+            });
+        }
+
         test('injected scripts, handlers and eval do not run, and other hosts cannot be reached', async () => {
             const site = await lend(startSite());
             await page.goto(site.url);
