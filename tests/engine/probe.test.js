@@ -24,9 +24,10 @@ const work = mkdtempSync(join(tmpdir(), 'gemma-probe-'));
 after(() => rmSync(work, {recursive: true}));
 
 /** Serves the default model, with and without ranges, and counts what it sends. */
-let sent = 0, asked = [];
+let sent = 0, asked = [], tokens = new Set();
 const server = createServer((request, response) => {
     asked.push(request.url);
+    tokens.add(`${request.headers.host} ${request.headers['x-token']}`);
     const send = (status, headers, body) => {
         sent += body.length;
         response.writeHead(status, {'Content-Length': body.length, ...headers}).end(request.method === 'HEAD' ? undefined : body);
@@ -113,6 +114,15 @@ test('the address of a manifest: its size, and the beginning of the first part',
     const found = await probed(`${site}/model.gguf.json`);
     assert.equal(found.size, bytes.length);
     assert.deepEqual(asked, ['/model.gguf.json', '/model.gguf.part-00000']);
+});
+
+test('headers of the caller go to the model\'s own origin alone', async () => {
+    const elsewhere = site.replace('127.0.0.1', 'localhost');
+    for (const [options, host, token] of [[{manifest: `${elsewhere}/model.gguf.json`}, elsewhere, undefined], [{}, site, 'x']]) {
+        tokens.clear();
+        await probed(`${site}/model.gguf`, {headers: {'X-Token': 'x'}, ...options});
+        assert.deepEqual([...tokens], [`${new URL(host).host} ${token}`]);
+    }
 });
 
 test('an entry of a catalogue: nothing is fetched; the slower one is the larger one', async () => {

@@ -5,6 +5,9 @@ import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import test from 'node:test';
 import {openRemote} from '../../web/weights/http.js';
+import {readManifest} from '../../web/weights/manifest.js';
+import {beside} from '../../web/weights/names.js';
+import {askManifest, askPointer} from '../../web/weights/request.js';
 
 const PIECE = 1000;
 /** Trouble as in life, in less time. */
@@ -72,6 +75,53 @@ test('headers of the caller are sent along', () => withServer((request, response
     sendRange(request, response);
 }, async (url) => assert.deepEqual(await readAll(url, {headers: {Authorization: 'Bearer x'}}), FILE)));
 
+test('headers of the caller go to the origin of the model\'s own address alone: not to mirrors, not where a redirect leads', async () => {
+    const secrets = {'Authorization': 'Bearer x', 'X-Token': 'y'}, seen = [];
+    const note = (place) => (request, response, nth) => {
+        seen.push([place, request.headers.authorization, request.headers['x-token']]);
+        if (place === 'own' && request.url.startsWith('/models/')) return response.writeHead(302, {Location: `${elsewhere}cdn`}).end();
+        if (place === 'first' && nth > 0) return response.writeHead(410).end();
+        sendRange(request, response);
+    };
+    let elsewhere;
+    for (const headers of [secrets, {Authorization: 'Bearer x'}]) {
+        const token = headers['X-Token'];
+        await withServer(note('mirror'), (second) => withServer(note('first'), async (first) => {
+            assert.deepEqual(await readAll([first, second], {headers}), FILE);
+            assert.deepEqual(seen.splice(0), [...Array(2).fill(['first', 'Bearer x', token]), ...Array(2).fill(['mirror', undefined, undefined])]);
+            elsewhere = second.replace('models', 'other');
+            await withServer(note('own'), async (url) => assert.deepEqual(await readAll(url, {headers}), FILE));
+            assert.deepEqual(seen.splice(0), Array(3).fill([['own', 'Bearer x', token], ['mirror', undefined, undefined]]).flat());
+            elsewhere = '/';        // within the origin they stay
+            await withServer(note('own'), async (url) => assert.deepEqual(await readAll(url, {headers}), FILE));
+            assert.deepEqual(seen.splice(0), Array(6).fill(['own', 'Bearer x', token]));
+            await withServer(note('parts'), async (other) => {
+                const parts = [0, 1, 2].map((i) => new URL(`part-${i}`, other).href);
+                await withServer(note('own'), async (url) => (await openRemote(url, {pieceSize: PIECE, headers, size: FILE.length, parts})).read(0));
+                assert.deepEqual(seen.splice(0), [['parts', undefined, undefined]]);
+            });
+        }));
+    }
+    await withServer((request, response) => response.writeHead(302, {Location: request.url}).end(),
+        (url) => assert.rejects(readAll(url, {headers: secrets}), refused('network', /redirects the request/)));
+});
+
+test('a bare % in an address is a part of the name', () => withServer((request, response) => sendRange(request, response), async (url) => {
+    for (const [path, name] of [['100%.gguf', '100%.gguf'], ['a%20b%zz%C3%A4-%ff.gguf', 'a b%zz\u00e4-%ff.gguf'], ['%E4%B8%AD.gguf', '\u4e2d.gguf'], ['./', 'model.gguf']]) {
+        const remote = await openRemote(new URL(path, url).href, {pieceSize: PIECE});
+        assert.equal(remote.name, name);
+        remote.close();
+    }
+}));
+
+test('the parts of a manifest are file names beside it', () => {
+    const manifest = (file) => ({file: 'm.gguf', size: 1, sha256: 'a'.repeat(64), chunkSize: 1, chunks: [{sha256: 'a'.repeat(64), file}]});
+    for (const file of ['../m', 'a/b', '/m', 'a\\b', 'https:m', '//host/m', 'data:m', '', '.', '..', 'a\0b', '\ud800', 5, {}])
+        assert.throws(() => readManifest(manifest(file)), {code: 'bad-file'}, JSON.stringify(file));
+    for (const [file, address] of [['m.gguf.part-00000', 'm.gguf.part-00000'], ['100% a?b#c', '100%25%20a%3Fb%23c'], ['%2e%2e', '%252e%252e'], ['...', '...']])
+        assert.equal(beside(readManifest(manifest(file)).parts[0], 'https://host/x/m.json?y'), `https://host/x/${address}`);
+});
+
 test('a server without ranges sends the file once, and it is cut into pieces', () => withServer((request, response) => sendWhole(request, response), async (url, asked) => {
     assert.deepEqual(await readAll(url), FILE);
     assert.equal(asked.length, 1);
@@ -104,6 +154,30 @@ for (const [status, code, message, times = 1] of [
 test('a web page is no model', () => withServer((request, response) => {
     response.writeHead(200, {'Content-Type': 'text/html; charset=utf-8'}).end('<!doctype html><p>Log in');
 }, (url) => assert.rejects(readAll(url), refused('bad-file', /is a web page, not a model file/))));
+
+test('a GGUF that is labelled as a web page is a model: its first bytes decide', async () => {
+    const gguf = Buffer.concat([Buffer.from('GGUF'), FILE]), label = {'Content-Type': 'text/html; charset=utf-8'};
+    for (const answer of [(request, response) => sendRange(request, response, {bytes: gguf, headers: label}), (request, response) => {
+        response.writeHead(200, {...label, 'Content-Length': gguf.length});
+        response.write(gguf.subarray(0, 2));
+        setTimeout(() => response.end(gguf.subarray(2)), 20);
+    }]) await withServer(answer, async (url) => assert.deepEqual(await readAll(url), gguf));
+    for (const text of ['GGU', 'please log in'])
+        await withServer((request, response) => response.writeHead(200, label).end(text), (url) => assert.rejects(readAll(url), refused('bad-file', /is a web page/)));
+});
+
+test('of a manifest and a pointer no more is read than such a file has', async () => {
+    let sent = 0;
+    await withServer((request, response) => {
+        const block = Buffer.alloc(1 << 20, '[');
+        const more = () => { sent += block.length; response.write(block, () => !response.destroyed && more()); };
+        more();
+    }, async (url) => {
+        await assert.rejects(askManifest(url, {home: url}), refused('bad-file', /has more than/));
+        assert.equal(await askPointer(new URL('/a/b/resolve/main/m.gguf', url).href, {home: url}), '');
+    });
+    assert.ok(sent < 200 << 20, `${sent} bytes`);
+});
 
 test('an empty file is told, with ranges and without', async () => {
     const empty = Buffer.alloc(0);

@@ -84,9 +84,9 @@ check('what was stored without a manifest is kept as far as the manifest says th
 check('a manifest that cannot be used, or is of another file, is told in a sentence', async () => {
     const manifest = serveSmall({files: {'page.json': '<html>', 'list.json': '{"file": "a.gguf"}'}});
     for (const [given, message] of [
-        [{...manifest, size: 77}, /^The manifest of model\.gguf cannot be used: "chunks" is to have 1 entries, and has 9\.$/],
-        [{...manifest, sha256: 'abc'}, /"sha256" is to be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/], [{}, /"file"/],
-        [{...manifest, chunks: [{}, ...manifest.chunks.slice(1)]}, /each chunk is to have/],
+        [{...manifest, size: 77}, /^The manifest of model\.gguf cannot be used: "chunks" must have 1 entries, and has 9\.$/],
+        [{...manifest, sha256: 'abc'}, /"sha256" must be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/], [{}, /"file"/],
+        [{...manifest, chunks: [{}, ...manifest.chunks.slice(1)]}, /each chunk must have/],
         [{...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]}, /1 of 9 chunks have a "file"/],
         [manifestOf(FILE), /is not the file that was expected: it has 8388685 bytes, not 51566215/],
         [`${lab.origin}/page.json`, /^\S+page\.json is not the manifest of a model/], [`${lab.origin}/list.json`, /^The manifest of a\.gguf cannot be used: "size"/],
@@ -114,6 +114,29 @@ check('a model in parts, as --split writes it, comes from them', async () => {
     await load({manifest: `${lab.origin}/models/model.gguf.json`, abortAfter: 2});
     assert.equal((await listed())[0].state, 'partial');
     assert.deepEqual((await load({})).chunks, SMALL_CHUNKS);
+});
+
+check('headers of the caller go to the model\'s own origin alone, not to a manifest or parts elsewhere', async () => {
+    const manifest = manifestOf(SMALL_FILE, SMALL);
+    manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `part-${i}`}));
+    const parts = Object.fromEntries(manifest.chunks.map(({file}, i) => [`m/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    const seen = new Set();
+    lab.model = {
+        files: {...parts, 'm/manifest': JSON.stringify(manifest)}, headers: {'Access-Control-Allow-Origin': '*'},
+        preflight: {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'authorization, x-token, range'},
+        fail(index, {headers}) {
+            seen.add(`${headers.host} ${headers.authorization} ${headers['x-token']}`);
+            return false;
+        },
+    };
+    const headers = {'Authorization': 'Bearer x', 'X-Token': 'y'};
+    for (const [place, expected] of [[lab.elsewhere, 'undefined undefined'], [lab.origin, 'Bearer x y']]) {
+        const {error} = await load({headers, manifest: `${place}/m/manifest`});
+        assert.equal(error, undefined, JSON.stringify(error));
+        assert.deepEqual([...seen], [`${new URL(place).host} ${expected}`]);
+        seen.clear();
+        await call('deleteStored', id());
+    }
 });
 
 check('the SHA-256 that a host or the caller tells of the whole file is compared', async () => {

@@ -10,6 +10,7 @@ import {detectFeatures} from './features.js';
 import {SAMPLING} from './generate.js';
 import {HEAD_BYTES, describeHead} from './gguf_head.js';
 import {readManifest} from '../weights/manifest.js';
+import {beside} from '../weights/names.js';
 import {canReserve} from './module.js';
 import {makeProbe, openSynthetic, waysToRun} from './open.js';
 
@@ -110,17 +111,17 @@ async function readFirst(description, signal) {
     const {url, manifest: given = url.endsWith('.json') ? url : undefined} = description;
     if (!given) return {...await readRemote(url, description, signal), url};
     // A manifest says the size, and where the first bytes are if the file was split.
-    const {name, size, parts} = readManifest(typeof given === 'string' ? await fetchJson(given, description, signal) : given);
-    const base = typeof given === 'string' ? given : url, address = parts || given === url ? new URL(parts?.[0] ?? name, base).href : url;
+    const {name, size, parts} = readManifest(typeof given === 'string' ? await askManifestOf(description, given, signal) : given);
+    const base = typeof given === 'string' ? given : url, address = parts || given === url ? beside(parts?.[0] ?? name, base) : url;
     return {...await readRemote(address, description, signal), name, size, url};
 }
 
-async function readRemote(url, {urls = [], headers}, signal) {
+async function readRemote(url, {url: home, urls = [], headers}, signal) {
     const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/http.js'), import('../weights/split.js')]);
     const ending = new AbortController();
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
-        const options = {headers, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE}, all = [url, ...urls];
+        const options = {headers, home, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE}, all = [url, ...urls];
         let name, bytes, size = 0;
         for await (const file of partUrls(url) ? openParts(all, options) : [openRemote(all, options)]) {
             name ??= file.name;
@@ -134,12 +135,9 @@ async function readRemote(url, {urls = [], headers}, signal) {
     }
 }
 
-async function fetchJson(url, {headers}, signal) {
-    const {createAsker, fileName} = await import('../weights/request.js');
-    const response = await createAsker({name: fileName(url), headers, signal, stallMs: PATIENCE.stallMs}).ask(url);
-    return response.json().catch((cause) => {
-        throw new GemmaError('bad-file', `${url} is not the manifest of a model: ${cause.message}.`, {cause});
-    });
+async function askManifestOf({url, headers}, address, signal) {
+    const {askManifest} = await import('../weights/request.js');
+    return askManifest(address, {home: url, headers, signal, stallMs: PATIENCE.stallMs});
 }
 
 // ---------------------------------------------------------------------------------------- whether it fits

@@ -4,7 +4,8 @@
 // together. request.js knows a single request. Knows nothing of IndexedDB, GGUF or the engine.
 
 import {GemmaError} from '../engine/error.js';
-import {contentRange, createAsker, drop, fileName, passing, publishedDigest, validatorOf} from './request.js';
+import {fileName} from './names.js';
+import {contentRange, createAsker, drop, passing, publishedDigest, validatorOf} from './request.js';
 
 /**
  * How long to go on in trouble.
@@ -37,6 +38,7 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @param {string | string[]} url   absolute; several for copies of the same file, the preferred one first
  * @param {object} options
  * @param {Record<string, string>} [options.headers]   sent along, for servers that want a token
+ * @param {string} [options.home]   the address whose origin gets them; default: the first
  * @param {number} [options.first]   index of the piece to ask for
  * @param {number} options.pieceSize   bytes
  * @param {number} [options.size]    bytes, where a manifest tells
@@ -51,12 +53,12 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @returns {Promise<RemoteFile>}   rejects with GemmaError 'network', 'not-found' or 'bad-file'
  */
 export async function openRemote(url, {
-    headers, first = 0, pieceSize, size: promised, parts, checked = false, knownGood = false, onBytes = () => {}, onWait = () => {}, signal,
+    headers, home = [url].flat()[0], first = 0, pieceSize, size: promised, parts, checked = false, knownGood = false, onBytes = () => {}, onWait = () => {}, signal,
     patience = PATIENCE,
 }) {
     const urls = [url].flat();
     const name = fileName(urls[0]);
-    const {ask, packets} = createAsker({name, headers, signal, stallMs: patience.stallMs});
+    const {ask, packets} = createAsker({name, home, headers, signal, stallMs: patience.stallMs});
     /** Servers that gave something; and those that will not, with the reason. */
     const good = new Set(knownGood ? urls.keys() : []), useless = new Map();
     let current = 0;
@@ -202,7 +204,7 @@ export async function openRemote(url, {
 
     async function requestFrom(server, index, from, to) {
         const address = parts ? new URL(parts[index], urls[server]).href : urls[server];
-        const response = await ask(address, {range: `bytes=${from}-${to}`, knownGood: good.has(server)});
+        const response = await ask(address, {range: `bytes=${from}-${to}`, isModel: !parts || index === 0, knownGood: good.has(server)});
         const {start = from} = contentRange(response);
         if (response.status === 200 && from === 0 && parts) return response;
         if (response.status === 206) mustBeTheSame(response, server);

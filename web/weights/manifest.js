@@ -2,6 +2,7 @@
 // chunk. Owns its checking; knows neither the network nor the store.
 
 import {GemmaError} from '../engine/error.js';
+import {isFileName} from './names.js';
 import {fromHex, toHex} from './sha256.js';
 
 /** Chunks are held in memory, a few at once. */
@@ -27,16 +28,18 @@ export function readManifest(json) {
         if (!good) throw new GemmaError('bad-file', `The manifest ${typeof file === 'string' ? `of ${file} ` : ''}cannot be used: ${sentence}.`);
     };
     const isHex = (text) => typeof text === 'string' && /^[0-9a-f]{64}$/i.test(text);
-    need(typeof file === 'string' && file !== '', '"file" is to be the name of a GGUF');
-    need(Number.isSafeInteger(size) && size > 0, `"size" is to be a number of bytes, and is ${JSON.stringify(size)}`);
+    need(typeof file === 'string' && file !== '' && !/\p{Cs}/u.test(file), '"file" must be the name of a GGUF');
+    need(Number.isSafeInteger(size) && size > 0, `"size" must be a number of bytes, and is ${JSON.stringify(size)}`);
     need(Number.isSafeInteger(chunkSize) && chunkSize > 0 && chunkSize <= LARGEST_CHUNK,
-        `"chunkSize" is to be a number of bytes up to ${LARGEST_CHUNK}, and is ${JSON.stringify(chunkSize)}`);
-    need(isHex(sha256), '"sha256" is to be 64 hexadecimal digits');
+        `"chunkSize" must be a number of bytes up to ${LARGEST_CHUNK}, and is ${JSON.stringify(chunkSize)}`);
+    need(isHex(sha256), '"sha256" must be 64 hexadecimal digits');
     const count = Math.ceil(size / chunkSize);
-    need(Array.isArray(chunks) && chunks.length === count, `"chunks" is to have ${count} entries, and has ${chunks?.length ?? 'none'}`);
-    need(chunks.every((chunk) => isHex(chunk?.sha256)), 'each chunk is to have a "sha256" of 64 hexadecimal digits');
+    need(Array.isArray(chunks) && chunks.length === count, `"chunks" must have ${count} entries, and has ${chunks?.length ?? 'none'}`);
+    need(chunks.every((chunk) => isHex(chunk?.sha256)), 'each chunk must have a "sha256" of 64 hexadecimal digits');
     const split = chunks.filter((chunk) => typeof chunk.file === 'string').length;
-    need(split === 0 || split === count, `${split} of ${count} chunks have a "file"; all or none are to`);
+    need(split === 0 || split === count, `${split} of ${count} chunks have a "file"; all or none must`);
+    const path = chunks.find((chunk) => chunk.file !== undefined && !isFileName(chunk.file))?.file;
+    need(path === undefined, `the "file" of each chunk must be a file name beside the manifest, and ${JSON.stringify(path)} is a path or an address`);
     return {
         name: file, size, sha256: sha256.toLowerCase(), chunkSize, digests: chunks.map((chunk) => fromHex(chunk.sha256)),
         parts: split ? chunks.map((chunk) => chunk.file) : undefined,

@@ -1,12 +1,24 @@
 // One request to a web server, and what can be said of its answer.
 //
 // Owns fetch, and is with http.js the only code that asks another origin: for the one model that the user chose, and
-// nothing else. Knows nothing of files in pieces.
+// nothing else. Owns which server may see the caller's headers. Knows nothing of files in pieces.
 
 import {GemmaError} from '../engine/error.js';
 
+/** Of those that a caller may give, the names that may follow a redirect: browsers keep Authorization from other origins, the rest is no secret. */
+const MAY_FOLLOW = /^(authorization|accept|accept-language)$/i;
+const MOST_REDIRECTS = 20;
+const LONGEST_MANIFEST = 16 << 20, LONGEST_POINTER = 1000;
+const STALL_MS = 30_000;
+
 /**
  * @typedef {GemmaError & {passing?: boolean, retryAfterMs?: number}} RequestError   passing: it may go well the next time
+ *
+ * @typedef {object} Access
+ * @property {string} home        the model's own address: only its origin gets the caller's headers
+ * @property {Record<string, string>} [headers]   sent along, for servers that want a token
+ * @property {AbortSignal} [signal]
+ * @property {number} [stallMs]   without a byte, after which a connection counts as broken
  */
 
 /** A failure that may pass. @param {string} sentence @param {{cause?: unknown, retryAfterMs?: number}} [options] @returns {RequestError} */
@@ -14,14 +26,8 @@ export function passing(sentence, {cause, retryAfterMs = 0} = {}) {
     return Object.assign(new GemmaError('network', sentence, {cause}), {passing: true, retryAfterMs});
 }
 
-/**
- * @param {object} options
- * @param {string} options.name          file name, for people
- * @param {Record<string, string>} [options.headers]   sent along, for servers that want a token
- * @param {AbortSignal} [options.signal]
- * @param {number} options.stallMs       without a byte, after which a connection counts as broken
- */
-export function createAsker({name, headers = {}, signal, stallMs}) {
+/** @param {Access & {name: string}} options   name: of the file, for people */
+export function createAsker({name, home, headers = {}, signal, stallMs = STALL_MS}) {
     return {ask, packets};
 
     /**
@@ -29,34 +35,68 @@ export function createAsker({name, headers = {}, signal, stallMs}) {
      * @param {object} [options]
      * @param {string} [options.range]           such as 'bytes=0-99'
      * @param {'GET' | 'HEAD'} [options.method]
+     * @param {boolean} [options.isModel]        where the answer begins with the file's first byte, that is a GGUF's
      * @param {boolean} [options.knownGood]      this address has given bytes before: a refusal now is a signed address that expired,
      *     a login page in between or a server that stumbles, and asking again may help
      * @returns {Promise<Response>} an ok one, or 416; rejects with RequestError
      */
-    async function ask(url, {range, method = 'GET', knownGood = false} = {}) {
+    async function ask(url, {range, method = 'GET', isModel = true, knownGood = false} = {}) {
         const site = new URL(url).host;
         const stalling = new AbortController();
         const timer = setTimeout(() => stalling.abort(), stallMs);
         let response;
         try {
-            // The chunk store is the cache: a second copy in the browser's own would only take the room.
-            response = await fetch(url, {
-                method, headers: {...headers, ...range && {Range: range}}, cache: 'no-store', credentials: 'same-origin',
-                signal: signal ? AbortSignal.any([signal, stalling.signal]) : stalling.signal,
+            response = await send(url, range && {Range: range}, {
+                // The chunk store is the cache: a second copy in the browser's own would only take the room.
+                method, cache: 'no-store', credentials: 'same-origin', signal: signal ? AbortSignal.any([signal, stalling.signal]) : stalling.signal,
             });
         } catch (cause) {
             if (signal?.aborted) throw signal.reason;
+            if (cause instanceof GemmaError) throw cause;
             if (stalling.signal.aborted) throw passing(`${site} does not answer; try again later.`, {cause});
-            const elsewhere = globalThis.location?.origin !== new URL(url).origin;
-            const sentence = `${site} cannot be reached${elsewhere ? `, or it does not allow other sites to read ${name}` : ''}.`;
+            const sentence = await whyNot(url, name);
             throw knownGood ? passing(sentence, {cause}) : new GemmaError('network', sentence, {cause});
         } finally {
             clearTimeout(timer);
         }
-        if (response.ok && !/^text\/html/i.test(response.headers.get('Content-Type') ?? '')) return response;
         if (response.status === 416) return response;
+        const begins = response.status !== 206 || /^bytes=0-/.test(range);
+        const isPage = isModel && begins && method === 'GET' && /^text\/html/i.test(response.headers.get('Content-Type') ?? '') && !await isGguf(response, site);
+        if (response.ok && !isPage) return response;
         drop(response);
         throw refusal(url, site, response, knownGood);
+    }
+
+    /** The caller's headers go to the origin of the model's own address alone: not to mirrors or parts, nor where a redirect leads. */
+    async function send(url, range, options) {
+        let own = new URL(url).origin === new URL(home).origin ? headers : {};
+        const secret = Object.keys(own).filter((key) => !MAY_FOLLOW.test(key));
+        if (!secret.length) return fetch(url, {...options, headers: {...own, ...range}});
+        for (let at = url, hops = 0; hops <= MOST_REDIRECTS; hops++) {
+            const response = await fetch(at, {...options, headers: {...own, ...range}, redirect: 'manual'});
+            const next = response.status >= 300 && response.status < 400 && response.headers.get('Location');
+            if (response.type !== 'opaqueredirect' && !next) return response;
+            drop(response);
+            if (!next) {        // a browser does not say where it leads
+                throw new GemmaError('network', `${new URL(at).host} redirects the request for ${name}, and a browser would send ${secret.join(', ')} ` +
+                    'wherever that leads; send the token as Authorization, or give the address to which it leads.');
+            }
+            const target = new URL(next, at);
+            if (target.origin !== new URL(at).origin) own = {};
+            at = target.href;
+        }
+        throw new GemmaError('network', `${new URL(url).host} redirects the request for ${name} more than ${MOST_REDIRECTS} times.`);
+    }
+
+    /** Looks at the first bytes of an answer, which stays to be read: servers label a GGUF as anything. */
+    async function isGguf(response, site) {
+        let text = '';
+        if (!response.ok || !response.body) return false;
+        for await (const packet of packets(response.clone(), site)) {
+            text += String.fromCharCode(...packet.subarray(0, 4));
+            if (text.length >= 4) break;
+        }
+        return text.startsWith('GGUF');
     }
 
     function refusal(url, site, {ok, status, headers: answered}, knownGood) {
@@ -101,9 +141,67 @@ export function createAsker({name, headers = {}, signal, stallMs}) {
     }
 }
 
+/** Origins that this page's own policy refuses: browsers say so apart from the request that fails. @type {Set<string>} */
+const forbidden = new Set();
+globalThis.addEventListener?.('securitypolicyviolation', ({blockedURI}) => URL.canParse(blockedURI) && forbidden.add(new URL(blockedURI).origin));
+const POLICY_MS = 100;      // until it is known
+
+/** Why a request failed before there was an answer, which fetch does not say. @param {string} url @param {string} name   of the file */
+async function whyNot(url, name) {
+    const {host, origin, protocol, hostname} = new URL(url), page = globalThis.location;
+    const isLocal = /^(localhost|127\.|\[::1\])/.test(hostname);
+    if (page) await new Promise((resolve) => setTimeout(resolve, POLICY_MS));
+    if (forbidden.has(origin)) {
+        const advice = isLocal ? 'write localhost in its place' : protocol === 'http:' ? 'give an https address, or one of this site' : 'allow it in that policy';
+        return `This page's own policy (connect-src of its Content-Security-Policy) does not allow requests to ${origin}: ${advice}.`;
+    }
+    if (page?.protocol === 'https:' && protocol === 'http:' && !isLocal) return `A page that came by https cannot ask ${origin}: give an https address of ${name}.`;
+    const elsewhere = page?.origin === origin ? '' : `, or it does not allow other sites to read ${name}`;
+    return `${host} cannot be reached${elsewhere}${globalThis.navigator?.onLine === false ? '; this browser says that there is no network' : ''}.`;
+}
+
 /** Lets an answer go without reading it. */
 export function drop(response) {
     response?.body?.cancel().catch(() => {});
+}
+
+/** A text of which no more than so many bytes are expected. @param {string} url @param {number} most @param {Access} access @returns {Promise<string>} */
+async function askText(url, most, access) {
+    const {ask, packets} = createAsker({name: url, ...access}), site = new URL(url).host, decoder = new TextDecoder();
+    let text = '', left = most;
+    for await (const packet of packets(await ask(url, {isModel: false}), site)) {
+        left -= packet.length;
+        if (left < 0) throw new GemmaError('bad-file', `${url} has more than the ${most} bytes that are expected of such a file.`);
+        text += decoder.decode(packet, {stream: true});
+    }
+    return text + decoder.decode();
+}
+
+/** @param {string} url   of a manifest @param {Access} access @returns {Promise<object>} its JSON */
+export async function askManifest(url, access) {
+    const text = await askText(url, LONGEST_MANIFEST, access);
+    try {
+        return JSON.parse(text);
+    } catch (cause) {
+        throw new GemmaError('bad-file', `${url} is not the manifest of a model: ${cause.message}.`, {cause});
+    }
+}
+
+/**
+ * The SHA-256 that a Hugging Face repository keeps of a large file, in the pointer that stands for it in git.
+ * @param {string} url
+ * @param {Access} access
+ * @returns {Promise<string>} in hex; '' when there is none
+ */
+export async function askPointer(url, access) {
+    const pointer = url.replace(/^(https?:\/\/[^/]+\/[^/]+\/[^/]+)\/resolve\//, '$1/raw/');
+    if (pointer === url) return '';
+    try {
+        return /^version https:\/\/git-lfs[^]*^oid sha256:([0-9a-f]{64})$/m.exec(await askText(pointer, LONGEST_POINTER, access))?.[1] ?? '';
+    } catch {
+        access.signal?.throwIfAborted();
+        return '';      // nobody promised one
+    }
 }
 
 /** @returns {string} what the server calls this version of the file */
@@ -129,40 +227,9 @@ export function publishedDigest(response) {
     return base64 ? Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('') : '';
 }
 
-/**
- * The SHA-256 that a Hugging Face repository keeps of a large file, in the pointer that stands for it in git.
- * @param {string} url
- * @param {(url: string) => Promise<Response>} ask
- * @returns {Promise<string>} in hex; '' when there is none
- */
-export async function askPointer(url, ask) {
-    const pointer = url.replace(/^(https?:\/\/[^/]+\/[^/]+\/[^/]+)\/resolve\//, '$1/raw/');
-    if (pointer === url) return '';
-    try {
-        const response = await ask(pointer);
-        if (Number(response.headers.get('Content-Length')) > 1000) {
-            drop(response);
-            return '';
-        }
-        return /^version https:\/\/git-lfs[^]*^oid sha256:([0-9a-f]{64})$/m.exec(await response.text())?.[1] ?? '';
-    } catch {
-        return '';      // nobody promised one
-    }
-}
-
 /** @param {string | null} value   seconds, or a date @returns {number} milliseconds */
 function readRetryAfter(value) {
     if (!value) return 0;
     const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
     return ms > 0 ? ms : 0;
-}
-
-/** The last part of an address's path, as people write it. */
-export function fileName(url) {
-    const last = new URL(url).pathname.split('/').pop();
-    try {
-        return decodeURIComponent(last) || 'model.gguf';
-    } catch {
-        return last;
-    }
 }

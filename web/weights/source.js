@@ -6,6 +6,7 @@
 
 import {GemmaError} from '../engine/error.js';
 import {readManifest} from './manifest.js';
+import {beside} from './names.js';
 import {createMeter} from './progress.js';
 import {createReader} from './reader.js';
 import {describeRoom, lookForRoom} from './room.js';
@@ -145,10 +146,11 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
     const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
 
     let manifest, base = id;
+    const access = {home: id, headers, signal};
     const from = given ?? stored?.manifest;     // a download that goes on may have been given one
     if (typeof from === 'string') {
         // What is whole needs no manifest, and no network.
-        if (!isWhole()) manifest = await fetchManifest(base = from, headers, signal).catch(optional(!given));
+        if (!isWhole()) manifest = await fetchManifest(base = from, access).catch(optional(!given));
     } else if (from) {
         manifest = readManifest(from);
     }
@@ -168,7 +170,7 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
             const {askPointer} = await import('./request.js');
-            const whole = digest.toLowerCase() || await askPointer(id, await asker(id, headers, signal)) || announced;
+            const whole = digest.toLowerCase() || await askPointer(id, access) || announced;
             return whole ? [{name, sha256: whole, from: 0, length: size}] : [];
         },
         async open(options) {
@@ -180,15 +182,10 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
             const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
             return openFiles([id, ...urls], {
                 headers, signal, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
-                ...manifest?.parts && {parts: manifest.parts.map((part) => new URL(part, base).href)}, ...options,
+                ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,
             });
         },
     };
-}
-
-async function asker(url, headers, signal) {
-    const {createAsker, fileName} = await import('./request.js');
-    return createAsker({name: fileName(url), headers, signal, stallMs: 30_000}).ask;
 }
 
 /** For what one can do without. @param {boolean} is */
@@ -198,15 +195,10 @@ function optional(is) {
     };
 }
 
-async function fetchManifest(url, headers, signal) {
-    const ask = await asker(url, headers, signal), response = await ask(url);
-    try {
-        return readManifest(await response.json());
-    } catch (cause) {
-        if (cause instanceof GemmaError) throw cause;
-        if (signal?.aborted) throw signal.reason;
-        throw new GemmaError('bad-file', `${url} is not the manifest of a model: ${cause.message}.`, {cause});
-    }
+/** @param {string} url @param {import('./request.js').Access} access @returns {Promise<import('./manifest.js').Manifest>} */
+async function fetchManifest(url, access) {
+    const {askManifest} = await import('./request.js');
+    return readManifest(await askManifest(url, access));
 }
 
 /** All chunks come from the store, from which the first are read at once. @param {Wanted} file @param {AbortSignal} stop */

@@ -4,7 +4,8 @@
 import {GemmaError} from '../engine/error.js';
 import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
 import {openRemote} from './http.js';
-import {askPointer, createAsker, fileName} from './request.js';
+import {fileName} from './names.js';
+import {askPointer} from './request.js';
 
 const HEAD_BYTES = 1024 * 1024;     // are asked for at first: the header of any part but the first is shorter
 
@@ -83,11 +84,11 @@ async function readHead(part) {
 
 /** What the host says of the parts; of those without weights, nothing can be compared. */
 async function publishedOf(url, parts, heads, pieces, {headers, signal}) {
-    const {ask} = createAsker({name: fileName(url), headers, signal, stallMs: 30_000}), published = [];
+    const published = [];
     let from = 0;
     for (const piece of pieces) {
         const {name, sha256} = parts[piece.part] ?? {}, length = pieceLength(piece);
-        const digest = name && (sha256 || await askPointer(partUrls(url)[piece.part], ask));
+        const digest = name && (sha256 || await askPointer(partUrls(url)[piece.part], {home: url, headers, signal}));
         if (digest) published.push({name, sha256: digest, from, length, head: heads[piece.part].bytes});
         from += length;
     }

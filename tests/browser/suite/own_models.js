@@ -153,6 +153,10 @@ export function testOwnModels(name) {
                 await other.close();
                 await loadUrl(page, `${other.url}model.gguf`);
             }],
+            ['an address that the page\'s own policy refuses', 'The model could not be downloaded', /policy.* http:\/\/127\.0\.0\.1:\d+.*localhost/, async () => {
+                const other = await lend(startServer((request, response) => sendFile(request, response, CHAT, CORS)));
+                await loadUrl(page, `${other.url.replace('localhost', '127.0.0.1')}model.gguf`);
+            }],
             ['an address without a file', 'There is no model at that address', /none\.gguf was not found/, () => loadUrl(page, `${site.url}models/none.gguf`)],
             ['the address of a web page', 'This file cannot be opened', /web page/, () => loadUrl(page, site.url)],
             ['a server that dies in the middle', 'The model could not be downloaded', /localhost:\d+/, async () => {

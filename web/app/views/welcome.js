@@ -4,6 +4,7 @@ import {Gemma} from '../../gemma.js';
 import {loadable, readCatalogue} from '../catalogue.js';
 import {bytes} from '../format.js';
 import {byId, element} from '../dom.js';
+import {fileName} from '../../weights/names.js';
 import {createManager} from './manager.js';
 import {createMore} from './more.js';
 
@@ -45,7 +46,7 @@ export function createWelcome({onStart, onKeep, onError, onNotice}) {
         event.preventDefault();
         const url = readAddress(address.value);
         address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file or of its manifest.');
-        if (address.reportValidity()) onStart(url, decodeURIComponent(new URL(url).pathname.split('/').pop()).replace(/\.json$/, ''));
+        if (address.reportValidity()) onStart(url, fileName(url).replace(/\.json$/, ''));
     };
 
     /** One model: a file, or all its parts, perhaps with its manifest. @param {File[]} files */
