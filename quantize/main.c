@@ -1,11 +1,17 @@
 /* main.c: the command build/quantize: from a checkpoint's folder or a GGUF to a quantised GGUF. Exit status 2: the command
  * line is wrong; 1: anything else, told in one sentence on stderr. What is left out, the plan and the errors go to stdout. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "beside.h"
 #include "convert.h"
 #include "encode.h"
 #include "error.h"
@@ -29,7 +35,33 @@ typedef struct {
     Watch watch;
     Output output;
     Manifest manifest;
+    Beside beside;
+    int stdout_error;           /* errno of the first failure to write there; 0: none */
 } Run;
+
+/* ------------------------------------------------------------------------------------------ stdout */
+
+/* Text for stdout. A failure does not stop the work: the file is worth more than what is told of it. */
+__attribute__((format(printf, 2, 3))) static void say(Run *run, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (vprintf(format, args) < 0 && !run->stdout_error) run->stdout_error = errno;
+    va_end(args);
+}
+
+static void say_bytes(Run *run, const Bytes *text) {
+    if (text->n && fwrite(text->p, 1, text->n, stdout) < text->n && !run->stdout_error) run->stdout_error = errno;
+}
+
+/* Whether all of it was written. Who closes the pipe has read enough: that is no failure. `written`: the output, NULL when there is
+ * none. */
+static bool check_stdout(Run *run, const char *written, GemmaError *err) {
+    if (fflush(stdout) != 0 && !run->stdout_error) run->stdout_error = errno;
+    if (!run->stdout_error || run->stdout_error == EPIPE) return true;
+    error_set(err, GEMMA_BAD_FILE, "standard output can't be written: %s%s%s", strerror(run->stdout_error),
+              written ? "; the file is whole: " : "", written ? written : "");
+    return false;
+}
 
 /* ------------------------------------------------------------------------------------------ before anything is written */
 
@@ -73,15 +105,18 @@ static bool plan(Run *run, GemmaError *err) {
     return false;
 }
 
-static bool check_output(const Run *run, GemmaError *err) {
-    struct stat out, in;
-    if (stat(run->options->out, &out) != 0) return true;
-    for (int i = 0; i < run->source.n_files; i++) {
-        if (stat(run->source.files[i].path, &in) != 0 || in.st_dev != out.st_dev || in.st_ino != out.st_ino) continue;
-        error_set(err, GEMMA_BAD_ARGUMENT, "%s: the output is the input", run->options->out);
+/* Before the work: it may take hours. */
+static bool check_output(Run *run, GemmaError *err) {
+    const Options *o = run->options;
+    uint64_t chunk_bytes = o->split_bytes ? o->split_bytes : MANIFEST_CHUNK_BYTES;
+    int n_chunks = manifest_count_chunks(run->out_size, chunk_bytes);
+    if (o->manifest && n_chunks > MANIFEST_MAX_CHUNKS) {
+        error_set(err, GEMMA_BAD_ARGUMENT, "%s: makes more than %d chunks of %" PRIu64 " bytes; give a larger --split", o->out,
+                  MANIFEST_MAX_CHUNKS, chunk_bytes);
         return false;
     }
-    return true;
+    run->beside = (Beside){o->in, o->imatrix, &run->source, o->out, o->manifest, o->split_bytes ? n_chunks : 0};
+    return beside_check(&run->beside, err);
 }
 
 static void print_shape(const GgufOutTensor *t, char text[64]) {
@@ -89,13 +124,13 @@ static void print_shape(const GgufOutTensor *t, char text[64]) {
     for (int i = 0; i < t->n_dims; i++) n += (size_t)snprintf(text + n, 64 - n, "%s%" PRIu64, i ? " x " : "", t->dims[i]);
 }
 
-static void print_plan(const Run *run) {
+static void print_plan(Run *run) {
     for (size_t i = 0; i < run->source.n_tensors; i++) {
         const GgufOutTensor *t = &run->tensors[i];
         char shape[64] = "";
         print_shape(t, shape);
-        printf("%-36s %16s  %4s -> %-4s %14" PRIu64 " bytes\n", t->name, shape, quant_info(run->source.tensors[i].type)->name,
-               quant_info(t->type)->name, t->size);
+        say(run, "%-36s %16s  %4s -> %-4s %14" PRIu64 " bytes\n", t->name, shape, quant_info(run->source.tensors[i].type)->name,
+            quant_info(t->type)->name, t->size);
     }
 }
 
@@ -110,8 +145,8 @@ static bool verify(Run *run, GemmaError *err) {
     }
     bool good = verify_tensors(errors, &run->rows, &written, run->options->n_threads, &run->watch, err);
     for (size_t i = 0; good && i < run->source.n_tensors; i++)
-        printf("%-36s %-4s  rms error %.3e, largest %.3e, both of the weights' rms\n", run->tensors[i].name,
-               quant_info(run->tensors[i].type)->name, errors[i].rms, errors[i].most);
+        say(run, "%-36s %-4s  rms error %.3e, largest %.3e, both of the weights' rms\n", run->tensors[i].name,
+            quant_info(run->tensors[i].type)->name, errors[i].rms, errors[i].most);
     source_free(&written);
     free(errors);
     return good;
@@ -134,7 +169,12 @@ static bool write_all(Run *run, GemmaError *err) {
     if (!output_write(&run->output, 0, run->header.p, run->header.n, err) || !encode_tensors(&job, err)) return false;
     if (o->verify && !verify(run, err)) return false;
     if (o->manifest && !write_manifest(run, err)) return false;
-    return output_commit(&run->output, err) && (!o->manifest || manifest_commit(&run->manifest, err));
+    Bytes removed = {0};
+    bool good = output_close(&run->output, err) && beside_clear(&run->beside, &removed, err) && output_commit(&run->output, err) &&
+                (!o->manifest || manifest_commit(&run->manifest, err));
+    say_bytes(run, &removed);
+    free(removed.p);
+    return good;
 }
 
 /* What was written by halves is gone before a signal takes effect. */
@@ -150,10 +190,13 @@ static bool write_output(Run *run, GemmaError *err) {
 static bool run_command(const Options *o, GemmaError *err) {
     Run run = {.options = o, .output.fd = -1, .manifest.json.fd = -1};
     bool good = open_source(&run, err) && plan(&run, err);
-    if (good && run.source.notes.n) fwrite(run.source.notes.p, 1, run.source.notes.n, stdout);
+    if (good) say_bytes(&run, &run.source.notes);
     if (good && o->dry_run) print_plan(&run);
     else good = good && check_output(&run, err) && write_output(&run, err);
-    if (good) printf("%s: %zu tensors, %" PRIu64 " bytes\n", o->dry_run ? "would write" : o->out, run.source.n_tensors, run.out_size);
+    if (good) {
+        say(&run, "%s: %zu tensors, %" PRIu64 " bytes\n", o->dry_run ? "would write" : o->out, run.source.n_tensors, run.out_size);
+        good = check_stdout(&run, o->dry_run ? NULL : o->out, err);
+    }
     imatrix_close(&run.imatrix);
     rows_close(&run.rows);
     source_free(&run.source);
@@ -162,12 +205,30 @@ static bool run_command(const Options *o, GemmaError *err) {
     return good;
 }
 
+static bool print_help(const Options *o, GemmaError *err) {
+    Run run = {.options = o};
+    say(&run, "%s", OPTIONS_HELP);
+    return check_stdout(&run, NULL, err);
+}
+
+/* What can't be written is told by write itself, not by a signal that leaves halves behind. Descriptors 0 to 2 are taken, so that
+ * none of the files opened later gets the number of a stdout that was closed, and what is told lands in it. */
+static void guard_streams(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) close(fd);
+}
+
 int main(int argc, char **argv) {
     Options options;
     GemmaError err = {0};
     int status = 0;
+    guard_streams();
     if (!options_read(&options, argc, argv, &err)) status = 2;
-    else if (options.help) fputs(OPTIONS_HELP, stdout);
+    else if (options.help) status = print_help(&options, &err) ? 0 : 1;
     else if (!run_command(&options, &err)) status = 1;
     if (status) fprintf(stderr, "quantize: %s\n", err.text);
     options_free(&options);

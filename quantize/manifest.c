@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "beside.h"
 #include "error.h"
 #include "sha256.h"
 #include "workers.h"
 
-enum { MAX_CHUNKS = 100000, READ_BYTES = 1 << 20 };
+enum { READ_BYTES = 1 << 20 };
 
 static const char LICENCE_NAME[] = "Gemma Terms of Use", LICENCE_URL[] = "https://ai.google.dev/gemma/terms";
 static const char NOTICE[] = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
@@ -28,8 +29,9 @@ typedef struct {
     Output *parts;
 } Hashing;
 
-static int count_chunks(uint64_t size, uint64_t chunk_bytes) {
-    return (int)((size + chunk_bytes - 1) / chunk_bytes);
+int manifest_count_chunks(uint64_t size, uint64_t chunk_bytes) {
+    uint64_t n = (size + chunk_bytes - 1) / chunk_bytes;
+    return n > MANIFEST_MAX_CHUNKS ? MANIFEST_MAX_CHUNKS + 1 : (int)n;
 }
 
 typedef struct {
@@ -58,12 +60,11 @@ static bool hash_range(const Hashing *h, const Range *r, const atomic_bool *stop
 
 /* "gemma-2b.gguf.part-00007" */
 static bool create_part(const Range *r, const char *gguf, int number, GemmaError *err) {
-    char *path = malloc(strlen(gguf) + 32);
+    char *path = beside_part_path(gguf, number);
     if (!path) {
         error_set(err, GEMMA_NO_MEMORY, "no memory is left to name a part");
         return false;
     }
-    sprintf(path, "%s.part-%05d", gguf, number);
     bool good = output_create(r->part, path, r->end - r->begin, err);
     free(path);
     return good;
@@ -152,10 +153,9 @@ static Bytes describe(const Hashing *h, int n_chunks) {
 
 static bool write_json(Manifest *m, const Hashing *h, int n_chunks, GemmaError *err) {
     Bytes b = describe(h, n_chunks);
-    char *path = malloc(strlen(h->job->path) + 8);
+    char *path = beside_manifest_path(h->job->path);
     bool good = path && !b.failed;
-    if (good) sprintf(path, "%s.json", h->job->path);
-    else error_set(err, GEMMA_NO_MEMORY, "no memory is left for the manifest");
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "no memory is left for the manifest");
     good = good && output_create(&m->json, path, b.n, err) && output_write(&m->json, 0, b.p, b.n, err);
     free(path);
     free(b.p);
@@ -166,11 +166,7 @@ static bool write_json(Manifest *m, const Hashing *h, int n_chunks, GemmaError *
 
 static bool hash_all(Manifest *m, Hashing *h, GemmaError *err) {
     const ManifestJob *job = h->job;
-    int n_chunks = count_chunks(h->gguf.size, job->chunk_bytes);
-    if (n_chunks > MAX_CHUNKS) {
-        error_set(err, GEMMA_BAD_FILE, "%s: makes %d chunks; at most %d are written", job->path, n_chunks, MAX_CHUNKS);
-        return false;
-    }
+    int n_chunks = manifest_count_chunks(h->gguf.size, job->chunk_bytes);
     h->digests = malloc((size_t)(n_chunks + 1) * 32);
     h->parts = job->split ? calloc((size_t)n_chunks, sizeof *h->parts) : NULL;
     for (int i = 0; h->parts && i < n_chunks; i++) h->parts[i].fd = -1;

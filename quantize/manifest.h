@@ -7,7 +7,13 @@
 #include "source.h"
 #include "watch.h"
 
-enum { MANIFEST_CHUNK_BYTES = 16 << 20 };   /* what the page's store keeps as a record (web/weights/store.js) */
+enum {
+    MANIFEST_CHUNK_BYTES = 16 << 20,        /* what the page's store keeps as a record (web/weights/store.js) */
+    MANIFEST_MAX_CHUNKS = 100000,
+};
+
+/* Chunks of a file of `size` bytes; MANIFEST_MAX_CHUNKS + 1 when they are more than that: such a manifest is not written. */
+int manifest_count_chunks(uint64_t size, uint64_t chunk_bytes);
 
 typedef struct {
     const char *gguf;           /* the file to be described, as it is called now */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,15 +71,31 @@ bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, Gem
     return true;
 }
 
+/* Not every file system can sync a file or a folder; one that can't says EINVAL. */
+static bool sync_fd(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS;
+}
+
 bool output_close(Output *o, GemmaError *err) {
     int fd = o->fd;
     o->fd = -1;
-    return fd < 0 || close(fd) == 0 || failed(err, o->path);
+    if (fd < 0) return true;
+    bool synced = sync_fd(fd) || failed(err, o->path);
+    return (close(fd) == 0 || failed(err, o->path)) && synced;
+}
+
+/* The name is on the disk only when its folder is. */
+static void sync_folder(char *path) {
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    sync_fd(fd);
+    close(fd);
 }
 
 bool output_commit(Output *o, GemmaError *err) {
     if (!output_close(o, err)) return false;
     if (rename(o->temporary, o->path) != 0) return failed(err, o->path);
+    sync_folder(o->path);
     forget(o);
     return true;
 }

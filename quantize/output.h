@@ -1,4 +1,5 @@
-/* output.h: a file that is there whole or not at all: written under another name beside its own, renamed at the end. */
+/* output.h: a file that is there whole or not at all: written under another name beside its own, synced to the disk, renamed at the
+ * end. */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 

@@ -10,13 +10,20 @@
 static const double SHOW_SECONDS = 0.1;
 enum { WAIT_NANOSECONDS = 5000000 };
 
+/* A signal that whoever started the program made it ignore, as nohup does, stays ignored: sigtimedwait would take it all the same. */
+static void add_signal(Watch *w, int number) {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&w->signals, number);
+}
+
 void watch_open(Watch *w) {
     memset(w, 0, sizeof *w);
     w->terminal = isatty(STDERR_FILENO);
     sigemptyset(&w->signals);
-    sigaddset(&w->signals, SIGINT);
-    sigaddset(&w->signals, SIGTERM);
-    sigaddset(&w->signals, SIGHUP);
+    add_signal(w, SIGINT);
+    add_signal(w, SIGTERM);
+    add_signal(w, SIGHUP);
+    add_signal(w, SIGQUIT);
     pthread_sigmask(SIG_BLOCK, &w->signals, NULL);
 }
 
