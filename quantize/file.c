@@ -17,15 +17,38 @@ static bool refused(GemmaError *err, const char *path) {
     return false;
 }
 
+static const char *kind_of(mode_t mode) {
+    if (S_ISDIR(mode)) return "a folder";
+    if (S_ISFIFO(mode)) return "a pipe";
+    return S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
+/* What git checks out in place of a large file where git-lfs did not fetch it. */
+static bool is_lfs_pointer(const File *f) {
+    static const char first_line[] = "version https://git-lfs.github.com/spec/";
+    enum { LARGEST_POINTER = 1024, N = sizeof first_line - 1 };
+    char found[N];
+    GemmaError ignored;
+    return f->size >= N && f->size <= LARGEST_POINTER && file_read(f, 0, found, N, &ignored) && memcmp(found, first_line, N) == 0;
+}
+
+/* Places are read in any order, so it must be a regular file. Others are not even opened: that may wait for ever, or move a device;
+ * O_NONBLOCK is for one that takes the file's place meanwhile. */
 bool file_open(File *f, const char *path, GemmaError *err) {
     struct stat about;
-    *f = (File){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = strdup(path)};
-    if (f->fd < 0 || !f->path || fstat(f->fd, &about) != 0) refused(err, path);
-    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s: is not a file", path);
-    else {
-        f->size = (uint64_t)about.st_size;
-        return true;
+    *f = (File){.fd = -1, .path = strdup(path)};
+    bool there = f->path && stat(path, &about) == 0;
+    if (there && S_ISREG(about.st_mode)) {
+        f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        there = f->fd >= 0 && fstat(f->fd, &about) == 0;
     }
+    f->size = there ? (uint64_t)about.st_size : 0;
+    if (!there) refused(err, path);
+    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s: is %s; a file was expected", path, kind_of(about.st_mode));
+    else if (is_lfs_pointer(f))
+        error_set(err, GEMMA_BAD_FILE, "%s: is a git-lfs pointer, not the file itself: run \"git lfs pull\" in its folder, or download "
+                  "the file", path);
+    else return true;
     file_close(f);
     return false;
 }
@@ -72,8 +95,9 @@ char *file_load(const char *path, size_t max, size_t *n, GemmaError *err) {
 }
 
 char *file_load_optional(const char *path, size_t max, size_t *n, bool *missing, GemmaError *err) {
+    struct stat about;
     *n = 0;
-    *missing = access(path, F_OK) != 0 && errno == ENOENT;
+    *missing = lstat(path, &about) != 0 && errno == ENOENT;     /* a link to nothing is there: its file was not downloaded */
     return *missing ? NULL : file_load(path, max, n, err);
 }
 

@@ -11,7 +11,7 @@ typedef struct {
     char *path;
 } File;
 
-/* A regular file, opened for reading. */
+/* A regular file, opened for reading. Refused, with what it is: anything else, and the pointer that git-lfs leaves in place of a file. */
 bool file_open(File *f, const char *path, GemmaError *err);
 void file_close(File *f);
 
