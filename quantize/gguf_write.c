@@ -96,6 +96,12 @@ void gguf_put_copy(GgufEntries *e, const GgufEntry *entry) {
     e->n++;
 }
 
+void gguf_put_all(GgufEntries *e, const GgufEntries *more) {
+    bytes_put(&e->bytes, more->bytes.p, more->bytes.n);
+    e->bytes.failed = e->bytes.failed || more->bytes.failed;
+    e->n += more->n;
+}
+
 /* ------------------------------------------------------------------------------------------ the whole header */
 
 static uint64_t aligned(uint64_t n) {

@@ -35,6 +35,9 @@ void gguf_put_array(GgufEntries *e, const char *key, GgufType elem_type, uint64_
 /* An entry of a file that was read, as it is. */
 void gguf_put_copy(GgufEntries *e, const GgufEntry *entry);
 
+/* All of `more`, after what is there. */
+void gguf_put_all(GgufEntries *e, const GgufEntries *more);
+
 enum { GGUF_ALIGNMENT = 32 };
 
 /* A tensor of the file to be written. */

@@ -3,7 +3,7 @@
 #ifndef IMATRIX_H
 #define IMATRIX_H
 
-#include "gguf.h"
+#include "source.h"
 
 typedef struct {
     uint8_t *bytes;         /* the whole file */
@@ -12,6 +12,12 @@ typedef struct {
 
 bool imatrix_open(Imatrix *m, const char *path, GemmaError *err);
 void imatrix_close(Imatrix *m);
+
+/* Refuses a matrix that tells nothing of the source's tensors, or something that can't be: before anything is written. Matrices of
+ * layers that it leaves out become a note of the source. */
+bool imatrix_check(const Imatrix *m, Source *s, GemmaError *err);
+/* What llama-quantize writes of it: quantize.imatrix.file, .dataset, .entries_count, .chunks_count. */
+void imatrix_describe(const Imatrix *m, const char *path, GgufEntries *e);
 
 /* importance[n_cols] of a tensor; *found false when the matrix does not tell it. False when its size is wrong or a number not
  * finite. */

@@ -84,6 +84,16 @@ static bool check_types(const Run *run, GemmaError *err) {
     return true;
 }
 
+static bool open_imatrix(Run *run, GemmaError *err) {
+    const char *path = run->options->imatrix;
+    return !path || (imatrix_open(&run->imatrix, path, err) && (imatrix_check(&run->imatrix, &run->source, err) || error_in_file(err, path)));
+}
+
+/* What the engine would refuse is refused here: a file that it does not run is worth nothing. */
+static bool check_model(const Run *run, GemmaError *err) {
+    return gemma_check_header(run->header.p, run->header.n, run->out_size, err) == GEMMA_OK || error_in_file(err, run->options->in);
+}
+
 /* The metadata gets its last entries, tensors their types and places. */
 static bool plan(Run *run, GemmaError *err) {
     const Options *o = run->options;
@@ -92,6 +102,8 @@ static bool plan(Run *run, GemmaError *err) {
     run->tensors = calloc(s->n_tensors + 1, sizeof *run->tensors);
     gguf_put_u32(&s->metadata, "general.quantization_version", QUANTIZATION_VERSION);
     gguf_put_u32(&s->metadata, "general.file_type", o->type->file_type);
+    if (o->imatrix) imatrix_describe(&run->imatrix, o->imatrix, &s->metadata);
+    else gguf_put_all(&s->metadata, &s->imatrix);
     if (run->tensors) {
         plan_tensors(run->tensors, s, &request);
         if (!check_types(run, err)) return false;
@@ -164,7 +176,6 @@ static bool write_all(Run *run, GemmaError *err) {
     const Options *o = run->options;
     EncodeJob job = {&run->rows, run->tensors, &run->output, o->imatrix ? &run->imatrix : NULL, o->plain, o->n_threads, &run->watch};
     if (!rows_open(&run->rows, &run->source, err)) return false;
-    if (o->imatrix && !imatrix_open(&run->imatrix, o->imatrix, err)) return false;
     if (!output_create(&run->output, o->out, run->out_size, err)) return false;
     if (!output_write(&run->output, 0, run->header.p, run->header.n, err) || !encode_tensors(&job, err)) return false;
     if (o->verify && !verify(run, err)) return false;
@@ -189,7 +200,7 @@ static bool write_output(Run *run, GemmaError *err) {
 
 static bool run_command(const Options *o, GemmaError *err) {
     Run run = {.options = o, .output.fd = -1, .manifest.json.fd = -1};
-    bool good = open_source(&run, err) && plan(&run, err);
+    bool good = open_source(&run, err) && open_imatrix(&run, err) && plan(&run, err) && check_model(&run, err);
     if (good) say_bytes(&run, &run.source.notes);
     if (good && o->dry_run) print_plan(&run);
     else good = good && check_output(&run, err) && write_output(&run, err);

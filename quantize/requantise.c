@@ -71,6 +71,30 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     return false;
 }
 
+/* What GGUF files hold besides models, by general.type or general.architecture, and what is to be done with it. */
+static const struct {
+    const char *kind, *sentence;
+} OTHER_KINDS[] = {
+    {"adapter", "it is a LoRA adapter, not a whole model: merge it into its model with llama-export-lora, and give the result"},
+    {"imatrix", "it is an importance matrix, not a model: give the model as --in, and this as --imatrix"},
+    {"mmproj", "it is the vision part of a model (mmproj): give the file of the text model"},
+    {"clip", "it is the vision part of a model (mmproj): give the file of the text model"},
+    {"controlvector", "it is a control vector, not a model: give the model's file"},
+};
+
+static bool refuse_other_kinds(const Gguf *g, GgufString architecture, GemmaError *err) {
+    GgufString type = {"", 0};
+    err->status = GEMMA_OK;
+    gguf_get_string(g, "general.type", &type, err);
+    if (err->status != GEMMA_OK) return false;
+    for (size_t i = 0; i < sizeof OTHER_KINDS / sizeof *OTHER_KINDS; i++) {
+        if (!gguf_equals(type, OTHER_KINDS[i].kind) && !gguf_equals(architecture, OTHER_KINDS[i].kind)) continue;
+        error_set(err, GEMMA_UNSUPPORTED, "%s", OTHER_KINDS[i].sentence);
+        return false;
+    }
+    return true;
+}
+
 static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     GgufString architecture = {"", 0}, name = {"", 0};
     char key[64], quoted[72];
@@ -78,7 +102,7 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     err->status = GEMMA_OK;
     gguf_get_string(g, "general.architecture", &architecture, err);
     gguf_get_string(g, "general.name", &name, err);
-    if (err->status != GEMMA_OK) return false;
+    if (err->status != GEMMA_OK || !refuse_other_kinds(g, architecture, err)) return false;
     if (!gguf_equals(architecture, "gemma") && !gguf_equals(architecture, "gemma2") && !gguf_equals(architecture, "gemma3")) {
         error_set(err, GEMMA_UNSUPPORTED, "its architecture is \"%s\"; gemma, gemma2 and gemma3 are converted",
                   error_quote(quoted, architecture.p, architecture.n));
@@ -92,8 +116,11 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     }
     s->n_layer = (int)n_layer;
     if (name.n) s->name = strndup(name.p, name.n);
-    for (size_t i = 0; i < g->n_entries; i++)
-        if (!is_replaced(g->entries[i].key)) gguf_put_copy(&s->metadata, &g->entries[i]);
+    for (size_t i = 0; i < g->n_entries; i++) {
+        GgufString entry = g->entries[i].key;
+        bool is_imatrix = entry.n > 17 && memcmp(entry.p, "quantize.imatrix.", 17) == 0;
+        if (!is_replaced(entry)) gguf_put_copy(is_imatrix ? &s->imatrix : &s->metadata, &g->entries[i]);
+    }
     return true;
 }
 
@@ -189,6 +216,10 @@ static int compare_names(const void *a, const void *b) {
 
 /* The parts are of one model, and all of it. */
 static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
+    if (s->n_tensors == 0) {
+        error_set(err, GEMMA_BAD_FILE, "it has no tensors, only metadata, such as a vocabulary: give the model's file");
+        return false;
+    }
     if (whole->count == 1) return true;
     if ((int64_t)s->n_tensors != whole->n_tensors) {
         error_set(err, GEMMA_BAD_FILE, "its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model",

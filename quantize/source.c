@@ -18,6 +18,7 @@ void source_free(Source *s) {
     free(s->files);
     free(s->name);
     free(s->metadata.bytes.p);
+    free(s->imatrix.bytes.p);
     free(s->notes.p);
     *s = (Source){0};
 }

@@ -24,6 +24,7 @@ typedef struct {
     char *name;                 /* general.name; NULL when there is none */
     int n_layer;
     GgufEntries metadata;       /* without general.file_type and general.quantization_version */
+    GgufEntries imatrix;        /* quantize.imatrix.*, which a GGUF had: what it was quantised with */
     SourceTensor *tensors;
     size_t n_tensors;
     File *files;

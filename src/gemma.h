@@ -105,6 +105,10 @@ size_t gemma_describe(const GemmaLoader *loader, char *json, size_t cap);
 /* Allocates the packed weights and starts the threads. Call once, after the plan is there. */
 GemmaStatus gemma_loader_allocate(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
 
+/* Whether the engine runs the file whose whole header is header[n]: what loading checks before it packs the first weight, for whoever
+ * writes files. Takes no memory for weights. */
+GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_size, GemmaError *err);
+
 /* The model; the loader is freed with success and failure alike. Refuses a file that ended early. */
 GemmaModel *gemma_loader_finish(GemmaLoader *loader, GemmaError *err);
 

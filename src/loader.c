@@ -109,6 +109,25 @@ static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
     return GEMMA_OK;
 }
 
+/* Not with the header: what only reads headers needs none. */
+static GemmaStatus open_tokenizer(GemmaModel *m, GemmaError *err) {
+    m->tokenizer = tokenizer_new(&m->gguf, m->config.n_vocab, err);
+    return m->tokenizer ? GEMMA_OK : err->status;
+}
+
+GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_size, GemmaError *err) {
+    GemmaLoader *l = gemma_loader_new("", file_size, err);
+    if (!l) return err->status;
+    l->model->header = malloc(n + 1);
+    l->header_n = n;
+    if (l->model->header) memcpy(l->model->header, header, n);
+    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "no memory is left to check the header");
+    if (s == GEMMA_OK && !l->planned) s = error_set(err, GEMMA_BAD_FILE, "the header ends early");
+    if (s == GEMMA_OK) s = open_tokenizer(l->model, err);
+    gemma_loader_free(l);
+    return s;
+}
+
 const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) { return l->planned ? &l->model->plan : NULL; }
 
 size_t gemma_describe(const GemmaLoader *l, char *json, size_t cap) {
@@ -144,8 +163,7 @@ uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
-    m->tokenizer = tokenizer_new(&m->gguf, m->config.n_vocab, err);        /* not before: what only reads headers needs none */
-    if (!m->tokenizer) return fail(l, err);
+    if (open_tokenizer(m, err) != GEMMA_OK) return fail(l, err);
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);

@@ -329,6 +329,37 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
     REFUSED("tensor token_embd.weight has 289 rows for a vocabulary of 1314 tokens", add_tokens(&g, 1025));
 }
 
+static GemmaStatus check_header(TinyGguf *g, bool cut, GemmaError *err) {
+    size_t n;
+    Gguf parsed;
+    uint8_t *file = tiny_bytes(g, &n);
+    GemmaStatus s = GEMMA_BAD_FILE;
+    *err = (GemmaError){0};
+    if (gguf_parse(&parsed, file, n, n, err) == GGUF_COMPLETE) {
+        s = gemma_check_header(file, cut ? (size_t)parsed.header_size / 2 : (size_t)parsed.header_size, n, err);
+        gguf_free(&parsed);
+    }
+    free(file);
+    tiny_free(g);
+    return s;
+}
+
+TEST(a_header_is_checked_without_its_weights) {
+    GemmaError err;
+    TinyGguf g = tiny_make(&spec, 1);
+    CHECK_INT(check_header(&g, false, &err), GEMMA_OK);
+    g = tiny_make(&spec, 1);
+    CHECK_INT(check_header(&g, true, &err), GEMMA_BAD_FILE);
+    g = tiny_make(&spec, 1);
+    tiny_remove(&g, "tokenizer.ggml.scores");
+    CHECK_INT(check_header(&g, false, &err), GEMMA_BAD_FILE);
+    CHECK_TEXT_HAS(err.text, "tokenizer.ggml.scores");
+    g = tiny_make(&spec, 1);
+    strcpy(tiny_tensor(&g, "token_embd.weight")->name, "token_embd.bias");
+    CHECK_INT(check_header(&g, false, &err), GEMMA_BAD_FILE);
+    CHECK_TEXT_HAS(err.text, "token_embd.weight");
+}
+
 TEST(vocabularies_that_do_not_fit_are_refused) {
     REFUSED("has 0 tokens; 2 to 4194304 were expected", tiny_set_array(&g, "tokenizer.ggml.tokens", GGUF_STRING, 0));
     REFUSED("this file has no vocabulary", tiny_set_array(&g, "tokenizer.ggml.tokens", GGUF_INT32, 0));

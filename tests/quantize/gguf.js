@@ -1,6 +1,6 @@
-// gguf.js: reads the header of a small GGUF file, independently of the engine's C: metadata with types, and where the tensors are.
+// gguf.js: reads and writes small GGUF files, independently of the engine's C: metadata, and where the tensors are.
 
-import {readFileSync} from 'node:fs';
+import {readFileSync, writeFileSync} from 'node:fs';
 
 const SCALARS = {
     0: [1, 'getUint8'], 1: [1, 'getInt8'], 2: [2, 'getUint16'], 3: [2, 'getInt16'], 4: [4, 'getUint32'], 5: [4, 'getInt32'], 6: [4, 'getFloat32'],
@@ -48,4 +48,66 @@ export function readGguf(path) {
     const start = Math.ceil(at / 32) * 32;
     for (const tensor of Object.values(tensors)) tensor.offset += start;
     return {metadata, nEntries, metadataEnd, tensors, bytes};
+}
+
+/** Bytes of a GGUF's parts. */
+const u32 = (n) => Buffer.from(new Uint32Array([n]).buffer), u64 = (n) => Buffer.from(new BigUint64Array([BigInt(n)]).buffer);
+const string = (text) => Buffer.concat([u64(Buffer.byteLength(text)), Buffer.from(text)]);
+const ENTRY_TYPES = {u32: 4, i32: 5, f32: 6, bool: BOOL, string: STRING};
+const scalar = (type, value) => type === 'string' ? string(value) : type === 'f32' ? Buffer.from(new Float32Array([value]).buffer)
+    : type === 'bool' ? Buffer.from([value ? 1 : 0]) : Buffer.from(new Int32Array([value]).buffer);
+
+/**
+ * Writes a GGUF of metadata and F32 tensors.
+ * @param {string} path
+ * @param {Record<string, [type: string, value: any]>} metadata a value that is an array becomes a list of that type
+ * @param {Record<string, {shape: number[], values: number[]}>} tensors
+ */
+export function writeGguf(path, metadata, tensors) {
+    const header = [Buffer.from('GGUF'), u32(3), u64(Object.keys(tensors).length), u64(Object.keys(metadata).length)], data = [];
+    for (const [key, [type, value]] of Object.entries(metadata)) {
+        header.push(string(key));
+        if (Array.isArray(value)) header.push(u32(ARRAY), u32(ENTRY_TYPES[type]), u64(value.length), ...value.map((v) => scalar(type, v)));
+        else header.push(u32(ENTRY_TYPES[type]), scalar(type, value));
+    }
+    let at = 0;
+    for (const [name, {shape, values}] of Object.entries(tensors)) {
+        header.push(string(name), u32(shape.length), ...shape.map(u64), u32(0), u64(at));
+        const bytes = Buffer.from(new Float32Array(values).buffer), padding = Buffer.alloc((32 - bytes.length % 32) % 32);
+        data.push(bytes, padding);
+        at += bytes.length + padding.length;
+    }
+    const n = header.reduce((sum, {length}) => sum + length, 0);
+    writeFileSync(path, Buffer.concat([...header, Buffer.alloc((32 - n % 32) % 32), ...data]));
+}
+
+/**
+ * The metadata of a GGUF as writeGguf takes it; numbers are u32, f32 or bool by what they are.
+ * @param {ReturnType<typeof readGguf>} gguf
+ */
+export function metadataOf({metadata}) {
+    const typed = (key, value) => {
+        const one = Array.isArray(value) ? value[0] : value;
+        return [typeof one === 'string' ? 'string' : typeof one === 'boolean' ? 'bool' : /scores|eps|epsilon|freq_base|softcap|factor/.test(key) ? 'f32' : 'i32', value];
+    };
+    return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, typed(key, value)]));
+}
+
+/** The tensors of a GGUF that are all F32, as writeGguf takes them. */
+export function tensorsOf({tensors, bytes}) {
+    return Object.fromEntries(Object.entries(tensors).map(([name, {type, shape, offset}]) => {
+        if (type !== 'F32') throw new Error(`${name} is ${type}`);
+        const n = shape.reduce((a, b) => a * b);
+        return [name, {shape, values: new Float32Array(bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + 4 * n))}];
+    }));
+}
+
+/**
+ * An importance matrix for matrices of nCols columns, as llama-imatrix writes it: columns of `matters` count a thousand times as much.
+ * @param {string} path @param {string[]} names @param {number} nCols @param {Set<number>} matters @param {object} [metadata]
+ */
+export function writeImatrix(path, names, nCols, matters, metadata = {}) {
+    const sums = Array.from({length: nCols}, (_, i) => matters.has(i) ? 5000 : 5);
+    writeGguf(path, {'general.type': ['string', 'imatrix'], ...metadata}, Object.fromEntries(names.flatMap((name) =>
+        [[`${name}.in_sum2`, {shape: [nCols, 1], values: sums}], [`${name}.counts`, {shape: [1, 1], values: [5]}]])));
 }

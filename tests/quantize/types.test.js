@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {readGguf} from './gguf.js';
+import {readGguf, writeImatrix} from './gguf.js';
 import {QUANTIZE, ROOT, SHAPES, checkpoint, golden, logits, quantize, quantized, work} from './tools.js';
 
 /** How many tensors there are of each type. */
@@ -141,28 +141,6 @@ test('--dry-run prints the plan and the size, and writes nothing', () => {
     assert.match(stdout, new RegExp(`^would write: 29 tensors, ${size} bytes$`, 'm'));
 });
 
-/** An importance matrix: columns of `matters` count a thousand times as much. */
-function writeImatrix(path, names, nCols, matters) {
-    const parts = [], u32 = (n) => parts.push(Buffer.from(new Uint32Array([n]).buffer)), u64 = (n) => parts.push(Buffer.from(new BigUint64Array([BigInt(n)]).buffer));
-    const string = (text) => { u64(text.length); parts.push(Buffer.from(text)); };
-    parts.push(Buffer.from('GGUF'));
-    u32(3); u64(2 * names.length); u64(1);
-    string('general.type'); u32(8); string('imatrix');
-    const data = [];
-    let offset = 0;
-    const tensor = (name, dims, values) => {
-        string(name); u32(dims.length); dims.forEach(u64); u32(0); u64(offset);
-        data.push(Buffer.from(new Float32Array(values).buffer), Buffer.alloc((32 - values.length * 4 % 32) % 32));
-        offset = data.reduce((sum, {length}) => sum + length, 0);
-    };
-    for (const name of names) {
-        tensor(`${name}.in_sum2`, [nCols, 1], Array.from({length: nCols}, (_, i) => matters.has(i) ? 5000 : 5));
-        tensor(`${name}.counts`, [1, 1], [5]);
-    }
-    const header = Buffer.concat(parts);
-    writeFileSync(path, Buffer.concat([header, Buffer.alloc((32 - header.length % 32) % 32), ...data]));
-}
-
 test('--imatrix: columns that count more become more exact', () => {
     const matters = new Set([3, 40, 41, 100, 200]), name = 'blk.1.ffn_up.weight', imatrix = join(work, 'imatrix.gguf');
     writeImatrix(imatrix, [name], 256, matters);
@@ -176,4 +154,18 @@ test('--imatrix: columns that count more become more exact', () => {
         .reduce((sum, y, i) => sum + (matters.has(i % 256) ? (y - x[i]) ** 2 : 0), 0);
     const without = error(), weighted = error('--imatrix', imatrix);
     assert.ok(weighted < 0.8 * without, `${weighted} with, ${without} without`);
+});
+
+test('--imatrix: the file tells of it as llama-quantize does, and a file that is quantised again keeps what it has', () => {
+    const keys = (path) => Object.fromEntries(Object.entries(readGguf(path).metadata).filter(([key]) => key.startsWith('quantize.')));
+    const imatrix = join(work, 'told.gguf'), other = join(work, 'other.gguf'), names = ['blk.0.attn_q.weight', 'blk.1.ffn_up.weight', 'blk.2.ffn_up.weight'];
+    const datasets = ['string', ['wiki.txt', 'more.txt']];
+    writeImatrix(imatrix, names, 256, new Set(), {'imatrix.datasets': datasets, 'imatrix.chunk_count': ['u32', 12], 'imatrix.chunk_size': ['u32', 512]});
+    writeImatrix(other, names.slice(1), 256, new Set());
+    const model = quantized('with.gguf', source, 'q4_0', '--imatrix', imatrix);
+    const expected = {'quantize.imatrix.file': imatrix, 'quantize.imatrix.dataset': 'wiki.txt', 'quantize.imatrix.entries_count': 3, 'quantize.imatrix.chunks_count': 12};
+    assert.deepEqual(keys(model), expected);
+    assert.deepEqual(keys(quantized('again.gguf', model, 'q8_0')), expected);
+    assert.deepEqual(keys(quantized('again.gguf', model, 'q4_0', '--imatrix', other)), {'quantize.imatrix.file': other, 'quantize.imatrix.entries_count': 2});
+    assert.deepEqual(keys(quantized('without.gguf', source, 'q4_0')), {});
 });
