@@ -29,7 +29,7 @@ void model_make_plan(GemmaModel *m) {
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
     enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
     const Config *c = &m->config;
-    return m->weights.bytes + tokenizer_bytes(c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->precision) +
+    return m->weights.bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->precision) +
            sampler_bytes(c->n_vocab) + (uint64_t)n_ctx * sizeof(int32_t) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 

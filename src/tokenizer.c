@@ -31,7 +31,7 @@ enum {
     ID_BITS = 22,
     MAX_VOCAB = (1 << ID_BITS) - 1,     /* so that a slot can hold an id, and EMPTY is none; Gemma 3 has 262,144 */
     MAX_PIECE = 256,                    /* bytes; gemma_token_bytes promises that no more are written. Gemma's longest has 48 */
-    MAX_TRIE = 1 << 16,                 /* nodes; Gemma 3 needs about 9,000 */
+    MAX_TRIE = 1 << 24,                 /* nodes, of 16 bytes each; Gemma 3 needs about 9,000, and 40,000 tokens more 45,000 */
     MAX_PROBES = 4096,                  /* at half load a run of this length is a file made to collide, not chance */
 };
 static const uint32_t EMPTY = UINT32_MAX;
@@ -54,7 +54,7 @@ struct Tokenizer {
     uint32_t slot_mask;
     size_t longest;             /* bytes of the longest canonical piece */
     TrieNode *trie;
-    uint32_t n_trie, trie_room;
+    uint32_t n_trie;
     int32_t byte_id[256];
     int32_t bos;
     int32_t end[4];             /* ids that end a generation; -1 for those that the file lacks */
@@ -134,15 +134,7 @@ static uint32_t trie_next(const Tokenizer *t, uint32_t node, uint8_t byte) {
     return next;
 }
 
-/* 0 when the trie is full or memory is short. */
 static uint32_t trie_add(Tokenizer *t, uint32_t node, uint8_t byte) {
-    if (t->n_trie == t->trie_room) {
-        if (t->trie_room == MAX_TRIE) return 0;
-        TrieNode *bigger = realloc(t->trie, 2 * t->trie_room * sizeof *bigger);
-        if (!bigger) return 0;
-        t->trie = bigger;
-        t->trie_room *= 2;
-    }
     t->trie[t->n_trie] = (TrieNode){.sibling = t->trie[node].child, .id = -1, .byte = byte};
     t->trie[node].child = t->n_trie;
     return t->n_trie++;
@@ -164,10 +156,6 @@ static int32_t find_cut(const Tokenizer *t, const char *text, size_t n, bool par
 }
 
 /* ------------------------------------------------------------------------------------------ opening */
-
-static GemmaStatus no_memory(GemmaError *err) {
-    return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer's tables");
-}
 
 /* The entry `key` as an array of `count` elements; NULL with a sentence otherwise. */
 static const GgufEntry *find_array(const Gguf *g, const char *key, GgufType type, uint64_t count, GemmaError *err) {
@@ -207,14 +195,42 @@ static uint64_t count_slots(int n_vocab) {
     return n;
 }
 
-static GemmaStatus allocate(Tokenizer *t, GemmaError *err) {
+/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could type them. */
+static const char *const control_names[] = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"};
+
+static const GgufEntry *array_of(const Gguf *g, const char *key, GgufType type) {
+    const GgufEntry *e = gguf_find(g, key);
+    return e && e->type == GGUF_ARRAY && e->elem_type == type ? e : NULL;
+}
+
+/* The most nodes that the trie of a file can have: one for each byte of a piece that may be cut out, and the root. Vocabularies grow by what
+ * people add to them (speech models add 28,672 tokens), so memory is planned by what the file holds. */
+static uint64_t most_nodes(const Gguf *g) {
+    uint64_t n = 1;
+    for (size_t i = 0; i < sizeof control_names / sizeof *control_names; i++) n += strlen(control_names[i]);
+    const GgufEntry *tokens = array_of(g, "tokenizer.ggml.tokens", GGUF_STRING), *kinds = array_of(g, "tokenizer.ggml.token_type", GGUF_INT32);
+    if (!tokens || !kinds) return n;
+    const uint8_t *cursor = tokens->value;
+    for (uint64_t i = 0; i < tokens->count && i < kinds->count; i++) {
+        size_t bytes = gguf_next_string(&cursor).n;
+        double kind = gguf_number_at(kinds, i);
+        if (kind == KIND_UNKNOWN || kind == KIND_CONTROL || kind == KIND_USER_DEFINED) n += bytes;
+    }
+    return n;
+}
+
+static GemmaStatus allocate(Tokenizer *t, const Gguf *g, GemmaError *err) {
     uint32_t n_slots = (uint32_t)count_slots(t->n_vocab);
-    t->trie_room = 1024;
+    uint64_t n_nodes = most_nodes(g);
+    if (n_nodes > MAX_TRIE)
+        return error_set(err, GEMMA_BAD_FILE, "the control and user-defined tokens have %llu bytes, too many or too long; at most %d are expected",
+                         (unsigned long long)n_nodes, MAX_TRIE);
     t->offset = malloc((size_t)t->n_vocab * sizeof *t->offset);
     t->kind = malloc((size_t)t->n_vocab * sizeof *t->kind);
     t->slot = malloc(n_slots * sizeof *t->slot);
-    t->trie = malloc(t->trie_room * sizeof *t->trie);
-    if (!t->offset || !t->kind || !t->slot || !t->trie) return no_memory(err);
+    t->trie = malloc((size_t)n_nodes * sizeof *t->trie);
+    if (!t->offset || !t->kind || !t->slot || !t->trie)
+        return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer's tables");
     t->slot_mask = n_slots - 1;
     for (uint32_t i = 0; i < n_slots; i++) t->slot[i] = EMPTY;
     t->trie[0] = (TrieNode){.id = -1};
@@ -253,9 +269,6 @@ static GemmaStatus read_scores(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return GEMMA_OK;
 }
 
-/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could type them. */
-static const char *const control_names[] = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"};
-
 static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
     memset(t->kind, KIND_NORMAL, (size_t)t->n_vocab);
     if (gguf_find(g, "tokenizer.ggml.token_type")) {
@@ -285,7 +298,7 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return GEMMA_OK;
 }
 
-static GemmaStatus index_cuts(Tokenizer *t, GemmaError *err) {
+static void index_cuts(Tokenizer *t) {
     for (int32_t id = 0; id < t->n_vocab; id++) {
         if (t->kind[id] != KIND_CONTROL && t->kind[id] != KIND_USER_DEFINED) continue;
         GgufString piece = piece_of(t, id);
@@ -293,16 +306,10 @@ static GemmaStatus index_cuts(Tokenizer *t, GemmaError *err) {
         for (size_t at = 0; at < piece.n;) {
             uint8_t byte = canonical_byte(piece, &at);
             uint32_t next = trie_next(t, node, byte);
-            if (!next) next = trie_add(t, node, byte);
-            if (!next && t->n_trie < MAX_TRIE) return no_memory(err);
-            if (!next)
-                return error_set(err, GEMMA_BAD_FILE,
-                                 "the control and user-defined tokens, up to token %d, are too many or too long", (int)id);
-            node = next;
+            node = next ? next : trie_add(t, node, byte);
         }
         if (node && t->trie[node].id < 0) t->trie[node].id = id;
     }
-    return GEMMA_OK;
 }
 
 /* An id from the metadata; -1 when the file does not have it. */
@@ -339,16 +346,17 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
     t->strings = tokens->value;
     t->n_listed = tokens->count;
     t->n_vocab = (uint64_t)n_ids < tokens->count ? n_ids : (int32_t)tokens->count;
-    if (allocate(t, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||
-        read_kinds(t, g, err) != GEMMA_OK || index_cuts(t, err) != GEMMA_OK)
+    if (allocate(t, g, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||
+        read_kinds(t, g, err) != GEMMA_OK)
         return err->status;
+    index_cuts(t);
     return read_settings(t, g, err);
 }
 
 Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err) {
     Tokenizer *t = calloc(1, sizeof *t);
     if (!t) {
-        no_memory(err);
+        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer");
         return NULL;
     }
     if (open_tokenizer(t, g, n_ids, err) == GEMMA_OK) return t;
@@ -365,9 +373,9 @@ void tokenizer_free(Tokenizer *t) {
     free(t);
 }
 
-uint64_t tokenizer_bytes(int n_vocab) {
+uint64_t tokenizer_bytes(const Gguf *g, int n_vocab) {
     return sizeof(Tokenizer) + (uint64_t)n_vocab * (sizeof(uint32_t) + 1) + count_slots(n_vocab) * sizeof(uint32_t) +
-           MAX_TRIE * sizeof(TrieNode);
+           most_nodes(g) * sizeof(TrieNode);
 }
 
 /* ------------------------------------------------------------------------------------------ merging */

@@ -12,7 +12,7 @@ typedef struct Tokenizer Tokenizer;
 Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err);
 void tokenizer_free(Tokenizer *t);
 /* Bytes that a tokenizer of n_vocab tokens takes beside the header (an upper bound, for plans). */
-uint64_t tokenizer_bytes(int n_vocab);
+uint64_t tokenizer_bytes(const Gguf *g, int n_vocab);
 
 /* See gemma_tokenize. Time proportional to n log n at most. Decoding the ids gives the text's bytes back, broken UTF-8 too, but for
  * U+2581 (▁), which SentencePiece reads as a space. */

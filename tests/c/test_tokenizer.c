@@ -419,12 +419,45 @@ TEST(files_that_are_wrong_are_refused_with_a_sentence) {
     check_refused(&v, GEMMA_BAD_FILE, "tokenizer.ggml.add_space_prefix");
 
     vocab_standard(&v);     /* more to cut out than any model has */
-    for (int i = 0; i < 300; i++) {
-        snprintf(long_piece, sizeof long_piece, "%03d", i);
-        memset(long_piece + 3, 'x', 253);
+    for (int i = 0; i < 65536; i++) {
+        snprintf(long_piece, sizeof long_piece, "%05d", i);
+        memset(long_piece + 5, 'x', 251);
         vocab_add_n(&v, long_piece, 256, 0, VOCAB_USER_DEFINED);
     }
     check_refused(&v, GEMMA_BAD_FILE, "too many or too long");
+}
+
+/* As speech models have them, numbered, and as bad for a trie as can be: long and different from their first bytes on. */
+TEST(a_vocabulary_may_have_many_added_tokens) {
+    enum { N = 40000 };
+    char piece[64];
+    for (int kind = VOCAB_CONTROL; kind <= VOCAB_USER_DEFINED; kind++) {
+        for (int numbered = 0; numbered < 2; numbered++) {
+            Vocab v = {0};
+            GemmaError err;
+            vocab_standard(&v);
+            for (int i = 0; i < N; i++) {
+                if (numbered) snprintf(piece, sizeof piece, "<custom_token_%d>", i);
+                else snprintf(piece, sizeof piece, "<%08x and a long tail of the token %d>", (unsigned)i * 2654435761u, i);
+                vocab_add(&v, piece, -1000, kind);
+            }
+            Tokenizer *t = vocab_open(&v, &err);
+            if (!t) TEST_FAIL("%s", err.text);
+            REQUIRE(t);
+            for (int i = 0; i < N; i += 999) {
+                int32_t id = -1;
+                char text[256];
+                int n = tokenizer_decode(t, VOCAB_OWN + i, text);
+                CHECK_INT(tokenizer_encode(t, text, (size_t)n, false, true, &id, 1), 1);
+                CHECK_INT(id, VOCAB_OWN + i);
+                CHECK(tokenizer_encode(t, text, (size_t)n - 1, false, true, &id, 1) > 1);
+                CHECK((tokenizer_encode(t, text, (size_t)n, false, false, &id, 1) == 1) == (kind == VOCAB_USER_DEFINED));
+            }
+            CHECK(tokenizer_bytes(&v.gguf, v.n_tokens) < 40 << 20);
+            tokenizer_free(t);
+            vocab_free(&v);
+        }
+    }
 }
 
 TEST(of_equal_pieces_the_first_counts) {
@@ -455,6 +488,7 @@ int main(void) {
     RUN(settings_come_from_the_metadata);
     RUN(without_types_all_but_bytes_and_controls_are_normal);
     RUN(files_that_are_wrong_are_refused_with_a_sentence);
+    RUN(a_vocabulary_may_have_many_added_tokens);
     RUN(of_equal_pieces_the_first_counts);
     return test_result();
 }
