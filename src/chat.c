@@ -1,10 +1,9 @@
-/* chat.c: see chat.h. The turns are those of Google's chat templates for Gemma 1, 2 and 3 (`tokenizer.chat_template` in their
- * files), a system message that of Gemma 3's:
+/* chat.c: see chat.h. Whose turns a file has is recognised as llama.cpp does it (llama-chat.cpp): by texts that its chat template contains. No
+ * template is run: the table below says what each of the known ones writes, such as Google's for Gemma 1 to 3:
  *
  *     <bos><start_of_turn>user\n SYSTEM \n\n TEXT <end_of_turn>\n <start_of_turn>model\n TEXT <end_of_turn>\n ...
  *
- * What stands between two control tokens is encoded in one piece, as a template's whole text would be, since pieces may
- * cross its parts. */
+ * What stands between two control tokens is encoded in one piece, as a template's whole text would be, since pieces may cross its parts. */
 #include "chat.h"
 
 #include <ctype.h>
@@ -47,99 +46,188 @@ static GgufString trim(GgufString s) {
     return s;
 }
 
+/* ------------------------------------------------------------------------------------------ the styles */
+
+typedef struct {
+    const char *before, *after;
+} Around;
+
+/* In `before` and `after`, what stands between < and > or [ and ] is a control token where the vocabulary has it, and text otherwise; EOS
+ * is the file's end token, whatever its name. */
+#define EOS "<eos>"
+struct ChatStyle {
+    const char *name;           /* as gemma.h lists them */
+    const char *marks[2];       /* the first style is taken of which the template contains both */
+    Around system, user, assistant;
+    const char *end;            /* what ends an answer: `assistant.after` begins with it */
+    bool folds_system;          /* a system text goes into the user's turn, before the user's text */
+    bool trims;                 /* white space around texts is not part of them */
+    bool leads;                 /* an answer begins with a space */
+    bool needs_tokens;          /* without its tokens in the vocabulary this is not the style */
+};
+
+static const ChatStyle styles[] = {
+    {"phi4", {"<|im_start|>", "<|im_sep|>"}, {"<|im_start|>system<|im_sep|>", "<|im_end|>"}, {"<|im_start|>user<|im_sep|>", "<|im_end|>"},
+     {"<|im_start|>assistant<|im_sep|>", "<|im_end|>"}, .end = "<|im_end|>"},
+    {"chatml", {"<|im_start|>"}, {"<|im_start|>system\n", "<|im_end|>\n"}, {"<|im_start|>user\n", "<|im_end|>\n"},
+     {"<|im_start|>assistant\n", "<|im_end|>\n"}, .end = "<|im_end|>"},
+    {"llama2", {"[INST]", "<<SYS>>"}, {"<<SYS>>\n", "\n<</SYS>>\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS}, .end = EOS, .folds_system = true, .leads = true},
+    {"mistral", {"[INST]"}, {"", "\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS}, .end = EOS, .folds_system = true, .leads = true},
+    {"phi3", {"<|assistant|>", "<|end|>"}, {"<|system|>\n", "<|end|>\n"}, {"<|user|>\n", "<|end|>\n"}, {"<|assistant|>\n", "<|end|>\n"}, .end = "<|end|>"},
+    {"zephyr", {"<|user|>", "<|endoftext|>"}, {"<|system|>\n", "<|endoftext|>\n"}, {"<|user|>\n", "<|endoftext|>\n"},
+     {"<|assistant|>\n", "<|endoftext|>\n"}, .end = "<|endoftext|>"},
+    {"zephyr", {"<|user|>", "eos_token"}, {"<|system|>\n", EOS "\n"}, {"<|user|>\n", EOS "\n"}, {"<|assistant|>\n", EOS "\n"}, .end = EOS},
+    {"turns", {"<start_of_turn>"}, {"", "\n\n"}, {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"},
+     .end = "<end_of_turn>", .folds_system = true, .trims = true, .needs_tokens = true},
+    {"openchat", {"GPT4 Correct ", "<end_of_turn>"}, {"", "<end_of_turn>"}, {"GPT4 Correct User: ", "<end_of_turn>"},
+     {"GPT4 Correct Assistant:", "<end_of_turn>"}, .end = "<end_of_turn>", .leads = true},
+    {"openchat", {"GPT4 Correct "}, {"", "<|end_of_turn|>"}, {"GPT4 Correct User: ", "<|end_of_turn|>"},
+     {"GPT4 Correct Assistant:", "<|end_of_turn|>"}, .end = "<|end_of_turn|>", .leads = true},
+    {"vicuna", {"USER: ", "ASSISTANT:"}, {"", "\n\n"}, {"USER: ", "\n"}, {"ASSISTANT:", EOS "\n"}, .end = EOS, .leads = true},
+    {"alpaca", {"### Instruction:", "### Response:"}, {"", "\n\n"}, {"### Instruction:\n", "\n\n"}, {"### Response:\n", EOS "\n\n"}, .end = EOS},
+    {"llama3", {"<|start_header_id|>", "<|end_header_id|>"}, {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
+     {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"}, {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
+     .end = "<|eot_id|>", .trims = true},
+};
+enum { N_STYLES = sizeof styles / sizeof *styles };
+
 /* ------------------------------------------------------------------------------------------ turns */
 
 typedef struct {
     const Tokenizer *t;
-    int32_t start, end;     /* <start_of_turn>, <end_of_turn> */
+    char *text;             /* since the last control token, not encoded yet */
+    size_t n_text, room;
     int32_t *ids;           /* at most cap are written, all are counted */
     int cap, n;
     bool failed;            /* memory was short */
 } Writer;
 
+static void put_text(Writer *w, GgufString s) {
+    if (w->failed || s.n == 0) return;
+    if (s.n > w->room - w->n_text) {
+        size_t room = 2 * w->n_text + s.n + 256;
+        char *grown = realloc(w->text, room);
+        if (!grown) {
+            w->failed = true;
+            return;
+        }
+        w->text = grown;
+        w->room = room;
+    }
+    memcpy(w->text + w->n_text, s.p, s.n);
+    w->n_text += s.n;
+}
+
+static void flush_text(Writer *w) {
+    if (w->failed || w->n_text == 0) return;
+    int room = w->n < w->cap ? w->cap - w->n : 0;
+    int count = tokenizer_encode(w->t, w->text, w->n_text, false, false, room ? w->ids + w->n : NULL, room);
+    if (count < 0 || count > INT_MAX / 2 - w->n) w->failed = true;
+    else w->n += count;
+    w->n_text = 0;
+}
+
 static void put_id(Writer *w, int32_t id) {
+    flush_text(w);
     if (w->n < w->cap) w->ids[w->n] = id;
     w->n++;
 }
 
-static void put_text(Writer *w, const char *text, size_t n) {
-    int room = w->n < w->cap ? w->cap - w->n : 0;
-    int count = tokenizer_encode(w->t, text, n, false, false, room ? w->ids + w->n : NULL, room);
-    if (count < 0 || count > INT_MAX / 2 - w->n) w->failed = true;
-    else w->n += count;
+/* Bytes of the name at p that may be one of a control token: up to the bracket that closes it; 0 when none does. */
+static size_t name_length(const char *p) {
+    const char *close = *p == '<' ? strchr(p, '>') : *p == '[' ? strchr(p, ']') : NULL;
+    return close ? (size_t)(close - p) + 1 : 0;
 }
 
-/* Between two turns; also after an <end_of_turn> that the model wrote itself. */
-static void put_newline(Writer *w) { put_text(w, "\n", 1); }
+/* The control token of that name; -1 when the vocabulary has none. */
+static int32_t control_of(const Tokenizer *t, const char *name, size_t n) {
+    char text[64];
+    if (n == 0 || n >= sizeof text) return -1;
+    memcpy(text, name, n);
+    text[n] = 0;
+    int32_t end = strcmp(text, EOS) == 0 ? tokenizer_eos(t) : -1;
+    return end >= 0 ? end : tokenizer_control(t, text);
+}
 
-/* A turn up to its <end_of_turn>, which is left out. `head` comes before the text as it is. */
-static void put_turn(Writer *w, const char *role, GgufString head, GgufString text) {
-    size_t n_role = strlen(role);
-    put_id(w, w->start);
-    char *whole = malloc(n_role + head.n + text.n + 1);
-    if (!whole) {
-        w->failed = true;
-        return;
+/* What a template says itself. */
+static void put_fixed(Writer *w, const char *p) {
+    while (*p) {
+        size_t n = name_length(p);
+        int32_t id = control_of(w->t, p, n);
+        if (id >= 0) put_id(w, id);
+        else put_text(w, (GgufString){p, n = 1});
+        p += n;
     }
-    memcpy(whole, role, n_role);
-    if (head.n) memcpy(whole + n_role, head.p, head.n);
-    if (text.n) memcpy(whole + n_role + head.n, text.p, text.n);
-    put_text(w, whole, n_role + head.n + text.n);
-    free(whole);
 }
 
-static void put_end(Writer *w) {
-    put_id(w, w->end);
-    put_newline(w);
+static void put_turn(Writer *w, const ChatStyle *s, Around around, GgufString text) {
+    put_fixed(w, around.before);
+    put_text(w, s->trims ? trim(text) : text);
+    put_fixed(w, around.after);
 }
 
-/* The texts of the system turns turns[n], each followed by an empty line; malloced. False when memory is short. */
-static bool join_system(const GemmaTurn *turns, int n, GgufString *system) {
-    size_t size = 1;
-    for (int i = 0; i < n; i++) size += turns[i].n + 2;
-    char *p = malloc(size);
-    *system = (GgufString){p, 0};
-    if (!p) return false;
+static GgufString text_of_turn(const GemmaTurn *turn) { return (GgufString){turn->text, turn->n}; }
+
+/* System turns turns[n] in the user's turn, with the user's text after them, or alone. */
+static void put_folded(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int n, const GemmaTurn *user) {
+    bool any = user != NULL;
+    for (int i = 0; i < n; i++) any |= turns[i].n > 0;
+    if (!any) return;
+    put_fixed(w, s->user.before);
+    size_t start = w->n_text;
     for (int i = 0; i < n; i++) {
         if (turns[i].n == 0) continue;
-        memcpy(p + system->n, turns[i].text, turns[i].n);
-        memcpy(p + system->n + turns[i].n, "\n\n", 2);
-        system->n += turns[i].n + 2;
+        put_fixed(w, s->system.before);
+        put_text(w, text_of_turn(&turns[i]));
+        put_fixed(w, s->system.after);
     }
-    return true;
+    if (user) {
+        put_text(w, s->trims ? trim(text_of_turn(user)) : text_of_turn(user));
+    } else if (s->trims && w->text) {       /* the system text is all that the user says */
+        GgufString all = trim((GgufString){w->text + start, w->n_text - start});
+        memmove(w->text + start, all.p, all.n);
+        w->n_text = start + all.n;
+    }
+    put_fixed(w, s->user.after);
 }
 
-int chat_encode(const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
-    Writer w = {.t = t, .start = tokenizer_control(t, "<start_of_turn>"), .end = tokenizer_control(t, "<end_of_turn>"),
-                .ids = ids, .cap = cap};
-    const GgufString nothing = {NULL, 0};
-    if (w.start < 0 || w.end < 0) return -2;
-    if (first) {
-        put_id(&w, tokenizer_bos(t));
-    } else {
-        if (!closed) put_id(&w, w.end);
-        put_newline(&w);
-    }
-    for (int i = 0; i < n_turns && !w.failed;) {
+/* An answer, up to its end. */
+static void put_answer(Writer *w, const ChatStyle *s, GgufString text) {
+    put_fixed(w, s->assistant.before);
+    if (s->leads) put_text(w, (GgufString){" ", 1});
+    put_text(w, s->trims ? trim(text) : text);
+}
+
+static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int n_turns) {
+    for (int i = 0; i < n_turns && !w->failed;) {
         int n_system = 0;
         while (i + n_system < n_turns && turns[i + n_system].role == GEMMA_SYSTEM) n_system++;
-        GgufString system;
-        if (!join_system(turns + i, n_system, &system)) return -1;
-        i += n_system;
-        bool user = i < n_turns && turns[i].role == GEMMA_USER;
-        /* A system message that no user turn follows makes a user turn of its own. */
-        if (user) put_turn(&w, "user\n", system, trim((GgufString){turns[i].text, turns[i].n}));
-        else if (system.n) put_turn(&w, "user\n", nothing, trim(system));
-        if (user || system.n) put_end(&w);
-        free((char *)system.p);
-        i += user;
+        const GemmaTurn *user = i + n_system < n_turns && turns[i + n_system].role == GEMMA_USER ? &turns[i + n_system] : NULL;
+        if (s->folds_system) {
+            put_folded(w, s, turns + i, n_system, user);
+        } else {
+            for (int k = i; k < i + n_system; k++)
+                if (turns[k].n) put_turn(w, s, s->system, text_of_turn(&turns[k]));
+            if (user) put_turn(w, s, s->user, text_of_turn(user));
+        }
+        i += n_system + (user != NULL);
         if (i == n_turns || turns[i].role != GEMMA_ASSISTANT) continue;
-        put_turn(&w, "model\n", nothing, trim((GgufString){turns[i].text, turns[i].n}));
+        put_answer(w, s, text_of_turn(&turns[i]));
         /* The last turn stays open: a caller goes on with it, or with the next turns after it (`closed` false). */
-        if (++i < n_turns) put_end(&w);
+        if (++i < n_turns) put_fixed(w, s->assistant.after);
     }
-    bool open = n_turns > 0 && turns[n_turns - 1].role == GEMMA_ASSISTANT;
-    if (!open) put_turn(&w, "model\n", nothing, nothing);
+}
+
+int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
+    const ChatStyle *s = c->style;
+    if (!s) return -2;
+    Writer w = {.t = t, .ids = ids, .cap = cap};
+    if (!first) put_fixed(&w, s->assistant.after + (closed ? strlen(s->end) : 0));
+    else if (c->bos) put_id(&w, tokenizer_bos(t));
+    put_turns(&w, s, turns, n_turns);
+    if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_fixed(&w, s->assistant.before);
+    flush_text(&w);
+    free(w.text);
     return w.failed ? -1 : w.n;
 }
 
@@ -178,7 +266,53 @@ static GgufString text_of(const Gguf *g, const char *key) {
     return s;
 }
 
-bool chat_is_tuned(const Gguf *g) {
-    return contains(text_of(g, "tokenizer.chat_template"), "<start_of_turn>") || says_tuned(text_of(g, "general.finetune")) ||
-           says_tuned(text_of(g, "general.name"));
+/* Which of names[n] are tokens of the vocabulary below n_ids. */
+static unsigned find_tokens(const Gguf *g, int n_ids, const char *const *names, int n) {
+    const GgufEntry *e = gguf_find(g, "tokenizer.ggml.tokens");
+    unsigned found = 0;
+    if (!e || e->type != GGUF_ARRAY || e->elem_type != GGUF_STRING) return 0;
+    const uint8_t *cursor = e->value;
+    for (uint64_t id = 0; id < e->count && id < (uint64_t)n_ids; id++) {
+        GgufString piece = gguf_next_string(&cursor);
+        for (int i = 0; i < n; i++)
+            if (gguf_equals(piece, names[i])) found |= 1u << i;
+    }
+    return found;
 }
+
+static const ChatStyle *style_named(const char *name) {
+    int i = 0;
+    while (i < N_STYLES && strcmp(styles[i].name, name) != 0) i++;
+    return &styles[i];
+}
+
+static const ChatStyle *style_of_template(GgufString template, bool has_turns) {
+    for (int i = 0; i < N_STYLES; i++) {
+        const ChatStyle *s = &styles[i];
+        if (contains(template, s->marks[0]) && (!s->marks[1] || contains(template, s->marks[1])) && (has_turns || !s->needs_tokens)) return s;
+    }
+    return NULL;
+}
+
+void chat_read(Chat *c, const Gguf *g, int n_ids) {
+    static const char *const names[] = {"<start_of_turn>", "<end_of_turn>", "<|im_start|>", "<|im_end|>"};
+    GgufString template = text_of(g, "tokenizer.chat_template");
+    unsigned found = find_tokens(g, n_ids, names, 4);
+    bool has_turns = (found & 3) == 3, has_chatml = (found & 12) == 12;
+    *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune")) || says_tuned(text_of(g, "general.name")), .stop = ""};
+    c->style = style_of_template(template, has_turns);
+    /* Without a template, tokens tell: nobody puts those of ChatML into a Gemma's vocabulary for anything else. */
+    c->tuned |= has_chatml;
+    if (!c->style && (template.n == 0 || contains(template, "<start_of_turn>")))
+        c->style = has_chatml ? style_named("chatml") : has_turns ? style_named("turns") : NULL;
+    if (!c->style) return;
+    GemmaError ignored;
+    c->bos = true;
+    gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &c->bos, &ignored);
+    c->bos |= c->style->needs_tokens || contains(template, "bos_token") || contains(template, "<bos>");
+    const char *end = c->style->end;
+    if (strcmp(end, EOS) != 0 && !find_tokens(g, n_ids, &end, 1)) c->stop = end;
+}
+
+const char *chat_style(const Chat *c) { return c->style ? c->style->name : ""; }
+bool chat_leads(const Chat *c) { return c->style && c->style->leads; }

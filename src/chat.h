@@ -1,14 +1,27 @@
-/* chat.h: turns -> ids; the only code that emits control tokens, so what a user typed never can. Knows no model. */
+/* chat.h: whose turns a file has, and turns -> ids; the only code that emits control tokens, so what a user typed never can. Knows no model. */
 #ifndef CHAT_H
 #define CHAT_H
 
 #include "tokenizer.h"
 
-/* See gemma_chat. */
-int chat_encode(const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
+typedef struct ChatStyle ChatStyle;
 
-/* A chat model: its chat_template contains <start_of_turn>, or general.finetune or general.name says it or instruct
- * (as a word of its own: "gemma-3-270m-it", "Gemma 2B Instruct"; not "unit"). */
-bool chat_is_tuned(const Gguf *g);
+typedef struct {
+    bool tuned;                 /* a chat model: it has a chat template, or general.finetune or general.name says it or instruct (as a word of
+                                   its own: "gemma-3-270m-it", "Gemma 2B Instruct"; not "unit") */
+    const ChatStyle *style;     /* NULL: no turns, or none that we know */
+    bool bos;                   /* a conversation begins with BOS */
+    const char *stop;           /* the text that ends an answer where no token does; otherwise "" */
+} Chat;
+
+/* n_ids: tokens of the vocabulary from there on don't count. */
+void chat_read(Chat *c, const Gguf *g, int n_ids);
+
+/* See GemmaPlan. */
+const char *chat_style(const Chat *c);
+bool chat_leads(const Chat *c);
+
+/* See gemma_chat. */
+int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
 
 #endif

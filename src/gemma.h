@@ -56,7 +56,11 @@ typedef struct GemmaSession GemmaSession;
 typedef struct {
     const char *architecture;   /* "gemma", "gemma2", "gemma3" */
     const char *name;           /* general.name, or "" */
-    bool chat;                  /* instruction-tuned by its metadata (see chat.h) */
+    bool chat;                  /* taught to chat, by its metadata (see chat.h) */
+    const char *chat_style;     /* whose turns: "turns" (Gemma's own), "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr", "openchat",
+                                   "vicuna", "alpaca"; "" when it has none, or a template that is none of these */
+    const char *chat_stop;      /* the text that ends an answer, where the vocabulary has no token for it; otherwise "" */
+    bool chat_leads;            /* an answer begins with a space that is not part of its text */
     int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
     int n_ctx_train;            /* the context that the model was trained for */
     uint64_t file_size;         /* bytes */
@@ -136,7 +140,7 @@ int gemma_token_bytes(const GemmaModel *model, int32_t id, char buf[256]);
 
 bool gemma_adds_bos(const GemmaModel *model);           /* tokenizer.ggml.add_bos_token, default true */
 bool gemma_is_control(const GemmaModel *model, int32_t id); /* a token that is never shown */
-bool gemma_is_end(const GemmaModel *model, int32_t id); /* <eos>, <end_of_turn>: generation ends here */
+bool gemma_is_end(const GemmaModel *model, int32_t id); /* <eos>, <end_of_turn>, <|im_end|>, ...: generation ends here */
 
 /* ------------------------------------------------------------------------------------------- turns */
 
@@ -148,12 +152,12 @@ typedef struct {
     size_t n;
 } GemmaTurn;
 
-/* Turns as ids, Gemma's way:  <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...
- * A system turn is folded into the user turn after it. `first`: put BOS first (a new conversation); otherwise the ids
- * go on after a conversation whose last turn is the model's, still open: `<end_of_turn>` (unless `closed`, the last
- * id there already was one) and a newline come first. The model's turn is opened at the end when the last turn given is
- * not the assistant's, which stays open. Text never becomes control tokens. Writes at most cap ids, returns how many there are; -1 when
- * memory is short, -2 when the model has no turn tokens. */
+/* Turns as ids, in the file's own style (GemmaPlan.chat_style), such as Gemma's:
+ * <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...   where a system turn is folded into the user turn after it.
+ * `first`: put BOS first (a new conversation); otherwise the ids go on after a conversation whose last turn is the assistant's, still
+ * open: what ends it comes first, without its end token if `closed` (the last id there already was one). The assistant's turn is opened at the
+ * end when the last turn given is not the assistant's, which stays open. Text never becomes control tokens. Writes at most cap ids, returns
+ * how many there are; -1 when memory is short, -2 when the model has no turns that we know. */
 int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
 
 /* ------------------------------------------------------------------------------------------- session */

@@ -104,6 +104,7 @@ static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
     if (s != GEMMA_OK) return s;
     m->name = copy_name(&m->gguf, err);
     if (!m->name) return err->status;
+    chat_read(&m->chat, &m->gguf, m->config.n_vocab);
     model_make_plan(m);
     l->planned = true;
     return GEMMA_OK;

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "chat.h"
 #include "error.h"
 #include "kernels/kv8.h"
 #include "sampler.h"
@@ -18,7 +17,8 @@ const Kernels *model_kernels(void) { return &GEMMA_KERNELS; }
 void model_make_plan(GemmaModel *m) {
     const Config *c = &m->config;
     m->plan = (GemmaPlan){
-        .architecture = c->architecture, .name = m->name, .chat = m->header && chat_is_tuned(&m->gguf),
+        .architecture = c->architecture, .name = m->name, .chat = m->chat.tuned,
+        .chat_style = chat_style(&m->chat), .chat_stop = m->chat.stop ? m->chat.stop : "", .chat_leads = chat_leads(&m->chat),
         .n_layer = c->n_layer, .n_embd = c->n_embd, .n_head = c->n_head, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
         .n_ff = c->n_ff, .n_vocab = c->n_vocab, .n_ctx_train = c->n_ctx_train,
         .file_size = m->gguf.file_size, .header_size = m->gguf.header_size,
@@ -92,5 +92,5 @@ bool gemma_is_control(const GemmaModel *m, int32_t id) { return m->tokenizer && 
 bool gemma_is_end(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_end(m->tokenizer, id); }
 
 int gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
-    return m->tokenizer ? chat_encode(m->tokenizer, turns, n_turns, first, closed, ids, cap) : -2;
+    return m->tokenizer ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, first, closed, ids, cap) : -2;
 }

@@ -2,6 +2,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include "chat.h"
 #include "config.h"
 #include "kernels/kernels.h"
 #include "pool.h"
@@ -15,6 +16,7 @@ struct GemmaModel {
     Config config;
     Weights weights;
     Tokenizer *tokenizer;   /* NULL: synthetic */
+    Chat chat;
     GemmaOptions options;
     Pool *pool;             /* NULL until the weights are allocated */
     GemmaPlan plan;

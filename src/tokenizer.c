@@ -32,6 +32,7 @@ enum {
     MAX_VOCAB = (1 << ID_BITS) - 1,     /* so that a slot can hold an id, and EMPTY is none; Gemma 3 has 262,144 */
     MAX_PIECE = 256,                    /* bytes; gemma_token_bytes promises that no more are written. Gemma's longest has 48 */
     MAX_TRIE = 1 << 24,                 /* nodes, of 16 bytes each; Gemma 3 needs about 9,000, and 40,000 tokens more 45,000 */
+    MAX_END = 24,
     MAX_PROBES = 4096,                  /* at half load a run of this length is a file made to collide, not chance */
 };
 static const uint32_t EMPTY = UINT32_MAX;
@@ -57,7 +58,9 @@ struct Tokenizer {
     uint32_t n_trie;
     int32_t byte_id[256];
     int32_t bos;
-    int32_t end[4];             /* ids that end a generation; -1 for those that the file lacks */
+    int32_t eos;
+    int32_t end[MAX_END];       /* ids that end a generation */
+    int n_end;
     bool add_bos, add_space_prefix;
 };
 
@@ -195,8 +198,13 @@ static uint64_t count_slots(int n_vocab) {
     return n;
 }
 
-/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could type them. */
-static const char *const control_names[] = {"<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"};
+/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could type them. Gemma's own
+ * vocabularies have the first four, fine-tuned ones some of the others. The ends come last. */
+static const char *const control_names[] = {
+    "<bos>", "<start_of_turn>", "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>", "<|system|>", "<|user|>", "<|assistant|>",
+    "[INST]", "[/INST]", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|end_of_turn|>",
+};
+enum { N_CONTROL = sizeof control_names / sizeof *control_names, N_END = 7 };
 
 static const GgufEntry *array_of(const Gguf *g, const char *key, GgufType type) {
     const GgufEntry *e = gguf_find(g, key);
@@ -207,7 +215,7 @@ static const GgufEntry *array_of(const Gguf *g, const char *key, GgufType type) 
  * people add to them (speech models add 28,672 tokens), so memory is planned by what the file holds. */
 static uint64_t most_nodes(const Gguf *g) {
     uint64_t n = 1;
-    for (size_t i = 0; i < sizeof control_names / sizeof *control_names; i++) n += strlen(control_names[i]);
+    for (int i = 0; i < N_CONTROL; i++) n += strlen(control_names[i]);
     const GgufEntry *tokens = array_of(g, "tokenizer.ggml.tokens", GGUF_STRING), *kinds = array_of(g, "tokenizer.ggml.token_type", GGUF_INT32);
     if (!tokens || !kinds) return n;
     const uint8_t *cursor = tokens->value;
@@ -284,7 +292,7 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
             t->kind[id] = kind == KIND_UNKNOWN ? KIND_CONTROL : kind == KIND_BYTE ? KIND_UNUSED : (uint8_t)kind;
         }
     }
-    for (size_t i = 0; i < sizeof control_names / sizeof *control_names; i++) {
+    for (int i = 0; i < N_CONTROL; i++) {
         int32_t id = find_piece(t, control_names[i], strlen(control_names[i]));
         if (id >= 0) t->kind[id] = KIND_CONTROL;
     }
@@ -321,12 +329,21 @@ static GemmaStatus read_id(const Tokenizer *t, const Gguf *g, const char *key, i
     return err->status;
 }
 
+static void add_end(Tokenizer *t, double id) {
+    if (id >= 0 && id < t->n_vocab && !tokenizer_is_end(t, (int32_t)id) && t->n_end < MAX_END) t->end[t->n_end++] = (int32_t)id;
+}
+
 static GemmaStatus read_settings(Tokenizer *t, const Gguf *g, GemmaError *err) {
     if (read_id(t, g, "tokenizer.ggml.bos_token_id", &t->bos, err) != GEMMA_OK) return err->status;
-    if (read_id(t, g, "tokenizer.ggml.eos_token_id", &t->end[0], err) != GEMMA_OK) return err->status;
-    if (read_id(t, g, "tokenizer.ggml.eot_token_id", &t->end[1], err) != GEMMA_OK) return err->status;
-    t->end[2] = tokenizer_control(t, "<eos>");
-    t->end[3] = tokenizer_control(t, "<end_of_turn>");
+    int32_t eot;
+    if (read_id(t, g, "tokenizer.ggml.eos_token_id", &t->eos, err) != GEMMA_OK) return err->status;
+    if (read_id(t, g, "tokenizer.ggml.eot_token_id", &eot, err) != GEMMA_OK) return err->status;
+    if (t->eos < 0) t->eos = tokenizer_control(t, "<eos>");
+    add_end(t, t->eos);
+    add_end(t, eot);
+    const GgufEntry *more = gguf_find(g, "tokenizer.ggml.eos_token_ids");      /* Ollama's, where there are several */
+    for (uint64_t i = 0; more && more->elem_type != GGUF_STRING && i < more->count && i < MAX_END; i++) add_end(t, gguf_number_at(more, i));
+    for (int i = N_CONTROL - N_END; i < N_CONTROL; i++) add_end(t, tokenizer_control(t, control_names[i]));
     if (t->bos < 0) t->bos = tokenizer_control(t, "<bos>");
     if (t->bos < 0) return error_set(err, GEMMA_BAD_FILE, "the vocabulary has no <bos>, which every text begins with");
     t->add_bos = true;
@@ -552,6 +569,7 @@ int tokenizer_decode(const Tokenizer *t, int32_t id, char buf[256]) {
 }
 
 int32_t tokenizer_bos(const Tokenizer *t) { return t->bos; }
+int32_t tokenizer_eos(const Tokenizer *t) { return t->eos; }
 bool tokenizer_adds_bos(const Tokenizer *t) { return t->add_bos; }
 
 int32_t tokenizer_control(const Tokenizer *t, const char *text) {
@@ -564,7 +582,7 @@ bool tokenizer_is_control(const Tokenizer *t, int32_t id) {
 }
 
 bool tokenizer_is_end(const Tokenizer *t, int32_t id) {
-    for (int i = 0; i < 4; i++)
-        if (id >= 0 && id == t->end[i]) return true;
+    for (int i = 0; i < t->n_end; i++)
+        if (id == t->end[i]) return true;
     return false;
 }

@@ -21,10 +21,11 @@ int tokenizer_encode(const Tokenizer *t, const char *utf8, size_t n, bool add_bo
 int tokenizer_decode(const Tokenizer *t, int32_t id, char buf[256]);
 
 int32_t tokenizer_bos(const Tokenizer *t);
+int32_t tokenizer_eos(const Tokenizer *t);      /* the metadata's, or <eos>; -1: none */
 /* The id of a control token by its text ("<start_of_turn>"), -1 when absent. */
 int32_t tokenizer_control(const Tokenizer *t, const char *text);
 bool tokenizer_adds_bos(const Tokenizer *t);
 bool tokenizer_is_control(const Tokenizer *t, int32_t id);
-bool tokenizer_is_end(const Tokenizer *t, int32_t id);     /* <eos>, <end_of_turn>, the metadata's eos and eot ids */
+bool tokenizer_is_end(const Tokenizer *t, int32_t id);     /* the metadata's eos and eot ids, and control tokens whose names say so */
 
 #endif

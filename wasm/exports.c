@@ -87,6 +87,9 @@ static const GemmaPlan *plan(void) { return x.model ? gemma_model_plan(x.model) 
 double gx_architecture(void) { return address(plan()->architecture); }
 double gx_name(void) { return address(plan()->name); }
 int gx_chat_model(void) { return plan()->chat; }
+double gx_chat_style(void) { return address(plan()->chat_style); }
+double gx_chat_stop(void) { return address(plan()->chat_stop); }
+int gx_chat_leads(void) { return plan()->chat_leads; }
 int gx_n_layer(void) { return plan()->n_layer; }
 int gx_n_embd(void) { return plan()->n_embd; }
 int gx_n_vocab(void) { return plan()->n_vocab; }

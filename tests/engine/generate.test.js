@@ -124,3 +124,11 @@ test('what is undefined counts as not given, and a seed is always told', async (
     assert.ok(Number.isSafeInteger(seed));
     assert.equal((await run(scripted([]), {sampling: {seed: 7}})).seed, 7);
 });
+
+test('a stop string that is exactly a control token\'s name ends the answer where the model writes that token', async () => {
+    const pieces = ['a', '<unused7>', 'b'].map(utf8);
+    const {text, tokens, kept, finishReason} = await run(scripted(pieces, {control: [1]}), {stop: ['<unused7>']});
+    assert.deepEqual({text, tokens, kept, finishReason}, {text: 'a', tokens: [0, 1], kept: [0], finishReason: 'stop'});
+    assert.equal((await run(scripted(pieces, {control: [1]}), {stop: ['<unused7', 'x<unused7>']})).text, 'ab');
+    assert.equal((await run(scripted(['a<', '<unused7>'].map(utf8), {control: [1]}), {stop: ['<unused7>']})).text, 'a<');
+});

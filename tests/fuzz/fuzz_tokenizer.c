@@ -10,15 +10,22 @@ enum { MAX_TEXT = 2000 };
 static const char *const parts[] = {
     "a", "b", "ab", "abc", "\xe2\x96\x81", "\xe2\x96\x81" "a", " ", "  ", "\n", "\n\n", "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x99\x82",
     "<b>", "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<unk>", "<0x41>", "\xe2\x96", "\xff", "user", "model", "\nh", "",
+    "<|im_start|>", "<|im_end|>", "<|im_sep|>", "[INST]", "<<SYS>>", "<|user|>", "<|assistant|>", "<|end|>", "eos_token", "GPT4 Correct ",
+    "USER: ", "ASSISTANT:", "### Instruction:", "### Response:", "<|start_header_id|>", "<|end_header_id|>", "<", "[",
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
 static void make_vocab(Vocab *v, uint64_t *state) {
     vocab_standard(v);
     for (int n = (int)(test_random(state) % 60); n > 0; n--) {
-        char piece[64] = "";
+        char piece[128] = "";
         for (int k = 1 + (int)(test_random(state) % 3); k > 0; k--) strcat(piece, parts[test_random(state) % N_PARTS]);
         vocab_add(v, piece, (float)(test_random(state) % 8), test_random(state) % 4 ? VOCAB_NORMAL : 1 + (int32_t)(test_random(state) % 6));
+    }
+    if (test_random(state) % 2) {
+        char template[128] = "";
+        for (int k = (int)(test_random(state) % 5); k > 0; k--) strcat(template, parts[test_random(state) % N_PARTS]);
+        vocab_text(v, "tokenizer.chat_template", template);
     }
     if (test_random(state) % 8 == 0) vocab_bool(v, "tokenizer.ggml.add_bos_token", false);
     v->no_types = test_random(state) % 8 == 0;
@@ -40,7 +47,13 @@ static size_t make_text(char *text, uint64_t *state) {
     return n;
 }
 
-static void fuzz_text(const Tokenizer *t, int n_vocab, uint64_t *state) {
+static int count_controls(const Tokenizer *t, const int32_t *ids, int n) {
+    int controls = 0;
+    for (int i = 0; i < n; i++) controls += tokenizer_is_control(t, ids[i]);
+    return controls;
+}
+
+static void fuzz_text(const Tokenizer *t, const Chat *c, int n_vocab, uint64_t *state) {
     static char text[MAX_TEXT + 64], back[(MAX_TEXT + 64) * 256];
     static int32_t ids[2 * MAX_TEXT + 64];
     size_t n = make_text(text, state), n_back = 0;
@@ -57,7 +70,15 @@ static void fuzz_text(const Tokenizer *t, int n_vocab, uint64_t *state) {
     }
     size_t half = n / 2;
     GemmaTurn turns[] = {{(GemmaRole)(test_random(state) % 3), text, half}, {(GemmaRole)(test_random(state) % 3), text + half, n - half}};
-    CHECK(chat_encode(t, turns, 2, test_random(state) % 2, test_random(state) % 2, ids, 2 * MAX_TEXT) >= 3);
+    bool first = test_random(state) % 2, closed = test_random(state) % 2;
+    int n_ids = chat_encode(c, t, turns, 2, first, closed, ids, 2 * MAX_TEXT), controls = n_ids > 0 ? count_controls(t, ids, n_ids) : 0;
+    CHECK(c->style ? n_ids >= 0 && n_ids <= 2 * MAX_TEXT : n_ids == -2);
+    if (!c->style || !half) return;
+    /* As many control tokens as with other text. */
+    turns[0].text = turns[1].text = "x";
+    turns[0].n = turns[1].n = 1;
+    n_ids = chat_encode(c, t, turns, 2, first, closed, ids, 2 * MAX_TEXT);
+    CHECK_INT(controls, count_controls(t, ids, n_ids));
 }
 
 /* Changes some bytes of the header, and opens what gguf_parse still takes. */
@@ -76,7 +97,8 @@ static void fuzz_damage(Vocab *v, uint64_t *state) {
         CHECK(tokenizer_encode(t, "<b> ab\n\nuser", 12, true, true, ids, 64) > 0);
         for (int id = -1; id < v->n_tokens + 1; id++) CHECK(tokenizer_decode(t, id, buf) <= 256);
     }
-    chat_is_tuned(&g);
+    Chat c;
+    chat_read(&c, &g, v->n_tokens);
     tokenizer_free(t);
     gguf_free(&g);
 }
@@ -88,7 +110,9 @@ static void input(uint64_t *state) {
     make_vocab(&v, state);
     Tokenizer *t = vocab_open(&v, &err);
     if (!t) TEST_FAIL("%s", err.text);
-    for (int i = 0; i < 20 && t; i++) fuzz_text(t, v.n_tokens, state);
+    Chat c;
+    chat_read(&c, &v.gguf, v.n_tokens);
+    for (int i = 0; i < 20 && t; i++) fuzz_text(t, &c, v.n_tokens, state);
     tokenizer_free(t);
     fuzz_damage(&v, state);
     vocab_free(&v);

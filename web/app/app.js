@@ -112,8 +112,8 @@ function cancel() {
 function begin() {
     const {chat: isChat, chatStyle} = gemma.info;
     settings.setLoaded(true);
-    chat.setStyle(chatStyle);
-    tabs.chat.textContent = isChat ? 'Chat' : 'Chat (transcript)';
+    chat.setStyle(chatStyle, isChat);
+    tabs.chat.textContent = chatStyle === 'transcript' ? 'Chat (transcript)' : 'Chat';
     byId('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
     showFacts(gemma.info);
     show(isChat ? 'chat' : 'writer');

@@ -5,6 +5,17 @@ import {GemmaError} from './error.js';
 
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
+/**
+ * How a conversation is written: in turns of the model's own, or as plain text between "User:" and "Assistant:", for models that have none.
+ * @typedef {object} Style
+ * @property {string} style     'transcript', or whose turns (GemmaPlan.chat_style)
+ * @property {string} stop      a text that ends an answer besides the end token, or ''
+ * @property {boolean} leads    between a speaker's name and what he says stands a space
+ *
+ * @type {Style}
+ */
+export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
+
 /** @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message */
 
 /** @param {Message[]} messages   from outside */
@@ -23,7 +34,7 @@ export class Conversation {
 
     /**
      * @param {import('./module.js').Module} engine
-     * @param {'turns' | 'transcript'} style   a model's own turns, or plain text between "User:" and "Assistant:" for base models
+     * @param {Style} style
      * @param {Message[]} history              before the first prompt
      */
     constructor(engine, style, history) {
@@ -35,24 +46,23 @@ export class Conversation {
 
     /** Strings that end the model's turn besides its end token. */
     get stops() {
-        return this.#style === 'transcript' ? [ASKS] : [];
+        return this.#style.stop ? [this.#style.stop] : [];
     }
 
-    /** Between a speaker's name and what he says stands a space. */
     get trimsAnswers() {
-        return this.#style === 'transcript';
+        return this.#style.leads;
     }
 
     /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
     ask(messages) {
         checkMessages(messages);
         const first = this.#ids.length === 0, news = first ? [...this.#history, ...messages] : messages;
-        return this.#style === 'turns' ? this.#askInTurns(news, first) : this.#askInTranscript(news, first);
+        return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
     }
 
     #askInTurns(messages, first) {
         const ids = this.#engine.chat(messages, {first, closed: false});
-        if (!ids) throw new GemmaError('unsupported', 'this model has no turn tokens: its vocabulary lacks <start_of_turn>');
+        if (!ids) throw new GemmaError('unsupported', 'The vocabulary of this model has no tokens for turns; give {chat: false} when it is loaded.');
         return [...this.#ids, ...ids];
     }
 

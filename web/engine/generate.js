@@ -68,7 +68,7 @@ class TextStream {
  * @typedef {object} GenerateOptions
  * @property {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} [sampling]
  * @property {number} [maxTokens]   default: until the context is full
- * @property {string[]} [stop]
+ * @property {string[]} [stop]      the exact name of a control token ends the text where the model writes that token
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
  *
  * @typedef {object} Generated
@@ -94,7 +94,7 @@ export async function generate(engine, ids, {sampling, maxTokens = Infinity, sto
     const chosen = completeSampling(sampling);
     engine.setSampling(chosen);
     const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
-    let text = '', finishReason, stoppedAt = -1;
+    let text = '', finishReason, stoppedAt = -1, stopToken = Infinity;
     const show = (found) => {
         const piece = trimStart && !text ? found.trimStart() : found;
         text += piece;
@@ -113,7 +113,14 @@ export async function generate(engine, ids, {sampling, maxTokens = Infinity, sto
         const id = engine.sample();
         if (engine.isEnd(id)) { finishReason = 'stop'; break; }
         tokens.push(id);
-        const bytes = engine.isControl(id) ? new Uint8Array(0) : engine.tokenBytes(id);
+        const isControl = engine.isControl(id);
+        // The text of a control token is never shown, so the filter does not see it.
+        if (isControl && stop.includes(new TextDecoder().decode(engine.tokenBytes(id)))) {
+            stopToken = tokens.length - 1;
+            finishReason = 'stop';
+            break;
+        }
+        const bytes = isControl ? new Uint8Array(0) : engine.tokenBytes(id);
         const piece = filter.push(stream.push(bytes));
         stoppedAt = piece.stoppedAt;
         show(piece.text);
@@ -130,7 +137,7 @@ export async function generate(engine, ids, {sampling, maxTokens = Infinity, sto
         const rest = filter.push(stream.flush());
         show(rest.text + (rest.stoppedAt < 0 ? filter.flush() : ''));
     }
-    const kept = stoppedAt < 0 ? tokens : tokens.filter((_, i) => stream.ends[i] <= stoppedAt);
+    const kept = stoppedAt < 0 ? tokens.slice(0, stopToken) : tokens.filter((_, i) => stream.ends[i] <= stoppedAt);
     const end = performance.now();
     return {
         text, tokens, kept, finishReason, cachedTokens, seed: chosen.seed,

@@ -1,7 +1,7 @@
 // worker.js: the engine worker: owns one model and the token loop, answers the calls of gemma.js. Runs as a module worker in browsers and as a
 // worker thread under Node.
 
-import {Conversation} from './conversation.js';
+import {Conversation, TRANSCRIPT} from './conversation.js';
 import {GemmaError} from './error.js';
 import {detectFeatures} from './features.js';
 import {generate} from './generate.js';
@@ -17,7 +17,7 @@ async function openSource(description, options) {
     return openFromDisk(description, options);
 }
 
-let engine, info;
+let engine, info, style;
 const conversations = new Map();
 let lastConversation = 0;
 
@@ -66,9 +66,10 @@ answer(workerPort, {
         }
         engine = opened.module;
         const {variant, kernels, memory64, threads, contextLength, plan} = opened;
-        const chat = options.chat ?? plan.chat;
+        const {turns, ...about} = plan, chat = options.chat ?? about.chat;
+        style = chat && turns?.style ? turns : TRANSCRIPT;
         info = {
-            ...plan, chat, chatStyle: chat ? 'turns' : 'transcript', variant, kernels, memory64, threads, contextLength,
+            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, contextLength,
             memoryBytes: engine.memoryBytes, loadMs: performance.now() - start,
         };
         return info;
@@ -77,12 +78,12 @@ answer(workerPort, {
     tokenize: ({text, options}) => engine.tokenize(text, options),
 
     detokenize({ids}) {
-        const decoder = new TextDecoder();
+        const decoder = new TextDecoder('utf-8', {ignoreBOM: true});
         return ids.map((id) => decoder.decode(engine.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
     session({history}) {
-        conversations.set(++lastConversation, new Conversation(engine, info.chatStyle, history));
+        conversations.set(++lastConversation, new Conversation(engine, style, history));
         return lastConversation;
     },
 

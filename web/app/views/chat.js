@@ -103,9 +103,12 @@ export function createChat({ask, onNew}) {
         clear,
         focus: () => touch || field.focus(),
         stop: () => running?.abort(),
-        /** @param {'turns' | 'transcript'} style */
-        setStyle(style) {
+        /** @param {import('../../gemma.js').Info['chatStyle']} style @param {boolean} isChat   the model was taught to chat */
+        setStyle(style, isChat) {
             byId('transcript-hint').hidden = style !== 'transcript';
+            byId('transcript-reason').textContent = isChat
+                ? 'This model was taught to chat, in turns that this page does not know, so its answers may suffer.'
+                : 'This is a base model: it was not taught to chat.';
         },
     };
 }
