@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "foreign.h"
 #include "hf_config.h"
 #include "hf_tokenizer.h"
 #include "json_file.h"
@@ -174,6 +175,19 @@ static bool name_the_rest(const Conversion *v) {
     return true;
 }
 
+/* Parts that are not converted may be stored as they like. */
+static bool check_quantisation(const Safetensors *from, const JsonNode *config, GemmaError *err) {
+    for (size_t i = 0; i < from->n_tensors; i++) {
+        const SafeTensor *t = &from->tensors[i];
+        const char *method = other_part(t->name) ? NULL : foreign_quantisation(t, config);
+        if (!method) continue;
+        error_set(err, GEMMA_UNSUPPORTED, "its weights are quantised by %s (tensor %s is %s), which is not converted: give the checkpoint "
+                  "in BF16, F16 or F32 that it was made of", method, t->name, t->dtype);
+        return false;
+    }
+    return true;
+}
+
 static bool add_tensors(Source *s, const Safetensors *from, const HfConfig *c, GemmaError *err) {
     Conversion v = {s, from, c, find_prefix(from), calloc(from->n_tensors + 1, sizeof(bool)), err};
     if (!v.used) {
@@ -218,14 +232,14 @@ bool convert_open(Source *s, const char *dir, const char *name, GemmaError *err)
     Safetensors from = {0};
     HfConfig c;
     *s = (Source){0};
-    if (!json_file_open(&config, dir, "config.json", true, err)) return false;
+    if (!foreign_check_folder(dir, err) || !json_file_open(&config, dir, "config.json", true, err)) return false;
     bool good = hf_config_read(&c, config.root, err);
     if (!good) {
         char *path = path_join(dir, "config.json");
         if (path) error_in_file(err, path);
         free(path);
     }
-    good = good && safetensors_open(&from, dir, err);
+    good = good && safetensors_open(&from, dir, err) && (check_quantisation(&from, config.root, err) || error_in_file(err, dir));
     if (good) {
         good = add_tensors(s, &from, &c, err);
         take_files(s, &from);

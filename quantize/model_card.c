@@ -18,10 +18,17 @@ static bool no_memory(GemmaError *err) {
 
 /* ------------------------------------------------------------------------------------------ the name */
 
+/* The folder's name; in the cache of Hugging Face, ".../models--OWNER--NAME/snapshots/REVISION", the model's. */
 static void read_name(ModelName *name, const char *dir, uint64_t n_weights) {
-    char *real = realpath(dir, NULL);
-    const char *slash = real ? strrchr(real, '/') : NULL;
-    model_name_read(name, slash && slash[1] ? slash + 1 : "model", n_weights);
+    char *real = realpath(dir, NULL), *slash = real ? strrchr(real, '/') : NULL, *cached = real ? strstr(real, "/models--") : NULL;
+    const char *folder = slash && slash[1] ? slash + 1 : "model";
+    char *snapshots = cached ? strstr(cached, "/snapshots/") : NULL;
+    if (snapshots && snapshots + strlen("/snapshots") == slash) {
+        *snapshots = 0;
+        char *part = strstr(cached + strlen("/models--"), "--");
+        folder = part ? part + 2 : cached + strlen("/models--");
+    }
+    model_name_read(name, folder, n_weights);
     free(real);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "foreign.h"
 
 enum { FIRST_READ = 1 << 20, MAX_PARTS = 1000 };
 
@@ -36,6 +37,8 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
         n = bigger;
         result = gguf_parse(g, *bytes, n, f->size, err);
     }
+    const char *what = result == GGUF_FAILED ? foreign_file(f->path) : NULL;
+    if (what) error_set(err, GEMMA_UNSUPPORTED, "this is not a GGUF file; %s", what);
     return result == GGUF_COMPLETE;
 }
 
