@@ -54,10 +54,13 @@ void kv_cache_free(KvCache *cache) {
     *cache = (KvCache){0};
 }
 
+/* A position is written over with its whole block: an int8 cache clears a block before it writes the block's first position (kv8.h), and
+ * the other types follow the same rule, so that all go back equally far. */
 int kv_cache_rewind(KvCache *cache, int n) {
+    int end = round_up(cache->high, ATTN_BLOCK);
     for (int i = 0; i < cache->n_layer; i++) {
         const KvLayer *l = &cache->layers[i];
-        int first_held = cache->high - l->cap, first_needed = n - l->window + 1;    /* the next query is at position n */
+        int first_held = end - l->cap, first_needed = n - l->window + 1;    /* the next query is at position n */
         if (l->window && first_held > 0 && first_needed < first_held) n = 0;
     }
     if (n == 0) cache->high = 0;

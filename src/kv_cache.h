@@ -5,7 +5,8 @@
 
 #include "config.h"
 
-/* Rings hold their window, one batch, and this many positions to go back. */
+/* Rings hold their window, one batch, and this many positions to go back. The batch's positions are there to go back, too, unless one is
+ * under way: so what drafts and a batch that was given up have written over is never needed by what comes before them. */
 enum { KV_REWIND = 64 };
 
 typedef struct {
@@ -18,7 +19,7 @@ typedef struct {
 typedef struct {
     KvLayer *layers;
     int n_layer;
-    int high;           /* positions ever written since the cache was empty: what lies `cap` behind them is gone */
+    int high;           /* positions ever written since the cache was empty: what lies `cap` behind the end of their last block is gone */
     void *memory;
 } KvCache;
 
