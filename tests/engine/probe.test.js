@@ -6,12 +6,13 @@ import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Gemma, GemmaError} from '../../web/gemma.js';
 import {detectFeatures} from '../../web/engine/features.js';
 import {HEAD_BYTES, describeHead} from '../../web/engine/gguf_head.js';
 import {ensureModel} from '../../web/node/setup.js';
+import {GgufFile, U32} from './gguf_edit.js';
 
 const MODEL = await ensureModel();
 const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma2.gguf');
@@ -177,6 +178,85 @@ test('errors are sentences with codes', async () => {
     ]) {
         await assert.rejects(Gemma.probe(model), (error) => error instanceof GemmaError && error.code === code && message.test(error.message), String(message));
     }
+});
+
+/** The tiny Gemma 2, changed. */
+function changed(name, change) {
+    const gguf = GgufFile.read(TINY);
+    change(gguf);
+    return gguf.write(join(work, name));
+}
+
+/** Serves a file by ranges while `body` runs. */
+async function served(paths, body) {
+    const files = Object.fromEntries(paths.map((path) => [`/${basename(path)}`, readFileSync(path)]));
+    const host = createServer(({url, headers}, response) => {
+        const file = files[url], [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+        if (!file) return response.writeHead(404).end();
+        const part = file.subarray(Number(from), Number(to) + 1);
+        return response.writeHead(206, {'Content-Length': part.length, 'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${file.length}`}).end(part);
+    });
+    await new Promise((ready) => host.listen(0, '127.0.0.1', ready));
+    try {
+        return await body(paths.map((path) => `http://127.0.0.1:${host.address().port}/${basename(path)}`));
+    } finally {
+        host.closeAllConnections();
+        host.close();
+    }
+}
+
+test('one tensor of a type that the engine does not read is named, also where the file says another type', async () => {
+    for (const [tensor, type, typeName] of [['blk.1.ffn_down.weight', 23, 'IQ4_XS'], ['token_embd.weight', 39, 'MXFP4'], ['blk.2.attn_q.weight', 200, 'type 200'],
+        ['output_norm.weight', 24, 'type 24']]) {
+        const path = changed(`${type}.gguf`, (g) => {
+            g.set('general.file_type', U32, 15);
+            g.tensor(tensor).type = type;
+        });
+        const refused = (error) => error instanceof GemmaError && error.code === 'unsupported' && error.message.includes(`${tensor} as ${typeName}`);
+        await assert.rejects(Gemma.probe(path), refused, typeName);
+        await served([path], ([url]) => assert.rejects(Gemma.probe(url), refused, typeName));
+    }
+});
+
+test('on the disk, a type is found behind the longest vocabulary', async () => {
+    const path = changed('long.gguf', (g) => {
+        for (let i = 0; i < 20000; i++) g.addToken(`<a token with a long name ${i}>`, 4);
+        g.setRows(656 + 20000).tensors.at(-1).type = 23;
+    });
+    assert.equal(describeHead(readFileSync(path).subarray(0, HEAD_BYTES), 'long').complete, false);
+    await assert.rejects(Gemma.probe(path), {code: 'unsupported', message: /as IQ4_XS/});
+});
+
+test('a type is found in any of a model\'s parts', async () => {
+    const parts = [1, 2, 3].map((i) => changed(`odd-0000${i}-of-00003.gguf`, (g) => {
+        g.set('split.no', U32, i - 1).set('split.count', U32, 3).set('split.tensors.count', U32, g.tensors.length);
+        if (i > 1) g.metadata.forEach((_, key) => key.startsWith('split.') || g.drop(key));
+        g.tensors = g.tensors.slice((i - 1) * 10, i < 3 ? i * 10 : undefined);
+        if (i === 3) g.tensors.at(-1).type = 23;
+    }));
+    await assert.rejects(Gemma.probe(parts[0]), {code: 'unsupported', message: /as IQ4_XS/});
+    await served(parts, ([url]) => assert.rejects(Gemma.probe(url), {code: 'unsupported', message: /as IQ4_XS/}));
+});
+
+test('tensors that the engine leaves out may be of any type, and a file\'s own word for its type counts only where tensors are not seen', async () => {
+    const path = changed('vision.gguf', (g) => {
+        g.metadata = new Map([['general.file_type', [U32, 30]], ...g.metadata]);
+        g.tensors.push({name: 'v.blk.0.attn_q.weight', dims: [32], type: 200, data: Buffer.alloc(64)});
+    });
+    assert.equal((await Gemma.probe(path)).fits, true);
+    const cut = readFileSync(path).subarray(0, 4096);
+    assert.throws(() => describeHead(cut, 'cut.gguf'), {code: 'unsupported', message: /file_type 30/});
+});
+
+test('a file that is silent about heads and windows is read as src/config.c reads it', () => {
+    const shapeOf = (layers) => describeHead(readFileSync(changed('silent.gguf', (g) => {
+        const rename = [...g.metadata].map(([key, value]) => [key.replace('gemma2.', 'gemma3.'), value]);
+        g.metadata = new Map(rename);
+        g.set('general.architecture', 8, 'gemma3').set('gemma3.block_count', U32, layers);
+        g.drop('gemma3.attention.key_length', 'gemma3.attention.sliding_window');
+    })), 'silent').shape;
+    assert.deepEqual([18, 26, 34, 48, 62, 7].map((layers) => [shapeOf(layers).dim, shapeOf(layers).window]),
+        [[256, 512], [256, 512], [256, 1024], [256, 1024], [128, 1024], [256, 0]]);
 });
 
 test('a probe is ended by its signal', async () => {

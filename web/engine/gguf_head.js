@@ -1,5 +1,5 @@
-// gguf_head.js: what the first bytes of a GGUF say of its model: its sizes, which lie before the long arrays of the vocabulary. Knows no
-// engine and no network. The bytes may come from anybody: what is read is bounded by their number, and what is odd is a sentence.
+// gguf_head.js: what the first bytes of a GGUF say of its model: its sizes, which lie before the long arrays of the vocabulary, and the types of
+// its tensors, as far as the bytes go. Knows no engine and no network. The bytes may come from anybody: what is read is bounded by their number, and what is odd is a sentence.
 
 import {GemmaError} from './error.js';
 
@@ -93,18 +93,51 @@ function* readEntries(cursor, count, name) {
 }
 
 /**
- * The key/values of a GGUF as far as these bytes go.
+ * The key/values and the tensors of a GGUF as far as these bytes go.
  * @param {Uint8Array} bytes @param {string} name
- * @returns {Map<string, number | string | {count: number, first?: number}>}
+ * @returns {{found: Map<string, number | string | {count: number, first?: number}>, tensors: {tensor: string, type: number}[], complete: boolean}}
  */
 function readHead(bytes, name) {
-    const found = new Map();
+    const found = new Map(), tensors = [];
     try {
-        for (const {key, value} of beginHead(bytes, name).entries) found.set(key, value);
+        const {cursor, tensors: count, entries} = beginHead(bytes, name);
+        for (const {key, value} of entries) found.set(key, value);
+        while (tensors.length < count) {
+            const tensor = cursor.string();
+            cursor.skip(8 * cursor.number(4));      // its dimensions
+            tensors.push({tensor, type: cursor.number(4)});
+            cursor.skip(8);                         // where its weights are
+        }
+        return {found, tensors, complete: true};
     } catch (error) {
         if (!(error instanceof End)) throw error;
+        return {found, tensors, complete: false};
     }
-    return found;
+}
+
+/** What the engine reads of a file, as src/weights.c lists it: the rest (of images and sounds) may be stored in any way. */
+const READ = new RegExp('^(token_embd|output_norm|output|blk\\.\\d+\\.(attn_(norm|q|k|v|q_norm|k_norm|output)|post_attention_norm|ffn_(norm|gate|up|down)|' +
+    'post_ffw_norm))\\.weight$');
+/** ggml's numbers for the types that it reads, and names of others. */
+const READ_TYPES = new Set([0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 30]);
+const OTHER_TYPES = {
+    16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 29: 'IQ1_M', 34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4', 40: 'NVFP4',
+};
+const WHAT_IT_READS = 'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL, Q3_K and Q2_K; get the model in one of these types';
+
+function refuseTypes(tensors, name) {
+    const odd = tensors.find(({tensor, type}) => READ.test(tensor) && !READ_TYPES.has(type));
+    if (!odd) return;
+    throw new GemmaError('unsupported', `${name} stores its tensor ${odd.tensor} as ${OTHER_TYPES[odd.type] ?? `type ${odd.type}`}, which this engine does not ` +
+        `read; ${WHAT_IT_READS}.`);
+}
+
+/**
+ * Throws GemmaError 'unsupported' for a part of a model with a tensor that the engine does not read.
+ * @param {Uint8Array} bytes   the part's first @param {string} name
+ */
+export function checkPart(bytes, name) {
+    refuseTypes(readHead(bytes, name).tensors, name);
 }
 
 const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];
@@ -137,11 +170,11 @@ const FILE_TYPES = {
 /**
  * @param {Uint8Array} bytes   the file's first HEAD_BYTES, or all of it
  * @param {string} name        of the file, for people
- * @returns {{title: string, shape: Shape, type: string | undefined}}   type: of most weights, where these bytes say so.
- *     Rejects with GemmaError 'bad-file' or 'unsupported'
+ * @returns {{title: string, shape: Shape, type: string | undefined, complete: boolean}}   type: of most weights, where these bytes say so;
+ *     complete: all tensors were seen. Throws GemmaError 'bad-file' or 'unsupported'
  */
 export function describeHead(bytes, name) {
-    const head = readHead(bytes, name), architecture = head.get('general.architecture');
+    const {found: head, tensors, complete} = readHead(bytes, name), architecture = head.get('general.architecture');
     if (typeof architecture !== 'string') throw new GemmaError('bad-file', `${name} does not say its architecture in its first ${bytes.length} bytes.`);
     if (!ARCHITECTURES.includes(architecture)) {
         const quoted = JSON.stringify(architecture.slice(0, 40));
@@ -160,11 +193,12 @@ export function describeHead(bytes, name) {
         vocab: head.get('tokenizer.ggml.tokens')?.count ?? number('vocab_size'), ctx: number('context_length'),
         window: architecture === 'gemma' ? 0 : number('attention.sliding_window', WINDOWS[architecture](layers)),
     };
+    refuseTypes(tensors, name);
     const fileType = head.get('general.file_type');
-    if (fileType !== undefined && !FILE_TYPES[fileType]) {
+    if (!complete && fileType !== undefined && !FILE_TYPES[fileType]) {
         throw new GemmaError('unsupported', `${name} stores its weights in a way (general.file_type ${fileType}) that this engine does not read; ` +
-            'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL, Q3_K and Q2_K.');
+            `${WHAT_IT_READS}.`);
     }
     const title = head.get('general.name');
-    return {title: typeof title === 'string' && title ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType]};
+    return {title: typeof title === 'string' && title ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType], complete};
 }

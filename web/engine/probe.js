@@ -8,7 +8,7 @@
 import {GemmaError} from './error.js';
 import {detectFeatures} from './features.js';
 import {SAMPLING} from './generate.js';
-import {HEAD_BYTES, describeHead} from './gguf_head.js';
+import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
 import {readManifest} from '../weights/manifest.js';
 import {beside} from '../weights/names.js';
 import {canReserve} from './module.js';
@@ -17,6 +17,7 @@ import {makeProbe, openSynthetic, waysToRun} from './open.js';
 const MB = 2 ** 20;
 const TRIAL_BYTES = 256 * MB;
 const MOST_LAYERS = 256, MOST_TOKENS = 4 << 20;         // as in src/config.c
+const LONGEST_HEADER = 128 * MB;
 const HEADER_BYTES = 25;    // of a file for each token of its vocabulary: its text, kind and score
 const WARM_TOKENS = 8, MOST_PREFILL = 128, PREFILL_ROUNDS = 3, PREFILL_MS = 250;
 const DECODE_MS = 400, FEWEST_STEPS = 6;
@@ -84,8 +85,13 @@ export async function refuseTooLarge(features, entry, options) {
 /** @returns {Promise<Subject>} */
 async function findSubject(description, signal) {
     if (description.entry) return {...checkEntry(description.entry), url: description.url};
-    const {name, size, bytes, url} = await readFirst(description, signal);
-    const {title, shape, type} = describeHead(bytes, name);
+    const {name, size, bytes, parts = [], url} = await readFirst(description, HEAD_BYTES, signal);
+    let found = describeHead(bytes, name);
+    for (const part of parts) checkPart(part, name);
+    // A vocabulary is long, and the types of the tensors come after it: what is on this device already is read on.
+    for (let n = 8 * HEAD_BYTES; description.kind !== 'url' && !found.complete && n <= LONGEST_HEADER; n *= 8)
+        found = describeHead((await readFirst(description, n, signal)).bytes, name);
+    const {title, shape, type} = found;
     return {name: title, size, shape, type, url};
 }
 
@@ -97,15 +103,15 @@ function checkEntry({name, size, shape, type}) {
     return {name, size, shape, type};
 }
 
-/** The first bytes of a file, and how long it is. */
-async function readFirst(description, signal) {
+/** The first bytes of a file, and how long it is; of an address, HEAD_BYTES of it and of each further part. */
+async function readFirst(description, length, signal) {
     if (description.kind === 'file') {
         const {file} = description;
-        return {name: file.name ?? 'model.gguf', size: file.size, bytes: new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer())};
+        return {name: file.name ?? 'model.gguf', size: file.size, bytes: new Uint8Array(await file.slice(0, length).arrayBuffer())};
     }
     if (description.kind === 'path') {
         const {readFirst} = await import('../node/file_source.js'), {path, ...whole} = description;
-        return {...await readFirst(path, HEAD_BYTES), ...whole};
+        return {...await readFirst(path, length), ...whole};
     }
     if (description.kind !== 'url') throw new GemmaError('bad-argument', `nothing can be said of a model of the kind ${description.kind}`);
     const {url, manifest: given = url.endsWith('.json') ? url : undefined} = description;
@@ -122,14 +128,16 @@ async function readRemote(url, {url: home, urls = [], headers}, signal) {
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
         const options = {headers, home, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE}, all = [url, ...urls];
-        let name, bytes, size = 0;
+        const firsts = [];
+        let name, size = 0;
         for await (const file of partUrls(url) ? openParts(all, options) : [openRemote(all, options)]) {
             name ??= file.name;
-            bytes ??= new Uint8Array(await file.read(0));
+            firsts.push(new Uint8Array(await file.read(0)));
             size += file.size;
             file.close();
         }
-        return {name, size, bytes};
+        const [bytes, ...parts] = firsts;
+        return {name, size, bytes, parts};
     } finally {
         ending.abort();     // of a server without ranges, the rest of the file
     }
