@@ -51,8 +51,9 @@ static const Name IN_LAYER[] = {
 
 enum { N_OUTSIDE = sizeof OUTSIDE / sizeof *OUTSIDE, N_IN_LAYER = sizeof IN_LAYER / sizeof *IN_LAYER };
 
-/* Where the text model's tensors are: alone, in a multimodal checkpoint of transformers 5, and of before. */
-static const char *const PREFIXES[] = {"model.", "model.language_model.", "language_model.model."};
+/* Where the text model's tensors are: alone, in a multimodal checkpoint of transformers 5, and of before; and the same of models
+ * without an output head. */
+static const char *const PREFIXES[] = {"model.", "model.language_model.", "language_model.model.", "language_model.", ""};
 static const char *const HEADS[] = {"lm_head.weight", "language_model.lm_head.weight"};
 /* What a multimodal checkpoint has besides. */
 static const char *const OTHER_PARTS[] = {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",

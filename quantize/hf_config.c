@@ -74,13 +74,18 @@ static const JsonNode *first_architecture(const JsonNode *object) {
     return list && list->kind == JSON_ARRAY && list->n > 0 ? json_first(list) : NULL;
 }
 
+/* The name of a class of transformers or, where a file is silent about that, its model_type. The classes without "For" have no output
+ * head: that is the embedding. */
 static bool read_architecture(Reader *r, HfConfig *c) {
     static const struct {
         const char *name;
         int generation;
-    } known[] = {{"GemmaForCausalLM", 1}, {"Gemma2ForCausalLM", 2}, {"Gemma3ForCausalLM", 3}, {"Gemma3ForConditionalGeneration", 3}};
+    } known[] = {{"GemmaForCausalLM", 1}, {"Gemma2ForCausalLM", 2}, {"Gemma3ForCausalLM", 3}, {"Gemma3ForConditionalGeneration", 3},
+                 {"GemmaModel", 1}, {"Gemma2Model", 2}, {"Gemma3TextModel", 3}, {"Gemma3Model", 3},
+                 {"gemma", 1}, {"gemma2", 2}, {"gemma3_text", 3}, {"gemma3", 3}};
     const JsonNode *name = first_architecture(r->text);
     if (!name) name = first_architecture(r->root);
+    if (!name) name = json_get(r->root, "model_type");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (!json_equals(name, known[i].name)) continue;
         *c = DEFAULTS[known[i].generation - 1];
@@ -88,7 +93,7 @@ static bool read_architecture(Reader *r, HfConfig *c) {
     }
     char quoted[72];
     if (!name || name->kind != JSON_STRING)
-        error_set(r->err, GEMMA_BAD_FILE, "it does not say its \"architectures\": is it a model's config.json?");
+        error_set(r->err, GEMMA_BAD_FILE, "it says neither its \"architectures\" nor its \"model_type\": is it a model's config.json?");
     else error_set(r->err, GEMMA_UNSUPPORTED, "its architecture is \"%s\"; GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM and "
                    "Gemma3ForConditionalGeneration are converted", error_quote(quoted, name->text, name->n));
     return false;

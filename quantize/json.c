@@ -145,11 +145,25 @@ static bool read_digits(Parser *p) {
     return true;
 }
 
+/* Whether a word is next; it is read then. */
+static bool take_word(Parser *p, const char *word) {
+    size_t n = strlen(word);
+    if (p->n - p->at < n || memcmp(p->text + p->at, word, n) != 0) return false;
+    p->at += n;
+    return true;
+}
+
+/* Python writes NaN, Infinity and -Infinity: numbers that no question gives. */
 static bool read_number(Parser *p) {
     int64_t node = add_node(p, JSON_NUMBER);
     if (node < 0) return false;
     size_t start = p->at;
     if (next_is(p, '-')) p->at++;
+    if (take_word(p, "Infinity") || (p->at == start && take_word(p, "NaN"))) {
+        p->nodes[node].text = p->text + start;
+        p->nodes[node].n = (uint32_t)(p->at - start);
+        return true;
+    }
     if (next_is(p, '0')) p->at++;
     else if (!read_digits(p)) return false;
     if (next_is(p, '.')) {
@@ -168,10 +182,7 @@ static bool read_number(Parser *p) {
 }
 
 static bool read_word(Parser *p, const char *word, JsonKind kind) {
-    size_t n = strlen(word);
-    if (p->n - p->at < n || memcmp(p->text + p->at, word, n) != 0) return fail(p, "a value was expected");
-    p->at += n;
-    return add_node(p, kind) >= 0;
+    return take_word(p, word) ? add_node(p, kind) >= 0 : fail(p, "a value was expected");
 }
 
 /* ------------------------------------------------------------------------------------------ arrays and objects */
@@ -243,7 +254,8 @@ static bool read_value(Parser *p) {
     case 't': return read_word(p, "true", JSON_TRUE);
     case 'f': return read_word(p, "false", JSON_FALSE);
     case 'n': return read_word(p, "null", JSON_NULL);
-    default: return next_is(p, '-') || next_is_digit(p) ? read_number(p) : fail(p, "a value was expected");
+    case 'N': case 'I': case '-': return read_number(p);
+    default: return next_is_digit(p) ? read_number(p) : fail(p, "a value was expected");
     }
 }
 
@@ -251,6 +263,7 @@ JsonNode *json_parse(char *text, size_t n, GemmaError *err) {
     Parser p = {.text = text, .n = n, .err = err};
     bool good = n <= JSON_MAX_BYTES;
     if (!good) error_set(err, GEMMA_BAD_FILE, "it has %zu bytes of JSON; at most %d are read", n, JSON_MAX_BYTES);
+    take_word(&p, "\xef\xbb\xbf");       /* a byte order mark, as editors under Windows put it */
     good = good && read_value(&p);
     skip_space(&p);
     if (good && p.at < n) good = fail(&p, "something follows the value");
@@ -303,5 +316,5 @@ bool json_double(const JsonNode *node, double *value) {
     char buf[MAX_NUMBER];
     if (!node || node->kind != JSON_NUMBER) return false;
     *value = strtod(terminated(node, buf), NULL);
-    return true;
+    return node->text[node->n - 1] <= '9';      /* not NaN or Infinity */
 }

@@ -1,5 +1,6 @@
-/* json.h: a strict reader of JSON (RFC 8259) for files of foreign make. Refused, with a sentence that names the byte:
- * anything that is no JSON, text after the value, strings that are not UTF-8 (halves of surrogate pairs too), equal keys in
+/* json.h: a strict reader of JSON (RFC 8259) for files of foreign make, but for what Python and editors write: NaN, Infinity and
+ * -Infinity are numbers without a value, and a byte order mark may come first. Refused, with a sentence that names the byte: anything
+ * else that is no JSON, text after the value, strings that are not UTF-8 (halves of surrogate pairs too), equal keys in
  * an object, nesting deeper than JSON_MAX_DEPTH. Memory is at most 16 bytes per value beside the text. Knows nothing of
  * files. */
 #ifndef JSON_H
@@ -34,7 +35,7 @@ const JsonNode *json_find(const JsonNode *object, const char *key);
 const JsonNode *json_get(const JsonNode *object, const char *key);
 bool json_equals(const JsonNode *node, const char *string);
 
-/* The number, when it is written as a whole one and fits. NULL and other kinds are false. */
+/* The number, when it is written as a whole one and fits. NULL, other kinds and numbers without a value are false. */
 bool json_int(const JsonNode *node, int64_t *value);
 bool json_double(const JsonNode *node, double *value);
 

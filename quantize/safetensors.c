@@ -7,6 +7,7 @@
 #include "safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ static bool read_name(SafeTensor *t, const JsonNode *name, GemmaError *err) {
     return t->name || no_memory(err);
 }
 
-/* *bytes: of one weight. */
+/* *bytes: of one weight; 0 for a dtype that is not known: whether the tensor is needed, others decide. */
 static bool read_dtype(SafeTensor *t, const JsonNode *about, uint64_t *bytes, GemmaError *err) {
     const JsonNode *dtype = json_get(about, "dtype");
     char quoted[72];
@@ -70,12 +71,13 @@ static bool read_dtype(SafeTensor *t, const JsonNode *about, uint64_t *bytes, Ge
         return true;
     }
     if (!dtype || dtype->kind != JSON_STRING) return fail(err, t, "its dtype is missing");
-    error_set(err, GEMMA_UNSUPPORTED, "tensor %s: its dtype is \"%s\"; F32, F16 and BF16 are converted", t->name,
-              error_quote(quoted, dtype->text, dtype->n));
-    return false;
+    snprintf(t->dtype, sizeof t->dtype, "%s", error_quote(quoted, dtype->text, dtype->n));
+    t->type = SAFETENSORS_OTHER_TYPE;
+    *bytes = 0;
+    return true;
 }
 
-/* *bytes becomes the size of the whole tensor. */
+/* *bytes, of one weight, becomes the size of the whole tensor. */
 static bool read_shape(SafeTensor *t, const JsonNode *about, uint64_t *bytes, GemmaError *err) {
     const JsonNode *shape = json_get(about, "shape");
     if (!shape || shape->kind != JSON_ARRAY) return fail(err, t, "its shape is missing");
@@ -92,16 +94,16 @@ static bool read_shape(SafeTensor *t, const JsonNode *about, uint64_t *bytes, Ge
     return true;
 }
 
-/* `bytes`: of the whole tensor. */
-static bool read_offsets(SafeTensor *t, const JsonNode *about, uint64_t bytes, uint64_t data_start, uint64_t file_size, GemmaError *err) {
+/* `bytes`: of the whole tensor, NULL where its dtype is not known. */
+static bool read_offsets(SafeTensor *t, const JsonNode *about, const uint64_t *bytes, uint64_t data_start, uint64_t file_size, GemmaError *err) {
     const JsonNode *offsets = json_get(about, "data_offsets");
     int64_t begin, end;
     if (!offsets || offsets->kind != JSON_ARRAY || offsets->n != 2 || !json_int(json_first(offsets), &begin) ||
         !json_int(json_next(json_first(offsets)), &end) || begin < 0 || end < begin)
         return fail(err, t, "its data_offsets are not two whole numbers, begin and end");
-    if ((uint64_t)(end - begin) != bytes) {
+    if (bytes && (uint64_t)(end - begin) != *bytes) {
         error_set(err, GEMMA_BAD_FILE, "tensor %s: its shape needs %" PRIu64 " bytes, but its data_offsets span %" PRId64, t->name,
-                  bytes, end - begin);
+                  *bytes, end - begin);
         return false;
     }
     if ((uint64_t)end > file_size - data_start) {
@@ -110,7 +112,7 @@ static bool read_offsets(SafeTensor *t, const JsonNode *about, uint64_t bytes, u
         return false;
     }
     t->offset = data_start + (uint64_t)begin;
-    t->size = bytes;
+    t->size = (uint64_t)(end - begin);
     return true;
 }
 
@@ -151,8 +153,10 @@ bool safetensors_add_header(Safetensors *s, int shard, char *json, size_t n, uin
         uint64_t bytes;
         good = read_name(t, name, err);
         if (good) s->n_tensors++;
-        good = good && read_dtype(t, name + 1, &bytes, err) && read_shape(t, name + 1, &bytes, err) &&
-               read_offsets(t, name + 1, bytes, data_start, file_size, err);
+        good = good && read_dtype(t, name + 1, &bytes, err);
+        bool is_sized = good && bytes > 0;
+        good = good && read_shape(t, name + 1, &bytes, err) &&
+               read_offsets(t, name + 1, is_sized ? &bytes : NULL, data_start, file_size, err);
     }
     json_free(root);
     return good && fills_data(s->tensors + before, s->n_tensors - before, data_start, file_size, err);
@@ -186,17 +190,25 @@ static bool add_file(Safetensors *s, const char *path, GemmaError *err) {
 
 /* The shard's number in s; -1 when it has not been opened. */
 static int find_shard(const Safetensors *s, const JsonNode *name) {
-    for (int i = 0; i < s->n_shards; i++) {
-        const char *slash = strrchr(s->shards[i].path, '/');
-        if (json_equals(name, slash ? slash + 1 : s->shards[i].path)) return i;
-    }
+    for (int i = 0; i < s->n_shards; i++)
+        if (json_equals(name, s->shards[i].path + s->n_dir)) return i;
     return -1;
+}
+
+/* Whether it names a file in the index' folder, or in a folder inside. */
+static bool is_inside(const JsonNode *name) {
+    if (name->kind != JSON_STRING || name->n == 0 || name->n > MAX_NAME || !name_is_printable(name->text, name->n)) return false;
+    for (uint32_t start = 0, end = 0; start <= name->n; start = end + 1) {
+        for (end = start; end < name->n && name->text[end] != '/';) end++;
+        bool is_parent = end - start == 2 && memcmp(name->text + start, "..", 2) == 0;
+        if (end == start || is_parent) return false;
+    }
+    return true;
 }
 
 static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, const JsonNode *tensor, GemmaError *err) {
     char quoted[72], shown[72];
-    if (name->kind != JSON_STRING || name->n == 0 || name->n > MAX_NAME || memchr(name->text, '/', name->n) ||
-        !name_is_printable(name->text, name->n)) {
+    if (!is_inside(name)) {
         error_set(err, GEMMA_BAD_FILE, "tensor %s: the name of a file beside the index was expected",
                   error_quote(quoted, tensor->text, tensor->n));
         return false;
@@ -254,7 +266,10 @@ static bool open_index(Safetensors *s, const char *dir, char *text, size_t n, Ge
     const JsonNode *weight_map = json_get(root, "weight_map");
     bool good = weight_map && weight_map->kind == JSON_OBJECT;
     if (!good) error_set(err, GEMMA_BAD_FILE, "it has no weight_map, the object that tells each tensor's file");
-    s->shards = good ? calloc(MAX_SHARDS, sizeof *s->shards) : NULL;
+    char *any = good ? path_join(dir, "") : NULL;
+    s->n_dir = any ? strlen(any) : 0;
+    free(any);
+    s->shards = any ? calloc(MAX_SHARDS, sizeof *s->shards) : NULL;
     if (good && !s->shards) good = no_memory(err);
     const JsonNode *name = good ? json_first(weight_map) : NULL;
     for (uint32_t i = 0; good && i < weight_map->n; i++, name = json_next(name + 1))

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     File *shards;
     int n_shards;
+    size_t n_dir;               /* bytes of the shards' paths before the names that an index gives them */
     SafeTensor *tensors;        /* sorted by name */
     size_t n_tensors;
 } Safetensors;

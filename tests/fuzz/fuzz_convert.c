@@ -44,7 +44,7 @@ static void check_sentence(const GemmaError *err) {
 /* ------------------------------------------------------------------------------------------ damage */
 
 static const char *const PIECES[] = {
-    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud83d\\udc1e", "\\ud83d", "\\u0000", "null", "true", "-", "0", "1e999", "-0.0", "18446744073709551616",
+    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud83d\\udc1e", "\\ud83d", "\\u0000", "null", "true", "NaN", "Infinity", "\xef\xbb\xbf", "-", "0", "1e999", "-0.0", "18446744073709551616",
     "9007199254740993", "4294967295", "-1", "1e-999", "\xe2\x96\x81", "\xff", "\xc0\x80", "\xed\xa0\x80", "\x01", "\n", " ", "[[[[[[[[", "{\"a\":{\"a\":{\"a\":",
     "\"dtype\":", "\"shape\":[", "\"data_offsets\":[0,0]", "\"BF16\"", "\"id\":", "\"content\":\"\"", "\"merges\":", "\"vocab\":", "<0x09>", "\\t", "[0]", "{}",
 };
@@ -114,7 +114,8 @@ static const JsonNode *check_value(const JsonNode *node, const char *text, size_
         }
         break;
     case JSON_NUMBER:
-        CHECK(node->text >= text && node->text + node->n <= text + n && json_double(node, &number));
+        CHECK(node->text >= text && node->text + node->n <= text + n);
+        CHECK(json_double(node, &number) != (strchr("yN", node->text[node->n - 1]) != NULL));       /* Infinity, NaN */
         if (json_int(node, &whole)) CHECK_NEAR(number, (double)whole, 1024);
         break;
     case JSON_ARRAY:

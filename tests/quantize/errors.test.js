@@ -119,8 +119,10 @@ test('the architecture is not Gemma\'s', () => {
     const folder = damaged();
     editJson(join(folder, 'config.json'), (config) => { config.architectures = ['LlamaForCausalLM']; });
     refused(/config\.json: its architecture is "LlamaForCausalLM"; GemmaForCausalLM, .* are converted/, folder);
-    editJson(join(folder, 'config.json'), (config) => { delete config.architectures; });
-    refused(/config\.json: it does not say its "architectures"/, folder);
+    editJson(join(folder, 'config.json'), (config) => { delete config.architectures; config.model_type = 'llama'; });
+    refused(/config\.json: its architecture is "llama"/, folder);
+    editJson(join(folder, 'config.json'), (config) => { delete config.model_type; });
+    refused(/config\.json: it says neither its "architectures" nor its "model_type"/, folder);
 });
 
 test('the configuration says what a GGUF can\'t', () => {
@@ -156,7 +158,7 @@ test('a tensor is missing, unknown, or of a type that is not converted', () => {
     editTensors(weights(folder), (header) => { header['model.norm.weight'].dtype = 'I16'; });
     refused(/tensor model\.norm\.weight is stored as I16; F32, F16 and BF16 are converted/, folder);
     editTensors(weights(folder), (header) => { header['model.norm.weight'].dtype = 'Q3_X'; });
-    refused(/tensor model\.norm\.weight: its dtype is "Q3_X"/, folder);
+    refused(/tensor model\.norm\.weight is stored as Q3_X; F32, F16 and BF16 are converted/, folder);
 });
 
 test('a safetensors header is broken', () => {
