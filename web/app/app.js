@@ -204,6 +204,7 @@ byId('change-model').onclick = async () => {
     show('welcome');
 };
 
-const stored = await welcome.refresh();
 install(() => Boolean(gemma || loading));
-resume(stored);
+await welcome.refresh();
+await welcome.offered;
+resume(await Gemma.models.list());

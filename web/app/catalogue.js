@@ -16,14 +16,30 @@
  * @property {{name: string, url: string}} [licence]   accepted by downloading
  */
 
-/** @returns {Promise<Offer[]>} none without the network, unless the service worker keeps the list */
-export async function readCatalogue() {
+/**
+ * The list as the service worker keeps it, then as the site has it now: what is here does not wait for the network.
+ * @param {(offers: Offer[]) => Promise<void>} onOffers   called for each of the two, if it is another one
+ */
+export async function readCatalogue(onOffers) {
+    const ways = [{cache: 'no-cache'}];
+    if (navigator.serviceWorker?.controller) ways.unshift({cache: 'only-if-cached', mode: 'same-origin'});
+    let shown;
+    for (const way of ways) {
+        const text = await fetch('models.json', way).then((response) => response.text()).catch(() => undefined);
+        const offers = text !== shown && parse(text);
+        if (!offers) continue;
+        shown = text;
+        await onOffers(offers);
+    }
+}
+
+/** @returns {Offer[] | undefined} undefined for what is no such list, as a web page that says so */
+function parse(text) {
+    const absolute = (url) => new URL(url, document.baseURI).href;
     try {
-        const {models} = await (await fetch('models.json')).json();
-        const absolute = (url) => new URL(url, document.baseURI).href;
-        return models.map(({urls, manifest, ...offer}) => ({...offer, urls: urls.map(absolute), ...manifest && {manifest: absolute(manifest)}}));
+        return JSON.parse(text).models.map(({urls, manifest, ...offer}) => ({...offer, urls: urls.map(absolute), ...manifest && {manifest: absolute(manifest)}}));
     } catch {
-        return [];
+        return undefined;
     }
 }
 

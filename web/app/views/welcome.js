@@ -19,9 +19,9 @@ import {createMore} from './more.js';
  * @param {(files: File[], name: string) => void} options.onKeep   a model from the disk of which a copy is to be kept
  * @param {(error: Error) => void} options.onError
  * @param {(sentence: string) => void} options.onNotice
- * @returns {{refresh: () => Promise<Stored[]>, stop: () => void, sourceOf: (model: Stored) => ModelSource,
- *     titleOf: (model: Stored) => string}}   refresh: looks again at what is stored; stop: ends what goes on here; sourceOf: what is to be
- *     loaded for a stored model; titleOf: its name for people
+ * @returns {{refresh: () => Promise<Stored[]>, offered: Promise<void>, stop: () => void, sourceOf: (model: Stored) => ModelSource,
+ *     titleOf: (model: Stored) => string}}   refresh: looks again at what is stored; offered: the site has said what it offers; stop: ends what
+ *     goes on here; sourceOf: what is to be loaded for a stored model; titleOf: its name for people
  */
 export function createWelcome({onStart, onKeep, onError, onNotice}) {
     /** @type {import('../catalogue.js').Offer[]} */
@@ -63,7 +63,6 @@ export function createWelcome({onStart, onKeep, onError, onNotice}) {
     }
 
     async function refresh() {
-        if (!offers.length) offers = await readCatalogue();
         const stored = await Gemma.models.list();
         const [first, ...others] = offers;
         byId('offered').replaceChildren(...first ? [card(first, stored.find(({id}) => id === first.urls[0]))] : []);
@@ -94,8 +93,13 @@ export function createWelcome({onStart, onKeep, onError, onNotice}) {
         return made;
     }
 
+    const offered = readCatalogue(async (found) => {
+        offers = found;
+        await refresh();
+    });
+
     return {
-        refresh, sourceOf, titleOf,
+        refresh, offered, sourceOf, titleOf,
         stop() {
             more.stop();
             manager.stop();
