@@ -1,9 +1,14 @@
-// The service worker's side of the page: registers it, offers new versions, and reloads once where only the service
-// worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
+// The service worker's side of the page: registers it, says which version this page is, offers new versions, and reloads once
+// where only the service worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
 
 import {byId} from './dom.js';
 
-const RELOADED = 'gemma-reloaded-for-isolation';
+const SETTLED_MS = 5000;
+const SCOPE = new URL('.', document.baseURI).pathname;
+
+/** This page's version where the service worker gave it its files, see sw.js; '' for one that came before there was a worker. */
+const [, version = ''] = /\/v-(\w+)\//.exec(import.meta.url) ?? [];
+const current = version || document.documentElement.dataset.version;
 
 /**
  * @param {() => boolean} busy   true while a reload would lose something
@@ -12,35 +17,51 @@ export async function install(busy) {
     const container = navigator.serviceWorker;
     if (!container) return;     // not a secure address, or switched off: the page works, online and with one thread
 
-    let updating = false;
-    container.addEventListener('controllerchange', () => {
-        if (updating) location.reload();
-        else reloadForIsolation(busy);
-    });
-    const registration = await container.register('sw.js').catch(() => undefined);
-    if (!registration) return;
-    if (container.controller) reloadForIsolation(busy);
-
-    const offer = () => {
-        if (!registration.waiting || !container.controller) return;
-        byId('update').hidden = false;
-        byId('update-now').onclick = () => {
-            updating = true;
-            registration.waiting.postMessage('activate');
-        };
+    // Held for as long as the page is open: its version stays.
+    navigator.locks?.request(`gemma-wasm ${version} ${SCOPE}`, {mode: 'shared'}, () => new Promise(() => {})).catch(() => {});
+    const worker = new URL('sw.js', document.baseURI).href;
+    /** Not that of a folder above. */
+    const controller = () => container.controller?.scriptURL === worker ? container.controller : undefined;
+    let registration, updating = false;
+    const offer = () => { byId('update').hidden = false; };
+    const greet = () => {
+        if (!window.crossOriginIsolated && controller()) reloadOnce('isolation', busy);
+        controller()?.postMessage('started');
+        setTimeout(() => controller()?.postMessage('settled'), SETTLED_MS);     // then the page that this one replaces is gone, too
     };
-    offer();
-    registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', offer));
+    byId('update-now').onclick = () => {
+        if (!registration?.waiting) return location.reload();      // another tab has begun the update: this one follows
+        updating = true;
+        registration.waiting.postMessage('activate');
+    };
+    container.addEventListener('message', ({data, source}) => {
+        if (data === 'gone' && !busy()) location.reload();      // the server is another one now
+        if (data === 'gone' || data === current || source?.scriptURL !== worker) return;
+        // Without a version of its own, this page would get files of the other one.
+        if (version || !reloadOnce('version', busy)) offer();
+    });
+    container.addEventListener('controllerchange', () => updating ? location.reload() : greet());
+    greet();
+    registration = await container.register(worker).catch(() => undefined);
+    if (!registration) return;
+
+    const look = () => registration.waiting && controller() && offer();
+    look();
+    registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look));
 }
 
-/** Once per tab: where it does not help (an old browser, a frame), the page stays as it is and runs one thread. */
-function reloadForIsolation(busy) {
-    if (window.crossOriginIsolated || busy()) return;
+/**
+ * Once per tab and reason: where it does not help (an old browser, a frame), the page stays as it is.
+ * @returns {boolean} whether it reloads
+ */
+function reloadOnce(why, busy) {
+    const key = `gemma-reloaded-for-${why} ${SCOPE}`;
     try {
-        if (sessionStorage.getItem(RELOADED)) return;
-        sessionStorage.setItem(RELOADED, '1');
+        if (busy() || sessionStorage.getItem(key)) return false;
+        sessionStorage.setItem(key, '1');
     } catch {
-        return;         // no memory, no guard against reloading for ever
+        return false;       // no memory, no guard against reloading for ever
     }
     location.reload();
+    return true;
 }

@@ -1,13 +1,28 @@
 // The service worker: keeps the page (not the models, which live in IndexedDB) so that it opens with the network
 // off, and gives every file the headers that make the page cross-origin isolated, for hosts that can't send them.
 //
-// A version is kept whole: all its files are fetched at once, and it takes over when no older page is open any more
-// or when the user asks for it, so that files of two versions never meet.
+// A version is kept whole, in a cache of its own: all its files are fetched at once, and each is compared with its digest,
+// so that files of two versions never meet. It takes over when no older page is open any more, or when a person asks for it.
+//
+// A page goes on with its own version: its scripts have addresses below v-VERSION/, which only this worker knows, and an
+// older version's cache stays until its last page is gone. Each page says which version it is by holding a lock with the
+// name of that cache (install.js). A page that came before there was a worker has plain addresses, and gets the oldest
+// version, the one that was installed beside it: while such a page is open, nothing is deleted.
+//
+// Everything else of this host is none of its business: other pages, and another server at this address.
 
-// The site's server replaces this line by the files' list and their hash (web/node/site.js).
+// The site's server replaces these lines by the files' list, their hash, and the digest of each file (web/node/site.js).
+// A version that is no such hash, since somebody has changed a file on the host, has files that are not compared.
 const VERSION = 'none', SHELL = ['./'];
+const DIGESTS = '';
 
-const CACHE = `gemma-${VERSION}`;
+const SCOPE = new URL('./', self.location);
+const NAME = 'gemma-wasm';
+/** Future versions must name their caches and locks like this, too. */
+const cacheOf = (version) => `${NAME} ${version} ${SCOPE.pathname}`;
+const CACHE = cacheOf(VERSION);
+const DIGEST_LENGTH = 8, COMPUTED = /^[0-9a-f]{16}$/;
+
 const HEADERS = {
     'Cross-Origin-Opener-Policy': 'same-origin',
     'Cross-Origin-Embedder-Policy': 'require-corp',
@@ -16,40 +31,135 @@ const HEADERS = {
 // Workers don't inherit the page's policy, so their files must carry one.
 const CONTENT_SECURITY_POLICY = "default-src 'self'; connect-src 'self' https: http://localhost:*; script-src 'self' 'wasm-unsafe-eval'";
 
-/** Its copy here may be older than the server's: asked for anew when the network is there. */
-const CATALOGUE = new URL('models.json', self.location).href;
+/** The models that the site offers: data, which may be newer than the version and is compared with nothing. */
+const CATALOGUE = 'models.json';
 
 self.addEventListener('install', (event) => event.waitUntil((async () => {
+    // All of them before any is kept: a deploy in between leaves nothing.
+    const files = await Promise.all(SHELL.map((path, i) => bringOne(i)));
     const cache = await caches.open(CACHE);
-    await Promise.all(SHELL.map(async (path) => {
-        const response = await fetch(path, {cache: 'no-cache'});
-        if (!response.ok) throw new Error(`${path}: ${response.status}`);
-        await cache.put(path, withHeaders(response));
-    }));
+    await Promise.all(files.map((file, i) => cache.put(SHELL[i], file)));
 })()));
 
+/** Of the first version here, whose pages have come without a worker. */
+const isFirst = !self.registration.active;
+
 self.addEventListener('activate', (event) => event.waitUntil((async () => {
-    for (const name of await caches.keys())
-        if (name.startsWith('gemma-') && name !== CACHE) await caches.delete(name);
+    if (!isFirst) return;
+    for (const name of await ours()) if (name !== CACHE) await caches.delete(name);
     await self.clients.claim();
 })()));
 
-self.addEventListener('message', ({data}) => {
-    if (data === 'activate') self.skipWaiting();
+self.addEventListener('message', (event) => {
+    if (event.data === 'activate') self.skipWaiting();
+    if (event.data === 'settled') event.waitUntil(tidy());
+    if (event.data !== 'started') return;
+    event.source.postMessage(VERSION);
+    event.waitUntil(stepAside(event.source));
 });
 
 self.addEventListener('fetch', (event) => {
-    const {request} = event;
-    const url = new URL(request.url);
-    const model = url.pathname.endsWith('.gguf') || request.headers.has('Range');
-    if (request.method === 'GET' && url.origin === self.location.origin && !model) event.respondWith(answer(request, url));
+    const {request} = event, url = new URL(request.url);
+    if (request.method !== 'GET' || !isBelow(url) || request.headers.has('Range')) return;
+    const path = pathOf(url), [, version, file] = /^v-(\w+)\/(.+)/.exec(path) ?? [];
+    if (request.mode === 'navigate') {
+        if (isPage(path)) event.respondWith(answerPage(request));
+    } else if (version) {
+        event.respondWith(answerFile(version, file));
+    } else if (path === CATALOGUE) {
+        event.respondWith(answerCatalogue(request));
+    } else if (SHELL.includes(`./${path}`)) {
+        event.respondWith(answerPlain(event));
+    }
 });
 
-async function answer(request, url) {
-    const cache = await caches.open(CACHE);
-    if (url.href === CATALOGUE) return fetch(request).catch(() => cache.match(request));
-    // The page is one document: its address may carry a query or a fragment.
-    return await cache.match(request, {ignoreSearch: request.mode === 'navigate'}) ?? fetch(request).then(withHeaders);
+const isBelow = ({href}) => href.startsWith(SCOPE.href);
+const pathOf = ({pathname}) => pathname.slice(SCOPE.pathname.length);
+const isPage = (path) => path === '' || path === 'index.html';
+const kept = (version, path) => caches.match(new URL(path, SCOPE), {cacheName: cacheOf(version)});
+/** Names of the caches, the oldest first. */
+const ours = async () => (await caches.keys()).filter((name) => name.startsWith(`${NAME} `) && name.endsWith(` ${SCOPE.pathname}`));
+
+/** The page is one document: its address may carry a query or a fragment. */
+async function answerPage(request) {
+    const response = await kept(VERSION, './');
+    if (!response) return fetch(request).then(withHeaders);
+    const html = await response.text();
+    return new Response(html.replaceAll('="app/', `="v-${VERSION}/app/`), {headers: response.headers});
+}
+
+/** A file of a version: never one of another. */
+async function answerFile(version, path) {
+    const i = version === VERSION ? SHELL.indexOf(`./${path}`) : -1;
+    return await kept(version, path) ?? (i < 0 ? new Response('This version is gone: reload the page.', {status: 404}) : bringOne(i));
+}
+
+/** For pages that came before there was a worker, and for their workers. */
+async function answerPlain({request, clientId}) {
+    const client = await self.clients.get(clientId), at = client && new URL(client.url);
+    if (at && isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`))) {
+        for (const cacheName of await ours()) {
+            const response = await caches.match(request.url, {cacheName});
+            if (response) return response;
+        }
+    }
+    return fetch(request).then(withHeaders);
+}
+
+/** As the site has it now, and without the network as it was last; the page may ask for that alone, in order not to wait. */
+async function answerCatalogue({url, cache}) {
+    const response = cache !== 'only-if-cached' && await fetch(url, {cache: 'no-cache'}).catch(() => undefined);
+    if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
+    if (response.ok) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
+    return response;
+}
+
+const bringOne = (i) => bring(SHELL[i], DIGESTS.substr(i * DIGEST_LENGTH, DIGEST_LENGTH));
+
+/** Fetches a file; a copy on the way that is of another version is passed by. */
+async function bring(path, digest) {
+    for (const cache of ['no-cache', 'reload']) {
+        const response = await fetch(path, {cache});
+        if (!response.ok) throw new Error(`${path}: ${response.status}`);
+        const bytes = await response.clone().arrayBuffer();
+        if (path === `./${CATALOGUE}` || !COMPUTED.test(VERSION) || await digestOf(bytes) === digest) return withHeaders(response);
+    }
+    throw new Error(`${path} is not of version ${VERSION}`);
+}
+
+async function digestOf(bytes) {
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    return btoa(String.fromCharCode(...digest)).slice(0, DIGEST_LENGTH);
+}
+
+/** Deletes the older versions that no page uses. */
+async function tidy() {
+    for (const name of await ours()) {
+        if (name === CACHE) continue;
+        await navigator.locks?.request(name, {ifAvailable: true}, async (lock) => {
+            // While an update is under way, another version is not an older one.
+            if (!lock || registration.installing || registration.waiting) return;
+            const pages = await openPages();
+            const windows = (await self.clients.matchAll({type: 'window', includeUncontrolled: true})).filter(({url}) => isBelow(new URL(url)));
+            // A page that has not begun to run holds no lock yet, and one with plain addresses has no version.
+            if (windows.length > pages.length || pages.some((page) => page.name === cacheOf(''))) return;
+            await caches.delete(name);
+        });
+    }
+}
+
+/** The locks that they hold. */
+const openPages = async () => (await navigator.locks?.query())?.held.filter(({mode, name}) => mode === 'shared' && name.endsWith(` ${SCOPE.pathname}`)) ?? [];
+
+/** Leaves, with all that it keeps, where the server has no such worker any more: another app may answer there now. */
+async function stepAside(page) {
+    const response = await fetch(self.location.href, {cache: 'no-cache'}).catch(() => undefined);
+    const isGone = response?.ok ? !(await response.text()).includes(NAME) : [404, 410].includes(response?.status);
+    if (!isGone) return;
+    await registration.unregister();
+    // Pages that are at work keep their files.
+    if ((await openPages()).length < 2) for (const name of await ours()) await caches.delete(name);
+    page.postMessage('gone');
 }
 
 /** The same response with the headers of an isolated page. A new one also forgets a redirect, which a page must not have. */

@@ -25,6 +25,8 @@ const LAYOUT = [
     ['weights/', 'web/weights'],
     ['wasm/', 'build/wasm'],
 ];
+/** Characters in base64 of each file's SHA-256, as in web/app/sw.js. */
+const DIGEST_LENGTH = 8;
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
 
 export const TYPES = {
@@ -58,27 +60,36 @@ export function listSite() {
 }
 
 /**
- * The bytes of one file as it is served. Scripts go without comments and needless white space. The
- * service worker gets the list of files that make up the page, and a version that changes when any of them does.
+ * The bytes of one file as it is served. Scripts go without comments and needless white space. The service worker gets the
+ * list of files that make up the page with their digests, and a version that changes when any of them does; the page says which version it is.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
  */
 export function readSite(url, files) {
     const bytes = readFileSync(files.get(url));
-    if (!url.endsWith('.js')) return bytes;
-    const script = url.startsWith('wasm/') ? bytes.toString() : compact(bytes.toString());     // Emscripten's are compact
+    if (url === '') return Buffer.from(bytes.toString().replace('<html', `<html data-version="${versionOf(files)}"`));
+    if (!url.endsWith('.js') || url.startsWith('wasm/')) return bytes;      // Emscripten's scripts are compact
+    const script = compact(bytes.toString());
     if (url !== 'sw.js') return Buffer.from(script);
-    const shell = [...files.keys()].filter((name) => name !== 'sw.js').sort();
+    const shell = shellOf(files);
+    const digests = shell.map((name) => createHash('sha256').update(readSite(name, files)).digest('base64').slice(0, DIGEST_LENGTH));
+    const lists = `const VERSION = '${versionOf(files)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n`;
+    return Buffer.from(script.replace(/^const VERSION=.*?const DIGESTS='';/m, () => lists));
+}
+
+/** What makes up the page, in the service worker's order. */
+function shellOf(files) {
+    return [...files.keys()].filter((name) => name !== 'sw.js').sort();
+}
+
+function versionOf(files) {
     const hash = createHash('sha256');
-    for (const name of shell) hash.update(name).update('\0').update(readFileSync(files.get(name)));
-    hash.update(bytes);
-    const list = `const VERSION = '${hash.digest('hex').slice(0, 16)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};`;
-    return Buffer.from(script.replace(/^const VERSION=.*$/m, () => list));
+    for (const name of shellOf(files)) hash.update(name).update('\0').update(readFileSync(files.get(name)));
+    return hash.update(readFileSync(files.get('sw.js'))).digest('hex').slice(0, 16);
 }
 
 /** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
-export function copySite(folder) {
-    const files = listSite();
+export function copySite(folder, files = listSite()) {
     if (![...files.keys()].some((url) => url.startsWith('wasm/'))) throw new SetupError('The engine is not built yet: run make wasm first.');
     for (const url of files.keys()) {
         const target = join(folder, url || 'index.html');

@@ -17,6 +17,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
  * @property {(selector: string, path: string) => Promise<void>} upload
  * @property {() => Promise<Buffer>} screenshot                          PNG of what is visible
  * @property {(width: number, height: number) => Promise<void>} resize   of what is visible
+ * @property {() => Promise<Driver>} tab    another tab of the same browser, in front
  * @property {() => Promise<void>} close                                 ends the browser and all that belongs to it
  * @property {() => Promise<string[]>} problems   since the last time it was asked: console errors, exceptions, CSP violations
  * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where that can't be seen
@@ -64,6 +65,11 @@ export class Page {
 
     get strangers() {
         return this.#driver.strangers;
+    }
+
+    /** Another tab of the same browser. @returns {Promise<Page>} closing it closes it alone */
+    async tab() {
+        return new Page(this.name, await this.#driver.tab());
     }
 
     close() {

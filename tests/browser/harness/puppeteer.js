@@ -57,9 +57,16 @@ export async function openWithPuppeteer(name, {path}, {scheme}) {
             userDataDir: profile, protocolTimeout: 300_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
-        if (name === 'chromium') await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
-        page.on('dialog', (dialog) => dialog.accept());
-        return {...drive(page), strangers, close};
+        const asDriver = async (page, close) => {
+            if (name === 'chromium') await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+            page.on('dialog', (dialog) => dialog.accept());
+            return {...drive(page), tab, strangers, close};
+        };
+        const tab = async () => {
+            const other = await browser.newPage();
+            return asDriver(other, () => other.close());
+        };
+        return await asDriver(page, close);
     } catch (error) {
         await close();
         throw error;
@@ -90,6 +97,7 @@ function drive(page) {
     page.on('pageerror', (error) => problems.push(String(error)));
 
     const find = async (selector) => {
+        await page.bringToFront();      // a tab behind another is not drawn, and clicks wait for that
         const found = await page.$(selector);
         if (!found) throw new Error(`there is no ${selector}`);
         return found;

@@ -65,16 +65,18 @@ export async function startSite({models, meddle = () => false} = {}) {
 
 /**
  * A host that only serves files: `node web/node/site.js FOLDER`, and no headers besides the type.
- * @param {{without?: string}} [options]   without: a path that it does not have
+ * @param {{without?: string, meddle?: (...args: Parameters<Answer>) => boolean | void}} [options]   without: a path that it does not have;
+ *     meddle: as above
  * @returns {Promise<TestServer & {folder: string}>}   folder: its files, which a test may change
  */
-export async function startStaticHost({without} = {}) {
+export async function startStaticHost({without, meddle = () => false} = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'gemma-site-'));
     copySite(folder);
     if (without) rmSync(join(folder, without));
     const server = await startServer((request, response) => {
+        if (meddle(request, response)) return;
         const {pathname} = new URL(request.url, 'http://localhost');
-        const path = join(folder, pathname === '/' ? 'index.html' : pathname);
+        const path = join(folder, pathname.endsWith('/') ? `${pathname}index.html` : pathname);
         if (existsSync(path) && statSync(path).isFile()) sendFile(request, response, path);
         else response.writeHead(404, {'Content-Type': 'text/plain'}).end('There is no such file.');
     });

@@ -40,7 +40,7 @@ export async function openWebKit(programs, options) {
             mkdirSync(join(config, 'gtk-3.0'));
             writeFileSync(join(config, 'gtk-3.0/gtk.css'), NARROW_TOOLBAR);
             const session = await startSession(programs, {...options, config}, children);
-            return await drive(session, close);
+            return await openFirst(session, close);
         } catch (error) {
             close();
             if (left === 1 || error.name !== 'TimeoutError') throw error;
@@ -132,7 +132,22 @@ function painted() {
     return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 100))));
 }
 
-async function drive(session, end) {
+/** The session is at one window at a time: each command says at which. */
+async function openFirst(session, end) {
+    let turn = Promise.resolve();
+    const inWindow = (handle) => (...command) => {
+        const done = turn.then(() => session('POST', '/window', {handle})).then(() => session(...command));
+        turn = done.catch(() => {});
+        return done;
+    };
+    const tab = async () => {
+        const {handle} = await session('POST', '/window/new', {type: 'window'});
+        return drive(inWindow(handle), tab, () => inWindow(handle)('DELETE', '/window'));
+    };
+    return drive(inWindow(await session('GET', '/window')), tab, end);
+}
+
+async function drive(session, tab, end) {
     const evaluate = async (source, args) => {
         const script = `const done = arguments[1];
             (async () => (${source})(...arguments[0]))().then((value) => done({value}), (error) => done({error: [error, error?.stack].join(' ')}))`;
@@ -151,6 +166,7 @@ async function drive(session, end) {
         await evaluate(String(watch), []);
     };
     const driver = {
+        tab,
         goto: (url) => navigate('/url', {url}),
         reload: () => navigate('/refresh'),
         evaluate,

@@ -41,7 +41,7 @@ export function testIsolation(name) {
             assert.deepEqual(await page.problems(), []);
         });
 
-        test('a new version of the page is offered, and comes whole when it is wanted', async () => {
+        test('a version that somebody has made by hand on the host is offered, and comes when it is wanted', async () => {
             const host = await lend(startStaticHost());
             const change = (file, from, to) => {
                 const path = join(host.folder, file);
@@ -60,7 +60,7 @@ export function testIsolation(name) {
             assert.deepEqual(await page.until(async () => {
                 const names = await caches.keys();
                 return names.length === 1 && names;
-            }), ['gemma-next']);
+            }), ['gemma-wasm next /']);
             assert.equal(await page.text('#update'), '');
         });
 

@@ -1,0 +1,211 @@
+// New versions of the page, and other apps at its address: no tab ever runs files of two versions, and the service worker keeps to its own.
+
+import assert from 'node:assert/strict';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {copySite, listSite} from '../../../web/node/site.js';
+import {openFile, opened, say, set} from '../harness/app.js';
+import {openBrowser} from '../harness/browsers.js';
+import {lender} from '../harness/lent.js';
+import {startStaticHost} from '../harness/servers.js';
+
+const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
+const BRIEF = {temperature: 0, maxTokens: 12};
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testVersions(name) {
+    describe('versions', () => {
+        const lend = lender();
+        const work = mkdtempSync(join(tmpdir(), 'gemma-versions-'));
+        after(() => rmSync(work, {recursive: true}));
+        /** @type {import('../harness/page.js').Page} */
+        let page;
+
+        before(async () => {
+            page = await lend(openBrowser(name));
+        });
+
+        /** The site with another title, and with other words between page and worker: the two of one version alone understand each other. */
+        const files = (title) => {
+            const changed = listSite();
+            const change = (url, from, to) => {
+                const path = join(work, `${title} ${url.replaceAll('/', ' ')}`);
+                writeFileSync(path, readFileSync(changed.get(url), 'utf8').replaceAll(from, to));
+                changed.set(url, path);
+            };
+            change('', '<title>Gemma on your device', `<title>${title}`);
+            change('engine/protocol.js', /\bargs\b/g, `args${title}`);
+            return changed;
+        };
+        const isReady = async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller !== null;
+        const visit = async (tab, url, title) => {
+            await tab.goto(url);
+            await tab.until(isReady);
+            await tab.until((title) => document.title === title && crossOriginIsolated && document.getElementById('file').onchange !== null, title);
+        };
+        const works = async (tab) => {
+            await set(tab, BRIEF);
+            if (await tab.evaluate(() => document.body.dataset.screen !== 'welcome')) await tab.click('#change-model');
+            await openFile(tab, CHAT);
+            assert.ok((await say(tab, 'Hello')).text);
+        };
+        const titleOf = (tab) => tab.evaluate(() => document.title);
+        const versionsKept = (tab) => tab.evaluate(async () => (await caches.keys()).length);
+
+        test('an update reaches all tabs, each when it wants, and none runs two versions', async () => {
+            const host = await lend(startStaticHost());
+            copySite(host.folder, files('One'));
+            const tabs = [page, await lend(page.tab()), await lend(page.tab())];
+            for (const tab of tabs) await visit(tab, host.url, 'One');
+            await works(tabs[1]);
+            copySite(host.folder, files('Two'));
+            const fourth = await lend(page.tab());
+            await visit(fourth, host.url, 'One');
+            for (const tab of [...tabs, fourth]) await tab.until(() => !document.getElementById('update').hidden);
+            await tabs[0].click('#update-now');
+            await tabs[0].until(() => document.title === 'Two');
+            // Those that stay go on whole, in a worker that is running, in a new one, and with what comes only now.
+            await works(tabs[1]);
+            await works(tabs[2]);
+            await works(tabs[0]);
+            assert.deepEqual([await titleOf(tabs[1]), await titleOf(tabs[2])], ['One', 'One']);
+            assert.equal(await versionsKept(tabs[0]), 2);
+            // A third version while two are at work.
+            await fourth.click('#update-now');
+            await fourth.until(() => document.title === 'Two');
+            copySite(host.folder, files('Three'));
+            await fourth.reload();
+            await fourth.until(() => !document.getElementById('update').hidden);
+            await tabs[1].click('#update-now');
+            await tabs[1].until(() => document.title === 'Three');
+            for (const tab of [tabs[2], fourth, tabs[1]]) await works(tab);
+            assert.deepEqual([await titleOf(tabs[2]), await titleOf(fourth)], ['One', 'Two']);
+            for (const tab of [tabs[2], fourth, tabs[0]]) {
+                await tab.click('#update-now');
+                await tab.until(() => document.title === 'Three');
+                assert.equal(await tab.text('#update'), '');
+                await works(tab);
+            }
+            await tabs[0].until(async () => (await caches.keys()).length === 1);
+        });
+
+        test('a deploy in the middle of an install leaves nothing of either version, and the next visit gets the new one', async () => {
+            const old = mkdtempSync(join(work, 'old-'));
+            let mixing = false;
+            const host = await lend(startStaticHost({
+                // The list of one version, most files of another.
+                meddle(request, response) {
+                    if (!mixing || !request.url.endsWith('/sw.js') && !request.url.endsWith('/engine/worker.js')) return false;
+                    response.writeHead(200, {'Content-Type': 'text/javascript'}).end(readFileSync(join(old, request.url)));
+                    return true;
+                },
+            }));
+            copySite(old, files('Half'));
+            copySite(host.folder, files('Whole'));
+            const tab = await lend(page.tab());
+            mixing = true;
+            await tab.goto(host.url);
+            await tab.until(() => document.title === 'Whole' && document.getElementById('file').onchange !== null);
+            assert.equal(await tab.evaluate(() => navigator.serviceWorker.register('sw.js').then(async (registration) => {
+                const {installing} = registration;
+                if (installing) await new Promise((ended) => { installing.onstatechange = () => installing.state !== 'installing' && ended(); });
+                return registration.active === null;
+            }, () => true)), true);
+            assert.equal(await versionsKept(tab), 0);
+            mixing = false;
+            await visit(tab, host.url, 'Whole');
+            // The same when there is a version already: it stays.
+            copySite(host.folder, files('Next'));
+            mixing = true;
+            await tab.reload();
+            await tab.evaluate(() => navigator.serviceWorker.ready.then((registration) => registration.update()).catch(() => {}));
+            await tab.until(async () => !(await navigator.serviceWorker.ready).installing);
+            assert.equal(await versionsKept(tab), 1);
+            assert.deepEqual([await titleOf(tab), await tab.text('#update')], ['Whole', '']);
+            await works(tab);
+            await tab.problems();
+        });
+
+        test('the page opens without the network by each of its names', async () => {
+            const host = await lend(startStaticHost());
+            const tab = await lend(page.tab());
+            await visit(tab, host.url, 'Gemma on your device');
+            await host.close();
+            for (const path of ['', 'index.html', '?a=b', 'index.html?a=b#c']) {
+                await tab.goto(host.url + path);
+                await tab.until(() => document.getElementById('file').onchange !== null && crossOriginIsolated);
+            }
+            await works(tab);
+        });
+
+        test('copies in folders of one host, one within the other, leave each other alone', async () => {
+            const host = await lend(startStaticHost());
+            for (const at of ['a', 'a/b', 'c']) copySite(join(host.folder, at), files(at.replace('/', '')));
+            const tab = await lend(page.tab());
+            await visit(tab, host.url, 'Gemma on your device');
+            for (const at of ['a', 'a/b', 'c']) {
+                await tab.goto(`${host.url}${at}/`);
+                await tab.until(async (scope) => (await navigator.serviceWorker.getRegistrations()).some((one) => one.scope === scope && one.active?.state === 'activated'), `${host.url}${at}/`);
+            }
+            assert.equal(await versionsKept(tab), 4);
+            await host.close();
+            for (const [at, title] of [['', 'Gemma on your device'], ['a/', 'a'], ['a/b/', 'ab'], ['c/', 'c']]) {
+                await tab.goto(host.url + at);
+                await tab.until((title) => document.title === title && document.getElementById('file').onchange !== null, title);
+            }
+        });
+
+        for (const [what, worker] of Object.entries({'no service worker': undefined, 'another one': 'self.onfetch = () => {};', 'a page for every address': '<!doctype html>'})) {
+            test(`where another app answers now, which has ${what}, the page makes way`, async () => {
+                let other = false;
+                const host = await lend(startStaticHost({
+                    meddle(request, response) {
+                        if (!other) return false;
+                        const {pathname} = new URL(request.url, 'http://localhost');
+                        const isWorker = pathname === '/sw.js';
+                        response.writeHead(isWorker && worker === undefined ? 404 : 200, {'Content-Type': isWorker && worker?.startsWith('self') ? 'text/javascript' : 'text/html'});
+                        response.end(isWorker ? worker : `<!doctype html><title>the other app</title>${pathname}`);
+                        return true;
+                    },
+                }));
+                const tab = await lend(page.tab());
+                await visit(tab, host.url, 'Gemma on your device');
+                other = true;
+                // A page of its own is none of ours, and neither is a file that we have, too.
+                await tab.goto(`${host.url}other.html`);
+                assert.deepEqual(await tab.evaluate(async () => [document.title, await (await fetch('manifest.webmanifest')).text()]),
+                    ['the other app', '<!doctype html><title>the other app</title>/manifest.webmanifest']);
+                assert.equal(await tab.evaluate(async () => (await fetch('')).headers.has('Content-Security-Policy')), false);
+                await tab.goto(host.url);
+                await tab.until(() => document.title === 'the other app');
+                // Where a worker of the other app takes over by itself, or the browser drops ours, ours has no say any more.
+                if (worker === undefined) await tab.until(async () => !await navigator.serviceWorker.getRegistration() && !(await caches.keys()).length);
+            });
+        }
+
+        test('a list of models that was edited is seen at the next visit; what is here does not wait for the network', async () => {
+            let stalled = false;
+            const host = await lend(startStaticHost({meddle: () => stalled}));
+            const tab = await lend(page.tab());
+            const list = join(host.folder, 'models.json'), first = () => document.querySelector('.card h2')?.textContent;
+            await visit(tab, host.url, 'Gemma on your device');
+            const offered = await tab.until(first);
+            await tab.click('#keep');
+            await openFile(tab, CHAT);
+            const {models, ...rest} = JSON.parse(readFileSync(list));
+            writeFileSync(list, JSON.stringify({models: [{...models[0], name: 'An edited one'}], ...rest}));
+            await tab.goto(host.url);
+            await tab.until((name) => document.querySelector('.card h2')?.textContent === name, 'An edited one');
+            assert.notEqual(offered, 'An edited one');
+            stalled = true;
+            await tab.reload();
+            await tab.until((name) => document.querySelector('.card h2')?.textContent === name, 'An edited one');
+            await set(tab, BRIEF);
+            await tab.click('#stored-list [aria-label^="Start"]');
+            await opened(tab);
+            assert.ok((await say(tab, 'Hello')).text);
+        });
+    });
+}
