@@ -33,6 +33,7 @@ enum {
     MAX_PIECE = 256,                    /* bytes; gemma_token_bytes promises that no more are written. Gemma's longest has 48 */
     MAX_TRIE = 1 << 24,                 /* nodes, of 16 bytes each; Gemma 3 needs about 9,000, and 40,000 tokens more 45,000 */
     MAX_END = 24,
+    FEW_ZEROS = 100,                    /* normal pieces of score 0 in a vocabulary whose types are whole; Gemma 3 has 6,400 where they are not */
     MAX_PROBES = 4096,                  /* at half load a run of this length is a file made to collide, not chance */
 };
 static const uint32_t EMPTY = UINT32_MAX;
@@ -211,18 +212,27 @@ static const GgufEntry *array_of(const Gguf *g, const char *key, GgufType type) 
     return e && e->type == GGUF_ARRAY && e->elem_type == type ? e : NULL;
 }
 
+/* Of a score: 0, not -0. */
+static bool is_zero(const uint8_t *score) {
+    uint32_t bits;
+    memcpy(&bits, score, sizeof bits);
+    return bits == 0;
+}
+
 /* The most nodes that the trie of a file can have: one for each byte of a piece that may be cut out, and the root. Vocabularies grow by what
  * people add to them (speech models add 28,672 tokens), so memory is planned by what the file holds. */
 static uint64_t most_nodes(const Gguf *g) {
     uint64_t n = 1;
     for (int i = 0; i < N_CONTROL; i++) n += strlen(control_names[i]);
     const GgufEntry *tokens = array_of(g, "tokenizer.ggml.tokens", GGUF_STRING), *kinds = array_of(g, "tokenizer.ggml.token_type", GGUF_INT32);
+    const GgufEntry *scores = array_of(g, "tokenizer.ggml.scores", GGUF_FLOAT32);
     if (!tokens || !kinds) return n;
     const uint8_t *cursor = tokens->value;
     for (uint64_t i = 0; i < tokens->count && i < kinds->count; i++) {
         size_t bytes = gguf_next_string(&cursor).n;
         double kind = gguf_number_at(kinds, i);
-        if (kind == KIND_UNKNOWN || kind == KIND_CONTROL || kind == KIND_USER_DEFINED) n += bytes;
+        bool zero = scores && i < scores->count && is_zero(scores->value + 4 * i);
+        if (kind == KIND_UNKNOWN || kind == KIND_CONTROL || kind == KIND_USER_DEFINED || (kind == KIND_NORMAL && zero)) n += bytes;
     }
     return n;
 }
@@ -277,6 +287,16 @@ static GemmaStatus read_scores(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return GEMMA_OK;
 }
 
+/* SentencePiece gives the pieces that merges make the scores -0, -1, -2, ... and user-defined ones 0. Ollama writes these scores, and most user-
+ * defined pieces as normal: of very many normal pieces that score 0, merges make at most one. */
+static void restore_user_defined(Tokenizer *t) {
+    int32_t zeros = 0;
+    for (int32_t id = 0; id < t->n_vocab; id++) zeros += t->kind[id] == KIND_NORMAL && is_zero(t->scores + 4 * (size_t)id);
+    if (zeros <= FEW_ZEROS || zeros > t->n_vocab / 4) return;       /* where most are 0, scores say nothing */
+    for (int32_t id = 0; id < t->n_vocab; id++)
+        if (t->kind[id] == KIND_NORMAL && is_zero(t->scores + 4 * (size_t)id)) t->kind[id] = KIND_USER_DEFINED;
+}
+
 static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
     memset(t->kind, KIND_NORMAL, (size_t)t->n_vocab);
     if (gguf_find(g, "tokenizer.ggml.token_type")) {
@@ -291,6 +311,7 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
              * Which tokens are bytes, their text decides below. */
             t->kind[id] = kind == KIND_UNKNOWN ? KIND_CONTROL : kind == KIND_BYTE ? KIND_UNUSED : (uint8_t)kind;
         }
+        restore_user_defined(t);
     }
     for (int i = 0; i < N_CONTROL; i++) {
         int32_t id = find_piece(t, control_names[i], strlen(control_names[i]));

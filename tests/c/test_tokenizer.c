@@ -427,6 +427,33 @@ TEST(files_that_are_wrong_are_refused_with_a_sentence) {
     check_refused(&v, GEMMA_BAD_FILE, "too many or too long");
 }
 
+/* As Ollama writes SentencePiece's vocabularies: the types of user-defined pieces are lost, their scores are not. */
+TEST(many_pieces_that_no_merge_makes_are_user_defined) {
+    for (int n = 90; n <= 180; n += 90) {
+        Vocab v = {0};
+        GemmaError err;
+        char piece[16];
+        vocab_standard(&v);
+        vocab_letters(&v, "<>abh0123456789");
+        for (int i = 0; i < 300; i++) vocab_add(&v, "filler", -2000, VOCAB_NORMAL);
+        int ab = vocab_add(&v, "ab", -0.0f, VOCAB_NORMAL), aab = vocab_add(&v, "aab", -1, VOCAB_NORMAL), first = v.n_tokens;
+        for (int i = 0; i < n; i++) {
+            snprintf(piece, sizeof piece, "<h%d>", i);
+            vocab_add(&v, piece, 0, VOCAB_NORMAL);
+        }
+        Tokenizer *t = vocab_open(&v, &err);
+        REQUIRE(t);
+        CHECK_IDS(t, "aab", aab);       /* the best of the merges is -0, and stays one */
+        CHECK_IDS(t, "ab", ab);
+        int32_t ids[8];
+        CHECK_INT(tokenizer_encode(t, "<h7>", 4, false, false, ids, 8), n > 100 ? 1 : 4);
+        if (n > 100) CHECK_IDS(t, "ab<h7>ab<h77>", ab, first + 7, ab, first + 77);
+        CHECK(!tokenizer_is_control(t, first + 7));
+        tokenizer_free(t);
+        vocab_free(&v);
+    }
+}
+
 /* As speech models have them, numbered, and as bad for a trie as can be: long and different from their first bytes on. */
 TEST(a_vocabulary_may_have_many_added_tokens) {
     enum { N = 40000 };
@@ -488,6 +515,7 @@ int main(void) {
     RUN(settings_come_from_the_metadata);
     RUN(without_types_all_but_bytes_and_controls_are_normal);
     RUN(files_that_are_wrong_are_refused_with_a_sentence);
+    RUN(many_pieces_that_no_merge_makes_are_user_defined);
     RUN(a_vocabulary_may_have_many_added_tokens);
     RUN(of_equal_pieces_the_first_counts);
     return test_result();

@@ -108,7 +108,7 @@ export function createChat({ask, onNew}) {
             byId('transcript-hint').hidden = style !== 'transcript';
             byId('transcript-reason').textContent = isChat
                 ? 'This model was taught to chat, in turns that this page does not know, so its answers may suffer.'
-                : 'This is a base model: it was not taught to chat.';
+                : 'This file does not say that its model was taught to chat, so it is taken for a base model.';
         },
     };
 }
