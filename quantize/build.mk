@@ -19,7 +19,7 @@ $(BUILD)/quantize: $(QUANTIZE_OBJECTS)
 	$(CC) $(QUANTIZE_CFLAGS) $^ -o $@ -lm
 
 # The fuzzer of the readers links them, under the sanitizers like the engine.
-QUANTIZE_READERS := $(patsubst %,$(BUILD)/native/quantize/%.o,file gguf_write hf_config json model_name safetensors sp_model tokenizer_json vocabulary)
+QUANTIZE_READERS := $(patsubst %,$(BUILD)/native/quantize/%.o,file gguf_write hf_config json model_name safetensors shard_set sp_model tokenizer_json vocabulary)
 $(BUILD)/native/quantize/%.o $(BUILD)/native/tests/fuzz/fuzz_convert.o: NATIVE_FLAGS += -D_GNU_SOURCE -Iquantize
 $(BUILD)/fuzz/fuzz_convert: $(QUANTIZE_READERS)
 

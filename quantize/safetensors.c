@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "json.h"
 #include "quant.h"
+#include "shard_set.h"
 
 enum {
     MAX_HEADER = 100000000,     /* the format's own limit */
@@ -187,7 +189,6 @@ static bool add_file(Safetensors *s, const char *path, GemmaError *err) {
 
 /* ------------------------------------------------------------------------------------------ an index */
 
-
 /* The shard's number in s; -1 when it has not been opened. */
 static int find_shard(const Safetensors *s, const JsonNode *name) {
     for (int i = 0; i < s->n_shards; i++)
@@ -279,22 +280,58 @@ static bool open_index(Safetensors *s, const char *dir, char *text, size_t n, Ge
     return good;
 }
 
+/* ------------------------------------------------------------------------------------------ a folder */
+
+/* All shards, whose names tell how many there are. */
+static bool open_set(Safetensors *s, const char *dir, const ShardSet *set, GemmaError *err) {
+    if (set->count > MAX_SHARDS) {
+        error_set(err, GEMMA_BAD_FILE, "%s: has shards of a model in more than %d files", dir, MAX_SHARDS);
+        return false;
+    }
+    s->shards = calloc((size_t)set->count, sizeof *s->shards);
+    bool good = s->shards || no_memory(err);
+    for (int i = 0; good && i < set->count; i++) {
+        char *path = shard_set_path(set, dir, i);
+        good = path ? add_file(s, path, err) : no_memory(err);
+        free(path);
+    }
+    return good && sort_names(s, err);
+}
+
+static bool open_single(Safetensors *s, const char *path, GemmaError *err) {
+    s->shards = calloc(1, sizeof *s->shards);
+    if (!s->shards) return no_memory(err);
+    return add_file(s, path, err) && sort_names(s, err);
+}
+
+/* Without an index. Where there are no shards either, the sentence is that of the single file. */
+static bool open_unindexed(Safetensors *s, const char *dir, const char *single, GemmaError *err) {
+    ShardSet set;
+    if (!shard_set_find(&set, dir, err)) return false;
+    bool good = set.count > 0 ? open_set(s, dir, &set, err) : open_single(s, single, err);
+    shard_set_free(&set);
+    return good;
+}
+
+/* In transformers' order (modeling_utils.py): a single file goes before an index. */
+static bool open_folder(Safetensors *s, const char *dir, const char *single, const char *index, GemmaError *err) {
+    if (access(single, F_OK) == 0) {
+        s->index_is_left = access(index, F_OK) == 0;
+        return open_single(s, single, err);
+    }
+    size_t n = 0;
+    bool missing = false;
+    char *text = file_load_optional(index, MAX_INDEX, &n, &missing, err);
+    if (missing) return open_unindexed(s, dir, single, err);
+    bool good = text && (open_index(s, dir, text, n, err) || error_in_file(err, index));
+    free(text);
+    return good;
+}
+
 bool safetensors_open(Safetensors *s, const char *dir, GemmaError *err) {
     *s = (Safetensors){0};
     char *index = path_join(dir, "model.safetensors.index.json"), *single = path_join(dir, "model.safetensors");
-    bool missing = false, good = index && single;
-    size_t n = 0;
-    char *text = good ? file_load_optional(index, MAX_INDEX, &n, &missing, err) : NULL;
-    if (!good) no_memory(err);
-    else if (text) {
-        good = open_index(s, dir, text, n, err);
-        if (!good) error_in_file(err, index);
-    } else {
-        good = missing;
-        if (good && !(s->shards = calloc(1, sizeof *s->shards))) good = no_memory(err);
-        good = good && add_file(s, single, err) && sort_names(s, err);
-    }
-    free(text);
+    bool good = index && single ? open_folder(s, dir, single, index, err) : no_memory(err);
     free(index);
     free(single);
     if (!good) safetensors_close(s);

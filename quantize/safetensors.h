@@ -24,9 +24,11 @@ typedef struct {
     size_t n_dir;               /* bytes of the shards' paths before the names that an index gives them */
     SafeTensor *tensors;        /* sorted by name */
     size_t n_tensors;
+    bool index_is_left;         /* model.safetensors was read; an index and what it names, beside it, were not */
 } Safetensors;
 
-/* Opens what lies in folder `dir`: model.safetensors.index.json with its shards, or else model.safetensors. */
+/* Opens what lies in folder `dir`: model.safetensors, or else model.safetensors.index.json with its shards, or else shards whose
+ * names tell how many there are. */
 bool safetensors_open(Safetensors *s, const char *dir, GemmaError *err);
 void safetensors_close(Safetensors *s);
 
