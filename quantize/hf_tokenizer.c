@@ -42,11 +42,39 @@ static bool read_sp_model(HfTokenizer *t, const char *dir, bool *missing, GemmaE
     return good;
 }
 
-/* The first one that there is decides. */
-static bool read_vocabulary(HfTokenizer *t, const Files *files, const char *dir, GemmaError *err) {
+/* Whether the pieces of tokenizer.model are the tokens of tokenizer.json; those that the latter adds are not compared. */
+static bool same_tokens(const Vocabulary *model, const Vocabulary *json) {
+    for (int id = 0; id < model->n || id < json->n; id++) {
+        const Token *a = id < model->n ? &model->tokens[id] : NULL, *b = id < json->n ? &json->tokens[id] : NULL;
+        if (b && (b->type == TOKEN_CONTROL || b->type == TOKEN_USER_DEFINED)) continue;
+        if (!a || !b || a->n != b->n || memcmp(a->text, b->text, a->n) != 0) return false;
+    }
+    return true;
+}
+
+/* Where tokenizer.json says other tokens than tokenizer.model, it goes before it, as it does for transformers. */
+static bool prefer_json(HfTokenizer *t, const JsonNode *tokenizer, Source *notes, GemmaError *err) {
+    Vocabulary json = {0};
+    if (!tokenizer_json_read(&json, tokenizer, err)) {
+        vocabulary_free(&json);
+        if (err->status == GEMMA_NO_MEMORY) return false;
+        source_note(notes, "left out: tokenizer.json, beside tokenizer.model: %s", err->text);
+        return true;
+    }
+    if (same_tokens(&t->vocabulary, &json)) {
+        vocabulary_free(&json);
+        return true;
+    }
+    source_note(notes, "left out: tokenizer.model, whose tokens differ from those of tokenizer.json");
+    vocabulary_free(&t->vocabulary);
+    t->vocabulary = json;
+    return true;
+}
+
+static bool read_vocabulary(HfTokenizer *t, const Files *files, const char *dir, Source *notes, GemmaError *err) {
     bool missing = false;
     if (!read_sp_model(t, dir, &missing, err)) return false;
-    if (!missing) return true;
+    if (!missing) return !files->tokenizer.root || prefer_json(t, files->tokenizer.root, notes, err);
     if (files->tokenizer.root)
         return tokenizer_json_read(&t->vocabulary, files->tokenizer.root, err) || error_in_file(err, "tokenizer.json");
     error_set(err, GEMMA_BAD_FILE, "%s: has neither tokenizer.model nor tokenizer.json", dir);
@@ -61,6 +89,22 @@ static bool add_token(HfTokenizer *t, int64_t id, const JsonNode *text, bool spe
     }
     if (id < t->vocabulary.n) return vocabulary_set_added(&t->vocabulary, (int)id, text->text, text->n, special, err);
     ++*n_left_out;
+    return true;
+}
+
+/* tokenizer.json's {"added_tokens": [{"id": ID, "content": TOKEN, "special": true}]}: transformers 5 says nowhere else what a
+ * fine-tune added to the pieces of tokenizer.model. */
+static bool apply_list(HfTokenizer *t, const JsonNode *tokenizer, int *n_left_out, GemmaError *err) {
+    const JsonNode *list = json_get(tokenizer, "added_tokens");
+    if (!list || list->kind != JSON_ARRAY) return true;
+    const JsonNode *token = json_first(list);
+    for (uint32_t i = 0; i < list->n; i++, token = json_next(token)) {
+        const JsonNode *special = json_get(token, "special");
+        int64_t id = -1;
+        json_int(json_get(token, "id"), &id);
+        if (!add_token(t, id, json_get(token, "content"), special && special->kind == JSON_TRUE, n_left_out, err))
+            return error_in_file(err, "tokenizer.json");
+    }
     return true;
 }
 
@@ -92,13 +136,16 @@ static bool apply_decoder(HfTokenizer *t, const JsonNode *settings, int *n_left_
     return true;
 }
 
+/* What several files say of one token, the last holds. */
 static bool complete_vocabulary(HfTokenizer *t, const Files *files, int n_vocab, Source *notes, GemmaError *err) {
-    int n_read = t->vocabulary.n, n_left_out = 0;
-    if (!vocabulary_resize(&t->vocabulary, n_vocab, err) || !apply_added_tokens(t, files->added.root, &n_left_out, err) ||
-        !apply_decoder(t, files->settings.root, &n_left_out, err) || !vocabulary_pad(&t->vocabulary, err))
+    int n_left_out[4] = {t->vocabulary.n > n_vocab ? t->vocabulary.n - n_vocab : 0}, most = 0;
+    if (!vocabulary_resize(&t->vocabulary, n_vocab, err) || !apply_list(t, files->tokenizer.root, &n_left_out[1], err) ||
+        !apply_added_tokens(t, files->added.root, &n_left_out[2], err) ||
+        !apply_decoder(t, files->settings.root, &n_left_out[3], err) || !vocabulary_pad(&t->vocabulary, err))
         return false;
-    if (n_read > n_vocab && n_read - n_vocab > n_left_out) n_left_out = n_read - n_vocab;
-    if (n_left_out) source_note(notes, "left out: %d tokens from id %d on, for which the model has no row", n_left_out, n_vocab);
+    for (int i = 0; i < 4; i++)
+        if (n_left_out[i] > most) most = n_left_out[i];
+    if (most) source_note(notes, "left out: %d tokens from id %d on, for which the model has no row", most, n_vocab);
     return true;
 }
 
@@ -237,7 +284,7 @@ bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, 
     bool good = json_file_open(&files.tokenizer, dir, "tokenizer.json", false, err) &&
                 json_file_open(&files.settings, dir, "tokenizer_config.json", false, err) &&
                 json_file_open(&files.added, dir, "added_tokens.json", false, err) &&
-                read_vocabulary(t, &files, dir, err) && complete_vocabulary(t, &files, n_vocab, notes, err);
+                read_vocabulary(t, &files, dir, notes, err) && complete_vocabulary(t, &files, n_vocab, notes, err);
     if (good) {
         read_special(t, &files, config);
         good = read_chat_template(t, &files, dir, err);

@@ -20,8 +20,8 @@ typedef struct {
     size_t n_chat_template;
 } HfTokenizer;
 
-/* From tokenizer.model or else tokenizer.json, with tokenizer_config.json, added_tokens.json and config.json (its root is
- * `config`). The vocabulary gets n_vocab tokens. What is left out becomes a note. */
+/* From tokenizer.model, unless tokenizer.json has other tokens, with what that, tokenizer_config.json, added_tokens.json and
+ * config.json (its root is `config`) say besides. The vocabulary gets n_vocab tokens. What is left out becomes a note. */
 bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, int n_vocab, Source *notes, GemmaError *err);
 void hf_tokenizer_write(const HfTokenizer *t, int generation, GgufEntries *e);
 void hf_tokenizer_free(HfTokenizer *t);
