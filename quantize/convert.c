@@ -137,10 +137,68 @@ static const char *find_prefix(const Safetensors *from) {
     return PREFIXES[0];
 }
 
-/* The output head, where it is not the embedding. */
+/* ------------------------------------------------------------------------------------------ the output head */
+
+enum { COMPARED_WEIGHTS = 1 << 16 };    /* at a time */
+
+/* n weights of t from number `first` on, as floats; raw has room for 4 * n bytes. */
+static bool read_weights(const Conversion *v, const SafeTensor *t, uint64_t first, size_t n, uint8_t *raw, float *x) {
+    size_t size = quant_row_bytes((QuantType)t->type, 1);
+    if (!file_read(&v->from->shards[t->shard], t->offset + first * size, raw, n * size, v->err)) return false;
+    quant_decode_row((QuantType)t->type, raw, x, (int)n);
+    return true;
+}
+
+/* Whether two tensors of the same dimensions hold the same weights, whatever their dtypes. */
+static bool compare_weights(const Conversion *v, const SafeTensor *a, const SafeTensor *b, bool *same) {
+    uint64_t n_weights = a->size / quant_row_bytes((QuantType)a->type, 1);
+    uint8_t *raw = malloc(4 * COMPARED_WEIGHTS);
+    float *x = malloc(COMPARED_WEIGHTS * sizeof *x), *y = malloc(COMPARED_WEIGHTS * sizeof *y);
+    bool good = raw && x && y;
+    if (!good) error_set(v->err, GEMMA_NO_MEMORY, "no memory is left to compare tensors");
+    *same = true;
+    for (uint64_t first = 0; good && *same && first < n_weights; first += COMPARED_WEIGHTS) {
+        size_t n = n_weights - first < COMPARED_WEIGHTS ? (size_t)(n_weights - first) : COMPARED_WEIGHTS;
+        good = read_weights(v, a, first, n, raw, x) && read_weights(v, b, first, n, raw, y);
+        *same = good && memcmp(x, y, n * sizeof *x) == 0;
+    }
+    free(raw);
+    free(x);
+    free(y);
+    return good;
+}
+
+static const SafeTensor *find_head(const Conversion *v) {
+    const SafeTensor *head = safetensors_find(v->from, HEADS[1]);
+    return head ? head : safetensors_find(v->from, HEADS[0]);
+}
+
+static const SafeTensor *find_embedding(const Conversion *v) {
+    char name[64];
+    snprintf(name, sizeof name, "%s%s.weight", v->prefix, OUTSIDE[0].hf);
+    return safetensors_find(v->from, name);
+}
+
+/* An output head that holds what the embedding holds is left out: readers of the GGUF then take the embedding. One that differs is a
+ * part of the model, whatever tie_word_embeddings says: training has changed one of the two. (transformers 5 does the same.) */
 static bool add_head(Conversion *v) {
-    static const Name head = {GEMMA_3, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
-    return v->config->tied || add_tensor(v, safetensors_find(v->from, HEADS[1]) ? HEADS[1] : HEADS[0], "output.weight", &head);
+    static const Name name = {GEMMA_ALL, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
+    const SafeTensor *head = find_head(v), *embedding = find_embedding(v);
+    bool same;
+    if (!head && !v->config->tied)
+        source_note(v->source, "tie_word_embeddings is false, but there is no %s: the embedding is the output head", HEADS[0]);
+    if (!head) return true;
+    if (!add_tensor(v, head->name, "output.weight", &name) || !compare_weights(v, head, embedding, &same)) return false;
+    if (same) {
+        source_drop_last(v->source);
+        source_note(v->source, "left out: %s, which equals the embedding", head->name);
+        return true;
+    }
+    if (v->config->tied)
+        source_note(v->source, "kept: %s, which differs from the embedding although tie_word_embeddings is not false", head->name);
+    if (v->config->generation < 3)
+        source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has", v->config->architecture);
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------ what is left */
@@ -154,8 +212,6 @@ static const char *other_part(const char *name) {
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof OTHER_PARTS / sizeof *OTHER_PARTS; i++)
         if (begins(name, OTHER_PARTS[i])) return OTHER_PARTS[i];
-    for (size_t i = 0; i < sizeof HEADS / sizeof *HEADS; i++)
-        if (strcmp(name, HEADS[i]) == 0) return HEADS[i];
     return n > 20 && strcmp(name + n - 20, ".rotary_emb.inv_freq") == 0 ? "rotary_emb.inv_freq" : NULL;
 }
 
@@ -242,6 +298,7 @@ bool convert_open(Source *s, const char *dir, const char *name, GemmaError *err)
     }
     good = good && safetensors_open(&from, dir, err) && (check_quantisation(&from, config.root, err) || error_in_file(err, dir));
     if (good) {
+        if (from.index_is_left) source_note(s, "left out: model.safetensors.index.json and its shards, beside model.safetensors");
         good = add_tensors(s, &from, &c, err);
         take_files(s, &from);
         if (!good) error_in_file(err, dir);

@@ -9,7 +9,7 @@
 
 #include "error.h"
 
-enum { MAX_SIZE = 1 << 24, MAX_LAYER = 1024, MAX_HEAD = 4096 };
+enum { MAX_SIZE = 1 << 24, MAX_LAYER = 1024, MAX_HEAD = 4096, DEFAULT_ATTN_SCALAR = 256 };
 
 static const HfConfig DEFAULTS[] = {
     {.architecture = "gemma", .generation = 1, .n_layer = 28, .n_embd = 3072, .n_ff = 24576, .n_head = 16, .n_head_kv = 16,
@@ -18,12 +18,13 @@ static const HfConfig DEFAULTS[] = {
      .head_dim = 256, .n_vocab = 256000, .n_ctx = 8192, .rms_eps = 1e-6, .rope_theta = 10000, .tied = true,
      .sliding_window = 4096, .attn_softcap = 50, .final_softcap = 30},
     {.architecture = "gemma3", .generation = 3, .n_layer = 26, .n_embd = 2304, .n_ff = 9216, .n_head = 8, .n_head_kv = 4,
-     .head_dim = 256, .n_vocab = 262208, .n_ctx = 131072, .rms_eps = 1e-6, .rope_theta = 1e6, .tied = true, .sliding_window = 4096},
+     .head_dim = 256, .n_vocab = 262208, .n_ctx = 131072, .rms_eps = 1e-6, .rope_theta = 1e6, .rope_theta_local = 10000, .tied = true,
+     .sliding_window = 4096},
 };
 
 /* After the first failure nothing more is read: look at err->status at the end. */
 typedef struct {
-    const JsonNode *root, *text;    /* text_config of a multimodal model, or NULL; it goes first */
+    const JsonNode *root, *text;    /* text: what describes the text model, the root itself or its text_config */
     GemmaError *err;
 } Reader;
 
@@ -31,9 +32,19 @@ static bool failed(const Reader *r) {
     return r->err->status != GEMMA_OK;
 }
 
+/* The value, which may be null; NULL when there is none. */
 static const JsonNode *find(const Reader *r, const char *key) {
-    const JsonNode *value = json_get(r->text, key);
-    return value ? value : json_get(r->root, key);
+    return json_find(r->text, key);
+}
+
+static bool is_told(const JsonNode *node) {
+    return node && node->kind != JSON_NULL;
+}
+
+/* "gelu" in buf, for a sentence; what is no text is told as "". */
+static const char *quote(const JsonNode *node, char buf[72]) {
+    bool is_text = node && node->kind == JSON_STRING;
+    return error_quote(buf, is_text ? node->text : "", is_text ? node->n : 0);
 }
 
 static void read_size(Reader *r, const char *key, int max, int *value) {
@@ -44,24 +55,28 @@ static void read_size(Reader *r, const char *key, int max, int *value) {
     else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no whole number from 1 to %d", key, max);
 }
 
-static void read_number(Reader *r, const JsonNode *object, const char *key, double *value) {
-    const JsonNode *node = object ? json_get(object, key) : find(r, key);
+/* The value of `key` that was found; NULL leaves *value alone. */
+static void read_found(Reader *r, const char *key, const JsonNode *node, double *value) {
     double number;
     if (failed(r) || !node) return;
     if (json_double(node, &number) && number > 0 && number < 1e12) *value = number;
     else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no number above 0", key);
 }
 
-/* A cap may be null: none. */
-static void read_cap(Reader *r, const char *key, double *cap) {
-    const JsonNode *node = json_find(r->text, key);
-    if (!node) node = json_find(r->root, key);
-    if (node && node->kind == JSON_NULL) *cap = 0;
-    else read_number(r, NULL, key, cap);
+static void read_number(Reader *r, const char *key, double *value) {
+    read_found(r, key, find(r, key), value);
 }
 
-static void read_bool(Reader *r, const char *key, bool *value) {
+/* A cap may be null: none. */
+static void read_cap(Reader *r, const char *key, double *cap) {
     const JsonNode *node = find(r, key);
+    if (node && node->kind == JSON_NULL) *cap = 0;
+    else read_found(r, key, node, cap);
+}
+
+/* null leaves *value alone. */
+static void read_bool(Reader *r, const JsonNode *object, const char *key, bool *value) {
+    const JsonNode *node = json_get(object, key);
     if (failed(r) || !node) return;
     if (node->kind == JSON_TRUE || node->kind == JSON_FALSE) *value = node->kind == JSON_TRUE;
     else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is neither true nor false", key);
@@ -99,54 +114,139 @@ static bool read_architecture(Reader *r, HfConfig *c) {
     return false;
 }
 
+/* transformers goes by the model_type where its class is looked up: one that contradicts the architecture is another model. */
+static void check_model_type(Reader *r, const HfConfig *c) {
+    static const struct {
+        const char *name;
+        int generation;
+    } types[] = {{"gemma", 1}, {"gemma2", 2}, {"gemma3", 3}, {"gemma3_text", 3}};
+    const JsonNode *type = json_get(r->root, "model_type");
+    char quoted[72];
+    if (failed(r) || !type) return;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].generation == c->generation && json_equals(type, types[i].name)) return;
+    error_set(r->err, GEMMA_UNSUPPORTED, "its model_type is \"%s\", but its architecture is that of a Gemma %d; correct the wrong one",
+              quote(type, quoted), c->generation);
+}
+
 /* ------------------------------------------------------------------------------------------ RoPE */
 
-/* Linear scaling, told by an object of either form: {"rope_type" or "type": "linear", "factor": 8}. */
-static void read_scaling(Reader *r, const JsonNode *scaling, double *factor) {
-    const JsonNode *type = json_get(scaling, "rope_type");
+/* How positions of one kind of layer are rotated: each key in the object that goes first, else in the other. */
+typedef struct {
+    const JsonNode *first, *second;
+} Rope;
+
+static const JsonNode *find_rope(const Rope *rope, const char *key) {
+    const JsonNode *node = json_find(rope->first, key);
+    return node ? node : json_find(rope->second, key);
+}
+
+/* {"rope_type": "linear", "factor": 8}; "type" is the older name. *factor stays 0 where positions are not scaled. */
+static void read_factor(Reader *r, const Rope *rope, double *factor) {
+    const JsonNode *type = find_rope(rope, "rope_type"), *number = find_rope(rope, "factor");
     char quoted[72];
-    if (!type) type = json_get(scaling, "type");
+    if (!type) type = find_rope(rope, "type");
     if (failed(r) || !type || json_equals(type, "default")) return;
-    if (json_equals(type, "linear")) read_number(r, scaling, "factor", factor);
-    else error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE by \"%s\"; \"linear\" is converted",
-                   error_quote(quoted, type->kind == JSON_STRING ? type->text : "", type->kind == JSON_STRING ? type->n : 0));
+    if (!json_equals(type, "linear")) {
+        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE by \"%s\"; \"linear\" is converted", quote(type, quoted));
+        return;
+    }
+    read_found(r, "factor", number, factor);
+    if (!failed(r) && !number)
+        error_set(r->err, GEMMA_BAD_FILE, "it scales RoPE by \"linear\", but the factor is missing; add \"factor\" beside \"rope_type\"");
+    if (*factor == 1) *factor = 0;
+}
+
+/* Only a part of each head is rotated: neither the engine nor llama.cpp does so for a Gemma. */
+static void check_partial(Reader *r, const JsonNode *object) {
+    double part = 1;
+    read_found(r, "partial_rotary_factor", json_get(object, "partial_rotary_factor"), &part);
+    if (!failed(r) && part != 1)
+        error_set(r->err, GEMMA_UNSUPPORTED, "partial_rotary_factor is %g; RoPE of whole heads (1) is converted", part);
+}
+
+static void check_object(Reader *r, const char *key, const JsonNode *node) {
+    if (!failed(r) && is_told(node) && node->kind != JSON_OBJECT)
+        error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no object of RoPE's settings", key);
+}
+
+/* Gemma 1 and 2 have one kind of RoPE. A rope_scaling that says anything takes the place of rope_parameters. */
+static void read_one_rope(Reader *r, HfConfig *c, const JsonNode *scaling, const JsonNode *parameters) {
+    Rope rope = {scaling && scaling->n > 0 ? scaling : parameters, NULL};
+    const JsonNode *theta = find_rope(&rope, "rope_theta");
+    if (json_find(parameters, "full_attention") || json_find(parameters, "sliding_attention"))
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters tells kinds of layers apart, but a Gemma %d has one RoPE for all", c->generation);
+    read_found(r, "rope_theta", theta ? theta : find(r, "rope_theta"), &c->rope_theta);
+    read_factor(r, &rope, &c->rope_factor);
+    check_partial(r, rope.first);
+    if (!failed(r) && c->rope_factor > 0)
+        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE, which Gemma %d does not", c->generation);
+}
+
+/* transformers 5 does not read what rope_parameters says of no kind of layer, other programs take it for the global ones: both must
+ * come to the same. */
+static void check_flat(Reader *r, const HfConfig *c, const JsonNode *parameters) {
+    Rope flat = {parameters, NULL};
+    double theta = c->rope_theta, factor = 0;
+    bool scales = find_rope(&flat, "rope_type") || find_rope(&flat, "type");
+    read_found(r, "rope_theta", json_find(parameters, "rope_theta"), &theta);
+    read_factor(r, &flat, &factor);
+    check_partial(r, parameters);
+    if (!failed(r) && (theta != c->rope_theta || (scales && factor != c->rope_factor)))
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters of a Gemma 3 is read by kind of layer; put its settings into "
+                  "\"full_attention\" and \"sliding_attention\"");
+}
+
+/* Gemma 3 has RoPE of two kinds. A rope_scaling is of the global layers and goes before rope_parameters. */
+static void read_two_ropes(Reader *r, HfConfig *c, const JsonNode *scaling, const JsonNode *parameters) {
+    Rope global = {scaling, json_get(parameters, "full_attention")}, local = {json_get(parameters, "sliding_attention"), NULL};
+    const JsonNode *theta = find_rope(&global, "rope_theta"), *theta_local = find_rope(&local, "rope_theta");
+    double factor_local = 0;
+    check_object(r, "full_attention", global.second);
+    check_object(r, "sliding_attention", local.first);
+    read_found(r, "rope_theta", theta ? theta : find(r, "rope_theta"), &c->rope_theta);
+    read_found(r, "rope_local_base_freq", theta_local ? theta_local : find(r, "rope_local_base_freq"), &c->rope_theta_local);
+    const JsonNode *old = json_find(scaling, "rope_type") ? NULL : json_get(scaling, "type");
+    if (!failed(r) && old && !json_equals(old, "default"))
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_scaling has the older key \"type\", which transformers 5 does not read; name it \"rope_type\"");
+    read_factor(r, &global, &c->rope_factor);
+    read_factor(r, &local, &factor_local);
+    check_partial(r, scaling);
+    check_partial(r, global.second);
+    check_partial(r, local.first);
+    if (!failed(r) && factor_local > 0)
+        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE of sliding-window layers, which a GGUF can't say");
+    check_flat(r, c, parameters);
 }
 
 /* transformers 5 says rope_parameters, by kind of layer where there are two; before it was rope_theta, rope_local_base_freq,
- * rope_scaling. */
+ * rope_scaling. Who reads what of a mixture, transformers 5 decides (configuration_utils.py, modeling_rope_utils.py). */
 static void read_rope(Reader *r, HfConfig *c) {
-    const JsonNode *parameters = find(r, "rope_parameters");
-    const JsonNode *global = json_get(parameters, "full_attention"), *local = json_get(parameters, "sliding_attention");
-    read_number(r, NULL, "rope_theta", &c->rope_theta);
-    read_number(r, NULL, "rope_local_base_freq", &c->rope_theta_local);
-    read_scaling(r, find(r, "rope_scaling"), &c->rope_factor);
-    if (!global) global = parameters;
-    if (global) {
-        read_number(r, global, "rope_theta", &c->rope_theta);
-        read_scaling(r, global, &c->rope_factor);
-    }
-    if (local) read_number(r, local, "rope_theta", &c->rope_theta_local);
-    if (c->generation == 3 && c->rope_theta_local == 0) c->rope_theta_local = 10000;
-    if (!failed(r) && c->generation < 3 && c->rope_factor > 0)
-        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE, which Gemma %d does not", c->generation);
+    const JsonNode *scaling = json_get(r->text, "rope_scaling"), *parameters = json_get(r->text, "rope_parameters");
+    check_object(r, "rope_scaling", scaling);
+    check_object(r, "rope_parameters", parameters);
+    check_partial(r, r->text);
+    if (failed(r)) return;
+    if (c->generation < 3) read_one_rope(r, c, scaling, parameters);
+    else read_two_ropes(r, c, scaling, parameters);
 }
 
 /* ------------------------------------------------------------------------------------------ what a GGUF can't say */
 
 /* The last of each `period` layers is global, all others have a sliding window. */
 static void check_layers(Reader *r, const HfConfig *c) {
-    int period = c->generation == 3 ? 6 : 2, told = period;
+    int period = c->generation == 3 ? 6 : c->generation, told = period;
     const JsonNode *types = find(r, "layer_types");
-    if (failed(r) || c->generation == 1) return;
-    if (!types || types->kind != JSON_ARRAY) {
-        read_size(r, "sliding_window_pattern", MAX_LAYER, &told);
+    if (failed(r)) return;
+    if (!is_told(types)) {
+        if (c->generation > 1) read_size(r, "sliding_window_pattern", MAX_LAYER, &told);
         if (!failed(r) && told != period)
             error_set(r->err, GEMMA_UNSUPPORTED, "one in %d layers is global (sliding_window_pattern); one in %d was expected", told,
                       period);
         return;
     }
-    if (types->n != (uint32_t)c->n_layer) {
-        error_set(r->err, GEMMA_BAD_FILE, "it has %d layers, but layer_types tells of %u", c->n_layer, types->n);
+    if (types->kind != JSON_ARRAY || types->n != (uint32_t)c->n_layer) {
+        error_set(r->err, GEMMA_BAD_FILE, "it has %d layers, but layer_types is no list of as many", c->n_layer);
         return;
     }
     const JsonNode *type = json_first(types);
@@ -163,32 +263,51 @@ static void check_layers(Reader *r, const HfConfig *c) {
  * n_head). */
 static void check_attn_scale(Reader *r, const HfConfig *c) {
     int layers_of_27b = c->generation == 2 ? 46 : 62;
-    double expected = c->n_layer == layers_of_27b ? c->n_embd / c->n_head : c->head_dim, told = expected;
+    double expected = c->n_layer == layers_of_27b ? c->n_embd / c->n_head : c->head_dim, told = DEFAULT_ATTN_SCALAR;
     if (c->generation == 1) return;
-    read_number(r, NULL, "query_pre_attn_scalar", &told);
+    read_number(r, "query_pre_attn_scalar", &told);
     if (!failed(r) && told != expected)
-        error_set(r->err, GEMMA_UNSUPPORTED, "query_pre_attn_scalar is %g; %g is what readers of the GGUF will take", told, expected);
+        error_set(r->err, GEMMA_UNSUPPORTED, "query_pre_attn_scalar is %g%s; %g is what readers of the GGUF will take", told,
+                  find(r, "query_pre_attn_scalar") ? "" : ", its default,", expected);
 }
 
-static void check_activation(Reader *r) {
-    const JsonNode *name = find(r, "hidden_activation");
+/* `null_is_fine`: null says nothing. */
+static void check_activation(Reader *r, const char *key, const char *also, bool null_is_fine) {
+    const JsonNode *name = find(r, key);
     char quoted[72];
-    if (failed(r) || !name || json_equals(name, "gelu_pytorch_tanh")) return;
-    error_set(r->err, GEMMA_UNSUPPORTED, "hidden_activation is \"%s\"; gelu_pytorch_tanh was expected",
-              error_quote(quoted, name->kind == JSON_STRING ? name->text : "", name->kind == JSON_STRING ? name->n : 0));
+    if (failed(r) || !name || (null_is_fine && !is_told(name))) return;
+    if (json_equals(name, "gelu_pytorch_tanh") || json_equals(name, also)) return;
+    error_set(r->err, GEMMA_UNSUPPORTED, "%s is \"%s\"; gelu_pytorch_tanh was expected", key, quote(name, quoted));
+}
+
+/* Gemma 1 goes by hidden_act, whose "gelu" means the same (transformers, configuration_gemma.py); but for a while it went by
+ * hidden_activation. Later Gemmas don't read hidden_act. */
+static void check_activations(Reader *r, const HfConfig *c) {
+    if (c->generation == 1) check_activation(r, "hidden_act", "gelu", false);
+    check_activation(r, "hidden_activation", "gelu_pytorch_tanh", c->generation == 1);
 }
 
 static void check_attention(Reader *r) {
-    bool both_ways = false;
-    read_bool(r, "use_bidirectional_attention", &both_ways);
+    bool both_ways = false, biases = false;
+    read_bool(r, r->text, "use_bidirectional_attention", &both_ways);
+    read_bool(r, r->text, "attention_bias", &biases);
     if (!failed(r) && both_ways)
         error_set(r->err, GEMMA_UNSUPPORTED, "use_bidirectional_attention is true; a model that writes text looks back only");
+    if (!failed(r) && biases)
+        error_set(r->err, GEMMA_UNSUPPORTED, "attention_bias is true; the attention of a Gemma in a GGUF has no biases");
+}
+
+/* A multimodal model's text_config says all of its text model; what stands beside it there is not read. */
+static const JsonNode *find_text(const JsonNode *root) {
+    const JsonNode *text = json_get(root, "text_config");
+    return text && text->kind == JSON_OBJECT && !json_equals(json_get(root, "model_type"), "gemma3_text") ? text : root;
 }
 
 bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
-    Reader r = {root, json_get(root, "text_config"), err};
+    Reader r = {root, find_text(root), err};
     err->status = GEMMA_OK;
     if (!read_architecture(&r, c)) return false;
+    check_model_type(&r, c);
     read_size(&r, "num_hidden_layers", MAX_LAYER, &c->n_layer);
     read_size(&r, "hidden_size", MAX_SIZE, &c->n_embd);
     read_size(&r, "intermediate_size", MAX_SIZE, &c->n_ff);
@@ -198,22 +317,21 @@ bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
     read_size(&r, "head_dim", MAX_HEAD, &c->head_dim);
     read_size(&r, "vocab_size", MAX_SIZE, &c->n_vocab);
     read_size(&r, "max_position_embeddings", MAX_SIZE, &c->n_ctx);
-    read_number(&r, NULL, "rms_norm_eps", &c->rms_eps);
+    read_number(&r, "rms_norm_eps", &c->rms_eps);
     if (c->generation > 1) read_size(&r, "sliding_window", MAX_SIZE, &c->sliding_window);
     if (c->generation > 1) read_cap(&r, "final_logit_softcapping", &c->final_softcap);
     if (c->generation > 1) read_cap(&r, "attn_logit_softcapping", &c->attn_softcap);
-    read_bool(&r, "tie_word_embeddings", &c->tied);
+    read_bool(&r, root, "tie_word_embeddings", &c->tied);
+    read_bool(&r, r.text, "tie_word_embeddings", &c->tied);
     read_rope(&r, c);
     check_layers(&r, c);
     check_attn_scale(&r, c);
-    check_activation(&r);
+    check_activations(&r, c);
     check_attention(&r);
     if (!failed(&r) && c->generation == 2 && (c->attn_softcap == 0 || c->final_softcap == 0))
         error_set(err, GEMMA_UNSUPPORTED, "a soft cap of the logits is null; a Gemma 2 has both");
     if (!failed(&r) && c->generation == 3 && c->attn_softcap != 0)
         error_set(err, GEMMA_UNSUPPORTED, "attn_logit_softcapping is %g; a Gemma 3 has none", c->attn_softcap);
-    if (!failed(&r) && c->generation < 3 && !c->tied)
-        error_set(err, GEMMA_UNSUPPORTED, "tie_word_embeddings is false; a Gemma %d has no output head of its own", c->generation);
     return !failed(&r);
 }
 

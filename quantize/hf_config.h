@@ -17,7 +17,7 @@ typedef struct {
     double rope_factor;         /* linear scaling of positions in global layers; 0: none */
     int sliding_window;
     double attn_softcap, final_softcap;     /* 0: none */
-    bool tied;                  /* the output head is the embedding */
+    bool tied;                  /* the output head should be the embedding; the tensors that there are decide */
 } HfConfig;
 
 bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err);

@@ -8,11 +8,14 @@
 
 #include "error.h"
 
+void source_drop_last(Source *s) {
+    SourceTensor *last = &s->tensors[--s->n_tensors];
+    free(last->name);
+    free(last->label);
+}
+
 void source_free(Source *s) {
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        free(s->tensors[i].name);
-        free(s->tensors[i].label);
-    }
+    while (s->n_tensors > 0) source_drop_last(s);
     for (int i = 0; i < s->n_files; i++) file_close(&s->files[i]);
     free(s->tensors);
     free(s->files);

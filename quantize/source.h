@@ -39,6 +39,8 @@ __attribute__((format(printf, 2, 3))) void source_note(Source *s, const char *fo
 
 /* Room for n tensors in all. */
 bool source_reserve(Source *s, size_t n, GemmaError *err);
+/* Takes the tensor away that was added last. */
+void source_drop_last(Source *s);
 
 static inline uint64_t source_rows(const SourceTensor *t) { return t->dims[1] * t->dims[2] * t->dims[3]; }
 /* Of all tensors, as stored. */
