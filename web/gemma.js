@@ -177,7 +177,13 @@ const models = {
     idOf: (model) => Array.isArray(model) ? undefined : describe(model, {}).url,
     /** Asks the browser not to remove what is stored when the disk is full; some ask the user, who should know the reason before.
      * @returns {Promise<boolean>} whether it promised */
-    persist: async () => await navigator.storage?.persisted?.() || await navigator.storage?.persist?.() || false,
+    persist: async () => {
+        try {
+            return await navigator.storage?.persisted?.() || await navigator.storage?.persist?.() || false;
+        } catch {
+            return false;       // storage is refused here
+        }
+    },
 };
 
 export class Gemma {
@@ -231,7 +237,7 @@ export class Gemma {
         const gemma = new Gemma();
         let asked = NODE;
         const onEvent = (progress) => {
-            if (!asked && progress.phase === 'download') models.persist().catch(() => {});      // without it, it is stored all the same
+            if (!asked && progress.phase === 'download') models.persist();      // without it, it is stored all the same
             asked ||= progress.phase === 'download';
             onProgress?.(progress);
         };

@@ -4,7 +4,7 @@
 // Owns: the browser, the servers and the files. Must not know: what is tested.
 
 import {createCipheriv, createHash} from 'node:crypto';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {extname, join} from 'node:path';
@@ -108,32 +108,43 @@ export const sendPartOf = (slow, length, then = () => {}) => (index, request, re
     return true;
 };
 
-let servers, profile, missing;
+let servers, program;
+const ending = [];
 
 before(async () => {
-    const {[BROWSER]: program} = await ensureBrowsers();
-    if (!program.path) {
-        missing = program.missing;
-        return;
-    }
+    ({[BROWSER]: program} = await ensureBrowsers());
+    if (!program.path) return;
     servers = [createServer(answer), createServer(answer)];
     [lab.origin, lab.elsewhere] = await Promise.all(servers.map((server) => new Promise((done) =>
         server.listen(0, '127.0.0.1', () => done(`http://127.0.0.1:${server.address().port}`)))));
-    profile = mkdtempSync(join(tmpdir(), 'gemma-weights-'));
-    lab.browser = await puppeteer.launch({executablePath: program.path, userDataDir: profile, ...LAUNCH[BROWSER]});
+    lab.browser = await launch();
 });
 
+/** A browser of its own. @param {{chromium?: object, firefox?: object}} [preferences]   of its user, as the browser itself names them */
+export async function launch({[BROWSER]: preferences} = {}) {
+    const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')), options = {executablePath: program.path, userDataDir, ...LAUNCH[BROWSER]};
+    if (preferences && BROWSER === 'chromium') {
+        mkdirSync(join(userDataDir, 'Default'));
+        writeFileSync(join(userDataDir, 'Default/Preferences'), JSON.stringify(preferences));
+    } else if (preferences) options.extraPrefsFirefox = {...options.extraPrefsFirefox, ...preferences};
+    const browser = await puppeteer.launch(options);
+    ending.push(async () => {
+        await browser.close();
+        rmSync(userDataDir, {recursive: true, force: true, maxRetries: 5, retryDelay: 100});
+    });
+    return browser;
+}
+
 after(async () => {
-    await lab.browser?.close();
+    for (const end of ending) await end();
     for (const server of servers ?? []) {
         server.closeAllConnections();
         server.close();
     }
-    if (profile) rmSync(profile, {recursive: true, force: true, maxRetries: 5, retryDelay: 100});
 });
 
 beforeEach(async () => {
-    if (missing) return;
+    if (!program.path) return;
     lab.model = {bytes: FILE};
     lab.asked = [];
     await lab.page?.close();
@@ -142,8 +153,8 @@ beforeEach(async () => {
 });
 
 /** A page that can do what page.js does. */
-export async function openPage(url = lab.origin) {
-    const opened = await lab.browser.newPage();
+export async function openPage(url = lab.origin, browser = lab.browser) {
+    const opened = await browser.newPage();
     await opened.goto(url);
     await opened.waitForFunction(() => globalThis.page?.clear);
     return opened;
@@ -167,5 +178,5 @@ export const damage = (index, how, url = '/model.gguf') => lab.page.evaluate((..
 
 /** One test with a fresh page and an empty store. */
 export function check(name, body, timeout = 120_000) {
-    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout}, async (context) => (missing ? context.skip(missing) : body(context)));
+    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout}, async (context) => (program.path ? body(context) : context.skip(program.missing)));
 }

@@ -17,11 +17,20 @@
  * @returns {Promise<Room>}
  */
 export async function lookForRoom(needed, others) {
-    const {quota, usage = 0} = await globalThis.navigator?.storage?.estimate?.().catch(() => undefined) ?? {};
+    const {quota, usage = 0} = await estimate();
     const deletable = others.filter(({storedBytes}) => storedBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed);
     if (quota === undefined) return {enough: true, needed, deletable};
     const free = Math.max(0, quota - usage);
     return {enough: free >= needed, needed, free, quota, usage, deletable};
+}
+
+/** What the browser says of its storage; nothing where it refuses to. @returns {Promise<StorageEstimate>} */
+async function estimate() {
+    try {
+        return await globalThis.navigator?.storage?.estimate?.() ?? {};
+    } catch {
+        return {};
+    }
 }
 
 /** The same in words, without a full stop. @param {Room} room */

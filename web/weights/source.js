@@ -111,7 +111,6 @@ function openFile({file, manifest: json}, onProgress) {
  * @returns {Promise<{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}>}
  */
 async function openStore() {
-    if (!globalThis.indexedDB) return {without: 'there is no IndexedDB here'};
     if (!globalThis.crypto?.subtle) return {without: 'that takes a secure (https) address'};
     try {
         const store = await ChunkStore.open();
@@ -416,8 +415,7 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
             try {
                 await store.writeChunk(model, index, buffer, digest, manifest?.digests);
             } catch (error) {
-                if (error.name !== 'QuotaExceededError') return giveUp(error.message);
-                giveUp('the browser gives this site no more room; what has been stored so far stays for the next time');
+                giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);
             }
         },
     };

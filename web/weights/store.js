@@ -12,7 +12,11 @@
 // A chunk, its digest and its model's entry are written in one transaction, whatever other tabs do meanwhile: so the keys
 // of `chunks` are exactly the chunks that are there and can be listed without reading any of them, all of them are
 // of the version of the file that the entry names, and no chunk is without an entry by which it can be deleted.
+//
+// Browsers end a connection to IndexedDB when they like: of a page in the background, or when their storage process is started anew. So what fails is
+// done once more by a new connection. Only what fails there, too, is an error: 'no-room' or 'storage'. Neither says that what is stored is damaged.
 
+import {GemmaError} from '../engine/error.js';
 import {same, sha256} from './sha256.js';
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
@@ -42,52 +46,69 @@ const VERSION = 3;
  */
 
 export class ChunkStore {
-    #db;
+    /** @type {Promise<IDBDatabase>} */
+    #connection;
+    #closed = false;
     #takesBlobs;
 
-    /** @param {IDBDatabase} db */
-    constructor(db) {
-        this.#db = db;
-    }
-
     /**
-     * Opens the database, making it on first use. Rejects where there is none (some private windows), or
-     * where its version is newer than this code.
-     * @returns {Promise<ChunkStore>}
+     * Opens the database, making it on first use.
+     * @returns {Promise<ChunkStore>} rejects with GemmaError 'unsupported' where there is none or where it is refused (some private windows, blocked
+     *     cookies), and with 'storage' where it does not open, or has a newer version than this code
      */
-    static open() {
-        return new Promise((resolve, reject) => {
-            const request = indexedDB.open(DATABASE, VERSION);
-            request.onupgradeneeded = ({oldVersion}) => {
-                if (oldVersion === 0) {
-                    request.result.createObjectStore('models', {keyPath: 'id'});
-                    request.result.createObjectStore('chunks');
-                    request.result.createObjectStore('digests');
-                } else if (oldVersion === 1) addWhatVersion2Has(request.transaction);
-            };
-            request.onsuccess = () => {
-                // A newer page wants to upgrade: let go, so that it need not wait for this one to close.
-                request.result.onversionchange = () => request.result.close();
-                resolve(new ChunkStore(request.result));
-            };
-            request.onerror = () => reject(request.error);
-            request.onblocked = () => {
-                request.onsuccess = () => request.result.close();       // too late: nobody waits any more
-                reject(new Error('another tab holds an older version of the store'));
-            };
-        });
+    static async open() {
+        const store = new ChunkStore();
+        for (let again = 0; ; again++) {
+            try {
+                await (store.#connection = connect());
+                return store;
+            } catch (error) {
+                if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `this browser gives no storage here: ${error.message}`, {cause: error});
+                if (again === PAUSES_MS.length || error.name === 'VersionError') throw failure(error);
+                await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
+            }
+        }
     }
 
     close() {
-        this.#db.close();
+        this.#closed = true;
+        this.#connection.then((db) => db.close(), () => {});
+    }
+
+    /**
+     * Does `work`, which may be done twice: where it fails by the connection's end, it is done anew with another one.
+     * @template T
+     * @param {(db: IDBDatabase) => Promise<T>} work
+     * @returns {Promise<T>} rejects with GemmaError 'no-room' or 'storage'
+     */
+    async #with(work) {
+        const connection = this.#connection;
+        try {
+            return await work(await connection);
+        } catch (error) {
+            if (this.#closed || isFull(error)) throw failure(error);
+            // Whoever else saw the same end has opened another one already.
+            if (this.#connection === connection) this.#renew();
+        }
+        try {
+            return await work(await this.#connection);
+        } catch (error) {
+            throw failure(error);
+        }
+    }
+
+    #renew() {
+        this.#connection.then((db) => db.close(), () => {});
+        this.#connection = connect();
+        this.#connection.then((db) => this.#closed && db.close(), () => {});
     }
 
     /** @returns {Promise<Stored[]>} finished and unfinished ones, the one that was used last first */
     async list() {
-        const transaction = this.#db.transaction(['models', 'chunks']);
-        const [models, keys] = await Promise.all([
-            result(transaction.objectStore('models').getAll()), result(transaction.objectStore('chunks').getAllKeys()),
-        ]);
+        const [models, keys] = await this.#with((db) => {
+            const transaction = db.transaction(['models', 'chunks']);
+            return Promise.all([result(transaction.objectStore('models').getAll()), result(transaction.objectStore('chunks').getAllKeys())]);
+        });
         const all = models.map((model) => {
             const {size, chunkSize, damaged} = model;
             const indices = keys.filter(([id]) => id === model.id).map(([, index]) => index);
@@ -101,19 +122,21 @@ export class ChunkStore {
 
     /** @returns {Promise<StoredModel | undefined>} */
     find(id) {
-        return result(this.#db.transaction('models').objectStore('models').get(id));
+        return this.#with((db) => result(db.transaction('models').objectStore('models').get(id)));
     }
 
     /** @returns {Promise<Set<number>>} indices of the chunks that are there */
     async chunksOf(id) {
-        const keys = await result(this.#db.transaction('chunks').objectStore('chunks').getAllKeys(allOf(id)));
+        const keys = await this.#with((db) => result(db.transaction('chunks').objectStore('chunks').getAllKeys(allOf(id))));
         return new Set(keys.map(([, index]) => index));
     }
 
     /** @returns {Promise<Map<number, ArrayBuffer>>} the digests that are known of a model's chunks, by index */
     async digestsOf(id) {
-        const digests = this.#db.transaction('digests').objectStore('digests');
-        const [keys, values] = await Promise.all([result(digests.getAllKeys(allOf(id))), result(digests.getAll(allOf(id)))]);
+        const [keys, values] = await this.#with((db) => {
+            const digests = db.transaction('digests').objectStore('digests');
+            return Promise.all([result(digests.getAllKeys(allOf(id))), result(digests.getAll(allOf(id)))]);
+        });
         return new Map(keys.map(([, index], i) => [index, values[i]]));
     }
 
@@ -125,10 +148,13 @@ export class ChunkStore {
      *     compared with yet; undefined when it is missing or has another length
      */
     async readChunk(id, index, room) {
-        const stored = await result(this.#db.transaction('chunks').objectStore('chunks').get([id, index]));
-        const isBlob = stored instanceof Blob, size = isBlob ? stored.size : stored?.byteLength;
-        if (size !== room.byteLength) return undefined;
-        const bytes = isBlob ? await readBlob(stored, room) : stored;
+        const {byteLength} = room;
+        const bytes = await this.#with(async (db) => {
+            const stored = await result(db.transaction('chunks').objectStore('chunks').get([id, index]));
+            const isBlob = stored instanceof Blob, size = isBlob ? stored.size : stored?.byteLength;
+            if (size !== byteLength) return undefined;
+            return isBlob ? readBlob(stored, room.byteLength ? room : new ArrayBuffer(byteLength)) : stored;
+        });
         return bytes && {bytes, digest: await sha256(bytes)};
     }
 
@@ -156,15 +182,20 @@ export class ChunkStore {
     }
 
     /** Whether a Blob can be kept, which WebKit's private windows do not do; this one is not. */
-    #tryBlob() {
-        return new Promise((resolve) => {
-            const transaction = this.#db.transaction('chunks', 'readwrite');
-            transaction.onabort = () => resolve(false);
-            transaction.objectStore('chunks').put(new Blob(['?']), ['', 0]).onsuccess = () => {
-                resolve(true);
-                transaction.abort();
-            };
-        });
+    async #tryBlob() {
+        try {
+            await this.#with((db) => new Promise((resolve, reject) => {
+                const transaction = db.transaction('chunks', 'readwrite');
+                transaction.onabort = () => reject(transaction.error);
+                transaction.objectStore('chunks').put(new Blob(['?']), ['', 0]).onsuccess = () => {
+                    resolve();
+                    transaction.abort();
+                };
+            }));
+            return true;
+        } catch (error) {
+            return error.code === 'no-room';        // which the chunk itself will find, too
+        }
     }
 
     /** Changes a model's entry, if there is one. @param {string} id @param {(there: StoredModel) => Partial<StoredModel>} change */
@@ -187,20 +218,65 @@ export class ChunkStore {
     /** Runs `edit` with the three object stores in one transaction; resolves once it is on disk. */
     #change(edit) {
         const names = ['models', 'chunks', 'digests'];
-        return new Promise((resolve, reject) => {
-            const transaction = this.#db.transaction(names, 'readwrite');
+        return this.#with((db) => new Promise((resolve, reject) => {
+            const transaction = db.transaction(names, 'readwrite');
+            let wrong;
             transaction.oncomplete = () => resolve();
-            transaction.onabort = () => reject(transaction.error ?? new Error('the browser gave up writing'));
+            // Requests that wait when a disk is full are told only that the transaction has ended, as by a cancel. It knows why.
+            transaction.onabort = () => reject(transaction.error ?? wrong ?? new Error('the browser gave up writing'));
             edit(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)]))).catch((error) => {
-                reject(error);
+                wrong = error;
                 try {
                     transaction.abort();
                 } catch {
-                    // it was aborted already, for that reason
+                    // it has ended already
                 }
             });
-        });
+        }));
     }
+}
+
+/** What open() says where there is no storage for this page, and where there will be none when it is asked again. */
+const REFUSALS = new Set(['SecurityError', 'NotAllowedError', 'NotSupportedError', 'InvalidStateError', 'ReferenceError', 'TypeError']);
+/** Before an open() that failed is tried again. */
+const PAUSES_MS = [100, 500];
+
+/** @returns {Promise<IDBDatabase>} */
+function connect() {
+    return new Promise((resolve, reject) => {
+        if (!globalThis.indexedDB) throw new ReferenceError('there is no IndexedDB here');
+        const request = indexedDB.open(DATABASE, VERSION);
+        request.onupgradeneeded = ({oldVersion}) => {
+            if (oldVersion === 0) {
+                request.result.createObjectStore('models', {keyPath: 'id'});
+                request.result.createObjectStore('chunks');
+                request.result.createObjectStore('digests');
+            } else if (oldVersion === 1) addWhatVersion2Has(request.transaction);
+        };
+        request.onsuccess = () => {
+            // A newer page wants to upgrade: let go, so that it need not wait for this one to close.
+            request.result.onversionchange = () => request.result.close();
+            resolve(request.result);
+        };
+        request.onerror = () => reject(request.error);
+        request.onblocked = () => {
+            request.onsuccess = () => request.result.close();       // too late: nobody waits any more
+            reject(new Error('another tab holds an older version of the store'));
+        };
+    });
+}
+
+/** Whether a disk, or what the browser gives this site of it, is full. */
+function isFull(error) {
+    return error?.name === 'QuotaExceededError' || error?.code === 'no-room';
+}
+
+/** An error of IndexedDB's for those who use the store: never one that looks like a cancel. */
+function failure(error) {
+    if (error instanceof GemmaError) return error;
+    if (isFull(error)) return new GemmaError('no-room', 'the browser gives this site no more room', {cause: error});
+    const advice = error?.name === 'VersionError' ? 'a newer version of this page has changed it; reload the page' : 'reload the page, and try again';
+    return new GemmaError('storage', `the browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}`, {cause: error});
 }
 
 /** Within a transaction: makes room for a version of a file in the place of another. */

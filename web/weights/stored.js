@@ -176,7 +176,7 @@ export async function importFiles(files, {manifest: given, signal, onProgress, .
             }
             return (await store.list()).find((stored) => stored.id === id);
         } catch (error) {
-            if (error.name === 'QuotaExceededError') throw new GemmaError('no-room', `${name} cannot be kept: the browser gives this site no more room.`);
+            if (error.code === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${error.message}.`);
             throw error;
         } finally {
             turn.end();
@@ -201,7 +201,6 @@ async function readGood(store, {id, size, chunkSize}, index, digests) {
 }
 
 async function withStore(work) {
-    if (!globalThis.indexedDB) throw new GemmaError('unsupported', 'there is no IndexedDB here, in which models could be stored');
     const store = await ChunkStore.open();
     try {
         return await work(store);

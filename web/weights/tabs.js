@@ -1,19 +1,28 @@
 // Several tabs, one store: who downloads a model, and who uses it.
 //
 // Owns the locks and the channel by which tabs know of each other. A lock ends with its tab, however that ends. Where a browser has no Web
-// Locks, every tab acts for itself, which costs a second download and never a wrong byte. Knows neither the store nor the network.
+// Locks or refuses them (blocked cookies), every tab acts for itself, which costs a second download and never a wrong byte. Knows neither the store nor
+// the network.
 
 import {GemmaError} from '../engine/error.js';
-
-const locks = globalThis.navigator?.locks;
 
 /** What a tab that waits says first: the one that downloads may have nothing new to tell for a while. */
 const ASK = 'how far?';
 
-/** Takes a lock. @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable */
-function take(name, options) {
+/**
+ * Takes a lock.
+ * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable. Where there are no locks,
+ *     nobody has one
+ */
+function take(name, {signal, ...options}) {
     return new Promise((resolve, reject) => {
-        locks.request(name, options, (lock) => lock ? new Promise((giveBack) => resolve(giveBack)) : resolve(undefined)).catch(reject);
+        const refused = () => signal?.aborted ? reject(signal.reason) : resolve(() => {});
+        try {
+            const held = (lock) => lock ? new Promise((giveBack) => { resolve(giveBack); }) : resolve(undefined);
+            navigator.locks.request(name, {...options, ...signal && {signal}}, held).catch(refused);
+        } catch {
+            refused();
+        }
     });
 }
 
@@ -23,7 +32,7 @@ function take(name, options) {
  * @returns {Promise<() => void>} to be called when it no longer is
  */
 export async function use(id) {
-    return locks ? take(`gemma-use ${id}`, {mode: 'shared'}) : () => {};
+    return take(`gemma-use ${id}`, {mode: 'shared'});
 }
 
 /**
@@ -32,7 +41,7 @@ export async function use(id) {
  * @param {() => Promise<void>} work
  */
 export async function unlessInUse(id, name, work) {
-    const giveBack = locks ? await take(`gemma-use ${id}`, {ifAvailable: true}) : () => {};
+    const giveBack = await take(`gemma-use ${id}`, {ifAvailable: true});
     if (!giveBack) throw new GemmaError('in-use', `${name} is in use, here or in another tab: close it there, then delete it.`);
     try {
         await work();
@@ -51,9 +60,8 @@ export async function unlessInUse(id, name, work) {
  *     waited: the store may have changed; tell: shows the others how far this one is; end: lets the next tab
  */
 export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
-    if (!locks) return {waited: false, tell() {}, end() {}};
     const name = `gemma-download ${id}`;
-    let channel = new BroadcastChannel(name), giveBack = () => {}, last;
+    let channel = openChannel(name), giveBack = () => {}, last;
     const turn = {
         waited: false,
         tell(progress) {
@@ -71,14 +79,27 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
         turn.waited = !atOnce;
         if (atOnce) giveBack = atOnce;
         else {
-            channel.onmessage = ({data}) => data !== ASK && onElsewhere(data);
-            channel.postMessage(ASK);
+            listen(({data}) => data !== ASK && onElsewhere(data));
+            channel?.postMessage(ASK);
             giveBack = await take(name, {signal});
         }
-        channel.onmessage = ({data}) => data === ASK && last && channel.postMessage(last);
+        listen(({data}) => data === ASK && last && channel?.postMessage(last));
         return turn;
     } catch (error) {
         turn.end();
         throw error;
+    }
+
+    function listen(listener) {
+        if (channel) channel.onmessage = listener;
+    }
+}
+
+/** @returns {BroadcastChannel | undefined} without one, a tab that waits does not see how far the other is */
+function openChannel(name) {
+    try {
+        return new BroadcastChannel(name);
+    } catch {
+        return undefined;
     }
 }
