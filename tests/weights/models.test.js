@@ -162,6 +162,43 @@ check('the SHA-256 that a host or the caller tells of the whole file is compared
     }
 });
 
+check('a digest that is given is compared with what is stored, too, however it came; a wrong one leaves the model as it is', async () => {
+    const right = sha256(FILE), wrong = sha256(OTHER);
+    const manifest = manifestOf(FILE), address = `${lab.origin}/model.gguf.json`;
+    for (const first of [{}, {sha256: right}, {manifest}]) {
+        await load(first);
+        const before = await stored();
+        for (const given of [{sha256: wrong}, {manifest: address, sha256: wrong}, {manifest: {...manifest, sha256: wrong}, sha256: right}]) {
+            lab.model = {bytes: FILE, files: {'model.gguf.json': JSON.stringify(manifest)}};
+            const {error} = await load(given);
+            assert.equal(error?.code, 'bad-file', JSON.stringify(given).slice(0, 200));
+            const {models: [{sha256: now, complete}], chunks} = await stored();
+            assert.deepEqual([complete, chunks, ['', right].includes(now)], [true, before.chunks, true]);
+        }
+        assert.equal((await load({sha256: right.toUpperCase()})).error, undefined);
+        assert.deepEqual((await load({sha256: right, manifest})).chunks, FILE_CHUNKS);
+        assert.deepEqual([lab.asked, (await stored()).models[0].sha256], [[], right]);
+        // A piece is missing: it comes again, and still the model is left as it is.
+        await damage(1, 'both lost');
+        assert.equal((await load({sha256: wrong})).error?.code, 'bad-file');
+        assert.deepEqual((await stored()).models[0].complete, true);
+        assert.deepEqual((await load()).chunks, FILE_CHUNKS);
+        await call('deleteStored', id());
+    }
+    for (const sha of ['', 'abc', 5, right + right]) assert.equal((await load({sha256: sha})).error?.code, 'bad-argument', `${sha}`);
+});
+
+check('a digest that is given is compared with a file of the user\'s', async () => {
+    lab.model = {bytes: SMALL_FILE};
+    const codes = await lab.page.evaluate(async (right, wrong, manifest) => {
+        const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf'), codes = [];
+        for (const given of [{sha256: right}, {sha256: wrong}, {sha256: right, manifest}, {sha256: wrong, manifest}])
+            codes.push((await globalThis.page.load(file, given)).error?.code ?? 'good');
+        return codes;
+    }, sha256(SMALL_FILE), sha256(OTHER), manifestOf(SMALL_FILE, SMALL));
+    assert.deepEqual(codes, ['good', 'bad-file', 'good', 'bad-file']);
+});
+
 check('verify finds every kind of damage, the list tells of it, and repair fetches only that', async () => {
     await load({manifest: serveSmall()});
     assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [], damaged: []});
@@ -242,7 +279,7 @@ check('a file of the user\'s is compared with its manifest, when there is one', 
         lab.model = {bytes};
         const {error, chunks} = await lab.page.evaluate(async (manifest) => {
             const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf');
-            return globalThis.page.load(file, {manifest}).catch(({code, message}) => ({error: {code, message}}));
+            return globalThis.page.load(file, {manifest});
         }, manifest);
         if (message) assert.match(error.message, message);
         else assert.deepEqual(chunks, SMALL_CHUNKS);

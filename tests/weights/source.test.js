@@ -8,6 +8,17 @@ import {
     BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, stored,
 } from './lab.js';
 
+/** The same size, another file: most of its bytes are others. @param {Buffer} bytes */
+function changed(bytes) {
+    const copy = Buffer.from(bytes);
+    for (let at = 1000; at < copy.length; at += 1) copy[at] ^= 0x55;
+    return copy;
+}
+
+/** Calls a function of web/weights/stored.js in the page. */
+const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args).then((value) => ({value}),
+    ({name, code}) => ({error: {name, code}})), name, args);
+
 const GOLDEN = join(import.meta.dirname, '../golden');
 const TINY_BYTES = statSync(join(GOLDEN, 'tiny-gemma3.gguf')).size;
 
@@ -148,7 +159,10 @@ check('a file that changed on its server is loaded anew, and nothing of the old 
         lab.model = {bytes, etag};
         assertWhole(await load(), chunks);
         await assertStored(bytes, etag);
-        await damage(1, 'both lost');
+        await damage(0, 'both lost');
+        await call('deleteStored', `${lab.origin}/model.gguf`);
+        lab.model.fail = refuse(2);
+        await load();
     }
 });
 
@@ -224,14 +238,80 @@ check('a damaged record of a download under way comes again with the rest', asyn
     await assertStored();
 });
 
-check('a damaged record whose file has changed is told in a sentence, and the next load is whole', async () => {
+check('a damaged record comes again under whatever version its server now gives the file: its digest decides', async () => {
     await load();
-    await damage(1, 'flipped');
+    for (const etag of ['"v2"', null, 'W/"v1"']) {
+        lab.model = {bytes: FILE, etag};
+        await damage(1, 'flipped');
+        assertWhole(await load(), FILE_CHUNKS, 'load');
+        assert.deepEqual(lab.asked, [1]);
+        await assertStored();
+    }
+});
+
+check('a damaged or lost record whose file has changed is told; what is good stays, until somebody asks for the new file', async () => {
+    for (const [how, other] of [['flipped', OTHER], ['lost', OTHER], ['flipped', changed(FILE)], ['both lost', changed(FILE)]]) {
+        lab.model = {bytes: FILE};
+        await load();
+        await damage(1, how);
+        lab.model = {bytes: other, etag: '"v2"'};
+        for (let again = 0; again < 2; again++) {
+            const {error} = await load();
+            assert.equal(error?.code, 'changed');
+            assert.equal((await stored()).chunks.filter(({sha256}, i) => sha256 === FILE_CHUNKS[i].sha256 || how.includes('lost')).length, 3);
+        }
+        lab.model = {bytes: FILE, etag: '"v3"'};
+        assertWhole(await load(), FILE_CHUNKS, how === 'flipped' ? 'load' : 'download');
+        await damage(1, how);
+        lab.model = {bytes: other, etag: '"v2"'};
+        const replaced = await load({update: true});
+        assertWhole(replaced, chunksOf(other));
+        await assertStored(other, '"v2"');
+        await call('deleteStored', `${lab.origin}/model.gguf`);
+    }
+});
+
+check('a whole model is compared with its address when somebody asks for that, told, and replaced when somebody chooses it', async () => {
+    const id = `${lab.origin}/model.gguf`;
+    await load();
+    lab.asked = [];
+    assert.deepEqual((await call('compareStored', id)).value, {same: true, size: FILE.length});
+    lab.model = {bytes: FILE, etag: '"v2"'};
+    assert.deepEqual((await call('compareStored', id)).value, {same: true, size: FILE.length}, 'the same bytes by another name');
+    assertWhole(await load({update: true}), FILE_CHUNKS, 'load');
+    for (const other of [OTHER, changed(OTHER)]) {
+        lab.model = {bytes: other, etag: `"${other[CHUNK + 5]}"`};
+        assert.deepEqual((await call('compareStored', id)).value, {same: false, size: other.length});
+        assert.equal((await load()).progress.at(-1).phase, 'load', 'nobody chose it');
+        assert.deepEqual(lab.asked, []);
+        assertWhole(await load({update: true}), chunksOf(other));
+        assertWhole(await load(), chunksOf(other), 'load');
+        await assertStored(other, lab.model.etag);
+    }
+    lab.model.fail = (index, request, response) => response.writeHead(400).end();
+    assert.equal((await call('compareStored', id)).error.code, 'network');
+    const offline = await load({update: true});
+    assertWhole(offline, chunksOf(changed(OTHER)), 'load');
+    assert.ok(offline.progress[0].notice, 'that it could not be compared');
+    assert.equal((await call('compareStored', 'http://nowhere/')).error.code, 'not-found');
+    assert.equal((await call('compareStored', 'imported:none')).error.code, 'not-found');
+});
+
+check('what another tab reads is not replaced under it: the new file runs from memory', async () => {
+    await load();
+    const other = await openPage();
+    const holding = other.evaluate(() => new Promise((resolve) => {
+        globalThis.page.onChunk = (n) => n === 1 && (resolve(), new Promise((go) => { globalThis.go = go; }));
+        globalThis.loaded = globalThis.page.load('/model.gguf');
+    }));
+    await holding;
     lab.model = {bytes: OTHER, etag: '"v2"'};
-    const {error} = await load();
-    assert.equal(error.code, 'network');
-    assert.match(error.message, /^What was stored of model\.gguf is damaged and has been deleted; load it again\.$/);
-    assertWhole(await load(), OTHER_CHUNKS);
+    const replaced = await load({update: true});
+    assert.deepEqual([replaced.error, replaced.chunks, Boolean(replaced.progress.at(-1).notice)], [undefined, OTHER_CHUNKS, true]);
+    assert.deepEqual(await other.evaluate(() => (globalThis.go(), globalThis.loaded.then(({error, chunks}) => [error, chunks]))), [undefined, FILE_CHUNKS].map((x) => x ?? null));
+    await assertStored();
+    await other.close();
+    assertWhole(await load({update: true}), OTHER_CHUNKS);
     await assertStored(OTHER, '"v2"');
 });
 

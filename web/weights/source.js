@@ -5,14 +5,15 @@
 // GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
 
 import {GemmaError} from '../engine/error.js';
+import {createCheck, readDigest} from './check.js';
 import {readManifest} from './manifest.js';
 import {beside} from './names.js';
 import {createMeter} from './progress.js';
 import {createReader} from './reader.js';
 import {describeRoom, lookForRoom} from './room.js';
-import {createSha256, same, sha256, toHex} from './sha256.js';
+import {same, sha256} from './sha256.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
-import {downloadTurn, use} from './tabs.js';
+import {downloadTurn, isReadElsewhere, read} from './tabs.js';
 
 /**
  * @typedef {object} UrlDescription
@@ -22,9 +23,10 @@ import {downloadTurn, use} from './tabs.js';
  * @property {Record<string, string>} [headers]   sent along, for servers that want a token
  * @property {object | string} [manifest]   what build/quantize writes beside a GGUF (see manifest.js), or its address: then each chunk is
  *     compared with its digest
- * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download
+ * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download, or with what is stored
+ * @property {boolean} [update]          asks the address whether it still has the file that is stored, and if not, puts the new one in its place
  *
- * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object}} SourceDescription
+ * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object, sha256?: string}} SourceDescription
  *
  * @typedef {object} Source
  * @property {string} name     file name, for people
@@ -41,6 +43,9 @@ const AT_ONCE = 4;
 const MOST_READ = 6;
 const RETRIES = 2;              // of a chunk that came with a wrong digest
 const SAMPLE_BYTES = 65536;
+const LEFT = 'What is here was left as it is. Replace it by loading it with `update`, or delete it.';
+/** So much of a stored model that turns out to be damaged comes again without a question. */
+const HEALED_BYTES = 256 * 1024 * 1024;
 
 /**
  * @param {SourceDescription} description
@@ -49,9 +54,11 @@ const SAMPLE_BYTES = 65536;
  * @param {(progress: import('./progress.js').Progress) => void} [options.onProgress]
  * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before anything is fetched of a model that is not
  *     here as a whole; refuses by rejecting. announced: what its manifest says
- * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found' or 'bad-file', or the signal's reason
+ * @param {boolean} [options.repair]   somebody has asked for what is damaged, or can't be read, to be fetched, however much it is
+ * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found', 'bad-file', 'changed' or 'storage', or the signal's reason
  */
-export async function openSource(description, {signal, onProgress = () => {}, accept = async () => {}} = {}) {
+export async function openSource({sha256: digest, ...more}, {signal, onProgress = () => {}, accept = async () => {}, repair = false} = {}) {
+    const description = {...more, sha256: readDigest(digest)};
     if (description.kind === 'file') return openFile(description, onProgress);
 
     const stopping = new AbortController();
@@ -62,17 +69,21 @@ export async function openSource(description, {signal, onProgress = () => {}, ac
     };
     try {
         const store = await openStore();
-        if (store.store) closing.push(store.reader.close, await use(description.url), () => store.store.close());
-        let file = await lookUp(store, description, stop);
-        if (file.complete) return {...openStored(file, onProgress, stop), close};
+        if (store.store) closing.push(store.reader.close, await read(description.url, stop), () => store.store.close());
+        const look = async () => {
+            const file = {...await lookUp(store, description, stop), repair};
+            return file.complete && file.update ? lookForAnother(file, onProgress) : file;
+        };
+        let file = await look();
+        if (file.complete) return {...await openStored(file, onProgress, stop), close};
         await accept(file.manifest);
 
         const turn = store.store ? await downloadTurn(file.id, {
             signal: stop, onElsewhere: (progress) => onProgress({...progress, waiting: 'Another tab is downloading this model.'}),
         }) : undefined;
         if (turn) closing.unshift(turn.end);
-        if (turn?.waited) file = await lookUp(store, description, stop);
-        if (file.complete) return {...openStored(file, onProgress, stop), close};
+        if (turn?.waited) file = await look();
+        if (file.complete) return {...await openStored(file, onProgress, stop), close};
 
         const report = (progress) => {
             turn?.tell(progress);
@@ -86,12 +97,61 @@ export async function openSource(description, {signal, onProgress = () => {}, ac
 }
 
 /**
- * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
- * @param {{file: Blob, manifest?: object}} description
+ * Whether a model's address still has the file that is stored: by its manifest, by the digest or the version that its host tells, else by samples.
+ * @param {UrlDescription} description
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{same: boolean, size: number}>}   size: of the file at the address
  */
-function openFile({file, manifest: json}, onProgress) {
+export async function compareSource(description, signal) {
+    const store = await openStore();
+    if (!store.store) throw new GemmaError('unsupported', `No model is stored here: ${store.without}.`);
+    const giveBack = await read(description.url, signal);
+    try {
+        const file = await lookUp(store, {...description, sha256: readDigest(description.sha256), update: true}, signal);
+        if (!file.stored) throw new GemmaError('not-found', `There is no model ${description.url} on this device.`);
+        return await compare(file);
+    } finally {
+        giveBack();
+        store.reader.close();
+        store.store.close();
+    }
+}
+
+/** @param {Wanted} file   all or some of it is here */
+async function compare(file) {
+    const {stored, present, digest, manifest, manifestUrl} = file;
+    if (manifest && manifestUrl) return {same: stored.size === manifest.size && present.size === chunkCount(stored), size: manifest.size};
+    const remote = await file.open({first: 0, size: undefined, checked: false});
+    try {
+        const told = stored.sha256 && stored.size === remote.size ? digest || remote.sha256 || await pointerOf(file.access) : '';
+        return {same: told ? told === stored.sha256 : await isSameFile(file, {...stored, size: remote.size, validator: remote.validator}, remote, false),
+            size: remote.size};
+    } finally {
+        remote.close();
+    }
+}
+
+/** What is stored, or if its address has another file now, that one. Where it can't be asked, what is here does. @param {Wanted} file */
+async function lookForAnother(file, onProgress) {
+    const {stored: {name, size: total}} = file;
+    try {
+        const {same} = await compare(file);
+        return same ? file : {...file, complete: false, present: new Set(), digests: file.manifestUrl ? file.digests : new Map()};
+    } catch (error) {
+        if (error.code !== 'network') throw error;
+        onProgress({phase: 'load', bytes: 0, total, rate: 0, secondsLeft: Infinity, notice: `${name} could not be compared with its address. ${error.message}`});
+        return file;
+    }
+}
+
+/**
+ * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
+ * @param {{file: Blob, manifest?: object, sha256: string}} description
+ */
+async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     const name = file.name ?? 'model.gguf';
     const manifest = json && readManifest(json);
+    if (manifest) mustAgree(manifest, digest);
     if (manifest && manifest.size !== file.size)
         throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
@@ -103,7 +163,9 @@ function openFile({file, manifest: json}, onProgress) {
             throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
         return {buffer};
     };
-    return {name, size: file.size, chunks: inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add}), close() {}};
+    const check = await createCheck(digest && !manifest ? [{name, sha256: digest, from: 0, length: file.size}] : []);
+    const chunks = inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add});
+    return {name, size: file.size, chunks: (signal) => followed(chunks(signal), () => mustBeRight(check), check.add), close() {}};
 }
 
 /**
@@ -127,19 +189,23 @@ async function openStore() {
  * @property {ChunkStore} [store]
  * @property {ReturnType<typeof createReader>} [reader]   of the store
  * @property {string} [without]       why there is no store
+ * @property {import('./request.js').Access} access
  * @property {import('./store.js').StoredModel} [stored]
  * @property {number} chunkSize       bytes
  * @property {Set<number>} present    chunks that are in the store
  * @property {Map<number, ArrayBuffer>} digests   that are known of chunks
  * @property {import('./manifest.js').Manifest} [manifest]
  * @property {string} [manifestUrl]   where it is
+ * @property {string} digest          SHA-256 of the whole that the caller expects; ''
+ * @property {boolean} update         as in UrlDescription
  * @property {boolean} complete       nothing is missing
- * @property {(remote: import('./http.js').RemoteFile) => Promise<Published[]>} published   what the caller or the host says of what is to come
+ * @property {boolean} repair         as for openSource
+ * @property {(remote: import('./http.js').RemoteFile) => Promise<import('./check.js').Published[]>} published   what the caller or the host says of what is to come
  * @property {(options: object) => Promise<import('./http.js').RemoteFile>} open   asks the servers
  */
 
 /** @param {UrlDescription} description @returns {Promise<Wanted>} */
-async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest = ''}, signal) {
+async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest, update = false}, signal) {
     const stored = await store?.find(id);
     let [present, digests] = stored ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
     const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
@@ -148,16 +214,18 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
     const access = {home: id, headers, signal};
     const from = given ?? stored?.manifest;     // a download that goes on may have been given one
     if (typeof from === 'string') {
-        // What is whole needs no manifest, and no network.
-        if (!isWhole()) manifest = await fetchManifest(base = from, access).catch(optional(!given));
+        // What is whole and came by this manifest needs neither it nor the network.
+        if (!isWhole() || stored.manifest !== from || update) manifest = await fetchManifest(base = from, access).catch(optional(!given));
     } else if (from) {
         manifest = readManifest(from);
     }
     if (manifest) {
+        mustAgree(manifest, digest);
         const comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
         present = new Set([...present].filter((i) => comparable && digests.has(i) && same(digests.get(i), manifest.digests[i])));
         digests = new Map(manifest.digests.entries());
-    } else if (digest && stored?.sha256 && stored.sha256 !== digest.toLowerCase()) {
+    } else if (digest && stored?.sha256 && stored.sha256 !== digest) {
+        if (stored.complete && !update) throw isNotTheFile(stored, digest);
         present.clear();
         digests.clear();
     } else if (stored && hadManifest(stored) && digests.size === chunkCount(stored)) {
@@ -165,11 +233,11 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
     return {
-        id, store, reader, without, stored, chunkSize, present, digests, manifest, complete: isWhole(), ...typeof from === 'string' && {manifestUrl: from},
+        id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: isWhole(),
+        ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
-            const {askPointer} = await import('./request.js');
-            const whole = digest.toLowerCase() || await askPointer(id, access) || announced;
+            const whole = digest || await pointerOf(access) || announced;
             return whole ? [{name, sha256: whole, from: 0, length: size}] : [];
         },
         async open(options) {
@@ -187,6 +255,12 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
     };
 }
 
+/** @returns {Promise<string>} the SHA-256 that a host of git repositories tells of the model; '' */
+async function pointerOf(access) {
+    const {askPointer} = await import('./request.js');
+    return askPointer(access.home, access);
+}
+
 /** For what one can do without. @param {boolean} is */
 function optional(is) {
     return (error) => {
@@ -201,14 +275,21 @@ async function fetchManifest(url, access) {
 }
 
 /** All chunks come from the store, from which the first are read at once. @param {Wanted} file @param {AbortSignal} stop */
-function openStored(file, onProgress, stop) {
-    const {store, stored, manifest} = file;
+async function openStored(file, onProgress, stop) {
+    const {store, stored, manifest, digest} = file;
     const model = {...stored, lastUsed: Date.now(), ...manifest && versionOf(manifest)};
     const meter = createMeter('load', model.size, onProgress);
     const keeper = createKeeper(file, model, meter);
     const chunks = createChunks(file, model, {meter, keep: keeper.keep})(stop);
     const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
-    return {name: model.name, size: model.size, chunks: () => followed(chunks, () => used)};
+    // What came without a digest is compared with the one that is expected now, once.
+    const check = await createCheck(digest && !model.sha256 ? [{name: model.name, sha256: digest, from: 0, length: model.size}] : []);
+    const end = async () => {
+        await used;
+        mustBeRight(check, LEFT);
+        if (check.whole) await store.update(model.id, () => ({sha256: check.whole})).catch(() => {});
+    };
+    return {name: model.name, size: model.size, chunks: () => followed(chunks, end, check.add)};
 }
 
 /**
@@ -224,7 +305,16 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     const {name, size} = remote;
     const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : {validator: remote.validator};
     const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
-    if (!manifest && stored && present.size && !await isSameFile(file, model, remote)) {
+    // A manifest's digests of all chunks say the same, and sooner.
+    const published = manifest ? [] : await file.published(remote);
+    const isWholeTold = published.length === 1 && published[0].length === size;
+    if (!manifest && stored && present.size && await isSameFile(file, model, remote, isWholeTold)) {
+        model.validator = stored.validator;
+    } else if (!manifest && stored && present.size) {
+        if (stored.complete && !file.update) {
+            remote.close();
+            throw isChanged(stored);
+        }
         if (present.has(0)) {
             remote.close();
             remote = await open(0);
@@ -240,15 +330,16 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     if (stored?.complete && present.size)
         meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} pieces of ${name}: they are fetched again.`);
 
-    // A manifest's digests of all chunks say the same, and sooner.
-    const check = manifest ? undefined : await createCheck(await file.published(remote));
+    const check = await createCheck(published), isRest = Boolean(stored?.complete) && present.size > 0;
     const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});
     return {
         name, size,
         chunks: (signal) => followed(chunks(signal), async () => {
-            await check?.end(file, model);
+            if (check.wrong && !isRest) await store?.delete(id).catch(() => {});
+            mustBeRight(check, isRest ? LEFT : 'It was not kept; load it again.');
+            if (check.whole) await store?.update(id, () => ({sha256: check.whole})).catch(() => {});
             giveUpTurn();
-        }, check?.add),
+        }, check.add),
     };
 }
 
@@ -272,61 +363,26 @@ function versionOf({size, chunkSize, sha256: digest}) {
 }
 
 /**
- * What a publisher says of a file, or of a part of it.
- * @typedef {object} Published
- * @property {string} name        of the file that is published
- * @property {string} sha256      in hex
- * @property {number} from        where in the model it is,
- * @property {number} length      and how much
- * @property {Uint8Array} [head]  what it has before that
+ * Whether what is stored is of the file that the server has now. Copies of one file go by several versions on several servers, and some show none: then
+ * samples of what is stored are compared, and where nobody tells a digest of the whole, the first chunk: headers may differ by a few bytes.
+ * @param {boolean} decided   what will have come is compared with a digest of the whole
  */
-
-/** Compares what comes with what its publisher says of it. @param {Published[]} published   in the order of the bytes */
-async function createCheck(published) {
-    if (!published.length) return undefined;
-    const hash = await createSha256();
-    let at = 0, wrong;
-    return {
-        add(chunk) {
-            for (const {name, sha256: expected, from, length, head} of published) {
-                const begin = Math.max(from - at, 0), end = Math.min(from + length - at, chunk.length);
-                if (begin >= end) continue;
-                if (at + begin === from) {
-                    hash.begin();
-                    if (head) hash.add(head);
-                }
-                hash.add(chunk.subarray(begin, end));
-                if (at + end < from + length) continue;
-                const found = toHex(hash.end());
-                if (found !== expected) wrong ??= `${name} is not the file that its publisher describes: its SHA-256 is ${found}, and ${expected} is expected.`;
-            }
-            at += chunk.length;
-        },
-        async end({store}, {id, size}) {
-            if (!wrong) {
-                const [{sha256: digest, length}] = published;
-                if (length === size) await store?.update(id, () => ({sha256: digest})).catch(() => {});
-                return;
-            }
-            await store?.delete(id).catch(() => {});
-            throw new GemmaError('bad-file', `${wrong} It was not kept; load it again.`);
-        },
-    };
-}
-
-/**
- * Whether what is stored is of the file that the server has now. Where the server shows no version, a piece of what is stored is
- * compared.
- */
-async function isSameFile({store, stored, present}, model, remote) {
-    if (!sameVersion(stored, model)) return false;
-    if (model.validator) return true;
+async function isSameFile({store, stored, present, digests}, {validator, ...model}, remote, decided) {
+    if (stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;
+    if (stored.sha256 && remote.sha256) return stored.sha256 === remote.sha256;
+    if (validator && stored.validator === validator) return true;
     if (!remote.ranges) return false;
-    const index = Math.max(...present), chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
-    const found = await store.readChunk(stored.id, index, new ArrayBuffer(chunk)).catch(() => undefined);
-    if (!found) return false;
-    const there = await remote.peek(index * model.chunkSize + from, length);
-    return there.every((byte, i) => byte === new Uint8Array(found.bytes, from)[i]);
+    let compared = 0;
+    for (const index of new Set([Math.max(...present), Math.min(...present)])) {
+        const chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
+        const found = await store.readChunk(stored.id, index, new ArrayBuffer(chunk));
+        if (!found || !digests.has(index) || !same(found.digest, digests.get(index))) continue;
+        const there = await remote.peek(index * model.chunkSize + from, length), here = new Uint8Array(found.bytes, from);
+        if (!there.every((byte, i) => byte === here[i])) return false;
+        compared++;
+    }
+    if (!compared) return false;
+    return !validator || decided || !present.has(0) || same(await sha256(await remote.read(0)), digests.get(0));
 }
 
 /**
@@ -339,8 +395,8 @@ async function isSameFile({store, stored, present}, model, remote) {
  * @param {import('./http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
  */
 function createChunks(file, model, {meter, keep, remote}) {
-    const {store, present, digests, reader} = file;
-    let forRepair;
+    const {store, present, digests, reader, repair} = file;
+    let forRepair, healed = 0;
     const spare = [];       // ArrayBuffers for further chunks
     const options = remote ? {} : {arrived: meter.add, most: MOST_READ};
     return inOrder(chunkCount(model), read, {keep, free: (buffer) => spare.push(buffer), ...options});
@@ -348,50 +404,77 @@ function createChunks(file, model, {meter, keep, remote}) {
     async function read(index) {
         if (!present.has(index)) return fetchChunk(index, remote, {onVain: (bytes) => meter.add(-bytes)});
         const length = chunkLength(model, index), old = spare.pop(), room = old?.byteLength === length ? old : new ArrayBuffer(length);
-        const chunk = await reader.read(model.id, index, room).catch(() => undefined);
+        // That a chunk can't be read says nothing of the chunk: it is fetched again only by a repair.
+        const chunk = await reader.read(model.id, index, room).catch((error) => {
+            if (!repair || error.code !== 'storage') throw error;
+        });
         if (chunk && digests.has(index) && same(chunk.digest, digests.get(index))) return {buffer: chunk.bytes};
         present.delete(index);
         try {
-            return await fetchChunk(index, await openForRepair(index), {also: chunk?.digest});
+            return await heal(index, chunk?.digest);
         } catch (error) {
-            await store.update(model.id, ({damaged}) => ({damaged: [...new Set([...damaged, index])]})).catch(() => {});
+            const note = (there) => sameVersion(there, model) ? {damaged: [...new Set([...there.damaged, index])]} : {};
+            await store.update(model.id, note).catch(() => {});
             throw error;
         }
     }
 
-    /** @param {{also?: ArrayBuffer, onVain?: (bytes: number) => void}} options   also: the digest of what is stored. Where the network gives
-     *     the same, it is the recorded one that is damaged */
-    async function fetchChunk(index, from, {also, onVain = () => {}}) {
-        const wanted = digests.get(index);
-        for (let again = 0; ; again++) {
-            const buffer = await from.read(index, again), digest = await sha256(buffer);
-            if (wanted?.byteLength !== 32 || same(digest, wanted) || also && same(digest, also)) return {buffer, digest, isNew: true};
-            if (again === RETRIES) throw hadManifest(model) ? isAnother(index) : await isLost();
-            onVain(buffer.byteLength);
+    /**
+     * Fetches a chunk that is not what was stored. Its digest decides, not by which version the file goes now.
+     * @param {ArrayBuffer} [found]   digest of what is stored. Where the network gives the same, it is the recorded one that is damaged
+     */
+    async function heal(index, found) {
+        healed += chunkLength(model, index);
+        if (healed > HEALED_BYTES && !repair) {
+            throw new GemmaError('bad-file', `More than ${HEALED_BYTES >> 20} MiB of ${model.name} are damaged here. A repair fetches what is damaged, ` +
+                'and nothing else.');
         }
+        forRepair ??= file.open({first: index, ...isKnown() && {checked: true}});
+        forRepair.catch(() => { forRepair = undefined; });
+        const from = await forRepair;
+        if (from.size !== model.size) throw isChanged(model);
+        return fetchChunk(index, from, {found, isOther: !hadManifest(model) && from.validator !== model.validator});
     }
 
-    /** The file that was stored, at its server, if that still has it. */
-    function openForRepair(index) {
-        forRepair ??= (async () => {
-            const from = await file.open({first: index});
-            if (from.size === model.size && (hadManifest(model) || from.validator === model.validator)) return from;
-            from.close();
-            throw await isLost();
-        })();
-        forRepair.catch(() => { forRepair = undefined; });
-        return forRepair;
+    /** Whether each chunk can be compared with its digest. */
+    function isKnown() {
+        for (let index = 0; index < chunkCount(model); index++) if (digests.get(index)?.byteLength !== 32) return false;
+        return true;
+    }
+
+    /** @param {{found?: ArrayBuffer, isOther?: boolean, onVain?: (bytes: number) => void}} options   isOther: what comes may be of another file */
+    async function fetchChunk(index, from, {found, isOther = false, onVain = () => {}}) {
+        const wanted = digests.get(index), isAny = wanted?.byteLength !== 32 && !isOther;
+        for (let again = 0; ; again++) {
+            const buffer = await from.read(index, again), digest = await sha256(buffer);
+            if (isAny || wanted && same(digest, wanted) || found && same(digest, found)) return {buffer, digest, isNew: true};
+            if (again === RETRIES) throw hadManifest(model) ? isAnother(index) : isChanged(model);
+            onVain(buffer.byteLength);
+        }
     }
 
     function isAnother(index) {
         return new GemmaError('bad-file', `${model.name} on its server is not the file of its manifest: chunk ${index} has another SHA-256. ` +
             'What is right of it has been kept.');
     }
+}
 
-    async function isLost() {
-        await store.delete(model.id);
-        return new GemmaError('network', `What was stored of ${model.name} is damaged and has been deleted; load it again.`);
-    }
+/** @param {import('./check.js').Check} check @param {string} [advice] */
+function mustBeRight({wrong}, advice) {
+    if (wrong) throw new GemmaError('bad-file', advice ? `${wrong} ${advice}` : wrong);
+}
+
+function mustAgree({name, sha256: digest}, expected) {
+    if (!expected || digest === expected) return;
+    throw new GemmaError('bad-file', `The manifest of ${name} is of another file: its SHA-256 is ${digest}, and ${expected} is expected.`);
+}
+
+function isNotTheFile({name, sha256: found}, expected) {
+    return new GemmaError('bad-file', `What is stored of ${name} is not the file that is expected: its SHA-256 is ${found}, and ${expected} is expected. ${LEFT}`);
+}
+
+function isChanged({name}) {
+    return new GemmaError('changed', `Pieces of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
 }
 
 /**
@@ -399,8 +482,9 @@ function createChunks(file, model, {meter, keep, remote}) {
  * stored stays for the next time, and the user is told.
  * @param {Wanted} file
  */
-function createKeeper({store, without, manifest, present}, model, meter, giveUpTurn = () => {}) {
-    let keeping = Boolean(store);
+function createKeeper({store, without, manifest, present, stored}, model, meter, giveUpTurn = () => {}) {
+    const replaces = stored?.complete && !sameVersion(stored, model);
+    let keeping = Boolean(store), sole = false;
     if (!store) meter.say(notKept(without));
     return {
         async checkRoom() {
@@ -413,6 +497,7 @@ function createKeeper({store, without, manifest, present}, model, meter, giveUpT
         async keep(index, buffer, digest) {
             if (!keeping) return;
             try {
+                if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
                 await store.writeChunk(model, index, buffer, digest, manifest?.digests);
             } catch (error) {
                 giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);

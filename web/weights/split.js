@@ -29,7 +29,7 @@ export async function* openParts(urls, options) {
 /**
  * @param {string[]} urls   of copies of the first part
  * @param {object} options  as for openRemote
- * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('./source.js').Published[]>}>}   published: asks what the
+ * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('./check.js').Published[]>}>}   published: asks what the
  *     host says of the parts
  */
 export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {

@@ -8,9 +8,9 @@ import {readManifest, writeManifest} from './manifest.js';
 import {createMeter} from './progress.js';
 import {lookForRoom} from './room.js';
 import {createSha256, same, sha256, toHex} from './sha256.js';
-import {openSource} from './source.js';
+import {compareSource, openSource} from './source.js';
 import {ChunkStore, CHUNK_SIZE} from './store.js';
-import {downloadTurn, unlessInUse, use} from './tabs.js';
+import {downloadTurn, read, unlessInUse} from './tabs.js';
 
 /**
  * @typedef {import('./store.js').Stored} Stored
@@ -81,18 +81,28 @@ export function verifyStored(id, {signal, onProgress} = {}) {
 }
 
 /**
- * Fetches what is missing or damaged of a model, and nothing else.
+ * Fetches what is missing or damaged of a model, or can't be read, and nothing else.
  * @param {string} id
  * @param {Watched & {urls?: string[], headers?: Record<string, string>, manifest?: object | string}} [options]   as for loading
  */
 export async function repairStored(id, {signal, onProgress, ...more} = {}) {
-    const source = await openSource({...more, kind: 'url', url: id}, {signal, onProgress});
+    const source = await openSource({...more, kind: 'url', url: id}, {signal, onProgress, repair: true});
     try {
         // Reading all of it is what finds and heals the damage.
         for await (const chunk of source.chunks(signal)) void chunk;
     } finally {
         source.close();
     }
+}
+
+/**
+ * Whether a model's address still has the file that is stored. Replacing it is for openSource with `update`.
+ * @param {string} id
+ * @param {{signal?: AbortSignal, urls?: string[], headers?: Record<string, string>, manifest?: object | string}} [options]   as for loading
+ * @returns {Promise<{same: boolean, size: number}>}   size: of the file at the address
+ */
+export function compareStored(id, {signal, ...more} = {}) {
+    return compareSource({...more, kind: 'url', url: id}, signal);
 }
 
 /**
@@ -158,7 +168,7 @@ export async function importFiles(files, {manifest: given, signal, onProgress, .
         throw new GemmaError('no-room', `${name} cannot be kept: it has ${file.size} bytes, and ${room.free} are free for this site.`);
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE, count = Math.ceil(file.size / chunkSize);
     return withStore(async (store) => {
-        const giveBack = await use(id), turn = await downloadTurn(id, {signal});
+        const giveBack = await read(id), turn = await downloadTurn(id, {signal});
         try {
             const now = Date.now();
             const model = {
@@ -194,9 +204,9 @@ async function* goodChunks(store, model) {
     }
 }
 
-/** A chunk, if it is what was written. */
+/** A chunk, if it is what was written. Rejects where it can't be read, which does not say that it is damaged. */
 async function readGood(store, {id, size, chunkSize}, index, digests) {
-    const room = new ArrayBuffer(Math.min(chunkSize, size - index * chunkSize)), chunk = await store.readChunk(id, index, room).catch(() => undefined);
+    const chunk = await store.readChunk(id, index, new ArrayBuffer(Math.min(chunkSize, size - index * chunkSize)));
     return chunk && digests.has(index) && same(chunk.digest, digests.get(index)) ? chunk.bytes : undefined;
 }
 
@@ -212,7 +222,7 @@ async function withStore(work) {
 /** The same with a model that must be there, and is not deleted meanwhile. */
 function withModel(id, work) {
     return withStore(async (store) => {
-        const giveBack = await use(id);
+        const giveBack = await read(id);
         try {
             const model = await store.find(id);
             if (!model) throw new GemmaError('not-found', `There is no model ${id} on this device.`);

@@ -27,26 +27,45 @@ function take(name, {signal, ...options}) {
 }
 
 /**
- * Says that a model is in use, so that no tab deletes it.
+ * Says that a model is in use, so that no tab deletes it. Who only uses it has it in memory.
  * @param {string} id
+ * @param {AbortSignal} [signal]
  * @returns {Promise<() => void>} to be called when it no longer is
  */
-export async function use(id) {
-    return take(`gemma-use ${id}`, {mode: 'shared'});
+export const use = (id, signal) => take(`gemma-use ${id}`, {mode: 'shared', signal});
+
+/** The same for who reads what is stored, so that no tab puts another file in its place either. */
+export const read = (id, signal) => take(`gemma-read ${id}`, {mode: 'shared', signal});
+
+/** Whether somebody else reads what is stored, besides who asks, who does so. @param {string} id */
+export async function isReadElsewhere(id) {
+    try {
+        const {held} = await navigator.locks.query();
+        return held.filter(({name}) => name === `gemma-read ${id}`).length > 1;
+    } catch {
+        return false;       // there are no locks here
+    }
 }
 
 /**
  * Does something that nobody may do to a model in use.
  * @param {string} id @param {string} name   for people
- * @param {() => Promise<void>} work
+ * @param {() => Promise<T>} work
+ * @param {string} [what]   it is, for people
+ * @template T
+ * @returns {Promise<T>}
  */
-export async function unlessInUse(id, name, work) {
-    const giveBack = await take(`gemma-use ${id}`, {ifAvailable: true});
-    if (!giveBack) throw new GemmaError('in-use', `${name} is in use, here or in another tab: close it there, then delete it.`);
+export async function unlessInUse(id, name, work, what = 'delete it') {
+    const ends = [];
     try {
-        await work();
+        for (const kind of ['use', 'read']) {
+            const giveBack = await take(`gemma-${kind} ${id}`, {ifAvailable: true});
+            if (!giveBack) throw new GemmaError('in-use', `${name} is in use, here or in another tab: close it there, then ${what}.`);
+            ends.push(giveBack);
+        }
+        return await work();
     } finally {
-        giveBack();
+        for (const giveBack of ends) giveBack();
     }
 }
 
