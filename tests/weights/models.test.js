@@ -1,6 +1,7 @@
 // What the store knows of models, and what can be done with them: manifests, digests, checking, repairing, moving, many tabs, old stores.
 
 import assert from 'node:assert/strict';
+import test from 'node:test';
 import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored} from './lab.js';
 
 const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77), SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
@@ -271,6 +272,104 @@ check('a model is exported, and imported where there is no network; both ways it
     await imported();
     assert.deepEqual((await load({}, own.id)).chunks, FILE_CHUNKS);
     assert.equal((await load({}, 'imported:none.gguf')).error.code, 'not-found');
+});
+
+check('two files of one name are two models; the same file again is the same model, and mends it', async () => {
+    const bytes = [SMALL_FILE, flipped(SMALL_FILE), SMALL_FILE.subarray(0, 2 * SMALL)], names = ['model.gguf', 'model (2).gguf', 'model (3).gguf'];
+    lab.model = {bytes: SMALL_FILE, files: Object.fromEntries(bytes.map((file, i) => [`${i}.gguf`, file]))};
+    const importing = (i, options = {}, name = 'model.gguf') => lab.page.evaluate(async (i, options, name) => {
+        const file = new File([await (await fetch(`/${i}.gguf`)).blob()], name);
+        return globalThis.page.importFiles(file, options).then(({id, name, state}) => ({id, name, state}), ({code}) => ({code}));
+    }, i, options, name);
+    const idOf = (name) => `imported:${encodeURIComponent(name)}`;
+    for (let again = 0; again < 2; again++)
+        for (const [i, name] of names.entries()) assert.deepEqual(await importing(i), {id: idOf(name), name, state: 'complete'});
+    for (const [i, name] of names.entries()) assert.deepEqual((await load({}, idOf(name))).chunks, chunksOf(bytes[i]));
+    await damage(0, 'flipped', idOf(names[0]));
+    assert.equal((await importing(0)).id, idOf(names[0]));
+    assert.deepEqual((await load({}, idOf(names[0]))).chunks, chunksOf(bytes[0]), 'the same file has mended it');
+    assert.equal((await importing(0, {manifest: manifestOf(SMALL_FILE, SMALL)})).id, idOf(names[0]));
+    assert.deepEqual((await load({}, idOf(names[0]))).chunks, SMALL_CHUNKS);
+
+    // Under an id that is given, nothing is replaced by itself, nor what is in use.
+    await importing(0, {id: id()});
+    assert.deepEqual(await importing(1, {id: id()}), {code: 'exists'});
+    assert.deepEqual((await load({}, '/model.gguf')).chunks, chunksOf(bytes[0]));
+    const held = await lab.page.evaluate(async (id) => {
+        const {use} = await import('/weights/tabs.js');
+        globalThis.giveBack = await use(id);
+    }, id()).then(() => importing(1, {id: id(), replace: true}));
+    assert.deepEqual(held, {code: 'in-use'});
+    await lab.page.evaluate(() => globalThis.giveBack());
+    assert.equal((await importing(1, {id: id(), replace: true})).id, id());
+    assert.deepEqual((await load({}, '/model.gguf')).chunks, chunksOf(bytes[1]));
+    assert.equal((await listed()).length, 4);
+    // Names that no address can spell.
+    const odd = await importing(0, {name: 'a\ud800.gguf'});
+    assert.equal(odd.state, 'complete');
+    assert.equal((await load({}, odd.id)).error, undefined);
+});
+
+test('any name becomes one that systems can keep', async () => {
+    const {safeFileName} = await import('../../web/weights/names.js');
+    for (const [name, safe] of Object.entries({
+        'model.gguf': 'model.gguf', 'ä ü 模型.gguf': 'ä ü 模型.gguf', 'a/b.gguf': 'a_b.gguf', '../../etc/passwd': '_.._etc_passwd', 'c:\\x\\y.gguf': 'c__x_y.gguf',
+        'a\u0000\n\u001b.gguf': 'a___.gguf', 'con': '_con', 'NUL.gguf': '_NUL.gguf', 'Com1.tar.gguf': '_Com1.tar.gguf', 'lpt9 .gguf': '_lpt9 .gguf',
+        'console.gguf': 'console.gguf', 'x\u202efugg.gguf': 'x_fugg.gguf', 'a\ud800.gguf': 'a_.gguf', 'a.gguf. .': 'a.gguf', '...': 'model.gguf', '': 'model.gguf', ' ': 'model.gguf',
+        'a?*"<>|.gguf': 'a______.gguf', 'model.lnk': 'model.lnk.gguf',
+    })) assert.equal(safeFileName(name), safe, JSON.stringify(name));
+    for (const letter of ['x', 'ä', '模', '😀']) {
+        const long = safeFileName(`${letter.repeat(1000)}.gguf`);
+        assert.ok(Buffer.byteLength(long) <= 200 && long.endsWith('.gguf') && long.isWellFormed() && long.length > 50, long);
+    }
+});
+
+check('a model of any name is exported under one that systems can keep, and imported again', async () => {
+    lab.model = {bytes: SMALL_FILE};
+    const names = await lab.page.evaluate(async () => {
+        const blob = await (await fetch('/model.gguf')).blob(), names = [];
+        for (const name of ['a/b.gguf', 'NUL.gguf', 'x\u0007\u202e.gguf']) {
+            const {id, fileName} = await globalThis.page.importFiles(blob, {name});
+            const file = await globalThis.page.exportStored(id), manifest = await globalThis.page.manifestOf(id);
+            const again = await globalThis.page.importFiles(file, {manifest});
+            names.push([file.name, manifest.file, fileName, again.name, again.state]);
+        }
+        return names;
+    });
+    assert.deepEqual(names, ['a_b.gguf', '_NUL.gguf', 'x__.gguf'].map((name) => [name, name, name, name, 'complete']));
+});
+
+check('everything that takes a while ends with its signal', async () => {
+    await load({manifest: serveSmall()});
+    const seen = await lab.page.evaluate(async (id, manifest) => {
+        const {page} = globalThis, seen = {}, {joinFiles} = await import('/weights/files.js'), {use, read} = await import('/weights/tabs.js');
+        const blob = await (await fetch('/model.gguf')).blob(), stuck = new File([blob], 'stuck.gguf');
+        stuck.slice = () => ({arrayBuffer: () => new Promise(() => {})});
+        const json = new File(['{}'], 'model.gguf.json');
+        json.text = () => new Promise(() => {});
+        const held = (name) => new Promise((resolve) => { void navigator.locks.request(name, () => new Promise((go) => { globalThis.go = go; resolve(); })); });
+        const late = async (name, work) => {
+            const stopping = new AbortController(), done = work(stopping.signal, () => stopping.abort()).then(() => 'done', (error) => error.name);
+            setTimeout(() => stopping.abort(), 100);
+            seen[name] = await done;
+        };
+        await late('verify', (signal, abort) => page.verifyStored(id, {signal, onProgress: abort}));
+        await late('export', (signal, abort) => page.exportStored(id, {signal, onProgress: abort}));
+        await late('a writable that takes nothing', (signal) => page.exportStored(id, {signal, writable: new WritableStream({write: () => new Promise(() => {})})}));
+        await late('import', (signal, abort) => page.importFiles(new File([blob], 'other.gguf'), {signal, manifest, onProgress: abort}));
+        await late('a file that does not answer', (signal) => page.importFiles(stuck, {signal}));
+        await late('files', (signal) => joinFiles([stuck, json], signal));
+        await held(`gemma-read ${id}`);
+        for (const [name, work] of Object.entries({verify: page.verifyStored, export: page.exportStored, manifest: page.manifestOf, repair: page.repairStored, compare: page.compareStored}))
+            await late(`${name}, before its turn`, (signal) => work(id, {signal}));
+        await late('read', (signal) => read(id, signal));
+        globalThis.go();
+        await held(`gemma-use ${id}`);
+        await late('use', (signal) => use(id, signal));
+        globalThis.go();
+        return seen;
+    }, id(), manifestOf(SMALL_FILE, SMALL));
+    for (const [name, outcome] of Object.entries(seen)) assert.equal(outcome, 'AbortError', name);
 });
 
 check('a file of the user\'s is compared with its manifest, when there is one', async () => {

@@ -3,7 +3,7 @@
 /**
  * `code` is stable and for programs; `message` is one sentence for people.
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
- * 'in-use', 'no-room', 'storage' and 'changed' (of stored models), 'internal'.
+ * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'internal'.
  */
 export class GemmaError extends Error {
     /**

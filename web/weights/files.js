@@ -3,14 +3,18 @@
 
 import {GemmaError} from '../engine/error.js';
 import {joinParts, partNames, readPartHeader, wholeName} from '../engine/gguf_parts.js';
+import {unlessAborted} from './abort.js';
 import {readManifest} from './manifest.js';
 
 /**
  * @param {Blob | Blob[]} files   in any order
+ * @param {AbortSignal} [signal]
  * @returns {Promise<{file: File | Blob, manifest?: object}>} one file, of which nothing has been read or copied, and the manifest's JSON;
  *     rejects with GemmaError 'bad-file'
  */
-export async function joinFiles(files) {
+export const joinFiles = (files, signal) => unlessAborted(join(files), signal);
+
+async function join(files) {
     const all = [files].flat(), found = all.find(({name = ''}) => name.endsWith('.json'));
     const others = all.filter((file) => file !== found);
     const json = found && await parse(found), manifest = json && readManifest(json);

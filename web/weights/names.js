@@ -21,3 +21,32 @@ export function isFileName(text) {
 export function beside(name, url) {
     return new URL(encodeURIComponent(name), url).href;
 }
+
+const LONGEST = 200;        // of the 255 bytes or characters that file systems take: a manifest's `.json`, and what a browser adds, find room
+
+/**
+ * A name under which any system can keep a file: what has a meaning in paths, controls a terminal or turns the direction of writing is an underscore,
+ * and what Windows keeps for devices has one before it.
+ * @param {string} name   as a person, a manifest or an address gave it
+ */
+export function safeFileName(name) {
+    const clean = name.toWellFormed().replace(/[\\/:*?"<>|\p{Cc}\p{Cf}\u2028\u2029\ufffd]/gu, '_').replace(/^[\s.~]+|[\s.]+$/g, '');
+    const [, stem, ending = ''] = /^(.*?)(\.[^.]{1,10})?$/u.exec(clean);
+    const free = /^(con|prn|aux|nul|com\d|lpt\d|com[¹²³]|lpt[¹²³]|conin\$|conout\$)(\s*\.|\s*$)/i.test(clean) ? `_${stem}` : stem;
+    if (!free && !ending) return 'model.gguf';
+    // Browsers keep no file with an ending by which Windows would open something else.
+    return cut(free, LONGEST - ending.length) + ending + (/^\.(lnk|local|scf|url)$/i.test(ending) ? '.gguf' : '');
+}
+
+/** The beginning of a text, up to so many bytes, without half a letter. */
+function cut(text, most) {
+    const {read} = new TextEncoder().encodeInto(text, new Uint8Array(most));
+    return text.slice(0, read);
+}
+
+/** Names for another file of the same name, as file managers make them: NAME.gguf, NAME (2).gguf, NAME (3).gguf ... @param {string} name */
+export function* numbered(name) {
+    yield name;
+    const [, stem, ending = ''] = /^(.*?)(\.[^.]*)?$/s.exec(name);
+    for (let n = 2; ; n++) yield `${stem} (${n})${ending}`;
+}

@@ -5,6 +5,7 @@
 // GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
 
 import {GemmaError} from '../engine/error.js';
+import {unlessAborted} from './abort.js';
 import {createCheck, readDigest} from './check.js';
 import {readManifest} from './manifest.js';
 import {beside} from './names.js';
@@ -561,8 +562,7 @@ function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free =
                     // All that came has been handed out, and is still being stored.
                     while (!coming.length) await new Promise((resolve) => { wake = resolve; });
                     const {got, kept} = coming.shift();
-                    const {buffer, isNew} = await got;
-                    signal?.throwIfAborted();
+                    const {buffer, isNew} = await unlessAborted(got, signal);
                     arrived(buffer.byteLength);
                     yield new Uint8Array(buffer);
                     accept();

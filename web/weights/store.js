@@ -17,6 +17,7 @@
 // done once more by a new connection. Only what fails there, too, is an error: 'no-room' or 'storage'. Neither says that what is stored is damaged.
 
 import {GemmaError} from '../engine/error.js';
+import {safeFileName} from './names.js';
 import {same, sha256} from './sha256.js';
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
@@ -41,8 +42,9 @@ const VERSION = 3;
  * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right; ''
  * @property {string} [manifest]  its address
  *
- * @typedef {StoredModel & {storedBytes: number, state: 'partial' | 'complete' | 'damaged'}} Stored   storedBytes: of `size`, are here;
- *     complete: all of it is; damaged: pieces of a finished one are missing or were found to be wrong
+ * @typedef {StoredModel & {fileName: string, storedBytes: number, state: 'partial' | 'complete' | 'damaged'}} Stored   fileName: the name, as
+ *     any system can keep a file; storedBytes: of `size`, are here; complete: all of it is; damaged: pieces of a finished one are missing or were
+ *     found to be wrong
  */
 
 export class ChunkStore {
@@ -115,7 +117,7 @@ export class ChunkStore {
             const storedBytes = indices.reduce((sum, index) => sum + Math.min(chunkSize, size - index * chunkSize), 0);
             const complete = storedBytes === size;
             const state = damaged.length || model.complete && !complete ? 'damaged' : complete ? 'complete' : 'partial';
-            return {...model, storedBytes, complete, state};
+            return {...model, fileName: safeFileName(model.name), storedBytes, complete, state};
         });
         return all.sort((a, b) => b.lastUsed - a.lastUsed);
     }

@@ -3,14 +3,16 @@
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {unlessAborted} from './abort.js';
 import {joinFiles, readSlice} from './files.js';
 import {readManifest, writeManifest} from './manifest.js';
+import {numbered, safeFileName} from './names.js';
 import {createMeter} from './progress.js';
 import {lookForRoom} from './room.js';
 import {createSha256, same, sha256, toHex} from './sha256.js';
 import {compareSource, openSource} from './source.js';
-import {ChunkStore, CHUNK_SIZE} from './store.js';
-import {downloadTurn, read, unlessInUse} from './tabs.js';
+import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
+import {downloadTurn, isReadElsewhere, read, unlessInUse} from './tabs.js';
 
 /**
  * @typedef {import('./store.js').Stored} Stored
@@ -65,7 +67,7 @@ export async function roomFor(size, id) {
  * @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks; of a partial one, most are missing
  */
 export function verifyStored(id, {signal, onProgress} = {}) {
-    return withModel(id, async (store, model) => {
+    return withModel(id, signal, async (store, model) => {
         const [present, digests] = await Promise.all([store.chunksOf(id), store.digestsOf(id)]);
         const chunks = Math.ceil(model.size / model.chunkSize), missing = [], damaged = [];
         const meter = createMeter('load', model.size, onProgress);
@@ -108,16 +110,21 @@ export function compareStored(id, {signal, ...more} = {}) {
 /**
  * The digests of a complete model, as build/quantize writes them: to be kept beside an exported file, so that its import is checked.
  * @param {string} id
+ * @param {Watched} [options]
  * @returns {Promise<object>} JSON, see manifest.js
  */
-export function manifestOf(id) {
-    return withModel(id, async (store, model) => {
+export function manifestOf(id, {signal, onProgress} = {}) {
+    return withModel(id, signal, async (store, model) => {
         const digests = await store.digestsOf(id);
         const hash = model.sha256 ? undefined : await createSha256();
         hash?.begin();
-        if (hash) for await (const chunk of goodChunks(store, model)) hash.add(new Uint8Array(chunk));
+        const meter = createMeter('load', model.size, onProgress);
+        if (hash) for await (const chunk of goodChunks(store, model, signal)) {
+            hash.add(new Uint8Array(chunk));
+            meter.add(chunk.byteLength);
+        }
         const all = Array.from({length: Math.ceil(model.size / model.chunkSize)}, (_, index) => digests.get(index));
-        return writeManifest({...model, sha256: model.sha256 || toHex(hash.end()), digests: all});
+        return writeManifest({...model, name: safeFileName(model.name), sha256: model.sha256 || toHex(hash.end()), digests: all});
     });
 }
 
@@ -129,75 +136,123 @@ export function manifestOf(id) {
  * @returns {Promise<Blob | undefined>} the file, where there is no writable
  */
 export function exportStored(id, {writable, signal, onProgress} = {}) {
-    return withModel(id, async (store, model) => {
+    return withModel(id, signal, async (store, model) => {
         const meter = createMeter('load', model.size, onProgress);
         const writer = writable?.getWriter(), parts = [];
         try {
-            for await (const chunk of goodChunks(store, model)) {
-                signal?.throwIfAborted();
+            for await (const chunk of goodChunks(store, model, signal)) {
                 // A Blob for each: the browser may put it on the disk.
-                if (writer) await writer.write(new Uint8Array(chunk));
+                if (writer) await unlessAborted(writer.write(new Uint8Array(chunk)), signal);
                 else parts.push(new Blob([chunk]));
                 meter.add(chunk.byteLength);
             }
             await writer?.close();
         } catch (error) {
-            await writer?.abort(error).catch(() => {});
+            writer?.abort(error).catch(() => {});
             throw error;
         }
-        return writer ? undefined : new File(parts, model.name, {type: 'application/octet-stream'});
+        return writer ? undefined : new File(parts, safeFileName(model.name), {type: 'application/octet-stream'});
     });
 }
 
 /**
  * Stores a model from a file. A manifest says what each chunk must be; without one, what is read is what is recorded.
+ *
+ * A file never takes the place of another one by itself. The same file again is the same model, of which what is missing or damaged is mended; another
+ * one of the same name gets a name of its own: NAME (2).gguf. Under an id that somebody gives, a finished model is replaced only with `replace`, and
+ * not while a tab uses it ('in-use').
  * @param {Blob | Blob[]} files   see joinFiles
- * @param {Watched & {id?: string, name?: string, manifest?: object}} [options]   id: the address under which it is stored, so that it is
- *     found where that address is loaded; default: imported:NAME. Load it by its id.
- * @returns {Promise<Stored>}
+ * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the address under which it is stored, so that
+ *     it is found where that address is loaded; default: imported:NAME. Load it by its id.
+ * @returns {Promise<Stored>} rejects with GemmaError 'exists' for an id that has another file
  */
-export async function importFiles(files, {manifest: given, signal, onProgress, ...more} = {}) {
-    const {file, manifest: beside} = await joinFiles(files), json = given ?? beside;
-    const {name = file.name ?? 'model.gguf', id = `imported:${encodeURIComponent(name)}`} = more;
+export async function importFiles(files, {manifest: given, signal, onProgress, replace = false, ...more} = {}) {
+    const {file, manifest: beside} = await joinFiles(files, signal), json = given ?? beside;
+    const {name = file.name ?? 'model.gguf', id} = more;
     const manifest = json && readManifest(json);
     if (manifest && manifest.size !== file.size)
         throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
-    if (new TextDecoder().decode(await readSlice(file, name, 0, 4)) !== 'GGUF') throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
-    const room = await roomFor(file.size, id);
-    if (!room.enough)
-        throw new GemmaError('no-room', `${name} cannot be kept: it has ${file.size} bytes, and ${room.free} are free for this site.`);
-    const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE, count = Math.ceil(file.size / chunkSize);
+    if (new TextDecoder().decode(await unlessAborted(readSlice(file, name, 0, 4), signal)) !== 'GGUF') throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
     return withStore(async (store) => {
-        const giveBack = await read(id), turn = await downloadTurn(id, {signal});
-        try {
-            const now = Date.now();
-            const model = {
-                id, name, size: file.size, chunkSize, validator: manifest ? `sha256:${manifest.sha256}` : `imported:${now}`, savedAt: now, lastUsed: now,
-                complete: false, damaged: [], sha256: manifest?.sha256 ?? '',
-            };
-            const meter = createMeter('load', file.size, onProgress);
-            for (let index = 0; index < count; index++) {
-                signal?.throwIfAborted();
-                const bytes = await readSlice(file, name, index * chunkSize, chunkSize), digest = await sha256(bytes);
-                if (manifest && !same(digest, manifest.digests[index]))
-                    throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
-                await store.writeChunk(model, index, bytes, digest, manifest?.digests);
-                meter.add(bytes.byteLength);
+        const relation = (there, wanted) => there ? compareFile(store, there, wanted, signal) : 'unfinished';
+        if (replace && id !== undefined && await relation(await store.find(id), {file, name, manifest}) === 'other')
+            await unlessInUse(id, name, () => store.delete(id), 'import it again');
+        for (const free of id === undefined ? numbered(name) : [name]) {
+            const done = await importAs({id: id ?? `imported:${encodeURIComponent(free.toWellFormed())}`, name: free, file, manifest});
+            if (done) return done;
+        }
+        throw new GemmaError('exists', `${id} has another file on this device. Import it with \`replace\`, or under another id.`);
+
+        /** @returns {Promise<Stored | undefined>} undefined where another file has this id */
+        async function importAs(wanted) {
+            const ends = [await read(wanted.id, signal)];
+            try {
+                ends.unshift((await downloadTurn(wanted.id, {signal})).end);
+                const there = await store.find(wanted.id), related = await relation(there, wanted);
+                if (related === 'other') return undefined;
+                await writeFile(store, related === 'same' ? there : undefined, wanted, {signal, onProgress});
+                return (await store.list()).find((stored) => stored.id === wanted.id);
+            } finally {
+                for (const end of ends) end();
             }
-            return (await store.list()).find((stored) => stored.id === id);
-        } catch (error) {
-            if (error.code === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${error.message}.`);
-            throw error;
-        } finally {
-            turn.end();
-            giveBack();
         }
     });
 }
 
-async function* goodChunks(store, model) {
+/**
+ * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go, as it was never a whole model; or 'other'.
+ * @returns {Promise<'same' | 'unfinished' | 'other'>}
+ */
+async function compareFile(store, there, {file, name, manifest}, signal) {
+    const differs = there.complete ? 'other' : 'unfinished';
+    if (there.size !== file.size) return differs;
+    const {id, chunkSize} = there, digests = await store.digestsOf(id), present = await store.chunksOf(id);
+    for (const [index, digest] of [...digests].sort(([a], [b]) => a - b)) {
+        signal?.throwIfAborted();
+        // Of a download with a manifest, all digests are known from the start: here, those of what has come.
+        if (!there.complete && !present.has(index)) continue;
+        const found = manifest?.chunkSize === chunkSize ? manifest.digests[index] : await sha256(await readSlice(file, name, index * chunkSize, chunkSize));
+        if (!same(found, digest)) return differs;
+    }
+    return digests.size && present.size ? 'same' : 'unfinished';
+}
+
+/** Writes a file into the store, as far as it is not there. */
+async function writeFile(store, there, {id, name, file, manifest}, {signal, onProgress}) {
+    const now = Date.now();
+    let kept = there && (!manifest || there.chunkSize === manifest.chunkSize) ? there : undefined;
+    if (there?.complete && !kept && await isReadElsewhere(id))
+        throw new GemmaError('in-use', `${name} is being read, here or in another tab, and its manifest has other chunks: wait, then import it again.`);
+    const model = {
+        id, name, size: file.size, chunkSize: manifest?.chunkSize ?? kept?.chunkSize ?? CHUNK_SIZE, savedAt: now, lastUsed: now, complete: false, damaged: [],
+        validator: manifest ? `sha256:${manifest.sha256}` : kept?.validator ?? `imported:${now}`, sha256: manifest?.sha256 ?? kept?.sha256 ?? '',
+    };
+    const [present, digests] = kept ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
+    const room = await roomFor(file.size, id);
+    if (!room.enough)
+        throw new GemmaError('no-room', `${name} cannot be kept: it has ${file.size} bytes, and ${room.free} are free for this site.`);
+    const meter = createMeter('load', file.size, onProgress);
+    try {
+        for (let index = 0; index * model.chunkSize < file.size; index++) {
+            signal?.throwIfAborted();
+            const bytes = await unlessAborted(readSlice(file, name, index * model.chunkSize, model.chunkSize), signal), digest = await sha256(bytes);
+            if (manifest && !same(digest, manifest.digests[index]))
+                throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
+            const isHere = present.has(index) && same(digest, digests.get(index) ?? new ArrayBuffer(0)) && await readGood(store, model, index, digests);
+            if (!isHere || !sameVersion(model, kept)) await store.writeChunk(model, index, bytes, digest, manifest?.digests);
+            kept &&= model;
+            meter.add(bytes.byteLength);
+        }
+    } catch (error) {
+        if (error.code === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${error.message}.`);
+        throw error;
+    }
+}
+
+async function* goodChunks(store, model, signal) {
     const digests = await store.digestsOf(model.id);
     for (let index = 0; index * model.chunkSize < model.size; index++) {
+        signal?.throwIfAborted();
         const bytes = await readGood(store, model, index, digests);
         if (!bytes) throw new GemmaError('bad-file', `Chunk ${index} of ${model.name} is missing or damaged here: repair the model first.`);
         yield bytes;
@@ -220,9 +275,9 @@ async function withStore(work) {
 }
 
 /** The same with a model that must be there, and is not deleted meanwhile. */
-function withModel(id, work) {
+function withModel(id, signal, work) {
     return withStore(async (store) => {
-        const giveBack = await read(id);
+        const giveBack = await read(id, signal);
         try {
             const model = await store.find(id);
             if (!model) throw new GemmaError('not-found', `There is no model ${id} on this device.`);
