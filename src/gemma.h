@@ -234,12 +234,12 @@ bool gemma_session_observed(const GemmaSession *session, int i, GemmaObserved *o
 
 /* ------------------------------------------------------------------------------------------- sampling */
 
-/* Applied in this order: logit bias, penalties, top-k, top-p, min-p, temperature. */
+/* Applied in this order: logit bias, penalties, top-k, top-p, min-p, temperature. The best token always stays. */
 typedef struct {
     float temperature;          /* 0: greedy */
     int top_k;                  /* 0: off */
-    float top_p;                /* 1: off */
-    float min_p;                /* 0: off */
+    float top_p;                /* 0 (only the best) to 1 (off) */
+    float min_p;                /* 0 (off) to 1 (only the best) */
     float repeat_penalty;       /* 1: off; over the last 64 tokens, as are the next two */
     float presence_penalty;     /* 0: off */
     float frequency_penalty;    /* 0: off */
@@ -251,7 +251,8 @@ GemmaStatus gemma_session_sampling(GemmaSession *session, const GemmaSampling *p
 /* Adds `bias` to the logit of id (-INFINITY forbids it); at most 1,024 of them. */
 GemmaStatus gemma_session_bias(GemmaSession *session, int32_t id, float bias, GemmaError *err);
 
-/* Picks the next token from the logits; does not push it. */
+/* Picks the next token from the logits; does not push it. Never one that stands for an image, audio or video: those are chosen from as if
+ * their logits were -infinity, whatever their biases, since this engine reads and writes text. */
 int32_t gemma_session_sample(GemmaSession *session);
 
 #endif

@@ -105,8 +105,8 @@ static GemmaStatus bad(GemmaError *err, const char *name, double value, const ch
 GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
     if (!(p->temperature >= 0 && p->temperature <= 100)) return bad(err, "temperature", p->temperature, "a number from 0 to 100");
     if (p->top_k < 0) return bad(err, "top_k", p->top_k, "0 (off) or more");
-    if (!(p->top_p > 0 && p->top_p <= 1)) return bad(err, "top_p", p->top_p, "a number above 0, up to 1 (off)");
-    if (!(p->min_p >= 0 && p->min_p < 1)) return bad(err, "min_p", p->min_p, "a number from 0 (off) to below 1");
+    if (!(p->top_p >= 0 && p->top_p <= 1)) return bad(err, "top_p", p->top_p, "a number from 0 to 1 (off)");
+    if (!(p->min_p >= 0 && p->min_p <= 1)) return bad(err, "min_p", p->min_p, "a number from 0 (off) to 1");
     if (!(p->repeat_penalty > 0 && p->repeat_penalty <= 100))
         return bad(err, "repeat_penalty", p->repeat_penalty, "a number above 0 (1 is off), up to 100");
     if (!(fabsf(p->presence_penalty) <= 100))
@@ -345,10 +345,12 @@ static int filter(Sampler *s, const float *x, float max) {
         double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
         /* Most often a few tokens have most of the probability: look further down only if they have not. At 128 below the best
          * weights are 0. */
-        for (float drop = 4; drop <= 128 && reached < target; drop *= 2) {
+        float drop = 4;
+        do {        /* at least once: p may be 0 */
             n = gather(s, x, max - drop);
             reached = measure(s->candidates, n, WEIGHT, max);
-        }
+            drop *= 2;
+        } while (drop <= 128 && reached < target);
         n = select_best(s->candidates, n, WEIGHT, target, max);
     } else {
         return gather(s, x, min_logit);
@@ -399,7 +401,7 @@ static int32_t pick_any(Sampler *s, const float *x, float max, float inv_tempera
 int sampler_reach(const Sampler *s, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
     const GemmaSampling *p = &s->params;
     *n_also = 0;
-    int k = p->temperature == 0 ? 1 : p->top_k;
+    int k = p->temperature == 0 ? 1 : p->top_k < s->n_vocab ? p->top_k : 0;
     if (!s->adjusts || k == 0) return k;
     if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
     for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;

@@ -21,6 +21,9 @@ struct GemmaSession {
     int n_draft;                /* guesses at the end, of which nobody knows yet */
     int row;                    /* of the transformer's logits that is the current one */
     int partial;                /* the token of the last batch of which only the logits that sampling needs are there; -1: all are */
+    const int32_t *media;       /* [n_media]: tokens that are never sampled; borrowed from the tokenizer */
+    int n_media;
+    float *media_logits;        /* [n_media]: theirs, while others are chosen from */
     bool other_sampling;        /* since then: now it may need others */
     double token_seconds;       /* what a token of the last large batch cost in a layer; 0: not known yet */
     Tuner threads;              /* with how many to evaluate one token; see threads_of */
@@ -50,8 +53,10 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         s->tokens = malloc((size_t)n_ctx * sizeof *s->tokens);
         s->partial = -1;
         s->sampler = sampler_new(m->config.n_vocab);
+        if (m->tokenizer) s->media = tokenizer_media(m->tokenizer, &s->n_media);
+        s->media_logits = malloc((size_t)(s->n_media + 1) * sizeof *s->media_logits);
         tuner_init(&s->threads, thread_ways(m->pool), THREAD_PERIOD);
-        if (s->tokens && s->sampler &&
+        if (s->tokens && s->sampler && s->media_logits &&
             transformer_new(&s->transformer, &m->config, &m->weights, model_kernels(), m->pool, m->options.precision, n_ctx)) {
             return s;
         }
@@ -67,6 +72,7 @@ void gemma_session_free(GemmaSession *s) {
     transformer_free(&s->transformer);
     sampler_free(s->sampler);
     free(s->tokens);
+    free(s->media_logits);
     free(s->observed);
     free(s->squares);
     free(s);
@@ -159,6 +165,7 @@ static bool all_finite(const float *x, int n) {
 static void evaluate_logits(GemmaSession *s, int n) {
     int32_t also[SAMPLER_MAX_ALSO];
     int n_also, k = sampler_reach(s->sampler, s->tokens, s->n_tokens, also, &n_also);
+    if (k) k += s->n_media;     /* these may be among the best, but are not chosen from */
     bool best = s->n_draft == 0 && transformer_best_logits(&s->transformer, n - 1, k, also, n_also);
     if (!best) transformer_logits(&s->transformer, n - 1 - s->n_draft, 1 + s->n_draft);
     s->partial = best ? n - 1 : -1;
@@ -232,7 +239,7 @@ double gemma_session_step(GemmaSession *s, int n_batch, double seconds, GemmaErr
     return -1;
 }
 
-static const float *current_logits(const GemmaSession *s) {
+static float *current_logits(const GemmaSession *s) {
     return s->transformer.logits + (size_t)s->row * (size_t)s->model->config.n_vocab;
 }
 
@@ -325,5 +332,12 @@ GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaErr
 
 int32_t gemma_session_sample(GemmaSession *s) {
     if (s->other_sampling) complete_logits(s);
-    return sampler_pick(s->sampler, current_logits(s), s->tokens, s->n_tokens - s->n_draft);
+    float *logits = current_logits(s);
+    for (int i = 0; i < s->n_media; i++) {
+        s->media_logits[i] = logits[s->media[i]];
+        logits[s->media[i]] = -INFINITY;
+    }
+    int32_t id = sampler_pick(s->sampler, logits, s->tokens, s->n_tokens - s->n_draft);
+    for (int i = 0; i < s->n_media; i++) logits[s->media[i]] = s->media_logits[i];
+    return id;
 }

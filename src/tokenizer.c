@@ -63,6 +63,8 @@ struct Tokenizer {
     int32_t end[MAX_END];       /* ids that end a generation */
     int n_end;
     bool add_bos, add_space_prefix;
+    int32_t *media;             /* [n_media] */
+    int n_media;
 };
 
 /* ------------------------------------------------------------------------------------------ pieces */
@@ -327,6 +329,51 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return GEMMA_OK;
 }
 
+/* Whether `word` of lower-case letters stands in s between other characters than letters. */
+static bool has_word(GgufString s, const char *word) {
+    size_t n = strlen(word);
+    for (size_t i = 0, begin = 0; i <= s.n; i++) {
+        char c = i < s.n ? (char)(s.p[i] | 0x20) : ' ';
+        if (c >= 'a' && c <= 'z') continue;
+        size_t k = 0;
+        while (k < n && i - begin == n && (s.p[begin + k] | 0x20) == word[k]) k++;
+        if (k == n) return true;
+        begin = i + 1;
+    }
+    return false;
+}
+
+/* Whether a token stands for an image, audio or video, or for where one begins and ends: <start_of_image>, <image_soft_token>, <|audio|>,
+ * <|vision_start|>. Their type differs: <start_of_image> is user-defined in Gemma 3's own files, control in those of fine-tunes. So a user-defined one
+ * must be more than one word: <img> is HTML. */
+static bool is_media(GgufString piece, uint8_t kind) {
+    static const char *const words[] = {"image", "images", "img", "audio", "video", "vision", "multimodal", "boi", "eoi", "boa", "eoa"};
+    if (kind != KIND_CONTROL && kind != KIND_USER_DEFINED) return false;
+    char first = piece.n > 2 ? piece.p[0] : 0, last = piece.n > 2 ? piece.p[piece.n - 1] : 0;
+    if (!(first == '<' && last == '>') && !(first == '[' && last == ']')) return false;
+    bool tag = first == '<' && !memchr(piece.p, '_', piece.n) && !memchr(piece.p, '|', piece.n) && !memchr(piece.p, '-', piece.n);
+    if (kind == KIND_USER_DEFINED && tag) return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (has_word(piece, words[i])) return true;
+    return false;
+}
+
+static GemmaStatus list_media(Tokenizer *t, GemmaError *err) {
+    for (int pass = 0; pass < 2; pass++) {
+        int n = 0;
+        for (int32_t id = 0; id < t->n_vocab; id++) {
+            if (!is_media(piece_of(t, id), t->kind[id])) continue;
+            if (pass) t->media[n] = id;
+            n++;
+        }
+        t->n_media = n;
+        if (!n || pass) break;
+        t->media = malloc((size_t)n * sizeof *t->media);
+        if (!t->media) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer");
+    }
+    return GEMMA_OK;
+}
+
 static void index_cuts(Tokenizer *t) {
     for (int32_t id = 0; id < t->n_vocab; id++) {
         if (t->kind[id] != KIND_CONTROL && t->kind[id] != KIND_USER_DEFINED) continue;
@@ -387,6 +434,7 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
     if (allocate(t, g, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||
         read_kinds(t, g, err) != GEMMA_OK)
         return err->status;
+    if (list_media(t, err) != GEMMA_OK) return err->status;
     index_cuts(t);
     return read_settings(t, g, err);
 }
@@ -408,6 +456,7 @@ void tokenizer_free(Tokenizer *t) {
     free(t->kind);
     free(t->slot);
     free(t->trie);
+    free(t->media);
     free(t);
 }
 
@@ -596,6 +645,11 @@ bool tokenizer_adds_bos(const Tokenizer *t) { return t->add_bos; }
 int32_t tokenizer_control(const Tokenizer *t, const char *text) {
     int32_t id = find_piece(t, text, strlen(text));
     return id >= 0 && t->kind[id] == KIND_CONTROL ? id : -1;
+}
+
+const int32_t *tokenizer_media(const Tokenizer *t, int *n) {
+    *n = t->n_media;
+    return t->media;
 }
 
 bool tokenizer_is_control(const Tokenizer *t, int32_t id) {

@@ -26,6 +26,8 @@ int32_t tokenizer_eos(const Tokenizer *t);      /* the metadata's, or <eos>; -1:
 int32_t tokenizer_control(const Tokenizer *t, const char *text);
 bool tokenizer_adds_bos(const Tokenizer *t);
 bool tokenizer_is_control(const Tokenizer *t, int32_t id);
+/* The *n tokens that stand for images, audio and video; NULL when there are none. */
+const int32_t *tokenizer_media(const Tokenizer *t, int *n);
 bool tokenizer_is_end(const Tokenizer *t, int32_t id);     /* the metadata's eos and eot ids, and control tokens whose names say so */
 
 #endif

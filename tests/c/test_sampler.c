@@ -1,4 +1,6 @@
 /* The sampler's rules against the plainest implementation of them, which sorts everything; and that it draws by the probabilities. */
+#include <limits.h>
+
 #include "sampler.h"
 #include "test.h"
 
@@ -62,7 +64,7 @@ TEST(keeps_what_sorting_everything_keeps) {
         GemmaSampling p = off;
         p.seed = test_random(&state);
         if (test_random(&state) % 2) p.top_k = 1 + (int)(test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
-        if (test_random(&state) % 2) p.top_p = (float[]){0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 4];
+        if (test_random(&state) % 2) p.top_p = (float[]){0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
         if (test_random(&state) % 2) p.min_p = (float[]){0.01f, 0.5f, 0.999f}[test_random(&state) % 3];
         p.temperature = 50;     /* so that every token left is likely to come up */
         plain_filter(logits, &p, kept);
@@ -300,13 +302,41 @@ TEST(biases_come_first_and_setting_drops_them) {
     sampler_free(s);
 }
 
+TEST(every_end_of_a_control_works) {
+    static float logits[N_VOCAB];
+    GemmaError err;
+    Sampler *s = sampler_new(N_VOCAB);
+    for (int i = 0; i < N_VOCAB; i++) logits[i] = i % 7;
+    logits[77] = 7;
+    static const float top_p[] = {0, 1e-30f, 1}, min_p[] = {0, 1}, temperature[] = {0, 1e-40f, 1e-6f, 100};
+    static const int top_k[] = {0, 1, N_VOCAB, INT_MAX};
+    for (int i = 0; i < 3 * 2 * 4 * 4; i++) {
+        GemmaSampling p = off;
+        p.top_p = top_p[i % 3];
+        p.min_p = min_p[i / 3 % 2];
+        p.temperature = temperature[i / 6 % 4];
+        p.top_k = top_k[i / 24];
+        CHECK_INT(sampler_set(s, &p, &err), GEMMA_OK);
+        CHECK_INT(sampler_bias(s, 5, 0, &err), GEMMA_OK);
+        int n_also;
+        int32_t also[SAMPLER_MAX_ALSO];
+        CHECK(sampler_reach(s, NULL, 0, also, &n_also) >= 0);
+        for (int draws = 0; draws < 10; draws++) {
+            int32_t id = sampler_pick(s, logits, NULL, 0);
+            CHECK(id >= 0 && id < N_VOCAB);
+            if (p.top_p < 1 || p.min_p == 1 || p.temperature < 1e-5f || p.top_k == 1) CHECK_INT(id, 77);
+        }
+    }
+    sampler_free(s);
+}
+
 TEST(parameters_out_of_range_are_refused_by_name) {
     GemmaError err;
     Sampler *s = sampler_new(4);
     struct { const char *name; size_t at; float value; } cases[] = {
 #define BAD(field, value) {#field, offsetof(GemmaSampling, field), value}
-        BAD(temperature, -0.1f), BAD(temperature, NAN), BAD(temperature, INFINITY), BAD(top_p, 0), BAD(top_p, 1.1f), BAD(top_p, NAN),
-        BAD(min_p, -0.1f), BAD(min_p, 1), BAD(min_p, NAN), BAD(repeat_penalty, 0), BAD(repeat_penalty, NAN),
+        BAD(temperature, -0.1f), BAD(temperature, NAN), BAD(temperature, INFINITY), BAD(top_p, -0.1f), BAD(top_p, 1.1f), BAD(top_p, NAN),
+        BAD(min_p, -0.1f), BAD(min_p, 1.1f), BAD(min_p, NAN), BAD(repeat_penalty, 0), BAD(repeat_penalty, NAN),
         BAD(presence_penalty, INFINITY), BAD(presence_penalty, NAN), BAD(frequency_penalty, -INFINITY), BAD(frequency_penalty, NAN),
 #undef BAD
     };
@@ -332,6 +362,7 @@ int main(void) {
     RUN(numbers_that_are_none_are_never_picked);
     RUN(penalties_act_on_the_last_64_tokens);
     RUN(biases_come_first_and_setting_drops_them);
+    RUN(every_end_of_a_control_works);
     RUN(parameters_out_of_range_are_refused_by_name);
     return test_result();
 }

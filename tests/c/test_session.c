@@ -310,6 +310,61 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
     }
 }
 
+/* The model with the vocabulary's letters renamed and retyped: token "a" + i is names[i] of kinds[i]. */
+static GemmaModel *load_with_names(const char *const *names, const uint32_t *kinds, int n_names) {
+    TinyGguf g = tiny_make(&tiny_gemma3, 5);
+    int first = TINY_SPECIALS + 256;
+    char piece[32];
+    TinyBytes *b = tiny_set_array(&g, "tokenizer.ggml.tokens", GGUF_STRING, TINY_VOCAB);
+    for (int i = 0; i < TINY_VOCAB; i++) {
+        tiny_piece(piece, i);
+        tiny_put_text(b, i >= first && i < first + n_names ? names[i - first] : piece);
+    }
+    b = tiny_set_array(&g, "tokenizer.ggml.token_type", GGUF_INT32, TINY_VOCAB);
+    for (int i = 0; i < TINY_VOCAB; i++) {
+        uint32_t kind = i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < first ? 6 : 1;
+        tiny_put_u32(b, i >= first && i < first + n_names ? kinds[i - first] : kind);
+    }
+    size_t n;
+    GemmaError err = {0};
+    uint8_t *file = tiny_bytes(&g, &n);
+    tiny_free(&g);
+    GemmaModel *m = tiny_load(file, n, n, 1, &err);
+    free(file);
+    if (!m) TEST_FAIL("%s", err.text);
+    return m;
+}
+
+TEST(tokens_of_images_and_sounds_are_never_sampled) {
+    enum { CONTROL = 3, USER = 4, N_MEDIA = 9, N_NAMES = 15 };
+    static const char *const names[N_NAMES] = {
+        "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<audio_soft_token>", "<|vision_start|>", "<image>", "[multimodal]", "<|Video|>", "<EOI>",
+        "<img>", "<start_of_word>", "<imagery_of_x>", "<|im_start|>", "image_of", "<video>",
+    };
+    static const uint32_t kinds[N_NAMES] = {USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, CONTROL, USER, USER};
+    GemmaError err = {0};
+    GemmaModel *m = load_with_names(names, kinds, N_NAMES);
+    REQUIRE(m);
+    GemmaSession *s = gemma_session_new(m, 64, &err);
+    int first = TINY_SPECIALS + 256;
+    CHECK_INT(gemma_session_sync(s, (int32_t[]){2, first + 20}, 2, &err), 0);
+    CHECK_INT(gemma_session_step(s, 8, INFINITY, &err), 0);
+    float before[TINY_VOCAB];
+    memcpy(before, gemma_session_logits(s), sizeof before);
+    for (int i = 0; i < N_NAMES; i++) {
+        for (int greedy = 0; greedy < 2; greedy++) {
+            GemmaSampling p = {.temperature = greedy ? 0 : 1, .top_p = 1, .repeat_penalty = 1, .seed = 3};
+            CHECK_INT(gemma_session_sampling(s, &p, &err), GEMMA_OK);
+            CHECK_INT(gemma_session_bias(s, first + i, 1000, &err), GEMMA_OK);
+            int32_t id = gemma_session_sample(s);
+            if ((id == first + i) != (i >= N_MEDIA)) TEST_FAIL("%s: %d was sampled", names[i], (int)id);
+        }
+    }
+    CHECK(!memcmp(before, gemma_session_logits(s), sizeof before));
+    gemma_session_free(s);
+    gemma_model_free(m);
+}
+
 int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(a_batch_in_slices_and_one_given_up_change_no_bit);
@@ -319,5 +374,6 @@ int main(void) {
     RUN(limits_are_told_and_leave_the_session_usable);
     RUN(guesses_change_no_bit_whether_right_or_wrong);
     RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);
+    RUN(tokens_of_images_and_sounds_are_never_sampled);
     return test_result();
 }

@@ -7,7 +7,7 @@
 export const SETTINGS = [
     {key: 'temperature', group: 'sampling', label: 'Temperature', initial: 0.8, min: 0, max: 2, step: 0.05, hint: '0 always takes the likeliest word; more is bolder'},
     {key: 'topK', group: 'sampling', label: 'Top-k', initial: 64, min: 0, max: 200, step: 1, hint: 'only the k likeliest tokens; 0 is off'},
-    {key: 'topP', group: 'sampling', label: 'Top-p', initial: 0.95, min: 0.05, max: 1, step: 0.01, hint: 'only the likeliest that add up to p; 1 is off'},
+    {key: 'topP', group: 'sampling', label: 'Top-p', initial: 0.95, min: 0, max: 1, step: 0.01, hint: 'only the likeliest that add up to p; 1 is off'},
     {key: 'minP', group: 'sampling', label: 'Min-p', initial: 0, min: 0, max: 1, step: 0.01, hint: 'none below this share of the likeliest; 0 is off'},
     {key: 'repeatPenalty', group: 'sampling', label: 'Repetition penalty', initial: 1.1, min: 1, max: 2, step: 0.01, hint: 'over the last 64 tokens; 1 is off'},
     {key: 'maxTokens', group: 'sampling', label: 'Longest answer', unit: 'tokens', initial: 256, min: 1, max: 8192, step: 1, field: 'number'},
