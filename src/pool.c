@@ -27,8 +27,8 @@ typedef struct {
 
 /* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may write it. */
 typedef struct {
-    _Alignas(64) atomic_int next;           /* the first that nobody has taken */
-    int end;
+    _Alignas(64) _Atomic int64_t next;      /* the first that nobody has taken; each thread adds a grain once the last is taken */
+    int64_t end;
 } Slice;
 
 struct Pool {
@@ -78,8 +78,8 @@ static void wake(atomic_int *word) {
 static void take_ranges(Pool *p, int thread, int active) {
     for (int i = 0; i < active; i++) {
         Slice *slice = &p->slices[(thread + i) % active];
-        for (int begin; (begin = atomic_fetch_add_explicit(&slice->next, p->grain, memory_order_relaxed)) < slice->end;)
-            p->work(p->context, begin, slice->end - begin < p->grain ? slice->end : begin + p->grain, thread);
+        for (int64_t begin; (begin = atomic_fetch_add_explicit(&slice->next, p->grain, memory_order_relaxed)) < slice->end;)
+            p->work(p->context, (int)begin, (int)(slice->end - begin < p->grain ? slice->end : begin + p->grain), thread);
     }
 }
 
@@ -160,8 +160,8 @@ void pool_run(Pool *p, int n, int grain, PoolWork *work, void *context) {
     int64_t grains = (n + (int64_t)grain - 1) / grain;
     for (int i = 0; i < active; i++) {
         int64_t end = grains * (i + 1) / active * grain;
-        atomic_store_explicit(&p->slices[i].next, (int)(grains * i / active * grain), memory_order_relaxed);
-        p->slices[i].end = end < n ? (int)end : n;
+        atomic_store_explicit(&p->slices[i].next, grains * i / active * grain, memory_order_relaxed);
+        p->slices[i].end = end < n ? end : n;
     }
     open_region(p, active);
     take_ranges(p, 0, active);

@@ -303,7 +303,7 @@ void attend_blocks_scalar(const AttendArgs *a, int begin, int end, float *parts,
     for (int b = begin; b < end; b++)
         for (int h = 0; h < a->n_q; h++)
             attend_part(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v}, a->q + (size_t)h * a->head_dim, a->pos,
-                        (attend_first_block(a) + b) * ATTN_BLOCK, parts + (b * a->n_q + h) * attend_part_floats(a));
+                        (attend_first_block(a) + b) * ATTN_BLOCK, parts + ((size_t)b * a->n_q + h) * attend_part_floats(a));
 }
 
 void attend_merge_scalar(const AttendArgs *a, const float *parts) {
@@ -312,7 +312,7 @@ void attend_merge_scalar(const AttendArgs *a, const float *parts) {
         Merged m = nothing_merged;
         memset(out, 0, (size_t)a->head_dim * sizeof *out);
         for (int b = 0; b < attend_n_blocks(a); b++)
-            merge_part(a, parts + (b * a->n_q + h) * attend_part_floats(a), &m, out);
+            merge_part(a, parts + ((size_t)b * a->n_q + h) * attend_part_floats(a), &m, out);
         for (int i = 0; i < a->head_dim; i++)
             out[i] /= m.sum;
     }

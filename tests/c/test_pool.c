@@ -1,4 +1,7 @@
 /* The pool hands out every item exactly once, whatever the threads, grain and size, and survives many short regions. */
+#include <limits.h>
+#include <stdatomic.h>
+
 #include "pool.h"
 #include "test.h"
 
@@ -52,11 +55,29 @@ TEST(only_active_threads_take_part_and_all_come_back) {
     pool_free(pool);
 }
 
+static void add_items(void *context, int begin, int end, int thread) {
+    (void)thread;
+    atomic_fetch_add((_Atomic int64_t *)context, (int64_t)end - begin);
+}
+
+TEST(as_many_items_as_an_int_can_count_are_each_taken_once) {
+    Pool *pool = pool_new(4);
+    REQUIRE(pool);
+    static const int grains[] = {1 << 20, INT_MAX / 2, INT_MAX - 1};
+    for (int i = 0; i < 3; i++) {
+        _Atomic int64_t n = 0;
+        pool_run(pool, INT_MAX, grains[i], add_items, &n);
+        CHECK_INT(n, INT_MAX);
+    }
+    pool_free(pool);
+}
+
 TEST(freeing_null_is_allowed) { pool_free(NULL); }
 
 int main(void) {
     RUN(every_item_once);
     RUN(only_active_threads_take_part_and_all_come_back);
+    RUN(as_many_items_as_an_int_can_count_are_each_taken_once);
     RUN(freeing_null_is_allowed);
     return test_result();
 }
