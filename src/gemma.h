@@ -99,6 +99,9 @@ const GemmaPlan *gemma_loader_plan(const GemmaLoader *loader);
  * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
 uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
 
+/* What addresses of 32 or 64 bits can hold of such needs, in bytes, in one block as in all. Whoever decides by size asks here. */
+uint64_t gemma_capacity(int address_bits);
+
 /* Further bytes while a session of this model observes (gemma_session_observe). */
 uint64_t gemma_observer_need(const GemmaLoader *loader);
 

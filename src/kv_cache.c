@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/kv8.h"
+#include "memory.h"
 
 static int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
@@ -33,7 +34,7 @@ bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision pre
     uint64_t bytes = kv_cache_bytes(c, n_ctx, precision);
     *cache = (KvCache){.n_layer = c->n_layer};
     cache->layers = calloc((size_t)c->n_layer, sizeof *cache->layers);
-    cache->memory = bytes <= SIZE_MAX / 2 ? aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64) : NULL;
+    cache->memory = memory_aligned(bytes);
     if (!cache->layers || !cache->memory) {
         kv_cache_free(cache);
         return false;

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "kernels/kv8.h"
+#include "memory.h"
 #include "pack.h"
 
 /* 1, 2, 4 or 8 streams; another one is tried every 32nd token. */
@@ -17,23 +18,22 @@ enum { FORK_FLOATS = 16 << 10 };
 
 static bool is_exact(const Ops *ops) { return ops->precision == GEMMA_EXACT; }
 
-static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
-
 /* A thread needs room for one kernel at a time; exact matmuls for one row of weights. */
 static size_t scratch_bytes(int max_cols) {
     size_t n = (size_t)max_cols * sizeof(float);
     if (n < MATMUL_SCRATCH) n = MATMUL_SCRATCH;
     if (n < ATTEND_SCRATCH) n = ATTEND_SCRATCH;
-    return align64(n);
+    return (n + 63) / 64 * 64;
 }
 
-static size_t acts_bytes(const OpsLimits *most) {
-    return align64((size_t)most->n_tok * (size_t)(most->n_cols / BLOCK_COLS) * sizeof(ActBlock) + 1);
+static uint64_t acts_bytes(const OpsLimits *most) {
+    return (uint64_t)most->n_tok * (uint64_t)(most->n_cols / BLOCK_COLS) * sizeof(ActBlock) + 1;
 }
 
-static size_t parts_bytes(const OpsLimits *most) {
-    size_t n_blocks = (size_t)most->n_pos / ATTN_BLOCK + 2;
-    return align64(n_blocks * (size_t)most->n_head * (size_t)attend_part_floats(&(AttendArgs){.head_dim = most->head_dim}) * sizeof(float));
+/* Of a context that 32 bits can't address it is more than they can say. */
+static uint64_t parts_bytes(const OpsLimits *most) {
+    uint64_t n_blocks = (uint64_t)most->n_pos / ATTN_BLOCK + 2;
+    return n_blocks * (uint64_t)most->n_head * (uint64_t)attend_part_floats(&(AttendArgs){.head_dim = most->head_dim}) * sizeof(float);
 }
 
 uint64_t ops_bytes(int n_threads, const OpsLimits *most) {
@@ -44,9 +44,9 @@ bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precis
     *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .max_cols = most->n_cols};
     tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
     ops->scratch_stride = scratch_bytes(most->n_cols);
-    ops->scratch = aligned_alloc(64, ops->scratch_stride * (size_t)pool_threads(pool));
-    ops->acts = aligned_alloc(64, acts_bytes(most));
-    ops->parts = aligned_alloc(64, parts_bytes(most));
+    ops->scratch = memory_aligned((uint64_t)ops->scratch_stride * (uint64_t)pool_threads(pool));
+    ops->acts = memory_aligned(acts_bytes(most));
+    ops->parts = memory_aligned(parts_bytes(most));
     if (ops->scratch && ops->acts && ops->parts) return true;
     ops_free(ops);
     return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "memory.h"
 
 /* ------------------------------------------------------------------------------------ the list of tensors */
 
@@ -175,7 +176,7 @@ GemmaStatus weights_bind_synthetic(Weights *w, const Config *c, QuantType type, 
 /* ------------------------------------------------------------------------------------ memory and contents */
 
 GemmaStatus weights_allocate(Weights *w, GemmaError *err) {
-    if (w->bytes > SIZE_MAX / 2 || !(w->memory = aligned_alloc(ALIGNMENT, (size_t)w->bytes + PANEL_OVERREAD))) {
+    if (!(w->memory = memory_aligned(w->bytes + PANEL_OVERREAD))) {
         return error_set(err, GEMMA_NO_MEMORY, "no memory for the weights: %llu MB are needed", (unsigned long long)(w->bytes >> 20));
     }
     for (int i = 0; i < w->n_slots; i++) {

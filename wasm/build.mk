@@ -15,7 +15,8 @@ WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sEXPORT_ES6 -sMODU
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
-# By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are.
+# By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are; the other one refuses blocks of 2 GiB
+# and more where addresses have 32 bits. src/memory.c says what both hold.
 MEMORY_32 := -sMAXIMUM_MEMORY=4GB -sMALLOC=emmalloc
 MEMORY_64 := -sMAXIMUM_MEMORY=16GB -sMALLOC=dlmalloc
 

@@ -56,6 +56,7 @@ int gx_loader_planned(void) { return gemma_loader_plan(x.loader) != NULL; }
 double gx_memory_need(int n_threads, int precision, int n_ctx) {
     return (double)gemma_memory_need(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, n_ctx);
 }
+double gx_capacity(int address_bits) { return (double)gemma_capacity(address_bits); }
 double gx_observer_need(void) { return (double)gemma_observer_need(x.loader); }
 
 /* The length of the header's JSON; written to the scratch buffer as far as it fits. */

@@ -7,7 +7,9 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
-import {openModel} from '../../web/engine/open.js';
+import {detectFeatures} from '../../web/engine/features.js';
+import {SAMPLING} from '../../web/engine/generate.js';
+import {inspectModel, openModel} from '../../web/engine/open.js';
 import {ensureNode24} from '../setup/node24.js';
 
 const CLI = join(import.meta.dirname, '../../web/node/cli.js');
@@ -32,6 +34,39 @@ test('with memory64 a block of more than 4 GiB is had, and changes no text', () 
     const {text, memoryBytes} = generate(large, '--ctx', String(CONTEXT));
     assert.equal(text, generate(SMALL).text);
     assert.ok(memoryBytes > 5 * GIB, `${memoryBytes}`);
+});
+
+/** The model of `large`, as much of its context as makes `bytes`; the first tokens that it writes, greedily. */
+async function writeWithin(bytes) {
+    const file = readFileSync(large);
+    const source = {name: 'large.gguf', size: file.length, async *chunks() { yield new Uint8Array(file); }};
+    const need = async (contextLength) => (await inspectModel(source, {threads: 1, contextLength})).memoryBytes;
+    const [one, two] = [await need(1e6), await need(2e6)];
+    const contextLength = bytes ? Math.floor(1e6 + (bytes - one) / (two - one) * 1e6) : 512;
+    const {module, memory64} = await openModel(source, {threads: 1, contextLength, variant: 'simd128'});
+    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+    module.sync(module.tokenize('The sea at night', {bos: true}));
+    const ids = [];
+    for (let i = 0; i < 8; i++) {
+        while (module.step(256) > 0);
+        ids.push(module.sample());
+        module.pushToken(ids.at(-1));
+    }
+    const {memoryBytes} = module;
+    module.close();
+    return {ids, memory64, memoryBytes};
+}
+
+test('a block of each size around the limits is had, and changes no token', async () => {
+    const {ids} = await writeWithin(0), {memory64: has64} = await detectFeatures();
+    for (const gib of [1.9, 2.1, 2.6, 3.9]) {
+        const found = await writeWithin(gib * GIB);
+        assert.ok(Math.abs(found.memoryBytes / GIB - gib) < 0.01, `${found.memoryBytes} for ${gib} GiB`);
+        assert.deepEqual([found.memory64, found.ids], [false, ids], `${gib} GiB`);
+    }
+    if (!has64) return assert.rejects(writeWithin(4.1 * GIB), {code: 'no-memory'});
+    const {memory64, ids: others} = await writeWithin(4.1 * GIB);
+    assert.deepEqual([memory64, others], [true, ids]);
 });
 
 test('without, the model is refused before its weights are asked for, with the numbers and the reason', async () => {

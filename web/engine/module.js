@@ -198,6 +198,11 @@ export class Module {
         return this.#x.memory_need(threads, precision, contextLength);
     }
 
+    /** The most bytes that a memoryNeed may be, in a module of wasm32 or of memory64. */
+    capacity(memory64) {
+        return this.#x.capacity(memory64 ? 64 : 32);
+    }
+
     /** Further bytes while it observes. */
     observerNeed() {
         return this.#x.observer_need();

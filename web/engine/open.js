@@ -7,8 +7,6 @@ import {instantiate} from './module.js';
 
 const MB = 2 ** 20;
 const PROBE_BYTES = 48 * MB;        // enough for the header of any Gemma; it may grow by what every instance may grow
-const GROWTH = 64 * MB;             // as in module.js
-const WASM32_BYTES = 4096 * MB - GROWTH, WASM64_BYTES = 16384 * MB - GROWTH;    // as in wasm/build.mk
 const SMALLEST_CONTEXT = 512;
 const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wait for memory
 
@@ -92,9 +90,10 @@ function tooLarge(bytes, most, contextLength, lacks64) {
  * @param {OpenOptions} options
  * @param {{trainedContext: number, nEmbd: number}} plan
  * @param {(threads: number, contextLength: number, precision: number) => number} need   bytes
+ * @param {(memory64: boolean) => number} capacity   bytes: what the engine says that an address size can hold
  * @returns {Generator<Way>}
  */
-export function* waysToRun(features, options, plan, need) {
+export function* waysToRun(features, options, plan, need, capacity) {
     const {variant, kernels} = chooseVariant(features, options), precision = choosePrecision(options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
@@ -103,9 +102,9 @@ export function* waysToRun(features, options, plan, need) {
     const threads = chooseThreads(features, options.threads);
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength, precision);
-        const memory64 = options.memory64 ?? (bytes > WASM32_BYTES && features.memory64);
-        const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
-        const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= WASM64_BYTES) : undefined;
+        const memory64 = options.memory64 ?? (bytes > capacity(false) && features.memory64);
+        const most = capacity(memory64);
+        const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= capacity(true)) : undefined;
         yield {variant, kernels, memory64, bytes, ...attempt, refused};
     }
 }
@@ -130,11 +129,11 @@ async function makeRoom(...about) {
 export const makeProbe = (features, options) =>
     instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
 
-/** Throws for a file whose weights alone are too many, before any of it is read. */
-export function refuseBySize(features, {memory64 = features.memory64}, {name, size}) {
-    const most = memory64 ? WASM64_BYTES : WASM32_BYTES;
+/** Throws for a file whose weights alone are too many, before any of it is read. @param {import('./module.js').Module} probe   what makeProbe gave */
+export function refuseBySize(probe, features, {memory64 = features.memory64}, {name, size}) {
+    const most = probe.capacity(memory64);
     if (size - PROBE_BYTES <= most) return;
-    const lacks64 = !memory64 && size - PROBE_BYTES <= WASM64_BYTES;
+    const lacks64 = !memory64 && size - PROBE_BYTES <= probe.capacity(true);
     throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}`);
 }
 
@@ -147,9 +146,10 @@ export function refuseBySize(features, {memory64 = features.memory64}, {name, si
  */
 export async function openModel(source, options, signal, features, probing) {
     features ??= await detectFeatures();
-    refuseBySize(features, options, source);
+    const probe = await (probing ?? makeProbe(features, options));
+    refuseBySize(probe, features, options, source);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probing ?? makeProbe(features, options));
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probe);
     const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);
@@ -168,12 +168,11 @@ export async function openModel(source, options, signal, features, probing) {
 }
 
 /** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
-async function makeRoomByHeader(source, chunks, options, features, probing) {
-    const probe = await probing;
+async function makeRoomByHeader(source, chunks, options, features, probe) {
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
     const room = await makeRoom(features, options, plan, (threads, context, precision) =>
-        probe.memoryNeed(threads, precision, context) + (options.observe ? probe.observerNeed() : 0));
+        probe.memoryNeed(threads, precision, context) + (options.observe ? probe.observerNeed() : 0), (memory64) => probe.capacity(memory64));
     return {held, plan, room};
 }
 
@@ -211,7 +210,7 @@ export async function openSynthetic({shape, type}, options, features) {
     const plan = {trainedContext: 8192, nEmbd: 0};
     const need = (threads, context, precision) => probe.syntheticNeed(shape, type, threads, precision, context);
     if (!need(1, 1, 0)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
-    const room = await makeRoom(features, options, plan, need);
+    const room = await makeRoom(features, options, plan, need, (memory64) => probe.capacity(memory64));
     room.module.synthetic(shape, type, room.threads, choosePrecision(options));
     room.module.newSession(room.contextLength);
     return {...room, plan: room.module.plan()};

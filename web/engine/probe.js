@@ -170,7 +170,7 @@ async function plan(features, {name, size, shape, type}, options) {
         // The file's weights are not quite those of the synthetic model, and loading takes room for the header and for what arrives.
         const difference = inFile - weightBytes(type) + 1.3 * header + 5 * MB;
         const ways = [...waysToRun(features, options, {trainedContext: shape.ctx, nEmbd: shape.embd},
-            (threads, context, precision) => need(type, threads, precision, context) + difference)];
+            (threads, context, precision) => need(type, threads, precision, context) + difference, (memory64) => probe.capacity(memory64))];
         return {type, weightBytes: weightBytes(type), inFile, way: ways.find(({refused}) => !refused) ?? ways.at(-1)};
     } finally {
         probe.close();

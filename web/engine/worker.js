@@ -51,11 +51,11 @@ answer(workerPort, {
             const {entry} = description;
             const accept = async (announced) => {
                 if (entry) await (await import('./probe.js')).refuseTooLarge(await detecting, entry, options);
-                else if (announced) refuseBySize(await detecting, options, announced);
+                else if (announced) refuseBySize(await probing, await detecting, options, announced);
             };
             // Side by side, for each takes a while: the source, this machine's features, and the instance that reads the header.
-            const opening = openSource(description, {signal, onProgress: emit, accept});
             const detecting = detectFeatures(), probing = detecting.then((features) => makeProbe(features, options));
+            const opening = openSource(description, {signal, onProgress: emit, accept});
             probing.catch(() => {});        // thrown where it is awaited, unless there is no source
             const source = await opening;
             try {

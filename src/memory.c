@@ -1,0 +1,22 @@
+/* memory.c: see memory.h. */
+#include "memory.h"
+
+#include <stdlib.h>
+
+#include "gemma.h"
+
+/* What may be had beside the plan: memory grows by so much (web/engine/module.js), since no plan is exact. */
+static const uint64_t GROWTH = 64u << 20;
+
+/* The largest memories that wasm/build.mk links: all that 32 bits address, and what browsers give to memory64. A single block may be all of it:
+ * emmalloc takes sizes to 2^32 - 57, of which it adds 8 bytes itself, and dlmalloc to 2^64 less some hundred. (emmalloc asks for memory in 64 bits
+ * and compares sizes unsigned. dlmalloc, as a 32-bit program, stops at 2^31.) */
+uint64_t gemma_capacity(int address_bits) {
+    return (address_bits == 32 ? (uint64_t)4 << 30 : (uint64_t)16 << 30) - GROWTH;
+}
+
+void *memory_aligned(uint64_t bytes) {
+    enum { ALIGNMENT = 64 };
+    if (bytes > gemma_capacity(8 * sizeof(void *))) return NULL;
+    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+}

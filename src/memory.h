@@ -1,0 +1,10 @@
+/* memory.h: blocks of memory whose size is known in 64 bits, and which may be more than an address size can hold (gemma_capacity). Knows no models. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include <stdint.h>
+
+/* At least `bytes`, aligned to 64, contents undefined; free() frees it. NULL when the address size can't hold that much, or memory is short. */
+void *memory_aligned(uint64_t bytes);
+
+#endif
