@@ -1,6 +1,7 @@
 /* hf_tokenizer.c: see hf_tokenizer.h. */
 #include "hf_tokenizer.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "sp_model.h"
 #include "tokenizer_json.h"
 
-enum { MAX_SP_MODEL = 64 << 20, MAX_TEMPLATE = 1 << 20 };
+enum { MAX_SP_MODEL = 64 << 20, MAX_TEMPLATE = 1 << 20, MAX_TEMPLATES = 64 };
 
 /* As settings files name them, and as GGUF does (one is misspelt there). */
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
 
 typedef struct {
     JsonFile tokenizer, settings, added;    /* tokenizer.json, tokenizer_config.json, added_tokens.json */
+    JsonFile map;                           /* special_tokens_map.json */
 } Files;
 
 /* ------------------------------------------------------------------------------------------ the vocabulary */
@@ -151,11 +153,13 @@ static bool complete_vocabulary(HfTokenizer *t, const Files *files, int n_vocab,
 
 /* ------------------------------------------------------------------------------------------ special tokens */
 
-/* The text of a token in tokenizer_config.json: a string, or {"content": string}. NULL when untold. */
-static const JsonNode *token_text(const JsonNode *settings, const char *name) {
+/* The text of a token in tokenizer_config.json or, where that is silent, in special_tokens_map.json: a string, or {"content": string}.
+ * NULL when untold. */
+static const JsonNode *token_text(const Files *files, const char *name) {
     char key[32];
     snprintf(key, sizeof key, "%s_token", name);
-    const JsonNode *node = json_get(settings, key);
+    const JsonNode *node = json_get(files->settings.root, key);
+    if (!node) node = json_get(files->map.root, key);
     if (node && node->kind == JSON_OBJECT) node = json_get(node, "content");
     return node && node->kind == JSON_STRING ? node : NULL;
 }
@@ -175,11 +179,11 @@ static const JsonNode *element(const JsonNode *list, uint32_t i) {
 }
 
 /* What the template puts around one text, and between two: {"single": [<bos>, A], "pair": [<bos>, A, <bos>, B]}. */
-static void read_template(HfTokenizer *t, const JsonNode *processor, const JsonNode *settings) {
+static void read_template(HfTokenizer *t, const JsonNode *processor, const Files *files) {
     const JsonNode *single = json_get(processor, "single"), *pair = json_get(processor, "pair");
     if (!single || single->kind != JSON_ARRAY || single->n < 2) return;
     const JsonNode *first = special_of(element(single, 0)), *last = special_of(element(single, single->n - 1));
-    const JsonNode *bos = token_text(settings, "bos"), *eos = token_text(settings, "eos");
+    const JsonNode *bos = token_text(files, "bos"), *eos = token_text(files, "eos");
     if (first) t->add[SPECIAL_BOS] = !bos || same_text(first, bos) ? ADD_YES : ADD_NO;
     if (last) t->add[SPECIAL_EOS] = !eos || same_text(last, eos) ? ADD_YES : ADD_NO;
     if (!pair || pair->kind != JSON_ARRAY) return;
@@ -187,15 +191,15 @@ static void read_template(HfTokenizer *t, const JsonNode *processor, const JsonN
     if (last && end > begin && same_text(special_of(element(pair, end - 1)), last)) end--;
     if (end < begin + 3) return;
     const JsonNode *between = special_of(element(pair, begin + 1));
-    bool separates = between && !last && (same_text(between, token_text(settings, "sep")) || same_text(between, eos));
+    bool separates = between && !last && (same_text(between, token_text(files, "sep")) || same_text(between, eos));
     t->add[SPECIAL_SEP] = separates ? ADD_YES : ADD_NO;
 }
 
-static void read_post_processor(HfTokenizer *t, const JsonNode *tokenizer, const JsonNode *settings) {
-    const JsonNode *post = json_get(tokenizer, "post_processor"), *list = json_get(post, "processors");
-    if (json_equals(json_get(post, "type"), "TemplateProcessing")) read_template(t, post, settings);
+static void read_post_processor(HfTokenizer *t, const Files *files) {
+    const JsonNode *post = json_get(files->tokenizer.root, "post_processor"), *list = json_get(post, "processors");
+    if (json_equals(json_get(post, "type"), "TemplateProcessing")) read_template(t, post, files);
     for (uint32_t i = 0; list && list->kind == JSON_ARRAY && i < list->n; i++)
-        if (json_equals(json_get(element(list, i), "type"), "TemplateProcessing")) read_template(t, element(list, i), settings);
+        if (json_equals(json_get(element(list, i), "type"), "TemplateProcessing")) read_template(t, element(list, i), files);
 }
 
 /* The id of a token by the list of tokenizer.json, whose texts are those of the settings; -1 when it is not there. */
@@ -221,11 +225,11 @@ static int64_t config_id(const JsonNode *config, const char *name) {
 
 static void read_special(HfTokenizer *t, const Files *files, const JsonNode *config) {
     const JsonNode *settings = files->settings.root;
-    read_post_processor(t, files->tokenizer.root, settings);
+    read_post_processor(t, files);
     for (int i = 0; i < N_SPECIAL; i++) {
         char key[32];
         snprintf(key, sizeof key, "add_%s_token", SPECIAL[i].name);
-        const JsonNode *add = json_get(settings, key), *text = token_text(settings, SPECIAL[i].name);
+        const JsonNode *add = json_get(settings, key), *text = token_text(files, SPECIAL[i].name);
         if (t->add[i] == ADD_UNTOLD && add && add->kind == JSON_TRUE) t->add[i] = ADD_YES;
         if (t->add[i] == ADD_UNTOLD && add && add->kind == JSON_FALSE) t->add[i] = ADD_NO;
         int64_t id = text ? added_id(files->tokenizer.root, text) : -1;
@@ -235,45 +239,117 @@ static void read_special(HfTokenizer *t, const Files *files, const JsonNode *con
     }
 }
 
-/* ------------------------------------------------------------------------------------------ the chat template */
+/* ------------------------------------------------------------------------------------------ chat templates */
 
-static bool set_template(HfTokenizer *t, const char *text, size_t n, GemmaError *err) {
-    t->chat_template = malloc(n + 1);
-    if (!t->chat_template) {
+/* Adds a template by its name, whose characters other than letters and digits become '_': it is to be part of a key. Of two of the
+ * same name the first holds. */
+static bool add_template(HfTokenizer *t, const char *name, size_t n_name, const char *text, size_t n, GemmaError *err) {
+    char key[CHAT_TEMPLATE_NAME] = "";
+    for (size_t i = 0; i < n_name && i < sizeof key - 1; i++) {
+        bool plain = (name[i] >= '0' && name[i] <= '9') || ((name[i] | 32) >= 'a' && (name[i] | 32) <= 'z');
+        key[i] = plain ? name[i] : '_';
+    }
+    if (!*key || t->n_templates == MAX_TEMPLATES) return true;
+    for (int i = 0; i < t->n_templates; i++)
+        if (strcmp(t->templates[i].name, key) == 0) return true;
+    ChatTemplate *more = realloc(t->templates, (size_t)(t->n_templates + 1) * sizeof *more);
+    if (more) t->templates = more;
+    char *copy = more ? malloc(n + 1) : NULL;
+    if (!copy) {
         error_set(err, GEMMA_NO_MEMORY, "no memory is left for the chat template");
         return false;
     }
-    memcpy(t->chat_template, text, n);
-    t->n_chat_template = n;
+    memcpy(copy, text, n);
+    more[t->n_templates] = (ChatTemplate){.text = copy, .n = n};
+    strcpy(more[t->n_templates++].name, key);
     return true;
 }
 
-/* A string, or a list of {name, template} of which "default" counts. */
-static const JsonNode *default_template(const JsonNode *node) {
-    for (uint32_t i = 0; node && node->kind == JSON_ARRAY && i < node->n; i++)
-        if (json_equals(json_get(element(node, i), "name"), "default")) return json_get(element(node, i), "template");
-    return node && node->kind == JSON_STRING ? node : NULL;
+/* A string, the default one, or a list of {name, template}. *told: it is one of them. */
+static bool add_templates(HfTokenizer *t, const JsonNode *node, bool *told, GemmaError *err) {
+    bool good = true;
+    *told = node && (node->kind == JSON_STRING || node->kind == JSON_ARRAY);
+    if (!*told) return true;
+    if (node->kind == JSON_STRING) return add_template(t, "default", 7, node->text, node->n, err);
+    const JsonNode *entry = json_first(node);
+    for (uint32_t i = 0; good && i < node->n; i++, entry = json_next(entry)) {
+        const JsonNode *name = json_get(entry, "name"), *text = json_get(entry, "template");
+        bool sound = name && text && name->kind == JSON_STRING && text->kind == JSON_STRING;
+        if (sound) good = add_template(t, name->text, name->n, text->text, text->n, err);
+    }
+    return good;
 }
 
-/* In tokenizer_config.json, chat_template.jinja or chat_template.json. */
-static bool read_chat_template(HfTokenizer *t, const Files *files, const char *dir, GemmaError *err) {
-    const JsonNode *node = default_template(json_get(files->settings.root, "chat_template"));
-    if (node) return set_template(t, node->text, node->n, err);
-    char *path = path_join(dir, "chat_template.jinja");
+/* A file of one template. A missing one is fine. */
+static bool add_template_file(HfTokenizer *t, const char *dir, const char *file, const char *name, bool *told, GemmaError *err) {
+    char *path = path_join(dir, file);
     size_t n = 0;
     bool missing = false;
     char *text = path ? file_load_optional(path, MAX_TEMPLATE, &n, &missing, err) : NULL;
-    if (!path) error_set(err, GEMMA_NO_MEMORY, "no memory is left to read chat_template.jinja");
-    bool good = missing || (text && set_template(t, text, n, err));
+    if (!path) error_set(err, GEMMA_NO_MEMORY, "no memory is left to read %s", file);
+    bool good = missing || (text && add_template(t, name, strlen(name), text, n, err));
+    *told = text != NULL;
     free(text);
     free(path);
-    if (!good || !missing) return good;
+    return good;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* additional_chat_templates/NAME.jinja */
+static bool add_named_files(HfTokenizer *t, const char *dir, GemmaError *err) {
+    char *folder = path_join(dir, "additional_chat_templates"), *names[MAX_TEMPLATES];
+    DIR *opened = folder ? opendir(folder) : NULL;
+    int n = 0;
+    bool good = true, told;
+    for (struct dirent *entry; opened && n < MAX_TEMPLATES && (entry = readdir(opened)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        if (length > 6 && strcmp(entry->d_name + length - 6, ".jinja") == 0 && (names[n] = strdup(entry->d_name))) n++;
+    }
+    qsort(names, (size_t)n, sizeof *names, compare_names);
+    for (int i = 0; i < n; i++) {
+        char *stem = strndup(names[i], strlen(names[i]) - 6);
+        if (good && !stem) error_set(err, GEMMA_NO_MEMORY, "no memory is left for the name of a chat template");
+        good = good && stem && add_template_file(t, folder, names[i], stem, &told, err);
+        free(stem);
+        free(names[i]);
+    }
+    if (opened) closedir(opened);
+    free(folder);
+    return good;
+}
+
+/* In tokenizer_config.json, chat_template.jinja with its kin, or chat_template.json: the first that there is. */
+static bool read_chat_templates(HfTokenizer *t, const Files *files, const char *dir, GemmaError *err) {
+    bool told;
+    if (!add_templates(t, json_get(files->settings.root, "chat_template"), &told, err)) return false;
+    if (told) return true;
+    if (!add_template_file(t, dir, "chat_template.jinja", "default", &told, err)) return false;
+    if (told) return add_named_files(t, dir, err);
     JsonFile f;
     if (!json_file_open(&f, dir, "chat_template.json", false, err)) return false;
-    node = default_template(json_get(f.root, "chat_template"));
-    good = !node || set_template(t, node->text, node->n, err);
+    bool good = add_templates(t, json_get(f.root, "chat_template"), &told, err);
     json_file_close(&f);
     return good;
+}
+
+/* As gguf-py's add_chat_template does: the default one under its own key, the others by name, and a list of their names. */
+static void write_chat_templates(const HfTokenizer *t, GgufEntries *e) {
+    const ChatTemplate *standard = NULL;
+    for (int i = 0; i < t->n_templates; i++) {
+        const ChatTemplate *one = &t->templates[i];
+        char key[CHAT_TEMPLATE_NAME + 32];
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", one->name);
+        if (strcmp(one->name, "default") == 0) standard = one;
+        else gguf_put_string(e, key, one->text, one->n);
+    }
+    int n_named = t->n_templates - (standard != NULL);
+    if (n_named > 0) gguf_put_array(e, "tokenizer.chat_templates", GGUF_STRING, (uint64_t)n_named);
+    for (int i = 0; n_named > 0 && i < t->n_templates; i++)
+        if (&t->templates[i] != standard) bytes_put_string(&e->bytes, t->templates[i].name, strlen(t->templates[i].name));
+    if (standard) gguf_put_string(e, "tokenizer.chat_template", standard->text, standard->n);
 }
 
 /* ------------------------------------------------------------------------------------------ all of it */
@@ -284,21 +360,24 @@ bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, 
     bool good = json_file_open(&files.tokenizer, dir, "tokenizer.json", false, err) &&
                 json_file_open(&files.settings, dir, "tokenizer_config.json", false, err) &&
                 json_file_open(&files.added, dir, "added_tokens.json", false, err) &&
+                json_file_open(&files.map, dir, "special_tokens_map.json", false, err) &&
                 read_vocabulary(t, &files, dir, notes, err) && complete_vocabulary(t, &files, n_vocab, notes, err);
     if (good) {
         read_special(t, &files, config);
-        good = read_chat_template(t, &files, dir, err);
+        good = read_chat_templates(t, &files, dir, err);
     }
     json_file_close(&files.tokenizer);
     json_file_close(&files.settings);
     json_file_close(&files.added);
+    json_file_close(&files.map);
     if (!good) hf_tokenizer_free(t);
     return good;
 }
 
 void hf_tokenizer_free(HfTokenizer *t) {
     vocabulary_free(&t->vocabulary);
-    free(t->chat_template);
+    for (int i = 0; i < t->n_templates; i++) free(t->templates[i].text);
+    free(t->templates);
     *t = (HfTokenizer){0};
 }
 
@@ -326,6 +405,6 @@ void hf_tokenizer_write(const HfTokenizer *t, int generation, GgufEntries *e) {
     for (int i = 0; i < N_SPECIAL; i++)
         if (SPECIAL[i].add_key && t->add[i] != ADD_UNTOLD) gguf_put_bool(e, SPECIAL[i].add_key, t->add[i] == ADD_YES);
     if (generation == 1) write_end_of_turn(&t->vocabulary, e);
-    if (t->chat_template) gguf_put_string(e, "tokenizer.chat_template", t->chat_template, t->n_chat_template);
+    write_chat_templates(t, e);
     gguf_put_bool(e, "tokenizer.ggml.add_space_prefix", false);
 }

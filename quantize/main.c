@@ -99,6 +99,7 @@ static bool plan(Run *run, GemmaError *err) {
     const Options *o = run->options;
     Source *s = &run->source;
     PlanRequest request = {o->type, o->overrides, o->n_overrides, o->imatrix != NULL};
+    if (!plan_check(s, &request, err)) return false;
     run->tensors = calloc(s->n_tensors + 1, sizeof *run->tensors);
     gguf_put_u32(&s->metadata, "general.quantization_version", QUANTIZATION_VERSION);
     gguf_put_u32(&s->metadata, "general.file_type", o->type->file_type);

@@ -53,8 +53,45 @@ static void size_label(uint64_t n_weights, char label[MODEL_NAME_PART]) {
 /* The settings that a README begins with, between two lines "---": of YAML only what model cards use,
  * "key: text", "key: [a, b]", and "key:" followed by lines "- item". */
 typedef struct {
-    char *text;
+    char *text;                 /* lines that say something, each with \n at its end; NULL: there is no README */
 } FrontMatter;
+
+/* Cuts off a comment: a # at the line's start or after a space, but not between quotes. */
+static void cut_comment(char *line) {
+    char quote = 0, before = ' ';
+    for (char *c = line; *c; before = *c++) {
+        if (quote && *c == quote) quote = 0;
+        else if (!quote && (*c == '"' || *c == '\'') && strchr(" \t[,", before)) quote = *c;
+        else if (!quote && *c == '#' && strchr(" \t", before)) *c = 0;
+        if (!*c) return;
+    }
+}
+
+/* Leaves of a README its settings; without the second "---" there are none. */
+static void keep_settings(char *text) {
+    char *out = text, *next = text;
+    bool begun = false, ended = false;
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) next += 3;      /* a byte order mark */
+    for (char *line = next; *line && !ended; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next) *next++ = 0;
+        line[strcspn(line, "\r")] = 0;
+        bool is_fence = strcmp(line, "---") == 0;
+        if (!begun && !is_fence) break;
+        ended = begun && is_fence;
+        begun = true;
+        if (is_fence) continue;
+        cut_comment(line);
+        size_t n = strlen(line);
+        while (n > 0 && strchr(" \t", line[n - 1])) n--;
+        if (n == 0) continue;
+        memmove(out, line, n);
+        out[n] = '\n';
+        out += n + 1;
+    }
+    if (!ended) out = text;
+    *out = 0;
+}
 
 static bool front_matter_open(FrontMatter *f, const char *dir, GemmaError *err) {
     char *path = path_join(dir, "README.md");
@@ -63,9 +100,7 @@ static bool front_matter_open(FrontMatter *f, const char *dir, GemmaError *err) 
     bool missing;
     f->text = file_load_optional(path, MAX_README, &n, &missing, err);
     free(path);
-    char *end = f->text && strncmp(f->text, "---\n", 4) == 0 ? strstr(f->text + 3, "\n---") : NULL;
-    if (end) end[1] = 0;
-    else if (f->text) f->text[0] = 0;
+    if (f->text) keep_settings(f->text);
     return f->text || missing;
 }
 
@@ -98,7 +133,7 @@ static int front_matter_get(const FrontMatter *f, const char *key, char *items[M
             char *rest;
             for (char *part = strtok_r(value + 1, ",", &rest); part && n < MAX_ITEMS; part = strtok_r(NULL, ",", &rest))
                 items[n++] = trimmed(part);
-        } else if (*value && *value != '#') items[n++] = value;
+        } else if (*value) items[n++] = value;
     }
     return n;
 }

@@ -14,7 +14,7 @@ const char OPTIONS_HELP[] =
     "\n"
     "  --in DIR             a Gemma 1, 2 or 3 checkpoint: safetensors, config.json, tokenizer.model or tokenizer.json\n"
     "  --in FILE.gguf       a GGUF, which is quantised again\n"
-    "  --type T             f32 f16 bf16 q8_0 q4_0 q4_k q5_k q6_k, or the mixtures q4_k_s q4_k_m q5_k_s q5_k_m\n"
+    "  --type T             f32 f16 bf16 q8_0 q4_0 q4_k q5_k q6_k, or the mixtures q4_k_s q4_k_m q5_k_s q5_k_m; in capitals, too\n"
     "  --tensor-type P=T    type T for tensors whose name matches the regular expression P; may be repeated, the first match holds\n"
     "  --imatrix FILE       an importance matrix (GGUF), as `gemma imatrix` or llama-imatrix writes it\n"
     "  --plain              round to nearest instead of searching the best scales: faster, less exact\n"
@@ -50,7 +50,7 @@ static bool read_type(Options *o, const char *text, GemmaError *err) {
 static bool read_override(Options *o, char *text, GemmaError *err) {
     char *equals = strrchr(text, '=');
     const QuantInfo *info = equals ? quant_by_name(equals + 1, strlen(equals + 1)) : NULL;
-    if (!info) return wrong(err, "--tensor-type", "PATTERN=TYPE, as in ffn_down=q6_k, was", text);
+    if (!info || equals == text) return wrong(err, "--tensor-type", "PATTERN=TYPE, as in ffn_down=q6_k, was", text);
     TypeOverride *more = realloc(o->overrides, (size_t)(o->n_overrides + 1) * sizeof *more);
     if (!more) return wrong(err, "--tensor-type", "less was", text);
     o->overrides = more;
@@ -58,6 +58,7 @@ static bool read_override(Options *o, char *text, GemmaError *err) {
     bool good = regcomp(&more[o->n_overrides].pattern, text, REG_EXTENDED | REG_NOSUB) == 0;
     *equals = '=';
     if (!good) return wrong(err, "--tensor-type", "a regular expression before the = was", text);
+    more[o->n_overrides].text = text;
     more[o->n_overrides++].type = info->type;
     return true;
 }

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include "error.h"
 
 static const OutputType OUTPUT_TYPES[] = {
     {"f32", QUANT_F32, MIX_NONE, 0}, {"f16", QUANT_F16, MIX_NONE, 1}, {"bf16", QUANT_BF16, MIX_NONE, 32},
@@ -16,7 +19,7 @@ enum { N_OUTPUT_TYPES = sizeof OUTPUT_TYPES / sizeof *OUTPUT_TYPES };
 
 const OutputType *output_type_by_name(const char *name) {
     for (int i = 0; i < N_OUTPUT_TYPES; i++)
-        if (strcmp(name, OUTPUT_TYPES[i].name) == 0) return &OUTPUT_TYPES[i];
+        if (strcasecmp(name, OUTPUT_TYPES[i].name) == 0) return &OUTPUT_TYPES[i];
     return NULL;
 }
 
@@ -86,6 +89,21 @@ static QuantType wanted_type(const SourceTensor *t, const Source *s, bool is_hea
     if (override) return override->type;
     if (!is_quantised(request->type->type)) return request->type->type;
     return is_head ? head_type(t, request->type->type) : mixed_type(t, s, request);
+}
+
+bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err) {
+    for (int i = 0; i < request->n_overrides; i++) {
+        const TypeOverride *override = &request->overrides[i];
+        bool used = false;
+        char quoted[72];
+        for (size_t k = 0; !used && k < s->n_tensors; k++)
+            used = is_matrix(&s->tensors[k]) && find_override(s->tensors[k].name, request) == override;
+        if (used) continue;
+        error_set(err, GEMMA_BAD_ARGUMENT, "--tensor-type \"%s\" decides no tensor's type: its pattern matches no matrix, or those before it "
+                  "match all of them; without it, --dry-run lists the names", error_quote(quoted, override->text, strlen(override->text)));
+        return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------ the plan */

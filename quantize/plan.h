@@ -17,7 +17,7 @@ typedef struct {
     uint32_t file_type;         /* general.file_type: llama.h, enum llama_ftype */
 } OutputType;
 
-/* NULL when it is not known. */
+/* In capitals or not; NULL when it is not known. */
 const OutputType *output_type_by_name(const char *name);
 /* All names, separated by commas and spaces. */
 void output_type_names(char *text, size_t size);
@@ -26,6 +26,7 @@ void output_type_names(char *text, size_t size);
 typedef struct {
     regex_t pattern;
     QuantType type;
+    const char *text;                   /* as it was given, "PATTERN=TYPE" */
 } TypeOverride;
 
 typedef struct {
@@ -34,6 +35,9 @@ typedef struct {
     int n_overrides;
     bool has_imatrix;
 } PlanRequest;
+
+/* Refuses a pattern that decides nothing: it was meant for something. */
+bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err);
 
 /* Sets name, dimensions and type of out[s->n_tensors], in the source's order. Types that rows forbid become notes of the source. */
 void plan_tensors(GgufOutTensor *out, Source *s, const PlanRequest *request);

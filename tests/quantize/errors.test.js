@@ -269,6 +269,7 @@ test('the command line is wrong: exit status 2', () => {
         [['--type', 'q9'], /--type: one of f32, f16, bf16, q4_0, .*q6_k was expected, not "q9"/],
         [['--threads', '0'], /--threads: a whole number of 1 or more was expected, not "0"/], [['--split', '1x'], /--split: a whole number/],
         [['--tensor-type', 'ffn_up'], /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/],
+        [['--tensor-type', '=q8_0'], /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "=q8_0"/],
         [['--tensor-type', 'ffn(=q8_0'], /--tensor-type: a regular expression before the = was expected/],
     ];
     for (const [args, pattern] of cases) {
@@ -276,6 +277,13 @@ test('the command line is wrong: exit status 2', () => {
         assert.match(stderr, pattern);
         assert.deepEqual({status, stdout, lines: stderr.split('\n').length}, {status: 2, stdout: '', lines: 2});
     }
+});
+
+test('a --tensor-type that decides nothing is refused', () => {
+    const decides = (text) => new RegExp(`--tensor-type "${text}" decides no tensor's type`);
+    refused(decides('ffn_dwn=q6_k'), sound, '--tensor-type', 'attn=q8_0', '--tensor-type', 'ffn_dwn=q6_k');
+    refused(decides('ffn_norm=f16'), sound, '--tensor-type', 'ffn_norm=f16');      // norms stay as they are
+    refused(decides('ffn_down=q6_k'), sound, '--tensor-type', 'ffn=q8_0', '--tensor-type', 'ffn_down=q6_k');
 });
 
 test('--help tells the options', () => {

@@ -110,3 +110,72 @@ test('vision tensors of any dtype, since they are left out', () => {
         assert.ok(converted(folder).equals(expected), dtype);
     }
 });
+
+/** The metadata of a checkpoint's GGUF whose keys begin so, without that beginning. */
+function told(folder, beginning) {
+    const {metadata} = readGguf(quantized('told.gguf', folder, 'q8_0'));
+    return Object.fromEntries(Object.entries(metadata).filter(([key]) => key.startsWith(beginning)).map(([key, value]) => [key.slice(beginning.length), value]));
+}
+
+test('chat templates: the default one and those by name, as gguf-py keeps them', () => {
+    const templates = (list, files = {}) => {
+        const folder = copy(sources['tiny-gemma3']);
+        editJson(folder, 'tokenizer_config.json', (settings) => ({...settings, chat_template: list}));
+        for (const [name, text] of Object.entries(files)) {
+            mkdirSync(join(folder, name, '..'), {recursive: true});
+            writeFileSync(join(folder, name), text);
+        }
+        return told(folder, 'tokenizer.chat_template');
+    };
+    assert.deepEqual(templates('{{ one }}'), {'': '{{ one }}'});
+    assert.deepEqual(templates([{name: 'tool use', template: '{{ tools }}'}, {name: 'default', template: '{{ one }}'}, {name: 'rag-2', template: '{{ rag }}'}]),
+        {'': '{{ one }}', '.tool_use': '{{ tools }}', '.rag_2': '{{ rag }}', 's': ['tool_use', 'rag_2']});
+    assert.deepEqual(templates([{name: 'rag', template: '{{ rag }}'}]), {'.rag': '{{ rag }}', 's': ['rag']}, 'no default one');
+    assert.deepEqual(templates([{name: 'a b', template: '1'}, {name: 'a-b', template: '2'}, {name: 'no text'}, {template: 'no name'}, 5, {name: 'default', template: '{{ ü }}'}]),
+        {'': '{{ ü }}', '.a_b': '1', 's': ['a_b']}, 'no key comes twice');
+    assert.deepEqual(templates([]), {});
+    assert.deepEqual(templates(undefined, {'chat_template.jinja': '{{ file }}'}), {'': '{{ file }}'});
+    assert.deepEqual(templates(undefined, {'chat_template.jinja': '{{ file }}', 'additional_chat_templates/tool_use.jinja': 'T', 'additional_chat_templates/rag.jinja': 'R', 'additional_chat_templates/notes.txt': 'N'}),
+        {'': '{{ file }}', '.rag': 'R', '.tool_use': 'T', 's': ['rag', 'tool_use']});
+    const list = JSON.stringify({chat_template: [{name: 'default', template: 'D'}, {name: 'x', template: 'X'}]});
+    assert.deepEqual(templates(undefined, {'chat_template.json': list}), {'': 'D', '.x': 'X', 's': ['x']});
+});
+
+test('special tokens that only special_tokens_map.json tells', () => {
+    const expected = told(sources['tiny-gemma1'], 'tokenizer.ggml.'), ids = ['bos_token_id', 'eos_token_id', 'unknown_token_id', 'padding_token_id'];
+    for (const form of [(text) => text, (text) => ({content: text, lstrip: false})]) {
+        const folder = copy(sources['tiny-gemma1']), map = {};
+        editJson(folder, 'tokenizer_config.json', (settings) => {
+            for (const name of ['bos', 'eos', 'unk', 'pad']) {
+                const text = settings[`${name}_token`]?.content ?? settings[`${name}_token`];
+                if (text) map[`${name}_token`] = form(text);
+                delete settings[`${name}_token`];
+            }
+        });
+        editJson(folder, 'config.json', (config) => { for (const name of ['bos', 'eos', 'pad']) delete config[`${name}_token_id`]; });
+        writeFileSync(join(folder, 'special_tokens_map.json'), JSON.stringify(map));
+        const found = told(folder, 'tokenizer.ggml.');
+        for (const id of ids) assert.equal(found[id], expected[id], id);
+        assert.equal(typeof found.bos_token_id, 'number');
+        // The settings themselves go first.
+        editJson(folder, 'tokenizer_config.json', (settings) => ({...settings, bos_token: '<eos>'}));
+        assert.equal(told(folder, 'tokenizer.ggml.').bos_token_id, expected.eos_token_id);
+    }
+});
+
+test('a README\'s settings with CRLF, comments, blank lines', () => {
+    const settings = (text) => {
+        const folder = copy(sources['tiny-gemma1']);
+        writeFileSync(join(folder, 'README.md'), text);
+        const {license, 'license.name': name, tags, languages, 'base_model.count': bases, 'base_model.0.repo_url': url} = told(folder, 'general.');
+        return {license, name, tags, languages, bases, url};
+    };
+    const text = ['---', '# made by hand', 'license: gemma # the terms', '', 'license_name: "a # b"', 'tags: # two', '- one  # first', '# between', '', '- two', 'language: [en, de] # both',
+        "base_model: 'google/gemma-2b#main'", '---', '', '# A model', 'license: mit'].join('\n');
+    const expected = {license: 'gemma', name: 'a # b', tags: ['one', 'two'], languages: ['en', 'de'], bases: 1, url: 'https://huggingface.co/google/gemma-2b#main'};
+    assert.deepEqual(settings(text), expected);
+    assert.deepEqual(settings(text.replaceAll('\n', '\r\n')), expected);
+    assert.deepEqual(settings(`\ufeff${text}`), expected);
+    const none = {license: undefined, name: undefined, tags: undefined, languages: undefined, bases: undefined, url: undefined};
+    for (const other of [`\n${text}`, '---\nlicense: gemma\n', '# A model\n---\nlicense: gemma\n---\n', '---', '', '--- \nlicense: gemma\n----\n']) assert.deepEqual(settings(other), none, other);
+});

@@ -62,6 +62,12 @@ test('--tensor-type: the first pattern that matches decides, for the head as wel
     assert.equal(typeOf(model, 'blk.0.ffn_norm.weight'), 'F32', 'norms stay');
 });
 
+test('types may be named in capitals', () => {
+    for (const type of ['q4_k_m', 'bf16', 'q8_0'])
+        assert.deepEqual(readFileSync(quantized('capitals.gguf', source, type.toUpperCase())), readFileSync(quantized('small.gguf', source, type)));
+    assert.equal(typeOf(quantized('capitals.gguf', source, 'Q4_k_M', '--tensor-type', 'ffn_up=Q8_0'), 'blk.0.ffn_up.weight'), 'Q8_0');
+});
+
 test('any number of threads writes the same bytes', () => {
     const folder = checkpoint('threads', 'tiny-gemma2');
     for (const options of [['q4_k_m'], ['q4_0', '--plain'], ['bf16']]) {
