@@ -53,9 +53,9 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
  * @property {string} name
  * @property {boolean} chat             taught to chat
- * @property {'turns' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna' | 'alpaca' | 'transcript'} chatStyle
- *   whose turns a conversation is written in: turns are Gemma's own, others those that the file's template is recognised by. transcript: a
- *   plain-text dialogue, for base models and for templates that are none of these
+ * @property {'turns' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna'
+ *     | 'alpaca' | 'transcript'} chatStyle   whose turns a conversation is written in: 'turns' are Gemma's own, others are
+ *   those of the file's template. 'transcript': a plain-text dialogue, for base models and where the template is another one
  * @property {'simd128' | 'relaxed'} variant
  * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
  * @property {number} threads
@@ -80,7 +80,8 @@ const NODE = typeof process === 'object' && !!process.versions?.node;
  * @property {AbortSignal} [signal]     ends the answer with finishReason 'abort'
  * @property {Sampling} [sampling]
  * @property {number} [maxTokens]       default: until the context is full
- * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a control token ends it there, too
+ * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a control token
+ *   ends it where the model writes that token
  * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
  *

@@ -6,7 +6,8 @@ import {GemmaError} from './error.js';
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
 /**
- * How a conversation is written: in turns of the model's own, or as plain text between "User:" and "Assistant:", for models that have none.
+ * How a conversation is written: in turns of the model's own, or as plain text between "User:" and "Assistant:", for
+ * models that have none.
  * @typedef {object} Style
  * @property {string} style     'transcript', or whose turns (GemmaPlan.chat_style)
  * @property {string} stop      a text that ends an answer besides the end token, or ''
@@ -62,7 +63,10 @@ export class Conversation {
 
     #askInTurns(messages, first) {
         const ids = this.#engine.chat(messages, {first, closed: false});
-        if (!ids) throw new GemmaError('unsupported', 'The vocabulary of this model has no tokens for turns; give {chat: false} when it is loaded.');
+        if (!ids) {
+            throw new GemmaError('unsupported', 'The vocabulary of this model has no tokens for turns; give {chat: false} ' +
+                'when it is loaded.');
+        }
         return [...this.#ids, ...ids];
     }
 

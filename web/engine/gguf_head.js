@@ -1,5 +1,5 @@
-// gguf_head.js: what the first bytes of a GGUF say of its model: its sizes, which lie before the long arrays of the vocabulary, and the types of
-// its tensors, as far as the bytes go. Knows no engine and no network. The bytes may come from anybody: what is read is bounded by their number, and what is odd is a sentence.
+// gguf_head.js: what the first bytes of a GGUF say of its model: its sizes, which lie before the long arrays of the
+// vocabulary, and the types of its tensors, as far as the bytes go. Knows no engine and no network. The bytes may come from anybody: what is read is bounded by their number, and what is odd is a sentence.
 
 import {GemmaError} from './error.js';
 
@@ -95,7 +95,8 @@ function* readEntries(cursor, count, name) {
 /**
  * The key/values and the tensors of a GGUF as far as these bytes go.
  * @param {Uint8Array} bytes @param {string} name
- * @returns {{found: Map<string, number | string | {count: number, first?: number}>, tensors: {tensor: string, type: number}[], complete: boolean}}
+ * @returns {{found: Map<string, number | string | {count: number, first?: number}>,
+ *     tensors: {tensor: string, type: number}[], complete: boolean}}
  */
 function readHead(bytes, name) {
     const found = new Map(), tensors = [];
@@ -116,20 +117,23 @@ function readHead(bytes, name) {
 }
 
 /** What the engine reads of a file, as src/weights.c lists it: the rest (of images and sounds) may be stored in any way. */
-const READ = new RegExp('^(token_embd|output_norm|output|blk\\.\\d+\\.(attn_(norm|q|k|v|q_norm|k_norm|output)|post_attention_norm|ffn_(norm|gate|up|down)|' +
-    'post_ffw_norm))\\.weight$');
+const IN_LAYER = 'attn_(norm|q|k|v|q_norm|k_norm|output)|post_attention_norm|ffn_(norm|gate|up|down)|post_ffw_norm';
+const READ = new RegExp(`^(token_embd|output_norm|output|blk\\.\\d+\\.(${IN_LAYER}))\\.weight$`);
 /** ggml's numbers for the types that it reads, and names of others. */
 const READ_TYPES = new Set([0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 30]);
 const OTHER_TYPES = {
-    16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 29: 'IQ1_M', 34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4', 40: 'NVFP4',
+    16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 29: 'IQ1_M',
+    34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4', 40: 'NVFP4',
 };
-const WHAT_IT_READS = 'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL, Q3_K and Q2_K; get the model in one of these types';
+const WHAT_IT_READS = 'it reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0, IQ4_NL, Q3_K and Q2_K; ' +
+    'get the model in one of these types';
 
 function refuseTypes(tensors, name) {
     const odd = tensors.find(({tensor, type}) => READ.test(tensor) && !READ_TYPES.has(type));
     if (!odd) return;
-    throw new GemmaError('unsupported', `${name} stores its tensor ${odd.tensor} as ${OTHER_TYPES[odd.type] ?? `type ${odd.type}`}, which this engine does not ` +
-        `read; ${WHAT_IT_READS}.`);
+    const type = OTHER_TYPES[odd.type] ?? `type ${odd.type}`;
+    throw new GemmaError('unsupported', `${name} stores its tensor ${odd.tensor} as ${type}, which this engine does not read; ` +
+        `${WHAT_IT_READS}.`);
 }
 
 /**
@@ -142,9 +146,13 @@ export function checkPart(bytes, name) {
 
 const ARCHITECTURES = ['gemma', 'gemma2', 'gemma3'];
 
-/** Where metadata is silent: a head has 256 numbers, in the 27Bs, known by their layers, 128; and Gemma 3's windows by its layers. As in src/config.c. */
+/**
+ * Where metadata is silent: a head has 256 numbers, in the 27Bs, known by their layers, 128; and a window depends on the
+ * architecture, or on the layers. As in src/config.c.
+ */
 const HEAD_DIM = 256, HEAD_DIM_27B = 128, LAYERS_27B = {gemma2: 46, gemma3: 62};
-const WINDOWS = {gemma2: () => 4096, gemma3: (layers) => ({18: 512, 26: 512, 34: 1024, 48: 1024, 62: 1024})[layers] ?? 0};
+const WINDOWS_3 = {18: 512, 26: 512, 34: 1024, 48: 1024, 62: 1024};
+const WINDOWS = {gemma2: () => 4096, gemma3: (layers) => WINDOWS_3[layers] ?? 0};
 
 /** llama.cpp's numbers for the kinds of files (general.file_type); of others, this engine can't read the weights. */
 const FILE_TYPES = {
@@ -170,8 +178,8 @@ const FILE_TYPES = {
 /**
  * @param {Uint8Array} bytes   the file's first HEAD_BYTES, or all of it
  * @param {string} name        of the file, for people
- * @returns {{title: string, shape: Shape, type: string | undefined, complete: boolean}}   type: of most weights, where these bytes say so;
- *     complete: all tensors were seen. Throws GemmaError 'bad-file' or 'unsupported'
+ * @returns {{title: string, shape: Shape, type: string | undefined, complete: boolean}}   type: of most weights, where
+ *     these bytes say so; complete: all tensors were seen. Throws GemmaError 'bad-file' or 'unsupported'
  */
 export function describeHead(bytes, name) {
     const {found: head, tensors, complete} = readHead(bytes, name), architecture = head.get('general.architecture');
@@ -189,7 +197,8 @@ export function describeHead(bytes, name) {
     const layers = number('block_count'), heads = number('attention.head_count');
     const shape = {
         architecture, layers, embd: number('embedding_length'), heads, kv: number('attention.head_count_kv', heads),
-        dim: number('attention.key_length', layers === LAYERS_27B[architecture] ? HEAD_DIM_27B : HEAD_DIM), ff: number('feed_forward_length'),
+        dim: number('attention.key_length', layers === LAYERS_27B[architecture] ? HEAD_DIM_27B : HEAD_DIM),
+        ff: number('feed_forward_length'),
         vocab: head.get('tokenizer.ggml.tokens')?.count ?? number('vocab_size'), ctx: number('context_length'),
         window: architecture === 'gemma' ? 0 : number('attention.sliding_window', WINDOWS[architecture](layers)),
     };
@@ -200,5 +209,6 @@ export function describeHead(bytes, name) {
             `${WHAT_IT_READS}.`);
     }
     const title = head.get('general.name');
-    return {title: typeof title === 'string' && title ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType], complete};
+    const isTitle = typeof title === 'string' && title !== '';
+    return {title: isTitle ? title.slice(0, 200) : name, shape, type: FILE_TYPES[fileType], complete};
 }

@@ -242,7 +242,9 @@ export class Module {
         const x = this.#x;
         return {
             architecture: this.#cString(x.architecture()), name: this.#cString(x.name()), chat: x.chat_model() !== 0,
-            turns: {style: this.#cString(x.chat_style()), stop: this.#cString(x.chat_stop()), leads: x.chat_leads() !== 0},
+            turns: {
+                style: this.#cString(x.chat_style()), stop: this.#cString(x.chat_stop()), leads: x.chat_leads() !== 0,
+            },
             nLayer: x.n_layer(), nEmbd: x.n_embd(), nVocab: x.n_vocab(), trainedContext: x.n_ctx_train(),
             weightBytes: x.weight_bytes(), bytesPerToken: x.bytes_per_token(),
         };

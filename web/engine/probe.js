@@ -107,7 +107,8 @@ function checkEntry({name, size, shape, type}) {
 async function readFirst(description, length, signal) {
     if (description.kind === 'file') {
         const {file} = description;
-        return {name: file.name ?? 'model.gguf', size: file.size, bytes: new Uint8Array(await file.slice(0, length).arrayBuffer())};
+        const bytes = new Uint8Array(await file.slice(0, length).arrayBuffer());
+        return {name: file.name ?? 'model.gguf', size: file.size, bytes};
     }
     if (description.kind === 'path') {
         const {readFirst} = await import('../node/file_source.js'), {path, ...whole} = description;

@@ -103,7 +103,10 @@ export function createChat({ask, onNew}) {
         clear,
         focus: () => touch || field.focus(),
         stop: () => running?.abort(),
-        /** @param {import('../../gemma.js').Info['chatStyle']} style @param {boolean} isChat   the model was taught to chat */
+        /**
+         * @param {import('../../gemma.js').Info['chatStyle']} style
+         * @param {boolean} isChat   the model was taught to chat
+         */
         setStyle(style, isChat) {
             byId('transcript-hint').hidden = style !== 'transcript';
             byId('transcript-reason').textContent = isChat
