@@ -13,7 +13,7 @@ WASM_CFLAGS  := -std=gnu11 -O3 -Wall -Wextra -pthread -Isrc -Isrc/kernels -msimd
 WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sEXPORT_ES6 -sMODULARIZE \
                 -sENVIRONMENT=web,worker,node -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=16MB -sSTACK_SIZE=512KB \
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
-                -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
+                -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm,mainScriptUrlOrBlob -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
 # By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are; the other one refuses blocks of 2 GiB
 # and more where addresses have 32 bits. src/memory.c says what both hold.

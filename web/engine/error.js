@@ -3,7 +3,8 @@
 /**
  * `code` is stable and for programs; `message` is one sentence for people.
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
- * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'internal'.
+ * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'internal'. `fatal` is true where the engine has ended with it: load
+ * the model again.
  */
 export class GemmaError extends Error {
     /**

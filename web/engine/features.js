@@ -7,7 +7,7 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
-import {yieldTurn} from './host.js';
+import {NODE, yieldTurn} from './host.js';
 
 const type = {i32: 0x7f, f32: 0x7d, v128: 0x7b};
 const splat = {i32: [0xfd, 0x11], f32: [0xfd, 0x13]};
@@ -152,14 +152,13 @@ export async function detectFeatures() {
         relaxed = relaxed && succeeds(check);
         await yieldTurn();
     }
-    const node = typeof process === 'object' && !!process.versions?.node;
     return {
         simd128: WebAssembly.validate(SIMD),
         relaxed, dot: relaxed && await dot16IsFaster() ? 'i16' : 'i32',
         memory64: WebAssembly.validate(MEMORY64) && succeeds(memory64IsThere),
         shared: succeeds(sharedMemoryIsThere),
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
-        isolated: node || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
-        cores: node ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
+        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
+        cores: NODE ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
     };
 }

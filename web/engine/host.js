@@ -1,6 +1,11 @@
-// host.js: where browsers and Node differ in workers: starting one, its port, a turn of the event loop. Knows no messages.
+// host.js: which host this is, and where browsers and Node differ in workers: starting one, its port, a turn of the event loop. Knows no
+// messages.
 
-const NODE = typeof process === 'object' && !!process.versions?.node;
+import {GemmaError} from './error.js';
+
+/** Whether this is Node. Electron's pages and workers have Node's `process`, too: what has a browser's globals is a browser. */
+export const NODE = typeof process === 'object' && !!process.versions?.node && typeof WorkerGlobalScope === 'undefined' &&
+    !(typeof document === 'object' && typeof Worker === 'function');
 
 /** @typedef {import('./protocol.js').Port} Port */
 
@@ -15,24 +20,43 @@ export const workerPort = await (async () => {
 })();
 
 /**
+ * The address by which a worker can be started. A browser starts workers from its own origin only, but such a worker may import from others.
+ * @param {URL} url   of a module
+ * @returns {string}
+ */
+export function workerAddress(url) {
+    if (NODE || !/^https?:$/.test(url.protocol) || url.origin === globalThis.location?.origin) return url.href;
+    return URL.createObjectURL(new Blob([`import ${JSON.stringify(url.href)};`], {type: 'text/javascript'}));
+}
+
+/**
  * Starts a worker.
  * @param {URL} url   its module
- * @param {(error: Error) => void} onFailure   it could not start, or died
+ * @param {(error: Error) => void} onFailure   it could not start, or ended
  * @returns {Promise<Port & {terminate: () => void, idle: (isIdle: boolean) => void}>}   idle: under Node, a worker that is not asked anything
- *     does not keep the process alive
+ *     does not keep the process alive. Rejects with GemmaError 'unsupported' where no worker may be started
  */
 export async function startWorker(url, onFailure) {
     if (NODE) {
         const {Worker} = await import('node:worker_threads');
         const worker = new Worker(url, {execArgv: []});       // the process's own, such as --input-type, may not suit a worker
         worker.on('error', onFailure);
+        worker.on('messageerror', onFailure);
+        worker.on('exit', (code) => onFailure(new Error(`it ended with exit code ${code}`)));
         return {
             postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
             idle: (isIdle) => isIdle ? worker.unref() : worker.ref(),
         };
     }
-    const worker = new Worker(url, {type: 'module'});
-    worker.addEventListener('error', (event) => onFailure(new Error(event.message || 'its script could not be loaded')));
+    let worker;
+    try {
+        worker = new Worker(workerAddress(url), {type: 'module'});
+    } catch (cause) {
+        throw new GemmaError('unsupported', `This page may not start a worker from ${url.href} (${cause.message}). Serve the library's files from the ` +
+            "page's own origin, or allow blob: in the page's worker-src.", {cause});
+    }
+    worker.addEventListener('error', (event) => onFailure(new Error(event.message || `${url.href} could not be loaded`)));
+    worker.addEventListener('messageerror', () => onFailure(new Error('one of its messages could not be read')));
     return {
         postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
         terminate: () => worker.terminate(), idle: () => {},

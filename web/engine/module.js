@@ -3,9 +3,9 @@
 // reads is copied first, since it refuses shared memory. Knows neither workers, messages nor where bytes come from.
 
 import {GemmaError} from './error.js';
+import {NODE, workerAddress} from './host.js';
 
 const PAGE = 65536;
-const NODE = typeof process === 'object' && !!process.versions?.node;
 const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
 
 const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
@@ -72,18 +72,36 @@ export async function instantiate({kernels, memory64, bytes, threads}) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, {cause});
     }
     const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
-    const emscripten = await new Promise((resolve, reject) => {
-        if (threads > 1) {
-            setTimeout(() => reject(new GemmaError('no-threads', 'the engine\'s threads did not start')), STARTING_MS).unref?.();
-        }
-        const options = {
-            wasmMemory: memory,
-            threads: threads - 1,
-            instantiateWasm: (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject),
-        };
-        factory(options).then(resolve, reject);
-    });
-    return new Module(emscripten, memory);
+    return new Module(await start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads), memory);
+}
+
+/** What a factory of Emscripten gives; of one that does not start, no thread is left that would hold the memory. */
+async function start(factory, url, wasm, memory, threads) {
+    const address = threads > 1 ? workerAddress(url) : url.href;
+    const options = {wasmMemory: memory, threads: threads - 1, ...address !== url.href && {mainScriptUrlOrBlob: address}};
+    let timer, refused;
+    try {
+        return await new Promise((resolve, reject) => {
+            const noThreads = (cause) => reject(new GemmaError('no-threads', 'the engine\'s threads did not start', {cause}));
+            if (threads > 1) {
+                timer = setTimeout(noThreads, STARTING_MS);
+                // Emscripten throws again what a thread's worker reports.
+                refused = (event) => {
+                    event.preventDefault();
+                    noThreads(event.error);
+                };
+                globalThis.addEventListener?.('error', refused);
+            }
+            options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
+            factory(options).then(resolve, reject);
+        });
+    } catch (error) {
+        options.PThread?.terminateAllThreads();
+        throw error;
+    } finally {
+        clearTimeout(timer);
+        globalThis.removeEventListener?.('error', refused);
+    }
 }
 
 export class Module {
@@ -91,6 +109,7 @@ export class Module {
     #memory;
     #emscripten;
     #broken;
+    #longestToken = 0;
 
     constructor(emscripten, memory) {
         this.#emscripten = emscripten;
@@ -105,7 +124,8 @@ export class Module {
             try {
                 return fn(...args);
             } catch (cause) {
-                throw this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message})`, {cause});
+                const error = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message}); load the model again`, {cause});
+                throw this.#broken = Object.assign(error, {fatal: true});
             }
         };
     }
@@ -272,6 +292,14 @@ export class Module {
     tokenBytes(id) {
         const address = this.#scratch(256);
         return this.#bytes(address, this.#x.token_bytes(id, address)).slice();
+    }
+
+    /** The most bytes that a token stands for. */
+    get longestToken() {
+        if (this.#longestToken) return this.#longestToken;
+        const address = this.#scratch(256), n = this.#x.n_vocab();
+        for (let id = 0; id < n; id++) this.#longestToken = Math.max(this.#longestToken, this.#x.token_bytes(id, address));
+        return this.#longestToken;
     }
 
     get addsBos() {

@@ -2,13 +2,14 @@
 
 import {open} from 'node:fs/promises';
 import {basename} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {GemmaError} from '../engine/error.js';
 import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
 
 const CHUNK = 4 << 20;
 
 /**
- * @param {{kind: 'path', path: string}} description   of a model in parts, any of them
+ * @param {{kind: 'path', path: string}} description   a path or a file: URL; of a model in parts, any of them
  * @param {{onProgress?: (progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void}} [options]
  * @returns {Promise<import('../weights/source.js').Source>} a chunk is valid until the next one is asked for
  */
@@ -32,8 +33,8 @@ export async function readFirst(path, length) {
  * @returns {Promise<{name: string, size: number, files: {path: string, file: import('node:fs/promises').FileHandle, size: number}[],
  *     pieces: import('../engine/gguf_parts.js').Piece[]}>}
  */
-async function openAll(path) {
-    const files = [];
+async function openAll(address) {
+    const path = toPath(address), files = [];
     try {
         for (const part of partNames(path) ?? [path]) files.push(await openFile(part));
         const name = basename(wholeName(path));
@@ -44,6 +45,16 @@ async function openAll(path) {
     } catch (error) {
         closeAll(files);
         throw error;
+    }
+}
+
+/** @param {string} address   a path, or a file: URL, which says the same otherwise on Windows */
+function toPath(address) {
+    if (!/^file:/i.test(address)) return address;
+    try {
+        return fileURLToPath(address);
+    } catch (cause) {
+        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${cause.message}`, {cause});
     }
 }
 
