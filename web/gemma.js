@@ -7,22 +7,25 @@
 //     const { finishReason, timings } = await answer.result;
 //
 // Works in browsers and under Node (20 and newer). Knows no addresses, no storage and no page.
+//
+// Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its name. What an onProgress
+// throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
 import {GemmaError} from './engine/error.js';
-import {startWorker} from './engine/host.js';
+import {NODE, startWorker} from './engine/host.js';
+import {readOptions, show} from './engine/options.js';
 import {Caller} from './engine/protocol.js';
 
 export {GemmaError};
 
 const WORKER = new URL('./engine/worker.js', import.meta.url);
-const NODE = typeof process === 'object' && !!process.versions?.node;
 
 /**
  * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
- *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path), the id of a stored model, a File, several (a GGUF or all
- *   its parts, with its manifest), or an entry of a catalogue, which is refused before anything of it is downloaded if it can't run here. A
- *   model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
+ *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path or file: URL; a blob: or data: URL is a GGUF), the id of a
+ *   stored model, a File, several (a GGUF or all its parts, with its manifest), or an entry of a catalogue, which is refused before anything of
+ *   it is downloaded if it can't run here. A model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
  *
  * @typedef {import('./engine/probe.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
  *
@@ -106,18 +109,14 @@ function byUrl(address) {
     return {kind: 'url', url: url.href, ...isManifest && {manifest: address.href}};
 }
 
-/** What the worker is told. @param {ModelSource} model @param {Origin} origin */
+/** What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`. @param {ModelSource} model @param {Origin} origin */
 function describe(model, {urls, headers, manifest, sha256}) {
     const at = (address) => address && new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
     const isAddress = typeof manifest === 'string' || manifest instanceof URL;
     const more = Object.fromEntries(Object.entries({urls: urls?.map(at), headers, manifest: isAddress ? at(manifest) : manifest, sha256})
-        .filter(([, value]) => value !== undefined));
+        .filter(([, value]) => value !== undefined && value !== null));
     if (model instanceof Blob) return {kind: 'file', file: model, ...more};
-    if (model instanceof URL) {
-        if (NODE && model.protocol === 'file:') return {kind: 'path', path: decodeURIComponent(model.pathname)};
-        return {...byUrl(model), ...more};
-    }
-    if (typeof model !== 'string') {
+    if (typeof model !== 'string' && !(model instanceof URL)) {
         if (Array.isArray(model?.urls) && model.shape) {
             const [url, ...others] = model.urls;
             return {...describe(url, {urls: others, headers, manifest: model.manifest ?? manifest, sha256: model.sha256}), entry: model};
@@ -125,20 +124,85 @@ function describe(model, {urls, headers, manifest, sha256}) {
         if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
     }
-    if (NODE && !/^https?:/.test(model)) return {kind: 'path', path: model};
+    const isPath = NODE && !/^(https?|blob|data):/i.test(model);
+    if (isPath) return {kind: 'path', path: String(model)};
+    let address;
     try {
-        return {...byUrl(new URL(at(model))), ...more};
+        address = new URL(at(model));
     } catch (cause) {
         throw new GemmaError('bad-argument', `${model} is not an address`, {cause});
     }
+    if (address.protocol === 'file:') throw new GemmaError('unsupported', `A page cannot read ${address.href}: let the user choose the file.`);
+    return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more} : {...byUrl(address), ...more};
 }
 
 /** The same for files that were chosen together, too. @param {ModelSource} model @param {Origin} origin */
 async function findSource(model, origin) {
-    if (!Array.isArray(model) && !(model instanceof Blob)) return describe(model, origin);
+    if (!Array.isArray(model) && !(model instanceof Blob)) {
+        const {address, ...source} = describe(model, origin);
+        return address ? {...source, file: await fetchFile(address)} : source;
+    }
     const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
+
+/** What is behind a blob: or data: URL: nothing of a file on the disk is read yet. */
+async function fetchFile(address) {
+    try {
+        return await (await fetch(address)).blob();
+    } catch (cause) {
+        throw new GemmaError('not-found', `There is nothing at ${address.slice(0, 80)}: it was revoked, or this page's policy (connect-src) forbids it.`, {cause});
+    }
+}
+
+/**
+ * A caller's signal and onProgress for one call.
+ * @param {{signal?: AbortSignal, onProgress?: (progress: any) => unknown}} watched
+ */
+function watch({signal, onProgress}) {
+    const stopping = new AbortController(), abort = () => stopping.abort(signal.reason);
+    let failed;
+    const fail = (error) => {
+        failed ??= {error};
+        stopping.abort();
+    };
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort);
+    return {
+        signal: stopping.signal,
+        stop: () => stopping.abort(),
+        /** For the caller's onProgress. */
+        tell(progress) {
+            if (failed) return;
+            try {
+                onProgress?.(progress)?.then?.(undefined, fail);
+            } catch (error) {
+                fail(error);
+            }
+        },
+        /** What the call comes to: what onProgress threw comes first, then what the signal was aborted with. @template T @param {Promise<T>} call */
+        async settle(call) {
+            try {
+                const result = await call;
+                if (failed) throw failed.error;
+                return result;
+            } catch (error) {
+                if (failed) throw failed.error;
+                throw signal?.aborted && error?.name === 'AbortError' ? signal.reason : error;
+            } finally {
+                signal?.removeEventListener('abort', abort);
+            }
+        },
+    };
+}
+
+/** Has `work` done with the options that a caller gave. @template T @param {string} taker @param {(options: any) => Promise<T>} work @returns {Promise<T>} */
+async function watched(taker, given, work) {
+    const options = readOptions(taker, given), {signal, tell, settle} = watch(options);
+    return settle(work({...options, signal, onProgress: tell}));
+}
+
+const workerFailed = ({message}) => new GemmaError('internal', `the engine's worker failed: ${message}`);
 
 const stored = () => import('./weights/stored.js');
 
@@ -158,19 +222,19 @@ const models = {
     deleteAll: async () => (await stored()).deleteAllStored(),
     /** Hashes what is here; what is damaged comes anew with the next load or repair.
      * @param {string} id @param {Watched} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
-    verify: async (id, options) => (await stored()).verifyStored(id, options),
-    /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {LoadOptions} [options] @returns {Promise<void>} */
-    repair: async (id, options = {}) => (await stored()).repairStored(id, {...options, ...describe(id, options)}),
+    verify: (id, options) => watched('verify', options, async (checked) => (await stored()).verifyStored(id, checked)),
+    /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {Watched & Origin} [options] @returns {Promise<void>} */
+    repair: (id, options) => watched('repair', options, async (checked) => (await stored()).repairStored(id, {...checked, ...describe(id, checked)})),
     /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
      * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
-    export: async (id, options) => (await stored()).exportStored(id, options),
+    export: (id, options) => watched('export', options, async (checked) => (await stored()).exportStored(id, checked)),
     /** The digests of a complete model, for the import of its exported file to be checked. @param {string} id @returns {Promise<object>} */
     manifest: async (id) => (await stored()).manifestOf(id),
     /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
      * @param {Watched & {id?: string, name?: string, manifest?: object}} [options]
      * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', or 'no-room' */
-    import: async (files, options) => (await stored()).importFiles(files, options),
+    import: (files, options) => watched('import', options, async (checked) => (await stored()).importFiles(files, checked)),
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
@@ -192,7 +256,8 @@ export class Gemma {
     #caller;
     #busy = 0;
     #closed;
-    #unuse = () => {};
+    /** Gives back what says that the model is in use. @type {Promise<() => void> | undefined} */
+    #using;
 
     static models = models;
 
@@ -208,10 +273,11 @@ export class Gemma {
      * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said: 'network', 'not-found',
      *   'bad-file', 'unsupported', 'bad-argument'
      */
-    static async probe(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
+    static async probe(model, given) {
+        const {signal, onProgress, urls, headers, manifest, sha256, ...options} = readOptions('load', given);
         const source = await findSource(model, {urls, headers, manifest, sha256});
         signal?.throwIfAborted();
-        const worker = await startWorker(WORKER, (error) => caller.fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        const worker = await startWorker(WORKER, (error) => caller.fail(workerFailed(error)));
         const caller = new Caller(worker);
         // The worker may be in the middle of a measurement, and hears nothing then.
         const stop = () => caller.fail(signal.reason);
@@ -226,27 +292,33 @@ export class Gemma {
 
     /**
      * Loads a model into a worker of its own. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',
-     * 'unsupported', 'no-memory', 'bad-argument'; or with the signal's AbortError. When a download begins, the browser is asked to keep what
+     * 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with the signal's reason. When a download begins, the browser is asked to keep what
      * it stores (see Gemma.models.persist).
      * @param {ModelSource} model
      * @param {LoadOptions} [options]
      * @returns {Promise<Gemma>}
      */
-    static async load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options} = {}) {
+    static load(model, options) {
+        return watched('load', options, (checked) => Gemma.#load(model, checked));
+    }
+
+    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options}) {
         const source = await findSource(model, {urls, headers, manifest, sha256});
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         const gemma = new Gemma();
         let asked = NODE;
         const onEvent = (progress) => {
             if (!asked && progress.phase === 'download') models.persist();      // without it, it is stored all the same
             asked ||= progress.phase === 'download';
-            onProgress?.(progress);
+            onProgress(progress);
         };
-        gemma.#worker = await startWorker(WORKER, (error) => gemma.#fail(new GemmaError('internal', `the engine's worker failed: ${error.message}`)));
+        gemma.#worker = await startWorker(WORKER, (error) => gemma.#end(workerFailed(error)));
         gemma.#caller = new Caller(gemma.#worker);
         try {
-            if (source.kind === 'url' && !NODE) gemma.#unuse = await (await import('./weights/tabs.js')).use(source.url);
+            if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/tabs.js')).use(source.url);
+            await gemma.#using;
             gemma.info = await gemma.#call('load', {source, options}, {signal, onEvent});
+            signal.throwIfAborted();
         } catch (error) {
             gemma.close();
             throw error;
@@ -261,31 +333,44 @@ export class Gemma {
      *     for prompts that don't say otherwise
      * @returns {Promise<Session>}
      */
-    async session({system, history = [], sampling = {}} = {}) {
-        const all = system ? [{role: 'system', content: system}, ...history] : history;
-        return new Session(await this.#call('session', {history: all}), sampling, (...args) => this.#call(...args));
+    async session(options) {
+        const {system, history = [], sampling} = readOptions('session', options);
+        const messages = system ? [{role: 'system', content: system}, ...history] : history;
+        const chosen = readOptions('sampling', sampling);
+        const {id, tokens} = await this.#call('session', {history: messages});
+        return new Session({id, tokens, messages, contextLength: this.info.contextLength, sampling: chosen, call: (...args) => this.#call(...args)});
     }
 
-    /** @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens */
-    tokenize(text, options = {}) {
-        return this.#call('tokenize', {text, options});
+    /**
+     * @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens
+     * @returns {Promise<number[]>}
+     */
+    async tokenize(text, options) {
+        if (typeof text !== 'string') throw new GemmaError('bad-argument', `The text to tokenize is ${show(text)}; a text is expected.`);
+        return this.#call('tokenize', {text, options: readOptions('tokenize', options)});
     }
 
     /** @param {number[]} ids @returns {Promise<string>} */
-    detokenize(ids) {
-        return this.#call('detokenize', {ids});
+    async detokenize(ids) {
+        const all = ArrayBuffer.isView(ids) ? Array.from(ids) : ids, {nVocab} = this.info;
+        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The ids to detokenize are ${show(ids)}; an array is expected.`);
+        const odd = all.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < nVocab));
+        if (odd >= 0) throw new GemmaError('bad-argument', `Id ${odd} to detokenize is ${show(all[odd])}; a whole number from 0 to ${nVocab - 1} is expected.`);
+        return this.#call('detokenize', {ids: all});
     }
 
     /** Ends the worker and frees its memory; what is still running rejects with 'closed'. */
     close() {
-        this.#fail(new GemmaError('closed', 'the model has been closed'));
-        this.#worker.terminate();
-        this.#unuse();
+        this.#end(new GemmaError('closed', 'the model has been closed'));
     }
 
-    #fail(error) {
-        this.#closed ??= error;
-        this.#caller?.fail(error);
+    /** Once: what is running, and whatever is asked later, rejects with `error`. */
+    #end(error) {
+        if (this.#closed) return;
+        this.#closed = error;
+        this.#caller.fail(error);
+        this.#worker.terminate();
+        this.#using?.then((giveBack) => giveBack(), () => {});
     }
 
     async #call(call, args, options) {
@@ -293,6 +378,9 @@ export class Gemma {
         if (this.#busy++ === 0) this.#worker.idle(false);
         try {
             return await this.#caller.call(call, args, options);
+        } catch (error) {
+            if (error.fatal) this.#end(error);
+            throw error;
         } finally {
             if (--this.#busy === 0) this.#worker.idle(true);
         }
@@ -303,41 +391,62 @@ export class Session {
     #id;
     #sampling;
     #call;
+    #messages;
+    #tokens;
+    #contextLength;
 
-    constructor(id, sampling, call) {
+    /** @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Function}} about */
+    constructor({id, tokens, messages, contextLength, sampling, call}) {
         this.#id = id;
+        this.#tokens = tokens;
+        this.#messages = structuredClone(messages);
+        this.#contextLength = contextLength;
         this.#sampling = sampling;
         this.#call = call;
+    }
+
+    /** What has been said, the system's message and the history first: for another session to go on with. A copy. @returns {Message[]} */
+    get messages() {
+        return structuredClone(this.#messages);
+    }
+
+    /** How many tokens the conversation has. */
+    get tokens() {
+        return this.#tokens;
+    }
+
+    /** How many more the context holds. A prompt with more than these rejects with 'context-full' and leaves the conversation as it was. */
+    get tokensLeft() {
+        return Math.max(0, this.#contextLength - this.#tokens);
     }
 
     /**
      * Asks, and streams the answer: an async iterable of pieces of text, with the whole Result as a promise in `.result`. The
      * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
-     * answered one after the other, in the order in which they came.
+     * answered one after the other, in the order in which they came; one that is aborted while it waits ends at once, without a token.
      * @param {string | Message[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here)
      * @param {PromptOptions} [options]
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
-    prompt(prompt, {signal, onProgress, raw = false, sampling, ...options} = {}) {
-        const stopping = new AbortController();
-        const abort = () => stopping.abort();
-        if (signal?.aborted) abort();
-        signal?.addEventListener('abort', abort, {once: true});
-
+    prompt(prompt, options) {
         const pieces = [];
-        let wake = () => {}, ended = false;
-        const result = this.#call('prompt', {
-            session: this.#id, prompt, raw, options: {...options, sampling: {...this.#sampling, ...sampling}},
-        }, {
-            signal: stopping.signal,
-            onEvent(event) {
-                if (event.text === undefined) return onProgress?.(event);
-                pieces.push(event.text);
-                wake();
-            },
-        }).finally(() => {
+        let wake = () => {}, ended = false, stop = () => {};
+        const ask = async () => {
+            const {signal, onProgress, raw = false, sampling, ...more} = readOptions('prompt', options);
+            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({signal, onProgress});
+            stop = watching.stop;
+            const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen}}, {
+                signal: watching.signal,
+                onEvent(event) {
+                    if (event.text === undefined) return watching.tell(event);
+                    pieces.push(event.text);
+                    wake();
+                },
+            });
+            return watching.settle(call.then((answer) => this.#remember(answer)));
+        };
+        const result = ask().finally(() => {
             ended = true;
-            signal?.removeEventListener('abort', abort);
             wake();
         });
         result.catch(() => {});     // told by the iterator, or by whoever awaits the result
@@ -350,10 +459,17 @@ export class Session {
                     else await new Promise((resolve) => { wake = resolve; });
                 }
             } finally {
-                stopping.abort();
+                stop();
             }
         }
         return Object.assign(stream(), {result});
+    }
+
+    /** @returns {Result} */
+    #remember({said, tokensHeld, ...answer}) {
+        if (said) this.#messages.push(...said);
+        this.#tokens = tokensHeld;
+        return answer;
     }
 
     /** Forgets the conversation. */

@@ -76,6 +76,12 @@ export class Conversation {
         return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
     }
 
+    /** How many tokens there are so far. */
+    get length() {
+        if (this.#ids.length || !this.#history.length) return this.#ids.length;
+        return this.ask([]).length;
+    }
+
     /** After generating: `ids` are those of ask(), `kept` the model's. */
     answered(ids, kept) {
         this.#ids = [...ids, ...kept];

@@ -1,8 +1,8 @@
 // generate.js: the token loop: prefill in batches, then one token after the other until something ends it. Knows the engine module; neither
 // messages, pages nor turns.
 
-import {GemmaError} from './error.js';
 import {Guesses} from './guesses.js';
+import {readOptions} from './options.js';
 import {StopFilter} from './stop.js';
 
 const LARGEST_BATCH = 256;      // GEMMA_MAX_BATCH
@@ -15,24 +15,10 @@ export const SAMPLING = {
 /** A seed for those who gave none. */
 const randomSeed = () => Math.floor(Math.random() * 2 ** 48);
 
-/** What was given, the defaults for the rest. Ranges are the engine's matter; here, that there are numbers which survive the crossing. */
-function completeSampling({logitBias = {}, ...given} = {}) {
-    const sampling = {...SAMPLING, seed: randomSeed()};
-    for (const [name, value] of Object.entries(given)) {
-        if (value === undefined) continue;
-        const whole = name === 'topK' || name === 'seed';
-        if (!Object.hasOwn(sampling, name)) throw new GemmaError('bad-argument', `there is no sampling parameter ${name}`);
-        if (!(whole ? Number.isSafeInteger(value) && value >= 0 : Number.isFinite(value))) {
-            throw new GemmaError('bad-argument', `${name} is ${value}; a ${whole ? 'whole number from 0' : 'number'} is expected`);
-        }
-        sampling[name] = value;
-    }
-    for (const [id, bias] of Object.entries(logitBias)) {
-        if (!/^\d{1,9}$/.test(id) || typeof bias !== 'number' || Number.isNaN(bias)) {
-            throw new GemmaError('bad-argument', `logitBias has ${id}: ${bias}; token ids and numbers are expected`);
-        }
-    }
-    return {...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1), logitBias};
+/** What was given, the defaults for the rest. Ranges are the engine's matter. */
+function completeSampling(given) {
+    const sampling = {...SAMPLING, seed: randomSeed(), logitBias: {}, ...readOptions('sampling', given)};
+    return {...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1)};
 }
 
 /** Evaluates what is pending; `turn` gives the event loop a turn and tells whether to stop. @returns {Promise<boolean>} stopped */
@@ -90,7 +76,6 @@ class TextStream {
  * @returns {Promise<Generated>}
  */
 export async function generate(engine, ids, {sampling, maxTokens = Infinity, stop = [], trimStart = false}, io) {
-    if (!(maxTokens >= 0)) throw new GemmaError('bad-argument', `maxTokens is ${maxTokens}; a number from 0 is expected`);
     const chosen = completeSampling(sampling);
     engine.setSampling(chosen);
     const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];

@@ -3,8 +3,9 @@
 //
 //   to the worker     {id, call, args}                  call: a method of the worker's service (worker.js)
 //                     {id, abort: true}                 stop that request: its answer still comes
-//   from the worker   {id, event}                       progress and text, see the callers
-//                     {id, result} | {id, error: {code, message, name}}
+//   from the worker   {ready: true}                     once, first: it has started
+//                     {id, event}                       progress and text, see the callers
+//                     {id, result} | {id, error: {code, message, name, fatal}}
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
@@ -17,6 +18,7 @@ export class Caller {
     #port;
     #pending = new Map();
     #last = 0;
+    #ready = false;
 
     /** @param {Port} port */
     constructor(port) {
@@ -28,15 +30,29 @@ export class Caller {
      * @param {string} call
      * @param {any} args                       structured-cloneable
      * @param {{signal?: AbortSignal, onEvent?: (event: any) => void, transfer?: Transferable[]}} [options]   an aborted signal asks the worker to
-     *     stop
+     *     stop; before the worker has started, the call rejects at once
      */
     call(call, args, {signal, onEvent, transfer = []} = {}) {
         const id = ++this.#last;
         return new Promise((resolve, reject) => {
-            const abort = () => this.#port.postMessage({id, abort: true});
-            const done = () => signal?.removeEventListener('abort', abort);
+            const done = () => {
+                this.#pending.delete(id);
+                signal?.removeEventListener('abort', abort);
+            };
+            const abort = () => {
+                this.#port.postMessage({id, abort: true});
+                if (this.#ready) return;
+                done();
+                reject(signal.reason);
+            };
             this.#pending.set(id, {resolve, reject, onEvent, done});
-            this.#port.postMessage({id, call, args}, transfer);
+            try {
+                this.#port.postMessage({id, call, args}, transfer);
+            } catch (cause) {
+                done();
+                reject(new GemmaError('bad-argument', `What was given to ${call}() can't be sent to a worker: ${cause.message}.`, {cause}));
+                return;
+            }
             if (signal?.aborted) abort();
             else signal?.addEventListener('abort', abort);
         });
@@ -48,21 +64,24 @@ export class Caller {
             done();
             reject(error);
         }
-        this.#pending.clear();
     }
 
     #receive({id, event, result, error}) {
+        this.#ready = true;
         const request = this.#pending.get(id);
         if (!request) return;
         if (event !== undefined) {
             request.onEvent?.(event);
             return;
         }
-        this.#pending.delete(id);
         request.done();
-        if (error) request.reject(error.name === 'AbortError' ? new DOMException(error.message, 'AbortError') : new GemmaError(error.code, error.message));
+        if (error) request.reject(asError(error));
         else request.resolve(result);
     }
+}
+
+function asError({code, message, name, fatal}) {
+    return name === 'AbortError' ? new DOMException(message, name) : Object.assign(new GemmaError(code, message), fatal && {fatal});
 }
 
 /**
@@ -85,9 +104,10 @@ export function answer(port, service) {
             port.postMessage({id, result: result ?? null}, transfer);
         } catch (error) {
             const code = error instanceof GemmaError ? error.code : 'internal';
-            port.postMessage({id, error: {code, message: error.message, name: error.name}});
+            port.postMessage({id, error: {code, message: error?.message ?? String(error), name: error?.name, fatal: error?.fatal}});
         } finally {
             running.delete(id);
         }
     });
+    port.postMessage({ready: true});
 }

@@ -17,16 +17,36 @@ async function openSource(description, options) {
     return openFromDisk(description, options);
 }
 
+const SHORT = 16;       // characters a token, of texts that are simply tokenized
+
 let engine, info, style;
 const conversations = new Map();
 let lastConversation = 0;
 
-/** One generation at a time: the engine has one KV cache. */
+/** One generation at a time: the engine has one KV cache. What is aborted while it waits ends at once, with what `unasked` gives. */
 let queue = Promise.resolve();
-function inTurn(work) {
-    const result = queue.then(work);
-    queue = result.catch(() => {});
-    return result;
+function inTurn(signal, work, unasked) {
+    return new Promise((resolve, reject) => {
+        const leave = () => resolve(unasked());
+        if (signal.aborted) return leave();
+        signal.addEventListener('abort', leave);
+        queue = queue.then(() => {
+            signal.removeEventListener('abort', leave);
+            if (signal.aborted) return;
+            const result = work();
+            resolve(result);
+            return result;
+        }).catch(reject);
+    });
+}
+
+/** Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them. @param {string[]} texts */
+function refuseTooLong(texts, tokensBefore) {
+    const length = texts.reduce((sum, text) => sum + text.length, 0), {contextLength} = info;
+    if (length < SHORT * contextLength) return;
+    const tokens = tokensBefore + Math.ceil(length / engine.longestToken);
+    if (tokens <= contextLength) return;
+    throw new GemmaError('context-full', `the prompt has more than ${tokens} tokens, the context holds ${contextLength}; shorten it or load with a larger context`);
 }
 
 function needConversation(id) {
@@ -83,8 +103,11 @@ answer(workerPort, {
     },
 
     session({history}) {
-        conversations.set(++lastConversation, new Conversation(engine, style, history));
-        return lastConversation;
+        const conversation = new Conversation(engine, style, history);
+        refuseTooLong(history.map(({content}) => content), 0);
+        const tokens = conversation.length;
+        conversations.set(++lastConversation, conversation);
+        return {id: lastConversation, tokens};
     },
 
     closeSession({session}) {
@@ -92,14 +115,16 @@ answer(workerPort, {
     },
 
     /** Emits {text} and {phase: 'prefill', done, total}. */
-    prompt: ({session, prompt, raw, options}, {signal, emit}) => inTurn(async () => {
+    prompt: ({session, prompt, raw, options}, {signal, emit}) => inTurn(signal, async () => {
         const conversation = needConversation(session);
         const isText = typeof prompt === 'string';
         if (!isText && (raw || !Array.isArray(prompt))) {
             throw new GemmaError('bad-argument', 'a prompt is a text, or without raw an array of messages');
         }
+        const messages = isText ? [{role: 'user', content: prompt}] : prompt;
+        refuseTooLong(messages.map((message) => String(message?.content)), raw ? 0 : conversation.length);
         const ids = raw ? engine.tokenize(prompt, {bos: engine.addsBos})
-            : conversation.ask(isText ? [{role: 'user', content: prompt}] : prompt);
+            : conversation.ask(messages);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const {kept, ...generated} = await generate(engine, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
             turn: async () => {
@@ -110,8 +135,15 @@ answer(workerPort, {
             onText: (piece) => emit({text: piece}),
         });
         // What was stopped before its first word has not been asked.
-        if (!raw && (kept.length || generated.finishReason !== 'abort')) conversation.answered(ids, kept);
-        const {timings, ...rest} = generated;
-        return {...rest, promptTokens: ids, timings: {loadMs: info.loadMs, ...timings}, memoryBytes: engine.memoryBytes};
-    }),
+        const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
+        if (isSaid) conversation.answered(ids, kept);
+        const {timings, text, ...rest} = generated;
+        return {
+            text, ...rest, promptTokens: ids, timings: {loadMs: info.loadMs, ...timings}, memoryBytes: engine.memoryBytes,
+            tokensHeld: conversation.length, ...isSaid && {said: [...messages, {role: 'assistant', content: text}]},
+        };
+    }, () => ({
+        text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: options.sampling.seed ?? 0, memoryBytes: engine.memoryBytes,
+        timings: {loadMs: info.loadMs, prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0}, tokensHeld: conversations.get(session)?.length ?? 0,
+    })),
 });

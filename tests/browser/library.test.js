@@ -1,0 +1,112 @@
+// The library in pages of other people: imported from another origin, in Electron's pages, under a policy, where a file of it is missing. In
+// Chromium and, where it is there, Firefox.
+
+import assert from 'node:assert/strict';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createServer} from 'node:http';
+import {tmpdir} from 'node:os';
+import {extname, join} from 'node:path';
+import {test} from 'node:test';
+import puppeteer from 'puppeteer-core';
+import {TYPES, listSite, readSite} from '../../web/node/site.js';
+import {ensureBrowsers} from '../setup/browsers.js';
+
+const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf'));
+const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'cross-origin'};
+const LAUNCH = {
+    chromium: {args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking']},
+    firefox: {browser: 'firefox', args: ['--headless']},
+};
+const programs = await ensureBrowsers(), files = listSite();
+
+/** The site's files and a model, for every origin; `change(path)` gives a status, other headers or another text. @param {(path: string) => any} change */
+async function serve(change = () => undefined) {
+    const server = createServer((request, response) => {
+        const path = new URL(request.url, 'http://x').pathname.slice(1), {status = 200, headers = {}, text} = change(path) ?? {};
+        const bytes = text ?? (path === 'tiny.gguf' ? TINY : path === '' ? '<!doctype html><meta charset="utf-8">' : files.has(path) && readSite(path, files));
+        const type = path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
+        if (!bytes) return response.writeHead(404).end();
+        response.writeHead(status, {'Content-Type': type, 'Access-Control-Allow-Origin': '*', ...ISOLATED, ...headers}).end(bytes);
+    });
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    return {url: `http://localhost:${server.address().port}/`, close: () => (server.closeAllConnections(), server.close())};
+}
+
+/** In the page: loads the model and answers, or says what was thrown. */
+async function use(library, model, options, script) {
+    if (script) new Function(script)();
+    const {Gemma, GemmaError} = await import(`${library}gemma.js`);
+    const source = model === 'blob:' ? URL.createObjectURL(await (await fetch('tiny.gguf')).blob()) : model;
+    try {
+        const gemma = await Gemma.load(source, options);
+        const {tokens} = await (await gemma.session()).prompt('Hello', {raw: true, maxTokens: 8, sampling: {temperature: 0, logitBias: {1: -Infinity, 6: -Infinity}}}).result;
+        gemma.close();
+        return {tokens: tokens.length, threads: gemma.info.threads};
+    } catch (error) {
+        return {code: error.code, isOurs: error instanceof GemmaError, message: error.message};
+    }
+}
+
+for (const name of Object.keys(LAUNCH)) {
+    test(`the library in other people's pages, ${name}`, {skip: programs[name].missing}, async (context) => {
+        const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-library-'));
+        const browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, ...LAUNCH[name], protocolTimeout: 600_000});
+        const servers = [];
+        context.after(async () => {
+            await browser.close();
+            for (const server of servers) server.close();
+            rmSync(userDataDir, {recursive: true, force: true, maxRetries: 5});
+        });
+        /** @param {{page?: Function, library?: Function, model?: string, options?: object, script?: string}} about   of a page, and of a library elsewhere */
+        const inPage = async ({page: change, library, model = 'tiny.gguf', options = {}, script = ''}) => {
+            servers.push(await serve(change));
+            const home = servers.at(-1).url;
+            if (library) servers.push(await serve(library));
+            const page = await browser.newPage();
+            await page.goto(home);
+            const result = await page.evaluate(`(${use})(...${JSON.stringify([servers.at(-1).url, model, options, script])})`);
+            await page.close();
+            return result;
+        };
+
+        await context.test('from its own origin, with threads', async () => {
+            assert.deepEqual(await inPage({options: {threads: 2}}), {tokens: 8, threads: 2});
+        });
+        await context.test('from another origin, with threads', async () => {
+            assert.deepEqual(await inPage({library: () => undefined, options: {threads: 2}}), {tokens: 8, threads: 2});
+        });
+        await context.test('from a blob: address', async () => {
+            assert.deepEqual(await inPage({model: 'blob:', options: {threads: 1}}), {tokens: 8, threads: 1});
+        });
+        for (const versions of ["{node: '20.11.0', electron: '30.0.0'}, type: 'renderer'", "{node: '20.11.0'}"]) {
+            await context.test(`where process is {versions: ${versions}}`, async () => {
+                assert.equal((await inPage({script: `globalThis.process = {versions: ${versions}}`, options: {threads: 1}})).tokens, 8);
+            });
+        }
+        await context.test('threads that can\'t start are done without', async () => {
+            let asked = 0;
+            const change = (path) => path === 'wasm/gemma.js' && asked++ > 0 ? {status: 404, text: 'gone', headers: {'Cache-Control': 'no-store'}} : {headers: {'Cache-Control': 'no-store'}};
+            assert.deepEqual(await inPage({page: change, options: {threads: 2}}), {tokens: 8, threads: 1});
+        });
+        await context.test('a worker that can\'t start, or dies at its start, is an error of the library', async () => {
+            const changes = {
+                'its script is missing': (path) => path === 'engine/worker.js' && {status: 404, text: 'gone'},
+                'a file that it imports is missing': (path) => path === 'engine/generate.js' && {status: 404, text: 'gone'},
+                'it throws at once': (path) => path === 'engine/generate.js' && {text: 'throw new Error("at start")'},
+                'it is of another kind': (path) => path === 'engine/worker.js' && {headers: {'Content-Type': 'text/html'}},
+            };
+            for (const [what, change] of Object.entries(changes)) {
+                const {code, isOurs} = await inPage({page: change, options: {threads: 1}});
+                assert.deepEqual({code, isOurs}, {code: 'internal', isOurs: true}, what);
+            }
+            for (const policy of ["worker-src 'none'", "worker-src 'self'"]) {
+                const {isOurs, tokens} = await inPage({page: (path) => path === '' && {headers: {'Content-Security-Policy': policy}}, library: () => undefined, options: {threads: 1}});
+                assert.ok(isOurs, `${policy}: ${tokens}`);
+            }
+        });
+        await context.test('a page can\'t read file: addresses, and is told so', async () => {
+            const {code, isOurs} = await inPage({model: 'file:///etc/hostname'});
+            assert.deepEqual({code, isOurs}, {code: 'unsupported', isOurs: true});
+        });
+    });
+}

@@ -1,0 +1,74 @@
+// options.js: what callers may give, by name and kind. An option that is null or undefined counts as not given; a name that is not known is
+// refused, so that a misspelt one never goes unseen. Knows no meanings: ranges are checked where they are used.
+
+import {GemmaError} from './error.js';
+
+const isWhole = (v) => Number.isSafeInteger(v) && v >= 0;
+const isText = (v) => typeof v === 'string';
+const isObject = (v) => typeof v === 'object';
+
+/** @typedef {[is: (value: any) => boolean, expected: string]} Kind */
+const text = [isText, 'a text'];
+const flag = [(v) => typeof v === 'boolean', 'true or false'];
+const number = [Number.isFinite, 'a number'];
+const whole = [isWhole, 'a whole number from 0'];
+const list = [Array.isArray, 'an array'];
+const object = [isObject, 'an object'];
+const listener = [(v) => typeof v === 'function', 'a function'];
+const signal = [(v) => typeof v.addEventListener === 'function' && typeof v.aborted === 'boolean', 'an AbortSignal'];
+const oneOf = (...words) => [(v) => words.includes(v), words.join(' or ')];
+
+const WATCHED = {signal, onProgress: listener};
+const ORIGIN = {urls: list, headers: object, manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
+
+/** @type {Record<string, Record<string, Kind>>} by what takes them */
+export const OPTIONS = {
+    load: {
+        ...WATCHED, ...ORIGIN, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
+        memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
+    },
+    session: {system: text, history: list, sampling: object},
+    prompt: {
+        ...WATCHED, raw: flag, sampling: object, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
+        stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'],
+    },
+    sampling: {
+        temperature: number, topK: whole, topP: number, minP: number, repeatPenalty: number, presencePenalty: number, frequencyPenalty: number,
+        seed: whole,
+        logitBias: [(v) => isObject(v) && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number' && !Number.isNaN(bias)),
+            'an object of token ids and numbers'],
+    },
+    tokenize: {bos: flag, special: flag},
+    verify: WATCHED,
+    repair: {...WATCHED, ...ORIGIN},
+    export: {...WATCHED, writable: object},
+    import: {...WATCHED, id: text, name: text, manifest: object},
+};
+
+/**
+ * The options that were given.
+ * @param {string} taker   a key of OPTIONS
+ * @param {Record<string, any> | null} [given]
+ * @returns {Record<string, any>} rejects what is unknown or of another kind by GemmaError 'bad-argument'
+ */
+export function readOptions(taker, given) {
+    const kinds = OPTIONS[taker], options = {};
+    if (!isObject(given ?? {})) throw new GemmaError('bad-argument', `The options of ${taker} are ${show(given)}; an object is expected.`);
+    for (const [name, value] of Object.entries(given ?? {})) {
+        if (value === undefined || value === null) continue;
+        if (!Object.hasOwn(kinds, name)) {
+            throw new GemmaError('bad-argument', `${taker} has no option ${name}; it takes ${Object.keys(kinds).join(', ')}.`);
+        }
+        const [is, expected] = kinds[name];
+        if (!is(value)) throw new GemmaError('bad-argument', `${name} is ${show(value)}; ${expected} is expected.`);
+        options[name] = value;
+    }
+    return options;
+}
+
+/** A value in a sentence. */
+export function show(value) {
+    if (Array.isArray(value)) return `[${value.slice(0, 8).map((v) => Array.isArray(v) ? 'an array' : show(v)).join(', ')}]`;
+    if (typeof value === 'function' || typeof value === 'symbol' || (value && isObject(value))) return `a ${typeof value}`;
+    return isText(value) ? `'${value.slice(0, 40)}'` : String(value);
+}
