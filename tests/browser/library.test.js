@@ -26,7 +26,7 @@ async function serve(change = () => undefined) {
         const bytes = text ?? (path === 'tiny.gguf' ? TINY : path === '' ? '<!doctype html><meta charset="utf-8">' : files.has(path) && readSite(path, files));
         const type = path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
         if (!bytes) return response.writeHead(404).end();
-        response.writeHead(status, {'Content-Type': type, 'Access-Control-Allow-Origin': '*', ...ISOLATED, ...headers}).end(bytes);
+        response.writeHead(status, {'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes), 'Access-Control-Allow-Origin': '*', ...ISOLATED, ...headers}).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
     return {url: `http://localhost:${server.address().port}/`, close: () => (server.closeAllConnections(), server.close())};
