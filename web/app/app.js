@@ -133,7 +133,10 @@ async function ask({text, raw = false, signal}, onPiece, onReading) {
     const {maxTokens, ...sampling} = settings.group('sampling');
     const asked = gemma;
     try {
-        conversation ??= asked.session();
+        conversation ??= asked.session().catch((error) => {
+            conversation = undefined;       // the next try begins anew
+            throw error;
+        });
         const onProgress = ({done, total}) => done < total && onReading(percent(done / total));
         const answer = (await conversation).prompt(text, {signal, raw, maxTokens, sampling, onProgress});
         for await (const piece of answer) onPiece(piece);
