@@ -42,7 +42,7 @@ export const OPTIONS = {
     verify: WATCHED,
     repair: {...WATCHED, ...ORIGIN},
     export: {...WATCHED, writable: object},
-    import: {...WATCHED, id: text, name: text, manifest: object},
+    import: {...WATCHED, id: text, name: text, manifest: object, replace: flag},
 };
 
 /**
