@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
@@ -57,6 +58,37 @@ test('generate: the prompt comes from stdin when none is given', () => {
     const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0'];
     assert.deepEqual(json(args, 'Ein Käfer 🐞').promptTokens, json([...args, '--prompt', 'Ein Käfer 🐞']).promptTokens);
 });
+
+test('generate: a text that is piped beside --prompt follows it', async () => {
+    const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0', '--prompt'], both = 'Sum it up:\nEin Käfer 🐞\n';
+    const {promptTokens} = json([...args, both]);
+    assert.deepEqual(json([...args, 'Sum it up:'], 'Ein Käfer 🐞\n').promptTokens, promptTokens);
+    assert.deepEqual(json([...args, 'Sum it up:\n'], 'Ein Käfer 🐞\n').promptTokens, promptTokens, 'one white space is enough');
+    const shell = (line) => JSON.parse(spawnSync('sh', ['-c', line], {encoding: 'utf8', env: {...process.env, CLI, NODE: process.execPath}}).stdout).promptTokens;
+    const call = `"$NODE" "$CLI" generate --model '${TURNS}' --max-tokens 5 --json --prompt 'Sum it up:'`, file = write('beside.txt', 'Ein Käfer 🐞\n');
+    assert.deepEqual(shell(`(sleep 1; cat '${file}') | ${call}`), promptTokens);
+    assert.deepEqual(shell(`${call} < '${file}'`), promptTokens);
+    const alone = json([...args, 'Sum it up:']).promptTokens;
+    assert.deepEqual(shell(`${call} < /dev/null`), alone);
+    const open = spawn(process.execPath, [CLI, ...args, 'Sum it up:', '--json']);      // its standard input never ends
+    assert.deepEqual(JSON.parse((await open.stdout.toArray()).join('')).promptTokens, alone);
+});
+
+test('generate: Ctrl+C shows what there is, and ends with 130', async () => {
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--temperature', '2', '--top-k', '0', '--top-p', '1', '--json', '--seed'];
+    for (let seed = 1; ; seed++) {      // a random model may end an answer before it is interrupted
+        const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(SLOWLY)}`, CLI, ...args, String(seed)], {stdio: ['ignore', 'pipe', 'inherit']});
+        const [status, output] = await Promise.all([new Promise((done) => child.on('close', done)), child.stdout.toArray()]);
+        const {finishReason, text} = JSON.parse(output.join(''));
+        if (finishReason !== 'abort' && seed < 20) continue;
+        assert.deepEqual({status, finishReason}, {status: 130, finishReason: 'abort'});
+        assert.equal(typeof text, 'string');
+        break;
+    }
+});
+
+/** Interrupts the program as soon as it listens for that. */
+const SLOWLY = "process.on('newListener', (name) => name === 'SIGINT' && setImmediate(() => process.kill(process.pid, 'SIGINT')))";
 
 test('generate: a seed gives the same text, with any number of threads', () => {
     const loose = ['--temperature', '1', '--top-k', '0', '--top-p', '1', '--min-p', '0.001'];
@@ -174,12 +206,28 @@ test('serve: prints where the page is', async () => {
 });
 
 test('help says how every command is called', () => {
-    for (const args of [[], ['help'], ['--help'], ['generate', '--help']]) {
+    for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'], ['generate', '--prompt', 'x', '-h']]) {
         const text = output(args);
         for (const command of ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve']) {
             assert.match(text, new RegExp(`^  ${command} `, 'm'));
         }
     }
+});
+
+test('the version is that of package.json', () => {
+    const {name, version} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    assert.equal(output(['--version']), `${name} ${version}\n`);
+});
+
+test('serve: a taken port is an error', async () => {
+    const taken = createServer();
+    await new Promise((done) => taken.listen(0, '127.0.0.1', done));
+    const {port} = taken.address();
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', String(port), '--model', TURNS], {stdio: ['ignore', 'pipe', 'pipe']});
+    const [status, said] = await Promise.all([new Promise((done) => child.on('close', done)), child.stderr.toArray()]);
+    assert.equal(status, 1);
+    assert.match(said.join(''), new RegExp(`${port}`));
+    taken.close();
 });
 
 /** One sentence on stderr, nothing on stdout. */
@@ -195,6 +243,7 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['sing'], /unknown command sing/],
         [['generate', '--prompt', 'x', '--tempo', '1'], /unknown option --tempo/],
         [['generate', '--prompt'], /--prompt needs a value/],
+        [['generate', '-p', 'x'], /unknown option -p/],
         [['generate', '--prompt', 'x', '--temperature', 'hot'], /--temperature hot: a number/],
         [['generate', '--prompt', 'x', '--max-tokens', '1.5'], /--max-tokens 1.5/],
         [['generate', '--prompt', 'x', '--threads', '0'], /--threads 0/],

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import {copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
-import {createServer} from 'node:http';
+import {createServer, request} from 'node:http';
 import {connect} from 'node:net';
-import {tmpdir} from 'node:os';
+import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {SetupError} from '../../web/node/run.js';
@@ -198,32 +198,44 @@ test('a server that is started for one model offers it first, under an address t
     }
 });
 
-test('a taken port: the next one, also when only one of localhost\'s two addresses is taken', async () => {
-    const {port} = server;
-    const next = await serve({port, models});
-    assert.ok(next.port > port && next.port < port + 20);
-    await next.close();
+test('without a port that was asked for, the first free one is taken', async () => {
+    const first = await serve({models}), next = await serve({models});
+    assert.ok(first.port >= 8000 && next.port > first.port && next.port < 8020, `${first.port} ${next.port}`);
+    await Promise.all([first.close(), next.close()]);
+});
+
+test('a port that was asked for and is taken is an error, also when only one of localhost\'s two addresses is taken', async () => {
+    const isTold = (port) => (error) => error instanceof SetupError && error.message.includes(String(port));
+    await assert.rejects(serve({port: server.port, models}), isTold(server.port));
     const other = createServer();
     const hasIPv6 = await new Promise((done) => other.once('error', () => done(false)).listen(0, '::1', () => done(true)));
     if (!hasIPv6) return;
     const taken = other.address().port;
-    const beside = await serve({port: taken});
-    assert.notEqual(beside.port, taken);
-    await beside.close();
+    await assert.rejects(serve({port: taken}), isTold(taken));
     other.close();
 });
 
 test('a port that can\'t be had is told in a sentence', async () => {
     await assert.rejects(serve({port: 0, host: '203.0.113.1'}), (error) => error instanceof SetupError && /cannot listen on 203\.0\.113\.1/.test(error.message));
-    const blockers = [];
-    for (const port of [65534, 65535]) {
-        const blocker = createServer();
-        blockers.push(blocker);
-        await new Promise((done) => blocker.once('error', done).listen(port, '127.0.0.1', done));
+});
+
+/** The status for a request with that Host. */
+const statusFor = (port, host) => new Promise((done, fail) => {
+    request({port, host: '127.0.0.1', path: '/', setHost: false, headers: host === undefined ? {} : {Host: host}}, (response) => {
+        response.resume();
+        done(response.statusCode);
+    }).on('error', fail).end();
+});
+
+test('only requests that call the server by its own name are answered: another site\'s name may have been made to point here', async () => {
+    for (const host of ['localhost', `localhost:${server.port}`, '127.0.0.1:80', '[::1]', 'LOCALHOST.']) assert.equal(await statusFor(server.port, host), 200, host);
+    for (const host of ['evil.example', `evil.example:${server.port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1', 'x@localhost', '']) {
+        assert.ok([400, 403].includes(await statusFor(server.port, host)), host);
     }
-    await assert.rejects(serve({port: 65534}), (error) => error instanceof SetupError &&
-        error.message === 'The ports 65534 to 65535 of localhost are all in use; name a free one with --port.');
-    for (const blocker of blockers) blocker.close();
+    const everywhere = await serve({port: 0, host: '0.0.0.0'});
+    assert.ok(everywhere.warning);
+    assert.deepEqual(await Promise.all(['10.0.0.1', hostname(), 'localhost', 'evil.example'].map((host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);
+    await everywhere.close();
 });
 
 test('a reader who leaves in the middle harms nobody', async () => {

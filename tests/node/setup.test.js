@@ -163,7 +163,7 @@ test('npm start refuses arguments that make no sense', () => {
     for (const args of [['--port', 'x'], ['--port', '70000'], ['--port'], ['--prot', '1'], ['extra']]) {
         const {status, stderr} = spawnSync(process.execPath, [START, ...args], {encoding: 'utf8'});
         assert.equal(status, 2, args.join(' '));
-        assert.match(stderr, /^usage: npm start.*\n$/);
+        assert.match(stderr, /^.+\nusage: npm start.*\n$/);
     }
 });
 

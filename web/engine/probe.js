@@ -12,6 +12,7 @@ import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
 import {readManifest} from '../weights/manifest.js';
 import {beside} from '../weights/names.js';
 import {canReserve} from './module.js';
+import {NODE} from './host.js';
 import {makeProbe, openSynthetic, waysToRun} from './open.js';
 
 const MB = 2 ** 20;
@@ -196,11 +197,11 @@ async function judge(features, subject, options, stored) {
     if (!answer.fits) return answer;
     Object.assign(answer, await measure(features, shape, type, {...options, threads, memory64, contextLength: 256}, inFile / weightBytes));
     if (!canReserve(memoryBytes, memory64)) {
-        reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which this browser refuses to give to one page.`);
+        reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which ${NODE ? 'this system refuses to give.' : 'this browser refuses to give to one page.'}`);
         return {...answer, fits: false, prefill: undefined, decode: undefined};
     }
-    if (threads === 1 && features.cores > 1) reasons.push('It runs on one core, because this page is not cross-origin isolated, or one was asked for.');
-    if (variant === 'simd128') reasons.push('This browser has no relaxed SIMD that computes rightly, which would be faster.');
+    if (threads === 1 && features.cores > 1) reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
+    if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes rightly, which would be faster.`);
     if (answer.decode < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;
 }

@@ -3,6 +3,9 @@
 /** A mistake in how a command was called: exit code 2. */
 export class UsageError extends Error {}
 
+/** Not a mistake: what a program prints for -h and --help is asked for. */
+export class HelpAsked extends Error {}
+
 const parsers = {
     flag: () => true,
     text: (value) => value,
@@ -40,15 +43,21 @@ const camel = (name) => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
  * @param {string[]} argv
  * @param {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>} table   option names with their kinds
  * @param {number} [positionals]   how many other words there may be
- * @returns {{options: Record<string, any>, words: string[]}} options in camelCase
+ * @returns {{options: Record<string, any>, words: string[]}} options in camelCase; throws HelpAsked for -h and --help, which every table has
  */
 export function parseArgs(argv, table, positionals = 0) {
     const options = {}, words = [];
     for (let i = 0; i < argv.length; i++) {
-        if (!argv[i].startsWith('--') || argv[i] === '--') {
+        if (argv[i] === '-h' || argv[i] === '--help') throw new HelpAsked();
+        if (argv[i] === '--') {
+            words.push(...argv.slice(i + 1));
+            break;
+        }
+        if (!argv[i].startsWith('-') || argv[i] === '-') {
             words.push(argv[i]);
             continue;
         }
+        if (!argv[i].startsWith('--')) throw new UsageError(`unknown option ${argv[i]}`);
         const [name, ...rest] = argv[i].slice(2).split('='), kind = table[name];
         if (!Object.hasOwn(table, name)) throw new UsageError(`unknown option --${name}`);
         if (kind === 'flag' && rest.length) throw new UsageError(`--${name} takes no value`);

@@ -2,13 +2,15 @@
 // cli.js: the command line: picks the command, turns errors into one sentence and an exit code (2: usage, 1: anything else). The commands
 // are in commands/, one a file.
 
+import {readFile} from 'node:fs/promises';
 import {GemmaError} from '../gemma.js';
-import {UsageError} from './args.js';
+import {HelpAsked, UsageError} from './args.js';
 import {SetupError} from './run.js';
 
 const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
+       gemma --help | --version
 
-  generate     --prompt T (or standard input) [--chat] [--system T] [--messages FILE] [--max-tokens N] [--stop T]
+  generate     --prompt T, or standard input, or both: the prompt, then the text [--chat] [--system T] [--messages FILE] [--max-tokens N] [--stop T]
                [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
                [--frequency-penalty X] [--seed N] [--json]
   logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
@@ -21,7 +23,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
   bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--profile]
                [--json]
-  serve        [--port N] [--model F]
+  serve        [--port N] [--host H] [--model F]      default: localhost, at the first free port from 8000 on
 
   Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
               [--kv f16|int8]
@@ -30,10 +32,13 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
 const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
 
 async function main([name, ...argv]) {
-    if (name === undefined || name === 'help' || name === '--help' || argv.includes('--help')) {
-        process.stdout.write(HELP);
+    if (name === undefined || name === 'help') throw new HelpAsked();
+    if (name === '--version' || name === '-V') {
+        const {name: program, version} = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+        process.stdout.write(`${program} ${version}\n`);
         return;
     }
+    if (name === '-h' || name === '--help') throw new HelpAsked();
     if (!COMMANDS.includes(name)) throw new UsageError(`unknown command ${name}; gemma help lists them`);
     const command = await import(`./commands/${name}.js`);
     await command.default(argv);
@@ -45,6 +50,11 @@ process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 
 try {
     await main(process.argv.slice(2));
 } catch (error) {
+    if (error instanceof HelpAsked) process.stdout.write(HELP);
+    else fail(error);
+}
+
+function fail(error) {
     // What has a syscall is the system's refusal of a file or a port: its message is a sentence.
     const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.syscall !== undefined;
     process.stderr.write(`gemma: ${expected ? error.message : error.stack}\n`);

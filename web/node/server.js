@@ -5,6 +5,8 @@
 import {createReadStream, existsSync, readdirSync, statSync} from 'node:fs';
 import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
+import {isIP} from 'node:net';
+import {hostname} from 'node:os';
 import {basename, extname, join, resolve} from 'node:path';
 import {pipeline} from 'node:stream';
 import {SetupError} from './run.js';
@@ -27,22 +29,24 @@ const HEADERS = {
     'Cache-Control': 'no-cache',
 };
 
-const PORTS_TO_TRY = 20;
+const FIRST_PORT = 8000, PORTS_TO_TRY = 20;
 /** Browsers look for localhost at both, and may find another program at the one that we leave free. */
 const LOCALHOST = ['127.0.0.1', '::1'];
 
 /**
  * @param {object} [options]
- * @param {number} [options.port]     the first port to try; when it is taken, the next ones follow. 0: any
- * @param {string} [options.host]
+ * @param {number} [options.port]     0: any; default: the first of 20 from 8000 on that is free
+ * @param {string} [options.host]     where it listens, and the name by which requests may call it
  * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
- * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   rejects with SetupError
+ * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a sentence for whoever starts it;
+ *     rejects with SetupError
  */
-export async function serve({port = 8000, host = 'localhost', model, models} = {}) {
+export async function serve({port, host = 'localhost', model, models} = {}) {
     const places = {model: model && resolve(model), models: models && resolve(models)};
     const listener = (request, response) => {
         try {
+            if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server is not called ${request.headers.host}; --host names it.`);
             answer(request, response, places);
         } catch (error) {
             if (response.headersSent) return response.destroy();
@@ -54,6 +58,7 @@ export async function serve({port = 8000, host = 'localhost', model, models} = {
     return {
         url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
         port: bound,
+        ...!isLoopback(host) && {warning: 'Other machines get the page without threads and without a store, unless an https proxy stands before this server.'},
         async close() {
             await Promise.all(servers.map((server) => new Promise((done) => {
                 server.close(done);
@@ -63,9 +68,25 @@ export async function serve({port = 8000, host = 'localhost', model, models} = {
     };
 }
 
-/** A server for each address of a host, all on the first port that is free at each of them. */
-async function listen(listener, host, first) {
-    const ports = Array.from({length: PORTS_TO_TRY}, (_, i) => first && first + i).filter((port) => port < 65536);
+const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127\./.test(host);
+
+/**
+ * Whether a request calls this server by a name of its own. A page of another site whose name was made to point here (DNS rebinding) calls it
+ * by that site's. An address can't be made to point elsewhere, so where all addresses are listened at, each of them will do.
+ * @param {string | undefined} header   Host @param {string} host   where the server listens
+ */
+function isCalled(header, host) {
+    const name = header?.toLowerCase().replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+    if (!name) return false;
+    if (['localhost', '127.0.0.1', '::1', host.toLowerCase()].includes(name)) return true;
+    const isEverywhere = host === '0.0.0.0' || host === '::', own = hostname().toLowerCase();
+    return isEverywhere && (isIP(name) > 0 || name === own || name === `${own}.local`);
+}
+
+/** A server for each address of a host, all on the port that was asked for, or on the first that is free at each of them. */
+async function listen(listener, host, asked) {
+    // Any port of one of localhost's addresses may be taken at the other: then any other is tried.
+    const ports = asked ? [asked] : Array.from({length: PORTS_TO_TRY}, (_, i) => asked === 0 ? 0 : FIRST_PORT + i);
     for (const port of ports) {
         const servers = [];
         try {
@@ -82,7 +103,8 @@ async function listen(listener, host, first) {
             if (error.code !== 'EADDRINUSE') throw new SetupError(`The server cannot listen on ${host}:${port} (${error.message}).`);
         }
     }
-    throw new SetupError(`The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`);
+    throw new SetupError(asked === undefined ? `The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`
+        : `The port ${asked} of ${host} is in use; name another with --port, or none for the first free one.`);
 }
 
 function bind(server, address, port) {

@@ -1,36 +1,31 @@
 // `npm start`: sets everything up, then serves the page.
 //
-//   npm start -- [--port N]
+//   npm start -- [--port N] [--host H]
 //
 // Owns: the order of the steps. Must not know: how they are done.
 
-import {parseArgs} from 'node:util';
+import {HelpAsked, UsageError, parseArgs} from './args.js';
 import {modelFolder} from './default_model.js';
 import {main, say} from './run.js';
 import {serve} from './server.js';
 import {ensureModel, ensureModules} from './setup.js';
 
-const port = portOf(process.argv.slice(2));
+const USAGE = 'usage: npm start -- [--port N] [--host H]    with N from 0 to 65535; default: localhost, at the first free port from 8000 on';
 
-if (port === null) {
-    say('usage: npm start -- [--port N]    with N from 0 to 65535');
-    process.exitCode = 2;
-} else {
+try {
+    const {options} = parseArgs(process.argv.slice(2), {port: 'port', host: 'text'});
     await main(async () => {
         await ensureModules();
         await ensureModel();
-        const {url} = await serve({port, models: modelFolder});
+        const {url, warning} = await serve({...options, models: modelFolder});
         console.log(`Gemma is at ${url} (Ctrl+C ends it)`);
+        if (warning) say(warning);
     });
-}
-
-/** @param {string[]} args @returns {number | undefined | null} undefined: none named; null: the arguments make no sense */
-function portOf(args) {
-    try {
-        const {port: text} = parseArgs({args, options: {port: {type: 'string'}}}).values;
-        if (text === undefined) return undefined;
-        return /^\d{1,5}$/.test(text) && Number(text) < 65536 ? Number(text) : null;
-    } catch {
-        return null;
+} catch (error) {
+    if (!(error instanceof HelpAsked) && !(error instanceof UsageError)) throw error;
+    if (error instanceof HelpAsked) console.log(USAGE);
+    else {
+        say(`${error.message}\n${USAGE}`);
+        process.exitCode = 2;
     }
 }

@@ -2,7 +2,9 @@
 
 import {Gemma, GemmaError} from '../../gemma.js';
 import {UsageError, parseArgs} from '../args.js';
-import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readStdin, readText} from './shared.js';
+import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readPiped, readStdin, readText} from './shared.js';
+
+const INTERRUPTED = 130;        // what shells say of a program that SIGINT (2) ended
 
 const OPTIONS = {
     ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
@@ -47,17 +49,27 @@ function questions(messages) {
     return found;
 }
 
+/** A prompt and the text that it is about. */
+function join(prompt, text) {
+    return text && !/\s$/.test(prompt) ? `${prompt}\n${text}` : prompt + text;
+}
+
 export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
-    const prompts = options.messages !== undefined ? questions(await readMessages(options.messages))
+    const piped = options.prompt === undefined || options.messages !== undefined ? undefined : readPiped();
+    const asked = options.messages !== undefined ? questions(await readMessages(options.messages))
         : [options.prompt ?? (await readStdin()).toString('utf8')];
 
     const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)}, {...engineOptions(options), onProgress: progressLine()});
     const interrupt = new AbortController();
-    process.once('SIGINT', () => interrupt.abort());
+    process.once('SIGINT', () => {
+        interrupt.abort();
+        process.exitCode = INTERRUPTED;
+    });
     try {
+        const prompts = piped ? [join(options.prompt, await piped.end())] : asked;
         const session = await gemma.session({system: options.system, sampling: sampling(options)});
         const turns = [];
         for (const prompt of prompts) {
@@ -67,6 +79,7 @@ export default async function run(argv) {
             for await (const piece of answer) if (!options.json) process.stdout.write(piece);
             if (!options.json) process.stdout.write('\n');
             turns.push(await answer.result);
+            if (interrupt.signal.aborted) break;
         }
         if (options.json) {
             const {variant, threads} = gemma.info;

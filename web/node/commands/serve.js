@@ -6,8 +6,9 @@ import {modelFolder} from '../default_model.js';
 import {serve} from '../server.js';
 
 export default async function run(argv) {
-    const {options} = parseArgs(argv, {port: 'port', model: 'text'});
+    const {options} = parseArgs(argv, {port: 'port', host: 'text', model: 'text'});
     if (options.model !== undefined) await access(options.model);
-    const {url} = await serve({port: options.port, model: options.model, models: modelFolder});
+    const {url, warning} = await serve({port: options.port, host: options.host, model: options.model, models: modelFolder});
     process.stdout.write(`${url}\n`);
+    if (warning) process.stderr.write(`${warning}\n`);
 }

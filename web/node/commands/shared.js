@@ -1,5 +1,6 @@
 // shared.js: what the commands have in common: the options of every command, opening a model in this process, reading and printing.
 
+import {fstatSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
 import {GemmaError} from '../../engine/error.js';
 import {openModel} from '../../engine/open.js';
@@ -50,6 +51,37 @@ export async function readStdin() {
     const chunks = [];
     for await (const chunk of process.stdin) chunks.push(chunk);
     return Buffer.concat(chunks);
+}
+
+/**
+ * Begins to read a text that may come beside what the command line says: from a file or a pipe. A socket, by which programs often start others
+ * without ever ending it, counts only if something has come by it when the text is wanted.
+ * @returns {{end: () => Promise<string>} | undefined}   undefined: standard input is none of these
+ */
+export function readPiped() {
+    const {stdin} = process;
+    let stat;
+    try {
+        stat = fstatSync(0);
+    } catch {
+        return undefined;       // it is closed
+    }
+    if (!stat.isFIFO() && !stat.isFile() && !stat.isSocket()) return undefined;
+    const chunks = [];
+    let isOver = false;
+    const over = new Promise((resolve, reject) => {
+        stdin.on('data', (chunk) => chunks.push(chunk));
+        stdin.once('end', () => resolve(isOver = true));
+        stdin.once('error', reject);
+    });
+    over.catch(() => {});       // thrown where it is awaited
+    return {
+        async end() {
+            if (stat.isSocket() && !chunks.length && !isOver) stdin.destroy();
+            else await over;
+            return Buffer.concat(chunks).toString('utf8');
+        },
+    };
 }
 
 /** Ids separated by commas or white space. */
