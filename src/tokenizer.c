@@ -3,7 +3,8 @@
  * Encoding, in three steps:
  *   1. Spaces. SentencePiece writes a space as U+2581 (▁), and reads a ▁ in a text as a space. We go the other way and bring
  *      both, in texts and in pieces, to a plain space ("canonical" below): that never makes a text longer, and serves files that
- *      store user-defined pieces with spaces (convert_hf_to_gguf.py does so) like those that store them with ▁.
+ *      store user-defined pieces with spaces (convert_hf_to_gguf.py does so) like those that store them with ▁. A run that mixes
+ *      both is one run for SentencePiece. llama.cpp and PyPI tokenizers cut before they turn spaces into ▁, and differ there.
  *   2. Cuts. At each position the longest user-defined piece is cut out. No merge crosses it.
  *   3. Merges. What lies between two cuts starts as single characters; the neighbours whose joined piece has the best score are
  *      joined, leftmost first on ties, until none is left. A remaining part that is no piece becomes its bytes (<0xXX>).
