@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import test from 'node:test';
+import {gzipSync} from 'node:zlib';
 import {openRemote} from '../../web/weights/http.js';
 import {readManifest} from '../../web/weights/manifest.js';
 import {beside} from '../../web/weights/names.js';
@@ -11,7 +12,7 @@ import {askManifest, askPointer} from '../../web/weights/request.js';
 
 const PIECE = 1000;
 /** Trouble as in life, in less time. */
-const HASTE = {tries: 3, pauseMs: 10, longestMs: 2500, stallMs: 400};
+const HASTE = {tries: 3, pauseMs: 10, longestMs: 2500, stallMs: 3000};
 const FILE = Buffer.from(Array.from({length: 2500}, (_, i) => i * 7 % 251));
 
 /** Runs `body` with the address of a file on a server that answers by `answer(request, response, nth)`. */
@@ -185,11 +186,63 @@ test('an empty file is told, with ranges and without', async () => {
         await withServer(answer, (url) => assert.rejects(readAll(url), refused('bad-file', /^tiny one\.gguf on 127\.\S+ is empty\.$/)));
 });
 
-test('a server that does not say the length is told, before anything is read', () => withServer((request, response) => {
-    response.writeHead(200);
-    response.write(FILE);
-    response.end();
-}, (url) => assert.rejects(readAll(url), refused('network', /does not say how long/))));
+test('where nobody says the length, as of what comes compressed, the file is read to its end first', async () => {
+    const zipped = gzipSync(FILE), coding = {'Content-Encoding': 'gzip'};
+    for (const answer of [
+        (request, response) => { response.writeHead(200); response.write(FILE); response.end(); },
+        (request, response) => response.writeHead(200, coding).end(zipped),
+        (request, response) => response.writeHead(200, {...coding, 'Content-Length': zipped.length}).end(zipped),
+        (request, response, nth) => {
+            response.writeHead(200, {...coding, 'Content-Length': zipped.length});
+            if (nth) response.end(zipped);
+            else response.write(zipped.subarray(0, 300), () => response.destroy());
+        },
+    ]) {
+        await withServer(answer, async (url) => {
+            let counted = 0;
+            const said = [];
+            assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }, onWait: (sentence) => said.push(sentence)}), FILE);
+            assert.equal(counted, FILE.length);
+            assert.match(said.find(Boolean), /does not say how long|broke|answer/);
+            assert.equal(said.at(-1), undefined);
+            const remote = await openRemote(url, {pieceSize: PIECE, patience: HASTE});
+            assert.deepEqual(Buffer.from(await remote.read(2)), FILE.subarray(2000));
+            assert.deepEqual(Buffer.from(await remote.read(0)), FILE.subarray(0, 1000));
+        });
+    }
+    await withServer((request, response) => response.writeHead(200, coding).end(zipped),
+        (url) => assert.rejects(readAll(url, {toEnd: false}), refused('network', /does not say how long/)));
+    await withServer((request, response) => response.writeHead(200, coding).end(gzipSync('')), (url) => assert.rejects(readAll(url), refused('bad-file', /is empty/)));
+    await withServer((request, response) => response.writeHead(200, coding).end(zipped), (url) =>
+        assert.rejects(readAll(url, {size: FILE.length - 1}), refused('network', /more bytes/), 'a manifest says the length'));
+    await withServer((request, response) => response.writeHead(200, coding).end(zipped), async (url) => assert.deepEqual(await readAll(url, {size: FILE.length}), FILE));
+});
+
+test('a range that is compressed on its way is that range', () => withServer((request, response) => {
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), part = FILE.subarray(from, to + 1), zipped = gzipSync(part);
+    response.writeHead(206, {'Content-Encoding': 'gzip', 'Content-Length': zipped.length, 'Content-Range': `bytes ${from}-${from + part.length - 1}/${FILE.length}`}).end(zipped);
+}, async (url) => assert.deepEqual(await readAll(url), FILE)));
+
+test('an answer may hold less than was asked for, or more, as it says: the rest is asked for, the surplus left', async () => {
+    for (const headers of [{ETag: ''}, {}]) {
+        await withServer((request, response) => {
+            const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range);
+            request.headers.range = `bytes=${from}-${Math.min(Number(to), Number(from) + 298)}`;
+            sendRange(request, response, {headers});
+        }, async (url, asked) => {
+            let counted = 0;
+            assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
+            assert.deepEqual(asked.slice(0, 5), ['bytes=0-999', 'bytes=299-999', 'bytes=598-999', 'bytes=897-999', 'bytes=1000-1999']);
+            assert.equal(counted, FILE.length);
+        });
+        await withServer((request, response) => {
+            request.headers.range = request.headers.range.replace(/\d+$/, '');
+            sendRange(request, response, {headers});
+        }, async (url) => assert.deepEqual(await readAll(url), FILE));
+    }
+    await withServer((request, response) => response.writeHead(206, {'Content-Range': `bytes 500-999/${FILE.length}`}).end(FILE.subarray(500, 1000)),
+        (url) => assert.rejects(readAll(url), refused('network', /another part/), 'of the first answer, too'));
+});
 
 test('where Content-Range is hidden, as another origin\'s is, the length is asked for', async () => {
     const {fetch} = globalThis;
@@ -329,6 +382,127 @@ test('a piece that came wrong is asked for at another server', () => withServer(
         assert.deepEqual(Buffer.from(await remote.read(1)), Buffer.alloc(PIECE));
         assert.deepEqual(Buffer.from(await remote.read(1, 1)), FILE.subarray(PIECE, 2 * PIECE));
     })));
+
+const DATE = 'Mon, 01 Jan 2024 00:00:00 GMT', SHA = createHash('sha256').update(FILE).digest('hex');
+
+test('one file by several ETags is one file, where it has one length and one date, digest or tag without its W/; others are refused', async () => {
+    const other = Buffer.from(FILE).fill(1, 1700, 1701);
+    for (const [name, headersOf, good, options] of [
+        ['nodes of one date', (nth) => ({'ETag': `"${nth}"`, 'Last-Modified': DATE}), true],
+        ['a weak tag', (nth) => ({ETag: nth % 2 ? 'W/"x"' : '"x"'}), true],
+        ['weak tags only', () => ({ETag: 'W/"x"'}), true],
+        ['X-Linked-ETag', (nth) => ({'ETag': `"${nth}"`, 'X-Linked-ETag': `"${SHA.slice(0, 40)}"`}), true],
+        ['Repr-Digest', (nth) => ({'ETag': `"${nth}"`, 'Repr-Digest': `sha-256=:${Buffer.from(SHA, 'hex').toString('base64')}:`}), true],
+        ['a date that moves with one tag', (nth) => ({'ETag': '"x"', 'Last-Modified': new Date(nth * 1e6).toUTCString()}), true],
+        ['a digest of the whole decides at the end', (nth) => ({ETag: `"${nth}"`}), true, {decided: () => true}],
+        ['two nodes of which one has what was begun', (nth) => ({ETag: `"${nth % 2}"`}), true],
+        ['nothing tells', (nth) => ({ETag: `"${nth}"`}), false],
+        ['another date', (nth) => ({'ETag': `"${nth}"`, 'Last-Modified': new Date(nth * 1e6).toUTCString()}), false],
+        ['another digest', (nth) => ({'ETag': '"x"', 'Last-Modified': DATE, 'X-Linked-ETag': `"${nth}"`}), false],
+    ]) {
+        await withServer((request, response, nth) => sendRange(request, response, {headers: headersOf(nth)}), async (url, asked) => {
+            if (!good) return assert.rejects(readAll(url, options), refused('network', /changed on its server/), name);
+            assert.deepEqual(await readAll(url, options), FILE, name);
+            return assert.ok(asked.length <= 5, `${name}: ${asked}`);
+        });
+        // Bytes of another file are never among them, whichever node has it.
+        if (good) continue;
+        for (const turn of [1, 2]) {
+            await withServer((request, response, nth) => sendRange(request, response, {bytes: nth % 2 === turn % 2 ? other : FILE, headers: headersOf(nth)}),
+                async (url) => readAll(url, options).then((bytes) => assert.ok(bytes.equals(FILE) || bytes.equals(other), name), ({code}) => assert.equal(code, 'network')));
+        }
+    }
+    await withServer((request, response, nth) => sendRange(request, response, {bytes: nth % 2 ? other : FILE, headers: {ETag: `"${nth % 2}"`}}),
+        async (url) => assert.deepEqual(await readAll(url), FILE));
+});
+
+for (const [what, refuse] of [
+    ['answers 503 to the others', (response) => response.writeHead(503).end()],
+    ['answers 429 with a date far away', (response) => response.writeHead(429, {'Retry-After': '3600'}).end()],
+    ['closes the others', (response) => response.destroy()],
+    ['opens the others and closes them', (response) => {
+        response.writeHead(206, {'ETag': '"v1"', 'Content-Length': 10});
+        response.flushHeaders();
+        setTimeout(() => response.destroy(), 5);
+    }],
+]) {
+    test(`a host that allows one connection and ${what} gives the whole file: slowly, in order, without a failure`, async () => {
+        let open = 0, refusals = 0;
+        const pieces = 12, bytes = Buffer.concat(Array(pieces).fill(FILE)).subarray(0, pieces * PIECE);
+        await withServer((request, response) => {
+            if (open) {
+                refusals++;
+                return refuse(response);
+            }
+            open++;
+            response.on('close', () => setTimeout(() => open--, 10));       // hosts notice late
+            const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number);
+            response.writeHead(206, {'ETag': '"v1"', 'Content-Length': to - from + 1, 'Content-Range': `bytes ${from}-${to}/${bytes.length}`});
+            let at = from;
+            const timer = setInterval(() => {
+                const end = Math.min(to + 1, at + 100);
+                response.write(bytes.subarray(at, end));
+                at = end;
+                if (at <= to) return;
+                clearInterval(timer);
+                response.end();
+            }, 20);
+        }, async (url) => {
+            const remote = await openRemote(url, {pieceSize: PIECE, patience: {...HASTE, tries: 4}}), waits = [];
+            let next = 0;
+            const got = [];
+            await Promise.all([0, 1, 2, 3].map(async () => {
+                while (next < pieces) {
+                    const index = next++;
+                    got[index] = Buffer.from(await remote.read(index));
+                    waits.push(index);
+                }
+            }));
+            assert.deepEqual(Buffer.concat(got), bytes);
+            assert.ok(refusals >= 1 && refusals <= 4 * pieces, `${refusals}`);
+        });
+    });
+}
+
+test('an answer that nobody reads yet gives way to other requests where a host allows one connection', async () => {
+    let open = 0;
+    await withServer((request, response) => {
+        if (open) return response.writeHead(503).end();
+        open++;
+        response.on('close', () => open--);
+        const part = Buffer.alloc(4 << 20, 'x');
+        const [, from] = /^bytes=(\d+)/.exec(request.headers.range);
+        response.writeHead(206, {'ETag': '"v1"', 'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${20 << 20}`}).end(part);
+    }, async (url) => {
+        const remote = await openRemote(url, {pieceSize: 4 << 20, patience: {...HASTE, tries: 5}});
+        assert.deepEqual(Buffer.from(await remote.peek(8 << 20, 100)), Buffer.alloc(100, 'x'));
+        assert.equal((await remote.read(0)).byteLength, 4 << 20);
+    });
+});
+
+test('a server that refuses everybody is told, however many ask', () => withServer((request, response, nth) => nth ? response.writeHead(503).end() : sendRange(request, response),
+    async (url) => {
+        const remote = await openRemote(url, {pieceSize: PIECE, patience: HASTE}), all = [0, 1, 2].map((i) => remote.read(i));
+        const results = await Promise.allSettled(all);
+        assert.deepEqual(results.map(({status}) => status), ['fulfilled', 'rejected', 'rejected']);
+    }));
+
+test('a browser that says that there is no network is only believed after a request has failed', async () => {
+    const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+    Object.defineProperty(globalThis, 'navigator', {value: {onLine: false}, configurable: true});
+    try {
+        await withServer((request, response) => sendRange(request, response), async (url) => {
+            const waits = [], options = {onWait: (sentence) => waits.push(sentence)};
+            assert.deepEqual(await readAll(url.replace('127.0.0.1', '[::ffff:127.0.0.1]'), options), FILE);
+            assert.deepEqual(waits, []);
+        });
+        const gone = await withServer(sendRange, (address) => address);
+        await assert.rejects(openRemote(gone, {pieceSize: PIECE}), refused('network', /cannot be reached.*no network/));
+    } finally {
+        if (before) Object.defineProperty(globalThis, 'navigator', before);
+        else delete globalThis.navigator;
+    }
+});
 
 test('a file in parts comes from its parts, with ranges and without', async () => {
     for (const whole of [false, true]) {

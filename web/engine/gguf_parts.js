@@ -37,10 +37,11 @@ export function wholeName(name) {
  * Reads a part's header.
  * @param {(length: number) => Promise<Uint8Array>} read   the first so many bytes of the part, or all there are
  * @param {string} name
+ * @param {number} [first]   bytes to begin with
  * @returns {Promise<PartHeader>} rejects with GemmaError 'bad-file'
  */
-export async function readPartHeader(read, name) {
-    for (let length = 1024 * 1024; length <= LONGEST_HEADER; length *= 4) {
+export async function readPartHeader(read, name, first = 1024 * 1024) {
+    for (let length = first; length <= LONGEST_HEADER; length *= 4) {
         const bytes = await read(length);
         try {
             return parse(bytes, name);
@@ -75,6 +76,16 @@ function parse(bytes, name) {
     return {version, metadata, tensors, alignment, begin: roundUp(cursor.at, alignment), split};
 }
 
+/** Throws GemmaError 'bad-file' where a header is not that of part `i` of `count`, of which `first` is the first's. @param {string} name   of the whole */
+export function checkPart(name, i, count, {split, version, alignment}, first) {
+    const wrong = !Number.isInteger(split.no) ? 'says that it is no part'
+        : split.no !== i ? `says that it is part ${split.no + 1}`
+        : split.count !== count ? `says that there are ${split.count} parts`
+            : version !== first.version ? `has GGUF version ${version}, and part 1 has ${first.version}`
+                : alignment % ALIGNMENT && alignment !== first.alignment ? `has an alignment of ${alignment} bytes` : '';
+    if (wrong) throw new GemmaError('bad-file', `Part ${i + 1} of ${count} of ${name} ${wrong}; get the parts again, all of the same model.`);
+}
+
 /**
  * @typedef {{bytes: Uint8Array} | {part: number, from: number, length: number}} Piece   bytes, or a range of a part
  *
@@ -85,14 +96,7 @@ function parse(bytes, name) {
  */
 export function joinParts(name, headers, sizes) {
     const [first] = headers, total = headers.reduce((sum, {tensors}) => sum + tensors.length, 0);
-    headers.forEach(({split, version, alignment}, i) => {
-        const wrong = !Number.isInteger(split.no) ? 'says that it is no part'
-            : split.no !== i ? `says that it is part ${split.no + 1}`
-            : split.count !== headers.length ? `says that there are ${split.count} parts`
-                : version !== first.version ? `has GGUF version ${version}, and part 1 has ${first.version}`
-                    : alignment % ALIGNMENT && alignment !== first.alignment ? `has an alignment of ${alignment} bytes` : '';
-        if (wrong) throw new GemmaError('bad-file', `Part ${i + 1} of ${headers.length} of ${name} ${wrong}; get the parts again, all of the same model.`);
-    });
+    headers.forEach((header, i) => checkPart(name, i, headers.length, header, first));
     const promised = first.split['tensors.count'];
     if (promised !== total)
         throw new GemmaError('bad-file', `The ${headers.length} parts of ${name} have ${total} tensors, not ${promised}; get the parts again, all of the same model.`);

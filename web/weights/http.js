@@ -1,33 +1,33 @@
 // A file on web servers, read in pieces: by ranges where the server gives them, otherwise by cutting one stream.
 //
-// Owns patience: what is asked for again, when, and at which of several servers; and that pieces of different files are never put
-// together. request.js knows a single request. Knows nothing of IndexedDB, GGUF or the engine.
+// Owns that pieces of different files are never put together (identity.js says which are), and which bytes of an answer are taken. servers.js has
+// the patience. Knows nothing of IndexedDB, GGUF or the engine.
 
 import {GemmaError} from '../engine/error.js';
+import {isSame, publishedDigest, versionOf} from './identity.js';
+import {createLine} from './line.js';
 import {fileName} from './names.js';
-import {contentRange, createAsker, drop, passing, publishedDigest, validatorOf} from './request.js';
+import {announcedLength, contentRange, passing} from './request.js';
+import {createServers} from './servers.js';
+import {createStream} from './stream.js';
 
-/**
- * How long to go on in trouble.
- * @typedef {object} Patience
- * @property {number} tries      in a row without a new byte, at each server
- * @property {number} pauseMs    before the second one; doubled each time, less up to a half by chance
- * @property {number} longestMs  of a pause that a server asks for
- * @property {number} stallMs    without a byte, after which a connection counts as broken
- * @type {Patience}
- */
+/** @type {import('./servers.js').Patience} */
 const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
 
+const LARGEST_TO_END = 4 * 2 ** 30;     // of a file whose length nobody says, bytes that are held before any is used
+const REPORT_MS = 500;
+
 /**
- * @typedef {object} RemoteFile
+ * @typedef {import('./identity.js').Version & Remote} RemoteFile   which version it is, as its server shows it, and
+ *
+ * @typedef {object} Remote
  * @property {string} name        file name, for people
  * @property {number} size        bytes
- * @property {string} validator   ETag or Last-Modified; '' when the server shows neither
  * @property {string} sha256      of the whole file, as the server publishes it, in hex; '' when it doesn't
  * @property {boolean} ranges     read() may ask for any piece; without, pieces out of order cost reading from the first byte again
  * @property {(index: number, again?: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize bytes, the last one shorter.
  *     again: how often it came wrong; then another server is asked first
- * @property {(from: number, length: number) => Promise<ArrayBuffer>} span   the same for a range of bytes; not of a file in parts
+ * @property {(from: number, length: number, again?: number) => Promise<ArrayBuffer>} span   the same for a range of bytes; not of a file in parts
  * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere; only with ranges
  * @property {() => void} close   for those who read no further now: lets the connection go
  */
@@ -44,152 +44,170 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @param {number} [options.size]    bytes, where a manifest tells
  * @param {string[]} [options.parts] addresses of files with one piece each, where the file was split; `size` is told then
  * @param {boolean} [options.checked]   somebody will compare each piece with its digest, so that versions need not be compared
- * @param {boolean} [options.knownGood] the file has been there before: a server that can't be reached is asked again
+ * @param {() => boolean} [options.decided]   whether somebody will compare the whole with its digest at the end, which decides where versions don't
+ * @param {boolean} [options.toEnd]  false: a file whose length nobody says is refused, where it could be read to its end first
+ * @param {boolean} [options.knownGood]  the file has been there before: a server that can't be reached is asked again
+ * @param {import('./line.js').Line} [options.line]   shared by all that ask for the same model
  * @param {(bytes: number) => void} [options.onBytes]  called with the bytes of each packet as it arrives, and with
  *     a negative number when bytes are given up
  * @param {(sentence?: string) => void} [options.onWait]   why nothing comes; undefined when it goes on
  * @param {AbortSignal} [options.signal]   ends this and all later requests
- * @param {Patience} [options.patience]
+ * @param {import('./servers.js').Patience} [options.patience]
  * @returns {Promise<RemoteFile>}   rejects with GemmaError 'network', 'not-found' or 'bad-file'
  */
 export async function openRemote(url, {
-    headers, home = [url].flat()[0], first = 0, pieceSize, size: promised, parts, checked = false, knownGood = false, onBytes = () => {}, onWait = () => {}, signal,
-    patience = PATIENCE,
+    headers, home = [url].flat()[0], first = 0, pieceSize, size: promised, parts, checked = false, decided = () => false, toEnd = true, knownGood = false,
+    onBytes = () => {}, onWait = () => {}, signal, patience = PATIENCE, line = createLine(patience.stallMs),
 }) {
-    const urls = [url].flat();
-    const name = fileName(urls[0]);
-    const {ask, packets} = createAsker({name, home, headers, signal, stallMs: patience.stallMs});
-    /** Servers that gave something; and those that will not, with the reason. */
-    const good = new Set(knownGood ? urls.keys() : []), useless = new Map();
-    let current = 0;
-    let opening, size = promised, validator = '', sha256 = '', ranges = true;
+    const urls = [url].flat(), name = fileName(urls[0]);
+    const servers = createServers({urls, name, home, headers, knownGood, line, onWait, signal, patience}), {site} = servers;
+    /** The answer that came first, until it is read; who gave it, and which version of the file that is. */
+    let opening, openedAt = 0, version = {validator: ''};
+    let size = promised, ranges = true, whole, stream;
     if (!parts) await open();
-    const stream = ranges ? undefined : createStream(), span = stream?.span ?? readRange;
+    const span = whole ? spanOfWhole : ranges ? readRange : stream.span;
     const read = (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again);
-    return {name, size, validator, sha256, ranges, read, span, peek, close};
+    return {name, size, ...version, sha256: publishedDigest(version), ranges, read, span, peek, close};
 
     function close() {
-        drop(opening);
-        opening = undefined;
+        letGo();
         stream?.restart();
     }
 
+    function letGo() {
+        opening?.drop();
+        opening = undefined;
+    }
+
     async function open() {
-        opening = await persist(async (server) => {
-            let response = await request(server, rangeOf(first));
-            if (response.status === 416 && first > 0) {     // the file ends earlier than somebody remembers
+        opening = await servers.persist(async (server) => {
+            let answer = await servers.ask(server, {range: rangeOf(first)});
+            if (answer.status === 416 && first > 0) {       // the file ends earlier than somebody remembers
+                answer.drop();
                 first = 0;
-                response = await request(server, rangeOf(first));
+                answer = await servers.ask(server, {range: rangeOf(first)});
             }
-            if (response.status === 416) throw empty(server);
-            return response;
+            const {start = first * pieceSize} = contentRange(answer.headers);
+            if (answer.status !== 416 && (answer.status !== 206 || start === first * pieceSize)) return answer;
+            answer.drop();
+            throw answer.status === 416 ? empty(server) : anotherPart(server);
         });
-        ranges = opening.status === 206;
-        size = await totalSize(opening, current);
-        validator = validatorOf(opening);
-        sha256 = publishedDigest(opening);
+        openedAt = servers.current();
+        const {status, headers: shown} = opening;
+        ranges = status === 206;
+        version = versionOf(shown);
+        opening.lend(letGo);
+        size = await findSize(shown);
+        if (size === undefined) {
+            if (!toEnd) throw lengthUnknown();
+            whole = await readToEnd();
+            ({size} = whole);
+        }
+        if (!ranges) stream = createStream({servers, size, begin, errors: {fewer, more}, onBytes, canRestart});
+        if (size === 0) throw empty(openedAt);
         if (promised === undefined || size === promised) return;
-        drop(opening);
-        throw new GemmaError('bad-file', `${name} on ${site(current)} is not the file that was expected: it has ${size} bytes, not ${promised}.`);
+        letGo();
+        throw new GemmaError('bad-file', `${name} on ${site(openedAt)} is not the file that was expected: it has ${size} bytes, not ${promised}.`);
     }
 
     function rangeOf(index) {
         return `bytes=${index * pieceSize}-${(index + 1) * pieceSize - 1}`;
     }
 
-    function request(server, range) {
-        return ask(urls[server], {range, knownGood: good.has(server)});
+    /**
+     * The length of the whole file; undefined where nobody says it. Another origin's Content-Range may be hidden from us, its Content-Length never is:
+     * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
+     */
+    async function findSize(shown) {
+        const {total} = contentRange(shown);
+        if (total !== undefined) return total;
+        if (!ranges) return announcedLength(shown) ?? promised;
+        if (promised !== undefined) return promised;
+        // A request with a range is one that no server compresses.
+        const lengthBy = async (method) => {
+            const answer = await servers.ask(openedAt, {method, range: 'bytes=0-'});
+            answer.drop();
+            return announcedLength(answer.headers);
+        };
+        const length = await servers.persist(async () => await lengthBy('HEAD').catch(() => undefined) ?? lengthBy('GET'));
+        if (length !== undefined) return length;
+        throw lengthUnknown();
     }
 
-    function site(server) {
-        return new URL(urls[server]).host;
+    function lengthUnknown() {
+        letGo();
+        return new GemmaError('network', `${site(openedAt)} does not say how long ${name} is; download it and open it from your disk.`);
+    }
+
+    /** Of a file whose length nobody says. In Blobs, which browsers may put on the disk. @returns {Promise<Blob>} */
+    function readToEnd() {
+        return servers.persist(async (server) => {
+            const answer = await begin(server), blobs = [];
+            let packets = [], held = 0, length = 0, reported = -Infinity;
+            for await (const packet of answer.packets()) {
+                length += packet.length;
+                held += packet.length;
+                if (length > LARGEST_TO_END)
+                    throw new GemmaError('network', `${site(server)} does not say how long ${name} is, and sends more than ${LARGEST_TO_END} bytes; download it and open it from your disk.`);
+                packets.push(packet);
+                if (held >= pieceSize) {
+                    blobs.push(new Blob(packets));
+                    [packets, held] = [[], 0];
+                }
+                if (performance.now() - reported < REPORT_MS) continue;
+                reported = performance.now();
+                onWait(`${site(server)} does not say how long ${name} is: ${(length / 1e6).toFixed(1)} MB so far.`);
+            }
+            onWait();
+            return new Blob([...blobs, ...packets]);
+        });
+    }
+
+    async function spanOfWhole(start, length) {
+        onBytes(length);
+        return whole.slice(start, start + length).arrayBuffer();
     }
 
     function empty(server) {
         return new GemmaError('bad-file', `${name} on ${site(server)} is empty.`);
     }
 
-    /**
-     * Has `attempt` made at one server after the other until it goes well: at the next one at once, at the same one after a pause.
-     * @template T
-     * @param {(server: number) => Promise<T>} attempt   rejects with a RequestError
-     * @param {{skip?: number, gained?: () => boolean}} [options]   gained: whether new bytes have come since it was last asked
-     * @returns {Promise<T>}
-     */
-    async function persist(attempt, {skip = 0, gained = () => false} = {}) {
-        let failures = 0;
-        for (let server = (current + skip) % urls.length; ; server = (server + 1) % urls.length) {
-            if (useless.size === urls.length) throw useless.get(0);
-            if (useless.has(server)) continue;
-            signal?.throwIfAborted();
-            await online();
-            try {
-                const got = await attempt(server);
-                good.add(server);
-                current = server;
-                if (failures) onWait();
-                return got;
-            } catch (error) {
-                if (signal?.aborted) throw signal.reason;
-                if (!error.passing) {
-                    useless.set(server, error);
-                    continue;
-                }
-                failures = gained() ? 1 : failures + 1;
-                const others = urls.length - useless.size, rounds = Math.floor(failures / others);
-                if (rounds >= patience.tries || error.retryAfterMs > patience.longestMs) throw error;
-                if (failures % others) continue;
-                const backOff = patience.pauseMs * 2 ** (rounds - 1) * (0.5 + Math.random() / 2);
-                onWait(`${error.message.replace(/; try again.*$/, '').replace(/\.$/, '')}; trying again.`);
-                await pause(Math.max(backOff, error.retryAfterMs), signal);
-            }
-        }
+    function anotherPart(server) {
+        return new GemmaError('network', `${site(server)} sent another part of ${name} than was asked for; try again later.`);
     }
 
-    /** Without any network there is nothing to try. */
-    async function online() {
-        if (globalThis.navigator?.onLine !== false || urls.every((one) => /^(localhost|127\.|\[::1\])/.test(new URL(one).host))) return;
-        onWait('There is no network; this goes on when it is back.');
-        await new Promise((resolve, reject) => {
-            addEventListener('online', resolve, {once: true});
-            signal?.addEventListener('abort', () => reject(signal.reason), {once: true});
-        });
-        onWait();
+    function changed() {
+        return new GemmaError('network', `${name} changed on its server during the download; load it again.`);
+    }
+
+    /** Whether what comes later is certain to be of the same file, or somebody will find out. */
+    function canRestart() {
+        return checked || Boolean(version.validator) || decided();
     }
 
     /** Whether an answer is of the file that was opened. */
-    function mustBeTheSame(response, server) {
-        if (parts || checked && (contentRange(response).total ?? size) === size) return;
-        if (validatorOf(response) === validator && (validator || server === current) && (contentRange(response).total ?? size) === size) return;
-        drop(response);
-        throw new GemmaError('network', server === current ? `${name} changed on its server during the download; load it again.`
-            : `${name} on ${site(server)} is another version than the one on ${site(current)}.`);
+    function mustBeTheSame(answer, server) {
+        if (parts) return;
+        if ((contentRange(answer.headers).total ?? size) === size) {
+            const theirs = versionOf(answer.headers);
+            const nothingTells = !version.validator && !theirs.validator && server === openedAt;
+            if (checked || (isSame(version, theirs) ?? (nothingTells || decided()))) return;
+        }
+        answer.drop();
+        const error = server === openedAt ? changed() : new GemmaError('network', `${name} on ${site(server)} is another version than the one on ${site(openedAt)}.`);
+        throw Object.assign(error, {isOther: true});
     }
 
     async function readRange(start, length, again = 0) {
         const index = start / pieceSize, base = parts ? 0 : start;
         const piece = new Uint8Array(length);
         let filled = 0, most = 0, before = 0;
-        await persist(async (server) => {
-            const isOpen = opening && index === first && filled === 0 && !again && length === Math.min(pieceSize, size - start);
-            const response = isOpen ? opening : await requestFrom(server, index, base + filled, base + length - 1);
-            if (isOpen) opening = undefined;
-            try {
-                for await (const packet of packets(response, site(server))) {
-                    if (filled + packet.length > length) throw more(server);
-                    piece.set(packet, filled);
-                    filled += packet.length;
-                    most = Math.max(most, filled);
-                    onBytes(packet.length);
-                }
-                if (filled < length) throw fewer(server);
-            } catch (error) {
-                // What came stays, where it is certain that the rest will be of the same file.
-                if (!checked && !parts && !validator) {
-                    onBytes(-filled);
-                    filled = 0;
-                }
-                throw error;
+        await servers.persist(async (server) => {
+            while (filled < length) {
+                const isOpen = opening && index === first && filled === 0 && !again && length === Math.min(pieceSize, size - start);
+                const answer = isOpen ? opening : await askFrom(server, index, base + filled, base + length - 1);
+                if (isOpen) opening = undefined;
+                await take(answer, server);
             }
         }, {
             skip: again,
@@ -200,103 +218,76 @@ export async function openRemote(url, {
             },
         });
         return piece.buffer;
+
+        /** Fills more of the piece. An answer may say that it holds less than was asked for, or more. */
+        async function take(answer, server) {
+            const from = filled, {end} = contentRange(answer.headers);
+            const announced = end === undefined ? announcedLength(answer.headers) : end - base - from;
+            let skip = answer.status === 200 ? from : 0;        // a part that comes as a whole
+            try {
+                for await (const packet of answer.packets()) {
+                    const part = packet.subarray(skip, skip + length - filled);
+                    const isMore = packet.length > skip + part.length;
+                    skip = Math.max(0, skip - packet.length);
+                    if (isMore && !(end !== undefined && announced > length - from)) throw more(server);
+                    piece.set(part, filled);
+                    filled += part.length;
+                    most = Math.max(most, filled);
+                    onBytes(part.length);
+                    if (isMore) break;
+                }
+                if (filled < length && (filled === from || filled - from !== announced)) throw answer.broke(fewer(server));
+            } catch (error) {
+                // What came stays, where it is certain that the rest will be of the same file.
+                if (!parts && !canRestart()) {
+                    onBytes(-filled);
+                    filled = 0;
+                }
+                throw error;
+            }
+        }
     }
 
-    async function requestFrom(server, index, from, to) {
+    async function askFrom(server, index, from, to) {
         const address = parts ? new URL(parts[index], urls[server]).href : urls[server];
-        const response = await ask(address, {range: `bytes=${from}-${to}`, isModel: !parts || index === 0, knownGood: good.has(server)});
-        const {start = from} = contentRange(response);
-        if (response.status === 200 && from === 0 && parts) return response;
-        if (response.status === 206) mustBeTheSame(response, server);
-        if (response.status === 206 && start === from) return response;
-        drop(response);
-        if (response.status === 206)
-            throw new GemmaError('network', `${site(server)} sent another part of ${name} than was asked for; try again later.`);
-        if (response.status === 416) throw new GemmaError('network', `${name} changed on its server during the download; load it again.`);
-        mustBeTheSame(response, server);
-        throw passing(`${site(server)} no longer gives out parts of ${name}; try again later.`);
+        const answer = await servers.ask(server, {address, range: `bytes=${from}-${to}`, order: index * pieceSize + from, isModel: !parts || index === 0});
+        const {start = from} = contentRange(answer.headers);
+        if (answer.status === 200 && parts) return answer;
+        if (answer.status === 206) mustBeTheSame(answer, server);
+        if (answer.status === 206 && start === from) return answer;
+        answer.drop();
+        if (answer.status === 206) throw anotherPart(server);
+        if (answer.status === 416) throw Object.assign(changed(), {isOther: true});
+        mustBeTheSame(answer, server);
+        throw passing(`${site(server)} no longer gives out parts of ${name}; try again later.`, {busy: false});
     }
 
     async function peek(from, length) {
-        return persist(async (server) => {
-            const response = await requestFrom(server, 0, from, from + length - 1);
-            const bytes = new Uint8Array(await response.arrayBuffer());
-            if (bytes.length !== length) throw passing(`${site(server)} sent ${bytes.length} bytes of ${name} where ${length} were asked for; try again.`);
-            return bytes;
+        if (whole) return new Uint8Array(await whole.slice(from, from + length).arrayBuffer());
+        return servers.persist(async (server) => {
+            const answer = await askFrom(server, 0, from, from + length - 1), bytes = new Uint8Array(length);
+            let filled = 0;
+            for await (const packet of answer.packets()) {
+                bytes.set(packet.subarray(0, length - filled), filled);
+                filled = Math.min(length, filled + packet.length);
+                if (filled === length) return bytes;
+            }
+            throw answer.broke(fewer(server));
         });
     }
 
-    /**
-     * Spans of an answer that is the whole file, best asked for in order: what is between is passed over, and for one before, or after
-     * a connection broke, it is read from its first byte again; the latter only where it is certain that it is the same file.
-     */
-    function createStream() {
-        /** The answer, the part of its last packet that was not taken yet, and where in the file that begins. */
-        let source, rest, at = 0;
-        let farthest = 0, before = 0;
-        let last = Promise.resolve();
-        return {span: (start, length) => last = last.catch(() => {}).then(() => read(start, length)), restart};
-
-        async function read(start, length) {
-            const bytes = new Uint8Array(length);
-            let filled = 0;
-            if (start < at) restart();
-            await persist(async (server) => {
-                try {
-                    source ??= await begin(server);
-                    while (filled < length) {
-                        const packet = rest ?? await next(server);
-                        // What lies before this piece is passed over, and so is what the piece has already.
-                        const from = Math.max(0, start + filled - at), part = packet.subarray(from, from + length - filled);
-                        const used = Math.min(packet.length, from + part.length);
-                        bytes.set(part, filled);
-                        filled += part.length;
-                        at += used;
-                        rest = used < packet.length ? packet.subarray(used) : undefined;
-                        farthest = Math.max(farthest, at);
-                        if (part.length) onBytes(part.length);
-                    }
-                    if (start + length === size && (rest || !(await source.next()).done)) throw more(server);
-                } catch (error) {
-                    restart();
-                    if (!error.passing || checked || validator) throw error;
-                    throw new GemmaError('network', error.message, {cause: error.cause});
-                }
-            }, {
-                gained() {
-                    const gain = farthest > before;
-                    before = farthest;
-                    return gain;
-                },
-            });
-            return bytes.buffer;
-        }
-
-        function restart() {
-            source?.return().catch(() => {});
-            source = rest = undefined;
-            at = 0;
-        }
-
-        async function begin(server) {
-            const response = opening ?? await ask(urls[server], {knownGood: good.has(server)});
-            if (response !== opening) {
-                const length = response.headers.get('Content-Length');
-                if (response.status !== 200 || length !== null && Number(length) !== size) {
-                    drop(response);
-                    throw new GemmaError('network', `${name} changed on its server during the download; load it again.`);
-                }
-                mustBeTheSame(response, server);
+    /** The answer that is the whole file, from its first byte. */
+    async function begin(server) {
+        const answer = opening ?? await servers.ask(server);
+        if (answer !== opening) {
+            if (answer.status !== 200 || size !== undefined && (announcedLength(answer.headers) ?? size) !== size) {
+                answer.drop();
+                throw Object.assign(changed(), {isOther: true});
             }
-            opening = undefined;
-            return packets(response, site(server));
+            mustBeTheSame(answer, server);
         }
-
-        async function next(server) {
-            const {value, done} = await source.next();
-            if (done) throw fewer(server);
-            return value;
-        }
+        opening = undefined;
+        return answer;
     }
 
     function fewer(server) {
@@ -304,45 +295,6 @@ export async function openRemote(url, {
     }
 
     function more(server) {
-        return new GemmaError('network', `${site(server)} sent more bytes of ${name} than it announced; try again.`);
+        return new GemmaError('network', `${site(server)} sent more bytes of ${name} than it announced; try again, or download it and open it from your disk.`);
     }
-
-    /**
-     * The length of the whole file. Another origin's Content-Range may be hidden from us, its Content-Length never is:
-     * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
-     */
-    async function totalSize(response, server) {
-        const {total} = contentRange(response);
-        if (total) return total;
-        if (response.status === 206 && promised !== undefined) return promised;
-        let length = response.headers.get('Content-Length');
-        if (response.status === 206) {
-            const lengthBy = async (options) => {
-                const whole = await ask(urls[server], {...options, knownGood: true});
-                drop(whole);
-                return whole.headers.get('Content-Length');
-            };
-            length = await lengthBy({method: 'HEAD'}).catch(() => null) ?? await lengthBy({range: 'bytes=0-'});
-        }
-        if (Number(length) > 0) return Number(length);
-        if (length === null && promised !== undefined) return promised;
-        drop(response);
-        if (length === '0') throw empty(server);
-        throw new GemmaError('network', `${site(server)} does not say how long ${name} is; download it and open it from your disk.`);
-    }
-}
-
-function pause(ms, signal) {
-    return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-            signal?.removeEventListener('abort', stop);
-            resolve();
-        }, ms);
-        const stop = () => {
-            clearTimeout(timer);
-            reject(signal.reason);
-        };
-        signal?.addEventListener('abort', stop, {once: true});
-        if (signal?.aborted) stop();
-    });
 }

@@ -12,7 +12,8 @@ const LONGEST_MANIFEST = 16 << 20, LONGEST_POINTER = 1000;
 const STALL_MS = 30_000;
 
 /**
- * @typedef {GemmaError & {passing?: boolean, retryAfterMs?: number}} RequestError   passing: it may go well the next time
+ * @typedef {GemmaError & {passing?: boolean, busy?: boolean, retryAfterMs?: number}} RequestError   passing: it may go well the next time; busy: when
+ *     the host has less to do
  *
  * @typedef {object} Access
  * @property {string} home        the model's own address: only its origin gets the caller's headers
@@ -21,9 +22,9 @@ const STALL_MS = 30_000;
  * @property {number} [stallMs]   without a byte, after which a connection counts as broken
  */
 
-/** A failure that may pass. @param {string} sentence @param {{cause?: unknown, retryAfterMs?: number}} [options] @returns {RequestError} */
-export function passing(sentence, {cause, retryAfterMs = 0} = {}) {
-    return Object.assign(new GemmaError('network', sentence, {cause}), {passing: true, retryAfterMs});
+/** A failure that may pass. @param {string} sentence @param {{cause?: unknown, busy?: boolean, retryAfterMs?: number}} [options] @returns {RequestError} */
+export function passing(sentence, {cause, busy = true, retryAfterMs = 0} = {}) {
+    return Object.assign(new GemmaError('network', sentence, {cause}), {passing: true, busy, retryAfterMs});
 }
 
 /** @param {Access & {name: string}} options   name: of the file, for people */
@@ -54,8 +55,7 @@ export function createAsker({name, home, headers = {}, signal, stallMs = STALL_M
             if (signal?.aborted) throw signal.reason;
             if (cause instanceof GemmaError) throw cause;
             if (stalling.signal.aborted) throw passing(`${site} does not answer; try again later.`, {cause});
-            const sentence = await whyNot(url, name);
-            throw knownGood ? passing(sentence, {cause}) : new GemmaError('network', sentence, {cause});
+            throw Object.assign(passing(await whyNot(url, name), {cause}), {passing: knownGood});
         } finally {
             clearTimeout(timer);
         }
@@ -102,13 +102,13 @@ export function createAsker({name, home, headers = {}, signal, stallMs = STALL_M
     function refusal(url, site, {ok, status, headers: answered}, knownGood) {
         if (ok) {
             const sentence = `${url} is a web page, not a model file; use the address of the GGUF file itself.`;
-            return knownGood ? passing(sentence) : new GemmaError('bad-file', sentence);
+            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('bad-file', sentence);
         }
         if (status === 404 || status === 410) return new GemmaError('not-found', `${name} was not found: ${site} answered ${status}.`);
         if (status === 401 || status === 403) {
             const sentence = `${site} refuses to give out ${name} (${status}): it may want a login or ` +
                 'an accepted licence; download the file there and open it from your disk.';
-            return knownGood ? passing(sentence) : new GemmaError('network', sentence);
+            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('network', sentence);
         }
         const sentence = `${site} answered ${status} when asked for ${name}; try again later.`;
         if (status !== 408 && status !== 429 && status < 500) return new GemmaError('network', sentence);
@@ -204,27 +204,16 @@ export async function askPointer(url, access) {
     }
 }
 
-/** @returns {string} what the server calls this version of the file */
-export function validatorOf(response) {
-    return response.headers.get('ETag') ?? response.headers.get('Last-Modified') ?? '';
+/** What a partial answer holds, as far as we are shown it. @param {Headers} headers @returns {{start?: number, end?: number, total?: number}} */
+export function contentRange(headers) {
+    const [, start, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '') ?? [];
+    return start === undefined ? {} : {start: Number(start), end: Number(last) + 1, ...total !== '*' && {total: Number(total)}};
 }
 
-/** What a partial answer holds, as far as we are shown it. @returns {{start?: number, total?: number}} */
-export function contentRange(response) {
-    const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '') ?? [];
-    return start === undefined ? {} : {start: Number(start), total: Number(total)};
-}
-
-/**
- * The SHA-256 of the whole file that a server publishes with an answer; '' when it doesn't. Hugging Face's ETag of 64 digits is one
- * for some files and another kind of digest for others: it is not taken.
- */
-export function publishedDigest(response) {
-    const linked = /^"?([0-9a-f]{64})"?$/i.exec(response.headers.get('X-Linked-ETag') ?? '');
-    if (linked) return linked[1].toLowerCase();
-    const fields = `${response.headers.get('Repr-Digest') ?? ''},${response.headers.get('Digest') ?? ''}`;
-    const [, base64] = /(?:^|,)\s*sha-256=:?([A-Za-z0-9+/]{43}=)/i.exec(fields) ?? [];
-    return base64 ? Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('') : '';
+/** How many bytes an answer announces; of a compressed one, nobody knows before its end. @param {Headers} headers @returns {number | undefined} */
+export function announcedLength(headers) {
+    const length = headers.get('Content-Length'), coding = headers.get('Content-Encoding') ?? 'identity';
+    return length !== null && coding === 'identity' ? Number(length) : undefined;
 }
 
 /** @param {string | null} value   seconds, or a date @returns {number} milliseconds */

@@ -7,6 +7,7 @@
 import {GemmaError} from '../engine/error.js';
 import {unlessAborted} from './abort.js';
 import {createCheck, readDigest} from './check.js';
+import {isSame} from './identity.js';
 import {readManifest} from './manifest.js';
 import {beside} from './names.js';
 import {createMeter} from './progress.js';
@@ -125,7 +126,7 @@ async function compare(file) {
     const remote = await file.open({first: 0, size: undefined, checked: false});
     try {
         const told = stored.sha256 && stored.size === remote.size ? digest || remote.sha256 || await pointerOf(file.access) : '';
-        return {same: told ? told === stored.sha256 : await isSameFile(file, {...stored, size: remote.size, validator: remote.validator}, remote, false),
+        return {same: told ? told === stored.sha256 : await isSameFile(file, {...stored, size: remote.size, ...shownVersion(remote)}, remote),
             size: remote.size};
     } finally {
         remote.close();
@@ -233,6 +234,7 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
         manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => digests.get(i))};
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
+    let line;
     return {
         id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: isWhole(),
         ...typeof from === 'string' && {manifestUrl: from},
@@ -246,10 +248,11 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
-            const [{openRemote}, {openSplit, partUrls}] = await Promise.all([import('./http.js'), import('./split.js')]);
+            const [{openRemote}, {openSplit, partUrls}, {createLine}] = await Promise.all([import('./http.js'), import('./split.js'), import('./line.js')]);
+            line ??= createLine();
             const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
             return openFiles([id, ...urls], {
-                headers, signal, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
+                headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,
             });
         },
@@ -300,16 +303,19 @@ async function openStored(file, onProgress, stop) {
  */
 async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     const {id, store, stored, manifest, manifestUrl, chunkSize, present, digests} = file;
-    let meter;
-    const open = (first) => file.open({first, onBytes: (bytes) => meter?.add(bytes), onWait: (sentence) => meter?.wait(sentence)});
+    let meter, whole;
+    const open = (first) => file.open({
+        first, decided: () => Boolean(whole), onBytes: (bytes) => meter?.add(bytes),
+        onWait: (waiting) => meter ? meter.wait(waiting) : waiting && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
+    });
     let remote = await open(firstMissing(present));
     const {name, size} = remote;
-    const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : {validator: remote.validator};
-    const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
     // A manifest's digests of all chunks say the same, and sooner.
     const published = manifest ? [] : await file.published(remote);
-    const isWholeTold = published.length === 1 && published[0].length === size;
-    if (!manifest && stored && present.size && await isSameFile(file, model, remote, isWholeTold)) {
+    if (published.length === 1 && published[0].length === size) whole = published[0].sha256;
+    const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : shownVersion(remote, whole);
+    const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
+    if (!manifest && stored && present.size && await isSameFile(file, model, remote, {isWholeTold: Boolean(whole), mayMix: !stored.complete})) {
         model.validator = stored.validator;
     } else if (!manifest && stored && present.size) {
         if (stored.complete && !file.update) {
@@ -358,21 +364,32 @@ function hadManifest({validator}) {
     return validator.startsWith('sha256:');
 }
 
+/**
+ * What a server shows of a file's version, as it is kept beside what is stored.
+ * @param {import('./identity.js').Version} shown
+ * @param {string} [digest]   that is known of the whole
+ * @returns {import('./identity.js').Version}
+ */
+function shownVersion({validator, modified, ...shown}, digest = shown.digest) {
+    return {validator, modified, digest};
+}
+
 /** @param {import('./manifest.js').Manifest} manifest */
 function versionOf({size, chunkSize, sha256: digest}) {
     return {size, chunkSize, validator: `sha256:${digest}`, sha256: digest};
 }
 
 /**
- * Whether what is stored is of the file that the server has now. Copies of one file go by several versions on several servers, and some show none: then
- * samples of what is stored are compared, and where nobody tells a digest of the whole, the first chunk: headers may differ by a few bytes.
- * @param {boolean} decided   what will have come is compared with a digest of the whole
+ * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on several
+ * servers: then samples of what is stored are compared, and where nobody tells a digest of the whole, the first chunk: headers may differ by a few bytes.
+ * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: what will have come is compared with a digest of the whole; mayMix:
+ *     what comes is put beside what is stored, and has no digest of its own: samples are not enough against a server that says otherwise
  */
-async function isSameFile({store, stored, present, digests}, {validator, ...model}, remote, decided) {
+async function isSameFile({store, stored, present, digests}, model, remote, {isWholeTold = false, mayMix = false} = {}) {
     if (stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;
-    if (stored.sha256 && remote.sha256) return stored.sha256 === remote.sha256;
-    if (validator && stored.validator === validator) return true;
-    if (!remote.ranges) return false;
+    const told = isSame({...stored, digest: stored.sha256 || stored.digest}, model), {validator} = model;
+    if (told !== undefined) return told;
+    if (!remote.ranges || mayMix && !isWholeTold && (validator || stored.validator)) return false;
     let compared = 0;
     for (const index of new Set([Math.max(...present), Math.min(...present)])) {
         const chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
@@ -383,7 +400,7 @@ async function isSameFile({store, stored, present, digests}, {validator, ...mode
         compared++;
     }
     if (!compared) return false;
-    return !validator || decided || !present.has(0) || same(await sha256(await remote.read(0)), digests.get(0));
+    return !validator || isWholeTold || !present.has(0) || same(await sha256(await remote.read(0)), digests.get(0));
 }
 
 /**
@@ -434,7 +451,7 @@ function createChunks(file, model, {meter, keep, remote}) {
         forRepair.catch(() => { forRepair = undefined; });
         const from = await forRepair;
         if (from.size !== model.size) throw isChanged(model);
-        return fetchChunk(index, from, {found, isOther: !hadManifest(model) && from.validator !== model.validator});
+        return fetchChunk(index, from, {found, isOther: !hadManifest(model) && !(isSame(model, from) ?? from.validator === model.validator)});
     }
 
     /** Whether each chunk can be compared with its digest. */

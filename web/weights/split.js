@@ -2,12 +2,14 @@
 // So it is stored, hashed and exported like any other. Knows the servers only through http.js.
 
 import {GemmaError} from '../engine/error.js';
-import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
+import {checkPart, joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
 import {openRemote} from './http.js';
+import {createLine} from './line.js';
 import {fileName} from './names.js';
 import {askPointer} from './request.js';
 
-const HEAD_BYTES = 1024 * 1024;     // are asked for at first: the header of any part but the first is shorter
+const HEAD_BYTES = 1024 * 1024;     // of the first part are asked for at first,
+const LATER_BYTES = 64 * 1024;      // and so many of the others, whose headers are shorter
 
 /** @param {string} url @returns {string[] | undefined} addresses of all parts, if it is that of one */
 export function partUrls(url) {
@@ -15,15 +17,31 @@ export function partUrls(url) {
     return partNames(new URL(url).pathname)?.map((path) => Object.assign(new URL(url), {pathname: path}).href);
 }
 
+const AHEAD = 3;                    // parts that are asked for while another one is read
+
 /**
- * Opens one part after the other. What is asked for of each is to be read, or the part closed, before the next: a browser has few connections.
+ * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed, before the next: a browser has few
+ * connections.
  * @param {string[]} urls   of copies of the first part
  * @param {object} options  as for openRemote; pieceSize: what is asked for
  * @returns {AsyncGenerator<import('./http.js').RemoteFile>}
  */
 export async function* openParts(urls, options) {
-    const copies = urls.map((url) => partUrls(url) ?? []);
-    for (const part of copies[0].keys()) yield openRemote(copies.map((all) => all[part]).filter(Boolean), options);
+    const copies = urls.map((url) => partUrls(url) ?? []), coming = [], line = createLine();
+    const open = (part) => {
+        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? LATER_BYTES : options.pieceSize});
+        opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before
+        return opened;
+    };
+    try {
+        for (let part = 0, next = 0; part < copies[0].length; part++) {
+            // The first alone: it may say that there are no others.
+            for (const most = part ? AHEAD : 1; coming.length < most && next < copies[0].length;) coming.push(open(next++));
+            yield await coming.shift();
+        }
+    } finally {
+        for (const opened of coming) opened.then((part) => part.close(), () => {});
+    }
 }
 
 /**
@@ -34,19 +52,22 @@ export async function* openParts(urls, options) {
  */
 export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {
     const name = wholeName(fileName(urls[0]));
-    const parts = [], heads = [];
+    const parts = [], heads = [], {length: count} = partUrls(urls[0]);
     for await (const part of openParts(urls, {...options, pieceSize: HEAD_BYTES, onBytes})) {
+        const head = await readHead(part, parts.length ? LATER_BYTES : HEAD_BYTES);
+        checkPart(name, parts.length, count, head.header, heads[0]?.header ?? head.header);
         parts.push(part);
-        heads.push(await readHead(part));
+        heads.push(head);
         if (!part.ranges) part.close();     // or its connection would stand still until its turn comes
     }
     const pieces = joinParts(name, heads.map(({header}) => header), parts.map((part) => part.size));
+    const joined = (key) => parts.every((part) => part[key]) ? parts.map((part) => part[key]).join(' ') : '';
     const size = pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
     if (promised !== undefined && size !== promised)
         throw new GemmaError('bad-file', `${name} is not the file that was expected: its parts have ${size} bytes together, not ${promised}.`);
     return {
         name, size, published: () => publishedOf(urls[0], parts, heads, pieces, options), sha256: '', ranges: parts.every(({ranges}) => ranges),
-        validator: parts.every(({validator}) => validator) ? parts.map(({validator}) => validator).join(' ') : '',
+        validator: joined('validator'), modified: joined('modified') || undefined,
         read: (index, again) => gather(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again),
         peek: async (from, length) => new Uint8Array(await gather(from, length)),
         close: () => parts.forEach((part) => part.close()),
@@ -67,7 +88,7 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
 }
 
 /** A part's header, and the bytes before its weights. */
-async function readHead(part) {
+async function readHead(part, first) {
     const bytes = [];
     let have = 0;
     const grow = async (length) => {
@@ -78,18 +99,19 @@ async function readHead(part) {
         }
         return new Uint8Array(await new Blob(bytes).arrayBuffer());
     };
-    const header = await readPartHeader(grow, part.name);
+    const header = await readPartHeader(grow, part.name, first);
     return {header, bytes: (await grow(header.begin)).subarray(0, header.begin)};
 }
 
 /** What the host says of the parts; of those without weights, nothing can be compared. */
 async function publishedOf(url, parts, heads, pieces, {headers, signal}) {
-    const published = [];
+    const published = [], digests = [], own = pieces.filter(({part}) => part !== undefined);
+    const ask = ({part}) => parts[part].sha256 || askPointer(partUrls(url)[part], {home: url, headers, signal});
+    while (digests.length < own.length) digests.push(...await Promise.all(own.slice(digests.length, digests.length + AHEAD).map(ask)));
     let from = 0;
     for (const piece of pieces) {
-        const {name, sha256} = parts[piece.part] ?? {}, length = pieceLength(piece);
-        const digest = name && (sha256 || await askPointer(partUrls(url)[piece.part], {home: url, headers, signal}));
-        if (digest) published.push({name, sha256: digest, from, length, head: heads[piece.part].bytes});
+        const length = pieceLength(piece), digest = digests[own.indexOf(piece)];
+        if (digest) published.push({name: parts[piece.part].name, sha256: digest, from, length, head: heads[piece.part].bytes});
         from += length;
     }
     return published;

@@ -35,6 +35,8 @@ const VERSION = 3;
  * @property {number} chunkSize   bytes
  * @property {string} validator   what the server calls this version of the file (ETag or date); '' if it does not say;
  *     'sha256:HEX' for one that has a manifest
+ * @property {string} [modified]  the file's date, where the server says both
+ * @property {string} [digest]    of the whole, as its host published it when the download began
  * @property {number} savedAt     milliseconds since 1970
  * @property {number} lastUsed    milliseconds since 1970
  * @property {boolean} complete   all chunks have been here. Some that are missing now were removed by the browser
