@@ -10,7 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#ifndef __wasm__
+#ifdef __linux__
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif !defined __wasm__
 #include <sched.h>
 #endif
 
@@ -52,6 +57,8 @@ struct Pool {
 static __attribute__((noinline)) void sleep_on(atomic_int *word, int value) {
 #ifdef __wasm__
     __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
+#elif defined __linux__
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 #else
     (void)word, (void)value;
     sched_yield();
@@ -70,6 +77,8 @@ static int wait_for_change(atomic_int *word, int value) {
 static void wake(atomic_int *word) {
 #ifdef __wasm__
     __builtin_wasm_memory_atomic_notify((int *)word, ~0u);
+#elif defined __linux__
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 #else
     (void)word;
 #endif
