@@ -352,7 +352,7 @@ test('a process that has loaded a model, and not closed it, ends by itself', () 
         const answer = (await gemma.session()).prompt('Hi', { maxTokens: 3 });
         for await (const _ of answer);
         console.log((await answer.result).tokens.length);`;
-    const {status, stdout, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8', timeout: 20_000});
+    const {status, stdout, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8', timeout: 200_000});
     assert.deepEqual({status, stderr}, {status: 0, stderr: ''});
     assert.match(stdout, /^\d\n$/);
 });

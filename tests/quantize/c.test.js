@@ -16,7 +16,7 @@ test('there are C tests', () => assert.ok(PROGRAMS.length > 0));
 
 for (const program of PROGRAMS) {
     test(program, () => {
-        const {status, stdout, stderr} = spawnSync(`build/native/quantize-tests/${program}`, {cwd: ROOT, encoding: 'utf8', timeout: 60_000});
+        const {status, stdout, stderr} = spawnSync(`build/native/quantize-tests/${program}`, {cwd: ROOT, encoding: 'utf8', timeout: 600_000});
         assert.ok(status === 0, `${stdout}\n${stderr}`);
         assert.match(stdout, /^[1-9]\d* tests, 0 failed checks$/m);
     });

@@ -86,7 +86,7 @@ async function sendSlowly(file, request, response) {
 async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
-    browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, protocolTimeout: 300_000, ...LAUNCH[name]});
+    browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, protocolTimeout: 3_000_000, ...LAUNCH[name]});
     const page = await browser.newPage();
     await page.goto(`${site.url}models.json`);
     asked = [];
@@ -173,7 +173,7 @@ async function rotAndHeal(name, path, flips, size, chunkSize, options, prompt) {
 }
 
 for (const [name, share] of [['chromium', 1], ['firefox', 1 / 4]]) {
-    const options = {skip: programs[name].missing, timeout: 900_000};
+    const options = {skip: programs[name].missing, timeout: 9_000_000};
     const kills = Math.ceil(KILLS * share), flips = Math.ceil(FLIPS * share), flipsOfDefault = Math.ceil(flips / 40);
     test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`, options, (context) => killAndHeal(name, kills, context));
     test(`${name}: ${flips} times a byte of a small model rots in the store (seed ${SEED}): each time one chunk is fetched, and the answer is right`, options,

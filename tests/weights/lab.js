@@ -24,6 +24,7 @@ const LAUNCH = {
 };
 
 export const CHUNK = 16 * 1024 * 1024;
+const PATIENCE_MS = 600_000;        // more than ten times what anything takes that a test waits for
 
 /** Bytes without pattern that begin like a GGUF, the same for the same seed. */
 function noise(size, seed) {
@@ -122,7 +123,7 @@ before(async () => {
 
 /** A browser of its own. @param {{chromium?: object, firefox?: object}} [preferences]   of its user, as the browser itself names them */
 export async function launch({[BROWSER]: preferences} = {}) {
-    const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')), options = {executablePath: program.path, userDataDir, ...LAUNCH[BROWSER]};
+    const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')), options = {executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS, ...LAUNCH[BROWSER]};
     if (preferences && BROWSER === 'chromium') {
         mkdirSync(join(userDataDir, 'Default'));
         writeFileSync(join(userDataDir, 'Default/Preferences'), JSON.stringify(preferences));
@@ -155,6 +156,7 @@ beforeEach(async () => {
 /** A page that can do what page.js does. */
 export async function openPage(url = lab.origin, browser = lab.browser) {
     const opened = await browser.newPage();
+    opened.setDefaultTimeout(PATIENCE_MS);
     await opened.goto(url);
     await opened.waitForFunction(() => globalThis.page?.clear);
     return opened;
@@ -177,6 +179,6 @@ export const listed = (where = lab.page) => where.evaluate(() => globalThis.page
 export const damage = (index, how, url = '/model.gguf') => lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
 
 /** One test with a fresh page and an empty store. */
-export function check(name, body, timeout = 120_000) {
+export function check(name, body, timeout = 1_200_000) {
     test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout}, async (context) => (program.path ? body(context) : context.skip(program.missing)));
 }

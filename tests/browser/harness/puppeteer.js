@@ -54,7 +54,7 @@ export async function openWithPuppeteer(name, {path}, {scheme}) {
     try {
         browser = await puppeteer.launch({
             ...LAUNCH[name](path, proxy.address().port, scheme),
-            userDataDir: profile, protocolTimeout: 300_000, defaultViewport: {width: 1280, height: 800},
+            userDataDir: profile, protocolTimeout: 3_000_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
         const asDriver = async (page, close) => {

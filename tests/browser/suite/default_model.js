@@ -12,6 +12,7 @@ import {listSite} from '../../../web/node/site.js';
 import {ensureNode24} from '../../setup/node24.js';
 import {MODEL_NAME, continueText, figures, opened, screen, set, shownError, start, written} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
+import {startBareLoop} from '../harness/bare_loop.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
 
@@ -22,8 +23,9 @@ const GREEDY = {temperature: 0, repeatPenalty: 1, maxTokens: 24, seed: 1};
 const CLI = join(import.meta.dirname, '../../../web/node/cli.js');
 const LONG_TEXT = readFileSync(join(import.meta.dirname, '../../golden/text.txt'), 'utf8').repeat(7);
 
-const STOP_MS = 1500;       // of a machine whose cores are all at work; alone it is a tenth
-const FREEZE_MS = 700;
+/** On a machine that does nothing else but this; alone Stop takes a tenth. Where a bare loop beside it is slowed down, so may the page be. */
+const STOP_MS = 1500, FREEZE_MS = 700;
+const allowed = (ms, {slower, latest}) => ms * slower + 2 * latest;
 
 /** What runs where: WebKit has no relaxed SIMD, and GTK's gives workers no shared memory (see web/engine/features.js). */
 const EXPECTED = {chromium: ['relaxed', 'all'], firefox: ['relaxed', 'all'], webkit: ['simd128', 1]};
@@ -152,28 +154,32 @@ export function testDefaultModel(name) {
 
         test('Stop acts at once while a long text is read, and the page stays lively', async () => {
             await page.fill('#text', LONG_TEXT);
+            const bareLoop = startBareLoop();
             await page.evaluate(startWatchingFreezes);
             await page.click('#continue');
             await page.until(() => /^Reading… \d+ %/.test(document.getElementById('text-hint').textContent));
             const ms = await page.evaluate(stopAndTime);
-            assert.ok(ms < STOP_MS, `${ms} ms`);
+            const bare = bareLoop();
+            assert.ok(ms < allowed(STOP_MS, bare), `${ms} ms, where a bare loop is ${JSON.stringify(bare)}`);
             assert.equal(await written(page), LONG_TEXT);
             const longest = await page.evaluate(() => window.longestFreeze());
-            assert.ok(longest < FREEZE_MS, `nothing happened on the page for ${longest} ms`);
+            assert.ok(longest < allowed(FREEZE_MS, bare), `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
         });
 
         test('Stop acts at once while an answer is written; what was written stays', async () => {
             await set(page, {maxTokens: 2000});
             await page.fill('#text', PROMPT);
+            const bareLoop = startBareLoop();
             await page.evaluate(startWatchingFreezes);
             await page.click('#continue');
             await page.until((length) => document.getElementById('text').value.length > length, PROMPT.length + 30);
             const ms = await page.evaluate(stopAndTime);
-            assert.ok(ms < STOP_MS, `${ms} ms`);
+            const bare = bareLoop();
+            assert.ok(ms < allowed(STOP_MS, bare), `${ms} ms, where a bare loop is ${JSON.stringify(bare)}`);
             assert.ok((await written(page)).startsWith(PROMPT + answer.slice(0, 20)));
             assert.match(await page.text('#text-hint'), /^Stopped/);
             const longest = await page.evaluate(() => window.longestFreeze());
-            assert.ok(longest < FREEZE_MS, `nothing happened on the page for ${longest} ms`);
+            assert.ok(longest < allowed(FREEZE_MS, bare), `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
         });
 
         test('the next prompt works after Stop, with the same answer as before', async () => {
