@@ -7,6 +7,7 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
+import {GemmaError} from './error.js';
 import {NODE, yieldTurn} from './host.js';
 
 const type = {i32: 0x7f, f32: 0x7d, v128: 0x7b};
@@ -133,6 +134,14 @@ const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1
 
 /** Engines that had memory64 before its final specification want another word than `address`. */
 const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, shared: true, address: 'i64'}).buffer.byteLength > 0;
+
+/** Refuses where the engine can't run at all, before anything of a model is fetched. */
+export function requireWebAssembly() {
+    if (typeof WebAssembly !== 'object') throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.');
+    if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) {
+        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.');
+    }
+}
 
 /**
  * @typedef {object} Features

@@ -3,7 +3,7 @@
 
 import {Conversation, TRANSCRIPT} from './conversation.js';
 import {GemmaError} from './error.js';
-import {detectFeatures} from './features.js';
+import {detectFeatures, requireWebAssembly} from './features.js';
 import {generate} from './generate.js';
 import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from './protocol.js';
@@ -58,11 +58,13 @@ function needConversation(id) {
 answer(workerPort, {
     /** What a model would do here; see probe.js. */
     async probe({source, options}, {signal}) {
+        requireWebAssembly();
         const {probe} = await import('./probe.js');
         return probe(source, options, signal);
     },
 
     async load({source: description, options}, {signal, emit}) {
+        requireWebAssembly();
         const start = performance.now();
         let opened;
         if (description.kind === 'synthetic') {

@@ -1,0 +1,22 @@
+// Says why the page can't start, where that is so. A plain script, for browsers that run no modules and pages opened from a file.
+//
+// Owns: that one sentence. Must not know: anything of the page's modules.
+
+(function () {
+    function say(sentence) {
+        var place = document.getElementById('cannot');
+        place.textContent = sentence;
+        place.hidden = false;
+    }
+    if (location.protocol === 'file:') {
+        return say('This page was opened as a file, and browsers run no modules from files. Serve its folder, for example with npm start, and open the address of that server.');
+    }
+    if (!('noModule' in document.createElement('script'))) {
+        say('This browser is too old for this page: it runs no JavaScript modules. Any browser of the last three years does.');
+    } else if (typeof WebAssembly !== 'object') {
+        say('WebAssembly is switched off in this browser, for example by Lockdown Mode, so no model can run. Allow it for this site, then reload the page.');
+    }
+    addEventListener('error', function (event) {
+        if (event.target.type === 'module') say('A part of this page could not be loaded. Check the connection, then reload the page.');
+    }, true);
+})();
