@@ -22,3 +22,29 @@ export function announce(text) {
 
 /** True where the main pointer is a finger: Enter then makes a new line, and the keyboard is not called up unasked. */
 export const touch = matchMedia('(pointer: coarse)').matches;
+
+/** True for keys that belong to an input method: Enter takes a candidate, Escape leaves it. WebKit tells by 229 after the composition has ended. */
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
+/**
+ * Gathers pieces of text and shows them once a frame, however fast they come.
+ * @param {(text: string) => void} show   what has come since the last time
+ * @returns {{add: (piece: string) => void, end: () => void}}   end: shows the rest now
+ */
+export function everyFrame(show) {
+    let gathered = '', frame = 0;
+    const end = () => {
+        cancelAnimationFrame(frame);
+        frame = 0;
+        const text = gathered;
+        gathered = '';
+        if (text) show(text);
+    };
+    return {
+        add(piece) {
+            gathered += piece;
+            frame ||= requestAnimationFrame(end);
+        },
+        end,
+    };
+}

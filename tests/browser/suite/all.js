@@ -8,6 +8,7 @@ import {testModels} from './models.js';
 import {testOwnModels} from './own_models.js';
 import {testSafari} from './safari.js';
 import {testScreens} from './screens.js';
+import {testTyping} from './typing.js';
 import {testVersions} from './versions.js';
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
@@ -17,6 +18,7 @@ export function testBrowser(name) {
         testOwnModels(name);
         testModels(name);
         testIsolation(name);
+        testTyping(name);
         testVersions(name);
         if (name === 'webkit') testSafari();
         testScreens(name);

@@ -92,7 +92,7 @@ export function testDefaultModel(name) {
             await page.evaluate(() => {
                 window.lengths = [];
                 new MutationObserver(() => window.lengths.push(document.getElementById('text').value.length))
-                    .observe(document.getElementById('mirror'), {childList: true});
+                    .observe(document.getElementById('mirror'), {childList: true, subtree: true});
             });
             answer = await continueText(page, PROMPT);
             assert.match(answer, /^ 0 degrees Celsius\./);
@@ -106,7 +106,7 @@ export function testDefaultModel(name) {
             assert.match(Reading, /^[\d,.]+ tokens\/s 13 tokens, 0 cached$/);
             assert.match(Writing, /^[\d,.]+ tokens\/s 24 tokens$/);
             assert.match(Memory, /^3\d\d MB$/);
-            assert.equal(Module, `${variant} wasm32`);
+            assert.ok(`${Module}`.startsWith(variant) && Module.endsWith(' wasm32'), Module);       // relaxed or relaxed16
             assert.equal(Threads, String(threads));
             assert.equal(Context, '37 of 8,192');
         });

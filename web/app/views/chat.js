@@ -1,6 +1,6 @@
 // The chat: a list of messages and a field to write the next. With a base model it is a transcript, and says so.
 
-import {announce, byId, element, touch} from '../dom.js';
+import {announce, byId, element, everyFrame, isComposing, touch} from '../dom.js';
 import {count, speed} from '../format.js';
 import {outcome} from './facts.js';
 
@@ -25,21 +25,25 @@ export function createChat({ask, onNew}) {
         const {body, foot} = add('model', 'Gemma', '');
         body.classList.add('waiting');
         running = new AbortController();
+        const written = body.appendChild(new Text());
+        const shown = everyFrame((pieces) => {
+            body.classList.remove('waiting');
+            foot.textContent = '';
+            written.appendData(pieces);
+            follow();
+        });
         send.textContent = 'Stop';
         fresh.hidden = true;
         announce('Gemma is answering');
         try {
-            const result = await ask({text, signal: running.signal}, (piece) => {
-                body.classList.remove('waiting');
-                foot.textContent = '';
-                body.append(piece);
-                follow();
-            }, (share) => { foot.textContent = `Reading… ${share}`; });
+            const result = await ask({text, signal: running.signal}, shown.add, (share) => { foot.textContent = `Reading… ${share}`; });
+            shown.end();
             const rate = speed(result.timings.decodeTokens, result.timings.decodeMs);
             const figures = [count(result.tokens.length, 'token'), rate, result.cachedTokens && `${result.cachedTokens} cached`, outcome(result)];
             foot.textContent = figures.filter(Boolean).join(' · ');
             announce(result.text);
         } catch {
+            shown.end();
             // ask has shown the error; an answer that never began leaves the question in the field.
             if (!body.textContent) {
                 list.lastElementChild.remove();
@@ -58,7 +62,7 @@ export function createChat({ask, onNew}) {
     function add(role, name, text) {
         const body = element('div', {className: 'body', textContent: text, dir: 'auto'});
         const foot = element('p', {className: 'foot soft'});
-        list.append(element('li', {className: role}, element('p', {className: 'who', textContent: name}), body, foot));
+        list.append(element('div', {className: role}, element('p', {className: 'who', textContent: name}), body, foot));
         follow(true);
         return {body, foot};
     }
@@ -81,8 +85,9 @@ export function createChat({ask, onNew}) {
     };
     field.oninput = grow;
     field.onkeydown = (event) => {
-        // With an input method, Enter accepts a candidate; under a thumb it makes a line.
-        if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && !touch) {
+        if (isComposing(event)) return;
+        // Under a thumb, Enter makes a line.
+        if (event.key === 'Enter' && !event.shiftKey && !touch) {
             event.preventDefault();
             if (!running) answer();
         }

@@ -14,7 +14,7 @@ export function showFacts(info, result) {
         facts.push(['Context', `${promptTokens.length + tokens.length}`, `of ${info.contextLength.toLocaleString('en')}`]);
     }
     facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);
-    facts.push(['Module', info.variant, info.memory64 ? 'memory64' : 'wasm32']);
+    facts.push(['Module', info.kernels, info.memory64 ? 'memory64' : 'wasm32']);
     facts.push(['Threads', String(info.threads), window.crossOriginIsolated ? '' : 'page not isolated']);
     byId('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
         element('dt', {textContent: name}),
