@@ -34,7 +34,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {Record<string, string>} [headers]   sent along, for hosts that want a token; kept nowhere
  * @property {object | string | URL} [manifest]   what `build/quantize --manifest` writes beside a GGUF, or its address: each chunk is compared
  *   with its digest there, and one that --split wrote comes from its parts
- * @property {string} [sha256]            of the whole file, in hex; compared at the end of the download
+ * @property {string} [sha256]            of the whole file, in hex; compared at the end of the download, and with what is stored or chosen
  *
  * @typedef {object} Watched
  * @property {AbortSignal} [signal]
@@ -50,7 +50,8 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
- * @typedef {Watched & Origin & EngineOptions} LoadOptions
+ * @typedef {Watched & Origin & EngineOptions & {update?: boolean}} LoadOptions   update: asks the address whether it still has the file that
+ *   is stored, and if not, puts the new one in its place; without the network, what is stored runs
  *
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
@@ -110,16 +111,17 @@ function byUrl(address) {
 }
 
 /** What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`. @param {ModelSource} model @param {Origin} origin */
-function describe(model, {urls, headers, manifest, sha256}) {
+function describe(model, {urls, headers, manifest, sha256, update}) {
     const at = (address) => address && new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
     const isAddress = typeof manifest === 'string' || manifest instanceof URL;
-    const more = Object.fromEntries(Object.entries({urls: urls?.map(at), headers, manifest: isAddress ? at(manifest) : manifest, sha256})
+    const more = Object.fromEntries(Object.entries({urls: urls?.map(at), headers, manifest: isAddress ? at(manifest) : manifest, sha256, update})
         .filter(([, value]) => value !== undefined && value !== null));
     if (model instanceof Blob) return {kind: 'file', file: model, ...more};
     if (typeof model !== 'string' && !(model instanceof URL)) {
         if (Array.isArray(model?.urls) && model.shape) {
             const [url, ...others] = model.urls;
-            return {...describe(url, {urls: others, headers, manifest: model.manifest ?? manifest, sha256: model.sha256}), entry: model};
+            const digests = {manifest: manifest ?? model.manifest, sha256: sha256 ?? model.sha256};
+            return {...describe(url, {urls: others, headers, ...digests, update}), entry: model};
         }
         if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
@@ -137,12 +139,12 @@ function describe(model, {urls, headers, manifest, sha256}) {
 }
 
 /** The same for files that were chosen together, too. @param {ModelSource} model @param {Origin} origin */
-async function findSource(model, origin) {
+async function findSource(model, origin, signal) {
     if (!Array.isArray(model) && !(model instanceof Blob)) {
         const {address, ...source} = describe(model, origin);
         return address ? {...source, file: await fetchFile(address)} : source;
     }
-    const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model);
+    const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model, signal);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
 
@@ -228,12 +230,20 @@ const models = {
     /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
      * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
     export: (id, options) => watched('export', options, async (checked) => (await stored()).exportStored(id, checked)),
-    /** The digests of a complete model, for the import of its exported file to be checked. @param {string} id @returns {Promise<object>} */
-    manifest: async (id) => (await stored()).manifestOf(id),
-    /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared.
+    /** The digests of a complete model, for the import of its exported file to be checked.
+     * @param {string} id @param {Watched} [options] @returns {Promise<object>} */
+    manifest: (id, options) => watched('manifest', options, async (checked) => (await stored()).manifestOf(id, checked)),
+    /** Asks a model's address whether it still has the file that is stored: by a digest or a version that it tells, else by samples. To replace
+     * what is stored, load it with `update`. @param {string} id @param {Watched & Origin} [options]
+     * @returns {Promise<{same: boolean, size: number}>} size: of the file at the address */
+    compare: (id, options) =>
+        watched('compare', options, async (checked) => (await stored()).compareStored(id, {...checked, ...describe(id, checked)})),
+    /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared. A file
+     * never takes the place of another by itself: the same one again mends what is damaged, and another one of its name becomes NAME (2).gguf.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
-     * @param {Watched & {id?: string, name?: string, manifest?: object}} [options]
-     * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', or 'no-room' */
+     * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   replace: another file that has this id
+     * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
+     *   nobody said `replace`, or 'in-use' */
     import: (files, options) => watched('import', options, async (checked) => (await stored()).importFiles(files, checked)),
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
@@ -274,8 +284,8 @@ export class Gemma {
      *   'bad-file', 'unsupported', 'bad-argument'
      */
     static async probe(model, given) {
-        const {signal, onProgress, urls, headers, manifest, sha256, ...options} = readOptions('load', given);
-        const source = await findSource(model, {urls, headers, manifest, sha256});
+        const {signal, onProgress, urls, headers, manifest, sha256, update, ...options} = readOptions('load', given);
+        const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         signal?.throwIfAborted();
         const worker = await startWorker(WORKER, (error) => caller.fail(workerFailed(error)));
         const caller = new Caller(worker);
@@ -302,8 +312,8 @@ export class Gemma {
         return watched('load', options, (checked) => Gemma.#load(model, checked));
     }
 
-    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, ...options}) {
-        const source = await findSource(model, {urls, headers, manifest, sha256});
+    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, ...options}) {
+        const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         signal.throwIfAborted();
         const gemma = new Gemma();
         let asked = NODE;

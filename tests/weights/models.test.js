@@ -572,7 +572,11 @@ check('Gemma.models is all that through the public API; a loaded model is in use
         const gemma = await Gemma.load('/model.gguf', {threads: 1});
         const [{id, state}] = await Gemma.models.list();
         const inUse = await codeOf(Gemma.models.delete(id));
-        const manifest = await Gemma.models.manifest(id);
+        const manifest = await Gemma.models.manifest(id, {signal: new AbortController().signal});
+        const compared = await Gemma.models.compare(id);
+        const wrong = [{sha256: '0'.repeat(64)}, {sha256: 5}].map((given) => codeOf(Gemma.load('/model.gguf', {threads: 1, ...given})));
+        const refused = await Promise.all(wrong);
+        (await Gemma.load('/model.gguf', {threads: 1, update: true, sha256: manifest.sha256})).close();
         const file = await Gemma.models.export(id);
         gemma.close();
         const verified = await Gemma.models.verify(id), repaired = await codeOf(Gemma.models.repair(id)), persisted = await Gemma.models.persist();
@@ -582,9 +586,9 @@ check('Gemma.models is all that through the public API; a loaded model is in use
         const {tokens} = await (await again.session()).prompt('The sea', {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
         again.close();
         await new Promise((later) => setTimeout(later, 100));
-        return {state, inUse, verified, repaired, persisted: typeof persisted, tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(), room: (await Gemma.models.room(1)).enough};
+        return {state, inUse, compared, refused, verified, repaired, persisted: typeof persisted, tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(), room: (await Gemma.models.room(1)).enough};
     });
     assert.deepEqual(seen, {
-        state: 'complete', inUse: 'in-use', verified: {chunks: 1, missing: [], damaged: []}, repaired: 'done', persisted: 'boolean', tokens: 4, left: [], list: [], room: true,
+        state: 'complete', inUse: 'in-use', compared: {same: true, size: tiny.length}, refused: ['bad-file', 'bad-argument'], verified: {chunks: 1, missing: [], damaged: []}, repaired: 'done', persisted: 'boolean', tokens: 4, left: [], list: [], room: true,
     });
 });

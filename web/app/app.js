@@ -24,7 +24,7 @@ let loading;
 let started;
 
 const settings = createSettings({onReload: () => start(started.model, started.name)});
-const welcome = createWelcome({onStart: start, onKeep: keep, onError: showError, onNotice: showNotice});
+const welcome = createWelcome({onStart: start, onReplace: replace, onKeep: keep, onError: showError, onNotice: showNotice});
 const loadingView = createLoading({onCancel: cancel});
 const chat = createChat({ask, onNew: forget});
 const writer = createWriter({ask});
@@ -39,8 +39,24 @@ const views = {writer, chat};
  */
 function start(model, name, hint) {
     return whileLoading(name, hint, async (signal) => {
-        if (await hasRoom(model, name)) await load(model, name, signal);
+        if (await hasRoom(model, name)) await loadOrReplace(model, name, signal);
     }, () => start(model, name));
+}
+
+/** Downloads what a model's address has now, in the place of what is stored. @type {typeof start} */
+function replace(model, name) {
+    return whileLoading(name, '', (signal) => load(model, name, signal, true), () => replace(model, name));
+}
+
+/** Gigabytes come again only when somebody wants them. */
+async function loadOrReplace(model, name, signal) {
+    try {
+        await load(model, name, signal);
+    } catch (error) {
+        const question = `Pieces of ${name} are missing or damaged here, and its address has another version now. Download that in its place?`;
+        if (error.code !== 'changed' || !confirm(question)) throw error;
+        await load(model, name, signal, true);
+    }
 }
 
 /** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files */
@@ -52,12 +68,12 @@ function keep(files, name) {
     }, () => keep(files, name));
 }
 
-async function load(model, name, signal) {
+async function load(model, name, signal, update = false) {
     started = {model, name};
     rememberCancelled(undefined);
     let notice;
     gemma = await Gemma.load(model, {
-        ...settings.group('loading'), signal,
+        ...settings.group('loading'), signal, update,
         onProgress(progress) {
             notice = progress.notice ?? notice;
             loadingView.progress(name, progress);

@@ -24,7 +24,7 @@ const ORIGIN = {urls: list, headers: object, manifest: [(v) => isText(v) || isOb
 /** @type {Record<string, Record<string, Kind>>} by what takes them */
 export const OPTIONS = {
     load: {
-        ...WATCHED, ...ORIGIN, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
+        ...WATCHED, ...ORIGIN, update: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
     },
     session: {system: text, history: list, sampling: object},
@@ -41,6 +41,8 @@ export const OPTIONS = {
     tokenize: {bos: flag, special: flag},
     verify: WATCHED,
     repair: {...WATCHED, ...ORIGIN},
+    compare: {...WATCHED, ...ORIGIN},
+    manifest: WATCHED,
     export: {...WATCHED, writable: object},
     import: {...WATCHED, id: text, name: text, manifest: object, replace: flag},
 };

@@ -10,13 +10,14 @@ import {wasCancelled} from '../errors.js';
 /**
  * @param {object} options
  * @param {(model: Stored) => void} options.onStart
+ * @param {(model: Stored) => void} options.onReplace   downloads what the model's address has now
  * @param {(model: Stored) => string} options.titleOf   its name for people
  * @param {(error: Error) => void} options.onError
  * @param {(sentence: string) => void} options.onNotice
  * @param {() => Promise<void>} options.onChange   something was deleted or repaired
  * @returns {{show: (stored: Stored[]) => void, stop: () => void}}
  */
-export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
+export function createManager({onStart, onReplace, titleOf, onError, onNotice, onChange}) {
     /** Ends what is being done. @type {AbortController | undefined} */
     let working;
 
@@ -35,7 +36,8 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
     function row(model) {
         const {id, state} = model, name = titleOf(model);
         const line = element('p', {className: 'soft', textContent: summary(model)});
-        const actions = element('div', {className: 'actions'});
+        const actions = element('div', {className: 'actions'}), buttons = [];
+        let replaceable = false;
         const button = (label, what, onclick) => {
             const made = element('button', {type: 'button', className: 'quiet', textContent: label, onclick});
             made.setAttribute('aria-label', `${what}: ${name}`);
@@ -46,7 +48,6 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
         async function work(doing, task) {
             working?.abort();
             const {signal} = working = new AbortController();
-            const before = [...actions.children];
             const cancel = button('Cancel', `Cancel ${doing.toLowerCase()}`, () => working?.abort());
             actions.replaceChildren(cancel);
             cancel.focus();
@@ -61,7 +62,7 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
                 line.textContent = summary(model);
                 if (!wasCancelled(error) && !signal.aborted) onError(error);
             }
-            actions.replaceChildren(...before);
+            actions.replaceChildren(...buttons);
             actions.firstElementChild?.focus();
         }
 
@@ -72,7 +73,16 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
                 await onChange();
                 return `${damaged.length} of ${count(chunks, 'piece')} are damaged.`;
             }
-            return missing.length ? `The ${count(good, 'piece')} of ${chunks} that are here are as they came.` : `All ${count(chunks, 'piece')} are as they came.`;
+            if (missing.length) return `The ${count(good, 'piece')} of ${chunks} that are here are as they came.`;
+            const said = `All ${count(chunks, 'piece')} are as they came.`;
+            if (!/^https?:/.test(id)) return said;
+            // Without the network nothing is said of the address, and nothing is wrong.
+            const {same} = await Gemma.models.compare(id, {signal: watched.signal}).catch(() => ({}));
+            if (same) return `${said} Its address has the same file.`;
+            if (same === undefined) return said;
+            if (!replaceable) buttons.push(button('Replace', 'Download what its address has now, in the place of', () => onReplace(model)));
+            replaceable = true;
+            return `${said} Its address has another file now.`;
         });
         const repair = () => work('Repairing', async (watched) => {
             await Gemma.models.repair(id, watched);
@@ -85,10 +95,11 @@ export function createManager({onStart, titleOf, onError, onNotice, onChange}) {
             await onChange();
         };
 
-        if (state !== 'damaged') actions.append(button(state === 'partial' ? 'Continue' : 'Start', state === 'partial' ? 'Continue the download' : 'Start', () => onStart(model)));
-        actions.append(state === 'damaged' ? button('Repair', 'Repair', repair) : button('Check', 'Check what is stored', check));
-        if (state === 'complete') actions.append(button('Export', 'Export to a file', () => exportModel(model, work, onError)));
-        actions.append(button('Delete', 'Delete from this device', remove));
+        if (state !== 'damaged') buttons.push(button(state === 'partial' ? 'Continue' : 'Start', state === 'partial' ? 'Continue the download' : 'Start', () => onStart(model)));
+        buttons.push(state === 'damaged' ? button('Repair', 'Repair', repair) : button('Check', 'Check what is stored', check));
+        if (state === 'complete') buttons.push(button('Export', 'Export to a file', () => exportModel(model, work, onError)));
+        buttons.push(button('Delete', 'Delete from this device', remove));
+        actions.append(...buttons);
         return element('li', {}, element('div', {}, element('strong', {textContent: name}), line), actions);
     }
 
@@ -120,7 +131,7 @@ function used(at) {
 }
 
 /** The model and its digests, by which an import is checked: into a folder where the browser can ask for one, else as two downloads. */
-async function exportModel({id, name}, work, onError) {
+async function exportModel({id, fileName: name}, work, onError) {
     const digests = `${name}.json`;
     if (!globalThis.showDirectoryPicker) {
         await work('Exporting', async (watched) => {

@@ -16,6 +16,7 @@ import {createMore} from './more.js';
 /**
  * @param {object} options
  * @param {(model: ModelSource, name: string) => void} options.onStart
+ * @param {(model: ModelSource, name: string) => void} options.onReplace   a stored model by what its address has now
  * @param {(files: File[], name: string) => void} options.onKeep   a model from the disk of which a copy is to be kept
  * @param {(error: Error) => void} options.onError
  * @param {(sentence: string) => void} options.onNotice
@@ -23,13 +24,14 @@ import {createMore} from './more.js';
  *     titleOf: (model: Stored) => string}}   refresh: looks again at what is stored; offered: the site has said what it offers; stop: ends what
  *     goes on here; sourceOf: what is to be loaded for a stored model; titleOf: its name for people
  */
-export function createWelcome({onStart, onKeep, onError, onNotice}) {
+export function createWelcome({onStart, onReplace, onKeep, onError, onNotice}) {
     /** @type {import('../catalogue.js').Offer[]} */
     let offers = [];
 
     const offerOf = ({id}) => offers.find(({urls}) => urls[0] === id);
     const titleOf = (model) => offerOf(model)?.name ?? model.name;
-    const manager = createManager({onStart: (model) => onStart(sourceOf(model), titleOf(model)), titleOf, onError, onNotice, onChange: refresh});
+    const named = (then) => (model) => then(sourceOf(model), titleOf(model));
+    const manager = createManager({onStart: named(onStart), onReplace: named(onReplace), titleOf, onError, onNotice, onChange: refresh});
     const more = createMore({onStart: (offer) => onStart(loadable(offer), offer.name)});
 
     byId('pick-file').onclick = () => byId('file').click();
