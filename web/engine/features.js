@@ -7,6 +7,7 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
+import {timeOf} from './clock.js';
 import {GemmaError} from './error.js';
 import {NODE, yieldTurn} from './host.js';
 
@@ -112,9 +113,7 @@ async function dot16IsFaster() {
     const best = [Infinity, Infinity], end = performance.now() + TRIAL_MS;
     while (performance.now() < end) {
         loops.forEach((loop, i) => {
-            const start = performance.now();
-            loop(TIMES);
-            best[i] = Math.min(best[i], performance.now() - start);
+            best[i] = Math.min(best[i], timeOf(() => loop(TIMES)));
         });
         await yieldTurn();
     }

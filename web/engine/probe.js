@@ -6,6 +6,7 @@
 // by which the time of the whole model then differs from the time measured.
 
 import {GemmaError} from './error.js';
+import {timeOf} from './clock.js';
 import {detectFeatures} from './features.js';
 import {SAMPLING} from './generate.js';
 import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
@@ -227,10 +228,11 @@ async function measure(features, shape, type, options, heavier) {
         module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
         const share = layers / shape.layers;
         const read = (n, round) => {
-            module.sync(Array.from({length: n}, (_, i) => (round + (i + 1) * 7919) % vocab));
-            const start = performance.now();
-            while (module.step(MOST_PREFILL) > 0);
-            return n / (performance.now() - start) * 1000;
+            let again = 0;
+            return n / timeOf(() => {
+                module.sync(Array.from({length: n}, (_, i) => (round + again++ + (i + 1) * 7919) % vocab));
+                while (module.step(MOST_PREFILL) > 0);
+            }) * 1000;
         };
         const decode = 1000 / timeOfStep(module);
         // In rounds of as many tokens as the time allows: the more, the more a batch gains. The first one warms up.
@@ -251,10 +253,10 @@ function timeOfStep(module) {
     module.sync([1]);
     module.step(1);
     for (const end = performance.now() + DECODE_MS; performance.now() < end || times.length < FEWEST_STEPS;) {
-        const start = performance.now();
-        if (!module.pushToken(module.sample())) break;
-        module.step(1);
-        times.push(performance.now() - start);
+        times.push(timeOf(() => {
+            if (!module.pushToken(module.sample())) module.sync([1]);      // the context is full: from its beginning
+            module.step(1);
+        }));
     }
     return times.sort((a, b) => a - b)[times.length >> 2];
 }
