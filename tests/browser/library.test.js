@@ -104,6 +104,14 @@ for (const name of Object.keys(LAUNCH)) {
                 assert.ok(isOurs, `${policy}: ${tokens}`);
             }
         });
+        await context.test('a policy that refuses all requests is told as such', async () => {
+            const change = (path) => path === 'engine/worker.js' && {headers: {'Content-Security-Policy': "connect-src 'none'"}};
+            for (const model of ['tiny.gguf', 'blob:']) {
+                const {code, isOurs, message} = await inPage({page: change, model, options: {threads: 1}});
+                assert.deepEqual({code, isOurs}, {code: 'network', isOurs: true}, message);
+                assert.match(message, /policy/, model);
+            }
+        });
         await context.test('a page can\'t read file: addresses, and is told so', async () => {
             const {code, isOurs} = await inPage({model: 'file:///etc/hostname'});
             assert.deepEqual({code, isOurs}, {code: 'unsupported', isOurs: true});

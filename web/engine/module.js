@@ -26,7 +26,10 @@ async function compile(name) {
         });
         return WebAssembly.compile(bytes);
     }
-    const response = await fetch(url);
+    const response = await fetch(url).catch((cause) => {
+        throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
+            '(connect-src) refuses it.', {cause});
+    });
     if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
     const type = response.headers.get('Content-Type');
     if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
