@@ -1,6 +1,6 @@
 // The browser dies in the middle of a download, the store's bytes rot: the model always arrives, is always right, and little is fetched twice.
 //
-//   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     other moments, more of them; Firefox, which starts slowly, has a quarter of each
+//   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     the long run: other moments, more of them; Firefox, which starts slowly, has a quarter of each
 
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
@@ -16,10 +16,11 @@ import {ensureModel} from '../../web/node/setup.js';
 import {startSite} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
-const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 20), FLIPS = Number(process.env.GEMMA_FLIPS ?? 200);
+const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 6), FLIPS = Number(process.env.GEMMA_FLIPS ?? 60);
 const CHUNK = 16 << 20, CONNECTIONS = 4;
 const RATE = 120e6;                 // bytes per second of the server, so that a download takes seconds
 const LATEST_MS = 2000;             // after the start of a load, the browser is killed
+const DATE = 'Mon, 01 Jan 2024 00:00:00 GMT';
 const PROMPT = 'Water boils at 100 degrees Celsius and freezes at', ANSWER = / 0 degrees Celsius\./;
 
 const MODEL = await ensureModel(), SIZE = statSync(MODEL).size, MODEL_PATH = 'models/gemma-3-270m-q4_k_m.gguf';
@@ -46,6 +47,8 @@ let site, folder, browser;
 /** Of the models' server, since it was last emptied: first bytes of the ranges that were asked for, and bytes sent. */
 let asked = [], sent = 0;
 let free = 0;       // when the line is free again, for the rate
+/** How the server behaves: another ETag for each answer, of one date; and no answer but 503 while another one is under way. */
+let changing = false, single = false, open = 0, answers = 0;
 
 before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gemma-heal-'));
@@ -69,8 +72,11 @@ after(async () => {
 async function sendSlowly(file, request, response) {
     const size = typeof file === 'string' ? SIZE : file.length;
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), end = Math.min(last, size - 1);
+    if (single && open) return response.writeHead(503).end();
+    open++;
+    response.on('close', () => open--);
     asked.push(first);
-    response.writeHead(206, {'Content-Length': end - first + 1, 'Content-Range': `bytes ${first}-${end}/${size}`, ETag: '"1"'});
+    response.writeHead(206, {'Content-Length': end - first + 1, 'Content-Range': `bytes ${first}-${end}/${size}`, ETag: changing ? `"${answers++}"` : '"1"', 'Last-Modified': DATE});
     const blocks = typeof file === 'string' ? createReadStream(file, {start: first, end, highWaterMark: 1 << 18}) : [file.subarray(first, end + 1)];
     const slowed = async function* () {
         for await (const block of blocks) {
@@ -113,7 +119,8 @@ const answer = (page, path, options, prompt, maxTokens) => page.evaluate(async (
     return text;
 }, path, options, prompt, maxTokens);
 
-async function killAndHeal(name, kills, context) {
+async function killAndHeal(name, kills, context, isOdd) {
+    changing = single = isOdd;
     const random = numbersFrom(SEED);
     let total = 0, mostLost = 0, last = {sent: 0, bytes: 0};
     for (let kill = 0; kill <= kills; kill++) {
@@ -158,8 +165,10 @@ const flip = (page, path, index, offset, bit) => page.evaluate(async (path, inde
 async function rotAndHeal(name, path, flips, size, chunkSize, options, prompt) {
     const random = numbersFrom(SEED), count = Math.ceil(size / chunkSize);
     const page = await openPage(name);
+    changing = single = false;
     const right = await answer(page, path, options, prompt, 12);
     for (let i = 0; i < flips; i++) {
+        changing = single = i % 2 === 1;
         const index = Math.floor(random() * count);
         await flip(page, path, index, random(), Math.floor(random() * 8));
         asked = [];
@@ -175,7 +184,10 @@ async function rotAndHeal(name, path, flips, size, chunkSize, options, prompt) {
 for (const [name, share] of [['chromium', 1], ['firefox', 1 / 4]]) {
     const options = {skip: programs[name].missing, timeout: 9_000_000};
     const kills = Math.ceil(KILLS * share), flips = Math.ceil(FLIPS * share), flipsOfDefault = Math.ceil(flips / 40);
-    test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`, options, (context) => killAndHeal(name, kills, context));
+    test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`, options, (context) => killAndHeal(name, kills, context, false));
+    const killsOfOdd = Math.ceil(kills / 2);
+    test(`${name} is killed at ${killsOfOdd} moments of a download whose host changes its ETag and gives one connection (seed ${SEED}), and heals as well`, options,
+        (context) => killAndHeal(name, killsOfOdd, context, true));
     test(`${name}: ${flips} times a byte of a small model rots in the store (seed ${SEED}): each time one chunk is fetched, and the answer is right`, options,
         () => rotAndHeal(name, 'tiny.gguf', flips, TINY.length, TINY_CHUNK, {threads: 1, manifest: manifestOf(TINY, TINY_CHUNK)}, 'The sea at night'));
     test(`${name}: the same for ${flipsOfDefault} bytes of the default model`, options,

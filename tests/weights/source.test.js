@@ -5,7 +5,7 @@ import {statSync} from 'node:fs';
 import {join} from 'node:path';
 import {serve} from '../../web/node/server.js';
 import {
-    BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, stored,
+    BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored,
 } from './lab.js';
 
 /** The same size, another file: most of its bytes are others. @param {Buffer} bytes */
@@ -163,6 +163,21 @@ check('a file that changed on its server is loaded anew, and nothing of the old 
         await call('deleteStored', `${lab.origin}/model.gguf`);
         lab.model.fail = refuse(2);
         await load();
+    }
+});
+
+check('a file whose host has another ETag for it each time is one file where its date, or a digest of the whole, says so; else it comes anew', async () => {
+    const date = 'Mon, 01 Jan 2024 00:00:00 GMT', digest = sha256(FILE), flipped = Buffer.from(FILE).fill(1, CHUNK + 5, CHUNK + 6);
+    for (const [headers, options, kept, bytes = FILE] of [
+        [{'Last-Modified': date}, {}, true], [{}, {sha256: digest}, true], [{}, {}, false], [{}, {}, false, flipped],
+    ]) {
+        lab.model = {bytes: FILE, etag: '"a"', headers, fail: refuse(3)};
+        assert.equal((await load(options)).error.code, 'network');
+        const missing = 4 - (await stored()).digests.length;
+        lab.model = {bytes, etag: 'W/"b"', headers};
+        assertWhole(await load(options), chunksOf(bytes));
+        assert.equal(new Set(lab.asked.map(Math.floor)).size, kept ? missing : 4, JSON.stringify(options));
+        await lab.page.evaluate((id) => globalThis.page.deleteStored(id), `${lab.origin}/model.gguf`);
     }
 });
 
