@@ -42,37 +42,38 @@ static const char *full_key(Reader *r, const char *key) {
     return r->key;
 }
 
-/* A number, or an array with one number per layer, which must be equal. */
-static int read_int(Reader *r, const char *key, int min, int max, int silent) {
-    if (failed(r)) return silent;
-    const GgufEntry *e = gguf_find(r->g, full_key(r, key));
-    if (!e) {
-        if (silent == REQUIRED)
-            error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing; get the model from another place, or convert it again", r->key);
-        return silent;
-    }
+static bool is_whole_number(double x, int min, int max) { return x >= min && x <= max && x == floor(x); }
+
+/* A number for all layers, or a list with one for each: values[n_layer]. */
+static void read_ints(Reader *r, const char *key, int min, int max, int silent, int *values, int n_layer) {
     int64_t value = silent;
-    if (e->type != GGUF_ARRAY) {
-        gguf_get_int(r->g, r->key, min, max, &value, r->err);
-        return (int)value;
-    }
-    if (e->elem_type == GGUF_STRING || e->count == 0) {
+    const GgufEntry *e = failed(r) ? NULL : gguf_find(r->g, full_key(r, key));
+    if (!failed(r) && !e && silent == REQUIRED) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
+    if (e && e->type != GGUF_ARRAY) gguf_get_int(r->g, r->key, min, max, &value, r->err);
+    bool by_layer = e && e->type == GGUF_ARRAY;
+    if (by_layer && (e->elem_type == GGUF_STRING || e->count == 0))
         error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is a list without numbers; a number was expected", r->key);
-        return silent;
+    else if (by_layer && e->count < (uint64_t)n_layer)
+        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" has %" PRIu64 " values; one for each of %d layers was expected", r->key, e->count, n_layer);
+    for (int i = 0; i < n_layer; i++) {
+        values[i] = (int)value;
+        if (!by_layer || failed(r)) continue;
+        double number = gguf_number_at(e, (uint64_t)i);
+        if (is_whole_number(number, min, max)) values[i] = (int)number;
+        else error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %.17g for layer %d; a whole number from %d to %d was expected", r->key, number, i,
+                       min, max);
     }
-    double first = gguf_number_at(e, 0);
-    for (uint64_t i = 1; i < e->count; i++) {
-        if (gguf_number_at(e, i) == first) continue;
-        error_set(r->err, GEMMA_UNSUPPORTED, "metadata entry \"%s\" differs from layer to layer, which this engine does not run",
-                  r->key);
-        return silent;
-    }
-    if (!(first >= min && first <= max && first == floor(first))) {
-        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %.17g; a whole number from %d to %d was expected", r->key,
-                  first, min, max);
-        return silent;
-    }
-    return (int)first;
+}
+
+/* One number for the whole model; a list must have equal ones. */
+static int read_int(Reader *r, const char *key, int min, int max, int silent) {
+    int value = silent;
+    read_ints(r, key, min, max, silent, &value, 1);
+    const GgufEntry *e = failed(r) ? NULL : gguf_find(r->g, r->key);
+    for (uint64_t i = 1; e && e->type == GGUF_ARRAY && i < e->count && !failed(r); i++)
+        if (gguf_number_at(e, i) != gguf_number_at(e, 0))
+            error_set(r->err, GEMMA_UNSUPPORTED, "metadata entry \"%s\" differs from layer to layer, which this engine does not run", r->key);
+    return value;
 }
 
 static float read_float(Reader *r, const char *key, float min, float max, float silent) {
@@ -98,35 +99,48 @@ static void require_multiple(Reader *r, const char *what, int n, int of) {
         error_set(r->err, GEMMA_UNSUPPORTED, "this model has %s %d; this engine runs multiples of %d", what, n, of);
 }
 
+static void check_layer(Reader *r, const Config *c, const LayerConfig *l) {
+    if (failed(r)) return;
+    if (l->head_dim < 4 || l->head_dim > MAX_HEAD_DIM)
+        error_set(r->err, GEMMA_BAD_FILE, "this model's heads have %d numbers (embedding_length / head_count); 4 to %d were expected",
+                  l->head_dim, MAX_HEAD_DIM);
+    else if (l->n_head > c->n_embd || l->n_head * l->head_dim > MAX_ALL_HEADS)
+        error_set(r->err, GEMMA_BAD_FILE, "this model has %d heads of %d numbers each on an embedding of %d; at most as many heads as "
+                  "that, and %d numbers in all, were expected", l->n_head, l->head_dim, c->n_embd, MAX_ALL_HEADS);
+    else if (l->n_head % l->n_head_kv || l->n_head / l->n_head_kv > MAX_GROUP)
+        error_set(r->err, GEMMA_BAD_FILE, "this model has %d query heads and %d key/value heads; a multiple of up to %d times was "
+                  "expected", l->n_head, l->n_head_kv, MAX_GROUP);
+    require_multiple(r, "a head size of", l->head_dim, 4);
+    require_multiple(r, "a feed-forward length of", l->n_ff, 32);
+    require_multiple(r, "heads of a total size of", l->n_head * l->head_dim, 32);
+}
+
+/* Sizes of the model, and of each layer. */
 static void read_sizes(Reader *r, Config *c) {
+    int n_head[MAX_LAYER], n_head_kv[MAX_LAYER], n_ff[MAX_LAYER];
     c->n_layer = read_int(r, "block_count", 1, MAX_LAYER, REQUIRED);
     c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, REQUIRED);
-    c->n_ff = read_int(r, "feed_forward_length", 1, MAX_FF, REQUIRED);
-    c->n_head = read_int(r, "attention.head_count", 1, MAX_HEAD, REQUIRED);
     c->n_ctx_train = read_int(r, "context_length", 1, MAX_CTX, REQUIRED);
     if (failed(r)) return;
-    c->head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", c->n_head, c->n_embd / c->n_head));
-    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, c->head_dim);
-    if (failed(r) || c->head_dim == 0) c->n_head_kv = c->n_head;
-    else c->n_head_kv = read_int(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", c->head_dim, c->n_head));
-    int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, c->head_dim);
+    read_ints(r, "feed_forward_length", 1, MAX_FF, REQUIRED, n_ff, c->n_layer);
+    read_ints(r, "attention.head_count", 1, MAX_HEAD, REQUIRED, n_head, c->n_layer);
     if (failed(r)) return;
-    if (c->head_dim < 4 || c->head_dim > MAX_HEAD_DIM)
-        error_set(r->err, GEMMA_BAD_FILE, "this model's heads have %d numbers (embedding_length / head_count); 4 to %d were expected",
-                  c->head_dim, MAX_HEAD_DIM);
-    else if (value_length != c->head_dim || n_rot != c->head_dim)
-        error_set(r->err, GEMMA_UNSUPPORTED, "this model's heads have %d numbers in keys, %d in values and rotate %d of them; "
-                  "this engine runs models where the three are equal", c->head_dim, value_length, n_rot);
-    else if (c->n_head > c->n_embd || c->n_head * c->head_dim > MAX_ALL_HEADS)
-        error_set(r->err, GEMMA_BAD_FILE, "this model has %d heads of %d numbers each on an embedding of %d; at most as many heads as "
-                  "that, and %d numbers in all, were expected", c->n_head, c->head_dim, c->n_embd, MAX_ALL_HEADS);
-    else if (c->n_head % c->n_head_kv || c->n_head / c->n_head_kv > MAX_GROUP)
-        error_set(r->err, GEMMA_BAD_FILE, "this model has %d query heads and %d key/value heads; a multiple of up to %d times was "
-                  "expected", c->n_head, c->n_head_kv, MAX_GROUP);
-    require_multiple(r, "a head size of", c->head_dim, 4);
+    int head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", n_head[0], c->n_embd / n_head[0]));
+    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, head_dim);
+    int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, head_dim);
+    if (!failed(r) && head_dim > 0)
+        read_ints(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", head_dim, n_head[0]), n_head_kv, c->n_layer);
+    else memcpy(n_head_kv, n_head, sizeof n_head_kv);
     require_multiple(r, "an embedding length of", c->n_embd, 32);
-    require_multiple(r, "a feed-forward length of", c->n_ff, 32);
-    require_multiple(r, "heads of a total size of", c->n_head * c->head_dim, 32);
+    if (!failed(r) && (value_length != head_dim || n_rot != head_dim))
+        error_set(r->err, GEMMA_UNSUPPORTED, "this model's heads have %d numbers in keys, %d in values and rotate %d of them; "
+                  "this engine runs models where the three are equal", head_dim, value_length, n_rot);
+    if (!failed(r) && !(c->layers = calloc((size_t)c->n_layer, sizeof *c->layers)))
+        error_set(r->err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+    for (int i = 0; i < c->n_layer && !failed(r); i++) {
+        c->layers[i] = (LayerConfig){.n_head = n_head[i], .n_head_kv = n_head_kv[i], .head_dim = head_dim, .n_ff = n_ff[i]};
+        check_layer(r, c, &c->layers[i]);
+    }
 }
 
 static void read_vocabulary(Reader *r, Config *c) {
@@ -172,16 +186,31 @@ static float read_rope_scale(Reader *r, float silent) {
     return factor > 0 ? 1 / factor : 1;
 }
 
-/* What tells local (sliding-window) layers from global ones. */
+/* The index of a RoPE in the config's list, to which it is added when it is new. */
+static int find_rope(Config *c, Rope rope) {
+    int i = 0;
+    while (i < c->n_ropes && (c->ropes[i].head_dim != rope.head_dim || c->ropes[i].base != rope.base || c->ropes[i].scale != rope.scale)) i++;
+    if (i == c->n_ropes) c->ropes[c->n_ropes++] = rope;     /* at most two in each head size: local and global */
+    return i;
+}
+
+/* Which layers see a window, and what follows from it. */
 typedef struct {
     int window;                     /* 0: all layers are global */
-    int period;                     /* the last of each `period` layers is global; 0: none is */
-    float base, base_local;         /* of RoPE */
-    float scale;                    /* of positions, in global layers only */
-} Attention;
+    float base, base_local, scale;  /* of RoPE; scale in global layers only */
+    bool scale_by_embd;
+} LayerRules;
+
+static void fill_layer(Config *c, LayerConfig *l, const LayerRules *rules, bool is_local) {
+    l->window = is_local ? rules->window : 0;
+    l->rope = find_rope(c, (Rope){l->head_dim, is_local ? rules->base_local : rules->base, is_local ? 1 : rules->scale});
+    l->attn_scale = 1 / sqrtf((float)(rules->scale_by_embd ? c->n_embd / l->n_head : l->head_dim));
+}
+
+static bool is_local(const LayerRules *rules, int period, int i) { return rules->window > 0 && (period == 0 || i % period < period - 1); }
 
 /* attention.sliding_window_pattern is a period, or one bool per layer: true for a local one. */
-static void read_layers(Reader *r, Config *c, const Attention *a) {
+static void read_layers(Reader *r, Config *c, const LayerRules *rules) {
     if (failed(r)) return;
     const GgufEntry *local = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     bool by_layer = local && local->type == GGUF_ARRAY;
@@ -190,72 +219,29 @@ static void read_layers(Reader *r, Config *c, const Attention *a) {
                   r->key, local->count, c->n_layer);
         return;
     }
-    int period = by_layer ? 0 : read_int(r, "attention.sliding_window_pattern", 0, MAX_LAYER, a->period);
-    c->layers = calloc((size_t)c->n_layer, sizeof *c->layers);
-    if (!c->layers) {
-        error_set(r->err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
-        return;
-    }
-    for (int i = 0; i < c->n_layer; i++) {
-        bool is_local = a->window > 0 &&
-                        (by_layer ? gguf_number_at(local, (uint64_t)i) != 0 : period == 0 || i % period < period - 1);
-        c->layers[i] = is_local ? (LayerConfig){a->window, a->base_local, 1} : (LayerConfig){0, a->base, a->scale};
-    }
+    int period = by_layer ? 0 : read_int(r, "attention.sliding_window_pattern", 0, MAX_LAYER, c->arch->period);
+    for (int i = 0; i < c->n_layer && !failed(r); i++)
+        fill_layer(c, &c->layers[i], rules, by_layer ? rules->window > 0 && gguf_number_at(local, (uint64_t)i) != 0 : is_local(rules, period, i));
 }
 
-/* Scores are scaled by 1/sqrt(head_dim), but the 27B models, known by their number of layers, were trained with
- * 1/sqrt(n_embd / n_head)  (query_pre_attn_scalar in gemma_pytorch's config.py). */
-static float attn_scale(const Config *c, int layers_of_27b) {
-    return 1 / sqrtf((float)(c->n_layer == layers_of_27b ? c->n_embd / c->n_head : c->head_dim));
-}
-
-static void read_gemma(Reader *r, Config *c) {
-    Attention a = {.window = 0};
-    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
-    a.scale = read_rope_scale(r, 1);
+/* What an architecture decides where the file is silent. */
+static void read_rules(Reader *r, Config *c) {
+    const Arch *a = c->arch;
     if (failed(r)) return;
-    c->attn_scale = attn_scale(c, 0);
-    read_layers(r, c, &a);
-}
-
-static void read_gemma2(Reader *r, Config *c) {
-    Attention a = {.period = 2};
-    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, 4096);
-    a.base = read_float(r, "rope.freq_base", 1, 1e12f, 10000);
-    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, a.base);
-    a.scale = read_rope_scale(r, 1);
-    c->attn_softcap = read_float(r, "attn_logit_softcapping", 0, 1e6f, 50);
-    c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, 30);
-    c->post_norms = true;
-    if (failed(r)) return;
-    c->attn_scale = attn_scale(c, 46);
-    read_layers(r, c, &a);
-}
-
-/* What Gemma 3 was trained with, known by its number of layers (google/gemma_pytorch, config.py). */
-static const struct Gemma3 {
-    int n_layer, window;
-    float factor;           /* of positions in global layers */
-} gemma3_sizes[] = {{18, 512, 1}, {26, 512, 1}, {34, 1024, 8}, {48, 1024, 8}, {62, 1024, 8}};
-
-static void read_gemma3(Reader *r, Config *c) {
-    Attention a = {.period = 6};
-    /* A model of another size that is silent about the window has none, and then (llama.cpp, gemma3.cpp) its logits are capped at 30. */
-    struct Gemma3 size = {c->n_layer, 0, 1};
-    for (size_t i = 0; i < sizeof gemma3_sizes / sizeof *gemma3_sizes; i++)
-        if (gemma3_sizes[i].n_layer == c->n_layer) size = gemma3_sizes[i];
-    a.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, size.window);
-    a.base = read_float(r, "rope.global.freq_base", 1, 1e12f, 1e6f);        /* Ollama's first name */
-    a.base = read_float(r, "rope.freq_base", 1, 1e12f, a.base);
-    a.base_local = read_float(r, "rope.local.freq_base", 1, 1e12f, 10000);  /* Ollama's */
-    a.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, a.base_local);
-    a.scale = read_rope_scale(r, size.factor);
-    c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, a.window ? 0 : 30);
-    if (c->n_layer == 26 && a.window) c->final_softcap = 0;     /* Ollama's first files of the 1B say 30, which it does not have */
-    c->post_norms = c->qk_norms = true;
-    if (failed(r)) return;
-    c->attn_scale = attn_scale(c, 62);
-    read_layers(r, c, &a);
+    ArchSize size = arch_size(a, c->n_layer);
+    LayerRules rules = {.scale_by_embd = size.scale_by_embd};
+    if (a->period > 1) rules.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, size.window);
+    rules.base = read_float(r, "rope.global.freq_base", 1, 1e12f, a->rope_base);        /* Ollama's first name */
+    rules.base = read_float(r, "rope.freq_base", 1, 1e12f, rules.base);
+    rules.base_local = a->rope_base_local > 0 ? a->rope_base_local : rules.base;
+    rules.base_local = read_float(r, "rope.local.freq_base", 1, 1e12f, rules.base_local);   /* Ollama's */
+    rules.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, rules.base_local);
+    rules.scale = read_rope_scale(r, size.rope_factor);
+    if (a->attn_softcap > 0) c->attn_softcap = read_float(r, "attn_logit_softcapping", 0, 1e6f, a->attn_softcap);
+    float final_softcap = rules.window ? a->final_softcap : a->final_softcap_global;
+    if (a->final_softcap_global > 0) c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, final_softcap);
+    if (size.never_capped && rules.window) c->final_softcap = 0;
+    read_layers(r, c, &rules);
 }
 
 /* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; whoever opens a file by its name joins them. */
@@ -269,40 +255,39 @@ static bool is_whole(const Gguf *g, GemmaError *err) {
     return err->status == GEMMA_OK;
 }
 
-GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
-    static const struct {
-        const char *architecture;
-        void (*read)(Reader *r, Config *c);
-    } known[] = {{"gemma", read_gemma}, {"gemma2", read_gemma2}, {"gemma3", read_gemma3}};
+GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaError *err) {
+    Reader r = {.g = g, .architecture = arch->name, .err = err};
+    *c = (Config){.arch = arch};
+    err->status = GEMMA_OK;
+    read_sizes(&r, c);
+    read_vocabulary(&r, c);
+    bound_vocabulary(&r, c);
+    c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, 1e-6f);
+    c->embd_scale = sqrtf((float)c->n_embd);
+    read_rules(&r, c);
+    if (failed(&r)) config_free(c);
+    return err->status;
+}
 
+GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
     *c = (Config){0};
     err->status = GEMMA_OK;
     if (!is_whole(g, err)) return err->status;
-    GgufString architecture;
-    if (!gguf_get_string(g, "general.architecture", &architecture, err))
+    GgufString name;
+    if (!gguf_get_string(g, "general.architecture", &name, err))
         return err->status != GEMMA_OK ? err->status
                                        : error_set(err, GEMMA_BAD_FILE, "metadata entry \"general.architecture\" is missing");
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (!gguf_equals(architecture, known[i].architecture)) continue;
-        Reader r = {.g = g, .architecture = known[i].architecture, .err = err};
-        strcpy(c->architecture, known[i].architecture);
-        read_sizes(&r, c);
-        read_vocabulary(&r, c);
-        bound_vocabulary(&r, c);
-        c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, 1e-6f);
-        c->embd_scale = sqrtf((float)c->n_embd);
-        if (!failed(&r)) known[i].read(&r, c);
-        if (failed(&r)) config_free(c);
-        return err->status;
-    }
-    char quoted[72];
-    return error_set(err, GEMMA_UNSUPPORTED, "this file holds a \"%s\" model; this engine runs gemma, gemma2 and gemma3",
-                     error_quote(quoted, architecture.p, architecture.n));
+    const Arch *arch = arch_find(name.p, name.n);
+    if (arch) return config_read_as(c, arch, g, err);
+    char quoted[72], known[200] = "";
+    for (int i = 0; arch_at(i); i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i == 0 ? "" : !arch_at(i + 1) ? " and " : ", ", arch_at(i)->name);
+    return error_set(err, GEMMA_UNSUPPORTED, "this file holds a \"%s\" model; this engine runs %s", error_quote(quoted, name.p, name.n), known);
 }
 
 /* What a benchmark's shape says; the rest follows from the architecture. */
 typedef struct {
-    char architecture[8];
+    char architecture[16];
     int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train, window;
 } Shape;
 
@@ -344,41 +329,50 @@ static bool shape_is_sound(const Shape *s) {
            s->n_embd % 32 == 0 && s->n_ff % 32 == 0 && s->n_head * s->head_dim % 32 == 0 && s->head_dim % 4 == 0;
 }
 
+static bool find_shape(Shape *s, const char *text) {
+    for (int i = 0; arch_shape_at(i); i++) {
+        const ArchShape *a = arch_shape_at(i);
+        if (strcmp(text, a->name) != 0) continue;
+        *s = (Shape){.n_layer = a->n_layer, .n_embd = a->n_embd, .n_head = a->n_head, .n_head_kv = a->n_head_kv, .head_dim = a->head_dim,
+                     .n_ff = a->n_ff, .n_vocab = a->n_vocab, .n_ctx_train = a->n_ctx_train, .window = a->window};
+        strcpy(s->architecture, a->arch);
+        return true;
+    }
+    return parse_shape(s, text);
+}
+
 GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
-    static const struct {
-        const char *name, *shape;
-    } known[] = {
-        {"gemma-2b", "gemma layers 18 embd 2048 heads 8 kv 1 dim 256 ff 16384 vocab 256000 ctx 8192 window 0"},
-        {"gemma-7b", "gemma layers 28 embd 3072 heads 16 kv 16 dim 256 ff 24576 vocab 256000 ctx 8192 window 0"},
-        {"gemma3-270m", "gemma3 layers 18 embd 640 heads 4 kv 1 dim 256 ff 2048 vocab 262144 ctx 32768 window 512"},
-        {"gemma3-1b", "gemma3 layers 26 embd 1152 heads 4 kv 1 dim 256 ff 6912 vocab 262144 ctx 32768 window 512"},
-    };
     Shape s = {0};
-    const char *text = shape;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(shape, known[i].name) == 0) text = known[i].shape;
     *c = (Config){0};
-    bool two = false, three = false;
-    if (!parse_shape(&s, text) || !shape_is_sound(&s) ||
-        !((two = strcmp(s.architecture, "gemma2") == 0) || (three = strcmp(s.architecture, "gemma3") == 0) || strcmp(s.architecture, "gemma") == 0)) {
+    bool found = find_shape(&s, shape) && shape_is_sound(&s);
+    const Arch *arch = found ? arch_find(s.architecture, strlen(s.architecture)) : NULL;
+    if (!arch) {
         char quoted[72];
-        return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: gemma-2b, gemma-7b, gemma3-270m, gemma3-1b, or all its sizes "
+        return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: it must be a name such as gemma-2b or gemma3-270m, or all its sizes "
                          "(see config.h)", error_quote(quoted, shape, strlen(shape)));
     }
+    LayerRules rules = {s.window, arch->rope_base, arch->rope_base_local > 0 ? arch->rope_base_local : arch->rope_base, 1, false};
     *c = (Config){
-        .n_layer = s.n_layer, .n_embd = s.n_embd, .n_head = s.n_head, .n_head_kv = s.n_head_kv, .head_dim = s.head_dim, .n_ff = s.n_ff,
-        .n_vocab = s.n_vocab, .n_ctx_train = s.n_ctx_train, .rms_eps = 1e-6f, .embd_scale = sqrtf((float)s.n_embd),
-        .attn_scale = 1 / sqrtf((float)s.head_dim), .attn_softcap = two ? 50 : 0, .final_softcap = two ? 30 : 0,
-        .post_norms = two || three, .qk_norms = three, .layers = calloc((size_t)s.n_layer, sizeof *c->layers),
+        .arch = arch, .n_layer = s.n_layer, .n_embd = s.n_embd, .n_vocab = s.n_vocab, .n_ctx_train = s.n_ctx_train, .rms_eps = 1e-6f,
+        .embd_scale = sqrtf((float)s.n_embd), .attn_softcap = arch->attn_softcap, .final_softcap = arch->final_softcap,
+        .layers = calloc((size_t)s.n_layer, sizeof *c->layers),
     };
-    strcpy(c->architecture, s.architecture);
     if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
-    int period = two ? 2 : three ? 6 : 1;
-    for (int l = 0; l < c->n_layer; l++) {
-        bool global = s.window == 0 || l % period == period - 1;
-        c->layers[l] = global ? (LayerConfig){0, three ? 1e6f : 10000, 1} : (LayerConfig){s.window, 10000, 1};
+    for (int i = 0; i < c->n_layer; i++) {
+        c->layers[i] = (LayerConfig){.n_head = s.n_head, .n_head_kv = s.n_head_kv, .head_dim = s.head_dim, .n_ff = s.n_ff};
+        fill_layer(c, &c->layers[i], &rules, is_local(&rules, arch->period, i));
     }
     return GEMMA_OK;
+}
+
+static int larger(int a, int b) { return a > b ? a : b; }
+
+ConfigWidest config_widest(const Config *c) {
+    ConfigWidest w = {0};
+    for (const LayerConfig *l = c->layers; l < c->layers + c->n_layer; l++)
+        w = (ConfigWidest){larger(w.n_q, l->n_head * l->head_dim), larger(w.n_kv, l->n_head_kv * l->head_dim), larger(w.n_head, l->n_head),
+                           larger(w.head_dim, l->head_dim), larger(w.n_ff, l->n_ff)};
+    return w;
 }
 
 void config_free(Config *c) {

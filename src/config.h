@@ -3,32 +3,51 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "arch.h"
 #include "gguf.h"
 
+/* theta_i = pos * scale * base^(-2i / head_dim) */
 typedef struct {
+    int head_dim;
+    float base;
+    float scale;            /* 1 / factor of linear scaling; 1 without */
+} Rope;
+enum { MAX_ROPES = 4 };
+
+/* All that the forward pass asks of a layer. */
+typedef struct {
+    int n_head, n_head_kv, head_dim, n_ff;
     int window;             /* a query sees itself and window - 1 positions before it; 0: all of them */
-    float rope_base;        /* theta_i = pos * rope_scale * rope_base^(-2i / head_dim) */
-    float rope_scale;       /* 1 / factor of linear scaling; 1 without */
+    int rope;               /* which of the config's */
+    float attn_scale;       /* 1/sqrt(head_dim), in the 27B models 1/sqrt(n_embd / n_head) */
 } LayerConfig;
 
 typedef struct {
-    char architecture[8];   /* "gemma", "gemma2", "gemma3" */
-    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
+    const Arch *arch;
+    int n_layer, n_embd, n_vocab;
     int n_ctx_train;
     float rms_eps;
     float embd_scale;       /* sqrt(n_embd), not rounded */
-    float attn_scale;       /* 1/sqrt(head_dim), in the 27B models 1/sqrt(n_embd / n_head) */
     float attn_softcap;     /* scores become cap * tanh(score / cap); 0: none */
     float final_softcap;    /* the same for logits */
-    bool post_norms;        /* gemma2 and 3 norm a sub-layer's output, too */
-    bool qk_norms;          /* gemma3 norms each head of q and k */
+    Rope ropes[MAX_ROPES];
+    int n_ropes;
     LayerConfig *layers;    /* [n_layer] */
 } Config;
+
+/* The largest of each size in any layer: what memory for one layer must hold. */
+typedef struct {
+    int n_q, n_kv;          /* numbers in all query heads, and in all key heads */
+    int n_head, head_dim, n_ff;
+} ConfigWidest;
+ConfigWidest config_widest(const Config *c);
 
 /* Where metadata is silent, sizes are read off the first layer's tensors, and all else is what the Gemma of that architecture and number of
  * layers was trained with. n_vocab counts the ids that have a text in tokenizer.ggml.tokens and a row in the embedding and the head.
  * GEMMA_UNSUPPORTED names another architecture. config_free it. */
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
+/* The same by a row that need not be in the table. */
+GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaError *err);
 /* A shape without a file, for benchmarks: one they know ("gemma-2b", ...), or all its sizes, in this order:
  * "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096". */
 GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err);

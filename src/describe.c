@@ -133,7 +133,7 @@ static void put_sizes(Out *o, const Config *c) {
         n_local++;
     }
     put_format(o, "{\"n_layer\": %d, \"n_embd\": %d, \"n_head\": %d, \"n_head_kv\": %d, \"head_dim\": %d, \"n_ff\": %d", c->n_layer,
-               c->n_embd, c->n_head, c->n_head_kv, c->head_dim, c->n_ff);
+               c->n_embd, c->layers[0].n_head, c->layers[0].n_head_kv, c->layers[0].head_dim, c->layers[0].n_ff);
     put_format(o, ", \"n_vocab\": %d, \"n_ctx_train\": %d, \"window\": %d, \"localLayers\": %d}", c->n_vocab, c->n_ctx_train, window,
                n_local);
 }

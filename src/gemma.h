@@ -1,13 +1,14 @@
 /* gemma.h: the engine's one public header, and its manual.
  *
- * Two nouns carry it. A *model* is a loaded checkpoint: immutable, its weights packed for this
- * machine's kernels. A *session* is one mutable conversation on a model: the tokens so far, their
- * KV cache, a sampler. A *loader* turns the bytes of a GGUF file, pushed in file order, into a model.
+ * Two nouns carry it. A *model* is a loaded checkpoint: immutable weights packed for this machine's kernels, and the scratch memory of the
+ * forward pass, one for all. A *session* is one mutable timeline on a model: the tokens so far, their KV cache, a sampler. A model can have
+ * many; gemma_step evaluates tokens of several in one batch. A *loader* turns the bytes of a GGUF file, pushed in file order, into a model.
+ * One thread at a time may use a model and its sessions.
  *
  * The engine does no I/O, prints nothing, never exits and has no globals. Whatever comes from outside (a
  * file, ids, sampling parameters) may be wrong: functions that take such things return a status and
- * write a sentence fit for a user into GemmaError. Everything is allocated when it is opened; the
- * token loop allocates nothing. Whoever creates frees; every *_free accepts NULL.
+ * write a sentence fit for a user into GemmaError. Everything is allocated when it is opened, but for a session's keys and values, which are
+ * when tokens are first evaluated. Whoever creates frees, sessions before their model; every *_free accepts NULL.
  *
  * The order of calls:
  *
@@ -22,6 +23,9 @@
  *   gemma_session_sync(session, ids, n, &err)
  *   while (gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &err) > 0) {}      prefill; after each 0.1 s others may act
  *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id); gemma_session_step(session, 1, INFINITY, &err)
+ *
+ * or, with several sessions, as long as one of them has tokens left: gemma_step(model, sessions, n, GEMMA_MAX_BATCH, 0.1); each whose
+ * gemma_session_left() is 0 samples and pushes, or ends.
  */
 #ifndef GEMMA_H
 #define GEMMA_H
@@ -61,7 +65,7 @@ typedef struct {
                                    "vicuna", "alpaca"; "" when it has none, or a template that is none of these */
     const char *chat_stop;      /* the text that ends an answer, where the vocabulary has no token for it; otherwise "" */
     bool chat_leads;            /* an answer begins with a space that is not part of its text */
-    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
+    int n_layer, n_embd, n_vocab;
     int n_ctx_train;            /* the context that the model was trained for */
     uint64_t file_size;         /* bytes */
     uint64_t header_size;       /* bytes before the first tensor */
@@ -95,14 +99,14 @@ GemmaStatus gemma_loader_push(GemmaLoader *loader, size_t n, GemmaError *err);
 /* NULL until the header is complete and has been checked. */
 const GemmaPlan *gemma_loader_plan(const GemmaLoader *loader);
 
-/* Bytes of memory that model and session need in all, kept below the true need by nothing: weights, KV
+/* Bytes of memory that model and one session need in all, kept below the true need by nothing: weights, KV
  * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
 uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
 
 /* What addresses of 32 or 64 bits can hold of such needs, in bytes, in one block as in all. Whoever decides by size asks here. */
 uint64_t gemma_capacity(int address_bits);
 
-/* Further bytes while a session of this model observes (gemma_session_observe). */
+/* Further bytes while this model observes (gemma_observe). */
 uint64_t gemma_observer_need(const GemmaLoader *loader);
 
 /* The header as one JSON object (architecture, sizes, tensor types with counts and bytes, metadata with long
@@ -180,34 +184,70 @@ int gemma_session_sync(GemmaSession *session, const int32_t *ids, int n, GemmaEr
 /* Appends one token without evaluating it. GEMMA_NO_ROOM when the context is full. */
 GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *err);
 
-/* Evaluates the next 1..n_batch tokens, or goes on with a batch that is under way. Returns after about `seconds` (INFINITY: as long as
- * a batch takes), if need be between two layers; the batch is then sized so that a layer takes no longer. Returns how many tokens are left (a
- * fraction: layers of some are done), 0 when the logits of the last token are ready, -1 with an error (GEMMA_BAD_NUMBERS: logits
- * not finite). Any other change of the sequence gives up a batch that is under way. */
+/* Evaluates tokens of those of the sessions that have some left, in one batch: of each whose last token alone is left that one, with its
+ * draft, and up to n_batch tokens of the others' prompts, shared out evenly. Of more sessions than fit (1 + GEMMA_MAX_DRAFT rows whose logits
+ * are wanted), others come first the next time; a draft that does not fit is shortened. Or continues a batch that is under way, if it has one of these sessions. Returns after about
+ * `seconds` (INFINITY: as long as a batch takes), if need be between two layers; a batch is sized so that a layer takes no longer, or, beside
+ * sessions that have only one token left, so that all of it takes about 0.12 s. A row's result does not depend on what else is in its batch. */
+void gemma_step(GemmaModel *model, GemmaSession *const *sessions, int n, int n_batch, double seconds);
+/* How many tokens are left to evaluate (a fraction: layers of some are done), 0 when the logits of the last token are ready, -1 with
+ * an error when the last step failed for this session: GEMMA_BAD_NUMBERS (logits not finite), or GEMMA_NO_MEMORY for its keys and values. A failed
+ * session is left out of steps until its next gemma_session_sync; others continue. Any change of the sequence takes it out of a batch that is
+ * under way. */
+double gemma_session_left(const GemmaSession *session, GemmaError *err);
+/* Both for one session. One that has failed tries again. */
 double gemma_session_step(GemmaSession *session, int n_batch, double seconds, GemmaError *err);
 
-/* Guessing ahead: the next tokens, while they are only guessed. Right after a push it adds as many of n as fit (GEMMA_MAX_DRAFT and the
- * context); the next step then evaluates the pushed token and the guesses in one batch, which costs little more than one token where
- * memory is the limit, and leaves the logits after the pushed one. The text stays what it would be without guesses. */
+/* Speculative decoding: draft tokens. Right after a push it adds as many of n as fit (GEMMA_MAX_DRAFT and the context); the next step then
+ * evaluates the pushed token and the draft in one batch, which costs little more than one token where memory is the limit, and leaves the
+ * logits after the pushed one. The text stays what it would be without a draft. */
 enum { GEMMA_MAX_DRAFT = 7 };
 GemmaStatus gemma_session_draft(GemmaSession *session, const int32_t *ids, int n, GemmaError *err);
-/* After sampling `id`. True: it was the next guess, is in the sequence, and the logits are those after it. False: guesses that
+/* After sampling `id`. True: it was the next draft token, is in the sequence, and the logits are those after it. False: draft tokens that
  * are left are forgotten; push it. */
 bool gemma_session_accept(GemmaSession *session, int32_t id);
 
+/* A copy that continues as the session would: tokens, keys and values, sampler. NULL with an error when memory is short. */
+GemmaSession *gemma_session_clone(const GemmaSession *session, GemmaError *err);
+/* The session as bytes, for a later gemma_session_restore with the same model file and precision; returns how many they are, and writes
+ * them if they are at most `cap`. Keys and values are saved in whole blocks of 64 positions; a draft is not. */
+uint64_t gemma_session_save(const GemmaSession *session, uint8_t *bytes, uint64_t cap);
+/* The session that was saved; it continues bit for bit as that one. Its last tokens (at most 64, all where a ring had lost what earlier ones
+ * need) are still to be evaluated. NULL with GEMMA_BAD_FILE for bytes of another model, version or precision, and for damaged ones. */
+GemmaSession *gemma_session_restore(GemmaModel *model, const uint8_t *bytes, uint64_t n, GemmaError *err);
+
 int gemma_session_count(const GemmaSession *session);       /* tokens in the sequence */
+const int32_t *gemma_session_tokens(const GemmaSession *session);   /* [count]; valid until the sequence changes */
 int gemma_session_context(const GemmaSession *session);     /* n_ctx */
-/* [n_vocab], of the last token; valid until the next step. NULL before the first. */
+/* [n_vocab], of the last token; valid until the next call that concerns this model. NULL before the first step. Computed anew where other
+ * sessions' have replaced them. */
 const float *gemma_session_logits(GemmaSession *session);
 
-/* For perplexity and tests: after a step, the logits at token i (0-based) of that step's batch; overwrites those of
- * the last token. NULL when i is out of range. */
+/* For perplexity and tests: after a step, the logits at token i (0-based) of this session in that step's batch; they replace those of the
+ * last token. NULL when i is out of range, or other sessions have stepped since. */
 const float *gemma_session_logits_at(GemmaSession *session, int i);
 
 /* -log softmax(logits)[id] of the logits computed last. */
 double gemma_session_nll(GemmaSession *session, int32_t id);
 
-/* What one kind of operation has cost in the session's steps. */
+/* A token and the logarithm of its probability: log softmax(logits)[id] over the whole vocabulary, before any sampling parameter. */
+typedef struct {
+    int32_t id;
+    float logprob;
+} GemmaLogprob;
+/* The `n` likeliest tokens after the current one, the likeliest first, ties by the lower id; n is at most GEMMA_MAX_LOGPROBS. And in
+ * *of_id that of `id`. */
+enum { GEMMA_MAX_LOGPROBS = 20 };
+void gemma_session_logprobs(GemmaSession *session, int32_t id, GemmaLogprob *of_id, GemmaLogprob *best, int n);
+
+/* Embeddings: while a session pools, its steps compute no logits, but add up the final hidden states of its tokens. Set before the tokens are
+ * synced; a sync begins the sum anew. */
+GemmaStatus gemma_session_pool(GemmaSession *session, bool on, GemmaError *err);
+/* vector[n_embd]: the mean of the final hidden states of all its tokens, made a vector of length 1. GEMMA_BAD_ARGUMENT while tokens are
+ * left, or when it did not pool. */
+GemmaStatus gemma_session_embedding(const GemmaSession *session, float *vector, GemmaError *err);
+
+/* What one kind of operation has cost in the model's steps. */
 typedef struct {
     const char *name;           /* such as "attention", or "matmul Q4_0", by the (first) matrix's type */
     double seconds;
@@ -217,9 +257,9 @@ typedef struct {
 } GemmaCost;
 
 /* Begins to count costs from zero, or stops counting. */
-void gemma_session_profile(GemmaSession *session, bool on);
+void gemma_profile(GemmaModel *model, bool on);
 /* Cost i, from 0; false beyond the last. Operations that were never called have 0 calls. */
-bool gemma_session_cost(const GemmaSession *session, int i, GemmaCost *cost);
+bool gemma_cost(const GemmaModel *model, int i, GemmaCost *cost);
 
 /* What has gone into one matrix of a layer: how much a column of it matters, for quantising. (The output head is not observed: it
  * sees only the tokens whose logits are asked for. llama-imatrix leaves it out, too.) */
@@ -231,9 +271,9 @@ typedef struct {
 } GemmaObserved;
 
 /* Begins to observe, from zero, or stops and forgets. Changes no result. */
-GemmaStatus gemma_session_observe(GemmaSession *session, bool on, GemmaError *err);
+GemmaStatus gemma_observe(GemmaModel *model, bool on, GemmaError *err);
 /* Matrix i, from 0; false beyond the last, and where nothing is observed. */
-bool gemma_session_observed(const GemmaSession *session, int i, GemmaObserved *observed);
+bool gemma_observed(const GemmaModel *model, int i, GemmaObserved *observed);
 
 /* ------------------------------------------------------------------------------------------- sampling */
 

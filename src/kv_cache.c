@@ -2,72 +2,118 @@
 #include "kv_cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "kernels/kernels.h"
-#include "kernels/kv8.h"
 #include "memory.h"
+#include "ops.h"
 
-static int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+static int blocks_of(int n_pos) { return (n_pos + ATTN_BLOCK - 1) / ATTN_BLOCK; }
 
-/* Slots of a layer. */
-static int layer_cap(const LayerConfig *layer, int n_ctx) {
-    int all = round_up(n_ctx, ATTN_BLOCK);
+static size_t block_bytes(const LayerConfig *l, GemmaPrecision precision) { return (size_t)l->n_head_kv * ops_kv_head_bytes(l->head_dim, precision); }
+
+/* A ring is overwritten a block at a time, whatever it holds: kv8 clears whole blocks. */
+static int layer_blocks(const LayerConfig *layer, int n_ctx) {
+    int all = blocks_of(n_ctx);
     if (!layer->window || layer->window >= n_ctx) return all;
-    int ring = round_up(layer->window + GEMMA_MAX_BATCH + KV_REWIND, ATTN_BLOCK);
+    int ring = blocks_of(layer->window + GEMMA_MAX_BATCH + KV_REWIND + ATTN_BLOCK - 1);
     return ring < all ? ring : all;
-}
-
-/* Keys and values of `cap` slots. */
-static uint64_t slots_bytes(const Config *c, int cap, GemmaPrecision precision) {
-    uint64_t n_head_kv = (uint64_t)c->n_head_kv;
-    if (precision == GEMMA_INT8_CACHE) return (uint64_t)(cap / ATTN_BLOCK) * n_head_kv * kv8_block_bytes(c->head_dim);
-    return (uint64_t)cap * n_head_kv * (uint64_t)c->head_dim * 2 * (precision == GEMMA_EXACT ? sizeof(float) : sizeof(uint16_t));
 }
 
 uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
     uint64_t bytes = 0;
-    for (int i = 0; i < c->n_layer; i++) bytes += slots_bytes(c, layer_cap(&c->layers[i], n_ctx), precision);
+    for (int i = 0; i < c->n_layer; i++) bytes += (uint64_t)layer_blocks(&c->layers[i], n_ctx) * (block_bytes(&c->layers[i], precision) + sizeof(uint8_t *));
+    return bytes + (uint64_t)c->n_layer * sizeof(KvLayer);
+}
+
+uint64_t kv_cache_used(const KvCache *cache) {
+    uint64_t bytes = 0;
+    for (int i = 0; i < cache->n_layer; i++)
+        for (int b = 0; b < cache->layers[i].n_blocks; b++) bytes += cache->layers[i].blocks[b] ? cache->layers[i].block_bytes : 0;
     return bytes;
 }
 
+/* The table of layers[n_layer], whose sizes are set: no blocks yet. */
+static bool make_table(KvCache *cache) {
+    size_t n = 0;
+    for (int i = 0; i < cache->n_layer; i++) n += (size_t)cache->layers[i].n_blocks;
+    cache->table = calloc(n, sizeof *cache->table);
+    uint8_t **at = cache->table;
+    for (int i = 0; i < cache->n_layer && at; at += cache->layers[i++].n_blocks) cache->layers[i].blocks = at;
+    return at != NULL;
+}
+
 bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision precision) {
-    uint64_t bytes = kv_cache_bytes(c, n_ctx, precision);
-    *cache = (KvCache){.n_layer = c->n_layer};
-    cache->layers = calloc((size_t)c->n_layer, sizeof *cache->layers);
-    cache->memory = memory_aligned(bytes);
-    if (!cache->layers || !cache->memory) {
-        kv_cache_free(cache);
-        return false;
+    *cache = (KvCache){.n_layer = c->n_layer, .layers = calloc((size_t)c->n_layer, sizeof *cache->layers)};
+    for (int i = 0; i < c->n_layer && cache->layers; i++)
+        cache->layers[i] = (KvLayer){NULL, layer_blocks(&c->layers[i], n_ctx), c->layers[i].window, block_bytes(&c->layers[i], precision)};
+    if (cache->layers && make_table(cache)) return true;
+    kv_cache_free(cache);
+    return false;
+}
+
+/* Gives back the blocks [first, n_blocks) of a layer. */
+static void give_back(KvLayer *l, int first) {
+    for (int b = first; b < l->n_blocks; b++) {
+        free(l->blocks[b]);
+        l->blocks[b] = NULL;
     }
-    uint8_t *at = cache->memory;
-    for (int i = 0; i < c->n_layer; i++) {
-        int cap = layer_cap(&c->layers[i], n_ctx);
-        size_t size = (size_t)slots_bytes(c, cap, precision);
-        cache->layers[i] = (KvLayer){at, precision == GEMMA_INT8_CACHE ? NULL : at + size / 2, cap, c->layers[i].window};
-        at += size;
+}
+
+void kv_cache_free(KvCache *cache) {
+    for (int i = 0; i < cache->n_layer && cache->table; i++) give_back(&cache->layers[i], 0);
+    free(cache->layers);
+    free(cache->table);
+    *cache = (KvCache){0};
+}
+
+int kv_layer_first(const KvCache *cache, int layer) {
+    int first = blocks_of(cache->high) - cache->layers[layer].n_blocks;
+    return first > 0 ? first : 0;
+}
+
+bool kv_cache_holds(const KvCache *cache, int n) {
+    for (int i = 0; i < cache->n_layer; i++) {
+        int first_needed = n - cache->layers[i].window + 1;     /* the next query is at position n */
+        if (cache->layers[i].window == 0 || first_needed < 0) first_needed = 0;
+        if (first_needed / ATTN_BLOCK < kv_layer_first(cache, i)) return false;
     }
     return true;
 }
 
-void kv_cache_free(KvCache *cache) {
-    free(cache->layers);
-    free(cache->memory);
-    *cache = (KvCache){0};
-}
-
-/* A position is written over with its whole block: an int8 cache clears a block before it writes the block's first position (kv8.h), and
- * the other types follow the same rule, so that all go back equally far. */
 int kv_cache_rewind(KvCache *cache, int n) {
-    int end = round_up(cache->high, ATTN_BLOCK);
-    for (int i = 0; i < cache->n_layer; i++) {
-        const KvLayer *l = &cache->layers[i];
-        int first_held = end - l->cap, first_needed = n - l->window + 1;    /* the next query is at position n */
-        if (l->window && first_held > 0 && first_needed < first_held) n = 0;
-    }
+    if (!kv_cache_holds(cache, n)) n = 0;
+    for (int i = 0; i < cache->n_layer; i++)
+        if (n == 0 || kv_layer_first(cache, i) == 0) give_back(&cache->layers[i], blocks_of(n));
     if (n == 0) cache->high = 0;
     return n;
 }
 
-void kv_cache_advance(KvCache *cache, int n) {
-    if (n > cache->high) cache->high = n;
+bool kv_layer_reserve(KvLayer *l, int first, int end) {
+    for (int b = first; b < end; b++) {
+        uint8_t **block = &l->blocks[b % l->n_blocks];
+        if (!*block && !(*block = memory_aligned(l->block_bytes))) return false;
+    }
+    return true;
+}
+
+bool kv_cache_reserve(KvCache *cache, int from, int to) {
+    for (int i = 0; i < cache->n_layer; i++)
+        if (!kv_layer_reserve(&cache->layers[i], from / ATTN_BLOCK, blocks_of(to))) return false;
+    if (to > cache->high) cache->high = to;
+    return true;
+}
+
+bool kv_cache_copy(KvCache *to, const KvCache *from, int n) {
+    *to = (KvCache){.n_layer = from->n_layer, .high = from->high, .layers = malloc((size_t)from->n_layer * sizeof *to->layers)};
+    bool done = to->layers != NULL;
+    if (done) memcpy(to->layers, from->layers, (size_t)from->n_layer * sizeof *to->layers);
+    done = done && make_table(to);
+    for (int i = 0; i < from->n_layer && done; i++) {
+        KvLayer *l = &to->layers[i];
+        int first = kv_layer_first(from, i), end = blocks_of(n);
+        done = kv_layer_reserve(l, first, end);
+        for (int b = first; b < end && done; b++) memcpy(l->blocks[b % l->n_blocks], from->layers[i].blocks[b % l->n_blocks], l->block_bytes);
+    }
+    if (!done) kv_cache_free(to);
+    return done;
 }

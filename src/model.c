@@ -5,8 +5,7 @@
 
 #include "error.h"
 #include "kernels/kv8.h"
-#include "sampler.h"
-#include "transformer.h"
+#include "session.h"
 
 #ifndef GEMMA_KERNELS
 #define GEMMA_KERNELS kernels_scalar    /* native tests; a wasm module names its variant */
@@ -17,10 +16,9 @@ const Kernels *model_kernels(void) { return &GEMMA_KERNELS; }
 void model_make_plan(GemmaModel *m) {
     const Config *c = &m->config;
     m->plan = (GemmaPlan){
-        .architecture = c->architecture, .name = m->name, .chat = m->chat.tuned,
+        .architecture = c->arch->name, .name = m->name, .chat = m->chat.tuned,
         .chat_style = chat_style(&m->chat), .chat_stop = m->chat.stop ? m->chat.stop : "", .chat_leads = chat_leads(&m->chat),
-        .n_layer = c->n_layer, .n_embd = c->n_embd, .n_head = c->n_head, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
-        .n_ff = c->n_ff, .n_vocab = c->n_vocab, .n_ctx_train = c->n_ctx_train,
+        .n_layer = c->n_layer, .n_embd = c->n_embd, .n_vocab = c->n_vocab, .n_ctx_train = c->n_ctx_train,
         .file_size = m->gguf.file_size, .header_size = m->gguf.header_size,
         .weight_bytes = m->weights.bytes, .bytes_per_token = m->weights.bytes_per_token,
     };
@@ -29,8 +27,8 @@ void model_make_plan(GemmaModel *m) {
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
     enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
     const Config *c = &m->config;
-    return m->weights.bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + transformer_bytes(c, n_ctx, options->n_threads, options->precision) +
-           sampler_bytes(c->n_vocab) + (uint64_t)n_ctx * sizeof(int32_t) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
+    return m->weights.bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx, options->n_threads) +
+           session_bytes(c, n_ctx, options->precision) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
 bool model_is_observed(const GemmaModel *m, const WeightSlot *slot) {
@@ -54,19 +52,21 @@ GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaErro
     if (options->n_threads < 1 || options->n_threads > 256) {
         return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible", options->n_threads);
     }
-    if (options->precision == GEMMA_INT8_CACHE && m->config.head_dim % KV8_COLS != 0) {
-        return error_set(err, GEMMA_BAD_ARGUMENT, "the heads of this model have %d elements; an int8 cache takes multiples of %d", m->config.head_dim,
-                         KV8_COLS);
-    }
+    for (const LayerConfig *l = m->config.layers; l < m->config.layers + m->config.n_layer && options->precision == GEMMA_INT8_CACHE; l++)
+        if (l->head_dim % KV8_COLS != 0)
+            return error_set(err, GEMMA_BAD_ARGUMENT, "the heads of this model have %d elements; an int8 cache takes multiples of %d", l->head_dim, KV8_COLS);
     m->options = *options;
     GemmaStatus s = weights_allocate(&m->weights, err);
     if (s != GEMMA_OK) return s;
     m->pool = pool_new(options->n_threads);
-    return m->pool ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "no memory for %d threads", options->n_threads);
+    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "no memory for %d threads", options->n_threads);
+    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "no memory for the activations: %llu MB are needed",
+        (unsigned long long)(batch_bytes(&m->config, 1, options->n_threads) >> 20));
 }
 
 void gemma_model_free(GemmaModel *m) {
     if (!m) return;
+    batch_free(&m->batch);
     pool_free(m->pool);
     tokenizer_free(m->tokenizer);
     weights_free(&m->weights);

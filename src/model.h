@@ -2,6 +2,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include "batch.h"
 #include "chat.h"
 #include "config.h"
 #include "kernels/kernels.h"
@@ -19,19 +20,20 @@ struct GemmaModel {
     Chat chat;
     GemmaOptions options;
     Pool *pool;             /* NULL until the weights are allocated */
+    Batch batch;
     GemmaPlan plan;
 };
 
 /* plan, from the other fields. */
 void model_make_plan(GemmaModel *m);
 
-/* Allocates the weights and starts the threads. */
+/* Allocates the weights and the workspace, and starts the threads. */
 GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err);
 
 /* Bytes that model and session need, beside the header. */
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx);
 
-/* A matrix in a layer: what goes into these is observed where that is asked for (gemma_session_observe). */
+/* A matrix in a layer: what goes into these is observed where that is asked for (gemma_observe). */
 bool model_is_observed(const GemmaModel *m, const WeightSlot *slot);
 /* Columns of all of them, and the bytes that sums over these take. */
 size_t model_observed_columns(const GemmaModel *m);

@@ -31,25 +31,34 @@ static uint64_t acts_bytes(const OpsLimits *most) {
 }
 
 /* Of a context that 32 bits can't address it is more than they can say. */
-static uint64_t parts_bytes(const OpsLimits *most) {
-    uint64_t n_blocks = (uint64_t)most->n_pos / ATTN_BLOCK + 2;
+static uint64_t parts_bytes(const OpsLimits *most, int n_pos) {
+    uint64_t n_blocks = (uint64_t)n_pos / ATTN_BLOCK + 2;
     return n_blocks * (uint64_t)most->n_head * (uint64_t)attend_part_floats(&(AttendArgs){.head_dim = most->head_dim}) * sizeof(float);
 }
 
-uint64_t ops_bytes(int n_threads, const OpsLimits *most) {
-    return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most) + parts_bytes(most);
+uint64_t ops_bytes(int n_threads, const OpsLimits *most, int n_pos) {
+    return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most) + parts_bytes(most, n_pos);
 }
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most) {
-    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .max_cols = most->n_cols};
+    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .most = *most};
     tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
     ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = memory_aligned((uint64_t)ops->scratch_stride * (uint64_t)pool_threads(pool));
     ops->acts = memory_aligned(acts_bytes(most));
-    ops->parts = memory_aligned(parts_bytes(most));
-    if (ops->scratch && ops->acts && ops->parts) return true;
+    if (ops->scratch && ops->acts) return true;
     ops_free(ops);
     return false;
+}
+
+bool ops_fit(Ops *ops, int n_pos) {
+    if (n_pos <= ops->n_pos) return true;
+    float *parts = memory_aligned(parts_bytes(&ops->most, n_pos));
+    if (!parts) return false;
+    free(ops->parts);
+    ops->parts = parts;
+    ops->n_pos = n_pos;
+    return true;
 }
 
 void ops_free(Ops *ops) {
@@ -148,46 +157,76 @@ void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const flo
     each_row(ops, OP_ROPE, &t, n_tok);
 }
 
+size_t ops_kv_head_bytes(int head_dim, GemmaPrecision precision) {
+    if (precision == GEMMA_INT8_CACHE) return kv8_block_bytes(head_dim);
+    return 2 * (size_t)ATTN_BLOCK * (size_t)head_dim * (precision == GEMMA_EXACT ? sizeof(float) : sizeof(uint16_t));
+}
+
+/* The sequence of item i of a work list; each sequence has first[j + 1] - first[j] items. */
+static int sequence_of(const int *first, int i) {
+    int j = 0;
+    while (i >= first[j + 1]) j++;
+    return j;
+}
+
+/* Where a K/V head's keys and values of the block that holds `pos` lie. */
+static uint8_t *head_block(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int pos, int head_kv) {
+    return s->blocks[pos / ATTN_BLOCK % s->n_blocks] + (size_t)head_kv * ops_kv_head_bytes(a->head_dim, ops->precision);
+}
+
 typedef struct {
     const Ops *ops;
-    const OpsStoreKv *s;
+    const OpsAttention *a;
+    int first[OPS_MAX_SEQUENCES + 1];       /* items, which are tokens, of each sequence */
 } StoreTask;
 
-static uint8_t *kv8_block(const OpsStoreKv *s, int pos, int head_kv) {
-    size_t block = (size_t)(pos % s->cap / ATTN_BLOCK * s->n_head_kv + head_kv);
-    return (uint8_t *)s->to_k + block * kv8_block_bytes(s->head_dim);
+/* Key and value of one head at place `at` of a block. */
+static void store_head(const Ops *ops, const float *k, const float *v, int head_dim, void *block, int at) {
+    size_t to = (size_t)at * (size_t)head_dim, to_v = to + (size_t)ATTN_BLOCK * (size_t)head_dim;
+    switch (ops->precision) {
+    case GEMMA_EXACT:
+        memcpy((float *)block + to, k, (size_t)head_dim * sizeof(float));
+        memcpy((float *)block + to_v, v, (size_t)head_dim * sizeof(float));
+        break;
+    case GEMMA_F16_CACHE:
+        ops->kernels->to_f16(k, (uint16_t *)block + to, head_dim);
+        ops->kernels->to_f16(v, (uint16_t *)block + to_v, head_dim);
+        break;
+    case GEMMA_INT8_CACHE:
+        kv8_store(k, v, head_dim, block, at);
+        break;
+    }
 }
 
 static void store_tokens(void *context, int begin, int end, int thread) {
     (void)thread;
     const StoreTask *t = context;
-    const OpsStoreKv *s = t->s;
-    int n = s->n_head_kv * s->head_dim;
+    const OpsAttention *a = t->a;
     for (int i = begin; i < end; i++) {
-        size_t from = (size_t)i * (size_t)n, to = (size_t)((s->pos + i) % s->cap) * (size_t)n;
-        switch (t->ops->precision) {
-        case GEMMA_EXACT:
-            memcpy((float *)s->to_k + to, s->k + from, (size_t)n * sizeof(float));
-            memcpy((float *)s->to_v + to, s->v + from, (size_t)n * sizeof(float));
-            break;
-        case GEMMA_F16_CACHE:
-            t->ops->kernels->to_f16(s->k + from, (uint16_t *)s->to_k + to, n);
-            t->ops->kernels->to_f16(s->v + from, (uint16_t *)s->to_v + to, n);
-            break;
-        case GEMMA_INT8_CACHE:
-            for (int h = 0; h < s->n_head_kv; h++, from += (size_t)s->head_dim)
-                kv8_store(s->k + from, s->v + from, s->head_dim, kv8_block(s, s->pos + i, h), (s->pos + i) % ATTN_BLOCK);
-            break;
-        }
+        int j = sequence_of(t->first, i);
+        const OpsSequence *s = &a->sequences[j];
+        int token = i - t->first[j], pos = s->pos + token;
+        size_t from = (size_t)(s->row + token) * (size_t)(a->n_head_kv * a->head_dim);
+        for (int h = 0; h < a->n_head_kv; h++, from += (size_t)a->head_dim)
+            store_head(t->ops, a->k + from, a->v + from, a->head_dim, head_block(t->ops, a, s, pos, h), pos % ATTN_BLOCK);
     }
 }
 
-void ops_store_kv(Ops *ops, const OpsStoreKv *s) {
+/* Blocks of bytes that begin in this batch. */
+static void clear_blocks(const Ops *ops, const OpsAttention *a, const OpsSequence *s) {
+    for (int pos = s->pos; pos < s->pos + s->n_tok; pos++)
+        for (int h = 0; h < a->n_head_kv && pos % ATTN_BLOCK == 0; h++) kv8_clear(a->head_dim, head_block(ops, a, s, pos, h));
+}
+
+void ops_store_kv(Ops *ops, const OpsAttention *a) {
     double start = profile_clock(ops);
-    for (int i = 0; i < s->n_tok && ops->precision == GEMMA_INT8_CACHE; i++)
-        for (int h = 0; h < s->n_head_kv && (s->pos + i) % ATTN_BLOCK == 0; h++) kv8_clear(s->head_dim, kv8_block(s, s->pos + i, h));
-    int grain = FORK_FLOATS / (2 * s->n_head_kv * s->head_dim);
-    pool_run(ops->pool, s->n_tok, grain < 1 ? 1 : grain, store_tokens, &(StoreTask){ops, s});
+    StoreTask t = {.ops = ops, .a = a};
+    for (int j = 0; j < a->n_sequences; j++) {
+        if (ops->precision == GEMMA_INT8_CACHE) clear_blocks(ops, a, &a->sequences[j]);
+        t.first[j + 1] = t.first[j] + a->sequences[j].n_tok;
+    }
+    int grain = FORK_FLOATS / (2 * a->n_head_kv * a->head_dim);
+    pool_run(ops->pool, t.first[a->n_sequences], grain < 1 ? 1 : grain, store_tokens, &t);
     count_cost(ops, OP_STORE_KV, start, 0, 0);
 }
 
@@ -296,7 +335,7 @@ static Shares share_tiles(int n_tiles, int n_threads, int n_tok, int streams) {
 }
 
 void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms) {
-    assert(n_terms >= 1 && n_terms <= OPS_MAX_TERMS && terms[0].w->n_cols <= ops->max_cols);
+    assert(n_terms >= 1 && n_terms <= OPS_MAX_TERMS && terms[0].w->n_cols <= ops->most.n_cols);
     MatmulTask t = {.ops = ops, .x = x, .n_tok = n_tok, .n_cols = terms[0].w->n_cols, .terms = terms};
     int n_tiles = 0;
     uint64_t bytes = 0;
@@ -322,63 +361,53 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
 
 /* ------------------------------------------------------------------------------------ attention */
 
-/* What a kernel needs for tokens [first, first + n_tok) and the query heads of one K/V head; k and v are still to be set. */
-static AttendArgs attend_args(const OpsAttention *a, int first, int n_tok, int head_kv) {
+/* What a kernel needs for tokens [first, first + n_tok) of a sequence and the query heads of one K/V head. */
+static AttendArgs attend_args(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int first, int n_tok, int head_kv) {
     int n_q = a->n_head / a->n_head_kv;
     size_t stride = (size_t)a->n_head * (size_t)a->head_dim;
-    size_t at = (size_t)first * stride + (size_t)(head_kv * n_q) * (size_t)a->head_dim;
+    size_t at = (size_t)(s->row + first) * stride + (size_t)(head_kv * n_q) * (size_t)a->head_dim;
     return (AttendArgs){
         .q = a->q + at, .out = a->out + at, .q_stride = stride, .n_tok = n_tok, .n_q = n_q, .head_dim = a->head_dim,
-        .kv_stride = (size_t)a->n_head_kv * (size_t)a->head_dim,
-        .pos = a->pos + first, .cap = a->cap, .window = a->window, .scale = a->scale, .softcap = a->softcap,
+        .blocks = s->blocks, .n_blocks = s->n_blocks, .head_at = (size_t)head_kv * ops_kv_head_bytes(a->head_dim, ops->precision),
+        .in_bytes = ops->precision == GEMMA_INT8_CACHE, .pos = s->pos + first, .window = a->window, .scale = a->scale, .softcap = a->softcap,
     };
 }
 
-static void set_kv(AttendArgs *args, const Ops *ops, const OpsAttention *a, int head_kv) {
-    if (ops->precision == GEMMA_INT8_CACHE) {
-        args->kv8_stride = (size_t)a->n_head_kv * kv8_block_bytes(a->head_dim);
-        args->kv8 = (const uint8_t *)a->k + (size_t)head_kv * kv8_block_bytes(a->head_dim);
-        return;
-    }
-    args->k = (const uint16_t *)a->k + (size_t)head_kv * (size_t)a->head_dim;
-    args->v = (const uint16_t *)a->v + (size_t)head_kv * (size_t)a->head_dim;
-}
-
-/* Many tokens: work items are (chunk of tokens) x (K/V head), and the tokens of a chunk share the widening of keys and values. */
+/* Work items are (chunk of a sequence's tokens) x (K/V head), and the tokens of a chunk share the widening of keys and values. */
 typedef struct {
     const Ops *ops;
     const OpsAttention *a;
     int chunk;                  /* tokens */
+    int first[OPS_MAX_SEQUENCES + 1];       /* items of each sequence */
 } ChunkTask;
 
 static void attend_chunks(void *context, int begin, int end, int thread) {
     const ChunkTask *t = context;
     const OpsAttention *a = t->a;
-    for (int item = begin; item < end; item++) {
+    for (int i = begin; i < end; i++) {
+        int j = sequence_of(t->first, i), item = i - t->first[j];
+        const OpsSequence *s = &a->sequences[j];
         int head_kv = item % a->n_head_kv, first = item / a->n_head_kv * t->chunk;
-        AttendArgs args = attend_args(a, first, a->n_tok - first < t->chunk ? a->n_tok - first : t->chunk, head_kv);
-        if (is_exact(t->ops)) {
-            size_t at = (size_t)head_kv * (size_t)a->head_dim;
-            attend_exact(&(AttendExactArgs){args, (const float *)a->k + at, (const float *)a->v + at});
-        } else {
-            set_kv(&args, t->ops, a, head_kv);
-            t->ops->kernels->attend(&args, ops_scratch(t->ops, thread));
-        }
+        AttendArgs args = attend_args(t->ops, a, s, first, s->n_tok - first < t->chunk ? s->n_tok - first : t->chunk, head_kv);
+        if (is_exact(t->ops)) attend_exact(&args);
+        else t->ops->kernels->attend(&args, ops_scratch(t->ops, thread));
     }
 }
 
-static void attention_in_chunks(Ops *ops, const OpsAttention *a) {
+static void attention_in_chunks(Ops *ops, const OpsAttention *a, int n_tok) {
     ChunkTask t = {.ops = ops, .a = a, .chunk = 16};
     while (t.chunk > 1 && t.chunk * (a->n_head / a->n_head_kv) > ATTN_MAX_QUERIES) t.chunk /= 2;
-    while (t.chunk > 1 && a->n_tok <= t.chunk * (pool_active(ops->pool) - 1) / a->n_head_kv) t.chunk /= 2;     /* something for every thread */
-    int n_chunks = (a->n_tok + t.chunk - 1) / t.chunk;
-    pool_run(ops->pool, n_chunks * a->n_head_kv, 1, attend_chunks, &t);
+    while (t.chunk > 1 && n_tok <= t.chunk * (pool_active(ops->pool) - 1) / a->n_head_kv) t.chunk /= 2;     /* something for every thread */
+    for (int j = 0; j < a->n_sequences; j++)
+        t.first[j + 1] = t.first[j] + (a->sequences[j].n_tok + t.chunk - 1) / t.chunk * a->n_head_kv;
+    pool_run(ops->pool, t.first[a->n_sequences], 1, attend_chunks, &t);
 }
 
-/* One token: work items are (K/V head) x (block of positions), whose parts are then merged for each K/V head. */
+/* One token of a sequence: work items are (K/V head) x (block of positions), whose parts are then merged for each K/V head. */
 typedef struct {
     const Ops *ops;
     const OpsAttention *a;
+    const OpsSequence *s;
     int n_blocks;
     size_t head_floats;         /* of all parts of a K/V head */
 } BlockTask;
@@ -388,8 +417,7 @@ static void attend_blocks(void *context, int begin, int end, int thread) {
     while (begin < end) {
         int head_kv = begin / t->n_blocks, first = begin % t->n_blocks;
         int last = t->n_blocks - first < end - begin ? t->n_blocks : first + end - begin;
-        AttendArgs args = attend_args(t->a, 0, 1, head_kv);
-        set_kv(&args, t->ops, t->a, head_kv);
+        AttendArgs args = attend_args(t->ops, t->a, t->s, 0, 1, head_kv);
         t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, ops_scratch(t->ops, thread));
         begin += last - first;
     }
@@ -399,14 +427,14 @@ static void merge_blocks(void *context, int begin, int end, int thread) {
     (void)thread;
     const BlockTask *t = context;
     for (int head_kv = begin; head_kv < end; head_kv++) {
-        AttendArgs args = attend_args(t->a, 0, 1, head_kv);
+        AttendArgs args = attend_args(t->ops, t->a, t->s, 0, 1, head_kv);
         t->ops->kernels->attend_merge(&args, t->ops->parts + (size_t)head_kv * t->head_floats);
     }
 }
 
-static void attention_in_blocks(Ops *ops, const OpsAttention *a) {
-    AttendArgs args = attend_args(a, 0, 1, 0);
-    BlockTask t = {.ops = ops, .a = a, .n_blocks = attend_n_blocks(&args)};
+static void attention_in_blocks(Ops *ops, const OpsAttention *a, const OpsSequence *s) {
+    AttendArgs args = attend_args(ops, a, s, 0, 1, 0);
+    BlockTask t = {.ops = ops, .a = a, .s = s, .n_blocks = attend_n_blocks(&args)};
     t.head_floats = (size_t)t.n_blocks * (size_t)args.n_q * (size_t)attend_part_floats(&args);
     int n_items = t.n_blocks * a->n_head_kv, take = n_items / (4 * pool_active(ops->pool));
     pool_run(ops->pool, n_items, take < 1 ? 1 : take, attend_blocks, &t);
@@ -414,14 +442,22 @@ static void attention_in_blocks(Ops *ops, const OpsAttention *a) {
 }
 
 void ops_attention(Ops *ops, const OpsAttention *a) {
+    assert(a->n_sequences <= OPS_MAX_SEQUENCES);
     double start = profile_clock(ops);
-    bool shared = a->n_tok == 1 && !is_exact(ops) && a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
-    if (shared) attention_in_blocks(ops, a);
-    else attention_in_chunks(ops, a);
+    int n_tok = 0;
     uint64_t seen = 0;
-    for (int i = 0; i < a->n_tok; i++) {
-        int n = a->pos + i + 1;
-        seen += (uint64_t)(a->window && n > a->window ? a->window : n);
+    for (int j = 0; j < a->n_sequences; j++) {
+        n_tok += a->sequences[j].n_tok;
+        for (int i = 0; i < a->sequences[j].n_tok; i++) {
+            int n = a->sequences[j].pos + i + 1;
+            seen += (uint64_t)(a->window && n > a->window ? a->window : n);
+        }
+    }
+    bool few = n_tok == a->n_sequences && n_tok * a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
+    if (few && !is_exact(ops)) {
+        for (int j = 0; j < a->n_sequences; j++) attention_in_blocks(ops, a, &a->sequences[j]);
+    } else {
+        attention_in_chunks(ops, a, n_tok);
     }
     count_cost(ops, OP_ATTENTION, start, 0, seen * 2 * (uint64_t)a->n_head * (uint64_t)a->head_dim);
 }

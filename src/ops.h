@@ -29,15 +29,22 @@ typedef struct {
     double *squares;            /* [w->n_cols]: of each column of the input the sum of its squares */
 } OpsObserved;
 
+/* The largest inputs that there will be. */
 typedef struct {
+    int n_tok, n_cols;          /* of a matmul */
+    int n_head, head_dim;       /* of attention */
+} OpsLimits;
+
+typedef struct {
+    OpsLimits most;
     const Kernels *kernels;
     Pool *pool;                 /* borrowed */
     GemmaPrecision precision;
-    int max_cols;               /* longest row of any matrix */
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
-    float *parts;               /* [max_parts]: attention of one token by several threads */
+    float *parts;               /* attention of one token by several threads, over contexts of up to n_pos */
+    int n_pos;
     Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice; for the time of a byte */
     uint64_t tuning_bytes;      /* of the largest such matmul */
     bool profiling;
@@ -46,16 +53,12 @@ typedef struct {
     int n_observed;
 } Ops;
 
-/* The largest inputs that there will be. */
-typedef struct {
-    int n_tok, n_cols;          /* of a matmul */
-    int n_pos, n_head, head_dim;    /* of attention */
-} OpsLimits;
-
-/* Bytes that ops_new allocates. */
-uint64_t ops_bytes(int n_threads, const OpsLimits *most);
+/* Bytes that ops_new and ops_fit allocate. */
+uint64_t ops_bytes(int n_threads, const OpsLimits *most, int n_pos);
 /* False when memory is short. */
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most);
+/* Makes sure that attention over a context of n_pos is possible. False when memory is short; then nothing has changed. */
+bool ops_fit(Ops *ops, int n_pos);
 void ops_free(Ops *ops);
 
 /* x[i] = w[ids[i]] * scale, x[n_tok, w->n_cols] */
@@ -86,22 +89,31 @@ void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n
 /* Rotates x[n_tok, n_head * head_dim] in place; cos_sin[n_tok, head_dim]. */
 void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin);
 
-/* Keys and values k, v[n_tok, n_head_kv * head_dim] of positions pos .. pos + n_tok - 1, to a cache as KvLayer has it. */
+/* Rows [row, row + n_tok) of a batch are positions pos .. pos + n_tok - 1 of one sequence, whose keys and values lie in a cache's blocks. */
 typedef struct {
-    const float *k, *v;
-    void *to_k, *to_v;
-    int n_tok, n_head_kv, head_dim, pos, cap;
-} OpsStoreKv;
-void ops_store_kv(Ops *ops, const OpsStoreKv *s);
+    uint8_t *const *blocks;     /* [n_blocks], see KvLayer */
+    int n_blocks;
+    int row, n_tok, pos;
+} OpsSequence;
+enum { OPS_MAX_SEQUENCES = 16 };
 
+/* A batch's attention: what all its sequences share. Rows of no sequence are left out. */
 typedef struct {
+    const OpsSequence *sequences;   /* [n_sequences], at most OPS_MAX_SEQUENCES */
+    int n_sequences;
     const float *q;             /* [n_tok, n_head * head_dim] */
-    float *out;                 /* the same */
-    const void *k, *v;          /* as KvLayer has them */
-    int n_tok, n_head, n_head_kv, head_dim;
-    int pos, cap, window;
+    const float *k, *v;         /* [n_tok, n_head_kv * head_dim] */
+    float *out;                 /* [n_tok, n_head * head_dim] */
+    int n_head, n_head_kv, head_dim;
+    int window;
     float scale, softcap;
 } OpsAttention;
+/* A block of a cache has, for one K/V head after the other, so many bytes: k[ATTN_BLOCK][head_dim] and v[ATTN_BLOCK][head_dim] as halves or
+ * (exact) floats, or what kernels/kv8.h says. */
+size_t ops_kv_head_bytes(int head_dim, GemmaPrecision precision);
+/* k and v go to the caches. */
+void ops_store_kv(Ops *ops, const OpsAttention *a);
+/* out = attention of q over what the caches hold. */
 void ops_attention(Ops *ops, const OpsAttention *a);
 
 /* gate[n_tok, n] = gelu(gate) * up */

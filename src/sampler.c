@@ -19,23 +19,12 @@
 
 enum {
     PENALTY_WINDOW = 64,    /* tokens */
-    MAX_BIASES = 1024,
     BLOCK = 128,            /* logits */
     LANES = 8,
 };
 
-typedef struct {
-    int32_t id;
-    float bias;
-} Bias;
-
-struct Sampler {
+struct SamplerScratch {
     int n_vocab, n_block;
-    GemmaSampling params;
-    bool adjusts;           /* biases or penalties are set */
-    int n_bias;
-    uint64_t rng[4];
-    Bias bias[MAX_BIASES];
     float *adjusted;        /* [n_vocab]: logits with biases and penalties */
     float *block_max;       /* [n_block] */
     double *block_sum;      /* [n_block]: of weights */
@@ -68,33 +57,38 @@ static double draw(uint64_t s[4]) {
 
 /* ------------------------------------------------------------------------------------------ setting up */
 
-Sampler *sampler_new(int n_vocab) {
-    Sampler *s = calloc(1, sizeof *s);
-    if (!s) return NULL;
-    s->n_vocab = n_vocab;
-    s->n_block = (n_vocab + BLOCK - 1) / BLOCK;
-    s->params = (GemmaSampling){.top_p = 1, .repeat_penalty = 1};
-    s->adjusted = malloc((size_t)n_vocab * sizeof *s->adjusted);
-    s->block_max = malloc((size_t)s->n_block * sizeof *s->block_max);
-    s->block_sum = malloc((size_t)s->n_block * sizeof *s->block_sum);
-    s->candidates = malloc((size_t)n_vocab * sizeof *s->candidates);
-    if (s->adjusted && s->block_max && s->block_sum && s->candidates) return s;
-    sampler_free(s);
+SamplerScratch *sampler_scratch_new(int n_vocab) {
+    SamplerScratch *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->n_vocab = n_vocab;
+    x->n_block = (n_vocab + BLOCK - 1) / BLOCK;
+    x->adjusted = malloc((size_t)n_vocab * sizeof *x->adjusted);
+    x->block_max = malloc((size_t)x->n_block * sizeof *x->block_max);
+    x->block_sum = malloc((size_t)x->n_block * sizeof *x->block_sum);
+    x->candidates = malloc((size_t)n_vocab * sizeof *x->candidates);
+    if (x->adjusted && x->block_max && x->block_sum && x->candidates) return x;
+    sampler_scratch_free(x);
     return NULL;
 }
 
-void sampler_free(Sampler *s) {
-    if (!s) return;
-    free(s->adjusted);
-    free(s->block_max);
-    free(s->block_sum);
-    free(s->candidates);
-    free(s);
+void sampler_scratch_free(SamplerScratch *x) {
+    if (!x) return;
+    free(x->adjusted);
+    free(x->block_max);
+    free(x->block_sum);
+    free(x->candidates);
+    free(x);
 }
 
-uint64_t sampler_bytes(int n_vocab) {
+uint64_t sampler_scratch_bytes(int n_vocab) {
     uint64_t n = (uint64_t)n_vocab, n_block = (n + BLOCK - 1) / BLOCK;
-    return sizeof(Sampler) + n * (sizeof(float) + sizeof(uint64_t)) + n_block * (sizeof(float) + sizeof(double));
+    return sizeof(SamplerScratch) + n * (sizeof(float) + sizeof(uint64_t)) + n_block * (sizeof(float) + sizeof(double));
+}
+
+void sampler_init(Sampler *s) {
+    s->params = (GemmaSampling){.top_p = 1, .repeat_penalty = 1};
+    s->n_bias = 0;
+    memset(s->rng, 0, sizeof s->rng);
 }
 
 static GemmaStatus bad(GemmaError *err, const char *name, double value, const char *expected) {
@@ -115,30 +109,31 @@ GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
         return bad(err, "frequency_penalty", p->frequency_penalty, "a number from -100 to 100 (0 is off)");
     s->params = *p;
     s->n_bias = 0;
-    s->adjusts = p->repeat_penalty != 1 || p->presence_penalty != 0 || p->frequency_penalty != 0;
     uint64_t state = p->seed;
     for (int i = 0; i < 4; i++) s->rng[i] = splitmix(&state);
     return GEMMA_OK;
 }
 
 GemmaStatus sampler_bias(Sampler *s, int32_t id, float bias, GemmaError *err) {
-    if (id < 0 || id >= s->n_vocab)
-        return error_set(err, GEMMA_BAD_ARGUMENT, "a logit bias is for token %d; tokens are 0 to %d", (int)id, s->n_vocab - 1);
     if (!(bias < INFINITY)) return bad(err, "a logit bias", bias, "a finite number, or -infinity to forbid the token,");
-    if (s->n_bias == MAX_BIASES) return error_set(err, GEMMA_BAD_ARGUMENT, "there are more than %d logit biases", MAX_BIASES);
+    if (s->n_bias == SAMPLER_MAX_BIASES)
+        return error_set(err, GEMMA_BAD_ARGUMENT, "there are more than %d logit biases", SAMPLER_MAX_BIASES);
     s->bias[s->n_bias++] = (Bias){id, bias};
-    s->adjusts = true;
     return GEMMA_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ biases and penalties */
 
+static bool adjusts(const Sampler *s) {
+    return s->n_bias > 0 || s->params.repeat_penalty != 1 || s->params.presence_penalty != 0 || s->params.frequency_penalty != 0;
+}
+
 /* The repetition penalty of Keskar et al. 2019 (CTRL), section 4.1, in the form that also lowers negative logits; presence and
  * frequency penalty as in OpenAI's interface: logit - presence - count * frequency. */
-static const float *adjust(Sampler *s, const float *logits, const int32_t *recent, int n_recent) {
+static const float *adjust(const Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
     const GemmaSampling *p = &s->params;
-    float *x = s->adjusted;
-    memcpy(x, logits, (size_t)s->n_vocab * sizeof *x);
+    float *x = scratch->adjusted;
+    memcpy(x, logits, (size_t)scratch->n_vocab * sizeof *x);
     for (int i = 0; i < s->n_bias; i++) x[s->bias[i].id] += s->bias[i].bias;
     if (n_recent > PENALTY_WINDOW) {
         recent += n_recent - PENALTY_WINDOW;
@@ -150,7 +145,7 @@ static const float *adjust(Sampler *s, const float *logits, const int32_t *recen
         for (int j = 0; j < i; j++) seen |= recent[j] == recent[i];
         if (seen) continue;
         for (int j = i + 1; j < n_recent; j++) count += recent[j] == recent[i];
-        assert(recent[i] >= 0 && recent[i] < s->n_vocab);
+        assert(recent[i] >= 0 && recent[i] < scratch->n_vocab);
         float *logit = &x[recent[i]];
         *logit = *logit > 0 ? *logit / p->repeat_penalty : *logit * p->repeat_penalty;
         *logit -= p->presence_penalty + (float)count * p->frequency_penalty;
@@ -160,7 +155,7 @@ static const float *adjust(Sampler *s, const float *logits, const int32_t *recen
 
 /* ------------------------------------------------------------------------------------------ passes over all logits */
 
-static int block_size(const Sampler *s, int block) {
+static int block_size(const SamplerScratch *s, int block) {
     int left = s->n_vocab - block * BLOCK;
     return left < BLOCK ? left : BLOCK;
 }
@@ -212,7 +207,7 @@ static float sum_weights(const float *x, int n, float max, float inv_temperature
 }
 
 /* Fills block_sum; returns the sum of all weights. */
-static double sum_blocks(Sampler *s, const float *x, float max, float inv_temperature) {
+static double sum_blocks(SamplerScratch *s, const float *x, float max, float inv_temperature) {
     double sum = 0;
     for (int b = 0; b < s->n_block; b++)
         sum += s->block_sum[b] = sum_weights(x + b * BLOCK, block_size(s, b), max, inv_temperature);
@@ -226,7 +221,7 @@ static int position_of(const float *x, int n, float value) {
     return i;
 }
 
-static int32_t argmax(const Sampler *s, const float *x, float max) {
+static int32_t argmax(const SamplerScratch *s, const float *x, float max) {
     int b = position_of(s->block_max, s->n_block, max);
     return b * BLOCK + position_of(x + b * BLOCK, block_size(s, b), max);
 }
@@ -307,7 +302,7 @@ static int select_best(uint64_t *c, int n, Measure m, double target, float max) 
 }
 
 /* The tokens with logits of at least `floor` (NaN and -INFINITY never are candidates). */
-static int gather(Sampler *s, const float *x, float floor) {
+static int gather(SamplerScratch *s, const float *x, float floor) {
     int n = 0;
     for (int b = 0; b < s->n_block; b++) {
         if (!(s->block_max[b] >= floor)) continue;
@@ -318,7 +313,7 @@ static int gather(Sampler *s, const float *x, float floor) {
 }
 
 /* Brings the k best tokens to the front of the candidates; returns how many: k, or all there are. */
-static int gather_top_k(Sampler *s, const float *x, int k, float max) {
+static int gather_top_k(SamplerScratch *s, const float *x, int k, float max) {
     float floor = -INFINITY;
     if (k < s->n_block) {
         for (int b = 0; b < s->n_block; b++) s->candidates[b] = candidate(s->block_max[b], b);
@@ -331,8 +326,7 @@ static int gather_top_k(Sampler *s, const float *x, int k, float max) {
 }
 
 /* Gathers what top-k, top-p and min-p leave, at least one token. */
-static int filter(Sampler *s, const float *x, float max) {
-    const GemmaSampling *p = &s->params;
+static int filter(SamplerScratch *s, const GemmaSampling *p, const float *x, float max) {
     /* Tokens of less than min_p of the best one's probability. */
     float min_logit = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
     int n = 0;
@@ -379,7 +373,7 @@ static int32_t pick_candidate(const uint64_t *c, int n, float max, float inv_tem
 }
 
 /* The same over all tokens, without making candidates of them. */
-static int32_t pick_any(Sampler *s, const float *x, float max, float inv_temperature, double u) {
+static int32_t pick_any(SamplerScratch *s, const float *x, float max, float inv_temperature, double u) {
     double left = u * sum_blocks(s, x, max, inv_temperature);
     int last = 0;       /* the block that u falls into: the last with any weight when rounding leads beyond it */
     for (int b = 0; b < s->n_block; b++) {
@@ -398,27 +392,27 @@ static int32_t pick_any(Sampler *s, const float *x, float max, float inv_tempera
     return id;
 }
 
-int sampler_reach(const Sampler *s, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
+int sampler_reach(const Sampler *s, int n_vocab, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
     const GemmaSampling *p = &s->params;
     *n_also = 0;
-    int k = p->temperature == 0 ? 1 : p->top_k < s->n_vocab ? p->top_k : 0;
-    if (!s->adjusts || k == 0) return k;
+    int k = p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0;
+    if (!adjusts(s) || k == 0) return k;
     if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
     for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;
     for (int i = n_recent > PENALTY_WINDOW ? n_recent - PENALTY_WINDOW : 0; i < n_recent; i++) also[(*n_also)++] = recent[i];
     return k + *n_also;     /* so many may fall behind others */
 }
 
-int32_t sampler_pick(Sampler *s, const float *logits, const int32_t *recent, int n_recent) {
+int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
     const GemmaSampling *p = &s->params;
-    const float *x = s->adjusts ? adjust(s, logits, recent, n_recent) : logits;
-    for (int b = 0; b < s->n_block; b++) s->block_max[b] = max_of(x + b * BLOCK, block_size(s, b));
-    float max = max_of(s->block_max, s->n_block);
+    const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
+    for (int b = 0; b < scratch->n_block; b++) scratch->block_max[b] = max_of(x + b * BLOCK, block_size(scratch, b));
+    float max = max_of(scratch->block_max, scratch->n_block);
     if (max == -INFINITY) return 0;
-    if (p->temperature == 0) return argmax(s, x, max);
+    if (p->temperature == 0) return argmax(scratch, x, max);
     double u = draw(s->rng);
-    if (max == INFINITY) return argmax(s, x, max);      /* it has all the probability there is */
+    if (max == INFINITY) return argmax(scratch, x, max);    /* it has all the probability there is */
     float inv_temperature = fminf(1.0f / p->temperature, 1e30f);
-    if (p->top_k == 0 && p->top_p == 1 && p->min_p == 0) return pick_any(s, x, max, inv_temperature, u);
-    return pick_candidate(s->candidates, filter(s, x, max), max, inv_temperature, u);
+    if (p->top_k == 0 && p->top_p == 1 && p->min_p == 0) return pick_any(scratch, x, max, inv_temperature, u);
+    return pick_candidate(scratch->candidates, filter(scratch, p, x, max), max, inv_temperature, u);
 }

@@ -1,69 +1,113 @@
 /* transformer.c: see transformer.h. The file to read first. */
 #include "transformer.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+
+/* The parts that are still wanted, as the layer that is next sees them. */
+static int list_sequences(const Workspace *ws, OpsSequence *sequences) {
+    int n = 0;
+    for (const BatchPart *p = ws->parts; p < ws->parts + ws->n_parts; p++) {
+        if (!p->cache) continue;
+        const KvLayer *kv = &p->cache->layers[ws->layer];
+        sequences[n++] = (OpsSequence){kv->blocks, kv->n_blocks, p->row, p->n_tok, p->pos};
+    }
+    return n;
+}
 
 /* ------------------------------------------------------------------------------------ the model */
 
 /* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. */
-static void attention(Transformer *t, const LayerWeights *l, const LayerConfig *layer, const KvLayer *kv, int n_tok, int pos) {
-    const Config *c = t->c;
-    Ops *ops = &t->ops;
-    const float *rope = t->rope[layer->window > 0];
+static void attention(Workspace *ws, const LayerWeights *w, const LayerConfig *l) {
+    const Config *c = ws->c;
+    Ops *ops = &ws->ops;
+    int n_rows = ws->n_rows;
+    OpsSequence sequences[MAX_PARTS];
 
-    ops_matmul(ops, t->normed, n_tok, (MatmulTerm[]){{&l->attn_q, t->q}, {&l->attn_k, t->k}, {&l->attn_v, t->v}}, 3);
-    if (l->attn_q_norm) {
-        ops_rms_norm(ops, t->q, l->attn_q_norm, t->q, n_tok * c->n_head, c->head_dim, c->rms_eps);
-        ops_rms_norm(ops, t->k, l->attn_k_norm, t->k, n_tok * c->n_head_kv, c->head_dim, c->rms_eps);
+    ops_matmul(ops, ws->normed, n_rows, (MatmulTerm[]){{&w->attn_q, ws->q}, {&w->attn_k, ws->k}, {&w->attn_v, ws->v}}, 3);
+    if (w->attn_q_norm) {
+        ops_rms_norm(ops, ws->q, w->attn_q_norm, ws->q, n_rows * l->n_head, l->head_dim, c->rms_eps);
+        ops_rms_norm(ops, ws->k, w->attn_k_norm, ws->k, n_rows * l->n_head_kv, l->head_dim, c->rms_eps);
     }
-    ops_rope(ops, t->q, n_tok, c->n_head, c->head_dim, rope);
-    ops_rope(ops, t->k, n_tok, c->n_head_kv, c->head_dim, rope);
-    ops_store_kv(ops, &(OpsStoreKv){
-        .k = t->k, .v = t->v, .to_k = kv->k, .to_v = kv->v,
-        .n_tok = n_tok, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim, .pos = pos, .cap = kv->cap,
-    });
-    ops_attention(ops, &(OpsAttention){
-        .q = t->q, .out = t->attn, .k = kv->k, .v = kv->v,
-        .n_tok = n_tok, .n_head = c->n_head, .n_head_kv = c->n_head_kv, .head_dim = c->head_dim,
-        .pos = pos, .cap = kv->cap, .window = layer->window, .scale = c->attn_scale, .softcap = c->attn_softcap,
-    });
-    ops_matmul(ops, t->attn, n_tok, (MatmulTerm[]){{&l->attn_output, t->sub}}, 1);
+    ops_rope(ops, ws->q, n_rows, l->n_head, l->head_dim, ws->rope[l->rope]);
+    ops_rope(ops, ws->k, n_rows, l->n_head_kv, l->head_dim, ws->rope[l->rope]);
+    OpsAttention a = {
+        .sequences = sequences, .n_sequences = list_sequences(ws, sequences), .q = ws->q, .k = ws->k, .v = ws->v, .out = ws->attn,
+        .n_head = l->n_head, .n_head_kv = l->n_head_kv, .head_dim = l->head_dim,
+        .window = l->window, .scale = l->attn_scale, .softcap = c->attn_softcap,
+    };
+    ops_store_kv(ops, &a);
+    ops_attention(ops, &a);
+    ops_matmul(ops, ws->attn, n_rows, (MatmulTerm[]){{&w->attn_output, ws->sub}}, 1);
 }
 
 /* sub = ffn_down(gelu(ffn_gate(normed)) * ffn_up(normed)) */
-static void feed_forward(Transformer *t, const LayerWeights *l, int n_tok) {
-    ops_matmul(&t->ops, t->normed, n_tok, (MatmulTerm[]){{&l->ffn_gate, t->gate}, {&l->ffn_up, t->up}}, 2);
-    ops_geglu(&t->ops, t->gate, t->up, n_tok, t->c->n_ff);
-    ops_matmul(&t->ops, t->gate, n_tok, (MatmulTerm[]){{&l->ffn_down, t->sub}}, 1);
+static void feed_forward(Workspace *ws, const LayerWeights *w, const LayerConfig *l) {
+    int n_rows = ws->n_rows;
+    ops_matmul(&ws->ops, ws->normed, n_rows, (MatmulTerm[]){{&w->ffn_gate, ws->gate}, {&w->ffn_up, ws->up}}, 2);
+    ops_geglu(&ws->ops, ws->gate, ws->up, n_rows, l->n_ff);
+    ops_matmul(&ws->ops, ws->gate, n_rows, (MatmulTerm[]){{&w->ffn_down, ws->sub}}, 1);
 }
 
-static void norm(Transformer *t, const float *x, const float *weight, float *y, int n_tok) {
-    ops_rms_norm(&t->ops, x, weight, y, n_tok, t->c->n_embd, t->c->rms_eps);
+static void norm(Workspace *ws, const float *x, const float *weight, float *y) {
+    ops_rms_norm(&ws->ops, x, weight, y, ws->n_rows, ws->c->n_embd, ws->c->rms_eps);
 }
 
 /* x += sub; Gemma 2 and 3 norm a sub-layer's output, too. */
-static void add_to_residual(Transformer *t, const float *post_norm, int n_tok) {
-    if (post_norm) norm(t, t->sub, post_norm, t->sub, n_tok);
-    ops_add(&t->ops, t->x, t->sub, n_tok, t->c->n_embd);
+static void add_to_residual(Workspace *ws, const float *post_norm) {
+    if (post_norm) norm(ws, ws->sub, post_norm, ws->sub);
+    ops_add(&ws->ops, ws->x, ws->sub, ws->n_rows, ws->c->n_embd);
 }
 
-/* cos and sin of the angles pos * freq_i, i = 0 .. head_dim/2 - 1, for each token. */
+bool transformer_layer(Workspace *ws) {
+    const LayerWeights *w = &ws->w->layers[ws->layer];
+    const LayerConfig *l = &ws->c->layers[ws->layer];
+    norm(ws, ws->x, w->attn_norm, ws->normed);
+    attention(ws, w, l);
+    add_to_residual(ws, w->post_attention_norm);
+    norm(ws, ws->x, w->ffn_norm, ws->normed);
+    feed_forward(ws, w, l);
+    add_to_residual(ws, w->post_ffw_norm);
+    if (++ws->layer < ws->c->n_layer) return true;
+
+    norm(ws, ws->x, ws->w->output_norm, ws->x);
+    ws->n_rows = 0;
+    return false;
+}
+
+void transformer_logits(Workspace *ws, const float *x, int n) {
+    const Config *c = ws->c;
+    ops_matmul(&ws->ops, x, n, (MatmulTerm[]){{&ws->w->output, ws->logits}}, 1);
+    if (c->final_softcap > 0) ops_softcap(&ws->ops, ws->logits, n * c->n_vocab, c->final_softcap);
+}
+
+bool transformer_best_logits(Workspace *ws, const float *x, int k, const int32_t *also, int n_also) {
+    const Config *c = ws->c;
+    if (ws->ops.precision == GEMMA_EXACT || !shortlist_pays(&ws->w->output, k)) return false;
+    shortlist_matmul(&ws->shortlist, &ws->ops, &ws->w->output, x, k, also, n_also, ws->logits);
+    if (c->final_softcap > 0) ops_softcap(&ws->ops, ws->logits, c->n_vocab, c->final_softcap);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------ the batch */
+
+/* cos and sin of the angles pos * freq_i, i = 0 .. head_dim/2 - 1, for rows [begin, end) of a part. */
 typedef struct {
-    const Transformer *t;
-    int pos;
+    const Workspace *ws;
+    const BatchPart *part;
 } RopeTask;
 
 static void fill_rope(void *context, int begin, int end, int thread) {
     (void)thread;
     const RopeTask *task = context;
-    const Transformer *t = task->t;
-    int half = t->c->head_dim / 2;
-    for (int kind = 0; kind < 2; kind++) {
+    const Workspace *ws = task->ws;
+    for (int k = 0; k < ws->c->n_ropes; k++) {
+        int head_dim = ws->c->ropes[k].head_dim, half = head_dim / 2;
         for (int i = begin; i < end; i++) {
-            float *cos_sin = t->rope[kind] + (size_t)i * (size_t)t->c->head_dim;
+            float *cos_sin = ws->rope[k] + (size_t)(task->part->row + i) * (size_t)head_dim;
             for (int j = 0; j < half; j++) {
-                double angle = (task->pos + i) * t->rope_freq[kind][j];
+                double angle = (task->part->pos + i) * ws->rope_freq[k][j];
                 cos_sin[j] = (float)cos(angle);
                 cos_sin[half + j] = (float)sin(angle);
             }
@@ -71,129 +115,99 @@ static void fill_rope(void *context, int begin, int end, int thread) {
     }
 }
 
-void transformer_begin(Transformer *t, const int32_t *ids, int n_tok, int pos) {
-    t->n_tok = 0;
-    t->n_pass = n_tok;
-    t->pos = pos;
-    t->layer = 0;
-    kv_cache_advance(&t->cache, pos + n_tok);
-    pool_run(t->ops.pool, n_tok, 8, fill_rope, &(RopeTask){t, pos});
-    /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
-    ops_embed(&t->ops, &t->w->token_embd, ids, n_tok, t->c->embd_scale, t->x);
-}
-
-bool transformer_layer(Transformer *t) {
-    const Config *c = t->c;
-    const LayerWeights *l = &t->w->layers[t->layer];
-    int n_tok = t->n_pass;
-    norm(t, t->x, l->attn_norm, t->normed, n_tok);
-    attention(t, l, &c->layers[t->layer], &t->cache.layers[t->layer], n_tok, t->pos);
-    add_to_residual(t, l->post_attention_norm, n_tok);
-    norm(t, t->x, l->ffn_norm, t->normed, n_tok);
-    feed_forward(t, l, n_tok);
-    add_to_residual(t, l->post_ffw_norm, n_tok);
-    if (++t->layer < c->n_layer) return true;
-
-    norm(t, t->x, t->w->output_norm, t->x, n_tok);
-    t->n_tok = n_tok;
-    t->n_pass = 0;
-    return false;
-}
-
-void transformer_logits(Transformer *t, int first, int n) {
-    const Config *c = t->c;
-    ops_matmul(&t->ops, t->x + (size_t)first * (size_t)c->n_embd, n, (MatmulTerm[]){{&t->w->output, t->logits}}, 1);
-    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, n * c->n_vocab, c->final_softcap);
-}
-
-bool transformer_best_logits(Transformer *t, int i, int k, const int32_t *also, int n_also) {
-    const Config *c = t->c;
-    if (t->ops.precision == GEMMA_EXACT || !shortlist_pays(&t->w->output, k)) return false;
-    shortlist_matmul(&t->shortlist, &t->ops, &t->w->output, t->x + (size_t)i * (size_t)c->n_embd, k, also, n_also, t->logits);
-    if (c->final_softcap > 0) ops_softcap(&t->ops, t->logits, c->n_vocab, c->final_softcap);
-    return true;
+void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts) {
+    assert(n_parts >= 1 && n_parts <= MAX_PARTS);
+    ws->layer = ws->n_rows = 0;
+    ws->n_parts = n_parts;
+    for (int i = 0; i < n_parts; i++) {
+        BatchPart *p = &ws->parts[i];
+        *p = parts[i];
+        p->row = ws->n_rows;
+        ws->n_rows += p->n_tok;
+        pool_run(ws->ops.pool, p->n_tok, 8, fill_rope, &(RopeTask){ws, p});
+        /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
+        ops_embed(&ws->ops, &ws->w->token_embd, p->ids, p->n_tok, ws->c->embd_scale, ws->x + (size_t)p->row * (size_t)ws->c->n_embd);
+    }
+    assert(ws->n_rows <= ws->batch);
 }
 
 /* ------------------------------------------------------------------------------------ its memory */
 
-/* Floats a token needs in a batch, in the order of `lay_out`. */
-static size_t batch_floats(const Config *c) {
-    size_t n_q = (size_t)c->n_head * (size_t)c->head_dim, n_kv = (size_t)c->n_head_kv * (size_t)c->head_dim;
-    return 3 * (size_t)c->n_embd + 2 * n_q + 2 * n_kv + 2 * (size_t)c->n_ff + 2 * (size_t)c->head_dim;
+/* Floats a row needs in a batch, in the order of `lay_out`. */
+static size_t row_floats(const Config *c) {
+    ConfigWidest w = config_widest(c);
+    return 3 * (size_t)c->n_embd + 2 * (size_t)w.n_q + 2 * (size_t)w.n_kv + 2 * (size_t)w.n_ff + (size_t)c->n_ropes * (size_t)w.head_dim;
 }
 
 /* Large models get smaller batches: nobody waits for 256 tokens of theirs in one go, and activations should be small beside weights. */
 static int batch_size(const Config *c) {
     enum { ACTIVATION_BYTES = 24 << 20, UNIT = 8 };
-    _Static_assert(UNIT >= 1 + GEMMA_MAX_DRAFT, "a token and its guesses are one batch");
-    size_t n = ACTIVATION_BYTES / (batch_floats(c) * sizeof(float)) / UNIT * UNIT;
+    _Static_assert(UNIT >= 1 + GEMMA_MAX_DRAFT, "a token and its draft are one batch");
+    size_t n = ACTIVATION_BYTES / (row_floats(c) * sizeof(float)) / UNIT * UNIT;
     return n > GEMMA_MAX_BATCH ? GEMMA_MAX_BATCH : n < UNIT ? UNIT : (int)n;
 }
 
-static OpsLimits ops_limits(const Config *c, int n_ctx) {
-    int n = c->n_embd > c->n_ff ? c->n_embd : c->n_ff, n_q = c->n_head * c->head_dim;
-    return (OpsLimits){.n_tok = batch_size(c), .n_cols = n > n_q ? n : n_q, .n_pos = n_ctx, .n_head = c->n_head, .head_dim = c->head_dim};
+static OpsLimits ops_limits(const Config *c) {
+    ConfigWidest w = config_widest(c);
+    int n = c->n_embd > w.n_ff ? c->n_embd : w.n_ff;
+    return (OpsLimits){.n_tok = batch_size(c), .n_cols = n > w.n_q ? n : w.n_q, .n_head = w.n_head, .head_dim = w.head_dim};
 }
 
 static size_t activation_bytes(const Config *c) {
-    size_t floats = (size_t)batch_size(c) * batch_floats(c) + (1 + GEMMA_MAX_DRAFT) * (size_t)c->n_vocab;
+    size_t floats = (size_t)batch_size(c) * row_floats(c) + MAX_PARTS * (size_t)c->n_vocab;
     return (floats * sizeof(float) + 63) / 64 * 64;
 }
 
-static size_t freq_bytes(const Config *c) { return (size_t)c->head_dim * sizeof(double); }
+static size_t freq_bytes(const Config *c) { return (size_t)c->n_ropes * (size_t)config_widest(c).head_dim / 2 * sizeof(double); }
 
-uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, GemmaPrecision precision) {
-    OpsLimits most = ops_limits(c, n_ctx);
-    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most) + shortlist_bytes(c->n_vocab) + kv_cache_bytes(c, n_ctx, precision);
+uint64_t workspace_bytes(const Config *c, int n_ctx, int n_threads) {
+    OpsLimits most = ops_limits(c);
+    return activation_bytes(c) + freq_bytes(c) + ops_bytes(n_threads, &most, n_ctx) + shortlist_bytes(c->n_vocab);
 }
 
-static void lay_out(Transformer *t) {
-    const Config *c = t->c;
-    size_t n = (size_t)t->batch, n_embd = n * (size_t)c->n_embd, n_ff = n * (size_t)c->n_ff;
-    size_t n_q = n * (size_t)c->n_head * (size_t)c->head_dim, n_kv = n * (size_t)c->n_head_kv * (size_t)c->head_dim;
-    size_t n_rope = n * (size_t)c->head_dim;
-    struct { float **field; size_t n; } parts[] = {
-        {&t->normed, n_embd}, {&t->sub, n_embd}, {&t->q, n_q}, {&t->attn, n_q}, {&t->k, n_kv}, {&t->v, n_kv},
-        {&t->gate, n_ff}, {&t->up, n_ff}, {&t->rope[0], n_rope}, {&t->rope[1], n_rope}, {&t->logits, (1 + GEMMA_MAX_DRAFT) * (size_t)c->n_vocab},
+static void lay_out(Workspace *ws) {
+    const Config *c = ws->c;
+    ConfigWidest w = config_widest(c);
+    size_t n = (size_t)ws->batch, n_embd = n * (size_t)c->n_embd, n_q = n * (size_t)w.n_q, n_kv = n * (size_t)w.n_kv, n_ff = n * (size_t)w.n_ff;
+    struct { float **field; size_t n; } arrays[] = {
+        {&ws->normed, n_embd}, {&ws->sub, n_embd}, {&ws->q, n_q}, {&ws->attn, n_q}, {&ws->k, n_kv}, {&ws->v, n_kv},
+        {&ws->gate, n_ff}, {&ws->up, n_ff}, {&ws->logits, MAX_PARTS * (size_t)c->n_vocab},
     };
-    float *at = t->x + n_embd;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        *parts[i].field = at;
-        at += parts[i].n;
+    float *at = ws->x + n_embd;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        *arrays[i].field = at;
+        at += arrays[i].n;
+    }
+    for (int k = 0; k < c->n_ropes; k++, at += n * (size_t)w.head_dim) ws->rope[k] = at;
+}
+
+static void fill_frequencies(Workspace *ws) {
+    int widest = config_widest(ws->c).head_dim;
+    for (int k = 0; k < ws->c->n_ropes; k++) {
+        const Rope *rope = &ws->c->ropes[k];
+        ws->rope_freq[k] = ws->rope_freq[0] + k * widest / 2;
+        for (int j = 0; j < rope->head_dim / 2; j++) ws->rope_freq[k][j] = rope->scale * pow(rope->base, -2.0 * j / rope->head_dim);
     }
 }
 
-/* Global layers share one base and scale, windowed layers another. */
-static void fill_frequencies(Transformer *t) {
-    int half = t->c->head_dim / 2;
-    t->rope_freq[1] = t->rope_freq[0] + half;
-    for (int i = 0; i < t->c->n_layer; i++) {
-        const LayerConfig *layer = &t->c->layers[i];
-        double *freq = t->rope_freq[layer->window > 0];
-        for (int j = 0; j < half; j++) freq[j] = layer->rope_scale * pow(layer->rope_base, -2.0 * j / t->c->head_dim);
-    }
-}
-
-bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision, int n_ctx) {
-    OpsLimits most = ops_limits(c, n_ctx);
-    *t = (Transformer){.c = c, .w = w, .batch = batch_size(c)};
-    t->x = aligned_alloc(64, activation_bytes(c));
-    t->rope_freq[0] = calloc(1, freq_bytes(c));
-    if (!t->x || !t->rope_freq[0] || !ops_new(&t->ops, kernels, pool, precision, &most) || !shortlist_new(&t->shortlist, c->n_vocab) ||
-        !kv_cache_new(&t->cache, c, n_ctx, precision)) {
-        transformer_free(t);
+bool workspace_new(Workspace *ws, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision) {
+    OpsLimits most = ops_limits(c);
+    *ws = (Workspace){.c = c, .w = w, .batch = batch_size(c)};
+    ws->x = aligned_alloc(64, activation_bytes(c));
+    ws->rope_freq[0] = calloc(1, freq_bytes(c));
+    if (!ws->x || !ws->rope_freq[0] || !ops_new(&ws->ops, kernels, pool, precision, &most) || !shortlist_new(&ws->shortlist, c->n_vocab)) {
+        workspace_free(ws);
         return false;
     }
-    lay_out(t);
-    fill_frequencies(t);
+    lay_out(ws);
+    fill_frequencies(ws);
     return true;
 }
 
-void transformer_free(Transformer *t) {
-    free(t->x);
-    free(t->rope_freq[0]);
-    ops_free(&t->ops);
-    shortlist_free(&t->shortlist);
-    kv_cache_free(&t->cache);
-    *t = (Transformer){0};
+void workspace_free(Workspace *ws) {
+    free(ws->x);
+    free(ws->rope_freq[0]);
+    ops_free(&ws->ops);
+    shortlist_free(&ws->shortlist);
+    *ws = (Workspace){0};
 }

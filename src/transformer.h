@@ -1,6 +1,7 @@
 /* transformer.h: THE FORWARD PASS. Tokens in, hidden states and logits out, for Gemma 1 (arXiv 2403.08295), Gemma 2 (2408.00118)
- * and Gemma 3 (2503.19786). What tells them apart is data: the config's per-layer table, and weights that may be NULL.
- * Knows no instruction sets, bits, files or text. */
+ * and Gemma 3 (2503.19786). What tells them apart is data: the config's per-layer table, and weights that may be NULL. A pass takes a batch of
+ * rows, each of them a token at a position of some sequence: matrices are read once for all rows, attention runs per sequence, and no row's
+ * result depends on what else is in the batch. Knows no instruction sets, bits, files or text, and of sessions only their caches. */
 #ifndef TRANSFORMER_H
 #define TRANSFORMER_H
 
@@ -10,50 +11,65 @@
 #include "shortlist.h"
 #include "weights.h"
 
+/* Largest number of sequences in a batch, and of rows whose logits are computed at once: a token and its draft, or a token of each sequence. */
+enum { MAX_PARTS = 1 + GEMMA_MAX_DRAFT };
+_Static_assert((int)MAX_PARTS <= (int)OPS_MAX_SEQUENCES, "attention takes a batch");
+
+/* The rows of one sequence in a batch: ids[n_tok] at positions pos .. pos + n_tok - 1. */
+typedef struct {
+    const KvCache *cache;       /* holds [0, pos), and has the blocks of the rest. NULL: given up, its rows are computed for nobody */
+    const int32_t *ids;         /* read by transformer_begin only */
+    int n_tok, pos;
+    int row;                    /* its first in the batch, set by transformer_begin */
+} BatchPart;
+
+/* The scratch memory of a pass: one for a model, whoever computes. */
 typedef struct {
     const Config *c;            /* borrowed, as is w */
     const Weights *w;
     Ops ops;
-    KvCache cache;
     Shortlist shortlist;
 
-    int batch;                  /* most tokens of one pass: B */
+    int batch;                  /* most rows of one pass: B */
 
     /* Activations of one batch. */
     float *x;                   /* [B, n_embd]: the residual stream; after a pass the final, normed hidden states */
     float *normed;              /* [B, n_embd]: a sub-layer's input */
     float *sub;                 /* [B, n_embd]: a sub-layer's output */
-    float *q, *attn;            /* [B, n_head * head_dim] */
+    float *q, *attn;            /* [B, n_head * head_dim]; these and the next have room for the widest layer */
     float *k, *v;               /* [B, n_head_kv * head_dim] */
     float *gate, *up;           /* [B, n_ff] */
-    float *logits;              /* [1 + GEMMA_MAX_DRAFT, n_vocab] */
-    float *rope[2];             /* [B, head_dim]: cosines and sines at each token, for global and for windowed layers */
-    double *rope_freq[2];       /* [head_dim / 2]: radians a position */
-    int n_tok;                  /* tokens of the last pass; 0 while one is under way */
-    int n_pass;                 /* tokens of the pass under way; 0: none */
-    int pos, layer;             /* its first position, its next layer */
-} Transformer;
+    float *logits;              /* [MAX_PARTS, n_vocab] */
+    float *rope[MAX_ROPES];     /* [B, head_dim]: cosines and sines at each row, of each of the config's RoPEs */
+    double *rope_freq[MAX_ROPES];   /* [head_dim / 2]: radians a position */
 
-/* Bytes that transformer_new allocates, KV cache included. */
-uint64_t transformer_bytes(const Config *c, int n_ctx, int n_threads, GemmaPrecision precision);
-/* False when memory is short; *t is then empty. */
-bool transformer_new(Transformer *t, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision, int n_ctx);
-void transformer_free(Transformer *t);
+    /* The pass under way. */
+    BatchPart parts[MAX_PARTS];
+    int n_parts;
+    int n_rows;                 /* 0: none is under way */
+    int layer;                  /* the next one */
+} Workspace;
 
-/* THE PASS, in slices, so that whoever waits can be heard: begin, then a layer at a time until there are no more.
+/* Bytes that workspace_new allocates, for contexts of up to n_ctx. */
+uint64_t workspace_bytes(const Config *c, int n_ctx, int n_threads);
+/* False when memory is short; *ws is then empty. */
+bool workspace_new(Workspace *ws, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision);
+void workspace_free(Workspace *ws);
+
+/* THE PASS, in slices, so that others can be heard: begin, then a layer at a time until there are no more.
  *
- * begin: ids[n_tok], 1 to t->batch of them, at positions pos .. pos + n_tok - 1; the cache must hold [0, pos). */
-void transformer_begin(Transformer *t, const int32_t *ids, int n_tok, int pos);
-/* False after the last layer: t->x then holds the final hidden states. */
-bool transformer_layer(Transformer *t);
-/* Gives up a pass that is under way, if one is. What it has written to the cache lies beyond the positions that are held. */
-static inline void transformer_abandon(Transformer *t) { t->n_pass = 0; }
+ * begin: the rows of parts[n_parts], in this order; 1 to ws->batch rows in all. */
+void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts);
+/* False after the last layer: ws->x then holds the final hidden states. */
+bool transformer_layer(Workspace *ws);
+/* Gives up a pass that is under way. What it has written to caches lies beyond the positions that are held. */
+static inline void transformer_abandon(Workspace *ws) { ws->n_rows = 0; }
 
-/* The logits of tokens [first, first + n) of the last pass, n <= 1 + GEMMA_MAX_DRAFT. */
-void transformer_logits(Transformer *t, int first, int n);
+/* ws->logits[n, n_vocab] of final hidden states x[n, n_embd], n <= MAX_PARTS. */
+void transformer_logits(Workspace *ws, const float *x, int n);
 
-/* Of token i the k largest logits and those of `also`; in the place of others something not larger. False, and nothing done, where
- * this is not cheaper than all. */
-bool transformer_best_logits(Transformer *t, int i, int k, const int32_t *also, int n_also);
+/* ws->logits[n_vocab] of x[n_embd]: the k largest and those of `also`; in the place of others something not larger. False, and nothing
+ * done, where this is not cheaper than all. */
+bool transformer_best_logits(Workspace *ws, const float *x, int k, const int32_t *also, int n_also);
 
 #endif

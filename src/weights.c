@@ -30,7 +30,8 @@ static GemmaStatus visit_vector(Visit *visit, void *context, const char *name, f
 static GemmaStatus visit_layer(Visit *visit, void *context, LayerWeights *l, const Config *c, int i) {
     char name[48];
     GemmaStatus s;
-    int n_q = c->n_head * c->head_dim, n_kv = c->n_head_kv * c->head_dim;
+    const LayerConfig *layer = &c->layers[i];
+    int n_q = layer->n_head * layer->head_dim, n_kv = layer->n_head_kv * layer->head_dim;
 #define NAME(part) (snprintf(name, sizeof name, "blk.%d.%s", i, part), name)
 #define MATRIX(field, n_out, n_in) \
     if ((s = visit_matrix(visit, context, NAME(#field), &l->field, n_out, n_in, true)) != GEMMA_OK) return s
@@ -40,15 +41,15 @@ static GemmaStatus visit_layer(Visit *visit, void *context, LayerWeights *l, con
     MATRIX(attn_q, n_q, c->n_embd);
     MATRIX(attn_k, n_kv, c->n_embd);
     MATRIX(attn_v, n_kv, c->n_embd);
-    VECTOR(attn_q_norm, c->head_dim, c->qk_norms);
-    VECTOR(attn_k_norm, c->head_dim, c->qk_norms);
+    VECTOR(attn_q_norm, layer->head_dim, c->arch->qk_norms);
+    VECTOR(attn_k_norm, layer->head_dim, c->arch->qk_norms);
     MATRIX(attn_output, c->n_embd, n_q);
-    VECTOR(post_attention_norm, c->n_embd, c->post_norms);
+    VECTOR(post_attention_norm, c->n_embd, c->arch->post_norms);
     VECTOR(ffn_norm, c->n_embd, true);
-    MATRIX(ffn_gate, c->n_ff, c->n_embd);
-    MATRIX(ffn_up, c->n_ff, c->n_embd);
-    MATRIX(ffn_down, c->n_embd, c->n_ff);
-    VECTOR(post_ffw_norm, c->n_embd, c->post_norms);
+    MATRIX(ffn_gate, layer->n_ff, c->n_embd);
+    MATRIX(ffn_up, layer->n_ff, c->n_embd);
+    MATRIX(ffn_down, c->n_embd, layer->n_ff);
+    VECTOR(post_ffw_norm, c->n_embd, c->arch->post_norms);
 #undef NAME
 #undef MATRIX
 #undef VECTOR

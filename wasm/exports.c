@@ -1,14 +1,15 @@
 /* exports.c: the crossing. Each function translates one call of gemma.h for JavaScript and decides nothing: ints and doubles only
- * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model and one
- * session. Functions that can fail return a GemmaStatus, or -1; the sentence is then at gx_error(). */
+ * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model; a session is
+ * named by its address. Functions that can fail return a GemmaStatus, -1, or for a new session 0; the sentence is then at gx_error(). */
 #include <stdlib.h>
 
 #include "gemma.h"
 
+enum { GX_MAX_SESSIONS = 64 };      /* in one step; of more, others are asked for the next time */
+
 static struct {
     GemmaLoader *loader;
     GemmaModel *model;
-    GemmaSession *session;
     GemmaError err;
     char *scratch;              /* what JavaScript writes before a call, or reads after it */
     size_t scratch_size;
@@ -128,29 +129,49 @@ int gx_chat(int first, int closed, double ids, int cap) { return gemma_chat(x.mo
 
 /* ------------------------------------------------------------------------------------ the session */
 
-int gx_session_new(int n_ctx) {
-    gemma_session_free(x.session);
-    x.session = gemma_session_new(x.model, n_ctx, &x.err);
-    return x.session ? GEMMA_OK : x.err.status;
+double gx_session_new(int n_ctx) { return address(gemma_session_new(x.model, n_ctx, &x.err)); }
+void gx_session_free(double session) { gemma_session_free(pointer(session)); }
+
+/* sessions: n handles. Then ask gx_session_left of each. */
+void gx_step(double sessions, int n, int n_batch, double seconds) {
+    GemmaSession *list[GX_MAX_SESSIONS];
+    const double *handles = pointer(sessions);
+    for (int i = 0; i < n && i < GX_MAX_SESSIONS; i++) list[i] = pointer(handles[i]);
+    gemma_step(x.model, list, n < GX_MAX_SESSIONS ? n : GX_MAX_SESSIONS, n_batch, seconds);
 }
 
-int gx_session_sync(double ids, int n) { return gemma_session_sync(x.session, pointer(ids), n, &x.err); }
-int gx_session_push(int id) { return gemma_session_push(x.session, id, &x.err); }
-int gx_session_draft(double ids, int n) { return gemma_session_draft(x.session, pointer(ids), n, &x.err); }
-int gx_session_accept(int id) { return gemma_session_accept(x.session, id); }
-double gx_session_step(int n_batch, double seconds) { return gemma_session_step(x.session, n_batch, seconds, &x.err); }
-int gx_session_count(void) { return gemma_session_count(x.session); }
-int gx_session_context(void) { return gemma_session_context(x.session); }
-int gx_session_sample(void) { return gemma_session_sample(x.session); }
-double gx_logits(void) { return address(gemma_session_logits(x.session)); }
-double gx_logits_at(int i) { return address(gemma_session_logits_at(x.session, i)); }
-double gx_nll(int id) { return gemma_session_nll(x.session, id); }
+double gx_session_clone(double session) { return address(gemma_session_clone(pointer(session), &x.err)); }
+double gx_session_save(double session, double bytes, double cap) { return (double)gemma_session_save(pointer(session), pointer(bytes), (uint64_t)cap); }
+double gx_session_restore(double bytes, double n) { return address(gemma_session_restore(x.model, pointer(bytes), (uint64_t)n, &x.err)); }
 
-void gx_profile(int on) { gemma_session_profile(x.session, on); }
+/* Writes n + 1 pairs of an int32 and a float: `id` and the n likeliest tokens, with the logarithms of their probabilities. */
+void gx_session_logprobs(double session, int id, double pairs, int n) {
+    GemmaLogprob *to = pointer(pairs);
+    gemma_session_logprobs(pointer(session), id, to, to + 1, n);
+}
+
+int gx_session_pool(double session, int on) { return gemma_session_pool(pointer(session), on, &x.err); }
+int gx_session_embedding(double session, double vector) { return gemma_session_embedding(pointer(session), pointer(vector), &x.err); }
+
+int gx_session_sync(double session, double ids, int n) { return gemma_session_sync(pointer(session), pointer(ids), n, &x.err); }
+int gx_session_push(double session, int id) { return gemma_session_push(pointer(session), id, &x.err); }
+int gx_session_draft(double session, double ids, int n) { return gemma_session_draft(pointer(session), pointer(ids), n, &x.err); }
+int gx_session_accept(double session, int id) { return gemma_session_accept(pointer(session), id); }
+double gx_session_left(double session) { return gemma_session_left(pointer(session), &x.err); }
+double gx_session_step(double session, int n_batch, double seconds) { return gemma_session_step(pointer(session), n_batch, seconds, &x.err); }
+int gx_session_count(double session) { return gemma_session_count(pointer(session)); }
+double gx_session_tokens(double session) { return address(gemma_session_tokens(pointer(session))); }
+int gx_session_context(double session) { return gemma_session_context(pointer(session)); }
+int gx_session_sample(double session) { return gemma_session_sample(pointer(session)); }
+double gx_logits(double session) { return address(gemma_session_logits(pointer(session))); }
+double gx_logits_at(double session, int i) { return address(gemma_session_logits_at(pointer(session), i)); }
+double gx_nll(double session, int id) { return gemma_session_nll(pointer(session), id); }
+
+void gx_profile(int on) { gemma_profile(x.model, on); }
 
 static GemmaCost cost(int i) {
     GemmaCost c = {0};
-    gemma_session_cost(x.session, i, &c);
+    gemma_cost(x.model, i, &c);
     return c;
 }
 
@@ -161,11 +182,11 @@ double gx_cost_calls(int i) { return (double)cost(i).calls; }
 double gx_cost_bytes(int i) { return (double)cost(i).bytes; }
 double gx_cost_macs(int i) { return (double)cost(i).macs; }
 
-int gx_observe(int on) { return gemma_session_observe(x.session, on, &x.err); }
+int gx_observe(int on) { return gemma_observe(x.model, on, &x.err); }
 
 static GemmaObserved observed(int i) {
     GemmaObserved o = {0};
-    gemma_session_observed(x.session, i, &o);
+    gemma_observed(x.model, i, &o);
     return o;
 }
 
@@ -176,10 +197,11 @@ int gx_observed_columns(int i) { return observed(i).n_cols; }
 double gx_observed_squares(int i) { return address(observed(i).squares); }
 
 /* `seed` is a whole number below 2^53. */
-int gx_sampling(double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency, double seed) {
+int gx_sampling(double session, double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency,
+                double seed) {
     GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat, (float)presence, (float)frequency,
                             (uint64_t)seed};
-    return gemma_session_sampling(x.session, &params, &x.err);
+    return gemma_session_sampling(pointer(session), &params, &x.err);
 }
 
-int gx_bias(int id, double bias) { return gemma_session_bias(x.session, id, (float)bias, &x.err); }
+int gx_bias(double session, int id, double bias) { return gemma_session_bias(pointer(session), id, (float)bias, &x.err); }

@@ -14,6 +14,7 @@
 import {GemmaError} from './engine/error.js';
 import {NODE, startWorker} from './engine/host.js';
 import {readOptions, show} from './engine/options.js';
+import {packSession, unpackSession} from './engine/saved_session.js';
 import {Caller} from './engine/protocol.js';
 
 export {GemmaError};
@@ -48,6 +49,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
+ * @property {number} [sessions]        with full contexts, for which memory may be had; default: 4, on small devices 2
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
  * @typedef {Watched & Origin & EngineOptions & {update?: boolean}} LoadOptions   update: asks the address whether it still has the file that
@@ -86,8 +88,13 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {number} [maxTokens]       default: until the context is full
  * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a control token
  *   ends it where the model writes that token
+ * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
+ * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
  * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
+ *
+ * @typedef {import('./engine/generate.js').TokenLogprobs} TokenLogprobs   {id, logprob, top: [{id, logprob}, ...]}: natural logarithms of
+ *   probabilities before sampling parameters count, over the whole vocabulary
  *
  * @typedef {object} Result
  * @property {string} text
@@ -97,6 +104,8 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {number} cachedTokens      of the prompt, that had been evaluated before
  * @property {number} seed              with which the same text comes again
  * @property {number} memoryBytes
+ * @property {TokenLogprobs[]} [logprobs]   of `tokens`, where they were asked for
+ * @property {(TokenLogprobs | null)[]} [promptLogprobs]   of `promptTokens`; null for the first, which nothing comes before
  * @property {{loadMs: number, prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
  */
 
@@ -337,8 +346,8 @@ export class Gemma {
     }
 
     /**
-     * A conversation. Several may live side by side, but the engine holds the keys and values of one: going back and forth between
-     * them evaluates their tokens again.
+     * A conversation. Several may live side by side, each with its own keys and values: going from one to another evaluates nothing again, and
+     * prompts that are asked at the same time are answered at the same time. A session that nobody holds any more is closed.
      * @param {{system?: string, history?: Message[], sampling?: Sampling}} [options]   what comes before the first prompt, and what holds
      *     for prompts that don't say otherwise
      * @returns {Promise<Session>}
@@ -347,8 +356,34 @@ export class Gemma {
         const {system, history = [], sampling} = readOptions('session', options);
         const messages = system ? [{role: 'system', content: system}, ...history] : history;
         const chosen = readOptions('sampling', sampling);
-        const {id, tokens} = await this.#call('session', {history: messages});
-        return new Session({id, tokens, messages, contextLength: this.info.contextLength, sampling: chosen, call: (...args) => this.#call(...args)});
+        return this.#newSession(await this.#call('session', {history: messages}), messages, chosen);
+    }
+
+    #newSession(known, messages, sampling) {
+        const call = (...args) => this.#call(...args);
+        return new Session({...known, messages, sampling, contextLength: this.info.contextLength, call});
+    }
+
+    /**
+     * A conversation that Session.save gave, with its keys and values: of the same model file and kvType.
+     * @param {Uint8Array | ArrayBuffer} bytes
+     * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
+     */
+    async restore(bytes) {
+        const {messages, sampling, state} = unpackSession(bytes);
+        return this.#newSession(await this.#call('restoreSession', {messages, bytes: state}), messages, sampling);
+    }
+
+    /**
+     * Embeddings: for each text the mean of the final hidden states of its tokens, as a vector of length 1. Texts of like meaning have like
+     * vectors: compare them by their dot product.
+     * @param {string[]} texts @param {{signal?: AbortSignal}} [options]
+     * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer than the context
+     */
+    async embed(texts, options) {
+        const {signal} = readOptions('embed', options), odd = Array.isArray(texts) ? texts.findIndex((text) => typeof text !== 'string') : 0;
+        if (odd >= 0) throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts is expected.`);
+        return this.#call('embed', {texts}, {signal});
     }
 
     /**
@@ -397,6 +432,9 @@ export class Gemma {
     }
 }
 
+/** Closes sessions that nobody holds. */
+const forgotten = new FinalizationRegistry((close) => void close().catch(() => {}));
+
 export class Session {
     #id;
     #sampling;
@@ -413,6 +451,7 @@ export class Session {
         this.#contextLength = contextLength;
         this.#sampling = sampling;
         this.#call = call;
+        forgotten.register(this, () => call('closeSession', {session: id}), this);
     }
 
     /** What has been said, the system's message and the history first: for another session to go on with. A copy. @returns {Message[]} */
@@ -482,8 +521,26 @@ export class Session {
         return answer;
     }
 
-    /** Forgets the conversation. */
+    /** A conversation that goes on from here on its own: a branch. Waits for what was asked. @returns {Promise<Session>} */
+    async clone() {
+        const known = await this.#call('cloneSession', {session: this.#id});
+        return new Session({
+            ...known, messages: this.#messages, sampling: this.#sampling, contextLength: this.#contextLength, call: this.#call,
+        });
+    }
+
+    /**
+     * The conversation as bytes, keys and values included: Gemma.restore makes it again, without evaluating its tokens but for a few. Waits for
+     * what was asked.
+     * @returns {Promise<Uint8Array>}   about info.contextLength times as many bytes as a token's keys and values have, when the context is full
+     */
+    async save() {
+        return packSession({messages: this.#messages, sampling: this.#sampling}, await this.#call('saveSession', {session: this.#id}));
+    }
+
+    /** Forgets the conversation, and frees its memory; a prompt that is being answered ends. */
     close() {
+        forgotten.unregister(this);
         return this.#call('closeSession', {session: this.#id});
     }
 }

@@ -49,21 +49,23 @@ enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
  *
  * Softmax over each block of ATTN_BLOCK positions (that start at multiples of ATTN_BLOCK) gives a part: the weighted mean of its
  * values, but for the division by the sum of weights; parts are merged in ascending order. So a query's result does not depend on n_tok or
- * n_q. K and V of position p lie at k + (p % cap) * kv_stride (halves); cap is a multiple of ATTN_BLOCK.
+ * n_q.
  *
- * With kv8 set, k and v are bytes: kv8.h. Queries become bytes as activations do (`quantize`), and of each part the weights times the
- * scales of their positions, too; then both products are sums of integers, exact in every variant. */
+ * The cache consists of blocks: block b has positions [64 b, 64 b + 64) and lies at blocks[b % n_blocks]. In it, at head_at, are this K/V
+ * head's keys k[ATTN_BLOCK][head_dim] and after them its values v[ATTN_BLOCK][head_dim], as halves.
+ *
+ * With in_bytes set, a head's keys and values are a block of kv8.h. Queries become bytes as activations do (`quantize`), and of each part the
+ * weights times the scales of their positions, too; then both products are sums of integers, exact in every variant. */
 typedef struct {
     const float *q;             /* q[t * q_stride + h * head_dim + i] */
     float *out;                 /* the same layout */
     size_t q_stride;            /* floats */
     int n_tok, n_q, head_dim;   /* head_dim a multiple of 4, at most ATTN_MAX_HEAD_DIM; n_tok * n_q <= ATTN_MAX_QUERIES */
-    const uint16_t *k, *v;      /* f16 */
-    size_t kv_stride;
-    const uint8_t *kv8;         /* or NULL; block b lies at kv8 + b % (cap / ATTN_BLOCK) * kv8_stride; head_dim is a multiple of 32 */
-    size_t kv8_stride;
+    uint8_t *const *blocks;     /* [n_blocks], 16-byte aligned; those without a position that a query sees may be NULL */
+    int n_blocks;
+    size_t head_at;             /* bytes */
+    bool in_bytes;              /* head_dim is then a multiple of 32 */
     int pos;                    /* position of token 0 */
-    int cap;                    /* slots of the cache */
     int window;                 /* 0: none */
     float scale, softcap;
 } AttendArgs;
@@ -72,6 +74,8 @@ static inline int attend_first_block(const AttendArgs *a) {
     return a->window > 0 && a->pos + 1 > a->window ? (a->pos + 1 - a->window) / ATTN_BLOCK : 0;
 }
 static inline int attend_n_blocks(const AttendArgs *a) { return a->pos / ATTN_BLOCK + 1 - attend_first_block(a); }
+/* What lies at head_at of the block that holds `pos`. */
+static inline const void *attend_head_at(const AttendArgs *a, int pos) { return a->blocks[pos / ATTN_BLOCK % a->n_blocks] + a->head_at; }
 /* Floats of a part: out[head_dim] = sum of exp(score - max) * v, then max, the sum of exp(score - max), and two of padding. */
 static inline int attend_part_floats(const AttendArgs *a) { return a->head_dim + 4; }
 enum { ATTEND_SCRATCH = (2 * ATTN_BLOCK * ATTN_MAX_HEAD_DIM + ATTN_MAX_QUERIES * (ATTN_BLOCK + 16)) * 4 };
@@ -126,11 +130,7 @@ extern const Kernels kernels_scalar, kernels_simd128, kernels_relaxed, kernels_r
 
 /* sum over k of w[k] * x[k], in double. */
 float dot_exact(const float *w, const float *x, int n);
-/* attend with an f32 cache: k, v and kv_stride are floats. */
-typedef struct {
-    AttendArgs args;            /* its k and v are not used */
-    const float *k, *v;
-} AttendExactArgs;
-void attend_exact(const AttendExactArgs *a);
+/* attend with keys and values as floats. */
+void attend_exact(const AttendArgs *a);
 
 #endif

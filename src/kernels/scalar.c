@@ -180,12 +180,6 @@ float dot_exact(const float *w, const float *x, int n) {
 
 /* ------------------------------------------------------------------------------------------ attention */
 
-/* A cache of keys or values, in halves, in floats, or AttendArgs' bytes. */
-typedef struct {
-    const uint16_t *f16;
-    const float *f32;
-} Cache;
-
 /* A block of an int8 cache: the codes less their offset, without the scales. */
 static int key_at(const uint8_t *block, int head_dim, int p, int i) {
     return block[p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + i % 32 / 4 * 64 + p % 16 * 4 + i % 4] - KV8_OFFSET;
@@ -229,20 +223,23 @@ static void weigh_bytes(const uint8_t *block, int head_dim, const double *weight
         }
 }
 
-static float cache_at(const Cache *c, size_t i) { return c->f32 ? c->f32[i] : f16_to_f32(c->f16[i]); }
+/* Element i of a block's keys; values follow them. */
+typedef float ReadCache(const void *block, int i);
+static float read_half(const void *block, int i) { return f16_to_f32(((const uint16_t *)block)[i]); }
+static float read_float(const void *block, int i) { return ((const float *)block)[i]; }
 
 /* The part of one query at position `pos` in the block that starts at `block`, see attend_part_floats. */
-static void attend_part(const AttendArgs *a, const Cache *k, const Cache *v, const float *q, int pos, int block, float *part) {
+static void attend_part(const AttendArgs *a, ReadCache *read, const float *q, int pos, int block, float *part) {
     double score[ATTN_BLOCK], acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
     int first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
     int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
-    const uint8_t *bytes = a->kv8 ? a->kv8 + block % a->cap / ATTN_BLOCK * a->kv8_stride : NULL;
+    const void *cached = attend_head_at(a, block);
     ActBlock q8[ATTN_MAX_HEAD_DIM / BLOCK_COLS];
-    if (bytes) quantize_scalar(q, q8, a->head_dim);
+    if (a->in_bytes) quantize_scalar(q, q8, a->head_dim);
     for (int p = begin; p < end; p++) {
-        double dot = bytes ? byte_score(bytes, a->head_dim, q8, p - block) : 0;
-        for (int i = 0; i < a->head_dim && !bytes; i++)
-            dot += (double)q[i] * cache_at(k, p % a->cap * a->kv_stride + i);
+        double dot = a->in_bytes ? byte_score(cached, a->head_dim, q8, p - block) : 0;
+        for (int i = 0; i < a->head_dim && !a->in_bytes; i++)
+            dot += (double)q[i] * read(cached, (p - block) * a->head_dim + i);
         dot *= a->scale;
         score[p - block] = a->softcap > 0 ? a->softcap * tanh(dot / a->softcap) : dot;
         max = fmax(max, score[p - block]);
@@ -250,10 +247,10 @@ static void attend_part(const AttendArgs *a, const Cache *k, const Cache *v, con
     for (int p = begin; p < end; p++) {
         double weight = score[p - block] = exp(score[p - block] - max);
         sum += weight;
-        for (int i = 0; i < a->head_dim && !bytes; i++)
-            acc[i] += weight * cache_at(v, p % a->cap * a->kv_stride + i);
+        for (int i = 0; i < a->head_dim && !a->in_bytes; i++)
+            acc[i] += weight * read(cached, (ATTN_BLOCK + p - block) * a->head_dim + i);
     }
-    if (bytes) weigh_bytes(bytes, a->head_dim, score, begin - block, end - block, acc);
+    if (a->in_bytes) weigh_bytes(cached, a->head_dim, score, begin - block, end - block, acc);
     for (int i = 0; i < a->head_dim; i++)
         part[i] = (float)acc[i];
     part[a->head_dim] = (float)max;
@@ -274,7 +271,7 @@ static void merge_part(const AttendArgs *a, const float *part, Merged *m, float 
 
 static const Merged nothing_merged = {.max = -INFINITY, .sum = 0};
 
-static void attend_all(const AttendArgs *a, const Cache *k, const Cache *v) {
+static void attend_all(const AttendArgs *a, ReadCache *read) {
     for (int t = 0; t < a->n_tok; t++) {
         AttendArgs one = *a;
         one.pos += t;
@@ -284,7 +281,7 @@ static void attend_all(const AttendArgs *a, const Cache *k, const Cache *v) {
             Merged m = nothing_merged;
             memset(out, 0, (size_t)a->head_dim * sizeof *out);
             for (int i = 0, first = attend_first_block(&one); i < attend_n_blocks(&one); i++) {
-                attend_part(a, k, v, a->q + at, one.pos, (first + i) * ATTN_BLOCK, part);
+                attend_part(a, read, a->q + at, one.pos, (first + i) * ATTN_BLOCK, part);
                 merge_part(a, part, &m, out);
             }
             for (int i = 0; i < a->head_dim; i++)
@@ -295,15 +292,14 @@ static void attend_all(const AttendArgs *a, const Cache *k, const Cache *v) {
 
 void attend_scalar(const AttendArgs *a, void *scratch) {
     (void)scratch;
-    attend_all(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v});
+    attend_all(a, read_half);
 }
 
 void attend_blocks_scalar(const AttendArgs *a, int begin, int end, float *parts, void *scratch) {
     (void)scratch;
     for (int b = begin; b < end; b++)
         for (int h = 0; h < a->n_q; h++)
-            attend_part(a, &(Cache){.f16 = a->k}, &(Cache){.f16 = a->v}, a->q + (size_t)h * a->head_dim, a->pos,
-                        (attend_first_block(a) + b) * ATTN_BLOCK, parts + ((size_t)b * a->n_q + h) * attend_part_floats(a));
+            attend_part(a, read_half, a->q + (size_t)h * a->head_dim, a->pos, (attend_first_block(a) + b) * ATTN_BLOCK, parts + ((size_t)b * a->n_q + h) * attend_part_floats(a));
 }
 
 void attend_merge_scalar(const AttendArgs *a, const float *parts) {
@@ -318,8 +314,8 @@ void attend_merge_scalar(const AttendArgs *a, const float *parts) {
     }
 }
 
-void attend_exact(const AttendExactArgs *a) {
-    attend_all(&a->args, &(Cache){.f32 = a->k}, &(Cache){.f32 = a->v});
+void attend_exact(const AttendArgs *a) {
+    attend_all(a, read_float);
 }
 
 /* ------------------------------------------------------------------------------------------ vectors */

@@ -40,11 +40,9 @@ INLINE Range visible(const AttendArgs *a, int block, int t) {
 }
 
 /* dst[n][head_dim] = n rows of halves */
-INLINE void rows_to_f32(const uint16_t *src, size_t stride, int n, int head_dim, float *dst) {
+INLINE void rows_to_f32(const uint16_t *src, int n, int head_dim, float *dst) {
     v128_t mask = hidden_i32(F16_MASK), unit = hidden_f32(F16_UNIT);
-    for (int p = 0; p < n; p++, src += stride, dst += head_dim)
-        for (int i = 0; i < head_dim; i += 4)
-            wasm_v128_store(dst + i, wasm_f32x4_mul(read_f16(src + i, mask), unit));
+    for (int i = 0; i < n * head_dim; i += 4) wasm_v128_store(dst + i, wasm_f32x4_mul(read_f16(src + i, mask), unit));
 }
 
 /* score[4] of n_query (constant, 1 or 2) queries with the 4 keys k[4][head_dim] */
@@ -163,7 +161,7 @@ INLINE void begin_queries(const AttendArgs *a, AttendScratch *s) {
         query->at = (uint32_t)((size_t)(i / a->n_q) * a->q_stride + (size_t)(i % a->n_q) * a->head_dim);
         query->max = -FLT_MAX;
         query->sum = 0;
-        if (a->kv8) quantize_simd128(a->q + query->at, s->q + i * (a->head_dim / BLOCK_COLS), a->head_dim);
+        if (a->in_bytes) quantize_simd128(a->q + query->at, s->q + i * (a->head_dim / BLOCK_COLS), a->head_dim);
     }
 }
 
@@ -255,16 +253,17 @@ INLINE void attend_block(const AttendArgs *a, int block, AttendScratch *s, const
     for (int i = begin; i < end; i++) s->queries[i].see = visible(a, block, i / a->n_q);
 
     Masks m = load_masks();
-    const uint8_t *bytes = a->kv8 ? a->kv8 + (size_t)(block % a->cap / ATTN_BLOCK) * a->kv8_stride : NULL;
-    if (bytes) {
-        byte_scores(a, bytes, begin, end, p_begin, p_end, s, m);
+    const void *cached = attend_head_at(a, block);
+    if (a->in_bytes) {
+        byte_scores(a, cached, begin, end, p_begin, p_end, s, m);
         softmax_queries(a, s, begin, end, e, merge);
-        byte_values(a, bytes, begin, end, merge, s, m);
+        byte_values(a, cached, begin, end, merge, s, m);
         return;
     }
-    size_t slot = (size_t)((block + p_begin) % a->cap) * a->kv_stride, row = (size_t)p_begin * head_dim;
-    rows_to_f32(a->k + slot, a->kv_stride, p_end - p_begin, head_dim, s->k + row);
-    rows_to_f32(a->v + slot, a->kv_stride, p_end - p_begin, head_dim, s->v + row);
+    const uint16_t *k = cached, *v = k + ATTN_BLOCK * head_dim;
+    size_t row = (size_t)p_begin * head_dim;
+    rows_to_f32(k + row, p_end - p_begin, head_dim, s->k + row);
+    rows_to_f32(v + row, p_end - p_begin, head_dim, s->v + row);
     for (int p = p_begin; p < p_end; p += 4) scores_of_4(a, s->queries, begin, end, s->k + (size_t)p * head_dim, p);
     softmax_queries(a, s, begin, end, e, merge);
     int d = 0;

@@ -117,18 +117,21 @@ static void run_attend(void *context) {
     j->kernels->attend(&j->args, j->scratch);
 }
 
+/* `cache`: halves of CAP positions of one K/V head. */
 static void bench_attend(const Kernels *kernels, uint16_t *cache, float *q, float *out, void *scratch) {
-    enum { HEAD_DIM = 256, CAP = 8192 };
+    enum { HEAD_DIM = 256, CAP = 8192, N_BLOCKS = CAP / ATTN_BLOCK };
     static const struct { int n_tok, n_q, pos; } cases[] = {{32, 4, 64}, {32, 4, 512}, {32, 4, 4096}, {1, 8, 4096}, {1, 4, 4096}, {1, 1, 4096}};
-    uint8_t *bytes = malloc(CAP / ATTN_BLOCK * kv8_block_bytes(HEAD_DIM));
-    for (int p = 0; p < CAP; p++)
-        kv8_store(q + p % 64, q + p % 61, HEAD_DIM, bytes + (size_t)(p / ATTN_BLOCK) * kv8_block_bytes(HEAD_DIM), p % ATTN_BLOCK);
+    uint8_t *bytes = malloc(N_BLOCKS * kv8_block_bytes(HEAD_DIM)), *blocks[2][N_BLOCKS];
+    for (int b = 0; b < N_BLOCKS; b++) {
+        blocks[0][b] = (uint8_t *)(cache + b * 2 * ATTN_BLOCK * HEAD_DIM);
+        blocks[1][b] = bytes + b * kv8_block_bytes(HEAD_DIM);
+    }
+    for (int p = 0; p < CAP; p++) kv8_store(q + p % 64, q + p % 61, HEAD_DIM, blocks[1][p / ATTN_BLOCK], p % ATTN_BLOCK);
     for (int i = 0; i < 12; i++) {
         int in_bytes = i / 6, c = i % 6;
         AttendJob job = {kernels, {.q = q, .out = out, .q_stride = (size_t)cases[c].n_q * HEAD_DIM, .n_tok = cases[c].n_tok,
-                         .n_q = cases[c].n_q, .head_dim = HEAD_DIM, .k = cache, .v = cache + CAP * HEAD_DIM, .kv_stride = HEAD_DIM,
-                         .pos = cases[c].pos, .cap = CAP, .scale = 0.0625f}, scratch};
-        if (in_bytes) job.args.kv8 = bytes, job.args.kv8_stride = kv8_block_bytes(HEAD_DIM);
+                         .n_q = cases[c].n_q, .head_dim = HEAD_DIM, .blocks = blocks[in_bytes], .n_blocks = N_BLOCKS, .in_bytes = in_bytes,
+                         .pos = cases[c].pos, .scale = 0.0625f}, scratch};
         double seen = 0;
         for (int t = 0; t < cases[c].n_tok; t++) seen += cases[c].pos + t + 1;
         double time = best_time(run_attend, &job, 0.2);

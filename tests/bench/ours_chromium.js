@@ -62,19 +62,19 @@ async function withShape(page, args) {
         const {openSynthetic} = await import(new URL('open.js', location.href).href);
         const {SAMPLING} = await import(new URL('generate.js', location.href).href);
         const start = performance.now();
-        const {module, kernels, threads, plan} = await openSynthetic({shape, type}, options);
+        const {module, session, kernels, threads, plan} = await openSynthetic({shape, type}, options);
         const loadMs = performance.now() - start;
-        module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+        session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
         let run = 0;
         const rates = ({tokens, decode}) => {
             run++;
-            module.sync(Array.from({length: tokens}, (_, i) => (run + (i + 1) * 7919) % plan.nVocab));
+            session.sync(Array.from({length: tokens}, (_, i) => (run + (i + 1) * 7919) % plan.nVocab));
             const start = performance.now();
-            while (module.step(256) > 0);
+            while (session.step(256) > 0);
             const middle = performance.now();
             for (let i = 0; i < decode; i++) {
-                module.pushToken(module.sample());
-                module.step(1);
+                session.push(session.sample());
+                session.step(1);
             }
             return {tokens, prefill: tokens / (middle - start) * 1000, decode: decode / (performance.now() - middle) * 1000};
         };

@@ -28,21 +28,21 @@ export async function start(job, engine) {
 async function measure({job: {model, shape, type, threads, contextLength}, engine, works: [warmUp, ...works]}) {
     const options = {...engine, threads, contextLength}, start = performance.now();
     const opened = model ? await openModel(await openSource({path: model}), options) : await openSynthetic({shape, type}, options);
-    const {module, plan} = opened, loadMs = performance.now() - start;
-    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+    const {session, plan} = opened, loadMs = performance.now() - start;
+    session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     let round = 0;
     const rates = ({tokens, decode}) => {
         round++;
-        module.sync(Array.from({length: tokens}, (_, i) => (round + (i + 1) * 7919) % plan.nVocab));
+        session.sync(Array.from({length: tokens}, (_, i) => (round + (i + 1) * 7919) % plan.nVocab));
         const start = performance.now();
         let left = tokens;
-        while (left > LAST) left = module.step(Math.min(BATCH, left - LAST));
+        while (left > LAST) left = session.step(Math.min(BATCH, left - LAST));
         const late = performance.now(), last = left;
-        while (left > 0) left = module.step(BATCH);
+        while (left > 0) left = session.step(BATCH);
         const end = performance.now();
         for (let i = 0; i < decode; i++) {
-            module.pushToken(module.sample());
-            module.step(1);
+            session.push(session.sample());
+            session.step(1);
         }
         return {
             tokens, prefill: tokens / (end - start) * 1000, last: last / (end - late) * 1000, decode: decode / (performance.now() - end) * 1000,

@@ -63,19 +63,20 @@ int main(int argc, char **argv) {
     if (n_ids > most) n_ids = most;
     int n_vocab = m->config.n_vocab, n_tokens = 0;
     GemmaSession *s = gemma_session_new(m, WINDOW, &err);
-    Transformer *t = &s->transformer;
+    Workspace *t = &m->batch.workspace;
     float *sorted = malloc((size_t)n_vocab * sizeof *sorted);
     uint64_t misses[N_K] = {0}, tiles[N_K] = {0};
-    gemma_session_profile(s, true);
+    gemma_profile(m, true);
     for (int window = 0; window < n_ids; window += WINDOW) {
         int n = n_ids - window < WINDOW ? n_ids - window : WINDOW;
         for (int at = 0, batch; at < n; at += batch) {
             batch = n - at < t->batch ? n - at : t->batch;
-            transformer_begin(t, ids + window + at, batch, at);
+            if (!kv_cache_reserve(&s->cache, at, at + batch)) return fprintf(stderr, "no memory for keys and values\n"), 1;
+            transformer_begin(t, &(BatchPart){.cache = &s->cache, .ids = ids + window + at, .n_tok = batch, .pos = at}, 1);
             while (transformer_layer(t)) {}
             for (int i = 0; i < batch; i += 8) {
                 int rows = batch - i < 8 ? batch - i : 8;
-                transformer_logits(t, i, rows);
+                transformer_logits(t, t->x + (size_t)i * (size_t)m->config.n_embd, rows);
                 float *of_rows = malloc((size_t)rows * (size_t)n_vocab * sizeof *of_rows);
                 memcpy(of_rows, t->logits, (size_t)rows * (size_t)n_vocab * sizeof *of_rows);
                 for (int j = 0; j < rows; j++) {
@@ -91,7 +92,8 @@ int main(int argc, char **argv) {
                     qsort(sorted, (size_t)n_large, sizeof *sorted, by_size);
                     for (int k = 0; k < N_K; k++) {
                         OpCost before = t->ops.cost[OP_SHORTLIST];
-                        if (!transformer_best_logits(t, i + j, ks[k], NULL, 0)) return fprintf(stderr, "this model's head has no two planes\n"), 1;
+                        if (!transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, ks[k], NULL, 0))
+                            return fprintf(stderr, "this model's head has no two planes\n"), 1;
                         tiles[k] += (t->ops.cost[OP_SHORTLIST].bytes - before.bytes) / matrix_tile_bytes(&m->weights.output);
                         misses[k] += (uint64_t)count_misses(all, t->logits, n_vocab, sorted[ks[k] - 1]);
                     }

@@ -436,13 +436,15 @@ static const AttendCase attend_cases[] = {
 };
 enum { N_ATTEND_CASES = sizeof attend_cases / sizeof *attend_cases };
 
+/* k, v[cap][head_dim] */
 static void attend_reference(const AttendArgs *a, int t, int h, const double *k, const double *v, double *out) {
+    int cap = a->n_blocks * ATTN_BLOCK;
     const float *q = a->q + t * a->q_stride + (size_t)h * a->head_dim;
     int pos = a->pos + t, first = a->window > 0 && pos - a->window + 1 > 0 ? pos - a->window + 1 : 0;
     double *score = new_bytes((size_t)(pos + 1) * sizeof *score), max = -INFINITY, sum = 0;
     for (int p = first; p <= pos; p++) {
         double dot = 0;
-        for (int i = 0; i < a->head_dim; i++) dot += q[i] * k[(size_t)(p % a->cap) * a->kv_stride + i];
+        for (int i = 0; i < a->head_dim; i++) dot += q[i] * k[(p % cap) * a->head_dim + i];
         score[p] = a->scale * dot;
         if (a->softcap > 0) score[p] = a->softcap * tanh(score[p] / a->softcap);
         max = fmax(max, score[p]);
@@ -451,43 +453,60 @@ static void attend_reference(const AttendArgs *a, int t, int h, const double *k,
     for (int p = first; p <= pos; p++) {
         double weight = exp(score[p] - max);
         sum += weight;
-        for (int i = 0; i < a->head_dim; i++) out[i] += weight * v[(size_t)(p % a->cap) * a->kv_stride + i];
+        for (int i = 0; i < a->head_dim; i++) out[i] += weight * v[(p % cap) * a->head_dim + i];
     }
     for (int i = 0; i < a->head_dim; i++) out[i] /= sum;
     free(score);
 }
 
-/* The same cache as bytes, in the blocks of kv8.h, the first K/V head alone, on bytes of any other values. */
-static uint8_t *byte_cache(const AttendCase *c, const float *k, const float *v, size_t kv_stride, uint64_t *rng) {
-    size_t block_bytes = kv8_block_bytes(c->head_dim), n = block_bytes * (size_t)(c->cap / ATTN_BLOCK);
-    uint8_t *cache = new_bytes(n);
-    for (size_t i = 0; i < n; i++) cache[i] = (uint8_t)(test_random(rng) & 127);
-    for (int p = c->pos + c->n_tok - c->cap > 0 ? c->pos + c->n_tok - c->cap : 0; p < c->pos + c->n_tok; p++) {
-        int slot = p % c->cap;
-        kv8_store(k + slot * kv_stride, v + slot * kv_stride, c->head_dim, cache + (size_t)(slot / ATTN_BLOCK) * block_bytes, slot % ATTN_BLOCK);
+/* The ways in which a cache can hold numbers. */
+typedef enum { HALVES, FLOATS, BYTES } Held;
+
+/* Blocks that hold k, v[cap][head_dim], of a second K/V head, so that each is at head_at of its block; each with an allocation of its own. */
+static uint8_t **make_blocks(const AttendCase *c, const float *k, const float *v, Held held, uint64_t *rng, size_t *head_at) {
+    int n_blocks = c->cap / ATTN_BLOCK;
+    size_t n = (size_t)ATTN_BLOCK * c->head_dim, head_bytes = held == BYTES ? kv8_block_bytes(c->head_dim) : 2 * n * (held == FLOATS ? 4 : 2);
+    uint8_t **blocks = new_bytes(n_blocks * sizeof *blocks);
+    for (int b = 0; b < n_blocks; b++) {
+        blocks[b] = new_bytes(2 * head_bytes);
+        for (size_t i = 0; i < 2 * head_bytes; i++) blocks[b][i] = (uint8_t)(test_random(rng) & 127);     /* what nobody may look at */
+        void *head = blocks[b] + head_bytes;
+        for (size_t i = 0; i < n && held == FLOATS; i++) ((float *)head)[i] = k[b * n + i], ((float *)head)[n + i] = v[b * n + i];
+        for (size_t i = 0; i < n && held == HALVES; i++)
+            ((uint16_t *)head)[i] = f32_to_f16(k[b * n + i]), ((uint16_t *)head)[n + i] = f32_to_f16(v[b * n + i]);
     }
-    return cache;
+    for (int p = c->pos + c->n_tok - c->cap > 0 ? c->pos + c->n_tok - c->cap : 0; p < c->pos + c->n_tok && held == BYTES; p++) {
+        size_t slot = (size_t)(p % c->cap), at = slot * c->head_dim;
+        kv8_store(k + at, v + at, c->head_dim, blocks[slot / ATTN_BLOCK] + head_bytes, (int)slot % ATTN_BLOCK);
+    }
+    *head_at = head_bytes;
+    return blocks;
+}
+
+static void free_blocks(uint8_t **blocks, int cap) {
+    for (int b = 0; b < cap / ATTN_BLOCK; b++) free(blocks[b]);
+    free(blocks);
 }
 
 static void check_attend(const AttendCase *c, int index, bool bytes, void *scratch) {
     uint64_t rng = (uint64_t)index;
-    size_t kv_stride = (size_t)c->head_dim * 2, n_kv = (size_t)c->cap * kv_stride;
+    size_t n_kv = (size_t)c->cap * c->head_dim;
     size_t q_stride = (size_t)c->n_q * c->head_dim + 4, n = (size_t)c->n_tok * q_stride;
-    uint16_t *k16 = new_bytes(2 * n_kv), *v16 = new_bytes(2 * n_kv);
     float *k32 = new_bytes(4 * n_kv), *v32 = new_bytes(4 * n_kv), *q = new_bytes(4 * n), *out = new_bytes(4 * n), *alone = new_bytes(4 * n);
     double *k64 = new_bytes(8 * n_kv), *v64 = new_bytes(8 * n_kv), ref[ATTN_MAX_HEAD_DIM];
     for (size_t i = 0; i < n_kv; i++) {
-        k16[i] = f32_to_f16(2 * test_random_float(&rng));
-        v16[i] = f32_to_f16(i % 97 == 0 ? 1e-6f : test_random_float(&rng));     /* a subnormal half now and then */
-        k64[i] = k32[i] = f16_to_f32(k16[i]);
-        v64[i] = v32[i] = f16_to_f32(v16[i]);
+        k64[i] = k32[i] = f16_to_f32(f32_to_f16(2 * test_random_float(&rng)));
+        v64[i] = v32[i] = f16_to_f32(f32_to_f16(i % 97 == 0 ? 1e-6f : test_random_float(&rng)));     /* a subnormal half now and then */
     }
     for (size_t i = 0; i < n; i++) q[i] = 2 * test_random_float(&rng);
-    AttendArgs a = {.q = q, .out = out, .q_stride = q_stride, .n_tok = c->n_tok, .n_q = c->n_q, .head_dim = c->head_dim, .k = k16,
-                    .v = v16, .kv_stride = kv_stride, .pos = c->pos, .cap = c->cap, .window = c->window, .scale = c->scale,
-                    .softcap = c->softcap};
-    uint8_t *cache = bytes ? byte_cache(c, k32, v32, kv_stride, &rng) : NULL;
-    a.kv8 = cache, a.kv8_stride = kv8_block_bytes(c->head_dim);
+    size_t head_at, exact_at;
+    uint8_t **blocks = make_blocks(c, k32, v32, bytes ? BYTES : HALVES, &rng, &head_at);
+    uint8_t **exact_blocks = make_blocks(c, k32, v32, FLOATS, &rng, &exact_at);
+    AttendArgs a = {.q = q, .out = out, .q_stride = q_stride, .n_tok = c->n_tok, .n_q = c->n_q, .head_dim = c->head_dim, .blocks = blocks,
+                    .n_blocks = c->cap / ATTN_BLOCK, .head_at = head_at, .in_bytes = bytes, .pos = c->pos, .window = c->window,
+                    .scale = c->scale, .softcap = c->softcap};
+    AttendArgs exact = a;
+    exact.blocks = exact_blocks, exact.head_at = exact_at, exact.in_bytes = false;
     /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. Steps of bytes are 1/63 of a value, and for a weight 1/127. */
     double tolerance = bytes ? 0.04 : c->scale > 1 ? 5e-3 : 5e-6;
     float *scalar = new_bytes(4 * n);
@@ -496,7 +515,7 @@ static void check_attend(const AttendCase *c, int index, bool bytes, void *scrat
         const char *name = i < N_TABLES ? tables[i]->name : "exact";
         for (size_t j = 0; j < n; j++) out[j] = -77;
         if (i < N_TABLES) tables[i]->attend(&a, scratch);
-        else attend_exact(&(AttendExactArgs){a, k32, v32});
+        else attend_exact(&exact);
         for (int t = 0; t < c->n_tok; t++) {
             for (int h = 0; h < c->n_q; h++) {
                 attend_reference(&a, t, h, k64, v64, ref);
@@ -537,7 +556,8 @@ static void check_attend(const AttendCase *c, int index, bool bytes, void *scrat
             free(parts);
         }
     }
-    free(cache), free(scalar), free(k16), free(v16), free(k32), free(v32), free(k64), free(v64), free(q), free(out), free(alone);
+    free_blocks(blocks, c->cap), free_blocks(exact_blocks, c->cap);
+    free(scalar), free(k32), free(v32), free(k64), free(v64), free(q), free(out), free(alone);
 }
 
 TEST(attention_agrees_and_does_not_depend_on_the_batch) {
@@ -561,7 +581,7 @@ TEST(an_int8_cache_holds_what_it_was_given) {
     kv8_clear(DIM, block);
     float kv[2][DIM], q[DIM], out[DIM];
     void *scratch = new_bytes(ATTEND_SCRATCH);
-    AttendArgs a = {.q = q, .out = out, .n_tok = 1, .n_q = 1, .head_dim = DIM, .kv8 = block, .cap = 64, .scale = 1};
+    AttendArgs a = {.q = q, .out = out, .n_tok = 1, .n_q = 1, .head_dim = DIM, .blocks = &block, .n_blocks = 1, .in_bytes = true, .scale = 1};
     for (int i = 0; i < DIM; i++) q[i] = 1;
     for (int size = 0; size < 4; size++) {
         for (int i = 0; i < 2 * DIM; i++) kv[i / DIM][i % DIM] = test_random_float(&rng) * (float[]){0, 1, 1e-20f, 1e5f}[size];

@@ -79,7 +79,7 @@ static void go_back_and_forth(GemmaModel *m, const Texts *t, const char *name, i
         uint64_t random = test_random(&seed);
         int other = random % 3 ? text : (int)(random / 3 % N_TEXTS), span = round % 16 ? 110 : N_TOKENS;
         int next = n - span + 40 + (int)(random / 100 % (uint64_t)(2 * span)), batch = (int[]){1 + round % 9, 64, 256}[round % 3];
-        if (round % 4 == 3) other = text, next = high - 240 - (int)(random / 100 % 150);      /* about as far as rings go back */
+        if (round % 4 == 3) other = text, next = high - 300 - (int)(random / 100 % 150);      /* about as far as rings go back */
         next = next < 1 ? 1 : next > N_TOKENS ? N_TOKENS : next;
         if (round % 5 == 2) {
             int most = n + 200 < N_TOKENS ? n + 200 : N_TOKENS;

@@ -227,9 +227,11 @@ static void set_list(TinyGguf *g, const char *key, uint32_t type, uint64_t n, co
 }
 
 TEST(arrays_per_layer_are_read_or_refused) {
-    UNSUPPORTED("\"gemma3.feed_forward_length\" differs from layer to layer",
-                set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){64, 96}));
-    REFUSED("\"gemma3.feed_forward_length\" is 0;", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){0, 0}));
+    UNSUPPORTED("\"gemma3.context_length\" differs from layer to layer",
+                set_list(&g, "gemma3.context_length", GGUF_UINT32, 2, (uint32_t[]){64, 96}));
+    REFUSED("tensor blk.1.ffn_gate.weight should be [", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){64, 96}));
+    REFUSED("\"gemma3.feed_forward_length\" has 1 values", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 1, (uint32_t[]){64}));
+    REFUSED("\"gemma3.feed_forward_length\" is 0 for layer 0;", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){0, 0}));
     REFUSED("\"gemma3.attention.head_count\" is a list without numbers", set_list(&g, "gemma3.attention.head_count", GGUF_UINT32, 0, NULL));
     REFUSED("is a list without numbers", tiny_put_text(tiny_set_array(&g, "gemma3.attention.head_count", GGUF_STRING, 1), "4"));
     REFUSED("\"gemma3.attention.sliding_window_pattern\" has 1 values; one bool for each of 2 layers",
@@ -436,24 +438,24 @@ static void check_layers(Config c, int window, int period, float base_local, flo
     for (int i = 0; c.layers && i < c.n_layer; i++) {
         bool local = window && (period == 0 || i % period != period - 1);
         CHECK_INT(c.layers[i].window, local ? window : 0);
-        CHECK_NEAR(c.layers[i].rope_base, local ? base_local : base, 0);
-        CHECK_NEAR(c.layers[i].rope_scale, local ? 1 : scale, 0);
+        CHECK_NEAR(c.ropes[c.layers[i].rope].base, local ? base_local : base, 0);
+        CHECK_NEAR(c.ropes[c.layers[i].rope].scale, local ? 1 : scale, 0);
     }
     config_free(&c);
 }
 
 TEST(gemma_1_has_global_layers_only) {
     Config c = config_of("gemma", 5, NULL);
-    CHECK(!c.post_norms && !c.qk_norms && c.attn_softcap == 0 && c.final_softcap == 0);
-    CHECK_NEAR(c.attn_scale, 1 / sqrt(32), 1e-7);
+    CHECK(!c.arch->post_norms && !c.arch->qk_norms && c.attn_softcap == 0 && c.final_softcap == 0);
+    CHECK_NEAR(c.layers[0].attn_scale, 1 / sqrt(32), 1e-7);
     CHECK_NEAR(c.embd_scale, sqrt(128), 1e-5);
     check_layers(c, 0, 0, 0, 10000, 1);
 }
 
 TEST(gemma_2_alternates_windows_of_4096_with_global_layers) {
     Config c = config_of("gemma2", 6, NULL);
-    CHECK(c.post_norms && !c.qk_norms && c.attn_softcap == 50 && c.final_softcap == 30);
-    CHECK_NEAR(c.attn_scale, 1 / sqrt(32), 1e-7);
+    CHECK(c.arch->post_norms && !c.arch->qk_norms && c.attn_softcap == 50 && c.final_softcap == 30);
+    CHECK_NEAR(c.layers[0].attn_scale, 1 / sqrt(32), 1e-7);
     check_layers(c, 4096, 2, 10000, 10000, 1);
 }
 
@@ -466,8 +468,8 @@ static void gemma_3_of_27b(TinyGguf *g) {
 
 TEST(gemma_3_has_a_global_layer_after_five_local_ones) {
     Config c = config_of("gemma3", 14, gemma_3_of_27b);
-    CHECK(c.post_norms && c.qk_norms && c.attn_softcap == 0 && c.final_softcap == 0);
-    CHECK_NEAR(c.attn_scale, 1 / sqrt(32), 1e-7);
+    CHECK(c.arch->post_norms && c.arch->qk_norms && c.attn_softcap == 0 && c.final_softcap == 0);
+    CHECK_NEAR(c.layers[0].attn_scale, 1 / sqrt(32), 1e-7);
     check_layers(c, 1024, 6, 10000, 1e6f, 1.0f / 8);
 }
 
@@ -494,12 +496,12 @@ TEST(what_metadata_leave_out_is_what_the_gemma_of_that_size_was_trained_with) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         Config c = config_of("gemma3", sizes[i].n_layer, say_nothing);
         CHECK_NEAR(c.rms_eps, 1e-6, 1e-12);
-        CHECK(c.head_dim == 32 && c.n_head_kv == 4 && c.final_softcap == 0);
+        CHECK(c.layers[0].head_dim == 32 && c.layers[0].n_head_kv == 4 && c.final_softcap == 0);
         check_layers(c, sizes[i].window, 6, 10000, 1e6f, sizes[i].scale);
     }
     Config c = config_of("gemma2", 6, say_nothing);
     CHECK_NEAR(c.rms_eps, 1e-6, 1e-12);
-    CHECK(c.head_dim == 32 && c.n_head_kv == 4);
+    CHECK(c.layers[0].head_dim == 32 && c.layers[0].n_head_kv == 4);
     check_layers(c, 4096, 2, 10000, 10000, 1);
     c = config_of("gemma", 6, say_nothing);
     CHECK_NEAR(c.rms_eps, 1e-6, 1e-12);
@@ -535,10 +537,10 @@ TEST(keys_that_only_ollama_writes_are_read) {
 /* By their number of layers: 1 / sqrt(n_embd / n_head). */
 TEST(the_27b_models_scale_attention_by_the_embedding) {
     Config c = config_of("gemma2", 46, NULL);
-    CHECK_NEAR(c.attn_scale, 1 / sqrt(16), 1e-7);
+    CHECK_NEAR(c.layers[0].attn_scale, 1 / sqrt(16), 1e-7);
     config_free(&c);
     c = config_of("gemma3", 62, gemma_3_of_27b);
-    CHECK_NEAR(c.attn_scale, 1 / sqrt(16), 1e-7);
+    CHECK_NEAR(c.layers[0].attn_scale, 1 / sqrt(16), 1e-7);
     config_free(&c);
 }
 
@@ -563,8 +565,35 @@ TEST(metadata_overrules_the_defaults) {
     check_layers(config_of("gemma2", 6, pattern_by_period), 32, 3, 500, 10000, 1);
     check_layers(config_of("gemma3", 4, pattern_by_layer), 32, 2, 10000, 1e6f, 1);
     Config c = config_of("gemma", 3, lists_of_equal_numbers);
-    CHECK(c.n_head_kv == 2 && c.n_ff == 64);
+    CHECK(c.layers[0].n_head_kv == 2 && c.layers[2].n_ff == 64);
     check_layers(c, 0, 0, 0, 10000, 0.25f);
+}
+
+/* Gemma 3 under another name, with other windows, bases and norms. */
+TEST(an_architecture_with_nothing_new_is_one_row) {
+    static const ArchSize sizes[] = {{5, 64, 4, false, false}, {0}};
+    static const Arch row = {.name = "gemma9", .period = 2, .window = 16, .rope_base = 5000, .rope_base_local = 700, .attn_softcap = 40, .final_softcap = 20,
+                             .final_softcap_global = 20, .qk_norms = true, .sizes = sizes};
+    TinySpec s = {"gemma9", QUANT_Q4_0, 5, 128, 8, 4, 32, 32, 64, 0};
+    for (int n_layer = 5; n_layer <= 6; n_layer++) {
+        s.n_layer = n_layer;
+        TinyGguf t = tiny_make(&s, 1);
+        Gguf g;
+        Config c = {0};
+        GemmaError err = {0};
+        size_t n;
+        tiny_remove(&t, "gemma9.attention.sliding_window");
+        uint8_t *file = tiny_bytes(&t, &n);
+        REQUIRE(gguf_parse(&g, file, n, n, &err) == GGUF_COMPLETE);
+        CHECK_INT(config_read(&c, &g, &err), GEMMA_UNSUPPORTED);
+        CHECK_TEXT_HAS(err.text, "this engine runs gemma, gemma2 and gemma3");
+        CHECK_INT(config_read_as(&c, &row, &g, &err), GEMMA_OK);
+        CHECK(c.attn_softcap == 40 && c.final_softcap == 20 && c.n_ropes == 2);
+        check_layers(c, n_layer == 5 ? 64 : 16, 2, 700, 5000, n_layer == 5 ? 0.25f : 1);
+        gguf_free(&g);
+        free(file);
+        tiny_free(&t);
+    }
 }
 
 int main(void) {
@@ -590,5 +619,6 @@ int main(void) {
     RUN(keys_that_only_ollama_writes_are_read);
     RUN(the_27b_models_scale_attention_by_the_embedding);
     RUN(metadata_overrules_the_defaults);
+    RUN(an_architecture_with_nothing_new_is_one_row);
     return test_result();
 }

@@ -42,6 +42,28 @@ static void plain_filter(const float *logits, const GemmaSampling *s, uint8_t *k
     }
 }
 
+/* A sampler with scratch memory for itself. */
+typedef struct {
+    Sampler sampler;
+    SamplerScratch *scratch;
+} Picker;
+
+static Picker *picker_new(int n_vocab) {
+    Picker *p = malloc(sizeof *p);
+    sampler_init(&p->sampler);
+    p->scratch = sampler_scratch_new(n_vocab);
+    return p;
+}
+
+static void picker_free(Picker *p) {
+    sampler_scratch_free(p->scratch);
+    free(p);
+}
+
+static int32_t pick(Picker *p, const float *logits, const int32_t *recent, int n_recent) {
+    return sampler_pick(&p->sampler, p->scratch, logits, recent, n_recent);
+}
+
 /* Logits of a language model's shape, or flat ones, in steps that make ties; some forbidden, some not numbers. */
 static void make_logits(float *logits, uint64_t *state) {
     double scale = (double[]){0.1, 3, 12}[test_random(state) % 3], step = test_random(state) % 2 ? 0.25 : 1e-4;
@@ -58,7 +80,7 @@ TEST(keeps_what_sorting_everything_keeps) {
     static uint8_t kept[N_VOCAB];
     uint64_t state = 1;
     GemmaError err;
-    Sampler *s = sampler_new(N_VOCAB);
+    Picker *s = picker_new(N_VOCAB);
     for (int round = 0; round < 200; round++) {
         make_logits(logits, &state);
         GemmaSampling p = off;
@@ -70,26 +92,26 @@ TEST(keeps_what_sorting_everything_keeps) {
         plain_filter(logits, &p, kept);
         int n_kept = 0, n_seen = 0;
         for (int i = 0; i < N_VOCAB; i++) n_kept += kept[i] == 1;
-        CHECK(sampler_set(s, &p, &err) == GEMMA_OK);
+        CHECK(sampler_set(&s->sampler, &p, &err) == GEMMA_OK);
         int draws = n_kept > 20 ? 50 : 400;
         for (int i = 0; i < draws; i++) {
-            int32_t id = sampler_pick(s, logits, NULL, 0);
+            int32_t id = pick(s, logits, NULL, 0);
             if (kept[id] == 0) TEST_FAIL("round %d: token %d does not belong (k %d, p %g, min-p %g)", round, (int)id, p.top_k, p.top_p, p.min_p);
             if (kept[id] == 1) n_seen++, kept[id] = 3;
         }
         /* Each of at most 20 about equally likely tokens is missed by 400 draws with a probability of e^-20. */
         if (n_kept <= 20) CHECK_INT(n_seen, n_kept);
     }
-    sampler_free(s);
+    picker_free(s);
 }
 
 /* ------------------------------------------------------------------------------------------ distribution */
 
 /* sum of (seen - expected)^2 / expected over the tokens of probability p[n]. */
-static double chi_square(Sampler *s, const float *logits, const double *p, int n, int draws) {
+static double chi_square(Picker *s, const float *logits, const double *p, int n, int draws) {
     int *seen = calloc(N_VOCAB, sizeof *seen);
     double chi = 0;
-    for (int i = 0; i < draws; i++) seen[sampler_pick(s, logits, NULL, 0)]++;
+    for (int i = 0; i < draws; i++) seen[pick(s, logits, NULL, 0)]++;
     for (int i = 0; i < n; i++) {
         double expected = p[i] * draws;
         if (expected > 0) chi += (seen[i] - expected) * (seen[i] - expected) / expected;
@@ -118,7 +140,7 @@ TEST(draws_by_the_probabilities) {
         all[i] = true;
         five[i] = (i * 5) % N >= N - 5;
     }
-    Sampler *s = sampler_new(N_VOCAB);
+    Picker *s = picker_new(N_VOCAB);
     struct { GemmaSampling set; const bool *kept; } cases[] = {
         {off, all}, {off, all}, {off, all}, {off, five}, {off, five},
     };
@@ -131,30 +153,30 @@ TEST(draws_by_the_probabilities) {
     for (int i = 0; i < N; i++) cases[4].set.top_p += (float)(five[i] ? p[i] * ((i * 5) % N == N - 5 ? 0.5 : 1) : 0);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         softmax(logits, cases[c].kept, N, cases[c].set.temperature, p);
-        CHECK(sampler_set(s, &cases[c].set, &err) == GEMMA_OK);
+        CHECK(sampler_set(&s->sampler, &cases[c].set, &err) == GEMMA_OK);
         /* 11 degrees of freedom: chi^2 is above 44.4 once in 10^5 runs of a right sampler; the seed is fixed, so this
          * run either is one or isn't. A sampler that gives one token 15 % too much is beyond it. */
         double chi = chi_square(s, logits, p, N, 50000);
         if (chi > 44.4) TEST_FAIL("case %d: chi-square %g", (int)c, chi);
     }
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(draws_evenly_over_a_whole_flat_vocabulary) {
     static float logits[N_VOCAB];
     static double p[N_VOCAB];
     GemmaError err;
-    Sampler *s = sampler_new(N_VOCAB);
+    Picker *s = picker_new(N_VOCAB);
     for (int i = 0; i < N_VOCAB; i++) p[i] = 1.0 / N_VOCAB;
     for (int through_candidates = 0; through_candidates < 2; through_candidates++) {
         GemmaSampling set = off;
         if (through_candidates) set.min_p = 0.5f;
-        CHECK(sampler_set(s, &set, &err) == GEMMA_OK);
+        CHECK(sampler_set(&s->sampler, &set, &err) == GEMMA_OK);
         /* 4,999 degrees of freedom: about normal, standard deviation 100; 4.5 of them. */
         double chi = chi_square(s, logits, p, N_VOCAB, 25000);
         if (fabs(chi - 4999) > 450) TEST_FAIL("chi-square %g", chi);
     }
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(equal_seeds_give_equal_texts) {
@@ -162,59 +184,59 @@ TEST(equal_seeds_give_equal_texts) {
     uint64_t state = 3;
     GemmaError err;
     make_logits(logits, &state);
-    Sampler *a = sampler_new(N_VOCAB), *b = sampler_new(N_VOCAB);
+    Picker *a = picker_new(N_VOCAB), *b = picker_new(N_VOCAB);
     GemmaSampling p = off;
     p.top_k = 64;
     p.top_p = 0.95f;
     p.temperature = 2;
-    sampler_set(a, &p, &err);
+    sampler_set(&a->sampler, &p, &err);
     int32_t first[100];
-    for (int i = 0; i < 100; i++) first[i] = sampler_pick(a, logits, NULL, 0);
-    sampler_set(a, &p, &err);
-    sampler_set(b, &p, &err);
+    for (int i = 0; i < 100; i++) first[i] = pick(a, logits, NULL, 0);
+    sampler_set(&a->sampler, &p, &err);
+    sampler_set(&b->sampler, &p, &err);
     for (int i = 0; i < 100; i++) {
-        CHECK_INT(sampler_pick(a, logits, NULL, 0), first[i]);
-        CHECK_INT(sampler_pick(b, logits, NULL, 0), first[i]);
+        CHECK_INT(pick(a, logits, NULL, 0), first[i]);
+        CHECK_INT(pick(b, logits, NULL, 0), first[i]);
     }
     p.seed++;
-    sampler_set(b, &p, &err);
+    sampler_set(&b->sampler, &p, &err);
     int same = 0;
-    for (int i = 0; i < 100; i++) same += sampler_pick(b, logits, NULL, 0) == first[i];
+    for (int i = 0; i < 100; i++) same += pick(b, logits, NULL, 0) == first[i];
     CHECK(same < 90);
-    sampler_free(a);
-    sampler_free(b);
+    picker_free(a);
+    picker_free(b);
 }
 
 /* ------------------------------------------------------------------------------------------ greedy, penalties, bias */
 
-static Sampler *greedy(int n_vocab) {
+static Picker *greedy(int n_vocab) {
     GemmaError err;
-    Sampler *s = sampler_new(n_vocab);
+    Picker *s = picker_new(n_vocab);
     GemmaSampling p = off;
     p.temperature = 0;
-    sampler_set(s, &p, &err);
+    sampler_set(&s->sampler, &p, &err);
     return s;
 }
 
 TEST(greedy_takes_the_best_and_the_lower_id_of_equals) {
     static float logits[N_VOCAB];
-    Sampler *s = greedy(N_VOCAB);
+    Picker *s = greedy(N_VOCAB);
     uint64_t state = 9;
     for (int round = 0; round < 300; round++) {
         make_logits(logits, &state);
         int best = -1;
         for (int i = 0; i < N_VOCAB; i++)
             if (logits[i] > -INFINITY && (best < 0 || logits[i] > logits[best])) best = i;
-        CHECK_INT(sampler_pick(s, logits, NULL, 0), best);
+        CHECK_INT(pick(s, logits, NULL, 0), best);
     }
-    sampler_free(s);
+    picker_free(s);
     for (int n = 1; n < 20; n++) {      /* vocabularies smaller than a vector */
         s = greedy(n);
         for (int i = 0; i < n; i++) logits[i] = i == n - 1 ? 0.0f : -0.0f;
-        CHECK_INT(sampler_pick(s, logits, NULL, 0), 0);
+        CHECK_INT(pick(s, logits, NULL, 0), 0);
         logits[n - 1] = 1;
-        CHECK_INT(sampler_pick(s, logits, NULL, 0), n - 1);
-        sampler_free(s);
+        CHECK_INT(pick(s, logits, NULL, 0), n - 1);
+        picker_free(s);
     }
 }
 
@@ -227,85 +249,82 @@ TEST(numbers_that_are_none_are_never_picked) {
     kinds[2].top_k = 10;
     kinds[3].top_p = 0.9f;
     kinds[4].min_p = 0.1f;
-    Sampler *s = sampler_new(N_VOCAB);
+    Picker *s = picker_new(N_VOCAB);
     for (int k = 0; k < 5; k++) {
         p = kinds[k];
-        sampler_set(s, &p, &err);
+        sampler_set(&s->sampler, &p, &err);
         for (int i = 0; i < N_VOCAB; i++) logits[i] = i % 2 ? NAN : -INFINITY;
-        CHECK_INT(sampler_pick(s, logits, NULL, 0), 0);
+        CHECK_INT(pick(s, logits, NULL, 0), 0);
         logits[4321] = -1e30f;
-        for (int i = 0; i < 10; i++) CHECK_INT(sampler_pick(s, logits, NULL, 0), 4321);
+        for (int i = 0; i < 10; i++) CHECK_INT(pick(s, logits, NULL, 0), 4321);
         logits[17] = INFINITY;
-        CHECK_INT(sampler_pick(s, logits, NULL, 0), 17);
+        CHECK_INT(pick(s, logits, NULL, 0), 17);
         for (int i = 0; i < N_VOCAB; i++) logits[i] = 3e38f * (i % 2 ? 1.0f : -1.0f);
-        for (int i = 0; i < 10; i++) CHECK_INT(sampler_pick(s, logits, NULL, 0) % 2, 1);
+        for (int i = 0; i < 10; i++) CHECK_INT(pick(s, logits, NULL, 0) % 2, 1);
     }
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(penalties_act_on_the_last_64_tokens) {
     float logits[6] = {1.0f, 0.9f, 0.8f, -0.5f, -0.6f, -0.7f};
     int32_t recent[100];
     GemmaError err;
-    Sampler *s = sampler_new(6);
+    Picker *s = picker_new(6);
     GemmaSampling p = off;
     p.temperature = 0;
     p.repeat_penalty = 2;
-    sampler_set(s, &p, &err);
+    sampler_set(&s->sampler, &p, &err);
     for (int i = 0; i < 100; i++) recent[i] = i < 36 ? 0 : 1;
-    CHECK_INT(sampler_pick(s, logits, recent, 100), 0);     /* 0 is 65 tokens ago, 1 halved */
-    CHECK_INT(sampler_pick(s, logits, recent, 99), 2);      /* both halved */
+    CHECK_INT(pick(s, logits, recent, 100), 0);     /* 0 is 65 tokens ago, 1 halved */
+    CHECK_INT(pick(s, logits, recent, 99), 2);      /* both halved */
     for (int i = 0; i < 3; i++) logits[i] = -1;
     recent[0] = 3;
-    CHECK_INT(sampler_pick(s, logits, recent, 1), 4);       /* below zero, doubled: -1 */
+    CHECK_INT(pick(s, logits, recent, 1), 4);       /* below zero, doubled: -1 */
 
     p.repeat_penalty = 1;
     p.presence_penalty = 0.05f;
-    sampler_set(s, &p, &err);
-    CHECK_INT(sampler_pick(s, logits, recent, 1), 3);       /* -0.55 is still the best */
+    sampler_set(&s->sampler, &p, &err);
+    CHECK_INT(pick(s, logits, recent, 1), 3);       /* -0.55 is still the best */
     recent[1] = recent[2] = 3;
-    CHECK_INT(sampler_pick(s, logits, recent, 3), 3);       /* presence counts once */
+    CHECK_INT(pick(s, logits, recent, 3), 3);       /* presence counts once */
     p.frequency_penalty = 0.02f;
-    sampler_set(s, &p, &err);
-    CHECK_INT(sampler_pick(s, logits, recent, 2), 3);       /* -0.59 */
-    CHECK_INT(sampler_pick(s, logits, recent, 3), 4);       /* -0.61 */
+    sampler_set(&s->sampler, &p, &err);
+    CHECK_INT(pick(s, logits, recent, 2), 3);       /* -0.59 */
+    CHECK_INT(pick(s, logits, recent, 3), 4);       /* -0.61 */
     CHECK(logits[3] == -0.5f);                              /* the caller's logits are left alone */
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(biases_come_first_and_setting_drops_them) {
     float logits[3] = {2, 1, 0};
     GemmaError err;
-    Sampler *s = greedy(3);
-    CHECK(sampler_bias(s, 2, 5, &err) == GEMMA_OK);
-    CHECK_INT(sampler_pick(s, logits, NULL, 0), 2);
-    CHECK(sampler_bias(s, 2, -INFINITY, &err) == GEMMA_OK);
-    CHECK(sampler_bias(s, 0, -INFINITY, &err) == GEMMA_OK);
-    CHECK_INT(sampler_pick(s, logits, NULL, 0), 1);
+    Picker *s = greedy(3);
+    CHECK(sampler_bias(&s->sampler, 2, 5, &err) == GEMMA_OK);
+    CHECK_INT(pick(s, logits, NULL, 0), 2);
+    CHECK(sampler_bias(&s->sampler, 2, -INFINITY, &err) == GEMMA_OK);
+    CHECK(sampler_bias(&s->sampler, 0, -INFINITY, &err) == GEMMA_OK);
+    CHECK_INT(pick(s, logits, NULL, 0), 1);
     GemmaSampling p = off;
     p.temperature = 0;
     p.repeat_penalty = 3;
-    sampler_set(s, &p, &err);
-    CHECK_INT(sampler_pick(s, logits, NULL, 0), 0);
-    CHECK(sampler_bias(s, 0, 10, &err) == GEMMA_OK);        /* before the penalty: (2 + 10) / 3 = 4; after it, 10.67 */
-    CHECK(sampler_bias(s, 1, 4, &err) == GEMMA_OK);         /* 5 */
-    CHECK_INT(sampler_pick(s, logits, (int32_t[]){0}, 1), 1);
+    sampler_set(&s->sampler, &p, &err);
+    CHECK_INT(pick(s, logits, NULL, 0), 0);
+    CHECK(sampler_bias(&s->sampler, 0, 10, &err) == GEMMA_OK);        /* before the penalty: (2 + 10) / 3 = 4; after it, 10.67 */
+    CHECK(sampler_bias(&s->sampler, 1, 4, &err) == GEMMA_OK);         /* 5 */
+    CHECK_INT(pick(s, logits, (int32_t[]){0}, 1), 1);
 
-    CHECK(sampler_bias(s, 3, 1, &err) == GEMMA_BAD_ARGUMENT);
-    CHECK_TEXT_HAS(err.text, "token 3");
-    CHECK(sampler_bias(s, -1, 1, &err) == GEMMA_BAD_ARGUMENT);
-    CHECK(sampler_bias(s, 0, NAN, &err) == GEMMA_BAD_ARGUMENT);
-    CHECK(sampler_bias(s, 0, INFINITY, &err) == GEMMA_BAD_ARGUMENT);
-    for (int i = 2; i < 1024; i++) CHECK(sampler_bias(s, 0, 0, &err) == GEMMA_OK);
-    CHECK(sampler_bias(s, 0, 0, &err) == GEMMA_BAD_ARGUMENT);
+    CHECK(sampler_bias(&s->sampler, 0, NAN, &err) == GEMMA_BAD_ARGUMENT);
+    CHECK(sampler_bias(&s->sampler, 0, INFINITY, &err) == GEMMA_BAD_ARGUMENT);
+    for (int i = 2; i < 1024; i++) CHECK(sampler_bias(&s->sampler, 0, 0, &err) == GEMMA_OK);
+    CHECK(sampler_bias(&s->sampler, 0, 0, &err) == GEMMA_BAD_ARGUMENT);
     CHECK_TEXT_HAS(err.text, "1024");
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(every_end_of_a_control_works) {
     static float logits[N_VOCAB];
     GemmaError err;
-    Sampler *s = sampler_new(N_VOCAB);
+    Picker *s = picker_new(N_VOCAB);
     for (int i = 0; i < N_VOCAB; i++) logits[i] = i % 7;
     logits[77] = 7;
     static const float top_p[] = {0, 1e-30f, 1}, min_p[] = {0, 1}, temperature[] = {0, 1e-40f, 1e-6f, 100};
@@ -316,23 +335,23 @@ TEST(every_end_of_a_control_works) {
         p.min_p = min_p[i / 3 % 2];
         p.temperature = temperature[i / 6 % 4];
         p.top_k = top_k[i / 24];
-        CHECK_INT(sampler_set(s, &p, &err), GEMMA_OK);
-        CHECK_INT(sampler_bias(s, 5, 0, &err), GEMMA_OK);
+        CHECK_INT(sampler_set(&s->sampler, &p, &err), GEMMA_OK);
+        CHECK_INT(sampler_bias(&s->sampler, 5, 0, &err), GEMMA_OK);
         int n_also;
         int32_t also[SAMPLER_MAX_ALSO];
-        CHECK(sampler_reach(s, NULL, 0, also, &n_also) >= 0);
+        CHECK(sampler_reach(&s->sampler, N_VOCAB, NULL, 0, also, &n_also) >= 0);
         for (int draws = 0; draws < 10; draws++) {
-            int32_t id = sampler_pick(s, logits, NULL, 0);
+            int32_t id = pick(s, logits, NULL, 0);
             CHECK(id >= 0 && id < N_VOCAB);
             if (p.top_p < 1 || p.min_p == 1 || p.temperature < 1e-5f || p.top_k == 1) CHECK_INT(id, 77);
         }
     }
-    sampler_free(s);
+    picker_free(s);
 }
 
 TEST(parameters_out_of_range_are_refused_by_name) {
     GemmaError err;
-    Sampler *s = sampler_new(4);
+    Picker *s = picker_new(4);
     struct { const char *name; size_t at; float value; } cases[] = {
 #define BAD(field, value) {#field, offsetof(GemmaSampling, field), value}
         BAD(temperature, -0.1f), BAD(temperature, NAN), BAD(temperature, INFINITY), BAD(top_p, -0.1f), BAD(top_p, 1.1f), BAD(top_p, NAN),
@@ -343,14 +362,14 @@ TEST(parameters_out_of_range_are_refused_by_name) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         GemmaSampling p = off;
         memcpy((char *)&p + cases[i].at, &cases[i].value, sizeof(float));
-        CHECK(sampler_set(s, &p, &err) == GEMMA_BAD_ARGUMENT);
+        CHECK(sampler_set(&s->sampler, &p, &err) == GEMMA_BAD_ARGUMENT);
         CHECK_TEXT_HAS(err.text, cases[i].name);
     }
     GemmaSampling p = off;
     p.top_k = -1;
-    CHECK(sampler_set(s, &p, &err) == GEMMA_BAD_ARGUMENT);
+    CHECK(sampler_set(&s->sampler, &p, &err) == GEMMA_BAD_ARGUMENT);
     CHECK_TEXT_HAS(err.text, "top_k");
-    sampler_free(s);
+    picker_free(s);
 }
 
 int main(void) {

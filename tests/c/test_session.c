@@ -1,71 +1,6 @@
 /* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after going back to a shared
  * prefix. Fidelity to llama.cpp is tested in tests/golden. */
-#include <math.h>
-
-#include "gemma.h"
-#include "test.h"
-#include "tiny_gguf.h"
-
-enum { N_TOKENS = 300 };
-
-static void make_tokens(int32_t *ids, uint64_t seed) {
-    for (int i = 0; i < N_TOKENS; i++) ids[i] = (int32_t)(test_random(&seed) % TINY_VOCAB);
-}
-
-/* Evaluates what is pending in batches of n_batch; copies the last token's logits. */
-static void run(GemmaSession *s, int n_batch, float *logits) {
-    GemmaError err = {0};
-    double left;
-    while ((left = gemma_session_step(s, n_batch, INFINITY, &err)) > 0) {}
-    if (left < 0) TEST_FAIL("%s", err.text);
-    memcpy(logits, gemma_session_logits(s), TINY_VOCAB * sizeof *logits);
-}
-
-/* The logits of a fresh session after ids[n]. */
-static void reference(GemmaModel *m, const int32_t *ids, int n, int n_batch, float *logits) {
-    GemmaError err = {0};
-    GemmaSession *s = gemma_session_new(m, 1024, &err);
-    CHECK_INT(gemma_session_sync(s, ids, n, &err), 0);
-    run(s, n_batch, logits);
-    gemma_session_free(s);
-}
-
-/* The logits after each of ids[N_TOKENS], of one fresh session. */
-static void all_references(GemmaModel *m, const int32_t *ids, float (*logits)[TINY_VOCAB]) {
-    GemmaError err = {0};
-    GemmaSession *s = gemma_session_new(m, 1024, &err);
-    CHECK_INT(gemma_session_sync(s, ids, N_TOKENS, &err), 0);
-    for (int at = 0, end; at < N_TOKENS; at = end) {
-        end = N_TOKENS - (int)gemma_session_step(s, 256, INFINITY, &err);
-        for (int i = at; i < end; i++) memcpy(logits[i], gemma_session_logits_at(s, i - at), sizeof logits[i]);
-    }
-    gemma_session_free(s);
-}
-
-static const struct { TinySpec spec; GemmaPrecision precision; } cases[] = {
-    {{"gemma", QUANT_Q4_0, 2, 64, 4, 1, 32, 96, 1024, 0}, GEMMA_F16_CACHE},
-    {{"gemma2", QUANT_Q8_0, 3, 64, 4, 2, 32, 96, 1024, 32}, GEMMA_F16_CACHE},
-    {{"gemma3", QUANT_F16, 7, 64, 4, 1, 32, 96, 1024, 16}, GEMMA_F16_CACHE},
-    {{"gemma2", QUANT_Q4_0, 3, 64, 4, 2, 32, 96, 1024, 32}, GEMMA_INT8_CACHE},
-    {{"gemma3", QUANT_Q8_0, 7, 64, 4, 1, 64, 96, 1024, 16}, GEMMA_INT8_CACHE},
-};
-enum { N_CASES = sizeof cases / sizeof *cases };
-
-static GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaPrecision precision) {
-    GemmaError err = {0};
-    GemmaModel *m = tiny_load_as(n, file, n, piece, (GemmaOptions){n_threads, precision}, &err);
-    if (!m) TEST_FAIL("%s", err.text);
-    return m;
-}
-
-/* The model of one of the cases. */
-static GemmaModel *load_case(int a, size_t piece, int n_threads) {
-    size_t n;
-    uint8_t *file = tiny_gguf(&cases[a].spec, 5, &n);
-    GemmaModel *m = load(file, n, piece, n_threads, cases[a].precision);
-    free(file);
-    return m;
-}
+#include "tiny_session.h"
 
 TEST(pieces_batches_and_threads_change_no_bit) {
     int32_t ids[N_TOKENS];
@@ -150,6 +85,36 @@ TEST(going_back_to_a_prefix_changes_no_bit) {
     }
 }
 
+/* Layer 1 has half the feed-forward size and half the key and value heads of the others. */
+TEST(layers_may_differ_in_size) {
+    TinySpec spec = {"gemma3", QUANT_Q8_0, 3, 64, 4, 2, 32, 64, 1024, 16};
+    TinyGguf g = tiny_make(&spec, 5);
+    static const struct { const char *name; int dim; } halved[] = {
+        {"blk.1.ffn_gate.weight", 1}, {"blk.1.ffn_up.weight", 1}, {"blk.1.ffn_down.weight", 0}, {"blk.1.attn_k.weight", 1}, {"blk.1.attn_v.weight", 1}};
+    for (size_t i = 0; i < sizeof halved / sizeof *halved; i++) tiny_tensor(&g, halved[i].name)->dims[halved[i].dim] /= 2;
+    static const struct { const char *key; uint32_t of_layer[3]; } lists[] = {
+        {"gemma3.feed_forward_length", {64, 32, 64}}, {"gemma3.attention.head_count_kv", {2, 1, 2}}};
+    for (int i = 0; i < 2; i++) {
+        TinyBytes *b = tiny_set_array(&g, lists[i].key, GGUF_UINT32, 3);
+        for (int j = 0; j < 3; j++) tiny_put_u32(b, lists[i].of_layer[j]);
+    }
+    size_t n;
+    uint8_t *file = tiny_bytes(&g, &n);
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    for (int precision = GEMMA_F16_CACHE; precision <= GEMMA_EXACT; precision++) {
+        GemmaModel *m = load(file, n, n, 2, (GemmaPrecision)precision);
+        REQUIRE(m);
+        float one[TINY_VOCAB], many[TINY_VOCAB];
+        reference(m, ids, 100, 1, one);
+        reference(m, ids, 100, 256, many);
+        CHECK(!memcmp(one, many, sizeof one));
+        gemma_model_free(m);
+    }
+    free(file);
+    tiny_free(&g);
+}
+
 TEST(every_position_has_its_logits) {
     size_t n;
     uint8_t *file = tiny_gguf(&tiny_gemma3, 5, &n);
@@ -161,13 +126,22 @@ TEST(every_position_has_its_logits) {
     make_tokens(ids, 7);
     GemmaSession *s = gemma_session_new(m, 1024, &err);
     gemma_session_sync(s, ids, 40, &err);
+    CHECK_INT(gemma_session_step(s, 20, INFINITY, &err), 20);       /* also before the end of a prompt */
+    float early[TINY_VOCAB], got[4][TINY_VOCAB];
+    CHECK(gemma_session_logits_at(s, 13));
+    memcpy(early, gemma_session_logits(s), sizeof early);
+    CHECK_INT(gemma_session_sync(s, ids + 1, 39, &err), 0);
+    CHECK_INT(gemma_session_sync(s, ids, 40, &err), 0);
     CHECK_INT(gemma_session_step(s, 40, INFINITY, &err), 0);
-    for (int i = 0; i < 40; i += 13) {
-        float want[TINY_VOCAB];
-        reference(m, ids, i + 1, 256, want);
-        CHECK(!memcmp(gemma_session_logits_at(s, i), want, sizeof want));
-    }
+    for (int i = 0; i < 4; i++) memcpy(got[i], gemma_session_logits_at(s, 13 * i), sizeof got[i]);
     CHECK(!gemma_session_logits_at(s, 40));
+    CHECK(!memcmp(got[1], early, sizeof early));
+    for (int i = 0; i < 4; i++) {
+        float want[TINY_VOCAB];
+        reference(m, ids, 13 * i + 1, 256, want);
+        CHECK(!memcmp(got[i], want, sizeof want));
+    }
+    CHECK(!gemma_session_logits_at(s, 0));      /* others have stepped since */
     gemma_session_free(s);
     gemma_model_free(m);
 }
@@ -202,6 +176,8 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     CHECK_INT(gemma_session_sync(s, (int32_t[]){TINY_VOCAB}, 1, &err), -1);
     CHECK_INT(gemma_session_sync(s, (int32_t[]){-1}, 1, &err), -1);
     CHECK_INT(gemma_session_sync(s, ids, 0, &err), -1);
+    CHECK_INT(gemma_session_bias(s, TINY_VOCAB, 1, &err), GEMMA_BAD_ARGUMENT);
+    CHECK_INT(gemma_session_bias(s, -1, 1, &err), GEMMA_BAD_ARGUMENT);
     CHECK_INT(gemma_session_sync(s, ids, 10, &err), 0);
     CHECK_INT(gemma_session_step(s, 256, INFINITY, &err), 0);
     CHECK_INT(gemma_session_push(s, 1, &err), GEMMA_NO_ROOM);
@@ -210,7 +186,7 @@ TEST(limits_are_told_and_leave_the_session_usable) {
 }
 
 /* The text: ids. At each position guesses of which the first `right` are the text's; those must be accepted, the next one not. */
-TEST(guesses_change_no_bit_whether_right_or_wrong) {
+TEST(a_draft_changes_no_bit_whether_right_or_wrong) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 21);
     for (int a = 0; a < N_CASES; a++) {
@@ -243,6 +219,131 @@ TEST(guesses_change_no_bit_whether_right_or_wrong) {
             }
         }
         gemma_session_free(s);
+        gemma_model_free(m);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ several sessions */
+
+enum { MOST_SESSIONS = 12, LONG = 600 };
+
+/* Sessions that begin at different times and have prompts of different lengths, some with a draft now and then; all in one batch, in slices. */
+TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
+    static const int counts[] = {3, MOST_SESSIONS};
+    for (int a = 0; a < N_CASES; a++) {
+        GemmaError err = {0};
+        GemmaModel *m = load_case(a, 4096, 2);
+        REQUIRE(m);
+        for (int c = 0; c < 2; c++) {
+            int n = counts[c];
+            uint64_t rng = (uint64_t)(a * 10 + c);
+            GemmaSession *s[MOST_SESSIONS];
+            static int32_t ids[MOST_SESSIONS][LONG];
+            int at[MOST_SESSIONS];
+            for (int i = 0; i < n; i++) {
+                s[i] = gemma_session_new(m, LONG, &err);
+                for (int j = 0; j < LONG; j++) ids[i][j] = (int32_t)(test_random(&rng) % TINY_VOCAB);
+                at[i] = n == 3 && i == 0 ? 480 : 1 + (int)(test_random(&rng) % 90);     /* one is long: its rings wrap beside the others */
+                CHECK_INT(gemma_session_sync(s[i], ids[i], at[i], &err), 0);
+            }
+            for (int round = 0, n_ready = 0; round < 12 || n_ready < n; round++) {
+                gemma_step(m, s, n, 1 + (int)(test_random(&rng) % 256), round % 3 ? 0 : INFINITY);
+                n_ready = 0;
+                for (int i = 0; i < n; i++) {
+                    double left = gemma_session_left(s[i], &err);
+                    CHECK(left >= 0);
+                    n_ready += left == 0;
+                    if (left > 0 || round >= 12) continue;
+                    while (gemma_session_accept(s[i], ids[i][at[i]])) at[i]++;
+                    CHECK_INT(gemma_session_push(s[i], ids[i][at[i]++], &err), GEMMA_OK);
+                    int32_t draft[3] = {ids[i][at[i]], ids[i][at[i] + 1], 1};
+                    if (test_random(&rng) % 8 == 0) CHECK_INT(gemma_session_draft(s[i], draft, 3, &err), GEMMA_OK);
+                }
+                if (round > 2000) {
+                    TEST_FAIL("%d sessions never end", n);
+                    break;
+                }
+            }
+            for (int i = 0; i < n; i += n > 3 ? 3 : 1) is_right(m, s[i], ids[i], at[i], cases[a].spec.architecture);
+            for (int i = 0; i < n; i++) gemma_session_free(s[i]);
+        }
+        gemma_model_free(m);
+    }
+}
+
+/* A prompt of one session, and another that decodes: the prompt gets small batches, and both make progress in each. */
+TEST(a_long_prompt_leaves_room_for_those_that_decode) {
+    GemmaError err = {0};
+    GemmaModel *m = load_case(2, 4096, 1);
+    REQUIRE(m);
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 3);
+    GemmaSession *both[2] = {gemma_session_new(m, 1024, &err), gemma_session_new(m, 1024, &err)};
+    gemma_session_sync(both[0], ids, 10, &err);
+    gemma_step(m, both, 1, 256, INFINITY);
+    gemma_session_sync(both[1], ids, N_TOKENS, &err);
+    double left = N_TOKENS;
+    int n = 10, n_passes = 0;
+    while (left > 0 && n < N_TOKENS) {
+        gemma_session_push(both[0], ids[n++], &err);
+        do gemma_step(m, both, 2, 64, 0);
+        while (gemma_session_left(both[0], &err) > 0);
+        double now = gemma_session_left(both[1], &err);
+        CHECK(now < left && left - now <= 64);
+        left = now;
+        n_passes++;
+    }
+    CHECK(left == 0 && n_passes >= N_TOKENS / 64);
+    is_right(m, both[0], ids, n, "decoding");
+    is_right(m, both[1], ids, N_TOKENS, "prompt");
+    gemma_session_free(both[0]);
+    gemma_session_free(both[1]);
+    gemma_model_free(m);
+}
+
+/* Sessions that are changed, given up or closed in the middle of a batch that others need. */
+TEST(leaving_a_batch_disturbs_nobody) {
+    for (int a = 1; a < N_CASES; a += 3) {
+        GemmaError err = {0};
+        GemmaModel *m = load_case(a, 4096, 1);
+        REQUIRE(m);
+        uint64_t rng = (uint64_t)a;
+        int32_t ids[3][N_TOKENS];
+        int n[3] = {100, 100, 100};
+        GemmaSession *s[3];
+        for (int i = 0; i < 3; i++) {
+            make_tokens(ids[i], (uint64_t)i + 1);
+            s[i] = gemma_session_new(m, 1024, &err);
+            gemma_session_sync(s[i], ids[i], n[i], &err);
+        }
+        for (int round = 0; round < 40; round++) {
+            for (int slices = (int)(test_random(&rng) % 5); slices > 0; slices--) gemma_step(m, s, 3, 40, 0);
+            int i = (int)(test_random(&rng) % 3);
+            switch (test_random(&rng) % 4) {
+            case 0:
+                gemma_session_free(s[i]);
+                s[i] = gemma_session_new(m, 1024, &err);
+                /* fall through */
+            case 1:
+                n[i] = 1 + (int)(test_random(&rng) % 200);
+                CHECK(gemma_session_sync(s[i], ids[i], n[i], &err) >= 0);
+                break;
+            case 2:
+                if (n[i] == 250) break;
+                CHECK_INT(gemma_session_push(s[i], ids[i][n[i]], &err), GEMMA_OK);
+                n[i]++;
+                break;
+            default:
+                gemma_step(m, &s[i], 1, 256, 0);        /* alone: gives up what the others had under way */
+            }
+        }
+        for (int left = 3; left > 0;) {
+            gemma_step(m, s, 3, 256, INFINITY);
+            left = 0;
+            for (int i = 0; i < 3; i++) left += gemma_session_left(s[i], &err) > 0;
+        }
+        for (int i = 0; i < 3; i++) is_right(m, s[i], ids[i], n[i], cases[a].spec.architecture);
+        for (int i = 0; i < 3; i++) gemma_session_free(s[i]);
         gemma_model_free(m);
     }
 }
@@ -291,15 +392,15 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
         reference(m, ids, N_TOKENS, 64, want);
         GemmaSession *s = gemma_session_new(m, 1024, &err);
         GemmaObserved o, q, k;
-        CHECK(!gemma_session_observed(s, 0, &o));
-        CHECK_INT(gemma_session_observe(s, true, &err), GEMMA_OK);
+        CHECK(!gemma_observed(m, 0, &o));
+        CHECK_INT(gemma_observe(m, true, &err), GEMMA_OK);
         CHECK_INT(gemma_session_sync(s, ids, N_TOKENS, &err), 0);
         run(s, 64, got);
         CHECK(!memcmp(want, got, sizeof want));
         double first[64] = {0};
         add_first_inputs(&g, ids, N_TOKENS, first);
         int n_seen = 0;
-        for (; gemma_session_observed(s, n_seen, &o); n_seen++) {
+        for (; gemma_observed(m, n_seen, &o); n_seen++) {
             CHECK_INT(o.n_tok, N_TOKENS);
             CHECK_INT(o.n_cols, tiny_tensor(&g, o.name)->dims[0]);
             columns += (uint64_t)o.n_cols;
@@ -309,12 +410,12 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
         }
         CHECK_INT(n_seen, 7 * cases[a].spec.n_layer);
         CHECK(need >= columns * sizeof *o.squares && need < columns * sizeof *o.squares + 4096);
-        CHECK(gemma_session_observed(s, 0, &q) && gemma_session_observed(s, 1, &k));
+        CHECK(gemma_observed(m, 0, &q) && gemma_observed(m, 1, &k));
         CHECK(!memcmp(q.squares, k.squares, 64 * sizeof *q.squares));
-        CHECK_INT(gemma_session_observe(s, true, &err), GEMMA_OK);
-        CHECK(gemma_session_observed(s, 0, &o) && o.n_tok == 0 && o.squares[0] == 0);
-        CHECK_INT(gemma_session_observe(s, false, &err), GEMMA_OK);
-        CHECK(!gemma_session_observed(s, 0, &o));
+        CHECK_INT(gemma_observe(m, true, &err), GEMMA_OK);
+        CHECK(gemma_observed(m, 0, &o) && o.n_tok == 0 && o.squares[0] == 0);
+        CHECK_INT(gemma_observe(m, false, &err), GEMMA_OK);
+        CHECK(!gemma_observed(m, 0, &o));
         gemma_session_free(s);
         gemma_model_free(m);
         tiny_free(&g);
@@ -380,10 +481,14 @@ int main(void) {
     RUN(pieces_batches_and_threads_change_no_bit);
     RUN(a_batch_in_slices_and_one_given_up_change_no_bit);
     RUN(going_back_to_a_prefix_changes_no_bit);
+    RUN(layers_may_differ_in_size);
     RUN(every_position_has_its_logits);
     RUN(an_int8_cache_is_refused_where_heads_do_not_fit);
     RUN(limits_are_told_and_leave_the_session_usable);
-    RUN(guesses_change_no_bit_whether_right_or_wrong);
+    RUN(a_draft_changes_no_bit_whether_right_or_wrong);
+    RUN(a_row_does_not_depend_on_what_else_is_in_its_batch);
+    RUN(a_long_prompt_leaves_room_for_those_that_decode);
+    RUN(leaving_a_batch_disturbs_nobody);
     RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);
     RUN(tokens_of_images_and_sounds_are_never_sampled);
     return test_result();

@@ -39,7 +39,7 @@ TEST(the_best_are_those_of_all) {
             Pool *pool = pool_new(n_threads);
             Ops ops;
             Shortlist s;
-            OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_pos = 64, .n_head = 1, .head_dim = 32};
+            OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_head = 1, .head_dim = 32};
             CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
             size_t bytes = (size_t)w.n_rows * sizeof(float);
             float *all = malloc(bytes), *y = malloc(bytes), *sorted = malloc(bytes);
@@ -82,7 +82,7 @@ TEST(equal_rows_and_numbers_that_are_none_end_it_too) {
     Pool *pool = pool_new(2);
     Ops ops;
     Shortlist s;
-    OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_pos = 64, .n_head = 1, .head_dim = 32};
+    OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_head = 1, .head_dim = 32};
     CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
     float x[COLS] = {0}, *y = malloc((size_t)w.n_rows * sizeof *y);
     shortlist_matmul(&s, &ops, &w, x, 3, NULL, 0, y);       /* all products are zero */

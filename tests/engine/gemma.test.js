@@ -119,13 +119,15 @@ test('the same seed gives the same text, another one another', () => withModel(T
     assert.deepEqual((await say(unseeded.seed)).tokens, unseeded.tokens);
 }));
 
-test('text that continues an earlier one evaluates only what is new, with the same result', () => withModel(TURNS, {}, async (gemma) => {
-    const beginning = TEXT.slice(0, 300), whole = TEXT.slice(0, 330);
-    await continued(gemma, beginning);
-    const warm = await continued(gemma, whole);
-    const cold = await withModel(TURNS, {}, (fresh) => continued(fresh, whole));
+test('text that continues an earlier one of its session evaluates only what is new, with the same result', () => withModel(TURNS, {}, async (gemma) => {
+    const beginning = TEXT.slice(0, 300), whole = TEXT.slice(0, 330), options = {raw: true, maxTokens: 8, sampling: GREEDY};
+    const session = await gemma.session();
+    await session.prompt(beginning, options).result;
+    const warm = await session.prompt(whole, options).result;
+    const cold = await (await gemma.session()).prompt(whole, options).result;
     assert.ok(warm.cachedTokens > 0 && warm.timings.prefillTokens < cold.timings.prefillTokens);
     assert.equal(warm.cachedTokens + warm.timings.prefillTokens, warm.promptTokens.length);
+    assert.equal(cold.cachedTokens, 0);
     assert.deepEqual(warm.tokens, cold.tokens);
 }));
 

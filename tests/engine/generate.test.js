@@ -7,7 +7,7 @@ import {generate} from '../../web/engine/generate.js';
 const END = -1;
 const utf8 = (text) => new TextEncoder().encode(text);
 
-/** An engine whose tokens are the given pieces of bytes, in this order, and then the end. */
+/** A session, and a module, whose tokens are the given pieces of bytes, in this order, and then the end. */
 function scripted(pieces, {context = 1000, control = []} = {}) {
     const steps = [];
     let next = 0, count = 0, pending = 0;
@@ -29,18 +29,34 @@ function scripted(pieces, {context = 1000, control = []} = {}) {
         tokenBytes: (id) => pieces[id],
         accept: () => false,
         draft() {},
-        pushToken() {
+        push() {
             if (count === context) return false;
             count++;
             pending++;
             return true;
         },
+        logprobs: (id, n) => ({logprob: -id, top: Array.from({length: n}, (_, i) => ({id: i, logprob: -i}))}),
+        logitsAt() {},
     };
 }
 
-async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill} = {}) {
+/** A scheduler that steps as scheduler.js does; `turn` comes before each step, and tells whether to stop. */
+const steppedBy = (turn, batch) => ({
+    stepMs: 1, stepped: 1,
+    async evaluate(session, {onProgress}) {
+        for (let left; left !== 0;) {
+            if (await turn()) return false;
+            left = session.step(batch);
+            onProgress?.(left);
+        }
+        return true;
+    },
+});
+
+async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill, batch = 256} = {}) {
     const shown = [];
-    const result = await generate(engine, prompt, options, {turn, onPrefill, onText: (piece) => shown.push(piece)});
+    const io = {scheduler: steppedBy(turn, batch), turn: async () => {}, aborted: () => false, onPrefill, onText: (piece) => shown.push(piece)};
+    const result = await generate(engine, engine, prompt, options, io);
     assert.equal(shown.join(''), result.text, 'what was shown is the text');
     assert.ok(shown.every((piece) => piece.length > 0), 'nothing empty is shown');
     return {...result, shown};
@@ -88,25 +104,27 @@ test('a full context ends the answer', async () => {
     assert.deepEqual({text, finishReason}, {text: 'abc', finishReason: 'context'});
 });
 
-test('prefill is told in whole tokens, in slices short enough for Stop, to its end', async () => {
-    const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [], limits = [];
+test('prefill is told in whole tokens, to its end', async () => {
+    const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [];
     let left = 1000;
-    engine.step = (batch, ms) => {
-        limits.push([batch, ms]);
-        return left = Math.max(0, left - 99.25);      // as an engine does that comes back between layers
-    };
+    engine.step = () => left = Math.max(0, left - 99.25);       // as an engine does that comes back between layers
     await run(engine, {}, {prompt, onPrefill: (done, total) => told.push([done, total])});
     assert.deepEqual(told.slice(0, 3), [[99, 1000], [198, 1000], [297, 1000]]);
     assert.deepEqual(told.at(-1), [1000, 1000]);
-    assert.ok(limits.every(([batch, ms]) => batch === 256 && ms <= 150), `${limits}`);
 });
 
 test('stopping acts between batches and between tokens', async () => {
     const stopAfter = (n) => async () => n-- === 0;
     const inPrefill = await run(scripted([utf8('a')]), {}, {prompt: Array.from({length: 600}, (_, i) => i), turn: stopAfter(2)});
     assert.deepEqual({text: inPrefill.text, reason: inPrefill.finishReason}, {text: '', reason: 'abort'});
-    const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, {turn: stopAfter(3)});
+    const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, {turn: stopAfter(2)});
     assert.deepEqual({text: inDecode.text, reason: inDecode.finishReason}, {text: 'ab', reason: 'abort'});
+});
+
+test('logprobs are those of the tokens generated, and of the prompt where asked for', async () => {
+    const {logprobs, promptLogprobs} = await run(scripted(['a', 'b'].map(utf8)), {logprobs: 2, promptLogprobs: 1}, {prompt: [7, 8, 9]});
+    assert.deepEqual(logprobs.map(({id, logprob, top}) => [id, logprob, top.length]), [[0, -0, 2], [1, -1, 2]]);
+    assert.deepEqual(promptLogprobs.map((one) => one && [one.id, one.logprob, one.top.length]), [null, [8, -8, 1], [9, -9, 1]]);
 });
 
 test('sampling parameters that are no sound numbers are refused by name', async () => {

@@ -43,21 +43,21 @@ async function writeWithin(bytes) {
     const need = async (contextLength) => (await inspectModel(source, {threads: 1, contextLength})).memoryBytes;
     const [one, two] = [await need(1e6), await need(2e6)];
     const contextLength = bytes ? Math.floor(1e6 + (bytes - one) / (two - one) * 1e6) : 512;
-    const {module, memory64} = await openModel(source, {threads: 1, contextLength, variant: 'simd128'});
-    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
-    module.sync(module.tokenize('The sea at night', {bos: true}));
+    const {module, memory64, session} = await openModel(source, {threads: 1, contextLength, variant: 'simd128'});
+    session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+    session.sync(module.tokenize('The sea at night', {bos: true}));
     const ids = [];
     for (let i = 0; i < 8; i++) {
-        while (module.step(256) > 0);
-        ids.push(module.sample());
-        module.pushToken(ids.at(-1));
+        while (session.step(256) > 0);
+        ids.push(session.sample());
+        session.push(ids.at(-1));
     }
     const {memoryBytes} = module;
     module.close();
     return {ids, memory64, memoryBytes};
 }
 
-test('a block of each size around the limits is had, and changes no token', async () => {
+test('memory of each size around the limits is had, and changes no token', async () => {
     const {ids} = await writeWithin(0), {memory64: has64} = await detectFeatures();
     for (const gib of [1.9, 2.1, 2.6, 3.9]) {
         const found = await writeWithin(gib * GIB);

@@ -1,13 +1,14 @@
-/* fuzz_session SECONDS SEED: a session is led through random syncs, pushes, steps of any size and samples, on random small models of all
- * architectures. What must hold: whenever logits are ready they are, bit for bit, those of a fresh session that was given the same
- * tokens at once; counts and refusals are those of gemma.h; greedy sampling takes the largest logit. */
+/* fuzz_session SECONDS SEED: two sessions of one model are led through random syncs, pushes, steps of any size, alone and together, clones,
+ * saves, restores and samples, on random small models of all architectures. What must hold: whenever logits are ready they are, bit for bit,
+ * those of a fresh session that was given the same tokens at once; counts and refusals are those of gemma.h; greedy sampling takes the largest
+ * logit; bytes that are no saved session, or one with other numbers in it, do no harm. */
 #include <math.h>
 
 #include "fuzz.h"
 #include "gemma.h"
 #include "tiny_gguf.h"
 
-enum { MAX_CTX = 700, N_OPERATIONS = 12 };
+enum { MAX_CTX = 600, N_OPERATIONS = 9 };
 
 static uint64_t below(uint64_t *state, uint64_t n) { return test_random(state) % n; }
 
@@ -81,36 +82,100 @@ static void push(Case *c, uint64_t *state) {
     c->pending = true;
 }
 
-/* One batch, or all that is left; or a layer of it. */
-static void step(Case *c, uint64_t *state) {
+/* One batch, or all that is left; or a layer of it; alone, or with the other session. */
+static void step(Case *c, int n, uint64_t *state) {
     GemmaError err = {0};
     bool all = below(state, 4) != 0;
     int n_batch = 1 + (int)below(state, below(state, 2) ? 300 : 20);
     double left, seconds = below(state, 2) ? 0 : INFINITY;
-    do left = gemma_session_step(c->session, n_batch, seconds, &err);
-    while (all && left > 0);
-    CHECK(left >= 0);
-    if (left == 0 && c->pending) check_logits(c);
-    c->pending = left != 0;
+    GemmaSession *both[2] = {c[0].session, n > 1 ? c[1].session : NULL};
+    do {
+        gemma_step(c->model, both, n, n_batch, seconds);
+        left = 0;
+        for (int i = 0; i < n; i++) left += gemma_session_left(c[i].session, &err);
+    } while (all && left > 0);
+    for (int i = 0; i < n; i++) {
+        left = gemma_session_left(c[i].session, &err);
+        CHECK(left >= 0);
+        if (left == 0 && c[i].pending) check_logits(&c[i]);
+        c[i].pending = left != 0;
+    }
+}
+
+/* snapshot.c's checksum. */
+static uint64_t checksum(const uint8_t *p, uint64_t n) {
+    uint64_t h = 0xcbf29ce484222325u, word;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&word, p, 8);
+        h = (h ^ word) * 0x100000001b3u;
+        h ^= h >> 32;
+    }
+    word = 0;
+    memcpy(&word, p, n);
+    return (h ^ word ^ n) * 0x100000001b3u;
+}
+
+/* Restores bytes with some changed, whose checksum is right; what can be restored can be stepped. */
+static void restore_changed(const Case *c, uint8_t *bytes, uint64_t n, uint64_t *state) {
+    GemmaError err = {0};
+    for (int i = 1 + (int)below(state, 4); i > 0; i--) bytes[below(state, below(state, 2) ? 120 : n - 8)] = (uint8_t)test_random(state);
+    if (below(state, 4) == 0) n -= below(state, n - 8);
+    uint64_t sum = checksum(bytes, n - 8);
+    memcpy(bytes + n - 8, &sum, 8);
+    GemmaSession *s = gemma_session_restore(c->model, bytes, n, &err);
+    for (int i = 0; s && i < 3; i++) {
+        if (gemma_session_count(s) == 0) gemma_session_push(s, 1, &err);
+        if (gemma_session_step(s, 50, INFINITY, &err) == 0 && gemma_session_logits(s)) gemma_session_sample(s);
+    }
+    gemma_session_free(s);
+}
+
+/* A copy takes the session's place. */
+static void copy(Case *c, uint64_t *state) {
+    GemmaError err = {0};
+    GemmaSession *s;
+    if (below(state, 2)) {
+        s = gemma_session_clone(c->session, &err);
+    } else {
+        uint64_t n = gemma_session_save(c->session, NULL, 0);
+        uint8_t *bytes = malloc(n);
+        CHECK(gemma_session_save(c->session, bytes, n) == n);
+        s = gemma_session_restore(c->model, bytes, n, &err);
+        restore_changed(c, bytes, n, state);
+        free(bytes);
+        c->pending = true;
+    }
+    if (!s) {
+        TEST_FAIL("%s", err.text);
+        return;
+    }
+    gemma_session_free(c->session);
+    c->session = s;
 }
 
 static void input(uint64_t *state) {
     GemmaError err = {0};
-    Case c = {.n_ctx = 1 + (int)below(state, MAX_CTX), .n = 0};
-    c.model = make_model(c.n_ctx, state);
-    if (!c.model) return;
-    c.session = gemma_session_new(c.model, c.n_ctx, &err);
-    gemma_session_sampling(c.session, &(GemmaSampling){.top_p = 1, .repeat_penalty = 1}, &err);
-    change(&c, state);
+    Case c[2] = {{.n_ctx = 1 + (int)below(state, MAX_CTX)}};
+    c[1].n_ctx = c[0].n_ctx;
+    c[0].model = c[1].model = make_model(c[0].n_ctx, state);
+    if (!c[0].model) return;
+    for (int i = 0; i < 2; i++) {
+        c[i].session = gemma_session_new(c[i].model, c[i].n_ctx, &err);
+        gemma_session_sampling(c[i].session, &(GemmaSampling){.top_p = 1, .repeat_penalty = 1}, &err);
+        change(&c[i], state);
+    }
     for (int i = 0; i < N_OPERATIONS && !test_failures; i++) {
-        switch (below(state, 4)) {
-        case 0: change(&c, state); break;
-        case 1: push(&c, state); break;
-        default: step(&c, state);
+        Case *one = &c[below(state, 2)];
+        switch (below(state, 6)) {
+        case 0: change(one, state); break;
+        case 1: push(one, state); break;
+        case 2: copy(one, state); break;
+        case 3: step(c, 2, state); break;
+        default: step(one, 1, state);
         }
     }
-    gemma_session_free(c.session);
-    gemma_model_free(c.model);
+    for (int i = 0; i < 2; i++) gemma_session_free(c[i].session);
+    gemma_model_free(c[0].model);
 }
 
 int main(int argc, char **argv) { return fuzz_main(argc, argv, "fuzz_session", input); }

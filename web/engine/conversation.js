@@ -31,18 +31,29 @@ export class Conversation {
     #engine;
     #style;
     #history;
-    #ids = [];
+    #ids;
 
     /**
      * @param {import('./module.js').Module} engine
      * @param {Style} style
      * @param {Message[]} history              before the first prompt
+     * @param {number[]} [ids]                 those that have been evaluated already; the history is among them
      */
-    constructor(engine, style, history) {
+    constructor(engine, style, history, ids = []) {
         checkMessages(history);
         this.#engine = engine;
         this.#style = style;
         this.#history = history;
+        this.#ids = ids;
+    }
+
+    copy() {
+        return new Conversation(this.#engine, this.#style, this.#history, [...this.#ids]);
+    }
+
+    /** What has been told so far. */
+    get ids() {
+        return this.#ids;
     }
 
     /** Strings that end the model's turn besides its end token. */

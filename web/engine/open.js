@@ -20,6 +20,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {'f16' | 'int8'} [kvType]   how keys and values are held
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  * @property {boolean} [observe]    makes room for module.observe()
+ * @property {number} [sessions]    with full contexts, for which the memory may grow; default 4, or 2 on small devices
  */
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
@@ -39,6 +40,12 @@ function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none');
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
     return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
+}
+
+const SMALL_DEVICE_GB = 4;
+
+function defaultSessions() {
+    return (globalThis.navigator?.deviceMemory ?? Infinity) < SMALL_DEVICE_GB ? 2 : 4;
 }
 
 function chooseThreads(features, asked) {
@@ -79,6 +86,7 @@ function tooLarge(bytes, most, contextLength, lacks64) {
  * @property {string} kernels
  * @property {boolean} memory64
  * @property {number} bytes         of memory that model and session will need
+ * @property {number} spare         further bytes that other sessions may need
  * @property {number} threads
  * @property {number} contextLength
  * @property {GemmaError} [refused]
@@ -99,20 +107,29 @@ export function* waysToRun(features, options, plan, need, capacity) {
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
     }
-    const threads = chooseThreads(features, options.threads);
+    const threads = chooseThreads(features, options.threads), further = (options.sessions ?? defaultSessions()) - 1;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength, precision);
         const memory64 = options.memory64 ?? (bytes > capacity(false) && features.memory64);
         const most = capacity(memory64);
         const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= capacity(true)) : undefined;
-        yield {variant, kernels, memory64, bytes, ...attempt, refused};
+        const ofSession = bytes - need(attempt.threads, 1, precision), spare = Math.max(0, Math.min(further * ofSession, most - bytes));
+        yield {variant, kernels, memory64, bytes, spare, ...attempt, refused};
+    }
+}
+
+/** First with memory for further sessions, then without. */
+function* withAndWithoutSpare(ways) {
+    for (const way of ways) {
+        yield way;
+        if (way.spare && !way.refused) yield {...way, spare: 0};
     }
 }
 
 /** A module with all the memory that the model and its session will need. The parameters are those of waysToRun. */
 async function makeRoom(...about) {
     let refused;
-    for (const way of waysToRun(...about)) {
+    for (const way of withAndWithoutSpare(waysToRun(...about))) {
         refused = way.refused;
         if (refused) continue;
         try {
@@ -159,12 +176,11 @@ export async function openModel(source, options, signal, features, probing) {
             module.push(next.value);
         }
         module.finishLoad();
-        module.newSession(contextLength);
+        return {...room, plan, session: module.newSession(contextLength)};
     } catch (error) {
         module.close();
         throw error;
     }
-    return {...room, plan};
 }
 
 /** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
@@ -212,8 +228,7 @@ export async function openSynthetic({shape, type}, options, features) {
     if (!need(1, 1, 0)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
     const room = await makeRoom(features, options, plan, need, (memory64) => probe.capacity(memory64));
     room.module.synthetic(shape, type, room.threads, choosePrecision(options));
-    room.module.newSession(room.contextLength);
-    return {...room, plan: room.module.plan()};
+    return {...room, plan: room.module.plan(), session: room.module.newSession(room.contextLength)};
 }
 
 /** The header alone, described, with the memory that its model will need here. @param {OpenOptions} options */

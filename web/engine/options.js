@@ -18,6 +18,8 @@ const listener = [(v) => typeof v === 'function', 'a function'];
 const signal = [(v) => typeof v.addEventListener === 'function' && typeof v.aborted === 'boolean', 'an AbortSignal'];
 const oneOf = (...words) => [(v) => words.includes(v), words.join(' or ')];
 
+const logprobs = [(v) => isWhole(v) && v <= 20, 'a whole number from 0 to 20'];
+
 const WATCHED = {signal, onProgress: listener};
 const ORIGIN = {urls: list, headers: object, manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
 
@@ -26,10 +28,11 @@ export const OPTIONS = {
     load: {
         ...WATCHED, ...ORIGIN, update: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
+        sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'],
     },
     session: {system: text, history: list, sampling: object},
     prompt: {
-        ...WATCHED, raw: flag, sampling: object, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
+        ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
         stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'],
     },
     sampling: {
@@ -39,6 +42,7 @@ export const OPTIONS = {
             'an object of token ids and numbers'],
     },
     tokenize: {bos: flag, special: flag},
+    embed: {signal},
     verify: WATCHED,
     repair: {...WATCHED, ...ORIGIN},
     compare: {...WATCHED, ...ORIGIN},

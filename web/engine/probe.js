@@ -223,18 +223,18 @@ async function measure(features, shape, type, options, heavier) {
     const wanted = Math.ceil(shape.layers * TRIAL_BYTES / whole);
     const layers = Math.max(1, Math.min(wanted, MOST_LAYERS, Math.floor(MOST_TOKENS / shape.vocab * shape.layers)));
     const vocab = Math.max(2, Math.round(shape.vocab * layers / shape.layers));
-    const {module} = await openSynthetic({shape: textOf({...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}), type}, options, features);
+    const {module, session} = await openSynthetic({shape: textOf({...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}), type}, options, features);
     try {
-        module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+        session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
         const share = layers / shape.layers;
         const read = (n, round) => {
             let again = 0;
             return n / timeOf(() => {
-                module.sync(Array.from({length: n}, (_, i) => (round + again++ + (i + 1) * 7919) % vocab));
-                while (module.step(MOST_PREFILL) > 0);
+                session.sync(Array.from({length: n}, (_, i) => (round + again++ + (i + 1) * 7919) % vocab));
+                while (session.step(MOST_PREFILL) > 0);
             }) * 1000;
         };
-        const decode = 1000 / timeOfStep(module);
+        const decode = 1000 / timeOfStep(session);
         // In rounds of as many tokens as the time allows: the more, the more a batch gains. The first one warms up.
         let tokens = WARM_TOKENS, prefill = 0;
         for (let round = 1; round <= PREFILL_ROUNDS; round++) {
@@ -248,14 +248,14 @@ async function measure(features, shape, type, options, heavier) {
 }
 
 /** Milliseconds of a token, once the engine has tried its ways and knows the fastest: what the fastest quarter of the steps takes at most. */
-function timeOfStep(module) {
+function timeOfStep(session) {
     const times = [];
-    module.sync([1]);
-    module.step(1);
+    session.sync([1]);
+    session.step(1);
     for (const end = performance.now() + DECODE_MS; performance.now() < end || times.length < FEWEST_STEPS;) {
         times.push(timeOf(() => {
-            if (!module.pushToken(module.sample())) module.sync([1]);      // the context is full: from its beginning
-            module.step(1);
+            if (!session.push(session.sample())) session.sync([1]);      // the context is full: from its beginning
+            session.step(1);
         }));
     }
     return times.sort((a, b) => a - b)[times.length >> 2];

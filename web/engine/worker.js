@@ -1,13 +1,15 @@
-// worker.js: the engine worker: owns one model and the token loop, answers the calls of gemma.js. Runs as a module worker in browsers and as a
+// worker.js: the engine worker: owns one model and its sessions, answers the calls of gemma.js. Runs as a module worker in browsers and as a
 // worker thread under Node.
 
-import {Conversation, TRANSCRIPT} from './conversation.js';
+import {TRANSCRIPT} from './conversation.js';
+import {embed} from './embed.js';
 import {GemmaError} from './error.js';
 import {detectFeatures, requireWebAssembly} from './features.js';
-import {generate} from './generate.js';
 import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from './protocol.js';
-import {workerPort, yieldTurn} from './host.js';
+import {Scheduler} from './scheduler.js';
+import {WorkerSession} from './worker_session.js';
+import {workerPort} from './host.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
 
 /** Where bytes come from is decided here, once. */
@@ -17,42 +19,21 @@ async function openSource(description, options) {
     return openFromDisk(description, options);
 }
 
-const SHORT = 16;       // characters a token, of texts that are simply tokenized
+/** Of the loaded model. @type {import('./worker_session.js').Host} */
+let host;
+const sessions = new Map();
+let lastSession = 0;
 
-let engine, info, style;
-const conversations = new Map();
-let lastConversation = 0;
-
-/** One generation at a time: the engine has one KV cache. What is aborted while it waits ends at once, with what `unasked` gives. */
-let queue = Promise.resolve();
-function inTurn(signal, work, unasked) {
-    return new Promise((resolve, reject) => {
-        const leave = () => resolve(unasked());
-        if (signal.aborted) return leave();
-        signal.addEventListener('abort', leave);
-        queue = queue.then(() => {
-            signal.removeEventListener('abort', leave);
-            if (signal.aborted) return;
-            const result = work();
-            resolve(result);
-            return result;
-        }).catch(reject);
-    });
+/** @param {WorkerSession} session */
+function keep(session) {
+    sessions.set(++lastSession, session);
+    return {id: lastSession, tokens: session.tokens};
 }
 
-/** Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them. @param {string[]} texts */
-function refuseTooLong(texts, tokensBefore) {
-    const length = texts.reduce((sum, text) => sum + text.length, 0), {contextLength} = info;
-    if (length < SHORT * contextLength) return;
-    const tokens = tokensBefore + Math.ceil(length / engine.longestToken);
-    if (tokens <= contextLength) return;
-    throw new GemmaError('context-full', `the prompt has more than ${tokens} tokens, the context holds ${contextLength}; shorten it or load with a larger context`);
-}
-
-function needConversation(id) {
-    const conversation = conversations.get(id);
-    if (!conversation) throw new GemmaError('bad-argument', 'this session has been closed');
-    return conversation;
+function needSession(id) {
+    const session = sessions.get(id);
+    if (!session) throw new GemmaError('bad-argument', 'this session has been closed');
+    return session;
 }
 
 answer(workerPort, {
@@ -86,66 +67,46 @@ answer(workerPort, {
                 source.close?.();
             }
         }
-        engine = opened.module;
-        const {variant, kernels, memory64, threads, contextLength, plan} = opened;
-        const {turns, ...about} = plan, chat = options.chat ?? about.chat;
-        style = chat && turns?.style ? turns : TRANSCRIPT;
-        info = {
-            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, contextLength,
-            memoryBytes: engine.memoryBytes, loadMs: performance.now() - start,
+        const {module, variant, kernels, memory64, threads, contextLength, plan} = opened;
+        opened.session.close();     // each session of gemma.js has its own
+        const {turns, ...about} = plan, chat = options.chat ?? about.chat, style = chat && turns?.style ? turns : TRANSCRIPT;
+        const loadMs = performance.now() - start;
+        host = {module, scheduler: new Scheduler(module), style, contextLength, loadMs};
+        return {
+            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, contextLength, memoryBytes: module.memoryBytes, loadMs,
         };
-        return info;
     },
 
-    tokenize: ({text, options}) => engine.tokenize(text, options),
+    tokenize: ({text, options}) => host.module.tokenize(text, options),
 
     detokenize({ids}) {
         const decoder = new TextDecoder('utf-8', {ignoreBOM: true});
-        return ids.map((id) => decoder.decode(engine.tokenBytes(id), {stream: true})).join('') + decoder.decode();
+        return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
-    session({history}) {
-        const conversation = new Conversation(engine, style, history);
-        refuseTooLong(history.map(({content}) => content), 0);
-        const tokens = conversation.length;
-        conversations.set(++lastConversation, conversation);
-        return {id: lastConversation, tokens};
+    embed: ({texts}, {signal, transfer}) => embed(host, texts, signal).then((vectors) => {
+        transfer.push(...vectors.map(({buffer}) => buffer));
+        return vectors;
+    }),
+
+    session: ({history}) => keep(WorkerSession.open(host, history)),
+
+    cloneSession: async ({session}) => keep(await needSession(session).clone()),
+
+    async saveSession({session}, {transfer}) {
+        const bytes = await needSession(session).save();
+        transfer.push(bytes.buffer);
+        return bytes;
     },
 
-    closeSession({session}) {
-        conversations.delete(session);
+    restoreSession: ({messages, bytes}) => keep(WorkerSession.restore(host, messages, bytes)),
+
+    async closeSession({session}) {
+        const closing = sessions.get(session);
+        sessions.delete(session);
+        await closing?.close();
     },
 
     /** Emits {text} and {phase: 'prefill', done, total}. */
-    prompt: ({session, prompt, raw, options}, {signal, emit}) => inTurn(signal, async () => {
-        const conversation = needConversation(session);
-        const isText = typeof prompt === 'string';
-        if (!isText && (raw || !Array.isArray(prompt))) {
-            throw new GemmaError('bad-argument', 'a prompt is a text, or without raw an array of messages');
-        }
-        const messages = isText ? [{role: 'user', content: prompt}] : prompt;
-        refuseTooLong(messages.map((message) => String(message?.content)), raw ? 0 : conversation.length);
-        const ids = raw ? engine.tokenize(prompt, {bos: engine.addsBos})
-            : conversation.ask(messages);
-        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
-        const {kept, ...generated} = await generate(engine, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
-            turn: async () => {
-                await yieldTurn();
-                return signal.aborted;
-            },
-            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
-            onText: (piece) => emit({text: piece}),
-        });
-        // What was stopped before its first word has not been asked.
-        const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
-        if (isSaid) conversation.answered(ids, kept);
-        const {timings, text, ...rest} = generated;
-        return {
-            text, ...rest, promptTokens: ids, timings: {loadMs: info.loadMs, ...timings}, memoryBytes: engine.memoryBytes,
-            tokensHeld: conversation.length, ...isSaid && {said: [...messages, {role: 'assistant', content: text}]},
-        };
-    }, () => ({
-        text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: options.sampling.seed ?? 0, memoryBytes: engine.memoryBytes,
-        timings: {loadMs: info.loadMs, prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0}, tokensHeld: conversations.get(session)?.length ?? 0,
-    })),
+    prompt: ({session, ...asked}, io) => needSession(session).prompt(asked, io),
 });

@@ -1,5 +1,5 @@
 // bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
-// file or a benchmark shape; with --profile also what each operation cost.
+// file or a benchmark shape; of --parallel sessions together; with --profile also what each operation cost.
 
 import {SAMPLING} from '../../engine/generate.js';
 import {openSynthetic} from '../../engine/open.js';
@@ -52,36 +52,39 @@ class Measured {
 
 export default async function run(argv) {
     const {options} = parseArgs(argv, {
-        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', profile: 'flag', json: 'flag',
+        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', parallel: 'count', profile: 'flag', json: 'flag',
     });
     if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other');
-    const {promptTokens = 128, maxTokens = 64, repeat = 5, profile} = options;
+    const {promptTokens = 128, maxTokens = 64, repeat = 5, parallel = 1, profile} = options;
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
-    const opened = options.shape === undefined ? await open({...options, ctx})
-        : await openSynthetic({shape: options.shape, type: options.type ?? 'q4_0'}, engineOptions({...options, ctx}));
-    const {module, variant, kernels, threads, plan} = opened;
+    const opened = options.shape === undefined ? await open({...options, ctx, sessions: parallel})
+        : await openSynthetic({shape: options.shape, type: options.type ?? 'q4_0'}, engineOptions({...options, ctx, sessions: parallel}));
+    const {module, variant, kernels, threads, plan, session} = opened;
+    const sessions = [session, ...Array.from({length: parallel - 1}, () => module.newSession(ctx))];
+    const evaluate = () => {
+        do module.step(sessions, BATCH);
+        while (sessions.some((one) => one.left() > 0));
+    };
     let prefill, decode;
-    module.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
+    for (const one of sessions) one.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     for (let round = 0; round <= repeat; round++) {
         if (round <= 1) [prefill, decode] = [new Measured(), new Measured()];     // round 0 warms up
-        module.sync(someIds(promptTokens, round, plan.nVocab));
-        prefill.time(module, promptTokens, profile, () => {
-            while (module.step(BATCH) > 0);
-        });
-        decode.time(module, maxTokens, profile, () => {
+        sessions.forEach((one, i) => one.sync(someIds(promptTokens, round * parallel + i, plan.nVocab)));
+        prefill.time(module, promptTokens * parallel, profile, evaluate);
+        decode.time(module, maxTokens * parallel, profile, () => {
             let sampling = 0;
             for (let i = 0; i < maxTokens; i++) {
-                const start = performance.now(), id = module.sample();
+                const start = performance.now(), ids = sessions.map((one) => one.sample());
                 sampling += performance.now() - start;
-                module.pushToken(id);
-                module.step(1);
+                sessions.forEach((one, k) => one.push(ids[k]));
+                evaluate();
             }
             return sampling / 1000;
         });
     }
     module.close();
     const result = {
-        prefill: spread(prefill.rates), decode: spread(decode.rates), variant, kernels, threads, bytesPerToken: plan.bytesPerToken,
+        prefill: spread(prefill.rates), decode: spread(decode.rates), parallel, variant, kernels, threads, bytesPerToken: plan.bytesPerToken,
         ...(profile && {profile: {prefill: prefill.costs(), decode: decode.costs()}}),
     };
     if (options.json) printJson(result);

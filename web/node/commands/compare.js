@@ -35,12 +35,11 @@ function compare(modules, text, ctx) {
     const kl = new Float64Array(total), nll = [0, 0];
     let done = 0, agreed = 0;
     for (const ids of windows) {
-        for (const module of modules) module.newSession(ctx);
-        evaluateWindow(modules, ids, (begin, n) => {
+        evaluateWindow(modules, ctx, ids, (sessions, begin, n) => {
             for (let i = 0; i < n && begin + i + 1 < ids.length; i++, done++) {
-                const rows = modules.map((module) => {
-                    module.logitsAt(i);
-                    return module.logits();
+                const rows = sessions.map((session) => {
+                    session.logitsAt(i);
+                    return session.logits();
                 });
                 const at = divergence(...rows);
                 kl[done] = at.kl;

@@ -34,9 +34,8 @@ function collect(module, text, ctx) {
     const {windows, total} = cutText(module, text, ctx), progress = progressLine();
     let matrices, before = 0;
     for (const ids of windows) {
-        module.newSession(ctx);     // which sees BOS again
         module.observe();
-        evaluateWindow([module], ids, (begin, n) => progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
+        evaluateWindow([module], ctx, ids, (sessions, begin, n) => progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
         before += ids.length - 1;
         matrices = addUp(matrices, module.observed());
     }

@@ -10,26 +10,26 @@ export default async function run(argv) {
     const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text'});
     if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('one of --tokens and --tokens-file is needed');
     const ids = parseIds(options.tokens ?? await readText(options.tokensFile));
-    const {module} = await open({...options, ctx: options.ctx ?? ids.length});
+    const {module, session} = await open({...options, ctx: options.ctx ?? ids.length});
     try {
-        module.sync(ids);
-        if (options.out !== undefined) await writeAll(module, ids, options.out);
-        else printBest(module, options.top ?? 20);
+        session.sync(ids);
+        if (options.out !== undefined) await writeAll(session, ids, options.out);
+        else printBest(session, options.top ?? 20);
     } finally {
         module.close();
     }
 }
 
 /** Little-endian float32 [n_tokens, n_vocab], row by row. */
-async function writeAll(module, ids, path) {
+async function writeAll(session, ids, path) {
     const file = await openFile(path, 'w');
     try {
         for (let done = 0; done < ids.length;) {
             const n = Math.min(BATCH, ids.length - done);
-            module.step(n);
+            session.step(n);
             for (let i = 0; i < n; i++) {
-                module.logitsAt(i);
-                await file.writeFile(new Uint8Array(module.logits().buffer));
+                session.logitsAt(i);
+                await file.writeFile(new Uint8Array(session.logits().buffer));
             }
             done += n;
         }
@@ -38,9 +38,9 @@ async function writeAll(module, ids, path) {
     }
 }
 
-function printBest(module, top) {
-    while (module.step(BATCH) > 0);
-    const logits = module.logits();
+function printBest(session, top) {
+    while (session.step(BATCH) > 0);
+    const logits = session.logits();
     const ids = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b).slice(0, top);
     printJson({logits: ids.map((id) => [id, logits[id]])});
 }

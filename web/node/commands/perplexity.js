@@ -23,11 +23,10 @@ function surprise(module, text, ctx) {
     const {windows, total} = cutText(module, text, ctx), progress = progressLine();
     let sum = 0, done = 0;
     for (const ids of windows) {
-        module.newSession(ctx);     // nothing is reused: every position is evaluated
-        evaluateWindow([module], ids, (begin, n) => {
+        evaluateWindow([module], ctx, ids, ([session], begin, n) => {
             for (let i = 0; i < n && begin + i + 1 < ids.length; i++, done++) {
-                module.logitsAt(i);
-                sum += module.nll(ids[begin + i + 1]);
+                session.logitsAt(i);
+                sum += session.nll(ids[begin + i + 1]);
             }
             progress?.({phase: 'text', done, total});
         });

@@ -21,8 +21,8 @@ export async function modelPath({model}) {
 }
 
 /** What the engine wants of those options. */
-export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv, observe}) {
-    return {threads, contextLength: ctx, variant, dot, memory64, exact, kvType: kv, observe};
+export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv, observe, sessions}) {
+    return {threads, contextLength: ctx, variant, dot, memory64, exact, kvType: kv, observe, sessions};
 }
 
 const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};

@@ -26,14 +26,17 @@ export function cutText(module, text, contextLength) {
 }
 
 /**
- * Evaluates every token of a window in fresh sessions of all `modules`, a batch of each in turn.
- * @param {(begin: number, n: number) => void} [then]   called after each batch: the tokens [begin, begin + n)
+ * Evaluates every token of a window in fresh sessions, one of each of `modules`, a batch of each in turn.
+ * @param {(sessions: import('../../engine/engine_session.js').EngineSession[], begin: number, n: number) => void} [then]   called after each
+ *     batch: the tokens [begin, begin + n)
  */
-export function evaluateWindow(modules, ids, then) {
-    for (const module of modules) module.sync(ids);
+export function evaluateWindow(modules, contextLength, ids, then) {
+    const sessions = modules.map((module) => module.newSession(contextLength));
+    for (const session of sessions) session.sync(ids);
     for (let begin = 0; begin < ids.length; begin += BATCH) {
         const n = Math.min(BATCH, ids.length - begin);
-        for (const module of modules) module.step(n);
-        then?.(begin, n);
+        for (const session of sessions) session.step(n);
+        then?.(sessions, begin, n);
     }
+    for (const session of sessions) session.close();
 }

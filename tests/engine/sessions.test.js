@@ -1,0 +1,194 @@
+// Several sessions on one model: answered at the same time, each as if it were alone; cloned, saved and restored; probabilities of tokens; embeddings.
+
+import assert from 'node:assert/strict';
+import {join} from 'node:path';
+import {after, before, test} from 'node:test';
+import {Gemma} from '../../web/gemma.js';
+import {ensureModel} from '../../web/node/setup.js';
+
+const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), OTHER = join(import.meta.dirname, '../golden/tiny-gemma1.gguf');
+const GREEDY = {temperature: 0}, ENDLESS = {1: -Infinity, 6: -Infinity};
+const WORDS = 'The sea at night is not dark, and whoever listens hears it think about the shore and about the ships '.repeat(12);
+
+/** Numbers that look random, the same in each run. */
+function random(seed) {
+    let state = seed;
+    return (n) => {
+        state = (state * 1103515245 + 12345) % 2147483648;
+        return Math.floor(state / 2147483648 * n);
+    };
+}
+
+let gemma;
+before(async () => { gemma = await Gemma.load(TINY, {contextLength: 512}); });
+after(() => gemma?.close());
+
+const options = (seed, maxTokens = 12) => ({raw: true, maxTokens, sampling: {temperature: 1, seed, logitBias: ENDLESS}});
+const fresh = async (text, ...about) => {
+    const session = await gemma.session();
+    try {
+        return await session.prompt(text, options(...about)).result;
+    } finally {
+        await session.close();
+    }
+};
+
+for (const n of [2, 3, 8, 11]) {
+    test(`${n} prompts asked at the same time are answered at the same time, each as if it were alone`, async () => {
+        const texts = Array.from({length: n}, (_, i) => WORDS.slice(i * 7, i * 7 + (i % 3 ? 40 : 500)));
+        const expected = [];
+        for (const [i, text] of texts.entries()) expected.push((await fresh(text, i, 30)).tokens);
+        const sessions = await Promise.all(texts.map(() => gemma.session())), ended = [], begun = [];
+        const answers = sessions.map(async (session, i) => {
+            const answer = session.prompt(texts[i], options(i, 30));
+            for await (const piece of answer) if (piece && !begun.includes(i)) begun.push(i);
+            ended.push([i, begun.length]);
+            return (await answer.result).tokens;
+        });
+        assert.deepEqual(await Promise.all(answers), expected);
+        assert.equal(ended[0][1], n, 'all had begun when the first one ended');
+        await Promise.all(sessions.map((session) => session.close()));
+    });
+}
+
+test('going from one conversation to another evaluates nothing again', async () => {
+    const sessions = [await gemma.session(), await gemma.session()];
+    for (let round = 0; round < 3; round++) {
+        for (const [i, session] of sessions.entries()) {
+            const {cachedTokens, promptTokens} = await session.prompt(`And ${i} says ${WORDS.slice(0, 60)}`, {maxTokens: 6, sampling: GREEDY}).result;
+            if (round) assert.ok(promptTokens.length - cachedTokens < 60, `${promptTokens.length - cachedTokens} tokens were evaluated`);
+        }
+    }
+});
+
+test('200 sessions opened and closed take no more memory', async () => {
+    const grow = async (n) => {
+        for (let i = 0; i < n; i++) await fresh(WORDS.slice(i, i + 300), i, 2);
+        return (await fresh('Hello', 1, 1)).memoryBytes;
+    };
+    const first = await grow(5);
+    assert.equal(await grow(200), first);
+});
+
+test('a session that is closed while it is answered ends, and others go on', async () => {
+    const closing = await gemma.session(), other = await gemma.session();
+    const [expected, cut, whole] = [await fresh(WORDS.slice(0, 200), 5, 40), closing.prompt(WORDS.slice(9, 300), options(1, 200)), other.prompt(WORDS.slice(0, 200), options(5, 40))];
+    for await (const piece of cut) if (piece) break;
+    await closing.close();
+    assert.equal((await cut.result).finishReason, 'abort');
+    assert.deepEqual((await whole.result).tokens, expected.tokens);
+    await assert.rejects(closing.prompt('Hello').result, {code: 'bad-argument'});
+});
+
+test('60 random interleavings of two sessions with aborts equal fresh sessions', async () => {
+    const pick = random(7);
+    const sessions = [await gemma.session(), await gemma.session()];
+    const ask = async (session) => {
+        const at = pick(300), text = WORDS.slice(at, at + 20 + pick(400)), seed = pick(1000), n = 1 + pick(12), abort = new AbortController();
+        const answer = session.prompt(text, {...options(seed, n), signal: abort.signal});
+        if (pick(3) === 0) setTimeout(() => abort.abort(), pick(20));
+        const {tokens, finishReason} = await answer.result;
+        return {text, seed, n, tokens, finishReason};
+    };
+    for (let round = 0; round < 30; round++) {
+        for (const {text, seed, n, tokens, finishReason} of await Promise.all(sessions.map(ask))) {
+            const expected = await fresh(text, seed, n);
+            assert.deepEqual(tokens, finishReason === 'abort' ? expected.tokens.slice(0, tokens.length) : expected.tokens);
+        }
+    }
+});
+
+test('a clone continues as its session does, and on its own', async () => {
+    const session = await gemma.session({system: 'Be brief.'}), ask = (one, text) => one.prompt(text, {maxTokens: 10, sampling: {temperature: 1, seed: 4}}).result;
+    await ask(session, WORDS.slice(0, 700));
+    const clone = await session.clone();
+    assert.deepEqual([clone.messages, clone.tokens], [session.messages, session.tokens]);
+    const [a, b] = [await ask(session, 'And then?'), await ask(clone, 'And then?')];
+    assert.deepEqual(b.tokens, a.tokens);
+    assert.ok(b.cachedTokens >= session.tokens - a.tokens.length - 30);
+    const before = session.tokens;
+    await ask(clone, 'More?');
+    assert.ok(session.tokens === before && clone.tokens > before);
+});
+
+test('a saved session is restored, in another worker too, and continues as it would', async () => {
+    const session = await gemma.session({system: 'Be brief.', sampling: {temperature: 1, logitBias: {7: -Infinity}}});
+    const ask = (one, text) => one.prompt(text, {maxTokens: 10, sampling: {seed: 4}}).result;
+    await ask(session, WORDS.slice(0, 700));
+    const bytes = await session.save(), another = await Gemma.load(TINY, {contextLength: 512});
+    try {
+        const [restored, there] = [await gemma.restore(bytes), await another.restore(bytes.buffer)];
+        assert.deepEqual([restored.messages, restored.tokens], [session.messages, session.tokens]);
+        const answers = [];
+        for (const one of [session, restored, there]) answers.push(await ask(one, 'And then?'));
+        assert.deepEqual(answers[1].tokens, answers[0].tokens);
+        assert.deepEqual(answers[2].tokens, answers[0].tokens);
+        assert.ok(answers[1].cachedTokens > session.tokens - 64 - 64 - answers[0].tokens.length);
+        // A session in which nothing was said yet.
+        const empty = await gemma.restore(await (await gemma.session({system: 'Sing.'})).save());
+        assert.deepEqual(empty.messages, [{role: 'system', content: 'Sing.'}]);
+    } finally {
+        another.close();
+    }
+});
+
+test('bytes that are no session of this model are refused, and the engine goes on', async () => {
+    const session = await gemma.session();
+    await session.prompt(WORDS.slice(0, 400), {maxTokens: 3, sampling: GREEDY}).result;
+    const bytes = await session.save(), pick = random(3);
+    for (let i = 0; i < 60; i++) {
+        const changed = i % 3 ? bytes.slice() : bytes.slice(0, pick(bytes.length));
+        if (i % 3) changed[pick(i % 2 ? 160 : bytes.length)] ^= 1 + pick(255);
+        const outcome = await gemma.restore(changed).then(() => 'restored', ({code}) => code);
+        // Of the messages' own text any byte may change unseen.
+        assert.ok(['bad-file', 'bad-argument', 'restored'].includes(outcome), outcome);
+    }
+    await assert.rejects(gemma.restore('text'), {code: 'bad-argument'});
+    const other = await Gemma.load(OTHER, {contextLength: 512}), bytesKv = await Gemma.load(TINY, {contextLength: 512, kvType: 'int8'});
+    try {
+        await assert.rejects(other.restore(bytes), {code: 'bad-file'});
+        await assert.rejects(bytesKv.restore(bytes), {code: 'bad-file'});
+    } finally {
+        other.close();
+        bytesKv.close();
+    }
+    assert.ok((await fresh('Hello', 1, 3)).tokens.length);
+});
+
+test('logprobs are those of the whole vocabulary, of the answer and of the prompt', async () => {
+    const session = await gemma.session();
+    const asked = {raw: true, maxTokens: 5, sampling: GREEDY, logprobs: 20, promptLogprobs: 3};
+    const {tokens, promptTokens, logprobs, promptLogprobs} = await session.prompt(WORDS.slice(0, 200), asked).result;
+    assert.deepEqual(logprobs.map(({id}) => id), tokens);
+    for (const {id, logprob, top} of logprobs) {
+        assert.deepEqual(top[0], {id, logprob});        // greedy
+        assert.equal(top.length, 20);
+        assert.ok(top.every((one, i) => one.logprob <= 0 && (!i || one.logprob <= top[i - 1].logprob)));
+        assert.ok(top.reduce((sum, one) => sum + Math.exp(one.logprob), 0) <= 1 + 1e-5);
+    }
+    assert.deepEqual(promptLogprobs.slice(1).map(({id}) => id), promptTokens.slice(1));
+    assert.equal(promptLogprobs[0], null);
+    // The same token after the same tokens, once generated and once read.
+    const again = await session.prompt(WORDS.slice(0, 200), {...asked, maxTokens: 1}).result;
+    const read = await (await gemma.session()).prompt(await gemma.detokenize([...promptTokens.slice(1), again.tokens[0]]), {...asked, maxTokens: 1}).result;
+    const last = read.promptLogprobs.find((one, i) => i === promptTokens.length && one?.id === again.tokens[0]);
+    if (last) assert.equal(last.logprob, again.logprobs[0].logprob);
+    await assert.rejects(session.prompt('x', {raw: true, logprobs: 21}).result, {code: 'bad-argument'});
+});
+
+test('embeddings have length 1, do not depend on what else is embedded, and tell texts apart', async () => {
+    const texts = ['The sea at night', 'The sea at dusk', 'import numpy as np', '', WORDS.slice(0, 700), ...Array.from({length: 6}, (_, i) => `text ${i}`)];
+    const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+    const together = await gemma.embed(texts);
+    assert.equal(together.length, texts.length);
+    for (const [i, vector] of together.entries()) {
+        assert.equal(vector.length, gemma.info.nEmbd);
+        assert.ok(Math.abs(dot(vector, vector) - 1) < 1e-5);
+        const [alone] = await gemma.embed([texts[i]]);
+        assert.deepEqual(alone, vector);
+    }
+    assert.ok(dot(together[0], together[1]) < 1 - 1e-6);
+    assert.deepEqual(await gemma.embed([]), []);
+    await assert.rejects(gemma.embed(['a', 5]), {code: 'bad-argument'});
+    await assert.rejects(gemma.embed(['word '.repeat(2000)]), {code: 'context-full'});
+});

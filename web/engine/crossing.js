@@ -1,0 +1,122 @@
+// crossing.js: the memory and the exports of one engine instance. With module.js and engine_session.js the only JavaScript that sees
+// addresses: exports take and return ints and doubles, so one file serves wasm32 and memory64. Views of the memory are made for each use, since
+// growth leaves old ones stale; what a TextDecoder reads is copied first, since it refuses shared memory. Knows no calls by name.
+
+import {GemmaError} from './error.js';
+
+const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export class Crossing {
+    #memory;
+    #emscripten;
+    #broken;
+
+    /** The exports by their names without gx_. @type {Record<string, (...args: (number | boolean)[]) => number>} */
+    x;
+
+    constructor(emscripten, memory) {
+        this.#emscripten = emscripten;
+        this.#memory = memory;
+        this.x = new Proxy(emscripten, {get: (target, name) => this.#guarded(target[`_gx_${String(name)}`])});
+    }
+
+    /** A trap ends the instance: its memory can't be trusted any more. */
+    #guarded(fn) {
+        return (...args) => {
+            if (this.#broken) throw this.#broken;
+            try {
+                return fn(...args);
+            } catch (cause) {
+                const error = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message}); load the model again`, {cause});
+                throw this.#broken = Object.assign(error, {fatal: true});
+            }
+        };
+    }
+
+    /** Stops the threads. */
+    close() {
+        this.#emscripten.PThread.terminateAllThreads();
+    }
+
+    get memoryBytes() {
+        return this.#memory.buffer.byteLength;
+    }
+
+    /** A view; stale after the next call. */
+    bytes(address, n) {
+        return new Uint8Array(this.#memory.buffer, address, n);
+    }
+
+    ints(address, n) {
+        return new Int32Array(this.#memory.buffer, address, n);
+    }
+
+    floats(address, n) {
+        return new Float32Array(this.#memory.buffer, address, n);
+    }
+
+    doubles(address, n) {
+        return new Float64Array(this.#memory.buffer, address, n);
+    }
+
+    text(address, n) {
+        return decoder.decode(this.bytes(address, n).slice());
+    }
+
+    /** A text that ends with 0. */
+    cString(address) {
+        const all = new Uint8Array(this.#memory.buffer, address);
+        return decoder.decode(all.slice(0, all.indexOf(0)));
+    }
+
+    check(status) {
+        if (status !== 0) throw new GemmaError(CODES[status] ?? 'internal', this.cString(this.x.error()));
+    }
+
+    /** For calls that answer -1 when they fail: the status is then kept beside the sentence. */
+    checkCount(n) {
+        if (n < 0) this.check(this.x.status());
+        return n;
+    }
+
+    /** For calls that answer an address, or 0 when they fail. */
+    checkAddress(address) {
+        if (address === 0) this.check(this.x.status());
+        return address;
+    }
+
+    /** n bytes that stay as they are until the next scratch() or place(). */
+    scratch(n) {
+        const address = this.x.scratch(n);
+        if (!address) throw new GemmaError('no-memory', `the engine has no memory for ${n} more bytes`);
+        return address;
+    }
+
+    /** The address of a copy of `ids`. @param {ArrayLike<number>} ids */
+    placeInts(ids) {
+        const address = this.scratch(4 * Math.max(ids.length, 1));
+        this.ints(address, ids.length).set(ids);
+        return address;
+    }
+
+    /**
+     * Places for results (4-byte aligned) and texts side by side in the scratch buffer.
+     * @param {(string | Uint8Array)[]} texts   strings get a 0 at their end, which `n` does not count
+     * @param {number} room   bytes
+     */
+    place(texts, room) {
+        const encoded = texts.map((t) => typeof t === 'string' ? encoder.encode(`${t}\0`) : t);
+        const size = encoded.reduce((n, e) => n + e.length, 0);
+        const base = this.scratch(room + size);
+        let at = base + room;
+        const addresses = encoded.map((e, i) => {
+            this.bytes(at, e.length).set(e);
+            at += e.length;
+            return {at: at - e.length, n: typeof texts[i] === 'string' ? e.length - 1 : e.length};
+        });
+        return {base, addresses};
+    }
+}

@@ -1,0 +1,31 @@
+// embed.js: embeddings of texts: the mean of the final hidden states of a text's tokens, made a vector of length 1; several texts in one batch. Knows
+// the engine and its sessions; not what the vectors are for.
+
+const AT_ONCE = 8;      // texts in a batch: 1 + GEMMA_MAX_DRAFT
+
+/**
+ * @param {import('./worker_session.js').Host} host
+ * @param {string[]} texts
+ * @param {AbortSignal} signal
+ * @returns {Promise<Float32Array[]>} a vector [n_embd] for each; rejects with 'context-full' for a text that is too long
+ */
+export async function embed({module, scheduler, contextLength}, texts, signal) {
+    const vectors = [], {nEmbd} = module.plan();
+    for (let at = 0; at < texts.length; at += AT_ONCE) {
+        const sessions = [];
+        try {
+            for (const text of texts.slice(at, at + AT_ONCE)) {
+                const session = module.newSession(contextLength);
+                sessions.push(session);
+                session.pool();
+                session.sync(module.tokenize(text, {bos: true}));
+            }
+            await Promise.all(sessions.map((session) => scheduler.evaluate(session, {aborted: () => signal.aborted})));
+            signal.throwIfAborted();
+            for (const session of sessions) vectors.push(session.embedding(nEmbd));
+        } finally {
+            for (const session of sessions) session.close();
+        }
+    }
+    return vectors;
+}

@@ -1,0 +1,55 @@
+// saved_session.js: the bytes of Session.save: what has been said as JSON, and behind it the engine's bytes. Trusts nothing that it unpacks; the
+// engine checks its own part.
+//
+//     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, sampling} | the engine's bytes
+
+import {GemmaError} from './error.js';
+import {readOptions} from './options.js';
+
+const MAGIC = new TextEncoder().encode('GemmaSes'), HEADER = MAGIC.length + 4, VERSION = 1;
+const ROLES = ['system', 'user', 'assistant'];
+
+/** @typedef {{role: string, content: string}[]} Messages */
+
+/** JSON has no -Infinity, which a bias may be. */
+const FORBIDDEN = 'forbidden';
+const mapBiases = ({logitBias, ...sampling}, from, to) => ({
+    ...sampling, ...logitBias && {logitBias: Object.fromEntries(Object.entries(logitBias).map(([id, bias]) => [id, bias === from ? to : bias]))},
+});
+
+/** @param {{messages: Messages, sampling: object}} said @param {Uint8Array} state @returns {Uint8Array} */
+export function packSession({messages, sampling}, state) {
+    const said = {version: VERSION, messages, sampling: mapBiases(sampling, -Infinity, FORBIDDEN)};
+    const json = new TextEncoder().encode(JSON.stringify(said)), bytes = new Uint8Array(HEADER + json.length + state.length);
+    bytes.set(MAGIC);
+    new DataView(bytes.buffer).setUint32(MAGIC.length, json.length, true);
+    bytes.set(json, HEADER);
+    bytes.set(state, HEADER + json.length);
+    return bytes;
+}
+
+const bad = (what, cause) => new GemmaError('bad-file', `These bytes are no saved session: ${what}. Start a new session.`, {cause});
+
+/** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, sampling: object, state: Uint8Array}} rejects with 'bad-file' */
+export function unpackSession(given) {
+    if (!(given instanceof Uint8Array || given instanceof ArrayBuffer)) {
+        throw new GemmaError('bad-argument', 'A saved session must be given as a Uint8Array or an ArrayBuffer.');
+    }
+    const bytes = new Uint8Array(given.slice());
+    if (bytes.length < HEADER || MAGIC.some((b, i) => b !== bytes[i])) throw bad('they do not begin with "GemmaSes"');
+    const n = new DataView(bytes.buffer).getUint32(MAGIC.length, true);
+    if (n > bytes.length - HEADER) throw bad('they are cut off');
+    let said;
+    try {
+        said = JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(bytes.subarray(HEADER, HEADER + n)));
+    } catch (cause) {
+        throw bad('their first part is not JSON', cause);
+    }
+    if (said?.version !== VERSION) throw bad('they were written by another version');
+    const {messages, sampling} = said;
+    if (typeof sampling !== 'object' || !sampling) throw bad('their sampling is none');
+    if (!Array.isArray(messages) || !messages.every((m) => ROLES.includes(m?.role) && typeof m.content === 'string')) throw bad('their messages are none');
+    return {
+        messages: messages.map(({role, content}) => ({role, content})), sampling: readOptions('sampling', mapBiases(sampling, FORBIDDEN, -Infinity)), state: bytes.slice(HEADER + n),
+    };
+}

@@ -1,0 +1,161 @@
+// worker_session.js: one session of gemma.js in the engine worker: what has been said (conversation.js), its tokens with their keys and values
+// (engine_session.js), and the queue of its prompts. Sessions run side by side; the prompts of one are answered one after the other. Knows no
+// messages of the worker.
+
+import {Conversation} from './conversation.js';
+import {GemmaError} from './error.js';
+import {generate} from './generate.js';
+import {yieldTurn} from './host.js';
+
+const SHORT = 16;       // characters a token, of texts that are simply tokenized
+
+/**
+ * @typedef {object} Host       what all sessions share
+ * @property {import('./module.js').Module} module
+ * @property {import('./scheduler.js').Scheduler} scheduler
+ * @property {import('./conversation.js').Style} style
+ * @property {number} contextLength
+ * @property {number} loadMs
+ *
+ * @typedef {import('./conversation.js').Message} Message
+ */
+
+export class WorkerSession {
+    #host;
+    #conversation;
+    #engine;
+    /** The prompt that was asked last; it never rejects. */
+    #queue = Promise.resolve();
+    #ending = new AbortController();
+
+    /** @param {Host} host @param {Conversation} conversation @param {import('./engine_session.js').EngineSession} engine */
+    constructor(host, conversation, engine) {
+        this.#host = host;
+        this.#conversation = conversation;
+        this.#engine = engine;
+    }
+
+    /** @param {Host} host @param {Message[]} history */
+    static open(host, history) {
+        const conversation = new Conversation(host.module, host.style, history);
+        refuseTooLong(host, history.map(({content}) => content), 0);
+        const session = new WorkerSession(host, conversation, host.module.newSession(host.contextLength));
+        try {
+            void session.tokens;        // that the history can be told
+            return session;
+        } catch (error) {
+            session.#engine.close();
+            throw error;
+        }
+    }
+
+    /** A session that save() gave. @param {Host} host @param {Message[]} messages @param {Uint8Array} bytes   none: nothing was evaluated */
+    static restore(host, messages, bytes) {
+        if (!bytes.length) return WorkerSession.open(host, messages);
+        const engine = host.module.restoreSession(bytes);
+        return new WorkerSession(host, new Conversation(host.module, host.style, messages, engine.tokens), engine);
+    }
+
+    /** How many tokens the conversation has. */
+    get tokens() {
+        return this.#conversation.length;
+    }
+
+    /**
+     * @param {{prompt: string | Message[], raw: boolean, options: import('./generate.js').GenerateOptions}} asked
+     * @param {{signal: AbortSignal, emit: (event: {text: string} | {phase: 'prefill', done: number, total: number}) => void}} io
+     */
+    prompt({prompt, raw, options}, {signal, emit}) {
+        const stopping = AbortSignal.any([signal, this.#ending.signal]);
+        return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, emit), () => this.#unasked(options));
+    }
+
+    async #answer(prompt, raw, options, signal, emit) {
+        const {module, scheduler} = this.#host, conversation = this.#conversation, isText = typeof prompt === 'string';
+        if (!isText && (raw || !Array.isArray(prompt))) {
+            throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
+        }
+        const messages = isText ? [{role: 'user', content: prompt}] : prompt;
+        refuseTooLong(this.#host, messages.map((message) => String(message?.content)), raw ? 0 : conversation.length);
+        const ids = raw ? module.tokenize(prompt, {bos: module.addsBos}) : conversation.ask(messages);
+        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
+        const {kept, ...generated} = await generate(this.#engine, module, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
+            scheduler, turn: yieldTurn, aborted: () => signal.aborted,
+            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
+            onText: (piece) => emit({text: piece}),
+        });
+        // What was stopped before its first word has not been asked.
+        const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
+        if (isSaid) conversation.answered(ids, kept);
+        const {timings, text, ...rest} = generated;
+        return {
+            text, ...rest, promptTokens: ids, ...this.#facts(timings), ...isSaid && {said: [...messages, {role: 'assistant', content: text}]},
+        };
+    }
+
+    #facts(timings) {
+        return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, tokensHeld: this.tokens};
+    }
+
+    /** The answer of a prompt that was aborted while it waited. */
+    #unasked({sampling}) {
+        return {
+            text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: sampling?.seed ?? 0,
+            ...this.#facts({prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0}),
+        };
+    }
+
+    /** Has `work` done when what was asked before has ended; where `signal` aborts before, `unasked` at once. */
+    #inTurn(signal, work, unasked) {
+        return new Promise((resolve, reject) => {
+            const leave = () => resolve(unasked());
+            if (signal.aborted) return leave();
+            signal.addEventListener('abort', leave);
+            this.#queue = this.#queue.then(() => {
+                signal.removeEventListener('abort', leave);
+                if (signal.aborted) return undefined;
+                const result = work();
+                resolve(result);
+                return result;
+            }).catch(reject);
+        });
+    }
+
+    /** Between two prompts. @template T @param {() => T} work @returns {Promise<T>} */
+    #between(work) {
+        const result = this.#queue.then(work);
+        this.#queue = result.catch(() => {});
+        return result;
+    }
+
+    /** One that continues as this one, once what was asked has been answered. @returns {Promise<WorkerSession>} */
+    clone() {
+        return this.#between(() => new WorkerSession(this.#host, this.#conversation.copy(), this.#engine.clone()));
+    }
+
+    /** Keys and values of what has been said, as bytes. @returns {Promise<Uint8Array>} */
+    save() {
+        return this.#between(() => {
+            const {ids} = this.#conversation;
+            if (!ids.length) return new Uint8Array(0);
+            this.#engine.sync(ids);     // without what a raw prompt or a stop string left behind
+            return this.#engine.save();
+        });
+    }
+
+    /** Stops what runs, and frees everything. */
+    async close() {
+        this.#ending.abort();
+        await this.#queue.catch(() => {});
+        this.#engine.close();
+    }
+}
+
+/** Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them. */
+function refuseTooLong({module, contextLength}, texts, tokensBefore) {
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    if (length < SHORT * contextLength) return;
+    const tokens = tokensBefore + Math.ceil(length / module.longestToken);
+    if (tokens <= contextLength) return;
+    throw new GemmaError('context-full', `The prompt has more than ${tokens} tokens, the context holds ${contextLength}; shorten it or load with a larger context.`);
+}
