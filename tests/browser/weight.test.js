@@ -7,7 +7,7 @@ import {gzipSync} from 'node:zlib';
 import {ensureModules} from '../../web/node/setup.js';
 import {listSite, readSite} from '../../web/node/site.js';
 
-const MOST = {JavaScript: 60 * 1024, CSS: 4 * 1024};
+const MOST = {JavaScript: 72 * 1024, CSS: 4 * 1024};     // minified, not bundled
 const MODULE_MOST = 300 * 1024;     // with the JavaScript that starts it
 
 await ensureModules();

@@ -12,7 +12,7 @@ export {ensureDefaultModel as ensureModel} from './default_model.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** npm's packages, of which only the tests need any. */
+/** npm's packages: what makes the page small, and what the tests need. */
 export async function ensureDependencies() {
     // npm writes its own list at the end of an install. Dates don't count: a checkout changes them, and needs no network.
     const installed = join(ROOT, 'node_modules/.package-lock.json');

@@ -8,7 +8,7 @@ import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {compact} from './compact.js';
+import {transformSync} from 'esbuild';
 import {SetupError, main, say} from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -59,8 +59,17 @@ export function listSite() {
     return files;
 }
 
+/** Scripts by their sources: the same one is asked for again and again. @type {Map<string, string>} */
+const minified = new Map();
+
+/** @param {string} source @param {'esm' | undefined} format   without, a script that is no module keeps its global names */
+function minify(source, format) {
+    if (!minified.has(source)) minified.set(source, transformSync(source, {minify: true, format, target: 'es2022', charset: 'utf8'}).code);
+    return minified.get(source);
+}
+
 /**
- * The bytes of one file as it is served. Scripts go without comments and needless white space. The service worker gets the
+ * The bytes of one file as it is served. Scripts are minified. The service worker gets the
  * list of files that make up the page with their digests, and a version that changes when any of them does; the page says which version it is.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
@@ -69,12 +78,12 @@ export function readSite(url, files) {
     const bytes = readFileSync(files.get(url));
     if (url === '') return Buffer.from(bytes.toString().replace('<html', `<html data-version="${versionOf(files)}"`));
     if (!url.endsWith('.js') || url.startsWith('wasm/')) return bytes;      // Emscripten's scripts are compact
-    const script = compact(bytes.toString());
-    if (url !== 'sw.js') return Buffer.from(script);
+    if (url !== 'sw.js') return Buffer.from(minify(bytes.toString(), 'esm'));
     const shell = shellOf(files);
     const digests = shell.map((name) => createHash('sha256').update(readSite(name, files)).digest('base64').slice(0, DIGEST_LENGTH));
     const lists = `const VERSION = '${versionOf(files)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n`;
-    return Buffer.from(script.replace(/^const VERSION=.*?const DIGESTS='';/m, () => lists));
+    const [, rest] = bytes.toString().split(/^const VERSION = .*\nconst DIGESTS = .*\n/m);
+    return Buffer.from(lists + minify(rest));
 }
 
 /** What makes up the page, in the service worker's order. */

@@ -7,16 +7,17 @@
 import {HelpAsked, UsageError, parseArgs} from './args.js';
 import {modelFolder} from './default_model.js';
 import {main, say} from './run.js';
-import {serve} from './server.js';
-import {ensureModel, ensureModules} from './setup.js';
+import {ensureDependencies, ensureModel, ensureModules} from './setup.js';
 
 const USAGE = 'usage: npm start -- [--port N] [--host H]    with N from 0 to 65535; default: localhost, at the first free port from 8000 on';
 
 try {
     const {options} = parseArgs(process.argv.slice(2), {port: 'port', host: 'text'});
     await main(async () => {
+        await ensureDependencies();
         await ensureModules();
         await ensureModel();
+        const {serve} = await import('./server.js');        // needs the packages
         const {url, warning} = await serve({...options, models: modelFolder});
         console.log(`Gemma is at ${url} (Ctrl+C ends it)`);
         if (warning) say(warning);
