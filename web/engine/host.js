@@ -9,6 +9,8 @@ export const NODE = typeof process === 'object' && !!process.versions?.node && t
 
 /** @typedef {import('./protocol.js').Port} Port */
 
+const STARTING_MS = 60_000;     // on a slow network its scripts may take long
+
 /** The worker's end, inside the engine worker. @type {Port | undefined} */
 export const workerPort = await (async () => {
     if (NODE) {
@@ -56,10 +58,17 @@ export async function startWorker(url, onFailure) {
             "page's own origin, or allow blob: in the page's worker-src.", {cause});
     }
     worker.addEventListener('error', (event) => onFailure(new Error(event.message || `${url.href} could not be loaded`)));
+    // Firefox says nothing of a module that can't be imported. A worker's first message is that it is ready.
+    const silent = setTimeout(() => onFailure(new Error(`${url.href} did not start within ${STARTING_MS / 1000} s`)), STARTING_MS);
+    worker.addEventListener('message', () => clearTimeout(silent), {once: true});
     worker.addEventListener('messageerror', () => onFailure(new Error('one of its messages could not be read')));
     return {
         postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
-        terminate: () => worker.terminate(), idle: () => {},
+        terminate: () => {
+            clearTimeout(silent);
+            worker.terminate();
+        },
+        idle: () => {},
     };
 }
 
