@@ -54,6 +54,37 @@ test('generate: the object of --json, and the same text streamed without it', ()
     assert.equal(output(args), `${result.text}\n`);
 });
 
+test('generate: --logprobs and --prompt-logprobs tell how likely each token was', () => {
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '3', '--temperature', '0'];
+    const {tokens, promptTokens, logprobs, promptLogprobs} = json([...args, '--logprobs', '2', '--prompt-logprobs', '0']);
+    assert.deepEqual(logprobs.map(({id}) => id), tokens);
+    assert.ok(logprobs.every(({logprob, top}) => logprob < 0 && top.length === 2));
+    assert.deepEqual(promptLogprobs.map((one) => one?.id), [undefined, ...promptTokens.slice(1)]);
+});
+
+test('generate: --session keeps a conversation in a file and goes on with it', () => {
+    const file = join(work, 'session'), args = ['generate', '--model', TURNS, '--chat', '--max-tokens', '4', '--temperature', '0'];
+    const first = json([...args, '--prompt', 'Hello there', '--session', file]);
+    const second = json([...args, '--prompt', 'And then?', '--session', file]);
+    const before = [...first.promptTokens, ...first.tokens];
+    assert.deepEqual(second.promptTokens.slice(0, before.length), before);
+    const {status, stderr} = run([...args, '--prompt', 'x', '--session', write('other', 'something else')]);
+    assert.equal(status, 1);
+    assert.match(stderr, /session/);
+    assert.equal(run([...args, '--prompt', 'x', '--system', 'y', '--session', file]).status, 2);
+});
+
+test('embed: a vector of length 1 for each line', () => {
+    const vectors = output(['embed', '--model', TURNS], 'The sea\nat night\n').trim().split('\n').map((line) => JSON.parse(line));
+    assert.equal(vectors.length, 2);
+    for (const vector of vectors) assert.ok(Math.abs(vector.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-5);
+});
+
+test('bench: --parallel counts the tokens of all sessions', () => {
+    const {parallel, decode} = json(['bench', '--model', TURNS, '--parallel', '3', '--prompt-tokens', '20', '--max-tokens', '5', '--repeat', '1']);
+    assert.ok(parallel === 3 && decode.median > 0);
+});
+
 test('generate: the prompt comes from stdin when none is given', () => {
     const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0'];
     assert.deepEqual(json(args, 'Ein Käfer 🐞').promptTokens, json([...args, '--prompt', 'Ein Käfer 🐞']).promptTokens);

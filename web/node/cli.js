@@ -12,24 +12,26 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
 
   generate     --prompt T, or standard input, or both: the prompt, then the text [--chat] [--system T] [--messages FILE] [--max-tokens N] [--stop T]
                [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
-               [--frequency-penalty X] [--seed N] [--json]
+               [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N] [--json]
+               [--session FILE]     goes on with the conversation that is in FILE, and keeps it there
   logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
+  embed        < lines                      a vector of length 1 for each line
   perplexity   --text F [--json]
   compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
   imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
   inspect      FILE
   probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
-  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--profile]
-               [--json]
+  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--parallel N]
+               [--profile] [--json]
   serve        [--port N] [--host H] [--model F]      default: localhost, at the first free port from 8000 on
 
   Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
               [--kv f16|int8]
 `;
 
-const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
 
 async function main([name, ...argv]) {
     if (name === undefined || name === 'help') throw new HelpAsked();

@@ -1,5 +1,6 @@
 // generate.js: gemma generate: streams a continuation, an answer, or the answers to a file of messages.
 
+import {readFile, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readPiped, readStdin, readText} from './shared.js';
@@ -10,6 +11,7 @@ const OPTIONS = {
     ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
     temperature: 'number', 'top-k': 'whole', 'top-p': 'number', 'min-p': 'number', seed: 'whole',
     'repeat-penalty': 'number', 'presence-penalty': 'number', 'frequency-penalty': 'number',
+    logprobs: 'whole', 'prompt-logprobs': 'whole', session: 'text',
 };
 
 /** Only what was given, so that the library's defaults hold for the rest. */
@@ -49,6 +51,16 @@ function questions(messages) {
     return found;
 }
 
+/** A new conversation, or the one that --session has. */
+async function openSession(gemma, {session: path, ...options}) {
+    const saved = path === undefined ? undefined : await readFile(path).catch((error) => {
+        if (error.code !== 'ENOENT') throw error;
+    });
+    if (saved === undefined) return gemma.session({system: options.system, sampling: sampling(options)});
+    if (options.system !== undefined) throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already');
+    return gemma.restore(saved);
+}
+
 /** A prompt and the text that it is about. */
 function join(prompt, text) {
     return text && !/\s$/.test(prompt) ? `${prompt}\n${text}` : prompt + text;
@@ -70,11 +82,12 @@ export default async function run(argv) {
     });
     try {
         const prompts = piped ? [join(options.prompt, await piped.end())] : asked;
-        const session = await gemma.session({system: options.system, sampling: sampling(options)});
+        const session = await openSession(gemma, options);
         const turns = [];
         for (const prompt of prompts) {
             const answer = session.prompt(prompt, {
-                raw: !inTurns, maxTokens: options.maxTokens, stop: options.stop, signal: interrupt.signal, onProgress: progressLine(),
+                raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs,
+                signal: interrupt.signal, onProgress: progressLine(),
             });
             for await (const piece of answer) if (!options.json) process.stdout.write(piece);
             if (!options.json) process.stdout.write('\n');
@@ -85,6 +98,7 @@ export default async function run(argv) {
             const {variant, threads} = gemma.info;
             printJson({...turns.at(-1), variant, threads, ...(options.messages !== undefined && {turns})});
         }
+        if (options.session !== undefined) await writeFile(options.session, await session.save());
     } finally {
         gemma.close();
     }
