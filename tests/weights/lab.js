@@ -170,7 +170,8 @@ export async function load(options, source = '/model.gguf', where = lab.page) {
 }
 
 /** Everything that is in the database. */
-export const stored = (where = lab.page) => where.evaluate(() => globalThis.page.stored());
+/** What is undefined is left out, as one driver does by itself and another does not. */
+export const stored = async (where = lab.page) => JSON.parse(JSON.stringify(await where.evaluate(() => globalThis.page.stored())));
 
 /** The models as a program sees them. */
 export const listed = (where = lab.page) => where.evaluate(() => globalThis.page.storedModels());
