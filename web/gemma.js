@@ -12,6 +12,7 @@
 // throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
 import {GemmaError} from './engine/error.js';
+import {requireWebAssembly} from './engine/features.js';
 import {NODE, startWorker} from './engine/host.js';
 import {readOptions, show} from './engine/options.js';
 import {packSession, unpackSession} from './engine/saved_session.js';
@@ -294,6 +295,7 @@ export class Gemma {
      */
     static async probe(model, given) {
         const {signal, onProgress, urls, headers, manifest, sha256, update, ...options} = readOptions('load', given);
+        requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         signal?.throwIfAborted();
         const worker = await startWorker(WORKER, (error) => caller.fail(workerFailed(error)));
@@ -322,6 +324,7 @@ export class Gemma {
     }
 
     static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, ...options}) {
+        requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         signal.throwIfAborted();
         const gemma = new Gemma();

@@ -118,3 +118,29 @@ for (const name of Object.keys(LAUNCH)) {
         });
     });
 }
+
+const WITHOUT = {chromium: {args: [...LAUNCH.chromium.args, '--js-flags=--jitless']}, firefox: {...LAUNCH.firefox, extraPrefsFirefox: {'javascript.options.wasm': false}}};
+
+for (const name of Object.keys(WITHOUT)) {
+    test(`without WebAssembly nothing of a model is asked for, ${name}`, {skip: programs[name].missing}, async (context) => {
+        const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-library-'));
+        const browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, ...WITHOUT[name], protocolTimeout: 600_000});
+        const asked = [];
+        const server = await serve((path) => void asked.push(path));
+        context.after(async () => {
+            await browser.close();
+            server.close();
+            rmSync(userDataDir, {recursive: true, force: true, maxRetries: 5});
+        });
+        const page = await browser.newPage();
+        await page.goto(server.url);
+        assert.equal(await page.evaluate('typeof WebAssembly'), 'undefined');
+        for (const model of ['tiny.gguf', 'tiny.gguf.json']) {
+            const {code, isOurs} = await page.evaluate(`(${use})(...${JSON.stringify([server.url, model, {}, ''])})`);
+            assert.deepEqual({code, isOurs}, {code: 'unsupported', isOurs: true}, model);
+        }
+        const probed = await page.evaluate("import('/gemma.js').then(({Gemma}) => Gemma.probe('tiny.gguf')).catch(({code}) => code)");
+        assert.equal(probed, 'unsupported');
+        assert.deepEqual(asked.filter((path) => path.includes('.gguf')), []);
+    });
+}

@@ -134,7 +134,10 @@ const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1
 /** Engines that had memory64 before its final specification want another word than `address`. */
 const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, shared: true, address: 'i64'}).buffer.byteLength > 0;
 
-/** Refuses where the engine can't run at all, before anything of a model is fetched. */
+/**
+ * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because without WebAssembly a worker may not
+ * start; the worker asks again, because shared memory may be missing there alone.
+ */
 export function requireWebAssembly() {
     if (typeof WebAssembly !== 'object') throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.');
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) {
