@@ -1,7 +1,9 @@
 // Every screen in both colour schemes, on a phone and on a desktop: pictures for people's eyes in test-output/, and what a program can judge:
-// nothing sticks out sideways, every control has a name, all text has contrast.
+// nothing sticks out sideways, every control has a name, all text has contrast, and axe-core finds nothing.
 
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
 import {dirname, join} from 'node:path';
 import {before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
@@ -15,6 +17,8 @@ const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
 const MODEL = await ensureModel();
 const SIZES = {phone: [390, 844], desktop: [1280, 800]};
 const CONTRAST = 4.5;       // WCAG 2, level AA
+const AXE = `() => {\n${readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')}\n}`;
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const BEGINNING = 'The lighthouse keeper had counted the ships for thirty years before anyone asked him why.';
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
@@ -38,6 +42,8 @@ export function testScreens(name) {
                     assert.deepEqual(outgrown, [], `${what} on a ${device}: sticks out of what it lies in`);
                     assert.deepEqual(nameless, [], `${what} on a ${device}: controls without a name`);
                     assert.deepEqual(faint, [], `${what} on a ${device}: text with too little contrast`);
+                    if (await page.evaluate(() => typeof axe === 'undefined')) await page.evaluate(AXE);
+                    assert.deepEqual(await page.evaluate(askAxe, RULES), [], `${what} on a ${device}: what axe-core finds`);
                 }
             };
 
@@ -134,6 +140,13 @@ export function testScreens(name) {
             });
         });
     }
+}
+
+/** Runs in the page. @param {string[]} rules by their tags @returns {Promise<string[]>} a line for each element at fault */
+async function askAxe(rules) {
+    // Rules for targets' sizes are off unless they are asked for.
+    const {violations} = await axe.run(document, {runOnly: rules, resultTypes: ['violations'], rules: {'target-size': {enabled: true}}});
+    return violations.flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 160)}: ${failureSummary}`));
 }
 
 /** Runs in the page. */
