@@ -169,8 +169,7 @@ export async function load(options, source = '/model.gguf', where = lab.page) {
     return where.evaluate((...args) => globalThis.page.load(...args), source, options);
 }
 
-/** Everything that is in the database. */
-/** What is undefined is left out, as one driver does by itself and another does not. */
+/** Everything that is in the database. What is undefined is left out, as one driver does by itself and another does not. */
 export const stored = async (where = lab.page) => JSON.parse(JSON.stringify(await where.evaluate(() => globalThis.page.stored())));
 
 /** The models as a program sees them. */
