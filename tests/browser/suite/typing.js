@@ -67,6 +67,31 @@ export function testTyping(name) {
             assert.deepEqual(await page.evaluate(() => [document.getElementById('mirror').textContent, document.querySelector('#mirror mark').textContent]), [`${before}${added}\u200b`, added]);
         });
 
+        test('drawing leaves the cores to the engine, and loses nothing', async () => {
+            const {share, text, drawn} = await page.evaluate(async () => {
+                const {everyFrame} = await import('/app/dom.js');
+                let busy = 0, text = '', drawn = 0;
+                const shown = everyFrame((pieces) => {
+                    const start = performance.now();
+                    while (performance.now() - start < 20);
+                    busy += performance.now() - start;
+                    text += pieces;
+                    drawn++;
+                });
+                const start = performance.now();
+                for (let i = 0; performance.now() - start < 2000; i++) {
+                    shown.add('x');
+                    await new Promise((done) => setTimeout(done, 4));
+                    globalThis.added = i + 1;
+                }
+                const share = busy / (performance.now() - start);
+                shown.end();
+                return {share, text: text.length === globalThis.added, drawn};
+            });
+            assert.ok(share < 0.25, `${share} of the time`);
+            assert.ok(drawn > 1 && text);
+        });
+
         test('the kernels that run are shown', async () => {
             assert.match((await figures(page)).Module, /^(simd128|relaxed|relaxed16) wasm32$/);
         });
