@@ -157,8 +157,11 @@ async function stepAside(page) {
     const isGone = response?.ok ? !(await response.text()).includes(NAME) : [404, 410].includes(response?.status);
     if (!isGone) return;
     await registration.unregister();
-    // Pages that are at work keep their files.
-    if ((await openPages()).length < 2) for (const name of await ours()) await caches.delete(name);
+    // Pages that are at work keep their files. A page that was just left may still hold its lock.
+    const windows = (await self.clients.matchAll({type: 'window', includeUncontrolled: true})).map(({id}) => id), pages = await openPages();
+    const known = pages.some(({clientId}) => clientId === page.id);
+    const atWork = pages.filter(({clientId}) => !known || windows.includes(clientId));
+    if (atWork.length < 2) for (const name of await ours()) await caches.delete(name);
     page.postMessage('gone');
 }
 
