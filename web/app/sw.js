@@ -96,7 +96,9 @@ async function answerFile(version, path) {
 
 /** For pages that came before there was a worker, and for their workers. */
 async function answerPlain({request, clientId}) {
-    const client = await self.clients.get(clientId), at = client && new URL(client.url);
+    // Not clients.get: of a worker that is still importing its modules, Firefox would wait for these very answers.
+    const client = (await self.clients.matchAll({type: 'all', includeUncontrolled: true})).find(({id}) => id === clientId);
+    const from = client?.url ?? request.referrer, at = from && new URL(from);
     if (at && isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`))) {
         for (const cacheName of await ours()) {
             const response = await caches.match(request.url, {cacheName});
