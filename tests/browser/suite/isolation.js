@@ -114,7 +114,9 @@ export function testIsolation(name) {
                 return {ran, refused};
             }, site.url.replace('localhost', '127.0.0.1').slice(0, -1));
             assert.deepEqual(ran, []);
-            for (const directive of ['script-src-elem', 'script-src-attr', 'script-src', 'connect-src']) assert.ok(refused.includes(directive), `${directive} among ${refused}`);
+            // WebKit may name a handler's violation by the directive above.
+            const isNamed = (directive) => refused.includes(directive) || (directive === 'script-src-attr' && refused.includes('script-src'));
+            for (const directive of ['script-src-elem', 'script-src-attr', 'script-src', 'connect-src']) assert.ok(isNamed(directive), `${directive} among ${refused}`);
         });
     });
 }
