@@ -96,16 +96,28 @@ async function answerFile(version, path) {
 
 /** For pages that came before there was a worker, and for their workers. */
 async function answerPlain({request, clientId}) {
-    // Not clients.get: of a worker that is still importing its modules, Firefox would wait for these very answers.
-    const client = (await self.clients.matchAll({type: 'all', includeUncontrolled: true})).find(({id}) => id === clientId);
-    const from = client?.url ?? request.referrer, at = from && new URL(from);
-    if (at && isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`))) {
+    if (await isOurs(clientId)) {
         for (const cacheName of await ours()) {
             const response = await caches.match(request.url, {cacheName});
             if (response) return response;
         }
     }
     return fetch(request).then(withHeaders);
+}
+
+/**
+ * Whether a client is a page of ours or its worker. clients.get() must not be asked: it may wait until a worker runs, which
+ * waits for its modules, and so for the answer. A client that is not listed is a worker that starts, whose requests have no
+ * referrer: it is ours where a page of ours is listed.
+ */
+async function isOurs(id) {
+    const listed = await self.clients.matchAll({type: 'all', includeUncontrolled: true}), client = listed.find((one) => one.id === id);
+    return client ? isOneOfOurs(client) : listed.some(isOneOfOurs);
+}
+
+function isOneOfOurs({url}) {
+    const at = new URL(url);
+    return isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`));
 }
 
 /** As the site has it now, and without the network as it was last; the page may ask for that alone, in order not to wait. */

@@ -9,7 +9,7 @@ import {copySite, listSite} from '../../../web/node/site.js';
 import {openFile, opened, say, set} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
-import {startStaticHost} from '../harness/servers.js';
+import {startSite, startStaticHost} from '../harness/servers.js';
 
 const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
 const BRIEF = {temperature: 0, maxTokens: 12};
@@ -126,6 +126,18 @@ export function testVersions(name) {
             assert.deepEqual([await titleOf(tab), await tab.text('#update')], ['Whole', '']);
             await works(tab);
             await tab.problems();
+        });
+
+        test('a page that came before there was a worker starts its engine from what the worker keeps', async () => {
+            const site = await startSite(), tab = await lend(page.tab());
+            try {
+                await tab.goto(site.url);
+                await tab.until(isReady);
+                assert.equal(await tab.evaluate(() => document.querySelector('script[type=module]').src.includes('/v-')), false);
+            } finally {
+                await site.close();
+            }
+            await works(tab);
         });
 
         test('the page opens without the network by each of its names', async () => {
