@@ -323,7 +323,8 @@ check('what another tab reads is not replaced under it: the new file runs from m
     lab.model = {bytes: OTHER, etag: '"v2"'};
     const replaced = await load({update: true});
     assert.deepEqual([replaced.error, replaced.chunks, Boolean(replaced.progress.at(-1).notice)], [undefined, OTHER_CHUNKS, true]);
-    assert.deepEqual(await other.evaluate(() => (globalThis.go(), globalThis.loaded.then(({error, chunks}) => [error, chunks]))), [undefined, FILE_CHUNKS].map((x) => x ?? null));
+    // Drivers differ in how they hand over an undefined in a list.
+    assert.deepEqual(await other.evaluate(() => (globalThis.go(), globalThis.loaded.then(({error, chunks}) => [error ?? null, chunks]))), [null, FILE_CHUNKS]);
     await assertStored();
     await other.close();
     assertWhole(await load({update: true}), OTHER_CHUNKS);
