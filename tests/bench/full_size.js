@@ -86,7 +86,7 @@ function readOptions() {
 /* ------------------------------------------------------------------------------------------ checkpoint and GGUF */
 
 /** @returns {Promise<string>} the GGUF's path */
-async function makeModel({shape, type, keep}, work) {
+async function makeModel({shape, type}, work) {
     const folder = join(work, `${shape}-random`), model = `${folder}.gguf`, quantize = join(ROOT, 'build/quantize');
     run('make', ['-j2', 'build/quantize'], {cwd: ROOT});
     let start = performance.now();

@@ -98,7 +98,7 @@ export function fetchPeer(name, packages) {
             {stdio: ['ignore', 'ignore', 'pipe']});
         renameSync(scratch, folder);
     } catch (error) {
-        throw new Error(`npm could not fetch ${packages[0]}: ${String(error.stderr || error.message).trim().split('\n')[0]}`);
+        throw new Error(`npm could not fetch ${packages[0]}: ${String(error.stderr || error.message).trim().split('\n')[0]}`, {cause: error});
     } finally {
         rmSync(scratch, {recursive: true, force: true});
     }

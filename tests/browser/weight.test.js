@@ -1,7 +1,6 @@
 // What a visitor downloads before the model: the page and one engine module, compressed as web servers do; and what makes it an app.
 
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import {ensureModules} from '../../web/node/setup.js';

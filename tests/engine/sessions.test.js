@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Gemma} from '../../web/gemma.js';
-import {ensureModel} from '../../web/node/setup.js';
 
 const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), OTHER = join(import.meta.dirname, '../golden/tiny-gemma1.gguf');
 const GREEDY = {temperature: 0}, ENDLESS = {1: -Infinity, 6: -Infinity};

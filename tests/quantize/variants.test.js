@@ -2,7 +2,7 @@
 // transformers 5 computes with, or is refused: never another model. What transformers computes was asked by compare_variants.py.
 
 import assert from 'node:assert/strict';
-import {copyFileSync, cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, cpSync, existsSync, renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {readGguf} from './gguf.js';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored} from './lab.js';
+import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, openPage, refuse, sendPartOf, sha256, stored} from './lab.js';
 
 const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77), SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
 

@@ -2,7 +2,7 @@
 // otherwise, and the model runs from memory where nothing can be kept.
 
 import assert from 'node:assert/strict';
-import {BROWSER, CHUNK, FILE, FILE_CHUNKS, check, chunksOf, damage, lab, launch, listed, load, manifestOf, openPage, stored} from './lab.js';
+import {BROWSER, FILE, FILE_CHUNKS, check, chunksOf, lab, launch, listed, load, manifestOf, openPage, stored} from './lab.js';
 
 const SMALL = 1 << 20, id = () => `${lab.origin}/model.gguf`;
 /** Calls a function of web/weights/stored.js in the page. */

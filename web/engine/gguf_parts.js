@@ -9,7 +9,7 @@ const PART = /-(\d{5})-of-(\d{5})\.gguf$/;
 const MOST_PARTS = 1000;
 const ALIGNMENT = 32;           // where a file does not say another
 const MOST_ALIGNMENT = 65536, LONGEST_HEADER = 64 * 1024 * 1024;
-const MAGIC_BYTES = 4, UINT32 = 4, UINT64 = 8;
+const UINT32 = 4, UINT64 = 8;
 
 /** @param {string} name   of a file, or an address @returns {string[] | undefined} the same for all parts, if it is one of several */
 export function partNames(name) {
