@@ -25,7 +25,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
 /**
  * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
  *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
- *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node a GGUF also by path or file: URL; a blob: or data: URL is a GGUF), the id of a
+ *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node also by path or file: URL; a blob: or data: URL is a GGUF), the id of a
  *   stored model, a File, several (a GGUF or all its parts, with its manifest), or an entry of a catalogue, which is refused before anything of
  *   it is downloaded if it can't run here. A model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
  *
@@ -36,7 +36,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @property {Record<string, string>} [headers]   sent along, for hosts that want a token; kept nowhere
  * @property {object | string | URL} [manifest]   what `build/quantize --manifest` writes beside a GGUF, or its address: each chunk is compared
  *   with its digest there, and one that --split wrote comes from its parts
- * @property {string} [sha256]            of the whole file, in hex; compared at the end of the download, and with what is stored or chosen
+ * @property {string} [sha256]            of the whole file, in hex; compared with what is downloaded, stored, chosen or read from a path
  *
  * @typedef {object} Watched
  * @property {AbortSignal} [signal]
@@ -120,12 +120,25 @@ function byUrl(address) {
     return {kind: 'url', url: url.href, ...isManifest && {manifest: address.href}};
 }
 
+/** @param {string | URL} address   relative to the page's @returns {string} */
+function absolute(address) {
+    try {
+        return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    } catch (cause) {
+        throw new GemmaError('bad-argument', `${address} is not an address`, {cause});
+    }
+}
+
+/** Under Node, what is no address of the web is a path, or a file: URL. */
+const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(address);
+
 /** What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`. @param {ModelSource} model @param {Origin} origin */
 function describe(model, {urls, headers, manifest, sha256, update}) {
-    const at = (address) => address && new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
-    const isAddress = typeof manifest === 'string' || manifest instanceof URL;
-    const more = Object.fromEntries(Object.entries({urls: urls?.map(at), headers, manifest: isAddress ? at(manifest) : manifest, sha256, update})
-        .filter(([, value]) => value !== undefined && value !== null));
+    const isHere = model?.kind === 'path' || (typeof model === 'string' || model instanceof URL) && isPath(model);
+    const at = (address) => isHere ? String(address) : absolute(address);
+    const more = Object.fromEntries(Object.entries({
+        urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || manifest instanceof URL ? at(manifest) : manifest, sha256, update,
+    }).filter(([, value]) => value !== undefined && value !== null));
     if (model instanceof Blob) return {kind: 'file', file: model, ...more};
     if (typeof model !== 'string' && !(model instanceof URL)) {
         if (Array.isArray(model?.urls) && model.shape) {
@@ -133,17 +146,14 @@ function describe(model, {urls, headers, manifest, sha256, update}) {
             const digests = {manifest: manifest ?? model.manifest, sha256: sha256 ?? model.sha256};
             return {...describe(url, {urls: others, headers, ...digests, update}), entry: model};
         }
-        if (KINDS.includes(model?.kind)) return model.kind === 'url' ? {...model, ...describe(model.url, {...model, ...more})} : {...model, ...more};
+        if (model?.kind === 'synthetic' && (more.sha256 ?? more.manifest) !== undefined)
+            throw new GemmaError('bad-argument', 'A model of random weights has no digest: give neither sha256 nor manifest.');
+        if (model?.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
+        if (KINDS.includes(model?.kind)) return {...model, ...model.manifest instanceof URL && {manifest: model.manifest.href}, ...more};
         throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
     }
-    const isPath = NODE && !/^(https?|blob|data):/i.test(model);
-    if (isPath) return {kind: 'path', path: String(model)};
-    let address;
-    try {
-        address = new URL(at(model));
-    } catch (cause) {
-        throw new GemmaError('bad-argument', `${model} is not an address`, {cause});
-    }
+    if (isHere) return {kind: 'path', path: String(model), ...more};
+    const address = new URL(absolute(model));
     if (address.protocol === 'file:') throw new GemmaError('unsupported', `A page cannot read ${address.href}: let the user choose the file.`);
     return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more} : {...byUrl(address), ...more};
 }

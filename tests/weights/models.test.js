@@ -168,7 +168,8 @@ check('a digest that is given is compared with what is stored, too, however it c
     for (const first of [{}, {sha256: right}, {manifest}]) {
         await load(first);
         const before = await stored();
-        for (const given of [{sha256: wrong}, {manifest: address, sha256: wrong}, {manifest: {...manifest, sha256: wrong}, sha256: right}]) {
+        for (const given of [{sha256: wrong}, {manifest: address, sha256: wrong}, {manifest: {...manifest, sha256: wrong}, sha256: right},
+            {manifest: {...manifest, sha256: wrong}, sha256: wrong}]) {
             lab.model = {bytes: FILE, files: {'model.gguf.json': JSON.stringify(manifest)}};
             const {error} = await load(given);
             assert.equal(error?.code, 'bad-file', JSON.stringify(given).slice(0, 200));
@@ -188,15 +189,30 @@ check('a digest that is given is compared with what is stored, too, however it c
     for (const sha of ['', 'abc', 5, right + right]) assert.equal((await load({sha256: sha})).error?.code, 'bad-argument', `${sha}`);
 });
 
+check('a digest that only a manifest says is not taken for what the bytes have', async () => {
+    const right = sha256(FILE), wrong = sha256(OTHER), lies = {...manifestOf(FILE), sha256: wrong};
+    assert.equal((await load({manifest: lies, sha256: wrong})).error?.code, 'bad-file');
+    assert.deepEqual((await stored()).models, []);
+    assert.equal((await load({manifest: lies})).error, undefined);
+    for (const given of [{sha256: wrong}, {manifest: lies, sha256: wrong}, {sha256: right}]) assert.equal((await load(given)).error?.code, 'bad-file');
+    await call('deleteStored', id());
+    // What was hashed once is not hashed again.
+    await load({manifest: manifestOf(FILE)});
+    assert.equal((await stored()).models[0].hashed, undefined);
+    assert.equal((await load({sha256: right})).error, undefined);
+    assert.equal((await stored()).models[0].hashed, true);
+    assert.deepEqual((await load({sha256: right})).chunks, FILE_CHUNKS);
+});
+
 check('a digest that is given is compared with a file of the user\'s', async () => {
     lab.model = {bytes: SMALL_FILE};
     const codes = await lab.page.evaluate(async (right, wrong, manifest) => {
         const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf'), codes = [];
-        for (const given of [{sha256: right}, {sha256: wrong}, {sha256: right, manifest}, {sha256: wrong, manifest}])
+        for (const given of [{sha256: right}, {sha256: wrong}, {sha256: right, manifest}, {sha256: wrong, manifest}, {sha256: wrong, manifest: {...manifest, sha256: wrong}}])
             codes.push((await globalThis.page.load(file, given)).error?.code ?? 'good');
         return codes;
     }, sha256(SMALL_FILE), sha256(OTHER), manifestOf(SMALL_FILE, SMALL));
-    assert.deepEqual(codes, ['good', 'bad-file', 'good', 'bad-file']);
+    assert.deepEqual(codes, ['good', 'bad-file', 'good', 'bad-file', 'bad-file']);
 });
 
 check('verify finds every kind of damage, the list tells of it, and repair fetches only that', async () => {

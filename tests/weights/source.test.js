@@ -1,7 +1,7 @@
 // Downloads that break and heal, and what is kept of them, in a real Chromium: IndexedDB exists only there.
 
 import assert from 'node:assert/strict';
-import {statSync} from 'node:fs';
+import {readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {serve} from '../../web/node/server.js';
 import {
@@ -230,6 +230,36 @@ check('a model whose header is refused leaves nothing stored', async () => {
     });
     assert.equal(refused, 'unsupported');
     assert.deepEqual(await stored(), {models: [], chunks: [], digests: []});
+});
+
+check('the same where the header has several chunks, or is found to be no model\'s at the end; not where the network failed', async () => {
+    const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url)), at = tiny.indexOf('gemma3', 0, 'latin1');
+    const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 4096, load = (given) => lab.page.evaluate(async (options) => {
+        const {Gemma} = await import('/gemma.js');
+        return Gemma.load('/model.gguf', {threads: 1, ...options}).then((gemma) => gemma.close() ?? 'loaded', ({code}) => code);
+    }, given);
+    const nothing = {models: [], chunks: [], digests: []};
+    for (const [bytes, code] of [[other, 'unsupported'], [tiny.subarray(0, tiny.length / 2), 'bad-file'], [tiny.subarray(0, 3 * SMALL), 'bad-file']]) {
+        for (const options of [{manifest: manifestOf(bytes, SMALL)}, {}]) {
+            lab.model = {bytes};
+            assert.equal(await load(options), code);
+            assert.deepEqual(await stored(), nothing);
+        }
+    }
+    // What an earlier load has left of it goes, too; what was here as a whole stays, and so does a download that is interrupted.
+    const manifest = manifestOf(other, SMALL);
+    lab.model = {bytes: other};
+    await lab.page.evaluate((given) => globalThis.page.load('/model.gguf', {manifest: given, take: 3}), manifest);
+    assert.notDeepEqual(await stored(), nothing);
+    assert.equal(await load({manifest}), 'unsupported');
+    assert.deepEqual(await stored(), nothing);
+    await lab.page.evaluate((given) => globalThis.page.load('/model.gguf', {manifest: given}), manifest);
+    assert.equal(await load({manifest}), 'unsupported');
+    assert.equal((await stored()).models[0].complete, true);
+    await call('deleteStored', `${lab.origin}/model.gguf`);
+    lab.model = {bytes: tiny, fail: (index, request, response) => index * CHUNK > tiny.length / 2 && response.writeHead(400).end()};
+    assert.ok(['network', 'not-found'].includes(await load({manifest: manifestOf(tiny, SMALL)})));
+    assert.ok((await stored()).chunks.length > 5);
 });
 
 check('a damaged record is found out, and only its chunk comes again', async () => {

@@ -166,7 +166,10 @@ export async function openModel(source, options, signal, features, probing) {
     const probe = await (probing ?? makeProbe(features, options));
     refuseBySize(probe, features, options, source);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probe);
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probe).catch(async (error) => {
+        if (error.code === 'unsupported' || error.code === 'bad-file') await source.refuse?.();
+        throw error;
+    });
     const {module, threads, contextLength} = room;
     try {
         module.beginLoad(source.name, source.size);

@@ -1,26 +1,93 @@
-// file_source.js: a model on disk, in one file or in llama.cpp's parts, as a source of bytes, for the engine worker under Node. Knows no engine.
+// file_source.js: a model on disk, in one file or in parts, as a source of bytes, for the engine worker under Node. Its bytes are compared with the
+// digests that are given, on the way. Knows no engine.
 
-import {open} from 'node:fs/promises';
-import {basename} from 'node:path';
+import {createHash} from 'node:crypto';
+import {existsSync} from 'node:fs';
+import {open, readFile} from 'node:fs/promises';
+import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {GemmaError} from '../engine/error.js';
 import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
+import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from '../weights/check.js';
+import {readManifest} from '../weights/manifest.js';
+import {toHex} from '../weights/sha256.js';
 
 const CHUNK = 4 << 20;
 
 /**
- * @param {{kind: 'path', path: string}} description   a path or a file: URL; of a model in parts, any of them
+ * @param {{kind: 'path', path: string, manifest?: object | string, sha256?: string}} description   path: or a file: URL; of a model in llama.cpp's
+ *     parts, any of them; or of a manifest, FILE.gguf.json. manifest: its JSON, or where it is: then each chunk is compared with its digest; of a model that is in the manifest's
+ *     parts, path is the whole's, beside which they lie. sha256: of the whole, in hex
  * @param {{onProgress?: (progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void}} [options]
  * @returns {Promise<import('../weights/source.js').Source>} a chunk is valid until the next one is asked for
  */
-export async function openSource({path}, {onProgress} = {}) {
-    const {name, size, files, pieces} = await openAll(path);
-    return {name, size, chunks: (signal) => readPieces(pieces, files, size, signal, onProgress), close: () => closeAll(files)};
+export async function openSource(description, {onProgress} = {}) {
+    const digest = readDigest(description.sha256), {path, manifest} = await locate(description);
+    const {name, size, files, pieces} = await openAll(path, manifest?.parts);
+    try {
+        if (manifest) mustAgree(manifest, digest, {name, size});
+        const checks = [await createCheck(chunksOf(manifest, name), {createHash: nativeSha256, describe: ({index}) => isDamaged(name, index)}),
+            await createCheck(expected(digest, {name, size}), {createHash: nativeSha256})];
+        return {name, size, chunks: (signal) => checked(readPieces(pieces, files, size, signal, onProgress), checks), close: () => closeAll(files)};
+    } catch (error) {
+        closeAll(files);
+        throw error;
+    }
+}
+
+/** A model's manifest and its own path, where its manifest's may be given in its place. */
+async function locate({path: address, manifest: given}) {
+    const path = toPath(address), isManifest = path.endsWith('.gguf.json'), from = given ?? (isManifest ? path : undefined);
+    const manifest = from && readManifest(await readJson(from));
+    return {path: isManifest ? join(dirname(path), manifest.name) : path, manifest};
+}
+
+/** @param {object | string} manifest   its JSON, or a path, a file: URL or another address of it */
+async function readJson(manifest) {
+    if (typeof manifest !== 'string') return manifest;
+    if (/^https?:/i.test(manifest)) return (await import('../weights/request.js')).askManifest(manifest, {home: manifest});
+    try {
+        return JSON.parse(await readFile(toPath(manifest), 'utf8'));
+    } catch (cause) {
+        if (cause instanceof GemmaError) throw cause;
+        if (cause.code === 'ENOENT') throw new GemmaError('not-found', `There is no file ${manifest}.`, {cause});
+        throw new GemmaError('bad-file', `${manifest} is not the manifest of a model: ${cause.message}.`, {cause});
+    }
+}
+
+/** What a manifest says of each chunk. @param {import('../weights/manifest.js').Manifest} [manifest] */
+function chunksOf(manifest, name) {
+    const {digests = [], chunkSize, size} = manifest ?? {};
+    return digests.map((digest, index) =>
+        ({name, index, sha256: toHex(digest), from: index * chunkSize, length: Math.min(chunkSize, size - index * chunkSize)}));
+}
+
+/** @returns {import('../weights/sha256.js').Sha256} several times as fast as the one that browsers need */
+function nativeSha256() {
+    let hash;
+    return {
+        begin() {
+            hash = createHash('sha256');
+        },
+        add: (bytes) => void hash.update(bytes),
+        end: () => Uint8Array.from(hash.digest()).buffer,
+    };
+}
+
+/** The same chunks, none of which is handed out once the bytes are known to be wrong. @param {import('../weights/check.js').Check[]} checks */
+async function* checked(chunks, checks) {
+    for await (const chunk of chunks) {
+        for (const check of checks) {
+            check.add(chunk);
+            mustBeRight(check);
+        }
+        yield chunk;
+    }
 }
 
 /** The first `length` bytes of a model, or all of it. @returns {Promise<{name: string, size: number, bytes: Uint8Array}>} */
-export async function readFirst(path, length) {
-    const {name, size, files, pieces: [first]} = await openAll(path);
+export async function readFirst(address, length) {
+    const {path, manifest} = await locate({path: address}), {name, size, files, pieces: [first]} = await openAll(path, manifest?.parts);
     try {
         const bytes = first.bytes?.subarray(0, length) ?? await readStart(files[first.part], length);
         return {name, size, bytes};
@@ -30,14 +97,21 @@ export async function readFirst(path, length) {
 }
 
 /**
+ * @param {string} path @param {string[]} [parts]   of a manifest
  * @returns {Promise<{name: string, size: number, files: {path: string, file: import('node:fs/promises').FileHandle, size: number}[],
  *     pieces: import('../engine/gguf_parts.js').Piece[]}>}
  */
-async function openAll(address) {
-    const path = toPath(address), files = [];
+async function openAll(path, parts) {
+    const files = [];
     try {
-        for (const part of partNames(path) ?? [path]) files.push(await openFile(part));
+        // What build/quantize --split wrote are pieces of the file, and no files of their own.
+        const cut = parts && !existsSync(path) ? parts.map((part) => join(dirname(path), part)) : undefined;
+        for (const part of cut ?? partNames(path) ?? [path]) files.push(await openFile(part));
         const name = basename(wholeName(path));
+        if (cut) {
+            const size = files.reduce((sum, file) => sum + file.size, 0);
+            return {name, size, files, pieces: files.map((file, part) => ({part, from: 0, length: file.size}))};
+        }
         if (files.length === 1) return {name, size: files[0].size, files, pieces: [{part: 0, from: 0, length: files[0].size}]};
         const headers = await Promise.all(files.map((file) => readPartHeader((length) => readStart(file, length), basename(file.path))));
         const pieces = joinParts(name, headers, files.map(({size}) => size));

@@ -6,7 +6,7 @@
 
 import {GemmaError} from '../engine/error.js';
 import {unlessAborted} from './abort.js';
-import {createCheck, readDigest} from './check.js';
+import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './check.js';
 import {isSame} from './identity.js';
 import {readManifest} from './manifest.js';
 import {beside} from './names.js';
@@ -28,7 +28,7 @@ import {downloadTurn, isReadElsewhere, read} from './tabs.js';
  * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download, or with what is stored
  * @property {boolean} [update]          asks the address whether it still has the file that is stored, and if not, puts the new one in its place
  *
- * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object, sha256?: string}} SourceDescription
+ * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object | string, sha256?: string}} SourceDescription
  *
  * @typedef {object} Source
  * @property {string} name     file name, for people
@@ -36,6 +36,8 @@ import {downloadTurn, isReadElsewhere, read} from './tabs.js';
  * @property {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>} chunks   the bytes in file order, each chunk of 16 MiB or what the
  *     manifest says, only to be read, and until the next is asked for; to be called once. Nothing is stored before the consumer came back
  *     for the second one, so nothing is kept of a file whose header the engine refuses.
+ * @property {() => Promise<void>} [refuse]   says that the engine can't run this file. What a download has stored of it is deleted, unless
+ *     all of it was here before, or the download itself has failed. To be called before `close`
  * @property {() => void} close   ends requests, lets go of the store
  */
 
@@ -148,24 +150,22 @@ async function lookForAnother(file, onProgress) {
 
 /**
  * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
- * @param {{file: Blob, manifest?: object, sha256: string}} description
+ * @param {{file: Blob, manifest?: object | string, sha256: string}} description
  */
 async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     const name = file.name ?? 'model.gguf';
-    const manifest = json && readManifest(json);
-    if (manifest) mustAgree(manifest, digest);
-    if (manifest && manifest.size !== file.size)
-        throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
+    const manifest = typeof json === 'string' ? await fetchManifest(json, {home: json}) : json && readManifest(json);
+    if (manifest) mustAgree(manifest, digest, {name, size: file.size});
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
     const meter = createMeter('load', file.size, onProgress);
     const read = async (index) => {
         const {readSlice} = await import('./files.js');
         const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
         if (manifest && !same(await sha256(buffer), manifest.digests[index]))
-            throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
+            throw new GemmaError('bad-file', isDamaged(name, index));
         return {buffer};
     };
-    const check = await createCheck(digest && !manifest ? [{name, sha256: digest, from: 0, length: file.size}] : []);
+    const check = await createCheck(expected(digest, {name, size: file.size}));
     const chunks = inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add});
     return {name, size: file.size, chunks: (signal) => followed(chunks(signal), () => mustBeRight(check), check.add), close() {}};
 }
@@ -240,8 +240,7 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
         ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
-            const whole = digest || await pointerOf(access) || announced;
-            return whole ? [{name, sha256: whole, from: 0, length: size}] : [];
+            return expected(digest || await pointerOf(access) || announced, {name, size});
         },
         async open(options) {
             if (!/^https?:/.test(id)) {
@@ -286,12 +285,13 @@ async function openStored(file, onProgress, stop) {
     const keeper = createKeeper(file, model, meter);
     const chunks = createChunks(file, model, {meter, keep: keeper.keep})(stop);
     const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
-    // What came without a digest is compared with the one that is expected now, once.
-    const check = await createCheck(digest && !model.sha256 ? [{name: model.name, sha256: digest, from: 0, length: model.size}] : []);
+    // What came without a digest, or with one that only its manifest says, is compared with the one that is expected now, once.
+    const isHashed = stored.sha256 === digest && (stored.hashed || !hadManifest(stored));
+    const check = await createCheck(isHashed ? [] : expected(digest, model));
     const end = async () => {
         await used;
         mustBeRight(check, LEFT);
-        if (check.whole) await store.update(model.id, () => ({sha256: check.whole})).catch(() => {});
+        if (check.whole) await store.update(model.id, () => hashedAs(check.whole)).catch(() => {});
     };
     return {name: model.name, size: model.size, chunks: () => followed(chunks, end, check.add)};
 }
@@ -310,8 +310,8 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     });
     let remote = await open(firstMissing(present));
     const {name, size} = remote;
-    // A manifest's digests of all chunks say the same, and sooner.
-    const published = manifest ? [] : await file.published(remote);
+    // A manifest's digests of all chunks say the same as a host's digest of the whole, and sooner. What the caller expects counts beside them.
+    const published = manifest ? expected(file.digest, remote) : await file.published(remote);
     if (published.length === 1 && published[0].length === size) whole = published[0].sha256;
     const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : shownVersion(remote, whole);
     const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
@@ -339,24 +339,40 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
 
     const check = await createCheck(published), isRest = Boolean(stored?.complete) && present.size > 0;
     const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});
+    let failed = false;
     return {
         name, size,
         chunks: (signal) => followed(chunks(signal), async () => {
             if (check.wrong && !isRest) await store?.delete(id).catch(() => {});
             mustBeRight(check, isRest ? LEFT : 'It was not kept; load it again.');
-            if (check.whole) await store?.update(id, () => ({sha256: check.whole})).catch(() => {});
+            if (check.whole) await store?.update(id, () => hashedAs(check.whole)).catch(() => {});
             giveUpTurn();
-        }, check.add),
+        }, check.add, () => { failed = true; }),
+        async refuse() {
+            const wrote = await keeper.stop();
+            if (failed || isRest || !wrote && (stored?.complete || !stored)) return;
+            await store.delete(id).catch(() => {});     // then it stays listed, and can be deleted there
+        },
     };
 }
 
-/** The same chunks, each shown to `each`; then `last`. */
-async function* followed(chunks, last, each = () => {}) {
-    for await (const chunk of chunks) {
-        each(chunk);
-        yield chunk;
+/** What is recorded of a model all of whose bytes were hashed. */
+function hashedAs(sha256) {
+    return {sha256, hashed: true};
+}
+
+/** The same chunks, each shown to `each`; then `last`. `fail`: called where either fails. */
+async function* followed(chunks, last, each = () => {}, fail = () => {}) {
+    try {
+        for await (const chunk of chunks) {
+            each(chunk);
+            yield chunk;
+        }
+        await last();
+    } catch (error) {
+        fail();
+        throw error;
     }
-    await last();
 }
 
 /** Whether the digests of all chunks were known before the chunks came. */
@@ -477,16 +493,6 @@ function createChunks(file, model, {meter, keep, remote}) {
     }
 }
 
-/** @param {import('./check.js').Check} check @param {string} [advice] */
-function mustBeRight({wrong}, advice) {
-    if (wrong) throw new GemmaError('bad-file', advice ? `${wrong} ${advice}` : wrong);
-}
-
-function mustAgree({name, sha256: digest}, expected) {
-    if (!expected || digest === expected) return;
-    throw new GemmaError('bad-file', `The manifest of ${name} is of another file: its SHA-256 is ${digest}, and ${expected} is expected.`);
-}
-
 function isNotTheFile({name, sha256: found}, expected) {
     return new GemmaError('bad-file', `What is stored of ${name} is not the file that is expected: its SHA-256 is ${found}, and ${expected} is expected. ${LEFT}`);
 }
@@ -502,7 +508,8 @@ function isChanged({name}) {
  */
 function createKeeper({store, without, manifest, present, stored}, model, meter, giveUpTurn = () => {}) {
     const replaces = stored?.complete && !sameVersion(stored, model);
-    let keeping = Boolean(store), sole = false;
+    const writing = new Set();
+    let keeping = Boolean(store), sole = false, wrote = false;
     if (!store) meter.say(notKept(without));
     return {
         async checkRoom() {
@@ -512,16 +519,30 @@ function createKeeper({store, without, manifest, present, stored}, model, meter,
             const room = await lookForRoom(model.size - here - replaced, others);
             if (!room.enough) giveUp(describeRoom(room));
         },
-        async keep(index, buffer, digest) {
+        async keep(...chunk) {
             if (!keeping) return;
-            try {
-                if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
-                await store.writeChunk(model, index, buffer, digest, manifest?.digests);
-            } catch (error) {
-                giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);
-            }
+            const written = write(...chunk);
+            writing.add(written);
+            await written;
+            writing.delete(written);
+        },
+        /** Stores nothing more. @returns {Promise<boolean>} whether anything was stored */
+        async stop() {
+            keeping = false;
+            await Promise.all(writing);
+            return wrote;
         },
     };
+
+    async function write(index, buffer, digest) {
+        try {
+            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
+            await store.writeChunk(model, index, buffer, digest, manifest?.digests);
+            wrote = true;
+        } catch (error) {
+            giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);
+        }
+    }
 
     function giveUp(reason) {
         if (!keeping) return;

@@ -41,7 +41,8 @@ const VERSION = 3;
  * @property {number} lastUsed    milliseconds since 1970
  * @property {boolean} complete   all chunks have been here. Some that are missing now were removed by the browser
  * @property {number[]} damaged   indices of chunks that were found to be no longer what had been written
- * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right; ''
+ * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right, or a manifest says it; ''
+ * @property {boolean} [hashed]   it was computed of all bytes
  * @property {string} [manifest]  its address
  *
  * @typedef {StoredModel & {fileName: string, storedBytes: number, state: 'partial' | 'complete' | 'damaged'}} Stored   fileName: the name, as

@@ -4,6 +4,7 @@
 
 import {GemmaError} from '../engine/error.js';
 import {unlessAborted} from './abort.js';
+import {isDamaged, mustAgree} from './check.js';
 import {joinFiles, readSlice} from './files.js';
 import {readManifest, writeManifest} from './manifest.js';
 import {numbered, safeFileName} from './names.js';
@@ -170,8 +171,7 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
     const {file, manifest: beside} = await joinFiles(files, signal), json = given ?? beside;
     const {name = file.name ?? 'model.gguf', id} = more;
     const manifest = json && readManifest(json);
-    if (manifest && manifest.size !== file.size)
-        throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${file.size} bytes, not ${manifest.size}.`);
+    if (manifest) mustAgree(manifest, '', {name, size: file.size});
     if (new TextDecoder().decode(await unlessAborted(readSlice(file, name, 0, 4), signal)) !== 'GGUF') throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
     return withStore(async (store) => {
         const relation = (there, wanted) => there ? compareFile(store, there, wanted, signal) : 'unfinished';
@@ -237,7 +237,7 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
             signal?.throwIfAborted();
             const bytes = await unlessAborted(readSlice(file, name, index * model.chunkSize, model.chunkSize), signal), digest = await sha256(bytes);
             if (manifest && !same(digest, manifest.digests[index]))
-                throw new GemmaError('bad-file', `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`);
+                throw new GemmaError('bad-file', isDamaged(name, index));
             const isHere = present.has(index) && same(digest, digests.get(index) ?? new ArrayBuffer(0)) && await readGood(store, model, index, digests);
             if (!isHere || !sameVersion(model, kept)) await store.writeChunk(model, index, bytes, digest, manifest?.digests);
             kept &&= model;
