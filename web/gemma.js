@@ -154,7 +154,7 @@ function describe(model, {urls, headers, manifest, sha256, update}) {
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
     const address = new URL(absolute(model));
-    if (address.protocol === 'file:') throw new GemmaError('unsupported', `A page cannot read ${address.href}: let the user choose the file.`);
+    if (address.protocol === 'file:') throw new GemmaError('unsupported', `A page cannot read ${address.href}: let the user choose the file.`, {here: true});
     return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more} : {...byUrl(address), ...more};
 }
 

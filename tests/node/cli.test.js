@@ -154,6 +154,18 @@ test('generate: --messages holds one conversation: each answer evaluates only wh
         '<start_of_turn>user\nThree?<end_of_turn>\n<start_of_turn>model\n');
 });
 
+test('generate: a text that is piped beside --messages ends what the user says last in it, or is the next question', () => {
+    const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content}), text = 'Ein Käfer 🐞\n';
+    const ask = (messages, input) => json(['generate', '--model', TURNS, '--messages', write('piped.json', JSON.stringify(messages)), '--max-tokens', '1',
+        '--temperature', '0'], input).turns.map(({promptTokens}) => promptTokens);
+    assert.deepEqual(ask([user('Sum it up:')], text), ask([user(`Sum it up:\n${text}`)]));
+    assert.deepEqual(ask([user('Hi'), assistant('Hello.')], text), ask([user('Hi'), assistant('Hello.'), user(text)]));
+    assert.deepEqual(ask([{role: 'system', content: 'Be brief.'}], text), ask([{role: 'system', content: 'Be brief.'}, user(text)]));
+    assert.notDeepEqual(ask([user('Sum it up:')], text), ask([user('Sum it up:')]));
+    const {status, stdout} = run(['generate', '--model', TURNS, '--messages', write('answered.json', JSON.stringify([user('Hi'), assistant('Hello.')]))]);
+    assert.deepEqual([status, stdout], [1, '']);
+});
+
 test('logits: the best of the last position, and all positions as a file', () => {
     const {logits} = json(['logits', '--model', BASE, '--tokens', '2,651,300', '--top', '5']);
     assert.equal(logits.length, 5);

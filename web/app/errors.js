@@ -17,9 +17,12 @@ const KNOWN = {
     'bad-numbers': ['The model computes no valid numbers', 'The file is probably damaged: delete it and download it again.'],
 };
 
-/** @param {Error & {code?: string}} error @returns {{title: string, message: string, advice: string}} */
+/** Where no other model would help. */
+const HERE = ['This browser cannot do that', 'Use a current version of Chrome, Edge, Firefox or Safari, with WebAssembly and stored data allowed for this site.'];
+
+/** @param {Error & {code?: string, here?: boolean}} error @returns {{title: string, message: string, advice: string}} */
 export function explain(error) {
-    const [title, advice] = KNOWN[error.code] ?? ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
+    const [title, advice] = error.here ? HERE : KNOWN[error.code] ?? ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
     return {title, message: error.message, advice};
 }
 

@@ -4,17 +4,18 @@
  * `code` is stable and for programs; `message` is one sentence for people.
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
  * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'internal'. `fatal` is true where the engine has ended with it: load
- * the model again.
+ * the model again. `here` is true where this browser, or this page in it, lacks something whatever the model.
  */
 export class GemmaError extends Error {
     /**
      * @param {string} code
      * @param {string} message
-     * @param {ErrorOptions} [options]
+     * @param {ErrorOptions & {here?: boolean}} [options]
      */
     constructor(code, message, options) {
         super(message, options);
         this.name = 'GemmaError';
         this.code = code;
+        if (options?.here) this.here = true;
     }
 }

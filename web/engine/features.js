@@ -139,9 +139,10 @@ const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, 
  * start; the worker asks again, because shared memory may be missing there alone.
  */
 export function requireWebAssembly() {
-    if (typeof WebAssembly !== 'object') throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.');
+    if (typeof WebAssembly !== 'object')
+        throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.', {here: true});
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) {
-        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.');
+        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.', {here: true});
     }
 }
 

@@ -55,7 +55,7 @@ export async function startWorker(url, onFailure) {
         worker = new Worker(workerAddress(url), {type: 'module'});
     } catch (cause) {
         throw new GemmaError('unsupported', `This page may not start a worker from ${url.href} (${cause.message}). Serve the library's files from the ` +
-            "page's own origin, or allow blob: in the page's worker-src.", {cause});
+            "page's own origin, or allow blob: in the page's worker-src.", {cause, here: true});
     }
     worker.addEventListener('error', (event) => onFailure(new Error(event.message || `${url.href} could not be loaded`)));
     // Firefox says nothing of a module that can't be imported. A worker's first message is that it is ready.

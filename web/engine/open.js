@@ -32,12 +32,12 @@ function choosePrecision({kvType = 'f16', exact = false}) {
 /** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) {
-        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them');
+        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them', {here: true});
     }
     if (variant === 'relaxed' && !features.relaxed) {
-        throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly');
+        throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly', {here: true});
     }
-    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none');
+    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none', {here: true});
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
     return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
 }

@@ -5,7 +5,7 @@
 //                     {id, abort: true}                 stop that request: its answer still comes
 //   from the worker   {ready: true}                     once, first: it has started
 //                     {id, event}                       progress and text, see the callers
-//                     {id, result} | {id, error: {code, message, name, fatal}}
+//                     {id, result} | {id, error: {code, message, name, fatal, here}}
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
@@ -80,8 +80,8 @@ export class Caller {
     }
 }
 
-function asError({code, message, name, fatal}) {
-    return name === 'AbortError' ? new DOMException(message, name) : Object.assign(new GemmaError(code, message), fatal && {fatal});
+function asError({code, message, name, fatal, here}) {
+    return name === 'AbortError' ? new DOMException(message, name) : Object.assign(new GemmaError(code, message, {here}), fatal && {fatal});
 }
 
 /**
@@ -104,7 +104,7 @@ export function answer(port, service) {
             port.postMessage({id, result: result ?? null}, transfer);
         } catch (error) {
             const code = error instanceof GemmaError ? error.code : 'internal';
-            port.postMessage({id, error: {code, message: error?.message ?? String(error), name: error?.name, fatal: error?.fatal}});
+            port.postMessage({id, error: {code, message: error?.message ?? String(error), name: error?.name, fatal: error?.fatal, here: error?.here}});
         } finally {
             running.delete(id);
         }

@@ -10,7 +10,8 @@ import {SetupError} from './run.js';
 const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
        gemma --help | --version
 
-  generate     --prompt T, or standard input, or both: the prompt, then the text [--chat] [--system T] [--messages FILE] [--max-tokens N] [--stop T]
+  generate     --prompt T, or standard input, or both: the prompt, then the text [--chat] [--system T] [--max-tokens N] [--stop T]
+               [--messages FILE]    a conversation; standard input ends what the user says last in it, or is the next question
                [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
                [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N] [--json]
                [--session FILE]     goes on with the conversation that is in FILE, and keeps it there

@@ -68,7 +68,7 @@ export class ChunkStore {
                 await (store.#connection = connect());
                 return store;
             } catch (error) {
-                if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `this browser gives no storage here: ${error.message}`, {cause: error});
+                if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `this browser gives no storage here: ${error.message}`, {cause: error, here: true});
                 if (again === PAUSES_MS.length || error.name === 'VersionError') throw failure(error);
                 await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
             }

@@ -66,13 +66,22 @@ function join(prompt, text) {
     return text && !/\s$/.test(prompt) ? `${prompt}\n${text}` : prompt + text;
 }
 
+/** The messages, and a text that is piped in as the end of what the user says last. */
+function withText(messages, text) {
+    const last = messages.at(-1);
+    if (!text) return messages;
+    if (last.role !== 'user') return [...messages, {role: 'user', content: text}];
+    return messages.with(-1, {...last, content: join(last.content, text)});
+}
+
 export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
-    const piped = options.prompt === undefined || options.messages !== undefined ? undefined : readPiped();
-    const asked = options.messages !== undefined ? questions(await readMessages(options.messages))
-        : [options.prompt ?? (await readStdin()).toString('utf8')];
+    const messages = options.messages === undefined ? undefined : await readMessages(options.messages);
+    const piped = options.prompt === undefined && !messages ? undefined : readPiped();
+    const asked = (text) => messages ? questions(withText(messages, text)) : [join(options.prompt, text)];
+    const prompts = piped ? undefined : options.prompt === undefined && !messages ? [(await readStdin()).toString('utf8')] : asked('');
 
     const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)}, {...engineOptions(options), onProgress: progressLine()});
     const interrupt = new AbortController();
@@ -81,10 +90,9 @@ export default async function run(argv) {
         process.exitCode = INTERRUPTED;
     });
     try {
-        const prompts = piped ? [join(options.prompt, await piped.end())] : asked;
         const session = await openSession(gemma, options);
         const turns = [];
-        for (const prompt of prompts) {
+        for (const prompt of prompts ?? asked(await piped.end())) {
             const answer = session.prompt(prompt, {
                 raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs,
                 signal: interrupt.signal, onProgress: progressLine(),

@@ -1,0 +1,39 @@
+// What the page says beside an error: each code has its own advice, and what this browser lacks is not blamed on the model.
+
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {MessageChannel} from 'node:worker_threads';
+import {explain} from '../../web/app/errors.js';
+import {GemmaError} from '../../web/engine/error.js';
+import {requireWebAssembly} from '../../web/engine/features.js';
+import {Caller, answer} from '../../web/engine/protocol.js';
+
+const CODES = ['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage', 'changed', 'exists', 'context-full', 'bad-argument',
+    'bad-numbers'];
+const unknown = explain(new GemmaError('internal', 'x'));
+
+test('each code has a title and an advice of its own', () => {
+    const seen = CODES.map((code) => explain(new GemmaError(code, 'what happened')));
+    for (const {title, message, advice} of seen) assert.ok(title && advice && message === 'what happened' && title !== unknown.title);
+    assert.equal(new Set(seen.map(({title}) => title)).size, CODES.length);
+});
+
+test('without WebAssembly, or with one that lacks something, the advice is about the browser, also when a worker says so', async (context) => {
+    const model = explain(new GemmaError('unsupported', 'x'));
+    const engine = WebAssembly;
+    context.after(() => { globalThis.WebAssembly = engine; });
+    for (const lacking of [undefined, {validate: () => false}]) {
+        globalThis.WebAssembly = lacking;
+        const {port1, port2} = new MessageChannel();
+        const port = (end) => ({postMessage: (message) => end.postMessage(message), onMessage: (listen) => end.on('message', listen)});
+        answer(port(port1), {load: requireWebAssembly, other() { throw new GemmaError('unsupported', 'x'); }});
+        const caller = new Caller(port(port2));
+        const failure = (call) => caller.call(call, {}).then(assert.fail, (error) => error);
+        assert.throws(requireWebAssembly, {code: 'unsupported', here: true});
+        const [here, other] = [await failure('load'), await failure('other')];
+        assert.deepEqual([here.code, here.here, other.code, other.here], ['unsupported', true, 'unsupported', undefined]);
+        assert.notEqual(explain(here).advice, model.advice);
+        assert.deepEqual(explain(other), model);
+        port1.close();
+    }
+});
