@@ -19,3 +19,9 @@ export class GemmaError extends Error {
         if (options?.here) this.here = true;
     }
 }
+
+/** What something says that was thrown. @param {any} thrown @returns {string} */
+export const messageOf = (thrown) => thrown?.message ?? String(thrown);
+
+/** The code of a GemmaError or of an error of the system, such as 'ENOENT'. @param {any} thrown @returns {string | undefined} */
+export const codeOf = (thrown) => thrown?.code;

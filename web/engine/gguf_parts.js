@@ -87,7 +87,8 @@ export function checkPart(name, i, count, {split, version, alignment}, first) {
 }
 
 /**
- * @typedef {{bytes: Uint8Array} | {part: number, from: number, length: number}} Piece   bytes, or a range of a part
+ * @typedef {{bytes: Uint8Array, length?: undefined} | {bytes?: undefined, part: number, from: number, length: number}} Piece   bytes, or a
+ *     range of a part
  *
  * @param {string} name         of the whole, for people
  * @param {PartHeader[]} headers
@@ -128,7 +129,7 @@ export function joinParts(name, headers, sizes) {
 
 /** @param {Piece} piece */
 export function pieceLength(piece) {
-    return piece.bytes?.length ?? piece.length;
+    return piece.bytes ? piece.bytes.length : piece.length;
 }
 
 function roundUp(n, unit) {

@@ -1,11 +1,16 @@
 // args.js: command-line options by a table. Knows no commands.
 
+/** @typedef {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>} OptionTable   option names with their kinds */
+
 /** A mistake in how a command was called: exit code 2. */
 export class UsageError extends Error {}
 
 /** Not a mistake: what a program prints for -h and --help is asked for. */
 export class HelpAsked extends Error {}
 
+/**
+ * @type {Record<'flag' | 'text' | 'number' | 'whole' | 'port' | 'count', (value: string, name: string) => any>}
+ */
 const parsers = {
     flag: () => true,
     text: (value) => value,
@@ -31,21 +36,23 @@ const parsers = {
     },
 };
 
-/** One of some words. */
+/** One of some words. @param {string[]} words @returns {(value: string, name: string) => string} */
 export const oneOf = (...words) => (value, name) => {
     if (!words.includes(value)) throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected`);
     return value;
 };
 
+/** @param {string} name */
 const camel = (name) => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
 
 /**
  * @param {string[]} argv
- * @param {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>} table   option names with their kinds
+ * @param {OptionTable} table
  * @param {number} [positionals]   how many other words there may be
  * @returns {{options: Record<string, any>, words: string[]}} options in camelCase; throws HelpAsked for -h and --help, which every table has
  */
 export function parseArgs(argv, table, positionals = 0) {
+    /** @type {Record<string, any>} */
     const options = {}, words = [];
     for (let i = 0; i < argv.length; i++) {
         if (argv[i] === '-h' || argv[i] === '--help') throw new HelpAsked();
@@ -63,7 +70,7 @@ export function parseArgs(argv, table, positionals = 0) {
         if (kind === 'flag' && rest.length) throw new UsageError(`--${name} takes no value`);
         const value = kind === 'flag' ? '' : rest.length ? rest.join('=') : argv[++i];
         if (value === undefined) throw new UsageError(`--${name} needs a value`);
-        options[camel(name)] = (parsers[kind] ?? kind)(value, name);
+        options[camel(name)] = (typeof kind === 'string' ? parsers[kind] : kind)(value, name);
     }
     if (words.length > positionals) throw new UsageError(`unexpected word ${words[positionals]}`);
     return {options, words};

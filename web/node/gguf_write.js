@@ -7,35 +7,41 @@ const F32 = 0;                              // type of a tensor
 
 /** Collects little-endian values. */
 class Bytes {
+    /** @type {Uint8Array[]} */
     #parts = [];
     length = 0;
 
+    /** @param {Uint8Array} part */
     add(part) {
         this.#parts.push(part);
         this.length += part.length;
     }
 
+    /** @param {number} n */
     u32(n) {
         const bytes = Buffer.alloc(4);
         bytes.writeUInt32LE(n);
         this.add(bytes);
     }
 
+    /** @param {number} n */
     u64(n) {
         const bytes = Buffer.alloc(8);
         bytes.writeBigUInt64LE(BigInt(n));
         this.add(bytes);
     }
 
+    /** @param {string} text */
     string(text) {
         const bytes = Buffer.from(text);
         this.u64(bytes.length);
         this.add(bytes);
     }
 
+    /** @param {ArrayLike<number>} values */
     floats(values) {
         const bytes = Buffer.alloc(4 * values.length);
-        values.forEach((x, i) => bytes.writeFloatLE(x, 4 * i));
+        for (let i = 0; i < values.length; i++) bytes.writeFloatLE(values[i], 4 * i);
         this.add(bytes);
     }
 
@@ -48,8 +54,10 @@ class Bytes {
     }
 }
 
+/** @param {number} n */
 const padded = (n) => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
+/** @param {Bytes} bytes @param {string | number | string[]} value */
 function addValue(bytes, value) {
     if (typeof value === 'string') {
         bytes.u32(STRING);

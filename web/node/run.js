@@ -81,12 +81,19 @@ export async function main(body) {
     }
 }
 
+/** @param {string} program @param {NodeJS.ErrnoException} error */
 function notStarted(program, error) {
     return new SetupError(error.code === 'ENOENT' ? `${program} is missing: install it and try again`
         : `${program} could not be started (${error.message})`);
 }
 
-/** @returns {SetupError} names the command and keeps the end of what it said */
+/**
+ * @returns {SetupError} names the command and keeps the end of what it said
+ * @param {string} program
+ * @param {string[]} args
+ * @param {number | string | null} status
+ * @param {string} output
+ */
 function failure(program, args, status, output) {
     const tail = output.trim().split('\n').slice(-15).join('\n');
     return new SetupError(`${program} ${args.slice(0, 3).join(' ')} failed (${status}):\n${tail}`);

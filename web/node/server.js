@@ -9,6 +9,7 @@ import {isIP} from 'node:net';
 import {hostname} from 'node:os';
 import {basename, extname, join, resolve} from 'node:path';
 import {pipeline} from 'node:stream';
+import {codeOf, messageOf} from '../engine/error.js';
 import {SetupError} from './run.js';
 import {listSite, readSite, TYPES} from './site.js';
 
@@ -33,6 +34,8 @@ const FIRST_PORT = 8000, PORTS_TO_TRY = 20;
 /** Browsers look for localhost at both, and may find another program at the one that we leave free. */
 const LOCALHOST = ['127.0.0.1', '::1'];
 
+/** @typedef {{model?: string, models?: string}} Places   the GGUF that is offered first, and the folder of the others */
+
 /**
  * @param {object} [options]
  * @param {number} [options.port]     0: any; default: the first of 20 from 8000 on that is free
@@ -44,17 +47,21 @@ const LOCALHOST = ['127.0.0.1', '::1'];
  */
 export async function serve({port, host = 'localhost', model, models} = {}) {
     const places = {model: model && resolve(model), models: models && resolve(models)};
+    /**
+     * @param {import('node:http').IncomingMessage} request
+     * @param {import('node:http').ServerResponse} response
+     */
     const listener = (request, response) => {
         try {
             if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server is not called ${request.headers.host}; --host names it.`);
             answer(request, response, places);
         } catch (error) {
             if (response.headersSent) return response.destroy();
-            sendText(response, 500, `The server failed: ${error.message}`);
+            sendText(response, 500, `The server failed: ${messageOf(error)}`);
         }
     };
     const servers = await listen(listener, host, port);
-    const bound = servers[0].address().port;
+    const bound = portOf(servers[0]);
     return {
         url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
         port: bound,
@@ -68,6 +75,13 @@ export async function serve({port, host = 'localhost', model, models} = {}) {
     };
 }
 
+/** @param {import('node:http').Server} server   one that listens at a port @returns {number} */
+function portOf(server) {
+    const address = server.address();
+    return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** @param {string} host */
 const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 /**
@@ -83,7 +97,13 @@ function isCalled(header, host) {
     return isEverywhere && (isIP(name) > 0 || name === own || name === `${own}.local`);
 }
 
-/** A server for each address of a host, all on the port that was asked for, or on the first that is free at each of them. */
+/**
+ * A server for each address of a host, all on the port that was asked for, or on the first that is free at each of them.
+ * @param {import('node:http').RequestListener} listener
+ * @param {string} host
+ * @param {number} [asked]
+ * @returns {Promise<import('node:http').Server[]>}
+ */
 async function listen(listener, host, asked) {
     // Any port of one of localhost's addresses may be taken at the other: then any other is tried.
     const ports = asked ? [asked] : Array.from({length: PORTS_TO_TRY}, (_, i) => asked === 0 ? 0 : FIRST_PORT + i);
@@ -92,21 +112,27 @@ async function listen(listener, host, asked) {
         try {
             for (const address of host === 'localhost' ? LOCALHOST : [host]) {
                 const server = createServer(listener);
-                await bind(server, address, servers[0]?.address().port ?? port);
+                await bind(server, address, servers[0] ? portOf(servers[0]) : port);
                 servers.push(server);
             }
             return servers;
         } catch (error) {
             // A machine without IPv6 has one localhost only.
-            if (servers.length && error.code !== 'EADDRINUSE') return servers;
+            if (servers.length && codeOf(error) !== 'EADDRINUSE') return servers;
             for (const server of servers) server.close();
-            if (error.code !== 'EADDRINUSE') throw new SetupError(`The server cannot listen on ${host}:${port} (${error.message}).`);
+            if (codeOf(error) !== 'EADDRINUSE') throw new SetupError(`The server cannot listen on ${host}:${port} (${messageOf(error)}).`);
         }
     }
     throw new SetupError(asked === undefined ? `The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`
         : `The port ${asked} of ${host} is in use; name another with --port, or none for the first free one.`);
 }
 
+/**
+ * @param {import('node:http').Server} server
+ * @param {string} address
+ * @param {number} port
+ * @returns {Promise<void>}
+ */
 function bind(server, address, port) {
     return new Promise((done, fail) => {
         server.once('error', fail);
@@ -117,6 +143,11 @@ function bind(server, address, port) {
     });
 }
 
+/**
+ * @param {import('node:http').IncomingMessage} request
+ * @param {import('node:http').ServerResponse} response
+ * @param {Places} places
+ */
 function answer(request, response, {model, models}) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
         response.setHeader('Allow', 'GET, HEAD');
@@ -124,7 +155,7 @@ function answer(request, response, {model, models}) {
     }
     let path;
     try {
-        path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname).slice(1);
+        path = decodeURIComponent(new URL(request.url ?? '', 'http://localhost').pathname).slice(1);
     } catch {
         return sendText(response, 400, 'The address cannot be read.');
     }
@@ -134,13 +165,17 @@ function answer(request, response, {model, models}) {
         return file ? sendModel(request, response, file) : sendText(response, 404, `There is no model at /${path}.`);
     }
     const files = listSite();
-    const url = path === 'index.html' ? '' : path;
-    if (!files.has(url)) return sendText(response, 404, `There is nothing at /${path}.`);
+    const url = path === 'index.html' ? '' : path, file = files.get(url);
+    if (file === undefined) return sendText(response, 404, `There is nothing at /${path}.`);
     const bytes = url === 'models.json' ? catalogue(model, listModels(model, models)) : readSite(url, files);
-    sendBytes(request, response, bytes, TYPES[extname(files.get(url))]);
+    sendBytes(request, response, bytes, TYPES[extname(file)]);
 }
 
-/** @returns {Map<string, string>} name -> absolute file name */
+/**
+ * @returns {Map<string, string>} name -> absolute file name
+ * @param {string} [model]
+ * @param {string} [models]
+ */
 function listModels(model, models) {
     const found = new Map();
     if (models && existsSync(models))
@@ -153,9 +188,13 @@ function listModels(model, models) {
 /**
  * The site's catalogue without models that this server lacks. The one for which it was started comes first, under an
  * address that changes with the file: a page keeps what it has loaded from an address.
+ * @param {string | undefined} model
+ * @param {Map<string, string>} found
  */
 function catalogue(model, found) {
-    const {models, ...rest} = JSON.parse(readSite('models.json', listSite()));
+    /** @type {{models: {urls: string[], name?: string, size?: number}[]}} */
+    const {models, ...rest} = JSON.parse(readSite('models.json', listSite()).toString());
+    /** @param {{urls: string[]}} entry */
     const has = ({urls: [url]}) => !url.startsWith('models/') || found.has(url.slice('models/'.length));
     const offered = models.filter(has);
     if (model) {
@@ -169,6 +208,12 @@ function catalogue(model, found) {
     return Buffer.from(JSON.stringify({models: offered, ...rest}));
 }
 
+/**
+ * @param {import('node:http').IncomingMessage} request
+ * @param {import('node:http').ServerResponse} response
+ * @param {Uint8Array} bytes
+ * @param {string} type
+ */
 function sendBytes(request, response, bytes, type) {
     const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
     const headers = {...HEADERS, ETag: etag, 'Content-Type': type};
@@ -177,10 +222,16 @@ function sendBytes(request, response, bytes, type) {
     response.end(request.method === 'HEAD' ? undefined : bytes);
 }
 
+/**
+ * @param {import('node:http').IncomingMessage} request
+ * @param {import('node:http').ServerResponse} response
+ * @param {string} file
+ */
 function sendModel(request, response, file) {
     const stat = statSync(file);
     const {size} = stat;
     const etag = `"${versionOf(stat)}"`;
+    /** @type {import('node:http').OutgoingHttpHeaders} */
     const headers = {
         ...HEADERS, ETag: etag, 'Last-Modified': stat.mtime.toUTCString(), 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes',
     };
@@ -201,7 +252,13 @@ function versionOf({size, mtimeMs}) {
     return `${size.toString(36)}-${Math.round(mtimeMs).toString(36)}`;
 }
 
-/** RFC 9110, section 14: one range of bytes. Others, and ranges of an older file, get the whole one. */
+/**
+ * RFC 9110, section 14: one range of bytes. Others, and ranges of an older file, get the whole one.
+ * @param {import('node:http').IncomingMessage} request
+ * @param {string} etag
+ * @param {number} size
+ * @returns {'unsatisfiable' | {start: number, end: number} | undefined}
+ */
 function parseRange(request, etag, size) {
     const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
     if (!match || request.method !== 'GET' || (match[1] === '' && match[2] === '')) return undefined;
@@ -213,10 +270,12 @@ function parseRange(request, etag, size) {
     return start > end ? 'unsatisfiable' : {start, end};
 }
 
+/** @param {string | undefined} ifNoneMatch @param {string} etag */
 function matches(ifNoneMatch, etag) {
     return ifNoneMatch?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag || one.trim() === '*') ?? false;
 }
 
+/** @param {import('node:http').ServerResponse} response @param {number} status @param {string} sentence */
 function sendText(response, status, sentence) {
     response.writeHead(status, {...HEADERS, 'Content-Type': 'text/plain; charset=utf-8'}).end(`${sentence}\n`);
 }

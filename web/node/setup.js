@@ -18,6 +18,7 @@ export async function ensureDependencies() {
     const installed = join(ROOT, 'node_modules/.package-lock.json');
     const {packages} = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
     const present = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
+    /** @param {[string, {version?: string, optional?: boolean}]} entry */
     const isThere = ([path, {version, optional}]) => path === '' || optional || present[path]?.version === version;
     if (Object.entries(packages).every(isThere)) return;
     say('npm packages: installing');
@@ -46,7 +47,7 @@ function emscripten() {
     return found.stdout.trim();
 }
 
-/** Turns the lines of the build that take long into progress. */
+/** Turns the lines of the build that take long into progress. @param {string} line */
 function showBuild(line) {
     const library = /generating system library: sysroot\/lib\/(wasm\d+)-.*\/libc-/.exec(line);
     if (library) say(`Engine: building Emscripten's C library for ${library[1]} (half a minute, once)`);

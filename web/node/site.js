@@ -29,6 +29,7 @@ const LAYOUT = [
 const DIGEST_LENGTH = 8;
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
 
+/** @type {Record<string, string>} */
 export const TYPES = {
     '.html': 'text/html; charset=utf-8',
     '.js': 'text/javascript; charset=utf-8',

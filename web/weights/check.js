@@ -12,6 +12,7 @@ import {createSha256, toHex} from './sha256.js';
  * @property {number} from        where in the model it is,
  * @property {number} length      and how much
  * @property {Uint8Array} [head]  what it has before that
+ * @property {number} [index]     of a chunk
  *
  * @typedef {object} Check
  * @property {(chunk: Uint8Array) => void} add   the next bytes
@@ -86,7 +87,7 @@ export function mustAgree(manifest, digest, {name = manifest.name, size = manife
         throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${size} bytes, not ${manifest.size}.`);
 }
 
-/** The sentence for a chunk of a file on disk that is not what its manifest says. */
+/** The sentence for a chunk of a file on disk that is not what its manifest says. @param {string} name @param {number} index */
 export function isDamaged(name, index) {
     return `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`;
 }

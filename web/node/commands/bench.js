@@ -8,21 +8,49 @@ import {MODEL_OPTIONS, engineOptions, open, printJson} from './shared.js';
 
 const BATCH = 256;
 
+/**
+ * @typedef {import('../../engine/module.js').Module} Module
+ * @typedef {{min: number, median: number, max: number}} Spread
+ * @typedef {{seconds: number, calls: number, bytes: number, macs: number}} Sums
+ * @typedef {ReturnType<Measured['costs']>} Costs
+ * @typedef {object} Figures
+ * @property {Spread} prefill
+ * @property {Spread} decode
+ * @property {string} kernels
+ * @property {number} threads
+ * @property {number} bytesPerToken
+ * @property {Record<string, Costs>} [profile]
+ */
+
+/** @param {number[]} values */
 function spread(values) {
     const sorted = values.toSorted((a, b) => a - b);
-    return {min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1)};
+    return {min: sorted[0], median: sorted[sorted.length >> 1], max: sorted[sorted.length - 1]};
 }
 
-/** Ids of no text in particular, others in each round, so that nothing of the round before is reused. */
+/**
+ * Ids of no text in particular, others in each round, so that nothing of the round before is reused.
+ * @param {number} n
+ * @param {number} round
+ * @param {number} vocabulary
+ */
 const someIds = (n, round, vocabulary) => Array.from({length: n}, (_, i) => (round + (i + 1) * 7919) % vocabulary);
 
 /** One kind of work that is repeated: how fast it was each time, and what its operations cost. */
 class Measured {
+    /** @type {number[]} */
     rates = [];
+    /** @type {Map<string, Sums>} */
     #costs = new Map();
     #seconds = 0;
 
-    /** Does `work`, which takes in `tokens` and returns the seconds that sampling took. */
+    /**
+     * Does `work`, which takes in `tokens` and returns the seconds that sampling took.
+     * @param {Module} module
+     * @param {number} tokens
+     * @param {boolean | undefined} profile
+     * @param {() => number | void} work
+     */
     time(module, tokens, profile, work) {
         if (profile) module.profile(true);
         const start = performance.now();
@@ -37,7 +65,10 @@ class Measured {
         costs.push({name: 'between operations', seconds: seconds - counted, calls: 1, bytes: 0, macs: 0});
         for (const {name, ...cost} of costs) {
             const sum = this.#costs.get(name) ?? {seconds: 0, calls: 0, bytes: 0, macs: 0};
-            for (const key of Object.keys(sum)) sum[key] += cost[key];
+            sum.seconds += cost.seconds;
+            sum.calls += cost.calls;
+            sum.bytes += cost.bytes;
+            sum.macs += cost.macs;
             this.#costs.set(name, sum);
         }
     }
@@ -50,6 +81,7 @@ class Measured {
     }
 }
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {
         ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', parallel: 'count', profile: 'flag', json: 'flag',
@@ -65,10 +97,10 @@ export default async function run(argv) {
         do module.step(sessions, BATCH);
         while (sessions.some((one) => one.left() > 0));
     };
-    let prefill, decode;
+    let prefill = new Measured(), decode = new Measured();
     for (const one of sessions) one.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     for (let round = 0; round <= repeat; round++) {
-        if (round <= 1) [prefill, decode] = [new Measured(), new Measured()];     // round 0 warms up
+        if (round === 1) [prefill, decode] = [new Measured(), new Measured()];    // round 0 warmed up
         sessions.forEach((one, i) => one.sync(someIds(promptTokens, round * parallel + i, plan.nVocab)));
         prefill.time(module, promptTokens * parallel, profile, evaluate);
         decode.time(module, maxTokens * parallel, profile, () => {
@@ -91,7 +123,9 @@ export default async function run(argv) {
     else print(result, promptTokens, maxTokens);
 }
 
+/** @param {Figures} figures @param {number} promptTokens @param {number} maxTokens */
 function print({prefill, decode, kernels, threads, bytesPerToken, profile}, promptTokens, maxTokens) {
+    /** @param {Spread} of */
     const line = ({min, median, max}) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
     process.stdout.write(`prefill of ${promptTokens}: ${line(prefill)}\ndecode of ${maxTokens}:  ${line(decode)}\n` +
         `${kernels}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);

@@ -4,6 +4,7 @@ import {GemmaError} from '../../engine/error.js';
 import {parseArgs} from '../args.js';
 import {MODEL_OPTIONS, open, parseIds, readStdin} from './shared.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, MODEL_OPTIONS);
     const ids = parseIds((await readStdin()).toString());

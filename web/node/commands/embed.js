@@ -4,6 +4,7 @@ import {Gemma} from '../../gemma.js';
 import {parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, modelPath, progressLine, readStdin} from './shared.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, MODEL_OPTIONS);
     const lines = (await readStdin()).toString('utf8').split(/\r?\n/);

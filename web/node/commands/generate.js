@@ -2,11 +2,15 @@
 
 import {readFile, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
+import {messageOf} from '../../engine/error.js';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readPiped, readStdin, readText} from './shared.js';
 
+/** @typedef {import('../../gemma.js').Message} Message */
+
 const INTERRUPTED = 130;        // what shells say of a program that SIGINT (2) ended
 
+/** @satisfies {import('../args.js').OptionTable} */
 const OPTIONS = {
     ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
     temperature: 'number', 'top-k': 'whole', 'top-p': 'number', 'min-p': 'number', seed: 'whole',
@@ -14,20 +18,25 @@ const OPTIONS = {
     logprobs: 'whole', 'prompt-logprobs': 'whole', session: 'text',
 };
 
-/** Only what was given, so that the library's defaults hold for the rest. */
+/**
+ * Only what was given, so that the library's defaults hold for the rest.
+ * @param {Record<string, any>} options
+ */
 function sampling(options) {
     const names = ['temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty'];
     return Object.fromEntries(names.filter((n) => options[n] !== undefined).map((n) => [n, options[n]]));
 }
 
+/** @param {string} path @returns {Promise<Message[]>} */
 async function readMessages(path) {
     let messages;
     try {
         messages = JSON.parse(await readText(path));
     } catch (error) {
         if (error instanceof GemmaError) throw error;
-        throw new GemmaError('bad-file', `${path} is not JSON: ${error.message}`);
+        throw new GemmaError('bad-file', `${path} is not JSON: ${messageOf(error)}`);
     }
+    /** @param {any} m */
     const sound = (m) => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
     if (!Array.isArray(messages) || !messages.length || !messages.every(sound)) {
         throw new GemmaError('bad-file', `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected`);
@@ -38,8 +47,10 @@ async function readMessages(path) {
 /**
  * What is asked, one after the other: each ends with a user's message that no assistant's follows, and begins with what the file has
  * between it and the one before.
+ * @param {Message[]} messages
  */
 function questions(messages) {
+    /** @type {Message[][]} */
     const found = [];
     let begin = 0;
     messages.forEach(({role}, i) => {
@@ -51,7 +62,11 @@ function questions(messages) {
     return found;
 }
 
-/** A new conversation, or the one that --session has. */
+/**
+ * A new conversation, or the one that --session has.
+ * @param {Gemma} gemma
+ * @param {Record<string, any>} options
+ */
 async function openSession(gemma, {session: path, ...options}) {
     const saved = path === undefined ? undefined : await readFile(path).catch((error) => {
         if (error.code !== 'ENOENT') throw error;
@@ -61,25 +76,32 @@ async function openSession(gemma, {session: path, ...options}) {
     return gemma.restore(saved);
 }
 
-/** A prompt and the text that it is about. */
+/** A prompt and the text that it is about. @param {string} prompt @param {string} text */
 function join(prompt, text) {
     return text && !/\s$/.test(prompt) ? `${prompt}\n${text}` : prompt + text;
 }
 
-/** The messages, and a text that is piped in as the end of what the user says last. */
+/**
+ * The messages, and a text that is piped in as the end of what the user says last.
+ * @param {Message[]} messages
+ * @param {string} text
+ * @returns {Message[]}
+ */
 function withText(messages, text) {
     const last = messages.at(-1);
-    if (!text) return messages;
+    if (!text || !last) return messages;
     if (last.role !== 'user') return [...messages, {role: 'user', content: text}];
     return messages.with(-1, {...last, content: join(last.content, text)});
 }
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
     const messages = options.messages === undefined ? undefined : await readMessages(options.messages);
     const piped = options.prompt === undefined && !messages ? undefined : readPiped();
+    /** @param {string} text @returns {(string | Message[])[]} */
     const asked = (text) => messages ? questions(withText(messages, text)) : [join(options.prompt, text)];
     const prompts = piped ? undefined : options.prompt === undefined && !messages ? [(await readStdin()).toString('utf8')] : asked('');
 
@@ -92,7 +114,7 @@ export default async function run(argv) {
     try {
         const session = await openSession(gemma, options);
         const turns = [];
-        for (const prompt of prompts ?? asked(await piped.end())) {
+        for (const prompt of prompts ?? asked(piped ? await piped.end() : '')) {
             const answer = session.prompt(prompt, {
                 raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs,
                 signal: interrupt.signal, onProgress: progressLine(),

@@ -8,6 +8,12 @@ import {ggufBytes} from '../gguf_write.js';
 import {open, progressLine} from './shared.js';
 import {WINDOW_OPTIONS, cutText, evaluateWindow, readWindowOptions} from './windows.js';
 
+/**
+ * @typedef {import('../../engine/module.js').Module} Module
+ * @typedef {ReturnType<Module['observed']>[number]} Observed
+ */
+
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...WINDOW_OPTIONS, out: 'text'});
     if (options.out === undefined) throw new UsageError('--out is needed');
@@ -29,10 +35,17 @@ export default async function run(argv) {
     }
 }
 
-/** What goes into each matrix, added up over the windows. */
+/**
+ * What goes into each matrix, added up over the windows.
+ * @param {Module} module
+ * @param {string} text
+ * @param {number} ctx
+ */
 function collect(module, text, ctx) {
     const {windows, total} = cutText(module, text, ctx), progress = progressLine();
-    let matrices, before = 0;
+    /** @type {Observed[]} */
+    let matrices = [];
+    let before = 0;
     for (const ids of windows) {
         module.observe();
         evaluateWindow([module], ctx, ids, (sessions, begin, n) => progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
@@ -42,10 +55,12 @@ function collect(module, text, ctx) {
     return {matrices, chunks: windows.length};
 }
 
+/** @param {Observed[]} sums @param {Observed[]} more */
 function addUp(sums, more) {
-    sums?.forEach((sum, i) => {
+    if (!sums.length) return more;
+    sums.forEach((sum, i) => {
         sum.tokens += more[i].tokens;
         sum.squares.forEach((x, k) => { sum.squares[k] = x + more[i].squares[k]; });
     });
-    return sums ?? more;
+    return sums;
 }

@@ -4,6 +4,7 @@ import {inspectModel} from '../../engine/open.js';
 import {UsageError, parseArgs} from '../args.js';
 import {openSource} from '../file_source.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options, words: [path]} = parseArgs(argv, {ctx: 'count', threads: 'count', json: 'flag'}, 1);
     if (path === undefined) throw new UsageError('inspect needs a file');

@@ -4,8 +4,11 @@ import {open as openFile} from 'node:fs/promises';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, open, parseIds, printJson, readText} from './shared.js';
 
+/** @typedef {import('../../engine/engine_session.js').EngineSession} EngineSession */
+
 const BATCH = 64;
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text'});
     if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('one of --tokens and --tokens-file is needed');
@@ -20,7 +23,12 @@ export default async function run(argv) {
     }
 }
 
-/** Little-endian float32 [n_tokens, n_vocab], row by row. */
+/**
+ * Little-endian float32 [n_tokens, n_vocab], row by row.
+ * @param {EngineSession} session
+ * @param {number[]} ids
+ * @param {string} path
+ */
 async function writeAll(session, ids, path) {
     const file = await openFile(path, 'w');
     try {
@@ -38,6 +46,7 @@ async function writeAll(session, ids, path) {
     }
 }
 
+/** @param {EngineSession} session @param {number} top */
 function printBest(session, top) {
     while (session.step(BATCH) > 0);
     const logits = session.logits();

@@ -5,6 +5,7 @@ import {parseArgs} from '../args.js';
 import {open, printJson, progressLine} from './shared.js';
 import {WINDOW_OPTIONS, cutText, evaluateWindow, readWindowOptions} from './windows.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...WINDOW_OPTIONS, json: 'flag'});
     const {text, ctx} = await readWindowOptions(options);
@@ -18,7 +19,12 @@ export default async function run(argv) {
     }
 }
 
-/** sum: of -log p over the text's tokens. */
+/**
+ * sum: of -log p over the text's tokens.
+ * @param {import('../../engine/module.js').Module} module
+ * @param {string} text
+ * @param {number} ctx
+ */
 function surprise(module, text, ctx) {
     const {windows, total} = cutText(module, text, ctx), progress = progressLine();
     let sum = 0, done = 0;

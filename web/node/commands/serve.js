@@ -5,6 +5,7 @@ import {parseArgs} from '../args.js';
 import {modelFolder} from '../default_model.js';
 import {serve} from '../server.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {port: 'port', host: 'text', model: 'text'});
     if (options.model !== undefined) await access(options.model);

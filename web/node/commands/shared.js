@@ -2,29 +2,38 @@
 
 import {fstatSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
-import {GemmaError} from '../../engine/error.js';
+import {GemmaError, codeOf, messageOf} from '../../engine/error.js';
 import {openModel} from '../../engine/open.js';
 import {UsageError, oneOf} from '../args.js';
 import {openSource} from '../file_source.js';
 
-/** Options that every command with a model takes. */
+/** Options that every command with a model takes. @satisfies {import('../args.js').OptionTable} */
 export const MODEL_OPTIONS = {
     model: 'text', threads: 'count', ctx: 'count', variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'), memory64: 'flag', exact: 'flag',
     kv: oneOf('f16', 'int8'),
 };
 
-/** The given file, or the default model, which is brought if need be. */
+/**
+ * The given file, or the default model, which is brought if need be.
+ * @param {{model?: string}} options
+ * @returns {Promise<string>}
+ */
 export async function modelPath({model}) {
     if (model !== undefined) return model;
     const {ensureModel} = await import('../setup.js');
     return ensureModel();
 }
 
-/** What the engine wants of those options. */
+/**
+ * What the engine wants of those options.
+ * @param {Record<string, any>} options
+ * @returns {import('../../engine/open.js').OpenOptions}
+ */
 export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv, observe, sessions}) {
     return {threads, contextLength: ctx, variant, dot, memory64, exact, kvType: kv, observe, sessions};
 }
 
+/** @type {Record<string, string>} */
 const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
 
 /** Shows progress as one line on a terminal, and clears it at the end. @returns {((progress: any) => void) | undefined} */
@@ -36,7 +45,10 @@ export function progressLine() {
     };
 }
 
-/** Opens the model in this process, for commands that talk to the engine itself. */
+/**
+ * Opens the model in this process, for commands that talk to the engine itself.
+ * @param {Record<string, any>} options
+ */
 export async function open(options) {
     const source = await openSource({kind: 'path', path: await modelPath(options)}, {onProgress: progressLine()});
     try {
@@ -67,6 +79,7 @@ export function readPiped() {
         return undefined;       // it is closed
     }
     if (!stat.isFIFO() && !stat.isFile() && !stat.isSocket()) return undefined;
+    /** @type {Buffer[]} */
     const chunks = [];
     let isOver = false;
     const over = new Promise((resolve, reject) => {
@@ -84,7 +97,7 @@ export function readPiped() {
     };
 }
 
-/** Ids separated by commas or white space. */
+/** Ids separated by commas or white space. @param {string} text */
 export function parseIds(text) {
     const words = text.split(/[\s,]+/).filter(Boolean);
     const odd = words.find((w) => !/^\d{1,9}$/.test(w));
@@ -93,12 +106,14 @@ export function parseIds(text) {
     return words.map(Number);
 }
 
+/** @param {string} path */
 export async function readText(path) {
     try {
         return await readFile(path, 'utf8');
     } catch (cause) {
-        throw new GemmaError(cause.code === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${cause.message}`, {cause});
+        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${messageOf(cause)}`, {cause});
     }
 }
 
+/** @param {unknown} value */
 export const printJson = (value) => void process.stdout.write(`${JSON.stringify(value)}\n`);

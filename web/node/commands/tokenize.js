@@ -3,6 +3,7 @@
 import {parseArgs} from '../args.js';
 import {MODEL_OPTIONS, open, printJson, readStdin} from './shared.js';
 
+/** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...MODEL_OPTIONS, bos: 'flag', special: 'flag', json: 'flag'});
     const text = await readStdin();

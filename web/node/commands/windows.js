@@ -4,12 +4,17 @@ import {GemmaError} from '../../engine/error.js';
 import {UsageError} from '../args.js';
 import {MODEL_OPTIONS, readText} from './shared.js';
 
+/** @typedef {import('../../engine/module.js').Module} Module */
+
 const WINDOW = 512, SMALLEST_WINDOW = 2, BATCH = 64;
 
 /** What a command over a text takes: --text F (or --file F, as perplexity once had it), --ctx, which is the size of a window, and MODEL_OPTIONS. */
-export const WINDOW_OPTIONS = {...MODEL_OPTIONS, text: 'text', file: 'text'};
+export const WINDOW_OPTIONS = /** @satisfies {import('../args.js').OptionTable} */ ({...MODEL_OPTIONS, text: 'text', file: 'text'});
 
-/** Checks them, and reads the text. @returns {Promise<{text: string, ctx: number}>} */
+/**
+ * Checks them, and reads the text. @returns {Promise<{text: string, ctx: number}>}
+ * @param {{file?: string, text?: string, ctx?: number}} options
+ */
 export async function readWindowOptions({file: asFile, text: path = asFile, ctx = WINDOW}) {
     if (path === undefined) throw new UsageError('--text is needed');
     if (ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${ctx}: a window needs room for BOS and a token`);
@@ -18,7 +23,12 @@ export async function readWindowOptions({file: asFile, text: path = asFile, ctx 
     return {text, ctx};
 }
 
-/** @returns {{windows: number[][], total: number}} ids, with BOS in front of each window; tokens of the text */
+/**
+ * @returns {{windows: number[][], total: number}} ids, with BOS in front of each window; tokens of the text
+ * @param {Module} module
+ * @param {string} text
+ * @param {number} contextLength
+ */
 export function cutText(module, text, contextLength) {
     const all = module.tokenize(text), [bos] = module.tokenize('', {bos: true}), windows = [];
     for (let at = 0; at < all.length; at += contextLength - 1) windows.push([bos, ...all.slice(at, at + contextLength - 1)]);
@@ -27,6 +37,7 @@ export function cutText(module, text, contextLength) {
 
 /**
  * Evaluates every token of a window in fresh sessions, one of each of `modules`, a batch of each in turn.
+ * @param {Module[]} modules @param {number} contextLength @param {number[]} ids
  * @param {(sessions: import('../../engine/engine_session.js').EngineSession[], begin: number, n: number) => void} [then]   called after each
  *     batch: the tokens [begin, begin + n)
  */
