@@ -13,7 +13,7 @@
 #include "json_file.h"
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the names of the output");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of the output.");
     return false;
 }
 
@@ -87,12 +87,12 @@ static bool check_path(const Beside *b, const char *path, bool is_earlier_result
     struct stat about;
     if (stat(path, &about) != 0) return true;
     if (!S_ISREG(about.st_mode)) {
-        error_set(err, GEMMA_BAD_FILE, "%s: is there and not a file; choose another --out", path);
+        error_set(err, GEMMA_BAD_FILE, "%s is there and is not a file; choose another --out.", path);
         return false;
     }
     bool is_input = is_same(b->in, &about) || is_same(b->imatrix, &about) || (!is_earlier_result && is_in_folder(b->in, &about));
     for (int i = 0; i < b->source->n_files; i++) is_input = is_input || is_same(b->source->files[i].path, &about);
-    if (is_input) error_set(err, GEMMA_BAD_ARGUMENT, "%s: the output is the input, which would be lost; choose another --out", path);
+    if (is_input) error_set(err, GEMMA_BAD_ARGUMENT, "%s: The output is the input, which would be lost; choose another --out.", path);
     return !is_input;
 }
 
@@ -119,7 +119,7 @@ bool beside_check(const Beside *b, GemmaError *err) {
 
 static bool remove_file(const char *path, GemmaError *err) {
     if (unlink(path) == 0 || errno == ENOENT) return true;
-    error_set(err, GEMMA_BAD_FILE, "%s: describes the file that was there before, and can't be removed: %s", path, strerror(errno));
+    error_set(err, GEMMA_BAD_FILE, "%s describes the file that was there before, and can't be removed: %s.", path, strerror(errno));
     return false;
 }
 

@@ -87,20 +87,20 @@ static bool check_shape(const Conversion *v, const SafeTensor *t, const Name *na
     char expected[64];
     if (is_norm) snprintf(expected, sizeof expected, "%" PRIu64, cols);
     else snprintf(expected, sizeof expected, "%" PRIu64 ", %" PRIu64, rows, cols);
-    error_set(v->err, GEMMA_BAD_FILE, "tensor %s should be [%s] by config.json, but is [%s]", t->name, expected, found);
+    error_set(v->err, GEMMA_BAD_FILE, "Tensor %s should be [%s] by config.json, but is [%s].", t->name, expected, found);
     return error_in_file(v->err, v->from->shards[t->shard].path);
 }
 
 static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name, const Name *name) {
     const SafeTensor *t = safetensors_find(v->from, hf_name);
     if (!t) {
-        error_set(v->err, GEMMA_BAD_FILE, "tensor %s is missing, which a %s of %d layers needs", hf_name, v->config->architecture,
+        error_set(v->err, GEMMA_BAD_FILE, "Tensor %s is missing, which a %s of %d layers needs.", hf_name, v->config->architecture,
                   v->config->n_layer);
         return false;
     }
     v->used[t - v->from->tensors] = true;
     if (t->type == SAFETENSORS_OTHER_TYPE) {
-        error_set(v->err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s; F32, F16 and BF16 are converted", t->name, t->dtype);
+        error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; F32, F16 and BF16 are converted.", t->name, t->dtype);
         return error_in_file(v->err, v->from->shards[t->shard].path);
     }
     if (!check_shape(v, t, name)) return false;
@@ -110,7 +110,7 @@ static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name
                          .dims = {size_of(v->config, name->cols), size_of(v->config, name->rows), 1, 1}, .type = (QuantType)t->type,
                          .file = &v->from->shards[t->shard], .offset = t->offset, .add_one = is_norm};
     if (to->name && to->label) return true;
-    error_set(v->err, GEMMA_NO_MEMORY, "no memory is left for the names of the tensors");
+    error_set(v->err, GEMMA_NO_MEMORY, "No memory is left for the names of the tensors.");
     return false;
 }
 
@@ -155,7 +155,7 @@ static bool compare_weights(const Conversion *v, const SafeTensor *a, const Safe
     uint8_t *raw = malloc(4 * COMPARED_WEIGHTS);
     float *x = malloc(COMPARED_WEIGHTS * sizeof *x), *y = malloc(COMPARED_WEIGHTS * sizeof *y);
     bool good = raw && x && y;
-    if (!good) error_set(v->err, GEMMA_NO_MEMORY, "no memory is left to compare tensors");
+    if (!good) error_set(v->err, GEMMA_NO_MEMORY, "No memory is left to compare tensors.");
     *same = true;
     for (uint64_t first = 0; good && *same && first < n_weights; first += COMPARED_WEIGHTS) {
         size_t n = n_weights - first < COMPARED_WEIGHTS ? (size_t)(n_weights - first) : COMPARED_WEIGHTS;
@@ -222,7 +222,7 @@ static bool name_the_rest(const Conversion *v) {
         const char *name = v->from->tensors[first].name, *part = v->used[first] ? NULL : other_part(name);
         if (v->used[first]) continue;
         if (!part) {
-            error_set(v->err, GEMMA_UNSUPPORTED, "tensor %s is not one of a %s", name, v->config->architecture);
+            error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is not one of a %s.", name, v->config->architecture);
             return error_in_file(v->err, v->from->shards[v->from->tensors[first].shard].path);
         }
         while (i < v->from->n_tensors && !v->used[i] && other_part(v->from->tensors[i].name) == part) i++;
@@ -238,8 +238,8 @@ static bool check_quantisation(const Safetensors *from, const JsonNode *config, 
         const SafeTensor *t = &from->tensors[i];
         const char *method = other_part(t->name) ? NULL : foreign_quantisation(t, config);
         if (!method) continue;
-        error_set(err, GEMMA_UNSUPPORTED, "its weights are quantised by %s (tensor %s is %s), which is not converted: give the checkpoint "
-                  "in BF16, F16 or F32 that it was made of", method, t->name, t->dtype);
+        error_set(err, GEMMA_UNSUPPORTED, "Its weights are quantised by %s (tensor %s is %s), which is not converted: give the checkpoint "
+                  "in BF16, F16 or F32 that it was made of.", method, t->name, t->dtype);
         return false;
     }
     return true;
@@ -248,7 +248,7 @@ static bool check_quantisation(const Safetensors *from, const JsonNode *config, 
 static bool add_tensors(Source *s, const Safetensors *from, const HfConfig *c, GemmaError *err) {
     Conversion v = {s, from, c, find_prefix(from), calloc(from->n_tensors + 1, sizeof(bool)), err};
     if (!v.used) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the list of tensors");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of tensors.");
         return false;
     }
     bool good = source_reserve(s, N_OUTSIDE + 1 + (size_t)c->n_layer * N_IN_LAYER, err);

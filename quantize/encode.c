@@ -115,12 +115,12 @@ static bool tell_flaw(const Encoding *e, GemmaError *err) {
     const GgufOutTensor *to = &e->job->tensors[flaw->tensor];
     if (is_finite(flaw->value)) {
         error_set(err, GEMMA_BAD_NUMBERS, "%s: tensor %s has %" PRIu64 " weights that are too large for %s; the first one, in row %" PRIu64
-                  ", column %d, is %g: choose another type for it, such as --tensor-type %s=bf16", t->file->path, t->label, flaw->count,
+                  ", column %d, is %g: choose another type for it, such as --tensor-type %s=bf16.", t->file->path, t->label, flaw->count,
                   quant_type_name(to->type), flaw->row, flaw->col, flaw->value, to->name);
         return false;
     }
     error_set(err, GEMMA_BAD_NUMBERS, "%s: tensor %s has %" PRIu64 " weights that are no finite numbers; the first one, in row %" PRIu64
-              ", column %d, is %s", t->file->path, t->label, flaw->count, flaw->row, flaw->col,
+              ", column %d, is %s.", t->file->path, t->label, flaw->count, flaw->row, flaw->col,
               isnan(flaw->value) ? "NaN" : "infinite");
     return false;
 }
@@ -134,7 +134,7 @@ bool encode_tensors(const EncodeJob *job, GemmaError *err) {
         e.buffers[i] = (Buffers){malloc(room), malloc(room), malloc(room), malloc(room)};
         good = e.buffers[i].raw && e.buffers[i].out && e.buffers[i].x && e.buffers[i].importance;
     }
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "no memory is left for %d threads' rows", job->n_threads);
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads' rows.", job->n_threads);
     else {
         watch_begin(job->watch, "quantising", source_bytes(job->rows->source));
         good = workers_run(job->n_threads, job->rows->n_pieces, encode_piece, &e, job->watch, err);

@@ -13,7 +13,7 @@
 #include "error.h"
 
 static bool refused(GemmaError *err, const char *path) {
-    error_set(err, GEMMA_BAD_FILE, "%s: can't be read: %s", path, strerror(errno));
+    error_set(err, GEMMA_BAD_FILE, "%s can't be read: %s.", path, strerror(errno));
     return false;
 }
 
@@ -44,10 +44,10 @@ bool file_open(File *f, const char *path, GemmaError *err) {
     }
     f->size = there ? (uint64_t)about.st_size : 0;
     if (!there) refused(err, path);
-    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s: is %s; a file was expected", path, kind_of(about.st_mode));
+    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s is %s; a file was expected.", path, kind_of(about.st_mode));
     else if (is_lfs_pointer(f))
-        error_set(err, GEMMA_BAD_FILE, "%s: is a git-lfs pointer, not the file itself: run \"git lfs pull\" in its folder, or download "
-                  "the file", path);
+        error_set(err, GEMMA_BAD_FILE, "%s is a git-lfs pointer, not the file itself: run \"git lfs pull\" in its folder, or download "
+                  "the file.", path);
     else return true;
     file_close(f);
     return false;
@@ -65,7 +65,7 @@ bool file_read(const File *f, uint64_t offset, void *to, size_t n, GemmaError *e
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return refused(err, f->path);
         if (got == 0) {
-            error_set(err, GEMMA_BAD_FILE, "%s: ends at byte %" PRIu64 ", but %zu bytes from byte %" PRIu64 " on are needed: has it "
+            error_set(err, GEMMA_BAD_FILE, "%s ends at byte %" PRIu64 ", but %zu bytes from byte %" PRIu64 " on are needed: has it "
                       "changed?", f->path, offset + done, n, offset);
             return false;
         }
@@ -79,11 +79,11 @@ char *file_load(const char *path, size_t max, size_t *n, GemmaError *err) {
     if (!file_open(&f, path, err)) return NULL;
     char *bytes = NULL;
     if (f.size > max) {
-        error_set(err, GEMMA_BAD_FILE, "%s: has %" PRIu64 " bytes; at most %zu are expected of such a file", path, f.size, max);
+        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; at most %zu are expected of such a file.", path, f.size, max);
     } else {
         *n = (size_t)f.size;
         bytes = malloc(*n + 1);
-        if (!bytes) error_set(err, GEMMA_NO_MEMORY, "%s: no memory is left for its %zu bytes", path, *n);
+        if (!bytes) error_set(err, GEMMA_NO_MEMORY, "%s: No memory is left for its %zu bytes.", path, *n);
         else if (!file_read(&f, 0, bytes, *n, err)) {
             free(bytes);
             bytes = NULL;
@@ -105,7 +105,7 @@ bool error_in_file(GemmaError *err, const char *path) {
     char sentence[sizeof err->text];
     size_t n = strlen(path);
     memcpy(sentence, err->text, sizeof sentence);
-    if (strncmp(sentence, path, n) != 0 || !strchr(":/", sentence[n])) error_set(err, err->status, "%s: %s", path, sentence);
+    if (strncmp(sentence, path, n) != 0 || !strchr(":/ ", sentence[n])) error_set(err, err->status, "%s: %s", path, sentence);
     return false;
 }
 

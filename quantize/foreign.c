@@ -113,7 +113,7 @@ static char *snapshot_of(const char *dir) {
 }
 
 static void refuse(GemmaError *err, const char *dir, const char *what, const char *instead) {
-    error_set(err, GEMMA_BAD_FILE, "%s: %s; give %s", dir, what, instead ? instead : "the folder of a checkpoint in it");
+    error_set(err, GEMMA_BAD_FILE, "%s %s; give %s.", dir, what, instead ? instead : "the folder of a checkpoint in it");
 }
 
 static void refuse_cache(GemmaError *err, const char *dir, const Listing *l) {
@@ -140,7 +140,7 @@ bool foreign_check_folder(const char *dir, GemmaError *err) {
         refuse_cache(err, dir, &l);
         good = false;
     } else if (known < N_FOLDERS && !l.weights) {
-        error_set(err, GEMMA_UNSUPPORTED, "%s: has no safetensors, but %s: %s", dir, l.first[known], FOLDERS[known].advice);
+        error_set(err, GEMMA_UNSUPPORTED, "%s has no safetensors, but %s: %s.", dir, l.first[known], FOLDERS[known].advice);
         good = false;
     } else if (!l.config && !l.weights && l.model) {
         char *model = path_join(dir, l.model);

@@ -52,7 +52,7 @@ static void read_size(Reader *r, const char *key, int max, int *value) {
     int64_t number;
     if (failed(r) || !node) return;
     if (json_int(node, &number) && number >= 1 && number <= max) *value = (int)number;
-    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no whole number from 1 to %d", key, max);
+    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no whole number from 1 to %d.", key, max);
 }
 
 /* The value of `key` that was found; NULL leaves *value alone. */
@@ -60,7 +60,7 @@ static void read_found(Reader *r, const char *key, const JsonNode *node, double 
     double number;
     if (failed(r) || !node) return;
     if (json_double(node, &number) && number > 0 && number < 1e12) *value = number;
-    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no number above 0", key);
+    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no number above 0.", key);
 }
 
 static void read_number(Reader *r, const char *key, double *value) {
@@ -79,7 +79,7 @@ static void read_bool(Reader *r, const JsonNode *object, const char *key, bool *
     const JsonNode *node = json_get(object, key);
     if (failed(r) || !node) return;
     if (node->kind == JSON_TRUE || node->kind == JSON_FALSE) *value = node->kind == JSON_TRUE;
-    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is neither true nor false", key);
+    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is neither true nor false.", key);
 }
 
 /* ------------------------------------------------------------------------------------------ which model */
@@ -108,9 +108,9 @@ static bool read_architecture(Reader *r, HfConfig *c) {
     }
     char quoted[72];
     if (!name || name->kind != JSON_STRING)
-        error_set(r->err, GEMMA_BAD_FILE, "it says neither its \"architectures\" nor its \"model_type\": is it a model's config.json?");
-    else error_set(r->err, GEMMA_UNSUPPORTED, "its architecture is \"%s\"; GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM and "
-                   "Gemma3ForConditionalGeneration are converted", error_quote(quoted, name->text, name->n));
+        error_set(r->err, GEMMA_BAD_FILE, "It says neither its \"architectures\" nor its \"model_type\": is it a model's config.json?");
+    else error_set(r->err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM and "
+                   "Gemma3ForConditionalGeneration are converted.", error_quote(quoted, name->text, name->n));
     return false;
 }
 
@@ -125,7 +125,7 @@ static void check_model_type(Reader *r, const HfConfig *c) {
     if (failed(r) || !type) return;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].generation == c->generation && json_equals(type, types[i].name)) return;
-    error_set(r->err, GEMMA_UNSUPPORTED, "its model_type is \"%s\", but its architecture is that of a Gemma %d; correct the wrong one",
+    error_set(r->err, GEMMA_UNSUPPORTED, "Its model_type is \"%s\", but its architecture is that of a Gemma %d; correct the wrong one.",
               quote(type, quoted), c->generation);
 }
 
@@ -148,12 +148,12 @@ static void read_factor(Reader *r, const Rope *rope, double *factor) {
     if (!type) type = find_rope(rope, "type");
     if (failed(r) || !type || json_equals(type, "default")) return;
     if (!json_equals(type, "linear")) {
-        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE by \"%s\"; \"linear\" is converted", quote(type, quoted));
+        error_set(r->err, GEMMA_UNSUPPORTED, "It scales RoPE by \"%s\"; \"linear\" is converted.", quote(type, quoted));
         return;
     }
     read_found(r, "factor", number, factor);
     if (!failed(r) && !number)
-        error_set(r->err, GEMMA_BAD_FILE, "it scales RoPE by \"linear\", but the factor is missing; add \"factor\" beside \"rope_type\"");
+        error_set(r->err, GEMMA_BAD_FILE, "It scales RoPE by \"linear\", but the factor is missing; add \"factor\" beside \"rope_type\".");
     if (*factor == 1) *factor = 0;
 }
 
@@ -162,12 +162,12 @@ static void check_partial(Reader *r, const JsonNode *object) {
     double part = 1;
     read_found(r, "partial_rotary_factor", json_get(object, "partial_rotary_factor"), &part);
     if (!failed(r) && part != 1)
-        error_set(r->err, GEMMA_UNSUPPORTED, "partial_rotary_factor is %g; RoPE of whole heads (1) is converted", part);
+        error_set(r->err, GEMMA_UNSUPPORTED, "partial_rotary_factor is %g; RoPE of whole heads (1) is converted.", part);
 }
 
 static void check_object(Reader *r, const char *key, const JsonNode *node) {
     if (!failed(r) && is_told(node) && node->kind != JSON_OBJECT)
-        error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no object of RoPE's settings", key);
+        error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no object of RoPE's settings.", key);
 }
 
 /* Gemma 1 and 2 have one kind of RoPE. A rope_scaling that says anything takes the place of rope_parameters. */
@@ -175,12 +175,12 @@ static void read_one_rope(Reader *r, HfConfig *c, const JsonNode *scaling, const
     Rope rope = {scaling && scaling->n > 0 ? scaling : parameters, NULL};
     const JsonNode *theta = find_rope(&rope, "rope_theta");
     if (json_find(parameters, "full_attention") || json_find(parameters, "sliding_attention"))
-        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters tells kinds of layers apart, but a Gemma %d has one RoPE for all", c->generation);
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters tells kinds of layers apart, but a Gemma %d has one RoPE for all.", c->generation);
     read_found(r, "rope_theta", theta ? theta : find(r, "rope_theta"), &c->rope_theta);
     read_factor(r, &rope, &c->rope_factor);
     check_partial(r, rope.first);
     if (!failed(r) && c->rope_factor > 0)
-        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE, which Gemma %d does not", c->generation);
+        error_set(r->err, GEMMA_UNSUPPORTED, "It scales RoPE, which Gemma %d does not.", c->generation);
 }
 
 /* transformers 5 does not read what rope_parameters says of no kind of layer, other programs take it for the global ones: both must
@@ -194,7 +194,7 @@ static void check_flat(Reader *r, const HfConfig *c, const JsonNode *parameters)
     check_partial(r, parameters);
     if (!failed(r) && (theta != c->rope_theta || (scales && factor != c->rope_factor)))
         error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters of a Gemma 3 is read by kind of layer; put its settings into "
-                  "\"full_attention\" and \"sliding_attention\"");
+                  "\"full_attention\" and \"sliding_attention\".");
 }
 
 /* Gemma 3 has RoPE of two kinds. A rope_scaling is of the global layers and goes before rope_parameters. */
@@ -208,14 +208,14 @@ static void read_two_ropes(Reader *r, HfConfig *c, const JsonNode *scaling, cons
     read_found(r, "rope_local_base_freq", theta_local ? theta_local : find(r, "rope_local_base_freq"), &c->rope_theta_local);
     const JsonNode *old = json_find(scaling, "rope_type") ? NULL : json_get(scaling, "type");
     if (!failed(r) && old && !json_equals(old, "default"))
-        error_set(r->err, GEMMA_UNSUPPORTED, "rope_scaling has the older key \"type\", which transformers 5 does not read; name it \"rope_type\"");
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_scaling has the older key \"type\", which transformers 5 does not read; name it \"rope_type\".");
     read_factor(r, &global, &c->rope_factor);
     read_factor(r, &local, &factor_local);
     check_partial(r, scaling);
     check_partial(r, global.second);
     check_partial(r, local.first);
     if (!failed(r) && factor_local > 0)
-        error_set(r->err, GEMMA_UNSUPPORTED, "it scales RoPE of sliding-window layers, which a GGUF can't say");
+        error_set(r->err, GEMMA_UNSUPPORTED, "It scales RoPE of sliding-window layers, which a GGUF can't say.");
     check_flat(r, c, parameters);
 }
 
@@ -241,19 +241,19 @@ static void check_layers(Reader *r, const HfConfig *c) {
     if (!is_told(types)) {
         if (c->generation > 1) read_size(r, "sliding_window_pattern", MAX_LAYER, &told);
         if (!failed(r) && told != period)
-            error_set(r->err, GEMMA_UNSUPPORTED, "one in %d layers is global (sliding_window_pattern); one in %d was expected", told,
+            error_set(r->err, GEMMA_UNSUPPORTED, "One in %d layers is global (sliding_window_pattern); one in %d was expected.", told,
                       period);
         return;
     }
     if (types->kind != JSON_ARRAY || types->n != (uint32_t)c->n_layer) {
-        error_set(r->err, GEMMA_BAD_FILE, "it has %d layers, but layer_types is no list of as many", c->n_layer);
+        error_set(r->err, GEMMA_BAD_FILE, "It has %d layers, but layer_types is no list of as many.", c->n_layer);
         return;
     }
     const JsonNode *type = json_first(types);
     for (int i = 0; i < c->n_layer; i++, type = json_next(type)) {
         const char *expected = i % period == period - 1 ? "full_attention" : "sliding_attention";
         if (json_equals(type, expected)) continue;
-        error_set(r->err, GEMMA_UNSUPPORTED, "layer %d is not of type %s (layer_types), as one in %d being global would have it", i,
+        error_set(r->err, GEMMA_UNSUPPORTED, "Layer %d is not of type %s (layer_types), as one in %d being global would have it.", i,
                   expected, period);
         return;
     }
@@ -267,7 +267,7 @@ static void check_attn_scale(Reader *r, const HfConfig *c) {
     if (c->generation == 1) return;
     read_number(r, "query_pre_attn_scalar", &told);
     if (!failed(r) && told != expected)
-        error_set(r->err, GEMMA_UNSUPPORTED, "query_pre_attn_scalar is %g%s; %g is what readers of the GGUF will take", told,
+        error_set(r->err, GEMMA_UNSUPPORTED, "query_pre_attn_scalar is %g%s; %g is what readers of the GGUF will take.", told,
                   find(r, "query_pre_attn_scalar") ? "" : ", its default,", expected);
 }
 
@@ -277,7 +277,7 @@ static void check_activation(Reader *r, const char *key, const char *also, bool 
     char quoted[72];
     if (failed(r) || !name || (null_is_fine && !is_told(name))) return;
     if (json_equals(name, "gelu_pytorch_tanh") || json_equals(name, also)) return;
-    error_set(r->err, GEMMA_UNSUPPORTED, "%s is \"%s\"; gelu_pytorch_tanh was expected", key, quote(name, quoted));
+    error_set(r->err, GEMMA_UNSUPPORTED, "%s is \"%s\"; gelu_pytorch_tanh was expected.", key, quote(name, quoted));
 }
 
 /* Gemma 1 goes by hidden_act, whose "gelu" means the same (transformers, configuration_gemma.py); but for a while it went by
@@ -292,9 +292,9 @@ static void check_attention(Reader *r) {
     read_bool(r, r->text, "use_bidirectional_attention", &both_ways);
     read_bool(r, r->text, "attention_bias", &biases);
     if (!failed(r) && both_ways)
-        error_set(r->err, GEMMA_UNSUPPORTED, "use_bidirectional_attention is true; a model that writes text looks back only");
+        error_set(r->err, GEMMA_UNSUPPORTED, "use_bidirectional_attention is true; a model that writes text looks back only.");
     if (!failed(r) && biases)
-        error_set(r->err, GEMMA_UNSUPPORTED, "attention_bias is true; the attention of a Gemma in a GGUF has no biases");
+        error_set(r->err, GEMMA_UNSUPPORTED, "attention_bias is true; the attention of a Gemma in a GGUF has no biases.");
 }
 
 /* A multimodal model's text_config says all of its text model; what stands beside it there is not read. */
@@ -329,9 +329,9 @@ bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
     check_activations(&r, c);
     check_attention(&r);
     if (!failed(&r) && c->generation == 2 && (c->attn_softcap == 0 || c->final_softcap == 0))
-        error_set(err, GEMMA_UNSUPPORTED, "a soft cap of the logits is null; a Gemma 2 has both");
+        error_set(err, GEMMA_UNSUPPORTED, "A soft cap of the logits is null; a Gemma 2 has both.");
     if (!failed(&r) && c->generation == 3 && c->attn_softcap != 0)
-        error_set(err, GEMMA_UNSUPPORTED, "attn_logit_softcapping is %g; a Gemma 3 has none", c->attn_softcap);
+        error_set(err, GEMMA_UNSUPPORTED, "attn_logit_softcapping is %g; a Gemma 3 has none.", c->attn_softcap);
     return !failed(&r);
 }
 

@@ -40,8 +40,8 @@ static bool read_matrix(Imatrix *m, size_t n, GemmaError *err) {
     GgufString type = {"imatrix", 7};
     char quoted[72];
     if (is_old_format(m->bytes, n)) {
-        error_set(err, GEMMA_UNSUPPORTED, "it is an importance matrix in the older format of llama-imatrix (.dat); a GGUF is read: convert "
-                  "it with llama-imatrix --in-file IT --output-format gguf -o IT.gguf");
+        error_set(err, GEMMA_UNSUPPORTED, "It is an importance matrix in the older format of llama-imatrix (.dat); a GGUF is read: convert "
+                  "it with llama-imatrix --in-file IT --output-format gguf -o IT.gguf.");
         return false;
     }
     if (gguf_parse(&m->gguf, m->bytes, n, n, err) != GGUF_COMPLETE) return false;
@@ -49,8 +49,8 @@ static bool read_matrix(Imatrix *m, size_t n, GemmaError *err) {
     gguf_get_string(&m->gguf, "general.type", &type, err);
     if (err->status != GEMMA_OK) return false;
     if (gguf_equals(type, "imatrix") && count_entries(m) > 0) return true;
-    error_set(err, GEMMA_BAD_FILE, "it is no importance matrix, but a GGUF of type \"%s\" with %zu tensors; expected one that gemma imatrix "
-              "or llama-imatrix writes", error_quote(quoted, type.p, type.n), m->gguf.n_tensors);
+    error_set(err, GEMMA_BAD_FILE, "It is no importance matrix, but a GGUF of type \"%s\" with %zu tensors; expected one that gemma imatrix "
+              "or llama-imatrix writes.", error_quote(quoted, type.p, type.n), m->gguf.n_tensors);
     return false;
 }
 
@@ -84,7 +84,7 @@ bool imatrix_read(const Imatrix *m, const char *tensor, int n_cols, float *impor
     *found = sums && count > 0;
     if (!*found) return true;
     if (sums->size != (uint64_t)n_cols * 4) {
-        error_set(err, GEMMA_BAD_FILE, "the importance matrix has %llu numbers for tensor %s; %d were expected: is it of another model?",
+        error_set(err, GEMMA_BAD_FILE, "The importance matrix has %llu numbers for tensor %s; %d were expected: is it of another model?",
                   (unsigned long long)sums->size / 4, tensor, n_cols);
         return false;
     }
@@ -92,7 +92,7 @@ bool imatrix_read(const Imatrix *m, const char *tensor, int n_cols, float *impor
     for (int i = 0; i < n_cols; i++) {
         importance[i] /= count;
         if (isfinite(importance[i]) && importance[i] >= 0) continue;
-        error_set(err, GEMMA_BAD_FILE, "the importance matrix has no sound number for column %d of tensor %s", i, tensor);
+        error_set(err, GEMMA_BAD_FILE, "The importance matrix has no sound number for column %d of tensor %s.", i, tensor);
         return false;
     }
     return true;
@@ -108,7 +108,7 @@ bool imatrix_check(const Imatrix *m, Source *s, GemmaError *err) {
         if (s->tensors[i].dims[0] > most_cols) most_cols = s->tensors[i].dims[0];
     float *importance = malloc((size_t)most_cols * sizeof *importance + 1);
     bool good = importance != NULL;
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "no memory is left for the importance matrix");
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the importance matrix.");
     for (size_t i = 0; good && i < s->n_tensors; i++) {
         const SourceTensor *t = &s->tensors[i];
         bool found;
@@ -119,7 +119,7 @@ bool imatrix_check(const Imatrix *m, Source *s, GemmaError *err) {
     }
     free(importance);
     if (good && n_found == 0) {
-        error_set(err, GEMMA_BAD_FILE, "the importance matrix tells of %u tensors, but of none that this model has: is it of another model?",
+        error_set(err, GEMMA_BAD_FILE, "The importance matrix tells of %u tensors, but of none that this model has: is it of another model?",
                   count_entries(m));
         good = false;
     }

@@ -21,7 +21,7 @@ typedef struct {
 } Parser;
 
 static bool fail(Parser *p, const char *what) {
-    error_set(p->err, GEMMA_BAD_FILE, "it is not sound JSON: at byte %zu %s", p->at, what);
+    error_set(p->err, GEMMA_BAD_FILE, "It is not sound JSON: at byte %zu %s.", p->at, what);
     return false;
 }
 
@@ -31,7 +31,7 @@ static int64_t add_node(Parser *p, JsonKind kind) {
         size_t bigger = p->room ? 2 * p->room : 64;
         JsonNode *nodes = bigger <= MAX_NODES ? realloc(p->nodes, bigger * sizeof *nodes) : NULL;
         if (!nodes) {
-            error_set(p->err, GEMMA_NO_MEMORY, "no memory is left for its %zu values", p->n_nodes);
+            error_set(p->err, GEMMA_NO_MEMORY, "No memory is left for its %zu values.", p->n_nodes);
             return -1;
         }
         p->nodes = nodes;
@@ -196,7 +196,7 @@ static int compare_keys(const void *a, const void *b) {
 static bool keys_differ(Parser *p, const JsonNode *object) {
     const JsonNode *few[FEW_MEMBERS], **keys = object->n <= FEW_MEMBERS ? few : malloc(object->n * sizeof *keys);
     if (!keys) {
-        error_set(p->err, GEMMA_NO_MEMORY, "no memory is left for an object of %" PRIu32 " members", object->n);
+        error_set(p->err, GEMMA_NO_MEMORY, "No memory is left for an object of %" PRIu32 " members.", object->n);
         return false;
     }
     const JsonNode *key = json_first(object);
@@ -262,7 +262,7 @@ static bool read_value(Parser *p) {
 JsonNode *json_parse(char *text, size_t n, GemmaError *err) {
     Parser p = {.text = text, .n = n, .err = err};
     bool good = n <= JSON_MAX_BYTES;
-    if (!good) error_set(err, GEMMA_BAD_FILE, "it has %zu bytes of JSON; at most %d are read", n, JSON_MAX_BYTES);
+    if (!good) error_set(err, GEMMA_BAD_FILE, "It has %zu bytes of JSON; at most %d are read.", n, JSON_MAX_BYTES);
     take_word(&p, "\xef\xbb\xbf");       /* a byte order mark, as editors under Windows put it */
     good = good && read_value(&p);
     skip_space(&p);

@@ -58,7 +58,7 @@ static void say_bytes(Run *run, const Bytes *text) {
 static bool check_stdout(Run *run, const char *written, GemmaError *err) {
     if (fflush(stdout) != 0 && !run->stdout_error) run->stdout_error = errno;
     if (!run->stdout_error || run->stdout_error == EPIPE) return true;
-    error_set(err, GEMMA_BAD_FILE, "standard output can't be written: %s%s%s", strerror(run->stdout_error),
+    error_set(err, GEMMA_BAD_FILE, "Standard output can't be written: %s%s%s.", strerror(run->stdout_error),
               written ? "; the file is whole: " : "", written ? written : "");
     return false;
 }
@@ -77,7 +77,7 @@ static bool check_types(const Run *run, GemmaError *err) {
         const SourceTensor *from = &run->source.tensors[i];
         const GgufOutTensor *to = &run->tensors[i];
         if (quantizer_supports(to->type) || (from->type == to->type && !from->add_one)) continue;
-        error_set(err, GEMMA_UNSUPPORTED, "tensor %s should become %s, which can't be written here", to->name,
+        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s should become %s, which can't be written here.", to->name,
                   quant_info(to->type)->name);
         return false;
     }
@@ -114,7 +114,7 @@ static bool plan(Run *run, GemmaError *err) {
         s->metadata = (GgufEntries){0};
     }
     if (run->out_size) return true;
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the header");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the header.");
     return false;
 }
 
@@ -124,7 +124,7 @@ static bool check_output(Run *run, GemmaError *err) {
     uint64_t chunk_bytes = o->split_bytes ? o->split_bytes : MANIFEST_CHUNK_BYTES;
     int n_chunks = manifest_count_chunks(run->out_size, chunk_bytes);
     if (o->manifest && n_chunks > MANIFEST_MAX_CHUNKS) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "%s: makes more than %d chunks of %" PRIu64 " bytes; give a larger --split", o->out,
+        error_set(err, GEMMA_BAD_ARGUMENT, "%s makes more than %d chunks of %" PRIu64 " bytes; give a larger --split.", o->out,
                   MANIFEST_MAX_CHUNKS, chunk_bytes);
         return false;
     }

@@ -27,7 +27,7 @@ const char OPTIONS_HELP[] =
 
 static bool wrong(GemmaError *err, const char *option, const char *expected, const char *found) {
     char quoted[72];
-    error_set(err, GEMMA_BAD_ARGUMENT, "%s: %s expected, not \"%s\"", option, expected, error_quote(quoted, found, strlen(found)));
+    error_set(err, GEMMA_BAD_ARGUMENT, "%s: %s expected, not \"%s\".", option, expected, error_quote(quoted, found, strlen(found)));
     return false;
 }
 
@@ -90,7 +90,7 @@ static bool is_one_of(const char *text, const char *const *names) {
 
 static bool check(const Options *o, GemmaError *err) {
     const char *missing = !o->in ? "--in" : !o->out && !o->dry_run ? "--out" : !o->type ? "--type" : NULL;
-    if (missing) error_set(err, GEMMA_BAD_ARGUMENT, "%s is missing; quantize --help lists the options", missing);
+    if (missing) error_set(err, GEMMA_BAD_ARGUMENT, "%s is missing; quantize --help lists the options.", missing);
     return !missing;
 }
 
@@ -103,7 +103,7 @@ bool options_read(Options *o, int argc, char **argv, GemmaError *err) {
         const char *option = argv[i];
         if (is_one_of(option, with_value)) {
             if (i + 1 == argc) {
-                error_set(err, GEMMA_BAD_ARGUMENT, "%s: a value was expected", option);
+                error_set(err, GEMMA_BAD_ARGUMENT, "%s: A value was expected.", option);
                 return false;
             }
             if (!read_value(o, option, argv[++i], err)) return false;
@@ -114,7 +114,7 @@ bool options_read(Options *o, int argc, char **argv, GemmaError *err) {
         else if (strcmp(option, "--help") == 0) o->help = true;
         else {
             char quoted[72];
-            error_set(err, GEMMA_BAD_ARGUMENT, "\"%s\" is no option; quantize --help lists them",
+            error_set(err, GEMMA_BAD_ARGUMENT, "\"%s\" is no option; quantize --help lists them.",
                       error_quote(quoted, option, strlen(option)));
             return false;
         }

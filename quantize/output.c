@@ -15,7 +15,7 @@
 #include "error.h"
 
 static bool failed(GemmaError *err, const char *path) {
-    error_set(err, GEMMA_BAD_FILE, "%s: can't be written: %s", path, strerror(errno));
+    error_set(err, GEMMA_BAD_FILE, "%s can't be written: %s.", path, strerror(errno));
     return false;
 }
 
@@ -25,7 +25,7 @@ static bool reserve(const Output *o, uint64_t size, GemmaError *err) {
     struct statvfs about;
     if (size == 0 || fallocate(o->fd, 0, 0, (off_t)size) == 0) return true;
     if (errno == ENOSPC && fstatvfs(o->fd, &about) == 0) {
-        error_set(err, GEMMA_BAD_FILE, "%s: needs %" PRIu64 " bytes, but the disk has %" PRIu64 " left", o->path, size,
+        error_set(err, GEMMA_BAD_FILE, "%s needs %" PRIu64 " bytes, but the disk has %" PRIu64 " left.", o->path, size,
                   (uint64_t)about.f_bavail * about.f_frsize);
         return false;
     }
@@ -45,12 +45,12 @@ bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err) 
     size_t n = strlen(path) + 32;
     *o = (Output){.path = strdup(path), .temporary = malloc(n), .fd = -1};
     if (!o->path || !o->temporary) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the name of the output");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of the output.");
         forget(o);
         return false;
     }
     snprintf(o->temporary, n, "%s.%ld.partial", path, (long)getpid());
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s: is there and not a file", path);
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s is there and is not a file.", path);
     else if ((o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) < 0) failed(err, path);
     if (o->fd < 0) {
         forget(o);

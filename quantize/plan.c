@@ -100,7 +100,7 @@ bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err) {
             used = is_matrix(&s->tensors[k]) && find_override(s->tensors[k].name, request) == override;
         if (used) continue;
         error_set(err, GEMMA_BAD_ARGUMENT, "--tensor-type \"%s\" decides no tensor's type: its pattern matches no matrix, or those before it "
-                  "match all of them; without it, --dry-run lists the names", error_quote(quoted, override->text, strlen(override->text)));
+                  "match all of them; without it, --dry-run lists the names.", error_quote(quoted, override->text, strlen(override->text)));
         return false;
     }
     return true;

@@ -29,7 +29,7 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
         size_t bigger = want < f->size ? want : (size_t)f->size;
         uint8_t *grown = realloc(*bytes, bigger + 1);
         if (!grown) {
-            error_set(err, GEMMA_NO_MEMORY, "no memory is left for its header");
+            error_set(err, GEMMA_NO_MEMORY, "No memory is left for its header.");
             return false;
         }
         *bytes = grown;
@@ -38,7 +38,7 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
         result = gguf_parse(g, *bytes, n, f->size, err);
     }
     const char *what = result == GGUF_FAILED ? foreign_file(f->path) : NULL;
-    if (what) error_set(err, GEMMA_UNSUPPORTED, "this is not a GGUF file; %s", what);
+    if (what) error_set(err, GEMMA_UNSUPPORTED, "This is not a GGUF file; %s.", what);
     return result == GGUF_COMPLETE;
 }
 
@@ -52,15 +52,15 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     char quoted[72];
     error_quote(quoted, t->name.p, t->name.n);
     if (!quant_info(t->type)) {
-        error_set(err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s, which is not read here", quoted, quant_type_name(t->type));
+        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s, which is not read here.", quoted, quant_type_name(t->type));
         return false;
     }
     if (!name_is_printable(t->name.p, t->name.n)) {
-        error_set(err, GEMMA_BAD_FILE, "tensor \"%s\" has control characters in its name", quoted);
+        error_set(err, GEMMA_BAD_FILE, "Tensor \"%s\" has control characters in its name.", quoted);
         return false;
     }
     if (t->dims[0] > SOURCE_MAX_COLS) {
-        error_set(err, GEMMA_UNSUPPORTED, "tensor %s has rows of %" PRIu64 " weights; at most %d are converted", quoted, t->dims[0],
+        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s has rows of %" PRIu64 " weights; at most %d are converted.", quoted, t->dims[0],
                   SOURCE_MAX_COLS);
         return false;
     }
@@ -70,7 +70,7 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     memcpy(to->dims, t->dims, sizeof to->dims);
     s->n_tensors++;
     if (to->name && to->label) return true;
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the names of its tensors");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of its tensors.");
     return false;
 }
 
@@ -92,7 +92,7 @@ static bool refuse_other_kinds(const Gguf *g, GgufString architecture, GemmaErro
     if (err->status != GEMMA_OK) return false;
     for (size_t i = 0; i < sizeof OTHER_KINDS / sizeof *OTHER_KINDS; i++) {
         if (!gguf_equals(type, OTHER_KINDS[i].kind) && !gguf_equals(architecture, OTHER_KINDS[i].kind)) continue;
-        error_set(err, GEMMA_UNSUPPORTED, "%s", OTHER_KINDS[i].sentence);
+        error_set(err, GEMMA_UNSUPPORTED, "%s.", OTHER_KINDS[i].sentence);
         return false;
     }
     return true;
@@ -107,14 +107,14 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     gguf_get_string(g, "general.name", &name, err);
     if (err->status != GEMMA_OK || !refuse_other_kinds(g, architecture, err)) return false;
     if (!gguf_equals(architecture, "gemma") && !gguf_equals(architecture, "gemma2") && !gguf_equals(architecture, "gemma3")) {
-        error_set(err, GEMMA_UNSUPPORTED, "its architecture is \"%s\"; gemma, gemma2 and gemma3 are converted",
+        error_set(err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; gemma, gemma2 and gemma3 are converted.",
                   error_quote(quoted, architecture.p, architecture.n));
         return false;
     }
     memcpy(s->architecture, architecture.p, architecture.n);
     snprintf(key, sizeof key, "%s.block_count", s->architecture);
     if (!gguf_get_int(g, key, 1, 65536, &n_layer, err)) {
-        if (err->status == GEMMA_OK) error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", key);
+        if (err->status == GEMMA_OK) error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is missing.", key);
         return false;
     }
     s->n_layer = (int)n_layer;
@@ -178,8 +178,8 @@ static bool find_parts(Split *split, const char *path, GemmaError *err) {
     bool good = read_header(&f, &g, &header, err) && read_split(split, &g, err);
     read_part_name(path, &number, &count);
     if (good && split->count > 1 && (number != split->no + 1 || count != split->count)) {
-        error_set(err, GEMMA_BAD_FILE, "it is part %d of a model in %d files; give all of them the names that they had, such as "
-                  "NAME-%05d-of-%05d.gguf", (int)split->no + 1, (int)split->count, (int)split->no + 1, (int)split->count);
+        error_set(err, GEMMA_BAD_FILE, "It is part %d of a model in %d files; give all of them the names that they had, such as "
+                  "NAME-%05d-of-%05d.gguf.", (int)split->no + 1, (int)split->count, (int)split->no + 1, (int)split->count);
         good = false;
     }
     gguf_free(&g);
@@ -199,7 +199,7 @@ static bool add_file(Source *s, const char *path, Split *whole, GemmaError *err)
     s->n_files++;
     bool good = read_header(f, &g, &header, err) && read_split(&own, &g, err);
     if (good && (own.no != i || own.count != whole->count)) {
-        error_set(err, GEMMA_BAD_FILE, "it says that it is part %d of %d; part %d of %d was expected: get the parts again, all of the same model",
+        error_set(err, GEMMA_BAD_FILE, "It says that it is part %d of %d; part %d of %d was expected: get the parts again, all of the same model.",
                   (int)own.no + 1, (int)own.count, i + 1, (int)whole->count);
         good = false;
     }
@@ -220,18 +220,18 @@ static int compare_names(const void *a, const void *b) {
 /* The parts are of one model, and all of it. */
 static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
     if (s->n_tensors == 0) {
-        error_set(err, GEMMA_BAD_FILE, "it has no tensors, only metadata, such as a vocabulary: give the model's file");
+        error_set(err, GEMMA_BAD_FILE, "It has no tensors, only metadata, such as a vocabulary: give the model's file.");
         return false;
     }
     if (whole->count == 1) return true;
     if ((int64_t)s->n_tensors != whole->n_tensors) {
-        error_set(err, GEMMA_BAD_FILE, "its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model",
+        error_set(err, GEMMA_BAD_FILE, "Its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model.",
                   s->n_files, s->n_tensors, (long long)whole->n_tensors);
         return false;
     }
     SourceTensor *sorted = malloc((s->n_tensors + 1) * sizeof *sorted);
     if (!sorted) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the list of tensors");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of tensors.");
         return false;
     }
     bool good = true;
@@ -239,7 +239,7 @@ static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
     qsort(sorted, s->n_tensors, sizeof *sorted, compare_names);
     for (size_t i = 1; good && i < s->n_tensors; i++) {
         good = compare_names(&sorted[i - 1], &sorted[i]) != 0;
-        if (!good) error_set(err, GEMMA_BAD_FILE, "two of its parts hold tensor %s", sorted[i].name);
+        if (!good) error_set(err, GEMMA_BAD_FILE, "Two of its parts hold tensor %s.", sorted[i].name);
     }
     free(sorted);
     return good;
@@ -248,12 +248,12 @@ static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
 static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err) {
     for (int i = 0; i < whole->count; i++) {
         char *part = part_path(path, whole, i);
-        if (!part) error_set(err, GEMMA_NO_MEMORY, "no memory is left for the name of part %d", i + 1);
+        if (!part) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of part %d.", i + 1);
         bool good = part && add_file(s, part, whole, err);
         if (part && !good && s->n_files == i) {     /* it could not be opened */
             char sentence[sizeof err->text];
             memcpy(sentence, err->text, sizeof sentence);
-            error_set(err, err->status, "part %d of %d is needed, too, but %s", i + 1, (int)whole->count, sentence);
+            error_set(err, err->status, "Part %d of %d is needed, too. %s", i + 1, (int)whole->count, sentence);
         }
         free(part);
         if (!good) return false;
@@ -266,7 +266,7 @@ bool requantise_open(Source *s, const char *path, GemmaError *err) {
     *s = (Source){0};
     if (!find_parts(&whole, path, err)) return false;
     s->files = calloc((size_t)whole.count, sizeof *s->files);
-    if (!s->files) error_set(err, GEMMA_NO_MEMORY, "no memory is left");
+    if (!s->files) error_set(err, GEMMA_NO_MEMORY, "No memory is left.");
     else if (add_files(s, path, &whole, err)) return true;
     source_free(s);
     return false;

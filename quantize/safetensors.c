@@ -39,21 +39,21 @@ static const struct {
 enum { N_DTYPES = sizeof DTYPES / sizeof DTYPES[0] };
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the directory of its tensors");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the directory of its tensors.");
     return false;
 }
 
 /* ------------------------------------------------------------------------------------------ a header */
 
 static bool fail(GemmaError *err, const SafeTensor *t, const char *what) {
-    error_set(err, GEMMA_BAD_FILE, "tensor %s: %s", t->name, what);
+    error_set(err, GEMMA_BAD_FILE, "Tensor %s: %s.", t->name, what);
     return false;
 }
 
 static bool read_name(SafeTensor *t, const JsonNode *name, GemmaError *err) {
     char quoted[72];
     if (name->n == 0 || name->n > MAX_NAME || !name_is_printable(name->text, name->n)) {
-        error_set(err, GEMMA_BAD_FILE, "tensor \"%s\" has a name of %" PRIu32 " bytes; 1 to %d, no control characters, were expected",
+        error_set(err, GEMMA_BAD_FILE, "Tensor \"%s\" has a name of %" PRIu32 " bytes; 1 to %d, no control characters, were expected.",
                   error_quote(quoted, name->text, name->n), name->n, MAX_NAME);
         return false;
     }
@@ -104,12 +104,12 @@ static bool read_offsets(SafeTensor *t, const JsonNode *about, const uint64_t *b
         !json_int(json_next(json_first(offsets)), &end) || begin < 0 || end < begin)
         return fail(err, t, "its data_offsets are not two whole numbers, begin and end");
     if (bytes && (uint64_t)(end - begin) != *bytes) {
-        error_set(err, GEMMA_BAD_FILE, "tensor %s: its shape needs %" PRIu64 " bytes, but its data_offsets span %" PRId64, t->name,
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s: its shape needs %" PRIu64 " bytes, but its data_offsets span %" PRId64 ".", t->name,
                   *bytes, end - begin);
         return false;
     }
     if ((uint64_t)end > file_size - data_start) {
-        error_set(err, GEMMA_BAD_FILE, "tensor %s: needs the bytes up to %" PRIu64 ", but the file ends at byte %" PRIu64
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s: needs the bytes up to %" PRIu64 ", but the file ends at byte %" PRIu64
                   ": is it complete?", t->name, data_start + (uint64_t)end, file_size);
         return false;
     }
@@ -133,7 +133,7 @@ static bool fills_data(SafeTensor *tensors, size_t n, uint64_t data_start, uint6
         at += tensors[i].size;
     }
     if (at == file_size) return true;
-    error_set(err, GEMMA_BAD_FILE, "its tensors end at byte %" PRIu64 ", but the file at byte %" PRIu64, at, file_size);
+    error_set(err, GEMMA_BAD_FILE, "Its tensors end at byte %" PRIu64 ", but the file at byte %" PRIu64 ".", at, file_size);
     return false;
 }
 
@@ -143,7 +143,7 @@ bool safetensors_add_header(Safetensors *s, int shard, char *json, size_t n, uin
     JsonNode *root = json_parse(json, n, err);
     if (!root) return false;
     bool good = root->kind == JSON_OBJECT && root->n <= MAX_TENSORS;
-    if (!good) error_set(err, GEMMA_BAD_FILE, "its header is no object of at most %d tensors", MAX_TENSORS);
+    if (!good) error_set(err, GEMMA_BAD_FILE, "Its header is no object of at most %d tensors.", MAX_TENSORS);
     SafeTensor *bigger = good ? realloc(s->tensors, (before + root->n + 1) * sizeof *bigger) : NULL;
     if (good && !bigger) good = no_memory(err);
     if (bigger) s->tensors = bigger;
@@ -170,12 +170,12 @@ static bool add_file(Safetensors *s, const char *path, GemmaError *err) {
     if (!file_open(f, path, err)) return false;
     s->n_shards++;
     if (f->size < 8) {
-        error_set(err, GEMMA_BAD_FILE, "%s: has %" PRIu64 " bytes; a safetensors file has at least 8", path, f->size);
+        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; a safetensors file has at least 8.", path, f->size);
         return false;
     }
     if (!file_read(f, 0, &n, 8, err)) return false;
     if (n > MAX_HEADER || n > f->size - 8) {
-        error_set(err, GEMMA_BAD_FILE, "%s: claims a header of %" PRIu64 " bytes, but has %" PRIu64 " bytes in all; is it a safetensors "
+        error_set(err, GEMMA_BAD_FILE, "%s claims a header of %" PRIu64 " bytes, but has %" PRIu64 " bytes in all; is it a safetensors "
                   "file?", path, n, f->size);
         return false;
     }
@@ -210,12 +210,12 @@ static bool is_inside(const JsonNode *name) {
 static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, const JsonNode *tensor, GemmaError *err) {
     char quoted[72], shown[72];
     if (!is_inside(name)) {
-        error_set(err, GEMMA_BAD_FILE, "tensor %s: the name of a file beside the index was expected",
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s: the name of a file beside the index was expected.",
                   error_quote(quoted, tensor->text, tensor->n));
         return false;
     }
     if (s->n_shards == MAX_SHARDS) {
-        error_set(err, GEMMA_BAD_FILE, "it names more than %d files", MAX_SHARDS);
+        error_set(err, GEMMA_BAD_FILE, "It names more than %d files.", MAX_SHARDS);
         return false;
     }
     char *file = strndup(name->text, name->n), *path = file ? path_join(dir, file) : NULL;
@@ -225,7 +225,7 @@ static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, co
         if (s->n_shards == 0 || strcmp(s->shards[s->n_shards - 1].path, path) != 0) {
             char sentence[sizeof err->text];
             memcpy(sentence, err->text, sizeof sentence);
-            error_set(err, err->status, "tensor %s should be in shard %s, but %s", error_quote(quoted, tensor->text, tensor->n),
+            error_set(err, err->status, "Tensor %s should be in shard %s. %s", error_quote(quoted, tensor->text, tensor->n),
                       error_quote(shown, name->text, name->n), sentence);
         }
     }
@@ -243,7 +243,7 @@ static bool index_holds(const Safetensors *s, const JsonNode *weight_map, GemmaE
         if (name->n <= MAX_NAME) memcpy(tensor, name->text, name->n);
         const SafeTensor *t = safetensors_find(s, tensor);
         if (t && t->shard == find_shard(s, name + 1)) continue;
-        error_set(err, GEMMA_BAD_FILE, "tensor %s should be in shard %s, but is not there", error_quote(quoted, name->text, name->n),
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s should be in shard %s, but is not there.", error_quote(quoted, name->text, name->n),
                   error_quote(shown, name[1].text, name[1].n));
         return false;
     }
@@ -266,7 +266,7 @@ static bool open_index(Safetensors *s, const char *dir, char *text, size_t n, Ge
     if (!root) return false;
     const JsonNode *weight_map = json_get(root, "weight_map");
     bool good = weight_map && weight_map->kind == JSON_OBJECT;
-    if (!good) error_set(err, GEMMA_BAD_FILE, "it has no weight_map, the object that tells each tensor's file");
+    if (!good) error_set(err, GEMMA_BAD_FILE, "It has no weight_map, the object that tells each tensor's file.");
     char *any = good ? path_join(dir, "") : NULL;
     s->n_dir = any ? strlen(any) : 0;
     free(any);
@@ -285,7 +285,7 @@ static bool open_index(Safetensors *s, const char *dir, char *text, size_t n, Ge
 /* All shards, whose names tell how many there are. */
 static bool open_set(Safetensors *s, const char *dir, const ShardSet *set, GemmaError *err) {
     if (set->count > MAX_SHARDS) {
-        error_set(err, GEMMA_BAD_FILE, "%s: has shards of a model in more than %d files", dir, MAX_SHARDS);
+        error_set(err, GEMMA_BAD_FILE, "%s has shards of a model in more than %d files.", dir, MAX_SHARDS);
         return false;
     }
     s->shards = calloc((size_t)set->count, sizeof *s->shards);

@@ -25,7 +25,7 @@ static int read_name(const char *name, size_t *n_prefix) {
 }
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the names of the shards");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of the shards.");
     return false;
 }
 
@@ -39,8 +39,8 @@ static bool add_name(ShardSet *set, const char *dir, const char *name, GemmaErro
         return set->prefix || no_memory(err);
     }
     if (set->count == count && strlen(set->prefix) == n_prefix && memcmp(set->prefix, name, n_prefix) == 0) return true;
-    error_set(err, GEMMA_BAD_FILE, "%s: has no model.safetensors.index.json, and shards of several models, such as %s-00001-of-%05d.safetensors "
-              "and those of %d: keep those of one", dir, set->prefix, set->count, count);
+    error_set(err, GEMMA_BAD_FILE, "%s has no model.safetensors.index.json, and shards of several models, such as %s-00001-of-%05d.safetensors "
+              "and those of %d: keep those of one.", dir, set->prefix, set->count, count);
     return false;
 }
 
@@ -48,7 +48,7 @@ bool shard_set_find(ShardSet *set, const char *dir, GemmaError *err) {
     *set = (ShardSet){0};
     DIR *folder = opendir(dir);
     if (!folder) {
-        error_set(err, GEMMA_BAD_FILE, "%s: can't be read: %s", dir, strerror(errno));
+        error_set(err, GEMMA_BAD_FILE, "%s can't be read: %s.", dir, strerror(errno));
         return false;
     }
     bool good = true;

@@ -30,8 +30,8 @@ typedef struct {
 } Field;
 
 static bool fail(GemmaError *err, int id, const char *what) {
-    if (id < 0) error_set(err, GEMMA_BAD_FILE, "it is no sound SentencePiece model: %s", what);
-    else error_set(err, GEMMA_BAD_FILE, "it is no sound SentencePiece model: piece %d: %s", id, what);
+    if (id < 0) error_set(err, GEMMA_BAD_FILE, "It is no sound SentencePiece model: %s.", what);
+    else error_set(err, GEMMA_BAD_FILE, "It is no sound SentencePiece model: piece %d: %s.", id, what);
     return false;
 }
 
@@ -121,7 +121,7 @@ bool sp_model_read(Vocabulary *v, const uint8_t *bytes, size_t n, GemmaError *er
     }
     if (n_pieces == 0) return fail(err, -1, "it has no pieces");
     if (type != MODEL_BPE) {
-        error_set(err, GEMMA_UNSUPPORTED, "it is a SentencePiece model of type %llu; only byte-pair encoding (2) is converted",
+        error_set(err, GEMMA_UNSUPPORTED, "It is a SentencePiece model of type %llu; only byte-pair encoding (2) is converted.",
                   (unsigned long long)type);
         return false;
     }

@@ -27,12 +27,12 @@ typedef struct {
 } Index;
 
 static bool fail(GemmaError *err, const char *what) {
-    error_set(err, GEMMA_BAD_FILE, "it is no tokenizer of the kind that Gemma has: %s", what);
+    error_set(err, GEMMA_BAD_FILE, "It is no tokenizer of the kind that Gemma has: %s.", what);
     return false;
 }
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
     return false;
 }
 

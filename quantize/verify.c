@@ -54,7 +54,7 @@ static bool find_same(Check *c, GemmaError *err) {
         while (j < b->n_tensors && strcmp(a->tensors[i].name, b->tensors[j].name) != 0) j++;
         c->same[i] = j < b->n_tensors ? &b->tensors[j] : NULL;
         if (c->same[i] && memcmp(c->same[i]->dims, a->tensors[i].dims, sizeof a->tensors[i].dims) == 0) continue;
-        error_set(err, GEMMA_BAD_FILE, "tensor %s is not there as it was written", a->tensors[i].name);
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s is not there as it was written.", a->tensors[i].name);
         return false;
     }
     return true;
@@ -85,7 +85,7 @@ bool verify_tensors(TensorError *errors, const Rows *source, const Source *writt
         c.y[i] = malloc(room);
         good = c.raw[i] && c.x[i] && c.y[i];
     }
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "no memory is left for %d threads' rows", n_threads);
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads' rows.", n_threads);
     good = good && find_same(&c, err);
     if (good) {
         watch_begin(watch, "verifying", source_bytes(written));

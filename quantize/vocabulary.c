@@ -11,13 +11,13 @@
 static const float SCORE_ADDED = -1000, SCORE_PAD = -10000;
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "no memory is left for the vocabulary");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the vocabulary.");
     return false;
 }
 
 bool vocabulary_resize(Vocabulary *v, int n, GemmaError *err) {
     if (n < 1 || n > VOCABULARY_MAX) {
-        error_set(err, GEMMA_BAD_FILE, "the vocabulary has %d tokens; 1 to %d are expected", n, VOCABULARY_MAX);
+        error_set(err, GEMMA_BAD_FILE, "The vocabulary has %d tokens; 1 to %d are expected.", n, VOCABULARY_MAX);
         return false;
     }
     for (int id = n; id < v->n; id++) free(v->tokens[id].text);

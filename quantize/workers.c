@@ -78,6 +78,6 @@ bool workers_run(int n_threads, int64_t n_tasks, WorkerTask *task, void *context
     free(workers);
     pthread_mutex_destroy(&q.mutex);
     if (q.failed_task >= 0 && !stopped) *err = q.failure;
-    if (n_started == 0) error_set(err, GEMMA_NO_MEMORY, "no thread could be started");
+    if (n_started == 0) error_set(err, GEMMA_NO_MEMORY, "No thread could be started.");
     return n_started > 0 && q.failed_task < 0 && !stopped;
 }

@@ -74,8 +74,8 @@ static void add_part(Plan *p, GemmaSession *s, int n_tok) {
     int n_logits = n_tok == session_pending(s) && !s->pooled ? 1 + s->n_draft : 0;
     if (n_tok < 1 || p->n_parts == MAX_PARTS || p->n_logits + n_logits > MAX_PARTS) return;
     if (!kv_cache_reserve(&s->cache, s->n_done, s->n_done + n_tok)) {
-        error_set(&s->failure, GEMMA_NO_MEMORY, "no memory is left for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
-                  "close another session, or choose a shorter context", s->n_done, s->n_done + n_tok - 1,
+        error_set(&s->failure, GEMMA_NO_MEMORY, "No memory is left for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
+                  "close another session, or choose a shorter context.", s->n_done, s->n_done + n_tok - 1,
                   (unsigned long long)(kv_cache_used(&s->cache) >> 20));
         return;
     }
@@ -214,7 +214,7 @@ static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
     for (int i = 0; i < n; i++) {
         GemmaSession *s = ready[i];
         if (all_finite(ws->logits + (size_t)s->logits_row * (size_t)n_vocab, (1 + s->n_draft) * n_vocab)) continue;
-        error_set(&s->failure, GEMMA_BAD_NUMBERS, "the model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's",
+        error_set(&s->failure, GEMMA_BAD_NUMBERS, "The model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's.",
                   s->n_done - 1);
         s->n_done -= s->pass_n;     /* who asks again gets the same answer */
         session_drop_draft(s);
@@ -350,10 +350,10 @@ void gemma_session_logprobs(GemmaSession *s, int32_t id, GemmaLogprob *of_id, Ge
 GemmaStatus gemma_session_embedding(const GemmaSession *s, float *vector, GemmaError *err) {
     int n = s->model->config.n_embd;
     if (!s->pooled || !s->n_pooled || session_pending(s))
-        return error_set(err, GEMMA_BAD_ARGUMENT, "this session has no embedding: it must pool, and all its tokens must be evaluated");
+        return error_set(err, GEMMA_BAD_ARGUMENT, "This session has no embedding: it must pool, and all its tokens must be evaluated.");
     double square = 0;
     for (int i = 0; i < n; i++) square += s->pooled[i] * s->pooled[i];
-    if (!isfinite(square)) return error_set(err, GEMMA_BAD_NUMBERS, "the model computed hidden states that are not finite numbers");
+    if (!isfinite(square)) return error_set(err, GEMMA_BAD_NUMBERS, "The model computed hidden states that are not finite numbers.");
     for (int i = 0; i < n; i++) vector[i] = square > 0 ? (float)(s->pooled[i] / sqrt(square)) : 0;
     return GEMMA_OK;
 }
@@ -391,7 +391,7 @@ GemmaStatus gemma_observe(GemmaModel *m, bool on, GemmaError *err) {
     b->squares = calloc(n_cols, sizeof *b->squares);
     if (!b->observed || !b->squares) {
         stop_observing(b);
-        return error_set(err, GEMMA_NO_MEMORY, "no memory for sums over %llu columns", (unsigned long long)n_cols);
+        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for sums over %llu columns.", (unsigned long long)n_cols);
     }
     Ops *ops = &b->workspace.ops;
     double *at = b->squares;

@@ -48,19 +48,19 @@ static bool is_whole_number(double x, int min, int max) { return x >= min && x <
 static void read_ints(Reader *r, const char *key, int min, int max, int silent, int *values, int n_layer) {
     int64_t value = silent;
     const GgufEntry *e = failed(r) ? NULL : gguf_find(r->g, full_key(r, key));
-    if (!failed(r) && !e && silent == REQUIRED) error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing", r->key);
+    if (!failed(r) && !e && silent == REQUIRED) error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is missing.", r->key);
     if (e && e->type != GGUF_ARRAY) gguf_get_int(r->g, r->key, min, max, &value, r->err);
     bool by_layer = e && e->type == GGUF_ARRAY;
     if (by_layer && (e->elem_type == GGUF_STRING || e->count == 0))
-        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is a list without numbers; a number was expected", r->key);
+        error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is a list without numbers; a number was expected.", r->key);
     else if (by_layer && e->count < (uint64_t)n_layer)
-        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" has %" PRIu64 " values; one for each of %d layers was expected", r->key, e->count, n_layer);
+        error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %" PRIu64 " values; one for each of %d layers was expected.", r->key, e->count, n_layer);
     for (int i = 0; i < n_layer; i++) {
         values[i] = (int)value;
         if (!by_layer || failed(r)) continue;
         double number = gguf_number_at(e, (uint64_t)i);
         if (is_whole_number(number, min, max)) values[i] = (int)number;
-        else error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %.17g for layer %d; a whole number from %d to %d was expected", r->key, number, i,
+        else error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %.17g for layer %d; a whole number from %d to %d was expected.", r->key, number, i,
                        min, max);
     }
 }
@@ -72,7 +72,7 @@ static int read_int(Reader *r, const char *key, int min, int max, int silent) {
     const GgufEntry *e = failed(r) ? NULL : gguf_find(r->g, r->key);
     for (uint64_t i = 1; e && e->type == GGUF_ARRAY && i < e->count && !failed(r); i++)
         if (gguf_number_at(e, i) != gguf_number_at(e, 0))
-            error_set(r->err, GEMMA_UNSUPPORTED, "metadata entry \"%s\" differs from layer to layer, which this engine does not run", r->key);
+            error_set(r->err, GEMMA_UNSUPPORTED, "Metadata entry \"%s\" differs from layer to layer, which this engine does not run.", r->key);
     return value;
 }
 
@@ -82,7 +82,7 @@ static float read_float(Reader *r, const char *key, float min, float max, float 
     gguf_get_float(r->g, full_key(r, key), &value, r->err);
     if (failed(r)) return silent;
     if (value < min || value > max)
-        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %g; %g to %g was expected", r->key, (double)value,
+        error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %g; %g to %g was expected.", r->key, (double)value,
                   (double)min, (double)max);
     return value;
 }
@@ -96,20 +96,20 @@ static int rows_divided(const Reader *r, const char *tensor, int of, int otherwi
 
 static void require_multiple(Reader *r, const char *what, int n, int of) {
     if (!failed(r) && n % of)
-        error_set(r->err, GEMMA_UNSUPPORTED, "this model has %s %d; this engine runs multiples of %d", what, n, of);
+        error_set(r->err, GEMMA_UNSUPPORTED, "This model has %s %d; this engine runs multiples of %d.", what, n, of);
 }
 
 static void check_layer(Reader *r, const Config *c, const LayerConfig *l) {
     if (failed(r)) return;
     if (l->head_dim < 4 || l->head_dim > MAX_HEAD_DIM)
-        error_set(r->err, GEMMA_BAD_FILE, "this model's heads have %d numbers (embedding_length / head_count); 4 to %d were expected",
+        error_set(r->err, GEMMA_BAD_FILE, "This model's heads have %d numbers (embedding_length / head_count); 4 to %d were expected.",
                   l->head_dim, MAX_HEAD_DIM);
     else if (l->n_head > c->n_embd || l->n_head * l->head_dim > MAX_ALL_HEADS)
-        error_set(r->err, GEMMA_BAD_FILE, "this model has %d heads of %d numbers each on an embedding of %d; at most as many heads as "
-                  "that, and %d numbers in all, were expected", l->n_head, l->head_dim, c->n_embd, MAX_ALL_HEADS);
+        error_set(r->err, GEMMA_BAD_FILE, "This model has %d heads of %d numbers each on an embedding of %d; at most as many heads as "
+                  "that, and %d numbers in all, were expected.", l->n_head, l->head_dim, c->n_embd, MAX_ALL_HEADS);
     else if (l->n_head % l->n_head_kv || l->n_head / l->n_head_kv > MAX_GROUP)
-        error_set(r->err, GEMMA_BAD_FILE, "this model has %d query heads and %d key/value heads; a multiple of up to %d times was "
-                  "expected", l->n_head, l->n_head_kv, MAX_GROUP);
+        error_set(r->err, GEMMA_BAD_FILE, "This model has %d query heads and %d key/value heads; a multiple of up to %d times was "
+                  "expected.", l->n_head, l->n_head_kv, MAX_GROUP);
     require_multiple(r, "a head size of", l->head_dim, 4);
     require_multiple(r, "a feed-forward length of", l->n_ff, 32);
     require_multiple(r, "heads of a total size of", l->n_head * l->head_dim, 32);
@@ -133,10 +133,10 @@ static void read_sizes(Reader *r, Config *c) {
     else memcpy(n_head_kv, n_head, sizeof n_head_kv);
     require_multiple(r, "an embedding length of", c->n_embd, 32);
     if (!failed(r) && (value_length != head_dim || n_rot != head_dim))
-        error_set(r->err, GEMMA_UNSUPPORTED, "this model's heads have %d numbers in keys, %d in values and rotate %d of them; "
-                  "this engine runs models where the three are equal", head_dim, value_length, n_rot);
+        error_set(r->err, GEMMA_UNSUPPORTED, "This model's heads have %d numbers in keys, %d in values and rotate %d of them; "
+                  "this engine runs models where the three are equal.", head_dim, value_length, n_rot);
     if (!failed(r) && !(c->layers = calloc((size_t)c->n_layer, sizeof *c->layers)))
-        error_set(r->err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+        error_set(r->err, GEMMA_NO_MEMORY, "No memory is left for the table of layers.");
     for (int i = 0; i < c->n_layer && !failed(r); i++) {
         c->layers[i] = (LayerConfig){.n_head = n_head[i], .n_head_kv = n_head_kv[i], .head_dim = head_dim, .n_ff = n_ff[i]};
         check_layer(r, c, &c->layers[i]);
@@ -147,9 +147,9 @@ static void read_vocabulary(Reader *r, Config *c) {
     if (failed(r)) return;
     const GgufEntry *tokens = gguf_find(r->g, "tokenizer.ggml.tokens");
     if (!tokens || tokens->type != GGUF_ARRAY || tokens->elem_type != GGUF_STRING)
-        error_set(r->err, GEMMA_BAD_FILE, "this file has no vocabulary (tokenizer.ggml.tokens, a list of strings)");
+        error_set(r->err, GEMMA_BAD_FILE, "This file has no vocabulary (tokenizer.ggml.tokens, a list of strings).");
     else if (tokens->count < 2 || tokens->count > MAX_VOCAB)
-        error_set(r->err, GEMMA_BAD_FILE, "the vocabulary (tokenizer.ggml.tokens) has %" PRIu64 " tokens; 2 to %d were expected",
+        error_set(r->err, GEMMA_BAD_FILE, "The vocabulary (tokenizer.ggml.tokens) has %" PRIu64 " tokens; 2 to %d were expected.",
                   tokens->count, MAX_VOCAB);
     else c->n_vocab = (int)tokens->count;
 }
@@ -163,8 +163,8 @@ static void bound_vocabulary(Reader *r, Config *c) {
         const GgufTensor *t = gguf_find_tensor(r->g, matrices[i]);
         if (!t) continue;
         if (t->dims[1] + MAX_PADDING < (uint64_t)n_tokens || t->dims[1] > (uint64_t)n_tokens + MAX_PADDING)
-            error_set(r->err, GEMMA_BAD_FILE, "tensor %s has %" PRIu64 " rows for a vocabulary of %d tokens; they may differ by %d at most: the "
-                      "file's tokenizer is another model's; convert the model again", matrices[i], t->dims[1], n_tokens, MAX_PADDING);
+            error_set(r->err, GEMMA_BAD_FILE, "Tensor %s has %" PRIu64 " rows for a vocabulary of %d tokens; they may differ by %d at most: the "
+                      "file's tokenizer is another model's; convert the model again.", matrices[i], t->dims[1], n_tokens, MAX_PADDING);
         else if (t->dims[1] < (uint64_t)c->n_vocab) c->n_vocab = (int)t->dims[1];
     }
 }
@@ -177,7 +177,7 @@ static float read_rope_scale(Reader *r, float silent) {
     gguf_get_string(r->g, full_key(r, "rope.scaling.type"), &type, r->err);
     if (failed(r) || gguf_equals(type, "none")) return 1;
     if (!gguf_equals(type, "linear")) {
-        error_set(r->err, GEMMA_UNSUPPORTED, "this model scales RoPE by \"%s\"; this engine knows \"linear\"",
+        error_set(r->err, GEMMA_UNSUPPORTED, "This model scales RoPE by \"%s\"; this engine knows \"linear\".",
                   error_quote(quoted, type.p, type.n));
         return 1;
     }
@@ -215,7 +215,7 @@ static void read_layers(Reader *r, Config *c, const LayerRules *rules) {
     const GgufEntry *local = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     bool by_layer = local && local->type == GGUF_ARRAY;
     if (by_layer && (local->elem_type != GGUF_BOOL || local->count < (uint64_t)c->n_layer)) {
-        error_set(r->err, GEMMA_BAD_FILE, "metadata entry \"%s\" has %" PRIu64 " values; one bool for each of %d layers was expected",
+        error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %" PRIu64 " values; one bool for each of %d layers was expected.",
                   r->key, local->count, c->n_layer);
         return;
     }
@@ -250,8 +250,8 @@ static bool is_whole(const Gguf *g, GemmaError *err) {
     gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, err);
     if (err->status == GEMMA_OK) gguf_get_int(g, "split.no", 0, UINT16_MAX, &no, err);
     if (err->status == GEMMA_OK && count > 1)
-        error_set(err, GEMMA_BAD_FILE, "this is part %lld of a model in %lld files; give all of them the names that they had, "
-                  "such as NAME-00001-of-%05lld.gguf", (long long)no + 1, (long long)count, (long long)count);
+        error_set(err, GEMMA_BAD_FILE, "This is part %lld of a model in %lld files; give all of them the names that they had, "
+                  "such as NAME-00001-of-%05lld.gguf.", (long long)no + 1, (long long)count, (long long)count);
     return err->status == GEMMA_OK;
 }
 
@@ -276,13 +276,13 @@ GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
     GgufString name;
     if (!gguf_get_string(g, "general.architecture", &name, err))
         return err->status != GEMMA_OK ? err->status
-                                       : error_set(err, GEMMA_BAD_FILE, "metadata entry \"general.architecture\" is missing");
+                                       : error_set(err, GEMMA_BAD_FILE, "Metadata entry \"general.architecture\" is missing.");
     const Arch *arch = arch_find(name.p, name.n);
     if (arch) return config_read_as(c, arch, g, err);
     char quoted[72], known[200] = "";
     for (int i = 0; arch_at(i); i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i == 0 ? "" : !arch_at(i + 1) ? " and " : ", ", arch_at(i)->name);
-    return error_set(err, GEMMA_UNSUPPORTED, "this file holds a \"%s\" model; this engine runs %s", error_quote(quoted, name.p, name.n), known);
+    return error_set(err, GEMMA_UNSUPPORTED, "This file holds a \"%s\" model; this engine runs %s.", error_quote(quoted, name.p, name.n), known);
 }
 
 /* What a benchmark's shape says; the rest follows from the architecture. */
@@ -348,8 +348,8 @@ GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
     const Arch *arch = found ? arch_find(s.architecture, strlen(s.architecture)) : NULL;
     if (!arch) {
         char quoted[72];
-        return error_set(err, GEMMA_BAD_ARGUMENT, "the shape \"%s\" is not known: it must be a name such as gemma-2b or gemma3-270m, or all its sizes "
-                         "(see config.h)", error_quote(quoted, shape, strlen(shape)));
+        return error_set(err, GEMMA_BAD_ARGUMENT, "The shape \"%s\" is not known: it must be a name such as gemma-2b or gemma3-270m, or all its sizes "
+                         "(see config.h).", error_quote(quoted, shape, strlen(shape)));
     }
     LayerRules rules = {s.window, arch->rope_base, arch->rope_base_local > 0 ? arch->rope_base_local : arch->rope_base, 1, false};
     *c = (Config){
@@ -357,7 +357,7 @@ GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
         .embd_scale = sqrtf((float)s.n_embd), .attn_softcap = arch->attn_softcap, .final_softcap = arch->final_softcap,
         .layers = calloc((size_t)s.n_layer, sizeof *c->layers),
     };
-    if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the table of layers");
+    if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the table of layers.");
     for (int i = 0; i < c->n_layer; i++) {
         c->layers[i] = (LayerConfig){.n_head = s.n_head, .n_head_kv = s.n_head_kv, .head_dim = s.head_dim, .n_ff = s.n_ff};
         fill_layer(c, &c->layers[i], &rules, is_local(&rules, arch->period, i));

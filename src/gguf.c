@@ -36,7 +36,7 @@ typedef struct {
     const uint8_t *bytes;
     uint64_t pos, n, file_size;     /* pos <= n <= file_size */
     GgufResult result;              /* COMPLETE as long as all went well */
-    const char *section;            /* for sentences: "metadata entry" or "tensor", number `index`, called `name` */
+    const char *section;            /* for sentences: "Metadata entry" or "Tensor", number `index`, called `name` */
     uint64_t index;
     GgufString name;                /* p is NULL while it is not known */
     GemmaError *err;
@@ -53,7 +53,7 @@ static bool fail(Reader *r, const char *format, ...) {
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
     if (!r->section)
-        error_set(r->err, GEMMA_BAD_FILE, "the GGUF header is broken: %s", sentence);
+        error_set(r->err, GEMMA_BAD_FILE, "The GGUF header is broken: %s", sentence);
     else if (!r->name.p)
         error_set(r->err, GEMMA_BAD_FILE, "%s %" PRIu64 ": %s", r->section, r->index, sentence);
     else
@@ -64,7 +64,7 @@ static bool fail(Reader *r, const char *format, ...) {
 }
 
 static bool no_memory(Reader *r) {
-    error_set(r->err, GEMMA_NO_MEMORY, "no memory is left for the directory of the file");
+    error_set(r->err, GEMMA_NO_MEMORY, "No memory is left for the directory of the file.");
     r->result = GGUF_FAILED;
     return false;
 }
@@ -72,12 +72,12 @@ static bool no_memory(Reader *r) {
 /* The next `count` bytes; NULL when they can't be had, now (INCOMPLETE) or ever (FAILED). */
 static const uint8_t *take(Reader *r, uint64_t count, const char *what) {
     if (count > r->file_size - r->pos) {
-        fail(r, "%s takes %" PRIu64 " bytes from byte %" PRIu64 " on, but the file ends at byte %" PRIu64, what, count,
+        fail(r, "%s takes %" PRIu64 " bytes from byte %" PRIu64 " on, but the file ends at byte %" PRIu64 ".", what, count,
              r->pos, r->file_size);
         return NULL;
     }
     if (r->pos + count > GGUF_MAX_HEADER) {
-        fail(r, "%s ends at byte %" PRIu64 "; a header may have at most %d bytes", what, r->pos + count, GGUF_MAX_HEADER);
+        fail(r, "%s ends at byte %" PRIu64 "; a header may have at most %d bytes.", what, r->pos + count, GGUF_MAX_HEADER);
         return NULL;
     }
     if (count > r->n - r->pos) {
@@ -115,7 +115,7 @@ static bool read_name(Reader *r, GgufString *name) {
     uint64_t n;
     r->name = (GgufString){NULL, 0};
     if (!read_u64(r, &n, "its name's length")) return false;
-    if (n == 0 || n > MAX_NAME) return fail(r, "its name claims %" PRIu64 " bytes; 1 to %d are possible", n, MAX_NAME);
+    if (n == 0 || n > MAX_NAME) return fail(r, "its name claims %" PRIu64 " bytes; 1 to %d are possible.", n, MAX_NAME);
     const uint8_t *p = take(r, n, "its name");
     if (!p) return false;
     *name = r->name = (GgufString){(const char *)p, (size_t)n};
@@ -133,7 +133,7 @@ static bool read_values(Reader *r, GgufType type, uint64_t count) {
     uint64_t unit = type == GGUF_STRING ? 8 : type_size(type);
     if (count > 1 && count > (r->file_size - r->pos) / unit)
         return fail(r, "it claims %" PRIu64 " values of at least %" PRIu64 " bytes, but only %" PRIu64
-                    " bytes of the file are left", count, unit, r->file_size - r->pos);
+                    " bytes of the file are left.", count, unit, r->file_size - r->pos);
     if (type != GGUF_STRING) return take(r, count * unit, "its value") != NULL;
     GgufString s;
     for (uint64_t i = 0; i < count; i++)
@@ -144,13 +144,13 @@ static bool read_values(Reader *r, GgufType type, uint64_t count) {
 static bool read_entry(Reader *r, GgufEntry *e) {
     uint32_t type;
     if (!read_name(r, &e->key) || !read_u32(r, &type, "its type")) return false;
-    if (type > GGUF_FLOAT64) return fail(r, "its value has type %" PRIu32 "; GGUF has 0 to %d", type, GGUF_FLOAT64);
+    if (type > GGUF_FLOAT64) return fail(r, "its value has type %" PRIu32 "; GGUF has 0 to %d.", type, GGUF_FLOAT64);
     e->type = e->elem_type = (GgufType)type;
     e->count = 1;
     if (e->type == GGUF_ARRAY) {
         if (!read_u32(r, &type, "its elements' type")) return false;
-        if (type > GGUF_FLOAT64) return fail(r, "its elements have type %" PRIu32 "; GGUF has 0 to %d", type, GGUF_FLOAT64);
-        if (type == GGUF_ARRAY) return fail(r, "it is an array of arrays, which no model of ours has");
+        if (type > GGUF_FLOAT64) return fail(r, "its elements have type %" PRIu32 "; GGUF has 0 to %d.", type, GGUF_FLOAT64);
+        if (type == GGUF_ARRAY) return fail(r, "it is an array of arrays, which no model of ours has.");
         e->elem_type = (GgufType)type;
         if (!read_u64(r, &e->count, "its number of elements")) return false;
     }
@@ -162,26 +162,26 @@ static bool read_entry(Reader *r, GgufEntry *e) {
 static bool read_tensor(Reader *r, GgufTensor *t) {
     uint32_t n_dims;
     if (!read_name(r, &t->name) || !read_u32(r, &n_dims, "its number of dimensions")) return false;
-    if (n_dims < 1 || n_dims > 4) return fail(r, "it claims %" PRIu32 " dimensions; 1 to 4 are possible", n_dims);
+    if (n_dims < 1 || n_dims > 4) return fail(r, "it claims %" PRIu32 " dimensions; 1 to 4 are possible.", n_dims);
     t->n_dims = (int)n_dims;
     uint64_t weights = 1;
     for (int i = 0; i < 4; i++) {
         t->dims[i] = 1;
         if (i >= t->n_dims) continue;
         if (!read_u64(r, &t->dims[i], "its dimensions")) return false;
-        if (t->dims[i] == 0) return fail(r, "dimension %d is 0", i);
-        if (t->dims[i] > INT64_MAX / weights) return fail(r, "its dimensions have a product beyond 2^63");
+        if (t->dims[i] == 0) return fail(r, "dimension %d is 0.", i);
+        if (t->dims[i] > INT64_MAX / weights) return fail(r, "its dimensions have a product beyond 2^63.");
         weights *= t->dims[i];
     }
     if (!read_u32(r, &t->type, "its type") || !read_u64(r, &t->offset, "its offset")) return false;
-    if (t->type > MAX_TENSOR_TYPE) return fail(r, "its weight type %" PRIu32 " does not exist", t->type);
+    if (t->type > MAX_TENSOR_TYPE) return fail(r, "its weight type %" PRIu32 " does not exist.", t->type);
     const QuantInfo *info = quant_info(t->type);
     t->size = 0;
     if (!info) return true;
     if (t->dims[0] % (uint64_t)info->block)
-        return fail(r, "a row of %" PRIu64 " weights does not divide into %s blocks of %d", t->dims[0], info->name, info->block);
+        return fail(r, "a row of %" PRIu64 " weights does not divide into %s blocks of %d.", t->dims[0], info->name, info->block);
     uint64_t blocks = weights / (uint64_t)info->block;
-    if (blocks > INT64_MAX / (uint64_t)info->bytes) return fail(r, "its size is beyond 2^63 bytes");
+    if (blocks > INT64_MAX / (uint64_t)info->bytes) return fail(r, "its size is beyond 2^63 bytes.");
     t->size = blocks * (uint64_t)info->bytes;
     return true;
 }
@@ -212,7 +212,7 @@ static bool all_distinct(Reader *r, GgufString *names, size_t n, const char *wha
     r->section = NULL;
     for (size_t i = 1; i < n; i++)
         if (compare_strings(&names[i - 1], &names[i]) == 0)
-            return fail(r, "it has two %s \"%s\"", what, error_quote(quoted, names[i].p, names[i].n));
+            return fail(r, "it has two %s \"%s\".", what, error_quote(quoted, names[i].p, names[i].n));
     return true;
 }
 
@@ -235,7 +235,7 @@ static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_e
     const uint8_t *magic = take(r, 4, "the mark \"GGUF\"");
     if (!magic) return false;
     if (memcmp(magic, "GGUF", 4) != 0) {
-        error_set(r->err, GEMMA_BAD_FILE, "this is not a GGUF file: it begins with \"%s\", not with \"GGUF\"",
+        error_set(r->err, GEMMA_BAD_FILE, "This is not a GGUF file: it begins with \"%s\", not with \"GGUF\".",
                   error_quote(quoted, (const char *)magic, 4));
         r->result = GGUF_FAILED;
         return false;
@@ -243,17 +243,17 @@ static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_e
     if (!read_u32(r, &g->version, "the version")) return false;
     bool swapped = g->version && (g->version & 0xffff) == 0;
     if (swapped || g->version < 2 || g->version > 3) {
-        if (swapped) error_set(r->err, GEMMA_UNSUPPORTED, "this is a big-endian GGUF file; only little-endian ones are read");
-        else error_set(r->err, GEMMA_UNSUPPORTED, "this is a GGUF file of version %" PRIu32 "; versions 2 and 3 are read", g->version);
+        if (swapped) error_set(r->err, GEMMA_UNSUPPORTED, "This is a big-endian GGUF file; only little-endian ones are read.");
+        else error_set(r->err, GEMMA_UNSUPPORTED, "This is a GGUF file of version %" PRIu32 "; versions 2 and 3 are read.", g->version);
         r->result = GGUF_FAILED;
         return false;
     }
     if (!read_u64(r, n_tensors, "the number of tensors")) return false;
     if (*n_tensors > GGUF_MAX_TENSORS)
-        return fail(r, "it claims %" PRIu64 " tensors; at most %d are read", *n_tensors, GGUF_MAX_TENSORS);
+        return fail(r, "it claims %" PRIu64 " tensors; at most %d are read.", *n_tensors, GGUF_MAX_TENSORS);
     if (!read_u64(r, n_entries, "the number of metadata entries")) return false;
     if (*n_entries > GGUF_MAX_ENTRIES)
-        return fail(r, "it claims %" PRIu64 " metadata entries; at most %d are read", *n_entries, GGUF_MAX_ENTRIES);
+        return fail(r, "it claims %" PRIu64 " metadata entries; at most %d are read.", *n_entries, GGUF_MAX_ENTRIES);
     return true;
 }
 
@@ -261,14 +261,14 @@ static bool read_directory(Reader *r, Gguf *g) {
     uint64_t n_tensors = 0, n_entries = 0;
     if (!read_preamble(r, g, &n_tensors, &n_entries)) return false;
     size_t capacity = 0;
-    r->section = "metadata entry";
+    r->section = "Metadata entry";
     for (r->index = 0; r->index < n_entries; r->index++) {
         if (!grow(r, (void **)&g->entries, g->n_entries, &capacity, sizeof *g->entries)) return false;
         if (!read_entry(r, &g->entries[g->n_entries])) return false;
         g->n_entries++;
     }
     capacity = 0;
-    r->section = "tensor";
+    r->section = "Tensor";
     for (r->index = 0; r->index < n_tensors; r->index++) {
         if (!grow(r, (void **)&g->tensors, g->n_tensors, &capacity, sizeof *g->tensors)) return false;
         if (!read_tensor(r, &g->tensors[g->n_tensors])) return false;
@@ -293,7 +293,7 @@ static bool place_tensors(Reader *r, Gguf *g) {
         r->result = GGUF_FAILED;
         return false;
     }
-    if (alignment & (alignment - 1)) return fail(r, "general.alignment is %" PRId64 ", not a power of two", alignment);
+    if (alignment & (alignment - 1)) return fail(r, "general.alignment is %" PRId64 ", not a power of two.", alignment);
     g->alignment = (uint32_t)alignment;
     g->header_size = (r->pos + g->alignment - 1) / g->alignment * g->alignment;
     if (g->header_size > g->file_size) {
@@ -306,11 +306,11 @@ static bool place_tensors(Reader *r, Gguf *g) {
         GgufTensor *t = &g->tensors[i];
         error_quote(quoted, t->name.p, t->name.n);
         if (t->offset % g->alignment)
-            return fail(r, "tensor \"%s\" has offset %" PRIu64 ", not a multiple of %" PRIu32, quoted, t->offset, g->alignment);
+            return fail(r, "tensor \"%s\" has offset %" PRIu64 ", not a multiple of %" PRIu32 ".", quoted, t->offset, g->alignment);
         uint64_t room = g->file_size - g->header_size;
         if (t->offset > room || t->size > room - t->offset) {
             /* Offset and size are below 2^64 and 2^63: the end may be beyond what 64 bits hold. */
-            error_set(r->err, GEMMA_BAD_FILE, "the file ends at byte %" PRIu64 ", but tensor \"%s\" needs %" PRIu64
+            error_set(r->err, GEMMA_BAD_FILE, "The file ends at byte %" PRIu64 ", but tensor \"%s\" needs %" PRIu64
                       " bytes from offset %" PRIu64 " after byte %" PRIu64 " on: is the download incomplete?",
                       g->file_size, quoted, t->size, t->offset, g->header_size);
             r->result = GGUF_FAILED;
@@ -322,7 +322,7 @@ static bool place_tensors(Reader *r, Gguf *g) {
     for (size_t i = 1; i < g->n_tensors; i++) {
         const GgufTensor *before = &g->tensors[i - 1], *t = &g->tensors[i];
         if (t->offset < before->offset + before->size)
-            return fail(r, "tensors \"%s\" and \"%s\" overlap at byte %" PRIu64, error_quote(other, before->name.p, before->name.n),
+            return fail(r, "tensors \"%s\" and \"%s\" overlap at byte %" PRIu64 ".", error_quote(other, before->name.p, before->name.n),
                         error_quote(quoted, t->name.p, t->name.n), t->offset);
     }
     if (g->header_size > r->n) r->result = GGUF_INCOMPLETE;     /* of the padding */
@@ -375,7 +375,7 @@ static bool is_number(GgufType type) {
 
 static bool wrong_type(const GgufEntry *e, const char *expected, GemmaError *err) {
     char quoted[72];
-    error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %s; %s was expected", error_quote(quoted, e->key.p, e->key.n),
+    error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %s; %s was expected.", error_quote(quoted, e->key.p, e->key.n),
               type_name(e->type), expected);
     return false;
 }
@@ -397,8 +397,8 @@ bool gguf_get_int(const Gguf *g, const char *key, int64_t min, int64_t max, int6
         if (fits) whole = (int64_t)number;
     }
     if (!fits || whole < min || whole > max) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %.17g; a whole number from %" PRId64 " to %" PRId64
-                  " was expected", key, number, min, max);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %.17g; a whole number from %" PRId64 " to %" PRId64
+                  " was expected.", key, number, min, max);
         return false;
     }
     *value = whole;
@@ -411,7 +411,7 @@ bool gguf_get_float(const Gguf *g, const char *key, float *value, GemmaError *er
     if (!is_number(e->type)) return wrong_type(e, "a number", err);
     double number = gguf_number_at(e, 0);
     if (!(fabs(number) <= FLT_MAX)) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is %g; a finite number was expected", key, number);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %g; a finite number was expected.", key, number);
         return false;
     }
     *value = (float)number;
@@ -423,7 +423,7 @@ bool gguf_get_bool(const Gguf *g, const char *key, bool *value, GemmaError *err)
     if (!e) return false;
     if (e->type != GGUF_BOOL) return wrong_type(e, "a bool", err);
     if (e->value[0] > 1) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is a bool of value %d; 0 or 1 was expected", key, e->value[0]);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is a bool of value %d; 0 or 1 was expected.", key, e->value[0]);
         return false;
     }
     *value = e->value[0] == 1;

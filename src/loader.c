@@ -44,7 +44,7 @@ GemmaLoader *gemma_loader_new(const char *file_name, uint64_t file_size, GemmaEr
     }
     if (l && l->file_name && l->model) return l;
     gemma_loader_free(l);
-    error_set(err, GEMMA_NO_MEMORY, "no memory to begin loading");
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left to begin loading.");
     return NULL;
 }
 
@@ -86,7 +86,7 @@ static char *copy_name(const Gguf *g, GemmaError *err) {
     if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
     char *name = malloc(s.n + 1);
     if (!name) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory for the model's name");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the model's name.");
         return NULL;
     }
     memcpy(name, s.p, s.n);
@@ -122,8 +122,8 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
     l->model->header = malloc(n + 1);
     l->header_n = n;
     if (l->model->header) memcpy(l->model->header, header, n);
-    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "no memory is left to check the header");
-    if (s == GEMMA_OK && !l->planned) s = error_set(err, GEMMA_BAD_FILE, "the header ends early");
+    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "No memory is left to check the header.");
+    if (s == GEMMA_OK && !l->planned) s = error_set(err, GEMMA_BAD_FILE, "The header ends early.");
     if (s == GEMMA_OK) s = open_tokenizer(l->model, err);
     gemma_loader_free(l);
     return s;
@@ -168,7 +168,7 @@ GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, G
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);
-    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "no memory for the staging block");
+    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the staging block.");
     if (s != GEMMA_OK) return fail(l, err);
     l->position = m->gguf.header_size;
     if (l->header_n > m->gguf.header_size) {
@@ -271,11 +271,11 @@ uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
 
 GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
     err->status = GEMMA_OK;
-    if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "the loader has failed before");
+    if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "The loader has failed before.");
     if (l->planned && !l->staging) return GEMMA_OK;
     uint64_t here = l->planned ? l->position + (l->end - l->begin) : l->header_n;
     if (n > l->file_size - here) {
-        error_set(err, GEMMA_BAD_FILE, "more bytes came than the %llu that the file was said to have", (unsigned long long)l->file_size);
+        error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.", (unsigned long long)l->file_size);
         return fail(l, err);
     }
     if (!l->planned) {
@@ -289,10 +289,10 @@ GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
 GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = NULL;
     if (!l->planned || !l->staging) {
-        error_set(err, GEMMA_BAD_FILE, "the file ended inside its header, after %llu bytes", (unsigned long long)l->header_n);
+        error_set(err, GEMMA_BAD_FILE, "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
         fail(l, err);
     } else if (l->slot < l->model->weights.n_slots) {
-        error_set(err, GEMMA_BAD_FILE, "the file ended at byte %llu of %llu, inside tensor %s",
+        error_set(err, GEMMA_BAD_FILE, "The file ended at byte %llu of %llu, inside tensor %s.",
                   (unsigned long long)(l->position + (l->end - l->begin)), (unsigned long long)l->file_size,
                   l->model->weights.slots[l->slot].name);
         fail(l, err);

@@ -50,17 +50,17 @@ uint64_t model_observer_bytes(const GemmaModel *m) {
 
 GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err) {
     if (options->n_threads < 1 || options->n_threads > 256) {
-        return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible", options->n_threads);
+        return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible.", options->n_threads);
     }
     for (const LayerConfig *l = m->config.layers; l < m->config.layers + m->config.n_layer && options->precision == GEMMA_INT8_CACHE; l++)
         if (l->head_dim % KV8_COLS != 0)
-            return error_set(err, GEMMA_BAD_ARGUMENT, "the heads of this model have %d elements; an int8 cache takes multiples of %d", l->head_dim, KV8_COLS);
+            return error_set(err, GEMMA_BAD_ARGUMENT, "The heads of this model have %d elements; an int8 cache takes multiples of %d.", l->head_dim, KV8_COLS);
     m->options = *options;
     GemmaStatus s = weights_allocate(&m->weights, err);
     if (s != GEMMA_OK) return s;
     m->pool = pool_new(options->n_threads);
-    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "no memory for %d threads", options->n_threads);
-    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "no memory for the activations: %llu MB are needed",
+    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads.", options->n_threads);
+    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the activations: %llu MB are needed.",
         (unsigned long long)(batch_bytes(&m->config, 1, options->n_threads) >> 20));
 }
 

@@ -92,7 +92,7 @@ void sampler_init(Sampler *s) {
 }
 
 static GemmaStatus bad(GemmaError *err, const char *name, double value, const char *expected) {
-    return error_set(err, GEMMA_BAD_ARGUMENT, "%s is %g; %s was expected", name, value, expected);
+    return error_set(err, GEMMA_BAD_ARGUMENT, "%s is %g; %s was expected.", name, value, expected);
 }
 
 /* Comparisons are written so that NaN fails them. */
@@ -117,7 +117,7 @@ GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
 GemmaStatus sampler_bias(Sampler *s, int32_t id, float bias, GemmaError *err) {
     if (!(bias < INFINITY)) return bad(err, "a logit bias", bias, "a finite number, or -infinity to forbid the token,");
     if (s->n_bias == SAMPLER_MAX_BIASES)
-        return error_set(err, GEMMA_BAD_ARGUMENT, "there are more than %d logit biases", SAMPLER_MAX_BIASES);
+        return error_set(err, GEMMA_BAD_ARGUMENT, "There are more than %d logit biases.", SAMPLER_MAX_BIASES);
     s->bias[s->n_bias++] = (Bias){id, bias};
     return GEMMA_OK;
 }

@@ -16,7 +16,7 @@ uint64_t session_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
 GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
     int most = m->config.n_ctx_train;
     if (n_ctx < 1 || n_ctx > most) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "a context of %d tokens was asked for; this model takes 1 to %d", n_ctx, most);
+        error_set(err, GEMMA_BAD_ARGUMENT, "A context of %d tokens was asked for; this model takes 1 to %d.", n_ctx, most);
         return NULL;
     }
     GemmaSession *s = calloc(1, sizeof *s);
@@ -32,7 +32,7 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         }
     }
     gemma_session_free(s);
-    error_set(err, GEMMA_NO_MEMORY, "no memory for a context of %d tokens: %llu MB are needed", n_ctx,
+    error_set(err, GEMMA_NO_MEMORY, "No memory is left for a context of %d tokens: %llu MB are needed.", n_ctx,
               (unsigned long long)(session_bytes(&m->config, n_ctx, m->options.precision) >> 20));
     return NULL;
 }
@@ -61,16 +61,16 @@ int gemma_session_context(const GemmaSession *s) { return s->n_ctx; }
 static GemmaStatus check_id(const GemmaSession *s, int32_t id, GemmaError *err) {
     int n_vocab = s->model->config.n_vocab;
     if (id >= 0 && id < n_vocab) return GEMMA_OK;
-    return error_set(err, GEMMA_BAD_ARGUMENT, "token id %d is outside the vocabulary of %d", (int)id, n_vocab);
+    return error_set(err, GEMMA_BAD_ARGUMENT, "Token id %d is outside the vocabulary of %d.", (int)id, n_vocab);
 }
 
 int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
     if (n < 1) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "a sequence needs at least one token");
+        error_set(err, GEMMA_BAD_ARGUMENT, "A sequence needs at least one token.");
         return -1;
     }
     if (n > s->n_ctx) {
-        error_set(err, GEMMA_NO_ROOM, "the prompt has %d tokens, the context holds %d", n, s->n_ctx);
+        error_set(err, GEMMA_NO_ROOM, "The prompt has %d tokens, the context holds %d.", n, s->n_ctx);
         return -1;
     }
     for (int i = 0; i < n; i++) {
@@ -91,20 +91,20 @@ GemmaStatus gemma_session_pool(GemmaSession *s, bool on, GemmaError *err) {
     free(s->pooled);
     s->pooled = on ? calloc((size_t)s->model->config.n_embd, sizeof *s->pooled) : NULL;
     s->n_pooled = 0;
-    return s->pooled || !on ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "no memory for the sum of a text's hidden states");
+    return s->pooled || !on ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the sum of a text's hidden states.");
 }
 
 GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
     session_drop_draft(s);
-    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "the context of %d tokens is full", s->n_ctx);
+    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "The context of %d tokens is full.", s->n_ctx);
     s->tokens[s->n_tokens++] = id;
     return GEMMA_OK;
 }
 
 GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
     if (n < 0 || session_pending(s) != 1)
-        return error_set(err, GEMMA_BAD_ARGUMENT, "draft tokens come after one token that is to be evaluated; there are %d", session_pending(s));
+        return error_set(err, GEMMA_BAD_ARGUMENT, "Draft tokens come after one token that is to be evaluated; there are %d.", session_pending(s));
     if (n > GEMMA_MAX_DRAFT) n = GEMMA_MAX_DRAFT;
     if (n > s->n_ctx - s->n_tokens) n = s->n_ctx - s->n_tokens;
     for (int i = 0; i < n; i++) {

@@ -72,7 +72,7 @@ GemmaSession *gemma_session_clone(const GemmaSession *from, GemmaError *err) {
     KvCache copy;
     if (!kv_cache_copy(&copy, &from->cache, from->n_done)) {
         gemma_session_free(s);
-        error_set(err, GEMMA_NO_MEMORY, "no memory for a copy of a session's keys and values: %llu MB are needed",
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for a copy of a session's keys and values: %llu MB are needed.",
                   (unsigned long long)(kv_cache_used(&from->cache) >> 20));
         return NULL;
     }
@@ -151,7 +151,7 @@ uint64_t gemma_session_save(const GemmaSession *s, uint8_t *bytes, uint64_t cap)
 /* ------------------------------------------------------------------------------------ restore */
 
 static GemmaStatus bad(GemmaError *err, const char *what) {
-    return error_set(err, GEMMA_BAD_FILE, "this saved session %s; start a new session", what);
+    return error_set(err, GEMMA_BAD_FILE, "This saved session %s; start a new session.", what);
 }
 
 /* The numbers that say how long everything is. */
@@ -186,7 +186,7 @@ static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uin
     for (int i = 0; i < s->cache.n_layer; i++) {
         KvLayer *l = &s->cache.layers[i];
         int first = kv_layer_first(&s->cache, i), end = h->n_done / ATTN_BLOCK;
-        if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "no memory for the keys and values of a saved session");
+        if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the keys and values of a saved session.");
         for (int b = first; b < end; b++, at += l->block_bytes) memcpy(l->blocks[b % l->n_blocks], at, l->block_bytes);
     }
     s->n_done = h->n_done;

@@ -91,7 +91,7 @@ static GemmaStatus fill(GemmaModel *m, GemmaError *err) {
         if (n > stride) stride = n;
     }
     uint8_t *rows = malloc(stride * (size_t)pool_threads(m->pool));
-    if (!rows) return error_set(err, GEMMA_NO_MEMORY, "no memory to make up weights");
+    if (!rows) return error_set(err, GEMMA_NO_MEMORY, "No memory is left to make up weights.");
     for (int i = 0; i < m->weights.n_slots; i++) {
         const WeightSlot *s = &m->weights.slots[i];
         if (s->matrix) {
@@ -109,13 +109,13 @@ static GemmaModel *describe_synthetic(const char *shape, const char *type, Gemma
     const QuantInfo *info = quant_by_name(type, strlen(type));
     if (!info) {
         char quoted[72];
-        error_set(err, GEMMA_BAD_ARGUMENT, "unknown weight type %s", error_quote(quoted, type, strlen(type)));
+        error_set(err, GEMMA_BAD_ARGUMENT, "Unknown weight type %s.", error_quote(quoted, type, strlen(type)));
         return NULL;
     }
     GemmaModel *m = calloc(1, sizeof *m);
     if (!m || !(m->name = strdup(shape))) {
         free(m);
-        error_set(err, GEMMA_NO_MEMORY, "no memory for a model");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for a model.");
         return NULL;
     }
     if (config_preset(&m->config, shape, err) != GEMMA_OK ||

@@ -168,12 +168,12 @@ static int32_t find_cut(const Tokenizer *t, const char *text, size_t n, bool par
 static const GgufEntry *find_array(const Gguf *g, const char *key, GgufType type, uint64_t count, GemmaError *err) {
     const GgufEntry *e = gguf_find(g, key);
     if (!e) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is missing, which the tokenizer needs", key);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is missing, which the tokenizer needs.", key);
     } else if (e->type != GGUF_ARRAY || e->elem_type != type) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" is not the array of %s that the tokenizer needs", key,
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is not the array of %s that the tokenizer needs.", key,
                   type == GGUF_STRING ? "strings" : type == GGUF_FLOAT32 ? "32-bit floats" : "32-bit integers");
     } else if (e->count != count) {
-        error_set(err, GEMMA_BAD_FILE, "metadata entry \"%s\" has %llu elements, but there are %llu tokens", key,
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %llu elements, but there are %llu tokens.", key,
                   (unsigned long long)e->count, (unsigned long long)count);
     } else {
         return e;
@@ -187,12 +187,12 @@ static GemmaStatus check_model(const Gguf *g, GemmaError *err) {
     err->status = GEMMA_OK;
     if (!gguf_get_string(g, "tokenizer.ggml.model", &model, err)) {
         if (err->status != GEMMA_OK) return err->status;
-        return error_set(err, GEMMA_BAD_FILE, "metadata entry \"tokenizer.ggml.model\" is missing: the file has no tokenizer");
+        return error_set(err, GEMMA_BAD_FILE, "Metadata entry \"tokenizer.ggml.model\" is missing: the file has no tokenizer.");
     }
     if (gguf_equals(model, "llama")) return GEMMA_OK;
     error_quote(quoted, model.p, model.n);
     return error_set(err, GEMMA_UNSUPPORTED,
-                     "the file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported", quoted);
+                     "The file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported.", quoted);
 }
 
 /* Slots for n_vocab tokens: a power of two, at most half full. */
@@ -244,14 +244,14 @@ static GemmaStatus allocate(Tokenizer *t, const Gguf *g, GemmaError *err) {
     uint32_t n_slots = (uint32_t)count_slots(t->n_vocab);
     uint64_t n_nodes = most_nodes(g);
     if (n_nodes > MAX_TRIE)
-        return error_set(err, GEMMA_BAD_FILE, "the control and user-defined tokens have %llu bytes, too many or too long; at most %d are expected",
+        return error_set(err, GEMMA_BAD_FILE, "The control and user-defined tokens have %llu bytes, too many or too long; at most %d are expected.",
                          (unsigned long long)n_nodes, MAX_TRIE);
     t->offset = malloc((size_t)t->n_vocab * sizeof *t->offset);
     t->kind = malloc((size_t)t->n_vocab * sizeof *t->kind);
     t->slot = malloc(n_slots * sizeof *t->slot);
     t->trie = malloc((size_t)n_nodes * sizeof *t->trie);
     if (!t->offset || !t->kind || !t->slot || !t->trie)
-        return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer's tables");
+        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer's tables.");
     t->slot_mask = n_slots - 1;
     for (uint32_t i = 0; i < n_slots; i++) t->slot[i] = EMPTY;
     t->trie[0] = (TrieNode){.id = -1};
@@ -266,14 +266,14 @@ static GemmaStatus index_pieces(Tokenizer *t, GemmaError *err) {
         t->offset[id] = (uint32_t)(cursor - t->strings);
         GgufString piece = gguf_next_string(&cursor);
         if (piece.n > MAX_PIECE)
-            return error_set(err, GEMMA_BAD_FILE, "token %d of the vocabulary has %zu bytes; at most %d are expected", (int)id,
+            return error_set(err, GEMMA_BAD_FILE, "Token %d of the vocabulary has %zu bytes; at most %d are expected.", (int)id,
                              piece.n, MAX_PIECE);
         char text[MAX_PIECE];
         size_t n = canonical_copy(text, piece);
         if (n == 0) continue;
         uint32_t hash = hash_text(text, n);
         uint32_t *slot = find_slot(t, text, n, hash);
-        if (!slot) return error_set(err, GEMMA_BAD_FILE, "the vocabulary's tokens, up to token %d, are made to collide", (int)id);
+        if (!slot) return error_set(err, GEMMA_BAD_FILE, "The vocabulary's tokens, up to token %d, are made to collide.", (int)id);
         if (*slot == EMPTY) *slot = (hash & ~(uint32_t)MAX_VOCAB) | (uint32_t)id;
         if (n > t->longest) t->longest = n;
     }
@@ -285,7 +285,7 @@ static GemmaStatus read_scores(Tokenizer *t, const Gguf *g, GemmaError *err) {
     if (!e) return err->status;
     for (int32_t id = 0; id < t->n_vocab; id++)
         if (!isfinite(gguf_number_at(e, (uint64_t)id)))
-            return error_set(err, GEMMA_BAD_FILE, "the score of token %d is not a finite number", (int)id);
+            return error_set(err, GEMMA_BAD_FILE, "The score of token %d is not a finite number.", (int)id);
     t->scores = e->value;
     return GEMMA_OK;
 }
@@ -308,7 +308,7 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
         for (int32_t id = 0; id < t->n_vocab; id++) {
             double kind = gguf_number_at(e, (uint64_t)id);
             if (kind < KIND_NORMAL || kind > KIND_BYTE)
-                return error_set(err, GEMMA_BAD_FILE, "token %d has type %.0f; %d to %d are known", (int)id, kind, KIND_NORMAL,
+                return error_set(err, GEMMA_BAD_FILE, "Token %d has type %.0f; %d to %d are known.", (int)id, kind, KIND_NORMAL,
                                  KIND_BYTE);
             /* <unk> is found only where control tokens are, and never shown either: one kind less to think of.
              * Which tokens are bytes, their text decides below. */
@@ -324,7 +324,7 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
         char name[8];
         int n = snprintf(name, sizeof name, "<0x%02X>", byte);
         int32_t id = t->byte_id[byte] = find_piece(t, name, (size_t)n);
-        if (id < 0) return error_set(err, GEMMA_BAD_FILE, "the vocabulary has no token %s; all 256 bytes are needed", name);
+        if (id < 0) return error_set(err, GEMMA_BAD_FILE, "The vocabulary has no token %s; all 256 bytes are needed.", name);
         t->kind[id] = KIND_BYTE;
     }
     return GEMMA_OK;
@@ -370,7 +370,7 @@ static GemmaStatus list_media(Tokenizer *t, GemmaError *err) {
         t->n_media = n;
         if (!n || pass) break;
         t->media = malloc((size_t)n * sizeof *t->media);
-        if (!t->media) return error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer");
+        if (!t->media) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
     }
     return GEMMA_OK;
 }
@@ -414,7 +414,7 @@ static GemmaStatus read_settings(Tokenizer *t, const Gguf *g, GemmaError *err) {
     for (uint64_t i = 0; more && more->elem_type != GGUF_STRING && i < more->count && i < MAX_END; i++) add_end(t, gguf_number_at(more, i));
     for (int i = N_CONTROL - N_END; i < N_CONTROL; i++) add_end(t, tokenizer_control(t, control_names[i]));
     if (t->bos < 0) t->bos = tokenizer_control(t, "<bos>");
-    if (t->bos < 0) return error_set(err, GEMMA_BAD_FILE, "the vocabulary has no <bos>, which every text begins with");
+    if (t->bos < 0) return error_set(err, GEMMA_BAD_FILE, "The vocabulary has no <bos>, which every text begins with.");
     t->add_bos = true;
     gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &t->add_bos, err);
     gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err);
@@ -427,7 +427,7 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
     tokens = find_array(g, "tokenizer.ggml.tokens", GGUF_STRING, tokens ? tokens->count : 0, err);
     if (!tokens) return err->status;
     if (tokens->count == 0 || tokens->count > MAX_VOCAB)
-        return error_set(err, GEMMA_BAD_FILE, "the vocabulary has %llu tokens; 1 to %d are possible",
+        return error_set(err, GEMMA_BAD_FILE, "The vocabulary has %llu tokens; 1 to %d are possible.",
                          (unsigned long long)tokens->count, MAX_VOCAB);
     t->strings = tokens->value;
     t->n_listed = tokens->count;
@@ -443,7 +443,7 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
 Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err) {
     Tokenizer *t = calloc(1, sizeof *t);
     if (!t) {
-        error_set(err, GEMMA_NO_MEMORY, "no memory is left for the tokenizer");
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
         return NULL;
     }
     if (open_tokenizer(t, g, n_ids, err) == GEMMA_OK) return t;

@@ -90,14 +90,14 @@ static void add_slot(Weights *w, const WeightSlot *slot) {
 static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, bool padded, GemmaError *err) {
     uint64_t n_cols = (uint64_t)slot->n_cols, n_rows = (uint64_t)slot->n_rows;
     if (t->dims[0] != n_cols || (padded ? t->dims[1] < n_rows : t->dims[1] != n_rows) || t->dims[2] != 1 || t->dims[3] != 1) {
-        return error_set(err, GEMMA_BAD_FILE, "tensor %s should be [%llu, %llu] by the metadata, but is [%llu, %llu, %llu, %llu]",
+        return error_set(err, GEMMA_BAD_FILE, "Tensor %s should be [%llu, %llu] by the metadata, but is [%llu, %llu, %llu, %llu].",
                          slot->name, (unsigned long long)n_cols, (unsigned long long)n_rows, (unsigned long long)t->dims[0],
                          (unsigned long long)t->dims[1], (unsigned long long)t->dims[2], (unsigned long long)t->dims[3]);
     }
     const QuantInfo *info = quant_info(t->type);
     if (!info) {
-        return error_set(err, GEMMA_UNSUPPORTED, "tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
-                         "Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", slot->name, quant_type_name(t->type));
+        return error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
+                         "Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.", slot->name, quant_type_name(t->type));
     }
     return GEMMA_OK;
 }
@@ -108,7 +108,7 @@ static GemmaStatus bind_file_tensor(void *context, const WeightSlot *spec, bool 
     slot.tensor = gguf_find_tensor(b->g, slot.name);
     if (!slot.tensor) {
         if (!required) return GEMMA_OK;
-        return error_set(b->err, GEMMA_BAD_FILE, "the file has no tensor %s, which its architecture needs", slot.name);
+        return error_set(b->err, GEMMA_BAD_FILE, "The file has no tensor %s, which its architecture needs.", slot.name);
     }
     bool padded = slot.matrix == &b->w->token_embd || slot.matrix == &b->w->output;
     GemmaStatus s = check_tensor(&slot, slot.tensor, padded, b->err);
@@ -153,7 +153,7 @@ static GemmaStatus bind(Weights *w, const Config *c, Visit *visit, Binding *b) {
     w->slots = calloc((size_t)(SLOTS_OUTSIDE + SLOTS_PER_LAYER * c->n_layer), sizeof *w->slots);
     b->w = w;
     GemmaStatus s = w->layers && w->slots ? visit_all(w, c, visit, b)
-                                          : error_set(b->err, GEMMA_NO_MEMORY, "no memory for the list of %d layers", c->n_layer);
+                                          : error_set(b->err, GEMMA_NO_MEMORY, "No memory is left for the list of %d layers.", c->n_layer);
     if (s != GEMMA_OK) {
         weights_free(w);
         return s;
@@ -178,7 +178,7 @@ GemmaStatus weights_bind_synthetic(Weights *w, const Config *c, QuantType type, 
 
 GemmaStatus weights_allocate(Weights *w, GemmaError *err) {
     if (!(w->memory = memory_aligned(w->bytes + PANEL_OVERREAD))) {
-        return error_set(err, GEMMA_NO_MEMORY, "no memory for the weights: %llu MB are needed", (unsigned long long)(w->bytes >> 20));
+        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the weights: %llu MB are needed.", (unsigned long long)(w->bytes >> 20));
     }
     for (int i = 0; i < w->n_slots; i++) {
         const WeightSlot *s = &w->slots[i];
@@ -206,7 +206,7 @@ GemmaStatus weights_pack_tile(const WeightSlot *slot, int first_row, const uint8
     PackFault fault;
     if (pack_tile(slot->type, rows, n_rows, m, first_row / TILE_ROWS, &fault)) return GEMMA_OK;
     const char *what = m->kind < PANEL_FIRST_FLOAT ? "a block scale" : "a weight";
-    return error_set(err, GEMMA_BAD_FILE, "tensor %s, row %d, column %d: %s is %g; finite numbers below 64 are expected there",
+    return error_set(err, GEMMA_BAD_FILE, "Tensor %s, row %d, column %d: %s is %g; finite numbers below 64 are expected there.",
                      slot->name, first_row + fault.row, fault.col, what, (double)fault.value);
 }
 
@@ -215,7 +215,7 @@ GemmaStatus weights_set_vector(const WeightSlot *slot, const uint8_t *row, Gemma
     quant_decode_row(slot->type, row, v, slot->n_cols);
     for (int i = 0; i < slot->n_cols; i++) {
         if (isfinite(v[i])) continue;
-        return error_set(err, GEMMA_BAD_FILE, "tensor %s: weight %d is %g, not a finite number", slot->name, i, (double)v[i]);
+        return error_set(err, GEMMA_BAD_FILE, "Tensor %s: weight %d is %g, not a finite number.", slot->name, i, (double)v[i]);
     }
     return GEMMA_OK;
 }

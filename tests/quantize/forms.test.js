@@ -89,7 +89,7 @@ test('shards in a folder inside', () => {
         editJson(folder, 'model.safetensors.index.json', (index) => { index.weight_map['model.norm.weight'] = bad; });
         const {status, stderr} = quantize('--in', folder, '--out', join(work, 'none.gguf'), '--type', 'q8_0');
         assert.equal(status, 1);
-        assert.match(stderr, /tensor model\.norm\.weight: the name of a file beside the index was expected/, bad);
+        assert.match(stderr, /Tensor model\.norm\.weight: the name of a file beside the index was expected/, bad);
     }
 });
 

@@ -37,7 +37,7 @@ test('an output that would take the place of an input is refused, by whatever na
     for (const [out, ...options] of cases) {
         const {status, stderr} = quantize('--in', dir, '--out', out, '--type', 'q8_0', ...options);
         assert.equal(status, 1, out);
-        assert.match(stderr, /^quantize: .*: the output is the input[^\n]*\n$/, out);
+        assert.match(stderr, /^quantize: .*: The output is the input[^\n]*\n$/, out);
     }
     assert.deepEqual(contents(dir), before);
     assert.deepEqual(readdirSync(join(work, 'inputs')).sort(), ['hard.gguf', 'model', 'soft.gguf']);
@@ -51,7 +51,7 @@ test('an importance matrix and a GGUF that are read are not overwritten either',
     for (const out of [model, imatrix]) {
         const {status, stderr} = quantize('--in', model, '--imatrix', imatrix, '--out', out, '--type', 'q4_0');
         assert.equal(status, 1);
-        assert.match(stderr, /the output is the input/);
+        assert.match(stderr, /The output is the input/);
     }
     cpSync(model, join(dir, 'other.json'));
     assert.equal(quantize('--in', join(dir, 'other.json'), '--out', join(dir, 'other'), '--type', 'q4_0', '--manifest').status, 1);
@@ -64,7 +64,7 @@ test('a name that is taken by a folder is refused before the work', () => {
         mkdirSync(join(dir, name));
         const {status, stderr} = quantize('--in', source, '--out', join(dir, 'model.gguf'), '--type', 'f32', ...options);
         assert.equal(status, 1);
-        assert.match(stderr, new RegExp(`${name.replaceAll('.', '\\.')}: is there and not a file`));
+        assert.match(stderr, new RegExp(`${name.replaceAll('.', '\\.')}:? is there and is not a file`));
         assert.deepEqual(readdirSync(dir), [name]);
         rmSync(join(dir, name), {recursive: true});
     }
@@ -113,7 +113,7 @@ test('stdout is closed by its reader, full, or not there: the file is whole, and
     const command = `"${QUANTIZE}" --in "${source}" --out "${out}" --type q8_0 --verify`;
     for (const [script, status, complaint] of [
         [`(${command}; echo $? >&2) | true`, 0, /^0\n$/], [`(${command}; echo $? >&2) | head -1 >/dev/null`, 0, /^0\n$/],
-        [`${command} >/dev/full`, 1, /^quantize: standard output can't be written: No space left on device; the file is whole: .*m\.gguf\n$/],
+        [`${command} >/dev/full`, 1, /^quantize: Standard output can't be written: No space left on device; the file is whole: .*m\.gguf\.\n$/],
         [`${command} >&-`, 0, /^$/], [`${command} >/dev/null 2>&- <&-`, 0, /^$/],
     ]) {
         const ended = spawnSync('sh', ['-c', script], {encoding: 'utf8'});

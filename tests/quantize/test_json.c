@@ -38,7 +38,7 @@ TEST(refuses_all_else) {
         "[1 2]", "]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "1 2", "[] []", "\xef\xbb\xbf", "[]\xef\xbb\xbf", "\xef\xbb\xbf\xef\xbb\xbf[]", " \xef\xbb\xbf[]", "[1]//"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (is_json(texts[i])) TEST_FAIL("%s was accepted", texts[i]);
-        CHECK_TEXT_HAS(err.text, "it is not sound JSON: at byte ");
+        CHECK_TEXT_HAS(err.text, "It is not sound JSON: at byte ");
     }
 }
 

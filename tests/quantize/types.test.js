@@ -101,7 +101,7 @@ test('types that are only read stay where they are, and are refused elsewhere', 
     }
     const {status, stderr} = quantize('--in', source, '--out', join(work, 'refused.gguf'), '--type', 'q4_k', '--tensor-type', 'ffn_up=q2_k');
     assert.equal(status, 1);
-    assert.match(stderr, /tensor blk\.0\.ffn_up\.weight should become Q2_K, which can't be written here/);
+    assert.match(stderr, /Tensor blk\.0\.ffn_up\.weight should become Q2_K, which can't be written here/);
 });
 
 test('by way of a GGUF in bf16 comes the same file as directly', () => {
