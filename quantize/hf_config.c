@@ -55,12 +55,12 @@ static void read_size(Reader *r, const char *key, int max, int *value) {
     else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no whole number from 1 to %d.", key, max);
 }
 
-/* The value of `key` that was found; NULL leaves *value alone. */
+/* The value of `key` that was found, which the file will hold as a float; NULL leaves *value alone. */
 static void read_found(Reader *r, const char *key, const JsonNode *node, double *value) {
     double number;
     if (failed(r) || !node) return;
-    if (json_double(node, &number) && number > 0 && number < 1e12) *value = number;
-    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no number above 0.", key);
+    if (json_double(node, &number) && (float)number > 0 && number < 1e12) *value = number;
+    else error_set(r->err, GEMMA_BAD_FILE, "\"%s\" is no number above 0 and below 1e12.", key);
 }
 
 static void read_number(Reader *r, const char *key, double *value) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -316,5 +317,5 @@ bool json_double(const JsonNode *node, double *value) {
     char buf[MAX_NUMBER];
     if (!node || node->kind != JSON_NUMBER) return false;
     *value = strtod(terminated(node, buf), NULL);
-    return node->text[node->n - 1] <= '9';      /* not NaN or Infinity */
+    return isfinite(*value);        /* NaN and Infinity have no value, and neither has 1e999 */
 }

@@ -35,7 +35,8 @@ const JsonNode *json_find(const JsonNode *object, const char *key);
 const JsonNode *json_get(const JsonNode *object, const char *key);
 bool json_equals(const JsonNode *node, const char *string);
 
-/* The number, when it is written as a whole one and fits. NULL, other kinds and numbers without a value are false. */
+/* The number, when it is written as a whole one and fits. NULL, other kinds, and numbers without a value or beyond a
+ * double's, such as 1e999, are false. */
 bool json_int(const JsonNode *node, int64_t *value);
 bool json_double(const JsonNode *node, double *value);
 

@@ -1,6 +1,8 @@
 /* model_card.c: see model_card.h. Keys as in llama.cpp's gguf-py/gguf/metadata.py. */
 #include "model_card.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +227,8 @@ static bool put_sampling(GgufEntries *e, const char *dir, GemmaError *err) {
     if (json_int(json_get(f.root, "top_k"), &top_k) && top_k >= 0 && top_k <= INT32_MAX)
         gguf_put_i32(e, "general.sampling.top_k", (int32_t)top_k);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (json_double(json_get(f.root, numbers[i].from), &number)) gguf_put_f32(e, numbers[i].key, (float)number);
+        if (json_double(json_get(f.root, numbers[i].from), &number) && fabs(number) <= FLT_MAX)
+            gguf_put_f32(e, numbers[i].key, (float)number);
     json_file_close(&f);
     return true;
 }

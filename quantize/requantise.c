@@ -42,10 +42,37 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
     return result == GGUF_COMPLETE;
 }
 
+/* What a multimodal model's file has besides its text model, as Ollama writes it: tensors by how their names begin, and metadata by what
+ * follows the architecture's name. The engine reads neither, and llama.cpp expects them in a file of their own (mmproj). */
+static const struct {
+    const char *tensors, *metadata;
+} OTHER_PARTS[] = {{"v.", ".vision."}, {"mm.", ".mm."}, {"a.", ".audio."}};
+enum { N_OTHER_PARTS = sizeof OTHER_PARTS / sizeof *OTHER_PARTS };
+
+static bool begins(GgufString text, const char *with) {
+    size_t n = strlen(with);
+    return text.n >= n && memcmp(text.p, with, n) == 0;
+}
+
+/* Which of OTHER_PARTS a tensor is of; -1: none. */
+static int other_part(GgufString name) {
+    for (int i = 0; i < N_OTHER_PARTS; i++)
+        if (begins(name, OTHER_PARTS[i].tensors)) return i;
+    return -1;
+}
+
+static bool is_of_other_part(GgufString key, const char *architecture) {
+    GgufString rest = {key.p + strlen(architecture), key.n - strlen(architecture)};
+    if (!begins(key, architecture)) return false;
+    for (int i = 0; i < N_OTHER_PARTS; i++)
+        if (begins(rest, OTHER_PARTS[i].metadata)) return true;
+    return false;
+}
+
 /* What the new file's header says anew, or what only holds for the old one. */
 static bool is_replaced(GgufString key) {
     return gguf_equals(key, "general.file_type") || gguf_equals(key, "general.quantization_version") ||
-           gguf_equals(key, "general.alignment") || (key.n >= 6 && memcmp(key.p, "split.", 6) == 0);
+           gguf_equals(key, "general.alignment") || begins(key, "split.");
 }
 
 static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaError *err) {
@@ -121,16 +148,31 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     if (name.n) s->name = strndup(name.p, name.n);
     for (size_t i = 0; i < g->n_entries; i++) {
         GgufString entry = g->entries[i].key;
-        bool is_imatrix = entry.n > 17 && memcmp(entry.p, "quantize.imatrix.", 17) == 0;
-        if (!is_replaced(entry)) gguf_put_copy(is_imatrix ? &s->imatrix : &s->metadata, &g->entries[i]);
+        bool is_imatrix = begins(entry, "quantize.imatrix.");
+        if (is_replaced(entry) || is_of_other_part(entry, s->architecture)) continue;
+        gguf_put_copy(is_imatrix ? &s->imatrix : &s->metadata, &g->entries[i]);
     }
     return true;
 }
 
-static bool add_tensors(Source *s, const File *file, const Gguf *g, GemmaError *err) {
+/* Adds to *n_seen how many tensors the file has, those that are left out among them. */
+static bool add_tensors(Source *s, const File *file, const Gguf *g, size_t *n_seen, GemmaError *err) {
+    size_t n[N_OTHER_PARTS] = {0}, first[N_OTHER_PARTS];
     if (!source_reserve(s, s->n_tensors + g->n_tensors, err)) return false;
-    for (size_t i = 0; i < g->n_tensors; i++)
-        if (!add_tensor(s, file, &g->tensors[i], err)) return false;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        int part = other_part(g->tensors[i].name);
+        if (part < 0 && !add_tensor(s, file, &g->tensors[i], err)) return false;
+        if (part >= 0 && n[part]++ == 0) first[part] = i;
+    }
+    *n_seen += g->n_tensors;
+    for (int part = 0; part < N_OTHER_PARTS; part++) {
+        char quoted[72];
+        if (n[part] == 0) continue;
+        GgufString name = g->tensors[first[part]].name;
+        error_quote(quoted, name.p, name.n);
+        if (n[part] == 1) source_note(s, "left out: %s", quoted);
+        else source_note(s, "left out: %s and %zu more of %s", quoted, n[part] - 1, OTHER_PARTS[part].tensors);
+    }
     return true;
 }
 
@@ -189,7 +231,7 @@ static bool find_parts(Split *split, const char *path, GemmaError *err) {
 }
 
 /* Adds what the next file holds. */
-static bool add_file(Source *s, const char *path, Split *whole, GemmaError *err) {
+static bool add_file(Source *s, const char *path, Split *whole, size_t *n_seen, GemmaError *err) {
     Gguf g = {0};
     Split own;
     uint8_t *header = NULL;
@@ -207,7 +249,7 @@ static bool add_file(Source *s, const char *path, Split *whole, GemmaError *err)
         *whole = own;
         good = read_metadata(s, &g, err);
     }
-    good = good && add_tensors(s, f, &g, err);
+    good = good && add_tensors(s, f, &g, n_seen, err);
     gguf_free(&g);
     free(header);
     return good || error_in_file(err, path);
@@ -218,15 +260,15 @@ static int compare_names(const void *a, const void *b) {
 }
 
 /* The parts are of one model, and all of it. */
-static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
+static bool check_parts(const Source *s, const Split *whole, size_t n_seen, GemmaError *err) {
     if (s->n_tensors == 0) {
         error_set(err, GEMMA_BAD_FILE, "It has no tensors, only metadata, such as a vocabulary: give the model's file.");
         return false;
     }
     if (whole->count == 1) return true;
-    if ((int64_t)s->n_tensors != whole->n_tensors) {
+    if ((int64_t)n_seen != whole->n_tensors) {
         error_set(err, GEMMA_BAD_FILE, "Its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model.",
-                  s->n_files, s->n_tensors, (long long)whole->n_tensors);
+                  s->n_files, n_seen, (long long)whole->n_tensors);
         return false;
     }
     SourceTensor *sorted = malloc((s->n_tensors + 1) * sizeof *sorted);
@@ -246,10 +288,11 @@ static bool check_parts(const Source *s, const Split *whole, GemmaError *err) {
 }
 
 static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err) {
+    size_t n_seen = 0;
     for (int i = 0; i < whole->count; i++) {
         char *part = part_path(path, whole, i);
         if (!part) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of part %d.", i + 1);
-        bool good = part && add_file(s, part, whole, err);
+        bool good = part && add_file(s, part, whole, &n_seen, err);
         if (part && !good && s->n_files == i) {     /* it could not be opened */
             char sentence[sizeof err->text];
             memcpy(sentence, err->text, sizeof sentence);
@@ -258,7 +301,7 @@ static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err
         free(part);
         if (!good) return false;
     }
-    return check_parts(s, whole, err) || error_in_file(err, path);
+    return check_parts(s, whole, n_seen, err) || error_in_file(err, path);
 }
 
 bool requantise_open(Source *s, const char *path, GemmaError *err) {

@@ -70,10 +70,23 @@ test('config.json as editors and Python write it: a byte order mark, NaN, Infini
     writeFileSync(path, `\ufeff${text.slice(0, -1)}, "loss": NaN, "best_metric": Infinity, "metrics": [-Infinity]}`);
     for (const name of ['tokenizer_config.json', 'tokenizer.json']) writeFileSync(join(folder, name), `\ufeff${readFileSync(join(folder, name), 'utf8')}`);
     assert.ok(converted(folder).equals(expected));
-    writeFileSync(path, text.replace(/"rms_norm_eps": *[^,}]+/, '"rms_norm_eps": NaN'));
-    const {status, stderr} = quantize('--in', folder, '--out', join(work, 'none.gguf'), '--type', 'q8_0');
-    assert.equal(status, 1, 'but a number that counts must be one');
-    assert.match(stderr, /config\.json: .*rms_norm_eps/);
+    for (const key of ['rms_norm_eps', 'rope_theta', 'final_logit_softcapping', 'num_hidden_layers', 'hidden_size', 'vocab_size']) {
+        const parsed = JSON.parse(text);
+        for (const value of ['NaN', 'Infinity', '1e999', '-1e999', '1e-60', '1e-999', '1e40']) {
+            writeFileSync(path, JSON.stringify({...parsed, [key]: 'HERE'}).replace('"HERE"', value));
+            const {status, stderr} = quantize('--in', folder, '--out', join(work, 'none.gguf'), '--type', 'q8_0');
+            assert.equal(status, 1, 'but a number that counts must be one');
+            assert.match(stderr, new RegExp(`config\\.json: .*${key}`), value);
+        }
+    }
+});
+
+test('sampling of generation_config.json that no float holds is left out', () => {
+    const folder = copy(sources['tiny-gemma3']), path = join(folder, 'generation_config.json');
+    for (const value of ['NaN', '1e999', '1e40', '"warm"']) {
+        writeFileSync(path, `{"temperature": ${value}, "top_p": 0.5}`);
+        assert.deepEqual(told(folder, 'general.sampling.'), {top_p: 0.5}, value);
+    }
 });
 
 test('shards in a folder inside', () => {

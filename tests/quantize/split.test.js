@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import {mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {GgufFile, U32} from '../engine/gguf_edit.js';
 import {TENSOR_TYPES, readGguf} from './gguf.js';
 import {ROOT, quantize, quantized, work} from './tools.js';
 
@@ -44,6 +45,29 @@ function cut(folder, counts, change = (split) => split, name = 'model') {
     });
     return join(work, folder);
 }
+
+/** Writes tests/golden/tiny-gemma3.gguf with the parts of a multimodal model inside, as Ollama does. */
+function multimodal(name, others) {
+    const gguf = GgufFile.read(WHOLE).set('gemma3.vision.block_count', U32, 1).set('gemma3.mm.tokens_per_image', U32, 256).set('gemma3.audio.block_count', U32, 1);
+    gguf.tensors.splice(1, 0, ...others.map((tensor) => ({name: tensor, dims: [32, 2], type: 1, data: Buffer.alloc(128, 1)})));
+    return gguf.write(join(work, name));
+}
+
+test('what a multimodal model has besides its text model is left out, with a line for each part', () => {
+    const out = join(work, 'text.gguf'), expected = readFileSync(quantized('plain.gguf', WHOLE, 'q4_0'));
+    for (const [others, lines] of [
+        [['v.blk.0.attn_q.weight', 'v.blk.0.attn_k.weight', 'mm.mm_input_projection.weight'], ['v.blk.0.attn_q.weight and 1 more of v.', 'mm.mm_input_projection.weight']],
+        [['a.conv1d.0.weight', 'mm.a.weight', 'v.x'], ['v.x', 'mm.a.weight', 'a.conv1d.0.weight']],
+    ]) {
+        const {status, stdout, stderr} = quantize('--in', multimodal('multimodal.gguf', others), '--out', out, '--type', 'q4_0');
+        assert.deepEqual([status, stderr], [0, '']);
+        assert.deepEqual(stdout.split('\n').filter((line) => /left out/i.test(line)).map((line) => line.replace(/^left out: |\.$/gi, '')),
+            lines.map((line) => line.replace(/\.$/, '')));
+        assert.ok(readFileSync(out).equals(expected));
+    }
+    assert.equal(quantize('--in', multimodal('odd.gguf', ['vision.weight']), '--out', out, '--type', 'q4_0').status, 0, 'another name is no part of one');
+    assert.ok('vision.weight' in readGguf(out).tensors);
+});
 
 function refused(pattern, input) {
     mkdirSync(join(work, 'out'), {recursive: true});
