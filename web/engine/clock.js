@@ -3,7 +3,7 @@
 const TICKS = 4;            // of a coarse clock, that a measurement takes at least
 const FINE_MS = 0.5;        // a clock that moves by less tells single runs apart
 
-/** The next moment at which the clock moves. */
+/** The next moment at which the clock moves. @param {() => number} now */
 function edge(now) {
     const before = now();
     for (;;) {

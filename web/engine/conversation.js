@@ -12,9 +12,9 @@ const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
  * @property {string} style     'transcript', or whose turns (GemmaPlan.chat_style)
  * @property {string} stop      a text that ends an answer besides the end token, or ''
  * @property {boolean} leads    between a speaker's name and what he says stands a space
- *
- * @type {Style}
  */
+
+/** @type {Style} */
 export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
 
 /** @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message */
@@ -72,6 +72,7 @@ export class Conversation {
         return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
     }
 
+    /** @param {Message[]} messages @param {boolean} first */
     #askInTurns(messages, first) {
         const ids = this.#engine.chat(messages, {first, closed: false});
         if (!ids) {
@@ -81,7 +82,9 @@ export class Conversation {
         return [...this.#ids, ...ids];
     }
 
+    /** @param {Message[]} messages @param {boolean} first */
     #askInTranscript(messages, first) {
+        /** @type {Record<Message['role'], (m: Message) => string>} */
         const said = {system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`};
         const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
         return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
@@ -93,7 +96,11 @@ export class Conversation {
         return this.ask([]).length;
     }
 
-    /** After generating: `ids` are those of ask(), `kept` the model's. */
+    /**
+     * After generating: `ids` are those of ask(), `kept` the model's.
+     * @param {number[]} ids
+     * @param {number[]} kept
+     */
     answered(ids, kept) {
         this.#ids = [...ids, ...kept];
     }

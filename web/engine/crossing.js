@@ -2,9 +2,16 @@
 // addresses: exports take and return ints and doubles, so one file serves wasm32 and memory64. Views of the memory are made for each use, since
 // growth leaves old ones stale; what a TextDecoder reads is copied first, since it refuses shared memory. Knows no calls by name.
 
-import {GemmaError} from './error.js';
+import {GemmaError, messageOf} from './error.js';
 
 const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
+
+/**
+ * @typedef {{at: number, n: number}} Place   an address, and how many bytes are there
+ *
+ * What Emscripten's factory gives; the exports are named _gx_NAME.
+ * @typedef {{PThread: {terminateAllThreads: () => void}} & Record<string, any>} Emscripten
+ */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -12,26 +19,32 @@ const decoder = new TextDecoder();
 export class Crossing {
     #memory;
     #emscripten;
+    /** @type {(GemmaError & {fatal: true}) | undefined} */
     #broken;
 
     /** The exports by their names without gx_. @type {Record<string, (...args: (number | boolean)[]) => number>} */
     x;
 
+    /** @param {Emscripten} emscripten @param {WebAssembly.Memory} memory */
     constructor(emscripten, memory) {
         this.#emscripten = emscripten;
         this.#memory = memory;
         this.x = new Proxy(emscripten, {get: (target, name) => this.#guarded(target[`_gx_${String(name)}`])});
     }
 
-    /** A trap ends the instance: its memory can't be trusted any more. */
+    /**
+     * A trap ends the instance: its memory can't be trusted any more.
+     * @param {(...args: (number | boolean)[]) => number} fn
+     * @returns {(...args: (number | boolean)[]) => number}
+     */
     #guarded(fn) {
         return (...args) => {
             if (this.#broken) throw this.#broken;
             try {
                 return fn(...args);
             } catch (cause) {
-                const error = new GemmaError('internal', `the engine stopped unexpectedly (${cause.message}); load the model again`, {cause});
-                throw this.#broken = Object.assign(error, {fatal: true});
+                const error = new GemmaError('internal', `the engine stopped unexpectedly (${messageOf(cause)}); load the model again`, {cause});
+                throw this.#broken = Object.assign(error, {fatal: /** @type {true} */ (true)});
             }
         };
     }
@@ -45,50 +58,58 @@ export class Crossing {
         return this.#memory.buffer.byteLength;
     }
 
-    /** A view; stale after the next call. */
+    /** A view; stale after the next call. @param {number} address @param {number} n */
     bytes(address, n) {
         return new Uint8Array(this.#memory.buffer, address, n);
     }
 
+    /** @param {number} address @param {number} n */
     ints(address, n) {
         return new Int32Array(this.#memory.buffer, address, n);
     }
 
+    /** @param {number} address @param {number} n */
     floats(address, n) {
         return new Float32Array(this.#memory.buffer, address, n);
     }
 
+    /** @param {number} address @param {number} n */
     doubles(address, n) {
         return new Float64Array(this.#memory.buffer, address, n);
     }
 
+    /** @param {number} address @param {number} n */
     text(address, n) {
         return decoder.decode(this.bytes(address, n).slice());
     }
 
-    /** A text that ends with 0. */
+    /** A text that ends with 0. @param {number} address */
     cString(address) {
         const all = new Uint8Array(this.#memory.buffer, address);
         return decoder.decode(all.slice(0, all.indexOf(0)));
     }
 
+    /** @param {number} status */
     check(status) {
         if (status !== 0) throw new GemmaError(CODES[status] ?? 'internal', this.cString(this.x.error()));
     }
 
-    /** For calls that answer -1 when they fail: the status is then kept beside the sentence. */
+    /**
+     * For calls that answer -1 when they fail: the status is then kept beside the sentence.
+     * @param {number} n
+     */
     checkCount(n) {
         if (n < 0) this.check(this.x.status());
         return n;
     }
 
-    /** For calls that answer an address, or 0 when they fail. */
+    /** For calls that answer an address, or 0 when they fail. @param {number} address */
     checkAddress(address) {
         if (address === 0) this.check(this.x.status());
         return address;
     }
 
-    /** n bytes that stay as they are until the next scratch() or place(). */
+    /** n bytes that stay as they are until the next scratch() or place(). @param {number} n */
     scratch(n) {
         const address = this.x.scratch(n);
         if (!address) throw new GemmaError('no-memory', `the engine has no memory for ${n} more bytes`);

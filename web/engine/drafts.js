@@ -6,6 +6,7 @@ const LONGEST = 7;          // GEMMA_MAX_DRAFT
 const SHORTEST_REST = 16, LONGEST_REST = 512;   // tokens without a draft, after drafts that cost more than they brought
 const MEMORY = 0.8;         // of what was measured before, when something is measured
 
+/** @param {number} a @param {number} b @param {number} c */
 const key = (a, b, c) => `${a},${b},${c}`;
 
 export class Drafts {
@@ -16,6 +17,7 @@ export class Drafts {
     #length = 3;
     #rest = 0;
     #nextRest = SHORTEST_REST;
+    /** @type {number | undefined} */
     #plainMs;
     #gainMs = 0;
     /** The batch under way. */
@@ -30,13 +32,16 @@ export class Drafts {
         for (let i = 3; i < ids.length; i++) this.#learn(i);
     }
 
-    /** What comes at i comes after the three before it. */
+    /** What comes at i comes after the three before it. @param {number} i */
     #learn(i) {
         const ids = this.#ids;
         this.#after.set(key(ids[i - 3], ids[i - 2], ids[i - 1]), i);
     }
 
-    /** Takes the token just sampled; true when it was the draft's next one and is evaluated already. */
+    /**
+     * Takes the token just sampled; true when it was the draft's next one and is evaluated already.
+     * @param {number} id
+     */
     accept(id) {
         const right = this.#session.accept(id);
         if (right) this.#right++;
@@ -54,7 +59,7 @@ export class Drafts {
         this.#right = 0;
     }
 
-    /** What the evaluation of the pushed token and its draft took. */
+    /** What the evaluation of the pushed token and its draft took. @param {number} ms */
     measured(ms) {
         this.#ms = ms;
         if (!this.#made) this.#plainMs = this.#plainMs === undefined ? ms : MEMORY * this.#plainMs + (1 - MEMORY) * ms;
@@ -71,7 +76,8 @@ export class Drafts {
     #settle() {
         if (!this.#made) return;
         this.#length = this.#right === this.#made ? Math.min(2 * this.#made, LONGEST) : Math.max(2, this.#right + 1);
-        this.#gainMs = MEMORY * this.#gainMs + (1 - MEMORY) * ((1 + this.#right) * this.#plainMs - this.#ms);
+        const plainMs = this.#plainMs ?? 0;     // it is measured before there is a draft
+        this.#gainMs = MEMORY * this.#gainMs + (1 - MEMORY) * ((1 + this.#right) * plainMs - this.#ms);
         if (this.#gainMs >= 0) {
             this.#nextRest = SHORTEST_REST;
         } else {

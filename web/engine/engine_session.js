@@ -29,7 +29,10 @@ export class EngineSession {
 
     // ---------------------------------------------------------------------------------------- tokens
 
-    /** What the whole sequence is from now on. @returns {number} tokens that need not be evaluated again */
+    /**
+     * What the whole sequence is from now on. @returns {number} tokens that need not be evaluated again
+     * @param {number[]} ids
+     */
     sync(ids) {
         return this.#c.checkCount(this.#c.x.session_sync(this.handle, this.#c.placeInts(ids), ids.length));
     }
@@ -40,19 +43,25 @@ export class EngineSession {
         return Array.from(this.#c.ints(this.#c.x.session_tokens(this.handle), n));
     }
 
-    /** Appends a token; false when the context is full. */
+    /** Appends a token; false when the context is full. @param {number} id */
     push(id) {
         if (this.#c.x.session_count(this.handle) === this.#c.x.session_context(this.handle)) return false;
         this.#c.check(this.#c.x.session_push(this.handle, id));
         return true;
     }
 
-    /** Adds draft tokens, as many as fit, after a token just pushed; the next step evaluates all. */
+    /**
+     * Adds draft tokens, as many as fit, after a token just pushed; the next step evaluates all.
+     * @param {number[]} ids
+     */
     draft(ids) {
         this.#c.check(this.#c.x.session_draft(this.handle, this.#c.placeInts(ids), ids.length));
     }
 
-    /** Whether the token just sampled was the next draft token: then it is evaluated already. Otherwise the draft is forgotten. */
+    /**
+     * Whether the token just sampled was the next draft token: then it is evaluated already. Otherwise the draft is forgotten.
+     * @param {number} id
+     */
     accept(id) {
         return this.#c.x.session_accept(this.handle, id) !== 0;
     }
@@ -62,14 +71,18 @@ export class EngineSession {
         return this.#c.checkCount(this.#c.x.session_left(this.handle));
     }
 
-    /** Evaluates up to `batch` tokens of this session alone, or goes on with those under way; comes back after about `ms`. @returns {number} left() */
+    /**
+     * Evaluates up to `batch` tokens of this session alone, or goes on with those under way; comes back after about `ms`. @returns {number} left()
+     * @param {number} batch
+     * @param {number} [ms]
+     */
     step(batch, ms = Infinity) {
         return this.#c.checkCount(this.#c.x.session_step(this.handle, batch, ms / 1000));
     }
 
     // ---------------------------------------------------------------------------------------- what comes next
 
-    /** Starts the random numbers anew. */
+    /** Starts the random numbers anew. @param {Required<import('./generate.js').SamplingOptions>} s */
     setSampling(s) {
         const {x} = this.#c;
         this.#c.check(x.sampling(this.handle, s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));
@@ -85,17 +98,21 @@ export class EngineSession {
         return this.#c.floats(this.#c.x.logits(this.handle), this.#c.x.n_vocab()).slice();
     }
 
-    /** Computes the logits at token i of this session's last step. */
+    /** Computes the logits at token i of this session's last step. @param {number} i */
     logitsAt(i) {
         this.#c.x.logits_at(this.handle, i);
     }
 
-    /** -log of the probability of `id` by the logits computed last. */
+    /** -log of the probability of `id` by the logits computed last. @param {number} id */
     nll(id) {
         return this.#c.x.nll(this.handle, id);
     }
 
-    /** By the logits computed last: of `id`, and of the n likeliest. @returns {{logprob: number, top: Logprob[]}} */
+    /**
+     * By the logits computed last: of `id`, and of the n likeliest. @returns {{logprob: number, top: Logprob[]}}
+     * @param {number} id
+     * @param {number} n
+     */
     logprobs(id, n) {
         const address = this.#c.scratch(8 * (n + 1));
         this.#c.x.session_logprobs(this.handle, id, address, n);

@@ -21,11 +21,18 @@ const MADD = [0xfd, 0x85, 0x02];            // f32x4.relaxed_madd
 const SWIZZLE = [0xfd, 0x80, 0x02];         // i8x16.relaxed_swizzle
 const I16_ADD = [0xfd, 0x8e, 0x01], I32_ADD = [0xfd, 0xae, 0x01], XOR = [0xfd, 0x51];
 
-/** An unsigned number as WebAssembly writes it. */
+/** An unsigned number as WebAssembly writes it. @param {number} n @returns {number[]} */
 const leb = (n) => n < 128 ? [n] : [n & 127 | 128, ...leb(n >> 7)];
 
-/** A module that exports one function `f`. */
+/**
+ * A module that exports one function `f`.
+ * @param {number[]} parameters
+ * @param {number} result
+ * @param {number[]} locals
+ * @param {number[]} body
+ */
 function moduleOf(parameters, result, locals, body) {
+    /** @param {number} id @param {number[]} bytes */
     const code = [...locals, ...body, 0x0b], section = (id, bytes) => [id, ...leb(bytes.length), ...bytes];
     return new Uint8Array([
         0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
@@ -36,9 +43,14 @@ function moduleOf(parameters, result, locals, body) {
     ]);
 }
 
+/** @param {number} i */
 const get = (i) => [0x20, i], set = (i) => [0x21, i];
 
-/** f(a, b, c): `body` of the three splatted, lane 0. */
+/**
+ * f(a, b, c): `body` of the three splatted, lane 0.
+ * @param {'i32' | 'f32'} kind
+ * @param {(...operands: number[][]) => number[]} body
+ */
 function ternaryModule(kind, body) {
     const t = type[kind], operands = [0, 1, 2].map((i) => [...get(i), ...splat[kind]]);
     return moduleOf([t, t, t], t, [0], [...body(...operands), ...lane0[kind]]);
@@ -46,7 +58,10 @@ function ternaryModule(kind, body) {
 
 const CHAINS = 12;      // enough to hide what one instruction waits for the other
 
-/** f(n): n times a dot product in each of 12 independent chains. `chain`: what turns local i and local b into the next local i. */
+/**
+ * f(n): n times a dot product in each of 12 independent chains. `chain`: what turns local i and local b into the next local i.
+ * @param {(i: number, b: number) => number[]} chain
+ */
 function loopModule(chain) {
     const [first, b] = [1, CHAINS + 1], locals = Array.from({length: CHAINS}, (_, i) => first + i);
     return moduleOf([type.i32], type.i32, [1, CHAINS + 1, type.v128], [
@@ -63,9 +78,14 @@ const MEMORY64 = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 4, 1]
 
 const CALLS = 30_000;       // enough for every engine's optimising compiler
 
-const run = (bytes) => new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f;
+/** @param {Uint8Array<ArrayBuffer>} bytes @returns {(...args: number[]) => number} */
+const run = (bytes) => /** @type {any} */ (new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f);
 
-/** Signed bytes of a times bytes of b up to 127, in whichever way `dot` adds them up; `want` says what lane 0 has to be. */
+/**
+ * Signed bytes of a times bytes of b up to 127, in whichever way `dot` adds them up; `want` says what lane 0 has to be.
+ * @param {Uint8Array<ArrayBuffer>} module
+ * @param {(products: number[], c: number) => number} want
+ */
 function dotIsRight(module, want) {
     const dot = run(module);
     for (let i = 0; i < CALLS; i++) {
@@ -120,7 +140,10 @@ async function dot16IsFaster() {
     return best[0] > MUCH_FASTER * best[1];
 }
 
-/** Engines refuse what they don't have by exceptions of many kinds: any of them means no. */
+/**
+ * Engines refuse what they don't have by exceptions of many kinds: any of them means no.
+ * @param {() => boolean} check
+ */
 function succeeds(check) {
     try {
         return check();
@@ -132,7 +155,10 @@ function succeeds(check) {
 const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}).buffer.byteLength > 0;
 
 /** Engines that had memory64 before its final specification want another word than `address`. */
-const memory64IsThere = () => new WebAssembly.Memory({initial: 1n, maximum: 1n, shared: true, address: 'i64'}).buffer.byteLength > 0;
+const memory64IsThere = () => {
+    const asked = {initial: 1n, maximum: 1n, shared: true, address: 'i64'};      // TypeScript knows no memory64 yet
+    return new WebAssembly.Memory(/** @type {any} */ (asked)).buffer.byteLength > 0;
+};
 
 /**
  * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because without WebAssembly a worker may not

@@ -7,6 +7,8 @@ import {StopFilter} from './stop.js';
 
 const LOGPROBS_BATCH = 32;      // prompt tokens whose logits are computed before Stop can act
 
+/** @typedef {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} SamplingOptions */
+
 export const SAMPLING = {
     temperature: 0.8, topK: 64, topP: 0.95, minP: 0, repeatPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
 };
@@ -14,7 +16,11 @@ export const SAMPLING = {
 /** A seed for those who gave none. */
 const randomSeed = () => Math.floor(Math.random() * 2 ** 48);
 
-/** What was given, the defaults for the rest. Ranges are the engine's matter. */
+/**
+ * What was given, the defaults for the rest. Ranges are the engine's matter.
+ * @param {SamplingOptions | undefined} given
+ * @returns {Required<SamplingOptions>}
+ */
 function completeSampling(given) {
     const sampling = {...SAMPLING, seed: randomSeed(), logitBias: {}, ...readOptions('sampling', given)};
     return {...sampling, topK: Math.min(sampling.topK, 2 ** 31 - 1)};
@@ -23,8 +29,13 @@ function completeSampling(given) {
 /**
  * Evaluates the whole prompt anew, and tells of each of its tokens how likely it was.
  * @returns {Promise<(TokenLogprobs | null)[]>} null for the first token, which nothing comes before; shorter than ids when it was aborted
+ * @param {EngineSession} session
+ * @param {number[]} ids
+ * @param {number} n
+ * @param {Pick<Io, 'turn' | 'aborted' | 'onPrefill'>} io
  */
 async function readWithLogprobs(session, ids, n, {turn, aborted, onPrefill}) {
+    /** @type {(TokenLogprobs | null)[]} */
     const all = [null];
     session.sync([ids[0] ? 0 : 1]);     // another token, so that nothing of the prompt counts as evaluated
     session.sync(ids);
@@ -45,8 +56,10 @@ async function readWithLogprobs(session, ids, n, {turn, aborted, onPrefill}) {
 class TextStream {
     #decoder = new TextDecoder('utf-8', {ignoreBOM: true});
     #length = 0;
+    /** @type {number[]} */
     ends = [];
 
+    /** @param {Uint8Array} bytes */
     push(bytes) {
         const piece = this.#decoder.decode(bytes, {stream: true});
         this.#length += piece.length;
@@ -61,7 +74,7 @@ class TextStream {
 
 /**
  * @typedef {object} GenerateOptions
- * @property {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} [sampling]
+ * @property {SamplingOptions} [sampling]
  * @property {number} [maxTokens]   default: until the context is full
  * @property {string[]} [stop]      the exact name of a control token ends the text where the model writes that token
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
@@ -84,79 +97,144 @@ class TextStream {
  */
 
 /**
- * Generates after the tokens `ids`.
- * @param {import('./engine_session.js').EngineSession} session
- * @param {Pick<import('./module.js').Module, 'isEnd' | 'isControl' | 'tokenBytes'>} module
- * @param {number[]} ids
- * @param {GenerateOptions} options
- * @param {object} io
- * @param {import('./scheduler.js').Scheduler} io.scheduler
- * @param {() => boolean} io.aborted
- * @param {() => Promise<void>} io.turn   lets messages that have come be seen
- * @param {(done: number, total: number) => void} [io.onPrefill]   tokens
- * @param {(piece: string) => void} io.onText
- * @returns {Promise<Generated>}
+ * @typedef {import('./engine_session.js').EngineSession} EngineSession
+ * @typedef {Pick<import('./module.js').Module, 'isEnd' | 'isControl' | 'tokenBytes'>} Vocabulary
+ *
+ * @typedef {object} Io
+ * @property {import('./scheduler.js').Scheduler} scheduler
+ * @property {() => boolean} aborted
+ * @property {() => Promise<void>} turn   lets messages that have come be seen
+ * @property {(done: number, total: number) => void} [onPrefill]   tokens
+ * @property {(piece: string) => void} onText
  */
-export async function generate(session, module, ids, options, io) {
-    const {sampling, maxTokens = Infinity, stop = [], trimStart = false, logprobs, promptLogprobs} = options, {scheduler, aborted} = io;
-    const chosen = completeSampling(sampling);
-    session.setSampling(chosen);
-    const filter = new StopFilter(stop), stream = new TextStream(), tokens = [];
-    let text = '', finishReason, stoppedAt = -1, stopToken = Infinity;
-    const show = (found) => {
-        const piece = trimStart && !text ? found.trimStart() : found;
-        text += piece;
-        if (piece) io.onText(piece);
-    };
 
-    const start = performance.now();
-    const ofPrompt = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, promptLogprobs, io);
-    const cachedTokens = ofPrompt ? 0 : session.sync(ids), total = ids.length - cachedTokens;
-    const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
-    if (ofPrompt ? aborted() : !await scheduler.evaluate(session, {aborted, onProgress})) finishReason = 'abort';
-    await io.turn();        // who heard of the last progress may stop before the first token
-    if (aborted()) finishReason = 'abort';
-    const middle = performance.now();
-    const drafts = new Drafts(session, ids), ofTokens = [];
-    let decodeTokens = 0;
+/** The tokens of an answer, and the text that they make. */
+class Writing {
+    /** @type {number[]} */
+    tokens = [];
+    text = '';
+    #vocabulary;
+    #stop;
+    #trimStart;
+    #onText;
+    #filter;
+    #stream = new TextStream();
+    #stoppedAt = -1;
+    #stopToken = Infinity;
 
-    while (!finishReason) {
-        if (tokens.length >= maxTokens) { finishReason = 'length'; break; }
-        const id = session.sample();
-        if (module.isEnd(id)) { finishReason = 'stop'; break; }
-        tokens.push(id);
-        if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
-        const isControl = module.isControl(id);
+    /** @param {Vocabulary} vocabulary @param {GenerateOptions} options @param {(piece: string) => void} onText */
+    constructor(vocabulary, {stop = [], trimStart = false}, onText) {
+        this.#vocabulary = vocabulary;
+        this.#stop = stop;
+        this.#trimStart = trimStart;
+        this.#onText = onText;
+        this.#filter = new StopFilter(stop);
+    }
+
+    /** Takes the next token. @param {number} id @returns {boolean} whether the text ends here */
+    add(id) {
+        this.tokens.push(id);
+        const isControl = this.#vocabulary.isControl(id), bytes = this.#vocabulary.tokenBytes(id);
         // The text of a control token is never shown, so the filter does not see it.
-        if (isControl && stop.includes(new TextDecoder().decode(module.tokenBytes(id)))) {
-            stopToken = tokens.length - 1;
-            finishReason = 'stop';
-            break;
+        if (isControl && this.#stop.includes(new TextDecoder().decode(bytes))) {
+            this.#stopToken = this.tokens.length - 1;
+            return true;
         }
-        const bytes = isControl ? new Uint8Array(0) : module.tokenBytes(id);
-        const piece = filter.push(stream.push(bytes));
-        stoppedAt = piece.stoppedAt;
-        show(piece.text);
-        if (stoppedAt >= 0) { finishReason = 'stop'; break; }
-        if (tokens.length >= maxTokens) { finishReason = 'length'; break; }
+        const piece = this.#filter.push(this.#stream.push(isControl ? new Uint8Array(0) : bytes));
+        this.#stoppedAt = piece.stoppedAt;
+        this.#show(piece.text);
+        return this.#stoppedAt >= 0;
+    }
+
+    /** Shows what was held back, unless a stop string has ended the text. */
+    end() {
+        if (this.#stoppedAt >= 0) return;
+        const rest = this.#filter.push(this.#stream.flush());
+        this.#show(rest.text + (rest.stoppedAt < 0 ? this.#filter.flush() : ''));
+    }
+
+    /** The tokens whose text lies before a stop string. */
+    get kept() {
+        if (this.#stoppedAt < 0) return this.tokens.slice(0, this.#stopToken);
+        return this.tokens.filter((_, i) => this.#stream.ends[i] <= this.#stoppedAt);
+    }
+
+    /** @param {string} found */
+    #show(found) {
+        const piece = this.#trimStart && !this.text ? found.trimStart() : found;
+        this.text += piece;
+        if (piece) this.#onText(piece);
+    }
+}
+
+/**
+ * Evaluates the prompt.
+ * @param {EngineSession} session @param {number[]} ids @param {number | undefined} logprobs @param {Io} io
+ * @returns {Promise<{cachedTokens: number, ofPrompt?: (TokenLogprobs | null)[], isAborted: boolean}>}
+ */
+async function read(session, ids, logprobs, io) {
+    const {scheduler, aborted} = io;
+    const ofPrompt = logprobs === undefined ? undefined : await readWithLogprobs(session, ids, logprobs, io);
+    const cachedTokens = ofPrompt ? 0 : session.sync(ids), total = ids.length - cachedTokens;
+    /** @param {number} left */
+    const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
+    const isRead = ofPrompt ? !aborted() : await scheduler.evaluate(session, {aborted, onProgress});
+    await io.turn();        // who heard of the last progress may stop before the first token
+    return {cachedTokens, ofPrompt, isAborted: !isRead || aborted()};
+}
+
+/**
+ * Writes one token after the other until something ends the text.
+ * @param {EngineSession} session @param {Vocabulary} vocabulary @param {number[]} ids   of the prompt
+ * @param {Writing} writing @param {GenerateOptions} options @param {Io} io
+ * @returns {Promise<{finishReason: Generated['finishReason'], decodeTokens: number, ofTokens: TokenLogprobs[]}>}
+ */
+async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs}, {scheduler, aborted}) {
+    const drafts = new Drafts(session, ids), {tokens} = writing;
+    /** @type {TokenLogprobs[]} */
+    const ofTokens = [];
+    let decodeTokens = 0;
+    /** @param {Generated['finishReason']} finishReason */
+    const end = (finishReason) => ({finishReason, decodeTokens, ofTokens});
+    for (;;) {
+        if (tokens.length >= maxTokens) return end('length');
+        const id = session.sample();
+        if (vocabulary.isEnd(id)) return end('stop');
+        if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
+        if (writing.add(id)) return end('stop');
+        if (tokens.length >= maxTokens) return end('length');
         if (!drafts.accept(id)) {
-            if (!session.push(id)) { finishReason = 'context'; break; }
+            if (!session.push(id)) return end('context');
             const alone = scheduler.stepped === 1;      // beside others a draft would take their places in the batch
             if (alone) drafts.propose();
-            if (!await scheduler.evaluate(session, {aborted})) { finishReason = 'abort'; break; }
+            if (!await scheduler.evaluate(session, {aborted})) return end('abort');
             if (alone && scheduler.stepped === 1) drafts.measured(scheduler.stepMs);
         }
         decodeTokens++;
     }
-    if (stoppedAt < 0) {
-        const rest = filter.push(stream.flush());
-        show(rest.text + (rest.stoppedAt < 0 ? filter.flush() : ''));
-    }
-    const kept = stoppedAt < 0 ? tokens.slice(0, stopToken) : tokens.filter((_, i) => stream.ends[i] <= stoppedAt);
-    const end = performance.now();
+}
+
+/**
+ * Generates after the tokens `ids`.
+ * @param {EngineSession} session
+ * @param {Vocabulary} vocabulary
+ * @param {number[]} ids
+ * @param {GenerateOptions} options
+ * @param {Io} io
+ * @returns {Promise<Generated>}
+ */
+export async function generate(session, vocabulary, ids, options, io) {
+    const sampling = completeSampling(options.sampling);
+    session.setSampling(sampling);
+    const writing = new Writing(vocabulary, options, io.onText), start = performance.now();
+    const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options.promptLogprobs, io), middle = performance.now();
+    const {finishReason, decodeTokens, ofTokens} = isAborted ? {finishReason: /** @type {const} */ ('abort'), decodeTokens: 0, ofTokens: []}
+        : await write(session, vocabulary, ids, writing, options, io);
+    writing.end();
+    const end = performance.now(), {text, tokens, kept} = writing;
     return {
-        text, tokens, kept, finishReason, cachedTokens, seed: chosen.seed,
-        ...logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt},
-        timings: {prefillTokens: total, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
+        text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed,
+        ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt},
+        timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
     };
 }

@@ -53,9 +53,14 @@ export async function readPartHeader(read, name, first = 1024 * 1024) {
     throw badFile(name, `has a header of more than ${LONGEST_HEADER} bytes`);
 }
 
+/** @param {Uint8Array} bytes @param {string} name @returns {PartHeader} */
 function parse(bytes, name) {
     const {cursor, version, tensors: count, entries} = beginHead(bytes, name);
-    const starts = [], split = {};
+    /** @type {Record<string, any>} */
+    const split = {};
+    /** @type {{start: number, own: boolean}[]} */
+    const starts = [];
+    /** @type {any} */
     let alignment = ALIGNMENT;
     for (const {key, start, value} of entries) {
         starts.push({start, own: key.startsWith('split.')});
@@ -64,7 +69,7 @@ function parse(bytes, name) {
     }
     if (!Number.isInteger(alignment) || alignment < 8 || alignment > MOST_ALIGNMENT || alignment % 8) throw badFile(name, `has an alignment of ${alignment} bytes`);
     const end = cursor.at;
-    const metadata = starts.map(({start, own}, i) => own ? undefined : bytes.slice(start, starts[i + 1]?.start ?? end)).filter(Boolean);
+    const metadata = starts.map(({start, own}, i) => own ? undefined : bytes.slice(start, starts[i + 1]?.start ?? end)).filter((entry) => entry !== undefined);
     const tensors = [];
     for (let left = count; left > 0; left--) {
         const start = cursor.at;
@@ -76,7 +81,14 @@ function parse(bytes, name) {
     return {version, metadata, tensors, alignment, begin: roundUp(cursor.at, alignment), split};
 }
 
-/** Throws GemmaError 'bad-file' where a header is not that of part `i` of `count`, of which `first` is the first's. @param {string} name   of the whole */
+/**
+ * Throws GemmaError 'bad-file' where a header is not that of part `i` of `count`, of which `first` is the first's.
+ * @param {string} name   of the whole
+ * @param {number} i
+ * @param {number} count
+ * @param {PartHeader} header
+ * @param {PartHeader} first
+ */
 export function checkPart(name, i, count, {split, version, alignment}, first) {
     const wrong = !Number.isInteger(split.no) ? 'says that it is no part'
         : split.no !== i ? `says that it is part ${split.no + 1}`
@@ -105,10 +117,14 @@ export function joinParts(name, headers, sizes) {
     // Where not all agree, the weights lie at multiples of the usual alignment, at least.
     const agreed = headers.every(({alignment}) => alignment === first.alignment);
     const alignment = agreed ? first.alignment : ALIGNMENT, key = new TextEncoder().encode('general.alignment');
+    /** @param {Uint8Array} entry */
     const isAlignment = (entry) => entry.length === UINT64 + key.length + 2 * UINT32 && key.every((byte, i) => entry[UINT64 + i] === byte);
     const metadata = agreed ? first.metadata : first.metadata.filter((entry) => !isAlignment(entry));
 
-    const infos = [], weights = [];
+    /** @type {Uint8Array[]} */
+    const infos = [];
+    /** @type {Piece[]} */
+    const weights = [];
     let at = 0;
     headers.forEach(({tensors, begin}, part) => {
         for (const {info, offset} of tensors) infos.push(info, uint(at + offset, UINT64));
@@ -132,11 +148,12 @@ export function pieceLength(piece) {
     return piece.bytes ? piece.bytes.length : piece.length;
 }
 
+/** @param {number} n @param {number} unit */
 function roundUp(n, unit) {
     return Math.ceil(n / unit) * unit;
 }
 
-/** A whole number as the file holds it. */
+/** A whole number as the file holds it. @param {number} n @param {number} bytes */
 function uint(n, bytes) {
     const view = new DataView(new ArrayBuffer(bytes));
     if (bytes === UINT64) view.setBigUint64(0, BigInt(n), true);

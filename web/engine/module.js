@@ -1,113 +1,32 @@
-// module.js: one instance of an engine module: its code, its memory, its model. Sessions are engine_session.js. Knows neither workers, messages
+// module.js: one instance of an engine module and its model. Sessions are engine_session.js. Knows neither workers, messages
 // nor where bytes come from.
 
 import {Crossing} from './crossing.js';
 import {EngineSession} from './engine_session.js';
 import {GemmaError} from './error.js';
-import {NODE, workerAddress} from './host.js';
+import {startInstance} from './instance.js';
 
-const PAGE = 65536;
-const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
+/**
+ * @typedef {import('./crossing.js').Emscripten} Emscripten
+ * @typedef {import('./crossing.js').Place} Place
+ */
 
 const ROLES = {system: 0, user: 1, assistant: 2};
 
-/** Compiled modules by name: the small instance that reads a header and the real one share it. */
-const compiled = new Map();
-
-async function compile(name) {
-    const url = new URL(`${name}.wasm`, BASE);
-    if (NODE) {
-        const {readFile} = await import('node:fs/promises');
-        const bytes = await readFile(url).catch((cause) => {
-            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, {cause});
-        });
-        return WebAssembly.compile(bytes);
-    }
-    const response = await fetch(url).catch((cause) => {
-        throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
-            '(connect-src) refuses it.', {cause});
-    });
-    if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
-    const type = response.headers.get('Content-Type');
-    if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
-    // While it arrives, browsers compile that type only; many hosts send another or none.
-    return WebAssembly.compile(await response.arrayBuffer()).catch((cause) => {
-        throw new GemmaError('network', `the server sent no engine module for ${url.pathname}, but something of the type ${type}`, {cause});
-    });
-}
-
-/** Throws RangeError where the system refuses that much. */
-function makeMemory(initial, maximum, memory64) {
-    const pages = (bytes) => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
-    return new WebAssembly.Memory({initial: pages(initial), maximum: pages(maximum), shared: true, ...(memory64 && {address: 'i64'})});
-}
-
-const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
-const STARTING_MS = 20_000;         // a worker whose script is refused says nothing
-const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
-
-/** Whether an instance of so many bytes could be had now. */
-export function canReserve(bytes, memory64) {
-    try {
-        return makeMemory(bytes, bytes + SLACK, memory64) !== undefined;
-    } catch {
-        return false;
-    }
-}
-
 /**
- * @param {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} options
- *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
- * @returns {Promise<Module>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
+ * @param {import('./instance.js').InstanceOptions} options
+ * @returns {Promise<Module>} rejects as startInstance does
  */
-export async function instantiate({kernels, memory64, bytes, spare = 0, threads}) {
-    const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
-    if (!compiled.has(name)) compiled.set(name, compile(name));
-    const wasm = await compiled.get(name);
-    let memory;
-    try {
-        const initial = Math.max(bytes, INITIAL_BYTES);
-        memory = makeMemory(initial, initial + SLACK + spare, memory64);
-    } catch (cause) {
-        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, {cause});
-    }
-    const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
-    return new Module(await start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads), memory);
-}
-
-/** What a factory of Emscripten gives; of one that does not start, no thread is left that would hold the memory. */
-async function start(factory, url, wasm, memory, threads) {
-    const address = threads > 1 ? workerAddress(url) : url.href;
-    const options = {wasmMemory: memory, threads: threads - 1, ...address !== url.href && {mainScriptUrlOrBlob: address}};
-    let timer, refused;
-    try {
-        return await new Promise((resolve, reject) => {
-            const noThreads = (cause) => reject(new GemmaError('no-threads', 'the engine\'s threads did not start', {cause}));
-            if (threads > 1) {
-                timer = setTimeout(noThreads, STARTING_MS);
-                // Emscripten throws again what a thread's worker reports.
-                refused = (event) => {
-                    event.preventDefault();
-                    noThreads(event.error);
-                };
-                globalThis.addEventListener?.('error', refused);
-            }
-            options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
-            factory(options).then(resolve, reject);
-        });
-    } catch (error) {
-        options.PThread?.terminateAllThreads();
-        throw error;
-    } finally {
-        clearTimeout(timer);
-        globalThis.removeEventListener?.('error', refused);
-    }
+export async function instantiate(options) {
+    const {emscripten, memory} = await startInstance(options);
+    return new Module(emscripten, memory);
 }
 
 export class Module {
     #c;
     #longestToken = 0;
 
+    /** @param {Emscripten} emscripten @param {WebAssembly.Memory} memory */
     constructor(emscripten, memory) {
         this.#c = new Crossing(emscripten, memory);
     }
@@ -123,12 +42,16 @@ export class Module {
 
     // ---------------------------------------------------------------------------------------- loading
 
+    /** @param {string} fileName @param {number} fileSize */
     beginLoad(fileName, fileSize) {
         const {addresses: [name]} = this.#c.place([fileName], 0);
         this.#c.check(this.#c.x.loader_new(name.at, fileSize));
     }
 
-    /** Takes bytes from the front of `chunk`; returns how many: fewer than all when the header has just become complete. */
+    /**
+     * Takes bytes from the front of `chunk`; returns how many: fewer than all when the header has just become complete.
+     * @param {Uint8Array} chunk
+     */
     push(chunk) {
         let taken = 0;
         while (taken < chunk.length) {
@@ -149,11 +72,15 @@ export class Module {
         return this.#c.x.loader_planned() !== 0;
     }
 
+    /** @param {number} threads @param {number} precision @param {number} contextLength @returns {number} */
     memoryNeed(threads, precision, contextLength) {
         return this.#c.x.memory_need(threads, precision, contextLength);
     }
 
-    /** The most bytes that a memoryNeed may be, in a module of wasm32 or of memory64. */
+    /**
+     * The most bytes that a memoryNeed may be, in a module of wasm32 or of memory64.
+     * @param {boolean} memory64
+     */
     capacity(memory64) {
         return this.#c.x.capacity(memory64 ? 64 : 32);
     }
@@ -172,6 +99,7 @@ export class Module {
         return JSON.parse(this.#c.text(address, n));
     }
 
+    /** @param {number} threads @param {number} precision */
     allocate(threads, precision) {
         this.#c.check(this.#c.x.loader_allocate(threads, precision));
         this.#c.check(this.#c.x.loader_push(0));
@@ -181,12 +109,20 @@ export class Module {
         this.#c.check(this.#c.x.loader_finish());
     }
 
+    /** @param {string} shape @param {string} type @param {number} threads @param {number} precision */
     synthetic(shape, type, threads, precision) {
         const {addresses: [s, t]} = this.#c.place([shape, type], 0);
         this.#c.check(this.#c.x.synthetic(s.at, t.at, threads, precision));
     }
 
-    /** 0 for an unknown shape or type. */
+    /**
+     * 0 for an unknown shape or type.
+     * @param {string} shape
+     * @param {string} type
+     * @param {number} threads
+     * @param {number} precision
+     * @param {number} contextLength
+     */
     syntheticNeed(shape, type, threads, precision, contextLength) {
         const {addresses: [s, t]} = this.#c.place([shape, type], 0);
         return this.#c.x.synthetic_need(s.at, t.at, threads, precision, contextLength);
@@ -205,7 +141,12 @@ export class Module {
 
     // ---------------------------------------------------------------------------------------- text
 
-    /** Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room. */
+    /**
+     * Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room.
+     * @param {(string | Uint8Array)[]} texts
+     * @param {number} guess
+     * @param {(address: number, cap: number, places: Place[]) => number} fill
+     */
     #collectIds(texts, guess, fill) {
         for (let cap = guess; ;) {
             const {base, addresses} = this.#c.place(texts, 4 * cap);
@@ -218,10 +159,10 @@ export class Module {
 
     /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
     tokenize(text, {bos = false, special = false} = {}) {
-        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, bos, special, ids, cap));
+        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, bos, special, ids, cap)) ?? [];
     }
 
-    /** @returns {Uint8Array} the token's bytes: perhaps part of a character */
+    /** @returns {Uint8Array} the token's bytes: perhaps part of a character @param {number} id */
     tokenBytes(id) {
         const address = this.#c.scratch(256);
         return this.#c.bytes(address, this.#c.x.token_bytes(id, address)).slice();
@@ -239,10 +180,12 @@ export class Module {
         return this.#c.x.adds_bos() !== 0;
     }
 
+    /** @param {number} id */
     isControl(id) {
         return this.#c.x.is_control(id) !== 0;
     }
 
+    /** @param {number} id */
     isEnd(id) {
         return this.#c.x.is_end(id) !== 0;
     }
@@ -286,7 +229,7 @@ export class Module {
         this.#c.x.step(aligned, sessions.length, batch, ms / 1000);
     }
 
-    /** Begins to count what operations cost, or stops. */
+    /** Begins to count what operations cost, or stops. @param {boolean} on */
     profile(on) {
         this.#c.x.profile(on);
     }

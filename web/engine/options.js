@@ -3,24 +3,38 @@
 
 import {GemmaError} from './error.js';
 
+/** @param {any} v */
 const isWhole = (v) => Number.isSafeInteger(v) && v >= 0;
+/** @param {any} v @returns {v is string} */
 const isText = (v) => typeof v === 'string';
+/** @param {any} v */
 const isObject = (v) => typeof v === 'object';
 
-/** @typedef {[is: (value: any) => boolean, expected: string]} Kind */
+/** @typedef {[is: (value: any) => boolean, expected: string]} Kind @type {Kind} */
 const text = [isText, 'a text'];
+/** @type {Kind} */
 const flag = [(v) => typeof v === 'boolean', 'true or false'];
+/** @type {Kind} */
 const number = [Number.isFinite, 'a number'];
+/** @type {Kind} */
 const whole = [isWhole, 'a whole number from 0'];
+/** @type {Kind} */
 const list = [Array.isArray, 'an array'];
+/** @type {Kind} */
 const object = [isObject, 'an object'];
+/** @type {Kind} */
 const listener = [(v) => typeof v === 'function', 'a function'];
+/** @type {Kind} */
 const signal = [(v) => typeof v.addEventListener === 'function' && typeof v.aborted === 'boolean', 'an AbortSignal'];
+/** @param {string[]} words @returns {Kind} */
 const oneOf = (...words) => [(v) => words.includes(v), words.join(' or ')];
 
+/** @type {Kind} */
 const logprobs = [(v) => isWhole(v) && v <= 20, 'a whole number from 0 to 20'];
 
+/** @type {Record<string, Kind>} */
 const WATCHED = {signal, onProgress: listener};
+/** @type {Record<string, Kind>} */
 const ORIGIN = {urls: list, headers: object, manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
 
 /** @type {Record<string, Record<string, Kind>>} by what takes them */
@@ -58,7 +72,9 @@ export const OPTIONS = {
  * @returns {Record<string, any>} rejects what is unknown or of another kind by GemmaError 'bad-argument'
  */
 export function readOptions(taker, given) {
-    const kinds = OPTIONS[taker], options = {};
+    const kinds = OPTIONS[taker];
+    /** @type {Record<string, any>} */
+    const options = {};
     if (!isObject(given ?? {})) throw new GemmaError('bad-argument', `The options of ${taker} are ${show(given)}; an object is expected.`);
     for (const [name, value] of Object.entries(given ?? {})) {
         if (value === undefined || value === null) continue;
@@ -72,7 +88,7 @@ export function readOptions(taker, given) {
     return options;
 }
 
-/** A value in a sentence. */
+/** A value in a sentence. @param {any} value @returns {string} */
 export function show(value) {
     if (Array.isArray(value)) return `[${value.slice(0, 8).map((v) => Array.isArray(v) ? 'an array' : show(v)).join(', ')}]`;
     if (typeof value === 'function' || typeof value === 'symbol' || (value && isObject(value))) return `a ${typeof value}`;

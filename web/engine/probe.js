@@ -12,7 +12,7 @@ import {SAMPLING} from './generate.js';
 import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
 import {readManifest} from '../weights/manifest.js';
 import {beside} from '../weights/names.js';
-import {canReserve} from './module.js';
+import {canReserve} from './instance.js';
 import {NODE} from './host.js';
 import {makeProbe, openSynthetic, waysToRun} from './open.js';
 

@@ -9,15 +9,19 @@ import {readOptions} from './options.js';
 const MAGIC = new TextEncoder().encode('GemmaSes'), HEADER = MAGIC.length + 4, VERSION = 1;
 const ROLES = ['system', 'user', 'assistant'];
 
-/** @typedef {{role: string, content: string}[]} Messages */
+/**
+ * @typedef {import('./conversation.js').Message[]} Messages
+ * @typedef {import('./generate.js').SamplingOptions} SamplingOptions
+ */
 
 /** JSON has no -Infinity, which a bias may be. */
 const FORBIDDEN = 'forbidden';
+/** @param {SamplingOptions} sampling @param {unknown} from @param {unknown} to */
 const mapBiases = ({logitBias, ...sampling}, from, to) => ({
     ...sampling, ...logitBias && {logitBias: Object.fromEntries(Object.entries(logitBias).map(([id, bias]) => [id, bias === from ? to : bias]))},
 });
 
-/** @param {{messages: Messages, sampling: object}} said @param {Uint8Array} state @returns {Uint8Array} */
+/** @param {{messages: Messages, sampling: SamplingOptions}} said @param {Uint8Array} state @returns {Uint8Array} */
 export function packSession({messages, sampling}, state) {
     const said = {version: VERSION, messages, sampling: mapBiases(sampling, -Infinity, FORBIDDEN)};
     const json = new TextEncoder().encode(JSON.stringify(said)), bytes = new Uint8Array(HEADER + json.length + state.length);
@@ -28,9 +32,10 @@ export function packSession({messages, sampling}, state) {
     return bytes;
 }
 
+/** @param {string} what @param {unknown} [cause] */
 const bad = (what, cause) => new GemmaError('bad-file', `These bytes are no saved session: ${what}. Start a new session.`, {cause});
 
-/** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, sampling: object, state: Uint8Array}} rejects with 'bad-file' */
+/** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, sampling: SamplingOptions, state: Uint8Array}} rejects with 'bad-file' */
 export function unpackSession(given) {
     if (!(given instanceof Uint8Array || given instanceof ArrayBuffer)) {
         throw new GemmaError('bad-argument', 'A saved session must be given as a Uint8Array or an ArrayBuffer.');

@@ -13,7 +13,7 @@ const SLICE_MS = 100;           // how long the engine computes before Stop can 
  * @property {() => boolean} aborted
  * @property {(left: number) => void} [onProgress]   tokens left
  * @property {(done: boolean) => void} resolve
- * @property {(error: Error) => void} reject
+ * @property {(error: unknown) => void} reject
  */
 
 export class Scheduler {
@@ -82,6 +82,7 @@ export class Scheduler {
         if (left === 0) this.#end(one, () => one.resolve(true));
     }
 
+    /** @param {Waiting} one @param {() => void} settle */
     #end(one, settle) {
         this.#waiting.delete(one);
         settle();

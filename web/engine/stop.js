@@ -1,11 +1,11 @@
 // stop.js: finds stop strings in a stream of text and holds back what may become one. Knows no tokens.
 
-/** @param {string[]} stops   empty strings are ignored */
 export class StopFilter {
     #stops;
     #held = '';
     #passed = 0;
 
+    /** @param {string[]} stops   empty strings are ignored */
     constructor(stops) {
         this.#stops = stops.filter((s) => s.length > 0);
     }
@@ -13,6 +13,7 @@ export class StopFilter {
     /**
      * Takes the next piece; returns what may be shown, and where in the whole text a stop string begins (-1: nowhere yet).
      * Nothing may be pushed after a stop.
+     * @param {string} piece
      */
     push(piece) {
         const text = this.#held + piece;
@@ -35,7 +36,7 @@ export class StopFilter {
         return rest;
     }
 
-    /** Length of the longest end of `text` that begins a stop string. */
+    /** Length of the longest end of `text` that begins a stop string. @param {string} text */
     #possible(text) {
         let longest = 0;
         for (const stop of this.#stops) {

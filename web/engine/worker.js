@@ -12,7 +12,12 @@ import {WorkerSession} from './worker_session.js';
 import {workerPort} from './host.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
 
-/** Where bytes come from is decided here, once. */
+/**
+ * Where bytes come from is decided here, once.
+ * @param {any} description
+ * @param {any} options
+ * @returns {Promise<import('../weights/source.js').Source>}
+ */
 async function openSource(description, options) {
     if (description.kind !== 'path') return openFromBrowser(description, options);
     const {openSource: openFromDisk} = await import('../node/file_source.js');
@@ -21,6 +26,7 @@ async function openSource(description, options) {
 
 /** Of the loaded model. @type {import('./worker_session.js').Host} */
 let host;
+/** @type {Map<number, WorkerSession>} */
 const sessions = new Map();
 let lastSession = 0;
 
@@ -30,6 +36,7 @@ function keep(session) {
     return {id: lastSession, tokens: session.tokens};
 }
 
+/** @param {number} id @returns {WorkerSession} */
 function needSession(id) {
     const session = sessions.get(id);
     if (!session) throw new GemmaError('bad-argument', 'this session has been closed');
@@ -52,6 +59,7 @@ answer(workerPort, {
             opened = await openSynthetic(description, options);
         } else {
             const {entry} = description;
+            /** @param {{name: string, size: number} | undefined} announced */
             const accept = async (announced) => {
                 if (entry) await (await import('./probe.js')).refuseTooLarge(await detecting, entry, options);
                 else if (announced) refuseBySize(await probing, await detecting, options, announced);
@@ -81,7 +89,7 @@ answer(workerPort, {
 
     detokenize({ids}) {
         const decoder = new TextDecoder('utf-8', {ignoreBOM: true});
-        return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
+        return /** @type {number[]} */ (ids).map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
     embed: ({texts}, {signal, transfer}) => embed(host, texts, signal).then((vectors) => {

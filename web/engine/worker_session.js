@@ -18,13 +18,27 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  * @property {number} loadMs
  *
  * @typedef {import('./conversation.js').Message} Message
+ * @typedef {import('./generate.js').Generated} Generated
+ * @typedef {import('./generate.js').GenerateOptions} GenerateOptions
+ *
+ * @typedef {object} AnswerFacts    what the worker adds to what was generated
+ * @property {number[]} promptTokens
+ * @property {{loadMs: number} & Generated['timings']} timings
+ * @property {number} memoryBytes
+ * @property {number} tokensHeld    that the conversation has from now on
+ * @property {Message[]} [said]     what the conversation has more than before
+ *
+ * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts} Answer
+ *
+ * @typedef {{text: string} | {phase: 'prefill', done: number, total: number}} PromptEvent
+ * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
  */
 
 export class WorkerSession {
     #host;
     #conversation;
     #engine;
-    /** The prompt that was asked last; it never rejects. */
+    /** The prompt that was asked last; it never rejects. @type {Promise<unknown>} */
     #queue = Promise.resolve();
     #ending = new AbortController();
 
@@ -62,22 +76,30 @@ export class WorkerSession {
     }
 
     /**
-     * @param {{prompt: string | Message[], raw: boolean, options: import('./generate.js').GenerateOptions}} asked
-     * @param {{signal: AbortSignal, emit: (event: {text: string} | {phase: 'prefill', done: number, total: number}) => void}} io
+     * @param {{prompt: string | Message[], raw: boolean, options: GenerateOptions}} asked
+     * @param {Io} io
      */
     prompt({prompt, raw, options}, {signal, emit}) {
         const stopping = AbortSignal.any([signal, this.#ending.signal]);
         return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, emit), () => this.#unasked(options));
     }
 
+    /**
+     * @param {string | Message[]} prompt
+     * @param {boolean} raw
+     * @param {GenerateOptions} options
+     * @param {AbortSignal} signal
+     * @param {Io['emit']} emit
+     * @returns {Promise<Answer>}
+     */
     async #answer(prompt, raw, options, signal, emit) {
-        const {module, scheduler} = this.#host, conversation = this.#conversation, isText = typeof prompt === 'string';
-        if (!isText && (raw || !Array.isArray(prompt))) {
+        const {module, scheduler} = this.#host, conversation = this.#conversation, text = typeof prompt === 'string' ? prompt : undefined;
+        if (text === undefined && (raw || !Array.isArray(prompt))) {
             throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
         }
-        const messages = isText ? [{role: 'user', content: prompt}] : prompt;
+        const messages = typeof prompt === 'string' ? [/** @type {Message} */ ({role: 'user', content: prompt})] : prompt;
         refuseTooLong(this.#host, messages.map((message) => String(message?.content)), raw ? 0 : conversation.length);
-        const ids = raw ? module.tokenize(prompt, {bos: module.addsBos}) : conversation.ask(messages);
+        const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask(messages);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const {kept, ...generated} = await generate(this.#engine, module, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
             scheduler, turn: yieldTurn, aborted: () => signal.aborted,
@@ -87,17 +109,19 @@ export class WorkerSession {
         // What was stopped before its first word has not been asked.
         const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
         if (isSaid) conversation.answered(ids, kept);
-        const {timings, text, ...rest} = generated;
+        const {timings, ...rest} = generated;
         return {
-            text, ...rest, promptTokens: ids, ...this.#facts(timings), ...isSaid && {said: [...messages, {role: 'assistant', content: text}]},
+            ...rest, promptTokens: ids, ...this.#facts(timings),
+            ...isSaid && {said: [...messages, {role: 'assistant', content: generated.text}]},
         };
     }
 
+    /** @param {Generated['timings']} timings */
     #facts(timings) {
         return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, tokensHeld: this.tokens};
     }
 
-    /** The answer of a prompt that was aborted while it waited. */
+    /** The answer of a prompt that was aborted while it waited. @param {GenerateOptions} options @returns {Answer} */
     #unasked({sampling}) {
         return {
             text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: sampling?.seed ?? 0,
@@ -105,7 +129,13 @@ export class WorkerSession {
         };
     }
 
-    /** Has `work` done when what was asked before has ended; where `signal` aborts before, `unasked` at once. */
+    /**
+     * Has `work` done when what was asked before has ended; where `signal` aborts before, `unasked` at once.
+     * @param {AbortSignal} signal
+     * @param {() => Promise<Answer>} work
+     * @param {() => Answer} unasked
+     * @returns {Promise<Answer>}
+     */
     #inTurn(signal, work, unasked) {
         return new Promise((resolve, reject) => {
             const leave = () => resolve(unasked());
@@ -151,7 +181,12 @@ export class WorkerSession {
     }
 }
 
-/** Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them. */
+/**
+ * Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them.
+ * @param {Host} host
+ * @param {string[]} texts
+ * @param {number} tokensBefore
+ */
 function refuseTooLong({module, contextLength}, texts, tokensBefore) {
     const length = texts.reduce((sum, text) => sum + text.length, 0);
     if (length < SHORT * contextLength) return;

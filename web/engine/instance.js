@@ -1,0 +1,138 @@
+// instance.js: brings an engine module to life: its code is fetched and compiled, its memory had, its threads started. Knows neither models nor
+// what the exports do.
+
+import {GemmaError} from './error.js';
+import {NODE, workerAddress} from './host.js';
+
+/**
+ * @typedef {import('./crossing.js').Emscripten} Emscripten
+ *
+ * @typedef {object} EmscriptenOptions
+ * @property {WebAssembly.Memory} wasmMemory
+ * @property {number} threads
+ * @property {string} [mainScriptUrlOrBlob]
+ * @property {(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) => void} [instantiateWasm]
+ * @property {Emscripten['PThread']} [PThread]   written by the factory
+ */
+
+const PAGE = 65536;
+const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
+
+/**
+ * Compiled modules by name: the small instance that reads a header and the real one share it.
+ * @type {Map<string, Promise<WebAssembly.Module>>}
+ */
+const compiled = new Map();
+
+/** @param {string} name @returns {Promise<WebAssembly.Module>} */
+async function compile(name) {
+    const url = new URL(`${name}.wasm`, BASE);
+    if (NODE) {
+        const {readFile} = await import('node:fs/promises');
+        const bytes = await readFile(url).catch((cause) => {
+            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, {cause});
+        });
+        return WebAssembly.compile(bytes);
+    }
+    const response = await fetch(url).catch((cause) => {
+        throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
+            '(connect-src) refuses it.', {cause});
+    });
+    if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
+    const type = response.headers.get('Content-Type');
+    if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
+    // While it arrives, browsers compile that type only; many hosts send another or none.
+    return WebAssembly.compile(await response.arrayBuffer()).catch((cause) => {
+        throw new GemmaError('network', `the server sent no engine module for ${url.pathname}, but something of the type ${type}`, {cause});
+    });
+}
+
+/**
+ * Throws RangeError where the system refuses that much.
+ * @param {number} initial
+ * @param {number} maximum
+ * @param {boolean} memory64
+ */
+function makeMemory(initial, maximum, memory64) {
+    /** @param {number} bytes */
+    const pages = (bytes) => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
+    const asked = {initial: pages(initial), maximum: pages(maximum), shared: true, ...memory64 && {address: 'i64'}};
+    return new WebAssembly.Memory(/** @type {any} */ (asked));        // TypeScript knows no memory64 yet
+}
+
+const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
+const STARTING_MS = 20_000;         // a worker whose script is refused says nothing
+const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
+
+/** Whether an instance of so many bytes could be had now. @param {number} bytes @param {boolean} memory64 */
+export function canReserve(bytes, memory64) {
+    try {
+        return makeMemory(bytes, bytes + SLACK, memory64) !== undefined;
+    } catch {
+        return false;
+    }
+}
+
+/**
+ * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} InstanceOptions
+ *
+ * @param {InstanceOptions} options
+ *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
+ * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
+ */
+export async function startInstance({kernels, memory64, bytes, spare = 0, threads}) {
+    const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
+    const compiling = compiled.get(name) ?? compile(name);
+    compiled.set(name, compiling);
+    const wasm = await compiling;
+    let memory;
+    try {
+        const initial = Math.max(bytes, INITIAL_BYTES);
+        memory = makeMemory(initial, initial + SLACK + spare, memory64);
+    } catch (cause) {
+        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, {cause});
+    }
+    const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
+    return {emscripten: await start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads), memory};
+}
+
+/**
+ * What a factory of Emscripten gives; of one that does not start, no thread is left that would hold the memory.
+ * @param {(options: EmscriptenOptions) => Promise<Emscripten>} factory
+ * @param {URL} url
+ * @param {WebAssembly.Module} wasm
+ * @param {WebAssembly.Memory} memory
+ * @param {number} threads
+ */
+async function start(factory, url, wasm, memory, threads) {
+    const address = threads > 1 ? workerAddress(url) : url.href;
+    /** @type {EmscriptenOptions} */
+    const options = {wasmMemory: memory, threads: threads - 1, ...address !== url.href && {mainScriptUrlOrBlob: address}};
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    /** @type {((event: ErrorEvent) => void) | undefined} */
+    let refused;
+    try {
+        return await new Promise((resolve, reject) => {
+            /** @param {unknown} cause */
+            const noThreads = (cause) => reject(new GemmaError('no-threads', 'the engine\'s threads did not start', {cause}));
+            if (threads > 1) {
+                timer = setTimeout(noThreads, STARTING_MS);
+                // Emscripten throws again what a thread's worker reports.
+                refused = (event) => {
+                    event.preventDefault();
+                    noThreads(event.error);
+                };
+                globalThis.addEventListener?.('error', refused);
+            }
+            options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
+            factory(options).then(resolve, reject);
+        });
+    } catch (error) {
+        options.PThread?.terminateAllThreads();
+        throw error;
+    } finally {
+        clearTimeout(timer);
+        if (refused) globalThis.removeEventListener?.('error', refused);
+    }
+}
