@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "error.h"
 #include "session.h"
 
@@ -49,6 +48,8 @@ enum { FIRST = 16, UNIT = 8 };
 
 /* While other sessions decode, a pass with a prompt's tokens should take no longer: they wait for it. */
 static const double PASS_SECONDS = 0.12;
+
+static Clock *batch_clock(Batch *b) { return &b->workspace.ops.clock; }
 
 static int least(int a, int b) { return a < b ? a : b; }
 
@@ -152,16 +153,18 @@ static bool is_under_way(const Batch *b, GemmaSession *const *sessions, int n) {
 
 /* Layers, as many as end before `until`, and at least one. False when some are left. */
 static bool continue_pass(Batch *b, double until) {
-    double before = clock_seconds(), now, took;
+    Clock *clock = batch_clock(b);
+    double before = clock_read(clock), now, took;
     int n_rows = b->workspace.n_rows;
     bool more;
     do {
         more = transformer_layer(&b->workspace);
-        now = clock_seconds();
+        now = clock_read(clock);
         took = now - before;
         before = now;
+        double of_row = n_rows < UNIT ? 0 : clock_add(&b->row_sum, clock, took, n_rows);
+        if (of_row > 0) b->row_seconds = of_row;
     } while (more && now + took < until);
-    if (n_rows >= UNIT) b->row_seconds = took / n_rows;
     return !more;
 }
 
@@ -246,7 +249,7 @@ static void end_pass(Batch *b) {
 
 void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
     Batch *b = &m->batch;
-    double start = clock_seconds();
+    double start = clock_read(batch_clock(b));
     if (n < 1) return;
     bool under_way = is_under_way(b, sessions, n);
     if (!under_way) {
@@ -258,7 +261,7 @@ void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch
     pool_set_active(m->pool, decoding ? threads_of(m->pool, tuner_choice(&b->threads)) : pool_threads(m->pool));
     if (!continue_pass(b, start + seconds)) return;
     end_pass(b);
-    if (decoding && !under_way) tuner_report(&b->threads, clock_seconds() - start);
+    if (decoding && !under_way) tuner_report(&b->threads, batch_clock(b), clock_read(batch_clock(b)) - start, 1);
 }
 
 double gemma_session_left(const GemmaSession *s, GemmaError *err) {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "kernels/kv8.h"
 #include "memory.h"
 #include "pack.h"
@@ -41,7 +40,7 @@ uint64_t ops_bytes(int n_threads, const OpsLimits *most, int n_pos) {
 }
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most) {
-    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .most = *most};
+    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .clock = clock_new(clock_now), .most = *most};
     tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
     ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = memory_aligned((uint64_t)ops->scratch_stride * (uint64_t)pool_threads(pool));
@@ -82,7 +81,7 @@ const char *const op_name[OP_KINDS] = {
     [OP_SCREEN] = "screen Q8_0", [OP_SHORTLIST] = "shortlist Q8_0",
 };
 
-static double profile_clock(const Ops *ops) { return ops->profiling ? clock_seconds() : 0; }
+static double profile_clock(Ops *ops) { return ops->profiling ? clock_read(&ops->clock) : 0; }
 
 void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs) {
     if (!ops->profiling) return;
@@ -307,7 +306,7 @@ void ops_tune(Ops *ops, uint64_t bytes, double seconds) {
         tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
         ops->tuning_bytes = bytes;
     } else if (bytes >= ops->tuning_bytes / 2) {
-        tuner_report(&ops->streams, seconds / (double)bytes);
+        tuner_report(&ops->streams, &ops->clock, seconds, (double)bytes);
     }
 }
 
@@ -350,12 +349,12 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
         ops_quantize(ops, x, n_tok, t.n_cols);
     }
     double start = profile_clock(ops);
-    double tuning_start = n_tok == 1 ? clock_seconds() : 0;
+    double tuning_start = n_tok == 1 ? clock_read(&ops->clock) : 0;
     Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << tuner_choice(&ops->streams));
     t.group = shares.group;
     for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
     pool_run(ops->pool, t.first_group[n_terms], shares.take / shares.group, run_groups, &t);
-    if (n_tok == 1) ops_tune(ops, bytes, clock_seconds() - tuning_start);
+    if (n_tok == 1) ops_tune(ops, bytes, clock_read(&ops->clock) - tuning_start);
     count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 

@@ -3,6 +3,7 @@
 #ifndef OPS_H
 #define OPS_H
 
+#include "clock.h"
 #include "gemma.h"
 #include "kernels/kernels.h"
 #include "pool.h"
@@ -40,6 +41,7 @@ typedef struct {
     const Kernels *kernels;
     Pool *pool;                 /* borrowed */
     GemmaPrecision precision;
+    Clock clock;                /* that tuning and the profile go by */
     uint8_t *scratch;           /* a part for each thread */
     size_t scratch_stride;
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */

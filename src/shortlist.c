@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "clock.h"
 
 /* Tiles of which at first only the most promising one is multiplied. */
 enum { GROUP = 16 };
@@ -133,11 +132,11 @@ static int list_rest(Shortlist *s, int n_tiles, float kth, const int32_t *also, 
 
 void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int k, const int32_t *also, int n_also, float *y) {
     ops_quantize(ops, x, 1, w->n_cols);
-    double start = clock_seconds();
+    double start = clock_read(&ops->clock);
     int n_tiles = matrix_tiles(w);
     Task t = {s, ops, w, y, 1 << tuner_choice(&ops->streams)};
     pool_run(ops->pool, (n_tiles + t.group - 1) / t.group, 8 / t.group, screen_groups, &t);
-    double screened = clock_seconds();
+    double screened = clock_read(&ops->clock);
     ops_tune(ops, (uint64_t)n_tiles * w->tile_bytes, screened - start);
     ops_count(ops, OP_SCREEN, screened - start, (uint64_t)n_tiles * w->tile_bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
 
@@ -146,5 +145,5 @@ void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, i
     int n_rest = list_rest(s, n_tiles, kth_product(&t, n_first, k), also, n_also);
     multiply(&t, n_rest);
     uint64_t n = (uint64_t)(n_first + n_rest);
-    ops_count(ops, OP_SHORTLIST, clock_seconds() - screened, n * matrix_tile_bytes(w), n * TILE_ROWS * (uint64_t)w->n_cols);
+    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - screened, n * matrix_tile_bytes(w), n * TILE_ROWS * (uint64_t)w->n_cols);
 }
