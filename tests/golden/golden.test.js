@@ -7,6 +7,8 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
+import {openModel} from '../../web/engine/open.js';
+import {openSource} from '../../web/node/file_source.js';
 import {ensureModel} from '../../web/node/setup.js';
 import {ensureNode24} from '../setup/node24.js';
 
@@ -75,9 +77,9 @@ for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'tiny-low-bits'
     }
 }
 
-/** The rows of gemma3-270m.bin: log-sum-exp, then the best ids and their log-probabilities. */
-function* storedRows(n_top) {
-    const bytes = readFileSync(join(here, 'gemma3-270m.bin')), size = 4 + 8 * n_top;
+/** The rows of NAME.bin: log-sum-exp, then the best ids and their log-probabilities. */
+function* storedRows(name, n_top) {
+    const bytes = readFileSync(join(here, `${name}.bin`)), size = 4 + 8 * n_top;
     for (let at = 0; at < bytes.length; at += size) {
         const row = bytes.subarray(at, at + size);
         const ids = Array.from({length: n_top}, (_, i) => row.readUInt32LE(4 + 4 * i));
@@ -91,7 +93,7 @@ for (const variant of ['simd128', 'relaxed']) {
         const ours = ourLogits(await ensureModel(), tokens, ['--variant', variant]);
         const n_vocab = ours.length / tokens.length;
         let kl = 0, top1 = 0, nll = 0, i = 0;
-        for (const {ids, logProbs} of storedRows(n_top)) {
+        for (const {ids, logProbs} of storedRows('gemma3-270m', n_top)) {
             const row = ours.subarray(i * n_vocab, (i + 1) * n_vocab), lse = logSumExp(row);
             let p = 0, q = 0;
             ids.forEach((id, k) => {
@@ -109,3 +111,43 @@ for (const variant of ['simd128', 'relaxed']) {
         assert.ok(Math.abs(perplexity / llama.perplexity_f32 - 1) <= 0.012, `perplexity ${perplexity}, in f32 ${llama.perplexity_f32}`);
     });
 }
+
+// Past the window of the local layers, three times which the text is long: a window that is off by a token, a ring that loses a block or a wrong
+// RoPE of one kind of layers shows only here. llama.cpp's quantised run is as far from f32 as its KL says; ours may be no further by more than 5 %.
+// (It was 0.0014 where llama.cpp's is 0.0031.) The next token's -log p may be off by 1, twice the most that was seen.
+test('Gemma 3 270M, 1,500 tokens, past its window: as near to f32 as the quantised run of llama.cpp', {timeout: 6_000_000}, async () => {
+    const name = 'gemma3-270m-long', {tokens, n_top, first, nll, llama} = golden(name), BATCH = 250;
+    const source = await openSource({kind: 'path', path: await ensureModel()});
+    const {module, session} = await openModel(source, {contextLength: 1536, threads: 2});
+    source.close();
+    const stored = [...storedRows(name, n_top)], all = tokens.length, n = all - first;
+    assert.ok(all === 1500 && stored.length === all && nll.length === all - 1 && n > 900);
+    session.sync(tokens);
+    let kl = 0, top1 = 0, ours = 0, theirs = 0, worst = 0;
+    for (let at = 0, end; at < all; at = end) {
+        end = all - session.step(BATCH);
+        for (let i = Math.max(at, first); i < end; i++) {
+            session.logitsAt(i - at);
+            const {ids, logProbs} = stored[i];
+            const logProb = ids.map((id) => -session.nll(id));
+            let p = 0, q = 0;
+            ids.forEach((_, k) => {
+                kl += Math.exp(logProbs[k]) * (logProbs[k] - logProb[k]) / n;
+                p += Math.exp(logProbs[k]);
+                q += Math.exp(logProb[k]);
+            });
+            if (p < 1 && q < 1) kl += (1 - p) * Math.log((1 - p) / (1 - q)) / n;
+            top1 += (session.logprobs(ids[0], 1).top[0].id === ids[0]) / n;
+            if (i + 1 === all) continue;
+            const one = session.nll(tokens[i + 1]);
+            ours += one / (n - 1);
+            theirs += nll[i] / (n - 1);
+            worst = Math.max(worst, Math.abs(one - nll[i]));
+        }
+    }
+    module.close();
+    assert.ok(kl <= 1.05 * llama.mean_kl, `mean KL ${kl}, llama.cpp's ${llama.mean_kl}`);
+    assert.ok(top1 >= llama.top1 - 0.01, `top-1 agreement ${top1}, llama.cpp's ${llama.top1}`);
+    assert.ok(Math.abs(Math.exp(ours - theirs) - 1) <= 0.012, `perplexity ${Math.exp(ours)}, in f32 ${Math.exp(theirs)}`);
+    assert.ok(worst <= 1, `a token's -log p is off by ${worst}`);
+});

@@ -5,7 +5,9 @@ llama-quantize --allow-requantize ... F32) with an f32 KV cache and without flas
 
 Tiny models: NAME.json {tokens, positions, n_vocab, llama: {max_diff_of_range, mean_kl}} and NAME.bin, float32 [positions, n_vocab].
 The 270M, 512 tokens of text.txt: gemma3-270m.json {tokens, n_top, llama: {mean_kl, top1, perplexity, perplexity_f32}} and gemma3-270m.bin:
-for each position log-sum-exp f32, then n_top ids u32, then their log-probabilities f32, best first.
+for each position log-sum-exp f32, then n_top ids u32, then their log-probabilities f32, best first. The same of 1,500 tokens, of text.txt and then
+of LICENSE, almost three times the windows of its local layers: gemma3-270m-long, with fewer tokens a position, {..., first, nll}: the divergences
+are those of positions from `first` on, and nll has -log p of each next token.
 
 Divergences there are sums over the stored tokens plus one bucket for all others: what a test can compute from the file, a little
 below the full sum for both engines alike."""
@@ -66,23 +68,30 @@ def top_kl(p, q, ids):
     return (np.exp(pt) * (pt - qt)).sum(-1) + rest_p * np.log(rest_p / rest_q)
 
 
-def make_270m(llama, model):
-    name = "gemma3-270m"
-    tokens = llama.tokenize(model, HERE / "text.txt")[:512]
+def make_270m(llama, model, name, text, n_tok, n_top, first):
+    """Its divergences are those of positions from `first` on."""
+    tokens = llama.tokenize(model, text)[:n_tok]
     f32 = llama.logits(llama.as_f32(model), tokens, "f32")
-    p, q = log_softmax(f32), log_softmax(llama.logits(model, tokens, "f16"))
-    ids = np.argsort(-p, -1, kind="stable")[:, :N_TOP]
-    top = np.take_along_axis(p, ids, -1).astype(np.float32)
-    lse = (f32[:, 0] - p[:, 0]).astype(np.float32)
+    own = llama.logits(model, tokens, "f16")
+    target = np.array(tokens[1:] + [0])
+    kl, same, nll = [], [], []
     with open(HERE / f"{name}.bin", "wb") as out:
-        for i in range(len(tokens)):
-            out.write(lse[i].tobytes() + ids[i].astype(np.uint32).tobytes() + top[i].tobytes())
-    target = np.array(tokens[1:])[:, None]
-    perplexity = lambda x: float(np.exp(-np.take_along_axis(x[:-1], target, -1).mean()))
+        for i in range(0, n_tok, 64):       # as float64 all of them would take gigabytes
+            p, q = log_softmax(f32[i:i + 64]), log_softmax(own[i:i + 64])
+            ids = np.argsort(-p, -1, kind="stable")[:, :n_top]
+            top = np.take_along_axis(p, ids, -1).astype(np.float32)
+            lse = (f32[i:i + 64, 0] - p[:, 0]).astype(np.float32)
+            for row in zip(lse, ids.astype(np.uint32), top):
+                out.write(b"".join(x.tobytes() for x in row))
+            kl.extend(top_kl(p, q, ids))
+            same.extend(p.argmax(-1) == q.argmax(-1))
+            nll.extend(-np.stack([np.take_along_axis(x, target[i:i + 64, None], -1)[:, 0] for x in (p, q)], -1))
+    nll = np.array(nll)[:-1]
+    perplexity, perplexity_f32 = np.exp(nll[first:].mean(0))[::-1]
     write_json(name, dict(
-        tokens=tokens, n_top=N_TOP,
-        llama=dict(mean_kl=float(top_kl(p, q, ids).mean()), top1=float((p.argmax(-1) == q.argmax(-1)).mean()),
-                   perplexity=perplexity(q), perplexity_f32=perplexity(p))))
+        tokens=tokens, n_top=n_top, **(dict(first=first, nll=[round(float(x), 4) for x in nll[:, 0]]) if first else {}),
+        llama=dict(mean_kl=float(np.mean(kl[first:])), top1=float(np.mean(same[first:])),
+                   perplexity=float(perplexity), perplexity_f32=float(perplexity_f32))))
 
 
 def write_json(name, data):
@@ -96,4 +105,7 @@ if __name__ == "__main__":
         for tiny in ("tiny-gemma1", "tiny-gemma2", "tiny-gemma3", "tiny-low-bits"):
             make_tiny(llama, tiny)
         if len(sys.argv) > 3:
-            make_270m(llama, sys.argv[3])
+            make_270m(llama, sys.argv[3], "gemma3-270m", HERE / "text.txt", 512, 256, 0)
+            long = llama.work / "long.txt"
+            long.write_text((HERE / "text.txt").read_text() + (HERE / "../../LICENSE").read_text())
+            make_270m(llama, sys.argv[3], "gemma3-270m-long", long, 1500, 8, 512)
