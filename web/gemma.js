@@ -59,6 +59,8 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
  * @property {string} name
+ * @property {number} nVocab            tokens of the vocabulary
+ * @property {number} nEmbd             numbers of a hidden state, and of an embedding
  * @property {boolean} chat             taught to chat
  * @property {'turns' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna'
  *     | 'alpaca' | 'transcript'} chatStyle   whose turns a conversation is written in: 'turns' are Gemma's own, others are
@@ -129,12 +131,20 @@ function absolute(address) {
     }
 }
 
-/** Under Node, what is no address of the web is a path, or a file: URL. */
-const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(address);
+/** Under Node, what is no address of the web is a path, or a file: URL. @param {string | URL} address */
+const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address));
 
-/** What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`. @param {ModelSource} model @param {Origin} origin */
+/**
+ * What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`.
+ * @typedef {import('./engine/worker.js').Description} Description
+ *
+ * @param {any} model   a ModelSource, as far as anybody can be trusted to give one
+ * @param {Origin & {update?: boolean}} origin
+ * @returns {any} a Description, or with `address` what is not one yet
+ */
 function describe(model, {urls, headers, manifest, sha256, update}) {
     const isHere = model?.kind === 'path' || (typeof model === 'string' || model instanceof URL) && isPath(model);
+    /** @param {string | URL} address */
     const at = (address) => isHere ? String(address) : absolute(address);
     const more = Object.fromEntries(Object.entries({
         urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || manifest instanceof URL ? at(manifest) : manifest, sha256, update,
@@ -158,7 +168,13 @@ function describe(model, {urls, headers, manifest, sha256, update}) {
     return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more} : {...byUrl(address), ...more};
 }
 
-/** The same for files that were chosen together, too. @param {ModelSource} model @param {Origin} origin */
+/**
+ * The same for files that were chosen together, too.
+ * @param {ModelSource} model
+ * @param {Origin & {update?: boolean}} origin
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Description>}
+ */
 async function findSource(model, origin, signal) {
     if (!Array.isArray(model) && !(model instanceof Blob)) {
         const {address, ...source} = describe(model, origin);
@@ -168,7 +184,7 @@ async function findSource(model, origin, signal) {
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
 
-/** What is behind a blob: or data: URL: nothing of a file on the disk is read yet. */
+/** What is behind a blob: or data: URL: nothing of a file on the disk is read yet. @param {string} address */
 async function fetchFile(address) {
     try {
         return await (await fetch(address)).blob();
@@ -179,11 +195,13 @@ async function fetchFile(address) {
 
 /**
  * A caller's signal and onProgress for one call.
- * @param {{signal?: AbortSignal, onProgress?: (progress: any) => unknown}} watched
+ * @param {{signal?: AbortSignal, onProgress?: (progress: any) => any}} watched
  */
 function watch({signal, onProgress}) {
-    const stopping = new AbortController(), abort = () => stopping.abort(signal.reason);
+    const stopping = new AbortController(), abort = () => stopping.abort(signal?.reason);
+    /** @type {{error: unknown} | undefined} */
     let failed;
+    /** @param {unknown} error */
     const fail = (error) => {
         failed ??= {error};
         stopping.abort();
@@ -193,7 +211,7 @@ function watch({signal, onProgress}) {
     return {
         signal: stopping.signal,
         stop: () => stopping.abort(),
-        /** For the caller's onProgress. */
+        /** For the caller's onProgress. @param {any} progress */
         tell(progress) {
             if (failed) return;
             try {
@@ -202,7 +220,11 @@ function watch({signal, onProgress}) {
                 fail(error);
             }
         },
-        /** What the call comes to: what onProgress threw comes first, then what the signal was aborted with. @template T @param {Promise<T>} call */
+        /**
+         * What the call comes to: what onProgress threw comes first, then what the signal was aborted with.
+         * @template T
+         * @param {Promise<T>} call
+         */
         async settle(call) {
             try {
                 const result = await call;
@@ -210,7 +232,7 @@ function watch({signal, onProgress}) {
                 return result;
             } catch (error) {
                 if (failed) throw failed.error;
-                throw signal?.aborted && error?.name === 'AbortError' ? signal.reason : error;
+                throw signal?.aborted && error instanceof Error && error.name === 'AbortError' ? signal.reason : error;
             } finally {
                 signal?.removeEventListener('abort', abort);
             }
@@ -218,12 +240,20 @@ function watch({signal, onProgress}) {
     };
 }
 
-/** Has `work` done with the options that a caller gave. @template T @param {string} taker @param {(options: any) => Promise<T>} work @returns {Promise<T>} */
+/**
+ * Has `work` done with the options that a caller gave.
+ * @template T
+ * @param {string} taker
+ * @param {object | null | undefined} given
+ * @param {(options: any) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
 async function watched(taker, given, work) {
     const options = readOptions(taker, given), {signal, tell, settle} = watch(options);
     return settle(work({...options, signal, onProgress: tell}));
 }
 
+/** @param {Error} error */
 const workerFailed = ({message}) => new GemmaError('internal', `the engine's worker failed: ${message}`);
 
 const stored = () => import('./weights/stored.js');
@@ -248,7 +278,7 @@ const models = {
     /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {Watched & Origin} [options] @returns {Promise<void>} */
     repair: (id, options) => watched('repair', options, async (checked) => (await stored()).repairStored(id, {...checked, ...describe(id, checked)})),
     /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
-     * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<File | undefined>} */
+     * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<Blob | undefined>} */
     export: (id, options) => watched('export', options, async (checked) => (await stored()).exportStored(id, checked)),
     /** The digests of a complete model, for the import of its exported file to be checked.
      * @param {string} id @param {Watched} [options] @returns {Promise<object>} */
@@ -281,10 +311,19 @@ const models = {
     },
 };
 
+/**
+ * @typedef {import('./engine/worker.js').Service} Service
+ * @typedef {<K extends keyof Service>(call: K, args: Parameters<Service[K]>[0], options?: CallOptions) => Promise<Awaited<ReturnType<Service[K]>>>} Call
+ * @typedef {{signal?: AbortSignal, onEvent?: (event: any) => void}} CallOptions
+ */
+
+/** A loaded model, in a worker of its own: see Gemma.load. */
 export class Gemma {
     #worker;
+    /** @type {Caller<Service>} */
     #caller;
     #busy = 0;
+    /** @type {unknown} */
     #closed;
     /** Gives back what says that the model is in use. @type {Promise<() => void> | undefined} */
     #using;
@@ -292,7 +331,13 @@ export class Gemma {
     static models = models;
 
     /** @type {Info} */
-    info;
+    info = /** @type {any} */ (undefined);      // until it is loaded, and nobody else has it before
+
+    /** @private @param {import('./engine/host.js').StartedWorker} worker */
+    constructor(worker) {
+        this.#worker = worker;
+        this.#caller = new Caller(worker);
+    }
 
     /**
      * What a model would do here, within two seconds and before any of its weights are downloaded: whether it fits, which module and how many
@@ -303,18 +348,19 @@ export class Gemma {
      * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said: 'network', 'not-found',
      *   'bad-file', 'unsupported', 'bad-argument'
      */
-    static async probe(model, given) {
-        const {signal, onProgress, urls, headers, manifest, sha256, update, ...options} = readOptions('load', given);
+    static async probe(model, options) {
+        const {signal, onProgress, urls, headers, manifest, sha256, update, ...more} = readOptions('load', options);
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         signal?.throwIfAborted();
         const worker = await startWorker(WORKER, (error) => caller.fail(workerFailed(error)));
+        /** @type {Caller<Service>} */
         const caller = new Caller(worker);
         // The worker may be in the middle of a measurement, and hears nothing then.
         const stop = () => caller.fail(signal.reason);
         signal?.addEventListener('abort', stop);
         try {
-            return await caller.call('probe', {source, options}, {signal});
+            return await caller.call('probe', {source, options: more}, {signal});
         } finally {
             signal?.removeEventListener('abort', stop);
             worker.terminate();
@@ -333,23 +379,23 @@ export class Gemma {
         return watched('load', options, (checked) => Gemma.#load(model, checked));
     }
 
+    /** @param {ModelSource} model @param {Record<string, any>} checked   LoadOptions */
     static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, ...options}) {
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         signal.throwIfAborted();
-        const gemma = new Gemma();
         let asked = NODE;
+        /** @param {import('./weights/progress.js').Progress} progress */
         const onEvent = (progress) => {
             if (!asked && progress.phase === 'download') models.persist();      // without it, it is stored all the same
             asked ||= progress.phase === 'download';
             onProgress(progress);
         };
-        gemma.#worker = await startWorker(WORKER, (error) => gemma.#end(workerFailed(error)));
-        gemma.#caller = new Caller(gemma.#worker);
+        const gemma = new Gemma(await startWorker(WORKER, (error) => gemma.#end(workerFailed(error))));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/tabs.js')).use(source.url);
             await gemma.#using;
-            gemma.info = await gemma.#call('load', {source, options}, {signal, onEvent});
+            gemma.info = /** @type {Info} */ (await gemma.#call('load', {source, options}, {signal, onEvent}));
             signal.throwIfAborted();
         } catch (error) {
             gemma.close();
@@ -372,7 +418,9 @@ export class Gemma {
         return this.#newSession(await this.#call('session', {history: messages}), messages, chosen);
     }
 
+    /** @param {{id: number, tokens: number}} known @param {Message[]} messages @param {Sampling} sampling */
     #newSession(known, messages, sampling) {
+        /** @type {Call} */
         const call = (...args) => this.#call(...args);
         return new Session({...known, messages, sampling, contextLength: this.info.contextLength, call});
     }
@@ -422,7 +470,7 @@ export class Gemma {
         this.#end(new GemmaError('closed', 'the model has been closed'));
     }
 
-    /** Once: what is running, and whatever is asked later, rejects with `error`. */
+    /** Once: what is running, and whatever is asked later, rejects with `error`. @param {unknown} error */
     #end(error) {
         if (this.#closed) return;
         this.#closed = error;
@@ -431,13 +479,14 @@ export class Gemma {
         this.#using?.then((giveBack) => giveBack(), () => {});
     }
 
+    /** @type {Call} */
     async #call(call, args, options) {
         if (this.#closed) throw this.#closed;
         if (this.#busy++ === 0) this.#worker.idle(false);
         try {
             return await this.#caller.call(call, args, options);
         } catch (error) {
-            if (error.fatal) this.#end(error);
+            if (error instanceof GemmaError && error.fatal) this.#end(error);
             throw error;
         } finally {
             if (--this.#busy === 0) this.#worker.idle(true);
@@ -448,6 +497,7 @@ export class Gemma {
 /** Closes sessions that nobody holds. */
 const forgotten = new FinalizationRegistry((close) => void close().catch(() => {}));
 
+/** A conversation: see Gemma.session. */
 export class Session {
     #id;
     #sampling;
@@ -456,7 +506,7 @@ export class Session {
     #tokens;
     #contextLength;
 
-    /** @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Function}} about */
+    /** @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Call}} about */
     constructor({id, tokens, messages, contextLength, sampling, call}) {
         this.#id = id;
         this.#tokens = tokens;
@@ -491,6 +541,7 @@ export class Session {
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
     prompt(prompt, options) {
+        /** @type {string[]} */
         const pieces = [];
         let wake = () => {}, ended = false, stop = () => {};
         const ask = async () => {
@@ -499,7 +550,7 @@ export class Session {
             stop = watching.stop;
             const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen}}, {
                 signal: watching.signal,
-                onEvent(event) {
+                onEvent(/** @type {{text?: string}} */ event) {
                     if (event.text === undefined) return watching.tell(event);
                     pieces.push(event.text);
                     wake();
@@ -518,7 +569,7 @@ export class Session {
                 for (;;) {
                     if (pieces.length) yield pieces.splice(0).join('');
                     else if (ended) return void await result;
-                    else await new Promise((resolve) => { wake = resolve; });
+                    else await new Promise((/** @type {(value?: undefined) => void} */ resolve) => { wake = resolve; });
                 }
             } finally {
                 stop();
@@ -527,7 +578,7 @@ export class Session {
         return Object.assign(stream(), {result});
     }
 
-    /** @returns {Result} */
+    /** @param {import('./engine/worker_session.js').Answer} answer @returns {Result} */
     #remember({said, tokensHeld, ...answer}) {
         if (said) this.#messages.push(...said);
         this.#tokens = tokensHeld;

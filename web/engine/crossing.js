@@ -19,7 +19,7 @@ const decoder = new TextDecoder();
 export class Crossing {
     #memory;
     #emscripten;
-    /** @type {(GemmaError & {fatal: true}) | undefined} */
+    /** @type {GemmaError | undefined} */
     #broken;
 
     /** The exports by their names without gx_. @type {Record<string, (...args: (number | boolean)[]) => number>} */
@@ -43,8 +43,8 @@ export class Crossing {
             try {
                 return fn(...args);
             } catch (cause) {
-                const error = new GemmaError('internal', `the engine stopped unexpectedly (${messageOf(cause)}); load the model again`, {cause});
-                throw this.#broken = Object.assign(error, {fatal: /** @type {true} */ (true)});
+                this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${messageOf(cause)}); load the model again`, {cause, fatal: true});
+                throw this.#broken;
             }
         };
     }

@@ -10,13 +10,14 @@ export class GemmaError extends Error {
     /**
      * @param {string} code
      * @param {string} message
-     * @param {ErrorOptions & {here?: boolean}} [options]
+     * @param {ErrorOptions & {here?: boolean, fatal?: boolean}} [options]
      */
     constructor(code, message, options) {
         super(message, options);
         this.name = 'GemmaError';
         this.code = code;
         if (options?.here) this.here = true;
+        if (options?.fatal) this.fatal = true;
     }
 }
 

@@ -1,24 +1,28 @@
 // host.js: which host this is, and where browsers and Node differ in workers: starting one, its port, a turn of the event loop. Knows no
 // messages.
 
-import {GemmaError} from './error.js';
+import {GemmaError, messageOf} from './error.js';
 
 /** Whether this is Node. Electron's pages and workers have Node's `process`, too: what has a browser's globals is a browser. */
-export const NODE = typeof process === 'object' && !!process.versions?.node && typeof WorkerGlobalScope === 'undefined' &&
+export const NODE = typeof process === 'object' && !!process.versions?.node && !('WorkerGlobalScope' in globalThis) &&
     !(typeof document === 'object' && typeof Worker === 'function');
 
 /** @typedef {import('./protocol.js').Port} Port */
 
 const STARTING_MS = 60_000;     // on a slow network its scripts may take long
 
+/** Node's types know only its own names of what can be transferred. @param {Transferable[]} [transfer] */
+const toNode = (transfer) => /** @type {import('node:worker_threads').Transferable[] | undefined} */ (transfer);
+
 /** The worker's end, inside the engine worker. @type {Port | undefined} */
 export const workerPort = await (async () => {
     if (NODE) {
         const {parentPort} = await import('node:worker_threads');
-        return parentPort && {postMessage: (m, transfer) => parentPort.postMessage(m, transfer), onMessage: (f) => parentPort.on('message', f)};
+        if (!parentPort) return undefined;
+        return {postMessage: (m, transfer) => parentPort.postMessage(m, toNode(transfer)), onMessage: (f) => parentPort.on('message', f)};
     }
-    if (typeof WorkerGlobalScope === 'undefined') return undefined;
-    return {postMessage: (m, transfer) => self.postMessage(m, transfer), onMessage: (f) => self.addEventListener('message', (e) => f(e.data))};
+    if (!('WorkerGlobalScope' in globalThis)) return undefined;
+    return {postMessage: (m, transfer = []) => self.postMessage(m, {transfer}), onMessage: (f) => self.addEventListener('message', (e) => f(e.data))};
 })();
 
 /**
@@ -35,7 +39,9 @@ export function workerAddress(url) {
  * Starts a worker.
  * @param {URL} url   its module
  * @param {(error: Error) => void} onFailure   it could not start, or ended
- * @returns {Promise<Port & {terminate: () => void, idle: (isIdle: boolean) => void}>}   idle: under Node, a worker that is not asked anything
+ * @typedef {Port & {terminate: () => void, idle: (isIdle: boolean) => void}} StartedWorker
+ *
+ * @returns {Promise<StartedWorker>}   idle: under Node, a worker that is not asked anything
  *     does not keep the process alive. Rejects with GemmaError 'unsupported' where no worker may be started
  */
 export async function startWorker(url, onFailure) {
@@ -46,7 +52,7 @@ export async function startWorker(url, onFailure) {
         worker.on('messageerror', onFailure);
         worker.on('exit', (code) => onFailure(new Error(`it ended with exit code ${code}`)));
         return {
-            postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
+            postMessage: (m, transfer) => worker.postMessage(m, toNode(transfer)), onMessage: (f) => worker.on('message', f), terminate: () => worker.terminate(),
             idle: (isIdle) => isIdle ? worker.unref() : worker.ref(),
         };
     }
@@ -54,7 +60,7 @@ export async function startWorker(url, onFailure) {
     try {
         worker = new Worker(workerAddress(url), {type: 'module'});
     } catch (cause) {
-        throw new GemmaError('unsupported', `This page may not start a worker from ${url.href} (${cause.message}). Serve the library's files from the ` +
+        throw new GemmaError('unsupported', `This page may not start a worker from ${url.href} (${messageOf(cause)}). Serve the library's files from the ` +
             "page's own origin, or allow blob: in the page's worker-src.", {cause, here: true});
     }
     worker.addEventListener('error', (event) => onFailure(new Error(event.message || `${url.href} could not be loaded`)));
@@ -63,7 +69,7 @@ export async function startWorker(url, onFailure) {
     worker.addEventListener('message', () => clearTimeout(silent), {once: true});
     worker.addEventListener('messageerror', () => onFailure(new Error('one of its messages could not be read')));
     return {
-        postMessage: (m, transfer) => worker.postMessage(m, transfer), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
+        postMessage: (m, transfer = []) => worker.postMessage(m, transfer), onMessage: (f) => worker.addEventListener('message', (e) => f(e.data)),
         terminate: () => {
             clearTimeout(silent);
             worker.terminate();
@@ -75,8 +81,9 @@ export async function startWorker(url, onFailure) {
 /** Lets messages that have come be seen. (A timer would wait milliseconds.) @type {() => Promise<void>} */
 export const yieldTurn = NODE ? () => new Promise((resolve) => setImmediate(resolve)) : (() => {
     const {port1, port2} = new MessageChannel();
+    /** @type {(() => void)[]} */
     const waiting = [];
-    port1.onmessage = () => waiting.shift()();
+    port1.onmessage = () => waiting.shift()?.();
     return () => new Promise((resolve) => {
         waiting.push(resolve);
         port2.postMessage(0);

@@ -9,13 +9,32 @@
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
-import {GemmaError} from './error.js';
+import {GemmaError, messageOf} from './error.js';
 
-/** @typedef {{postMessage: (message: any, transfer?: any[]) => void, onMessage: (listener: (message: any) => void) => void}} Port */
+/**
+ * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean}} Failure
+ *
+ * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
+ * @typedef {{ready: true} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
+ *
+ * @typedef {{postMessage: (message: any, transfer?: Transferable[]) => void, onMessage: (listener: (message: any) => void) => void}} Port
+ *
+ * @typedef {{signal: AbortSignal, emit: (event: any) => void, transfer: Transferable[]}} Context   of a call that is answered
+ * @typedef {Record<string, (args: any, context: Context) => any>} Service
+ */
 
-/** The page's side. */
+/**
+ * @typedef {object} Pending
+ * @property {(result: any) => void} resolve
+ * @property {(error: unknown) => void} reject
+ * @property {((event: any) => void) | undefined} onEvent
+ * @property {() => void} done
+ */
+
+/** The page's side, of a worker that answers the calls of S. @template {Service} S */
 export class Caller {
     #port;
+    /** @type {Map<number, Pending>} */
     #pending = new Map();
     #last = 0;
     #ready = false;
@@ -27,10 +46,12 @@ export class Caller {
     }
 
     /**
-     * @param {string} call
-     * @param {any} args                       structured-cloneable
+     * @template {keyof S & string} K
+     * @param {K} call
+     * @param {Parameters<S[K]>[0]} args       structured-cloneable
      * @param {{signal?: AbortSignal, onEvent?: (event: any) => void, transfer?: Transferable[]}} [options]   an aborted signal asks the worker to
      *     stop; before the worker has started, the call rejects at once
+     * @returns {Promise<Awaited<ReturnType<S[K]>>>}
      */
     call(call, args, {signal, onEvent, transfer = []} = {}) {
         const id = ++this.#last;
@@ -43,14 +64,14 @@ export class Caller {
                 this.#port.postMessage({id, abort: true});
                 if (this.#ready) return;
                 done();
-                reject(signal.reason);
+                reject(signal?.reason);
             };
             this.#pending.set(id, {resolve, reject, onEvent, done});
             try {
                 this.#port.postMessage({id, call, args}, transfer);
             } catch (cause) {
                 done();
-                reject(new GemmaError('bad-argument', `What was given to ${call}() can't be sent to a worker: ${cause.message}.`, {cause}));
+                reject(new GemmaError('bad-argument', `What was given to ${call}() can't be sent to a worker: ${messageOf(cause)}.`, {cause}));
                 return;
             }
             if (signal?.aborted) abort();
@@ -58,7 +79,7 @@ export class Caller {
         });
     }
 
-    /** Ends every request, for a worker that is gone. */
+    /** Ends every request, for a worker that is gone. @param {unknown} error */
     fail(error) {
         for (const {reject, done} of this.#pending.values()) {
             done();
@@ -66,43 +87,50 @@ export class Caller {
         }
     }
 
-    #receive({id, event, result, error}) {
+    /** @param {FromWorker} message */
+    #receive(message) {
         this.#ready = true;
-        const request = this.#pending.get(id);
-        if (!request) return;
-        if (event !== undefined) {
-            request.onEvent?.(event);
+        const request = 'ready' in message ? undefined : this.#pending.get(message.id);
+        if (!request || 'ready' in message) return;
+        if ('event' in message) {
+            request.onEvent?.(message.event);
             return;
         }
         request.done();
-        if (error) request.reject(asError(error));
-        else request.resolve(result);
+        if ('error' in message) request.reject(asError(message.error));
+        else request.resolve(message.result);
     }
 }
 
+/** @param {Failure} failure */
 function asError({code, message, name, fatal, here}) {
-    return name === 'AbortError' ? new DOMException(message, name) : Object.assign(new GemmaError(code, message, {here}), fatal && {fatal});
+    return name === 'AbortError' ? new DOMException(message, name) : new GemmaError(code, message, {here, fatal});
 }
 
 /**
  * The worker's side: answers calls by the methods of `service`, each called with (args, {signal, emit, transfer}); what of its result is not to
  * be copied it adds to `transfer`.
  * @param {Port} port
- * @param {Record<string, (args: any, context: {signal: AbortSignal, emit: (event: any) => void, transfer: Transferable[]}) => any>} service
+ * @param {Service} service
  */
 export function answer(port, service) {
+    /** @type {Map<number, AbortController>} */
     const running = new Map();
-    port.onMessage(async ({id, call, args, abort}) => {
-        if (abort) {
+    port.onMessage(async (/** @type {ToWorker} */ message) => {
+        const {id} = message;
+        if (message.abort) {
             running.get(id)?.abort();
             return;
         }
-        const controller = new AbortController(), transfer = [];
+        const {call, args} = message, controller = new AbortController();
+        /** @type {Transferable[]} */
+        const transfer = [];
         running.set(id, controller);
         try {
             const result = await service[call](args, {signal: controller.signal, emit: (event) => port.postMessage({id, event}), transfer});
             port.postMessage({id, result: result ?? null}, transfer);
-        } catch (error) {
+        } catch (thrown) {
+            const error = /** @type {any} */ (thrown);       // service methods throw what they like
             const code = error instanceof GemmaError ? error.code : 'internal';
             port.postMessage({id, error: {code, message: error?.message ?? String(error), name: error?.name, fatal: error?.fatal, here: error?.here}});
         } finally {

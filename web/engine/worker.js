@@ -14,7 +14,7 @@ import {openSource as openFromBrowser} from '../weights/source.js';
 
 /**
  * Where bytes come from is decided here, once.
- * @param {any} description
+ * @param {RemoteModel | LocalModel} description
  * @param {any} options
  * @returns {Promise<import('../weights/source.js').Source>}
  */
@@ -23,6 +23,17 @@ async function openSource(description, options) {
     const {openSource: openFromDisk} = await import('../node/file_source.js');
     return openFromDisk(description, options);
 }
+
+/**
+ * @typedef {import('../weights/source.js').SourceDescription} RemoteModel
+ * @typedef {{kind: 'path', path: string, manifest?: object | string, sha256?: string}} LocalModel
+ * @typedef {{kind: 'synthetic', shape: string, type: string}} SyntheticModel
+ * @typedef {(RemoteModel | LocalModel | SyntheticModel) & {entry?: import('./probe.js').Subject}} Description
+ *
+ * @typedef {import('./open.js').OpenOptions & {chat?: boolean}} EngineOptions
+ * @typedef {import('./protocol.js').Context} Context
+ * @typedef {import('./conversation.js').Message} Message
+ */
 
 /** Of the loaded model. @type {import('./worker_session.js').Host} */
 let host;
@@ -43,14 +54,18 @@ function needSession(id) {
     return session;
 }
 
-answer(workerPort, {
-    /** What a model would do here; see probe.js. */
+const service = {
+    /**
+     * What a model would do here; see probe.js.
+     * @param {{source: Description, options: EngineOptions}} asked @param {Context} io
+     */
     async probe({source, options}, {signal}) {
         requireWebAssembly();
         const {probe} = await import('./probe.js');
         return probe(source, options, signal);
     },
 
+    /** @param {{source: Description, options: EngineOptions}} asked @param {Context} io */
     async load({source: description, options}, {signal, emit}) {
         requireWebAssembly();
         const start = performance.now();
@@ -85,36 +100,52 @@ answer(workerPort, {
         };
     },
 
+    /** @param {{text: string, options: {bos?: boolean, special?: boolean}}} asked */
     tokenize: ({text, options}) => host.module.tokenize(text, options),
 
+    /** @param {{ids: number[]}} asked */
     detokenize({ids}) {
         const decoder = new TextDecoder('utf-8', {ignoreBOM: true});
-        return /** @type {number[]} */ (ids).map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
+        return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
+    /** @param {{texts: string[]}} asked @param {Context} io */
     embed: ({texts}, {signal, transfer}) => embed(host, texts, signal).then((vectors) => {
         transfer.push(...vectors.map(({buffer}) => buffer));
         return vectors;
     }),
 
+    /** @param {{history: Message[]}} asked */
     session: ({history}) => keep(WorkerSession.open(host, history)),
 
+    /** @param {{session: number}} asked */
     cloneSession: async ({session}) => keep(await needSession(session).clone()),
 
+    /** @param {{session: number}} asked @param {Context} io */
     async saveSession({session}, {transfer}) {
         const bytes = await needSession(session).save();
         transfer.push(bytes.buffer);
         return bytes;
     },
 
+    /** @param {{messages: Message[], bytes: Uint8Array}} asked */
     restoreSession: ({messages, bytes}) => keep(WorkerSession.restore(host, messages, bytes)),
 
+    /** @param {{session: number}} asked */
     async closeSession({session}) {
         const closing = sessions.get(session);
         sessions.delete(session);
         await closing?.close();
     },
 
-    /** Emits {text} and {phase: 'prefill', done, total}. */
+    /**
+     * Emits {text} and {phase: 'prefill', done, total}.
+     * @param {{session: number, prompt: string | Message[], raw: boolean, options: import('./generate.js').GenerateOptions}} asked
+     * @param {Context} io
+     */
     prompt: ({session, ...asked}, io) => needSession(session).prompt(asked, io),
-});
+};
+
+/** @typedef {typeof service} Service */
+
+if (workerPort) answer(workerPort, service);
