@@ -428,9 +428,11 @@ export class Gemma {
     /**
      * A conversation that Session.save gave, with its keys and values: of the same model file and kvType.
      * @param {Uint8Array | ArrayBuffer} bytes
+     * @param {{}} [options]   none yet
      * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
      */
-    async restore(bytes) {
+    async restore(bytes, options) {
+        readOptions('restore', options);
         const {messages, sampling, state} = unpackSession(bytes);
         return this.#newSession(await this.#call('restoreSession', {messages, bytes: state}), messages, sampling);
     }
@@ -585,8 +587,13 @@ export class Session {
         return answer;
     }
 
-    /** A conversation that goes on from here on its own: a branch. Waits for what was asked. @returns {Promise<Session>} */
-    async clone() {
+    /**
+     * A conversation that goes on from here on its own: a branch. Waits for what was asked.
+     * @param {{}} [options]   none yet
+     * @returns {Promise<Session>}
+     */
+    async clone(options) {
+        readOptions('clone', options);
         const known = await this.#call('cloneSession', {session: this.#id});
         return new Session({
             ...known, messages: this.#messages, sampling: this.#sampling, contextLength: this.#contextLength, call: this.#call,
@@ -596,9 +603,11 @@ export class Session {
     /**
      * The conversation as bytes, keys and values included: Gemma.restore makes it again, without evaluating its tokens but for a few. Waits for
      * what was asked.
+     * @param {{}} [options]   none yet
      * @returns {Promise<Uint8Array>}   about info.contextLength times as many bytes as a token's keys and values have, when the context is full
      */
-    async save() {
+    async save(options) {
+        readOptions('save', options);
         return packSession({messages: this.#messages, sampling: this.#sampling}, await this.#call('saveSession', {session: this.#id}));
     }
 

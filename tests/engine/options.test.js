@@ -56,6 +56,12 @@ test('an option that is not known is refused by its name', async () => {
     await refused(Gemma.load(TINY, {nThreads: 1}), 'nThreads');
     await refused(Gemma.probe(TINY, {n_ctx: 1}), 'n_ctx');
     await refused(gemma.tokenize('x', {addBos: true}), 'addBos');
+    await refused(gemma.embed(['x'], {pooling: 'mean'}), 'pooling');
+    const bytes = await session.save(), taken = [session.clone(null), gemma.restore(bytes, {}), session.save({until: undefined})];
+    for (const other of await Promise.all(taken)) if (!(other instanceof Uint8Array)) await other.close();
+    await refused(session.clone({tokens: 5}), 'tokens');
+    await refused(session.save({format: 'json'}), 'format');
+    await refused(gemma.restore(bytes, {contextLength: 64}), 'contextLength');
     for (const call of ['verify', 'repair', 'export']) await refused(Gemma.models[call]('id', {onprogress() {}}), 'onprogress');
     await refused(Gemma.models.import(new Blob([]), {url: 'x'}), 'url');
     const pieces = (async () => { for await (const piece of session.prompt('x', {max_tokens: 5})) void piece; })();

@@ -99,7 +99,7 @@ export function checkPart(name, i, count, {split, version, alignment}, first) {
 }
 
 /**
- * @typedef {{bytes: Uint8Array, length?: undefined} | {bytes?: undefined, part: number, from: number, length: number}} Piece   bytes, or a
+ * @typedef {{bytes: Uint8Array, part?: undefined, from?: undefined, length?: undefined} | {bytes?: undefined, part: number, from: number, length: number}} Piece   bytes, or a
  *     range of a part
  *
  * @param {string} name         of the whole, for people

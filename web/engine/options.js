@@ -57,6 +57,9 @@ export const OPTIONS = {
     },
     tokenize: {bos: flag, special: flag},
     embed: {signal},
+    restore: {},
+    clone: {},
+    save: {},
     verify: WATCHED,
     repair: {...WATCHED, ...ORIGIN},
     compare: {...WATCHED, ...ORIGIN},
@@ -79,7 +82,7 @@ export function readOptions(taker, given) {
     for (const [name, value] of Object.entries(given ?? {})) {
         if (value === undefined || value === null) continue;
         if (!Object.hasOwn(kinds, name)) {
-            throw new GemmaError('bad-argument', `${taker} has no option ${name}; it takes ${Object.keys(kinds).join(', ')}.`);
+            throw new GemmaError('bad-argument', `${taker} has no option ${name}; it takes ${Object.keys(kinds).join(', ') || 'none'}.`);
         }
         const [is, expected] = kinds[name];
         if (!is(value)) throw new GemmaError('bad-argument', `${name} is ${show(value)}; ${expected} is expected.`);
