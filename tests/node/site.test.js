@@ -8,9 +8,10 @@ import {tmpdir} from 'node:os';
 import {extname, join, posix} from 'node:path';
 import test, {after} from 'node:test';
 import {fileURLToPath} from 'node:url';
+import {buildSite} from '../../web/node/build.js';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
 
-const SITE = fileURLToPath(new URL('../../web/node/site.js', import.meta.url));
+const BUILD = fileURLToPath(new URL('../../web/node/build.js', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'gemma-site-'));
 after(() => rmSync(work, {recursive: true}));
 
@@ -90,12 +91,18 @@ test('the service worker\'s version changes when a file does, comes, goes or is 
     }
 });
 
-test('the site, copied to a folder, is whole on any static host, also below a path', async () => {
+/** The files of a folder, without source maps. */
+const listFolder = (folder) => readdirSync(folder, {recursive: true}).map(String).filter((name) => statSync(join(folder, name)).isFile() && !name.endsWith('.map')).sort();
+
+test('the site, built into a folder, is whole on any static host, also below a path', async () => {
     const folder = join(work, 'deep/er');
-    const {status, stderr, stdout} = spawnSync(process.execPath, [SITE, folder], {encoding: 'utf8'});
-    assert.deepEqual({status, stderr, stdout}, {status: 0, stderr: '', stdout: ''});
-    const copied = readdirSync(folder, {recursive: true}).map(String).filter((name) => statSync(join(folder, name)).isFile()).sort();
-    assert.deepEqual(copied, [...listSite().keys()].map((url) => url || 'index.html').sort());
+    const {status, stderr, stdout} = spawnSync(process.execPath, [BUILD, folder], {encoding: 'utf8'});
+    assert.deepEqual({status, stderr}, {status: 0, stderr: ''});
+    const built = listFolder(folder);
+    for (const name of built.filter((name) => name.startsWith('lib/'))) assert.match(stdout, new RegExp(`^ *[\\d.]+ KB  ${name.replaceAll('.', '\\.')}$`, 'm'), 'its size is told');
+    const [, version, list] = /^const VERSION = '([0-9a-f]{16})', SHELL = (\[.*\]);$/m.exec(readFileSync(join(folder, 'sw.js'), 'utf8'));
+    assert.deepEqual(JSON.parse(list), built.filter((name) => name !== 'sw.js').map((name) => `./${name === 'index.html' ? '' : name}`).sort());
+    assert.ok(readFileSync(join(folder, 'index.html'), 'utf8').includes(`data-version="${version}"`));
     // The dumbest host: files by their path, index.html for a folder.
     const server = createServer((request, response) => {
         const path = join(work, decodeURIComponent(new URL(request.url, 'http://x').pathname));
@@ -115,26 +122,61 @@ test('the site, copied to a folder, is whole on any static host, also below a pa
     }
 });
 
-test('copying the site to nowhere is told', () => {
-    for (const args of [[], ['a', 'b']]) {
-        const {status, stderr} = spawnSync(process.execPath, [SITE, ...args], {encoding: 'utf8', cwd: work});
-        assert.deepEqual([status, stderr], [2, 'Say where to copy the site to: node web/node/site.js FOLDER\n']);
+test('more folders than one, or what looks like an option, are no folder', () => {
+    for (const args of [['a', 'b'], ['--out']]) {
+        const {status, stderr} = spawnSync(process.execPath, [BUILD, ...args], {encoding: 'utf8', cwd: work});
+        assert.equal(status, 2);
+        assert.match(stderr, /^usage: /);
     }
 });
 
-test('every script is served minified, and imports nothing that its source does not', () => {
-    const files = listSite(), place = join(work, 'served.mjs');
-    let before = 0, after = 0;
-    for (const [url, path] of files) {
-        if (!url.endsWith('.js') || url.startsWith('wasm/')) continue;
-        const source = readFileSync(path, 'utf8'), served = readSite(url, files).toString();
-        before += source.length;
-        after += served.length;
-        const imports = (text) => new Set([...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"`](\.[^'"`$]+)['"`]/g)].map(([, address]) => address));
-        const imported = imports(source);
-        for (const address of imports(served)) assert.ok(imported.has(address), `${url} imports ${address}`);
-        writeFileSync(place, served);
-        assert.equal(spawnSync(process.execPath, ['--check', place], {encoding: 'utf8'}).stderr, '', url);
+/** A build of the sources, some of them changed. @returns {Promise<Map<string, string>>} names of files -> text */
+async function build(changes = {}) {
+    const files = listSite();
+    for (const [url, change] of Object.entries(changes)) {
+        const place = join(work, `source-${url.replaceAll('/', '-')}`);
+        writeFileSync(place, change(readFileSync(files.get(url), 'utf8')));
+        files.set(url, place);
     }
-    assert.ok(after < before / 2, `${after} of ${before} characters`);
+    const folder = mkdtempSync(join(work, 'dist-'));
+    await buildSite(folder, files);
+    return new Map(readdirSync(folder, {recursive: true}).map(String).filter((name) => statSync(join(folder, name)).isFile())
+        .map((name) => [name, readFileSync(join(folder, name), 'latin1')]));
+}
+const STABLE = ['gemma.js', 'index.html', 'lib/gemma.js', 'manifest.webmanifest', 'models.json', 'sw.js'];
+
+test('names change with what is in the files, but for those that must stay', async () => {
+    const plain = await build(), again = await build();
+    assert.deepEqual([...again], [...plain], 'the same sources give the same files');
+    for (const name of STABLE) assert.ok(plain.has(name), name);
+    for (const name of plain.keys())
+        assert.ok(STABLE.includes(name.replace(/\.map$/, '')) || name.startsWith('app/icons/') || /-[0-9A-Z]{8}(\.\w+)+$|^lib\/wasm-[0-9A-F]{8}\/[\w-]+\.(js|wasm)$/.test(name), name);
+    for (const changes of [
+        {'app/app.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'app/styles.css': (text) => `${text}\np { color: red; }`}, {'app/start.js': (text) => `${text};more();`},
+        {'engine/worker.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'wasm/gemma.js': (text) => `${text}//`}, {'': (text) => text.replace('<title>', '<title>x')},
+    ]) {
+        const changed = await build(changes);
+        for (const [name, text] of changed)
+            if (plain.has(name) && plain.get(name) !== text) assert.ok(STABLE.includes(name.replace(/\.map$/, '')), `${name} changed, and kept its name`);
+        const version = (files) => /VERSION = '(\w+)'/.exec(files.get('sw.js'))[1];
+        assert.notEqual(version(changed), version(plain));
+        assert.ok(changed.get('index.html').includes(version(changed)));
+    }
+});
+
+test('each script of the build is minified, has a source map, and has nothing of Node', async () => {
+    const files = await build();
+    for (const [name, text] of files) {
+        if (!name.endsWith('.js') || /wasm-|^(gemma|sw)\.js|app\/start|file_source/.test(name)) continue;
+        const [, map] = /\n\/\/# sourceMappingURL=(\S+)\s*$/.exec(text) ?? [];
+        const {sources, sourcesContent} = JSON.parse(Buffer.from(files.get(posix.join(posix.dirname(name), map)), 'latin1').toString());
+        assert.equal(sources.length, sourcesContent.length, name);
+        assert.ok(text.split('\n').length < 60 && text.length < sourcesContent.join('').length, name);
+        assert.doesNotMatch(text, /["']node:|\bprocess\b/, name);
+    }
+});
+
+test('a module that names a file which the build does not make fails it', async () => {
+    for (const line of ["new URL('./none.js', import.meta.url)", "import('./none.js')"])
+        await assert.rejects(build({'engine/worker.js': (text) => `${text}\nexport const none = () => ${line};\n`}), line);
 });

@@ -11,7 +11,8 @@
 //
 // Everything else of this host is none of its business: other pages, and another server at this address.
 
-// The site's server replaces these lines by the files' list, their hash, and the digest of each file (web/node/site.js).
+// The build and the development server replace these lines by the files' list, their hash, and the digest of each file
+// (web/node/site.js).
 // A version that is no such hash, since somebody has changed a file on the host, has files that are not compared.
 const VERSION = 'none', SHELL = ['./'];
 const DIGESTS = '';
@@ -21,7 +22,7 @@ const NAME = 'gemma-wasm';
 /** Future versions must name their caches and locks like this, too. */
 const cacheOf = (version) => `${NAME} ${version} ${SCOPE.pathname}`;
 const CACHE = cacheOf(VERSION);
-const DIGEST_LENGTH = 8, COMPUTED = /^[0-9a-f]{16}$/;
+const DIGEST_LENGTH = 22, COMPUTED = /^[0-9a-f]{16}$/;
 
 const HEADERS = {
     'Cross-Origin-Opener-Policy': 'same-origin',

@@ -1,15 +1,14 @@
-// Which URL of the site serves which file. The server asks here, and so does whoever copies the site to a static host:
-//
-//     node web/node/site.js FOLDER      copies the whole site to FOLDER
+// site.js: which URL of the site serves which file of the repository, unbundled, as the server gives them in development; and what the service
+// worker must know of the files. build.js makes what is published of the same list.
 //
 // Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
 
+import {spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
-import {dirname, extname, join} from 'node:path';
+import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {transformSync} from 'esbuild';
-import {SetupError, main, say} from './run.js';
+import {SetupError} from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -25,8 +24,8 @@ const LAYOUT = [
     ['weights/', 'web/weights'],
     ['wasm/', 'build/wasm'],
 ];
-/** Characters in base64 of each file's SHA-256, as in web/app/sw.js. */
-const DIGEST_LENGTH = 8;
+/** Characters in base64 of each file's SHA-256, as in web/app/sw.js: 132 of its bits. */
+const DIGEST_LENGTH = 22;
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
 
 /** @type {Record<string, string>} */
@@ -35,6 +34,7 @@ export const TYPES = {
     '.js': 'text/javascript; charset=utf-8',
     '.css': 'text/css; charset=utf-8',
     '.json': 'application/json; charset=utf-8',
+    '.map': 'application/json; charset=utf-8',
     '.webmanifest': 'application/manifest+json; charset=utf-8',
     '.svg': 'image/svg+xml',
     '.png': 'image/png',
@@ -52,7 +52,7 @@ export function listSite() {
         }
         if (!existsSync(path)) continue;
         for (const entry of readdirSync(path, {recursive: true, withFileTypes: true})) {
-            const name = join(entry.parentPath ?? entry.path, entry.name);
+            const name = join(entry.parentPath ?? /** @type {any} */ (entry).path, entry.name);
             const below = name.slice(path.length + 1);
             if (entry.isFile() && TYPES[extname(name)] && !(url === 'app/' && AT_ROOT.has(below))) files.set(url + below, name);
         }
@@ -60,59 +60,48 @@ export function listSite() {
     return files;
 }
 
-/** Scripts by their sources: the same one is asked for again and again. @type {Map<string, string>} */
-const minified = new Map();
-
-/** @param {string} source @param {'esm' | undefined} format   without, a script that is no module keeps its global names */
-function minify(source, format) {
-    if (!minified.has(source)) minified.set(source, transformSync(source, {minify: true, format, target: 'es2022', charset: 'utf8'}).code);
-    return minified.get(source);
-}
-
 /**
- * The bytes of one file as it is served. Scripts are minified. The service worker gets the
- * list of files that make up the page with their digests, and a version that changes when any of them does; the page says which version it is.
+ * The bytes of one file as it is served in development: as it is, but for the page, which says its version, and for its service worker.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
  */
 export function readSite(url, files) {
-    const bytes = readFileSync(files.get(url));
-    if (url === '') return Buffer.from(bytes.toString().replace('<html', `<html data-version="${versionOf(files)}"`));
-    if (!url.endsWith('.js') || url.startsWith('wasm/')) return bytes;      // Emscripten's scripts are compact
-    if (url !== 'sw.js') return Buffer.from(minify(bytes.toString(), 'esm'));
-    const shell = shellOf(files);
-    const digests = shell.map((name) => createHash('sha256').update(readSite(name, files)).digest('base64').slice(0, DIGEST_LENGTH));
-    const lists = `const VERSION = '${versionOf(files)}', SHELL = ${JSON.stringify(shell.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n`;
-    const [, rest] = bytes.toString().split(/^const VERSION = .*\nconst DIGESTS = .*\n/m);
-    return Buffer.from(lists + minify(rest));
+    if (url !== '' && url !== 'sw.js') return readFileSync(files.get(url) ?? '');
+    /** @type {Map<string, Buffer>} */
+    const shell = new Map();
+    for (const [name, path] of files) if (name !== 'sw.js') shell.set(name, readFileSync(path));
+    const {html, lists, rest} = completeSite(readFileSync(files.get('sw.js') ?? '', 'utf8'), shell);
+    return url === '' ? html : Buffer.from(lists + rest);
 }
 
-/** What makes up the page, in the service worker's order. */
-function shellOf(files) {
-    return [...files.keys()].filter((name) => name !== 'sw.js').sort();
+/**
+ * What depends on all files that make up the page: its version, which it says, and the service worker's lists of these files and of their digests.
+ * @param {string} worker   the service worker's source
+ * @param {Map<string, Buffer>} shell   URL paths -> bytes, of all but the service worker; the page's is ''
+ * @returns {{html: Buffer, lists: string, rest: string}}   lists and rest: the service worker's new text
+ */
+export function completeSite(worker, shell) {
+    const names = [...shell.keys()].sort(), read = (/** @type {string} */ name) => shell.get(name) ?? Buffer.alloc(0);
+    const version = versionOf([...names.map((name) => /** @type {[string, Buffer]} */ ([name, read(name)])), ['sw.js', worker]]);
+    const html = Buffer.from(read('').toString().replace('<html', `<html data-version="${version}"`));
+    const digestOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('base64').slice(0, DIGEST_LENGTH);
+    const digests = names.map((name) => digestOf(name === '' ? html : read(name)));
+    const [head, rest] = worker.split(/^const VERSION = .*\nconst DIGESTS = .*\n/m);
+    const lists = `const VERSION = '${version}', SHELL = ${JSON.stringify(names.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n`;
+    return {html, lists, rest: head + rest};
 }
 
-function versionOf(files) {
+/** @param {[name: string, content: string | Buffer][]} contents   in an order that stays @returns {string} changes with any of them */
+export function versionOf(contents) {
     const hash = createHash('sha256');
-    for (const name of shellOf(files)) hash.update(name).update('\0').update(readFileSync(files.get(name)));
-    return hash.update(readFileSync(files.get('sw.js'))).digest('hex').slice(0, 16);
+    for (const [name, content] of contents) hash.update(name).update('\0').update(content);
+    return hash.digest('hex').slice(0, 16);
 }
 
-/** Copies the site; any static host can then serve `folder`. Models are put beside it, in models/. */
+/** What build.js does, for a caller that can't wait. @param {string} folder @param {Map<string, string>} [files]   listSite() */
 export function copySite(folder, files = listSite()) {
-    if (![...files.keys()].some((url) => url.startsWith('wasm/'))) throw new SetupError('The engine is not built yet: run make wasm first.');
-    for (const url of files.keys()) {
-        const target = join(folder, url || 'index.html');
-        mkdirSync(dirname(target), {recursive: true});
-        writeFileSync(target, readSite(url, files));
-    }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-    await main(async () => {
-        const [folder, ...more] = process.argv.slice(2);
-        if (folder && !more.length) return copySite(folder);
-        say('Say where to copy the site to: node web/node/site.js FOLDER');
-        process.exitCode = 2;
-    });
+    const program = `import {buildSite} from ${JSON.stringify(new URL('build.js', import.meta.url).href)};
+        await buildSite(${JSON.stringify(folder)}, new Map(${JSON.stringify([...files])}));`;
+    const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8'});
+    if (status !== 0) throw new SetupError(`The site could not be built: ${stderr}`);
 }

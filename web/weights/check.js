@@ -39,7 +39,7 @@ export async function createCheck(published, {createHash = createSha256, describ
     let at = 0, wrong = '', whole = '';
     return {
         add(chunk) {
-            for (const each of published) {
+            if (hash) for (const each of published) {
                 const {sha256, from, length, head} = each;
                 const begin = Math.max(from - at, 0), end = Math.min(from + length - at, chunk.length);
                 if (begin >= end) continue;
@@ -69,7 +69,11 @@ function isOther({name, sha256}, found) {
     return `${name} is not the file that its publisher describes: its SHA-256 is ${found}, and ${sha256} is expected.`;
 }
 
-/** What a caller expects of a whole file, if anything. @param {string} digest   '' for nothing @returns {Published[]} */
+/**
+ * What a caller expects of a whole file, if anything.
+ * @param {string} digest   '' for nothing @param {{name: string, size: number}} file
+ * @returns {Published[]}
+ */
 export function expected(digest, {name, size}) {
     return digest ? [{name, sha256: digest, from: 0, length: size}] : [];
 }
@@ -79,7 +83,10 @@ export function mustBeRight({wrong}, advice) {
     if (wrong) throw new GemmaError('bad-file', advice ? `${wrong} ${advice}` : wrong);
 }
 
-/** The same where a file has another size than its manifest says, or a caller expects another digest than it says. */
+/**
+ * The same where a file has another size than its manifest says, or a caller expects another digest than it says.
+ * @param {import('./manifest.js').Manifest} manifest @param {string} digest   '' for none @param {{name?: string, size?: number}} [file]
+ */
 export function mustAgree(manifest, digest, {name = manifest.name, size = manifest.size} = {}) {
     if (digest && manifest.sha256 !== digest)
         throw new GemmaError('bad-file', `The manifest of ${manifest.name} is of another file: its SHA-256 is ${manifest.sha256}, and ${digest} is expected.`);

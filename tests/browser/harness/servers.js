@@ -64,7 +64,7 @@ export async function startSite({models, meddle = () => false} = {}) {
 }
 
 /**
- * A host that only serves files: `node web/node/site.js FOLDER`, and no headers besides the type.
+ * A host that only serves files: what `npm run build -- FOLDER` makes, and no headers besides the type.
  * @param {{without?: string, meddle?: (...args: Parameters<Answer>) => boolean | void}} [options]   without: a path that it does not have;
  *     meddle: as above
  * @returns {Promise<TestServer & {folder: string}>}   folder: its files, which a test may change
@@ -100,5 +100,5 @@ export function sendFile(request, response, path, headers = {}) {
         ...from !== undefined && {'Content-Range': `bytes ${start}-${end}/${size}`}, ...headers,
     });
     if (request.method === 'HEAD') response.end();
-    else createReadStream(path, {start, end}).pipe(response);
+    else createReadStream(path, {start, end}).on('error', () => response.destroy()).pipe(response);     // the host is being closed
 }

@@ -1,12 +1,12 @@
 // New versions of the page, and other apps at its address: no tab ever runs files of two versions, and the service worker keeps to its own.
 
 import assert from 'node:assert/strict';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {copySite, listSite} from '../../../web/node/site.js';
-import {openFile, opened, say, set} from '../harness/app.js';
+import {figures, openFile, opened, say, set} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite, startStaticHost} from '../harness/servers.js';
@@ -95,9 +95,9 @@ export function testVersions(name) {
             const old = mkdtempSync(join(work, 'old-'));
             let mixing = false;
             const host = await lend(startStaticHost({
-                // The list of one version, most files of another.
+                // The list of one version, most files of another: those whose names stay the same, and others that are gone.
                 meddle(request, response) {
-                    if (!mixing || !request.url.endsWith('/sw.js') && !request.url.endsWith('/engine/worker.js')) return false;
+                    if (!mixing || !request.url.endsWith('/sw.js') && !request.url.endsWith('/manifest.webmanifest')) return false;
                     response.writeHead(200, {'Content-Type': 'text/javascript'}).end(readFileSync(join(old, request.url)));
                     return true;
                 },
@@ -140,6 +140,45 @@ export function testVersions(name) {
             await works(tab);
         });
 
+        test('below a path of a host, the built site loads a model, answers with threads, and does so again with the network off', async () => {
+            const host = await lend(startStaticHost()), tab = await lend(page.tab()), address = `${host.url}deep/er/`;
+            copySite(join(host.folder, 'deep/er'));
+            rmSync(join(host.folder, 'sw.js'));
+            await visit(tab, address, 'Gemma on your device');
+            await works(tab);
+            assert.deepEqual(host.requests.filter(({path}) => !path.startsWith('/deep/er/') && path !== '/favicon.ico'), []);
+            await host.close();
+            await tab.reload();
+            await tab.until(() => document.getElementById('file').onchange !== null && crossOriginIsolated);
+            await works(tab);
+            if (name !== 'webkit') assert.equal((await figures(tab)).Threads, String(await tab.evaluate(() => Math.min(navigator.hardwareConcurrency, 8))));
+            await tab.problems();
+        });
+
+        test('a file that was changed on the host is not installed, whatever file it is', async () => {
+            const host = await lend(startStaticHost()), tab = await lend(page.tab());
+            const names = readdirSync(host.folder, {recursive: true}).map(String);
+            const some = [/^lib\/gemma\.js$/, /^lib\/chunk-\w+\.js$/, /^lib\/worker-\w+\.js$/, /relaxed16\.wasm$/, /^app\/styles.*\.css$/, /icon\.svg$/].map((pattern) => names.find((one) => pattern.test(one)));
+            const install = () => navigator.serviceWorker.register('sw.js').then(async (registration) => {
+                const worker = registration.installing ?? registration.waiting ?? registration.active;
+                await new Promise((ended) => {
+                    const look = () => ['activated', 'redundant'].includes(worker.state) && ended();
+                    worker.onstatechange = look;
+                    look();
+                });
+                return worker.state;
+            }, () => 'redundant');
+            await tab.goto(`${host.url}manifest.webmanifest`);
+            for (const file of some) {
+                const place = join(host.folder, file), whole = readFileSync(place);
+                writeFileSync(place, Buffer.concat([whole, Buffer.from('\n')]));
+                assert.equal(await tab.evaluate(install), 'redundant', file);
+                assert.equal(await versionsKept(tab), 0, file);
+                writeFileSync(place, whole);
+            }
+            assert.equal(await tab.evaluate(install), 'activated');
+        });
+
         test('the page opens without the network by each of its names', async () => {
             const host = await lend(startStaticHost());
             const tab = await lend(page.tab());
@@ -161,7 +200,7 @@ export function testVersions(name) {
                 await tab.goto(`${host.url}${at}/`);
                 await tab.until(async (scope) => (await navigator.serviceWorker.getRegistrations()).some((one) => one.scope === scope && one.active?.state === 'activated'), `${host.url}${at}/`);
             }
-            assert.equal(await versionsKept(tab), 4);
+            await tab.until(async () => (await caches.keys()).length === 4);
             await host.close();
             for (const [at, title] of [['', 'Gemma on your device'], ['a/', 'a'], ['a/b/', 'ab'], ['c/', 'c']]) {
                 await tab.goto(host.url + at);

@@ -1,0 +1,212 @@
+// build.js: makes what is published, by esbuild: the site and, in lib/, the library.
+//
+//   FOLDER/index.html, sw.js, manifest.webmanifest, models.json     names that must stay
+//   FOLDER/app/      the page's script and style, with their hashes in their names; its icons
+//   FOLDER/lib/      the library: gemma.js, its workers, what these share, and the engine modules in wasm-HASH/. The page uses the same files.
+//   FOLDER/gemma.js  the library again, for pages that import it from the site's root
+//
+//   npm run build [-- FOLDER]      default: dist/
+//
+// Owns: names, bundles and their source maps. Must not know: URLs of the development server (site.js says which source is where).
+
+import {createHash} from 'node:crypto';
+import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {basename, dirname, join, posix, resolve} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {gzipSync} from 'node:zlib';
+import {build, transform} from 'esbuild';
+import {SetupError, main, say} from './run.js';
+import {completeSite, listSite, versionOf} from './site.js';
+
+/** @typedef {Map<string, string>} Sources   as listSite() gives them: URL path in development -> absolute file name */
+
+const HASH_LENGTH = 8;
+const OPTIONS = /** @type {const} */ ({
+    bundle: true, splitting: true, format: 'esm', target: 'es2022', minify: true, sourcemap: true, charset: 'utf8', legalComments: 'none',
+    define: {NODE: 'false'}, logLevel: 'silent', write: false, metafile: true,
+});
+/** Addresses beside a module, the one constant that says which host this is, and who imports it. */
+const BESIDE = /new URL\(((?:[^()]|\([^()]*\))+?), import\.meta\.url\)/g, HOST = /export const NODE =[^;]+;/, IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
+
+/**
+ * Modules that are imported when they are needed, in code without comments. Few stay apart: each makes more chunks of what it shares with others,
+ * which together are a tenth larger, and a first visit brings all of them.
+ */
+const LAZY = /\bimport\("(\.[^"]+)"\)/g, STAYS_LAZY = /\/(probe|file_source)\.js$/;
+/** @param {string | Buffer} bytes */
+const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
+/** @param {string} url */
+const isOwnScript = (url) => url.endsWith('.js') && !url.startsWith('wasm/') && url !== 'sw.js';
+const withHash = (/** @type {string} */ url, /** @type {string} */ hash) => url.replace(/(\.\w+)$/, `-${hash}$1`);
+
+/**
+ * The sources as a browser has them, where nothing is Node's (`NODE` becomes false, and what it guards goes): what lies beside a module is where the build puts it.
+ * @param {Sources} sources @param {string} version   in the names of workers @param {string} wasm   the folder of the engine modules in lib/
+ */
+function readScripts(sources, version, wasm) {
+    /** @type {Map<string, string>} */
+    const scripts = new Map();
+    /** @type {Map<string, string>} URL of the source -> in the output, without .js */
+    const workers = new Map();
+    let hosts = 0;
+    for (const [url, path] of sources) {
+        if (!isOwnScript(url)) continue;
+        const text = readFileSync(path, 'utf8').replace(HOST, () => {
+            hosts++;
+            return '';
+        }).replace(IMPORT, '$1');
+        scripts.set(url, text.replace(BESIDE, (whole, address) => {
+            // The only name in such an expression is NODE.
+            const target = posix.join(posix.dirname(url), new Function('NODE', `return ${address}`)(false));
+            if (target.startsWith('wasm/')) return `new URL('./${wasm}/${target.slice('wasm/'.length)}', import.meta.url)`;
+            if (!sources.has(target)) throw new SetupError(`${path} names ${target}, which is no file of the site.`);
+            const name = `${basename(target, '.js')}-${version}`;
+            workers.set(target, `lib/${name}`);
+            return `new URL('./${name}.js', import.meta.url)`;
+        }));
+    }
+    if (hosts !== 1) throw new SetupError(`${hosts} modules say which host this is; one was expected (export const NODE).`);
+    return {scripts, workers};
+}
+
+/**
+ * Resolves imports among the sources, and the page's import of the library to the library that was built.
+ * @param {Map<string, string>} scripts @param {boolean} isPage
+ * @returns {import('esbuild').Plugin}
+ */
+function fromSources(scripts, isPage) {
+    return {
+        name: 'sources',
+        setup({onResolve, onLoad}) {
+            onResolve({filter: /^\.|^entry:/}, ({path, importer}) => {
+                const url = path.startsWith('entry:') ? path.slice('entry:'.length) : posix.join(posix.dirname(importer), path);
+                if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
+                if (url.startsWith('node/')) return {path: url, namespace: 'node'};
+                return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
+            });
+            onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: await joinLazy(path, scripts.get(path) ?? '', isPage), loader: 'js'}));
+            onLoad({filter: /.*/, namespace: 'node'}, () => ({contents: "throw new Error('Paths are read under Node only.');", loader: 'js'}));
+        },
+    };
+}
+
+/**
+ * A script whose lazy imports are ordinary ones, but for those that stay apart. The page's all stay.
+ * @param {string} url @param {string} script @param {boolean} isPage
+ */
+async function joinLazy(url, script, isPage) {
+    if (isPage) return script;
+    const {code, map} = await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target});
+    const joined = [...new Set([...code.matchAll(LAZY)].map(([, address]) => address))].filter((address) => !STAYS_LAZY.test(address));
+    const imports = joined.map((address, i) => `import * as joined${i} from"${address}";`).join('');
+    const body = code.replace(LAZY, (whole, address) => joined.includes(address) ? `Promise.resolve(joined${joined.indexOf(address)})` : whole);
+    return `${imports}${body}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
+}
+
+/**
+ * @param {Map<string, string>} scripts @param {Record<string, string>} entries   names in the output, without .js -> URL of the source
+ * @param {{isPage?: boolean, chunks: string}} options
+ * @returns {Promise<Map<string, Buffer>>} paths in the folder -> bytes
+ */
+async function bundle(scripts, entries, {isPage = false, chunks}) {
+    const {outputFiles} = await build({
+        ...OPTIONS, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}/[name]-[hash]`, plugins: [fromSources(scripts, isPage)],
+        entryPoints: Object.entries(entries).map(([out, url]) => ({in: `entry:${url}`, out})),
+    });
+    return new Map(outputFiles.map(({path, contents}) => [path.slice(1), Buffer.from(contents)]));
+}
+
+/** A module that nothing in the output gives would be missed only when it is used. @param {Map<string, Buffer>} files */
+function checkImports(files) {
+    for (const [path, bytes] of files) {
+        if (!path.endsWith('.js') || path.includes('/wasm-')) continue;
+        for (const [, address] of bytes.toString().matchAll(/(?:\bfrom|\bimport\(?|new URL\()\s*"(\.[^"]+|node:[^"]+)"/g)) {
+            const target = posix.join(posix.dirname(path), address);
+            if (files.has(target) || [...files.keys()].some((other) => target.endsWith('/') && other.startsWith(target))) continue;
+            throw new SetupError(`${path} names ${address}, which the build does not make.`);
+        }
+    }
+}
+
+/** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
+async function buildLibrary(sources) {
+    const modules = [...sources].filter(([url]) => url.startsWith('wasm/')).map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
+    if (!modules.length) throw new SetupError('The engine is not built yet: run make wasm first.');
+    const wasm = `wasm-${hashOf(Buffer.concat(modules.map(([, bytes]) => bytes)))}`;
+    /** @type {[string, string | Buffer][]} */
+    const all = [...sources].filter(([url]) => isOwnScript(url)).map(([url, path]) => [url, readFileSync(path)]);
+    const version = versionOf([...all, ['wasm', wasm]]).slice(0, HASH_LENGTH);
+    const {scripts, workers} = readScripts(sources, version.toUpperCase(), wasm);
+    const entries = {'lib/gemma': 'gemma.js', ...Object.fromEntries([...workers].map(([url, out]) => [out, url]))};
+    const files = await bundle(scripts, entries, {chunks: 'lib'});
+    for (const [url, bytes] of modules) files.set(url.replace('wasm', `lib/${wasm}`), bytes);
+    return files.set('gemma.js', Buffer.from("export * from './lib/gemma.js';\n"));
+}
+
+/** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
+async function buildPage(sources) {
+    const {scripts} = readScripts(sources, '', ''), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
+    const page = await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app'});
+    /** @type {Map<string, Buffer>} */
+    const files = new Map(), renamed = new Map();
+    for (const [path, bytes] of page) {
+        files.set(path, bytes);
+        if (/^app\/app-\w+\.js$/.test(path)) renamed.set('app/app.js', path);
+    }
+    for (const [url, loader] of /** @type {const} */ ([['app/start.js', 'js'], ['app/styles.css', 'css']])) {
+        const {code: made} = await transform(text(url), {minify: true, charset: 'utf8', loader}), name = withHash(url, hashOf(made));
+        files.set(name, Buffer.from(made));
+        renamed.set(url, name);
+    }
+    const html = text('').replace(/(?<==")app\/[^"]+(?=")/g, (url) => renamed.get(url) ?? url);
+    files.set('index.html', Buffer.from(html));
+    for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url)) files.set(url, readFileSync(path));
+    return files;
+}
+
+/**
+ * @param {string} folder   is made; what else is in it stays
+ * @param {Sources} sources
+ * @returns {Promise<Map<string, Buffer>>} what was written: paths in the folder -> bytes
+ */
+export async function buildSite(folder, sources) {
+    const files = new Map([...await buildLibrary(sources), ...await buildPage(sources)]);
+    checkImports(files);
+    const shell = new Map([...files].filter(([path]) => !path.endsWith('.map')).map(([path, bytes]) => [path === 'index.html' ? '' : path, bytes]));
+    const {html, lists, rest} = completeSite(readFileSync(sources.get('sw.js') ?? '', 'utf8'), shell);
+    // A script that is no module keeps its global names.
+    const {code} = await transform(rest, {minify: true, charset: 'utf8', target: 'es2022'});
+    files.set('index.html', html).set('sw.js', Buffer.from(lists + code));
+    for (const [path, bytes] of files) {
+        mkdirSync(dirname(join(folder, path)), {recursive: true});
+        writeFileSync(join(folder, path), bytes);
+    }
+    return files;
+}
+
+/** What a visitor downloads, and the library file by file. @param {Map<string, Buffer>} files @returns {string[]} lines */
+export function describeBuild(files) {
+    const zipped = (/** @type {Buffer} */ bytes) => gzipSync(bytes).length;
+    const kb = (/** @type {number} */ n) => `${(n / 1024).toFixed(1).padStart(7)} KB`;
+    const shown = [...files].filter(([path]) => !path.endsWith('.map')).sort(([a], [b]) => a < b ? -1 : 1);
+    const own = shown.filter(([path]) => path.endsWith('.js') && !path.includes('/wasm-'));
+    return [
+        ...shown.filter(([path]) => path.startsWith('lib/')).map(([path, bytes]) => `${kb(zipped(bytes))}  ${path}`),
+        `${kb(own.reduce((sum, [, bytes]) => sum + zipped(bytes), 0))}  all JavaScript but the engine's, gzipped as the sizes above`,
+    ];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    await main(async () => {
+        const [folder, ...more] = process.argv.slice(2), dist = fileURLToPath(new URL('../../dist', import.meta.url));
+        if (more.length || folder?.startsWith('-')) {
+            say('usage: npm run build [-- FOLDER]    default: dist, which is emptied before');
+            process.exitCode = 2;
+            return;
+        }
+        if (!folder) rmSync(dist, {recursive: true, force: true});
+        const files = await buildSite(folder ?? dist, listSite());
+        for (const line of describeBuild(files)) console.log(line);
+        console.log(`${files.size} files are in ${resolve(folder ?? dist)}: any static host can serve them. Models are put beside them, in models/.`);
+    });
+}
