@@ -270,7 +270,7 @@ const models = {
     list: async () => (await stored()).storedModels(),
     /** Rejects with 'in-use' while a tab uses or downloads it. @param {string} id @returns {Promise<void>} */
     delete: async (id) => (await stored()).deleteStored(id),
-    /** @returns {Promise<string[]>} names of those that are left because they are in use */
+    /** Deletes all that are not in use. @returns {Promise<string[]>} names of those that are left */
     deleteAll: async () => (await stored()).deleteAllStored(),
     /** Hashes what is here; what is damaged comes anew with the next load or repair.
      * @param {string} id @param {Watched} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
@@ -450,6 +450,7 @@ export class Gemma {
     }
 
     /**
+     * The tokens of a text.
      * @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens
      * @returns {Promise<number[]>}
      */
@@ -458,7 +459,7 @@ export class Gemma {
         return this.#call('tokenize', {text, options: readOptions('tokenize', options)});
     }
 
-    /** @param {number[]} ids @returns {Promise<string>} */
+    /** The text of tokens. @param {number[]} ids @returns {Promise<string>} */
     async detokenize(ids) {
         const all = ArrayBuffer.isView(ids) ? Array.from(ids) : ids, {nVocab} = this.info;
         if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The ids to detokenize are ${show(ids)}; an array is expected.`);
