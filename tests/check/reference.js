@@ -10,7 +10,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url)), WEB = join(ROOT, 
 export const REFERENCE = join(WEB, 'REFERENCE.md');
 const HEAD = `# Reference
 
-The library is \`web/gemma.js\`; these are its classes and types. This file is written by \`npm run docs\` from the comments in the code.
+The library is \`web/gemma.js\`; these are its classes and types. \`npm run docs\` writes this file from the comments
+in the code.
 `;
 const WIDTH = 118;
 const FORMAT = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
