@@ -8,7 +8,7 @@
 #include "watch.h"
 
 enum {
-    MANIFEST_CHUNK_BYTES = 16 << 20,        /* what the page's store keeps as a record (web/weights/store.js) */
+    MANIFEST_CHUNK_BYTES = 16 << 20,        /* what the page's store keeps as a record (web/weights/store/store.js) */
     MANIFEST_MAX_CHUNKS = 100000,
 };
 

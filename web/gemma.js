@@ -11,12 +11,12 @@
 // Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its name. What an onProgress
 // throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
-import {GemmaError} from './engine/error.js';
+import {GemmaError} from './base/error.js';
 import {requireWebAssembly} from './engine/features.js';
-import {NODE, startWorker} from './engine/host.js';
-import {readOptions, show} from './engine/options.js';
+import {NODE, startWorker} from './base/host.js';
+import {readOptions, show} from './base/options.js';
 import {packSession, unpackSession} from './engine/saved_session.js';
-import {Caller} from './engine/protocol.js';
+import {Caller} from './base/protocol.js';
 
 export {GemmaError};
 
@@ -40,7 +40,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  *
  * @typedef {object} Watched
  * @property {AbortSignal} [signal]
- * @property {(progress: import('./weights/progress.js').Progress) => void} [onProgress]   bytes, bytes per second, and sentences for the user
+ * @property {(progress: import('./weights/file/progress.js').Progress) => void} [onProgress]   bytes, bytes per second, and sentences for the user
  *
  * @typedef {object} EngineOptions
  * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
@@ -180,7 +180,7 @@ async function findSource(model, origin, signal) {
         const {address, ...source} = describe(model, origin);
         return address ? {...source, file: await fetchFile(address)} : source;
     }
-    const {file, manifest} = await (await import('./weights/files.js')).joinFiles(model, signal);
+    const {file, manifest} = await (await import('./weights/file/files.js')).joinFiles(model, signal);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
 
@@ -266,7 +266,7 @@ const stored = () => import('./weights/stored.js');
  */
 const models = {
     /** What is here: id, name, size, storedBytes, state ('partial', 'complete', 'damaged'), savedAt, lastUsed; the last used first.
-     * @returns {Promise<import('./weights/store.js').Stored[]>} */
+     * @returns {Promise<import('./weights/store/store.js').Stored[]>} */
     list: async () => (await stored()).storedModels(),
     /** Rejects with 'in-use' while a tab uses or downloads it. @param {string} id @returns {Promise<void>} */
     delete: async (id) => (await stored()).deleteStored(id),
@@ -292,11 +292,11 @@ const models = {
      * never takes the place of another by itself: the same one again mends what is damaged, and another one of its name becomes NAME (2).gguf.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
      * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   replace: another file that has this id
-     * @returns {Promise<import('./weights/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
+     * @returns {Promise<import('./weights/store/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
      *   nobody said `replace`, or 'in-use' */
     import: (files, options) => watched('import', options, async (checked) => (await stored()).importFiles(files, checked)),
     /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
-     * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/room.js').Room>} */
+     * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('./weights/store/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
     /** Under which id a model is stored; undefined for files. @param {ModelSource} model @returns {string | undefined} */
     idOf: (model) => Array.isArray(model) ? undefined : describe(model, {}).url,
@@ -393,7 +393,7 @@ export class Gemma {
         };
         const gemma = new Gemma(await startWorker(WORKER, (error) => gemma.#end(workerFailed(error))));
         try {
-            if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/tabs.js')).use(source.url);
+            if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/store/tabs.js')).use(source.url);
             await gemma.#using;
             gemma.info = /** @type {Info} */ (await gemma.#call('load', {source, options}, {signal, onEvent}));
             signal.throwIfAborted();

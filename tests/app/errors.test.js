@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {MessageChannel} from 'node:worker_threads';
-import {explain} from '../../web/app/errors.js';
-import {GemmaError} from '../../web/engine/error.js';
+import {explain} from '../../web/app/views/errors.js';
+import {GemmaError} from '../../web/base/error.js';
 import {requireWebAssembly} from '../../web/engine/features.js';
-import {Caller, answer} from '../../web/engine/protocol.js';
+import {Caller, answer} from '../../web/base/protocol.js';
 
 const CODES = ['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage', 'changed', 'exists', 'context-full', 'bad-argument',
     'bad-numbers'];

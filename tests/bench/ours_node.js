@@ -5,7 +5,7 @@
 import {fileURLToPath} from 'node:url';
 import {SAMPLING} from '../../web/engine/generate.js';
 import {openModel, openSynthetic} from '../../web/engine/open.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {run} from '../../web/node/run.js';
 import {ensureNode24} from '../setup/node24.js';
 import {answerParent, inProcess, works} from './shared.js';

@@ -74,13 +74,13 @@ for (const [file, text, rules] of [
     ['web/weights/new.js', '/** @type {import(\'./nowhere.js\').Clock} */\nexport const clock = undefined;\n', [MENTIONS]],
     ['web/engine/new.js', 'export const url = new URL(\'../gemma.js\', import.meta.url);\n', [MENTIONS]],
     ['web/engine/new.js', 'export * from \'../gemma.js\';\n', [PATHS]],
-    ['web/engine/new.js', 'export * from \'../app/format.js\';\n', [PATHS]],
+    ['web/engine/new.js', 'export * from \'../app/views/format.js\';\n', [PATHS]],
     ['web/engine/deep/new.js', 'export * from \'../../node/args.js\';\n', [PATHS]],
-    ['web/node/new.js', 'export * from \'../app/format.js\';\n', [PATHS]],
+    ['web/node/new.js', 'export * from \'../app/views/format.js\';\n', [PATHS]],
     ['web/app/new.js', 'export * from \'../node/args.js\';\n', [PATHS]],
-    ['web/node/new.js', 'export * from \'../weights/sha256.js\';\nexport * from \'../gemma.js\';\n', []],
+    ['web/node/new.js', 'export * from \'../weights/file/sha256.js\';\nexport * from \'../gemma.js\';\n', []],
     ['web/app/new.js', 'export * from \'../gemma.js\';\n', []],
-    ['web/engine/new.js', 'export * from \'../weights/sha256.js\';\n', []],
+    ['web/engine/new.js', 'export * from \'../weights/file/sha256.js\';\n', []],
 ]) {
     test(`in a copy, ${file} with ${text.trim()} breaks ${rules.join(' and ') || 'no rule'}`, async () => {
         assert.deepEqual((await broken(file, text)).sort(), rules.sort());

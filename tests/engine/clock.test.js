@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {timeOf} from '../../web/engine/clock.js';
+import {timeOf} from '../../web/base/clock.js';
 
 for (const tick of [0.005, 1, 16.67, 100]) {
     for (const takes of [0.05, 3, 20, 250]) {

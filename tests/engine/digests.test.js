@@ -9,7 +9,7 @@ import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
 import {pathToFileURL} from 'node:url';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModules} from '../../web/node/setup.js';
 import {Gemma} from '../../web/gemma.js';
 import {GgufFile} from './gguf_edit.js';

@@ -6,8 +6,8 @@ import {spawnSync} from 'node:child_process';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {MessageChannel, Worker} from 'node:worker_threads';
-import {startWorker} from '../../web/engine/host.js';
-import {Caller, answer} from '../../web/engine/protocol.js';
+import {startWorker} from '../../web/base/host.js';
+import {Caller, answer} from '../../web/base/protocol.js';
 import {Gemma, GemmaError} from '../../web/gemma.js';
 
 const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), LIBRARY = join(import.meta.dirname, '../../web/gemma.js');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {inspectModel, openModel} from '../../web/engine/open.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 
 const GROWTH = 64 << 20;

@@ -6,7 +6,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {openModel} from '../../web/engine/open.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 
 const PATH = await ensureModel();

@@ -102,7 +102,7 @@ async function openPage(name) {
 
 /** @returns {Promise<{bytes: number, state?: string, indices: number[]}>} what is in the store of a model */
 const stored = (page, path) => page.evaluate(async (path) => {
-    const {ChunkStore} = await import('/weights/store.js');
+    const {ChunkStore} = await import('/weights/store/store.js');
     const store = await ChunkStore.open(), id = new URL(path, `${location.origin}/`).href;
     const [entry] = (await store.list()).filter((model) => model.id === id);
     const indices = [...await store.chunksOf(id)];

@@ -5,10 +5,10 @@ import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import test from 'node:test';
 import {gzipSync} from 'node:zlib';
-import {openRemote} from '../../web/weights/http.js';
-import {readManifest} from '../../web/weights/manifest.js';
-import {beside} from '../../web/weights/names.js';
-import {askManifest, askPointer} from '../../web/weights/request.js';
+import {openRemote} from '../../web/weights/download/http.js';
+import {readManifest} from '../../web/weights/file/manifest.js';
+import {beside} from '../../web/weights/file/names.js';
+import {askManifest, askPointer} from '../../web/weights/download/request.js';
 
 const PIECE = 1000;
 /** Trouble as in life, in less time. */

@@ -311,7 +311,7 @@ check('two files of one name are two models; the same file again is the same mod
     assert.deepEqual(await importing(1, {id: id()}), {code: 'exists'});
     assert.deepEqual((await load({}, '/model.gguf')).chunks, chunksOf(bytes[0]));
     const held = await lab.page.evaluate(async (id) => {
-        const {use} = await import('/weights/tabs.js');
+        const {use} = await import('/weights/store/tabs.js');
         globalThis.giveBack = await use(id);
     }, id()).then(() => importing(1, {id: id(), replace: true}));
     assert.deepEqual(held, {code: 'in-use'});
@@ -326,7 +326,7 @@ check('two files of one name are two models; the same file again is the same mod
 });
 
 test('any name becomes one that systems can keep', async () => {
-    const {safeFileName} = await import('../../web/weights/names.js');
+    const {safeFileName} = await import('../../web/weights/file/names.js');
     for (const [name, safe] of Object.entries({
         'model.gguf': 'model.gguf', 'ä ü 模型.gguf': 'ä ü 模型.gguf', 'a/b.gguf': 'a_b.gguf', '../../etc/passwd': '_.._etc_passwd', 'c:\\x\\y.gguf': 'c__x_y.gguf',
         'a\u0000\n\u001b.gguf': 'a___.gguf', 'con': '_con', 'NUL.gguf': '_NUL.gguf', 'Com1.tar.gguf': '_Com1.tar.gguf', 'lpt9 .gguf': '_lpt9 .gguf',
@@ -357,7 +357,7 @@ check('a model of any name is exported under one that systems can keep, and impo
 check('everything that takes a while ends with its signal', async () => {
     await load({manifest: serveSmall()});
     const seen = await lab.page.evaluate(async (id, manifest) => {
-        const {page} = globalThis, seen = {}, {joinFiles} = await import('/weights/files.js'), {use, read} = await import('/weights/tabs.js');
+        const {page} = globalThis, seen = {}, {joinFiles} = await import('/weights/file/files.js'), {use, read} = await import('/weights/store/tabs.js');
         const blob = await (await fetch('/model.gguf')).blob(), stuck = new File([blob], 'stuck.gguf');
         stuck.slice = () => ({arrayBuffer: () => new Promise(() => {})});
         const json = new File(['{}'], 'model.gguf.json');
@@ -405,7 +405,7 @@ check('files chosen together are one model: a GGUF or all its parts, with its ma
     split.chunks.forEach((chunk, i) => { chunk.file = `model.gguf.part-0000${i}`; });
     lab.model = {bytes: SMALL_FILE};
     const {results, imported} = await lab.page.evaluate(async (whole, split, size) => {
-        const {joinFiles} = await import('/weights/files.js');
+        const {joinFiles} = await import('/weights/file/files.js');
         const gguf = new File([await (await fetch('/model.gguf')).blob()], 'model.gguf');
         const parts = split.chunks.map(({file}, i) => new File([gguf.slice(i * size, (i + 1) * size)], file));
         const json = (value) => new File([JSON.stringify(value)], 'model.gguf.json');

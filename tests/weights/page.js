@@ -1,7 +1,7 @@
 // What source.test.js does inside a real browser's page: loads files as the engine would, looks into the store, damages it.
 
 import {openSource} from '/weights/source.js';
-import {ChunkStore} from '/weights/store.js';
+import {ChunkStore} from '/weights/store/store.js';
 import * as stored from '/weights/stored.js';
 
 const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import test from 'node:test';
 import {ensureModules} from '../../web/node/setup.js';
-import {createSha256, sha256, toHex} from '../../web/weights/sha256.js';
+import {createSha256, sha256, toHex} from '../../web/weights/file/sha256.js';
 
 await ensureModules();
 const expected = (bytes) => createHash('sha256').update(bytes).digest('hex');

@@ -7,7 +7,7 @@ import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import test from 'node:test';
 import {Gemma} from '../../web/gemma.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ggufBytes} from '../../web/node/gguf_write.js';
 import {CHUNK, check, chunksOf, lab, listed, load, sha256} from './lab.js';
 
@@ -176,7 +176,7 @@ check('the SHA-256 that a host tells of each part is compared, and so is one of 
 check('chosen from disk they are one model, in any order; a part alone is a sentence', async () => {
     lab.model = {files: FILES};
     const {joined, alone, ids} = await lab.page.evaluate(async (address, names) => {
-        const [{joinFiles}, {Gemma}] = await Promise.all([import('/weights/files.js'), import('/gemma.js')]);
+        const [{joinFiles}, {Gemma}] = await Promise.all([import('/weights/file/files.js'), import('/gemma.js')]);
         const folder = new URL('.', new URL(address, location));
         const parts = await Promise.all(names.map(async (name) => new File([await (await fetch(new URL(name, folder))).blob()], name)));
         const {file} = await joinFiles(parts.toReversed()), {name, chunks} = await globalThis.page.load(file);

@@ -1,11 +1,11 @@
 // The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
 
 import {Gemma} from '../gemma.js';
-import {byId} from './dom.js';
-import {wasCancelled} from './errors.js';
-import {bytes, percent} from './format.js';
+import {byId} from './views/dom.js';
+import {wasCancelled} from './views/errors.js';
+import {bytes, percent} from './views/format.js';
 import {install} from './install.js';
-import {rememberCancelled, wasCancelledBefore} from './preferences.js';
+import {rememberCancelled, wasCancelledBefore} from './data/preferences.js';
 import {createChat} from './views/chat.js';
 import {showFacts} from './views/facts.js';
 import {createLoading} from './views/loading.js';

@@ -1,7 +1,7 @@
 // The service worker's side of the page: registers it, says which version this page is, offers new versions, and reloads once
 // where only the service worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
 
-import {byId} from './dom.js';
+import {byId} from './views/dom.js';
 
 const SETTLED_MS = 5000;
 const SCOPE = new URL('.', document.baseURI).pathname;

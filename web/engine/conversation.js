@@ -1,7 +1,7 @@
 // conversation.js: what a session remembers: the exact ids so far, so that each turn adds only its own. Knows turns and transcripts; not how
 // tokens are generated.
 
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 

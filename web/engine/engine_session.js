@@ -1,7 +1,7 @@
 // engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a sampler. Many live in one module. Knows
 // neither turns nor whose conversation it is.
 
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 
 /** @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before any sampling parameter */
 

@@ -7,9 +7,9 @@
 // bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
 // can't ask for the CPU, so both are timed.
 
-import {timeOf} from './clock.js';
-import {GemmaError} from './error.js';
-import {NODE, yieldTurn} from './host.js';
+import {timeOf} from '../base/clock.js';
+import {GemmaError} from '../base/error.js';
+import {NODE, yieldTurn} from '../base/host.js';
 
 const type = {i32: 0x7f, f32: 0x7d, v128: 0x7b};
 const splat = {i32: [0xfd, 0x11], f32: [0xfd, 0x13]};

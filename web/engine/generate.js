@@ -2,7 +2,7 @@
 // a session of its own; the scheduler evaluates their tokens together. Knows neither messages, pages nor turns.
 
 import {Drafts} from './drafts.js';
-import {readOptions} from './options.js';
+import {readOptions} from '../base/options.js';
 import {StopFilter} from './stop.js';
 
 const LOGPROBS_BATCH = 32;      // prompt tokens whose logits are computed before Stop can act

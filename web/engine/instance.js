@@ -1,8 +1,8 @@
 // instance.js: brings an engine module to life: its code is fetched and compiled, its memory had, its threads started. Knows neither models nor
 // what the exports do.
 
-import {GemmaError} from './error.js';
-import {NODE, workerAddress} from './host.js';
+import {GemmaError} from '../base/error.js';
+import {NODE, workerAddress} from '../base/host.js';
 
 /**
  * @typedef {import('./crossing.js').Emscripten} Emscripten

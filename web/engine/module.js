@@ -3,7 +3,7 @@
 
 import {Crossing} from './crossing.js';
 import {EngineSession} from './engine_session.js';
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 import {startInstance} from './instance.js';
 
 /**

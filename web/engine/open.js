@@ -1,7 +1,7 @@
 // open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads, how large a context. Knows
 // neither where the bytes come from nor what is done with the model.
 
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 import {detectFeatures} from './features.js';
 import {instantiate} from './module.js';
 

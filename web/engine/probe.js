@@ -5,15 +5,15 @@
 // neither caches nor untouched pages, which are one page, flatter it. The number of layers and the vocabulary are changed by the same factor,
 // by which the time of the whole model then differs from the time measured.
 
-import {GemmaError} from './error.js';
-import {timeOf} from './clock.js';
+import {GemmaError} from '../base/error.js';
+import {timeOf} from '../base/clock.js';
 import {detectFeatures} from './features.js';
 import {SAMPLING} from './generate.js';
 import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
-import {readManifest} from '../weights/manifest.js';
-import {beside} from '../weights/names.js';
+import {readManifest} from '../weights/file/manifest.js';
+import {beside} from '../weights/file/names.js';
 import {canReserve} from './instance.js';
-import {NODE} from './host.js';
+import {NODE} from '../base/host.js';
 import {makeProbe, openSynthetic, waysToRun} from './open.js';
 
 const MB = 2 ** 20;
@@ -113,7 +113,7 @@ async function readFirst(description, length, signal) {
         return {name: file.name ?? 'model.gguf', size: file.size, bytes};
     }
     if (description.kind === 'path') {
-        const {readFirst} = await import('../node/file_source.js'), {path, ...whole} = description;
+        const {readFirst} = await import('../weights/node/disk.js'), {path, ...whole} = description;
         return {...await readFirst(path, length), ...whole};
     }
     if (description.kind !== 'url') throw new GemmaError('bad-argument', `nothing can be said of a model of the kind ${description.kind}`);
@@ -126,7 +126,7 @@ async function readFirst(description, length, signal) {
 }
 
 async function readRemote(url, {url: home, urls = [], headers}, signal) {
-    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/http.js'), import('../weights/split.js')]);
+    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/download/http.js'), import('../weights/download/split.js')]);
     const ending = new AbortController();
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
@@ -147,7 +147,7 @@ async function readRemote(url, {url: home, urls = [], headers}, signal) {
 }
 
 async function askManifestOf({url, headers}, address, signal) {
-    const {askManifest} = await import('../weights/request.js');
+    const {askManifest} = await import('../weights/download/request.js');
     return askManifest(address, {home: url, headers, signal, stallMs: PATIENCE.stallMs});
 }
 
@@ -209,7 +209,7 @@ async function judge(features, subject, options, stored) {
 
 /** Whether the browser will keep it. */
 async function judgeRoom(answer, url) {
-    const {describeRoom} = await import('../weights/room.js'), {roomFor} = await import('../weights/stored.js');
+    const {describeRoom} = await import('../weights/store/room.js'), {roomFor} = await import('../weights/stored.js');
     const room = await roomFor(answer.size, url);
     answer.keeps = room.enough;
     if (!room.enough) answer.reasons.push(`It could not be kept: ${describeRoom(room)}.`);

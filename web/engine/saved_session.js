@@ -3,8 +3,8 @@
 //
 //     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, sampling} | the engine's bytes
 
-import {GemmaError} from './error.js';
-import {readOptions} from './options.js';
+import {GemmaError} from '../base/error.js';
+import {readOptions} from '../base/options.js';
 
 const MAGIC = new TextEncoder().encode('GemmaSes'), HEADER = MAGIC.length + 4, VERSION = 1;
 const ROLES = ['system', 'user', 'assistant'];

@@ -2,7 +2,7 @@
 // are written at the same time, and a long prompt does not stop another's answer. Between two steps the event loop runs: sessions join, are
 // sampled, or are aborted. Knows sessions and time; not what tokens mean.
 
-import {yieldTurn} from './host.js';
+import {yieldTurn} from '../base/host.js';
 
 const LARGEST_BATCH = 256;      // GEMMA_MAX_BATCH
 const SLICE_MS = 100;           // how long the engine computes before Stop can act and progress shows

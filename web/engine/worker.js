@@ -3,13 +3,13 @@
 
 import {TRANSCRIPT} from './conversation.js';
 import {embed} from './embed.js';
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 import {detectFeatures, requireWebAssembly} from './features.js';
 import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
-import {answer} from './protocol.js';
+import {answer} from '../base/protocol.js';
 import {Scheduler} from './scheduler.js';
 import {WorkerSession} from './worker_session.js';
-import {workerPort} from './host.js';
+import {workerPort} from '../base/host.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
 
 /**
@@ -20,7 +20,7 @@ import {openSource as openFromBrowser} from '../weights/source.js';
  */
 async function openSource(description, options) {
     if (description.kind !== 'path') return openFromBrowser(description, options);
-    const {openSource: openFromDisk} = await import('../node/file_source.js');
+    const {openSource: openFromDisk} = await import('../weights/node/disk.js');
     return openFromDisk(description, options);
 }
 

@@ -3,9 +3,9 @@
 // messages of the worker.
 
 import {Conversation} from './conversation.js';
-import {GemmaError} from './error.js';
+import {GemmaError} from '../base/error.js';
 import {generate} from './generate.js';
-import {yieldTurn} from './host.js';
+import {yieldTurn} from '../base/host.js';
 
 const SHORT = 16;       // characters a token, of texts that are simply tokenized
 

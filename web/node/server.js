@@ -9,7 +9,7 @@ import {isIP} from 'node:net';
 import {hostname} from 'node:os';
 import {basename, extname, join, resolve} from 'node:path';
 import {pipeline} from 'node:stream';
-import {codeOf, messageOf} from '../engine/error.js';
+import {codeOf, messageOf} from '../base/error.js';
 import {SetupError} from './run.js';
 import {listSite, readSite, TYPES} from './site.js';
 

@@ -20,12 +20,15 @@ const LAYOUT = [
     ['models.json', 'web/app/models.json'],
     ['app/', 'web/app'],
     ['gemma.js', 'web/gemma.js'],
+    ['base/', 'web/base'],
     ['engine/', 'web/engine'],
     ['weights/', 'web/weights'],
     ['wasm/', 'build/wasm'],
 ];
 /** Characters in base64 of each file's SHA-256, as in web/app/sw.js: 132 of its bits. */
 const DIGEST_LENGTH = 22;
+/** Below these folders are files for Node only. */
+const NODE_ONLY = /^node\//;
 const AT_ROOT = new Set(['index.html', 'sw.js', 'manifest.webmanifest', 'models.json']);
 
 /** @type {Record<string, string>} */
@@ -54,7 +57,8 @@ export function listSite() {
         for (const entry of readdirSync(path, {recursive: true, withFileTypes: true})) {
             const name = join(entry.parentPath ?? /** @type {any} */ (entry).path, entry.name);
             const below = name.slice(path.length + 1);
-            if (entry.isFile() && TYPES[extname(name)] && !(url === 'app/' && AT_ROOT.has(below))) files.set(url + below, name);
+            if (!entry.isFile() || !TYPES[extname(name)] || NODE_ONLY.test(below)) continue;
+            if (!(url === 'app/' && AT_ROOT.has(below))) files.set(url + below, name);
         }
     }
     return files;

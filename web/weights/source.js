@@ -4,18 +4,18 @@
 // in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held at any time. Knows neither
 // GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
 
-import {GemmaError} from '../engine/error.js';
-import {unlessAborted} from './abort.js';
-import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './check.js';
-import {isSame} from './identity.js';
-import {readManifest} from './manifest.js';
-import {beside} from './names.js';
-import {createMeter} from './progress.js';
-import {createReader} from './reader.js';
-import {describeRoom, lookForRoom} from './room.js';
-import {same, sha256} from './sha256.js';
-import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
-import {downloadTurn, isReadElsewhere, read} from './tabs.js';
+import {GemmaError} from '../base/error.js';
+import {unlessAborted} from '../base/abort.js';
+import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './file/check.js';
+import {isSame} from './download/identity.js';
+import {readManifest} from './file/manifest.js';
+import {beside} from './file/names.js';
+import {createMeter} from './file/progress.js';
+import {createReader} from './store/reader.js';
+import {describeRoom, lookForRoom} from './store/room.js';
+import {same, sha256} from './file/sha256.js';
+import {ChunkStore, CHUNK_SIZE, sameVersion} from './store/store.js';
+import {downloadTurn, isReadElsewhere, read} from './store/tabs.js';
 
 /**
  * @typedef {object} UrlDescription
@@ -55,7 +55,7 @@ const HEALED_BYTES = 256 * 1024 * 1024;
  * @param {SourceDescription} description
  * @param {object} [options]
  * @param {AbortSignal} [options.signal]
- * @param {(progress: import('./progress.js').Progress) => void} [options.onProgress]
+ * @param {(progress: import('./file/progress.js').Progress) => void} [options.onProgress]
  * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before anything is fetched of a model that is not
  *     here as a whole; refuses by rejecting. announced: what its manifest says
  * @param {boolean} [options.repair]   somebody has asked for what is damaged, or can't be read, to be fetched, however much it is
@@ -159,7 +159,7 @@ async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
     const meter = createMeter('load', file.size, onProgress);
     const read = async (index) => {
-        const {readSlice} = await import('./files.js');
+        const {readSlice} = await import('./file/files.js');
         const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
         if (manifest && !same(await sha256(buffer), manifest.digests[index]))
             throw new GemmaError('bad-file', isDamaged(name, index));
@@ -191,19 +191,19 @@ async function openStore() {
  * @property {ChunkStore} [store]
  * @property {ReturnType<typeof createReader>} [reader]   of the store
  * @property {string} [without]       why there is no store
- * @property {import('./request.js').Access} access
- * @property {import('./store.js').StoredModel} [stored]
+ * @property {import('./download/request.js').Access} access
+ * @property {import('./store/store.js').StoredModel} [stored]
  * @property {number} chunkSize       bytes
  * @property {Set<number>} present    chunks that are in the store
  * @property {Map<number, ArrayBuffer>} digests   that are known of chunks
- * @property {import('./manifest.js').Manifest} [manifest]
+ * @property {import('./file/manifest.js').Manifest} [manifest]
  * @property {string} [manifestUrl]   where it is
  * @property {string} digest          SHA-256 of the whole that the caller expects; ''
  * @property {boolean} update         as in UrlDescription
  * @property {boolean} complete       nothing is missing
  * @property {boolean} repair         as for openSource
- * @property {(remote: import('./http.js').RemoteFile) => Promise<import('./check.js').Published[]>} published   what the caller or the host says of what is to come
- * @property {(options: object) => Promise<import('./http.js').RemoteFile>} open   asks the servers
+ * @property {(remote: import('./download/http.js').RemoteFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of what is to come
+ * @property {(options: object) => Promise<import('./download/http.js').RemoteFile>} open   asks the servers
  */
 
 /** @param {UrlDescription} description @returns {Promise<Wanted>} */
@@ -247,7 +247,7 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
-            const [{openRemote}, {openSplit, partUrls}, {createLine}] = await Promise.all([import('./http.js'), import('./split.js'), import('./line.js')]);
+            const [{openRemote}, {openSplit, partUrls}, {createLine}] = await Promise.all([import('./download/http.js'), import('./download/split.js'), import('./download/line.js')]);
             line ??= createLine();
             const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
             return openFiles([id, ...urls], {
@@ -260,7 +260,7 @@ async function lookUp({store, without, reader}, {url: id, urls = [], headers, ma
 
 /** @returns {Promise<string>} the SHA-256 that a host of git repositories tells of the model; '' */
 async function pointerOf(access) {
-    const {askPointer} = await import('./request.js');
+    const {askPointer} = await import('./download/request.js');
     return askPointer(access.home, access);
 }
 
@@ -271,9 +271,9 @@ function optional(is) {
     };
 }
 
-/** @param {string} url @param {import('./request.js').Access} access @returns {Promise<import('./manifest.js').Manifest>} */
+/** @param {string} url @param {import('./download/request.js').Access} access @returns {Promise<import('./file/manifest.js').Manifest>} */
 async function fetchManifest(url, access) {
-    const {askManifest} = await import('./request.js');
+    const {askManifest} = await import('./download/request.js');
     return readManifest(await askManifest(url, access));
 }
 
@@ -382,15 +382,15 @@ function hadManifest({validator}) {
 
 /**
  * What a server shows of a file's version, as it is kept beside what is stored.
- * @param {import('./identity.js').Version} shown
+ * @param {import('./download/identity.js').Version} shown
  * @param {string} [digest]   that is known of the whole
- * @returns {import('./identity.js').Version}
+ * @returns {import('./download/identity.js').Version}
  */
 function shownVersion({validator, modified, ...shown}, digest = shown.digest) {
     return {validator, modified, digest};
 }
 
-/** @param {import('./manifest.js').Manifest} manifest */
+/** @param {import('./file/manifest.js').Manifest} manifest */
 function versionOf({size, chunkSize, sha256: digest}) {
     return {size, chunkSize, validator: `sha256:${digest}`, sha256: digest};
 }
@@ -422,11 +422,11 @@ async function isSameFile({store, stored, present, digests}, model, remote, {isW
 /**
  * The chunks of a model in order, each with the digest that it must have, wherever it comes from.
  * @param {Wanted} file
- * @param {import('./store.js').StoredModel} model
+ * @param {import('./store/store.js').StoredModel} model
  * @param {object} options
  * @param {ReturnType<typeof createMeter>} options.meter
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} options.keep
- * @param {import('./http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
+ * @param {import('./download/http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
  */
 function createChunks(file, model, {meter, keep, remote}) {
     const {store, present, digests, reader, repair} = file;

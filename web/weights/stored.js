@@ -2,22 +2,22 @@
 //
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
-import {GemmaError} from '../engine/error.js';
-import {unlessAborted} from './abort.js';
-import {isDamaged, mustAgree} from './check.js';
-import {joinFiles, readSlice} from './files.js';
-import {readManifest, writeManifest} from './manifest.js';
-import {numbered, safeFileName} from './names.js';
-import {createMeter} from './progress.js';
-import {lookForRoom} from './room.js';
-import {createSha256, same, sha256, toHex} from './sha256.js';
+import {GemmaError} from '../base/error.js';
+import {unlessAborted} from '../base/abort.js';
+import {isDamaged, mustAgree} from './file/check.js';
+import {joinFiles, readSlice} from './file/files.js';
+import {readManifest, writeManifest} from './file/manifest.js';
+import {numbered, safeFileName} from './file/names.js';
+import {createMeter} from './file/progress.js';
+import {lookForRoom} from './store/room.js';
+import {createSha256, same, sha256, toHex} from './file/sha256.js';
 import {compareSource, openSource} from './source.js';
-import {ChunkStore, CHUNK_SIZE, sameVersion} from './store.js';
-import {downloadTurn, isReadElsewhere, read, unlessInUse} from './tabs.js';
+import {ChunkStore, CHUNK_SIZE, sameVersion} from './store/store.js';
+import {downloadTurn, isReadElsewhere, read, unlessInUse} from './store/tabs.js';
 
 /**
- * @typedef {import('./store.js').Stored} Stored
- * @typedef {{signal?: AbortSignal, onProgress?: (progress: import('./progress.js').Progress) => void}} Watched
+ * @typedef {import('./store/store.js').Stored} Stored
+ * @typedef {{signal?: AbortSignal, onProgress?: (progress: import('./file/progress.js').Progress) => void}} Watched
  */
 
 /** @returns {Promise<Stored[]>} the one that was used last first */
@@ -53,7 +53,7 @@ export async function deleteAllStored() {
  * How much room a model of so many bytes would find, and what could be deleted for it; to be asked before it is downloaded.
  * @param {number} size   bytes
  * @param {string} [id]   the model's address: what is here of it need not be stored again
- * @returns {Promise<import('./room.js').Room>}
+ * @returns {Promise<import('./store/room.js').Room>}
  */
 export async function roomFor(size, id) {
     const models = await storedModels();

@@ -47,7 +47,7 @@ export async function shownError(page) {
     return {title: await page.text('#error-title'), message: await page.text('#error-message')};
 }
 
-/** @param {Record<string, number | ''>} values by the settings' keys, see web/app/preferences.js */
+/** @param {Record<string, number | ''>} values by the settings' keys, see web/app/data/preferences.js */
 export async function set(page, values) {
     await page.until(() => document.getElementById('open-settings').onclick !== null);      // WebKit's load event may come before the script
     await page.click('#open-settings');

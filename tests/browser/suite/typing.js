@@ -69,7 +69,7 @@ export function testTyping(name) {
 
         test('drawing leaves the cores to the engine, and loses nothing', async () => {
             const {share, text, drawn} = await page.evaluate(async () => {
-                const {everyFrame} = await import('/app/dom.js');
+                const {everyFrame} = await import('/app/views/dom.js');
                 let busy = 0, text = '', drawn = 0;
                 const shown = everyFrame((pieces) => {
                     const start = performance.now();

@@ -36,7 +36,7 @@ export function testVersions(name) {
                 changed.set(url, path);
             };
             change('', '<title>Gemma on your device', `<title>${title}`);
-            change('engine/protocol.js', /\bargs\b/g, `args${title}`);
+            change('base/protocol.js', /\bargs\b/g, `args${title}`);
             return changed;
         };
         const isReady = async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller !== null;

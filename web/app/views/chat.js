@@ -1,7 +1,7 @@
 // The chat: a list of messages and a field to write the next. With a base model it is a transcript, and says so.
 
-import {announce, byId, element, everyFrame, isComposing, touch} from '../dom.js';
-import {count, speed} from '../format.js';
+import {announce, byId, element, everyFrame, isComposing, touch} from './dom.js';
+import {count, speed} from './format.js';
 import {outcome} from './facts.js';
 
 /**

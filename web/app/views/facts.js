@@ -1,7 +1,7 @@
 // The strip of figures: how fast, how much memory, which module, how many threads.
 
-import {bytes, count, speed} from '../format.js';
-import {byId, element} from '../dom.js';
+import {bytes, count, speed} from './format.js';
+import {byId, element} from './dom.js';
 
 /** @param {import('../../gemma.js').Info} info @param {import('../../gemma.js').Result} [result]   of the last answer */
 export function showFacts(info, result) {

@@ -1,7 +1,7 @@
 // The screen between choosing a model and using it: how far, how fast, how long, and a way out.
 
-import {bytes, duration} from '../format.js';
-import {announce, byId} from '../dom.js';
+import {bytes, duration} from './format.js';
+import {announce, byId} from './dom.js';
 
 /** @param {{onCancel: () => void}} options */
 export function createLoading({onCancel}) {
@@ -27,7 +27,7 @@ export function createLoading({onCancel}) {
             announce(`Opening ${name}. ${hint}`);
         },
 
-        /** @param {string} name @param {import('../../weights/progress.js').Progress} progress @param {string} [doing] */
+        /** @param {string} name @param {import('../../weights/file/progress.js').Progress} progress @param {string} [doing] */
         progress(name, {phase, bytes: done, total, rate, secondsLeft, waiting, notice}, doing) {
             const downloading = phase === 'download';
             byId('loading-title').textContent = `${doing ?? (downloading ? 'Downloading' : 'Loading')} ${name}`;

@@ -1,11 +1,11 @@
 // The models that are on this device: what they are, when they were used, and what can be done with them.
 
 import {Gemma} from '../../gemma.js';
-import {bytes, count, percent} from '../format.js';
-import {announce, byId, element} from '../dom.js';
-import {wasCancelled} from '../errors.js';
+import {bytes, count, percent} from './format.js';
+import {announce, byId, element} from './dom.js';
+import {wasCancelled} from './errors.js';
 
-/** @typedef {import('../../weights/store.js').Stored} Stored */
+/** @typedef {import('../../weights/store/store.js').Stored} Stored */
 
 /**
  * @param {object} options

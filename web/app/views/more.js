@@ -1,12 +1,12 @@
 // The other models of the catalogue, folded away; each says whether it runs here and how fast, once somebody looks.
 
 import {Gemma} from '../../gemma.js';
-import {bytes} from '../format.js';
-import {announce, byId, element} from '../dom.js';
+import {bytes} from './format.js';
+import {announce, byId, element} from './dom.js';
 
 /**
- * @param {{onStart: (offer: import('../catalogue.js').Offer) => void}} options
- * @returns {{show: (offers: import('../catalogue.js').Offer[], stored: import('../../weights/store.js').Stored[]) => void, stop: () => void}}
+ * @param {{onStart: (offer: import('../data/catalogue.js').Offer) => void}} options
+ * @returns {{show: (offers: import('../data/catalogue.js').Offer[], stored: import('../../weights/store/store.js').Stored[]) => void, stop: () => void}}
  *     stop: ends the measuring, which takes all cores
  */
 export function createMore({onStart}) {

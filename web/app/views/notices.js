@@ -1,7 +1,7 @@
 // The lines above the page: an error with what to do about it, and things worth knowing.
 
-import {byId} from '../dom.js';
-import {explain} from '../errors.js';
+import {byId} from './dom.js';
+import {explain} from './errors.js';
 
 /** @param {string} text */
 export function showNotice(text) {

@@ -1,7 +1,7 @@
 // The settings dialog, drawn from the list in preferences.js.
 
-import {byId, element} from '../dom.js';
-import {SETTINGS, loadPreferences, savePreferences} from '../preferences.js';
+import {byId, element} from './dom.js';
+import {SETTINGS, loadPreferences, savePreferences} from '../data/preferences.js';
 
 /**
  * @param {object} options

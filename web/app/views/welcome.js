@@ -1,16 +1,16 @@
 // The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and those that are on this device.
 
 import {Gemma} from '../../gemma.js';
-import {loadable, readCatalogue} from '../catalogue.js';
-import {bytes} from '../format.js';
-import {byId, element} from '../dom.js';
-import {fileName} from '../../weights/names.js';
+import {loadable, readCatalogue} from '../data/catalogue.js';
+import {bytes} from './format.js';
+import {byId, element} from './dom.js';
+import {fileName} from '../../weights/file/names.js';
 import {createManager} from './manager.js';
 import {createMore} from './more.js';
 
 /**
  * @typedef {import('../../gemma.js').ModelSource} ModelSource
- * @typedef {import('../../weights/store.js').Stored} Stored
+ * @typedef {import('../../weights/store/store.js').Stored} Stored
  */
 
 /**
@@ -25,7 +25,7 @@ import {createMore} from './more.js';
  *     goes on here; sourceOf: what is to be loaded for a stored model; titleOf: its name for people
  */
 export function createWelcome({onStart, onReplace, onKeep, onError, onNotice}) {
-    /** @type {import('../catalogue.js').Offer[]} */
+    /** @type {import('../data/catalogue.js').Offer[]} */
     let offers = [];
 
     const offerOf = ({id}) => offers.find(({urls}) => urls[0] === id);
@@ -73,7 +73,7 @@ export function createWelcome({onStart, onReplace, onKeep, onError, onNotice}) {
         return stored;
     }
 
-    /** @param {import('../catalogue.js').Offer} offer @param {Stored} [stored] */
+    /** @param {import('../data/catalogue.js').Offer} offer @param {Stored} [stored] */
     function card(offer, stored) {
         const {name, size, kind, about, licence} = offer;
         const here = stored && (stored.state === 'partial' ? `${bytes(stored.storedBytes)} of ${bytes(size)} on this device` : `${bytes(size)} on this device`);

@@ -1,7 +1,7 @@
 // "Continue my text": one text that the writer and the model take turns on. What the model wrote last is marked, until
 // the writer changes something: then the text is theirs.
 
-import {announce, byId, element, everyFrame, isComposing, touch} from '../dom.js';
+import {announce, byId, element, everyFrame, isComposing, touch} from './dom.js';
 import {outcome} from './facts.js';
 
 const FIELD_SHARE = 20;     // of the time while the model writes, the field gets one part in so many

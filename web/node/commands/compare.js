@@ -1,7 +1,7 @@
 // compare.js: gemma compare: how far one model file is from another of the same vocabulary, over a text: the Kullback-Leibler divergence,
 // sum over the vocabulary of p_A (log p_A - log p_B), at each token; how often both find the same token likeliest; the perplexity of both.
 
-import {GemmaError} from '../../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {UsageError, parseArgs} from '../args.js';
 import {open, printJson, progressLine} from './shared.js';
 import {WINDOW_OPTIONS, cutText, evaluateWindow, readWindowOptions} from './windows.js';

@@ -1,6 +1,6 @@
 // detokenize.js: gemma detokenize: ids on standard input to the bytes that they stand for.
 
-import {GemmaError} from '../../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {parseArgs} from '../args.js';
 import {MODEL_OPTIONS, open, parseIds, readStdin} from './shared.js';
 

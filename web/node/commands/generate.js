@@ -2,7 +2,7 @@
 
 import {readFile, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
-import {messageOf} from '../../engine/error.js';
+import {messageOf} from '../../base/error.js';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readPiped, readStdin, readText} from './shared.js';
 

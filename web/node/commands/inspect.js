@@ -2,7 +2,7 @@
 
 import {inspectModel} from '../../engine/open.js';
 import {UsageError, parseArgs} from '../args.js';
-import {openSource} from '../file_source.js';
+import {openSource} from '../../weights/node/disk.js';
 
 /** @param {string[]} argv */
 export default async function run(argv) {

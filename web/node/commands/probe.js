@@ -2,7 +2,7 @@
 
 import {readFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
-import {GemmaError, codeOf, messageOf} from '../../engine/error.js';
+import {GemmaError, codeOf, messageOf} from '../../base/error.js';
 import {probe} from '../../engine/probe.js';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, printJson} from './shared.js';

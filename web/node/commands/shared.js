@@ -2,10 +2,10 @@
 
 import {fstatSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
-import {GemmaError, codeOf, messageOf} from '../../engine/error.js';
+import {GemmaError, codeOf, messageOf} from '../../base/error.js';
 import {openModel} from '../../engine/open.js';
 import {UsageError, oneOf} from '../args.js';
-import {openSource} from '../file_source.js';
+import {openSource} from '../../weights/node/disk.js';
 
 /** Options that every command with a model takes. @satisfies {import('../args.js').OptionTable} */
 export const MODEL_OPTIONS = {

@@ -1,6 +1,6 @@
 // windows.js: a text as a model reads it to be measured: in windows that begin with BOS, don't overlap, and have every token of the text once.
 
-import {GemmaError} from '../../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {UsageError} from '../args.js';
 import {MODEL_OPTIONS, readText} from './shared.js';
 

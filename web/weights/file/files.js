@@ -1,9 +1,9 @@
 // Files that a person chose, as one model: a GGUF, with its manifest or without, or the parts that `build/quantize --split` or llama.cpp's
 // gguf-split wrote. Knows neither the store nor the engine.
 
-import {GemmaError} from '../engine/error.js';
-import {joinParts, partNames, readPartHeader, wholeName} from '../engine/gguf_parts.js';
-import {unlessAborted} from './abort.js';
+import {GemmaError} from '../../base/error.js';
+import {joinParts, partNames, readPartHeader, wholeName} from './gguf_parts.js';
+import {unlessAborted} from '../../base/abort.js';
 import {readManifest} from './manifest.js';
 
 /**

@@ -3,7 +3,7 @@
 // Owns fetch, and is with http.js the only code that asks another origin: for the one model that the user chose, and
 // nothing else. Owns which server may see the caller's headers. Knows nothing of files in pieces.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 
 /** Of those that a caller may give, the names that may follow a redirect: browsers keep Authorization from other origins, the rest is no secret. */
 const MAY_FOLLOW = /^(authorization|accept|accept-language)$/i;

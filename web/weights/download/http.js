@@ -3,10 +3,10 @@
 // Owns that pieces of different files are never put together (identity.js says which are), and which bytes of an answer are taken. servers.js has
 // the patience. Knows nothing of IndexedDB, GGUF or the engine.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {isSame, publishedDigest, versionOf} from './identity.js';
 import {createLine} from './line.js';
-import {fileName} from './names.js';
+import {fileName} from '../file/names.js';
 import {announcedLength, contentRange, passing} from './request.js';
 import {createServers} from './servers.js';
 import {createStream} from './stream.js';

@@ -1,7 +1,7 @@
 // The manifest of a model, as `build/quantize --manifest` and `--split` write it beside the GGUF: its size and the SHA-256 of each
 // chunk. Owns its checking; knows neither the network nor the store.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {isFileName} from './names.js';
 import {fromHex, toHex} from './sha256.js';
 

@@ -4,7 +4,7 @@
 // Locks or refuses them (blocked cookies), every tab acts for itself, which costs a second download and never a wrong byte. Knows neither the store nor
 // the network.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 
 /** What a tab that waits says first: the one that downloads may have nothing new to tell for a while. */
 const ASK = 'how far?';
@@ -74,8 +74,8 @@ export async function unlessInUse(id, name, work, what = 'delete it') {
  * @param {string} id
  * @param {object} options
  * @param {AbortSignal} [options.signal]
- * @param {(progress: import('./progress.js').Progress) => void} [options.onElsewhere]
- * @returns {Promise<{waited: boolean, tell: (progress: import('./progress.js').Progress) => void, end: () => void}>}
+ * @param {(progress: import('../file/progress.js').Progress) => void} [options.onElsewhere]
+ * @returns {Promise<{waited: boolean, tell: (progress: import('../file/progress.js').Progress) => void, end: () => void}>}
  *     waited: the store may have changed; tell: shows the others how far this one is; end: lets the next tab
  */
 export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {

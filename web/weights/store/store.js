@@ -16,9 +16,9 @@
 // Browsers end a connection to IndexedDB when they like: of a page in the background, or when their storage process is started anew. So what fails is
 // done once more by a new connection. Only what fails there, too, is an error: 'no-room' or 'storage'. Neither says that what is stored is damaged.
 
-import {GemmaError} from '../engine/error.js';
-import {safeFileName} from './names.js';
-import {same, sha256} from './sha256.js';
+import {GemmaError} from '../../base/error.js';
+import {safeFileName} from '../file/names.js';
+import {same, sha256} from '../file/sha256.js';
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
 export const CHUNK_SIZE = 16 * 1024 * 1024;

@@ -3,7 +3,7 @@
 //
 // Knows neither requests nor versions: `begin` gives an answer that is the whole file, of the right version.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 
 /**
  * @param {object} options

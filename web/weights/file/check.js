@@ -1,7 +1,7 @@
 // check.js: compares a model's bytes, as they come, with the SHA-256 that somebody tells of them: the caller, or the host that publishes them. Knows
 // neither the store nor the network.
 
-import {GemmaError} from '../engine/error.js';
+import {GemmaError} from '../../base/error.js';
 import {createSha256, toHex} from './sha256.js';
 
 /**

@@ -1,7 +1,7 @@
 // reader_worker.js: a thread that reads chunks of the store and hashes them for the engine's. Knows nothing else.
 
-import {workerPort} from '../engine/host.js';
-import {answer} from '../engine/protocol.js';
+import {workerPort} from '../../base/host.js';
+import {answer} from '../../base/protocol.js';
 import {ChunkStore} from './store.js';
 
 const opening = ChunkStore.open();

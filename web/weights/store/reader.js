@@ -1,9 +1,9 @@
 // reader.js: chunks of the store, read and hashed beside the engine's thread: by the browser, or where that hashes on the thread that asks
 // for it, by a thread of our own. Owns that thread. Must not know what a chunk has to be.
 
-import {startWorker} from '../engine/host.js';
-import {Caller} from '../engine/protocol.js';
-import {hashesHere} from './sha256.js';
+import {startWorker} from '../../base/host.js';
+import {Caller} from '../../base/protocol.js';
+import {hashesHere} from '../file/sha256.js';
 
 const SILENT_MS = 5000;         // a worker whose script is refused may say nothing
 

@@ -1,4 +1,4 @@
-// file_source.js: a model on disk, in one file or in parts, as a source of bytes, for the engine worker under Node. Its bytes are compared with the
+// disk.js: a model on disk, in one file or in parts, as a source of bytes, for the engine worker under Node. Its bytes are compared with the
 // digests that are given, on the way. Knows no engine.
 
 import {createHash} from 'node:crypto';
@@ -6,16 +6,16 @@ import {existsSync} from 'node:fs';
 import {open, readFile} from 'node:fs/promises';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {GemmaError, codeOf, messageOf} from '../engine/error.js';
-import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
-import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from '../weights/check.js';
-import {readManifest} from '../weights/manifest.js';
-import {toHex} from '../weights/sha256.js';
+import {GemmaError, codeOf, messageOf} from '../../base/error.js';
+import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../file/gguf_parts.js';
+import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from '../file/check.js';
+import {readManifest} from '../file/manifest.js';
+import {toHex} from '../file/sha256.js';
 
 /**
  * @typedef {import('node:fs/promises').FileHandle} FileHandle
  * @typedef {{path: string, file: FileHandle, size: number}} OpenFile
- * @typedef {import('../engine/gguf_parts.js').Piece} Piece
+ * @typedef {import('../file/gguf_parts.js').Piece} Piece
  * @typedef {(progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void} OnProgress
  */
 const CHUNK = 4 << 20;
@@ -25,7 +25,7 @@ const CHUNK = 4 << 20;
  *     parts, any of them; or of a manifest, FILE.gguf.json. manifest: its JSON, or where it is: then each chunk is compared with its digest; of a model that is in the manifest's
  *     parts, path is the whole's, beside which they lie. sha256: of the whole, in hex
  * @param {{onProgress?: (progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void}} [options]
- * @returns {Promise<import('../weights/source.js').Source>} a chunk is valid until the next one is asked for
+ * @returns {Promise<import('../source.js').Source>} a chunk is valid until the next one is asked for
  */
 export async function openSource(description, {onProgress} = {}) {
     const digest = readDigest(description.sha256), {path, manifest} = await locate(description);
@@ -54,7 +54,7 @@ async function locate({path: address, manifest: given}) {
 /** @param {object | string} manifest   its JSON, or a path, a file: URL or another address of it */
 async function readJson(manifest) {
     if (typeof manifest !== 'string') return manifest;
-    if (/^https?:/i.test(manifest)) return (await import('../weights/request.js')).askManifest(manifest, {home: manifest});
+    if (/^https?:/i.test(manifest)) return (await import('../download/request.js')).askManifest(manifest, {home: manifest});
     try {
         return JSON.parse(await readFile(toPath(manifest), 'utf8'));
     } catch (cause) {
@@ -64,7 +64,7 @@ async function readJson(manifest) {
     }
 }
 
-/** What a manifest says of each chunk. @param {import('../weights/manifest.js').Manifest | undefined} manifest @param {string} name */
+/** What a manifest says of each chunk. @param {import('../file/manifest.js').Manifest | undefined} manifest @param {string} name */
 function chunksOf(manifest, name) {
     if (!manifest) return [];
     const {digests, chunkSize, size} = manifest;
@@ -72,7 +72,7 @@ function chunksOf(manifest, name) {
         ({name, index, sha256: toHex(digest), from: index * chunkSize, length: Math.min(chunkSize, size - index * chunkSize)}));
 }
 
-/** @returns {import('../weights/sha256.js').Sha256} several times as fast as the one that browsers need */
+/** @returns {import('../file/sha256.js').Sha256} several times as fast as the one that browsers need */
 function nativeSha256() {
     let hash = createHash('sha256');
     return {
@@ -87,7 +87,7 @@ function nativeSha256() {
 /**
  * The same chunks, none of which is handed out once the bytes are known to be wrong.
  * @param {AsyncIterable<Uint8Array>} chunks
- * @param {import('../weights/check.js').Check[]} checks
+ * @param {import('../file/check.js').Check[]} checks
  */
 async function* checked(chunks, checks) {
     for await (const chunk of chunks) {
@@ -118,7 +118,7 @@ export async function readFirst(address, length) {
 /**
  * @param {string} path @param {string[]} [parts]   of a manifest
  * @returns {Promise<{name: string, size: number, files: {path: string, file: import('node:fs/promises').FileHandle, size: number}[],
- *     pieces: import('../engine/gguf_parts.js').Piece[]}>}
+ *     pieces: import('../file/gguf_parts.js').Piece[]}>}
  */
 async function openAll(path, parts) {
     /** @type {OpenFile[]} */

@@ -1,6 +1,6 @@
 // SHA-256: of a piece by the browser, and of a whole file piece by piece, which the browser's own can't do.
 
-import {NODE} from '../engine/host.js';
+import {NODE} from '../../base/host.js';
 
 /** @param {ArrayBuffer | Uint8Array} bytes @returns {Promise<ArrayBuffer>} 32 bytes */
 export async function sha256(bytes) {
@@ -64,7 +64,7 @@ export async function createSha256() {
 let module;
 
 async function compile() {
-    const url = new URL(`../${NODE ? '../build/' : ''}wasm/sha256.wasm`, import.meta.url);
+    const url = new URL(`../../${NODE ? '../build/' : ''}wasm/sha256.wasm`, import.meta.url);
     const bytes = NODE ? (await import('node:fs/promises')).readFile(url) : fetch(url).then((response) => response.arrayBuffer());
     return WebAssembly.compile(await bytes);
 }

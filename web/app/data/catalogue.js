@@ -11,7 +11,7 @@
  * @property {'base' | 'chat'} [kind]
  * @property {number} [context]  tokens
  * @property {string} [type]     of most weights
- * @property {import('../engine/probe.js').Shape} [shape]   without, nothing is known of it before it is loaded
+ * @property {import('../../engine/probe.js').Shape} [shape]   without, nothing is known of it before it is loaded
  * @property {string} [about]
  * @property {{name: string, url: string}} [licence]   accepted by downloading
  */

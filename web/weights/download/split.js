@@ -1,11 +1,11 @@
-// A model that llama.cpp's gguf-split cut into parts, as one remote file: what engine/gguf_parts.js makes of their headers, and ranges of their weights.
+// A model that llama.cpp's gguf-split cut into parts, as one remote file: what gguf_parts.js makes of their headers, and ranges of their weights.
 // So it is stored, hashed and exported like any other. Knows the servers only through http.js.
 
-import {GemmaError} from '../engine/error.js';
-import {checkPart, joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../engine/gguf_parts.js';
+import {GemmaError} from '../../base/error.js';
+import {checkPart, joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../file/gguf_parts.js';
 import {openRemote} from './http.js';
 import {createLine} from './line.js';
-import {fileName} from './names.js';
+import {fileName} from '../file/names.js';
 import {askPointer} from './request.js';
 
 const HEAD_BYTES = 1024 * 1024;     // of the first part are asked for at first,
@@ -47,7 +47,7 @@ export async function* openParts(urls, options) {
 /**
  * @param {string[]} urls   of copies of the first part
  * @param {object} options  as for openRemote
- * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('./check.js').Published[]>}>}   published: asks what the
+ * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('../file/check.js').Published[]>}>}   published: asks what the
  *     host says of the parts
  */
 export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {
