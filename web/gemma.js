@@ -67,6 +67,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  *   those of the file's template. 'transcript': a plain-text dialogue, for base models and where the template is another one
  * @property {'simd128' | 'relaxed'} variant
  * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
+ * @property {boolean} memory64         whether its memory has addresses of 64 bits
  * @property {number} threads
  * @property {number} contextLength
  * @property {number} memoryBytes       of the engine's memory

@@ -1,7 +1,7 @@
 // The service worker's side of the page: registers it, says which version this page is, offers new versions, and reloads once
 // where only the service worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
 
-import {byId} from './views/dom.js';
+import {within} from './views/dom.js';
 
 const SETTLED_MS = 5000;
 const SCOPE = new URL('.', document.baseURI).pathname;
@@ -11,9 +11,10 @@ const [, version = ''] = /\/v-(\w+)\//.exec(import.meta.url) ?? [];
 const current = version || document.documentElement.dataset.version;
 
 /**
+ * @param {ParentNode} root
  * @param {() => boolean} busy   true while a reload would lose something
  */
-export async function install(busy) {
+export async function install(root, busy) {
     const container = navigator.serviceWorker;
     if (!container) return;     // not a secure address, or switched off: the page works, online and with one thread
 
@@ -22,21 +23,24 @@ export async function install(busy) {
     const worker = new URL('sw.js', document.baseURI).href;
     /** Not that of a folder above. */
     const controller = () => container.controller?.scriptURL === worker ? container.controller : undefined;
-    let registration, updating = false;
-    const offer = () => { byId('update').hidden = false; };
+    const at = within(root);
+    /** @type {ServiceWorkerRegistration | undefined} */
+    let registration;
+    let updating = false;
+    const offer = () => { at('update').hidden = false; };
     const greet = () => {
         if (!window.crossOriginIsolated && controller()) reloadOnce('isolation', busy);
         controller()?.postMessage('started');
         setTimeout(() => controller()?.postMessage('settled'), SETTLED_MS);     // then the page that this one replaces is gone, too
     };
-    byId('update-now').onclick = () => {
+    at('update-now').onclick = () => {
         if (!registration?.waiting) return location.reload();      // another tab has begun the update: this one follows
         updating = true;
         registration.waiting.postMessage('activate');
     };
     container.addEventListener('message', ({data, source}) => {
         if (data === 'gone' && !busy()) location.reload();      // the server is another one now
-        if (data === 'gone' || data === current || source?.scriptURL !== worker) return;
+        if (data === 'gone' || data === current || /** @type {ServiceWorker | null} */ (source)?.scriptURL !== worker) return;
         // Without a version of its own, this page would get files of the other one.
         if (version || !reloadOnce('version', busy)) offer();
     });
@@ -52,6 +56,7 @@ export async function install(busy) {
 
 /**
  * Once per tab and reason: where it does not help (an old browser, a frame), the page stays as it is.
+ * @param {string} why @param {() => boolean} busy
  * @returns {boolean} whether it reloads
  */
 function reloadOnce(why, busy) {

@@ -3,8 +3,10 @@
 // Owns: that one sentence. Must not know: anything of the page's modules.
 
 (function () {
+    /** @param {string} sentence */
     function say(sentence) {
         var place = document.getElementById('cannot');
+        if (!place) return;
         place.textContent = sentence;
         place.hidden = false;
     }
@@ -17,6 +19,6 @@
         say('WebAssembly is switched off in this browser, for example by Lockdown Mode, so no model can run. Allow it for this site, then reload the page.');
     }
     addEventListener('error', function (event) {
-        if (event.target.type === 'module') say('A part of this page could not be loaded. Check the connection, then reload the page.');
+        if (event.target instanceof HTMLScriptElement && event.target.type === 'module') say('A part of this page could not be loaded. Check the connection, then reload the page.');
     }, true);
 })();

@@ -21,29 +21,33 @@
  * @param {(offers: Offer[]) => Promise<void>} onOffers   called for each of the two, if it is another one
  */
 export async function readCatalogue(onOffers) {
+    /** @type {RequestInit[]} */
     const ways = [{cache: 'no-cache'}];
     if (navigator.serviceWorker?.controller) ways.unshift({cache: 'only-if-cached', mode: 'same-origin'});
+    /** @type {string | undefined} */
     let shown;
     for (const way of ways) {
         const text = await fetch('models.json', way).then((response) => response.text()).catch(() => undefined);
-        const offers = text !== shown && parse(text);
+        const offers = text === undefined || text === shown ? undefined : parse(text);
         if (!offers) continue;
         shown = text;
         await onOffers(offers);
     }
 }
 
-/** @returns {Offer[] | undefined} undefined for what is no such list, as a web page that says so */
+/** @param {string} text @returns {Offer[] | undefined} undefined for what is no such list, as a web page that says so */
 function parse(text) {
-    const absolute = (url) => new URL(url, document.baseURI).href;
+    const absolute = (/** @type {string} */ url) => new URL(url, document.baseURI).href;
     try {
-        return JSON.parse(text).models.map(({urls, manifest, ...offer}) => ({...offer, urls: urls.map(absolute), ...manifest && {manifest: absolute(manifest)}}));
+        return JSON.parse(text).models.map((/** @type {Offer} */ {urls, manifest, ...offer}) =>
+            ({...offer, urls: urls.map(absolute), ...manifest && {manifest: absolute(manifest)}}));
     } catch {
         return undefined;
     }
 }
 
-/** What Gemma.load takes. @param {Offer} offer */
+/** What Gemma.load takes. @param {Offer} offer @returns {import('../../gemma.js').ModelSource} */
 export function loadable(offer) {
-    return offer.shape ? offer : offer.manifest ?? offer.urls[0];
+    const {shape} = offer;
+    return shape ? {...offer, shape} : offer.manifest ?? offer.urls[0];
 }

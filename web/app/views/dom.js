@@ -1,13 +1,30 @@
 // The few helpers that every view uses. Text is only ever set as text: no view builds HTML from strings.
 
-/** @param {string} id @returns {HTMLElement} */
-export const byId = (id) => document.getElementById(id);
+/**
+ * How a view finds its elements: by their ids, below its root, so that it may live in a page or in a component.
+ * @param {ParentNode} root
+ */
+export function within(root) {
+    /**
+     * @template {HTMLElement} T
+     * @param {string} id
+     * @param {new () => T} [kind]   for those of which more is used than of any element
+     * @returns {T}
+     */
+    return (id, kind) => {
+        const found = root.querySelector(`#${id}`), expected = kind ?? HTMLElement;
+        if (found instanceof expected) return /** @type {T} */ (found);
+        throw new Error(`A view needs an ${expected.name} with the id ${id}, and its root has none.`);
+    };
+}
 
 /**
- * A new element. Properties are set as properties (`textContent`, `className`, `onclick`, ...).
- * @param {string} name
- * @param {object} [properties]
+ * A new element.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {Record<string, unknown>} [properties]   are set as properties (`textContent`, `className`, `onclick`, ...)
  * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[K]}
  */
 export function element(name, properties = {}, ...children) {
     const made = Object.assign(document.createElement(name), properties);
@@ -15,27 +32,43 @@ export function element(name, properties = {}, ...children) {
     return made;
 }
 
-/** Has a screen reader say something, once it is done with what it says now. */
-export function announce(text) {
-    byId('announcer').textContent = text;
+/**
+ * Has a screen reader say something, once it is done with what it says now.
+ * @param {ParentNode} root @param {string} text
+ */
+export function announce(root, text) {
+    within(root)('announcer').textContent = text;
+}
+
+/** Scrolls to the end of the page where that is at most so far below what is seen. @param {number} reach   CSS pixels */
+export function followEnd(reach) {
+    const {scrollHeight} = document.documentElement;
+    if (scrollHeight - innerHeight - scrollY < reach) scrollTo({top: scrollHeight});
 }
 
 /** True where the main pointer is a finger: Enter then makes a new line, and the keyboard is not called up unasked. */
 export const touch = matchMedia('(pointer: coarse)').matches;
 
-/** True for keys that belong to an input method: Enter takes a candidate, Escape leaves it. WebKit tells by 229 after the composition has ended. */
+/**
+ * True for keys that belong to an input method: Enter takes a candidate, Escape leaves it. WebKit says so by 229 after
+ * the composition has ended.
+ * @param {KeyboardEvent} event
+ */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
 const DRAWING_SHARE = 16;       // drawing gets one part in so many of the time: the engine's threads need the same cores
 const LONGEST_PAUSE_MS = 400;
 
 /**
- * Gathers pieces of text and shows them in a frame, however fast they come. The next frame waits in proportion to what the last one cost.
+ * Gathers pieces of text and shows them in a frame, however fast they come. The next frame waits in proportion to what
+ * the last one cost.
  * @param {(text: string) => void} show   what has come since the last time
  * @returns {{add: (piece: string) => void, end: () => void}}   end: shows the rest now
  */
 export function everyFrame(show) {
-    let gathered = '', frame = 0, timer = 0, next = 0;
+    let gathered = '', frame = 0, next = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
     const flush = () => {
         const text = gathered;
         gathered = '';
@@ -55,18 +88,19 @@ export function everyFrame(show) {
         port2.postMessage(0);
     };
     const request = () => {
-        timer = 0;
+        timer = undefined;
         frame = requestAnimationFrame(draw);
     };
     return {
         add(piece) {
             gathered += piece;
-            if (!frame && !timer) timer = setTimeout(request, Math.max(0, next - performance.now()));
+            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, next - performance.now()));
         },
         end() {
             clearTimeout(timer);
             cancelAnimationFrame(frame);
-            timer = frame = 0;
+            timer = undefined;
+            frame = 0;
             flush();
         },
     };

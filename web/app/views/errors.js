@@ -1,6 +1,6 @@
 // What went wrong, for a person: a title, the library's own sentence, and what can be done.
 
-/** GemmaError codes -> title and advice. */
+/** Title and advice by a GemmaError's code. @type {Record<string, [title: string, advice: string]>} */
 const KNOWN = {
     'network': ['The model could not be downloaded', 'Check the connection and try again.'],
     'not-found': ['There is no model at that address', 'Check the address, or choose a file from your disk.'],
@@ -17,14 +17,17 @@ const KNOWN = {
     'bad-numbers': ['The model computes no valid numbers', 'The file is probably damaged: delete it and download it again.'],
 };
 
-/** Where no other model would help. */
-const HERE = ['This browser cannot do that', 'Use a current version of Chrome, Edge, Firefox or Safari, with WebAssembly and stored data allowed for this site.'];
+/** Where no other model would help. @type {[title: string, advice: string]} */
+const HERE = ['This browser cannot do that',
+    'Use a current version of Chrome, Edge, Firefox or Safari, with WebAssembly and stored data allowed for this site.'];
+/** @type {[title: string, advice: string]} */
+const UNKNOWN = ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
 
 /** @param {Error & {code?: string, here?: boolean}} error @returns {{title: string, message: string, advice: string}} */
 export function explain(error) {
-    const [title, advice] = error.here ? HERE : KNOWN[error.code] ?? ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
+    const [title, advice] = error.here ? HERE : KNOWN[error.code ?? ''] ?? UNKNOWN;
     return {title, message: error.message, advice};
 }
 
-/** True for what the user cancelled: nothing to explain. */
+/** True for what the user cancelled: nothing to explain. @param {any} error */
 export const wasCancelled = (error) => error?.name === 'AbortError';

@@ -1,10 +1,16 @@
 // The strip of figures: how fast, how much memory, which module, how many threads.
 
 import {bytes, count, speed} from './format.js';
-import {byId, element} from './dom.js';
+import {element, within} from './dom.js';
 
-/** @param {import('../../gemma.js').Info} info @param {import('../../gemma.js').Result} [result]   of the last answer */
-export function showFacts(info, result) {
+/**
+ * @param {ParentNode} root
+ * @param {import('../../gemma.js').Info} info
+ * @param {import('../../gemma.js').Result} [result]   of the last answer
+ */
+export function showFacts(root, info, result) {
+    const at = within(root);
+    /** @type {[name: string, value: string, detail?: string][]} */
     const facts = [];
     if (result) {
         const {timings, cachedTokens, promptTokens, tokens} = result;
@@ -16,13 +22,21 @@ export function showFacts(info, result) {
     facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);
     facts.push(['Module', info.kernels, info.memory64 ? 'memory64' : 'wasm32']);
     facts.push(['Threads', String(info.threads), window.crossOriginIsolated ? '' : 'page not isolated']);
-    byId('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
+    at('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
         element('dt', {textContent: name}),
         element('dd', {}, element('span', {textContent: value}), ...detail ? [element('small', {textContent: detail})] : []))));
-    byId('facts').hidden = false;
+    at('facts').hidden = false;
 }
 
-/** How an answer ended, where that is worth a word. */
+/** @param {ParentNode} root */
+export function hideFacts(root) {
+    within(root)('facts').hidden = true;
+}
+
+/**
+ * How an answer ended, where that is worth a word.
+ * @param {Pick<import('../../gemma.js').Result, 'finishReason' | 'tokens'>} result
+ */
 export function outcome({finishReason, tokens}) {
     return {
         length: 'Stopped at the longest answer',

@@ -2,80 +2,102 @@
 
 import {Gemma} from '../../gemma.js';
 import {bytes} from './format.js';
-import {announce, byId, element} from './dom.js';
+import {announce, element, within} from './dom.js';
+import {loadable} from '../data/catalogue.js';
 
 /**
- * @param {{onStart: (offer: import('../data/catalogue.js').Offer) => void}} options
- * @returns {{show: (offers: import('../data/catalogue.js').Offer[], stored: import('../../weights/store/store.js').Stored[]) => void, stop: () => void}}
- *     stop: ends the measuring, which takes all cores
+ * @typedef {import('../data/catalogue.js').Offer} Offer
+ * @typedef {import('../../weights/store/store.js').Stored} Stored
+ * @typedef {import('../../engine/probe.js').Probe} Probe
  */
-export function createMore({onStart}) {
-    const fold = byId('more'), list = byId('more-list');
-    /** By shape and type, for a chat model is as fast as its base. @type {Map<string, import('../../engine/probe.js').Probe>} */
-    const known = new Map();
+
+export class More {
+    #root;
+    #onStart;
+    #fold;
+    #list;
+    #terms;
+    /** By shape and type, for a chat model is as fast as its base. @type {Map<string, Probe>} */
+    #known = new Map();
     /** @type {AbortController | undefined} */
-    let measuring;
-    let rows = [];
+    #measuring;
+    /** @type {{offer: Offer, line: HTMLElement, row: HTMLElement}[]} */
+    #rows = [];
 
-    fold.ontoggle = () => fold.open ? measure() : stop();
-
-    function stop() {
-        measuring?.abort();
-        measuring = undefined;
+    /** @param {ParentNode} root @param {{onStart: (offer: Offer) => void}} options */
+    constructor(root, {onStart}) {
+        const at = within(root);
+        this.#root = root;
+        this.#onStart = onStart;
+        this.#fold = at('more', HTMLDetailsElement);
+        this.#list = at('more-list');
+        this.#terms = at('more-terms');
+        this.#fold.ontoggle = () => this.#fold.open ? this.#measure() : this.stop();
     }
 
-    async function measure() {
-        stop();
-        const {signal} = measuring = new AbortController();
+    /** Ends the measuring, which takes all cores. */
+    stop() {
+        this.#measuring?.abort();
+        this.#measuring = undefined;
+    }
+
+    /** @param {Offer[]} offers @param {Stored[]} stored */
+    show(offers, stored) {
+        this.stop();
+        this.#rows = offers.map((offer) => this.#row(offer, stored.find(({id}) => id === offer.urls[0])));
+        this.#list.replaceChildren(...this.#rows.map(({row}) => row));
+        this.#fold.hidden = this.#rows.length === 0;
+        const {licence} = offers.find((offer) => offer.licence) ?? {};
+        this.#terms.replaceChildren(...licence ? ['By downloading one of them you accept the ',
+            element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'}),
+            '. They come from huggingface.co, where others have put them.'] : []);
+        if (this.#fold.open) this.#measure();
+    }
+
+    /** @param {Offer} offer @param {Stored} [here]   what is on this device of it */
+    #row(offer, here) {
+        const {name, kind, size, context} = offer;
+        const line = element('p', {className: 'soft verdict'});
+        const label = !here ? 'Download' : here.state === 'partial' ? 'Continue' : 'Start';
+        const button = element('button', {type: 'button', textContent: label, onclick: () => this.#onStart(offer)});
+        button.setAttribute('aria-label', `${label}: ${name}`);
+        const facts = [kind && {base: 'Base', chat: 'Chat'}[kind], bytes(size), context && `context ${context.toLocaleString('en')}`];
+        const soft = element('span', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')});
+        const title = element('p', {}, element('strong', {textContent: name}), ' ', soft);
+        return {offer, line, row: element('li', {}, element('div', {}, title, line), button)};
+    }
+
+    async #measure() {
+        this.stop();
+        const {signal} = this.#measuring = new AbortController();
         let fitting = 0;
-        for (const {offer, line} of rows) {
-            const key = JSON.stringify([offer.shape, offer.type, Math.round(offer.size / 1e8)]);
+        for (const {offer, line, row} of this.#rows) {
             line.textContent = 'Finding out how it would run here…';
             try {
-                if (!known.has(key)) known.set(key, await Gemma.probe(offer, {signal}));
-                line.textContent = verdict(known.get(key));
-                line.closest('li').classList.toggle('unfit', !known.get(key).fits);
-                fitting += known.get(key).fits;
+                const found = await this.#probe(offer, signal);
+                line.textContent = verdict(found);
+                row.classList.toggle('unfit', !found.fits);
+                if (found.fits) fitting++;
             } catch (error) {
                 if (signal.aborted) return;
-                line.textContent = error.message;
+                line.textContent = /** @type {Error} */ (error).message;
             }
         }
-        announce(`${fitting} of these ${rows.length} models run here.`);
+        announce(this.#root, `${fitting} of these ${this.#rows.length} models run here.`);
     }
 
-    return {
-        stop,
-        show(offers, stored) {
-            stop();
-            rows = offers.map((offer) => {
-                const line = element('p', {className: 'soft verdict'});
-                const here = stored.find(({id}) => id === offer.urls[0]);
-                const label = !here ? 'Download' : here.state === 'partial' ? 'Continue' : 'Start';
-                const button = element('button', {type: 'button', textContent: label, onclick: () => onStart(offer)});
-                button.setAttribute('aria-label', `${label}: ${offer.name}`);
-                const facts = [{base: 'Base', chat: 'Chat'}[offer.kind], bytes(offer.size), offer.context && `context ${offer.context.toLocaleString('en')}`];
-                const row = element('li', {},
-                    element('div', {},
-                        element('p', {}, element('strong', {textContent: offer.name}), ' ', element('span', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')})),
-                        line),
-                    button);
-                return {offer, line, row};
-            });
-            list.replaceChildren(...rows.map(({row}) => row));
-            fold.hidden = rows.length === 0;
-            const {licence} = offers.find((offer) => offer.licence) ?? {};
-            byId('more-terms').replaceChildren(...licence ? ['By downloading one of them you accept the ',
-                element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'}),
-                '. They come from huggingface.co, where others have put them.'] : []);
-            if (fold.open) measure();
-        },
-    };
+    /** @param {Offer} offer @param {AbortSignal} signal */
+    async #probe(offer, signal) {
+        const key = JSON.stringify([offer.shape, offer.type, Math.round(offer.size / 1e8)]);
+        const found = this.#known.get(key) ?? await Gemma.probe(loadable(offer), {signal});
+        this.#known.set(key, found);
+        return found;
+    }
 }
 
 /** @param {import('../../engine/probe.js').Probe} probe */
 function verdict({fits, reasons, prefill, decode}) {
     if (!fits) return `Does not run here. ${reasons.join(' ')}`;
-    const about = (n) => n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en');
+    const about = (n = 0) => n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en');
     return [`Runs here: writes about ${about(decode)}, reads about ${about(prefill)} tokens/s.`, ...reasons].join(' ');
 }

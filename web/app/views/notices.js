@@ -1,34 +1,45 @@
 // The lines above the page: an error with what to do about it, and things worth knowing.
 
-import {byId} from './dom.js';
+import {within} from './dom.js';
 import {explain} from './errors.js';
 
-/** @param {string} text */
-export function showNotice(text) {
-    byId('notice-text').textContent = text;
-    byId('notice').hidden = false;
-    byId('notice-close').onclick = () => { byId('notice').hidden = true; };
-}
+export class Notices {
+    #at;
 
-/**
- * @param {Error} error
- * @param {() => void} [retry]   what "Try again" does; without, there is no such button
- */
-export function showError(error, retry) {
-    const {title, message, advice} = explain(error);
-    byId('error-title').textContent = title;
-    byId('error-message').textContent = message;
-    byId('error-advice').textContent = advice;
-    byId('error-retry').hidden = !retry;
-    byId('error-retry').onclick = () => {
-        hideError();
-        retry();
-    };
-    byId('error-close').onclick = hideError;
-    byId('error').hidden = false;
-    byId('error').focus();
-}
+    /** @param {ParentNode} root */
+    constructor(root) {
+        const at = this.#at = within(root);
+        at('notice-close').onclick = () => { at('notice').hidden = true; };
+        at('error-close').onclick = () => this.hideError();
+    }
 
-export function hideError() {
-    byId('error').hidden = true;
+    /** @param {string} text */
+    show(text) {
+        this.#at('notice-text').textContent = text;
+        this.#at('notice').hidden = false;
+    }
+
+    /**
+     * The console has the error whole, with what caused it.
+     * @param {Error} error
+     * @param {() => void} [retry]   what "Try again" does; without, there is no such button
+     */
+    showError(error, retry) {
+        const at = this.#at, {title, message, advice} = explain(error);
+        console.info(error);
+        at('error-title').textContent = title;
+        at('error-message').textContent = message;
+        at('error-advice').textContent = advice;
+        at('error-retry').hidden = !retry;
+        at('error-retry').onclick = () => {
+            this.hideError();
+            retry?.();
+        };
+        at('error').hidden = false;
+        at('error').focus();
+    }
+
+    hideError() {
+        this.#at('error').hidden = true;
+    }
 }

@@ -1,46 +1,83 @@
 // The settings dialog, drawn from the list in preferences.js.
 
-import {byId, element} from './dom.js';
+import {element, within} from './dom.js';
 import {SETTINGS, loadPreferences, savePreferences} from '../data/preferences.js';
 
-/**
- * @param {object} options
- * @param {() => void} options.onReload   load the model again, with the settings that need it
- * @returns {{group: (name: 'sampling' | 'loading') => Record<string, number>, setLoaded: (loaded: boolean) => void}}
- *     group: the values that are set, by key
- */
-export function createSettings({onReload}) {
-    let preferences = loadPreferences();
-    let loaded = false;
-    let loadingBefore = '';
-    const dialog = byId('settings');
+/** @typedef {import('../data/preferences.js').Setting} Setting */
 
-    const group = (name) => Object.fromEntries(SETTINGS
-        .filter((setting) => setting.group === name && preferences[setting.key] !== undefined)
-        .map(({key}) => [key, preferences[key]]));
+export class Settings {
+    #at;
+    #preferences = loadPreferences();
+    #loaded = false;
+    #loadingBefore = '';
 
-    const draw = () => byId('settings-fields').replaceChildren(
-        fieldset('Choosing words', 'sampling'),
-        fieldset('Engine', 'loading', 'These take effect when the model is loaded.'));
+    /**
+     * @param {ParentNode} root
+     * @param {{onReload: () => void}} options   onReload: load the model again, with the settings that need it
+     */
+    constructor(root, {onReload}) {
+        const at = this.#at = within(root), dialog = at('settings', HTMLDialogElement);
+        at('open-settings').onclick = () => {
+            this.#draw();
+            dialog.showModal();
+        };
+        dialog.onclick = (event) => {
+            if (event.target === dialog) dialog.close();        // beside the panel
+        };
+        at('settings-reset').onclick = () => {
+            savePreferences({});
+            this.#preferences = loadPreferences();
+            this.#draw();
+        };
+        at('settings-reload').onclick = () => {
+            dialog.close();
+            onReload();
+        };
+    }
 
-    function fieldset(title, name, note) {
+    /** The values that are set, by key. @param {Setting['group']} name @returns {Record<string, number>} */
+    group(name) {
+        /** @type {Record<string, number>} */
+        const values = {};
+        for (const {key, group} of SETTINGS) {
+            const value = this.#preferences[key];
+            if (group === name && value !== undefined) values[key] = value;
+        }
+        return values;
+    }
+
+    /** @param {boolean} loaded   a model is loaded, with the settings as they are now */
+    setLoaded(loaded) {
+        this.#loaded = loaded;
+        this.#loadingBefore = JSON.stringify(this.group('loading'));
+    }
+
+    #draw() {
+        this.#at('settings-fields').replaceChildren(
+            this.#fieldset('Choosing words', 'sampling'),
+            this.#fieldset('Engine', 'loading', 'These take effect when the model is loaded.'));
+        this.#offerReload();
+    }
+
+    /** @param {string} title @param {Setting['group']} name @param {string} [note] */
+    #fieldset(title, name, note) {
         const made = element('fieldset', {}, element('legend', {textContent: title}));
         if (note) made.append(element('p', {className: 'soft', textContent: note}));
-        for (const setting of SETTINGS) if (setting.group === name) made.append(field(setting));
+        for (const setting of SETTINGS) if (setting.group === name) made.append(this.#field(setting));
         return made;
     }
 
-    function field({key, label, hint, unit, empty, min, max, step, field: kind = 'range'}) {
-        const id = `setting-${key}`;
-        const value = preferences[key];
+    /** @param {Setting} setting */
+    #field({key, label, hint, unit, empty, initial, min, max, step, field: kind = 'range'}) {
+        const id = `setting-${key}`, value = this.#preferences[key];
         const input = element('input', {id, type: kind, min, max, step, value: value ?? '', placeholder: empty ?? ''});
         const shown = element('output', {htmlFor: id, textContent: kind === 'range' ? value : unit ?? ''});
         input.oninput = () => {
             if (!input.checkValidity()) return;
-            preferences[key] = input.value === '' ? SETTINGS.find((setting) => setting.key === key).initial : input.valueAsNumber;
+            this.#preferences[key] = input.value === '' ? initial : input.valueAsNumber;
             if (kind === 'range') shown.textContent = input.value;
-            savePreferences(preferences);
-            offerReload();
+            savePreferences(this.#preferences);
+            this.#offerReload();
         };
         const row = element('div', {className: `setting ${kind}`}, element('label', {htmlFor: id, textContent: label}), shown, input);
         if (hint) {
@@ -50,34 +87,7 @@ export function createSettings({onReload}) {
         return row;
     }
 
-    function offerReload() {
-        byId('settings-reload').hidden = !loaded || JSON.stringify(group('loading')) === loadingBefore;
+    #offerReload() {
+        this.#at('settings-reload').hidden = !this.#loaded || JSON.stringify(this.group('loading')) === this.#loadingBefore;
     }
-
-    byId('open-settings').onclick = () => {
-        draw();
-        offerReload();
-        dialog.showModal();
-    };
-    dialog.onclick = (event) => {
-        if (event.target === dialog) dialog.close();        // beside the panel
-    };
-    byId('settings-reset').onclick = () => {
-        savePreferences({});
-        preferences = loadPreferences();
-        draw();
-        offerReload();
-    };
-    byId('settings-reload').onclick = () => {
-        dialog.close();
-        onReload();
-    };
-
-    return {
-        group,
-        setLoaded(value) {
-            loaded = value;
-            loadingBefore = JSON.stringify(group('loading'));
-        },
-    };
 }

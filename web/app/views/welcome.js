@@ -3,113 +3,141 @@
 import {Gemma} from '../../gemma.js';
 import {loadable, readCatalogue} from '../data/catalogue.js';
 import {bytes} from './format.js';
-import {byId, element} from './dom.js';
+import {element, within} from './dom.js';
 import {fileName} from '../../weights/file/names.js';
-import {createManager} from './manager.js';
-import {createMore} from './more.js';
+import {Manager} from './manager.js';
+import {More} from './more.js';
 
 /**
  * @typedef {import('../../gemma.js').ModelSource} ModelSource
  * @typedef {import('../../weights/store/store.js').Stored} Stored
+ * @typedef {import('../data/catalogue.js').Offer} Offer
+ *
+ * @typedef {object} WelcomeOptions
+ * @property {(model: ModelSource, name: string) => void} onStart
+ * @property {(model: ModelSource, name: string) => void} onReplace   a stored model by what its address has now
+ * @property {(files: File[], name: string) => void} onKeep   a model from the disk of which a copy is to be kept
+ * @property {(error: Error) => void} onError
+ * @property {(sentence: string) => void} onNotice
  */
 
-/**
- * @param {object} options
- * @param {(model: ModelSource, name: string) => void} options.onStart
- * @param {(model: ModelSource, name: string) => void} options.onReplace   a stored model by what its address has now
- * @param {(files: File[], name: string) => void} options.onKeep   a model from the disk of which a copy is to be kept
- * @param {(error: Error) => void} options.onError
- * @param {(sentence: string) => void} options.onNotice
- * @returns {{refresh: () => Promise<Stored[]>, offered: Promise<void>, stop: () => void, sourceOf: (model: Stored) => ModelSource,
- *     titleOf: (model: Stored) => string}}   refresh: looks again at what is stored; offered: the site has said what it offers; stop: ends what
- *     goes on here; sourceOf: what is to be loaded for a stored model; titleOf: its name for people
- */
-export function createWelcome({onStart, onReplace, onKeep, onError, onNotice}) {
-    /** @type {import('../data/catalogue.js').Offer[]} */
-    let offers = [];
+export class Welcome {
+    #at;
+    #options;
+    #manager;
+    #more;
+    /** @type {Offer[]} */
+    #offers = [];
 
-    const offerOf = ({id}) => offers.find(({urls}) => urls[0] === id);
-    const titleOf = (model) => offerOf(model)?.name ?? model.name;
-    const named = (then) => (model) => then(sourceOf(model), titleOf(model));
-    const manager = createManager({onStart: named(onStart), onReplace: named(onReplace), titleOf, onError, onNotice, onChange: refresh});
-    const more = createMore({onStart: (offer) => onStart(loadable(offer), offer.name)});
-
-    byId('pick-file').onclick = () => byId('file').click();
-    byId('file').onchange = () => {
-        const files = [...byId('file').files];
-        byId('file').value = '';        // the same file may be chosen again
-        open(files);
-    };
-    acceptDrops(byId('drop'), open);
-
-    const address = byId('url');
-    address.oninput = () => address.setCustomValidity('');
-    byId('url-form').onsubmit = (event) => {
-        event.preventDefault();
-        const url = readAddress(address.value);
-        address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file or of its manifest.');
-        if (address.reportValidity()) onStart(url, fileName(url).replace(/\.json$/, ''));
-    };
-
-    /** One model: a file, or all its parts, perhaps with its manifest. @param {File[]} files */
-    function open(files) {
-        if (!files.length) return;
-        const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
-        (byId('keep').checked ? onKeep : onStart)(files, name);
+    /** @param {ParentNode} root @param {WelcomeOptions} options */
+    constructor(root, options) {
+        const {onStart, onReplace, onError, onNotice} = options;
+        const at = this.#at = within(root);
+        this.#options = options;
+        /** @param {WelcomeOptions['onStart']} then @returns {(model: Stored) => void} */
+        const named = (then) => (model) => then(this.sourceOf(model), this.titleOf(model));
+        this.#manager = new Manager(root, {
+            onStart: named(onStart), onReplace: named(onReplace), onError, onNotice,
+            titleOf: (model) => this.titleOf(model), onChange: () => this.refresh(),
+        });
+        this.#more = new More(root, {onStart: (offer) => onStart(loadable(offer), offer.name)});
+        const file = at('file', HTMLInputElement);
+        at('pick-file').onclick = () => file.click();
+        file.onchange = () => {
+            const files = [...file.files ?? []];
+            file.value = '';        // the same file may be chosen again
+            this.#open(files);
+        };
+        acceptDrops(at('drop'), (files) => this.#open(files));
+        this.#acceptAddress(at('url-form'), at('url', HTMLInputElement));
+        /** The site has said what it offers. */
+        this.offered = readCatalogue(async (found) => {
+            this.#offers = found;
+            await this.refresh();
+        });
     }
 
-    /** A model of the catalogue brings its other addresses and its digest along. @param {Stored} model */
-    function sourceOf(model) {
-        const offer = offerOf(model);
-        return offer ? loadable(offer) : model.id;
-    }
-
-    async function refresh() {
+    /** Looks again at what is stored. */
+    async refresh() {
         const stored = await Gemma.models.list();
-        const [first, ...others] = offers;
-        byId('offered').replaceChildren(...first ? [card(first, stored.find(({id}) => id === first.urls[0]))] : []);
-        more.show(others.filter(({shape}) => shape), stored);
-        manager.show(stored);
+        const [first, ...others] = this.#offers;
+        const cards = first ? [this.#card(first, stored.find(({id}) => id === first.urls[0]))] : [];
+        this.#at('offered').replaceChildren(...cards);
+        this.#more.show(others.filter(({shape}) => shape), stored);
+        this.#manager.show(stored);
         return stored;
     }
 
-    /** @param {import('../data/catalogue.js').Offer} offer @param {Stored} [stored] */
-    function card(offer, stored) {
-        const {name, size, kind, about, licence} = offer;
-        const here = stored && (stored.state === 'partial' ? `${bytes(stored.storedBytes)} of ${bytes(size)} on this device` : `${bytes(size)} on this device`);
-        const tags = [{base: 'Base model', chat: 'Chat model'}[kind], here ?? bytes(size)];
+    /** Ends what is being done and measured here. */
+    stop() {
+        this.#more.stop();
+        this.#manager.stop();
+    }
+
+    /** A stored model's name for people. @param {Stored} model */
+    titleOf(model) {
+        return this.#offerOf(model)?.name ?? model.name;
+    }
+
+    /**
+     * What is to be loaded for a stored model: one of the catalogue brings its other addresses and its digest along.
+     * @param {Stored} model
+     * @returns {ModelSource}
+     */
+    sourceOf(model) {
+        const offer = this.#offerOf(model);
+        return offer ? loadable(offer) : model.id;
+    }
+
+    /** @param {Stored} model */
+    #offerOf({id}) {
+        return this.#offers.find(({urls}) => urls[0] === id);
+    }
+
+    /** One model: a file, or all its parts, perhaps with its manifest. @param {File[]} files */
+    #open(files) {
+        if (!files.length) return;
+        const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
+        const {onKeep, onStart} = this.#options;
+        (this.#at('keep', HTMLInputElement).checked ? onKeep : onStart)(files, name);
+    }
+
+    /** @param {HTMLElement} form @param {HTMLInputElement} address */
+    #acceptAddress(form, address) {
+        address.oninput = () => address.setCustomValidity('');
+        form.onsubmit = (event) => {
+            event.preventDefault();
+            const url = readAddress(address.value);
+            address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file or of its manifest.');
+            if (address.reportValidity() && url) this.#options.onStart(url, fileName(url).replace(/\.json$/, ''));
+        };
+    }
+
+    /** @param {Offer} offer @param {Stored} [stored] */
+    #card(offer, stored) {
+        const {name, size, kind, about, licence} = offer, isPartial = stored?.state === 'partial';
+        const amount = stored && isPartial ? `${bytes(stored.storedBytes)} of ${bytes(size)}` : bytes(size);
+        const tags = [kind && {base: 'Base model', chat: 'Chat model'}[kind], stored ? `${amount} on this device` : amount];
         const made = element('article', {className: 'card'},
             element('div', {className: 'card-head'},
                 element('h2', {textContent: name}),
                 ...tags.filter(Boolean).map((text) => element('span', {className: 'tag', textContent: text}))));
         if (about) made.append(element('p', {textContent: about}));
-        const label = !stored ? 'Download and start' : stored.state === 'partial' ? 'Continue the download' : 'Start';
-        const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick: () => onStart(loadable(offer), name)});
+        const label = !stored ? 'Download and start' : isPartial ? 'Continue the download' : 'Start';
+        const onclick = () => this.#options.onStart(loadable(offer), name);
+        const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick});
         start.setAttribute('aria-label', `${label}: ${name}`);
         made.append(element('div', {className: 'actions'}, start));
         if (licence) {
             const link = element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'});
-            const lead = stored && stored.state !== 'partial' ? 'Provided under the ' : 'By downloading you accept the ';
+            const lead = stored && !isPartial ? 'Provided under the ' : 'By downloading you accept the ';
             made.append(element('p', {className: 'terms soft'}, lead, link, '.'));
         }
         return made;
     }
-
-    const offered = readCatalogue(async (found) => {
-        offers = found;
-        await refresh();
-    });
-
-    return {
-        refresh, offered, sourceOf, titleOf,
-        stop() {
-            more.stop();
-            manager.stop();
-        },
-    };
 }
 
-/** What a person typed as an address: https is assumed, other schemes are none. @returns {string | undefined} */
+/** What a person typed as an address: https is assumed, other schemes are none. @param {string} text @returns {string | undefined} */
 function readAddress(text) {
     const typed = text.trim();
     try {
@@ -120,21 +148,26 @@ function readAddress(text) {
     }
 }
 
-/** Files may be dropped anywhere on the page, for as long as the place that says so is visible. */
+/**
+ * Files may be dropped anywhere on the page, for as long as the place that says so is visible.
+ * @param {HTMLElement} place @param {(files: File[]) => void} onFiles
+ */
 function acceptDrops(place, onFiles) {
-    const wanted = (event) => place.offsetParent !== null && event.dataTransfer.types.includes('Files');
+    const filesOf = (/** @type {DragEvent} */ {dataTransfer}) =>
+        place.offsetParent !== null && dataTransfer?.types.includes('Files') ? dataTransfer : undefined;
     let over = 0;
-    const mark = (change) => {
+    const mark = (/** @type {number} */ change) => {
         over += change;
         place.classList.toggle('over', over > 0);
     };
-    addEventListener('dragenter', (event) => wanted(event) && mark(1));
-    addEventListener('dragleave', (event) => wanted(event) && mark(-1));
-    addEventListener('dragover', (event) => wanted(event) && event.preventDefault());
+    addEventListener('dragenter', (event) => filesOf(event) && mark(1));
+    addEventListener('dragleave', (event) => filesOf(event) && mark(-1));
+    addEventListener('dragover', (event) => filesOf(event) && event.preventDefault());
     addEventListener('drop', (event) => {
-        if (!wanted(event)) return;
+        const dropped = filesOf(event);
+        if (!dropped) return;
         event.preventDefault();
         mark(-over);
-        onFiles([...event.dataTransfer.files]);
+        onFiles([...dropped.files]);
     });
 }

@@ -1,39 +1,90 @@
-// "Continue my text": one text that the writer and the model take turns on. What the model wrote last is marked, until
+// "Continue my text": one text that the writer and the model write by turns. What the model wrote last is marked, until
 // the writer changes something: then the text is theirs.
 
-import {announce, byId, element, everyFrame, isComposing, touch} from './dom.js';
+import {announce, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {outcome} from './facts.js';
 
 const FIELD_SHARE = 20;     // of the time while the model writes, the field gets one part in so many
+/** Who reads further up than so many pixels above the end stays there. */
+const REACH = 160;
+const RESTING = touch ? '' : `${/mac/i.test(navigator.userAgent) ? '⌘' : 'Ctrl'} + Enter continues`;
 
-/**
- * @param {object} options
- * @param {import('../app.js').Ask} options.ask
- */
-export function createWriter({ask}) {
-    const area = byId('text');
-    const go = byId('continue');
-    const another = byId('another');
-    const hint = byId('text-hint');
-    const resting = touch ? '' : `${/mac/i.test(navigator.userAgent) ? '⌘' : 'Ctrl'} + Enter continues`;
-    let begun = 0;      // where the model's part begins; the text's length when it has none
-    let running;        // what stops the answer
+export class Writer {
+    #root;
+    #ask;
+    #area;
+    #mirror;
+    #go;
+    #another;
+    #hint;
+    /** Where the model's part begins; the text's length when it has none. */
+    #begun = 0;
+    /** Stops the answer. @type {AbortController | undefined} */
+    #running;
 
-    /**
-     * The mirror lies behind the textarea and shows its text: a textarea can neither grow nor colour a part of it. Whole lines before the
-     * model's part are a block of their own: they are not laid out again when something is added.
-     */
-    function draw() {
-        const text = area.value, line = text.lastIndexOf('\n', begun - 1) + 1;
-        byId('mirror').replaceChildren(element('div', {textContent: text.slice(0, line)}), text.slice(line, begun), element('mark', {textContent: text.slice(begun)}), '\u200b');
+    /** @param {ParentNode} root @param {{ask: import('./chat.js').Ask}} options */
+    constructor(root, {ask}) {
+        const at = within(root);
+        this.#root = root;
+        this.#ask = ask;
+        this.#area = at('text', HTMLTextAreaElement);
+        this.#mirror = at('mirror');
+        this.#go = at('continue');
+        this.#another = at('another');
+        this.#hint = at('text-hint');
+        this.#go.onclick = () => this.#running ? this.stop() : this.#write();
+        this.#another.onclick = () => {
+            this.#area.value = this.#area.value.slice(0, this.#begun);
+            this.#write();
+        };
+        this.#area.oninput = () => this.#edited();
+        this.#area.onkeydown = (event) => this.#press(event);
+        this.#edited();
     }
 
-    /** Shows what the model writes: in the mirror at once, in the field when there is time for it, for it lays out its whole text each time. */
-    function createSheet() {
+    focus() {
+        if (!touch) this.#area.focus();
+    }
+
+    stop() {
+        this.#running?.abort();
+    }
+
+    /** @param {KeyboardEvent} event */
+    #press(event) {
+        if (isComposing(event)) return;
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !this.#running) {
+            event.preventDefault();
+            this.#write();
+        }
+        if (event.key === 'Escape') this.stop();
+    }
+
+    #edited() {
+        this.#begun = this.#area.value.length;
+        this.#another.hidden = true;
+        this.#hint.textContent = RESTING;
+        this.#draw();
+    }
+
+    /**
+     * The mirror lies behind the textarea and shows its text: a textarea can neither grow nor colour a part of it. Whole
+     * lines before the model's part are a block of their own: they are not laid out again when something is added.
+     */
+    #draw() {
+        const text = this.#area.value, begun = this.#begun, line = text.lastIndexOf('\n', begun - 1) + 1;
+        const before = element('div', {textContent: text.slice(0, line)}), marked = element('mark', {textContent: text.slice(begun)});
+        this.#mirror.replaceChildren(before, text.slice(line, begun), marked, '\u200b');
+    }
+
+    /** Shows what the model writes: in the mirror at once, in the field when there is time, which lays out its whole text each time. */
+    #createSheet() {
+        const area = this.#area;
         let text = area.value, next = 0;
         const fill = () => { area.value = text; };
         return {
-            add(pieces) {
+            /** @param {string} pieces */
+            add: (pieces) => {
                 text += pieces;
                 const start = performance.now();
                 if (start >= next) {
@@ -42,81 +93,51 @@ export function createWriter({ask}) {
                     const now = performance.now();
                     next = now + FIELD_SHARE * (now - start);
                 }
-                byId('mirror').lastChild.before(element('mark', {textContent: pieces}));
+                this.#mirror.lastChild?.before(element('mark', {textContent: pieces}));
             },
-            end() {
+            end: () => {
                 fill();
-                draw();
+                this.#draw();
             },
         };
     }
 
-    function edited() {
-        begun = area.value.length;
-        another.hidden = true;
-        hint.textContent = resting;
-        draw();
-    }
-
-    async function write() {
-        const text = area.value;
-        begun = text.length;
-        running = new AbortController();
-        draw();
-        const sheet = createSheet();
+    async #write() {
+        const text = this.#area.value;
+        this.#begun = text.length;
+        this.#running = new AbortController();
+        this.#draw();
+        const sheet = this.#createSheet();
         const shown = everyFrame((pieces) => {
-            hint.textContent = 'Writing…';
+            this.#hint.textContent = 'Writing…';
             sheet.add(pieces);
-            follow();
+            followEnd(REACH);
         });
         const end = () => {
             shown.end();
             sheet.end();
         };
-        area.readOnly = true;
-        another.hidden = true;
-        go.textContent = 'Stop';
-        hint.textContent = 'Reading…';
+        this.#setBusy(true);
+        this.#hint.textContent = 'Reading…';
         try {
-            const result = await ask({text, raw: true, signal: running.signal}, shown.add, (share) => { hint.textContent = `Reading… ${share}`; });
+            const onReading = (/** @type {string} */ share) => { this.#hint.textContent = `Reading… ${share}`; };
+            const result = await this.#ask({text, raw: true, signal: this.#running.signal}, shown.add, onReading);
             end();
-            hint.textContent = outcome(result) || resting;
-            announce(result.text);
-            follow();
+            this.#hint.textContent = outcome(result) || RESTING;
+            announce(this.#root, result.text);
+            followEnd(REACH);
         } catch {
             end();
-            hint.textContent = '';      // ask has shown the error
+            this.#hint.textContent = '';        // ask has shown the error
         }
-        another.hidden = area.value.length === begun;
-        go.textContent = 'Continue';
-        area.readOnly = false;
-        running = undefined;
+        this.#setBusy(false);
+        this.#running = undefined;
     }
 
-    /** Keeps the end in sight, unless the reader has scrolled away from it. */
-    function follow() {
-        const below = document.documentElement.scrollHeight - innerHeight - scrollY;
-        if (below < 160) scrollTo({top: document.documentElement.scrollHeight});
+    /** @param {boolean} busy */
+    #setBusy(busy) {
+        this.#area.readOnly = busy;
+        this.#another.hidden = busy || this.#area.value.length === this.#begun;
+        this.#go.textContent = busy ? 'Stop' : 'Continue';
     }
-
-    go.onclick = () => running ? running.abort() : write();
-    another.onclick = () => {
-        area.value = area.value.slice(0, begun);
-        write();
-    };
-    area.oninput = edited;
-    area.onkeydown = (event) => {
-        if (isComposing(event)) return;
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !running) {
-            event.preventDefault();
-            write();
-        }
-        if (event.key === 'Escape') running?.abort();
-    };
-    edited();
-
-    return {
-        focus: () => touch || area.focus(),
-        stop: () => running?.abort(),
-    };
 }
