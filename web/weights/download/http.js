@@ -1,21 +1,20 @@
 // A file on web servers, read in pieces: by ranges where the server gives them, otherwise by cutting one stream.
 //
-// Owns that pieces of different files are never put together (identity.js says which are), and which bytes of an answer are taken. servers.js has
-// the patience. Knows nothing of IndexedDB, GGUF or the engine.
+// Owns that pieces of different files are never put together (identity.js says which are). retries.js has the patience. Knows nothing of IndexedDB,
+// GGUF or the engine.
 
-import {GemmaError} from '../../base/error.js';
 import {isSame, publishedDigest, versionOf} from './identity.js';
-import {createLine} from './line.js';
+import {Line} from './line.js';
 import {fileName} from '../file/names.js';
-import {announcedLength, contentRange, passing} from './request.js';
-import {createServers} from './servers.js';
-import {createStream} from './stream.js';
+import {announcedLength, contentRange} from './request.js';
+import {Servers} from './servers.js';
+import {Span} from './span.js';
+import {Stream} from './stream.js';
+import {readToEnd} from './whole.js';
+import {WrongAnswers} from './wrong_answers.js';
 
-/** @type {import('./servers.js').Patience} */
+/** @type {import('./retries.js').Patience} */
 const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
-
-const LARGEST_TO_END = 4 * 2 ** 30;     // of a file whose length nobody says, bytes that are held before any is used
-const REPORT_MS = 500;
 
 /**
  * @typedef {import('./identity.js').Version & Remote} RemoteFile   which version it is, as its server shows it, and
@@ -30,271 +29,266 @@ const REPORT_MS = 500;
  * @property {(from: number, length: number, again?: number) => Promise<ArrayBuffer>} span   the same for a range of bytes; not of a file in parts
  * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere; only with ranges
  * @property {() => void} close   for those who read no further now: lets the connection go
+ *
+ * @typedef {object} RemoteOptions
+ * @property {Record<string, string>} [headers]   sent along, for servers that want a token
+ * @property {string} [home]   the address whose origin gets them; default: the first
+ * @property {number} [first]   index of the piece to ask for
+ * @property {number} pieceSize   bytes
+ * @property {number} [size]    bytes, where a manifest tells
+ * @property {string[]} [parts] addresses of files with one piece each, where the file was split; `size` is told then
+ * @property {boolean} [checked]   somebody will compare each piece with its digest, so that versions need not be compared
+ * @property {() => boolean} [decided]   whether somebody will compare the whole with its digest at the end, which decides where versions don't
+ * @property {boolean} [toEnd]  false: a file whose length nobody says is refused, where it could be read to its end first
+ * @property {boolean} [knownGood]  the file has been there before: a server that can't be reached is asked again
+ * @property {import('./line.js').Line} [line]   shared by all that ask for the same model
+ * @property {(bytes: number) => void} [onBytes]  called with the bytes of each packet as it arrives, and with
+ *     a negative number when bytes are given up
+ * @property {(sentence?: string) => void} [onWait]   why nothing comes; undefined when it goes on
+ * @property {AbortSignal} [signal]   ends this and all later requests
+ * @property {import('./retries.js').Patience} [patience]
  */
 
 /**
  * Asks for piece `first` of a file and learns from the answer how long the file is. The answer's body is not
  * lost: read(first) returns it. A server without ranges sends the whole file, which is then cut into pieces.
  * @param {string | string[]} url   absolute; several for copies of the same file, the preferred one first
- * @param {object} options
- * @param {Record<string, string>} [options.headers]   sent along, for servers that want a token
- * @param {string} [options.home]   the address whose origin gets them; default: the first
- * @param {number} [options.first]   index of the piece to ask for
- * @param {number} options.pieceSize   bytes
- * @param {number} [options.size]    bytes, where a manifest tells
- * @param {string[]} [options.parts] addresses of files with one piece each, where the file was split; `size` is told then
- * @param {boolean} [options.checked]   somebody will compare each piece with its digest, so that versions need not be compared
- * @param {() => boolean} [options.decided]   whether somebody will compare the whole with its digest at the end, which decides where versions don't
- * @param {boolean} [options.toEnd]  false: a file whose length nobody says is refused, where it could be read to its end first
- * @param {boolean} [options.knownGood]  the file has been there before: a server that can't be reached is asked again
- * @param {import('./line.js').Line} [options.line]   shared by all that ask for the same model
- * @param {(bytes: number) => void} [options.onBytes]  called with the bytes of each packet as it arrives, and with
- *     a negative number when bytes are given up
- * @param {(sentence?: string) => void} [options.onWait]   why nothing comes; undefined when it goes on
- * @param {AbortSignal} [options.signal]   ends this and all later requests
- * @param {import('./servers.js').Patience} [options.patience]
+ * @param {RemoteOptions} options
  * @returns {Promise<RemoteFile>}   rejects with GemmaError 'network', 'not-found' or 'bad-file'
  */
-export async function openRemote(url, {
-    headers, home = [url].flat()[0], first = 0, pieceSize, size: promised, parts, checked = false, decided = () => false, toEnd = true, knownGood = false,
-    onBytes = () => {}, onWait = () => {}, signal, patience = PATIENCE, line = createLine(patience.stallMs),
-}) {
-    const urls = [url].flat(), name = fileName(urls[0]);
-    const servers = createServers({urls, name, home, headers, knownGood, line, onWait, signal, patience}), {site} = servers;
-    /** The answer that came first, until it is read; who gave it, and which version of the file that is. */
-    let opening, openedAt = 0, version = {validator: ''};
-    let size = promised, ranges = true, whole, stream;
-    if (!parts) await open();
-    const span = whole ? spanOfWhole : ranges ? readRange : stream.span;
-    const read = (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again);
-    return {name, size, ...version, sha256: publishedDigest(version), ranges, read, span, peek, close};
+export async function openRemote(url, options) {
+    const file = new HttpFile([url].flat(), options);
+    if (!options.parts) await file.open();
+    return file.remote();
+}
 
-    function close() {
-        letGo();
-        stream?.restart();
+/** One that is being read. */
+class HttpFile {
+    #urls;
+    #name;
+    #pieceSize;
+    #promised;
+    #parts;
+    #toEnd;
+    #isChecked;
+    #onBytes;
+    #onWait;
+    #servers;
+    #wrong;
+    /** The piece that is asked for first. */
+    #first;
+    /** The answer that came first, until it is read. @type {import('./servers.js').Answer | undefined} */
+    #opening;
+    /** Who gave it, and which version of the file that is. */
+    #openedAt = 0;
+    /** @type {import('./identity.js').Version} */
+    #version = {validator: ''};
+    /** @type {number | undefined} */
+    #size;
+    #ranges = true;
+    /** The file, where it had to be read to its end. @type {Blob | undefined} */
+    #whole;
+    /** Of a server without ranges. @type {Stream | undefined} */
+    #stream;
+
+    /** @param {string[]} urls @param {RemoteOptions} options */
+    constructor(urls, {
+        headers, home = urls[0], first = 0, pieceSize, size, parts, checked = false, decided = () => false, toEnd = true, knownGood = false,
+        onBytes = () => {}, onWait = () => {}, signal, patience = PATIENCE, line = new Line(patience.stallMs),
+    }) {
+        const name = this.#name = fileName(urls[0]);
+        this.#urls = urls;
+        this.#pieceSize = pieceSize;
+        this.#promised = this.#size = size;
+        this.#parts = parts;
+        this.#toEnd = toEnd;
+        this.#isChecked = {each: checked, whole: decided};
+        this.#onBytes = onBytes;
+        this.#onWait = onWait;
+        this.#first = first;
+        this.#servers = new Servers({urls, name, home, headers, knownGood, line, onWait, signal, patience});
+        this.#wrong = new WrongAnswers(name, (server) => this.#servers.site(server));
     }
 
-    function letGo() {
-        opening?.drop();
-        opening = undefined;
+    /** What others see of it. @returns {RemoteFile} */
+    remote() {
+        const size = this.#size ?? 0, pieceSize = this.#pieceSize, whole = this.#whole, stream = this.#stream;
+        /** @type {RemoteFile['span']} */
+        const span = whole ? (from, length) => this.#cut(whole, from, length)
+            : stream ? (from, length) => stream.span(from, length) : (from, length, again) => this.#readRange(from, length, again);
+        return {
+            name: this.#name, size, ...this.#version, sha256: publishedDigest(this.#version), ranges: this.#ranges, span,
+            read: (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again),
+            peek: (from, length) => this.#peek(from, length),
+            close: () => {
+                this.#letGo();
+                stream?.restart();
+            },
+        };
     }
 
-    async function open() {
-        opening = await servers.persist(async (server) => {
-            let answer = await servers.ask(server, {range: rangeOf(first)});
-            if (answer.status === 416 && first > 0) {       // the file ends earlier than somebody remembers
-                answer.drop();
-                first = 0;
-                answer = await servers.ask(server, {range: rangeOf(first)});
-            }
-            const {start = first * pieceSize} = contentRange(answer.headers);
-            if (answer.status !== 416 && (answer.status !== 206 || start === first * pieceSize)) return answer;
-            answer.drop();
-            throw answer.status === 416 ? empty(server) : anotherPart(server);
-        });
-        openedAt = servers.current();
-        const {status, headers: shown} = opening;
-        ranges = status === 206;
-        version = versionOf(shown);
-        opening.lend(letGo);
-        size = await findSize(shown);
-        if (size === undefined) {
-            if (!toEnd) throw lengthUnknown();
-            whole = await readToEnd();
-            ({size} = whole);
+    async open() {
+        const opening = this.#opening = await this.#servers.persist((server) => this.#askFirst(server));
+        const openedAt = this.#openedAt = this.#servers.current;
+        this.#ranges = opening.status === 206;
+        this.#version = versionOf(opening.headers);
+        opening.lend(() => this.#letGo());
+        const size = this.#size = await this.#findSize(opening.headers) ?? await this.#readWhole();
+        if (!this.#ranges) {
+            this.#stream = new Stream({
+                servers: this.#servers, size, begin: (server) => this.#begin(server), wrong: this.#wrong, onBytes: this.#onBytes,
+                canRestart: () => this.#canRestart(),
+            });
         }
-        if (!ranges) stream = createStream({servers, size, begin, errors: {fewer, more}, onBytes, canRestart});
-        if (size === 0) throw empty(openedAt);
-        if (promised === undefined || size === promised) return;
-        letGo();
-        throw new GemmaError('bad-file', `${name} on ${site(openedAt)} is not the file that was expected: it has ${size} bytes, not ${promised}.`);
+        if (size === 0) throw this.#wrong.empty(openedAt);
+        if (this.#promised === undefined || size === this.#promised) return;
+        this.#letGo();
+        throw this.#wrong.otherSize(openedAt, size, this.#promised);
     }
 
-    function rangeOf(index) {
-        return `bytes=${index * pieceSize}-${(index + 1) * pieceSize - 1}`;
+    #letGo() {
+        this.#takeOpening()?.drop();
+    }
+
+    #takeOpening() {
+        const opening = this.#opening;
+        this.#opening = undefined;
+        return opening;
+    }
+
+    /** @param {number} server */
+    async #askFirst(server) {
+        let answer = await this.#servers.ask(server, {range: this.#rangeOf(this.#first)});
+        if (answer.status === 416 && this.#first > 0) {     // the file ends earlier than somebody remembers
+            answer.drop();
+            this.#first = 0;
+            answer = await this.#servers.ask(server, {range: this.#rangeOf(0)});
+        }
+        const begin = this.#first * this.#pieceSize, {start = begin} = contentRange(answer.headers);
+        if (answer.status !== 416 && (answer.status !== 206 || start === begin)) return answer;
+        answer.drop();
+        throw answer.status === 416 ? this.#wrong.empty(server) : this.#wrong.anotherPart(server);
+    }
+
+    /** @param {number} index   of a piece */
+    #rangeOf(index) {
+        return `bytes=${index * this.#pieceSize}-${(index + 1) * this.#pieceSize - 1}`;
     }
 
     /**
      * The length of the whole file; undefined where nobody says it. Another origin's Content-Range may be hidden from us, its Content-Length never is:
      * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
+     * @param {Headers} shown   of the first answer
      */
-    async function findSize(shown) {
+    async #findSize(shown) {
         const {total} = contentRange(shown);
         if (total !== undefined) return total;
-        if (!ranges) return announcedLength(shown) ?? promised;
-        if (promised !== undefined) return promised;
+        if (!this.#ranges) return announcedLength(shown) ?? this.#promised;
+        if (this.#promised !== undefined) return this.#promised;
         // A request with a range is one that no server compresses.
-        const lengthBy = async (method) => {
-            const answer = await servers.ask(openedAt, {method, range: 'bytes=0-'});
+        const lengthBy = async (/** @type {'HEAD' | 'GET'} */ method) => {
+            const answer = await this.#servers.ask(this.#openedAt, {method, range: 'bytes=0-'});
             answer.drop();
             return announcedLength(answer.headers);
         };
-        const length = await servers.persist(async () => await lengthBy('HEAD').catch(() => undefined) ?? lengthBy('GET'));
-        if (length !== undefined) return length;
-        throw lengthUnknown();
+        const length = await this.#servers.persist(async () => await lengthBy('HEAD').catch(() => undefined) ?? lengthBy('GET'));
+        if (length === undefined) throw this.#lengthUnknown();
+        return length;
     }
 
-    function lengthUnknown() {
-        letGo();
-        return new GemmaError('network', `${site(openedAt)} does not say how long ${name} is; download it and open it from your disk.`);
-    }
-
-    /** Of a file whose length nobody says. In Blobs, which browsers may put on the disk. @returns {Promise<Blob>} */
-    function readToEnd() {
-        return servers.persist(async (server) => {
-            const answer = await begin(server), blobs = [];
-            let packets = [], held = 0, length = 0, reported = -Infinity;
-            for await (const packet of answer.packets()) {
-                length += packet.length;
-                held += packet.length;
-                if (length > LARGEST_TO_END)
-                    throw new GemmaError('network', `${site(server)} does not say how long ${name} is, and sends more than ${LARGEST_TO_END} bytes; download it and open it from your disk.`);
-                packets.push(packet);
-                if (held >= pieceSize) {
-                    blobs.push(new Blob(packets));
-                    [packets, held] = [[], 0];
-                }
-                if (performance.now() - reported < REPORT_MS) continue;
-                reported = performance.now();
-                onWait(`${site(server)} does not say how long ${name} is: ${(length / 1e6).toFixed(1)} MB so far.`);
-            }
-            onWait();
-            return new Blob([...blobs, ...packets]);
+    async #readWhole() {
+        if (!this.#toEnd) throw this.#lengthUnknown();
+        const begin = (/** @type {number} */ server) => this.#begin(server);
+        this.#whole = await readToEnd({
+            servers: this.#servers, name: this.#name, pieceSize: this.#pieceSize, begin, wrong: this.#wrong, onWait: this.#onWait,
         });
+        return this.#whole.size;
     }
 
-    async function spanOfWhole(start, length) {
-        onBytes(length);
-        return whole.slice(start, start + length).arrayBuffer();
+    #lengthUnknown() {
+        this.#letGo();
+        return this.#wrong.lengthUnknown(this.#openedAt);
     }
 
-    function empty(server) {
-        return new GemmaError('bad-file', `${name} on ${site(server)} is empty.`);
-    }
-
-    function anotherPart(server) {
-        return new GemmaError('network', `${site(server)} sent another part of ${name} than was asked for; try again later.`);
-    }
-
-    function changed() {
-        return new GemmaError('network', `${name} changed on its server during the download; load it again.`);
+    /** @param {Blob} whole @param {number} from @param {number} length */
+    #cut(whole, from, length) {
+        this.#onBytes(length);
+        return whole.slice(from, from + length).arrayBuffer();
     }
 
     /** Whether what comes later is certain to be of the same file, or somebody will find out. */
-    function canRestart() {
-        return checked || Boolean(version.validator) || decided();
+    #canRestart() {
+        return this.#isChecked.each || Boolean(this.#version.validator) || this.#isChecked.whole();
     }
 
-    /** Whether an answer is of the file that was opened. */
-    function mustBeTheSame(answer, server) {
-        if (parts) return;
-        if ((contentRange(answer.headers).total ?? size) === size) {
-            const theirs = versionOf(answer.headers);
-            const nothingTells = !version.validator && !theirs.validator && server === openedAt;
-            if (checked || (isSame(version, theirs) ?? (nothingTells || decided()))) return;
+    /** Whether an answer is of the file that was opened. @param {import('./servers.js').Answer} answer @param {number} server */
+    #mustBeTheSame(answer, server) {
+        if (this.#parts) return;
+        if ((contentRange(answer.headers).total ?? this.#size) === this.#size) {
+            const version = this.#version, theirs = versionOf(answer.headers);
+            const nothingTells = !version.validator && !theirs.validator && server === this.#openedAt;
+            if (this.#isChecked.each || (isSame(version, theirs) ?? (nothingTells || this.#isChecked.whole()))) return;
         }
         answer.drop();
-        const error = server === openedAt ? changed() : new GemmaError('network', `${name} on ${site(server)} is another version than the one on ${site(openedAt)}.`);
-        throw Object.assign(error, {isOther: true});
+        throw this.#wrong.otherVersion(server, this.#openedAt);
     }
 
-    async function readRange(start, length, again = 0) {
-        const index = start / pieceSize, base = parts ? 0 : start;
-        const piece = new Uint8Array(length);
-        let filled = 0, most = 0, before = 0;
-        await servers.persist(async (server) => {
-            while (filled < length) {
-                const isOpen = opening && index === first && filled === 0 && !again && length === Math.min(pieceSize, size - start);
-                const answer = isOpen ? opening : await askFrom(server, index, base + filled, base + length - 1);
-                if (isOpen) opening = undefined;
-                await take(answer, server);
+    /** @param {number} start @param {number} length @param {number} [again] */
+    async #readRange(start, length, again = 0) {
+        const index = start / this.#pieceSize, base = this.#parts ? 0 : start;
+        const isFirst = index === this.#first && !again && length === Math.min(this.#pieceSize, (this.#size ?? 0) - start);
+        const mayMix = () => Boolean(this.#parts) || this.#canRestart();
+        const span = new Span(length, {base, wrong: this.#wrong, onBytes: this.#onBytes, mayMix});
+        await this.#servers.persist(async (server) => {
+            while (!span.isFull) {
+                const opening = isFirst && span.filled === 0 ? this.#takeOpening() : undefined;
+                await span.take(opening ?? await this.#askFrom(server, index, base + span.filled, base + length - 1), server);
             }
-        }, {
-            skip: again,
-            gained() {
-                const more = most > before;
-                before = most;
-                return more;
-            },
-        });
-        return piece.buffer;
-
-        /** Fills more of the piece. An answer may say that it holds less than was asked for, or more. */
-        async function take(answer, server) {
-            const from = filled, {end} = contentRange(answer.headers);
-            const announced = end === undefined ? announcedLength(answer.headers) : end - base - from;
-            let skip = answer.status === 200 ? from : 0;        // a part that comes as a whole
-            try {
-                for await (const packet of answer.packets()) {
-                    const part = packet.subarray(skip, skip + length - filled);
-                    const isMore = packet.length > skip + part.length;
-                    skip = Math.max(0, skip - packet.length);
-                    if (isMore && !(end !== undefined && announced > length - from)) throw more(server);
-                    piece.set(part, filled);
-                    filled += part.length;
-                    most = Math.max(most, filled);
-                    onBytes(part.length);
-                    if (isMore) break;
-                }
-                if (filled < length && (filled === from || filled - from !== announced)) throw answer.broke(fewer(server));
-            } catch (error) {
-                // What came stays, where it is certain that the rest will be of the same file.
-                if (!parts && !canRestart()) {
-                    onBytes(-filled);
-                    filled = 0;
-                }
-                throw error;
-            }
-        }
+        }, {skip: again, gained: () => span.gained()});
+        return span.bytes.buffer;
     }
 
-    async function askFrom(server, index, from, to) {
-        const address = parts ? new URL(parts[index], urls[server]).href : urls[server];
-        const answer = await servers.ask(server, {address, range: `bytes=${from}-${to}`, order: index * pieceSize + from, isModel: !parts || index === 0});
-        const {start = from} = contentRange(answer.headers);
-        if (answer.status === 200 && parts) return answer;
-        if (answer.status === 206) mustBeTheSame(answer, server);
-        if (answer.status === 206 && start === from) return answer;
+    /** @param {number} server @param {number} index   of the piece @param {number} from @param {number} to   the last byte */
+    async #askFrom(server, index, from, to) {
+        const parts = this.#parts, url = this.#urls[server], address = parts ? new URL(parts[index], url).href : url;
+        const order = index * this.#pieceSize + from, isModel = !parts || index === 0;
+        const answer = await this.#servers.ask(server, {address, range: `bytes=${from}-${to}`, order, isModel});
+        const {status, headers} = answer, {start = from} = contentRange(headers);
+        if (status === 200 && parts) return answer;
+        if (status === 206) this.#mustBeTheSame(answer, server);
+        if (status === 206 && start === from) return answer;
         answer.drop();
-        if (answer.status === 206) throw anotherPart(server);
-        if (answer.status === 416) throw Object.assign(changed(), {isOther: true});
-        mustBeTheSame(answer, server);
-        throw passing(`${site(server)} no longer gives out parts of ${name}; try again later.`, {busy: false});
+        if (status === 206) throw this.#wrong.anotherPart(server);
+        if (status === 416) throw this.#wrong.otherVersion(server, server);
+        this.#mustBeTheSame(answer, server);
+        throw this.#wrong.noRanges(server);
     }
 
-    async function peek(from, length) {
-        if (whole) return new Uint8Array(await whole.slice(from, from + length).arrayBuffer());
-        return servers.persist(async (server) => {
-            const answer = await askFrom(server, 0, from, from + length - 1), bytes = new Uint8Array(length);
+    /** @param {number} from @param {number} length */
+    async #peek(from, length) {
+        if (this.#whole) return new Uint8Array(await this.#whole.slice(from, from + length).arrayBuffer());
+        return this.#servers.persist(async (server) => {
+            const answer = await this.#askFrom(server, 0, from, from + length - 1), bytes = new Uint8Array(length);
             let filled = 0;
             for await (const packet of answer.packets()) {
                 bytes.set(packet.subarray(0, length - filled), filled);
                 filled = Math.min(length, filled + packet.length);
                 if (filled === length) return bytes;
             }
-            throw answer.broke(fewer(server));
+            throw answer.broke(this.#wrong.fewer(server));
         });
     }
 
-    /** The answer that is the whole file, from its first byte. */
-    async function begin(server) {
-        const answer = opening ?? await servers.ask(server);
-        if (answer !== opening) {
-            if (answer.status !== 200 || size !== undefined && (announcedLength(answer.headers) ?? size) !== size) {
-                answer.drop();
-                throw Object.assign(changed(), {isOther: true});
-            }
-            mustBeTheSame(answer, server);
+    /** The answer that is the whole file, from its first byte. @param {number} server */
+    async #begin(server) {
+        const opening = this.#takeOpening();
+        if (opening) return opening;
+        const answer = await this.#servers.ask(server);
+        if (answer.status !== 200 || this.#size !== undefined && (announcedLength(answer.headers) ?? this.#size) !== this.#size) {
+            answer.drop();
+            throw this.#wrong.otherVersion(server, server);
         }
-        opening = undefined;
+        this.#mustBeTheSame(answer, server);
         return answer;
-    }
-
-    function fewer(server) {
-        return passing(`${site(server)} sent fewer bytes of ${name} than it announced; try again.`);
-    }
-
-    function more(server) {
-        return new GemmaError('network', `${site(server)} sent more bytes of ${name} than it announced; try again, or download it and open it from your disk.`);
     }
 }

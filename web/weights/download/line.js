@@ -5,89 +5,148 @@
 
 const LATE_MS = 1000;       // hosts may notice so late that a request has ended
 const GROW_AFTER = 8;       // requests that went well; twice as many after each that was too many
+const STALL_MS = 30_000;
 
 /**
  * @typedef {object} Place   of a request
  * @property {(bytes: number) => void} arrived
  * @property {(letGo?: () => void) => void} lend     who needs the place may have it by letGo; without, it is needed from now on
  * @property {(failed?: boolean) => boolean} leave   gives it back, once; true when it was one too many
- *
- * @typedef {object} Line
- * @property {() => number} arrived   bytes, of all requests so far
- * @property {(host: string, order: number, signal?: AbortSignal) => Promise<Place>} enter   waits for a place; of several that wait, the one
- *     with the lowest order is next
- *
- * @param {number} stallMs   those that wait are let in when nothing has arrived for so long: who holds the places may wait for them
- * @returns {Line}
  */
-export function createLine(stallMs = 30_000) {
-    const hosts = new Map();
-    let arrived = 0;
-    return {arrived: () => arrived, enter};
 
-    function hostOf(name) {
-        if (!hosts.has(name)) hosts.set(name, {open: 0, most: Infinity, endedAt: -Infinity, calm: 0, growAfter: GROW_AFTER, arrived: 0, waiting: [], lent: new Set()});
-        return hosts.get(name);
+/** The requests for one model. */
+export class Line {
+    #stallMs;
+    #arrived = 0;
+    /** @type {Map<string, Host>} */
+    #hosts = new Map();
+
+    /** @param {number} [stallMs]   those that wait are let in when nothing has arrived for so long: who holds the places may wait for them */
+    constructor(stallMs = STALL_MS) {
+        this.#stallMs = stallMs;
     }
 
-    async function enter(name, order, signal) {
-        const host = hostOf(name);
-        signal?.throwIfAborted();
-        if (isFull(host)) [...host.lent].at(-1)?.();
-        if (isFull(host)) await wait(host, order, signal);
-        else host.open++;
-        let isHere = true, lent;
+    /** Bytes, of all requests so far. */
+    get arrived() {
+        return this.#arrived;
+    }
+
+    /**
+     * Waits for a place; of several that wait, the one with the lowest order is next.
+     * @param {string} name   of the host @param {number} order @param {AbortSignal} [signal]
+     * @returns {Promise<Place>}
+     */
+    async enter(name, order, signal) {
+        const host = this.#hosts.get(name) ?? new Host(this.#stallMs);
+        this.#hosts.set(name, host);
+        const place = await host.enter(order, signal);
         return {
-            arrived(bytes) {
-                arrived += bytes;
-                host.arrived += bytes;
+            ...place,
+            arrived: (bytes) => {
+                this.#arrived += bytes;
+                place.arrived(bytes);
             },
-            lend(letGo) {
-                host.lent.delete(lent);
+        };
+    }
+}
+
+/** The requests to one host. */
+class Host {
+    #stallMs;
+    #open = 0;
+    #most = Infinity;
+    #endedAt = -Infinity;
+    #calm = 0;
+    #growAfter = GROW_AFTER;
+    #arrived = 0;
+    /** @type {{order: number, go: () => void}[]} */
+    #waiting = [];
+    /** What lets places go that nobody needs yet. @type {Set<() => void>} */
+    #lent = new Set();
+
+    /** @param {number} stallMs */
+    constructor(stallMs) {
+        this.#stallMs = stallMs;
+    }
+
+    /** @param {number} order @param {AbortSignal} [signal] @returns {Promise<Place>} */
+    async enter(order, signal) {
+        signal?.throwIfAborted();
+        if (this.#isFull()) [...this.#lent].at(-1)?.();
+        if (this.#isFull()) await this.#wait(order, signal);
+        else this.#open++;
+        let isHere = true;
+        /** @type {(() => void) | undefined} */
+        let lent;
+        const take = () => {
+            if (lent) this.#lent.delete(lent);
+        };
+        return {
+            arrived: (bytes) => { this.#arrived += bytes; },
+            lend: (letGo) => {
+                take();
                 lent = letGo;
-                if (isHere && lent) host.lent.add(lent);
-                if (isHere && lent && host.waiting.length) lent();
+                if (!isHere || !lent) return;
+                this.#lent.add(lent);
+                if (this.#waiting.length) lent();
             },
-            leave(failed = false) {
+            leave: (failed = false) => {
                 if (!isHere) return false;
                 isHere = false;
-                host.lent.delete(lent);
-                host.open--;
-                const isLate = host.most < Infinity && performance.now() - host.endedAt < LATE_MS, isOneTooMany = failed && (host.open > 0 || isLate);
-                if (isOneTooMany) Object.assign(host, {most: Math.max(1, host.open), calm: 0, growAfter: 2 * host.growAfter});
-                else if (!failed && ++host.calm >= host.growAfter) Object.assign(host, {most: host.most + 1, calm: 0});
-                if (!failed) host.endedAt = performance.now();
-                letIn(host);
-                return isOneTooMany;
+                take();
+                return this.#leave(failed);
             },
         };
     }
 
-    function isFull({open, most}) {
-        return open >= most;
+    /** @param {boolean} failed */
+    #leave(failed) {
+        this.#open--;
+        const isLate = this.#most < Infinity && performance.now() - this.#endedAt < LATE_MS;
+        const isOneTooMany = failed && (this.#open > 0 || isLate);
+        if (isOneTooMany) {
+            this.#most = Math.max(1, this.#open);
+            this.#calm = 0;
+            this.#growAfter *= 2;
+        } else if (!failed && ++this.#calm >= this.#growAfter) {
+            this.#most++;
+            this.#calm = 0;
+        }
+        if (!failed) this.#endedAt = performance.now();
+        this.#letIn();
+        return isOneTooMany;
     }
 
-    function letIn(host) {
-        host.waiting.sort((a, b) => a.order - b.order);
-        for (const waiter of host.waiting.splice(0, host.most - host.open)) waiter.go();
+    #isFull() {
+        return this.#open >= this.#most;
     }
 
-    function wait(host, order, signal) {
+    #letIn() {
+        this.#waiting.sort((a, b) => a.order - b.order);
+        for (const waiter of this.#waiting.splice(0, this.#most - this.#open)) waiter.go();
+    }
+
+    /** @param {number} order @param {AbortSignal} [signal] @returns {Promise<void>} */
+    #wait(order, signal) {
         return new Promise((resolve, reject) => {
-            let seen = host.arrived;
+            let seen = this.#arrived;
             const timer = setInterval(() => {
-                if (host.arrived === seen) waiter.go();
-                seen = host.arrived;
-            }, stallMs);
-            const stop = () => end(() => reject(signal.reason));
-            const waiter = {order, go: () => end(() => resolve(host.open++))};
-            const end = (then) => {
+                if (this.#arrived === seen) waiter.go();
+                seen = this.#arrived;
+            }, this.#stallMs);
+            const stop = () => end(() => reject(signal?.reason));
+            const go = () => end(() => {
+                this.#open++;
+                resolve();
+            });
+            const waiter = {order, go};
+            const end = (/** @type {() => void} */ then) => {
                 clearInterval(timer);
                 signal?.removeEventListener('abort', stop);
-                host.waiting = host.waiting.filter((other) => other !== waiter);
+                this.#waiting = this.#waiting.filter((other) => other !== waiter);
                 then();
             };
-            host.waiting.push(waiter);
+            this.#waiting.push(waiter);
             signal?.addEventListener('abort', stop, {once: true});
         });
     }

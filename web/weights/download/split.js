@@ -4,7 +4,7 @@
 import {GemmaError} from '../../base/error.js';
 import {checkPart, joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../file/gguf_parts.js';
 import {openRemote} from './http.js';
-import {createLine} from './line.js';
+import {Line} from './line.js';
 import {fileName} from '../file/names.js';
 import {askPointer} from './request.js';
 
@@ -27,7 +27,7 @@ const AHEAD = 3;                    // parts that are asked for while another on
  * @returns {AsyncGenerator<import('./http.js').RemoteFile>}
  */
 export async function* openParts(urls, options) {
-    const copies = urls.map((url) => partUrls(url) ?? []), coming = [], line = createLine();
+    const copies = urls.map((url) => partUrls(url) ?? []), coming = [], line = new Line();
     const open = (part) => {
         const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? LATER_BYTES : options.pieceSize});
         opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before

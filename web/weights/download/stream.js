@@ -6,67 +6,97 @@
 import {GemmaError} from '../../base/error.js';
 
 /**
- * @param {object} options
- * @param {ReturnType<typeof import('./servers.js').createServers>} options.servers
- * @param {number} options.size   bytes
- * @param {(server: number) => Promise<import('./servers.js').Answer>} options.begin
- * @param {{fewer: (server: number) => Error, more: (server: number) => Error}} options.errors   of an answer that is too short, or too long
- * @param {(bytes: number) => void} options.onBytes
- * @param {() => boolean} options.canRestart   whether what comes after a broken connection is certain to be of the same file
+ * @typedef {object} StreamOptions
+ * @property {import('./servers.js').Servers} servers
+ * @property {number} size   bytes
+ * @property {(server: number) => Promise<import('./servers.js').Answer>} begin
+ * @property {import('./wrong_answers.js').WrongAnswers} wrong
+ * @property {(bytes: number) => void} onBytes
+ * @property {() => boolean} canRestart   whether what comes after a broken connection is certain to be of the same file
  */
-export function createStream({servers, size, begin, errors: {fewer, more}, onBytes, canRestart}) {
-    /** The answer and its packets, the part of the last one that was not taken yet, and where in the file that begins. */
-    let answer, source, rest, at = 0;
-    let farthest = 0, before = 0;
-    let last = Promise.resolve();
-    return {span: (start, length) => last = last.catch(() => {}).then(() => read(start, length)), restart};
 
-    async function read(start, length) {
-        const bytes = new Uint8Array(length);
+export class Stream {
+    #options;
+    /** @type {import('./servers.js').Answer | undefined} */
+    #answer;
+    /** Its packets. @type {AsyncGenerator<Uint8Array> | undefined} */
+    #source;
+    /** The part of the last packet that was not taken yet. @type {Uint8Array | undefined} */
+    #rest;
+    /** Where in the file that begins. */
+    #at = 0;
+    #farthest = 0;
+    #before = 0;
+    /** @type {Promise<unknown>} */
+    #last = Promise.resolve();
+
+    /** @param {StreamOptions} options */
+    constructor(options) {
+        this.#options = options;
+    }
+
+    /** @param {number} start @param {number} length @returns {Promise<ArrayBuffer>} */
+    span(start, length) {
+        const read = this.#last.catch(() => {}).then(() => this.#read(start, length));
+        this.#last = read;
+        return read;
+    }
+
+    restart() {
+        this.#source?.return(undefined).catch(() => {});
+        this.#answer?.drop();
+        this.#answer = this.#source = this.#rest = undefined;
+        this.#at = 0;
+    }
+
+    /** @param {number} start @param {number} length */
+    async #read(start, length) {
+        const {servers, canRestart} = this.#options, bytes = new Uint8Array(length);
         let filled = 0;
-        if (start < at) restart();
+        if (start < this.#at) this.restart();
         await servers.persist(async (server) => {
             try {
-                answer ??= await begin(server);
-                source ??= answer.packets();
-                while (filled < length) {
-                    const packet = rest ?? await next(server);
-                    // What lies before this span is passed over, and so is what it has already.
-                    const from = Math.max(0, start + filled - at), part = packet.subarray(from, from + length - filled);
-                    const used = Math.min(packet.length, from + part.length);
-                    bytes.set(part, filled);
-                    filled += part.length;
-                    at += used;
-                    rest = used < packet.length ? packet.subarray(used) : undefined;
-                    farthest = Math.max(farthest, at);
-                    if (part.length) onBytes(part.length);
-                }
-                if (start + length === size && (rest || !(await source.next()).done)) throw more(server);
-            } catch (error) {
-                restart();
+                while (filled < length) filled += await this.#fill(bytes.subarray(filled), start + filled, server);
+                if (start + length === this.#options.size) await this.#mustEnd(server);
+            } catch (cause) {
+                this.restart();
+                const error = /** @type {import('./request.js').RequestError} */ (cause);
                 if (!error.passing || canRestart()) throw error;
                 throw new GemmaError('network', error.message, {cause: error.cause});
             }
-        }, {
-            gained() {
-                const gain = farthest > before;
-                before = farthest;
-                return gain;
-            },
-        });
+        }, {gained: () => this.#gained()});
         return bytes.buffer;
     }
 
-    function restart() {
-        source?.return().catch(() => {});
-        answer?.drop();
-        answer = source = rest = undefined;
-        at = 0;
+    /** Takes from one packet what belongs here, and passes over what lies before. @param {Uint8Array} place @param {number} start @param {number} server */
+    async #fill(place, start, server) {
+        const packet = this.#rest ?? await this.#next(server);
+        const from = Math.max(0, start - this.#at), part = packet.subarray(from, from + place.length);
+        const used = Math.min(packet.length, from + part.length);
+        place.set(part);
+        this.#at += used;
+        this.#rest = used < packet.length ? packet.subarray(used) : undefined;
+        this.#farthest = Math.max(this.#farthest, this.#at);
+        if (part.length) this.#options.onBytes(part.length);
+        return part.length;
     }
 
-    async function next(server) {
-        const {value, done} = await source.next();
-        if (done) throw answer.broke(fewer(server));
+    /** @param {number} server */
+    async #next(server) {
+        const answer = this.#answer ??= await this.#options.begin(server);
+        const {value, done} = await (this.#source ??= answer.packets()).next();
+        if (done) throw answer.broke(this.#options.wrong.fewer(server));
         return value;
+    }
+
+    /** @param {number} server */
+    async #mustEnd(server) {
+        if (this.#rest || !(await this.#source?.next())?.done) throw this.#options.wrong.more(server);
+    }
+
+    #gained() {
+        const gain = this.#farthest > this.#before;
+        this.#before = this.#farthest;
+        return gain;
     }
 }
