@@ -334,7 +334,7 @@ export class Gemma {
     /** @type {Info} */
     info = /** @type {any} */ (undefined);      // until it is loaded, and nobody else has it before
 
-    /** @private @param {import('./engine/host.js').StartedWorker} worker */
+    /** @private @param {import('./base/host.js').StartedWorker} worker */
     constructor(worker) {
         this.#worker = worker;
         this.#caller = new Caller(worker);
@@ -386,7 +386,7 @@ export class Gemma {
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         signal.throwIfAborted();
         let asked = NODE;
-        /** @param {import('./weights/progress.js').Progress} progress */
+        /** @param {import('./weights/file/progress.js').Progress} progress */
         const onEvent = (progress) => {
             if (!asked && progress.phase === 'download') models.persist();      // without it, it is stored all the same
             asked ||= progress.phase === 'download';

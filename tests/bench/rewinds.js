@@ -6,7 +6,7 @@
 // Takes minutes. `npm test` has two such rounds (tests/engine/rewind.test.js), and 200 with small models (tests/c/test_kv_cache.c).
 
 import {openModel} from '../../web/engine/open.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 
 const ROUNDS = Number(process.argv[2] ?? 200), SEED = Number(process.argv[3] ?? 1);

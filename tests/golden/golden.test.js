@@ -8,7 +8,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {openModel} from '../../web/engine/open.js';
-import {openSource} from '../../web/node/file_source.js';
+import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 import {ensureNode24} from '../setup/node24.js';
 

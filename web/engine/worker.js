@@ -31,7 +31,7 @@ async function openSource(description, options) {
  * @typedef {(RemoteModel | LocalModel | SyntheticModel) & {entry?: import('./probe.js').Subject}} Description
  *
  * @typedef {import('./open.js').OpenOptions & {chat?: boolean}} EngineOptions
- * @typedef {import('./protocol.js').Context} Context
+ * @typedef {import('../base/protocol.js').Context} Context
  * @typedef {import('./conversation.js').Message} Message
  */
 
