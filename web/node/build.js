@@ -32,7 +32,7 @@ const BESIDE = /new URL\(((?:[^()]|\([^()]*\))+?), import\.meta\.url\)/g, HOST =
  * Modules that are imported when they are needed, in code without comments. Few stay apart: each makes more chunks of what it shares with others,
  * which together are a tenth larger, and a first visit brings all of them.
  */
-const LAZY = /\bimport\("(\.[^"]+)"\)/g, STAYS_LAZY = /\/(probe|file_source)\.js$/;
+const LAZY = /\bimport\("(\.[^"]+)"\)/g, STAYS_LAZY = /\/(probe|disk)\.js$/;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
 /** @param {string} url */
@@ -81,7 +81,7 @@ function fromSources(scripts, isPage) {
             onResolve({filter: /^\.|^entry:/}, ({path, importer}) => {
                 const url = path.startsWith('entry:') ? path.slice('entry:'.length) : posix.join(posix.dirname(importer), path);
                 if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
-                if (url.startsWith('node/')) return {path: url, namespace: 'node'};
+                if (/(^|\/)node\//.test(url)) return {path: url, namespace: 'node'};
                 return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
             });
             onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: await joinLazy(path, scripts.get(path) ?? '', isPage), loader: 'js'}));
@@ -140,7 +140,7 @@ async function buildLibrary(sources) {
     const entries = {'lib/gemma': 'gemma.js', ...Object.fromEntries([...workers].map(([url, out]) => [out, url]))};
     const files = await bundle(scripts, entries, {chunks: 'lib'});
     for (const [url, bytes] of modules) files.set(url.replace('wasm', `lib/${wasm}`), bytes);
-    return files.set('gemma.js', Buffer.from("export * from './lib/gemma.js';\n"));
+    return files.set('gemma.js', Buffer.from("export * from '../gemma.js';\n"));
 }
 
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
