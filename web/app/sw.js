@@ -17,9 +17,10 @@
 const VERSION = 'none', SHELL = ['./'];
 const DIGESTS = '';
 
-const SCOPE = new URL('./', self.location);
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+const SCOPE = new URL('./', worker.location.href);
 const NAME = 'gemma-wasm';
-/** Future versions must name their caches and locks like this, too. */
+/** Future versions must name their caches and locks like this, too. @param {string} version */
 const cacheOf = (version) => `${NAME} ${version} ${SCOPE.pathname}`;
 const CACHE = cacheOf(VERSION);
 const DIGEST_LENGTH = 22, COMPUTED = /^[0-9a-f]{16}$/;
@@ -35,7 +36,7 @@ const CONTENT_SECURITY_POLICY = "default-src 'self'; connect-src 'self' https: h
 /** The models that the site offers: data, which may be newer than the version and is compared with nothing. */
 const CATALOGUE = 'models.json';
 
-self.addEventListener('install', (event) => event.waitUntil((async () => {
+worker.addEventListener('install', (event) => event.waitUntil((async () => {
     // All of them before any is kept: a deploy in between leaves nothing.
     const files = await Promise.all(SHELL.map((path, i) => bringOne(i)));
     const cache = await caches.open(CACHE);
@@ -43,23 +44,23 @@ self.addEventListener('install', (event) => event.waitUntil((async () => {
 })()));
 
 /** Of the first version here, whose pages have come without a worker. */
-const isFirst = !self.registration.active;
+const isFirst = !worker.registration.active;
 
-self.addEventListener('activate', (event) => event.waitUntil((async () => {
+worker.addEventListener('activate', (event) => event.waitUntil((async () => {
     if (!isFirst) return;
     for (const name of await ours()) if (name !== CACHE) await caches.delete(name);
-    await self.clients.claim();
+    await worker.clients.claim();
 })()));
 
-self.addEventListener('message', (event) => {
-    if (event.data === 'activate') self.skipWaiting();
+worker.addEventListener('message', (event) => {
+    if (event.data === 'activate') worker.skipWaiting();
     if (event.data === 'settled') event.waitUntil(tidy());
-    if (event.data !== 'started') return;
+    if (event.data !== 'started' || !(event.source instanceof Client)) return;
     event.source.postMessage(VERSION);
     event.waitUntil(stepAside(event.source));
 });
 
-self.addEventListener('fetch', (event) => {
+worker.addEventListener('fetch', (event) => {
     const {request} = event, url = new URL(request.url);
     if (request.method !== 'GET' || !isBelow(url) || request.headers.has('Range')) return;
     const path = pathOf(url), [, version, file] = /^v-(\w+)\/(.+)/.exec(path) ?? [];
@@ -74,14 +75,18 @@ self.addEventListener('fetch', (event) => {
     }
 });
 
+/** @param {URL} url */
 const isBelow = ({href}) => href.startsWith(SCOPE.href);
+/** @param {URL} url */
 const pathOf = ({pathname}) => pathname.slice(SCOPE.pathname.length);
+/** @param {string} path */
 const isPage = (path) => path === '' || path === 'index.html';
+/** @param {string} version @param {string} path */
 const kept = (version, path) => caches.match(new URL(path, SCOPE), {cacheName: cacheOf(version)});
 /** Names of the caches, the oldest first. */
 const ours = async () => (await caches.keys()).filter((name) => name.startsWith(`${NAME} `) && name.endsWith(` ${SCOPE.pathname}`));
 
-/** The page is one document: its address may carry a query or a fragment. */
+/** The page is one document: its address may carry a query or a fragment. @param {Request} request */
 async function answerPage(request) {
     const response = await kept(VERSION, './');
     if (!response) return fetch(request).then(withHeaders);
@@ -89,13 +94,13 @@ async function answerPage(request) {
     return new Response(html.replaceAll('="app/', `="v-${VERSION}/app/`), {headers: response.headers});
 }
 
-/** A file of a version: never one of another. */
+/** A file of a version: never one of another. @param {string} version @param {string} path */
 async function answerFile(version, path) {
     const i = version === VERSION ? SHELL.indexOf(`./${path}`) : -1;
     return await kept(version, path) ?? (i < 0 ? new Response('This version is gone: reload the page.', {status: 404}) : bringOne(i));
 }
 
-/** For pages that came before there was a worker, and for their workers. */
+/** For pages that came before there was a worker, and for their workers. @param {FetchEvent} event */
 async function answerPlain({request, clientId}) {
     if (await isOurs(clientId)) {
         for (const cacheName of await ours()) {
@@ -110,18 +115,23 @@ async function answerPlain({request, clientId}) {
  * Whether a client is a page of ours or its worker. clients.get() must not be asked: it may wait until a worker runs, which
  * waits for its modules, and so for the answer. A client that is not listed is a worker that starts, whose requests have no
  * referrer: it is ours where a page of ours is listed.
+ * @param {string} id
  */
 async function isOurs(id) {
-    const listed = await self.clients.matchAll({type: 'all', includeUncontrolled: true}), client = listed.find((one) => one.id === id);
+    const listed = await worker.clients.matchAll({type: 'all', includeUncontrolled: true}), client = listed.find((one) => one.id === id);
     return client ? isOneOfOurs(client) : listed.some(isOneOfOurs);
 }
 
+/** @param {Client} client */
 function isOneOfOurs({url}) {
     const at = new URL(url);
     return isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`));
 }
 
-/** As the site has it now, and without the network as it was last; the page may ask for that alone, in order not to wait. */
+/**
+ * As the site has it now, and without the network as it was last; the page may ask for that alone, in order not to wait.
+ * @param {Request} request
+ */
 async function answerCatalogue({url, cache}) {
     const response = cache !== 'only-if-cached' && await fetch(url, {cache: 'no-cache'}).catch(() => undefined);
     if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
@@ -129,11 +139,16 @@ async function answerCatalogue({url, cache}) {
     return response;
 }
 
+/** @param {number} i */
 const bringOne = (i) => bring(SHELL[i], DIGESTS.substr(i * DIGEST_LENGTH, DIGEST_LENGTH));
 
-/** Fetches a file; a copy on the way that is of another version is passed by. */
+/**
+ * Fetches a file; a copy on the way that is of another version is passed by.
+ * @param {string} path
+ * @param {string} digest
+ */
 async function bring(path, digest) {
-    for (const cache of ['no-cache', 'reload']) {
+    for (const cache of /** @type {const} */ (['no-cache', 'reload'])) {
         const response = await fetch(path, {cache});
         if (!response.ok) throw new Error(`${path}: ${response.status}`);
         const bytes = await response.clone().arrayBuffer();
@@ -142,6 +157,7 @@ async function bring(path, digest) {
     throw new Error(`${path} is not of version ${VERSION}`);
 }
 
+/** @param {ArrayBuffer} bytes */
 async function digestOf(bytes) {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
     return btoa(String.fromCharCode(...digest)).slice(0, DIGEST_LENGTH);
@@ -153,9 +169,9 @@ async function tidy() {
         if (name === CACHE) continue;
         await navigator.locks?.request(name, {ifAvailable: true}, async (lock) => {
             // While an update is under way, another version is not an older one.
-            if (!lock || registration.installing || registration.waiting) return;
+            if (!lock || worker.registration.installing || worker.registration.waiting) return;
             const pages = await openPages();
-            const windows = (await self.clients.matchAll({type: 'window', includeUncontrolled: true})).filter(({url}) => isBelow(new URL(url)));
+            const windows = (await worker.clients.matchAll({type: 'window', includeUncontrolled: true})).filter(({url}) => isBelow(new URL(url)));
             // A page that has not begun to run holds no lock yet, and one with plain addresses has no version.
             if (windows.length > pages.length || pages.some((page) => page.name === cacheOf(''))) return;
             await caches.delete(name);
@@ -164,23 +180,29 @@ async function tidy() {
 }
 
 /** The locks that they hold. */
-const openPages = async () => (await navigator.locks?.query())?.held.filter(({mode, name}) => mode === 'shared' && name.endsWith(` ${SCOPE.pathname}`)) ?? [];
+const openPages = async () => (await navigator.locks?.query())?.held?.filter(({mode, name}) => mode === 'shared' && name?.endsWith(` ${SCOPE.pathname}`)) ?? [];
 
-/** Leaves, with all that it keeps, where the server has no such worker any more: another app may answer there now. */
+/**
+ * Leaves, with all that it keeps, where the server has no such worker any more: another app may answer there now.
+ * @param {Client} page
+ */
 async function stepAside(page) {
-    const response = await fetch(self.location.href, {cache: 'no-cache'}).catch(() => undefined);
-    const isGone = response?.ok ? !(await response.text()).includes(NAME) : [404, 410].includes(response?.status);
+    const response = await fetch(worker.location.href, {cache: 'no-cache'}).catch(() => undefined);
+    const isGone = response?.ok ? !(await response.text()).includes(NAME) : response !== undefined && [404, 410].includes(response.status);
     if (!isGone) return;
-    await registration.unregister();
+    await worker.registration.unregister();
     // Pages that are at work keep their files. A page that was just left may still hold its lock.
-    const windows = (await self.clients.matchAll({type: 'window', includeUncontrolled: true})).map(({id}) => id), pages = await openPages();
+    const windows = (await worker.clients.matchAll({type: 'window', includeUncontrolled: true})).map(({id}) => id), pages = await openPages();
     const known = pages.some(({clientId}) => clientId === page.id);
-    const atWork = pages.filter(({clientId}) => !known || windows.includes(clientId));
+    const atWork = pages.filter(({clientId}) => !known || windows.includes(clientId ?? ''));
     if (atWork.length < 2) for (const name of await ours()) await caches.delete(name);
     page.postMessage('gone');
 }
 
-/** The same response with the headers of an isolated page. A new one also forgets a redirect, which a page must not have. */
+/**
+ * The same response with the headers of an isolated page. A new one also forgets a redirect, which a page must not have.
+ * @param {Response} response
+ */
 function withHeaders(response) {
     if (response.type === 'opaque' || response.status === 0) return response;
     const headers = new Headers(response.headers);
