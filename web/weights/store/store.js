@@ -24,7 +24,7 @@ import {same, sha256} from '../file/sha256.js';
 export const CHUNK_SIZE = 16 * 1024 * 1024;
 
 const DATABASE = 'gemma-weights';
-/** 1: without lastUsed, complete, damaged and sha256. Up to 2: chunks are ArrayBuffers; those that are there stay, and are read as they are. */
+/** Of the schema. What an older one holds is dropped. */
 const VERSION = 3;
 
 /**
@@ -251,12 +251,12 @@ function connect() {
     return new Promise((resolve, reject) => {
         if (!globalThis.indexedDB) throw new ReferenceError('there is no IndexedDB here');
         const request = indexedDB.open(DATABASE, VERSION);
-        request.onupgradeneeded = ({oldVersion}) => {
-            if (oldVersion === 0) {
-                request.result.createObjectStore('models', {keyPath: 'id'});
-                request.result.createObjectStore('chunks');
-                request.result.createObjectStore('digests');
-            } else if (oldVersion === 1) addWhatVersion2Has(request.transaction);
+        request.onupgradeneeded = () => {
+            const {result: db} = request;
+            for (const name of [...db.objectStoreNames]) db.deleteObjectStore(name);
+            db.createObjectStore('models', {keyPath: 'id'});
+            db.createObjectStore('chunks');
+            db.createObjectStore('digests');
         };
         request.onsuccess = () => {
             // A newer page wants to upgrade: let go, so that it need not wait for this one to close.
@@ -306,18 +306,6 @@ async function replace(there, model, chunks, digests, manifest) {
  */
 export function sameVersion(a, b) {
     return a.size === b.size && a.chunkSize === b.chunkSize && a.validator === b.validator;
-}
-
-/** Within the transaction that opens a database of version 1: what is there is kept, and described. */
-function addWhatVersion2Has(transaction) {
-    transaction.objectStore('models').openCursor().onsuccess = ({target: {result: cursor}}) => {
-        if (!cursor) return;
-        const model = cursor.value;
-        transaction.objectStore('chunks').count(allOf(model.id)).onsuccess = ({target: {result: count}}) => {
-            const complete = count === Math.ceil(model.size / model.chunkSize);
-            cursor.update({...model, lastUsed: model.savedAt, complete, damaged: [], sha256: ''}).onsuccess = () => cursor.continue();
-        };
-    };
 }
 
 /** What is being read: browsers forget a stream that only waits and that nothing holds, and then it never ends. */

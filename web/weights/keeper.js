@@ -1,0 +1,63 @@
+// Writes the chunks of a model that is read into the store. Knows neither where they come from nor who uses them.
+
+import {describeRoom, lookForRoom} from './store/room.js';
+import {sameVersion} from './store/store.js';
+import {isReadElsewhere} from './store/tabs.js';
+import {chunkLength} from './wanted.js';
+
+/** @typedef {import('./wanted.js').Wanted} Wanted */
+
+/**
+ * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load goes on from memory, what is
+ * stored stays for the next time, and the user is told.
+ * @param {Wanted} file
+ */
+export function createKeeper({store, without, manifest, present, stored}, model, meter, giveUpTurn = () => {}) {
+    const replaces = stored?.complete && !sameVersion(stored, model);
+    const writing = new Set();
+    let keeping = Boolean(store), sole = false, wrote = false;
+    if (!store) meter.say(notKept(without));
+    return {
+        async checkRoom() {
+            const here = [...present].reduce((sum, index) => sum + chunkLength(model, index), 0);
+            const others = (await store.list()).filter(({id}) => id !== model.id);
+            const replaced = present.size ? 0 : (await store.chunksOf(model.id)).size * model.chunkSize;
+            const room = await lookForRoom(model.size - here - replaced, others);
+            if (!room.enough) giveUp(describeRoom(room));
+        },
+        async keep(...chunk) {
+            if (!keeping) return;
+            const written = write(...chunk);
+            writing.add(written);
+            await written;
+            writing.delete(written);
+        },
+        /** Stores nothing more. @returns {Promise<boolean>} whether anything was stored */
+        async stop() {
+            keeping = false;
+            await Promise.all(writing);
+            return wrote;
+        },
+    };
+
+    async function write(index, buffer, digest) {
+        try {
+            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
+            await store.writeChunk(model, index, buffer, digest, manifest?.digests);
+            wrote = true;
+        } catch (error) {
+            giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);
+        }
+    }
+
+    function giveUp(reason) {
+        if (!keeping) return;
+        keeping = false;
+        meter.say(notKept(reason));
+        giveUpTurn();
+    }
+}
+
+function notKept(reason) {
+    return `The model runs, but is not kept for the next visit: ${reason.replace(/\.$/, '')}.`;
+}
