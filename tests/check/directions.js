@@ -35,7 +35,7 @@ const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'qua
 
 /** In JavaScript a name is a folder of web/, or a file of web/ itself. A folder further down is named where it has a direction of its own. */
 export const JS = readDirections(`
-    app > api > gemma.js > engine > constraint > weights > base
+    app > api > gemma.js > gemma > engine > constraint > weights > base
     node > api
 `);
 

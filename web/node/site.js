@@ -20,6 +20,7 @@ const LAYOUT = [
     ['models.json', 'web/app/models.json'],
     ['app/', 'web/app'],
     ['gemma.js', 'web/gemma.js'],
+    ['gemma/', 'web/gemma'],
     ['base/', 'web/base'],
     ['engine/', 'web/engine'],
     ['weights/', 'web/weights'],

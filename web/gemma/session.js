@@ -1,0 +1,140 @@
+// A session of the public API: what has been said, and the calls to the worker that holds its keys and values.
+
+import {readOptions} from '../base/options.js';
+import {packSession} from '../engine/saved_session.js';
+import {watch} from './watch.js';
+
+/**
+ * @typedef {import('./types.js').Message} Message
+ * @typedef {import('./types.js').PromptOptions} PromptOptions
+ * @typedef {import('./types.js').Result} Result
+ * @typedef {import('./types.js').Sampling} Sampling
+ */
+
+/**
+ * @typedef {import('../engine/worker.js').Service} Service
+ * @typedef {<K extends keyof Service>(call: K, args: Parameters<Service[K]>[0], options?: CallOptions) => Promise<Awaited<ReturnType<Service[K]>>>} Call
+ * @typedef {{signal?: AbortSignal, onEvent?: (event: any) => void}} CallOptions
+ */
+
+/** Closes sessions that nobody holds. */
+const forgotten = new FinalizationRegistry((close) => void close().catch(() => {}));
+
+/** A conversation: see Gemma.session. */
+export class Session {
+    #id;
+    #sampling;
+    #call;
+    #messages;
+    #tokens;
+    #contextLength;
+
+    /** @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Call}} about */
+    constructor({id, tokens, messages, contextLength, sampling, call}) {
+        this.#id = id;
+        this.#tokens = tokens;
+        this.#messages = structuredClone(messages);
+        this.#contextLength = contextLength;
+        this.#sampling = sampling;
+        this.#call = call;
+        forgotten.register(this, () => call('closeSession', {session: id}), this);
+    }
+
+    /** What has been said, the system's message and the history first: for another session to go on with. A copy. @returns {Message[]} */
+    get messages() {
+        return structuredClone(this.#messages);
+    }
+
+    /** How many tokens the conversation has. */
+    get tokens() {
+        return this.#tokens;
+    }
+
+    /** How many more the context holds. A prompt with more than these rejects with 'context-full' and leaves the conversation as it was. */
+    get tokensLeft() {
+        return Math.max(0, this.#contextLength - this.#tokens);
+    }
+
+    /**
+     * Asks, and streams the answer: an async iterable of pieces of text, with the whole Result as a promise in `.result`. The
+     * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
+     * answered one after the other, in the order in which they came; one that is aborted while it waits ends at once, without a token.
+     * @param {string | Message[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here)
+     * @param {PromptOptions} [options]
+     * @returns {AsyncIterable<string> & {result: Promise<Result>}}
+     */
+    prompt(prompt, options) {
+        /** @type {string[]} */
+        const pieces = [];
+        let wake = () => {}, ended = false, stop = () => {};
+        const ask = async () => {
+            const {signal, onProgress, raw = false, sampling, ...more} = readOptions('prompt', options);
+            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({signal, onProgress});
+            stop = watching.stop;
+            const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen}}, {
+                signal: watching.signal,
+                onEvent(/** @type {{text?: string}} */ event) {
+                    if (event.text === undefined) return watching.tell(event);
+                    pieces.push(event.text);
+                    wake();
+                },
+            });
+            return watching.settle(call.then((answer) => this.#remember(answer)));
+        };
+        const result = ask().finally(() => {
+            ended = true;
+            wake();
+        });
+        result.catch(() => {});     // told by the iterator, or by whoever awaits the result
+
+        async function* stream() {
+            try {
+                for (;;) {
+                    if (pieces.length) yield pieces.splice(0).join('');
+                    else if (ended) return void await result;
+                    else await new Promise((/** @type {(value?: undefined) => void} */ resolve) => { wake = resolve; });
+                }
+            } finally {
+                stop();
+            }
+        }
+        return Object.assign(stream(), {result});
+    }
+
+    /** @param {import('../engine/worker_session.js').Answer} answer @returns {Result} */
+    #remember({said, tokensHeld, ...answer}) {
+        if (said) this.#messages.push(...said);
+        this.#tokens = tokensHeld;
+        return answer;
+    }
+
+    /**
+     * A conversation that goes on from here on its own: a branch. Waits for what was asked.
+     * @param {{}} [options]   none yet
+     * @returns {Promise<Session>}
+     */
+    async clone(options) {
+        readOptions('clone', options);
+        const known = await this.#call('cloneSession', {session: this.#id});
+        return new Session({
+            ...known, messages: this.#messages, sampling: this.#sampling, contextLength: this.#contextLength, call: this.#call,
+        });
+    }
+
+    /**
+     * The conversation as bytes, keys and values included: Gemma.restore makes it again, without evaluating its tokens but for a few. Waits for
+     * what was asked.
+     * @param {{}} [options]   none yet
+     * @returns {Promise<Uint8Array>}   about info.contextLength times as many bytes as a token's keys and values have, when the context is full
+     */
+    async save(options) {
+        readOptions('save', options);
+        return packSession({messages: this.#messages, sampling: this.#sampling}, await this.#call('saveSession', {session: this.#id}));
+    }
+
+    /** Forgets the conversation, and frees its memory; a prompt that is being answered ends. */
+    close() {
+        forgotten.unregister(this);
+        return this.#call('closeSession', {session: this.#id});
+    }
+}

@@ -1,0 +1,94 @@
+// The types of the public API: what callers give, and what they get. gemma.js has them all by their names.
+
+/**
+ * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob, manifest?: object}
+ *     | {kind: 'path', path: string} | {kind: 'synthetic', shape: string, type: string} | Entry} ModelSource
+ *   a GGUF or its manifest (FILE.gguf.json) by URL (under Node also by path or file: URL; a blob: or data: URL is a GGUF), the id of a
+ *   stored model, a File, several (a GGUF or all its parts, with its manifest), or an entry of a catalogue, which is refused before anything of
+ *   it is downloaded if it can't run here. A model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
+ *
+ * @typedef {import('../engine/probe.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
+ *
+ * @typedef {object} Origin               more about a model that comes by URL
+ * @property {string[]} [urls]            more addresses of the same file, asked when the first does not give it
+ * @property {Record<string, string>} [headers]   sent along, for hosts that want a token; kept nowhere
+ * @property {object | string | URL} [manifest]   what `build/quantize --manifest` writes beside a GGUF, or its address: each chunk is compared
+ *   with its digest there, and one that --split wrote comes from its parts
+ * @property {string} [sha256]            of the whole file, in hex; compared with what is downloaded, stored, chosen or read from a path
+ *
+ * @typedef {object} Watched
+ * @property {AbortSignal} [signal]
+ * @property {(progress: import('../weights/file/progress.js').Progress) => void} [onProgress]   bytes, bytes per second, and sentences for the user
+ *
+ * @typedef {object} EngineOptions
+ * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
+ * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
+ * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
+ * @property {'simd128' | 'relaxed'} [variant]  default: the fastest that computes correctly here
+ * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
+ * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
+ * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
+ * @property {number} [sessions]        with full contexts, for which memory may be had; default: 4, on small devices 2
+ * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
+ *
+ * @typedef {Watched & Origin & EngineOptions & {update?: boolean}} LoadOptions   update: asks the address whether it still has the file that
+ *   is stored, and if not, puts the new one in its place; without the network, what is stored runs
+ *
+ * @typedef {object} Info
+ * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
+ * @property {string} name
+ * @property {number} nVocab            tokens of the vocabulary
+ * @property {number} nEmbd             numbers of a hidden state, and of an embedding
+ * @property {boolean} chat             taught to chat
+ * @property {'turns' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna'
+ *     | 'alpaca' | 'transcript'} chatStyle   whose turns a conversation is written in: 'turns' are Gemma's own, others are
+ *   those of the file's template. 'transcript': a plain-text dialogue, for base models and where the template is another one
+ * @property {'simd128' | 'relaxed'} variant
+ * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
+ * @property {boolean} memory64         whether its memory has addresses of 64 bits
+ * @property {number} threads
+ * @property {number} contextLength
+ * @property {number} memoryBytes       of the engine's memory
+ * @property {number} loadMs
+ *
+ * @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message
+ *
+ * @typedef {object} Sampling           applied in this order
+ * @property {Record<number, number>} [logitBias]   by token id
+ * @property {number} [repeatPenalty]   1: off; penalties look at the last 64 tokens
+ * @property {number} [presencePenalty] 0: off
+ * @property {number} [frequencyPenalty] 0: off
+ * @property {number} [topK]            0: off
+ * @property {number} [topP]            1: off
+ * @property {number} [minP]            0: off
+ * @property {number} [temperature]     0: always the likeliest token
+ * @property {number} [seed]            equal seeds give equal texts; default: another each time
+ *
+ * @typedef {object} PromptOptions
+ * @property {AbortSignal} [signal]     ends the answer with finishReason 'abort'
+ * @property {Sampling} [sampling]
+ * @property {number} [maxTokens]       default: until the context is full
+ * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a control token
+ *   ends it where the model writes that token
+ * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
+ * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
+ * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
+ * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
+ *
+ * @typedef {import('../engine/generate.js').TokenLogprobs} TokenLogprobs   {id, logprob, top: [{id, logprob}, ...]}: natural logarithms of
+ *   probabilities before sampling parameters count, over the whole vocabulary
+ *
+ * @typedef {object} Result
+ * @property {string} text
+ * @property {number[]} promptTokens
+ * @property {number[]} tokens          without the one that ended the answer
+ * @property {'stop' | 'length' | 'context' | 'abort'} finishReason   'context': it is full
+ * @property {number} cachedTokens      of the prompt, that had been evaluated before
+ * @property {number} seed              with which the same text comes again
+ * @property {number} memoryBytes
+ * @property {TokenLogprobs[]} [logprobs]   of `tokens`, where they were asked for
+ * @property {(TokenLogprobs | null)[]} [promptLogprobs]   of `promptTokens`; null for the first, which nothing comes before
+ * @property {{loadMs: number, prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
+ */
+
+export {};
