@@ -3,8 +3,7 @@
 #ifndef ARCH_H
 #define ARCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "gemma.h"
 
 /* What the published models of one number of layers were trained with, where a file does not say it. */
 typedef struct {
@@ -36,11 +35,10 @@ const Arch *arch_at(int i);
 /* Its size for a number of layers: one of its list, or its defaults. */
 ArchSize arch_size(const Arch *arch, int n_layer);
 
-/* A published model's shape, for benchmarks without a file. Sizes that the row or its defaults say are not repeated. */
+/* A published model's shape: for benchmarks without a file, and for what a header's beginning does not say. */
 typedef struct {
     const char *name;           /* "gemma-2b" */
-    const char *arch;
-    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train, window;
+    GemmaShape shape;
 } ArchShape;
 /* Shape i, from 0; NULL beyond the last. */
 const ArchShape *arch_shape_at(int i);

@@ -11,14 +11,14 @@
 #include "error.h"
 
 enum {
-    MAX_LAYER = 256,
+    MAX_LAYER = GEMMA_MAX_LAYERS,
     MAX_EMBD = 65536,
     MAX_FF = 1 << 18,       /* the activations of a batch must fit what 32 bits address */
     MAX_HEAD = 1024,
     MAX_HEAD_DIM = 512,
     MAX_ALL_HEADS = 65536,  /* numbers in all query heads of a token */
     MAX_GROUP = 128,        /* query heads that share one K/V head */
-    MAX_VOCAB = 4 << 20,
+    MAX_VOCAB = GEMMA_MAX_VOCABULARY,
     MAX_CTX = 1 << 24,
     MAX_PADDING = 1024,     /* tokens without a row, or rows without a token: more are the vocabulary of another model */
     REQUIRED = -1,          /* as a default: the file must have the key */
@@ -28,7 +28,9 @@ enum {
  * err->status once, at the end. */
 typedef struct {
     const Gguf *g;
-    const char *architecture;
+    const Arch *arch;
+    const GemmaShape *like;     /* of a header's beginning: a published shape, for what is not there; otherwise NULL */
+    unsigned guessed;
     GemmaError *err;
     char key[80];
 } Reader;
@@ -38,7 +40,7 @@ static bool failed(const Reader *r) {
 }
 
 static const char *full_key(Reader *r, const char *key) {
-    snprintf(r->key, sizeof r->key, "%s.%s", r->architecture, key);
+    snprintf(r->key, sizeof r->key, "%s.%s", r->arch->name, key);
     return r->key;
 }
 
@@ -74,6 +76,13 @@ static int read_int(Reader *r, const char *key, int min, int max, int silent) {
         if (gguf_number_at(e, i) != gguf_number_at(e, 0))
             error_set(r->err, GEMMA_UNSUPPORTED, "Metadata entry \"%s\" differs from layer to layer, which this engine does not run.", r->key);
     return value;
+}
+
+/* The default of a key that every file has: of a header's beginning without it, what a published model has. */
+static int required(Reader *r, const char *key, int like) {
+    if (!r->like || gguf_find(r->g, full_key(r, key))) return REQUIRED;
+    r->guessed |= GEMMA_GUESSED_SIZES;
+    return like;
 }
 
 static float read_float(Reader *r, const char *key, float min, float max, float silent) {
@@ -118,18 +127,21 @@ static void check_layer(Reader *r, const Config *c, const LayerConfig *l) {
 /* Sizes of the model, and of each layer. */
 static void read_sizes(Reader *r, Config *c) {
     int n_head[MAX_LAYER], n_head_kv[MAX_LAYER], n_ff[MAX_LAYER];
-    c->n_layer = read_int(r, "block_count", 1, MAX_LAYER, REQUIRED);
-    c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, REQUIRED);
-    c->n_ctx_train = read_int(r, "context_length", 1, MAX_CTX, REQUIRED);
+    const GemmaShape like = r->like ? *r->like : (GemmaShape){0};
+    c->n_layer = read_int(r, "block_count", 1, MAX_LAYER, required(r, "block_count", like.n_layer));
+    c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, required(r, "embedding_length", like.n_embd));
+    c->n_ctx_train = read_int(r, "context_length", 1, MAX_CTX, required(r, "context_length", like.n_ctx_train));
     if (failed(r)) return;
-    read_ints(r, "feed_forward_length", 1, MAX_FF, REQUIRED, n_ff, c->n_layer);
-    read_ints(r, "attention.head_count", 1, MAX_HEAD, REQUIRED, n_head, c->n_layer);
+    read_ints(r, "feed_forward_length", 1, MAX_FF, required(r, "feed_forward_length", like.n_ff), n_ff, c->n_layer);
+    read_ints(r, "attention.head_count", 1, MAX_HEAD, required(r, "attention.head_count", like.n_head), n_head, c->n_layer);
     if (failed(r)) return;
-    int head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", n_head[0], c->n_embd / n_head[0]));
+    int silent = like.head_dim ? like.head_dim : c->n_embd / n_head[0];
+    int head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", n_head[0], silent));
     int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, head_dim);
     int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, head_dim);
     if (!failed(r) && head_dim > 0)
-        read_ints(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", head_dim, n_head[0]), n_head_kv, c->n_layer);
+        read_ints(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", head_dim, like.n_head_kv ? like.n_head_kv : n_head[0]), n_head_kv,
+                  c->n_layer);
     else memcpy(n_head_kv, n_head, sizeof n_head_kv);
     require_multiple(r, "an embedding length of", c->n_embd, 32);
     if (!failed(r) && (value_length != head_dim || n_rot != head_dim))
@@ -143,14 +155,25 @@ static void read_sizes(Reader *r, Config *c) {
     }
 }
 
+/* For a header's beginning, which may not even have its length: that of the architecture's published models. */
+static void guess_vocabulary(Reader *r, Config *c) {
+    c->n_vocab = read_int(r, "vocab_size", 2, MAX_VOCAB, 0);
+    if (c->n_vocab || failed(r)) return;
+    r->guessed |= GEMMA_GUESSED_VOCABULARY;
+    if (r->like) c->n_vocab = r->like->n_vocab;
+    for (int i = 0; arch_shape_at(i) && !c->n_vocab; i++)
+        if (strcmp(arch_shape_at(i)->shape.architecture, r->arch->name) == 0) c->n_vocab = arch_shape_at(i)->shape.n_vocab;
+}
+
 static void read_vocabulary(Reader *r, Config *c) {
+    static const char key[] = "tokenizer.ggml.tokens";
     if (failed(r)) return;
-    const GgufEntry *tokens = gguf_find(r->g, "tokenizer.ggml.tokens");
-    if (!tokens || tokens->type != GGUF_ARRAY || tokens->elem_type != GGUF_STRING)
-        error_set(r->err, GEMMA_BAD_FILE, "This file has no vocabulary (tokenizer.ggml.tokens, a list of strings).");
+    const GgufEntry *tokens = gguf_equals(r->g->cut.key, key) ? &r->g->cut : gguf_find(r->g, key);
+    if (!tokens && !r->g->is_whole) guess_vocabulary(r, c);
+    else if (!tokens || tokens->type != GGUF_ARRAY || tokens->elem_type != GGUF_STRING)
+        error_set(r->err, GEMMA_BAD_FILE, "This file has no vocabulary (%s, a list of strings).", key);
     else if (tokens->count < 2 || tokens->count > MAX_VOCAB)
-        error_set(r->err, GEMMA_BAD_FILE, "The vocabulary (tokenizer.ggml.tokens) has %" PRIu64 " tokens; 2 to %d were expected.",
-                  tokens->count, MAX_VOCAB);
+        error_set(r->err, GEMMA_BAD_FILE, "The vocabulary (%s) has %" PRIu64 " tokens; 2 to %d were expected.", key, tokens->count, MAX_VOCAB);
     else c->n_vocab = (int)tokens->count;
 }
 
@@ -245,7 +268,7 @@ static void read_rules(Reader *r, Config *c) {
 }
 
 /* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; whoever opens a file by its name joins them. */
-static bool is_whole(const Gguf *g, GemmaError *err) {
+static bool is_no_part(const Gguf *g, GemmaError *err) {
     int64_t count = 0, no = 0;
     gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, err);
     if (err->status == GEMMA_OK) gguf_get_int(g, "split.no", 0, UINT16_MAX, &no, err);
@@ -255,114 +278,105 @@ static bool is_whole(const Gguf *g, GemmaError *err) {
     return err->status == GEMMA_OK;
 }
 
+/* Weights in all matrices, about. */
+static double n_weights(const GemmaShape *s) {
+    double n_q = (double)s->n_head * s->head_dim, n_kv = (double)s->n_head_kv * s->head_dim;
+    return (double)s->n_vocab * s->n_embd + s->n_layer * ((2 * n_q + 2 * n_kv) * s->n_embd + 3.0 * s->n_embd * s->n_ff);
+}
+
+static bool says(const Reader *r, const char *key, int n) {
+    char full[80];
+    GemmaError ignored = {0};
+    int64_t value = n;
+    snprintf(full, sizeof full, "%s.%s", r->arch->name, key);
+    gguf_get_int(r->g, full, INT64_MIN, INT64_MAX, &value, &ignored);
+    return value == n;
+}
+
+/* The published shape of this architecture that has the sizes which a header's beginning says; of several, the one that is nearest to the file's
+ * size with 4.85 bits a weight, as most files are. NULL when there is none. */
+static const GemmaShape *find_like(const Reader *r) {
+    const GemmaShape *best = NULL;
+    double least = INFINITY;
+    for (int i = 0; arch_shape_at(i); i++) {
+        const GemmaShape *s = &arch_shape_at(i)->shape;
+        if (strcmp(s->architecture, r->arch->name) != 0 || !says(r, "block_count", s->n_layer) || !says(r, "embedding_length", s->n_embd)) continue;
+        double apart = fabs(log(n_weights(s) * 4.85 / 8 / ((double)r->g->file_size + 1)));
+        if (apart < least) {
+            least = apart;
+            best = s;
+        }
+    }
+    return best;
+}
+
 GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaError *err) {
-    Reader r = {.g = g, .architecture = arch->name, .err = err};
+    Reader r = {.g = g, .arch = arch, .err = err};
     *c = (Config){.arch = arch};
     err->status = GEMMA_OK;
+    if (!g->is_whole) r.like = find_like(&r);
     read_sizes(&r, c);
     read_vocabulary(&r, c);
     bound_vocabulary(&r, c);
     c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, 1e-6f);
     c->embd_scale = sqrtf((float)c->n_embd);
     read_rules(&r, c);
+    c->guessed = r.guessed;
     if (failed(&r)) config_free(c);
     return err->status;
 }
 
-GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
-    *c = (Config){0};
-    err->status = GEMMA_OK;
-    if (!is_whole(g, err)) return err->status;
-    GgufString name;
-    if (!gguf_get_string(g, "general.architecture", &name, err))
-        return err->status != GEMMA_OK ? err->status
-                                       : error_set(err, GEMMA_BAD_FILE, "Metadata entry \"general.architecture\" is missing.");
-    const Arch *arch = arch_find(name.p, name.n);
-    if (arch) return config_read_as(c, arch, g, err);
+static GemmaStatus unknown_architecture(GgufString name, GemmaError *err) {
     char quoted[72], known[200] = "";
     for (int i = 0; arch_at(i); i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i == 0 ? "" : !arch_at(i + 1) ? " and " : ", ", arch_at(i)->name);
     return error_set(err, GEMMA_UNSUPPORTED, "This file holds a \"%s\" model; this engine runs %s.", error_quote(quoted, name.p, name.n), known);
 }
 
-/* What a benchmark's shape says; the rest follows from the architecture. */
-typedef struct {
-    char architecture[16];
-    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx_train, window;
-} Shape;
+GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
+    *c = (Config){0};
+    err->status = GEMMA_OK;
+    if (g->is_whole && !is_no_part(g, err)) return err->status;
+    GgufString name;
+    if (!gguf_get_string(g, "general.architecture", &name, err))
+        return err->status != GEMMA_OK ? err->status
+                                       : error_set(err, GEMMA_BAD_FILE, "Metadata entry \"general.architecture\" is missing%s.",
+                                                   g->is_whole ? "" : " in the file's beginning");
+    const Arch *arch = arch_find(name.p, name.n);
+    return arch ? config_read_as(c, arch, g, err) : unknown_architecture(name, err);
+}
 
-/* "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096" */
-static bool parse_shape(Shape *s, const char *text) {
+GemmaStatus config_of_shape(Config *c, const GemmaShape *s, GemmaError *err) {
     const struct {
         const char *name;
-        int *number;
+        const int *number;
     } sizes[] = {
-        {" layers ", &s->n_layer}, {" embd ", &s->n_embd}, {" heads ", &s->n_head}, {" kv ", &s->n_head_kv}, {" dim ", &s->head_dim},
-        {" ff ", &s->n_ff}, {" vocab ", &s->n_vocab}, {" ctx ", &s->n_ctx_train}, {" window ", &s->window},
+        {"block_count", &s->n_layer}, {"embedding_length", &s->n_embd}, {"attention.head_count", &s->n_head},
+        {"attention.head_count_kv", &s->n_head_kv}, {"attention.key_length", &s->head_dim}, {"feed_forward_length", &s->n_ff},
+        {"context_length", &s->n_ctx_train}, {"attention.sliding_window", &s->window},
     };
-    size_t n = strcspn(text, " ");
-    if (n >= sizeof s->architecture) return false;
-    memcpy(s->architecture, text, n);
-    text += n;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        size_t length = strlen(sizes[i].name), n_digits;
-        if (strncmp(text, sizes[i].name, length) != 0) return false;
-        text += length;
-        n_digits = strspn(text, "0123456789");
-        if (n_digits < 1 || n_digits > 9) return false;
-        *sizes[i].number = 0;
-        for (; n_digits > 0; n_digits--) *sizes[i].number = *sizes[i].number * 10 + (*text++ - '0');
-    }
-    return *text == 0;
-}
-
-static bool within(int n, int min, int max) {
-    return n >= min && n <= max;
-}
-
-/* The numbers may come from a file. */
-static bool shape_is_sound(const Shape *s) {
-    return within(s->n_layer, 1, MAX_LAYER) && within(s->n_embd, 32, MAX_EMBD) && within(s->n_head, 1, MAX_HEAD) &&
-           within(s->n_head_kv, 1, s->n_head) && within(s->head_dim, 4, MAX_HEAD_DIM) && within(s->n_ff, 32, MAX_FF) &&
-           within(s->n_vocab, 2, MAX_VOCAB) && within(s->n_ctx_train, 1, MAX_CTX) && within(s->window, 0, MAX_CTX) &&
-           s->n_head * s->head_dim <= MAX_ALL_HEADS && s->n_head % s->n_head_kv == 0 && s->n_head / s->n_head_kv <= MAX_GROUP &&
-           s->n_embd % 32 == 0 && s->n_ff % 32 == 0 && s->n_head * s->head_dim % 32 == 0 && s->head_dim % 4 == 0;
-}
-
-static bool find_shape(Shape *s, const char *text) {
-    for (int i = 0; arch_shape_at(i); i++) {
-        const ArchShape *a = arch_shape_at(i);
-        if (strcmp(text, a->name) != 0) continue;
-        *s = (Shape){.n_layer = a->n_layer, .n_embd = a->n_embd, .n_head = a->n_head, .n_head_kv = a->n_head_kv, .head_dim = a->head_dim,
-                     .n_ff = a->n_ff, .n_vocab = a->n_vocab, .n_ctx_train = a->n_ctx_train, .window = a->window};
-        strcpy(s->architecture, a->arch);
-        return true;
-    }
-    return parse_shape(s, text);
-}
-
-GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err) {
-    Shape s = {0};
+    enum { N_SIZES = sizeof sizes / sizeof *sizes };
+    static const char tokens[] = "tokenizer.ggml.tokens";
+    const Arch *arch = arch_find(s->architecture, strlen(s->architecture));
     *c = (Config){0};
-    bool found = find_shape(&s, shape) && shape_is_sound(&s);
-    const Arch *arch = found ? arch_find(s.architecture, strlen(s.architecture)) : NULL;
-    if (!arch) {
-        char quoted[72];
-        return error_set(err, GEMMA_BAD_ARGUMENT, "The shape \"%s\" is not known: it must be a name such as gemma-2b or gemma3-270m, or all its sizes "
-                         "(see config.h).", error_quote(quoted, shape, strlen(shape)));
+    if (!arch) return unknown_architecture((GgufString){s->architecture, strlen(s->architecture)}, err);
+    char keys[N_SIZES][48];
+    GgufEntry entries[N_SIZES];
+    for (int i = 0; i < N_SIZES; i++) {
+        size_t n = (size_t)snprintf(keys[i], sizeof keys[i], "%s.%s", arch->name, sizes[i].name);
+        entries[i] = (GgufEntry){{keys[i], n}, GGUF_INT32, GGUF_INT32, 1, (const uint8_t *)sizes[i].number};
     }
-    LayerRules rules = {s.window, arch->rope_base, arch->rope_base_local > 0 ? arch->rope_base_local : arch->rope_base, 1, false};
-    *c = (Config){
-        .arch = arch, .n_layer = s.n_layer, .n_embd = s.n_embd, .n_vocab = s.n_vocab, .n_ctx_train = s.n_ctx_train, .rms_eps = 1e-6f,
-        .embd_scale = sqrtf((float)s.n_embd), .attn_softcap = arch->attn_softcap, .final_softcap = arch->final_softcap,
-        .layers = calloc((size_t)s.n_layer, sizeof *c->layers),
-    };
-    if (!c->layers) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the table of layers.");
-    for (int i = 0; i < c->n_layer; i++) {
-        c->layers[i] = (LayerConfig){.n_head = s.n_head, .n_head_kv = s.n_head_kv, .head_dim = s.head_dim, .n_ff = s.n_ff};
-        fill_layer(c, &c->layers[i], &rules, is_local(&rules, arch->period, i));
-    }
-    return GEMMA_OK;
+    uint64_t n_vocab = s->n_vocab < 0 ? 0 : (uint64_t)s->n_vocab;
+    return config_read_as(c, arch, &(Gguf){.entries = entries, .n_entries = N_SIZES,
+                                           .cut = {{tokens, sizeof tokens - 1}, GGUF_ARRAY, GGUF_STRING, n_vocab, NULL}}, err);
+}
+
+GemmaShape config_shape(const Config *c) {
+    const LayerConfig *l = c->layers;
+    GemmaShape s = {c->arch->name, c->n_layer, c->n_embd, l->n_head, l->n_head_kv, l->head_dim, l->n_ff, c->n_vocab, c->n_ctx_train, 0};
+    for (int i = 0; i < c->n_layer; i++)
+        if (l[i].window) s.window = l[i].window;
+    return s;
 }
 
 static int larger(int a, int b) { return a > b ? a : b; }

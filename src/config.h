@@ -32,6 +32,7 @@ typedef struct {
     float final_softcap;    /* the same for logits */
     Rope ropes[MAX_ROPES];
     int n_ropes;
+    unsigned guessed;       /* GEMMA_GUESSED_SIZES, GEMMA_GUESSED_VOCABULARY: what a header's beginning did not say */
     LayerConfig *layers;    /* [n_layer] */
 } Config;
 
@@ -44,13 +45,15 @@ ConfigWidest config_widest(const Config *c);
 
 /* Where metadata is silent, sizes are read off the first layer's tensors, and all else is what the Gemma of that architecture and number of
  * layers was trained with. n_vocab counts the ids that have a text in tokenizer.ggml.tokens and a row in the embedding and the head.
- * GEMMA_UNSUPPORTED names another architecture. config_free it. */
+ * Of a header's beginning (g->is_whole is false), what is not there yet is taken from the published model whose sizes these are, or that is
+ * nearest to the size of the file. GEMMA_UNSUPPORTED names another architecture. config_free it. */
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
 /* The same by a row that need not be in the table. */
 GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaError *err);
-/* A shape without a file, for benchmarks: one they know ("gemma-2b", ...), or all its sizes, in this order:
- * "gemma2 layers 26 embd 2304 heads 8 kv 4 dim 256 ff 9216 vocab 256000 ctx 8192 window 4096". */
-GemmaStatus config_preset(Config *c, const char *shape, GemmaError *err);
+/* The same of a shape without a file: its numbers are read as those of a header would be. */
+GemmaStatus config_of_shape(Config *c, const GemmaShape *shape, GemmaError *err);
+/* Its numbers, or of sizes that differ the first layer's; `window`: of the layers that have one. */
+GemmaShape config_shape(const Config *c);
 void config_free(Config *c);
 
 #endif

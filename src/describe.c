@@ -195,3 +195,38 @@ size_t describe_json(const Gguf *g, const Config *c, uint64_t weight_bytes, char
     if (o.n < cap) json[o.n] = 0;
     return o.n;
 }
+
+static void put_text(Out *o, const char *key, const char *text) {
+    put_format(o, "\"%s\": ", key);
+    put_string(o, (GgufString){text, strlen(text)}, SHOWN_STRING);
+}
+
+static void put_shape(Out *o, const GemmaShape *s) {
+    put(o, "{", 1);
+    put_text(o, "architecture", s->architecture);
+    put_format(o, ", \"layers\": %d, \"embd\": %d, \"heads\": %d, \"kv\": %d, \"dim\": %d", s->n_layer, s->n_embd, s->n_head, s->n_head_kv, s->head_dim);
+    put_format(o, ", \"ff\": %d, \"vocab\": %d, \"ctx\": %d, \"window\": %d}", s->n_ff, s->n_vocab, s->n_ctx_train, s->window);
+}
+
+size_t describe_plan(const GemmaPlan *p, char *json, size_t cap) {
+    static const char *const guesses[] = {"sizes", "vocabulary", "types"};
+    Out o = {.text = json, .cap = cap};
+    put_format(&o, "{\"shape\": ");
+    put_shape(&o, &p->shape);
+    put_format(&o, ", ");
+    put_text(&o, "name", p->name);
+    put_format(&o, ", \"chat\": %s, ", p->chat ? "true" : "false");
+    put_text(&o, "chatStyle", p->chat_style);
+    put_format(&o, ", ");
+    put_text(&o, "chatStop", p->chat_stop);
+    put_format(&o, ", \"chatLeads\": %s, \"type\": \"%s\", \"guessed\": [", p->chat_leads ? "true" : "false", p->type);
+    bool first = true;
+    for (int i = 0; i < 3; i++) {
+        if (!(p->guessed >> i & 1)) continue;
+        put_format(&o, "%s\"%s\"", first ? "" : ", ", guesses[i]);
+        first = false;
+    }
+    put_format(&o, "], \"weightBytes\": %" PRIu64 ", \"bytesPerToken\": %" PRIu64 "}", p->weight_bytes, p->bytes_per_token);
+    if (o.n < cap) json[o.n] = 0;
+    return o.n;
+}

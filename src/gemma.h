@@ -56,19 +56,36 @@ typedef struct GemmaSession GemmaSession;
 
 /* ------------------------------------------------------------------------------------------ loading */
 
-/* What the header says, before any weight is fetched. Owned by the loader, later by the model. */
+/* A model's sizes: where its layers differ, those of the first. */
 typedef struct {
     const char *architecture;   /* "gemma", "gemma2", "gemma3" */
+    int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;
+    int n_ctx_train;            /* the context that the model was trained for */
+    int window;                 /* of its windowed layers; 0: it has none */
+} GemmaShape;
+enum { GEMMA_MAX_LAYERS = 256, GEMMA_MAX_VOCABULARY = 4 << 20 };
+
+/* The sizes of a published model: "gemma-2b", "gemma3-270m", ... */
+GemmaStatus gemma_published_shape(const char *name, GemmaShape *shape, GemmaError *err);
+
+/* What a plan does not know, but takes from published models of that architecture, or from the size of the file. */
+typedef enum {
+    GEMMA_GUESSED_SIZES = 1,
+    GEMMA_GUESSED_VOCABULARY = 2,   /* its length */
+    GEMMA_GUESSED_TYPES = 4,        /* of some weights at least, and with them their bytes */
+} GemmaGuess;
+
+/* What the header says, before any weight is fetched. Owned by the loader, later by the model. */
+typedef struct {
+    GemmaShape shape;
     const char *name;           /* general.name, or "" */
     bool chat;                  /* taught to chat, by its metadata (see chat.h) */
     const char *chat_style;     /* whose turns: "turns" (Gemma's own), "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr", "openchat",
                                    "vicuna", "alpaca"; "" when it has none, or a template that is none of these */
     const char *chat_stop;      /* the text that ends an answer, where the vocabulary has no token for it; otherwise "" */
     bool chat_leads;            /* an answer begins with a space that is not part of its text */
-    int n_layer, n_embd, n_vocab;
-    int n_ctx_train;            /* the context that the model was trained for */
-    uint64_t file_size;         /* bytes */
-    uint64_t header_size;       /* bytes before the first tensor */
+    const char *type;           /* of most weights: as the file says, or by its size: "Q4_K" */
+    unsigned guessed;           /* GemmaGuess; 0: all of this is known */
     uint64_t weight_bytes;      /* packed, as they will lie in memory */
     uint64_t bytes_per_token;   /* packed weights read to decode one token */
 } GemmaPlan;
@@ -96,8 +113,18 @@ uint8_t *gemma_loader_room(GemmaLoader *loader, size_t *n);
  * header before gemma_loader_allocate stay in the room; n may be 0. */
 GemmaStatus gemma_loader_push(GemmaLoader *loader, size_t n, GemmaError *err);
 
-/* NULL until the header is complete and has been checked. */
+/* NULL until the header is complete and has been checked, or a plan was made of less. */
 const GemmaPlan *gemma_loader_plan(const GemmaLoader *loader);
+
+/* Plans from a header's beginning, for a caller that wants no more than the plan: takes the `n` bytes just copied, and makes a plan of all
+ * so far. What they do not say is guessed (GemmaPlan.guessed). A file that gguf-split cut is its first part here, and file_size that of all.
+ * More bytes may follow, for a better plan. */
+GemmaStatus gemma_loader_estimate(GemmaLoader *loader, size_t n, GemmaError *err);
+/* After that: checks the tensors in the beginning of another part of the file, too. */
+GemmaStatus gemma_loader_check_part(GemmaLoader *loader, const uint8_t *bytes, size_t n, GemmaError *err);
+/* Plans without any byte, on a new loader. type: of most weights, in either case ("q4_0", "q4_k", ...), "" where the size of the file tells; each
+ * tensor's is what llama-quantize would choose. A file_size of 0 is that of such a model. */
+GemmaStatus gemma_loader_plan_shape(GemmaLoader *loader, const GemmaShape *shape, const char *type, GemmaError *err);
 
 /* Bytes of memory that model and one session need in all, kept below the true need by nothing: weights, KV
  * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
@@ -112,6 +139,8 @@ uint64_t gemma_observer_need(const GemmaLoader *loader);
 /* The header as one JSON object (architecture, sizes, tensor types with counts and bytes, metadata with long
  * lists shortened). Returns its length; writes at most `cap` bytes, and a 0 when there is room. */
 size_t gemma_describe(const GemmaLoader *loader, char *json, size_t cap);
+/* A plan as one JSON object, in the same way. */
+size_t gemma_describe_plan(const GemmaPlan *plan, char *json, size_t cap);
 
 /* Allocates the packed weights and starts the threads. Call once, after the plan is there. */
 GemmaStatus gemma_loader_allocate(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
@@ -123,12 +152,9 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
 /* The model; the loader is freed with success and failure alike. Refuses a file that ended early. */
 GemmaModel *gemma_loader_finish(GemmaLoader *loader, GemmaError *err);
 
-/* A model of random weights without a file: for benchmarks. shape: "gemma-2b", "gemma-7b", "gemma3-270m",
- * "gemma3-1b", or all its sizes as config.h writes them; type: a GGUF type name in lower case ("q4_0", "q4_k", ...):
- * the per-tensor types are those that llama-quantize would choose. It has no tokenizer. */
-GemmaModel *gemma_model_synthetic(const char *shape, const char *type, const GemmaOptions *options, GemmaError *err);
-/* The memory that it and one session of n_ctx will need; 0 for an unknown shape or type. */
-uint64_t gemma_synthetic_need(const char *shape, const char *type, const GemmaOptions *options, int n_ctx);
+/* In place of the file's weights, random ones, for benchmarks: the model of any plan; the loader is freed with success and failure alike. It has
+ * no tokenizer. */
+GemmaModel *gemma_loader_fill(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
 
 void gemma_model_free(GemmaModel *model);
 const GemmaPlan *gemma_model_plan(const GemmaModel *model);

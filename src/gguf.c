@@ -141,6 +141,17 @@ static bool read_values(Reader *r, GgufType type, uint64_t count) {
     return true;
 }
 
+/* Makes room for one more item of `size` bytes; memory follows the bytes that were read, not what the file claims. */
+static bool grow(Reader *r, void **items, size_t n, size_t *capacity, size_t size) {
+    if (n < *capacity) return true;
+    size_t bigger = *capacity ? *capacity * 2 : 64;
+    void *p = realloc(*items, bigger * size);
+    if (!p) return no_memory(r);
+    *items = p;
+    *capacity = bigger;
+    return true;
+}
+
 static bool read_entry(Reader *r, GgufEntry *e) {
     uint32_t type;
     if (!read_name(r, &e->key) || !read_u32(r, &type, "its type")) return false;
@@ -156,6 +167,21 @@ static bool read_entry(Reader *r, GgufEntry *e) {
     }
     e->value = r->bytes + r->pos;
     return read_values(r, e->elem_type, e->count);
+}
+
+static bool read_entries(Reader *r, Gguf *g, uint64_t n_entries) {
+    size_t capacity = 0;
+    r->section = "Metadata entry";
+    for (r->index = 0; r->index < n_entries; r->index++) {
+        if (!grow(r, (void **)&g->entries, g->n_entries, &capacity, sizeof *g->entries)) return false;
+        GgufEntry e = {0};
+        if (!read_entry(r, &e)) {
+            if (e.value) g->cut = e;
+            return false;
+        }
+        g->entries[g->n_entries++] = e;
+    }
+    return true;
 }
 
 /* Reads a line of the directory. Its offset still counts from the first tensor's byte. */
@@ -187,17 +213,6 @@ static bool read_tensor(Reader *r, GgufTensor *t) {
 }
 
 /* ------------------------------------------------------------------------------------------ parsing */
-
-/* Makes room for one more item of `size` bytes; memory follows the bytes that were read, not what the file claims. */
-static bool grow(Reader *r, void **items, size_t n, size_t *capacity, size_t size) {
-    if (n < *capacity) return true;
-    size_t bigger = *capacity ? *capacity * 2 : 64;
-    void *p = realloc(*items, bigger * size);
-    if (!p) return no_memory(r);
-    *items = p;
-    *capacity = bigger;
-    return true;
-}
 
 static int compare_strings(const void *a, const void *b) {
     const GgufString *x = a, *y = b;
@@ -232,6 +247,11 @@ static bool check_names(Reader *r, const Gguf *g) {
 
 static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_entries) {
     char quoted[72];
+    if (r->file_size < 4) {
+        error_set(r->err, GEMMA_BAD_FILE, "This is not a GGUF file: the file ends at byte %" PRIu64 ".", r->file_size);
+        r->result = GGUF_FAILED;
+        return false;
+    }
     const uint8_t *magic = take(r, 4, "the mark \"GGUF\"");
     if (!magic) return false;
     if (memcmp(magic, "GGUF", 4) != 0) {
@@ -260,21 +280,15 @@ static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_e
 static bool read_directory(Reader *r, Gguf *g) {
     uint64_t n_tensors = 0, n_entries = 0;
     if (!read_preamble(r, g, &n_tensors, &n_entries)) return false;
+    if (!read_entries(r, g, n_entries)) return false;
     size_t capacity = 0;
-    r->section = "Metadata entry";
-    for (r->index = 0; r->index < n_entries; r->index++) {
-        if (!grow(r, (void **)&g->entries, g->n_entries, &capacity, sizeof *g->entries)) return false;
-        if (!read_entry(r, &g->entries[g->n_entries])) return false;
-        g->n_entries++;
-    }
-    capacity = 0;
     r->section = "Tensor";
     for (r->index = 0; r->index < n_tensors; r->index++) {
         if (!grow(r, (void **)&g->tensors, g->n_tensors, &capacity, sizeof *g->tensors)) return false;
         if (!read_tensor(r, &g->tensors[g->n_tensors])) return false;
         g->n_tensors++;
     }
-    return check_names(r, g);
+    return true;
 }
 
 static int compare_tensors(const void *a, const void *b) {
@@ -329,12 +343,20 @@ static bool place_tensors(Reader *r, Gguf *g) {
     return r->result == GGUF_COMPLETE;
 }
 
-GgufResult gguf_parse(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err) {
+GgufResult gguf_parse_beginning(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err) {
     assert(n <= file_size);
     Reader r = {.bytes = bytes, .n = n, .file_size = file_size, .result = GGUF_COMPLETE, .err = err};
     *g = (Gguf){.file_size = file_size};
-    if (!read_directory(&r, g) || !place_tensors(&r, g)) gguf_free(g);
+    g->is_whole = read_directory(&r, g);
+    if (r.result != GGUF_FAILED && check_names(&r, g) && g->is_whole) place_tensors(&r, g);
+    if (r.result == GGUF_FAILED) gguf_free(g);
     return r.result;
+}
+
+GgufResult gguf_parse(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err) {
+    GgufResult result = gguf_parse_beginning(g, bytes, n, file_size, err);
+    if (result == GGUF_INCOMPLETE) gguf_free(g);
+    return result;
 }
 
 void gguf_free(Gguf *g) {

@@ -43,6 +43,10 @@ typedef struct {
     size_t n_entries;
     GgufTensor *tensors;    /* in order of offset */
     size_t n_tensors;
+    bool is_whole;          /* false: only the header's beginning was there. Entries and tensors are those that end in it; tensors are in file
+                               order, and their offsets count from the first tensor's byte */
+    GgufEntry cut;          /* of a beginning: the entry that it ends in, where its type and count are there; its value is not. Otherwise
+                               its key has no bytes */
 } Gguf;
 
 enum { GGUF_MAX_HEADER = 256 << 20, GGUF_MAX_ENTRIES = 65536, GGUF_MAX_TENSORS = 65536 };
@@ -55,6 +59,8 @@ typedef enum { GGUF_FAILED = -1, GGUF_INCOMPLETE = 0, GGUF_COMPLETE = 1 } GgufRe
  * (the caller refuses them by name); duplicate keys or tensor names; tensors that overlap, lie outside the file or are
  * not aligned; products beyond 2^63. */
 GgufResult gguf_parse(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err);
+/* The same, and on INCOMPLETE *g holds what is there (gguf_free it). */
+GgufResult gguf_parse_beginning(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err);
 void gguf_free(Gguf *g);
 
 /* NULL when absent. */

@@ -1,6 +1,7 @@
 /* loader.c: the push parser: the bytes of a GGUF, in file order, become a model. Two buffers pass through it: the header, which
  * grows until it is complete and then stays with the model, and a staging block of a few megabytes, from which whole tiles are packed
  * by all threads as soon as their bytes are there. Knows GGUF and weights; not the forward pass. */
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct GemmaLoader {
     char *file_name;
     uint64_t file_size;
     bool planned;               /* the header is complete and checked */
+    bool estimated;             /* there is a plan of less: of a header's beginning or a shape. Otherwise the model has nothing but bytes */
     bool failed;
 
     size_t header_room;         /* bytes allocated at model->header */
@@ -66,9 +68,11 @@ static GemmaStatus fail(GemmaLoader *l, GemmaError *err) {
 
 /* ------------------------------------------------------------------------------------ the header */
 
+static uint64_t room_for(uint64_t n) { return n + n / 4 + HEADER_STEP; }
+
 static uint8_t *header_room(GemmaLoader *l, size_t *n) {
     if (l->header_room - l->header_n < HEADER_STEP) {
-        size_t room = l->header_n + l->header_n / 4 + HEADER_STEP;
+        size_t room = (size_t)room_for(l->header_n);
         uint8_t *grown = realloc(l->model->header, room);
         if (!grown) {
             *n = 0;
@@ -81,33 +85,37 @@ static uint8_t *header_room(GemmaLoader *l, size_t *n) {
     return l->model->header + l->header_n;
 }
 
-static char *copy_name(const Gguf *g, GemmaError *err) {
-    GgufString s = {"", 0};
-    if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
-    char *name = malloc(s.n + 1);
-    if (!name) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the model's name.");
-        return NULL;
-    }
-    memcpy(name, s.p, s.n);
-    name[s.n] = 0;
-    return name;
-}
-
 static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = l->model;
     GgufResult r = gguf_parse(&m->gguf, m->header, l->header_n, l->file_size, err);
     if (r == GGUF_INCOMPLETE) return GEMMA_OK;
     if (r == GGUF_FAILED) return err->status;
-    GemmaStatus s = config_read(&m->config, &m->gguf, err);
-    if (s == GEMMA_OK) s = weights_bind(&m->weights, &m->config, &m->gguf, err);
-    if (s != GEMMA_OK) return s;
-    m->name = copy_name(&m->gguf, err);
-    if (!m->name) return err->status;
-    chat_read(&m->chat, &m->gguf, m->config.n_vocab);
-    model_make_plan(m);
-    l->planned = true;
-    return GEMMA_OK;
+    GemmaStatus s = model_plan(m, err);
+    l->planned = s == GEMMA_OK;
+    return s;
+}
+
+/* A part that gguf-split made has a header of its own, but is the beginning of the whole. */
+static void mark_part(Gguf *g) {
+    GemmaError ignored;
+    int64_t count = 0;
+    gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, &ignored);
+    if (count > 1) g->is_whole = false;
+}
+
+static GemmaStatus estimate(GemmaLoader *l, GemmaError *err) {
+    GemmaModel *m = l->model;
+    if (gguf_parse_beginning(&m->gguf, m->header, l->header_n, l->file_size, err) == GGUF_FAILED) return err->status;
+    mark_part(&m->gguf);
+    GemmaStatus s = model_plan(m, err);
+    l->estimated = s == GEMMA_OK;
+    return s;
+}
+
+/* More bytes have come, for a plan that is not guessed, or less. */
+static void forget_estimate(GemmaLoader *l) {
+    if (l->estimated) model_forget_plan(l->model);
+    l->estimated = false;
 }
 
 /* Not with the header: what only reads headers needs none. */
@@ -129,11 +137,13 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
     return s;
 }
 
-const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) { return l->planned ? &l->model->plan : NULL; }
+const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) { return l->planned || l->estimated ? &l->model->plan : NULL; }
 
 size_t gemma_describe(const GemmaLoader *l, char *json, size_t cap) {
-    return describe_json(&l->model->gguf, &l->model->config, l->model->weights.bytes, json, cap);
+    return describe_json(&l->model->gguf, &l->model->config, l->model->plan.weight_bytes, json, cap);
 }
+
+size_t gemma_describe_plan(const GemmaPlan *plan, char *json, size_t cap) { return describe_plan(plan, json, cap); }
 
 static size_t file_row_bytes(const WeightSlot *s) { return quant_row_bytes(s->type, s->n_cols); }
 
@@ -155,7 +165,8 @@ static size_t arrival(const GemmaLoader *l) {
 }
 
 uint64_t gemma_memory_need(const GemmaLoader *l, const GemmaOptions *options, int n_ctx) {
-    return l->header_room + arrival(l) + STAGING + model_need(l->model, options, n_ctx);
+    uint64_t header = l->planned ? l->header_room : l->file_size ? room_for(model_header_bytes(l->model)) : 0;
+    return header + arrival(l) + STAGING + model_need(l->model, options, n_ctx);
 }
 
 uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes(l->model); }
@@ -164,6 +175,7 @@ uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
+    if (!l->planned) return error_set(err, GEMMA_BAD_ARGUMENT, "The header is not complete yet, and the weights come after it.");
     if (open_tokenizer(m, err) != GEMMA_OK) return fail(l, err);
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
@@ -269,16 +281,61 @@ uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
     return l->staging + l->end;
 }
 
-GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
+/* Whether n more bytes may come. */
+static GemmaStatus check_more(const GemmaLoader *l, size_t n, GemmaError *err) {
     err->status = GEMMA_OK;
     if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "The loader has failed before.");
-    if (l->planned && !l->staging) return GEMMA_OK;
-    uint64_t here = l->planned ? l->position + (l->end - l->begin) : l->header_n;
-    if (n > l->file_size - here) {
-        error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.", (unsigned long long)l->file_size);
+    uint64_t here = l->staging ? l->position + (l->end - l->begin) : l->header_n;
+    if (n > l->file_size - here)
+        return error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.", (unsigned long long)l->file_size);
+    return GEMMA_OK;
+}
+
+GemmaStatus gemma_loader_estimate(GemmaLoader *l, size_t n, GemmaError *err) {
+    if (check_more(l, n, err) != GEMMA_OK) return fail(l, err);
+    if (l->planned) return GEMMA_OK;
+    forget_estimate(l);
+    l->header_n += n;
+    return estimate(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
+}
+
+GemmaStatus gemma_loader_check_part(GemmaLoader *l, const uint8_t *bytes, size_t n, GemmaError *err) {
+    Gguf part;
+    err->status = GEMMA_OK;
+    assert(l->estimated);
+    /* How long the part is does not matter: what lies beyond these bytes is not looked at. */
+    if (gguf_parse_beginning(&part, bytes, n, UINT64_MAX, err) == GGUF_FAILED) return fail(l, err);
+    weights_check_part(&l->model->weights, &part, err);
+    gguf_free(&part);
+    return err->status == GEMMA_OK ? GEMMA_OK : fail(l, err);
+}
+
+GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, const char *type, GemmaError *err) {
+    char quoted[72];
+    const QuantInfo *info = quant_by_name(type, strlen(type));
+    assert(!l->planned && !l->header_n);
+    if (*type && !info) {
+        error_set(err, GEMMA_BAD_ARGUMENT, "There is no weight type %s.", error_quote(quoted, type, strlen(type)));
         return fail(l, err);
     }
+    forget_estimate(l);
+    l->model->gguf.file_size = l->file_size;
+    GemmaStatus s = model_plan_shape(l->model, shape, info, err);
+    l->estimated = s == GEMMA_OK;
+    if (s == GEMMA_OK) return s;
+    GemmaError inner = *err;
+    if (s == GEMMA_BAD_FILE) error_set(err, GEMMA_UNSUPPORTED, "It has sizes that this engine does not run. %s", inner.text);
+    return fail(l, err);
+}
+
+GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
+    if (l->planned && !l->staging && !l->failed) {
+        err->status = GEMMA_OK;
+        return GEMMA_OK;
+    }
+    if (check_more(l, n, err) != GEMMA_OK) return fail(l, err);
     if (!l->planned) {
+        forget_estimate(l);
         l->header_n += n;
         return read_header(l, err) == GEMMA_OK ? GEMMA_OK : fail(l, err);
     }
@@ -289,7 +346,8 @@ GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
 GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = NULL;
     if (!l->planned || !l->staging) {
-        error_set(err, GEMMA_BAD_FILE, "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
+        error_set(err, GEMMA_BAD_FILE, l->header_n < 4 ? "This is not a GGUF file: the file ended after %llu bytes."
+                                                       : "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
         fail(l, err);
     } else if (l->slot < l->model->weights.n_slots) {
         error_set(err, GEMMA_BAD_FILE, "The file ended at byte %llu of %llu, inside tensor %s.",
@@ -302,4 +360,17 @@ GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
     }
     gemma_loader_free(l);
     return m;
+}
+
+GemmaModel *gemma_loader_fill(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
+    GemmaModel *m = l->model;
+    assert(l->planned || l->estimated);
+    m->plan.weight_bytes = m->weights.bytes;
+    m->plan.bytes_per_token = m->weights.bytes_per_token;
+    GemmaStatus s = model_allocate(m, options, err);
+    if (s == GEMMA_OK) s = model_fill(m, err);
+    if (s == GEMMA_OK) l->model = NULL;
+    else fail(l, err);
+    gemma_loader_free(l);
+    return s == GEMMA_OK ? m : NULL;
 }

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "error.h"
 #include "kernels/kv8.h"
@@ -13,21 +14,128 @@
 
 const Kernels *model_kernels(void) { return &GEMMA_KERNELS; }
 
-void model_make_plan(GemmaModel *m) {
-    const Config *c = &m->config;
+/* ------------------------------------------------------------------------------------ the plan */
+
+static char *copy_name(const Gguf *g, GemmaError *err) {
+    GgufString s = {"", 0};
+    if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
+    char *name = malloc(s.n + 1);
+    if (!name) {
+        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the model's name.");
+        return NULL;
+    }
+    memcpy(name, s.p, s.n);
+    name[s.n] = 0;
+    return name;
+}
+
+uint64_t model_header_bytes(const GemmaModel *m) {
+    enum { BYTES_PER_TOKEN = 25 };      /* its text, kind and score */
+    return m->gguf.header_size ? m->gguf.header_size : (uint64_t)m->config.n_vocab * BYTES_PER_TOKEN;
+}
+
+/* Bytes of weights in the file. */
+static uint64_t bytes_in_file(const GemmaModel *m) {
+    uint64_t header = model_header_bytes(m);
+    return m->gguf.file_size > header ? m->gguf.file_size - header : 1;
+}
+
+/* The type that makes the packed weights of this model nearest to the bytes in the file. */
+static const QuantInfo *type_by_size(const GemmaModel *m, GemmaError *err) {
+    const QuantInfo *best = NULL;
+    uint64_t wanted = bytes_in_file(m), least = UINT64_MAX;
+    for (int i = 0; quant_at(i); i++) {
+        Weights w;
+        if (weights_bind(&w, &m->config, &(Gguf){0}, quant_at(i)->type, err) != GEMMA_OK) return NULL;
+        uint64_t apart = w.bytes > wanted ? w.bytes - wanted : wanted - w.bytes;
+        weights_free(&w);
+        if (apart >= least) continue;
+        least = apart;
+        best = quant_at(i);
+    }
+    return best;
+}
+
+/* Of most weights: what the file says of itself, or else by its size. */
+static const QuantInfo *find_type(const GemmaModel *m, GemmaError *err) {
+    int64_t file_type = -1;
+    GemmaError ignored;
+    gguf_get_int(&m->gguf, "general.file_type", 0, UINT32_MAX, &file_type, &ignored);
+    const QuantInfo *type = file_type < 0 ? NULL : quant_by_file_type((uint32_t)file_type);
+    if (type) return type;
+    if (file_type < 0 || m->gguf.is_whole) return type_by_size(m, err);
+    error_set(err, GEMMA_UNSUPPORTED, "The weights are stored in a way (general.file_type %lld) that this engine does not read; it reads F32, F16, BF16, "
+              "Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.", (long long)file_type);
+    return NULL;
+}
+
+static bool knows_types(const Weights *w) {
+    for (int i = 0; i < w->n_slots; i++)
+        if (!w->slots[i].tensor) return false;
+    return true;
+}
+
+static void make_plan(GemmaModel *m, const QuantInfo *type) {
+    const Weights *w = &m->weights;
+    unsigned guessed = m->config.guessed | (knows_types(w) ? 0 : GEMMA_GUESSED_TYPES);
+    /* The file's weights are not quite those that are guessed: the file's size says how many bytes they are. */
+    double scale = guessed && m->gguf.file_size ? (double)bytes_in_file(m) / (double)w->file_bytes : 1;
     m->plan = (GemmaPlan){
-        .architecture = c->arch->name, .name = m->name, .chat = m->chat.tuned,
+        .shape = config_shape(&m->config), .name = m->name, .chat = m->chat.tuned,
         .chat_style = chat_style(&m->chat), .chat_stop = m->chat.stop ? m->chat.stop : "", .chat_leads = chat_leads(&m->chat),
-        .n_layer = c->n_layer, .n_embd = c->n_embd, .n_vocab = c->n_vocab, .n_ctx_train = c->n_ctx_train,
-        .file_size = m->gguf.file_size, .header_size = m->gguf.header_size,
-        .weight_bytes = m->weights.bytes, .bytes_per_token = m->weights.bytes_per_token,
+        .type = type->name, .guessed = guessed,
+        .weight_bytes = (uint64_t)((double)w->bytes * scale), .bytes_per_token = (uint64_t)((double)w->bytes_per_token * scale),
     };
 }
+
+/* All but the config, which is there. */
+static GemmaStatus plan_weights(GemmaModel *m, const QuantInfo *type, GemmaError *err) {
+    if (!type) type = find_type(m, err);
+    if (!type) return err->status;
+    GemmaStatus s = weights_bind(&m->weights, &m->config, &m->gguf, type->type, err);
+    if (s != GEMMA_OK) return s;
+    m->name = copy_name(&m->gguf, err);
+    if (!m->name) return err->status;
+    chat_read(&m->chat, &m->gguf, m->config.n_vocab);
+    make_plan(m, type);
+    return GEMMA_OK;
+}
+
+GemmaStatus model_plan(GemmaModel *m, GemmaError *err) {
+    GemmaStatus s = config_read(&m->config, &m->gguf, err);
+    return s == GEMMA_OK ? plan_weights(m, NULL, err) : s;
+}
+
+GemmaStatus model_plan_shape(GemmaModel *m, const GemmaShape *shape, const QuantInfo *type, GemmaError *err) {
+    GemmaStatus s = config_of_shape(&m->config, shape, err);
+    return s == GEMMA_OK ? plan_weights(m, type, err) : s;
+}
+
+void model_forget_plan(GemmaModel *m) {
+    weights_free(&m->weights);
+    config_free(&m->config);
+    gguf_free(&m->gguf);
+    free(m->name);
+    m->name = NULL;
+}
+
+GemmaStatus gemma_published_shape(const char *name, GemmaShape *shape, GemmaError *err) {
+    char quoted[72];
+    for (int i = 0; arch_shape_at(i); i++) {
+        if (strcmp(arch_shape_at(i)->name, name) != 0) continue;
+        *shape = arch_shape_at(i)->shape;
+        return GEMMA_OK;
+    }
+    return error_set(err, GEMMA_BAD_ARGUMENT, "There is no published shape %s; there is %s, for one.", error_quote(quoted, name, strlen(name)),
+                     arch_shape_at(0)->name);
+}
+
+/* ------------------------------------------------------------------------------------ memory */
 
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
     enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
     const Config *c = &m->config;
-    return m->weights.bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx, options->n_threads) +
+    return m->plan.weight_bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx, options->n_threads) +
            session_bytes(c, n_ctx, options->precision) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
@@ -69,11 +177,8 @@ void gemma_model_free(GemmaModel *m) {
     batch_free(&m->batch);
     pool_free(m->pool);
     tokenizer_free(m->tokenizer);
-    weights_free(&m->weights);
-    config_free(&m->config);
-    gguf_free(&m->gguf);
+    model_forget_plan(m);
     free(m->header);
-    free(m->name);
     free(m);
 }
 

@@ -329,6 +329,21 @@ const QuantInfo *quant_info(uint32_t type) {
     return format ? &format->info : NULL;
 }
 
+const QuantInfo *quant_at(int i) { return i >= 0 && i < N_FORMATS ? &FORMATS[i].info : NULL; }
+
+const QuantInfo *quant_by_file_type(uint32_t file_type) {
+    static const struct {
+        uint8_t file_type, type;
+    } kinds[] = {
+        {0, QUANT_F32}, {1, QUANT_F16}, {2, QUANT_Q4_0}, {3, QUANT_Q4_1}, {7, QUANT_Q8_0}, {8, QUANT_Q5_0}, {9, QUANT_Q5_1}, {10, QUANT_Q2_K},
+        {11, QUANT_Q3_K}, {12, QUANT_Q3_K}, {13, QUANT_Q3_K}, {14, QUANT_Q4_K}, {15, QUANT_Q4_K}, {16, QUANT_Q5_K}, {17, QUANT_Q5_K},
+        {18, QUANT_Q6_K}, {21, QUANT_Q2_K}, {25, QUANT_IQ4_NL}, {32, QUANT_BF16},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].file_type == file_type) return quant_info(kinds[i].type);
+    return NULL;
+}
+
 const char *quant_type_name(uint32_t type) {
     /* enum ggml_type, with the types that ggml has removed again. */
     static const char *const names[] = {

@@ -22,6 +22,10 @@ typedef struct {
 
 /* NULL for a type that this engine does not read. */
 const QuantInfo *quant_info(uint32_t type);
+/* Format i of those that it reads, from 0; NULL beyond the last. */
+const QuantInfo *quant_at(int i);
+/* The type of most weights in a file of this general.file_type (llama.h, enum llama_ftype); NULL where this engine does not read it. */
+const QuantInfo *quant_by_file_type(uint32_t file_type);
 /* The name of any ggml type, also of those not read here ("IQ2_XXS"); "unknown" past the list. */
 const char *quant_type_name(uint32_t type);
 /* By its name in either case; NULL if not one of ours. */

@@ -70,8 +70,8 @@ enum { SLOTS_PER_LAYER = 13, SLOTS_OUTSIDE = 3, ALIGNMENT = 64 };
 
 typedef struct {
     Weights *w;
-    const Gguf *g;          /* NULL: synthetic, of `type` */
-    QuantType type;
+    const Gguf *g;
+    QuantType type;         /* about that of tensors which a header's beginning does not show */
     GemmaError *err;
 } Binding;
 
@@ -82,8 +82,15 @@ static void add_slot(Weights *w, const WeightSlot *slot) {
     uint64_t bytes = slot->matrix ? pack_bytes(slot->type, slot->n_rows, slot->n_cols) : (uint64_t)slot->n_cols * sizeof(float);
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     w->bytes += bytes;
+    w->file_bytes += quant_row_bytes(slot->type, slot->n_cols) * (uint64_t)slot->n_rows;
     if (slot->matrix == &w->output) w->tied = false;
     w->bytes_per_token += bytes;
+}
+
+static GemmaStatus check_type(const WeightSlot *slot, const GgufTensor *t, GemmaError *err) {
+    if (quant_info(t->type)) return GEMMA_OK;
+    return error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
+                     "Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.", slot->name, quant_type_name(t->type));
 }
 
 /* `padded`: rows beyond those of the slot are never read. */
@@ -94,32 +101,11 @@ static GemmaStatus check_tensor(const WeightSlot *slot, const GgufTensor *t, boo
                          slot->name, (unsigned long long)n_cols, (unsigned long long)n_rows, (unsigned long long)t->dims[0],
                          (unsigned long long)t->dims[1], (unsigned long long)t->dims[2], (unsigned long long)t->dims[3]);
     }
-    const QuantInfo *info = quant_info(t->type);
-    if (!info) {
-        return error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
-                         "Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.", slot->name, quant_type_name(t->type));
-    }
-    return GEMMA_OK;
-}
-
-static GemmaStatus bind_file_tensor(void *context, const WeightSlot *spec, bool required) {
-    Binding *b = context;
-    WeightSlot slot = *spec;
-    slot.tensor = gguf_find_tensor(b->g, slot.name);
-    if (!slot.tensor) {
-        if (!required) return GEMMA_OK;
-        return error_set(b->err, GEMMA_BAD_FILE, "The file has no tensor %s, which its architecture needs.", slot.name);
-    }
-    bool padded = slot.matrix == &b->w->token_embd || slot.matrix == &b->w->output;
-    GemmaStatus s = check_tensor(&slot, slot.tensor, padded, b->err);
-    if (s != GEMMA_OK) return s;
-    slot.type = (QuantType)slot.tensor->type;
-    add_slot(b->w, &slot);
-    return GEMMA_OK;
+    return check_type(slot, t, err);
 }
 
 /* What llama-quantize chooses: the tied head gets more bits, and rows that K-quants' 256 don't divide fall back. */
-static QuantType synthetic_type(const Binding *b, const WeightSlot *slot) {
+static QuantType usual_type(const Binding *b, const WeightSlot *slot) {
     QuantType type = b->type;
     if (slot->vector) return QUANT_F32;
     if (quant_info(type)->block == 1 || type == QUANT_Q8_0) return type;
@@ -133,11 +119,18 @@ static QuantType synthetic_type(const Binding *b, const WeightSlot *slot) {
     }
 }
 
-static GemmaStatus bind_synthetic_tensor(void *context, const WeightSlot *spec, bool required) {
+static bool is_padded(const Weights *w, const WeightSlot *slot) { return slot->matrix == &w->token_embd || slot->matrix == &w->output; }
+
+static GemmaStatus bind_tensor(void *context, const WeightSlot *spec, bool required) {
     Binding *b = context;
-    if (!required) return GEMMA_OK;
     WeightSlot slot = *spec;
-    slot.type = synthetic_type(b, &slot);
+    slot.tensor = gguf_find_tensor(b->g, slot.name);
+    if (!slot.tensor && !required) return GEMMA_OK;
+    if (!slot.tensor && b->g->is_whole)
+        return error_set(b->err, GEMMA_BAD_FILE, "The file has no tensor %s, which its architecture needs.", slot.name);
+    GemmaStatus s = slot.tensor ? check_tensor(&slot, slot.tensor, is_padded(b->w, &slot), b->err) : GEMMA_OK;
+    if (s != GEMMA_OK) return s;
+    slot.type = slot.tensor ? (QuantType)slot.tensor->type : usual_type(b, &slot);
     add_slot(b->w, &slot);
     return GEMMA_OK;
 }
@@ -147,18 +140,17 @@ static int by_file_offset(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static GemmaStatus bind(Weights *w, const Config *c, Visit *visit, Binding *b) {
+GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, QuantType type, GemmaError *err) {
     *w = (Weights){.tied = true};
     w->layers = calloc((size_t)c->n_layer, sizeof *w->layers);
     w->slots = calloc((size_t)(SLOTS_OUTSIDE + SLOTS_PER_LAYER * c->n_layer), sizeof *w->slots);
-    b->w = w;
-    GemmaStatus s = w->layers && w->slots ? visit_all(w, c, visit, b)
-                                          : error_set(b->err, GEMMA_NO_MEMORY, "No memory is left for the list of %d layers.", c->n_layer);
+    GemmaStatus s = w->layers && w->slots ? visit_all(w, c, bind_tensor, &(Binding){w, g, type, err})
+                                          : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of %d layers.", c->n_layer);
     if (s != GEMMA_OK) {
         weights_free(w);
         return s;
     }
-    if (b->g) qsort(w->slots, (size_t)w->n_slots, sizeof *w->slots, by_file_offset);
+    if (g->is_whole) qsort(w->slots, (size_t)w->n_slots, sizeof *w->slots, by_file_offset);
     for (int i = 0; i < w->n_slots && !w->tied; i++) {
         const WeightSlot *slot = &w->slots[i];
         if (slot->matrix == &w->token_embd) w->bytes_per_token -= pack_bytes(slot->type, slot->n_rows, slot->n_cols);
@@ -166,12 +158,14 @@ static GemmaStatus bind(Weights *w, const Config *c, Visit *visit, Binding *b) {
     return GEMMA_OK;
 }
 
-GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, GemmaError *err) {
-    return bind(w, c, bind_file_tensor, &(Binding){.g = g, .err = err});
-}
-
-GemmaStatus weights_bind_synthetic(Weights *w, const Config *c, QuantType type, GemmaError *err) {
-    return bind(w, c, bind_synthetic_tensor, &(Binding){.type = type, .err = err});
+GemmaStatus weights_check_part(const Weights *w, const Gguf *part, GemmaError *err) {
+    for (int i = 0; i < w->n_slots; i++) {
+        const WeightSlot *slot = &w->slots[i];
+        const GgufTensor *t = gguf_find_tensor(part, slot->name);
+        GemmaStatus s = t ? check_type(slot, t, err) : GEMMA_OK;
+        if (s != GEMMA_OK) return s;
+    }
+    return GEMMA_OK;
 }
 
 /* ------------------------------------------------------------------------------------ memory and contents */

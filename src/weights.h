@@ -23,7 +23,7 @@ typedef struct {
 /* Where a tensor's data goes. */
 typedef struct {
     char name[64];
-    const GgufTensor *tensor;   /* NULL in a synthetic model */
+    const GgufTensor *tensor;   /* NULL where no file, or not all of its header, is there */
     QuantType type;
     Matrix *matrix;             /* or, for a norm, NULL and: */
     float **vector;
@@ -41,14 +41,16 @@ typedef struct {
     WeightSlot *slots;              /* in file order */
     int n_slots;
     uint64_t bytes;                 /* of all packed weights */
+    uint64_t file_bytes;            /* of the same in a file */
     uint64_t bytes_per_token;       /* read to decode one token: all but an untied embedding */
     uint8_t *memory;                /* NULL until weights_allocate */
 } Weights;
 
-/* Lists the model's tensors and checks that the file has each, with its shape and a known type. */
-GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, GemmaError *err);
-/* The same for a model of no file: matrices as llama-quantize would type them for `type`. */
-GemmaStatus weights_bind_synthetic(Weights *w, const Config *c, QuantType type, GemmaError *err);
+/* Lists the model's tensors and checks that the file has each, with its shape and a known type. Of a header's beginning (g->is_whole is
+ * false), those that are not there are taken to be of the types that llama-quantize would choose for `type`. */
+GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, QuantType type, GemmaError *err);
+/* Checks the types of the tensors that `part`, the beginning of another part of the file, has of this model. */
+GemmaStatus weights_check_part(const Weights *w, const Gguf *part, GemmaError *err);
 
 /* Allocates `bytes` and points every field into it; contents undefined. */
 GemmaStatus weights_allocate(Weights *w, GemmaError *err);

@@ -36,6 +36,7 @@ double gx_scratch(double size) {
 /* ------------------------------------------------------------------------------------ loading */
 
 int gx_loader_new(double file_name, double file_size) {
+    gemma_loader_free(x.loader);
     x.loader = gemma_loader_new(pointer(file_name), (uint64_t)file_size, &x.err);
     return x.loader ? GEMMA_OK : x.err.status;
 }
@@ -52,7 +53,18 @@ double gx_loader_room_size(void) {
 }
 
 int gx_loader_push(double n) { return gemma_loader_push(x.loader, (size_t)n, &x.err); }
+int gx_loader_estimate(double n) { return gemma_loader_estimate(x.loader, (size_t)n, &x.err); }
+int gx_loader_check_part(double bytes, double n) { return gemma_loader_check_part(x.loader, pointer(bytes), (size_t)n, &x.err); }
 int gx_loader_planned(void) { return gemma_loader_plan(x.loader) != NULL; }
+
+/* sizes: int32 in the order of GemmaShape after its architecture; 0: `name` is not an architecture, but that of a published shape. */
+int gx_loader_plan_shape(double name, double sizes, double type) {
+    GemmaShape shape;
+    const int32_t *n = pointer(sizes);
+    if (n) shape = (GemmaShape){pointer(name), n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8]};
+    else if (gemma_published_shape(pointer(name), &shape, &x.err) != GEMMA_OK) return x.err.status;
+    return gemma_loader_plan_shape(x.loader, &shape, pointer(type), &x.err);
+}
 
 double gx_memory_need(int n_threads, int precision, int n_ctx) {
     return (double)gemma_memory_need(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, n_ctx);
@@ -73,31 +85,16 @@ int gx_loader_finish(void) {
     return x.model ? GEMMA_OK : x.err.status;
 }
 
-int gx_synthetic(double shape, double type, int n_threads, int precision) {
-    x.model = gemma_model_synthetic(pointer(shape), pointer(type), &(GemmaOptions){n_threads, (GemmaPrecision)precision}, &x.err);
+int gx_loader_fill(int n_threads, int precision) {
+    x.model = gemma_loader_fill(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, &x.err);
+    x.loader = NULL;
     return x.model ? GEMMA_OK : x.err.status;
 }
 
-double gx_synthetic_need(double shape, double type, int n_threads, int precision, int n_ctx) {
-    return (double)gemma_synthetic_need(pointer(shape), pointer(type), &(GemmaOptions){n_threads, (GemmaPrecision)precision}, n_ctx);
+/* The length of the plan's JSON; written to the scratch buffer as far as it fits. */
+double gx_plan(void) {
+    return (double)gemma_describe_plan(x.model ? gemma_model_plan(x.model) : gemma_loader_plan(x.loader), x.scratch, x.scratch_size);
 }
-
-/* ------------------------------------------------------------------------------------ the plan */
-
-static const GemmaPlan *plan(void) { return x.model ? gemma_model_plan(x.model) : gemma_loader_plan(x.loader); }
-
-double gx_architecture(void) { return address(plan()->architecture); }
-double gx_name(void) { return address(plan()->name); }
-int gx_chat_model(void) { return plan()->chat; }
-double gx_chat_style(void) { return address(plan()->chat_style); }
-double gx_chat_stop(void) { return address(plan()->chat_stop); }
-int gx_chat_leads(void) { return plan()->chat_leads; }
-int gx_n_layer(void) { return plan()->n_layer; }
-int gx_n_embd(void) { return plan()->n_embd; }
-int gx_n_vocab(void) { return plan()->n_vocab; }
-int gx_n_ctx_train(void) { return plan()->n_ctx_train; }
-double gx_weight_bytes(void) { return (double)plan()->weight_bytes; }
-double gx_bytes_per_token(void) { return (double)plan()->bytes_per_token; }
 
 /* ------------------------------------------------------------------------------------ text */
 

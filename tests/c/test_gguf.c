@@ -23,7 +23,7 @@ static void check_refused(TinyGguf *g, int line, GemmaStatus status, const char 
     GemmaError err;
     uint8_t *file = tiny_bytes(g, &n);
     GgufResult result = parse(file, n, n, &err);
-    if (result != GGUF_FAILED || err.status != status || !strstr(err.text, part))
+    if (result != GGUF_FAILED || err.status != status || !test_has(err.text, part))
         TEST_FAIL("line %d: result %d, status %d, \"%s\" should say \"%s\"", line, result, err.status, err.text, part);
     free(file);
     tiny_free(g);
@@ -215,6 +215,44 @@ TEST(numbers_of_any_type_are_given_when_they_fit) {
     free(file);
 }
 
+/* Every beginning of a header gives the entries and tensors that end in it, as the whole has them. */
+TEST(every_beginning_of_a_header_gives_what_is_there) {
+    size_t n;
+    GemmaError err = {0};
+    Gguf whole, part;
+    uint8_t *file = tiny_gguf(&spec, 1, &n);
+    CHECK_INT(gguf_parse(&whole, file, n, n, &err), GGUF_COMPLETE);
+    size_t n_entries = 0, n_tensors = 0;
+    bool was_cut = false;
+    for (size_t cut = 0; cut <= whole.header_size; cut++) {
+        uint8_t *copy = malloc(cut + (cut == 0));
+        memcpy(copy, file, cut);
+        CHECK_INT(gguf_parse_beginning(&part, copy, cut, n, &err), cut < whole.header_size ? GGUF_INCOMPLETE : GGUF_COMPLETE);
+        CHECK(part.n_entries >= n_entries && part.n_tensors >= n_tensors && (part.n_tensors == 0 || part.n_entries == whole.n_entries));
+        n_entries = part.n_entries;
+        n_tensors = part.n_tensors;
+        for (size_t i = 0; i < n_entries; i++) {
+            const GgufEntry *a = &part.entries[i], *b = &whole.entries[i];
+            CHECK(a->key.n == b->key.n && a->type == b->type && a->count == b->count && a->value - copy == b->value - file);
+        }
+        for (size_t i = 0; i < n_tensors; i++) {
+            const GgufTensor *a = &part.tensors[i], *b = &whole.tensors[i];
+            CHECK(a->name.n == b->name.n && a->type == b->type && !memcmp(a->dims, b->dims, sizeof a->dims));
+        }
+        if (gguf_equals(part.cut.key, "tokenizer.ggml.tokens")) {
+            was_cut = true;
+            CHECK_INT(part.cut.count, TINY_VOCAB);
+            CHECK(!gguf_find(&part, "tokenizer.ggml.tokens"));
+        }
+        CHECK_INT(part.is_whole, part.n_tensors == whole.n_tensors);
+        gguf_free(&part);
+        free(copy);
+    }
+    CHECK(was_cut);
+    gguf_free(&whole);
+    free(file);
+}
+
 int main(void) {
     RUN(a_sound_file_is_read);
     RUN(a_header_cut_anywhere_is_incomplete_and_broken_when_the_file_ends_there);
@@ -228,5 +266,6 @@ int main(void) {
     RUN(names_are_unique);
     RUN(sentences_show_hostile_names_safely);
     RUN(numbers_of_any_type_are_given_when_they_fit);
+    RUN(every_beginning_of_a_header_gives_what_is_there);
     return test_result();
 }

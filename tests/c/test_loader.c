@@ -15,7 +15,7 @@ static void check_refused(TinyGguf *g, int line, GemmaStatus status, const char 
     GemmaError err = {0};
     uint8_t *file = tiny_bytes(g, &n);
     GemmaModel *m = tiny_load(file, n, WHOLE, 1, &err);
-    if (m || err.status != status || strncmp(err.text, "tiny.gguf: ", 11) || !strstr(err.text, part))
+    if (m || err.status != status || strncmp(err.text, "tiny.gguf: ", 11) || !test_has(err.text, part))
         TEST_FAIL("line %d: %s, status %d, \"%s\" should say \"%s\"", line, m ? "loaded" : "refused", err.status, err.text, part);
     gemma_model_free(m);
     free(file);
@@ -36,7 +36,7 @@ static float *logits_of(GemmaModel *m) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 32, &err);
     int32_t ids[20];
-    int n = gemma_tokenize(m, "a few letters", 13, true, false, ids, 20), n_vocab = gemma_model_plan(m)->n_vocab;
+    int n = gemma_tokenize(m, "a few letters", 13, true, false, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
     float *logits = malloc((size_t)n_vocab * sizeof *logits);
     CHECK(gemma_session_sync(s, ids, n, &err) == 0 && gemma_session_step(s, n, INFINITY, &err) == 0);
     memcpy(logits, gemma_session_logits(s), (size_t)n_vocab * sizeof *logits);
@@ -305,7 +305,7 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
         GemmaModel *m = tiny_load(file, n, 999, 1, &err);
         if (!m) TEST_FAIL("case %zu: %s", i, err.text);
         REQUIRE(m);
-        int n_vocab = gemma_model_plan(m)->n_vocab;
+        int n_vocab = gemma_model_plan(m)->shape.n_vocab;
         CHECK_INT(n_vocab, cases[i].n_vocab);
         float *logits = logits_of(m);
         if (n_vocab >= TINY_VOCAB && want) CHECK(!memcmp(want, logits, TINY_VOCAB * sizeof *want));     /* fewer: a space is a byte then */
@@ -596,6 +596,128 @@ TEST(an_architecture_with_nothing_new_is_one_row) {
     }
 }
 
+/* A plan of the first `n` bytes, or NULL; free the loader. */
+static GemmaLoader *estimated(const uint8_t *file, size_t n, uint64_t size, GemmaError *err) {
+    size_t room;
+    GemmaLoader *l = gemma_loader_new("tiny.gguf", size, err);
+    uint8_t *p = gemma_loader_room(l, &room);
+    CHECK(room >= n);
+    memcpy(p, file, n);
+    if (gemma_loader_estimate(l, n, err) == GEMMA_OK) return l;
+    gemma_loader_free(l);
+    return NULL;
+}
+
+/* From where the sizes are there, every beginning gives them; what is guessed is said, and a whole header leaves nothing to guess. */
+TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
+    size_t n, n_planned = 0;
+    GemmaError err = {0};
+    unsigned last = GEMMA_GUESSED_SIZES | GEMMA_GUESSED_VOCABULARY | GEMMA_GUESSED_TYPES;
+    uint8_t *file = tiny_gguf(&tiny_gemma3, 1, &n);
+    Gguf g;
+    REQUIRE(gguf_parse(&g, file, n, n, &err) == GGUF_COMPLETE);
+    size_t header = (size_t)g.header_size;
+    gguf_free(&g);
+    for (size_t cut = 0; cut < n && cut <= header; cut++) {
+        err = (GemmaError){0};
+        GemmaLoader *l = estimated(file, cut, n, &err);
+        if (!l) {
+            CHECK(n_planned == 0 || last & GEMMA_GUESSED_SIZES);
+            CHECK_INT(err.status, GEMMA_BAD_FILE);
+            continue;
+        }
+        n_planned++;
+        const GemmaPlan *p = gemma_loader_plan(l);
+        CHECK((p->guessed & ~last) == 0 || !(p->guessed & GEMMA_GUESSED_SIZES));
+        last = p->guessed;
+        if (!(last & GEMMA_GUESSED_SIZES)) CHECK(p->shape.n_layer == 7 && p->shape.n_embd == 64 && p->shape.n_ff == 96 && p->shape.n_ctx_train == 1024);
+        if (!(last & GEMMA_GUESSED_VOCABULARY)) CHECK_INT(p->shape.n_vocab, TINY_VOCAB);
+        CHECK(gemma_memory_need(l, &(GemmaOptions){.n_threads = 1}, 64) > p->weight_bytes);
+        CHECK_INT(gemma_loader_allocate(l, &(GemmaOptions){.n_threads = 1}, &err), cut < header ? GEMMA_BAD_ARGUMENT : err.status);
+        gemma_loader_free(l);
+    }
+    CHECK(n_planned > header / 2);
+    CHECK_INT(last, 0);
+    free(file);
+}
+
+TEST(more_bytes_make_a_better_plan_and_a_whole_header_the_known_one) {
+    size_t n, room;
+    GemmaError err = {0};
+    uint8_t *file = tiny_gguf(&tiny_gemma3, 1, &n);
+    GemmaLoader *l = estimated(file, 1500, n, &err);
+    REQUIRE(l);
+    CHECK_INT(gemma_loader_plan(l)->guessed, GEMMA_GUESSED_TYPES);
+    uint8_t *p = gemma_loader_room(l, &room);
+    memcpy(p, file + 1500, n - 1500);
+    CHECK_INT(gemma_loader_push(l, n - 1500, &err), GEMMA_OK);
+    CHECK_INT(gemma_loader_plan(l)->guessed, 0);
+    GemmaModel *m = gemma_loader_fill(l, &(GemmaOptions){.n_threads = 1}, &err);
+    REQUIRE(m);
+    CHECK_INT(gemma_model_plan(m)->shape.n_vocab, TINY_VOCAB);
+    gemma_model_free(m);
+    free(file);
+}
+
+TEST(types_of_a_beginning_and_of_other_parts_are_checked) {
+    size_t n;
+    GemmaError err = {0};
+    TinyGguf g = tiny_make(&tiny_gemma3, 1);
+    tiny_tensor(&g, "blk.3.ffn_up.weight")->type = 16;
+    tiny_tensor(&g, "token_embd.weight")->type = 2;
+    uint8_t *odd = tiny_bytes(&g, &n), *good;
+    tiny_free(&g);
+    size_t n_good;
+    good = tiny_gguf(&tiny_gemma3, 1, &n_good);
+    GemmaLoader *l = estimated(good, 1500, n_good, &err);
+    REQUIRE(l);
+    CHECK_INT(gemma_loader_check_part(l, good, n_good, &err), GEMMA_OK);
+    CHECK_INT(gemma_loader_check_part(l, odd, n, &err), GEMMA_UNSUPPORTED);
+    CHECK_TEXT_HAS(err.text, "blk.3.ffn_up.weight");
+    CHECK_TEXT_HAS(err.text, "IQ2_XXS");
+    gemma_loader_free(l);
+    free(odd);
+    free(good);
+}
+
+/* A shape is read as a header's numbers are: sizes that no header may have are refused, and its description makes the same model. */
+TEST(a_shape_is_planned_as_a_header_is) {
+    GemmaError err = {0};
+    GemmaShape published, odd = {"gemma3", 7, 64, 4, 1, 32, 96, 283, 1024, 16};
+    CHECK_INT(gemma_published_shape("gemma3-3b", &published, &err), GEMMA_BAD_ARGUMENT);
+    for (int i = 0; arch_shape_at(i); i++) {
+        CHECK_INT(gemma_published_shape(arch_shape_at(i)->name, &published, &err), GEMMA_OK);
+        GemmaLoader *l = gemma_loader_new("shape", 0, &err);
+        REQUIRE(gemma_loader_plan_shape(l, &published, "q4_k", &err) == GEMMA_OK);
+        const GemmaPlan *p = gemma_loader_plan(l);
+        CHECK_INT(p->guessed, GEMMA_GUESSED_TYPES);
+        CHECK(!memcmp(&p->shape.n_layer, &published.n_layer, sizeof published - offsetof(GemmaShape, n_layer)));
+        gemma_loader_free(l);
+    }
+    int *const sizes[] = {&odd.n_layer, &odd.n_embd, &odd.n_head, &odd.n_head_kv, &odd.head_dim, &odd.n_ff, &odd.n_vocab, &odd.n_ctx_train, &odd.window};
+    for (size_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
+        for (int bad = 0; bad < 3 && i < sizeof sizes / sizeof *sizes; bad++) {
+            int was = *sizes[i];
+            *sizes[i] = bad == 0 ? -1 : bad == 1 ? INT32_MAX : INT32_MIN;
+            GemmaLoader *l = gemma_loader_new("shape", 1000000, &err);
+            CHECK_INT(gemma_loader_plan_shape(l, &odd, "", &err), GEMMA_UNSUPPORTED);
+            gemma_loader_free(l);
+            *sizes[i] = was;
+        }
+    }
+    GemmaLoader *l = gemma_loader_new("shape", 0, &err);
+    CHECK_INT(gemma_loader_plan_shape(l, &odd, "q9_9", &err), GEMMA_BAD_ARGUMENT);
+    gemma_loader_free(l);
+    l = gemma_loader_new("shape", 0, &err);
+    REQUIRE(gemma_loader_plan_shape(l, &odd, "q8_0", &err) == GEMMA_OK);
+    GemmaModel *m = gemma_loader_fill(l, &(GemmaOptions){.n_threads = 1}, &err);
+    REQUIRE(m);
+    GemmaSession *s = gemma_session_new(m, 32, &err);
+    CHECK(gemma_session_sync(s, (int32_t[]){1, 2, 3}, 3, &err) == 0 && gemma_session_step(s, 3, INFINITY, &err) == 0);
+    gemma_session_free(s);
+    gemma_model_free(m);
+}
+
 int main(void) {
     RUN(pieces_of_any_size_give_the_same_model);
     RUN(a_tensor_larger_than_the_staging_block_is_packed_whole);
@@ -608,6 +730,7 @@ int main(void) {
     RUN(arrays_per_layer_are_read_or_refused);
     RUN(missing_and_misshapen_tensors_are_named);
     RUN(padded_rows_and_tokens_without_a_row_are_left_out);
+    RUN(a_header_is_checked_without_its_weights);
     RUN(vocabularies_that_do_not_fit_are_refused);
     RUN(weights_that_are_no_numbers_are_named_with_their_place);
     RUN(weights_that_overflow_are_told_when_they_are_used);
@@ -620,5 +743,9 @@ int main(void) {
     RUN(the_27b_models_scale_attention_by_the_embedding);
     RUN(metadata_overrules_the_defaults);
     RUN(an_architecture_with_nothing_new_is_one_row);
+    RUN(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed);
+    RUN(more_bytes_make_a_better_plan_and_a_whole_header_the_known_one);
+    RUN(types_of_a_beginning_and_of_other_parts_are_checked);
+    RUN(a_shape_is_planned_as_a_header_is);
     return test_result();
 }

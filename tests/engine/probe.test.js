@@ -10,14 +10,14 @@ import {basename, join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Gemma, GemmaError} from '../../web/gemma.js';
 import {detectFeatures} from '../../web/engine/features.js';
-import {HEAD_BYTES, describeHead} from '../../web/engine/gguf_head.js';
+import {makeProbe} from '../../web/engine/open.js';
 import {ensureModel} from '../../web/node/setup.js';
 import {GgufFile, U32} from './gguf_edit.js';
 
 const MODEL = await ensureModel();
 const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma2.gguf');
 const CLI = join(import.meta.dirname, '../../web/node/cli.js');
-const bytes = readFileSync(MODEL), head = bytes.subarray(0, HEAD_BYTES);
+const bytes = readFileSync(MODEL), HEAD_BYTES = 256 * 1024;
 const GEMMA_270M = {architecture: 'gemma3', layers: 18, embd: 640, heads: 4, kv: 1, dim: 256, ff: 2048, vocab: 262144, ctx: 32768, window: 512};
 const GEMMA_7B = {architecture: 'gemma', layers: 28, embd: 3072, heads: 16, kv: 16, dim: 256, ff: 24576, vocab: 256000, ctx: 8192, window: 0};
 
@@ -74,10 +74,28 @@ async function probed(model, options) {
     return Gemma.probe(model, options);
 }
 
-test('the first 256 KB of the default model say its sizes', () => {
-    const {title, shape} = describeHead(head, 'model.gguf');
-    assert.equal(title, 'Gemma 3 270m');
+const features = await detectFeatures(), reader = await makeProbe(features, {});
+after(() => reader.close());
+
+/** What the engine plans from the first bytes of a file. */
+function planOf(first, size = first.length, name = 'model.gguf') {
+    reader.beginLoad(name, size);
+    reader.estimate(first);
+    return reader.plan();
+}
+
+test('the first 256 KB of the default model say its sizes, and about what it needs', () => {
+    const {name, shape, guessed, weightBytes, bytesPerToken} = planOf(bytes.subarray(0, HEAD_BYTES), bytes.length);
+    assert.equal(name, 'Gemma 3 270m');
     assert.deepEqual(shape, GEMMA_270M);
+    assert.deepEqual(guessed, ['types']);
+    const need = reader.memoryNeed(2, 0, 8192);
+    reader.beginLoad('model.gguf', bytes.length);
+    reader.push(bytes.subarray(0, 16 << 20));
+    const whole = reader.plan();
+    assert.deepEqual([whole.shape, whole.type, whole.guessed], [shape, 'q4_k', []]);
+    for (const [guess, known] of [[weightBytes, whole.weightBytes], [bytesPerToken, whole.bytesPerToken], [need, reader.memoryNeed(2, 0, 8192)]])
+        assert.ok(Math.abs(guess / known - 1) < 0.04, `${guess} for ${known}`);
 });
 
 test('a file of the disk: memory as inspect says, and speeds', async () => {
@@ -189,16 +207,17 @@ function changed(name, change) {
 
 /** Serves a file by ranges while `body` runs. */
 async function served(paths, body) {
-    const files = Object.fromEntries(paths.map((path) => [`/${basename(path)}`, readFileSync(path)]));
+    const files = Object.fromEntries(paths.map((path) => [`/${basename(path)}`, readFileSync(path)])), counted = {sent: 0};
     const host = createServer(({url, headers}, response) => {
         const file = files[url], [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
         if (!file) return response.writeHead(404).end();
         const part = file.subarray(Number(from), Number(to) + 1);
+        counted.sent += part.length;
         return response.writeHead(206, {'Content-Length': part.length, 'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${file.length}`}).end(part);
     });
     await new Promise((ready) => host.listen(0, '127.0.0.1', ready));
     try {
-        return await body(paths.map((path) => `http://127.0.0.1:${host.address().port}/${basename(path)}`));
+        return await body(paths.map((path) => `http://127.0.0.1:${host.address().port}/${basename(path)}`), counted);
     } finally {
         host.closeAllConnections();
         host.close();
@@ -206,13 +225,13 @@ async function served(paths, body) {
 }
 
 test('one tensor of a type that the engine does not read is named, also where the file says another type', async () => {
-    for (const [tensor, type, typeName] of [['blk.1.ffn_down.weight', 23, 'IQ4_XS'], ['token_embd.weight', 39, 'MXFP4'], ['blk.2.attn_q.weight', 200, 'type 200'],
-        ['output_norm.weight', 24, 'type 24']]) {
+    for (const [tensor, type, typeName] of [['blk.1.ffn_down.weight', 23, 'IQ4_XS'], ['token_embd.weight', 39, 'MXFP4'], ['blk.2.attn_q.weight', 200, 'unknown'],
+        ['output_norm.weight', 24, 'I8']]) {
         const path = changed(`${type}.gguf`, (g) => {
             g.set('general.file_type', U32, 15);
             g.tensor(tensor).type = type;
         });
-        const refused = (error) => error instanceof GemmaError && error.code === 'unsupported' && error.message.includes(`${tensor} as ${typeName}`);
+        const refused = (error) => error instanceof GemmaError && error.code === 'unsupported' && error.message.includes(tensor) && error.message.includes(typeName);
         await assert.rejects(Gemma.probe(path), refused, typeName);
         await served([path], ([url]) => assert.rejects(Gemma.probe(url), refused, typeName));
     }
@@ -223,7 +242,7 @@ test('on the disk, a type is found behind the longest vocabulary', async () => {
         for (let i = 0; i < 20000; i++) g.addToken(`<a token with a long name ${i}>`, 4);
         g.setRows(656 + 20000).tensors.at(-1).type = 23;
     });
-    assert.equal(describeHead(readFileSync(path).subarray(0, HEAD_BYTES), 'long').complete, false);
+    assert.deepEqual(planOf(readFileSync(path).subarray(0, HEAD_BYTES), 1e6).guessed, ['types']);
     await assert.rejects(Gemma.probe(path), {code: 'unsupported', message: /as IQ4_XS/});
 });
 
@@ -244,19 +263,42 @@ test('tensors that the engine leaves out may be of any type, and a file\'s own w
         g.tensors.push({name: 'v.blk.0.attn_q.weight', dims: [32], type: 200, data: Buffer.alloc(64)});
     });
     assert.equal((await Gemma.probe(path)).fits, true);
-    const cut = readFileSync(path).subarray(0, 4096);
-    assert.throws(() => describeHead(cut, 'cut.gguf'), {code: 'unsupported', message: /file_type 30/});
+    const whole = readFileSync(path);
+    assert.throws(() => planOf(whole.subarray(0, 4096), whole.length), {code: 'unsupported', message: /file_type 30/});
 });
 
-test('a file that is silent about heads and windows is read as src/config.c reads it', () => {
-    const shapeOf = (layers) => describeHead(readFileSync(changed('silent.gguf', (g) => {
-        const rename = [...g.metadata].map(([key, value]) => [key.replace('gemma2.', 'gemma3.'), value]);
-        g.metadata = new Map(rename);
-        g.set('general.architecture', 8, 'gemma3').set('gemma3.block_count', U32, layers);
-        g.drop('gemma3.attention.key_length', 'gemma3.attention.sliding_window');
-    })), 'silent').shape;
-    assert.deepEqual([18, 26, 34, 48, 62, 7].map((layers) => [shapeOf(layers).dim, shapeOf(layers).window]),
-        [[256, 512], [256, 512], [256, 1024], [256, 1024], [128, 1024], [256, 0]]);
+test('what a beginning is silent about is what the Gemma of its sizes has', () => {
+    const shapeOf = ([layers, embd]) => {
+        const whole = readFileSync(changed('silent.gguf', (g) => {
+            g.metadata = new Map([...g.metadata].map(([key, value]) => [key.replace('gemma2.', 'gemma3.'), value]));
+            g.set('general.architecture', 8, 'gemma3').set('gemma3.block_count', U32, layers).set('gemma3.embedding_length', U32, embd);
+            g.drop('gemma3.attention.key_length', 'gemma3.attention.value_length', 'gemma3.attention.sliding_window', 'gemma3.rope.dimension_count');
+        }));
+        return planOf(whole.subarray(0, 4096), 1e9).shape;
+    };
+    assert.deepEqual([[18, 640], [26, 1152], [34, 2560], [48, 3840], [62, 5376]].map(shapeOf).map(({dim, window}) => [dim, window]),
+        [[256, 512], [256, 512], [256, 1024], [256, 1024], [128, 1024]]);
+});
+
+test('of an address no more than 1 MB is fetched, whatever comes first in its header: what is not seen is guessed, and said', async () => {
+    const later = /block_count|length|head|window|rms|softcap/;
+    for (const [first, vocabulary, guessed] of [['tokens', 20000 + 656, ['sizes', 'types']], ['template', 256000, ['sizes', 'vocabulary', 'types']]]) {
+        const path = changed(`${first}-first.gguf`, (g) => {
+            for (let i = 0; i < 20000; i++) g.addToken(`<a token with a name that is as long as no other one ${i}>`, 4);
+            g.setRows(656 + 20000);
+            if (first === 'template') g.metadata = new Map([...g.metadata].slice(0, 1).concat([['tokenizer.chat_template', [8, '{{ x }}'.repeat(2e5)]]], [...g.metadata].slice(1)));
+            const all = [...g.metadata];
+            g.metadata = new Map([...all.filter(([key]) => !later.test(key)), ...all.filter(([key]) => later.test(key))]);
+        });
+        await served([path], async ([url], host) => {
+            const found = await Gemma.probe(url);
+            assert.deepEqual([found.guessed, found.shape.vocab], [guessed, vocabulary]);
+            assert.equal(found.shape.architecture, 'gemma2');
+            assert.ok(found.fits && found.decode > 0 && found.reasons.length >= guessed.length - 1, JSON.stringify(found));
+            assert.equal(host.sent, 2 ** 20);
+        });
+        assert.deepEqual((await Gemma.probe(path)).guessed, []);
+    }
 });
 
 test('a probe is ended by its signal', async () => {
@@ -278,7 +320,7 @@ test('hostile first bytes: an answer or a sentence, never anything else', () => 
         const odd = Buffer.from(original.subarray(0, random(3) ? original.length : random(original.length)));
         for (let i = random(8); i >= 0 && odd.length; i--) odd[random(Math.min(odd.length, random(2) ? 64 : odd.length))] = [0, 255, 127, random(256)][random(4)];
         try {
-            describeHead(odd, 'odd.gguf');
+            planOf(odd, odd.length + random(2) * 1e6, 'odd.gguf');
         } catch (error) {
             assert.ok(error instanceof GemmaError, error.stack);
             sentences++;

@@ -1,4 +1,4 @@
-/* fuzz_gguf SECONDS SEED: loads damaged and made-up GGUF files in pieces of random sizes. What must hold: a file is refused with a
+/* fuzz_gguf SECONDS SEED: plans from beginnings of damaged and made-up GGUF files, and loads them in pieces of random sizes. What must hold: a file is refused with a
  * sentence, or gives a model that answers: a text tokenizes, a session evaluates it and samples ids of the vocabulary (or says that
  * the numbers are not finite). Memory stays below 2 files + 16 MB until the header is checked, then below what gemma_memory_need
  * promised + 16 MB; models that need more than 512 MB are not opened, as a page without that memory would not. Run in the
@@ -19,7 +19,7 @@ typedef struct {
 } File;
 
 static File golden[3];
-static long n_loaded, n_answered;
+static long n_loaded, n_answered, n_estimated;
 
 static void read_golden(void) {
     for (int i = 0; i < 3; i++) {
@@ -179,7 +179,7 @@ static void check_sentence(const GemmaError *err) {
 static void use(GemmaModel *m, uint64_t *state) {
     GemmaError err = {0};
     const GemmaPlan *plan = gemma_model_plan(m);
-    int n_ctx = plan->n_ctx_train < N_CTX ? plan->n_ctx_train : N_CTX;
+    int n_ctx = plan->shape.n_ctx_train < N_CTX ? plan->shape.n_ctx_train : N_CTX;
     GemmaSession *s = gemma_session_new(m, n_ctx, &err);
     if (!s) {
         check_sentence(&err);
@@ -190,7 +190,7 @@ static void use(GemmaModel *m, uint64_t *state) {
     int n = gemma_tokenize(m, text, sizeof text - 1, gemma_adds_bos(m), true, ids, N_CTX);
     CHECK(n > 0);
     if (n > n_ctx) n = n_ctx;
-    for (int i = 0; i < n; i++) CHECK(ids[i] >= 0 && ids[i] < plan->n_vocab);
+    for (int i = 0; i < n; i++) CHECK(ids[i] >= 0 && ids[i] < plan->shape.n_vocab);
     CHECK(gemma_session_sync(s, ids, n, &err) == 0);
     GemmaSampling sampling = {.temperature = 1, .top_k = (int)below(state, 50), .top_p = 0.9f, .min_p = 0, .repeat_penalty = 1.1f, .seed = 1};
     CHECK(gemma_session_sampling(s, &sampling, &err) == GEMMA_OK);
@@ -204,7 +204,7 @@ static void use(GemmaModel *m, uint64_t *state) {
         n_answered += i == 0;
         int32_t id = gemma_session_sample(s);
         char buf[256];
-        CHECK(id >= 0 && id < plan->n_vocab && gemma_token_bytes(m, id, buf) <= 256);
+        CHECK(id >= 0 && id < plan->shape.n_vocab && gemma_token_bytes(m, id, buf) <= 256);
         if (gemma_session_push(s, id, &err) != GEMMA_OK) break;
     }
     gemma_session_free(s);
@@ -213,7 +213,7 @@ static void use(GemmaModel *m, uint64_t *state) {
 /* The plan is there: whether to go on. */
 static bool allocate(GemmaLoader *l, const File *f, GemmaOptions options, GemmaError *err) {
     const GemmaPlan *plan = gemma_loader_plan(l);
-    int n_ctx = plan->n_ctx_train < N_CTX ? plan->n_ctx_train : N_CTX;
+    int n_ctx = plan->shape.n_ctx_train < N_CTX ? plan->shape.n_ctx_train : N_CTX;
     uint64_t need = gemma_memory_need(l, &options, n_ctx);
     size_t n = gemma_describe(l, NULL, 0);
     char *json = malloc(n + 1);
@@ -259,9 +259,41 @@ static void load_and_use(const File *f, uint64_t *state) {
     gemma_model_free(m);
 }
 
+/* Plans from beginnings of the file, each longer than the one before: a sentence, or a plan that can be described and needs memory. */
+static void estimate(const File *f, uint64_t *state) {
+    GemmaError err = {0};
+    uint64_t told = below(state, 8) ? f->n : f->n + (extreme(state) >> 1);
+    fuzz_limit_memory(fuzz.used + 2 * f->n + 16 * MB);
+    GemmaLoader *l = gemma_loader_new("fuzz.gguf", told, &err);
+    bool good = true;
+    for (size_t at = 0; at < f->n && good;) {
+        size_t room, n = (size_t)below(state, f->n - at + 1);
+        uint8_t *p = gemma_loader_room(l, &room);
+        if (!p) break;      /* the header is whole */
+        if (n > room) n = room;
+        memcpy(p, f->p + at, n);
+        at += n + (n == 0);
+        good = gemma_loader_estimate(l, n, &err) == GEMMA_OK;
+        if (!good) break;
+        const GemmaPlan *plan = gemma_loader_plan(l);
+        CHECK(plan->shape.n_layer >= 1 && plan->shape.n_layer <= GEMMA_MAX_LAYERS && plan->shape.n_vocab >= 1 && plan->shape.n_vocab <= GEMMA_MAX_VOCABULARY);
+        CHECK(gemma_memory_need(l, &(GemmaOptions){.n_threads = 1}, 1) > 0);
+        char json[4096];
+        size_t length = gemma_describe_plan(plan, json, sizeof json);
+        CHECK(length < sizeof json && strlen(json) == length && json[length - 1] == '}');
+        gemma_describe(l, NULL, 0);
+        if (n == 0) break;
+    }
+    if (!good) check_sentence(&err);
+    else if (gemma_loader_plan(l) && gemma_loader_plan(l)->guessed && gemma_loader_check_part(l, f->p, f->n, &err) != GEMMA_OK) check_sentence(&err);
+    n_estimated += good;
+    gemma_loader_free(l);
+}
+
 static void input(uint64_t *state) {
     size_t before = fuzz.used;
     File f = below(state, 3) ? made_up(state) : damaged_golden(state);
+    estimate(&f, state);
     load_and_use(&f, state);
     free(f.p);
     CHECK_INT(fuzz.used, before);       /* nothing leaks */
@@ -271,6 +303,6 @@ int main(int argc, char **argv) {
     read_golden();
     pool_free(pool_new(2));     /* the C library keeps a thread's first memory: not to be taken for a leak */
     int status = fuzz_main(argc, argv, "fuzz_gguf", input);
-    printf("%ld loaded, %ld answered\n", n_loaded, n_answered);
+    printf("%ld loaded, %ld answered, %ld planned from beginnings\n", n_loaded, n_answered, n_estimated);
     return status;
 }

@@ -113,7 +113,7 @@ test('any byte of a header may be another: the parts are read, or a sentence say
 test('one part under a name of its own is refused, and says what it is', async () => {
     const {parts: [, part]} = cut([5, 6, 7]);
     await inFolder({'renamed.gguf': part}, (folder) => assert.rejects(Gemma.load(join(folder, 'renamed.gguf')),
-        {code: 'bad-file', message: 'renamed.gguf: this is part 2 of a model in 3 files; give all of them the names that they had, such as NAME-00001-of-00003.gguf'}));
+        {code: 'bad-file', message: /^renamed\.gguf: .*part 2 of a model in 3 files/}));
 });
 
 const LENGTHS = [CHUNK / 8, CHUNK / 2 + 5, CHUNK / 16 + 1];

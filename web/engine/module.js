@@ -11,6 +11,42 @@ import {startInstance} from './instance.js';
  * @typedef {import('./crossing.js').Place} Place
  */
 
+/**
+ * Sizes of a model, as the engine's plan describes them.
+ * @typedef {object} Shape
+ * @property {string} architecture   'gemma', 'gemma2' or 'gemma3'
+ * @property {number} layers
+ * @property {number} embd
+ * @property {number} heads
+ * @property {number} kv       heads of keys and values
+ * @property {number} dim      of a head
+ * @property {number} ff
+ * @property {number} vocab
+ * @property {number} ctx      tokens it was trained on
+ * @property {number} window   of its local layers; 0: it has none
+ *
+ * @typedef {object} Plan
+ * @property {string} architecture
+ * @property {string} name
+ * @property {boolean} chat
+ * @property {{style: string, stop: string, leads: boolean}} turns
+ * @property {number} nLayer
+ * @property {number} nEmbd
+ * @property {number} nVocab
+ * @property {number} trainedContext
+ * @property {Shape} shape
+ * @property {string} type            of most weights: 'q4_k', ...
+ * @property {('sizes' | 'vocabulary' | 'types')[]} guessed   what was taken from published models, or from the file's size
+ * @property {number} weightBytes
+ * @property {number} bytesPerToken
+ */
+
+/** The sizes of a shape, in the order in which the crossing takes them. @type {(keyof Shape & Exclude<string, 'architecture'>)[]} */
+export const SHAPE_KEYS = ['layers', 'embd', 'heads', 'kv', 'dim', 'ff', 'vocab', 'ctx', 'window'];
+
+/** What is no size becomes one that the engine refuses. @param {unknown} n */
+const toInt = (n) => Number.isInteger(n) && Math.abs(Number(n)) < 2 ** 31 ? Number(n) : -1;
+
 const ROLES = {system: 0, user: 1, assistant: 2};
 
 /**
@@ -90,13 +126,45 @@ export class Module {
         return this.#c.x.observer_need();
     }
 
+    /**
+     * Plans from a file's first bytes; of the room for them there must be enough: a megabyte. Further ones, for a better plan, may follow.
+     * @param {Uint8Array} bytes
+     */
+    estimate(bytes) {
+        if (this.#c.x.loader_room_size() < bytes.length) throw new GemmaError('no-memory', 'The engine has no memory for a file header of this length.');
+        this.#c.bytes(this.#c.x.loader_room(), bytes.length).set(bytes);
+        this.#c.check(this.#c.x.loader_estimate(bytes.length));
+    }
+
+    /** Checks the tensors in the first bytes of another part of the file, too. @param {Uint8Array} bytes */
+    checkPart(bytes) {
+        const {addresses: [part]} = this.#c.place([bytes], 0);
+        this.#c.check(this.#c.x.loader_check_part(part.at, part.n));
+    }
+
+    /**
+     * Plans by a shape, without any byte.
+     * @param {Shape | string} shape   its sizes, or the name of a published model ('gemma-2b')
+     * @param {string} [type]          of most weights: 'q4_0', ...; default: what fits the file's size
+     */
+    planShape(shape, type = '') {
+        const name = typeof shape === 'string' ? shape : shape.architecture;
+        const {base, addresses: [n, t]} = this.#c.place([name, type], 4 * SHAPE_KEYS.length);
+        if (typeof shape === 'object') this.#c.ints(base, SHAPE_KEYS.length).set(SHAPE_KEYS.map((key) => toInt(shape[key])));
+        this.#c.check(this.#c.x.loader_plan_shape(n.at, typeof shape === 'object' ? base : 0, t.at));
+    }
+
+    /** @param {() => number} write   writes JSON to the scratch buffer as far as it fits; returns its length @returns {any} */
+    #readJson(write) {
+        this.#c.scratch(1);
+        const n = write(), address = this.#c.scratch(n + 1);
+        write();
+        return JSON.parse(this.#c.text(address, n));
+    }
+
     /** The header, as an object. */
     describe() {
-        this.#c.scratch(1);
-        const n = this.#c.x.describe();
-        const address = this.#c.scratch(n + 1);
-        this.#c.x.describe();
-        return JSON.parse(this.#c.text(address, n));
+        return this.#readJson(() => this.#c.x.describe());
     }
 
     /** @param {number} threads @param {number} precision */
@@ -109,33 +177,20 @@ export class Module {
         this.#c.check(this.#c.x.loader_finish());
     }
 
-    /** @param {string} shape @param {string} type @param {number} threads @param {number} precision */
-    synthetic(shape, type, threads, precision) {
-        const {addresses: [s, t]} = this.#c.place([shape, type], 0);
-        this.#c.check(this.#c.x.synthetic(s.at, t.at, threads, precision));
+    /** A model of random weights, as it was planned. @param {number} threads @param {number} precision */
+    fill(threads, precision) {
+        this.#c.check(this.#c.x.loader_fill(threads, precision));
     }
 
     /**
-     * 0 for an unknown shape or type.
-     * @param {string} shape
-     * @param {string} type
-     * @param {number} threads
-     * @param {number} precision
-     * @param {number} contextLength
+     * What the plan says.
+     * @returns {Plan}
      */
-    syntheticNeed(shape, type, threads, precision, contextLength) {
-        const {addresses: [s, t]} = this.#c.place([shape, type], 0);
-        return this.#c.x.synthetic_need(s.at, t.at, threads, precision, contextLength);
-    }
-
-    /** What the plan says. */
     plan() {
-        const x = this.#c.x;
+        const {name, chat, chatStyle, chatStop, chatLeads, shape, type, ...sizes} = this.#readJson(() => this.#c.x.plan());
         return {
-            architecture: this.#c.cString(x.architecture()), name: this.#c.cString(x.name()), chat: x.chat_model() !== 0,
-            turns: {style: this.#c.cString(x.chat_style()), stop: this.#c.cString(x.chat_stop()), leads: x.chat_leads() !== 0},
-            nLayer: x.n_layer(), nEmbd: x.n_embd(), nVocab: x.n_vocab(), trainedContext: x.n_ctx_train(),
-            weightBytes: x.weight_bytes(), bytesPerToken: x.bytes_per_token(),
+            architecture: shape.architecture, name, chat, turns: {style: chatStyle, stop: chatStop, leads: chatLeads},
+            nLayer: shape.layers, nEmbd: shape.embd, nVocab: shape.vocab, trainedContext: shape.ctx, shape, type: type.toLowerCase(), ...sizes,
         };
     }
 
@@ -171,7 +226,7 @@ export class Module {
     /** The most bytes that a token stands for. */
     get longestToken() {
         if (this.#longestToken) return this.#longestToken;
-        const address = this.#c.scratch(256), n = this.#c.x.n_vocab();
+        const address = this.#c.scratch(256), n = this.plan().nVocab;
         for (let id = 0; id < n; id++) this.#longestToken = Math.max(this.#longestToken, this.#c.x.token_bytes(id, address));
         return this.#longestToken;
     }

@@ -220,18 +220,27 @@ function pushHeld(module, held, threads, precision) {
 
 /**
  * A model of random weights, for benchmarks.
- * @param {{shape: string, type: string}} weights   shape: as in src/config.h @param {OpenOptions} options
+ * @param {{shape: import('./module.js').Shape | string, type: string}} weights   shape: its sizes, or the name of a published model
+ * @param {OpenOptions} options
  * @param {import('./features.js').Features} [features]
  */
 export async function openSynthetic({shape, type}, options, features) {
     features ??= await detectFeatures();
     const probe = await makeProbe(features, options);
-    const plan = {trainedContext: 8192, nEmbd: 0};
-    const need = (threads, context, precision) => probe.syntheticNeed(shape, type, threads, precision, context);
-    if (!need(1, 1, 0)) throw new GemmaError('bad-argument', `there is no benchmark shape ${shape} with weights of type ${type}`);
-    const room = await makeRoom(features, options, plan, need, (memory64) => probe.capacity(memory64));
-    room.module.synthetic(shape, type, room.threads, choosePrecision(options));
-    return {...room, plan: room.module.plan(), session: room.module.newSession(room.contextLength)};
+    try {
+        const begin = (/** @type {import('./module.js').Module} */ module) => {
+            module.beginLoad(typeof shape === 'string' ? shape : shape.architecture, 0);
+            module.planShape(shape, type);
+        };
+        begin(probe);
+        const room = await makeRoom(features, options, probe.plan(),
+            (threads, context, precision) => probe.memoryNeed(threads, precision, context), (memory64) => probe.capacity(memory64));
+        begin(room.module);
+        room.module.fill(room.threads, choosePrecision(options));
+        return {...room, plan: room.module.plan(), session: room.module.newSession(room.contextLength)};
+    } finally {
+        probe.close();
+    }
 }
 
 /** The header alone, described, with the memory that its model will need here. @param {OpenOptions} options */

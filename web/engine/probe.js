@@ -9,40 +9,33 @@ import {GemmaError} from '../base/error.js';
 import {timeOf} from '../base/clock.js';
 import {detectFeatures} from './features.js';
 import {SAMPLING} from './generate.js';
-import {HEAD_BYTES, checkPart, describeHead} from './gguf_head.js';
 import {readManifest} from '../weights/file/manifest.js';
 import {beside} from '../weights/file/names.js';
 import {canReserve} from './instance.js';
 import {NODE} from '../base/host.js';
+import {SHAPE_KEYS} from './module.js';
 import {makeProbe, openSynthetic, waysToRun} from './open.js';
 
 const MB = 2 ** 20;
+const FIRST_BYTES = 256 * 1024;     // of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
+const MOST_BYTES = MB;              // where they do not, and never more
 const TRIAL_BYTES = 256 * MB;
-const MOST_LAYERS = 256, MOST_TOKENS = 4 << 20;         // as in src/config.c
-const LONGEST_HEADER = 128 * MB;
-const HEADER_BYTES = 25;    // of a file for each token of its vocabulary: its text, kind and score
+const MOST_LAYERS = 256, MOST_TOKENS = 4 << 20;         // GEMMA_MAX_LAYERS, GEMMA_MAX_VOCABULARY
 const WARM_TOKENS = 8, MOST_PREFILL = 128, PREFILL_ROUNDS = 3, PREFILL_MS = 250;
 const DECODE_MS = 400, FEWEST_STEPS = 6;
 const SLOW = 4;             // tokens a second: three words
 const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
 
-/** What may be the type of most weights, with what they would make of a file. */
-const TYPES = ['q4_0', 'q4_1', 'q4_k', 'q5_0', 'q5_1', 'q5_k', 'q6_k', 'q8_0', 'q2_k', 'q3_k', 'iq4_nl', 'f16', 'bf16', 'f32'];
-
-const SHAPE = {
-    architecture: 'string', layers: 'number', embd: 'number', heads: 'number', kv: 'number', dim: 'number', ff: 'number', vocab: 'number', ctx: 'number',
-    window: 'number',
-};
-
 /**
- * @typedef {import('./gguf_head.js').Shape} Shape
+ * @typedef {import('./module.js').Shape} Shape
+ * @typedef {import('./module.js').Module} Module
+ * @typedef {import('./module.js').Plan} Plan
  *
- * @typedef {object} Subject          a model that is to be judged
+ * @typedef {object} Subject          a model of a catalogue
  * @property {string} name
  * @property {number} size            bytes of its file
  * @property {Shape} shape
  * @property {string} [type]          of most of its weights; default: what fits its size
- * @property {string} [url]           under which it would be stored
  *
  * @typedef {object} Probe
  * @property {string} name
@@ -52,6 +45,7 @@ const SHAPE = {
  * @property {string[]} reasons       sentences: why it does not fit, and what else should be known
  * @property {Shape} shape
  * @property {string} type            of most weights: 'q4_0', ...
+ * @property {Plan['guessed']} guessed   what the first bytes did not say, and was taken from published models or the file's size
  * @property {number} memoryBytes     that model and session will need
  * @property {number} contextLength
  * @property {number} threads
@@ -68,9 +62,14 @@ const SHAPE = {
  * @returns {Promise<Probe>}     rejects with GemmaError when the file is none that this engine reads, or can't be reached
  */
 export async function probe(description, options, signal) {
-    const [features, subject] = await Promise.all([detectFeatures(), findSubject(description, signal)]);
-    signal?.throwIfAborted();
-    return judge(features, subject, options, description.kind === 'url');
+    const features = await detectFeatures(), reader = await makeProbe(features, options);
+    try {
+        const subject = await planSubject(reader, description, signal);
+        signal?.throwIfAborted();
+        return await judge(features, reader, subject, options, description.kind === 'url');
+    } finally {
+        reader.close();
+    }
 }
 
 /**
@@ -78,72 +77,163 @@ export async function probe(description, options, signal) {
  * @param {import('./features.js').Features} features @param {Subject} entry @param {import('./open.js').OpenOptions} options
  */
 export async function refuseTooLarge(features, entry, options) {
-    const {way} = await plan(features, checkEntry(entry), options);
-    if (way.refused) throw way.refused;
+    const reader = await makeProbe(features, options);
+    try {
+        planEntry(reader, entry);
+        const {refused} = chooseWay(features, reader, options);
+        if (refused) throw refused;
+    } finally {
+        reader.close();
+    }
 }
 
 // ---------------------------------------------------------------------------------------- what it is
 
-/** @returns {Promise<Subject>} */
-async function findSubject(description, signal) {
-    if (description.entry) return {...checkEntry(description.entry), url: description.url};
-    const {name, size, bytes, parts = [], url} = await readFirst(description, HEAD_BYTES, signal);
-    let found = describeHead(bytes, name);
-    for (const part of parts) checkPart(part, name);
-    // A vocabulary is long, and the types of the tensors come after it: what is on this device already is read on.
-    for (let n = 8 * HEAD_BYTES; description.kind !== 'url' && !found.complete && n <= LONGEST_HEADER; n *= 8)
-        found = describeHead((await readFirst(description, n, signal)).bytes, name);
-    const {title, shape, type} = found;
-    return {name: title, size, shape, type, url};
-}
-
-/** A catalogue may come from anybody, too. @param {Subject} entry @returns {Subject} */
-function checkEntry({name, size, shape, type}) {
-    const good = typeof name === 'string' && Number.isSafeInteger(size) && size > 0 && (type === undefined || TYPES.includes(type)) &&
-        Object.keys(SHAPE).every((key) => typeof shape?.[key] === SHAPE[key]);
-    if (!good) throw new GemmaError('bad-argument', `an entry of a catalogue has a name, a size in bytes and a shape of ${Object.keys(SHAPE).join(', ')}`);
-    return {name, size, shape, type};
-}
-
-/** The first bytes of a file, and how long it is; of an address, HEAD_BYTES of it and of each further part. */
-async function readFirst(description, length, signal) {
+/**
+ * Makes the reader's plan.
+ * @param {Module} reader
+ * @param {any} description
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{name: string, size: number, url?: string}>} url: under which it would be stored
+ */
+async function planSubject(reader, description, signal) {
+    if (description.entry) return {...planEntry(reader, description.entry), url: description.url};
     if (description.kind === 'file') {
         const {file} = description;
-        const bytes = new Uint8Array(await file.slice(0, length).arrayBuffer());
-        return {name: file.name ?? 'model.gguf', size: file.size, bytes};
+        return planLocal(reader, {name: file.name ?? 'model.gguf', size: file.size, chunks: () => slices(file)});
     }
     if (description.kind === 'path') {
-        const {readFirst} = await import('../weights/node/disk.js'), {path, ...whole} = description;
-        return {...await readFirst(path, length), ...whole};
+        const {openSource} = await import('../weights/node/disk.js'), {path, name, size} = description;
+        const source = await openSource({kind: 'path', path});
+        try {
+            return await planLocal(reader, {name: name ?? source.name, size: size ?? source.size, chunks: () => source.chunks(signal)});
+        } finally {
+            source.close();
+        }
     }
     if (description.kind !== 'url') throw new GemmaError('bad-argument', `nothing can be said of a model of the kind ${description.kind}`);
     const {url, manifest: given = url.endsWith('.json') ? url : undefined} = description;
-    if (!given) return {...await readRemote(url, description, signal), url};
+    if (!given) return {...await planRemote(reader, url, description, {}, signal), url};
     // A manifest says the size, and where the first bytes are if the file was split.
     const {name, size, parts} = readManifest(typeof given === 'string' ? await askManifestOf(description, given, signal) : given);
     const base = typeof given === 'string' ? given : url, address = parts || given === url ? beside(parts?.[0] ?? name, base) : url;
-    return {...await readRemote(address, description, signal), name, size, url};
+    return {...await planRemote(reader, address, description, {name, size}, signal), url};
 }
 
-async function readRemote(url, {url: home, urls = [], headers}, signal) {
+/** A catalogue may come from anybody. @param {Module} reader @param {Subject} entry */
+function planEntry(reader, {name, size, shape, type}) {
+    const good = typeof name === 'string' && Number.isSafeInteger(size) && size > 0 && (type === undefined || typeof type === 'string') &&
+        typeof shape?.architecture === 'string' && SHAPE_KEYS.every((key) => typeof shape[key] === 'number');
+    if (!good) {
+        throw new GemmaError('bad-argument', 'an entry of a catalogue has a name, a size in bytes and a shape of architecture, ' +
+            `${SHAPE_KEYS.join(', ')}`);
+    }
+    reader.beginLoad(name, size);
+    reader.planShape(shape, type);
+    return {name, size};
+}
+
+/** @param {Blob} file */
+async function* slices(file) {
+    for (let at = 0; at < file.size; at += MB) yield new Uint8Array(await file.slice(at, at + MB).arrayBuffer());
+}
+
+/**
+ * What is on this device is read up to the header's end.
+ * @param {Module} reader
+ * @param {{name: string, size: number, chunks: () => AsyncIterable<Uint8Array>}} source   perhaps only the first of its bytes
+ */
+async function planLocal(reader, {name, size, chunks}) {
+    reader.beginLoad(name, size);
+    for await (const chunk of chunks()) {
+        reader.push(chunk);
+        if (reader.planned) break;
+    }
+    if (!reader.planned) reader.estimate(new Uint8Array(0));
+    return {name: titleOf(reader, name), size};
+}
+
+/** @param {Module} reader @param {string} name */
+const titleOf = (reader, name) => reader.plan().name.slice(0, 200) || name;
+
+/**
+ * Of an address FIRST_BYTES are read, and more of them while they don't say the sizes of the model.
+ * @param {Module} reader
+ * @param {string} address
+ * @param {any} description
+ * @param {{name?: string, size?: number}} known
+ * @param {AbortSignal} [signal]
+ */
+async function planRemote(reader, address, description, known, signal) {
+    const {parts, ...found} = await readRemote(address, description, signal, (bytes, file, isLast) => {
+        const {name, size} = {...file, ...known};
+        reader.beginLoad(name, size);
+        try {
+            reader.estimate(bytes);
+        } catch (error) {
+            if (isLast || !(error instanceof GemmaError) || error.code !== 'bad-file') throw error;
+            return false;
+        }
+        const {guessed} = reader.plan();
+        return !guessed.includes('sizes') && !guessed.includes('vocabulary');
+    });
+    for (const part of parts) reader.checkPart(part);
+    const {name, size} = {...found, ...known};
+    return {name: titleOf(reader, name), size};
+}
+
+/**
+ * @param {string} url
+ * @param {any} description
+ * @param {AbortSignal | undefined} signal
+ * @param {(bytes: Uint8Array, file: {name: string, size: number}, isLast: boolean) => boolean} take   whether these first bytes are enough
+ * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the file's other parts
+ */
+async function readRemote(url, {url: home, urls = [], headers}, signal, take) {
     const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/download/http.js'), import('../weights/download/split.js')]);
-    const ending = new AbortController();
+    const ending = new AbortController(), count = partUrls(url)?.length ?? 1;
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
-        const options = {headers, home, pieceSize: HEAD_BYTES, signal: stop, patience: PATIENCE}, all = [url, ...urls];
-        const firsts = [];
-        let name, size = 0;
-        for await (const file of partUrls(url) ? openParts(all, options) : [openRemote(all, options)]) {
-            name ??= file.name;
-            firsts.push(new Uint8Array(await file.read(0)));
-            size += file.size;
-            file.close();
+        const laterSize = Math.min(65536, Math.floor((MOST_BYTES - FIRST_BYTES) / Math.max(count - 1, 1)));
+        const options = {headers, home, pieceSize: FIRST_BYTES, laterSize, signal: stop, patience: PATIENCE}, all = [url, ...urls];
+        if (count > 1) return await readParts(openParts(all, options), take);
+        const file = await openRemote(all, options), {name, size} = file, most = Math.min(MOST_BYTES, size);
+        let bytes = new Uint8Array(0);
+        for (let index = 0; index === 0 || bytes.length < most; index++) {
+            bytes = joined(bytes, new Uint8Array(await file.read(index)));
+            if (take(bytes, {name, size}, bytes.length >= most)) break;
         }
-        const [bytes, ...parts] = firsts;
-        return {name, size, bytes, parts};
+        file.close();
+        return {name, size, parts: []};
     } finally {
         ending.abort();     // of a server without ranges, the rest of the file
     }
+}
+
+/**
+ * @param {AsyncIterable<any>} files
+ * @param {(bytes: Uint8Array, file: {name: string, size: number}, isLast: boolean) => boolean} take
+ */
+async function readParts(files, take) {
+    const firsts = [];
+    let name = '', size = 0;
+    for await (const file of files) {
+        name ||= file.name;
+        firsts.push(new Uint8Array(await file.read(0)));
+        size += file.size;
+        file.close();
+    }
+    const [bytes, ...parts] = firsts;
+    take(bytes, {name, size}, true);
+    return {name, size, parts};
+}
+
+/** @param {Uint8Array} a @param {Uint8Array} b */
+function joined(a, b) {
+    const both = new Uint8Array(a.length + b.length);
+    both.set(a);
+    both.set(b, a.length);
+    return both;
 }
 
 async function askManifestOf({url, headers}, address, signal) {
@@ -153,50 +243,40 @@ async function askManifestOf({url, headers}, address, signal) {
 
 // ---------------------------------------------------------------------------------------- whether it fits
 
-/** As src/config.c reads it. @param {Shape} s */
-const textOf = (s) => `${s.architecture} layers ${s.layers} embd ${s.embd} heads ${s.heads} kv ${s.kv} dim ${s.dim} ff ${s.ff} vocab ${s.vocab} ` +
-    `ctx ${s.ctx} window ${s.window}`;
-
-/** Numbers in all matrices. */
-const parameters = ({layers, embd, heads, kv, dim, ff, vocab}) => vocab * embd + layers * (2 * heads * dim * embd + 2 * kv * dim * embd + 3 * embd * ff);
-
-/** Which way it would run, and what it is made of. */
-async function plan(features, {name, size, shape, type}, options) {
-    const probe = await makeProbe(features, options);
-    try {
-        const text = textOf(shape), need = (weights, ...rest) => probe.syntheticNeed(text, weights, ...rest);
-        if (!need('f16', 1, 1, 0)) throw new GemmaError('unsupported', `${name} has sizes that this engine does not run: ${text}.`);
-        const otherBytes = need('f16', 1, 1, 0) - 2 * parameters(shape);
-        const weightBytes = (weights) => need(weights, 1, 1, 0) - otherBytes;
-        const header = HEADER_BYTES * shape.vocab, inFile = Math.max(size - header, 1);
-        type ??= TYPES.reduce((best, other) => Math.abs(weightBytes(other) - inFile) < Math.abs(weightBytes(best) - inFile) ? other : best);
-        // The file's weights are not quite those of the synthetic model, and loading takes room for the header and for what arrives.
-        const difference = inFile - weightBytes(type) + 1.3 * header + 5 * MB;
-        const ways = [...waysToRun(features, options, {trainedContext: shape.ctx, nEmbd: shape.embd},
-            (threads, context, precision) => need(type, threads, precision, context) + difference, (memory64) => probe.capacity(memory64))];
-        return {type, weightBytes: weightBytes(type), inFile, way: ways.find(({refused}) => !refused) ?? ways.at(-1)};
-    } finally {
-        probe.close();
-    }
+/**
+ * The way in which the reader's plan would run.
+ * @param {import('./features.js').Features} features @param {Module} reader @param {import('./open.js').OpenOptions} options
+ */
+function chooseWay(features, reader, options) {
+    const need = (/** @type {number} */ threads, /** @type {number} */ context, /** @type {number} */ precision) =>
+        reader.memoryNeed(threads, precision, context);
+    const ways = [...waysToRun(features, options, reader.plan(), need, (memory64) => reader.capacity(memory64))];
+    return ways.find(({refused}) => !refused) ?? ways[ways.length - 1];
 }
 
 const megabytes = (bytes) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
 
-async function judge(features, subject, options, stored) {
-    const {name, size, shape, url} = subject;
-    const {type, weightBytes, inFile, way} = await plan(features, subject, options);
+/** What a plan had to guess. @type {Record<string, string>} */
+const GUESSES = {
+    sizes: 'The first megabyte of its file does not say its sizes: those of a published model of this kind are taken.',
+    vocabulary: 'The first megabyte of its file does not say how long its vocabulary is: that of published models is taken.',
+};
+
+async function judge(features, reader, {name, size, url}, options, stored) {
+    const plan = reader.plan(), {shape, type, guessed} = plan, way = chooseWay(features, reader, options);
     const {bytes: memoryBytes, contextLength, threads, variant, memory64} = way;
     const reasons = [];
-    const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, memoryBytes, contextLength, threads, variant, memory64};
+    const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, guessed, memoryBytes, contextLength, threads, variant, memory64};
     if (way.refused) reasons.push(`It is too large: ${way.refused.message}.`);
     const device = (globalThis.navigator?.deviceMemory ?? Infinity) * 2 ** 30;
     if (answer.fits && device < 8 * 2 ** 30 && memoryBytes > device) {
         answer.fits = false;
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, and this device says that it has about ${megabytes(device)}.`);
     }
+    reasons.push(...guessed.filter((what) => what in GUESSES).map((what) => GUESSES[what]));
     if (stored) await judgeRoom(answer, url);
     if (!answer.fits) return answer;
-    Object.assign(answer, await measure(features, shape, type, {...options, threads, memory64, contextLength: 256}, inFile / weightBytes));
+    Object.assign(answer, await measure(features, reader, plan, {...options, threads, memory64, contextLength: 256}));
     if (!canReserve(memoryBytes, memory64)) {
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which ${NODE ? 'this system refuses to give.' : 'this browser refuses to give to one page.'}`);
         return {...answer, fits: false, prefill: undefined, decode: undefined};
@@ -217,13 +297,20 @@ async function judgeRoom(answer, url) {
 
 // ---------------------------------------------------------------------------------------- how fast it is
 
-/** @param {number} heavier   the file's weights, as a multiple of those of the model that is measured */
-async function measure(features, shape, type, options, heavier) {
-    const whole = parameters(shape) * bytesPerWeight(type);
-    const wanted = Math.ceil(shape.layers * TRIAL_BYTES / whole);
+/**
+ * @param {import('./features.js').Features} features
+ * @param {Module} reader   whose plan is replaced
+ * @param {Plan} plan
+ * @param {import('./open.js').OpenOptions} options
+ */
+async function measure(features, reader, {shape, type, bytesPerToken}, options) {
+    reader.beginLoad(shape.architecture, 0);
+    reader.planShape(shape, type);
+    const wanted = Math.ceil(shape.layers * TRIAL_BYTES / reader.plan().weightBytes);
     const layers = Math.max(1, Math.min(wanted, MOST_LAYERS, Math.floor(MOST_TOKENS / shape.vocab * shape.layers)));
     const vocab = Math.max(2, Math.round(shape.vocab * layers / shape.layers));
-    const {module, session} = await openSynthetic({shape: textOf({...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}), type}, options, features);
+    const trial = {shape: {...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}, type};
+    const {module, session, plan} = await openSynthetic(trial, options, features);
     try {
         session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
         const share = layers / shape.layers;
@@ -241,7 +328,7 @@ async function measure(features, shape, type, options, heavier) {
             prefill = Math.max(prefill, read(tokens, round));
             tokens = Math.max(WARM_TOKENS, Math.min(MOST_PREFILL, Math.round(prefill * PREFILL_MS / 1000)));
         }
-        return {prefill: prefill * share, decode: decode * share / heavier};
+        return {prefill: prefill * share, decode: decode * plan.bytesPerToken / bytesPerToken};
     } finally {
         module.close();
     }
@@ -259,10 +346,4 @@ function timeOfStep(session) {
         }));
     }
     return times.sort((a, b) => a - b)[times.length >> 2];
-}
-
-/** About, for choosing how much is measured. */
-function bytesPerWeight(type) {
-    if (type === 'f32') return 4;
-    return /16/.test(type) ? 2 : Number(/\d/.exec(type)[0]) / 8;
 }

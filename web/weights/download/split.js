@@ -23,13 +23,14 @@ const AHEAD = 3;                    // parts that are asked for while another on
  * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed, before the next: a browser has few
  * connections.
  * @param {string[]} urls   of copies of the first part
- * @param {object} options  as for openRemote; pieceSize: what is asked for
+ * @param {object} options  as for openRemote; pieceSize: what is asked for; laterSize: the same
+ *     of all parts but the first
  * @returns {AsyncGenerator<import('./http.js').RemoteFile>}
  */
 export async function* openParts(urls, options) {
     const copies = urls.map((url) => partUrls(url) ?? []), coming = [], line = new Line();
     const open = (part) => {
-        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? LATER_BYTES : options.pieceSize});
+        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? options.laterSize ?? LATER_BYTES : options.pieceSize});
         opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before
         return opened;
     };

@@ -52,12 +52,12 @@ export function badFile(name, sentence) {
 }
 
 /**
- * Begins to read a GGUF: `entries` are its key/values, each with the place where it begins, and afterwards the cursor is at its tensors' infos. Of an
- * array the value is its length, and its first number; it is read over when the next entry is asked for.
+ * Begins to read a GGUF: `entries` are its key/values, each with the place where it begins, and afterwards the cursor is at its tensors' infos. An
+ * array is read over when the next entry is asked for.
  * @param {Uint8Array} bytes   the file's first
  * @param {string} name        of the file, for people
  * @returns {{cursor: Cursor, version: number, tensors: number, entries: Generator<{key: string, start: number,
- *     value: number | string | {count: number, first?: number}}>}}   throws End, or GemmaError 'bad-file'
+ *     value?: number | string}>}}   throws End, or GemmaError 'bad-file'
  */
 export function beginHead(bytes, name) {
     const cursor = new Cursor(bytes);
@@ -76,13 +76,9 @@ function* readEntries(cursor, count, name) {
         if (type === ARRAY) {
             const inner = cursor.number(4), n = cursor.count(), size = NUMBERS[inner]?.[0];
             if (!size && inner !== STRING) throw badFile(name, `has a metadata array of a type ${inner} that this page does not read`);
-            if (size && n > 0) {
-                yield {key, start, value: {count: n, first: cursor.number(inner)}};
-                cursor.skip(size * (n - 1));
-            } else {
-                yield {key, start, value: {count: n}};
-                for (let i = 0; i < n; i++) cursor.skip(size ?? cursor.count());
-            }
+            yield {key, start};
+            if (size) cursor.skip(size * n);
+            else for (let i = 0; i < n; i++) cursor.skip(cursor.count());
         } else if (type === STRING) yield {key, start, value: cursor.string()};
         else if (NUMBERS[type]) yield {key, start, value: cursor.number(type)};
         else throw badFile(name, `has metadata of a type ${type} that GGUF does not know`);

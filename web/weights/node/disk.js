@@ -100,22 +100,6 @@ async function* checked(chunks, checks) {
 }
 
 /**
- * The first `length` bytes of a model, or all of it.
- * @param {string} address
- * @param {number} length
- * @returns {Promise<{name: string, size: number, bytes: Uint8Array}>}
- */
-export async function readFirst(address, length) {
-    const {path, manifest} = await locate({path: address}), {name, size, files, pieces: [first]} = await openAll(path, manifest?.parts);
-    try {
-        const bytes = first.bytes ? first.bytes.subarray(0, length) : await readStart(files[first.part], length);
-        return {name, size, bytes};
-    } finally {
-        closeAll(files);
-    }
-}
-
-/**
  * @param {string} path @param {string[]} [parts]   of a manifest
  * @returns {Promise<{name: string, size: number, files: {path: string, file: import('node:fs/promises').FileHandle, size: number}[],
  *     pieces: import('../file/gguf_parts.js').Piece[]}>}

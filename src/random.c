@@ -1,4 +1,4 @@
-/* synthetic.c: models of random weights and real shapes, for benchmarks without a file. */
+/* random.c: random weights in the place of a file's, for benchmarks: as many bytes, as much work, finite results. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +83,7 @@ static void fill_tiles(void *context, int begin, int end, int thread) {
     }
 }
 
-static GemmaStatus fill(GemmaModel *m, GemmaError *err) {
+GemmaStatus model_fill(GemmaModel *m, GemmaError *err) {
     size_t stride = 0;
     for (int i = 0; i < m->weights.n_slots; i++) {
         const WeightSlot *s = &m->weights.slots[i];
@@ -102,43 +102,4 @@ static GemmaStatus fill(GemmaModel *m, GemmaError *err) {
     }
     free(rows);
     return GEMMA_OK;
-}
-
-/* Everything but the weights' memory. */
-static GemmaModel *describe_synthetic(const char *shape, const char *type, GemmaError *err) {
-    const QuantInfo *info = quant_by_name(type, strlen(type));
-    if (!info) {
-        char quoted[72];
-        error_set(err, GEMMA_BAD_ARGUMENT, "Unknown weight type %s.", error_quote(quoted, type, strlen(type)));
-        return NULL;
-    }
-    GemmaModel *m = calloc(1, sizeof *m);
-    if (!m || !(m->name = strdup(shape))) {
-        free(m);
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for a model.");
-        return NULL;
-    }
-    if (config_preset(&m->config, shape, err) != GEMMA_OK ||
-        weights_bind_synthetic(&m->weights, &m->config, info->type, err) != GEMMA_OK) {
-        gemma_model_free(m);
-        return NULL;
-    }
-    model_make_plan(m);
-    return m;
-}
-
-GemmaModel *gemma_model_synthetic(const char *shape, const char *type, const GemmaOptions *options, GemmaError *err) {
-    GemmaModel *m = describe_synthetic(shape, type, err);
-    if (!m) return NULL;
-    if (model_allocate(m, options, err) == GEMMA_OK && fill(m, err) == GEMMA_OK) return m;
-    gemma_model_free(m);
-    return NULL;
-}
-
-uint64_t gemma_synthetic_need(const char *shape, const char *type, const GemmaOptions *options, int n_ctx) {
-    GemmaError err;
-    GemmaModel *m = describe_synthetic(shape, type, &err);
-    uint64_t need = m ? model_need(m, options, n_ctx) : 0;
-    gemma_model_free(m);
-    return need;
 }
