@@ -215,16 +215,16 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
         i += n_system + (user != NULL);
         if (i == n_turns || turns[i].role != GEMMA_ASSISTANT) continue;
         put_answer(w, s, text_of_turn(&turns[i]));
-        /* The last turn stays open: a caller goes on with it, or with the next turns after it (`closed` false). */
+        /* The last turn stays open: a caller goes on with it, or with the next turns after it. */
         if (++i < n_turns) put_fixed(w, s->assistant.after);
     }
 }
 
-int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
+int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap) {
     const ChatStyle *s = c->style;
     if (!s) return -2;
     Writer w = {.t = t, .ids = ids, .cap = cap};
-    if (!first) put_fixed(&w, s->assistant.after + (closed ? strlen(s->end) : 0));
+    if (conversation == GEMMA_CONTINUED) put_fixed(&w, s->assistant.after);
     else if (c->bos) put_id(&w, tokenizer_bos(t));
     put_turns(&w, s, turns, n_turns);
     if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_fixed(&w, s->assistant.before);

@@ -34,6 +34,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of package.json, too. */
+#define GEMMA_VERSION "0.1.0"
+
 typedef enum {
     GEMMA_OK = 0,
     GEMMA_BAD_FILE = 1,     /* the bytes are not a sound GGUF of this model family */
@@ -162,9 +165,13 @@ const GemmaPlan *gemma_model_plan(const GemmaModel *model);
 /* --------------------------------------------------------------------------------------------- text */
 
 /* Writes at most `cap` ids and returns how many the text has (call again with more room if that is more),
- * or -1 when memory is short. `add_bos` puts BOS first. With `parse_special` the texts of control tokens become
- * those tokens; without it, which is right for anything a user typed, they are ordinary text. */
-int gemma_tokenize(const GemmaModel *model, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap);
+ * or -1 when memory is short. flags: any of GemmaTextFlags. Without GEMMA_PARSE_CONTROL, which is right for anything a user typed, the
+ * texts of control tokens are ordinary text. */
+typedef enum {
+    GEMMA_ADD_BOS = 1,          /* BOS comes first */
+    GEMMA_PARSE_CONTROL = 2,    /* the texts of control tokens become those tokens */
+} GemmaTextFlags;
+int gemma_tokenize(const GemmaModel *model, const char *utf8, size_t n, unsigned flags, int32_t *ids, int cap);
 
 /* The bytes of a token (borrowed, not 0-terminated; they may be part of a UTF-8 sequence); control tokens have
  * their name as text. Returns the length, 0 for an id out of range. Written to buf when a piece must be rewritten
@@ -187,11 +194,12 @@ typedef struct {
 
 /* Turns as ids, in the file's own style (GemmaPlan.chat_style), such as Gemma's:
  * <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...   where a system turn is folded into the user turn after it.
- * `first`: put BOS first (a new conversation); otherwise the ids go on after a conversation whose last turn is the assistant's, still
- * open: what ends it comes first, without its end token if `closed` (the last id there already was one). The assistant's turn is opened at the
+ * A new conversation begins with BOS. The ids of a continued one come after one whose last turn is the assistant's, still open: what ends it
+ * comes first. The assistant's turn is opened at the
  * end when the last turn given is not the assistant's, which stays open. Text never becomes control tokens. Writes at most cap ids, returns
  * how many there are; -1 when memory is short, -2 when the model has no turns that we know. */
-int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap);
+typedef enum { GEMMA_CONTINUED = 0, GEMMA_NEW = 1 } GemmaConversation;
+int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap);
 
 /* ------------------------------------------------------------------------------------------- session */
 

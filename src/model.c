@@ -184,8 +184,8 @@ void gemma_model_free(GemmaModel *m) {
 
 const GemmaPlan *gemma_model_plan(const GemmaModel *m) { return &m->plan; }
 
-int gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap) {
-    return m->tokenizer ? tokenizer_encode(m->tokenizer, utf8, n, add_bos, parse_special, ids, cap) : 0;
+int gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, int32_t *ids, int cap) {
+    return m->tokenizer ? tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL, ids, cap) : 0;
 }
 
 int gemma_token_bytes(const GemmaModel *m, int32_t id, char buf[256]) {
@@ -196,6 +196,6 @@ bool gemma_adds_bos(const GemmaModel *m) { return m->tokenizer && tokenizer_adds
 bool gemma_is_control(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_control(m->tokenizer, id); }
 bool gemma_is_end(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_end(m->tokenizer, id); }
 
-int gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, bool first, bool closed, int32_t *ids, int cap) {
-    return m->tokenizer ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, first, closed, ids, cap) : -2;
+int gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap) {
+    return m->tokenizer ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, conversation, ids, cap) : -2;
 }

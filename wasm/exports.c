@@ -99,7 +99,8 @@ double gx_plan(void) {
 /* ------------------------------------------------------------------------------------ text */
 
 int gx_tokenize(double text, double n, int add_bos, int parse_special, double ids, int cap) {
-    return gemma_tokenize(x.model, pointer(text), (size_t)n, add_bos, parse_special, pointer(ids), cap);
+    unsigned flags = (add_bos ? GEMMA_ADD_BOS : 0) | (parse_special ? GEMMA_PARSE_CONTROL : 0);
+    return gemma_tokenize(x.model, pointer(text), (size_t)n, flags, pointer(ids), cap);
 }
 
 int gx_token_bytes(int id, double buf) { return gemma_token_bytes(x.model, id, pointer(buf)); }
@@ -122,7 +123,9 @@ int gx_turns_add(int role, double text, double n) {
     return 1;
 }
 
-int gx_chat(int first, int closed, double ids, int cap) { return gemma_chat(x.model, x.turns, x.n_turns, first, closed, pointer(ids), cap); }
+int gx_chat(int first, double ids, int cap) {
+    return gemma_chat(x.model, x.turns, x.n_turns, first ? GEMMA_NEW : GEMMA_CONTINUED, pointer(ids), cap);
+}
 
 /* ------------------------------------------------------------------------------------ the session */
 

@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     static char text[4 << 20];
     size_t n_text = fread(text, 1, sizeof text, f);
     static int32_t ids[2 << 20];
-    int n_ids = gemma_tokenize(m, text, n_text, false, false, ids, sizeof ids / sizeof *ids), most = atoi(argv[3]);
+    int n_ids = gemma_tokenize(m, text, n_text, 0, ids, sizeof ids / sizeof *ids), most = atoi(argv[3]);
     if (n_ids > most) n_ids = most;
     int n_vocab = m->config.n_vocab, n_tokens = 0;
     GemmaSession *s = gemma_session_new(m, WINDOW, &err);

@@ -36,7 +36,7 @@ static float *logits_of(GemmaModel *m) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 32, &err);
     int32_t ids[20];
-    int n = gemma_tokenize(m, "a few letters", 13, true, false, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
+    int n = gemma_tokenize(m, "a few letters", 13, GEMMA_ADD_BOS, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
     float *logits = malloc((size_t)n_vocab * sizeof *logits);
     CHECK(gemma_session_sync(s, ids, n, &err) == 0 && gemma_session_step(s, n, INFINITY, &err) == 0);
     memcpy(logits, gemma_session_logits(s), (size_t)n_vocab * sizeof *logits);
@@ -314,7 +314,7 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
         /* Neither text nor the sampler nor a caller gets at the others. */
         char buf[256];
         int32_t ids[20];
-        int n_ids = gemma_tokenize(m, "a [PAD0]", 8, false, true, ids, 20);
+        int n_ids = gemma_tokenize(m, "a [PAD0]", 8, GEMMA_PARSE_CONTROL, ids, 20);
         for (int k = 0; k < n_ids; k++) CHECK(ids[k] < n_vocab);
         CHECK_INT(gemma_token_bytes(m, n_vocab, buf), 0);
         GemmaSession *s = gemma_session_new(m, 32, &err);

@@ -187,7 +187,7 @@ static void use(GemmaModel *m, uint64_t *state) {
     }
     int32_t ids[N_CTX];
     static const char text[] = "The <b>sea\n\n at night, \xc3\xa9 <end_of_turn>";
-    int n = gemma_tokenize(m, text, sizeof text - 1, gemma_adds_bos(m), true, ids, N_CTX);
+    int n = gemma_tokenize(m, text, sizeof text - 1, GEMMA_PARSE_CONTROL | (gemma_adds_bos(m) ? GEMMA_ADD_BOS : 0), ids, N_CTX);
     CHECK(n > 0);
     if (n > n_ctx) n = n_ctx;
     for (int i = 0; i < n; i++) CHECK(ids[i] >= 0 && ids[i] < plan->shape.n_vocab);

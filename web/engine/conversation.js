@@ -74,7 +74,7 @@ export class Conversation {
 
     /** @param {Message[]} messages @param {boolean} first */
     #askInTurns(messages, first) {
-        const ids = this.#engine.chat(messages, {first, closed: false});
+        const ids = this.#engine.chat(messages, {first});
         if (!ids) {
             throw new GemmaError('unsupported', 'The vocabulary of this model has no tokens for turns; give {chat: false} ' +
                 'when it is loaded.');

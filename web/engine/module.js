@@ -248,15 +248,15 @@ export class Module {
     /**
      * Turns as ids; see gemma_chat. null when the model has no turn tokens.
      * @param {{role: 'system' | 'user' | 'assistant', content: string}[]} turns
-     * @param {{first: boolean, closed: boolean}} where
+     * @param {{first: boolean}} where   first: they begin a conversation
      */
-    chat(turns, {first, closed}) {
+    chat(turns, {first}) {
         const texts = turns.map((t) => t.content);
         const guess = texts.reduce((n, t) => n + t.length + 32, 64);
         return this.#collectIds(texts, guess, (ids, cap, places) => {
             this.#c.x.turns_clear();
             const fits = places.every((p, i) => this.#c.x.turns_add(ROLES[turns[i].role], p.at, p.n));
-            return fits ? this.#c.x.chat(first, closed, ids, cap) : -1;
+            return fits ? this.#c.x.chat(first, ids, cap) : -1;
         });
     }
 
