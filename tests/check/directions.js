@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  * below src/ is one name.
  */
 const C = readDirections(`
-    loader, synthetic, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool
+    loader, random, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool
     batch.h > transformer > kv_cache, shortlist, weights > config
     batch.h > sampler, tuner
     kv_cache, shortlist > ops > pool, tuner, pack

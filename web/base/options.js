@@ -1,6 +1,7 @@
 // options.js: what callers may give, by name and kind. An option that is null or undefined counts as not given; a name that is not known is
 // refused, so that a misspelt one never goes unseen. Knows no meanings: ranges are checked where they are used.
 
+import {MAX_LOGPROBS} from './constants.js';
 import {GemmaError} from './error.js';
 
 /** @param {any} v */
@@ -30,7 +31,7 @@ const signal = [(v) => typeof v.addEventListener === 'function' && typeof v.abor
 const oneOf = (...words) => [(v) => words.includes(v), words.join(' or ')];
 
 /** @type {Kind} */
-const logprobs = [(v) => isWhole(v) && v <= 20, 'a whole number from 0 to 20'];
+const logprobs = [(v) => isWhole(v) && v <= MAX_LOGPROBS, `a whole number from 0 to ${MAX_LOGPROBS}`];
 
 /** @type {Record<string, Kind>} */
 const WATCHED = {signal, onProgress: listener};

@@ -2,9 +2,8 @@
 // addresses: exports take and return ints and doubles, so one file serves wasm32 and memory64. Views of the memory are made for each use, since
 // growth leaves old ones stale; what a TextDecoder reads is copied first, since it refuses shared memory. Knows no calls by name.
 
+import {CODES} from '../base/constants.js';
 import {GemmaError, messageOf} from '../base/error.js';
-
-const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
 
 /**
  * @typedef {{at: number, n: number}} Place   an address, and how many bytes are there

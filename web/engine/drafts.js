@@ -2,7 +2,8 @@
 // next then are drafted to come next now, and evaluated in one batch with the token before them. The engine samples as ever and only then
 // looks whether the draft was right: so the text does not change, only its speed. Knows tokens and times; not what they say.
 
-const LONGEST = 7;          // GEMMA_MAX_DRAFT
+import {MAX_DRAFT} from '../base/constants.js';
+
 const SHORTEST_REST = 16, LONGEST_REST = 512;   // tokens without a draft, after drafts that cost more than they brought
 const MEMORY = 0.8;         // of what was measured before, when something is measured
 
@@ -75,7 +76,7 @@ export class Drafts {
     /** After a batch with a draft: did it pay? Longer ones where all was right, and a pause where they cost time. */
     #settle() {
         if (!this.#made) return;
-        this.#length = this.#right === this.#made ? Math.min(2 * this.#made, LONGEST) : Math.max(2, this.#right + 1);
+        this.#length = this.#right === this.#made ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
         const plainMs = this.#plainMs ?? 0;     // it is measured before there is a draft
         this.#gainMs = MEMORY * this.#gainMs + (1 - MEMORY) * ((1 + this.#right) * plainMs - this.#ms);
         if (this.#gainMs >= 0) {

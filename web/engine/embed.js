@@ -1,7 +1,9 @@
 // embed.js: embeddings of texts: the mean of the final hidden states of a text's tokens, made a vector of length 1; several texts in one batch. Knows
 // the engine and its sessions; not what the vectors are for.
 
-const AT_ONCE = 8;      // texts in a batch: 1 + GEMMA_MAX_DRAFT
+import {MAX_DRAFT} from '../base/constants.js';
+
+const AT_ONCE = 1 + MAX_DRAFT;      // texts in a batch
 
 /**
  * @param {import('./worker_session.js').Host} host

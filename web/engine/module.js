@@ -1,6 +1,7 @@
 // module.js: one instance of an engine module and its model. Sessions are engine_session.js. Knows neither workers, messages
 // nor where bytes come from.
 
+import {ROLES} from '../base/constants.js';
 import {Crossing} from './crossing.js';
 import {EngineSession} from './engine_session.js';
 import {GemmaError} from '../base/error.js';
@@ -46,8 +47,6 @@ export const SHAPE_KEYS = ['layers', 'embd', 'heads', 'kv', 'dim', 'ff', 'vocab'
 
 /** What is no size becomes one that the engine refuses. @param {unknown} n */
 const toInt = (n) => Number.isInteger(n) && Math.abs(Number(n)) < 2 ** 31 ? Number(n) : -1;
-
-const ROLES = {system: 0, user: 1, assistant: 2};
 
 /**
  * @param {import('./instance.js').InstanceOptions} options

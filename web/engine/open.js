@@ -1,6 +1,7 @@
 // open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads, how large a context. Knows
 // neither where the bytes come from nor what is done with the model.
 
+import {EXACT, F16_CACHE, INT8_CACHE} from '../base/constants.js';
 import {GemmaError} from '../base/error.js';
 import {detectFeatures} from './features.js';
 import {instantiate} from './module.js';
@@ -26,7 +27,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
 /** Numbers of gemma.h. @param {OpenOptions} options */
 function choosePrecision({kvType = 'f16', exact = false}) {
     if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; f16 or int8 is expected`);
-    return exact ? 2 : kvType === 'int8' ? 1 : 0;
+    return exact ? EXACT : kvType === 'int8' ? INT8_CACHE : F16_CACHE;
 }
 
 /** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */

@@ -5,6 +5,7 @@
 // neither caches nor untouched pages, which are one page, flatter it. The number of layers and the vocabulary are changed by the same factor,
 // by which the time of the whole model then differs from the time measured.
 
+import {MAX_LAYERS, MAX_VOCABULARY} from '../base/constants.js';
 import {GemmaError} from '../base/error.js';
 import {timeOf} from '../base/clock.js';
 import {detectFeatures} from './features.js';
@@ -20,7 +21,6 @@ const MB = 2 ** 20;
 const FIRST_BYTES = 256 * 1024;     // of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
 const MOST_BYTES = MB;              // where they do not, and never more
 const TRIAL_BYTES = 256 * MB;
-const MOST_LAYERS = 256, MOST_TOKENS = 4 << 20;         // GEMMA_MAX_LAYERS, GEMMA_MAX_VOCABULARY
 const WARM_TOKENS = 8, MOST_PREFILL = 128, PREFILL_ROUNDS = 3, PREFILL_MS = 250;
 const DECODE_MS = 400, FEWEST_STEPS = 6;
 const SLOW = 4;             // tokens a second: three words
@@ -307,7 +307,7 @@ async function measure(features, reader, {shape, type, bytesPerToken}, options) 
     reader.beginLoad(shape.architecture, 0);
     reader.planShape(shape, type);
     const wanted = Math.ceil(shape.layers * TRIAL_BYTES / reader.plan().weightBytes);
-    const layers = Math.max(1, Math.min(wanted, MOST_LAYERS, Math.floor(MOST_TOKENS / shape.vocab * shape.layers)));
+    const layers = Math.max(1, Math.min(wanted, MAX_LAYERS, Math.floor(MAX_VOCABULARY / shape.vocab * shape.layers)));
     const vocab = Math.max(2, Math.round(shape.vocab * layers / shape.layers));
     const trial = {shape: {...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}, type};
     const {module, session, plan} = await openSynthetic(trial, options, features);

@@ -2,9 +2,9 @@
 // are written at the same time, and a long prompt does not stop another's answer. Between two steps the event loop runs: sessions join, are
 // sampled, or are aborted. Knows sessions and time; not what tokens mean.
 
+import {MAX_BATCH} from '../base/constants.js';
 import {yieldTurn} from '../base/host.js';
 
-const LARGEST_BATCH = 256;      // GEMMA_MAX_BATCH
 const SLICE_MS = 100;           // how long the engine computes before Stop can act and progress shows
 
 /**
@@ -59,7 +59,7 @@ export class Scheduler {
     #step(all) {
         const start = performance.now();
         try {
-            this.#module.step(all.map(({session}) => session), LARGEST_BATCH, SLICE_MS);
+            this.#module.step(all.map(({session}) => session), MAX_BATCH, SLICE_MS);
         } catch (error) {
             for (const one of all) this.#end(one, () => one.reject(error));
             return;

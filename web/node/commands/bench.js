@@ -1,12 +1,11 @@
 // bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
 // file or a benchmark shape; of --parallel sessions together; with --profile also what each operation cost.
 
+import {MAX_BATCH} from '../../base/constants.js';
 import {SAMPLING} from '../../engine/generate.js';
 import {openSynthetic} from '../../engine/open.js';
 import {UsageError, parseArgs} from '../args.js';
 import {MODEL_OPTIONS, engineOptions, open, printJson} from './shared.js';
-
-const BATCH = 256;
 
 /**
  * @typedef {import('../../engine/module.js').Module} Module
@@ -94,7 +93,7 @@ export default async function run(argv) {
     const {module, variant, kernels, threads, plan, session} = opened;
     const sessions = [session, ...Array.from({length: parallel - 1}, () => module.newSession(ctx))];
     const evaluate = () => {
-        do module.step(sessions, BATCH);
+        do module.step(sessions, MAX_BATCH);
         while (sessions.some((one) => one.left() > 0));
     };
     let prefill = new Measured(), decode = new Measured();

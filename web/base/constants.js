@@ -1,0 +1,15 @@
+// constants.js: numbers of src/gemma.h. Written by wasm/constants.js.
+
+export const VERSION = '0.1.0';
+/** Codes of errors, by GemmaStatus. */
+export const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
+export const ROLES = {system: 0, user: 1, assistant: 2};
+/** GemmaPrecision. */
+export const F16_CACHE = 0;
+export const INT8_CACHE = 1;
+export const EXACT = 2;
+export const MAX_BATCH = 256;
+export const MAX_DRAFT = 7;
+export const MAX_LOGPROBS = 20;
+export const MAX_LAYERS = 256;
+export const MAX_VOCABULARY = 4194304;
