@@ -229,21 +229,21 @@ enum { MOST_SESSIONS = 12, LONG = 600 };
 
 /* Sessions that begin at different times and have prompts of different lengths, some with a draft now and then; all in one batch, in slices. */
 TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
-    static const int counts[] = {3, MOST_SESSIONS};
+    static const int counts[] = {2, 3, 8, MOST_SESSIONS};
     for (int a = 0; a < N_CASES; a++) {
         GemmaError err = {0};
         GemmaModel *m = load_case(a, 4096, 2);
         REQUIRE(m);
-        for (int c = 0; c < 2; c++) {
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             int n = counts[c];
-            uint64_t rng = (uint64_t)(a * 10 + c);
+            uint64_t rng = (uint64_t)a * 10 + c;
             GemmaSession *s[MOST_SESSIONS];
             static int32_t ids[MOST_SESSIONS][LONG];
             int at[MOST_SESSIONS];
             for (int i = 0; i < n; i++) {
                 s[i] = gemma_session_new(m, LONG, &err);
                 for (int j = 0; j < LONG; j++) ids[i][j] = (int32_t)(test_random(&rng) % TINY_VOCAB);
-                at[i] = n == 3 && i == 0 ? 480 : 1 + (int)(test_random(&rng) % 90);     /* one is long: its rings wrap beside the others */
+                at[i] = n <= 3 && i == 0 ? 480 : 1 + (int)(test_random(&rng) % 90);     /* one is long: its rings wrap beside the others */
                 CHECK_INT(gemma_session_sync(s[i], ids[i], at[i], &err), 0);
             }
             for (int round = 0, n_ready = 0; round < 12 || n_ready < n; round++) {
