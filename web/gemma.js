@@ -72,7 +72,7 @@ export class Gemma {
     /**
      * What a model would do here, within two seconds and before any of its weights are downloaded: whether it fits, which module and how many
      * threads it would have, and how fast it would be. Measures with all of these threads, so not while a model writes. Of a GGUF by URL,
-     * 256 KB are fetched; of a catalogue's entry (see app/models.json), nothing.
+     * 256 KB are fetched, at most 1 MB; of a catalogue's entry (see app/models.json), nothing.
      * @param {ModelSource} model
      * @param {LoadOptions} [options]   as for load
      * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said: 'network', 'not-found',
