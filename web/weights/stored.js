@@ -2,7 +2,7 @@
 //
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
-import {GemmaError} from '../base/error.js';
+import {GemmaError, codeOf, messageOf} from '../base/error.js';
 import {unlessAborted} from '../base/abort.js';
 import {isDamaged, mustAgree} from './file/check.js';
 import {joinFiles, readSlice} from './file/files.js';
@@ -17,7 +17,16 @@ import {downloadTurn, isReadElsewhere, read, unlessInUse} from './store/tabs.js'
 
 /**
  * @typedef {import('./store/store.js').Stored} Stored
+ * @typedef {import('./store/store.js').StoredModel} StoredModel
  * @typedef {{signal?: AbortSignal, onProgress?: (progress: import('./file/progress.js').Progress) => void}} Watched
+ */
+
+/**
+ * A file that is to be stored.
+ * @typedef {object} Wanted
+ * @property {string} name
+ * @property {Blob} file
+ * @property {import('./file/manifest.js').Manifest} [manifest]
  */
 
 /** @returns {Promise<Stored[]>} the one that was used last first */
@@ -39,6 +48,7 @@ export function deleteStored(id) {
 
 /** Deletes all models that no tab uses. @returns {Promise<string[]>} names of those that are left because they are in use */
 export async function deleteAllStored() {
+    /** @type {string[]} */
     const left = [];
     for (const {id, name} of await storedModels()) {
         await deleteStored(id).catch((error) => {
@@ -70,7 +80,11 @@ export async function roomFor(size, id) {
 export function verifyStored(id, {signal, onProgress} = {}) {
     return withModel(id, signal, async (store, model) => {
         const [present, digests] = await Promise.all([store.chunksOf(id), store.digestsOf(id)]);
-        const chunks = Math.ceil(model.size / model.chunkSize), missing = [], damaged = [];
+        const chunks = Math.ceil(model.size / model.chunkSize);
+        /** @type {number[]} */
+        const missing = [];
+        /** @type {number[]} */
+        const damaged = [];
         const meter = createMeter('load', model.size, onProgress);
         for (let index = 0; index < chunks; index++) {
             signal?.throwIfAborted();
@@ -124,8 +138,8 @@ export function manifestOf(id, {signal, onProgress} = {}) {
             hash.add(new Uint8Array(chunk));
             meter.add(chunk.byteLength);
         }
-        const all = Array.from({length: Math.ceil(model.size / model.chunkSize)}, (_, index) => digests.get(index));
-        return writeManifest({...model, name: safeFileName(model.name), sha256: model.sha256 || toHex(hash.end()), digests: all});
+        const all = Array.from({length: Math.ceil(model.size / model.chunkSize)}, (_, index) => /** @type {ArrayBuffer} */ (digests.get(index)));
+        return writeManifest({...model, name: safeFileName(model.name), sha256: hash ? toHex(hash.end()) : model.sha256, digests: all});
     });
 }
 
@@ -169,11 +183,12 @@ export function exportStored(id, {writable, signal, onProgress} = {}) {
  */
 export async function importFiles(files, {manifest: given, signal, onProgress, replace = false, ...more} = {}) {
     const {file, manifest: beside} = await joinFiles(files, signal), json = given ?? beside;
-    const {name = file.name ?? 'model.gguf', id} = more;
+    const {name = 'name' in file ? file.name : 'model.gguf', id} = more;
     const manifest = json && readManifest(json);
     if (manifest) mustAgree(manifest, '', {name, size: file.size});
     if (new TextDecoder().decode(await unlessAborted(readSlice(file, name, 0, 4), signal)) !== 'GGUF') throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
     return withStore(async (store) => {
+        /** @param {StoredModel | undefined} there @param {Wanted} wanted */
         const relation = (there, wanted) => there ? compareFile(store, there, wanted, signal) : 'unfinished';
         if (replace && id !== undefined && await relation(await store.find(id), {file, name, manifest}) === 'other')
             await unlessInUse(id, name, () => store.delete(id), 'import it again');
@@ -183,7 +198,7 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
         }
         throw new GemmaError('exists', `${id} has another file on this device. Import it with \`replace\`, or under another id.`);
 
-        /** @returns {Promise<Stored | undefined>} undefined where another file has this id */
+        /** @param {Wanted & {id: string}} wanted @returns {Promise<Stored | undefined>} undefined where another file has this id */
         async function importAs(wanted) {
             const ends = [await read(wanted.id, signal)];
             try {
@@ -202,6 +217,10 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
 /**
  * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go, as it was never a whole model; or 'other'.
  * @returns {Promise<'same' | 'unfinished' | 'other'>}
+ * @param {ChunkStore} store
+ * @param {StoredModel} there
+ * @param {Wanted} wanted
+ * @param {AbortSignal} [signal]
  */
 async function compareFile(store, there, {file, name, manifest}, signal) {
     const differs = there.complete ? 'other' : 'unfinished';
@@ -217,7 +236,13 @@ async function compareFile(store, there, {file, name, manifest}, signal) {
     return digests.size && present.size ? 'same' : 'unfinished';
 }
 
-/** Writes a file into the store, as far as it is not there. */
+/**
+ * Writes a file into the store, as far as it is not there.
+ * @param {ChunkStore} store
+ * @param {StoredModel | undefined} there
+ * @param {Wanted & {id: string}} wanted
+ * @param {Watched} watched
+ */
 async function writeFile(store, there, {id, name, file, manifest}, {signal, onProgress}) {
     const now = Date.now();
     let kept = there && (!manifest || there.chunkSize === manifest.chunkSize) ? there : undefined;
@@ -239,16 +264,22 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
             if (manifest && !same(digest, manifest.digests[index]))
                 throw new GemmaError('bad-file', isDamaged(name, index));
             const isHere = present.has(index) && same(digest, digests.get(index) ?? new ArrayBuffer(0)) && await readGood(store, model, index, digests);
-            if (!isHere || !sameVersion(model, kept)) await store.writeChunk(model, index, bytes, digest, manifest?.digests);
+            if (!isHere || !kept || !sameVersion(model, kept)) await store.writeChunk(model, index, bytes, digest, manifest?.digests);
             kept &&= model;
             meter.add(bytes.byteLength);
         }
     } catch (error) {
-        if (error.code === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${error.message}.`);
+        if (codeOf(error) === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${messageOf(error)}.`);
         throw error;
     }
 }
 
+/**
+ * @param {ChunkStore} store
+ * @param {StoredModel} model
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<ArrayBuffer>}
+ */
 async function* goodChunks(store, model, signal) {
     const digests = await store.digestsOf(model.id);
     for (let index = 0; index * model.chunkSize < model.size; index++) {
@@ -259,12 +290,21 @@ async function* goodChunks(store, model, signal) {
     }
 }
 
-/** A chunk, if it is what was written. Rejects where it can't be read, which does not say that it is damaged. */
+/**
+ * A chunk, if it is what was written. Rejects where it can't be read, which does not say that it is damaged.
+ * @param {ChunkStore} store
+ * @param {StoredModel} model
+ * @param {number} index
+ * @param {Map<number, ArrayBuffer>} digests
+ * @returns {Promise<ArrayBuffer | undefined>}
+ */
 async function readGood(store, {id, size, chunkSize}, index, digests) {
     const chunk = await store.readChunk(id, index, new ArrayBuffer(Math.min(chunkSize, size - index * chunkSize)));
-    return chunk && digests.has(index) && same(chunk.digest, digests.get(index)) ? chunk.bytes : undefined;
+    const digest = digests.get(index);
+    return chunk && digest && same(chunk.digest, digest) ? chunk.bytes : undefined;
 }
 
+/** @template T @param {(store: ChunkStore) => Promise<T>} work @returns {Promise<T>} */
 async function withStore(work) {
     const store = await ChunkStore.open();
     try {
@@ -274,7 +314,14 @@ async function withStore(work) {
     }
 }
 
-/** The same with a model that must be there, and is not deleted meanwhile. */
+/**
+ * The same with a model that must be there, and is not deleted meanwhile.
+ * @template T
+ * @param {string} id
+ * @param {AbortSignal | undefined} signal
+ * @param {(store: ChunkStore, model: StoredModel) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
 function withModel(id, signal, work) {
     return withStore(async (store) => {
         const giveBack = await read(id, signal);

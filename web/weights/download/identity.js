@@ -30,6 +30,7 @@ export function isSame(a, b) {
 /** @param {string} etag   W/"x" and "x" name the same file */
 const strong = (etag) => etag.replace(/(^| )W\//g, '$1');
 
+/** @param {Version} version */
 const dateOf = ({validator, modified}) => modified ?? (/^[A-Z][a-z]{2}, /.test(validator) ? validator : undefined);
 
 /**

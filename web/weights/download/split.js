@@ -8,6 +8,13 @@ import {Line} from './line.js';
 import {fileName} from '../file/names.js';
 import {askPointer} from './request.js';
 
+/**
+ * @typedef {import('./http.js').RemoteFile} RemoteFile
+ * @typedef {import('./http.js').RemoteOptions} RemoteOptions
+ * @typedef {import('../file/gguf_parts.js').Piece} Piece
+ * @typedef {{header: import('../file/gguf_parts.js').PartHeader, bytes: Uint8Array}} Head
+ */
+
 const HEAD_BYTES = 1024 * 1024;     // of the first part are asked for at first,
 const LATER_BYTES = 64 * 1024;      // and so many of the others, whose headers are shorter
 
@@ -23,12 +30,14 @@ const AHEAD = 3;                    // parts that are asked for while another on
  * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed, before the next: a browser has few
  * connections.
  * @param {string[]} urls   of copies of the first part
- * @param {object} options  as for openRemote; pieceSize: what is asked for; laterSize: the same
- *     of all parts but the first
+ * @param {RemoteOptions & {laterSize?: number}} options   pieceSize: what is asked for; laterSize: the same of all parts but the first
  * @returns {AsyncGenerator<import('./http.js').RemoteFile>}
  */
 export async function* openParts(urls, options) {
-    const copies = urls.map((url) => partUrls(url) ?? []), coming = [], line = new Line();
+    const copies = urls.map((url) => partUrls(url) ?? []), line = new Line();
+    /** @type {Promise<RemoteFile>[]} */
+    const coming = [];
+    /** @param {number} part @returns {Promise<RemoteFile>} */
     const open = (part) => {
         const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? options.laterSize ?? LATER_BYTES : options.pieceSize});
         opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before
@@ -38,7 +47,8 @@ export async function* openParts(urls, options) {
         for (let part = 0, next = 0; part < copies[0].length; part++) {
             // The first alone: it may say that there are no others.
             for (const most = part ? AHEAD : 1; coming.length < most && next < copies[0].length;) coming.push(open(next++));
-            yield await coming.shift();
+            const [opened] = coming.splice(0, 1);
+            yield await opened;
         }
     } finally {
         for (const opened of coming) opened.then((part) => part.close(), () => {});
@@ -47,13 +57,17 @@ export async function* openParts(urls, options) {
 
 /**
  * @param {string[]} urls   of copies of the first part
- * @param {object} options  as for openRemote
- * @returns {Promise<import('./http.js').RemoteFile & {published: () => Promise<import('../file/check.js').Published[]>}>}   published: asks what the
+ * @param {RemoteOptions} options
+ * @returns {Promise<Omit<RemoteFile, 'span'> & {published: () => Promise<import('../file/check.js').Published[]>}>}   published: asks what the
  *     host says of the parts
  */
 export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {
     const name = wholeName(fileName(urls[0]));
-    const parts = [], heads = [], {length: count} = partUrls(urls[0]);
+    const {length: count} = partUrls(urls[0]) ?? [];
+    /** @type {RemoteFile[]} */
+    const parts = [];
+    /** @type {Head[]} */
+    const heads = [];
     for await (const part of openParts(urls, {...options, pieceSize: HEAD_BYTES, onBytes})) {
         const head = await readHead(part, parts.length ? LATER_BYTES : HEAD_BYTES);
         checkPart(name, parts.length, count, head.header, heads[0]?.header ?? head.header);
@@ -62,6 +76,7 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
         if (!part.ranges) part.close();     // or its connection would stand still until its turn comes
     }
     const pieces = joinParts(name, heads.map(({header}) => header), parts.map((part) => part.size));
+    /** @param {'validator' | 'modified'} key */
     const joined = (key) => parts.every((part) => part[key]) ? parts.map((part) => part[key]).join(' ') : '';
     const size = pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
     if (promised !== undefined && size !== promised)
@@ -74,6 +89,7 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
         close: () => parts.forEach((part) => part.close()),
     };
 
+    /** @param {number} from @param {number} length @param {number} [again] @returns {Promise<ArrayBuffer>} */
     async function gather(from, length, again) {
         const gathered = new Uint8Array(length);
         let at = 0;
@@ -82,16 +98,24 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
             at += pieceLength(piece);
             if (start >= end) return;
             if (piece.bytes) onBytes(end - start);
-            gathered.set(piece.bytes?.subarray(start, end) ?? new Uint8Array(await parts[piece.part].span(piece.from + start, end - start, again)), to);
+            gathered.set(piece.bytes ? piece.bytes.subarray(start, end)
+                : new Uint8Array(await parts[piece.part].span(piece.from + start, end - start, again)), to);
         }));
         return gathered.buffer;
     }
 }
 
-/** A part's header, and the bytes before its weights. */
+/**
+ * A part's header, and the bytes before its weights.
+ * @param {RemoteFile} part
+ * @param {number} first
+ * @returns {Promise<Head>}
+ */
 async function readHead(part, first) {
+    /** @type {BlobPart[]} */
     const bytes = [];
     let have = 0;
+    /** @param {number} length */
     const grow = async (length) => {
         const more = Math.min(length, part.size) - have;
         if (more > 0) {
@@ -104,15 +128,25 @@ async function readHead(part, first) {
     return {header, bytes: (await grow(header.begin)).subarray(0, header.begin)};
 }
 
-/** What the host says of the parts; of those without weights, nothing can be compared. */
+/**
+ * What the host says of the parts; of those without weights, nothing can be compared.
+ * @param {string} url
+ * @param {RemoteFile[]} parts
+ * @param {Head[]} heads
+ * @param {Piece[]} pieces
+ * @param {{headers?: Record<string, string>, signal?: AbortSignal}} options
+ */
 async function publishedOf(url, parts, heads, pieces, {headers, signal}) {
-    const published = [], digests = [], own = pieces.filter(({part}) => part !== undefined);
-    const ask = ({part}) => parts[part].sha256 || askPointer(partUrls(url)[part], {home: url, headers, signal});
+    const published = [], own = pieces.flatMap((piece) => piece.bytes ? [] : [piece]);
+    /** @type {string[]} */
+    const digests = [];
+    /** @param {{part: number}} piece */
+    const ask = ({part}) => parts[part].sha256 || askPointer((partUrls(url) ?? [])[part], {home: url, headers, signal});
     while (digests.length < own.length) digests.push(...await Promise.all(own.slice(digests.length, digests.length + AHEAD).map(ask)));
     let from = 0;
     for (const piece of pieces) {
-        const length = pieceLength(piece), digest = digests[own.indexOf(piece)];
-        if (digest) published.push({name: parts[piece.part].name, sha256: digest, from, length, head: heads[piece.part].bytes});
+        const length = pieceLength(piece), digest = piece.bytes ? undefined : digests[own.indexOf(piece)];
+        if (digest && !piece.bytes) published.push({name: parts[piece.part].name, sha256: digest, from, length, head: heads[piece.part].bytes});
         from += length;
     }
     return published;

@@ -18,7 +18,7 @@ export function readToEnd({servers, name, pieceSize, begin, wrong, onWait}) {
         const answer = await begin(server);
         /** @type {Blob[]} */
         const blobs = [];
-        /** @type {Uint8Array<ArrayBuffer>[]} */
+        /** @type {Uint8Array[]} */
         let packets = [];
         let held = 0, length = 0, reported = -Infinity;
         for await (const packet of answer.packets()) {
@@ -27,7 +27,7 @@ export function readToEnd({servers, name, pieceSize, begin, wrong, onWait}) {
             if (length > LARGEST) throw wrong.endless(server, LARGEST);
             packets.push(packet);
             if (held >= pieceSize) {
-                blobs.push(new Blob(packets));
+                blobs.push(new Blob(/** @type {BlobPart[]} */ (packets)));
                 [packets, held] = [[], 0];
             }
             if (performance.now() - reported < REPORT_MS) continue;
@@ -35,6 +35,6 @@ export function readToEnd({servers, name, pieceSize, begin, wrong, onWait}) {
             onWait(`${servers.site(server)} does not say how long ${name} is: ${(length / 1e6).toFixed(1)} MB so far.`);
         }
         onWait();
-        return new Blob([...blobs, ...packets]);
+        return new Blob([...blobs, .../** @type {BlobPart[]} */ (packets)]);
     });
 }

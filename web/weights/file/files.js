@@ -1,10 +1,12 @@
 // Files that a person chose, as one model: a GGUF, with its manifest or without, or the parts that `build/quantize --split` or llama.cpp's
 // gguf-split wrote. Knows neither the store nor the engine.
 
-import {GemmaError} from '../../base/error.js';
+import {GemmaError, messageOf} from '../../base/error.js';
 import {joinParts, partNames, readPartHeader, wholeName} from './gguf_parts.js';
 import {unlessAborted} from '../../base/abort.js';
 import {readManifest} from './manifest.js';
+
+/** @typedef {Blob & {name?: string}} NamedBlob   a File has a name */
 
 /**
  * @param {Blob | Blob[]} files   in any order
@@ -14,6 +16,7 @@ import {readManifest} from './manifest.js';
  */
 export const joinFiles = (files, signal) => unlessAborted(join(files), signal);
 
+/** @param {NamedBlob | NamedBlob[]} files @returns {Promise<{file: NamedBlob, manifest?: object}>} */
 async function join(files) {
     const all = [files].flat(), found = all.find(({name = ''}) => name.endsWith('.json'));
     const others = all.filter((file) => file !== found);
@@ -30,31 +33,39 @@ async function join(files) {
     return {file: new File(inOrder(others, manifest.parts ?? [manifest.name], manifest.name), manifest.name), manifest: json};
 }
 
+/** @param {NamedBlob[]} files @param {string[]} names @param {string} whole */
 function inOrder(files, names, whole) {
     const byName = new Map(files.map((file) => [file.name, file])), missing = names.filter((name) => !byName.has(name));
-    if (!missing.length) return names.map((name) => byName.get(name));
+    if (!missing.length) return names.map((name) => /** @type {NamedBlob} */ (byName.get(name)));
     throw new GemmaError('bad-file', `${missing.length} of the ${names.length} files of ${whole} were not chosen, such as ${missing[0]}.`);
 }
 
-/** Of their weights, nothing is read. */
+/** Of their weights, nothing is read. @param {NamedBlob[]} parts @param {string[]} names */
 async function joinSplit(parts, names) {
-    const read = (part) => async (length) => new Uint8Array(await readSlice(part, part.name, 0, length));
+    /** @param {NamedBlob} part @returns {(length: number) => Promise<Uint8Array>} */
+    const read = (part) => async (length) => new Uint8Array(await readSlice(part, part.name ?? '', 0, length));
     const headers = await Promise.all(parts.map((part, i) => readPartHeader(read(part), names[i])));
     const pieces = joinParts(wholeName(names[0]), headers, parts.map(({size}) => size));
-    return new File(pieces.map(({bytes, part, from, length}) => bytes ?? parts[part].slice(from, from + length)), wholeName(names[0]));
+    return new File(pieces.map(({bytes, part, from, length}) => bytes ? /** @type {BlobPart} */ (bytes) : parts[part].slice(from, from + length)), wholeName(names[0]));
 }
 
-/** @param {Blob} file @returns {Promise<ArrayBuffer>} */
+/**
+ * @param {Blob} file @returns {Promise<ArrayBuffer>}
+ * @param {string} name
+ * @param {number} from
+ * @param {number} length
+ */
 export function readSlice(file, name, from, length) {
     return file.slice(from, from + length).arrayBuffer().catch((cause) => {
         throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
     });
 }
 
+/** @param {NamedBlob} file */
 async function parse(file) {
     try {
         return JSON.parse(await file.text());
     } catch (cause) {
-        throw new GemmaError('bad-file', `${file.name} is not the manifest of a model: ${cause.message}.`, {cause});
+        throw new GemmaError('bad-file', `${file.name} is not the manifest of a model: ${messageOf(cause)}.`, {cause});
     }
 }

@@ -7,7 +7,10 @@ const STRING = 8, ARRAY = 9;
 const LONGEST_KEY = 65535;
 const decoder = new TextDecoder();
 
-/** By the types' numbers in the file: bytes, and how they are read. */
+/**
+ * By the types' numbers in the file: bytes, and how they are read.
+ * @type {Record<number, [size: number, read: 'getUint8' | 'getInt8' | 'getUint16' | 'getInt16' | 'getUint32' | 'getInt32' | 'getFloat32' | 'getBigUint64' | 'getBigInt64' | 'getFloat64']>}
+ */
 const NUMBERS = {
     0: [1, 'getUint8'], 1: [1, 'getInt8'], 2: [2, 'getUint16'], 3: [2, 'getInt16'], 4: [4, 'getUint32'], 5: [4, 'getInt32'], 6: [4, 'getFloat32'],
     7: [1, 'getUint8'], 10: [8, 'getBigUint64'], 11: [8, 'getBigInt64'], 12: [8, 'getFloat64'],
@@ -21,16 +24,19 @@ class Cursor {
     #view;
     at = 0;
 
+    /** @param {Uint8Array} bytes */
     constructor(bytes) {
         this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
 
+    /** @param {number} n */
     skip(n) {
         if (n > this.#view.byteLength - this.at) throw new End();
         this.at += n;
         return this.at - n;
     }
 
+    /** @param {number} type */
     number(type) {
         const [size, read] = NUMBERS[type];
         return Number(this.#view[read](this.skip(size), true));
@@ -69,6 +75,12 @@ export function beginHead(bytes, name) {
     return {cursor, version, tensors, entries: readEntries(cursor, count, name)};
 }
 
+/**
+ * @param {Cursor} cursor
+ * @param {number} count
+ * @param {string} name
+ * @returns {Generator<{key: string, start: number, value?: number | string}>}
+ */
 function* readEntries(cursor, count, name) {
     for (let left = count; left > 0; left--) {
         const start = cursor.at, key = cursor.string(), type = cursor.number(4);

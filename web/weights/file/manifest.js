@@ -23,10 +23,13 @@ const LARGEST_CHUNK = 256 * 1024 * 1024;
  * @returns {Manifest} rejects with GemmaError 'bad-file' what is not a manifest
  */
 export function readManifest(json) {
+    /** @type {{file: any, size: any, sha256: any, chunkSize: any, chunks: any[]}} */
     const {file, size, sha256, chunkSize, chunks} = json ?? {};
+    /** @param {unknown} good @param {string} sentence */
     const need = (good, sentence) => {
         if (!good) throw new GemmaError('bad-file', `The manifest ${typeof file === 'string' ? `of ${file} ` : ''}cannot be used: ${sentence}.`);
     };
+    /** @param {unknown} text */
     const isHex = (text) => typeof text === 'string' && /^[0-9a-f]{64}$/i.test(text);
     need(typeof file === 'string' && file !== '' && !/\p{Cs}/u.test(file), '"file" must be the name of a GGUF');
     need(Number.isSafeInteger(size) && size > 0, `"size" must be a number of bytes, and is ${JSON.stringify(size)}`);

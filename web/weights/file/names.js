@@ -2,7 +2,7 @@
 
 /** The last part of an address's path, as people write it. A % that encodes nothing stays. @param {string} url */
 export function fileName(url) {
-    const last = new URL(url).pathname.split('/').pop();
+    const last = new URL(url).pathname.split('/').pop() ?? '';
     return last.replace(/(?:%[0-9a-f]{2})+/gi, (run) => {
         try {
             return decodeURIComponent(run);
@@ -31,14 +31,18 @@ const LONGEST = 200;        // of the 255 bytes or characters that file systems 
  */
 export function safeFileName(name) {
     const clean = name.toWellFormed().replace(/[\\/:*?"<>|\p{Cc}\p{Cf}\u2028\u2029\ufffd]/gu, '_').replace(/^[\s.~]+|[\s.]+$/g, '');
-    const [, stem, ending = ''] = /^(.*?)(\.[^.]{1,10})?$/u.exec(clean);
+    const [, stem, ending = ''] = /^(.*?)(\.[^.]{1,10})?$/u.exec(clean) ?? [clean, clean];
     const free = /^(con|prn|aux|nul|com\d|lpt\d|com[¹²³]|lpt[¹²³]|conin\$|conout\$)(\s*\.|\s*$)/i.test(clean) ? `_${stem}` : stem;
     if (!free && !ending) return 'model.gguf';
     // Browsers keep no file with an ending by which Windows would open something else.
     return cut(free, LONGEST - ending.length) + ending + (/^\.(lnk|local|scf|url)$/i.test(ending) ? '.gguf' : '');
 }
 
-/** The beginning of a text, up to so many bytes, without half a letter. */
+/**
+ * The beginning of a text, up to so many bytes, without half a letter.
+ * @param {string} text
+ * @param {number} most
+ */
 function cut(text, most) {
     const {read} = new TextEncoder().encodeInto(text, new Uint8Array(most));
     return text.slice(0, read);
@@ -47,6 +51,6 @@ function cut(text, most) {
 /** Names for another file of the same name, as file managers make them: NAME.gguf, NAME (2).gguf, NAME (3).gguf ... @param {string} name */
 export function* numbered(name) {
     yield name;
-    const [, stem, ending = ''] = /^(.*?)(\.[^.]*)?$/s.exec(name);
+    const [, stem, ending = ''] = /^(.*?)(\.[^.]*)?$/s.exec(name) ?? [name, name];
     for (let n = 2; ; n++) yield `${stem} (${n})${ending}`;
 }

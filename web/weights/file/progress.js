@@ -21,18 +21,21 @@ const REPORT_MS = 100;
  */
 export function createMeter(phase, total, onProgress = () => {}) {
     let bytes = 0;
-    let notice, waiting;
+    /** @type {string | undefined} */
+    let notice;
+    /** @type {string | undefined} */
+    let waiting;
     let reported = -Infinity;
     /** @type {{at: number, bytes: number}[]} bytes at moments of the last WINDOW_MS; oldest first */
     let moments = [{at: performance.now(), bytes: 0}];
 
     return {
-        /** Counts bytes that were there before: they say nothing on the rate. */
+        /** Counts bytes that were there before: they say nothing on the rate. @param {number} count */
         skip(count) {
             bytes += count;
             for (const moment of moments) moment.bytes += count;
         },
-        /** Counts bytes that have just come; negative: that came in vain. */
+        /** Counts bytes that have just come; negative: that came in vain. @param {number} count */
         add(count) {
             bytes += count;
             report(bytes >= total);
@@ -49,6 +52,7 @@ export function createMeter(phase, total, onProgress = () => {}) {
         },
     };
 
+    /** @param {boolean} now */
     function report(now) {
         const at = performance.now();
         if (!now && at - reported < REPORT_MS) return;

@@ -4,7 +4,7 @@ import {NODE} from '../../base/host.js';
 
 /** @param {ArrayBuffer | Uint8Array} bytes @returns {Promise<ArrayBuffer>} 32 bytes */
 export async function sha256(bytes) {
-    if (globalThis.crypto?.subtle) return crypto.subtle.digest('SHA-256', bytes);
+    if (globalThis.crypto?.subtle) return crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes));
     const hash = await createSha256();      // an insecure address has no crypto.subtle
     hash.begin();
     hash.add(new Uint8Array(bytes));
@@ -43,7 +43,8 @@ export function fromHex(hex) {
  * @returns {Promise<Sha256>} some 300 MB a second, by wasm/sha256.c
  */
 export async function createSha256() {
-    const {exports} = await WebAssembly.instantiate(await (module ??= compile()));
+    const instance = await WebAssembly.instantiate(await (module ??= compile())), exports = /** @type {any} */ (instance.exports);
+    /** @param {number} length */
     const bytesAt = (length) => new Uint8Array(exports.memory.buffer, exports.room(), length), most = exports.room_bytes();
     return {
         begin: exports.begin,
@@ -61,6 +62,7 @@ export async function createSha256() {
     };
 }
 
+/** @type {Promise<WebAssembly.Module> | undefined} */
 let module;
 
 async function compile() {

@@ -9,7 +9,13 @@ const SILENT_MS = 5000;         // a worker whose script is refused may say noth
 
 /** @param {import('./store.js').ChunkStore} store @returns {{read: import('./store.js').ChunkStore['readChunk'], close: () => void}} */
 export function createReader(store) {
-    let starting, worker, caller;
+    /** @type {Promise<void> | undefined} */
+    let starting;
+    /** @type {import('../../base/host.js').StartedWorker | undefined} */
+    let worker;
+    /** @type {Caller<import('./reader_worker.js').Service> | undefined} */
+    let caller;
+    /** @param {unknown} error */
     const fail = (error) => {
         caller?.fail(error);
         caller = undefined;

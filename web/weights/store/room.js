@@ -41,6 +41,7 @@ export function describeRoom({needed, free, deletable}) {
     return `${numbers}; what could be deleted: ${names.join(', ')}`;
 }
 
-function megabytes(bytes) {
+/** @param {number | undefined} bytes */
+function megabytes(bytes = 0) {
     return `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
 }

@@ -16,18 +16,17 @@
 // Browsers end a connection to IndexedDB when they like: of a page in the background, or when their storage process is started anew. So what fails is
 // done once more by a new connection. Only what fails there, too, is an error: 'no-room' or 'storage'. Neither says that what is stored is damaged.
 
-import {GemmaError} from '../../base/error.js';
+import {GemmaError, codeOf} from '../../base/error.js';
 import {safeFileName} from '../file/names.js';
+import {PAUSES_MS, REFUSALS, allOf, connect, failure, isFull, result} from './database.js';
 import {same, sha256} from '../file/sha256.js';
 
 /** Bytes in a chunk: large enough that IndexedDB runs at full speed, small enough to hold a few at once. */
 export const CHUNK_SIZE = 16 * 1024 * 1024;
 
-const DATABASE = 'gemma-weights';
-/** Of the schema. What an older one holds is dropped. */
-const VERSION = 3;
-
 /**
+ * @typedef {[id: string, index: number]} Key   of a chunk, and of a digest
+ *
  * @typedef {object} StoredModel
  * @property {string} id          the model's address
  * @property {string} name        file name, for people
@@ -51,10 +50,15 @@ const VERSION = 3;
  */
 
 export class ChunkStore {
-    /** @type {Promise<IDBDatabase>} */
     #connection;
     #closed = false;
+    /** @type {Promise<boolean> | undefined} */
     #takesBlobs;
+
+    /** @private @param {Promise<IDBDatabase>} connection */
+    constructor(connection) {
+        this.#connection = connection;
+    }
 
     /**
      * Opens the database, making it on first use.
@@ -62,12 +66,13 @@ export class ChunkStore {
      *     cookies), and with 'storage' where it does not open, or has a newer version than this code
      */
     static async open() {
-        const store = new ChunkStore();
         for (let again = 0; ; again++) {
             try {
-                await (store.#connection = connect());
-                return store;
-            } catch (error) {
+                const connection = connect();
+                await connection;
+                return new ChunkStore(connection);
+            } catch (thrown) {
+                const error = /** @type {Error} */ (thrown);
                 if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `this browser gives no storage here: ${error.message}`, {cause: error, here: true});
                 if (again === PAUSES_MS.length || error.name === 'VersionError') throw failure(error);
                 await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
@@ -112,35 +117,39 @@ export class ChunkStore {
     async list() {
         const [models, keys] = await this.#with((db) => {
             const transaction = db.transaction(['models', 'chunks']);
-            return Promise.all([result(transaction.objectStore('models').getAll()), result(transaction.objectStore('chunks').getAllKeys())]);
+            return Promise.all([
+                /** @type {Promise<StoredModel[]>} */ (result(transaction.objectStore('models').getAll())),
+                /** @type {Promise<Key[]>} */ (result(transaction.objectStore('chunks').getAllKeys())),
+            ]);
         });
         const all = models.map((model) => {
             const {size, chunkSize, damaged} = model;
             const indices = keys.filter(([id]) => id === model.id).map(([, index]) => index);
             const storedBytes = indices.reduce((sum, index) => sum + Math.min(chunkSize, size - index * chunkSize), 0);
             const complete = storedBytes === size;
+            /** @type {Stored['state']} */
             const state = damaged.length || model.complete && !complete ? 'damaged' : complete ? 'complete' : 'partial';
             return {...model, fileName: safeFileName(model.name), storedBytes, complete, state};
         });
         return all.sort((a, b) => b.lastUsed - a.lastUsed);
     }
 
-    /** @returns {Promise<StoredModel | undefined>} */
+    /** @param {string} id @returns {Promise<StoredModel | undefined>} */
     find(id) {
         return this.#with((db) => result(db.transaction('models').objectStore('models').get(id)));
     }
 
-    /** @returns {Promise<Set<number>>} indices of the chunks that are there */
+    /** @param {string} id @returns {Promise<Set<number>>} indices of the chunks that are there */
     async chunksOf(id) {
-        const keys = await this.#with((db) => result(db.transaction('chunks').objectStore('chunks').getAllKeys(allOf(id))));
+        const keys = /** @type {Key[]} */ (await this.#with((db) => result(db.transaction('chunks').objectStore('chunks').getAllKeys(allOf(id)))));
         return new Set(keys.map(([, index]) => index));
     }
 
-    /** @returns {Promise<Map<number, ArrayBuffer>>} the digests that are known of a model's chunks, by index */
+    /** @param {string} id @returns {Promise<Map<number, ArrayBuffer>>} the digests that are known of a model's chunks, by index */
     async digestsOf(id) {
         const [keys, values] = await this.#with((db) => {
             const digests = db.transaction('digests').objectStore('digests');
-            return Promise.all([result(digests.getAllKeys(allOf(id))), result(digests.getAll(allOf(id)))]);
+            return Promise.all([/** @type {Promise<Key[]>} */ (result(digests.getAllKeys(allOf(id)))), result(digests.getAll(allOf(id)))]);
         });
         return new Map(keys.map(([, index], i) => [index, values[i]]));
     }
@@ -175,7 +184,7 @@ export class ChunkStore {
     async writeChunk(model, index, bytes, digest, manifest) {
         const {id} = model, record = await (this.#takesBlobs ??= this.#tryBlob()) ? new Blob([bytes]) : bytes;
         await this.#change(async ({models, chunks, digests}) => {
-            const there = await result(models.get(id));
+            const there = /** @type {StoredModel | undefined} */ (await result(models.get(id)));
             const kept = there && sameVersion(there, model) ? there : undefined;
             if (!kept) await replace(there, model, chunks, digests, manifest);
             chunks.put(record, [id, index]);
@@ -189,7 +198,7 @@ export class ChunkStore {
     /** Whether a Blob can be kept, which WebKit's private windows do not do; this one is not. */
     async #tryBlob() {
         try {
-            await this.#with((db) => new Promise((resolve, reject) => {
+            await this.#with((db) => new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
                 const transaction = db.transaction('chunks', 'readwrite');
                 transaction.onabort = () => reject(transaction.error);
                 transaction.objectStore('chunks').put(new Blob(['?']), ['', 0]).onsuccess = () => {
@@ -199,7 +208,7 @@ export class ChunkStore {
             }));
             return true;
         } catch (error) {
-            return error.code === 'no-room';        // which the chunk itself will find, too
+            return codeOf(error) === 'no-room';        // which the chunk itself will find, too
         }
     }
 
@@ -211,7 +220,7 @@ export class ChunkStore {
         });
     }
 
-    /** Removes a model and all that belongs to it; one that is not there is fine. */
+    /** Removes a model and all that belongs to it; one that is not there is fine. @param {string} id */
     delete(id) {
         return this.#change(async ({models, chunks, digests}) => {
             models.delete(id);
@@ -220,16 +229,22 @@ export class ChunkStore {
         });
     }
 
-    /** Runs `edit` with the three object stores in one transaction; resolves once it is on disk. */
+    /**
+     * Runs `edit` with the three object stores in one transaction; resolves once it is on disk.
+     * @param {(stores: Record<'models' | 'chunks' | 'digests', IDBObjectStore>) => Promise<void>} edit
+     * @returns {Promise<void>}
+     */
     #change(edit) {
         const names = ['models', 'chunks', 'digests'];
-        return this.#with((db) => new Promise((resolve, reject) => {
+        return this.#with((db) => new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
             const transaction = db.transaction(names, 'readwrite');
+            /** @type {unknown} */
             let wrong;
             transaction.oncomplete = () => resolve();
             // Requests that wait when a disk is full are told only that the transaction has ended, as by a cancel. It knows why.
             transaction.onabort = () => reject(transaction.error ?? wrong ?? new Error('the browser gave up writing'));
-            edit(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)]))).catch((error) => {
+            const [models, chunks, digests] = names.map((name) => transaction.objectStore(name));
+            edit({models, chunks, digests}).catch((error) => {
                 wrong = error;
                 try {
                     transaction.abort();
@@ -241,50 +256,14 @@ export class ChunkStore {
     }
 }
 
-/** What open() says where there is no storage for this page, and where there will be none when it is asked again. */
-const REFUSALS = new Set(['SecurityError', 'NotAllowedError', 'NotSupportedError', 'InvalidStateError', 'ReferenceError', 'TypeError']);
-/** Before an open() that failed is tried again. */
-const PAUSES_MS = [100, 500];
-
-/** @returns {Promise<IDBDatabase>} */
-function connect() {
-    return new Promise((resolve, reject) => {
-        if (!globalThis.indexedDB) throw new ReferenceError('there is no IndexedDB here');
-        const request = indexedDB.open(DATABASE, VERSION);
-        request.onupgradeneeded = () => {
-            const {result: db} = request;
-            for (const name of [...db.objectStoreNames]) db.deleteObjectStore(name);
-            db.createObjectStore('models', {keyPath: 'id'});
-            db.createObjectStore('chunks');
-            db.createObjectStore('digests');
-        };
-        request.onsuccess = () => {
-            // A newer page wants to upgrade: let go, so that it need not wait for this one to close.
-            request.result.onversionchange = () => request.result.close();
-            resolve(request.result);
-        };
-        request.onerror = () => reject(request.error);
-        request.onblocked = () => {
-            request.onsuccess = () => request.result.close();       // too late: nobody waits any more
-            reject(new Error('another tab holds an older version of the store'));
-        };
-    });
-}
-
-/** Whether a disk, or what the browser gives this site of it, is full. */
-function isFull(error) {
-    return error?.name === 'QuotaExceededError' || error?.code === 'no-room';
-}
-
-/** An error of IndexedDB's for those who use the store: never one that looks like a cancel. */
-function failure(error) {
-    if (error instanceof GemmaError) return error;
-    if (isFull(error)) return new GemmaError('no-room', 'the browser gives this site no more room', {cause: error});
-    const advice = error?.name === 'VersionError' ? 'a newer version of this page has changed it; reload the page' : 'reload the page, and try again';
-    return new GemmaError('storage', `the browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}`, {cause: error});
-}
-
-/** Within a transaction: makes room for a version of a file in the place of another. */
+/**
+ * Within a transaction: makes room for a version of a file in the place of another.
+ * @param {StoredModel | undefined} there
+ * @param {StoredModel} model
+ * @param {IDBObjectStore} chunks
+ * @param {IDBObjectStore} digests
+ * @param {ArrayBuffer[]} [manifest]
+ */
 async function replace(there, model, chunks, digests, manifest) {
     const {id} = model;
     const comparable = manifest && there?.size === model.size && there.chunkSize === model.chunkSize;
@@ -331,17 +310,4 @@ async function readBlob(blob, room) {
     } finally {
         reading.delete(reader);
     }
-}
-
-/** Every key [id, index]: an array sorts after all numbers. */
-function allOf(id) {
-    return IDBKeyRange.bound([id], [id, []]);
-}
-
-/** An IndexedDB request as a promise. */
-function result(request) {
-    return new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-    });
 }

@@ -13,17 +13,25 @@ const ASK = 'how far?';
  * Takes a lock.
  * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable. Where there are no locks,
  *     nobody has one
+ * @param {string} name
+ * @param {LockOptions} options
  */
 function take(name, {signal, ...options}) {
     return new Promise((resolve, reject) => {
         const refused = () => signal?.aborted ? reject(signal.reason) : resolve(() => {});
         try {
-            const held = (lock) => lock ? new Promise((giveBack) => { resolve(giveBack); }) : resolve(undefined);
+            /** @param {Lock | null} lock */
+            const held = (lock) => lock ? new Promise((/** @type {(value?: undefined) => void} */ giveBack) => { resolve(() => giveBack()); }) : resolve(undefined);
             navigator.locks.request(name, {...options, ...signal && {signal}}, held).catch(refused);
         } catch {
             refused();
         }
     });
+}
+
+/** Takes a lock, however long that takes. @param {string} name @param {LockOptions} options @returns {Promise<() => void>} */
+async function wait(name, options) {
+    return await take(name, options) ?? (() => {});
 }
 
 /**
@@ -32,16 +40,20 @@ function take(name, {signal, ...options}) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<() => void>} to be called when it no longer is
  */
-export const use = (id, signal) => take(`gemma-use ${id}`, {mode: 'shared', signal});
+export const use = (id, signal) => wait(`gemma-use ${id}`, {mode: 'shared', signal});
 
-/** The same for who reads what is stored, so that no tab puts another file in its place either. */
-export const read = (id, signal) => take(`gemma-read ${id}`, {mode: 'shared', signal});
+/**
+ * The same for who reads what is stored, so that no tab puts another file in its place either.
+ * @param {string} id
+ * @param {AbortSignal} [signal]
+ */
+export const read = (id, signal) => wait(`gemma-read ${id}`, {mode: 'shared', signal});
 
 /** Whether somebody else reads what is stored, besides who asks, who does so. @param {string} id */
 export async function isReadElsewhere(id) {
     try {
         const {held} = await navigator.locks.query();
-        return held.filter(({name}) => name === `gemma-read ${id}`).length > 1;
+        return (held ?? []).filter(({name}) => name === `gemma-read ${id}`).length > 1;
     } catch {
         return false;       // there are no locks here
     }
@@ -80,9 +92,12 @@ export async function unlessInUse(id, name, work, what = 'delete it') {
  */
 export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
     const name = `gemma-download ${id}`;
-    let channel = openChannel(name), giveBack = () => {}, last;
+    /** @type {import('../file/progress.js').Progress | undefined} */
+    let last;
+    let channel = openChannel(name), giveBack = () => {};
     const turn = {
         waited: false,
+        /** @param {import('../file/progress.js').Progress} progress */
         tell(progress) {
             last = progress;
             channel?.postMessage(progress);
@@ -100,7 +115,7 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
         else {
             listen(({data}) => data !== ASK && onElsewhere(data));
             channel?.postMessage(ASK);
-            giveBack = await take(name, {signal});
+            giveBack = await wait(name, {signal});
         }
         listen(({data}) => data === ASK && last && channel?.postMessage(last));
         return turn;
@@ -109,12 +124,16 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
         throw error;
     }
 
+    /** @param {(event: MessageEvent) => void} listener */
     function listen(listener) {
         if (channel) channel.onmessage = listener;
     }
 }
 
-/** @returns {BroadcastChannel | undefined} without one, a tab that waits does not see how far the other is */
+/**
+ * @returns {BroadcastChannel | undefined} without one, a tab that waits does not see how far the other is
+ * @param {string} name
+ */
 function openChannel(name) {
     try {
         return new BroadcastChannel(name);
