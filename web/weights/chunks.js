@@ -29,7 +29,7 @@ const HEALED_BYTES = 256 * 1024 * 1024;
  * @param {object} options
  * @param {ReturnType<typeof import('./file/progress.js').createMeter>} options.meter
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} options.keep
- * @param {import('./download/http.js').RemoteFile} [options.remote]   for what has not been here; it counts its bytes itself
+ * @param {import('./wanted.js').OpenedFile} [options.remote]   for what has not been here; it counts its bytes itself
  */
 export function createChunks(file, model, {meter, keep, remote}) {
     const source = new ChunkSource(file, model, remote, (bytes) => meter.add(-bytes));
@@ -42,7 +42,7 @@ class ChunkSource {
     #model;
     #remote;
     #onVain;
-    /** Where damaged chunks come from. @type {Promise<import('./download/http.js').RemoteFile> | undefined} */
+    /** Where damaged chunks come from. @type {Promise<import('./wanted.js').OpenedFile> | undefined} */
     #forRepair;
     /** Bytes that were damaged. */
     #healed = 0;
@@ -52,7 +52,7 @@ class ChunkSource {
     /**
      * @param {Wanted} file
      * @param {import('./store/store.js').StoredModel} model
-     * @param {import('./download/http.js').RemoteFile | undefined} remote
+     * @param {import('./wanted.js').OpenedFile | undefined} remote
      * @param {(bytes: number) => void} onVain   so many bytes of the remote one have come in vain
      */
     constructor(file, model, remote, onVain) {
@@ -114,7 +114,7 @@ class ChunkSource {
 
     /**
      * @param {number} index
-     * @param {import('./download/http.js').RemoteFile} from
+     * @param {import('./wanted.js').OpenedFile} from
      * @param {{found?: ArrayBuffer, isOther?: boolean, onVain?: (bytes: number) => void}} options   isOther: what comes may be of another file
      * @returns {Promise<Chunk>}
      */
@@ -149,24 +149,28 @@ function isAnother({name}, index) {
  */
 export function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {}, most = AT_ONCE} = {}) {
     return (signal) => {
-        const coming = [], writing = new Set();
-        let next = 0, reading = 0, held = 0, ended = false, accept, wake;
+        /** @type {{got: Promise<Chunk>, kept: Promise<void>}[]} */
+        const coming = [];
+        const writing = new Set();
+        let next = 0, reading = 0, held = 0, ended = false, accept = () => {}, wake = () => {};
+        /** @type {Promise<void>} */
         const accepted = new Promise((resolve) => { accept = resolve; });
         const order = () => {
             while (!ended && next < count && held < most && reading < AT_ONCE) {
                 held++;
                 reading++;
                 coming.push(start(next++));
-                wake?.();
+                wake();
             }
         };
+        /** @param {number} index */
         const start = (index) => {
             const got = read(index).finally(() => {
                 reading--;
                 order();
             });
             const kept = got.then(async ({buffer, digest, isNew}) => {
-                if (!isNew) return;
+                if (!isNew || !digest) return;
                 await accepted;
                 const write = keep(index, buffer, digest);
                 writing.add(write);
@@ -181,8 +185,8 @@ export function inOrder(count, read, {arrived = () => {}, keep = async () => {},
             try {
                 for (let index = 0; index < count; index++) {
                     // All that came has been handed out, and is still being stored.
-                    while (!coming.length) await new Promise((resolve) => { wake = resolve; });
-                    const {got, kept} = coming.shift();
+                    while (!coming.length) await new Promise((/** @type {(value?: undefined) => void} */ resolve) => { wake = resolve; });
+                    const [{got, kept}] = coming.splice(0, 1);
                     const {buffer, isNew} = await unlessAborted(got, signal);
                     arrived(buffer.byteLength);
                     yield new Uint8Array(buffer);

@@ -1,5 +1,6 @@
 // Writes the chunks of a model that is read into the store. Knows neither where they come from nor who uses them.
 
+import {codeOf, messageOf} from '../base/error.js';
 import {describeRoom, lookForRoom} from './store/room.js';
 import {sameVersion} from './store/store.js';
 import {isReadElsewhere} from './store/tabs.js';
@@ -11,6 +12,9 @@ import {chunkLength} from './wanted.js';
  * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load goes on from memory, what is
  * stored stays for the next time, and the user is told.
  * @param {Wanted} file
+ * @param {import('./store/store.js').StoredModel} model
+ * @param {ReturnType<typeof import('./file/progress.js').createMeter>} meter
+ * @param {() => void} [giveUpTurn]
  */
 export function createKeeper({store, without, manifest, present, stored}, model, meter, giveUpTurn = () => {}) {
     const replaces = stored?.complete && !sameVersion(stored, model);
@@ -19,12 +23,14 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     if (!store) meter.say(notKept(without));
     return {
         async checkRoom() {
+            if (!store) return;
             const here = [...present].reduce((sum, index) => sum + chunkLength(model, index), 0);
             const others = (await store.list()).filter(({id}) => id !== model.id);
             const replaced = present.size ? 0 : (await store.chunksOf(model.id)).size * model.chunkSize;
             const room = await lookForRoom(model.size - here - replaced, others);
             if (!room.enough) giveUp(describeRoom(room));
         },
+        /** @param {[index: number, buffer: ArrayBuffer, digest: ArrayBuffer]} chunk */
         async keep(...chunk) {
             if (!keeping) return;
             const written = write(...chunk);
@@ -40,16 +46,19 @@ export function createKeeper({store, without, manifest, present, stored}, model,
         },
     };
 
+    /** @param {number} index @param {ArrayBuffer} buffer @param {ArrayBuffer} digest */
     async function write(index, buffer, digest) {
         try {
             if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
-            await store.writeChunk(model, index, buffer, digest, manifest?.digests);
+            await store?.writeChunk(model, index, buffer, digest, manifest?.digests);
             wrote = true;
         } catch (error) {
-            giveUp(error.code === 'no-room' ? `${error.message}; what has been stored so far stays for the next time` : error.message);
+            const said = messageOf(error);
+            giveUp(codeOf(error) === 'no-room' ? `${said}; what has been stored so far stays for the next time` : said);
         }
     }
 
+    /** @param {string} reason */
     function giveUp(reason) {
         if (!keeping) return;
         keeping = false;
@@ -58,6 +67,7 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     }
 }
 
-function notKept(reason) {
+/** @param {string} [reason] */
+function notKept(reason = '') {
     return `The model runs, but is not kept for the next visit: ${reason.replace(/\.$/, '')}.`;
 }

@@ -4,7 +4,7 @@
 // in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held at any time. Knows neither
 // GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
 
-import {GemmaError} from '../base/error.js';
+import {GemmaError, codeOf, messageOf} from '../base/error.js';
 import {createChunks, inOrder} from './chunks.js';
 import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './file/check.js';
 import {createKeeper} from './keeper.js';
@@ -14,12 +14,18 @@ import {same, sha256} from './file/sha256.js';
 import {CHUNK_SIZE} from './store/store.js';
 import {downloadTurn, read} from './store/tabs.js';
 import {
-    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, lookUp, openStore, pointerOf, shownVersion, versionOf,
+    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore, pointerOf, shownVersion,
+    versionOf,
 } from './wanted.js';
 
-/** @typedef {import('./wanted.js').Wanted} Wanted */
+/**
+ * @typedef {import('./wanted.js').Wanted} Wanted
+ * @typedef {import('./wanted.js').WholeFile} WholeFile
+ */
 
 /**
+ * @typedef {(progress: import('./file/progress.js').Progress) => void} OnProgress
+ *
  * @typedef {object} UrlDescription
  * @property {'url'} kind
  * @property {string} url                absolute; under it the model is stored
@@ -65,13 +71,15 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
     };
     try {
         const store = await openStore();
-        if (store.store) closing.push(store.reader.close, await read(description.url, stop), () => store.store.close());
+        const {store: chunks, reader} = store;
+        if (chunks && reader) closing.push(reader.close, await read(description.url, stop), () => chunks.close());
         const look = async () => {
             const file = {...await lookUp(store, description, stop), repair};
-            return file.complete && file.update ? lookForAnother(file, onProgress) : file;
+            return isWhole(file) && file.update ? lookForAnother(file, onProgress) : file;
         };
+        /** @type {Wanted} */
         let file = await look();
-        if (file.complete) return {...await openStored(file, onProgress, stop), close};
+        if (isWhole(file)) return {...await openStored(file, onProgress, stop), close};
         await accept(file.manifest);
 
         const turn = store.store ? await downloadTurn(file.id, {
@@ -79,8 +87,9 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
         }) : undefined;
         if (turn) closing.unshift(turn.end);
         if (turn?.waited) file = await look();
-        if (file.complete) return {...await openStored(file, onProgress, stop), close};
+        if (isWhole(file)) return {...await openStored(file, onProgress, stop), close};
 
+        /** @type {OnProgress} */
         const report = (progress) => {
             turn?.tell(progress);
             onProgress(progress);
@@ -104,16 +113,17 @@ export async function compareSource(description, signal) {
     const giveBack = await read(description.url, signal);
     try {
         const file = await lookUp(store, {...description, sha256: readDigest(description.sha256), update: true}, signal);
-        if (!file.stored) throw new GemmaError('not-found', `There is no model ${description.url} on this device.`);
-        return await compare(file);
+        const {stored} = file;
+        if (!stored) throw new GemmaError('not-found', `There is no model ${description.url} on this device.`);
+        return await compare({...file, store: store.store, stored, repair: false});
     } finally {
         giveBack();
-        store.reader.close();
+        store.reader?.close();
         store.store.close();
     }
 }
 
-/** @param {Wanted} file   all or some of it is here */
+/** @param {WholeFile} file   all or some of it is here */
 async function compare(file) {
     const {stored, present, digest, manifest, manifestUrl} = file;
     if (manifest && manifestUrl) return {same: stored.size === manifest.size && present.size === chunkCount(stored), size: manifest.size};
@@ -127,15 +137,20 @@ async function compare(file) {
     }
 }
 
-/** What is stored, or if its address has another file now, that one. Where it can't be asked, what is here does. @param {Wanted} file */
+/**
+ * What is stored, or if its address has another file now, that one. Where it can't be asked, what is here does.
+ * @param {WholeFile} file
+ * @param {OnProgress} onProgress
+ * @returns {Promise<Wanted>}
+ */
 async function lookForAnother(file, onProgress) {
     const {stored: {name, size: total}} = file;
     try {
         const {same} = await compare(file);
         return same ? file : {...file, complete: false, present: new Set(), digests: file.manifestUrl ? file.digests : new Map()};
     } catch (error) {
-        if (error.code !== 'network') throw error;
-        onProgress({phase: 'load', bytes: 0, total, rate: 0, secondsLeft: Infinity, notice: `${name} could not be compared with its address. ${error.message}`});
+        if (codeOf(error) !== 'network') throw error;
+        onProgress({phase: 'load', bytes: 0, total, rate: 0, secondsLeft: Infinity, notice: `${name} could not be compared with its address. ${messageOf(error)}`});
         return file;
     }
 }
@@ -143,13 +158,16 @@ async function lookForAnother(file, onProgress) {
 /**
  * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
  * @param {{file: Blob, manifest?: object | string, sha256: string}} description
+ * @param {OnProgress} onProgress
+ * @returns {Promise<Source>}
  */
 async function openFile({file, manifest: json, sha256: digest}, onProgress) {
-    const name = file.name ?? 'model.gguf';
+    const name = 'name' in file ? String(file.name) : 'model.gguf';
     const manifest = typeof json === 'string' ? await fetchManifest(json, {home: json}) : json && readManifest(json);
     if (manifest) mustAgree(manifest, digest, {name, size: file.size});
     const chunkSize = manifest?.chunkSize ?? CHUNK_SIZE;
     const meter = createMeter('load', file.size, onProgress);
+    /** @param {number} index */
     const read = async (index) => {
         const {readSlice} = await import('./file/files.js');
         const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
@@ -162,7 +180,12 @@ async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     return {name, size: file.size, chunks: (signal) => followed(chunks(signal), () => mustBeRight(check), check.add), close() {}};
 }
 
-/** All chunks come from the store, from which the first are read at once. @param {Wanted} file @param {AbortSignal} stop */
+/**
+ * All chunks come from the store, from which the first are read at once.
+ * @param {WholeFile} file
+ * @param {OnProgress} onProgress
+ * @param {AbortSignal} stop
+ */
 async function openStored(file, onProgress, stop) {
     const {store, stored, manifest, digest} = file;
     const model = {...stored, lastUsed: Date.now(), ...manifest && versionOf(manifest)};
@@ -184,11 +207,17 @@ async function openStored(file, onProgress, stop) {
 /**
  * What is there comes from the store, the rest from the network, and is stored on the way.
  * @param {Wanted} file
+ * @param {OnProgress} onProgress
  * @param {() => void} [giveUpTurn]   another tab may download
+ * @returns {Promise<Omit<Source, 'close'>>}
  */
 async function openDownload(file, onProgress, giveUpTurn = () => {}) {
     const {id, store, stored, manifest, manifestUrl, chunkSize, present, digests} = file;
-    let meter, whole;
+    /** @type {ReturnType<typeof createMeter> | undefined} */
+    let meter;
+    /** @type {string | undefined} */
+    let whole;
+    /** @param {number} first */
     const open = (first) => file.open({
         first, decided: () => Boolean(whole), onBytes: (bytes) => meter?.add(bytes),
         onWait: (waiting) => meter ? meter.wait(waiting) : waiting && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
@@ -236,17 +265,24 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
         async refuse() {
             const wrote = await keeper.stop();
             if (failed || isRest || !wrote && (stored?.complete || !stored)) return;
-            await store.delete(id).catch(() => {});     // then it stays listed, and can be deleted there
+            await store?.delete(id).catch(() => {});    // then it stays listed, and can be deleted there
         },
     };
 }
 
-/** What is recorded of a model all of whose bytes were hashed. */
+/** What is recorded of a model all of whose bytes were hashed. @param {string} sha256 */
 function hashedAs(sha256) {
     return {sha256, hashed: true};
 }
 
-/** The same chunks, each shown to `each`; then `last`. `fail`: called where either fails. */
+/**
+ * The same chunks, each shown to `each`; then `last`. `fail`: called where either fails.
+ * @param {AsyncGenerator<Uint8Array>} chunks
+ * @param {() => Promise<void> | void} last
+ * @param {(chunk: Uint8Array) => void} [each]
+ * @param {() => void} [fail]
+ * @returns {AsyncGenerator<Uint8Array>}
+ */
 async function* followed(chunks, last, each = () => {}, fail = () => {}) {
     try {
         for await (const chunk of chunks) {

@@ -2,7 +2,7 @@
 //
 // Owns these answers, for source.js, which reads. What asks servers is imported when it is needed.
 
-import {GemmaError} from '../base/error.js';
+import {GemmaError, messageOf} from '../base/error.js';
 import {expected, mustAgree} from './file/check.js';
 import {isSame} from './download/identity.js';
 import {readManifest} from './file/manifest.js';
@@ -11,14 +11,22 @@ import {same, sha256} from './file/sha256.js';
 import {createReader} from './store/reader.js';
 import {ChunkStore, CHUNK_SIZE} from './store/store.js';
 
-/** @typedef {import('./source.js').UrlDescription} UrlDescription */
+/**
+ * @typedef {import('./source.js').UrlDescription} UrlDescription
+ * @typedef {import('./store/store.js').StoredModel} StoredModel
+ * @typedef {import('./download/http.js').RemoteFile} RemoteFile
+ * @typedef {{size: number, chunkSize: number}} Sizes   of a file, and of its chunks
+ * @typedef {{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}} OpenedStore
+ * @typedef {Wanted & {store: ChunkStore, stored: StoredModel}} WholeFile   one that is here, or was
+ * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}} OpenedFile   of one file, or of its parts
+ */
 
 export const LEFT = 'What is here was left as it is. Replace it by loading it with `update`, or delete it.';
 const SAMPLE_BYTES = 65536;
 
 /**
  * The store and who reads it, or the reason why there is none.
- * @returns {Promise<{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}>}
+ * @returns {Promise<OpenedStore>}
  */
 export async function openStore() {
     if (!globalThis.crypto?.subtle) return {without: 'that takes a secure (https) address'};
@@ -26,7 +34,7 @@ export async function openStore() {
         const store = await ChunkStore.open();
         return {store, reader: createReader(store)};
     } catch (error) {
-        return {without: error.message};
+        return {without: messageOf(error)};
     }
 }
 
@@ -48,41 +56,53 @@ export async function openStore() {
  * @property {boolean} update         as in UrlDescription
  * @property {boolean} complete       nothing is missing
  * @property {boolean} repair         as for openSource
- * @property {(remote: import('./download/http.js').RemoteFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of what is to come
- * @property {(options: object) => Promise<import('./download/http.js').RemoteFile>} open   asks the servers
+ * @property {(remote: OpenedFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of what is
+ *     to come
+ * @property {(options: Partial<import('./download/http.js').RemoteOptions>) => Promise<OpenedFile>} open   asks the servers
  */
 
-/** @param {UrlDescription} description @returns {Promise<Wanted>} */
+/**
+ * @param {OpenedStore} opened
+ * @param {UrlDescription & {sha256: string}} description
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Omit<Wanted, 'repair'>>}
+ */
 export async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest, update = false}, signal) {
     const stored = await store?.find(id);
-    let [present, digests] = stored ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
-    const isWhole = () => Boolean(stored) && present.size >= Math.ceil(stored.size / stored.chunkSize);
+    /** @type {Set<number>} */
+    let present = store && stored ? await store.chunksOf(id) : new Set();
+    /** @type {Map<number, ArrayBuffer>} */
+    let digests = store && stored ? await store.digestsOf(id) : new Map();
+    const hasAll = () => stored !== undefined && present.size >= chunkCount(stored);
 
-    let manifest, base = id;
+    /** @type {import('./file/manifest.js').Manifest | undefined} */
+    let manifest;
+    let base = id;
     const access = {home: id, headers, signal};
     const from = given ?? stored?.manifest;     // a download that goes on may have been given one
     if (typeof from === 'string') {
         // What is whole and came by this manifest needs neither it nor the network.
-        if (!isWhole() || stored.manifest !== from || update) manifest = await fetchManifest(base = from, access).catch(optional(!given));
+        if (!hasAll() || stored?.manifest !== from || update) manifest = await fetchManifest(base = from, access).catch(optional(!given));
     } else if (from) {
         manifest = readManifest(from);
     }
     if (manifest) {
         mustAgree(manifest, digest);
-        const comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
-        present = new Set([...present].filter((i) => comparable && digests.has(i) && same(digests.get(i), manifest.digests[i])));
-        digests = new Map(manifest.digests.entries());
+        const {digests: wanted} = manifest, comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
+        present = new Set([...present].filter((i) => comparable && isDigest(digests.get(i), wanted[i])));
+        digests = new Map(wanted.entries());
     } else if (digest && stored?.sha256 && stored.sha256 !== digest) {
         if (stored.complete && !update) throw isNotTheFile(stored, digest);
         present.clear();
         digests.clear();
     } else if (stored && hadManifest(stored) && digests.size === chunkCount(stored)) {
-        manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => digests.get(i))};
+        manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => /** @type {ArrayBuffer} */ (digests.get(i)))};
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
+    /** @type {import('./download/line.js').Line | undefined} */
     let line;
     return {
-        id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: isWhole(),
+        id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: hasAll(),
         ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
@@ -104,16 +124,25 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
     };
 }
 
-/** @returns {Promise<string>} the SHA-256 that a host of git repositories tells of the model; '' */
+/**
+ * @returns {Promise<string>} the SHA-256 that a host of git repositories tells of the model; ''
+ * @param {import('./download/request.js').Access} access
+ */
 export async function pointerOf(access) {
     const {askPointer} = await import('./download/request.js');
     return askPointer(access.home, access);
 }
 
-/** For what one can do without. @param {boolean} is */
+/** Whether a digest that may be unknown is another one. @param {ArrayBuffer | undefined} known @param {ArrayBuffer} wanted */
+function isDigest(known, wanted) {
+    return known !== undefined && same(known, wanted);
+}
+
+/** For what one can do without. @param {boolean} is @returns {(error: unknown) => undefined} */
 function optional(is) {
     return (error) => {
         if (!is) throw error;
+        return undefined;
     };
 }
 
@@ -123,15 +152,17 @@ export async function fetchManifest(url, access) {
     return readManifest(await askManifest(url, access));
 }
 
+/** @param {{name: string, sha256: string}} stored @param {string} expected */
 function isNotTheFile({name, sha256: found}, expected) {
     return new GemmaError('bad-file', `What is stored of ${name} is not the file that is expected: its SHA-256 is ${found}, and ${expected} is expected. ${LEFT}`);
 }
 
+/** @param {{name: string}} model */
 export function isChanged({name}) {
     return new GemmaError('changed', `Pieces of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
 }
 
-/** Whether the digests of all chunks were known before the chunks came. */
+/** Whether the digests of all chunks were known before the chunks came. @param {{validator: string}} stored */
 export function hadManifest({validator}) {
     return validator.startsWith('sha256:');
 }
@@ -154,11 +185,14 @@ export function versionOf({size, chunkSize, sha256: digest}) {
 /**
  * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on several
  * servers: then samples of what is stored are compared, and where nobody tells a digest of the whole, the first chunk: headers may differ by a few bytes.
+ * @param {Wanted} file
+ * @param {Sizes & import('./download/identity.js').Version} model
+ * @param {OpenedFile} remote
  * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: what will have come is compared with a digest of the whole; mayMix:
  *     what comes is put beside what is stored, and has no digest of its own: samples are not enough against a server that says otherwise
  */
 export async function isSameFile({store, stored, present, digests}, model, remote, {isWholeTold = false, mayMix = false} = {}) {
-    if (stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;
+    if (!store || !stored || stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;
     const told = isSame({...stored, digest: stored.sha256 || stored.digest}, model), {validator} = model;
     if (told !== undefined) return told;
     if (!remote.ranges || mayMix && !isWholeTold && (validator || stored.validator)) return false;
@@ -166,25 +200,33 @@ export async function isSameFile({store, stored, present, digests}, model, remot
     for (const index of new Set([Math.max(...present), Math.min(...present)])) {
         const chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
         const found = await store.readChunk(stored.id, index, new ArrayBuffer(chunk));
-        if (!found || !digests.has(index) || !same(found.digest, digests.get(index))) continue;
+        if (!found || !isDigest(digests.get(index), found.digest)) continue;
         const there = await remote.peek(index * model.chunkSize + from, length), here = new Uint8Array(found.bytes, from);
         if (!there.every((byte, i) => byte === here[i])) return false;
         compared++;
     }
     if (!compared) return false;
-    return !validator || isWholeTold || !present.has(0) || same(await sha256(await remote.read(0)), digests.get(0));
+    return !validator || isWholeTold || !present.has(0) || isDigest(digests.get(0), await sha256(await remote.read(0)));
 }
 
+/** @param {Sizes} sizes */
 export function chunkCount({size, chunkSize}) {
     return Math.ceil(size / chunkSize);
 }
 
+/** @param {Sizes} sizes @param {number} index */
 export function chunkLength({size, chunkSize}, index) {
     return Math.min(chunkSize, size - index * chunkSize);
 }
 
+/** @param {Set<number>} present */
 export function firstMissing(present) {
     let index = 0;
     while (present.has(index)) index++;
     return index;
+}
+
+/** Whether nothing is missing. @param {Wanted} file @returns {file is WholeFile} */
+export function isWhole(file) {
+    return file.complete;
 }
