@@ -2,7 +2,7 @@
 // neither where the bytes come from nor what is done with the model.
 
 import {EXACT, F16_CACHE, INT8_CACHE} from '../base/constants.js';
-import {GemmaError} from '../base/error.js';
+import {GemmaError, codeOf} from '../base/error.js';
 import {detectFeatures} from './features.js';
 import {instantiate} from './module.js';
 
@@ -12,6 +12,10 @@ const SMALLEST_CONTEXT = 512;
 const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wait for memory
 
 /**
+ * @typedef {import('./features.js').Features} Features
+ * @typedef {import('./module.js').Module} Module
+ * @typedef {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>, refuse?: () => Promise<void>}} ModelFile
+ *
  * @typedef {object} OpenOptions
  * @property {number} [threads]
  * @property {number} [contextLength]
@@ -30,7 +34,12 @@ function choosePrecision({kvType = 'f16', exact = false}) {
     return exact ? EXACT : kvType === 'int8' ? INT8_CACHE : F16_CACHE;
 }
 
-/** Which variant can run here, and must when it was asked for; and its kernels, by the name of their module. */
+/**
+ * Which variant can run here, and must when it was asked for; and its kernels, by the name of their module.
+ * @param {Features} features
+ * @param {Pick<OpenOptions, 'variant' | 'dot' | 'memory64'>} options
+ * @returns {Pick<Way, 'variant' | 'kernels'>}
+ */
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) {
         throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them', {here: true});
@@ -45,10 +54,16 @@ function chooseVariant(features, {variant, dot = features.dot, memory64}) {
 
 const SMALL_DEVICE_GB = 4;
 
-function defaultSessions() {
-    return (globalThis.navigator?.deviceMemory ?? Infinity) < SMALL_DEVICE_GB ? 2 : 4;
+/** What a browser says of its device's memory, where it does; TypeScript does not know this yet. */
+export function deviceGigabytes() {
+    return /** @type {{deviceMemory?: number} | undefined} */ (globalThis.navigator)?.deviceMemory ?? Infinity;
 }
 
+function defaultSessions() {
+    return deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4;
+}
+
+/** @param {Features} features @param {number | undefined} asked */
 function chooseThreads(features, asked) {
     if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
         throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected`);
@@ -57,12 +72,20 @@ function chooseThreads(features, asked) {
     return Math.min(asked ?? Math.min(features.cores, DEFAULT_THREADS), MOST_THREADS);
 }
 
-/** The model's own context up to 8,192, 4,096 for one with the bulk of the 7B. */
+/**
+ * The model's own context up to 8,192, 4,096 for one with the bulk of the 7B.
+ * @param {{trainedContext: number, nEmbd: number}} plan
+ */
 function defaultContext(plan) {
     return Math.min(plan.trainedContext, plan.nEmbd >= 3072 ? 4096 : 8192);
 }
 
-/** What was asked for; then one thread, then halves of the context. */
+/**
+ * What was asked for; then one thread, then halves of the context.
+ * @param {number} threads
+ * @param {number} contextLength
+ * @param {boolean} mayShrink
+ */
 function* attempts(threads, contextLength, mayShrink) {
     yield {threads, contextLength};
     if (threads > 1) yield {threads: 1, contextLength};
@@ -70,11 +93,12 @@ function* attempts(threads, contextLength, mayShrink) {
     for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield {threads: 1, contextLength: Math.floor(c)};
 }
 
-/** @param {boolean} lacks64   memory64 would be enough */
+/** @param {boolean} lacks64   memory64 would be enough @param {number} most */
 function mostHere(most, lacks64) {
     return `${Math.floor(most / MB)} MB here${lacks64 ? ', without memory64, which current Chrome, Edge and Firefox have and Node from version 24 on' : ''}`;
 }
 
+/** @param {number} bytes @param {number} most @param {number} contextLength @param {boolean} lacks64 */
 function tooLarge(bytes, most, contextLength, lacks64) {
     return new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
         `WebAssembly gives at most ${mostHere(most, lacks64)}`);
@@ -84,7 +108,7 @@ function tooLarge(bytes, most, contextLength, lacks64) {
  * A way to run a model, or why it is none.
  * @typedef {object} Way
  * @property {'simd128' | 'relaxed'} variant
- * @property {string} kernels
+ * @property {import('./instance.js').InstanceOptions['kernels']} kernels
  * @property {boolean} memory64
  * @property {number} bytes         of memory that model and session will need
  * @property {number} spare         further bytes that other sessions may need
@@ -119,7 +143,11 @@ export function* waysToRun(features, options, plan, need, capacity) {
     }
 }
 
-/** First with memory for further sessions, then without. */
+/**
+ * First with memory for further sessions, then without.
+ * @param {Iterable<Way>} ways
+ * @returns {Generator<Way>}
+ */
 function* withAndWithoutSpare(ways) {
     for (const way of ways) {
         yield way;
@@ -127,8 +155,13 @@ function* withAndWithoutSpare(ways) {
     }
 }
 
-/** A module with all the memory that the model and its session will need. The parameters are those of waysToRun. */
+/**
+ * A module with all the memory that the model and its session will need. The parameters are those of waysToRun.
+ * @param {Parameters<typeof waysToRun>} about
+ * @returns {Promise<Way & {module: Module}>}
+ */
 async function makeRoom(...about) {
+    /** @type {unknown} */
     let refused;
     for (const way of withAndWithoutSpare(waysToRun(...about))) {
         refused = way.refused;
@@ -136,18 +169,27 @@ async function makeRoom(...about) {
         try {
             return {...way, module: await instantiate(way)};
         } catch (error) {
-            if (error.code !== 'no-memory' && error.code !== 'no-threads') throw error;
+            if (codeOf(error) !== 'no-memory' && codeOf(error) !== 'no-threads') throw error;
             refused = error;
         }
     }
     throw refused;
 }
 
-/** A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once. */
+/**
+ * A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once.
+ * @param {Features} features
+ * @param {OpenOptions} options
+ */
 export const makeProbe = (features, options) =>
     instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
 
-/** Throws for a file whose weights alone are too many, before any of it is read. @param {import('./module.js').Module} probe   what makeProbe gave */
+/**
+ * Throws for a file whose weights alone are too many, before any of it is read. @param {import('./module.js').Module} probe   what makeProbe gave
+ * @param {Features} features
+ * @param {OpenOptions} options
+ * @param {{name: string, size: number}} file
+ */
 export function refuseBySize(probe, features, {memory64 = features.memory64}, {name, size}) {
     const most = probe.capacity(memory64);
     if (size - PROBE_BYTES <= most) return;
@@ -156,7 +198,7 @@ export function refuseBySize(probe, features, {memory64 = features.memory64}, {n
 }
 
 /**
- * @param {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>}} source
+ * @param {ModelFile} source
  * @param {OpenOptions} options
  * @param {AbortSignal} [signal]
  * @param {import('./features.js').Features} [features]
@@ -187,7 +229,14 @@ export async function openModel(source, options, signal, features, probing) {
     }
 }
 
-/** Reads the header, of which the first chunks are `held`, and makes room for what it promises. */
+/**
+ * Reads the header, of which the first chunks are `held`, and makes room for what it promises.
+ * @param {ModelFile} source
+ * @param {AsyncIterator<Uint8Array>} chunks
+ * @param {OpenOptions} options
+ * @param {Features} features
+ * @param {Module} probe
+ */
 async function makeRoomByHeader(source, chunks, options, features, probe) {
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
@@ -196,8 +245,15 @@ async function makeRoomByHeader(source, chunks, options, features, probe) {
     return {held, plan, room};
 }
 
-/** Chunks up to the end of the header, kept for the real instance; the last one as it came. */
+/**
+ * Chunks up to the end of the header, kept for the real instance; the last one as it came.
+ * @param {Module} probe
+ * @param {ModelFile} source
+ * @param {AsyncIterator<Uint8Array>} chunks
+ * @returns {Promise<Uint8Array[]>}
+ */
 async function readHeader(probe, source, chunks) {
+    /** @type {Uint8Array[]} */
     const held = [];
     probe.beginLoad(source.name, source.size);
     for (;;) {
@@ -209,7 +265,13 @@ async function readHeader(probe, source, chunks) {
     }
 }
 
-/** The header, allocation, and the weights that came in the header's last chunk. Leaves `held` empty. */
+/**
+ * The header, allocation, and the weights that came in the header's last chunk. Leaves `held` empty.
+ * @param {Module} module
+ * @param {Uint8Array[]} held
+ * @param {number} threads
+ * @param {number} precision
+ */
 function pushHeld(module, held, threads, precision) {
     for (let chunk; (chunk = held.shift());) {
         const taken = module.push(chunk);
@@ -244,7 +306,10 @@ export async function openSynthetic({shape, type}, options, features) {
     }
 }
 
-/** The header alone, described, with the memory that its model will need here. @param {OpenOptions} options */
+/**
+ * The header alone, described, with the memory that its model will need here. @param {OpenOptions} options
+ * @param {ModelFile} source
+ */
 export async function inspectModel(source, options) {
     const features = await detectFeatures();
     const probe = await makeProbe(features, options);

@@ -1,28 +1,19 @@
 // probe.js: what a model would do here, before it is downloaded: whether it fits, by which module and with how many threads it would run, and
 // how fast. Owns the estimate. Knows where to look for a model's first bytes, but loads none.
-//
-// The speed is measured, on random weights: the model's own layers and head, as many as make at least 256 MB of written memory, so that
-// neither caches nor untouched pages, which are one page, flatter it. The number of layers and the vocabulary are changed by the same factor,
-// by which the time of the whole model then differs from the time measured.
 
-import {MAX_LAYERS, MAX_VOCABULARY} from '../base/constants.js';
 import {GemmaError} from '../base/error.js';
-import {timeOf} from '../base/clock.js';
 import {detectFeatures} from './features.js';
-import {SAMPLING} from './generate.js';
 import {readManifest} from '../weights/file/manifest.js';
 import {beside} from '../weights/file/names.js';
 import {canReserve} from './instance.js';
 import {NODE} from '../base/host.js';
 import {SHAPE_KEYS} from './module.js';
-import {makeProbe, openSynthetic, waysToRun} from './open.js';
+import {measure} from './measure.js';
+import {deviceGigabytes, makeProbe, waysToRun} from './open.js';
 
 const MB = 2 ** 20;
 const FIRST_BYTES = 256 * 1024;     // of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
 const MOST_BYTES = MB;              // where they do not, and never more
-const TRIAL_BYTES = 256 * MB;
-const WARM_TOKENS = 8, MOST_PREFILL = 128, PREFILL_ROUNDS = 3, PREFILL_MS = 250;
-const DECODE_MS = 400, FEWEST_STEPS = 6;
 const SLOW = 4;             // tokens a second: three words
 const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
 
@@ -56,7 +47,7 @@ const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
  */
 
 /**
- * @param {object} description   a source as for loading; with an `entry` (Subject) nothing is fetched
+ * @param {any} description   a source as for loading; with an `entry` (Subject) nothing is fetched
  * @param {import('./open.js').OpenOptions} options
  * @param {AbortSignal} [signal]
  * @returns {Promise<Probe>}     rejects with GemmaError when the file is none that this engine reads, or can't be reached
@@ -236,6 +227,11 @@ function joined(a, b) {
     return both;
 }
 
+/**
+ * @param {{url: string, headers?: Record<string, string>}} description
+ * @param {string} address
+ * @param {AbortSignal} [signal]
+ */
 async function askManifestOf({url, headers}, address, signal) {
     const {askManifest} = await import('../weights/download/request.js');
     return askManifest(address, {home: url, headers, signal, stallMs: PATIENCE.stallMs});
@@ -254,6 +250,7 @@ function chooseWay(features, reader, options) {
     return ways.find(({refused}) => !refused) ?? ways[ways.length - 1];
 }
 
+/** @param {number} bytes */
 const megabytes = (bytes) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
 
 /** What a plan had to guess. @type {Record<string, string>} */
@@ -262,13 +259,23 @@ const GUESSES = {
     vocabulary: 'The first megabyte of its file does not say how long its vocabulary is: that of published models is taken.',
 };
 
+/**
+ * @param {import('./features.js').Features} features
+ * @param {Module} reader
+ * @param {{name: string, size: number, url?: string}} subject
+ * @param {import('./open.js').OpenOptions} options
+ * @param {boolean} stored
+ * @returns {Promise<Probe>}
+ */
 async function judge(features, reader, {name, size, url}, options, stored) {
     const plan = reader.plan(), {shape, type, guessed} = plan, way = chooseWay(features, reader, options);
     const {bytes: memoryBytes, contextLength, threads, variant, memory64} = way;
+    /** @type {string[]} */
     const reasons = [];
+    /** @type {Probe} */
     const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, guessed, memoryBytes, contextLength, threads, variant, memory64};
     if (way.refused) reasons.push(`It is too large: ${way.refused.message}.`);
-    const device = (globalThis.navigator?.deviceMemory ?? Infinity) * 2 ** 30;
+    const device = deviceGigabytes() * 2 ** 30;
     if (answer.fits && device < 8 * 2 ** 30 && memoryBytes > device) {
         answer.fits = false;
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, and this device says that it has about ${megabytes(device)}.`);
@@ -283,67 +290,14 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     }
     if (threads === 1 && features.cores > 1) reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
     if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes rightly, which would be faster.`);
-    if (answer.decode < SLOW) reasons.push('It writes more slowly than people read.');
+    if ((answer.decode ?? 0) < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;
 }
 
-/** Whether the browser will keep it. */
+/** Whether the browser will keep it. @param {Probe} answer @param {string} [url] */
 async function judgeRoom(answer, url) {
     const {describeRoom} = await import('../weights/store/room.js'), {roomFor} = await import('../weights/stored.js');
     const room = await roomFor(answer.size, url);
     answer.keeps = room.enough;
     if (!room.enough) answer.reasons.push(`It could not be kept: ${describeRoom(room)}.`);
-}
-
-// ---------------------------------------------------------------------------------------- how fast it is
-
-/**
- * @param {import('./features.js').Features} features
- * @param {Module} reader   whose plan is replaced
- * @param {Plan} plan
- * @param {import('./open.js').OpenOptions} options
- */
-async function measure(features, reader, {shape, type, bytesPerToken}, options) {
-    reader.beginLoad(shape.architecture, 0);
-    reader.planShape(shape, type);
-    const wanted = Math.ceil(shape.layers * TRIAL_BYTES / reader.plan().weightBytes);
-    const layers = Math.max(1, Math.min(wanted, MAX_LAYERS, Math.floor(MAX_VOCABULARY / shape.vocab * shape.layers)));
-    const vocab = Math.max(2, Math.round(shape.vocab * layers / shape.layers));
-    const trial = {shape: {...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}, type};
-    const {module, session, plan} = await openSynthetic(trial, options, features);
-    try {
-        session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
-        const share = layers / shape.layers;
-        const read = (n, round) => {
-            let again = 0;
-            return n / timeOf(() => {
-                session.sync(Array.from({length: n}, (_, i) => (round + again++ + (i + 1) * 7919) % vocab));
-                while (session.step(MOST_PREFILL) > 0);
-            }) * 1000;
-        };
-        const decode = 1000 / timeOfStep(session);
-        // In rounds of as many tokens as the time allows: the more, the more a batch gains. The first one warms up.
-        let tokens = WARM_TOKENS, prefill = 0;
-        for (let round = 1; round <= PREFILL_ROUNDS; round++) {
-            prefill = Math.max(prefill, read(tokens, round));
-            tokens = Math.max(WARM_TOKENS, Math.min(MOST_PREFILL, Math.round(prefill * PREFILL_MS / 1000)));
-        }
-        return {prefill: prefill * share, decode: decode * plan.bytesPerToken / bytesPerToken};
-    } finally {
-        module.close();
-    }
-}
-
-/** Milliseconds of a token, once the engine has tried its ways and knows the fastest: what the fastest quarter of the steps takes at most. */
-function timeOfStep(session) {
-    const times = [];
-    session.sync([1]);
-    session.step(1);
-    for (const end = performance.now() + DECODE_MS; performance.now() < end || times.length < FEWEST_STEPS;) {
-        times.push(timeOf(() => {
-            if (!session.push(session.sample())) session.sync([1]);      // the context is full: from its beginning
-            session.step(1);
-        }));
-    }
-    return times.sort((a, b) => a - b)[times.length >> 2];
 }
