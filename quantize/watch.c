@@ -40,7 +40,7 @@ void watch_begin(Watch *w, const char *doing, uint64_t total) {
     w->total = total;
     w->done = 0;
     w->label = "";
-    w->begun = w->shown = clock_seconds();
+    w->begun = w->shown = clock_now();
 }
 
 void watch_add(Watch *w, uint64_t bytes, const char *label) {
@@ -63,7 +63,7 @@ bool watch_tick(Watch *w) {
     const struct timespec wait = {.tv_nsec = WAIT_NANOSECONDS};
     int caught = sigtimedwait(&w->signals, NULL, &wait);
     if (caught > 0) w->caught = caught;
-    double now = clock_seconds();
+    double now = clock_now();
     if (w->terminal && now - w->shown >= SHOW_SECONDS) {
         w->shown = now;
         show(w, now);
