@@ -14,11 +14,14 @@ import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join, posix, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {gzipSync} from 'node:zlib';
-import {build, transform} from 'esbuild';
 import {SetupError, main, say} from './run.js';
+import {ensureDependencies, ensureModules} from './setup.js';
 import {completeSite, listSite, versionOf} from './site.js';
 
 /** @typedef {Map<string, string>} Sources   as listSite() gives them: URL path in development -> absolute file name */
+
+/** Only now, since the command brings it where it is missing. */
+const esbuild = () => import('esbuild');
 
 const HASH_LENGTH = 8;
 const OPTIONS = /** @type {const} */ ({
@@ -96,6 +99,7 @@ function fromSources(scripts, isPage) {
  */
 async function joinLazy(url, script, isPage) {
     if (isPage) return script;
+    const {transform} = await esbuild();
     const {code, map} = await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target});
     const joined = [...new Set([...code.matchAll(LAZY)].map(([, address]) => address))].filter((address) => !STAYS_LAZY.test(address));
     const imports = joined.map((address, i) => `import * as joined${i} from"${address}";`).join('');
@@ -109,7 +113,7 @@ async function joinLazy(url, script, isPage) {
  * @returns {Promise<Map<string, Buffer>>} paths in the folder -> bytes
  */
 async function bundle(scripts, entries, {isPage = false, chunks}) {
-    const {outputFiles} = await build({
+    const {outputFiles} = await (await esbuild()).build({
         ...OPTIONS, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}/[name]-[hash]`, plugins: [fromSources(scripts, isPage)],
         entryPoints: Object.entries(entries).map(([out, url]) => ({in: `entry:${url}`, out})),
     });
@@ -153,6 +157,7 @@ async function buildPage(sources) {
         files.set(path, bytes);
         if (/^app\/app-\w+\.js$/.test(path)) renamed.set('app/app.js', path);
     }
+    const {transform} = await esbuild();
     for (const [url, loader] of /** @type {const} */ ([['app/start.js', 'js'], ['app/styles.css', 'css']])) {
         const {code: made} = await transform(text(url), {minify: true, charset: 'utf8', loader}), name = withHash(url, hashOf(made));
         files.set(name, Buffer.from(made));
@@ -175,7 +180,7 @@ export async function buildSite(folder, sources) {
     const shell = new Map([...files].filter(([path]) => !path.endsWith('.map')).map(([path, bytes]) => [path === 'index.html' ? '' : path, bytes]));
     const {html, lists, rest} = completeSite(readFileSync(sources.get('sw.js') ?? '', 'utf8'), shell);
     // A script that is no module keeps its global names.
-    const {code} = await transform(rest, {minify: true, charset: 'utf8', target: 'es2022'});
+    const {code} = await (await esbuild()).transform(rest, {minify: true, charset: 'utf8', target: 'es2022'});
     files.set('index.html', html).set('sw.js', Buffer.from(lists + code));
     for (const [path, bytes] of files) {
         mkdirSync(dirname(join(folder, path)), {recursive: true});
@@ -204,6 +209,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
             process.exitCode = 2;
             return;
         }
+        await ensureDependencies();
+        await ensureModules();
         if (!folder) rmSync(dist, {recursive: true, force: true});
         const files = await buildSite(folder ?? dist, listSite());
         for (const line of describeBuild(files)) console.log(line);
