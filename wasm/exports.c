@@ -163,6 +163,7 @@ int gx_session_count(double session) { return gemma_session_count(pointer(sessio
 double gx_session_tokens(double session) { return address(gemma_session_tokens(pointer(session))); }
 int gx_session_context(double session) { return gemma_session_context(pointer(session)); }
 int gx_session_sample(double session) { return gemma_session_sample(pointer(session)); }
+int gx_n_vocab(void) { return gemma_model_plan(x.model)->shape.n_vocab; }
 double gx_logits(double session) { return address(gemma_session_logits(pointer(session))); }
 double gx_logits_at(double session, int i) { return address(gemma_session_logits_at(pointer(session), i)); }
 double gx_nll(double session, int id) { return gemma_session_nll(pointer(session), id); }

@@ -45,7 +45,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  */
 
 /** @param {Error} error */
-const workerFailed = ({message}) => new GemmaError('internal', `the engine's worker failed: ${message}`);
+const workerFailed = ({message}) => new GemmaError('internal', `The engine's worker failed: ${message}.`);
 
 /** A loaded model, in a worker of its own: see Gemma.load. */
 export class Gemma {
@@ -200,7 +200,7 @@ export class Gemma {
 
     /** Ends the worker and frees its memory; what is still running rejects with 'closed'. */
     close() {
-        this.#end(new GemmaError('closed', 'the model has been closed'));
+        this.#end(new GemmaError('closed', 'The model has been closed.'));
     }
 
     /** Once: what is running, and whatever is asked later, rejects with `error`. @param {unknown} error */

@@ -162,9 +162,9 @@ test('what is too large is told in numbers, and loading it asks for no byte', as
     const huge = {name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0', shape: {...GEMMA_7B, layers: 250}};
     const found = await probed(huge);
     assert.equal(found.fits, false);
-    assert.match(found.reasons[0], /^It is too large: this model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
+    assert.match(found.reasons[0], /^It is too large\. This model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
     assert.equal(found.decode, undefined);
-    await assert.rejects(Gemma.load(huge), {code: 'no-memory', message: /^this model needs \d+ MB/});
+    await assert.rejects(Gemma.load(huge), {code: 'no-memory', message: /^This model needs \d+ MB/});
     assert.deepEqual(asked, []);
 });
 
@@ -188,11 +188,11 @@ test('errors are sentences with codes', async () => {
     for (const [model, code, message] of [
         [`${site}/none.gguf`, 'not-found', /none\.gguf was not found/],
         [`${site}/web.gguf`, 'bad-file', /is a web page/],
-        [join(work, 'none.gguf'), 'not-found', /there is no file/],
+        [join(work, 'none.gguf'), 'not-found', /There is no file/],
         [writeTemporary('text.gguf', 'Once upon a time, there was a text.'), 'bad-file', /is not a GGUF file/],
         [writeTemporary('empty.gguf', ''), 'bad-file', /is not a GGUF file/],
         [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, heads: 1e9}}, 'unsupported', /sizes that this engine does not run/],
-        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, dim: '256 ff 1'}}, 'bad-argument', /an entry of a catalogue has/],
+        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, dim: '256 ff 1'}}, 'bad-argument', /An entry of a catalogue has/],
     ]) {
         await assert.rejects(Gemma.probe(model), (error) => error instanceof GemmaError && error.code === code && message.test(error.message), String(message));
     }

@@ -143,14 +143,14 @@ test('wrong calls are told in one sentence', () => {
     refuses(['compare', MODEL, '--file', TEXT], 2, /two model files/);
     refuses(['compare', MODEL, MODEL, MODEL, '--file', TEXT], 2, /unexpected word/);
     refuses(['compare', MODEL, MODEL], 2, /--text is needed/);
-    refuses(['compare', MODEL, MODEL, '--text', TEXT, '--model', MODEL], 2, /unknown option --model/);
+    refuses(['compare', MODEL, MODEL, '--text', TEXT, '--model', MODEL], 2, /Unknown option --model/);
     refuses(['compare', MODEL, MODEL, '--text', TEXT, '--ctx', '1'], 2, /--ctx 1/);
     refuses(['compare', MODEL, OTHER, '--file', TEXT], 1, /699.*656/);
     refuses(['compare', MODEL, none, '--file', TEXT], 1, /none/);
     refuses(['compare', MODEL, MODEL, '--text', none], 1, /none/);
     refuses(['imatrix', '--model', MODEL, '--file', TEXT], 2, /--out is needed/);
     refuses(['imatrix', '--model', MODEL, '--out', out], 2, /--text is needed/);
-    refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', out, '--json'], 2, /unknown option --json/);
+    refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', out, '--json'], 2, /Unknown option --json/);
     refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', out, '--ctx', '1'], 2, /--ctx 1/);
     refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', join(none, 'a.gguf')], 1, /no such file/);
     writeFileSync(none, '');

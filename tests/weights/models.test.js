@@ -442,7 +442,7 @@ check('too little room is told before the first byte, in numbers, with what coul
     const {progress, chunks} = await load({}, '/other.gguf');
     assert.deepEqual(chunks, FILE_CHUNKS);
     assert.equal(progress[0].bytes, 0);
-    assert.match(progress[0].notice, /too little room: 52 MB are needed and 41 MB are free; what could be deleted: model\.gguf \(9 MB\)\.$/);
+    assert.match(progress[0].notice, /too little room: 52 MB are needed and 41 MB are free\. What could be deleted: model\.gguf \(9 MB\)\.$/);
     assert.equal((await listed()).length, 1);
 });
 

@@ -375,7 +375,7 @@ for (const [trouble, reason, begin] of [
         await other.evaluate(begin);
         const loaded = await load({}, '/model.gguf', other);
         assertWhole(loaded);
-        assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit: [^\n]*[^.]\.$/);
+        assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit\. [^\n]*[^.]\.$/);
         assert.match(loaded.progress.at(-1).notice, reason);
         await other.close();
         assert.deepEqual(await stored(), {models: [], chunks: [], digests: []});
@@ -390,7 +390,7 @@ if (BROWSER === 'chromium') check('a disk that fills up in the middle: the model
     await other.evaluate(() => { navigator.storage.estimate = async () => ({}); });
     const loaded = await load({}, '/model.gguf', other);
     assertWhole(loaded);
-    assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit: the browser gives this site no more room; .* stays .*\.$/);
+    assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit\. The browser gives this site no more room\. .* stays .*\.$/);
     const {models: [{complete}], digests} = await stored(other);
     assert.ok(!complete && [2, 3].includes(digests.length), `${digests}: the last piece is a small one`);
     await cdp.send('Storage.overrideQuotaForOrigin', {origin: lab.elsewhere});

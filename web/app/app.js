@@ -245,7 +245,7 @@ at('change-model').onclick = async () => {
 };
 
 install(root, () => Boolean(gemma || loading));
-keepEnd(() => document.body.dataset.screen in views);
+keepEnd(() => (document.body.dataset.screen ?? '') in views);
 await welcome.refresh();
 await welcome.offered;
 resume(await Gemma.models.list());

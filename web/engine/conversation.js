@@ -23,7 +23,7 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
 function checkMessages(messages) {
     const odd = messages.find((m) => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
     if (odd !== undefined) {
-        throw new GemmaError('bad-argument', `a message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected`);
+        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected.`);
     }
 }
 

@@ -42,7 +42,7 @@ export class Crossing {
             try {
                 return fn(...args);
             } catch (cause) {
-                this.#broken = new GemmaError('internal', `the engine stopped unexpectedly (${messageOf(cause)}); load the model again`, {cause, fatal: true});
+                this.#broken = new GemmaError('internal', `The engine stopped unexpectedly (${messageOf(cause)}); load the model again.`, {cause, fatal: true});
                 throw this.#broken;
             }
         };
@@ -111,7 +111,7 @@ export class Crossing {
     /** n bytes that stay as they are until the next scratch() or place(). @param {number} n */
     scratch(n) {
         const address = this.x.scratch(n);
-        if (!address) throw new GemmaError('no-memory', `the engine has no memory for ${n} more bytes`);
+        if (!address) throw new GemmaError('no-memory', `The engine has no memory for ${n} more bytes.`);
         return address;
     }
 

@@ -17,7 +17,7 @@ export class EngineSession {
 
     /** The session's address, for module.step. */
     get handle() {
-        if (!this.#handle) throw new GemmaError('bad-argument', 'this session has been closed');
+        if (!this.#handle) throw new GemmaError('bad-argument', 'This session has been closed.');
         return this.#handle;
     }
 

@@ -30,7 +30,7 @@ async function compile(name) {
     if (NODE) {
         const {readFile} = await import('node:fs/promises');
         const bytes = await readFile(url).catch((cause) => {
-            throw new GemmaError('not-found', `the engine module ${name}.wasm cannot be read: "make wasm" builds it`, {cause});
+            throw new GemmaError('not-found', `The engine module ${name}.wasm cannot be read: "make wasm" builds it.`, {cause});
         });
         return WebAssembly.compile(bytes);
     }
@@ -38,12 +38,12 @@ async function compile(name) {
         throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
             '(connect-src) refuses it.', {cause});
     });
-    if (!response.ok) throw new GemmaError('network', `the engine module ${url.pathname} could not be fetched: HTTP ${response.status}`);
+    if (!response.ok) throw new GemmaError('network', `The engine module ${url.pathname} could not be fetched: HTTP ${response.status}.`);
     const type = response.headers.get('Content-Type');
     if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
     // While it arrives, browsers compile that type only; many hosts send another or none.
     return WebAssembly.compile(await response.arrayBuffer()).catch((cause) => {
-        throw new GemmaError('network', `the server sent no engine module for ${url.pathname}, but something of the type ${type}`, {cause});
+        throw new GemmaError('network', `The server sent no engine module for ${url.pathname}, but something of the type ${type}.`, {cause});
     });
 }
 
@@ -90,7 +90,7 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
         const initial = Math.max(bytes, INITIAL_BYTES);
         memory = makeMemory(initial, initial + SLACK + spare, memory64);
     } catch (cause) {
-        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had`, {cause});
+        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
     }
     const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
     return {emscripten: await start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads), memory};
@@ -115,7 +115,7 @@ async function start(factory, url, wasm, memory, threads) {
     try {
         return await new Promise((resolve, reject) => {
             /** @param {unknown} cause */
-            const noThreads = (cause) => reject(new GemmaError('no-threads', 'the engine\'s threads did not start', {cause}));
+            const noThreads = (cause) => reject(new GemmaError('no-threads', 'The engine\'s threads did not start.', {cause}));
             if (threads > 1) {
                 timer = setTimeout(noThreads, STARTING_MS);
                 // Emscripten throws again what a thread's worker reports.

@@ -91,7 +91,7 @@ export class Module {
         let taken = 0;
         while (taken < chunk.length) {
             const planned = this.planned, room = this.#c.x.loader_room_size();
-            if (room === 0 && !planned) throw new GemmaError('no-memory', 'the engine has no memory for a file header of this length');
+            if (room === 0 && !planned) throw new GemmaError('no-memory', 'The engine has no memory for a file header of this length.');
             if (room === 0) break;
             const part = chunk.subarray(taken, taken + room);
             this.#c.bytes(this.#c.x.loader_room(), part.length).set(part);
@@ -205,7 +205,7 @@ export class Module {
         for (let cap = guess; ;) {
             const {base, addresses} = this.#c.place(texts, 4 * cap);
             const n = fill(base, cap, addresses);
-            if (n === -1) throw new GemmaError('no-memory', 'the engine has no memory for a text of this length');
+            if (n === -1) throw new GemmaError('no-memory', 'The engine has no memory for a text of this length.');
             if (n <= cap) return n < 0 ? null : Array.from(this.#c.ints(base, n));
             cap = n;
         }

@@ -30,7 +30,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
 function choosePrecision({kvType = 'f16', exact = false}) {
-    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; f16 or int8 is expected`);
+    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; f16 or int8 is expected.`);
     return exact ? EXACT : kvType === 'int8' ? INT8_CACHE : F16_CACHE;
 }
 
@@ -42,12 +42,12 @@ function choosePrecision({kvType = 'f16', exact = false}) {
  */
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) {
-        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them', {here: true});
+        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them.', {here: true});
     }
     if (variant === 'relaxed' && !features.relaxed) {
-        throw new GemmaError('unsupported', 'relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly', {here: true});
+        throw new GemmaError('unsupported', 'Relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly.', {here: true});
     }
-    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none', {here: true});
+    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none.', {here: true});
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
     return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
 }
@@ -66,7 +66,7 @@ function defaultSessions() {
 /** @param {Features} features @param {number | undefined} asked */
 function chooseThreads(features, asked) {
     if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
-        throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected`);
+        throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected.`);
     }
     if (!features.isolated) return 1;
     return Math.min(asked ?? Math.min(features.cores, DEFAULT_THREADS), MOST_THREADS);
@@ -100,8 +100,8 @@ function mostHere(most, lacks64) {
 
 /** @param {number} bytes @param {number} most @param {number} contextLength @param {boolean} lacks64 */
 function tooLarge(bytes, most, contextLength, lacks64) {
-    return new GemmaError('no-memory', `this model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
-        `WebAssembly gives at most ${mostHere(most, lacks64)}`);
+    return new GemmaError('no-memory', `This model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
+        `WebAssembly gives at most ${mostHere(most, lacks64)}.`);
 }
 
 /**
@@ -130,7 +130,7 @@ export function* waysToRun(features, options, plan, need, capacity) {
     const {variant, kernels} = chooseVariant(features, options), precision = choosePrecision(options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
-        throw new GemmaError('bad-argument', `a context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}`);
+        throw new GemmaError('bad-argument', `A context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}.`);
     }
     const threads = chooseThreads(features, options.threads), further = (options.sessions ?? defaultSessions()) - 1;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
@@ -194,7 +194,7 @@ export function refuseBySize(probe, features, {memory64 = features.memory64}, {n
     const most = probe.capacity(memory64);
     if (size - PROBE_BYTES <= most) return;
     const lacks64 = !memory64 && size - PROBE_BYTES <= probe.capacity(true);
-    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}`);
+    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}.`);
 }
 
 /**

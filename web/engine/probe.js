@@ -102,7 +102,7 @@ async function planSubject(reader, description, signal) {
             source.close();
         }
     }
-    if (description.kind !== 'url') throw new GemmaError('bad-argument', `nothing can be said of a model of the kind ${description.kind}`);
+    if (description.kind !== 'url') throw new GemmaError('bad-argument', `Nothing can be said of a model of the kind ${description.kind}.`);
     const {url, manifest: given = url.endsWith('.json') ? url : undefined} = description;
     if (!given) return {...await planRemote(reader, url, description, {}, signal), url};
     // A manifest says the size, and where the first bytes are if the file was split.
@@ -116,8 +116,8 @@ function planEntry(reader, {name, size, shape, type}) {
     const good = typeof name === 'string' && Number.isSafeInteger(size) && size > 0 && (type === undefined || typeof type === 'string') &&
         typeof shape?.architecture === 'string' && SHAPE_KEYS.every((key) => typeof shape[key] === 'number');
     if (!good) {
-        throw new GemmaError('bad-argument', 'an entry of a catalogue has a name, a size in bytes and a shape of architecture, ' +
-            `${SHAPE_KEYS.join(', ')}`);
+        throw new GemmaError('bad-argument', 'An entry of a catalogue has a name, a size in bytes and a shape of architecture, ' +
+            `${SHAPE_KEYS.join(', ')}.`);
     }
     reader.beginLoad(name, size);
     reader.planShape(shape, type);
@@ -274,7 +274,7 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     const reasons = [];
     /** @type {Probe} */
     const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, guessed, memoryBytes, contextLength, threads, variant, memory64};
-    if (way.refused) reasons.push(`It is too large: ${way.refused.message}.`);
+    if (way.refused) reasons.push(`It is too large. ${way.refused.message}`);
     const device = deviceGigabytes() * 2 ** 30;
     if (answer.fits && device < 8 * 2 ** 30 && memoryBytes > device) {
         answer.fits = false;
@@ -299,5 +299,5 @@ async function judgeRoom(answer, url) {
     const {describeRoom} = await import('../weights/store/room.js'), {roomFor} = await import('../weights/stored.js');
     const room = await roomFor(answer.size, url);
     answer.keeps = room.enough;
-    if (!room.enough) answer.reasons.push(`It could not be kept: ${describeRoom(room)}.`);
+    if (!room.enough) answer.reasons.push(`It could not be kept. ${describeRoom(room)}`);
 }

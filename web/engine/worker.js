@@ -50,7 +50,7 @@ function keep(session) {
 /** @param {number} id @returns {WorkerSession} */
 function needSession(id) {
     const session = sessions.get(id);
-    if (!session) throw new GemmaError('bad-argument', 'this session has been closed');
+    if (!session) throw new GemmaError('bad-argument', 'This session has been closed.');
     return session;
 }
 

@@ -23,7 +23,7 @@ function absolute(address) {
     try {
         return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href;
     } catch (cause) {
-        throw new GemmaError('bad-argument', `${address} is not an address`, {cause});
+        throw new GemmaError('bad-argument', `${address} is not an address.`, {cause});
     }
 }
 
@@ -56,7 +56,7 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
             throw new GemmaError('bad-argument', 'A model of random weights has no digest: give neither sha256 nor manifest.');
         if (model?.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
         if (KINDS.includes(model?.kind)) return {...model, ...model.manifest instanceof URL && {manifest: model.manifest.href}, ...more};
-        throw new GemmaError('bad-argument', 'a model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}');
+        throw new GemmaError('bad-argument', 'A model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}.');
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
     const address = new URL(absolute(model));

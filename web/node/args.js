@@ -16,29 +16,29 @@ const parsers = {
     text: (value) => value,
     number(value, name) {
         const n = Number(value);
-        if (value.trim() === '' || !Number.isFinite(n)) throw new UsageError(`--${name} ${value}: a number is expected`);
+        if (value.trim() === '' || !Number.isFinite(n)) throw new UsageError(`--${name} ${value}: a number is expected.`);
         return n;
     },
     whole(value, name) {
         const n = Number(value);
-        if (!/^\d+$/.test(value) || !Number.isSafeInteger(n)) throw new UsageError(`--${name} ${value}: a whole number from 0 is expected`);
+        if (!/^\d+$/.test(value) || !Number.isSafeInteger(n)) throw new UsageError(`--${name} ${value}: a whole number from 0 is expected.`);
         return n;
     },
     port(value, name) {
         const n = parsers.whole(value, name);
-        if (n > 65535) throw new UsageError(`--${name} ${value}: a port from 0 to 65535 is expected`);
+        if (n > 65535) throw new UsageError(`--${name} ${value}: a port from 0 to 65535 is expected.`);
         return n;
     },
     count(value, name) {
         const n = parsers.whole(value, name);
-        if (n < 1) throw new UsageError(`--${name} ${value}: a whole number from 1 is expected`);
+        if (n < 1) throw new UsageError(`--${name} ${value}: a whole number from 1 is expected.`);
         return n;
     },
 };
 
 /** One of some words. @param {string[]} words @returns {(value: string, name: string) => string} */
 export const oneOf = (...words) => (value, name) => {
-    if (!words.includes(value)) throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected`);
+    if (!words.includes(value)) throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected.`);
     return value;
 };
 
@@ -64,14 +64,14 @@ export function parseArgs(argv, table, positionals = 0) {
             words.push(argv[i]);
             continue;
         }
-        if (!argv[i].startsWith('--')) throw new UsageError(`unknown option ${argv[i]}`);
+        if (!argv[i].startsWith('--')) throw new UsageError(`Unknown option ${argv[i]}.`);
         const [name, ...rest] = argv[i].slice(2).split('='), kind = table[name];
-        if (!Object.hasOwn(table, name)) throw new UsageError(`unknown option --${name}`);
-        if (kind === 'flag' && rest.length) throw new UsageError(`--${name} takes no value`);
+        if (!Object.hasOwn(table, name)) throw new UsageError(`Unknown option --${name}.`);
+        if (kind === 'flag' && rest.length) throw new UsageError(`--${name} takes no value.`);
         const value = kind === 'flag' ? '' : rest.length ? rest.join('=') : argv[++i];
-        if (value === undefined) throw new UsageError(`--${name} needs a value`);
+        if (value === undefined) throw new UsageError(`--${name} needs a value.`);
         options[camel(name)] = (typeof kind === 'string' ? parsers[kind] : kind)(value, name);
     }
-    if (words.length > positionals) throw new UsageError(`unexpected word ${words[positionals]}`);
+    if (words.length > positionals) throw new UsageError(`Unexpected word ${words[positionals]}.`);
     return {options, words};
 }

@@ -43,7 +43,7 @@ async function main([name, ...argv]) {
         return;
     }
     if (name === '-h' || name === '--help') throw new HelpAsked();
-    if (!COMMANDS.includes(name)) throw new UsageError(`unknown command ${name}; gemma help lists them`);
+    if (!COMMANDS.includes(name)) throw new UsageError(`Unknown command ${name}; gemma help lists them.`);
     const command = await import(`./commands/${name}.js`);
     await command.default(argv);
 }

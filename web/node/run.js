@@ -83,8 +83,8 @@ export async function main(body) {
 
 /** @param {string} program @param {NodeJS.ErrnoException} error */
 function notStarted(program, error) {
-    return new SetupError(error.code === 'ENOENT' ? `${program} is missing: install it and try again`
-        : `${program} could not be started (${error.message})`);
+    return new SetupError(error.code === 'ENOENT' ? `${program} is missing: install it and try again.`
+        : `${program} could not be started (${error.message}).`);
 }
 
 /**

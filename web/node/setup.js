@@ -27,7 +27,7 @@ export async function ensureDependencies() {
 
 /** The engine's WebAssembly modules; make decides what is to be built. */
 export async function ensureModules() {
-    if (!which('make')) throw new SetupError('the engine needs make to be built: install it (Debian: apt-get install make)');
+    if (!which('make')) throw new SetupError('The engine needs make to be built: install it (Debian: apt-get install make).');
     // make expands recipes even when it is only asked; with an EMCC of its own it doesn't bring Emscripten for that.
     if (spawnSync('make', ['-q', 'EMCC=emcc', 'wasm'], {cwd: ROOT}).status === 0) return;
     const emcc = emscripten();

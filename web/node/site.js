@@ -108,5 +108,5 @@ export function copySite(folder, files = listSite()) {
     const program = `import {buildSite} from ${JSON.stringify(new URL('build.js', import.meta.url).href)};
         await buildSite(${JSON.stringify(folder)}, new Map(${JSON.stringify([...files])}));`;
     const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8'});
-    if (status !== 0) throw new SetupError(`The site could not be built: ${stderr}`);
+    if (status !== 0) throw new SetupError(`The site could not be built.\n${stderr}`);
 }

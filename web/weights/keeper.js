@@ -49,12 +49,12 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     /** @param {number} index @param {ArrayBuffer} buffer @param {ArrayBuffer} digest */
     async function write(index, buffer, digest) {
         try {
-            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('another tab reads the version that is here');
+            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('Another tab reads the version that is here.');
             await store?.writeChunk(model, index, buffer, digest, manifest?.digests);
             wrote = true;
         } catch (error) {
             const said = messageOf(error);
-            giveUp(codeOf(error) === 'no-room' ? `${said}; what has been stored so far stays for the next time` : said);
+            giveUp(codeOf(error) === 'no-room' ? `${said} What has been stored so far stays for the next time.` : said);
         }
     }
 
@@ -69,5 +69,5 @@ export function createKeeper({store, without, manifest, present, stored}, model,
 
 /** @param {string} [reason] */
 function notKept(reason = '') {
-    return `The model runs, but is not kept for the next visit: ${reason.replace(/\.$/, '')}.`;
+    return `The model runs, but is not kept for the next visit. ${reason}`;
 }

@@ -109,7 +109,7 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
  */
 export async function compareSource(description, signal) {
     const store = await openStore();
-    if (!store.store) throw new GemmaError('unsupported', `No model is stored here: ${store.without}.`, {here: true});
+    if (!store.store) throw new GemmaError('unsupported', `No model is stored here. ${store.without}`, {here: true});
     const giveBack = await read(description.url, signal);
     try {
         const file = await lookUp(store, {...description, sha256: readDigest(description.sha256), update: true}, signal);

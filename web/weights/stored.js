@@ -269,7 +269,7 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
             meter.add(bytes.byteLength);
         }
     } catch (error) {
-        if (codeOf(error) === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept: ${messageOf(error)}.`);
+        if (codeOf(error) === 'no-room') throw new GemmaError('no-room', `${name} cannot be kept. ${messageOf(error)}`);
         throw error;
     }
 }

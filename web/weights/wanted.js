@@ -29,7 +29,7 @@ const SAMPLE_BYTES = 65536;
  * @returns {Promise<OpenedStore>}
  */
 export async function openStore() {
-    if (!globalThis.crypto?.subtle) return {without: 'that takes a secure (https) address'};
+    if (!globalThis.crypto?.subtle) return {without: 'Storage takes a secure (https) address.'};
     try {
         const store = await ChunkStore.open();
         return {store, reader: createReader(store)};

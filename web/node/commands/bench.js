@@ -85,7 +85,7 @@ export default async function run(argv) {
     const {options} = parseArgs(argv, {
         ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', parallel: 'count', profile: 'flag', json: 'flag',
     });
-    if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other');
+    if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other.');
     const {promptTokens = 128, maxTokens = 64, repeat = 5, parallel = 1, profile} = options;
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
     const opened = options.shape === undefined ? await open({...options, ctx, sessions: parallel})

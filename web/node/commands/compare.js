@@ -13,7 +13,7 @@ const {model: _, ...OPTIONS} = WINDOW_OPTIONS;
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options, words: paths} = parseArgs(argv, {...OPTIONS, json: 'flag'}, 2);
-    if (paths.length < 2) throw new UsageError('compare needs two model files');
+    if (paths.length < 2) throw new UsageError('Compare needs two model files.');
     const {text, ctx} = await readWindowOptions(options);
     const opened = [];
     try {
@@ -30,7 +30,7 @@ export default async function run(argv) {
 /** @param {string[]} paths @param {number[]} sizes */
 function checkVocabularies([a, b], [sizeA, sizeB]) {
     if (sizeA === sizeB) return;
-    throw new GemmaError('bad-argument', `${a} has a vocabulary of ${sizeA} tokens and ${b} one of ${sizeB}: they can't be compared`);
+    throw new GemmaError('bad-argument', `${a} has a vocabulary of ${sizeA} tokens and ${b} one of ${sizeB}: they can't be compared.`);
 }
 
 /**

@@ -34,12 +34,12 @@ async function readMessages(path) {
         messages = JSON.parse(await readText(path));
     } catch (error) {
         if (error instanceof GemmaError) throw error;
-        throw new GemmaError('bad-file', `${path} is not JSON: ${messageOf(error)}`);
+        throw new GemmaError('bad-file', `${path} is not JSON: ${messageOf(error)}.`);
     }
     /** @param {any} m */
     const sound = (m) => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
     if (!Array.isArray(messages) || !messages.length || !messages.every(sound)) {
-        throw new GemmaError('bad-file', `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected`);
+        throw new GemmaError('bad-file', `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected.`);
     }
     return messages;
 }
@@ -58,7 +58,7 @@ function questions(messages) {
         found.push(messages.slice(begin, i + 1));
         begin = i + 1;
     });
-    if (!found.length) throw new GemmaError('bad-argument', 'each user\'s message has its answer: there is no question left');
+    if (!found.length) throw new GemmaError('bad-argument', 'Each user\'s message has its answer: there is no question left.');
     return found;
 }
 
@@ -72,7 +72,7 @@ async function openSession(gemma, {session: path, ...options}) {
         if (error.code !== 'ENOENT') throw error;
     });
     if (saved === undefined) return gemma.session({system: options.system, sampling: sampling(options)});
-    if (options.system !== undefined) throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already');
+    if (options.system !== undefined) throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already.');
     return gemma.restore(saved);
 }
 
@@ -97,7 +97,7 @@ function withText(messages, text) {
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
-    if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other');
+    if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other.');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
     const messages = options.messages === undefined ? undefined : await readMessages(options.messages);
     const piped = options.prompt === undefined && !messages ? undefined : readPiped();

@@ -16,7 +16,7 @@ import {WINDOW_OPTIONS, cutText, evaluateWindow, readWindowOptions} from './wind
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...WINDOW_OPTIONS, out: 'text'});
-    if (options.out === undefined) throw new UsageError('--out is needed');
+    if (options.out === undefined) throw new UsageError('--out is needed.');
     const {text, ctx} = await readWindowOptions(options);
     await access(dirname(options.out), constants.W_OK);     // rather now than after the text
     const {module} = await open({...options, ctx, observe: true});

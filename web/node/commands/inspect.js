@@ -7,7 +7,7 @@ import {openSource} from '../../weights/node/disk.js';
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options, words: [path]} = parseArgs(argv, {ctx: 'count', threads: 'count', json: 'flag'}, 1);
-    if (path === undefined) throw new UsageError('inspect needs a file');
+    if (path === undefined) throw new UsageError('Inspect needs a file.');
     const source = await openSource({kind: 'path', path});
     let about;
     try {

@@ -11,7 +11,7 @@ const BATCH = 64;
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text'});
-    if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('one of --tokens and --tokens-file is needed');
+    if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('One of --tokens and --tokens-file is needed.');
     const ids = parseIds(options.tokens ?? await readText(options.tokensFile));
     const {module, session} = await open({...options, ctx: options.ctx ?? ids.length});
     try {

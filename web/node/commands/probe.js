@@ -17,17 +17,17 @@ async function describe(word) {
     try {
         json = JSON.parse(await readFile(word, 'utf8'));
     } catch (cause) {
-        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${word} cannot be read as JSON: ${messageOf(cause)}`, {cause});
+        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${word} cannot be read as JSON: ${messageOf(cause)}.`, {cause});
     }
     if (json?.shape) return {kind: 'path', entry: json};
-    if (typeof json?.file !== 'string') throw new GemmaError('bad-file', `${word} is neither a manifest of build/quantize nor an entry of a catalogue`);
+    if (typeof json?.file !== 'string') throw new GemmaError('bad-file', `${word} is neither a manifest of build/quantize nor an entry of a catalogue.`);
     return {kind: 'path', path: join(dirname(word), json.chunks?.[0]?.file ?? json.file), name: json.file, size: json.size};
 }
 
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options, words: [word]} = parseArgs(argv, {...ENGINE_OPTIONS, json: 'flag'}, 1);
-    if (word === undefined) throw new UsageError('probe needs a file or an address');
+    if (word === undefined) throw new UsageError('Probe needs a file or an address.');
     const found = await probe(await describe(word), engineOptions(options));
     if (options.json) printJson(found);
     else print(found);

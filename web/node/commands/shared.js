@@ -101,8 +101,8 @@ export function readPiped() {
 export function parseIds(text) {
     const words = text.split(/[\s,]+/).filter(Boolean);
     const odd = words.find((w) => !/^\d{1,9}$/.test(w));
-    if (odd) throw new UsageError(`${odd.slice(0, 40)} is not a token id`);
-    if (!words.length) throw new UsageError('no token ids were given');
+    if (odd) throw new UsageError(`${odd.slice(0, 40)} is not a token id.`);
+    if (!words.length) throw new UsageError('No token ids were given.');
     return words.map(Number);
 }
 
@@ -111,7 +111,7 @@ export async function readText(path) {
     try {
         return await readFile(path, 'utf8');
     } catch (cause) {
-        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${messageOf(cause)}`, {cause});
+        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${messageOf(cause)}.`, {cause});
     }
 }
 

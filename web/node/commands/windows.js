@@ -16,10 +16,10 @@ export const WINDOW_OPTIONS = /** @satisfies {import('../args.js').OptionTable} 
  * @param {{file?: string, text?: string, ctx?: number}} options
  */
 export async function readWindowOptions({file: asFile, text: path = asFile, ctx = WINDOW}) {
-    if (path === undefined) throw new UsageError('--text is needed');
-    if (ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${ctx}: a window needs room for BOS and a token`);
+    if (path === undefined) throw new UsageError('--text is needed.');
+    if (ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${ctx}: a window needs room for BOS and a token.`);
     const text = await readText(path);
-    if (!text) throw new GemmaError('bad-argument', `${path} is empty`);
+    if (!text) throw new GemmaError('bad-argument', `${path} is empty.`);
     return {text, ctx};
 }
 

@@ -24,7 +24,7 @@ import {createSha256, toHex} from './sha256.js';
 export function readDigest(sha256) {
     if (sha256 === undefined || sha256 === null) return '';
     if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
-    throw new GemmaError('bad-argument', `sha256 is ${JSON.stringify(sha256)}; 64 hexadecimal digits are expected`);
+    throw new GemmaError('bad-argument', `sha256 is ${JSON.stringify(sha256)}; 64 hexadecimal digits are expected.`);
 }
 
 /**

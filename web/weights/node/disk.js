@@ -132,7 +132,7 @@ function toPath(address) {
     try {
         return fileURLToPath(address);
     } catch (cause) {
-        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${messageOf(cause)}`, {cause});
+        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${messageOf(cause)}.`, {cause});
     }
 }
 
@@ -153,13 +153,13 @@ async function openFile(path) {
     try {
         file = await open(path);
     } catch (cause) {
-        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `there is no file ${path}`, {cause});
-        throw new GemmaError('bad-file', `${path} cannot be opened: ${messageOf(cause)}`, {cause});
+        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `There is no file ${path}.`, {cause});
+        throw new GemmaError('bad-file', `${path} cannot be opened: ${messageOf(cause)}.`, {cause});
     }
     const stat = await file.stat();
     if (!stat.isFile()) {
         await file.close();
-        throw new GemmaError('bad-file', `${path} is not a file`);
+        throw new GemmaError('bad-file', `${path} is not a file.`);
     }
     return {path, file, size: stat.size};
 }
@@ -196,7 +196,7 @@ async function* read({file, path}, {from, length}) {
     };
     for (let at = from, reading = readAt(at); at < from + length;) {
         const {bytesRead} = await reading;
-        if (bytesRead === 0) throw new GemmaError('bad-file', `${path} became shorter while it was read: ${at} of ${from + length} bytes are there`);
+        if (bytesRead === 0) throw new GemmaError('bad-file', `${path} became shorter while it was read: ${at} of ${from + length} bytes are there.`);
         const chunk = buffer.subarray(0, bytesRead);
         at += bytesRead;
         [buffer, other] = [other, buffer];

@@ -44,9 +44,9 @@ export function isFull(error) {
 /** An error of IndexedDB's for those who use the store: never one that looks like a cancel. @param {any} error */
 export function failure(error) {
     if (error instanceof GemmaError) return error;
-    if (isFull(error)) return new GemmaError('no-room', 'the browser gives this site no more room', {cause: error});
+    if (isFull(error)) return new GemmaError('no-room', 'The browser gives this site no more room.', {cause: error});
     const advice = error?.name === 'VersionError' ? 'a newer version of this page has changed it; reload the page' : 'reload the page, and try again';
-    return new GemmaError('storage', `the browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}`, {cause: error});
+    return new GemmaError('storage', `The browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}.`, {cause: error});
 }
 
 /** Every key [id, index]: an array sorts after all numbers. @param {string} id */

@@ -35,10 +35,10 @@ async function estimate() {
 
 /** The same in words, without a full stop. @param {Room} room */
 export function describeRoom({needed, free, deletable}) {
-    const numbers = `the browser gives this site too little room: ${megabytes(needed)} are needed and ${megabytes(free)} are free`;
+    const numbers = `The browser gives this site too little room: ${megabytes(needed)} are needed and ${megabytes(free)} are free.`;
     if (!deletable.length) return numbers;
     const names = deletable.slice(0, 3).map(({name, storedBytes}) => `${name} (${megabytes(storedBytes)})`);
-    return `${numbers}; what could be deleted: ${names.join(', ')}`;
+    return `${numbers} What could be deleted: ${names.join(', ')}.`;
 }
 
 /** @param {number | undefined} bytes */

@@ -73,7 +73,7 @@ export class ChunkStore {
                 return new ChunkStore(connection);
             } catch (thrown) {
                 const error = /** @type {Error} */ (thrown);
-                if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `this browser gives no storage here: ${error.message}`, {cause: error, here: true});
+                if (REFUSALS.has(error.name)) throw new GemmaError('unsupported', `This browser gives no storage here: ${error.message}.`, {cause: error, here: true});
                 if (again === PAUSES_MS.length || error.name === 'VersionError') throw failure(error);
                 await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
             }
