@@ -135,7 +135,7 @@ function isOneOfOurs({url}) {
 async function answerCatalogue({url, cache}) {
     const response = cache !== 'only-if-cached' && await fetch(url, {cache: 'no-cache'}).catch(() => undefined);
     if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
-    if (response.ok) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
+    if (response.ok && !hasLeft) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
     return response;
 }
 
@@ -182,6 +182,9 @@ async function tidy() {
 /** The locks that they hold. */
 const openPages = async () => (await navigator.locks?.query())?.held?.filter(({mode, name}) => mode === 'shared' && name?.endsWith(` ${SCOPE.pathname}`)) ?? [];
 
+/** What comes after that is not kept: the page may still ask for the list of models. */
+let hasLeft = false;
+
 /**
  * Leaves, with all that it keeps, where the server has no such worker any more: another app may answer there now.
  * @param {Client} page
@@ -190,6 +193,7 @@ async function stepAside(page) {
     const response = await fetch(worker.location.href, {cache: 'no-cache'}).catch(() => undefined);
     const isGone = response?.ok ? !(await response.text()).includes(NAME) : response !== undefined && [404, 410].includes(response.status);
     if (!isGone) return;
+    hasLeft = true;
     await worker.registration.unregister();
     // Pages that are at work keep their files. A page that was just left may still hold its lock.
     const windows = (await worker.clients.matchAll({type: 'window', includeUncontrolled: true})).map(({id}) => id), pages = await openPages();
