@@ -189,30 +189,54 @@ static void add_to_pool(GemmaSession *s, const float *x, int n) {
     s->n_pooled += n;
 }
 
-/* The logits of one row that alone needs any: only the best ones where those tell all that sampling asks. */
-static bool best_logits(Batch *b, GemmaSession *s) {
-    int32_t also[SAMPLER_MAX_ALSO];
-    int n_also, k = sampler_reach(&s->sampler, s->model->config.n_vocab, s->tokens, s->n_tokens, also, &n_also);
-    if (k) k += b->n_media;     /* these may be among the best, but are not chosen from */
-    return transformer_best_logits(&b->workspace, s->hidden, k, also, n_also);
+/* Rows of the workspace's logits, as they come together. */
+typedef struct {
+    ShortlistWant want[MAX_PARTS];
+    int32_t also[MAX_PARTS][SAMPLER_MAX_ALSO];
+    int n;
+} LogitsRows;
+
+/* What sampling asks of each of the session's rows: false where not all of them can do with the best logits. */
+static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
+    if (s->asked_all) return false;
+    for (int i = 0; i <= s->n_draft; i++) {
+        int32_t *also = rows->also[rows->n + i];
+        int n_before = s->n_tokens - s->n_draft + i, n_also;
+        int k = sampler_reach(&s->sampler, s->model->config.n_vocab, s->tokens, n_before, also, &n_also);
+        if (k) k += b->n_media;     /* these may be among the best, but are not chosen from */
+        if (!transformer_prefers_best(&b->workspace, k)) return false;
+        rows->want[rows->n + i] = (ShortlistWant){k, also, n_also};
+    }
+    return true;
 }
 
-/* The logits of ready[n]: sessions whose last token has been evaluated, and whose hidden states are there. */
-static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
+/* Gives the session the next rows, and copies its hidden states to where their logits are computed from. */
+static void add_rows(Batch *b, GemmaSession *s, LogitsRows *rows) {
     Workspace *ws = &b->workspace;
     size_t n_embd = (size_t)ws->c->n_embd;
-    int n_rows = 0;
-    for (int i = 0; i < n; i++) {
-        GemmaSession *s = ready[i];
-        s->logits = b->n_logits + 1;
-        s->logits_row = n_rows;
-        s->partial = s->other_sampling = false;
-        memcpy(ws->normed + (size_t)n_rows * n_embd, s->hidden, (size_t)(1 + s->n_draft) * n_embd * sizeof *s->hidden);
-        n_rows += 1 + s->n_draft;
-    }
+    s->logits = b->n_logits;
+    s->logits_row = rows->n;
+    s->whole_row = -1;
+    s->other_sampling = s->asked_all = false;
+    memcpy(ws->normed + (size_t)rows->n * n_embd, s->hidden, (size_t)(1 + s->n_draft) * n_embd * sizeof *s->hidden);
+    rows->n += 1 + s->n_draft;
+}
+
+/* The logits of ready[n]: sessions whose last token has been evaluated, and whose hidden states are there. Those of which sampling asks
+ * only the best ones come first, the others after them. */
+static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
+    Workspace *ws = &b->workspace;
+    LogitsRows rows = {.n = 0};
     b->n_logits++;
-    if (n_rows == 1 && best_logits(b, ready[0])) ready[0]->partial = true;
-    else transformer_logits(ws, ws->normed, n_rows);
+    for (int i = 0; i < n; i++) {
+        ready[i]->kept = want_best(b, ready[i], &rows) ? KEPT_BEST : KEPT_ALL;
+        if (ready[i]->kept == KEPT_BEST) add_rows(b, ready[i], &rows);
+    }
+    int n_best = rows.n;
+    for (int i = 0; i < n; i++)
+        if (ready[i]->kept == KEPT_ALL) add_rows(b, ready[i], &rows);
+    if (n_best) transformer_best_logits(ws, ws->normed, rows.want, n_best);
+    if (rows.n > n_best) transformer_logits(ws, ws->normed + (size_t)n_best * (size_t)ws->c->n_embd, n_best, rows.n - n_best);
     int n_vocab = ws->c->n_vocab;
     for (int i = 0; i < n; i++) {
         GemmaSession *s = ready[i];
@@ -287,17 +311,23 @@ double gemma_session_step(GemmaSession *s, int n_batch, double seconds, GemmaErr
 
 /* Makes ws->logits' first row that of x[n_embd], which is the session's `row`. */
 static const float *compute_logits(Batch *b, GemmaSession *s, const float *x) {
-    transformer_logits(&b->workspace, x, 1);
+    transformer_logits(&b->workspace, x, 0, 1);
     s->logits = ++b->n_logits;
     s->logits_row = -s->row;
-    s->partial = false;
+    s->kept = KEPT_ONE;
+    s->whole_row = s->row;
     return b->workspace.logits;
 }
 
 const float *batch_logits(Batch *b, GemmaSession *s, bool all) {
     size_t row = (size_t)s->row, n_embd = (size_t)b->workspace.c->n_embd;
     if (!s->has_hidden) return NULL;
-    if (s->logits != b->n_logits || (all && s->partial)) return compute_logits(b, s, s->hidden + row * n_embd);
+    bool there = s->logits == b->n_logits, whole = s->kept == KEPT_ALL || s->whole_row == s->row;
+    if (!there || (s->kept == KEPT_ONE && !whole)) return compute_logits(b, s, s->hidden + row * n_embd);
+    if (all && !whole) {
+        transformer_logits(&b->workspace, s->hidden + row * n_embd, s->logits_row + s->row, 1);
+        s->whole_row = s->row;
+    }
     return b->workspace.logits + (size_t)(s->logits_row + s->row) * (size_t)b->workspace.c->n_vocab;
 }
 
@@ -312,7 +342,10 @@ int32_t batch_sample(Batch *b, GemmaSession *s) {
     return id;
 }
 
-const float *gemma_session_logits(GemmaSession *s) { return batch_logits(&s->model->batch, s, true); }
+const float *gemma_session_logits(GemmaSession *s) {
+    s->asked_all = true;
+    return batch_logits(&s->model->batch, s, true);
+}
 
 const float *gemma_session_logits_at(GemmaSession *s, int i) {
     Batch *b = &s->model->batch;

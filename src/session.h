@@ -6,6 +6,9 @@
 #include "model.h"
 #include "sampler.h"
 
+/* Which of a session's rows have logits: none but whole_row; those that sampling needs of all rows; all of all rows. */
+typedef enum { KEPT_ONE, KEPT_BEST, KEPT_ALL } LogitsKept;
+
 struct GemmaSession {
     GemmaModel *model;          /* borrowed */
     KvCache cache;
@@ -22,7 +25,9 @@ struct GemmaSession {
     int row;                    /* of hidden, that is the current one */
     uint64_t logits;            /* when the workspace's logits were this session's; see Batch.n_logits */
     int logits_row;             /* where in them those of hidden's first row lie */
-    bool partial;               /* only the logits that sampling needs are there */
+    LogitsKept kept;
+    int whole_row;              /* of hidden, whose logits are all there in any case; -1: none */
+    bool asked_all;             /* someone asked for all logits of this token, and so may for those of the next */
     bool other_sampling;        /* since then: now it may need others */
 
     double *pooled;             /* [n_embd]: while pooling, the sum of the final hidden states of n_pooled tokens. NULL: not pooling */

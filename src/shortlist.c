@@ -1,6 +1,7 @@
 /* shortlist.c: see shortlist.h. */
 #include "shortlist.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -15,11 +16,12 @@ static int count_groups(int n_tiles) { return (n_tiles + GROUP - 1) / GROUP; }
 /* Twice k: their products then come so close to the k-th largest that few more rows are multiplied than had to be. */
 static int count_first(int k) { return 2 * k > FIRST ? 2 * k : FIRST; }
 
-uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * (2 * sizeof(float) + sizeof(int32_t)); }
+uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * ((SHORTLIST_MOST + 1) * sizeof(float) + sizeof(int32_t)); }
 
 bool shortlist_new(Shortlist *s, int n_rows) {
     size_t n = (size_t)count_tiles(n_rows);
-    *s = (Shortlist){.bound = malloc(n * sizeof *s->bound), .tiles = malloc(n * sizeof *s->tiles), .sorting = malloc(n * sizeof *s->sorting)};
+    *s = (Shortlist){.bound = malloc(SHORTLIST_MOST * n * sizeof *s->bound), .tiles = malloc(n * sizeof *s->tiles),
+                     .sorting = malloc(n * sizeof *s->sorting)};
     if (s->bound && s->tiles && s->sorting) return true;
     shortlist_free(s);
     return false;
@@ -39,13 +41,18 @@ bool shortlist_pays(const Matrix *w, int k) {
 
 /* ------------------------------------------------------------------------------------ the two passes */
 
+/* The first pass is of all vectors, the second of one: acts, y and bound are then its own. */
 typedef struct {
     Shortlist *s;
     Ops *ops;
     const Matrix *w;
-    float *y;
-    int group;
+    const ActBlock *acts;       /* [n, n_cols / 32] */
+    float *y;                   /* [n, n_rows] */
+    float *bound;               /* [n, n_tiles] */
+    int n, group;
 } Task;
+
+static size_t acts_stride(const Matrix *w) { return (size_t)(w->n_cols / BLOCK_COLS) * sizeof(ActBlock); }
 
 static float largest_of_tile(const Matrix *w, int tile, const float *y) {
     int begin = tile * TILE_ROWS, end = begin + TILE_ROWS < w->n_rows ? begin + TILE_ROWS : w->n_rows;
@@ -59,20 +66,22 @@ static void screen_groups(void *context, int begin, int end, int thread) {
     int n_tiles = matrix_tiles(t->w);
     for (int g = begin; g < end; g++) {
         int tile = g * t->group, n = n_tiles - tile < t->group ? n_tiles - tile : t->group;
-        t->ops->kernels->screen(t->w, tile, n, t->ops->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
-        for (int i = tile; i < tile + n; i++) t->s->bound[i] = largest_of_tile(t->w, i, t->y);
+        t->ops->kernels->screen(t->w, tile, n, t->acts, acts_stride(t->w), t->n, t->y, (size_t)t->w->n_rows, ops_scratch(t->ops, thread));
+        for (int j = 0; j < t->n; j++)
+            for (int i = tile; i < tile + n; i++)
+                t->bound[j * n_tiles + i] = largest_of_tile(t->w, i, t->y + (size_t)j * (size_t)t->w->n_rows);
     }
 }
 
 static void multiply_tiles(void *context, int begin, int end, int thread) {
     const Task *t = context;
     for (int i = begin; i < end; i++)
-        t->ops->kernels->matmul[t->w->kind](t->w, t->s->tiles[i], 1, t->ops->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
+        t->ops->kernels->matmul[t->w->kind](t->w, t->s->tiles[i], 1, t->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
 }
 
 static void multiply(const Task *t, int n) {
     pool_run(t->ops->pool, n, 4, multiply_tiles, (void *)t);
-    for (int i = 0; i < n; i++) t->s->bound[t->s->tiles[i]] = -INFINITY;
+    for (int i = 0; i < n; i++) t->bound[t->s->tiles[i]] = -INFINITY;
 }
 
 /* The k-th largest of x[n], 1 <= k <= n, whose order is lost. (Hoare's selection; it ends for NaN, too.) */
@@ -96,17 +105,17 @@ static float kth_largest(float *x, int n, int k) {
 }
 
 /* Lists the tile with the largest bound of each of the best groups; returns how many: n, or somewhat more where bounds are equal. */
-static int list_promising(Shortlist *s, int n_tiles, int n) {
+static int list_promising(Shortlist *s, const float *bound, int n_tiles, int n) {
     int n_groups = count_groups(n_tiles), listed = 0;
     for (int g = 0; g < n_groups; g++) {
         int best = g * GROUP;
-        for (int i = best + 1; i < (g + 1) * GROUP && i < n_tiles; i++) best = s->bound[i] > s->bound[best] ? i : best;
+        for (int i = best + 1; i < (g + 1) * GROUP && i < n_tiles; i++) best = bound[i] > bound[best] ? i : best;
         s->tiles[g] = best;
-        s->sorting[g] = s->bound[best];
+        s->sorting[g] = bound[best];
     }
     float least = kth_largest(s->sorting, n_groups, n);
     for (int g = 0; g < n_groups; g++)
-        if (!(s->bound[s->tiles[g]] < least) && listed < 2 * n) s->tiles[listed++] = s->tiles[g];
+        if (!(bound[s->tiles[g]] < least) && listed < 2 * n) s->tiles[listed++] = s->tiles[g];
     return listed;
 }
 
@@ -118,32 +127,46 @@ static float kth_product(const Task *t, int n, int k) {
     return k <= n_values ? kth_largest(t->s->sorting, n_values, k) : -INFINITY;
 }
 
-/* Lists tiles that may have one of the k largest, and those of rows `also`. */
-static int list_rest(Shortlist *s, int n_tiles, float kth, const int32_t *also, int n_also) {
+/* Lists tiles that may have one of the k largest, and those of rows that are wanted in any case. */
+static int list_rest(Shortlist *s, float *bound, int n_tiles, float kth, const ShortlistWant *want) {
     int listed = 0;
-    for (int i = 0; i < n_also; i++) {
-        float *bound = &s->bound[also[i] / TILE_ROWS];
-        if (*bound > -INFINITY) *bound = INFINITY;      /* not multiplied yet */
+    for (int i = 0; i < want->n_also; i++) {
+        float *of_row = &bound[want->also[i] / TILE_ROWS];
+        if (*of_row > -INFINITY) *of_row = INFINITY;    /* not multiplied yet */
     }
     for (int i = 0; i < n_tiles; i++)
-        if (!(s->bound[i] < kth)) s->tiles[listed++] = i;
+        if (!(bound[i] < kth)) s->tiles[listed++] = i;
     return listed;
 }
 
-void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int k, const int32_t *also, int n_also, float *y) {
-    ops_quantize(ops, x, 1, w->n_cols);
-    double start = clock_read(&ops->clock);
-    int n_tiles = matrix_tiles(w);
-    Task t = {s, ops, w, y, 1 << tuner_choice(&ops->streams)};
-    pool_run(ops->pool, (n_tiles + t.group - 1) / t.group, 8 / t.group, screen_groups, &t);
-    double screened = clock_read(&ops->clock);
-    ops_tune(ops, (uint64_t)n_tiles * w->tile_bytes, screened - start);
-    ops_count(ops, OP_SCREEN, screened - start, (uint64_t)n_tiles * w->tile_bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
+/* Of one vector, whose bounds are there. Returns how many tiles it multiplied. */
+static int rescore(const Task *t, const ShortlistWant *want) {
+    int n_tiles = matrix_tiles(t->w), n_first = list_promising(t->s, t->bound, n_tiles, count_first(want->k));
+    multiply(t, n_first);
+    int n_rest = list_rest(t->s, t->bound, n_tiles, kth_product(t, n_first, want->k), want);
+    multiply(t, n_rest);
+    return n_first + n_rest;
+}
 
-    int n_first = list_promising(s, n_tiles, count_first(k));
-    multiply(&t, n_first);
-    int n_rest = list_rest(s, n_tiles, kth_product(&t, n_first, k), also, n_also);
-    multiply(&t, n_rest);
-    uint64_t n = (uint64_t)(n_first + n_rest);
-    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - screened, n * matrix_tile_bytes(w), n * TILE_ROWS * (uint64_t)w->n_cols);
+void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n, const ShortlistWant *want, float *y) {
+    assert(n >= 1 && n <= SHORTLIST_MOST);
+    ops_quantize(ops, x, n, w->n_cols);
+    double start = clock_read(&ops->clock);
+    int n_tiles = matrix_tiles(w), most = 8;
+    Task t = {s, ops, w, ops->acts, y, s->bound, n, n > 1 ? most : 1 << tuner_choice(&ops->streams)};
+    pool_run(ops->pool, (n_tiles + t.group - 1) / t.group, most / t.group, screen_groups, &t);
+    double screened = clock_read(&ops->clock);
+    uint64_t bytes = (uint64_t)n_tiles * w->tile_bytes;
+    if (n == 1) ops_tune(ops, bytes, screened - start);
+    ops_count(ops, OP_SCREEN, screened - start, bytes, (uint64_t)n * (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
+
+    uint64_t multiplied = 0;
+    for (int i = 0; i < n; i++) {
+        t.acts = ops->acts + (size_t)i * (size_t)(w->n_cols / BLOCK_COLS);
+        t.y = y + (size_t)i * (size_t)w->n_rows;
+        t.bound = s->bound + i * n_tiles;
+        multiplied += (uint64_t)rescore(&t, &want[i]);
+    }
+    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - screened, multiplied * matrix_tile_bytes(w),
+              multiplied * TILE_ROWS * (uint64_t)w->n_cols);
 }

@@ -1,13 +1,16 @@
-/* shortlist.h: the largest products of a matrix with one vector, for little more than half of the matrix's bytes. The first plane of
+/* shortlist.h: the largest products of a matrix with some vectors, for little more than half of the matrix's bytes. The first plane of
  * 8-bit codes tells a bound for each row; rows whose bound is above what the k-th largest product is at least are then multiplied
- * whole. A vocabulary has 262,144 rows, of which a sampler wants the best few. Knows matrices, not what they mean. */
+ * whole. All vectors are screened together, then each has its own rows multiplied. A vocabulary has 262,144 rows, of which a sampler
+ * wants the best few. Knows matrices, not what they mean. */
 #ifndef SHORTLIST_H
 #define SHORTLIST_H
 
 #include "ops.h"
 
+enum { SHORTLIST_MOST = 8 };    /* vectors at once */
+
 typedef struct {
-    float *bound;           /* [n_tiles]: the largest of a tile's bounds; -INFINITY once the tile was multiplied */
+    float *bound;           /* [SHORTLIST_MOST, n_tiles]: the largest of a tile's bounds; -INFINITY once the tile was multiplied */
     int32_t *tiles;         /* [n_tiles]: those to multiply */
     float *sorting;         /* [n_tiles] */
 } Shortlist;
@@ -20,8 +23,15 @@ void shortlist_free(Shortlist *s);
 /* Whether the k largest can be had cheaper than all: the matrix has two planes and k is small beside its rows. */
 bool shortlist_pays(const Matrix *w, int k);
 
-/* The products y[n_rows] = w * x, exact for the k largest and for rows also[n_also]; in the place of any other some number that is
- * not above the k-th largest. Wrong only if a product lies above its bound, see `screen` in kernels.h. */
-void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int k, const int32_t *also, int n_also, float *y);
+/* What is wanted of one vector's products: the k largest, and those of rows also[n_also]. */
+typedef struct {
+    int k;
+    const int32_t *also;
+    int n_also;
+} ShortlistWant;
+
+/* The products y[n, n_rows] of vectors x[n, w->n_cols], n <= SHORTLIST_MOST: exact where want[n] wants them; in the place of any other some
+ * number that is not above the k-th largest. Wrong only if a product lies above its bound, see `screen` in kernels.h. */
+void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n, const ShortlistWant *want, float *y);
 
 #endif

@@ -76,18 +76,23 @@ bool transformer_layer(Workspace *ws) {
     return false;
 }
 
-void transformer_logits(Workspace *ws, const float *x, int n) {
+static float *logits_row(Workspace *ws, int row) { return ws->logits + (size_t)row * (size_t)ws->c->n_vocab; }
+
+static void cap_logits(Workspace *ws, int row, int n) {
     const Config *c = ws->c;
-    ops_matmul(&ws->ops, x, n, (MatmulTerm[]){{&ws->w->output, ws->logits}}, 1);
-    if (c->final_softcap > 0) ops_softcap(&ws->ops, ws->logits, n * c->n_vocab, c->final_softcap);
+    if (c->final_softcap > 0) ops_softcap(&ws->ops, logits_row(ws, row), n * c->n_vocab, c->final_softcap);
 }
 
-bool transformer_best_logits(Workspace *ws, const float *x, int k, const int32_t *also, int n_also) {
-    const Config *c = ws->c;
-    if (ws->ops.precision == GEMMA_EXACT || !shortlist_pays(&ws->w->output, k)) return false;
-    shortlist_matmul(&ws->shortlist, &ws->ops, &ws->w->output, x, k, also, n_also, ws->logits);
-    if (c->final_softcap > 0) ops_softcap(&ws->ops, ws->logits, c->n_vocab, c->final_softcap);
-    return true;
+void transformer_logits(Workspace *ws, const float *x, int row, int n) {
+    ops_matmul(&ws->ops, x, n, (MatmulTerm[]){{&ws->w->output, logits_row(ws, row)}}, 1);
+    cap_logits(ws, row, n);
+}
+
+bool transformer_prefers_best(const Workspace *ws, int k) { return ws->ops.precision != GEMMA_EXACT && shortlist_pays(&ws->w->output, k); }
+
+void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int n) {
+    shortlist_matmul(&ws->shortlist, &ws->ops, &ws->w->output, x, n, want, ws->logits);
+    cap_logits(ws, 0, n);
 }
 
 /* ------------------------------------------------------------------------------------ the batch */

@@ -14,6 +14,7 @@
 /* Largest number of sequences in a batch, and of rows whose logits are computed at once: a token and its draft, or a token of each sequence. */
 enum { MAX_PARTS = 1 + GEMMA_MAX_DRAFT };
 _Static_assert((int)MAX_PARTS <= (int)OPS_MAX_SEQUENCES, "attention takes a batch");
+_Static_assert((int)MAX_PARTS <= (int)SHORTLIST_MOST, "so does the two-pass head");
 
 /* The rows of one sequence in a batch: ids[n_tok] at positions pos .. pos + n_tok - 1. */
 typedef struct {
@@ -65,11 +66,12 @@ bool transformer_layer(Workspace *ws);
 /* Gives up a pass that is under way. What it has written to caches lies beyond the positions that are held. */
 static inline void transformer_abandon(Workspace *ws) { ws->n_rows = 0; }
 
-/* ws->logits[n, n_vocab] of final hidden states x[n, n_embd], n <= MAX_PARTS. */
-void transformer_logits(Workspace *ws, const float *x, int n);
+/* Rows [row, row + n) of ws->logits[MAX_PARTS, n_vocab], of final hidden states x[n, n_embd]. */
+void transformer_logits(Workspace *ws, const float *x, int row, int n);
 
-/* ws->logits[n_vocab] of x[n_embd]: the k largest and those of `also`; in the place of others something not larger. False, and nothing
- * done, where this is not cheaper than all. */
-bool transformer_best_logits(Workspace *ws, const float *x, int k, const int32_t *also, int n_also);
+/* Rows [0, n) of ws->logits, of x[n, n_embd]: those that want[n] wants; in the place of others something not larger than the k-th. */
+void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int n);
+/* Whether the k best logits of a row can be had cheaper than all. */
+bool transformer_prefers_best(const Workspace *ws, int k);
 
 #endif

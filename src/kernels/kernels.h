@@ -30,7 +30,7 @@ typedef void MatmulKernel(const Matrix *w, int tile, int n_tiles, const void *x,
                           float *y, size_t y_stride, void *scratch);
 enum { MATMUL_SCRATCH = 128 << 10 };
 
-/* For one token and a P8 matrix, upper bounds from the first plane alone: y[row] = mean + 6 * sigma, if the four bits of each weight
+/* For a P8 matrix, upper bounds from the first plane alone: y[t * y_stride + row] = mean + 6 * sigma, if the four bits of each weight
  * that are not read were drawn at random. They are 0..15, 7.5 in the mean, of variance 85/4. So
  *     mean    = 16 * sum over blocks of s * x_scale * isum,  isum = sum of (upper code - 8) * q_x, plus 7.5/16 of the sum of q_x
  *     sigma^2 = sum over blocks of (s * x_scale)^2 * 85/4 * sum q_x^2
@@ -86,7 +86,7 @@ typedef struct {
     const char *name;           /* "scalar", "simd128", "relaxed", "relaxed16" */
 
     MatmulKernel *matmul[PANEL_KINDS];
-    MatmulKernel *screen;       /* n_tok is 1 */
+    MatmulKernel *screen;
 
     /* out[n / 32] = x[n] as int8, blocks of 32: scale = max|x| / 127, q = x * (127 / max|x|) rounded to nearest, ties to even: the
      * same bytes in all variants. n % 32 == 0. A block with max|x| < QUANTIZE_TINY counts as zeros (127 / max must be finite); one

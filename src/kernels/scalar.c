@@ -127,11 +127,12 @@ void matmul_quant_scalar(const Matrix *w, int tile, int n_tiles, const void *x, 
 
 void screen_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                    float *y, size_t y_stride, void *scratch) {
-    (void)x_stride, (void)n_tok, (void)y_stride, (void)scratch;
-    int end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
-    for (int row = tile * TILE_ROWS; row < end; row++) {
+    (void)scratch;
+    int first = tile * TILE_ROWS, end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
+    for (int i = 0; i < n_tok * (end - first); i++) {
+        int t = i / (end - first), row = first + i % (end - first);
         const uint8_t *block = w->data + row / TILE_ROWS * w->tile_bytes;
-        const ActBlock *xb = x;
+        const ActBlock *xb = (const ActBlock *)((const char *)x + t * x_stride);
         float mean = 0, variance = 0;
         for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, xb++, block += panel_info[PANEL_P8].block_bytes) {
             float s = f16e_at(block + 256, row % TILE_ROWS) * xb->scale;
@@ -141,7 +142,7 @@ void screen_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t
             mean += s * (float)isum;
             variance += s * s * screen_variance(xb);
         }
-        y[row] = 16 * (mean + sqrtf(variance));
+        y[t * y_stride + row] = 16 * (mean + sqrtf(variance));
     }
 }
 

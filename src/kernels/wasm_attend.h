@@ -193,8 +193,8 @@ INLINE const v128_t *ready_panels(Family f, const uint8_t *p, int n_blocks, Weig
 /* sum[2][VECS] of n_query (1 or 2) queries, whose activations lie n_blocks apart. */
 INLINE void bytes_tile(Family f, const v128_t *panels, int n_blocks, const ActBlock *x, int n_query, Masks m, v128_t *sum) {
     for (int i = 0; i < 2 * VECS; i++) sum[i] = wasm_f32x4_splat(0);
-    if (n_query == 2) prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 2, m, sum);
-    else prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 1, m, sum);
+    if (n_query == 2) prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 2, m, sum, NULL);
+    else prefill_tile(f, panels, n_blocks, x, n_blocks * sizeof *x, 1, m, sum, NULL);
 }
 
 /* The scores of queries [begin, end) with positions [p_begin, p_end) of a block. */

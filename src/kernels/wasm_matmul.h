@@ -15,7 +15,7 @@
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
  * many streams of cache lines in flight. The activations of a block stay in registers; sums lie in scratch.
  *
- * More tokens ("prefill", bound by dot products): the codes of a tile are unpacked once, CHUNK columns at a time, then all
+ * More tokens ("prefill", bound by dot products): the codes of a tile are unpacked once, a chunk of columns at a time, then all
  * tokens run over them in register tiles of 16 rows x 2 tokens:
  *
  *                     token 0, columns 4j..   token 1
@@ -34,8 +34,11 @@
 /* Vectors of 4 rows in a tile, groups of 4 columns in a block. */
 enum { VECS = TILE_ROWS / 4, QUADS = BLOCK_COLS / 4 };
 /* (Indices into vectors are unsigned: only then does LLVM turn a constant one into the offset of the load.) */
-/* Tiles in lockstep; blocks unpacked at once; tokens whose sums fit the scratch; fewer tokens are not worth unpacking. */
-enum { LOCKSTEP = 8, CHUNK_BLOCKS = 32, MAX_TOKENS = 256, MIN_PREFILL = 3 };
+/* Tiles in lockstep; blocks unpacked at once; tokens whose sums fit the scratch. */
+enum { LOCKSTEP = 8, CHUNK_BLOCKS = 32, MAX_TOKENS = 256 };
+/* With few tokens the memory is the limit, too. A short chunk is read while the products of the one before are still under way, so that
+ * neither waits for the other: 4 tokens from memory, P4 33 -> 46 GMAC/s, P5 28 -> 44 (AMD Genoa). */
+enum { FEW_TOKENS = 15, FEW_CHUNK_BLOCKS = 4 };
 
 /* A quantised panel kind; a constant in every kernel. */
 typedef struct {
@@ -202,6 +205,13 @@ INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
     return MADD(wasm_f32x4_convert_i32x4(isum), wasm_f32x4_mul(scale, x_scale), y);
 }
 
+/* The same when screening, with what the products' variance is multiplied with. */
+INLINE void add_screened(v128_t isum, v128_t scale, v128_t x_scale, v128_t x_variance, v128_t *y, v128_t *variance) {
+    v128_t both = wasm_f32x4_mul(scale, x_scale);
+    *y = MADD(wasm_f32x4_convert_i32x4(isum), both, *y);
+    *variance = MADD(wasm_f32x4_mul(both, both), x_variance, *variance);
+}
+
 /* isum * sub-scale: both fit 16 bits, and the upper half of a sub-scale is 0. */
 INLINE v128_t sub_scaled(v128_t isum, v128_t sub_scale) { return wasm_i32x4_dot_i16x8(isum, sub_scale); }
 
@@ -283,9 +293,7 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
                 block_isums(f, block, low, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
                 if (f.screen) {
-                    v128_t scale = wasm_f32x4_mul(scales.scale[0], a.scale);
-                    s->sum[i][v] = MADD(wasm_f32x4_convert_i32x4(isum[0]), scale, y);
-                    s->variance[i][v] = MADD(wasm_f32x4_mul(scale, scale), a.variance, s->variance[i][v]);
+                    add_screened(isum[0], scales.scale[0], a.scale, a.variance, &s->sum[i][v], &s->variance[i][v]);
                     continue;
                 }
                 if (integer_scales(f)) {
@@ -331,8 +339,10 @@ INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, con
     }
 }
 
-/* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart. */
-INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, Masks m, v128_t *sum) {
+/* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart, and when screening to
+ * variance[n][VECS]. */
+INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, Masks m,
+                         v128_t *sum, v128_t *variance) {
     const size_t group_dots = dots(f) / f.groups;
     for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
         const Weights *w = keep_pointer(unpacked);
@@ -362,6 +372,9 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
                     if (integer_scales(f)) {
                         v128_t scaled = sub_scaled(isum[t][v], scale[g * VECS + v]);
                         total[t][v] = g == 0 ? scaled : wasm_i32x4_add(total[t][v], scaled);
+                    } else if (f.screen) {
+                        add_screened(isum[t][v], scale[v], x_scale, wasm_f32x4_splat(screen_variance(xt[t])), &sum[t * VECS + v],
+                                     &variance[t * VECS + v]);
                     } else sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
             }
         }
@@ -381,31 +394,34 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
 
 typedef struct {
     v128_t sum[MAX_TOKENS * VECS];
+    v128_t variance[FEW_TOKENS * VECS];
     v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 5 * VECS)];
 } PrefillScratch;
 _Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
 
-/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. */
+/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]; only so many are few enough to screen for. */
 INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
     Masks m = load_masks();
     Super super;
-    int n_blocks = w->n_cols / BLOCK_COLS;
+    int n_blocks = w->n_cols / BLOCK_COLS, chunk = n_tok <= FEW_TOKENS ? FEW_CHUNK_BLOCKS : CHUNK_BLOCKS;
     const uint8_t *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
     for (int i = 0; i < n_tok * VECS; i++) s->sum[i] = wasm_f32x4_splat(0);
-    for (int begin = 0; begin < n_blocks; begin += CHUNK_BLOCKS) {
-        int n = n_blocks - begin < CHUNK_BLOCKS ? n_blocks - begin : CHUNK_BLOCKS;
+    for (int i = 0; i < n_tok * VECS && f.screen; i++) s->variance[i] = wasm_f32x4_splat(0);
+    for (int begin = 0; begin < n_blocks; begin += chunk) {
+        int n = n_blocks - begin < chunk ? n_blocks - begin : chunk;
         for (int b = 0; b < n; b++, block += block_bytes(f), low += LOW_BLOCK_BYTES) {
-            if (f.super && b % SUPER_BLOCKS == 0) {
+            if (f.super && (begin + b) % SUPER_BLOCKS == 0) {
                 load_super(f, block, m, &super);
                 block += super_bytes(f);
             }
             unpack_block(f, block, low, &super, m, s->unpacked + b * unpacked_block(f));
         }
+        const ActBlock *xt = x + begin;
+        v128_t *sum = s->sum, *variance = s->variance;
         int t = 0;
-        for (; t + 2 <= n_tok; t += 2)
-            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 2, m, &s->sum[t * VECS]);
-        if (t < n_tok)
-            prefill_tile(f, s->unpacked, n, (const ActBlock *)((const char *)x + t * x_stride) + begin, x_stride, 1, m, &s->sum[t * VECS]);
+        for (; t + 2 <= n_tok; t += 2, sum += 2 * VECS, variance += 2 * VECS, xt = (const ActBlock *)((const char *)xt + 2 * x_stride))
+            prefill_tile(f, s->unpacked, n, xt, x_stride, 2, m, sum, variance);
+        if (t < n_tok) prefill_tile(f, s->unpacked, n, xt, x_stride, 1, m, sum, variance);
     }
 }
 
@@ -420,34 +436,35 @@ INLINE void store_rows(const Matrix *w, int tile, const v128_t *sum, float *y) {
         for (int i = 0; i < n; i++) y[row + i] = ((const float *)sum)[i];
 }
 
+/* sum[n] = what `screen` promises, from the means and variances of n vectors of rows. */
+INLINE void make_bounds(v128_t *sum, const v128_t *variance, int n) {
+    for (int i = 0; i < n; i++)
+        sum[i] = wasm_f32x4_mul(wasm_f32x4_add(sum[i], wasm_f32x4_sqrt(variance[i])), wasm_f32x4_splat(16));
+}
+
 INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                          float *y, size_t y_stride, void *scratch) {
     int end = tile + n_tiles;
-    if (n_tok < MIN_PREFILL || f.screen) {
+    if (n_tok == 1) {
         DecodeScratch *s = scratch;
         for (int n; tile < end; tile += n) {
             n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
-            for (int t = 0; t < n_tok; t++) {
-                const ActBlock *xt = (const ActBlock *)((const char *)x + t * x_stride);
-                /* Several streams are not faster for it, a single one is: P4 17 -> 20 GB/s, P6K 12 -> 15 (AMD Genoa). */
-                if (n == 1) decode_tiles(f, w, tile, 1, xt, s, true);
-                else decode_tiles(f, w, tile, n, xt, s, false);
-                if (f.screen)
-                    for (int i = 0; i < n * VECS; i++) {
-                        v128_t *sum = &s->sum[i / VECS][i % VECS], bound = wasm_f32x4_add(*sum, wasm_f32x4_sqrt(s->variance[i / VECS][i % VECS]));
-                        *sum = wasm_f32x4_mul(bound, wasm_f32x4_splat(16));
-                    }
-                for (int i = 0; i < n; i++) store_rows(w, tile + i, s->sum[i], y + t * y_stride);
-            }
+            /* Several streams are not faster for it, a single one is: P4 17 -> 20 GB/s, P6K 12 -> 15 (AMD Genoa). */
+            if (n == 1) decode_tiles(f, w, tile, 1, x, s, true);
+            else decode_tiles(f, w, tile, n, x, s, false);
+            if (f.screen) make_bounds(&s->sum[0][0], &s->variance[0][0], n * VECS);
+            for (int i = 0; i < n; i++) store_rows(w, tile + i, s->sum[i], y);
         }
         return;
     }
     PrefillScratch *s = scratch;
+    const int most = f.screen ? FEW_TOKENS : MAX_TOKENS;
     for (; tile < end; tile++)
         for (int begin = 0, n; begin < n_tok; begin += n) {
-            n = n_tok - begin < MAX_TOKENS ? n_tok - begin : MAX_TOKENS;
+            n = n_tok - begin < most ? n_tok - begin : most;
             const ActBlock *xt = (const ActBlock *)((const char *)x + begin * x_stride);
             prefill_one(f, w, tile, xt, x_stride, n, s);
+            if (f.screen) make_bounds(s->sum, s->variance, n * VECS);
             for (int t = 0; t < n; t++) store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
         }
 }

@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
             while (transformer_layer(t)) {}
             for (int i = 0; i < batch; i += 8) {
                 int rows = batch - i < 8 ? batch - i : 8;
-                transformer_logits(t, t->x + (size_t)i * (size_t)m->config.n_embd, rows);
+                transformer_logits(t, t->x + (size_t)i * (size_t)m->config.n_embd, 0, rows);
                 float *of_rows = malloc((size_t)rows * (size_t)n_vocab * sizeof *of_rows);
                 memcpy(of_rows, t->logits, (size_t)rows * (size_t)n_vocab * sizeof *of_rows);
                 for (int j = 0; j < rows; j++) {
@@ -92,8 +92,8 @@ int main(int argc, char **argv) {
                     qsort(sorted, (size_t)n_large, sizeof *sorted, by_size);
                     for (int k = 0; k < N_K; k++) {
                         OpCost before = t->ops.cost[OP_SHORTLIST];
-                        if (!transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, ks[k], NULL, 0))
-                            return fprintf(stderr, "this model's head has no two planes\n"), 1;
+                        if (!transformer_prefers_best(t, ks[k])) return fprintf(stderr, "this model's head has no two planes\n"), 1;
+                        transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, &(ShortlistWant){.k = ks[k]}, 1);
                         tiles[k] += (t->ops.cost[OP_SHORTLIST].bytes - before.bytes) / matrix_tile_bytes(&m->weights.output);
                         misses[k] += (uint64_t)count_misses(all, t->logits, n_vocab, sorted[ks[k] - 1]);
                     }

@@ -336,6 +336,35 @@ TEST(screening_bounds_hold_and_agree) {
     free(scratch);
 }
 
+/* A row's bound is the same bits for any number of tokens in one call. */
+TEST(screening_does_not_depend_on_the_batch) {
+    enum { ROWS = 75, COLS = 416, MOST = 19, STRIDE = ROWS + 3 };
+    void *scratch = new_bytes(MATMUL_SCRATCH);
+    uint64_t rng = 12;
+    Matrix w = random_matrix(PANEL_P8, ROWS, COLS, &rng, false);
+    Activations a = random_activations(&w, MOST, &rng, false);
+    float alone[MOST][STRIDE], y[MOST][STRIDE];
+    for (int i = 0; i < N_TABLES; i++) {
+        for (int t = 0; t < MOST; t++)
+            tables[i]->screen(&w, 0, matrix_tiles(&w), (char *)a.x + t * a.stride, a.stride, 1, alone[t], STRIDE, scratch);
+        for (int n_tok = 2; n_tok <= MOST; n_tok++) {
+            for (int t = 0; t < MOST; t++)
+                for (int k = 0; k < STRIDE; k++) y[t][k] = -77;
+            for (int tile = 0; tile < matrix_tiles(&w); tile += 2) {
+                int n = matrix_tiles(&w) - tile < 2 ? matrix_tiles(&w) - tile : 2;
+                tables[i]->screen(&w, tile, n, a.x, a.stride, n_tok, y[0], STRIDE, scratch);
+            }
+            for (int t = 0; t < n_tok; t++) {
+                CHECK_CASE(!memcmp(y[t], alone[t], ROWS * sizeof(float)), "%s: token %d of %d differs", tables[i]->name, t, n_tok);
+                for (int k = ROWS; k < STRIDE; k++) CHECK(y[t][k] == -77);
+            }
+        }
+    }
+    free((void *)w.data);
+    free_activations(&a);
+    free(scratch);
+}
+
 TEST(matmul_takes_more_tokens_than_its_scratch_holds) {
     enum { N_TOK = 517, COLS = 64 };
     void *scratch = new_bytes(MATMUL_SCRATCH);
@@ -765,6 +794,7 @@ int main(void) {
     RUN(integer_parts_of_matmul_are_exact);
     RUN(matmul_agrees_and_does_not_depend_on_the_batch);
     RUN(screening_bounds_hold_and_agree);
+    RUN(screening_does_not_depend_on_the_batch);
     RUN(matmul_takes_more_tokens_than_its_scratch_holds);
     RUN(activations_that_are_not_finite_make_results_that_are_not_finite);
     RUN(the_largest_sums_are_exact);

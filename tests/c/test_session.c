@@ -1,5 +1,7 @@
 /* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after going back to a shared
  * prefix. Fidelity to llama.cpp is tested in tests/golden. */
+#include "model.h"
+#include "session.h"
 #include "tiny_session.h"
 
 TEST(pieces_batches_and_threads_change_no_bit) {
@@ -272,6 +274,96 @@ TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
 }
 
 /* A prompt of one session, and another that decodes: the prompt gets small batches, and both make progress in each. */
+/* What is sampled of a session next to others, whatever they sample by and whether they have drafts, is what it samples alone; and where
+ * the best logits tell all that it needs, they are found by two passes for all such rows at once. */
+TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
+    enum { N = 4, ROUNDS = 12, VOCAB = 20000 };
+    static const GemmaSampling sampling[N] = {
+        {.top_p = 1, .repeat_penalty = 1}, {.temperature = 1, .top_k = 4, .top_p = 0.9f, .repeat_penalty = 1, .seed = 3},
+        {.top_p = 1, .repeat_penalty = 1.3f}, {.temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 4},      /* the last one needs all */
+    };
+    GemmaError err = {0};
+    size_t n_bytes;
+    TinyGguf g = tiny_make_larger(&tiny_gemma3, VOCAB, 5);
+    uint8_t *file = tiny_bytes(&g, &n_bytes);
+    tiny_free(&g);
+    GemmaModel *m = load(file, n_bytes, 1 << 16, 2, GEMMA_F16_CACHE);
+    free(file);
+    REQUIRE(m);
+    int32_t alone[N][ROUNDS], together[N][ROUNDS];
+    static float logits[N][VOCAB];
+    OpCost *cost = m->batch.workspace.ops.cost;
+    gemma_profile(m, true);
+    for (int joined = 0; joined < 2; joined++) {
+        GemmaSession *s[N];
+        int n = joined ? N : 1;
+        int32_t (*ids)[ROUNDS] = joined ? together : alone;
+        for (int first = 0; first < N; first += n) {
+            for (int i = first; i < first + n; i++) {
+                s[i] = gemma_session_new(m, 64, &err);
+                CHECK_INT(gemma_session_sampling(s[i], &sampling[i], &err), GEMMA_OK);
+                CHECK_INT(gemma_session_sync(s[i], (int32_t[]){2, 300 + i, 400}, 3, &err), 0);
+            }
+            int n_sampled[N] = {0};
+            for (bool more = true; more;) {
+                uint64_t screens = cost[OP_SCREEN].calls;
+                gemma_step(m, s + first, n, 256, INFINITY);
+                CHECK_INT(cost[OP_SCREEN].calls - screens, first < N - 1);      /* one for all that can do with it */
+                more = false;
+                for (int i = first; i < first + n; i++) {
+                    if (n_sampled[i] == ROUNDS) continue;
+                    CHECK(gemma_session_left(s[i], &err) == 0);
+                    int32_t id;
+                    do {
+                        int at = n_sampled[i]++;
+                        ids[i][at] = id = gemma_session_sample(s[i]);
+                        if (joined && id != alone[i][at]) TEST_FAIL("session %d, token %d: %d, not %d", i, at, (int)id, (int)alone[i][at]);
+                    } while (n_sampled[i] < ROUNDS && gemma_session_accept(s[i], id));
+                    if (n_sampled[i] == ROUNDS) continue;
+                    more = true;
+                    CHECK_INT(gemma_session_push(s[i], id, &err), GEMMA_OK);
+                    /* Together with others, two of them have drafts: a right token, and one that may be wrong. */
+                    if (joined && i % 2 == 0) CHECK_INT(gemma_session_draft(s[i], (int32_t[]){alone[i][n_sampled[i]], 7}, 2, &err), GEMMA_OK);
+                }
+            }
+            for (int i = first; i < first + n; i++) {
+                const float *all = gemma_session_logits(s[i]);
+                if (!joined) memcpy(logits[i], all, sizeof logits[i]);
+                else CHECK(!memcmp(logits[i], all, sizeof logits[i]));
+            }
+            for (int i = first; i < first + n; i++) gemma_session_free(s[i]);
+        }
+    }
+    gemma_model_free(m);
+}
+
+/* The logits of one row are computed anew where those of another session lie meanwhile; those of the next draft token, which was
+ * evaluated with it, are so, too. */
+TEST(logits_of_a_draft_are_right_after_another_session_computed_its_own) {
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 22);
+    GemmaError err = {0};
+    GemmaModel *m = load_case(1, 4096, 1);
+    REQUIRE(m);
+    GemmaSession *s = gemma_session_new(m, 64, &err), *other = gemma_session_new(m, 64, &err);
+    CHECK_INT(gemma_session_sync(s, ids, 10, &err), 0);
+    CHECK_INT(gemma_session_sync(other, ids + 50, 10, &err), 0);
+    for (int i = 0; i < 2; i++) CHECK_INT(gemma_session_step(i ? other : s, 256, INFINITY, &err), 0);
+    CHECK_INT(gemma_session_push(s, ids[10], &err), GEMMA_OK);
+    CHECK_INT(gemma_session_draft(s, ids + 11, 3, &err), GEMMA_OK);
+    CHECK_INT(gemma_session_step(s, 1, INFINITY, &err), 0);
+    for (int at = 11;; at++) {
+        CHECK(is_right(m, s, ids, at, "before the other"));
+        if (at == 14) break;
+        gemma_session_logits(other);
+        if (at != 12) CHECK(is_right(m, s, ids, at, "after the other"));
+        CHECK(gemma_session_accept(s, ids[at]));
+    }
+    gemma_session_free(s);
+    gemma_session_free(other);
+    gemma_model_free(m);
+}
+
 TEST(a_long_prompt_leaves_room_for_those_that_decode) {
     GemmaError err = {0};
     GemmaModel *m = load_case(2, 4096, 1);
@@ -487,6 +579,8 @@ int main(void) {
     RUN(limits_are_told_and_leave_the_session_usable);
     RUN(a_draft_changes_no_bit_whether_right_or_wrong);
     RUN(a_row_does_not_depend_on_what_else_is_in_its_batch);
+    RUN(the_best_logits_of_a_batch_are_those_of_each_session_alone);
+    RUN(logits_of_a_draft_are_right_after_another_session_computed_its_own);
     RUN(a_long_prompt_leaves_room_for_those_that_decode);
     RUN(leaving_a_batch_disturbs_nobody);
     RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);

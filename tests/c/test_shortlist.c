@@ -1,10 +1,10 @@
-/* The k largest products of a matrix by two passes are those of one: the same rows, the same bits. */
+/* The k largest products of a matrix by two passes are those of one: the same rows, the same bits, for one vector or several. */
 #include "shortlist.h"
 #include "model.h"
 #include "pack.h"
 #include "test.h"
 
-enum { COLS = 96 };
+enum { COLS = 96, MOST = SHORTLIST_MOST };
 
 static int by_size(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
@@ -30,45 +30,60 @@ static Matrix random_rows(int n_rows, uint64_t *state) {
     return m;
 }
 
+/* Of one vector: y has what `want` wants of the products all[n], and nothing that reaches the k-th in the place of another. */
+static void check_best(const float *all, const float *y, int n, const ShortlistWant *want) {
+    size_t bytes = (size_t)n * sizeof(float);
+    float *sorted = malloc(bytes);
+    memcpy(sorted, all, bytes);
+    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
+    int best = 0;
+    for (int i = 0; i < n; i++) {
+        if (all[i] >= sorted[want->k - 1]) {
+            best++;
+            CHECK(!memcmp(y + i, all + i, sizeof *y));
+        } else {
+            CHECK(y[i] < sorted[want->k - 1]);
+        }
+    }
+    CHECK_INT(best, want->k);
+    for (int i = 0; i < want->n_also; i++) CHECK(!memcmp(y + want->also[i], all + want->also[i], sizeof *y));
+    free(sorted);
+}
+
 TEST(the_best_are_those_of_all) {
     uint64_t state = 1;
-    static const int n_rows[] = {8192, 20001};
+    static const int n_rows[] = {8192, 20001}, counts[] = {1, 2, 3, 5, MOST}, ks[] = {1, 2, 7};
     for (int shape = 0; shape < 2; shape++)
         for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
             Matrix w = random_rows(n_rows[shape], &state);
             Pool *pool = pool_new(n_threads);
             Ops ops;
             Shortlist s;
-            OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_head = 1, .head_dim = 32};
+            OpsLimits most = {.n_tok = MOST, .n_cols = COLS, .n_head = 1, .head_dim = 32};
             CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
-            size_t bytes = (size_t)w.n_rows * sizeof(float);
-            float *all = malloc(bytes), *y = malloc(bytes), *sorted = malloc(bytes);
-            for (int round = 0; round < 12; round++) {
-                float x[COLS];
-                for (int k = 0; k < COLS; k++) x[k] = test_random_float(&state) * (k == round ? 30 : 1);
-                ops_matmul(&ops, x, 1, (MatmulTerm[]){{&w, all}}, 1);
-                memcpy(sorted, all, bytes);
-                qsort(sorted, (size_t)w.n_rows, sizeof *sorted, by_size);
-                static const int ks[] = {1, 2, 7, 12};
-                int k = shape == 1 && round % 4 == 3 ? 19 : ks[round % 4 % 3];
-                CHECK(shortlist_pays(&w, k));
-                int32_t also[2] = {(int32_t)(test_random(&state) % (uint64_t)w.n_rows), w.n_rows - 1};
-                shortlist_matmul(&s, &ops, &w, x, k, also, 2, y);
-                int best = 0;
-                for (int i = 0; i < w.n_rows; i++) {
-                    if (all[i] >= sorted[k - 1]) {
-                        best++;
-                        CHECK(!memcmp(y + i, all + i, sizeof *y));
-                    } else {
-                        CHECK(y[i] < sorted[k - 1]);
-                    }
+            size_t floats = (size_t)w.n_rows * MOST;
+            float *all = malloc(floats * sizeof *all), *y = malloc(floats * sizeof *y);
+            for (int round = 0; round < 10; round++) {
+                int n = counts[round % 5];
+                float x[MOST * COLS];
+                int32_t also[MOST][2];
+                ShortlistWant want[MOST];
+                for (int k = 0; k < n * COLS; k++) x[k] = test_random_float(&state) * (k % COLS == round ? 30 : 1);
+                for (int i = 0; i < n; i++) {
+                    also[i][0] = (int32_t)(test_random(&state) % (uint64_t)w.n_rows);
+                    also[i][1] = w.n_rows - 1;
+                    want[i] = (ShortlistWant){shape == 1 && i % 4 == 3 ? 19 : ks[(round + i) % 3], also[i], i % 3};
+                    CHECK(shortlist_pays(&w, want[i].k));
                 }
-                CHECK_INT(best, k);
-                for (int i = 0; i < 2; i++) CHECK(!memcmp(y + also[i], all + also[i], sizeof *y));
+                ops_matmul(&ops, x, n, (MatmulTerm[]){{&w, all}}, 1);
+                shortlist_matmul(&s, &ops, &w, x, n, want, y);
+                for (int i = 0; i < n; i++) {
+                    size_t at = (size_t)i * (size_t)w.n_rows;
+                    check_best(all + at, y + at, w.n_rows, &want[i]);
+                }
             }
             free(all);
             free(y);
-            free(sorted);
             shortlist_free(&s);
             ops_free(&ops);
             pool_free(pool);
@@ -85,10 +100,10 @@ TEST(equal_rows_and_numbers_that_are_none_end_it_too) {
     OpsLimits most = {.n_tok = 1, .n_cols = COLS, .n_head = 1, .head_dim = 32};
     CHECK(ops_new(&ops, model_kernels(), pool, false, &most) && shortlist_new(&s, w.n_rows));
     float x[COLS] = {0}, *y = malloc((size_t)w.n_rows * sizeof *y);
-    shortlist_matmul(&s, &ops, &w, x, 3, NULL, 0, y);       /* all products are zero */
+    shortlist_matmul(&s, &ops, &w, x, 1, &(ShortlistWant){.k = 3}, y);      /* all products are zero */
     for (int i = 0; i < w.n_rows; i++) CHECK(y[i] == 0);
     x[40] = NAN;
-    shortlist_matmul(&s, &ops, &w, x, 3, NULL, 0, y);
+    shortlist_matmul(&s, &ops, &w, x, 1, &(ShortlistWant){.k = 3}, y);
     for (int i = 0; i < w.n_rows; i++) CHECK(isnan(y[i]));
     free(y);
     shortlist_free(&s);

@@ -133,20 +133,21 @@ static inline void tiny_piece(char *text, int id) {
     if (id < TINY_SPECIALS) strcpy(text, specials[id]);
     else if (id < TINY_SPECIALS + 256) sprintf(text, "<0x%02X>", id - TINY_SPECIALS);
     else if (id < TINY_SPECIALS + 256 + 26) sprintf(text, "%c", 'a' + id - TINY_SPECIALS - 256);
-    else strcpy(text, "\xe2\x96\x81");
+    else if (id < TINY_VOCAB) strcpy(text, "\xe2\x96\x81");
+    else sprintf(text, "<%d>", id);
 }
 
-static inline void tiny_add_vocabulary(TinyGguf *g) {
+static inline void tiny_add_vocabulary(TinyGguf *g, int n) {
     char piece[32];
-    TinyBytes *b = tiny_set_array(g, "tokenizer.ggml.tokens", GGUF_STRING, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) {
+    TinyBytes *b = tiny_set_array(g, "tokenizer.ggml.tokens", GGUF_STRING, (uint64_t)n);
+    for (int i = 0; i < n; i++) {
         tiny_piece(piece, i);
         tiny_put_text(b, piece);
     }
-    b = tiny_set_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) tiny_put(b, &(float){-(float)i}, 4);
-    b = tiny_set_array(g, "tokenizer.ggml.token_type", GGUF_INT32, TINY_VOCAB);
-    for (int i = 0; i < TINY_VOCAB; i++) tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
+    b = tiny_set_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, (uint64_t)n);
+    for (int i = 0; i < n; i++) tiny_put(b, &(float){-(float)i}, 4);
+    b = tiny_set_array(g, "tokenizer.ggml.token_type", GGUF_INT32, (uint64_t)n);
+    for (int i = 0; i < n; i++) tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
 }
 
 static inline bool tiny_is_encoded(QuantType type) {
@@ -208,7 +209,8 @@ static inline void tiny_add_layer(TinyGguf *g, const TinySpec *s, int i, uint64_
     }
 }
 
-static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) {
+/* With a vocabulary of n_vocab tokens, at least TINY_VOCAB. */
+static inline TinyGguf tiny_make_larger(const TinySpec *s, int n_vocab, uint64_t seed) {
     TinyGguf g = {.version = 3};
     struct { const char *key; int value; } numbers[] = {
         {"block_count", s->n_layer}, {"embedding_length", s->n_embd}, {"feed_forward_length", s->n_ff},
@@ -225,12 +227,14 @@ static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) {
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->architecture);
     tiny_set_f32(&g, key, 1e-6f);
     tiny_set_text(&g, "tokenizer.ggml.model", "llama");
-    tiny_add_vocabulary(&g);
-    tiny_add_tensor(&g, s, "token_embd.weight", s->n_embd, TINY_VOCAB, &seed);
+    tiny_add_vocabulary(&g, n_vocab);
+    tiny_add_tensor(&g, s, "token_embd.weight", s->n_embd, n_vocab, &seed);
     tiny_add_tensor(&g, s, "output_norm.weight", s->n_embd, 0, &seed);
     for (int i = 0; i < s->n_layer; i++) tiny_add_layer(&g, s, i, &seed);
     return g;
 }
+
+static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) { return tiny_make_larger(s, TINY_VOCAB, seed); }
 
 static inline void tiny_free(TinyGguf *g) {
     for (int i = 0; i < g->n_entries; i++) free(g->entries[i].value.p);
