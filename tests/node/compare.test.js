@@ -141,7 +141,7 @@ test('wrong calls are told in one sentence', () => {
     const out = join(work, 'never.gguf'), none = join(work, 'none');
     refuses(['compare', '--file', TEXT], 2, /two model files/);
     refuses(['compare', MODEL, '--file', TEXT], 2, /two model files/);
-    refuses(['compare', MODEL, MODEL, MODEL, '--file', TEXT], 2, /unexpected word/);
+    refuses(['compare', MODEL, MODEL, MODEL, '--file', TEXT], 2, /Unexpected word/);
     refuses(['compare', MODEL, MODEL], 2, /--text is needed/);
     refuses(['compare', MODEL, MODEL, '--text', TEXT, '--model', MODEL], 2, /Unknown option --model/);
     refuses(['compare', MODEL, MODEL, '--text', TEXT, '--ctx', '1'], 2, /--ctx 1/);
