@@ -7,7 +7,7 @@ import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {extname, join, posix} from 'node:path';
 import test, {after} from 'node:test';
-import {fileURLToPath} from 'node:url';
+import {fileURLToPath, pathToFileURL} from 'node:url';
 import {buildSite} from '../../web/node/build.js';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
 
@@ -174,6 +174,17 @@ test('each script of the build is minified, has a source map, and has nothing of
         assert.ok(text.split('\n').length < 60 && text.length < sourcesContent.join('').length, name);
         assert.doesNotMatch(text, /["']node:|\bprocess\b/, name);
     }
+});
+
+test('the library has one set of names, from its folder and from the root of the site', async () => {
+    const folder = mkdtempSync(join(work, 'library-'));
+    await buildSite(folder, listSite());
+    // In a process that is ended: what is built for browsers keeps its ports open.
+    const program = `const [root, lib] = await Promise.all(['gemma.js', 'lib/gemma.js'].map((name) => import('${pathToFileURL(folder).href}/' + name)));
+        console.log(JSON.stringify([Object.keys(root), Object.keys(lib).every((name) => root[name] === lib[name])]));
+        process.exit();`;
+    const {stdout} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8'});
+    assert.deepEqual(JSON.parse(stdout), [['Gemma', 'GemmaError', 'Session'], true]);
 });
 
 test('a module that names a file which the build does not make fails it', async () => {

@@ -144,7 +144,7 @@ async function buildLibrary(sources) {
     const entries = {'lib/gemma': 'gemma.js', ...Object.fromEntries([...workers].map(([url, out]) => [out, url]))};
     const files = await bundle(scripts, entries, {chunks: 'lib'});
     for (const [url, bytes] of modules) files.set(url.replace('wasm', `lib/${wasm}`), bytes);
-    return files.set('gemma.js', Buffer.from("export * from '../gemma.js';\n"));
+    return files.set('gemma.js', Buffer.from('export * from "./lib/gemma.js";\n'));
 }
 
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
