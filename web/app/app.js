@@ -1,7 +1,6 @@
 // The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
 
 import {Gemma, GemmaError} from '../gemma.js';
-import {keepEnd} from './end.js';
 import {within} from './views/dom.js';
 import {wasCancelled} from './views/errors.js';
 import {bytes, percent} from './views/format.js';
@@ -245,7 +244,6 @@ at('change-model').onclick = async () => {
 };
 
 install(root, () => Boolean(gemma || loading));
-keepEnd(() => (document.body.dataset.screen ?? '') in views);
 await welcome.refresh();
 await welcome.offered;
 resume(await Gemma.models.list());

@@ -116,23 +116,6 @@ export function testScreens(name) {
                 await look('chat');
             });
 
-            test('the figures at the end stay in sight when the window changes; who reads further up stays there', async () => {
-                const footer = () => document.getElementById('facts').getBoundingClientRect().bottom - innerHeight;
-                const sizes = [SIZES.phone, SIZES.desktop, SIZES.phone, [844, 390], SIZES.phone];
-                for (const [width, height] of sizes) {
-                    await page.resize(width, height);
-                    await page.until((width) => innerWidth === width, width);
-                    await page.until(`() => (${footer})() < 1`);
-                }
-                await page.evaluate(() => scrollTo({top: 40}));
-                await page.until(() => scrollY === 40);
-                await page.evaluate(() => new Promise((later) => requestAnimationFrame(() => requestAnimationFrame(later))));
-                await page.resize(390, 700);
-                await page.until(() => innerHeight === 700);
-                await page.evaluate(() => new Promise((later) => requestAnimationFrame(() => requestAnimationFrame(later))));
-                assert.ok(await page.evaluate(footer) > 100);
-            });
-
             test('chat with a model that has turns', async () => {
                 await set(page, {maxTokens: 12});
                 await page.click('#change-model');
