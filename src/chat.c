@@ -215,7 +215,7 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
         i += n_system + (user != NULL);
         if (i == n_turns || turns[i].role != GEMMA_ASSISTANT) continue;
         put_answer(w, s, text_of_turn(&turns[i]));
-        /* The last turn stays open: a caller goes on with it, or with the next turns after it. */
+        /* The last turn stays open: a caller continues it, or adds the next turns after it. */
         if (++i < n_turns) put_fixed(w, s->assistant.after);
     }
 }

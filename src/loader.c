@@ -95,7 +95,7 @@ static GemmaStatus read_header(GemmaLoader *l, GemmaError *err) {
     return s;
 }
 
-/* A part that gguf-split made has a header of its own, but is the beginning of the whole. */
+/* A part that gguf-split made has its own header, but it is the beginning of the whole. */
 static void mark_part(Gguf *g) {
     GemmaError ignored;
     int64_t count = 0;

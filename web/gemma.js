@@ -1,4 +1,4 @@
-// gemma.js: the public API. A Gemma is a loaded model in a worker of its own; a Session is a conversation on it.
+// gemma.js: the public API. A Gemma is a loaded model in its own worker; a Session is a conversation on it.
 //
 //     const gemma = await Gemma.load('https://example.org/gemma.gguf', { onProgress: p => console.log(p) });
 //     const session = await gemma.session();
@@ -47,7 +47,7 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
 /** @param {Error} error */
 const workerFailed = ({message}) => new GemmaError('internal', `The engine's worker failed: ${message}.`);
 
-/** A loaded model, in a worker of its own: see Gemma.load. */
+/** A loaded model, in its own worker: see Gemma.load. */
 export class Gemma {
     #worker;
     /** @type {Caller<Service>} */
@@ -98,7 +98,7 @@ export class Gemma {
     }
 
     /**
-     * Loads a model into a worker of its own. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',
+     * Loads a model into its own worker. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',
      * 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with the signal's reason. When a download begins, the browser is asked to keep what
      * it stores (see Gemma.models.persist).
      * @param {ModelSource} model

@@ -399,7 +399,7 @@ typedef struct {
 } PrefillScratch;
 _Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
 
-/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]; only so many are few enough to screen for. */
+/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. Screening takes no more tokens than that. */
 INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
     Masks m = load_masks();
     Super super;

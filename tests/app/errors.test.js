@@ -12,7 +12,7 @@ const CODES = ['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', '
     'bad-numbers'];
 const unknown = explain(new GemmaError('internal', 'x'));
 
-test('each code has a title and an advice of its own', () => {
+test('each code has its own title and its own advice', () => {
     const seen = CODES.map((code) => explain(new GemmaError(code, 'what happened')));
     for (const {title, message, advice} of seen) assert.ok(title && advice && message === 'what happened' && title !== unknown.title);
     assert.equal(new Set(seen.map(({title}) => title)).size, CODES.length);

@@ -1,4 +1,4 @@
-/* The tuner ends up with the way that is fastest, goes on looking, and follows the machine when it changes; on coarse clocks, too. */
+/* The tuner finds the fastest way, keeps looking, and follows the machine when it changes; on coarse clocks, too. */
 #include "test.h"
 #include "tuner.h"
 

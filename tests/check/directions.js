@@ -33,7 +33,7 @@ const C_BASE = ['gemma.h', 'error', 'utf8', 'clock', 'memory'];
 /** What quantize/ may use of the engine, beside its own files. The engine never uses quantize/. */
 const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'quant'];
 
-/** In JavaScript a name is a folder of web/, or a file of web/ itself. A folder further down is named where it has a direction of its own. */
+/** In JavaScript a name is a folder of web/, or a file directly in web/. A deeper folder is named where it has its own direction. */
 export const JS = readDirections(`
     app > api > gemma.js > gemma > engine > constraint > weights > base
     node > api

@@ -41,14 +41,14 @@ export const models = {
      * @returns {Promise<{same: boolean, size: number}>} size: of the file at the address */
     compare: (id, options) =>
         watched('compare', options, async (checked) => (await stored()).compareStored(id, {...checked, ...describe(id, checked)})),
-    /** Stores a GGUF from the disk. `id`: the address whose model it is; default: one of its own. With a manifest, each chunk is compared. A file
+    /** Stores a GGUF from the disk. `id`: the address whose model it is; default: a new one. With a manifest, each chunk is compared. A file
      * never takes the place of another by itself: the same one again mends what is damaged, and another one of its name becomes NAME (2).gguf.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
      * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   replace: another file that has this id
      * @returns {Promise<import('../weights/store/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
      *   nobody said `replace`, or 'in-use' */
     import: (files, options) => watched('import', options, async (checked) => (await stored()).importFiles(files, checked)),
-    /** Whether a model of so many bytes would find room, in numbers, and what could be deleted for it. To be asked before a download.
+    /** Whether a model of so many bytes fits into the free storage, in numbers, and what could be deleted for it. Ask before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('../weights/store/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
     /** Under which id a model is stored; undefined for files. @param {ModelSource} model @returns {string | undefined} */
