@@ -273,7 +273,7 @@ static void set_rows(TinyGguf *g, uint64_t n) {
 /* Adds n user-defined tokens "[PAD0]", ... */
 static void add_tokens(TinyGguf *g, int n) {
     char piece[32];
-    tiny_add_vocabulary(g);
+    tiny_add_vocabulary(g, TINY_VOCAB);
     TinyBytes *b = &tiny_find(g, "tokenizer.ggml.tokens")->value;
     uint64_t all = (uint64_t)TINY_VOCAB + (uint64_t)n;
     memcpy(b->p + 4, &all, 8);
