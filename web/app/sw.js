@@ -112,20 +112,20 @@ async function answerPlain({request, clientId}) {
 }
 
 /**
- * Whether a client is a page of ours or its worker. clients.get() must not be asked: it may wait until a worker runs, which
- * waits for its modules, and so for the answer. A client that is not listed is a worker that starts, whose requests have no
- * referrer: it is ours where a page of ours is listed.
+ * Whether a client is a page of ours or its worker. Only windows are asked for: to tell of a worker, Firefox waits for that worker's
+ * answer, and one that still imports its modules, or a thread of the engine that sleeps, gives none. A client that is no window is a
+ * worker: it is ours where a page of ours is open.
  * @param {string} id
  */
 async function isOurs(id) {
-    const listed = await worker.clients.matchAll({type: 'all', includeUncontrolled: true}), client = listed.find((one) => one.id === id);
-    return client ? isOneOfOurs(client) : listed.some(isOneOfOurs);
+    const windows = await worker.clients.matchAll({type: 'window', includeUncontrolled: true}), client = windows.find((one) => one.id === id);
+    return client ? isOneOfOurs(client) : windows.some(isOneOfOurs);
 }
 
 /** @param {Client} client */
 function isOneOfOurs({url}) {
     const at = new URL(url);
-    return isBelow(at) && (isPage(pathOf(at)) || SHELL.includes(`./${pathOf(at)}`));
+    return isBelow(at) && isPage(pathOf(at));
 }
 
 /**

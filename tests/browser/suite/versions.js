@@ -138,6 +138,8 @@ export function testVersions(name) {
                 await site.close();
             }
             await works(tab);
+            // Also while the engine's threads sleep: who waits for one of them to answer waits for ever.
+            await tab.until(async () => (await fetch('engine/probe.js')).ok);
         });
 
         test('below a path of a host, the built site loads a model, answers with threads, and does so again with the network off', async () => {
