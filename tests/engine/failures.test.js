@@ -83,6 +83,22 @@ test('a service may throw anything, and answer with what can\'t be sent', async 
     port1.close();
 });
 
+test('an error keeps its stack and what caused it on its way from the worker', async () => {
+    const {port1, port2} = new MessageChannel();
+    const wrap = (port) => ({postMessage: (m, transfer) => port.postMessage(m, transfer), onMessage: (f) => port.on('message', f)});
+    const inner = new TypeError('a socket', {cause: 'a plug'}), thrown = new GemmaError('network', 'The host is gone.', {cause: inner, here: true});
+    const circle = new Error('one');
+    circle.cause = circle;
+    answer(wrap(port1), {fail() { throw thrown; }, turn() { throw circle; }});
+    const caller = new Caller(wrap(port2));
+    const error = await caller.call('fail', {}).catch((caught) => caught);
+    assert.deepEqual([error.constructor, error.code, error.here, error.stack], [GemmaError, 'network', true, thrown.stack]);
+    assert.deepEqual([error.cause.name, error.cause.message, error.cause.stack], ['TypeError', 'a socket', inner.stack]);
+    assert.deepEqual([error.cause.cause.message, error.cause.cause.cause], ['a plug', undefined]);
+    await assert.rejects(caller.call('turn', {}), {code: 'internal', message: 'one'});
+    port1.close();
+});
+
 test('a worker that dies at its start says so; one that never starts lets an abort act at once', async () => {
     for (const code of ['throw new Error("at start")', 'process.exit(0)', 'process.exit(3)', 'import "./nowhere.js"']) {
         const failed = new Promise((resolve) => startWorker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), resolve));

@@ -5,14 +5,15 @@
 //                     {id, abort: true}                 stop that request: its answer still comes
 //   from the worker   {ready: true}                     once, first: it has started
 //                     {id, event}                       progress and text, see the callers
-//                     {id, result} | {id, error: {code, message, name, fatal, here}}
+//                     {id, result} | {id, error: {code, message, name, fatal, here, stack, cause}}
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
 import {GemmaError, messageOf} from './error.js';
 
 /**
- * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean}} Failure
+ * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean, stack?: string, cause?: Cause}} Failure
+ * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts: what was thrown may be anything
  *
  * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
  * @typedef {{ready: true} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
@@ -102,9 +103,28 @@ export class Caller {
     }
 }
 
+const DEEPEST = 4;      // causes of causes that are sent along
+
+/** What caused an error, as what can be sent. @param {any} thrown @param {number} [depth] @returns {Cause | undefined} */
+function causeOf(thrown, depth = 0) {
+    const cause = thrown?.cause;
+    if (cause === undefined || cause === null || depth === DEEPEST) return undefined;
+    const {name = 'Error', stack} = cause;
+    return {name: String(name), message: String(messageOf(cause)), ...stack && {stack: String(stack)}, cause: causeOf(cause, depth + 1)};
+}
+
+/** The same as an error again, with the worker's stack. @param {Cause | undefined} cause @returns {Error | undefined} */
+function revive(cause) {
+    if (!cause) return undefined;
+    const {name, message, stack} = cause, error = new Error(message, {cause: revive(cause.cause)});
+    return Object.assign(error, {name}, stack && {stack});
+}
+
 /** @param {Failure} failure */
-function asError({code, message, name, fatal, here}) {
-    return name === 'AbortError' ? new DOMException(message, name) : new GemmaError(code, message, {here, fatal});
+function asError({code, message, name, fatal, here, stack, cause}) {
+    if (name === 'AbortError') return new DOMException(message, name);
+    const error = new GemmaError(code, message, {here, fatal, ...cause && {cause: revive(cause)}});
+    return stack ? Object.assign(error, {stack}) : error;
 }
 
 /**
@@ -132,7 +152,9 @@ export function answer(port, service) {
         } catch (thrown) {
             const error = /** @type {any} */ (thrown);       // service methods throw what they like
             const code = error instanceof GemmaError ? error.code : 'internal';
-            port.postMessage({id, error: {code, message: error?.message ?? String(error), name: error?.name, fatal: error?.fatal, here: error?.here}});
+            port.postMessage({id, error: {
+                code, message: messageOf(error), name: error?.name, fatal: error?.fatal, here: error?.here, stack: error?.stack, cause: causeOf(error),
+            }});
         } finally {
             running.delete(id);
         }
