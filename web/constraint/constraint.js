@@ -1,0 +1,65 @@
+// What an answer may be -> a grammar in GBNF, the one form that the engine knows.
+//
+// Owns the kinds of constraint. Must not know how grammars are matched.
+
+import {GemmaError} from '../base/error.js';
+import {toAutomaton, toRules} from './automaton.js';
+import {choice, literal, NEVER, oneOf} from './expression.js';
+import {Grammar} from './grammar.js';
+import {parseRegex} from './regex.js';
+import {schemaGrammar} from './schema.js';
+import {anchored, hasEmptyLoop} from './strings.js';
+
+/**
+ * What the whole answer must be. One of the first four is given.
+ * @typedef {object} Constraint
+ * @property {any} [schema]       a JSON Schema (an object, true or false)
+ * @property {string} [regex]     a regular expression in ECMAScript's syntax that matches the answer as a whole
+ * @property {string[]} [choices]
+ * @property {string} [grammar]   GBNF
+ * @property {import('./schema.js').WhiteSpace} [whiteSpace]   of JSON; 'free' if omitted
+ */
+
+const KINDS = /** @type {const} */ (['schema', 'regex', 'choices', 'grammar']);
+const WHITE_SPACE = ['none', 'space', 'free'];
+
+/** @param {Constraint} constraint @returns {string} GBNF */
+export function toGrammar(constraint) {
+    const given = KINDS.filter((kind) => constraint?.[kind] !== undefined);
+    if (given.length !== 1) throw bad(`A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`);
+    const {schema, regex, choices, grammar, whiteSpace} = constraint;
+    if (whiteSpace !== undefined && !WHITE_SPACE.includes(whiteSpace)) throw bad(`"whiteSpace" must be one of ${WHITE_SPACE.join(', ')}.`);
+    if (schema !== undefined) return schemaGrammar(schema, whiteSpace);
+    if (regex !== undefined) return regexGrammar(regex);
+    if (choices !== undefined) return choicesGrammar(choices);
+    if (typeof grammar !== 'string') throw bad('"grammar" must be GBNF text.');
+    return grammar;
+}
+
+/** @param {string} message */
+const bad = (message) => new GemmaError('bad-constraint', message);
+
+/** @param {string} source @returns {string} */
+function regexGrammar(source) {
+    if (typeof source !== 'string') throw bad('"regex" must be the text of a regular expression.');
+    const expression = parseRegex(source), whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
+    const grammar = new Grammar();
+    const root = whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
+    const text = grammar.write(root);
+    if (text === undefined) throw bad('No text matches the regular expression.');
+    return text;
+}
+
+/** @param {import('./expression.js').Expression} e */
+function withoutAnchors(e) {
+    return anchored({kind: 'sequence', of: [{kind: 'start'}, e, {kind: 'end'}]}, NEVER);
+}
+
+/** @param {string[]} choices @returns {string} */
+function choicesGrammar(choices) {
+    if (!Array.isArray(choices) || choices.length === 0 || choices.some((each) => typeof each !== 'string')) {
+        throw bad('"choices" must be a list of texts, one at least.');
+    }
+    const root = choice(...[...new Set(choices)].map(literal));
+    return /** @type {string} */ (new Grammar().write(root));
+}

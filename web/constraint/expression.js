@@ -1,0 +1,63 @@
+// Expressions: what a regular expression, a part of a JSON text and the right side of a grammar rule are made of.
+//
+// Owns their construction, with the simplifications that need no thought. Must not know how they are written or matched.
+
+/**
+ * @typedef {import('./char_set.js').CharSet} CharSet
+ * @typedef {{kind: 'set', set: CharSet}
+ *     | {kind: 'sequence', of: Expression[]}
+ *     | {kind: 'choice', of: Expression[]}
+ *     | {kind: 'repeat', of: Expression, min: number, max: number}
+ *     | {kind: 'rule', name: string}
+ *     | {kind: 'start'} | {kind: 'end'}} Expression   start and end are the anchors of a pattern
+ */
+
+/** @type {Expression} */
+export const EMPTY = {kind: 'sequence', of: []};
+/** What nothing matches. @type {Expression} */
+export const NEVER = {kind: 'choice', of: []};
+export const UNBOUNDED = Infinity;
+
+/** @param {Expression} e */
+export const isNever = (e) => e.kind === 'choice' && e.of.length === 0;
+/** @param {Expression} e */
+export const isEmpty = (e) => e.kind === 'sequence' && e.of.length === 0;
+
+/** @param {CharSet} set @returns {Expression} */
+export const oneOf = (set) => set.length ? {kind: 'set', set} : NEVER;
+
+/** @param {string} text @returns {Expression} exactly this text */
+export const literal = (text) => sequence(...Array.from(text, (char) => {
+    const point = /** @type {number} */ (char.codePointAt(0));
+    return oneOf([point, point]);
+}));
+
+/** @param {string} name @returns {Expression} */
+export const rule = (name) => ({kind: 'rule', name});
+
+/** @param {Expression[]} parts @returns {Expression} */
+export function sequence(...parts) {
+    if (parts.some(isNever)) return NEVER;
+    const of = parts.flatMap((part) => part.kind === 'sequence' ? part.of : [part]);
+    return of.length === 1 ? of[0] : {kind: 'sequence', of};
+}
+
+/** @param {Expression[]} ways @returns {Expression} */
+export function choice(...ways) {
+    const of = ways.flatMap((way) => way.kind === 'choice' ? way.of : [way]);
+    return of.length === 1 ? of[0] : {kind: 'choice', of};
+}
+
+/** @param {Expression} of @param {number} min @param {number} max @returns {Expression} */
+export function repeat(of, min, max) {
+    if (min > max || min > 0 && isNever(of)) return NEVER;
+    if (max === 0 || isEmpty(of) || isNever(of)) return EMPTY;
+    if (of.kind === 'repeat') {
+        if (min === 0 && max === 1 && of.min <= 1) return repeat(of.of, 0, of.max);
+        if (of.min <= 1 && of.max === UNBOUNDED) return repeat(of.of, of.min === 0 ? 0 : min, UNBOUNDED);
+    }
+    return min === 1 && max === 1 ? of : {kind: 'repeat', of, min, max};
+}
+
+/** @param {Expression} of @returns {Expression} */
+export const optional = (of) => repeat(of, 0, 1);

@@ -1,0 +1,230 @@
+// JSON Schema -> grammar: how the values of a goal are written.
+//
+// Owns the JSON of objects and arrays, white space, and the order of members: those that the schema names come first, in its order,
+// then required ones that it does not name, then all others. Each is written at most once.
+
+import {GemmaError} from '../base/error.js';
+import {product, toAutomaton, toRules} from './automaton.js';
+import {charsOf, complement, charSet} from './char_set.js';
+import {choice, EMPTY, literal, NEVER, oneOf, optional, repeat, rule, sequence, UNBOUNDED} from './expression.js';
+import {Grammar} from './grammar.js';
+import {JsonText, QUOTE} from './json_text.js';
+import {ALL_NUMBERS, numberText} from './numbers.js';
+import {SchemaSets} from './schema_sets.js';
+import {SchemaTree} from './schema_tree.js';
+import {both, itemGoal, layerGoal, memberGoal} from './shapes.js';
+import {ALL_STRINGS, Patterns, stringText} from './strings.js';
+
+/**
+ * @typedef {import('./expression.js').Expression} Expression
+ * @typedef {import('./shapes.js').Goal} Goal
+ * @typedef {import('./shapes.js').ObjectSet} ObjectSet
+ * @typedef {import('./shapes.js').ArraySet} ArraySet
+ * @typedef {'none' | 'space' | 'free'} WhiteSpace   none at all; one space after each colon and comma; up to 64 characters between any two parts
+ */
+
+const MAX_SPACES = 64, MAX_TEXT = 4_000_000;
+
+/** One schema, or several in one grammar. */
+export class SchemaWriter {
+    #patterns = new Patterns();
+    /** @type {Map<string, string>} */
+    #rules = new Map();
+    /** @type {[string, Goal][]} */
+    #todo = [];
+    /** @type {Map<string, [Expression, Goal][]>} */
+    #keys = new Map();
+    /** @type {SchemaSets} */
+    #sets;
+
+    /** @param {any} schema @param {Grammar} grammar @param {WhiteSpace} [whiteSpace] */
+    constructor(schema, grammar, whiteSpace = 'free') {
+        this.grammar = grammar;
+        this.json = new JsonText(grammar);
+        this.tree = new SchemaTree(schema);
+        this.#sets = new SchemaSets(this.tree, this.#patterns);
+        const space = whiteSpace === 'free' ? rule(grammar.reserve('space')) : EMPTY;
+        if (space.kind === 'rule') grammar.define(space.name, repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES));
+        const after = whiteSpace === 'space' ? literal(' ') : space;
+        this.space = space;
+        this.comma = sequence(space, literal(','), after);
+        this.colon = sequence(space, literal(':'), after);
+    }
+
+    /** The values of the whole schema. @returns {Expression} */
+    root() {
+        const root = this.#value([this.tree.add(this.tree.root, '', this.tree.nodes[0].base)]);
+        for (let next = this.#todo.pop(); next; next = this.#todo.pop()) this.grammar.define(next[0], this.#body(next[1]));
+        return root;
+    }
+
+    /** @param {Goal} goal @returns {Expression} */
+    #value(goal) {
+        const key = goal.join();
+        let name = this.#rules.get(key);
+        if (name === undefined) {
+            this.#rules.set(key, name = this.grammar.reserve(goal.length ? 'v' : 'value'));
+            this.#todo.push([name, goal]);
+        }
+        return rule(name);
+    }
+
+    /** @param {Goal} goal @returns {Expression} */
+    #body(goal) {
+        try {
+            const shape = this.#sets.shapeOf(goal);
+            return choice(
+                ...shape.objects.map((set) => this.#object(set)),
+                ...shape.arrays.map((set) => this.#array(set)),
+                ...shape.strings.map((set) => this.#string(set)),
+                ...shape.numbers.map((set) => this.#number(set)),
+                ...shape.booleans.map((value) => literal(String(value))),
+                shape.null ? literal('null') : NEVER,
+            );
+        } catch (error) {
+            const pointer = this.tree.nodes[goal[goal.length - 1] ?? 0].pointer;
+            if (!(error instanceof GemmaError) || error.message.includes('"#')) throw error;
+            throw new GemmaError(error.code, `${error.message.replace(/\.$/, '')} (at "#${pointer}").`, {cause: error});
+        }
+    }
+
+    /** @param {string} key @param {() => Expression} make @returns {Expression} what many places share */
+    #shared(key, make) {
+        let name = this.#rules.get(key);
+        if (name === undefined) {
+            this.#rules.set(key, name = this.grammar.reserve(key));
+            this.grammar.define(name, make());
+        }
+        return rule(name);
+    }
+
+    /** @param {import('./strings.js').StringSet} set */
+    #string(set) {
+        return set === ALL_STRINGS ? this.#shared('string', () => this.json.freeString()) : stringText(set, this.#patterns, this.json);
+    }
+
+    /** @param {import('./numbers.js').NumberSet} set */
+    #number(set) {
+        return set === ALL_NUMBERS ? this.#shared('number', () => numberText(set, this.grammar)) : numberText(set, this.grammar);
+    }
+
+    /** @param {ObjectSet} set @returns {Expression} */
+    #object(set) {
+        const names = [...new Set([...set.names.keys(), ...set.required])];
+        const others = choice(...this.#otherKeys(names, set).map(([key, goal]) => sequence(key, this.colon, this.#value(goal))));
+        const more = repeat(sequence(this.comma, others), 0, UNBOUNDED);
+        let following = more, first = optional(sequence(others, more));
+        for (const name of names.reverse()) {
+            const goal = memberGoal(set, name, this.#patterns);
+            const member = sequence(this.json.string(name), this.colon, this.#value(goal));
+            const isRequired = set.required.has(name), next = sequence(this.comma, member);
+            first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
+            following = this.#named(isRequired ? sequence(next, following) : sequence(optional(next), following));
+            first = this.#named(first);
+        }
+        return sequence(literal('{'), this.space, first, this.space, literal('}'));
+    }
+
+    /** A rule, so that what is used twice is written once. @param {Expression} body @returns {Expression} */
+    #named(body) {
+        if (body.kind === 'rule') return body;
+        const name = this.grammar.reserve('m');
+        this.grammar.define(name, body);
+        return rule(name);
+    }
+
+    /**
+     * The keys of members that have no name in the schema, by what is asked of their values.
+     * @param {string[]} names
+     * @param {ObjectSet} set
+     * @returns {[Expression, Goal][]} keys with their quotes
+     */
+    #otherKeys(names, set) {
+        const key = JSON.stringify([names, set.layers]);
+        let found = this.#keys.get(key);
+        if (!found) this.#keys.set(key, found = this.#makeKeys(names, set));
+        return found;
+    }
+
+    /** @param {string[]} names @param {ObjectSet} set @returns {[Expression, Goal][]} */
+    #makeKeys(names, {layers}) {
+        const sources = [...new Set(layers.flatMap((layer) => layer.patterns.map(([source]) => source)))];
+        if (sources.length === 0) {
+            const goal = both(...layers.map((layer) => layer.rest));
+            return [[names.length ? this.#keyRule(sequence(QUOTE, this.#allBut(names), QUOTE)) : this.#string(ALL_STRINGS), goal]];
+        }
+        const automata = [...sources.map((source) => this.#patterns.automaton(source)), toAutomaton(choice(...names.map(literal)))];
+        automata.push([{accepts: true, edges: [[complement([]), 0]]}]);
+        const {states, verdicts} = product(automata, (accepting) => JSON.stringify(accepting.slice(0, -1)));
+        /** @type {[Expression, Goal][]} */
+        const out = [];
+        for (const verdict of new Set(verdicts)) {
+            const accepting = JSON.parse(verdict);
+            if (accepting[sources.length]) continue;
+            const goal = both(...layers.map((layer) => layerGoal(layer, (source) => accepting[sources.indexOf(source)])));
+            const text = toRules(states, this.grammar, {
+                spell: (set) => this.json.spell(oneOf(set)),
+                ends: (i) => verdicts[i] === verdict,
+                after: QUOTE,
+            });
+            out.push([this.#keyRule(sequence(QUOTE, text)), goal]);
+        }
+        return out;
+    }
+
+    /** @param {Expression} body @returns {Expression} */
+    #keyRule(body) {
+        const name = this.grammar.reserve('key');
+        this.grammar.define(name, body);
+        return rule(name);
+    }
+
+    /** Every text but some, without quotes. @param {string[]} names @returns {Expression} */
+    #allBut(names) {
+        const anything = this.#shared('rest', () => repeat(this.json.spell(oneOf(complement([]))), 0, UNBOUNDED));
+        /** @param {string[][]} tails   what is left of the names that begin so @param {number} at @returns {Expression} */
+        const after = (tails, at) => {
+            /** @type {Map<string, string[][]>} */
+            const groups = new Map();
+            for (const tail of tails) {
+                if (at >= tail.length) continue;
+                const group = groups.get(tail[at]);
+                if (group) group.push(tail);
+                else groups.set(tail[at], [tail]);
+            }
+            const points = [...groups.keys()].map((char) => /** @type {number} */ (char.codePointAt(0)));
+            const ways = [...groups].map(([char, group]) => sequence(this.json.spell(literal(char)), after(group, at + 1)));
+            ways.push(sequence(this.json.spell(oneOf(complement(charSet(...points)))), anything));
+            return tails.some((tail) => tail.length === at) ? choice(...ways) : optional(choice(...ways));
+        };
+        return after(names.map((name) => Array.from(name)), 0);
+    }
+
+    /** @param {ArraySet} set @returns {Expression} */
+    #array({first, rest, min, max}) {
+        const set = {first, rest, min, max}, listed = Math.min(first.length, max);
+        /** @param {number} i @returns {Expression} the items from the i-th on, if any, without a comma before them */
+        const others = this.#value(rest), next = sequence(this.comma, others);
+        let tail = repeat(next, Math.max(0, min - Math.max(listed, 1)), max - Math.max(listed, 1));
+        if (listed === 0) tail = max === 0 ? EMPTY : min > 0 ? sequence(others, tail) : optional(sequence(others, tail));
+        for (let i = listed - 1; i >= 0; i--) {
+            const item = sequence(i > 0 ? this.comma : EMPTY, this.#value(itemGoal(set, i)), tail);
+            tail = this.#named(i < min ? item : optional(item));
+        }
+        return sequence(literal('['), this.space, tail, this.space, literal(']'));
+    }
+}
+
+/**
+ * @param {any} schema
+ * @param {WhiteSpace} [whiteSpace]
+ * @returns {string} GBNF
+ */
+export function schemaGrammar(schema, whiteSpace) {
+    const grammar = new Grammar();
+    const text = grammar.write(new SchemaWriter(schema, grammar, whiteSpace).root());
+    if (text === undefined) throw new GemmaError('bad-constraint', 'The schema allows no value at all ("false" at "#").');
+    if (text.length > MAX_TEXT) throw new GemmaError('bad-constraint', `The schema takes a grammar of more than ${MAX_TEXT} characters.`);
+    return text;
+}
+

@@ -1,0 +1,170 @@
+// A JSON Schema as a tree of subschemas: where each stands, and what a $ref names.
+//
+// Owns addresses: JSON pointers, $id, $anchor. Must not know what keywords mean, only which of them hold schemas.
+
+import {GemmaError} from '../base/error.js';
+
+/**
+ * @typedef {{[key: string]: any}} JsonObject
+ * @typedef {object} SchemaNode
+ * @property {number} id
+ * @property {JsonObject | boolean} schema
+ * @property {string} pointer
+ * @property {string} base   the address of the document, or of the part of it with an $id, that it stands in
+ */
+
+const MAX_NODES = 30_000, MAX_DEPTH = 500;
+const HOME = 'schema://this/';
+const ONE = ['additionalProperties', 'items', 'additionalItems', 'not', 'if', 'then', 'else', 'contains', 'propertyNames',
+    'unevaluatedItems', 'unevaluatedProperties'];
+const LIST = ['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items'];
+const MAP = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'];
+
+/** The schema that no value fulfils. */
+export const NOTHING = 0;
+
+/** @param {any} value @returns {value is JsonObject} */
+export const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export class SchemaTree {
+    /** @type {SchemaNode[]} */
+    nodes = [];
+    /** @type {Map<string, number>} */
+    #byPlace = new Map();
+    /** Documents and anchors, by address. @type {Map<string, {schema: any, pointer: string, base: string}>} */
+    #named = new Map();
+
+    /** @param {any} root */
+    constructor(root) {
+        this.#byPlace.set('false', this.nodes.push({id: NOTHING, schema: false, pointer: '', base: HOME}) - 1);
+        this.hasOldIds = isObject(root) && typeof root.$schema === 'string' && /draft-0[34]/.test(root.$schema);
+        this.root = root;
+        this.#named.set(HOME, {schema: root, pointer: '', base: HOME});
+        this.#index();
+    }
+
+    /** The subschema at a place. @param {any} schema @param {string} pointer @param {string} base @returns {number} */
+    add(schema, pointer, base) {
+        const known = this.#byPlace.get(pointer);
+        if (known !== undefined) return known;
+        if (schema === false) return NOTHING;
+        if (schema !== true && !isObject(schema)) throw new GemmaError('bad-constraint', `The schema at "#${pointer}" must be an object, true or false.`);
+        if (this.nodes.length > MAX_NODES) throw tooMany();
+        const id = this.nodes.push({id: this.nodes.length, schema, pointer, base: this.#baseOf(schema, base)}) - 1;
+        this.#byPlace.set(pointer, id);
+        return id;
+    }
+
+    /** A schema that stands nowhere in the document. @param {JsonObject} schema @param {string} pointer   where it comes from @returns {number} */
+    make(schema, pointer) {
+        const key = `${pointer} ${JSON.stringify(schema)}`;
+        const known = this.#byPlace.get(key);
+        if (known !== undefined) return known;
+        if (this.nodes.length > MAX_NODES) throw tooMany();
+        const id = this.nodes.push({id: this.nodes.length, schema, pointer, base: HOME}) - 1;
+        this.#byPlace.set(key, id);
+        return id;
+    }
+
+    /** @param {SchemaNode} node @param {(string | number)[]} path @returns {number} */
+    child(node, ...path) {
+        let schema = node.schema, pointer = node.pointer;
+        for (const step of path) {
+            schema = /** @type {any} */ (schema)[step];
+            pointer += `/${escape(String(step))}`;
+        }
+        return this.add(schema, pointer, node.base);
+    }
+
+    /** What a $ref names. @param {SchemaNode} node @param {any} reference @returns {number} */
+    resolve(node, reference) {
+        /** @param {string} why @returns {never} */
+        const fail = (why) => {
+            throw new GemmaError('bad-constraint', `"$ref" at "#${node.pointer}" is ${JSON.stringify(reference)}: ${why}.`);
+        };
+        if (typeof reference !== 'string') return fail('it must be a text');
+        const address = join(reference, node.base);
+        if (address === undefined) return fail('it is no address');
+        const [document, fragment = ''] = address.split('#');
+        const whole = this.#named.get(document);
+        if (!whole) return fail('it names another document, and only references within the schema are supported');
+        if (fragment && !fragment.startsWith('/')) {
+            const anchor = this.#named.get(`${document}#${fragment}`);
+            return anchor ? this.add(anchor.schema, anchor.pointer, anchor.base) : fail('no anchor has this name');
+        }
+        let {schema, pointer, base} = whole;
+        for (const raw of fragment.split('/').slice(1)) {
+            const step = unescape(raw);
+            if (typeof schema !== 'object' || schema === null || !Object.hasOwn(schema, step)) return fail('there is nothing at this place');
+            base = this.#baseOf(schema, base);
+            schema = schema[step];
+            pointer += `/${escape(step)}`;
+        }
+        return this.add(schema, pointer, base);
+    }
+
+    /** @param {any} schema @param {string} base @returns {string} of what stands in a schema */
+    #baseOf(schema, base) {
+        const id = isObject(schema) ? schema.$id ?? (this.hasOldIds ? schema.id : undefined) : undefined;
+        return typeof id === 'string' && !id.startsWith('#') ? join(id, base)?.split('#')[0] ?? base : base;
+    }
+
+    /** Finds what has a name. */
+    #index() {
+        const todo = [{schema: this.root, pointer: '', base: HOME, depth: 0}];
+        let count = 0;
+        for (let next = todo.pop(); next; next = todo.pop()) {
+            const {schema, pointer, depth} = next;
+            if (!isObject(schema)) continue;
+            if (++count > MAX_NODES) throw tooMany();
+            if (depth > MAX_DEPTH) throw new GemmaError('bad-constraint', `The schema nests more than ${MAX_DEPTH} levels.`);
+            const base = this.#baseOf(schema, next.base), place = {schema, pointer, base: next.base};
+            if (base !== next.base && !this.#named.has(base)) this.#named.set(base, place);
+            for (const anchor of anchorsOf(schema, this.hasOldIds)) this.#named.set(`${base}#${anchor}`, place);
+            for (const [child, path] of childrenOf(schema)) todo.push({schema: child, pointer: pointer + path, base, depth: depth + 1});
+        }
+    }
+}
+
+/** @param {JsonObject} schema @returns {[any, string][]} each with its path */
+function childrenOf(schema) {
+    /** @type {[any, string][]} */
+    const all = [];
+    for (const key of Object.keys(schema)) {
+        const value = schema[key];
+        if (ONE.includes(key) && isObject(value)) all.push([value, `/${key}`]);
+        else if (LIST.includes(key) && Array.isArray(value)) value.forEach((each, i) => all.push([each, `/${key}/${i}`]));
+        else if (MAP.includes(key) && isObject(value)) for (const name of Object.keys(value)) all.push([value[name], `/${key}/${escape(name)}`]);
+    }
+    return all;
+}
+
+/** @param {JsonObject} schema @param {boolean} hasOldIds @returns {string[]} */
+function anchorsOf(schema, hasOldIds) {
+    const id = schema.$id ?? (hasOldIds ? schema.id : undefined);
+    const all = [schema.$anchor, schema.$dynamicAnchor, typeof id === 'string' && id.startsWith('#') ? id.slice(1) : undefined];
+    return all.filter((each) => typeof each === 'string');
+}
+
+/** @param {string} reference @param {string} base @returns {string | undefined} */
+function join(reference, base) {
+    try {
+        return new URL(reference, base).href;
+    } catch {
+        return undefined;
+    }
+}
+
+/** @param {string} step @returns {string} */
+export const escape = (step) => step.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** @param {string} step @returns {string} */
+function unescape(step) {
+    let plain = step;
+    try {
+        plain = decodeURIComponent(step);
+    } catch {}
+    return plain.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+const tooMany = () => new GemmaError('bad-constraint', `The schema has more than ${MAX_NODES} parts.`);

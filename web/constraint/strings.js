@@ -1,0 +1,162 @@
+// Sets of strings, and how their members are written in JSON.
+//
+// Owns both: patterns, formats and lengths together. Must not know schemas.
+
+import {accepts, intersection, isVoid, toAutomaton, toRules} from './automaton.js';
+import {ANY} from './char_set.js';
+import {choice, EMPTY, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {QUOTE} from './json_text.js';
+import {hasAnchor, parseRegex} from './regex.js';
+
+/** @typedef {import('./expression.js').Expression} Expression */
+/** @typedef {import('./automaton.js').Automaton} Automaton */
+
+/**
+ * @typedef {object} StringSet
+ * @property {string[]} [only]   what an enum leaves
+ * @property {number} min        code points
+ * @property {number} max
+ * @property {string[]} patterns
+ */
+
+/** @type {StringSet} */
+export const ALL_STRINGS = {min: 0, max: UNBOUNDED, patterns: []};
+
+const FEW_STATES = 300;
+const ANYTHING = repeat(oneOf(ANY), 0, UNBOUNDED);
+
+/** Patterns, each of them parsed once. */
+export class Patterns {
+    /** @type {Map<string, {expression: Expression, automaton?: Automaton}>} */
+    #known = new Map();
+
+    /** @param {string} source @returns {Expression} with its anchors */
+    expression(source) {
+        return this.#get(source).expression;
+    }
+
+    /** What has a part that matches. @param {string} source @returns {Automaton} */
+    automaton(source) {
+        const known = this.#get(source);
+        return known.automaton ??= toAutomaton(known.expression, {search: true});
+    }
+
+    /** @param {string} source @param {string} text @returns {boolean} */
+    test(source, text) {
+        return accepts(this.automaton(source), text);
+    }
+
+    /** @param {string} source */
+    #get(source) {
+        let known = this.#known.get(source);
+        if (!known) this.#known.set(source, known = {expression: parseRegex(source)});
+        return known;
+    }
+}
+
+/** @param {StringSet} a @param {StringSet} b @param {Patterns} patterns @returns {StringSet | undefined} undefined where no string is in both */
+export function intersectStrings(a, b, patterns) {
+    const both = {min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), patterns: [...new Set([...a.patterns, ...b.patterns])]};
+    if (both.min > both.max) return;
+    if (!a.only && !b.only) return both;
+    const other = a.only && b.only ? new Set(b.only) : undefined;
+    const only = (a.only ?? b.only ?? []).filter((text) => (!other || other.has(text)) && contains(both, text, patterns));
+    return only.length ? {...ALL_STRINGS, only} : undefined;
+}
+
+/** @param {StringSet} set @param {string} text @param {Patterns} patterns */
+function contains(set, text, patterns) {
+    const length = Array.from(text).length;
+    return length >= set.min && length <= set.max && set.patterns.every((source) => patterns.test(source, text));
+}
+
+/**
+ * @param {StringSet} set
+ * @param {Patterns} patterns
+ * @param {import('./json_text.js').JsonText} json
+ * @returns {Expression} with its quotes
+ */
+export function stringText(set, patterns, json) {
+    if (set.only) return choice(...set.only.map((text) => json.string(text)));
+    if (set.patterns.length === 0) return json.freeString(set.min, set.max);
+    const plain = set.patterns.length === 1 ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max) : undefined;
+    if (plain) return sequence(QUOTE, json.spell(plain), QUOTE);
+    const automata = set.patterns.map((source) => patterns.automaton(source));
+    if (set.min > 0 || set.max !== UNBOUNDED) automata.push(toAutomaton(repeat(oneOf(ANY), set.min, set.max)));
+    const all = intersection(automata);
+    if (isVoid(all)) return NEVER;
+    const [only] = set.patterns;
+    const open = all.length > FEW_STATES && automata.length === 1 ? opened(patterns.expression(only)) : undefined;
+    const body = open ? json.spell(open) : toRules(all, json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
+    return sequence(QUOTE, body, QUOTE);
+}
+
+/** A pattern that holds a whole text, within lengths, where no automaton is needed for it. @param {Expression} e @param {number} min @param {number} max */
+function plainPattern(e, min, max) {
+    const whole = anchored(e, NEVER);
+    if (!whole || hasEmptyLoop(whole)) return;
+    if (min === 0 && max === UNBOUNDED) return whole;
+    const [least, most] = lengths(whole);
+    if (least >= min && most <= max) return whole;
+    const parts = whole.kind === 'sequence' ? whole.of : [whole];
+    const free = parts.filter((part) => !isFixed(part));
+    if (free.length !== 1 || free[0].kind !== 'repeat' || !isFixed(free[0].of)) return;
+    const {of, min: few, max: many} = free[0], unit = lengths(of)[0];
+    const rest = parts.reduce((sum, part) => part === free[0] ? sum : sum + lengths(part)[0], 0);
+    const loop = repeat(of, Math.max(few, Math.ceil((min - rest) / unit)), Math.min(many, Math.floor((max - rest) / unit)));
+    return sequence(...parts.map((part) => part === free[0] ? loop : part));
+}
+
+/** A pattern of few anchors as an expression of whole texts. @param {Expression} e */
+function opened(e) {
+    const whole = anchored(e, ANYTHING);
+    return whole && !hasEmptyLoop(whole) ? whole : undefined;
+}
+
+/**
+ * Whole texts from an expression with anchors, where those stand only at its ends.
+ * @param {Expression} e
+ * @param {Expression} around   what an end without an anchor may have beside it; NEVER where it must have one
+ * @returns {Expression | undefined}
+ */
+export function anchored(e, around) {
+    const ways = [];
+    for (const way of e.kind === 'choice' ? e.of : [e]) {
+        let parts = way.kind === 'sequence' ? way.of : [way];
+        const start = parts[0]?.kind === 'start', end = parts.length > 0 && parts[parts.length - 1].kind === 'end';
+        if (around === NEVER && !(start && end)) return;
+        parts = parts.slice(start ? 1 : 0, end ? -1 : undefined);
+        if (parts.some(hasAnchor)) return;
+        ways.push(sequence(start ? EMPTY : around, ...parts, end ? EMPTY : around));
+    }
+    return choice(...ways);
+}
+
+/** @param {Expression} e @returns {[number, number]} the least and the greatest number of characters */
+function lengths(e) {
+    if (e.kind === 'set') return [1, 1];
+    if (e.kind === 'repeat') {
+        const [least, most] = lengths(e.of);
+        return [least * e.min, most === 0 ? 0 : most * e.max];
+    }
+    if (e.kind === 'choice') {
+        const all = e.of.map(lengths);
+        return [Math.min(...all.map(([least]) => least)), Math.max(...all.map(([, most]) => most))];
+    }
+    /** @type {[number, number]} */
+    const sum = [0, 0];
+    for (const part of e.kind === 'sequence' ? e.of : []) lengths(part).forEach((n, i) => sum[i] += n);
+    return sum;
+}
+
+/** @param {Expression} e */
+function isFixed(e) {
+    const [least, most] = lengths(e);
+    return least === most;
+}
+
+/** Whether it repeats what may be empty, which a grammar must not. @param {Expression} e @returns {boolean} */
+export function hasEmptyLoop(e) {
+    if (e.kind === 'repeat') return lengths(e.of)[0] === 0 || hasEmptyLoop(e.of);
+    return (e.kind === 'choice' || e.kind === 'sequence') && e.of.some(hasEmptyLoop);
+}
