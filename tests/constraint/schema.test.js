@@ -5,9 +5,9 @@ import {test} from 'node:test';
 import {toGrammar} from '../../web/constraint/constraint.js';
 import {Matcher} from './matcher.js';
 
-/** @param {any} schema @param {string[]} good @param {string[]} bad @param {'none' | 'space' | 'free'} [whiteSpace] */
-function judge(schema, good, bad, whiteSpace = 'none') {
-    const matcher = new Matcher(toGrammar({schema, whiteSpace}));
+/** @param {any} schema @param {string[]} good @param {string[]} bad @param {'none' | 'space' | 'free'} [whitespace] */
+function judge(schema, good, bad, whitespace = 'none') {
+    const matcher = new Matcher(toGrammar({schema, whitespace}));
     for (const text of good) assert.ok(matcher.accepts(text), `${JSON.stringify(schema)} should take ${text}`);
     for (const text of bad) assert.ok(!matcher.accepts(text), `${JSON.stringify(schema)} should not take ${text}`);
 }

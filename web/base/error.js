@@ -3,8 +3,9 @@
 /**
  * `code` is stable and for programs; `message` is one sentence for people.
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
- * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint', 'internal'. `fatal` is true where the engine has ended with it: load
- * the model again. `here` is true where this browser, or this page in it, lacks something whatever the model.
+ * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint' (of what an answer must be), 'internal'.
+ * `fatal` is true where the engine has ended with it: load the model again. `here` is true where this browser, or this page in it, lacks
+ * something whatever the model.
  */
 export class GemmaError extends Error {
     /**

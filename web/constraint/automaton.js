@@ -4,7 +4,7 @@
 
 import {GemmaError} from '../base/error.js';
 import {ANY, has} from './char_set.js';
-import {choice, EMPTY, NEVER, repeat, rule, sequence, UNBOUNDED} from './expression.js';
+import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from './expression.js';
 
 /**
  * @typedef {import('./expression.js').Expression} Expression
@@ -203,6 +203,9 @@ export function product(automata, verdict) {
     }
     return {states, verdicts: held.map((tuple) => verdict(tuple.map((at, k) => at >= 0 && automata[k][at].accepts)))};
 }
+
+/** The texts in which another does not occur. @param {string} text @returns {Automaton} */
+export const without = (text) => toAutomaton(literal(text), {search: true}).map(({accepts: is, edges}) => ({accepts: !is, edges}));
 
 /** The texts that all automata accept. @param {Automaton[]} automata @returns {Automaton} */
 export const intersection = (automata) => automata.length === 1 ? automata[0] : trim(product(automata, () => 0).states);

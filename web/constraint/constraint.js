@@ -14,10 +14,10 @@ import {anchored, hasEmptyLoop} from './strings.js';
  * What the whole answer must be. One of the first four is given.
  * @typedef {object} Constraint
  * @property {any} [schema]       a JSON Schema (an object, true or false)
- * @property {string} [regex]     a regular expression in ECMAScript's syntax that matches the answer as a whole
+ * @property {string | RegExp} [regex]   a regular expression in ECMAScript's syntax that matches the answer as a whole
  * @property {string[]} [choices]
  * @property {string} [grammar]   GBNF
- * @property {import('./schema.js').WhiteSpace} [whiteSpace]   of JSON; 'free' if omitted
+ * @property {import('./schema.js').Whitespace} [whitespace]   of JSON; 'free' if omitted
  */
 
 const KINDS = /** @type {const} */ (['schema', 'regex', 'choices', 'grammar']);
@@ -27,9 +27,9 @@ const WHITE_SPACE = ['none', 'space', 'free'];
 export function toGrammar(constraint) {
     const given = KINDS.filter((kind) => constraint?.[kind] !== undefined);
     if (given.length !== 1) throw bad(`A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`);
-    const {schema, regex, choices, grammar, whiteSpace} = constraint;
-    if (whiteSpace !== undefined && !WHITE_SPACE.includes(whiteSpace)) throw bad(`"whiteSpace" must be one of ${WHITE_SPACE.join(', ')}.`);
-    if (schema !== undefined) return schemaGrammar(schema, whiteSpace);
+    const {schema, regex, choices, grammar, whitespace} = constraint;
+    if (whitespace !== undefined && !WHITE_SPACE.includes(whitespace)) throw bad(`"whitespace" must be one of ${WHITE_SPACE.join(', ')}.`);
+    if (schema !== undefined) return schemaGrammar(schema, whitespace);
     if (regex !== undefined) return regexGrammar(regex);
     if (choices !== undefined) return choicesGrammar(choices);
     if (typeof grammar !== 'string') throw bad('"grammar" must be GBNF text.');
@@ -39,9 +39,12 @@ export function toGrammar(constraint) {
 /** @param {string} message */
 const bad = (message) => new GemmaError('bad-constraint', message);
 
-/** @param {string} source @returns {string} */
-function regexGrammar(source) {
-    if (typeof source !== 'string') throw bad('"regex" must be the text of a regular expression.');
+/** @param {string | RegExp} regex @returns {string} */
+function regexGrammar(regex) {
+    const source = regex instanceof RegExp ? regex.source : regex;
+    if (typeof source !== 'string') throw bad('"regex" must be a regular expression or its text.');
+    const flag = regex instanceof RegExp && /[imsv]/.exec(regex.flags)?.[0];
+    if (flag) throw bad(`The regular expression has the flag "${flag}", which is not supported.`);
     const expression = parseRegex(source), whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
     const grammar = new Grammar();
     const root = whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});

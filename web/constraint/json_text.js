@@ -17,7 +17,6 @@ const RAW = complement(MUST_ESCAPE);
 /** What may stand as a \u escape. */
 const ESCAPED = [0, 0x1f, 0x7f, 0xd7ff, 0xe000, 0x10ffff];
 const BACKSLASH = literal('\\');
-export const QUOTE = literal('"');
 
 /** The JSON spellings of characters, as rules of one grammar where they are long. */
 export class JsonText {
@@ -29,6 +28,7 @@ export class JsonText {
     /** @param {Grammar} grammar */
     constructor(grammar) {
         this.grammar = grammar;
+        this.quote = literal('"');
     }
 
     /** Any character of a free string. @returns {Expression} */
@@ -46,7 +46,7 @@ export class JsonText {
 
     /** @param {number} min @param {number} max   in code points @returns {Expression} */
     freeString(min = 0, max = UNBOUNDED) {
-        return sequence(QUOTE, repeat(this.freeChar, min, max), QUOTE);
+        return sequence(this.quote, repeat(this.freeChar, min, max), this.quote);
     }
 
     /** The spellings of the texts of an expression over characters. @param {Expression} e @returns {Expression} */
@@ -59,7 +59,22 @@ export class JsonText {
 
     /** @param {string} text @returns {Expression} with its quotes */
     string(text) {
-        return sequence(QUOTE, this.spell(literal(text)), QUOTE);
+        return sequence(this.quote, this.spell(literal(text)), this.quote);
+    }
+
+    /** @param {Expression} spelled @returns {Expression} a key */
+    key(spelled) {
+        return sequence(this.quote, spelled, this.quote);
+    }
+
+    /** A key that nothing is asked of. @returns {Expression} */
+    anyKey() {
+        return this.freeString();
+    }
+
+    /** @param {Expression} e @returns {Expression} the spellings of the texts of an expression, in a key */
+    spellKey(e) {
+        return this.spell(e);
     }
 
     /** @param {CharSet} set @returns {Expression} */

@@ -8,7 +8,7 @@ import {product, toAutomaton, toRules} from './automaton.js';
 import {charsOf, complement, charSet} from './char_set.js';
 import {choice, EMPTY, literal, NEVER, oneOf, optional, repeat, rule, sequence, UNBOUNDED} from './expression.js';
 import {Grammar} from './grammar.js';
-import {JsonText, QUOTE} from './json_text.js';
+import {JsonText} from './json_text.js';
 import {ALL_NUMBERS, numberText} from './numbers.js';
 import {SchemaSets} from './schema_sets.js';
 import {SchemaTree} from './schema_tree.js';
@@ -20,7 +20,7 @@ import {ALL_STRINGS, Patterns, stringText} from './strings.js';
  * @typedef {import('./shapes.js').Goal} Goal
  * @typedef {import('./shapes.js').ObjectSet} ObjectSet
  * @typedef {import('./shapes.js').ArraySet} ArraySet
- * @typedef {'none' | 'space' | 'free'} WhiteSpace   none at all; one space after each colon and comma; up to 64 characters between any two parts
+ * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to 64 characters between any two parts
  */
 
 const MAX_SPACES = 64, MAX_TEXT = 4_000_000;
@@ -37,15 +37,15 @@ export class SchemaWriter {
     /** @type {SchemaSets} */
     #sets;
 
-    /** @param {any} schema @param {Grammar} grammar @param {WhiteSpace} [whiteSpace] */
-    constructor(schema, grammar, whiteSpace = 'free') {
+    /** @param {any} schema @param {Grammar} grammar @param {Whitespace} [whitespace] @param {JsonText} [json]   how strings and keys are written */
+    constructor(schema, grammar, whitespace = 'free', json = new JsonText(grammar)) {
         this.grammar = grammar;
-        this.json = new JsonText(grammar);
+        this.json = json;
         this.tree = new SchemaTree(schema);
         this.#sets = new SchemaSets(this.tree, this.#patterns);
-        const space = whiteSpace === 'free' ? rule(grammar.reserve('space')) : EMPTY;
+        const space = whitespace === 'free' ? rule(grammar.reserve('space')) : EMPTY;
         if (space.kind === 'rule') grammar.define(space.name, repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES));
-        const after = whiteSpace === 'space' ? literal(' ') : space;
+        const after = whitespace === 'space' ? literal(' ') : space;
         this.space = space;
         this.comma = sequence(space, literal(','), after);
         this.colon = sequence(space, literal(':'), after);
@@ -116,7 +116,7 @@ export class SchemaWriter {
         let following = more, first = optional(sequence(others, more));
         for (const name of names.reverse()) {
             const goal = memberGoal(set, name, this.#patterns);
-            const member = sequence(this.json.string(name), this.colon, this.#value(goal));
+            const member = sequence(this.json.key(this.json.spellKey(literal(name))), this.colon, this.#value(goal));
             const isRequired = set.required.has(name), next = sequence(this.comma, member);
             first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
             following = this.#named(isRequired ? sequence(next, following) : sequence(optional(next), following));
@@ -151,7 +151,7 @@ export class SchemaWriter {
         const sources = [...new Set(layers.flatMap((layer) => layer.patterns.map(([source]) => source)))];
         if (sources.length === 0) {
             const goal = both(...layers.map((layer) => layer.rest));
-            return [[names.length ? this.#keyRule(sequence(QUOTE, this.#allBut(names), QUOTE)) : this.#string(ALL_STRINGS), goal]];
+            return [[names.length ? this.#keyRule(this.json.key(this.#allBut(names))) : this.#shared('name', () => this.json.anyKey()), goal]];
         }
         const automata = [...sources.map((source) => this.#patterns.automaton(source)), toAutomaton(choice(...names.map(literal)))];
         automata.push([{accepts: true, edges: [[complement([]), 0]]}]);
@@ -163,11 +163,10 @@ export class SchemaWriter {
             if (accepting[sources.length]) continue;
             const goal = both(...layers.map((layer) => layerGoal(layer, (source) => accepting[sources.indexOf(source)])));
             const text = toRules(states, this.grammar, {
-                spell: (set) => this.json.spell(oneOf(set)),
+                spell: (set) => this.json.spellKey(oneOf(set)),
                 ends: (i) => verdicts[i] === verdict,
-                after: QUOTE,
             });
-            out.push([this.#keyRule(sequence(QUOTE, text)), goal]);
+            out.push([this.#keyRule(this.json.key(text)), goal]);
         }
         return out;
     }
@@ -181,7 +180,7 @@ export class SchemaWriter {
 
     /** Every text but some, without quotes. @param {string[]} names @returns {Expression} */
     #allBut(names) {
-        const anything = this.#shared('rest', () => repeat(this.json.spell(oneOf(complement([]))), 0, UNBOUNDED));
+        const anything = this.#shared('rest', () => repeat(this.json.spellKey(oneOf(complement([]))), 0, UNBOUNDED));
         /** @param {string[][]} tails   what is left of the names that begin so @param {number} at @returns {Expression} */
         const after = (tails, at) => {
             /** @type {Map<string, string[][]>} */
@@ -193,8 +192,8 @@ export class SchemaWriter {
                 else groups.set(tail[at], [tail]);
             }
             const points = [...groups.keys()].map((char) => /** @type {number} */ (char.codePointAt(0)));
-            const ways = [...groups].map(([char, group]) => sequence(this.json.spell(literal(char)), after(group, at + 1)));
-            ways.push(sequence(this.json.spell(oneOf(complement(charSet(...points)))), anything));
+            const ways = [...groups].map(([char, group]) => sequence(this.json.spellKey(literal(char)), after(group, at + 1)));
+            ways.push(sequence(this.json.spellKey(oneOf(complement(charSet(...points)))), anything));
             return tails.some((tail) => tail.length === at) ? choice(...ways) : optional(choice(...ways));
         };
         return after(names.map((name) => Array.from(name)), 0);
@@ -217,12 +216,12 @@ export class SchemaWriter {
 
 /**
  * @param {any} schema
- * @param {WhiteSpace} [whiteSpace]
+ * @param {Whitespace} [whitespace]
  * @returns {string} GBNF
  */
-export function schemaGrammar(schema, whiteSpace) {
+export function schemaGrammar(schema, whitespace) {
     const grammar = new Grammar();
-    const text = grammar.write(new SchemaWriter(schema, grammar, whiteSpace).root());
+    const text = grammar.write(new SchemaWriter(schema, grammar, whitespace).root());
     if (text === undefined) throw new GemmaError('bad-constraint', 'The schema allows no value at all ("false" at "#").');
     if (text.length > MAX_TEXT) throw new GemmaError('bad-constraint', `The schema takes a grammar of more than ${MAX_TEXT} characters.`);
     return text;

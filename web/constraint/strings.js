@@ -5,7 +5,6 @@
 import {accepts, intersection, isVoid, toAutomaton, toRules} from './automaton.js';
 import {ANY} from './char_set.js';
 import {choice, EMPTY, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
-import {QUOTE} from './json_text.js';
 import {hasAnchor, parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
@@ -80,7 +79,7 @@ export function stringText(set, patterns, json) {
     if (set.only) return choice(...set.only.map((text) => json.string(text)));
     if (set.patterns.length === 0) return json.freeString(set.min, set.max);
     const plain = set.patterns.length === 1 ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max) : undefined;
-    if (plain) return sequence(QUOTE, json.spell(plain), QUOTE);
+    if (plain) return sequence(json.quote, json.spell(plain), json.quote);
     const automata = set.patterns.map((source) => patterns.automaton(source));
     if (set.min > 0 || set.max !== UNBOUNDED) automata.push(toAutomaton(repeat(oneOf(ANY), set.min, set.max)));
     const all = intersection(automata);
@@ -88,7 +87,7 @@ export function stringText(set, patterns, json) {
     const [only] = set.patterns;
     const open = all.length > FEW_STATES && automata.length === 1 ? opened(patterns.expression(only)) : undefined;
     const body = open ? json.spell(open) : toRules(all, json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
-    return sequence(QUOTE, body, QUOTE);
+    return sequence(json.quote, body, json.quote);
 }
 
 /** A pattern that holds a whole text, within lengths, where no automaton is needed for it. @param {Expression} e @param {number} min @param {number} max */

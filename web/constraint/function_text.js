@@ -1,0 +1,69 @@
+// FunctionGemma's own form of values: keys stand bare and strings stand between <escape> and <escape>, without escapes of their own.
+//
+// Owns that form, written as grammar and as text, and read. Must not know what tools are.
+
+import {toRules, without} from './automaton.js';
+import {charsOf, complement, minus} from './char_set.js';
+import {choice, literal, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {JsonText} from './json_text.js';
+
+/** @typedef {import('./expression.js').Expression} Expression */
+
+const ESCAPE = '<escape>';
+const KEY = complement(charsOf('<>{}[]:,"\' \t\r\n')), IN_STRING = complement(charsOf('<'));
+
+export class FunctionText extends JsonText {
+    quote = literal(ESCAPE);
+
+    get freeChar() {
+        return oneOf(IN_STRING);
+    }
+
+    /** @param {number} [min] @param {number} [max] @returns {Expression} */
+    freeString(min = 0, max = UNBOUNDED) {
+        if (min > 0 || max !== UNBOUNDED) return super.freeString(min, max);
+        return sequence(this.quote, toRules(without(ESCAPE), this.grammar, {spell: oneOf, after: this.quote}));
+    }
+
+    /** @param {Expression} e @returns {Expression} */
+    spell(e) {
+        return mapSets(e, IN_STRING);
+    }
+
+    /** @param {Expression} spelled */
+    key(spelled) {
+        return spelled;
+    }
+
+    anyKey() {
+        return repeat(oneOf(KEY), 1, UNBOUNDED);
+    }
+
+    /** @param {Expression} e @returns {Expression} */
+    spellKey(e) {
+        return mapSets(e, KEY);
+    }
+}
+
+/** An expression without the characters that can't stand there. @param {Expression} e @param {import('./char_set.js').CharSet} allowed @returns {Expression} */
+function mapSets(e, allowed) {
+    if (e.kind === 'set') return oneOf(minus(e.set, complement(allowed)));
+    if (e.kind === 'sequence') return sequence(...e.of.map((part) => mapSets(part, allowed)));
+    if (e.kind === 'choice') return choice(...e.of.map((way) => mapSets(way, allowed)));
+    return e.kind === 'repeat' ? repeat(mapSets(e.of, allowed), e.min, e.max) : e;
+}
+
+/** @param {any} value @returns {string} keys in the order of their letters */
+export function writeValue(value) {
+    if (typeof value === 'string') return ESCAPE + value + ESCAPE;
+    if (Array.isArray(value)) return `[${value.map(writeValue).join()}]`;
+    if (typeof value !== 'object' || value === null) return String(value);
+    return `{${Object.keys(value).sort().filter((key) => value[key] !== undefined).map((key) => `${key}:${writeValue(value[key])}`).join()}}`;
+}
+
+/** @param {string} text @returns {any} */
+export function readValue(text) {
+    // Strings become JSON's, and then keys do, which stand before a colon outside of them.
+    const parts = text.split(ESCAPE);
+    return JSON.parse(parts.map((part, i) => i % 2 ? JSON.stringify(part) : part.replace(/([{,])([^{}[\]:,]+):/g, (_, before, key) => `${before}${JSON.stringify(key)}:`)).join(''));
+}
