@@ -20,3 +20,15 @@ void *memory_aligned(uint64_t bytes) {
     if (bytes > gemma_capacity(8 * sizeof(void *))) return NULL;
     return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
 }
+
+bool memory_grow(void **array, int *cap, int64_t n, uint64_t size) {
+    if (n <= *cap) return true;
+    int64_t more = *cap < 16 ? 16 : 2 * (int64_t)*cap;
+    if (more < n) more = n;
+    if (more > INT32_MAX || (uint64_t)more * size > SIZE_MAX / 2) return false;
+    void *bigger = realloc(*array, (size_t)((uint64_t)more * size));
+    if (!bigger) return false;
+    *array = bigger;
+    *cap = (int)more;
+    return true;
+}

@@ -24,6 +24,9 @@ const C = readDirections(`
     loader > describe > config > arch, gguf
     describe, gguf > quant
     chat > tokenizer > gguf
+    session.h > grammar.h > token_trie
+    grammar.c, grammar_mask > grammar_inner > grammar.h, automaton
+    automaton > program > gbnf, token_trie
     exports > gemma.h
 `);
 
