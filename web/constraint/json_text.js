@@ -79,27 +79,31 @@ export class JsonText {
 
     /** @param {CharSet} set @returns {Expression} */
     #spellSet(set) {
-        const raw = oneOf(intersect(set, RAW));
-        const escapes = this.#escapes(set);
-        return escapes === NEVER ? raw : choice(raw, sequence(BACKSLASH, escapes));
+        const key = String(set);
+        let spelled = this.#spelled.get(key);
+        if (!spelled) this.#spelled.set(key, spelled = this.#makeSet(set));
+        return spelled;
     }
 
-    /** What follows the backslash. @param {CharSet} set @returns {Expression} */
-    #escapes(set) {
-        const single = set.length === 2 && set[0] === set[1];
+    /** @param {CharSet} set @returns {Expression} */
+    #makeSet(set) {
+        const isSingle = set.length === 2 && set[0] === set[1];
         const short = [...SHORT].filter(([point]) => has(set, point)).map(([, letter]) => letter);
-        if (!single && has(set, 0x2f)) short.push('/');
-        const long = intersect(set, single ? minus(ESCAPED, charSet(...SHORT.keys())) : ESCAPED);
-        const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), codes(long)) : NEVER);
-        if (long.length === 0 || single) return all;
-        const key = String([...long, ...short]);
-        let spelled = this.#spelled.get(key);
-        if (!spelled) {
-            const name = this.grammar.reserve('escape');
-            this.grammar.define(name, all);
-            this.#spelled.set(key, spelled = rule(name));
+        if (!isSingle && has(set, 0x2f)) short.push('/');
+        const long = intersect(set, isSingle ? minus(ESCAPED, charSet(...SHORT.keys())) : ESCAPED);
+        const raw = oneOf(intersect(set, RAW)), key = `${long} ${short}`;
+        if (!long.length && !short.length) return raw;
+        let escapes = this.#spelled.get(key);
+        if (!escapes) {
+            escapes = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), codes(long)) : NEVER);
+            if (!isSingle && long.length) {
+                const name = this.grammar.reserve('escape');
+                this.grammar.define(name, escapes);
+                escapes = rule(name);
+            }
+            this.#spelled.set(key, escapes);
         }
-        return spelled;
+        return choice(raw, sequence(BACKSLASH, escapes));
     }
 }
 
