@@ -13,6 +13,9 @@ export const ANY = [0, 0xd7ff, 0xe000, LAST];
 /** @param {number[]} points @returns {CharSet} */
 export const charSet = (...points) => union(...points.map((point) => [point, point]));
 
+/** @param {CharSet} set */
+export const isSingle = (set) => set.length === 2 && set[0] === set[1];
+
 /** The set of a text's characters. @param {string} text @returns {CharSet} */
 export const charsOf = (text) => charSet(...Array.from(text, (char) => /** @type {number} */ (char.codePointAt(0))));
 

@@ -59,5 +59,17 @@ export function repeat(of, min, max) {
     return min === 1 && max === 1 ? of : {kind: 'repeat', of, min, max};
 }
 
+/** What an expression is made of. @param {Expression} e @returns {Expression[]} */
+export const partsOf = (e) => e.kind === 'repeat' ? [e.of] : e.kind === 'choice' || e.kind === 'sequence' ? e.of : [];
+
+/** An expression with other parts in their places. @param {Expression} e @param {(part: Expression) => Expression} change @returns {Expression} */
+export function mapParts(e, change) {
+    if (e.kind === 'repeat') return repeat(change(e.of), e.min, e.max);
+    return e.kind === 'choice' ? choice(...e.of.map(change)) : e.kind === 'sequence' ? sequence(...e.of.map(change)) : e;
+}
+
+/** @param {Expression} e @returns {boolean} */
+export const hasAnchor = (e) => e.kind === 'start' || e.kind === 'end' || partsOf(e).some(hasAnchor);
+
 /** @param {Expression} of @returns {Expression} */
 export const optional = (of) => repeat(of, 0, 1);

@@ -3,8 +3,8 @@
 // Owns that form, written as grammar and as text, and read. Must not know what tools are.
 
 import {toRules, without} from './automaton.js';
-import {charsOf, complement, minus} from './char_set.js';
-import {choice, literal, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {charsOf, complement, intersect} from './char_set.js';
+import {literal, mapParts, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {JsonText} from './json_text.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
@@ -47,10 +47,8 @@ export class FunctionText extends JsonText {
 
 /** An expression without the characters that can't stand there. @param {Expression} e @param {import('./char_set.js').CharSet} allowed @returns {Expression} */
 function mapSets(e, allowed) {
-    if (e.kind === 'set') return oneOf(minus(e.set, complement(allowed)));
-    if (e.kind === 'sequence') return sequence(...e.of.map((part) => mapSets(part, allowed)));
-    if (e.kind === 'choice') return choice(...e.of.map((way) => mapSets(way, allowed)));
-    return e.kind === 'repeat' ? repeat(mapSets(e.of, allowed), e.min, e.max) : e;
+    if (e.kind === 'set') return oneOf(intersect(e.set, allowed));
+    return mapParts(e, (part) => mapSets(part, allowed));
 }
 
 /** @param {any} value @returns {string} keys in the order of their letters */

@@ -2,8 +2,9 @@
 //
 // Owns the rules, the removal of what can never end or is never used, and the writing. Must not know what the rules are for.
 
-import {complement, LAST} from './char_set.js';
-import {choice, isEmpty, isNever, NEVER, repeat, sequence} from './expression.js';
+import {known} from './bad.js';
+import {complement, isSingle, LAST} from './char_set.js';
+import {isEmpty, isNever, mapParts, NEVER, partsOf, rule} from './expression.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
@@ -18,6 +19,14 @@ export class Grammar {
         const name = `${hint}${this.rules.size}`;
         this.rules.set(name, NEVER);
         return name;
+    }
+
+    /** @param {Expression} body @param {string} [hint] @returns {Expression} its rule, so that what is used twice is written once */
+    named(body, hint) {
+        if (body.kind === 'rule') return body;
+        const name = this.reserve(hint);
+        this.define(name, body);
+        return rule(name);
     }
 
     /** @param {string} name @param {Expression} body */
@@ -60,16 +69,10 @@ export class Grammar {
         for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
             if (live.has(name)) continue;
             const missing = missingOf(/** @type {Expression} */ (this.rules.get(name)), live);
-            if (!missing) {
-                live.add(name);
-                todo.push(...waiting.get(name) ?? []);
-            } else {
-                for (const other of missing) {
-                    const list = waiting.get(other);
-                    if (list) list.push(name);
-                    else waiting.set(other, [name]);
-                }
-            }
+            for (const other of missing ?? []) known(waiting, other, () => /** @type {string[]} */ ([])).push(name);
+            if (missing) continue;
+            live.add(name);
+            todo.push(...waiting.get(name) ?? []);
         }
         return live;
     }
@@ -102,22 +105,19 @@ function missingOf(e, live) {
 /** @param {Expression} e @param {Set<string>} live @returns {Expression} without what can never match */
 function prune(e, live) {
     if (e.kind === 'rule') return live.has(e.name) ? e : NEVER;
-    if (e.kind === 'repeat') return repeat(prune(e.of, live), e.min, e.max);
-    if (e.kind === 'choice') return choice(...e.of.map((way) => prune(way, live)));
-    return e.kind === 'sequence' ? sequence(...e.of.map((part) => prune(part, live))) : e;
+    return mapParts(e, (part) => prune(part, live));
 }
 
 /** @param {Expression} e @param {(name: string) => void} found */
 function visitRules(e, found) {
     if (e.kind === 'rule') found(e.name);
-    else if (e.kind === 'repeat') visitRules(e.of, found);
-    else if (e.kind === 'choice' || e.kind === 'sequence') for (const part of e.of) visitRules(part, found);
+    else for (const part of partsOf(e)) visitRules(part, found);
 }
 
 /** @param {Expression} e @param {number} level   0: anything stands here, 1: a part of a sequence, 2: one item @returns {string} */
 function text(e, level) {
     if (e.kind === 'rule') return e.name;
-    if (e.kind === 'set') return e.set[0] === e.set[1] && e.set.length === 2 ? `"${char(e.set[0], '"')}"` : classText(e.set);
+    if (e.kind === 'set') return isSingle(e.set) ? `"${char(e.set[0], '"')}"` : classText(e.set);
     if (e.kind === 'repeat') {
         const repeated = `${text(e.of, 2)}${times(e.min, e.max)}`;
         return level > 1 ? `(${repeated})` : repeated;
@@ -136,7 +136,7 @@ function sequenceText(parts) {
     const out = [];
     let open = '';
     for (const part of parts) {
-        if (part.kind === 'set' && part.set.length === 2 && part.set[0] === part.set[1]) {
+        if (part.kind === 'set' && isSingle(part.set)) {
             open += char(part.set[0], '"');
             continue;
         }

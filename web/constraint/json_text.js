@@ -4,8 +4,10 @@
 // enum has one spelling. Others may stand as they are or as \u escapes of either case, half by half where they are pairs.
 // A free string, one that nothing is asked of but its length, takes every escape that JSON has.
 
-import {charSet, charsOf, complement, has, intersect, minus} from './char_set.js';
-import {choice, EMPTY, literal, NEVER, oneOf, repeat, rule, sequence, UNBOUNDED} from './expression.js';
+import {known} from './bad.js';
+import {charSet, charsOf, complement, has, intersect, isSingle, minus} from './char_set.js';
+import {choice, EMPTY, literal, mapParts, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./char_set.js').CharSet} CharSet */
@@ -33,15 +35,8 @@ export class JsonText {
 
     /** Any character of a free string. @returns {Expression} */
     get freeChar() {
-        if (this.#freeChar) return this.#freeChar;
-        const name = this.grammar.reserve('char');
-        const hex = charsOf('0123456789abcdefABCDEF');
-        const unit = choice(
-            sequence(oneOf(minus(hex, charsOf('dD'))), repeat(oneOf(hex), 3, 3)),
-            sequence(oneOf(charsOf('dD')), oneOf(charsOf('01234567')), repeat(oneOf(hex), 2, 2)));
-        this.grammar.define(name, choice(oneOf(RAW), sequence(BACKSLASH,
-            choice(oneOf(charsOf('"\\/bfnrt')), sequence(literal('u'), choice(unit, pairs([0x10000, 0x10ffff])))))));
-        return this.#freeChar = rule(name);
+        return this.#freeChar ??= this.grammar.named(parseRegex(
+            '[^\\0-\\x1f"\\\\]|\\\\(?:["\\\\/bfnrt]|u(?:(?:[\\dA-CEFa-cef][\\dA-Fa-f]|[Dd][0-7])[\\dA-Fa-f]{2}|[Dd][89ABab][\\dA-Fa-f]{2}\\\\u[Dd][C-Fc-f][\\dA-Fa-f]{2}))'), 'char');
     }
 
     /** @param {number} min @param {number} max   in code points @returns {Expression} */
@@ -51,10 +46,7 @@ export class JsonText {
 
     /** The spellings of the texts of an expression over characters. @param {Expression} e @returns {Expression} */
     spell(e) {
-        if (e.kind === 'set') return this.#spellSet(e.set);
-        if (e.kind === 'sequence') return sequence(...e.of.map((part) => this.spell(part)));
-        if (e.kind === 'choice') return choice(...e.of.map((way) => this.spell(way)));
-        return e.kind === 'repeat' ? repeat(this.spell(e.of), e.min, e.max) : e;
+        return e.kind === 'set' ? known(this.#spelled, String(e.set), () => this.#makeSet(e.set)) : mapParts(e, (part) => this.spell(part));
     }
 
     /** @param {string} text @returns {Expression} with its quotes */
@@ -78,31 +70,16 @@ export class JsonText {
     }
 
     /** @param {CharSet} set @returns {Expression} */
-    #spellSet(set) {
-        const key = String(set);
-        let spelled = this.#spelled.get(key);
-        if (!spelled) this.#spelled.set(key, spelled = this.#makeSet(set));
-        return spelled;
-    }
-
-    /** @param {CharSet} set @returns {Expression} */
     #makeSet(set) {
-        const isSingle = set.length === 2 && set[0] === set[1];
-        const short = [...SHORT].filter(([point]) => has(set, point)).map(([, letter]) => letter);
-        if (!isSingle && has(set, 0x2f)) short.push('/');
-        const long = intersect(set, isSingle ? minus(ESCAPED, charSet(...SHORT.keys())) : ESCAPED);
-        const raw = oneOf(intersect(set, RAW)), key = `${long} ${short}`;
+        const single = isSingle(set), short = [...SHORT].filter(([point]) => has(set, point)).map(([, letter]) => letter);
+        if (!single && has(set, 0x2f)) short.push('/');
+        const long = intersect(set, single ? minus(ESCAPED, charSet(...SHORT.keys())) : ESCAPED);
+        const raw = oneOf(intersect(set, RAW));
         if (!long.length && !short.length) return raw;
-        let escapes = this.#spelled.get(key);
-        if (!escapes) {
-            escapes = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), codes(long)) : NEVER);
-            if (!isSingle && long.length) {
-                const name = this.grammar.reserve('escape');
-                this.grammar.define(name, escapes);
-                escapes = rule(name);
-            }
-            this.#spelled.set(key, escapes);
-        }
+        const escapes = known(this.#spelled, `${long} ${short}`, () => {
+            const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), codes(long)) : NEVER);
+            return single || !long.length ? all : this.grammar.named(all, 'escape');
+        });
         return choice(raw, sequence(BACKSLASH, escapes));
     }
 }

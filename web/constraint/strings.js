@@ -4,8 +4,8 @@
 
 import {accepts, intersection, isVoid, toAutomaton, toRules} from './automaton.js';
 import {ANY} from './char_set.js';
-import {choice, EMPTY, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
-import {hasAnchor, parseRegex} from './regex.js';
+import {choice, EMPTY, hasAnchor, NEVER, oneOf, partsOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./automaton.js').Automaton} Automaton */
@@ -155,7 +155,4 @@ function isFixed(e) {
 }
 
 /** Whether it repeats what may be empty, which a grammar must not. @param {Expression} e @returns {boolean} */
-export function hasEmptyLoop(e) {
-    if (e.kind === 'repeat') return lengths(e.of)[0] === 0 || hasEmptyLoop(e.of);
-    return (e.kind === 'choice' || e.kind === 'sequence') && e.of.some(hasEmptyLoop);
-}
+export const hasEmptyLoop = (e) => e.kind === 'repeat' && lengths(e.of)[0] === 0 || partsOf(e).some(hasEmptyLoop);
