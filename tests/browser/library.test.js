@@ -2,22 +2,16 @@
 // Chromium and, where it is there, Firefox.
 
 import assert from 'node:assert/strict';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {createServer} from 'node:http';
-import {tmpdir} from 'node:os';
 import {extname, join} from 'node:path';
 import {test} from 'node:test';
-import puppeteer from 'puppeteer-core';
 import {TYPES, listSite, readSite} from '../../web/node/site.js';
-import {ensureBrowsers} from '../setup/browsers.js';
+import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
 const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf'));
 const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Resource-Policy': 'cross-origin'};
-const LAUNCH = {
-    chromium: {args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking']},
-    firefox: {browser: 'firefox', args: ['--headless']},
-};
-const programs = await ensureBrowsers(), files = listSite();
+const BROWSERS = ['chromium', 'firefox'], files = listSite();
 
 /** The site's files and a model, for every origin; `change(path)` gives a status, other headers or another text. @param {(path: string) => any} change */
 async function serve(change = () => undefined) {
@@ -34,7 +28,7 @@ async function serve(change = () => undefined) {
 
 /** In the page: loads the model and answers, or says what was thrown. */
 async function use(library, model, options, script) {
-    if (script) new Function(script)();
+    if (script) window.eval(script);
     const {Gemma, GemmaError} = await import(`${library}gemma.js`);
     const source = model === 'blob:' ? URL.createObjectURL(await (await fetch('tiny.gguf')).blob()) : model;
     try {
@@ -47,24 +41,21 @@ async function use(library, model, options, script) {
     }
 }
 
-for (const name of Object.keys(LAUNCH)) {
-    test(`the library in other people's pages, ${name}`, {skip: programs[name].missing}, async (context) => {
-        const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-library-'));
-        const browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, ...LAUNCH[name], protocolTimeout: 600_000});
-        const servers = [];
+for (const name of BROWSERS) {
+    test(`the library in other people's pages, ${name}`, {skip: reasonToSkip(name)}, async (context) => {
+        const browser = await openBrowser(name), servers = [];
         context.after(async () => {
             await browser.close();
             for (const server of servers) server.close();
-            rmSync(userDataDir, {recursive: true, force: true, maxRetries: 5});
         });
         /** @param {{page?: Function, library?: Function, model?: string, options?: object, script?: string}} about   of a page, and of a library elsewhere */
         const inPage = async ({page: change, library, model = 'tiny.gguf', options = {}, script = ''}) => {
             servers.push(await serve(change));
             const home = servers.at(-1).url;
             if (library) servers.push(await serve(library));
-            const page = await browser.newPage();
+            const page = await browser.tab();
             await page.goto(home);
-            const result = await page.evaluate(`(${use})(...${JSON.stringify([servers.at(-1).url, model, options, script])})`);
+            const result = await page.evaluate(use, servers.at(-1).url, model, options, script);
             await page.close();
             return result;
         };
@@ -80,7 +71,7 @@ for (const name of Object.keys(LAUNCH)) {
         });
         for (const versions of ["{node: '20.11.0', electron: '30.0.0'}, type: 'renderer'", "{node: '20.11.0'}"]) {
             await context.test(`where process is {versions: ${versions}}`, async () => {
-                assert.equal((await inPage({script: `globalThis.process = {versions: ${versions}}`, options: {threads: 1}})).tokens, 8);
+                assert.equal((await inPage({script: `window.process = {versions: ${versions}}`, options: {threads: 1}})).tokens, 8);
             });
         }
         await context.test('threads that can\'t start are done without', async () => {
@@ -119,27 +110,21 @@ for (const name of Object.keys(LAUNCH)) {
     });
 }
 
-const WITHOUT = {chromium: {args: [...LAUNCH.chromium.args, '--js-flags=--jitless']}, firefox: {...LAUNCH.firefox, extraPrefsFirefox: {'javascript.options.wasm': false}}};
-
-for (const name of Object.keys(WITHOUT)) {
-    test(`without WebAssembly nothing of a model is asked for, ${name}`, {skip: programs[name].missing}, async (context) => {
-        const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-library-'));
-        const browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, ...WITHOUT[name], protocolTimeout: 600_000});
-        const asked = [];
+for (const name of BROWSERS) {
+    test(`without WebAssembly nothing of a model is asked for, ${name}`, {skip: reasonToSkip(name)}, async (context) => {
+        const page = await openBrowser(name, {wasm: false}), asked = [];
         const server = await serve((path) => void asked.push(path));
         context.after(async () => {
-            await browser.close();
+            await page.close();
             server.close();
-            rmSync(userDataDir, {recursive: true, force: true, maxRetries: 5});
         });
-        const page = await browser.newPage();
         await page.goto(server.url);
-        assert.equal(await page.evaluate('typeof WebAssembly'), 'undefined');
+        assert.equal(await page.evaluate(() => typeof WebAssembly), 'undefined');
         for (const model of ['tiny.gguf', 'tiny.gguf.json']) {
-            const {code, isOurs} = await page.evaluate(`(${use})(...${JSON.stringify([server.url, model, {}, ''])})`);
+            const {code, isOurs} = await page.evaluate(use, server.url, model, {}, '');
             assert.deepEqual({code, isOurs}, {code: 'unsupported', isOurs: true}, model);
         }
-        const probed = await page.evaluate("import('/gemma.js').then(({Gemma}) => Gemma.probe('tiny.gguf')).catch(({code}) => code)");
+        const probed = await page.evaluate(() => import('/gemma.js').then(({Gemma}) => Gemma.probe('tiny.gguf')).catch(({code}) => code));
         assert.equal(probed, 'unsupported');
         assert.deepEqual(asked.filter((path) => path.includes('.gguf')), []);
     });

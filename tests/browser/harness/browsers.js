@@ -3,11 +3,13 @@
 // Owns: which browsers there are, and that a test skips where one is missing. Must not know: how each is driven.
 
 import {ensureBrowsers} from '../../setup/browsers.js';
+import {openChromium} from './chromium.js';
+import {openFirefox} from './firefox.js';
 import {Page} from './page.js';
-import {openWithPuppeteer} from './puppeteer.js';
 import {openWebKit} from './webkit.js';
 
 const programs = await ensureBrowsers();
+const OPEN = {chromium: openChromium, firefox: openFirefox, webkit: openWebKit};
 
 /** Why tests of this browser can't run, or false: for a test's `skip`. @param {'chromium' | 'firefox' | 'webkit'} name */
 export function reasonToSkip(name) {
@@ -17,10 +19,10 @@ export function reasonToSkip(name) {
 /**
  * A fresh browser with one page.
  * @param {'chromium' | 'firefox' | 'webkit'} name
- * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean}} [options]   sharedMemory: WebKit's switch, see webkit.js
+ * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean, wasm?: boolean}} [options]   sharedMemory: WebKit's switch, see webkit.js;
+ *     wasm: whether it has WebAssembly, which WebKit's can't be without
  * @returns {Promise<Page>}
  */
-export async function openBrowser(name, {scheme = 'light', sharedMemory = false} = {}) {
-    const open = name === 'webkit' ? openWebKit(programs.webkit, {scheme, sharedMemory}) : openWithPuppeteer(name, programs[name], {scheme});
-    return new Page(name, await open);
+export async function openBrowser(name, {scheme = 'light', sharedMemory = false, wasm = true} = {}) {
+    return new Page(name, await OPEN[name](programs[name], {scheme, sharedMemory, wasm}));
 }

@@ -1,6 +1,6 @@
 // One page in one browser, as a test sees it: the same words for all three browsers.
 //
-// Owns: what a test can do with a page. Must not know: which browser it is (puppeteer.js, webkit.js), what the page is about.
+// Owns: what a test can do with a page. Must not know: which browser it is (chromium.js, firefox.js, webkit.js), what the page is about.
 
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';

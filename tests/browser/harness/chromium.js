@@ -1,64 +1,43 @@
-// Chromium (by CDP) and Firefox (by WebDriver BiDi), driven by puppeteer.
+// Chromium, driven by puppeteer.
 //
-// Owns: how the two are started and ended. Must not know: what is tested.
+// Owns: how it is started and ended. Must not know: what is tested.
 
 import {mkdtemp, rm} from 'node:fs/promises';
-import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
+import {startRefusingProxy} from './proxy.js';
 
-const CHROMIUM_FLAGS = [
+const FLAGS = [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update', '--disable-sync',
     // A page that isolates itself by a reload leaves its former self in that cache, which puppeteer then takes for the page.
     '--disable-features=BackForwardCache',
 ];
 
-/** Where the two report to by themselves, however they are told not to. */
-const THEIR_OWN = /^(http:\/\/)?((update|content-autofill|optimizationguide-pa)\.googleapis\.com|(accounts|clients\d?|www)\.google\.com|[\w.-]+\.mozilla\.(com|org|net))[:/]/;
-
-/** @type {Record<string, (path: string, proxy: number, scheme: 'light' | 'dark') => import('puppeteer-core').LaunchOptions>} */
-const LAUNCH = {
-    chromium: (path, proxy) => ({
-        browser: 'chrome', executablePath: path, args: [...CHROMIUM_FLAGS, `--proxy-server=http://127.0.0.1:${proxy}`],
-    }),
-    firefox: (path, proxy, scheme) => ({
-        browser: 'firefox', executablePath: path, args: ['--headless'],
-        extraPrefsFirefox: {
-            'network.proxy.type': 1,
-            'network.proxy.http': '127.0.0.1', 'network.proxy.http_port': proxy,
-            'network.proxy.ssl': '127.0.0.1', 'network.proxy.ssl_port': proxy,
-            'layout.css.prefers-color-scheme.content-override': scheme === 'dark' ? 0 : 1,
-        },
-    }),
-};
-
 /**
- * @param {'chromium' | 'firefox'} name
  * @param {{path: string}} program
- * @param {{scheme: 'light' | 'dark'}} options
+ * @param {{scheme: 'light' | 'dark', wasm: boolean}} options
  * @returns {Promise<import('./page.js').Driver>}
  */
-export async function openWithPuppeteer(name, {path}, {scheme}) {
+export async function openChromium({path}, {scheme, wasm}) {
     const strangers = [];
     const proxy = await startRefusingProxy(strangers);
-    const profile = await mkdtemp(join(tmpdir(), `gemma-${name}-`));
+    const profile = await mkdtemp(join(tmpdir(), 'gemma-chromium-'));
     let browser;
     const close = async () => {
         await browser?.close().catch(() => browser.process()?.kill('SIGKILL'));
-        proxy.closeAllConnections();
         proxy.close();
         await rm(profile, {recursive: true, force: true, maxRetries: 5});
     };
     try {
         browser = await puppeteer.launch({
-            ...LAUNCH[name](path, proxy.address().port, scheme),
+            browser: 'chrome', executablePath: path, args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? [] : ['--js-flags=--jitless']],
             userDataDir: profile, protocolTimeout: 3_000_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
         const asDriver = async (page, close) => {
-            if (name === 'chromium') await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+            await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
             page.on('dialog', (dialog) => dialog.accept());
             return {...drive(page), tab, strangers, close};
         };
@@ -71,22 +50,6 @@ export async function openWithPuppeteer(name, {path}, {scheme}) {
         await close();
         throw error;
     }
-}
-
-/** What is not on this machine goes to a proxy, which notes it and refuses. */
-async function startRefusingProxy(strangers) {
-    const note = ({url}) => THEIR_OWN.test(url) || strangers.push(url);
-    const proxy = createServer((request, response) => {
-        note(request);
-        response.writeHead(502).end();
-    });
-    proxy.on('connect', (request, socket) => {
-        note(request);
-        socket.on('error', () => {});
-        socket.end('HTTP/1.1 502 Refused\r\n\r\n');
-    });
-    await new Promise((listening) => proxy.listen(0, '127.0.0.1', listening));
-    return proxy;
 }
 
 function drive(page) {
