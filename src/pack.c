@@ -36,36 +36,7 @@ static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] <
 
 /* ------------------------------------------------------------------------------------ panels */
 
-/* Where the parts of a block lie, in bytes from its start. */
-typedef struct {
-    int scale, min;         /* min: also the second sub-scale of P3K and P6K, the second half of what P2K has */
-} BlockParts;
-
-static BlockParts block_parts(PanelKind kind) {
-    switch (kind) {
-    case PANEL_P2K: return (BlockParts){128, 144};
-    case PANEL_P3K: return (BlockParts){192, 208};
-    case PANEL_P4: case PANEL_P4N: case PANEL_P4M: case PANEL_P8: return (BlockParts){256, 288};
-    case PANEL_P4K: return (BlockParts){256, 272};
-    case PANEL_P5: case PANEL_P5M: return (BlockParts){320, 352};
-    case PANEL_P5K: return (BlockParts){320, 336};
-    default: return (BlockParts){384, 400};     /* PANEL_P6K */
-    }
-}
-
-static bool has_f16_min(PanelKind kind) { return kind == PANEL_P4M || kind == PANEL_P5M; }
-static bool has_sub_min(PanelKind kind) { return kind == PANEL_P4K || kind == PANEL_P5K; }
-
-/* Block b of a tile; *super is the header of its super-block. */
-static size_t block_offset(PanelKind kind, int b, size_t *super) {
-    const PanelInfo *info = &panel_info[kind];
-    if (!info->super_bytes) {
-        *super = 0;
-        return (size_t)b * (size_t)info->block_bytes;
-    }
-    *super = (size_t)(b / SUPER_BLOCKS) * (size_t)(info->super_bytes + SUPER_BLOCKS * info->block_bytes);
-    return *super + (size_t)info->super_bytes + (size_t)(b % SUPER_BLOCKS) * (size_t)info->block_bytes;
-}
+static bool has_f16_min(PanelFamily f) { return f.has_min && !f.has_super; }
 
 /* ------------------------------------------------------------------------------------ four rows side by side */
 
@@ -158,10 +129,10 @@ INLINE Quad transpose_bits(Quad x) {
 /* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has; but for codes of 8 bits. */
 INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, uint8_t *low, Quad *bad) {
     PanelKind kind = pack_kind(type);
-    BlockParts at = block_parts(kind);
-    int header = has_f16_min(kind) ? 4 : 2;
-    pack_scales(r, 0, block + at.scale + 8 * v, bad);
-    if (has_f16_min(kind)) pack_scales(r, 2, block + at.min + 8 * v, bad);
+    PanelFamily f = panel_family(kind);
+    int header = has_f16_min(f) ? 4 : 2;
+    pack_scales(r, 0, block + panel_scale_at(f) + 8 * v, bad);
+    if (has_f16_min(f)) pack_scales(r, 2, block + panel_min_at(f) + 8 * v, bad);
     if (kind == PANEL_P8) {
         for (int j = 0; j < 4; j++) {
             Quad a = words(r, header + 4 * j) ^ (r->live & 0x80808080), b = words(r, header + 16 + 4 * j) ^ (r->live & 0x80808080);
@@ -201,21 +172,17 @@ INLINE Quad gather_fields(const Quad *x, int n, int shift, uint32_t mask, int wi
     return fields;
 }
 
-/* Bytes of a block, which its second row of sub-scales or sub-mins ends. */
-INLINE size_t k_block_bytes(PanelKind kind) { return (size_t)block_parts(kind).min + TILE_ROWS; }
-
 /* Rows 4v..4v+3 of 8 blocks after their header at `super`. */
 INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad *bad) {
-    PanelKind kind = pack_kind(type);
-    BlockParts at = block_parts(kind);
+    PanelFamily f = panel_family(pack_kind(type));
     bool five_bits = type == QUANT_Q5_K;
-    size_t size = k_block_bytes(kind);
-    uint8_t *blocks = super + 64;
+    size_t size = panel_block_bytes(f);
+    uint8_t *blocks = super + panel_super_bytes(f);
     pack_scales(r, 0, super + 8 * v, bad);
-    pack_scales(r, 2, super + 32 + 8 * v, bad);
+    pack_scales(r, 2, super + PANEL_DMIN_AT + 8 * v, bad);
 
     Quad s0 = words(r, 4), s1 = words(r, 8), s2 = words(r, 12);
-    uint8_t *scale = blocks + at.scale + 4 * v, *min = blocks + at.min + 4 * v;
+    uint8_t *scale = blocks + panel_scale_at(f) + 4 * v, *min = blocks + panel_min_at(f) + 4 * v;
     store_bytes(scale, size, 2 * size, s0 & 0x3f3f3f3f);
     store_bytes(min, size, 2 * size, s1 & 0x3f3f3f3f);
     store_bytes(scale + 4 * size, size, 2 * size, (s2 & 0x0f0f0f0f) | (s0 >> 2 & 0x30303030));
@@ -235,12 +202,12 @@ INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad 
 }
 
 INLINE void pack_q2k(const Rows *r, int v, uint8_t *super, Quad *bad) {
-    BlockParts at = block_parts(PANEL_P2K);
-    size_t size = k_block_bytes(PANEL_P2K);
-    uint8_t *blocks = super + 64;
+    PanelFamily f = panel_family(PANEL_P2K);
+    size_t size = panel_block_bytes(f);
+    uint8_t *blocks = super + panel_super_bytes(f);
     pack_scales(r, 80, super + 8 * v, bad);
-    pack_scales(r, 82, super + 32 + 8 * v, bad);
-    for (size_t b = 0; b < SUPER_BLOCKS; b++) store_halves(blocks + b * size + at.scale + 8 * v, halves(r, 2 * (int)b));
+    pack_scales(r, 82, super + PANEL_DMIN_AT + 8 * v, bad);
+    for (size_t b = 0; b < SUPER_BLOCKS; b++) store_halves(blocks + b * size + panel_scale_at(f) + 8 * v, halves(r, 2 * (int)b));
     for (int half = 0; half < 2; half++) {
         Quad q[8];
         for (int n = 0; n < 8; n++) q[n] = words(r, 16 + half * 32 + 4 * n);
@@ -253,14 +220,14 @@ INLINE void pack_q2k(const Rows *r, int v, uint8_t *super, Quad *bad) {
 }
 
 INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
-    BlockParts at = block_parts(PANEL_P3K);
-    size_t size = k_block_bytes(PANEL_P3K);
-    uint8_t *blocks = super + 32;
+    PanelFamily f = panel_family(PANEL_P3K);
+    size_t size = panel_block_bytes(f);
+    uint8_t *blocks = super + panel_super_bytes(f);
     pack_scales(r, 108, super + 8 * v, bad);
     for (int i = 0; i < 4; i++) {   /* the sub-scales of blocks 2i and 2i + 1 */
         Quad s = (words(r, 96 + i % 2 * 4) >> (i / 2 * 4) & 0x0f0f0f0f) | (words(r, 104) >> (2 * i) & 0x03030303) << 4;
         Bytes less_32 = (Bytes)s - 32;
-        store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, (Quad)less_32);
+        store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size, (Quad)less_32);
     }
     Quad high[8];
     for (int n = 0; n < 8; n++) high[n] = words(r, 4 * n);
@@ -280,14 +247,14 @@ INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
 }
 
 INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
-    BlockParts at = block_parts(PANEL_P6K);
-    size_t size = k_block_bytes(PANEL_P6K);
+    PanelFamily f = panel_family(PANEL_P6K);
+    size_t size = panel_block_bytes(f);
     pack_scales(r, 208, super + 8 * v, bad);
     /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of their high bits. */
     for (int half = 0; half < 2; half++) {
-        uint8_t *blocks = super + 32 + (size_t)half * 4 * size;
+        uint8_t *blocks = super + panel_super_bytes(f) + (size_t)half * 4 * size;
         for (int i = 0; i < 2; i++)
-            store_bytes(blocks + (size_t)(2 * i) * size + at.scale + 4 * v, TILE_ROWS, size, words(r, 192 + half * 8 + i * 4));
+            store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size, words(r, 192 + half * 8 + i * 4));
         Quad high[8];
         for (int n = 0; n < 8; n++) high[n] = words(r, 128 + half * 32 + 4 * n);
         for (int b = 0; b < 4; b++) {
@@ -355,10 +322,9 @@ INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_col
 /* The first row with a bad scale in the first block column that has one. */
 static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
     const QuantInfo *info = quant_info(type);
-    PanelKind kind = pack_kind(type);
     size_t row_bytes = quant_row_bytes(type, n_cols);
     int at = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : type == QUANT_Q2_K ? 80 : 0;
-    int n = has_f16_min(kind) || has_sub_min(kind) || kind == PANEL_P2K ? 2 : 1;
+    int n = panel_family(pack_kind(type)).has_min ? 2 : 1;
     for (int b = 0; b < n_cols / info->block; b++) {
         for (int i = 0; i < n_rows * n; i++) {
             uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes + at + i % n * 2);
@@ -432,7 +398,7 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
             codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6 | (p[32] >> (6 + half) & 1) << 2);
             continue;
         }
-        if (panel_info[kind].code_bits == 5) {
+        if (panel_family(kind).bits == 5) {
             const uint8_t *p = block + v * 80 + lane + c;
             const uint8_t last[3] = {p[0] >> 5 | (p[16] >> 5 & 3) << 3, p[32] >> 5 | (p[48] >> 5 & 3) << 3, p[64] >> 5 | (p[16] >> 7) << 3 | (p[48] >> 7) << 4};
             codes[k] = k < 20 ? p[16 * (k / 4)] & 31 : last[k / 4 - 5];
@@ -449,27 +415,28 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
 }
 
 static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *low, const uint8_t *super, int r, float *y) {
-    BlockParts at = block_parts(kind);
+    PanelFamily f = panel_family(kind);
+    const uint8_t *scale = block + panel_scale_at(f), *second = scale + panel_scale_bytes(f), *min = block + panel_min_at(f);
     uint8_t q[BLOCK_COLS];
     unpack_codes(kind, block, low, r, q);
     if (kind == PANEL_P3K || kind == PANEL_P6K) {
         int offset = kind == PANEL_P3K ? 4 : 32;
         float d = from_f16e(super + 2 * r);
-        float s[2] = {d * (int8_t)block[at.scale + r], d * (int8_t)block[at.min + r]};
+        float s[2] = {d * (int8_t)scale[r], d * (int8_t)second[r]};
         for (int k = 0; k < BLOCK_COLS; k++) y[k] = s[k / 16] * (q[k] - offset);
     } else if (kind == PANEL_P2K) {
-        float d = from_f16e(super + 2 * r), dmin = from_f16e(super + 32 + 2 * r);
+        float d = from_f16e(super + 2 * r), dmin = from_f16e(super + PANEL_DMIN_AT + 2 * r);
         for (int k = 0; k < BLOCK_COLS; k++) {
-            uint8_t sub = block[at.scale + 2 * r + k / 16];
+            uint8_t sub = scale[2 * r + k / 16];
             y[k] = d * (sub & 15) * q[k] - dmin * (sub >> 4);
         }
-    } else if (has_sub_min(kind)) {
-        float s = from_f16e(super + 2 * r) * block[at.scale + r], m = from_f16e(super + 32 + 2 * r) * block[at.min + r];
+    } else if (f.has_super) {
+        float s = from_f16e(super + 2 * r) * scale[r], m = from_f16e(super + PANEL_DMIN_AT + 2 * r) * min[r];
         for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * q[k] - m;
     } else {
-        float s = from_f16e(block + at.scale + 2 * r);
-        if (has_f16_min(kind)) {
-            float m = from_f16e(block + at.min + 2 * r);
+        float s = from_f16e(scale + 2 * r);
+        if (has_f16_min(f)) {
+            float m = from_f16e(min + 2 * r);
             for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * q[k] + m;
         } else if (kind == PANEL_P4N) {
             for (int k = 0; k < BLOCK_COLS; k++) y[k] = s * quant_iq4_nl[q[k]];
@@ -489,8 +456,8 @@ void unpack_row(const Matrix *m, int row, float *y) {
         for (int k = 0; k < m->n_cols; k++) quant_decode_row(type, tile + ((size_t)k * TILE_ROWS + (size_t)r) * size, y + k, 1);
         return;
     }
+    PanelFamily f = panel_family(m->kind);
     for (int b = 0; b < m->n_cols / BLOCK_COLS; b++) {
-        size_t super, block = block_offset(m->kind, b, &super);
-        unpack_block(m->kind, tile + block, low + b * LOW_BLOCK_BYTES, tile + super, r, y + b * BLOCK_COLS);
+        unpack_block(m->kind, tile + panel_block_at(f, b), low + b * LOW_BLOCK_BYTES, tile + panel_super_at(f, b), r, y + b * BLOCK_COLS);
     }
 }

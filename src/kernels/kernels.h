@@ -1,5 +1,5 @@
 /* kernels.h: the contract of every kernel: formula, shapes, aliasing, exactness. A variant is a function named after its ISA
- * (op_scalar, op_simd128, op_relaxed) in the file of that ISA, and a column in kernels.inc. Kernels know panels and plain
+ * (op_scalar, op_simd128, op_relaxed) in the file of that ISA, and a line in kernels.inc. Kernels know panels and plain
  * arrays: no tensors, threads or models. Arrays never overlap unless said; last index fastest; n_* are counts of elements.
  *
  * Exactness. scalar.c defines every op. For quantised matrices the integer dot products are bit-exact in all variants;
@@ -124,7 +124,9 @@ typedef struct {
     int (*argmax)(const float *x, int n);
 } Kernels;
 
-extern const Kernels kernels_scalar, kernels_simd128, kernels_relaxed, kernels_relaxed16;
+/* kernels_scalar, kernels_simd128, ... */
+#define KERNEL_SET(name) extern const Kernels kernels_##name;
+#include "kernels.inc"
 
 /* The yardstick behind --exact, one for all variants (scalar.c): no quantised activations, no f16 cache. */
 

@@ -72,8 +72,9 @@
 #ifndef PANEL_H
 #define PANEL_H
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { TILE_ROWS = 16, BLOCK_COLS = 32, SUPER_BLOCKS = 8 };
 
@@ -84,14 +85,55 @@ typedef enum {
     PANEL_FIRST_FLOAT = PANEL_F16,
 } PanelKind;
 
-/* Bytes of a block, and of the super-block header before each 8 blocks (0: none). Float kinds: bytes of one column. */
+/* The geometry of a quantised family: all sizes, and where the parts of a block lie, follow from it. A constant wherever a kernel or a
+ * packer is inlined with a constant kind. */
 typedef struct {
-    int block_bytes;
-    int super_bytes;
-    int code_bits;
-} PanelInfo;
+    unsigned bits;          /* of a code */
+    unsigned groups;        /* of columns that have a scale of their own in a block */
+    bool has_min;
+    bool has_super;         /* small integers under a super-block header in place of f16e: its d and, with minimums, its dmin */
+} PanelFamily;
 
-extern const PanelInfo panel_info[PANEL_KINDS];
+static inline PanelFamily panel_family(PanelKind kind) {
+    switch (kind) {
+    case PANEL_P2K: return (PanelFamily){.bits = 2, .groups = 2, .has_min = true, .has_super = true};
+    case PANEL_P3K: return (PanelFamily){.bits = 3, .groups = 2, .has_super = true};
+    case PANEL_P4: case PANEL_P4N: return (PanelFamily){.bits = 4, .groups = 1};
+    case PANEL_P4M: return (PanelFamily){.bits = 4, .groups = 1, .has_min = true};
+    case PANEL_P4K: return (PanelFamily){.bits = 4, .groups = 1, .has_min = true, .has_super = true};
+    case PANEL_P5: return (PanelFamily){.bits = 5, .groups = 1};
+    case PANEL_P5M: return (PanelFamily){.bits = 5, .groups = 1, .has_min = true};
+    case PANEL_P5K: return (PanelFamily){.bits = 5, .groups = 1, .has_min = true, .has_super = true};
+    case PANEL_P6K: return (PanelFamily){.bits = 6, .groups = 2, .has_super = true};
+    case PANEL_P8: return (PanelFamily){.bits = 8, .groups = 1};
+    default: return (PanelFamily){0};
+    }
+}
+
+/* Codes of 8 bits have a second plane. */
+static inline bool panel_has_low(PanelFamily f) { return f.bits == 8; }
+enum { LOW_BLOCK_BYTES = TILE_ROWS * BLOCK_COLS / 2 };
+
+/* In a block, the codes come first. Then scales: f16e, or of each group a byte; then minimums in the same form. (P2K: see its codes.) */
+static inline size_t panel_scale_at(PanelFamily f) { return TILE_ROWS * BLOCK_COLS * (panel_has_low(f) ? 4 : f.bits) / 8; }
+static inline size_t panel_scale_bytes(PanelFamily f) { return f.has_super ? TILE_ROWS : 2 * TILE_ROWS; }
+static inline size_t panel_min_at(PanelFamily f) { return panel_scale_at(f) + panel_scale_bytes(f); }
+static inline size_t panel_block_bytes(PanelFamily f) { return panel_scale_at(f) + panel_scale_bytes(f) * (f.has_min ? 2 : f.groups); }
+
+/* In a super-block header, d comes first; then dmin. */
+enum { PANEL_DMIN_AT = 2 * TILE_ROWS };
+static inline size_t panel_super_bytes(PanelFamily f) { return !f.has_super ? 0 : f.has_min ? 2 * PANEL_DMIN_AT : PANEL_DMIN_AT; }
+
+/* In a quantised tile, where the header of block b's super-block lies, and the block. */
+static inline size_t panel_super_at(PanelFamily f, int b) {
+    return (size_t)(b / SUPER_BLOCKS) * (panel_super_bytes(f) + SUPER_BLOCKS * panel_block_bytes(f));
+}
+static inline size_t panel_block_at(PanelFamily f, int b) {
+    return panel_super_at(f, b) + panel_super_bytes(f) + (size_t)(b % SUPER_BLOCKS) * panel_block_bytes(f);
+}
+
+/* Of a float matrix: bytes of one column of a tile. */
+static inline size_t panel_column_bytes(PanelKind kind) { return kind == PANEL_F32 ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 
 /* Kernels look ahead: so many bytes after a matrix must be readable, too. */
 enum { PANEL_OVERREAD = 2048 };
@@ -105,8 +147,6 @@ typedef struct {
     size_t low_tile_bytes;      /* the same of the second plane; 0 without one */
     const uint8_t *low;
 } Matrix;
-
-enum { LOW_BLOCK_BYTES = 256 };
 
 /* The matrix that lies at `data`, and its bytes. */
 Matrix panel_matrix(PanelKind kind, int n_rows, int n_cols, const uint8_t *data);

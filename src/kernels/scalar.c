@@ -7,7 +7,8 @@
 #include "kv8.h"
 #include "quant.h"
 
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) scalar;
+#define KERNELS_SCALAR
+#define KERNEL(field, function) KERNEL_TYPE(field) function;
 #include "kernels.inc"
 
 /* ------------------------------------------------------------------------------------------ panels */
@@ -56,8 +57,9 @@ typedef struct {
 
 /* `super` is the super-block header before this block, where the kind has one. */
 static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
-    int bits = panel_info[kind].code_bits;
-    const uint8_t *scales = block + TILE_ROWS * BLOCK_COLS * (bits == 8 ? 4 : bits) / 8, *mins = scales + 2 * TILE_ROWS;
+    PanelFamily f = panel_family(kind);
+    const uint8_t *scales = block + panel_scale_at(f), *second = scales + panel_scale_bytes(f), *mins = block + panel_min_at(f);
+    int middle = 1 << (f.bits - 1);
     float s;
     switch (kind) {
     case PANEL_P4N:
@@ -65,18 +67,18 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
         return (RowScales){.scale = {s, s}};
     case PANEL_P4: case PANEL_P5: case PANEL_P8:
         s = f16e_at(scales, row);
-        return (RowScales){.scale = {s, s}, .offset = 1 << (bits - 1)};
+        return (RowScales){.scale = {s, s}, .offset = middle};
     case PANEL_P4M: case PANEL_P5M:
         s = f16e_at(scales, row);
         return (RowScales){.scale = {s, s}, .min = f16e_at(mins, row) * F16E_UNIT};
     case PANEL_P4K: case PANEL_P5K:
         s = f16e_at(super, row) * scales[row];
-        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + 32, row) * F16E_UNIT * scales[16 + row])};
+        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT * mins[row])};
     case PANEL_P2K:     /* without the sub-scales and sub-mins */
-        return (RowScales){.scale = {f16e_at(super, row)}, .min = -(f16e_at(super + 32, row) * F16E_UNIT)};
+        return (RowScales){.scale = {f16e_at(super, row)}, .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT)};
     default:    /* PANEL_P3K, PANEL_P6K */
         s = f16e_at(super, row);
-        return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)scales[16 + row]}, .offset = 1 << (bits - 1)};
+        return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)second[row]}, .offset = middle};
     }
 }
 
@@ -84,32 +86,27 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
 
 /* One row of a tile times one token. */
 static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
-    const PanelInfo *info = &panel_info[w->kind];
-    const uint8_t *super = NULL, *block = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
-    int n_groups = w->kind == PANEL_P2K || w->kind == PANEL_P3K || w->kind == PANEL_P6K ? 2 : 1;
-    int n = BLOCK_COLS / n_groups;      /* columns that share a scale */
-    bool has_min = w->kind == PANEL_P4M || w->kind == PANEL_P4K || w->kind == PANEL_P5M || w->kind == PANEL_P5K;
+    PanelFamily f = panel_family(w->kind);
+    const uint8_t *data = w->data + tile * w->tile_bytes, *low = w->low + tile * w->low_tile_bytes;
+    int n = BLOCK_COLS / (int)f.groups;     /* columns that share a scale */
     float y = 0;
-    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, block += info->block_bytes, low += LOW_BLOCK_BYTES) {
-        if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0) {
-            super = block;
-            block += info->super_bytes;
-        }
-        RowScales s = row_scales(w->kind, super, block, row);
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, low += LOW_BLOCK_BYTES) {
+        const uint8_t *block = data + panel_block_at(f, b);
+        RowScales s = row_scales(w->kind, data + panel_super_at(f, b), block, row);
         int isum[2] = {0, 0};
         for (int k = 0; k < BLOCK_COLS; k++) {
-            int code = code_at(block, low, info->code_bits, row, k);
+            int code = code_at(block, low, (int)f.bits, row, k);
             isum[k / n] += (w->kind == PANEL_P4N ? quant_iq4_nl[code] : code - s.offset) * x->q[k];
         }
         if (w->kind == PANEL_P2K) {
-            const uint8_t *sub = block + 128 + 2 * row;
+            const uint8_t *sub = block + panel_scale_at(f) + 2 * row;
             y += (float)((sub[0] & 15) * isum[0] + (sub[1] & 15) * isum[1]) * (s.scale[0] * x->scale);
             y += s.min * ((float)((sub[0] >> 4) * x->sum[0] + (sub[1] >> 4) * x->sum[1]) * (x->scale / F16E_UNIT));
             continue;
         }
-        for (int g = 0; g < n_groups; g++)
+        for (unsigned g = 0; g < f.groups; g++)
             y += (float)isum[g] * (s.scale[g] * x->scale);
-        if (has_min)
+        if (f.has_min)
             y += s.min * ((float)(x->sum[0] + x->sum[1]) * (x->scale / F16E_UNIT));
     }
     return y;
@@ -128,14 +125,15 @@ void matmul_quant_scalar(const Matrix *w, int tile, int n_tiles, const void *x, 
 void screen_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                    float *y, size_t y_stride, void *scratch) {
     (void)scratch;
+    PanelFamily f = panel_family(PANEL_P8);
     int first = tile * TILE_ROWS, end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
     for (int i = 0; i < n_tok * (end - first); i++) {
         int t = i / (end - first), row = first + i % (end - first);
         const uint8_t *block = w->data + row / TILE_ROWS * w->tile_bytes;
         const ActBlock *xb = (const ActBlock *)((const char *)x + t * x_stride);
         float mean = 0, variance = 0;
-        for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, xb++, block += panel_info[PANEL_P8].block_bytes) {
-            float s = f16e_at(block + 256, row % TILE_ROWS) * xb->scale;
+        for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, xb++, block += panel_block_bytes(f)) {
+            float s = f16e_at(block + panel_scale_at(f), row % TILE_ROWS) * xb->scale;
             int isum = screen_middle(xb);
             for (int k = 0; k < BLOCK_COLS; k++)
                 isum += (code_at(block, NULL, 4, row % TILE_ROWS, k) - 8) * xb->q[k];
@@ -395,6 +393,7 @@ int argmax_scalar(const float *x, int n) {
 
 const Kernels kernels_scalar = {
     .name = "scalar",
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = scalar,
+#define KERNELS_SCALAR
+#define KERNEL(field, function) .field = function,
 #include "kernels.inc"
 };

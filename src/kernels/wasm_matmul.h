@@ -49,17 +49,23 @@ typedef struct {
     bool table;         /* codes of 4 bits that are looked up, and are of 8 bits then: quant_iq4_nl + 128 */
     bool bare;          /* panels without scales: 1 / F16E_UNIT each (values of an int8 cache) */
     bool screen;        /* the first plane of 8-bit codes alone, see `screen` in kernels.h */
+    PanelFamily panel;  /* how it lies in memory */
 } Family;
 
-INLINE bool has_low(Family f) { return f.bits == 8 && !f.screen && !f.table; }
-INLINE size_t code_bytes(Family f) { return TILE_ROWS * BLOCK_COLS * (f.bits == 8 ? 4 : f.bits) / 8; }
-INLINE size_t block_bytes(Family f) {
-    size_t scale_bytes = f.super ? TILE_ROWS : 2 * TILE_ROWS;
-    return code_bytes(f) + scale_bytes * (f.has_min ? 2 : f.groups);
+INLINE Family family(PanelKind kind) {
+    PanelFamily f = panel_family(kind);
+    bool table = kind == PANEL_P4N;
+    return (Family){.bits = table ? 8 : f.bits, .groups = f.groups, .has_min = f.has_min, .super = f.has_super, .table = table, .panel = f};
 }
+INLINE Family first_plane(void) {
+    Family f = family(PANEL_P8);
+    f.screen = true;
+    return f;
+}
+
+INLINE bool has_low(Family f) { return panel_has_low(f.panel) && !f.screen; }
 /* Sub-scales and sub-mins are multiplied with integers, and only what comes of both groups with the super-block's floats. */
 INLINE bool integer_scales(Family f) { return f.groups == 2 && f.has_min; }
-INLINE size_t super_bytes(Family f) { return !f.super ? 0 : f.has_min ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 INLINE bool is_split(Family f) { return f.bits == 8 && !f.screen && SPLIT_8; }
 INLINE size_t run_dots(Family f) {
     size_t n = RUN_DOTS(is_split(f) || f.screen ? 4 : f.bits), most = QUADS / f.groups;
@@ -157,7 +163,7 @@ INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
     for (size_t v = 0; v < VECS; v++) {
         super->d[v] = read_f16(header + 8 * v, m.f16);
         if (f.has_min)
-            super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + 32 + 8 * v, m.f16), wasm_f32x4_splat(-F16E_UNIT));
+            super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + PANEL_DMIN_AT + 8 * v, m.f16), wasm_f32x4_splat(-F16E_UNIT));
     }
 }
 
@@ -173,11 +179,11 @@ INLINE v128_t i8_to_f32(const uint8_t *p) {
 }
 
 INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, size_t v, Masks m) {
-    const uint8_t *p = block + code_bytes(f);
+    const uint8_t *p = block + panel_scale_at(f.panel), *min = block + panel_min_at(f.panel);
     Scales s = {0};
     if (!f.super) {
         s.scale[0] = read_f16(p + 8 * v, m.f16);
-        if (f.has_min) s.min = wasm_f32x4_mul(read_f16(p + 32 + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
+        if (f.has_min) s.min = wasm_f32x4_mul(read_f16(min + 8 * v, m.f16), wasm_f32x4_splat(F16E_UNIT));
     } else if (integer_scales(f)) {
         v128_t pairs = wasm_u16x8_load8x8(p + 8 * v);
         s.scale[0] = wasm_v128_and(pairs, m.first4);
@@ -185,9 +191,9 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
         s.min = wasm_u16x8_shr(pairs, 4);
     } else if (f.has_min) {
         s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
-        s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(p + 16 + 4 * v));
+        s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(min + 4 * v));
     } else {
-        for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + 16 * g + 4 * v));
+        for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + g * panel_scale_bytes(f.panel) + 4 * v));
     }
     return s;
 }
@@ -275,10 +281,10 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
     for (int i = 0; i < n_tiles; i++)
         for (size_t v = 0; v < VECS; v++) s->sum[i][v] = s->variance[i][v] = wasm_f32x4_splat(0);
     const uint8_t *column = w->data + tile * w->tile_bytes, *low_column = w->low + tile * w->low_tile_bytes;
-    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, column += block_bytes(f), low_column += LOW_BLOCK_BYTES) {
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, column += panel_block_bytes(f.panel), low_column += LOW_BLOCK_BYTES) {
         if (f.super && b % SUPER_BLOCKS == 0) {
             for (int i = 0; i < n_tiles; i++) load_super(f, column + i * w->tile_bytes, m, &s->super[i]);
-            column += super_bytes(f);
+            column += panel_super_bytes(f.panel);
         }
         BlockActs a = load_acts(f, x);
         for (int i = 0; i < n_tiles; i++) {
@@ -286,7 +292,7 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
             const uint8_t *low = has_low(f) ? keep_pointer(low_column + i * w->low_tile_bytes) : NULL;
             UNROLL for (size_t v = 0; v < VECS; v++) {
                 if (ahead) {
-                    prefetch(block + block_bytes(f) + v * 64);
+                    prefetch(block + panel_block_bytes(f.panel) + v * 64);
                     if (has_low(f)) prefetch(low + LOW_BLOCK_BYTES + v * 64);
                 }
                 v128_t isum[2], y = s->sum[i][v];
@@ -409,10 +415,10 @@ INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, 
     for (int i = 0; i < n_tok * VECS && f.screen; i++) s->variance[i] = wasm_f32x4_splat(0);
     for (int begin = 0; begin < n_blocks; begin += chunk) {
         int n = n_blocks - begin < chunk ? n_blocks - begin : chunk;
-        for (int b = 0; b < n; b++, block += block_bytes(f), low += LOW_BLOCK_BYTES) {
+        for (int b = 0; b < n; b++, block += panel_block_bytes(f.panel), low += LOW_BLOCK_BYTES) {
             if (f.super && (begin + b) % SUPER_BLOCKS == 0) {
                 load_super(f, block, m, &super);
-                block += super_bytes(f);
+                block += panel_super_bytes(f.panel);
             }
             unpack_block(f, block, low, &super, m, s->unpacked + b * unpacked_block(f));
         }
@@ -548,18 +554,18 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
 
 /* Defines matmul_<name>_<isa> for every kind, and screen_<isa>. */
 #define MATMUL_KERNELS(isa) \
-    MATMUL_KERNEL(matmul_p2k_##isa,  matmul_quant, ((Family){.bits = 2, .groups = 2, .has_min = true, .super = true})) \
-    MATMUL_KERNEL(matmul_p3k_##isa,  matmul_quant, ((Family){.bits = 3, .groups = 2, .super = true})) \
-    MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, ((Family){.bits = 4, .groups = 1})) \
-    MATMUL_KERNEL(matmul_p4n_##isa,  matmul_quant, ((Family){.bits = 8, .groups = 1, .table = true})) \
-    MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true})) \
-    MATMUL_KERNEL(matmul_p4k_##isa,  matmul_quant, ((Family){.bits = 4, .groups = 1, .has_min = true, .super = true})) \
-    MATMUL_KERNEL(matmul_p5_##isa,   matmul_quant, ((Family){.bits = 5, .groups = 1})) \
-    MATMUL_KERNEL(matmul_p5m_##isa,  matmul_quant, ((Family){.bits = 5, .groups = 1, .has_min = true})) \
-    MATMUL_KERNEL(matmul_p5k_##isa,  matmul_quant, ((Family){.bits = 5, .groups = 1, .has_min = true, .super = true})) \
-    MATMUL_KERNEL(matmul_p6k_##isa,  matmul_quant, ((Family){.bits = 6, .groups = 2, .super = true})) \
-    MATMUL_KERNEL(matmul_p8_##isa,   matmul_quant, ((Family){.bits = 8, .groups = 1})) \
-    MATMUL_KERNEL(screen_##isa,      matmul_quant, ((Family){.bits = 8, .groups = 1, .screen = true})) \
+    MATMUL_KERNEL(matmul_p2k_##isa,  matmul_quant, family(PANEL_P2K)) \
+    MATMUL_KERNEL(matmul_p3k_##isa,  matmul_quant, family(PANEL_P3K)) \
+    MATMUL_KERNEL(matmul_p4_##isa,   matmul_quant, family(PANEL_P4)) \
+    MATMUL_KERNEL(matmul_p4n_##isa,  matmul_quant, family(PANEL_P4N)) \
+    MATMUL_KERNEL(matmul_p4m_##isa,  matmul_quant, family(PANEL_P4M)) \
+    MATMUL_KERNEL(matmul_p4k_##isa,  matmul_quant, family(PANEL_P4K)) \
+    MATMUL_KERNEL(matmul_p5_##isa,   matmul_quant, family(PANEL_P5)) \
+    MATMUL_KERNEL(matmul_p5m_##isa,  matmul_quant, family(PANEL_P5M)) \
+    MATMUL_KERNEL(matmul_p5k_##isa,  matmul_quant, family(PANEL_P5K)) \
+    MATMUL_KERNEL(matmul_p6k_##isa,  matmul_quant, family(PANEL_P6K)) \
+    MATMUL_KERNEL(matmul_p8_##isa,   matmul_quant, family(PANEL_P8)) \
+    MATMUL_KERNEL(screen_##isa,      matmul_quant, first_plane()) \
     MATMUL_KERNEL(matmul_f16_##isa,  matmul_float, PANEL_F16) \
     MATMUL_KERNEL(matmul_bf16_##isa, matmul_float, PANEL_BF16) \
     MATMUL_KERNEL(matmul_f32_##isa,  matmul_float, PANEL_F32)

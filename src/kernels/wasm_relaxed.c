@@ -9,7 +9,8 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
     *isum = keep(wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, w, *isum));
 }
 
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) relaxed;
+#define KERNELS_RELAXED
+#define KERNEL(field, function) KERNEL_TYPE(field) function;
 #include "kernels.inc"
 
 #include "wasm_matmul.h"
@@ -21,6 +22,7 @@ ATTEND_KERNELS(relaxed)
 
 const Kernels kernels_relaxed = {
     .name = "relaxed",
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = relaxed,
+#define KERNELS_RELAXED
+#define KERNEL(field, function) .field = function,
 #include "kernels.inc"
 };

@@ -11,7 +11,8 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
     if (last) *isum = keep(wasm_i32x4_add(*isum, wasm_i32x4_dot_i16x8(*run, ones)));
 }
 
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) relaxed16;
+#define KERNELS_RELAXED16
+#define KERNEL(field, function) KERNEL_TYPE(field) function;
 #include "kernels.inc"
 
 #include "wasm_matmul.h"
@@ -23,6 +24,7 @@ ATTEND_KERNELS(relaxed16)
 
 const Kernels kernels_relaxed16 = {
     .name = "relaxed16",
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = relaxed16,
+#define KERNELS_RELAXED16
+#define KERNEL(field, function) .field = function,
 #include "kernels.inc"
 };

@@ -42,7 +42,8 @@ INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool 
     *isum = keep(wasm_i32x4_add(*isum, wasm_i32x4_dot_i16x8(w.odd, a.odd)));
 }
 
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) KERNEL_TYPE(field) simd128;
+#define KERNELS_SIMD128
+#define KERNEL(field, function) KERNEL_TYPE(field) function;
 #include "kernels.inc"
 
 #include "wasm_matmul.h"
@@ -189,6 +190,7 @@ int argmax_simd128(const float *x, int n) {
 
 const Kernels kernels_simd128 = {
     .name = "simd128",
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) .field = simd128,
+#define KERNELS_SIMD128
+#define KERNEL(field, function) .field = function,
 #include "kernels.inc"
 };

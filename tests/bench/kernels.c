@@ -171,8 +171,11 @@ static void run_vector(void *context) {
 }
 
 int main(int argc, char **argv) {
-    const Kernels *tables[] = {&kernels_relaxed, &kernels_relaxed16, &kernels_simd128, &kernels_scalar}, *kernels = tables[0];
-    for (int i = 0; i < 4; i++)
+    const Kernels *tables[] = {
+#define KERNEL_SET(name) &kernels_##name,
+#include "kernels.inc"
+    }, *kernels = &kernels_relaxed;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (argc > 1 && strcmp(argv[1], tables[i]->name) == 0) kernels = tables[i];
     uint8_t *memory = aligned_alloc(64, BIG);
     float *x = aligned_alloc(64, 4 << 20), *y = aligned_alloc(64, 64 << 20);

@@ -9,7 +9,10 @@
 #ifdef __wasm__
 static const Kernels *const tables[] = {&kernels_scalar, &GEMMA_KERNELS};
 #else
-static const Kernels *const tables[] = {&kernels_scalar, &kernels_simd128, &kernels_relaxed, &kernels_relaxed16};
+static const Kernels *const tables[] = {
+#define KERNEL_SET(name) &kernels_##name,
+#include "kernels.inc"
+};
 #endif
 enum { N_TABLES = sizeof tables / sizeof *tables, N_VARIANTS = N_TABLES - 1 };
 static const Kernels *const *const variants = tables + 1;
@@ -28,7 +31,8 @@ static void *new_bytes(size_t n) {
 
 TEST(every_op_is_in_every_table) {
     for (int i = 0; i < N_TABLES; i++) {
-#define KERNEL(field, scalar, simd128, relaxed, relaxed16) CHECK(tables[i]->field);
+#define KERNELS_SCALAR
+#define KERNEL(field, function) CHECK_CASE(tables[i]->field, "%s has no %s", tables[i]->name, #field);
 #include "kernels.inc"
     }
 }
@@ -49,16 +53,35 @@ static uint16_t random_f16e(uint64_t *rng, bool integers) {
 }
 
 /* Bytes of the codes of a block, in the first plane. */
-static int code_bytes(PanelKind kind) { return 64 * (kind == PANEL_P8 ? 4 : panel_info[kind].code_bits); }
+static int code_bytes(PanelKind kind) { return 64 * (kind == PANEL_P8 ? 4 : (int)panel_family(kind).bits); }
+
+/* What panel.h draws. */
+static const struct { int block_bytes, super_bytes; } drawn[PANEL_KINDS] = {
+    [PANEL_P2K] = {160, 64}, [PANEL_P3K] = {224, 32}, [PANEL_P4] = {288, 0}, [PANEL_P4N] = {288, 0}, [PANEL_P4M] = {320, 0}, [PANEL_P4K] = {288, 64},
+    [PANEL_P5] = {352, 0}, [PANEL_P5M] = {384, 0}, [PANEL_P5K] = {352, 64}, [PANEL_P6K] = {416, 32}, [PANEL_P8] = {288, 0},
+};
+
+TEST(geometry_is_as_drawn) {
+    for (int kind = 0; kind < PANEL_FIRST_FLOAT; kind++) {
+        PanelFamily f = panel_family(kind);
+        CHECK_CASE((int)panel_block_bytes(f) == drawn[kind].block_bytes, "block of %s: %d", kind_name[kind], (int)panel_block_bytes(f));
+        CHECK_CASE((int)panel_super_bytes(f) == drawn[kind].super_bytes, "header of %s: %d", kind_name[kind], (int)panel_super_bytes(f));
+        CHECK_CASE((int)panel_scale_at(f) == code_bytes(kind), "scales of %s: %d", kind_name[kind], (int)panel_scale_at(f));
+        /* Block 9 is the second of its super-block. */
+        int before = 9 * drawn[kind].block_bytes + (drawn[kind].super_bytes ? 2 * drawn[kind].super_bytes : 0);
+        CHECK_CASE((int)panel_block_at(f, 9) == before, "block 9 of %s: %d", kind_name[kind], (int)panel_block_at(f, 9));
+    }
+    for (int kind = PANEL_FIRST_FLOAT; kind < PANEL_KINDS; kind++)
+        CHECK((int)panel_matrix_bytes(kind, 16, 3) == 3 * 16 * (kind == PANEL_F32 ? 4 : 2));
+}
 
 /* `integers`: all scales are 1 and all minimums small integers, so that every result is an exact integer. */
 static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integers) {
-    const PanelInfo *info = &panel_info[kind];
     int codes = code_bytes(kind);
-    for (int i = 0; i < info->block_bytes; i++) block[i] = (uint8_t)test_random(rng);
+    for (int i = 0; i < drawn[kind].block_bytes; i++) block[i] = (uint8_t)test_random(rng);
     uint8_t *scales = block + codes;
-    if (info->super_bytes == 0) {
-        for (int i = 0; i < (info->block_bytes - codes) / 2; i++) {
+    if (drawn[kind].super_bytes == 0) {
+        for (int i = 0; i < (drawn[kind].block_bytes - codes) / 2; i++) {
             uint16_t h = random_f16e(rng, integers);
             memcpy(scales + 2 * i, &h, 2);
         }
@@ -72,12 +95,11 @@ static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integ
 
 /* A matrix of random bytes where any byte is a sound weight; ends exactly where the last tile does, for ASan to see. */
 static Matrix random_matrix(PanelKind kind, int n_rows, int n_cols, uint64_t *rng, bool integers) {
-    const PanelInfo *info = &panel_info[kind];
     size_t n_bytes = panel_matrix_bytes(kind, n_rows, n_cols);
     uint8_t *data = new_bytes(n_bytes), *p = data;
     Matrix w = panel_matrix(kind, n_rows, n_cols, data);
     if (kind >= PANEL_FIRST_FLOAT) {
-        for (size_t i = 0; i < n_bytes / (info->block_bytes / 16); i++) {
+        for (size_t i = 0; i < n_bytes / (panel_column_bytes(kind) / 16); i++) {
             float f = integers ? (float)(test_random(rng) % 31) - 15 : test_random_float(rng);
             uint16_t half = f32_to_f16(f);
             uint32_t bits;
@@ -89,9 +111,9 @@ static Matrix random_matrix(PanelKind kind, int n_rows, int n_cols, uint64_t *rn
         return w;
     }
     for (int tile = 0; tile < matrix_tiles(&w); tile++)
-        for (int b = 0; b < n_cols / BLOCK_COLS; b++, p += info->block_bytes) {
-            if (info->super_bytes > 0 && b % SUPER_BLOCKS == 0)
-                for (int i = 0; i < info->super_bytes / 2; i++, p += 2) {
+        for (int b = 0; b < n_cols / BLOCK_COLS; b++, p += drawn[kind].block_bytes) {
+            if (drawn[kind].super_bytes > 0 && b % SUPER_BLOCKS == 0)
+                for (int i = 0; i < drawn[kind].super_bytes / 2; i++, p += 2) {
                     uint16_t h = random_f16e(rng, integers);
                     memcpy(p, &h, 2);
                 }
@@ -109,7 +131,7 @@ static double f16e_value(const uint8_t *p, int i) {
 
 /* The code of one weight of a block, following panel.h's text; `low` is the block in the second plane. */
 static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, int c) {
-    int bits = panel_info[kind].code_bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
+    int bits = (int)panel_family(kind).bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
     if (bits == 2) return block[16 * (2 * v + c / 16) + byte] >> 2 * j & 3;
     if (bits == 3) {
         const uint8_t *p = block + 48 * v + byte;
@@ -132,18 +154,18 @@ static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int
 
 /* Weight [row][col]. */
 static double weight_at(const Matrix *w, int row, int col) {
-    const PanelInfo *info = &panel_info[w->kind];
+    int block_bytes = drawn[w->kind].block_bytes, super_bytes = drawn[w->kind].super_bytes;
     const uint8_t *tile = w->data + (size_t)(row / 16) * w->tile_bytes;
     int r = row % 16, c = col % 32, b = col / 32;
     if (w->kind >= PANEL_FIRST_FLOAT) {
-        const uint8_t *p = tile + (size_t)col * info->block_bytes;
+        const uint8_t *p = tile + (size_t)col * panel_column_bytes(w->kind);
         float f;
         if (w->kind == PANEL_F32) return memcpy(&f, p + 4 * r, 4), f;
         uint16_t h = (uint16_t)(p[2 * r] | p[2 * r + 1] << 8);
         return w->kind == PANEL_F16 ? f16_to_f32(h) : bf16_to_f32(h);
     }
-    const uint8_t *super = tile + (size_t)(b / 8) * (info->super_bytes + 8 * info->block_bytes);
-    const uint8_t *block = info->super_bytes ? super + info->super_bytes + b % 8 * info->block_bytes : tile + (size_t)b * info->block_bytes;
+    const uint8_t *super = tile + (size_t)(b / 8) * (super_bytes + 8 * block_bytes);
+    const uint8_t *block = super_bytes ? super + super_bytes + b % 8 * block_bytes : tile + (size_t)b * block_bytes;
     int q = code_at(w->kind, block, w->low + (size_t)(row / 16) * w->low_tile_bytes + (size_t)b * 256, r, c);
     const uint8_t *s = block + code_bytes(w->kind);
     switch (w->kind) {
@@ -205,7 +227,7 @@ enum { MAX_BATCH = 33, N_SHAPES = sizeof shapes / sizeof *shapes, N_BATCHES = si
 
 static Matrix shape_matrix(PanelKind kind, int shape, uint64_t *rng, bool integers) {
     int n_cols = shapes[shape].n_cols;
-    if (panel_info[kind].super_bytes > 0) n_cols = (n_cols + 255) / 256 * 256;
+    if (drawn[kind].super_bytes > 0) n_cols = (n_cols + 255) / 256 * 256;
     return random_matrix(kind, shapes[shape].n_rows, n_cols, rng, integers);
 }
 
@@ -369,7 +391,7 @@ TEST(matmul_takes_more_tokens_than_its_scratch_holds) {
     enum { N_TOK = 517, COLS = 64 };
     void *scratch = new_bytes(MATMUL_SCRATCH);
     for (int kind = 0; kind < PANEL_KINDS; kind++) {
-        if (panel_info[kind].super_bytes > 0) continue;
+        if (drawn[kind].super_bytes > 0) continue;
         uint64_t rng = (uint64_t)kind;
         Matrix w = random_matrix(kind, 16, COLS, &rng, false);
         Activations a = random_activations(&w, N_TOK, &rng, false);
@@ -423,8 +445,8 @@ TEST(the_largest_sums_are_exact) {
             Matrix w = random_matrix(kind, 16, COLS, &rng, true);
             size_t super = 0;
             for (int b = 0; b < COLS / 32; b++) {
-                if (b % SUPER_BLOCKS == 0) super += (size_t)panel_info[kind].super_bytes;
-                memset((uint8_t *)w.data + super + (size_t)b * panel_info[kind].block_bytes, code, (size_t)code_bytes(kind));
+                if (b % SUPER_BLOCKS == 0) super += (size_t)drawn[kind].super_bytes;
+                memset((uint8_t *)w.data + super + (size_t)b * drawn[kind].block_bytes, code, (size_t)code_bytes(kind));
             }
             memset((uint8_t *)w.low, code, w.low_tile_bytes);
             kernels_scalar.matmul[kind](&w, 0, 1, q, sizeof q[0], TOKENS, expected[0], 16, scratch);
@@ -791,6 +813,7 @@ TEST(argmax_takes_the_lowest_of_equals_and_never_nan) {
 
 int main(void) {
     RUN(every_op_is_in_every_table);
+    RUN(geometry_is_as_drawn);
     RUN(integer_parts_of_matmul_are_exact);
     RUN(matmul_agrees_and_does_not_depend_on_the_batch);
     RUN(screening_bounds_hold_and_agree);
