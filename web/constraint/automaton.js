@@ -2,7 +2,7 @@
 //
 // Owns the algebra of regular languages, with a limit on its size. Must not know JSON nor GBNF.
 
-import {GemmaError} from '../base/error.js';
+import {known, tooMuch} from './bad.js';
 import {ANY, has} from './char_set.js';
 import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from './expression.js';
 
@@ -16,8 +16,7 @@ import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from '
 
 const MAX_ARCS = 200_000, MAX_STATES = 10_000, MAX_STEPS = 2_000_000;
 
-const tooLarge = () => new GemmaError('bad-constraint',
-    `A pattern takes more than ${MAX_STATES} states. Use a simpler pattern or smaller length limits.`);
+const tooLarge = () => tooMuch(MAX_STATES, 'states for a pattern and its length limits');
 
 /** A nondeterministic automaton: arcs of each state; it begins in state 0 and ends in state 1. */
 class Arcs {
@@ -27,7 +26,7 @@ class Arcs {
 
     /** @param {number} from @param {Arc} arc */
     add(from, arc) {
-        if (++this.#count > MAX_ARCS) throw tooLarge();
+        if (++this.#count > MAX_ARCS) tooLarge();
         this.from[from].push(arc);
     }
 
@@ -94,7 +93,7 @@ function determinise(arcs, search) {
         const all = new Set(seeds);
         for (const at of all) {
             for (const arc of arcs[at >> 1]) {
-                if (++steps > MAX_STEPS) throw tooLarge();
+                if (++steps > MAX_STEPS) tooLarge();
                 if (arc.set || arc.anchor === 'start' && !atStart) continue;
                 all.add(arc.to * 2 | (arc.anchor === 'end' ? 1 : at & 1));
             }
@@ -109,13 +108,10 @@ function determinise(arcs, search) {
     const states = [];
     /** @param {number[]} set @returns {number} */
     const number = (set) => {
-        const key = set.join();
-        const known = numbers.get(key);
-        if (known !== undefined) return known;
-        if (states.length >= MAX_STATES) throw tooLarge();
-        numbers.set(key, states.length);
-        held.push(set);
-        return states.push({accepts: set.includes(2) || set.includes(3), edges: []}) - 1;
+        return known(numbers, set.join(), () => {
+            if (held.push(set) > MAX_STATES) tooLarge();
+            return states.push({accepts: set.includes(2) || set.includes(3), edges: []}) - 1;
+        });
     };
     number(close([0], true));
     for (let i = 0; i < states.length; i++) {
@@ -180,13 +176,10 @@ export function product(automata, verdict) {
     const states = [];
     /** @param {number[]} tuple   -1 where an automaton has stopped @returns {number} */
     const number = (tuple) => {
-        const key = tuple.join();
-        const known = numbers.get(key);
-        if (known !== undefined) return known;
-        if (states.length >= MAX_STATES) throw tooLarge();
-        numbers.set(key, states.length);
-        held.push(tuple);
-        return states.push({accepts: tuple.every((at, k) => at >= 0 && automata[k][at].accepts), edges: []}) - 1;
+        return known(numbers, tuple.join(), () => {
+            if (held.push(tuple) > MAX_STATES) tooLarge();
+            return states.push({accepts: tuple.every((at, k) => at >= 0 && automata[k][at].accepts), edges: []}) - 1;
+        });
     };
     number(automata.map(() => 0));
     for (let i = 0; i < states.length; i++) {

@@ -17,7 +17,10 @@ export const charSet = (...points) => union(...points.map((point) => [point, poi
 export const isSingle = (set) => set.length === 2 && set[0] === set[1];
 
 /** The set of a text's characters. @param {string} text @returns {CharSet} */
-export const charsOf = (text) => charSet(...Array.from(text, (char) => /** @type {number} */ (char.codePointAt(0))));
+export function charsOf(text) {
+    const points = Array.from(text, (char) => /** @type {number} */ (char.codePointAt(0)));
+    return points.length === 1 ? [points[0], points[0]] : charSet(...points);
+}
 
 /** @param {CharSet[]} sets @returns {CharSet} */
 export function union(...sets) {

@@ -2,6 +2,8 @@
 //
 // Owns their construction, with the simplifications that need no thought. Must not know how they are written or matched.
 
+import {charsOf} from './char_set.js';
+
 /**
  * @typedef {import('./char_set.js').CharSet} CharSet
  * @typedef {{kind: 'set', set: CharSet}
@@ -27,10 +29,10 @@ export const isEmpty = (e) => e.kind === 'sequence' && e.of.length === 0;
 export const oneOf = (set) => set.length ? {kind: 'set', set} : NEVER;
 
 /** @param {string} text @returns {Expression} exactly this text */
-export const literal = (text) => sequence(...Array.from(text, (char) => {
-    const point = /** @type {number} */ (char.codePointAt(0));
-    return oneOf([point, point]);
-}));
+export function literal(text) {
+    const of = Array.from(text, (char) => oneOf(charsOf(char)));
+    return of.length === 1 ? of[0] : {kind: 'sequence', of};
+}
 
 /** @param {string} name @returns {Expression} */
 export const rule = (name) => ({kind: 'rule', name});

@@ -4,6 +4,7 @@
 // annotation. Must not know how schemas are put together.
 
 import {GemmaError} from '../base/error.js';
+import {bad} from './bad.js';
 import {FORMATS, REFUSED_FORMATS} from './formats.js';
 import {ALL_NUMBERS, intersectNumbers} from './numbers.js';
 import {NOTHING, isObject} from './schema_tree.js';
@@ -18,6 +19,8 @@ import {ALL_STRINGS, intersectStrings} from './strings.js';
  * @typedef {{[key: string]: any}} JsonObject
  */
 
+/** No answer is so long: what says more says this. */
+const MAX_COUNT = 100_000;
 const TYPES = ['null', 'boolean', 'number', 'integer', 'string', 'array', 'object'];
 /** @type {(value: any) => boolean} */
 const isTrivial = (value) => value === true || isObject(value) && Object.keys(value).length === 0;
@@ -47,7 +50,7 @@ const REFUSED = new Map(Object.entries({
 /** @param {SchemaNode} node @param {string} keyword @param {string} why @returns {never} */
 export function refuse(node, keyword, why) {
     const short = why.length > 200 ? `${why.slice(0, 200)}…` : why;
-    throw new GemmaError('bad-constraint', `"${keyword}" at "#${node.pointer}" ${short}.`);
+    return bad(`"${keyword}" at "#${node.pointer}" ${short}.`);
 }
 
 /**
@@ -117,7 +120,9 @@ function listShape(tree, node, values) {
 function count(node, keyword, fallback) {
     const value = /** @type {JsonObject} */ (node.schema)[keyword];
     if (value === undefined) return fallback;
-    return Number.isInteger(value) && value >= 0 ? value : refuse(node, keyword, 'must be a whole number of at least 0');
+    if (!Number.isInteger(value) || value < 0) refuse(node, keyword, 'must be a whole number of at least 0');
+    if (value > MAX_COUNT && keyword.startsWith('min')) refuse(node, keyword, `is more than ${MAX_COUNT}, which is not supported`);
+    return Math.min(value, MAX_COUNT);
 }
 
 /** @param {SchemaNode} node @param {JsonObject} schema @param {Set<string> | undefined} types */
@@ -168,7 +173,7 @@ function checkPattern(node, keyword, source, patterns) {
         patterns.expression(source);
     } catch (error) {
         if (!(error instanceof GemmaError)) throw error;
-        throw new GemmaError(error.code, `"${keyword}" at "#${node.pointer}": ${error.message}`, {cause: error});
+        bad(`"${keyword}" at "#${node.pointer}": ${error.message}`, error);
     }
 }
 

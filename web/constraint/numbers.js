@@ -4,7 +4,7 @@
 // where its bounds can't tell. Lengths are limited so that a reader that computes in doubles sees no number beyond its range, and
 // none that it rounds onto a bound that it must not reach.
 
-import {GemmaError} from '../base/error.js';
+import {bad} from './bad.js';
 import {intersection, toAutomaton, toRules} from './automaton.js';
 import {charsOf} from './char_set.js';
 import {choice, EMPTY, isNever, literal, NEVER, oneOf, optional, repeat, sequence} from './expression.js';
@@ -68,22 +68,15 @@ function isVoidRange(set) {
 function integerBounds({min, max, above, below, step = 1n}) {
     let low = Number.isFinite(min) ? BigInt(Math.ceil(min)) : undefined;
     let high = Number.isFinite(max) ? BigInt(Math.floor(max)) : undefined;
-    if (low !== undefined && (above && Number.isInteger(min) || isRounded(low, false))) low++;
-    if (high !== undefined && (below && Number.isInteger(max) || isRounded(high, true))) high--;
+    if (low !== undefined && above && Number.isInteger(min)) low++;
+    if (high !== undefined && (below && Number.isInteger(max) || isRounded(high))) high--;
     if (low !== undefined) low = low > 0 ? (low + step - 1n) / step * step : low / step * step;
     if (high !== undefined) high = high < 0 ? (high - step + 1n) / step * step : high / step * step;
     return {low, high};
 }
 
-/**
- * Whether a bound is what remains of 2^63 - 1 or another limit of whole numbers that a double can't hold: it lies one further.
- * @param {bigint} bound
- * @param {boolean} upper
- */
-function isRounded(bound, upper) {
-    const size = bound < 0 ? -bound : bound;
-    return size > 2n ** 53n && (size & size - 1n) === 0n && bound > 0 === upper;
-}
+/** Whether a bound is what a double makes of 2^63 - 1 or a limit like it. @param {bigint} bound */
+const isRounded = (bound) => bound > 2n ** 53n && (bound & bound - 1n) === 0n;
 
 /**
  * @param {NumberSet} set
@@ -178,18 +171,20 @@ const fraction = (digits) => optional(sequence(POINT, repeat(DIGIT, 1, digits)))
 /** Numbers from one to another, neither of them below 0. @param {Bound} from @param {Bound} [to] @returns {Expression} */
 function sizes(from, to) {
     const isZero = from.whole === 0n && from.part === '';
-    const near = [from.open && !isZero ? from : undefined, to?.open ? to : undefined].flatMap((bound) => bound ? [String(bound.whole).length] : []);
-    const digits = near.length ? Math.max(1, EXACT_DIGITS - Math.max(...near)) : MAX_FRACTION;
-    if (to && from.whole === to.whole) return sequence(literal(String(from.whole)), tail(from, to, digits));
+    // A double rounds a long fraction beside an open bound onto it.
+    const below = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
+    if (to && from.whole === to.whole) return sequence(literal(String(from.whole)), tail(from, to, below));
     if (to && from.whole > to.whole) return NEVER;
+    const last = to && to.whole - 1n, edge = last !== undefined && last > from.whole ? last : undefined;
     const ways = [
-        sequence(literal(String(from.whole)), tail(from, undefined, digits)),
-        sequence(size(from.whole + 1n, to && to.whole - 1n), fraction(digits)),
-        to ? sequence(literal(String(to.whole)), tail(undefined, to, digits)) : NEVER,
+        sequence(literal(String(from.whole)), tail(from, undefined, last === from.whole ? below : MAX_FRACTION)),
+        sequence(size(from.whole + 1n, edge && edge - 1n), to && edge === undefined ? NEVER : fraction(MAX_FRACTION)),
+        edge === undefined ? NEVER : sequence(literal(String(edge)), fraction(below)),
+        to ? sequence(literal(String(to.whole)), tail(undefined, to, below)) : NEVER,
     ];
     const tiny = isZero && (!to || to.whole >= 1n), huge = !to && (from.whole === 0n || from.whole === 1n && from.part === '' && !from.open);
-    if (tiny) ways.push(sequence(FIRST, fraction(Math.min(digits, MAX_FRACTION)), E, MINUS, optional(ZERO), FIRST, repeat(DIGIT, 0, 1)));
-    if (huge) ways.push(sequence(FIRST, fraction(digits), LARGE));
+    if (tiny) ways.push(sequence(FIRST, fraction(below), E, MINUS, optional(ZERO), FIRST, repeat(DIGIT, 0, 1)));
+    if (huge) ways.push(sequence(FIRST, fraction(MAX_FRACTION), LARGE));
     return choice(...ways);
 }
 
@@ -201,13 +196,14 @@ function sizes(from, to) {
  * @returns {Expression}
  */
 function tail(from, to, digits) {
+    const zeros = from?.whole || from?.part ? Math.max(0, EXACT_DIGITS - 1 - `${from.whole}${from.part}`.length) : MAX_ZEROS;
     /** @param {string | undefined} low @param {string | undefined} high   what is left of the bounds that it still equals */
     const mayEnd = (low, high) => (low === undefined || low === '' && !from?.open) && (high === undefined || high !== '' || !to?.open);
     /** @param {string | undefined} low @param {string | undefined} high @param {number} left @returns {Expression} */
     const more = (low, high, left) => {
         if (low === undefined && high === undefined) return repeat(DIGIT, 1, Math.max(1, left));
         if (high === undefined && low === '') {
-            return from?.open ? sequence(repeat(ZERO, 0, MAX_ZEROS), FIRST, repeat(DIGIT, 0, left)) : repeat(DIGIT, 1, Math.max(1, left));
+            return from?.open ? sequence(repeat(ZERO, 0, zeros), FIRST, repeat(DIGIT, 0, Math.max(0, left))) : repeat(DIGIT, 1, Math.max(1, left));
         }
         if (high === '' && !low) return to?.open || low === '' && from?.open ? NEVER : repeat(ZERO, 1, MAX_ZEROS);
         const first = Number(low?.[0] ?? 0), last = high === undefined ? 9 : Number(high[0] ?? 0);
@@ -232,7 +228,7 @@ function multiples(set, grammar) {
         for (let value = low; value <= high; value += step) all.push(literal(String(value)));
         return choice(...all);
     }
-    if (step > MAX_STEP) throw new GemmaError('bad-constraint', `"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
+    if (step > MAX_STEP) bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
     const limit = 10n ** BigInt(EXACT_DIGITS) - 1n;
     const range = integers({low: low === undefined || low < -limit ? -limit : low, high: high === undefined || high > limit ? limit : high});
     return isNever(range) ? NEVER : toRules(intersection([remainders(Number(step)), toAutomaton(range)]), grammar, {spell: oneOf});

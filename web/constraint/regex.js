@@ -63,7 +63,7 @@ class Parser {
         if (!times) return atom;
         const [, sign, from, comma, to] = times;
         const min = sign ? Number(sign === '+') : Number(from), max = sign === '?' ? 1 : sign || comma && !to ? Infinity : Number(to || from);
-        if (atom.kind === 'start' || atom.kind === 'end' || this.#take(/[*+?]/y)) this.#fail(`has a "${times[0]}" that repeats nothing`);
+        if (atom.kind === 'start' || atom.kind === 'end') this.#fail(`has a "${times[0]}" that repeats nothing`);
         if (min > max || min > MAX_TIMES || max > MAX_TIMES && max < Infinity) this.#fail(`repeats "${times[0]}" times, expected at most ${MAX_TIMES}`);
         return repeat(atom, min, max);
     }

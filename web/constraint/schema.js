@@ -4,6 +4,7 @@
 // then required ones that it does not name, then all others. Each is written at most once.
 
 import {GemmaError} from '../base/error.js';
+import {bad, known, tooMuch} from './bad.js';
 import {product, toAutomaton, toRules} from './automaton.js';
 import {charsOf, complement, charSet} from './char_set.js';
 import {choice, EMPTY, literal, NEVER, oneOf, optional, repeat, rule, sequence, UNBOUNDED} from './expression.js';
@@ -23,12 +24,12 @@ import {ALL_STRINGS, Patterns, stringText} from './strings.js';
  * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to 64 characters between any two parts
  */
 
-const MAX_SPACES = 64, MAX_TEXT = 4_000_000;
+const MAX_SPACES = 64, MAX_TEXT = 1_000_000, MAX_NESTED = 30;
 
 /** One schema, or several in one grammar. */
 export class SchemaWriter {
     #patterns = new Patterns();
-    /** @type {Map<string, string>} */
+    /** @type {Map<string, Expression>} */
     #rules = new Map();
     /** @type {[string, Goal][]} */
     #todo = [];
@@ -43,8 +44,7 @@ export class SchemaWriter {
         this.json = json;
         this.tree = new SchemaTree(schema);
         this.#sets = new SchemaSets(this.tree, this.#patterns);
-        const space = whitespace === 'free' ? rule(grammar.reserve('space')) : EMPTY;
-        if (space.kind === 'rule') grammar.define(space.name, repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES));
+        const space = whitespace === 'free' ? grammar.named(repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES), 'space') : EMPTY;
         const after = whitespace === 'space' ? literal(' ') : space;
         this.space = space;
         this.comma = sequence(space, literal(','), after);
@@ -61,12 +61,11 @@ export class SchemaWriter {
     /** @param {Goal} goal @returns {Expression} */
     #value(goal) {
         const key = goal.join();
-        let name = this.#rules.get(key);
-        if (name === undefined) {
-            this.#rules.set(key, name = this.grammar.reserve(goal.length ? 'v' : 'value'));
+        return known(this.#rules, key, () => {
+            const name = this.grammar.reserve(goal.length ? 'v' : 'value');
             this.#todo.push([name, goal]);
-        }
-        return rule(name);
+            return rule(name);
+        });
     }
 
     /** @param {Goal} goal @returns {Expression} */
@@ -90,12 +89,7 @@ export class SchemaWriter {
 
     /** @param {string} key @param {() => Expression} make @returns {Expression} what many places share */
     #shared(key, make) {
-        let name = this.#rules.get(key);
-        if (name === undefined) {
-            this.#rules.set(key, name = this.grammar.reserve(key));
-            this.grammar.define(name, make());
-        }
-        return rule(name);
+        return known(this.#rules, key, () => this.grammar.named(make(), key));
     }
 
     /** @param {import('./strings.js').StringSet} set */
@@ -119,18 +113,10 @@ export class SchemaWriter {
             const member = sequence(this.json.key(this.json.spellKey(literal(name))), this.colon, this.#value(goal));
             const isRequired = set.required.has(name), next = sequence(this.comma, member);
             first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
-            following = this.#named(isRequired ? sequence(next, following) : sequence(optional(next), following));
-            first = this.#named(first);
+            following = this.grammar.named(isRequired ? sequence(next, following) : sequence(optional(next), following));
+            first = this.grammar.named(first);
         }
         return sequence(literal('{'), this.space, first, this.space, literal('}'));
-    }
-
-    /** A rule, so that what is used twice is written once. @param {Expression} body @returns {Expression} */
-    #named(body) {
-        if (body.kind === 'rule') return body;
-        const name = this.grammar.reserve('m');
-        this.grammar.define(name, body);
-        return rule(name);
     }
 
     /**
@@ -140,10 +126,7 @@ export class SchemaWriter {
      * @returns {[Expression, Goal][]} keys with their quotes
      */
     #otherKeys(names, set) {
-        const key = JSON.stringify([names, set.layers]);
-        let found = this.#keys.get(key);
-        if (!found) this.#keys.set(key, found = this.#makeKeys(names, set));
-        return found;
+        return known(this.#keys, JSON.stringify([names, set.layers]), () => this.#makeKeys(names, set));
     }
 
     /** @param {string[]} names @param {ObjectSet} set @returns {[Expression, Goal][]} */
@@ -151,7 +134,7 @@ export class SchemaWriter {
         const sources = [...new Set(layers.flatMap((layer) => layer.patterns.map(([source]) => source)))];
         if (sources.length === 0) {
             const goal = both(...layers.map((layer) => layer.rest));
-            return [[names.length ? this.#keyRule(this.json.key(this.#allBut(names))) : this.#shared('name', () => this.json.anyKey()), goal]];
+            return [[names.length ? this.grammar.named(this.json.key(this.#allBut(names)), 'key') : this.#shared('name', () => this.json.anyKey()), goal]];
         }
         const automata = [...sources.map((source) => this.#patterns.automaton(source)), toAutomaton(choice(...names.map(literal)))];
         automata.push([{accepts: true, edges: [[complement([]), 0]]}]);
@@ -166,16 +149,9 @@ export class SchemaWriter {
                 spell: (set) => this.json.spellKey(oneOf(set)),
                 ends: (i) => verdicts[i] === verdict,
             });
-            out.push([this.#keyRule(this.json.key(text)), goal]);
+            out.push([this.grammar.named(this.json.key(text), 'key'), goal]);
         }
         return out;
-    }
-
-    /** @param {Expression} body @returns {Expression} */
-    #keyRule(body) {
-        const name = this.grammar.reserve('key');
-        this.grammar.define(name, body);
-        return rule(name);
     }
 
     /** Every text but some, without quotes. @param {string[]} names @returns {Expression} */
@@ -192,10 +168,12 @@ export class SchemaWriter {
                 else groups.set(tail[at], [tail]);
             }
             const points = [...groups.keys()].map((char) => /** @type {number} */ (char.codePointAt(0)));
-            const ways = [...groups].map(([char, group]) => sequence(this.json.spellKey(literal(char)), after(group, at + 1)));
+            const ways = [...groups].map(([char, group]) => sequence(this.json.spellKey(literal(char)), deeper(group, at + 1)));
             ways.push(sequence(this.json.spellKey(oneOf(complement(charSet(...points)))), anything));
             return tails.some((tail) => tail.length === at) ? choice(...ways) : optional(choice(...ways));
         };
+        /** @param {string[][]} tails @param {number} at   groups nest only so deep */
+        const deeper = (tails, at) => at % MAX_NESTED ? after(tails, at) : this.grammar.named(after(tails, at), 'key');
         return after(names.map((name) => Array.from(name)), 0);
     }
 
@@ -208,7 +186,7 @@ export class SchemaWriter {
         if (listed === 0) tail = max === 0 ? EMPTY : min > 0 ? sequence(others, tail) : optional(sequence(others, tail));
         for (let i = listed - 1; i >= 0; i--) {
             const item = sequence(i > 0 ? this.comma : EMPTY, this.#value(itemGoal(set, i)), tail);
-            tail = this.#named(i < min ? item : optional(item));
+            tail = this.grammar.named(i < min ? item : optional(item));
         }
         return sequence(literal('['), this.space, tail, this.space, literal(']'));
     }
@@ -222,8 +200,7 @@ export class SchemaWriter {
 export function schemaGrammar(schema, whitespace) {
     const grammar = new Grammar();
     const text = grammar.write(new SchemaWriter(schema, grammar, whitespace).root());
-    if (text === undefined) throw new GemmaError('bad-constraint', 'The schema allows no value at all ("false" at "#").');
-    if (text.length > MAX_TEXT) throw new GemmaError('bad-constraint', `The schema takes a grammar of more than ${MAX_TEXT} characters.`);
-    return text;
+    if (text === undefined) bad('The schema allows no value at all ("false" at "#").');
+    return text.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters in its grammar') : text;
 }
 

@@ -2,7 +2,7 @@
 //
 // Owns that, with its limits, and the proof that the ways of a oneOf exclude each other. Must not know how values are written.
 
-import {GemmaError} from '../base/error.js';
+import {known, tooMuch} from './bad.js';
 import {intersection, isVoid, toAutomaton} from './automaton.js';
 import {ANY} from './char_set.js';
 import {oneOf, repeat} from './expression.js';
@@ -18,7 +18,7 @@ import {ALL, intersectShapes, isNone, itemGoal, memberGoal, NONE, sizeOf, unite}
  *     all of which hold, and for each union the subschemas that lead to it
  */
 
-const MAX_WORK = 2_000_000, MAX_SETS = 3000, MAX_DEPTH = 100, MAX_PROOF_DEPTH = 20;
+const MAX_WORK = 500_000, MAX_SETS = 3000, MAX_DEPTH = 100, MAX_PROOF_DEPTH = 20;
 
 export class SchemaSets {
     #work = 0;
@@ -39,15 +39,12 @@ export class SchemaSets {
     /** @param {number} work */
     spend(work) {
         this.#work += work;
-        if (this.#work > MAX_WORK) throw new GemmaError('bad-constraint', 'The schema combines too many schemas by allOf, anyOf and oneOf.');
+        if (this.#work > MAX_WORK) tooMuch(MAX_WORK, 'steps to combine what allOf, anyOf and oneOf say');
     }
 
     /** @param {Goal} goal @returns {Shape} */
     shapeOf(goal) {
-        const key = goal.join();
-        let shape = this.#shapes.get(key);
-        if (!shape) this.#shapes.set(key, shape = this.#evaluate(goal, ALL, []));
-        return shape;
+        return known(this.#shapes, goal.join(), () => this.#evaluate(goal, ALL, []));
     }
 
     /**
@@ -75,8 +72,7 @@ export class SchemaSets {
 
     /** @param {Shape} shape @returns {Shape} */
     #limited(shape) {
-        if (sizeOf(shape) > MAX_SETS) throw new GemmaError('bad-constraint', `The schema has more than ${MAX_SETS} alternatives at one place.`);
-        return shape;
+        return sizeOf(shape) > MAX_SETS ? tooMuch(MAX_SETS, 'alternatives at one place') : shape;
     }
 
     /** What a subschema and those that it names at the same place ask. @param {number} id @param {Parts} parts @param {number[]} way @param {Set<number>} seen */
@@ -89,8 +85,7 @@ export class SchemaSets {
         if (typeof node.schema === 'boolean' || seen.has(id)) return;
         seen.add(id);
         const deeper = [...way, id];
-        let own = this.#own.get(id);
-        if (!own) this.#own.set(id, own = ownShape(this.tree, node, this.patterns));
+        const own = known(this.#own, id, () => ownShape(this.tree, node, this.patterns));
         const {schema} = node;
         for (const keyword of Object.keys(schema)) {
             if (keyword === '$ref') this.#gather(this.tree.resolve(node, schema.$ref), parts, deeper, seen);
@@ -138,8 +133,8 @@ export class SchemaSets {
     #isVoidGoal(goal, depth) {
         if (goal.length === 0) return false;
         if (goal[0] === NOTHING) return true;
-        const key = goal.join(), known = this.#void.get(key);
-        if (known !== undefined || depth > MAX_PROOF_DEPTH) return known ?? false;
+        const key = goal.join(), before = this.#void.get(key);
+        if (before !== undefined || depth > MAX_PROOF_DEPTH) return before ?? false;
         this.#void.set(key, false);     // what is asked about a goal while it is being asked about takes it for possible
         const is = this.isVoidShape(this.shapeOf(goal), depth + 1);
         this.#void.set(key, is);

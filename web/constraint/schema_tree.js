@@ -2,7 +2,7 @@
 //
 // Owns addresses: JSON pointers, $id, $anchor. Must not know what keywords mean, only which of them hold schemas.
 
-import {GemmaError} from '../base/error.js';
+import {bad, known, tooMuch} from './bad.js';
 
 /**
  * @typedef {{[key: string]: any}} JsonObject
@@ -13,7 +13,7 @@ import {GemmaError} from '../base/error.js';
  * @property {string} base   the address of the document, or of the part of it with an $id, that it stands in
  */
 
-const MAX_NODES = 30_000, MAX_DEPTH = 500;
+const MAX_VALUES = 20_000, MAX_DEPTH = 500;
 const HOME = 'schema://this/';
 const ONE = ['additionalProperties', 'items', 'additionalItems', 'not', 'if', 'then', 'else', 'contains', 'propertyNames',
     'unevaluatedItems', 'unevaluatedProperties'];
@@ -39,31 +39,27 @@ export class SchemaTree {
         this.#byPlace.set('false', this.nodes.push({id: NOTHING, schema: false, pointer: '', base: HOME}) - 1);
         this.hasOldIds = isObject(root) && typeof root.$schema === 'string' && /draft-0[34]/.test(root.$schema);
         this.root = root;
+        if (typeof root !== 'boolean' && !isObject(root)) bad('A schema must be an object, true or false.');
+        measure(root);
         this.#named.set(HOME, {schema: root, pointer: '', base: HOME});
         this.#index();
     }
 
     /** The subschema at a place. @param {any} schema @param {string} pointer @param {string} base @returns {number} */
     add(schema, pointer, base) {
-        const known = this.#byPlace.get(pointer);
-        if (known !== undefined) return known;
         if (schema === false) return NOTHING;
-        if (schema !== true && !isObject(schema)) throw new GemmaError('bad-constraint', `The schema at "#${pointer}" must be an object, true or false.`);
-        if (this.nodes.length > MAX_NODES) throw tooMany();
-        const id = this.nodes.push({id: this.nodes.length, schema, pointer, base: this.#baseOf(schema, base)}) - 1;
-        this.#byPlace.set(pointer, id);
-        return id;
+        return known(this.#byPlace, pointer, () => this.#push(schema, pointer, this.#baseOf(schema, base)));
+    }
+
+    /** @param {any} schema @param {string} pointer @param {string} base @returns {number} */
+    #push(schema, pointer, base) {
+        if (this.nodes.length > MAX_VALUES) tooMuch(MAX_VALUES, 'schemas');
+        return this.nodes.push({id: this.nodes.length, schema, pointer, base}) - 1;
     }
 
     /** A schema that stands nowhere in the document. @param {JsonObject} schema @param {string} pointer   where it comes from @returns {number} */
     make(schema, pointer) {
-        const key = `${pointer} ${JSON.stringify(schema)}`;
-        const known = this.#byPlace.get(key);
-        if (known !== undefined) return known;
-        if (this.nodes.length > MAX_NODES) throw tooMany();
-        const id = this.nodes.push({id: this.nodes.length, schema, pointer, base: HOME}) - 1;
-        this.#byPlace.set(key, id);
-        return id;
+        return known(this.#byPlace, `${pointer} ${JSON.stringify(schema)}`, () => this.#push(schema, pointer, HOME));
     }
 
     /** @param {SchemaNode} node @param {(string | number)[]} path @returns {number} */
@@ -73,6 +69,9 @@ export class SchemaTree {
             schema = /** @type {any} */ (schema)[step];
             pointer += `/${escape(String(step))}`;
         }
+        if (typeof schema !== 'boolean' && !isObject(schema)) {
+            bad(`"${path[0]}" at "#${node.pointer}" must hold schemas, objects, true or false, found ${JSON.stringify(schema)?.slice(0, 80)}.`);
+        }
         return this.add(schema, pointer, node.base);
     }
 
@@ -80,7 +79,7 @@ export class SchemaTree {
     resolve(node, reference) {
         /** @param {string} why @returns {never} */
         const fail = (why) => {
-            throw new GemmaError('bad-constraint', `"$ref" at "#${node.pointer}" is ${JSON.stringify(reference)}: ${why}.`);
+            return bad(`"$ref" at "#${node.pointer}" is ${JSON.stringify(reference)}: ${why}.`);
         };
         if (typeof reference !== 'string') return fail('it must be a text');
         const address = join(reference, node.base);
@@ -100,6 +99,7 @@ export class SchemaTree {
             schema = schema[step];
             pointer += `/${escape(step)}`;
         }
+        if (typeof schema !== 'boolean' && !isObject(schema)) fail('what it names is no schema');
         return this.add(schema, pointer, base);
     }
 
@@ -111,19 +111,28 @@ export class SchemaTree {
 
     /** Finds what has a name. */
     #index() {
-        const todo = [{schema: this.root, pointer: '', base: HOME, depth: 0}];
-        let count = 0;
+        const todo = [{schema: this.root, pointer: '', base: HOME}];
         for (let next = todo.pop(); next; next = todo.pop()) {
-            const {schema, pointer, depth} = next;
+            const {schema, pointer} = next;
             if (!isObject(schema)) continue;
-            if (++count > MAX_NODES) throw tooMany();
-            if (depth > MAX_DEPTH) throw new GemmaError('bad-constraint', `The schema nests more than ${MAX_DEPTH} levels.`);
             const base = this.#baseOf(schema, next.base), place = {schema, pointer, base: next.base};
             if (base !== next.base && !this.#named.has(base)) this.#named.set(base, place);
             for (const anchor of anchorsOf(schema, this.hasOldIds)) this.#named.set(`${base}#${anchor}`, place);
-            for (const [child, path] of childrenOf(schema)) todo.push({schema: child, pointer: pointer + path, base, depth: depth + 1});
+            for (const [child, path] of childrenOf(schema)) todo.push({schema: child, pointer: pointer + path, base});
         }
     }
+}
+
+/** Ends for a schema that is too large. @param {any} root */
+function measure(root) {
+    let count = 0;
+    /** @param {any} value @param {number} depth */
+    const visit = (value, depth) => {
+        if (++count > MAX_VALUES) tooMuch(MAX_VALUES, 'values in the schema');
+        if (depth > MAX_DEPTH) tooMuch(MAX_DEPTH, 'levels in the schema');
+        if (typeof value === 'object' && value !== null) for (const key in value) visit(value[key], depth + 1);
+    };
+    visit(root, 0);
 }
 
 /** @param {JsonObject} schema @returns {[any, string][]} each with its path */
@@ -166,5 +175,3 @@ function unescape(step) {
     } catch {}
     return plain.replaceAll('~1', '/').replaceAll('~0', '~');
 }
-
-const tooMany = () => new GemmaError('bad-constraint', `The schema has more than ${MAX_NODES} parts.`);

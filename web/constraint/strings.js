@@ -3,6 +3,7 @@
 // Owns both: patterns, formats and lengths together. Must not know schemas.
 
 import {accepts, intersection, isVoid, toAutomaton, toRules} from './automaton.js';
+import {known} from './bad.js';
 import {ANY} from './char_set.js';
 import {choice, EMPTY, hasAnchor, NEVER, oneOf, partsOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {parseRegex} from './regex.js';
@@ -36,8 +37,8 @@ export class Patterns {
 
     /** What has a part that matches. @param {string} source @returns {Automaton} */
     automaton(source) {
-        const known = this.#get(source);
-        return known.automaton ??= toAutomaton(known.expression, {search: true});
+        const pattern = this.#get(source);
+        return pattern.automaton ??= toAutomaton(pattern.expression, {search: true});
     }
 
     /** @param {string} source @param {string} text @returns {boolean} */
@@ -47,9 +48,7 @@ export class Patterns {
 
     /** @param {string} source */
     #get(source) {
-        let known = this.#known.get(source);
-        if (!known) this.#known.set(source, known = {expression: parseRegex(source)});
-        return known;
+        return known(this.#known, source, () => /** @type {{expression: Expression, automaton?: Automaton}} */ ({expression: parseRegex(source)}));
     }
 }
 
