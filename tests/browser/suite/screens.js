@@ -37,6 +37,7 @@ export function testScreens(name) {
                     await page.until((width) => innerWidth === width, width);
                     await page.until(() => document.getAnimations().every(({effect}) => effect.getTiming().iterations === Infinity));
                     await page.screenshot(join(OUTPUT, `${name}-${device}-${scheme}-${what}.png`));
+                    assert.equal(await page.text('#update'), '', `${what} on a ${device}: no other version is there`);
                     const {wide, outgrown, nameless, faint} = await page.evaluate(judge, CONTRAST);
                     assert.ok(wide <= width, `${what} is ${wide} wide on a ${device} of ${width}`);
                     assert.deepEqual(outgrown, [], `${what} on a ${device}: sticks out of what it lies in`);
