@@ -100,33 +100,36 @@ function determinise(arcs, search) {
         }
         return search && all.has(2) ? [2] : [...all].sort((a, b) => a - b);
     };
+    return explore(close([0], true), (held) => held.includes(2) || held.includes(3), (held) => {
+        if (search && held[0] === 2) return [[ANY, 2]];
+        /** @type {[CharSet, number][]} */
+        const moves = search ? [[ANY, 0]] : [];
+        for (const at of held) if (!(at & 1)) for (const {set, to} of arcs[at >> 1]) if (set) moves.push([set, to * 2]);
+        steps += moves.length;
+        return moves;
+    }, (targets) => close(targets, false)).states;
+}
+
+/**
+ * All states that can be reached, each known by a list of numbers.
+ * @param {number[]} first
+ * @param {(held: number[]) => boolean} accepts
+ * @param {(held: number[]) => [CharSet, number][]} movesOf
+ * @param {(targets: number[]) => number[]} arrive   the list of the state that moves lead to together
+ * @returns {{states: Automaton, held: number[][]}}
+ */
+function explore(first, accepts, movesOf, arrive) {
     /** @type {Map<string, number>} */
     const numbers = new Map();
     /** @type {number[][]} */
     const held = [];
+    /** @param {number[]} list @returns {number} */
+    const number = (list) => known(numbers, list.join(), () => held.push(list) > MAX_STATES ? tooLarge() : held.length - 1);
     /** @type {Automaton} */
     const states = [];
-    /** @param {number[]} set @returns {number} */
-    const number = (set) => {
-        return known(numbers, set.join(), () => {
-            if (held.push(set) > MAX_STATES) tooLarge();
-            return states.push({accepts: set.includes(2) || set.includes(3), edges: []}) - 1;
-        });
-    };
-    number(close([0], true));
-    for (let i = 0; i < states.length; i++) {
-        if (search && held[i].length === 1 && held[i][0] === 2) {
-            states[i].edges = [[ANY, i]];
-            continue;
-        }
-        /** @type {[CharSet, number][]} */
-        const moves = [];
-        for (const at of held[i]) if (!(at & 1)) for (const {set, to} of arcs[at >> 1]) if (set) moves.push([set, to * 2]);
-        if (search) moves.push([ANY, 0]);
-        steps += moves.length;
-        states[i].edges = split(moves, (targets) => number(close(targets, false)));
-    }
-    return states;
+    number(first);
+    for (const list of held) states.push({accepts: accepts(list), edges: split(movesOf(list), (targets) => number(arrive(targets)))});
+    return {states, held};
 }
 
 /**
@@ -168,33 +171,16 @@ function split(moves, number) {
  * @returns {{states: Automaton, verdicts: T[]}} `accepts` of a state is whether all accept
  */
 export function product(automata, verdict) {
-    /** @type {Map<string, number>} */
-    const numbers = new Map();
-    /** @type {number[][]} */
-    const held = [];
-    /** @type {Automaton} */
-    const states = [];
-    /** @param {number[]} tuple   -1 where an automaton has stopped @returns {number} */
-    const number = (tuple) => {
-        return known(numbers, tuple.join(), () => {
-            if (held.push(tuple) > MAX_STATES) tooLarge();
-            return states.push({accepts: tuple.every((at, k) => at >= 0 && automata[k][at].accepts), edges: []}) - 1;
-        });
-    };
-    number(automata.map(() => 0));
-    for (let i = 0; i < states.length; i++) {
-        /** @type {[CharSet, number][]} */
-        const moves = [];
-        held[i].forEach((at, k) => {
-            if (at >= 0) for (const [set, to] of automata[k][at].edges) moves.push([set, to * automata.length + k]);
-        });
-        states[i].edges = split(moves, (targets) => {
-            const tuple = automata.map(() => -1);
-            for (const target of targets) tuple[target % automata.length] = Math.floor(target / automata.length);
-            return number(tuple);
-        });
-    }
-    return {states, verdicts: held.map((tuple) => verdict(tuple.map((at, k) => at >= 0 && automata[k][at].accepts)))};
+    const {length} = automata;
+    /** @param {number[]} held   -1 where an automaton has stopped */
+    const accepting = (held) => held.map((at, k) => at >= 0 && automata[k][at].accepts);
+    const {states, held} = explore(automata.map(() => 0), (list) => accepting(list).every(Boolean), (list) => list.flatMap((at, k) => at < 0 ? []
+        : automata[k][at].edges.map(([set, to]) => /** @type {[CharSet, number]} */ ([set, to * length + k]))), (targets) => {
+        const list = automata.map(() => -1);
+        for (const target of targets) list[target % length] = Math.floor(target / length);
+        return list;
+    });
+    return {states, verdicts: held.map((list) => verdict(accepting(list)))};
 }
 
 /** The texts in which another does not occur. @param {string} text @returns {Automaton} */

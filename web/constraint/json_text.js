@@ -6,7 +6,8 @@
 
 import {known} from './bad.js';
 import {charSet, charsOf, complement, has, intersect, isSingle, minus} from './char_set.js';
-import {choice, EMPTY, literal, mapParts, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {between} from './digits.js';
+import {choice, literal, mapParts, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
@@ -77,60 +78,31 @@ export class JsonText {
         const raw = oneOf(intersect(set, RAW));
         if (!long.length && !short.length) return raw;
         const escapes = known(this.#spelled, `${long} ${short}`, () => {
-            const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), codes(long)) : NEVER);
+            const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), choice(...codes(long).map(parseRegex))) : NEVER);
             return single || !long.length ? all : this.grammar.named(all, 'escape');
         });
         return choice(raw, sequence(BACKSLASH, escapes));
     }
 }
 
-/** The four digits, or twice four with `\u` between, of each code point of a set. @param {CharSet} set @returns {Expression} */
+/** Patterns of the four digits, or twice four with `\u` between, of the code points of a set. @param {CharSet} set @returns {string[]} */
 function codes(set) {
-    const low = intersect(set, [0, 0xffff]);
+    /** @type {string[]} */
     const ways = [];
-    for (let i = 0; i < low.length; i += 2) ways.push(digits(low[i], low[i + 1], 4));
-    return choice(...ways, pairs(intersect(set, [0x10000, 0x10ffff])));
-}
-
-/** @param {CharSet} set   beyond the first plane @returns {Expression} */
-function pairs(set) {
-    /** @type {Expression[]} */
-    const ways = [];
-    /** @param {number} first @param {number} last   their high halves @param {number} from @param {number} to   their low halves */
-    const add = (first, last, from, to) => ways.push(sequence(digits(first, last, 4), literal('\\u'), digits(from, to, 4)));
+    /** @param {number} first @param {number} last */
+    const range = (first, last) => between(first.toString(16).padStart(4, '0'), last.toString(16).padStart(4, '0'), 16);
+    /** Code points whose high halves stand from one to another, and whose low halves do. @param {number[]} ends */
+    const pairs = (...[from, to, first, last]) => ways.push(`${range(0xd800 + from, 0xd800 + to)}\\\\u${range(0xdc00 + first, 0xdc00 + last)}`);
     for (let i = 0; i < set.length; i += 2) {
-        const [first, last] = [set[i] - 0x10000, set[i + 1] - 0x10000];
-        let high = first >> 10;
-        const end = last >> 10;
-        if (high === end) {
-            add(0xd800 + high, 0xd800 + high, 0xdc00 + (first & 1023), 0xdc00 + (last & 1023));
-            continue;
+        if (set[i] < 0x10000) ways.push(range(set[i], Math.min(set[i + 1], 0xffff)));
+        const [first, last] = [Math.max(set[i] - 0x10000, 0), set[i + 1] - 0x10000], [from, to] = [first >> 10, last >> 10];
+        if (last < 0) continue;
+        if (from === to) pairs(from, to, first & 1023, last & 1023);
+        else {
+            pairs(from, from, first & 1023, 1023);
+            if (from + 1 < to) pairs(from + 1, to - 1, 0, 1023);
+            pairs(to, to, 0, last & 1023);
         }
-        if (first & 1023) add(0xd800 + high, 0xd800 + high++, 0xdc00 + (first & 1023), 0xdfff);
-        const whole = (last & 1023) === 1023 ? end : end - 1;
-        if (high <= whole) add(0xd800 + high, 0xd800 + whole, 0xdc00, 0xdfff);
-        if (whole < end) add(0xd800 + end, 0xd800 + end, 0xdc00, 0xdc00 + (last & 1023));
     }
-    return choice(...ways);
+    return ways;
 }
-
-/** The hexadecimal numbers of so many digits from `first` to `last`. @param {number} first @param {number} last @param {number} n @returns {Expression} */
-function digits(first, last, n) {
-    if (n === 0) return EMPTY;
-    const unit = 16 ** (n - 1);
-    const [from, to] = [Math.floor(first / unit), Math.floor(last / unit)];
-    if (from === to) return sequence(oneOf(hexDigits(from, to)), digits(first % unit, last % unit, n - 1));
-    const ways = [];
-    const wholeFrom = first % unit === 0 ? from : from + 1, wholeTo = last % unit === unit - 1 ? to : to - 1;
-    if (wholeFrom > from) ways.push(sequence(oneOf(hexDigits(from, from)), digits(first % unit, unit - 1, n - 1)));
-    if (wholeFrom <= wholeTo) ways.push(sequence(oneOf(hexDigits(wholeFrom, wholeTo)), repeat(oneOf(hexDigits(0, 15)), n - 1, n - 1)));
-    if (wholeTo < to) ways.push(sequence(oneOf(hexDigits(to, to)), digits(0, last % unit, n - 1)));
-    return choice(...ways);
-}
-
-/** @param {number} from @param {number} to @returns {CharSet} */
-function hexDigits(from, to) {
-    const all = '0123456789abcdef'.slice(from, to + 1);
-    return charsOf(all + all.toUpperCase());
-}
-

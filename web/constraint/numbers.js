@@ -6,8 +6,9 @@
 
 import {bad} from './bad.js';
 import {intersection, toAutomaton, toRules} from './automaton.js';
-import {charsOf} from './char_set.js';
-import {choice, EMPTY, isNever, literal, NEVER, oneOf, optional, repeat, sequence} from './expression.js';
+import {any, between, digit, NOTHING} from './digits.js';
+import {choice, literal, oneOf} from './expression.js';
+import {parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
@@ -25,11 +26,8 @@ import {choice, EMPTY, isNever, literal, NEVER, oneOf, optional, repeat, sequenc
 /** @type {NumberSet} */
 export const ALL_NUMBERS = {integer: false, min: -Infinity, max: Infinity, above: false, below: false};
 
-const MAX_DIGITS = 99, MAX_FRACTION = 25, MAX_ZEROS = 20, EXACT_DIGITS = 15, MAX_LISTED = 2000, MAX_STEP = 3000;
-const MINUS = literal('-'), ZERO = literal('0'), POINT = literal('.');
-const DIGIT = oneOf([0x30, 0x39]), FIRST = oneOf([0x31, 0x39]), E = oneOf(charsOf('eE'));
-const LARGE = sequence(E, optional(literal('+')), choice(sequence(optional(ZERO), DIGIT), sequence(optional(literal('1')), DIGIT, DIGIT)));
-const SMALL = sequence(E, MINUS, repeat(DIGIT, 1, 3));
+const MAX_DIGITS = 99, MAX_FRACTION = 25, EXACT_DIGITS = 15, MAX_LISTED = 2000, MAX_STEP = 3000;
+const LARGE = '[eE]\\+?(?:0?\\d|1?\\d\\d)', TINY = '[eE]-0?[1-9]\\d?';
 
 /** @param {NumberSet} a @param {NumberSet} b @returns {NumberSet | undefined} undefined where no number is in both */
 export function intersectNumbers(a, b) {
@@ -86,56 +84,34 @@ const isRounded = (bound) => bound > 2n ** 53n && (bound & bound - 1n) === 0n;
 export function numberText(set, grammar) {
     if (set.only) return choice(...set.only.map(valueText));
     if (set.step !== undefined && set.step !== 1n) return multiples(set, grammar);
-    return set.integer ? integers(integerBounds(set)) : decimals(set);
+    return parseRegex(set.integer ? integers(integerBounds(set)) : decimals(set));
 }
 
 /** As JavaScript and as Python write a number. @param {number} value @returns {Expression} */
-export function valueText(value) {
-    const text = String(value === 0 ? 0 : value), [digits, exponent] = text.split('e');
-    const ways = new Set([text]);
-    if (exponent) ways.add(`${digits}e${exponent.replace(/^([+-])(\d)$/, '$10$2')}`);
-    else if (Math.abs(value) >= 1e16) ways.add(value.toExponential());
-    else if (value !== 0 && Math.abs(value) < 1e-4) ways.add(value.toExponential().replace(/e-(\d)$/, 'e-0$1'));
+function valueText(value) {
+    const text = String(value === 0 ? 0 : value), size = Math.abs(value), ways = new Set([text]);
+    if (size >= 1e16 || size < 1e-4 && size > 0) ways.add(value.toExponential().replace(/([+-])(\d)$/, '$10$2'));
     return choice(...Array.from(ways, literal));
 }
 
-/** @param {{low?: bigint, high?: bigint}} bounds @returns {Expression} */
+/** @param {{low?: bigint, high?: bigint}} bounds @returns {string} a pattern */
 function integers({low, high}) {
-    if (low === undefined && high === undefined) return sequence(optional(MINUS), size(0n));
-    const below = low === undefined || low < 0 ? size(high !== undefined && high < 0 ? -high : 1n, low === undefined ? undefined : -low) : NEVER;
-    const above = high === undefined || high >= 0 ? size(low !== undefined && low > 0 ? low : 0n, high) : NEVER;
-    return choice(sequence(MINUS, below), above);
+    if (low === undefined && high === undefined) return `-?${size(0n)}`;
+    const below = low === undefined || low < 0 ? size(high !== undefined && high < 0 ? -high : 1n, low && -low) : NOTHING;
+    const above = high === undefined || high >= 0 ? size(low !== undefined && low > 0 ? low : 0n, high) : NOTHING;
+    return any(`-${below}`, above);
 }
 
-/** The whole numbers from one to another, neither of them below 0. @param {bigint} from @param {bigint} [to] @returns {Expression} */
+/** The whole numbers from one to another, neither of them below 0. @param {bigint} from @param {bigint} [to] @returns {string} a pattern */
 function size(from, to) {
-    if (to !== undefined && from > to) return NEVER;
-    if (from === 0n) return choice(ZERO, size(1n, to));
-    const a = String(from);
-    if (to === undefined && /^10*$/.test(a)) return sequence(FIRST, repeat(DIGIT, a.length - 1, MAX_DIGITS - 1));
-    if (to === undefined) {
-        return choice(between(a, '9'.repeat(a.length)), a.length < MAX_DIGITS ? sequence(FIRST, repeat(DIGIT, a.length, MAX_DIGITS - 1)) : NEVER);
-    }
-    const b = String(to);
-    if (a.length === b.length) return between(a, b);
-    const middle = b.length - a.length > 1 ? sequence(FIRST, repeat(DIGIT, a.length, b.length - 2)) : NEVER;
-    return choice(between(a, '9'.repeat(a.length)), middle, between(`1${'0'.repeat(b.length - 1)}`, b));
+    if (to !== undefined && from > to) return NOTHING;
+    if (from === 0n) return any('0', size(1n, to));
+    const a = String(from), b = to === undefined ? undefined : String(to), n = a.length;
+    if (b?.length === n) return between(a, b);
+    const most = b ? b.length - 1 : Math.max(n + 1, MAX_DIGITS), isRound = /^10*$/.test(a);
+    const longer = isRound || n < most ? `[1-9]\\d{${isRound ? n - 1 : n},${most - 1}}` : NOTHING;
+    return any(isRound ? NOTHING : between(a, '9'.repeat(n)), longer, b ? between(`1${'0'.repeat(b.length - 1)}`, b) : NOTHING);
 }
-
-/** Numbers of the same length. @param {string} a @param {string} b @returns {Expression} */
-function between(a, b) {
-    if (a === '') return EMPTY;
-    const rest = a.length - 1, low = Number(a[0]), high = Number(b[0]);
-    if (low === high) return sequence(literal(a[0]), between(a.slice(1), b.slice(1)));
-    const from = /^0*$/.test(a.slice(1)) ? low : low + 1, to = /^9*$/.test(b.slice(1)) ? high : high - 1;
-    return choice(
-        from > low ? sequence(literal(a[0]), between(a.slice(1), '9'.repeat(rest))) : NEVER,
-        from <= to ? sequence(digit(from, to), repeat(DIGIT, rest, rest)) : NEVER,
-        to < high ? sequence(literal(b[0]), between('0'.repeat(rest), b.slice(1))) : NEVER);
-}
-
-/** @param {number} from @param {number} to @returns {Expression} */
-const digit = (from, to) => from > to ? NEVER : oneOf([0x30 + from, 0x30 + to]);
 
 /**
  * A bound as text, and whether it is not reached.
@@ -145,47 +121,38 @@ const digit = (from, to) => from > to ? NEVER : oneOf([0x30 + from, 0x30 + to]);
 /** @param {number} value @param {boolean} open @returns {Bound} of its size */
 function boundOf(value, open) {
     const [digits, exponent = '0'] = String(Math.abs(value)).split('e');
-    const [whole, part = ''] = digits.split('.'), shift = Number(exponent);
-    const all = whole + part, point = whole.length + shift;
-    const padded = point <= 0 ? '0'.repeat(1 - point) + all : all.padEnd(point, '0');
-    const at = Math.max(point, 1);
-    return {whole: BigInt(padded.slice(0, at)), part: padded.slice(at).replace(/0+$/, ''), open};
+    const [whole, part = ''] = digits.split('.'), point = whole.length + Number(exponent);
+    const all = point < 1 ? '0'.repeat(1 - point) + whole + part : (whole + part).padEnd(point, '0'), at = Math.max(point, 1);
+    return {whole: BigInt(all.slice(0, at)), part: all.slice(at).replace(/0+$/, ''), open};
 }
 
-/** @param {NumberSet} set @returns {Expression} */
+/** @param {NumberSet} set @returns {string} a pattern */
 function decimals({min, max, above, below}) {
-    if (min === -Infinity && max === Infinity) {
-        return sequence(optional(MINUS), size(0n), fraction(MAX_FRACTION), optional(choice(LARGE, SMALL)));
-    }
-    const zero = {whole: 0n, part: '', open: true};
-    const negative = min < 0 ? sizes(max < 0 ? boundOf(max, below) : zero, min === -Infinity ? undefined : boundOf(min, above)) : NEVER;
-    const holdsZero = min < 0 || min === 0 && !above;
-    const positive = max < 0 ? NEVER
-        : sizes(min > 0 ? boundOf(min, above) : {...zero, open: !holdsZero}, max === Infinity ? undefined : boundOf(max, below));
-    return choice(sequence(MINUS, negative), positive);
+    if (min === -Infinity && max === Infinity) return `-?${size(0n)}${fraction(MAX_FRACTION)}${any('', LARGE, '[eE]-\\d{1,3}')}`;
+    const zero = {whole: 0n, part: '', open: min >= 0 && above};
+    const negative = min < 0 ? sizes(max < 0 ? boundOf(max, below) : {...zero, open: true}, min === -Infinity ? undefined : boundOf(min, above)) : NOTHING;
+    const positive = max < 0 ? NOTHING : sizes(min > 0 ? boundOf(min, above) : zero, max === Infinity ? undefined : boundOf(max, below));
+    return any(`-${negative}`, positive);
 }
 
-/** @param {number} digits @returns {Expression} */
-const fraction = (digits) => optional(sequence(POINT, repeat(DIGIT, 1, digits)));
+/** @param {number} digits @returns {string} a pattern */
+const fraction = (digits) => `(?:\\.\\d{1,${digits}})?`;
 
-/** Numbers from one to another, neither of them below 0. @param {Bound} from @param {Bound} [to] @returns {Expression} */
+/** Numbers from one to another, neither of them below 0. @param {Bound} from @param {Bound} [to] @returns {string} a pattern */
 function sizes(from, to) {
-    const isZero = from.whole === 0n && from.part === '';
     // A double rounds a long fraction beside an open bound onto it.
-    const below = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
-    if (to && from.whole === to.whole) return sequence(literal(String(from.whole)), tail(from, to, below));
-    if (to && from.whole > to.whole) return NEVER;
-    const last = to && to.whole - 1n, edge = last !== undefined && last > from.whole ? last : undefined;
+    const digits = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
+    if (to && from.whole >= to.whole) return from.whole > to.whole ? NOTHING : from.whole + tail(from, to, digits);
+    const isZero = from.whole === 0n && from.part === '', last = to && to.whole - 1n, isNext = last === from.whole;
     const ways = [
-        sequence(literal(String(from.whole)), tail(from, undefined, last === from.whole ? below : MAX_FRACTION)),
-        sequence(size(from.whole + 1n, edge && edge - 1n), to && edge === undefined ? NEVER : fraction(MAX_FRACTION)),
-        edge === undefined ? NEVER : sequence(literal(String(edge)), fraction(below)),
-        to ? sequence(literal(String(to.whole)), tail(undefined, to, below)) : NEVER,
+        from.whole + tail(from, undefined, isNext ? digits : MAX_FRACTION),
+        isNext ? NOTHING : size(from.whole + 1n, last && last - 1n) + fraction(MAX_FRACTION),
+        last === undefined || isNext ? NOTHING : last + fraction(digits),
+        to ? to.whole + tail(undefined, to, digits) : NOTHING,
     ];
-    const tiny = isZero && (!to || to.whole >= 1n), huge = !to && (from.whole === 0n || from.whole === 1n && from.part === '' && !from.open);
-    if (tiny) ways.push(sequence(FIRST, fraction(below), E, MINUS, optional(ZERO), FIRST, repeat(DIGIT, 0, 1)));
-    if (huge) ways.push(sequence(FIRST, fraction(MAX_FRACTION), LARGE));
-    return choice(...ways);
+    if (isZero) ways.push(`[1-9]${fraction(digits)}${TINY}`);
+    if (!to && (from.whole === 0n || from.whole === 1n && from.part === '' && !from.open)) ways.push(`[1-9]${fraction(MAX_FRACTION)}${LARGE}`);
+    return any(...ways);
 }
 
 /**
@@ -193,31 +160,25 @@ function sizes(from, to) {
  * @param {Bound | undefined} from
  * @param {Bound | undefined} to
  * @param {number} digits   at most so many
- * @returns {Expression}
+ * @returns {string} a pattern
  */
 function tail(from, to, digits) {
-    const zeros = from?.whole || from?.part ? Math.max(0, EXACT_DIGITS - 1 - `${from.whole}${from.part}`.length) : MAX_ZEROS;
+    const zeros = from?.whole || from?.part ? Math.max(0, EXACT_DIGITS - 1 - `${from.whole}${from.part}`.length) : MAX_FRACTION;
     /** @param {string | undefined} low @param {string | undefined} high   what is left of the bounds that it still equals */
-    const mayEnd = (low, high) => (low === undefined || low === '' && !from?.open) && (high === undefined || high !== '' || !to?.open);
-    /** @param {string | undefined} low @param {string | undefined} high @param {number} left @returns {Expression} */
+    const end = (low, high) => low !== undefined && (low || from?.open) || high === '' && to?.open ? NOTHING : '';
+    /** @param {string | undefined} low @param {string | undefined} high @param {number} left @returns {string} */
     const more = (low, high, left) => {
-        if (low === undefined && high === undefined) return repeat(DIGIT, 1, Math.max(1, left));
-        if (high === undefined && low === '') {
-            return from?.open ? sequence(repeat(ZERO, 0, zeros), FIRST, repeat(DIGIT, 0, Math.max(0, left))) : repeat(DIGIT, 1, Math.max(1, left));
-        }
-        if (high === '' && !low) return to?.open || low === '' && from?.open ? NEVER : repeat(ZERO, 1, MAX_ZEROS);
+        const rest = Math.max(0, left - 1);
+        if (high === undefined && !low) return low === '' && from?.open ? `0{0,${zeros}}[1-9]\\d{0,${rest}}` : `\\d{1,${rest + 1}}`;
+        if (high === '' && !low) return end(low, high) || `0{1,${MAX_FRACTION}}`;
         const first = Number(low?.[0] ?? 0), last = high === undefined ? 9 : Number(high[0] ?? 0);
-        const ways = [];
-        for (const each of new Set([first, last])) {
-            if (each < first || each > last) continue;
-            const rest = /** @type {const} */ ([each === first ? low?.slice(1) : undefined, each === last ? high?.slice(1) : undefined]);
-            ways.push(sequence(digit(each, each), choice(mayEnd(...rest) ? EMPTY : NEVER, more(...rest, left - 1))));
-        }
-        if (first + 1 <= last - 1) ways.push(sequence(digit(first + 1, last - 1), repeat(DIGIT, 0, Math.max(0, left - 1))));
-        return choice(...ways);
+        const edges = [...new Set([first, last])].filter((each) => each >= first && each <= last).map((each) => {
+            const [a, b] = [each === first ? low?.slice(1) : undefined, each === last ? high?.slice(1) : undefined];
+            return each + any(end(a, b), more(a, b, rest));
+        });
+        return any(...edges, first + 1 < last ? `${digit(first + 1, last - 1)}\\d{0,${rest}}` : NOTHING);
     };
-    const low = from?.part, high = to?.part;
-    return choice(mayEnd(low, high) ? EMPTY : NEVER, sequence(POINT, more(low, high, digits)));
+    return any(end(from?.part, to?.part), `\\.${more(from?.part, to?.part, digits)}`);
 }
 
 /** @param {NumberSet} set @param {import('./grammar.js').Grammar} grammar @returns {Expression} */
@@ -230,8 +191,8 @@ function multiples(set, grammar) {
     }
     if (step > MAX_STEP) bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
     const limit = 10n ** BigInt(EXACT_DIGITS) - 1n;
-    const range = integers({low: low === undefined || low < -limit ? -limit : low, high: high === undefined || high > limit ? limit : high});
-    return isNever(range) ? NEVER : toRules(intersection([remainders(Number(step)), toAutomaton(range)]), grammar, {spell: oneOf});
+    const range = parseRegex(integers({low: low === undefined || low < -limit ? -limit : low, high: high === undefined || high > limit ? limit : high}));
+    return toRules(intersection([remainders(Number(step)), toAutomaton(range)]), grammar, {spell: oneOf});
 }
 
 /** The multiples of a number, as an automaton of remainders that is as small as can be. @param {number} step @returns {import('./automaton.js').Automaton} */
