@@ -2,13 +2,18 @@
 // next then are drafted to come next now, and evaluated in one batch with the token before them. The engine samples as ever and only then
 // looks whether the draft was right: so the text does not change, only its speed. Knows tokens and times; not what they say.
 
+import {Clock, ClockSum} from '../base/clock.js';
 import {MAX_DRAFT} from '../base/constants.js';
 
 const SHORTEST_REST = 16, LONGEST_REST = 512;   // tokens without a draft, after drafts that cost more than they brought
+const REST_SHARE = 4;       // times as long as the trial, which a coarse clock makes long
 const MEMORY = 0.8;         // of what was measured before, when something is measured
 
 /** @param {number} a @param {number} b @param {number} c */
 const key = (a, b, c) => `${a},${b},${c}`;
+
+/** @param {number} before @param {number} measured */
+const mix = (before, measured) => MEMORY * before + (1 - MEMORY) * measured;
 
 export class Drafts {
     #session;
@@ -18,18 +23,28 @@ export class Drafts {
     #length = 3;
     #rest = 0;
     #nextRest = SHORTEST_REST;
-    /** @type {number | undefined} */
+    /** Milliseconds of a token without a draft. @type {number | undefined} */
     #plainMs;
     #gainMs = 0;
+    /** As many batches without a draft, and with one, as the clock needs. */
+    #plain;
+    #drafted;
     /** The batch under way. */
     #made = 0;
     #right = 0;
-    #ms = 0;
+    /** Undefined when it was shared with other sessions. @type {number | undefined} */
+    #ms;
 
-    /** @param {import('./engine_session.js').EngineSession} session @param {number[]} ids   of the prompt */
-    constructor(session, ids) {
+    /**
+     * @param {Pick<import('./engine_session.js').EngineSession, 'accept' | 'draft'>} session
+     * @param {number[]} ids   of the prompt
+     * @param {Clock} [clock]   by which the times are
+     */
+    constructor(session, ids, clock = new Clock()) {
         this.#session = session;
         this.#ids = [...ids];
+        this.#plain = new ClockSum(clock);
+        this.#drafted = new ClockSum(clock);
         for (let i = 3; i < ids.length; i++) this.#learn(i);
     }
 
@@ -58,12 +73,15 @@ export class Drafts {
         if (made.length) this.#session.draft(made);
         this.#made = made.length;
         this.#right = 0;
+        this.#ms = undefined;
     }
 
     /** What the evaluation of the pushed token and its draft took. @param {number} ms */
     measured(ms) {
         this.#ms = ms;
-        if (!this.#made) this.#plainMs = this.#plainMs === undefined ? ms : MEMORY * this.#plainMs + (1 - MEMORY) * ms;
+        if (this.#made) return;
+        const sum = this.#plain.add(ms);
+        if (sum) this.#plainMs = mix(this.#plainMs ?? sum.ms / sum.amount, sum.ms / sum.amount);
     }
 
     #find() {
@@ -77,15 +95,17 @@ export class Drafts {
     #settle() {
         if (!this.#made) return;
         this.#length = this.#right === this.#made ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
+        this.#made = 0;
+        const sum = this.#ms === undefined ? undefined : this.#drafted.add(this.#ms, 1 + this.#right);
+        if (!sum) return;
         const plainMs = this.#plainMs ?? 0;     // it is measured before there is a draft
-        this.#gainMs = MEMORY * this.#gainMs + (1 - MEMORY) * ((1 + this.#right) * plainMs - this.#ms);
+        this.#gainMs = mix(this.#gainMs, sum.amount * plainMs - sum.ms);
         if (this.#gainMs >= 0) {
             this.#nextRest = SHORTEST_REST;
         } else {
-            this.#rest = this.#nextRest;
+            this.#rest = Math.max(this.#nextRest, REST_SHARE * sum.amount);
             this.#nextRest = Math.min(2 * this.#nextRest, LONGEST_REST);
             this.#gainMs = 0;
         }
-        this.#made = 0;
     }
 }

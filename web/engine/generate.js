@@ -190,7 +190,7 @@ async function read(session, ids, logprobs, io) {
  * @returns {Promise<{finishReason: Generated['finishReason'], decodeTokens: number, ofTokens: TokenLogprobs[]}>}
  */
 async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs}, {scheduler, aborted}) {
-    const drafts = new Drafts(session, ids), {tokens} = writing;
+    const drafts = new Drafts(session, ids, scheduler.clock), {tokens} = writing;
     /** @type {TokenLogprobs[]} */
     const ofTokens = [];
     let decodeTokens = 0;

@@ -2,6 +2,7 @@
 // are written at the same time, and a long prompt does not stop another's answer. Between two steps the event loop runs: sessions join, are
 // sampled, or are aborted. Knows sessions and time; not what tokens mean.
 
+import {Clock} from '../base/clock.js';
 import {MAX_BATCH} from '../base/constants.js';
 import {yieldTurn} from '../base/host.js';
 
@@ -22,7 +23,8 @@ export class Scheduler {
     #waiting = new Set();
     #running = false;
 
-    /** Milliseconds that the last step took, and how many sessions asked for it. */
+    clock = new Clock();
+    /** Milliseconds that the last step took by that clock, and how many sessions asked for it. */
     stepMs = 0;
     stepped = 0;
 
@@ -57,14 +59,14 @@ export class Scheduler {
 
     /** @param {Waiting[]} all */
     #step(all) {
-        const start = performance.now();
+        const start = this.clock.read();
         try {
             this.#module.step(all.map(({session}) => session), MAX_BATCH, SLICE_MS);
         } catch (error) {
             for (const one of all) this.#end(one, () => one.reject(error));
             return;
         }
-        this.stepMs = performance.now() - start;
+        this.stepMs = this.clock.read() - start;
         this.stepped = all.length;
         for (const one of all) this.#tell(one);
     }

@@ -1,6 +1,6 @@
 // The chat: a list of messages and a field to write the next. With a base model it is a transcript, and says so.
 
-import {announce, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
+import {announce, clock, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {count, speed} from './format.js';
 import {outcome} from './facts.js';
 
@@ -159,6 +159,6 @@ export class Chat {
 
 /** @param {import('../../gemma.js').Result} result */
 function figures({tokens, cachedTokens, finishReason, timings}) {
-    const rate = speed(timings.decodeTokens, timings.decodeMs), cached = cachedTokens ? `${cachedTokens} cached` : '';
+    const rate = speed(timings.decodeTokens, timings.decodeMs, clock), cached = cachedTokens ? `${cachedTokens} cached` : '';
     return [count(tokens.length, 'token'), rate, cached, outcome({finishReason, tokens})].filter(Boolean).join(' · ');
 }

@@ -1,5 +1,10 @@
 // The few helpers that every view uses. Text is only ever set as text: no view builds HTML from strings.
 
+import {Clock, ClockSum} from '../../base/clock.js';
+
+/** The page's: every frame that is drawn teaches it its tick. */
+export const clock = new Clock();
+
 /**
  * How a view finds its elements: by their ids, below its root, so that it may live in a page or in a component.
  * @param {ParentNode} root
@@ -66,7 +71,8 @@ const LONGEST_PAUSE_MS = 400;
  * @returns {{add: (piece: string) => void, end: () => void}}   end: shows the rest now
  */
 export function everyFrame(show) {
-    let gathered = '', frame = 0, next = 0;
+    const costs = new ClockSum(clock);
+    let gathered = '', frame = 0, next = 0, cost = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const flush = () => {
@@ -76,13 +82,14 @@ export function everyFrame(show) {
     };
     const draw = () => {
         frame = 0;
-        const start = performance.now();
+        const start = clock.read();
         flush();
         // A message comes after layout and paint.
         const {port1, port2} = new MessageChannel();
         port1.onmessage = () => {
-            const now = performance.now();
-            next = now + Math.min(LONGEST_PAUSE_MS, DRAWING_SHARE * (now - start));
+            const now = clock.read(), sum = costs.add(now - start);
+            if (sum) cost = sum.ms / sum.amount;
+            next = now + Math.min(LONGEST_PAUSE_MS, DRAWING_SHARE * cost);
             port1.close();
         };
         port2.postMessage(0);
@@ -94,7 +101,7 @@ export function everyFrame(show) {
     return {
         add(piece) {
             gathered += piece;
-            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, next - performance.now()));
+            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, next - clock.read()));
         },
         end() {
             clearTimeout(timer);

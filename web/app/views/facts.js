@@ -1,7 +1,7 @@
 // The strip of figures: how fast, how much memory, which module, how many threads.
 
 import {bytes, count, speed} from './format.js';
-import {element, within} from './dom.js';
+import {clock, element, within} from './dom.js';
 
 /**
  * @param {ParentNode} root
@@ -15,8 +15,8 @@ export function showFacts(root, info, result) {
     if (result) {
         const {timings, cachedTokens, promptTokens, tokens} = result;
         const {prefillTokens, prefillMs, decodeTokens, decodeMs} = timings;
-        facts.push(['Reading', speed(prefillTokens, prefillMs) || '–', `${count(prefillTokens, 'token')}, ${cachedTokens} cached`]);
-        facts.push(['Writing', speed(decodeTokens, decodeMs) || '–', count(tokens.length, 'token')]);
+        facts.push(['Reading', speed(prefillTokens, prefillMs, clock) || '–', `${count(prefillTokens, 'token')}, ${cachedTokens} cached`]);
+        facts.push(['Writing', speed(decodeTokens, decodeMs, clock) || '–', count(tokens.length, 'token')]);
         facts.push(['Context', `${promptTokens.length + tokens.length}`, `of ${info.contextLength.toLocaleString('en')}`]);
     }
     facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);

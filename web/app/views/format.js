@@ -27,9 +27,12 @@ export function duration(seconds) {
     return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Tokens per second; '' when there was nothing to measure. @param {number} tokens @param {number} ms */
-export function speed(tokens, ms) {
-    if (!tokens || !ms) return '';
+/**
+ * Tokens per second; '' when there was nothing to measure, or less than the clock can tell.
+ * @param {number} tokens @param {number} ms @param {import('../../base/clock.js').Clock} clock
+ */
+export function speed(tokens, ms, clock) {
+    if (!tokens || !clock.tells(ms)) return '';
     const perSecond = tokens / ms * 1000;
     return `${perSecond < 100 ? perSecond.toFixed(1) : whole.format(Math.round(perSecond))} tokens/s`;
 }

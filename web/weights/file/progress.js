@@ -1,5 +1,7 @@
 // How far a download or a load is, and how fast. Owns the arithmetic of rate and time left; knows no source.
 
+import {Clock} from '../../base/clock.js';
+
 /**
  * @typedef {object} Progress
  * @property {'download' | 'load'} phase   from the network, or from this device
@@ -18,8 +20,10 @@ const REPORT_MS = 100;
  * @param {Progress['phase']} phase
  * @param {number} total             bytes
  * @param {(progress: Progress) => void} [onProgress]   called at most ten times a second, and at the end
+ * @param {() => number} [now]   milliseconds
  */
-export function createMeter(phase, total, onProgress = () => {}) {
+export function createMeter(phase, total, onProgress = () => {}, now = () => performance.now()) {
+    const clock = new Clock(now);
     let bytes = 0;
     /** @type {string | undefined} */
     let notice;
@@ -27,7 +31,7 @@ export function createMeter(phase, total, onProgress = () => {}) {
     let waiting;
     let reported = -Infinity;
     /** @type {{at: number, bytes: number}[]} bytes at moments of the last WINDOW_MS; oldest first */
-    let moments = [{at: performance.now(), bytes: 0}];
+    let moments = [{at: clock.read(), bytes: 0}];
 
     return {
         /** Counts bytes that were there before: they say nothing on the rate. @param {number} count */
@@ -52,15 +56,15 @@ export function createMeter(phase, total, onProgress = () => {}) {
         },
     };
 
-    /** @param {boolean} now */
-    function report(now) {
-        const at = performance.now();
-        if (!now && at - reported < REPORT_MS) return;
+    /** @param {boolean} atOnce */
+    function report(atOnce) {
+        const at = clock.read();
+        if (!atOnce && at - reported < REPORT_MS) return;
         reported = at;
         moments.push({at, bytes});
         while (moments.length > 2 && moments[0].at < at - WINDOW_MS) moments.shift();
-        const seconds = (at - moments[0].at) / 1000;
-        const rate = seconds > 0 ? Math.max(0, bytes - moments[0].bytes) / seconds : 0;
+        const ms = at - moments[0].at;
+        const rate = clock.tells(ms) ? Math.max(0, bytes - moments[0].bytes) / ms * 1000 : 0;
         onProgress({
             phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity, notice, waiting,
         });

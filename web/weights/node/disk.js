@@ -9,6 +9,7 @@ import {fileURLToPath} from 'node:url';
 import {GemmaError, codeOf, messageOf} from '../../base/error.js';
 import {joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../file/gguf_parts.js';
 import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from '../file/check.js';
+import {createMeter} from '../file/progress.js';
 import {readManifest} from '../file/manifest.js';
 import {toHex} from '../file/sha256.js';
 
@@ -16,7 +17,7 @@ import {toHex} from '../file/sha256.js';
  * @typedef {import('node:fs/promises').FileHandle} FileHandle
  * @typedef {{path: string, file: FileHandle, size: number}} OpenFile
  * @typedef {import('../file/gguf_parts.js').Piece} Piece
- * @typedef {(progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void} OnProgress
+ * @typedef {(progress: import('../file/progress.js').Progress) => void} OnProgress
  */
 const CHUNK = 4 << 20;
 
@@ -24,7 +25,7 @@ const CHUNK = 4 << 20;
  * @param {{kind: 'path', path: string, manifest?: object | string, sha256?: string}} description   path: or a file: URL; of a model in llama.cpp's
  *     parts, any of them; or of a manifest, FILE.gguf.json. manifest: its JSON, or where it is: then each chunk is compared with its digest; of a model that is in the manifest's
  *     parts, path is the whole's, beside which they lie. sha256: of the whole, in hex
- * @param {{onProgress?: (progress: {phase: 'load', bytes: number, total: number, rate: number, secondsLeft: number}) => void}} [options]
+ * @param {{onProgress?: OnProgress}} [options]
  * @returns {Promise<import('../source.js').Source>} a chunk is valid until the next one is asked for
  */
 export async function openSource(description, {onProgress} = {}) {
@@ -172,15 +173,12 @@ async function openFile(path) {
  * @param {OnProgress} [onProgress]
  */
 async function* readPieces(pieces, files, total, signal, onProgress) {
-    const start = performance.now();
-    let bytes = 0;
+    const meter = createMeter('load', total, onProgress);
     for (const piece of pieces)
         for await (const chunk of piece.bytes ? [piece.bytes] : read(files[piece.part], piece)) {
             signal?.throwIfAborted();
-            bytes += chunk.length;
             yield chunk;
-            const rate = bytes / (performance.now() - start) * 1000;
-            onProgress?.({phase: 'load', bytes, total, rate, secondsLeft: (total - bytes) / rate});
+            meter.add(chunk.length);
         }
 }
 
