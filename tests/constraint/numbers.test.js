@@ -56,6 +56,8 @@ test('numbers that a double can not hold, and spellings', () => {
     };
     judge({type: 'integer', maximum: 2 ** 63, minimum: -(2 ** 63)}, ['9223372036854775807', '-9223372036854775808'], ['9223372036854775808', '-9223372036854775809']);
     judge({type: 'number'}, ['0', '-0.5', '1e5', '1E-300', '1.5e+21', '-12'], ['01', '1.', '.5', '+1', '1e', '1e999', 'NaN', `1${'0'.repeat(400)}`, '- 1']);
+    judge({type: 'integer', exclusiveMaximum: 1e20, exclusiveMinimum: -1e20}, ['99999999999990000000', '-9'], ['99999999999999999999', '-99999999999999999999']);
+    judge({type: 'number', exclusiveMaximum: 1e20}, ['99999999999990000000.5'], ['99999999999999999999', '99999999999999999999.9']);
     judge({type: 'number', exclusiveMaximum: 1}, ['0.999999'], ['0.99999999999999999999', '1', '1.0']);
     judge({enum: [1e21, 1e-7, 1.5, -0]}, ['1e+21', '1e-7', '1e-07', '1.5', '0'], ['-0', '15e-1']);
     judge({type: 'number', minimum: 5, exclusiveMinimum: true}, ['5.1', '6'], ['5', '5.0', '4']);

@@ -66,12 +66,16 @@ function isVoidRange(set) {
 function integerBounds({min, max, above, below, step = 1n}) {
     let low = Number.isFinite(min) ? BigInt(Math.ceil(min)) : undefined;
     let high = Number.isFinite(max) ? BigInt(Math.floor(max)) : undefined;
-    if (low !== undefined && above && Number.isInteger(min)) low++;
-    if (high !== undefined && (below && Number.isInteger(max) || isRounded(high))) high--;
+    if (low !== undefined && above && Number.isInteger(min)) low += gapOf(low);
+    if (high !== undefined && (below && Number.isInteger(max))) high -= gapOf(high);
+    else if (high !== undefined && isRounded(high)) high--;
     if (low !== undefined) low = low > 0 ? (low + step - 1n) / step * step : low / step * step;
     if (high !== undefined) high = high < 0 ? (high - step + 1n) / step * step : high / step * step;
     return {low, high};
 }
+
+/** How far from a whole bound that is not reached a double does not round onto it. @param {bigint} bound */
+const gapOf = (bound) => 1n + (bound < 0 ? -bound : bound) / 2n ** 52n;
 
 /** Whether a bound is what a double makes of 2^63 - 1 or a limit like it. @param {bigint} bound */
 const isRounded = (bound) => bound > 2n ** 53n && (bound & bound - 1n) === 0n;
@@ -140,7 +144,9 @@ const fraction = (digits) => `(?:\\.\\d{1,${digits}})?`;
 
 /** Numbers from one to another, neither of them below 0. @param {Bound} from @param {Bound} [to] @returns {string} a pattern */
 function sizes(from, to) {
-    // A double rounds a long fraction beside an open bound onto it.
+    // A double rounds a long fraction beside an open bound onto it, and long whole numbers too.
+    if (from.open && gapOf(from.whole) > 1n) from = {whole: from.whole + gapOf(from.whole), part: '', open: false};
+    if (to?.open && gapOf(to.whole) > 1n) to = {whole: to.whole - gapOf(to.whole), part: '', open: false};
     const digits = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
     if (to && from.whole >= to.whole) return from.whole > to.whole ? NOTHING : from.whole + tail(from, to, digits);
     const isZero = from.whole === 0n && from.part === '', last = to && to.whole - 1n, isNext = last === from.whole;
