@@ -66,5 +66,8 @@ test('choices are taken as they are, and nothing else', () => {
     const matcher = new Matcher(toGrammar({choices: ['yes', 'no', 'a"b\\[c]\n', 'é😀', '']}));
     for (const text of ['yes', 'no', 'a"b\\[c]\n', 'é😀', '']) assert.ok(matcher.accepts(text));
     for (const text of ['y', 'yesno', 'é']) assert.ok(!matcher.accepts(text));
-    for (const choices of [[], [1], 'yes']) assert.throws(() => toGrammar({choices: /** @type {any} */ (choices)}), {code: 'bad-constraint'});
+    const many = Array.from({length: 20_000}, (_, i) => `v${i * 7919}`), numbers = new Matcher(toGrammar({choices: many}));
+    for (const text of ['v0', many[777], many[19_999]]) assert.ok(numbers.accepts(text) && !numbers.accepts(`${text}x`));
+    assert.ok(new Matcher(toGrammar({choices: ['x'.repeat(100_000), 'y']})).accepts('y'));
+    for (const choices of [[], [1], 'yes', many.map((text) => text.padEnd(50))]) assert.throws(() => toGrammar({choices: /** @type {any} */ (choices)}), {code: 'bad-constraint'});
 });

@@ -38,14 +38,20 @@ export function literal(text) {
 export const rule = (name) => ({kind: 'rule', name});
 
 /** @param {Expression[]} parts @returns {Expression} */
-export function sequence(...parts) {
+export const sequence = (...parts) => sequenceOf(parts);
+
+/** @param {Expression[]} parts @returns {Expression} */
+function sequenceOf(parts) {
     if (parts.some(isNever)) return NEVER;
     const of = parts.flatMap((part) => part.kind === 'sequence' ? part.of : [part]);
     return of.length === 1 ? of[0] : {kind: 'sequence', of};
 }
 
 /** @param {Expression[]} ways @returns {Expression} */
-export function choice(...ways) {
+export const choice = (...ways) => choiceOf(ways);
+
+/** @param {Expression[]} ways @returns {Expression} */
+export function choiceOf(ways) {
     const of = ways.flatMap((way) => way.kind === 'choice' ? way.of : [way]);
     return of.length === 1 ? of[0] : {kind: 'choice', of};
 }
@@ -67,7 +73,7 @@ export const partsOf = (e) => e.kind === 'repeat' ? [e.of] : e.kind === 'choice'
 /** An expression with other parts in their places. @param {Expression} e @param {(part: Expression) => Expression} change @returns {Expression} */
 export function mapParts(e, change) {
     if (e.kind === 'repeat') return repeat(change(e.of), e.min, e.max);
-    return e.kind === 'choice' ? choice(...e.of.map(change)) : e.kind === 'sequence' ? sequence(...e.of.map(change)) : e;
+    return e.kind === 'choice' ? choiceOf(e.of.map(change)) : e.kind === 'sequence' ? sequenceOf(e.of.map(change)) : e;
 }
 
 /** @param {Expression} e @returns {boolean} */

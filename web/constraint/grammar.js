@@ -2,13 +2,13 @@
 //
 // Owns the rules, the removal of what can never end or is never used, and the writing. Must not know what the rules are for.
 
-import {known} from './bad.js';
+import {known, tooMuch} from './bad.js';
 import {complement, isSingle, LAST} from './char_set.js';
 import {isEmpty, isNever, mapParts, NEVER, partsOf, rule} from './expression.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
-const START = 'root';
+const START = 'root', MAX_TEXT = 1_000_000;
 
 export class Grammar {
     /** @type {Map<string, Expression>} */
@@ -45,7 +45,7 @@ export class Grammar {
     /**
      * The text: the rules that are used and that can end.
      * @param {Expression} root
-     * @returns {string | undefined} undefined where no text matches
+     * @returns {string | undefined} undefined where nothing matches
      */
     write(root) {
         this.define(START, root);
@@ -57,7 +57,8 @@ export class Grammar {
             visitRules(body, (used) => seen.add(used));
             out.push(`${name} ::= ${text(body, 0)}\n`);
         }
-        return out.join('');
+        const all = out.join('');
+        return all.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters of grammar') : all;
     }
 
     /** The rules that some text matches. */

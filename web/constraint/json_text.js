@@ -7,7 +7,7 @@
 import {known} from './bad.js';
 import {charSet, charsOf, complement, has, intersect, isSingle, minus} from './char_set.js';
 import {between} from './digits.js';
-import {choice, literal, mapParts, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {choice, choiceOf, literal, mapParts, NEVER, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {parseRegex} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
@@ -50,11 +50,6 @@ export class JsonText {
         return e.kind === 'set' ? known(this.#spelled, String(e.set), () => this.#makeSet(e.set)) : mapParts(e, (part) => this.spell(part));
     }
 
-    /** @param {string} text @returns {Expression} with its quotes */
-    string(text) {
-        return sequence(this.quote, this.spell(literal(text)), this.quote);
-    }
-
     /** @param {Expression} spelled @returns {Expression} a key */
     key(spelled) {
         return sequence(this.quote, spelled, this.quote);
@@ -78,7 +73,7 @@ export class JsonText {
         const raw = oneOf(intersect(set, RAW));
         if (!long.length && !short.length) return raw;
         const escapes = known(this.#spelled, `${long} ${short}`, () => {
-            const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), choice(...codes(long).map(parseRegex))) : NEVER);
+            const all = choice(oneOf(charsOf(short.join(''))), long.length ? sequence(literal('u'), choiceOf(codes(long).map(parseRegex))) : NEVER);
             return single || !long.length ? all : this.grammar.named(all, 'escape');
         });
         return choice(raw, sequence(BACKSLASH, escapes));
@@ -97,11 +92,12 @@ function codes(set) {
         if (set[i] < 0x10000) ways.push(range(set[i], Math.min(set[i + 1], 0xffff)));
         const [first, last] = [Math.max(set[i] - 0x10000, 0), set[i + 1] - 0x10000], [from, to] = [first >> 10, last >> 10];
         if (last < 0) continue;
-        if (from === to) pairs(from, to, first & 1023, last & 1023);
+        const low = first & 1023, high = last & 1023, wholeFrom = low ? from + 1 : from, wholeTo = high < 1023 ? to - 1 : to;
+        if (wholeFrom > wholeTo && from === to) pairs(from, to, low, high);
         else {
-            pairs(from, from, first & 1023, 1023);
-            if (from + 1 < to) pairs(from + 1, to - 1, 0, 1023);
-            pairs(to, to, 0, last & 1023);
+            if (wholeFrom > from) pairs(from, from, low, 1023);
+            if (wholeFrom <= wholeTo) pairs(wholeFrom, wholeTo, 0, 1023);
+            if (wholeTo < to) pairs(to, to, 0, high);
         }
     }
     return ways;

@@ -4,9 +4,9 @@
 // then required ones that it does not name, then all others. Each is written at most once.
 
 import {GemmaError} from '../base/error.js';
-import {bad, known, tooMuch} from './bad.js';
+import {bad, known} from './bad.js';
 import {product, toAutomaton, toRules} from './automaton.js';
-import {charsOf, complement, charSet} from './char_set.js';
+import {charsOf, complement} from './char_set.js';
 import {choice, EMPTY, literal, NEVER, oneOf, optional, repeat, rule, sequence, UNBOUNDED} from './expression.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
@@ -15,6 +15,7 @@ import {SchemaSets} from './schema_sets.js';
 import {SchemaTree} from './schema_tree.js';
 import {both, itemGoal, layerGoal, memberGoal} from './shapes.js';
 import {ALL_STRINGS, Patterns, stringText} from './strings.js';
+import {textTree} from './text_tree.js';
 
 /**
  * @typedef {import('./expression.js').Expression} Expression
@@ -24,7 +25,7 @@ import {ALL_STRINGS, Patterns, stringText} from './strings.js';
  * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to 64 characters between any two parts
  */
 
-const MAX_SPACES = 64, MAX_TEXT = 1_000_000, MAX_NESTED = 30;
+const MAX_SPACES = 64;
 
 /** One schema, or several in one grammar. */
 export class SchemaWriter {
@@ -157,24 +158,7 @@ export class SchemaWriter {
     /** Every text but some, without quotes. @param {string[]} names @returns {Expression} */
     #allBut(names) {
         const anything = this.#shared('rest', () => repeat(this.json.spellKey(oneOf(complement([]))), 0, UNBOUNDED));
-        /** @param {string[][]} tails   what is left of the names that begin so @param {number} at @returns {Expression} */
-        const after = (tails, at) => {
-            /** @type {Map<string, string[][]>} */
-            const groups = new Map();
-            for (const tail of tails) {
-                if (at >= tail.length) continue;
-                const group = groups.get(tail[at]);
-                if (group) group.push(tail);
-                else groups.set(tail[at], [tail]);
-            }
-            const points = [...groups.keys()].map((char) => /** @type {number} */ (char.codePointAt(0)));
-            const ways = [...groups].map(([char, group]) => sequence(this.json.spellKey(literal(char)), deeper(group, at + 1)));
-            ways.push(sequence(this.json.spellKey(oneOf(complement(charSet(...points)))), anything));
-            return tails.some((tail) => tail.length === at) ? choice(...ways) : optional(choice(...ways));
-        };
-        /** @param {string[][]} tails @param {number} at   groups nest only so deep */
-        const deeper = (tails, at) => at % MAX_NESTED ? after(tails, at) : this.grammar.named(after(tails, at), 'key');
-        return after(names.map((name) => Array.from(name)), 0);
+        return textTree(names, this.grammar, (e) => this.json.spellKey(e), anything);
     }
 
     /** @param {ArraySet} set @returns {Expression} */
@@ -200,7 +184,6 @@ export class SchemaWriter {
 export function schemaGrammar(schema, whitespace) {
     const grammar = new Grammar();
     const text = grammar.write(new SchemaWriter(schema, grammar, whitespace).root());
-    if (text === undefined) bad('The schema allows no value at all ("false" at "#").');
-    return text.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters in its grammar') : text;
+    return text ?? bad('The schema allows no value at all ("false" at "#").');
 }
 

@@ -13,7 +13,7 @@ import {bad, known, tooMuch} from './bad.js';
  * @property {string} base   the address of the document, or of the part of it with an $id, that it stands in
  */
 
-const MAX_VALUES = 20_000, MAX_DEPTH = 500;
+const MAX_VALUES = 20_000, MAX_DEPTH = 500, MAX_NAME = 1000;
 const HOME = 'schema://this/';
 const ONE = ['additionalProperties', 'items', 'additionalItems', 'not', 'if', 'then', 'else', 'contains', 'propertyNames',
     'unevaluatedItems', 'unevaluatedProperties'];
@@ -130,7 +130,11 @@ function measure(root) {
     const visit = (value, depth) => {
         if (++count > MAX_VALUES) tooMuch(MAX_VALUES, 'values in the schema');
         if (depth > MAX_DEPTH) tooMuch(MAX_DEPTH, 'levels in the schema');
-        if (typeof value === 'object' && value !== null) for (const key in value) visit(value[key], depth + 1);
+        if (typeof value !== 'object' || value === null) return;
+        for (const key in value) {
+            if (key.length > MAX_NAME) tooMuch(MAX_NAME, 'characters in a name');
+            visit(value[key], depth + 1);
+        }
     };
     visit(root, 0);
 }

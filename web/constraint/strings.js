@@ -7,6 +7,7 @@ import {known} from './bad.js';
 import {ANY} from './char_set.js';
 import {choice, EMPTY, hasAnchor, NEVER, oneOf, partsOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {parseRegex} from './regex.js';
+import {textTree} from './text_tree.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./automaton.js').Automaton} Automaton */
@@ -75,7 +76,7 @@ function contains(set, text, patterns) {
  * @returns {Expression} with its quotes
  */
 export function stringText(set, patterns, json) {
-    if (set.only) return choice(...set.only.map((text) => json.string(text)));
+    if (set.only) return sequence(json.quote, textTree(set.only, json.grammar, (e) => json.spell(e)), json.quote);
     if (set.patterns.length === 0) return json.freeString(set.min, set.max);
     const plain = set.patterns.length === 1 ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max) : undefined;
     if (plain) return sequence(json.quote, json.spell(plain), json.quote);

@@ -5,7 +5,8 @@
 
 import {GemmaError} from '../base/error.js';
 import {toRules, without} from './automaton.js';
-import {choice, EMPTY, literal, oneOf, optional, repeat, rule, sequence} from './expression.js';
+import {bad} from './bad.js';
+import {choice, EMPTY, literal, oneOf, optional, repeat, sequence} from './expression.js';
 import {FunctionText, readValue, writeValue} from './function_text.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
@@ -48,8 +49,7 @@ export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
     const grammar = new Grammar(), form = FORMS[style];
     const text = style === 'json' ? new JsonText(grammar) : new FunctionText(grammar);
     const calls = chosen.map((tool) => sequence(literal(form.name + tool.name + form.middle), argumentsOf(tool, grammar, text)));
-    const rest = rule(grammar.reserve('call'));
-    grammar.define(rest.kind === 'rule' ? rest.name : '', sequence(choice(...calls), literal(form.end)));
+    const rest = grammar.named(sequence(choice(...calls), literal(form.end)), 'call');
     const call = sequence(literal(form.mark), rest), isOne = typeof toolChoice === 'object';
     const all = sequence(call, isOne ? EMPTY : repeat(sequence(literal(form.between), call), 0, MAX_CALLS - 1));
     return grammar.write(toolChoice === 'auto' ? toRules(without(form.mark), grammar, {spell: oneOf, after: optional(all)}) : all);
@@ -57,11 +57,11 @@ export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
 
 /** @param {Tool[]} tools @param {ToolChoice} toolChoice @returns {Tool[]} those that may be called */
 function chosenOf(tools, toolChoice) {
-    if (!Array.isArray(tools)) throw bad('"tools" must be a list.');
+    if (!Array.isArray(tools)) bad('"tools" must be a list.');
     const names = new Set();
     for (const {name} of tools) {
-        if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name)) throw bad(`The name of a tool has 1 to 128 letters, digits, "_", "-" and ".", found ${JSON.stringify(name)}.`);
-        if (names.has(name)) throw bad(`Two tools have the name "${name}".`);
+        if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name)) bad(`The name of a tool has 1 to 128 letters, digits, "_", "-" and ".", found ${JSON.stringify(name)}.`);
+        if (names.has(name)) bad(`Two tools have the name "${name}".`);
         names.add(name);
     }
     if (toolChoice === 'none') return [];
@@ -72,12 +72,7 @@ function chosenOf(tools, toolChoice) {
 }
 
 /** @param {string} why @returns {never} */
-const noTool = (why) => {
-    throw bad(`"toolChoice" can't be fulfilled: ${why}.`);
-};
-
-/** @param {string} message */
-const bad = (message) => new GemmaError('bad-constraint', message);
+const noTool = (why) => bad(`"toolChoice" can't be fulfilled: ${why}.`);
 
 /** @param {Tool} tool @param {Grammar} grammar @param {JsonText} text */
 function argumentsOf({name, parameters}, grammar, text) {
@@ -85,13 +80,13 @@ function argumentsOf({name, parameters}, grammar, text) {
     const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties'].some((keyword) => parameters?.[keyword] !== undefined);
     const schema = {...isPlain && {additionalProperties: false}, ...parameters, type: 'object'};
     try {
-        if (![undefined, 'object'].includes(parameters?.type)) throw bad('"type" at "#" must be "object".');
+        if (![undefined, 'object'].includes(parameters?.type)) bad('"type" at "#" must be "object".');
         const body = new SchemaWriter(schema, grammar, text instanceof FunctionText ? 'none' : 'space', text).root();
-        if (!grammar.canMatch(body)) throw bad('The schema allows no value at all ("false" at "#").');
+        if (!grammar.canMatch(body)) bad('The schema allows no value at all ("false" at "#").');
         return body;
     } catch (error) {
         if (!(error instanceof GemmaError)) throw error;
-        throw new GemmaError(error.code, `The parameters of the tool "${name}": ${error.message}`, {cause: error});
+        return bad(`The parameters of the tool "${name}": ${error.message}`, error);
     }
 }
 
