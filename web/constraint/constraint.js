@@ -22,14 +22,19 @@ import {textTree} from './text_tree.js';
  */
 
 const KINDS = /** @type {const} */ (['schema', 'regex', 'choices', 'grammar']);
-const WHITE_SPACE = ['none', 'space', 'free'], MAX_CHARACTERS = 500_000;
+const WHITE_SPACE = ['none', 'space', 'free'],
+    MAX_CHARACTERS = 500_000;
 
 /** @param {Constraint} constraint @returns {string} GBNF */
 export function toGrammar(constraint) {
     const given = KINDS.filter((kind) => constraint?.[kind] !== undefined);
-    if (given.length !== 1) bad(`A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`);
+    if (given.length !== 1)
+        bad(
+            `A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`,
+        );
     const {schema, regex, choices, grammar, whitespace} = constraint;
-    if (whitespace !== undefined && !WHITE_SPACE.includes(whitespace)) bad(`"whitespace" must be one of ${WHITE_SPACE.join(', ')}.`);
+    if (whitespace !== undefined && !WHITE_SPACE.includes(whitespace))
+        bad(`"whitespace" must be one of ${WHITE_SPACE.join(', ')}.`);
     if (schema !== undefined) return schemaGrammar(schema, whitespace);
     if (regex !== undefined) return regexGrammar(regex);
     if (choices !== undefined) return choicesGrammar(choices);
@@ -42,9 +47,11 @@ function regexGrammar(regex) {
     if (typeof source !== 'string') bad('"regex" must be a regular expression or its text.');
     const flag = regex instanceof RegExp && /[imsv]/.exec(regex.flags)?.[0];
     if (flag) bad(`The regular expression has the flag "${flag}", which is not supported.`);
-    const expression = parseRegex(source), whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
+    const expression = parseRegex(source),
+        whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
     const grammar = new Grammar();
-    const root = whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
+    const root =
+        whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
     return grammar.write(root) ?? bad('No text matches the regular expression.');
 }
 
@@ -58,7 +65,8 @@ function choicesGrammar(choices) {
     if (!Array.isArray(choices) || choices.length === 0 || choices.some((each) => typeof each !== 'string')) {
         bad('"choices" must be a list of texts, one at least.');
     }
-    if (choices.reduce((sum, each) => sum + each.length, 0) > MAX_CHARACTERS) tooMuch(MAX_CHARACTERS, 'characters in "choices"');
+    if (choices.reduce((sum, each) => sum + each.length, 0) > MAX_CHARACTERS)
+        tooMuch(MAX_CHARACTERS, 'characters in "choices"');
     const grammar = new Grammar();
     return /** @type {string} */ (grammar.write(textTree(choices, grammar, (e) => e)));
 }
