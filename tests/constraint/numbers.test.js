@@ -125,6 +125,12 @@ test('numbers that a double can not hold, and spellings', () => {
         ['99999999999990000000.5'],
         ['99999999999999999999', '99999999999999999999.9'],
     );
+    judge(
+        {type: 'number', minimum: -Number.MAX_VALUE, maximum: Number.MAX_VALUE},
+        ['-12345678901234567890.5', '0'],
+        ['1e309'],
+    );
+    judge({type: 'integer', maximum: Number.MAX_VALUE}, ['12345678901234567890'], ['1.5']);
     judge({type: 'number', exclusiveMaximum: 1}, ['0.999999'], ['0.99999999999999999999', '1', '1.0']);
     judge({enum: [1e21, 1e-7, 1.5, -0]}, ['1e+21', '1e-7', '1e-07', '1.5', '0'], ['-0', '15e-1']);
     judge({type: 'number', minimum: 5, exclusiveMinimum: true}, ['5.1', '6'], ['5', '5.0', '4']);

@@ -26,6 +26,7 @@ import {parseRegex} from './regex.js';
 /** @type {NumberSet} */
 export const ALL_NUMBERS = {integer: false, min: -Infinity, max: Infinity, above: false, below: false};
 
+const FAR = 1e90;
 const MAX_DIGITS = 99,
     MAX_FRACTION = 25,
     EXACT_DIGITS = 15,
@@ -106,7 +107,11 @@ const isRounded = (bound) => bound > 2n ** 53n && (bound & (bound - 1n)) === 0n;
 export function numberText(set, grammar) {
     if (set.only) return choice(...set.only.map(valueText));
     if (set.step !== undefined && set.step !== 1n) return multiples(set, grammar);
-    return parseRegex(set.integer ? integers(integerBounds(set)) : decimals(set));
+    // A bound beyond all that is ever written is one that can be written.
+    const min = set.min > -Infinity ? Math.max(set.min, -FAR) : set.min,
+        max = set.max < Infinity ? Math.min(set.max, FAR) : set.max;
+    const near = {...set, min, max};
+    return parseRegex(set.integer ? integers(integerBounds(near)) : decimals(near));
 }
 
 /** As JavaScript and as Python write a number. @param {number} value @returns {Expression} */
