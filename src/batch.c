@@ -89,6 +89,7 @@ static void add_part(Plan *p, GemmaSession *s, int n_tok) {
 /* Forgets draft tokens beyond the first n: they are only a guess. */
 static void trim_draft(GemmaSession *s, int n) {
     if (s->n_draft <= n) return;
+    constraint_trim_draft(&s->constraint, n);
     s->n_tokens -= s->n_draft - n;
     s->n_draft = n;
 }
@@ -193,8 +194,15 @@ static void add_to_pool(GemmaSession *s, const float *x, int n) {
 typedef struct {
     ShortlistWant want[MAX_PARTS];
     int32_t also[MAX_PARTS][SAMPLER_MAX_ALSO];
+    const uint32_t *few[MAX_PARTS];     /* where a constraint leaves few tokens, those; otherwise NULL */
     int n;
 } LogitsRows;
+
+/* The tokens that a constraint leaves i draft tokens further, where they are few; otherwise NULL. */
+static const uint32_t *few_allowed(const Batch *b, const GemmaSession *s, int i) {
+    if (!s->constraint.grammar || !transformer_prefers_some(&b->workspace)) return NULL;
+    return constraint_few(&s->constraint, s->model->vocabulary, i).bits;
+}
 
 /* What sampling asks of each of the session's rows: false where not all of them can do with the best logits. */
 static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
@@ -202,7 +210,10 @@ static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
     for (int i = 0; i <= s->n_draft; i++) {
         int32_t *also = rows->also[rows->n + i];
         int n_before = s->n_tokens - s->n_draft + i, n_also;
-        int k = sampler_reach(&s->sampler, s->model->config.n_vocab, s->tokens, n_before, also, &n_also);
+        bool constrained = s->constraint.grammar != NULL;
+        rows->few[rows->n + i] = few_allowed(b, s, i);
+        if (rows->few[rows->n + i]) continue;
+        int k = sampler_reach(&s->sampler, s->model->config.n_vocab, constrained, s->tokens, n_before, also, &n_also);
         if (k) k += b->n_media;     /* these may be among the best, but are not chosen from */
         if (!transformer_prefers_best(&b->workspace, k)) return false;
         rows->want[rows->n + i] = (ShortlistWant){k, also, n_also};
@@ -222,6 +233,34 @@ static void add_rows(Batch *b, GemmaSession *s, LogitsRows *rows) {
     rows->n += 1 + s->n_draft;
 }
 
+/* The logits of rows that want the best ones only, or few; those of rows that want the best come together. */
+static void evaluate_best(Batch *b, const LogitsRows *rows, int n) {
+    Workspace *ws = &b->workspace;
+    for (int i = 0, end; i < n; i = end) {
+        const float *x = ws->normed + (size_t)i * (size_t)ws->c->n_embd;
+        for (end = i; end < n && !rows->few[end]; end++) {}
+        if (end > i) transformer_best_logits(ws, x, rows->want + i, i, end - i);
+        else transformer_some_logits(ws, x, rows->few[i], end++);
+    }
+}
+
+static bool some_finite(const float *x, const uint32_t *bits, int n) {
+    float zero = 0;
+    for (int w = 0; w < (n + 31) / 32; w++)
+        for (uint32_t left = bits[w]; left; left &= left - 1) zero += x[w * 32 + __builtin_ctz(left)] * 0.0f;
+    return zero == 0;
+}
+
+static bool rows_finite(const Workspace *ws, const GemmaSession *s, const LogitsRows *rows) {
+    int n_vocab = ws->c->n_vocab;
+    for (int row = s->logits_row; row <= s->logits_row + s->n_draft; row++) {
+        const float *x = ws->logits + (size_t)row * (size_t)n_vocab;
+        const uint32_t *few = s->kept == KEPT_BEST ? rows->few[row] : NULL;
+        if (!(few ? some_finite(x, few, n_vocab) : all_finite(x, n_vocab))) return false;
+    }
+    return true;
+}
+
 /* The logits of ready[n]: sessions whose last token has been evaluated, and whose hidden states are there. Those of which sampling asks
  * only the best ones come first, the others after them. */
 static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
@@ -235,12 +274,11 @@ static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
     int n_best = rows.n;
     for (int i = 0; i < n; i++)
         if (ready[i]->kept == KEPT_ALL) add_rows(b, ready[i], &rows);
-    if (n_best) transformer_best_logits(ws, ws->normed, rows.want, n_best);
+    evaluate_best(b, &rows, n_best);
     if (rows.n > n_best) transformer_logits(ws, ws->normed + (size_t)n_best * (size_t)ws->c->n_embd, n_best, rows.n - n_best);
-    int n_vocab = ws->c->n_vocab;
     for (int i = 0; i < n; i++) {
         GemmaSession *s = ready[i];
-        if (all_finite(ws->logits + (size_t)s->logits_row * (size_t)n_vocab, (1 + s->n_draft) * n_vocab)) continue;
+        if (rows_finite(ws, s, &rows)) continue;
         error_set(&s->failure, GEMMA_BAD_NUMBERS, "The model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's.",
                   s->n_done - 1);
         s->n_done -= s->pass_n;     /* who asks again gets the same answer */
@@ -331,8 +369,7 @@ const float *batch_logits(Batch *b, GemmaSession *s, bool all) {
     return b->workspace.logits + (size_t)(s->logits_row + s->row) * (size_t)b->workspace.c->n_vocab;
 }
 
-int32_t batch_sample(Batch *b, GemmaSession *s) {
-    float *logits = (float *)batch_logits(b, s, s->other_sampling);     /* the workspace's */
+static int32_t sample_any(Batch *b, GemmaSession *s, float *logits) {
     for (int i = 0; i < b->n_media; i++) {
         b->media_logits[i] = logits[b->media[i]];
         logits[b->media[i]] = -INFINITY;
@@ -340,6 +377,24 @@ int32_t batch_sample(Batch *b, GemmaSession *s) {
     int32_t id = sampler_pick(&s->sampler, b->sampling, logits, s->tokens, s->n_tokens - s->n_draft);
     for (int i = 0; i < b->n_media; i++) logits[b->media[i]] = b->media_logits[i];
     return id;
+}
+
+/* For the sampler. */
+static bool allows(void *context, int32_t id) {
+    const GemmaSession *s = context;
+    return constraint_allows(&s->constraint, s->model->vocabulary, 0, id);
+}
+static const uint32_t *all_allowed(void *context, const float **logits) {
+    GemmaSession *s = context;
+    *logits = batch_logits(&s->model->batch, s, true);
+    return constraint_mask(&s->constraint, s->model->vocabulary, 0).bits;
+}
+
+int32_t batch_sample(Batch *b, GemmaSession *s) {
+    float *logits = (float *)batch_logits(b, s, s->other_sampling);     /* the workspace's */
+    if (!s->constraint.grammar) return sample_any(b, s, logits);
+    SamplerAllowed allowed = {s, allows, all_allowed, few_allowed(b, s, 0)};
+    return sampler_pick_allowed(&s->sampler, b->sampling, logits, s->tokens, s->n_tokens - s->n_draft, &allowed);
 }
 
 const float *gemma_session_logits(GemmaSession *s) {

@@ -56,6 +56,7 @@ typedef struct {
 typedef struct GemmaLoader GemmaLoader;
 typedef struct GemmaModel GemmaModel;
 typedef struct GemmaSession GemmaSession;
+typedef struct GemmaGrammar GemmaGrammar;
 
 /* ------------------------------------------------------------------------------------------ loading */
 
@@ -329,7 +330,36 @@ GemmaStatus gemma_session_sampling(GemmaSession *session, const GemmaSampling *p
 GemmaStatus gemma_session_bias(GemmaSession *session, int32_t id, float bias, GemmaError *err);
 
 /* Picks the next token from the logits; does not push it. Never one that stands for an image, audio or video: those are chosen from as if
- * their logits were -infinity, whatever their biases, since this engine reads and writes text. */
+ * their logits were -infinity, whatever their biases, since this engine reads and writes text. -1 where a constraint or biases leave none. */
 int32_t gemma_session_sample(GemmaSession *session);
+
+/* ------------------------------------------------------------------------------------------- constraints */
+
+/* A grammar in GBNF, llama.cpp's dialect (see grammar.h); it begins with the rule "root". Compiled once, with or without a model, it serves any
+ * number of sessions of any model, one thread at a time. An error says line and column. */
+GemmaGrammar *gemma_grammar_new(const char *gbnf, size_t n, GemmaError *err);
+/* Sessions that it constrains keep what they need of it. */
+void gemma_grammar_free(GemmaGrammar *grammar);
+/* Whether the whole of text[n] is one of the grammar's texts. */
+bool gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n);
+
+/* From the next token on the session's text is one of the grammar's; NULL: it is free. Samples are then drawn from the model's distribution over
+ * the tokens that may come next, renormalised: top-k counts such tokens only, top-p and min-p are of their probabilities. Control tokens
+ * never fit; an end token does exactly where the text may end. Every tokenisation of the text is possible. The same seed gives the same text with and
+ * without drafts. A push of a token that does not fit is refused with GEMMA_BAD_ARGUMENT; a draft is cut where it does not fit.
+ * The constraint ends with the push of an end token, and with gemma_session_sync. A clone has it, and so has a session that was saved. */
+GemmaStatus gemma_session_constrain(GemmaSession *session, GemmaGrammar *grammar, GemmaError *err);
+
+typedef enum {
+    GEMMA_UNCONSTRAINED = 0,
+    GEMMA_INCOMPLETE = 1,       /* more must come */
+    GEMMA_COMPLETE = 2,         /* the text may end here, or continue */
+    GEMMA_ENDED = 3,            /* nothing can come but the end: there is nothing to sample */
+} GemmaConstraint;
+/* Of the tokens so far, without a draft. */
+GemmaConstraint gemma_session_constraint(const GemmaSession *session);
+
+/* The tokens of the text that must come next, whatever else comes, as a draft: writes at most cap ids, returns how many. 0 where there is a choice. */
+int gemma_session_forced(const GemmaSession *session, int32_t *ids, int cap);
 
 #endif

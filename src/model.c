@@ -176,6 +176,7 @@ void gemma_model_free(GemmaModel *m) {
     if (!m) return;
     batch_free(&m->batch);
     pool_free(m->pool);
+    text_tokens_free(m->vocabulary);
     tokenizer_free(m->tokenizer);
     model_forget_plan(m);
     free(m->header);

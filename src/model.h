@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "chat.h"
 #include "config.h"
+#include "constraint.h"
 #include "kernels/kernels.h"
 #include "pool.h"
 #include "tokenizer.h"
@@ -17,6 +18,7 @@ struct GemmaModel {
     Config config;
     Weights weights;
     Tokenizer *tokenizer;   /* NULL: its weights are random */
+    TextTokens *vocabulary; /* NULL until a session is constrained */
     Chat chat;
     GemmaOptions options;
     Pool *pool;             /* NULL until the weights are allocated */

@@ -105,14 +105,13 @@ typedef struct {
 /* 1: all characters from lo to hi are of the class, 0: none, -1: some. */
 static int covers(const Chars *c, uint32_t lo, uint32_t hi) {
     int from = 0, to = c->n;
-    uint32_t least = lo > c->lo ? lo : c->lo, most = hi < c->hi ? hi : c->hi;
-    while (from < to) {         /* the first range that does not end before `least` */
+    while (from < to) {         /* the first range that does not end before lo */
         int middle = (from + to) / 2;
-        if (c->ranges[middle].hi < least) from = middle + 1;
+        if (c->ranges[middle].hi < lo) from = middle + 1;
         else to = middle;
     }
-    if (least > most || from == c->n || c->ranges[from].lo > most) return 0;
-    return c->ranges[from].lo <= lo && c->ranges[from].hi >= hi && least == lo && most == hi ? 1 : -1;
+    if (from == c->n || c->ranges[from].lo > hi || hi < c->lo || lo > c->hi) return 0;
+    return c->ranges[from].lo <= lo && c->ranges[from].hi >= hi && c->lo <= lo && c->hi >= hi ? 1 : -1;
 }
 
 static int32_t any_rest(Builder *b, Chars *c, int more) {
@@ -135,7 +134,7 @@ static int32_t rest_of_char(Builder *b, Chars *c, uint32_t base, int more) {
         for (end = v + 1; end < 64 && then[end] == then[v];) end++;
         if (then[v] >= 0) add_range(b, 0x80 + v, 0x7f + end, then[v]);
     }
-    return bytes_node(b, first);
+    return b->p->n_ranges > first ? bytes_node(b, first) : -1;
 }
 
 static bool is_always_plain(const GbnfRange *ranges, int n) {

@@ -7,6 +7,12 @@
  *     have the share p, twice as deep (in logits) each time.
  *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first k, or the first
  *     that have the probability p.
+ * Where only some tokens are allowed, the result is the same as if the others' logits were -infinity, but all of them are asked for only when
+ * that is needed:
+ *   - Greedy and with top-k, the likeliest tokens are tested one after the other until there are k.
+ *   - With temperature alone, a token is drawn from all. If it is not allowed, another is drawn from the allowed ones, independently of the first.
+ *     An allowed token of probability p is drawn with p + (1 - S) p / S = p / S, where S is the probability of all allowed ones.
+ *   - Top-p and min-p without top-k are of the renormalised probabilities, and need S: they ask for all.
  * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums and maxima. */
 #include "sampler.h"
 
@@ -21,6 +27,7 @@ enum {
     PENALTY_WINDOW = 64,    /* tokens */
     BLOCK = 128,            /* logits */
     LANES = 8,
+    SPARE = 16,             /* further tokens that are tested, and half as many as top-k: so many may not be allowed */
 };
 
 struct SamplerScratch {
@@ -130,7 +137,7 @@ static bool adjusts(const Sampler *s) {
 
 /* The repetition penalty of Keskar et al. 2019 (CTRL), section 4.1, in the form that also lowers negative logits; presence and
  * frequency penalty as in OpenAI's interface: logit - presence - count * frequency. */
-static const float *adjust(const Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
+static float *adjust(const Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
     const GemmaSampling *p = &s->params;
     float *x = scratch->adjusted;
     memcpy(x, logits, (size_t)scratch->n_vocab * sizeof *x);
@@ -325,34 +332,46 @@ static int gather_top_k(SamplerScratch *s, const float *x, int k, float max) {
     return k < n ? select_best(s->candidates, n, COUNT, k, max) : n;
 }
 
-/* Gathers what top-k, top-p and min-p leave, at least one token. */
-static int filter(SamplerScratch *s, const GemmaSampling *p, const float *x, float max) {
-    /* Tokens of less than min_p of the best one's probability. */
-    float min_logit = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
-    int n = 0;
-    if (p->top_k > 0) {
-        n = gather_top_k(s, x, p->top_k, max);
-        /* In order, so that what is drawn does not depend on tokens that are not among them. */
-        qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_rank);
-        if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
-    } else if (p->top_p < 1) {
-        double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
-        /* Most often a few tokens have most of the probability: look further down only if they have not. At 128 below the best
-         * weights are 0. */
-        float drop = 4;
-        do {        /* at least once: p may be 0 */
-            n = gather(s, x, max - drop);
-            reached = measure(s->candidates, n, WEIGHT, max);
-            drop *= 2;
-        } while (drop <= 128 && reached < target);
-        n = select_best(s->candidates, n, WEIGHT, target, max);
-    } else {
-        return gather(s, x, min_logit);
-    }
+/* Tokens of less than min_p of the best one's probability have smaller logits. */
+static float min_logit(const GemmaSampling *p, float max) { return p->min_p > 0 ? max + logf(p->min_p) : -INFINITY; }
+
+/* What min-p leaves of candidates[n]. */
+static int filter_min_p(SamplerScratch *s, const GemmaSampling *p, int n, float max) {
+    float least = min_logit(p, max);
     int kept = 0;
     for (int i = 0; i < n; i++)
-        if (candidate_logit(s->candidates[i]) >= min_logit) s->candidates[kept++] = s->candidates[i];
+        if (candidate_logit(s->candidates[i]) >= least) s->candidates[kept++] = s->candidates[i];
     return kept;
+}
+
+/* What top-p and min-p leave of candidates[n], of which there are no others. */
+static int filter_candidates(SamplerScratch *s, const GemmaSampling *p, int n, float max) {
+    if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
+    return filter_min_p(s, p, n, max);
+}
+
+/* In order, so that what is drawn does not depend on tokens that are not among them. */
+static void sort_candidates(SamplerScratch *s, int n) { qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_rank); }
+
+/* Gathers what top-k, top-p and min-p leave, at least one token. */
+static int filter(SamplerScratch *s, const GemmaSampling *p, const float *x, float max) {
+    if (p->top_k > 0) {
+        int n = gather_top_k(s, x, p->top_k, max);
+        sort_candidates(s, n);
+        return filter_candidates(s, p, n, max);
+    }
+    if (p->top_p == 1) return gather(s, x, min_logit(p, max));
+    double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
+    /* Most often a few tokens have most of the probability: look further down only if they have not. At 128 below the best
+     * weights are 0. */
+    float drop = 4;
+    int n;
+    do {        /* at least once: p may be 0 */
+        n = gather(s, x, max - drop);
+        reached = measure(s->candidates, n, WEIGHT, max);
+        drop *= 2;
+    } while (drop <= 128 && reached < target);
+    return filter_min_p(s, p, select_best(s->candidates, n, WEIGHT, target, max), max);
 }
 
 /* ------------------------------------------------------------------------------------------ picking */
@@ -392,10 +411,19 @@ static int32_t pick_any(SamplerScratch *s, const float *x, float max, float inv_
     return id;
 }
 
-int sampler_reach(const Sampler *s, int n_vocab, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
-    const GemmaSampling *p = &s->params;
+/* How many tokens top-k or greedy sampling chooses from; 0: any number. */
+static int choice(const GemmaSampling *p, int n_vocab) { return p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0; }
+
+/* So many of the likeliest are tested for k that are allowed. */
+static int tested(int k, int n_vocab) {
+    int n = k + k / 2 + SPARE;
+    return n < n_vocab ? n : n_vocab;
+}
+
+int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
     *n_also = 0;
-    int k = p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0;
+    int k = choice(&s->params, n_vocab);
+    if (k && constrained) k = tested(k, n_vocab);
     if (!adjusts(s) || k == 0) return k;
     if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
     for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;
@@ -403,16 +431,91 @@ int sampler_reach(const Sampler *s, int n_vocab, const int32_t *recent, int n_re
     return k + *n_also;     /* so many may fall behind others */
 }
 
-int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
-    const GemmaSampling *p = &s->params;
-    const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
+static float inverse(float temperature) { return fminf(1.0f / temperature, 1e30f); }
+
+static bool has_temperature_alone(const GemmaSampling *p) { return p->top_k == 0 && p->top_p == 1 && p->min_p == 0; }
+
+static float max_of_blocks(SamplerScratch *scratch, const float *x) {
     for (int b = 0; b < scratch->n_block; b++) scratch->block_max[b] = max_of(x + b * BLOCK, block_size(scratch, b));
-    float max = max_of(scratch->block_max, scratch->n_block);
-    if (max == -INFINITY) return 0;
-    if (p->temperature == 0) return argmax(scratch, x, max);
-    double u = draw(s->rng);
-    if (max == INFINITY) return argmax(scratch, x, max);    /* it has all the probability there is */
-    float inv_temperature = fminf(1.0f / p->temperature, 1e30f);
-    if (p->top_k == 0 && p->top_p == 1 && p->min_p == 0) return pick_any(scratch, x, max, inv_temperature, u);
+    return max_of(scratch->block_max, scratch->n_block);
+}
+
+/* By u in [0, 1), of logits whose largest, `max`, is a number or INFINITY. */
+static int32_t pick(const GemmaSampling *p, SamplerScratch *scratch, const float *x, float max, double u) {
+    /* Infinity has all the probability there is. */
+    if (p->temperature == 0 || max == INFINITY) return argmax(scratch, x, max);
+    float inv_temperature = inverse(p->temperature);
+    if (has_temperature_alone(p)) return pick_any(scratch, x, max, inv_temperature, u);
     return pick_candidate(scratch->candidates, filter(scratch, p, x, max), max, inv_temperature, u);
+}
+
+int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
+    const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
+    float max = max_of_blocks(scratch, x);
+    if (max == -INFINITY) return 0;
+    return pick(&s->params, scratch, x, max, s->params.temperature == 0 ? 0 : draw(s->rng));
+}
+
+/* ------------------------------------------------------------------------------------------ picking of some */
+
+/* Of candidates[n], n >= 1: those of all that may be picked that top-k leaves, the best first where it leaves some, or one is infinite. */
+static int32_t pick_filtered(const GemmaSampling *p, SamplerScratch *scratch, int n, float max, double u) {
+    if (p->temperature == 0 || max == INFINITY) return candidate_id(scratch->candidates[0]);
+    n = filter_candidates(scratch, p, n, max);
+    return pick_candidate(scratch->candidates, n, max, inverse(p->temperature), u);
+}
+
+static int32_t pick_of_few(const GemmaSampling *p, SamplerScratch *scratch, const float *x, const uint32_t *few, double u) {
+    int n = 0, n_words = (scratch->n_vocab + 31) / 32, k = choice(p, scratch->n_vocab);
+    for (int w = 0; w < n_words; w++) {
+        for (uint32_t bits = few[w]; bits; bits &= bits - 1) {
+            int32_t id = w * 32 + __builtin_ctz(bits);
+            if (x[id] > -INFINITY) scratch->candidates[n++] = candidate(x[id], id);
+        }
+    }
+    if (n == 0) return -1;
+    float max = -INFINITY;
+    for (int i = 0; i < n; i++) max = fmaxf(max, candidate_logit(scratch->candidates[i]));
+    if (k > 0 && k < n) n = select_best(scratch->candidates, n, COUNT, k, max);
+    if (k > 0 || max == INFINITY) sort_candidates(scratch, n);
+    return pick_filtered(p, scratch, n, max, u);
+}
+
+/* Gathers the k likeliest of those that are allowed, the best first; 0 when they can't be told from the likeliest of all. */
+static int gather_allowed(SamplerScratch *s, const float *x, int k, float max, const SamplerAllowed *allowed) {
+    int most = tested(k, s->n_vocab), n = gather_top_k(s, x, most, max), kept = 0;
+    sort_candidates(s, n);
+    for (int i = 0; i < n && kept < k; i++)
+        if (allowed->allows(allowed->context, candidate_id(s->candidates[i]))) s->candidates[kept++] = s->candidates[i];
+    return kept == k ? k : 0;
+}
+
+/* A number in [0, 1) that has nothing to do with u. */
+static double another(double u) {
+    uint64_t state = (uint64_t)(u * 0x1p53);
+    return (double)(splitmix(&state) >> 11) * 0x1p-53;
+}
+
+int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent,
+                             const SamplerAllowed *allowed) {
+    const GemmaSampling *p = &s->params;
+    double u = p->temperature == 0 ? 0 : draw(s->rng);
+    const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
+    if (allowed->few) return pick_of_few(p, scratch, x, allowed->few, u);
+    int k = choice(p, scratch->n_vocab);
+    if (k || has_temperature_alone(p)) {
+        float max = max_of_blocks(scratch, x);
+        int n = max == -INFINITY || !k ? 0 : gather_allowed(scratch, x, k, max, allowed);
+        if (n) return pick_filtered(p, scratch, n, candidate_logit(scratch->candidates[0]), u);
+        if (max > -INFINITY && !k) {
+            int32_t id = pick(p, scratch, x, max, u);
+            if (allowed->allows(allowed->context, id)) return id;
+            u = another(u);
+        }
+    }
+    const uint32_t *all = allowed->all(allowed->context, &logits);
+    float *masked = adjust(s, scratch, logits, recent, n_recent);
+    for (int i = 0; i < scratch->n_vocab; i++) masked[i] = all[i / 32] >> (i % 32) & 1 ? masked[i] : -INFINITY;
+    float max = max_of_blocks(scratch, masked);
+    return max == -INFINITY ? -1 : pick(p, scratch, masked, max, u);
 }

@@ -40,6 +40,7 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
 void gemma_session_free(GemmaSession *s) {
     if (!s) return;
     batch_forget(&s->model->batch, s);
+    constraint_end(&s->constraint);
     kv_cache_free(&s->cache);
     free(s->tokens);
     free(s->hidden);
@@ -49,6 +50,7 @@ void gemma_session_free(GemmaSession *s) {
 
 void session_drop_draft(GemmaSession *s) {
     batch_forget(&s->model->batch, s);
+    constraint_trim_draft(&s->constraint, 0);
     s->n_tokens -= s->n_draft;
     if (s->n_done > s->n_tokens) s->n_done = s->n_tokens;
     s->n_draft = 0;
@@ -77,6 +79,7 @@ int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *e
         if (check_id(s, ids[i], err) != GEMMA_OK) return -1;
     }
     session_drop_draft(s);
+    constraint_end(&s->constraint);
     s->failure.status = GEMMA_OK;
     int same = 0, most = s->n_done < n - 1 ? s->n_done : n - 1;
     while (same < most && s->tokens[same] == ids[same]) same++;
@@ -98,6 +101,8 @@ GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
     session_drop_draft(s);
     if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "The context of %d tokens is full.", s->n_ctx);
+    if (s->constraint.grammar && !constraint_push(&s->constraint, s->model->vocabulary, id, false))
+        return error_set(err, GEMMA_BAD_ARGUMENT, "Token %d does not fit the session's constraint at token %d.", (int)id, s->n_tokens);
     s->tokens[s->n_tokens++] = id;
     return GEMMA_OK;
 }
@@ -110,6 +115,11 @@ GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, Gemm
     for (int i = 0; i < n; i++) {
         if (check_id(s, ids[i], err) != GEMMA_OK) return err->status;
     }
+    if (s->constraint.grammar) {
+        int fits = 0;
+        while (fits < n && constraint_push(&s->constraint, s->model->vocabulary, ids[fits], true)) fits++;
+        n = fits;
+    }
     memcpy(s->tokens + s->n_tokens, ids, (size_t)n * sizeof *ids);
     s->n_tokens += n;
     s->n_draft = n;
@@ -119,6 +129,7 @@ GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, Gemm
 bool gemma_session_accept(GemmaSession *s, int32_t id) {
     bool right = s->n_draft > 0 && session_pending(s) == 0 && s->tokens[s->n_tokens - s->n_draft] == id;
     if (right) {
+        if (s->constraint.grammar) constraint_accept(&s->constraint);
         s->n_draft--;
         s->row++;
     } else {
@@ -136,6 +147,33 @@ GemmaStatus gemma_session_bias(GemmaSession *s, int32_t id, float bias, GemmaErr
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
     s->other_sampling = true;
     return sampler_bias(&s->sampler, id, bias, err);
+}
+
+/* ------------------------------------------------------------------------------------ constraints */
+
+GemmaStatus session_constrain(GemmaSession *s, GemmaGrammar *grammar, int begin, GemmaError *err) {
+    GemmaModel *m = s->model;
+    if (!grammar && !s->constraint.grammar) return GEMMA_OK;
+    session_drop_draft(s);
+    constraint_end(&s->constraint);
+    s->other_sampling = true;
+    if (!grammar) return GEMMA_OK;
+    if (!m->tokenizer) return error_set(err, GEMMA_UNSUPPORTED, "A model of random weights has no vocabulary, so its text can't be constrained.");
+    if (!m->vocabulary) m->vocabulary = text_tokens_new(m->tokenizer, m->config.n_vocab, err);
+    if (!m->vocabulary) return err->status;
+    if (!constraint_begin(&s->constraint, grammar, m->vocabulary, begin))
+        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for a session's constraint.");
+    return GEMMA_OK;
+}
+
+GemmaStatus gemma_session_constrain(GemmaSession *s, GemmaGrammar *grammar, GemmaError *err) {
+    return session_constrain(s, grammar, gemma_session_count(s), err);
+}
+
+GemmaConstraint gemma_session_constraint(const GemmaSession *s) { return constraint_place(&s->constraint, s->model->vocabulary); }
+
+int gemma_session_forced(const GemmaSession *s, int32_t *ids, int cap) {
+    return s->constraint.grammar ? constraint_forced(&s->constraint, s->model->tokenizer, ids, cap) : 0;
 }
 
 int32_t gemma_session_sample(GemmaSession *s) {

@@ -2,6 +2,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "constraint.h"
 #include "kv_cache.h"
 #include "model.h"
 #include "sampler.h"
@@ -18,6 +19,7 @@ struct GemmaSession {
     int n_tokens;               /* the whole sequence, the draft at its end included */
     int n_done;                 /* evaluated: the cache holds [0, n_done) */
     int n_draft;                /* draft tokens at the end */
+    Constraint constraint;      /* of tokens from constraint.begin on */
     GemmaError failure;         /* why the last step did not evaluate this session; GEMMA_OK: it did */
 
     float *hidden;              /* [1 + GEMMA_MAX_DRAFT, n_embd]: final hidden states of the last token that is no draft, and of the draft */
@@ -41,6 +43,9 @@ static inline int session_pending(const GemmaSession *s) { return s->n_tokens - 
 
 /* Forgets a draft, and a pass that is under way. What they left in the cache is written over: rings can go back further than that. */
 void session_drop_draft(GemmaSession *s);
+
+/* See gemma_session_constrain; the text begins at token `begin`. */
+GemmaStatus session_constrain(GemmaSession *s, GemmaGrammar *grammar, int begin, GemmaError *err);
 
 /* Bytes of a session of n_ctx when its cache is full. */
 uint64_t session_bytes(const Config *c, int n_ctx, GemmaPrecision precision);

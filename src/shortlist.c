@@ -170,3 +170,15 @@ void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, i
     ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - screened, multiplied * matrix_tile_bytes(w),
               multiplied * TILE_ROWS * (uint64_t)w->n_cols);
 }
+
+void shortlist_rows(Shortlist *s, Ops *ops, const Matrix *w, const float *x, const uint32_t *bits, float *y) {
+    _Static_assert(32 % TILE_ROWS == 0, "a word of bits has those of whole tiles");
+    double start = clock_read(&ops->clock);
+    int n_tiles = matrix_tiles(w), n = 0;
+    for (int tile = 0, row = 0; tile < n_tiles; tile++, row += TILE_ROWS)
+        if (bits[row / 32] >> (row % 32) & ((1u << TILE_ROWS) - 1)) s->tiles[n++] = tile;
+    ops_quantize(ops, x, 1, w->n_cols);
+    Task t = {.s = s, .ops = ops, .w = w, .acts = ops->acts, .y = y, .n = 1};
+    pool_run(ops->pool, n, 4, multiply_tiles, &t);
+    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - start, (uint64_t)n * matrix_tile_bytes(w), (uint64_t)n * TILE_ROWS * (uint64_t)w->n_cols);
+}

@@ -34,4 +34,7 @@ typedef struct {
  * number that is not above the k-th largest. Wrong only if a product lies above its bound, see `screen` in kernels.h. */
 void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n, const ShortlistWant *want, float *y);
 
+/* Of a quantised matrix the products of x[w->n_cols] with rows that have a bit in bits[(n_rows + 31) / 32], and with some others. */
+void shortlist_rows(Shortlist *s, Ops *ops, const Matrix *w, const float *x, const uint32_t *bits, float *y);
+
 #endif

@@ -3,7 +3,7 @@
  *
  * A saved session, numbers in little-endian order:
  *
- *     SavedHeader | Sampler (without unused biases) | tokens, int32 each | of each layer the whole blocks that n_done positions consist of, as
+ *     SavedHeader | Sampler (without unused biases) | tokens, int32 each | the grammar of its constraint, as text | of each layer the whole blocks that n_done positions consist of, as
  *     far as the cache holds them | a checksum of all before it, uint64
  *
  * Only whole blocks of ATTN_BLOCK positions are saved: after a restore the few tokens behind them are evaluated again, with the same
@@ -14,7 +14,7 @@
 #include "error.h"
 #include "session.h"
 
-enum { VERSION = 1, MAX_SAVED_BIASES = SAMPLER_MAX_BIASES };
+enum { VERSION = 2, MAX_SAVED_BIASES = SAMPLER_MAX_BIASES, MAX_SAVED_GRAMMAR = 64 << 20 };
 static const char MAGIC[8] = "GemmaKV";
 
 typedef struct {
@@ -28,7 +28,8 @@ typedef struct {
     GemmaSampling params;
     uint64_t rng[4];
     int32_t n_bias;
-    int32_t padding;
+    int32_t constraint_begin;   /* the first token that a constraint concerns */
+    uint64_t n_grammar;         /* bytes of its text; 0: there is none */
 } SavedHeader;
 _Static_assert(sizeof(SavedHeader) % 8 == 0, "no padding at its end");
 
@@ -86,6 +87,7 @@ GemmaSession *gemma_session_clone(const GemmaSession *from, GemmaError *err) {
     s->n_draft = from->n_draft;
     s->has_hidden = from->has_hidden;
     s->row = from->row;
+    constraint_copy(&s->constraint, &from->constraint);
     return s;
 }
 
@@ -109,7 +111,7 @@ static uint64_t blocks_bytes(const KvCache *cache, int n_done) {
 }
 
 static uint64_t saved_bytes(const KvCache *cache, const SavedHeader *h) {
-    return sizeof *h + (uint64_t)h->n_bias * sizeof(Bias) + (uint64_t)h->n_tokens * sizeof(int32_t) + blocks_bytes(cache, h->n_done) + sizeof(uint64_t);
+    return sizeof *h + (uint64_t)h->n_bias * sizeof(Bias) + (uint64_t)h->n_tokens * sizeof(int32_t) + h->n_grammar + blocks_bytes(cache, h->n_done) + sizeof(uint64_t);
 }
 
 static SavedHeader header_of(const GemmaSession *s) {
@@ -126,6 +128,12 @@ static SavedHeader header_of(const GemmaSession *s) {
     h.params = s->sampler.params;
     memcpy(h.rng, s->sampler.rng, sizeof h.rng);
     h.n_bias = s->sampler.n_bias;
+    if (s->constraint.grammar) {
+        size_t n;
+        constraint_text(&s->constraint, &n);
+        h.n_grammar = n;
+        h.constraint_begin = s->constraint.begin;
+    }
     return h;
 }
 
@@ -138,6 +146,9 @@ uint64_t gemma_session_save(const GemmaSession *s, uint8_t *bytes, uint64_t cap)
     PUT(&h, sizeof h);
     PUT(s->sampler.bias, (size_t)h.n_bias * sizeof(Bias));
     PUT(s->tokens, (size_t)h.n_tokens * sizeof *s->tokens);
+    size_t n_grammar = 0;
+    const char *grammar = h.n_grammar ? constraint_text(&s->constraint, &n_grammar) : "";
+    PUT(grammar, n_grammar);
     for (int i = 0; i < s->cache.n_layer; i++) {
         const KvLayer *l = &s->cache.layers[i];
         for (int b = kv_layer_first(&s->cache, i); b < h.n_done / ATTN_BLOCK; b++) PUT(l->blocks[b % l->n_blocks], l->block_bytes);
@@ -162,9 +173,22 @@ static GemmaStatus check_header(const SavedHeader *h, const GemmaModel *m, Gemma
     if (h->precision != m->options.precision) return bad(err, "has its keys and values in another type (kvType)");
     if (h->n_ctx < 1 || h->n_ctx > m->config.n_ctx_train || h->n_tokens < 0 || h->n_tokens > h->n_ctx || h->n_bias < 0 ||
         h->n_bias > MAX_SAVED_BIASES || h->n_done < 0 || h->n_done % ATTN_BLOCK || (h->n_done && h->n_done >= h->n_tokens) ||
-        h->high < h->n_done || h->high > h->n_ctx)
+        h->high < h->n_done || h->high > h->n_ctx || h->constraint_begin < 0 || h->constraint_begin > h->n_tokens ||
+        h->n_grammar > MAX_SAVED_GRAMMAR)
         return bad(err, "has numbers that can't be");
     return GEMMA_OK;
+}
+
+/* The constraint of grammar[n], and the text that it has had so far. */
+static GemmaStatus read_constraint(GemmaSession *s, const SavedHeader *h, const uint8_t *grammar, GemmaError *err) {
+    GemmaGrammar *g = gemma_grammar_new((const char *)grammar, (size_t)h->n_grammar, err);
+    if (!g) return err->status == GEMMA_NO_MEMORY ? err->status : bad(err, "has a constraint that is no grammar");
+    GemmaStatus status = session_constrain(s, g, h->constraint_begin, err);
+    gemma_grammar_free(g);      /* the session has it */
+    for (int i = h->constraint_begin; status == GEMMA_OK && i < h->n_tokens; i++)
+        if (!constraint_push(&s->constraint, s->model->vocabulary, s->tokens[i], false) || !s->constraint.grammar)
+            return bad(err, "has tokens that do not fit its constraint");
+    return status;
 }
 
 /* What follows the header, into a new session; the lengths are right. */
@@ -183,6 +207,8 @@ static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uin
     for (int i = 0; i < h->n_tokens; i++)
         if (s->tokens[i] < 0 || s->tokens[i] >= s->model->config.n_vocab) return bad(err, "has tokens that the model has not");
     s->n_tokens = h->n_tokens;
+    if (h->n_grammar && (status = read_constraint(s, h, at, err)) != GEMMA_OK) return status;
+    at += h->n_grammar;
     for (int i = 0; i < s->cache.n_layer; i++) {
         KvLayer *l = &s->cache.layers[i];
         int first = kv_layer_first(&s->cache, i), end = h->n_done / ATTN_BLOCK;

@@ -90,9 +90,16 @@ void transformer_logits(Workspace *ws, const float *x, int row, int n) {
 
 bool transformer_prefers_best(const Workspace *ws, int k) { return ws->ops.precision != GEMMA_EXACT && shortlist_pays(&ws->w->output, k); }
 
-void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int n) {
-    shortlist_matmul(&ws->shortlist, &ws->ops, &ws->w->output, x, n, want, ws->logits);
-    cap_logits(ws, 0, n);
+void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int row, int n) {
+    shortlist_matmul(&ws->shortlist, &ws->ops, &ws->w->output, x, n, want, logits_row(ws, row));
+    cap_logits(ws, row, n);
+}
+
+bool transformer_prefers_some(const Workspace *ws) { return ws->ops.precision != GEMMA_EXACT && ws->w->output.kind < PANEL_FIRST_FLOAT; }
+
+void transformer_some_logits(Workspace *ws, const float *x, const uint32_t *bits, int row) {
+    shortlist_rows(&ws->shortlist, &ws->ops, &ws->w->output, x, bits, logits_row(ws, row));
+    cap_logits(ws, row, 1);
 }
 
 /* ------------------------------------------------------------------------------------ the batch */

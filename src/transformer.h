@@ -69,9 +69,13 @@ static inline void transformer_abandon(Workspace *ws) { ws->n_rows = 0; }
 /* Rows [row, row + n) of ws->logits[MAX_PARTS, n_vocab], of final hidden states x[n, n_embd]. */
 void transformer_logits(Workspace *ws, const float *x, int row, int n);
 
-/* Rows [0, n) of ws->logits, of x[n, n_embd]: those that want[n] wants; in the place of others something not larger than the k-th. */
-void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int n);
+/* The same: those that want[n] wants; in the place of others something not larger than the k-th. */
+void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int row, int n);
+/* Row `row`, of x[n_embd]: those of tokens that have a bit in bits[(n_vocab + 31) / 32]; in the place of others anything. */
+void transformer_some_logits(Workspace *ws, const float *x, const uint32_t *bits, int row);
 /* Whether the k best logits of a row can be had cheaper than all. */
 bool transformer_prefers_best(const Workspace *ws, int k);
+/* And those of few tokens. */
+bool transformer_prefers_some(const Workspace *ws);
 
 #endif

@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
                     for (int k = 0; k < N_K; k++) {
                         OpCost before = t->ops.cost[OP_SHORTLIST];
                         if (!transformer_prefers_best(t, ks[k])) return fprintf(stderr, "this model's head has no two planes\n"), 1;
-                        transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, &(ShortlistWant){.k = ks[k]}, 1);
+                        transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, &(ShortlistWant){.k = ks[k]}, 0, 1);
                         tiles[k] += (t->ops.cost[OP_SHORTLIST].bytes - before.bytes) / matrix_tile_bytes(&m->weights.output);
                         misses[k] += (uint64_t)count_misses(all, t->logits, n_vocab, sorted[ks[k] - 1]);
                     }

@@ -222,7 +222,7 @@ TEST(greedy_takes_the_best_and_the_lower_id_of_equals) {
     static float logits[N_VOCAB];
     Picker *s = greedy(N_VOCAB);
     uint64_t state = 9;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 120; round++) {
         make_logits(logits, &state);
         int best = -1;
         for (int i = 0; i < N_VOCAB; i++)
@@ -339,7 +339,7 @@ TEST(every_end_of_a_control_works) {
         CHECK_INT(sampler_bias(&s->sampler, 5, 0, &err), GEMMA_OK);
         int n_also;
         int32_t also[SAMPLER_MAX_ALSO];
-        CHECK(sampler_reach(&s->sampler, N_VOCAB, NULL, 0, also, &n_also) >= 0);
+        CHECK(sampler_reach(&s->sampler, N_VOCAB, false, NULL, 0, also, &n_also) >= 0);
         for (int draws = 0; draws < 10; draws++) {
             int32_t id = pick(s, logits, NULL, 0);
             CHECK(id >= 0 && id < N_VOCAB);
@@ -372,6 +372,142 @@ TEST(parameters_out_of_range_are_refused_by_name) {
     picker_free(s);
 }
 
+/* ------------------------------------------------------------------------------------------ some tokens only */
+
+/* Which tokens a test allows, and how often it was asked for all of them. */
+typedef struct {
+    uint32_t bits[(N_VOCAB + 31) / 32];
+    const float *logits;
+    int n_asked;
+} Some;
+
+static bool is_allowed(void *context, int32_t id) { return ((Some *)context)->bits[id / 32] >> (id % 32) & 1; }
+static const uint32_t *all_allowed(void *context, const float **logits) {
+    Some *some = context;
+    some->n_asked++;
+    *logits = some->logits;
+    return some->bits;
+}
+
+static void allow(Some *some, int32_t id) { some->bits[id / 32] |= 1u << id % 32; }
+
+static int32_t pick_some(Picker *p, Some *some, bool few, const int32_t *recent, int n_recent) {
+    SamplerAllowed allowed = {some, is_allowed, all_allowed, few ? some->bits : NULL};
+    return sampler_pick_allowed(&p->sampler, p->scratch, some->logits, recent, n_recent, &allowed);
+}
+
+TEST(some_tokens_are_picked_as_if_the_others_were_forbidden) {
+    static float logits[N_VOCAB], masked[N_VOCAB];
+    static Some some;
+    uint64_t state = 5;
+    GemmaError err;
+    Picker *want = picker_new(N_VOCAB), *got = picker_new(N_VOCAB);
+    for (int round = 0; round < 120; round++) {
+        make_logits(logits, &state);
+        int most = (int[]){1, 2, 40, 2500, 4900}[test_random(&state) % 5];
+        some = (Some){.logits = logits};
+        for (int i = 0; i < most; i++) allow(&some, (int32_t)(test_random(&state) % N_VOCAB));
+        for (int i = 0; i < N_VOCAB; i++) masked[i] = is_allowed(&some, i) ? logits[i] : -INFINITY;
+        GemmaSampling p = off;
+        p.seed = test_random(&state);
+        p.temperature = (float[]){0, 0.3f, 1, 1.5f, 50}[test_random(&state) % 5];
+        if (test_random(&state) % 3) p.top_k = 1 + (int)(test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
+        if (test_random(&state) % 2) p.top_p = (float[]){0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
+        if (test_random(&state) % 2) p.min_p = (float[]){0.01f, 0.5f, 0.999f}[test_random(&state) % 3];
+        if (test_random(&state) % 2) p.repeat_penalty = 1.3f, p.presence_penalty = 0.5f, p.frequency_penalty = 0.1f;
+        bool alone = p.temperature > 0 && p.top_k == 0 && p.top_p == 1 && p.min_p == 0, ordered = p.temperature == 0 || (p.top_k > 0 && p.top_k < N_VOCAB);
+        CHECK(sampler_set(&want->sampler, &p, &err) == GEMMA_OK && sampler_set(&got->sampler, &p, &err) == GEMMA_OK);
+        for (int i = 0; i < 3; i++) {
+            int32_t id = (int32_t)(test_random(&state) % N_VOCAB);
+            float bias = i ? test_random_float(&state) * 5 : -INFINITY;
+            CHECK(sampler_bias(&want->sampler, id, bias, &err) == GEMMA_OK && sampler_bias(&got->sampler, id, bias, &err) == GEMMA_OK);
+        }
+        int32_t recent[20];
+        for (int i = 0; i < 20; i++) recent[i] = (int32_t)(test_random(&state) % N_VOCAB);
+        bool none = true;
+        for (int i = 0; i < N_VOCAB; i++) none &= !(masked[i] > -INFINITY);
+        for (int i = 0; i < 10; i++) {
+            bool few = ordered && i % 2;
+            int32_t b = pick_some(got, &some, few, recent, 20);
+            if (none) CHECK_INT(b, -1);
+            if (none || b < 0) break;
+            int32_t a = sampler_pick(&want->sampler, want->scratch, masked, recent, 20);
+            CHECK(is_allowed(&some, b));
+            /* With temperature alone the first draw is from all tokens: another token, of the same distribution. */
+            if (!alone && a != b) TEST_FAIL("round %d: token %d, not %d (temperature %g, k %d, p %g, min-p %g)", round, b, a, p.temperature, p.top_k, p.top_p, p.min_p);
+        }
+        CHECK(!memcmp(want->sampler.rng, got->sampler.rng, sizeof got->sampler.rng) || none);   /* one number a token */
+    }
+    picker_free(want);
+    picker_free(got);
+}
+
+TEST(all_logits_are_asked_for_only_where_the_best_are_not_allowed) {
+    static float logits[N_VOCAB];
+    static Some some;
+    GemmaError err;
+    Picker *s = picker_new(N_VOCAB);
+    for (int i = 0; i < N_VOCAB; i++) logits[i] = 20 - 0.01f * (float)i;
+    some = (Some){.logits = logits};
+    for (int i = 0; i < N_VOCAB; i += 3) allow(&some, i);       /* of the best ones every third */
+    for (int i = 100; i < N_VOCAB; i++) allow(&some, i);
+    GemmaSampling p = off;
+    struct { float temperature, top_p; int top_k, n_asked; } cases[] = {
+        {0, 1, 0, 0}, {1, 1, 1, 0}, {1, 0.9f, 4, 0}, {1, 1, 40, 1}, {1, 0.9f, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        p.temperature = cases[i].temperature, p.top_p = cases[i].top_p, p.top_k = cases[i].top_k;
+        sampler_set(&s->sampler, &p, &err);
+        some.n_asked = 0;
+        pick_some(s, &some, false, NULL, 0);
+        CHECK_INT(some.n_asked, cases[i].n_asked);
+    }
+    picker_free(s);
+}
+
+/* 100,000 draws against the conditional distribution: half of the probability belongs to tokens that are not allowed. */
+TEST(some_tokens_are_drawn_by_their_conditional_probabilities) {
+    static float logits[N_VOCAB];
+    static Some some;
+    enum { N = 24, SMALL = 150, DRAWS = 100000 };
+    GemmaError err;
+    Picker *s = picker_new(SMALL);
+    for (int i = 0; i < SMALL; i++) logits[i] = i < N ? 0.15f * (float)((i * 5) % N) : -3;
+    some = (Some){.logits = logits};
+    for (int i = 0; i < N; i++)
+        if (i % 2) allow(&some, i);
+    static const struct { float temperature, top_p, min_p; int top_k; bool few; } cases[] = {
+        {1, 1, 0, 0, false}, {1.5f, 1, 0, 0, false}, {1, 1, 0, 0, true}, {0.7f, 1, 0, 6, false}, {0.7f, 1, 0, 6, true}, {1, 0.8f, 0, 0, false}, {1, 0.8f, 0, 0, true},
+        {1, 1, 0.2f, 0, false}, {2, 0.9f, 0.1f, 10, true},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        GemmaSampling p = off;
+        p.temperature = cases[c].temperature, p.top_p = cases[c].top_p, p.min_p = cases[c].min_p, p.top_k = cases[c].top_k;
+        p.seed = c;
+        sampler_set(&s->sampler, &p, &err);
+        double expected[N], chi = 0;
+        bool kept[N];
+        static uint8_t marks[N_VOCAB];
+        static float masked[N_VOCAB];
+        for (int i = 0; i < N_VOCAB; i++) masked[i] = i < SMALL && is_allowed(&some, i) ? logits[i] : -INFINITY;
+        plain_filter(masked, &p, marks);
+        int seen[N] = {0}, n_kept = 0;
+        for (int i = 0; i < N; i++) n_kept += kept[i] = marks[i] != 0;
+        softmax(masked, kept, N, p.temperature, expected);
+        for (int i = 0; i < DRAWS; i++) {
+            int32_t id = pick_some(s, &some, cases[c].few, NULL, 0);
+            CHECK(id >= 0 && id < N && kept[id]);
+            if (id >= 0 && id < N) seen[id]++;
+        }
+        for (int i = 0; i < N; i++)
+            if (kept[i]) chi += pow(seen[i] - expected[i] * DRAWS, 2) / (expected[i] * DRAWS);
+        /* Of n - 1 degrees of freedom: mean n - 1, variance 2 (n - 1). Five deviations beyond. */
+        double limit = n_kept - 1 + 5 * sqrt(2.0 * (n_kept - 1));
+        if (!(chi < limit)) TEST_FAIL("case %zu: chi-squared is %g of %d tokens", c, chi, n_kept);
+    }
+    picker_free(s);
+}
+
 int main(void) {
     RUN(keeps_what_sorting_everything_keeps);
     RUN(draws_by_the_probabilities);
@@ -383,5 +519,8 @@ int main(void) {
     RUN(biases_come_first_and_setting_drops_them);
     RUN(every_end_of_a_control_works);
     RUN(parameters_out_of_range_are_refused_by_name);
+    RUN(some_tokens_are_picked_as_if_the_others_were_forbidden);
+    RUN(all_logits_are_asked_for_only_where_the_best_are_not_allowed);
+    RUN(some_tokens_are_drawn_by_their_conditional_probabilities);
     return test_result();
 }

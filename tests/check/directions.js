@@ -15,7 +15,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  * below src/ is one name.
  */
 const C = readDirections(`
-    loader, random, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool
+    loader, random, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool, constraint
+    constraint > grammar.h, tokenizer
     batch.h > transformer > kv_cache, shortlist, weights > config
     batch.h > sampler, tuner
     kv_cache, shortlist > ops > pool, tuner, pack
@@ -24,7 +25,7 @@ const C = readDirections(`
     loader > describe > config > arch, gguf
     describe, gguf > quant
     chat > tokenizer > gguf
-    session.h > grammar.h > token_trie
+    grammar.h > token_trie
     grammar.c, grammar_mask > grammar_inner > grammar.h, automaton
     automaton > program > gbnf, token_trie
     exports > gemma.h
