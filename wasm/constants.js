@@ -48,6 +48,9 @@ ${number('MAX_DRAFT', 'MAX_DRAFT')}
 ${number('MAX_LOGPROBS', 'MAX_LOGPROBS')}
 ${number('MAX_LAYERS', 'MAX_LAYERS')}
 ${number('MAX_VOCABULARY', 'MAX_VOCABULARY')}
+/** GemmaConstraint. */
+${number('COMPLETE', 'COMPLETE')}
+${number('ENDED', 'ENDED')}
 `;
 }
 

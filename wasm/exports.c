@@ -1,6 +1,6 @@
 /* exports.c: the crossing. Each function translates one call of gemma.h for JavaScript and decides nothing: ints and doubles only
- * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model; a session is
- * named by its address. Functions that can fail return a GemmaStatus, -1, or for a new session 0; the sentence is then at gx_error(). */
+ * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model; sessions and
+ * grammars are named by their addresses. Functions that can fail return a GemmaStatus, -1, or for a new session 0; the sentence is then at gx_error(). */
 #include <stdlib.h>
 
 #include "gemma.h"
@@ -167,6 +167,15 @@ int gx_n_vocab(void) { return gemma_model_plan(x.model)->shape.n_vocab; }
 double gx_logits(double session) { return address(gemma_session_logits(pointer(session))); }
 double gx_logits_at(double session, int i) { return address(gemma_session_logits_at(pointer(session), i)); }
 double gx_nll(double session, int id) { return gemma_session_nll(pointer(session), id); }
+
+double gx_grammar_new(double gbnf, double n) { return address(gemma_grammar_new(pointer(gbnf), (size_t)n, &x.err)); }
+void gx_grammar_free(double grammar) { gemma_grammar_free(pointer(grammar)); }
+int gx_grammar_accepts(double grammar, double text, double n) { return gemma_grammar_accepts(pointer(grammar), pointer(text), (size_t)n); }
+
+/* grammar: 0 where the text is free again. */
+int gx_session_constrain(double session, double grammar) { return gemma_session_constrain(pointer(session), pointer(grammar), &x.err); }
+int gx_session_constraint(double session) { return gemma_session_constraint(pointer(session)); }
+int gx_session_forced(double session, double ids, int cap) { return gemma_session_forced(pointer(session), pointer(ids), cap); }
 
 void gx_profile(int on) { gemma_profile(x.model, on); }
 

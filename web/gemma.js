@@ -17,12 +17,13 @@ import {readOptions, show} from './base/options.js';
 import {Caller} from './base/protocol.js';
 import {requireWebAssembly} from './engine/features.js';
 import {unpackSession} from './engine/saved_session.js';
+import {checkConstraint, Constraint} from './gemma/constraint.js';
 import {findSource} from './gemma/description.js';
 import {models} from './gemma/models.js';
 import {Session} from './gemma/session.js';
 import {watched} from './gemma/watch.js';
 
-export {Session, GemmaError};
+export {Constraint, Session, GemmaError};
 
 const WORKER = new URL('./engine/worker.js', import.meta.url);
 
@@ -35,7 +36,11 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @typedef {import('./gemma/types.js').LoadOptions} LoadOptions
  * @typedef {import('./gemma/types.js').Info} Info
  * @typedef {import('./gemma/types.js').Message} Message
+ * @typedef {import('./gemma/types.js').Tool} Tool
+ * @typedef {import('./gemma/types.js').ToolCall} ToolCall
+ * @typedef {import('./gemma/types.js').ToolCallEvent} ToolCallEvent
  * @typedef {import('./gemma/types.js').Sampling} Sampling
+ * @typedef {import('./gemma/types.js').ConstraintOptions} ConstraintOptions
  * @typedef {import('./gemma/types.js').PromptOptions} PromptOptions
  * @typedef {import('./gemma/types.js').TokenLogprobs} TokenLogprobs
  * @typedef {import('./gemma/types.js').Result} Result
@@ -165,6 +170,16 @@ export class Gemma {
         readOptions('restore', options);
         const {messages, sampling, state} = unpackSession(bytes);
         return this.#newSession(await this.#call('restoreSession', {messages, bytes: state}), messages, sampling);
+    }
+
+    /**
+     * Compiles what answers must be, for any number of prompts: session.prompt(text, {constraint}). One that nobody holds any more is closed.
+     * @param {ConstraintOptions} options
+     * @returns {Promise<Constraint>}   rejects with 'bad-constraint': a keyword that is not supported by name and path, a fault in a grammar by
+     *   line and column
+     */
+    async constraint(options) {
+        return new Constraint(await this.#call('constraint', {options: checkConstraint(options)}), (...args) => this.#call(...args));
     }
 
     /**

@@ -11,7 +11,9 @@ import {ensureModules} from '../../web/node/setup.js';
 import {listSite} from '../../web/node/site.js';
 
 const MOST = {JavaScript: 60 * 1024, CSS: 4 * 1024};
-const MODULE_MOST = 165 * 1024, STARTER_MOST = 10 * 1024;
+/** What is fetched only when an answer is constrained. */
+const CONSTRAINT_MOST = 20 * 1024;
+const MODULE_MOST = 190 * 1024, STARTER_MOST = 10 * 1024;
 
 await ensureModules();
 const folder = mkdtempSync(join(tmpdir(), 'gemma-weight-'));
@@ -21,9 +23,28 @@ const zipped = (url) => gzipSync(files.get(url)).length;
 const modules = [...files.keys()].filter((url) => /\/gemma.*\.wasm$/.test(url));
 assert.equal(modules.length, 6);
 
+/** Scripts and what they import at once. @param {string[]} urls */
+function withImports(urls) {
+    const found = new Set(urls);
+    for (const url of found) {
+        for (const [, name] of files.get(url).toString().matchAll(/(?:from|import)"\.\/([^"]+\.js)"/g)) found.add(`lib/${name}`);
+    }
+    return found;
+}
+
+const scripts = [...files.keys()].filter((url) => url.endsWith('.js') && !url.includes('/wasm-')), isRoom = (url) => /^lib\/(constraint|tools)-/.test(url);
+const first = withImports(scripts.filter((url) => /^lib\/(gemma|worker)/.test(url)));
+const room = new Set([...withImports(scripts.filter(isRoom))].filter((url) => !first.has(url)));
+
+test(`what constrains answers is at most ${CONSTRAINT_MOST / 1024} KB, and fetched only then`, () => {
+    assert.ok(room.size > 1);
+    const size = [...room].reduce((sum, url) => sum + zipped(url), 0);
+    assert.ok(size <= CONSTRAINT_MOST, `${size} bytes`);
+});
+
 for (const [kind, most] of Object.entries(MOST)) {
     test(`the page's own ${kind} is at most ${most / 1024} KB`, () => {
-        const own = [...files.keys()].filter((url) => url.endsWith(kind === 'CSS' ? '.css' : '.js') && !url.includes('/wasm-'));
+        const own = kind === 'CSS' ? [...files.keys()].filter((url) => url.endsWith('.css')) : scripts.filter((url) => !room.has(url));
         assert.ok(own.length > 0);
         const size = own.reduce((sum, url) => sum + zipped(url), 0);
         assert.ok(size <= most, `${size} bytes`);

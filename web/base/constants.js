@@ -13,3 +13,6 @@ export const MAX_DRAFT = 7;
 export const MAX_LOGPROBS = 20;
 export const MAX_LAYERS = 256;
 export const MAX_VOCABULARY = 4194304;
+/** GemmaConstraint. */
+export const COMPLETE = 2;
+export const ENDED = 3;

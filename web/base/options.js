@@ -48,7 +48,12 @@ export const OPTIONS = {
     session: {system: text, history: list, sampling: object},
     prompt: {
         ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
-        stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'],
+        stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'], constraint: object, tools: list,
+        toolChoice: [(v) => ['auto', 'none', 'required'].includes(v) || isText(v?.name), 'auto, none, required or {name}'], onToolCall: listener,
+    },
+    constraint: {
+        schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || v instanceof RegExp, 'a text or a RegExp'],
+        choices: [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of texts'], grammar: text, whitespace: oneOf('none', 'space', 'free'),
     },
     sampling: {
         temperature: number, topK: whole, topP: number, minP: number, repeatPenalty: number, presencePenalty: number, frequencyPenalty: number,

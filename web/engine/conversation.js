@@ -17,14 +17,56 @@ const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 /** @type {Style} */
 export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
 
-/** @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message */
+/**
+ * @typedef {{name: string, arguments: Record<string, any>}} ToolCall
+ * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
+ *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
+ * @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Turn
+ * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText'>} ToolTexts
+ */
+
+/** @param {any} call */
+const isToolCall = (call) => typeof call?.name === 'string' && typeof call.arguments === 'object' && call.arguments;
+
+/** Whether that is a message, of which `toolCalls` may be null or undefined. @param {any} m @returns {m is Message} */
+export function isMessage(m) {
+    if (typeof m?.content !== 'string') return false;
+    if (m.role === 'tool') return typeof m.name === 'string';
+    if (!['system', 'user', 'assistant'].includes(m.role)) return false;
+    return m.toolCalls === undefined || m.toolCalls === null || m.role === 'assistant' && Array.isArray(m.toolCalls) && m.toolCalls.every(isToolCall);
+}
 
 /** @param {Message[]} messages   from outside */
 function checkMessages(messages) {
-    const odd = messages.find((m) => !['system', 'user', 'assistant'].includes(m?.role) || typeof m.content !== 'string');
+    const odd = messages.find((m) => !isMessage(m));
     if (odd !== undefined) {
-        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected.`);
+        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected, or {role: tool, ` +
+            'name, content}. An assistant\'s may have toolCalls: [{name, arguments: {...}}].');
     }
+}
+
+/** @param {Message} message */
+const needsTools = (message) => message.role === 'tool' || message.role === 'assistant' && !!message.toolCalls?.length;
+
+/**
+ * Messages as turns: what tools gave back is told by the user, and calls are text.
+ * @param {Message[]} messages @param {ToolTexts | undefined} texts   needed where a message has to do with tools
+ * @returns {Turn[]}
+ */
+function toTurns(messages, texts) {
+    /** @type {Turn[]} */
+    const turns = [];
+    messages.forEach((message, i) => {
+        if (!needsTools(message) || !texts) turns.push({role: message.role === 'tool' ? 'user' : message.role, content: message.content});
+        else if (message.role === 'tool') {
+            const last = turns.at(-1), text = texts.resultText(message);
+            if (last && messages[i - 1]?.role === 'tool') last.content += `\n${text}`;
+            else turns.push({role: 'user', content: text});
+        } else if (message.role === 'assistant') {
+            turns.push({role: 'assistant', content: message.content + message.toolCalls?.map((call) => texts.callText(call)).join('\n')});
+        }
+    });
+    return turns;
 }
 
 export class Conversation {
@@ -32,6 +74,9 @@ export class Conversation {
     #style;
     #history;
     #ids;
+    #told = '';
+    /** @type {ToolTexts | undefined} */
+    #texts;
 
     /**
      * @param {import('./module.js').Module} engine
@@ -48,7 +93,21 @@ export class Conversation {
     }
 
     copy() {
-        return new Conversation(this.#engine, this.#style, this.#history, [...this.#ids]);
+        const copy = new Conversation(this.#engine, this.#style, this.#history, [...this.#ids]);
+        copy.#told = this.#told;
+        copy.#texts = this.#texts;
+        return copy;
+    }
+
+    /** Before messages that have to do with tools are asked or told: fetches what writes their texts. @param {Message[]} messages */
+    async prepare(messages) {
+        checkMessages(messages);
+        if ([...this.#history, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
+    }
+
+    /** What a system's message before the next prompt says, unless it was the last such. @param {string} text @returns {Message[]} */
+    instruct(text) {
+        return text === '' || text === this.#told ? [] : [{role: 'system', content: text}];
     }
 
     /** What has been told so far. */
@@ -68,11 +127,11 @@ export class Conversation {
     /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
     ask(messages) {
         checkMessages(messages);
-        const first = this.#ids.length === 0, news = first ? [...this.#history, ...messages] : messages;
+        const first = this.#ids.length === 0, news = toTurns(first ? [...this.#history, ...messages] : messages, this.#texts);
         return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
     }
 
-    /** @param {Message[]} messages @param {boolean} first */
+    /** @param {Turn[]} messages @param {boolean} first */
     #askInTurns(messages, first) {
         const ids = this.#engine.chat(messages, {first});
         if (!ids) {
@@ -82,9 +141,9 @@ export class Conversation {
         return [...this.#ids, ...ids];
     }
 
-    /** @param {Message[]} messages @param {boolean} first */
+    /** @param {Turn[]} messages @param {boolean} first */
     #askInTranscript(messages, first) {
-        /** @type {Record<Message['role'], (m: Message) => string>} */
+        /** @type {Record<Turn['role'], (m: Turn) => string>} */
         const said = {system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`};
         const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
         return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
@@ -100,8 +159,10 @@ export class Conversation {
      * After generating: `ids` are those of ask(), `kept` the model's.
      * @param {number[]} ids
      * @param {number[]} kept
+     * @param {string} told   what instruct() was asked for
      */
-    answered(ids, kept) {
+    answered(ids, kept, told) {
         this.#ids = [...ids, ...kept];
+        if (told) this.#told = told;
     }
 }

@@ -1,6 +1,7 @@
-// drafts.js: prompt lookup: where a text repeats what stands in it already (code that is edited, a passage that is quoted), the tokens that came
-// next then are drafted to come next now, and evaluated in one batch with the token before them. The engine samples as ever and only then
-// looks whether the draft was right: so the text does not change, only its speed. Knows tokens and times; not what they say.
+// drafts.js: draft tokens, which are evaluated in one batch with the token before them. Two things tell what may come next. Where a
+// constraint forces a text (a key, a brace), that text is drafted. And where a text repeats what stands in it already (code that is edited, a
+// passage that is quoted), the tokens that came next then are drafted to come next now. The engine samples as ever and only then looks
+// whether the draft was right: so the text does not change, only its speed. Knows tokens and times; not what they say.
 
 import {Clock, ClockSum} from '../base/clock.js';
 import {MAX_DRAFT} from '../base/constants.js';
@@ -15,36 +16,70 @@ const key = (a, b, c) => `${a},${b},${c}`;
 /** @param {number} before @param {number} measured */
 const mix = (before, measured) => MEMORY * before + (1 - MEMORY) * measured;
 
+/** Whether one kind of drafts pays: pauses where they cost more time than they bring. */
+class Worth {
+    #sum;
+    #rest = 0;
+    #nextRest = SHORTEST_REST;
+    #gainMs = 0;
+
+    /** @param {Clock} clock */
+    constructor(clock) {
+        this.#sum = new ClockSum(clock);
+    }
+
+    /** Asked once for each draft that could be. */
+    get isResting() {
+        if (this.#rest > 0) this.#rest--;
+        return this.#rest > 0;
+    }
+
+    /** After a batch with a draft. @param {number} ms @param {number} tokens   that it brought @param {number} plainMs   of a token without a draft */
+    learn(ms, tokens, plainMs) {
+        const sum = this.#sum.add(ms, tokens);
+        if (!sum) return;
+        this.#gainMs = mix(this.#gainMs, sum.amount * plainMs - sum.ms);
+        if (this.#gainMs >= 0) {
+            this.#nextRest = SHORTEST_REST;
+        } else {
+            this.#rest = Math.max(this.#nextRest, REST_SHARE * sum.amount);
+            this.#nextRest = Math.min(2 * this.#nextRest, LONGEST_REST);
+            this.#gainMs = 0;
+        }
+    }
+}
+
 export class Drafts {
     #session;
     #ids;
+    #isConstrained;
     /** Where each run of three tokens was last followed by another, by the run. */
     #after = new Map();
     #length = 3;
-    #rest = 0;
-    #nextRest = SHORTEST_REST;
+    #worth;
     /** Milliseconds of a token without a draft. @type {number | undefined} */
     #plainMs;
-    #gainMs = 0;
-    /** As many batches without a draft, and with one, as the clock needs. */
+    /** As many batches without a draft as the clock needs. */
     #plain;
-    #drafted;
-    /** The batch under way. */
+    /** The batch under way. @type {'forced' | 'repeated'} */
+    #kind = 'repeated';
     #made = 0;
     #right = 0;
     /** Undefined when it was shared with other sessions. @type {number | undefined} */
     #ms;
 
     /**
-     * @param {Pick<import('./engine_session.js').EngineSession, 'accept' | 'draft'>} session
+     * @param {Pick<import('./engine_session.js').EngineSession, 'accept' | 'draft'> & Partial<import('./engine_session.js').EngineSession>} session
      * @param {number[]} ids   of the prompt
      * @param {Clock} [clock]   by which the times are
+     * @param {boolean} [isConstrained]
      */
-    constructor(session, ids, clock = new Clock()) {
+    constructor(session, ids, clock = new Clock(), isConstrained = false) {
         this.#session = session;
         this.#ids = [...ids];
+        this.#isConstrained = isConstrained;
         this.#plain = new ClockSum(clock);
-        this.#drafted = new ClockSum(clock);
+        this.#worth = {forced: new Worth(clock), repeated: new Worth(clock)};
         for (let i = 3; i < ids.length; i++) this.#learn(i);
     }
 
@@ -69,8 +104,9 @@ export class Drafts {
 
     /** After a push: adds a draft, if there is one. */
     propose() {
-        const made = this.#find();
+        const forced = this.#findForced(), made = forced.length ? forced : this.#findRepeated();
         if (made.length) this.#session.draft(made);
+        this.#kind = forced.length ? 'forced' : 'repeated';
         this.#made = made.length;
         this.#right = 0;
         this.#ms = undefined;
@@ -84,28 +120,23 @@ export class Drafts {
         if (sum) this.#plainMs = mix(this.#plainMs ?? sum.ms / sum.amount, sum.ms / sum.amount);
     }
 
-    #find() {
-        const ids = this.#ids, [a, b, c] = ids.slice(-3), at = this.#after.get(key(a, b, c));
-        if (this.#rest > 0) this.#rest--;
-        if (at === undefined || this.#rest > 0 || this.#plainMs === undefined) return [];
+    #findForced() {
+        const forced = this.#isConstrained ? this.#session.forced?.() ?? [] : [];
+        return forced.length && !this.#worth.forced.isResting ? forced : [];
+    }
+
+    #findRepeated() {
+        const ids = this.#ids, [a, b, c] = ids.slice(-3), at = this.#after.get(key(a, b, c)), {isResting} = this.#worth.repeated;
+        if (at === undefined || isResting || this.#plainMs === undefined) return [];
         return ids.slice(at, at + this.#length);
     }
 
-    /** After a batch with a draft: did it pay? Longer ones where all was right, and a pause where they cost time. */
+    /** After a batch with a draft: did it pay? Longer ones where all of what repeats was right. */
     #settle() {
         if (!this.#made) return;
-        this.#length = this.#right === this.#made ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
+        if (this.#kind === 'repeated') this.#length = this.#right === this.#made ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
         this.#made = 0;
-        const sum = this.#ms === undefined ? undefined : this.#drafted.add(this.#ms, 1 + this.#right);
-        if (!sum) return;
-        const plainMs = this.#plainMs ?? 0;     // it is measured before there is a draft
-        this.#gainMs = mix(this.#gainMs, sum.amount * plainMs - sum.ms);
-        if (this.#gainMs >= 0) {
-            this.#nextRest = SHORTEST_REST;
-        } else {
-            this.#rest = Math.max(this.#nextRest, REST_SHARE * sum.amount);
-            this.#nextRest = Math.min(2 * this.#nextRest, LONGEST_REST);
-            this.#gainMs = 0;
-        }
+        // What is forced may be drafted before a token without a draft was measured.
+        if (this.#ms !== undefined && this.#plainMs !== undefined) this.#worth[this.#kind].learn(this.#ms, 1 + this.#right, this.#plainMs);
     }
 }

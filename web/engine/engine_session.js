@@ -1,6 +1,7 @@
 // engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a sampler. Many live in one module. Knows
 // neither turns nor whose conversation it is.
 
+import {COMPLETE, ENDED, MAX_DRAFT} from '../base/constants.js';
 import {GemmaError} from '../base/error.js';
 
 /** @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before any sampling parameter */
@@ -89,8 +90,33 @@ export class EngineSession {
         for (const [id, bias] of Object.entries(s.logitBias)) this.#c.check(x.bias(this.handle, Number(id), bias));
     }
 
+    /** The next token; -1 where a constraint or biases leave none. */
     sample() {
         return this.#c.x.session_sample(this.handle);
+    }
+
+    /**
+     * From now on its text is one of the grammar's, until an end token or the next sync(); without one it is free.
+     * @param {import('./engine_grammar.js').EngineGrammar | undefined} grammar
+     */
+    constrain(grammar) {
+        this.#c.check(this.#c.x.session_constrain(this.handle, grammar?.handle ?? 0));
+    }
+
+    /** The constrained text so far is a whole one. */
+    get isComplete() {
+        return this.#c.x.session_constraint(this.handle) >= COMPLETE;
+    }
+
+    /** The constrained text is a whole one, and nothing can follow. */
+    get isEnded() {
+        return this.#c.x.session_constraint(this.handle) === ENDED;
+    }
+
+    /** Draft tokens of the text that must come next. @returns {number[]} */
+    forced() {
+        const address = this.#c.scratch(4 * MAX_DRAFT);
+        return Array.from(this.#c.ints(address, this.#c.x.session_forced(this.handle, address, MAX_DRAFT)));
     }
 
     /** A copy of the logits computed last. */

@@ -80,6 +80,7 @@ class TextStream {
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
  * @property {number} [logprobs]    of each token, and of as many of the likeliest in its place, up to 20
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
+ * @property {import('./engine_grammar.js').EngineGrammar} [grammar]   the text is one of its texts
  *
  * @typedef {import('./engine_session.js').Logprob} Logprob
  * @typedef {{id: number, logprob: number, top: Logprob[]}} TokenLogprobs   top: the likeliest first
@@ -91,6 +92,7 @@ class TextStream {
  * @property {'stop' | 'length' | 'context' | 'abort'} finishReason
  * @property {number} cachedTokens      of the prompt, not evaluated again
  * @property {number} seed
+ * @property {'complete' | 'cut'} [constraint]   whether the text is a whole one of the grammar
  * @property {TokenLogprobs[]} [logprobs]   of `tokens`
  * @property {(TokenLogprobs | null)[]} [promptLogprobs]
  * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
@@ -123,10 +125,10 @@ class Writing {
     #stopToken = Infinity;
 
     /** @param {Vocabulary} vocabulary @param {GenerateOptions} options @param {(piece: string) => void} onText */
-    constructor(vocabulary, {stop = [], trimStart = false}, onText) {
+    constructor(vocabulary, {stop = [], trimStart = false, grammar}, onText) {
         this.#vocabulary = vocabulary;
         this.#stop = stop;
-        this.#trimStart = trimStart;
+        this.#trimStart = trimStart && !grammar;
         this.#onText = onText;
         this.#filter = new StopFilter(stop);
     }
@@ -153,6 +155,11 @@ class Writing {
         this.#show(rest.text + (rest.stoppedAt < 0 ? this.#filter.flush() : ''));
     }
 
+    /** Whether a stop string has ended the text. */
+    get isStopped() {
+        return this.#stoppedAt >= 0 || this.#stopToken < Infinity;
+    }
+
     /** The tokens whose text lies before a stop string. */
     get kept() {
         if (this.#stoppedAt < 0) return this.tokens.slice(0, this.#stopToken);
@@ -168,14 +175,15 @@ class Writing {
 }
 
 /**
- * Evaluates the prompt.
- * @param {EngineSession} session @param {number[]} ids @param {number | undefined} logprobs @param {Io} io
+ * Evaluates the prompt. What comes after it is constrained.
+ * @param {EngineSession} session @param {number[]} ids @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<{cachedTokens: number, ofPrompt?: (TokenLogprobs | null)[], isAborted: boolean}>}
  */
-async function read(session, ids, logprobs, io) {
+async function read(session, ids, {promptLogprobs, grammar}, io) {
     const {scheduler, aborted} = io;
-    const ofPrompt = logprobs === undefined ? undefined : await readWithLogprobs(session, ids, logprobs, io);
+    const ofPrompt = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, promptLogprobs, io);
     const cachedTokens = ofPrompt ? 0 : session.sync(ids), total = ids.length - cachedTokens;
+    if (grammar) session.constrain(grammar);
     /** @param {number} left */
     const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
     const isRead = ofPrompt ? !aborted() : await scheduler.evaluate(session, {aborted, onProgress});
@@ -189,8 +197,8 @@ async function read(session, ids, logprobs, io) {
  * @param {Writing} writing @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<{finishReason: Generated['finishReason'], decodeTokens: number, ofTokens: TokenLogprobs[]}>}
  */
-async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs}, {scheduler, aborted}) {
-    const drafts = new Drafts(session, ids, scheduler.clock), {tokens} = writing;
+async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs, grammar}, {scheduler, aborted}) {
+    const drafts = new Drafts(session, ids, scheduler.clock, grammar !== undefined), {tokens} = writing;
     /** @type {TokenLogprobs[]} */
     const ofTokens = [];
     let decodeTokens = 0;
@@ -199,12 +207,14 @@ async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, l
     for (;;) {
         if (tokens.length >= maxTokens) return end('length');
         const id = session.sample();
-        if (vocabulary.isEnd(id)) return end('stop');
+        if (id < 0 || vocabulary.isEnd(id)) return end('stop');
         if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
         if (writing.add(id)) return end('stop');
+        const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
+        if (grammar && isPushed && session.isEnded) return end('stop');
         if (tokens.length >= maxTokens) return end('length');
-        if (!drafts.accept(id)) {
-            if (!session.push(id)) return end('context');
+        if (!isPushed) return end('context');
+        if (!isEvaluated) {
             const alone = scheduler.stepped === 1;      // beside others a draft would take their places in the batch
             if (alone) drafts.propose();
             if (!await scheduler.evaluate(session, {aborted})) return end('abort');
@@ -227,13 +237,15 @@ export async function generate(session, vocabulary, ids, options, io) {
     const sampling = completeSampling(options.sampling);
     session.setSampling(sampling);
     const writing = new Writing(vocabulary, options, io.onText), start = performance.now();
-    const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options.promptLogprobs, io), middle = performance.now();
+    const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options, io), middle = performance.now();
     const {finishReason, decodeTokens, ofTokens} = isAborted ? {finishReason: /** @type {const} */ ('abort'), decodeTokens: 0, ofTokens: []}
         : await write(session, vocabulary, ids, writing, options, io);
     writing.end();
     const end = performance.now(), {text, tokens, kept} = writing;
+    const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped && session.isComplete;
+    if (options.grammar) session.constrain(undefined);
     return {
-        text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed,
+        text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed, ...options.grammar && {constraint: isComplete ? 'complete' : 'cut'},
         ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt},
         timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
     };

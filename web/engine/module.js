@@ -3,6 +3,7 @@
 
 import {ROLES} from '../base/constants.js';
 import {Crossing} from './crossing.js';
+import {EngineGrammar} from './engine_grammar.js';
 import {EngineSession} from './engine_session.js';
 import {GemmaError} from '../base/error.js';
 import {startInstance} from './instance.js';
@@ -260,6 +261,12 @@ export class Module {
     }
 
     // ---------------------------------------------------------------------------------------- sessions
+
+    /** Compiles a grammar; without a model, too. @param {string} gbnf */
+    newGrammar(gbnf) {
+        const {addresses: [text]} = this.#c.place([gbnf], 0);
+        return new EngineGrammar(this.#c, this.#c.checkAddress(this.#c.x.grammar_new(text.at, text.n)));
+    }
 
     /** @param {number} contextLength   most tokens that it can hold */
     newSession(contextLength) {

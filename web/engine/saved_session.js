@@ -5,9 +5,9 @@
 
 import {GemmaError} from '../base/error.js';
 import {readOptions} from '../base/options.js';
+import {isMessage} from './conversation.js';
 
 const MAGIC = new TextEncoder().encode('GemmaSes'), HEADER = MAGIC.length + 4, VERSION = 1;
-const ROLES = ['system', 'user', 'assistant'];
 
 /**
  * @typedef {import('./conversation.js').Message[]} Messages
@@ -53,8 +53,8 @@ export function unpackSession(given) {
     if (said?.version !== VERSION) throw bad('they were written by another version');
     const {messages, sampling} = said;
     if (typeof sampling !== 'object' || !sampling) throw bad('their sampling is none');
-    if (!Array.isArray(messages) || !messages.every((m) => ROLES.includes(m?.role) && typeof m.content === 'string')) throw bad('their messages are none');
+    if (!Array.isArray(messages) || !messages.every(isMessage)) throw bad('their messages are none');
     return {
-        messages: messages.map(({role, content}) => ({role, content})), sampling: readOptions('sampling', mapBiases(sampling, FORBIDDEN, -Infinity)), state: bytes.slice(HEADER + n),
+        messages: messages.map((/** @type {any} */ {role, name, content, toolCalls}) => ({role, ...role === 'tool' && {name}, content, ...toolCalls && {toolCalls}})), sampling: readOptions('sampling', mapBiases(sampling, FORBIDDEN, -Infinity)), state: bytes.slice(HEADER + n),
     };
 }

@@ -1,6 +1,7 @@
 // worker.js: the engine worker: owns one model and its sessions, answers the calls of gemma.js. Runs as a module worker in browsers and as a
 // worker thread under Node.
 
+import {Constraints} from './constraints.js';
 import {TRANSCRIPT} from './conversation.js';
 import {embed} from './embed.js';
 import {GemmaError} from '../base/error.js';
@@ -94,7 +95,7 @@ const service = {
         opened.session.close();     // each session of gemma.js has its own
         const {turns, ...about} = plan, chat = options.chat ?? about.chat, style = chat && turns?.style ? turns : TRANSCRIPT;
         const loadMs = performance.now() - start;
-        host = {module, scheduler: new Scheduler(module), style, contextLength, loadMs};
+        host = {module, scheduler: new Scheduler(module), constraints: new Constraints(module), style, contextLength, loadMs};
         return {
             ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, contextLength, memoryBytes: module.memoryBytes, loadMs,
         };
@@ -115,8 +116,14 @@ const service = {
         return vectors;
     }),
 
+    /** Its name. @param {{options: import('./constraints.js').ConstraintOptions}} asked */
+    constraint: ({options}) => host.constraints.keep(options),
+
+    /** @param {{constraint: string}} asked */
+    closeConstraint: ({constraint}) => host.constraints.forget(constraint),
+
     /** @param {{history: Message[]}} asked */
-    session: ({history}) => keep(WorkerSession.open(host, history)),
+    session: async ({history}) => keep(await WorkerSession.open(host, history)),
 
     /** @param {{session: number}} asked */
     cloneSession: async ({session}) => keep(await needSession(session).clone()),
@@ -129,7 +136,7 @@ const service = {
     },
 
     /** @param {{messages: Message[], bytes: Uint8Array}} asked */
-    restoreSession: ({messages, bytes}) => keep(WorkerSession.restore(host, messages, bytes)),
+    restoreSession: async ({messages, bytes}) => keep(await WorkerSession.restore(host, messages, bytes)),
 
     /** @param {{session: number}} asked */
     async closeSession({session}) {
@@ -139,8 +146,8 @@ const service = {
     },
 
     /**
-     * Emits {text} and {phase: 'prefill', done, total}.
-     * @param {{session: number, prompt: string | Message[], raw: boolean, options: import('./generate.js').GenerateOptions}} asked
+     * Emits {text}, {tool} and {phase: 'prefill', done, total}.
+     * @param {{session: number, prompt: string | Message[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
      * @param {Context} io
      */
     prompt: ({session, ...asked}, io) => needSession(session).prompt(asked, io),

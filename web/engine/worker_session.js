@@ -5,6 +5,7 @@
 import {Conversation} from './conversation.js';
 import {GemmaError} from '../base/error.js';
 import {generate} from './generate.js';
+import {ToolAnswer} from './tool_answer.js';
 import {yieldTurn} from '../base/host.js';
 
 const SHORT = 16;       // characters a token, of texts that are simply tokenized
@@ -13,6 +14,7 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  * @typedef {object} Host       what all sessions share
  * @property {import('./module.js').Module} module
  * @property {import('./scheduler.js').Scheduler} scheduler
+ * @property {import('./constraints.js').Constraints} constraints
  * @property {import('./conversation.js').Style} style
  * @property {number} contextLength
  * @property {number} loadMs
@@ -20,6 +22,12 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  * @typedef {import('./conversation.js').Message} Message
  * @typedef {import('./generate.js').Generated} Generated
  * @typedef {import('./generate.js').GenerateOptions} GenerateOptions
+ * @typedef {object} Asked
+ * @property {import('./constraints.js').Asked} [constraint]
+ * @property {import('./tool_answer.js').Tool[]} [tools]
+ * @property {import('./tool_answer.js').ToolChoice} [toolChoice]
+ *
+ * @typedef {Omit<GenerateOptions, 'grammar'> & Asked} PromptOptions
  *
  * @typedef {object} AnswerFacts    what the worker adds to what was generated
  * @property {number[]} promptTokens
@@ -30,7 +38,7 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  *
  * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts} Answer
  *
- * @typedef {{text: string} | {phase: 'prefill', done: number, total: number}} PromptEvent
+ * @typedef {{text: string} | {tool: import('./tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
  * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
  */
 
@@ -50,8 +58,9 @@ export class WorkerSession {
     }
 
     /** @param {Host} host @param {Message[]} history */
-    static open(host, history) {
+    static async open(host, history) {
         const conversation = new Conversation(host.module, host.style, history);
+        await conversation.prepare([]);
         refuseTooLong(host, history.map(({content}) => content), 0);
         const session = new WorkerSession(host, conversation, host.module.newSession(host.contextLength));
         try {
@@ -64,7 +73,7 @@ export class WorkerSession {
     }
 
     /** A session that save() gave. @param {Host} host @param {Message[]} messages @param {Uint8Array} bytes   none: nothing was evaluated */
-    static restore(host, messages, bytes) {
+    static async restore(host, messages, bytes) {
         if (!bytes.length) return WorkerSession.open(host, messages);
         const engine = host.module.restoreSession(bytes);
         return new WorkerSession(host, new Conversation(host.module, host.style, messages, engine.tokens), engine);
@@ -76,7 +85,7 @@ export class WorkerSession {
     }
 
     /**
-     * @param {{prompt: string | Message[], raw: boolean, options: GenerateOptions}} asked
+     * @param {{prompt: string | Message[], raw: boolean, options: PromptOptions}} asked
      * @param {Io} io
      */
     prompt({prompt, raw, options}, {signal, emit}) {
@@ -87,32 +96,45 @@ export class WorkerSession {
     /**
      * @param {string | Message[]} prompt
      * @param {boolean} raw
-     * @param {GenerateOptions} options
+     * @param {PromptOptions} options
      * @param {AbortSignal} signal
      * @param {Io['emit']} emit
      * @returns {Promise<Answer>}
      */
-    async #answer(prompt, raw, options, signal, emit) {
-        const {module, scheduler} = this.#host, conversation = this.#conversation, text = typeof prompt === 'string' ? prompt : undefined;
+    async #answer(prompt, raw, {constraint, tools, toolChoice, ...options}, signal, emit) {
+        const {module, constraints} = this.#host, conversation = this.#conversation, text = typeof prompt === 'string' ? prompt : undefined;
         if (text === undefined && (raw || !Array.isArray(prompt))) {
             throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
         }
         const messages = typeof prompt === 'string' ? [/** @type {Message} */ ({role: 'user', content: prompt})] : prompt;
-        refuseTooLong(this.#host, messages.map((message) => String(message?.content)), raw ? 0 : conversation.length);
-        const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask(messages);
-        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
-        const {kept, ...generated} = await generate(this.#engine, module, ids, {...options, stop, trimStart: !raw && conversation.trimsAnswers}, {
-            scheduler, turn: yieldTurn, aborted: () => signal.aborted,
-            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
-            onText: (piece) => emit({text: piece}),
-        });
+        const calling = await ToolAnswer.open({tools, toolChoice, isAlone: !raw && !constraint}), told = calling?.instruction ?? '';
+        refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
+        if (!raw) await conversation.prepare(messages);
+        const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask([...conversation.instruct(told), ...messages]);
+        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && conversation.trimsAnswers;
+        const asked = calling?.grammar === undefined ? constraint : {grammar: calling.grammar};
+        const {kept, ...generated} = await constraints.using(asked, (grammar) =>
+            generate(this.#engine, module, ids, {...options, stop, trimStart, grammar}, this.#io(signal, emit, calling)));
+        calling?.end().forEach(emit);
+        const answer = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
         const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
-        if (isSaid) conversation.answered(ids, kept);
-        const {timings, ...rest} = generated;
+        if (isSaid) conversation.answered(ids, kept, told);
+        const {timings, ...rest} = answer;
+        /** @type {Message} */
+        const said = {role: 'assistant', content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}};
+        return {...rest, promptTokens: ids, ...this.#facts(timings), ...isSaid && {said: [...messages, said]}};
+    }
+
+    /**
+     * @param {AbortSignal} signal @param {Io['emit']} emit @param {ToolAnswer | undefined} calling
+     * @returns {import('./generate.js').Io}
+     */
+    #io(signal, emit, calling) {
         return {
-            ...rest, promptTokens: ids, ...this.#facts(timings),
-            ...isSaid && {said: [...messages, {role: 'assistant', content: generated.text}]},
+            scheduler: this.#host.scheduler, turn: yieldTurn, aborted: () => signal.aborted,
+            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
+            onText: (piece) => calling ? calling.push(piece).forEach(emit) : emit({text: piece}),
         };
     }
 
@@ -121,10 +143,11 @@ export class WorkerSession {
         return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, tokensHeld: this.tokens};
     }
 
-    /** The answer of a prompt that was aborted while it waited. @param {GenerateOptions} options @returns {Answer} */
-    #unasked({sampling}) {
+    /** The answer of a prompt that was aborted while it waited. @param {PromptOptions} options @returns {Answer} */
+    #unasked({sampling, constraint, tools}) {
         return {
-            text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: sampling?.seed ?? 0,
+            text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: sampling?.seed ?? 0, ...(constraint || tools) && {constraint: 'cut'},
+            ...tools && {toolCalls: []},
             ...this.#facts({prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0}),
         };
     }

@@ -1,6 +1,7 @@
 // A session of the public API: what has been said, and the calls to the worker that holds its keys and values.
 
 import {readOptions} from '../base/options.js';
+import {toAsked} from './constraint.js';
 import {packSession} from '../engine/saved_session.js';
 import {watch} from './watch.js';
 
@@ -68,10 +69,12 @@ export class Session {
         const pieces = [];
         let wake = () => {}, ended = false, stop = () => {};
         const ask = async () => {
-            const {signal, onProgress, raw = false, sampling, ...more} = readOptions('prompt', options);
-            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({signal, onProgress});
+            const {signal, onProgress, onToolCall, raw = false, sampling, constraint, ...more} = readOptions('prompt', options);
+            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({
+                signal, onProgress: (/** @type {any} */ event) => event.tool ? onToolCall?.(event.tool) : onProgress?.(event),
+            });
             stop = watching.stop;
-            const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen}}, {
+            const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen, constraint: toAsked(constraint)}}, {
                 signal: watching.signal,
                 onEvent(/** @type {{text?: string}} */ event) {
                     if (event.text === undefined) return watching.tell(event);

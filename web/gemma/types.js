@@ -51,7 +51,12 @@
  * @property {number} memoryBytes       of the engine's memory
  * @property {number} loadMs
  *
- * @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Message
+ * @typedef {import('../engine/conversation.js').Message} Message   {role: 'system' | 'user', content}, {role: 'assistant', content, toolCalls?}, or
+ *   what a tool gave back: {role: 'tool', name, content}
+ * @typedef {import('../engine/conversation.js').ToolCall} ToolCall   {name, arguments}
+ * @typedef {import('../engine/tool_answer.js').ToolCallEvent} ToolCallEvent   {type: 'call', index, name}, then {type: 'arguments', index, text} for
+ *   each piece of JSON, then {type: 'called', index, name, arguments}
+ * @typedef {import('../constraint/tools.js').Tool} Tool   {name, description, parameters}; parameters: a JSON Schema of an object
  *
  * @typedef {object} Sampling           applied in this order
  * @property {Record<number, number>} [logitBias]   by token id
@@ -64,6 +69,8 @@
  * @property {number} [temperature]     0: always the likeliest token
  * @property {number} [seed]            equal seeds give equal texts; default: another each time
  *
+ * @typedef {import('../engine/constraints.js').ConstraintOptions} ConstraintOptions
+ *
  * @typedef {object} PromptOptions
  * @property {AbortSignal} [signal]     ends the answer with finishReason 'abort'
  * @property {Sampling} [sampling]
@@ -72,6 +79,11 @@
  *   ends it where the model writes that token
  * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
+ * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last
+ * @property {Tool[]} [tools]           that the answer may call, after what it says
+ * @property {'auto' | 'none' | 'required' | {name: string}} [toolChoice]   default 'auto': the model decides; 'required': it calls at least one, and
+ *   says nothing; a name: it calls this one
+ * @property {(event: ToolCallEvent) => void} [onToolCall]   each call as it is written
  * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
  *
@@ -85,6 +97,9 @@
  * @property {'stop' | 'length' | 'context' | 'abort'} finishReason   'context': it is full
  * @property {number} cachedTokens      of the prompt, that had been evaluated before
  * @property {number} seed              with which the same text comes again
+ * @property {'complete' | 'cut'} [constraint]   with a constraint: 'complete' is a whole text of it; 'cut' was ended before by length, a stop
+ *   string, an abort, or since no token could continue it
+ * @property {ToolCall[]} [toolCalls]   where there were tools: the calls that the answer ends with; `text` is what stands before them
  * @property {number} memoryBytes
  * @property {TokenLogprobs[]} [logprobs]   of `tokens`, where they were asked for
  * @property {(TokenLogprobs | null)[]} [promptLogprobs]   of `promptTokens`; null for the first, which nothing comes before

@@ -15,6 +15,10 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
                [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
                [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N] [--json]
                [--session FILE]     goes on with the conversation that is in FILE, and keeps it there
+               [--schema FILE | --regex R | --choices A,B,... | --grammar FILE]     the text is JSON of that schema, or matches, or is one of
+               [--whitespace none|space|free]     these, or is one of the grammar's (GBNF); white space is of JSON
+  constraint   --schema FILE | --regex R | --choices A,B,... | --grammar FILE [--whitespace none|space|free] [--instances FILE] [--json]
+               whether it compiles, and which lines of the file it accepts; without a model
   logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
@@ -32,7 +36,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
               [--kv f16|int8]
 `;
 
-const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'serve'];
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'constraint', 'serve'];
 
 /** @param {string[]} argv */
 async function main([name, ...argv]) {

@@ -23,6 +23,7 @@ const LAYOUT = [
     ['gemma/', 'web/gemma'],
     ['base/', 'web/base'],
     ['engine/', 'web/engine'],
+    ['constraint/', 'web/constraint'],
     ['weights/', 'web/weights'],
     ['wasm/', 'build/wasm'],
 ];

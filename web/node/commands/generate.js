@@ -2,9 +2,10 @@
 
 import {readFile, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
-import {messageOf} from '../../base/error.js';
 import {UsageError, parseArgs} from '../args.js';
-import {MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readPiped, readStdin, readText} from './shared.js';
+import {
+    CONSTRAINT_OPTIONS, MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readConstraint, readJson, readPiped, readStdin,
+} from './shared.js';
 
 /** @typedef {import('../../gemma.js').Message} Message */
 
@@ -12,7 +13,7 @@ const INTERRUPTED = 130;        // what shells say of a program that SIGINT (2) 
 
 /** @satisfies {import('../args.js').OptionTable} */
 const OPTIONS = {
-    ...MODEL_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
+    ...MODEL_OPTIONS, ...CONSTRAINT_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
     temperature: 'number', 'top-k': 'whole', 'top-p': 'number', 'min-p': 'number', seed: 'whole',
     'repeat-penalty': 'number', 'presence-penalty': 'number', 'frequency-penalty': 'number',
     logprobs: 'whole', 'prompt-logprobs': 'whole', session: 'text',
@@ -29,13 +30,7 @@ function sampling(options) {
 
 /** @param {string} path @returns {Promise<Message[]>} */
 async function readMessages(path) {
-    let messages;
-    try {
-        messages = JSON.parse(await readText(path));
-    } catch (error) {
-        if (error instanceof GemmaError) throw error;
-        throw new GemmaError('bad-file', `${path} is not JSON: ${messageOf(error)}.`);
-    }
+    const messages = await readJson(path);
     /** @param {any} m */
     const sound = (m) => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
     if (!Array.isArray(messages) || !messages.length || !messages.every(sound)) {
@@ -99,7 +94,7 @@ export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
     if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other.');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
-    const messages = options.messages === undefined ? undefined : await readMessages(options.messages);
+    const messages = options.messages === undefined ? undefined : await readMessages(options.messages), constraint = await readConstraint(options);
     const piped = options.prompt === undefined && !messages ? undefined : readPiped();
     /** @param {string} text @returns {(string | Message[])[]} */
     const asked = (text) => messages ? questions(withText(messages, text)) : [join(options.prompt, text)];
@@ -116,7 +111,7 @@ export default async function run(argv) {
         const turns = [];
         for (const prompt of prompts ?? asked(piped ? await piped.end() : '')) {
             const answer = session.prompt(prompt, {
-                raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs,
+                raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs, constraint,
                 signal: interrupt.signal, onProgress: progressLine(),
             });
             for await (const piece of answer) if (!options.json) process.stdout.write(piece);

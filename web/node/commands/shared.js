@@ -33,6 +33,24 @@ export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv, 
     return {threads, contextLength: ctx, variant, dot, memory64, exact, kvType: kv, observe, sessions};
 }
 
+/** What an answer must be. @satisfies {import('../args.js').OptionTable} */
+export const CONSTRAINT_OPTIONS = {schema: 'text', regex: 'text', choices: 'text', grammar: 'text', whitespace: oneOf('none', 'space', 'free')};
+
+/**
+ * The constraint that these options say.
+ * @param {Record<string, any>} options
+ * @returns {Promise<import('../../gemma.js').ConstraintOptions | undefined>}   undefined: none was given
+ */
+export async function readConstraint({schema, regex, choices, grammar, whitespace}) {
+    const given = [schema, regex, choices, grammar].filter((one) => one !== undefined).length;
+    if (given > 1) throw new UsageError('--schema, --regex, --choices and --grammar exclude each other.');
+    if (whitespace !== undefined && schema === undefined) throw new UsageError('--whitespace belongs to --schema.');
+    if (schema !== undefined) return {schema: await readJson(schema), ...whitespace !== undefined && {whitespace}};
+    if (regex !== undefined) return {regex};
+    if (choices !== undefined) return {choices: choices.split(',')};
+    return grammar === undefined ? undefined : {grammar: await readText(grammar)};
+}
+
 /** @type {Record<string, string>} */
 const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
 
@@ -112,6 +130,16 @@ export async function readText(path) {
         return await readFile(path, 'utf8');
     } catch (cause) {
         throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${messageOf(cause)}.`, {cause});
+    }
+}
+
+/** @param {string} path @returns {Promise<any>} */
+export async function readJson(path) {
+    try {
+        return JSON.parse(await readText(path));
+    } catch (error) {
+        if (error instanceof GemmaError) throw error;
+        throw new GemmaError('bad-file', `${path} is not JSON: ${messageOf(error)}.`);
     }
 }
 

@@ -1,0 +1,92 @@
+// constraints.js: what texts must be, as callers say it, made into grammars that the engine has compiled: once for a prompt, or kept for many. The
+// room that writes grammars is fetched when the first is needed. Knows neither sessions nor what is in a schema.
+
+import {GemmaError, messageOf} from '../base/error.js';
+import {readOptions} from '../base/options.js';
+
+/**
+ * @typedef {object} ConstraintOptions   exactly one of schema, regex, choices and grammar
+ * @property {object | boolean} [schema]   a JSON Schema (draft 2020-12, see constraint/README.md for its keywords); a keyword that is not
+ *   supported is refused by its name and path
+ * @property {string | RegExp} [regex]   of ECMAScript, for the whole answer; without look-around and back-references
+ * @property {string[]} [choices]       the answer is one of these
+ * @property {string} [grammar]         in GBNF, llama.cpp's dialect; it begins with the rule root
+ * @property {'none' | 'space' | 'free'} [whitespace]   of JSON: none, one space after each colon and comma (default), or any
+ *
+ * @typedef {import('./engine_grammar.js').EngineGrammar} EngineGrammar
+ * @typedef {{compiled: string} | ConstraintOptions} Asked   compiled: what keep() gave
+ */
+
+/** @param {string | RegExp} regex */
+function sourceOf(regex) {
+    if (typeof regex === 'string') return regex;
+    const odd = /[ims]/.exec(regex.flags);
+    if (odd) throw new GemmaError('bad-constraint', `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write what it means.`);
+    return regex.source;
+}
+
+/** @param {ConstraintOptions} given @returns {Promise<string>} its grammar in GBNF */
+export async function writeGrammar(given) {
+    const {regex, ...rest} = readOptions('constraint', given), {toGrammar} = await import('../constraint/constraint.js');
+    return toGrammar({whitespace: 'space', ...rest, ...regex !== undefined && {regex: sourceOf(regex)}});
+}
+
+/**
+ * @param {import('./module.js').Module} module @param {string} gbnf
+ * @returns {EngineGrammar} throws 'bad-constraint' with line and column for what is no grammar
+ */
+export function compileGrammar(module, gbnf) {
+    try {
+        return module.newGrammar(gbnf);
+    } catch (error) {
+        if (!(error instanceof GemmaError) || error.code !== 'bad-argument') throw error;
+        throw new GemmaError('bad-constraint', messageOf(error), {cause: error});
+    }
+}
+
+/** The constraints of one model. */
+export class Constraints {
+    #module;
+    /** @type {Map<string, EngineGrammar>} */
+    #kept = new Map();
+
+    /** @param {import('./module.js').Module} module */
+    constructor(module) {
+        this.#module = module;
+    }
+
+    /** Compiles a constraint, for any number of prompts. @param {ConstraintOptions} given @returns {Promise<string>} its name */
+    async keep(given) {
+        const grammar = compileGrammar(this.#module, await writeGrammar(given)), name = crypto.randomUUID();
+        this.#kept.set(name, grammar);
+        return name;
+    }
+
+    /** @param {string} name */
+    forget(name) {
+        this.#kept.get(name)?.close();
+        this.#kept.delete(name);
+    }
+
+    /**
+     * Has `work` done with a prompt's grammar.
+     * @template T
+     * @param {Asked | undefined} asked   none: `work` gets none
+     * @param {(grammar: EngineGrammar | undefined) => Promise<T>} work
+     * @returns {Promise<T>}
+     */
+    async using(asked, work) {
+        if (!asked) return work(undefined);
+        if ('compiled' in asked) {
+            const kept = this.#kept.get(asked.compiled);
+            if (!kept) throw new GemmaError('bad-argument', 'This constraint has been closed, or is of another model.');
+            return work(kept);
+        }
+        const grammar = compileGrammar(this.#module, await writeGrammar(asked));
+        try {
+            return await work(grammar);
+        } finally {
+            grammar.close();
+        }
+    }
+}

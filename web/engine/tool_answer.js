@@ -1,0 +1,68 @@
+// tool_answer.js: an answer that may call tools: what the model is told of them, what its text must be, and the calls that stand in it. Knows
+// neither tokens nor how texts are constrained.
+
+import {GemmaError} from '../base/error.js';
+
+/**
+ * @typedef {import('../constraint/tools.js').Tool} Tool
+ * @typedef {import('../constraint/tools.js').ToolChoice} ToolChoice
+ * @typedef {import('./conversation.js').ToolCall} ToolCall
+ *
+ * @typedef {{type: 'call', index: number, name: string} | {type: 'arguments', index: number, text: string}
+ *     | {type: 'called', index: number, name: string, arguments: Record<string, any>}} ToolCallEvent
+ *   of call `index` of the answer: its name first, then pieces of its arguments as JSON, then all of it
+ */
+
+export class ToolAnswer {
+    #reader;
+    /** What stands before the calls. */
+    text = '';
+    /** @type {ToolCall[]} */
+    calls = [];
+    /** What the model is told; '' where it may call none. */
+    instruction;
+    /** What its answer must be, in GBNF; undefined where it may call none. */
+    grammar;
+
+    /** @param {typeof import('../constraint/tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice}} asked */
+    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice}) {
+        this.#reader = new ToolCalls();
+        this.grammar = toolsGrammar({tools, toolChoice});
+        // Of all tools whichever may be called this time: so they are told once.
+        this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools});
+    }
+
+    /**
+     * @param {{tools?: Tool[], toolChoice?: ToolChoice, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
+     * @returns {Promise<ToolAnswer | undefined>} undefined: there are no tools
+     */
+    static async open({tools, toolChoice, isAlone}) {
+        if (!tools) {
+            if (toolChoice === undefined || toolChoice === 'none') return undefined;
+            throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
+        }
+        const answer = new ToolAnswer(await import('../constraint/tools.js'), {tools, toolChoice});
+        if (isAlone || answer.grammar === undefined) return answer;
+        throw new GemmaError('bad-argument', 'A prompt has tools and a constraint, or tools and raw; give one of them, or toolChoice: \'none\'.');
+    }
+
+    /** Takes the next piece of the answer. @param {string} piece @returns {({text: string} | {tool: ToolCallEvent})[]} what is told of it */
+    push(piece) {
+        return this.#tell(this.#reader.push(piece));
+    }
+
+    /** What was held back. */
+    end() {
+        return this.#tell(this.#reader.end());
+    }
+
+    /** @param {import('../constraint/tools.js').ToolEvent[]} events */
+    #tell(events) {
+        return events.map((event) => {
+            if (event.type === 'called') this.calls.push({name: event.name, arguments: event.arguments});
+            if (event.type !== 'text') return {tool: event};
+            this.text += event.text;
+            return {text: event.text};
+        });
+    }
+}
