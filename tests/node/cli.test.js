@@ -346,3 +346,39 @@ test('whoever stops reading stops the command quietly', async () => {
     const status = await new Promise((done) => child.on('close', done));
     assert.deepEqual({status, said}, {status: 0, said: ''});
 });
+
+test('constraint: without a model, whether it compiles and which lines it accepts', () => {
+    const schema = write('schema.json', '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}');
+    const lines = write('instances.jsonl', '{"a": 1}\n{"a":12}\n{"a": "1"}\n\n{}\n{"a":\t3 }\n{"a": 1');
+    const {compileMs, ...found} = json(['constraint', '--schema', schema, '--instances', lines]);
+    assert.deepEqual(found, {compiled: true, error: null, accepted: [true, true, false, false, false, true, false]});
+    assert.ok(compileMs > 0);
+    const accepts = (args, text) => json(['constraint', ...args, '--instances', write('texts', text)]).accepted;
+    assert.deepEqual(accepts(['--regex', '[ab]+'], 'ab\nc\n'), [true, false]);
+    assert.deepEqual(accepts(['--choices', 'yes,no'], 'no\nyesno'), [true, false]);
+    assert.deepEqual(accepts(['--grammar', write('g.gbnf', 'root ::= "x"+ "y"')], 'xxy\ny'), [true, false]);
+    assert.deepEqual(accepts(['--schema', schema, '--whitespace', 'none'], '{"a":1}\n{"a": 1}'), [true, false]);
+});
+
+test('constraint: what does not compile is told, by --json too', () => {
+    const {compiled, accepted, error} = json(['constraint', '--schema', write('not.json', '{"properties": {"a": {"not": {"type": "null"}}}}')]);
+    assert.deepEqual([compiled, accepted], [false, []]);
+    assert.match(error, /not/);
+    assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')]).error, /\b2\b/);
+    const {status, stderr} = run(['constraint', '--regex', '(?=a)']);
+    assert.equal(status, 1);
+    assert.equal(stderr.trim().split('\n').length, 1);
+    for (const args of [[], ['--regex', 'a', '--choices', 'b'], ['--regex', 'a', '--whitespace', 'none'], ['--schema', 'x', '--whitespace', 'much']]) {
+        assert.equal(run(['constraint', ...args]).status, 2, args.join(' '));
+    }
+});
+
+test('generate: --schema, --regex, --choices and --grammar say what the text must be', () => {
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '60', '--seed', '3'];
+    const {text, constraint} = json([...args, '--schema', write('list.json', '{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}')]);
+    assert.equal(constraint, 'complete');
+    assert.ok(JSON.parse(text).every((each) => typeof each === 'boolean'));
+    assert.match(output([...args, '--regex', '[0-9]{3}']), /^[0-9]{3}\n$/);
+    assert.match(output([...args, '--choices', 'east,west']), /^(east|west)\n$/);
+    assert.match(output([...args, '--grammar', write('ab.gbnf', 'root ::= "a" "b"')]), /^ab\n$/);
+});
