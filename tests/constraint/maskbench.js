@@ -10,8 +10,20 @@ import {Matcher} from './matcher.js';
  * @param {(gbnf: string) => {accepts: (text: string) => boolean}} [engine]
  */
 export function judge(path, engine = (gbnf) => new Matcher(gbnf)) {
-    const cases = readFileSync(path, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
-    const out = {schemas: cases.length, compiled: 0, taken: 0, missed: [], wrong: [], refused: [], ms: [], size: []};
+    const cases = readFileSync(path, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
+    const out = {
+        schemas: cases.length,
+        compiled: 0,
+        taken: 0,
+        missed: [],
+        wrong: [],
+        refused: [],
+        ms: [],
+        size: [],
+    };
     for (const {schema, tests, file} of cases) {
         const start = performance.now();
         let gbnf;
@@ -44,6 +56,15 @@ if (process.argv[1]?.endsWith('maskbench.js')) {
     for (const [file, why] of out.refused) console.log('refused', file, why);
     for (const [file, i, text] of out.missed) console.log('missed', file, i, text.slice(0, 150));
     for (const [file, i, text] of out.wrong) console.log('WRONG', file, i, text.slice(0, 150));
-    console.log({schemas: out.schemas, compiled: out.compiled, taken: out.taken, missed: out.missed.length, wrong: out.wrong.length,
-        ms50: at(out.ms, 0.5), ms99: at(out.ms, 0.99), size50: at(out.size, 0.5), size99: at(out.size, 0.99)});
+    console.log({
+        schemas: out.schemas,
+        compiled: out.compiled,
+        taken: out.taken,
+        missed: out.missed.length,
+        wrong: out.wrong.length,
+        ms50: at(out.ms, 0.5),
+        ms99: at(out.ms, 0.99),
+        size50: at(out.size, 0.5),
+        size99: at(out.size, 0.99),
+    });
 }

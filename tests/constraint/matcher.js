@@ -30,7 +30,8 @@ export class Matcher {
     run(text) {
         let state = this.close((add) => add(/** @type {Node} */ (this.rules.get('root')), this.end));
         for (const char of text) {
-            const point = /** @type {number} */ (char.codePointAt(0)), hits = state.sets.filter(([node]) => node.has(point));
+            const point = /** @type {number} */ (char.codePointAt(0)),
+                hits = state.sets.filter(([node]) => node.has(point));
             if (hits.length === 0) return;
             state = this.close((_, resume) => hits.forEach(([, follow]) => resume(follow)));
         }
@@ -39,7 +40,8 @@ export class Matcher {
 
     /** Everything that can be reached without reading. */
     close(begin) {
-        const seen = new Set(), sets = [];
+        const seen = new Set(),
+            sets = [];
         let ends = false;
         const todo = [];
         const enter = (node, follow) => {
@@ -50,7 +52,8 @@ export class Matcher {
         };
         const resume = (follow) => {
             if (!follow.node) ends = true;
-            else if (follow.node.kind === 'sequence') this.sequence(follow.node, follow.at, follow.next, enter, resume);
+            else if (follow.node.kind === 'sequence')
+                this.sequence(follow.node, follow.at, follow.next, enter, resume);
             else this.repeat(follow.node, follow.at, follow.next, enter, resume, seen);
         };
         begin(enter, resume);
@@ -75,28 +78,34 @@ export class Matcher {
         if (seen.has(key)) return;
         seen.add(key);
         if (count >= node.min) resume(next);
-        if (count < node.max) enter(node.of, this.follow(node, node.max === Infinity ? Math.min(count + 1, node.min) : count + 1, next));
+        if (count < node.max)
+            enter(
+                node.of,
+                this.follow(node, node.max === Infinity ? Math.min(count + 1, node.min) : count + 1, next),
+            );
     }
 
     follow(node, at, next) {
         const key = `${node.id} ${at} ${next.id}`;
         let known = this.follows.get(key);
-        if (!known) this.follows.set(key, known = {id: this.nextId++, node, at, next});
+        if (!known) this.follows.set(key, (known = {id: this.nextId++, node, at, next}));
         return known;
     }
 }
 
 /** @param {string} text @returns {Map<string, Node>} */
 export function parse(text) {
-    const chars = Array.from(text), rules = new Map();
-    let at = 0, ids = 0;
+    const chars = Array.from(text),
+        rules = new Map();
+    let at = 0,
+        ids = 0;
     const fail = (why) => {
         throw new Error(`GBNF: ${why} at "${chars.slice(at, at + 30).join('')}"`);
     };
     const skip = (lines) => {
         for (; at < chars.length; at++) {
             if (chars[at] === '#') while (at + 1 < chars.length && chars[at + 1] !== '\n') at++;
-            else if (!(' \t'.includes(chars[at]) || lines && '\r\n'.includes(chars[at]))) return;
+            else if (!(' \t'.includes(chars[at]) || (lines && '\r\n'.includes(chars[at])))) return;
         }
     };
     const name = () => {
@@ -106,10 +115,12 @@ export function parse(text) {
     };
     const char = () => {
         if (chars[at] !== '\\') return chars[at++].codePointAt(0);
-        const kind = chars[at + 1], digits = {x: 2, u: 4, U: 8}[kind];
+        const kind = chars[at + 1],
+            digits = {x: 2, u: 4, U: 8}[kind];
         at += 2;
-        if (digits) return parseInt(chars.slice(at, at += digits).join(''), 16);
-        const plain = {n: '\n', r: '\r', t: '\t', '\\': '\\', '"': '"', '[': '[', ']': ']'}[kind] ?? fail('escape');
+        if (digits) return parseInt(chars.slice(at, (at += digits)).join(''), 16);
+        const plain =
+            {n: '\n', r: '\r', t: '\t', '\\': '\\', '"': '"', '[': '[', ']': ']'}[kind] ?? fail('escape');
         return plain.codePointAt(0);
     };
     const make = (node) => ({id: ids++, ...node});
@@ -132,23 +143,32 @@ export function parse(text) {
     };
     const atom = () => {
         const next = chars[at];
-        if (next === '.') return at++, make({kind: 'set', has: () => true});
+        if (next === '.') return (at++, make({kind: 'set', has: () => true}));
         if (next === '"') {
             const of = [];
-            for (at++; chars[at] !== '"';) {
+            for (at++; chars[at] !== '"'; ) {
                 const point = char();
                 of.push(make({kind: 'set', has: (other) => other === point}));
             }
-            return at++, make({kind: 'sequence', of});
+            return (at++, make({kind: 'sequence', of}));
         }
         if (next === '[') {
-            const spans = [], negated = chars[++at] === '^';
+            const spans = [],
+                negated = chars[++at] === '^';
             if (negated) at++;
             while (chars[at] !== ']') {
-                const first = char(), last = chars[at] === '-' && chars[at + 1] !== ']' ? (at++, char()) : first;
+                const first = char(),
+                    last = chars[at] === '-' && chars[at + 1] !== ']' ? (at++, char()) : first;
                 spans.push([first, last]);
             }
-            return at++, make({kind: 'set', has: (point) => spans.some(([first, last]) => point >= first && point <= last) !== negated});
+            return (
+                at++,
+                make({
+                    kind: 'set',
+                    has: (point) =>
+                        spans.some(([first, last]) => point >= first && point <= last) !== negated,
+                })
+            );
         }
         if (next === '(') {
             at++;
@@ -161,16 +181,26 @@ export function parse(text) {
     };
     const repeated = (of) => {
         const next = chars[at];
-        if ('*+?'.includes(next ?? '!')) return at++, make({kind: 'repeat', of, min: next === '+' ? 1 : 0, max: next === '?' ? 1 : Infinity});
+        if ('*+?'.includes(next ?? '!'))
+            return (
+                at++,
+                make({kind: 'repeat', of, min: next === '+' ? 1 : 0, max: next === '?' ? 1 : Infinity})
+            );
         if (next !== '{') return of;
-        const [, min, comma, max] = /^\{(\d+)(,?)(\d*)\}/.exec(chars.slice(at, at + 40).join('')) ?? fail('times');
+        const [, min, comma, max] =
+            /^\{(\d+)(,?)(\d*)\}/.exec(chars.slice(at, at + 40).join('')) ?? fail('times');
         while (chars[at++] !== '}');
-        return make({kind: 'repeat', of, min: Number(min), max: max ? Number(max) : comma ? Infinity : Number(min)});
+        return make({
+            kind: 'repeat',
+            of,
+            min: Number(min),
+            max: max ? Number(max) : comma ? Infinity : Number(min),
+        });
     };
     for (skip(true); at < chars.length; skip(true)) {
         const rule = name() || fail('no rule');
         skip(false);
-        if (chars.slice(at, at += 3).join('') !== '::=') fail('no ::=');
+        if (chars.slice(at, (at += 3)).join('') !== '::=') fail('no ::=');
         skip(true);
         rules.set(rule, choice(false));
     }
@@ -179,6 +209,7 @@ export function parse(text) {
 }
 
 function check(node, rule, rules) {
-    if (node.kind === 'rule' && !rules.has(node.name)) throw new Error(`GBNF: ${rule} names ${node.name}, which is not there`);
-    for (const each of node.kind === 'repeat' ? [node.of] : node.of ?? []) check(each, rule, rules);
+    if (node.kind === 'rule' && !rules.has(node.name))
+        throw new Error(`GBNF: ${rule} names ${node.name}, which is not there`);
+    for (const each of node.kind === 'repeat' ? [node.of] : (node.of ?? [])) check(each, rule, rules);
 }

@@ -2,11 +2,14 @@
 
 import {parse} from './matcher.js';
 
-const SAMPLES = [0, 9, 10, 31, 32, 34, 47, 65, 92, 97, 126, 127, 0xe9, 0x2028, 0xd7ff, 0xe000, 0x1f600, 0x10ffff];
+const SAMPLES = [
+    0, 9, 10, 31, 32, 34, 47, 65, 92, 97, 126, 127, 0xe9, 0x2028, 0xd7ff, 0xe000, 0x1f600, 0x10ffff,
+];
 
 /** @param {string} gbnf @param {() => number} random @returns {() => string} */
 export function randomTexts(gbnf, random) {
-    const rules = parse(gbnf), costs = costsOf(rules);
+    const rules = parse(gbnf),
+        costs = costsOf(rules);
     const cost = (node) => costOf(node, costs);
     return () => {
         const out = [];
@@ -17,7 +20,8 @@ export function randomTexts(gbnf, random) {
             else if (node.kind === 'rule') write(rules.get(node.name));
             else if (node.kind === 'sequence') node.of.forEach(write);
             else if (node.kind === 'choice') {
-                const ways = node.of.filter((way) => cost(way) < Infinity), least = Math.min(...ways.map(cost));
+                const ways = node.of.filter((way) => cost(way) < Infinity),
+                    least = Math.min(...ways.map(cost));
                 const left = budget > 0 ? ways : ways.filter((way) => cost(way) === least);
                 write(left[Math.floor(random() * left.length)]);
             } else {
@@ -33,15 +37,18 @@ export function randomTexts(gbnf, random) {
 }
 
 function sample(node, random) {
-    node.members ??= Array.from({length: 128}, (_, i) => i).concat(SAMPLES).filter((point) => node.has(point));
-    if (node.members.length === 0) for (let point = 128; point <= 0x10ffff; point++) if (node.has(point)) node.members.push(point);
+    node.members ??= Array.from({length: 128}, (_, i) => i)
+        .concat(SAMPLES)
+        .filter((point) => node.has(point));
+    if (node.members.length === 0)
+        for (let point = 128; point <= 0x10ffff; point++) if (node.has(point)) node.members.push(point);
     return node.members[Math.floor(random() * node.members.length)];
 }
 
 /** How deep the shortest text of each rule nests; until nothing changes. */
 function costsOf(rules) {
     const costs = new Map();
-    for (let changed = true; changed;) {
+    for (let changed = true; changed; ) {
         changed = false;
         for (const [name, body] of rules) {
             const cost = 1 + costOf(body, costs);

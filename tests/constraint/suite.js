@@ -12,7 +12,10 @@ const CASES = new URL('suite/cases.json', import.meta.url);
 
 /** @param {(gbnf: string) => {accepts: (text: string) => boolean}} [engine] */
 export function judgeSuite(engine = (gbnf) => new Matcher(gbnf)) {
-    const files = new Map(), wrong = [], missed = [], refused = [];
+    const files = new Map(),
+        wrong = [],
+        missed = [],
+        refused = [];
     for (const [file, description, schema, tests] of JSON.parse(readFileSync(CASES, 'utf8'))) {
         if (file === 'format') continue;
         const row = files.get(file) ?? {schemas: 0, compiled: 0, cases: 0, right: 0};
@@ -30,7 +33,9 @@ export function judgeSuite(engine = (gbnf) => new Matcher(gbnf)) {
         row.compiled++;
         for (const [valid, data] of tests) {
             row.cases++;
-            const taken = [...spellings(data).values()].map((texts) => texts.some((text) => matcher.accepts(text)));
+            const taken = [...spellings(data).values()].map((texts) =>
+                texts.some((text) => matcher.accepts(text)),
+            );
             if (valid ? taken.every(Boolean) : !taken.some(Boolean)) row.right++;
             else (valid ? missed : wrong).push([file, description, JSON.stringify(data)]);
         }
@@ -51,10 +56,18 @@ export const MISSED = [
 
 /** The counts as rows of the room's README. @param {ReturnType<typeof judgeSuite>} judged @returns {string[]} */
 export function table({files, wrong, missed}) {
-    const main = {schemas: 0, compiled: 0, cases: 0, right: 0}, optional = {...main};
-    for (const [file, row] of files) for (const key of Object.keys(main)) (file.startsWith('optional/') ? optional : main)[key] += row[key];
-    const line = (name, row) => `| ${name} | ${row.schemas} | ${row.compiled} | ${row.cases} | ${row.right} |`;
-    return [line('draft 2020-12', main), line('optional (formats, regular expressions, …)', optional), `${missed.length} valid ones missed, ${wrong.length} invalid ones taken`];
+    const main = {schemas: 0, compiled: 0, cases: 0, right: 0},
+        optional = {...main};
+    for (const [file, row] of files)
+        for (const key of Object.keys(main))
+            (file.startsWith('optional/') ? optional : main)[key] += row[key];
+    const line = (name, row) =>
+        `| ${name} | ${row.schemas} | ${row.compiled} | ${row.cases} | ${row.right} |`;
+    return [
+        line('draft 2020-12', main),
+        line('optional (formats, regular expressions, …)', optional),
+        `${missed.length} valid ones missed, ${wrong.length} invalid ones taken`,
+    ];
 }
 
 if (process.argv[1]?.endsWith('suite.js')) {

@@ -11,8 +11,14 @@ import {judgeSuite, MISSED, table} from './suite.js';
 test('each case of the JSON Schema Test Suite is judged right or its schema is refused by keyword and place', () => {
     const {wrong, missed, refused} = judgeSuite();
     assert.deepEqual(wrong, []);
-    assert.deepEqual(missed.filter(([file, , text]) => !MISSED.some(([name, pattern]) => file === name && pattern.test(text))), []);
-    for (const [file, description, message] of refused) assert.match(message, /"[$\w]+" at "#[^"]*"/, `${file} ${description}`);
+    assert.deepEqual(
+        missed.filter(
+            ([file, , text]) => !MISSED.some(([name, pattern]) => file === name && pattern.test(text)),
+        ),
+        [],
+    );
+    for (const [file, description, message] of refused)
+        assert.match(message, /"[$\w]+" at "#[^"]*"/, `${file} ${description}`);
 });
 
 test('README.md has the counts', () => {
@@ -21,12 +27,21 @@ test('README.md has the counts', () => {
 });
 
 /** Where llama.cpp refuses what the standard allows: long integers, other types where none is given, members without a name. */
-const ALLOWED = new Map([['min 0', ['100000000000000000000000000000000']], ['min 2', ['12345678900000000']], ['min+max items', ['1']],
-    ['object properties', ['{ "number": 1600, "street_name": "Pennsylvania", "street_type":"Avenue", "direction":"NW"}']]]);
+const ALLOWED = new Map([
+    ['min 0', ['100000000000000000000000000000000']],
+    ['min 2', ['12345678900000000']],
+    ['min+max items', ['1']],
+    [
+        'object properties',
+        ['{ "number": 1600, "street_name": "Pennsylvania", "street_type":"Avenue", "direction":"NW"}'],
+    ],
+]);
 
-test('the texts of llama.cpp\'s own tests pass and fail alike, but for what the standard allows', () => {
+test("the texts of llama.cpp's own tests pass and fail alike, but for what the standard allows", () => {
     let compiled = 0;
-    for (const [name, schema, pass, fail] of JSON.parse(readFileSync(new URL('suite/llama.json', import.meta.url), 'utf8'))) {
+    for (const [name, schema, pass, fail] of JSON.parse(
+        readFileSync(new URL('suite/llama.json', import.meta.url), 'utf8'),
+    )) {
         if (schema.properties?.tags?.uniqueItems) {
             assert.throws(() => toGrammar({schema}), /"uniqueItems" at "#\/properties\/tags"/);
             continue;
@@ -34,14 +49,19 @@ test('the texts of llama.cpp\'s own tests pass and fail alike, but for what the 
         const matcher = new Matcher(toGrammar({schema}));
         compiled++;
         for (const text of pass) assert.ok(matcher.accepts(text), `${name}: ${text}`);
-        for (const text of fail) assert.equal(matcher.accepts(text), (ALLOWED.get(name) ?? []).includes(text), `${name}: ${text}`);
+        for (const text of fail)
+            assert.equal(matcher.accepts(text), (ALLOWED.get(name) ?? []).includes(text), `${name}: ${text}`);
     }
     assert.equal(compiled, 32);
 });
 
 const cases = process.env.MASKBENCH;
-test('no instance of MaskBench is taken wrongly, and four schemas of five compile', {skip: !cases && 'MASKBENCH names no file'}, () => {
-    const {wrong, compiled, schemas} = judge(cases ?? '');
-    assert.deepEqual(wrong, []);
-    assert.ok(compiled / schemas >= 0.8, `${compiled} of ${schemas}`);
-});
+test(
+    'no instance of MaskBench is taken wrongly, and four schemas of five compile',
+    {skip: !cases && 'MASKBENCH names no file'},
+    () => {
+        const {wrong, compiled, schemas} = judge(cases ?? '');
+        assert.deepEqual(wrong, []);
+        assert.ok(compiled / schemas >= 0.8, `${compiled} of ${schemas}`);
+    },
+);

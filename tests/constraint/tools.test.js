@@ -6,21 +6,37 @@ import {ToolCalls, callText, toolsGrammar, toolsInstruction} from '../../web/con
 import {Matcher} from './matcher.js';
 
 const tools = [
-    {name: 'get_weather', description: 'The weather', parameters: {properties: {city: {type: 'string'}, days: {type: 'integer', minimum: 1, maximum: 7}}, required: ['city']}},
+    {
+        name: 'get_weather',
+        description: 'The weather',
+        parameters: {
+            properties: {city: {type: 'string'}, days: {type: 'integer', minimum: 1, maximum: 7}},
+            required: ['city'],
+        },
+    },
     {name: 'now'},
 ];
-const calls = [{name: 'get_weather', arguments: {city: 'São "Paulo" {', days: 3}}, {name: 'now', arguments: {}}];
+const calls = [
+    {name: 'get_weather', arguments: {city: 'São "Paulo" {', days: 3}},
+    {name: 'now', arguments: {}},
+];
 
 for (const style of /** @type {const} */ (['json', 'function'])) {
     const text = calls.map((call) => callText(call, style)).join(style === 'json' ? '\n' : '');
 
     test(`${style}: text, calls and both`, () => {
-        const auto = new Matcher(toolsGrammar({tools, style}) ?? ''), required = new Matcher(toolsGrammar({tools, style, toolChoice: 'required'}) ?? '');
+        const auto = new Matcher(toolsGrammar({tools, style}) ?? ''),
+            required = new Matcher(toolsGrammar({tools, style, toolChoice: 'required'}) ?? '');
         const named = new Matcher(toolsGrammar({tools, style, toolChoice: {name: 'now'}}) ?? '');
-        for (const answer of ['', 'No `call` <start_ here.', text, `Let me see.\n${text}`]) assert.ok(auto.accepts(answer), answer);
+        for (const answer of ['', 'No `call` <start_ here.', text, `Let me see.\n${text}`])
+            assert.ok(auto.accepts(answer), answer);
         assert.ok(required.accepts(text) && !required.accepts('') && !required.accepts(`Hm. ${text}`));
         assert.ok(named.accepts(callText(calls[1], style)) && !named.accepts(callText(calls[0], style)));
-        for (const wrong of [{name: 'then', arguments: {}}, {name: 'now', arguments: {a: 1}}, {name: 'get_weather', arguments: {city: 'x', days: 8}}]) {
+        for (const wrong of [
+            {name: 'then', arguments: {}},
+            {name: 'now', arguments: {a: 1}},
+            {name: 'get_weather', arguments: {city: 'x', days: 8}},
+        ]) {
             assert.ok(!auto.accepts(callText(wrong, style)), JSON.stringify(wrong));
         }
         assert.equal(toolsGrammar({tools, style, toolChoice: 'none'}), undefined);
@@ -30,16 +46,29 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
 
     test(`${style}: events, whatever the pieces are`, () => {
         for (const size of [1, 2, 3, 7, 1000]) {
-            const reader = new ToolCalls(style), events = [], answer = `Let me see.\n${text}`;
-            for (let at = 0; at < answer.length; at += size) events.push(...reader.push(answer.slice(at, at + size)));
+            const reader = new ToolCalls(style),
+                events = [],
+                answer = `Let me see.\n${text}`;
+            for (let at = 0; at < answer.length; at += size)
+                events.push(...reader.push(answer.slice(at, at + size)));
             events.push(...reader.end());
-            const said = events.flatMap((event) => event.type === 'text' ? [event.text] : []).join('');
+            const said = events.flatMap((event) => (event.type === 'text' ? [event.text] : [])).join('');
             assert.equal(said, 'Let me see.\n');
-            assert.deepEqual(events.flatMap((event) => event.type === 'called' ? [{name: event.name, arguments: event.arguments}] : []), calls);
+            assert.deepEqual(
+                events.flatMap((event) =>
+                    event.type === 'called' ? [{name: event.name, arguments: event.arguments}] : [],
+                ),
+                calls,
+            );
             calls.forEach((call, i) => {
                 const own = events.filter((event) => event.type !== 'text' && event.index === i);
                 assert.deepEqual([own[0].type, own.at(-1)?.type], ['call', 'called']);
-                assert.deepEqual(JSON.parse(own.flatMap((event) => event.type === 'arguments' ? [event.text] : []).join('')), call.arguments);
+                assert.deepEqual(
+                    JSON.parse(
+                        own.flatMap((event) => (event.type === 'arguments' ? [event.text] : [])).join(''),
+                    ),
+                    call.arguments,
+                );
             });
             assert.equal(reader.isOpen, false);
         }
@@ -50,9 +79,21 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
 }
 
 test('tools that can not be called are refused by name', () => {
-    for (const options of [{tools, toolChoice: {name: 'x'}}, {tools: [], toolChoice: 'required'}, {tools: [{name: 'a b'}]}, {tools: [{name: 'a'}, {name: 'a'}]},
-        {tools: [{name: 'a', parameters: {type: 'string'}}]}, {tools: [{name: 'odd', parameters: {not: {}}}]}]) {
-        assert.throws(() => toolsGrammar(/** @type {any} */ (options)), {name: 'GemmaError', code: 'bad-constraint'});
+    for (const options of [
+        {tools, toolChoice: {name: 'x'}},
+        {tools: [], toolChoice: 'required'},
+        {tools: [{name: 'a b'}]},
+        {tools: [{name: 'a'}, {name: 'a'}]},
+        {tools: [{name: 'a', parameters: {type: 'string'}}]},
+        {tools: [{name: 'odd', parameters: {not: {}}}]},
+    ]) {
+        assert.throws(() => toolsGrammar(/** @type {any} */ (options)), {
+            name: 'GemmaError',
+            code: 'bad-constraint',
+        });
     }
-    assert.throws(() => toolsGrammar({tools: [{name: 'odd', parameters: {properties: {p: {not: {}}}}}]}), /odd.*"not" at "#\/properties\/p"/);
+    assert.throws(
+        () => toolsGrammar({tools: [{name: 'odd', parameters: {properties: {p: {not: {}}}}}]}),
+        /odd.*"not" at "#\/properties\/p"/,
+    );
 });

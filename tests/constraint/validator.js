@@ -5,17 +5,22 @@
 export function validator(root) {
     const check = (schema, value) => {
         if (typeof schema === 'boolean') return schema;
-        return Object.entries(schema).every(([keyword, given]) => (RULES[keyword] ?? (() => true))(given, value, {schema, check, root}));
+        return Object.entries(schema).every(([keyword, given]) =>
+            (RULES[keyword] ?? (() => true))(given, value, {schema, check, root}),
+        );
     };
     return (value) => check(root, value);
 }
 
-const typeOf = (value) => value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
-const isOf = (type, value) => type === 'integer' ? Number.isInteger(value) : type === typeOf(value);
+const typeOf = (value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
+const isOf = (type, value) => (type === 'integer' ? Number.isInteger(value) : type === typeOf(value));
 const same = (a, b) => {
     if (typeOf(a) !== typeOf(b) || typeof a !== 'object' || a === null) return a === b;
     const keys = Object.keys(a);
-    return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+    return (
+        keys.length === Object.keys(b).length
+        && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]))
+    );
 };
 const forType = (type, rule) => (given, value, more) => typeOf(value) !== type || rule(given, value, more);
 const length = (text) => Array.from(text).length;
@@ -23,13 +28,20 @@ const matches = (source, text) => new RegExp(source, 'u').test(text);
 
 /** What remains of members that neither `properties` nor `patternProperties` names. */
 function others({properties = {}, patternProperties = {}}, value) {
-    return Object.keys(value).filter((key) => !Object.hasOwn(properties, key) && !Object.keys(patternProperties).some((source) => matches(source, key)));
+    return Object.keys(value).filter(
+        (key) =>
+            !Object.hasOwn(properties, key)
+            && !Object.keys(patternProperties).some((source) => matches(source, key)),
+    );
 }
 
 function resolve(reference, root) {
     const fragment = decodeURIComponent(reference.split('#')[1] ?? '');
     if (fragment && !fragment.startsWith('/')) return findAnchor(root, fragment);
-    return fragment.split('/').slice(1).reduce((at, step) => at[step.replaceAll('~1', '/').replaceAll('~0', '~')], root);
+    return fragment
+        .split('/')
+        .slice(1)
+        .reduce((at, step) => at[step.replaceAll('~1', '/').replaceAll('~0', '~')], root);
 }
 
 function findAnchor(schema, name) {
@@ -42,15 +54,20 @@ function findAnchor(schema, name) {
 }
 
 const RULES = {
-    type: (given, value, {schema}) => [given].flat().some((type) => isOf(type, value)) || schema.nullable === true && value === null,
+    type: (given, value, {schema}) =>
+        [given].flat().some((type) => isOf(type, value)) || (schema.nullable === true && value === null),
     enum: (given, value) => given.some((each) => same(each, value)),
     const: same,
     allOf: (given, value, {check}) => given.every((each) => check(each, value)),
     anyOf: (given, value, {check}) => given.some((each) => check(each, value)),
     oneOf: (given, value, {check}) => given.filter((each) => check(each, value)).length === 1,
     $ref: (given, value, {check, root}) => check(resolve(given, root), value),
-    minimum: forType('number', (given, value, {schema}) => schema.exclusiveMinimum === true ? value > given : value >= given),
-    maximum: forType('number', (given, value, {schema}) => schema.exclusiveMaximum === true ? value < given : value <= given),
+    minimum: forType('number', (given, value, {schema}) =>
+        schema.exclusiveMinimum === true ? value > given : value >= given,
+    ),
+    maximum: forType('number', (given, value, {schema}) =>
+        schema.exclusiveMaximum === true ? value < given : value <= given,
+    ),
     exclusiveMinimum: forType('number', (given, value) => given === true || value > given),
     exclusiveMaximum: forType('number', (given, value) => given === true || value < given),
     multipleOf: forType('number', (given, value) => Number.isInteger(value / given)),
@@ -59,13 +76,30 @@ const RULES = {
     pattern: forType('string', matches),
     minItems: forType('array', (given, value) => value.length >= given),
     maxItems: forType('array', (given, value) => value.length <= given),
-    prefixItems: forType('array', (given, value, {check}) => given.every((each, i) => i >= value.length || check(each, value[i]))),
-    items: forType('array', (given, value, {schema, check}) => Array.isArray(given) ? RULES.prefixItems(given, value, {check})
-        : value.slice(schema.prefixItems?.length ?? 0).every((each) => check(given, each))),
-    additionalItems: forType('array', (given, value, {schema, check}) => !Array.isArray(schema.items) || value.slice(schema.items.length).every((each) => check(given, each))),
+    prefixItems: forType('array', (given, value, {check}) =>
+        given.every((each, i) => i >= value.length || check(each, value[i])),
+    ),
+    items: forType('array', (given, value, {schema, check}) =>
+        Array.isArray(given)
+            ? RULES.prefixItems(given, value, {check})
+            : value.slice(schema.prefixItems?.length ?? 0).every((each) => check(given, each)),
+    ),
+    additionalItems: forType(
+        'array',
+        (given, value, {schema, check}) =>
+            !Array.isArray(schema.items)
+            || value.slice(schema.items.length).every((each) => check(given, each)),
+    ),
     required: forType('object', (given, value) => given.every((name) => Object.hasOwn(value, name))),
-    properties: forType('object', (given, value, {check}) => Object.keys(given).every((name) => !Object.hasOwn(value, name) || check(given[name], value[name]))),
-    patternProperties: forType('object', (given, value, {check}) => Object.keys(given).every((source) =>
-        Object.keys(value).every((key) => !matches(source, key) || check(given[source], value[key])))),
-    additionalProperties: forType('object', (given, value, {schema, check}) => others(schema, value).every((key) => check(given, value[key]))),
+    properties: forType('object', (given, value, {check}) =>
+        Object.keys(given).every((name) => !Object.hasOwn(value, name) || check(given[name], value[name])),
+    ),
+    patternProperties: forType('object', (given, value, {check}) =>
+        Object.keys(given).every((source) =>
+            Object.keys(value).every((key) => !matches(source, key) || check(given[source], value[key])),
+        ),
+    ),
+    additionalProperties: forType('object', (given, value, {schema, check}) =>
+        others(schema, value).every((key) => check(given, value[key])),
+    ),
 };

@@ -1,4 +1,5 @@
-// Finite automata over code points: expressions -> deterministic automata, their products, and back to grammar rules.
+// Finite automata over code points: expressions -> deterministic automata, their products, and back to
+// grammar rules.
 //
 // Owns the algebra of regular languages, with a limit on its size. Must not know JSON nor GBNF.
 
@@ -14,7 +15,9 @@ import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from '
  * @typedef {{set?: CharSet, to: number, anchor?: 'start' | 'end'}} Arc   without a set it reads nothing
  */
 
-const MAX_ARCS = 200_000, MAX_STATES = 10_000, MAX_STEPS = 2_000_000;
+const MAX_ARCS = 200_000,
+    MAX_STATES = 10_000,
+    MAX_STEPS = 2_000_000;
 
 const tooLarge = () => tooMuch(MAX_STATES, 'states for a pattern and its length limits');
 
@@ -37,7 +40,7 @@ class Arcs {
         else if (e.kind === 'choice') for (const way of e.of) this.build(way, from, to);
         else if (e.kind === 'sequence') {
             let at = from;
-            for (const part of e.of) this.build(part, at, at = this.#fresh());
+            for (const part of e.of) this.build(part, at, (at = this.#fresh()));
             this.add(at, {to});
         } else if (e.kind === 'repeat') this.#repeat(e, from, to);
         else throw new Error(`An expression over characters names the rule ${e.name}.`);
@@ -47,7 +50,7 @@ class Arcs {
     #repeat(e, from, to) {
         let at = this.#fresh();
         this.add(from, {to: at});
-        for (let i = 0; i < e.min; i++) this.build(e.of, at, at = this.#fresh());
+        for (let i = 0; i < e.min; i++) this.build(e.of, at, (at = this.#fresh()));
         if (e.max === UNBOUNDED) {
             const loop = this.#fresh();
             this.add(at, {to: loop});
@@ -56,7 +59,7 @@ class Arcs {
         } else {
             for (let i = e.min; i < e.max; i++) {
                 this.add(at, {to});
-                this.build(e.of, at, at = this.#fresh());
+                this.build(e.of, at, (at = this.#fresh()));
             }
         }
         this.add(at, {to});
@@ -94,20 +97,26 @@ function determinise(arcs, search) {
         for (const at of all) {
             for (const arc of arcs[at >> 1]) {
                 if (++steps > MAX_STEPS) tooLarge();
-                if (arc.set || arc.anchor === 'start' && !atStart) continue;
-                all.add(arc.to * 2 | (arc.anchor === 'end' ? 1 : at & 1));
+                if (arc.set || (arc.anchor === 'start' && !atStart)) continue;
+                all.add((arc.to * 2) | (arc.anchor === 'end' ? 1 : at & 1));
             }
         }
         return search && all.has(2) ? [2] : [...all].sort((a, b) => a - b);
     };
-    return explore(close([0], true), (held) => held.includes(2) || held.includes(3), (held) => {
-        if (search && held[0] === 2) return [[ANY, 2]];
-        /** @type {[CharSet, number][]} */
-        const moves = search ? [[ANY, 0]] : [];
-        for (const at of held) if (!(at & 1)) for (const {set, to} of arcs[at >> 1]) if (set) moves.push([set, to * 2]);
-        steps += moves.length;
-        return moves;
-    }, (targets) => close(targets, false)).states;
+    return explore(
+        close([0], true),
+        (held) => held.includes(2) || held.includes(3),
+        (held) => {
+            if (search && held[0] === 2) return [[ANY, 2]];
+            /** @type {[CharSet, number][]} */
+            const moves = search ? [[ANY, 0]] : [];
+            for (const at of held)
+                if (!(at & 1)) for (const {set, to} of arcs[at >> 1]) if (set) moves.push([set, to * 2]);
+            steps += moves.length;
+            return moves;
+        },
+        (targets) => close(targets, false),
+    ).states;
 }
 
 /**
@@ -124,11 +133,16 @@ function explore(first, accepts, movesOf, arrive) {
     /** @type {number[][]} */
     const held = [];
     /** @param {number[]} list @returns {number} */
-    const number = (list) => known(numbers, list.join(), () => held.push(list) > MAX_STATES ? tooLarge() : held.length - 1);
+    const number = (list) =>
+        known(numbers, list.join(), () => (held.push(list) > MAX_STATES ? tooLarge() : held.length - 1));
     /** @type {Automaton} */
     const states = [];
     number(first);
-    for (const list of held) states.push({accepts: accepts(list), edges: split(movesOf(list), (targets) => number(arrive(targets)))});
+    for (const list of held)
+        states.push({
+            accepts: accepts(list),
+            edges: split(movesOf(list), (targets) => number(arrive(targets))),
+        });
     return {states, held};
 }
 
@@ -141,13 +155,14 @@ function explore(first, accepts, movesOf, arrive) {
 function split(moves, number) {
     /** @type {[number, number, boolean][]} */
     const marks = [];
-    for (const [set, to] of moves) set.forEach((point, k) => marks.push([point + (k & 1), to, (k & 1) === 0]));
+    for (const [set, to] of moves)
+        set.forEach((point, k) => marks.push([point + (k & 1), to, (k & 1) === 0]));
     marks.sort((a, b) => a[0] - b[0]);
     /** @type {Map<number, number>} */
     const open = new Map();
     /** @type {Map<number, CharSet>} */
     const sets = new Map();
-    for (let i = 0; i < marks.length;) {
+    for (let i = 0; i < marks.length; ) {
         const at = marks[i][0];
         for (; i < marks.length && marks[i][0] === at; i++) {
             const count = (open.get(marks[i][1]) ?? 0) + (marks[i][2] ? 1 : -1);
@@ -155,7 +170,8 @@ function split(moves, number) {
             else open.delete(marks[i][1]);
         }
         if (open.size === 0) continue;
-        const to = number([...open.keys()]), set = sets.get(to) ?? [];
+        const to = number([...open.keys()]),
+            set = sets.get(to) ?? [];
         if (set.length && set[set.length - 1] === at - 1) set[set.length - 1] = marks[i][0] - 1;
         else set.push(at, marks[i][0] - 1);
         sets.set(to, set);
@@ -174,20 +190,33 @@ export function product(automata, verdict) {
     const {length} = automata;
     /** @param {number[]} held   -1 where an automaton has stopped */
     const accepting = (held) => held.map((at, k) => at >= 0 && automata[k][at].accepts);
-    const {states, held} = explore(automata.map(() => 0), (list) => accepting(list).every(Boolean), (list) => list.flatMap((at, k) => at < 0 ? []
-        : automata[k][at].edges.map(([set, to]) => /** @type {[CharSet, number]} */ ([set, to * length + k]))), (targets) => {
-        const list = automata.map(() => -1);
-        for (const target of targets) list[target % length] = Math.floor(target / length);
-        return list;
-    });
+    const {states, held} = explore(
+        automata.map(() => 0),
+        (list) => accepting(list).every(Boolean),
+        (list) =>
+            list.flatMap((at, k) =>
+                at < 0
+                    ? []
+                    : automata[k][at].edges.map(
+                          ([set, to]) => /** @type {[CharSet, number]} */ ([set, to * length + k]),
+                      ),
+            ),
+        (targets) => {
+            const list = automata.map(() => -1);
+            for (const target of targets) list[target % length] = Math.floor(target / length);
+            return list;
+        },
+    );
     return {states, verdicts: held.map((list) => verdict(accepting(list)))};
 }
 
 /** The texts in which another does not occur. @param {string} text @returns {Automaton} */
-export const without = (text) => toAutomaton(literal(text), {search: true}).map(({accepts: is, edges}) => ({accepts: !is, edges}));
+export const without = (text) =>
+    toAutomaton(literal(text), {search: true}).map(({accepts: is, edges}) => ({accepts: !is, edges}));
 
 /** The texts that all automata accept. @param {Automaton[]} automata @returns {Automaton} */
-export const intersection = (automata) => automata.length === 1 ? automata[0] : trim(product(automata, () => 0).states);
+export const intersection = (automata) =>
+    automata.length === 1 ? automata[0] : trim(product(automata, () => 0).states);
 
 /** @param {Automaton} states @param {string} text @returns {boolean} */
 export function accepts(states, text) {
@@ -200,13 +229,18 @@ export function accepts(states, text) {
     return states[at].accepts;
 }
 
-/** The states from which the end can be reached. @param {Automaton} states @param {(state: number) => boolean} ends @returns {boolean[]} */
+/**
+ * The states from which the end can be reached.
+ * @param {Automaton} states
+ * @param {(state: number) => boolean} ends
+ * @returns {boolean[]}
+ */
 function livesOf(states, ends) {
     /** @type {number[][]} */
     const before = states.map(() => []);
     states.forEach((state, i) => state.edges.forEach(([, to]) => before[to].push(i)));
     const live = states.map((_, i) => ends(i));
-    const todo = live.flatMap((is, i) => is ? [i] : []);
+    const todo = live.flatMap((is, i) => (is ? [i] : []));
     for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
         for (const i of before[at]) {
             if (live[i]) continue;
@@ -239,7 +273,8 @@ export const isVoid = (states) => !livesOf(states, (i) => states[i].accepts)[0];
 export function toRules(states, grammar, {spell, ends = (i) => states[i].accepts, after = EMPTY}) {
     const live = livesOf(states, ends);
     if (!live[0]) return NEVER;
-    const entries = states.map((_, i) => i === 0 ? 1 : 0), reached = new Set([0]);
+    const entries = states.map((_, i) => (i === 0 ? 1 : 0)),
+        reached = new Set([0]);
     for (const i of reached) {
         for (const [, to] of states[i].edges) {
             if (!live[to]) continue;
@@ -252,7 +287,8 @@ export function toRules(states, grammar, {spell, ends = (i) => states[i].accepts
     for (const i of reached) if (entries[i] > 1) named.set(i, rule(grammar.reserve('s')));
     /** @param {number} i @returns {Expression} */
     const body = (i) => {
-        const way = [], loop = [];
+        const way = [],
+            loop = [];
         for (const [set, to] of states[i].edges) {
             if (to === i) loop.push(spell(set));
             else if (live[to]) way.push(sequence(spell(set), named.get(to) ?? chained(to)));
@@ -280,4 +316,3 @@ export function toRules(states, grammar, {spell, ends = (i) => states[i].accepts
     for (const [name, i] of later) grammar.define(name, body(i));
     return start;
 }
-

@@ -10,9 +10,16 @@ export function bad(message, cause) {
 /** @param {number} limit @param {string} what */
 export const tooMuch = (limit, what) => bad(`The constraint is too large: more than ${limit} ${what}.`);
 
-/** The value of a key, made where it is missing. @template K, V @param {Map<K, V>} map @param {K} key @param {() => V} make @returns {V} */
+/**
+ * The value of a key, made where it is missing.
+ * @template K, V
+ * @param {Map<K, V>} map
+ * @param {K} key
+ * @param {() => V} make
+ * @returns {V}
+ */
 export function known(map, key, make) {
     let value = map.get(key);
-    if (value === undefined) map.set(key, value = make());
+    if (value === undefined) map.set(key, (value = make()));
     return value;
 }

@@ -31,7 +31,8 @@ export function union(...sets) {
     /** @type {CharSet} */
     const out = [];
     for (const [first, last] of spans) {
-        if (out.length && first <= out[out.length - 1] + 1) out[out.length - 1] = Math.max(out[out.length - 1], last);
+        if (out.length && first <= out[out.length - 1] + 1)
+            out[out.length - 1] = Math.max(out[out.length - 1], last);
         else out.push(first, last);
     }
     return out;
@@ -40,8 +41,9 @@ export function union(...sets) {
 /** @param {CharSet} a @param {CharSet} b @returns {CharSet} */
 export function intersect(a, b) {
     const out = [];
-    for (let i = 0, j = 0; i < a.length && j < b.length;) {
-        const first = Math.max(a[i], b[j]), last = Math.min(a[i + 1], b[j + 1]);
+    for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+        const first = Math.max(a[i], b[j]),
+            last = Math.min(a[i + 1], b[j + 1]);
         if (first <= last) out.push(first, last);
         if (a[i + 1] < b[j + 1]) i += 2;
         else j += 2;

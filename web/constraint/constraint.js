@@ -2,13 +2,14 @@
 //
 // Owns the kinds of constraint. Must not know how grammars are matched.
 
-import {GemmaError} from '../base/error.js';
 import {toAutomaton, toRules} from './automaton.js';
-import {choice, literal, NEVER, oneOf} from './expression.js';
+import {bad, tooMuch} from './bad.js';
+import {NEVER, oneOf} from './expression.js';
 import {Grammar} from './grammar.js';
 import {parseRegex} from './regex.js';
 import {schemaGrammar} from './schema.js';
 import {anchored, hasEmptyLoop} from './strings.js';
+import {textTree} from './text_tree.js';
 
 /**
  * What the whole answer must be. One of the first four is given.
@@ -21,36 +22,37 @@ import {anchored, hasEmptyLoop} from './strings.js';
  */
 
 const KINDS = /** @type {const} */ (['schema', 'regex', 'choices', 'grammar']);
-const WHITE_SPACE = ['none', 'space', 'free'];
+const WHITE_SPACE = ['none', 'space', 'free'],
+    MAX_CHARACTERS = 500_000;
 
 /** @param {Constraint} constraint @returns {string} GBNF */
 export function toGrammar(constraint) {
     const given = KINDS.filter((kind) => constraint?.[kind] !== undefined);
-    if (given.length !== 1) throw bad(`A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`);
+    if (given.length !== 1)
+        bad(
+            `A constraint has exactly one of ${KINDS.join(', ')}, found ${given.join(' and ') || 'none of them'}.`,
+        );
     const {schema, regex, choices, grammar, whitespace} = constraint;
-    if (whitespace !== undefined && !WHITE_SPACE.includes(whitespace)) throw bad(`"whitespace" must be one of ${WHITE_SPACE.join(', ')}.`);
+    if (whitespace !== undefined && !WHITE_SPACE.includes(whitespace))
+        bad(`"whitespace" must be one of ${WHITE_SPACE.join(', ')}.`);
     if (schema !== undefined) return schemaGrammar(schema, whitespace);
     if (regex !== undefined) return regexGrammar(regex);
     if (choices !== undefined) return choicesGrammar(choices);
-    if (typeof grammar !== 'string') throw bad('"grammar" must be GBNF text.');
-    return grammar;
+    return typeof grammar === 'string' ? grammar : bad('"grammar" must be GBNF text.');
 }
-
-/** @param {string} message */
-const bad = (message) => new GemmaError('bad-constraint', message);
 
 /** @param {string | RegExp} regex @returns {string} */
 function regexGrammar(regex) {
     const source = regex instanceof RegExp ? regex.source : regex;
-    if (typeof source !== 'string') throw bad('"regex" must be a regular expression or its text.');
+    if (typeof source !== 'string') bad('"regex" must be a regular expression or its text.');
     const flag = regex instanceof RegExp && /[imsv]/.exec(regex.flags)?.[0];
-    if (flag) throw bad(`The regular expression has the flag "${flag}", which is not supported.`);
-    const expression = parseRegex(source), whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
+    if (flag) bad(`The regular expression has the flag "${flag}", which is not supported.`);
+    const expression = parseRegex(source),
+        whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
     const grammar = new Grammar();
-    const root = whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
-    const text = grammar.write(root);
-    if (text === undefined) throw bad('No text matches the regular expression.');
-    return text;
+    const root =
+        whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
+    return grammar.write(root) ?? bad('No text matches the regular expression.');
 }
 
 /** @param {import('./expression.js').Expression} e */
@@ -61,8 +63,10 @@ function withoutAnchors(e) {
 /** @param {string[]} choices @returns {string} */
 function choicesGrammar(choices) {
     if (!Array.isArray(choices) || choices.length === 0 || choices.some((each) => typeof each !== 'string')) {
-        throw bad('"choices" must be a list of texts, one at least.');
+        bad('"choices" must be a list of texts, one at least.');
     }
-    const root = choice(...[...new Set(choices)].map(literal));
-    return /** @type {string} */ (new Grammar().write(root));
+    if (choices.reduce((sum, each) => sum + each.length, 0) > MAX_CHARACTERS)
+        tooMuch(MAX_CHARACTERS, 'characters in "choices"');
+    const grammar = new Grammar();
+    return /** @type {string} */ (grammar.write(textTree(choices, grammar, (e) => e)));
 }

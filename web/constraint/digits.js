@@ -18,12 +18,15 @@ export function digit(from, to) {
 export function between(a, b, base = 10) {
     const n = a.length - 1;
     if (n < 0) return '';
-    const [x, y] = [parseInt(a[0], base), parseInt(b[0], base)], free = `${base > 10 ? '[\\da-fA-F]' : '\\d'}{${n}}`;
+    const [x, y] = [parseInt(a[0], base), parseInt(b[0], base)],
+        free = `${base > 10 ? '[\\da-fA-F]' : '\\d'}{${n}}`;
     const [low, high] = ['0'.repeat(n), (base - 1).toString(base).repeat(n)];
-    const from = a.slice(1) === low ? x : x + 1, to = b.slice(1) === high ? y : y - 1;
+    const from = a.slice(1) === low ? x : x + 1,
+        to = b.slice(1) === high ? y : y - 1;
     if (x === y && from > to) return digit(x, x) + between(a.slice(1), b.slice(1), base);
     return any(
         from > x ? digit(x, x) + between(a.slice(1), high, base) : NOTHING,
         from > to ? NOTHING : digit(from, to) + free,
-        to < y ? digit(y, y) + between(low, b.slice(1), base) : NOTHING);
+        to < y ? digit(y, y) + between(low, b.slice(1), base) : NOTHING,
+    );
 }

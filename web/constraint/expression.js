@@ -1,7 +1,10 @@
-// Expressions: what a regular expression, a part of a JSON text and the right side of a grammar rule are made of.
+// Expressions: what a regular expression, a part of a JSON text and the right side of a grammar rule are
+// made of.
 //
-// Owns their construction, with the simplifications that need no thought. Must not know how they are written or matched.
+// Owns their construction, with the simplifications that need no thought. Must not know how they are written
+// or matched.
 
+import {known} from './bad.js';
 import {charsOf} from './char_set.js';
 
 /**
@@ -19,6 +22,8 @@ export const EMPTY = {kind: 'sequence', of: []};
 /** What nothing matches. @type {Expression} */
 export const NEVER = {kind: 'choice', of: []};
 export const UNBOUNDED = Infinity;
+/** What is one character, made once. @type {Map<string, Expression>} */
+const SINGLES = new Map();
 
 /** @param {Expression} e */
 export const isNever = (e) => e.kind === 'choice' && e.of.length === 0;
@@ -26,11 +31,11 @@ export const isNever = (e) => e.kind === 'choice' && e.of.length === 0;
 export const isEmpty = (e) => e.kind === 'sequence' && e.of.length === 0;
 
 /** @param {CharSet} set @returns {Expression} */
-export const oneOf = (set) => set.length ? {kind: 'set', set} : NEVER;
+export const oneOf = (set) => (set.length ? {kind: 'set', set} : NEVER);
 
 /** @param {string} text @returns {Expression} exactly this text */
 export function literal(text) {
-    const of = Array.from(text, (char) => oneOf(charsOf(char)));
+    const of = Array.from(text, (char) => known(SINGLES, char, () => oneOf(charsOf(char))));
     return of.length === 1 ? of[0] : {kind: 'sequence', of};
 }
 
@@ -38,21 +43,27 @@ export function literal(text) {
 export const rule = (name) => ({kind: 'rule', name});
 
 /** @param {Expression[]} parts @returns {Expression} */
-export function sequence(...parts) {
+export const sequence = (...parts) => sequenceOf(parts);
+
+/** @param {Expression[]} parts @returns {Expression} */
+function sequenceOf(parts) {
     if (parts.some(isNever)) return NEVER;
-    const of = parts.flatMap((part) => part.kind === 'sequence' ? part.of : [part]);
+    const of = parts.flatMap((part) => (part.kind === 'sequence' ? part.of : [part]));
     return of.length === 1 ? of[0] : {kind: 'sequence', of};
 }
 
 /** @param {Expression[]} ways @returns {Expression} */
-export function choice(...ways) {
-    const of = ways.flatMap((way) => way.kind === 'choice' ? way.of : [way]);
+export const choice = (...ways) => choiceOf(ways);
+
+/** @param {Expression[]} ways @returns {Expression} */
+export function choiceOf(ways) {
+    const of = ways.flatMap((way) => (way.kind === 'choice' ? way.of : [way]));
     return of.length === 1 ? of[0] : {kind: 'choice', of};
 }
 
 /** @param {Expression} of @param {number} min @param {number} max @returns {Expression} */
 export function repeat(of, min, max) {
-    if (min > max || min > 0 && isNever(of)) return NEVER;
+    if (min > max || (min > 0 && isNever(of))) return NEVER;
     if (max === 0 || isEmpty(of) || isNever(of)) return EMPTY;
     if (of.kind === 'repeat') {
         if (min === 0 && max === 1 && of.min <= 1) return repeat(of.of, 0, of.max);
@@ -62,12 +73,22 @@ export function repeat(of, min, max) {
 }
 
 /** What an expression is made of. @param {Expression} e @returns {Expression[]} */
-export const partsOf = (e) => e.kind === 'repeat' ? [e.of] : e.kind === 'choice' || e.kind === 'sequence' ? e.of : [];
+export const partsOf = (e) =>
+    e.kind === 'repeat' ? [e.of] : e.kind === 'choice' || e.kind === 'sequence' ? e.of : [];
 
-/** An expression with other parts in their places. @param {Expression} e @param {(part: Expression) => Expression} change @returns {Expression} */
+/**
+ * An expression with other parts in their places.
+ * @param {Expression} e
+ * @param {(part: Expression) => Expression} change
+ * @returns {Expression}
+ */
 export function mapParts(e, change) {
     if (e.kind === 'repeat') return repeat(change(e.of), e.min, e.max);
-    return e.kind === 'choice' ? choice(...e.of.map(change)) : e.kind === 'sequence' ? sequence(...e.of.map(change)) : e;
+    return e.kind === 'choice'
+        ? choiceOf(e.of.map(change))
+        : e.kind === 'sequence'
+          ? sequenceOf(e.of.map(change))
+          : e;
 }
 
 /** @param {Expression} e @returns {boolean} */

@@ -1,4 +1,5 @@
-// FunctionGemma's own form of values: keys stand bare and strings stand between <escape> and <escape>, without escapes of their own.
+// FunctionGemma's own form of values: keys stand bare and strings stand between <escape> and <escape>,
+// without escapes of their own.
 //
 // Owns that form, written as grammar and as text, and read. Must not know what tools are.
 
@@ -10,7 +11,8 @@ import {JsonText} from './json_text.js';
 /** @typedef {import('./expression.js').Expression} Expression */
 
 const ESCAPE = '<escape>';
-const KEY = complement(charsOf('<>{}[]:,"\' \t\r\n')), IN_STRING = complement(charsOf('<'));
+const KEY = complement(charsOf('<>{}[]:,"\' \t\r\n')),
+    IN_STRING = complement(charsOf('<'));
 
 export class FunctionText extends JsonText {
     quote = literal(ESCAPE);
@@ -22,7 +24,10 @@ export class FunctionText extends JsonText {
     /** @param {number} [min] @param {number} [max] @returns {Expression} */
     freeString(min = 0, max = UNBOUNDED) {
         if (min > 0 || max !== UNBOUNDED) return super.freeString(min, max);
-        return sequence(this.quote, toRules(without(ESCAPE), this.grammar, {spell: oneOf, after: this.quote}));
+        return sequence(
+            this.quote,
+            toRules(without(ESCAPE), this.grammar, {spell: oneOf, after: this.quote}),
+        );
     }
 
     /** @param {Expression} e @returns {Expression} */
@@ -45,7 +50,12 @@ export class FunctionText extends JsonText {
     }
 }
 
-/** An expression without the characters that can't stand there. @param {Expression} e @param {import('./char_set.js').CharSet} allowed @returns {Expression} */
+/**
+ * An expression without the characters that can't stand there.
+ * @param {Expression} e
+ * @param {import('./char_set.js').CharSet} allowed
+ * @returns {Expression}
+ */
 function mapSets(e, allowed) {
     if (e.kind === 'set') return oneOf(intersect(e.set, allowed));
     return mapParts(e, (part) => mapSets(part, allowed));
@@ -56,12 +66,27 @@ export function writeValue(value) {
     if (typeof value === 'string') return ESCAPE + value + ESCAPE;
     if (Array.isArray(value)) return `[${value.map(writeValue).join()}]`;
     if (typeof value !== 'object' || value === null) return String(value);
-    return `{${Object.keys(value).sort().filter((key) => value[key] !== undefined).map((key) => `${key}:${writeValue(value[key])}`).join()}}`;
+    return `{${Object.keys(value)
+        .sort()
+        .filter((key) => value[key] !== undefined)
+        .map((key) => `${key}:${writeValue(value[key])}`)
+        .join()}}`;
 }
 
 /** @param {string} text @returns {any} */
 export function readValue(text) {
     // Strings become JSON's, and then keys do, which stand before a colon outside of them.
     const parts = text.split(ESCAPE);
-    return JSON.parse(parts.map((part, i) => i % 2 ? JSON.stringify(part) : part.replace(/([{,])([^{}[\]:,]+):/g, (_, before, key) => `${before}${JSON.stringify(key)}:`)).join(''));
+    return JSON.parse(
+        parts
+            .map((part, i) =>
+                i % 2
+                    ? JSON.stringify(part)
+                    : part.replace(
+                          /([{,])([^{}[\]:,]+):/g,
+                          (_, before, key) => `${before}${JSON.stringify(key)}:`,
+                      ),
+            )
+            .join(''),
+    );
 }

@@ -1,27 +1,37 @@
 // A grammar of named rules, and its text in GBNF.
 //
-// Owns the rules, the removal of what can never end or is never used, and the writing. Must not know what the rules are for.
+// Owns the rules, the removal of what can never end or is never used, and the writing. Must not know what
+// the rules are for.
 
-import {known} from './bad.js';
+import {known, tooMuch} from './bad.js';
 import {complement, isSingle, LAST} from './char_set.js';
 import {isEmpty, isNever, mapParts, NEVER, partsOf, rule} from './expression.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
-const START = 'root';
+const START = 'root',
+    MAX_TEXT = 1_000_000;
 
 export class Grammar {
     /** @type {Map<string, Expression>} */
     rules = new Map();
 
-    /** Keeps a place for a rule, so that it may be named before it is known. @param {string} [hint] @returns {string} its name */
+    /**
+     * Keeps a place for a rule, so that it may be named before it is known.
+     * @param {string} [hint]
+     * @returns {string} its name
+     */
     reserve(hint = 'r') {
         const name = `${hint}${this.rules.size}`;
         this.rules.set(name, NEVER);
         return name;
     }
 
-    /** @param {Expression} body @param {string} [hint] @returns {Expression} its rule, so that what is used twice is written once */
+    /**
+     * @param {Expression} body
+     * @param {string} [hint]
+     * @returns {Expression} its rule, so that what is used twice is written once
+     */
     named(body, hint) {
         if (body.kind === 'rule') return body;
         const name = this.reserve(hint);
@@ -45,19 +55,21 @@ export class Grammar {
     /**
      * The text: the rules that are used and that can end.
      * @param {Expression} root
-     * @returns {string | undefined} undefined where no text matches
+     * @returns {string | undefined} undefined where nothing matches
      */
     write(root) {
         this.define(START, root);
         const live = this.#live();
         if (!live.has(START)) return;
-        const out = [], seen = new Set([START]);
+        const out = [],
+            seen = new Set([START]);
         for (const name of seen) {
             const body = prune(/** @type {Expression} */ (this.rules.get(name)), live);
             visitRules(body, (used) => seen.add(used));
             out.push(`${name} ::= ${text(body, 0)}\n`);
         }
-        return out.join('');
+        const all = out.join('');
+        return all.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters of grammar') : all;
     }
 
     /** The rules that some text matches. */
@@ -69,10 +81,11 @@ export class Grammar {
         for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
             if (live.has(name)) continue;
             const missing = missingOf(/** @type {Expression} */ (this.rules.get(name)), live);
-            for (const other of missing ?? []) known(waiting, other, () => /** @type {string[]} */ ([])).push(name);
+            for (const other of missing ?? [])
+                known(waiting, other, () => /** @type {string[]} */ ([])).push(name);
             if (missing) continue;
             live.add(name);
-            todo.push(...waiting.get(name) ?? []);
+            todo.push(...(waiting.get(name) ?? []));
         }
         return live;
     }
@@ -114,7 +127,11 @@ function visitRules(e, found) {
     else for (const part of partsOf(e)) visitRules(part, found);
 }
 
-/** @param {Expression} e @param {number} level   0: anything stands here, 1: a part of a sequence, 2: one item @returns {string} */
+/**
+ * @param {Expression} e
+ * @param {number} level   0: anything stands here, 1: a part of a sequence, 2: one item
+ * @returns {string}
+ */
 function text(e, level) {
     if (e.kind === 'rule') return e.name;
     if (e.kind === 'set') return isSingle(e.set) ? `"${char(e.set[0], '"')}"` : classText(e.set);
@@ -124,7 +141,10 @@ function text(e, level) {
     }
     if (isEmpty(e)) return '""';
     if (e.kind === 'choice') {
-        const ways = e.of.filter((way) => !isNever(way)).map((way) => text(way, 1)).join(' | ');
+        const ways = e.of
+            .filter((way) => !isNever(way))
+            .map((way) => text(way, 1))
+            .join(' | ');
         return level > 0 ? `(${ways})` : ways;
     }
     const parts = e.kind === 'sequence' ? sequenceText(e.of) : [];
@@ -163,7 +183,8 @@ function classText(set) {
     let out = negated ? '^' : '';
     for (let i = 0; i < spans.length; i += 2) {
         out += char(spans[i], '[]^-');
-        if (spans[i + 1] > spans[i]) out += `${spans[i + 1] > spans[i] + 1 ? '-' : ''}${char(spans[i + 1], '[]^-')}`;
+        if (spans[i + 1] > spans[i])
+            out += `${spans[i + 1] > spans[i] + 1 ? '-' : ''}${char(spans[i + 1], '[]^-')}`;
     }
     return `[${out}]`;
 }
@@ -172,7 +193,13 @@ function classText(set) {
 function char(point, special) {
     const it = String.fromCodePoint(point);
     if (point >= 0x20 && point < 0x7f) {
-        return it === '\\' ? '\\\\' : !special.includes(it) ? it : '"[]'.includes(it) ? `\\${it}` : `\\x${hex(point, 2)}`;
+        return it === '\\'
+            ? '\\\\'
+            : !special.includes(it)
+              ? it
+              : '"[]'.includes(it)
+                ? `\\${it}`
+                : `\\x${hex(point, 2)}`;
     }
     if (point < 0x80) return `\\x${hex(point, 2)}`;
     return point < 0x10000 ? `\\u${hex(point, 4)}` : `\\U${hex(point, 8)}`;
@@ -180,4 +207,3 @@ function char(point, special) {
 
 /** @param {number} point @param {number} digits */
 const hex = (point, digits) => point.toString(16).toUpperCase().padStart(digits, '0');
-

@@ -1,7 +1,7 @@
 // What the keywords of one schema object ask by themselves, and which keywords there are.
 //
-// Owns the list: what is supported, what is refused because to pass over it would be a lie, and, of all else, that it is an
-// annotation. Must not know how schemas are put together.
+// Owns the list: what is supported, what is refused because to pass over it would be a lie, and, of all
+// else, that it is an annotation. Must not know how schemas are put together.
 
 import {GemmaError} from '../base/error.js';
 import {bad} from './bad.js';
@@ -23,29 +23,45 @@ import {ALL_STRINGS, intersectStrings} from './strings.js';
 const MAX_COUNT = 100_000;
 const TYPES = ['null', 'boolean', 'number', 'integer', 'string', 'array', 'object'];
 /** @type {(value: any) => boolean} */
-const isTrivial = (value) => value === true || isObject(value) && Object.keys(value).length === 0;
+const isTrivial = (value) => value === true || (isObject(value) && Object.keys(value).length === 0);
 /** @type {(value: any) => boolean} */
 const isAbsent = () => false;
 
-/** Keywords that are refused: the type that they ask something of, and the values that ask nothing. @type {Map<string, [string, (value: any) => boolean]>} */
-const REFUSED = new Map(Object.entries({
-    not: ['', (value) => value === false],
-    dependentRequired: ['object', (value) => isObject(value) && Object.values(value).every((each) => Array.isArray(each) && !each.length)],
-    dependentSchemas: ['object', (value) => isObject(value) && Object.values(value).every(isTrivial)],
-    dependencies: ['object', (value) => isObject(value) && Object.values(value).every((each) => isTrivial(each) || Array.isArray(each) && !each.length)],
-    propertyNames: ['object', isTrivial],
-    minProperties: ['object', (value) => value === 0],
-    maxProperties: ['object', isAbsent],
-    unevaluatedProperties: ['object', isTrivial],
-    unevaluatedItems: ['array', isTrivial],
-    contains: ['array', isAbsent],
-    uniqueItems: ['array', (value) => value === false],
-    $dynamicRef: ['', isAbsent],
-    $recursiveRef: ['', isAbsent],
-    extends: ['', isAbsent],
-    disallow: ['', isAbsent],
-    divisibleBy: ['number', isAbsent],
-}));
+/**
+ * Keywords that are refused: the type that they ask something of, and the values that ask nothing.
+ * @type {Map<string, [string, (value: any) => boolean]>}
+ */
+const REFUSED = new Map(
+    Object.entries({
+        not: ['', (value) => value === false],
+        dependentRequired: [
+            'object',
+            (value) =>
+                isObject(value) && Object.values(value).every((each) => Array.isArray(each) && !each.length),
+        ],
+        dependentSchemas: ['object', (value) => isObject(value) && Object.values(value).every(isTrivial)],
+        dependencies: [
+            'object',
+            (value) =>
+                isObject(value)
+                && Object.values(value).every(
+                    (each) => isTrivial(each) || (Array.isArray(each) && !each.length),
+                ),
+        ],
+        propertyNames: ['object', isTrivial],
+        minProperties: ['object', (value) => value === 0],
+        maxProperties: ['object', isAbsent],
+        unevaluatedProperties: ['object', isTrivial],
+        unevaluatedItems: ['array', isTrivial],
+        contains: ['array', isAbsent],
+        uniqueItems: ['array', (value) => value === false],
+        $dynamicRef: ['', isAbsent],
+        $recursiveRef: ['', isAbsent],
+        extends: ['', isAbsent],
+        disallow: ['', isAbsent],
+        divisibleBy: ['number', isAbsent],
+    }),
+);
 
 /** @param {SchemaNode} node @param {string} keyword @param {string} why @returns {never} */
 export function refuse(node, keyword, why) {
@@ -73,8 +89,15 @@ export function ownShape(tree, node, patterns) {
         objects: !types || types.has('object') ? objectSets(tree, node, schema, patterns) : [],
         arrays: !types || types.has('array') ? arraySets(tree, node, schema) : [],
     };
-    const lists = ['const' in schema ? [schema.const] : undefined, 'enum' in schema ? schema.enum : undefined];
-    return lists.reduce((shape, list) => list ? intersectShapes(shape, listShape(tree, node, list), patterns, () => {}) : shape, asked);
+    const lists = [
+        'const' in schema ? [schema.const] : undefined,
+        'enum' in schema ? schema.enum : undefined,
+    ];
+    return lists.reduce(
+        (shape, list) =>
+            list ? intersectShapes(shape, listShape(tree, node, list), patterns, () => {}) : shape,
+        asked,
+    );
 }
 
 /** @param {SchemaNode} node @param {JsonObject} schema @returns {Set<string> | undefined} */
@@ -82,7 +105,8 @@ function typesOf(node, {type, nullable}) {
     if (type === undefined) return;
     const all = Array.isArray(type) ? type : [type];
     const unknown = all.find((each) => !TYPES.includes(each));
-    if (unknown !== undefined || all.length === 0) refuse(node, 'type', `is ${JSON.stringify(type)}, expected some of ${TYPES.join(', ')}`);
+    if (unknown !== undefined || all.length === 0)
+        refuse(node, 'type', `is ${JSON.stringify(type)}, expected some of ${TYPES.join(', ')}`);
     return new Set(nullable === true ? [...all, 'null'] : all);
 }
 
@@ -90,38 +114,63 @@ function typesOf(node, {type, nullable}) {
 function checkKeywords(node, schema, types) {
     for (const [keyword, value] of Object.entries(schema)) {
         const [type, asksNothing] = REFUSED.get(keyword) ?? [];
-        if (asksNothing && !(types && type && !types.has(type)) && !asksNothing(value)) refuse(node, keyword, 'is not supported');
+        if (asksNothing && !(types && type && !types.has(type)) && !asksNothing(value))
+            refuse(node, keyword, 'is not supported');
     }
-    const branch = ['then', 'else'].find((keyword) => schema.if !== undefined && schema[keyword] !== undefined && !isTrivial(schema[keyword]));
+    const branch = ['then', 'else'].find(
+        (keyword) => schema.if !== undefined && schema[keyword] !== undefined && !isTrivial(schema[keyword]),
+    );
     if (branch) refuse(node, 'if', `with "${branch}" is not supported`);
 }
 
-/** Values that are listed. @param {SchemaTree} tree @param {SchemaNode} node @param {any} values @returns {Shape} */
+/**
+ * Values that are listed.
+ * @param {SchemaTree} tree
+ * @param {SchemaNode} node
+ * @param {any} values
+ * @returns {Shape}
+ */
 function listShape(tree, node, values) {
     if (!Array.isArray(values)) refuse(node, 'enum', 'must be a list');
     /** @param {any} value @returns {number[]} */
     const exactly = (value) => [tree.make({const: value}, node.pointer)];
-    const numbers = values.filter((value) => typeof value === 'number'), strings = values.filter((value) => typeof value === 'string');
+    const numbers = values.filter((value) => typeof value === 'number'),
+        strings = values.filter((value) => typeof value === 'string');
     return {
         null: values.includes(null),
         booleans: [true, false].filter((value) => values.includes(value)),
         numbers: numbers.length ? [{...ALL_NUMBERS, only: [...new Set(numbers)]}] : [],
         strings: strings.length ? [{...ALL_STRINGS, only: [...new Set(strings)]}] : [],
-        objects: values.filter(isObject).map((value) => ({
-            names: new Map(Object.keys(value).map((name) => [name, exactly(value[name])])),
-            required: new Set(Object.keys(value)),
-            layers: [{patterns: [], rest: [NOTHING]}],
-        })),
-        arrays: values.filter(Array.isArray).map((value) => ({first: value.map(exactly), rest: [NOTHING], min: value.length, max: value.length})),
+        objects: values
+            .filter(isObject)
+            .map((value) => ({
+                names: new Map(Object.keys(value).map((name) => [name, exactly(value[name])])),
+                required: new Set(Object.keys(value)),
+                layers: [{patterns: [], rest: [NOTHING]}],
+            })),
+        arrays: values
+            .filter(Array.isArray)
+            .map((value) => ({
+                first: value.map(exactly),
+                rest: [NOTHING],
+                min: value.length,
+                max: value.length,
+            })),
     };
 }
 
-/** @param {SchemaNode} node @param {string} keyword @param {number} fallback @returns {number} of a count that a keyword gives */
+/**
+ * @param {SchemaNode} node
+ * @param {string} keyword
+ * @param {number} fallback
+ * @returns {number} of a count that a keyword gives
+ */
 function count(node, keyword, fallback) {
     const value = /** @type {JsonObject} */ (node.schema)[keyword];
     if (value === undefined) return fallback;
     if (!Number.isInteger(value) || value < 0) refuse(node, keyword, 'must be a whole number of at least 0');
-    if (value > MAX_COUNT && keyword.startsWith('min')) refuse(node, keyword, `is more than ${MAX_COUNT}, which is not supported`);
+    if (value > MAX_COUNT && keyword.startsWith('min'))
+        refuse(node, keyword, `is more than ${MAX_COUNT}, which is not supported`);
     return Math.min(value, MAX_COUNT);
 }
 
@@ -133,7 +182,7 @@ function numberSets(node, schema, types) {
     /** @param {string} keyword @param {(value: number) => Partial<typeof set>} bound */
     const ask = (keyword, bound) => {
         const value = schema[keyword];
-        if (value === undefined || typeof value === 'boolean' && keyword.startsWith('exclusive')) return;
+        if (value === undefined || (typeof value === 'boolean' && keyword.startsWith('exclusive'))) return;
         if (typeof value !== 'number') refuse(node, keyword, 'must be a number');
         left = left && intersectNumbers(left, {...ALL_NUMBERS, ...bound(value)});
     };
@@ -144,14 +193,17 @@ function numberSets(node, schema, types) {
     ask('multipleOf', (step) => {
         if (!(step > 0)) refuse(node, 'multipleOf', 'must be more than 0');
         if (set.integer && Number.isInteger(1 / step)) return {};
-        return Number.isSafeInteger(step) ? {integer: true, step: BigInt(step)} : refuse(node, 'multipleOf', `is ${step}: only whole numbers are supported`);
+        return Number.isSafeInteger(step)
+            ? {integer: true, step: BigInt(step)}
+            : refuse(node, 'multipleOf', `is ${step}: only whole numbers are supported`);
     });
     return left ? [left] : [];
 }
 
 /** @param {SchemaNode} node @param {JsonObject} schema @param {Patterns} patterns */
 function stringSets(node, schema, patterns) {
-    const min = count(node, 'minLength', 0), max = count(node, 'maxLength', Infinity);
+    const min = count(node, 'minLength', 0),
+        max = count(node, 'maxLength', Infinity);
     const sources = [];
     if (schema.pattern !== undefined) {
         if (typeof schema.pattern !== 'string') refuse(node, 'pattern', 'must be a text');
@@ -159,11 +211,15 @@ function stringSets(node, schema, patterns) {
         sources.push(schema.pattern);
     }
     if (typeof schema.format === 'string') {
-        if (REFUSED_FORMATS.has(schema.format)) refuse(node, 'format', `is "${schema.format}", which is not supported`);
+        if (REFUSED_FORMATS.has(schema.format))
+            refuse(node, 'format', `is "${schema.format}", which is not supported`);
         const format = FORMATS.get(schema.format);
         if (format) sources.push(format);
     }
-    const set = min === 0 && max === Infinity && sources.length === 0 ? ALL_STRINGS : intersectStrings({min, max, patterns: sources}, ALL_STRINGS, patterns);
+    const set =
+        min === 0 && max === Infinity && sources.length === 0
+            ? ALL_STRINGS
+            : intersectStrings({min, max, patterns: sources}, ALL_STRINGS, patterns);
     return set ? [set] : [];
 }
 
@@ -177,7 +233,12 @@ function checkPattern(node, keyword, source, patterns) {
     }
 }
 
-/** @param {SchemaTree} tree @param {SchemaNode} node @param {string} keyword @returns {[string, number[]][]} */
+/**
+ * @param {SchemaTree} tree
+ * @param {SchemaNode} node
+ * @param {string} keyword
+ * @returns {[string, number[]][]}
+ */
 function members(tree, node, keyword) {
     const value = /** @type {JsonObject} */ (node.schema)[keyword];
     if (value === undefined) return [];
@@ -190,32 +251,58 @@ function goalOf(tree, id) {
     return isTrivial(tree.nodes[id].schema) ? [] : [id];
 }
 
-/** @param {SchemaTree} tree @param {SchemaNode} node @param {JsonObject} schema @param {Patterns} patterns @returns {import('./shapes.js').ObjectSet[]} */
+/**
+ * @param {SchemaTree} tree
+ * @param {SchemaNode} node
+ * @param {JsonObject} schema
+ * @param {Patterns} patterns
+ * @returns {import('./shapes.js').ObjectSet[]}
+ */
 function objectSets(tree, node, schema, patterns) {
     const {required = [], additionalProperties: rest = true} = schema;
-    if (!Array.isArray(required) || required.some((name) => typeof name !== 'string')) refuse(node, 'required', 'must be a list of names');
-    const named = members(tree, node, 'properties'), byPattern = members(tree, node, 'patternProperties');
+    if (!Array.isArray(required) || required.some((name) => typeof name !== 'string'))
+        refuse(node, 'required', 'must be a list of names');
+    const named = members(tree, node, 'properties'),
+        byPattern = members(tree, node, 'patternProperties');
     for (const [source] of byPattern) checkPattern(node, 'patternProperties', source, patterns);
-    if (named.length === 0 && byPattern.length === 0 && required.length === 0 && isTrivial(rest)) return [ALL_OBJECTS];
+    if (named.length === 0 && byPattern.length === 0 && required.length === 0 && isTrivial(rest))
+        return [ALL_OBJECTS];
     const names = new Map(named);
     for (const [name, goal] of named) {
         const more = byPattern.filter(([source]) => patterns.test(source, name));
         if (more.length) names.set(name, both(goal, ...more.map(([, each]) => each)));
     }
-    const layer = {patterns: byPattern, rest: isTrivial(rest) ? [] : goalOf(tree, tree.child(node, 'additionalProperties'))};
-    const set = {names, required: new Set(required), layers: byPattern.length || layer.rest.length ? [layer] : []};
+    const layer = {
+        patterns: byPattern,
+        rest: isTrivial(rest) ? [] : goalOf(tree, tree.child(node, 'additionalProperties')),
+    };
+    const set = {
+        names,
+        required: new Set(required),
+        layers: byPattern.length || layer.rest.length ? [layer] : [],
+    };
     return lacksNothing(set, patterns) ? [set] : [];
 }
 
-/** @param {SchemaTree} tree @param {SchemaNode} node @param {JsonObject} schema @returns {import('./shapes.js').ArraySet[]} */
+/**
+ * @param {SchemaTree} tree
+ * @param {SchemaNode} node
+ * @param {JsonObject} schema
+ * @returns {import('./shapes.js').ArraySet[]}
+ */
 function arraySets(tree, node, schema) {
     const {items, prefixItems} = schema;
-    const min = count(node, 'minItems', 0), max = count(node, 'maxItems', Infinity);
-    if (prefixItems !== undefined && !Array.isArray(prefixItems)) refuse(node, 'prefixItems', 'must be a list of schemas');
-    const key = Array.isArray(items) ? 'items' : 'prefixItems', list = Array.isArray(items) ? items : prefixItems ?? [];
+    const min = count(node, 'minItems', 0),
+        max = count(node, 'maxItems', Infinity);
+    if (prefixItems !== undefined && !Array.isArray(prefixItems))
+        refuse(node, 'prefixItems', 'must be a list of schemas');
+    const key = Array.isArray(items) ? 'items' : 'prefixItems',
+        list = Array.isArray(items) ? items : (prefixItems ?? []);
     if (Array.isArray(items) && prefixItems) refuse(node, 'items', 'must be a schema beside "prefixItems"');
     const others = Array.isArray(items) ? 'additionalItems' : 'items';
-    const first = list.map((/** @type {any} */ _, /** @type {number} */ i) => goalOf(tree, tree.child(node, key, i)));
+    const first = list.map((/** @type {any} */ _, /** @type {number} */ i) =>
+        goalOf(tree, tree.child(node, key, i)),
+    );
     const rest = schema[others] === undefined ? [] : goalOf(tree, tree.child(node, others));
     if (min > max) return [];
     return first.length || rest.length || min || max !== Infinity ? [{first, rest, min, max}] : [ALL_ARRAYS];

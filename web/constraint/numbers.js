@@ -1,8 +1,8 @@
 // Sets of numbers, and how their members are written in JSON.
 //
-// Owns both. An integer is written without a fraction. A number between bounds is written with a fraction, and with an exponent only
-// where its bounds can't tell. Lengths are limited so that a reader that computes in doubles sees no number beyond its range, and
-// none that it rounds onto a bound that it must not reach.
+// Owns both. An integer is written without a fraction. A number between bounds is written with a fraction,
+// and with an exponent only where its bounds can't tell. Lengths are limited so that a reader that computes
+// in doubles sees no number beyond its range, and none that it rounds onto a bound that it must not reach.
 
 import {bad} from './bad.js';
 import {intersection, toAutomaton, toRules} from './automaton.js';
@@ -26,51 +26,70 @@ import {parseRegex} from './regex.js';
 /** @type {NumberSet} */
 export const ALL_NUMBERS = {integer: false, min: -Infinity, max: Infinity, above: false, below: false};
 
-const MAX_DIGITS = 99, MAX_FRACTION = 25, EXACT_DIGITS = 15, MAX_LISTED = 2000, MAX_STEP = 3000;
-const LARGE = '[eE]\\+?(?:0?\\d|1?\\d\\d)', TINY = '[eE]-0?[1-9]\\d?';
+const FAR = 1e90;
+const MAX_DIGITS = 99,
+    MAX_FRACTION = 25,
+    EXACT_DIGITS = 15,
+    MAX_LISTED = 2000,
+    MAX_STEP = 3000;
+const LARGE = '[eE]\\+?(?:0?\\d|1?\\d\\d)',
+    TINY = '[eE]-0?[1-9]\\d?';
 
-/** @param {NumberSet} a @param {NumberSet} b @returns {NumberSet | undefined} undefined where no number is in both */
+/**
+ * @param {NumberSet} a
+ * @param {NumberSet} b
+ * @returns {NumberSet | undefined} undefined where no number is in both
+ */
 export function intersectNumbers(a, b) {
-    const min = Math.max(a.min, b.min), max = Math.min(a.max, b.max);
+    const min = Math.max(a.min, b.min),
+        max = Math.min(a.max, b.max);
     const both = {
         integer: a.integer || b.integer,
-        min, max,
-        above: a.min === min && a.above || b.min === min && b.above,
-        below: a.max === max && a.below || b.max === max && b.below,
-        step: a.step && b.step ? a.step * b.step / divisor(a.step, b.step) : a.step ?? b.step,
+        min,
+        max,
+        above: (a.min === min && a.above) || (b.min === min && b.above),
+        below: (a.max === max && a.below) || (b.max === max && b.below),
+        step: a.step && b.step ? (a.step * b.step) / divisor(a.step, b.step) : (a.step ?? b.step),
     };
-    const only = a.only && b.only ? a.only.filter((value) => b.only?.includes(value)) : a.only ?? b.only;
+    const only = a.only && b.only ? a.only.filter((value) => b.only?.includes(value)) : (a.only ?? b.only);
     if (!only) return isVoidRange(both) ? undefined : both;
     const left = only.filter((value) => contains(both, value));
     return left.length ? {...both, only: left} : undefined;
 }
 
 /** @param {bigint} a @param {bigint} b @returns {bigint} */
-const divisor = (a, b) => b ? divisor(b, a % b) : a;
+const divisor = (a, b) => (b ? divisor(b, a % b) : a);
 
 /** @param {NumberSet} set @param {number} value @returns {boolean} */
 function contains(set, value) {
-    return (!set.integer || Number.isInteger(value)) && (set.above ? value > set.min : value >= set.min)
+    return (
+        (!set.integer || Number.isInteger(value))
+        && (set.above ? value > set.min : value >= set.min)
         && (set.below ? value < set.max : value <= set.max)
-        && (!set.step || Number.isInteger(value) && BigInt(value) % set.step === 0n);
+        && (!set.step || (Number.isInteger(value) && BigInt(value) % set.step === 0n))
+    );
 }
 
 /** @param {NumberSet} set @returns {boolean} */
 function isVoidRange(set) {
-    if (!set.integer) return set.min > set.max || set.min === set.max && (set.above || set.below);
+    if (!set.integer) return set.min > set.max || (set.min === set.max && (set.above || set.below));
     const {low, high} = integerBounds(set);
     return low !== undefined && high !== undefined && low > high;
 }
 
-/** The least and the greatest integer, in steps where it has steps. @param {NumberSet} set @returns {{low?: bigint, high?: bigint}} */
+/**
+ * The least and the greatest integer, in steps where it has steps.
+ * @param {NumberSet} set
+ * @returns {{low?: bigint, high?: bigint}}
+ */
 function integerBounds({min, max, above, below, step = 1n}) {
     let low = Number.isFinite(min) ? BigInt(Math.ceil(min)) : undefined;
     let high = Number.isFinite(max) ? BigInt(Math.floor(max)) : undefined;
     if (low !== undefined && above && Number.isInteger(min)) low += gapOf(low);
-    if (high !== undefined && (below && Number.isInteger(max))) high -= gapOf(high);
+    if (high !== undefined && below && Number.isInteger(max)) high -= gapOf(high);
     else if (high !== undefined && isRounded(high)) high--;
-    if (low !== undefined) low = low > 0 ? (low + step - 1n) / step * step : low / step * step;
-    if (high !== undefined) high = high < 0 ? (high - step + 1n) / step * step : high / step * step;
+    if (low !== undefined) low = low > 0 ? ((low + step - 1n) / step) * step : (low / step) * step;
+    if (high !== undefined) high = high < 0 ? ((high - step + 1n) / step) * step : (high / step) * step;
     return {low, high};
 }
 
@@ -78,7 +97,7 @@ function integerBounds({min, max, above, below, step = 1n}) {
 const gapOf = (bound) => 1n + (bound < 0 ? -bound : bound) / 2n ** 52n;
 
 /** Whether a bound is what a double makes of 2^63 - 1 or a limit like it. @param {bigint} bound */
-const isRounded = (bound) => bound > 2n ** 53n && (bound & bound - 1n) === 0n;
+const isRounded = (bound) => bound > 2n ** 53n && (bound & (bound - 1n)) === 0n;
 
 /**
  * @param {NumberSet} set
@@ -88,33 +107,56 @@ const isRounded = (bound) => bound > 2n ** 53n && (bound & bound - 1n) === 0n;
 export function numberText(set, grammar) {
     if (set.only) return choice(...set.only.map(valueText));
     if (set.step !== undefined && set.step !== 1n) return multiples(set, grammar);
-    return parseRegex(set.integer ? integers(integerBounds(set)) : decimals(set));
+    // A bound beyond all that is ever written is one that can be written.
+    const min = set.min > -Infinity ? Math.max(set.min, -FAR) : set.min,
+        max = set.max < Infinity ? Math.min(set.max, FAR) : set.max;
+    const near = {...set, min, max};
+    return parseRegex(set.integer ? integers(integerBounds(near)) : decimals(near));
 }
 
 /** As JavaScript and as Python write a number. @param {number} value @returns {Expression} */
 function valueText(value) {
-    const text = String(value === 0 ? 0 : value), size = Math.abs(value), ways = new Set([text]);
-    if (size >= 1e16 || size < 1e-4 && size > 0) ways.add(value.toExponential().replace(/([+-])(\d)$/, '$10$2'));
+    const text = String(value === 0 ? 0 : value),
+        size = Math.abs(value),
+        ways = new Set([text]);
+    if (size >= 1e16 || (size < 1e-4 && size > 0))
+        ways.add(value.toExponential().replace(/([+-])(\d)$/, '$10$2'));
     return choice(...Array.from(ways, literal));
 }
 
 /** @param {{low?: bigint, high?: bigint}} bounds @returns {string} a pattern */
 function integers({low, high}) {
     if (low === undefined && high === undefined) return `-?${size(0n)}`;
-    const below = low === undefined || low < 0 ? size(high !== undefined && high < 0 ? -high : 1n, low && -low) : NOTHING;
-    const above = high === undefined || high >= 0 ? size(low !== undefined && low > 0 ? low : 0n, high) : NOTHING;
+    const below =
+        low === undefined || low < 0
+            ? size(high !== undefined && high < 0 ? -high : 1n, low && -low)
+            : NOTHING;
+    const above =
+        high === undefined || high >= 0 ? size(low !== undefined && low > 0 ? low : 0n, high) : NOTHING;
     return any(`-${below}`, above);
 }
 
-/** The whole numbers from one to another, neither of them below 0. @param {bigint} from @param {bigint} [to] @returns {string} a pattern */
+/**
+ * The whole numbers from one to another, neither of them below 0.
+ * @param {bigint} from
+ * @param {bigint} [to]
+ * @returns {string} a pattern
+ */
 function size(from, to) {
     if (to !== undefined && from > to) return NOTHING;
     if (from === 0n) return any('0', size(1n, to));
-    const a = String(from), b = to === undefined ? undefined : String(to), n = a.length;
+    const a = String(from),
+        b = to === undefined ? undefined : String(to),
+        n = a.length;
     if (b?.length === n) return between(a, b);
-    const most = b ? b.length - 1 : Math.max(n + 1, MAX_DIGITS), isRound = /^10*$/.test(a);
+    const most = b ? b.length - 1 : Math.max(n + 1, MAX_DIGITS),
+        isRound = /^10*$/.test(a);
     const longer = isRound || n < most ? `[1-9]\\d{${isRound ? n - 1 : n},${most - 1}}` : NOTHING;
-    return any(isRound ? NOTHING : between(a, '9'.repeat(n)), longer, b ? between(`1${'0'.repeat(b.length - 1)}`, b) : NOTHING);
+    return any(
+        isRound ? NOTHING : between(a, '9'.repeat(n)),
+        longer,
+        b ? between(`1${'0'.repeat(b.length - 1)}`, b) : NOTHING,
+    );
 }
 
 /**
@@ -125,31 +167,52 @@ function size(from, to) {
 /** @param {number} value @param {boolean} open @returns {Bound} of its size */
 function boundOf(value, open) {
     const [digits, exponent = '0'] = String(Math.abs(value)).split('e');
-    const [whole, part = ''] = digits.split('.'), point = whole.length + Number(exponent);
-    const all = point < 1 ? '0'.repeat(1 - point) + whole + part : (whole + part).padEnd(point, '0'), at = Math.max(point, 1);
+    const [whole, part = ''] = digits.split('.'),
+        point = whole.length + Number(exponent);
+    const all = point < 1 ? '0'.repeat(1 - point) + whole + part : (whole + part).padEnd(point, '0'),
+        at = Math.max(point, 1);
     return {whole: BigInt(all.slice(0, at)), part: all.slice(at).replace(/0+$/, ''), open};
 }
 
 /** @param {NumberSet} set @returns {string} a pattern */
 function decimals({min, max, above, below}) {
-    if (min === -Infinity && max === Infinity) return `-?${size(0n)}${fraction(MAX_FRACTION)}${any('', LARGE, '[eE]-\\d{1,3}')}`;
+    if (min === -Infinity && max === Infinity)
+        return `-?${size(0n)}${fraction(MAX_FRACTION)}${any('', LARGE, '[eE]-\\d{1,3}')}`;
     const zero = {whole: 0n, part: '', open: min >= 0 && above};
-    const negative = min < 0 ? sizes(max < 0 ? boundOf(max, below) : {...zero, open: true}, min === -Infinity ? undefined : boundOf(min, above)) : NOTHING;
-    const positive = max < 0 ? NOTHING : sizes(min > 0 ? boundOf(min, above) : zero, max === Infinity ? undefined : boundOf(max, below));
+    const negative =
+        min < 0
+            ? sizes(
+                  max < 0 ? boundOf(max, below) : {...zero, open: true},
+                  min === -Infinity ? undefined : boundOf(min, above),
+              )
+            : NOTHING;
+    const positive =
+        max < 0
+            ? NOTHING
+            : sizes(min > 0 ? boundOf(min, above) : zero, max === Infinity ? undefined : boundOf(max, below));
     return any(`-${negative}`, positive);
 }
 
 /** @param {number} digits @returns {string} a pattern */
 const fraction = (digits) => `(?:\\.\\d{1,${digits}})?`;
 
-/** Numbers from one to another, neither of them below 0. @param {Bound} from @param {Bound} [to] @returns {string} a pattern */
+/**
+ * Numbers from one to another, neither of them below 0.
+ * @param {Bound} from
+ * @param {Bound} [to]
+ * @returns {string} a pattern
+ */
 function sizes(from, to) {
     // A double rounds a long fraction beside an open bound onto it, and long whole numbers too.
-    if (from.open && gapOf(from.whole) > 1n) from = {whole: from.whole + gapOf(from.whole), part: '', open: false};
+    if (from.open && gapOf(from.whole) > 1n)
+        from = {whole: from.whole + gapOf(from.whole), part: '', open: false};
     if (to?.open && gapOf(to.whole) > 1n) to = {whole: to.whole - gapOf(to.whole), part: '', open: false};
     const digits = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
-    if (to && from.whole >= to.whole) return from.whole > to.whole ? NOTHING : from.whole + tail(from, to, digits);
-    const isZero = from.whole === 0n && from.part === '', last = to && to.whole - 1n, isNext = last === from.whole;
+    if (to && from.whole >= to.whole)
+        return from.whole > to.whole ? NOTHING : from.whole + tail(from, to, digits);
+    const isZero = from.whole === 0n && from.part === '',
+        last = to && to.whole - 1n,
+        isNext = last === from.whole;
     const ways = [
         from.whole + tail(from, undefined, isNext ? digits : MAX_FRACTION),
         isNext ? NOTHING : size(from.whole + 1n, last && last - 1n) + fraction(MAX_FRACTION),
@@ -157,7 +220,8 @@ function sizes(from, to) {
         to ? to.whole + tail(undefined, to, digits) : NOTHING,
     ];
     if (isZero) ways.push(`[1-9]${fraction(digits)}${TINY}`);
-    if (!to && (from.whole === 0n || from.whole === 1n && from.part === '' && !from.open)) ways.push(`[1-9]${fraction(MAX_FRACTION)}${LARGE}`);
+    if (!to && (from.whole === 0n || (from.whole === 1n && from.part === '' && !from.open)))
+        ways.push(`[1-9]${fraction(MAX_FRACTION)}${LARGE}`);
     return any(...ways);
 }
 
@@ -169,19 +233,38 @@ function sizes(from, to) {
  * @returns {string} a pattern
  */
 function tail(from, to, digits) {
-    const zeros = from?.whole || from?.part ? Math.max(0, EXACT_DIGITS - 1 - `${from.whole}${from.part}`.length) : MAX_FRACTION;
-    /** @param {string | undefined} low @param {string | undefined} high   what is left of the bounds that it still equals */
-    const end = (low, high) => low !== undefined && (low || from?.open) || high === '' && to?.open ? NOTHING : '';
-    /** @param {string | undefined} low @param {string | undefined} high @param {number} left @returns {string} */
+    const zeros =
+        from?.whole || from?.part
+            ? Math.max(0, EXACT_DIGITS - 1 - `${from.whole}${from.part}`.length)
+            : MAX_FRACTION;
+    /**
+     * @param {string | undefined} low
+     * @param {string | undefined} high   what is left of the bounds that it still equals
+     */
+    const end = (low, high) =>
+        (low !== undefined && (low || from?.open)) || (high === '' && to?.open) ? NOTHING : '';
+    /**
+     * @param {string | undefined} low
+     * @param {string | undefined} high
+     * @param {number} left
+     * @returns {string}
+     */
     const more = (low, high, left) => {
         const rest = Math.max(0, left - 1);
-        if (high === undefined && !low) return low === '' && from?.open ? `0{0,${zeros}}[1-9]\\d{0,${rest}}` : `\\d{1,${rest + 1}}`;
+        if (high === undefined && !low)
+            return low === '' && from?.open ? `0{0,${zeros}}[1-9]\\d{0,${rest}}` : `\\d{1,${rest + 1}}`;
         if (high === '' && !low) return end(low, high) || `0{1,${MAX_FRACTION}}`;
-        const first = Number(low?.[0] ?? 0), last = high === undefined ? 9 : Number(high[0] ?? 0);
-        const edges = [...new Set([first, last])].filter((each) => each >= first && each <= last).map((each) => {
-            const [a, b] = [each === first ? low?.slice(1) : undefined, each === last ? high?.slice(1) : undefined];
-            return each + any(end(a, b), more(a, b, rest));
-        });
+        const first = Number(low?.[0] ?? 0),
+            last = high === undefined ? 9 : Number(high[0] ?? 0);
+        const edges = [...new Set([first, last])]
+            .filter((each) => each >= first && each <= last)
+            .map((each) => {
+                const [a, b] = [
+                    each === first ? low?.slice(1) : undefined,
+                    each === last ? high?.slice(1) : undefined,
+                ];
+                return each + any(end(a, b), more(a, b, rest));
+            });
         return any(...edges, first + 1 < last ? `${digit(first + 1, last - 1)}\\d{0,${rest}}` : NOTHING);
     };
     return any(end(from?.part, to?.part), `\\.${more(from?.part, to?.part, digits)}`);
@@ -189,24 +272,35 @@ function tail(from, to, digits) {
 
 /** @param {NumberSet} set @param {import('./grammar.js').Grammar} grammar @returns {Expression} */
 function multiples(set, grammar) {
-    const step = /** @type {bigint} */ (set.step), {low, high} = integerBounds(set);
+    const step = /** @type {bigint} */ (set.step),
+        {low, high} = integerBounds(set);
     if (low !== undefined && high !== undefined && (high - low) / step <= MAX_LISTED) {
         const all = [];
         for (let value = low; value <= high; value += step) all.push(literal(String(value)));
         return choice(...all);
     }
-    if (step > MAX_STEP) bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
+    if (step > MAX_STEP)
+        bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
     const limit = 10n ** BigInt(EXACT_DIGITS) - 1n;
-    const range = parseRegex(integers({low: low === undefined || low < -limit ? -limit : low, high: high === undefined || high > limit ? limit : high}));
+    const range = parseRegex(
+        integers({
+            low: low === undefined || low < -limit ? -limit : low,
+            high: high === undefined || high > limit ? limit : high,
+        }),
+    );
     return toRules(intersection([remainders(Number(step)), toAutomaton(range)]), grammar, {spell: oneOf});
 }
 
-/** The multiples of a number, as an automaton of remainders that is as small as can be. @param {number} step @returns {import('./automaton.js').Automaton} */
+/**
+ * The multiples of a number, as an automaton of remainders that is as small as can be.
+ * @param {number} step
+ * @returns {import('./automaton.js').Automaton}
+ */
 function remainders(step) {
     // Two remainders are alike where the same further digits make both a multiple: those that agree after so many digits.
     let classes = 0;
     /** @type {number[]} */
-    let of = Array.from({length: step}, (_, r) => r === 0 ? 1 : 0);
+    let of = Array.from({length: step}, (_, r) => (r === 0 ? 1 : 0));
     for (;;) {
         /** @type {Map<string, number>} */
         const names = new Map();
@@ -219,10 +313,26 @@ function remainders(step) {
         of = next;
     }
     /** @type {import('./automaton.js').Automaton} */
-    const states = [{accepts: false, edges: [[[0x2d, 0x2d], 1], [[0x30, 0x30], 2]]}, {accepts: false, edges: []}, {accepts: true, edges: []}];
+    const states = [
+        {
+            accepts: false,
+            edges: [
+                [[0x2d, 0x2d], 1],
+                [[0x30, 0x30], 2],
+            ],
+        },
+        {accepts: false, edges: []},
+        {accepts: true, edges: []},
+    ];
     const first = /** @type {number[]} */ ([]);
-    of.forEach((each, r) => first[each] ??= r);
-    first.forEach((r) => states.push({accepts: r === 0, edges: Array.from({length: 10}, (_, d) => [[0x30 + d, 0x30 + d], 3 + of[(r * 10 + d) % step]])}));
-    for (const from of [0, 1]) for (let d = 1; d < 10; d++) states[from].edges.push([[0x30 + d, 0x30 + d], 3 + of[d % step]]);
+    of.forEach((each, r) => (first[each] ??= r));
+    first.forEach((r) =>
+        states.push({
+            accepts: r === 0,
+            edges: Array.from({length: 10}, (_, d) => [[0x30 + d, 0x30 + d], 3 + of[(r * 10 + d) % step]]),
+        }),
+    );
+    for (const from of [0, 1])
+        for (let d = 1; d < 10; d++) states[from].edges.push([[0x30 + d, 0x30 + d], 3 + of[d % step]]);
     return states;
 }

@@ -1,7 +1,8 @@
 // Regular expressions in ECMAScript's syntax -> expressions.
 //
-// Owns the syntax, with the meaning that the flag `u` gives it. What no finite automaton can do or what is another dialect's is
-// refused by name: look-around, back-references, word boundaries, inline flags. Escaped punctuation stands for itself.
+// Owns the syntax, with the meaning that the flag `u` gives it. What no finite automaton can do or what is
+// another dialect's is refused by name: look-around, back-references, word boundaries, inline flags. Escaped
+// punctuation stands for itself.
 
 import {bad, known} from './bad.js';
 import {ANY, charSet, complement, has, intersect, isSingle, LAST, NONE, union} from './char_set.js';
@@ -10,16 +11,36 @@ import {choice, oneOf, repeat, sequence} from './expression.js';
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./char_set.js').CharSet} CharSet */
 
-const MAX_LENGTH = 20_000, MAX_DEPTH = 200, MAX_TIMES = 100_000;
-const DIGIT = [0x30, 0x39], WORD = [...DIGIT, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
-const SPACE = [9, 13, 32, 32, 160, 160, 0x1680, 0x1680, 0x2000, 0x200a, 0x2028, 0x2029, 0x202f, 0x202f, 0x205f, 0x205f, 0x3000, 0x3000, 0xfeff, 0xfeff];
+const MAX_LENGTH = 20_000,
+    MAX_DEPTH = 200,
+    MAX_TIMES = 100_000;
+const DIGIT = [0x30, 0x39],
+    WORD = [...DIGIT, 0x41, 0x5a, 0x5f, 0x5f, 0x61, 0x7a];
+const SPACE = [
+    9, 13, 32, 32, 160, 160, 0x1680, 0x1680, 0x2000, 0x200a, 0x2028, 0x2029, 0x202f, 0x202f, 0x205f, 0x205f,
+    0x3000, 0x3000, 0xfeff, 0xfeff,
+];
 /** @type {Record<string, CharSet>} */
 const CLASSES = {
-    d: DIGIT, D: complement(DIGIT), w: WORD, W: complement(WORD), s: SPACE, S: complement(SPACE), '.': complement(charSet(10, 13, 0x2028, 0x2029)),
-    n: [10, 10], r: [13, 13], t: [9, 9], v: [11, 11], f: [12, 12], 0: [0, 0],
+    d: DIGIT,
+    D: complement(DIGIT),
+    w: WORD,
+    W: complement(WORD),
+    s: SPACE,
+    S: complement(SPACE),
+    '.': complement(charSet(10, 13, 0x2028, 0x2029)),
+    n: [10, 10],
+    r: [13, 13],
+    t: [9, 9],
+    v: [11, 11],
+    f: [12, 12],
+    0: [0, 0],
 };
-const ESCAPE = new RegExp('\\\\(?:([dDwWsSnrtvf]|0(?!\\d))|([pP])\\{([\\w=]+)\\}|c([a-zA-Z])|u([dD][89abAB]..)\\\\u([dD][c-fC-F]..)'
-    + '|(?:x([\\da-fA-F]{2})|u([\\da-fA-F]{4})|u\\{([\\da-fA-F]{1,6})\\})|([^a-zA-Z0-9]))', 'yu');
+const ESCAPE = new RegExp(
+    '\\\\(?:([dDwWsSnrtvf]|0(?!\\d))|([pP])\\{([\\w=]+)\\}|c([a-zA-Z])|u([dD][89abAB]..)\\\\u([dD][c-fC-F]..)'
+        + '|(?:x([\\da-fA-F]{2})|u([\\da-fA-F]{4})|u\\{([\\da-fA-F]{1,6})\\})|([^a-zA-Z0-9]))',
+    'yu',
+);
 
 /**
  * @param {string} source
@@ -50,7 +71,8 @@ class Parser {
         const ways = [];
         do {
             const parts = [];
-            while (this.#at < this.source.length && !'|)'.includes(this.source[this.#at])) parts.push(this.#item());
+            while (this.#at < this.source.length && !'|)'.includes(this.source[this.#at]))
+                parts.push(this.#item());
             ways.push(sequence(...parts));
         } while (this.#take(/\|/y));
         this.#depth--;
@@ -59,12 +81,16 @@ class Parser {
 
     /** @returns {Expression} */
     #item() {
-        const atom = this.#atom(), times = this.#take(/(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y);
+        const atom = this.#atom(),
+            times = this.#take(/(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y);
         if (!times) return atom;
         const [, sign, from, comma, to] = times;
-        const min = sign ? Number(sign === '+') : Number(from), max = sign === '?' ? 1 : sign || comma && !to ? Infinity : Number(to || from);
-        if (atom.kind === 'start' || atom.kind === 'end') this.#fail(`has a "${times[0]}" that repeats nothing`);
-        if (min > max || min > MAX_TIMES || max > MAX_TIMES && max < Infinity) this.#fail(`repeats "${times[0]}" times, expected at most ${MAX_TIMES}`);
+        const min = sign ? Number(sign === '+') : Number(from),
+            max = sign === '?' ? 1 : sign || (comma && !to) ? Infinity : Number(to || from);
+        if (atom.kind === 'start' || atom.kind === 'end')
+            this.#fail(`has a "${times[0]}" that repeats nothing`);
+        if (min > max || min > MAX_TIMES || (max > MAX_TIMES && max < Infinity))
+            this.#fail(`repeats "${times[0]}" times, expected at most ${MAX_TIMES}`);
         return repeat(atom, min, max);
     }
 
@@ -75,7 +101,10 @@ class Parser {
             return this.#take(/\)/y) ? body : this.#fail('has a group that is not closed');
         }
         const other = this.#take(/\(\?<?[^]?/y);
-        if (other) this.#fail(`has ${/[=!]/.test(other[0]) ? 'look-around' : 'a group of an unknown kind'} "${other[0]}", which is not supported`);
+        if (other)
+            this.#fail(
+                `has ${/[=!]/.test(other[0]) ? 'look-around' : 'a group of an unknown kind'} "${other[0]}", which is not supported`,
+            );
         if (this.#take(/\^/y)) return {kind: 'start'};
         if (this.#take(/\$/y)) return {kind: 'end'};
         const repeated = this.#take(/[*+?]/y);
@@ -111,18 +140,26 @@ class Parser {
         const found = this.#take(ESCAPE);
         if (!found) {
             const next = this.source.slice(this.#at, this.#at + 2);
-            return this.#fail(next ? `has ${/[1-9k]/.test(next) ? 'a back-reference' : /b/i.test(next) ? 'a word boundary' : 'an escape'} "${next}", which is not supported`
-                : 'has a "[" that is not closed');
+            return this.#fail(
+                next
+                    ? `has ${/[1-9k]/.test(next) ? 'a back-reference' : /b/i.test(next) ? 'a word boundary' : 'an escape'} "${next}", which is not supported`
+                    : 'has a "[" that is not closed',
+            );
         }
         const [, named, p, property, control, high, low, x, u, braces, punctuation] = found;
         if (named) return CLASSES[named];
         if (property) {
-            const set = propertySet(property) ?? this.#fail(`has a property "${property}" that ECMAScript does not have`);
+            const set =
+                propertySet(property)
+                ?? this.#fail(`has a property "${property}" that ECMAScript does not have`);
             return p === 'P' ? complement(set) : set;
         }
         if (punctuation) return charSet(/** @type {number} */ (punctuation.codePointAt(0)));
-        const point = control ? control.charCodeAt(0) & 31 : high ? 0x10000 + ((parseInt(high, 16) & 1023) << 10) + (parseInt(low, 16) & 1023)
-            : parseInt(x || u || braces, 16);
+        const point = control
+            ? control.charCodeAt(0) & 31
+            : high
+              ? 0x10000 + ((parseInt(high, 16) & 1023) << 10) + (parseInt(low, 16) & 1023)
+              : parseInt(x || u || braces, 16);
         if (point > LAST) this.#fail(`has an escape "${found[0]}" beyond the last code point`);
         return has(ANY, point) ? [point, point] : NONE;
     }
@@ -137,7 +174,9 @@ class Parser {
 
     /** @param {string} what @returns {never} */
     #fail(what) {
-        return bad(`The regular expression /${this.source.slice(0, 80)}/ ${what} (before character ${this.#at + 1}).`);
+        return bad(
+            `The regular expression /${this.source.slice(0, 80)}/ ${what} (before character ${this.#at + 1}).`,
+        );
     }
 }
 
@@ -146,16 +185,27 @@ const properties = new Map();
 /** Every character once; made when a property is first asked for. */
 let everything = '';
 
-/** A Unicode property, as the host's own regular expressions know it. @param {string} name @returns {CharSet | null} */
+/**
+ * A Unicode property, as the host's own regular expressions know it.
+ * @param {string} name
+ * @returns {CharSet | null}
+ */
 function propertySet(name) {
     return known(properties, name, () => {
         try {
             const runs = new RegExp(`\\p{${name}}+`, 'gu');
-            if (!everything) for (let point = 0; point <= LAST; point++) if (has(ANY, point)) everything += String.fromCodePoint(point);
-            return union(...Array.from(everything.matchAll(runs), ([run]) => {
-                const last = run.codePointAt(run.length - 2) ?? 0;
-                return [/** @type {number} */ (run.codePointAt(0)), last > 0xffff ? last : run.charCodeAt(run.length - 1)];
-            }));
+            if (!everything)
+                for (let point = 0; point <= LAST; point++)
+                    if (has(ANY, point)) everything += String.fromCodePoint(point);
+            return union(
+                ...Array.from(everything.matchAll(runs), ([run]) => {
+                    const last = run.codePointAt(run.length - 2) ?? 0;
+                    return [
+                        /** @type {number} */ (run.codePointAt(0)),
+                        last > 0xffff ? last : run.charCodeAt(run.length - 1),
+                    ];
+                }),
+            );
         } catch {
             return null;
         }

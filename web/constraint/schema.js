@@ -1,13 +1,25 @@
 // JSON Schema -> grammar: how the values of a goal are written.
 //
-// Owns the JSON of objects and arrays, white space, and the order of members: those that the schema names come first, in its order,
-// then required ones that it does not name, then all others. Each is written at most once.
+// Owns the JSON of objects and arrays, white space, and the order of members: those that the schema names
+// come first, in its order, then required ones that it does not name, then all others. Each is written at
+// most once.
 
 import {GemmaError} from '../base/error.js';
-import {bad, known, tooMuch} from './bad.js';
+import {bad, known} from './bad.js';
 import {product, toAutomaton, toRules} from './automaton.js';
-import {charsOf, complement, charSet} from './char_set.js';
-import {choice, EMPTY, literal, NEVER, oneOf, optional, repeat, rule, sequence, UNBOUNDED} from './expression.js';
+import {charsOf, complement} from './char_set.js';
+import {
+    choice,
+    EMPTY,
+    literal,
+    NEVER,
+    oneOf,
+    optional,
+    repeat,
+    rule,
+    sequence,
+    UNBOUNDED,
+} from './expression.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
 import {ALL_NUMBERS, numberText} from './numbers.js';
@@ -15,6 +27,7 @@ import {SchemaSets} from './schema_sets.js';
 import {SchemaTree} from './schema_tree.js';
 import {both, itemGoal, layerGoal, memberGoal} from './shapes.js';
 import {ALL_STRINGS, Patterns, stringText} from './strings.js';
+import {textTree} from './text_tree.js';
 
 /**
  * @typedef {import('./expression.js').Expression} Expression
@@ -24,7 +37,7 @@ import {ALL_STRINGS, Patterns, stringText} from './strings.js';
  * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to 64 characters between any two parts
  */
 
-const MAX_SPACES = 64, MAX_TEXT = 1_000_000, MAX_NESTED = 30;
+const MAX_SPACES = 64;
 
 /** One schema, or several in one grammar. */
 export class SchemaWriter {
@@ -38,13 +51,21 @@ export class SchemaWriter {
     /** @type {SchemaSets} */
     #sets;
 
-    /** @param {any} schema @param {Grammar} grammar @param {Whitespace} [whitespace] @param {JsonText} [json]   how strings and keys are written */
+    /**
+     * @param {any} schema
+     * @param {Grammar} grammar
+     * @param {Whitespace} [whitespace]
+     * @param {JsonText} [json]   how strings and keys are written
+     */
     constructor(schema, grammar, whitespace = 'free', json = new JsonText(grammar)) {
         this.grammar = grammar;
         this.json = json;
         this.tree = new SchemaTree(schema);
         this.#sets = new SchemaSets(this.tree, this.#patterns);
-        const space = whitespace === 'free' ? grammar.named(repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES), 'space') : EMPTY;
+        const space =
+            whitespace === 'free'
+                ? grammar.named(repeat(oneOf(charsOf(' \t\n\r')), 0, MAX_SPACES), 'space')
+                : EMPTY;
         const after = whitespace === 'space' ? literal(' ') : space;
         this.space = space;
         this.comma = sequence(space, literal(','), after);
@@ -54,7 +75,8 @@ export class SchemaWriter {
     /** The values of the whole schema. @returns {Expression} */
     root() {
         const root = this.#value([this.tree.add(this.tree.root, '', this.tree.nodes[0].base)]);
-        for (let next = this.#todo.pop(); next; next = this.#todo.pop()) this.grammar.define(next[0], this.#body(next[1]));
+        for (let next = this.#todo.pop(); next; next = this.#todo.pop())
+            this.grammar.define(next[0], this.#body(next[1]));
         return root;
     }
 
@@ -83,7 +105,9 @@ export class SchemaWriter {
         } catch (error) {
             const pointer = this.tree.nodes[goal[goal.length - 1] ?? 0].pointer;
             if (!(error instanceof GemmaError) || error.message.includes('"#')) throw error;
-            throw new GemmaError(error.code, `${error.message.replace(/\.$/, '')} (at "#${pointer}").`, {cause: error});
+            throw new GemmaError(error.code, `${error.message.replace(/\.$/, '')} (at "#${pointer}").`, {
+                cause: error,
+            });
         }
     }
 
@@ -94,26 +118,40 @@ export class SchemaWriter {
 
     /** @param {import('./strings.js').StringSet} set */
     #string(set) {
-        return set === ALL_STRINGS ? this.#shared('string', () => this.json.freeString()) : stringText(set, this.#patterns, this.json);
+        return set === ALL_STRINGS
+            ? this.#shared('string', () => this.json.freeString())
+            : stringText(set, this.#patterns, this.json);
     }
 
     /** @param {import('./numbers.js').NumberSet} set */
     #number(set) {
-        return set === ALL_NUMBERS ? this.#shared('number', () => numberText(set, this.grammar)) : numberText(set, this.grammar);
+        return set === ALL_NUMBERS
+            ? this.#shared('number', () => numberText(set, this.grammar))
+            : numberText(set, this.grammar);
     }
 
     /** @param {ObjectSet} set @returns {Expression} */
     #object(set) {
         const names = [...new Set([...set.names.keys(), ...set.required])];
-        const others = choice(...this.#otherKeys(names, set).map(([key, goal]) => sequence(key, this.colon, this.#value(goal))));
+        const others = choice(
+            ...this.#otherKeys(names, set).map(([key, goal]) => sequence(key, this.colon, this.#value(goal))),
+        );
         const more = repeat(sequence(this.comma, others), 0, UNBOUNDED);
-        let following = more, first = optional(sequence(others, more));
+        let following = more,
+            first = optional(sequence(others, more));
         for (const name of names.reverse()) {
             const goal = memberGoal(set, name, this.#patterns);
-            const member = sequence(this.json.key(this.json.spellKey(literal(name))), this.colon, this.#value(goal));
-            const isRequired = set.required.has(name), next = sequence(this.comma, member);
+            const member = sequence(
+                this.json.key(this.json.spellKey(literal(name))),
+                this.colon,
+                this.#value(goal),
+            );
+            const isRequired = set.required.has(name),
+                next = sequence(this.comma, member);
             first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
-            following = this.grammar.named(isRequired ? sequence(next, following) : sequence(optional(next), following));
+            following = this.grammar.named(
+                isRequired ? sequence(next, following) : sequence(optional(next), following),
+            );
             first = this.grammar.named(first);
         }
         return sequence(literal('{'), this.space, first, this.space, literal('}'));
@@ -134,9 +172,19 @@ export class SchemaWriter {
         const sources = [...new Set(layers.flatMap((layer) => layer.patterns.map(([source]) => source)))];
         if (sources.length === 0) {
             const goal = both(...layers.map((layer) => layer.rest));
-            return [[names.length ? this.grammar.named(this.json.key(this.#allBut(names)), 'key') : this.#shared('name', () => this.json.anyKey()), goal]];
+            return [
+                [
+                    names.length
+                        ? this.grammar.named(this.json.key(this.#allBut(names)), 'key')
+                        : this.#shared('name', () => this.json.anyKey()),
+                    goal,
+                ],
+            ];
         }
-        const automata = [...sources.map((source) => this.#patterns.automaton(source)), toAutomaton(choice(...names.map(literal)))];
+        const automata = [
+            ...sources.map((source) => this.#patterns.automaton(source)),
+            toAutomaton(choice(...names.map(literal))),
+        ];
         automata.push([{accepts: true, edges: [[complement([]), 0]]}]);
         const {states, verdicts} = product(automata, (accepting) => JSON.stringify(accepting.slice(0, -1)));
         /** @type {[Expression, Goal][]} */
@@ -144,7 +192,9 @@ export class SchemaWriter {
         for (const verdict of new Set(verdicts)) {
             const accepting = JSON.parse(verdict);
             if (accepting[sources.length]) continue;
-            const goal = both(...layers.map((layer) => layerGoal(layer, (source) => accepting[sources.indexOf(source)])));
+            const goal = both(
+                ...layers.map((layer) => layerGoal(layer, (source) => accepting[sources.indexOf(source)])),
+            );
             const text = toRules(states, this.grammar, {
                 spell: (set) => this.json.spellKey(oneOf(set)),
                 ends: (i) => verdicts[i] === verdict,
@@ -156,34 +206,25 @@ export class SchemaWriter {
 
     /** Every text but some, without quotes. @param {string[]} names @returns {Expression} */
     #allBut(names) {
-        const anything = this.#shared('rest', () => repeat(this.json.spellKey(oneOf(complement([]))), 0, UNBOUNDED));
-        /** @param {string[][]} tails   what is left of the names that begin so @param {number} at @returns {Expression} */
-        const after = (tails, at) => {
-            /** @type {Map<string, string[][]>} */
-            const groups = new Map();
-            for (const tail of tails) {
-                if (at >= tail.length) continue;
-                const group = groups.get(tail[at]);
-                if (group) group.push(tail);
-                else groups.set(tail[at], [tail]);
-            }
-            const points = [...groups.keys()].map((char) => /** @type {number} */ (char.codePointAt(0)));
-            const ways = [...groups].map(([char, group]) => sequence(this.json.spellKey(literal(char)), deeper(group, at + 1)));
-            ways.push(sequence(this.json.spellKey(oneOf(complement(charSet(...points)))), anything));
-            return tails.some((tail) => tail.length === at) ? choice(...ways) : optional(choice(...ways));
-        };
-        /** @param {string[][]} tails @param {number} at   groups nest only so deep */
-        const deeper = (tails, at) => at % MAX_NESTED ? after(tails, at) : this.grammar.named(after(tails, at), 'key');
-        return after(names.map((name) => Array.from(name)), 0);
+        const anything = this.#shared('rest', () =>
+            repeat(this.json.spellKey(oneOf(complement([]))), 0, UNBOUNDED),
+        );
+        return textTree(names, this.grammar, (e) => this.json.spellKey(e), anything);
     }
 
     /** @param {ArraySet} set @returns {Expression} */
     #array({first, rest, min, max}) {
-        const set = {first, rest, min, max}, listed = Math.min(first.length, max);
-        /** @param {number} i @returns {Expression} the items from the i-th on, if any, without a comma before them */
-        const others = this.#value(rest), next = sequence(this.comma, others);
+        const set = {first, rest, min, max},
+            listed = Math.min(first.length, max);
+        /**
+         * @param {number} i
+         * @returns {Expression} the items from the i-th on, if any, without a comma before them
+         */
+        const others = this.#value(rest),
+            next = sequence(this.comma, others);
         let tail = repeat(next, Math.max(0, min - Math.max(listed, 1)), max - Math.max(listed, 1));
-        if (listed === 0) tail = max === 0 ? EMPTY : min > 0 ? sequence(others, tail) : optional(sequence(others, tail));
+        if (listed === 0)
+            tail = max === 0 ? EMPTY : min > 0 ? sequence(others, tail) : optional(sequence(others, tail));
         for (let i = listed - 1; i >= 0; i--) {
             const item = sequence(i > 0 ? this.comma : EMPTY, this.#value(itemGoal(set, i)), tail);
             tail = this.grammar.named(i < min ? item : optional(item));
@@ -200,7 +241,5 @@ export class SchemaWriter {
 export function schemaGrammar(schema, whitespace) {
     const grammar = new Grammar();
     const text = grammar.write(new SchemaWriter(schema, grammar, whitespace).root());
-    if (text === undefined) bad('The schema allows no value at all ("false" at "#").');
-    return text.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters in its grammar') : text;
+    return text ?? bad('The schema allows no value at all ("false" at "#").');
 }
-

@@ -1,6 +1,7 @@
 // Goals -> shapes: schemas put together by $ref, allOf, anyOf and oneOf.
 //
-// Owns that, with its limits, and the proof that the ways of a oneOf exclude each other. Must not know how values are written.
+// Owns that, with its limits, and the proof that the ways of a oneOf exclude each other. Must not know how
+// values are written.
 
 import {known, tooMuch} from './bad.js';
 import {intersection, isVoid, toAutomaton} from './automaton.js';
@@ -18,7 +19,10 @@ import {ALL, intersectShapes, isNone, itemGoal, memberGoal, NONE, sizeOf, unite}
  *     all of which hold, and for each union the subschemas that lead to it
  */
 
-const MAX_WORK = 500_000, MAX_SETS = 3000, MAX_DEPTH = 100, MAX_PROOF_DEPTH = 20;
+const MAX_WORK = 500_000,
+    MAX_SETS = 3000,
+    MAX_DEPTH = 100,
+    MAX_PROOF_DEPTH = 20;
 
 export class SchemaSets {
     #work = 0;
@@ -29,7 +33,10 @@ export class SchemaSets {
     /** @type {Map<string, boolean>} */
     #void = new Map();
 
-    /** @param {import('./schema_tree.js').SchemaTree} tree @param {import('./strings.js').Patterns} patterns */
+    /**
+     * @param {import('./schema_tree.js').SchemaTree} tree
+     * @param {import('./strings.js').Patterns} patterns
+     */
     constructor(tree, patterns) {
         this.tree = tree;
         this.patterns = patterns;
@@ -61,7 +68,8 @@ export class SchemaSets {
         const seen = new Set();
         for (const id of goal) this.#gather(id, parts, way, seen);
         let shape = within;
-        for (const each of parts.shapes) shape = this.#limited(intersectShapes(shape, each, this.patterns, this.spend));
+        for (const each of parts.shapes)
+            shape = this.#limited(intersectShapes(shape, each, this.patterns, this.spend));
         parts.unions.sort((a, b) => Number(a[1] === 'oneOf') - Number(b[1] === 'oneOf'));
         for (const [node, keyword, deeper] of parts.unions) {
             if (isNone(shape)) return NONE;
@@ -75,12 +83,19 @@ export class SchemaSets {
         return sizeOf(shape) > MAX_SETS ? tooMuch(MAX_SETS, 'alternatives at one place') : shape;
     }
 
-    /** What a subschema and those that it names at the same place ask. @param {number} id @param {Parts} parts @param {number[]} way @param {Set<number>} seen */
+    /**
+     * What a subschema and those that it names at the same place ask.
+     * @param {number} id
+     * @param {Parts} parts
+     * @param {number[]} way
+     * @param {Set<number>} seen
+     */
     #gather(id, parts, way, seen) {
         const node = this.tree.nodes[id];
         this.spend(1);
         if (id === NOTHING) return void parts.shapes.push(NONE);
-        if (way.includes(id)) refuse(node, '$ref', 'leads back to itself without an item or a member between');
+        if (way.includes(id))
+            refuse(node, '$ref', 'leads back to itself without an item or a member between');
         if (way.length > MAX_DEPTH) refuse(node, 'allOf', `nests more than ${MAX_DEPTH} levels`);
         if (typeof node.schema === 'boolean' || seen.has(id)) return;
         seen.add(id);
@@ -89,7 +104,8 @@ export class SchemaSets {
         const {schema} = node;
         for (const keyword of Object.keys(schema)) {
             if (keyword === '$ref') this.#gather(this.tree.resolve(node, schema.$ref), parts, deeper, seen);
-            else if (keyword === 'allOf') for (const each of this.#branches(node, keyword)) this.#gather(each, parts, deeper, seen);
+            else if (keyword === 'allOf')
+                for (const each of this.#branches(node, keyword)) this.#gather(each, parts, deeper, seen);
             else if (keyword === 'anyOf' || keyword === 'oneOf') parts.unions.push([node, keyword, deeper]);
             else if (keyword === 'properties') parts.shapes.push(own);
         }
@@ -103,7 +119,13 @@ export class SchemaSets {
         return list.map((/** @type {any} */ _, /** @type {number} */ i) => this.tree.child(node, keyword, i));
     }
 
-    /** @param {SchemaNode} node @param {'anyOf' | 'oneOf'} keyword @param {Shape} within @param {number[]} way @returns {Shape} */
+    /**
+     * @param {SchemaNode} node
+     * @param {'anyOf' | 'oneOf'} keyword
+     * @param {Shape} within
+     * @param {number[]} way
+     * @returns {Shape}
+     */
     #unite(node, keyword, within, way) {
         /** @type {Shape[]} */
         const shapes = [];
@@ -115,11 +137,17 @@ export class SchemaSets {
             if ((alternatives += sizeOf(shape)) > MAX_SETS) this.#limited(unite(shapes));
         }
         if (keyword === 'oneOf') {
-            shapes.forEach((a, i) => shapes.slice(0, i).forEach((b, j) => {
-                if (!this.isVoidShape(intersectShapes(a, b, this.patterns, this.spend), 0)) {
-                    refuse(node, 'oneOf', `has ways that a value may fulfil together (such as ${j} and ${i}): use anyOf, or ways that exclude each other`);
-                }
-            }));
+            shapes.forEach((a, i) =>
+                shapes.slice(0, i).forEach((b, j) => {
+                    if (!this.isVoidShape(intersectShapes(a, b, this.patterns, this.spend), 0)) {
+                        refuse(
+                            node,
+                            'oneOf',
+                            `has ways that a value may fulfil together (such as ${j} and ${i}): use anyOf, or ways that exclude each other`,
+                        );
+                    }
+                }),
+            );
         }
         return unite(shapes);
     }
@@ -133,9 +161,10 @@ export class SchemaSets {
     #isVoidGoal(goal, depth) {
         if (goal.length === 0) return false;
         if (goal[0] === NOTHING) return true;
-        const key = goal.join(), before = this.#void.get(key);
+        const key = goal.join(),
+            before = this.#void.get(key);
         if (before !== undefined || depth > MAX_PROOF_DEPTH) return before ?? false;
-        this.#void.set(key, false);     // what is asked about a goal while it is being asked about takes it for possible
+        this.#void.set(key, false); // what is asked about a goal while it is being asked about takes it for possible
         const is = this.isVoidShape(this.shapeOf(goal), depth + 1);
         this.#void.set(key, is);
         return is;
@@ -144,11 +173,22 @@ export class SchemaSets {
     /** @param {Shape} shape @param {number} depth @returns {boolean} */
     isVoidShape(shape, depth) {
         this.spend(1 + sizeOf(shape));
-        return !shape.null && shape.booleans.length === 0 && shape.numbers.length === 0
+        return (
+            !shape.null
+            && shape.booleans.length === 0
+            && shape.numbers.length === 0
             && shape.strings.every((set) => this.#isVoidString(set))
-            && shape.objects.every((set) => [...set.required].some((name) => this.#isVoidGoal(memberGoal(set, name, this.patterns), depth)))
-            && shape.arrays.every((set) => Array.from({length: Math.min(set.min, set.first.length + 1)}, (_, i) => itemGoal(set, i))
-                .some((goal) => this.#isVoidGoal(goal, depth)));
+            && shape.objects.every((set) =>
+                [...set.required].some((name) =>
+                    this.#isVoidGoal(memberGoal(set, name, this.patterns), depth),
+                ),
+            )
+            && shape.arrays.every((set) =>
+                Array.from({length: Math.min(set.min, set.first.length + 1)}, (_, i) =>
+                    itemGoal(set, i),
+                ).some((goal) => this.#isVoidGoal(goal, depth)),
+            )
+        );
     }
 
     /** @param {import('./strings.js').StringSet} set */

@@ -1,6 +1,7 @@
 // A JSON Schema as a tree of subschemas: where each stands, and what a $ref names.
 //
-// Owns addresses: JSON pointers, $id, $anchor. Must not know what keywords mean, only which of them hold schemas.
+// Owns addresses: JSON pointers, $id, $anchor. Must not know what keywords mean, only which of them hold
+// schemas.
 
 import {bad, known, tooMuch} from './bad.js';
 
@@ -13,10 +14,23 @@ import {bad, known, tooMuch} from './bad.js';
  * @property {string} base   the address of the document, or of the part of it with an $id, that it stands in
  */
 
-const MAX_VALUES = 20_000, MAX_DEPTH = 500;
+const MAX_VALUES = 20_000,
+    MAX_DEPTH = 500,
+    MAX_NAME = 1000;
 const HOME = 'schema://this/';
-const ONE = ['additionalProperties', 'items', 'additionalItems', 'not', 'if', 'then', 'else', 'contains', 'propertyNames',
-    'unevaluatedItems', 'unevaluatedProperties'];
+const ONE = [
+    'additionalProperties',
+    'items',
+    'additionalItems',
+    'not',
+    'if',
+    'then',
+    'else',
+    'contains',
+    'propertyNames',
+    'unevaluatedItems',
+    'unevaluatedProperties',
+];
 const LIST = ['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items'];
 const MAP = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'];
 
@@ -31,13 +45,20 @@ export class SchemaTree {
     nodes = [];
     /** @type {Map<string, number>} */
     #byPlace = new Map();
-    /** Documents and anchors, by address. @type {Map<string, {schema: any, pointer: string, base: string}>} */
+    /**
+     * Documents and anchors, by address.
+     * @type {Map<string, {schema: any, pointer: string, base: string}>}
+     */
     #named = new Map();
 
     /** @param {any} root */
     constructor(root) {
-        this.#byPlace.set('false', this.nodes.push({id: NOTHING, schema: false, pointer: '', base: HOME}) - 1);
-        this.hasOldIds = isObject(root) && typeof root.$schema === 'string' && /draft-0[34]/.test(root.$schema);
+        this.#byPlace.set(
+            'false',
+            this.nodes.push({id: NOTHING, schema: false, pointer: '', base: HOME}) - 1,
+        );
+        this.hasOldIds =
+            isObject(root) && typeof root.$schema === 'string' && /draft-0[34]/.test(root.$schema);
         this.root = root;
         if (typeof root !== 'boolean' && !isObject(root)) bad('A schema must be an object, true or false.');
         measure(root);
@@ -45,7 +66,13 @@ export class SchemaTree {
         this.#index();
     }
 
-    /** The subschema at a place. @param {any} schema @param {string} pointer @param {string} base @returns {number} */
+    /**
+     * The subschema at a place.
+     * @param {any} schema
+     * @param {string} pointer
+     * @param {string} base
+     * @returns {number}
+     */
     add(schema, pointer, base) {
         if (schema === false) return NOTHING;
         return known(this.#byPlace, pointer, () => this.#push(schema, pointer, this.#baseOf(schema, base)));
@@ -57,20 +84,30 @@ export class SchemaTree {
         return this.nodes.push({id: this.nodes.length, schema, pointer, base}) - 1;
     }
 
-    /** A schema that stands nowhere in the document. @param {JsonObject} schema @param {string} pointer   where it comes from @returns {number} */
+    /**
+     * A schema that stands nowhere in the document.
+     * @param {JsonObject} schema
+     * @param {string} pointer   where it comes from
+     * @returns {number}
+     */
     make(schema, pointer) {
-        return known(this.#byPlace, `${pointer} ${JSON.stringify(schema)}`, () => this.#push(schema, pointer, HOME));
+        return known(this.#byPlace, `${pointer} ${JSON.stringify(schema)}`, () =>
+            this.#push(schema, pointer, HOME),
+        );
     }
 
     /** @param {SchemaNode} node @param {(string | number)[]} path @returns {number} */
     child(node, ...path) {
-        let schema = node.schema, pointer = node.pointer;
+        let schema = node.schema,
+            pointer = node.pointer;
         for (const step of path) {
             schema = /** @type {any} */ (schema)[step];
             pointer += `/${escape(String(step))}`;
         }
         if (typeof schema !== 'boolean' && !isObject(schema)) {
-            bad(`"${path[0]}" at "#${node.pointer}" must hold schemas, objects, true or false, found ${JSON.stringify(schema)?.slice(0, 80)}.`);
+            bad(
+                `"${path[0]}" at "#${node.pointer}" must hold schemas, objects, true or false, found ${JSON.stringify(schema)?.slice(0, 80)}.`,
+            );
         }
         return this.add(schema, pointer, node.base);
     }
@@ -86,15 +123,19 @@ export class SchemaTree {
         if (address === undefined) return fail('it is no address');
         const [document, fragment = ''] = address.split('#');
         const whole = this.#named.get(document);
-        if (!whole) return fail('it names another document, and only references within the schema are supported');
+        if (!whole)
+            return fail('it names another document, and only references within the schema are supported');
         if (fragment && !fragment.startsWith('/')) {
             const anchor = this.#named.get(`${document}#${fragment}`);
-            return anchor ? this.add(anchor.schema, anchor.pointer, anchor.base) : fail('no anchor has this name');
+            return anchor
+                ? this.add(anchor.schema, anchor.pointer, anchor.base)
+                : fail('no anchor has this name');
         }
         let {schema, pointer, base} = whole;
         for (const raw of fragment.split('/').slice(1)) {
             const step = unescape(raw);
-            if (typeof schema !== 'object' || schema === null || !Object.hasOwn(schema, step)) return fail('there is nothing at this place');
+            if (typeof schema !== 'object' || schema === null || !Object.hasOwn(schema, step))
+                return fail('there is nothing at this place');
             base = this.#baseOf(schema, base);
             schema = schema[step];
             pointer += `/${escape(step)}`;
@@ -105,8 +146,8 @@ export class SchemaTree {
 
     /** @param {any} schema @param {string} base @returns {string} of what stands in a schema */
     #baseOf(schema, base) {
-        const id = isObject(schema) ? schema.$id ?? (this.hasOldIds ? schema.id : undefined) : undefined;
-        return typeof id === 'string' && !id.startsWith('#') ? join(id, base)?.split('#')[0] ?? base : base;
+        const id = isObject(schema) ? (schema.$id ?? (this.hasOldIds ? schema.id : undefined)) : undefined;
+        return typeof id === 'string' && !id.startsWith('#') ? (join(id, base)?.split('#')[0] ?? base) : base;
     }
 
     /** Finds what has a name. */
@@ -115,10 +156,13 @@ export class SchemaTree {
         for (let next = todo.pop(); next; next = todo.pop()) {
             const {schema, pointer} = next;
             if (!isObject(schema)) continue;
-            const base = this.#baseOf(schema, next.base), place = {schema, pointer, base: next.base};
+            const base = this.#baseOf(schema, next.base),
+                place = {schema, pointer, base: next.base};
             if (base !== next.base && !this.#named.has(base)) this.#named.set(base, place);
-            for (const anchor of anchorsOf(schema, this.hasOldIds)) this.#named.set(`${base}#${anchor}`, place);
-            for (const [child, path] of childrenOf(schema)) todo.push({schema: child, pointer: pointer + path, base});
+            for (const anchor of anchorsOf(schema, this.hasOldIds))
+                this.#named.set(`${base}#${anchor}`, place);
+            for (const [child, path] of childrenOf(schema))
+                todo.push({schema: child, pointer: pointer + path, base});
         }
     }
 }
@@ -130,7 +174,11 @@ function measure(root) {
     const visit = (value, depth) => {
         if (++count > MAX_VALUES) tooMuch(MAX_VALUES, 'values in the schema');
         if (depth > MAX_DEPTH) tooMuch(MAX_DEPTH, 'levels in the schema');
-        if (typeof value === 'object' && value !== null) for (const key in value) visit(value[key], depth + 1);
+        if (typeof value !== 'object' || value === null) return;
+        for (const key in value) {
+            if (key.length > MAX_NAME) tooMuch(MAX_NAME, 'characters in a name');
+            visit(value[key], depth + 1);
+        }
     };
     visit(root, 0);
 }
@@ -142,8 +190,10 @@ function childrenOf(schema) {
     for (const key of Object.keys(schema)) {
         const value = schema[key];
         if (ONE.includes(key) && isObject(value)) all.push([value, `/${key}`]);
-        else if (LIST.includes(key) && Array.isArray(value)) value.forEach((each, i) => all.push([each, `/${key}/${i}`]));
-        else if (MAP.includes(key) && isObject(value)) for (const name of Object.keys(value)) all.push([value[name], `/${key}/${escape(name)}`]);
+        else if (LIST.includes(key) && Array.isArray(value))
+            value.forEach((each, i) => all.push([each, `/${key}/${i}`]));
+        else if (MAP.includes(key) && isObject(value))
+            for (const name of Object.keys(value)) all.push([value[name], `/${key}/${escape(name)}`]);
     }
     return all;
 }
@@ -151,7 +201,11 @@ function childrenOf(schema) {
 /** @param {JsonObject} schema @param {boolean} hasOldIds @returns {string[]} */
 function anchorsOf(schema, hasOldIds) {
     const id = schema.$id ?? (hasOldIds ? schema.id : undefined);
-    const all = [schema.$anchor, schema.$dynamicAnchor, typeof id === 'string' && id.startsWith('#') ? id.slice(1) : undefined];
+    const all = [
+        schema.$anchor,
+        schema.$dynamicAnchor,
+        typeof id === 'string' && id.startsWith('#') ? id.slice(1) : undefined,
+    ];
     return all.filter((each) => typeof each === 'string');
 }
 

@@ -36,7 +36,12 @@ export const ALL_OBJECTS = {names: new Map(), required: new Set(), layers: []};
 export const ALL_ARRAYS = {first: [], rest: [], min: 0, max: Infinity};
 /** @type {Shape} */
 export const ALL = {
-    null: true, booleans: [true, false], numbers: [ALL_NUMBERS], strings: [ALL_STRINGS], objects: [ALL_OBJECTS], arrays: [ALL_ARRAYS],
+    null: true,
+    booleans: [true, false],
+    numbers: [ALL_NUMBERS],
+    strings: [ALL_STRINGS],
+    objects: [ALL_OBJECTS],
+    arrays: [ALL_ARRAYS],
 };
 /** @type {Shape} */
 export const NONE = {null: false, booleans: [], numbers: [], strings: [], objects: [], arrays: []};
@@ -50,7 +55,8 @@ export function both(...goals) {
 }
 
 /** @param {Shape} shape @returns {boolean} */
-export const isNone = (shape) => !shape.null && shape.booleans.length === 0 && KINDS.every((kind) => shape[kind].length === 0);
+export const isNone = (shape) =>
+    !shape.null && shape.booleans.length === 0 && KINDS.every((kind) => shape[kind].length === 0);
 
 /** @param {Shape} shape @returns {number} */
 export const sizeOf = (shape) => KINDS.reduce((sum, kind) => sum + shape[kind].length, 0);
@@ -66,17 +72,26 @@ export function unite(shapes) {
         objects: shapes.flatMap((shape) => shape.objects),
         arrays: shapes.flatMap((shape) => shape.arrays),
     };
-    for (const kind of KINDS) if (out[kind].includes(/** @type {any} */ (ALL[kind][0]))) out[kind] = /** @type {any} */ (ALL[kind]);
+    for (const kind of KINDS)
+        if (out[kind].includes(/** @type {any} */ (ALL[kind][0]))) out[kind] = /** @type {any} */ (ALL[kind]);
     out.numbers = uniteOnly(out.numbers);
     out.strings = uniteOnly(out.strings);
     return out;
 }
 
-/** Lists of single values become one list. @template {{only?: any[]}} Set @param {Set[]} sets @returns {Set[]} */
+/**
+ * Lists of single values become one list.
+ * @template {{only?: any[]}} Set
+ * @param {Set[]} sets
+ * @returns {Set[]}
+ */
 function uniteOnly(sets) {
     const lists = sets.filter((set) => set.only);
     if (lists.length < 2) return sets;
-    return [...sets.filter((set) => !set.only), {...lists[0], only: [...new Set(lists.flatMap((set) => set.only))]}];
+    return [
+        ...sets.filter((set) => !set.only),
+        {...lists[0], only: [...new Set(lists.flatMap((set) => set.only))]},
+    ];
 }
 
 /**
@@ -106,9 +121,18 @@ export function intersectShapes(a, b, patterns, spend) {
     };
 }
 
-/** What is asked of a member. @param {ObjectSet} set @param {string} name @param {import('./strings.js').Patterns} patterns @returns {Goal} */
+/**
+ * What is asked of a member.
+ * @param {ObjectSet} set
+ * @param {string} name
+ * @param {import('./strings.js').Patterns} patterns
+ * @returns {Goal}
+ */
 export function memberGoal({names, layers}, name, patterns) {
-    return names.get(name) ?? both(...layers.map((layer) => layerGoal(layer, (source) => patterns.test(source, name))));
+    return (
+        names.get(name)
+        ?? both(...layers.map((layer) => layerGoal(layer, (source) => patterns.test(source, name))))
+    );
 }
 
 /** @param {Layer} layer @param {(source: string) => boolean} matches @returns {Goal} */
@@ -129,23 +153,33 @@ function intersectObjects(a, b, patterns, spend) {
     const names = new Map();
     spend(a.names.size + b.names.size);
     for (const name of [...a.names.keys(), ...b.names.keys()]) {
-        if (!names.has(name)) names.set(name, both(memberGoal(a, name, patterns), memberGoal(b, name, patterns)));
+        if (!names.has(name))
+            names.set(name, both(memberGoal(a, name, patterns), memberGoal(b, name, patterns)));
     }
     const required = new Set([...a.required, ...b.required]);
     const set = {names, required, layers: [...a.layers, ...b.layers]};
     return lacksNothing(set, patterns) ? set : undefined;
 }
 
-/** Whether no required member is forbidden. @param {ObjectSet} set @param {import('./strings.js').Patterns} patterns @returns {boolean} */
-export const lacksNothing = (set, patterns) => [...set.required].every((name) => memberGoal(set, name, patterns)[0] !== NOTHING);
+/**
+ * Whether no required member is forbidden.
+ * @param {ObjectSet} set
+ * @param {import('./strings.js').Patterns} patterns
+ * @returns {boolean}
+ */
+export const lacksNothing = (set, patterns) =>
+    [...set.required].every((name) => memberGoal(set, name, patterns)[0] !== NOTHING);
 
 /** @param {ArraySet} set @param {number} i @returns {Goal} */
 export const itemGoal = (set, i) => set.first[i] ?? set.rest;
 
 /** @param {ArraySet} a @param {ArraySet} b @returns {ArraySet | undefined} */
 function intersectArrays(a, b) {
-    const min = Math.max(a.min, b.min), max = Math.min(a.max, b.max);
+    const min = Math.max(a.min, b.min),
+        max = Math.min(a.max, b.max);
     if (min > max) return;
-    const first = Array.from({length: Math.max(a.first.length, b.first.length)}, (_, i) => both(itemGoal(a, i), itemGoal(b, i)));
+    const first = Array.from({length: Math.max(a.first.length, b.first.length)}, (_, i) =>
+        both(itemGoal(a, i), itemGoal(b, i)),
+    );
     return {first, rest: both(a.rest, b.rest), min, max};
 }

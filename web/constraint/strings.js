@@ -7,6 +7,7 @@ import {known} from './bad.js';
 import {ANY} from './char_set.js';
 import {choice, EMPTY, hasAnchor, NEVER, oneOf, partsOf, repeat, sequence, UNBOUNDED} from './expression.js';
 import {parseRegex} from './regex.js';
+import {textTree} from './text_tree.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./automaton.js').Automaton} Automaton */
@@ -38,7 +39,7 @@ export class Patterns {
     /** What has a part that matches. @param {string} source @returns {Automaton} */
     automaton(source) {
         const pattern = this.#get(source);
-        return pattern.automaton ??= toAutomaton(pattern.expression, {search: true});
+        return (pattern.automaton ??= toAutomaton(pattern.expression, {search: true}));
     }
 
     /** @param {string} source @param {string} text @returns {boolean} */
@@ -48,24 +49,44 @@ export class Patterns {
 
     /** @param {string} source */
     #get(source) {
-        return known(this.#known, source, () => /** @type {{expression: Expression, automaton?: Automaton}} */ ({expression: parseRegex(source)}));
+        return known(
+            this.#known,
+            source,
+            () =>
+                /** @type {{expression: Expression, automaton?: Automaton}} */ ({
+                    expression: parseRegex(source),
+                }),
+        );
     }
 }
 
-/** @param {StringSet} a @param {StringSet} b @param {Patterns} patterns @returns {StringSet | undefined} undefined where no string is in both */
+/**
+ * @param {StringSet} a
+ * @param {StringSet} b
+ * @param {Patterns} patterns
+ * @returns {StringSet | undefined} undefined where no string is in both
+ */
 export function intersectStrings(a, b, patterns) {
-    const both = {min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), patterns: [...new Set([...a.patterns, ...b.patterns])]};
+    const both = {
+        min: Math.max(a.min, b.min),
+        max: Math.min(a.max, b.max),
+        patterns: [...new Set([...a.patterns, ...b.patterns])],
+    };
     if (both.min > both.max) return;
     if (!a.only && !b.only) return both;
     const other = a.only && b.only ? new Set(b.only) : undefined;
-    const only = (a.only ?? b.only ?? []).filter((text) => (!other || other.has(text)) && contains(both, text, patterns));
+    const only = (a.only ?? b.only ?? []).filter(
+        (text) => (!other || other.has(text)) && contains(both, text, patterns),
+    );
     return only.length ? {...ALL_STRINGS, only} : undefined;
 }
 
 /** @param {StringSet} set @param {string} text @param {Patterns} patterns */
 function contains(set, text, patterns) {
     const length = Array.from(text).length;
-    return length >= set.min && length <= set.max && set.patterns.every((source) => patterns.test(source, text));
+    return (
+        length >= set.min && length <= set.max && set.patterns.every((source) => patterns.test(source, text))
+    );
 }
 
 /**
@@ -75,21 +96,38 @@ function contains(set, text, patterns) {
  * @returns {Expression} with its quotes
  */
 export function stringText(set, patterns, json) {
-    if (set.only) return choice(...set.only.map((text) => json.string(text)));
+    if (set.only)
+        return sequence(
+            json.quote,
+            textTree(set.only, json.grammar, (e) => json.spell(e)),
+            json.quote,
+        );
     if (set.patterns.length === 0) return json.freeString(set.min, set.max);
-    const plain = set.patterns.length === 1 ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max) : undefined;
+    const plain =
+        set.patterns.length === 1
+            ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max)
+            : undefined;
     if (plain) return sequence(json.quote, json.spell(plain), json.quote);
     const automata = set.patterns.map((source) => patterns.automaton(source));
-    if (set.min > 0 || set.max !== UNBOUNDED) automata.push(toAutomaton(repeat(oneOf(ANY), set.min, set.max)));
+    if (set.min > 0 || set.max !== UNBOUNDED)
+        automata.push(toAutomaton(repeat(oneOf(ANY), set.min, set.max)));
     const all = intersection(automata);
     if (isVoid(all)) return NEVER;
     const [only] = set.patterns;
-    const open = all.length > FEW_STATES && automata.length === 1 ? opened(patterns.expression(only)) : undefined;
-    const body = open ? json.spell(open) : toRules(all, json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
+    const open =
+        all.length > FEW_STATES && automata.length === 1 ? opened(patterns.expression(only)) : undefined;
+    const body = open
+        ? json.spell(open)
+        : toRules(all, json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
     return sequence(json.quote, body, json.quote);
 }
 
-/** A pattern that holds a whole text, within lengths, where no automaton is needed for it. @param {Expression} e @param {number} min @param {number} max */
+/**
+ * A pattern that holds a whole text, within lengths, where no automaton is needed for it.
+ * @param {Expression} e
+ * @param {number} min
+ * @param {number} max
+ */
 function plainPattern(e, min, max) {
     const whole = anchored(e, NEVER);
     if (!whole || hasEmptyLoop(whole)) return;
@@ -99,10 +137,15 @@ function plainPattern(e, min, max) {
     const parts = whole.kind === 'sequence' ? whole.of : [whole];
     const free = parts.filter((part) => !isFixed(part));
     if (free.length !== 1 || free[0].kind !== 'repeat' || !isFixed(free[0].of)) return;
-    const {of, min: few, max: many} = free[0], unit = lengths(of)[0];
-    const rest = parts.reduce((sum, part) => part === free[0] ? sum : sum + lengths(part)[0], 0);
-    const loop = repeat(of, Math.max(few, Math.ceil((min - rest) / unit)), Math.min(many, Math.floor((max - rest) / unit)));
-    return sequence(...parts.map((part) => part === free[0] ? loop : part));
+    const {of, min: few, max: many} = free[0],
+        unit = lengths(of)[0];
+    const rest = parts.reduce((sum, part) => (part === free[0] ? sum : sum + lengths(part)[0]), 0);
+    const loop = repeat(
+        of,
+        Math.max(few, Math.ceil((min - rest) / unit)),
+        Math.min(many, Math.floor((max - rest) / unit)),
+    );
+    return sequence(...parts.map((part) => (part === free[0] ? loop : part)));
 }
 
 /** A pattern of few anchors as an expression of whole texts. @param {Expression} e */
@@ -121,7 +164,8 @@ export function anchored(e, around) {
     const ways = [];
     for (const way of e.kind === 'choice' ? e.of : [e]) {
         let parts = way.kind === 'sequence' ? way.of : [way];
-        const start = parts[0]?.kind === 'start', end = parts.length > 0 && parts[parts.length - 1].kind === 'end';
+        const start = parts[0]?.kind === 'start',
+            end = parts.length > 0 && parts[parts.length - 1].kind === 'end';
         if (around === NEVER && !(start && end)) return;
         parts = parts.slice(start ? 1 : 0, end ? -1 : undefined);
         if (parts.some(hasAnchor)) return;
@@ -143,7 +187,7 @@ function lengths(e) {
     }
     /** @type {[number, number]} */
     const sum = [0, 0];
-    for (const part of e.kind === 'sequence' ? e.of : []) lengths(part).forEach((n, i) => sum[i] += n);
+    for (const part of e.kind === 'sequence' ? e.of : []) lengths(part).forEach((n, i) => (sum[i] += n));
     return sum;
 }
 
@@ -153,5 +197,10 @@ function isFixed(e) {
     return least === most;
 }
 
-/** Whether it repeats what may be empty, which a grammar must not. @param {Expression} e @returns {boolean} */
-export const hasEmptyLoop = (e) => e.kind === 'repeat' && lengths(e.of)[0] === 0 || partsOf(e).some(hasEmptyLoop);
+/**
+ * Whether it repeats what may be empty, which a grammar must not.
+ * @param {Expression} e
+ * @returns {boolean}
+ */
+export const hasEmptyLoop = (e) =>
+    (e.kind === 'repeat' && lengths(e.of)[0] === 0) || partsOf(e).some(hasEmptyLoop);

@@ -1,11 +1,14 @@
-// Tools: how a model is told of them, the grammar of an answer that may call them, and the calls in a streamed answer.
+// Tools: how a model is told of them, the grammar of an answer that may call them, and the calls in a
+// streamed answer.
 //
-// Owns the two forms: JSON between fences, told by a short instruction, and FunctionGemma's own. In both, text comes first, and calls, if
-// any, end the answer. Must not know who runs the tools nor how grammars are matched.
+// Owns the two forms: JSON between fences, told by a short instruction, and FunctionGemma's own. In both,
+// text comes first, and calls, if any, end the answer. Must not know who runs the tools nor how grammars are
+// matched.
 
 import {GemmaError} from '../base/error.js';
 import {toRules, without} from './automaton.js';
-import {choice, EMPTY, literal, oneOf, optional, repeat, rule, sequence} from './expression.js';
+import {bad} from './bad.js';
+import {choice, EMPTY, literal, oneOf, optional, repeat, sequence} from './expression.js';
 import {FunctionText, readValue, writeValue} from './function_text.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
@@ -31,10 +34,25 @@ import {SchemaWriter} from './schema.js';
 
 const MAX_CALLS = 16;
 
-/** What stands before a call, before its name, between that and the arguments, after them, and between two calls. */
+/**
+ * What stands before a call, before its name, between that and the arguments, after them, and between two
+ * calls.
+ */
 const FORMS = {
-    json: {mark: '```tool_call\n', name: '{"name": "', middle: '", "arguments": ', end: '}\n```', between: '\n'},
-    function: {mark: '<start_function_call>', name: 'call:', middle: '', end: '<end_function_call>', between: ''},
+    json: {
+        mark: '```tool_call\n',
+        name: '{"name": "',
+        middle: '", "arguments": ',
+        end: '}\n```',
+        between: '\n',
+    },
+    function: {
+        mark: '<start_function_call>',
+        name: 'call:',
+        middle: '',
+        end: '<end_function_call>',
+        between: '',
+    },
 };
 
 /**
@@ -45,53 +63,69 @@ const FORMS = {
 export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
     const chosen = chosenOf(tools, toolChoice);
     if (!chosen.length) return;
-    const grammar = new Grammar(), form = FORMS[style];
+    const grammar = new Grammar(),
+        form = FORMS[style];
     const text = style === 'json' ? new JsonText(grammar) : new FunctionText(grammar);
-    const calls = chosen.map((tool) => sequence(literal(form.name + tool.name + form.middle), argumentsOf(tool, grammar, text)));
-    const rest = rule(grammar.reserve('call'));
-    grammar.define(rest.kind === 'rule' ? rest.name : '', sequence(choice(...calls), literal(form.end)));
-    const call = sequence(literal(form.mark), rest), isOne = typeof toolChoice === 'object';
-    const all = sequence(call, isOne ? EMPTY : repeat(sequence(literal(form.between), call), 0, MAX_CALLS - 1));
-    return grammar.write(toolChoice === 'auto' ? toRules(without(form.mark), grammar, {spell: oneOf, after: optional(all)}) : all);
+    const calls = chosen.map((tool) =>
+        sequence(literal(form.name + tool.name + form.middle), argumentsOf(tool, grammar, text)),
+    );
+    const rest = grammar.named(sequence(choice(...calls), literal(form.end)), 'call');
+    const call = sequence(literal(form.mark), rest),
+        isOne = typeof toolChoice === 'object';
+    const all = sequence(
+        call,
+        isOne ? EMPTY : repeat(sequence(literal(form.between), call), 0, MAX_CALLS - 1),
+    );
+    return grammar.write(
+        toolChoice === 'auto'
+            ? toRules(without(form.mark), grammar, {spell: oneOf, after: optional(all)})
+            : all,
+    );
 }
 
 /** @param {Tool[]} tools @param {ToolChoice} toolChoice @returns {Tool[]} those that may be called */
 function chosenOf(tools, toolChoice) {
-    if (!Array.isArray(tools)) throw bad('"tools" must be a list.');
+    if (!Array.isArray(tools)) bad('"tools" must be a list.');
     const names = new Set();
     for (const {name} of tools) {
-        if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name)) throw bad(`The name of a tool has 1 to 128 letters, digits, "_", "-" and ".", found ${JSON.stringify(name)}.`);
-        if (names.has(name)) throw bad(`Two tools have the name "${name}".`);
+        if (typeof name !== 'string' || !/^[\w.-]{1,128}$/.test(name))
+            bad(
+                `The name of a tool has 1 to 128 letters, digits, "_", "-" and ".", found ${JSON.stringify(name)}.`,
+            );
+        if (names.has(name)) bad(`Two tools have the name "${name}".`);
         names.add(name);
     }
     if (toolChoice === 'none') return [];
     if (toolChoice === 'auto') return tools;
-    if (toolChoice === 'required') return tools.length ? tools : noTool('a call is required, but there are no tools');
+    if (toolChoice === 'required')
+        return tools.length ? tools : noTool('a call is required, but there are no tools');
     const one = tools.filter(({name}) => name === toolChoice?.name);
     return one.length ? one : noTool(`no tool has the name ${JSON.stringify(toolChoice?.name)}`);
 }
 
 /** @param {string} why @returns {never} */
-const noTool = (why) => {
-    throw bad(`"toolChoice" can't be fulfilled: ${why}.`);
-};
-
-/** @param {string} message */
-const bad = (message) => new GemmaError('bad-constraint', message);
+const noTool = (why) => bad(`"toolChoice" can't be fulfilled: ${why}.`);
 
 /** @param {Tool} tool @param {Grammar} grammar @param {JsonText} text */
 function argumentsOf({name, parameters}, grammar, text) {
     // Names that the schema does not list are shut out where that changes nothing else: no model should invent arguments.
-    const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties'].some((keyword) => parameters?.[keyword] !== undefined);
-    const schema = {...isPlain && {additionalProperties: false}, ...parameters, type: 'object'};
+    const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties'].some(
+        (keyword) => parameters?.[keyword] !== undefined,
+    );
+    const schema = {...(isPlain && {additionalProperties: false}), ...parameters, type: 'object'};
     try {
-        if (![undefined, 'object'].includes(parameters?.type)) throw bad('"type" at "#" must be "object".');
-        const body = new SchemaWriter(schema, grammar, text instanceof FunctionText ? 'none' : 'space', text).root();
-        if (!grammar.canMatch(body)) throw bad('The schema allows no value at all ("false" at "#").');
+        if (![undefined, 'object'].includes(parameters?.type)) bad('"type" at "#" must be "object".');
+        const body = new SchemaWriter(
+            schema,
+            grammar,
+            text instanceof FunctionText ? 'none' : 'space',
+            text,
+        ).root();
+        if (!grammar.canMatch(body)) bad('The schema allows no value at all ("false" at "#").');
         return body;
     } catch (error) {
         if (!(error instanceof GemmaError)) throw error;
-        throw new GemmaError(error.code, `The parameters of the tool "${name}": ${error.message}`, {cause: error});
+        return bad(`The parameters of the tool "${name}": ${error.message}`, error);
     }
 }
 
@@ -104,11 +138,18 @@ export function toolsInstruction({tools, toolChoice = 'auto', style = 'json'}) {
     const chosen = chosenOf(tools, toolChoice);
     if (!chosen.length) return '';
     if (style === 'function') {
-        const declared = chosen.map(({name, description = '', parameters = {type: 'object', properties: {}}}) => `<start_function_declaration>declaration:${name}${
-            writeValue({description, parameters: inCapitals(parameters)})}<end_function_declaration>`);
+        const declared = chosen.map(
+            ({name, description = '', parameters = {type: 'object', properties: {}}}) =>
+                `<start_function_declaration>declaration:${name}${writeValue({
+                    description,
+                    parameters: inCapitals(parameters),
+                })}<end_function_declaration>`,
+        );
         return `You are a model that can do function calling with the following functions${declared.join('')}`;
     }
-    const listed = chosen.map(({name, description, parameters = {type: 'object', properties: {}}}) => JSON.stringify({name, description, parameters}));
+    const listed = chosen.map(({name, description, parameters = {type: 'object', properties: {}}}) =>
+        JSON.stringify({name, description, parameters}),
+    );
     const example = callText({name: 'NAME', arguments: {}}).replace('{}', '{ARGUMENTS}');
     return `You can call tools. Each line is one tool:\n${listed.join('\n')}\nTo call a tool, end your answer with:\n${example}`;
 }
@@ -117,23 +158,41 @@ export function toolsInstruction({tools, toolChoice = 'auto', style = 'json'}) {
 function inCapitals(schema) {
     if (Array.isArray(schema)) return schema.map(inCapitals);
     if (typeof schema !== 'object' || schema === null) return schema;
-    return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, key === 'type' && typeof value === 'string' ? value.toUpperCase() : inCapitals(value)]));
+    return Object.fromEntries(
+        Object.entries(schema).map(([key, value]) => [
+            key,
+            key === 'type' && typeof value === 'string' ? value.toUpperCase() : inCapitals(value),
+        ]),
+    );
 }
 
 /** A call as the model writes it. @param {ToolCall} call @param {ToolStyle} [style] @returns {string} */
 export function callText(call, style = 'json') {
-    const form = FORMS[style], value = style === 'json' ? spaced(call.arguments) : writeValue(call.arguments);
+    const form = FORMS[style],
+        value = style === 'json' ? spaced(call.arguments) : writeValue(call.arguments);
     return form.mark + form.name + call.name + form.middle + value + form.end;
 }
 
-/** JSON with a space after each colon and comma, as the grammar has it. @param {any} value @returns {string} */
+/**
+ * JSON with a space after each colon and comma, as the grammar has it.
+ * @param {any} value
+ * @returns {string}
+ */
 function spaced(value) {
     if (typeof value !== 'object' || value === null) return JSON.stringify(value);
     if (Array.isArray(value)) return `[${value.map((each) => spaced(each ?? null)).join(', ')}]`;
-    return `{${Object.keys(value).filter((key) => value[key] !== undefined).map((key) => `${JSON.stringify(key)}: ${spaced(value[key])}`).join(', ')}}`;
+    return `{${Object.keys(value)
+        .filter((key) => value[key] !== undefined)
+        .map((key) => `${JSON.stringify(key)}: ${spaced(value[key])}`)
+        .join(', ')}}`;
 }
 
-/** What a tool gave back, as text of a turn. @param {{name: string, content: string}} result @param {ToolStyle} [style] @returns {string} */
+/**
+ * What a tool gave back, as text of a turn.
+ * @param {{name: string, content: string}} result
+ * @param {ToolStyle} [style]
+ * @returns {string}
+ */
 export function resultText({name, content}, style = 'json') {
     if (style === 'json') return `\`\`\`tool_result\n${JSON.stringify({name, content})}\n\`\`\``;
     return `<start_function_response>response:${name}${writeValue({value: content})}<end_function_response>`;
@@ -182,7 +241,8 @@ export class ToolCalls {
     #step() {
         if (this.#state === 'arguments') return this.#readArguments();
         if (this.#state === 'name') return this.#readName();
-        const open = this.form.mark + this.form.name, at = this.#buffer.indexOf(open);
+        const open = this.form.mark + this.form.name,
+            at = this.#buffer.indexOf(open);
         let held = Math.min(open.length - 1, this.#buffer.length);
         while (!open.startsWith(this.#buffer.slice(this.#buffer.length - held))) held--;
         const text = this.#take(at >= 0 ? at : this.#buffer.length - held);
@@ -194,7 +254,8 @@ export class ToolCalls {
     }
 
     #readName() {
-        const after = this.form.middle || '{', at = this.#buffer.indexOf(after);
+        const after = this.form.middle || '{',
+            at = this.#buffer.indexOf(after);
         if (at < 0) return false;
         this.#name = this.#take(at);
         this.#take(this.form.middle.length);
@@ -206,7 +267,8 @@ export class ToolCalls {
 
     #readArguments() {
         const quote = this.style === 'json' ? '"' : '<escape>';
-        let at = 0, done = false;
+        let at = 0,
+            done = false;
         while (at < this.#buffer.length && !done) {
             const rest = this.#buffer.slice(at, at + quote.length);
             if (rest.length < quote.length && quote.startsWith(rest)) break;
@@ -222,7 +284,8 @@ export class ToolCalls {
         if (text && this.style === 'json') this.#events.push({type: 'arguments', index: this.#index, text});
         if (!done) return false;
         const value = this.style === 'json' ? JSON.parse(this.#arguments) : readValue(this.#arguments);
-        if (this.style !== 'json') this.#events.push({type: 'arguments', index: this.#index, text: JSON.stringify(value)});
+        if (this.style !== 'json')
+            this.#events.push({type: 'arguments', index: this.#index, text: JSON.stringify(value)});
         this.#events.push({type: 'called', index: this.#index, name: this.#name, arguments: value});
         this.#state = 'after';
         return true;
