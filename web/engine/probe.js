@@ -181,7 +181,7 @@ async function planRemote(reader, address, description, known, signal) {
  * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the file's other parts
  */
 async function readRemote(url, {url: home, urls = [], headers}, signal, take) {
-    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/download/http.js'), import('../weights/download/split.js')]);
+    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/http.js'), import('../weights/download/split.js')]);
     const ending = new AbortController(), count = partUrls(url)?.length ?? 1;
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
