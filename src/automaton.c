@@ -428,8 +428,8 @@ static void keep_entries(Automaton *a, int32_t *kept) {
     for (int i = 0; i < a->n_entries; i++) {
         if (!kept[i]) continue;
         StackEntry e = a->entries[i];
-        a->entries[n] = (StackEntry){kept[e.below], e.node, e.count, kept[e.counter], -1};
         kept[i] = n++;
+        a->entries[kept[i]] = (StackEntry){kept[e.below], e.node, e.count, kept[e.counter], -1};
     }
     a->entries[0].below = a->entries[0].counter = 0;
     a->n_entries = n;

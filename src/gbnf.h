@@ -6,7 +6,7 @@
 #include "error.h"
 
 enum {
-    GBNF_MAX_TEXT = 2 << 20,    /* bytes */
+    GBNF_MAX_TEXT = 1 << 20,    /* bytes */
     GBNF_MAX_NODES = 500000,
     GBNF_MAX_HEIGHT = 400,      /* of a rule's tree: who walks it may recurse */
     GBNF_NO_MAX = -1,

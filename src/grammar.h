@@ -20,7 +20,7 @@ enum { GRAMMAR_DEAD = -1 };
  *
  * GEMMA_BAD_ARGUMENT, with line and column: the text is not GBNF; a rule is unknown, refers to itself before any character (left recursion)
  * or can never end; an unbounded repetition repeats nothing; repetitions are nested whose counts multiply to more than 2^32; the text is
- * larger than 2 MiB, holds more than 500,000 parts, or parts more than 400 deep. Time and memory are proportional to the text. */
+ * larger than 1 MiB, holds more than 500,000 parts, or parts more than 400 deep. Time and memory are proportional to the text. */
 Grammar *grammar_new(const char *gbnf, size_t n, GemmaError *err);
 void grammar_free(Grammar *g);
 

@@ -105,13 +105,14 @@ typedef struct {
 /* 1: all characters from lo to hi are of the class, 0: none, -1: some. */
 static int covers(const Chars *c, uint32_t lo, uint32_t hi) {
     int from = 0, to = c->n;
-    while (from < to) {         /* the first range that does not end before lo */
+    uint32_t least = lo > c->lo ? lo : c->lo, most = hi < c->hi ? hi : c->hi;
+    while (from < to) {         /* the first range that does not end before `least` */
         int middle = (from + to) / 2;
-        if (c->ranges[middle].hi < lo) from = middle + 1;
+        if (c->ranges[middle].hi < least) from = middle + 1;
         else to = middle;
     }
-    if (from == c->n || c->ranges[from].lo > hi || hi < c->lo || lo > c->hi) return 0;
-    return c->ranges[from].lo <= lo && c->ranges[from].hi >= hi && c->lo <= lo && c->hi >= hi ? 1 : -1;
+    if (least > most || from == c->n || c->ranges[from].lo > most) return 0;
+    return c->ranges[from].lo <= lo && c->ranges[from].hi >= hi && least == lo && most == hi ? 1 : -1;
 }
 
 static int32_t any_rest(Builder *b, Chars *c, int more) {
