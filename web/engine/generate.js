@@ -125,10 +125,10 @@ class Writing {
     #stopToken = Infinity;
 
     /** @param {Vocabulary} vocabulary @param {GenerateOptions} options @param {(piece: string) => void} onText */
-    constructor(vocabulary, {stop = [], trimStart = false, grammar}, onText) {
+    constructor(vocabulary, {stop = [], trimStart = false}, onText) {
         this.#vocabulary = vocabulary;
         this.#stop = stop;
-        this.#trimStart = trimStart && !grammar;
+        this.#trimStart = trimStart;
         this.#onText = onText;
         this.#filter = new StopFilter(stop);
     }

@@ -111,7 +111,7 @@ export class WorkerSession {
         refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
         if (!raw) await conversation.prepare(messages);
         const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask([...conversation.instruct(told), ...messages]);
-        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && conversation.trimsAnswers;
+        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && !constraint && conversation.trimsAnswers;
         const asked = calling?.grammar === undefined ? constraint : {grammar: calling.grammar};
         const {kept, ...generated} = await constraints.using(asked, (grammar) =>
             generate(this.#engine, module, ids, {...options, stop, trimStart, grammar}, this.#io(signal, emit, calling)));

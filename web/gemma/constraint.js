@@ -11,27 +11,24 @@ import {readOptions, show} from '../base/options.js';
 /** Closes constraints that nobody holds. */
 const forgotten = new FinalizationRegistry((close) => void close().catch(() => {}));
 
+/** What the worker knows them by. @type {WeakMap<Constraint, string>} */
+const names = new WeakMap();
+
 /** What answers must be: see Gemma.constraint. Any session of its model may use it, at the same time, too. */
 export class Constraint {
-    #name;
     #call;
 
     /** @param {string} name @param {Call} call */
     constructor(name, call) {
-        this.#name = name;
+        names.set(this, name);
         this.#call = call;
         forgotten.register(this, () => call('closeConstraint', {constraint: name}), this);
-    }
-
-    /** What the worker knows it by; for nobody else. */
-    get name() {
-        return this.#name;
     }
 
     /** Forgets it. A prompt that is being answered keeps it. */
     close() {
         forgotten.unregister(this);
-        return this.#call('closeConstraint', {constraint: this.#name});
+        return this.#call('closeConstraint', {constraint: names.get(this) ?? ''});
     }
 }
 
@@ -42,7 +39,7 @@ export class Constraint {
  */
 export function toAsked(given) {
     if (given === undefined) return undefined;
-    return given instanceof Constraint ? {compiled: given.name} : checkConstraint(given);
+    return given instanceof Constraint ? {compiled: names.get(given) ?? ''} : checkConstraint(given);
 }
 
 /** @param {ConstraintOptions} given @returns {any} the same, without what was not given */
