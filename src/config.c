@@ -126,7 +126,7 @@ static void check_layer(Reader *r, const Config *c, const LayerConfig *l) {
 
 /* Sizes of the model, and of each layer. */
 static void read_sizes(Reader *r, Config *c) {
-    int n_head[MAX_LAYER], n_head_kv[MAX_LAYER], n_ff[MAX_LAYER];
+    int n_head[MAX_LAYER], n_ff[MAX_LAYER];
     const GemmaShape like = r->like ? *r->like : (GemmaShape){0};
     c->n_layer = read_int(r, "block_count", 1, MAX_LAYER, required(r, "block_count", like.n_layer));
     c->n_embd = read_int(r, "embedding_length", 1, MAX_EMBD, required(r, "embedding_length", like.n_embd));
@@ -134,23 +134,44 @@ static void read_sizes(Reader *r, Config *c) {
     if (failed(r)) return;
     read_ints(r, "feed_forward_length", 1, MAX_FF, required(r, "feed_forward_length", like.n_ff), n_ff, c->n_layer);
     read_ints(r, "attention.head_count", 1, MAX_HEAD, required(r, "attention.head_count", like.n_head), n_head, c->n_layer);
-    if (failed(r)) return;
-    int silent = like.head_dim ? like.head_dim : c->n_embd / n_head[0];
-    int head_dim = read_int(r, "attention.key_length", 1, MAX_HEAD_DIM, rows_divided(r, "blk.0.attn_q.weight", n_head[0], silent));
-    int value_length = read_int(r, "attention.value_length", 1, MAX_HEAD_DIM, head_dim);
-    int n_rot = read_int(r, "rope.dimension_count", 1, MAX_HEAD_DIM, head_dim);
-    if (!failed(r) && head_dim > 0)
-        read_ints(r, "attention.head_count_kv", 1, MAX_HEAD, rows_divided(r, "blk.0.attn_k.weight", head_dim, like.n_head_kv ? like.n_head_kv : n_head[0]), n_head_kv,
-                  c->n_layer);
-    else memcpy(n_head_kv, n_head, sizeof n_head_kv);
     require_multiple(r, "an embedding length of", c->n_embd, 32);
-    if (!failed(r) && (value_length != head_dim || n_rot != head_dim))
-        error_set(r->err, GEMMA_UNSUPPORTED, "This model's heads have %d numbers in keys, %d in values and rotate %d of them; "
-                  "this engine runs models where the three are equal.", head_dim, value_length, n_rot);
     if (!failed(r) && !(c->layers = calloc((size_t)c->n_layer, sizeof *c->layers)))
         error_set(r->err, GEMMA_NO_MEMORY, "No memory is left for the table of layers.");
+    for (int i = 0; i < c->n_layer && !failed(r); i++) c->layers[i] = (LayerConfig){.n_head = n_head[i], .n_ff = n_ff[i]};
+}
+
+/* A size of heads in each layer: `key`, and in layers with a window `key_swa` where the file has it. */
+static void read_head_sizes(Reader *r, const Config *c, const char *key, const int *silent, int *values) {
+    int local[MAX_LAYER];
+    char key_swa[48];
+    snprintf(key_swa, sizeof key_swa, "%s_swa", key);
+    read_ints(r, key, 1, MAX_HEAD_DIM, 0, values, c->n_layer);
+    read_ints(r, key_swa, 1, MAX_HEAD_DIM, 0, local, c->n_layer);
+    for (int i = 0; i < c->n_layer; i++) {
+        if (c->layers[i].window && local[i]) values[i] = local[i];
+        if (!values[i]) values[i] = silent[i];
+    }
+}
+
+/* Head sizes and K/V heads; where the file is silent, of all layers what the first one's tensors say. After read_windows. */
+static void read_heads(Reader *r, Config *c) {
+    int head_dim[MAX_LAYER], value_length[MAX_LAYER], n_rot[MAX_LAYER], n_head_kv[MAX_LAYER], silent[MAX_LAYER];
+    if (failed(r)) return;
+    int n_head = c->layers[0].n_head, like = r->like ? r->like->head_dim : 0, like_kv = r->like ? r->like->n_head_kv : 0;
+    silent[0] = rows_divided(r, "blk.0.attn_q.weight", n_head, like ? like : c->n_embd / n_head);
+    for (int i = 1; i < c->n_layer; i++) silent[i] = silent[0];
+    read_head_sizes(r, c, "attention.key_length", silent, head_dim);
+    read_head_sizes(r, c, "attention.value_length", head_dim, value_length);
+    read_head_sizes(r, c, "rope.dimension_count", head_dim, n_rot);
+    if (failed(r)) return;
+    int of_tensor = head_dim[0] > 0 ? rows_divided(r, "blk.0.attn_k.weight", head_dim[0], like_kv ? like_kv : n_head) : n_head;
+    read_ints(r, "attention.head_count_kv", 1, MAX_HEAD, of_tensor, n_head_kv, c->n_layer);
     for (int i = 0; i < c->n_layer && !failed(r); i++) {
-        c->layers[i] = (LayerConfig){.n_head = n_head[i], .n_head_kv = n_head_kv[i], .head_dim = head_dim, .n_ff = n_ff[i]};
+        c->layers[i].head_dim = head_dim[i];
+        c->layers[i].n_head_kv = n_head_kv[i];
+        if (value_length[i] != head_dim[i] || n_rot[i] != head_dim[i])
+            error_set(r->err, GEMMA_UNSUPPORTED, "This model's heads have %d numbers in keys, %d in values and rotate %d of them; "
+                      "this engine runs models where the three are equal.", head_dim[i], value_length[i], n_rot[i]);
         check_layer(r, c, &c->layers[i]);
     }
 }
@@ -209,51 +230,75 @@ static float read_rope_scale(Reader *r, float silent) {
     return factor > 0 ? 1 / factor : 1;
 }
 
-/* The index of a RoPE in the config's list, to which it is added when it is new. */
+/* The index of a RoPE in the config's list, to which it is added when it is new; -1 when the list is full. */
 static int find_rope(Config *c, Rope rope) {
     int i = 0;
     while (i < c->n_ropes && (c->ropes[i].head_dim != rope.head_dim || c->ropes[i].base != rope.base || c->ropes[i].scale != rope.scale)) i++;
-    if (i == c->n_ropes) c->ropes[c->n_ropes++] = rope;     /* at most two in each head size: local and global */
+    if (i == MAX_ROPES) return -1;
+    if (i == c->n_ropes) c->ropes[c->n_ropes++] = rope;
     return i;
 }
 
-/* Which layers see a window, and what follows from it. */
+/* What follows from whether a layer sees a window. */
 typedef struct {
-    int window;                     /* 0: all layers are global */
     float base, base_local, scale;  /* of RoPE; scale in global layers only */
     bool scale_by_embd;
 } LayerRules;
 
-static void fill_layer(Config *c, LayerConfig *l, const LayerRules *rules, bool is_local) {
-    l->window = is_local ? rules->window : 0;
-    l->rope = find_rope(c, (Rope){l->head_dim, is_local ? rules->base_local : rules->base, is_local ? 1 : rules->scale});
+static void fill_layer(Reader *r, Config *c, LayerConfig *l, const LayerRules *rules) {
+    l->rope = find_rope(c, (Rope){l->head_dim, l->window ? rules->base_local : rules->base, l->window ? 1 : rules->scale});
     l->attn_scale = 1 / sqrtf((float)(rules->scale_by_embd ? c->n_embd / l->n_head : l->head_dim));
+    if (l->rope < 0 && !failed(r))
+        error_set(r->err, GEMMA_UNSUPPORTED, "The heads of this model's layers have more than %d sizes or RoPE bases; this engine runs up to that many.", MAX_ROPES);
 }
 
-static bool is_local(const LayerRules *rules, int period, int i) { return rules->window > 0 && (period == 0 || i % period < period - 1); }
-
-/* attention.sliding_window_pattern is a period, or one bool per layer: true for a local one. */
-static void read_layers(Reader *r, Config *c, const LayerRules *rules) {
-    if (failed(r)) return;
+/* attention.sliding_window_pattern is a period, or one bool per layer: true for a local one. Returns the window, 0 where all layers are global. */
+static int read_windows(Reader *r, Config *c) {
+    if (failed(r)) return 0;
+    int window = c->arch->period > 1 ? read_int(r, "attention.sliding_window", 0, MAX_CTX, arch_size(c->arch, c->n_layer).window) : 0;
+    if (failed(r)) return 0;
     const GgufEntry *local = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     bool by_layer = local && local->type == GGUF_ARRAY;
     if (by_layer && (local->elem_type != GGUF_BOOL || local->count < (uint64_t)c->n_layer)) {
         error_set(r->err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %" PRIu64 " values; one bool for each of %d layers was expected.",
                   r->key, local->count, c->n_layer);
-        return;
+        return 0;
     }
     int period = by_layer ? 0 : read_int(r, "attention.sliding_window_pattern", 0, MAX_LAYER, c->arch->period);
-    for (int i = 0; i < c->n_layer && !failed(r); i++)
-        fill_layer(c, &c->layers[i], rules, by_layer ? rules->window > 0 && gguf_number_at(local, (uint64_t)i) != 0 : is_local(rules, period, i));
+    for (int i = 0; i < c->n_layer && !failed(r); i++) {
+        bool is_local = by_layer ? gguf_number_at(local, (uint64_t)i) != 0 : period == 0 || i % period < period - 1;
+        c->layers[i].window = is_local ? window : 0;
+    }
+    return window;
+}
+
+/* attention.shared_kv_layers: so many layers at the end have no keys and values of their own. They read those of the last layer of their kind,
+ * with a window or without, that has (llama.cpp, gemma3n and gemma4). */
+static void read_sharing(Reader *r, Config *c) {
+    if (failed(r)) return;
+    int n_own = c->n_layer - read_int(r, "attention.shared_kv_layers", 0, c->n_layer - 1, 0);
+    for (int i = 0; i < c->n_layer && !failed(r); i++) {
+        LayerConfig *l = &c->layers[i];
+        int from = i < n_own ? i : n_own - 1;
+        while (from >= 0 && c->layers[from].window != l->window) from--;
+        const LayerConfig *owner = from < 0 ? NULL : &c->layers[from];
+        if (!owner)
+            error_set(r->err, GEMMA_BAD_FILE, "Layer %d has no keys and values of its own, and none of the first %d layers sees as far as it does.", i, n_own);
+        else if (owner->n_head_kv != l->n_head_kv || owner->head_dim != l->head_dim)
+            error_set(r->err, GEMMA_BAD_FILE, "Layer %d reads the keys and values of layer %d, but has %d heads of %d numbers for them, not %d of %d.", i, from,
+                      l->n_head_kv, l->head_dim, owner->n_head_kv, owner->head_dim);
+        if (failed(r)) return;
+        l->kv_layer = from;
+        l->cache = from == i ? c->n_caches++ : owner->cache;
+    }
 }
 
 /* What an architecture decides where the file is silent. */
-static void read_rules(Reader *r, Config *c) {
+static void read_rules(Reader *r, Config *c, int window) {
     const Arch *a = c->arch;
     if (failed(r)) return;
     ArchSize size = arch_size(a, c->n_layer);
     LayerRules rules = {.scale_by_embd = size.scale_by_embd};
-    if (a->period > 1) rules.window = read_int(r, "attention.sliding_window", 0, MAX_CTX, size.window);
     rules.base = read_float(r, "rope.global.freq_base", 1, 1e12f, a->rope_base);        /* Ollama's first name */
     rules.base = read_float(r, "rope.freq_base", 1, 1e12f, rules.base);
     rules.base_local = a->rope_base_local > 0 ? a->rope_base_local : rules.base;
@@ -261,10 +306,10 @@ static void read_rules(Reader *r, Config *c) {
     rules.base_local = read_float(r, "rope.freq_base_swa", 1, 1e12f, rules.base_local);
     rules.scale = read_rope_scale(r, size.rope_factor);
     if (a->attn_softcap > 0) c->attn_softcap = read_float(r, "attn_logit_softcapping", 0, 1e6f, a->attn_softcap);
-    float final_softcap = rules.window ? a->final_softcap : a->final_softcap_global;
+    float final_softcap = window ? a->final_softcap : a->final_softcap_global;
     if (a->final_softcap_global > 0) c->final_softcap = read_float(r, "final_logit_softcapping", 0, 1e6f, final_softcap);
-    if (size.never_capped && rules.window) c->final_softcap = 0;
-    read_layers(r, c, &rules);
+    if (size.never_capped && window) c->final_softcap = 0;
+    for (int i = 0; i < c->n_layer && !failed(r); i++) fill_layer(r, c, &c->layers[i], &rules);
 }
 
 /* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; whoever opens a file by its name joins them. */
@@ -316,11 +361,14 @@ GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaErro
     err->status = GEMMA_OK;
     if (!g->is_whole) r.like = find_like(&r);
     read_sizes(&r, c);
+    int window = read_windows(&r, c);
+    read_heads(&r, c);
+    read_sharing(&r, c);
     read_vocabulary(&r, c);
     bound_vocabulary(&r, c);
     c->rms_eps = read_float(&r, "attention.layer_norm_rms_epsilon", 0, 1, 1e-6f);
     c->embd_scale = sqrtf((float)c->n_embd);
-    read_rules(&r, c);
+    read_rules(&r, c, window);
     c->guessed = r.guessed;
     if (failed(&r)) config_free(c);
     return err->status;

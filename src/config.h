@@ -19,12 +19,15 @@ typedef struct {
     int n_head, n_head_kv, head_dim, n_ff;
     int window;             /* a query sees itself and window - 1 positions before it; 0: all of them */
     int rope;               /* which of the config's */
+    int kv_layer;           /* whose keys and values it reads: its own, or those of an earlier layer, whose window, K/V heads and RoPE it has */
+    int cache;              /* where they lie: caches are numbered in the order of the layers that have their own */
     float attn_scale;       /* 1/sqrt(head_dim), in the 27B models 1/sqrt(n_embd / n_head) */
 } LayerConfig;
 
 typedef struct {
     const Arch *arch;
     int n_layer, n_embd, n_vocab;
+    int n_caches;           /* layers that have their own keys and values */
     int n_ctx_train;
     float rms_eps;
     float embd_scale;       /* sqrt(n_embd), not rounded */

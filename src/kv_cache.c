@@ -20,9 +20,12 @@ static int layer_blocks(const LayerConfig *layer, int n_ctx) {
 }
 
 uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
-    uint64_t bytes = 0;
-    for (int i = 0; i < c->n_layer; i++) bytes += (uint64_t)layer_blocks(&c->layers[i], n_ctx) * (block_bytes(&c->layers[i], precision) + sizeof(uint8_t *));
-    return bytes + (uint64_t)c->n_layer * sizeof(KvLayer);
+    uint64_t bytes = (uint64_t)c->n_caches * sizeof(KvLayer);
+    for (int i = 0; i < c->n_layer; i++) {
+        const LayerConfig *l = &c->layers[i];
+        if (l->kv_layer == i) bytes += (uint64_t)layer_blocks(l, n_ctx) * (block_bytes(l, precision) + sizeof(uint8_t *));
+    }
+    return bytes;
 }
 
 uint64_t kv_cache_used(const KvCache *cache) {
@@ -43,9 +46,9 @@ static bool make_table(KvCache *cache) {
 }
 
 bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision precision) {
-    *cache = (KvCache){.n_layer = c->n_layer, .layers = calloc((size_t)c->n_layer, sizeof *cache->layers)};
-    for (int i = 0; i < c->n_layer && cache->layers; i++)
-        cache->layers[i] = (KvLayer){NULL, layer_blocks(&c->layers[i], n_ctx), c->layers[i].window, block_bytes(&c->layers[i], precision)};
+    *cache = (KvCache){.n_layer = c->n_caches, .layers = calloc((size_t)c->n_caches, sizeof *cache->layers)};
+    for (const LayerConfig *l = c->layers; l < c->layers + c->n_layer && cache->layers; l++)
+        cache->layers[l->cache] = (KvLayer){NULL, layer_blocks(l, n_ctx), l->window, block_bytes(l, precision)};
     if (cache->layers && make_table(cache)) return true;
     kv_cache_free(cache);
     return false;

@@ -1,4 +1,4 @@
-/* kv_cache.h: keys and values of a session's positions, per layer, in blocks of ATTN_BLOCK positions that are allocated when they are first
+/* kv_cache.h: keys and values of a session's positions, of each layer that has its own, in blocks of ATTN_BLOCK positions that are allocated when they are first
  * needed: all of the context in global layers, a ring of blocks in sliding-window layers. Owns the rules of going back, and which blocks a
  * copy needs. Knows no maths and no tokens. */
 #ifndef KV_CACHE_H
@@ -17,7 +17,7 @@ typedef struct {
 } KvLayer;
 
 typedef struct {
-    KvLayer *layers;
+    KvLayer *layers;    /* [n_layer]: those layers of the model that have keys and values of their own, see LayerConfig.cache */
     int n_layer;
     int high;           /* positions [0, high) may have been written since the cache was empty: a ring has lost what lies behind them */
     uint8_t **table;    /* the blocks of all layers */
@@ -40,7 +40,7 @@ int kv_cache_rewind(KvCache *cache, int n);
 /* Before positions [from, to) are written, from <= high: allocates their blocks. False when memory is short; the blocks that were had stay. */
 bool kv_cache_reserve(KvCache *cache, int from, int to);
 
-/* The first block of a layer that is held; and for copies: allocates the blocks [first, end) of one. False when memory is short. */
+/* The first block that is held of one of these layers; and for copies: allocates the blocks [first, end) of one. False when memory is short. */
 int kv_layer_first(const KvCache *cache, int layer);
 bool kv_layer_reserve(KvLayer *l, int first, int end);
 /* A copy of what `from` holds of its first n positions. False when memory is short; *to is then empty. */

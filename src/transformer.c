@@ -10,7 +10,7 @@ static int list_sequences(const Workspace *ws, OpsSequence *sequences) {
     int n = 0;
     for (const BatchPart *p = ws->parts; p < ws->parts + ws->n_parts; p++) {
         if (!p->cache) continue;
-        const KvLayer *kv = &p->cache->layers[ws->layer];
+        const KvLayer *kv = &p->cache->layers[ws->c->layers[ws->layer].cache];
         sequences[n++] = (OpsSequence){kv->blocks, kv->n_blocks, p->row, p->n_tok, p->pos};
     }
     return n;
@@ -18,26 +18,26 @@ static int list_sequences(const Workspace *ws, OpsSequence *sequences) {
 
 /* ------------------------------------------------------------------------------------ the model */
 
-/* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. */
+/* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. A layer without keys and values of its
+ * own reads what an earlier one has stored for the same rows. */
 static void attention(Workspace *ws, const LayerWeights *w, const LayerConfig *l) {
     const Config *c = ws->c;
     Ops *ops = &ws->ops;
     int n_rows = ws->n_rows;
+    bool own_kv = l->kv_layer == ws->layer;
     OpsSequence sequences[MAX_PARTS];
 
-    ops_matmul(ops, ws->normed, n_rows, (MatmulTerm[]){{&w->attn_q, ws->q}, {&w->attn_k, ws->k}, {&w->attn_v, ws->v}}, 3);
-    if (w->attn_q_norm) {
-        ops_rms_norm(ops, ws->q, w->attn_q_norm, ws->q, n_rows * l->n_head, l->head_dim, c->rms_eps);
-        ops_rms_norm(ops, ws->k, w->attn_k_norm, ws->k, n_rows * l->n_head_kv, l->head_dim, c->rms_eps);
-    }
+    ops_matmul(ops, ws->normed, n_rows, (MatmulTerm[]){{&w->attn_q, ws->q}, {&w->attn_k, ws->k}, {&w->attn_v, ws->v}}, own_kv ? 3 : 1);
+    if (w->attn_q_norm) ops_rms_norm(ops, ws->q, w->attn_q_norm, ws->q, n_rows * l->n_head, l->head_dim, c->rms_eps);
+    if (w->attn_k_norm) ops_rms_norm(ops, ws->k, w->attn_k_norm, ws->k, n_rows * l->n_head_kv, l->head_dim, c->rms_eps);
     ops_rope(ops, ws->q, n_rows, l->n_head, l->head_dim, ws->rope[l->rope]);
-    ops_rope(ops, ws->k, n_rows, l->n_head_kv, l->head_dim, ws->rope[l->rope]);
+    if (own_kv) ops_rope(ops, ws->k, n_rows, l->n_head_kv, l->head_dim, ws->rope[l->rope]);
     OpsAttention a = {
         .sequences = sequences, .n_sequences = list_sequences(ws, sequences), .q = ws->q, .k = ws->k, .v = ws->v, .out = ws->attn,
         .n_head = l->n_head, .n_head_kv = l->n_head_kv, .head_dim = l->head_dim,
         .window = l->window, .scale = l->attn_scale, .softcap = c->attn_softcap,
     };
-    ops_store_kv(ops, &a);
+    if (own_kv) ops_store_kv(ops, &a);
     ops_attention(ops, &a);
     ops_matmul(ops, ws->attn, n_rows, (MatmulTerm[]){{&w->attn_output, ws->sub}}, 1);
 }

@@ -32,23 +32,24 @@ static GemmaStatus visit_layer(Visit *visit, void *context, LayerWeights *l, con
     GemmaStatus s;
     const LayerConfig *layer = &c->layers[i];
     int n_q = layer->n_head * layer->head_dim, n_kv = layer->n_head_kv * layer->head_dim;
+    bool own_kv = layer->kv_layer == i;
 #define NAME(part) (snprintf(name, sizeof name, "blk.%d.%s", i, part), name)
-#define MATRIX(field, n_out, n_in) \
-    if ((s = visit_matrix(visit, context, NAME(#field), &l->field, n_out, n_in, true)) != GEMMA_OK) return s
+#define MATRIX(field, n_out, n_in, used) \
+    if ((used) && (s = visit_matrix(visit, context, NAME(#field), &l->field, n_out, n_in, true)) != GEMMA_OK) return s
 #define VECTOR(field, n, used) \
     if ((s = visit_vector(visit, context, NAME(#field), &l->field, n, used)) != GEMMA_OK) return s
     VECTOR(attn_norm, c->n_embd, true);
-    MATRIX(attn_q, n_q, c->n_embd);
-    MATRIX(attn_k, n_kv, c->n_embd);
-    MATRIX(attn_v, n_kv, c->n_embd);
+    MATRIX(attn_q, n_q, c->n_embd, true);
+    MATRIX(attn_k, n_kv, c->n_embd, own_kv);
+    MATRIX(attn_v, n_kv, c->n_embd, own_kv);
     VECTOR(attn_q_norm, layer->head_dim, c->arch->qk_norms);
-    VECTOR(attn_k_norm, layer->head_dim, c->arch->qk_norms);
-    MATRIX(attn_output, c->n_embd, n_q);
+    VECTOR(attn_k_norm, layer->head_dim, c->arch->qk_norms && own_kv);
+    MATRIX(attn_output, c->n_embd, n_q, true);
     VECTOR(post_attention_norm, c->n_embd, c->arch->post_norms);
     VECTOR(ffn_norm, c->n_embd, true);
-    MATRIX(ffn_gate, layer->n_ff, c->n_embd);
-    MATRIX(ffn_up, layer->n_ff, c->n_embd);
-    MATRIX(ffn_down, c->n_embd, layer->n_ff);
+    MATRIX(ffn_gate, layer->n_ff, c->n_embd, true);
+    MATRIX(ffn_up, layer->n_ff, c->n_embd, true);
+    MATRIX(ffn_down, c->n_embd, layer->n_ff, true);
     VECTOR(post_ffw_norm, c->n_embd, c->arch->post_norms);
 #undef NAME
 #undef MATRIX

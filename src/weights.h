@@ -10,8 +10,9 @@
 typedef struct {
     float *attn_norm;               /* [n_embd] */
     Matrix attn_q;                  /* [n_head * head_dim, n_embd] */
-    Matrix attn_k, attn_v;          /* [n_head_kv * head_dim, n_embd] */
-    float *attn_q_norm, *attn_k_norm;   /* [head_dim] */
+    Matrix attn_k, attn_v;          /* [n_head_kv * head_dim, n_embd]; none where the layer reads another's keys and values, nor: */
+    float *attn_k_norm;             /* [head_dim] */
+    float *attn_q_norm;             /* [head_dim] */
     Matrix attn_output;             /* [n_embd, n_head * head_dim] */
     float *post_attention_norm;     /* [n_embd] */
     float *ffn_norm;                /* [n_embd] */
