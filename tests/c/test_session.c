@@ -254,7 +254,7 @@ TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
                 for (int i = 0; i < n; i++) {
                     double left = gemma_session_left(s[i], &err);
                     CHECK(left >= 0);
-                    n_ready += left == 0;
+                    n_ready += left == 0 && round >= 12;        /* before that each goes on */
                     if (left > 0 || round >= 12) continue;
                     while (gemma_session_accept(s[i], ids[i][at[i]])) at[i]++;
                     CHECK_INT(gemma_session_push(s[i], ids[i][at[i]++], &err), GEMMA_OK);
