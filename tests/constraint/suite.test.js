@@ -56,12 +56,10 @@ test("the texts of llama.cpp's own tests pass and fail alike, but for what the s
 });
 
 const cases = process.env.MASKBENCH;
-test(
-    'no instance of MaskBench is taken wrongly, and four schemas of five compile',
-    {skip: !cases && 'MASKBENCH names no file'},
-    () => {
-        const {wrong, compiled, schemas} = judge(cases ?? '');
+if (cases) {
+    test('no instance of MaskBench is taken wrongly, and four schemas of five compile', () => {
+        const {wrong, compiled, schemas} = judge(cases);
         assert.deepEqual(wrong, []);
         assert.ok(compiled / schemas >= 0.8, `${compiled} of ${schemas}`);
-    },
-);
+    });
+}

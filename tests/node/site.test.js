@@ -184,7 +184,7 @@ test('the library has one set of names, from its folder and from the root of the
         console.log(JSON.stringify([Object.keys(root), Object.keys(lib).every((name) => root[name] === lib[name])]));
         process.exit();`;
     const {stdout} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8'});
-    assert.deepEqual(JSON.parse(stdout), [['Gemma', 'GemmaError', 'Session'], true]);
+    assert.deepEqual(JSON.parse(stdout), [['Constraint', 'Gemma', 'GemmaError', 'Session'], true]);
 });
 
 test('a module that names a file which the build does not make fails it', async () => {
