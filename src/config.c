@@ -272,7 +272,7 @@ static int read_windows(Reader *r, Config *c) {
     return window;
 }
 
-/* attention.shared_kv_layers: so many layers at the end have no keys and values of their own. They read those of the last layer of their kind,
+/* attention.shared_kv_layers: how many layers at the end compute no keys and values. They read those of the last layer of their kind,
  * with a window or without, that has (llama.cpp, gemma3n and gemma4). */
 static void read_sharing(Reader *r, Config *c) {
     if (failed(r)) return;
@@ -283,7 +283,7 @@ static void read_sharing(Reader *r, Config *c) {
         while (from >= 0 && c->layers[from].window != l->window) from--;
         const LayerConfig *owner = from < 0 ? NULL : &c->layers[from];
         if (!owner)
-            error_set(r->err, GEMMA_BAD_FILE, "Layer %d has no keys and values of its own, and none of the first %d layers sees as far as it does.", i, n_own);
+            error_set(r->err, GEMMA_BAD_FILE, "Layer %d shares the keys and values of another layer, but none of the first %d layers has the same window.", i, n_own);
         else if (owner->n_head_kv != l->n_head_kv || owner->head_dim != l->head_dim)
             error_set(r->err, GEMMA_BAD_FILE, "Layer %d reads the keys and values of layer %d, but has %d heads of %d numbers for them, not %d of %d.", i, from,
                       l->n_head_kv, l->head_dim, owner->n_head_kv, owner->head_dim);

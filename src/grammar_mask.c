@@ -2,7 +2,7 @@
  *
  * The tries are walked depth first, with the state before each byte on a stack; where the state is dead, the whole subtree is skipped.
  * Plain tokens, nearly all of the vocabulary, are not walked where their number of characters decides: inside a string any plain text may
- * come next, or at most so many characters of it. Then the mask of all such tokens, made with the trie, is taken. */
+ * come next, or a known number of its characters. Then the mask of all such tokens, made with the trie, is taken. */
 #include <string.h>
 
 #include "grammar_inner.h"

@@ -11,7 +11,7 @@
 #include "token_trie.h"
 
 enum {
-    UNROLL = 64,                /* repetitions of at most so many nodes are written out */
+    UNROLL = 64,                /* the most nodes that a repetition may have when it is written out */
     UNROLL_TIMES = 8,
     MAX_BRANCHINGS = 100,       /* of literals that begin alike, one within the other: they are recursions */
 };

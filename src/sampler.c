@@ -27,7 +27,7 @@ enum {
     PENALTY_WINDOW = 64,    /* tokens */
     BLOCK = 128,            /* logits */
     LANES = 8,
-    SPARE = 16,             /* further tokens that are tested, and half as many as top-k: so many may not be allowed */
+    SPARE = 16,             /* how many tokens are tested beyond one and a half times top-k, since some may not be allowed */
 };
 
 struct SamplerScratch {
@@ -414,7 +414,7 @@ static int32_t pick_any(SamplerScratch *s, const float *x, float max, float inv_
 /* How many tokens top-k or greedy sampling chooses from; 0: any number. */
 static int choice(const GemmaSampling *p, int n_vocab) { return p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0; }
 
-/* So many of the likeliest are tested for k that are allowed. */
+/* How many of the likeliest tokens are tested to find k that are allowed. */
 static int tested(int k, int n_vocab) {
     int n = k + k / 2 + SPARE;
     return n < n_vocab ? n : n_vocab;

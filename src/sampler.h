@@ -42,7 +42,7 @@ typedef struct {
 
 /* How many of the largest logits decide what would be picked, however the others are among themselves: 0 for all of them.
  * also[SAMPLER_MAX_ALSO]: n_also tokens whose logits count in any case, since biases or penalties change them.
- * `constrained`: for sampler_pick_allowed, which most often finds enough tokens among so many, and otherwise asks for all. */
+ * `constrained`: for sampler_pick_allowed, which most often finds enough tokens among these, and otherwise asks for all. */
 enum { SAMPLER_MAX_ALSO = 128 };
 int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent, int32_t *also, int *n_also);
 

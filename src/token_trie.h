@@ -31,7 +31,7 @@ typedef struct TokenTrie {
     int n_same;
     int32_t (*same)[2];         /* {token in a trie, another token of the same bytes} */
     int plain_chars;            /* of the longest plain token */
-    uint32_t *plain_masks;      /* [plain_chars + 1][n_words]: the plain tokens of at most so many characters */
+    uint32_t *plain_masks;      /* [plain_chars + 1][n_words]: row i: the plain tokens of at most i characters */
     size_t bytes;               /* of memory, all in all */
 } TokenTrie;
 

@@ -49,7 +49,7 @@ export async function install(root, busy) {
     registration = await container.register(worker).catch(() => undefined);
     if (!registration) return;
 
-    // A first worker waits for nothing, though WebKit may say that the page has it already while it still calls it waiting.
+    // A first worker waits for nothing. WebKit may make it the page's controller while it still calls it waiting.
     const look = () => registration.waiting && registration.active && controller() && offer();
     look();
     registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look));

@@ -229,7 +229,7 @@ function sizes(from, to) {
  * The fraction after a whole part that is that of one or of both bounds.
  * @param {Bound | undefined} from
  * @param {Bound | undefined} to
- * @param {number} digits   at most so many
+ * @param {number} digits   the most
  * @returns {string} a pattern
  */
 function tail(from, to, digits) {
@@ -297,7 +297,7 @@ function multiples(set, grammar) {
  * @returns {import('./automaton.js').Automaton}
  */
 function remainders(step) {
-    // Two remainders are alike where the same further digits make both a multiple: those that agree after so many digits.
+    // Two remainders are alike where the same further digits make both a multiple: those that agree after a known number of digits.
     let classes = 0;
     /** @type {number[]} */
     let of = Array.from({length: step}, (_, r) => (r === 0 ? 1 : 0));

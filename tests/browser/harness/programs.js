@@ -1,4 +1,4 @@
-// Programs that a test starts and that must not outlive it: browsers, their drivers, an X server.
+// Programs that a test starts and that end with it: browsers, their drivers, an X server.
 //
 // Owns: process groups and the folder in which such programs keep their files. Must not know: which programs they are.
 
@@ -23,7 +23,7 @@ export class Programs {
     /** Each program leads a process group, to which what it starts belongs. @returns {import('node:child_process').ChildProcess} */
     start(program, args, options) {
         const child = spawn(program, args, {...options, detached: true});
-        child.on('error', () => {});    // seen by whoever waits for the program to answer
+        child.on('error', () => {});    // the code that waits for the program's answer reports it
         this.#children.push(child);
         return child;
     }
@@ -34,7 +34,7 @@ export class Programs {
     }
 }
 
-// A process that is told to end must still end its children.
+// A process that receives a signal ends its children first.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 function endGroup({pid}) {
