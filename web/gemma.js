@@ -12,20 +12,19 @@
 // throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
 import {GemmaError} from './base/error.js';
-import {NODE, startWorker} from './base/host.js';
+import {NODE} from './base/host.js';
 import {readOptions, show} from './base/options.js';
 import {Caller} from './base/protocol.js';
 import {requireWebAssembly} from './engine/features.js';
 import {unpackSession} from './engine/saved_session.js';
 import {checkConstraint, Constraint} from './gemma/constraint.js';
 import {findSource} from './gemma/description.js';
+import {orWithoutThreads, startEngine} from './gemma/engine.js';
 import {models} from './gemma/models.js';
 import {Session} from './gemma/session.js';
 import {watched} from './gemma/watch.js';
 
 export {Constraint, Session, GemmaError};
-
-const WORKER = new URL('./engine/worker.js', import.meta.url);
 
 /**
  * @typedef {import('./gemma/types.js').ModelSource} ModelSource
@@ -48,9 +47,6 @@ const WORKER = new URL('./engine/worker.js', import.meta.url);
  * @typedef {import('./gemma/session.js').Service} Service
  * @typedef {import('./gemma/session.js').Call} Call
  */
-
-/** @param {Error} error */
-const workerFailed = ({message}) => new GemmaError('internal', `The engine's worker failed: ${message}.`);
 
 /** A loaded model, in its own worker: see Gemma.load. */
 export class Gemma {
@@ -87,15 +83,20 @@ export class Gemma {
         const {signal, onProgress, urls, headers, manifest, sha256, update, ...more} = readOptions('load', options);
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
+        return orWithoutThreads(more, (engineOptions) => Gemma.#probe(source, engineOptions, signal));
+    }
+
+    /** @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} [signal] */
+    static async #probe(source, options, signal) {
         signal?.throwIfAborted();
-        const worker = await startWorker(WORKER, (error) => caller.fail(workerFailed(error)));
+        const worker = await startEngine((error) => caller.fail(error));
         /** @type {Caller<Service>} */
         const caller = new Caller(worker);
         // The worker may be in the middle of a measurement, and hears nothing then.
-        const stop = () => caller.fail(signal.reason);
+        const stop = () => caller.fail(signal?.reason);
         signal?.addEventListener('abort', stop);
         try {
-            return await caller.call('probe', {source, options: more}, {signal});
+            return await caller.call('probe', {source, options}, {signal});
         } finally {
             signal?.removeEventListener('abort', stop);
             worker.terminate();
@@ -118,7 +119,6 @@ export class Gemma {
     static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, ...options}) {
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
-        signal.throwIfAborted();
         let asked = NODE;
         /** @param {import('./weights/file/progress.js').Progress} progress */
         const onEvent = (progress) => {
@@ -126,7 +126,16 @@ export class Gemma {
             asked ||= progress.phase === 'download';
             onProgress(progress);
         };
-        const gemma = new Gemma(await startWorker(WORKER, (error) => gemma.#end(workerFailed(error))));
+        return orWithoutThreads(options, (engineOptions) => Gemma.#open(source, engineOptions, signal, onEvent));
+    }
+
+    /**
+     * @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} signal
+     * @param {(event: any) => void} onEvent
+     */
+    static async #open(source, options, signal, onEvent) {
+        signal.throwIfAborted();
+        const gemma = new Gemma(await startEngine((error) => gemma.#end(error)));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/store/tabs.js')).use(source.url);
             await gemma.#using;

@@ -19,6 +19,8 @@ import {Writer} from './views/writer.js';
  * @typedef {import('../weights/file/progress.js').Progress} Progress
  */
 
+const THREADS_FAILED = "The engine's threads did not start, so it runs on one core. Reload the page to try again.";
+
 /** All of the page below which the views find their elements. */
 const root = document.body;
 
@@ -94,7 +96,8 @@ async function load(model, name, signal, update = false) {
             loadingView.progress(name, progress);
         },
     });
-    if (notice) notices.show(notice);
+    const sentences = [gemma.info.threadsFailed && THREADS_FAILED, notice].filter(Boolean);
+    if (sentences.length) notices.show(sentences.join(' '));
     begin(gemma);
 }
 

@@ -4,6 +4,7 @@
 //   to the worker     {id, call, args}                  call: a method of the worker's service (worker.js)
 //                     {id, abort: true}                 stop that request: its answer still comes
 //   from the worker   {ready: true}                     once, first: it has started
+//                     {starting: boolean}               it starts workers of its own, or has: see starts.js
 //                     {id, event}                       progress and text, see the callers
 //                     {id, result} | {id, error: {code, message, name, fatal, here, stack, cause}}
 //
@@ -16,7 +17,7 @@ import {GemmaError, messageOf} from './error.js';
  * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts: what was thrown may be anything
  *
  * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
- * @typedef {{ready: true} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
+ * @typedef {{ready: true} | {starting: boolean} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
  *
  * @typedef {{postMessage: (message: any, transfer?: Transferable[]) => void, onMessage: (listener: (message: any) => void) => void}} Port
  *
@@ -91,8 +92,9 @@ export class Caller {
     /** @param {FromWorker} message */
     #receive(message) {
         this.#ready = true;
-        const request = 'ready' in message ? undefined : this.#pending.get(message.id);
-        if (!request || 'ready' in message) return;
+        if (!('id' in message)) return;
+        const request = this.#pending.get(message.id);
+        if (!request) return;
         if ('event' in message) {
             request.onEvent?.(message.event);
             return;

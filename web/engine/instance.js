@@ -2,7 +2,8 @@
 // what the exports do.
 
 import {GemmaError} from '../base/error.js';
-import {NODE, workerAddress} from '../base/host.js';
+import {NODE, workerAddress, workerPort} from '../base/host.js';
+import {whileStarting} from '../base/starts.js';
 
 /**
  * @typedef {import('./crossing.js').Emscripten} Emscripten
@@ -93,7 +94,8 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
     }
     const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
-    return {emscripten: await start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads), memory};
+    const starting = () => start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads);
+    return {emscripten: threads > 1 ? await whileStarting(workerPort, starting) : await starting(), memory};
 }
 
 /**

@@ -31,7 +31,7 @@ export async function measure(features, reader, {shape, type, bytesPerToken}, op
     const layers = Math.max(1, Math.min(wanted, MAX_LAYERS, Math.floor(MAX_VOCABULARY / shape.vocab * shape.layers)));
     const vocab = Math.max(2, Math.round(shape.vocab * layers / shape.layers));
     const trial = {shape: {...shape, layers, vocab, ctx: Math.max(shape.ctx, 256)}, type};
-    const {module, session, plan} = await openSynthetic(trial, options, features);
+    const {module, session, plan, threads, threadsFailed} = await openSynthetic(trial, options, features);
     try {
         session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
         const share = layers / shape.layers;
@@ -50,7 +50,7 @@ export async function measure(features, reader, {shape, type, bytesPerToken}, op
             prefill = Math.max(prefill, read(tokens, round));
             tokens = Math.max(WARM_TOKENS, Math.min(MOST_PREFILL, Math.round(prefill * PREFILL_MS / 1000)));
         }
-        return {prefill: prefill * share, decode: decode * plan.bytesPerToken / bytesPerToken};
+        return {prefill: prefill * share, decode: decode * plan.bytesPerToken / bytesPerToken, threads, threadsFailed};
     } finally {
         module.close();
     }

@@ -26,6 +26,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  * @property {boolean} [observe]    makes room for module.observe()
  * @property {number} [sessions]    with full contexts, for which the memory may grow; default 4, or 2 on small devices
+ * @property {boolean} [threadsFailed]   an engine before this one ended while it started its threads
  */
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
@@ -63,12 +64,12 @@ function defaultSessions() {
     return deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4;
 }
 
-/** @param {Features} features @param {number | undefined} asked */
-function chooseThreads(features, asked) {
+/** @param {Features} features @param {OpenOptions} options */
+function chooseThreads(features, {threads: asked, threadsFailed}) {
     if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
         throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected.`);
     }
-    if (!features.isolated) return 1;
+    if (!features.isolated || threadsFailed) return 1;
     return Math.min(asked ?? Math.min(features.cores, DEFAULT_THREADS), MOST_THREADS);
 }
 
@@ -132,7 +133,7 @@ export function* waysToRun(features, options, plan, need, capacity) {
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `A context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}.`);
     }
-    const threads = chooseThreads(features, options.threads), further = (options.sessions ?? defaultSessions()) - 1;
+    const threads = chooseThreads(features, options), further = (options.sessions ?? defaultSessions()) - 1;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength, precision);
         const memory64 = options.memory64 ?? (bytes > capacity(false) && features.memory64);
@@ -158,18 +159,22 @@ function* withAndWithoutSpare(ways) {
 /**
  * A module with all the memory that the model and its session will need. The parameters are those of waysToRun.
  * @param {Parameters<typeof waysToRun>} about
- * @returns {Promise<Way & {module: Module}>}
+ * @returns {Promise<Way & {module: Module, threadsFailed: boolean}>}
  */
 async function makeRoom(...about) {
+    const [, {threadsFailed: failedBefore = false}] = about;
     /** @type {unknown} */
     let refused;
+    let threadsFailed = failedBefore;
     for (const way of withAndWithoutSpare(waysToRun(...about))) {
+        if (threadsFailed && way.threads > 1) continue;
         refused = way.refused;
         if (refused) continue;
         try {
-            return {...way, module: await instantiate(way)};
+            return {...way, module: await instantiate(way), threadsFailed};
         } catch (error) {
-            if (codeOf(error) !== 'no-memory' && codeOf(error) !== 'no-threads') throw error;
+            if (codeOf(error) === 'no-threads') threadsFailed = true;
+            else if (codeOf(error) !== 'no-memory') throw error;
             refused = error;
         }
     }
@@ -314,6 +319,6 @@ export async function inspectModel(source, options) {
     const features = await detectFeatures();
     const probe = await makeProbe(features, options);
     await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
-    const threads = chooseThreads(features, options.threads), contextLength = options.contextLength ?? defaultContext(probe.plan());
+    const threads = chooseThreads(features, options), contextLength = options.contextLength ?? defaultContext(probe.plan());
     return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, choosePrecision(options), contextLength)};
 }

@@ -40,6 +40,7 @@ const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
  * @property {number} memoryBytes     that model and session will need
  * @property {number} contextLength
  * @property {number} threads
+ * @property {boolean} [threadsFailed]   more were to be, but they did not start
  * @property {string} variant         'simd128' or 'relaxed'
  * @property {boolean} memory64       whether it takes more addresses than 32 bits are
  * @property {number} [prefill]       tokens a second that it will read
@@ -288,7 +289,9 @@ async function judge(features, reader, {name, size, url}, options, stored) {
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which ${NODE ? 'this system refuses to give.' : 'this browser refuses to give to one page.'}`);
         return {...answer, fits: false, prefill: undefined, decode: undefined};
     }
-    if (threads === 1 && features.cores > 1) reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
+    if (answer.threadsFailed) reasons.push("It runs on one core, because the engine's threads did not start.");
+    else if (threads === 1 && features.cores > 1)
+        reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
     if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes rightly, which would be faster.`);
     if ((answer.decode ?? 0) < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;

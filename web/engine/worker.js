@@ -91,13 +91,14 @@ const service = {
                 source.close?.();
             }
         }
-        const {module, variant, kernels, memory64, threads, contextLength, plan} = opened;
+        const {module, variant, kernels, memory64, threads, threadsFailed, contextLength, plan} = opened;
         opened.session.close();     // each session of gemma.js has its own
         const {turns, ...about} = plan, chat = options.chat ?? about.chat, style = chat && turns?.style ? turns : TRANSCRIPT;
         const loadMs = performance.now() - start;
         host = {module, scheduler: new Scheduler(module), constraints: new Constraints(module), style, contextLength, loadMs};
         return {
-            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, contextLength, memoryBytes: module.memoryBytes, loadMs,
+            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, threadsFailed, contextLength,
+            memoryBytes: module.memoryBytes, loadMs,
         };
     },
 

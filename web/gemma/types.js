@@ -47,6 +47,7 @@
  * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
  * @property {boolean} memory64         whether its memory has addresses of 64 bits
  * @property {number} threads
+ * @property {boolean} threadsFailed    more threads were to be, but they did not start: loading again may help
  * @property {number} contextLength
  * @property {number} memoryBytes       of the engine's memory
  * @property {number} loadMs

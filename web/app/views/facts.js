@@ -21,7 +21,7 @@ export function showFacts(root, info, result) {
     }
     facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);
     facts.push(['Module', info.kernels, info.memory64 ? 'memory64' : 'wasm32']);
-    facts.push(['Threads', String(info.threads), window.crossOriginIsolated ? '' : 'page not isolated']);
+    facts.push(['Threads', String(info.threads), info.threadsFailed ? 'others did not start' : window.crossOriginIsolated ? '' : 'page not isolated']);
     at('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
         element('dt', {textContent: name}),
         element('dd', {}, element('span', {textContent: value}), ...detail ? [element('small', {textContent: detail})] : []))));

@@ -1,0 +1,39 @@
+// The engine's worker: started, watched and ended; and what comes of one whose threads never start. Knows no calls.
+
+import {GemmaError, codeOf} from '../base/error.js';
+import {startWorker} from '../base/host.js';
+import {watchStarts} from '../base/starts.js';
+
+const WORKER = new URL('../engine/worker.js', import.meta.url);
+
+/**
+ * @param {(error: GemmaError) => void} onFailure   what the worker is asked will never be answered
+ * @returns {Promise<import('../base/host.js').StartedWorker>}
+ */
+export async function startEngine(onFailure) {
+    const worker = await startWorker(WORKER, ({message}) => onFailure(new GemmaError('internal', `The engine's worker failed: ${message}.`)));
+    const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's worker fell silent while it started its threads.")));
+    return {
+        ...worker,
+        terminate() {
+            endWatch();
+            worker.terminate();
+        },
+    };
+}
+
+/**
+ * Has work done that starts an engine; where that one fell silent, once more by an engine without threads.
+ * @template T
+ * @param {Record<string, any>} options   of the engine
+ * @param {(options: Record<string, any>) => Promise<T>} work   ends its engine when it rejects
+ * @returns {Promise<T>}
+ */
+export async function orWithoutThreads(options, work) {
+    try {
+        return await work(options);
+    } catch (error) {
+        if (codeOf(error) !== 'no-threads') throw error;
+        return work({...options, threadsFailed: true});
+    }
+}
