@@ -214,9 +214,8 @@ static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
         rows->few[rows->n + i] = few_allowed(b, s, i);
         if (rows->few[rows->n + i]) continue;
         int k = sampler_reach(&s->sampler, s->model->config.n_vocab, constrained, s->tokens, n_before, also, &n_also);
-        if (k) k += b->n_media;     /* these may be among the best, but are not chosen from */
         if (!transformer_prefers_best(&b->workspace, k)) return false;
-        rows->want[rows->n + i] = (ShortlistWant){k, also, n_also};
+        rows->want[rows->n + i] = (ShortlistWant){k, also, n_also, b->media, b->n_media};
     }
     return true;
 }

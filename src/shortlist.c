@@ -2,6 +2,7 @@
 #include "shortlist.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -119,9 +120,11 @@ static int list_promising(Shortlist *s, const float *bound, int n_tiles, int n) 
     return listed;
 }
 
-/* The k-th largest of the products of n listed tiles. */
-static float kth_product(const Task *t, int n, int k) {
-    int n_values = 0;
+/* The k-th largest of the products of n listed tiles, which have been multiplied. */
+static float kth_product(const Task *t, int n, const ShortlistWant *want) {
+    int n_values = 0, k = want->k;
+    for (int i = 0; i < want->n_never; i++)
+        if (t->bound[want->never[i] / TILE_ROWS] == -INFINITY) t->y[want->never[i]] = -FLT_MAX;
     for (int i = 0; i < n && n_values <= matrix_tiles(t->w) - TILE_ROWS; i++)
         for (int row = t->s->tiles[i] * TILE_ROWS, j = 0; j < TILE_ROWS && row + j < t->w->n_rows; j++) t->s->sorting[n_values++] = t->y[row + j];
     return k <= n_values ? kth_largest(t->s->sorting, n_values, k) : -INFINITY;
@@ -143,7 +146,7 @@ static int list_rest(Shortlist *s, float *bound, int n_tiles, float kth, const S
 static int rescore(const Task *t, const ShortlistWant *want) {
     int n_tiles = matrix_tiles(t->w), n_first = list_promising(t->s, t->bound, n_tiles, count_first(want->k));
     multiply(t, n_first);
-    int n_rest = list_rest(t->s, t->bound, n_tiles, kth_product(t, n_first, want->k), want);
+    int n_rest = list_rest(t->s, t->bound, n_tiles, kth_product(t, n_first, want), want);
     multiply(t, n_rest);
     return n_first + n_rest;
 }

@@ -23,15 +23,17 @@ void shortlist_free(Shortlist *s);
 /* Whether the k largest can be had cheaper than all: the matrix has two planes and k is small beside its rows. */
 bool shortlist_pays(const Matrix *w, int k);
 
-/* What is wanted of one vector's products: the k largest, and those of rows also[n_also]. */
+/* What is wanted of one vector's products: the k largest, rows never[n_never] not counted, and those of rows also[n_also]. */
 typedef struct {
     int k;
     const int32_t *also;
     int n_also;
+    const int32_t *never;
+    int n_never;
 } ShortlistWant;
 
 /* The products y[n, n_rows] of vectors x[n, w->n_cols], n <= SHORTLIST_MOST: exact where want[n] wants them; in the place of any other some
- * number that is not above the k-th largest. Wrong only if a product lies above its bound, see `screen` in kernels.h. */
+ * number that is not above the k-th largest; of rows never[n_never] any finite number. Wrong only if a product lies above its bound, see `screen` in kernels.h. */
 void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n, const ShortlistWant *want, float *y);
 
 /* Of a quantised matrix the products of x[w->n_cols] with rows that have a bit in bits[(n_rows + 31) / 32], and with some others. */

@@ -35,10 +35,12 @@ static void check_best(const float *all, const float *y, int n, const ShortlistW
     size_t bytes = (size_t)n * sizeof(float);
     float *sorted = malloc(bytes);
     memcpy(sorted, all, bytes);
+    for (int i = 0; i < want->n_never; i++) sorted[want->never[i]] = -INFINITY;
     qsort(sorted, (size_t)n, sizeof *sorted, by_size);
     int best = 0;
     for (int i = 0; i < n; i++) {
-        if (all[i] >= sorted[want->k - 1]) {
+        if (want->n_never && want->never[0] == i) CHECK(isfinite(y[i]));
+        else if (all[i] >= sorted[want->k - 1]) {
             best++;
             CHECK(!memcmp(y + i, all + i, sizeof *y));
         } else {
@@ -66,16 +68,20 @@ TEST(the_best_are_those_of_all) {
             for (int round = 0; round < 10; round++) {
                 int n = counts[round % 5];
                 float x[MOST * COLS];
-                int32_t also[MOST][2];
+                int32_t also[MOST][2], never[MOST];
                 ShortlistWant want[MOST];
                 for (int k = 0; k < n * COLS; k++) x[k] = test_random_float(&state) * (k % COLS == round ? 30 : 1);
+                ops_matmul(&ops, x, n, (MatmulTerm[]){{&w, all}}, 1);
                 for (int i = 0; i < n; i++) {
+                    const float *products = all + (size_t)i * (size_t)w.n_rows;
+                    never[i] = 0;
+                    for (int row = 1; row < w.n_rows - 1; row++) never[i] = products[row] > products[never[i]] ? row : never[i];
                     also[i][0] = (int32_t)(test_random(&state) % (uint64_t)w.n_rows);
+                    also[i][0] -= also[i][0] == never[i] && never[i] > 0;
                     also[i][1] = w.n_rows - 1;
-                    want[i] = (ShortlistWant){shape == 1 && i % 4 == 3 ? 19 : ks[(round + i) % 3], also[i], i % 3};
+                    want[i] = (ShortlistWant){shape == 1 && i % 4 == 3 ? 19 : ks[(round + i) % 3], also[i], i % 3, &never[i], i % 2};
                     CHECK(shortlist_pays(&w, want[i].k));
                 }
-                ops_matmul(&ops, x, n, (MatmulTerm[]){{&w, all}}, 1);
                 shortlist_matmul(&s, &ops, &w, x, n, want, y);
                 for (int i = 0; i < n; i++) {
                     size_t at = (size_t)i * (size_t)w.n_rows;
