@@ -325,23 +325,23 @@ void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch
     if (decoding && !under_way) tuner_report(&b->threads, batch_clock(b), clock_read(batch_clock(b)) - start, 1);
 }
 
-double gemma_session_left(const GemmaSession *s, GemmaError *err) {
+GemmaStatus gemma_session_left(const GemmaSession *s, double *left, GemmaError *err) {
     const Batch *b = &s->model->batch;
     const Workspace *ws = &b->workspace;
     if (s->failure.status != GEMMA_OK) {
         *err = s->failure;
-        return -1;
+        return err->status;
     }
-    double left = session_pending(s);
+    *left = session_pending(s);
     for (int i = 0; i < ws->n_parts && ws->n_rows; i++)
-        if (b->sessions[i] == s) left -= (double)ws->parts[i].n_tok * ws->layer / ws->c->n_layer;
-    return left;
+        if (b->sessions[i] == s) *left -= (double)ws->parts[i].n_tok * ws->layer / ws->c->n_layer;
+    return GEMMA_OK;
 }
 
-double gemma_session_step(GemmaSession *s, int n_batch, double seconds, GemmaError *err) {
+GemmaStatus gemma_session_step(GemmaSession *s, int n_batch, double seconds, double *left, GemmaError *err) {
     s->failure.status = GEMMA_OK;
     gemma_step(s->model, &s, 1, n_batch, seconds);
-    return gemma_session_left(s, err);
+    return gemma_session_left(s, left, err);
 }
 
 /* ------------------------------------------------------------------------------------ logits */
@@ -433,7 +433,7 @@ void gemma_session_logprobs(GemmaSession *s, int32_t id, GemmaLogprob *of_id, Ge
         best[at] = (GemmaLogprob){i, x[i]};
     }
     double log_sum = max + log(sum);
-    for (int i = 0; i < n; i++) best[i] = i < n_best ? (GemmaLogprob){best[i].id, (float)(best[i].logprob - log_sum)} : (GemmaLogprob){-1, -INFINITY};
+    for (int i = 0; i < n; i++) best[i] = i < n_best ? (GemmaLogprob){best[i].id, (float)(best[i].logprob - log_sum)} : (GemmaLogprob){GEMMA_NO_TOKEN, -INFINITY};
     *of_id = (GemmaLogprob){id, id >= 0 && id < n_vocab ? (float)(x[id] - log_sum) : -INFINITY};
 }
 
@@ -450,10 +450,10 @@ GemmaStatus gemma_session_embedding(const GemmaSession *s, float *vector, GemmaE
 
 /* ------------------------------------------------------------------------------------ costs, and what goes into matrices */
 
-void gemma_profile(GemmaModel *m, bool on) {
+void gemma_profile(GemmaModel *m) {
     Ops *ops = &m->batch.workspace.ops;
-    ops->profiling = on;
-    if (on) memset(ops->cost, 0, sizeof ops->cost);
+    ops->profiling = true;
+    memset(ops->cost, 0, sizeof ops->cost);
 }
 
 bool gemma_cost(const GemmaModel *m, int i, GemmaCost *cost) {
@@ -471,11 +471,10 @@ static void stop_observing(Batch *b) {
     b->workspace.ops.n_observed = 0;
 }
 
-GemmaStatus gemma_observe(GemmaModel *m, bool on, GemmaError *err) {
+GemmaStatus gemma_observe(GemmaModel *m, GemmaError *err) {
     const Weights *w = &m->weights;
     Batch *b = &m->batch;
     stop_observing(b);
-    if (!on) return GEMMA_OK;
     size_t n_cols = model_observed_columns(m);
     b->observed = calloc((size_t)w->n_slots, sizeof *b->observed);
     b->squares = calloc(n_cols, sizeof *b->squares);

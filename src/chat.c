@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "utf8.h"
 
 /* ------------------------------------------------------------------------------------------ text */
@@ -220,17 +221,20 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
     }
 }
 
-int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap) {
+GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids,
+                        GemmaError *err) {
     const ChatStyle *s = c->style;
-    if (!s) return -2;
-    Writer w = {.t = t, .ids = ids, .cap = cap};
+    if (!s) return error_set(err, GEMMA_UNSUPPORTED, "This model has no turns that the engine knows; load it without chat.");
+    Writer w = {.t = t, .ids = ids->ids, .cap = ids->cap};
     if (conversation == GEMMA_CONTINUED) put_fixed(&w, s->assistant.after);
     else if (c->bos) put_id(&w, tokenizer_bos(t));
     put_turns(&w, s, turns, n_turns);
     if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_fixed(&w, s->assistant.before);
     flush_text(&w);
     free(w.text);
-    return w.failed ? -1 : w.n;
+    if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokens of %d turns.", n_turns);
+    ids->n = w.n;
+    return GEMMA_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ which models */

@@ -22,6 +22,7 @@ const char *chat_style(const Chat *c);
 bool chat_leads(const Chat *c);
 
 /* See gemma_chat. */
-int chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap);
+GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids,
+                        GemmaError *err);
 
 #endif

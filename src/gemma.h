@@ -5,24 +5,29 @@
  * many; gemma_step evaluates tokens of several in one batch. A *loader* turns the bytes of a GGUF file, pushed in file order, into a model.
  * One thread at a time may use a model and its sessions.
  *
- * The engine does no I/O, prints nothing, never exits and has no globals. Whatever comes from outside (a
- * file, ids, sampling parameters) may be wrong: functions that take such things return a status and
- * write a sentence fit for a user into GemmaError. Everything is allocated when it is opened, but for a session's keys and values, which are
- * when tokens are first evaluated. Whoever creates frees, sessions before their model; every *_free accepts NULL.
+ * The engine does no I/O, prints nothing, never exits and has no globals. Everything is allocated when it is opened, except a session's
+ * keys and values: these are allocated when tokens are first evaluated. Whoever creates frees, sessions before their model; every *_free
+ * accepts NULL.
+ *
+ * Errors: a function that can fail has a GemmaError as its last parameter. It returns the status, or where it returns a pointer, NULL. Then the
+ * error has the status and one sentence fit for a user; otherwise it means nothing. Other results are written through pointers, and only with
+ * GEMMA_OK. A function without a GemmaError can't fail; what fails in a gemma_step, gemma_session_left reports for each session. Whatever comes
+ * from outside (a file, text, ids, sampling parameters) may be wrong; other misuse is asserted.
  *
  * The order of calls:
  *
  *   loader = gemma_loader_new(file_name, file_size, &err)
- *   repeat: p = gemma_loader_room(loader, &n); copy at most n bytes to p; gemma_loader_push(loader, copied, &err)
+ *   repeat: p = gemma_loader_room(loader, &n, &err); copy at most n bytes to p; gemma_loader_push(loader, copied, &err)
  *       until gemma_loader_plan(loader) is not NULL: the header is read and checked
  *   gemma_loader_allocate(loader, options, &err)    (a caller that only wants the plan stops before this)
  *   repeat the pushes until the file's last byte
  *   model = gemma_loader_finish(loader, &err)
  *   session = gemma_session_new(model, n_ctx, &err)
- *   n = gemma_tokenize(model, text, ...)
- *   gemma_session_sync(session, ids, n, &err)
- *   while (gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &err) > 0) {}      prefill; after each 0.1 s others may act
- *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id); gemma_session_step(session, 1, INFINITY, &err)
+ *   gemma_tokenize(model, text, n_text, GEMMA_ADD_BOS, &ids, &err)
+ *   gemma_session_sync(session, ids.ids, ids.n, NULL, &err)
+ *   do gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &left, &err) while (left > 0)      prefill; after each 0.1 s others may act
+ *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id, &err);
+ *         gemma_session_step(session, 1, INFINITY, &left, &err)
  *
  * or, with several sessions, as long as one of them has tokens left: gemma_step(model, sessions, n, GEMMA_MAX_BATCH, 0.1); each whose
  * gemma_session_left() is 0 samples and pushes, or ends.
@@ -42,12 +47,12 @@ typedef enum {
     GEMMA_BAD_FILE = 1,     /* the bytes are not a sound GGUF of this model family */
     GEMMA_UNSUPPORTED = 2,  /* sound, but an architecture, tokenizer or weight type that this engine does not run */
     GEMMA_NO_MEMORY = 3,    /* an allocation failed */
-    GEMMA_NO_ROOM = 4,      /* the tokens do not fit the session's context */
+    GEMMA_CONTEXT_FULL = 4, /* the tokens do not fit the session's context */
     GEMMA_BAD_ARGUMENT = 5, /* an id, parameter or text out of range */
     GEMMA_BAD_NUMBERS = 6,  /* the model computed NaN or infinity */
 } GemmaStatus;
 
-/* Written by the function that failed; `text` is one sentence naming file, place, expected and found. */
+/* Written by the function that failed; `text` says in one sentence what happened, where, what was expected and what was found. */
 typedef struct {
     GemmaStatus status;
     char text[500];
@@ -106,12 +111,13 @@ typedef struct {
     GemmaPrecision precision;
 } GemmaOptions;
 
-/* `file_name` (copied) appears in errors. `file_size` in bytes. NULL when memory is short. */
+/* `file_name` (copied) appears in errors. `file_size` in bytes. */
 GemmaLoader *gemma_loader_new(const char *file_name, uint64_t file_size, GemmaError *err);
 void gemma_loader_free(GemmaLoader *loader);
 
-/* Where to copy the next bytes of the file; *n is how many fit. Valid until the next call on the loader. */
-uint8_t *gemma_loader_room(GemmaLoader *loader, size_t *n);
+/* Where to copy the next bytes of the file. *n is how many fit: 0 between the plan and gemma_loader_allocate. Valid until the next call on the
+ * loader. */
+uint8_t *gemma_loader_room(GemmaLoader *loader, size_t *n, GemmaError *err);
 
 /* Takes the `n` bytes just copied. After an error the loader can only be freed. Bytes pushed beyond the
  * header before gemma_loader_allocate stay in the room; n may be 0. */
@@ -165,18 +171,23 @@ const GemmaPlan *gemma_model_plan(const GemmaModel *model);
 
 /* --------------------------------------------------------------------------------------------- text */
 
-/* Writes at most `cap` ids and returns how many the text has (call again with more room if that is more),
- * or -1 when memory is short. flags: any of GemmaTextFlags. Without GEMMA_PARSE_CONTROL, which is right for anything a user typed, the
- * texts of control tokens are ordinary text. */
+/* Where ids are written to. */
+typedef struct {
+    int32_t *ids;               /* [cap] */
+    int cap;                    /* how many fit; no more are written */
+    int n;                      /* becomes how many there are; if that is more than cap, call again with a larger array */
+} GemmaIds;
+
 typedef enum {
     GEMMA_ADD_BOS = 1,          /* BOS comes first */
-    GEMMA_PARSE_CONTROL = 2,    /* the texts of control tokens become those tokens */
+    GEMMA_PARSE_CONTROL = 2,    /* the texts of control tokens become those tokens; otherwise they are ordinary text, which is right for
+                                   anything a user typed */
 } GemmaTextFlags;
-int gemma_tokenize(const GemmaModel *model, const char *utf8, size_t n, unsigned flags, int32_t *ids, int cap);
+/* The ids of a text. flags: any of GemmaTextFlags. GEMMA_UNSUPPORTED: a model of random weights has no vocabulary. */
+GemmaStatus gemma_tokenize(const GemmaModel *model, const char *utf8, size_t n, unsigned flags, GemmaIds *ids, GemmaError *err);
 
-/* The bytes of a token (borrowed, not 0-terminated; they may be part of a UTF-8 sequence); control tokens have
- * their name as text. Returns the length, 0 for an id out of range. Written to buf when a piece must be rewritten
- * (▁ to space); at most 256 bytes. */
+/* Writes the bytes of a token to buf and returns how many they are, 0 for an id out of range. They end without a 0, and may be a part of a
+ * UTF-8 sequence. Those of a control token are its name. */
 int gemma_token_bytes(const GemmaModel *model, int32_t id, char buf[256]);
 
 bool gemma_adds_bos(const GemmaModel *model);           /* tokenizer.ggml.add_bos_token, default true */
@@ -193,14 +204,16 @@ typedef struct {
     size_t n;
 } GemmaTurn;
 
+typedef enum {
+    GEMMA_CONTINUED = 0,        /* after ids whose last turn is the assistant's, still open: what ends it comes first */
+    GEMMA_NEW = 1,              /* BOS comes first */
+} GemmaConversation;
+
 /* Turns as ids, in the file's own style (GemmaPlan.chat_style), such as Gemma's:
  * <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...   where a system turn is folded into the user turn after it.
- * A new conversation begins with BOS. The ids of a continued one come after one whose last turn is the assistant's, still open: what ends it
- * comes first. The assistant's turn is opened at the
- * end when the last turn given is not the assistant's, which stays open. Text never becomes control tokens. Writes at most cap ids, returns
- * how many there are; -1 when memory is short, -2 when the model has no turns that we know. */
-typedef enum { GEMMA_CONTINUED = 0, GEMMA_NEW = 1 } GemmaConversation;
-int gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap);
+ * If the last turn given is the assistant's, it stays open; otherwise an assistant's turn is opened at the end. Text never becomes control
+ * tokens. GEMMA_UNSUPPORTED: the model has no turns that the engine knows. */
+GemmaStatus gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids, GemmaError *err);
 
 /* ------------------------------------------------------------------------------------------- session */
 
@@ -211,12 +224,11 @@ enum { GEMMA_MAX_BATCH = 256 };
 GemmaSession *gemma_session_new(GemmaModel *model, int n_ctx, GemmaError *err);
 void gemma_session_free(GemmaSession *session);
 
-/* Says what the whole token sequence shall be from now on. Keeps the KV cache of the common prefix (at least the
- * last token is always evaluated again) and returns how many tokens that are, or -1 with an error. Sliding-window
- * layers can only go back a little: then the cache is rebuilt, a normal result. */
-int gemma_session_sync(GemmaSession *session, const int32_t *ids, int n, GemmaError *err);
+/* Replaces the whole token sequence. Keeps the KV cache of the common prefix; *n_kept (n_kept may be NULL) is how many tokens that are. The last
+ * token is always evaluated again. Sliding-window layers can only go back a little: beyond that *n_kept is 0, a normal result. */
+GemmaStatus gemma_session_sync(GemmaSession *session, const int32_t *ids, int n, int *n_kept, GemmaError *err);
 
-/* Appends one token without evaluating it. GEMMA_NO_ROOM when the context is full. */
+/* Appends one token without evaluating it. GEMMA_CONTEXT_FULL when there is no place for it. */
 GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *err);
 
 /* Evaluates tokens of those of the sessions that have some left, in one batch: of each whose last token alone is left that one, with its
@@ -225,13 +237,13 @@ GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *er
  * `seconds` (INFINITY: as long as a batch takes), if need be between two layers; a batch is sized so that a layer takes no longer, or, beside
  * sessions that have only one token left, so that all of it takes about 0.12 s. A row's result does not depend on what else is in its batch. */
 void gemma_step(GemmaModel *model, GemmaSession *const *sessions, int n, int n_batch, double seconds);
-/* How many tokens are left to evaluate (a fraction: layers of some are done), 0 when the logits of the last token are ready, -1 with
- * an error when the last step failed for this session: GEMMA_BAD_NUMBERS (logits not finite), or GEMMA_NO_MEMORY for its keys and values. A failed
- * session is left out of steps until its next gemma_session_sync; others continue. Any change of the sequence takes it out of a batch that is
- * under way. */
-double gemma_session_left(const GemmaSession *session, GemmaError *err);
-/* Both for one session. One that has failed tries again. */
-double gemma_session_step(GemmaSession *session, int n_batch, double seconds, GemmaError *err);
+/* *left becomes how many tokens are left to evaluate, with a fraction where layers of some are done; 0: the logits of the last token are ready.
+ * Fails when the last step failed for this session: GEMMA_BAD_NUMBERS (its logits are not finite), or GEMMA_NO_MEMORY (for its keys and
+ * values). Steps leave out a session that has failed until its next gemma_session_sync; others continue. Any change of its sequence takes a
+ * session out of a batch that is under way. */
+GemmaStatus gemma_session_left(const GemmaSession *session, double *left, GemmaError *err);
+/* gemma_step and gemma_session_left for one session. One that has failed tries again. */
+GemmaStatus gemma_session_step(GemmaSession *session, int n_batch, double seconds, double *left, GemmaError *err);
 
 /* Speculative decoding: draft tokens. Right after a push it adds as many of n as fit (GEMMA_MAX_DRAFT and the context); the next step then
  * evaluates the pushed token and the draft in one batch, which costs little more than one token where memory is the limit, and leaves the
@@ -242,13 +254,13 @@ GemmaStatus gemma_session_draft(GemmaSession *session, const int32_t *ids, int n
  * are left are forgotten; push it. */
 bool gemma_session_accept(GemmaSession *session, int32_t id);
 
-/* A copy that continues as the session would: tokens, keys and values, sampler. NULL with an error when memory is short. */
+/* A copy that continues as the session would: tokens, keys and values, sampler, constraint. */
 GemmaSession *gemma_session_clone(const GemmaSession *session, GemmaError *err);
 /* The session as bytes, for a later gemma_session_restore with the same model file and precision; returns how many they are, and writes
  * them if they are at most `cap`. Keys and values are saved in whole blocks of 64 positions; a draft is not. */
 uint64_t gemma_session_save(const GemmaSession *session, uint8_t *bytes, uint64_t cap);
 /* The session that was saved; it continues bit for bit as that one. Its last tokens (at most 64, all where a ring had lost what earlier ones
- * need) are still to be evaluated. NULL with GEMMA_BAD_FILE for bytes of another model, version or precision, and for damaged ones. */
+ * need) are still to be evaluated. GEMMA_BAD_FILE: bytes of another model, version or precision, or damaged ones. */
 GemmaSession *gemma_session_restore(GemmaModel *model, const uint8_t *bytes, uint64_t n, GemmaError *err);
 
 int gemma_session_count(const GemmaSession *session);       /* tokens in the sequence */
@@ -270,16 +282,16 @@ typedef struct {
     int32_t id;
     float logprob;
 } GemmaLogprob;
-/* The `n` likeliest tokens after the current one, the likeliest first, ties by the lower id; n is at most GEMMA_MAX_LOGPROBS. And in
- * *of_id that of `id`. */
+/* best[n]: the likeliest tokens after the current one, the likeliest first, ties by the lower id; where the vocabulary has fewer, those left over
+ * have an id of GEMMA_NO_TOKEN. n is at most GEMMA_MAX_LOGPROBS. *of_id: `id` and its logprob. */
 enum { GEMMA_MAX_LOGPROBS = 20 };
 void gemma_session_logprobs(GemmaSession *session, int32_t id, GemmaLogprob *of_id, GemmaLogprob *best, int n);
 
-/* Embeddings: while a session pools, its steps compute no logits, but add up the final hidden states of its tokens. Set before the tokens are
- * synced; a sync begins the sum anew. */
-GemmaStatus gemma_session_pool(GemmaSession *session, bool on, GemmaError *err);
-/* vector[n_embd]: the mean of the final hidden states of all its tokens, made a vector of length 1. GEMMA_BAD_ARGUMENT while tokens are
- * left, or when it did not pool. */
+/* Embeddings: from its next gemma_session_sync on the session's steps compute no logits, but add up the final hidden states of its tokens. Each
+ * sync begins the sum anew. */
+GemmaStatus gemma_session_pool(GemmaSession *session, GemmaError *err);
+/* vector[n_embd]: the mean of the final hidden states of all its tokens, made a vector of length 1. GEMMA_BAD_ARGUMENT: tokens are left, or
+ * the session does not pool. */
 GemmaStatus gemma_session_embedding(const GemmaSession *session, float *vector, GemmaError *err);
 
 /* What one kind of operation has cost in the model's steps. */
@@ -291,8 +303,8 @@ typedef struct {
     uint64_t macs;              /* multiplications with additions, of matrix products and attention */
 } GemmaCost;
 
-/* Begins to count costs from zero, or stops counting. */
-void gemma_profile(GemmaModel *model, bool on);
+/* Counts costs from now on, from zero. */
+void gemma_profile(GemmaModel *model);
 /* Cost i, from 0; false beyond the last. Operations that were never called have 0 calls. */
 bool gemma_cost(const GemmaModel *model, int i, GemmaCost *cost);
 
@@ -305,8 +317,8 @@ typedef struct {
     const double *squares;      /* [n_cols]: of each column of the matrix's input the sum of its squares; valid until the next step */
 } GemmaObserved;
 
-/* Begins to observe, from zero, or stops and forgets. Changes no result. */
-GemmaStatus gemma_observe(GemmaModel *model, bool on, GemmaError *err);
+/* Observes from now on, from zero. Changes no result. */
+GemmaStatus gemma_observe(GemmaModel *model, GemmaError *err);
 /* Matrix i, from 0; false beyond the last, and where nothing is observed. */
 bool gemma_observed(const GemmaModel *model, int i, GemmaObserved *observed);
 
@@ -329,8 +341,9 @@ GemmaStatus gemma_session_sampling(GemmaSession *session, const GemmaSampling *p
 /* Adds `bias` to the logit of id (-INFINITY forbids it); at most 1,024 of them. */
 GemmaStatus gemma_session_bias(GemmaSession *session, int32_t id, float bias, GemmaError *err);
 
-/* Picks the next token from the logits; does not push it. Never one that stands for an image, audio or video: those are chosen from as if
- * their logits were -infinity, whatever their biases, since this engine reads and writes text. -1 where a constraint or biases leave none. */
+/* Picks the next token from the logits; does not push it. Never one that stands for an image, audio or video, since this engine reads and
+ * writes text. GEMMA_NO_TOKEN where a constraint or biases leave none. */
+enum { GEMMA_NO_TOKEN = -1 };
 int32_t gemma_session_sample(GemmaSession *session);
 
 /* ------------------------------------------------------------------------------------------- constraints */

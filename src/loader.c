@@ -70,12 +70,13 @@ static GemmaStatus fail(GemmaLoader *l, GemmaError *err) {
 
 static uint64_t room_for(uint64_t n) { return n + n / 4 + HEADER_STEP; }
 
-static uint8_t *header_room(GemmaLoader *l, size_t *n) {
+static uint8_t *header_room(GemmaLoader *l, size_t *n, GemmaError *err) {
     if (l->header_room - l->header_n < HEADER_STEP) {
         size_t room = (size_t)room_for(l->header_n);
         uint8_t *grown = realloc(l->model->header, room);
         if (!grown) {
-            *n = 0;
+            error_set(err, GEMMA_NO_MEMORY, "No memory is left for a file header of more than %zu MB.", l->header_n >> 20);
+            fail(l, err);
             return NULL;
         }
         l->model->header = grown;
@@ -271,20 +272,24 @@ static GemmaStatus take_staging(GemmaLoader *l, GemmaError *err) {
     return GEMMA_OK;
 }
 
-uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n) {
-    if (l->failed || (l->planned && !l->staging)) {
+static GemmaStatus check_sound(const GemmaLoader *l, GemmaError *err) {
+    return l->failed ? error_set(err, GEMMA_BAD_ARGUMENT, "The loader has failed before.") : GEMMA_OK;
+}
+
+uint8_t *gemma_loader_room(GemmaLoader *l, size_t *n, GemmaError *err) {
+    if (check_sound(l, err) != GEMMA_OK) return NULL;
+    if (!l->planned) return header_room(l, n, err);
+    if (!l->staging) {
         *n = 0;
-        return NULL;
+        return l->model->header + l->header_n;
     }
-    if (!l->planned) return header_room(l, n);
     *n = l->staging_room - l->end;
     return l->staging + l->end;
 }
 
 /* Whether n more bytes may come. */
 static GemmaStatus check_more(const GemmaLoader *l, size_t n, GemmaError *err) {
-    err->status = GEMMA_OK;
-    if (l->failed) return error_set(err, GEMMA_BAD_ARGUMENT, "The loader has failed before.");
+    if (check_sound(l, err) != GEMMA_OK) return err->status;
     uint64_t here = l->staging ? l->position + (l->end - l->begin) : l->header_n;
     if (n > l->file_size - here)
         return error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.", (unsigned long long)l->file_size);
@@ -301,13 +306,12 @@ GemmaStatus gemma_loader_estimate(GemmaLoader *l, size_t n, GemmaError *err) {
 
 GemmaStatus gemma_loader_check_part(GemmaLoader *l, const uint8_t *bytes, size_t n, GemmaError *err) {
     Gguf part;
-    err->status = GEMMA_OK;
     assert(l->estimated);
     /* How long the part is does not matter: what lies beyond these bytes is not looked at. */
     if (gguf_parse_beginning(&part, bytes, n, UINT64_MAX, err) == GGUF_FAILED) return fail(l, err);
-    weights_check_part(&l->model->weights, &part, err);
+    GemmaStatus s = weights_check_part(&l->model->weights, &part, err);
     gguf_free(&part);
-    return err->status == GEMMA_OK ? GEMMA_OK : fail(l, err);
+    return s == GEMMA_OK ? GEMMA_OK : fail(l, err);
 }
 
 GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, const char *type, GemmaError *err) {
@@ -329,10 +333,7 @@ GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, con
 }
 
 GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
-    if (l->planned && !l->staging && !l->failed) {
-        err->status = GEMMA_OK;
-        return GEMMA_OK;
-    }
+    if (l->planned && !l->staging && !l->failed) return GEMMA_OK;
     if (check_more(l, n, err) != GEMMA_OK) return fail(l, err);
     if (!l->planned) {
         forget_estimate(l);

@@ -18,6 +18,7 @@ const Kernels *model_kernels(void) { return &GEMMA_KERNELS; }
 
 static char *copy_name(const Gguf *g, GemmaError *err) {
     GgufString s = {"", 0};
+    err->status = GEMMA_OK;
     if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
     char *name = malloc(s.n + 1);
     if (!name) {
@@ -185,8 +186,16 @@ void gemma_model_free(GemmaModel *m) {
 
 const GemmaPlan *gemma_model_plan(const GemmaModel *m) { return &m->plan; }
 
-int gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, int32_t *ids, int cap) {
-    return m->tokenizer ? tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL, ids, cap) : 0;
+static GemmaStatus check_vocabulary(const GemmaModel *m, GemmaError *err) {
+    return m->tokenizer ? GEMMA_OK : error_set(err, GEMMA_UNSUPPORTED, "A model of random weights has no vocabulary; give it ids.");
+}
+
+GemmaStatus gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, GemmaIds *ids, GemmaError *err) {
+    if (check_vocabulary(m, err) != GEMMA_OK) return err->status;
+    int n_ids = tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL, ids->ids, ids->cap);
+    if (n_ids < 0) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokens of a text of %zu bytes.", n);
+    ids->n = n_ids;
+    return GEMMA_OK;
 }
 
 int gemma_token_bytes(const GemmaModel *m, int32_t id, char buf[256]) {
@@ -197,6 +206,6 @@ bool gemma_adds_bos(const GemmaModel *m) { return m->tokenizer && tokenizer_adds
 bool gemma_is_control(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_control(m->tokenizer, id); }
 bool gemma_is_end(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_end(m->tokenizer, id); }
 
-int gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap) {
-    return m->tokenizer ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, conversation, ids, cap) : -2;
+GemmaStatus gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids, GemmaError *err) {
+    return check_vocabulary(m, err) == GEMMA_OK ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, conversation, ids, err) : err->status;
 }

@@ -66,17 +66,11 @@ static GemmaStatus check_id(const GemmaSession *s, int32_t id, GemmaError *err) 
     return error_set(err, GEMMA_BAD_ARGUMENT, "Token id %d is outside the vocabulary of %d.", (int)id, n_vocab);
 }
 
-int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
-    if (n < 1) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "A sequence needs at least one token.");
-        return -1;
-    }
-    if (n > s->n_ctx) {
-        error_set(err, GEMMA_NO_ROOM, "The prompt has %d tokens, the context holds %d.", n, s->n_ctx);
-        return -1;
-    }
+GemmaStatus gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, int *n_kept, GemmaError *err) {
+    if (n < 1) return error_set(err, GEMMA_BAD_ARGUMENT, "A sequence needs at least one token.");
+    if (n > s->n_ctx) return error_set(err, GEMMA_CONTEXT_FULL, "The prompt has %d tokens, the context holds %d.", n, s->n_ctx);
     for (int i = 0; i < n; i++) {
-        if (check_id(s, ids[i], err) != GEMMA_OK) return -1;
+        if (check_id(s, ids[i], err) != GEMMA_OK) return err->status;
     }
     session_drop_draft(s);
     constraint_end(&s->constraint);
@@ -87,20 +81,20 @@ int gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, GemmaError *e
     s->n_pooled = 0;
     memmove(s->tokens, ids, (size_t)n * sizeof *ids);
     s->n_tokens = n;
-    return s->n_done;
+    if (n_kept) *n_kept = s->n_done;
+    return GEMMA_OK;
 }
 
-GemmaStatus gemma_session_pool(GemmaSession *s, bool on, GemmaError *err) {
-    free(s->pooled);
-    s->pooled = on ? calloc((size_t)s->model->config.n_embd, sizeof *s->pooled) : NULL;
+GemmaStatus gemma_session_pool(GemmaSession *s, GemmaError *err) {
+    if (!s->pooled) s->pooled = calloc((size_t)s->model->config.n_embd, sizeof *s->pooled);
     s->n_pooled = 0;
-    return s->pooled || !on ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the sum of a text's hidden states.");
+    return s->pooled ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the sum of a text's hidden states.");
 }
 
 GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
     session_drop_draft(s);
-    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_NO_ROOM, "The context of %d tokens is full.", s->n_ctx);
+    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_CONTEXT_FULL, "The context of %d tokens is full.", s->n_ctx);
     if (s->constraint.grammar && !constraint_push(&s->constraint, s->model->vocabulary, id, false))
         return error_set(err, GEMMA_BAD_ARGUMENT, "Token %d does not fit the session's constraint at token %d.", (int)id, s->n_tokens);
     s->tokens[s->n_tokens++] = id;

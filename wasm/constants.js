@@ -6,9 +6,8 @@ import {fileURLToPath} from 'node:url';
 
 const HEADER = new URL('../src/gemma.h', import.meta.url), TARGET = new URL('../web/base/constants.js', import.meta.url);
 
-/** Names that the library's users know, for those of the header. */
-const CODES = {OK: 'ok', NO_ROOM: 'context-full'};
-const PUBLIC = (name) => CODES[name] ?? name.toLowerCase().replaceAll('_', '-');
+/** The code that the library's users know. */
+const codeOf = (name) => name.toLowerCase().replaceAll('_', '-');
 
 /** The enumerators of gemma.h by name. @param {string} text @returns {Map<string, number>} */
 function enumerators(text) {
@@ -18,7 +17,7 @@ function enumerators(text) {
         for (const part of body.split(',').map((p) => p.trim()).filter(Boolean)) {
             const [, name, value] = /^GEMMA_(\w+)(?:\s*=\s*(.+))?$/s.exec(part);
             if (value) {
-                const [, n, shift = '0'] = /^(\d+)(?:\s*<<\s*(\d+))?$/.exec(value.trim());
+                const [, n, shift = '0'] = /^(-?\d+)(?:\s*<<\s*(\d+))?$/.exec(value.trim());
                 next = Number(n) * 2 ** Number(shift);
             }
             found.set(name, next++);
@@ -30,7 +29,7 @@ function enumerators(text) {
 /** @returns {string} what web/base/constants.js holds */
 export function constants() {
     const text = readFileSync(HEADER, 'utf8'), all = enumerators(text), [, version] = /#define GEMMA_VERSION "(.+)"/.exec(text);
-    const statuses = [...all].slice(0, [...all.keys()].indexOf('BAD_NUMBERS') + 1).map(([name]) => `'${PUBLIC(name)}'`);
+    const statuses = [...all].slice(0, [...all.keys()].indexOf('BAD_NUMBERS') + 1).map(([name]) => `'${codeOf(name)}'`);
     const roles = ['SYSTEM', 'USER', 'ASSISTANT'].map((name) => `${name.toLowerCase()}: ${all.get(name)}`);
     const number = (name, key) => `export const ${name} = ${all.get(key)};`;
     return `// constants.js: numbers of src/gemma.h. Written by wasm/constants.js.
@@ -48,6 +47,14 @@ ${number('MAX_DRAFT', 'MAX_DRAFT')}
 ${number('MAX_LOGPROBS', 'MAX_LOGPROBS')}
 ${number('MAX_LAYERS', 'MAX_LAYERS')}
 ${number('MAX_VOCABULARY', 'MAX_VOCABULARY')}
+/** GemmaTextFlags. */
+${number('ADD_BOS', 'ADD_BOS')}
+${number('PARSE_CONTROL', 'PARSE_CONTROL')}
+/** GemmaConversation. */
+${number('CONTINUED_CONVERSATION', 'CONTINUED')}
+${number('NEW_CONVERSATION', 'NEW')}
+/** What sampling gives where no token may come. */
+${number('NO_TOKEN', 'NO_TOKEN')}
 /** GemmaConstraint. */
 ${number('COMPLETE', 'COMPLETE')}
 ${number('ENDED', 'ENDED')}

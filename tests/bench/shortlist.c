@@ -5,6 +5,7 @@
  *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sNODERAWFS -pthread -sINITIAL_MEMORY=1GB -o shortlist.js
  *   node shortlist.js MODEL.gguf TEXT TOKENS        Node 24 or later */
 #include "../../src/session.c"
+#include "../c/calls.h"
 
 #include <stdio.h>
 
@@ -21,7 +22,8 @@ static GemmaModel *load(const char *path, GemmaError *err) {
     bool allocated = false;
     for (uint64_t done = 0; l && done < size;) {
         size_t room;
-        uint8_t *to = gemma_loader_room(l, &room);
+        uint8_t *to = gemma_loader_room(l, &room, err);
+        if (!to) return NULL;
         if (room == 0 || room > size - done) room = (size_t)(size - done);
         room = fread(to, 1, room, f);
         done += room;
@@ -59,14 +61,14 @@ int main(int argc, char **argv) {
     static char text[4 << 20];
     size_t n_text = fread(text, 1, sizeof text, f);
     static int32_t ids[2 << 20];
-    int n_ids = gemma_tokenize(m, text, n_text, 0, ids, sizeof ids / sizeof *ids), most = atoi(argv[3]);
+    int n_ids = test_tokenize(m, text, n_text, 0, ids, sizeof ids / sizeof *ids), most = atoi(argv[3]);
     if (n_ids > most) n_ids = most;
     int n_vocab = m->config.n_vocab, n_tokens = 0;
     GemmaSession *s = gemma_session_new(m, WINDOW, &err);
     Workspace *t = &m->batch.workspace;
     float *sorted = malloc((size_t)n_vocab * sizeof *sorted);
     uint64_t misses[N_K] = {0}, tiles[N_K] = {0};
-    gemma_profile(m, true);
+    gemma_profile(m);
     for (int window = 0; window < n_ids; window += WINDOW) {
         int n = n_ids - window < WINDOW ? n_ids - window : WINDOW;
         for (int at = 0, batch; at < n; at += batch) {

@@ -17,14 +17,14 @@ static GemmaGrammar *grammar_of(const char *gbnf) {
 static GemmaSession *session_on(GemmaModel *m, const int32_t *ids, int n, const GemmaSampling *sampling) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 512, &err);
-    CHECK_INT(gemma_session_sync(s, ids, n, &err), 0);
+    CHECK_INT(test_sync(s, ids, n, &err), 0);
     CHECK_INT(gemma_session_sampling(s, sampling, &err), GEMMA_OK);
     return s;
 }
 
 static void evaluate(GemmaSession *s) {
     GemmaError err = {0};
-    while (gemma_session_step(s, 64, INFINITY, &err) > 0) {}
+    while (test_step(s, 64, INFINITY, &err) > 0) {}
 }
 
 /* How a text is written. */
@@ -184,7 +184,7 @@ TEST(sessions_of_one_batch_have_different_constraints) {
         for (int left = 1; left > 0;) {
             gemma_step(m, s, N, 64, INFINITY);
             left = 0;
-            for (int i = 0; i < N; i++) left += going[i] && gemma_session_left(s[i], &err) > 0;
+            for (int i = 0; i < N; i++) left += going[i] && test_left(s[i], &err) > 0;
         }
         for (int i = 0; i < N; i++) {
             if (!going[i]) continue;
@@ -204,7 +204,7 @@ TEST(sessions_of_one_batch_have_different_constraints) {
 
 static int32_t only_token(GemmaModel *m, const char *text) {
     int32_t id = -1;
-    CHECK_INT(gemma_tokenize(m, text, strlen(text), 0, &id, 1), 1);
+    CHECK_INT(test_tokenize(m, text, strlen(text), 0, &id, 1), 1);
     return id;
 }
 
@@ -228,7 +228,7 @@ TEST(tokens_that_do_not_fit_are_refused_and_the_end_ends_it) {
     CHECK_INT(gemma_session_push(s, a, &err), GEMMA_OK);
     CHECK_INT(gemma_session_constraint(s), GEMMA_COMPLETE);
     CHECK_INT(gemma_session_draft(s, (int32_t[]){b, b, a}, 3, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_left(s, &err), 2);      /* cut where it does not fit */
+    CHECK_INT(test_left(s, &err), 2);      /* cut where it does not fit */
     evaluate(s);
     int32_t id = gemma_session_sample(s);
     CHECK(id == b || gemma_is_end(m, id));
@@ -241,7 +241,7 @@ TEST(tokens_that_do_not_fit_are_refused_and_the_end_ends_it) {
 
     /* A sync ends it, and so does none. */
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
-    gemma_session_sync(s, ids, 10, &err);
+    test_sync(s, ids, 10, &err);
     CHECK_INT(gemma_session_constraint(s), GEMMA_UNCONSTRAINED);
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
     CHECK_INT(gemma_session_constrain(s, NULL, &err), GEMMA_OK);

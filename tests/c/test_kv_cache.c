@@ -2,6 +2,7 @@
  * bit for bit, with every way of holding keys and values. */
 #include <math.h>
 
+#include "calls.h"
 #include "gemma.h"
 #include "test.h"
 #include "tiny_gguf.h"
@@ -28,10 +29,10 @@ static void make_references(Texts *t, GemmaModel *m) {
     for (int a = 0; a < N_TEXTS; a++) {
         GemmaSession *s = gemma_session_new(m, N_CTX, &err);
         double left = N_TOKENS, before;
-        CHECK_INT(gemma_session_sync(s, t->ids[a], N_TOKENS, &err), 0);
+        CHECK_INT(test_sync(s, t->ids[a], N_TOKENS, &err), 0);
         for (int at = 0; left > 0; at += (int)(before - left)) {
             before = left;
-            left = gemma_session_step(s, GEMMA_MAX_BATCH, INFINITY, &err);
+            left = test_step(s, GEMMA_MAX_BATCH, INFINITY, &err);
             for (int i = 0; i < (int)(before - left); i++) memcpy(t->logits[a][at + i], gemma_session_logits_at(s, i), sizeof t->logits[a][0]);
         }
         gemma_session_free(s);
@@ -52,8 +53,8 @@ static int common(const Texts *t, int a, int n_a, int b, int n_b) {
 /* Begins to read a text, and leaves the batch in its first layer. Returns the tokens that are there. */
 static int abandon(GemmaSession *s, const Texts *t, int a, int n) {
     GemmaError err = {0};
-    int kept = gemma_session_sync(s, t->ids[a], n, &err);
-    gemma_session_step(s, GEMMA_MAX_BATCH, 0, &err);
+    int kept = test_sync(s, t->ids[a], n, &err);
+    test_step(s, GEMMA_MAX_BATCH, 0, &err);
     return kept;
 }
 
@@ -64,7 +65,7 @@ static void draft(GemmaSession *s, const Texts *t, int a, int n) {
     for (int i = 0; i < GEMMA_MAX_DRAFT; i++) wrong[i] = (t->ids[a][(n + 1 + i) % N_TOKENS] + 1) % TINY_VOCAB;
     CHECK_INT(gemma_session_push(s, t->ids[a][n], &err), GEMMA_OK);
     CHECK_INT(gemma_session_draft(s, wrong, GEMMA_MAX_DRAFT, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_step(s, 1, INFINITY, &err), 0);
+    CHECK_INT(test_step(s, 1, INFINITY, &err), 0);
     if (!same_logits(s, t, a, n + 1)) TEST_FAIL("drafts after %d tokens differ", n);
     CHECK(!gemma_session_accept(s, t->ids[a][(n + 1) % N_TOKENS]));
 }
@@ -89,12 +90,12 @@ static void go_back_and_forth(GemmaModel *m, const Texts *t, const char *name, i
         }
         int same = common(t, text, n, other, next);
         if (same == next) same--;
-        kept[round] = gemma_session_sync(s, t->ids[other], next, &err);
+        kept[round] = test_sync(s, t->ids[other], next, &err);
         CHECK(kept[round] == same || kept[round] == 0);
         high = kept[round] && high > next ? high : next;
         n_short += kept[round] > 0 && kept[round] < n;
         n_rebuilt += same > 0 && kept[round] == 0;
-        while (gemma_session_step(s, batch, INFINITY, &err) > 0) {}
+        while (test_step(s, batch, INFINITY, &err) > 0) {}
         if (!same_logits(s, t, other, next)) TEST_FAIL("%s, round %d: %d of %d tokens were kept of %d", name, round, kept[round], next, n);
         text = other;
         n = next;

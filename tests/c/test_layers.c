@@ -200,9 +200,9 @@ TEST(layers_that_differ_in_everything_are_computed_as_the_papers_say) {
         REQUIRE(m);
         double most = 0;
         GemmaSession *s = gemma_session_new(m, 1024, &err);
-        CHECK_INT(gemma_session_sync(s, ids, LENGTH, &err), 0);
+        CHECK_INT(test_sync(s, ids, LENGTH, &err), 0);
         for (int at = 0, end; at < LENGTH; at = end) {
-            end = LENGTH - (int)gemma_session_step(s, 100, INFINITY, &err);
+            end = LENGTH - (int)test_step(s, 100, INFINITY, &err);
             for (int i = at; i < end; i++) most = fmax(most, furthest(gemma_session_logits_at(s, i - at), wanted[i]));
         }
         CHECK_NEAR(most, 0, tolerance[precision]);
@@ -228,7 +228,7 @@ TEST(sessions_whose_layers_share_keys_and_values_are_bit_equal) {
         float one[TINY_VOCAB], found[TINY_VOCAB];
         reference(m, ids, 600, 1, one);
         GemmaSession *s = gemma_session_new(m, 1024, &err);
-        gemma_session_sync(s, ids, 590, &err);
+        test_sync(s, ids, 590, &err);
         run(s, 256, found);
         GemmaSession *copy = gemma_session_clone(s, &err);
         uint64_t size = gemma_session_save(s, NULL, 0);
@@ -238,7 +238,7 @@ TEST(sessions_whose_layers_share_keys_and_values_are_bit_equal) {
         REQUIRE(copy && restored);
         GemmaSession *all[] = {s, copy, restored};
         for (int i = 0; i < 3; i++) {
-            CHECK(gemma_session_sync(all[i], ids, 600, &err) >= 512);
+            CHECK(test_sync(all[i], ids, 600, &err) >= 512);
             run(all[i], 256, found);
             CHECK(!memcmp(found, one, sizeof one));
         }
@@ -257,7 +257,7 @@ static uint64_t needed(TinyGguf *g, int n_ctx, uint64_t *caches) {
     uint8_t *file = tiny_bytes(g, &n);
     GemmaLoader *l = gemma_loader_new("tiny.gguf", n, &err);
     for (size_t at = 0; !gemma_loader_plan(l) && at < n; at += room) {
-        uint8_t *p = gemma_loader_room(l, &room);
+        uint8_t *p = gemma_loader_room(l, &room, &err);
         if (room > n - at) room = n - at;
         memcpy(p, file + at, room);
         if (gemma_loader_push(l, room, &err) != GEMMA_OK) TEST_FAIL("%s", err.text);

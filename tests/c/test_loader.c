@@ -2,6 +2,7 @@
  * sentence that begins with the file's name and says what is wrong. What metadata leaves open, config.c decides. */
 #include <math.h>
 
+#include "calls.h"
 #include "config.h"
 #include "gemma.h"
 #include "test.h"
@@ -36,9 +37,9 @@ static float *logits_of(GemmaModel *m) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 32, &err);
     int32_t ids[20];
-    int n = gemma_tokenize(m, "a few letters", 13, GEMMA_ADD_BOS, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
+    int n = test_tokenize(m, "a few letters", 13, GEMMA_ADD_BOS, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
     float *logits = malloc((size_t)n_vocab * sizeof *logits);
-    CHECK(gemma_session_sync(s, ids, n, &err) == 0 && gemma_session_step(s, n, INFINITY, &err) == 0);
+    CHECK(test_sync(s, ids, n, &err) == 0 && test_step(s, n, INFINITY, &err) == 0);
     memcpy(logits, gemma_session_logits(s), (size_t)n_vocab * sizeof *logits);
     gemma_session_free(s);
     return logits;
@@ -314,11 +315,11 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
         /* Neither text nor the sampler nor a caller gets at the others. */
         char buf[256];
         int32_t ids[20];
-        int n_ids = gemma_tokenize(m, "a [PAD0]", 8, GEMMA_PARSE_CONTROL, ids, 20);
+        int n_ids = test_tokenize(m, "a [PAD0]", 8, GEMMA_PARSE_CONTROL, ids, 20);
         for (int k = 0; k < n_ids; k++) CHECK(ids[k] < n_vocab);
         CHECK_INT(gemma_token_bytes(m, n_vocab, buf), 0);
         GemmaSession *s = gemma_session_new(m, 32, &err);
-        CHECK_INT(gemma_session_sync(s, &n_vocab, 1, &err), -1);
+        CHECK_INT(test_sync(s, &n_vocab, 1, &err), -1);
         CHECK_INT(err.status, GEMMA_BAD_ARGUMENT);
         CHECK_INT(gemma_session_bias(s, n_vocab, 1, &err), GEMMA_BAD_ARGUMENT);
         gemma_session_free(s);
@@ -398,10 +399,10 @@ TEST(weights_that_overflow_are_told_when_they_are_used) {
     free(file);
     REQUIRE(m);
     GemmaSession *session = gemma_session_new(m, 8, &err);
-    CHECK_INT(gemma_session_sync(session, (int32_t[]){2, 5}, 2, &err), 0);
+    CHECK_INT(test_sync(session, (int32_t[]){2, 5}, 2, &err), 0);
     for (int i = 0; i < 2; i++) {
         err.status = GEMMA_OK;
-        CHECK_INT(gemma_session_step(session, 8, INFINITY, &err), -1);
+        CHECK_INT(test_step(session, 8, INFINITY, &err), -1);
         CHECK_INT(err.status, GEMMA_BAD_NUMBERS);
         CHECK_TEXT_HAS(err.text, "not finite at token 1");
     }
@@ -600,7 +601,7 @@ TEST(an_architecture_with_nothing_new_is_one_row) {
 static GemmaLoader *estimated(const uint8_t *file, size_t n, uint64_t size, GemmaError *err) {
     size_t room;
     GemmaLoader *l = gemma_loader_new("tiny.gguf", size, err);
-    uint8_t *p = gemma_loader_room(l, &room);
+    uint8_t *p = gemma_loader_room(l, &room, err);
     CHECK(room >= n);
     memcpy(p, file, n);
     if (gemma_loader_estimate(l, n, err) == GEMMA_OK) return l;
@@ -648,7 +649,7 @@ TEST(more_bytes_make_a_better_plan_and_a_whole_header_the_known_one) {
     GemmaLoader *l = estimated(file, 1500, n, &err);
     REQUIRE(l);
     CHECK_INT(gemma_loader_plan(l)->guessed, GEMMA_GUESSED_TYPES);
-    uint8_t *p = gemma_loader_room(l, &room);
+    uint8_t *p = gemma_loader_room(l, &room, &err);
     memcpy(p, file + 1500, n - 1500);
     CHECK_INT(gemma_loader_push(l, n - 1500, &err), GEMMA_OK);
     CHECK_INT(gemma_loader_plan(l)->guessed, 0);
@@ -713,7 +714,7 @@ TEST(a_shape_is_planned_as_a_header_is) {
     GemmaModel *m = gemma_loader_fill(l, &(GemmaOptions){.n_threads = 1}, &err);
     REQUIRE(m);
     GemmaSession *s = gemma_session_new(m, 32, &err);
-    CHECK(gemma_session_sync(s, (int32_t[]){1, 2, 3}, 3, &err) == 0 && gemma_session_step(s, 3, INFINITY, &err) == 0);
+    CHECK(test_sync(s, (int32_t[]){1, 2, 3}, 3, &err) == 0 && test_step(s, 3, INFINITY, &err) == 0);
     gemma_session_free(s);
     gemma_model_free(m);
 }

@@ -9,9 +9,9 @@ static GemmaSession *make_session(GemmaModel *m, const int32_t *ids, int n, int 
     GemmaError err = {0};
     float logits[TINY_VOCAB];
     GemmaSession *s = gemma_session_new(m, 1024, &err);
-    gemma_session_sync(s, ids, n, &err);
+    test_sync(s, ids, n, &err);
     run(s, 100, logits);
-    if (back) gemma_session_sync(s, ids, n - back, &err);
+    if (back) test_sync(s, ids, n - back, &err);
     return s;
 }
 
@@ -83,7 +83,7 @@ TEST(a_restored_session_evaluates_little) {
     uint64_t n;
     uint8_t *bytes = save(s, &n);
     REQUIRE((restored = gemma_session_restore(m, bytes, n, &err)));
-    CHECK_INT(gemma_session_left(restored, &err), N_TOKENS % 64);
+    CHECK_INT(test_left(restored, &err), N_TOKENS % 64);
     gemma_session_free(restored);
     gemma_session_free(s);
     gemma_model_free(m);
@@ -99,7 +99,7 @@ TEST(a_clone_has_its_logits_and_its_draft) {
     GemmaSession *s = make_session(m, ids, 50, 0);
     gemma_session_push(s, ids[50], &err);
     gemma_session_draft(s, (int32_t[]){ids[51], ids[52]}, 2, &err);
-    CHECK_INT(gemma_session_step(s, 1, INFINITY, &err), 0);
+    CHECK_INT(test_step(s, 1, INFINITY, &err), 0);
     GemmaSession *clone = gemma_session_clone(s, &err);
     REQUIRE(clone);
     CHECK(is_right(m, clone, ids, 51, "clone"));

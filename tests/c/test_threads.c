@@ -36,14 +36,14 @@ static void ask(Speaker *s, uint64_t *rng) {
     s->sampling = (GemmaSampling){.temperature = below(rng, 4) ? 1 : 0, .top_k = below(rng, 2) ? 40 : 0, .top_p = 1, .repeat_penalty = 1,
                                   .seed = (uint32_t)below(rng, 1000)};
     CHECK_INT(gemma_session_sampling(s->session, &s->sampling, &err), GEMMA_OK);
-    CHECK(gemma_session_sync(s->session, s->ids, s->n_prompt, &err) >= 0);
+    CHECK(test_sync(s->session, s->ids, s->n_prompt, &err) >= 0);
 }
 
 /* Samples where all is evaluated. False when the answer has ended or is aborted. */
 static bool speak(Speaker *s) {
     GemmaError err = {0};
     if (s->steps_left-- <= 0) return false;
-    double left = gemma_session_left(s->session, &err);
+    double left = test_left(s->session, &err);
     CHECK(left >= 0);
     if (left > 0) return true;
     int32_t id = gemma_session_sample(s->session);
@@ -60,7 +60,7 @@ static void answer_alone(GemmaModel *m, const Speaker *s, int32_t *answer) {
     alone.n_written = 0;
     alone.steps_left = 1 << 30;
     gemma_session_sampling(alone.session, &s->sampling, &err);
-    CHECK_INT(gemma_session_sync(alone.session, s->ids, s->n_prompt, &err), 0);
+    CHECK_INT(test_sync(alone.session, s->ids, s->n_prompt, &err), 0);
     do gemma_step(m, &alone.session, 1, 256, INFINITY);
     while (speak(&alone));
     memcpy(answer, alone.ids + s->n_prompt, MOST_WRITTEN * sizeof *answer);

@@ -281,7 +281,7 @@ static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_
     bool allocated = false;
     for (size_t at = 0; at < n;) {
         size_t room;
-        uint8_t *p = gemma_loader_room(l, &room);
+        uint8_t *p = gemma_loader_room(l, &room, err);
         size_t take = n - at < piece ? n - at : piece;
         if (take > room) take = room;
         if (take) memcpy(p, file + at, take);

@@ -3,6 +3,7 @@
 #ifndef TINY_SESSION_H
 #define TINY_SESSION_H
 
+#include "calls.h"
 #include "gemma.h"
 #include "test.h"
 #include "tiny_gguf.h"
@@ -17,7 +18,7 @@ static inline void make_tokens(int32_t *ids, uint64_t seed) {
 static inline void run(GemmaSession *s, int n_batch, float *logits) {
     GemmaError err = {0};
     double left;
-    while ((left = gemma_session_step(s, n_batch, INFINITY, &err)) > 0) {}
+    while ((left = test_step(s, n_batch, INFINITY, &err)) > 0) {}
     if (left < 0) TEST_FAIL("%s", err.text);
     memcpy(logits, gemma_session_logits(s), TINY_VOCAB * sizeof *logits);
 }
@@ -26,7 +27,7 @@ static inline void run(GemmaSession *s, int n_batch, float *logits) {
 static inline void reference(GemmaModel *m, const int32_t *ids, int n, int n_batch, float *logits) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 1024, &err);
-    CHECK_INT(gemma_session_sync(s, ids, n, &err), 0);
+    CHECK_INT(test_sync(s, ids, n, &err), 0);
     run(s, n_batch, logits);
     gemma_session_free(s);
 }
@@ -35,9 +36,9 @@ static inline void reference(GemmaModel *m, const int32_t *ids, int n, int n_bat
 static inline void all_references(GemmaModel *m, const int32_t *ids, float (*logits)[TINY_VOCAB]) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 1024, &err);
-    CHECK_INT(gemma_session_sync(s, ids, N_TOKENS, &err), 0);
+    CHECK_INT(test_sync(s, ids, N_TOKENS, &err), 0);
     for (int at = 0, end; at < N_TOKENS; at = end) {
-        end = N_TOKENS - (int)gemma_session_step(s, 256, INFINITY, &err);
+        end = N_TOKENS - (int)test_step(s, 256, INFINITY, &err);
         for (int i = at; i < end; i++) memcpy(logits[i], gemma_session_logits_at(s, i - at), sizeof logits[i]);
     }
     gemma_session_free(s);

@@ -5,6 +5,7 @@
  * repository's root, where tests/golden is. */
 #include <math.h>
 
+#include "calls.h"
 #include "error.h"
 #include "fuzz.h"
 #include "gemma.h"
@@ -187,16 +188,16 @@ static void use(GemmaModel *m, uint64_t *state) {
     }
     int32_t ids[N_CTX];
     static const char text[] = "The <b>sea\n\n at night, \xc3\xa9 <end_of_turn>";
-    int n = gemma_tokenize(m, text, sizeof text - 1, GEMMA_PARSE_CONTROL | (gemma_adds_bos(m) ? GEMMA_ADD_BOS : 0), ids, N_CTX);
+    int n = test_tokenize(m, text, sizeof text - 1, GEMMA_PARSE_CONTROL | (gemma_adds_bos(m) ? GEMMA_ADD_BOS : 0), ids, N_CTX);
     CHECK(n > 0);
     if (n > n_ctx) n = n_ctx;
     for (int i = 0; i < n; i++) CHECK(ids[i] >= 0 && ids[i] < plan->shape.n_vocab);
-    CHECK(gemma_session_sync(s, ids, n, &err) == 0);
+    CHECK(test_sync(s, ids, n, &err) == 0);
     GemmaSampling sampling = {.temperature = 1, .top_k = (int)below(state, 50), .top_p = 0.9f, .min_p = 0, .repeat_penalty = 1.1f, .seed = 1};
     CHECK(gemma_session_sampling(s, &sampling, &err) == GEMMA_OK);
     for (int i = 0; i < 4; i++) {
         double left;
-        while ((left = gemma_session_step(s, 1 + (int)below(state, 40), below(state, 2) ? 0 : INFINITY, &err)) > 0) {}
+        while ((left = test_step(s, 1 + (int)below(state, 40), below(state, 2) ? 0 : INFINITY, &err)) > 0) {}
         if (left < 0) {
             check_sentence(&err);
             break;
@@ -239,7 +240,9 @@ static void load_and_use(const File *f, uint64_t *state) {
     bool allocated = false, good = true;
     for (size_t at = 0; at < f->n && good;) {
         size_t room, want = 1 + (size_t)below(state, piece);
-        uint8_t *p = gemma_loader_room(l, &room);
+        uint8_t *p = gemma_loader_room(l, &room, &err);
+        good = p != NULL;
+        if (!good) break;   /* memory is short */
         size_t n = f->n - at < want ? f->n - at : want;
         if (n > room) n = room;
         memcpy(p, f->p + at, n);
@@ -268,8 +271,8 @@ static void estimate(const File *f, uint64_t *state) {
     bool good = true;
     for (size_t at = 0; at < f->n && good;) {
         size_t room, n = (size_t)below(state, f->n - at + 1);
-        uint8_t *p = gemma_loader_room(l, &room);
-        if (!p) break;      /* the header is whole */
+        uint8_t *p = gemma_loader_room(l, &room, &err);
+        if (!p || !room) break;     /* memory is short, or the header is whole */
         if (n > room) n = room;
         memcpy(p, f->p + at, n);
         at += n + (n == 0);

@@ -4,6 +4,7 @@
  * logit; bytes that are no saved session, or one with other numbers in it, do no harm. */
 #include <math.h>
 
+#include "calls.h"
 #include "fuzz.h"
 #include "gemma.h"
 #include "tiny_gguf.h"
@@ -42,8 +43,8 @@ static void check_logits(Case *c) {
     float want[TINY_VOCAB];
     GemmaError err = {0};
     GemmaSession *fresh = gemma_session_new(c->model, c->n_ctx, &err);
-    CHECK(gemma_session_sync(fresh, c->ids, c->n, &err) == 0);
-    while (gemma_session_step(fresh, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
+    CHECK(test_sync(fresh, c->ids, c->n, &err) == 0);
+    while (test_step(fresh, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
     memcpy(want, gemma_session_logits(fresh), sizeof want);
     gemma_session_free(fresh);
     const float *got = gemma_session_logits(c->session);
@@ -64,7 +65,7 @@ static void change(Case *c, uint64_t *state) {
     if (shared > n) shared = n;
     memcpy(ids, c->ids, (size_t)shared * sizeof *ids);
     for (int i = shared; i < n; i++) ids[i] = (int32_t)below(state, TINY_VOCAB);
-    int same = 0, kept = gemma_session_sync(c->session, ids, n, &err);
+    int same = 0, kept = test_sync(c->session, ids, n, &err);
     while (same < n && same < c->n && ids[same] == c->ids[same]) same++;
     CHECK(kept >= 0 && kept < n && kept <= same);
     memcpy(c->ids, ids, sizeof ids);
@@ -76,7 +77,7 @@ static void push(Case *c, uint64_t *state) {
     GemmaError err = {0};
     int32_t id = (int32_t)below(state, TINY_VOCAB);
     bool full = c->n == c->n_ctx;
-    CHECK_INT(gemma_session_push(c->session, id, &err), full ? GEMMA_NO_ROOM : GEMMA_OK);
+    CHECK_INT(gemma_session_push(c->session, id, &err), full ? GEMMA_CONTEXT_FULL : GEMMA_OK);
     if (full) return;
     c->ids[c->n++] = id;
     c->pending = true;
@@ -92,10 +93,10 @@ static void step(Case *c, int n, uint64_t *state) {
     do {
         gemma_step(c->model, both, n, n_batch, seconds);
         left = 0;
-        for (int i = 0; i < n; i++) left += gemma_session_left(c[i].session, &err);
+        for (int i = 0; i < n; i++) left += test_left(c[i].session, &err);
     } while (all && left > 0);
     for (int i = 0; i < n; i++) {
-        left = gemma_session_left(c[i].session, &err);
+        left = test_left(c[i].session, &err);
         CHECK(left >= 0);
         if (left == 0 && c[i].pending) check_logits(&c[i]);
         c[i].pending = left != 0;
@@ -125,7 +126,7 @@ static void restore_changed(const Case *c, uint8_t *bytes, uint64_t n, uint64_t 
     GemmaSession *s = gemma_session_restore(c->model, bytes, n, &err);
     for (int i = 0; s && i < 3; i++) {
         if (gemma_session_count(s) == 0) gemma_session_push(s, 1, &err);
-        if (gemma_session_step(s, 50, INFINITY, &err) == 0 && gemma_session_logits(s)) gemma_session_sample(s);
+        if (test_step(s, 50, INFINITY, &err) == 0 && gemma_session_logits(s)) gemma_session_sample(s);
     }
     gemma_session_free(s);
 }

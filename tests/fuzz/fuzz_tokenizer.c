@@ -1,6 +1,7 @@
 /* fuzz_tokenizer SECONDS SEED: throws vocabularies, whole and damaged, and texts of random bytes and of the vocabulary's own pieces
  * at tokenizer and chat. What must hold: no report of the sanitizers, every text comes back from its ids, ids are in range, user text
  * holds no control token, and the ids never outnumber the bytes. */
+#include "calls.h"
 #include "chat.h"
 #include "fuzz.h"
 #include "vocab_gguf.h"
@@ -71,13 +72,13 @@ static void fuzz_text(const Tokenizer *t, const Chat *c, int n_vocab, uint64_t *
     size_t half = n / 2;
     GemmaTurn turns[] = {{(GemmaRole)(test_random(state) % 3), text, half}, {(GemmaRole)(test_random(state) % 3), text + half, n - half}};
     GemmaConversation conversation = test_random(state) % 2 ? GEMMA_NEW : GEMMA_CONTINUED;
-    int n_ids = chat_encode(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT), controls = n_ids > 0 ? count_controls(t, ids, n_ids) : 0;
-    CHECK(c->style ? n_ids >= 0 && n_ids <= 2 * MAX_TEXT : n_ids == -2);
+    int n_ids = test_chat(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT), controls = n_ids > 0 ? count_controls(t, ids, n_ids) : 0;
+    CHECK(c->style ? n_ids >= 0 && n_ids <= 2 * MAX_TEXT : n_ids == -1);
     if (!c->style || !half) return;
     /* As many control tokens as with other text. */
     turns[0].text = turns[1].text = "x";
     turns[0].n = turns[1].n = 1;
-    n_ids = chat_encode(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT);
+    n_ids = test_chat(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT);
     CHECK_INT(controls, count_controls(t, ids, n_ids));
 }
 

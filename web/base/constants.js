@@ -13,6 +13,14 @@ export const MAX_DRAFT = 7;
 export const MAX_LOGPROBS = 20;
 export const MAX_LAYERS = 256;
 export const MAX_VOCABULARY = 4194304;
+/** GemmaTextFlags. */
+export const ADD_BOS = 1;
+export const PARSE_CONTROL = 2;
+/** GemmaConversation. */
+export const CONTINUED_CONVERSATION = 0;
+export const NEW_CONVERSATION = 1;
+/** What sampling gives where no token may come. */
+export const NO_TOKEN = -1;
 /** GemmaConstraint. */
 export const COMPLETE = 2;
 export const ENDED = 3;

@@ -133,12 +133,7 @@ export class Conversation {
 
     /** @param {Turn[]} messages @param {boolean} first */
     #askInTurns(messages, first) {
-        const ids = this.#engine.chat(messages, {first});
-        if (!ids) {
-            throw new GemmaError('unsupported', 'The vocabulary of this model has no tokens for turns; give {chat: false} ' +
-                'when it is loaded.');
-        }
-        return [...this.#ids, ...ids];
+        return [...this.#ids, ...this.#engine.chat(messages, {first})];
     }
 
     /** @param {Turn[]} messages @param {boolean} first */

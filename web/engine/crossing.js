@@ -88,31 +88,18 @@ export class Crossing {
         return decoder.decode(all.slice(0, all.indexOf(0)));
     }
 
-    /** @param {number} status */
-    check(status) {
-        if (status !== 0) throw new GemmaError(CODES[status] ?? 'internal', this.cString(this.x.error()));
-    }
-
     /**
-     * For calls that answer -1 when they fail: the status is then kept beside the sentence.
-     * @param {number} n
+     * What a call that can fail gives: its result, or minus a GemmaStatus, which is thrown.
+     * @param {number} result
      */
-    checkCount(n) {
-        if (n < 0) this.check(this.x.status());
-        return n;
-    }
-
-    /** For calls that answer an address, or 0 when they fail. @param {number} address */
-    checkAddress(address) {
-        if (address === 0) this.check(this.x.status());
-        return address;
+    check(result) {
+        if (result < 0) throw new GemmaError(CODES[-result] ?? 'internal', this.cString(this.x.error()));
+        return result;
     }
 
     /** n bytes that stay as they are until the next scratch() or place(). @param {number} n */
     scratch(n) {
-        const address = this.x.scratch(n);
-        if (!address) throw new GemmaError('no-memory', `The engine has no memory for ${n} more bytes.`);
-        return address;
+        return this.check(this.x.scratch(n));
     }
 
     /** The address of a copy of `ids`. @param {ArrayLike<number>} ids */

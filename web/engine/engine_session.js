@@ -1,7 +1,7 @@
 // engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a sampler. Many live in one module. Knows
 // neither turns nor whose conversation it is.
 
-import {COMPLETE, ENDED, MAX_DRAFT} from '../base/constants.js';
+import {COMPLETE, ENDED, MAX_DRAFT, NO_TOKEN} from '../base/constants.js';
 import {GemmaError} from '../base/error.js';
 
 /** @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before any sampling parameter */
@@ -35,7 +35,7 @@ export class EngineSession {
      * @param {number[]} ids
      */
     sync(ids) {
-        return this.#c.checkCount(this.#c.x.session_sync(this.handle, this.#c.placeInts(ids), ids.length));
+        return this.#c.check(this.#c.x.session_sync(this.handle, this.#c.placeInts(ids), ids.length));
     }
 
     /** The whole sequence. @returns {number[]} */
@@ -69,7 +69,7 @@ export class EngineSession {
 
     /** Tokens left to evaluate; a fraction while some are half-way. Throws when the last step failed for this session. */
     left() {
-        return this.#c.checkCount(this.#c.x.session_left(this.handle));
+        return this.#c.check(this.#c.x.session_left(this.handle));
     }
 
     /**
@@ -78,7 +78,7 @@ export class EngineSession {
      * @param {number} [ms]
      */
     step(batch, ms = Infinity) {
-        return this.#c.checkCount(this.#c.x.session_step(this.handle, batch, ms / 1000));
+        return this.#c.check(this.#c.x.session_step(this.handle, batch, ms / 1000));
     }
 
     // ---------------------------------------------------------------------------------------- what comes next
@@ -90,7 +90,7 @@ export class EngineSession {
         for (const [id, bias] of Object.entries(s.logitBias)) this.#c.check(x.bias(this.handle, Number(id), bias));
     }
 
-    /** The next token; -1 where a constraint or biases leave none. */
+    /** The next token; NO_TOKEN where a constraint or biases leave none. */
     sample() {
         return this.#c.x.session_sample(this.handle);
     }
@@ -144,14 +144,14 @@ export class EngineSession {
         this.#c.x.session_logprobs(this.handle, id, address, n);
         const ids = this.#c.ints(address, 2 * (n + 1)), values = this.#c.floats(address, 2 * (n + 1));
         const all = Array.from({length: n + 1}, (_, i) => ({id: ids[2 * i], logprob: values[2 * i + 1]}));
-        return {logprob: all[0].logprob, top: all.slice(1).filter((one) => one.id >= 0)};
+        return {logprob: all[0].logprob, top: all.slice(1).filter((one) => one.id !== NO_TOKEN)};
     }
 
     // ---------------------------------------------------------------------------------------- embeddings
 
     /** From now on it adds up final hidden states, and has no logits. */
     pool() {
-        this.#c.check(this.#c.x.session_pool(this.handle, true));
+        this.#c.check(this.#c.x.session_pool(this.handle));
     }
 
     /** The mean of its tokens' final hidden states, of length 1. @param {number} nEmbd @returns {Float32Array} */
@@ -165,7 +165,7 @@ export class EngineSession {
 
     /** One that continues as this does. */
     clone() {
-        return new EngineSession(this.#c, this.#c.checkAddress(this.#c.x.session_clone(this.handle)));
+        return new EngineSession(this.#c, this.#c.check(this.#c.x.session_clone(this.handle)));
     }
 
     /** What Module.restoreSession takes. @returns {Uint8Array} */

@@ -2,6 +2,7 @@
 // a session of its own; the scheduler evaluates their tokens together. Knows neither messages, pages nor turns.
 
 import {Drafts} from './drafts.js';
+import {NO_TOKEN} from '../base/constants.js';
 import {readOptions} from '../base/options.js';
 import {StopFilter} from './stop.js';
 
@@ -207,7 +208,7 @@ async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, l
     for (;;) {
         if (tokens.length >= maxTokens) return end('length');
         const id = session.sample();
-        if (id < 0 || vocabulary.isEnd(id)) return end('stop');
+        if (id === NO_TOKEN || vocabulary.isEnd(id)) return end('stop');
         if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
         if (writing.add(id)) return end('stop');
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);

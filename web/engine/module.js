@@ -1,7 +1,7 @@
 // module.js: one instance of an engine module and its model. Sessions are engine_session.js. Knows neither workers, messages
 // nor where bytes come from.
 
-import {ROLES} from '../base/constants.js';
+import {ADD_BOS, CONTINUED_CONVERSATION, NEW_CONVERSATION, PARSE_CONTROL, ROLES} from '../base/constants.js';
 import {Crossing} from './crossing.js';
 import {EngineGrammar} from './engine_grammar.js';
 import {EngineSession} from './engine_session.js';
@@ -91,8 +91,7 @@ export class Module {
     push(chunk) {
         let taken = 0;
         while (taken < chunk.length) {
-            const planned = this.planned, room = this.#c.x.loader_room_size();
-            if (room === 0 && !planned) throw new GemmaError('no-memory', 'The engine has no memory for a file header of this length.');
+            const planned = this.planned, room = this.#c.check(this.#c.x.loader_room_size());
             if (room === 0) break;
             const part = chunk.subarray(taken, taken + room);
             this.#c.bytes(this.#c.x.loader_room(), part.length).set(part);
@@ -127,11 +126,11 @@ export class Module {
     }
 
     /**
-     * Plans from a file's first bytes; of the room for them there must be enough: a megabyte. Further ones, for a better plan, may follow.
+     * Plans from a file's first bytes, at most a megabyte. Further ones, for a better plan, may follow.
      * @param {Uint8Array} bytes
      */
     estimate(bytes) {
-        if (this.#c.x.loader_room_size() < bytes.length) throw new GemmaError('no-memory', 'The engine has no memory for a file header of this length.');
+        if (this.#c.check(this.#c.x.loader_room_size()) < bytes.length) throw new GemmaError('bad-argument', 'At most a megabyte of a header is taken at once.');
         this.#c.bytes(this.#c.x.loader_room(), bytes.length).set(bytes);
         this.#c.check(this.#c.x.loader_estimate(bytes.length));
     }
@@ -205,16 +204,16 @@ export class Module {
     #collectIds(texts, guess, fill) {
         for (let cap = guess; ;) {
             const {base, addresses} = this.#c.place(texts, 4 * cap);
-            const n = fill(base, cap, addresses);
-            if (n === -1) throw new GemmaError('no-memory', 'The engine has no memory for a text of this length.');
-            if (n <= cap) return n < 0 ? null : Array.from(this.#c.ints(base, n));
+            const n = this.#c.check(fill(base, cap, addresses));
+            if (n <= cap) return Array.from(this.#c.ints(base, n));
             cap = n;
         }
     }
 
     /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
     tokenize(text, {bos = false, special = false} = {}) {
-        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, bos, special, ids, cap)) ?? [];
+        const flags = (bos ? ADD_BOS : 0) | (special ? PARSE_CONTROL : 0);
+        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, flags, ids, cap));
     }
 
     /** @returns {Uint8Array} the token's bytes: perhaps part of a character @param {number} id */
@@ -246,7 +245,7 @@ export class Module {
     }
 
     /**
-     * Turns as ids; see gemma_chat. null when the model has no turn tokens.
+     * Turns as ids; see gemma_chat. Throws 'unsupported' when the model has no turns that the engine knows.
      * @param {{role: 'system' | 'user' | 'assistant', content: string}[]} turns
      * @param {{first: boolean}} where   first: they begin a conversation
      */
@@ -255,8 +254,8 @@ export class Module {
         const guess = texts.reduce((n, t) => n + t.length + 32, 64);
         return this.#collectIds(texts, guess, (ids, cap, places) => {
             this.#c.x.turns_clear();
-            const fits = places.every((p, i) => this.#c.x.turns_add(ROLES[turns[i].role], p.at, p.n));
-            return fits ? this.#c.x.chat(first, ids, cap) : -1;
+            places.forEach((p, i) => this.#c.check(this.#c.x.turns_add(ROLES[turns[i].role], p.at, p.n)));
+            return this.#c.x.chat(first ? NEW_CONVERSATION : CONTINUED_CONVERSATION, ids, cap);
         });
     }
 
@@ -265,18 +264,18 @@ export class Module {
     /** Compiles a grammar; without a model, too. @param {string} gbnf */
     newGrammar(gbnf) {
         const {addresses: [text]} = this.#c.place([gbnf], 0);
-        return new EngineGrammar(this.#c, this.#c.checkAddress(this.#c.x.grammar_new(text.at, text.n)));
+        return new EngineGrammar(this.#c, this.#c.check(this.#c.x.grammar_new(text.at, text.n)));
     }
 
     /** @param {number} contextLength   most tokens that it can hold */
     newSession(contextLength) {
-        return new EngineSession(this.#c, this.#c.checkAddress(this.#c.x.session_new(contextLength)));
+        return new EngineSession(this.#c, this.#c.check(this.#c.x.session_new(contextLength)));
     }
 
     /** A session that was saved, with the same model file and precision. @param {Uint8Array} bytes */
     restoreSession(bytes) {
         const {addresses: [saved]} = this.#c.place([bytes], 0);
-        return new EngineSession(this.#c, this.#c.checkAddress(this.#c.x.session_restore(saved.at, saved.n)));
+        return new EngineSession(this.#c, this.#c.check(this.#c.x.session_restore(saved.at, saved.n)));
     }
 
     /**
@@ -290,13 +289,13 @@ export class Module {
         this.#c.x.step(aligned, sessions.length, batch, ms / 1000);
     }
 
-    /** Begins to count what operations cost, or stops. @param {boolean} on */
-    profile(on) {
-        this.#c.x.profile(on);
+    /** Counts what operations cost from now on. */
+    profile() {
+        this.#c.x.profile();
     }
 
     /**
-     * What operations have cost since profile(true); those that were called.
+     * What operations have cost since profile(); those that were called.
      * @returns {{name: string, seconds: number, calls: number, bytes: number, macs: number}[]}
      */
     costs() {
@@ -310,7 +309,7 @@ export class Module {
 
     /** Begins to add up what goes into the layers' matrices, from zero. */
     observe() {
-        this.#c.check(this.#c.x.observe(1));
+        this.#c.check(this.#c.x.observe());
     }
 
     /**

@@ -51,7 +51,7 @@ class Measured {
      * @param {() => number | void} work
      */
     time(module, tokens, profile, work) {
-        if (profile) module.profile(true);
+        if (profile) module.profile();
         const start = performance.now();
         const sampling = work();
         const seconds = (performance.now() - start) / 1000;
