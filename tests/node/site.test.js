@@ -167,7 +167,7 @@ test('names change with what is in the files, but for those that must stay', asy
 test('each script of the build is minified, has a source map, and has nothing of Node', async () => {
     const files = await build();
     for (const [name, text] of files) {
-        if (!name.endsWith('.js') || /wasm-|^(gemma|sw)\.js|app\/start|disk/.test(name)) continue;
+        if (!name.endsWith('.js') || /wasm-|^(gemma|sw)\.js|app\/start/.test(name)) continue;
         const [, map] = /\n\/\/# sourceMappingURL=(\S+)\s*$/.exec(text) ?? [];
         const {sources, sourcesContent} = JSON.parse(Buffer.from(files.get(posix.join(posix.dirname(name), map)), 'latin1').toString());
         assert.equal(sources.length, sourcesContent.length, name);

@@ -94,7 +94,7 @@ async function planSubject(reader, description, signal) {
         const {file} = description;
         return planLocal(reader, {name: file.name ?? 'model.gguf', size: file.size, chunks: () => slices(file)});
     }
-    if (description.kind === 'path') {
+    if (NODE && description.kind === 'path') {
         const {openSource} = await import('../weights/node/disk.js'), {path, name, size} = description;
         const source = await openSource({kind: 'path', path});
         try {
@@ -182,7 +182,7 @@ async function planRemote(reader, address, description, known, signal) {
  * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the file's other parts
  */
 async function readRemote(url, {url: home, urls = [], headers}, signal, take) {
-    const [{openRemote}, {openParts, partUrls}] = await Promise.all([import('../weights/http.js'), import('../weights/download/split.js')]);
+    const {openRemote} = await import('../weights/http.js'), {openParts, partUrls} = await import('../weights/download/split.js');
     const ending = new AbortController(), count = partUrls(url)?.length ?? 1;
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;

@@ -10,7 +10,7 @@ import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from '../base/protocol.js';
 import {Scheduler} from './scheduler.js';
 import {WorkerSession} from './worker_session.js';
-import {workerPort} from '../base/host.js';
+import {NODE, workerPort} from '../base/host.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
 
 /**
@@ -20,9 +20,11 @@ import {openSource as openFromBrowser} from '../weights/source.js';
  * @returns {Promise<import('../weights/source.js').Source>}
  */
 async function openSource(description, options) {
-    if (description.kind !== 'path') return openFromBrowser(description, options);
-    const {openSource: openFromDisk} = await import('../weights/node/disk.js');
-    return openFromDisk(description, options);
+    if (NODE && description.kind === 'path') {
+        const {openSource: openFromDisk} = await import('../weights/node/disk.js');
+        return openFromDisk(description, options);
+    }
+    return openFromBrowser(/** @type {RemoteModel} */ (description), options);
 }
 
 /**

@@ -40,6 +40,7 @@ const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address
  */
 export function describe(model, {urls, headers, manifest, sha256, update}) {
     const isHere = model?.kind === 'path' || (typeof model === 'string' || model instanceof URL) && isPath(model);
+    if (!NODE && isHere) throw new GemmaError('unsupported', `A page cannot read the path ${model.path}: let the user choose the file.`, {here: true});
     /** @param {string | URL} address */
     const at = (address) => isHere ? String(address) : absolute(address);
     const more = Object.fromEntries(Object.entries({

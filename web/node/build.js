@@ -35,7 +35,8 @@ const BESIDE = /new URL\(((?:[^()]|\([^()]*\))+?), import\.meta\.url\)/g, HOST =
  * Modules that are imported when they are needed, in code without comments. The library's become ordinary imports: each that stayed apart would make more
  * chunks of what it shares with others, together a seventh larger, and a first visit brings all of them. What is Node's is never asked for.
  */
-const LAZY = /\bimport\("(\.[^"]+)"\)/g, STAYS_LAZY = /(^|\/)(node|constraint)\//;
+const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)\./g, TAKEN = /(?<=\b(?:const|,))\{([\w$,]+)\}=await import\("(\.[^"]+)"\)/g,
+     STAYS_LAZY = /(^|\/)(node|constraint)\//;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
 /** @param {string} url */
@@ -84,11 +85,9 @@ function fromSources(scripts, isPage) {
             onResolve({filter: /^\.|^entry:/}, ({path, importer}) => {
                 const url = path.startsWith('entry:') ? path.slice('entry:'.length) : posix.join(posix.dirname(importer), path);
                 if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
-                if (/(^|\/)node\//.test(url)) return {path: url, namespace: 'node'};
                 return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
             });
             onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: await joinLazy(path, scripts.get(path) ?? '', isPage), loader: 'js'}));
-            onLoad({filter: /.*/, namespace: 'node'}, () => ({contents: "throw new Error('Paths are read under Node only.');", loader: 'js'}));
         },
     };
 }
@@ -103,7 +102,11 @@ async function joinLazy(url, script, isPage) {
     const {code, map} = await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target});
     const joined = [...new Set([...code.matchAll(LAZY)].map(([, address]) => address))].filter((address) => !STAYS_LAZY.test(address));
     const imports = joined.map((address, i) => `import * as joined${i} from"${address}";`).join('');
-    const body = code.replace(LAZY, (whole, address) => joined.includes(address) ? `Promise.resolve(joined${joined.indexOf(address)})` : whole);
+    /** @param {string} address @param {string} whole @param {(name: string) => string} made */
+    const unless = (address, whole, made) => joined.includes(address) ? made(`joined${joined.indexOf(address)}`) : whole;
+    const body = code.replace(TAKEN, (whole, names, address) => unless(address, whole, (from) => names.split(',').map((/** @type {string} */ name) => `${name}=${from}.${name}`).join()))
+        .replace(USED, (whole, address) => unless(address, whole, (from) => `${from}.`))
+        .replace(LAZY, (whole, address) => unless(address, whole, (from) => `Promise.resolve(${from})`));
     return `${imports}${body}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
 }
 

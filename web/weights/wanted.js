@@ -113,7 +113,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
-            const [{openRemote}, {openSplit, partUrls}, {Line}] = await Promise.all([import('./http.js'), import('./download/split.js'), import('./download/line.js')]);
+            const {openRemote} = await import('./http.js'), {openSplit, partUrls} = await import('./download/split.js'), {Line} = await import('./download/line.js');
             line ??= new Line();
             const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
             return openFiles([id, ...urls], {
