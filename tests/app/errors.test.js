@@ -18,6 +18,17 @@ test('each code has its own title and its own advice', () => {
     assert.equal(new Set(seen.map(({title}) => title)).size, CODES.length);
 });
 
+test('what refuses a request is not blamed on the connection, also when a worker says so', async () => {
+    const {port1, port2} = new MessageChannel();
+    const port = (end) => ({postMessage: (message) => end.postMessage(message), onMessage: (listen) => end.on('message', listen)});
+    answer(port(port1), {load({refused}) { throw new GemmaError('network', 'x', {refused}); }});
+    const caller = new Caller(port(port2)), failure = (refused) => caller.call('load', {refused}).then(assert.fail, (error) => error);
+    const [refused, failed] = [await failure(true), await failure(undefined)];
+    assert.deepEqual([refused.code, refused.refused, failed.code, failed.refused], ['network', true, 'network', undefined]);
+    assert.notEqual(explain(refused).advice, explain(failed).advice);
+    port1.close();
+});
+
 test('without WebAssembly, or with one that lacks something, the advice is about the browser, also when a worker says so', async (context) => {
     const model = explain(new GemmaError('unsupported', 'x'));
     const engine = WebAssembly;

@@ -5,13 +5,13 @@
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
  * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint' (of what an answer must be), 'internal'.
  * `fatal` is true where the engine has ended with it: load the model again. `here` is true where this browser, or this page in it, lacks
- * something whatever the model.
+ * something whatever the model. `refused` is true where the network works and asking again gives the same: `message` says what to do instead.
  */
 export class GemmaError extends Error {
     /**
      * @param {string} code
      * @param {string} message
-     * @param {ErrorOptions & {here?: boolean, fatal?: boolean}} [options]
+     * @param {ErrorOptions & {here?: boolean, fatal?: boolean, refused?: boolean}} [options]
      */
     constructor(code, message, options) {
         super(message, options);
@@ -19,6 +19,7 @@ export class GemmaError extends Error {
         this.code = code;
         if (options?.here) this.here = true;
         if (options?.fatal) this.fatal = true;
+        if (options?.refused) this.refused = true;
     }
 }
 

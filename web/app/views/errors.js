@@ -20,12 +20,15 @@ const KNOWN = {
 /** Where no other model would help. @type {[title: string, advice: string]} */
 const HERE = ['This browser cannot do that',
     'Use a current version of Chrome, Edge, Firefox or Safari, with WebAssembly and stored data allowed for this site.'];
+/** Where the connection works. @type {[title: string, advice: string]} */
+const REFUSED = ['The model could not be downloaded',
+    'Asking again gives the same answer. Do what this says, or download the file by other means and open it from your disk.'];
 /** @type {[title: string, advice: string]} */
 const UNKNOWN = ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
 
-/** @param {Error & {code?: string, here?: boolean}} error @returns {{title: string, message: string, advice: string}} */
+/** @param {Error & {code?: string, here?: boolean, refused?: boolean}} error @returns {{title: string, message: string, advice: string}} */
 export function explain(error) {
-    const [title, advice] = error.here ? HERE : KNOWN[error.code ?? ''] ?? UNKNOWN;
+    const [title, advice] = error.here ? HERE : error.refused ? REFUSED : KNOWN[error.code ?? ''] ?? UNKNOWN;
     return {title, message: error.message, advice};
 }
 

@@ -112,7 +112,8 @@ export class Asker {
             if (signal?.aborted) throw signal.reason;
             if (cause instanceof GemmaError) throw cause;
             if (stalling.signal.aborted) throw passing(`${host} does not answer; try again later.`, {cause});
-            throw Object.assign(passing(await whyNot(url, this.#name), {cause}), {passing: knownGood});
+            const {sentence, refused} = await whyNot(url, this.#name);
+            throw Object.assign(passing(sentence, {cause}), {passing: knownGood, ...refused && {refused}});
         } finally {
             clearTimeout(timer);
         }
@@ -134,7 +135,7 @@ export class Asker {
             drop(response);
             if (!next) {        // a browser does not say where it leads
                 throw new GemmaError('network', `${new URL(at).host} redirects the request for ${this.#name}, and a browser would send ` +
-                    `${secret.join(', ')} wherever that leads; send the token as Authorization, or give the address to which it leads.`);
+                    `${secret.join(', ')} wherever that leads; send the token as Authorization, or give the address to which it leads.`, {refused: true});
             }
             const target = new URL(next, at);
             if (target.origin !== new URL(at).origin) own = {};
@@ -165,11 +166,12 @@ export class Asker {
         if (status === 401 || status === 403) {
             const sentence = `${host} refuses to give out ${name} (${status}): it may want a login or ` +
                 'an accepted licence; download the file there and open it from your disk.';
-            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('network', sentence);
+            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('network', sentence, {refused: true});
         }
-        const sentence = `${host} answered ${status} when asked for ${name}; try again later.`;
-        if (status !== 408 && status !== 429 && status < 500) return new GemmaError('network', sentence);
-        return passing(sentence, {retryAfterMs: readRetryAfter(headers.get('Retry-After'))});
+        const sentence = `${host} answered ${status} when asked for ${name}`;
+        if (status !== 408 && status !== 429 && status < 500)
+            return new GemmaError('network', `${sentence}: open its address in the browser to see why.`, {refused: true});
+        return passing(`${sentence}; try again later.`, {retryAfterMs: readRetryAfter(headers.get('Retry-After'))});
     }
 
     /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
@@ -190,7 +192,11 @@ globalThis.addEventListener?.('securitypolicyviolation', ({blockedURI}) => {
 });
 const POLICY_MS = 100;      // until it is known
 
-/** Why a request failed before there was an answer, which fetch does not say. @param {string} url @param {string} name   of the file */
+/**
+ * Why a request failed before there was an answer, which fetch does not say.
+ * @param {string} url @param {string} name   of the file
+ * @returns {Promise<{sentence: string, refused?: boolean}>}   refused: not by the network
+ */
 async function whyNot(url, name) {
     const {host, origin, protocol, hostname} = new URL(url), page = globalThis.location;
     const isLocal = /^(localhost|127\.|\[::1\])/.test(hostname);
@@ -198,13 +204,13 @@ async function whyNot(url, name) {
     if (forbidden.has(origin)) {
         const advice = isLocal ? 'write localhost in its place'
             : protocol === 'http:' ? 'give an https address, or one of this site' : 'allow it in that policy';
-        return `This page's own policy (connect-src of its Content-Security-Policy) does not allow requests to ${origin}: ${advice}.`;
+        return {refused: true, sentence: `This page's own policy (connect-src of its Content-Security-Policy) does not allow requests to ${origin}: ${advice}.`};
     }
     if (page?.protocol === 'https:' && protocol === 'http:' && !isLocal)
-        return `A page that came by https cannot ask ${origin}: give an https address of ${name}.`;
+        return {refused: true, sentence: `A page that came by https cannot ask ${origin}: give an https address of ${name}.`};
     const elsewhere = page?.origin === origin ? '' : `, or it does not allow other sites to read ${name}`;
     const offline = globalThis.navigator?.onLine === false ? '; this browser says that there is no network' : '';
-    return `${host} cannot be reached${elsewhere}${offline}.`;
+    return {sentence: `${host} cannot be reached${elsewhere}${offline}.`};
 }
 
 /** Lets an answer go without reading it. @param {Response} response */
