@@ -160,6 +160,9 @@ const memory64IsThere = () => {
     return new WebAssembly.Memory(/** @type {any} */ (asked)).buffer.byteLength > 0;
 };
 
+export const withoutSimd = () => new GemmaError('unsupported',
+    'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.', {here: true});
+
 /**
  * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because without WebAssembly a worker may not
  * start; the worker asks again, because shared memory may be missing there alone.
@@ -167,9 +170,7 @@ const memory64IsThere = () => {
 export function requireWebAssembly() {
     if (typeof WebAssembly !== 'object')
         throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.', {here: true});
-    if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) {
-        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.', {here: true});
-    }
+    if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) throw withoutSimd();
 }
 
 /**
@@ -183,6 +184,15 @@ export function requireWebAssembly() {
  * @property {number} cores        logical ones
  */
 
+/** What needs no trial. */
+export async function detectThreads() {
+    return {
+        // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
+        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
+        cores: NODE ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
+    };
+}
+
 /** Lets other things happen in between: it takes a while. @returns {Promise<Features>} */
 export async function detectFeatures() {
     let relaxed = true;
@@ -195,8 +205,6 @@ export async function detectFeatures() {
         relaxed, dot: relaxed && await dot16IsFaster() ? 'i16' : 'i32',
         memory64: WebAssembly.validate(MEMORY64) && succeeds(memory64IsThere),
         shared: succeeds(sharedMemoryIsThere),
-        // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
-        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
-        cores: NODE ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
+        ...await detectThreads(),
     };
 }

@@ -4,6 +4,7 @@
 import {GemmaError} from '../base/error.js';
 import {NODE, workerAddress, workerPort} from '../base/host.js';
 import {whileStarting} from '../base/starts.js';
+import {endThreads, startThreads, withThreads} from './threads.js';
 
 /**
  * @typedef {import('./crossing.js').Emscripten} Emscripten
@@ -74,6 +75,15 @@ export function canReserve(bytes, memory64) {
     }
 }
 
+/** @param {boolean} memory64 */
+const sizeOf = (memory64) => memory64 ? 'gemma64' : 'gemma';
+
+/** Emscripten's, which starts an instance, and its threads. @param {boolean} memory64 */
+const scriptOf = (memory64) => new URL(`${sizeOf(memory64)}.js`, BASE);
+
+/** Starts the workers of an instance before it is wanted: see threads.js. @param {boolean} memory64 @param {number} threads   in all */
+export const startThreadsAhead = (memory64, threads) => startThreads(scriptOf(memory64), threads - 1);
+
 /**
  * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} InstanceOptions
  *
@@ -82,10 +92,11 @@ export function canReserve(bytes, memory64) {
  * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
  */
 export async function startInstance({kernels, memory64, bytes, spare = 0, threads}) {
-    const size = memory64 ? 'gemma64' : 'gemma', name = `${size}-${kernels}`;
+    const size = sizeOf(memory64), name = `${size}-${kernels}`, script = scriptOf(memory64);
     const compiling = compiled.get(name) ?? compile(name);
     compiled.set(name, compiling);
     const wasm = await compiling;
+    await startThreads(script, threads - 1);
     let memory;
     try {
         const initial = Math.max(bytes, INITIAL_BYTES);
@@ -93,8 +104,8 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
     } catch (cause) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
     }
-    const {default: factory} = await import(new URL(`${size}.js`, BASE).href);
-    const starting = () => start(factory, new URL(`${size}.js`, BASE), wasm, memory, threads);
+    const {default: factory} = await import(script.href);
+    const starting = () => start(factory, script, wasm, memory, threads);
     return {emscripten: threads > 1 ? await whileStarting(workerPort, starting) : await starting(), memory};
 }
 
@@ -128,10 +139,12 @@ async function start(factory, url, wasm, memory, threads) {
                 globalThis.addEventListener?.('error', refused);
             }
             options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
-            factory(options).then(resolve, reject);
+            if (threads === 1) factory(options).then(resolve, reject);
+            else withThreads(url, () => factory(options)).then(resolve, noThreads);
         });
     } catch (error) {
         options.PThread?.terminateAllThreads();
+        if (threads > 1) endThreads();
         throw error;
     } finally {
         clearTimeout(timer);

@@ -3,7 +3,7 @@
 
 import {EXACT, F16_CACHE, INT8_CACHE} from '../base/constants.js';
 import {GemmaError, codeOf} from '../base/error.js';
-import {detectFeatures} from './features.js';
+import {detectFeatures, withoutSimd} from './features.js';
 import {instantiate} from './module.js';
 
 const MB = 2 ** 20;
@@ -42,9 +42,7 @@ function choosePrecision({kvType = 'f16', exact = false}) {
  * @returns {Pick<Way, 'variant' | 'kernels'>}
  */
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
-    if (!features.simd128 || !features.shared) {
-        throw new GemmaError('unsupported', 'WebAssembly SIMD or shared memory is missing here; any browser of the last three years has them.', {here: true});
-    }
+    if (!features.simd128 || !features.shared) throw withoutSimd();
     if (variant === 'relaxed' && !features.relaxed) {
         throw new GemmaError('unsupported', 'Relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly.', {here: true});
     }
@@ -64,8 +62,8 @@ function defaultSessions() {
     return deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4;
 }
 
-/** @param {Features} features @param {OpenOptions} options */
-function chooseThreads(features, {threads: asked, threadsFailed}) {
+/** @param {Pick<Features, 'isolated' | 'cores'>} features @param {OpenOptions} options */
+export function chooseThreads(features, {threads: asked, threadsFailed}) {
     if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
         throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected.`);
     }

@@ -5,10 +5,12 @@ import {Constraints} from './constraints.js';
 import {TRANSCRIPT} from './conversation.js';
 import {embed} from './embed.js';
 import {GemmaError} from '../base/error.js';
-import {detectFeatures, requireWebAssembly} from './features.js';
-import {makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
+import {detectFeatures, detectThreads, requireWebAssembly} from './features.js';
+import {startThreadsAhead} from './instance.js';
+import {chooseThreads, makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from '../base/protocol.js';
 import {Scheduler} from './scheduler.js';
+import {endThreads} from './threads.js';
 import {WorkerSession} from './worker_session.js';
 import {NODE, workerPort} from '../base/host.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
@@ -72,6 +74,7 @@ const service = {
     async load({source: description, options}, {signal, emit}) {
         requireWebAssembly();
         const start = performance.now();
+        await startThreadsAhead(options.memory64 ?? false, chooseThreads(await detectThreads(), options));
         let opened;
         if (description.kind === 'synthetic') {
             opened = await openSynthetic(description, options);
@@ -94,6 +97,7 @@ const service = {
             }
         }
         const {module, variant, kernels, memory64, threads, threadsFailed, contextLength, plan} = opened;
+        endThreads();               // those that it did not take
         opened.session.close();     // each session of gemma.js has its own
         const {turns, ...about} = plan, chat = options.chat ?? about.chat, style = chat && turns?.style ? turns : TRANSCRIPT;
         const loadMs = performance.now() - start;
