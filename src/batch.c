@@ -46,8 +46,11 @@ void batch_free(Batch *b) {
  * yet, and the caller wants to be back in time. */
 enum { FIRST = 16, UNIT = 8 };
 
-/* While other sessions decode, a pass with a prompt's tokens should take no longer: they wait for it. */
+/* A pass that other sessions wait for should take no longer. One that a prompt has for itself is as long as is fast, but waits between two layers
+ * when others come: then their pass and some of its layers take turns. */
 static const double PASS_SECONDS = 0.12;
+/* What is left of a pass that others may as well wait for. */
+static const double REST_SECONDS = 0.02;
 
 static Clock *batch_clock(Batch *b) { return &b->workspace.ops.clock; }
 
@@ -68,6 +71,7 @@ typedef struct {
     GemmaSession *sessions[MAX_PARTS];
     int n_parts, n_rows;
     int n_logits;               /* rows whose logits will be computed, at most MAX_PARTS */
+    bool is_long;               /* nobody waits for it */
 } Plan;
 
 /* The session's next n_tok tokens; nothing where there is no place for them, or no memory. */
@@ -94,25 +98,38 @@ static void trim_draft(GemmaSession *s, int n) {
     s->n_draft = n;
 }
 
-static bool can_step(const GemmaSession *s) { return session_pending(s) > 0 && s->failure.status == GEMMA_OK; }
+/* Whether one of the parts is the session's. */
+static bool has_session(GemmaSession *const *sessions, int n_parts, const GemmaSession *s) {
+    for (int i = 0; i < n_parts; i++)
+        if (sessions[i] == s) return true;
+    return false;
+}
+
+static bool is_parked(const Batch *b, const GemmaSession *s) {
+    const ParkedPass *p = &b->workspace.parked;
+    return p->n_rows && has_session(b->parked, p->n_parts, s);
+}
+
+static bool can_step(const Batch *b, const GemmaSession *s) { return session_pending(s) > 0 && s->failure.status == GEMMA_OK && !is_parked(b, s); }
 
 /* Those that decode, and beside them tokens of prompts, shared out evenly. */
 static Plan form_batch(const Batch *b, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
     Plan p = {.n_parts = 0};
     int n_prompts = 0, n_layer = b->workspace.c->n_layer;
-    for (int i = 0; i < n; i++) n_prompts += can_step(sessions[i]) && !is_decoding(sessions[i]);
+    for (int i = 0; i < n; i++) n_prompts += can_step(b, sessions[i]) && !is_decoding(sessions[i]);
     int places = n_prompts ? MAX_PARTS - 1 : MAX_PARTS;     /* one is left for a prompt, however many decode */
     for (int i = 0; i < n && p.n_logits < places; i++) {
         GemmaSession *s = sessions[(b->turn + i) % n];
-        if (!can_step(s) || !is_decoding(s)) continue;
+        if (!can_step(b, s) || !is_decoding(s)) continue;
         trim_draft(s, places - p.n_logits - 1);
         add_part(&p, s, session_pending(s));
     }
-    int most = p.n_rows ? rows_within(b, fmin(seconds, PASS_SECONDS / n_layer)) : rows_within(b, seconds);
+    p.is_long = !p.n_rows && !b->workspace.parked.n_rows;
+    int most = rows_within(b, p.is_long ? seconds : fmin(seconds, PASS_SECONDS / n_layer));
     most = least(least(most, n_batch < 1 ? 1 : n_batch), b->workspace.batch - p.n_rows);
     for (int i = 0; i < n && n_prompts > 0; i++) {
         GemmaSession *s = sessions[(b->turn + i) % n];
-        if (!can_step(s) || is_decoding(s)) continue;
+        if (!can_step(b, s) || is_decoding(s)) continue;
         int share = n_prompts > 1 ? most / n_prompts / UNIT * UNIT : most, before = p.n_rows;
         add_part(&p, s, least(session_pending(s), share < UNIT ? least(most, UNIT) : share));
         most -= p.n_rows - before;
@@ -126,30 +143,79 @@ static void begin_pass(Batch *b, GemmaSession *const *sessions, int n, int n_bat
     b->turn = (b->turn + 1) % n;
     if (!p.n_parts) return;
     b->n_passes++;
+    b->is_long = p.is_long;
     memcpy(b->sessions, p.sessions, sizeof b->sessions);
     transformer_begin(&b->workspace, p.parts, p.n_parts);
 }
 
+static void park_pass(Batch *b) {
+    memcpy(b->parked, b->sessions, sizeof b->parked);
+    transformer_park(&b->workspace);
+}
+
+static void resume_pass(Batch *b) {
+    b->n_passes++;
+    b->is_long = true;
+    memcpy(b->sessions, b->parked, sizeof b->sessions);
+    transformer_resume(&b->workspace);
+}
+
 /* ------------------------------------------------------------------------------------ a pass */
+
+/* Gives up the session's parts. Whether others are left. */
+static bool forget_parts(GemmaSession **sessions, BatchPart *parts, int n_parts, const GemmaSession *s) {
+    bool wanted = false;
+    for (int i = 0; i < n_parts; i++) {
+        if (sessions[i] == s) {
+            sessions[i] = NULL;
+            parts[i].cache = NULL;
+        }
+        wanted |= sessions[i] != NULL;
+    }
+    return wanted;
+}
 
 void batch_forget(Batch *b, const GemmaSession *s) {
     Workspace *ws = &b->workspace;
-    bool wanted = false;
-    for (int i = 0; i < ws->n_parts && ws->n_rows; i++) {
-        if (b->sessions[i] == s) {
-            b->sessions[i] = NULL;
-            ws->parts[i].cache = NULL;
-        }
-        wanted |= b->sessions[i] != NULL;
-    }
-    if (!wanted) transformer_abandon(ws);
+    if (ws->n_rows && !forget_parts(b->sessions, ws->parts, ws->n_parts, s)) transformer_abandon(ws);
+    if (ws->parked.n_rows && !forget_parts(b->parked, ws->parked.parts, ws->parked.n_parts, s)) ws->parked.n_rows = 0;
 }
 
 static bool is_under_way(const Batch *b, GemmaSession *const *sessions, int n) {
     for (int i = 0; i < n && b->workspace.n_rows; i++)
-        for (int j = 0; j < b->workspace.n_parts; j++)
-            if (b->sessions[j] == sessions[i]) return true;
+        if (has_session(b->sessions, b->workspace.n_parts, sessions[i])) return true;
     return false;
+}
+
+static bool any_parked(const Batch *b, GemmaSession *const *sessions, int n) {
+    for (int i = 0; i < n; i++)
+        if (is_parked(b, sessions[i])) return true;
+    return false;
+}
+
+/* Whether the pass under way is one that others should not wait for, and there are others. */
+static bool should_park(const Batch *b, GemmaSession *const *sessions, int n) {
+    const Workspace *ws = &b->workspace;
+    double left = b->row_seconds * ws->n_rows * (ws->c->n_layer - ws->layer);
+    if (!b->is_long || ws->parked.n_rows || left <= REST_SECONDS) return false;
+    for (int i = 0; i < n; i++)
+        if (can_step(b, sessions[i]) && !has_session(b->sessions, ws->n_parts, sessions[i])) return true;
+    return false;
+}
+
+/* Sees to it that a pass is under way, unless none of the sessions needs one. Passes that none of them is part of are given up. */
+static void choose_pass(Batch *b, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
+    Workspace *ws = &b->workspace;
+    bool under_way = is_under_way(b, sessions, n);
+    if (!under_way) transformer_abandon(ws);
+    if (!any_parked(b, sessions, n)) ws->parked.n_rows = 0;
+    else if (!under_way) return resume_pass(b);
+    if (under_way) {
+        if (!should_park(b, sessions, n)) return;
+        park_pass(b);
+    }
+    begin_pass(b, sessions, n, n_batch, seconds);
+    if (under_way && !ws->n_rows) resume_pass(b);   /* no memory was left for the others */
 }
 
 /* Layers, as many as end before `until`, and at least one. False when some are left. */
@@ -312,17 +378,13 @@ void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch
     Batch *b = &m->batch;
     double start = clock_read(batch_clock(b));
     if (n < 1) return;
-    bool under_way = is_under_way(b, sessions, n);
-    if (!under_way) {
-        transformer_abandon(&b->workspace);
-        begin_pass(b, sessions, n, n_batch, seconds);
-    }
+    choose_pass(b, sessions, n, n_batch, seconds);
     if (!b->workspace.n_rows) return;
-    bool decoding = b->workspace.n_rows == 1;
+    bool decoding = b->workspace.n_rows == 1, begins = b->workspace.layer == 0;
     pool_set_active(m->pool, decoding ? threads_of(m->pool, tuner_choice(&b->threads)) : pool_threads(m->pool));
     if (!continue_pass(b, start + seconds)) return;
     end_pass(b);
-    if (decoding && !under_way) tuner_report(&b->threads, batch_clock(b), clock_read(batch_clock(b)) - start, 1);
+    if (decoding && begins) tuner_report(&b->threads, batch_clock(b), clock_read(batch_clock(b)) - start, 1);
 }
 
 GemmaStatus gemma_session_left(const GemmaSession *s, double *left, GemmaError *err) {
@@ -335,6 +397,8 @@ GemmaStatus gemma_session_left(const GemmaSession *s, double *left, GemmaError *
     *left = session_pending(s);
     for (int i = 0; i < ws->n_parts && ws->n_rows; i++)
         if (b->sessions[i] == s) *left -= (double)ws->parts[i].n_tok * ws->layer / ws->c->n_layer;
+    for (int i = 0; i < ws->parked.n_parts && ws->parked.n_rows; i++)
+        if (b->parked[i] == s) *left -= (double)ws->parked.parts[i].n_tok * ws->parked.layer / ws->c->n_layer;
     return GEMMA_OK;
 }
 

@@ -15,8 +15,10 @@ typedef struct {
     int n_media;
     float *media_logits;                /* [n_media]: theirs, while others are chosen from */
     GemmaSession *sessions[MAX_PARTS];  /* of each part of the pass under way; NULL: given up */
+    GemmaSession *parked[MAX_PARTS];    /* and of the one that waits */
+    bool is_long;                       /* the pass under way was sized for sessions that nobody else waits for */
     int turn;                           /* begins the next batch: of more sessions than fit, others come first each time */
-    uint64_t n_passes;                  /* so far; see GemmaSession.pass */
+    uint64_t n_passes;                  /* begun or resumed so far; see GemmaSession.pass */
     uint64_t n_logits;                  /* times that the workspace's logits were computed; see GemmaSession.logits */
     double row_seconds;                 /* what a row of the last large batches cost in a layer; 0: not known yet */
     ClockSum row_sum;

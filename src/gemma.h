@@ -231,11 +231,13 @@ GemmaStatus gemma_session_sync(GemmaSession *session, const int32_t *ids, int n,
 /* Appends one token without evaluating it. GEMMA_CONTEXT_FULL when there is no place for it. */
 GemmaStatus gemma_session_push(GemmaSession *session, int32_t id, GemmaError *err);
 
-/* Evaluates tokens of those of the sessions that have some left, in one batch: of each whose last token alone is left that one, with its
- * draft, and up to n_batch tokens of the others' prompts, shared out evenly. Of more sessions than fit (1 + GEMMA_MAX_DRAFT rows whose logits
- * are wanted), others come first the next time; a draft that does not fit is shortened. Or continues a batch that is under way, if it has one of these sessions. Returns after about
- * `seconds` (INFINITY: as long as a batch takes), if need be between two layers; a batch is sized so that a layer takes no longer, or, beside
- * sessions that have only one token left, so that all of it takes about 0.12 s. A row's result does not depend on what else is in its batch. */
+/* Evaluates tokens of those of the sessions that have some left, in one batch. Of a session that has only its last token left, that is this
+ * token with its draft. Of the others' prompts it is up to n_batch tokens, shared out evenly. The logits of 1 + GEMMA_MAX_DRAFT rows fit a batch:
+ * sessions that do not fit come first in the next one, and a draft that does not fit is shortened.
+ * Returns after about `seconds` (INFINITY: when the batch ends), between two layers if the batch has not ended; the next call with one of its
+ * sessions continues it. A call without them gives it up. Sessions do not wait long for each other's prompts: a batch of several is sized to
+ * take about 0.12 s; one that a prompt has for itself is sized so that a layer takes no longer than `seconds`, and waits between two layers
+ * while others' batches are evaluated. A row's result does not depend on what else is in its batch. */
 void gemma_step(GemmaModel *model, GemmaSession *const *sessions, int n, int n_batch, double seconds);
 /* *left becomes how many tokens are left to evaluate, with a fraction where layers of some are done; 0: the logits of the last token are ready.
  * Fails when the last step failed for this session: GEMMA_BAD_NUMBERS (its logits are not finite), or GEMMA_NO_MEMORY (for its keys and

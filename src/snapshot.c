@@ -88,6 +88,13 @@ GemmaSession *gemma_session_clone(const GemmaSession *from, GemmaError *err) {
     s->has_hidden = from->has_hidden;
     s->row = from->row;
     constraint_copy(&s->constraint, &from->constraint);
+    if (!from->pooled) return s;
+    if (gemma_session_pool(s, err) != GEMMA_OK) {
+        gemma_session_free(s);
+        return NULL;
+    }
+    memcpy(s->pooled, from->pooled, (size_t)m->config.n_embd * sizeof *s->pooled);
+    s->n_pooled = from->n_pooled;
     return s;
 }
 

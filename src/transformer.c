@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The parts that are still wanted, as the layer that is next sees them. */
 static int list_sequences(const Workspace *ws, OpsSequence *sequences) {
@@ -127,6 +128,8 @@ static void fill_rope(void *context, int begin, int end, int thread) {
     }
 }
 
+static void compute_rope(const Workspace *ws, const BatchPart *p) { pool_run(ws->ops.pool, p->n_tok, 8, fill_rope, &(RopeTask){ws, p}); }
+
 void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts) {
     assert(n_parts >= 1 && n_parts <= MAX_PARTS);
     ws->layer = ws->n_rows = 0;
@@ -136,16 +139,41 @@ void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts) {
         *p = parts[i];
         p->row = ws->n_rows;
         ws->n_rows += p->n_tok;
-        pool_run(ws->ops.pool, p->n_tok, 8, fill_rope, &(RopeTask){ws, p});
+        compute_rope(ws, p);
         /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
         ops_embed(&ws->ops, &ws->w->token_embd, p->ids, p->n_tok, ws->c->embd_scale, ws->x + (size_t)p->row * (size_t)ws->c->n_embd);
     }
     assert(ws->n_rows <= ws->batch);
 }
 
+static size_t residual_bytes(const Workspace *ws, int n_rows) { return (size_t)n_rows * (size_t)ws->c->n_embd * sizeof *ws->x; }
+
+void transformer_park(Workspace *ws) {
+    ParkedPass *p = &ws->parked;
+    assert(!p->n_rows);
+    p->n_parts = ws->n_parts;
+    p->n_rows = ws->n_rows;
+    p->layer = ws->layer;
+    memcpy(p->parts, ws->parts, sizeof p->parts);
+    memcpy(p->x, ws->x, residual_bytes(ws, p->n_rows));
+    ws->n_rows = 0;
+}
+
+void transformer_resume(Workspace *ws) {
+    ParkedPass *p = &ws->parked;
+    assert(!ws->n_rows);
+    ws->n_parts = p->n_parts;
+    ws->n_rows = p->n_rows;
+    ws->layer = p->layer;
+    memcpy(ws->parts, p->parts, sizeof ws->parts);
+    memcpy(ws->x, p->x, residual_bytes(ws, ws->n_rows));
+    for (int i = 0; i < ws->n_parts; i++) compute_rope(ws, &ws->parts[i]);
+    p->n_rows = 0;
+}
+
 /* ------------------------------------------------------------------------------------ its memory */
 
-/* Floats a row needs in a batch, in the order of `lay_out`. */
+/* Floats a row needs in a batch, beside those of a parked one. */
 static size_t row_floats(const Config *c) {
     ConfigWidest w = config_widest(c);
     return 3 * (size_t)c->n_embd + 2 * (size_t)w.n_q + 2 * (size_t)w.n_kv + 2 * (size_t)w.n_ff + (size_t)c->n_ropes * (size_t)w.head_dim;
@@ -166,7 +194,7 @@ static OpsLimits ops_limits(const Config *c) {
 }
 
 static size_t activation_bytes(const Config *c) {
-    size_t floats = (size_t)batch_size(c) * row_floats(c) + MAX_PARTS * (size_t)c->n_vocab;
+    size_t floats = (size_t)batch_size(c) * (row_floats(c) + (size_t)c->n_embd) + MAX_PARTS * (size_t)c->n_vocab;
     return (floats * sizeof(float) + 63) / 64 * 64;
 }
 
@@ -183,7 +211,7 @@ static void lay_out(Workspace *ws) {
     size_t n = (size_t)ws->batch, n_embd = n * (size_t)c->n_embd, n_q = n * (size_t)w.n_q, n_kv = n * (size_t)w.n_kv, n_ff = n * (size_t)w.n_ff;
     struct { float **field; size_t n; } arrays[] = {
         {&ws->normed, n_embd}, {&ws->sub, n_embd}, {&ws->q, n_q}, {&ws->attn, n_q}, {&ws->k, n_kv}, {&ws->v, n_kv},
-        {&ws->gate, n_ff}, {&ws->up, n_ff}, {&ws->logits, MAX_PARTS * (size_t)c->n_vocab},
+        {&ws->gate, n_ff}, {&ws->up, n_ff}, {&ws->logits, MAX_PARTS * (size_t)c->n_vocab}, {&ws->parked.x, n_embd},
     };
     float *at = ws->x + n_embd;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {

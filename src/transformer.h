@@ -24,6 +24,13 @@ typedef struct {
     int row;                    /* its first in the batch, set by transformer_begin */
 } BatchPart;
 
+/* A pass that waits between two layers while another is computed. */
+typedef struct {
+    float *x;                   /* [B, n_embd] */
+    BatchPart parts[MAX_PARTS];
+    int n_parts, n_rows, layer; /* as the workspace's; n_rows 0: none waits */
+} ParkedPass;
+
 /* The scratch memory of a pass: one for a model, whoever computes. */
 typedef struct {
     const Config *c;            /* borrowed, as is w */
@@ -49,6 +56,7 @@ typedef struct {
     int n_parts;
     int n_rows;                 /* 0: none is under way */
     int layer;                  /* the next one */
+    ParkedPass parked;
 } Workspace;
 
 /* Bytes that workspace_new allocates, for contexts of up to n_ctx. */
@@ -65,6 +73,9 @@ void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts);
 bool transformer_layer(Workspace *ws);
 /* Gives up a pass that is under way. What it has written to caches lies beyond the positions that are held. */
 static inline void transformer_abandon(Workspace *ws) { ws->n_rows = 0; }
+/* Lets the pass under way wait, so that another can begin; one at a time. Resume continues it when none is under way. */
+void transformer_park(Workspace *ws);
+void transformer_resume(Workspace *ws);
 
 /* Rows [row, row + n) of ws->logits[MAX_PARTS, n_vocab], of final hidden states x[n, n_embd]. */
 void transformer_logits(Workspace *ws, const float *x, int row, int n);

@@ -1,5 +1,5 @@
 // The C tests (tests/c/test_*.c), natively under ASan and UBSan, and as WebAssembly with the kernels of each variant.
-// A failure shows the names of the C tests that failed and the places of their checks.
+// What runs on several threads is also run under TSan. A failure shows the names of the C tests that failed and the places of their checks.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -25,6 +25,10 @@ const BUILDS = [
 
 before(() => {
     for (const target of new Set(BUILDS.map(({target}) => target))) run('make', [`-j${availableParallelism()}`, target], {cwd: ROOT});
+});
+
+test('the pool and sessions, under TSan', () => {
+    run('make', ['-f', 'tests/c/tsan.mk', `-j${availableParallelism()}`, 'ROUNDS=2'], {cwd: ROOT});
 });
 
 test('there are C tests', () => assert.ok(PROGRAMS.length > 0));

@@ -393,6 +393,71 @@ TEST(a_long_prompt_leaves_room_for_those_that_decode) {
     gemma_model_free(m);
 }
 
+/* Time by which a row costs ROW_SECONDS in every layer of `timed`, and a layer LAYER_SECONDS more. */
+static const double ROW_SECONDS = 0.0002, LAYER_SECONDS = 0.002;
+static const Workspace *timed;
+static double time_now;
+static int layer_before, rows_before;
+static double clock_by_rows(void) {
+    if (timed->layer != layer_before || timed->n_rows != rows_before) time_now += LAYER_SECONDS + ROW_SECONDS * timed->n_rows;
+    layer_before = timed->layer;
+    rows_before = timed->n_rows;
+    return time_now;
+}
+
+/* The longest that a session waits for one of its n tokens, beside another that reads. Begins to write when that one's batch is under way. */
+static double longest_wait(GemmaModel *m, GemmaSession **both, int32_t *ids, int n) {
+    GemmaError err = {0};
+    double longest = 0;
+    for (int i = 0; i < n; i++) {
+        double start = time_now;
+        gemma_session_push(both[0], ids[10 + i], &err);
+        do gemma_step(m, both, 2, 256, 0.1);
+        while (test_left(both[0], &err) > 0);
+        longest = fmax(longest, time_now - start);
+    }
+    return longest;
+}
+
+/* A prompt that is alone gets large batches, which take most of a second here. One that begins to write then does not wait for their end, and the
+ * layers that were computed are not lost. */
+TEST(a_batch_under_way_does_not_stop_one_that_writes) {
+    GemmaError err = {0};
+    GemmaModel *m = load_case(2, 4096, 1);
+    REQUIRE(m);
+    int32_t ids[2][N_TOKENS];
+    GemmaSession *both[2];
+    for (int i = 0; i < 2; i++) {
+        make_tokens(ids[i], (uint64_t)i + 5);
+        both[i] = gemma_session_new(m, 1024, &err);
+    }
+    timed = &m->batch.workspace;
+    m->batch.workspace.ops.clock = clock_new(clock_by_rows);
+    test_sync(both[0], ids[0], 10, &err);
+    CHECK_INT(test_step(both[0], 256, INFINITY, &err), 0);
+    for (int round = 0; round < 2; round++) {       /* at first the engine does not know what a row costs */
+        test_sync(both[1], ids[1], 1, &err);
+        test_sync(both[1], ids[1], N_TOKENS, &err);
+        double start = time_now;
+        while (test_left(both[1], &err) > 0) gemma_step(m, both + 1, 1, 256, 0.1);
+        if (round) CHECK(time_now - start < 7 * (N_TOKENS * ROW_SECONDS + 3 * LAYER_SECONDS));     /* two batches */
+    }
+    test_sync(both[1], (int32_t[]){1}, 1, &err);
+    test_sync(both[1], ids[1], N_TOKENS, &err);
+    gemma_step(m, both + 1, 1, 256, 0.1);
+    double left = test_left(both[1], &err);
+    CHECK(left < N_TOKENS && left > N_TOKENS - 128);
+    CHECK(longest_wait(m, both, ids[0], 1) < 0.2);
+    CHECK_INT(m->batch.workspace.parked.n_rows, 256);
+    CHECK(test_left(both[1], &err) <= left);
+    CHECK(longest_wait(m, both, ids[0] + 1, 40) < 0.2);
+    CHECK_INT(test_left(both[1], &err), 0);
+    is_right(m, both[0], ids[0], 51, "writing");
+    is_right(m, both[1], ids[1], N_TOKENS, "reading");
+    for (int i = 0; i < 2; i++) gemma_session_free(both[i]);
+    gemma_model_free(m);
+}
+
 /* Sessions that are changed, given up or closed in the middle of a batch that others need. */
 TEST(leaving_a_batch_disturbs_nobody) {
     for (int a = 1; a < N_CASES; a += 3) {
@@ -580,6 +645,7 @@ int main(void) {
     RUN(the_best_logits_of_a_batch_are_those_of_each_session_alone);
     RUN(logits_of_a_draft_are_right_after_another_session_computed_its_own);
     RUN(a_long_prompt_leaves_room_for_those_that_decode);
+    RUN(a_batch_under_way_does_not_stop_one_that_writes);
     RUN(leaving_a_batch_disturbs_nobody);
     RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);
     RUN(tokens_of_images_and_sounds_are_never_sampled);

@@ -112,6 +112,31 @@ TEST(a_clone_has_its_logits_and_its_draft) {
     gemma_model_free(m);
 }
 
+TEST(a_clone_of_a_session_that_pools_pools) {
+    enum { N_EMBD = 64, READ = 32 };
+    GemmaError err = {0};
+    GemmaModel *m = load_case(2, 4096, 1);
+    REQUIRE(m);
+    int32_t ids[N_TOKENS];
+    float want[N_EMBD], got[N_EMBD];
+    make_tokens(ids, 9);
+    GemmaSession *s = gemma_session_new(m, 1024, &err);
+    CHECK_INT(gemma_session_pool(s, &err), GEMMA_OK);
+    CHECK_INT(gemma_session_embedding(s, want, &err), GEMMA_BAD_ARGUMENT);
+    CHECK_INT(test_sync(s, ids, 50, &err), 0);
+    CHECK_INT(test_step(s, READ, INFINITY, &err), 50 - READ);       /* half-way */
+    GemmaSession *clone = gemma_session_clone(s, &err);
+    REQUIRE(clone);
+    for (int i = 0; i < 2; i++) {
+        while (test_step(i ? clone : s, READ, INFINITY, &err) > 0) {}
+        CHECK_INT(gemma_session_embedding(i ? clone : s, i ? got : want, &err), GEMMA_OK);
+    }
+    CHECK(!memcmp(want, got, sizeof want));
+    gemma_session_free(clone);
+    gemma_session_free(s);
+    gemma_model_free(m);
+}
+
 TEST(bytes_that_are_no_session_of_this_model_are_refused) {
     GemmaError err = {0};
     GemmaModel *m = load_case(4, 4096, 1), *other = load_case(0, 4096, 1);
@@ -148,6 +173,7 @@ int main(void) {
     RUN(clones_and_restored_sessions_continue_alike);
     RUN(a_restored_session_evaluates_little);
     RUN(a_clone_has_its_logits_and_its_draft);
+    RUN(a_clone_of_a_session_that_pools_pools);
     RUN(bytes_that_are_no_session_of_this_model_are_refused);
     return test_result();
 }

@@ -1,6 +1,7 @@
 /* Two sessions answer in one batch, are aborted anywhere, and go back anywhere: what each says is what it says alone in a
- * fresh session of another engine. Also built under TSan (make test-c-tsan), there with two threads.
+ * fresh session of another engine, also where a prompt's batch waits between two layers for the other's. Also built under TSan (tests/c/tsan.mk), there with two threads.
  * test_threads ROUNDS: 100 rounds are 500 interleavings. */
+#include "model.h"
 #include "tiny_session.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -19,6 +20,10 @@ typedef struct {
     GemmaSampling sampling;
     int steps_left;                 /* before it is aborted */
 } Speaker;
+
+/* By this clock each layer takes long. */
+static double time_now;
+static double slow_clock(void) { return time_now += 0.1; }
 
 static int below(uint64_t *rng, int n) { return (int)(test_random(rng) % (uint64_t)n); }
 
@@ -68,11 +73,12 @@ static void answer_alone(GemmaModel *m, const Speaker *s, int32_t *answer) {
 }
 
 TEST(interleaved_and_aborted_answers_are_those_of_a_fresh_engine) {
-    int n_aborted = 0, n_together = 0;
+    int n_aborted = 0, n_together = 0, n_parked = 0;
     for (int a = 0; a < N_CASES; a++) {
         GemmaError err = {0};
         GemmaModel *m = load_case(a, 4096, N_THREADS), *fresh = load_case(a, 1 << 20, 1);     /* which only answers alone, each time in a new session */
         REQUIRE(m && fresh);
+        m->batch.workspace.ops.clock = clock_new(slow_clock);
         uint64_t rng = (uint64_t)a + 1;
         static Speaker s[2];
         for (int i = 0; i < 2; i++) s[i] = (Speaker){.session = gemma_session_new(m, CONTEXT, &err)};
@@ -87,6 +93,7 @@ TEST(interleaved_and_aborted_answers_are_those_of_a_fresh_engine) {
                     if (speaking[i]) wanted[n++] = s[i].session;
                 gemma_step(m, wanted, n, batch, slices ? 0 : INFINITY);
                 n_together += n == 2;
+                n_parked += m->batch.workspace.parked.n_rows > 0;
                 for (int i = 0; i < 2; i++) speaking[i] = speaking[i] && speak(&s[i]);
             }
             for (int i = 0; i < 2; i++) {
@@ -101,7 +108,7 @@ TEST(interleaved_and_aborted_answers_are_those_of_a_fresh_engine) {
         gemma_model_free(m);
         gemma_model_free(fresh);
     }
-    CHECK(n_aborted > rounds / 2 && n_together > 5 * rounds);
+    CHECK(n_aborted > rounds / 2 && n_together > 5 * rounds && n_parked > rounds);
 }
 
 int main(int argc, char **argv) {
