@@ -28,7 +28,7 @@ before(() => {
 });
 
 test('the pool and sessions, under TSan', () => {
-    run('make', ['-f', 'tests/c/tsan.mk', `-j${availableParallelism()}`, 'ROUNDS=2'], {cwd: ROOT});
+    run('make', ['-f', 'tests/c/tsan.mk', `-j${availableParallelism()}`], {cwd: ROOT});
 });
 
 test('there are C tests', () => assert.ok(PROGRAMS.length > 0));
