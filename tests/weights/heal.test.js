@@ -47,8 +47,8 @@ let site, folder, browser;
 /** Of the models' server, since it was last emptied: first bytes of the ranges that were asked for, and bytes sent. */
 let asked = [], sent = 0;
 let free = 0;       // when the line is free again, for the rate
-/** How the server behaves: another ETag for each answer, of one date; and no answer but 503 while another one is under way. */
-let changing = false, single = false, open = 0, answers = 0;
+/** How the server behaves: another ETag for each answer, of one date; and no answer but 503 or 403 while another one is under way. */
+let changing = false, single = false, open = 0, answers = 0, refusals = 0;
 
 before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gemma-heal-'));
@@ -72,7 +72,7 @@ after(async () => {
 async function sendSlowly(file, request, response) {
     const size = typeof file === 'string' ? SIZE : file.length;
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), end = Math.min(last, size - 1);
-    if (single && open) return response.writeHead(503).end();
+    if (single && open) return response.writeHead(++refusals % 2 ? 503 : 403).end();
     open++;
     response.on('close', () => open--);
     asked.push(first);

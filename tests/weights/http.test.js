@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
-import test from 'node:test';
+import test, {describe} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import {openRemote} from '../../web/weights/download/http.js';
 import {readManifest} from '../../web/weights/file/manifest.js';
@@ -420,53 +420,63 @@ test('one file by several ETags is one file, where it has one length and one dat
         async (url) => assert.deepEqual(await readAll(url), FILE));
 });
 
-for (const [what, refuse] of [
-    ['answers 503 to the others', (response) => response.writeHead(503).end()],
-    ['answers 429 with a date far away', (response) => response.writeHead(429, {'Retry-After': '3600'}).end()],
-    ['closes the others', (response) => response.destroy()],
-    ['opens the others and closes them', (response) => {
-        response.writeHead(206, {'ETag': '"v1"', 'Content-Length': 10});
-        response.flushHeaders();
-        setTimeout(() => response.destroy(), 5);
-    }],
-]) {
-    test(`a host that allows one connection and ${what} gives the whole file: slowly, in order, without a failure`, async () => {
-        let open = 0, refusals = 0;
-        const pieces = 12, bytes = Buffer.concat(Array(pieces).fill(FILE)).subarray(0, pieces * PIECE);
-        await withServer((request, response) => {
-            if (open) {
-                refusals++;
-                return refuse(response);
-            }
-            open++;
-            response.on('close', () => setTimeout(() => open--, 10));       // hosts notice late
-            const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number);
-            response.writeHead(206, {'ETag': '"v1"', 'Content-Length': to - from + 1, 'Content-Range': `bytes ${from}-${to}/${bytes.length}`});
-            let at = from;
-            const timer = setInterval(() => {
-                const end = Math.min(to + 1, at + 100);
-                response.write(bytes.subarray(at, end));
-                at = end;
-                if (at <= to) return;
-                clearInterval(timer);
-                response.end();
-            }, 20);
-        }, async (url) => {
-            const remote = await openRemote(url, {pieceSize: PIECE, patience: {...HASTE, tries: 4}}), waits = [];
-            let next = 0;
-            const got = [];
-            await Promise.all([0, 1, 2, 3].map(async () => {
-                while (next < pieces) {
-                    const index = next++;
-                    got[index] = Buffer.from(await remote.read(index));
-                    waits.push(index);
+// Most of their time is waiting.
+describe('a host that allows one connection', {concurrency: true}, () => {
+    for (const [what, refuse] of [
+        ['answers 503 to the others', (response) => response.writeHead(503).end()],
+        ['answers 429 with a date far away', (response) => response.writeHead(429, {'Retry-After': '3600'}).end()],
+        ['closes the others', (response) => response.destroy()],
+        ['opens the others and closes them', (response) => {
+            response.writeHead(206, {'ETag': '"v1"', 'Content-Length': 10});
+            response.flushHeaders();
+            setTimeout(() => response.destroy(), 5);
+        }],
+        ...[400, 401, 403, 404, 410, 416, 500].map((status) => [`answers ${status} to the others`, (response) => response.writeHead(status).end()]),
+        ['answers the others with a page', (response) => response.writeHead(200, {'Content-Type': 'text/html'}).end('<!doctype html>Too many')],
+        ['answers the others with a sentence', (response) => response.writeHead(200, {'Content-Type': 'text/plain', 'Content-Length': 8}).end('Too many')],
+        ['answers the others with nothing', (response) => response.writeHead(204).end()],
+        ['answers the others with an empty part', (response, range) => response.writeHead(206, {'ETag': '"v1"', 'Content-Range': range}).end()],
+        ['never answers the others', () => {}],
+        ['sends the others elsewhere', (response) => response.writeHead(302, {Location: 'http://127.0.0.1:9/'}).end()],
+    ]) {
+        test(`and ${what} gives the whole file: slowly, in order, without a failure`, async () => {
+            let open = 0, refusals = 0;
+            const pieces = 12, bytes = Buffer.concat(Array(pieces).fill(FILE)).subarray(0, pieces * PIECE);
+            await withServer((request, response) => {
+                const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), range = `bytes ${from}-${to}/${bytes.length}`;
+                if (open) {
+                    refusals++;
+                    return refuse(response, range);
                 }
-            }));
-            assert.deepEqual(Buffer.concat(got), bytes);
-            assert.ok(refusals >= 1 && refusals <= 40 * pieces, `${refusals}`);     // pauses are milliseconds here: how many tries, the machine says
+                open++;
+                response.on('close', () => setTimeout(() => open--, 10));       // hosts notice late
+                response.writeHead(206, {'ETag': '"v1"', 'Content-Length': to - from + 1, 'Content-Range': range});
+                let at = from;
+                const timer = setInterval(() => {
+                    const end = Math.min(to + 1, at + 100);
+                    response.write(bytes.subarray(at, end));
+                    at = end;
+                    if (at <= to) return;
+                    clearInterval(timer);
+                    response.end();
+                }, 20);
+            }, async (url) => {
+                const remote = await openRemote(url, {pieceSize: PIECE, patience: {...HASTE, tries: 4, stallMs: 2000}}), waits = [];
+                let next = 0;
+                const got = [];
+                await Promise.all([0, 1, 2, 3].map(async () => {
+                    while (next < pieces) {
+                        const index = next++;
+                        got[index] = Buffer.from(await remote.read(index));
+                        waits.push(index);
+                    }
+                }));
+                assert.deepEqual(Buffer.concat(got), bytes);
+                assert.ok(refusals >= 1 && refusals <= 40 * pieces, `${refusals}`);     // pauses are milliseconds here: how many tries, the machine says
+            });
         });
-    });
-}
+    }
+});
 
 test('an answer that nobody reads yet gives way to other requests where a host allows one connection', async () => {
     let open = 0;

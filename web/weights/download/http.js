@@ -222,13 +222,17 @@ class HttpFile {
     }
 
     /** Whether an answer is of the file that was opened. @param {import('./servers.js').Answer} answer @param {number} server */
+    #isTheSame({headers}, server) {
+        if (this.#parts) return true;
+        if ((contentRange(headers).total ?? this.#size) !== this.#size) return false;
+        const version = this.#version, theirs = versionOf(headers);
+        const nothingTells = !version.validator && !theirs.validator && server === this.#openedAt;
+        return this.#isChecked.each || (isSame(version, theirs) ?? (nothingTells || this.#isChecked.whole()));
+    }
+
+    /** @param {import('./servers.js').Answer} answer @param {number} server */
     #mustBeTheSame(answer, server) {
-        if (this.#parts) return;
-        if ((contentRange(answer.headers).total ?? this.#size) === this.#size) {
-            const version = this.#version, theirs = versionOf(answer.headers);
-            const nothingTells = !version.validator && !theirs.validator && server === this.#openedAt;
-            if (this.#isChecked.each || (isSame(version, theirs) ?? (nothingTells || this.#isChecked.whole()))) return;
-        }
+        if (this.#isTheSame(answer, server)) return;
         answer.drop();
         throw this.#wrong.otherVersion(server, this.#openedAt);
     }
@@ -255,13 +259,14 @@ class HttpFile {
         const answer = await this.#servers.ask(server, {address, range: `bytes=${from}-${to}`, order, isModel});
         const {status, headers} = answer, {start = from} = contentRange(headers);
         if (status === 200 && parts) return answer;
-        if (status === 206) this.#mustBeTheSame(answer, server);
-        if (status === 206 && start === from) return answer;
-        answer.drop();
-        if (status === 206) throw this.#wrong.anotherPart(server);
-        if (status === 416) throw this.#wrong.otherVersion(server, server);
+        if (status !== 206) {
+            const isOther = status === 416 || !this.#isTheSame(answer, server);
+            throw answer.refuse(isOther ? this.#wrong.otherVersion(server, this.#openedAt) : this.#wrong.noRanges(server));
+        }
         this.#mustBeTheSame(answer, server);
-        throw this.#wrong.noRanges(server);
+        if (start === from) return answer;
+        answer.drop();
+        throw this.#wrong.anotherPart(server);
     }
 
     /** @param {number} from @param {number} length */

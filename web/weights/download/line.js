@@ -4,6 +4,7 @@
 // Owns the counting. Knows neither requests nor what is asked for.
 
 const LATE_MS = 1000;       // hosts may notice so late that a request has ended
+const REST_MS = 50;         // what such a host gets first between two requests; twice as much each time that this was too little
 const GROW_AFTER = 8;       // requests that went well; twice as many after each that was too many
 const STALL_MS = 30_000;
 
@@ -58,6 +59,7 @@ class Host {
     #endedAt = -Infinity;
     #calm = 0;
     #growAfter = GROW_AFTER;
+    #restMs = 0;
     #arrived = 0;
     /** @type {{order: number, go: () => void}[]} */
     #waiting = [];
@@ -75,6 +77,9 @@ class Host {
         if (this.#isFull()) [...this.#lent].at(-1)?.();
         if (this.#isFull()) await this.#wait(order, signal);
         else this.#open++;
+        const restMs = this.#endedAt + this.#restMs - performance.now();
+        if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
+        const isSoon = performance.now() - this.#endedAt < LATE_MS;
         let isHere = true;
         /** @type {(() => void) | undefined} */
         let lent;
@@ -94,17 +99,17 @@ class Host {
                 if (!isHere) return false;
                 isHere = false;
                 take();
-                return this.#leave(failed);
+                return this.#leave(failed, isSoon);
             },
         };
     }
 
-    /** @param {boolean} failed */
-    #leave(failed) {
+    /** @param {boolean} failed @param {boolean} isSoon   it was asked for when another had just ended */
+    #leave(failed, isSoon) {
         this.#open--;
-        const isLate = this.#most < Infinity && performance.now() - this.#endedAt < LATE_MS;
-        const isOneTooMany = failed && (this.#open > 0 || isLate);
+        const isOneTooMany = failed && (this.#open > 0 || isSoon && this.#most < Infinity);
         if (isOneTooMany) {
+            if (!this.#open) this.#restMs = Math.min(LATE_MS, 2 * this.#restMs || REST_MS);
             this.#most = Math.max(1, this.#open);
             this.#calm = 0;
             this.#growAfter *= 2;

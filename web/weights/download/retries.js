@@ -90,7 +90,7 @@ export class Retries {
             } catch (cause) {
                 if (this.#signal?.aborted) throw this.#signal.reason;
                 const error = /** @type {import('./request.js').RequestError} */ (cause);
-                if (error.isOther && ++trial.others <= OTHER_NODES) continue;
+                if (error.isOther && !error.isOneTooMany && ++trial.others <= OTHER_NODES) continue;
                 if (error.passing) {
                     const pauseMs = this.#judge(error, trial);
                     server = (server + 1) % count;

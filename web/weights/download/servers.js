@@ -2,6 +2,7 @@
 //
 // Owns how these come together. Knows nothing of pieces, nor whether answers belong together.
 
+import {GemmaError} from '../../base/error.js';
 import {Asker} from './request.js';
 import {Retries} from './retries.js';
 
@@ -12,6 +13,7 @@ import {Retries} from './retries.js';
  * @property {() => AsyncGenerator<Uint8Array>} packets   the bytes as they come; leaving the loop ends the connection
  * @property {(error: import('./request.js').RequestError) => Error} broke   its connection ended too early: returns the error
  * @property {(letGo: () => void) => void} lend   nobody reads it yet: other requests may need its connection
+ * @property {(error: import('./request.js').RequestError) => Error} refuse   lets it go, for it is no answer to what was asked: returns the error
  * @property {() => void} drop   lets it go without reading it
  */
 
@@ -65,15 +67,18 @@ export class Servers {
      */
     async ask(server, {address = this.#urls[server], order = 0, ...request} = {}) {
         const {host} = new URL(address), asker = this.#asker;
-        const place = await this.#line.enter(host, order, this.#signal);
+        const place = await this.#line.enter(host, order, this.#signal), knownGood = this.#retries.isGood(server);
         let own = 0;
-        /** @param {any} error */
-        const failed = (error) => {
-            const isOneTooMany = place.leave(error?.busy);
-            return error?.busy ? Object.assign(error, {own, isOneTooMany, passing: error.passing || isOneTooMany}) : error;
+        /** @type {boolean | undefined} */
+        let wasOneTooMany;
+        const leave = (isFailure = false) => wasOneTooMany ??= place.leave(isFailure);
+        /** @param {any} error @param {boolean} [isRefusal]   whatever it says: hosts refuse one request too many in many ways */
+        const failed = (error, isRefusal = false) => {
+            const mayBeBusy = error instanceof GemmaError && (/** @type {any} */ (error).busy || isRefusal), isOneTooMany = leave(mayBeBusy);
+            return mayBeBusy ? Object.assign(error, {own, isOneTooMany, passing: /** @type {any} */ (error).passing || isOneTooMany}) : error;
         };
-        const response = await asker.ask(address, {...request, knownGood: this.#retries.isGood(server)})
-            .catch((error) => { throw failed(error); });
+        const response = await asker.ask(address, {...request, knownGood}).catch((error) => { throw failed(error, knownGood && request.method !== 'HEAD'); });
+        const letGo = () => void response.body?.cancel().catch(() => {});
         return {
             status: response.status, headers: response.headers, broke: failed, lend: place.lend,
             async* packets() {
@@ -87,12 +92,16 @@ export class Servers {
                 } catch (error) {
                     throw failed(error);
                 } finally {
-                    place.leave();
+                    leave(own === 0);
                 }
             },
+            refuse(error) {
+                letGo();
+                return failed(error, knownGood);
+            },
             drop() {
-                response.body?.cancel().catch(() => {});
-                place.leave();
+                letGo();
+                leave();
             },
         };
     }
