@@ -18,35 +18,36 @@
 /* What a dimension is called; SIZE_NONE: there is none. */
 typedef enum { SIZE_NONE, SIZE_EMBD, SIZE_FF, SIZE_Q, SIZE_KV, SIZE_HEAD, SIZE_VOCAB, N_SIZES } Size;
 
-enum { GEMMA_1 = 1, GEMMA_2 = 2, GEMMA_3 = 4, GEMMA_ALL = 7, GEMMA_23 = 6 };
+/* Which models have a tensor, by their row in arch.c. */
+typedef enum { IN_ALL, IN_QK_NORMED, IN_POST_NORMED, IN_OTHERS } Presence;     /* IN_OTHERS: in those without post-norms */
 
 /* Norms have one dimension, and are stored as their difference from 1. */
 typedef struct {
-    int generations;
+    Presence presence;
     const char *hf, *gguf;      /* without prefix and ".weight" */
     Size rows, cols;
 } Name;
 
 static const Name OUTSIDE[] = {
-    {GEMMA_ALL, "embed_tokens", "token_embd", SIZE_VOCAB, SIZE_EMBD},
-    {GEMMA_ALL, "norm", "output_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_ALL, "embed_tokens", "token_embd", SIZE_VOCAB, SIZE_EMBD},
+    {IN_ALL, "norm", "output_norm", SIZE_NONE, SIZE_EMBD},
 };
 
 static const Name IN_LAYER[] = {
-    {GEMMA_ALL, "input_layernorm", "attn_norm", SIZE_NONE, SIZE_EMBD},
-    {GEMMA_ALL, "self_attn.q_proj", "attn_q", SIZE_Q, SIZE_EMBD},
-    {GEMMA_ALL, "self_attn.k_proj", "attn_k", SIZE_KV, SIZE_EMBD},
-    {GEMMA_ALL, "self_attn.v_proj", "attn_v", SIZE_KV, SIZE_EMBD},
-    {GEMMA_ALL, "self_attn.o_proj", "attn_output", SIZE_EMBD, SIZE_Q},
-    {GEMMA_3, "self_attn.q_norm", "attn_q_norm", SIZE_NONE, SIZE_HEAD},
-    {GEMMA_3, "self_attn.k_norm", "attn_k_norm", SIZE_NONE, SIZE_HEAD},
-    {GEMMA_1, "post_attention_layernorm", "ffn_norm", SIZE_NONE, SIZE_EMBD},
-    {GEMMA_23, "post_attention_layernorm", "post_attention_norm", SIZE_NONE, SIZE_EMBD},
-    {GEMMA_23, "pre_feedforward_layernorm", "ffn_norm", SIZE_NONE, SIZE_EMBD},
-    {GEMMA_23, "post_feedforward_layernorm", "post_ffw_norm", SIZE_NONE, SIZE_EMBD},
-    {GEMMA_ALL, "mlp.gate_proj", "ffn_gate", SIZE_FF, SIZE_EMBD},
-    {GEMMA_ALL, "mlp.up_proj", "ffn_up", SIZE_FF, SIZE_EMBD},
-    {GEMMA_ALL, "mlp.down_proj", "ffn_down", SIZE_EMBD, SIZE_FF},
+    {IN_ALL, "input_layernorm", "attn_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_ALL, "self_attn.q_proj", "attn_q", SIZE_Q, SIZE_EMBD},
+    {IN_ALL, "self_attn.k_proj", "attn_k", SIZE_KV, SIZE_EMBD},
+    {IN_ALL, "self_attn.v_proj", "attn_v", SIZE_KV, SIZE_EMBD},
+    {IN_ALL, "self_attn.o_proj", "attn_output", SIZE_EMBD, SIZE_Q},
+    {IN_QK_NORMED, "self_attn.q_norm", "attn_q_norm", SIZE_NONE, SIZE_HEAD},
+    {IN_QK_NORMED, "self_attn.k_norm", "attn_k_norm", SIZE_NONE, SIZE_HEAD},
+    {IN_OTHERS, "post_attention_layernorm", "ffn_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_POST_NORMED, "post_attention_layernorm", "post_attention_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_POST_NORMED, "pre_feedforward_layernorm", "ffn_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_POST_NORMED, "post_feedforward_layernorm", "post_ffw_norm", SIZE_NONE, SIZE_EMBD},
+    {IN_ALL, "mlp.gate_proj", "ffn_gate", SIZE_FF, SIZE_EMBD},
+    {IN_ALL, "mlp.up_proj", "ffn_up", SIZE_FF, SIZE_EMBD},
+    {IN_ALL, "mlp.down_proj", "ffn_down", SIZE_EMBD, SIZE_FF},
 };
 
 enum { N_OUTSIDE = sizeof OUTSIDE / sizeof *OUTSIDE, N_IN_LAYER = sizeof IN_LAYER / sizeof *IN_LAYER };
@@ -94,7 +95,7 @@ static bool check_shape(const Conversion *v, const SafeTensor *t, const Name *na
 static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name, const Name *name) {
     const SafeTensor *t = safetensors_find(v->from, hf_name);
     if (!t) {
-        error_set(v->err, GEMMA_BAD_FILE, "Tensor %s is missing, which a %s of %d layers needs.", hf_name, v->config->architecture,
+        error_set(v->err, GEMMA_BAD_FILE, "Tensor %s is missing, which a %s of %d layers needs.", hf_name, v->config->arch->name,
                   v->config->n_layer);
         return false;
     }
@@ -114,10 +115,19 @@ static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name
     return false;
 }
 
+static bool is_present(const Name *name, const Arch *arch) {
+    switch (name->presence) {
+    case IN_QK_NORMED: return arch->qk_norms;
+    case IN_POST_NORMED: return arch->post_norms;
+    case IN_OTHERS: return !arch->post_norms;
+    default: return true;
+    }
+}
+
 /* `layer` -1: outside of the layers. */
 static bool add_named(Conversion *v, const Name *name, int layer) {
     char hf[160], gguf[96];
-    if (!(name->generations & 1 << (v->config->generation - 1))) return true;
+    if (!is_present(name, v->config->arch)) return true;
     if (layer < 0) {
         snprintf(hf, sizeof hf, "%s%s.weight", v->prefix, name->hf);
         snprintf(gguf, sizeof gguf, "%s.weight", name->gguf);
@@ -182,7 +192,7 @@ static const SafeTensor *find_embedding(const Conversion *v) {
 /* An output head that holds what the embedding holds is left out: readers of the GGUF then take the embedding. One that differs is a
  * part of the model, whatever tie_word_embeddings says: training has changed one of the two. (transformers 5 does the same.) */
 static bool add_head(Conversion *v) {
-    static const Name name = {GEMMA_ALL, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
+    static const Name name = {IN_ALL, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
     const SafeTensor *head = find_head(v), *embedding = find_embedding(v);
     bool same;
     if (!head && !v->config->tied)
@@ -196,8 +206,8 @@ static bool add_head(Conversion *v) {
     }
     if (v->config->tied)
         source_note(v->source, "kept: %s, which differs from the embedding although tie_word_embeddings is not false", head->name);
-    if (v->config->generation < 3)
-        source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has", v->config->architecture);
+    if (v->config->arch->generation < 3)
+        source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has", v->config->arch->name);
     return true;
 }
 
@@ -222,7 +232,7 @@ static bool name_the_rest(const Conversion *v) {
         const char *name = v->from->tensors[first].name, *part = v->used[first] ? NULL : other_part(name);
         if (v->used[first]) continue;
         if (!part) {
-            error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is not one of a %s.", name, v->config->architecture);
+            error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is not one of a %s.", name, v->config->arch->name);
             return error_in_file(v->err, v->from->shards[v->from->tensors[first].shard].path);
         }
         while (i < v->from->n_tensors && !v->used[i] && other_part(v->from->tensors[i].name) == part) i++;
@@ -267,11 +277,11 @@ static bool write_metadata(Source *s, const char *dir, const char *name, const J
     HfTokenizer tokenizer;
     uint64_t n_weights = 0;
     for (size_t i = 0; i < s->n_tensors; i++) n_weights += s->tensors[i].dims[0] * source_rows(&s->tensors[i]);
-    gguf_put_string(&s->metadata, "general.architecture", c->architecture, strlen(c->architecture));
+    gguf_put_string(&s->metadata, "general.architecture", c->arch->name, strlen(c->arch->name));
     if (!model_card_write(&s->metadata, dir, name, n_weights, &s->name, err)) return false;
     hf_config_write(c, &s->metadata);
     if (!hf_tokenizer_read(&tokenizer, dir, config, c->n_vocab, s, err)) return false;
-    hf_tokenizer_write(&tokenizer, c->generation, &s->metadata);
+    hf_tokenizer_write(&tokenizer, c->arch->generation, &s->metadata);
     hf_tokenizer_free(&tokenizer);
     return true;
 }
@@ -304,7 +314,7 @@ bool convert_open(Source *s, const char *dir, const char *name, GemmaError *err)
         if (!good) error_in_file(err, dir);
     }
     if (good) {
-        strcpy(s->architecture, c.architecture);
+        s->arch = c.arch;
         s->n_layer = c.n_layer;
         good = write_metadata(s, dir, name, config.root, &c, err);
     }

@@ -1,5 +1,4 @@
-/* hf_config.c: see hf_config.h. Defaults are those of transformers' configuration classes (models/gemma*,
- * configuration_gemma*.py), which published files rely on; keys are those that llama.cpp's converter writes
+/* hf_config.c: see hf_config.h. Keys are those that llama.cpp's converter writes
  * (conversion/gemma.py). */
 #include "hf_config.h"
 
@@ -11,16 +10,16 @@
 
 enum { MAX_SIZE = 1 << 24, MAX_LAYER = 1024, MAX_HEAD = 4096, DEFAULT_ATTN_SCALAR = 256 };
 
-static const HfConfig DEFAULTS[] = {
-    {.architecture = "gemma", .generation = 1, .n_layer = 28, .n_embd = 3072, .n_ff = 24576, .n_head = 16, .n_head_kv = 16,
-     .head_dim = 256, .n_vocab = 256000, .n_ctx = 8192, .rms_eps = 1e-6, .rope_theta = 10000, .tied = true},
-    {.architecture = "gemma2", .generation = 2, .n_layer = 26, .n_embd = 2304, .n_ff = 9216, .n_head = 8, .n_head_kv = 4,
-     .head_dim = 256, .n_vocab = 256000, .n_ctx = 8192, .rms_eps = 1e-6, .rope_theta = 10000, .tied = true,
-     .sliding_window = 4096, .attn_softcap = 50, .final_softcap = 30},
-    {.architecture = "gemma3", .generation = 3, .n_layer = 26, .n_embd = 2304, .n_ff = 9216, .n_head = 8, .n_head_kv = 4,
-     .head_dim = 256, .n_vocab = 262208, .n_ctx = 131072, .rms_eps = 1e-6, .rope_theta = 1e6, .rope_theta_local = 10000, .tied = true,
-     .sliding_window = 4096},
-};
+/* transformers says the same numbers for caps and RoPE's bases as the engine takes where a GGUF is silent. */
+static HfConfig defaults_of(const Arch *arch) {
+    const GemmaShape *s = &arch->checkpoint.shape;
+    return (HfConfig){
+        .arch = arch, .n_layer = s->n_layer, .n_embd = s->n_embd, .n_ff = s->n_ff, .n_head = s->n_head, .n_head_kv = s->n_head_kv,
+        .head_dim = s->head_dim, .n_vocab = s->n_vocab, .n_ctx = s->n_ctx_train, .rms_eps = 1e-6, .rope_theta = (double)arch->rope_base,
+        .rope_theta_local = (double)arch->rope_base_local, .tied = true, .sliding_window = s->window,
+        .attn_softcap = (double)arch->attn_softcap, .final_softcap = (double)arch->final_softcap,
+    };
+}
 
 /* After the first failure nothing more is read: look at err->status at the end. */
 typedef struct {
@@ -89,44 +88,38 @@ static const JsonNode *first_architecture(const JsonNode *object) {
     return list && list->kind == JSON_ARRAY && list->n > 0 ? json_first(list) : NULL;
 }
 
+static bool is_one_of(const JsonNode *name, const char *const *names) {
+    while (*names && !json_equals(name, *names)) names++;
+    return *names;
+}
+
 /* The name of a class of transformers or, where a file is silent about that, its model_type. The classes without "For" have no output
  * head: that is the embedding. */
 static bool read_architecture(Reader *r, HfConfig *c) {
-    static const struct {
-        const char *name;
-        int generation;
-    } known[] = {{"GemmaForCausalLM", 1}, {"Gemma2ForCausalLM", 2}, {"Gemma3ForCausalLM", 3}, {"Gemma3ForConditionalGeneration", 3},
-                 {"GemmaModel", 1}, {"Gemma2Model", 2}, {"Gemma3TextModel", 3}, {"Gemma3Model", 3},
-                 {"gemma", 1}, {"gemma2", 2}, {"gemma3_text", 3}, {"gemma3", 3}};
     const JsonNode *name = first_architecture(r->text);
     if (!name) name = first_architecture(r->root);
     if (!name) name = json_get(r->root, "model_type");
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!json_equals(name, known[i].name)) continue;
-        *c = DEFAULTS[known[i].generation - 1];
+    for (int i = 0; arch_at(i); i++) {
+        const ArchCheckpoint *known = &arch_at(i)->checkpoint;
+        if (!is_one_of(name, known->classes) && !is_one_of(name, known->types)) continue;
+        *c = defaults_of(arch_at(i));
         return true;
     }
-    char quoted[72];
+    char quoted[72], names[96];
     if (!name || name->kind != JSON_STRING)
         error_set(r->err, GEMMA_BAD_FILE, "It says neither its \"architectures\" nor its \"model_type\": is it a model's config.json?");
-    else error_set(r->err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM and "
-                   "Gemma3ForConditionalGeneration are converted.", error_quote(quoted, name->text, name->n));
+    else error_set(r->err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; models of %s are converted.",
+                   error_quote(quoted, name->text, name->n), arch_names(names));
     return false;
 }
 
 /* transformers goes by the model_type where its class is looked up: one that contradicts the architecture is another model. */
 static void check_model_type(Reader *r, const HfConfig *c) {
-    static const struct {
-        const char *name;
-        int generation;
-    } types[] = {{"gemma", 1}, {"gemma2", 2}, {"gemma3", 3}, {"gemma3_text", 3}};
     const JsonNode *type = json_get(r->root, "model_type");
     char quoted[72];
-    if (failed(r) || !type) return;
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].generation == c->generation && json_equals(type, types[i].name)) return;
+    if (failed(r) || !type || is_one_of(type, c->arch->checkpoint.types)) return;
     error_set(r->err, GEMMA_UNSUPPORTED, "Its model_type is \"%s\", but its architecture is that of a Gemma %d; correct the wrong one.",
-              quote(type, quoted), c->generation);
+              quote(type, quoted), c->arch->generation);
 }
 
 /* ------------------------------------------------------------------------------------------ RoPE */
@@ -175,12 +168,12 @@ static void read_one_rope(Reader *r, HfConfig *c, const JsonNode *scaling, const
     Rope rope = {scaling && scaling->n > 0 ? scaling : parameters, NULL};
     const JsonNode *theta = find_rope(&rope, "rope_theta");
     if (json_find(parameters, "full_attention") || json_find(parameters, "sliding_attention"))
-        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters tells kinds of layers apart, but a Gemma %d has one RoPE for all.", c->generation);
+        error_set(r->err, GEMMA_UNSUPPORTED, "rope_parameters tells kinds of layers apart, but a Gemma %d has one RoPE for all.", c->arch->generation);
     read_found(r, "rope_theta", theta ? theta : find(r, "rope_theta"), &c->rope_theta);
     read_factor(r, &rope, &c->rope_factor);
     check_partial(r, rope.first);
     if (!failed(r) && c->rope_factor > 0)
-        error_set(r->err, GEMMA_UNSUPPORTED, "It scales RoPE, which Gemma %d does not.", c->generation);
+        error_set(r->err, GEMMA_UNSUPPORTED, "It scales RoPE, which Gemma %d does not.", c->arch->generation);
 }
 
 /* transformers 5 does not read what rope_parameters says of no kind of layer, other programs take it for the global ones: both must
@@ -227,7 +220,7 @@ static void read_rope(Reader *r, HfConfig *c) {
     check_object(r, "rope_parameters", parameters);
     check_partial(r, r->text);
     if (failed(r)) return;
-    if (c->generation < 3) read_one_rope(r, c, scaling, parameters);
+    if (c->arch->rope_base_local == 0) read_one_rope(r, c, scaling, parameters);
     else read_two_ropes(r, c, scaling, parameters);
 }
 
@@ -235,11 +228,11 @@ static void read_rope(Reader *r, HfConfig *c) {
 
 /* The last of each `period` layers is global, all others have a sliding window. */
 static void check_layers(Reader *r, const HfConfig *c) {
-    int period = c->generation == 3 ? 6 : c->generation, told = period;
+    int period = c->arch->period, told = period;
     const JsonNode *types = find(r, "layer_types");
     if (failed(r)) return;
     if (!is_told(types)) {
-        if (c->generation > 1) read_size(r, "sliding_window_pattern", MAX_LAYER, &told);
+        if (period > 1) read_size(r, "sliding_window_pattern", MAX_LAYER, &told);
         if (!failed(r) && told != period)
             error_set(r->err, GEMMA_UNSUPPORTED, "One in %d layers is global (sliding_window_pattern); one in %d was expected.", told,
                       period);
@@ -262,9 +255,9 @@ static void check_layers(Reader *r, const HfConfig *c) {
 /* Readers of the GGUF take 1 / sqrt(head_dim), and for the 27B models, which they know by their layers, 1 / sqrt(n_embd /
  * n_head). */
 static void check_attn_scale(Reader *r, const HfConfig *c) {
-    int layers_of_27b = c->generation == 2 ? 46 : 62;
-    double expected = c->n_layer == layers_of_27b ? c->n_embd / c->n_head : c->head_dim, told = DEFAULT_ATTN_SCALAR;
-    if (c->generation == 1) return;
+    bool by_embd = arch_size(c->arch, c->n_layer).scale_by_embd;
+    double expected = by_embd ? c->n_embd / c->n_head : c->head_dim, told = DEFAULT_ATTN_SCALAR;
+    if (c->arch->generation == 1) return;
     read_number(r, "query_pre_attn_scalar", &told);
     if (!failed(r) && told != expected)
         error_set(r->err, GEMMA_UNSUPPORTED, "query_pre_attn_scalar is %g%s; %g is what readers of the GGUF will take.", told,
@@ -283,8 +276,8 @@ static void check_activation(Reader *r, const char *key, const char *also, bool 
 /* Gemma 1 goes by hidden_act, whose "gelu" means the same (transformers, configuration_gemma.py); but for a while it went by
  * hidden_activation. Later Gemmas don't read hidden_act. */
 static void check_activations(Reader *r, const HfConfig *c) {
-    if (c->generation == 1) check_activation(r, "hidden_act", "gelu", false);
-    check_activation(r, "hidden_activation", "gelu_pytorch_tanh", c->generation == 1);
+    if (c->arch->generation == 1) check_activation(r, "hidden_act", "gelu", false);
+    check_activation(r, "hidden_activation", "gelu_pytorch_tanh", c->arch->generation == 1);
 }
 
 static void check_attention(Reader *r) {
@@ -297,10 +290,18 @@ static void check_attention(Reader *r) {
         error_set(r->err, GEMMA_UNSUPPORTED, "attention_bias is true; the attention of a Gemma in a GGUF has no biases.");
 }
 
+/* Its model_type is that of a text model alone: "gemma3_text". */
+static bool says_text_model(const JsonNode *root) {
+    const JsonNode *type = json_get(root, "model_type");
+    static const char end[] = "_text";
+    size_t n = sizeof end - 1;
+    return type && type->kind == JSON_STRING && type->n >= n && memcmp(type->text + type->n - n, end, n) == 0;
+}
+
 /* A multimodal model's text_config says all of its text model; what stands beside it there is not read. */
 static const JsonNode *find_text(const JsonNode *root) {
     const JsonNode *text = json_get(root, "text_config");
-    return text && text->kind == JSON_OBJECT && !json_equals(json_get(root, "model_type"), "gemma3_text") ? text : root;
+    return text && text->kind == JSON_OBJECT && !says_text_model(root) ? text : root;
 }
 
 bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
@@ -312,15 +313,15 @@ bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
     read_size(&r, "hidden_size", MAX_SIZE, &c->n_embd);
     read_size(&r, "intermediate_size", MAX_SIZE, &c->n_ff);
     read_size(&r, "num_attention_heads", MAX_HEAD, &c->n_head);
-    c->n_head_kv = c->generation == 1 ? c->n_head : c->n_head_kv;
+    c->n_head_kv = c->arch->generation == 1 ? c->n_head : c->n_head_kv;
     read_size(&r, "num_key_value_heads", MAX_HEAD, &c->n_head_kv);
     read_size(&r, "head_dim", MAX_HEAD, &c->head_dim);
     read_size(&r, "vocab_size", MAX_SIZE, &c->n_vocab);
     read_size(&r, "max_position_embeddings", MAX_SIZE, &c->n_ctx);
     read_number(&r, "rms_norm_eps", &c->rms_eps);
-    if (c->generation > 1) read_size(&r, "sliding_window", MAX_SIZE, &c->sliding_window);
-    if (c->generation > 1) read_cap(&r, "final_logit_softcapping", &c->final_softcap);
-    if (c->generation > 1) read_cap(&r, "attn_logit_softcapping", &c->attn_softcap);
+    if (c->arch->generation > 1) read_size(&r, "sliding_window", MAX_SIZE, &c->sliding_window);
+    if (c->arch->generation > 1) read_cap(&r, "final_logit_softcapping", &c->final_softcap);
+    if (c->arch->generation > 1) read_cap(&r, "attn_logit_softcapping", &c->attn_softcap);
     read_bool(&r, root, "tie_word_embeddings", &c->tied);
     read_bool(&r, r.text, "tie_word_embeddings", &c->tied);
     read_rope(&r, c);
@@ -328,10 +329,10 @@ bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
     check_attn_scale(&r, c);
     check_activations(&r, c);
     check_attention(&r);
-    if (!failed(&r) && c->generation == 2 && (c->attn_softcap == 0 || c->final_softcap == 0))
-        error_set(err, GEMMA_UNSUPPORTED, "A soft cap of the logits is null; a Gemma 2 has both.");
-    if (!failed(&r) && c->generation == 3 && c->attn_softcap != 0)
-        error_set(err, GEMMA_UNSUPPORTED, "attn_logit_softcapping is %g; a Gemma 3 has none.", c->attn_softcap);
+    if (!failed(&r) && c->arch->attn_softcap > 0 && (c->attn_softcap == 0 || c->final_softcap == 0))
+        error_set(err, GEMMA_UNSUPPORTED, "A soft cap of the logits is null; a Gemma %d has both.", c->arch->generation);
+    if (!failed(&r) && c->arch->attn_softcap == 0 && c->attn_softcap != 0)
+        error_set(err, GEMMA_UNSUPPORTED, "attn_logit_softcapping is %g; a Gemma %d has none.", c->attn_softcap, c->arch->generation);
     return !failed(&r);
 }
 
@@ -339,7 +340,7 @@ bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err) {
 
 /* "gemma3.key" in buf. */
 static const char *full_key(const HfConfig *c, const char *key, char buf[96]) {
-    snprintf(buf, 96, "%s.%s", c->architecture, key);
+    snprintf(buf, 96, "%s.%s", c->arch->name, key);
     return buf;
 }
 
@@ -360,7 +361,7 @@ void hf_config_write(const HfConfig *c, GgufEntries *e) {
         gguf_put_f32(e, full_key(c, "rope.scaling.factor", key), (float)c->rope_factor);
     }
     /* Readers take 10000 where the file is silent, as those of Gemma 1 and 2 are. */
-    if (c->generation == 3 || c->rope_theta != 10000) gguf_put_f32(e, full_key(c, "rope.freq_base", key), (float)c->rope_theta);
+    if (c->arch->rope_base != 10000 || c->rope_theta != 10000) gguf_put_f32(e, full_key(c, "rope.freq_base", key), (float)c->rope_theta);
     if (c->rope_theta_local > 0) gguf_put_f32(e, full_key(c, "rope.freq_base_swa", key), (float)c->rope_theta_local);
     if (c->attn_softcap > 0) gguf_put_f32(e, full_key(c, "attn_logit_softcapping", key), (float)c->attn_softcap);
     if (c->final_softcap > 0) gguf_put_f32(e, full_key(c, "final_logit_softcapping", key), (float)c->final_softcap);

@@ -4,12 +4,12 @@
 #ifndef HF_CONFIG_H
 #define HF_CONFIG_H
 
+#include "arch.h"
 #include "gguf_write.h"
 #include "json.h"
 
 typedef struct {
-    char architecture[8];       /* GGUF's: "gemma", "gemma2", "gemma3" */
-    int generation;             /* 1, 2, 3 */
+    const Arch *arch;
     int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab, n_ctx;
     double rms_eps;
     double rope_theta;          /* of global layers */

@@ -128,7 +128,7 @@ static Bytes describe(const Hashing *h, int n_chunks) {
     put(&b, "{\n");
     put_member(&b, "file", file_name(job->path));
     put_member(&b, "name", job->source->name ? job->source->name : "");
-    put_member(&b, "architecture", job->source->architecture);
+    put_member(&b, "architecture", job->source->arch->name);
     put_number(&b, "size", h->gguf.size);
     put_member(&b, "sha256", hex);
     put(&b, "    \"licence\": {\"name\": ");

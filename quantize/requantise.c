@@ -133,13 +133,14 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     gguf_get_string(g, "general.architecture", &architecture, err);
     gguf_get_string(g, "general.name", &name, err);
     if (err->status != GEMMA_OK || !refuse_other_kinds(g, architecture, err)) return false;
-    if (!gguf_equals(architecture, "gemma") && !gguf_equals(architecture, "gemma2") && !gguf_equals(architecture, "gemma3")) {
-        error_set(err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; gemma, gemma2 and gemma3 are converted.",
-                  error_quote(quoted, architecture.p, architecture.n));
+    s->arch = arch_find(architecture.p, architecture.n);
+    if (!s->arch) {
+        char names[96];
+        error_set(err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; %s are converted.", error_quote(quoted, architecture.p, architecture.n),
+                  arch_names(names));
         return false;
     }
-    memcpy(s->architecture, architecture.p, architecture.n);
-    snprintf(key, sizeof key, "%s.block_count", s->architecture);
+    snprintf(key, sizeof key, "%s.block_count", s->arch->name);
     if (!gguf_get_int(g, key, 1, 65536, &n_layer, err)) {
         if (err->status == GEMMA_OK) error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is missing.", key);
         return false;
@@ -149,7 +150,7 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     for (size_t i = 0; i < g->n_entries; i++) {
         GgufString entry = g->entries[i].key;
         bool is_imatrix = begins(entry, "quantize.imatrix.");
-        if (is_replaced(entry) || is_of_other_part(entry, s->architecture)) continue;
+        if (is_replaced(entry) || is_of_other_part(entry, s->arch->name)) continue;
         gguf_put_copy(is_imatrix ? &s->imatrix : &s->metadata, &g->entries[i]);
     }
     return true;

@@ -3,6 +3,7 @@
 #ifndef SOURCE_H
 #define SOURCE_H
 
+#include "arch.h"
 #include "file.h"
 #include "gguf_write.h"
 
@@ -20,7 +21,7 @@ typedef struct {
 } SourceTensor;
 
 typedef struct {
-    char architecture[16];      /* "gemma3" */
+    const Arch *arch;
     char *name;                 /* general.name; NULL when there is none */
     int n_layer;
     GgufEntries metadata;       /* without general.file_type and general.quantization_version */

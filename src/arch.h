@@ -14,8 +14,16 @@ typedef struct {
     bool scale_by_embd;         /* scores are scaled by 1/sqrt(n_embd / n_head), as in the 27B models, not by 1/sqrt(head_dim) */
 } ArchSize;
 
+/* What checkpoints of PyPI's transformers (config.json) say and leave out. */
+typedef struct {
+    const char *classes[5];     /* of "architectures"; NULL ends them */
+    const char *types[3];       /* of "model_type"; NULL ends them */
+    GemmaShape shape;           /* sizes where config.json is silent */
+} ArchCheckpoint;
+
 typedef struct {
     const char *name;           /* general.architecture, and the prefix of its keys */
+    int generation;             /* 1 for Gemma 1, and so on: later ones have other settings in config.json */
     int period;                 /* the last of each `period` layers is global, the others see a window; 1: all are global */
     int window;                 /* where the file is silent and its number of layers is none of `sizes` */
     float rope_base;            /* of global layers, where the file is silent */
@@ -26,7 +34,10 @@ typedef struct {
     bool post_norms;            /* a sub-layer's output is normed, too */
     bool qk_norms;              /* each head of q and k is normed */
     const ArchSize *sizes;
+    ArchCheckpoint checkpoint;
 } Arch;
+/* The names of all of them in buf, for a sentence: "gemma, gemma2 and gemma3". */
+const char *arch_names(char buf[96]);
 
 /* NULL when there is none of that name. */
 const Arch *arch_find(const char *name, size_t n);

@@ -375,10 +375,9 @@ GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaErro
 }
 
 static GemmaStatus unknown_architecture(GgufString name, GemmaError *err) {
-    char quoted[72], known[200] = "";
-    for (int i = 0; arch_at(i); i++)
-        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i == 0 ? "" : !arch_at(i + 1) ? " and " : ", ", arch_at(i)->name);
-    return error_set(err, GEMMA_UNSUPPORTED, "This file holds a \"%s\" model; this engine runs %s.", error_quote(quoted, name.p, name.n), known);
+    char quoted[72], known[96];
+    return error_set(err, GEMMA_UNSUPPORTED, "This file holds a \"%s\" model; this engine runs %s.", error_quote(quoted, name.p, name.n),
+                     arch_names(known));
 }
 
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err) {
