@@ -327,7 +327,7 @@ static void observe(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms
 typedef struct { int take, group; } Shares;
 
 static Shares share_tiles(int n_tiles, int n_threads, int n_tok, int streams) {
-    Shares s = {.take = 8};
+    Shares s = {.take = n_tok > 1 ? 2 : 8};     /* with more tokens a tile is more work, and the last one to end keeps the others waiting */
     while (s.take > 1 && n_tiles < s.take * 3 * n_threads) s.take /= 2;      /* each thread should get several */
     s.group = n_tok > 1 || s.take < streams ? s.take : streams;
     return s;

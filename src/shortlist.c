@@ -55,10 +55,16 @@ typedef struct {
 
 static size_t acts_stride(const Matrix *w) { return (size_t)(w->n_cols / BLOCK_COLS) * sizeof(ActBlock); }
 
+/* (In lanes, so that the compiler makes vectors of them.) */
 static float largest_of_tile(const Matrix *w, int tile, const float *y) {
-    int begin = tile * TILE_ROWS, end = begin + TILE_ROWS < w->n_rows ? begin + TILE_ROWS : w->n_rows;
-    float max = y[begin];
-    for (int i = begin + 1; i < end; i++) max = y[i] > max ? y[i] : max;
+    enum { LANES = 4 };
+    int begin = tile * TILE_ROWS, n = w->n_rows - begin < TILE_ROWS ? w->n_rows - begin : TILE_ROWS, i = 0;
+    float lane[LANES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    for (y += begin; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lane[j] = lane[j] > y[i + j] ? lane[j] : y[i + j];
+    for (; i < n; i++) lane[0] = lane[0] > y[i] ? lane[0] : y[i];
+    float max = lane[0];
+    for (int j = 1; j < LANES; j++) max = lane[j] > max ? lane[j] : max;
     return max;
 }
 

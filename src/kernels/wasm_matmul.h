@@ -373,14 +373,13 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
                 }
             }
             UNROLL for (int t = 0; t < n; t++) {
-                v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale);
+                v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale), x_variance = wasm_f32x4_splat(f.screen ? screen_variance(xt[t]) : 0);
                 UNROLL for (size_t v = 0; v < VECS; v++)
                     if (integer_scales(f)) {
                         v128_t scaled = sub_scaled(isum[t][v], scale[g * VECS + v]);
                         total[t][v] = g == 0 ? scaled : wasm_i32x4_add(total[t][v], scaled);
                     } else if (f.screen) {
-                        add_screened(isum[t][v], scale[v], x_scale, wasm_f32x4_splat(screen_variance(xt[t])), &sum[t * VECS + v],
-                                     &variance[t * VECS + v]);
+                        add_screened(isum[t][v], scale[v], x_scale, x_variance, &sum[t * VECS + v], &variance[t * VECS + v]);
                     } else sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
             }
         }
