@@ -53,6 +53,12 @@ test('an option that is not known is refused by its name', async () => {
         await refused(gemma.session({sampling: {[name]: 0.5}}), name);
     }
     await refused(gemma.session({systemPrompt: 'x'}), 'systemPrompt');
+    await refused(gemma.session([]), 'session');
+    await refused(session.prompt('x', {sampling: {logitBias: [1]}}).result, 'logitBias');
+    await refused(Gemma.load(TINY, {headers: {Authorization: 5}}), 'headers');
+    for (const model of [{}, {kind: 'path'}, {kind: 'path', path: 5}, {kind: 'url'}, {kind: 'url', url: 5}, {kind: 'file'}, {kind: 'file', file: 'x'}, {kind: 'synthetic'},
+        {kind: 'synthetic', shape: 'gemma-2b'}, {kind: 'synthetic', shape: null, type: 'q4_0'}, {kind: 'toString'}, {kind: 5}, 5, null])
+        for (const ask of [Gemma.load, Gemma.probe]) await refused(ask(model, {threads: 1}));
     await refused(Gemma.load(TINY, {nThreads: 1}), 'nThreads');
     await refused(Gemma.probe(TINY, {n_ctx: 1}), 'n_ctx');
     await refused(gemma.tokenize('x', {addBos: true}), 'addBos');

@@ -9,7 +9,7 @@ const isWhole = (v) => Number.isSafeInteger(v) && v >= 0;
 /** @param {any} v @returns {v is string} */
 const isText = (v) => typeof v === 'string';
 /** @param {any} v */
-const isObject = (v) => typeof v === 'object';
+const isObject = (v) => typeof v === 'object' && !Array.isArray(v);
 
 /** @typedef {[is: (value: any) => boolean, expected: string]} Kind @type {Kind} */
 const text = [isText, 'a text'];
@@ -36,7 +36,7 @@ const logprobs = [(v) => isWhole(v) && v <= MAX_LOGPROBS, `a whole number from 0
 /** @type {Record<string, Kind>} */
 const WATCHED = {signal, onProgress: listener};
 /** @type {Record<string, Kind>} */
-const ORIGIN = {urls: list, headers: object, manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
+const ORIGIN = {urls: list, headers: [(v) => isObject(v) && Object.values(v).every(isText), 'an object of texts'], manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
 
 /** @type {Record<string, Record<string, Kind>>} by what takes them */
 export const OPTIONS = {

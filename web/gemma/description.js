@@ -8,7 +8,13 @@ import {NODE} from '../base/host.js';
  * @typedef {import('./types.js').Origin} Origin
  */
 
-const KINDS = ['url', 'file', 'path', 'synthetic'];
+/** What a source of each kind must have. @type {Record<string, (model: any) => boolean>} */
+const KINDS = {
+    url: ({url}) => typeof url === 'string' || url instanceof URL,
+    file: ({file}) => file instanceof Blob,
+    path: ({path}) => typeof path === 'string',
+    synthetic: ({shape, type}) => (typeof shape === 'string' || typeof shape === 'object' && shape !== null) && typeof type === 'string',
+};
 
 /** A GGUF, of those in parts the first, or the manifest that lies beside one. @param {URL} address */
 function byUrl(address) {
@@ -55,8 +61,9 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
         }
         if (model?.kind === 'synthetic' && (more.sha256 ?? more.manifest) !== undefined)
             throw new GemmaError('bad-argument', 'A model of random weights has no digest: give neither sha256 nor manifest.');
-        if (model?.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
-        if (KINDS.includes(model?.kind)) return {...model, ...model.manifest instanceof URL && {manifest: model.manifest.href}, ...more};
+        const isWhole = Object.hasOwn(KINDS, model?.kind ?? '') && KINDS[model.kind](model);
+        if (isWhole && model.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
+        if (isWhole) return {...model, ...model.manifest instanceof URL && {manifest: model.manifest.href}, ...more};
         throw new GemmaError('bad-argument', 'A model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}.');
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
