@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -335,6 +335,14 @@ test('ids that no token has are refused', () => refuses(['detokenize', '--model'
 test('an engine that this Node lacks is told in one sentence', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks both'}, () => {
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--variant', 'relaxed'], 1, /relaxed SIMD/i);
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--memory64'], 1, /memory64/);
+});
+
+test('an output that cannot be written is told, exit code 1', () => {
+    const full = openSync('/dev/full', 'w');
+    const {status, stderr} = spawnSync(process.execPath, [CLI, 'tokenize', '--model', TURNS], {input: 'The sea', encoding: 'utf8', stdio: ['pipe', full, 'pipe']});
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(stderr, /^gemma: .*ENOSPC.*\.\n$/);
 });
 
 test('whoever stops reading stops the command quietly', async () => {

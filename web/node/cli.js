@@ -53,7 +53,11 @@ async function main([name, ...argv]) {
 }
 
 /** Whoever reads our output may have read enough. */
-process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`gemma: The output cannot be written: ${error.message}.\n`);
+    process.exit(1);
+});
 
 try {
     await main(process.argv.slice(2));

@@ -208,7 +208,7 @@ async function whyNot(url, name) {
     }
     if (page?.protocol === 'https:' && protocol === 'http:' && !isLocal)
         return {refused: true, sentence: `A page that came by https cannot ask ${origin}: give an https address of ${name}.`};
-    const elsewhere = page?.origin === origin ? '' : `, or it does not allow other sites to read ${name}`;
+    const elsewhere = !page || page.origin === origin ? '' : `, or it does not allow other sites to read ${name}`;
     const offline = globalThis.navigator?.onLine === false ? '; this browser says that there is no network' : '';
     return {sentence: `${host} cannot be reached${elsewhere}${offline}.`};
 }
