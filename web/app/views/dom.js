@@ -61,8 +61,31 @@ export const touch = matchMedia('(pointer: coarse)').matches;
  */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
-const DRAWING_SHARE = 16;       // drawing gets one part in so many of the time: the engine's threads need the same cores
+const DRAWING_SHARE = 40;       // drawing gets one part in so many of the time: the engine's threads need the same cores
 const LONGEST_PAUSE_MS = 400;
+
+/** When something may be done again, so that it takes one part in so many of the time: its cost is measured by sums. */
+export class Pace {
+    #costs = new ClockSum(clock);
+    #cost = 0;
+    #share;
+    #longestMs;
+    /** By the page's clock. */
+    next = 0;
+
+    /** @param {number} share @param {number} [longestMs]   that it waits */
+    constructor(share, longestMs = Infinity) {
+        this.#share = share;
+        this.#longestMs = longestMs;
+    }
+
+    /** It has just been done. @param {number} start   when it began, by the page's clock */
+    took(start) {
+        const now = clock.read(), sum = this.#costs.add(now - start);
+        if (sum) this.#cost = sum.ms / sum.amount;
+        this.next = now + Math.min(this.#longestMs, this.#share * this.#cost);
+    }
+}
 
 /**
  * Gathers pieces of text and shows them in a frame, however fast they come. The next frame waits in proportion to what
@@ -71,8 +94,8 @@ const LONGEST_PAUSE_MS = 400;
  * @returns {{add: (piece: string) => void, end: () => void}}   end: shows the rest now
  */
 export function everyFrame(show) {
-    const costs = new ClockSum(clock);
-    let gathered = '', frame = 0, next = 0, cost = 0;
+    const pace = new Pace(DRAWING_SHARE, LONGEST_PAUSE_MS);
+    let gathered = '', frame = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const flush = () => {
@@ -87,9 +110,7 @@ export function everyFrame(show) {
         // A message comes after layout and paint.
         const {port1, port2} = new MessageChannel();
         port1.onmessage = () => {
-            const now = clock.read(), sum = costs.add(now - start);
-            if (sum) cost = sum.ms / sum.amount;
-            next = now + Math.min(LONGEST_PAUSE_MS, DRAWING_SHARE * cost);
+            pace.took(start);
             port1.close();
         };
         port2.postMessage(0);
@@ -101,7 +122,7 @@ export function everyFrame(show) {
     return {
         add(piece) {
             gathered += piece;
-            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, next - clock.read()));
+            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, pace.next - clock.read()));
         },
         end() {
             clearTimeout(timer);

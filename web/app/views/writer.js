@@ -1,10 +1,10 @@
 // "Continue my text": one text that the writer and the model write by turns. What the model wrote last is marked, until
 // the writer changes something: then the text is theirs.
 
-import {announce, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
+import {Pace, announce, clock, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {outcome} from './facts.js';
 
-const FIELD_SHARE = 20;     // of the time while the model writes, the field gets one part in so many
+const FIELD_SHARE = 100;    // of the time while the model writes, the field gets one part in so many
 /** Who reads further up than so many pixels above the end stays there. */
 const REACH = 160;
 const RESTING = touch ? '' : `${/mac/i.test(navigator.userAgent) ? '⌘' : 'Ctrl'} + Enter continues`;
@@ -79,19 +79,18 @@ export class Writer {
 
     /** Shows what the model writes: in the mirror at once, in the field when there is time, which lays out its whole text each time. */
     #createSheet() {
-        const area = this.#area;
-        let text = area.value, next = 0;
+        const area = this.#area, pace = new Pace(FIELD_SHARE);
+        let text = area.value;
         const fill = () => { area.value = text; };
         return {
             /** @param {string} pieces */
             add: (pieces) => {
                 text += pieces;
-                const start = performance.now();
-                if (start >= next) {
+                const start = clock.read();
+                if (start >= pace.next) {
                     fill();
                     void area.scrollHeight;     // lays it out
-                    const now = performance.now();
-                    next = now + FIELD_SHARE * (now - start);
+                    pace.took(start);
                 }
                 this.#mirror.lastChild?.before(element('mark', {textContent: pieces}));
             },
