@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,20 @@ static void put_value(Out *o, const GgufEntry *e) {
     }
 }
 
+/* A size of the layers, at `offset` in LayerConfig: one number, or where layers differ, one for each. */
+static void put_layer_size(Out *o, const Config *c, const char *name, size_t offset) {
+    bool differ = false;
+    int first, size;
+    memcpy(&first, (const char *)&c->layers[0] + offset, sizeof first);
+    put_format(o, ", \"%s\": ", name);
+    for (int i = 1; i < c->n_layer; i++) differ |= memcmp(&first, (const char *)&c->layers[i] + offset, sizeof first) != 0;
+    for (int i = 0; i < (differ ? c->n_layer : 1); i++) {
+        memcpy(&size, (const char *)&c->layers[i] + offset, sizeof size);
+        put_format(o, "%s%d", !differ ? "" : i ? ", " : "[", size);
+    }
+    if (differ) put(o, "]", 1);
+}
+
 static void put_sizes(Out *o, const Config *c) {
     if (!c || !c->layers) {
         put(o, "null", 4);
@@ -132,8 +147,12 @@ static void put_sizes(Out *o, const Config *c) {
         window = c->layers[i].window;
         n_local++;
     }
-    put_format(o, "{\"n_layer\": %d, \"n_embd\": %d, \"n_head\": %d, \"n_head_kv\": %d, \"head_dim\": %d, \"n_ff\": %d", c->n_layer,
-               c->n_embd, c->layers[0].n_head, c->layers[0].n_head_kv, c->layers[0].head_dim, c->layers[0].n_ff);
+    put_format(o, "{\"n_layer\": %d, \"n_embd\": %d", c->n_layer, c->n_embd);
+    put_layer_size(o, c, "n_head", offsetof(LayerConfig, n_head));
+    put_layer_size(o, c, "n_head_kv", offsetof(LayerConfig, n_head_kv));
+    put_layer_size(o, c, "head_dim", offsetof(LayerConfig, head_dim));
+    put_layer_size(o, c, "n_ff", offsetof(LayerConfig, n_ff));
+    if (c->n_caches < c->n_layer) put_format(o, ", \"kvLayers\": %d", c->n_caches);
     put_format(o, ", \"n_vocab\": %d, \"n_ctx_train\": %d, \"window\": %d, \"localLayers\": %d}", c->n_vocab, c->n_ctx_train, window,
                n_local);
 }

@@ -8,7 +8,8 @@
  *
  *   {"architecture": "gemma3", "name": "...", "version": 3, "fileSize": bytes, "headerSize": bytes,
  *    "weightBytes": bytes as packed, "parameters": weights in all tensors,
- *    "sizes": {"n_layer": 18, ...} (null without c), "tensorCount": 236, "types": {"Q4_K": {"count": 72, "bytes": 1234}, ...},
+ *    "sizes": {"n_layer": 18, ...} (null without c; n_head, n_head_kv, head_dim and n_ff are lists where layers differ, and kvLayers is how
+ *    many have keys and values of their own where not all have), "tensorCount": 236, "types": {"Q4_K": {"count": 72, "bytes": 1234}, ...},
  *    "metadata": {"general.name": "...", "tokenizer.ggml.tokens": {"type": "array", "of": "string", "count": 262144,
  *    "first": ["<pad>", ...]}, ...}, "metadataOmitted": entries left out since the object grew beyond 1 MiB}
  *

@@ -65,7 +65,8 @@ typedef struct GemmaGrammar GemmaGrammar;
 
 /* ------------------------------------------------------------------------------------------ loading */
 
-/* A model's sizes: where its layers differ, those of the first. */
+/* A model's sizes. Where layers differ, these are the first layer's: a plan by shape is then only a guess. A plan of a file counts each layer's
+ * own sizes, and gemma_describe lists them. */
 typedef struct {
     const char *architecture;   /* "gemma", "gemma2", "gemma3" */
     int n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab;

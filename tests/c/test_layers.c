@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "config.h"
+#include "describe.h"
 #include "gemma.h"
 #include "kv_cache.h"
 #include "test.h"
@@ -293,6 +294,29 @@ TEST(a_layer_that_reads_anothers_keys_and_values_costs_no_cache) {
     tiny_free(&own);
 }
 
+TEST(what_is_described_says_the_sizes_of_each_layer) {
+    for (int differ = 0; differ < 2; differ++) {
+        TinySpec same = {"gemma3", QUANT_F32, 3, N_EMBD, 4, 2, 32, 96, 1024, WINDOW};
+        TinyGguf g = differ ? make_model(N_SHARED) : tiny_make(&same, 5);
+        size_t n;
+        GemmaError err = {0};
+        Gguf header;
+        Config c;
+        char json[1 << 16];
+        uint8_t *file = tiny_bytes(&g, &n);
+        CHECK(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE && config_read(&c, &header, &err) == GEMMA_OK);
+        CHECK(describe_json(&header, &c, 0, json, sizeof json) < sizeof json);
+        CHECK_TEXT_HAS(json, differ ? "\"n_head\": [4, 2, 2, 4, 4, 8, 2, 3], " : "\"n_head\": 4, ");
+        CHECK_TEXT_HAS(json, differ ? "\"n_head_kv\": [2, 1, 1, 2, 1, 2, 1, 1], " : "\"n_head_kv\": 2, ");
+        CHECK_TEXT_HAS(json, differ ? "\"head_dim\": [32, 64, 96, 64, 32, 64, 32, 32], " : "\"head_dim\": 32, ");
+        CHECK_TEXT_HAS(json, differ ? "\"n_ff\": [96, 64, 32, 128, 64, 160, 64, 32], \"kvLayers\": 5, " : "\"n_ff\": 96, \"n_vocab\"");
+        config_free(&c);
+        gguf_free(&header);
+        free(file);
+        tiny_free(&g);
+    }
+}
+
 static void refused(const char *says, GemmaStatus status, TinyGguf g) {
     size_t n;
     GemmaError err = {0};
@@ -352,6 +376,7 @@ TEST(windowed_layers_may_have_head_sizes_of_their_own) {
 int main(void) {
     RUN(layers_that_differ_in_everything_are_computed_as_the_papers_say);
     RUN(sessions_whose_layers_share_keys_and_values_are_bit_equal);
+    RUN(what_is_described_says_the_sizes_of_each_layer);
     RUN(a_layer_that_reads_anothers_keys_and_values_costs_no_cache);
     RUN(layers_that_do_not_fit_each_other_are_refused);
     RUN(windowed_layers_may_have_head_sizes_of_their_own);
