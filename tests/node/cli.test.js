@@ -197,7 +197,7 @@ test('a megabyte on stdin is tokenized in seconds', async () => {
 });
 
 test('perplexity: exp of the mean nll, whatever the batches; smaller windows know less', () => {
-    const measure = (...options) => json(['perplexity', '--model', BASE, '--file', TEXT, ...options]);
+    const measure = (...options) => json(['perplexity', '--model', BASE, '--text', TEXT, ...options]);
     const {perplexity, nll, tokens} = measure();
     assert.ok(Math.abs(perplexity - Math.exp(nll)) < 1e-9 * perplexity);
     assert.equal(tokens, json(['tokenize', '--model', BASE], readFileSync(TEXT)).tokens.length);
@@ -212,7 +212,7 @@ test('perplexity: exp of the mean nll, whatever the batches; smaller windows kno
         const row = Array.from(rows.subarray(i * n, (i + 1) * n)), max = Math.max(...row);
         sum += max + Math.log(row.reduce((s, x) => s + Math.exp(x - max), 0)) - row[ids[i + 1]];
     }
-    const short = json(['perplexity', '--model', BASE, '--file', text]);
+    const short = json(['perplexity', '--model', BASE, '--text', text]);
     assert.ok(Math.abs(short.nll - sum / (ids.length - 1)) < 1e-5, `${short.nll} and ${sum / (ids.length - 1)}`);
     assert.notEqual(measure('--ctx', '16').nll, nll);
 });
@@ -297,7 +297,7 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['logits', '--model', BASE, '--json'], /--tokens/],
         [['logits', '--model', BASE, '--tokens', '1,b', '--json'], /b is not a token id/],
         [['perplexity', '--model', BASE], /--text is needed/],
-        [['perplexity', '--model', BASE, '--file', TEXT, '--ctx', '1'], /--ctx 1/],
+        [['perplexity', '--model', BASE, '--text', TEXT, '--ctx', '1'], /--ctx 1/],
         [['inspect'], /needs a file/],
         [['bench', '--model', BASE, '--shape', 'gemma-2b'], /exclude each other/],
         [['serve', '--port', '70000'], /--port 70000/],
@@ -321,8 +321,8 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
         [['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')], /odd\.json.*expected/],
         [['logits', '--model', BASE, '--tokens', '2,99999', '--json'], /99999 is outside/],
         [['logits', '--model', BASE, '--tokens', '2', '--out', join(work, 'no/such/folder')], /no such file/],
-        [['perplexity', '--model', BASE, '--file', join(work, 'none.txt')], /none\.txt/],
-        [['perplexity', '--model', BASE, '--file', write('empty.txt', '')], /is empty/],
+        [['perplexity', '--model', BASE, '--text', join(work, 'none.txt')], /none\.txt/],
+        [['perplexity', '--model', BASE, '--text', write('empty.txt', '')], /is empty/],
         [['bench', '--shape', 'gemma-3b', '--type', 'q4_0'], /gemma-3b/],
         [['bench', '--shape', 'gemma-2b', '--type', 'q9_9'], /q9_9/],
         [['serve', '--model', join(work, 'none.gguf')], /none\.gguf/],

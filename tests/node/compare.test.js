@@ -44,7 +44,7 @@ const near = (a, b, what, tolerance = 1e-6) => assert.ok(Math.abs(a - b) <= tole
 test('compare: a file differs from itself by nothing', () => {
     const {kl, top1, perplexity, tokens} = json('compare', MODEL, MODEL, '--text', TEXT);
     assert.deepEqual({kl, top1}, {kl: {mean: 0, p99: 0, max: 0}, top1: 1});
-    const alone = json('perplexity', '--model', MODEL, '--file', TEXT);
+    const alone = json('perplexity', '--model', MODEL, '--text', TEXT);
     assert.equal(tokens, alone.tokens);
     for (const x of perplexity) near(x, alone.perplexity, 'perplexity');
 });
@@ -66,7 +66,7 @@ test('compare: the divergence, agreement and perplexities that the logits of bot
         }
     }
     kl.sort((x, y) => x - y);
-    const got = json('compare', MODEL, coarse, '--file', text, '--ctx', String(CTX)), n = kl.length;
+    const got = json('compare', MODEL, coarse, '--text', text, '--ctx', String(CTX)), n = kl.length;
     assert.equal(got.tokens, n);
     assert.ok(got.kl.mean > 1e-3 && got.top1 < 1, 'they differ');
     near(got.kl.mean, kl.reduce((s, x) => s + x, 0) / n, 'mean');
@@ -74,7 +74,7 @@ test('compare: the divergence, agreement and perplexities that the logits of bot
     near(got.kl.max, kl[n - 1], 'max');
     near(got.top1, agreed / n, 'top1');
     got.perplexity.forEach((x, i) => near(x, Math.exp(nll[i] / n), 'perplexity'));
-    assert.match(output('compare', MODEL, coarse, '--file', text), /^KL divergence .*\nsame top token .*\nperplexity .*\nover \d+ tokens\n$/);
+    assert.match(output('compare', MODEL, coarse, '--text', text), /^KL divergence .*\nsame top token .*\nperplexity .*\nover \d+ tokens\n$/);
 });
 
 /** The floats of an F32 tensor. */
@@ -139,22 +139,22 @@ function refuses(args, status, pattern) {
 
 test('wrong calls are told in one sentence', () => {
     const out = join(work, 'never.gguf'), none = join(work, 'none');
-    refuses(['compare', '--file', TEXT], 2, /two model files/);
-    refuses(['compare', MODEL, '--file', TEXT], 2, /two model files/);
-    refuses(['compare', MODEL, MODEL, MODEL, '--file', TEXT], 2, /Unexpected word/);
+    refuses(['compare', '--text', TEXT], 2, /two model files/);
+    refuses(['compare', MODEL, '--text', TEXT], 2, /two model files/);
+    refuses(['compare', MODEL, MODEL, MODEL, '--text', TEXT], 2, /Unexpected word/);
     refuses(['compare', MODEL, MODEL], 2, /--text is needed/);
     refuses(['compare', MODEL, MODEL, '--text', TEXT, '--model', MODEL], 2, /Unknown option --model/);
     refuses(['compare', MODEL, MODEL, '--text', TEXT, '--ctx', '1'], 2, /--ctx 1/);
-    refuses(['compare', MODEL, OTHER, '--file', TEXT], 1, /699.*656/);
-    refuses(['compare', MODEL, none, '--file', TEXT], 1, /none/);
+    refuses(['compare', MODEL, OTHER, '--text', TEXT], 1, /699.*656/);
+    refuses(['compare', MODEL, none, '--text', TEXT], 1, /none/);
     refuses(['compare', MODEL, MODEL, '--text', none], 1, /none/);
-    refuses(['imatrix', '--model', MODEL, '--file', TEXT], 2, /--out is needed/);
+    refuses(['imatrix', '--model', MODEL, '--text', TEXT], 2, /--out is needed/);
     refuses(['imatrix', '--model', MODEL, '--out', out], 2, /--text is needed/);
-    refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', out, '--json'], 2, /Unknown option --json/);
-    refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', out, '--ctx', '1'], 2, /--ctx 1/);
-    refuses(['imatrix', '--model', MODEL, '--file', TEXT, '--out', join(none, 'a.gguf')], 1, /no such file/);
+    refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', out, '--json'], 2, /Unknown option --json/);
+    refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', out, '--ctx', '1'], 2, /--ctx 1/);
+    refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', join(none, 'a.gguf')], 1, /no such file/);
     writeFileSync(none, '');
-    refuses(['imatrix', '--model', MODEL, '--file', none, '--out', out], 1, /none is empty/);
+    refuses(['imatrix', '--model', MODEL, '--text', none, '--out', out], 1, /none is empty/);
     assert.throws(() => readFileSync(out));
 });
 

@@ -9,7 +9,9 @@ import {join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {SetupError} from '../../web/node/run.js';
 import {serve} from '../../web/node/server.js';
-import {listSite} from '../../web/node/site.js';
+import {listSite, policyOf, readSite} from '../../web/node/site.js';
+
+const pagePolicy = policyOf(readSite('', listSite()).toString());
 
 const BYTES = Buffer.from(Array.from({length: 1000}, (_, i) => i % 256));
 
@@ -55,6 +57,7 @@ test('every answer isolates the page, forbids what it does not need, and is aske
         assert.equal(headers.get('Referrer-Policy'), 'no-referrer');
         assert.equal(headers.get('Cache-Control'), 'no-cache');
         const policy = headers.get('Content-Security-Policy');
+        assert.equal(policy, `${pagePolicy}; frame-ancestors 'self'`);
         assert.match(policy, /default-src 'self';.*script-src 'self' 'wasm-unsafe-eval';.*object-src 'none'; base-uri 'none'; form-action 'none'/);
         assert.doesNotMatch(policy, /unsafe-inline|'unsafe-eval'|data:|\*(?! |;)/);
     }

@@ -9,7 +9,7 @@ import {extname, join, posix} from 'node:path';
 import test, {after} from 'node:test';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {buildSite} from '../../web/node/build.js';
-import {listSite, readSite, TYPES} from '../../web/node/site.js';
+import {listSite, policyOf, readSite, TYPES} from '../../web/node/site.js';
 
 const BUILD = fileURLToPath(new URL('../../web/node/build.js', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'gemma-site-'));
@@ -55,6 +55,12 @@ function serviceWorker(files) {
     const [, version, shell] = /^const VERSION = '(\w+)', SHELL = (\[.*\]);$/m.exec(readSite('sw.js', files).toString());
     return {version, shell: JSON.parse(shell)};
 }
+
+test('the service worker gives every file the page\'s own policy', () => {
+    const policy = policyOf(readSite('', listSite()).toString());
+    assert.match(policy, /^default-src 'self'; connect-src .*form-action 'none'$/);
+    assert.equal(/^const POLICY = (".*");$/m.exec(readSite('sw.js', listSite()).toString())[1], JSON.stringify(policy));
+});
 
 test('the service worker lists every file but itself', () => {
     const {shell} = serviceWorker(listSite());

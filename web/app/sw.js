@@ -11,11 +11,12 @@
 //
 // Everything else of this host is none of its business: other pages, and another server at this address.
 
-// The build and the development server replace these lines by the files' list, their hash, and the digest of each file
-// (web/node/site.js).
+// The build and the development server replace these lines by the files' list, their hash, the digest of each file, and the page's
+// Content-Security-Policy (web/node/site.js): workers don't inherit it, so each file is given it.
 // A version that is no such hash, since somebody has changed a file on the host, has files that are not compared.
 const VERSION = 'none', SHELL = ['./'];
 const DIGESTS = '';
+const POLICY = "default-src 'self'";
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const SCOPE = new URL('./', worker.location.href);
@@ -30,8 +31,6 @@ const HEADERS = {
     'Cross-Origin-Embedder-Policy': 'require-corp',
     'Cross-Origin-Resource-Policy': 'same-origin',
 };
-// Workers don't inherit the page's policy, so their files must carry one.
-const CONTENT_SECURITY_POLICY = "default-src 'self'; connect-src 'self' https: http://localhost:*; script-src 'self' 'wasm-unsafe-eval'";
 
 /** The models that the site offers: data, which may be newer than the version and is compared with nothing. */
 const CATALOGUE = 'models.json';
@@ -211,6 +210,6 @@ function withHeaders(response) {
     if (response.type === 'opaque' || response.status === 0) return response;
     const headers = new Headers(response.headers);
     for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
-    if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', CONTENT_SECURITY_POLICY);
+    if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', POLICY);
     return new Response(response.body, {status: response.status, statusText: response.statusText, headers});
 }

@@ -2,7 +2,7 @@
 //
 // Owns HTTP: headers, ranges, caching. site.js knows which file a URL means.
 
-import {createReadStream, existsSync, readdirSync, statSync} from 'node:fs';
+import {createReadStream, existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
 import {createHash} from 'node:crypto';
 import {createServer} from 'node:http';
 import {isIP} from 'node:net';
@@ -11,19 +11,15 @@ import {basename, extname, join, resolve} from 'node:path';
 import {pipeline} from 'node:stream';
 import {codeOf, messageOf} from '../base/error.js';
 import {SetupError} from './run.js';
-import {listSite, readSite, TYPES} from './site.js';
-
-/** Everything is refused that the page does not need; `https:` is for the model that a user names. */
-export const CONTENT_SECURITY_POLICY = "default-src 'self'; connect-src 'self' https: http://localhost:*; " +
-    "script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; " +
-    "form-action 'none'; frame-ancestors 'self'";
+import {listSite, policyOf, readSite, TYPES} from './site.js';
 
 const HEADERS = {
     // These two make the page cross-origin isolated, without which there are no threads.
     'Cross-Origin-Opener-Policy': 'same-origin',
     'Cross-Origin-Embedder-Policy': 'require-corp',
     'Cross-Origin-Resource-Policy': 'same-origin',
-    'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+    // The page's own, with what a page can't say of itself.
+    'Content-Security-Policy': `${policyOf(readFileSync(listSite().get('') ?? '', 'utf8'))}; frame-ancestors 'self'`,
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
     // Ask each time, answered by 304: the service worker decides what is kept, and sees a new version at once.

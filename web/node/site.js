@@ -81,7 +81,8 @@ export function readSite(url, files) {
 }
 
 /**
- * What depends on all files that make up the page: its version, which it says, and the service worker's lists of these files and of their digests.
+ * What depends on all files that make up the page: its version, which it says, and the service worker's lists of these files and of their digests,
+ * with the page's policy.
  * @param {string} worker   the service worker's source
  * @param {Map<string, Buffer>} shell   URL paths -> bytes, of all but the service worker; the page's is ''
  * @returns {{html: Buffer, lists: string, rest: string}}   lists and rest: the service worker's new text
@@ -92,9 +93,17 @@ export function completeSite(worker, shell) {
     const html = Buffer.from(read('').toString().replace('<html', `<html data-version="${version}"`));
     const digestOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('base64').slice(0, DIGEST_LENGTH);
     const digests = names.map((name) => digestOf(name === '' ? html : read(name)));
-    const [head, rest] = worker.split(/^const VERSION = .*\nconst DIGESTS = .*\n/m);
-    const lists = `const VERSION = '${version}', SHELL = ${JSON.stringify(names.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n`;
+    const [head, rest] = worker.split(/^const VERSION = .*\nconst DIGESTS = .*\nconst POLICY = .*\n/m);
+    const lists = `const VERSION = '${version}', SHELL = ${JSON.stringify(names.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n` +
+        `const POLICY = ${JSON.stringify(policyOf(html.toString()))};\n`;
     return {html, lists, rest: head + rest};
+}
+
+/** The Content-Security-Policy that a page says of itself. @param {string} html */
+export function policyOf(html) {
+    const [, policy] = /<meta http-equiv="Content-Security-Policy" content="([^"]*)">/i.exec(html) ?? [];
+    if (!policy) throw new SetupError('The page says no Content-Security-Policy.');
+    return policy;
 }
 
 /** @param {[name: string, content: string | Buffer][]} contents   in an order that stays @returns {string} changes with any of them */

@@ -8,14 +8,14 @@ import {MODEL_OPTIONS, readText} from './shared.js';
 
 const WINDOW = 512, SMALLEST_WINDOW = 2, BATCH = 64;
 
-/** What a command over a text takes: --text F (or --file F, as perplexity once had it), --ctx, which is the size of a window, and MODEL_OPTIONS. */
-export const WINDOW_OPTIONS = /** @satisfies {import('../args.js').OptionTable} */ ({...MODEL_OPTIONS, text: 'text', file: 'text'});
+/** What a command over a text takes: --text F, --ctx, which is the size of a window, and MODEL_OPTIONS. */
+export const WINDOW_OPTIONS = /** @satisfies {import('../args.js').OptionTable} */ ({...MODEL_OPTIONS, text: 'text'});
 
 /**
  * Checks them, and reads the text. @returns {Promise<{text: string, ctx: number}>}
- * @param {{file?: string, text?: string, ctx?: number}} options
+ * @param {{text?: string, ctx?: number}} options
  */
-export async function readWindowOptions({file: asFile, text: path = asFile, ctx = WINDOW}) {
+export async function readWindowOptions({text: path, ctx = WINDOW}) {
     if (path === undefined) throw new UsageError('--text is needed.');
     if (ctx < SMALLEST_WINDOW) throw new UsageError(`--ctx ${ctx}: a window needs room for BOS and a token.`);
     const text = await readText(path);
