@@ -104,8 +104,8 @@ async function joinLazy(url, script, isPage) {
     const imports = joined.map((address, i) => `import * as joined${i} from"${address}";`).join('');
     /** @param {string} address @param {string} whole @param {(name: string) => string} made */
     const unless = (address, whole, made) => joined.includes(address) ? made(`joined${joined.indexOf(address)}`) : whole;
-    const body = code.replace(TAKEN, (whole, names, address) => unless(address, whole, (from) => names.split(',').map((/** @type {string} */ name) => `${name}=${from}.${name}`).join()))
-        .replace(USED, (whole, address) => unless(address, whole, (from) => `${from}.`))
+    const body = code.replace(TAKEN, (whole, names, address) => unless(address, whole, (from) => ` ${names.split(',').map((/** @type {string} */ name) => `${name}=${from}.${name}`).join()}`))
+        .replace(USED, (whole, address) => unless(address, whole, (from) => ` ${from}.`))
         .replace(LAZY, (whole, address) => unless(address, whole, (from) => `Promise.resolve(${from})`));
     return `${imports}${body}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
 }
