@@ -2,30 +2,17 @@
 // neither turns nor whose conversation it is.
 
 import {COMPLETE, ENDED, MAX_DRAFT, NO_TOKEN} from '../base/constants.js';
-import {GemmaError} from '../base/error.js';
+import {Held} from './held.js';
 
 /** @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before any sampling parameter */
 
-export class EngineSession {
+export class EngineSession extends Held {
     #c;
-    #handle;
 
     /** @param {import('./crossing.js').Crossing} crossing @param {number} handle   of gemma_session_new and the like */
     constructor(crossing, handle) {
+        super(handle, 'session', (address) => crossing.x.session_free(address));
         this.#c = crossing;
-        this.#handle = handle;
-    }
-
-    /** The session's address, for module.step. */
-    get handle() {
-        if (!this.#handle) throw new GemmaError('bad-argument', 'This session has been closed.');
-        return this.#handle;
-    }
-
-    /** Frees it, with its keys and values. */
-    close() {
-        if (this.#handle) this.#c.x.session_free(this.#handle);
-        this.#handle = 0;
     }
 
     // ---------------------------------------------------------------------------------------- tokens
