@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "token_trie.h"
 
 enum { LIMIT_BYTES = 8 << 20 };
 
@@ -408,6 +409,33 @@ int32_t automaton_plain(Automaton *a, int32_t state, bool *exact) {
     return a->states[state].plain;
 }
 
+static bool takes_plain_chars(Automaton *a, int32_t state) {
+    for (int i = 0; i < PLAIN_CHARS_MAX; i++) {
+        bool exact;
+        int32_t next = automaton_plain(a, state, &exact);
+        if (next == state) return true;
+        if (next == STATE_DEAD) return false;
+        state = next;
+    }
+    return true;
+}
+
+/* Any byte that continues a character leads to one state, and that takes plain text. */
+static bool takes_rest_of_char(Automaton *a, int32_t state) {
+    int32_t next = automaton_step(a, state, 0x80);
+    for (int byte = 0x81; byte <= 0xbf; byte++)
+        if (automaton_step(a, state, (uint8_t)byte) != next) return false;
+    return next != STATE_DEAD && automaton_takes_plain(a, next);
+}
+
+bool automaton_takes_plain(Automaton *a, int32_t state) {
+    if (a->states[state].takes_plain == 0) {
+        bool takes = takes_plain_chars(a, state) || takes_rest_of_char(a, state);
+        a->states[state].takes_plain = takes ? 1 : 2;
+    }
+    return a->states[state].takes_plain == 1;
+}
+
 /* ------------------------------------------------------------------------------------------ the cache */
 
 static size_t bytes_used(const Automaton *a) {
@@ -459,6 +487,7 @@ void automaton_forget(Automaton *a, const int32_t *keep, int n_keep) {
             s->ways = n;
             s->row = -1;
             s->plain = STATE_UNKNOWN;
+            s->takes_plain = 0;
             n += s->n;
         }
         free(a->ways);

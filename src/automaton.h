@@ -34,6 +34,7 @@ typedef struct {
     int32_t holds;              /* -1: a free number */
     uint32_t hash;
     bool plain_exact;
+    uint8_t takes_plain;        /* 0: not computed yet; 1: yes; 2: no (see automaton_takes_plain) */
 } State;
 
 typedef struct {
@@ -71,6 +72,10 @@ static inline bool automaton_may_end(const Automaton *a, int32_t state) { return
 /* The state of all ways on which any plain character may come next, after it; STATE_DEAD: there are none. *exact: the state's other ways
  * take no plain character at all, so that this is the state after any. */
 int32_t automaton_plain(Automaton *a, int32_t state, bool *exact);
+
+/* Whether any text of plain characters may come next, of at least PLAIN_CHARS_MAX (token_trie.h); where the text so far ends inside a
+ * character, whatever the rest of it is. */
+bool automaton_takes_plain(Automaton *a, int32_t state);
 
 bool automaton_is_full(const Automaton *a);
 /* Forgets all states but those held and the given ones. Numbers of states that stay do not change. */

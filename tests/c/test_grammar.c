@@ -415,6 +415,10 @@ TEST(masks_of_strings_count_characters) {
         "root ::= \"\\\"\" ([^\"\\\\\\x00-\\x1f] | \"\\\\\" .){0,10} \"\\\"\"", "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} [a-c]* \"\\\"\"",
         "root ::= \"\\\"\" ([^\"\\\\a\\x00-\\x1f] | \"a\" | \"a\\\"\" \"\\\"\") * \"\\\"\"", "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} | \"\\\"\" [^a]*",
         "root ::= \"\\\"\" char{0,9} \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" [a-z]", "root ::= \"\\\"\" (.{9} .{9} | .{0,50} \"a\") \"\\\"\"",
+        /* Any key but those that begin with "ba", or with the character U+E9: most plain tokens fit, few do not. */
+        "root ::= \"\\\"\" ([^\"\\\\b\\x00-\\x1f] char* | \"b\" ([^\"\\\\a\\x00-\\x1f] char*)?) \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
+        "root ::= \"\\\"\" [^\"\\\\\\u00e9\\x00-\\x1f] char* \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
+        "root ::= \"\\\"\" ([c-z] | \"b\" .* | \"\\u20ac\" .{40,}) \"\\\"\"",
     };
     static Words words;
     uint64_t random = 11;
