@@ -5,7 +5,7 @@
 #include <stdarg.h>
 
 #include "grammar_inner.h"
-#include "random_grammar.h"
+#include "grammar_walk.h"
 
 static Grammar *compile(const char *gbnf) {
     GemmaError err = {0};
@@ -243,37 +243,6 @@ TEST(deep_texts_and_ambiguous_ones_keep_to_the_limits) {
 }
 
 /* ------------------------------------------------------------------------------------------ against the plain matcher */
-
-static RgMatcher matcher;
-
-/* The longest beginning of the text that both read alike, prefix by prefix; fails where they differ. */
-static void compare_prefixes(Grammar *g, const RandomGrammar *r, const char *text, int n) {
-    GrammarState s = grammar_start(g);
-    for (int i = 0; i <= n; i++) {
-        if (i) s = grammar_next(g, s, text + i - 1, 1);
-        char verdict = s == GRAMMAR_DEAD ? 'r' : grammar_may_end(g, s) ? 'a' : 'p', expected = rg_verdict(&matcher, r, text, i);
-        if (verdict == expected) continue;
-        TEST_FAIL("%c, not %c, after %d bytes of \"%.*s\" in\n%s", verdict, expected, i, n, text, r->gbnf);
-        return;
-    }
-}
-
-/* Bytes that may come next, mostly. */
-static int random_walk(Grammar *g, char *text, uint64_t *random) {
-    GrammarState s = grammar_start(g);
-    int n = 0;
-    for (int tries = 0; n < RG_TEXT && tries < 4000; tries++) {
-        char byte[4];
-        int length = rg_encode(byte, tries % 3 ? rg_char(random) : (uint32_t)(test_random(random) % 0x10ffff));
-        byte[0] = tries % 8 == 7 ? (char)test_random(random) : byte[test_random(random) % (uint64_t)length];
-        GrammarState next = grammar_next(g, s, byte, 1);
-        if (next == GRAMMAR_DEAD && test_random(random) % 500) continue;
-        text[n++] = byte[0];
-        if (next == GRAMMAR_DEAD) break;
-        s = next;
-    }
-    return n;
-}
 
 static Grammar *make_grammar(RandomGrammar *r, uint64_t *random) {
     GemmaError err;

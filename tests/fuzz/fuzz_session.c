@@ -1,15 +1,17 @@
 /* fuzz_session SECONDS SEED: two sessions of one model are led through random syncs, pushes, steps of any size, alone and together, clones,
- * saves, restores and samples, on random small models of all architectures. What must hold: whenever logits are ready they are, bit for bit,
- * those of a fresh session that was given the same tokens at once; counts and refusals are those of gemma.h; greedy sampling takes the largest
- * logit; bytes that are no saved session, or one with other numbers in it, do no harm. */
+ * saves, restores, samples and texts that a grammar constrains, on random small models of all architectures. What must hold: whenever logits are
+ * ready they are, bit for bit, those of a fresh session that was given the same tokens at once; counts and refusals are those of gemma.h; greedy
+ * sampling takes the largest logit; a constrained text is the grammar's when it may end, with copies made in its middle; bytes that are no saved
+ * session, or one with other numbers or another grammar in it, do no harm. */
 #include <math.h>
 
 #include "calls.h"
 #include "fuzz.h"
 #include "gemma.h"
+#include "random_grammar.h"
 #include "tiny_gguf.h"
 
-enum { MAX_CTX = 600, N_OPERATIONS = 9 };
+enum { MAX_CTX = 600, N_OPERATIONS = 9, MAX_WRITTEN = 30 };
 
 static uint64_t below(uint64_t *state, uint64_t n) { return test_random(state) % n; }
 
@@ -73,14 +75,18 @@ static void change(Case *c, uint64_t *state) {
     c->pending = true;
 }
 
+static void append(Case *c, int32_t id) {
+    c->ids[c->n++] = id;
+    c->pending = true;
+}
+
 static void push(Case *c, uint64_t *state) {
     GemmaError err = {0};
     int32_t id = (int32_t)below(state, TINY_VOCAB);
     bool full = c->n == c->n_ctx;
     CHECK_INT(gemma_session_push(c->session, id, &err), full ? GEMMA_CONTEXT_FULL : GEMMA_OK);
     if (full) return;
-    c->ids[c->n++] = id;
-    c->pending = true;
+    append(c, id);
 }
 
 /* One batch, or all that is left; or a layer of it; alone, or with the other session. */
@@ -154,6 +160,56 @@ static void copy(Case *c, uint64_t *state) {
     c->session = s;
 }
 
+/* Pushes a token at random. Returns whether it fits; nothing has happened otherwise. */
+static bool push_any(Case *c, uint64_t *state) {
+    GemmaError err = {0};
+    int32_t id = (int32_t)below(state, TINY_VOCAB);
+    if (gemma_is_end(c->model, id)) return false;
+    GemmaConstraint place = gemma_session_constraint(c->session);
+    GemmaStatus status = gemma_session_push(c->session, id, &err);
+    CHECK(status == GEMMA_OK || status == GEMMA_BAD_ARGUMENT);
+    if (status == GEMMA_OK) append(c, id);
+    else CHECK(gemma_session_constraint(c->session) == place && gemma_session_count(c->session) == c->n);
+    return status == GEMMA_OK;
+}
+
+/* The text from token `begin` on is the grammar's just where the session says that it may end. */
+static void check_text(const Case *c, GemmaGrammar *g, int begin) {
+    char text[MAX_WRITTEN * 256];
+    size_t n = 0;
+    for (int i = begin; i < c->n; i++) n += (size_t)gemma_token_bytes(c->model, c->ids[i], text + n);
+    CHECK(gemma_grammar_accepts(g, text, n) == (gemma_session_constraint(c->session) != GEMMA_INCOMPLETE));
+}
+
+/* Writes a text that a random grammar constrains, hot, with copies on the way. */
+static void write_constrained(Case *c, uint64_t *state) {
+    static RandomGrammar r;
+    GemmaError err = {0};
+    GemmaGrammar *g = NULL;
+    while (!g) {
+        random_grammar(&r, state);
+        g = gemma_grammar_new(r.gbnf, r.n_gbnf, &err);
+    }
+    int begin = c->n;
+    gemma_session_sampling(c->session, &(GemmaSampling){.temperature = 1.5f, .top_p = 1, .repeat_penalty = 1, .seed = test_random(state)}, &err);
+    CHECK_INT(gemma_session_constrain(c->session, g, &err), GEMMA_OK);
+    while (c->n < c->n_ctx && c->n - begin < MAX_WRITTEN && !test_failures) {
+        check_text(c, g, begin);
+        if (below(state, 8) == 0) copy(c, state);
+        if (below(state, 4) == 0 && push_any(c, state)) continue;
+        while (test_step(c->session, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
+        int32_t id = gemma_session_sample(c->session);
+        if (gemma_session_constraint(c->session) == GEMMA_INCOMPLETE) CHECK(id >= 0 && !gemma_is_end(c->model, id));
+        if (id < 0 || gemma_is_end(c->model, id)) break;
+        CHECK_INT(gemma_session_push(c->session, id, &err), GEMMA_OK);
+        append(c, id);
+    }
+    check_text(c, g, begin);
+    CHECK_INT(gemma_session_constrain(c->session, NULL, &err), GEMMA_OK);
+    gemma_session_sampling(c->session, &(GemmaSampling){.top_p = 1, .repeat_penalty = 1}, &err);
+    gemma_grammar_free(g);
+}
+
 static void input(uint64_t *state) {
     GemmaError err = {0};
     Case c[2] = {{.n_ctx = 1 + (int)below(state, MAX_CTX)}};
@@ -167,11 +223,12 @@ static void input(uint64_t *state) {
     }
     for (int i = 0; i < N_OPERATIONS && !test_failures; i++) {
         Case *one = &c[below(state, 2)];
-        switch (below(state, 6)) {
+        switch (below(state, 7)) {
         case 0: change(one, state); break;
         case 1: push(one, state); break;
         case 2: copy(one, state); break;
         case 3: step(c, 2, state); break;
+        case 4: write_constrained(one, state); break;
         default: step(one, 1, state);
         }
     }
