@@ -8,6 +8,8 @@ import {tmpdir} from 'node:os';
 import {extname, join, posix} from 'node:path';
 import test, {after} from 'node:test';
 import {fileURLToPath, pathToFileURL} from 'node:url';
+import {Linter} from 'eslint';
+import globals from 'globals';
 import {buildSite} from '../../web/node/build.js';
 import {listSite, policyOf, readSite, TYPES} from '../../web/node/site.js';
 
@@ -179,6 +181,15 @@ test('each script of the build is minified, has a source map, and has nothing of
         assert.equal(sources.length, sourcesContent.length, name);
         assert.ok(text.split('\n').length < 60 && text.length < sourcesContent.join('').length, name);
         assert.doesNotMatch(text, /["']node:|\bprocess\b/, name);
+    }
+});
+
+test('each script of the build knows all names that it uses', async () => {
+    const linter = new Linter({configType: 'flat'});
+    const config = {languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: {...globals.browser, ...globals.worker, ...globals.serviceworker}}, rules: {'no-undef': 'error'}};
+    for (const [name, text] of await build()) {
+        if (!name.endsWith('.js') || name.includes('/wasm-')) continue;
+        assert.deepEqual(linter.verify(text, config).map(({message}) => `${name}: ${message}`), []);
     }
 });
 
