@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {inspectModel, openModel} from '../../web/engine/open.js';
+import {inspectModel, openModel, waysToRun} from '../../web/engine/open.js';
 import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 
@@ -62,4 +62,23 @@ test('a context that was asked for is not made smaller', async () => {
 
 test('what does not fit at all is told with numbers', async () => {
     await assert.rejects(openWithin(200 << 20, {threads: 2}), {code: 'no-memory', message: /^\d+ MB of memory are needed/});
+});
+
+test('the memory may grow for further sessions: as many as are asked for, or as a device of its size has', () => {
+    const SESSION = 10 * 2 ** 20, MODEL = 100 * 2 ** 20, features = {simd128: true, relaxed: true, shared: true, memory64: false, isolated: true, cores: 4, dot: 'i32'};
+    const ways = (options, most = 2 ** 32) => [...waysToRun(features, {contextLength: 1024, ...options}, {trainedContext: 1024, nEmbd: 64},
+        (threads, contextLength) => MODEL + SESSION * contextLength / 1024, () => most)];
+    const spare = (...about) => Math.round(ways(...about)[0].spare / SESSION);
+    assert.deepEqual([1, 2, 8].map((sessions) => spare({sessions})), [0, 1, 7]);
+    const {navigator} = globalThis;
+    for (const [deviceMemory, expected] of [[undefined, 3], [8, 3], [4, 3], [2, 1]]) {
+        Object.defineProperty(globalThis, 'navigator', {value: {deviceMemory}, configurable: true});
+        try {
+            assert.equal(spare({}), expected, `${deviceMemory} GB`);
+        } finally {
+            Object.defineProperty(globalThis, 'navigator', {value: navigator, configurable: true});
+        }
+    }
+    assert.equal(spare({sessions: 100}, MODEL + 5 * SESSION), 4, 'no more than an address can reach');
+    for (const sessions of [0, -1, 1.5, NaN, Infinity, '3', null]) assert.throws(() => ways({sessions}), {code: 'bad-argument'}, String(sessions));
 });

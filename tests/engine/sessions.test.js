@@ -69,6 +69,26 @@ test('200 sessions opened and closed take no more memory', async () => {
     assert.equal(await grow(200), first);
 });
 
+test('where no memory is left for one more session, it is refused, and the others go on', async () => {
+    const small = await Gemma.load(TINY, {contextLength: 512, sessions: 1}), sessions = [];
+    try {
+        const text = WORDS.slice(0, 480), read = {raw: true, maxTokens: 1, sampling: GREEDY};
+        await assert.rejects(async () => {
+            for (let i = 0; i < 2000; i++) {
+                sessions.push(await small.session());
+                await sessions.at(-1).prompt(text, read).result;
+            }
+        }, {code: 'no-memory'});
+        assert.ok(sessions.length > 1);
+        const again = await sessions[0].prompt(`${text} and on`, options(3)).result;
+        assert.deepEqual(again.tokens, (await fresh(`${text} and on`, 3)).tokens);
+        for (const session of sessions.splice(1)) await session.close();
+        assert.deepEqual((await (await small.session()).prompt(text, options(4)).result).tokens, (await fresh(text, 4)).tokens);
+    } finally {
+        await small.close();
+    }
+});
+
 test('a session that is closed while it is answered ends, and others go on', async () => {
     const closing = await gemma.session(), other = await gemma.session();
     const [expected, cut, whole] = [await fresh(WORDS.slice(0, 200), 5, 40), closing.prompt(WORDS.slice(9, 300), options(1, 200)), other.prompt(WORDS.slice(0, 200), options(5, 40))];

@@ -58,8 +58,12 @@ export function deviceGigabytes() {
     return /** @type {{deviceMemory?: number} | undefined} */ (globalThis.navigator)?.deviceMemory ?? Infinity;
 }
 
-function defaultSessions() {
-    return deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4;
+/** For how many sessions there should be memory. @param {Pick<OpenOptions, 'sessions'>} options */
+function chooseSessions({sessions = deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4}) {
+    if (!(Number.isInteger(sessions) && sessions >= 1)) {
+        throw new GemmaError('bad-argument', `Memory for ${sessions} sessions was asked for; a whole number from 1 is expected.`);
+    }
+    return sessions;
 }
 
 /** @param {Pick<Features, 'isolated' | 'cores'>} features @param {OpenOptions} options */
@@ -131,7 +135,7 @@ export function* waysToRun(features, options, plan, need, capacity) {
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
         throw new GemmaError('bad-argument', `A context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}.`);
     }
-    const threads = chooseThreads(features, options), further = (options.sessions ?? defaultSessions()) - 1;
+    const threads = chooseThreads(features, options), further = chooseSessions(options) - 1;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength, precision);
         const memory64 = options.memory64 ?? (bytes > capacity(false) && features.memory64);
