@@ -51,8 +51,9 @@ export class SchemaTree {
      */
     #named = new Map();
 
-    /** @param {any} root */
-    constructor(root) {
+    /** @param {any} given   what JSON.stringify makes of it counts */
+    constructor(given) {
+        const root = asJson(given);
         this.#byPlace.set(
             'false',
             this.nodes.push({id: NOTHING, schema: false, pointer: '', base: HOME}) - 1,
@@ -61,7 +62,6 @@ export class SchemaTree {
             isObject(root) && typeof root.$schema === 'string' && /draft-0[34]/.test(root.$schema);
         this.root = root;
         if (typeof root !== 'boolean' && !isObject(root)) bad('A schema must be an object, true or false.');
-        measure(root);
         this.#named.set(HOME, {schema: root, pointer: '', base: HOME});
         this.#index();
     }
@@ -164,6 +164,16 @@ export class SchemaTree {
             for (const [child, path] of childrenOf(schema))
                 todo.push({schema: child, pointer: pointer + path, base});
         }
+    }
+}
+
+/** A schema without what JSON does not have: holes in lists, members that are undefined. @param {any} given */
+function asJson(given) {
+    measure(given);
+    try {
+        return JSON.parse(JSON.stringify(given) ?? 'null');
+    } catch (error) {
+        return bad(`A schema must be JSON: ${/** @type {Error} */ (error).message}.`, error);
     }
 }
 
