@@ -65,6 +65,7 @@ struct ChatStyle {
     bool trims;                 /* white space around texts is not part of them */
     bool leads;                 /* an answer begins with a space */
     bool needs_tokens;          /* without its tokens in the vocabulary this is not the style */
+    bool has_tools;             /* tools have tokens of their own: tool_tokens */
 };
 
 static const ChatStyle styles[] = {
@@ -80,6 +81,9 @@ static const ChatStyle styles[] = {
     {"zephyr", {"<|user|>", "<|endoftext|>"}, {"<|system|>\n", "<|endoftext|>\n"}, {"<|user|>\n", "<|endoftext|>\n"},
      {"<|assistant|>\n", "<|endoftext|>\n"}, .end = "<|endoftext|>"},
     {"zephyr", {"<|user|>", "eos_token"}, {"<|system|>\n", EOS "\n"}, {"<|user|>\n", EOS "\n"}, {"<|assistant|>\n", EOS "\n"}, .end = EOS},
+    {"functions", {"<start_of_turn>", "<start_function_declaration>"}, {"<start_of_turn>developer\n", "<end_of_turn>\n"},
+     {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"}, .end = "<end_of_turn>", .trims = true,
+     .needs_tokens = true, .has_tools = true},
     {"turns", {"<start_of_turn>"}, {"", "\n\n"}, {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"},
      .end = "<end_of_turn>", .folds_system = true, .trims = true, .needs_tokens = true},
     {"openchat", {"GPT4 Correct ", "<end_of_turn>"}, {"", "<end_of_turn>"}, {"GPT4 Correct User: ", "<end_of_turn>"},
@@ -221,15 +225,80 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
     }
 }
 
+/* ------------------------------------------------------------------------------------------ turns with tools */
+
+static const char *const tool_tokens[] = {"<start_function_declaration>", "<end_function_declaration>", "<start_function_call>", "<end_function_call>",
+                                          "<start_function_response>", "<end_function_response>", "<escape>"};
+enum { N_TOOL_TOKENS = sizeof tool_tokens / sizeof *tool_tokens };
+
+/* The token whose name stands at p[n], or -1; *length: of the name. */
+static int32_t tool_token_at(const Tokenizer *t, const char *p, size_t n, size_t *length) {
+    for (int i = 0; i < N_TOOL_TOKENS; i++) {
+        *length = strlen(tool_tokens[i]);
+        if (*length <= n && memcmp(p, tool_tokens[i], *length) == 0) return tokenizer_control(t, tool_tokens[i]);
+    }
+    return -1;
+}
+
+static void put_tool_text(Writer *w, GgufString s) {
+    size_t start = 0;
+    for (size_t i = 0, length; i < s.n; i++) {
+        int32_t id = s.p[i] == '<' ? tool_token_at(w->t, s.p + i, s.n - i, &length) : -1;
+        if (id < 0) continue;
+        put_text(w, (GgufString){s.p + start, i - start});
+        put_id(w, id);
+        start = i + length;
+        i = start - 1;
+    }
+    put_text(w, (GgufString){s.p + start, s.n - start});
+}
+
+static void open_turn(Writer *w, const Around **open, const Around *own) {
+    if (*open) put_fixed(w, (*open)->after);
+    put_fixed(w, own->before);
+    *open = own;
+}
+
+/* `open`: whose turn stands open before the first, or NULL. */
+static void put_turns_with_tools(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int n_turns, const Around *open) {
+    const Around *own[] = {&s->system, &s->user, &s->assistant};
+    bool after_tool = false;
+    for (int i = 0; i < n_turns; i++) {
+        GemmaRole role = turns[i].role;
+        bool tool = role == GEMMA_TOOL, continues = tool ? open && open != &s->user : after_tool && role == GEMMA_ASSISTANT && open == &s->assistant;
+        if (role == GEMMA_SYSTEM && turns[i].n == 0) continue;
+        if (role == GEMMA_SYSTEM && open == &s->system) put_text(w, (GgufString){"\n\n", 2});
+        else if (!continues) open_turn(w, &open, tool ? (open ? &s->assistant : &s->system) : own[role]);
+        if (tool) put_tool_text(w, text_of_turn(&turns[i]));
+        else put_text(w, s->trims ? trim(text_of_turn(&turns[i])) : text_of_turn(&turns[i]));
+        after_tool = tool;
+    }
+    if (n_turns == 0 || open != &s->assistant) open_turn(w, &open, &s->assistant);
+}
+
+static GemmaStatus check_roles(const ChatStyle *s, const GemmaTurn *turns, int n_turns, GemmaError *err) {
+    for (int i = 0; i < n_turns; i++) {
+        if (turns[i].role > GEMMA_TOOL) return error_set(err, GEMMA_BAD_ARGUMENT, "Turn %d has role %d; 0 to %d are known.", i, (int)turns[i].role, GEMMA_TOOL);
+        if (turns[i].role == GEMMA_TOOL && !s->has_tools)
+            return error_set(err, GEMMA_UNSUPPORTED, "Turns of style \"%s\" have no tokens for tools; tell of tools as text.", s->name);
+    }
+    return GEMMA_OK;
+}
+
 GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids,
                         GemmaError *err) {
     const ChatStyle *s = c->style;
     if (!s) return error_set(err, GEMMA_UNSUPPORTED, "This model has no turns that the engine knows; load it without chat.");
+    if (check_roles(s, turns, n_turns, err) != GEMMA_OK) return err->status;
     Writer w = {.t = t, .ids = ids->ids, .cap = ids->cap};
-    if (conversation == GEMMA_CONTINUED) put_fixed(&w, s->assistant.after);
-    else if (c->bos) put_id(&w, tokenizer_bos(t));
-    put_turns(&w, s, turns, n_turns);
-    if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_fixed(&w, s->assistant.before);
+    if (conversation == GEMMA_NEW && c->bos) put_id(&w, tokenizer_bos(t));
+    if (s->has_tools) {
+        put_turns_with_tools(&w, s, turns, n_turns, conversation == GEMMA_CONTINUED ? &s->assistant : NULL);
+    } else {
+        if (conversation == GEMMA_CONTINUED) put_fixed(&w, s->assistant.after);
+        put_turns(&w, s, turns, n_turns);
+        if (n_turns == 0 || turns[n_turns - 1].role != GEMMA_ASSISTANT) put_fixed(&w, s->assistant.before);
+    }
     flush_text(&w);
     free(w.text);
     if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokens of %d turns.", n_turns);
@@ -292,25 +361,28 @@ static const ChatStyle *style_named(const char *name) {
     return &styles[i];
 }
 
-static const ChatStyle *style_of_template(GgufString template, bool has_turns) {
+static const ChatStyle *style_of_template(GgufString template, bool has_turns, bool has_tools) {
     for (int i = 0; i < N_STYLES; i++) {
         const ChatStyle *s = &styles[i];
-        if (contains(template, s->marks[0]) && (!s->marks[1] || contains(template, s->marks[1])) && (has_turns || !s->needs_tokens)) return s;
+        bool has_tokens = (has_turns || !s->needs_tokens) && (has_tools || !s->has_tools);
+        if (contains(template, s->marks[0]) && (!s->marks[1] || contains(template, s->marks[1])) && has_tokens) return s;
     }
     return NULL;
 }
 
 void chat_read(Chat *c, const Gguf *g, int n_ids) {
     static const char *const names[] = {"<start_of_turn>", "<end_of_turn>", "<|im_start|>", "<|im_end|>"};
+    const unsigned all_tools = (1u << N_TOOL_TOKENS) - 1;
     GgufString template = text_of(g, "tokenizer.chat_template");
     unsigned found = find_tokens(g, n_ids, names, 4);
     bool has_turns = (found & 3) == 3, has_chatml = (found & 12) == 12;
+    bool has_tools = has_turns && find_tokens(g, n_ids, tool_tokens, N_TOOL_TOKENS) == all_tools;
     *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune")) || says_tuned(text_of(g, "general.name")), .stop = ""};
-    c->style = style_of_template(template, has_turns);
-    /* Without a template, tokens tell: nobody puts those of ChatML into a Gemma's vocabulary for anything else. */
-    c->tuned |= has_chatml;
+    c->style = style_of_template(template, has_turns, has_tools);
+    /* Without a template, tokens tell: nobody puts those of ChatML or of tools into a Gemma's vocabulary for anything else. */
+    c->tuned |= has_chatml || has_tools;
     if (!c->style && (template.n == 0 || contains(template, "<start_of_turn>")))
-        c->style = has_chatml ? style_named("chatml") : has_turns ? style_named("turns") : NULL;
+        c->style = has_chatml ? style_named("chatml") : has_tools ? style_named("functions") : has_turns ? style_named("turns") : NULL;
     if (!c->style) return;
     GemmaError ignored;
     c->bos = true;

@@ -31,10 +31,19 @@ struct TextTokens {
 static size_t mask_words(int n_vocab) { return ((size_t)n_vocab + 31) / 32; }
 static bool has(const uint32_t *bits, int32_t id) { return bits[id / 32] >> (id % 32) & 1; }
 
+/* The bytes by which grammars mean a token; 0 for one that stands for nothing in a text. */
+static int meant_bytes(const Tokenizer *t, int32_t id, char buf[TOKEN_BYTES_MAX]) {
+    char name[TOKEN_BYTES_MAX];
+    if (tokenizer_is_end(t, id)) return 0;
+    if (tokenizer_is_control(t, id)) return grammar_token_bytes(name, (size_t)tokenizer_decode(t, id, name), buf);
+    int n = tokenizer_decode(t, id, buf);
+    return memchr(buf, GRAMMAR_TOKEN_BYTE, (size_t)n) ? 0 : n;
+}
+
 /* The bytes of a token that stands for text, for the trie; 0 for any other. */
 static int text_bytes(const void *context, int32_t id, char buf[TOKEN_BYTES_MAX]) {
     const TextTokens *v = context;
-    return has(v->text, id) ? tokenizer_decode(v->t, id, buf) : 0;
+    return has(v->text, id) ? meant_bytes(v->t, id, buf) : 0;
 }
 
 static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
@@ -55,9 +64,8 @@ TextTokens *text_tokens_new(const Tokenizer *t, int n_vocab, GemmaError *err) {
     const int32_t *media = tokenizer_media(t, &n_media);
     for (int32_t id = 0; id < n_vocab; id++) {
         char buf[256];
-        bool end = tokenizer_is_end(t, id);
-        if (end && v->n_ends < MOST_ENDS) v->ends[v->n_ends++] = id;
-        if (!end && !tokenizer_is_control(t, id)) v->text[id / 32] |= 1u << id % 32;
+        if (tokenizer_is_end(t, id) && v->n_ends < MOST_ENDS) v->ends[v->n_ends++] = id;
+        if (meant_bytes(t, id, buf)) v->text[id / 32] |= 1u << id % 32;
         v->fingerprint = mix(v->fingerprint, buf, (size_t)tokenizer_decode(t, id, buf));
     }
     for (int i = 0; i < n_media; i++) v->text[media[i] / 32] &= ~(1u << media[i] % 32);
@@ -271,12 +279,37 @@ GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v) {
     return constraint_few(c, v, 0).n == v->n_ends ? GEMMA_ENDED : GEMMA_COMPLETE;
 }
 
+/* The control token at p[n], which begins with GRAMMAR_TOKEN_BYTE; *length: of its bytes. -1: it is cut, or the vocabulary does not have it. */
+static int32_t token_at(const Tokenizer *t, const char *p, size_t n, size_t *length) {
+    const char *close = memchr(p, '>', n);
+    char name[GRAMMAR_MAX_TOKEN + 1];
+    *length = close ? (size_t)(close - p) + 1 : n;
+    if (!close || *length > GRAMMAR_MAX_TOKEN) return -1;
+    memcpy(name, p, *length);
+    name[0] = '<';
+    name[*length] = 0;
+    return tokenizer_control(t, name);
+}
+
 int constraint_forced(const Constraint *c, const Tokenizer *t, int32_t *ids, int cap) {
     char bytes[FORCED_BYTES];
     size_t n = grammar_forced(c->grammar->g, c->states[c->n_draft], bytes, sizeof bytes);
-    if (!n) return 0;
-    int n_ids = tokenizer_encode(t, bytes, n, false, false, ids, cap);
-    return n_ids < cap ? n_ids < 0 ? 0 : n_ids : cap;
+    int n_ids = 0;
+    for (size_t at = 0; at < n && n_ids < cap;) {
+        const char *mark = memchr(bytes + at, GRAMMAR_TOKEN_BYTE, n - at);
+        size_t length = mark ? (size_t)(mark - bytes) - at : n - at;
+        if (length) {
+            int count = tokenizer_encode(t, bytes + at, length, false, false, ids + n_ids, cap - n_ids);
+            if (count < 0) break;
+            n_ids += count;
+        } else {
+            int32_t id = token_at(t, bytes + at, n - at, &length);
+            if (id < 0) break;
+            ids[n_ids++] = id;
+        }
+        at += length;
+    }
+    return n_ids < cap ? n_ids : cap;
 }
 
 const char *constraint_text(const Constraint *c, size_t *n) {

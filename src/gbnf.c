@@ -4,7 +4,7 @@
  *   rule  = name "::=" choice                     names: letters, digits and -
  *   choice = sequence { "|" sequence }            a line may break after ::= and |, and anywhere inside ( )
  *   sequence = { item { "*" | "+" | "?" | "{m}" | "{m,}" | "{m,n}" } }
- *   item  = "literal" | [class] | [^class] | . | name | ( choice )
+ *   item  = "literal" | [class] | [^class] | . | name | ( choice ) | <token>
  *
  * The tree is in one array; a node's children are a list. Two properties of nodes follow from those of their children and of the rules they
  * name: may it be empty, and can it end at all? propagate() finds both in one pass from what is known to what follows. */
@@ -308,6 +308,37 @@ static int32_t read_any(Parser *p) {
     return node;
 }
 
+/* Tokens in which models write calls of tools. */
+static const char *const tokens[] = {"<start_function_call>", "<end_function_call>", "<escape>"};
+enum { N_TOKENS = sizeof tokens / sizeof *tokens };
+
+int gbnf_token_bytes(const char *name, size_t n, char *bytes) {
+    for (int i = 0; i < N_TOKENS; i++) {
+        if (strlen(tokens[i]) != n || memcmp(tokens[i], name, n) != 0) continue;
+        memcpy(bytes, name, n);
+        bytes[0] = (char)GBNF_TOKEN_BYTE;
+        return (int)n;
+    }
+    return 0;
+}
+
+static int32_t read_token(Parser *p) {
+    Gbnf *g = p->g;
+    size_t start = p->at, n = 0;
+    while (start + n < p->n && n < GBNF_MAX_TOKEN && p->text[start + n] != '>') n++;
+    n++;
+    if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + GBNF_MAX_TOKEN, 1)) return no_memory(p);
+    if (start + n > p->n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->text + start, n, g->bytes + g->n_bytes))
+        return fail(p, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> are supported: a grammar describes text.");
+    int32_t node = new_node(p, GBNF_LITERAL, start);
+    if (node < 0) return -1;
+    g->nodes[node].x = g->n_bytes;
+    g->nodes[node].y = (int32_t)n;
+    g->n_bytes += (int)n;
+    p->at += n;
+    return node;
+}
+
 static int32_t read_reference(Parser *p) {
     size_t at = p->at, n = skip_name(p);
     int32_t rule = rule_of(p, at, n), node = rule < 0 ? -1 : new_node(p, GBNF_RULE, at);
@@ -337,8 +368,8 @@ static int32_t read_item(Parser *p) {
     if (c == '.') return read_any(p);
     if (c == '(') return read_group(p);
     if (is_word(c)) return read_reference(p);
-    if (c == '<' || (c == '!' && peek(p, 1) == '<'))
-        return fail(p, p->at, "tokens such as <think> are not supported: a grammar describes text.");
+    if (c == '<') return read_token(p);
+    if (c == '!' && peek(p, 1) == '<') return fail(p, p->at, "a text without a token (!<...>) is not supported.");
     return -2;
 }
 

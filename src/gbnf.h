@@ -1,5 +1,5 @@
 /* gbnf.h: GBNF text -> a tree for each rule, checked: every rule is known and can end, none is left-recursive, no loop is empty.
- * Distrusts every byte. Knows nothing of automata or tokens. */
+ * Distrusts every byte. Knows nothing of automata, and of tokens a few names. */
 #ifndef GBNF_H
 #define GBNF_H
 
@@ -10,6 +10,8 @@ enum {
     GBNF_MAX_NODES = 500000,
     GBNF_MAX_HEIGHT = 400,      /* of a rule's tree: who walks it may recurse */
     GBNF_NO_MAX = -1,
+    GBNF_MAX_TOKEN = 32,        /* bytes of a token's name */
+    GBNF_TOKEN_BYTE = 0xff,
 };
 
 typedef enum { GBNF_CHOICE, GBNF_SEQUENCE, GBNF_LITERAL, GBNF_CLASS, GBNF_RULE, GBNF_REPEAT } GbnfKind;
@@ -45,6 +47,10 @@ typedef struct {
     int n_nodes, n_rules, n_ranges, n_bytes, root;
     int cap_nodes, cap_rules, cap_ranges, cap_bytes;
 } Gbnf;
+
+/* A grammar may name control tokens of tool calls: <start_function_call>, <end_function_call>, <escape>. Such a token stands in the tree, and in
+ * texts, as GBNF_TOKEN_BYTE, which no UTF-8 has, and the rest of its name. Writes that; returns its length, 0 for all other names. */
+int gbnf_token_bytes(const char *name, size_t n, char *bytes);
 
 /* On failure returns false, and *g holds nothing. */
 bool gbnf_parse(Gbnf *g, const char *text, size_t n, GemmaError *err);

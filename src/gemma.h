@@ -90,7 +90,7 @@ typedef struct {
     GemmaShape shape;
     const char *name;           /* general.name, or "" */
     bool chat;                  /* taught to chat, by its metadata (see chat.h) */
-    const char *chat_style;     /* whose turns: "turns" (Gemma's own), "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr", "openchat",
+    const char *chat_style;     /* whose turns: "turns" (Gemma's own), "functions" (FunctionGemma's), "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr", "openchat",
                                    "vicuna", "alpaca"; "" when it has none, or a template that is none of these */
     const char *chat_stop;      /* the text that ends an answer, where the vocabulary has no token for it; otherwise "" */
     bool chat_leads;            /* an answer begins with a space that is not part of its text */
@@ -197,7 +197,9 @@ bool gemma_is_end(const GemmaModel *model, int32_t id); /* <eos>, <end_of_turn>,
 
 /* ------------------------------------------------------------------------------------------- turns */
 
-typedef enum { GEMMA_SYSTEM = 0, GEMMA_USER = 1, GEMMA_ASSISTANT = 2 } GemmaRole;
+/* GEMMA_TOOL, in the style "functions" alone: declarations, calls or what tools gave back, which stand in the turn before, of the system or of the
+ * assistant, whose text may follow them in the same turn. The names of the style's tokens for tools, <escape> among them, become those tokens. */
+typedef enum { GEMMA_SYSTEM = 0, GEMMA_USER = 1, GEMMA_ASSISTANT = 2, GEMMA_TOOL = 3 } GemmaRole;
 
 typedef struct {
     GemmaRole role;
@@ -213,7 +215,7 @@ typedef enum {
 /* Turns as ids, in the file's own style (GemmaPlan.chat_style), such as Gemma's:
  * <start_of_turn>user\n TEXT <end_of_turn>\n  <start_of_turn>model\n ...   where a system turn is folded into the user turn after it.
  * If the last turn given is the assistant's, it stays open; otherwise an assistant's turn is opened at the end. Text never becomes control
- * tokens. GEMMA_UNSUPPORTED: the model has no turns that the engine knows. */
+ * tokens, but for GEMMA_TOOL's. GEMMA_UNSUPPORTED: the model has no turns that the engine knows, or none with tools. */
 GemmaStatus gemma_chat(const GemmaModel *model, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids, GemmaError *err);
 
 /* ------------------------------------------------------------------------------------------- session */

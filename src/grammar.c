@@ -29,6 +29,8 @@ void grammar_free(Grammar *g) {
     free(g);
 }
 
+int grammar_token_bytes(const char *name, size_t n, char *bytes) { return gbnf_token_bytes(name, n, bytes); }
+
 GrammarState grammar_start(Grammar *g) {
     if (automaton_is_full(&g->automaton)) automaton_forget(&g->automaton, NULL, 0);
     return automaton_start(&g->automaton);

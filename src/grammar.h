@@ -15,14 +15,19 @@ typedef struct Grammar Grammar;
 typedef int GrammarState;
 enum { GRAMMAR_DEAD = -1 };
 
-/* GBNF is llama.cpp's dialect, whole but for its tokens (<think>, !<[7]>): texts have no control tokens. A text starts at rule "root"; of
- * two rules of one name the last counts. A character is a code point of well-formed UTF-8.
+/* GBNF is llama.cpp's dialect, whole but for its tokens (<think>, !<[7]>): texts have no control tokens but those of grammar_token_bytes. A text
+ * starts at rule "root"; of two rules of one name the last counts. A character is a code point of well-formed UTF-8.
  *
  * GEMMA_BAD_ARGUMENT, with line and column: the text is not GBNF; a rule is unknown, refers to itself before any character (left recursion)
  * or can never end; an unbounded repetition repeats nothing; repetitions are nested whose counts multiply to more than 2^32; the text is
  * larger than 1 MiB, holds more than 500,000 parts, or parts more than 400 deep. Time and memory are proportional to the text. */
 Grammar *grammar_new(const char *gbnf, size_t n, GemmaError *err);
 void grammar_free(Grammar *g);
+
+enum { GRAMMAR_TOKEN_BYTE = 0xff, GRAMMAR_MAX_TOKEN = 32 };
+/* A grammar may name the control tokens of tool calls, <start_function_call>, <end_function_call> and <escape>. In texts such a token stands as
+ * GRAMMAR_TOKEN_BYTE, which no UTF-8 has, and the rest of its name: GRAMMAR_MAX_TOKEN bytes at most. Returns how many; 0 for any other name. */
+int grammar_token_bytes(const char *name, size_t n, char *bytes);
 
 GrammarState grammar_start(Grammar *g);
 /* The state after these n bytes, which may end inside a character. */

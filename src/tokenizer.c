@@ -206,9 +206,11 @@ static uint64_t count_slots(int n_vocab) {
  * vocabularies have the first four, fine-tuned ones some of the others. The ends come last. */
 static const char *const control_names[] = {
     "<bos>", "<start_of_turn>", "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>", "<|system|>", "<|user|>", "<|assistant|>",
-    "[INST]", "[/INST]", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|end_of_turn|>",
+    "[INST]", "[/INST]", "<start_function_declaration>", "<end_function_declaration>", "<start_function_call>", "<end_function_call>",
+    "<end_function_response>", "<escape>", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|end_of_turn|>",
+    "<start_function_response>",
 };
-enum { N_CONTROL = sizeof control_names / sizeof *control_names, N_END = 7 };
+enum { N_CONTROL = sizeof control_names / sizeof *control_names, N_END = 8 };
 
 static const GgufEntry *array_of(const Gguf *g, const char *key, GgufType type) {
     const GgufEntry *e = gguf_find(g, key);

@@ -30,7 +30,7 @@ function enumerators(text) {
 export function constants() {
     const text = readFileSync(HEADER, 'utf8'), all = enumerators(text), [, version] = /#define GEMMA_VERSION "(.+)"/.exec(text);
     const statuses = [...all].slice(0, [...all.keys()].indexOf('BAD_NUMBERS') + 1).map(([name]) => `'${codeOf(name)}'`);
-    const roles = ['SYSTEM', 'USER', 'ASSISTANT'].map((name) => `${name.toLowerCase()}: ${all.get(name)}`);
+    const roles = ['SYSTEM', 'USER', 'ASSISTANT', 'TOOL'].map((name) => `${name.toLowerCase()}: ${all.get(name)}`);
     const number = (name, key) => `export const ${name} = ${all.get(key)};`;
     return `// constants.js: numbers of src/gemma.h. Written by wasm/constants.js.
 

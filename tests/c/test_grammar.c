@@ -78,6 +78,12 @@ TEST(repetitions) {
     TEXTS("root ::= ((\"a\"?){0,20} \"b\"?){9,12}", "a", "ab", "aaaabaab", "abbbbbbbbbbbb", "rbbbbbbbbbbbbb");
 }
 
+TEST(tokens_of_tools_are_no_text) {
+    TEXTS("root ::= <escape> [a-z]* <escape> (\"x\" | <end_function_call>)?", "a\xff" "escape>ab\xff" "escape>", "r<escape>", "p\xff" "escape>a\xff" "esc",
+          "a\xff" "escape>\xff" "escape>\xff" "end_function_call>", "r\xff" "end_function_call>");
+    TEXTS("root ::= .* [^a] (<start_function_call> | \"b\"){2}", "r\xff", "pab<", "abbb", "ab\xff" "start_function_call>b");
+}
+
 TEST(long_counts_are_counted) {
     char text[6002];
     memset(text, 'x', sizeof text);
@@ -144,6 +150,9 @@ TEST(refuses_what_is_no_gbnf) {
     REFUSED("root ::= \"a\"{99999999999999999999}", 1, 14);
     REFUSED("root ::= \"a\"{2", 1, 15);
     REFUSED("root ::= <think>", 1, 10);
+    REFUSED("root ::= \"a\" <escape", 1, 14);
+    REFUSED("root ::= !<escape>", 1, 10);
+    REFUSED("root ::= <", 1, 10);
     REFUSED("root ::= \"a\xff\"", 1, 12);
     check_refused(__LINE__, "root ::= \"a\"\0", 13, 1, 13);
     REFUSED("root ::= a_b\na ::= \"x\"", 1, 11);
@@ -478,6 +487,7 @@ int main(void) {
     RUN(literals_classes_and_alternatives);
     RUN(spaces_lines_and_comments);
     RUN(repetitions);
+    RUN(tokens_of_tools_are_no_text);
     RUN(long_counts_are_counted);
     RUN(rules_and_recursion);
     RUN(accepts_as_llama_cpp);

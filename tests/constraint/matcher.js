@@ -170,6 +170,13 @@ export function parse(text) {
                 })
             );
         }
+        if (next === '<') {
+            // A token stands in texts as its name.
+            const from = at;
+            while (chars[at++] !== '>');
+            const of = chars.slice(from, at).map((each) => make({kind: 'set', has: (point) => point === each.codePointAt(0)}));
+            return make({kind: 'sequence', of});
+        }
         if (next === '(') {
             at++;
             skip(true);

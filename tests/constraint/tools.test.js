@@ -72,6 +72,8 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
             });
             assert.equal(reader.isOpen, false);
         }
+        const begun = new ToolCalls(style), [mark] = text.split(/(?<=\n|>)/);
+        assert.deepEqual([...begun.push(`Hm.${mark}`), ...begun.end()], [{type: 'text', text: 'Hm.'}]);
         const cut = new ToolCalls(style);
         cut.push(text.slice(0, 45));
         assert.equal(cut.isOpen, true);

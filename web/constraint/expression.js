@@ -14,7 +14,9 @@ import {charsOf} from './char_set.js';
  *     | {kind: 'choice', of: Expression[]}
  *     | {kind: 'repeat', of: Expression, min: number, max: number}
  *     | {kind: 'rule', name: string}
- *     | {kind: 'start'} | {kind: 'end'}} Expression   start and end are the anchors of a pattern
+ *     | {kind: 'token', name: string}
+ *     | {kind: 'start'} | {kind: 'end'}} Expression   start and end are the anchors of a pattern; a token is a
+ *   control token, which no text stands for
  */
 
 /** @type {Expression} */
@@ -41,6 +43,9 @@ export function literal(text) {
 
 /** @param {string} name @returns {Expression} */
 export const rule = (name) => ({kind: 'rule', name});
+
+/** @param {string} name   with < and > @returns {Expression} */
+export const token = (name) => ({kind: 'token', name});
 
 /** @param {Expression[]} parts @returns {Expression} */
 export const sequence = (...parts) => sequenceOf(parts);

@@ -5,7 +5,7 @@
 
 import {toRules, without} from './automaton.js';
 import {charsOf, complement, intersect} from './char_set.js';
-import {literal, mapParts, oneOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {mapParts, oneOf, repeat, sequence, token, UNBOUNDED} from './expression.js';
 import {JsonText} from './json_text.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
@@ -15,7 +15,7 @@ const KEY = complement(charsOf('<>{}[]:,"\' \t\r\n')),
     IN_STRING = complement(charsOf('<'));
 
 export class FunctionText extends JsonText {
-    quote = literal(ESCAPE);
+    quote = token(ESCAPE);
 
     get freeChar() {
         return oneOf(IN_STRING);
@@ -61,15 +61,21 @@ function mapSets(e, allowed) {
     return mapParts(e, (part) => mapSets(part, allowed));
 }
 
+/** Names of tokens for tools. */
+const TOKENS = /<(?=(?:escape|(?:start|end)_function_(?:declaration|call|response))>)/g;
+
+/** A text that can't be taken for a token: this form has no escapes. @param {string} text */
+const plain = (text) => text.replace(TOKENS, '< ');
+
 /** @param {any} value @returns {string} keys in the order of their letters */
 export function writeValue(value) {
-    if (typeof value === 'string') return ESCAPE + value + ESCAPE;
+    if (typeof value === 'string') return ESCAPE + plain(value) + ESCAPE;
     if (Array.isArray(value)) return `[${value.map(writeValue).join()}]`;
     if (typeof value !== 'object' || value === null) return String(value);
     return `{${Object.keys(value)
         .sort()
         .filter((key) => value[key] !== undefined)
-        .map((key) => `${key}:${writeValue(value[key])}`)
+        .map((key) => `${plain(key)}:${writeValue(value[key])}`)
         .join()}}`;
 }
 

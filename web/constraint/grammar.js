@@ -133,7 +133,7 @@ function visitRules(e, found) {
  * @returns {string}
  */
 function text(e, level) {
-    if (e.kind === 'rule') return e.name;
+    if (e.kind === 'rule' || e.kind === 'token') return e.name;
     if (e.kind === 'set') return isSingle(e.set) ? `"${char(e.set[0], '"')}"` : classText(e.set);
     if (e.kind === 'repeat') {
         const repeated = `${text(e.of, 2)}${times(e.min, e.max)}`;

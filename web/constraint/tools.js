@@ -8,7 +8,7 @@
 import {GemmaError} from '../base/error.js';
 import {toRules, without} from './automaton.js';
 import {bad} from './bad.js';
-import {choice, EMPTY, literal, oneOf, optional, repeat, sequence} from './expression.js';
+import {choice, EMPTY, literal, oneOf, optional, repeat, sequence, token} from './expression.js';
 import {FunctionText, readValue, writeValue} from './function_text.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
@@ -69,8 +69,9 @@ export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
     const calls = chosen.map((tool) =>
         sequence(literal(form.name + tool.name + form.middle), argumentsOf(tool, grammar, text)),
     );
-    const rest = grammar.named(sequence(choice(...calls), literal(form.end)), 'call');
-    const call = sequence(literal(form.mark), rest),
+    const written = style === 'json' ? literal : token;
+    const rest = grammar.named(sequence(choice(...calls), written(form.end)), 'call');
+    const call = sequence(written(form.mark), rest),
         isOne = typeof toolChoice === 'object';
     const all = sequence(
         call,
@@ -195,7 +196,18 @@ function spaced(value) {
  */
 export function resultText({name, content}, style = 'json') {
     if (style === 'json') return `\`\`\`tool_result\n${JSON.stringify({name, content})}\n\`\`\``;
-    return `<start_function_response>response:${name}${writeValue({value: content})}<end_function_response>`;
+    return `<start_function_response>response:${name}${writeValue(membersOf(content))}<end_function_response>`;
+}
+
+/** What a tool gave back as members: those of the object in JSON that it may be. @param {string} content */
+function membersOf(content) {
+    try {
+        const value = JSON.parse(content);
+        if (typeof value === 'object' && value && !Array.isArray(value)) return value;
+        return {value};
+    } catch {
+        return {value: content};
+    }
 }
 
 /** Finds the calls in the pieces of an answer. */
@@ -232,7 +244,8 @@ export class ToolCalls {
 
     /** @returns {ToolEvent[]} what was held back, at the end of the answer */
     end() {
-        const text = this.#state === 'text' ? this.#buffer : '';
+        // No text has the whole mark: it is a call that was cut.
+        const text = this.#state === 'text' && !this.#buffer.startsWith(this.form.mark) ? this.#buffer : '';
         this.#buffer = '';
         return text ? [{type: 'text', text}] : [];
     }

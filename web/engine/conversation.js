@@ -21,7 +21,7 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  * @typedef {{name: string, arguments: Record<string, any>}} ToolCall
  * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
  *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
- * @typedef {{role: 'system' | 'user' | 'assistant', content: string}} Turn
+ * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens that the style "functions" has for tools
  * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText'>} ToolTexts
  */
 
@@ -49,7 +49,7 @@ function checkMessages(messages) {
 const needsTools = (message) => message.role === 'tool' || message.role === 'assistant' && !!message.toolCalls?.length;
 
 /**
- * Messages as turns: what tools gave back is told by the user, and calls are text.
+ * Messages as turns: what tools gave back is said by the user, and calls are text.
  * @param {Message[]} messages @param {ToolTexts | undefined} texts   needed where a message has to do with tools
  * @returns {Turn[]}
  */
@@ -67,6 +67,27 @@ function toTurns(messages, texts) {
         }
     });
     return turns;
+}
+
+/** Where a system's message declares tools in tokens of their own. */
+const DECLARED = Symbol('declared');
+const FIRST_DECLARATION = '<start_function_declaration>';
+
+/**
+ * The same in the style "functions": tools have tokens of their own, in the turns of the system and the assistant.
+ * @param {Message[]} messages @param {ToolTexts | undefined} texts
+ * @returns {Turn[]}
+ */
+function toFunctionTurns(messages, texts) {
+    return messages.flatMap((message) => {
+        /** @type {Turn[]} */
+        const turns = [message.role === 'tool' ? {role: 'tool', content: texts?.resultText(message, 'function') ?? ''} : {role: message.role, content: message.content}];
+        const declared = /** @type {any} */ (message)[DECLARED];
+        if (declared) turns.push({role: 'tool', content: declared});
+        if (message.role === 'assistant' && texts && message.toolCalls?.length)
+            turns.push({role: 'tool', content: message.toolCalls.map((call) => texts.callText(call, 'function')).join('')});
+        return turns;
+    });
 }
 
 export class Conversation {
@@ -107,7 +128,15 @@ export class Conversation {
 
     /** What a system's message before the next prompt says, unless it was the last such. @param {string} text @returns {Message[]} */
     instruct(text) {
-        return text === '' || text === this.#told ? [] : [{role: 'system', content: text}];
+        if (text === '' || text === this.#told) return [];
+        if (this.toolStyle === 'json') return [{role: 'system', content: text}];
+        const at = text.indexOf(FIRST_DECLARATION), message = {role: /** @type {const} */ ('system'), content: text.slice(0, at), [DECLARED]: text.slice(at)};
+        return [message];
+    }
+
+    /** How the model is told of tools, and how it calls them. @returns {import('../constraint/tools.js').ToolStyle} */
+    get toolStyle() {
+        return this.#style.style === 'functions' ? 'function' : 'json';
     }
 
     /** What has been told so far. */
@@ -127,7 +156,8 @@ export class Conversation {
     /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
     ask(messages) {
         checkMessages(messages);
-        const first = this.#ids.length === 0, news = toTurns(first ? [...this.#history, ...messages] : messages, this.#texts);
+        const first = this.#ids.length === 0, write = this.toolStyle === 'function' ? toFunctionTurns : toTurns;
+        const news = write(first ? [...this.#history, ...messages] : messages, this.#texts);
         return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
     }
 
@@ -139,7 +169,10 @@ export class Conversation {
     /** @param {Turn[]} messages @param {boolean} first */
     #askInTranscript(messages, first) {
         /** @type {Record<Turn['role'], (m: Turn) => string>} */
-        const said = {system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`};
+        const said = {
+            system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`,
+            tool: (m) => `${ASKS} ${m.content}`,
+        };
         const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
         return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
     }

@@ -78,6 +78,7 @@ class TextStream {
  * @property {SamplingOptions} [sampling]
  * @property {number} [maxTokens]   default: until the context is full
  * @property {string[]} [stop]      the exact name of a control token ends the text where the model writes that token
+ * @property {boolean} [controls]   names of control tokens are part of the text
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
  * @property {number} [logprobs]    of each token, and of as many of the likeliest in its place, up to 20
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
@@ -119,6 +120,7 @@ class Writing {
     #vocabulary;
     #stop;
     #trimStart;
+    #controls;
     #onText;
     #filter;
     #stream = new TextStream();
@@ -126,10 +128,11 @@ class Writing {
     #stopToken = Infinity;
 
     /** @param {Vocabulary} vocabulary @param {GenerateOptions} options @param {(piece: string) => void} onText */
-    constructor(vocabulary, {stop = [], trimStart = false}, onText) {
+    constructor(vocabulary, {stop = [], trimStart = false, controls = false}, onText) {
         this.#vocabulary = vocabulary;
         this.#stop = stop;
         this.#trimStart = trimStart;
+        this.#controls = controls;
         this.#onText = onText;
         this.#filter = new StopFilter(stop);
     }
@@ -138,12 +141,12 @@ class Writing {
     add(id) {
         this.tokens.push(id);
         const isControl = this.#vocabulary.isControl(id), bytes = this.#vocabulary.tokenBytes(id);
-        // The text of a control token is never shown, so the filter does not see it.
+        // The text of a control token is not shown, so the filter does not see it.
         if (isControl && this.#stop.includes(new TextDecoder().decode(bytes))) {
             this.#stopToken = this.tokens.length - 1;
             return true;
         }
-        const piece = this.#filter.push(this.#stream.push(isControl ? new Uint8Array(0) : bytes));
+        const piece = this.#filter.push(this.#stream.push(isControl && !this.#controls ? new Uint8Array(0) : bytes));
         this.#stoppedAt = piece.stoppedAt;
         this.#show(piece.text);
         return this.#stoppedAt >= 0;

@@ -246,7 +246,7 @@ export class Module {
 
     /**
      * Turns as ids; see gemma_chat. Throws 'unsupported' when the model has no turns that the engine knows.
-     * @param {{role: 'system' | 'user' | 'assistant', content: string}[]} turns
+     * @param {{role: keyof typeof ROLES, content: string}[]} turns
      * @param {{first: boolean}} where   first: they begin a conversation
      */
     chat(turns, {first}) {

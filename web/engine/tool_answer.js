@@ -6,6 +6,7 @@ import {GemmaError} from '../base/error.js';
 /**
  * @typedef {import('../constraint/tools.js').Tool} Tool
  * @typedef {import('../constraint/tools.js').ToolChoice} ToolChoice
+ * @typedef {import('../constraint/tools.js').ToolStyle} ToolStyle
  * @typedef {import('./conversation.js').ToolCall} ToolCall
  *
  * @typedef {{type: 'call', index: number, name: string} | {type: 'arguments', index: number, text: string}
@@ -24,24 +25,24 @@ export class ToolAnswer {
     /** What its answer must be, in GBNF; undefined where it may call none. */
     grammar;
 
-    /** @param {typeof import('../constraint/tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice}} asked */
-    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice}) {
-        this.#reader = new ToolCalls();
-        this.grammar = toolsGrammar({tools, toolChoice});
+    /** @param {typeof import('../constraint/tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice, style: ToolStyle}} asked */
+    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice, style}) {
+        this.#reader = new ToolCalls(style);
+        this.grammar = toolsGrammar({tools, toolChoice, style});
         // Of all tools whichever may be called this time: so they are told once.
-        this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools});
+        this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools, style});
     }
 
     /**
-     * @param {{tools?: Tool[], toolChoice?: ToolChoice, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
+     * @param {{tools?: Tool[], toolChoice?: ToolChoice, style: ToolStyle, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
      * @returns {Promise<ToolAnswer | undefined>} undefined: there are no tools
      */
-    static async open({tools, toolChoice, isAlone}) {
+    static async open({tools, toolChoice, style, isAlone}) {
         if (!tools) {
             if (toolChoice === undefined || toolChoice === 'none') return undefined;
             throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
         }
-        const answer = new ToolAnswer(await import('../constraint/tools.js'), {tools, toolChoice});
+        const answer = new ToolAnswer(await import('../constraint/tools.js'), {tools, toolChoice, style});
         if (isAlone || answer.grammar === undefined) return answer;
         throw new GemmaError('bad-argument', 'A prompt has tools and a constraint, or tools and raw; give one of them, or toolChoice: \'none\'.');
     }

@@ -107,14 +107,16 @@ export class WorkerSession {
             throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
         }
         const messages = typeof prompt === 'string' ? [/** @type {Message} */ ({role: 'user', content: prompt})] : prompt;
-        const calling = await ToolAnswer.open({tools, toolChoice, isAlone: !raw && !constraint}), told = calling?.instruction ?? '';
+        const style = conversation.toolStyle, calling = await ToolAnswer.open({tools, toolChoice, style, isAlone: !raw && !constraint});
+        const told = calling?.instruction ?? '';
         refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
         if (!raw) await conversation.prepare(messages);
         const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask([...conversation.instruct(told), ...messages]);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && !constraint && conversation.trimsAnswers;
-        const asked = calling?.grammar === undefined ? constraint : {grammar: calling.grammar};
+        const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
+        const controls = isCalling && style === 'function';
         const {kept, ...generated} = await constraints.using(asked, (grammar) =>
-            generate(this.#engine, module, ids, {...options, stop, trimStart, grammar}, this.#io(signal, emit, calling)));
+            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar}, this.#io(signal, emit, calling)));
         calling?.end().forEach(emit);
         const answer = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.

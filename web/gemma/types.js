@@ -40,8 +40,8 @@
  * @property {number} nVocab            tokens of the vocabulary
  * @property {number} nEmbd             numbers of a hidden state, and of an embedding
  * @property {boolean} chat             taught to chat
- * @property {'turns' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna'
- *     | 'alpaca' | 'transcript'} chatStyle   whose turns a conversation is written in: 'turns' are Gemma's own, others are
+ * @property {'turns' | 'functions' | 'chatml' | 'llama2' | 'llama3' | 'mistral' | 'phi3' | 'phi4' | 'zephyr' | 'openchat' | 'vicuna'
+ *     | 'alpaca' | 'transcript'} chatStyle   whose turns a conversation is written in: 'turns' are Gemma's own, 'functions' FunctionGemma's, others are
  *   those of the file's template. 'transcript': a plain-text dialogue, for base models and where the template is another one
  * @property {'simd128' | 'relaxed'} variant
  * @property {'simd128' | 'relaxed' | 'relaxed16'} kernels   the variant's kernels that were the fastest here
