@@ -68,6 +68,13 @@ test('what JSON does not have counts as JSON.stringify writes it, or is refused'
     }
 });
 
+test('half of a surrogate pair is in no text', () => {
+    for (const constraint of [{regex: 'a\ud83d'}, {regex: '[\udc00-\udfff]'}, {regex: /\ud800/}, {choices: ['a', 'b\udc00']}]) {
+        assert.throws(() => toGrammar(constraint), {name: 'GemmaError', code: 'bad-constraint'});
+    }
+    assert.equal(toGrammar({regex: 'a|\ud83d'}), toGrammar({regex: 'a'}));
+});
+
 const textOf = (pick) => Array.from({length: 1 + pick(12)}, () => REGEX_PARTS[pick(REGEX_PARTS.length)]).join('');
 
 function check(constraint, seed) {

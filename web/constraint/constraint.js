@@ -65,6 +65,9 @@ function choicesGrammar(choices) {
     if (!Array.isArray(choices) || choices.length === 0 || choices.some((each) => typeof each !== 'string')) {
         bad('"choices" must be a list of texts, one at least.');
     }
+    const broken = choices.find((each) => /\p{Surrogate}/u.test(each));
+    if (broken !== undefined)
+        bad(`A choice has half of a surrogate pair, which no text has: ${JSON.stringify(broken)}.`);
     if (choices.reduce((sum, each) => sum + each.length, 0) > MAX_CHARACTERS)
         tooMuch(MAX_CHARACTERS, 'characters in "choices"');
     const grammar = new Grammar();

@@ -32,8 +32,11 @@ export const isNever = (e) => e.kind === 'choice' && e.of.length === 0;
 /** @param {Expression} e */
 export const isEmpty = (e) => e.kind === 'sequence' && e.of.length === 0;
 
+/** Whether all characters of a set are halves of surrogate pairs, which no text has. @param {CharSet} set */
+const isHalves = (set) => set.every((point) => point >= 0xd800 && point <= 0xdfff);
+
 /** @param {CharSet} set @returns {Expression} */
-export const oneOf = (set) => (set.length ? {kind: 'set', set} : NEVER);
+export const oneOf = (set) => (isHalves(set) ? NEVER : {kind: 'set', set});
 
 /** @param {string} text @returns {Expression} exactly this text */
 export function literal(text) {
