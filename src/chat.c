@@ -14,6 +14,11 @@
 #include "error.h"
 #include "utf8.h"
 
+/* What runs once a turn is made small rather than fast: modules are downloaded. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 /* ------------------------------------------------------------------------------------------ text */
 
 /* The code point of the well-formed character of `length` bytes at p. */
@@ -394,3 +399,7 @@ void chat_read(Chat *c, const Gguf *g, int n_ids) {
 
 const char *chat_style(const Chat *c) { return c->style ? c->style->name : ""; }
 bool chat_leads(const Chat *c) { return c->style && c->style->leads; }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif

@@ -10,6 +10,11 @@
 
 #include "error.h"
 
+/* What runs once a file is made small rather than fast: modules are downloaded. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 enum {
     MAX_LAYER = GEMMA_MAX_LAYERS,
     MAX_EMBD = 65536,
@@ -441,3 +446,7 @@ void config_free(Config *c) {
     free(c->layers);
     *c = (Config){0};
 }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif

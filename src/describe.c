@@ -12,6 +12,11 @@
 #include "quant.h"
 #include "utf8.h"
 
+/* What runs once a file is made small rather than fast: modules are downloaded. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 enum {
     SHOWN_STRING = 2000,        /* bytes of a string */
     SHOWN_ELEMENT = 200,        /* bytes of a string in an array */
@@ -249,3 +254,7 @@ size_t describe_plan(const GemmaPlan *p, char *json, size_t cap) {
     if (o.n < cap) json[o.n] = 0;
     return o.n;
 }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif

@@ -18,6 +18,11 @@
 #include "memory.h"
 #include "utf8.h"
 
+/* What runs once a grammar is made small rather than fast: modules are downloaded. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 #define MAX_REPEATED 4294967296.0       /* of nested counts multiplied: what is more makes texts ambiguous in more ways than can be kept */
 
 typedef struct {
@@ -694,3 +699,7 @@ void gbnf_free(Gbnf *g) {
     free(g->bytes);
     *g = (Gbnf){0};
 }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif

@@ -10,6 +10,11 @@
 #include "memory.h"
 #include "token_trie.h"
 
+/* What runs once a grammar is made small rather than fast: modules are downloaded. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 enum {
     UNROLL = 64,                /* the most nodes that a repetition may have when it is written out */
     UNROLL_TIMES = 8,
@@ -415,3 +420,7 @@ void program_free(Program *p) {
     free(p->repetitions);
     *p = (Program){0};
 }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
