@@ -12,7 +12,7 @@ const WORKER = new URL('../engine/worker.js', import.meta.url);
  */
 export async function startEngine(onFailure) {
     const worker = await startWorker(WORKER, ({message}) => onFailure(new GemmaError('internal', `The engine's worker failed: ${message}.`)));
-    const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's worker fell silent while it started its threads.")));
+    const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's threads did not start.")));
     return {
         ...worker,
         terminate() {

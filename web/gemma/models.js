@@ -9,8 +9,6 @@ import {watched} from './watch.js';
  * @typedef {import('./types.js').Watched} Watched
  */
 
-const stored = () => import('../weights/stored.js');
-
 /**
  * The models that are on this device. An id is the address from which a model came, or what import() says; Gemma.load takes it. Where there
  * is no IndexedDB (Node, some private windows), list() is empty and the others reject with 'unsupported'; with an id that is not
@@ -20,37 +18,37 @@ const stored = () => import('../weights/stored.js');
 export const models = {
     /** What is here: id, name, size, storedBytes, state ('partial', 'complete', 'damaged'), savedAt, lastUsed; the last used first.
      * @returns {Promise<import('../weights/store/store.js').Stored[]>} */
-    list: async () => (await stored()).storedModels(),
+    list: async () => (await import('../weights/stored.js')).storedModels(),
     /** Rejects with 'in-use' while a tab uses or downloads it. @param {string} id @returns {Promise<void>} */
-    delete: async (id) => (await stored()).deleteStored(id),
+    delete: async (id) => (await import('../weights/stored.js')).deleteStored(id),
     /** Deletes all that are not in use. @returns {Promise<string[]>} names of those that are left */
-    deleteAll: async () => (await stored()).deleteAllStored(),
+    deleteAll: async () => (await import('../weights/stored.js')).deleteAllStored(),
     /** Hashes what is here; what is damaged comes anew with the next load or repair.
      * @param {string} id @param {Watched} [options] @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks */
-    verify: (id, options) => watched('verify', options, async (checked) => (await stored()).verifyStored(id, checked)),
+    verify: (id, options) => watched('verify', options, async (checked) => (await import('../weights/stored.js')).verifyStored(id, checked)),
     /** Fetches what is missing or damaged, and nothing else. @param {string} id @param {Watched & Origin} [options] @returns {Promise<void>} */
-    repair: (id, options) => watched('repair', options, async (checked) => (await stored()).repairStored(id, {...checked, ...describe(id, checked)})),
+    repair: (id, options) => watched('repair', options, async (checked) => (await import('../weights/stored.js')).repairStored(id, {...checked, ...describe(id, checked)})),
     /** The model as a file, every chunk hashed on the way: a Blob, or written to `writable`, which is closed.
      * @param {string} id @param {Watched & {writable?: WritableStream}} [options] @returns {Promise<Blob | undefined>} */
-    export: (id, options) => watched('export', options, async (checked) => (await stored()).exportStored(id, checked)),
+    export: (id, options) => watched('export', options, async (checked) => (await import('../weights/stored.js')).exportStored(id, checked)),
     /** The digests of a complete model, for the import of its exported file to be checked.
      * @param {string} id @param {Watched} [options] @returns {Promise<object>} */
-    manifest: (id, options) => watched('manifest', options, async (checked) => (await stored()).manifestOf(id, checked)),
+    manifest: (id, options) => watched('manifest', options, async (checked) => (await import('../weights/stored.js')).manifestOf(id, checked)),
     /** Asks a model's address whether it still has the file that is stored: by a digest or a version that it tells, else by samples. To replace
      * what is stored, load it with `update`. @param {string} id @param {Watched & Origin} [options]
      * @returns {Promise<{same: boolean, size: number}>} size: of the file at the address */
     compare: (id, options) =>
-        watched('compare', options, async (checked) => (await stored()).compareStored(id, {...checked, ...describe(id, checked)})),
+        watched('compare', options, async (checked) => (await import('../weights/stored.js')).compareStored(id, {...checked, ...describe(id, checked)})),
     /** Stores a GGUF from the disk. `id`: the address whose model it is; default: a new one. With a manifest, each chunk is compared. A file
      * never takes the place of another by itself: the same one again mends what is damaged, and another one of its name becomes NAME (2).gguf.
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
      * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   replace: another file that has this id
      * @returns {Promise<import('../weights/store/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
      *   nobody said `replace`, or 'in-use' */
-    import: (files, options) => watched('import', options, async (checked) => (await stored()).importFiles(files, checked)),
+    import: (files, options) => watched('import', options, async (checked) => (await import('../weights/stored.js')).importFiles(files, checked)),
     /** Whether a model of so many bytes fits into the free storage, in numbers, and what could be deleted for it. Ask before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('../weights/store/room.js').Room>} */
-    room: async (size, id) => (await stored()).roomFor(size, id),
+    room: async (size, id) => (await import('../weights/stored.js')).roomFor(size, id),
     /** Under which id a model is stored; undefined for files. @param {ModelSource} model @returns {string | undefined} */
     idOf: (model) => Array.isArray(model) ? undefined : describe(model, {}).url,
     /** Asks the browser not to remove what is stored when the disk is full; some ask the user, who should know the reason before.

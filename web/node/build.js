@@ -35,7 +35,7 @@ const BESIDE = /new URL\(((?:[^()]|\([^()]*\))+?), import\.meta\.url\)/g, HOST =
  * Modules that are imported when they are needed, in code without comments. The library's become ordinary imports: each that stayed apart would make more
  * chunks of what it shares with others, together a seventh larger, and a first visit brings all of them. What is Node's is never asked for.
  */
-const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)\./g, TAKEN = /(?<=\b(?:const|,))\{([\w$,]+)\}=await import\("(\.[^"]+)"\)/g,
+const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)\./g, TAKEN = /(?<=\bconst|,)\{([\w$,]+)\}=await import\("(\.[^"]+)"\)/g,
      STAYS_LAZY = /(^|\/)(node|constraint)\//;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();

@@ -21,8 +21,7 @@ const KNOWN = {
 const HERE = ['This browser cannot do that',
     'Use a current version of Chrome, Edge, Firefox or Safari, with WebAssembly and stored data allowed for this site.'];
 /** Where the connection works. @type {[title: string, advice: string]} */
-const REFUSED = ['The model could not be downloaded',
-    'Asking again gives the same answer. Do what this says, or download the file by other means and open it from your disk.'];
+const REFUSED = ['The model could not be downloaded', 'Do what this says, or choose a file from your disk.'];
 /** @type {[title: string, advice: string]} */
 const UNKNOWN = ['Something went wrong', 'Reload the page. If it happens again, please report it with the sentence above.'];
 
