@@ -12,7 +12,7 @@ import {listSite} from '../../web/node/site.js';
 
 const MOST = {JavaScript: 60 * 1024, CSS: 4 * 1024};
 /** What is fetched only when an answer is constrained. */
-const CONSTRAINT_MOST = 20 * 1024;
+const CONSTRAINT_MOST = 21 * 1024;
 const MODULE_MOST = 190 * 1024, STARTER_MOST = 10 * 1024;
 
 await ensureModules();
@@ -32,7 +32,7 @@ function withImports(urls) {
     return found;
 }
 
-const scripts = [...files.keys()].filter((url) => url.endsWith('.js') && !url.includes('/wasm-')), isRoom = (url) => /^lib\/(constraint|tools)-/.test(url);
+const scripts = [...files.keys()].filter((url) => url.endsWith('.js') && !url.includes('/wasm-')), isRoom = (url) => /^lib\/(constraint|tools|tool_answer)-/.test(url);
 const first = withImports(scripts.filter((url) => /^lib\/(gemma|worker)/.test(url)));
 const room = new Set([...withImports(scripts.filter(isRoom))].filter((url) => !first.has(url)));
 

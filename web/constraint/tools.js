@@ -210,6 +210,27 @@ function membersOf(content) {
     }
 }
 
+/** Messages of the system that declare tools. @type {WeakSet<object>} */
+export const declaring = new WeakSet();
+
+/**
+ * Messages as FunctionGemma's turns: tools have tokens of their own, in the turns of the system and the assistant.
+ * @param {any[]} messages
+ * @returns {{role: 'system' | 'user' | 'assistant' | 'tool', content: string}[]}
+ */
+export function functionTurns(messages) {
+    return messages.flatMap((message) => {
+        const {role, content, toolCalls = []} = message;
+        if (role === 'tool') return [{role, content: resultText(message, 'function')}];
+        const at = declaring.has(message) ? content.indexOf('<start_function_declaration>') : content.length;
+        const ownTokens =
+            content.slice(at)
+            + (toolCalls ?? []).map((/** @type {ToolCall} */ call) => callText(call, 'function')).join('');
+        const said = {role, content: content.slice(0, at)};
+        return ownTokens ? [said, {role: 'tool', content: ownTokens}] : [said];
+    });
+}
+
 /** Finds the calls in the pieces of an answer. */
 export class ToolCalls {
     #buffer = '';

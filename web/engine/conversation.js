@@ -22,7 +22,7 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
  *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
  * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens that the style "functions" has for tools
- * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText'>} ToolTexts
+ * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' | 'declaring'>} ToolTexts
  */
 
 /** @param {any} call */
@@ -69,27 +69,6 @@ function toTurns(messages, texts) {
     return turns;
 }
 
-/** Where a system's message declares tools in tokens of their own. */
-const DECLARED = Symbol('declared');
-const FIRST_DECLARATION = '<start_function_declaration>';
-
-/**
- * The same in the style "functions": tools have tokens of their own, in the turns of the system and the assistant.
- * @param {Message[]} messages @param {ToolTexts | undefined} texts
- * @returns {Turn[]}
- */
-function toFunctionTurns(messages, texts) {
-    return messages.flatMap((message) => {
-        /** @type {Turn[]} */
-        const turns = [message.role === 'tool' ? {role: 'tool', content: texts?.resultText(message, 'function') ?? ''} : {role: message.role, content: message.content}];
-        const declared = /** @type {any} */ (message)[DECLARED];
-        if (declared) turns.push({role: 'tool', content: declared});
-        if (message.role === 'assistant' && texts && message.toolCalls?.length)
-            turns.push({role: 'tool', content: message.toolCalls.map((call) => texts.callText(call, 'function')).join('')});
-        return turns;
-    });
-}
-
 export class Conversation {
     #engine;
     #style;
@@ -120,17 +99,20 @@ export class Conversation {
         return copy;
     }
 
-    /** Before messages that have to do with tools are asked or told: fetches what writes their texts. @param {Message[]} messages */
-    async prepare(messages) {
+    /**
+     * Before messages that have to do with tools are asked or told: fetches what writes their texts.
+     * @param {Message[]} messages @param {boolean} [hasTools]   the answer may call some
+     */
+    async prepare(messages, hasTools = false) {
         checkMessages(messages);
-        if ([...this.#history, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
+        if (hasTools || [...this.#history, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
     }
 
     /** What a system's message before the next prompt says, unless it was the last such. @param {string} text @returns {Message[]} */
     instruct(text) {
         if (text === '' || text === this.#told) return [];
-        if (this.toolStyle === 'json') return [{role: 'system', content: text}];
-        const at = text.indexOf(FIRST_DECLARATION), message = {role: /** @type {const} */ ('system'), content: text.slice(0, at), [DECLARED]: text.slice(at)};
+        const message = {role: /** @type {const} */ ('system'), content: text};
+        this.#texts?.declaring.add(message);
         return [message];
     }
 
@@ -156,8 +138,8 @@ export class Conversation {
     /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
     ask(messages) {
         checkMessages(messages);
-        const first = this.#ids.length === 0, write = this.toolStyle === 'function' ? toFunctionTurns : toTurns;
-        const news = write(first ? [...this.#history, ...messages] : messages, this.#texts);
+        const first = this.#ids.length === 0, all = first ? [...this.#history, ...messages] : messages;
+        const news = this.#texts && this.toolStyle === 'function' ? this.#texts.functionTurns(all) : toTurns(all, this.#texts);
         return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
     }
 

@@ -5,7 +5,6 @@
 import {Conversation} from './conversation.js';
 import {GemmaError} from '../base/error.js';
 import {generate} from './generate.js';
-import {ToolAnswer} from './tool_answer.js';
 import {yieldTurn} from '../base/host.js';
 
 const SHORT = 16;       // characters a token, of texts that are simply tokenized
@@ -24,8 +23,8 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  * @typedef {import('./generate.js').GenerateOptions} GenerateOptions
  * @typedef {object} Asked
  * @property {import('./constraints.js').Asked} [constraint]
- * @property {import('./tool_answer.js').Tool[]} [tools]
- * @property {import('./tool_answer.js').ToolChoice} [toolChoice]
+ * @property {import('../constraint/tool_answer.js').Tool[]} [tools]
+ * @property {import('../constraint/tool_answer.js').ToolChoice} [toolChoice]
  *
  * @typedef {Omit<GenerateOptions, 'grammar'> & Asked} PromptOptions
  *
@@ -38,7 +37,7 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  *
  * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts} Answer
  *
- * @typedef {{text: string} | {tool: import('./tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
+ * @typedef {{text: string} | {tool: import('../constraint/tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
  * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
  */
 
@@ -107,10 +106,10 @@ export class WorkerSession {
             throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
         }
         const messages = typeof prompt === 'string' ? [/** @type {Message} */ ({role: 'user', content: prompt})] : prompt;
-        const style = conversation.toolStyle, calling = await ToolAnswer.open({tools, toolChoice, style, isAlone: !raw && !constraint});
+        const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, style, isAlone: !raw && !constraint});
         const told = calling?.instruction ?? '';
         refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
-        if (!raw) await conversation.prepare(messages);
+        if (!raw) await conversation.prepare(messages, told !== '');
         const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask([...conversation.instruct(told), ...messages]);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && !constraint && conversation.trimsAnswers;
         const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
@@ -129,7 +128,7 @@ export class WorkerSession {
     }
 
     /**
-     * @param {AbortSignal} signal @param {Io['emit']} emit @param {ToolAnswer | undefined} calling
+     * @param {AbortSignal} signal @param {Io['emit']} emit @param {import('../constraint/tool_answer.js').ToolAnswer | undefined} calling
      * @returns {import('./generate.js').Io}
      */
     #io(signal, emit, calling) {
@@ -204,6 +203,12 @@ export class WorkerSession {
         await this.#queue.catch(() => {});
         this.#engine.close();
     }
+}
+
+/** The room of tools is fetched when it is first needed. @param {Parameters<typeof import('../constraint/tool_answer.js').ToolAnswer.open>[0]} asked */
+async function openTools(asked) {
+    if (!asked.tools && asked.toolChoice === undefined) return undefined;
+    return (await import('../constraint/tool_answer.js')).ToolAnswer.open(asked);
 }
 
 /**

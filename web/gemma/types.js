@@ -55,7 +55,7 @@
  * @typedef {import('../engine/conversation.js').Message} Message   {role: 'system' | 'user', content}, {role: 'assistant', content, toolCalls?}, or
  *   what a tool gave back: {role: 'tool', name, content}
  * @typedef {import('../engine/conversation.js').ToolCall} ToolCall   {name, arguments}
- * @typedef {import('../engine/tool_answer.js').ToolCallEvent} ToolCallEvent   {type: 'call', index, name}, then {type: 'arguments', index, text} for
+ * @typedef {import('../constraint/tool_answer.js').ToolCallEvent} ToolCallEvent   {type: 'call', index, name}, then {type: 'arguments', index, text} for
  *   each piece of JSON, then {type: 'called', index, name, arguments}
  * @typedef {import('../constraint/tools.js').Tool} Tool   {name, description, parameters}; parameters: a JSON Schema of an object
  *

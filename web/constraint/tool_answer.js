@@ -4,10 +4,10 @@
 import {GemmaError} from '../base/error.js';
 
 /**
- * @typedef {import('../constraint/tools.js').Tool} Tool
- * @typedef {import('../constraint/tools.js').ToolChoice} ToolChoice
- * @typedef {import('../constraint/tools.js').ToolStyle} ToolStyle
- * @typedef {import('./conversation.js').ToolCall} ToolCall
+ * @typedef {import('./tools.js').Tool} Tool
+ * @typedef {import('./tools.js').ToolChoice} ToolChoice
+ * @typedef {import('./tools.js').ToolStyle} ToolStyle
+ * @typedef {import('./tools.js').ToolCall} ToolCall
  *
  * @typedef {{type: 'call', index: number, name: string} | {type: 'arguments', index: number, text: string}
  *     | {type: 'called', index: number, name: string, arguments: Record<string, any>}} ToolCallEvent
@@ -25,7 +25,7 @@ export class ToolAnswer {
     /** What its answer must be, in GBNF; undefined where it may call none. */
     grammar;
 
-    /** @param {typeof import('../constraint/tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice, style: ToolStyle}} asked */
+    /** @param {typeof import('./tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice, style: ToolStyle}} asked */
     constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice, style}) {
         this.#reader = new ToolCalls(style);
         this.grammar = toolsGrammar({tools, toolChoice, style});
@@ -42,7 +42,7 @@ export class ToolAnswer {
             if (toolChoice === undefined || toolChoice === 'none') return undefined;
             throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
         }
-        const answer = new ToolAnswer(await import('../constraint/tools.js'), {tools, toolChoice, style});
+        const answer = new ToolAnswer(await import('./tools.js'), {tools, toolChoice, style});
         if (isAlone || answer.grammar === undefined) return answer;
         throw new GemmaError('bad-argument', 'A prompt has tools and a constraint, or tools and raw; give one of them, or toolChoice: \'none\'.');
     }
@@ -57,7 +57,7 @@ export class ToolAnswer {
         return this.#tell(this.#reader.end());
     }
 
-    /** @param {import('../constraint/tools.js').ToolEvent[]} events */
+    /** @param {import('./tools.js').ToolEvent[]} events */
     #tell(events) {
         return events.map((event) => {
             if (event.type === 'called') this.calls.push({name: event.name, arguments: event.arguments});
