@@ -1,5 +1,5 @@
 /* snapshot.c: copies of a session: clone, save to bytes, restore from bytes. Owns the format of saved sessions; trusts nothing that it reads. Knows
- * which blocks a cache holds, not what lies in them.
+ * which blocks a cache holds, and asks kv8.h whether bytes can be one.
  *
  * A saved session, numbers in little-endian order:
  *
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "kernels/kv8.h"
 #include "session.h"
 
 enum { VERSION = 2, MAX_SAVED_BIASES = SAMPLER_MAX_BIASES, MAX_SAVED_GRAMMAR = 64 << 20 };
@@ -198,6 +199,16 @@ static GemmaStatus read_constraint(GemmaSession *s, const SavedHeader *h, const 
     return status;
 }
 
+/* Any bytes are halves, but not any are codes of an int8 cache. `block` has all K/V heads of the cache's layer. */
+static bool is_block(const GemmaModel *m, int cache, const uint8_t *block) {
+    const LayerConfig *l = m->config.layers;
+    while (l->cache != cache) l++;
+    if (m->options.precision != GEMMA_INT8_CACHE) return true;
+    for (int h = 0; h < l->n_head_kv; h++, block += kv8_block_bytes(l->head_dim))
+        if (!kv8_is_valid(l->head_dim, block)) return false;
+    return true;
+}
+
 /* What follows the header, into a new session; the lengths are right. */
 static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uint8_t *at, GemmaError *err) {
     GemmaStatus status = sampler_set(&s->sampler, &h->params, err);
@@ -220,7 +231,10 @@ static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uin
         KvLayer *l = &s->cache.layers[i];
         int first = kv_layer_first(&s->cache, i), end = h->n_done / ATTN_BLOCK;
         if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the keys and values of a saved session.");
-        for (int b = first; b < end; b++, at += l->block_bytes) memcpy(l->blocks[b % l->n_blocks], at, l->block_bytes);
+        for (int b = first; b < end; b++, at += l->block_bytes) {
+            if (!is_block(s->model, i, at)) return bad(err, "has keys and values that can't be");
+            memcpy(l->blocks[b % l->n_blocks], at, l->block_bytes);
+        }
     }
     s->n_done = h->n_done;
     return GEMMA_OK;

@@ -43,3 +43,15 @@ void kv8_store(const float *k, const float *v, int head_dim, uint8_t *block, int
     uint8_t *value = block + kv8_values_at(head_dim) + (size_t)(at / 32) * KV8_PANEL + at % 32 / 4 * 64 + at % 4;
     for (int i = 0; i < head_dim; i++) value[(size_t)(i / 16) * 2 * KV8_PANEL + i % 16 * 4] = codes[i];
 }
+
+static uint8_t or_bytes(const uint8_t *bytes, size_t n) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) all |= bytes[i];
+    return all;
+}
+
+bool kv8_is_valid(int head_dim, const uint8_t *block) {
+    uint8_t all = or_bytes(block + kv8_values_at(head_dim), kv8_scales_at(head_dim) - kv8_values_at(head_dim));
+    for (const uint8_t *key = block; key < block + kv8_values_at(head_dim); key += KV8_PANEL + 64) all |= or_bytes(key, KV8_PANEL);
+    return all < 128;
+}

@@ -13,6 +13,7 @@
 #ifndef KV8_H
 #define KV8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,5 +30,8 @@ void kv8_clear(int head_dim, uint8_t *block);
 /* Writes key and value [head_dim], a multiple of 32, of position `at` (0..63) of a block. What is not finite becomes scales
  * that are not. */
 void kv8_store(const float *k, const float *v, int head_dim, uint8_t *block, int at);
+
+/* Whether all codes of a block that comes from outside are of 7 bits. Its scales may be any number. */
+bool kv8_is_valid(int head_dim, const uint8_t *block);
 
 #endif

@@ -1,5 +1,6 @@
 /* Copies of a session continue as it does, bit for bit: clones, and sessions saved and restored, also in the middle of a wrapped ring. Bytes that
  * are not a saved session of this model are refused. */
+#include "saved_session.h"
 #include "tiny_session.h"
 
 enum { LONG = 520 };
@@ -169,11 +170,33 @@ TEST(bytes_that_are_no_session_of_this_model_are_refused) {
     free(changed);
 }
 
+TEST(codes_of_more_than_7_bits_are_refused) {
+    GemmaError err = {0};
+    GemmaModel *m = load_case(4, 4096, 1);
+    REQUIRE(m);
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 3);
+    GemmaSession *s = make_session(m, ids, N_TOKENS, 0), *restored;
+    uint64_t n;
+    uint8_t *bytes = save(s, &n);
+    CHECK((restored = gemma_session_restore(m, bytes, n, &err)) != NULL);
+    gemma_session_free(restored);
+    bytes[n - sizeof(uint64_t) - 64 * sizeof(float) - 1] |= 128;     /* the last code of the last values */
+    seal_session(bytes, n);
+    CHECK(!(restored = gemma_session_restore(m, bytes, n, &err)));
+    CHECK_INT(err.status, GEMMA_BAD_FILE);
+    gemma_session_free(restored);
+    gemma_session_free(s);
+    gemma_model_free(m);
+    free(bytes);
+}
+
 int main(void) {
     RUN(clones_and_restored_sessions_continue_alike);
     RUN(a_restored_session_evaluates_little);
     RUN(a_clone_has_its_logits_and_its_draft);
     RUN(a_clone_of_a_session_that_pools_pools);
     RUN(bytes_that_are_no_session_of_this_model_are_refused);
+    RUN(codes_of_more_than_7_bits_are_refused);
     return test_result();
 }

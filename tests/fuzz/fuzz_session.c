@@ -9,6 +9,7 @@
 #include "fuzz.h"
 #include "gemma.h"
 #include "random_grammar.h"
+#include "saved_session.h"
 #include "tiny_gguf.h"
 
 enum { MAX_CTX = 600, N_OPERATIONS = 9, MAX_WRITTEN = 30 };
@@ -109,26 +110,12 @@ static void step(Case *c, int n, uint64_t *state) {
     }
 }
 
-/* snapshot.c's checksum. */
-static uint64_t checksum(const uint8_t *p, uint64_t n) {
-    uint64_t h = 0xcbf29ce484222325u, word;
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&word, p, 8);
-        h = (h ^ word) * 0x100000001b3u;
-        h ^= h >> 32;
-    }
-    word = 0;
-    memcpy(&word, p, n);
-    return (h ^ word ^ n) * 0x100000001b3u;
-}
-
 /* Restores bytes with some changed, whose checksum is right; what can be restored can be stepped. */
 static void restore_changed(const Case *c, uint8_t *bytes, uint64_t n, uint64_t *state) {
     GemmaError err = {0};
     for (int i = 1 + (int)below(state, 4); i > 0; i--) bytes[below(state, below(state, 2) ? 120 : n - 8)] = (uint8_t)test_random(state);
     if (below(state, 4) == 0) n -= below(state, n - 8);
-    uint64_t sum = checksum(bytes, n - 8);
-    memcpy(bytes + n - 8, &sum, 8);
+    seal_session(bytes, n);
     GemmaSession *s = gemma_session_restore(c->model, bytes, n, &err);
     for (int i = 0; s && i < 3; i++) {
         if (gemma_session_count(s) == 0) gemma_session_push(s, 1, &err);
