@@ -28,6 +28,6 @@ QUANTIZE_TESTS := $(patsubst tests/quantize/%.c,$(BUILD)/native/quantize-tests/%
 .PHONY: test-quantize-native
 test-quantize-native: $(QUANTIZE_TESTS)
 $(BUILD)/native/tests/quantize/%.o: NATIVE_FLAGS += -D_GNU_SOURCE -Iquantize
-$(BUILD)/native/quantize-tests/%: $(BUILD)/native/tests/quantize/%.o $(QUANTIZE_READERS) $(patsubst %,$(BUILD)/native/src/%.o,error gguf quant)
+$(BUILD)/native/quantize-tests/%: $(BUILD)/native/tests/quantize/%.o $(QUANTIZE_READERS) $(patsubst %,$(BUILD)/native/src/%.o,arch error gguf quant)
 	@mkdir -p $(@D)
 	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm

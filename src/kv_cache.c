@@ -99,9 +99,22 @@ bool kv_layer_reserve(KvLayer *l, int first, int end) {
     return true;
 }
 
+static bool has_blocks(const KvCache *cache, int first, int end) {
+    for (const KvLayer *l = cache->layers; l < cache->layers + cache->n_layer; l++)
+        for (int b = first; b < end; b++)
+            if (!l->blocks[b % l->n_blocks]) return false;
+    return true;
+}
+
 bool kv_cache_reserve(KvCache *cache, int from, int to) {
-    for (int i = 0; i < cache->n_layer; i++)
-        if (!kv_layer_reserve(&cache->layers[i], from / ATTN_BLOCK, blocks_of(to))) return false;
+    int first = from / ATTN_BLOCK, end = blocks_of(to);
+    if (!has_blocks(cache, first, end)) {
+        void *spare = memory_spare();
+        bool fits = spare != NULL;
+        for (int i = 0; i < cache->n_layer && fits; i++) fits = kv_layer_reserve(&cache->layers[i], first, end);
+        free(spare);
+        if (!fits) return false;
+    }
     if (to > cache->high) cache->high = to;
     return true;
 }

@@ -32,3 +32,8 @@ bool memory_grow(void **array, int *cap, int64_t n, uint64_t size) {
     *cap = (int)more;
     return true;
 }
+
+void *memory_spare(void) {
+    enum { SPARE = 256 << 10 };
+    return malloc(SPARE);
+}

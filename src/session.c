@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "memory.h"
 
 uint64_t session_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
     uint64_t hidden = (1 + GEMMA_MAX_DRAFT) * (uint64_t)c->n_embd * sizeof(float);
@@ -19,7 +20,8 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         error_set(err, GEMMA_BAD_ARGUMENT, "A context of %d tokens was asked for; this model takes 1 to %d.", n_ctx, most);
         return NULL;
     }
-    GemmaSession *s = calloc(1, sizeof *s);
+    void *spare = memory_spare();
+    GemmaSession *s = spare ? calloc(1, sizeof *s) : NULL;
     if (s) {
         s->model = m;
         s->n_ctx = n_ctx;
@@ -28,10 +30,12 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
         sampler_init(&s->sampler);
         if (s->tokens && s->hidden && ops_fit(&m->batch.workspace.ops, n_ctx) &&
             kv_cache_new(&s->cache, &m->config, n_ctx, m->options.precision)) {
+            free(spare);
             return s;
         }
     }
     gemma_session_free(s);
+    free(spare);
     error_set(err, GEMMA_NO_MEMORY, "No memory is left for a context of %d tokens: %llu MB are needed.", n_ctx,
               (unsigned long long)(session_bytes(&m->config, n_ctx, m->options.precision) >> 20));
     return NULL;

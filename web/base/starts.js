@@ -48,7 +48,7 @@ export function watchStarts(port, onSilent, {beatMs = BEAT_MS, beats = SILENT_BE
         stop();
         if (!message.starting) return;
         timer = setInterval(() => {
-            if (++silent < beats) return;
+            if (isOver || ++silent < beats) return;
             end();
             onSilent();
         }, beatMs);
