@@ -22,6 +22,7 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
  *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
  * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens that the style "functions" has for tools
+ * @typedef {{history: Message[], ids: number[], told: string}} State   told: the tools that the system was last told of
  * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' | 'declaring'>} ToolTexts
  */
 
@@ -97,6 +98,18 @@ export class Conversation {
         copy.#told = this.#told;
         copy.#texts = this.#texts;
         return copy;
+    }
+
+    /** What resume() makes the same conversation of. @returns {State} */
+    get state() {
+        return {history: this.#history, ids: this.#ids, told: this.#told};
+    }
+
+    /** @param {import('./module.js').Module} engine @param {Style} style @param {State} state */
+    static resume(engine, style, {history, ids, told}) {
+        const conversation = new Conversation(engine, style, history, ids);
+        conversation.#told = told;
+        return conversation;
     }
 
     /**

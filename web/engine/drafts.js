@@ -1,7 +1,8 @@
 // drafts.js: draft tokens, which are evaluated in one batch with the token before them. Two things tell what may come next. Where a
 // constraint forces a text (a key, a brace), that text is drafted. And where a text repeats what stands in it already (code that is edited, a
-// passage that is quoted), the tokens that came next then are drafted to come next now. The engine samples as ever and only then looks
-// whether the draft was right: so the text does not change, only its speed. Knows tokens and times; not what they say.
+// passage that is quoted), the tokens that came next then are drafted to come next now. An answer that another engine began is drafted as far as
+// it is known. The engine samples as ever and only then looks whether the draft was right: so the text does not change, only its speed. Knows
+// tokens and times; not what they say.
 
 import {Clock, ClockSum} from '../base/clock.js';
 import {MAX_DRAFT} from '../base/constants.js';
@@ -52,6 +53,8 @@ class Worth {
 export class Drafts {
     #session;
     #ids;
+    #known;
+    #begin;
     #isConstrained;
     /** Where each run of three tokens was last followed by another, by the run. */
     #after = new Map();
@@ -73,9 +76,12 @@ export class Drafts {
      * @param {number[]} ids   of the prompt
      * @param {Clock} [clock]   by which the times are
      * @param {boolean} [isConstrained]
+     * @param {number[]} [known]   the first tokens of the answer
      */
-    constructor(session, ids, clock = new Clock(), isConstrained = false) {
+    constructor(session, ids, clock = new Clock(), isConstrained = false, known = []) {
         this.#session = session;
+        this.#known = known;
+        this.#begin = ids.length;
         this.#ids = [...ids];
         this.#isConstrained = isConstrained;
         this.#plain = new ClockSum(clock);
@@ -100,6 +106,14 @@ export class Drafts {
         this.#ids.push(id);
         this.#learn(this.#ids.length - 1);
         return right;
+    }
+
+    /** After a push: adds tokens that are known to follow, whatever else the batch has. @returns {boolean} whether there are some */
+    proposeKnown() {
+        const at = this.#ids.length - this.#begin, known = this.#known.slice(at, at + MAX_DRAFT);
+        if (known.length) this.#session.draft(known);
+        this.#made = 0;
+        return known.length > 0;
     }
 
     /** After a push: adds a draft, if there is one. */

@@ -3,9 +3,11 @@
 
 import {Drafts} from './drafts.js';
 import {NO_TOKEN} from '../base/constants.js';
+import {GemmaError} from '../base/error.js';
 import {readOptions} from '../base/options.js';
 import {StopFilter} from './stop.js';
 
+const OTHER_TEXT = 'The engine that wrote this answer is gone, and the next one writes another text; ask again.';
 const LOGPROBS_BATCH = 32;      // prompt tokens whose logits are computed before Stop can act
 
 /** @typedef {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} SamplingOptions */
@@ -83,6 +85,7 @@ class TextStream {
  * @property {number} [logprobs]    of each token, and of as many of the likeliest in its place, up to 20
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
  * @property {import('./engine_grammar.js').EngineGrammar} [grammar]   the text is one of its texts
+ * @property {number[]} [known]     its first tokens: another engine wrote them, with the same seed
  *
  * @typedef {import('./engine_session.js').Logprob} Logprob
  * @typedef {{id: number, logprob: number, top: Logprob[]}} TokenLogprobs   top: the likeliest first
@@ -110,6 +113,7 @@ class TextStream {
  * @property {() => Promise<void>} turn   lets messages that have come be seen
  * @property {(done: number, total: number) => void} [onPrefill]   tokens
  * @property {(piece: string) => void} onText
+ * @property {(id: number) => void} [onToken]   before the text that it makes
  */
 
 /** The tokens of an answer, and the text that they make. */
@@ -201,8 +205,8 @@ async function read(session, ids, {promptLogprobs, grammar}, io) {
  * @param {Writing} writing @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<{finishReason: Generated['finishReason'], decodeTokens: number, ofTokens: TokenLogprobs[]}>}
  */
-async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs, grammar}, {scheduler, aborted}) {
-    const drafts = new Drafts(session, ids, scheduler.clock, grammar !== undefined), {tokens} = writing;
+async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs, grammar, known = []}, {scheduler, aborted, onToken}) {
+    const drafts = new Drafts(session, ids, scheduler.clock, grammar !== undefined, known), {tokens} = writing;
     /** @type {TokenLogprobs[]} */
     const ofTokens = [];
     let decodeTokens = 0;
@@ -211,15 +215,17 @@ async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, l
     for (;;) {
         if (tokens.length >= maxTokens) return end('length');
         const id = session.sample();
+        if (tokens.length < known.length && id !== known[tokens.length]) throw new GemmaError('engine-lost', OTHER_TEXT);
         if (id === NO_TOKEN || vocabulary.isEnd(id)) return end('stop');
         if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
+        onToken?.(id);
         if (writing.add(id)) return end('stop');
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
         if (grammar && isPushed && session.isEnded) return end('stop');
         if (tokens.length >= maxTokens) return end('length');
         if (!isPushed) return end('context');
         if (!isEvaluated) {
-            const alone = scheduler.stepped === 1;      // beside others a draft would take their places in the batch
+            const isKnown = drafts.proposeKnown(), alone = !isKnown && scheduler.stepped === 1;     // beside others a draft would take their places in the batch
             if (alone) drafts.propose();
             if (!await scheduler.evaluate(session, {aborted})) return end('abort');
             if (alone && scheduler.stepped === 1) drafts.measured(scheduler.stepMs);

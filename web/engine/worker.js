@@ -132,6 +132,12 @@ const service = {
     /** @param {{history: Message[]}} asked */
     session: async ({history}) => keep(await WorkerSession.open(host, history)),
 
+    /** For another engine, should this one end. @param {{session: number}} asked */
+    sessionState: ({session}) => needSession(session).state,
+
+    /** @param {{state: import('./conversation.js').State}} asked */
+    resumeSession: async ({state}) => keep(await WorkerSession.resume(host, state)),
+
     /** @param {{session: number}} asked */
     cloneSession: async ({session}) => keep(await needSession(session).clone()),
 
@@ -153,7 +159,7 @@ const service = {
     },
 
     /**
-     * Emits {text}, {tool} and {phase: 'prefill', done, total}.
+     * Emits {text}, {tool} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
      * @param {{session: number, prompt: string | Message[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
      * @param {Context} io
      */

@@ -39,6 +39,7 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  *
  * @typedef {{text: string} | {tool: import('../constraint/tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
  * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
+ * @typedef {Pick<Io, 'emit'> & Pick<import('./generate.js').Io, 'onToken'>} Teller
  */
 
 export class WorkerSession {
@@ -78,6 +79,18 @@ export class WorkerSession {
         return new WorkerSession(host, new Conversation(host.module, host.style, messages, engine.tokens), engine);
     }
 
+    /** One that has the same state, of which nothing is evaluated yet. @param {Host} host @param {import('./conversation.js').State} state */
+    static async resume(host, state) {
+        const conversation = Conversation.resume(host.module, host.style, state);
+        await conversation.prepare([]);
+        return new WorkerSession(host, conversation, host.module.newSession(host.contextLength));
+    }
+
+    /** What resume() needs, for another engine of the same model. */
+    get state() {
+        return this.#conversation.state;
+    }
+
     /** How many tokens the conversation has. */
     get tokens() {
         return this.#conversation.length;
@@ -87,9 +100,10 @@ export class WorkerSession {
      * @param {{prompt: string | Message[], raw: boolean, options: PromptOptions}} asked
      * @param {Io} io
      */
-    prompt({prompt, raw, options}, {signal, emit}) {
+    prompt({prompt, raw, options}, {signal, emit: tell}) {
+        const {emit, onToken} = options.known ? withTokens(tell) : {emit: tell};
         const stopping = AbortSignal.any([signal, this.#ending.signal]);
-        return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, emit), () => this.#unasked(options));
+        return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, {emit, onToken}), () => this.#unasked(options));
     }
 
     /**
@@ -97,10 +111,10 @@ export class WorkerSession {
      * @param {boolean} raw
      * @param {PromptOptions} options
      * @param {AbortSignal} signal
-     * @param {Io['emit']} emit
+     * @param {Teller} teller
      * @returns {Promise<Answer>}
      */
-    async #answer(prompt, raw, {constraint, tools, toolChoice, ...options}, signal, emit) {
+    async #answer(prompt, raw, {constraint, tools, toolChoice, ...options}, signal, teller) {
         const {module, constraints} = this.#host, conversation = this.#conversation, text = typeof prompt === 'string' ? prompt : undefined;
         if (text === undefined && (raw || !Array.isArray(prompt))) {
             throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
@@ -115,8 +129,8 @@ export class WorkerSession {
         const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
         const controls = isCalling && style === 'function';
         const {kept, ...generated} = await constraints.using(asked, (grammar) =>
-            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar}, this.#io(signal, emit, calling)));
-        calling?.end().forEach(emit);
+            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar}, this.#io(signal, teller, calling)));
+        calling?.end().forEach(teller.emit);
         const answer = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
         const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
@@ -128,13 +142,13 @@ export class WorkerSession {
     }
 
     /**
-     * @param {AbortSignal} signal @param {Io['emit']} emit @param {import('../constraint/tool_answer.js').ToolAnswer | undefined} calling
+     * @param {AbortSignal} signal @param {Teller} teller @param {import('../constraint/tool_answer.js').ToolAnswer | undefined} calling
      * @returns {import('./generate.js').Io}
      */
-    #io(signal, emit, calling) {
+    #io(signal, {emit, onToken}, calling) {
         return {
             scheduler: this.#host.scheduler, turn: yieldTurn, aborted: () => signal.aborted,
-            onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
+            onToken, onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
             onText: (piece) => calling ? calling.push(piece).forEach(emit) : emit({text: piece}),
         };
     }
@@ -203,6 +217,19 @@ export class WorkerSession {
         await this.#queue.catch(() => {});
         this.#engine.close();
     }
+}
+
+/** Sends the ids of tokens along with what they are shown as. @param {(event: any) => void} emit @returns {Required<Teller>} */
+function withTokens(emit) {
+    /** @type {number[]} */
+    let ids = [];
+    return {
+        onToken: (id) => ids.push(id),
+        emit(event) {
+            emit(ids.length ? {...event, ids} : event);
+            ids = [];
+        },
+    };
 }
 
 /** The room of tools is fetched when it is first needed. @param {Parameters<typeof import('../constraint/tool_answer.js').ToolAnswer.open>[0]} asked */
