@@ -58,7 +58,7 @@ for (const [name, options] of Object.entries(CASES)) {
 test('known tokens are evaluated several at once', () => {
     const drafted = [], known = Array.from({length: 20}, (_, i) => 100 + i);
     let left = [];
-    const session = {draft: (ids) => { drafted.push(left = [...ids]); }, accept: (id) => left[0] === id && left.shift() !== undefined};
+    const session = {draft: (ids) => { drafted.push(ids); left = [...ids]; }, accept: (id) => left[0] === id && left.shift() !== undefined};
     const drafts = new Drafts(session, [2, 3, 4], undefined, false, known), alone = known.filter((id) => !drafts.accept(id) && (drafts.proposeKnown() || true));
     assert.deepEqual(drafted, [known.slice(1, 8), known.slice(9, 16), known.slice(17)]);
     assert.equal(alone.length, 3);
