@@ -194,13 +194,15 @@ export class Gemma {
     /**
      * Embeddings: for each text the mean of the final hidden states of its tokens, as a vector of length 1. Texts of like meaning have like
      * vectors: compare them by their dot product.
-     * @param {string[]} texts @param {{signal?: AbortSignal}} [options]
+     * @param {(string | number[])[]} texts   or their tokens, <bos> first @param {{signal?: AbortSignal}} [options]
      * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer than the context
      */
     async embed(texts, options) {
-        const {signal} = readOptions('embed', options), odd = Array.isArray(texts) ? texts.findIndex((text) => typeof text !== 'string') : 0;
-        if (odd >= 0) throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts is expected.`);
-        return this.#call('embed', {texts}, {signal});
+        const {signal} = readOptions('embed', options), isText = (/** @type {any} */ text) => typeof text === 'string' || Array.isArray(text);
+        if (!Array.isArray(texts) || !texts.every(isText)) {
+            throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts, or of arrays of tokens, is expected.`);
+        }
+        return this.#call('embed', {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
     }
 
     /**
@@ -215,11 +217,21 @@ export class Gemma {
 
     /** The text of tokens. @param {number[]} ids @returns {Promise<string>} */
     async detokenize(ids) {
+        return this.#call('detokenize', {ids: this.#checkIds(ids)});
+    }
+
+    /** The bytes of each token: perhaps a part of a character; of a control token, its name. @param {number[]} ids @returns {Promise<Uint8Array[]>} */
+    async tokenBytes(ids) {
+        return this.#call('tokenBytes', {ids: this.#checkIds(ids)});
+    }
+
+    /** @param {number[]} ids @returns {number[]} */
+    #checkIds(ids) {
         const all = ArrayBuffer.isView(ids) ? Array.from(ids) : ids, {nVocab} = this.info;
-        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The ids to detokenize are ${show(ids)}; an array is expected.`);
+        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The ids of tokens are ${show(ids)}; an array is expected.`);
         const odd = all.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < nVocab));
-        if (odd >= 0) throw new GemmaError('bad-argument', `Id ${odd} to detokenize is ${show(all[odd])}; a whole number from 0 to ${nVocab - 1} is expected.`);
-        return this.#call('detokenize', {ids: all});
+        if (odd >= 0) throw new GemmaError('bad-argument', `Id ${odd} is ${show(all[odd])}; a whole number from 0 to ${nVocab - 1} is expected.`);
+        return all;
     }
 
     /** Ends the worker and frees its memory; what is still running rejects with 'closed'. */

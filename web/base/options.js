@@ -47,9 +47,10 @@ export const OPTIONS = {
     },
     session: {system: text, history: list, sampling: object},
     prompt: {
-        ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
+        ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, promptLogprobsFrom: whole, stateless: flag, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
         stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'], constraint: object, tools: list,
         toolChoice: [(v) => ['auto', 'none', 'required'].includes(v) || isText(v?.name), 'auto, none, required or {name}'], onToolCall: listener,
+        parallelToolCalls: flag, onText: listener,
     },
     constraint: {
         schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || v instanceof RegExp, 'a text or a RegExp'],

@@ -9,6 +9,7 @@ import {GemmaError} from '../base/error.js';
  * @typedef {import('./tools.js').ToolStyle} ToolStyle
  * @typedef {import('./tools.js').ToolCall} ToolCall
  *
+ * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style: ToolStyle}} Asked   parallelToolCalls: false for at most one call
  * @typedef {{type: 'call', index: number, name: string} | {type: 'arguments', index: number, text: string}
  *     | {type: 'called', index: number, name: string, arguments: Record<string, any>}} ToolCallEvent
  *   of call `index` of the answer: its name first, then pieces of its arguments as JSON, then all of it
@@ -25,24 +26,25 @@ export class ToolAnswer {
     /** What its answer must be, in GBNF; undefined where it may call none. */
     grammar;
 
-    /** @param {typeof import('./tools.js')} room @param {{tools: Tool[], toolChoice?: ToolChoice, style: ToolStyle}} asked */
-    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice, style}) {
+    /** @param {typeof import('./tools.js')} room @param {Asked} asked */
+    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice, parallelToolCalls, style}) {
         this.#reader = new ToolCalls(style);
-        this.grammar = toolsGrammar({tools, toolChoice, style});
+        this.grammar = toolsGrammar({tools, toolChoice, parallelToolCalls, style});
         // Of all tools whichever may be called this time: so they are told once.
         this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools, style});
     }
 
     /**
-     * @param {{tools?: Tool[], toolChoice?: ToolChoice, style: ToolStyle, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
+     * @param {Partial<Asked> & {style: ToolStyle, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
      * @returns {Promise<ToolAnswer | undefined>} undefined: there are no tools
      */
-    static async open({tools, toolChoice, style, isAlone}) {
+    static async open({tools, isAlone, ...asked}) {
+        const {toolChoice} = asked;
         if (!tools) {
             if (toolChoice === undefined || toolChoice === 'none') return undefined;
             throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
         }
-        const answer = new ToolAnswer(await import('./tools.js'), {tools, toolChoice, style});
+        const answer = new ToolAnswer(await import('./tools.js'), {tools, ...asked});
         if (isAlone || answer.grammar === undefined) return answer;
         throw new GemmaError('bad-argument', 'A prompt has tools and a constraint, or tools and raw; give one of them, or toolChoice: \'none\'.');
     }

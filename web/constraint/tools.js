@@ -22,7 +22,8 @@ import {SchemaWriter} from './schema.js';
  *
  * @typedef {'auto' | 'none' | 'required' | {name: string}} ToolChoice
  * @typedef {'json' | 'function'} ToolStyle   'function': FunctionGemma's tokens
- * @typedef {{tools: Tool[], toolChoice?: ToolChoice, style?: ToolStyle}} ToolOptions
+ * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style?: ToolStyle}} ToolOptions
+ *   parallelToolCalls: false for at most one call
  * @typedef {{name: string, arguments: any}} ToolCall
  *
  * @typedef {{type: 'text', text: string}
@@ -60,7 +61,7 @@ const FORMS = {
  * @param {ToolOptions} options
  * @returns {string | undefined} GBNF; undefined where no tool may be called
  */
-export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
+export function toolsGrammar({tools, toolChoice = 'auto', parallelToolCalls = true, style = 'json'}) {
     const chosen = chosenOf(tools, toolChoice);
     if (!chosen.length) return;
     const grammar = new Grammar(),
@@ -72,7 +73,7 @@ export function toolsGrammar({tools, toolChoice = 'auto', style = 'json'}) {
     const written = style === 'json' ? literal : token;
     const rest = grammar.named(sequence(choice(...calls), written(form.end)), 'call');
     const call = sequence(written(form.mark), rest),
-        isOne = typeof toolChoice === 'object';
+        isOne = typeof toolChoice === 'object' || !parallelToolCalls;
     const all = sequence(
         call,
         isOne ? EMPTY : repeat(sequence(literal(form.between), call), 0, MAX_CALLS - 1),

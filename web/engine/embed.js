@@ -7,7 +7,7 @@ const AT_ONCE = 1 + MAX_DRAFT;      // texts in a batch
 
 /**
  * @param {import('./worker_session.js').Host} host
- * @param {string[]} texts
+ * @param {(string | number[])[]} texts   or their tokens
  * @param {AbortSignal} signal
  * @returns {Promise<Float32Array[]>} a vector [n_embd] for each; rejects with 'context-full' for a text that is too long
  */
@@ -20,7 +20,7 @@ export async function embed({module, scheduler, contextLength}, texts, signal) {
                 const session = module.newSession(contextLength);
                 sessions.push(session);
                 session.pool();
-                session.sync(module.tokenize(text, {bos: true}));
+                session.sync(typeof text === 'string' ? module.tokenize(text, {bos: true}) : text);
             }
             await Promise.all(sessions.map((session) => scheduler.evaluate(session, {aborted: () => signal.aborted})));
             signal.throwIfAborted();

@@ -30,29 +30,31 @@ function completeSampling(given) {
 }
 
 /**
- * Evaluates the whole prompt anew, and tells of each of its tokens how likely it was.
- * @returns {Promise<(TokenLogprobs | null)[]>} null for the first token, which nothing comes before; shorter than ids when it was aborted
+ * Evaluates the prompt, and tells of each of its tokens how likely it was.
+ * @returns {Promise<{all: (TokenLogprobs | null)[], cached: number}>} all: null for the first token, which nothing comes before, and for those
+ *   before `from`; shorter than ids when it was aborted
  * @param {EngineSession} session
  * @param {number[]} ids
- * @param {number} n
+ * @param {{promptLogprobs: number, promptLogprobsFrom?: number}} asked
  * @param {Pick<Io, 'turn' | 'aborted' | 'onPrefill'>} io
  */
-async function readWithLogprobs(session, ids, n, {turn, aborted, onPrefill}) {
+async function readWithLogprobs(session, ids, {promptLogprobs, promptLogprobsFrom = 0}, {turn, aborted, onPrefill}) {
+    const from = Math.min(Math.max(promptLogprobsFrom, 1), ids.length);
     /** @type {(TokenLogprobs | null)[]} */
-    const all = [null];
-    session.sync([ids[0] ? 0 : 1]);     // another token, so that nothing of the prompt counts as evaluated
-    session.sync(ids);
-    for (let done = 0; done < ids.length && !aborted();) {
+    const all = Array.from({length: from}, () => null);
+    session.sync(ids.slice(0, from));   // so that the token before `from` is evaluated, whatever was evaluated before
+    const cached = session.sync(ids);
+    for (let done = cached; done < ids.length && !aborted();) {
         const end = ids.length - session.step(LOGPROBS_BATCH);
-        for (let i = done; i < end; i++) {
+        for (let i = Math.max(done, from - 1); i < end; i++) {
             session.logitsAt(i - done);
-            if (i + 1 < ids.length) all.push({id: ids[i + 1], ...session.logprobs(ids[i + 1], n)});
+            if (i + 1 < ids.length) all.push({id: ids[i + 1], ...session.logprobs(ids[i + 1], promptLogprobs)});
         }
         done = end;
-        onPrefill?.(done, ids.length);
+        onPrefill?.(done - cached, ids.length - cached);
         await turn();
     }
-    return all;
+    return {all, cached};
 }
 
 /** Bytes of tokens to text: characters may span tokens. Remembers how much text there was after each token. */
@@ -84,6 +86,7 @@ class TextStream {
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
  * @property {number} [logprobs]    of each token, and of as many of the likeliest in its place, up to 20
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
+ * @property {number} [promptLogprobsFrom]   but only of the tokens from this one on; those before need not be evaluated again
  * @property {import('./engine_grammar.js').EngineGrammar} [grammar]   the text is one of its texts
  * @property {number[]} [known]     its first tokens: another engine wrote them, with the same seed
  *
@@ -100,6 +103,7 @@ class TextStream {
  * @property {'complete' | 'cut'} [constraint]   whether the text is a whole one of the grammar
  * @property {TokenLogprobs[]} [logprobs]   of `tokens`
  * @property {(TokenLogprobs | null)[]} [promptLogprobs]
+ * @property {TokenLogprobs} [endToken]   with logprobs: the end-of-generation token that ended the text
  * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
  */
 
@@ -112,9 +116,11 @@ class TextStream {
  * @property {() => boolean} aborted
  * @property {() => Promise<void>} turn   lets messages that have come be seen
  * @property {(done: number, total: number) => void} [onPrefill]   tokens
- * @property {(piece: string) => void} onText
+ * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece
  * @property {(id: number) => void} [onToken]   before the text that it makes
  */
+
+/** @typedef {Pick<Generated, 'finishReason' | 'endToken'> & {decodeTokens: number}} Written */
 
 /** The tokens of an answer, and the text that they make. */
 class Writing {
@@ -187,10 +193,10 @@ class Writing {
  * @param {EngineSession} session @param {number[]} ids @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<{cachedTokens: number, ofPrompt?: (TokenLogprobs | null)[], isAborted: boolean}>}
  */
-async function read(session, ids, {promptLogprobs, grammar}, io) {
+async function read(session, ids, {promptLogprobs, promptLogprobsFrom, grammar}, io) {
     const {scheduler, aborted} = io;
-    const ofPrompt = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, promptLogprobs, io);
-    const cachedTokens = ofPrompt ? 0 : session.sync(ids), total = ids.length - cachedTokens;
+    const known = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, {promptLogprobs, promptLogprobsFrom}, io);
+    const ofPrompt = known?.all, cachedTokens = known?.cached ?? session.sync(ids), total = ids.length - cachedTokens;
     if (grammar) session.constrain(grammar);
     /** @param {number} left */
     const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
@@ -202,22 +208,23 @@ async function read(session, ids, {promptLogprobs, grammar}, io) {
 /**
  * Writes one token after the other until something ends the text.
  * @param {EngineSession} session @param {Vocabulary} vocabulary @param {number[]} ids   of the prompt
- * @param {Writing} writing @param {GenerateOptions} options @param {Io} io
- * @returns {Promise<{finishReason: Generated['finishReason'], decodeTokens: number, ofTokens: TokenLogprobs[]}>}
+ * @param {Writing} writing @param {TokenLogprobs[]} ofTokens   to fill @param {GenerateOptions} options @param {Io} io
+ * @returns {Promise<Written>}
  */
-async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, logprobs, grammar, known = []}, {scheduler, aborted, onToken}) {
+async function write(session, vocabulary, ids, writing, ofTokens, {maxTokens = Infinity, logprobs, grammar, known = []}, {scheduler, aborted, onToken}) {
     const drafts = new Drafts(session, ids, scheduler.clock, grammar !== undefined, known), {tokens} = writing;
-    /** @type {TokenLogprobs[]} */
-    const ofTokens = [];
     let decodeTokens = 0;
-    /** @param {Generated['finishReason']} finishReason */
-    const end = (finishReason) => ({finishReason, decodeTokens, ofTokens});
+    /** @param {Generated['finishReason']} finishReason @param {TokenLogprobs} [endToken] @returns {Written} */
+    const end = (finishReason, endToken) => ({finishReason, decodeTokens, endToken});
+    /** @param {number} id @returns {TokenLogprobs} */
+    const likelihood = (id) => ({id, ...session.logprobs(id, logprobs ?? 0)});
     for (;;) {
         if (tokens.length >= maxTokens) return end('length');
         const id = session.sample();
         if (tokens.length < known.length && id !== known[tokens.length]) throw new GemmaError('engine-lost', OTHER_TEXT);
-        if (id === NO_TOKEN || vocabulary.isEnd(id)) return end('stop');
-        if (logprobs !== undefined) ofTokens.push({id, ...session.logprobs(id, logprobs)});
+        if (id === NO_TOKEN) return end('stop');
+        if (vocabulary.isEnd(id)) return end('stop', logprobs === undefined ? undefined : likelihood(id));
+        if (logprobs !== undefined) ofTokens.push(likelihood(id));
         onToken?.(id);
         if (writing.add(id)) return end('stop');
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
@@ -246,17 +253,22 @@ async function write(session, vocabulary, ids, writing, {maxTokens = Infinity, l
 export async function generate(session, vocabulary, ids, options, io) {
     const sampling = completeSampling(options.sampling);
     session.setSampling(sampling);
-    const writing = new Writing(vocabulary, options, io.onText), start = performance.now();
+    /** @type {TokenLogprobs[]} */
+    const ofTokens = [];
+    let told = 0;
+    const writing = new Writing(vocabulary, options, (piece) => io.onText(piece, ofTokens.slice(told, told = ofTokens.length)));
+    const start = performance.now();
     const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options, io), middle = performance.now();
-    const {finishReason, decodeTokens, ofTokens} = isAborted ? {finishReason: /** @type {const} */ ('abort'), decodeTokens: 0, ofTokens: []}
-        : await write(session, vocabulary, ids, writing, options, io);
+    /** @type {Written} */
+    const {finishReason, decodeTokens, endToken} = isAborted ? {finishReason: 'abort', decodeTokens: 0}
+        : await write(session, vocabulary, ids, writing, ofTokens, options, io);
     writing.end();
     const end = performance.now(), {text, tokens, kept} = writing;
     const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped && session.isComplete;
     if (options.grammar) session.constrain(undefined);
     return {
         text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed, ...options.grammar && {constraint: isComplete ? 'complete' : 'cut'},
-        ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt},
+        ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt}, ...endToken && {endToken},
         timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
     };
 }

@@ -104,7 +104,7 @@ const service = {
         host = {module, scheduler: new Scheduler(module), constraints: new Constraints(module), style, contextLength, loadMs};
         return {
             ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, threadsFailed, contextLength,
-            memoryBytes: module.memoryBytes, loadMs,
+            memoryBytes: module.memoryBytes, addsBos: module.addsBos, loadMs,
         };
     },
 
@@ -117,7 +117,10 @@ const service = {
         return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
-    /** @param {{texts: string[]}} asked @param {Context} io */
+    /** @param {{ids: number[]}} asked */
+    tokenBytes: ({ids}) => ids.map((id) => host.module.tokenBytes(id)),
+
+    /** @param {{texts: (string | number[])[]}} asked @param {Context} io */
     embed: ({texts}, {signal, transfer}) => embed(host, texts, signal).then((vectors) => {
         transfer.push(...vectors.map(({buffer}) => buffer));
         return vectors;
@@ -159,8 +162,8 @@ const service = {
     },
 
     /**
-     * Emits {text}, {tool} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
-     * @param {{session: number, prompt: string | Message[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
+     * Emits {text, logprobs?}, {tool} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
+     * @param {{session: number, prompt: string | Message[] | number[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
      * @param {Context} io
      */
     prompt: ({session, ...asked}, io) => needSession(session).prompt(asked, io),

@@ -25,6 +25,8 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  * @property {import('./constraints.js').Asked} [constraint]
  * @property {import('../constraint/tool_answer.js').Tool[]} [tools]
  * @property {import('../constraint/tool_answer.js').ToolChoice} [toolChoice]
+ * @property {boolean} [parallelToolCalls]
+ * @property {boolean} [stateless]   the messages are the whole conversation, of which nothing is remembered but what is evaluated
  *
  * @typedef {Omit<GenerateOptions, 'grammar'> & Asked} PromptOptions
  *
@@ -37,7 +39,7 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  *
  * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts} Answer
  *
- * @typedef {{text: string} | {tool: import('../constraint/tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
+ * @typedef {{text: string, logprobs?: import('./generate.js').TokenLogprobs[]} | {tool: import('../constraint/tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
  * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
  * @typedef {Pick<Io, 'emit'> & Pick<import('./generate.js').Io, 'onToken'>} Teller
  */
@@ -97,7 +99,7 @@ export class WorkerSession {
     }
 
     /**
-     * @param {{prompt: string | Message[], raw: boolean, options: PromptOptions}} asked
+     * @param {{prompt: string | Message[] | number[], raw: boolean, options: PromptOptions}} asked
      * @param {Io} io
      */
     prompt({prompt, raw, options}, {signal, emit: tell}) {
@@ -107,24 +109,21 @@ export class WorkerSession {
     }
 
     /**
-     * @param {string | Message[]} prompt
+     * @param {string | Message[] | number[]} prompt
      * @param {boolean} raw
      * @param {PromptOptions} options
      * @param {AbortSignal} signal
      * @param {Teller} teller
      * @returns {Promise<Answer>}
      */
-    async #answer(prompt, raw, {constraint, tools, toolChoice, ...options}, signal, teller) {
-        const {module, constraints} = this.#host, conversation = this.#conversation, text = typeof prompt === 'string' ? prompt : undefined;
-        if (text === undefined && (raw || !Array.isArray(prompt))) {
-            throw new GemmaError('bad-argument', 'A prompt must be a text, or without raw an array of messages.');
-        }
-        const messages = typeof prompt === 'string' ? [/** @type {Message} */ ({role: 'user', content: prompt})] : prompt;
-        const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, style, isAlone: !raw && !constraint});
+    async #answer(prompt, raw, {constraint, tools, toolChoice, parallelToolCalls, stateless, ...options}, signal, teller) {
+        const {module, constraints} = this.#host, {messages, given} = readPrompt(module, prompt, raw);
+        const conversation = stateless ? new Conversation(module, this.#host.style, []) : this.#conversation;
+        const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, parallelToolCalls, style, isAlone: !raw && !constraint});
         const told = calling?.instruction ?? '';
         refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
         if (!raw) await conversation.prepare(messages, told !== '');
-        const ids = text !== undefined && raw ? module.tokenize(text, {bos: module.addsBos}) : conversation.ask([...conversation.instruct(told), ...messages]);
+        const ids = given?.() ?? conversation.ask([...conversation.instruct(told), ...messages]);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && !constraint && conversation.trimsAnswers;
         const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
         const controls = isCalling && style === 'function';
@@ -133,7 +132,7 @@ export class WorkerSession {
         calling?.end().forEach(teller.emit);
         const answer = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
-        const isSaid = !raw && (kept.length || generated.finishReason !== 'abort');
+        const isSaid = !raw && !stateless && (kept.length || generated.finishReason !== 'abort');
         if (isSaid) conversation.answered(ids, kept, told);
         const {timings, ...rest} = answer;
         /** @type {Message} */
@@ -146,10 +145,19 @@ export class WorkerSession {
      * @returns {import('./generate.js').Io}
      */
     #io(signal, {emit, onToken}, calling) {
+        /** @type {import('./generate.js').TokenLogprobs[]} */
+        let untold = [];
         return {
             scheduler: this.#host.scheduler, turn: yieldTurn, aborted: () => signal.aborted,
             onToken, onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
-            onText: (piece) => calling ? calling.push(piece).forEach(emit) : emit({text: piece}),
+            onText(piece, logprobs) {
+                untold.push(...logprobs);
+                for (const event of calling?.push(piece) ?? [{text: piece}]) {
+                    const tellsThem = 'text' in event && untold.length > 0;
+                    emit(tellsThem ? {...event, logprobs: untold} : event);
+                    if (tellsThem) untold = [];
+                }
+            },
         };
     }
 
@@ -230,6 +238,20 @@ function withTokens(emit) {
             ids = [];
         },
     };
+}
+
+/**
+ * @param {import('./module.js').Module} module @param {string | Message[] | number[]} prompt @param {boolean} raw
+ * @returns {{messages: Message[], given?: () => number[]}}   given: the tokens of a raw prompt
+ */
+function readPrompt(module, prompt, raw) {
+    if (typeof prompt === 'string') {
+        return {messages: [{role: 'user', content: prompt}], ...raw && {given: () => module.tokenize(prompt, {bos: module.addsBos})}};
+    }
+    const isIds = Array.isArray(prompt) && prompt.length > 0 && prompt.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < 2 ** 31);
+    if (raw && isIds) return {messages: [], given: () => /** @type {number[]} */ (prompt)};
+    if (!raw && Array.isArray(prompt)) return {messages: /** @type {Message[]} */ (prompt)};
+    throw new GemmaError('bad-argument', raw ? 'A raw prompt must be a text or an array of token ids.' : 'A prompt must be a text or an array of messages.');
 }
 
 /** The room of tools is fetched when it is first needed. @param {Parameters<typeof import('../constraint/tool_answer.js').ToolAnswer.open>[0]} asked */

@@ -60,7 +60,8 @@ export class Session {
      * Asks, and streams the answer: an async iterable of pieces of text, with the whole Result as a promise in `.result`. The
      * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
      * answered one after the other, in the order in which they came; one that is aborted while it waits ends at once, without a token.
-     * @param {string | Message[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here)
+     * @param {string | Message[] | number[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here);
+     *   with raw, a text or token ids
      * @param {PromptOptions} [options]
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
@@ -69,15 +70,20 @@ export class Session {
         const pieces = [];
         let wake = () => {}, ended = false, stop = () => {};
         const ask = async () => {
-            const {signal, onProgress, onToolCall, raw = false, sampling, constraint, ...more} = readOptions('prompt', options);
+            const {signal, onProgress, onToolCall, onText, raw = false, sampling, constraint, ...more} = readOptions('prompt', options);
             const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({
-                signal, onProgress: (/** @type {any} */ event) => event.tool ? onToolCall?.(event.tool) : onProgress?.(event),
+                signal,
+                onProgress(/** @type {any} */ event) {
+                    if (event.text !== undefined) return onText?.(event);
+                    return event.tool ? onToolCall?.(event.tool) : onProgress?.(event);
+                },
             });
             stop = watching.stop;
             const call = this.#call('prompt', {session: this.#id, prompt, raw, options: {...more, sampling: chosen, constraint: toAsked(constraint)}}, {
                 signal: watching.signal,
                 onEvent(/** @type {{text?: string}} */ event) {
-                    if (event.text === undefined) return watching.tell(event);
+                    watching.tell(event);
+                    if (event.text === undefined) return;
                     pieces.push(event.text);
                     wake();
                 },

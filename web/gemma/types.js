@@ -50,6 +50,7 @@
  * @property {boolean} threadsFailed    more threads were to be, but they did not start: loading again may help
  * @property {number} contextLength
  * @property {number} memoryBytes       of the engine's memory
+ * @property {boolean} addsBos          whether its texts begin with the token <bos>
  * @property {number} loadMs
  *
  * @typedef {import('../engine/conversation.js').Message} Message   {role: 'system' | 'user', content}, {role: 'assistant', content, toolCalls?}, or
@@ -80,12 +81,18 @@
  *   ends it where the model writes that token
  * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
+ * @property {number} [promptLogprobsFrom]   only of the tokens from this one on; those before need not be evaluated again
  * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last
  * @property {Tool[]} [tools]           that the answer may call, after what it says
  * @property {'auto' | 'none' | 'required' | {name: string}} [toolChoice]   default 'auto': the model decides; 'required': it calls at least one, and
  *   says nothing; a name: it calls this one
  * @property {(event: ToolCallEvent) => void} [onToolCall]   each call as it is written
- * @property {boolean} [raw]            continue the text as it is: no turns, and nothing remembered
+ * @property {boolean} [parallelToolCalls]   false: at most one call
+ * @property {boolean} [raw]            continue the text, or the token ids, as they are: no turns, and nothing remembered
+ * @property {boolean} [stateless]      the messages are the whole conversation: nothing is remembered, and what the session has evaluated of
+ *   them is not evaluated again
+ * @property {(piece: {text: string, logprobs?: TokenLogprobs[]}) => void} [onText]   each piece of the text; logprobs: of the tokens since the
+ *   last piece, where they were asked for. Of a text that may become a stop string, the tokens come first
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
  *
  * @typedef {import('../engine/generate.js').TokenLogprobs} TokenLogprobs   {id, logprob, top: [{id, logprob}, ...]}: natural logarithms of
@@ -103,7 +110,9 @@
  * @property {ToolCall[]} [toolCalls]   where there were tools: the calls that the answer ends with; `text` is what stands before them
  * @property {number} memoryBytes
  * @property {TokenLogprobs[]} [logprobs]   of `tokens`, where they were asked for
- * @property {(TokenLogprobs | null)[]} [promptLogprobs]   of `promptTokens`; null for the first, which nothing comes before
+ * @property {(TokenLogprobs | null)[]} [promptLogprobs]   of `promptTokens`; null for the first, which nothing comes before, and for
+ *   those before promptLogprobsFrom
+ * @property {TokenLogprobs} [endToken]  with logprobs: the end-of-generation token that ended the text
  * @property {{loadMs: number, prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
  */
 
