@@ -56,15 +56,21 @@ test('a raw prompt of token ids is that of their text', async () => {
     }
 });
 
-test('the probabilities of tokens come with the pieces of text, those of a stop string too', async () => {
-    for (const stop of [undefined, 'e']) {
-        const pieces = [], {text, logprobs} = await fresh(gemma, 'The sea', {
-            logprobs: 2, maxTokens: 40, stop, sampling: {...HOT, seed: 3}, onText: (piece) => pieces.push(piece),
-        });
+test('the probabilities of tokens come with the pieces of text, those of a stop string never', async () => {
+    const options = {logprobs: 2, maxTokens: 40, sampling: {...HOT, seed: 3}}, whole = await fresh(gemma, 'The sea', options);
+    const middle = await gemma.detokenize(whole.tokens.slice(20, 24));
+    for (const stop of [undefined, middle, middle.slice(0, -1), middle.slice(1)]) {
+        const pieces = [], {text, logprobs, tokens} = await fresh(gemma, 'The sea', {...options, stop, onText: (piece) => pieces.push(piece)});
         assert.equal(pieces.map((piece) => piece.text).join(''), text);
         const told = pieces.flatMap((piece) => piece.logprobs ?? []);
         assert.deepEqual(told, logprobs.slice(0, told.length));
-        assert.ok(told.length > 0);
+        assert.equal(text.startsWith(await gemma.detokenize(tokens.slice(0, told.length))), true, stop);
+        assert.ok(stop ? told.length >= 19 && told.length < 24 : told.length === 40, `${stop}: ${told.length}`);
+        for (let i = 0, n = 0; i < pieces.length; i++) {
+            n += (pieces[i].logprobs ?? []).length;
+            const shown = pieces.slice(0, i + 1).map((piece) => piece.text).join('');
+            assert.ok(shown.startsWith((await gemma.detokenize(tokens.slice(0, n))).replace(/\ufffd+$/, '')), 'no token is told before its text');
+        }
     }
     const pieces = [];
     await fresh(gemma, 'The sea', {maxTokens: 4, sampling: HOT, onText: (piece) => pieces.push(piece)});

@@ -116,7 +116,8 @@ class TextStream {
  * @property {() => boolean} aborted
  * @property {() => Promise<void>} turn   lets messages that have come be seen
  * @property {(done: number, total: number) => void} [onPrefill]   tokens
- * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece
+ * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece;
+ *   with '' at the end, of tokens without a text
  * @property {(id: number) => void} [onToken]   before the text that it makes
  */
 
@@ -134,6 +135,7 @@ class Writing {
     #onText;
     #filter;
     #stream = new TextStream();
+    #shown = 0;
     #stoppedAt = -1;
     #stopToken = Infinity;
 
@@ -174,6 +176,11 @@ class Writing {
         return this.#stoppedAt >= 0 || this.#stopToken < Infinity;
     }
 
+    /** How many tokens have their text shown. */
+    get told() {
+        return this.#stream.ends.findLastIndex((end) => end <= this.#shown) + 1;
+    }
+
     /** The tokens whose text lies before a stop string. */
     get kept() {
         if (this.#stoppedAt < 0) return this.tokens.slice(0, this.#stopToken);
@@ -182,6 +189,7 @@ class Writing {
 
     /** @param {string} found */
     #show(found) {
+        this.#shown += found.length;
         const piece = this.#trimStart && !this.text ? found.trimStart() : found;
         this.text += piece;
         if (piece) this.#onText(piece);
@@ -256,7 +264,9 @@ export async function generate(session, vocabulary, ids, options, io) {
     /** @type {TokenLogprobs[]} */
     const ofTokens = [];
     let told = 0;
-    const writing = new Writing(vocabulary, options, (piece) => io.onText(piece, ofTokens.slice(told, told = ofTokens.length)));
+    const writing = new Writing(vocabulary, options, (piece) => tell(piece, writing.told));
+    /** @param {string} piece @param {number} n   tokens whose probabilities are told with it or before */
+    const tell = (piece, n) => io.onText(piece, ofTokens.slice(told, told = n));
     const start = performance.now();
     const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options, io), middle = performance.now();
     /** @type {Written} */
@@ -264,6 +274,7 @@ export async function generate(session, vocabulary, ids, options, io) {
         : await write(session, vocabulary, ids, writing, ofTokens, options, io);
     writing.end();
     const end = performance.now(), {text, tokens, kept} = writing;
+    if (ofTokens.length && kept.length > told) tell('', kept.length);
     const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped && session.isComplete;
     if (options.grammar) session.constrain(undefined);
     return {

@@ -83,7 +83,7 @@ export class Session {
                 signal: watching.signal,
                 onEvent(/** @type {{text?: string}} */ event) {
                     watching.tell(event);
-                    if (event.text === undefined) return;
+                    if (!event.text) return;
                     pieces.push(event.text);
                     wake();
                 },

@@ -92,7 +92,7 @@
  * @property {boolean} [stateless]      the messages are the whole conversation: nothing is remembered, and what the session has evaluated of
  *   them is not evaluated again
  * @property {(piece: {text: string, logprobs?: TokenLogprobs[]}) => void} [onText]   each piece of the text; logprobs: of the tokens since the
- *   last piece, where they were asked for. Of a text that may become a stop string, the tokens come first
+ *   last piece, where they were asked for. A last piece without text has those of tokens that have none
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
  *
  * @typedef {import('../engine/generate.js').TokenLogprobs} TokenLogprobs   {id, logprob, top: [{id, logprob}, ...]}: natural logarithms of
