@@ -107,8 +107,10 @@ export class Writer {
         this.#running = new AbortController();
         this.#draw();
         const sheet = this.#createSheet();
+        let isWriting = false;
         const shown = everyFrame((pieces) => {
-            this.#hint.textContent = 'Writing…';
+            if (!isWriting) this.#hint.textContent = 'Writing…';
+            isWriting = true;
             sheet.add(pieces);
             followEnd(REACH);
         });
