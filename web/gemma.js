@@ -41,6 +41,9 @@ export {Constraint, Session, GemmaError};
  * @typedef {import('./gemma/types.js').Sampling} Sampling
  * @typedef {import('./gemma/types.js').ConstraintOptions} ConstraintOptions
  * @typedef {import('./gemma/types.js').PromptOptions} PromptOptions
+ * @typedef {import('./gemma/types.js').OverflowOptions} OverflowOptions
+ * @typedef {import('./gemma/types.js').Overflow} Overflow
+ * @typedef {import('./gemma/types.js').CountOptions} CountOptions
  * @typedef {import('./gemma/types.js').TokenLogprobs} TokenLogprobs
  * @typedef {import('./gemma/types.js').Result} Result
  *
@@ -151,34 +154,45 @@ export class Gemma {
     /**
      * A conversation. Several may live side by side, each with its own keys and values: going from one to another evaluates nothing again, and
      * prompts that are asked at the same time are answered at the same time. A session that nobody holds any more is closed.
-     * @param {{system?: string, history?: Message[], sampling?: Sampling}} [options]   what comes before the first prompt, and what holds
-     *     for prompts that don't say otherwise
+     * @param {{system?: string, history?: Message[], sampling?: Sampling} & OverflowOptions} [options]   what comes before the first prompt, and
+     *     what holds for prompts that don't say otherwise
      * @returns {Promise<Session>}
      */
     async session(options) {
-        const {system, history = [], sampling} = readOptions('session', options);
+        const {system, history = [], sampling, onOverflow, ...policy} = readOptions('session', options);
         const messages = system ? [{role: 'system', content: system}, ...history] : history;
         const chosen = readOptions('sampling', sampling);
-        return this.#newSession(await this.#call('session', {history: messages}), messages, chosen);
+        return this.#newSession(await this.#call('session', {history: messages, policy}), {messages, sampling: chosen, onOverflow});
     }
 
-    /** @param {{id: number, tokens: number}} known @param {Message[]} messages @param {Sampling} sampling */
-    #newSession(known, messages, sampling) {
+    /**
+     * @param {{id: number, tokens: number}} known
+     * @param {{messages: Message[], sampling: Sampling, onOverflow?: OverflowOptions['onOverflow']}} more
+     */
+    #newSession(known, more) {
         /** @type {Call} */
         const call = (...args) => this.#call(...args);
-        return new Session({...known, messages, sampling, contextLength: this.info.contextLength, call});
+        return new Session({...known, ...more, contextLength: this.info.contextLength, call});
     }
 
     /**
      * A conversation that Session.save gave, with its keys and values: of the same model file and kvType.
      * @param {Uint8Array | ArrayBuffer} bytes
-     * @param {{}} [options]   none yet
+     * @param {OverflowOptions} [options]   as for session: they are not saved
      * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
      */
     async restore(bytes, options) {
-        readOptions('restore', options);
-        const {messages, sampling, state} = unpackSession(bytes);
-        return this.#newSession(await this.#call('restoreSession', {messages, bytes: state}), messages, sampling);
+        const {onOverflow, ...policy} = readOptions('restore', options), {messages, asked, sampling, state} = unpackSession(bytes);
+        return this.#newSession(await this.#call('restoreSession', {messages, asked, bytes: state, policy}), {messages, sampling, onOverflow});
+    }
+
+    /**
+     * How many tokens a prompt has that begins a conversation, with all that the model's turns add. See also Session.count.
+     * @param {string | Message[]} prompt @param {CountOptions} [options]
+     * @returns {Promise<number>}
+     */
+    async count(prompt, options) {
+        return this.#call('count', {prompt, ...readOptions('count', options)});
     }
 
     /**

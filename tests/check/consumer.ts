@@ -21,6 +21,10 @@ export async function use(file: File): Promise<string> {
     const result: Result = await answer.result, first: TokenLogprobs | undefined = result.logprobs?.[0];
 
     const branch: Session = await session.clone();
+    const careful = await gemma.session({overflow: 'drop-oldest', pinned: 1, onOverflow: ({dropped, tokens}) => console.log(dropped[0].role, tokens)});
+    await careful.append(history, {signal: asked.signal});
+    const fits: boolean = await careful.count('The sea') <= careful.tokensLeft && await gemma.count(history) > 0;
+    await careful.rewind(0);
     const again: Session = await gemma.restore(await branch.save());
     const [vector]: Float32Array[] = await gemma.embed(['The sea', 'The ocean'], {signal: asked.signal});
     const ids: number[] = await gemma.tokenize('The sea', {bos: true});
@@ -39,7 +43,7 @@ export async function use(file: File): Promise<string> {
 
     await again.close();
     gemma.close();
-    return [text, speed, variant, first?.logprob, vector.length, ids.length, names].join();
+    return [text, fits, speed, variant, first?.logprob, vector.length, ids.length, names].join();
 }
 
 export function codeOf(error: unknown): string {

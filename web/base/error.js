@@ -6,12 +6,14 @@
  * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint' (of what an answer must be), 'internal'.
  * `fatal` is true where the engine has ended with it: load the model again. `here` is true where this browser, or this page in it, lacks
  * something whatever the model. `refused` is true where the network works and asking again gives the same: `message` says what to do instead.
+ * Of 'context-full', `requested` is how many tokens there would be (of a text that is far too long, at least), and `contextLength` how many the
+ * context holds.
  */
 export class GemmaError extends Error {
     /**
      * @param {string} code
      * @param {string} message
-     * @param {ErrorOptions & {here?: boolean, fatal?: boolean, refused?: boolean}} [options]
+     * @param {ErrorOptions & {here?: boolean, fatal?: boolean, refused?: boolean, requested?: number, contextLength?: number}} [options]
      */
     constructor(code, message, options) {
         super(message, options);
@@ -20,6 +22,8 @@ export class GemmaError extends Error {
         if (options?.here) this.here = true;
         if (options?.fatal) this.fatal = true;
         if (options?.refused) this.refused = true;
+        if (options?.requested !== undefined) this.requested = options.requested;
+        if (options?.contextLength !== undefined) this.contextLength = options.contextLength;
     }
 }
 

@@ -33,6 +33,11 @@ const oneOf = (...words) => [(v) => words.includes(v), words.join(' or ')];
 /** @type {Kind} */
 const logprobs = [(v) => isWhole(v) && v <= MAX_LOGPROBS, `a whole number from 0 to ${MAX_LOGPROBS}`];
 
+/** @type {Kind} */
+const toolChoice = [(v) => ['auto', 'none', 'required'].includes(v) || isText(v?.name), 'auto, none, required or {name}'];
+
+/** @type {Record<string, Kind>} */
+const OVERFLOW = {overflow: oneOf('error', 'drop-oldest'), pinned: whole, onOverflow: listener};
 /** @type {Record<string, Kind>} */
 const WATCHED = {signal, onProgress: listener};
 /** @type {Record<string, Kind>} */
@@ -45,12 +50,11 @@ export const OPTIONS = {
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
         sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'],
     },
-    session: {system: text, history: list, sampling: object},
+    session: {system: text, history: list, sampling: object, ...OVERFLOW},
     prompt: {
         ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, promptLogprobsFrom: whole, stateless: flag, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
         stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'], constraint: object, tools: list,
-        toolChoice: [(v) => ['auto', 'none', 'required'].includes(v) || isText(v?.name), 'auto, none, required or {name}'], onToolCall: listener,
-        parallelToolCalls: flag, onText: listener,
+        toolChoice, onToolCall: listener, parallelToolCalls: flag, onText: listener,
     },
     constraint: {
         schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || v instanceof RegExp, 'a text or a RegExp'],
@@ -64,8 +68,10 @@ export const OPTIONS = {
     },
     tokenize: {bos: flag, special: flag},
     embed: {signal},
-    restore: {},
-    clone: {},
+    append: WATCHED,
+    count: {tools: list, toolChoice},
+    restore: OVERFLOW,
+    clone: {onOverflow: listener},
     save: {},
     verify: WATCHED,
     repair: {...WATCHED, ...ORIGIN},

@@ -6,15 +6,16 @@
 //   from the worker   {ready: true}                     once, first: it has started
 //                     {starting: boolean}               it starts workers of its own, or has: see starts.js
 //                     {id, event}                       progress and text, see the callers
-//                     {id, result} | {id, error: {code, message, name, fatal, here, refused, stack, cause}}
+//                     {id, result} | {id, error: {code, message, name, fatal, here, refused, requested, contextLength,
+//                                                          stack, cause}}
 //
 // A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
 
 import {GemmaError, messageOf} from './error.js';
 
 /**
- * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean, refused?: boolean, stack?: string,
- *     cause?: Cause}} Failure
+ * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean, refused?: boolean, requested?: number,
+ *     contextLength?: number, stack?: string, cause?: Cause}} Failure
  * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts: what was thrown may be anything
  *
  * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
@@ -124,9 +125,9 @@ function revive(cause) {
 }
 
 /** @param {Failure} failure */
-function asError({code, message, name, fatal, here, refused, stack, cause}) {
+function asError({code, message, name, stack, cause, ...more}) {
     if (name === 'AbortError') return new DOMException(message, name);
-    const error = new GemmaError(code, message, {here, fatal, refused, ...cause && {cause: revive(cause)}});
+    const error = new GemmaError(code, message, {...more, ...cause && {cause: revive(cause)}});
     return stack ? Object.assign(error, {stack}) : error;
 }
 
@@ -154,8 +155,8 @@ export function answer(port, service) {
             port.postMessage({id, result: result ?? null}, transfer);
         } catch (thrown) {
             const error = /** @type {any} */ (thrown);       // service methods throw what they like
-            const code = error instanceof GemmaError ? error.code : 'internal', {name, fatal, here, refused, stack} = error ?? {};
-            port.postMessage({id, error: {code, message: messageOf(error), name, fatal, here, refused, stack, cause: causeOf(error)}});
+            const code = error instanceof GemmaError ? error.code : 'internal', {name, fatal, here, refused, requested, contextLength, stack} = error ?? {};
+            port.postMessage({id, error: {code, message: messageOf(error), name, fatal, here, refused, requested, contextLength, stack, cause: causeOf(error)}});
         } finally {
             running.delete(id);
         }

@@ -1,5 +1,5 @@
-// conversation.js: what a session remembers: the exact ids so far, so that each turn adds only its own. Knows turns and transcripts; not how
-// tokens are generated.
+// conversation.js: what a session remembers: the messages, and the exact ids of those that an answer has followed, so that each turn adds only its
+// own. Knows turns and transcripts; not how tokens are generated.
 
 import {GemmaError} from '../base/error.js';
 
@@ -22,7 +22,12 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
  *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
  * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens that the style "functions" has for tools
- * @typedef {{history: Message[], ids: number[], told: string}} State   told: the tools that the system was last told of
+ * @typedef {{messages: number, ids: number, told: string}} Mark   after an answer: how many messages and tokens there were; told: the tools that the
+ *   model was last told of
+ * @typedef {{messages: Message[], ids: number[], marks: Mark[], starts: number[]}} State
+ * @typedef {{messages: Message[], told?: string}} Asking   told: what the model must know of tools
+ * @typedef {{ids: number[], begun: number[]}} Asked   the whole sequence to generate after; begun: those of them with which the answer begins
+ * @typedef {{dropped: Message[], tokens: number}} Overflow   what a full context made a session forget, and how many tokens that were
  * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' | 'declaring'>} ToolTexts
  */
 
@@ -70,12 +75,22 @@ function toTurns(messages, texts) {
     return turns;
 }
 
+/** What an answer may continue. @param {Message | undefined} message @returns {message is Message & {role: 'assistant'}} */
+const isBegun = (message) => message?.role === 'assistant' && !message.toolCalls?.length;
+
+/** @returns {Mark} */
+const beginning = () => ({messages: 0, ids: 0, told: ''});
+
 export class Conversation {
     #engine;
     #style;
-    #history;
-    #ids;
-    #told = '';
+    /** @type {Message[]} */
+    #messages = [];
+    /** Of the messages up to the last mark. @type {number[]} */
+    #ids = [];
+    #marks = [beginning()];
+    /** Where exchanges begin: a user's messages with all that follows up to the next ones. @type {number[]} */
+    #starts = [];
     /** @type {ToolTexts | undefined} */
     #texts;
 
@@ -83,32 +98,42 @@ export class Conversation {
      * @param {import('./module.js').Module} engine
      * @param {Style} style
      * @param {Message[]} history              before the first prompt
-     * @param {number[]} [ids]                 those that have been evaluated already; the history is among them
      */
-    constructor(engine, style, history, ids = []) {
-        checkMessages(history);
+    constructor(engine, style, history) {
         this.#engine = engine;
         this.#style = style;
-        this.#history = history;
-        this.#ids = ids;
+        this.add(history);
     }
 
     copy() {
-        const copy = new Conversation(this.#engine, this.#style, this.#history, [...this.#ids]);
-        copy.#told = this.#told;
+        const copy = Conversation.resume(this.#engine, this.#style, this.state);
         copy.#texts = this.#texts;
         return copy;
     }
 
     /** What resume() makes the same conversation of. @returns {State} */
     get state() {
-        return {history: this.#history, ids: this.#ids, told: this.#told};
+        return {messages: [...this.#messages], ids: [...this.#ids], marks: [...this.#marks], starts: [...this.#starts]};
     }
 
     /** @param {import('./module.js').Module} engine @param {Style} style @param {State} state */
-    static resume(engine, style, {history, ids, told}) {
-        const conversation = new Conversation(engine, style, history, ids);
-        conversation.#told = told;
+    static resume(engine, style, {messages, ids, marks, starts}) {
+        const conversation = new Conversation(engine, style, messages);
+        conversation.#ids = ids;
+        conversation.#marks = marks;
+        conversation.#starts = starts;
+        return conversation;
+    }
+
+    /**
+     * One of which the first messages have been evaluated already.
+     * @param {import('./module.js').Module} engine @param {Style} style @param {Message[]} messages @param {number} asked   of these
+     * @param {number[]} ids
+     */
+    static restore(engine, style, messages, asked, ids) {
+        const conversation = new Conversation(engine, style, messages);
+        conversation.#ids = ids;
+        conversation.#marks.push({messages: asked, ids: ids.length, told: ''});
         return conversation;
     }
 
@@ -118,15 +143,7 @@ export class Conversation {
      */
     async prepare(messages, hasTools = false) {
         checkMessages(messages);
-        if (hasTools || [...this.#history, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
-    }
-
-    /** What a system's message before the next prompt says, unless it was the last such. @param {string} text @returns {Message[]} */
-    instruct(text) {
-        if (text === '' || text === this.#told) return [];
-        const message = {role: /** @type {const} */ ('system'), content: text};
-        this.#texts?.declaring.add(message);
-        return [message];
+        if (hasTools || [...this.#messages, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
     }
 
     /** How the model is told of tools, and how it calls them. @returns {import('../constraint/tools.js').ToolStyle} */
@@ -134,7 +151,17 @@ export class Conversation {
         return this.#style.style === 'functions' ? 'function' : 'json';
     }
 
-    /** What has been told so far. */
+    /** All that has been said, a copy. */
+    get messages() {
+        return [...this.#messages];
+    }
+
+    /** How many of the messages are in the ids. */
+    get asked() {
+        return this.#last.messages;
+    }
+
+    /** Of what has been asked and answered. */
     get ids() {
         return this.#ids;
     }
@@ -148,44 +175,128 @@ export class Conversation {
         return this.#style.leads;
     }
 
-    /** @param {Message[]} messages   to go on with @returns {number[]} the whole sequence to generate after */
-    ask(messages) {
+    get #last() {
+        return /** @type {Mark} */ (this.#marks.at(-1));
+    }
+
+    /** Messages that no answer has followed yet. @param {Message[]} messages */
+    add(messages) {
         checkMessages(messages);
-        const first = this.#ids.length === 0, all = first ? [...this.#history, ...messages] : messages;
-        const news = this.#texts && this.toolStyle === 'function' ? this.#texts.functionTurns(all) : toTurns(all, this.#texts);
-        return this.#style === TRANSCRIPT ? this.#askInTranscript(news, first) : this.#askInTurns(news, first);
+        messages.forEach((message, i) => {
+            if (message.role === 'user' && messages[i - 1]?.role !== 'user') this.#starts.push(this.#messages.length + i);
+        });
+        this.#messages.push(...messages);
+    }
+
+    /** @param {Asking} asking @returns {Asked} */
+    ask({messages, told = ''}) {
+        checkMessages(messages);
+        const {asked} = this, isTold = told === '' || told === this.#last.told;
+        return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages], this.#ids);
+    }
+
+    /** What a system's message says of tools. @param {string} told @returns {Message[]} */
+    #telling(told) {
+        if (told === '') return [];
+        const message = {role: /** @type {const} */ ('system'), content: told};
+        this.#texts?.declaring.add(message);
+        return [message];
+    }
+
+    /** @param {Message[]} messages @param {number[]} before   ids of a conversation that they continue; none: they begin one @returns {Asked} */
+    #write(messages, before) {
+        const last = messages.at(-1), first = before.length === 0;
+        if (!isBegun(last)) return {ids: [...before, ...this.#turns(messages, first)], begun: []};
+        // What the answer begins with is written as the model would write it: its own tokens, and nothing of it is trimmed.
+        const earlier = messages.slice(0, -1), opened = [...before, ...this.#turns(earlier, first)];
+        const open = isBegun(earlier.at(-1)) ? [...opened, ...this.#turns([], false)] : opened;
+        const begun = last.content ? this.#engine.tokenize(this.#style.leads ? ` ${last.content}` : last.content) : [];
+        return {ids: [...open, ...begun], begun};
+    }
+
+    /** Ids of messages, and of the beginning of an answer after them. @param {Message[]} messages @param {boolean} first @returns {number[]} */
+    #turns(messages, first) {
+        const turns = this.#texts && this.toolStyle === 'function' ? this.#texts.functionTurns(messages) : toTurns(messages, this.#texts);
+        return this.#style === TRANSCRIPT ? this.#transcript(turns, first) : this.#engine.chat(turns, {first});
     }
 
     /** @param {Turn[]} messages @param {boolean} first */
-    #askInTurns(messages, first) {
-        return [...this.#ids, ...this.#engine.chat(messages, {first})];
-    }
-
-    /** @param {Turn[]} messages @param {boolean} first */
-    #askInTranscript(messages, first) {
+    #transcript(messages, first) {
         /** @type {Record<Turn['role'], (m: Turn) => string>} */
         const said = {
             system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`,
             tool: (m) => `${ASKS} ${m.content}`,
         };
         const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
-        return [...this.#ids, ...this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos})];
+        return this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos});
     }
 
     /** How many tokens there are so far. */
     get length() {
-        if (this.#ids.length || !this.#history.length) return this.#ids.length;
-        return this.ask([]).length;
+        return this.asked === this.#messages.length ? this.#ids.length : this.ask({messages: []}).ids.length;
     }
 
     /**
-     * After generating: `ids` are those of ask(), `kept` the model's.
-     * @param {number[]} ids
-     * @param {number[]} kept
-     * @param {string} told   what instruct() was asked for
+     * After generating.
+     * @param {Asking} asking   as ask() had it
+     * @param {number[]} ids    of ask()
+     * @param {number[]} kept   the model's
+     * @param {Omit<Message & {role: 'assistant'}, 'role'>} answer
      */
-    answered(ids, kept, told) {
+    answered({messages, told}, ids, kept, answer) {
+        this.add(messages);
+        const last = this.#messages.at(-1), begun = isBegun(last) ? last.content : undefined;
+        if (begun !== undefined) this.#messages.pop();
+        this.#messages.push({role: 'assistant', ...answer, content: (begun ?? '') + answer.content});
         this.#ids = [...ids, ...kept];
-        if (told) this.#told = told;
+        this.#marks.push({messages: this.#messages.length, ids: this.#ids.length, told: told || this.#last.told});
+    }
+
+    /** Forgets all messages but the first n. @param {number} n   a whole number */
+    rewind(n) {
+        this.#messages.length = Math.min(n, this.#messages.length);
+        while (this.#last.messages > n) this.#marks.pop();
+        this.#ids = this.#ids.slice(0, this.#last.ids);
+        this.#starts = this.#starts.filter((start) => start < n);
+    }
+
+    /**
+     * Makes what is asked fit by forgetting the oldest exchanges, as few as do. Messages of the system, the first `pinned` ones and those that are
+     * asked are never among them, and what tools gave back stays with its call.
+     * @param {Asking} asking
+     * @param {number} most       tokens
+     * @param {number} pinned
+     * @param {number} [least]    how many exchanges
+     * @returns {Overflow | undefined}   undefined: it does not fit, and nothing is forgotten
+     */
+    drop({messages, told = ''}, most, pinned, least = 1) {
+        const all = this.#messages, isNew = messages[0]?.role === 'user';
+        /** @param {number} i   of a message @returns {number} of its exchange */
+        const exchange = (i) => this.#starts.findLastIndex((start) => start <= i);
+        const newest = isNew ? Infinity : exchange(all.length);
+        const droppable = all.map((message, i) => i < pinned || message.role === 'system' || exchange(i) >= newest ? Infinity : exchange(i));
+        const which = [...new Set(droppable)].filter(Number.isFinite);
+        /** @param {number} n   of the oldest exchanges to forget */
+        const without = (n) => all.filter((_, i) => !which.slice(0, n).includes(droppable[i]));
+        const fits = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], []).ids.length <= most;
+        if (which.length < least || !fits(which.length)) return undefined;
+        let low = least, high = which.length;
+        while (low < high) {
+            const middle = low + high >> 1;
+            if (fits(middle)) high = middle;
+            else low = middle + 1;
+        }
+        const before = this.length;
+        return {dropped: this.#forget((i) => which.slice(0, low).includes(droppable[i])), tokens: before - this.length};
+    }
+
+    /** @param {(i: number) => boolean} isOld   of a message @returns {Message[]} */
+    #forget(isOld) {
+        const all = this.#messages, kept = all.flatMap((_, i) => isOld(i) ? [] : [i]), dropped = all.filter((_, i) => isOld(i));
+        this.#messages = kept.map((i) => all[i]);
+        this.#starts = this.#starts.filter((start) => !isOld(start)).map((start) => kept.indexOf(start));
+        this.#ids = [];
+        this.#marks = [beginning()];
+        return dropped;
     }
 }

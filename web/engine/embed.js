@@ -1,6 +1,7 @@
 // embed.js: embeddings of texts: the mean of the final hidden states of a text's tokens, made a vector of length 1; several texts in one batch. Knows
 // the engine and its sessions; not what the vectors are for.
 
+import {contextFull} from './asking.js';
 import {MAX_DRAFT} from '../base/constants.js';
 
 const AT_ONCE = 1 + MAX_DRAFT;      // texts in a batch
@@ -17,10 +18,12 @@ export async function embed({module, scheduler, contextLength}, texts, signal) {
         const sessions = [];
         try {
             for (const text of texts.slice(at, at + AT_ONCE)) {
+                const ids = typeof text === 'string' ? module.tokenize(text, {bos: true}) : text;
+                if (ids.length > contextLength) throw contextFull(ids.length, contextLength);
                 const session = module.newSession(contextLength);
                 sessions.push(session);
                 session.pool();
-                session.sync(typeof text === 'string' ? module.tokenize(text, {bos: true}) : text);
+                session.sync(ids);
             }
             await Promise.all(sessions.map((session) => scheduler.evaluate(session, {aborted: () => signal.aborted})));
             signal.throwIfAborted();

@@ -89,6 +89,7 @@ class TextStream {
  * @property {number} [promptLogprobsFrom]   but only of the tokens from this one on; those before need not be evaluated again
  * @property {import('./engine_grammar.js').EngineGrammar} [grammar]   the text is one of its texts
  * @property {number[]} [known]     its first tokens: another engine wrote them, with the same seed
+ * @property {number[]} [begun]     the last tokens of the prompt, with which what the grammar describes begins
  *
  * @typedef {import('./engine_session.js').Logprob} Logprob
  * @typedef {{id: number, logprob: number, top: Logprob[]}} TokenLogprobs   top: the likeliest first
@@ -119,6 +120,7 @@ class TextStream {
  * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece;
  *   with '' at the end, of tokens without a text
  * @property {(id: number) => void} [onToken]   before the text that it makes
+ * @property {(n: number) => number[] | undefined} [shorten]   where the context is full: the prompt anew, beside which n tokens have place
  */
 
 /** @typedef {Pick<Generated, 'finishReason' | 'endToken'> & {decodeTokens: number}} Written */
@@ -197,20 +199,39 @@ class Writing {
 }
 
 /**
- * Evaluates the prompt. What comes after it is constrained.
+ * What the whole sequence is from now on. What follows the prompt is constrained, and what the answer has begun with.
+ * @param {EngineSession} session @param {number[]} ids   of the prompt @param {GenerateOptions} options @param {number[]} [tokens]   of the answer
+ * @returns {number} tokens that need not be evaluated again
+ */
+function sync(session, ids, {grammar, begun = []}, tokens = []) {
+    if (!grammar) return session.sync([...ids, ...tokens]);
+    const cached = session.sync(begun.length ? ids.slice(0, -begun.length) : ids);
+    session.constrain(grammar);
+    try {
+        for (const id of [...begun, ...tokens]) session.push(id);
+    } catch (cause) {
+        throw new GemmaError('bad-constraint', 'What the answer begins with does not fit its constraint; change one of them.', {cause});
+    }
+    return cached;
+}
+
+/**
+ * Evaluates the prompt.
  * @param {EngineSession} session @param {number[]} ids @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<{cachedTokens: number, ofPrompt?: (TokenLogprobs | null)[], isAborted: boolean}>}
  */
-async function read(session, ids, {promptLogprobs, promptLogprobsFrom, grammar}, io) {
-    const {scheduler, aborted} = io;
-    const known = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, {promptLogprobs, promptLogprobsFrom}, io);
-    const ofPrompt = known?.all, cachedTokens = known?.cached ?? session.sync(ids), total = ids.length - cachedTokens;
-    if (grammar) session.constrain(grammar);
+async function read(session, ids, options, io) {
+    const {scheduler, aborted} = io, {promptLogprobs, begun, grammar} = options;
+    const known = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, {...options, promptLogprobs}, io);
+    // With these the sequence is evaluated already, and a constraint begins where it stands.
+    const isWhole = known && !(grammar && begun?.length), cached = isWhole ? known.cached : sync(session, ids, options);
+    if (isWhole && grammar) session.constrain(grammar);
+    const total = ids.length - cached;
     /** @param {number} left */
     const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
-    const isRead = ofPrompt ? !aborted() : await scheduler.evaluate(session, {aborted, onProgress});
+    const isRead = isWhole ? !aborted() : await scheduler.evaluate(session, {aborted, onProgress});
     await io.turn();        // who heard of the last progress may stop before the first token
-    return {cachedTokens, ofPrompt, isAborted: !isRead || aborted()};
+    return {cachedTokens: known?.cached ?? cached, ofPrompt: known?.all, isAborted: !isRead || aborted()};
 }
 
 /**
@@ -219,7 +240,8 @@ async function read(session, ids, {promptLogprobs, promptLogprobsFrom, grammar},
  * @param {Writing} writing @param {TokenLogprobs[]} ofTokens   to fill @param {GenerateOptions} options @param {Io} io
  * @returns {Promise<Written>}
  */
-async function write(session, vocabulary, ids, writing, ofTokens, {maxTokens = Infinity, logprobs, grammar, known = []}, {scheduler, aborted, onToken}) {
+async function write(session, vocabulary, ids, writing, ofTokens, options, {scheduler, aborted, onToken, shorten}) {
+    const {maxTokens = Infinity, logprobs, grammar, known = []} = options;
     const drafts = new Drafts(session, ids, scheduler.clock, grammar !== undefined, known), {tokens} = writing;
     let decodeTokens = 0;
     /** @param {Generated['finishReason']} finishReason @param {TokenLogprobs} [endToken] @returns {Written} */
@@ -236,11 +258,14 @@ async function write(session, vocabulary, ids, writing, ofTokens, {maxTokens = I
         onToken?.(id);
         if (writing.add(id)) return end('stop');
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
-        if (grammar && isPushed && session.isEnded) return end('stop');
+        const shorter = isPushed || tokens.length >= maxTokens ? undefined : shorten?.(tokens.length);
+        if (shorter) sync(session, shorter, options, tokens);
+        if (grammar && (isPushed || shorter) && session.isEnded) return end('stop');
         if (tokens.length >= maxTokens) return end('length');
-        if (!isPushed) return end('context');
+        if (!isPushed && !shorter) return end('context');
         if (!isEvaluated) {
-            const isKnown = drafts.proposeKnown(), alone = !isKnown && scheduler.stepped === 1;     // beside others a draft would take their places in the batch
+            const isKnown = isPushed && drafts.proposeKnown();
+            const alone = isPushed && !isKnown && scheduler.stepped === 1;      // beside others a draft would take their places in the batch
             if (alone) drafts.propose();
             if (!await scheduler.evaluate(session, {aborted})) return end('abort');
             if (alone && scheduler.stepped === 1) drafts.measured(scheduler.stepMs);

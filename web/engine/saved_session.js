@@ -1,7 +1,7 @@
 // saved_session.js: the bytes of Session.save: what has been said as JSON, and behind it the engine's bytes. Trusts nothing that it unpacks; the
 // engine checks its own part.
 //
-//     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, sampling} | the engine's bytes
+//     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, asked, sampling} | the engine's bytes
 
 import {GemmaError} from '../base/error.js';
 import {readOptions} from '../base/options.js';
@@ -21,9 +21,12 @@ const mapBiases = ({logitBias, ...sampling}, from, to) => ({
     ...sampling, ...logitBias && {logitBias: Object.fromEntries(Object.entries(logitBias).map(([id, bias]) => [id, bias === from ? to : bias]))},
 });
 
-/** @param {{messages: Messages, sampling: SamplingOptions}} said @param {Uint8Array} state @returns {Uint8Array} */
-export function packSession({messages, sampling}, state) {
-    const said = {version: VERSION, messages, sampling: mapBiases(sampling, -Infinity, FORBIDDEN)};
+/**
+ * @param {{messages: Messages, asked: number, sampling: SamplingOptions}} said   asked: how many of the messages the engine has evaluated
+ * @param {Uint8Array} state @returns {Uint8Array}
+ */
+export function packSession({messages, asked, sampling}, state) {
+    const said = {version: VERSION, messages, asked, sampling: mapBiases(sampling, -Infinity, FORBIDDEN)};
     const json = new TextEncoder().encode(JSON.stringify(said)), bytes = new Uint8Array(HEADER + json.length + state.length);
     bytes.set(MAGIC);
     new DataView(bytes.buffer).setUint32(MAGIC.length, json.length, true);
@@ -35,7 +38,7 @@ export function packSession({messages, sampling}, state) {
 /** @param {string} what @param {unknown} [cause] */
 const bad = (what, cause) => new GemmaError('bad-file', `These bytes are no saved session: ${what}. Start a new session.`, {cause});
 
-/** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, sampling: SamplingOptions, state: Uint8Array}} rejects with 'bad-file' */
+/** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, asked: number, sampling: SamplingOptions, state: Uint8Array}} rejects with 'bad-file' */
 export function unpackSession(given) {
     if (!(given instanceof Uint8Array || given instanceof ArrayBuffer)) {
         throw new GemmaError('bad-argument', 'A saved session must be given as a Uint8Array or an ArrayBuffer.');
@@ -51,10 +54,12 @@ export function unpackSession(given) {
         throw bad('their first part is not JSON', cause);
     }
     if (said?.version !== VERSION) throw bad('they were written by another version');
-    const {messages, sampling} = said;
+    const {messages, sampling, asked = messages?.length} = said;
     if (typeof sampling !== 'object' || !sampling) throw bad('their sampling is none');
     if (!Array.isArray(messages) || !messages.every(isMessage)) throw bad('their messages are none');
+    if (!(Number.isInteger(asked) && asked >= 0 && asked <= messages.length)) throw bad('they do not say which messages were asked');
     return {
+        asked,
         messages: messages.map((/** @type {any} */ {role, name, content, toolCalls}) => ({role, ...role === 'tool' && {name}, content, ...toolCalls && {toolCalls}})), sampling: readOptions('sampling', mapBiases(sampling, FORBIDDEN, -Infinity)), state: bytes.slice(HEADER + n),
     };
 }

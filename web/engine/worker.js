@@ -1,8 +1,9 @@
 // worker.js: the engine worker: owns one model and its sessions, answers the calls of gemma.js. Runs as a module worker in browsers and as a
 // worker thread under Node.
 
+import {countTokens} from './asking.js';
 import {Constraints} from './constraints.js';
-import {TRANSCRIPT} from './conversation.js';
+import {Conversation, TRANSCRIPT} from './conversation.js';
 import {embed} from './embed.js';
 import {GemmaError} from '../base/error.js';
 import {detectFeatures, detectThreads, requireWebAssembly} from './features.js';
@@ -132,13 +133,13 @@ const service = {
     /** @param {{constraint: string}} asked */
     closeConstraint: ({constraint}) => host.constraints.forget(constraint),
 
-    /** @param {{history: Message[]}} asked */
-    session: async ({history}) => keep(await WorkerSession.open(host, history)),
+    /** @param {{history: Message[], policy?: import('./worker_session.js').Policy}} asked */
+    session: async ({history, policy}) => keep(await WorkerSession.open(host, history, policy)),
 
     /** For another engine, should this one end. @param {{session: number}} asked */
-    sessionState: ({session}) => needSession(session).state,
+    sessionState: ({session}) => needSession(session).state(),
 
-    /** @param {{state: import('./conversation.js').State}} asked */
+    /** @param {{state: ReturnType<WorkerSession['state']>}} asked */
     resumeSession: async ({state}) => keep(await WorkerSession.resume(host, state)),
 
     /** @param {{session: number}} asked */
@@ -146,13 +147,23 @@ const service = {
 
     /** @param {{session: number}} asked @param {Context} io */
     async saveSession({session}, {transfer}) {
-        const bytes = await needSession(session).save();
-        transfer.push(bytes.buffer);
-        return bytes;
+        const saved = await needSession(session).save();
+        transfer.push(saved.bytes.buffer);
+        return saved;
     },
 
-    /** @param {{messages: Message[], bytes: Uint8Array}} asked */
-    restoreSession: async ({messages, bytes}) => keep(await WorkerSession.restore(host, messages, bytes)),
+    /** @param {Parameters<typeof WorkerSession.restore>[1]} asked */
+    restoreSession: async (asked) => keep(await WorkerSession.restore(host, asked)),
+
+    /** Tokens that a prompt adds to a session, or to nothing. @param {Parameters<WorkerSession['count']>[0] & {session?: number}} asked */
+    count: ({session, ...asked}) =>
+        session === undefined ? countTokens(new Conversation(host.module, host.style, []), asked) : needSession(session).count(asked),
+
+    /** Emits {phase: 'prefill', done, total} and {overflow}. @param {{session: number, messages: Message[]}} asked @param {Context} io */
+    append: ({session, messages}, io) => needSession(session).append(messages, io),
+
+    /** @param {{session: number, messages: number}} asked */
+    rewind: ({session, messages}) => needSession(session).rewind(messages),
 
     /** @param {{session: number}} asked */
     async closeSession({session}) {
@@ -162,7 +173,7 @@ const service = {
     },
 
     /**
-     * Emits {text, logprobs?}, {tool} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
+     * Emits {text, logprobs?}, {tool}, {overflow} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
      * @param {{session: number, prompt: string | Message[] | number[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
      * @param {Context} io
      */

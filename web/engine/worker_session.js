@@ -2,12 +2,10 @@
 // (engine_session.js), and the queue of its prompts. Sessions run side by side; the prompts of one are answered one after the other. Knows no
 // messages of the worker.
 
+import {contextFull, countTokens, openTools, readPrompt, refuseTooLong} from './asking.js';
 import {Conversation} from './conversation.js';
-import {GemmaError} from '../base/error.js';
 import {generate} from './generate.js';
 import {yieldTurn} from '../base/host.js';
-
-const SHORT = 16;       // characters a token, of texts that are simply tokenized
 
 /**
  * @typedef {object} Host       what all sessions share
@@ -30,16 +28,23 @@ const SHORT = 16;       // characters a token, of texts that are simply tokenize
  *
  * @typedef {Omit<GenerateOptions, 'grammar'> & Asked} PromptOptions
  *
+ * @typedef {object} Held           what a conversation is from now on
+ * @property {number} tokensHeld
+ * @property {Message[]} messages
+ *
  * @typedef {object} AnswerFacts    what the worker adds to what was generated
  * @property {number[]} promptTokens
  * @property {{loadMs: number} & Generated['timings']} timings
  * @property {number} memoryBytes
- * @property {number} tokensHeld    that the conversation has from now on
- * @property {Message[]} [said]     what the conversation has more than before
  *
- * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts} Answer
+ * @typedef {Omit<Generated, 'kept' | 'timings'> & AnswerFacts & Held} Answer
  *
- * @typedef {{text: string, logprobs?: import('./generate.js').TokenLogprobs[]} | {tool: import('../constraint/tool_answer.js').ToolCallEvent} | {phase: 'prefill', done: number, total: number}} PromptEvent
+ * @typedef {object} Policy         where the context is full
+ * @property {'error' | 'drop-oldest'} [overflow]
+ * @property {number} [pinned]
+ *
+ * @typedef {{text: string, logprobs?: import('./generate.js').TokenLogprobs[]} | {tool: import('../constraint/tool_answer.js').ToolCallEvent}
+ *     | {phase: 'prefill', done: number, total: number} | {overflow: import('./conversation.js').Overflow} & Held} PromptEvent
  * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
  * @typedef {Pick<Io, 'emit'> & Pick<import('./generate.js').Io, 'onToken'>} Teller
  */
@@ -48,23 +53,28 @@ export class WorkerSession {
     #host;
     #conversation;
     #engine;
+    #policy;
     /** The prompt that was asked last; it never rejects. @type {Promise<unknown>} */
     #queue = Promise.resolve();
     #ending = new AbortController();
 
-    /** @param {Host} host @param {Conversation} conversation @param {import('./engine_session.js').EngineSession} engine */
-    constructor(host, conversation, engine) {
+    /**
+     * @param {Host} host @param {Conversation} conversation @param {import('./engine_session.js').EngineSession} engine
+     * @param {Policy} [policy]
+     */
+    constructor(host, conversation, engine, policy = {}) {
         this.#host = host;
         this.#conversation = conversation;
         this.#engine = engine;
+        this.#policy = policy;
     }
 
-    /** @param {Host} host @param {Message[]} history */
-    static async open(host, history) {
+    /** @param {Host} host @param {Message[]} history @param {Policy} [policy] */
+    static async open(host, history, policy) {
         const conversation = new Conversation(host.module, host.style, history);
         await conversation.prepare([]);
-        refuseTooLong(host, history.map(({content}) => content), 0);
-        const session = new WorkerSession(host, conversation, host.module.newSession(host.contextLength));
+        if (policy?.overflow !== 'drop-oldest') refuseTooLong(host, history.map(({content}) => content), 0);
+        const session = new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
         try {
             void session.tokens;        // that the history can be told
             return session;
@@ -74,28 +84,36 @@ export class WorkerSession {
         }
     }
 
-    /** A session that save() gave. @param {Host} host @param {Message[]} messages @param {Uint8Array} bytes   none: nothing was evaluated */
-    static async restore(host, messages, bytes) {
-        if (!bytes.length) return WorkerSession.open(host, messages);
+    /**
+     * A session that save() gave.
+     * @param {Host} host @param {{messages: Message[], asked?: number, bytes: Uint8Array, policy?: Policy}} saved   no bytes: nothing was evaluated
+     */
+    static async restore(host, {messages, asked = messages.length, bytes, policy}) {
+        if (!bytes.length) return WorkerSession.open(host, messages, policy);
         const engine = host.module.restoreSession(bytes);
-        return new WorkerSession(host, new Conversation(host.module, host.style, messages, engine.tokens), engine);
+        return new WorkerSession(host, Conversation.restore(host.module, host.style, messages, asked, engine.tokens), engine, policy);
     }
 
-    /** One that has the same state, of which nothing is evaluated yet. @param {Host} host @param {import('./conversation.js').State} state */
-    static async resume(host, state) {
+    /** One that has the same state, of which nothing is evaluated yet. @param {Host} host @param {ReturnType<WorkerSession['state']>} state */
+    static async resume(host, {policy, ...state}) {
         const conversation = Conversation.resume(host.module, host.style, state);
         await conversation.prepare([]);
-        return new WorkerSession(host, conversation, host.module.newSession(host.contextLength));
+        return new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
     }
 
     /** What resume() needs, for another engine of the same model. */
-    get state() {
-        return this.#conversation.state;
+    state() {
+        return {...this.#conversation.state, policy: this.#policy};
     }
 
     /** How many tokens the conversation has. */
     get tokens() {
         return this.#conversation.length;
+    }
+
+    /** @returns {Held} */
+    get #held() {
+        return {tokensHeld: this.tokens, messages: this.#conversation.messages};
     }
 
     /**
@@ -117,27 +135,64 @@ export class WorkerSession {
      * @returns {Promise<Answer>}
      */
     async #answer(prompt, raw, {constraint, tools, toolChoice, parallelToolCalls, stateless, ...options}, signal, teller) {
-        const {module, constraints} = this.#host, {messages, given} = readPrompt(module, prompt, raw);
+        const {module, constraints} = this.#host, {messages, given} = readPrompt(prompt, raw);
         const conversation = stateless ? new Conversation(module, this.#host.style, []) : this.#conversation;
         const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, parallelToolCalls, style, isAlone: !raw && !constraint});
-        const told = calling?.instruction ?? '';
-        refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], raw ? 0 : conversation.length);
-        if (!raw) await conversation.prepare(messages, told !== '');
-        const ids = given?.() ?? conversation.ask([...conversation.instruct(told), ...messages]);
-        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat(), trimStart = !raw && !constraint && conversation.trimsAnswers;
+        const asking = {messages, told: calling?.instruction ?? ''};
+        const {ids, begun} = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit);
+        const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
+        const trimStart = !raw && !constraint && !begun.length && conversation.trimsAnswers;
         const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
         const controls = isCalling && style === 'function';
+        let whole = ids;
+        const io = {...this.#io(signal, teller, calling), shorten: (/** @type {number} */ n) => {
+            const shorter = raw || stateless ? undefined : this.#shorten(asking, n, teller.emit);
+            return shorter && (whole = shorter);
+        }};
         const {kept, ...generated} = await constraints.using(asked, (grammar) =>
-            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar}, this.#io(signal, teller, calling)));
+            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar, begun}, io));
         calling?.end().forEach(teller.emit);
-        const answer = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
+        const {timings, ...answer} = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
-        const isSaid = !raw && !stateless && (kept.length || generated.finishReason !== 'abort');
-        if (isSaid) conversation.answered(ids, kept, told);
-        const {timings, ...rest} = answer;
-        /** @type {Message} */
-        const said = {role: 'assistant', content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}};
-        return {...rest, promptTokens: ids, ...this.#facts(timings), ...isSaid && {said: [...messages, said]}};
+        if (!raw && !stateless && (kept.length || generated.finishReason !== 'abort'))
+            conversation.answered(asking, whole, kept, {content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}});
+        return {...answer, promptTokens: ids, ...this.#facts(timings)};
+    }
+
+    /** @param {Message[]} messages @param {(module: Host['module']) => number[]} given @returns {import('./conversation.js').Asked} */
+    #askRaw(messages, given) {
+        refuseTooLong(this.#host, messages.map(({content}) => content), 0);
+        const {contextLength, module} = this.#host, ids = given(module);
+        if (ids.length > contextLength) throw contextFull(ids.length, contextLength);
+        return {ids, begun: []};
+    }
+
+    /**
+     * Makes place for what is asked, where that is the session's policy.
+     * @param {Conversation} conversation @param {import('./conversation.js').Asking} asking @param {Io['emit']} emit
+     * @returns {Promise<import('./conversation.js').Asked>} rejects with 'context-full', and nothing is forgotten
+     */
+    async #ask(conversation, asking, emit) {
+        const {contextLength} = this.#host, {messages, told = ''} = asking, isDropping = this.#policy.overflow === 'drop-oldest';
+        refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], isDropping ? 0 : conversation.length);
+        await conversation.prepare(messages, told !== '');
+        const asked = conversation.ask(asking);
+        if (asked.ids.length <= contextLength) return asked;
+        if (conversation !== this.#conversation || !this.#shorten(asking, 0, emit)) throw contextFull(asked.ids.length, contextLength);
+        return conversation.ask(asking);
+    }
+
+    /**
+     * Forgets the oldest exchanges so that n tokens have place after what is asked.
+     * @param {import('./conversation.js').Asking} asking @param {number} n @param {Io['emit']} emit
+     * @returns {number[] | undefined} what is asked from now on; undefined: nothing was forgotten
+     */
+    #shorten(asking, n, emit) {
+        const {overflow, pinned = 0} = this.#policy;
+        const dropped = overflow === 'drop-oldest' ? this.#conversation.drop(asking, this.#host.contextLength - n, pinned) : undefined;
+        if (!dropped) return undefined;
+        emit({overflow: dropped, ...this.#held});
+        return this.#conversation.ask(asking).ids;
     }
 
     /**
@@ -163,7 +218,7 @@ export class WorkerSession {
 
     /** @param {Generated['timings']} timings */
     #facts(timings) {
-        return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, tokensHeld: this.tokens};
+        return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, ...this.#held};
     }
 
     /** The answer of a prompt that was aborted while it waited. @param {PromptOptions} options @returns {Answer} */
@@ -176,15 +231,57 @@ export class WorkerSession {
     }
 
     /**
+     * Evaluates messages, which the next prompt follows.
+     * @param {Message[]} messages @param {Io} io
+     * @returns {Promise<Held & {cachedTokens: number}>} rejects when it is aborted, and the conversation is as it was
+     */
+    append(messages, {signal, emit}) {
+        const stopping = AbortSignal.any([signal, this.#ending.signal]), aborted = () => stopping.aborted;
+        return this.#inTurn(stopping, async () => {
+            const {ids} = await this.#ask(this.#conversation, {messages}, emit), cachedTokens = ids.length ? this.#engine.sync(ids) : 0;
+            const onProgress = (/** @type {number} */ left) => emit({phase: 'prefill', done: ids.length - left, total: ids.length});
+            await this.#host.scheduler.evaluate(this.#engine, {aborted, onProgress});
+            await yieldTurn();      // who heard of the last progress may still stop
+            stopping.throwIfAborted();
+            this.#conversation.add(messages);
+            return {...this.#held, cachedTokens};
+        }, () => { throw stopping.reason; });
+    }
+
+    /**
+     * How many more tokens the conversation would have with a prompt.
+     * @param {Pick<PromptOptions, 'tools' | 'toolChoice'> & {prompt: string | Message[]}} asked
+     * @returns {Promise<number>}
+     */
+    count(asked) {
+        return this.#between(() => countTokens(this.#conversation, asked));
+    }
+
+    /** Forgets all messages but the first n. @param {number} n @returns {Promise<Held>} */
+    rewind(n) {
+        return this.#between(() => {
+            this.#conversation.rewind(n);
+            return this.#held;
+        });
+    }
+
+    /**
      * Has `work` done when what was asked before has ended; where `signal` aborts before, `unasked` at once.
+     * @template T
      * @param {AbortSignal} signal
-     * @param {() => Promise<Answer>} work
-     * @param {() => Answer} unasked
-     * @returns {Promise<Answer>}
+     * @param {() => Promise<T>} work
+     * @param {() => T} unasked
+     * @returns {Promise<T>}
      */
     #inTurn(signal, work, unasked) {
         return new Promise((resolve, reject) => {
-            const leave = () => resolve(unasked());
+            const leave = () => {
+                try {
+                    resolve(unasked());
+                } catch (error) {
+                    reject(error);
+                }
+            };
             if (signal.aborted) return leave();
             signal.addEventListener('abort', leave);
             this.#queue = this.#queue.then(() => {
@@ -197,25 +294,28 @@ export class WorkerSession {
         });
     }
 
-    /** Between two prompts. @template T @param {() => T} work @returns {Promise<T>} */
+    /** Between two prompts. @template T @param {() => T} work @returns {Promise<Awaited<T>>} */
     #between(work) {
         const result = this.#queue.then(work);
-        this.#queue = result.catch(() => {});
-        return result;
+        this.#queue = Promise.resolve(result).catch(() => {});
+        return /** @type {Promise<Awaited<T>>} */ (result);
     }
 
     /** One that continues as this one, once what was asked has been answered. @returns {Promise<WorkerSession>} */
     clone() {
-        return this.#between(() => new WorkerSession(this.#host, this.#conversation.copy(), this.#engine.clone()));
+        return this.#between(() => new WorkerSession(this.#host, this.#conversation.copy(), this.#engine.clone(), this.#policy));
     }
 
-    /** Keys and values of what has been said, as bytes. @returns {Promise<Uint8Array>} */
+    /**
+     * Keys and values of what has been asked, as bytes, and of how many messages that is.
+     * @returns {Promise<{bytes: Uint8Array<ArrayBuffer>, asked: number}>}
+     */
     save() {
         return this.#between(() => {
-            const {ids} = this.#conversation;
-            if (!ids.length) return new Uint8Array(0);
+            const {ids, asked} = this.#conversation;
+            if (!ids.length) return {bytes: new Uint8Array(0), asked};
             this.#engine.sync(ids);     // without what a raw prompt or a stop string left behind
-            return this.#engine.save();
+            return {bytes: /** @type {Uint8Array<ArrayBuffer>} */ (this.#engine.save()), asked};
         });
     }
 
@@ -238,38 +338,4 @@ function withTokens(emit) {
             ids = [];
         },
     };
-}
-
-/**
- * @param {import('./module.js').Module} module @param {string | Message[] | number[]} prompt @param {boolean} raw
- * @returns {{messages: Message[], given?: () => number[]}}   given: the tokens of a raw prompt
- */
-function readPrompt(module, prompt, raw) {
-    if (typeof prompt === 'string') {
-        return {messages: [{role: 'user', content: prompt}], ...raw && {given: () => module.tokenize(prompt, {bos: module.addsBos})}};
-    }
-    const isIds = Array.isArray(prompt) && prompt.length > 0 && prompt.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < 2 ** 31);
-    if (raw && isIds) return {messages: [], given: () => /** @type {number[]} */ (prompt)};
-    if (!raw && Array.isArray(prompt)) return {messages: /** @type {Message[]} */ (prompt)};
-    throw new GemmaError('bad-argument', raw ? 'A raw prompt must be a text or an array of token ids.' : 'A prompt must be a text or an array of messages.');
-}
-
-/** The room of tools is fetched when it is first needed. @param {Parameters<typeof import('../constraint/tool_answer.js').ToolAnswer.open>[0]} asked */
-async function openTools(asked) {
-    if (!asked.tools && asked.toolChoice === undefined) return undefined;
-    return (await import('../constraint/tool_answer.js')).ToolAnswer.open(asked);
-}
-
-/**
- * Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for them.
- * @param {Host} host
- * @param {string[]} texts
- * @param {number} tokensBefore
- */
-function refuseTooLong({module, contextLength}, texts, tokensBefore) {
-    const length = texts.reduce((sum, text) => sum + text.length, 0);
-    if (length < SHORT * contextLength) return;
-    const tokens = tokensBefore + Math.ceil(length / module.longestToken);
-    if (tokens <= contextLength) return;
-    throw new GemmaError('context-full', `The prompt has more than ${tokens} tokens, the context holds ${contextLength}; shorten it or load with a larger context.`);
 }

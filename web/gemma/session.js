@@ -1,6 +1,7 @@
 // A session of the public API: what has been said, and the calls to the worker that holds its keys and values.
 
-import {readOptions} from '../base/options.js';
+import {GemmaError} from '../base/error.js';
+import {readOptions, show} from '../base/options.js';
 import {toAsked} from './constraint.js';
 import {packSession} from '../engine/saved_session.js';
 import {watch} from './watch.js';
@@ -8,6 +9,8 @@ import {watch} from './watch.js';
 /**
  * @typedef {import('./types.js').Message} Message
  * @typedef {import('./types.js').PromptOptions} PromptOptions
+ * @typedef {import('./types.js').OverflowOptions} OverflowOptions
+ * @typedef {import('./types.js').CountOptions} CountOptions
  * @typedef {import('./types.js').Result} Result
  * @typedef {import('./types.js').Sampling} Sampling
  */
@@ -29,19 +32,27 @@ export class Session {
     #messages;
     #tokens;
     #contextLength;
+    #onOverflow;
 
-    /** @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Call}} about */
-    constructor({id, tokens, messages, contextLength, sampling, call}) {
+    /**
+     * @param {{id: number, tokens: number, messages: Message[], contextLength: number, sampling: Sampling, call: Call,
+     *     onOverflow?: OverflowOptions['onOverflow']}} about
+     */
+    constructor({id, tokens, messages, contextLength, sampling, call, onOverflow}) {
         this.#id = id;
         this.#tokens = tokens;
         this.#messages = structuredClone(messages);
         this.#contextLength = contextLength;
         this.#sampling = sampling;
         this.#call = call;
+        this.#onOverflow = onOverflow;
         forgotten.register(this, () => call('closeSession', {session: id}), this);
     }
 
-    /** What has been said, the system's message and the history first: for another session to go on with. A copy. @returns {Message[]} */
+    /**
+     * What has been said, the system's message and the history first: for another session to go on with. A copy.
+     * @returns {Message[]}
+     */
     get messages() {
         return structuredClone(this.#messages);
     }
@@ -51,7 +62,10 @@ export class Session {
         return this.#tokens;
     }
 
-    /** How many more the context holds. A prompt with more than these rejects with 'context-full' and leaves the conversation as it was. */
+    /**
+     * How many more the context holds. A prompt with more than these rejects with 'context-full' and leaves the conversation as it was, unless the
+     * session's `overflow` says otherwise. See also count().
+     */
     get tokensLeft() {
         return Math.max(0, this.#contextLength - this.#tokens);
     }
@@ -61,7 +75,8 @@ export class Session {
      * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
      * answered one after the other, in the order in which they came; one that is aborted while it waits ends at once, without a token.
      * @param {string | Message[] | number[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here);
-     *   with raw, a text or token ids
+     *   with raw, a text or token ids. Where the last message is the assistant's, the answer continues it as it stands. No messages: what was
+     *   appended, or rewound to, is answered
      * @param {PromptOptions} [options]
      * @returns {AsyncIterable<string> & {result: Promise<Result>}}
      */
@@ -71,7 +86,7 @@ export class Session {
         let wake = () => {}, ended = false, stop = () => {};
         const ask = async () => {
             const {signal, onProgress, onToolCall, onText, raw = false, sampling, constraint, ...more} = readOptions('prompt', options);
-            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = watch({
+            const chosen = {...this.#sampling, ...readOptions('sampling', sampling)}, watching = this.#watch({
                 signal,
                 onProgress(/** @type {any} */ event) {
                     if (event.text !== undefined) return onText?.(event);
@@ -110,23 +125,70 @@ export class Session {
         return Object.assign(stream(), {result});
     }
 
-    /** @param {import('../engine/worker_session.js').Answer} answer @returns {Result} */
-    #remember({said, tokensHeld, ...answer}) {
-        if (said) this.#messages.push(...said);
+    /** What the worker tells, as the caller's functions take it. @param {{signal?: AbortSignal, onProgress?: (event: any) => any}} options */
+    #watch({signal, onProgress}) {
+        return watch({signal, onProgress: (event) => {
+            if (!event.overflow) return onProgress?.(event);
+            const {overflow, ...held} = event;
+            this.#remember(held);
+            return this.#onOverflow?.(overflow);
+        }});
+    }
+
+    /** @template {import('../engine/worker_session.js').Held} T @param {T} answer */
+    #remember({messages, tokensHeld, ...answer}) {
+        this.#messages = messages;
         this.#tokens = tokensHeld;
         return answer;
     }
 
     /**
+     * Reads messages without answering them: the next prompt follows them, and evaluates only its own tokens. No messages: reads what the session
+     * has not evaluated yet, such as its history. Takes its turn among the prompts.
+     * @param {Message[]} messages
+     * @param {Pick<PromptOptions, 'signal' | 'onProgress'>} [options]
+     * @returns {Promise<{cachedTokens: number}>}   how many tokens had been evaluated before. Rejects with the signal's reason where it is aborted,
+     *     and the conversation is as it was
+     */
+    async append(messages, options) {
+        if (!Array.isArray(messages)) throw new GemmaError('bad-argument', `What is appended is ${show(messages)}; an array of messages is expected.`);
+        const watching = this.#watch(readOptions('append', options));
+        const call = this.#call('append', {session: this.#id, messages}, {signal: watching.signal, onEvent: watching.tell});
+        return watching.settle(call.then((answer) => this.#remember(answer)));
+    }
+
+    /**
+     * How many more tokens the conversation would have with a prompt, without evaluating it: it fits if they are at most `tokensLeft`. Waits for what
+     * was asked.
+     * @param {string | Message[]} prompt @param {CountOptions} [options]
+     * @returns {Promise<number>}
+     */
+    async count(prompt, options) {
+        return this.#call('count', {session: this.#id, prompt, ...readOptions('count', options)});
+    }
+
+    /**
+     * Forgets all messages but the first ones, to ask differently from there, or with prompt([]) once more. Keys and values of what is left stay,
+     * as far as the model's windows allow it. Waits for what was asked.
+     * @param {number} messages   how many stay
+     */
+    async rewind(messages) {
+        if (!(Number.isSafeInteger(messages) && messages >= 0)) {
+            throw new GemmaError('bad-argument', `The messages that stay are ${show(messages)}; a whole number from 0 is expected.`);
+        }
+        this.#remember(await this.#call('rewind', {session: this.#id, messages}));
+    }
+
+    /**
      * A conversation that goes on from here on its own: a branch. Waits for what was asked.
-     * @param {{}} [options]   none yet
+     * @param {Pick<OverflowOptions, 'onOverflow'>} [options]   default: this session's
      * @returns {Promise<Session>}
      */
     async clone(options) {
-        readOptions('clone', options);
+        const {onOverflow = this.#onOverflow} = readOptions('clone', options);
         const known = await this.#call('cloneSession', {session: this.#id});
         return new Session({
-            ...known, messages: this.#messages, sampling: this.#sampling, contextLength: this.#contextLength, call: this.#call,
+            ...known, messages: this.#messages, sampling: this.#sampling, contextLength: this.#contextLength, call: this.#call, onOverflow,
         });
     }
 
@@ -138,7 +200,8 @@ export class Session {
      */
     async save(options) {
         readOptions('save', options);
-        return packSession({messages: this.#messages, sampling: this.#sampling}, await this.#call('saveSession', {session: this.#id}));
+        const {bytes, asked} = await this.#call('saveSession', {session: this.#id});
+        return packSession({messages: this.#messages, asked, sampling: this.#sampling}, bytes);
     }
 
     /** Forgets the conversation, and frees its memory; a prompt that is being answered ends. */

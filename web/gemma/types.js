@@ -82,7 +82,8 @@
  * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
  * @property {number} [promptLogprobsFrom]   only of the tokens from this one on; those before need not be evaluated again
- * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last
+ * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last;
+ *   where it continues a message of the assistant's, what both are together
  * @property {Tool[]} [tools]           that the answer may call, after what it says
  * @property {'auto' | 'none' | 'required' | {name: string}} [toolChoice]   default 'auto': the model decides; 'required': it calls at least one, and
  *   says nothing; a name: it calls this one
@@ -94,6 +95,20 @@
  * @property {(piece: {text: string, logprobs?: TokenLogprobs[]}) => void} [onText]   each piece of the text; logprobs: of the tokens since the
  *   last piece, where they were asked for. A last piece without text has those of tokens that have none
  * @property {(progress: {phase: 'prefill', done: number, total: number}) => void} [onProgress]   tokens of the prompt
+ *
+ * @typedef {object} OverflowOptions     what happens where a conversation does not fit the context any more
+ * @property {'error' | 'drop-oldest'} [overflow]   'error' (default): the prompt rejects with 'context-full', whose `requested` and `contextLength`
+ *   say how many tokens there would be and how many there can be, and an answer ends with finishReason 'context'. 'drop-oldest': the oldest
+ *   prompts are forgotten with their answers and calls, as few as it takes, also while an answer is written; never messages of the system, nor what
+ *   is being asked. If all that is not enough, it is as with 'error', and nothing is forgotten
+ * @property {number} [pinned]          how many of the first messages are never forgotten either; default: 0
+ * @property {(overflow: Overflow) => void} [onOverflow]   what was forgotten, once it is; before the prompt is answered
+ *
+ * @typedef {import('../engine/conversation.js').Overflow} Overflow   {dropped, tokens}: messages, and how many tokens were freed
+ *
+ * @typedef {object} CountOptions
+ * @property {Tool[]} [tools]           that the prompt has
+ * @property {PromptOptions['toolChoice']} [toolChoice]
  *
  * @typedef {import('../engine/generate.js').TokenLogprobs} TokenLogprobs   {id, logprob, top: [{id, logprob}, ...]}: natural logarithms of
  *   probabilities before sampling parameters count, over the whole vocabulary
