@@ -92,29 +92,22 @@ int kv_cache_rewind(KvCache *cache, int n) {
 }
 
 bool kv_layer_reserve(KvLayer *l, int first, int end) {
-    for (int b = first; b < end; b++) {
+    void *spare = NULL;
+    bool fits = true;
+    for (int b = first; b < end && fits; b++) {
         uint8_t **block = &l->blocks[b % l->n_blocks];
-        if (!*block && !(*block = memory_aligned(l->block_bytes))) return false;
+        if (*block) continue;
+        if (!spare) spare = memory_spare();
+        fits = spare && (*block = memory_aligned(l->block_bytes));
     }
-    return true;
-}
-
-static bool has_blocks(const KvCache *cache, int first, int end) {
-    for (const KvLayer *l = cache->layers; l < cache->layers + cache->n_layer; l++)
-        for (int b = first; b < end; b++)
-            if (!l->blocks[b % l->n_blocks]) return false;
-    return true;
+    free(spare);
+    return fits;
 }
 
 bool kv_cache_reserve(KvCache *cache, int from, int to) {
     int first = from / ATTN_BLOCK, end = blocks_of(to);
-    if (!has_blocks(cache, first, end)) {
-        void *spare = memory_spare();
-        bool fits = spare != NULL;
-        for (int i = 0; i < cache->n_layer && fits; i++) fits = kv_layer_reserve(&cache->layers[i], first, end);
-        free(spare);
-        if (!fits) return false;
-    }
+    for (int i = 0; i < cache->n_layer; i++)
+        if (!kv_layer_reserve(&cache->layers[i], first, end)) return false;
     if (to > cache->high) cache->high = to;
     return true;
 }

@@ -69,25 +69,33 @@ test('200 sessions opened and closed take no more memory', async () => {
     assert.equal(await grow(200), first);
 });
 
-test('where no memory is left for one more session, it is refused, and the others go on', async () => {
-    const small = await Gemma.load(TINY, {contextLength: 512, sessions: 1}), sessions = [];
-    try {
-        const text = WORDS.slice(0, 480), read = {raw: true, maxTokens: 1, sampling: GREEDY};
-        await assert.rejects(async () => {
-            for (let i = 0; i < 2000; i++) {
-                sessions.push(await small.session());
-                await sessions.at(-1).prompt(text, read).result;
-            }
-        }, {code: 'no-memory'});
-        assert.ok(sessions.length > 1);
-        const again = await sessions[0].prompt(`${text} and on`, options(3)).result;
-        assert.deepEqual(again.tokens, (await fresh(`${text} and on`, 3)).tokens);
-        for (const session of sessions.splice(1)) await session.close();
-        assert.deepEqual((await (await small.session()).prompt(text, options(4)).result).tokens, (await fresh(text, 4)).tokens);
-    } finally {
-        await small.close();
-    }
-});
+/** How one more session with a long text comes to be: each takes memory in its own way. */
+const MORE = {
+    'a new one': async (small, first, text) => {
+        const session = await small.session();
+        await session.prompt(text, {raw: true, maxTokens: 1, sampling: GREEDY}).result;
+        return session;
+    },
+    'a clone': (small, first) => first.clone(),
+};
+for (const [name, one] of Object.entries(MORE)) {
+    test(`where no memory is left for one more session, it is refused, and the others go on: ${name}`, async () => {
+        const small = await Gemma.load(TINY, {contextLength: 512, sessions: 1}), text = WORDS.slice(0, 480), sessions = [];
+        try {
+            sessions.push(await MORE['a new one'](small, undefined, text));
+            await assert.rejects(async () => {
+                for (let i = 0; i < 2000; i++) sessions.push(await one(small, sessions[0], text));
+            }, {code: 'no-memory'});
+            assert.ok(sessions.length > 1);
+            const again = await sessions[0].prompt(`${text} and on`, options(3)).result;
+            assert.deepEqual(again.tokens, (await fresh(`${text} and on`, 3)).tokens);
+            for (const session of sessions.splice(1)) await session.close();
+            assert.deepEqual((await (await small.session()).prompt(text, options(4)).result).tokens, (await fresh(text, 4)).tokens);
+        } finally {
+            await small.close();
+        }
+    });
+}
 
 test('a session that is closed while it is answered ends, and others go on', async () => {
     const closing = await gemma.session(), other = await gemma.session();
