@@ -75,8 +75,8 @@ for (const name of BROWSERS) {
             });
         }
         await context.test('threads that can\'t start are done without', async () => {
-            /* The script of threads is the engine's, too, which imports it. */
-            const change = (path, use) => path === 'wasm/gemma.js' && use === 'worker' ? {status: 404, text: 'gone', headers: {'Cache-Control': 'no-store'}} : {headers: {'Cache-Control': 'no-store'}};
+            /* The script of the threads. */
+            const change = (path, use) => path === 'engine/thread.js' && use === 'worker' ? {status: 404, text: 'gone', headers: {'Cache-Control': 'no-store'}} : {headers: {'Cache-Control': 'no-store'}};
             assert.deepEqual(await inPage({page: change, options: {threads: 2}}), {tokens: 8, threads: 1});
         });
         await context.test('a worker that can\'t start, or dies at its start, is an error of the library', async () => {

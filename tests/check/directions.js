@@ -39,7 +39,7 @@ const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'qua
 
 /** In JavaScript a name is a folder of web/, or a file directly in web/. A deeper folder is named where it has its own direction. */
 export const JS = readDirections(`
-    app > api > gemma.js > gemma > engine > constraint > weights > base
+    app > api > gemma.js > gemma > engine > constraint > weights > base, wasm
     node > api
 `);
 

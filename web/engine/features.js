@@ -189,7 +189,7 @@ export async function detectThreads() {
     return {
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
         isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
-        cores: NODE ? (await import('node:os')).availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
+        cores: NODE ? process.getBuiltinModule('node:os').availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
     };
 }
 

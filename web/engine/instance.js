@@ -2,7 +2,7 @@
 // what the exports do.
 
 import {GemmaError} from '../base/error.js';
-import {NODE, workerAddress, workerPort} from '../base/host.js';
+import {NODE, workerPort} from '../base/host.js';
 import {whileStarting} from '../base/starts.js';
 import {endThreads, startThreads, withThreads} from './threads.js';
 
@@ -12,13 +12,21 @@ import {endThreads, startThreads, withThreads} from './threads.js';
  * @typedef {object} EmscriptenOptions
  * @property {WebAssembly.Memory} wasmMemory
  * @property {number} threads
- * @property {string} [mainScriptUrlOrBlob]
  * @property {(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) => void} [instantiateWasm]
  * @property {Emscripten['PThread']} [PThread]   written by the factory
  */
 
 const PAGE = 65536;
-const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
+
+/** Bundlers find a file only by its whole address, written so. */
+const MODULES = {
+    'gemma-simd128': () => new URL('../wasm/gemma-simd128.wasm', import.meta.url),
+    'gemma-relaxed': () => new URL('../wasm/gemma-relaxed.wasm', import.meta.url),
+    'gemma-relaxed16': () => new URL('../wasm/gemma-relaxed16.wasm', import.meta.url),
+    'gemma64-simd128': () => new URL('../wasm/gemma64-simd128.wasm', import.meta.url),
+    'gemma64-relaxed': () => new URL('../wasm/gemma64-relaxed.wasm', import.meta.url),
+    'gemma64-relaxed16': () => new URL('../wasm/gemma64-relaxed16.wasm', import.meta.url),
+};
 
 /**
  * Compiled modules by name: the small instance that reads a header and the real one share it.
@@ -26,12 +34,11 @@ const BASE = new URL(NODE ? '../../build/wasm/' : '../wasm/', import.meta.url);
  */
 const compiled = new Map();
 
-/** @param {string} name @returns {Promise<WebAssembly.Module>} */
+/** @param {keyof typeof MODULES} name @returns {Promise<WebAssembly.Module>} */
 async function compile(name) {
-    const url = new URL(`${name}.wasm`, BASE);
+    const url = MODULES[name]();
     if (NODE) {
-        const {readFile} = await import('node:fs/promises');
-        const bytes = await readFile(url).catch((cause) => {
+        const bytes = await process.getBuiltinModule('node:fs/promises').readFile(url).catch((cause) => {
             throw new GemmaError('not-found', `The engine module ${name}.wasm cannot be read: "make wasm" builds it.`, {cause});
         });
         return WebAssembly.compile(bytes);
@@ -75,14 +82,11 @@ export function canReserve(bytes, memory64) {
     }
 }
 
-/** @param {boolean} memory64 */
-const sizeOf = (memory64) => memory64 ? 'gemma64' : 'gemma';
-
-/** Emscripten's, which starts an instance, and its threads. @param {boolean} memory64 */
-const scriptOf = (memory64) => new URL(`${sizeOf(memory64)}.js`, BASE);
+/** Emscripten's script, which starts an instance, and its threads. @param {boolean} memory64 */
+const starterOf = (memory64) => memory64 ? new URL('../wasm/gemma64.js', import.meta.url) : new URL('../wasm/gemma.js', import.meta.url);
 
 /** Starts the workers of an instance before it is wanted: see threads.js. @param {boolean} memory64 @param {number} threads   in all */
-export const startThreadsAhead = (memory64, threads) => startThreads(scriptOf(memory64), threads - 1);
+export const startThreadsAhead = (memory64, threads) => startThreads(starterOf(memory64), threads - 1);
 
 /**
  * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} InstanceOptions
@@ -92,11 +96,11 @@ export const startThreadsAhead = (memory64, threads) => startThreads(scriptOf(me
  * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
  */
 export async function startInstance({kernels, memory64, bytes, spare = 0, threads}) {
-    const size = sizeOf(memory64), name = `${size}-${kernels}`, script = scriptOf(memory64);
+    const name = /** @type {const} */ (`${memory64 ? 'gemma64' : 'gemma'}-${kernels}`), starter = starterOf(memory64);
     const compiling = compiled.get(name) ?? compile(name);
     compiled.set(name, compiling);
     const wasm = await compiling;
-    await startThreads(script, threads - 1);
+    await startThreads(starter, threads - 1);
     let memory;
     try {
         const initial = Math.max(bytes, INITIAL_BYTES);
@@ -104,23 +108,22 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
     } catch (cause) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
     }
-    const {default: factory} = await import(script.href);
-    const starting = () => start(factory, script, wasm, memory, threads);
+    const {default: factory} = await import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href);
+    const starting = () => start(factory, starter, wasm, memory, threads);
     return {emscripten: threads > 1 ? await whileStarting(workerPort, starting) : await starting(), memory};
 }
 
 /**
  * What a factory of Emscripten gives; of one that does not start, no thread is left that would hold the memory.
  * @param {(options: EmscriptenOptions) => Promise<Emscripten>} factory
- * @param {URL} url
+ * @param {URL} starter
  * @param {WebAssembly.Module} wasm
  * @param {WebAssembly.Memory} memory
  * @param {number} threads
  */
-async function start(factory, url, wasm, memory, threads) {
-    const address = threads > 1 ? workerAddress(url) : url.href;
+async function start(factory, starter, wasm, memory, threads) {
     /** @type {EmscriptenOptions} */
-    const options = {wasmMemory: memory, threads: threads - 1, ...address !== url.href && {mainScriptUrlOrBlob: address}};
+    const options = {wasmMemory: memory, threads: threads - 1};
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     /** @type {((event: ErrorEvent) => void) | undefined} */
@@ -140,7 +143,7 @@ async function start(factory, url, wasm, memory, threads) {
             }
             options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
             if (threads === 1) factory(options).then(resolve, reject);
-            else withThreads(url, () => factory(options)).then(resolve, noThreads);
+            else withThreads(starter, () => factory(options)).then(resolve, noThreads);
         });
     } catch (error) {
         options.PThread?.terminateAllThreads();

@@ -2,35 +2,45 @@
 // inside of a worker now and then never returns (see starts.js), and a worker that stands still there cannot be ended. So it should hold
 // neither memory nor locks by then. Knows no instances; the scripts are Emscripten's, which takes these workers in the place of new ones.
 
-import {NODE, workerAddress, workerPort} from '../base/host.js';
+import {NODE, workerPort} from '../base/host.js';
 import {whileStarting} from '../base/starts.js';
+import {scriptOf, startPlain} from '../base/worker_script.js';
 
-const OPTIONS = /** @type {const} */ ({type: 'module', name: 'em-pthread'});      // by this name the script knows that it is a thread
+/** By this name Emscripten's script knows that it runs in a thread. */
+const NAME = 'em-pthread';
+const THREAD = () => new Worker(new URL('./thread.js', import.meta.url), {type: 'module', name: 'em-pthread'});
 
-/** Those that nobody has taken yet, of one script. @type {{script: string, workers: Worker[]}} */
-let ready = {script: '', workers: []};
+/** Those that nobody has taken yet, of one script of Emscripten's. @type {{starter: string, workers: Worker[]}} */
+let ready = {starter: '', workers: []};
 /** What one of them reported before anybody listened. @type {ErrorEvent | undefined} */
 let reported;
 
 /** Ends those that nobody has taken. */
 export function endThreads() {
     for (const worker of ready.workers) worker.terminate();
-    ready = {script: '', workers: []};
+    ready = {starter: '', workers: []};
     reported = undefined;
+}
+
+/** @param {string} starter @param {typeof Worker} [constructor] */
+function startOne(starter, constructor) {
+    const worker = startPlain(scriptOf(THREAD), constructor);
+    worker.postMessage({starter});
+    return worker;
 }
 
 /**
  * Starts workers until so many are ready. What fails here fails again, and is told, when they are taken.
- * @param {URL} script @param {number} count
+ * @param {URL} starter @param {number} count
  */
-export async function startThreads(script, count) {
+export async function startThreads({href}, count) {
     if (NODE || count < 1) return;
-    if (ready.script !== script.href) endThreads();
-    ready.script = script.href;
-    const address = workerAddress(script), {workers} = ready;
+    if (ready.starter !== href) endThreads();
+    ready.starter = href;
+    const {workers} = ready;
     await whileStarting(workerPort, async () => {
         while (workers.length < count) {
-            const worker = new Worker(address, OPTIONS);
+            const worker = startOne(href);
             worker.onerror = (event) => {
                 event.preventDefault();
                 reported ??= event;
@@ -43,18 +53,19 @@ export async function startThreads(script, count) {
 /**
  * Has Emscripten start: the workers that it wants are those that are ready. Rejects with what one of these has reported.
  * @template T
- * @param {URL} script
+ * @param {URL} starter
  * @param {() => Promise<T>} start
  * @returns {Promise<T>}
  */
-export async function withThreads(script, start) {
-    if (NODE || ready.script !== script.href) return start();
+export async function withThreads({href}, start) {
+    if (NODE) return start();
     if (reported) throw reported;
     const {Worker: plain} = globalThis, {workers} = ready;
     globalThis.Worker = /** @type {any} */ (class {
         /** @param {string | URL} address @param {WorkerOptions} [options] */
         constructor(address, options) {
-            return options?.name === OPTIONS.name && workers.shift() || new plain(address, options);
+            if (options?.name !== NAME) return new plain(address, options);
+            return workers.shift() ?? startOne(href, plain);
         }
     });
     try {

@@ -3,15 +3,19 @@
 import {GemmaError, codeOf} from '../base/error.js';
 import {startWorker} from '../base/host.js';
 import {watchStarts} from '../base/starts.js';
+import {scriptOf} from '../base/worker_script.js';
 
-const WORKER = new URL('../engine/worker.js', import.meta.url);
+const WORKER = () => new Worker(new URL('../engine/worker.js', import.meta.url), {type: 'module'});
 
 /**
  * @param {(error: GemmaError) => void} onFailure   what the worker is asked will never be answered
  * @returns {Promise<import('../base/host.js').StartedWorker>}
  */
 export async function startEngine(onFailure) {
-    const worker = await startWorker(WORKER, ({message}) => onFailure(new GemmaError('internal', `The engine's worker failed: ${message}.`)));
+    const {url, options} = scriptOf(WORKER);
+    const worker = startWorker(url, (error) => {
+        onFailure(error instanceof GemmaError ? error : new GemmaError('internal', `The engine's worker failed: ${error.message}.`));
+    }, options);
     const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's threads did not start.")));
     return {
         ...worker,

@@ -29,7 +29,7 @@ const OPTIONS = /** @type {const} */ ({
     define: {NODE: 'false'}, logLevel: 'silent', write: false, metafile: true,
 });
 /** Addresses beside a module, the one constant that says which host this is, and who imports it. */
-const BESIDE = /new URL\(((?:[^()]|\([^()]*\))+?), import\.meta\.url\)/g, HOST = /export const NODE =[^;]+;/, IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
+const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export const NODE =[^;]+;/, IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
 
 /**
  * Modules that are imported when they are needed, in code without comments. The library's become ordinary imports: each that stayed apart would make more
@@ -60,8 +60,7 @@ function readScripts(sources, version, wasm) {
             return '';
         }).replace(IMPORT, '$1');
         scripts.set(url, text.replace(BESIDE, (whole, address) => {
-            // The only name in such an expression is NODE.
-            const target = posix.join(posix.dirname(url), new Function('NODE', `return ${address}`)(false));
+            const target = posix.join(posix.dirname(url), address);
             if (target.startsWith('wasm/')) return `new URL('./${wasm}/${target.slice('wasm/'.length)}', import.meta.url)`;
             if (!sources.has(target)) throw new SetupError(`${path} names ${target}, which is no file of the site.`);
             const name = `${basename(target, '.js')}-${version}`;

@@ -13,16 +13,19 @@ export {ensureDefaultModel as ensureModel} from './default_model.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** npm's packages: what makes the page small, and what the tests need. */
-export async function ensureDependencies() {
+export const ensureDependencies = () => ensurePackages(ROOT, 'npm packages');
+
+/** What the package-lock.json of a folder names, in that folder. @param {string} folder @param {string} what */
+export async function ensurePackages(folder, what) {
     // npm writes its own list at the end of an install. Dates don't count: a checkout changes them, and needs no network.
-    const installed = join(ROOT, 'node_modules/.package-lock.json');
-    const {packages} = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+    const installed = join(folder, 'node_modules/.package-lock.json');
+    const {packages} = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
     const present = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
     /** @param {[string, {version?: string, optional?: boolean}]} entry */
     const isThere = ([path, {version, optional}]) => path === '' || optional || present[path]?.version === version;
     if (Object.entries(packages).every(isThere)) return;
-    say('npm packages: installing');
-    await runWithLines('npm', ['ci', '--no-audit', '--no-fund'], () => {}, {cwd: ROOT});
+    say(`${what}: installing`);
+    await runWithLines('npm', ['ci', '--no-audit', '--no-fund'], () => {}, {cwd: folder});
 }
 
 /** The engine's WebAssembly modules; make decides what is to be built. */

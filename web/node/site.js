@@ -25,7 +25,7 @@ const LAYOUT = [
     ['engine/', 'web/engine'],
     ['constraint/', 'web/constraint'],
     ['weights/', 'web/weights'],
-    ['wasm/', 'build/wasm'],
+    ['wasm/', 'web/wasm'],
 ];
 /** Characters in base64 of each file's SHA-256, as in web/app/sw.js: 132 of its bits. */
 const DIGEST_LENGTH = 22;

@@ -66,7 +66,7 @@ export async function createSha256() {
 let module;
 
 async function compile() {
-    const url = new URL(`../../${NODE ? '../build/' : ''}wasm/sha256.wasm`, import.meta.url);
-    const bytes = NODE ? (await import('node:fs/promises')).readFile(url) : fetch(url).then((response) => response.arrayBuffer());
+    const url = new URL('../../wasm/sha256.wasm', import.meta.url);
+    const bytes = NODE ? process.getBuiltinModule('node:fs/promises').readFile(url) : fetch(url).then((response) => response.arrayBuffer());
     return WebAssembly.compile(await bytes);
 }

@@ -3,8 +3,10 @@
 
 import {startWorker} from '../../base/host.js';
 import {Caller} from '../../base/protocol.js';
+import {scriptOf} from '../../base/worker_script.js';
 import {hashesHere} from '../file/sha256.js';
 
+const WORKER = () => new Worker(new URL('./reader_worker.js', import.meta.url), {type: 'module'});
 const SILENT_MS = 5000;         // a worker whose script is refused may say nothing
 
 /** @param {import('./store.js').ChunkStore} store @returns {{read: import('./store.js').ChunkStore['readChunk'], close: () => void}} */
@@ -22,7 +24,8 @@ export function createReader(store) {
     };
     const start = async () => {
         if (!await hashesHere()) return;
-        worker = await startWorker(new URL('./reader_worker.js', import.meta.url), fail);
+        const {url, options} = scriptOf(WORKER);
+        worker = startWorker(url, fail, options);
         caller = new Caller(worker);
         const silent = setTimeout(fail, SILENT_MS, new Error('the thread that reads says nothing'));
         worker.onMessage(() => clearTimeout(silent));

@@ -1,0 +1,155 @@
+// worker_script.js: a browser's workers: what script one has, and by which address it may be started. Owns the ways around what hosts and
+// pages refuse. Knows no messages but the first, which says that a worker is ready.
+
+import {GemmaError, messageOf} from './error.js';
+
+/**
+ * @typedef {{url: URL, options: WorkerOptions}} Script   of a worker, and how it wants to be started
+ * @typedef {import('./host.js').StartedWorker} StartedWorker
+ */
+
+/**
+ * What an expression `new Worker(new URL(ADDRESS, import.meta.url), OPTIONS)` would start. Bundlers know a worker by that expression alone, and
+ * put into it what they have made of the script. How it is started is decided here.
+ * @param {() => unknown} expression
+ * @returns {Script}
+ */
+export function scriptOf(expression) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, 'Worker');
+    /** @type {Script | undefined} */
+    let script;
+    /** @param {string | URL} address @param {WorkerOptions} [options] */
+    const take = function (address, options = {}) {
+        script = {url: new URL(address, globalThis.location?.href), options};
+    };
+    Object.defineProperty(globalThis, 'Worker', {value: take, configurable: true, writable: true});
+    try {
+        expression();
+    } finally {
+        if (before) Object.defineProperty(globalThis, 'Worker', before);
+        else Reflect.deleteProperty(globalThis, 'Worker');
+    }
+    if (!script) throw new GemmaError('internal', 'The expression of a worker started none.');
+    return script;
+}
+
+/** The name of the library's policy, for pages that require trusted types: `trusted-types gemma-wasm`. */
+const POLICY = 'gemma-wasm';
+/** @type {{createScriptURL: (address: string) => string} | null | undefined} */
+let policy;
+
+/** An address as the constructor of workers takes it. @param {string} address */
+function trusted(address) {
+    const {trustedTypes} = /** @type {any} */ (globalThis);     // TypeScript does not know them yet
+    try {
+        policy ??= trustedTypes?.createPolicy(POLICY, {createScriptURL: (/** @type {string} */ text) => text}) ?? null;
+    } catch {
+        policy = null;      // the page allows no policy of this name; whether it requires one, the constructor says
+    }
+    return policy ? policy.createScriptURL(address) : address;
+}
+
+/** This worker was started by a script that imports it, since its own was refused. */
+const isImported = globalThis.location?.protocol === 'blob:';
+
+/**
+ * Makers of the addresses by which a worker can be started, the best first. A browser starts workers from its own origin only, and on a page
+ * with COEP only those that have this header, too. A script that the page makes may import both.
+ * @param {Script} script
+ */
+function addressesOf({url, options: {type}}) {
+    if (!/^https?:$/.test(url.protocol)) return [() => url.href];
+    const href = JSON.stringify(url.href), text = type === 'module' ? `import ${href};` : `importScripts(${href});`;
+    const importing = () => URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
+    return isImported || url.origin !== globalThis.location?.origin ? [importing] : [() => url.href, importing];
+}
+
+/** Starts a worker by its best address. @param {Script} script @param {typeof Worker} [constructor] */
+export const startPlain = (script, constructor = Worker) => new constructor(trusted(addressesOf(script)[0]()), script.options);
+
+/**
+ * What is wrong with a script, as far as its server says it; `isGone`: by no address it would start.
+ * @param {URL} url
+ * @returns {Promise<{isGone: boolean, why: string}>}
+ */
+async function ask({href}) {
+    try {
+        const {ok, status, headers} = await fetch(href), type = headers.get('Content-Type'), isScript = /javascript/i.test(type ?? '');
+        const lacks = globalThis.crossOriginIsolated && !headers.has('Cross-Origin-Embedder-Policy');
+        return {isGone: !ok || !isScript, why: !ok ? `HTTP ${status}` : !isScript ? `type ${type}` : lacks ? 'it lacks the page\'s header Cross-Origin-Embedder-Policy' : ''};
+    } catch {
+        return {isGone: true, why: ''};
+    }
+}
+
+/** @param {string} href @param {string} why @param {unknown} [cause] */
+const refusedByPage = (href, why, cause) => new GemmaError('unsupported', `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
+    "from the page's own origin, with its headers, or allow blob: in its worker-src.", {cause, here: true});
+
+const STARTING_MS = 60_000;     // on a slow network its scripts may take long
+
+/**
+ * Starts a worker by the first of its addresses that the page and the host allow.
+ * @param {Script} script
+ * @param {(error: Error) => void} onFailure   it could not start, or ended
+ * @returns {StartedWorker}   throws GemmaError 'unsupported' where the page refuses it at once
+ */
+export function startInBrowser(script, onFailure) {
+    const {url: {href}, options} = script, addresses = addressesOf(script);
+    /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
+    const waiting = [];
+    /** @type {((message: any) => void)[]} */
+    const listeners = [];
+    let /** @type {Worker} */ worker, /** @type {ReturnType<typeof setTimeout> | undefined} */ timer, isReady = false, isOver = false, directive = '';
+    /** What the page's policy refuses meanwhile. */
+    const violated = (/** @type {any} */ {effectiveDirective}) => { directive ||= effectiveDirective; };
+    /** It has started, or will not. */
+    const settle = () => {
+        clearTimeout(timer);
+        removeEventListener('securitypolicyviolation', violated);
+    };
+    /** @param {Error} error */
+    const fail = (error) => {
+        settle();
+        if (!isOver) onFailure(error);
+    };
+    const start = () => {
+        try {
+            worker = new Worker(trusted(addresses.shift()?.() ?? href), options);
+        } catch (cause) {
+            settle();
+            throw refusedByPage(href, messageOf(cause), cause);
+        }
+        worker.onmessage = ({data}) => {
+            if (!isReady) settle();
+            isReady = true;
+            for (const {message, transfer} of waiting.splice(0)) worker.postMessage(message, transfer);
+            for (const listener of listeners) listener(data);
+        };
+        worker.onmessageerror = () => fail(new Error('one of its messages could not be read'));
+        worker.onerror = ({message}) => void (message || isReady ? fail(new Error(message)) : otherwise().catch(fail));
+        // Firefox says nothing of a module that can't be imported. A worker's first message is that it is ready.
+        timer = setTimeout(() => fail(new Error(`${href} did not start within ${STARTING_MS / 1000} s`)), STARTING_MS);
+    };
+    /** Its script was refused, or one that it imports. */
+    const otherwise = async () => {
+        clearTimeout(timer);
+        const {isGone, why} = await ask(script.url);
+        if (isOver) return;
+        if (addresses.length && !isGone) return start();
+        const reason = directive || why;
+        fail(reason && !isGone ? refusedByPage(href, reason) : new Error(`${href} could not be loaded${reason && `: ${reason}`}`));
+    };
+    addEventListener('securitypolicyviolation', violated);
+    start();
+    return {
+        postMessage: (message, transfer = []) => isReady ? worker.postMessage(message, transfer) : void waiting.push(structuredClone({message, transfer}, {transfer})),
+        onMessage: (listener) => void listeners.push(listener),
+        terminate() {
+            isOver = true;
+            settle();
+            worker.terminate();
+        },
+        idle: () => {},
+    };
+}
