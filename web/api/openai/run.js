@@ -1,0 +1,220 @@
+// run.js: how a request is answered: admitted, given a session that has evaluated the most of its prompt, written in as many texts as were asked
+// for, and told as a whole or as a stream. Knows neither messages nor the forms of answers.
+
+import {aborted, APIConnectionTimeoutError, asApiError} from './errors.js';
+import {seedOf} from './request.js';
+import {Channel, Stream} from './stream.js';
+
+/**
+ * @typedef {import('../../gemma.js').Result} Result
+ * @typedef {import('../../gemma.js').Session} Session
+ * @typedef {import('../../gemma.js').PromptOptions} PromptOptions
+ * @typedef {import('../../gemma.js').TokenLogprobs} TokenLogprobs
+ *
+ * @typedef {object} Engine
+ * @property {import('../../gemma.js').Gemma} gemma
+ * @property {import('./gate.js').Gate} gate
+ * @property {import('./pool.js').Pool} pool
+ * @property {import('./tokens.js').Tokens} tokens
+ * @property {{id: string, created: number}} model
+ *
+ * @typedef {object} Asked
+ * @property {string | number[] | import('../../gemma.js').Message[]} prompt
+ * @property {string} key            as the pool wants it
+ * @property {Omit<PromptOptions, 'sampling'> & {sampling: import('../../gemma.js').Sampling}} options
+ * @property {number} n
+ * @property {number} [seed]
+ * @property {(result: Result) => string} after   the key's end, of what was written
+ * @property {boolean} isReused
+ * @property {boolean} [readsFirst]  the prompt's probabilities are wanted before the text
+ *
+ * @typedef {object} Io
+ * @property {AbortSignal} signal
+ * @property {() => void} onStart                      the prompt fits, and is being read
+ * @property {(read: Result) => void} [onRead]         with readsFirst
+ * @property {(index: number, piece: {text: string, logprobs?: TokenLogprobs[]}) => void} onText
+ * @property {(index: number, event: import('../../gemma.js').ToolCallEvent) => void} [onTool]
+ * @property {(index: number, result: Result) => void} [onEnd]
+ */
+
+/**
+ * The n texts of one prompt, written in one batch.
+ * @param {Engine} engine @param {Asked} asked @param {Io} io
+ * @returns {Promise<Result[]>} rejects when the signal aborts
+ */
+export function answer({gate, pool}, asked, io) {
+    let isTold = false;
+    /** @type {Io} */
+    const watched = {...io, onText(...told) {
+        isTold = true;
+        io.onText(...told);
+    }};
+    return gate.run(asked.n, io.signal, async () => {
+        try {
+            return await answerOnce(pool, asked, watched);
+        } catch (error) {
+            if (isTold || !pool.isFull(error)) throw error;
+            await pool.drop();
+            return answerOnce(pool, asked, watched);
+        }
+    });
+}
+
+/** @param {import('./pool.js').Pool} pool @param {Asked} asked @param {Io} io */
+function answerOnce(pool, asked, io) {
+    return pool.use(asked.key, asked.isReused, async (held) => {
+        const {options, complete} = withKnown(held, asked);
+        held.key = asked.key;
+        const results = await write(held.session, {...asked, options}, complete, io);
+        held.key += asked.after(results[0]);
+        return results;
+    });
+}
+
+/**
+ * What is known of the prompt's first tokens, since a prompt before began with them, is not asked for again.
+ * @param {import('./pool.js').Held} held @param {Asked} asked
+ * @returns {{options: Asked['options'], complete: (read: Result) => Result}}
+ */
+function withKnown(held, {prompt, options}) {
+    const {promptLogprobs: n} = options, known = held.known?.n === n ? held.known : {ids: [], all: []};
+    held.known = undefined;
+    if (n === undefined) return {options, complete: (read) => read};
+    let from = 0;
+    while (from < known.ids.length && known.ids[from] === prompt[from]) from++;
+    return {
+        options: {...options, promptLogprobsFrom: from},
+        complete(read) {
+            const all = [...known.all.slice(0, from), ...(read.promptLogprobs ?? []).slice(from)];
+            held.known = {n, ids: prompt, all};
+            return {...read, promptLogprobs: all};
+        },
+    };
+}
+
+/** @param {Session} session @param {Asked} asked @param {(read: Result) => Result} complete @param {Io} io @returns {Promise<Result[]>} */
+async function write(session, {prompt, options, n, seed, readsFirst}, complete, io) {
+    const failing = new AbortController(), signal = AbortSignal.any([io.signal, failing.signal]);
+    /** @param {Session} on @param {number} i @param {PromptOptions} more */
+    const ask = async (on, i, more) => {
+        const result = await on.prompt(prompt, {
+            ...options, ...more, signal, sampling: {...options.sampling, seed: seedOf(seed, i)}, onProgress: io.onStart,
+            onText(piece) {
+                io.onStart();
+                io.onText(i, piece);
+            },
+            onToolCall: (event) => io.onTool?.(i, event),
+        }).result;
+        if (result.finishReason === 'abort') throw aborted();
+        return result;
+    };
+    if (n === 1 && !readsFirst) {
+        const result = await ask(session, 0, {});
+        io.onEnd?.(0, result);
+        return [result];
+    }
+    const read = complete(await ask(session, 0, {maxTokens: 0, constraint: undefined}));
+    io.onRead?.(read);
+    /** @type {Session[]} */
+    const clones = [];
+    try {
+        while (clones.length < n - 1) clones.push(await session.clone());
+        const results = [session, ...clones].map(async (each, i) => {
+            const {cachedTokens, promptLogprobs, timings} = read;
+            const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}), {decodeTokens, decodeMs} = result.timings;
+            const whole = {...result, cachedTokens, promptLogprobs, timings: {...timings, decodeTokens, decodeMs}};
+            io.onEnd?.(i, whole);
+            return whole;
+        });
+        // One that fails ends the others.
+        for (const each of results) each.catch((error) => failing.abort(error));
+        await Promise.allSettled(results);
+        return await Promise.all(results);
+    } finally {
+        for (const clone of clones) clone.close().catch(() => {});
+    }
+}
+
+/**
+ * @template Answer, Chunk
+ * @typedef {object} Work
+ * @property {boolean} isStreamed
+ * @property {(AbortSignal | null | undefined)[]} signals
+ * @property {number} [timeout]
+ * @property {{prompt?: string, constraint?: string}} params   see asApiError
+ * @property {(io: {signal: AbortSignal, onStart: () => void, push?: (chunk: Chunk) => void}) => Promise<Answer>} work   push: with a stream
+ */
+
+/**
+ * Admits a request and has it answered.
+ * @template Answer, Chunk
+ * @param {import('./gate.js').Gate} gate @param {Work<Answer, Chunk>} asked
+ * @returns {Promise<Answer | Stream<Chunk>>}   a stream: once the prompt is being read
+ */
+export async function handle(gate, {isStreamed, signals, timeout, params, work}) {
+    const controller = new AbortController(), signal = AbortSignal.any([controller.signal, ...signals].flatMap((one) => one ?? []));
+    if (signal.aborted) throw aborted();
+    const leave = gate.admit();
+    let isLate = false, isBegun = false, onStart = () => {};
+    const timer = timeout ? setTimeout(() => {
+        isLate = true;
+        controller.abort();
+    }, timeout) : undefined;
+    /** @type {Channel<Chunk>} */
+    const channel = new Channel();
+    const begun = new Promise((/** @type {(value?: undefined) => void} */ resolve) => { onStart = resolve; });
+    const working = work({signal, onStart, ...isStreamed && {push: (chunk) => channel.push(chunk)}}).catch((error) => {
+        if (isLate) throw new APIConnectionTimeoutError(undefined, {message: 'Request timed out.', type: 'timeout'});
+        throw signal.aborted ? aborted() : asApiError(error, params);
+    }).finally(() => {
+        leave();
+        clearTimeout(timer);
+    });
+    if (!isStreamed) return working;
+    // As in the openai package, a stream that is aborted just ends.
+    working.then(() => channel.end(), (error) => signal.aborted && isBegun ? channel.end() : channel.fail(error));
+    await Promise.race([begun, working]);
+    isBegun = true;
+    clearTimeout(timer);
+    return new Stream(channel.read(), controller);
+}
+
+/** @param {Result[]} firsts   one of each prompt @param {Result[]} all @returns {import('./types.js').Usage} */
+export function usageOf(firsts, all) {
+    const prompt = firsts.reduce((sum, {promptTokens}) => sum + promptTokens.length, 0);
+    const completion = all.reduce((sum, {tokens}) => sum + tokens.length, 0);
+    const cached = firsts.reduce((sum, {cachedTokens}) => sum + cachedTokens, 0);
+    return {prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion, prompt_tokens_details: {cached_tokens: cached}};
+}
+
+/** @param {Result} result @returns {import('./types.js').Timings} */
+export function timingsOf({cachedTokens, timings: {prefillTokens, prefillMs, decodeTokens, decodeMs}}) {
+    return {
+        cache_n: cachedTokens, prompt_n: prefillTokens, prompt_ms: prefillMs, predicted_n: decodeTokens, predicted_ms: decodeMs,
+        predicted_per_second: decodeMs > 0 ? 1000 * decodeTokens / decodeMs : 0,
+    };
+}
+
+/** @param {string} prefix */
+export function newId(prefix) {
+    const bytes = crypto.getRandomValues(new Uint8Array(12));
+    return prefix + Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * What all parts of an answer say.
+ * @param {Engine} engine @param {string} prefix
+ */
+export function headOf({gemma, model}, prefix) {
+    return {id: newId(prefix), created: Math.floor(Date.now() / 1000), model: model.id, system_fingerprint: `fp_${gemma.info.architecture}_${gemma.info.kernels}`};
+}
+
+/**
+ * A promise of an answer, as the openai package's: withResponse() tells of a response, too.
+ * @template T @param {Promise<T>} promise
+ */
+export function asApiPromise(promise) {
+    return Object.assign(promise, {
+        withResponse: async () => ({data: await promise, response: new Response(null, {status: 200}), request_id: newId('req_')}),
+    });
+}
