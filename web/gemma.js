@@ -54,7 +54,7 @@ export {Constraint, Session, GemmaError};
 /** A loaded model, in its own worker: see Gemma.load. */
 export class Gemma {
     #worker;
-    /** @type {Caller<Service>} */
+    /** @type {Pick<Caller<Service>, 'call' | 'fail'>} */
     #caller;
     #busy = 0;
     /** @type {unknown} */
@@ -67,10 +67,14 @@ export class Gemma {
     /** @type {Info} */
     info = /** @type {any} */ (undefined);      // until it is loaded, and nobody else has it before
 
-    /** @private @param {import('./base/host.js').StartedWorker} worker */
-    constructor(worker) {
+    /**
+     * @private
+     * @param {Pick<import('./base/host.js').StartedWorker, 'terminate' | 'idle'>} worker
+     * @param {Pick<Caller<Service>, 'call' | 'fail'>} caller
+     */
+    constructor(worker, caller) {
         this.#worker = worker;
-        this.#caller = new Caller(worker);
+        this.#caller = caller;
     }
 
     /**
@@ -83,7 +87,7 @@ export class Gemma {
      *   'bad-file', 'unsupported', 'bad-argument'
      */
     static async probe(model, options) {
-        const {signal, onProgress, urls, headers, manifest, sha256, update, ...more} = readOptions('load', options);
+        const {signal, onProgress, urls, headers, manifest, sha256, update, shared, ...more} = readOptions('load', options);
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         return orWithoutThreads(more, (engineOptions) => Gemma.#probe(source, engineOptions, signal));
@@ -119,7 +123,7 @@ export class Gemma {
     }
 
     /** @param {ModelSource} model @param {Record<string, any>} checked   LoadOptions */
-    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, ...options}) {
+    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, shared = false, ...options}) {
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         let asked = NODE;
@@ -129,20 +133,23 @@ export class Gemma {
             asked ||= progress.phase === 'download';
             onProgress(progress);
         };
-        return orWithoutThreads(options, (engineOptions) => Gemma.#open(source, engineOptions, signal, onEvent));
+        return orWithoutThreads(options, (engineOptions) => Gemma.#open(source, engineOptions, signal, onEvent, shared && !NODE));
     }
 
     /**
      * @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} signal
-     * @param {(event: any) => void} onEvent
+     * @param {(event: any) => void} onEvent @param {boolean} mayShare
      */
-    static async #open(source, options, signal, onEvent) {
+    static async #open(source, options, signal, onEvent, mayShare) {
         signal.throwIfAborted();
-        const gemma = new Gemma(await startEngine((error) => gemma.#end(error)));
+        const onFailure = (/** @type {GemmaError} */ error) => gemma.#end(error);
+        const shared = mayShare ? await (await import('./gemma/shared/member.js')).startShared(source, onFailure) : undefined;
+        const worker = shared ?? await startEngine(onFailure), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/store/tabs.js')).use(source.url);
             await gemma.#using;
-            gemma.info = /** @type {Info} */ (await gemma.#call('load', {source, options}, {signal, onEvent}));
+            const info = await gemma.#call('load', {source, options}, {signal, onEvent});
+            gemma.info = /** @type {Info} */ ({...info, shared: shared !== undefined});
             signal.throwIfAborted();
         } catch (error) {
             gemma.close();

@@ -6,6 +6,7 @@ import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Caller} from '../../web/base/protocol.js';
 import {Drafts} from '../../web/engine/drafts.js';
+import {Gemma} from '../../web/gemma.js';
 import {startEngine} from '../../web/gemma/engine.js';
 
 const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), ENDLESS = {1: -Infinity, 6: -Infinity};
@@ -70,4 +71,10 @@ test("an answer that the next engine can't have written is given up by its code"
     const other = await second.call('session', {history: []});
     await assert.rejects(ask(second, other.id, {sampling, maxTokens: 8}, known), {code: 'engine-lost'});
     assert.equal((await second.call('sessionState', {session: other.id})).ids.length, 0);
+});
+
+test('under Node a model is its own, and says so', async () => {
+    const gemma = await Gemma.load(TINY, {shared: true});
+    gemma.close();
+    assert.equal(gemma.info.shared, false);
 });

@@ -31,8 +31,10 @@
  * @property {number} [sessions]        with full contexts, for which memory may be had; default: 4, on small devices 2
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
- * @typedef {Watched & Origin & EngineOptions & {update?: boolean}} LoadOptions   update: asks the address whether it still has the file that
- *   is stored, and if not, puts the new one in its place; without the network, what is stored runs
+ * @typedef {Watched & Origin & EngineOptions & {update?: boolean, shared?: boolean}} LoadOptions   update: asks the address whether it still has the
+ *   file that is stored, and if not, puts the new one in its place; without the network, what is stored runs. shared: tabs of this origin that
+ *   load the same model with the same options share one engine, in the tab that came first; when that closes, the next takes over, and answers
+ *   continue there. Where that can't be (see info.shared), this tab has its own
  *
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'
@@ -52,6 +54,7 @@
  * @property {number} memoryBytes       of the engine's memory
  * @property {boolean} addsBos          whether its texts begin with the token <bos>
  * @property {number} loadMs
+ * @property {boolean} shared           whether other tabs may use the same engine
  *
  * @typedef {import('../engine/conversation.js').Message} Message   {role: 'system' | 'user', content}, {role: 'assistant', content, toolCalls?}, or
  *   what a tool gave back: {role: 'tool', name, content}

@@ -36,7 +36,7 @@ const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export
  * chunks of what it shares with others, together a seventh larger, and a first visit brings all of them. What is Node's is never asked for.
  */
 const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)\./g, TAKEN = /(?<=\bconst|,)\{([\w$,]+)\}=await import\("(\.[^"]+)"\)/g,
-     STAYS_LAZY = /(^|\/)(node|constraint)\//;
+     STAYS_LAZY = /(^|\/)(node|constraint|shared)\//;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
 /** @param {string} url */
