@@ -30,7 +30,10 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
   bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--parallel N]
                [--profile] [--json]
-  serve        [--port N] [--host H] [--model F]      default: localhost, at the first free port from 8000 on
+  serve        [--port N] [--host H] [--model F]      the page, and OpenAI's API under /v1; default: localhost, at the first free port from 8000 on
+               [--parallel N] [--queue N]     texts written at the same time (4), and requests that may wait (64); more get 429
+               [--api-key K] [--cors ORIGIN,...|*]     who may call: also GEMMA_API_KEY; pages of this machine may, others if named or with the key
+               [--context N] [--max-body BYTES]     of a conversation, in tokens; of a request (16 MB)
 
   Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
               [--kv f16|int8]

@@ -38,10 +38,11 @@ const LOCALHOST = ['127.0.0.1', '::1'];
  * @param {string} [options.host]     where it listens, and the name by which requests may call it
  * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
+ * @param {import('./http/api.js').Api} [options.api]   what else is answered
  * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a sentence for whoever starts it;
  *     rejects with SetupError
  */
-export async function serve({port, host = 'localhost', model, models} = {}) {
+export async function serve({port, host = 'localhost', model, models, api} = {}) {
     const places = {model: model && resolve(model), models: models && resolve(models)};
     /**
      * @param {import('node:http').IncomingMessage} request
@@ -50,7 +51,8 @@ export async function serve({port, host = 'localhost', model, models} = {}) {
     const listener = (request, response) => {
         try {
             if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server is not called ${request.headers.host}; --host names it.`);
-            answer(request, response, places);
+            if (api?.takes(request)) void api.answer(request, response);
+            else answer(request, response, places);
         } catch (error) {
             if (response.headersSent) return response.destroy();
             sendText(response, 500, `The server failed: ${messageOf(error)}`);
@@ -67,6 +69,7 @@ export async function serve({port, host = 'localhost', model, models} = {}) {
                 server.close(done);
                 server.closeAllConnections();
             })));
+            api?.close();
         },
     };
 }

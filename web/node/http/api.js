@@ -1,0 +1,120 @@
+// api.js: OpenAI's API over HTTP, and what evaluation harnesses ask besides. The addresses are a table; answers come from web/api/openai.js, which the
+// same requests could be given in JavaScript. Node's own http does: nine addresses need no router, and a library would be the first run-time
+// dependency.
+
+import {randomBytes} from 'node:crypto';
+import {asApiError} from '../../api/openai.js';
+import {messageOf} from '../../base/error.js';
+import {checkKey, checkOrigin, sendPreflight} from './callers.js';
+import {ServedModel} from './model.js';
+import {httpError, readJsonBody, sendError, sendEvents, sendJson} from './reply.js';
+import {detokenize, tokenize} from './tokenizer.js';
+
+/**
+ * @typedef {import('node:http').IncomingMessage} Request
+ * @typedef {import('node:http').ServerResponse} Response
+ * @typedef {import('./model.js').Loaded} Loaded
+ * @typedef {import('./callers.js').Rules & import('./model.js').ModelOptions & {maxBody?: number}} ApiOptions
+ *
+ * @typedef {object} Call
+ * @property {any} body
+ * @property {string} rest          of the address
+ * @property {AbortSignal} signal   aborts when the client is gone
+ * @typedef {(model: Loaded, call: Call) => Promise<unknown>} Answerer   its answer: an object, or an async iterable of events
+ */
+
+const MAX_BODY = 16 * 2 ** 20;
+
+/** @type {{method: 'GET' | 'POST', path: RegExp, answer: Answerer}[]} */
+const ROUTES = [
+    {method: 'POST', path: /^\/v1\/chat\/completions$/, answer: ({client}, {body, signal}) => client.chat.completions.create(body, {signal})},
+    {method: 'POST', path: /^\/v1\/completions$/, answer: ({client}, {body, signal}) => client.completions.create(body, {signal})},
+    {method: 'POST', path: /^\/v1\/embeddings$/, answer: ({client}, {body, signal}) => client.embeddings.create(body, {signal})},
+    {method: 'GET', path: /^\/v1\/models$/, answer: ({client}) => client.models.list()},
+    {method: 'GET', path: /^\/v1\/models\/(.+)$/, answer: ({client}, {rest}) => client.models.retrieve(rest)},
+    {method: 'POST', path: /^\/tokenize$/, answer: ({gemma}, {body}) => tokenize(gemma, body)},
+    {method: 'POST', path: /^\/detokenize$/, answer: ({gemma}, {body}) => detokenize(gemma, body)},
+    {method: 'GET', path: /^\/tokenizer_info$/, answer: ({tokenizerInfo}) => tokenizerInfo()},
+];
+/** Answered to everyone, without the model: that the server is there. */
+const HEALTH = '/health';
+const OWN = /^\/(v1(\/|$)|(tokenize|detokenize|tokenizer_info|health)$)/;
+
+/** @param {Request} request */
+function pathOf({url = ''}) {
+    const [path] = url.split('?');
+    try {
+        return decodeURIComponent(path);
+    } catch {
+        return path;
+    }
+}
+
+export class Api {
+    #options;
+    #model;
+
+    /** @param {ApiOptions} options */
+    constructor(options) {
+        this.#options = options;
+        this.#model = new ServedModel(options);
+    }
+
+    /** Whether a request is for the API. @param {Request} request */
+    takes(request) {
+        return OWN.test(pathOf(request));
+    }
+
+    /** Answers it; never rejects. @param {Request} request @param {Response} response */
+    async answer(request, response) {
+        const gone = new AbortController();
+        response.on('close', () => gone.abort());
+        response.on('error', () => gone.abort());
+        response.setHeader('X-Request-Id', `req_${randomBytes(12).toString('hex')}`);
+        response.setHeader('X-Content-Type-Options', 'nosniff');
+        try {
+            await this.#answer(request, response, gone.signal);
+        } catch (error) {
+            if (gone.signal.aborted) return;
+            this.#model.endedBy(error);
+            if (response.headersSent) response.destroy();
+            else sendError(response, asApiError(error));
+        }
+    }
+
+    /** @param {Request} request @param {Response} response @param {AbortSignal} signal */
+    async #answer(request, response, signal) {
+        const path = pathOf(request), method = request.method === 'HEAD' ? 'GET' : request.method ?? '';
+        checkOrigin(request, response, this.#options);
+        const routes = ROUTES.filter((route) => route.path.test(path)), methods = path === HEALTH ? ['GET'] : routes.map((route) => route.method);
+        if (method === 'OPTIONS') return sendPreflight(request, response, [...methods, 'OPTIONS']);
+        if (path === HEALTH && method === 'GET') return sendJson(response, 200, {status: 'ok'});
+        checkKey(request, this.#options);
+        if (!methods.length) throw httpError(404, `Unknown request URL: ${method} ${path}.`, {code: 'unknown_url'});
+        const route = routes.find((one) => one.method === method);
+        if (!route) {
+            response.setHeader('Allow', methods.join(', '));
+            throw httpError(405, `Not allowed to ${method} on ${path}; ${methods.join(' and ')} is.`, {code: 'method_not_allowed'});
+        }
+        const body = method === 'POST' ? await readJsonBody(request, this.#options.maxBody ?? MAX_BODY) : undefined, rest = route.path.exec(path)?.[1] ?? '';
+        const answer = await route.answer(await this.#load(), {body, rest, signal}), isStream = body?.stream === true && typeof answer === 'object' && answer !== null;
+        if (!isStream || !(Symbol.asyncIterator in answer)) return sendJson(response, 200, answer);
+        await sendEvents(response, /** @type {AsyncIterable<unknown>} */ (answer), signal, (error) => {
+            this.#model.endedBy(error);
+            return asApiError(error);
+        });
+    }
+
+    async #load() {
+        try {
+            return await this.#model.get();
+        } catch (error) {
+            throw httpError(503, `The model cannot be loaded: ${messageOf(error)}`, {type: 'server_error', code: 'model_not_loaded'});
+        }
+    }
+
+    /** Frees the model. */
+    close() {
+        this.#model.close();
+    }
+}

@@ -1,0 +1,81 @@
+// reply.js: what goes over the wire: JSON, errors in OpenAI's form, server-sent events; and the JSON that comes in. Knows no addresses.
+
+import {once} from 'node:events';
+import {APIError} from '../../api/openai.js';
+
+/**
+ * @typedef {import('node:http').IncomingMessage} Request
+ * @typedef {import('node:http').ServerResponse} Response
+ */
+
+const STALLED_MS = 60_000;      // a client that takes nothing for so long is gone
+const PING_MS = 15_000;         // so that proxies do not end a stream while a prompt is read
+
+/** @param {number} status @param {string} message @param {{type?: string, param?: string | null, code?: string}} [about] */
+export const httpError = (status, message, about) => new APIError(status, {message, ...about});
+
+/** @param {Response} response @param {number} status @param {unknown} value @param {Record<string, string>} [headers] */
+export function sendJson(response, status, value, headers = {}) {
+    const bytes = Buffer.from(JSON.stringify(value));
+    response.writeHead(status, {...headers, 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': bytes.length}).end(bytes);
+}
+
+/** @param {Response} response @param {APIError} error */
+export function sendError(response, error) {
+    const {status = 499, error: body} = error, retryAfter = /** @type {any} */ (error).retryAfter ?? (status === 503 ? 5 : undefined);
+    sendJson(response, status, {error: body}, {
+        ...retryAfter && {'Retry-After': String(retryAfter)}, ...status === 401 && {'WWW-Authenticate': 'Bearer'},
+        ...status === 413 && {Connection: 'close'},
+    });
+}
+
+/**
+ * Sends chunks as server-sent events. An error among them is the last event.
+ * @param {Response} response @param {AsyncIterable<unknown>} chunks @param {AbortSignal} signal   aborts when the client is gone
+ * @param {(error: unknown) => APIError} asError
+ */
+export async function sendEvents(response, chunks, signal, asError) {
+    response.writeHead(200, {'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no'});
+    response.flushHeaders();
+    const ping = setInterval(() => response.write(': \n\n'), PING_MS);
+    /** @param {unknown} value */
+    const send = async (value) => {
+        if (response.write(`data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`)) return;
+        await once(response, 'drain', {signal: AbortSignal.any([signal, AbortSignal.timeout(STALLED_MS)])});
+    };
+    try {
+        for await (const chunk of chunks) await send(chunk);
+        await send('[DONE]');
+        response.end();
+    } catch (error) {
+        if (signal.aborted || response.writableNeedDrain) return void response.destroy();
+        response.end(`data: ${JSON.stringify({error: asError(error).error})}\n\n`);
+    } finally {
+        clearInterval(ping);
+    }
+}
+
+/**
+ * The JSON of a request's body.
+ * @param {Request} request @param {number} most   bytes
+ * @returns {Promise<any>}
+ */
+export async function readJsonBody(request, most) {
+    const tooLong = () => httpError(413, `The body of the request has more than ${most} bytes; --max-body says how many it may have.`, {code: 'request_too_large'});
+    if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong();
+    if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
+        throw httpError(415, `The body of the request is compressed (${request.headers['content-encoding']}); send it as it is.`, {code: 'unsupported_encoding'});
+    }
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of request.iterator({destroyOnReturn: false})) {
+        size += chunk.length;
+        if (size > most) throw tooLong();
+        chunks.push(chunk);
+    }
+    try {
+        return JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(Buffer.concat(chunks)));
+    } catch {
+        throw httpError(400, 'We could not parse the JSON body of your request: it is not JSON in UTF-8.', {code: 'invalid_json'});
+    }
+}
