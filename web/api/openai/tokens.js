@@ -75,8 +75,8 @@ export class Tokens {
         ids.forEach((id, i) => {
             const one = all[i];
             told.tokens.push(text(id));
-            told.token_logprobs.push(one ? finite(one.logprob) : null);
-            told.top_logprobs.push(one && topOf([...one.top, one], text));
+            told.token_logprobs.push(one ? finite(one.logprob) : /** @type {any} */ (null));
+            told.top_logprobs.push(one ? topOf([...one.top, one], text) : /** @type {any} */ (null));
             told.text_offset.push(place.offset);
             place.push(this.#bytesOf(id));
         });

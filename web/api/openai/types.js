@@ -108,8 +108,8 @@
  *
  * @typedef {object} CompletionLogprobs
  * @property {string[]} tokens
- * @property {(number | null)[]} token_logprobs
- * @property {(Record<string, number> | null)[]} top_logprobs
+ * @property {number[]} token_logprobs    null for a token that nothing comes before; the openai package's types don't say so, either
+ * @property {Record<string, number>[]} top_logprobs   the same
  * @property {number[]} text_offset       characters of the choice's text
  *
  * @typedef {{index: number, text: string, finish_reason: 'stop' | 'length', logprobs: CompletionLogprobs | null}} CompletionChoice
