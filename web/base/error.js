@@ -26,6 +26,11 @@ export class GemmaError extends Error {
         if (options?.requested !== undefined) this.requested = options.requested;
         if (options?.contextLength !== undefined) this.contextLength = options.contextLength;
     }
+
+    /** Also those of another copy of the library, which an application may have by accident. @param {unknown} thrown */
+    static [Symbol.hasInstance](thrown) {
+        return thrown instanceof Error && thrown.name === 'GemmaError';
+    }
 }
 
 /** What something says that was thrown. @param {any} thrown @returns {string} */

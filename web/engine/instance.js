@@ -4,6 +4,7 @@
 import {GemmaError} from '../base/error.js';
 import {NODE, workerPort} from '../base/host.js';
 import {whileStarting} from '../base/starts.js';
+import {unpack} from './lzma.js';
 import {endThreads, startThreads, withThreads} from './threads.js';
 
 /**
@@ -17,6 +18,8 @@ import {endThreads, startThreads, withThreads} from './threads.js';
  */
 
 const PAGE = 65536;
+/** Whether the modules are packed: those of the npm package are (web/node/package.js). @type {boolean} */
+const PACKED = false;
 
 /** Bundlers find a file only by its whole address, written so. */
 const MODULES = {
@@ -41,7 +44,7 @@ async function compile(name) {
         const bytes = await process.getBuiltinModule('node:fs/promises').readFile(url).catch((cause) => {
             throw new GemmaError('not-found', `The engine module ${name}.wasm cannot be read: "make wasm" builds it.`, {cause});
         });
-        return WebAssembly.compile(bytes);
+        return WebAssembly.compile(PACKED ? unpack(bytes) : bytes);
     }
     const response = await fetch(url).catch((cause) => {
         throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
@@ -49,9 +52,10 @@ async function compile(name) {
     });
     if (!response.ok) throw new GemmaError('network', `The engine module ${url.pathname} could not be fetched: HTTP ${response.status}.`);
     const type = response.headers.get('Content-Type');
-    if (type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
+    if (!PACKED && type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
     // While it arrives, browsers compile that type only; many hosts send another or none.
-    return WebAssembly.compile(await response.arrayBuffer()).catch((cause) => {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return WebAssembly.compile(PACKED ? unpack(bytes) : bytes).catch((cause) => {
         throw new GemmaError('network', `The server sent no engine module for ${url.pathname}, but something of the type ${type}.`, {cause});
     });
 }

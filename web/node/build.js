@@ -18,18 +18,27 @@ import {SetupError, main, say} from './run.js';
 import {ensureDependencies, ensureModules} from './setup.js';
 import {completeSite, listSite, versionOf} from './site.js';
 
+/**
+ * @typedef {object} Places   where parts of the library are put
+ * @property {string} folder    of its scripts: 'lib/'
+ * @property {string} version   in the names of workers
+ * @property {string} wasm      of the engine modules, from its scripts
+ * @property {boolean} [isForBoth]   the scripts ask which host this is; default: they are a browser's
+ */
+
 /** @typedef {Map<string, string>} Sources   as listSite() gives them: URL path in development -> absolute file name */
 
 /** Only now, since the command brings it where it is missing. */
 const esbuild = () => import('esbuild');
 
 const HASH_LENGTH = 8;
-const OPTIONS = /** @type {const} */ ({
+export const OPTIONS = /** @type {const} */ ({
     bundle: true, splitting: true, format: 'esm', target: 'es2022', minify: true, sourcemap: true, charset: 'utf8', legalComments: 'none',
     define: {NODE: 'false'}, logLevel: 'silent', write: false, metafile: true,
 });
 /** Addresses beside a module, the one constant that says which host this is, and who imports it. */
-const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export const NODE =[^;]+;/, IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
+const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export const NODE =[^;]+;/;
+const IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
 
 /**
  * Modules that are imported when they are needed, in code without comments. The library's become ordinary imports: each that stayed apart would make more
@@ -45,9 +54,9 @@ const withHash = (/** @type {string} */ url, /** @type {string} */ hash) => url.
 
 /**
  * The sources as a browser has them, where nothing is Node's (`NODE` becomes false, and what it guards goes): what lies beside a module is where the build puts it.
- * @param {Sources} sources @param {string} version   in the names of workers @param {string} wasm   the folder of the engine modules in lib/
+ * @param {Sources} sources @param {Places} places
  */
-function readScripts(sources, version, wasm) {
+export function readScripts(sources, {folder, version, wasm, isForBoth = false}) {
     /** @type {Map<string, string>} */
     const scripts = new Map();
     /** @type {Map<string, string>} URL of the source -> in the output, without .js */
@@ -55,7 +64,8 @@ function readScripts(sources, version, wasm) {
     let hosts = 0;
     for (const [url, path] of sources) {
         if (!isOwnScript(url)) continue;
-        const text = readFileSync(path, 'utf8').replace(HOST, () => {
+        const source = readFileSync(path, 'utf8');
+        const text = isForBoth ? source : source.replace(HOST, () => {
             hosts++;
             return '';
         }).replace(IMPORT, '$1');
@@ -63,21 +73,23 @@ function readScripts(sources, version, wasm) {
             const target = posix.join(posix.dirname(url), address);
             if (target.startsWith('wasm/')) return `new URL('./${wasm}/${target.slice('wasm/'.length)}', import.meta.url)`;
             if (!sources.has(target)) throw new SetupError(`${path} names ${target}, which is no file of the site.`);
-            const name = `${basename(target, '.js')}-${version}`;
-            workers.set(target, `lib/${name}`);
+            const name = `${basename(target, '.js')}${version}`;
+            workers.set(target, `${folder}${name}`);
             return `new URL('./${name}.js', import.meta.url)`;
         }));
     }
-    if (hosts !== 1) throw new SetupError(`${hosts} modules say which host this is; one was expected (export const NODE).`);
+    if (!isForBoth && hosts !== 1) throw new SetupError(`${hosts} modules say which host this is; one was expected (export const NODE).`);
     return {scripts, workers};
 }
 
 /**
  * Resolves imports among the sources, and the page's import of the library to the library that was built.
- * @param {Map<string, string>} scripts @param {boolean} isPage
+ * @typedef {(address: string) => string | undefined} Hide   the code that imports a module which no bundler may see, or undefined
+ *
+ * @param {Map<string, string>} scripts @param {{isPage: boolean, hide?: Hide}} how
  * @returns {import('esbuild').Plugin}
  */
-function fromSources(scripts, isPage) {
+function fromSources(scripts, {isPage, hide}) {
     return {
         name: 'sources',
         setup({onResolve, onLoad}) {
@@ -86,17 +98,16 @@ function fromSources(scripts, isPage) {
                 if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
                 return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
             });
-            onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: await joinLazy(path, scripts.get(path) ?? '', isPage), loader: 'js'}));
+            onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: isPage ? scripts.get(path) : await joinLazy(path, scripts.get(path) ?? '', hide), loader: 'js'}));
         },
     };
 }
 
 /**
  * A script whose lazy imports are ordinary ones, but for those that stay apart. The page's all stay.
- * @param {string} url @param {string} script @param {boolean} isPage
+ * @param {string} url @param {string} script @param {Hide} [hide]
  */
-async function joinLazy(url, script, isPage) {
-    if (isPage) return script;
+async function joinLazy(url, script, hide) {
     const {transform} = await esbuild();
     const {code, map} = await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target});
     const joined = [...new Set([...code.matchAll(LAZY)].map(([, address]) => address))].filter((address) => !STAYS_LAZY.test(address));
@@ -105,18 +116,19 @@ async function joinLazy(url, script, isPage) {
     const unless = (address, whole, made) => joined.includes(address) ? made(`joined${joined.indexOf(address)}`) : whole;
     const body = code.replace(TAKEN, (whole, names, address) => unless(address, whole, (from) => ` ${names.split(',').map((/** @type {string} */ name) => `${name}=${from}.${name}`).join()}`))
         .replace(USED, (whole, address) => unless(address, whole, (from) => ` ${from}.`))
-        .replace(LAZY, (whole, address) => unless(address, whole, (from) => `Promise.resolve(${from})`));
+        .replace(LAZY, (whole, address) => unless(address, hide?.(address) ?? whole, (from) => `Promise.resolve(${from})`));
     return `${imports}${body}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
 }
 
 /**
  * @param {Map<string, string>} scripts @param {Record<string, string>} entries   names in the output, without .js -> URL of the source
- * @param {{isPage?: boolean, chunks: string}} options
+ * @param {{isPage?: boolean, chunks: string, hide?: Hide, more?: import('esbuild').BuildOptions}} options
  * @returns {Promise<Map<string, Buffer>>} paths in the folder -> bytes
  */
-async function bundle(scripts, entries, {isPage = false, chunks}) {
-    const {outputFiles} = await (await esbuild()).build({
-        ...OPTIONS, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}/[name]-[hash]`, plugins: [fromSources(scripts, isPage)],
+export async function bundle(scripts, entries, {isPage = false, chunks, hide, more}) {
+    const {outputFiles = []} = await (await esbuild()).build({
+        ...OPTIONS, ...more, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}[name]-[hash]`,
+        plugins: [fromSources(scripts, {isPage, hide})],
         entryPoints: Object.entries(entries).map(([out, url]) => ({in: `entry:${url}`, out})),
     });
     return new Map(outputFiles.map(({path, contents}) => [path.slice(1), Buffer.from(contents)]));
@@ -142,17 +154,17 @@ async function buildLibrary(sources) {
     /** @type {[string, string | Buffer][]} */
     const all = [...sources].filter(([url]) => isOwnScript(url)).map(([url, path]) => [url, readFileSync(path)]);
     const version = versionOf([...all, ['wasm', wasm]]).slice(0, HASH_LENGTH);
-    const {scripts, workers} = readScripts(sources, version.toUpperCase(), wasm);
+    const {scripts, workers} = readScripts(sources, {folder: 'lib/', version: `-${version.toUpperCase()}`, wasm});
     const entries = {'lib/gemma': 'gemma.js', ...Object.fromEntries([...workers].map(([url, out]) => [out, url]))};
-    const files = await bundle(scripts, entries, {chunks: 'lib'});
+    const files = await bundle(scripts, entries, {chunks: 'lib/'});
     for (const [url, bytes] of modules) files.set(url.replace('wasm', `lib/${wasm}`), bytes);
     return files.set('gemma.js', Buffer.from('export * from "./lib/gemma.js";\n'));
 }
 
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
-async function buildPage(sources) {
-    const {scripts} = readScripts(sources, '', ''), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
-    const page = await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app'});
+export async function buildPage(sources) {
+    const {scripts} = readScripts(sources, {folder: '', version: '', wasm: ''}), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
+    const page = await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'});
     /** @type {Map<string, Buffer>} */
     const files = new Map(), renamed = new Map();
     for (const [path, bytes] of page) {

@@ -8,6 +8,7 @@ import {createHash} from 'node:crypto';
 import {
     copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, utimes,
 } from 'node:fs';
+import {homedir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {Transform} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
@@ -29,9 +30,12 @@ const REPORT_MS = 2000;
 const LOCK_BEAT_MS = 500;
 const LOCK_STALE_MS = 5000;     // whoever held it was killed
 
-/** Where models live; GEMMA_MODEL_DIR lets several checkouts share one folder. */
-export const modelFolder = process.env.GEMMA_MODEL_DIR
-    ? resolve(process.env.GEMMA_MODEL_DIR) : fileURLToPath(new URL('../../models', import.meta.url));
+/** Of a checkout, or of the npm package, which has no sources of the engine. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)), isCheckout = existsSync(join(ROOT, 'src'));
+const CACHE = process.env.XDG_CACHE_HOME ?? process.env.LOCALAPPDATA ?? join(homedir(), '.cache');
+
+/** Where models live: in a checkout, or of the package in the user's cache. GEMMA_MODEL_DIR lets several share one folder. */
+export const modelFolder = process.env.GEMMA_MODEL_DIR ? resolve(process.env.GEMMA_MODEL_DIR) : isCheckout ? join(ROOT, 'models') : join(CACHE, 'gemma-wasm');
 const DOWNLOAD = join(modelFolder, 'download');
 
 /**
@@ -41,6 +45,9 @@ const DOWNLOAD = join(modelFolder, 'download');
 export async function ensureDefaultModel({log = say} = {}) {
     const path = join(modelFolder, FILE);
     if (isThere()) return path;
+    if (isCheckout && !existsSync(join(ROOT, 'web/wasm/gemma.js'))) {
+        throw new SetupError(`${FAILED}: there is no engine that would run it. Build that first: make wasm.`);
+    }
     try {
         await alone(log, () => isThere() || bring(path, log));
         tidy();

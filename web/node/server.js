@@ -19,12 +19,18 @@ const HEADERS = {
     'Cross-Origin-Embedder-Policy': 'require-corp',
     'Cross-Origin-Resource-Policy': 'same-origin',
     // The page's own, with what a page can't say of itself.
-    'Content-Security-Policy': `${policyOf(readFileSync(listSite().get('') ?? '', 'utf8'))}; frame-ancestors 'self'`,
+    ...pagePolicy(),
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
     // Ask each time, answered by 304: the service worker decides what is kept, and sees a new version at once.
     'Cache-Control': 'no-cache',
 };
+
+/** Of the page, which the npm package does not have. @returns {Record<string, string>} */
+function pagePolicy() {
+    const path = listSite().get('');
+    return path ? {'Content-Security-Policy': `${policyOf(readFileSync(path, 'utf8'))}; frame-ancestors 'self'`} : {};
+}
 
 const FIRST_PORT = 8000, PORTS_TO_TRY = 20;
 /** Browsers look for localhost at both, and may find another program at the one that we leave free. */
