@@ -1,9 +1,11 @@
-// The types of the OpenAI door, against those of the openai package.
+// The types of the OpenAI door, against those of the openai package; and how much it adds to the library.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
 import {join} from 'node:path';
 import {test} from 'node:test';
+import {gzipSync} from 'node:zlib';
+import {buildSync} from 'esbuild';
 import {CONSUMERS, ensureConsumers} from '../setup/consumers.js';
 
 test('requests and answers have the types of the openai package, strictly', async () => {
@@ -14,4 +16,11 @@ test('requests and answers have the types of the openai package, strictly', asyn
         '--types', 'node', '--typeRoots', join(import.meta.dirname, '../../node_modules/@types'), join(CONSUMERS, 'openai_types.ts'),
     ], {encoding: 'utf8', cwd: CONSUMERS});
     assert.equal(status, 0, stdout);
+});
+
+test('the door is at most 12 KB, compressed', () => {
+    const {outputFiles: [{contents}]} = buildSync({
+        entryPoints: [join(import.meta.dirname, '../../web/api/openai.js')], bundle: true, minify: true, format: 'esm', external: ['*/gemma.js'], write: false,
+    });
+    assert.ok(gzipSync(contents).length <= 12 * 1024, `${gzipSync(contents).length} bytes`);
 });
