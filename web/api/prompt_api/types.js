@@ -50,11 +50,13 @@
  *
  * @typedef {{defaultTopK: number, maxTopK: number, defaultTemperature: number, maxTemperature: number}} Params
  *
- * @typedef {object} LanguageModelClass
+ * @typedef {object} ClassMembers
  * @property {LanguageModelInstance} prototype
  * @property {(options?: CreateOptions) => Promise<LanguageModelInstance>} create
  * @property {(options?: CreateCoreOptions) => Promise<Availability>} availability
- * @property {() => Promise<Params | null>} params   null: the model is not available
+ * @property {() => Promise<any>} params   Params, or null where the model is not available. (@types/dom-chromium-ai has no null)
+ *
+ * @typedef {ClassMembers & (abstract new () => LanguageModelInstance)} LanguageModelClass
  */
 
 export {};
