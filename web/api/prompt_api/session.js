@@ -38,6 +38,24 @@ export function requireActive() {
     if (typeof document === 'object' && !document.defaultView) throw exception('InvalidStateError', 'The document is not active.');
 }
 
+/** What `for await` takes. @template T @param {ReadableStream<T>} stream */
+async function* iterate(stream) {
+    const reader = stream.getReader();
+    try {
+        for (;;) {
+            const {done, value} = await reader.read();
+            if (done) return;
+            yield value;
+        }
+    } finally {
+        reader.cancel().catch(() => {});
+        reader.releaseLock();
+    }
+}
+
+/** Streams of WebKit are no async iterables yet. @template T @param {ReadableStream<T>} stream */
+const iterable = (stream) => Symbol.asyncIterator in stream ? stream : Object.assign(stream, {[Symbol.asyncIterator]: () => iterate(stream)});
+
 /** @param {string} type */
 const event = (type) => new Event(type);
 
@@ -111,7 +129,7 @@ export class LanguageModelSession extends EventTarget {
     promptStreaming(input, options) {
         requireArguments(arguments.length, 1, 'promptStreaming()');
         const {asked, signal} = this.#read(input, options), cancelling = new AbortController(), stopping = AbortSignal.any([signal, cancelling.signal]);
-        return new ReadableStream({
+        return iterable(new ReadableStream({
             start: (controller) => {
                 const onText = (/** @type {string} */ piece) => stopping.aborted || controller.enqueue(piece);
                 this.#inTurn(stopping, () => this.#answer(asked, stopping, onText)).then(() => controller.close(), (error) => {
@@ -119,7 +137,7 @@ export class LanguageModelSession extends EventTarget {
                 });
             },
             cancel: () => cancelling.abort(),
-        });
+        }));
     }
 
     /** @param {any} input @param {any} [options] */
