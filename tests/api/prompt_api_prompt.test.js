@@ -243,7 +243,7 @@ test('Obtaining results: aborted with and without a reason, a prompt, a stream, 
     session.destroy();
 });
 
-test('Explainer, aborting: the pair is removed. After each of 120 aborts the next answer is a fresh session\'s', async () => {
+test('Explainer, aborting: the pair is removed. After each of 250 aborts the next answer is a fresh session\'s', async () => {
     let state = 5;
     const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
     const begin = async () => {
@@ -254,7 +254,7 @@ test('Explainer, aborting: the pair is removed. After each of 120 aborts the nex
     let session = await begin();
     const usage = session.contextUsage, expected = await (await session.clone()).prompt('Next?', SHORT);
     let aborted = 0;
-    for (let i = 0; i < 120; i++) {
+    for (let i = 0; i < 250; i++) {
         const stopping = new AbortController(), {signal} = stopping, way = random(4), after = random(3);
         const input = random(2) ? words(1 + random(6)) : [user('a'), assistant('b'), user('c')];
         const running = way === 0 ? session.prompt(input, {signal}) : way === 1 ? read(session.promptStreaming(input, {signal}))

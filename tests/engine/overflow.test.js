@@ -258,3 +258,49 @@ test('rewound to any message, the session is as one that never went on', async (
     await session.rewind(0);
     assert.deepEqual([session.messages, session.tokens], [[], 0]);
 });
+
+/** Numbers that look random, the same in each run. */
+function createRandom(seed) {
+    let state = seed;
+    return (n) => {
+        state = (state * 1103515245 + 12345) % 2147483648;
+        return Math.floor(state / 2147483648 * n);
+    };
+}
+
+test('200 random steps with aborts: each answer is that of a new engine to the same tokens, and what is remembered is what was said', async () => {
+    const random = createRandom(11), told = [], begin = () => gemma.session({history: [SYSTEM, user('Hi'), assistant('Ho.')], overflow: 'drop-oldest', pinned: 3, onOverflow: (one) => told.push(one)});
+    let session = await begin(), said = session.messages, compared = 0, dropped = 0;
+    /** The oldest ones after those that are pinned are gone. */
+    const without = (messages) => {
+        const gone = told.flatMap((one) => one.dropped);
+        assert.deepEqual(messages.slice(3, 3 + gone.length), gone);
+        return messages.toSpliced(3, gone.length);
+    };
+    for (let step = 0; step < 200; step++) {
+        told.length = 0;
+        const way = random(8), text = words(random(5)) + step, stopping = new AbortController(), {signal} = stopping, seed = random(1e6);
+        if (way === 0) session = await session.clone();
+        else if (way === 1) await session.rewind(3 + random(session.messages.length)).then(() => { said = session.messages; });
+        else if (way === 2) {
+            const before = said, appending = session.append([user(text)], {signal});
+            if (random(2)) stopping.abort();
+            const isThere = await appending.then(() => true, ({name}) => assert.equal(name, 'AbortError'));
+            said = [...without(before), ...isThere ? [user(text)] : []];
+        } else {
+            const stops = way === 3, sampling = {temperature: 1, seed, logitBias: ENDLESS}, answer = session.prompt(text, {maxTokens: random(20), sampling, signal});
+            if (stops) setTimeout(() => stopping.abort(), random(8));
+            const {tokens, promptTokens, finishReason, text: got} = await answer.result, whole = promptTokens.length + tokens.length <= LENGTH;
+            if (whole && tokens.length) {
+                const {tokens: expected} = await ask(await wide.session(), promptTokens, {raw: true, maxTokens: tokens.length, sampling});
+                assert.deepEqual(tokens, expected, `step ${step}`);
+                compared++;
+            }
+            dropped += told.flatMap((one) => one.dropped).length;
+            said = [...without(said), ...finishReason === 'abort' && !tokens.length ? [] : [user(text), assistant(got)]];
+        }
+        assert.deepEqual(session.messages, said, `step ${step}, ${way}`);
+        assert.ok(session.tokens <= LENGTH + 1 && session.messages[0].role === 'system');
+    }
+    assert.ok(compared > 50 && dropped > 20, `${compared}, ${dropped}`);
+});
