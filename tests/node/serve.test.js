@@ -6,6 +6,7 @@ import {connect} from 'node:net';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Api} from '../../web/node/http/api.js';
+import {ServedModel} from '../../web/node/http/model.js';
 import {serve} from '../../web/node/server.js';
 
 const MODEL = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), ENGINE = {threads: 1, contextLength: 512};
@@ -157,6 +158,20 @@ test('a model that can\'t be loaded is 503, and the next request tries again', a
     assert.deepEqual([status, body.error.type, headers.get('Retry-After')], [503, 'server_error', '5']);
     assert.equal((await json('v1/models', undefined, {to: late})).status, 200);
     await late.close();
+});
+
+test('an engine that has ended is loaded again by the next request', async () => {
+    const model = new ServedModel({path: async () => MODEL, engine: ENGINE}), first = await model.get();
+    first.gemma.close();
+    const error = await first.client.chat.completions.create(CHAT).catch((thrown) => thrown);
+    assert.deepEqual([error.status, error.code], [503, 'model_closed']);
+    assert.equal(model.endedBy(error), true);
+    const second = await model.get();
+    assert.notEqual(second, first);
+    assert.equal((await second.client.chat.completions.create(CHAT)).choices.length, 1);
+    assert.equal(model.endedBy(await second.client.chat.completions.create({}).catch((thrown) => thrown)), false);
+    assert.equal(await model.get(), second);
+    model.close();
 });
 
 test('requests beyond the queue get 429 and are told when to come again; others are answered', async () => {

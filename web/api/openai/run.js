@@ -53,8 +53,8 @@ export function answer({gate, pool}, asked, io) {
         try {
             return await answerOnce(pool, asked, watched);
         } catch (error) {
-            if (isTold || !pool.isFull(error)) throw error;
-            await pool.drop();
+            const isFreed = pool.isFull(error) && await pool.drop();
+            if (isTold || !isFreed) throw error;
             return answerOnce(pool, asked, watched);
         }
     });

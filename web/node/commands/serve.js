@@ -16,12 +16,12 @@ export default async function run(argv) {
     const {options} = parseArgs(argv, /** @type {import('../args.js').OptionTable} */ (OPTIONS)), {port, host, model, parallel, queue, maxBody, context} = options;
     if (model !== undefined) await access(model);
     const {observe, ...engine} = engineOptions({...options, ctx: context ?? options.ctx, sessions: parallel});
-    const api = new Api({
-        path: () => modelPath({model}), engine, parallel, queue, maxBody, apiKey: options.apiKey ?? process.env.GEMMA_API_KEY,
-        origins: options.cors?.split(','),
-    });
+    const apiKey = options.apiKey ?? process.env.GEMMA_API_KEY;
+    const api = new Api({path: () => modelPath({model}), engine, parallel, queue, maxBody, apiKey, origins: options.cors?.split(',')});
     const {url, warning} = await serve({port, host, model, models: modelFolder, api});
     process.stdout.write(`${url}\n`);
     process.stderr.write(`OpenAI's API is at ${url}v1\n`);
-    if (warning) process.stderr.write(`${warning}\n`);
+    if (!warning) return;       // only this machine reaches it
+    process.stderr.write(`${warning}\n`);
+    if (apiKey === undefined) process.stderr.write('Other machines may use the model; --api-key says who may.\n');
 }
