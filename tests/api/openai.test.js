@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
+import {inspect} from 'node:util';
 import {Gemma} from '../../web/gemma.js';
 import {APIError, APIUserAbortError, OpenAI} from '../../web/api/openai.js';
 
@@ -202,6 +203,12 @@ test('what changes no text is accepted, and extra_body has more fields', async (
     assert.equal((await chat({extra_body: {max_tokens: 2}})).usage.completion_tokens, 2);
 });
 
+/** @param {number} levels */
+const nested = (levels) => {
+    let schema = {type: 'string'};
+    for (let i = 0; i < levels; i++) schema = {type: 'array', items: schema};
+    return schema;
+};
 const part = (type) => [{role: 'user', content: [{type, [type]: {url: 'x'}}]}], called = (json) => [{role: 'assistant', tool_calls: [{id: 'a', type: 'function', function: {name: 'n', arguments: json}}]}];
 for (const [param, more] of [
     ['messages', {messages: undefined}], ['messages', {messages: []}], ['messages', {messages: 'x'}], ['messages[0]', {messages: ['x']}],
@@ -213,7 +220,7 @@ for (const [param, more] of [
     ['presence_penalty', {presence_penalty: 3}], ['frequency_penalty', {frequency_penalty: -3}], ['n', {n: 0}], ['n', {n: 129}], ['n', {n: 1.5}],
     ['max_tokens', {max_tokens: 0}], ['max_tokens', {max_tokens: 1.5}], ['max_tokens', {max_tokens: 5, max_completion_tokens: 5}], ['stop', {stop: ''}], ['stop', {stop: [1]}],
     ['seed', {seed: 1.5}], ['top_logprobs', {logprobs: true, top_logprobs: 21}], ['top_logprobs', {top_logprobs: 2}], ['logprobs', {logprobs: 1}],
-    ['logit_bias', {logit_bias: {a: 1}}], ['logit_bias', {logit_bias: {1: 101}}], ['logit_bias', {logit_bias: {999999: 1}}], ['stream', {stream: 'yes'}],
+    ['logit_bias', {logit_bias: {a: 1}}], ['logit_bias', {logit_bias: Object.fromEntries(Array.from({length: 1025}, (_, i) => [i % 699 + i, 1]))}], ['logit_bias', {logit_bias: {1: 101}}], ['logit_bias', {logit_bias: {999999: 1}}], ['stream', {stream: 'yes'}],
     ['stream_options', {stream_options: {include_usage: true}}], ['response_format.type', {response_format: {type: 'xml'}}], ['response_format.type', {response_format: {}}],
     ['response_format.type', {response_format: {type: 'structural_tag'}}], ['response_format.json_schema', {response_format: {type: 'json_schema'}}],
     ['response_format.json_schema.name', {response_format: {type: 'json_schema', json_schema: {schema: {}}}}],
@@ -224,9 +231,13 @@ for (const [param, more] of [
     ['tool_choice', {tools: TOOLS, tool_choice: {type: 'function', function: {name: 'none'}}}], ['tool_choice', {tools: TOOLS, tool_choice: 'sometimes'}],
     ['tools', {tools: [{type: 'function', function: {name: 'a', parameters: {not: {}}}}]}], ['response_format', {tools: TOOLS, response_format: {type: 'json_object'}}],
     ...['audio', 'functions', 'function_call', 'web_search_options', 'prediction', 'mirostat', 'typ_p', 'return_progress'].map((name) => [name, {[name]: {}}]),
+    ...[200, 20000, 200000].flatMap((levels) => [
+        ['response_format', {response_format: {type: 'json_schema', json_schema: {name: 'a', strict: true, schema: nested(levels)}}}],
+        ['tools', {tools: [{type: 'function', function: {name: 'a', parameters: nested(levels)}}]}], ['messages', {messages: [nested(levels)]}],
+    ]),
     ['modalities', {modalities: ['audio']}], ['reasoning_effort', {reasoning_effort: 'high'}], ['ignore_eos', {ignore_eos: true}], ['temprature', {temprature: 1}],
 ]) {
-    test(`refused, naming ${param}: ${JSON.stringify(more).slice(0, 90)}`, async () => {
+    test(`refused, naming ${param}: ${Object.entries(more).map(([name, value]) => name + inspect(value, {breakLength: Infinity})).join().slice(0, 90)}`, async () => {
         for (const stream of 'stream' in more || 'stream_options' in more ? [undefined] : [false, true]) {
             await assert.rejects(chat({logit_bias: {}, stream, ...more}), (error) => {
                 assert.ok(error instanceof APIError && error instanceof OpenAI.BadRequestError && error instanceof Error, String(error?.stack));
@@ -285,8 +296,10 @@ test('completions: shape, defaults, ids, several prompts with several choices', 
     const streamed = await collect(await complete({prompt: ['The sea', 'A ship', 'The sea'], n: 2, stream: true}));
     assert.deepEqual(streamed.choices.map(({content}) => content), many.choices.map(({text}) => text));
     assert.equal((await complete({prompt: null})).usage.prompt_tokens, 1);
+    const twenty = await complete({prompt: Array.from({length: 20}, (_, i) => i % 2 ? 'A ship' : 'The sea'), max_tokens: 2});
+    assert.equal(new Set(twenty.choices.map(({text}) => text)).size, 2);
     for (const [param, more] of [['prompt', {prompt: [999999]}], ['prompt', {prompt: 5}], ['prompt', {prompt: []}], ['prompt', {prompt: ['a', [1]]}], ['best_of', {best_of: 2}], ['suffix', {suffix: 'x'}],
-        ['logprobs', {logprobs: 21}], ['logprobs', {logprobs: true}], ['messages', {messages: []}]]) {
+        ['logprobs', {logprobs: 21}], ['logprobs', {logprobs: true}], ['messages', {messages: []}], ['n', {prompt: Array(100).fill('a'), n: 100}], ['prompt', {prompt: Array(1025).fill('a')}]]) {
         await assert.rejects(complete(more), {status: 400, param});
     }
 });

@@ -18,7 +18,7 @@ import {Place} from './tokens.js';
  * @typedef {string | number[]} Prompt
  */
 
-const DEFAULT_TOKENS = 16, MOST_PROMPTS = 1024;
+const DEFAULT_TOKENS = 16, MOST_PROMPTS = 1024, MOST_CHOICES = 2048;
 
 /** @param {any} v */
 const isIds = (v) => Array.isArray(v) && v.length > 0 && v.every((id) => Number.isSafeInteger(id) && id >= 0);
@@ -45,6 +45,7 @@ function readCompletion(body, {gemma}) {
     const {constraintParam, ...options} = toOptions(given, gemma.info.nVocab);
     /** @type {Prompt[]} */
     const all = isText(prompt) || isIds(prompt) ? [prompt] : prompt;
+    if (n * all.length > MOST_CHOICES) refuse(`Invalid value for 'n': ${all.length} prompts with ${n} choices each are more than ${MOST_CHOICES}.`, 'n');
     const odd = all.flat().find((id) => !isText(id) && id >= gemma.info.nVocab);
     if (odd !== undefined) refuse(`Invalid 'prompt': the token ${odd} is outside of the vocabulary of ${gemma.info.nVocab}.`, 'prompt');
     return {
@@ -149,10 +150,17 @@ export class Completions {
         const whole = (choices) => ({...head, object: 'text_completion', choices});
         const choices = Array.from({length: n * prompts.length}, (_, index) => new Choice(engine, hasLogprobs, push && (({text, logprobs, reason}) =>
             push({...whole([{index, text, logprobs, finish_reason: reason}]), ...hasUsage && {usage: null}}))));
-        const working = prompts.map((prompt, p) => this.#complete({prompt, given, options, n}, choices.slice(p * n, p * n + n), {signal: stopping, onStart}));
+        /** @type {Result[][]} */
+        const all = [], left = prompts.entries();
+        // No more at once than are written at the same time: so other requests get their turn between them.
+        const working = Array.from({length: Math.min(engine.gate.parallel, prompts.length)}, async () => {
+            for (const [p, prompt] of left) {
+                all[p] = await this.#complete({prompt, given, options, n}, choices.slice(p * n, p * n + n), {signal: stopping, onStart});
+            }
+        });
         for (const each of working) each.catch((error) => failing.abort(error));
         await Promise.allSettled(working);
-        const all = await Promise.all(working);
+        await Promise.all(working);
         await Promise.all(choices.map((choice) => choice.settled));
         const usage = usageOf(all.map(([first]) => first), all.flat()), timings = timingsOf(all[0][0]);
         if (hasUsage) push?.({...whole([]), usage, timings});

@@ -39,6 +39,18 @@ export const whole = (low, high = Number.MAX_SAFE_INTEGER) => [
 /** @param {any[]} values @returns {Kind} */
 export const oneOf = (...values) => [(v) => values.includes(v), values.map((v) => JSON.stringify(v)).join(' or ')];
 
+const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
+
+/** Whether a value has more levels. @param {any} value */
+function isTooDeep(value) {
+    let level = [value];
+    for (let depth = 0; level.length; depth++) {
+        if (depth > DEEPEST) return true;
+        level = level.flatMap((one) => typeof one === 'object' && one !== null ? Object.values(one).filter((each) => typeof each === 'object') : []);
+    }
+    return false;
+}
+
 /** A value in a sentence. @param {any} value */
 function show(value) {
     if (Array.isArray(value)) return 'an array';
@@ -71,6 +83,7 @@ export function readFields(body, {fields, noEffect, only, unsupported}) {
     for (const [name, value] of Object.entries({...rest, ...extra})) {
         if (value === undefined || value === null || noEffect.includes(name)) continue;
         if (Object.hasOwn(fields, name)) {
+            if (isTooDeep(value)) refuse(`Invalid value for '${name}': it has more than ${DEEPEST} levels.`, name);
             given[name] = need(name, value, fields[name]);
         } else if (Object.hasOwn(only, name)) {
             const [is, expected] = only[name];

@@ -19,6 +19,11 @@ export class Gate {
         this.#queue = queue;
     }
 
+    /** How many texts are written at the same time. */
+    get parallel() {
+        return this.#most;
+    }
+
     /** Requests under way, those that wait among them. */
     get requests() {
         return this.#requests;

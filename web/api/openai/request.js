@@ -12,8 +12,9 @@ const stops = [
 ];
 /** @type {import('./fields.js').Kind} */
 const biases = [
-    (v) => isObject(v) && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number' && Math.abs(bias) <= 100),
-    'an object of token ids and numbers from -100 to 100',
+    (v) => isObject(v) && Object.keys(v).length <= 1024
+        && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number' && Math.abs(bias) <= 100),
+    'an object of up to 1024 token ids and numbers from -100 to 100',
 ];
 /** @type {import('./fields.js').Kind} */
 const choices = [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of strings'];
