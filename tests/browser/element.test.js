@@ -6,12 +6,16 @@ import {createServer} from 'node:http';
 import {extname, join} from 'node:path';
 import {test} from 'node:test';
 import {TYPES, listSite} from '../../web/node/site.js';
+import {CONSUMERS, ensureConsumers} from '../setup/consumers.js';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
 const ROOT = join(import.meta.dirname, '../..'), AXE = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8');
 const MODELS = {'chat.gguf': 'tiny-gemma3.gguf', 'base.gguf': 'tiny-gemma2.gguf'};
 const files = listSite();
 for (const name of readdirSync(join(ROOT, 'web/api'), {recursive: true})) if (name.endsWith('.js')) files.set(`api/${name.replaceAll('\\', '/')}`, join(ROOT, 'web/api', name));
+
+await ensureConsumers();
+files.set('deep-chat.js', join(CONSUMERS, 'node_modules/deep-chat/dist/deepChat.bundle.js'));
 
 const TAG = (attributes, inner = '') => `<gemma-chat ${attributes}>${inner}</gemma-chat>`;
 const PAGE = (body, head = '') => `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width">${head}
@@ -86,6 +90,12 @@ const PAGES = {
     'default.html': {html: PAGE(TAG(''))},
     'german.html': {html: PAGE(TAG('src="chat.gguf" lang="de-AT"'))},
     'gone.html': {html: PAGE(TAG('src="gone.gguf"'))},
+    'deep.html': {html: `<!doctype html><meta charset="utf-8"><title>deep-chat</title><link rel="icon" href="data:,"><script type="module" src="/lib/deep-chat.js"></script>
+        <script type="module">
+            import {Gemma} from '/lib/gemma.js';
+            import {connectDeepChat} from '/lib/api/deep-chat.js';
+            document.querySelector('deep-chat').connect = connectDeepChat(Gemma.load('/chat.gguf'), {maxTokens: 12, sampling: {seed: 1, logitBias: {1: -Infinity, 6: -Infinity}}});
+        </script><deep-chat></deep-chat>`},
     'unknown.html': {html: PAGE(TAG('model="gpt-2"'))},
 };
 
@@ -231,6 +241,23 @@ async function testAll(context, {server, page, open}) {
         assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').shadowRoot.querySelector('textarea').value), 'Hello');
         await open('unknown.html');
         await page.until(has, '[part=error]');
+    });
+    await context.test('the package deep-chat, by its adapter', async () => {
+        await open('deep.html');
+        const ask = (text) => page.evaluate(async (text) => {
+            const chat = document.querySelector('deep-chat');
+            await customElements.whenDefined('deep-chat');
+            while (!chat.connect || !chat.shadowRoot?.querySelector('#text-input')) await new Promise((done) => setTimeout(done, 20));
+            const before = chat.getMessages().length;
+            chat.submitUserMessage({text});
+            for (;;) {
+                const all = chat.getMessages(), isDone = !chat.shadowRoot.querySelector('.loading-message-text, .stop-icon, .loading-submit-button');
+                if (all.length === before + 2 && isDone && all.at(-1).text) return all.map(({role, text}) => [role, text.length > 0]);
+                await new Promise((done) => setTimeout(done, 20));
+            }
+        }, text);
+        assert.deepEqual(await ask('Hello'), [['user', true], ['ai', true]]);
+        assert.deepEqual(await ask('And?'), [['user', true], ['ai', true], ['user', true], ['ai', true]]);
     });
     await testConversation(context, {page, open});
     await testAccess(context, {page, open});
