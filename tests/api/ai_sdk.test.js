@@ -1,6 +1,7 @@
 // The AI SDK's own functions on our provider: texts, streams, tools, objects, embeddings, aborts. The model is tiny and random: its texts say nothing.
 
 import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -75,4 +76,12 @@ test('what is aborted stops, and what is not supported is said', async () => {
     await reader.cancel();
     const image = {role: 'user', content: [{type: 'file', mediaType: 'image/png', data: {type: 'data', data: new Uint8Array(4)}}]};
     await assert.rejects(model.doGenerate({prompt: [image]}), {code: 'unsupported'});
+});
+
+test('the adapters have the types of the packages that they are for, strictly', () => {
+    const {status, stdout} = spawnSync(process.execPath, [
+        join(import.meta.dirname, '../../node_modules/typescript/bin/tsc'), '--noEmit', '--ignoreConfig', '--strict', '--target', 'es2024', '--lib', 'es2024,dom,dom.iterable,dom.asynciterable',
+        '--module', 'nodenext', '--allowJs', '--skipLibCheck', '--types', 'node', '--typeRoots', join(import.meta.dirname, '../../node_modules/@types'), join(CONSUMERS, 'adapter_types.ts'),
+    ], {encoding: 'utf8', cwd: CONSUMERS});
+    assert.equal(status, 0, stdout);
 });

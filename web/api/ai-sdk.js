@@ -12,7 +12,8 @@ import {OpenAI} from './openai.js';
  * @typedef {Record<string, any>} CallOptions   LanguageModelV3CallOptions
  * @typedef {import('./openai/types.js').ChatFields} ChatFields
  * @typedef {import('./openai/types.js').MessageParam} MessageParam
- * @typedef {{inputTokens: {total?: number, noCache?: number, cacheRead?: number, cacheWrite?: number}, outputTokens: {total?: number, text?: number, reasoning?: number}}} Usage
+ * @typedef {number | undefined} Count
+ * @typedef {{inputTokens: {total: Count, noCache: Count, cacheRead: Count, cacheWrite: Count}, outputTokens: {total: Count, text: Count, reasoning: Count}}} Usage
  * @typedef {{unified: 'stop' | 'length' | 'tool-calls' | 'other', raw: string | undefined}} FinishReason
  * @typedef {{type: 'unsupported', feature: string, details?: string}} Warning
  * @typedef {{type: 'text', text: string} | {type: 'tool-call', toolCallId: string, toolName: string, input: string}} Content
@@ -114,7 +115,7 @@ const createLanguageModel = (client, modelId) => ({
     },
 });
 
-/** @param {AsyncIterable<import('./openai/types.js').ChatChunk>} chunks @param {Warning[]} warnings @returns {AsyncGenerator<Record<string, any>>} LanguageModelV3StreamPart */
+/** @param {AsyncIterable<import('./openai/types.js').ChatChunk>} chunks @param {Warning[]} warnings @returns {AsyncGenerator<any>} LanguageModelV3StreamPart */
 async function* toParts(chunks, warnings) {
     /** @type {{id: string, name: string, input: string}[]} */
     const calls = [];
