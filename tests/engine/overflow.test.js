@@ -76,6 +76,24 @@ test('pinned messages stay, and what tools gave back goes with its call', async 
     assert.deepEqual(calling.messages.slice(0, 2), [user('Time?'), call]);
 });
 
+test('what a shortened conversation is told of its tools, it is told again; a clone and a restored session forget, too, each with its own listener', async () => {
+    const tools = [{name: 'now', description: 'The time.', parameters: {type: 'object', properties: {}}}], told = {first: 0, clone: 0, restored: 0};
+    const overflow = 'drop-oldest', count = (name) => () => { told[name]++; }, more = {tools, toolChoice: 'auto', maxTokens: 3};
+    const model = await Gemma.load(TINY, {contextLength: 256});
+    const session = await model.session({overflow, onOverflow: count('first')}), toldIn = async ({promptTokens}) => (await model.detokenize(promptTokens)).split('You can call tools').length - 1;
+    assert.equal(await toldIn(await ask(session, 'One?', more)), 1);
+    assert.equal(await toldIn(await ask(session, 'Two?', more)), 1);
+    const [clone, bytes] = [await session.clone({onOverflow: count('clone')}), await session.save()];
+    const restored = await model.restore(bytes, {overflow, onOverflow: count('restored')}), strict = await model.restore(bytes);
+    for (const [name, one] of Object.entries({first: session, clone, restored})) {
+        assert.equal(await toldIn(await ask(one, words(8), more)), 1, name);
+        assert.equal(told[name], 1, name);
+        assert.equal(one.messages.length, 2);
+    }
+    await assert.rejects(ask(strict, words(8), more), {code: 'context-full'});
+    model.close();
+});
+
 test('what fits in no way is refused, and nothing is forgotten', async () => {
     const told = [], session = await gemma.session({history: [SYSTEM, ...talk(4)], overflow: 'drop-oldest', onOverflow: (one) => told.push(one)});
     const was = known(session), requested = session.tokens + await session.count(words(60));

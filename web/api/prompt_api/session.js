@@ -132,9 +132,9 @@ export class LanguageModelSession extends EventTarget {
         return iterable(new ReadableStream({
             start: (controller) => {
                 const onText = (/** @type {string} */ piece) => stopping.aborted || controller.enqueue(piece);
-                this.#inTurn(stopping, () => this.#answer(asked, stopping, onText)).then(() => controller.close(), (error) => {
-                    if (!cancelling.signal.aborted) controller.error(error);
-                });
+                const unlessCancelled = (/** @type {() => void} */ end) => cancelling.signal.aborted || end();
+                this.#inTurn(stopping, () => this.#answer(asked, stopping, onText))
+                    .then(() => unlessCancelled(() => controller.close()), (error) => unlessCancelled(() => controller.error(error)));
             },
             cancel: () => cancelling.abort(),
         }));
