@@ -211,7 +211,7 @@ const nested = (levels) => {
 };
 const part = (type) => [{role: 'user', content: [{type, [type]: {url: 'x'}}]}], called = (json) => [{role: 'assistant', tool_calls: [{id: 'a', type: 'function', function: {name: 'n', arguments: json}}]}];
 for (const [param, more] of [
-    ['messages', {messages: undefined}], ['messages', {messages: []}], ['messages', {messages: 'x'}], ['messages[0]', {messages: ['x']}],
+    ['messages', {messages: undefined}], ['messages', {messages: []}], ['messages', {messages: 'x'}], ['messages[0]', {messages: ['x']}], ['messages[0]', {messages: Array(1)}],
     ['messages[0].role', {messages: [{role: 'x', content: ''}]}], ['messages[1].content', {messages: [user('a'), {role: 'user'}]}],
     ['messages[0].content[0].type', {messages: part('image_url')}], ['messages[0].content[0].type', {messages: part('input_audio')}],
     ['messages[0].tool_call_id', {messages: [{role: 'tool', tool_call_id: 'none', content: ''}]}], ['messages[0].content', {messages: [{role: 'assistant', content: null}]}],
@@ -298,7 +298,7 @@ test('completions: shape, defaults, ids, several prompts with several choices', 
     assert.equal((await complete({prompt: null})).usage.prompt_tokens, 1);
     const twenty = await complete({prompt: Array.from({length: 20}, (_, i) => i % 2 ? 'A ship' : 'The sea'), max_tokens: 2});
     assert.equal(new Set(twenty.choices.map(({text}) => text)).size, 2);
-    for (const [param, more] of [['prompt', {prompt: [999999]}], ['prompt', {prompt: 5}], ['prompt', {prompt: []}], ['prompt', {prompt: ['a', [1]]}], ['best_of', {best_of: 2}], ['suffix', {suffix: 'x'}],
+    for (const [param, more] of [['prompt', {prompt: [999999]}], ['prompt', {prompt: 5}], ['prompt', {prompt: []}], ['prompt', {prompt: ['a', [1]]}], ['prompt', {prompt: [Array(1), [1]]}], ['prompt', {prompt: ['a', 'sea '.repeat(3000), 'b']}], ['best_of', {best_of: 2}], ['suffix', {suffix: 'x'}],
         ['logprobs', {logprobs: 21}], ['logprobs', {logprobs: true}], ['messages', {messages: []}], ['n', {prompt: Array(100).fill('a'), n: 100}], ['prompt', {prompt: Array(1025).fill('a')}]]) {
         await assert.rejects(complete(more), {status: 400, param});
     }

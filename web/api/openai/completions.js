@@ -21,7 +21,7 @@ import {Place} from './tokens.js';
 const DEFAULT_TOKENS = 16, MOST_PROMPTS = 1024, MOST_CHOICES = 2048;
 
 /** @param {any} v */
-const isIds = (v) => Array.isArray(v) && v.length > 0 && v.every((id) => Number.isSafeInteger(id) && id >= 0);
+const isIds = (v) => Array.isArray(v) && v.length > 0 && [...v].every((id) => Number.isSafeInteger(id) && id >= 0);
 
 /** @type {import('./fields.js').Kind} */
 const prompts = [
@@ -160,7 +160,7 @@ export class Completions {
         });
         for (const each of working) each.catch((error) => failing.abort(error));
         await Promise.allSettled(working);
-        await Promise.all(working);
+        if (failing.signal.aborted) throw failing.signal.reason;
         await Promise.all(choices.map((choice) => choice.settled));
         const usage = usageOf(all.map(([first]) => first), all.flat()), timings = timingsOf(all[0][0]);
         if (hasUsage) push?.({...whole([]), usage, timings});

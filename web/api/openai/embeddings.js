@@ -14,7 +14,7 @@ import {asApiPromise, handle} from './run.js';
 const MOST_INPUTS = 2048;
 
 /** @param {any} v */
-const isIds = (v) => Array.isArray(v) && v.length > 0 && v.every((id) => Number.isSafeInteger(id) && id >= 0);
+const isIds = (v) => Array.isArray(v) && v.length > 0 && [...v].every((id) => Number.isSafeInteger(id) && id >= 0);
 
 /** @type {import('./fields.js').Kind} */
 const inputs = [

@@ -80,7 +80,8 @@ export function readFields(body, {fields, noEffect, only, unsupported}) {
     if (extra !== undefined && extra !== null) need('extra_body', extra, object);
     /** @type {Record<string, any>} */
     const given = {};
-    for (const [name, value] of Object.entries({...rest, ...extra})) {
+    for (const [name, any] of Object.entries({...rest, ...extra})) {
+        const value = Array.isArray(any) ? [...any] : any;      // without holes, which JavaScript's arrays may have
         if (value === undefined || value === null || noEffect.includes(name)) continue;
         if (Object.hasOwn(fields, name)) {
             if (isTooDeep(value)) refuse(`Invalid value for '${name}': it has more than ${DEEPEST} levels.`, name);

@@ -40,7 +40,7 @@ function readMessage(path, message, calls) {
 /** @param {string} path @param {Record<string, any>} message @param {Map<string, string>} calls @returns {Message} */
 function readAssistant(path, {content, refusal, tool_calls: given}, calls) {
     const said = content ?? refusal ?? (given?.length ? '' : undefined);
-    const toolCalls = need(`${path}.tool_calls`, given ?? [], list).map((/** @type {any} */ call, /** @type {number} */ i) => {
+    const toolCalls = [...need(`${path}.tool_calls`, given ?? [], list)].map((/** @type {any} */ call, /** @type {number} */ i) => {
         const at = `${path}.tool_calls[${i}]`, id = need(`${at}.id`, call?.id, text);
         need(`${at}.type`, call.type ?? 'function', oneOf('function'));
         const {name, arguments: json} = need(`${at}.function`, call.function, object);
@@ -96,7 +96,7 @@ function readChoice(choice) {
         return {toolChoice: {name: need('tool_choice.function.name', choice.function?.name, text)}};
     }
     const path = 'tool_choice.allowed_tools', {mode, tools} = need(path, choice.allowed_tools, object);
-    const allowed = need(`${path}.tools`, tools, list).map((/** @type {any} */ tool, /** @type {number} */ i) =>
+    const allowed = [...need(`${path}.tools`, tools, list)].map((/** @type {any} */ tool, /** @type {number} */ i) =>
         need(`${path}.tools[${i}].function.name`, tool?.function?.name, text));
     return {toolChoice: need(`${path}.mode`, mode, oneOf('auto', 'required')), allowed};
 }

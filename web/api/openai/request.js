@@ -135,7 +135,7 @@ const parts = [(v) => isText(v) || Array.isArray(v), 'a string, or an array of p
 export function readText(path, content, types = ['text']) {
     need(path, content, parts);
     if (isText(content)) return content;
-    return content.map((/** @type {any} */ part, /** @type {number} */ i) => {
+    return [...content].map((/** @type {any} */ part, /** @type {number} */ i) => {
         const type = need(`${path}[${i}].type`, part?.type, text);
         if (!types.includes(type)) {
             refuse(`Invalid value for '${path}[${i}].type': this model reads text only, found '${type}'.`, `${path}[${i}].type`, 'unsupported_value');

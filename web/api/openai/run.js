@@ -129,6 +129,7 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
         // One that fails ends the others.
         for (const each of results) each.catch((error) => failing.abort(error));
         await Promise.allSettled(results);
+        if (failing.signal.aborted) throw failing.signal.reason;
         return await Promise.all(results);
     } finally {
         for (const clone of clones) clone.close().catch(() => {});
