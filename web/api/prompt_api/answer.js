@@ -1,5 +1,6 @@
-// answer.js: one prompt of a session, from what is asked to the last word: the tools that the model calls on the way are run, and what fails or is
-// aborted leaves nothing behind. Knows the library's sessions; not whose they are.
+// answer.js: one prompt of a session, from what is asked to the last word: the tools that the model calls on
+// the way are run, and what fails or is aborted leaves nothing behind. Knows the library's sessions; not
+// whose they are.
 
 import {unlessAborted} from '../../base/abort.js';
 import {exception} from './errors.js';
@@ -18,14 +19,17 @@ import {exception} from './errors.js';
  */
 
 /** @param {Tool[]} tools */
-export const toTools = (tools) => tools.map(({name, description, inputSchema}) => ({name, description, parameters: inputSchema}));
+export const toTools = (tools) =>
+    tools.map(({name, description, inputSchema}) => ({name, description, parameters: inputSchema}));
 
 /** @param {Tool[]} tools @param {ToolCall[]} calls @returns {Promise<Message[]>} */
 function run(tools, calls) {
-    return Promise.all(calls.map(async ({name, arguments: given}) => {
-        const content = await tools.find((tool) => tool.name === name)?.execute(given);
-        return {role: /** @type {const} */ ('tool'), name, content: `${content}`};
-    }));
+    return Promise.all(
+        calls.map(async ({name, arguments: given}) => {
+            const content = await tools.find((tool) => tool.name === name)?.execute(given);
+            return {role: /** @type {const} */ ('tool'), name, content: `${content}`};
+        }),
+    );
 }
 
 /**
@@ -36,13 +40,23 @@ async function converse(session, {messages, constraint, tools, rounds}, signal, 
     let prompt = messages;
     for (let round = 0; ; round++) {
         // A constraint says what the answer is: then it calls none.
-        const isCalling = tools.length > 0 && !constraint, toolChoice = isCalling ? round < rounds ? 'auto' : 'none' : undefined;
-        const answer = session.prompt(prompt, {signal, constraint, tools: isCalling ? toTools(tools) : undefined, toolChoice});
+        const isCalling = tools.length > 0 && !constraint,
+            toolChoice = isCalling ? (round < rounds ? 'auto' : 'none') : undefined;
+        const answer = session.prompt(prompt, {
+            signal,
+            constraint,
+            tools: isCalling ? toTools(tools) : undefined,
+            toolChoice,
+        });
         for await (const piece of answer) onText(piece);
         const {finishReason, constraint: how, toolCalls} = await answer.result;
         signal.throwIfAborted();
         if (finishReason === 'abort') throw exception('AbortError', 'The session was closed.');
-        if (how === 'cut' && constraint) throw exception('SyntaxError', 'The answer ended before it was what responseConstraint describes.');
+        if (how === 'cut' && constraint)
+            throw exception(
+                'SyntaxError',
+                'The answer ended before it was what responseConstraint describes.',
+            );
         if (!toolCalls?.length) return;
         prompt = await unlessAborted(run(tools, toolCalls), signal);
     }

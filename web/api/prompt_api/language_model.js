@@ -1,5 +1,5 @@
-// language_model.js: the class LanguageModel of one model: availability(), params(), create() with its monitor. Knows how models are loaded; not how
-// sessions are prompted.
+// language_model.js: the class LanguageModel of one model: availability(), params(), create() with its
+// monitor. Knows how models are loaded; not how sessions are prompted.
 
 import {unlessAborted} from '../../base/abort.js';
 import {exception, quotaExceeded, toException} from './errors.js';
@@ -7,7 +7,7 @@ import {checkCreate, isSupported, languagesOf, PARAMS, toCore, toCreate, unsuppo
 import {countBeginning, LanguageModelSession, requireActive} from './session.js';
 import {defineHandler} from './webidl.js';
 
-const STEPS = 2 ** 16;      // progress is told in as many
+const STEPS = 2 ** 16; // progress is told in as many
 
 /**
  * @typedef {import('./model.js').Model} Model
@@ -15,13 +15,15 @@ const STEPS = 2 ** 16;      // progress is told in as many
  */
 
 /** @param {string} name @returns {typeof Event} under Node there is no ProgressEvent */
-const classOf = (name) => /** @type {any} */ (globalThis)[name] ?? class extends Event {
-    /** @param {string} type @param {{loaded: number, total: number, lengthComputable: boolean}} about */
-    constructor(type, {loaded, total, lengthComputable}) {
-        super(type);
-        Object.assign(this, {loaded, total, lengthComputable});
-    }
-};
+const classOf = (name) =>
+    /** @type {any} */ (globalThis)[name]
+    ?? class extends Event {
+        /** @param {string} type @param {{loaded: number, total: number, lengthComputable: boolean}} about */
+        constructor(type, {loaded, total, lengthComputable}) {
+            super(type);
+            Object.assign(this, {loaded, total, lengthComputable});
+        }
+    };
 
 class CreateMonitor extends EventTarget {
     get [Symbol.toStringTag]() {
@@ -37,14 +39,17 @@ defineHandler(CreateMonitor, 'downloadprogress');
  */
 function startMonitor(callback, signal) {
     if (!callback) return () => {};
-    const monitor = new CreateMonitor(), ProgressEvent = /** @type {any} */ (classOf('ProgressEvent'));
+    const monitor = new CreateMonitor(),
+        ProgressEvent = /** @type {any} */ (classOf('ProgressEvent'));
     let last = -1;
     callback(monitor);
     return (fraction) => {
         const loaded = Math.floor(Math.min(fraction, 1) * STEPS) / STEPS;
         if (signal?.aborted || !(loaded > last)) return;
         last = loaded;
-        monitor.dispatchEvent(new ProgressEvent('downloadprogress', {loaded, total: 1, lengthComputable: true}));
+        monitor.dispatchEvent(
+            new ProgressEvent('downloadprogress', {loaded, total: 1, lengthComputable: true}),
+        );
     };
 }
 
@@ -61,33 +66,57 @@ async function availabilityOf(model, {languages}, core) {
 function requireActivation({userActivation}) {
     const activation = globalThis.navigator?.userActivation;
     if (userActivation && activation && !activation.hasBeenActive) {
-        throw exception('NotAllowedError', 'The model must be downloaded, which needs a click or a key press of the user before.');
+        throw exception(
+            'NotAllowedError',
+            'The model must be downloaded, which needs a click or a key press of the user before.',
+        );
     }
 }
 
 /**
  * @param {any} Class @param {Model} model @param {Config} config
- * @param {import('./options.js').Create} options @param {ReturnType<typeof checkCreate>} checked @param {(fraction: number) => void} fire
+ * @param {import('./options.js').Create} options
+ * @param {ReturnType<typeof checkCreate>} checked
+ * @param {(fraction: number) => void} fire
  * @returns {Promise<LanguageModelSession>}
  */
 async function open(Class, model, config, options, {messages, tools, ...sampling}, fire) {
-    const {signal} = options, availability = await availabilityOf(model, config, options);
-    if (availability === 'unavailable') throw unsupported('This model takes and gives text, and here it or one of the languages is not available.');
+    const {signal} = options,
+        availability = await availabilityOf(model, config, options);
+    if (availability === 'unavailable')
+        throw unsupported(
+            'This model takes and gives text, and here it or one of the languages is not available.',
+        );
     if (availability === 'downloadable') requireActivation(config);
     signal?.throwIfAborted();
     fire(0);
     if (availability === 'available') fire(1);
-    const {gemma, release} = await model.use(signal, fire), lost = (/** @type {any} */ error) => {
-        if (error?.fatal || error?.code === 'closed' || error?.code === 'internal') model.lost(gemma);
-    };
+    const {gemma, release} = await model.use(signal, fire),
+        lost = (/** @type {any} */ error) => {
+            if (error?.fatal || error?.code === 'closed' || error?.code === 'internal') model.lost(gemma);
+        };
     try {
         fire(1);
-        const {contextLength} = gemma.info, requested = await countBeginning(gemma, messages, tools);
+        const {contextLength} = gemma.info,
+            requested = await countBeginning(gemma, messages, tools);
         if (requested > contextLength) throw quotaExceeded(requested, contextLength);
         const session = await LanguageModelSession.open(Class, {
-            gemma, release, lost, tools, sampling, pinned: messages.length, rounds: config.toolRounds, use: async () => (await model.use()).release,
+            gemma,
+            release,
+            lost,
+            tools,
+            sampling,
+            pinned: messages.length,
+            rounds: config.toolRounds,
+            use: async () => (await model.use()).release,
             async open(onOverflow) {
-                const opened = await gemma.session({history: messages, sampling: sampling.sampling, overflow: 'drop-oldest', pinned: messages.length, onOverflow});
+                const opened = await gemma.session({
+                    history: messages,
+                    sampling: sampling.sampling,
+                    overflow: 'drop-oldest',
+                    pinned: messages.length,
+                    onOverflow,
+                });
                 try {
                     if (messages.length) await opened.append([], {signal});
                     return opened;
@@ -109,7 +138,8 @@ async function open(Class, model, config, options, {messages, tools, ...sampling
 
 /** @param {any} Class @param {Model} model @param {Config} config @param {any} given */
 async function create(Class, model, config, given) {
-    const options = toCreate(given), {signal} = options;
+    const options = toCreate(given),
+        {signal} = options;
     requireActive();
     const checked = checkCreate(options);
     signal?.throwIfAborted();
@@ -157,7 +187,9 @@ export function defineLanguageModel(model, config) {
         }
 
         static async params() {
-            return await availabilityOf(model, config, {}) === 'unavailable' ? null : new LanguageModelParams();
+            return (await availabilityOf(model, config, {})) === 'unavailable'
+                ? null
+                : new LanguageModelParams();
         }
     };
 }

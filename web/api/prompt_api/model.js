@@ -1,5 +1,5 @@
-// model.js: the one model of a page's LanguageModel: whether it is here, loaded once for all sessions, let go when no session uses it. Knows neither
-// sessions nor options.
+// model.js: the one model of a page's LanguageModel: whether it is here, loaded once for all sessions, let go
+// when no session uses it. Knows neither sessions nor options.
 
 import {unlessAborted} from '../../base/abort.js';
 import {Gemma} from '../../gemma.js';
@@ -8,7 +8,8 @@ import {Gemma} from '../../gemma.js';
  * @typedef {import('../../gemma.js').ModelSource} ModelSource
  * @typedef {import('../../gemma.js').LoadOptions} LoadOptions
  * @typedef {'unavailable' | 'downloadable' | 'downloading' | 'available'} Availability
- * @typedef {{gemma: Promise<Gemma>, stopping: AbortController, waiting: number, listeners: Set<(fraction: number) => void>, isDownload: boolean}} Loading
+ * @typedef {{gemma: Promise<Gemma>, stopping: AbortController, waiting: number, listeners: Set<(fraction:
+ *   number) => void>, isDownload: boolean}} Loading
  */
 
 export class Model {
@@ -23,13 +24,17 @@ export class Model {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #timer;
 
-    /** @param {ModelSource | Gemma} model @param {LoadOptions} options @param {number} unloadAfter   milliseconds without a session */
+    /**
+     * @param {ModelSource | Gemma} model
+     * @param {LoadOptions} options
+     * @param {number} unloadAfter   milliseconds without a session
+     */
     constructor(model, options, unloadAfter) {
         this.#options = options;
         this.#unloadAfter = model instanceof Gemma ? Infinity : unloadAfter;
         if (model instanceof Gemma) this.#gemma = model;
         else this.#source = model;
-        this.#id;       // throws for what is no model
+        this.#id; // throws for what is no model
     }
 
     /** Under which the model is stored; undefined for what need not be downloaded. */
@@ -43,7 +48,9 @@ export class Model {
         if (this.#loading?.isDownload) return 'downloading';
         const id = this.#id;
         if (this.#gemma || id === undefined) return 'available';
-        return (await Gemma.models.list()).some((one) => one.id === id && one.state === 'complete') ? 'available' : 'downloadable';
+        return (await Gemma.models.list()).some((one) => one.id === id && one.state === 'complete')
+            ? 'available'
+            : 'downloadable';
     }
 
     /**
@@ -61,7 +68,7 @@ export class Model {
             isUsed = false;
         };
         try {
-            return {gemma: this.#gemma ?? await this.#wait(signal, onDownload), release};
+            return {gemma: this.#gemma ?? (await this.#wait(signal, onDownload)), release};
         } catch (error) {
             release();
             throw error;
@@ -70,7 +77,7 @@ export class Model {
 
     /** @param {AbortSignal | undefined} signal @param {(fraction: number) => void} onDownload */
     async #wait(signal, onDownload) {
-        const loading = this.#loading ??= this.#load();
+        const loading = (this.#loading ??= this.#load());
         loading.waiting++;
         loading.listeners.add(onDownload);
         try {
@@ -88,9 +95,15 @@ export class Model {
     #load() {
         const stopping = new AbortController();
         /** @type {Loading} */
-        const loading = {stopping, waiting: 0, listeners: new Set(), isDownload: false, gemma: /** @type {any} */ (undefined)};
+        const loading = {
+            stopping,
+            waiting: 0,
+            listeners: new Set(),
+            isDownload: false,
+            gemma: /** @type {any} */ (undefined),
+        };
         loading.gemma = this.#loadFor(loading);
-        loading.gemma.catch(() => {});      // told to those who wait
+        loading.gemma.catch(() => {}); // told to those who wait
         return loading;
     }
 
@@ -109,8 +122,12 @@ export class Model {
             return onProgress?.(progress);
         };
         try {
-            const gemma = await Gemma.load(/** @type {ModelSource} */ (this.#source), {...options, signal: loading.stopping.signal, onProgress: tell});
-            return this.#gemma = gemma;
+            const gemma = await Gemma.load(/** @type {ModelSource} */ (this.#source), {
+                ...options,
+                signal: loading.stopping.signal,
+                onProgress: tell,
+            });
+            return (this.#gemma = gemma);
         } finally {
             if (this.#loading === loading) this.#loading = undefined;
         }
@@ -127,6 +144,6 @@ export class Model {
             this.#gemma?.close();
             this.#gemma = undefined;
         }, this.#unloadAfter);
-        /** @type {any} */ (this.#timer).unref?.();     // under Node it keeps nothing alive
+        /** @type {any} */ (this.#timer).unref?.(); // under Node it keeps nothing alive
     }
 }

@@ -1,5 +1,5 @@
-// session.js: the instances of LanguageModel: prompts in their order, aborted and destroyed as the specification says, events, numbers. Knows sessions
-// of the library; not where models come from.
+// session.js: the instances of LanguageModel: prompts in their order, aborted and destroyed as the
+// specification says, events, numbers. Knows sessions of the library; not where models come from.
 
 import {unlessAborted} from '../../base/abort.js';
 import {answer, toTools} from './answer.js';
@@ -35,7 +35,8 @@ const forgotten = new FinalizationRegistry((/** @type {() => void} */ release) =
 
 /** Rejects in a document that has been left. */
 export function requireActive() {
-    if (typeof document === 'object' && !document.defaultView) throw exception('InvalidStateError', 'The document is not active.');
+    if (typeof document === 'object' && !document.defaultView)
+        throw exception('InvalidStateError', 'The document is not active.');
 }
 
 /** What `for await` takes. @template T @param {ReadableStream<T>} stream */
@@ -54,7 +55,10 @@ async function* iterate(stream) {
 }
 
 /** Streams of WebKit are no async iterables yet. @template T @param {ReadableStream<T>} stream */
-const iterable = (stream) => Symbol.asyncIterator in stream ? stream : Object.assign(stream, {[Symbol.asyncIterator]: () => iterate(stream)});
+const iterable = (stream) =>
+    Symbol.asyncIterator in stream
+        ? stream
+        : Object.assign(stream, {[Symbol.asyncIterator]: () => iterate(stream)});
 
 /** @param {string} type */
 const event = (type) => new Event(type);
@@ -68,7 +72,12 @@ export class LanguageModelSession extends EventTarget {
     /** @type {import('./answer.js').Turn} */
     #turn = {start: 0};
 
-    /** @param {symbol} key @param {State} state @param {Session} session @param {{target?: (overflow: any) => void}} overflow */
+    /**
+     * @param {symbol} key
+     * @param {State} state
+     * @param {Session} session
+     * @param {{target?: (overflow: any) => void}} overflow
+     */
     constructor(key, state, session, overflow) {
         if (key !== KEY) throw new TypeError('Illegal constructor');
         super();
@@ -79,7 +88,8 @@ export class LanguageModelSession extends EventTarget {
     }
 
     /**
-     * @param {new (key: symbol, state: State, session: Session, overflow: {}) => LanguageModelSession} Class @param {State} state
+     * @param {new (key: symbol, state: State, session: Session, overflow: {}) => LanguageModelSession} Class
+     * @param {State} state
      * @returns {Promise<LanguageModelSession>}
      */
     static async open(Class, state) {
@@ -120,7 +130,8 @@ export class LanguageModelSession extends EventTarget {
     async prompt(input, options) {
         requireArguments(arguments.length, 1, 'prompt()');
         /** @type {string[]} */
-        const pieces = [], {asked, signal} = this.#read(input, options);
+        const pieces = [],
+            {asked, signal} = this.#read(input, options);
         await this.#inTurn(signal, () => this.#answer(asked, signal, (piece) => pieces.push(piece)));
         return pieces.join('');
     }
@@ -128,16 +139,24 @@ export class LanguageModelSession extends EventTarget {
     /** @param {any} input @param {any} [options] @returns {ReadableStream<string>} */
     promptStreaming(input, options) {
         requireArguments(arguments.length, 1, 'promptStreaming()');
-        const {asked, signal} = this.#read(input, options), cancelling = new AbortController(), stopping = AbortSignal.any([signal, cancelling.signal]);
-        return iterable(new ReadableStream({
-            start: (controller) => {
-                const onText = (/** @type {string} */ piece) => stopping.aborted || controller.enqueue(piece);
-                const unlessCancelled = (/** @type {() => void} */ end) => cancelling.signal.aborted || end();
-                this.#inTurn(stopping, () => this.#answer(asked, stopping, onText))
-                    .then(() => unlessCancelled(() => controller.close()), (error) => unlessCancelled(() => controller.error(error)));
-            },
-            cancel: () => cancelling.abort(),
-        }));
+        const {asked, signal} = this.#read(input, options),
+            cancelling = new AbortController(),
+            stopping = AbortSignal.any([signal, cancelling.signal]);
+        return iterable(
+            new ReadableStream({
+                start: (controller) => {
+                    const onText = (/** @type {string} */ piece) =>
+                        stopping.aborted || controller.enqueue(piece);
+                    const unlessCancelled = (/** @type {() => void} */ end) =>
+                        cancelling.signal.aborted || end();
+                    this.#inTurn(stopping, () => this.#answer(asked, stopping, onText)).then(
+                        () => unlessCancelled(() => controller.close()),
+                        (error) => unlessCancelled(() => controller.error(error)),
+                    );
+                },
+                cancel: () => cancelling.abort(),
+            }),
+        );
     }
 
     /** @param {any} input @param {any} [options] */
@@ -149,13 +168,14 @@ export class LanguageModelSession extends EventTarget {
     /** Throws where it is aborted already. @param {AbortSignal} [own] */
     #signal(own) {
         requireActive();
-        const signal = AbortSignal.any([this.#destroyed.signal, ...own ? [own] : []]);
+        const signal = AbortSignal.any([this.#destroyed.signal, ...(own ? [own] : [])]);
         signal.throwIfAborted();
         return signal;
     }
 
     /**
-     * Has work done after what was asked before. Rejects at once where the signal aborts; what runs then ends first.
+     * Has work done after what was asked before. Rejects at once where the signal aborts; what runs then
+     * ends first.
      * @template T @param {AbortSignal} signal @param {() => Promise<T>} work @returns {Promise<T>}
      */
     #inTurn(signal, work) {
@@ -171,36 +191,52 @@ export class LanguageModelSession extends EventTarget {
     }
 
     /**
-     * @param {{input: string | import('./messages.js').Given[], responseConstraint?: object, isOmitted: boolean}} asked
+     * @param {{input: string | import('./messages.js').Given[], responseConstraint?: object, isOmitted:
+     *   boolean}} asked
      * @param {boolean} hasInput
      */
     #toPrompt({input, responseConstraint, isOmitted}, hasInput) {
-        const prompt = canonical(input, hasInput), constraint = responseConstraint && toConstraint(responseConstraint, prompt.isPrefix);
-        const messages = constraint && !isOmitted ? withTold(prompt.messages, constraint.told) : prompt.messages;
+        const prompt = canonical(input, hasInput),
+            constraint = responseConstraint && toConstraint(responseConstraint, prompt.isPrefix);
+        const messages =
+            constraint && !isOmitted ? withTold(prompt.messages, constraint.told) : prompt.messages;
         return {prompt: {...prompt, messages}, constraint: constraint?.options};
     }
 
     /**
-     * @param {{input: string | import('./messages.js').Given[], responseConstraint?: object, isOmitted: boolean}} asked @param {AbortSignal} signal
+     * @param {{input: string | import('./messages.js').Given[], responseConstraint?: object, isOmitted:
+     *   boolean}} asked
+     * @param {AbortSignal} signal
      * @param {(piece: string) => void} onText
      */
     #answer(asked, signal, onText) {
-        const {prompt, constraint} = this.#toPrompt(asked, this.contextUsage > 0), {tools, rounds} = this.#state;
+        const {prompt, constraint} = this.#toPrompt(asked, this.contextUsage > 0),
+            {tools, rounds} = this.#state;
         this.#turn = {start: this.#session.messages.length};
-        return answer(this.#session, {messages: toAsk(prompt), constraint, tools, rounds}, signal, onText, this.#turn);
+        return answer(
+            this.#session,
+            {messages: toAsk(prompt), constraint, tools, rounds},
+            signal,
+            onText,
+            this.#turn,
+        );
     }
 
     /** @param {any} input @param {any} [options] @returns {Promise<undefined>} */
     async append(input, options) {
         requireArguments(arguments.length, 1, 'append()');
-        const given = toInput(input), signal = this.#signal(toSignalOption(options));
-        await this.#inTurn(signal, () => this.#session.append(canonical(given, this.contextUsage > 0).messages, {signal}));
+        const given = toInput(input),
+            signal = this.#signal(toSignalOption(options));
+        await this.#inTurn(signal, () =>
+            this.#session.append(canonical(given, this.contextUsage > 0).messages, {signal}),
+        );
     }
 
     /** @param {any} input @param {any} [options] @returns {Promise<number>} */
     async measureContextUsage(input, options) {
         requireArguments(arguments.length, 1, 'measureContextUsage()');
-        const {asked, signal} = this.#read(input, options), {prompt} = this.#toPrompt(asked, false);
+        const {asked, signal} = this.#read(input, options),
+            {prompt} = this.#toPrompt(asked, false);
         try {
             return await unlessAborted(this.#state.gemma.count(prompt.messages), signal);
         } catch (error) {
@@ -223,11 +259,13 @@ export class LanguageModelSession extends EventTarget {
 
     /** @param {any} [options] @returns {Promise<LanguageModelSession>} */
     async clone(options) {
-        const signal = this.#signal(toSignalOption(options)), Class = /** @type {any} */ (this.constructor);
+        const signal = this.#signal(toSignalOption(options)),
+            Class = /** @type {any} */ (this.constructor);
         return this.#inTurn(signal, async () => {
             const release = await this.#state.use();
             try {
-                const open = (/** @type {OverflowOptions['onOverflow']} */ onOverflow) => this.#session.clone({onOverflow});
+                const open = (/** @type {OverflowOptions['onOverflow']} */ onOverflow) =>
+                    this.#session.clone({onOverflow});
                 const clone = await LanguageModelSession.open(Class, {...this.#state, open, release});
                 if (signal.aborted) clone.destroy();
                 return clone;
@@ -266,8 +304,12 @@ for (const type of ['contextoverflow', 'quotaoverflow']) defineHandler(LanguageM
 
 /**
  * The tokens that a session begins with, with what it says of its tools.
- * @param {Gemma} gemma @param {import('./messages.js').Message[]} messages @param {import('./options.js').Tool[]} tools
+ * @param {Gemma} gemma
+ * @param {import('./messages.js').Message[]} messages
+ * @param {import('./options.js').Tool[]} tools
  */
 export async function countBeginning(gemma, messages, tools) {
-    return messages.length || tools.length ? gemma.count(messages, tools.length ? {tools: toTools(tools)} : {}) : 0;
+    return messages.length || tools.length
+        ? gemma.count(messages, tools.length ? {tools: toTools(tools)} : {})
+        : 0;
 }

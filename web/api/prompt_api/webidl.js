@@ -1,8 +1,9 @@
-// webidl.js: values as Web IDL takes them from scripts: what is undefined counts as not given, strings and numbers are converted, and what can't be
-// is a TypeError. Members are read in the order in which browsers read them. Knows no meanings.
+// webidl.js: values as Web IDL takes them from scripts: what is undefined counts as not given, strings and
+// numbers are converted, and what can't be is a TypeError. Members are read in the order in which browsers
+// read them. Knows no meanings.
 
 /** @param {any} value */
-const isObject = (value) => typeof value === 'object' && value !== null || typeof value === 'function';
+const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
 /** @param {string} sentence @returns {never} */
 const fail = (sentence) => {
@@ -16,7 +17,8 @@ export function toDictionary(value, what) {
 }
 
 /** Whether that is taken for a sequence where a string may stand, too. @param {any} value */
-export const isSequence = (value) => isObject(value) && value[Symbol.iterator] !== undefined && value[Symbol.iterator] !== null;
+export const isSequence = (value) =>
+    isObject(value) && value[Symbol.iterator] !== undefined && value[Symbol.iterator] !== null;
 
 /** @template T @param {any} value @param {(each: any) => T} convert @param {string} what @returns {T[]} */
 export function toSequence(value, convert, what) {
@@ -34,23 +36,31 @@ export const toNumber = (value) => +value;
 /** @template {string} T @param {any} value @param {readonly T[]} names @param {string} what @returns {T} */
 export function toEnum(value, names, what) {
     const name = toText(value);
-    return names.find((each) => each === name) ?? fail(`${what} is '${name}'; one of ${names.join(', ')} is expected.`);
+    return (
+        names.find((each) => each === name)
+        ?? fail(`${what} is '${name}'; one of ${names.join(', ')} is expected.`)
+    );
 }
 
 /** @param {any} value @param {string} what @returns {object} */
-export const toObject = (value, what) => isObject(value) ? value : fail(`${what} must be an object.`);
+export const toObject = (value, what) => (isObject(value) ? value : fail(`${what} must be an object.`));
 
 /** @param {any} value @param {string} what @returns {(...args: any[]) => any} */
-export const toFunction = (value, what) => typeof value === 'function' ? value : fail(`${what} must be a function.`);
+export const toFunction = (value, what) =>
+    typeof value === 'function' ? value : fail(`${what} must be a function.`);
 
 /** Of any realm. @param {any} value @param {string} what @returns {AbortSignal} */
 export const toSignal = (value, what) =>
-    isObject(value) && Object.prototype.toString.call(value) === '[object AbortSignal]' ? value : fail(`${what} must be an AbortSignal.`);
+    isObject(value) && Object.prototype.toString.call(value) === '[object AbortSignal]'
+        ? value
+        : fail(`${what} must be an AbortSignal.`);
 
 /**
  * A member of a dictionary.
  * @template T
- * @param {Record<string, any>} dictionary @param {string} name @param {(value: any, name: string) => T} convert
+ * @param {Record<string, any>} dictionary
+ * @param {string} name
+ * @param {(value: any, name: string) => T} convert
  * @returns {T | undefined}
  */
 export function member(dictionary, name, convert) {
@@ -61,7 +71,9 @@ export function member(dictionary, name, convert) {
 /**
  * The same of one that must be there.
  * @template T
- * @param {Record<string, any>} dictionary @param {string} name @param {(value: any, name: string) => T} convert
+ * @param {Record<string, any>} dictionary
+ * @param {string} name
+ * @param {(value: any, name: string) => T} convert
  * @returns {T}
  */
 export function required(dictionary, name, convert) {
@@ -92,7 +104,8 @@ export function defineHandler(target, type) {
                 all[type] = {value: null};
                 this.addEventListener(type, (/** @type {Event} */ event) => {
                     const {value: handler} = all[type];
-                    if (typeof handler === 'function' && handler.call(this, event) === false) event.preventDefault();
+                    if (typeof handler === 'function' && handler.call(this, event) === false)
+                        event.preventDefault();
                 });
             }
             all[type].value = isObject(value) ? value : null;
