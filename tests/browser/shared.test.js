@@ -1,5 +1,5 @@
 // One engine for many tabs: Gemma.load(model, {shared: true}) in three tabs of a browser. GEMMA_KILLS says how often the tab that holds the engine is
-// ended in the middle of answers, by default a few times.
+// ended in the middle of answers, GEMMA_ABORTS how often an answer is stopped in each tab; by default a few times.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -10,7 +10,7 @@ import {test} from 'node:test';
 import {TYPES, listSite, readSite} from '../../web/node/site.js';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
-const KILLS = Number(process.env.GEMMA_KILLS ?? 4);
+const KILLS = Number(process.env.GEMMA_KILLS ?? 4), ABORTS = Number(process.env.GEMMA_ABORTS ?? 15);
 const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf')), files = listSite();
 const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp'};
 
@@ -165,6 +165,31 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
         const before = await memory();
         for (let i = 0; i < 3; i++) await fill();
         assert.equal(await memory(), before);
+    });
+    await context.test(`after each of ${ABORTS} stopped answers the next is what a fresh engine writes, in each tab`, async () => {
+        const wrong = await Promise.all(tabs.map((tab, n) => tab.evaluate(async (seed, rounds) => {
+            const {gemma} = window, sampling = {temperature: 1, seed, logitBias: {1: -Infinity, 6: -Infinity}}, options = {maxTokens: 12, sampling};
+            const fresh = async () => {
+                const session = await gemma.session(), {text} = await session.prompt('Hello', options).result;
+                await session.close();
+                return text;
+            };
+            const expected = await fresh(), session = await gemma.session();
+            let state = seed, wrong = 0;
+            const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
+            for (let i = 0; i < rounds; i++) {
+                const stopping = new AbortController(), answer = session.prompt('Tell me all about the sea. '.repeat(random(12)), {raw: true, maxTokens: 60, sampling, signal: stopping.signal});
+                let left = random(20);
+                if (!left) stopping.abort();
+                for await (const piece of answer) if (piece && --left <= 0) stopping.abort();
+                await answer.result;
+                const {text} = await session.prompt([{role: 'user', content: 'Hello'}], {...options, stateless: true}).result;
+                if (text !== expected) wrong++;
+            }
+            await session.close();
+            return wrong;
+        }, n + 1, ABORTS)));
+        assert.deepEqual(wrong, tabs.map(() => 0));
     });
     await context.test('a file that no digest tells from another of its name has an engine of its own', async () => {
         assert.equal(await first.evaluate(async () => {
