@@ -322,3 +322,26 @@ test('200 random steps with aborts: each answer is that of a new engine to the s
     }
     assert.ok(compared > 50 && dropped > 20, `${compared}, ${dropped}`);
 });
+
+test('all that holds for conversations in a plain-text transcript, too, and where turns have no place for a system', async () => {
+    for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-low-bits']) {
+        const [small, large] = await Promise.all([96, 512].map((contextLength) => Gemma.load(join(import.meta.dirname, `../golden/${name}.gguf`), {contextLength, threads: 1})));
+        const all = [SYSTEM, ...talk(8)], gone = [], session = await small.session({history: all, overflow: 'drop-oldest', onOverflow: (one) => gone.push(...one.dropped)});
+        const {promptTokens, tokens} = await ask(session, 'Well?'), other = await large.session({history: [SYSTEM, ...all.slice(1 + gone.length)]});
+        const again = await ask(other, 'Well?');
+        assert.ok(gone.length > 0 && gone.length % 2 === 0, name);
+        assert.deepEqual([again.promptTokens, again.tokens, session.messages], [promptTokens, tokens, other.messages]);
+        assert.equal((await small.session({history: all, overflow: 'drop-oldest'}).then((one) => ask(one, 'Well?', {maxTokens: 50}))).tokens.length, 50);
+        const [one, two] = [await large.session(), await large.session()], before = await one.count('Read this.');
+        await one.append([user('Read this.')]);
+        assert.equal(one.tokens, before);
+        const [a, b] = [await ask(one, [user('And?'), assistant('I ')]), await ask(two, [user('Read this.'), user('And?'), assistant('I ')])];
+        assert.deepEqual([a.promptTokens, a.tokens, one.messages], [b.promptTokens, b.tokens, two.messages]);
+        assert.match(await large.detokenize(a.promptTokens), /[\n ]I $/);
+        await one.rewind(2);
+        assert.deepEqual((await ask(one, [assistant('I ')])).tokens, a.tokens);
+        const {text, constraint} = await ask(one, [user('Say it.'), assistant('It is ')], {constraint: {regex: 'It is [a-z]{3,9}\\.'}, maxTokens: 20});
+        assert.ok(/^[a-z]{3,9}\.$/.test(text) && constraint === 'complete', text);
+        [small, large].forEach((each) => each.close());
+    }
+});

@@ -25,7 +25,8 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  * @typedef {{messages: number, ids: number, told: string}} Mark   after an answer: how many messages and tokens there were; told: the tools that the
  *   model was last told of
  * @typedef {{messages: Message[], ids: number[], marks: Mark[], starts: number[]}} State
- * @typedef {{messages: Message[], told?: string}} Asking   told: what the model must know of tools
+ * @typedef {{messages: Message[], told?: string, isBare?: boolean}} Asking   told: what the model must know of tools; isBare: the answer
+ *   is constrained, so it begins without a space
  * @typedef {{ids: number[], begun: number[]}} Asked   the whole sequence to generate after; begun: those of them with which the answer begins
  * @typedef {{dropped: Message[], tokens: number}} Overflow   what a full context made a session forget, and how many tokens that were
  * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' | 'declaring'>} ToolTexts
@@ -189,10 +190,10 @@ export class Conversation {
     }
 
     /** @param {Asking} asking @returns {Asked} */
-    ask({messages, told = ''}) {
+    ask({messages, told = '', isBare}) {
         checkMessages(messages);
         const {asked} = this, isTold = told === '' || told === this.#last.told;
-        return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages], this.#ids);
+        return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages], this.#ids, isBare);
     }
 
     /** What a system's message says of tools. @param {string} told @returns {Message[]} */
@@ -203,14 +204,17 @@ export class Conversation {
         return [message];
     }
 
-    /** @param {Message[]} messages @param {number[]} before   ids of a conversation that they continue; none: they begin one @returns {Asked} */
-    #write(messages, before) {
+    /**
+     * @param {Message[]} messages @param {number[]} before   ids of a conversation that they continue; none: they begin one
+     * @param {boolean} [isBare] @returns {Asked}
+     */
+    #write(messages, before, isBare = false) {
         const last = messages.at(-1), first = before.length === 0;
         if (!isBegun(last)) return {ids: [...before, ...this.#turns(messages, first)], begun: []};
         // What the answer begins with is written as the model would write it: its own tokens, and nothing of it is trimmed.
         const earlier = messages.slice(0, -1), opened = [...before, ...this.#turns(earlier, first)];
         const open = isBegun(earlier.at(-1)) ? [...opened, ...this.#turns([], false)] : opened;
-        const begun = last.content ? this.#engine.tokenize(this.#style.leads ? ` ${last.content}` : last.content) : [];
+        const begun = last.content ? this.#engine.tokenize(this.#style.leads && !isBare ? ` ${last.content}` : last.content) : [];
         return {ids: [...open, ...begun], begun};
     }
 
@@ -269,7 +273,7 @@ export class Conversation {
      * @param {number} [least]    how many exchanges
      * @returns {Overflow | undefined}   undefined: it does not fit, and nothing is forgotten
      */
-    drop({messages, told = ''}, most, pinned, least = 1) {
+    drop({messages, told = '', isBare}, most, pinned, least = 1) {
         const all = this.#messages, isNew = messages[0]?.role === 'user';
         /** @param {number} i   of a message @returns {number} of its exchange */
         const exchange = (i) => this.#starts.findLastIndex((start) => start <= i);
@@ -278,7 +282,7 @@ export class Conversation {
         const which = [...new Set(droppable)].filter(Number.isFinite);
         /** @param {number} n   of the oldest exchanges to forget */
         const without = (n) => all.filter((_, i) => !which.slice(0, n).includes(droppable[i]));
-        const fits = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], []).ids.length <= most;
+        const fits = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], [], isBare).ids.length <= most;
         if (which.length < least || !fits(which.length)) return undefined;
         let low = least, high = which.length;
         while (low < high) {

@@ -138,7 +138,7 @@ export class WorkerSession {
         const {module, constraints} = this.#host, {messages, given} = readPrompt(prompt, raw);
         const conversation = stateless ? new Conversation(module, this.#host.style, []) : this.#conversation;
         const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, parallelToolCalls, style, isAlone: !raw && !constraint});
-        const asking = {messages, told: calling?.instruction ?? ''};
+        const asking = {messages, told: calling?.instruction ?? '', isBare: constraint !== undefined};
         const {ids, begun} = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const trimStart = !raw && !constraint && !begun.length && conversation.trimsAnswers;
