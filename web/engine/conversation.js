@@ -270,10 +270,10 @@ export class Conversation {
      * @param {Asking} asking
      * @param {number} most       tokens
      * @param {number} pinned
-     * @param {number} [least]    how many exchanges
+     * @param {number} [wanted]   tokens, where that can be: then more is forgotten
      * @returns {Overflow | undefined}   undefined: it does not fit, and nothing is forgotten
      */
-    drop({messages, told = '', isBare}, most, pinned, least = 1) {
+    drop({messages, told = '', isBare}, most, pinned, wanted = most) {
         const all = this.#messages, isNew = messages[0]?.role === 'user';
         /** @param {number} i   of a message @returns {number} of its exchange */
         const exchange = (i) => this.#starts.findLastIndex((start) => start <= i);
@@ -282,12 +282,12 @@ export class Conversation {
         const which = [...new Set(droppable)].filter(Number.isFinite);
         /** @param {number} n   of the oldest exchanges to forget */
         const without = (n) => all.filter((_, i) => !which.slice(0, n).includes(droppable[i]));
-        const fits = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], [], isBare).ids.length <= most;
-        if (which.length < least || !fits(which.length)) return undefined;
-        let low = least, high = which.length;
+        const length = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], [], isBare).ids.length;
+        if (!which.length || length(which.length) > most) return undefined;
+        let low = 1, high = which.length;
         while (low < high) {
             const middle = low + high >> 1;
-            if (fits(middle)) high = middle;
+            if (length(middle) <= wanted) high = middle;
             else low = middle + 1;
         }
         const before = this.length;

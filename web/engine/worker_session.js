@@ -7,6 +7,8 @@ import {Conversation} from './conversation.js';
 import {generate} from './generate.js';
 import {yieldTurn} from '../base/host.js';
 
+const FREED = 4;        // while an answer is written, this part of the context is freed at once
+
 /**
  * @typedef {object} Host       what all sessions share
  * @property {import('./module.js').Module} module
@@ -188,8 +190,10 @@ export class WorkerSession {
      * @returns {number[] | undefined} what is asked from now on; undefined: nothing was forgotten
      */
     #shorten(asking, n, emit) {
-        const {overflow, pinned = 0} = this.#policy;
-        const dropped = overflow === 'drop-oldest' ? this.#conversation.drop(asking, this.#host.contextLength - n, pinned) : undefined;
+        const {overflow, pinned = 0} = this.#policy, {contextLength} = this.#host, most = contextLength - n;
+        // In the midst of an answer more is forgotten at once, for all that is left is read again.
+        const wanted = n ? most - Math.floor(contextLength / FREED) : most;
+        const dropped = overflow === 'drop-oldest' ? this.#conversation.drop(asking, most, pinned, wanted) : undefined;
         if (!dropped) return undefined;
         emit({overflow: dropped, ...this.#held});
         return this.#conversation.ask(asking).ids;

@@ -102,8 +102,8 @@
  * @typedef {object} OverflowOptions     what happens where a conversation does not fit the context any more
  * @property {'error' | 'drop-oldest'} [overflow]   'error' (default): the prompt rejects with 'context-full', whose `requested` and `contextLength`
  *   say how many tokens there would be and how many there can be, and an answer ends with finishReason 'context'. 'drop-oldest': the oldest
- *   prompts are forgotten with their answers and calls, as few as it takes, also while an answer is written; never messages of the system, nor what
- *   is being asked. If all that is not enough, it is as with 'error', and nothing is forgotten
+ *   prompts are forgotten with their answers and calls: as few as it takes, and while an answer is written until a quarter of the context is free;
+ *   never messages of the system, nor what is being asked. If all that is not enough, it is as with 'error', and nothing is forgotten
  * @property {number} [pinned]          how many of the first messages are never forgotten either; default: 0
  * @property {(overflow: Overflow) => void} [onOverflow]   what was forgotten, once it is; before the prompt is answered
  *
