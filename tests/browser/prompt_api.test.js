@@ -104,7 +104,6 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
         });
         await browser.reload();
         assert.equal((await run(prepare)).availability, 'available');
-        if (name !== 'chromium') return;
         const [there, text] = await run(useInWorker);
         assert.equal(there, 'available');
         assert.match(text, /^[a-z]{3,6}\.$/);
