@@ -51,6 +51,9 @@ export {Constraint, Session, GemmaError};
  * @typedef {import('./gemma/session.js').Call} Call
  */
 
+/** Options as a message can hold them: an address as text. @param {any} options */
+const withTextOfUrl = ({baseUrl, ...rest}) => ({...rest, ...baseUrl !== undefined && {baseUrl: String(baseUrl)}});
+
 /** A loaded model, in its own worker: see Gemma.load. */
 export class Gemma {
     #worker;
@@ -87,7 +90,7 @@ export class Gemma {
      *   'bad-file', 'unsupported', 'bad-argument'
      */
     static async probe(model, options) {
-        const {signal, onProgress, urls, headers, manifest, sha256, update, shared, ...more} = readOptions('load', options);
+        const {signal, onProgress, urls, headers, manifest, sha256, update, shared, ...more} = withTextOfUrl(readOptions('load', options));
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         return orWithoutThreads(more, (engineOptions) => Gemma.#probe(source, engineOptions, signal));
@@ -96,7 +99,7 @@ export class Gemma {
     /** @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} [signal] */
     static async #probe(source, options, signal) {
         signal?.throwIfAborted();
-        const worker = await startEngine((error) => caller.fail(error));
+        const worker = await startEngine((error) => caller.fail(error), options);
         /** @type {Caller<Service>} */
         const caller = new Caller(worker);
         // The worker may be in the middle of a measurement, and hears nothing then.
@@ -119,7 +122,7 @@ export class Gemma {
      * @returns {Promise<Gemma>}
      */
     static load(model, options) {
-        return watched('load', options, (checked) => Gemma.#load(model, checked));
+        return watched('load', options, (checked) => Gemma.#load(model, withTextOfUrl(checked)));
     }
 
     /** @param {ModelSource} model @param {Record<string, any>} checked   LoadOptions */
@@ -144,7 +147,7 @@ export class Gemma {
         signal.throwIfAborted();
         const onFailure = (/** @type {GemmaError} */ error) => gemma.#end(error);
         const shared = mayShare ? await (await import('./gemma/shared/member.js')).startShared(source, onFailure) : undefined;
-        const worker = shared ?? await startEngine(onFailure), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
+        const worker = shared ?? await startEngine(onFailure, options), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/store/tabs.js')).use(source.url);
             await gemma.#using;

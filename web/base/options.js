@@ -48,7 +48,7 @@ export const OPTIONS = {
     load: {
         ...WATCHED, ...ORIGIN, update: flag, shared: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
-        sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'],
+        sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'], baseUrl: [(v) => isText(v) || v instanceof URL, 'an address'],
     },
     session: {system: text, history: list, sampling: object, ...OVERFLOW},
     prompt: {

@@ -44,7 +44,7 @@ function trusted(address) {
     try {
         policy ??= trustedTypes?.createPolicy(POLICY, {createScriptURL: (/** @type {string} */ text) => text}) ?? null;
     } catch {
-        policy = null;      // the page allows no policy of this name; whether it requires one, the constructor says
+        policy = null;      // the page allows no policy of this name; whether it requires one, the constructor of workers says
     }
     return policy ? policy.createScriptURL(address) : address;
 }
@@ -52,20 +52,29 @@ function trusted(address) {
 /** This worker was started by a script that imports it, since its own was refused. */
 const isImported = globalThis.location?.protocol === 'blob:';
 
+/** A sandboxed frame has an origin without a name, whatever its address says, and there no module is run from a script of the page's own. */
+const isSandboxed = globalThis.origin === 'null';
+
 /**
- * Makers of the addresses by which a worker can be started, the best first. A browser starts workers from its own origin only, and on a page
- * with COEP only those that have this header, too. A script that the page makes may import both.
+ * The ways in which a worker can be started, the best first. A browser starts workers from its own origin only, and on a page with COEP only
+ * those that have this header, too. A script that the page makes may import both.
  * @param {Script} script
+ * @returns {(() => [address: string, options: WorkerOptions])[]}   what its constructor is given
  */
-function addressesOf({url, options: {type}}) {
-    if (!/^https?:$/.test(url.protocol)) return [() => url.href];
-    const href = JSON.stringify(url.href), text = type === 'module' ? `import ${href};` : `importScripts(${href});`;
+function waysTo({url: {href, origin, protocol}, options}) {
+    if (!/^https?:$/.test(protocol)) return [() => [href, options]];
+    const address = JSON.stringify(href), text = options.type !== 'module' ? `importScripts(${address})` : isSandboxed ? `import(${address})` : `import ${address}`;
     const importing = () => URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
-    return isImported || url.origin !== globalThis.location?.origin ? [importing] : [() => url.href, importing];
+    /** @returns {[string, WorkerOptions]} */
+    const way = () => [importing(), isSandboxed ? {...options, type: 'classic'} : options];
+    return isImported || origin !== globalThis.origin ? [way] : [() => [href, options], way];
 }
 
+/** @param {[address: string, options: WorkerOptions]} way @param {typeof Worker} [constructor] */
+const startBy = ([address, options], constructor = Worker) => new constructor(trusted(address), options);
+
 /** Starts a worker by its best address. @param {Script} script @param {typeof Worker} [constructor] */
-export const startPlain = (script, constructor = Worker) => new constructor(trusted(addressesOf(script)[0]()), script.options);
+export const startPlain = (script, constructor) => startBy(waysTo(script)[0](), constructor);
 
 /**
  * What is wrong with a script, as far as its server says it; `isGone`: by no address it would start.
@@ -84,7 +93,7 @@ async function ask({href}) {
 
 /** @param {string} href @param {string} why @param {unknown} [cause] */
 const refusedByPage = (href, why, cause) => new GemmaError('unsupported', `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
-    "from the page's own origin, with its headers, or allow blob: in its worker-src.", {cause, here: true});
+    "from the page's own origin, with its headers, or allow blob: in its worker-src, and the policy gemma-wasm in its trusted-types.", {cause, here: true});
 
 const STARTING_MS = 60_000;     // on a slow network its scripts may take long
 
@@ -95,7 +104,7 @@ const STARTING_MS = 60_000;     // on a slow network its scripts may take long
  * @returns {StartedWorker}   throws GemmaError 'unsupported' where the page refuses it at once
  */
 export function startInBrowser(script, onFailure) {
-    const {url: {href}, options} = script, addresses = addressesOf(script);
+    const {href} = script.url, ways = waysTo(script);
     /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
     const waiting = [];
     /** @type {((message: any) => void)[]} */
@@ -115,7 +124,7 @@ export function startInBrowser(script, onFailure) {
     };
     const start = () => {
         try {
-            worker = new Worker(trusted(addresses.shift()?.() ?? href), options);
+            worker = startBy(ways.splice(0, 1)[0]());
         } catch (cause) {
             settle();
             throw refusedByPage(href, messageOf(cause), cause);
@@ -136,7 +145,7 @@ export function startInBrowser(script, onFailure) {
         clearTimeout(timer);
         const {isGone, why} = await ask(script.url);
         if (isOver) return;
-        if (addresses.length && !isGone) return start();
+        if (ways.length && !isGone) return start();
         const reason = directive || why;
         fail(reason && !isGone ? refusedByPage(href, reason) : new Error(`${href} could not be loaded${reason && `: ${reason}`}`));
     };

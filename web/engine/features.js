@@ -173,6 +173,14 @@ export function requireWebAssembly() {
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) throw withoutSimd();
 }
 
+/** The same where the engine runs: the policy of a page is often not that of its workers. */
+export function requireCompiling() {
+    requireWebAssembly();
+    if (succeeds(() => Boolean(new WebAssembly.Module(SIMD)))) return;
+    throw new GemmaError('unsupported', "The Content-Security-Policy here forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'. Workers have the policy that their " +
+        'script comes with.', {here: true});
+}
+
 /**
  * @typedef {object} Features
  * @property {boolean} simd128     without it the engine can't run
@@ -188,7 +196,8 @@ export function requireWebAssembly() {
 export async function detectThreads() {
     return {
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
-        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'),
+        // In a sandboxed frame (of no origin) they start, but not the way they are told what to run.
+        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function' && globalThis.origin !== 'null'),
         cores: NODE ? process.getBuiltinModule('node:os').availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
     };
 }

@@ -6,7 +6,7 @@ import {Constraints} from './constraints.js';
 import {Conversation, TRANSCRIPT} from './conversation.js';
 import {embed} from './embed.js';
 import {GemmaError} from '../base/error.js';
-import {detectFeatures, detectThreads, requireWebAssembly} from './features.js';
+import {detectFeatures, detectThreads, requireCompiling} from './features.js';
 import {startThreadsAhead} from './instance.js';
 import {chooseThreads, makeProbe, openModel, openSynthetic, refuseBySize} from './open.js';
 import {answer} from '../base/protocol.js';
@@ -66,14 +66,14 @@ const service = {
      * @param {{source: Description, options: EngineOptions}} asked @param {Context} io
      */
     async probe({source, options}, {signal}) {
-        requireWebAssembly();
+        requireCompiling();
         const {probe} = await import('./probe.js');
         return probe(source, options, signal);
     },
 
     /** @param {{source: Description, options: EngineOptions}} asked @param {Context} io */
     async load({source: description, options}, {signal, emit}) {
-        requireWebAssembly();
+        requireCompiling();
         const start = performance.now();
         await startThreadsAhead(options.memory64 ?? false, chooseThreads(await detectThreads(), options));
         let opened;

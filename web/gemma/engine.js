@@ -5,14 +5,25 @@ import {startWorker} from '../base/host.js';
 import {watchStarts} from '../base/starts.js';
 import {scriptOf} from '../base/worker_script.js';
 
+/** @param {string | URL} folder @returns {URL} of the worker's script there */
+function inFolder(folder) {
+    const home = globalThis.document?.baseURI ?? globalThis.location?.href;
+    try {
+        return new URL('worker.js', new URL(`${folder}/`, home));
+    } catch (cause) {
+        throw new GemmaError('bad-argument', `baseUrl is ${folder}; the address of a folder is expected.`, {cause});
+    }
+}
+
 const WORKER = () => new Worker(new URL('../engine/worker.js', import.meta.url), {type: 'module'});
 
 /**
  * @param {(error: GemmaError) => void} onFailure   what the worker is asked will never be answered
+ * @param {{baseUrl?: string | URL}} [where]   baseUrl: the folder of the worker, and of all that it needs
  * @returns {Promise<import('../base/host.js').StartedWorker>}
  */
-export async function startEngine(onFailure) {
-    const {url, options} = scriptOf(WORKER);
+export async function startEngine(onFailure, {baseUrl} = {}) {
+    const {url, options} = baseUrl === undefined ? scriptOf(WORKER) : {url: inFolder(baseUrl), options: {type: /** @type {const} */ ('module')}};
     const worker = startWorker(url, (error) => {
         onFailure(error instanceof GemmaError ? error : new GemmaError('internal', `The engine's worker failed: ${error.message}.`));
     }, options);

@@ -29,6 +29,8 @@
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
  * @property {number} [sessions]        with full contexts, for which memory may be had; default: 4, on small devices 2
+ * @property {string | URL} [baseUrl]   of a copy of the package's dist/npm/ that the page's host serves: for bundlers that move no workers and
+ *   modules (esbuild, Rollup). Default: they lie where the library's script does, or where the bundler has put them
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
  * @typedef {Watched & Origin & EngineOptions & {update?: boolean, shared?: boolean}} LoadOptions   update: asks the address whether it still has the

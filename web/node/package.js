@@ -1,7 +1,7 @@
 // package.js: makes what the npm package holds, from the sources and the engine modules. `npm pack` runs it (prepack).
 //
 //   dist/npm/     the doors of package.json's `exports`, the workers, what these share, and the engine modules in wasm/: for browsers and Node
-//   dist/node/    what is Node's alone: the command line, and models on disks
+//   dist/node/    what is Node's alone: the command line, models on disks, and Emscripten's scripts
 //   dist/types/   declarations
 //
 // The engine modules are packed by LZMA, whatever their names end with: so the package is half as large, and so is what hosts send that compress
@@ -77,19 +77,34 @@ function pack(path) {
 }
 
 /**
+ * Emscripten's script without what is Node's. Bundlers copy it as it is, and some minify it as if it were no module.
+ * @param {string} path @returns {Promise<Buffer>}
+ */
+async function forBrowsers(path) {
+    const {transform} = await import('esbuild'), text = readFileSync(path, 'utf8');
+    const plain = text.replace(/globalThis\.process\?\.versions\?\.node&&globalThis\.process\?\.type!="renderer"/g, 'false')
+        .replace(/new URL\(("[^"]+"),import\.meta\.url\)(?:\.href)?/g, '$1').replaceAll('import.meta.url', 'self.location.href').replace(/\bENVIRONMENT_IS_NODE\b(?!=[^=])|\bisNode\b(?!=[^=])/g, 'false');
+    return Buffer.from((await transform(plain, {minify: true, format: 'esm', target: OPTIONS.target})).code);
+}
+
+/**
  * Code that imports what no bundler may see: they refuse some lazy imports of workers, and all of Node's.
  * @param {string} address @returns {string | undefined}
  */
 function hide(address) {
-    const hidden = (/** @type {string} */ url) => `import(/* @vite-ignore */ /* webpackIgnore: true */ ${url})`;
-    if (address.includes('constraint/')) return hidden(`new URL("./${CONSTRAINT}",import.meta.url).href`);
-    return address.includes('node/') ? hidden(`import.meta.url.replace(/[^/]*$/,"../node/${basename(address)}")`) : undefined;
+    if (address.includes('constraint/')) return `import(new URL("./${CONSTRAINT}",import.meta.url).href)`;
+    return address.includes('node/') ? `import(import.meta.url.replace(/[^/]*$/,"../node/${basename(address)}"))` : undefined;
 }
+
+/** Tells bundlers to leave imports alone whose address is known only when they run; minifying has taken such comments away. @param {Buffer} script */
+const markHidden = (script) => Buffer.from(script.toString().replace(/\bimport\((?!")/g, 'import(/* webpackIgnore: true *//* @vite-ignore */'));
 
 /** @param {Map<string, string>} sources   as listSite() gives them @param {string[]} parts @returns {Promise<Map<string, Buffer>>} paths in dist/npm/ -> bytes */
 async function buildLibrary(sources, parts) {
     const {scripts, workers} = readScripts(sources, {folder: '', version: '', wasm: 'wasm', isForBoth: true});
-    for (const [url, text] of scripts) scripts.set(url, text.replace('const PACKED = false;', 'const PACKED = true;'));
+    for (const [url, text] of scripts) {
+        scripts.set(url, text.replace('const PACKED = false;', 'const PACKED = true;').replace('*/ starter.href)', "*/ NODE ? starter.href.replace('/npm/', '/node/') : starter.href)"));
+    }
     const all = (/** @type {string[]} */ urls) => urls.map((url) => `export * from './${url}';`).join('\n');
     const entries = Object.fromEntries([...workers].map(([url, out]) => [out, url]));
     for (const {file, source} of listDoors()) if (file.startsWith('npm/')) entries[basename(file, '.js')] = source;
@@ -97,7 +112,11 @@ async function buildLibrary(sources, parts) {
         ...await bundle(new Map(scripts).set(PARTS, all(parts)), {...entries, [basename(PARTS, '.js')]: PARTS}, {chunks: '', hide, more: MORE}),
         ...await bundle(new Map(scripts).set(CONSTRAINT, all(ROOM)), {[basename(CONSTRAINT, '.js')]: CONSTRAINT}, {chunks: '', more: {...MORE, splitting: false}}),
     ]);
-    for (const [url, path] of sources) if (url.startsWith('wasm/')) files.set(url, /\/gemma.*\.wasm$/.test(url) ? pack(path) : readFileSync(path));
+    for (const [path, bytes] of files) files.set(path, markHidden(bytes));
+    for (const [url, path] of sources) {
+        if (!url.startsWith('wasm/')) continue;
+        files.set(url, url.endsWith('.js') ? await forBrowsers(path) : /gemma.*\.wasm$/.test(url) ? pack(path) : readFileSync(path));
+    }
     return files;
 }
 
@@ -124,7 +143,8 @@ async function buildForNode(nodes) {
         ...OPTIONS, ...MORE, platform: 'node', outdir: '/', chunkNames: '[name]-[hash]', plugins: [plugin], external: ['esbuild'],
         entryPoints: Object.entries(entries).map(([out, path]) => ({in: join(WEB, path), out})),
     });
-    return new Map(outputFiles.map(({path, contents}) => [path.slice(1), Buffer.from(contents)]));
+    const starters = ['gemma.js', 'gemma64.js'].map((name) => /** @type {const} */ ([`wasm/${name}`, readFileSync(join(WEB, 'wasm', name))]));
+    return new Map([...outputFiles.map(({path, contents}) => /** @type {const} */ ([path.slice(1), Buffer.from(contents)])), ...starters]);
 }
 
 /** A name that the library's scripts do not give would be missed only when a command runs. @param {Map<string, Buffer>} node @param {Map<string, Buffer>} npm */

@@ -55,7 +55,7 @@ export class Host {
         const worker = await startEngine((error) => {
             caller.fail(new GemmaError(error.code, error.message, {cause: error, fatal: true}));
             if (this.#caller === caller && this.#isLoaded) this.#endSoon();
-        });
+        }, options);
         /** @type {Caller<Service>} */
         const caller = this.#caller = new Caller(worker);
         this.#worker = worker;
