@@ -13,13 +13,12 @@ const {options: {model, threads, clients = 4, tokens = 64, rounds = 5}} = parseA
     model: 'text', threads: 'count', clients: 'count', tokens: 'count', rounds: 'count',
 });
 const path = model ?? await ensureModel(), server = await serve({port: 0, api: new Api({path: async () => path, engine: {threads, contextLength: 2048}, parallel: clients})});
-const ENDS = {1: -100, 106: -100};
 
 /** Tokens a second of n clients that ask at the same time, each something else; what they ask is evaluated already. @param {number} n */
 async function measure(n) {
     const ask = async (/** @type {number} */ i, /** @type {number} */ max) => {
         const response = await fetch(new URL('v1/completions', server.url), {method: 'POST', body: JSON.stringify({
-            prompt: `Client ${i} wants to know why the sea is salty. The reason is`, max_tokens: max, seed: i, logit_bias: ENDS, stream: true, stream_options: {include_usage: true},
+            prompt: `Client ${i} wants to know why the sea is salty. The reason is`, max_tokens: max, seed: i, stream: true, stream_options: {include_usage: true},
         })});
         const text = await response.text(), {usage} = JSON.parse(text.trim().split('\n\n').at(-2)?.slice(6) ?? '');
         return usage.completion_tokens;

@@ -5,7 +5,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
 import {ensureModel} from '../../web/node/setup.js';
 
@@ -248,6 +248,24 @@ test('serve: prints where the page is', async () => {
     }
 });
 
+test('serve: OpenAI\'s API, as the options say', async () => {
+    const args = ['--api-key', 'key', '--parallel', '2', '--queue', '1', '--context', '256', '--max-body', '1000', '--threads', '1', '--cors', 'https://app.example'];
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS, ...args], {stdio: ['ignore', 'pipe', 'ignore']});
+    try {
+        const [line] = await child.stdout.take(1).toArray(), url = new URL('v1/', String(line).trim());
+        const ask = (path, body, headers) => fetch(new URL(path, url), {method: body ? 'POST' : 'GET', body, headers: {Authorization: 'Bearer key', ...headers}});
+        assert.equal((await ask('models', undefined, {Authorization: 'Bearer other'})).status, 401);
+        const response = await ask('completions', JSON.stringify({prompt: 'The sea', max_tokens: 400, logit_bias: {1: -100, 6: -100}}), {Origin: 'https://app.example'});
+        assert.equal(response.headers.get('Access-Control-Allow-Origin'), 'https://app.example');
+        const {model, usage} = await response.json();
+        assert.equal(model, basename(TURNS, '.gguf'));
+        assert.ok(usage.total_tokens >= 256 && usage.total_tokens <= 257, 'the context is full');
+        assert.equal((await ask('completions', JSON.stringify({prompt: 'x'.repeat(2000)}))).status, 413);
+    } finally {
+        child.kill();
+    }
+});
+
 test('help says how every command is called', () => {
     for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'], ['generate', '--prompt', 'x', '-h']]) {
         const text = output(args);
@@ -301,6 +319,8 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['inspect'], /needs a file/],
         [['bench', '--model', BASE, '--shape', 'gemma-2b'], /exclude each other/],
         [['serve', '--port', '70000'], /--port 70000/],
+        [['serve', '--parallel', '0'], /--parallel 0/],
+        [['serve', '--queue', 'x'], /--queue x/],
     ];
     for (const [args, pattern] of cases) refuses(args, 2, pattern);
 });

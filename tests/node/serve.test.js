@@ -111,6 +111,8 @@ test('pages of this machine may call, others only if they are named, or with the
         assert.deepEqual([response.status, response.headers.get('Access-Control-Allow-Origin')], [403, null]);
         assert.equal((await preflight(origin)).status, 403);
     }
+    assert.equal((await ask('v1/models', undefined, {headers: {'Sec-Fetch-Site': 'cross-site'}})).status, 403);
+    assert.equal((await ask('v1/models', undefined, {headers: {'Sec-Fetch-Site': 'none'}})).status, 200);
     const named = await start({origins: ['https://app.example']}), keyed = await start({apiKey: 'key'}), open = await start({origins: ['*']});
     assert.deepEqual([(await preflight('https://app.example', named)).status, (await preflight('https://evil.example', named)).status], [204, 403]);
     assert.deepEqual([(await preflight('https://any.example', open)).status, (await preflight('https://any.example', keyed)).status], [204, 204]);

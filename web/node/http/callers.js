@@ -29,8 +29,10 @@ function isAllowed(origin, host, {apiKey, origins = []}) {
  * @param {Request} request @param {Response} response @param {Rules} rules
  */
 export function checkOrigin(request, response, rules) {
-    const {origin, host} = request.headers;
+    const {host, 'sec-fetch-site': site} = request.headers;
     response.setHeader('Vary', 'Origin');
+    // Where a page only wants a picture or the like, browsers say no origin.
+    const origin = request.headers.origin ?? (site === 'cross-site' ? 'null' : undefined);
     if (origin === undefined) return;
     if (!isAllowed(origin, host, rules)) {
         throw httpError(403, `Pages of ${origin} may not use this server; start it with --cors ${origin} or with --api-key.`, {code: 'origin_not_allowed'});
