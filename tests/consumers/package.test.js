@@ -6,14 +6,16 @@ import {readFileSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
+import {gzipSync} from 'node:zlib';
 import {openBrowser, reasonToSkip} from '../browser/harness/browsers.js';
 import {ensureConsumers} from '../setup/consumers.js';
 import {ensureNode24} from '../setup/node24.js';
-import {BUNDLERS, ISOLATED, install, makePlain, serveByVite, serveFolder} from './projects.js';
+import {BUNDLERS, ISOLATED, LIBRARY, install, makePlain, serveByVite, serveFolder} from './projects.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DONE = {tokens: 8, threads: 1, isChosen: true}, DONE_BY_TWO = {...DONE, threads: 2}, TWO = {threads: 2};
-const MOST_BYTES = 1.5e6;
+const MOST_BYTES = 1.5e6, CORE_MOST = 54 * 1024;
+const DOOR_MOST = {openai: 12 * 1024, 'prompt-api': 12 * 1024, element: 25 * 1024, 'deep-chat': 12 * 1024, 'ai-sdk': 14 * 1024};
 
 await ensureConsumers();
 const project = install(), {folder} = project, plain = makePlain(folder);
@@ -47,6 +49,25 @@ test('the tarball has the library, its modules, types and doors, and nothing tha
     for (const name of ['LICENSE', 'NOTICE', 'README.md']) assert.ok(paths.includes(name), name);
     assert.deepEqual(paths.filter((path) => /^(src|tests|wasm|quantize)\/|\.map$/.test(path)), []);
     assert.ok(project.unpacked <= MOST_BYTES, `${project.unpacked} bytes`);
+});
+
+/** What a script and those that it imports at once weigh, gzipped as hosts do. @param {string[]} names */
+function weigh(names) {
+    const all = new Set(names);
+    for (const name of all) {
+        for (const [, other] of readFileSync(join(folder, LIBRARY, name), 'utf8').matchAll(/(?:from|import)"\.\/([^"]+\.js)"/g)) all.add(other);
+    }
+    return {all, bytes: (/** @type {Set<string>} */ without = new Set()) => [...all].filter((name) => !without.has(name))
+        .reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, LIBRARY, name))).length, 0)};
+}
+
+test('what a page fetches before the engine module is small, and so is each door beside it', () => {
+    const core = weigh(['gemma.js', 'worker.js', 'thread.js', 'reader_worker.js']);
+    assert.ok(core.bytes() <= CORE_MOST, `${core.bytes()} bytes`);
+    for (const [door, most] of Object.entries(DOOR_MOST)) {
+        const bytes = weigh([`${door}.js`]).bytes(core.all);
+        assert.ok(bytes <= most, `${door}: ${bytes} bytes`);
+    }
 });
 
 /** How hosts and pages differ from a static host with no headers. @type {Record<string, {headers?: (path: string) => object, page?: object, options?: object, expected: object, pattern?: RegExp}>} */
@@ -169,6 +190,11 @@ test('under Node: imported, required, and as a command', () => {
         assert.equal(runNode(node, 'use.js'), 'yes 2');
         assert.equal(runNode(node, 'use.cjs'), 'function');
     }
+    writeFileSync(join(folder, 'serve.js'), `import {serve} from 'gemma-wasm/node';
+        const server = await serve({model: ${JSON.stringify(model)}, port: 0});
+        console.log((await (await fetch(new URL('v1/models', server.url))).json()).object);
+        await server.close();`);
+    assert.equal(runNode(process.execPath, 'serve.js'), 'list');
     const [node] = NODES, command = 'node_modules/.bin/gemma', {version} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.equal(runNode(node, command, '--version'), `gemma-wasm ${version}`);
     assert.match(runNode(node, command, 'generate', '--model', model, '--prompt', 'Hello', '--max-tokens', '20', '--choices', 'yes'), /yes/);
