@@ -15,17 +15,19 @@ const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf'
 const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp'};
 
 async function serve() {
-    let release = () => {};
+    let release = () => {}, goOn = () => {};
+    const slow = new Promise((done) => { goOn = done; });
     const requests = [], blocked = new Promise((done) => { release = done; }), server = createServer(async (request, response) => {
         const path = new URL(request.url, 'http://x').pathname.slice(1);
         requests.push(path);
         if (path === 'block') return response.end(await blocked);
-        const bytes = path === 'tiny.gguf' ? TINY : path === '' ? '<!doctype html><meta charset="utf-8"><title>tab</title>' : files.has(path) && readSite(path, files);
+        if (path === 'slow.gguf') await slow;
+        const bytes = path === 'tiny.gguf' || path === 'slow.gguf' ? TINY : path === '' ? '<!doctype html><meta charset="utf-8"><title>tab</title>' : files.has(path) && readSite(path, files);
         if (!bytes) return response.writeHead(404).end();
         response.writeHead(200, {'Content-Type': path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream', 'Content-Length': Buffer.byteLength(bytes), ...ISOLATED}).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
-    return {url: `http://localhost:${server.address().port}/`, requests, release, close: () => (server.closeAllConnections(), server.close())};
+    return {url: `http://localhost:${server.address().port}/`, requests, release, goOn, close: () => (server.closeAllConnections(), server.close())};
 }
 
 // ------------------------------------------------------------------------------------------ in the page
@@ -123,16 +125,20 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
                 const called = await session.prompt('x', {tools: [tool], toolChoice: 'required', onToolCall: (event) => calls.push(event.type), sampling: {seed: 1}}).result;
                 const stopping = new AbortController(), stopped = branch.prompt('x', {signal: stopping.signal, sampling});
                 for await (const piece of stopped) if (piece) stopping.abort();
-                const vectors = await gemma.embed(['a', 'b']), ids = await gemma.tokenize('Hello there');
+                const counted = await branch.count('Hello'), {length} = branch.messages;
+                await branch.append([{role: 'user', content: 'More'}]);
+                const grown = branch.messages.length - length;
+                await branch.rewind(length);
+                const rewound = branch.messages.length - length, vectors = await gemma.embed(['a', 'b']), ids = await gemma.tokenize('Hello there');
                 const tooLong = await session.prompt('word '.repeat(1200)).result.catch(({code}) => code), unknown = await session.prompt('x', {constraint: {schema: {foo: 1, type: 'nothing'}}}).result.catch(({code}) => code);
                 await session.close();
                 return {
-                    streams: streamed === text && text.length > 0, same: new Set(next).size, constrained: /^[ab]{3}$/.test(constrained.text), closed,
+                    counted: counted > 0, grown, rewound, streams: streamed === text && text.length > 0, same: new Set(next).size, constrained: /^[ab]{3}$/.test(constrained.text), closed,
                     called: called.toolCalls[0].name, calls: new Set(calls).size, stopped: (await stopped.result).finishReason, vectors: vectors.map((v) => v.length === gemma.info.nEmbd && v instanceof Float32Array),
                     back: await gemma.detokenize(ids), tooLong, unknown, after: await session.prompt('x').result.catch(({code}) => code),
                 };
             }), {
-                streams: true, same: 1, constrained: true, closed: 'bad-argument', called: 'add', calls: 3, stopped: 'abort', vectors: [true, true], back: 'Hello there',
+                counted: true, grown: 1, rewound: 0, streams: true, same: 1, constrained: true, closed: 'bad-argument', called: 'add', calls: 3, stopped: 'abort', vectors: [true, true], back: 'Hello there',
                 tooLong: 'context-full', unknown: 'bad-constraint', after: 'bad-argument',
             });
         }
@@ -262,6 +268,33 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
         await first.until(async () => (await navigator.locks.query()).held.filter(({name}) => name.startsWith('gemma-engine') && !/ tab [^ ]+$/.test(name)).length === 1);
         tabs.shift();
         await holder.close();
+    });
+    await context.test('a tab that gives up while it loads leaves the others their engine', async () => {
+        const loading = [], [one, two] = [await first.tab(), await first.tab()];
+        for (const tab of [one, two]) {
+            await tab.goto(server.url);
+            await tab.evaluate(async (options) => {
+                const {Gemma} = await import('./gemma.js');
+                window.stopping = new AbortController();
+                window.loading = Gemma.load('slow.gguf', {...options, signal: window.stopping.signal}).then((gemma) => { window.gemma = gemma; }, ({name}) => name);
+                while (!(await navigator.locks.query()).held.some(({name}) => name.includes('slow.gguf'))) await new Promise((done) => setTimeout(done, 10));
+            }, OPTIONS);
+            loading.push(tab);
+        }
+        await first.until(async () => (await navigator.locks.query()).held.filter(({name}) => name.includes('slow.gguf') && / tab [^ ]+$/.test(name)).length === 2);
+        assert.equal(await one.evaluate(() => {
+            window.stopping.abort();
+            return window.loading;
+        }), 'AbortError');
+        server.goOn();
+        const answer = () => two.evaluate(async () => {
+            await window.loading;
+            return (await (await window.gemma.session()).prompt('x', {raw: true, maxTokens: 4, sampling: {logitBias: {1: -Infinity, 6: -Infinity}}}).result).tokens.length;
+        });
+        assert.equal(await answer(), 4);
+        await one.close();
+        assert.equal(await answer(), 4);
+        await two.close();
     });
     await context.test('it stays in a tab whose own model is closed, for as long as others use it', async () => {
         const [holder, tab] = tabs;
