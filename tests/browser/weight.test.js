@@ -10,7 +10,7 @@ import {buildSite} from '../../web/node/build.js';
 import {ensureModules} from '../../web/node/setup.js';
 import {listSite} from '../../web/node/site.js';
 
-const MOST = {JavaScript: 60 * 1024, CSS: 4 * 1024};
+const MOST = {JavaScript: 68 * 1024, CSS: 4 * 1024};
 /** What is fetched only when an answer is constrained. */
 const CONSTRAINT_MOST = 21 * 1024;
 const MODULE_MOST = 190 * 1024, STARTER_MOST = 10 * 1024;
