@@ -244,9 +244,15 @@ export class Gemma {
         return this.#call('detokenize', {ids: this.#checkIds(ids)});
     }
 
-    /** The bytes of each token: perhaps a part of a character; of a control token, its name. @param {number[]} ids @returns {Promise<Uint8Array[]>} */
-    async tokenBytes(ids) {
-        return this.#call('tokenBytes', {ids: this.#checkIds(ids)});
+    /**
+     * The bytes of each token: perhaps a part of a character.
+     * @param {number[]} ids @param {{special?: boolean}} [options]   special: a control token has its name, which is the default; else nothing, as in
+     *     the text of an answer
+     * @returns {Promise<Uint8Array[]>}
+     */
+    async tokenBytes(ids, options) {
+        const {special = true} = readOptions('tokenBytes', options);
+        return this.#call('tokenBytes', {ids: this.#checkIds(ids), special});
     }
 
     /** @param {number[]} ids @returns {number[]} */

@@ -111,10 +111,12 @@ test('choices of one request are those of their seeds, and its prompt is read on
 test('probabilities: the bytes of the tokens are those of the text, the likeliest come first', async () => {
     const {choices: [{message, logprobs}]} = await chat({logprobs: true, top_logprobs: 3, max_tokens: 40});
     assert.equal(Buffer.from(logprobs.content.flatMap(({bytes}) => bytes)).toString(), message.content);
+    const pad = await chat({logprobs: true, logit_bias: {0: 100}, max_tokens: 2, temperature: 0});      // a control token that ends nothing
+    assert.deepEqual([pad.choices[0].message.content, pad.choices[0].logprobs.content.map(({token, bytes}) => [token, bytes])], ['', [['<pad>', []], ['<pad>', []]]]);
     for (const {token, logprob, bytes, top_logprobs: top} of logprobs.content) {
         assert.equal(top.length, 3);
         assert.ok(logprob <= 0 && top[0].logprob >= top[1].logprob && top[0].logprob >= logprob);
-        if (!token.startsWith('\\x')) assert.deepEqual(Buffer.from(token), Buffer.from(bytes));
+        if (!token.startsWith('\\x') && bytes.length) assert.deepEqual(Buffer.from(token), Buffer.from(bytes));
     }
     assert.deepEqual((await chat({logprobs: true})).choices[0].logprobs.content[0].top_logprobs, []);
 });

@@ -216,6 +216,8 @@ test('Creation, signal: aborted before, while it loads and at each event of prog
 });
 
 test('Creation: where a download would begin, the user must have used the page, unless it is told not to ask', async () => {
+    const own = globalThis.navigator === undefined;        // Node 20 has none
+    if (own) globalThis.navigator = {};
     const set = (value) => Object.defineProperty(globalThis.navigator, 'userActivation', {value, configurable: true});
     try {
         set({isActive: false, hasBeenActive: false});
@@ -226,6 +228,7 @@ test('Creation: where a download would begin, the user must have used the page, 
         (await define({model: URL_OF('tiny.gguf')}).create()).destroy();
     } finally {
         delete globalThis.navigator.userActivation;
+        if (own) delete globalThis.navigator;
     }
 });
 

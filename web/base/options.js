@@ -67,6 +67,7 @@ export const OPTIONS = {
             'an object of token ids and numbers'],
     },
     tokenize: {bos: flag, special: flag},
+    tokenBytes: {special: flag},
     embed: {signal},
     append: WATCHED,
     count: {tools: list, toolChoice},

@@ -118,8 +118,8 @@ const service = {
         return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
     },
 
-    /** @param {{ids: number[]}} asked */
-    tokenBytes: ({ids}) => ids.map((id) => host.module.tokenBytes(id)),
+    /** @param {{ids: number[], special: boolean}} asked */
+    tokenBytes: ({ids, special}) => ids.map((id) => !special && host.module.isControl(id) ? new Uint8Array(0) : host.module.tokenBytes(id)),
 
     /** @param {{texts: (string | number[])[]}} asked @param {Context} io */
     embed: ({texts}, {signal, transfer}) => embed(host, texts, signal).then((vectors) => {

@@ -75,14 +75,15 @@ class Choice {
     }
 
     /**
-     * @param {string} text @param {(TokenLogprobs | null)[]} all @param {number[]} [ids]   of those
+     * @param {string} text @param {(TokenLogprobs | null)[]} all @param {number[]} [echoed]   the prompt's, of those
      * @param {'stop' | 'length' | null} [reason]
      */
-    push(text, all, ids = all.flatMap((one) => one?.id ?? []), reason = null) {
+    push(text, all, echoed, reason = null) {
+        const ids = echoed ?? all.flatMap((one) => one?.id ?? []);
         this.text += text;
         if (reason) this.reason = reason;
         this.#told = this.#told.then(async () => {
-            const logprobs = this.#hasLogprobs ? await this.#engine.tokens.forCompletion(all, ids, this.#place) : null;
+            const logprobs = this.#hasLogprobs ? await this.#engine.tokens.forCompletion(all, ids, this.#place, echoed !== undefined) : null;
             this.#tell?.({text, logprobs, reason});
             if (!logprobs || this.#tell) return;
             this.logprobs.tokens.push(...logprobs.tokens);

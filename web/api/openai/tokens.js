@@ -29,6 +29,8 @@ export class Tokens {
     #gemma;
     /** @type {Map<number, Uint8Array>} */
     #bytes = new Map();
+    /** What of these an answer's text has: of control tokens nothing. @type {Map<number, Uint8Array>} */
+    #shown = new Map();
 
     /** @param {Gemma} gemma */
     constructor(gemma) {
@@ -39,8 +41,13 @@ export class Tokens {
     async #learn(all) {
         const ids = new Set(all.flatMap((one) => one ? [one.id, ...one.top.map(({id}) => id)] : []));
         if (this.#bytes.size > MOST_KNOWN) this.#bytes.clear();
-        const unknown = [...ids].filter((id) => !this.#bytes.has(id)), bytes = unknown.length ? await this.#gemma.tokenBytes(unknown) : [];
-        unknown.forEach((id, i) => this.#bytes.set(id, bytes[i]));
+        const unknown = [...ids].filter((id) => !this.#bytes.has(id));
+        if (!unknown.length) return;
+        const [bytes, shown] = await Promise.all([true, false].map((special) => this.#gemma.tokenBytes(unknown, {special})));
+        unknown.forEach((id, i) => {
+            this.#bytes.set(id, bytes[i]);
+            this.#shown.set(id, shown[i]);
+        });
     }
 
     /** @param {number} id */
@@ -51,7 +58,7 @@ export class Tokens {
     /** @param {Likely} likely */
     #told({id, logprob}) {
         const bytes = this.#bytesOf(id);
-        return {token: asText(bytes) ?? escaped(bytes), logprob: finite(logprob), bytes: Array.from(bytes)};
+        return {token: asText(bytes) ?? escaped(bytes), logprob: finite(logprob), bytes: Array.from(this.#shown.get(id) ?? [])};
     }
 
     /** @param {TokenLogprobs[]} all @returns {Promise<ChatLogprob[]>} */
@@ -64,9 +71,10 @@ export class Tokens {
      * @param {(TokenLogprobs | null)[]} all   null: nothing comes before it
      * @param {number[]} ids                   of these
      * @param {Place} place                    in the text; moved on
+     * @param {boolean} isEchoed               they are the prompt's, whose control tokens are in the text
      * @returns {Promise<CompletionLogprobs>}
      */
-    async forCompletion(all, ids, place) {
+    async forCompletion(all, ids, place, isEchoed) {
         await this.#learn([...all, ...ids.map((id) => ({id, logprob: 0, top: []}))]);
         /** @param {number} id */
         const text = (id) => asText(this.#bytesOf(id)) ?? `bytes:${escaped(this.#bytesOf(id))}`;
@@ -78,7 +86,7 @@ export class Tokens {
             told.token_logprobs.push(one ? finite(one.logprob) : /** @type {any} */ (null));
             told.top_logprobs.push(one ? topOf([...one.top, one], text) : /** @type {any} */ (null));
             told.text_offset.push(place.offset);
-            place.push(this.#bytesOf(id));
+            place.push(isEchoed ? this.#bytesOf(id) : this.#shown.get(id) ?? new Uint8Array(0));
         });
         return told;
     }
