@@ -1,11 +1,10 @@
-// `npm test`: sets everything up, then runs every test file, two at a time where there are two cores: a browser's tests wait more than they compute.
+// `npm test`: sets everything up, then runs every test file, one at a time, for the machine may have only two cores.
 //
 //   npm test -- [NAME...]      only files whose path contains one of the names
 //
 // Owns: which files run, and in which order. Must not know: what they test.
 
 import {readdirSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {run} from 'node:test';
 import {spec as Spec} from 'node:test/reporters';
@@ -18,14 +17,13 @@ import {ensureNode24} from './setup/node24.js';
 
 const TESTS = fileURLToPath(new URL('.', import.meta.url));
 const FIRST = 'c'; // what everything else stands on
-const WAITING = ['browser', 'weights'];     // these wait for browsers and servers
-const LANES = Math.min(2, availableParallelism());
+const LAST = 'browser'; // the slowest
 const FILE_TIMEOUT_MS = 150 * 60 * 1000;      // ten times what the slowest needs
 
 await main(async () => {
     const files = testFiles(process.argv.slice(2));
     await setUp();
-    run({files, concurrency: LANES, timeout: FILE_TIMEOUT_MS})
+    run({files, concurrency: 1, timeout: FILE_TIMEOUT_MS})
         .on('test:fail', ({todo}) => {
             if (!todo) process.exitCode = 1;
         })
@@ -42,16 +40,12 @@ async function setUp() {
     for (const browser of Object.values(await ensureBrowsers())) if ('missing' in browser) say(browser.missing);
 }
 
-/** @param {string[]} names @returns {string[]} paths in the order in which they begin: what computes and what waits, by turns */
+/** @param {string[]} names @returns {string[]} paths in the order in which they run */
 function testFiles(names) {
     const files = readdirSync(TESTS, {recursive: true}).map(String)
         .filter((file) => file.endsWith('.test.js') && !file.includes('node_modules'))
         .filter((file) => names.length === 0 || names.some((name) => file.includes(name)));
     if (!files.length) throw new SetupError(`no test file matches ${names.join(', ')}`);
-    const room = (/** @type {string} */ file) => file.split('/')[0];
-    files.sort((a, b) => Number(room(b) === FIRST) - Number(room(a) === FIRST) || (a < b ? -1 : 1));
-    const [waiting, computing] = [true, false].map((waits) => files.filter((file) => WAITING.includes(room(file)) === waits));
-    const most = Math.max(waiting.length, computing.length);
-    const merged = Array.from({length: most}, (_, i) => [computing[i], waiting[i]]).flat();
-    return merged.filter((file) => file !== undefined).map((file) => join(TESTS, file));
+    const rank = (file) => ({[FIRST]: 0, [LAST]: 2})[file.split('/')[0]] ?? 1;
+    return files.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).map((file) => join(TESTS, file));
 }
