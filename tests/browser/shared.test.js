@@ -118,10 +118,10 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
                 const {text} = await answer.result, branch = await session.clone(), saved = await branch.save(), again = await gemma.restore(saved);
                 const next = [];
                 for (const each of [session, branch, again]) next.push((await each.prompt('And?', {maxTokens: 6, sampling}).result).text);
-                const constraint = await gemma.constraint({regex: '[ab]{3}'}), constrained = await session.prompt('x', {constraint}).result;
+                const constraint = await gemma.constraint({regex: '[ab]{3}'}), constrained = await session.prompt('x', {constraint, sampling: {seed: 1}}).result;
                 await constraint.close();
                 const closed = await session.prompt('x', {constraint}).result.catch(({code}) => code), calls = [];
-                const tool = {name: 'add', parameters: {type: 'object', properties: {n: {type: 'integer', maximum: 9}}, required: ['n']}};
+                const tool = {name: 'add', parameters: {type: 'object', properties: {n: {type: 'integer', minimum: 0, maximum: 9}}, required: ['n']}};
                 const called = await session.prompt('x', {tools: [tool], toolChoice: 'required', onToolCall: (event) => calls.push(event.type), sampling: {seed: 1}}).result;
                 const stopping = new AbortController(), stopped = branch.prompt('x', {signal: stopping.signal, sampling});
                 for await (const piece of stopped) if (piece) stopping.abort();
