@@ -329,6 +329,18 @@ test('echo: the prompt and the probabilities of its tokens, evaluated once for p
     assert.ok(streamed.choices.every(({content}) => content.startsWith('The sea')));
 });
 
+test('echo: each choice has the prompt once, with probabilities or without, streamed or not', async () => {
+    for (const prompt of ['The sea', '', [2, 5, 9], ['The sea', 'A ship']]) {
+        for (const logprobs of [null, 1]) {
+            const asked = {prompt, n: 3, echo: true, logprobs, max_tokens: 4}, echoed = await complete(asked), plain = await complete({...asked, echo: false});
+            const start = (i) => Array.isArray(prompt) ? typeof prompt[0] === 'string' ? prompt[Math.floor(i / 3)] : echoes : prompt;
+            const echoes = Array.isArray(prompt) && typeof prompt[0] === 'number' ? await gemma.detokenize(prompt) : '';
+            assert.deepEqual(echoed.choices.map(({text}) => text), plain.choices.map(({text}, i) => start(i) + text));
+            assert.deepEqual((await collect(await complete({...asked, stream: true}))).choices.map(({content}) => content), echoed.choices.map(({text}) => text));
+        }
+    }
+});
+
 test('the token that ends a text is among those of its probabilities', async () => {
     const {choices: [{text, logprobs, finish_reason: reason}]} = await complete({logit_bias: {1: 100}, temperature: 0, logprobs: 1, max_tokens: 1});
     assert.deepEqual([text, reason, logprobs.tokens, logprobs.token_logprobs.length], ['', 'stop', ['<eos>'], 1]);

@@ -114,7 +114,7 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
         return [result];
     }
     const read = complete(await ask(session, 0, {maxTokens: 0, constraint: undefined}));
-    io.onRead?.(read);
+    if (readsFirst) io.onRead?.(read);
     /** @type {Session[]} */
     const clones = [];
     try {
