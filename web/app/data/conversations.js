@@ -1,0 +1,321 @@
+// Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores `conversations`, `messages`
+// and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
+
+import {GemmaError} from '../../base/error.js';
+import {databaseName, openDatabase} from './database.js';
+import {Writing, fold, lockOf, withPieces} from './journal.js';
+import {conversationOf, newId} from './ids.js';
+import {List} from './list.js';
+import {Search} from './search.js';
+import {titleOf} from './titles.js';
+import {mark, purge} from './trash.js';
+import {below, newestLeafBelow} from './tree.js';
+
+/**
+ * @typedef {import('./database.js').Tables} Tables
+ * @typedef {import('./types.js').Summary} Summary
+ * @typedef {import('./types.js').Message} Message
+ * @typedef {import('./types.js').Change} Change
+ */
+
+/** How long what was deleted can be brought back. */
+const UNDO_MS = 3_600_000;
+/** A tab holds it while it lives. */
+const LIVES = 'lives';
+/** @param {string} what @returns {never} */
+function missing(what) {
+    throw new GemmaError('not-found', `This ${what} is not there any more: it was deleted, here or in another tab.`);
+}
+
+export class Conversations {
+    #database;
+    #list;
+    #search;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #purging;
+    /** What this tab writes. @type {Set<string>} */
+    #writing = new Set();
+    /** @type {(() => void) | undefined} */
+    #giveBack;
+
+    /** @private @param {string} name @param {import('./database.js').Database} database */
+    constructor(name, database) {
+        this.name = name;
+        this.#database = database;
+        this.#search = new Search(database, () => this.list());
+        this.#list = new List(name, database, (id) => this.#search.forget(id));
+    }
+
+    /**
+     * @param {string} [name]   of the database
+     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'in-use' where an older tab holds it;
+     *     where the browser keeps nothing, it has everything in memory: see isKept
+     */
+    static async open(name = databaseName()) {
+        const store = new Conversations(name, await openDatabase(name));
+        await store.#begin();
+        return store;
+    }
+
+    /** Whether anything outlives this tab. */
+    get isKept() {
+        return this.#database.isKept;
+    }
+
+    /** Why nothing is kept. */
+    get problem() {
+        return this.#database.problem;
+    }
+
+    /** For the other files of this room. */
+    get database() {
+        return this.#database;
+    }
+
+    close() {
+        this.#giveBack?.();
+        clearTimeout(this.#purging);
+        this.#search.close();
+        this.#list.close();
+        this.#database.close();
+    }
+
+    /** @returns {Summary[]} pinned ones first, then the one that was written in last */
+    list() {
+        return this.#list.all();
+    }
+
+    /** @param {string} id */
+    find(id) {
+        return this.#list.find(id);
+    }
+
+    /** @returns {string[]} */
+    folders() {
+        return [...new Set(this.list().map(({folder}) => folder))].filter((folder) => folder).sort((a, b) => a.localeCompare(b));
+    }
+
+    /**
+     * Changes of this tab and of others.
+     * @param {(change: Change) => void} listener
+     * @returns {() => void} ends it
+     */
+    listen(listener) {
+        return this.#list.listen(listener);
+    }
+
+    /** @param {Partial<Summary>} [options] @returns {Promise<Summary>} */
+    async create(options = {}) {
+        const now = Date.now(), title = options.title ?? '';
+        /** @type {Summary} */
+        const summary = {
+            kind: 'chat', created: now, updated: now, pinned: false, folder: '', ...options, title, isTitled: options.isTitled ?? title !== '', id: newId(), leaf: null, messages: 0,
+        };
+        await this.#database.change(['conversations'], async ({conversations}) => conversations.put(summary.id, summary));
+        this.#list.apply([summary]);
+        return summary;
+    }
+
+    /**
+     * @param {string} id
+     * @returns {Promise<Message[]>} in the order in which they were made, with all that a tab wrote before it crashed
+     */
+    async read(id) {
+        const {messages, pieces} = await this.#database.read(['messages', 'journal'], async ({messages, journal}) => {
+            const [all, pieces] = await Promise.all([messages.all(id), journal.all(id)]);
+            return {messages: /** @type {Message[]} */ (all), pieces};
+        });
+        const inJournal = new Set(pieces.map(({message}) => message));
+        const open = messages.filter((message) => (message.state === 'writing' || inJournal.has(message.id)) && !this.#writing.has(message.id));
+        const held = open.length ? await this.#list.tabs.held() : undefined, left = open.filter((message) => !held?.has(lockOf(message.id)));
+        const settled = await this.#settle(left.map((message) => message.id));
+        return withPieces(messages, pieces).map((message) => settled.get(message.id) ?? message);
+    }
+
+    /** Ends messages whose tab is gone. @param {string[]} ids @returns {Promise<Map<string, Message>>} */
+    async #settle(ids) {
+        /** @type {Map<string, Message>} */
+        const settled = new Map();
+        if (!ids.length) return settled;
+        await this.#database.change(['messages', 'journal', 'search'], async (tables) => {
+            for (const id of ids) {
+                const there = /** @type {Message | undefined} */ (await tables.messages.get(id));
+                const message = await fold(tables, id, there?.state === 'writing' ? {state: 'stopped'} : {});
+                if (message) settled.set(id, message);
+                tables.search.delete(conversationOf(id));
+            }
+        });
+        return settled;
+    }
+
+    /**
+     * @param {string} id
+     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' | 'leaf'>>} changes   a title is a person's
+     */
+    async change(id, changes) {
+        const titled = changes.title === undefined ? {} : {isTitled: true};
+        await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes}));
+    }
+
+    /**
+     * Deletes conversations, which can be brought back until the app is started anew, or for an hour.
+     * @param {string[]} ids
+     * @returns {Promise<() => Promise<void>>} brings them back
+     */
+    async delete(ids) {
+        const now = Date.now();
+        await this.#mark(ids, now);
+        clearTimeout(this.#purging);
+        this.#purging = setTimeout(() => void purge(this.#database, UNDO_MS).catch(() => {}), UNDO_MS + 1000);
+        return () => this.#mark(ids, undefined);
+    }
+
+    /** @param {string[]} ids @param {number | undefined} deleted */
+    async #mark(ids, deleted) {
+        this.#list.apply(await mark(this.#database, ids, deleted), ids);
+    }
+
+    /**
+     * Adds a message, at which the shown branch ends then. The first one of a user gives the title.
+     * @param {string} conversation
+     * @param {Partial<Message> & Pick<Message, 'role' | 'content' | 'parent'>} message
+     * @returns {Promise<Message>}
+     */
+    async add(conversation, message) {
+        /** @type {Message} */
+        const whole = {created: Date.now(), state: 'done', ...message, id: `${conversation}/${newId()}`, conversation};
+        await this.#edit(conversation, ['conversations', 'messages', 'search'], async ({messages, search}, summary) => {
+            messages.put(whole.id, whole);
+            search.delete(conversation);
+            const title = summary.isTitled || summary.title || whole.role !== 'user' ? summary.title : titleOf(whole.content || whole.attachments?.[0]?.name || '');
+            return {...summary, title, leaf: whole.id, messages: summary.messages + 1, updated: Date.now()};
+        }, true);
+        return whole;
+    }
+
+    /** @param {string} id @param {Partial<Message>} changes */
+    async edit(id, changes) {
+        const conversation = conversationOf(id);
+        await this.#edit(conversation, ['conversations', 'messages', 'search'], async ({messages, search}, summary) => {
+            const message = await messages.get(id) ?? missing('message');
+            messages.put(id, {...message, ...changes, id, conversation});
+            search.delete(conversation);
+            return changes.content === undefined ? summary : {...summary, updated: Date.now()};
+        }, true);
+    }
+
+    /**
+     * Deletes a message and all that follow it.
+     * @param {string} id
+     * @returns {Promise<() => Promise<void>>} brings them back
+     */
+    async deleteFrom(id) {
+        const conversation = conversationOf(id), tables = ['conversations', 'messages', 'journal', 'search'];
+        /** @type {Message[]} */
+        let gone = [];
+        /** @type {string | null} */
+        let leaf = null;
+        await this.#edit(conversation, tables, async ({messages, journal, search}, summary) => {
+            const [stored, pieces] = await Promise.all([messages.all(conversation), journal.all(conversation)]);
+            const all = withPieces(stored, pieces), ids = below(all, id), message = all.find((each) => each.id === id) ?? missing('message');
+            gone = all.filter((each) => ids.has(each.id));
+            ({leaf} = summary);
+            for (const each of gone) {
+                messages.delete(each.id);
+                journal.deleteBelow(each.id);
+            }
+            search.delete(conversation);
+            const kept = all.filter((each) => !ids.has(each.id)), isLeafGone = leaf !== null && ids.has(leaf);
+            return {...summary, messages: kept.length, leaf: isLeafGone ? newestLeafBelow(kept, message.parent) : leaf};
+        }, true);
+        return () => this.#edit(conversation, tables, async ({messages, search}, summary) => {
+            for (const each of gone) messages.put(each.id, each);
+            search.delete(conversation);
+            return {...summary, messages: summary.messages + gone.length, leaf};
+        }, true);
+    }
+
+    /** Writes a message that was added, after the content that it has. @param {string} id @returns {Writing} */
+    write(id) {
+        const conversation = conversationOf(id);
+        this.#writing.add(id);
+        return new Writing(id, {
+            change: (names, work) => this.#database.change(names, work),
+            tabs: this.#list.tabs,
+            onPiece: (message, at, text) => this.#list.tabs.send({piece: {id: conversation, message, at, text}}),
+            onFinish: async ({conversations, search}) => {
+                search.delete(conversation);
+                const summary = await conversations.get(conversation);
+                if (!summary) return undefined;
+                const changed = {...summary, updated: Date.now()};
+                conversations.put(conversation, changed);
+                return changed;
+            },
+        }, (summary) => {
+            this.#writing.delete(id);
+            this.#list.apply(summary ? [summary] : [], [conversation]);
+        });
+    }
+
+    /** A document's text. @param {string} id @returns {Promise<string>} */
+    readText(id) {
+        return this.#database.read(['documents'], async ({documents}) => await documents.get(id) ?? '');
+    }
+
+    /** @param {string} id @param {string} text */
+    async writeText(id, text) {
+        await this.#edit(id, ['conversations', 'documents', 'search'], async ({documents, search}, summary) => {
+            documents.put(id, text);
+            search.delete(id);
+            return {...summary, title: summary.isTitled ? summary.title : titleOf(text), updated: Date.now()};
+        }, true);
+    }
+
+    /**
+     * Where all words of a query occur: in titles and texts, whatever their case and accents.
+     * @param {string} query
+     * @param {{signal?: AbortSignal}} [options]
+     */
+    search(query, options) {
+        return this.#search.find(query, options);
+    }
+
+    /**
+     * @param {string} id
+     * @param {string[]} names   of the object stores
+     * @param {(tables: Tables, summary: Summary) => Promise<Summary>} work   gives the new summary
+     * @param {boolean} [isContent]   also the conversation itself changes
+     */
+    async #edit(id, names, work, isContent = false) {
+        const summary = await this.#database.change(names, async (tables) => {
+            const changed = await work(tables, await tables.conversations.get(id) ?? missing('conversation'));
+            tables.conversations.put(id, changed);
+            return changed;
+        });
+        this.#list.apply([summary], isContent ? [id] : []);
+    }
+
+    async #begin() {
+        const held = await this.#list.tabs.held();
+        this.#giveBack = await this.#list.tabs.hold(LIVES, 'shared');
+        const summaries = await this.#database.read(['conversations'], ({conversations}) => conversations.all());
+        this.#list.keep(summaries);
+        const isAlone = held !== undefined && !held.has(LIVES);
+        if (summaries.some(({deleted}) => deleted)) await purge(this.#database, isAlone ? 0 : UNDO_MS);
+        void this.#recover(isAlone).catch(() => {});       // who reads or searches a conversation does the same
+    }
+
+    /** What tabs wrote before they crashed becomes a part of its messages; what is of no message goes. @param {boolean} isAlone */
+    async #recover(isAlone) {
+        const keys = await this.#database.read(['journal'], ({journal}) => journal.keys());
+        for (const id of new Set(keys.map(conversationOf))) await this.read(id);
+        if (isAlone && keys.length) await this.#database.change(['messages', 'journal'], async ({messages, journal}) => {
+            const left = (await journal.keys()).map((key) => key.slice(0, key.lastIndexOf('/')));
+            for (const id of new Set(left)) if (!await messages.get(id)) journal.deleteBelow(id);
+        });
+        await this.#search.prepare();
+    }
+}
+
+/** @param {string} [name] */
+export const openConversations = (name) => Conversations.open(name);

@@ -1,0 +1,41 @@
+// What is kept of conversations, as types. Owns the words; there is no code here.
+
+/**
+ * @typedef {object} Summary   of a conversation or a document, as the list has it
+ * @property {string} id
+ * @property {'chat' | 'document'} kind
+ * @property {string} title
+ * @property {boolean} isTitled   by a person: then no message changes it
+ * @property {number} created     milliseconds since 1970, as all times here
+ * @property {number} updated     when something was written in it
+ * @property {boolean} pinned
+ * @property {string} folder      '' for none
+ * @property {{id: string, name: string}} [model]
+ * @property {Record<string, unknown>} [settings]
+ * @property {string | null} leaf   the last message of the branch that is shown
+ * @property {number} messages    on all branches
+ * @property {number} [deleted]   when; it can be brought back until it is removed for good
+ *
+ * @typedef {object} Message   a node of its conversation's tree
+ * @property {string} id          its conversation's id, '/', its own; in the order in which they were made
+ * @property {string} conversation
+ * @property {string | null} parent
+ * @property {'system' | 'user' | 'assistant' | 'tool'} role
+ * @property {string} content
+ * @property {number} created
+ * @property {'writing' | 'done' | 'stopped' | 'failed'} state
+ * @property {string} [model]
+ * @property {number} [seed]
+ * @property {string} [finishReason]
+ * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeMs: number, prefillMs: number}} [figures]
+ * @property {Attachment[]} [attachments]
+ * @property {unknown[]} [toolCalls]
+ *
+ * @typedef {{name: string, type: string, size: number, tokens?: number, text: string}} Attachment
+ *
+ * @typedef {{kind: 'list'} | {kind: 'conversation', id: string, message?: string, at?: number, text?: string}} Change
+ *     message, at and text: only of an answer that another tab writes: `text` continues the message's content, which had `at` characters before. Who
+ *     has another length reads the conversation again
+ */
+
+export {};
