@@ -165,6 +165,19 @@ test('tools: which may be called, and at most how many', async () => {
     assert.ok((await chat({tools: [], tool_choice: 'auto', parallel_tool_calls: true})).choices[0].message.content.length > 0);
 });
 
+test('tools with a response_format: calls, or what the format says', async () => {
+    const format = {type: 'json_schema', json_schema: {name: 'a', strict: true, schema: {type: 'object', properties: {a: {type: 'boolean'}}, required: ['a']}}}, seen = new Set();
+    for (let seed = 0; seed < 10; seed++) {
+        const {message, finish_reason: reason} = (await chat({tools: TOOLS, response_format: format, seed, max_tokens: 400, logit_bias: {}, temperature: 1.5})).choices[0];
+        seen.add(reason);
+        if (reason === 'stop') assert.equal(typeof JSON.parse(message.content).a, 'boolean');
+        if (reason === 'tool_calls') assert.ok(message.content === null && message.tool_calls.length > 0);
+        const {choices: [named]} = await chat({tools: TOOLS, response_format: format, tool_choice: {type: 'function', function: {name: 'now'}}, seed, max_tokens: 400, logit_bias: {}});
+        assert.equal(named.finish_reason, 'tool_calls');
+    }
+    assert.ok(seen.has('stop') && seen.has('tool_calls'), [...seen].join());
+});
+
 test('conversations with every role and form of content are read', async () => {
     const messages = [
         {role: 'developer', content: 'Be brief.'}, {role: 'system', content: [{type: 'text', text: 'Be '}, {type: 'text', text: 'kind.'}], name: 'x'},
@@ -231,7 +244,8 @@ for (const [param, more] of [
     ['response_format.schema', {response_format: {type: 'json_object', schema: '{'}}], ['regex', {regex: 'a', grammar: 'root ::= "a"'}],
     ['tools[0].type', {tools: [{type: 'custom', custom: {name: 'x'}}]}], ['tools[0].function', {tools: [{type: 'function'}]}], ['tool_choice', {tool_choice: 'required'}],
     ['tool_choice', {tools: TOOLS, tool_choice: {type: 'function', function: {name: 'none'}}}], ['tool_choice', {tools: TOOLS, tool_choice: 'sometimes'}],
-    ['tools', {tools: [{type: 'function', function: {name: 'a', parameters: {not: {}}}}]}], ['response_format', {tools: TOOLS, response_format: {type: 'json_object'}}],
+    ['tools', {tools: [{type: 'function', function: {name: 'a', parameters: {not: {}}}}]}],
+    ['response_format', {tools: TOOLS, response_format: {type: 'json_object', schema: {not: {}}}}],
     ...['audio', 'functions', 'function_call', 'web_search_options', 'prediction', 'mirostat', 'typ_p', 'return_progress'].map((name) => [name, {[name]: {}}]),
     ...[200, 20000, 200000].flatMap((levels) => [
         ['response_format', {response_format: {type: 'json_schema', json_schema: {name: 'a', strict: true, schema: nested(levels)}}}],

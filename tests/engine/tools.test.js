@@ -83,12 +83,37 @@ test('a conversation with calls and what they gave back goes on, and so does a n
     assert.deepEqual(restored.messages, session.messages);
 });
 
+test('with a constraint, an answer is calls or what the constraint says', async () => {
+    // Names of rules that ours have, too, and all that may stand between them.
+    const grammar = 'root ::= call0 # root\ncall0 ::= "root \\"" [a-c\\]"]{2,3} call-1\ncall-1 ::= ("x" | "y")?';
+    const kinds = [
+        [{schema: {type: 'object', properties: {a: {type: 'boolean'}}, required: ['a'], additionalProperties: false}}, /^\{"a": (true|false)\}$/],
+        [{regex: /[`{]t[a-z]{2}/}, /^[`{]t[a-z]{2}$/], [{choices: ['```tool', 'yes']}, /^(```tool|yes)$/], [{grammar}, /^root "[a-c\]"]{2,3}[xy]?$/],
+        [await gemmas[2].constraint({grammar}), /^root "[a-c\]"]{2,3}[xy]?$/],
+    ];
+    let nCalls = 0;
+    for (const [constraint, pattern] of kinds) {
+        for (let seed = 0; seed < 12; seed++) {
+            const session = await gemmas[2].session(), {text, toolCalls, constraint: how, finishReason} = await ask(session, 'Hi', {constraint, sampling: {...HOT, seed}});
+            await session.close();
+            assert.equal(how, finishReason === 'stop' ? 'complete' : 'cut', finishReason);
+            if (how === 'cut') continue;
+            if (toolCalls.length) assert.equal(text, '');
+            else assert.match(text, pattern);
+            nCalls += toolCalls.length ? 1 : 0;
+        }
+        const forced = await ask(await gemmas[2].session(), 'Hi', {constraint, toolChoice: {name: 'now'}, sampling: {...HOT, seed: 1}});
+        assert.deepEqual([forced.text, forced.toolCalls], ['', [{name: 'now', arguments: {}}]]);
+    }
+    assert.ok(nCalls > 0 && nCalls < 60, String(nCalls));
+});
+
 test('what is wrong is told, and the session goes on', async () => {
     const [gemma] = gemmas, session = await gemma.session(), {name} = TOOLS[1];
     const wrong = [
         [{tools: [{name: 'a b'}]}, 'bad-constraint'], [{tools: [{name}, {name}]}, 'bad-constraint'], [{tools: TOOLS, toolChoice: {name: 'then'}}, 'bad-constraint'],
         [{toolChoice: 'required'}, 'bad-argument'], [{tools: TOOLS, toolChoice: 'maybe'}, 'bad-argument'], [{tools: {}}, 'bad-argument'],
-        [{tools: TOOLS, constraint: {choices: ['a']}}, 'bad-argument'], [{tools: TOOLS, raw: true}, 'bad-argument'],
+        [{tools: TOOLS, constraint: {grammar: 'root ::= none'}}, 'bad-constraint'], [{tools: TOOLS, constraint: {schema: {not: {}}}}, 'bad-constraint'], [{tools: TOOLS, raw: true}, 'bad-argument'],
         [{tools: [{name, parameters: {type: 'object', properties: {a: {not: {}}}}}]}, 'bad-constraint'],
     ];
     for (const [options, code] of wrong) await assert.rejects(session.prompt('Hi', options).result, {code}, JSON.stringify(options));

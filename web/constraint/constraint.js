@@ -41,6 +41,17 @@ export function toGrammar(constraint) {
     return typeof grammar === 'string' ? grammar : bad('"grammar" must be GBNF text.');
 }
 
+/** What a grammar's text is made of; the names of its rules are caught. */
+const PIECES = /"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n\r]*|<[^>]*>|\{[^}]*\}|([a-z\d-]+)/gis;
+
+/** @param {string} one @param {string} other   GBNF, both @returns {string} GBNF of the texts of either */
+export function either(one, other) {
+    /** @param {string} gbnf @param {string} prefix   of the names of its rules, so that no two are the same */
+    const renamed = (gbnf, prefix) =>
+        gbnf.replace(PIECES, (piece, name) => (name === undefined ? piece : prefix + name));
+    return `${renamed(one, 'a-')}\n${renamed(other, 'b-')}\nroot ::= a-root | b-root\n`;
+}
+
 /** @param {string | RegExp} regex @returns {string} */
 function regexGrammar(regex) {
     const source = regex instanceof RegExp ? regex.source : regex;

@@ -25,28 +25,32 @@ export class ToolAnswer {
     instruction;
     /** What its answer must be, in GBNF; undefined where it may call none. */
     grammar;
+    /** Whether it may also be what the prompt's constraint says, instead of calls. */
+    isEither;
 
-    /** @param {typeof import('./tools.js')} room @param {Asked} asked */
-    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice, parallelToolCalls, style}) {
-        this.#reader = new ToolCalls(style);
-        this.grammar = toolsGrammar({tools, toolChoice, parallelToolCalls, style});
+    /** @param {typeof import('./tools.js')} room @param {Asked & {isConstrained: boolean}} asked */
+    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice = 'auto', parallelToolCalls, style, isConstrained}) {
+        this.isEither = isConstrained && toolChoice === 'auto' && tools.length > 0;
+        this.#reader = new ToolCalls(style, this.isEither);
+        this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice, parallelToolCalls, style});
         // Of all tools whichever may be called this time: so they are told once.
         this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools, style});
     }
 
     /**
-     * @param {Partial<Asked> & {style: ToolStyle, isAlone: boolean}} asked   isAlone: nothing else says what the answer must be
+     * @param {Partial<Asked> & {style: ToolStyle, isRaw?: boolean, isConstrained?: boolean}} asked   isConstrained: something else says what an
+     *   answer without calls must be
      * @returns {Promise<ToolAnswer | undefined>} undefined: there are no tools
      */
-    static async open({tools, isAlone, ...asked}) {
+    static async open({tools, isRaw = false, isConstrained = false, ...asked}) {
         const {toolChoice} = asked;
         if (!tools) {
             if (toolChoice === undefined || toolChoice === 'none') return undefined;
             throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
         }
-        const answer = new ToolAnswer(await import('./tools.js'), {tools, ...asked});
-        if (isAlone || answer.grammar === undefined) return answer;
-        throw new GemmaError('bad-argument', 'A prompt has tools and a constraint, or tools and raw; give one of them, or toolChoice: \'none\'.');
+        const answer = new ToolAnswer(await import('./tools.js'), {tools, isConstrained, ...asked});
+        if (!isRaw || answer.grammar === undefined) return answer;
+        throw new GemmaError('bad-argument', 'A prompt has tools and raw; give one of them, or toolChoice: \'none\'.');
     }
 
     /** Takes the next piece of the answer. @param {string} piece @returns {({text: string} | {tool: ToolCallEvent})[]} what is told of it */

@@ -235,7 +235,7 @@ export function functionTurns(messages) {
 /** Finds the calls in the pieces of an answer. */
 export class ToolCalls {
     #buffer = '';
-    /** @type {'text' | 'name' | 'arguments' | 'after'} */
+    /** plain: there are no calls. @type {'text' | 'plain' | 'name' | 'arguments' | 'after'} */
     #state = 'text';
     #index = -1;
     #name = '';
@@ -245,9 +245,10 @@ export class ToolCalls {
     /** @type {ToolEvent[]} */
     #events = [];
 
-    /** @param {ToolStyle} [style] */
-    constructor(style = 'json') {
+    /** @param {ToolStyle} [style] @param {boolean} [isEither]   an answer that begins with something else has no calls */
+    constructor(style = 'json', isEither = false) {
         this.style = style;
+        this.isEither = isEither;
         this.form = FORMS[style];
     }
 
@@ -277,11 +278,13 @@ export class ToolCalls {
         if (this.#state === 'arguments') return this.#readArguments();
         if (this.#state === 'name') return this.#readName();
         const open = this.form.mark + this.form.name,
-            at = this.#buffer.indexOf(open);
-        let held = Math.min(open.length - 1, this.#buffer.length);
+            hasText = this.isEither && this.#state === 'text' && !open.startsWith(this.#buffer.slice(0, open.length));
+        if (hasText) this.#state = 'plain';
+        const at = this.#state === 'plain' ? -1 : this.#buffer.indexOf(open);
+        let held = this.#state === 'plain' ? 0 : Math.min(open.length - 1, this.#buffer.length);
         while (!open.startsWith(this.#buffer.slice(this.#buffer.length - held))) held--;
         const text = this.#take(at >= 0 ? at : this.#buffer.length - held);
-        if (text && this.#state === 'text') this.#events.push({type: 'text', text});
+        if (text && (this.#state === 'text' || this.#state === 'plain')) this.#events.push({type: 'text', text});
         if (at < 0) return false;
         this.#take(open.length);
         this.#state = 'name';

@@ -45,7 +45,7 @@ export function readPrompt(prompt, raw) {
  */
 export async function countTokens(conversation, {prompt, ...asked}) {
     const {messages} = readPrompt(prompt, false),
-        calling = await openTools({...asked, style: conversation.toolStyle, isAlone: true});
+        calling = await openTools({...asked, style: conversation.toolStyle});
     const told = calling?.instruction ?? '';
     await conversation.prepare(messages, told !== '');
     return conversation.ask({messages, told}).ids.length - conversation.length;

@@ -47,7 +47,7 @@ export function compileGrammar(module, gbnf) {
 /** The constraints of one model. */
 export class Constraints {
     #module;
-    /** @type {Map<string, EngineGrammar>} */
+    /** @type {Map<string, {grammar: EngineGrammar, gbnf: string}>} */
     #kept = new Map();
 
     /** @param {import('./module.js').Module} module */
@@ -57,36 +57,53 @@ export class Constraints {
 
     /** Compiles a constraint, for any number of prompts. @param {ConstraintOptions} given @returns {Promise<string>} its name */
     async keep(given) {
-        const grammar = compileGrammar(this.#module, await writeGrammar(given)), name = crypto.randomUUID();
-        this.#kept.set(name, grammar);
+        const gbnf = await writeGrammar(given), grammar = compileGrammar(this.#module, gbnf), name = crypto.randomUUID();
+        this.#kept.set(name, {grammar, gbnf});
         return name;
     }
 
     /** @param {string} name */
     forget(name) {
-        this.#kept.get(name)?.close();
+        this.#kept.get(name)?.grammar.close();
         this.#kept.delete(name);
     }
 
     /**
      * Has `work` done with a prompt's grammar.
      * @template T
-     * @param {Asked | undefined} asked   none: `work` gets none
+     * @param {{constraint?: Asked, calls?: string}} asked   calls: GBNF of what the answer may be as well; none of both: `work` gets no grammar
      * @param {(grammar: EngineGrammar | undefined) => Promise<T>} work
      * @returns {Promise<T>}
      */
-    async using(asked, work) {
-        if (!asked) return work(undefined);
-        if ('compiled' in asked) {
-            const kept = this.#kept.get(asked.compiled);
-            if (!kept) throw new GemmaError('bad-argument', 'This constraint has been closed, or is of another model.');
-            return work(kept);
-        }
-        const grammar = compileGrammar(this.#module, await writeGrammar(asked));
+    async using({constraint, calls}, work) {
+        const kept = constraint && 'compiled' in constraint ? this.#find(constraint.compiled) : undefined;
+        if (kept && !calls) return work(kept.grammar);
+        const gbnf = kept?.gbnf ?? (constraint && await writeGrammar(/** @type {ConstraintOptions} */ (constraint)));
+        if (!gbnf && !calls) return work(undefined);
+        const grammar = await this.#compile(gbnf, calls);
         try {
             return await work(grammar);
         } finally {
             grammar.close();
+        }
+    }
+
+    /** @param {string} name */
+    #find(name) {
+        const kept = this.#kept.get(name);
+        if (!kept) throw new GemmaError('bad-argument', 'This constraint has been closed, or is of another model.');
+        return kept;
+    }
+
+    /** @param {string | undefined} gbnf @param {string | undefined} calls   at least one of both @returns {Promise<EngineGrammar>} */
+    async #compile(gbnf, calls) {
+        if (!gbnf || !calls) return compileGrammar(this.#module, gbnf ?? calls ?? '');
+        const {either} = await import('../constraint/constraint.js');
+        try {
+            return compileGrammar(this.#module, either(gbnf, calls));
+        } catch (error) {
+            compileGrammar(this.#module, gbnf).close();     // whose error has the caller's lines and names
+            throw error;
         }
     }
 }

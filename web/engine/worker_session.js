@@ -139,19 +139,20 @@ export class WorkerSession {
     async #answer(prompt, raw, {constraint, tools, toolChoice, parallelToolCalls, stateless, ...options}, signal, teller) {
         const {module, constraints} = this.#host, {messages, given} = readPrompt(prompt, raw);
         const conversation = stateless ? new Conversation(module, this.#host.style, []) : this.#conversation;
-        const style = conversation.toolStyle, calling = await openTools({tools, toolChoice, parallelToolCalls, style, isAlone: !raw && !constraint});
+        const style = conversation.toolStyle, calling = await openTools({
+            tools, toolChoice, parallelToolCalls, style, isRaw: raw, isConstrained: constraint !== undefined,
+        });
         const asking = {messages, told: calling?.instruction ?? '', isBare: constraint !== undefined};
         const {ids, begun} = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit);
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const trimStart = !raw && !constraint && !begun.length && conversation.trimsAnswers;
-        const isCalling = calling?.grammar !== undefined, asked = isCalling ? {grammar: calling.grammar} : constraint;
-        const controls = isCalling && style === 'function';
+        const calls = calling?.grammar, controls = calls !== undefined && style === 'function';
         let whole = ids;
         const io = {...this.#io(signal, teller, calling), shorten: (/** @type {number} */ n) => {
             const shorter = raw || stateless ? undefined : this.#shorten(asking, n, teller.emit);
             return shorter && (whole = shorter);
         }};
-        const {kept, ...generated} = await constraints.using(asked, (grammar) =>
+        const {kept, ...generated} = await constraints.using({constraint: calls === undefined || calling?.isEither ? constraint : undefined, calls}, (grammar) =>
             generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar, begun}, io));
         calling?.end().forEach(teller.emit);
         const {timings, ...answer} = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};

@@ -88,7 +88,7 @@
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
  * @property {number} [promptLogprobsFrom]   only of the tokens from this one on; those before need not be evaluated again
  * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last;
- *   where it continues a message of the assistant's, what both are together
+ *   where it continues a message of the assistant's, what both are together; with tools it may be calls instead
  * @property {Tool[]} [tools]           that the answer may call, after what it says
  * @property {'auto' | 'none' | 'required' | {name: string}} [toolChoice]   default 'auto': the model decides; 'required': it calls at least one, and
  *   says nothing; a name: it calls this one

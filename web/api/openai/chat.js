@@ -45,9 +45,6 @@ function readChat(body, {gemma}) {
     }
     if (given.top_logprobs !== undefined && !given.logprobs) refuse("'top_logprobs' is only allowed when 'logprobs' is true.", 'top_logprobs');
     const messages = readMessages(given.messages), tools = readTools(given), {constraintParam, ...options} = toOptions(given, gemma.info.nVocab);
-    if (options.constraint && tools.tools && tools.toolChoice !== 'none') {
-        refuse(`'${constraintParam}' and 'tools' both say what the answer must be; give one of them, or tool_choice: 'none'.`, constraintParam ?? null);
-    }
     return {
         given, constraintParam: constraintParam ?? 'tools',
         asked: {

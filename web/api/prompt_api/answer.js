@@ -39,13 +39,12 @@ function run(tools, calls) {
 async function converse(session, {messages, constraint, tools, rounds}, signal, onText) {
     let prompt = messages;
     for (let round = 0; ; round++) {
-        // A constraint says what the answer is: then it calls none.
-        const isCalling = tools.length > 0 && !constraint,
-            toolChoice = isCalling ? (round < rounds ? 'auto' : 'none') : undefined;
+        const hasTools = tools.length > 0,
+            toolChoice = hasTools ? (round < rounds ? 'auto' : 'none') : undefined;
         const answer = session.prompt(prompt, {
             signal,
             constraint,
-            tools: isCalling ? toTools(tools) : undefined,
+            tools: hasTools ? toTools(tools) : undefined,
             toolChoice,
         });
         for await (const piece of answer) onText(piece);
