@@ -97,6 +97,9 @@ test('chunks have the role first, the reason last, and null as usage before the 
     assert.ok(chunks.slice(0, -1).every(({usage, choices}) => usage === null && choices.length === 1));
     assert.ok(chunks.length > 6, 'it comes in pieces');
     for await (const chunk of await chat({stream: true})) assert.equal(chunk.usage, undefined);
+    // Where the answer may be calls alone, its content is null, as that of the whole message.
+    const calls = await chat({stream: true, tools: TOOLS, tool_choice: 'required', max_tokens: 300});
+    for await (const {choices: [{delta}]} of calls) assert.ok(delta.content === undefined || delta.content === null && delta.role === 'assistant');
 });
 
 test('choices of one request are those of their seeds, and its prompt is read once', async () => {

@@ -153,6 +153,26 @@ test('a body that is too long is refused, said beforehand or not', async () => {
     await small.close();
 });
 
+test('a client that writes all before it reads gets the refusal of what it writes', {timeout: 60000}, async () => {
+    const small = await start({maxBody: 1000, apiKey: 'key'}), part = Buffer.alloc(64 * 1024, 'x'), parts = 200;
+    const asked = [['Authorization: Bearer key', `Content-Length: ${parts * part.length}`, 413], ['Authorization: Bearer key', 'Transfer-Encoding: chunked', 413],
+        ['Authorization: none', `Content-Length: ${parts * part.length}`, 401]];
+    for (const [authorization, length, status] of asked) {
+        const socket = connect({port: small.port, host: '127.0.0.1', allowHalfOpen: true}), write = (bytes) => new Promise((done, fail) => {
+            socket.write(bytes, (error) => error ? fail(error) : done());
+        });
+        socket.pause();
+        await write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${authorization}\r\n${length}\r\n\r\n`);
+        for (let i = 0; i < parts; i++) await write(length.includes('chunked') ? Buffer.concat([Buffer.from('10000\r\n'), part, Buffer.from('\r\n')]) : part);
+        if (length.includes('chunked')) await write('0\r\n\r\n');
+        let text = '';
+        for await (const bytes of socket) text += bytes;
+        assert.ok(text.startsWith(`HTTP/1.1 ${status} `) && /\r\nConnection: close\r\n/i.test(text), text.slice(0, 200));
+        assert.equal(JSON.parse(text.slice(text.indexOf('\r\n\r\n'))).error.type, 'invalid_request_error');
+    }
+    await small.close();
+});
+
 test('a model that can\'t be loaded is 503, and the next request tries again', async () => {
     let n = 0;
     const late = await serve({port: 0, api: new Api({path: async () => n++ ? MODEL : join(MODEL, 'none'), engine: ENGINE})});

@@ -89,8 +89,9 @@ class Choice {
         }));
     }
 
-    begin() {
-        this.#push({role: 'assistant', content: '', refusal: null});
+    /** @param {string | null} content   null: there may be none */
+    begin(content) {
+        this.#push({role: 'assistant', content, refusal: null});
     }
 
     /** @param {{text: string, logprobs?: TokenLogprobs[]}} piece */
@@ -188,7 +189,7 @@ export class ChatCompletions {
         /** @param {ChatChunkChoice[]} choices @returns {ChatChunk} */
         const chunk = (choices) => ({...head, object: 'chat.completion.chunk', choices, ...hasUsage && {usage: null}});
         const choices = Array.from({length: asked.n}, (_, i) => new Choice(i, engine.tokens, push && ((choice) => push(chunk([choice])))));
-        for (const choice of choices) choice.begin();
+        for (const choice of choices) choice.begin(asked.options.tools ? null : '');
         const results = await answer(engine, asked, {
             signal, onStart, onText: (i, piece) => choices[i].text(piece), onTool: (i, event) => choices[i].tool(event), onEnd: (i, result) => choices[i].end(result),
         });

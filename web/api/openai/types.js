@@ -92,7 +92,7 @@
  *
  * @typedef {object} ChatChunkChoice
  * @property {number} index
- * @property {{role?: 'assistant', content?: string, refusal?: null, tool_calls?: ToolCallDelta[]}} delta
+ * @property {{role?: 'assistant', content?: string | null, refusal?: null, tool_calls?: ToolCallDelta[]}} delta
  * @property {'stop' | 'length' | 'tool_calls' | null} finish_reason
  * @property {ChatLogprobs | null} logprobs
  *

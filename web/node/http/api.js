@@ -78,7 +78,7 @@ export class Api {
             if (gone.signal.aborted) return;
             this.#model.endedBy(error);
             if (response.headersSent) response.destroy();
-            else sendError(response, asApiError(error));
+            else sendError(request, response, asApiError(error));
         }
     }
 

@@ -8,25 +8,33 @@ import {APIError} from '../../api/openai.js';
  * @typedef {import('node:http').ServerResponse} Response
  */
 
+const TYPE = 'application/json; charset=utf-8';
 const STALLED_MS = 60_000;      // a client that takes nothing for so long is gone
 const PING_MS = 15_000;         // so that proxies do not end a stream while a prompt is read
+const LINGERING_MS = 5_000;     // for what a client still writes, which may read only then
 
 /** @param {number} status @param {string} message @param {{type?: string, param?: string | null, code?: string}} [about] */
 export const httpError = (status, message, about) => new APIError(status, {message, ...about});
 
-/** @param {Response} response @param {number} status @param {unknown} value @param {Record<string, string>} [headers] */
-export function sendJson(response, status, value, headers = {}) {
+/** @param {Response} response @param {number} status @param {unknown} value */
+export function sendJson(response, status, value) {
     const bytes = Buffer.from(JSON.stringify(value));
-    response.writeHead(status, {...headers, 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': bytes.length}).end(bytes);
+    response.writeHead(status, {'Content-Type': TYPE, 'Content-Length': bytes.length}).end(bytes);
 }
 
-/** @param {Response} response @param {APIError} error */
-export function sendError(response, error) {
+/** @param {Request} request @param {Response} response @param {APIError} error */
+export function sendError(request, response, error) {
     const {status = 499, error: body} = error, retryAfter = /** @type {any} */ (error).retryAfter ?? (status === 503 ? 5 : undefined);
-    sendJson(response, status, {error: body}, {
-        ...retryAfter && {'Retry-After': String(retryAfter)}, ...status === 401 && {'WWW-Authenticate': 'Bearer'},
-        ...status === 413 && {Connection: 'close'},
+    const bytes = Buffer.from(JSON.stringify({error: body}));
+    response.writeHead(status, {
+        'Content-Type': TYPE, 'Content-Length': bytes.length, ...retryAfter && {'Retry-After': String(retryAfter)},
+        ...status === 401 && {'WWW-Authenticate': 'Bearer'}, ...status === 413 && {Connection: 'close'},
     });
+    if (request.complete) return void response.end(bytes);
+    // Closed while the client still writes, the connection would take the answer with it.
+    response.write(bytes);
+    const timer = setTimeout(() => request.socket.destroySoon(), LINGERING_MS);
+    request.once('end', () => response.end()).once('close', () => clearTimeout(timer)).resume();
 }
 
 /**
