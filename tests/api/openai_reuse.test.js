@@ -60,6 +60,37 @@ test('what two conversations share is copied, and both go on', async () => {
     await client.close();
 });
 
+test('what conversations begin with is evaluated once, however far they have gone, and at the same time', async () => {
+    const tools = [{type: 'function', function: {name: 'find', description: WORDS.slice(0, 90)}}], system = {role: 'system', content: WORDS.slice(7, 260)};
+    const begins = [[[system]], [[{role: 'developer', content: [{type: 'text', text: WORDS.slice(3, 250)}]}, system]], [[], {tools, tool_choice: 'none'}], [[system], {tools, max_tokens: 3}]];
+    for (const [start, more] of begins) {
+        const client = new OpenAI({gemma}), all = [];
+        const ask = async (text) => {
+            const body = asked([...start, user(text)], more), answer = await client.chat.completions.create(body), expected = await fresh(body);
+            assert.deepEqual(contentOf(answer), contentOf(expected));
+            assert.deepEqual(answer.usage.prompt_tokens, expected.usage.prompt_tokens);
+            const {prompt_n: n, cache_n: cached} = answer.timings;
+            assert.ok(n + cached >= answer.usage.prompt_tokens - 1 && cached === answer.usage.prompt_tokens_details.cached_tokens, 'what was evaluated for it is counted');
+            return cached;
+        };
+        const {usage: {prompt_tokens: long}} = await fresh(asked([...start, user('')], {...more, max_tokens: 1}));
+        all.push(await ask(`0 ${WORDS.slice(0, 60)}`), await ask('1 Hi'), await ask(`2 ${WORDS.slice(30, 90)}`));
+        all.push(...await Promise.all([3, 4, 5].map((i) => ask(`${i} And?`))));
+        assert.equal(all[0], 0);
+        assert.ok(all.slice(1).every((cached) => more?.tool_choice === 'none' || cached >= long - 12), `${all} of ${long}`);
+        assert.ok(client.load.kept <= 6);
+        await client.close();
+        assert.equal(client.load.kept, 0);
+    }
+    const client = new OpenAI({gemma}), abort = new AbortController(), body = asked([system, user('Hi')]);
+    const [first, second] = [client.chat.completions.create(body, {signal: abort.signal}), client.chat.completions.create(body)];
+    abort.abort();
+    await assert.rejects(first, {name: 'APIUserAbortError'});
+    assert.deepEqual(contentOf(await second), contentOf(await fresh(body)));
+    await assert.rejects(client.chat.completions.create(asked([{role: 'system', content: WORDS.repeat(9)}, user('Hi')])), {code: 'context_length_exceeded'});
+    await client.close();
+});
+
 test('no more sessions are kept than was said, and cache_prompt: false keeps none', async () => {
     const client = new OpenAI({gemma, sessions: 2, parallel: 3});
     await Promise.all([0, 1, 2, 3, 4].map((i) => client.chat.completions.create(asked([user(`${i} ${WORDS}`.slice(0, 400))], {n: 2}))));

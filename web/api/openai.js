@@ -36,8 +36,8 @@ export {Stream};
  * @property {string} [model]      its id in answers; default: its name
  * @property {number} [parallel]   texts that are written at the same time; default: 4
  * @property {number} [queue]      requests that may wait besides; one more is refused with status 429. Default: any number
- * @property {number} [sessions]   that are kept for what they have evaluated, those in use among them; default: as many as parallel,
- *   at least 4
+ * @property {number} [sessions]   that are kept for what they have evaluated, those in use among them; default: 2 more than parallel,
+ *   at least 6
  */
 
 /** @param {string} name @param {any} value @param {number} least */
@@ -64,7 +64,7 @@ export class OpenAI {
         if (!gemma?.info) throw new GemmaError('bad-argument', 'OpenAI needs a model: {gemma: await Gemma.load(...)}.');
         checkCount('parallel', parallel ??= 4, 1);
         checkCount('queue', queue ??= Infinity, 0);
-        checkCount('sessions', sessions ??= Math.max(parallel, 4), 1);
+        checkCount('sessions', sessions ??= Math.max(parallel, 4) + 2, 1);
         this.#gate = new Gate(parallel, queue);
         this.#pool = new Pool(gemma, sessions);
         const about = {id: model ?? (gemma.info.name || gemma.info.architecture), created: Math.floor(Date.now() / 1000)};

@@ -36,6 +36,12 @@ const TABLE = {
 const keyOf = (messages, tools) => (tools ? JSON.stringify(tools) : '') + messages.map((message) =>
     `\x01${message.role}\n${message.content}${'toolCalls' in message && message.toolCalls?.length ? JSON.stringify(message.toolCalls) : ''}`).join('');
 
+/** What other conversations may begin with, too: the system's messages and the tools. @param {import('../../gemma.js').Message[]} messages @param {object[]} [tools] */
+function startOf(messages, tools) {
+    const other = messages.findIndex(({role}) => role !== 'system'), system = messages.slice(0, other < 0 ? 0 : other);
+    return {key: keyOf(system, tools), prompt: [...system, {role: /** @type {const} */ ('user'), content: ''}]};
+}
+
 /** @param {unknown} body @param {Engine} engine */
 function readChat(body, {gemma}) {
     const given = readFields(body, TABLE);
@@ -48,7 +54,7 @@ function readChat(body, {gemma}) {
     return {
         given, constraintParam: constraintParam ?? 'tools',
         asked: {
-            prompt: messages, key: keyOf(messages, tools.tools), n: given.n ?? 1, seed: given.seed, isReused: given.cache_prompt ?? true,
+            prompt: messages, key: keyOf(messages, tools.tools), start: startOf(messages, tools.tools), n: given.n ?? 1, seed: given.seed, isReused: given.cache_prompt ?? true,
             after: (/** @type {Result} */ {text, toolCalls}) => keyOf([{role: 'assistant', content: text, toolCalls}]),
             options: {
                 ...options, ...tools, stateless: true, maxTokens: given.max_completion_tokens ?? given.max_tokens,

@@ -4,6 +4,7 @@
 import {aborted, APIConnectionTimeoutError, asApiError} from './errors.js';
 import {seedOf} from './request.js';
 import {Channel, Stream} from './stream.js';
+import {GemmaError} from '../../gemma.js';
 
 /**
  * @typedef {import('../../gemma.js').Result} Result
@@ -26,6 +27,7 @@ import {Channel, Stream} from './stream.js';
  * @property {number} [seed]
  * @property {(result: Result) => string} after   the key's end, of what was written
  * @property {boolean} isReused
+ * @property {{key: string, prompt: import('../../gemma.js').Message[]}} [start]   what other prompts may begin with, too
  * @property {boolean} [readsFirst]  the prompt's probabilities are wanted before the text
  *
  * @typedef {object} Io
@@ -61,14 +63,55 @@ export function answer({gate, pool}, asked, io) {
 }
 
 /** @param {import('./pool.js').Pool} pool @param {Asked} asked @param {Io} io */
-function answerOnce(pool, asked, io) {
-    return pool.use(asked.key, asked.isReused, async (held) => {
+async function answerOnce(pool, asked, io) {
+    const start = asked.start && new Start(asked, asked.start, io);
+    const results = await pool.use(asked.key, asked.isReused, start, async (held) => {
         const {options, complete} = withKnown(held, asked);
         held.key = asked.key;
-        const results = await write(held.session, {...asked, options}, complete, io);
+        held.tokens = undefined;
+        const results = await write(held.session, {...asked, options}, complete, io), [{promptTokens, tokens}] = results;
         held.key += asked.after(results[0]);
+        held.tokens = promptTokens.length + tokens.length;
         return results;
     });
+    return start ? results.map((result) => start.counted(result)) : results;
+}
+
+/** What a prompt begins with, evaluated for it and for those that will begin alike. */
+class Start {
+    #asked;
+    #prompt;
+    #io;
+    #read = {prefillTokens: 0, prefillMs: 0};
+
+    /** @param {Asked} asked @param {{key: string, prompt: import('../../gemma.js').Message[]}} start @param {Io} io */
+    constructor(asked, {key, prompt}, io) {
+        this.#asked = asked;
+        this.#prompt = prompt;
+        this.#io = io;
+        this.key = key;
+        this.signal = io.signal;
+    }
+
+    /** @param {Session} session */
+    async read(session) {
+        const {prompt, options: {tools, toolChoice, ...more}} = this.#asked, {signal, onStart} = this.#io;
+        const n = await session.count(/** @type {string} */ (prompt), {tools, toolChoice});
+        if (n > session.tokensLeft) throw new GemmaError('context-full', `The prompt has ${n} tokens.`);
+        const asked = {stateless: more.stateless, sampling: {}, tools, toolChoice, maxTokens: 0};
+        const {finishReason, timings} = await session.prompt(this.#prompt, {...asked, signal, onProgress: onStart}).result;
+        if (finishReason === 'abort') throw aborted();
+        this.#read = timings;
+    }
+
+    /** A result, with what was evaluated here. @param {Result} result @returns {Result} */
+    counted({cachedTokens, timings, ...result}) {
+        const {prefillTokens, prefillMs} = this.#read;
+        return {
+            ...result, cachedTokens: Math.max(0, cachedTokens - prefillTokens),
+            timings: {...timings, prefillTokens: timings.prefillTokens + prefillTokens, prefillMs: timings.prefillMs + prefillMs},
+        };
+    }
 }
 
 /**
