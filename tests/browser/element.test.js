@@ -222,6 +222,7 @@ async function testAll(context, {server, page, open}) {
         assert.deepEqual(await page.evaluate(textOf, '[part=start]'), ['Starten']);
         await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('lang', 'no_such-language'));
         await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('[part=send]').textContent === 'Send');
+        await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('[part=start]')?.textContent === 'Start');
     });
     await context.test('what goes wrong is told, and can be tried again', async () => {
         await open('gone.html');
@@ -298,6 +299,57 @@ async function testConversation(context, {page, open}) {
             return [isSame, isGone, chat.messages.map(({role}) => role)];
         });
         assert.deepEqual(kept, [true, true, ['user', 'assistant', 'user', 'assistant']]);
+    });
+    await context.test('what is changed while an answer is written counts for the next one; what ends it is no error', async () => {
+        await page.problems();
+        await page.evaluate(watch);
+        const got = await page.evaluate(async () => {
+            const chat = document.querySelector('gemma-chat'), parent = chat.parentNode, got = {};
+            const wait = (ms) => new Promise((done) => setTimeout(done, ms)), roles = () => chat.messages.map(({role}) => role).join();
+            const shown = () => chat.shadowRoot.querySelectorAll('.message').length, input = chat.shadowRoot.querySelector('textarea');
+            chat.setAttribute('max-tokens', '300');
+            /** Asks, has something done in the midst of the answer, and says what came of it. */
+            const during = async (change) => {
+                chat.clear();
+                await wait(0);
+                chat.sampling = {logitBias: {1: -Infinity, 6: -Infinity, 106: -Infinity}, temperature: 1};
+                const asked = chat.ask('Hello').then((result) => result?.finishReason ?? 'nothing', ({code}) => code);
+                while (!chat.shadowRoot.querySelector('.message.model .body')?.textContent) await wait(5);
+                change();
+                const reason = await asked;
+                await wait(20);
+                return [reason, roles(), shown(), input.value];
+            };
+            got.system = await during(() => chat.setAttribute('system', 'Be brief.'));
+            chat.removeAttribute('system');
+            got.sampling = await during(() => { chat.sampling = {temperature: 0}; });
+            got.stopped = await during(() => chat.stop());
+            got.cleared = (await during(() => chat.clear())).slice(1);
+            got.set = (await during(() => { chat.messages = [{role: 'user', content: 'A'}, {role: 'assistant', content: 'B'}]; })).slice(1);
+            got.again = await during(() => {
+                chat.clear();
+                chat.setAttribute('max-tokens', '4');
+                chat.second = chat.ask('And?');
+            }).then(() => chat.second.then(({finishReason}) => [finishReason, roles()]));
+            chat.setAttribute('max-tokens', '300');
+            got.removed = (await during(() => chat.remove())).slice(1);
+            parent.append(chat);
+            await chat.load();
+            chat.setAttribute('max-tokens', '');
+            chat.setAttribute('constraint', '{"choices": ["yes"]}');
+            got.back = [(await chat.ask('And?')).text, roles()];
+            chat.removeAttribute('constraint');
+            chat.setAttribute('max-tokens', '6');
+            chat.clear();
+            return got;
+        });
+        const both = 'user,assistant';
+        assert.deepEqual(got, {
+            system: ['length', both, 2, ''], sampling: ['length', both, 2, ''], stopped: ['abort', both, 2, ''], cleared: ['', 0, ''], set: [both, 2, ''], again: ['length', both],
+            removed: [got.removed[0], got.removed[1], ''], back: ['yes', got.removed[0] ? `${both},${both}` : both],
+        });
+        assert.deepEqual(await page.evaluate(() => window.told.filter(([name]) => name === 'error')), []);
+        assert.deepEqual(await page.problems(), []);
     });
     await context.test('a full context forgets the oldest messages, and the page is told', async () => {
         await page.evaluate(async () => {

@@ -2,7 +2,7 @@
 
 import {Gemma, GemmaError} from '../../gemma.js';
 import {useEngine} from './engines.js';
-import {sourceOf} from './models.js';
+import {askedOf, sourceOf} from './models.js';
 import {dress} from './style.js';
 import {titleOf} from './texts.js';
 import {View} from './view.js';
@@ -43,6 +43,8 @@ export class GemmaChat extends Base {
     #messages = [];
     /** @type {AbortController | undefined} */
     #running;
+    /** The last answer, however it ends. @type {Promise<unknown> | undefined} */
+    #ended;
     /** @type {import('../../gemma.js').Sampling | undefined} */
     #sampling;
     /** Loads again when the element is back in a page. */
@@ -96,7 +98,7 @@ export class GemmaChat extends Base {
         }
         if (!this.isConnected || name === 'system') return;
         if (name === 'lang' || name === 'placeholder') this.#label();
-        else if (!this.#gemma && !this.#loading) this.#offer();
+        if (name !== 'placeholder' && !this.#gemma && !this.#loading) this.#offer();
     }
 
     /** The model, once it is loaded. One that is set here is used in its place, and stays whoever's it is: several elements may have it. */
@@ -144,8 +146,11 @@ export class GemmaChat extends Base {
     /** Asks, as if a person had. @param {string} text @returns {Promise<Result | undefined>} undefined when it was stopped before its first word */
     async ask(text) {
         const gemma = await this.load();
+        while (this.#running?.signal.aborted) await this.#ended;
         if (this.#running) throw new GemmaError('bad-argument', 'This chat is answering already; wait for the answer, or stop it.');
-        return this.#answer(gemma, text);
+        const answer = this.#answer(gemma, text);
+        this.#ended = answer.catch(() => {});
+        return answer;
     }
 
     /** Ends the answer that is being written. */
@@ -252,9 +257,9 @@ export class GemmaChat extends Base {
         });
     }
 
-    /** The next prompt opens a session of its own. */
+    /** The next prompt opens a session of its own; an answer that is being written goes on in this one. */
     #forget() {
-        this.#session?.then((session) => session.close()).catch(() => {});
+        if (!this.#running) this.#session?.then((session) => session.close()).catch(() => {});
         this.#session = undefined;
     }
 
@@ -264,30 +269,24 @@ export class GemmaChat extends Base {
         this.#view.focus();
     }
 
-    /** What the attributes ask of each prompt. */
-    #asked() {
-        const maxTokens = this.getAttribute('max-tokens'), constraint = this.getAttribute('constraint');
-        try {
-            return {...maxTokens !== null && {maxTokens: Number(maxTokens)}, ...constraint !== null && {constraint: JSON.parse(constraint)}};
-        } catch (cause) {
-            throw new GemmaError('bad-argument', 'The attribute constraint must be JSON: an object with schema, regex, choices or grammar.', {cause});
-        }
-    }
-
     /** @param {Gemma} gemma @param {string} text @returns {Promise<Result | undefined>} */
     async #answer(gemma, text) {
         const {signal} = this.#running = new AbortController(), texts = this.#view.texts;
         this.#view.hideError();
         const asked = this.#view.add('user', text), shown = this.#view.add('model', '');
         this.#view.setBusy(true);
+        /** @type {Promise<Session> | undefined} */
+        let opening;
         let written = '';
+        const said = this.#messages;
         const takeBack = () => {
             shown.remove();
             asked.remove();
-            this.#view.restore(text);
+            if (this.#messages === said) this.#view.restore(text);
         };
         try {
-            const options = this.#asked(), opening = this.#session ??= this.#open(gemma);
+            const options = askedOf(this);
+            opening = this.#session ??= this.#open(gemma);
             const session = await opening.catch((error) => {
                 if (this.#session === opening) this.#session = undefined;
                 throw error;
@@ -301,12 +300,13 @@ export class GemmaChat extends Base {
             const result = await answer.result, {finishReason} = result;
             shown.end(finishReason === 'stop' ? written ? '' : texts.nothing : {abort: texts.stopped, length: texts.length, context: texts.context}[finishReason]);
             if (finishReason === 'abort' && !written) return void takeBack();
-            if (this.#session === opening) this.#messages = session.messages;
+            if (this.#messages === said) this.#messages = session.messages;
             this.#tell('message', {role: 'assistant', content: result.text, result});
             return result;
         } catch (error) {
             shown.end('');
             if (!written) takeBack();
+            if (signal.aborted) return undefined;
             this.#fail(error);
             if (this.#isEnded(error)) {
                 this.#used?.drop();
@@ -315,6 +315,7 @@ export class GemmaChat extends Base {
             throw error;
         } finally {
             this.#running = undefined;
+            if (this.#session !== opening) opening?.then((session) => session.close()).catch(() => {});
             this.#view.setBusy(false);
         }
     }

@@ -1,4 +1,4 @@
-// models.js: which model an element is to load, by its attributes; and the models that `model` may name, as the catalogue of the page has them
+// models.js: which model an element is to load, and what it asks of each prompt, by its attributes; and the models that `model` may name, as the catalogue of the page has them
 // (app/models.json). Loads nothing.
 
 import {GemmaError} from '../../gemma.js';
@@ -37,6 +37,16 @@ function modelNamed(name) {
     const key = name ?? Object.keys(MODELS)[0];
     if (Object.hasOwn(MODELS, key)) return MODELS[key];
     throw new GemmaError('bad-argument', `There is no model ${key}; model is one of ${Object.keys(MODELS).join(', ')}, or src says its address.`);
+}
+
+/** What the attributes ask of each prompt. @param {Element} element */
+export function askedOf(element) {
+    const maxTokens = element.getAttribute('max-tokens'), constraint = element.getAttribute('constraint');
+    try {
+        return {...maxTokens && {maxTokens: Number(maxTokens)}, ...constraint && {constraint: JSON.parse(constraint)}};
+    } catch (cause) {
+        throw new GemmaError('bad-argument', 'The attribute constraint must be JSON: an object with schema, regex, choices or grammar.', {cause});
+    }
 }
 
 /** @param {Element} element @returns {Source} */
