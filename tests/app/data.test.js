@@ -153,3 +153,173 @@ check('a tab that is killed in the middle of an answer loses nothing that was co
         await page.close().catch(() => {});
     }
 });
+
+check('search: titles and texts, all words, without case and accents; also of what was just written, in both tabs', async () => {
+    const {page} = lab, other = await openPage();
+    const ids = await page.evaluate(async () => {
+        const titled = await store.create({title: 'Crème brûlée'}), chat = await store.create(), note = await store.create({kind: 'document'});
+        await store.add(titled.id, {role: 'user', content: 'An old recipe', parent: null});
+        const first = await store.add(chat.id, {role: 'user', content: `${'Before. '.repeat(30)}The Straße to\nthe café is 🧀 long${' after'.repeat(60)}`, parent: null});
+        await store.add(chat.id, {role: 'assistant', content: 'Mont-Blanc', parent: first.id, attachments: [{name: 'Route.pdf', type: '', size: 1, text: ''}]});
+        await store.writeText(note.id, 'Ein Café in Paris');
+        return {titled: titled.id, chat: chat.id, note: note.id, first: first.id};
+    });
+    const find = (page, query) => page.evaluate((query) => store.search(query), query);
+    const idsOf = async (page, query) => (await find(page, query)).map(({id}) => id);
+    await other.waitForFunction(() => store.list().length === 3);
+    for (const each of [page, other]) {
+        assert.deepEqual(await idsOf(each, 'CREME brulee'), [ids.titled]);
+        assert.deepEqual(await idsOf(each, 'recipe crème'), [ids.titled], 'a word in the title, one in the text');
+        assert.deepEqual(await idsOf(each, 'cafe'), [ids.note, ids.chat]);
+        assert.deepEqual(await idsOf(each, 'paris cafe'), [ids.note]);
+        assert.deepEqual(await idsOf(each, 'route'), [ids.chat]);
+        assert.deepEqual([await idsOf(each, 'no'), await idsOf(each, 'cafe nowhere'), await idsOf(each, '  ')], [[], [], []]);
+        const [{excerpt, at}] = await find(each, 'strasse');
+        assert.equal(excerpt.slice(...at), 'Straße');
+        assert.ok(excerpt.length < 250 && /^\S/.test(excerpt) && !excerpt.includes('\n'));
+    }
+    await page.evaluate(({first}) => store.edit(first, {content: 'nothing'}), ids);
+    assert.deepEqual(await idsOf(page, 'strasse'), []);
+    await other.waitForFunction(async () => (await store.search('strasse')).length === 0);
+    await page.evaluate(({note}) => store.delete([note]), ids);
+    assert.deepEqual(await idsOf(page, 'paris'), []);
+    assert.equal(await page.evaluate(() => store.search('a', {signal: AbortSignal.abort(new DOMException('x', 'AbortError'))}).catch(({name}) => name)), 'AbortError');
+});
+
+check('saved sessions: the last used stay within the budget, and nothing else is ever lost for them', async () => {
+    const seen = await lab.page.evaluate(async () => {
+        const {keepState, readState, forgetState} = await import('/app/data/states.js');
+        const [a, b, c] = await Promise.all([store.create(), store.create(), store.create()]), out = {};
+        const bytes = (size, value) => new Uint8Array(size).fill(value), mega = 1 << 20;
+        navigator.storage.estimate = async () => ({quota: 40 * mega, usage: 0});       // a quarter of it is the budget
+        const keep = (chat, size, value) => keepState(store, chat.id, {model: 'm', leaf: `${value}`, bytes: bytes(size, value)});
+        const read = async (chat, model = 'm') => {
+            const state = await readState(store, chat.id, {model});
+            return state && [state.leaf, state.bytes.length, state.bytes.at(-1)];
+        };
+        const pause = () => new Promise((later) => { setTimeout(later, 5); });
+        out.first = [await keep(a, 3 * mega, 1), await keep(b, 3 * mega, 2), await read(a), await read(b), await read(a, 'other'), await read(c)];
+        navigator.storage.estimate = async () => ({quota: 40 * mega, usage: 6 * mega});
+        await pause();
+        await read(a);
+        out.evicted = [await keep(c, 5 * mega, 3), await read(a), await read(b), await read(c)];
+        out.replaced = [await keep(a, 10, 4), await read(a)];
+        out.tooLarge = [await keep(a, 11 * mega, 5), await read(a), await read(c)];
+        await forgetState(store, c.id);
+        out.forgotten = await read(c);
+        const undo = await store.delete([b.id]);
+        await undo();
+        out.gone = await keepState(store, 'nobody', {model: 'm', leaf: null, bytes: bytes(1, 1)});
+        return out;
+    });
+    const mega = 1 << 20;
+    assert.deepEqual(seen.first, [true, true, ['1', 3 * mega, 1], ['2', 3 * mega, 2], null, null]);
+    assert.deepEqual(seen.evicted, [true, ['1', 3 * mega, 1], null, ['3', 5 * mega, 3]]);
+    assert.deepEqual(seen.replaced, [true, ['4', 10, 4]]);
+    assert.deepEqual(seen.tooLarge, [false, null, ['3', 5 * mega, 3]]);
+    assert.deepEqual([seen.forgotten ?? null, seen.gone], [null, false]);
+});
+
+check('a full disk: what is refused is said, an answer keeps its text until there is room, sessions go first', async () => {
+    const client = await lab.page.createCDPSession(), {origin} = new URL(lab.origin);
+    await client.send('Storage.overrideQuotaForOrigin', {origin, quotaSize: 1});
+    assert.equal(await lab.page.evaluate(() => store.create().then(() => 'kept', ({code}) => code)), 'no-room');
+    await client.send('Storage.overrideQuotaForOrigin', {origin});
+    const id = await lab.page.evaluate(async () => {
+        const chat = await store.create({title: 'C'}), {id} = await store.add(chat.id, {role: 'assistant', content: '', parent: null, state: 'writing'});
+        globalThis.writing = store.write(id);
+        await globalThis.writing.append('before ');
+        return id;
+    });
+    const full = await lab.page.evaluate(async (id) => {
+        const {keepState, readState} = await import('/app/data/states.js'), conversation = id.split('/')[0], code = ({code}) => code;
+        const large = 'x'.repeat(3_000_000), {put} = IDBObjectStore.prototype;
+        globalThis.lift = () => { IDBObjectStore.prototype.put = put; };
+        IDBObjectStore.prototype.put = function (value, key) {
+            if ((value.content ?? value.text ?? value).length > 1e6 || value.size > 1e6) throw new DOMException('full', 'QuotaExceededError');
+            return put.call(this, value, key);
+        };
+        return [
+            await store.add(conversation, {role: 'user', content: large, parent: id}).then(() => 'kept', code), await globalThis.writing.append(large).then(() => 'kept', code),
+            await keepState(store, conversation, {model: 'm', leaf: null, bytes: new Uint8Array(3_000_000)}), await readState(store, conversation, {model: 'm'}) ?? null,
+            await globalThis.writing.finish().catch(code), store.find(conversation).messages, store.list().length,
+        ];
+    }, id);
+    assert.deepEqual(full, ['no-room', 'no-room', false, null, 'no-room', 1, 1]);
+    const [length, start, state] = await lab.page.evaluate(async (id) => {
+        globalThis.lift();
+        await globalThis.writing.append('after');
+        await globalThis.writing.finish();
+        const [{content, state}] = await store.read(id.split('/')[0]);
+        return [content.length, content.slice(0, 10), state];
+    }, id);
+    assert.deepEqual([length, start, state], [7 + 3_000_000 + 5, 'before xxx', 'done']);
+});
+
+check('a schema that migrates: older data is carried along, a newer one is refused, an old tab lets go', async () => {
+    const {page} = lab, other = await openPage();
+    const seen = await page.evaluate(async () => {
+        const {MIGRATIONS, openDatabase} = data, code = ({code}) => code, out = {};
+        await store.create({title: 'old'});
+        const steps = [...MIGRATIONS, (db) => db.createObjectStore('new'), (db, transaction) => transaction.objectStore('new').put('migrated', 'x')];
+        const newer = await openDatabase(store.name, steps);
+        out.migrated = await newer.read(['new', 'conversations'], async (tables) => [await tables.new.get('x'), (await tables.conversations.all()).length]);
+        out.refused = [await store.create().catch(code), await data.openConversations().catch(code)];
+        newer.close();
+        // A step that fails leaves what was there.
+        const broken = await openDatabase(store.name, [...steps, () => { throw new Error('broken'); }]);
+        out.broken = [broken.isKept, (await (await openDatabase(store.name, steps)).read(['conversations'], ({conversations}) => conversations.all())).length];
+        return out;
+    });
+    assert.deepEqual(seen, {migrated: ['migrated', 1], refused: ['storage', 'storage'], broken: [false, 1]});
+    assert.equal(await other.evaluate(() => store.create().catch(({code}) => code)), 'storage');
+    // A tab that does not let go.
+    const held = await page.evaluate(async () => {
+        const db = await new Promise((opened) => { indexedDB.open('held', 1).onsuccess = ({target}) => opened(target.result); });
+        const {setTimeout} = globalThis;
+        globalThis.setTimeout = (work) => setTimeout(work, 10);
+        const refused = await data.openDatabase('held', [() => {}, () => {}]).catch(({code}) => code);
+        globalThis.setTimeout = setTimeout;
+        db.close();
+        return refused;
+    });
+    assert.equal(held, 'in-use');
+});
+
+check('where the browser keeps nothing, or ends connections, everything works as it can', async () => {
+    const seen = await lab.page.evaluate(async () => {
+        const {open} = IDBFactory.prototype, out = [];
+        const failures = [() => { throw new DOMException('blocked', 'SecurityError'); }, () => {
+            const request = {};
+            queueMicrotask(() => request.onerror?.(Object.assign(request, {error: new DOMException('broken', 'UnknownError')})));
+            return request;
+        }];
+        for (const failure of failures) {
+            IDBFactory.prototype.open = failure;
+            const memory = await data.openConversations('memory');
+            const chat = await memory.create(), {id} = await memory.add(chat.id, {role: 'user', content: 'Hello there', parent: null, state: 'writing'});
+            const writing = memory.write(id);
+            await Promise.all([writing.append(', '), writing.append('you')]);
+            await writing.finish();
+            const undo = await memory.deleteFrom(id);
+            await undo();
+            out.push([memory.isKept, memory.problem.code, memory.list()[0].title, (await memory.read(chat.id)).map(({content}) => content), (await memory.search('HELLO')).length]);
+            memory.close();
+        }
+        IDBFactory.prototype.open = open;
+        const {transaction} = IDBDatabase.prototype;
+        let lost = 0;
+        IDBDatabase.prototype.transaction = function (...args) {
+            if (lost++ % 2 === 0) throw new DOMException('Connection to Indexed Database server lost.', 'UnknownError');
+            return transaction.apply(this, args);
+        };
+        const {id} = await store.create({title: 'kept'});
+        for (let i = 0; i < 5; i++) await store.add(id, {role: 'user', content: `${i}`, parent: null});
+        out.push((await store.read(id)).map(({content}) => content));
+        IDBDatabase.prototype.transaction = transaction;
+        return out;
+    });
+    assert.deepEqual(seen, [
+        [false, 'storage', 'Hello there', ['Hello there, you'], 1], [false, 'storage', 'Hello there', ['Hello there, you'], 1], ['0', '1', '2', '3', '4'],
+    ]);
+});

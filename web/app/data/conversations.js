@@ -2,6 +2,7 @@
 // and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
 
 import {GemmaError} from '../../base/error.js';
+import {bring} from './bring.js';
 import {databaseName, openDatabase} from './database.js';
 import {Writing, fold, lockOf, withPieces} from './journal.js';
 import {conversationOf, newId} from './ids.js';
@@ -114,6 +115,17 @@ export class Conversations {
         await this.#database.change(['conversations'], async ({conversations}) => conversations.put(summary.id, summary));
         this.#list.apply([summary]);
         return summary;
+    }
+
+    /**
+     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks.
+     * @param {{summary: Summary, messages: Message[], text?: string}[]} wholes
+     * @returns {Promise<{conversations: number, messages: number}>} that were not there
+     */
+    async bring(wholes) {
+        const {summaries, messages} = await bring(this.#database, wholes);
+        this.#list.apply(summaries, summaries.map(({id}) => id));
+        return {conversations: summaries.length, messages};
     }
 
     /**

@@ -2,7 +2,7 @@
 // Keys are texts; what belongs to something has that thing's key, '/' and more as its own, so that it is found as a range. Knows no conversation.
 
 import {GemmaError} from '../../base/error.js';
-import {PAUSES_MS, failure, isFull, result} from '../../weights/store/database.js';
+import {PAUSES_MS, REFUSALS, failure, isFull, result} from '../../weights/store/database.js';
 
 /**
  * What makes each version of the schema of the one before. A step that was published stays as it is.
@@ -224,7 +224,7 @@ export async function openDatabase(name, migrations = MIGRATIONS) {
         } catch (thrown) {
             const error = /** @type {Error} */ (thrown);
             if (error instanceof GemmaError || error.name === 'VersionError') throw failure(error);
-            if (again === PAUSES_MS.length) return new MemoryDatabase(failure(error));
+            if (again === PAUSES_MS.length || REFUSALS.has(error.name)) return new MemoryDatabase(failure(error));
             await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
         }
     }

@@ -16,7 +16,7 @@ import {foldText, unfolded} from './fold.js';
 /** Characters that stay in memory. */
 const LARGEST = 24_000_000;
 /** Conversations in one transaction. */
-const READ_AT_ONCE = 25, MADE_AT_ONCE = 4;
+const READ_AT_ONCE = 50, MADE_AT_ONCE = 4;
 /** After the last change. */
 const PAUSE_MS = 500;
 /** Results that come with an excerpt, and its length. */
@@ -75,23 +75,28 @@ export class Search {
     /**
      * @param {string} query
      * @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<Found[]>} those whose titles have all words first
+     * @returns {Promise<Found[]>} those whose titles have all words first. Without a word there are none; then it only reads what a search needs
      */
     async find(query, {signal} = {}) {
         const words = [...new Set(foldText(query).split(/\s+/))].filter((word) => word).sort((a, b) => b.length - a.length);
-        if (!words.length) return [];
         const summaries = this.#list();
         /** @type {Found[]} */
         const inTitles = [];
         /** @type {{id: string, searchable: Searchable, at: number}[]} */
         const inTexts = [];
-        for (let i = 0; i < summaries.length; i += READ_AT_ONCE) {
-            const part = summaries.slice(i, i + READ_AT_ONCE), all = await this.#read(part);
+        const parts = Array.from({length: Math.ceil(summaries.length / READ_AT_ONCE)}, (_, i) => summaries.slice(i * READ_AT_ONCE, (i + 1) * READ_AT_ONCE));
+        let next = this.#read(parts[0] ?? []);
+        for (const [i, part] of parts.entries()) {
+            const all = await next;
             signal?.throwIfAborted();
+            // The database reads while this thread looks.
+            next = this.#read(parts[i + 1] ?? []);
+            next.catch(() => {});
             for (const [j, {id, title}] of part.entries()) {
                 const inTitle = foldText(title), searchable = all[j];
                 const left = words.filter((word) => !inTitle.includes(word));
                 const places = left.map((word) => searchable.text.indexOf(word));
+                if (!words.length) continue;
                 if (!left.length) inTitles.push({id});
                 else if (places.every((at) => at >= 0)) inTexts.push({id, searchable, at: places[0]});
             }

@@ -1,0 +1,212 @@
+// What a file says of a conversation, made into what is kept: types, lengths, ids, parents. Everything in it may be wrong. Pure.
+
+/**
+ * @typedef {import('../types.js').Summary} Summary
+ * @typedef {import('../types.js').Message} Message
+ *
+ * @typedef {object} Raw   a conversation as an importer read it, with the ids of its source; any value may be of any type
+ * @property {string} source      in the ids that are made: which program it is of
+ * @property {unknown} id
+ * @property {unknown} [kind]
+ * @property {unknown} [title]
+ * @property {unknown} [isTitled]
+ * @property {unknown} [created]  milliseconds, as all times
+ * @property {unknown} [updated]
+ * @property {unknown} [pinned]
+ * @property {unknown} [folder]
+ * @property {unknown} [model]
+ * @property {unknown} [settings]
+ * @property {unknown} [leaf]
+ * @property {unknown} [text]     of a document
+ * @property {RawMessage[]} messages
+ *
+ * @typedef {object} RawMessage
+ * @property {unknown} id
+ * @property {unknown} parent
+ * @property {unknown} role
+ * @property {unknown} content
+ * @property {unknown} [created]
+ * @property {unknown} [state]
+ * @property {unknown} [model]
+ * @property {unknown} [seed]
+ * @property {unknown} [finishReason]
+ * @property {unknown} [figures]
+ * @property {unknown} [attachments]
+ * @property {unknown} [toolCalls]
+ * @property {boolean} [isHidden]   it is left out; what follows it follows the one before
+ *
+ * @typedef {{summary: Summary, messages: Message[], text?: string}} Whole   a conversation as it is kept
+ */
+
+import {titleOf} from '../titles.js';
+
+const ROLES = new Set(['system', 'user', 'assistant', 'tool']), STATES = new Set(['done', 'stopped', 'failed']);
+/** Characters. */
+const LONGEST_TITLE = 200, LONGEST_NAME = 300;
+export const LONGEST_CONTENT = 8_000_000;
+/** Of ids that stay as they are. */
+const ID = /^[\w.-]{1,100}$/;
+/** In the year 5138. */
+const LAST = 1e14;
+/** Levels and entries of what is kept as it is. */
+const DEEPEST = 8, MOST = 1000;
+
+/** @param {unknown} value @returns {Record<string, unknown>} */
+export const asObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) ? /** @type {Record<string, unknown>} */ (value) : {};
+/** @param {unknown} value @returns {unknown[]} */
+export const asList = (value) => Array.isArray(value) ? value : [];
+/** @param {unknown} value @returns {string} */
+export const asText = (value) => typeof value === 'string' ? value : '';
+/** @param {unknown} value @param {number} other */
+const asNumber = (value, other) => typeof value === 'number' && Number.isFinite(value) ? value : other;
+/** @param {unknown} value @param {number} other */
+const asTime = (value, other) => Math.min(LAST, Math.max(0, Math.floor(asNumber(value, other))));
+/** @param {unknown} value */
+const asName = (value) => asText(value).slice(0, LONGEST_NAME).toWellFormed();
+
+/** 53 bits of a text. @param {string} text */
+export function hashOf(text) {
+    let a = 0xdeadbeef, b = 0x41c6ce57;
+    for (let i = 0; i < text.length; i++) {
+        const code = text.charCodeAt(i);
+        a = Math.imul(a ^ code, 2654435761);
+        b = Math.imul(b ^ code, 1597334677);
+    }
+    a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+    b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+    return ((b & 0x1fffff) * 2 ** 32 + (a >>> 0)).toString(36).padStart(11, '0');
+}
+
+/** JSON as it is, without what is too deep, and without names that mean something to JavaScript. @param {unknown} value @param {number} [depth] @returns {unknown} */
+export function plain(value, depth = 0) {
+    if (typeof value === 'string') return value.slice(0, LONGEST_CONTENT);
+    if (typeof value !== 'object' || value === null) return value;
+    if (depth > DEEPEST) return null;
+    if (Array.isArray(value)) return value.slice(0, MOST).map((each) => plain(each, depth + 1));
+    const entries = Object.entries(value).slice(0, MOST).filter(([key]) => key !== '__proto__');
+    return Object.fromEntries(entries.map(([key, each]) => [key, plain(each, depth + 1)]));
+}
+
+/** @param {unknown} figures @returns {Message['figures']} */
+function cleanFigures(figures) {
+    const {tokens, cachedTokens, promptTokens, decodeMs, prefillMs} = asObject(figures);
+    if (typeof tokens !== 'number') return undefined;
+    const [a, b, c, d, e] = [tokens, cachedTokens, promptTokens, decodeMs, prefillMs].map((each) => Math.max(0, asNumber(each, 0)));
+    return {tokens: a, cachedTokens: b, promptTokens: c, decodeMs: d, prefillMs: e};
+}
+
+/** @param {unknown} attachments @returns {Message['attachments']} */
+function cleanAttachments(attachments) {
+    const all = asList(attachments).slice(0, MOST).map(asObject).map(({name, type, size, tokens, text}) => ({
+        name: asName(name), type: asName(type), size: Math.max(0, asNumber(size, asText(text).length)), text: asText(text).slice(0, LONGEST_CONTENT),
+        ...typeof tokens === 'number' && tokens >= 0 && {tokens},
+    }));
+    return all.length ? all : undefined;
+}
+
+/** Only what is there. @template {object} T @param {T} object @returns {T} */
+const defined = (object) => /** @type {T} */ (Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)));
+
+/**
+ * For each message the nearest one before it that is kept, also along cycles.
+ * @param {Map<string, RawMessage>} all @param {(raw: RawMessage) => boolean} isKept
+ * @returns {(id: unknown) => string | null}
+ */
+function keptAncestors(all, isKept) {
+    /** @type {Map<string, string | null>} */
+    const known = new Map();
+    return (id) => {
+        /** @type {string[]} */
+        const way = [];
+        let at = asText(id);
+        /** @type {string | null | undefined} */
+        let found;
+        for (let raw = all.get(at); found === undefined; raw = all.get(at)) {
+            if (!raw || way.length > all.size) found = null;
+            else if (isKept(raw)) found = at;
+            else if (known.has(at)) found = known.get(at) ?? null;
+            else {
+                way.push(at);
+                at = asText(raw.parent);
+            }
+        }
+        for (const each of way) known.set(each, found);
+        return found;
+    };
+}
+
+/** Parents without cycles: who would be below itself is a root. @param {Message[]} messages */
+function cutCycles(messages) {
+    const byId = new Map(messages.map((message) => [message.id, message])), ends = new Set();
+    for (const message of messages) {
+        const way = new Set();
+        for (let at = /** @type {Message | undefined} */ (message); at && !ends.has(at); at = at.parent === null ? undefined : byId.get(at.parent)) {
+            way.add(at);
+            if (at.parent !== null && way.has(byId.get(at.parent))) at.parent = null;
+        }
+        for (const each of way) ends.add(each);
+    }
+}
+
+/**
+ * @param {Raw} raw
+ * @returns {Whole | undefined} undefined where nothing in it is to be kept. The same conversation always gets the same ids
+ */
+export function cleanConversation(raw) {
+    const all = new Map(raw.messages.flatMap((each) => typeof each.id === 'string' ? [/** @type {[string, RawMessage]} */ ([each.id, each])] : []));
+    const isKept = (/** @type {RawMessage} */ {isHidden, role, content, attachments, toolCalls}) => !isHidden && ROLES.has(asText(role)) && typeof content === 'string' &&
+        (content !== '' || asList(attachments).length > 0 || asList(toolCalls).length > 0 || raw.source === '');
+    const kept = [...all.values()].filter(isKept), isDocument = raw.kind === 'document', now = Date.now();
+    if (!kept.length && !isDocument && raw.source !== '') return undefined;
+    const given = asText(raw.id), key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].join('\n');
+    const isOurs = raw.source === '' && ID.test(given);
+    const id = isOurs ? given : `${raw.source || 'import'}-${ID.test(key) ? key : hashOf(key)}`;
+    const created = asTime(raw.created, asTime(kept[0]?.created, now)), ancestor = keptAncestors(all, isKept);
+    const newId = idsOf(id, kept, created, isOurs);
+    let time = created;
+    const messages = kept.map((each) => {
+        time = asTime(each.created, time);
+        const parent = ancestor(each.parent);
+        return cleanMessage(each, {id: newId(asText(each.id)) ?? '', conversation: id, parent: parent === null ? null : newId(parent) ?? null, created: time});
+    });
+    cutCycles(messages);
+    const leaf = ancestor(raw.leaf), user = messages.find(({role}) => role === 'user');
+    const title = asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').trim().toWellFormed(), {id: modelId, name} = asObject(raw.model);
+    /** @type {Summary} */
+    const summary = {
+        id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? asText(raw.text) : user?.content ?? ''), isTitled: raw.isTitled === true && title !== '',
+        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder), leaf: newId(leaf ?? '') ?? messages.at(-1)?.id ?? null,
+        messages: messages.length, ...typeof modelId === 'string' && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
+        ...raw.settings !== undefined && {settings: asObject(plain(raw.settings))},
+    };
+    return {summary, messages, ...isDocument && {text: asText(raw.text)}};
+}
+
+/**
+ * Ids in the order of their messages, the same at each import.
+ * @param {string} conversation @param {RawMessage[]} kept @param {number} created @param {boolean} isOurs
+ * @returns {(id: string) => string | undefined}
+ */
+function idsOf(conversation, kept, created, isOurs) {
+    let time = created;
+    const ids = new Map(kept.map((each) => {
+        time = asTime(each.created, time);
+        const id = asText(each.id), own = id.slice(conversation.length + 1);
+        if (isOurs && id.startsWith(`${conversation}/`) && ID.test(own)) return [id, id];
+        return [id, `${conversation}/${(time * 1000).toString(36).padStart(10, '0')}${hashOf(id)}`];
+    }));
+    return (id) => ids.get(id);
+}
+
+/** @param {RawMessage} raw @param {Pick<Message, 'id' | 'conversation' | 'parent' | 'created'>} where @returns {Message} */
+function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls}, where) {
+    const calls = asList(toolCalls);
+    return defined({
+        ...where, role: /** @type {Message['role']} */ (role), content: asText(content),
+        state: /** @type {Message['state']} */ (STATES.has(asText(state)) ? state : state === 'writing' ? 'stopped' : 'done'),
+        model: typeof model === 'string' && model ? asName(model) : undefined, seed: typeof seed === 'number' && Number.isFinite(seed) ? seed : undefined,
+        finishReason: typeof finishReason === 'string' ? asName(finishReason) : undefined,
+        figures: cleanFigures(figures), attachments: cleanAttachments(attachments),
+        toolCalls: calls.length ? /** @type {unknown[]} */ (plain(calls)) : undefined,
+    });
+}
