@@ -1,234 +1,204 @@
-// The page: wires the views to the one model that is loaded. Its state is `gemma`, the conversation, and which screen shows.
+// The page: wires the parts. Its own state is which screen shows.
 
-import {Gemma, GemmaError} from '../gemma.js';
-import {within} from './views/dom.js';
-import {wasCancelled} from './views/errors.js';
-import {bytes, percent} from './views/format.js';
+import {Gemma} from '../gemma.js';
+import {Chatting} from './chatting.js';
+import {openConversations} from './data/conversations.js';
+import {wasCancelledBefore} from './data/preferences.js';
+import {Engine} from './engine.js';
 import {install} from './install.js';
-import {rememberCancelled, wasCancelledBefore} from './data/preferences.js';
+import {Talk} from './talk.js';
+import {loadTexts, text, translate} from './texts.js';
 import {Chat} from './views/chat.js';
+import {within} from './views/dom.js';
 import {hideFacts, showFacts} from './views/facts.js';
+import {percent} from './views/format.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
 import {Settings} from './views/settings.js';
+import {Sidebar, addressOf} from './views/sidebar.js';
 import {Welcome} from './views/welcome.js';
 import {Writer} from './views/writer.js';
+import {Writing} from './writing.js';
 
 /**
- * @typedef {import('../gemma.js').ModelSource} ModelSource
- * @typedef {import('../weights/file/progress.js').Progress} Progress
+ * @typedef {import('./data/types.js').Summary} Summary
+ * @typedef {'welcome' | 'loading' | 'writer' | 'chat'} Screen
  */
-
-const THREADS_FAILED = "The engine's threads did not start, so it runs on one core. Reload the page to try again.";
 
 /** All of the page below which the views find their elements. */
-const root = document.body;
+const root = document.body, at = within(root);
 
-/** @type {Gemma | undefined} */
-let gemma;
-/** @type {Promise<import('../gemma.js').Session> | undefined} the chat; the writer's texts stand alone */
-let conversation;
-/** @type {AbortController | undefined} ends the loading */
-let loading;
-/** What was started last, to start it again. @type {{model: ModelSource, name: string} | undefined} */
-let started;
+await loadTexts();
+translate(root);
+const store = await openConversations();
+
+/** @type {Talk | undefined} */
+let talk;
+/** The session that continues texts: nothing of them is remembered. @type {Promise<import('../gemma.js').Session> | undefined} */
+let texts;
 
 const notices = new Notices(root);
-const settings = new Settings(root, {onReload: () => started && start(started.model, started.name)});
-const welcome = new Welcome(root, {
-    onStart: start, onReplace: replace, onKeep: keep,
-    onError: (error) => notices.showError(error), onNotice: (text) => notices.show(text),
-});
-const loadingView = new Loading(root, {onCancel: cancel});
-const chat = new Chat(root, {ask, onNew: forget});
-const writer = new Writer(root, {ask});
-const at = within(root);
-const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
-const views = {writer, chat};
-
-/**
- * Loads a model and goes to work with it; or says why not, and goes back to the first screen.
- * @param {ModelSource} model
- * @param {string} name
- * @param {string} [hint]   why, where nobody asked for it just now
- */
-function start(model, name, hint) {
-    return whileLoading(name, hint, async (signal) => {
-        if (await hasRoom(model, name)) await loadOrReplace(model, name, signal);
-    }, () => start(model, name));
-}
-
-/** Downloads what a model's address has now, in the place of what is stored. @type {typeof start} */
-function replace(model, name) {
-    return whileLoading(name, '', (signal) => load(model, name, signal, true), () => replace(model, name));
-}
-
-/** Gigabytes come again only when somebody wants them. @param {ModelSource} model @param {string} name @param {AbortSignal} signal */
-async function loadOrReplace(model, name, signal) {
-    try {
-        await load(model, name, signal);
-    } catch (error) {
-        const question = `Pieces of ${name} are missing or damaged here, and its address has another version now. Download that in its place?`;
-        if (!(error instanceof GemmaError) || error.code !== 'changed' || !confirm(question)) throw error;
-        await load(model, name, signal, true);
-    }
-}
-
-/** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files @param {string} name */
-function keep(files, name) {
-    return whileLoading(name, '', async (signal) => {
-        const onProgress = (/** @type {Progress} */ progress) => loadingView.progress(name, progress, 'Copying');
-        const stored = await Gemma.models.import(files, {signal, onProgress});
-        await load(stored.id, stored.name, signal);
-    }, () => keep(files, name));
-}
-
-/** @param {ModelSource} model @param {string} name @param {AbortSignal} signal */
-async function load(model, name, signal, update = false) {
-    started = {model, name};
-    rememberCancelled(undefined);
-    /** @type {string | undefined} */
-    let notice;
-    gemma = await Gemma.load(model, {
-        ...settings.group('loading'), signal, update,
-        onProgress(/** @type {Progress} */ progress) {
-            notice = progress.notice ?? notice;
-            loadingView.progress(name, progress);
-        },
-    });
-    const sentences = [gemma.info.threadsFailed && THREADS_FAILED, notice].filter(Boolean);
-    if (sentences.length) notices.show(sentences.join(' '));
-    begin(gemma);
-}
-
-/**
- * Shows the loading screen while `work` goes on. What it throws is shown on the first screen, with a button that calls `retry`.
- * @param {string} name @param {string | undefined} hint
- * @param {(signal: AbortSignal) => Promise<void>} work @param {() => void} retry
- */
-async function whileLoading(name, hint, work, retry) {
-    stop();
-    welcome.stop();
-    close();
-    notices.hideError();
-    started = undefined;
-    const {signal} = loading = new AbortController();
-    loadingView.begin(name, hint);
-    show('loading');
-    /** @type {any} */
-    let failure;
-    try {
-        await work(signal);
-    } catch (error) {
-        failure = error;
-    } finally {
-        loading = undefined;
-    }
-    if (!gemma) {
+const onError = (/** @type {Error} */ error) => notices.showError(error);
+const loadingView = new Loading(root, {onCancel: () => engine.cancel()});
+const engine = new Engine({
+    loadingSettings: () => settings.group('loading'),
+    onProgress: (name, progress, doing) => loadingView.progress(name, progress, doing),
+    onBegin(name, hint) {
+        welcome.stop();
+        notices.hideError();
+        loadingView.begin(name, hint);
+        show('loading');
+    },
+    onLoaded: begin,
+    async onEnd() {
         await welcome.refresh();
         show('welcome');
-    }
-    if (failure && !wasCancelled(failure)) notices.showError(failure, retry);
-}
+    },
+    onClosed() {
+        writer.stop();
+        chatting.stop();
+        talk = texts = undefined;
+        settings.setLoaded(false);
+        hideFacts(root);
+    },
+    onError: (error, retry) => notices.showError(error, retry),
+    onNotice: (sentence) => notices.show(sentence),
+});
+const settings = new Settings(root, {onReload: () => engine.again()});
+const welcome = new Welcome(root, {
+    onStart: (model, name) => engine.start(model, name), onReplace: (model, name) => engine.replace(model, name), onKeep: (files, name) => engine.keep(files, name),
+    onError, onNotice: (sentence) => notices.show(sentence),
+});
+const chat = new Chat(root, {
+    onSend: (content) => chatting.send(content).catch(onError), onStop: () => chatting.stop(), onError,
+    onEdit: (id, content) => chatting.edit(id, content).catch(onError),
+    onAction: (action, id) => act(action, id).catch(onError),
+});
+const writer = new Writer(root, {ask: continueText, onChange: () => writing.changed()});
+const chatting = new Chatting({
+    store, view: chat, open: openModel, onError,
+    settingsOf: () => {
+        const {maxTokens, ...sampling} = settings.group('sampling');
+        return {system: '', overflow: 'error', options: {maxTokens, sampling}};
+    },
+    onAnswered: (result) => engine.gemma && showFacts(root, engine.gemma.info, result),
+    onOpened: (id) => opened(id),
+});
+const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id)});
+const sidebar = new Sidebar(root, {
+    store, onError, onNew: create,
+    onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
+});
+const views = {writer, chat}, tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
 
-/** Whether what is about to be downloaded can be kept, or may run without. @param {ModelSource} model @param {string} name */
-async function hasRoom(model, name) {
-    if (typeof model !== 'object' || !('urls' in model && 'size' in model) ) return true;
-    const {urls, size} = model;
-    if (!urls || size === undefined) return true;
-    const {enough, needed, free, deletable} = await Gemma.models.room(size, urls[0]);
-    if (enough) return true;
-    const others = deletable.length ? ` What could be deleted: ${deletable.map((other) => `${other.name} (${bytes(other.storedBytes)})`).join(', ')}.` : '';
-    return confirm(`This browser has too little room to keep ${name}: ${bytes(needed)} are needed, and ${bytes(free ?? 0)} are free.${others} ` +
-        'Download it and run it all the same, without keeping it?');
-}
-
-/** What a person has cancelled does not go on by itself at the next visit. */
-function cancel() {
-    loading?.abort();
-    rememberCancelled(started && Gemma.models.idOf(started.model));
-}
-
-/** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} loaded */
-function begin({info}) {
-    const {chat: isChat, chatStyle} = info;
+/** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
+function begin(gemma, model) {
+    const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = screenOf(store.list().find(({id}) => id === idOfAddress()));
+    talk = new Talk(gemma, model.id);
     settings.setLoaded(true);
     chat.setStyle(chatStyle, isChat);
-    tabs.chat.textContent = chatStyle === 'transcript' ? 'Chat (transcript)' : 'Chat';
+    tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
     at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
     showFacts(root, info);
-    show(isChat ? 'chat' : 'writer');
+    show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
-/**
- * Errors are shown here.
- * @type {import('./views/chat.js').Ask}
- */
-async function ask({text, raw = false, signal}, onPiece, onReading) {
+/** The model that answers; where none is loaded, the one that was used last is. @returns {Promise<{talk: Talk, model: import('./engine.js').Named} | undefined>} */
+async function openModel() {
+    if (!talk) {
+        const [last] = (await Gemma.models.list()).filter(({state}) => state === 'complete');
+        if (!last) {
+            show('welcome');
+            notices.show(text('models.choose-first'));
+            return undefined;
+        }
+        await engine.start(welcome.sourceOf(last), welcome.titleOf(last));
+    }
+    return talk && {talk, model: engine.model};
+}
+
+/** Continues a text as it is. Errors are shown here. @type {import('./views/writer.js').Ask} */
+async function continueText({text: written, signal}, onPiece, onReading) {
     notices.hideError();
-    const {maxTokens, ...sampling} = settings.group('sampling');
-    const asked = gemma;
-    if (!asked) throw new Error('There is no model to ask.');
+    const {maxTokens, ...sampling} = settings.group('sampling'), model = await openModel(), asked = engine.gemma;
     try {
-        conversation ??= asked.session().catch((error) => {
-            conversation = undefined;       // the next try begins anew
+        if (!model || !asked) throw new DOMException('There is no model.', 'AbortError');
+        texts ??= asked.session().catch((error) => {
+            texts = undefined;       // the next try begins anew
             throw error;
         });
         const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading(percent(done / total));
-        const answer = (await conversation).prompt(text, {signal, raw, maxTokens, sampling, onProgress});
+        const answer = (await texts).prompt(written, {signal, raw: true, maxTokens, sampling, onProgress});
         for await (const piece of answer) onPiece(piece);
         const result = await answer.result;
-        if (asked === gemma) showFacts(root, asked.info, result);
+        if (asked === engine.gemma) showFacts(root, asked.info, result);
         return result;
     } catch (error) {
-        if (asked === gemma) notices.showError(/** @type {Error} */ (error));      // of a model that was closed meanwhile, nobody wants to know
+        if (model && asked === engine.gemma) onError(/** @type {Error} */ (error));      // of a model that was closed meanwhile, nobody wants to know
         throw error;
     }
 }
 
-/** Begins a new conversation; what the engine still holds of the old one is dropped by itself. */
-function forget() {
-    conversation?.then((session) => session.close()).catch(() => {});
-    conversation = undefined;
+/** @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action @param {string} id   of a message */
+async function act(action, id) {
+    if (action === 'again') await chatting.regenerate(id);
+    if (action === 'continue') await chatting.continue(id);
+    if (action === 'back' || action === 'next') await chatting.walk(id, action === 'next' ? 1 : -1);
+    if (action !== 'delete') return;
+    const undo = await chatting.deleteFrom(id);
+    notices.show(text('message.deleted'), {label: text('action.undo'), onPress: () => undo().catch(onError)});
 }
 
-function stop() {
-    writer.stop();
-    chat.stop();
+/** @param {Summary['kind']} kind */
+function create(kind) {
+    if (kind === 'chat') chatting.begin();
+    else writing.begin();
+    show(kind === 'chat' ? 'chat' : 'writer');
 }
 
-/** Gives the model's memory back. */
-function close() {
-    gemma?.close();
-    gemma = undefined;
-    conversation = undefined;
-    chat.clear();
-    settings.setLoaded(false);
-    hideFacts(root);
+/** Says in the page's address what is open: a reload and the browser's back button find it. @param {string | undefined} id */
+function opened(id) {
+    sidebar.setCurrent(id);
+    if (id !== idOfAddress()) history.pushState(null, '', id ? addressOf(id) : location.pathname + location.search);
 }
 
-/** @param {'welcome' | 'loading' | 'writer' | 'chat'} screen */
+const idOfAddress = () => new URLSearchParams(location.hash.slice(1)).get('id') ?? undefined;
+/** @param {Summary | undefined} summary @returns {'chat' | 'writer' | undefined} */
+const screenOf = (summary) => summary && (summary.kind === 'chat' ? 'chat' : 'writer');
+
+/** Opens what the page's address names. */
+async function followAddress() {
+    const id = idOfAddress(), screen = screenOf(store.list().find((one) => one.id === id));
+    if (!id || !screen) return;
+    await (screen === 'chat' ? chatting : writing).open(id);
+    if (document.body.dataset.screen !== 'loading') show(screen);
+}
+
+/** @param {Screen} screen */
 function show(screen) {
     document.body.dataset.screen = screen;
     for (const name of ['welcome', 'loading', 'writer', 'chat']) at(name).hidden = name !== screen;
-    at('tabs').hidden = at('change-model').hidden = !(screen in views);
+    const isWorking = screen in views;
+    at('tabs').hidden = at('change-model').hidden = at('new-chat').hidden = !isWorking;
     for (const [name, tab] of Object.entries(tabs)) {
         tab.setAttribute('aria-selected', String(name === screen));
         tab.tabIndex = name === screen ? 0 : -1;
     }
     scrollTo({top: 0});
     if (screen === 'welcome') at('welcome-title').focus();
-    if (screen === 'writer' || screen === 'chat') views[screen].focus();
+    if (screen === 'writer' || screen === 'chat') {
+        sidebar.setCurrent((screen === 'chat' ? chatting : writing).id);
+        views[screen].focus();
+    }
 }
 
 /** A download that broke off with the page goes on by itself, unless it was cancelled or the connection costs. @param {import('../weights/store/store.js').Stored[]} stored */
 function resume(stored) {
     const partial = stored.find(({id, state}) => state === 'partial' && /^https?:/.test(id));
-    if (!partial || wasCancelledBefore(partial.id) || loading || gemma) return;
+    if (!partial || wasCancelledBefore(partial.id) || engine.isBusy) return;
     const name = welcome.titleOf(partial);
-    if (/** @type {any} */ (navigator).connection?.saveData)
-        notices.show(`The download of ${name} was interrupted. Your connection is to save data, so it waits for you.`);
-    else start(welcome.sourceOf(partial), name, 'This download was interrupted, and goes on by itself.');
+    if (/** @type {any} */ (navigator).connection?.saveData) notices.show(text('loading.save-data', {name}));
+    else engine.start(welcome.sourceOf(partial), name, text('loading.resumed'));
 }
 
 tabs.writer.onclick = () => show('writer');
@@ -239,14 +209,18 @@ at('tabs').onkeydown = (event) => {
     show(other);
     tabs[other].focus();
 };
+at('new-chat').onclick = () => create(document.body.dataset.screen === 'writer' ? 'document' : 'chat');
 at('change-model').onclick = async () => {
-    stop();
-    close();
+    engine.close();
     await welcome.refresh();
     show('welcome');
 };
+addEventListener('hashchange', () => followAddress().catch(onError));
+addEventListener('popstate', () => followAddress().catch(onError));
 
-install(root, () => Boolean(gemma || loading));
+install(root, () => engine.isBusy);
+if (!store.isKept) notices.show(text('list.not-kept'));
+await followAddress().catch(onError);
 await welcome.refresh();
 await welcome.offered;
 resume(await Gemma.models.list());

@@ -171,9 +171,12 @@ export async function buildPage(sources) {
         files.set(path, bytes);
         if (/^app\/app-\w+\.js$/.test(path)) renamed.set('app/app.js', path);
     }
-    const {transform} = await esbuild();
-    for (const [url, loader] of /** @type {const} */ ([['app/start.js', 'js'], ['app/styles.css', 'css']])) {
-        const {code: made} = await transform(text(url), {minify: true, charset: 'utf8', loader}), name = withHash(url, hashOf(made));
+    const {transform, build} = await esbuild();
+    const {code} = await transform(text('app/start.js'), {minify: true, charset: 'utf8'});
+    // With what it imports.
+    const {outputFiles} = await build({entryPoints: [sources.get('app/styles.css') ?? ''], bundle: true, minify: true, charset: 'utf8', target: OPTIONS.target, logLevel: 'silent', write: false});
+    for (const [url, made] of /** @type {const} */ ([['app/start.js', code], ['app/styles.css', outputFiles[0].text]])) {
+        const name = withHash(url, hashOf(Buffer.from(made)));
         files.set(name, Buffer.from(made));
         renamed.set(url, name);
     }

@@ -22,6 +22,12 @@ export async function opened(page) {
     return shown.screen;
 }
 
+/** Comes again, to no conversation in particular. */
+export async function revisit(page) {
+    await page.evaluate(() => history.replaceState(null, '', location.pathname));
+    await page.reload();
+}
+
 /** Opens a model from the disk. @param {string} path */
 export async function openFile(page, path) {
     await page.upload('#file', path);

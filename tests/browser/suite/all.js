@@ -2,6 +2,7 @@
 
 import {describe} from 'node:test';
 import {reasonToSkip} from '../harness/browsers.js';
+import {testConversations} from './conversations.js';
 import {testDefaultModel} from './default_model.js';
 import {testIsolation} from './isolation.js';
 import {testModels} from './models.js';
@@ -19,6 +20,7 @@ export function testBrowser(name) {
         testModels(name);
         testIsolation(name);
         testTyping(name);
+        testConversations(name);
         testVersions(name);
         if (name === 'webkit') testSafari();
         testScreens(name);

@@ -10,7 +10,7 @@ import {before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
 import {listSite} from '../../../web/node/site.js';
 import {ensureNode24} from '../../setup/node24.js';
-import {MODEL_NAME, continueText, figures, opened, screen, set, shownError, start, written} from '../harness/app.js';
+import {figures, opened, revisit, screen, set, start, written, continueText, MODEL_NAME, shownError} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {startBareLoop} from '../harness/bare_loop.js';
 import {lender} from '../harness/lent.js';
@@ -191,7 +191,7 @@ export function testDefaultModel(name) {
 
         test('a second visit reads the model from the device alone', async () => {
             const before = modelRequests().length;
-            await page.reload();
+            await revisit(page);
             await page.until(() => /253 MB on this device/.test(document.querySelector('.card')?.innerText));
             await start(page);
             await opened(page);
@@ -210,7 +210,7 @@ export function testDefaultModel(name) {
 
         test('with the server gone, the page opens, the model loads, and writes the same', async () => {
             await site.close();
-            await page.reload();
+            await revisit(page);
             await start(page);
             assert.equal(await opened(page), 'writer');
             assert.equal(await continueText(page, PROMPT), answer);

@@ -8,7 +8,7 @@ import {dirname, join} from 'node:path';
 import {before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
 import {listSite, readSite} from '../../../web/node/site.js';
-import {opened, screen, shownError, start} from '../harness/app.js';
+import {opened, revisit, screen, start, shownError} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
@@ -113,7 +113,7 @@ export function testModels(name) {
             }));
             stallAfter = Infinity;
             const before = modelRequests().length;
-            await page.reload();
+            await revisit(page);
             assert.equal(await opened(page), 'writer');
             const again = modelRequests().slice(before).map(({range}) => Number(/\d+/.exec(range)[0]) / CHUNK);
             // Several come at once: any of the first may be the one that was kept first.
@@ -130,7 +130,7 @@ export function testModels(name) {
             await page.click('#keep');
             await page.upload('#file', CHAT);
             assert.equal(await opened(page), 'chat');
-            await page.reload();
+            await revisit(page);
             assert.match(await row('tiny-gemma3.gguf'), /1\.4 MB on this device · from a file · used today/);
             await press('Start', 'tiny-gemma3.gguf');
             assert.equal(await opened(page), 'chat');
@@ -233,14 +233,14 @@ export function testModels(name) {
             await screen(page, 'welcome');
             await page.until(() => /MB of 253 MB on this device/.test(document.querySelector('.card').innerText));
             const before = modelRequests().length;
-            await page.reload();
+            await revisit(page);
             await page.until(() => /Continue the download/.test(document.querySelector('.card')?.innerText));
             assert.equal(await page.evaluate(() => document.body.dataset.screen), 'welcome');
             await page.evaluate(() => {
                 localStorage.removeItem('gemma-cancelled');
                 localStorage.saveData = '1';
             });
-            await page.reload();
+            await revisit(page);
             await page.until(() => /Gemma 3 270M was interrupted.*save data/.test(document.getElementById('notice').innerText));
             assert.equal(await page.evaluate(() => document.body.dataset.screen), 'welcome');
             assert.equal(modelRequests().length, before);

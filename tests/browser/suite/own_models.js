@@ -5,7 +5,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {figures, loadUrl, openFile, opened, say, screen, set, shownError} from '../harness/app.js';
+import {figures, opened, revisit, say, screen, set, loadUrl, openFile, shownError} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {changeStrings} from '../harness/gguf.js';
 import {lender} from '../harness/lent.js';
@@ -38,6 +38,7 @@ export function testOwnModels(name) {
             return join(folder, name);
         };
         const backToModels = async () => {
+            await page.click('#new-chat');        // what is open stays open with another model
             await page.click('#change-model');
             await screen(page, 'welcome');
         };
@@ -108,7 +109,7 @@ export function testOwnModels(name) {
             await backToModels();
             await loadUrl(page, `${site.url}models/tiny-gemma3.gguf`);
             assert.equal(await opened(page), 'chat');
-            await page.reload();
+            await revisit(page);
             await page.until(() => /tiny-gemma3\.gguf\s+1\.4 MB on this device · from localhost:\d+ · used today/.test(document.getElementById('stored').innerText));
         });
 

@@ -27,7 +27,7 @@
  * @property {string} [model]
  * @property {number} [seed]
  * @property {string} [finishReason]
- * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeMs: number, prefillMs: number}} [figures]
+ * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeTokens: number, decodeMs: number}} [figures]
  * @property {Attachment[]} [attachments]
  * @property {unknown[]} [toolCalls]
  *

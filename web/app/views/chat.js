@@ -1,69 +1,68 @@
-// The chat: a list of messages and a field to write the next. With a base model it is a transcript, and says so.
+// The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript, and says so.
 
-import {announce, clock, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
-import {count, speed} from './format.js';
-import {outcome} from './facts.js';
+import {announce, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
+import {percent} from './format.js';
+import {MessageView} from './message.js';
+import {text} from '../texts.js';
+
+/**
+ * @typedef {import('./message.js').Shown} Shown
+ * @typedef {import('./message.js').Action} Action
+ *
+ * @typedef {object} ChatOptions
+ * @property {(content: string) => void} onSend
+ * @property {() => void} onStop
+ * @property {(action: Exclude<Action, 'copy' | 'edit' | 'speak'>, id: string) => void} onAction
+ * @property {(id: string, content: string) => void} onEdit
+ * @property {(error: Error) => void} onError
+ *
+ * @typedef {object} Stream   an answer that is being written
+ * @property {(pieces: string) => void} add
+ * @property {(share: number) => void} reading   so much of what is asked has been read
+ * @property {(messages: number) => void} dropped   so many of the oldest are no longer known to the model
+ * @property {() => void} end
+ */
 
 /** Who reads further up than so many pixels above the end stays there. */
 const REACH = 200;
-
-/**
- * Puts a text to the model and streams what it writes. Whoever gives it shows errors; they are thrown for the view to tidy up.
- * @callback Ask
- * @param {{text: string, raw?: boolean, signal: AbortSignal}} request   raw: continue the text, outside the conversation
- * @param {(piece: string) => void} onPiece
- * @param {(share: string) => void} onReading   of a long text, how much has been read: '40 %'
- * @returns {Promise<import('../../gemma.js').Result>}
- */
+/** Where a sentence ends, for screen readers. */
+const SENTENCE = /[.!?。！？।؟…:\n]["'”’)\]]*\s/gu;
 
 export class Chat {
     #root;
     #at;
-    #ask;
+    #options;
     #list;
     #field;
     #send;
-    #fresh;
-    /** Stops the answer. @type {AbortController | undefined} */
-    #running;
+    #busy = false;
+    /** In order. @type {Map<string, MessageView>} */
+    #views = new Map();
 
-    /**
-     * @param {ParentNode} root
-     * @param {{ask: Ask, onNew: () => void}} options   onNew: forget the conversation
-     */
-    constructor(root, {ask, onNew}) {
+    /** @param {ParentNode} root @param {ChatOptions} options */
+    constructor(root, options) {
         this.#root = root;
         const at = this.#at = within(root);
-        this.#ask = ask;
+        this.#options = options;
         this.#list = at('messages');
         this.#field = at('message', HTMLTextAreaElement);
         this.#send = at('send');
-        this.#fresh = at('new-chat');
         at('chat-form').onsubmit = (event) => {
             event.preventDefault();
-            if (this.#running) this.stop();
-            else this.#answer();
+            if (this.#busy) options.onStop();
+            else this.#submit();
         };
         this.#field.oninput = () => this.#grow();
         this.#field.onkeydown = (event) => this.#press(event);
-        this.#fresh.onclick = () => {
-            this.clear();
-            onNew();
-            this.#field.focus();
-        };
-    }
-
-    clear() {
-        this.#list.replaceChildren();
-        this.#fresh.hidden = true;
     }
 
     focus() {
         if (!touch) this.#field.focus();
     }
 
-    stop() {
-        this.#running?.abort();
+    /** @param {string} title   '' for a new conversation */
+    setTitle(title) {
+        this.#at('chat-title').textContent = title || text('tabs.chat');
     }
 
     /**
@@ -72,9 +71,67 @@ export class Chat {
      */
     setStyle(style, isChat) {
         this.#at('transcript-hint').hidden = style !== 'transcript';
-        this.#at('transcript-reason').textContent = isChat
-            ? 'This model was taught to chat, in turns that this page does not know, so its answers may suffer.'
-            : 'This file does not say that its model was taught to chat, so it is taken for a base model.';
+        this.#at('transcript-reason').textContent = text(isChat ? 'transcript.unknown' : 'transcript.base');
+    }
+
+    /** The path that is shown now. Messages that are there already stay. @param {Shown[]} path */
+    show(path) {
+        const before = this.#views, isOther = !path.some(({message}) => before.has(message.id));
+        this.#views = new Map(path.map((shown) => {
+            const known = before.get(shown.message.id);
+            known?.update(shown);
+            return [shown.message.id, known ?? new MessageView(shown, (action, id) => this.#act(action, id))];
+        }));
+        for (const [id, view] of before) if (!this.#views.has(id)) view.element.remove();
+        let last = null;
+        for (const {element: made} of this.#views.values()) {
+            if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
+            last = made;
+        }
+        if (isOther) scrollTo({top: document.documentElement.scrollHeight});
+    }
+
+    /** @param {boolean} busy   an answer is under way */
+    setBusy(busy) {
+        this.#busy = busy;
+        this.#send.textContent = text(busy ? 'chat.stop' : 'chat.send');
+        this.#list.classList.toggle('busy', busy);
+        if (busy) announce(this.#root, text('chat.answering'));
+    }
+
+    /** Shows an answer as it is written. @param {string} id @returns {Stream} */
+    stream(id) {
+        const view = this.#views.get(id), speak = this.#createSpeaker();
+        view?.begin();
+        followEnd(Infinity);
+        const shown = everyFrame((pieces) => {
+            view?.write(pieces);
+            speak(pieces);
+            followEnd(REACH);
+        });
+        return {
+            add: shown.add,
+            reading: (share) => view?.note(text('chat.reading', {share: percent(share)})),
+            dropped: (count) => view?.element.before(element('p', {className: 'dropped soft', textContent: text('chat.dropped', {count})})),
+            end: () => {
+                shown.end();
+                speak('\n ');
+                view?.end();
+                followEnd(REACH);
+            },
+        };
+    }
+
+    /** Gives a question back that nobody answered. @param {string} content */
+    takeBack(content) {
+        if (this.#field.value) return;
+        this.#field.value = content;
+        this.#grow();
+    }
+
+    /** @param {string} id */
+    focusOn(id) {
+        this.#views.get(id)?.element.focus({preventScroll: true});
     }
 
     /** @param {KeyboardEvent} event */
@@ -83,71 +140,48 @@ export class Chat {
         // Under a thumb, Enter makes a line.
         if (event.key === 'Enter' && !event.shiftKey && !touch) {
             event.preventDefault();
-            if (!this.#running) this.#answer();
+            if (!this.#busy) this.#submit();
         }
-        if (event.key === 'Escape') this.stop();
+        if (event.key === 'Escape') this.#options.onStop();
+        if (event.key === 'ArrowUp' && !this.#field.value && !this.#busy) this.#editLast();
     }
 
-    async #answer() {
-        const text = this.#field.value.trim();
-        if (!text) return;
-        this.#write('');
-        this.#add('user', 'You', text);
-        const {body, foot} = this.#add('model', 'Gemma', '');
-        this.#running = new AbortController();
-        this.#setBusy(body, true);
-        const written = body.appendChild(new Text());
-        const shown = everyFrame((pieces) => {
-            body.classList.remove('waiting');
-            foot.textContent = '';
-            written.appendData(pieces);
-            followEnd(REACH);
-        });
-        announce(this.#root, 'Gemma is answering');
-        try {
-            const onReading = (/** @type {string} */ share) => { foot.textContent = `Reading… ${share}`; };
-            const result = await this.#ask({text, signal: this.#running.signal}, shown.add, onReading);
-            shown.end();
-            foot.textContent = figures(result);
-            announce(this.#root, result.text);
-        } catch {
-            shown.end();
-            // ask has shown the error; an answer that never began leaves the question in the field.
-            if (!body.textContent) this.#takeBack(text);
-        }
-        this.#setBusy(body, false);
-        this.#running = undefined;
-        followEnd(REACH);
-    }
-
-    /** @param {HTMLElement} body   of the answer @param {boolean} busy */
-    #setBusy(body, busy) {
-        body.classList.toggle('waiting', busy);
-        this.#send.textContent = busy ? 'Stop' : 'Send';
-        this.#fresh.hidden = busy || this.#list.children.length === 0;
-    }
-
-    /** @param {string} role @param {string} name @param {string} text */
-    #add(role, name, text) {
-        const body = element('div', {className: 'body', textContent: text, dir: 'auto'});
-        const foot = element('p', {className: 'foot soft'});
-        const who = element('p', {className: 'who', textContent: name});
-        this.#list.append(element('div', {className: role}, who, body, foot));
-        followEnd(Infinity);
-        return {body, foot};
-    }
-
-    /** @param {string} text   that was asked last */
-    #takeBack(text) {
-        this.#list.lastElementChild?.remove();
-        this.#list.lastElementChild?.remove();
-        this.#write(text);
-    }
-
-    /** @param {string} text   into the field */
-    #write(text) {
-        this.#field.value = text;
+    #submit() {
+        const written = this.#field.value.trim();
+        if (!written) return;
+        this.#field.value = '';
         this.#grow();
+        this.#options.onSend(written);
+    }
+
+    #editLast() {
+        const last = [...this.#views.values()].findLast(({message}) => message?.role === 'user');
+        if (last) this.#act('edit', last.id);
+    }
+
+    /** @param {Action} action @param {string} id */
+    #act(action, id) {
+        const view = this.#views.get(id), content = view?.message?.content ?? '';
+        if (action === 'copy') navigator.clipboard.writeText(content).then(() => announce(this.#root, text('message.copied')), this.#options.onError);
+        else if (action === 'speak') speakOrStop(content);
+        else if (action === 'edit') {
+            view?.edit((changed) => {
+                if (changed === undefined) this.#field.focus();
+                else this.#options.onEdit(id, changed);
+            });
+        } else this.#options.onAction(action, id);
+    }
+
+    /** Has a screen reader say an answer by whole sentences. @returns {(pieces: string) => void} */
+    #createSpeaker() {
+        let waiting = '';
+        return (pieces) => {
+            waiting += pieces;
+            const ends = [...waiting.matchAll(SENTENCE)], end = ends.length ? (ends.at(-1)?.index ?? 0) + (ends.at(-1)?.[0].length ?? 0) : 0;
+            if (!end) return;
+            announce(this.#root, waiting.slice(0, end).trim());
+            waiting = waiting.slice(end);
+        };
     }
 
     /** The field is as high as its text, up to what the style allows. */
@@ -157,8 +191,10 @@ export class Chat {
     }
 }
 
-/** @param {import('../../gemma.js').Result} result */
-function figures({tokens, cachedTokens, finishReason, timings}) {
-    const rate = speed(timings.decodeTokens, timings.decodeMs, clock), cached = cachedTokens ? `${cachedTokens} cached` : '';
-    return [count(tokens.length, 'token'), rate, cached, outcome({finishReason, tokens})].filter(Boolean).join(' · ');
+/** Reads a text aloud by a voice of the device; a second press ends it. @param {string} content */
+function speakOrStop(content) {
+    if (speechSynthesis.speaking) return speechSynthesis.cancel();
+    const said = new SpeechSynthesisUtterance(content), local = speechSynthesis.getVoices().filter(({localService}) => localService);
+    said.voice = local.find(({lang}) => lang.startsWith(document.documentElement.lang)) ?? local[0] ?? null;
+    speechSynthesis.speak(said);
 }

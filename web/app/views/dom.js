@@ -2,6 +2,8 @@
 
 import {Clock, ClockSum} from '../../base/clock.js';
 
+const SVG = 'http://www.w3.org/2000/svg';
+
 /** The page's: every frame that is drawn teaches it its tick. */
 export const clock = new Clock();
 
@@ -34,6 +36,25 @@ export function within(root) {
 export function element(name, properties = {}, ...children) {
     const made = Object.assign(document.createElement(name), properties);
     made.append(...children);
+    return made;
+}
+
+/** A picture of the page's own set. @param {string} name */
+export function icon(name) {
+    const made = document.createElementNS(SVG, 'svg'), use = document.createElementNS(SVG, 'use');
+    made.setAttribute('aria-hidden', 'true');
+    use.setAttribute('href', `#icon-${name}`);
+    made.append(use);
+    return made;
+}
+
+/**
+ * A button that shows a picture and says what it does.
+ * @param {string} name   of the picture @param {string} label @param {() => void} onclick @param {Record<string, unknown>} [properties]
+ */
+export function iconButton(name, label, onclick, properties = {}) {
+    const made = element('button', {type: 'button', className: 'quiet icon', title: label, onclick, ...properties}, icon(name));
+    made.setAttribute('aria-label', label);
     return made;
 }
 

@@ -13,9 +13,19 @@ export class Notices {
         at('error-close').onclick = () => this.hideError();
     }
 
-    /** @param {string} text */
-    show(text) {
-        this.#at('notice-text').textContent = text;
+    /**
+     * @param {string} sentence
+     * @param {{label: string, onPress: () => void}} [action]   what can be done about it
+     */
+    show(sentence, action) {
+        const act = this.#at('notice-act');
+        this.#at('notice-text').textContent = sentence;
+        act.hidden = !action;
+        act.textContent = action?.label ?? '';
+        act.onclick = () => {
+            this.#at('notice').hidden = true;
+            action?.onPress();
+        };
         this.#at('notice').hidden = false;
     }
 

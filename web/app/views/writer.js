@@ -9,9 +9,21 @@ const FIELD_SHARE = 100;    // of the time while the model writes, the field get
 const REACH = 160;
 const RESTING = touch ? '' : `${/mac/i.test(navigator.userAgent) ? '⌘' : 'Ctrl'} + Enter continues`;
 
+/**
+ * Puts a text to the model and streams what it writes. Whoever gives it shows errors; they are thrown for the view to tidy up.
+ * @callback Ask
+ * @param {{text: string, signal: AbortSignal}} request
+ * @param {(piece: string) => void} onPiece
+ * @param {(share: string) => void} onReading   of a long text, how much has been read: '40 %'
+ * @returns {Promise<import('../../gemma.js').Result>}
+ */
+
 export class Writer {
     #root;
     #ask;
+    #onChange;
+    /** What is shown, also while the field is behind. */
+    #text = '';
     #area;
     #mirror;
     #go;
@@ -22,11 +34,12 @@ export class Writer {
     /** Stops the answer. @type {AbortController | undefined} */
     #running;
 
-    /** @param {ParentNode} root @param {{ask: import('./chat.js').Ask}} options */
-    constructor(root, {ask}) {
+    /** @param {ParentNode} root @param {{ask: Ask, onChange: () => void}} options   onChange: the text is another one */
+    constructor(root, {ask, onChange}) {
         const at = within(root);
         this.#root = root;
         this.#ask = ask;
+        this.#onChange = onChange;
         this.#area = at('text', HTMLTextAreaElement);
         this.#mirror = at('mirror');
         this.#go = at('continue');
@@ -39,7 +52,21 @@ export class Writer {
         };
         this.#area.oninput = () => this.#edited();
         this.#area.onkeydown = (event) => this.#press(event);
-        this.#edited();
+        this.setText('');
+    }
+
+    /** The text as it is shown. */
+    get text() {
+        return this.#running ? this.#text : this.#area.value;
+    }
+
+    /** @param {string} written */
+    setText(written) {
+        this.#area.value = written;
+        this.#begun = written.length;
+        this.#another.hidden = true;
+        this.#hint.textContent = RESTING;
+        this.#draw();
     }
 
     focus() {
@@ -65,6 +92,7 @@ export class Writer {
         this.#another.hidden = true;
         this.#hint.textContent = RESTING;
         this.#draw();
+        this.#onChange();
     }
 
     /**
@@ -86,6 +114,8 @@ export class Writer {
             /** @param {string} pieces */
             add: (pieces) => {
                 text += pieces;
+                this.#text = text;
+                this.#onChange();
                 const start = clock.read();
                 if (start >= pace.next) {
                     fill();
@@ -104,6 +134,7 @@ export class Writer {
     async #write() {
         const text = this.#area.value;
         this.#begun = text.length;
+        this.#text = text;
         this.#running = new AbortController();
         this.#draw();
         const sheet = this.#createSheet();
@@ -122,7 +153,7 @@ export class Writer {
         this.#hint.textContent = 'Reading…';
         try {
             const onReading = (/** @type {string} */ share) => { this.#hint.textContent = `Reading… ${share}`; };
-            const result = await this.#ask({text, raw: true, signal: this.#running.signal}, shown.add, onReading);
+            const result = await this.#ask({text, signal: this.#running.signal}, shown.add, onReading);
             end();
             this.#hint.textContent = outcome(result) || RESTING;
             announce(this.#root, result.text);
@@ -131,8 +162,9 @@ export class Writer {
             end();
             this.#hint.textContent = '';        // ask has shown the error
         }
-        this.#setBusy(false);
         this.#running = undefined;
+        this.#setBusy(false);
+        this.#onChange();
     }
 
     /** @param {boolean} busy */

@@ -1,0 +1,138 @@
+// One message of a conversation: who says it, the text, its figures, and what can be done with it.
+//
+// Owns: its elements. Must not know: trees and stores; what is pressed is told by name.
+
+import {clock, element, iconButton} from './dom.js';
+import {speed} from './format.js';
+import {Markdown, renderMarkdown} from '../markdown/markdown.js';
+import {text} from '../texts.js';
+
+/**
+ * @typedef {import('../data/types.js').Message} Message
+ * @typedef {{message: Message, branch: number, branches: number}} Shown   branch: from 1, of so many
+ * @typedef {'copy' | 'edit' | 'again' | 'continue' | 'delete' | 'speak' | 'back' | 'next'} Action
+ * @typedef {(action: Action, id: string) => void} OnAction
+ */
+
+export class MessageView {
+    #onAction;
+    #body = element('div', {className: 'body', dir: 'auto'});
+    #foot = element('p', {className: 'foot soft'});
+    #actions = element('div', {className: 'message-actions'});
+    /** What is drawn of it. */
+    #drawn = '';
+    /** While it is written. @type {Markdown | undefined} */
+    #writer;
+
+    /** @param {Shown} shown @param {OnAction} onAction */
+    constructor(shown, onAction) {
+        const {message: {id, role, attachments = []}} = shown;
+        this.id = id;
+        this.#onAction = onAction;
+        const isUser = role === 'user', who = element('p', {className: 'who', textContent: isUser ? text('chat.you') : shown.message.model ?? 'Gemma'});
+        const files = attachments.map(({name, tokens}) => element('li', {},
+            element('strong', {textContent: name}), ' ', element('span', {className: 'soft', textContent: tokens ? text('count.tokens', {count: tokens}) : ''})));
+        const parts = [who, ...files.length ? [element('ul', {className: 'attached'}, ...files)] : [], this.#body, this.#foot, this.#actions];
+        this.element = element('div', {className: isUser ? 'user' : 'model', tabIndex: -1}, ...parts);
+        this.element.dataset.message = id;
+        this.update(shown);
+    }
+
+    /** @param {Shown} shown */
+    update({message, branch, branches}) {
+        const {content, role, state} = message, isWriting = state === 'writing';
+        this.message = message;
+        this.element.classList.toggle('waiting', isWriting && !content);
+        if (!this.#writer && content !== this.#drawn) this.#draw(role, content);
+        this.#foot.textContent = isWriting ? '' : footOf(message);
+        this.#actions.replaceChildren(...isWriting ? [] : this.#buttons(message, branch, branches));
+    }
+
+    /** What is written is added: nothing that is there is drawn again. */
+    begin() {
+        this.#body.replaceChildren();
+        this.#writer = new Markdown(this.#body);
+        this.#writer.write(this.#drawn);
+    }
+
+    /** @param {string} pieces */
+    write(pieces) {
+        this.element.classList.remove('waiting');
+        this.#drawn += pieces;
+        this.#foot.textContent = '';
+        this.#writer?.write(pieces);
+    }
+
+    end() {
+        this.#writer?.end();
+        this.#writer = undefined;
+        this.element.classList.remove('waiting');
+    }
+
+    /** @param {string} sentence   a word about what goes on */
+    note(sentence) {
+        this.#foot.textContent = sentence;
+    }
+
+    /** Its text in a field. @param {(changed: string | undefined) => void} then   undefined: as it was */
+    edit(then) {
+        const field = element('textarea', {value: this.message?.content ?? '', rows: 3, dir: 'auto'});
+        field.setAttribute('aria-label', text('message.edit'));
+        const end = (/** @type {string | undefined} */ changed) => {
+            form.replaceWith(this.#body, this.#foot, this.#actions);
+            then(changed);
+        };
+        const save = element('button', {type: 'submit', className: 'primary', textContent: text('action.save')});
+        const cancel = element('button', {type: 'button', className: 'quiet', textContent: text('action.cancel'), onclick: () => end(undefined)});
+        const form = element('form', {className: 'edit', onsubmit: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            end(field.value.trim() && field.value !== this.message?.content ? field.value : undefined);
+        }}, field, element('div', {className: 'actions'}, cancel, save));
+        form.onkeydown = (event) => event.key === 'Escape' && end(undefined);
+        this.#foot.remove();
+        this.#actions.remove();
+        this.#body.replaceWith(form);
+        field.style.height = `${Math.min(field.scrollHeight + 4, innerHeight / 2)}px`;
+        field.focus();
+    }
+
+    /** @param {Message['role']} role @param {string} content */
+    #draw(role, content) {
+        this.#drawn = content;
+        if (role === 'user') this.#body.textContent = content;
+        else {
+            this.#body.replaceChildren();
+            renderMarkdown(this.#body, content);
+        }
+    }
+
+    /** @param {Message} message @param {number} branch @param {number} branches */
+    #buttons({role, state, finishReason}, branch, branches) {
+        const isUser = role === 'user', button = (/** @type {Action} */ action, /** @type {string} */ icon, off = false) =>
+            iconButton(icon, text(`message.${action}`), () => this.#onAction(action, this.id), {disabled: off});
+        const made = [button('copy', 'copy'), button('edit', 'edit')];
+        if (!isUser) {
+            made.push(button('again', 'again'));
+            if (state !== 'done' || finishReason === 'length') made.push(button('continue', 'on'));
+            if ('speechSynthesis' in globalThis) made.push(button('speak', 'speak'));
+        }
+        made.push(button('delete', 'delete'));
+        if (branches < 2) return made;
+        const which = element('span', {textContent: `${branch} / ${branches}`});
+        which.setAttribute('aria-label', text('message.branch', {branch, branches}));
+        const walk = element('span', {className: 'walk'}, button('back', 'back', branch === 1), which, button('next', 'next', branch === branches));
+        walk.setAttribute('role', 'group');
+        return [walk, ...made];
+    }
+}
+
+/** How an answer ended, and how fast. @param {Message} message */
+function footOf({figures, finishReason, state}) {
+    const end = state === 'failed' ? text('end.failed') : state === 'stopped' ? text('end.abort')
+        : finishReason === 'length' || finishReason === 'context' ? text(`end.${finishReason}`)
+        : finishReason === 'stop' && figures?.tokens === 0 ? text('end.nothing') : '';
+    if (!figures) return end;
+    const {tokens, cachedTokens, decodeTokens, decodeMs} = figures;
+    return [text('count.tokens', {count: tokens}), speed(decodeTokens, decodeMs, clock), cachedTokens ? text('count.cached', {count: cachedTokens}) : '', end]
+        .filter(Boolean).join(' · ');
+}
