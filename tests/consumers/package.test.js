@@ -207,9 +207,12 @@ test('under Node: imported, required, and as a command', () => {
 test('in TypeScript, strictly, by every way of resolving modules', () => {
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     writeFileSync(join(folder, 'use.ts'), readFileSync(join(ROOT, 'tests/check/consumer.ts')));
-    for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['esnext', 'bundler']]) {
+    const {exports} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')), doors = Object.keys(exports).filter((name) => name !== './package.json');
+    writeFileSync(join(folder, 'doors.ts'), doors.map((name, i) => `import * as door${i} from 'gemma-wasm${name.slice(1)}';\nexport const n${i} = Object.keys(door${i}).length;`).join('\n'));
+    for (const [module, moduleResolution, older] of [['nodenext', 'nodenext'], ['node16', 'node16'], ['esnext', 'bundler'], ['commonjs', 'node10', {ignoreDeprecations: '6.0'}]]) {
         writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
-            compilerOptions: {strict: true, noEmit: true, target: 'es2022', module, moduleResolution, lib: ['es2022', 'dom', 'dom.iterable'], types: []}, files: ['use.ts'],
+            compilerOptions: {strict: true, noEmit: true, target: 'es2022', module, moduleResolution, lib: ['es2022', 'dom', 'dom.iterable'], types: [], ...older},
+            files: ['use.ts', 'doors.ts'],
         }));
         const {status, stdout} = spawnSync(process.execPath, [tsc, '--pretty', 'false', '-p', folder], {encoding: 'utf8'});
         assert.equal(status, 0, stdout);
