@@ -7,10 +7,10 @@ import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 import {gzipSync} from 'node:zlib';
-import {openBrowser, reasonToSkip} from '../browser/harness/browsers.js';
+import {openBrowser, openExtension, reasonToSkip} from '../browser/harness/browsers.js';
 import {ensureConsumers} from '../setup/consumers.js';
 import {ensureNode24} from '../setup/node24.js';
-import {BUNDLERS, ISOLATED, LIBRARY, install, makePlain, serveByVite, serveFolder} from './projects.js';
+import {BUNDLERS, ISOLATED, LIBRARY, install, makeExtension, makePlain, serveByVite, serveFolder} from './projects.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DONE = {tokens: 8, threads: 1, isChosen: true}, DONE_BY_TWO = {...DONE, threads: 2}, TWO = {threads: 2};
@@ -155,6 +155,12 @@ test('in Chromium', {skip: reasonToSkip('chromium')}, async (context) => {
         }));
         assert.equal(code, 'unsupported');
     }));
+    await context.test("an extension's page", async (subtest) => {
+        const page = await openExtension(makeExtension(folder));
+        subtest.after(() => page.close());
+        await page.until(() => typeof globalThis.use === 'function');
+        assert.deepEqual(await page.evaluate((options) => globalThis.use(options), TWO), DONE_BY_TWO);
+    });
     await context.test("Vite's server for development", () => withServer(serveByVite(folder), async (url) => assert.deepEqual(await use(page, url), DONE)));
 });
 

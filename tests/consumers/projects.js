@@ -111,6 +111,19 @@ export function makePlain(folder, library = './npm/', name = 'plain') {
     return out;
 }
 
+/** A browser's extension whose page is the same. @param {string} folder */
+export function makeExtension(folder) {
+    const out = makePlain(folder, './npm/', 'extension');
+    writeFileSync(join(out, 'page.html'), readFileSync(join(out, 'index.html')));
+    writeFileSync(join(out, 'background.js'), '');
+    writeFileSync(join(out, 'manifest.json'), JSON.stringify({
+        manifest_version: 3, name: 'Gemma', version: '1', background: {service_worker: 'background.js'},
+        content_security_policy: {extension_pages: "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'"},
+        cross_origin_embedder_policy: {value: 'require-corp'}, cross_origin_opener_policy: {value: 'same-origin'},
+    }));
+    return out;
+}
+
 /** Vite's server for development. @param {string} folder @returns {Promise<{url: string, close: () => Promise<void>}>} */
 export async function serveByVite(folder) {
     const {createServer: createVite} = await tool('vite');

@@ -109,7 +109,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
             return expected(digest || await pointerOf(access) || announced, {name, size});
         },
         async open(options) {
-            if (!/^https?:/.test(id)) {
+            if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(id)) {
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }

@@ -3,7 +3,7 @@
 // Owns: which browsers there are, and that a test skips where one is missing. Must not know: how each is driven.
 
 import {ensureBrowsers} from '../../setup/browsers.js';
-import {openChromium} from './chromium.js';
+import {openChromium, openExtension as openOwn} from './chromium.js';
 import {openFirefox} from './firefox.js';
 import {Page} from './page.js';
 import {openWebKit} from './webkit.js';
@@ -25,4 +25,9 @@ export function reasonToSkip(name) {
  */
 export async function openBrowser(name, {scheme = 'light', sharedMemory = false, wasm = true} = {}) {
     return new Page(name, await OPEN[name](programs[name], {scheme, sharedMemory, wasm}));
+}
+
+/** Chromium with an extension, at its page.html. @param {string} folder   of its manifest @returns {Promise<Page>} */
+export async function openExtension(folder) {
+    return new Page('chromium', await openOwn(programs.chromium, folder));
 }

@@ -52,6 +52,25 @@ export async function openChromium({path}, {scheme, wasm}) {
     }
 }
 
+/**
+ * The page page.html of an extension.
+ * @param {{path: string}} program @param {string} folder   of its manifest, with a service worker @returns {Promise<import('./page.js').Driver>}
+ */
+export async function openExtension({path}, folder) {
+    const browser = await puppeteer.launch({
+        browser: 'chrome', executablePath: path, args: FLAGS.filter((flag) => flag !== '--headless').concat('--headless=new'), pipe: true, enableExtensions: [folder],
+    });
+    const close = () => browser.close().catch(() => browser.process()?.kill('SIGKILL'));
+    try {
+        const worker = await browser.waitForTarget((target) => target.type() === 'service_worker'), page = await browser.newPage();
+        await page.goto(new URL('/page.html', worker.url()).href);
+        return {...drive(page), close};
+    } catch (error) {
+        await close();
+        throw error;
+    }
+}
+
 function drive(page) {
     let problems = [];
     page.on('console', (message) => {
