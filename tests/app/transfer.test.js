@@ -54,7 +54,7 @@ test('what is exported comes back as it was, once', async () => {
     const store = await open(), chat = await store.create({folder: 'F', model: {id: 'm', name: 'M'}, settings: {temperature: 1, nested: {a: [1]}}});
     const add = (parent, role, content, more) => store.add(chat.id, {role, content, parent, ...more});
     const a = await add(null, 'user', 'Käse "x" \\ \u2028 🧀 [{', {attachments: [{name: 'a.txt', type: 'text/plain', size: 3, tokens: 1, text: 'abc'}]});
-    await add(a.id, 'assistant', 'One', {figures: {tokens: 1, cachedTokens: 2, promptTokens: 3, decodeMs: 4, prefillMs: 5}, seed: 7, model: 'm'});
+    await add(a.id, 'assistant', 'One', {figures: {tokens: 1, cachedTokens: 2, promptTokens: 3, decodeTokens: 1, decodeMs: 4, prefillMs: 5}, seed: 7, model: 'm'});
     await add(a.id, 'assistant', '', {state: 'stopped', toolCalls: [{name: 'f', arguments: {x: 1}}]});
     const note = await store.create({kind: 'document', title: 'Note', pinned: true});
     await store.writeText(note.id, 'Text');
@@ -149,7 +149,7 @@ test("llama.cpp's web UI: JSON of one or several, lines, ZIP of lines", async ()
     assert.deepEqual(await shown(store), [['Rivers', ['system: Be brief.', 'user: Why?', 'assistant: <think>\nHm\n</think>\n\nSo.']]]);
     const [, user, answer] = await store.read(store.list()[0].id);
     assert.deepEqual(user.attachments, [{name: 'a.txt', type: 'text/plain', size: 3, text: 'abc'}, {name: 'i.png', type: 'IMAGE', size: 0, text: ''}]);
-    assert.deepEqual([answer.model, answer.toolCalls, answer.figures], ['gemma', [{name: 'f', arguments: '{}'}], {tokens: 4, cachedTokens: 1, promptTokens: 2, decodeMs: 5, prefillMs: 3}]);
+    assert.deepEqual([answer.model, answer.toolCalls, answer.figures], ['gemma', [{name: 'f', arguments: '{}'}], {tokens: 4, cachedTokens: 1, promptTokens: 2, decodeTokens: 4, decodeMs: 5, prefillMs: 3}]);
     for (const content of [[LLAMA, second], `${lines(LLAMA)}\n\n${lines(second)}\n`, zip({'a.jsonl': Buffer.from(lines(LLAMA)), 'b.JSONL': Buffer.from(lines(second))})]) {
         const other = await open();
         assert.deepEqual(await importFile(other, file(content, 'x')), {conversations: 2, messages: 6, presets: 0, skipped: []});

@@ -4,6 +4,7 @@ import {Gemma} from '../gemma.js';
 import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
+import {keepState, readState} from './data/states.js';
 import {Engine} from './engine.js';
 import {install} from './install.js';
 import {Talk} from './talk.js';
@@ -82,7 +83,10 @@ const chatting = new Chatting({
         return {system: '', overflow: 'error', options: {maxTokens, sampling}};
     },
     onAnswered: (result) => engine.gemma && showFacts(root, engine.gemma.info, result),
-    onOpened: (id) => opened(id),
+    onOpened(id) {
+        opened(id);
+        if (id) talk?.prepare(id);
+    },
 });
 const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id)});
 const sidebar = new Sidebar(root, {
@@ -94,7 +98,10 @@ const views = {writer, chat}, tabs = {writer: at('tab-writer'), chat: at('tab-ch
 /** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
     const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = screenOf(store.list().find(({id}) => id === idOfAddress()));
-    talk = new Talk(gemma, model.id);
+    talk = new Talk(gemma, model.id, {
+        keepState: (conversation, state) => keepState(store, conversation, {...state, leaf: null}), readState: (conversation, about) => readState(store, conversation, about),
+    });
+    if (chatting.id) talk.prepare(chatting.id);
     settings.setLoaded(true);
     chat.setStyle(chatStyle, isChat);
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');

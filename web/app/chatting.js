@@ -300,9 +300,9 @@ export class Chatting {
 }
 
 /** What is kept of a result. @param {import('../gemma.js').Result} result @returns {Partial<Message>} */
-function toEnd({finishReason, seed, tokens, cachedTokens, promptTokens, timings}) {
+function toEnd({finishReason, seed, tokens, cachedTokens, promptTokens, timings: {decodeTokens, decodeMs, prefillMs}}) {
     return {
         state: finishReason === 'abort' ? 'stopped' : 'done', finishReason, seed,
-        figures: {tokens: tokens.length, cachedTokens, promptTokens: promptTokens.length, decodeTokens: timings.decodeTokens, decodeMs: timings.decodeMs},
+        figures: {tokens: tokens.length, cachedTokens, promptTokens: promptTokens.length, decodeTokens, decodeMs, prefillMs},
     };
 }

@@ -42,7 +42,7 @@ export class Talk {
     constructor(gemma, model, states) {
         this.#gemma = gemma;
         this.#model = model;
-        this.#states = states;
+        this.#states = model ? states : undefined;      // what is not stored has no id
     }
 
     /** Answers the last message. What comes is shown by onPiece. @param {Question} question @returns {Promise<Result>} */
@@ -62,6 +62,11 @@ export class Talk {
         const result = await answer.result;
         this.#saving = this.#saving.then(() => this.#keep(conversation, open)).catch(() => {});      // then it is read anew
         return result;
+    }
+
+    /** Brings what is kept of a conversation, so that asking need not wait for it. @param {string} conversation @param {'error' | 'drop-oldest'} [overflow] */
+    async prepare(conversation, overflow = 'error') {
+        await this.#sessionOf(conversation, overflow).catch(() => {});       // asking says why
     }
 
     /** How many tokens a conversation has. @param {Message[]} messages */

@@ -27,7 +27,8 @@
  * @property {string} [model]
  * @property {number} [seed]
  * @property {string} [finishReason]
- * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeTokens: number, decodeMs: number}} [figures]
+ * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeTokens: number, decodeMs: number,
+ *   prefillMs: number}} [figures]   decodeTokens: that were evaluated in decodeMs
  * @property {Attachment[]} [attachments]
  * @property {unknown[]} [toolCalls]
  *

@@ -89,10 +89,10 @@ export function plain(value, depth = 0) {
 
 /** @param {unknown} figures @returns {Message['figures']} */
 function cleanFigures(figures) {
-    const {tokens, cachedTokens, promptTokens, decodeMs, prefillMs} = asObject(figures);
+    const {tokens, cachedTokens, promptTokens, decodeTokens, decodeMs, prefillMs} = asObject(figures);
     if (typeof tokens !== 'number') return undefined;
-    const [a, b, c, d, e] = [tokens, cachedTokens, promptTokens, decodeMs, prefillMs].map((each) => Math.max(0, asNumber(each, 0)));
-    return {tokens: a, cachedTokens: b, promptTokens: c, decodeMs: d, prefillMs: e};
+    const [a, b, c, d, e, f] = [tokens, cachedTokens, promptTokens, decodeTokens ?? tokens, decodeMs, prefillMs].map((each) => Math.max(0, asNumber(each, 0)));
+    return {tokens: a, cachedTokens: b, promptTokens: c, decodeTokens: d, decodeMs: e, prefillMs: f};
 }
 
 /** @param {unknown} attachments @returns {Message['attachments']} */

@@ -18,7 +18,7 @@ function readMessage({id, parent, role, type, content, timestamp, model, thinkin
     return {
         id, parent, role, created: timestamp, model, content: thought ? `<think>\n${thought}\n</think>\n\n${asText(content)}` : content, isHidden: type === 'root',
         toolCalls: readCalls(toolCalls), attachments: asList(extra).map((each) => readExtra(asObject(each))),
-        figures: {tokens: predicted_n, cachedTokens: cache_n, promptTokens: prompt_n, decodeMs: predicted_ms, prefillMs: prompt_ms},
+        figures: {tokens: predicted_n, cachedTokens: cache_n, promptTokens: prompt_n, decodeTokens: predicted_n, decodeMs: predicted_ms, prefillMs: prompt_ms},
     };
 }
 
