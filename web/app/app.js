@@ -90,7 +90,7 @@ const chatting = new Chatting({
 });
 const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id)});
 const sidebar = new Sidebar(root, {
-    store, onError, onNew: create,
+    store, onError, onNew: create, onExport: (id) => exportOne(id).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
 });
 const views = {writer, chat}, tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
@@ -179,6 +179,16 @@ async function followAddress() {
     if (!id || !screen) return;
     await (screen === 'chat' ? chatting : writing).open(id);
     if (document.body.dataset.screen !== 'loading') show(screen);
+}
+
+/** As Markdown. @param {string} id */
+async function exportOne(id) {
+    const summary = store.list().find((one) => one.id === id);
+    if (!summary) return;
+    const [{toMarkdown}, {pathTo}, {saveFile}] = await Promise.all([import('./data/transfer.js'), import('./data/tree.js'), import('./views/files.js')]);
+    const path = async () => toMarkdown(summary, pathTo(await store.read(id), summary.leaf), {user: text('chat.you'), assistant: 'Gemma'});
+    const content = summary.kind === 'document' ? await store.readText(id) : await path();
+    saveFile(new Blob([content], {type: 'text/markdown'}), `${summary.title || text('tabs.chat')}.md`);
 }
 
 /** @param {Screen} screen */

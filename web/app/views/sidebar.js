@@ -12,6 +12,7 @@ import {currentLanguage, text} from '../texts.js';
  * @typedef {object} SidebarOptions
  * @property {Conversations} store
  * @property {(kind: Summary['kind']) => void} onNew
+ * @property {(id: string) => void} onExport
  * @property {(sentence: string, undo?: () => Promise<void>) => void} onNotice
  * @property {(error: Error) => void} onError
  */
@@ -54,6 +55,7 @@ export class Sidebar {
             at('item', HTMLDialogElement).close();
             this.#delete([this.#editing]);
         };
+        at('item-export').onclick = () => options.onExport(this.#editing);
         this.#stand();
         store.listen(({kind}) => kind === 'list' && this.#refresh());
         this.#refresh();
