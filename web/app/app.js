@@ -30,7 +30,7 @@ import {Writing} from './writing.js';
 const root = document.body, at = within(root);
 
 await loadTexts();
-translate(root);
+translate(document);
 const store = await openConversations();
 
 /** @type {Talk | undefined} */

@@ -5,7 +5,7 @@
 import {Gemma, GemmaError} from '../gemma.js';
 import {rememberCancelled} from './data/preferences.js';
 import {wasCancelled} from './views/errors.js';
-import {bytes} from './views/format.js';
+import {bytes, list} from './views/format.js';
 import {text} from './texts.js';
 
 /**
@@ -15,7 +15,7 @@ import {text} from './texts.js';
  *
  * @typedef {object} EngineOptions
  * @property {() => Record<string, number>} loadingSettings
- * @property {(name: string, progress: Progress, doing?: string) => void} onProgress
+ * @property {(name: string, progress: Progress, doing?: string) => void} onProgress   doing: the title, for what is no ordinary loading
  * @property {(name: string, hint?: string) => void} onBegin      loading begins
  * @property {(gemma: Gemma, model: Named) => void} onLoaded
  * @property {() => Promise<unknown> | void} onEnd                loading has ended without a model
@@ -72,7 +72,7 @@ export class Engine {
     /** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files @param {string} name @returns {Promise<boolean>} */
     keep(files, name) {
         return this.#whileLoading(name, '', async (signal) => {
-            const onProgress = (/** @type {Progress} */ progress) => this.#options.onProgress(name, progress, text('loading.copying'));
+            const onProgress = (/** @type {Progress} */ progress) => this.#options.onProgress(name, progress, text('loading.copying', {name}));
             const stored = await Gemma.models.import(files, {signal, onProgress});
             await this.#load(stored.id, stored.name, signal);
         }, () => this.keep(files, name));
@@ -160,7 +160,7 @@ async function hasRoom(model, name) {
     if (!urls || size === undefined) return true;
     const {enough, needed, free, deletable} = await Gemma.models.room(size, urls[0]);
     if (enough) return true;
-    const list = deletable.map((other) => `${other.name} (${bytes(other.storedBytes)})`).join(', ');
-    return confirm([text('loading.no-room', {name, needed: bytes(needed), free: bytes(free ?? 0)}), list && text('loading.deletable', {list}),
+    const others = list(deletable.map((other) => `${other.name} (${bytes(other.storedBytes)})`));
+    return confirm([text('loading.no-room', {name, needed: bytes(needed), free: bytes(free ?? 0)}), others && text('loading.deletable', {list: others}),
         text('loading.all-the-same')].filter(Boolean).join(' '));
 }

@@ -9,8 +9,8 @@ export const LANGUAGES = {
 const RIGHT_TO_LEFT = new Set(['ar']), KEY = 'gemma-language', VALUE = /\{(\w+)\}/;
 
 /** A text, or its forms by Intl.PluralRules' names: one, other, ... @typedef {string | Record<string, string>} Text */
-/** @type {Record<string, Text>} */
-let texts = {};
+/** Until a file is read, only what is no view's own. @type {Record<string, Text>} */
+let texts = {'count.speed': '{speed} tokens/s'};
 let language = 'en', plurals = new Intl.PluralRules('en'), whole = new Intl.NumberFormat('en');
 
 /** The language that is shown, for Intl. */

@@ -1,6 +1,7 @@
 // The strip of figures: how fast, how much memory, which module, how many threads.
 
-import {bytes, count, speed} from './format.js';
+import {text} from '../texts.js';
+import {bytes, number, speed} from './format.js';
 import {clock, element, within} from './dom.js';
 
 /**
@@ -15,13 +16,15 @@ export function showFacts(root, info, result) {
     if (result) {
         const {timings, cachedTokens, promptTokens, tokens} = result;
         const {prefillTokens, prefillMs, decodeTokens, decodeMs} = timings;
-        facts.push(['Reading', speed(prefillTokens, prefillMs, clock) || '–', `${count(prefillTokens, 'token')}, ${cachedTokens} cached`]);
-        facts.push(['Writing', speed(decodeTokens, decodeMs, clock) || '–', count(tokens.length, 'token')]);
-        facts.push(['Context', `${promptTokens.length + tokens.length}`, `of ${info.contextLength.toLocaleString('en')}`]);
+        const read = text('facts.read', {tokens: text('count.tokens', {count: prefillTokens}), cached: text('count.cached', {count: cachedTokens})});
+        facts.push([text('facts.reading'), speed(prefillTokens, prefillMs, clock) || '–', read]);
+        facts.push([text('facts.writing'), speed(decodeTokens, decodeMs, clock) || '–', text('count.tokens', {count: tokens.length})]);
+        facts.push([text('facts.context'), number(promptTokens.length + tokens.length), text('facts.of', {count: info.contextLength})]);
     }
-    facts.push(['Memory', bytes(result?.memoryBytes ?? info.memoryBytes)]);
-    facts.push(['Module', info.kernels, info.memory64 ? 'memory64' : 'wasm32']);
-    facts.push(['Threads', String(info.threads), info.threadsFailed ? 'others did not start' : window.crossOriginIsolated ? '' : 'page not isolated']);
+    const alone = info.threadsFailed ? text('facts.threads-failed') : window.crossOriginIsolated ? '' : text('facts.not-isolated');
+    facts.push([text('facts.memory'), bytes(result?.memoryBytes ?? info.memoryBytes)]);
+    facts.push([text('facts.module'), info.kernels, info.memory64 ? 'memory64' : 'wasm32']);
+    facts.push([text('facts.threads'), number(info.threads), alone]);
     at('facts-list').replaceChildren(...facts.map(([name, value, detail]) => element('div', {},
         element('dt', {textContent: name}),
         element('dd', {}, element('span', {textContent: value}), ...detail ? [element('small', {textContent: detail})] : []))));
@@ -38,10 +41,6 @@ export function hideFacts(root) {
  * @param {Pick<import('../../gemma.js').Result, 'finishReason' | 'tokens'>} result
  */
 export function outcome({finishReason, tokens}) {
-    return {
-        length: 'Stopped at the longest answer',
-        context: 'Stopped: the context is full',
-        abort: 'Stopped',
-        stop: tokens.length ? '' : 'The model had nothing to add',
-    }[finishReason];
+    if (finishReason === 'stop') return tokens.length ? '' : text('end.nothing');
+    return text(`end.${finishReason}`);
 }

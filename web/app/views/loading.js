@@ -1,5 +1,6 @@
 // The screen between choosing a model and using it: how far, how fast, how long, and a way out.
 
+import {text} from '../texts.js';
 import {bytes, duration} from './format.js';
 import {announce, within} from './dom.js';
 
@@ -28,31 +29,32 @@ export class Loading {
     async #findReason() {
         const {state} = await navigator.permissions.query({name: 'persistent-storage'});
         if (state !== 'prompt') return;
-        this.#asking = 'Your browser may ask whether this site may keep its data: with a yes, the model stays also when the disk is full.';
+        this.#asking = text('loading.asking');
     }
 
     /** @param {string} name @param {string} [hint]   why this begins, where nobody asked for it just now */
     begin(name, hint = '') {
-        this.#title.textContent = `Opening ${name}`;
+        const opening = text('loading.opening', {name});
+        this.#title.textContent = opening;
         this.#figures.textContent = '\u00a0';
         this.#hint.textContent = this.#lead = hint;
         this.#bar.removeAttribute('value');     // busy, without knowing how far
         this.#title.focus();
-        announce(this.#root, `Opening ${name}. ${hint}`);
+        announce(this.#root, `${opening}. ${hint}`);
     }
 
-    /** @param {string} name @param {import('../../weights/file/progress.js').Progress} progress @param {string} [doing] */
+    /** @param {string} name @param {import('../../weights/file/progress.js').Progress} progress @param {string} [doing]   the title, for what is no ordinary loading */
     progress(name, {phase, bytes: done, total, rate, secondsLeft, waiting, notice}, doing) {
         const downloading = phase === 'download';
-        this.#title.textContent = `${doing ?? (downloading ? 'Downloading' : 'Loading')} ${name}`;
+        this.#title.textContent = doing ?? text(downloading ? 'loading.downloading' : 'loading.loading', {name});
         this.#bar.max = total;
         this.#bar.value = done;
-        const figures = [`${bytes(done)} of ${bytes(total)}`];
-        if (rate > 0) figures.push(`${bytes(rate)}/s`);
-        if (rate > 0 && done < total) figures.push(`${duration(secondsLeft)} left`);
+        const figures = [text('count.part', {done: bytes(done), total: bytes(total)})];
+        if (rate > 0) figures.push(text('count.rate', {amount: bytes(rate)}));
+        if (rate > 0 && done < total) figures.push(text('count.left', {time: duration(secondsLeft)}));
         this.#figures.textContent = figures.join(' · ');
-        const usual = downloading ? [this.#lead, 'You can cancel at any time: what has arrived is kept.', this.#asking]
-            : ['It is read from this device, without the network.'];
+        const usual = downloading ? [this.#lead, text('loading.kept'), this.#asking]
+            : [text('loading.local')];
         this.#hint.textContent = waiting ?? notice ?? usual.filter(Boolean).join(' ');
     }
 }

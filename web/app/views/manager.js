@@ -1,7 +1,8 @@
 // The models that are on this device: what they are, when they were used, and what can be done with them.
 
 import {Gemma} from '../../gemma.js';
-import {bytes, count, percent} from './format.js';
+import {text} from '../texts.js';
+import {bytes, date, list, percent} from './format.js';
 import {announce, element, within} from './dom.js';
 import {wasCancelled} from './errors.js';
 
@@ -45,7 +46,7 @@ export class Manager {
         place.hidden = stored.length === 0;
         at('delete-all').hidden = stored.length < 2;
         at('stored-list').replaceChildren(...stored.map((model) => new Row(model, this.#options, {
-            announce: (text) => announce(this.#root, text),
+            announce: (said) => announce(this.#root, said),
             begin: () => {
                 this.stop();
                 return this.#working = new AbortController();
@@ -56,10 +57,10 @@ export class Manager {
 
     async #deleteAll() {
         const {onError, onNotice, onChange} = this.#options;
-        if (!confirm('Delete all models from this device? Those that came from the network can be downloaded again.')) return;
+        if (!confirm(text('stored.confirm-all'))) return;
         try {
             const left = await Gemma.models.deleteAll();
-            if (left.length) onNotice(`In use, and therefore still here: ${left.join(', ')}. Close the other tabs first.`);
+            if (left.length) onNotice(text('stored.in-use', {list: list(left)}));
         } catch (error) {
             onError(/** @type {Error} */ (error));
         }
@@ -82,7 +83,7 @@ class Row {
     /**
      * @param {Stored} model
      * @param {ManagerOptions} options
-     * @param {{announce: (text: string) => void, begin: () => AbortController}} shared   begin: ends what another row does
+     * @param {{announce: (said: string) => void, begin: () => AbortController}} shared   begin: ends what another row does
      */
     constructor(model, options, shared) {
         this.#model = model;
@@ -92,12 +93,12 @@ class Row {
         this.#line = element('p', {className: 'soft', textContent: summary(model)});
         const {state} = model, isPartial = state === 'partial', isDamaged = state === 'damaged';
         const start = () => options.onStart(model);
-        if (isPartial) this.#add('Continue', 'Continue the download', start);
-        else if (!isDamaged) this.#add('Start', 'Start', start);
-        if (isDamaged) this.#add('Repair', 'Repair', () => this.#repair());
-        else this.#add('Check', 'Check what is stored', () => this.#check());
-        if (state === 'complete') this.#add('Export', 'Export to a file', () => this.#export());
-        this.#add('Delete', 'Delete from this device', () => this.#delete());
+        if (isPartial) this.#add(text('model.continue'), text('model.continue-download'), start);
+        else if (!isDamaged) this.#add(text('model.start'), text('model.start'), start);
+        if (isDamaged) this.#add(text('stored.repair'), text('stored.repair'), () => this.#repair());
+        else this.#add(text('stored.check'), text('stored.check-what'), () => this.#check());
+        if (state === 'complete') this.#add(text('stored.export'), text('stored.export-what'), () => this.#export());
+        this.#add(text('action.delete'), text('stored.delete-what'), () => this.#delete());
         this.#actions.append(...this.#buttons);
         this.element = element('li', {},
             element('div', {}, element('strong', {textContent: this.#name}), this.#line), this.#actions);
@@ -106,7 +107,7 @@ class Row {
     /** @param {string} label @param {string} what   it does, for a screen reader @param {() => void} onclick */
     #button(label, what, onclick) {
         const made = element('button', {type: 'button', className: 'quiet', textContent: label, onclick});
-        made.setAttribute('aria-label', `${what}: ${this.#name}`);
+        made.setAttribute('aria-label', text('label.of', {label: what, name: this.#name}));
         return made;
     }
 
@@ -117,21 +118,22 @@ class Row {
 
     /**
      * Runs what takes a while. The row shows its progress, with a button that ends it.
-     * @param {string} doing
+     * @param {'check' | 'repair' | 'export'} doing
      * @param {(watched: Watched) => Promise<string>} task   what came of it, in a sentence
      */
     async #work(doing, task) {
         const working = this.#shared.begin(), {signal} = working, line = this.#line;
-        const cancel = this.#button('Cancel', `Cancel ${doing.toLowerCase()}`, () => working.abort());
+        const cancel = this.#button(text('action.cancel'), text(`cancel.${doing}`), () => working.abort());
         this.#actions.replaceChildren(cancel);
         cancel.focus();
-        line.textContent = `${doing}…`;
+        const name = text(`doing.${doing}`);
+        line.textContent = text('doing.begun', {doing: name});
         try {
             const said = await task({signal, onProgress: ({bytes: done, total, waiting}) => {
-                line.textContent = waiting ?? `${doing}… ${percent(done / total)}`;
+                line.textContent = waiting ?? text('doing.share', {doing: name, share: percent(done / total)});
             }});
             line.textContent = said;
-            this.#shared.announce(`${this.#name}: ${said}`);
+            this.#shared.announce(text('label.of', {label: this.#name, name: said}));
         } catch (error) {
             line.textContent = summary(this.#model);
             if (!wasCancelled(error) && !signal.aborted) this.#options.onError(/** @type {Error} */ (error));
@@ -141,15 +143,15 @@ class Row {
     }
 
     #check() {
-        return this.#work('Checking', async (watched) => {
+        return this.#work('check', async (watched) => {
             const {chunks, missing, damaged} = await Gemma.models.verify(this.#model.id, watched);
             const good = chunks - missing.length - damaged.length;
             if (damaged.length) {
                 await this.#options.onChange();
-                return `${damaged.length} of ${count(chunks, 'piece')} are damaged.`;
+                return text('stored.damaged', {damaged: damaged.length, count: chunks});
             }
-            if (missing.length) return `The ${count(good, 'piece')} of ${chunks} that are here are as they came.`;
-            return `All ${count(chunks, 'piece')} are as they came.${await this.#compare(watched.signal)}`;
+            if (missing.length) return text('stored.partly-good', {count: good, chunks});
+            return [text('stored.good', {count: chunks}), await this.#compare(watched.signal)].filter(Boolean).join(' ');
         });
     }
 
@@ -162,24 +164,24 @@ class Row {
         if (!/^https?:/.test(id)) return '';
         const compared = await Gemma.models.compare(id, {signal}).catch(() => undefined);
         if (!compared) return '';
-        if (compared.same) return ' Its address has the same file.';
+        if (compared.same) return text('stored.same');
         const replace = () => this.#options.onReplace(this.#model);
-        if (!this.#replaceable) this.#add('Replace', 'Download what its address has now, in the place of', replace);
+        if (!this.#replaceable) this.#add(text('stored.replace'), text('stored.replace-what'), replace);
         this.#replaceable = true;
-        return ' Its address has another file now.';
+        return text('stored.other');
     }
 
     #repair() {
-        return this.#work('Repairing', async (watched) => {
+        return this.#work('repair', async (watched) => {
             await Gemma.models.repair(this.#model.id, watched);
             await this.#options.onChange();
-            return 'Repaired.';
+            return text('stored.repaired');
         });
     }
 
     async #delete() {
         const {onError, onChange} = this.#options;
-        if (!confirm(`Delete ${this.#name} from this device?`)) return;
+        if (!confirm(text('stored.confirm', {name: this.#name}))) return;
         await Gemma.models.delete(this.#model.id).catch(onError);
         await onChange();
     }
@@ -192,11 +194,11 @@ class Row {
         const {id, fileName: name} = this.#model, digests = `${name}.json`;
         const {showDirectoryPicker} = /** @type {any} */ (globalThis);
         if (!showDirectoryPicker) {
-            await this.#work('Exporting', async (watched) => {
+            await this.#work('export', async (watched) => {
                 const file = await Gemma.models.export(id, watched);
                 if (file) download(file, name);
                 download(new Blob([JSON.stringify(await Gemma.models.manifest(id))], {type: 'application/json'}), digests);
-                return `Saved as ${name}, with its digests beside it.`;
+                return text('stored.saved-as', {name});
             });
             return;
         }
@@ -208,33 +210,33 @@ class Row {
             if (!wasCancelled(error)) this.#options.onError(/** @type {Error} */ (error));
             return;
         }
-        await this.#work('Exporting', async (watched) => {
+        await this.#work('export', async (watched) => {
             const there = await folder.getFileHandle(name).then(() => true, () => false);
-            if (there && !confirm(`There is a ${name} in ${folder.name}. Replace it?`)) return 'Not exported.';
+            if (there && !confirm(text('stored.confirm-replace', {name, folder: folder.name}))) return text('stored.not-exported');
             const writable = async (/** @type {string} */ file) => (await folder.getFileHandle(file, {create: true})).createWritable();
             await Gemma.models.export(id, {...watched, writable: await writable(name)});
             const json = await writable(digests);
             await json.write(JSON.stringify(await Gemma.models.manifest(id)));
             await json.close();
-            return `Saved in ${folder.name}, with its digests beside it.`;
+            return text('stored.saved-in', {folder: folder.name});
         });
     }
 }
 
 /** @param {Stored} model */
 function summary({id, size, storedBytes, state, lastUsed}) {
-    const amount = state === 'partial' ? `${bytes(storedBytes)} of ${bytes(size)} on this device` : `${bytes(size)} on this device`;
-    const origin = /^https?:/.test(id) ? `from ${new URL(id).host}` : 'from a file';
-    return [amount, ...state === 'damaged' ? ['damaged'] : [], origin, used(lastUsed)].join(' · ');
+    const amount = state === 'partial' ? text('count.part', {done: bytes(storedBytes), total: bytes(size)}) : bytes(size);
+    const origin = /^https?:/.test(id) ? text('stored.from', {host: new URL(id).host}) : text('stored.from-file');
+    return [text('model.here', {amount}), ...state === 'damaged' ? [text('stored.is-damaged')] : [], origin, used(lastUsed)].join(' · ');
 }
 
 /** @param {number} at   milliseconds since 1970 */
 function used(at) {
     const day = new Date(at).toDateString();
     const ago = (/** @type {number} */ days) => new Date(Date.now() - days * 864e5).toDateString();
-    if (day === ago(0)) return 'used today';
-    if (day === ago(1)) return 'used yesterday';
-    return `used ${new Date(at).toLocaleDateString('en', {day: 'numeric', month: 'short', year: 'numeric'})}`;
+    if (day === ago(0)) return text('stored.used-today');
+    if (day === ago(1)) return text('stored.used-yesterday');
+    return text('stored.used', {date: date(at)});
 }
 
 /** @param {Blob} blob @param {string} name */

@@ -1,7 +1,8 @@
 // The other models of the catalogue, folded away; each says whether it runs here and how fast, once somebody looks.
 
 import {Gemma} from '../../gemma.js';
-import {bytes} from './format.js';
+import {text, textWith} from '../texts.js';
+import {bytes, rough} from './format.js';
 import {announce, element, within} from './dom.js';
 import {loadable} from '../data/catalogue.js';
 
@@ -48,9 +49,9 @@ export class More {
         this.#list.replaceChildren(...this.#rows.map(({row}) => row));
         this.#fold.hidden = this.#rows.length === 0;
         const {licence} = offers.find((offer) => offer.licence) ?? {};
-        this.#terms.replaceChildren(...licence ? ['By downloading one of them you accept the ',
-            element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'}),
-            '. They come from huggingface.co, where others have put them.'] : []);
+        this.#terms.replaceChildren(...licence ? textWith('more.terms', {
+            licence: element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'}),
+        }) : []);
         if (this.#fold.open) this.#measure();
     }
 
@@ -58,10 +59,10 @@ export class More {
     #row(offer, here) {
         const {name, kind, size, context} = offer;
         const line = element('p', {className: 'soft verdict'});
-        const label = !here ? 'Download' : here.state === 'partial' ? 'Continue' : 'Start';
+        const label = text(!here ? 'model.download' : here.state === 'partial' ? 'model.continue' : 'model.start');
         const button = element('button', {type: 'button', textContent: label, onclick: () => this.#onStart(offer)});
-        button.setAttribute('aria-label', `${label}: ${name}`);
-        const facts = [kind && {base: 'Base', chat: 'Chat'}[kind], bytes(size), context && `context ${context.toLocaleString('en')}`];
+        button.setAttribute('aria-label', text('label.of', {label, name}));
+        const facts = [kind && text(`more.${kind}`), bytes(size), context && text('more.context', {count: context})];
         const soft = element('span', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')});
         const title = element('p', {}, element('strong', {textContent: name}), ' ', soft);
         return {offer, line, row: element('li', {}, element('div', {}, title, line), button)};
@@ -72,7 +73,7 @@ export class More {
         const {signal} = this.#measuring = new AbortController();
         let fitting = 0;
         for (const {offer, line, row} of this.#rows) {
-            line.textContent = 'Finding out how it would run here…';
+            line.textContent = text('more.finding');
             try {
                 const found = await this.#probe(offer, signal);
                 line.textContent = verdict(found);
@@ -83,7 +84,7 @@ export class More {
                 line.textContent = /** @type {Error} */ (error).message;
             }
         }
-        announce(this.#root, `${fitting} of these ${this.#rows.length} models run here.`);
+        announce(this.#root, text('more.fitting', {fitting, count: this.#rows.length}));
     }
 
     /** @param {Offer} offer @param {AbortSignal} signal */
@@ -97,7 +98,6 @@ export class More {
 
 /** @param {import('../../engine/probe.js').Probe} probe */
 function verdict({fits, reasons, prefill, decode}) {
-    if (!fits) return `Does not run here. ${reasons.join(' ')}`;
-    const about = (n = 0) => n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString('en');
-    return [`Runs here: writes about ${about(decode)}, reads about ${about(prefill)} tokens/s.`, ...reasons].join(' ');
+    const lead = fits ? text('more.runs', {decode: rough(decode ?? 0), prefill: rough(prefill ?? 0)}) : text('more.runs-not');
+    return [lead, ...reasons].join(' ');
 }

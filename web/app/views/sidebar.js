@@ -217,7 +217,7 @@ function groupsOf(all) {
     const groups = new Map(), add = (/** @type {string} */ title, /** @type {Summary} */ one) => groups.set(title, [...groups.get(title) ?? [], one]);
     const free = all.filter(({pinned, folder}) => !pinned && !folder), folders = [...new Set(all.filter(({pinned}) => !pinned).map(({folder}) => folder))];
     for (const one of all) if (one.pinned) add(text('list.pinned'), one);
-    for (const folder of folders.filter(Boolean).sort((a, b) => a.localeCompare(b))) for (const one of all) if (!one.pinned && one.folder === folder) add(folder, one);
+    for (const folder of folders.filter(Boolean).sort((a, b) => a.localeCompare(b, currentLanguage()))) for (const one of all) if (!one.pinned && one.folder === folder) add(folder, one);
     for (const one of free) add(dayOf(one.updated), one);
     return [...groups].map(([title, items]) => ({title, items}));
 }

@@ -1,6 +1,7 @@
 // The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and those that are on this device.
 
 import {Gemma} from '../../gemma.js';
+import {currentLanguage, text, textWith} from '../texts.js';
 import {loadable, readCatalogue} from '../data/catalogue.js';
 import {bytes} from './format.js';
 import {element, within} from './dom.js';
@@ -108,7 +109,7 @@ export class Welcome {
         form.onsubmit = (event) => {
             event.preventDefault();
             const url = readAddress(address.value);
-            address.setCustomValidity(url ? '' : 'Write the https:// address of a GGUF file or of its manifest.');
+            address.setCustomValidity(url ? '' : text('own.address-wrong'));
             if (address.reportValidity() && url) this.#options.onStart(url, fileName(url).replace(/\.json$/, ''));
         };
     }
@@ -116,30 +117,30 @@ export class Welcome {
     /** @param {Offer} offer @param {Stored} [stored] */
     #card(offer, stored) {
         const {name, size, kind, about, licence} = offer, isPartial = stored?.state === 'partial';
-        const amount = stored && isPartial ? `${bytes(stored.storedBytes)} of ${bytes(size)}` : bytes(size);
-        const tags = [kind && {base: 'Base model', chat: 'Chat model'}[kind], stored ? `${amount} on this device` : amount];
+        const amount = stored && isPartial ? text('count.part', {done: bytes(stored.storedBytes), total: bytes(size)}) : bytes(size);
+        const tags = [kind && text(`model.${kind}`), stored ? text('model.here', {amount}) : amount];
         const made = element('article', {className: 'card'},
             element('div', {className: 'card-head'},
                 element('h2', {textContent: name}),
-                ...tags.filter(Boolean).map((text) => element('span', {className: 'tag', textContent: text}))));
-        if (about) made.append(element('p', {textContent: about}));
-        const label = !stored ? 'Download and start' : isPartial ? 'Continue the download' : 'Start';
+                ...tags.filter(Boolean).map((tag) => element('span', {className: 'tag', textContent: tag}))));
+        if (about) made.append(element('p', {textContent: typeof about === 'string' ? about : about[currentLanguage()] ?? about.en}));
+        const label = text(!stored ? 'model.download-start' : isPartial ? 'model.continue-download' : 'model.start');
         const onclick = () => this.#options.onStart(loadable(offer), name);
         const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick});
-        start.setAttribute('aria-label', `${label}: ${name}`);
+        start.setAttribute('aria-label', text('label.of', {label, name}));
         made.append(element('div', {className: 'actions'}, start));
         if (licence) {
             const link = element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'});
-            const lead = stored && !isPartial ? 'Provided under the ' : 'By downloading you accept the ';
-            made.append(element('p', {className: 'terms soft'}, lead, link, '.'));
+            const terms = textWith(stored && !isPartial ? 'terms.provided' : 'terms.accept', {licence: link});
+            made.append(element('p', {className: 'terms soft'}, ...terms));
         }
         return made;
     }
 }
 
-/** What a person typed as an address: https is assumed, other schemes are none. @param {string} text @returns {string | undefined} */
-function readAddress(text) {
-    const typed = text.trim();
+/** What a person typed as an address: https is assumed, other schemes are none. @param {string} written @returns {string | undefined} */
+function readAddress(written) {
+    const typed = written.trim();
     try {
         const url = new URL(/^[a-z]+:\/\//i.test(typed) ? typed : `https://${typed}`);
         return /^\S+$/.test(typed) && /^https?:$/.test(url.protocol) ? url.href : undefined;
