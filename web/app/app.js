@@ -9,10 +9,12 @@ import {Engine} from './engine.js';
 import {install} from './install.js';
 import {Talk} from './talk.js';
 import {loadTexts, text, translate} from './texts.js';
+import {showAppearance} from './views/appearance.js';
 import {Chat} from './views/chat.js';
 import {within} from './views/dom.js';
 import {hideFacts, showFacts} from './views/facts.js';
 import {percent} from './views/format.js';
+import {listenToKeys} from './views/keys.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
 import {Settings} from './views/settings.js';
@@ -163,6 +165,25 @@ function create(kind) {
     show(kind === 'chat' ? 'chat' : 'writer');
 }
 
+/** What a shortcut asks for. @param {import('./views/keys.js').Done} done */
+function press(done) {
+    const shown = document.body.dataset.screen;
+    if (done === 'chat' || done === 'document') create(done);
+    if (done === 'search') sidebar.focusSearch();
+    if (done === 'list') sidebar.toggle();
+    if (done === 'back' || done === 'next') sidebar.step(done === 'next' ? 1 : -1);
+    if (done === 'settings') at('open-settings').click();
+    if (done === 'write') {
+        if (shown === 'welcome') show('chat');
+        views[shown === 'writer' ? 'writer' : 'chat'].focus();
+    }
+    if ((done === 'again' || done === 'copy') && shown === 'chat') chat.actOnLast(done);
+    if (done === 'stop') {
+        chatting.stop();
+        writer.stop();
+    }
+}
+
 /** Says in the page's address what is open: a reload and the browser's back button find it. @param {string | undefined} id */
 function opened(id) {
     sidebar.setCurrent(id);
@@ -235,6 +256,8 @@ at('change-model').onclick = async () => {
 addEventListener('hashchange', () => followAddress().catch(onError));
 addEventListener('popstate', () => followAddress().catch(onError));
 
+listenToKeys(root, press);
+showAppearance(root, () => location.reload());
 install(root, () => engine.isBusy);
 if (!store.isKept) notices.show(text('list.not-kept'));
 await followAddress().catch(onError);

@@ -1,6 +1,7 @@
-// Says why the page can't start, where that is so. A plain script, for browsers that run no modules and pages opened from a file.
+// What must not wait for the page's modules: why they can't start, where that is so, and the colours that a person has chosen. A plain script, for browsers
+// that run no modules and pages opened from a file.
 //
-// Owns: that one sentence. Must not know: anything of the page's modules.
+// Owns: that one sentence. Must not know: anything of the page's modules, but the name under which views/appearance.js keeps the colours.
 
 (function () {
     /** @param {string} sentence */
@@ -10,6 +11,9 @@
         place.textContent = sentence;
         place.hidden = false;
     }
+    try {
+        document.documentElement.dataset.theme = localStorage.getItem('gemma-theme') || 'system';
+    } catch (blocked) {}
     if (location.protocol === 'file:') {
         return say('This page was opened as a file, and browsers run no modules from files. Serve its folder, for example with npm start, and open the address of that server.');
     }

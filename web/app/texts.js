@@ -36,7 +36,7 @@ export function chooseLanguage(chosen) {
 
 /** The first language of a person's that there is a file for. @param {readonly string[]} wanted   as navigator.languages */
 export function findLanguage(wanted) {
-    const known = wanted.map((tag) => tag.toLowerCase().split('-')[0]).find((tag) => tag in LANGUAGES);
+    const known = wanted.map((tag) => tag.toLowerCase().split('-')[0]).find((tag) => Object.hasOwn(LANGUAGES, tag));
     return known ?? 'en';
 }
 

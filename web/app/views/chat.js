@@ -134,6 +134,12 @@ export class Chat {
         this.#views.get(id)?.element.focus({preventScroll: true});
     }
 
+    /** @param {'again' | 'copy'} action   with the answer at the end */
+    actOnLast(action) {
+        const last = [...this.#views.values()].findLast(({message}) => message?.role === 'assistant');
+        if (last && !this.#busy) this.#act(action, last.id);
+    }
+
     /** @param {KeyboardEvent} event */
     #press(event) {
         if (isComposing(event)) return;

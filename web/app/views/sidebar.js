@@ -76,13 +76,32 @@ export class Sidebar {
     }
 
     open() {
-        if (!WIDE.matches && !this.#at('sidebar').matches(':popover-open')) this.#at('sidebar').showPopover();
+        const sidebar = this.#at('sidebar');
+        sidebar.hidden = false;
+        if (!WIDE.matches && !sidebar.matches(':popover-open')) sidebar.showPopover();
+    }
+
+    toggle() {
+        const sidebar = this.#at('sidebar');
+        if (!WIDE.matches) sidebar.togglePopover();
+        else if (sidebar.hidden) this.open();
+        else sidebar.hidden = true;
+    }
+
+    /** Opens another one of the list. @param {1 | -1} step   1: the next below */
+    step(step) {
+        const links = [...this.#at('list').querySelectorAll('a')], current = links.findIndex((link) => link.hasAttribute('aria-current'));
+        const next = links[current < 0 && step < 0 ? links.length - 1 : current + step];
+        if (!next) return;
+        location.hash = next.hash;
+        next.scrollIntoView({block: 'nearest'});
     }
 
     /** Beside the page, or over it and closed. */
     #stand() {
         const sidebar = this.#at('sidebar'), button = this.#at('open-sidebar');
         const stand = () => {
+            sidebar.hidden = false;
             if (WIDE.matches) sidebar.removeAttribute('popover');
             else sidebar.setAttribute('popover', 'auto');
         };

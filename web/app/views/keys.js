@@ -1,0 +1,75 @@
+// The page by keyboard: what its shortcuts do, and the sheet that lists them.
+//
+// Owns: which keys. Must not know: what is done; that is told by name.
+//
+// Alt + Shift + letter, and Control + Shift + letter on a Mac, are nobody else's: browsers and systems have Ctrl, Alt and Command with a letter, VoiceOver
+// has Control + Option, other screen readers have Insert or Caps Lock, and Option with a letter writes signs. Letters that ChromeOS, Edge or Chrome take
+// with Alt + Shift (A, B, I, L, M, N, S, T) are left out. A letter alone would be in the way of dictation and screen readers (WCAG 2.1.4).
+
+import {text} from '../texts.js';
+import {element, isComposing, within} from './dom.js';
+
+/** @typedef {'chat' | 'document' | 'search' | 'write' | 'again' | 'copy' | 'back' | 'next' | 'list' | 'settings' | 'stop'} Done */
+
+/** @type {[letter: string, done: Done][]} */
+const LETTERS = [['O', 'chat'], ['D', 'document'], ['F', 'search'], ['W', 'write'], ['R', 'again'], ['C', 'copy'], ['K', 'back'], ['J', 'next'], ['H', 'list'], ['G', 'settings']];
+const MAC = /mac|iphone|ipad/i.test(navigator.userAgent), HELD = MAC ? ['⌃', '⇧'] : ['Alt', 'Shift'];
+const KEY = 'gemma-single-key';
+
+/** @param {KeyboardEvent} event */
+const isHeld = ({altKey, ctrlKey, shiftKey, metaKey}) => shiftKey && !metaKey && altKey !== MAC && ctrlKey === MAC;
+
+/** The letter on the key; where the layout has no Latin letters, that of its place. @param {KeyboardEvent} event */
+const letterOf = ({key, code}) => /^[a-z]$/i.test(key) ? key.toUpperCase() : code.replace(/^Key/, '');
+
+/** @param {EventTarget | null} target */
+const isField = (target) => target instanceof HTMLElement && (target.isContentEditable || target.matches('textarea, select, input:not([type=checkbox], [type=radio], [type=range])'));
+
+/** Whether ? alone opens the sheet, which a person may switch off. */
+function isSingle() {
+    try {
+        return localStorage.getItem(KEY) !== 'off';
+    } catch {
+        return true;        // storage is blocked
+    }
+}
+
+/** @param {ParentNode} root @param {(done: Done) => void} act */
+export function listenToKeys(root, act) {
+    const at = within(root), sheet = at('keys', HTMLDialogElement), single = at('keys-single', HTMLInputElement);
+    const open = () => {
+        single.checked = isSingle();
+        at('keys-list').replaceChildren(...rows());
+        sheet.showModal();
+    };
+    at('open-keys').onclick = open;
+    sheet.onclick = ({target}) => target === sheet && sheet.close();        // beside the panel
+    single.onchange = () => {
+        try {
+            localStorage.setItem(KEY, single.checked ? 'on' : 'off');
+        } catch {
+            // Blocked: the key stays as it is.
+        }
+    };
+    document.addEventListener('keydown', (event) => {
+        if (isComposing(event) || event.defaultPrevented || document.querySelector('dialog[open]')) return;
+        if (event.key === 'Escape' && !document.querySelector(':popover-open')) return act('stop');
+        const done = isHeld(event) && LETTERS.find(([letter]) => letter === letterOf(event))?.[1];
+        const isHelp = event.key === '?' && !event.metaKey && (isHeld(event) || (!event.altKey && !event.ctrlKey && isSingle() && !isField(event.target)));
+        if (!done && !isHelp) return;
+        event.preventDefault();
+        if (done) act(done);
+        else open();
+    });
+}
+
+/** What the sheet says: of each, what it does and its keys. */
+function rows() {
+    /** @type {[name: string, keys: string[]][]} */
+    const all = [...LETTERS.map(([letter, done]) => /** @type {[string, string[]]} */ ([`keys.${done}`, [...HELD, letter]])),
+        ['keys.stop', ['Esc']], ['keys.send', ['Enter']], ['keys.line', [MAC ? '⇧' : 'Shift', 'Enter']], ['keys.edit', ['↑']], ['keys.help', [...HELD, '?']]];
+    return all.flatMap(([name, keys]) => [
+        element('dt', {textContent: text(name)}),
+        element('dd', {}, ...keys.map((key) => element('kbd', {textContent: key}))),
+    ]);
+}
