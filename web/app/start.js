@@ -13,7 +13,9 @@
     }
     try {
         document.documentElement.dataset.theme = localStorage.getItem('gemma-theme') || 'system';
-    } catch (blocked) {}
+    } catch (blocked) {     // by the browser: the system's colours, then
+        void blocked;
+    }
     if (location.protocol === 'file:') {
         return say('This page was opened as a file, and browsers run no modules from files. Serve its folder, for example with npm start, and open the address of that server.');
     }

@@ -43,13 +43,11 @@ export function findLanguage(wanted) {
 /** Reads the texts and says the page's language. Before that, text() gives keys. */
 export async function loadTexts() {
     const wanted = findLanguage([chosenLanguage(), ...navigator.languages].filter(Boolean));
-    for (const tried of new Set([wanted, 'en'])) {
-        // Beside this script, whose address says the page's version.
-        const found = await fetch(new URL(`./texts/${tried}.json`, import.meta.url)).then((response) => response.json()).catch(() => undefined);
-        if (!found) continue;
-        useTexts(tried, found);
-        break;
-    }
+    // Beside this script, whose address says the page's version.
+    const read = (/** @type {string} */ tag) => fetch(new URL(`./texts/${tag}.json`, import.meta.url)).then((response) => response.json()).catch(() => undefined);
+    const [english, found] = await Promise.all(['en', ...wanted === 'en' ? [] : [wanted]].map(read));
+    // What another version's file lacks is said in English.
+    useTexts(found ? wanted : 'en', {...english, ...found});
     Object.assign(document.documentElement, {lang: language, dir: RIGHT_TO_LEFT.has(language) ? 'rtl' : 'ltr'});
 }
 
