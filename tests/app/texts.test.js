@@ -89,6 +89,18 @@ for (const [tag, texts] of Object.entries(files)) {
     });
 }
 
+test('what a button shows is in its longer name, for those who speak to their machine', () => {
+    const pairs = [['model.continue', 'model.continue-download'], ['stored.check', 'stored.check-what'], ['stored.export', 'stored.export-what'],
+        ['stored.replace', 'stored.replace-what'], ['action.delete', 'stored.delete-what'], ...['check', 'export', 'repair'].map((doing) => ['action.cancel', `cancel.${doing}`])];
+    for (const [tag, texts] of Object.entries(files)) {
+        for (const [short, long] of pairs) {
+            const [shown, name] = [texts[short], texts[long]].map((form) => String(form).toLocaleLowerCase(tag));
+            const isWritten = ['ja', 'zh'].includes(tag) ? name.includes(shown) : new RegExp(`(?<![\\p{L}\\p{M}])${shown}(?![\\p{L}\\p{M}])`, 'u').test(name);
+            assert.ok(isWritten, `${tag}: ${shown} is not in ${name}`);
+        }
+    }
+});
+
 test('a plural takes the form of its number, and numbers are written as the language does', () => {
     const forms = {zero: 'zero', one: 'one', two: 'two', few: 'few {count}', many: 'many {count}', other: 'other {count}'};
     useTexts('ar', {things: forms});

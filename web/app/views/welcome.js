@@ -123,7 +123,7 @@ export class Welcome {
             element('div', {className: 'card-head'},
                 element('h2', {textContent: name}),
                 ...tags.filter(Boolean).map((tag) => element('span', {className: 'tag', textContent: tag}))));
-        if (about) made.append(element('p', {textContent: typeof about === 'string' ? about : about[currentLanguage()] ?? about.en}));
+        if (about) made.append(element('p', {dir: 'auto', textContent: typeof about === 'string' ? about : about[currentLanguage()] ?? about.en}));
         const label = text(!stored ? 'model.download-start' : isPartial ? 'model.continue-download' : 'model.start');
         const onclick = () => this.#options.onStart(loadable(offer), name);
         const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick});
