@@ -3,36 +3,18 @@
 // Owns: the browser and its server. Must not know: what is tested.
 
 import {mkdtempSync, rmSync} from 'node:fs';
-import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
-import {extname, join} from 'node:path';
+import {join} from 'node:path';
 import test, {after, before, beforeEach} from 'node:test';
 import puppeteer from 'puppeteer-core';
-import {listSite, readSite, TYPES} from '../../web/node/site.js';
+import {startModules} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
 const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--js-flags=--expose-gc'];
-const FILES = listSite();
 
 /** @type {{browser: import('puppeteer-core').Browser, page: import('puppeteer-core').Page, origin: string}} */
 export const lab = {};
 const {chromium} = await ensureBrowsers();
-
-/** The site's modules; every other address is an empty page. */
-export async function startModules() {
-    const server = createServer((request, response) => {
-        const path = request.url.slice(1).split('?')[0], isModule = path && FILES.has(path);
-        response.writeHead(200, {'Content-Type': isModule ? TYPES[extname(path)] : 'text/html'}).end(isModule ? readSite(path, FILES) : '<!doctype html>');
-    });
-    await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-    return {
-        url: `http://localhost:${server.address().port}/`,
-        close: () => new Promise((closed) => {
-            server.close(() => closed());
-            server.closeAllConnections();
-        }),
-    };
-}
 
 let server, profile;
 before(async () => {
@@ -54,10 +36,10 @@ beforeEach(async () => {
     lab.page = await openPage();
 });
 
-/** A page in the test's folder, with `store` open. */
-export async function openPage() {
+/** A page in the test's folder, with `store` open. @param {string} [address] */
+export async function openPage(address = lab.origin) {
     const page = await lab.browser.newPage();
-    await page.goto(lab.origin);
+    await page.goto(address);
     await page.evaluate(async () => {
         Object.assign(globalThis, {data: {
             ...await import('/app/data/conversations.js'), ...await import('/app/data/database.js'), ...await import('/app/data/tree.js'),

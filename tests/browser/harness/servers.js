@@ -7,7 +7,7 @@ import {createServer, request as forward} from 'node:http';
 import {tmpdir} from 'node:os';
 import {extname, join} from 'node:path';
 import {serve} from '../../../web/node/server.js';
-import {TYPES, copySite} from '../../../web/node/site.js';
+import {TYPES, copySite, listSite, readSite} from '../../../web/node/site.js';
 
 /**
  * @typedef {object} TestServer
@@ -34,6 +34,15 @@ export async function startServer(answer) {
             server.closeAllConnections();
         }),
     };
+}
+
+/** The site's modules as they are, for pages that are empty but for them: every other address is one. @returns {Promise<TestServer>} */
+export function startModules() {
+    const files = listSite();
+    return startServer((request, response) => {
+        const path = request.url.slice(1).split('?')[0], isModule = path !== '' && files.has(path);
+        response.writeHead(200, {'Content-Type': TYPES[isModule ? extname(path) : '.html']}).end(isModule ? readSite(path, files) : '<!doctype html>');
+    });
 }
 
 /**

@@ -3,6 +3,7 @@
 import {describe} from 'node:test';
 import {reasonToSkip} from '../harness/browsers.js';
 import {testConversations} from './conversations.js';
+import {testData} from './data.js';
 import {testDefaultModel} from './default_model.js';
 import {testIsolation} from './isolation.js';
 import {testModels} from './models.js';
@@ -22,6 +23,7 @@ export function testBrowser(name) {
         testTyping(name);
         testConversations(name);
         testVersions(name);
+        testData(name);
         if (name === 'webkit') testSafari();
         testScreens(name);
     });
