@@ -5,6 +5,7 @@ import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
 import {keepState, readState} from './data/states.js';
+import {Drafting} from './drafting.js';
 import {Engine} from './engine.js';
 import {install} from './install.js';
 import {Talk} from './talk.js';
@@ -13,7 +14,6 @@ import {showAppearance} from './views/appearance.js';
 import {Chat} from './views/chat.js';
 import {within} from './views/dom.js';
 import {hideFacts, showFacts} from './views/facts.js';
-import {percent} from './views/format.js';
 import {listenToKeys} from './views/keys.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
@@ -37,8 +37,6 @@ const store = await openConversations();
 
 /** @type {Talk | undefined} */
 let talk;
-/** The session that continues texts: nothing of them is remembered. @type {Promise<import('../gemma.js').Session> | undefined} */
-let texts;
 
 const notices = new Notices(root);
 const onError = (/** @type {Error} */ error) => notices.showError(error);
@@ -60,7 +58,8 @@ const engine = new Engine({
     onClosed() {
         writer.stop();
         chatting.stop();
-        talk = texts = undefined;
+        talk = undefined;
+        drafting.reset();
         settings.setLoaded(false);
         hideFacts(root);
     },
@@ -77,7 +76,18 @@ const chat = new Chat(root, {
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
 });
-const writer = new Writer(root, {ask: continueText, onChange: () => writing.changed()});
+const drafting = new Drafting({
+    open: async () => await openModel() && engine.gemma,
+    settingsOf: () => {
+        const {maxTokens, ...sampling} = settings.group('sampling');
+        return {maxTokens, sampling};
+    },
+    onResult: (gemma, result) => gemma === engine.gemma && showFacts(root, gemma.info, result),
+});
+/** @type {Writer} */
+const writer = new Writer(root, {
+    drafting, keep: (written) => writing.keep(written), onBegin: () => notices.hideError(), onChange: () => writing.changed(), onError,
+});
 const chatting = new Chatting({
     store, view: chat, open: openModel, onError,
     settingsOf: () => {
@@ -90,7 +100,7 @@ const chatting = new Chatting({
         if (id) talk?.prepare(id);
     },
 });
-const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id)});
+const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id), onConflict: () => notices.show(text('writer.conflict'))});
 const sidebar = new Sidebar(root, {
     store, onError, onNew: create, onExport: (id) => exportOne(id).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
@@ -124,28 +134,6 @@ async function openModel() {
         await engine.start(welcome.sourceOf(last), welcome.titleOf(last));
     }
     return talk && {talk, model: engine.model};
-}
-
-/** Continues a text as it is. Errors are shown here. @type {import('./views/writer.js').Ask} */
-async function continueText({text: written, signal}, onPiece, onReading) {
-    notices.hideError();
-    const {maxTokens, ...sampling} = settings.group('sampling'), model = await openModel(), asked = engine.gemma;
-    try {
-        if (!model || !asked) throw new DOMException('There is no model.', 'AbortError');
-        texts ??= asked.session().catch((error) => {
-            texts = undefined;       // the next try begins anew
-            throw error;
-        });
-        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading(percent(done / total));
-        const answer = (await texts).prompt(written, {signal, raw: true, maxTokens, sampling, onProgress});
-        for await (const piece of answer) onPiece(piece);
-        const result = await answer.result;
-        if (asked === engine.gemma) showFacts(root, asked.info, result);
-        return result;
-    } catch (error) {
-        if (model && asked === engine.gemma) onError(/** @type {Error} */ (error));      // of a model that was closed meanwhile, nobody wants to know
-        throw error;
-    }
 }
 
 /** @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action @param {string} id   of a message */

@@ -7,30 +7,36 @@
  *
  * @typedef {object} WritingParts
  * @property {Conversations} store
- * @property {import('./views/writer.js').Writer} view
+ * @property {Pick<import('./views/writer.js').Writer, 'text' | 'setText' | 'stop'>} view
  * @property {(error: Error) => void} onError
  * @property {(id: string | undefined) => void} onOpened   another text is open now
+ * @property {() => void} onConflict   another tab has changed the text that is open, and what was written here has become a text of its own
  */
 
-const STORE_MS = 300;
+/** Between two times that what a person writes is stored: the list is drawn anew each time. */
+const STORE_MS = 150;
+
+/** A text that is open: `stored` is what it was when it was stored or read last. @typedef {{id: string, stored: string}} Open */
 
 export class Writing {
     #parts;
-    /** What is open; a new one is stored with its first character. */
+    /** What is open; a new one is stored with its first character. @type {Open} */
     #open = {id: '', stored: ''};
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #timer;
-    /** @type {Promise<unknown>} */
+    #last = -Infinity;
+    /** Ends when everything is stored. @type {Promise<unknown>} */
     #storing = Promise.resolve();
 
     /** @param {WritingParts} parts */
     constructor(parts) {
         this.#parts = parts;
         parts.store.listen((change) => {
-            if (change.kind === 'conversation' && change.id === this.#open.id) this.#readAgain().catch(parts.onError);
-            if (change.kind === 'list' && this.id && !this.#find(this.id)) this.begin();
+            if (change.kind === 'conversation' && change.id === this.id) this.#readAgain().catch(parts.onError);
+            if (change.kind === 'list' && this.id && !this.#find(this.id)) this.#lose();
         });
-        addEventListener('pagehide', () => this.#store());
+        addEventListener('pagehide', () => this.#storeNow());
+        document.addEventListener('visibilitychange', () => document.hidden && this.#storeNow());
     }
 
     get id() {
@@ -40,9 +46,7 @@ export class Writing {
     /** A new text. */
     begin() {
         this.#leave();
-        this.#open = {id: '', stored: ''};
-        this.#parts.view.setText('');
-        this.#parts.onOpened(undefined);
+        this.#show({id: '', stored: ''});
     }
 
     /** @param {string} id @returns {Promise<boolean>} whether there is such a text */
@@ -50,41 +54,92 @@ export class Writing {
         if (!this.#find(id)) return false;
         if (id === this.id) return true;
         this.#leave();
-        const found = await this.#parts.store.readText(id);
-        this.#open = {id, stored: found};
-        this.#parts.view.setText(found);
-        this.#parts.onOpened(id);
+        await this.#storing;
+        const left = this.#open, found = await this.#parts.store.readText(id);
+        if (left === this.#open) this.#show({id, stored: found});       // else another one was opened meanwhile
         return true;
     }
 
-    /** The text was changed, or is being written. */
+    /** The text was changed by a person. */
     changed() {
-        this.#timer ??= setTimeout(() => this.#store(), STORE_MS);
+        this.#timer ??= setTimeout(() => this.#storeNow(), Math.max(0, this.#last + STORE_MS - performance.now()));
+    }
+
+    /**
+     * Stores a text that is about to be shown.
+     * @param {string} written
+     * @returns {Promise<void>} when it is stored, or cannot be, which is shown
+     */
+    keep(written) {
+        const open = this.#open;
+        const stored = this.#storing.then(() => this.#store(open, written)).catch(this.#parts.onError);
+        this.#storing = stored;
+        return stored;
+    }
+
+    #storeNow() {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+        this.#last = performance.now();
+        const {text} = this.#parts.view;
+        if (text !== asShown(this.#open.stored)) this.keep(text);
     }
 
     #leave() {
         this.#parts.view.stop();
-        this.#store();
+        this.#storeNow();
     }
 
-    #store() {
-        clearTimeout(this.#timer);
-        this.#timer = undefined;
-        const {store, view, onError, onOpened} = this.#parts, open = this.#open, written = view.text;
+    /** @param {Open} open */
+    #show(open) {
+        this.#open = open;
+        this.#parts.view.setText(open.stored);
+        this.#parts.onOpened(open.id || undefined);
+    }
+
+    /**
+     * One tab at a time; where another one was there before, what is written here becomes a text of its own.
+     * @param {Open} open @param {string} written
+     */
+    async #store(open, written) {
+        const {store} = this.#parts;
         if (written === open.stored) return;
+        if (!open.id) return this.#create(open, written);
+        await alone(`${store.name} ${open.id}`, async () => {
+            const there = this.#find(open.id) ? await store.readText(open.id) : undefined;
+            if (there !== open.stored) {
+                await this.#create(open, written);
+                if (there !== undefined) this.#parts.onConflict();
+            } else {
+                await store.writeText(open.id, written);
+                open.stored = written;
+            }
+        });
+    }
+
+    /** @param {Open} open @param {string} written */
+    async #create(open, written) {
+        const {store, onOpened} = this.#parts;
+        // A text keeps its folder when it is written twice.
+        const {folder = ''} = this.#find(open.id) ?? {}, {id} = await store.create({kind: 'document', folder});
+        await store.writeText(id, written);
+        open.id = id;
         open.stored = written;
-        this.#storing = this.#storing.then(async () => {
-            const isNew = !open.id;
-            open.id ||= (await store.create({kind: 'document'})).id;
-            if (isNew && open === this.#open) onOpened(open.id);
-            await store.writeText(open.id, written);
-        }).catch(onError);
+        if (open === this.#open) onOpened(id);
+    }
+
+    /** It was deleted: what is not stored is written once more. */
+    #lose() {
+        const {text} = this.#parts.view;
+        if (text === asShown(this.#open.stored)) this.begin();
+        else this.changed();
     }
 
     /** Another tab has changed it. */
     async #readAgain() {
-        const {store, view} = this.#parts, open = this.#open, found = await store.readText(open.id);
-        if (open !== this.#open || found === open.stored || view.text !== open.stored) return;
+        const {store, view} = this.#parts, open = this.#open, {stored} = open, found = await store.readText(open.id);
+        // What was stored meanwhile is newer, and what was written here must not be lost.
+        if (open !== this.#open || open.stored !== stored || found === stored || view.text !== asShown(stored)) return;
         open.stored = found;
         view.setText(found);
     }
@@ -92,5 +147,25 @@ export class Writing {
     /** @param {string} id */
     #find(id) {
         return this.#parts.store.list().find((one) => one.id === id);
+    }
+}
+
+/** A field has one kind of line ends. @param {string} stored */
+const asShown = (stored) => stored.replace(/\r\n?/g, '\n');
+
+/**
+ * No other tab does the like meanwhile, where the browser has locks for this page.
+ * @param {string} name @param {() => Promise<void>} work
+ */
+async function alone(name, work) {
+    let isBegun = false;
+    try {
+        await navigator.locks.request(name, () => {
+            isBegun = true;
+            return work();
+        });
+    } catch (error) {
+        if (isBegun) throw error;
+        await work();
     }
 }

@@ -12,6 +12,7 @@ import {testSafari} from './safari.js';
 import {testScreens} from './screens.js';
 import {testTyping} from './typing.js';
 import {testVersions} from './versions.js';
+import {testWriting} from './writing.js';
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testBrowser(name) {
@@ -22,6 +23,7 @@ export function testBrowser(name) {
         testIsolation(name);
         testTyping(name);
         testConversations(name);
+        testWriting(name);
         testVersions(name);
         testData(name);
         if (name === 'webkit') testSafari();

@@ -1,6 +1,6 @@
 // The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript, and says so.
 
-import {announce, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
+import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {percent} from './format.js';
 import {MessageView} from './message.js';
 import {text} from '../texts.js';
@@ -25,8 +25,6 @@ import {text} from '../texts.js';
 
 /** Who reads further up than so many pixels above the end stays there. */
 const REACH = 200;
-/** Where a sentence ends, for screen readers. */
-const SENTENCE = /[.!?。！？।؟…:\n]["'”’)\]]*\s/gu;
 
 export class Chat {
     #root;
@@ -101,7 +99,7 @@ export class Chat {
 
     /** Shows an answer as it is written. @param {string} id @returns {Stream} */
     stream(id) {
-        const view = this.#views.get(id), speak = this.#createSpeaker();
+        const view = this.#views.get(id), speak = createSpeaker(this.#root);
         view?.begin();
         followEnd(Infinity);
         const shown = everyFrame((pieces) => {
@@ -176,18 +174,6 @@ export class Chat {
                 else this.#options.onEdit(id, changed);
             });
         } else this.#options.onAction(action, id);
-    }
-
-    /** Has a screen reader say an answer by whole sentences. @returns {(pieces: string) => void} */
-    #createSpeaker() {
-        let waiting = '';
-        return (pieces) => {
-            waiting += pieces;
-            const ends = [...waiting.matchAll(SENTENCE)], end = ends.length ? (ends.at(-1)?.index ?? 0) + (ends.at(-1)?.[0].length ?? 0) : 0;
-            if (!end) return;
-            announce(this.#root, waiting.slice(0, end).trim());
-            waiting = waiting.slice(end);
-        };
     }
 
     /** The field is as high as its text, up to what the style allows. */

@@ -66,6 +66,25 @@ export function announce(root, text) {
     within(root)('announcer').textContent = text;
 }
 
+/** Where a sentence ends. */
+const SENTENCE = /[.!?。！？।؟…:\n]["'”’)\]]*\s/gu;
+
+/**
+ * Has a screen reader say what streams, by whole sentences.
+ * @param {ParentNode} root @returns {(pieces: string) => void}
+ */
+export function createSpeaker(root) {
+    let waiting = '';
+    return (pieces) => {
+        waiting += pieces;
+        const last = [...waiting.matchAll(SENTENCE)].at(-1);
+        if (!last) return;
+        const end = last.index + last[0].length;
+        announce(root, waiting.slice(0, end).trim());
+        waiting = waiting.slice(end);
+    };
+}
+
 /** Scrolls to the end of the page where that is at most so far below what is seen. @param {number} reach   CSS pixels */
 export function followEnd(reach) {
     const {scrollHeight} = document.documentElement;

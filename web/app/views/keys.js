@@ -14,7 +14,7 @@ import {element, isComposing, within} from './dom.js';
 /** @type {[letter: string, done: Done][]} */
 const LETTERS = [['O', 'chat'], ['D', 'document'], ['F', 'search'], ['W', 'write'], ['R', 'again'], ['C', 'copy'], ['K', 'back'], ['J', 'next'], ['H', 'list'], ['G', 'settings']];
 const MAC = /mac|iphone|ipad/i.test(navigator.userAgent), HELD = MAC ? ['⌃', '⇧'] : ['Alt', 'Shift'];
-const KEY = 'gemma-single-key';
+const COMMAND = MAC ? '⌘' : 'Ctrl', SHIFT = MAC ? '⇧' : 'Shift', KEY = 'gemma-single-key';
 
 /** @param {KeyboardEvent} event */
 const isHeld = ({altKey, ctrlKey, shiftKey, metaKey}) => shiftKey && !metaKey && altKey !== MAC && ctrlKey === MAC;
@@ -67,7 +67,9 @@ export function listenToKeys(root, act) {
 function rows() {
     /** @type {[name: string, keys: string[]][]} */
     const all = [...LETTERS.map(([letter, done]) => /** @type {[string, string[]]} */ ([`keys.${done}`, [...HELD, letter]])),
-        ['keys.stop', ['Esc']], ['keys.send', ['Enter']], ['keys.line', [MAC ? '⇧' : 'Shift', 'Enter']], ['keys.edit', ['↑']], ['keys.help', [...HELD, '?']]];
+        ['keys.stop', ['Esc']], ['keys.send', ['Enter']], ['keys.line', [SHIFT, 'Enter']], ['keys.edit', ['↑']], ['keys.help', [...HELD, '?']],
+        ['writer.continue', [COMMAND, 'Enter']], ['writer.alternatives', [COMMAND, SHIFT, 'Enter']], ['writer.likely', [MAC ? '⌥' : 'Alt', 'Enter']],
+        ['action.undo', [COMMAND, 'Z']], ['writer.redo', [COMMAND, SHIFT, 'Z']]];
     return all.flatMap(([name, keys]) => [
         element('dt', {textContent: text(name)}),
         element('dd', {}, ...keys.map((key) => element('kbd', {textContent: key}))),
