@@ -324,3 +324,58 @@ check('where the browser keeps nothing, or ends connections, everything works as
         [false, 'storage', 'Hello there', ['Hello there, you'], 1], [false, 'storage', 'Hello there', ['Hello there, you'], 1], ['0', '1', '2', '3', '4'],
     ]);
 });
+
+check('a backup: each conversation as JSON and Markdown in a folder, soon after it changes; without permission it says so', async () => {
+    const seen = await lab.page.evaluate(async () => {
+        const [{Backup, canBackUp}, {importFile}] = await Promise.all([import('/app/data/backup.js'), import('/app/data/transfer.js')]);
+        const root = await navigator.storage.getDirectory(), folder = await root.getDirectoryHandle('backup', {create: true}), out = {can: canBackUp()};
+        globalThis.showDirectoryPicker = async () => folder;
+        let states = [], wake = () => {};
+        const until = async (done) => { while (!await done()) await new Promise((later) => { wake = later; setTimeout(later, 50); }); };
+        const make = () => new Backup(store, {pause: 10, onState: ({state}) => { states.push(state); wake(); }});
+        const backup = make(), names = async () => (await Array.fromAsync(folder.keys())).sort();
+        const read = async (end) => (await (await folder.getFileHandle((await names()).find((name) => name.includes('Sea') && name.endsWith(end)))).getFile()).text();
+        const chat = await store.create({title: 'Sea: "salt"/.'}), note = await store.create({kind: 'document', title: 'Tale'});
+        const user = await store.add(chat.id, {role: 'user', content: 'Salty?', parent: null});
+        await store.writeText(note.id, 'Once');
+        await backup.begin();
+        await backup.choose();
+        out.names = await names();
+        await store.add(chat.id, {role: 'assistant', content: 'Yes.', parent: user.id});
+        await until(async () => (await read('.md')).includes('Yes.'));
+        await store.edit(user.id, {finishReason: 'x'});
+        await until(async () => (await read('.json')).includes('finishReason'));
+        await store.change(chat.id, {title: 'The Sea'});
+        await until(async () => (await names()).some((name) => name.startsWith('The Sea')) && (await names()).length === 4);
+        out.renamed = await names();
+        const other = await data.openConversations('from the backup');
+        for await (const handle of folder.values()) if (handle.name.endsWith('.json')) await importFile(other, await handle.getFile());
+        out.back = other.list().map(({title, messages}) => [title, messages]).sort();
+        backup.close();
+        states = [];
+        const again = make();
+        await again.begin();
+        out.again = [...states];
+        FileSystemHandle.prototype.queryPermission = async () => 'prompt';
+        FileSystemHandle.prototype.requestPermission = async () => 'granted';
+        const asks = make();
+        await asks.begin();
+        out.asks = asks.state;
+        await asks.allow();
+        out.allowed = asks.state;
+        await root.removeEntry('backup', {recursive: true});
+        await store.change(chat.id, {title: 'Gone'});
+        await until(async () => asks.state.state === 'failed');
+        await asks.forget();
+        const nothing = make();
+        await nothing.begin();
+        out.end = nothing.state.state;
+        return out;
+    });
+    assert.equal(seen.can, true);
+    assert.equal(seen.names.length, 4);
+    assert.ok(seen.names[0].startsWith('Sea salt ') && seen.names[3].endsWith('.md') && seen.names[3].startsWith('Tale '));
+    assert.deepEqual(seen.renamed.map((name) => name.split(' ')[0]), ['Tale', 'Tale', 'The', 'The']);
+    assert.deepEqual(seen.back, [['Tale', 0], ['The Sea', 2]]);
+    assert.deepEqual([seen.again, seen.asks, seen.allowed, seen.end], [['writing', 'on'], {state: 'no-permission', folder: 'backup'}, {state: 'on', folder: 'backup'}, 'off']);
+});

@@ -37,16 +37,22 @@ export async function exportOne(store, summary) {
     return {...summary, messages, ...text !== undefined && {text}};
 }
 
+/** Before the conversations, and after them. @param {unknown[]} presets */
+const begin = (presets) => `${JSON.stringify({format: FORMAT, version: VERSION, exported: Date.now(), presets}).slice(0, -1)},"conversations":[\n`;
+const END = '\n]}\n';
+
+/** An export of these alone. @param {Awaited<ReturnType<typeof exportOne>>[]} wholes */
+export const toJson = (wholes) => begin([]) + wholes.map((whole) => JSON.stringify(whole)).join(',\n') + END;
+
 /**
  * @param {Conversations} store
- * @param {string[]} [ids]   default: all
+ * @param {string[]} [ids]   default: all, and the presets
  * @returns {Promise<Blob>} JSON. The browser holds it, on disk where it is large
  */
 export async function exportAll(store, ids) {
     /** @type {Blob[]} */
     const parts = [];
-    const presets = ids ? [] : await listPresets(store);
-    let piece = `${JSON.stringify({format: FORMAT, version: VERSION, exported: Date.now(), presets}).slice(0, -1)},"conversations":[\n`;
+    let piece = begin(ids ? [] : await listPresets(store));
     const wanted = ids && new Set(ids), all = store.list().filter(({id}) => !wanted || wanted.has(id));
     for (const [i, summary] of all.entries()) {
         piece += (i ? ',\n' : '') + JSON.stringify(await exportOne(store, summary));
@@ -54,7 +60,7 @@ export async function exportAll(store, ids) {
         parts.push(new Blob([piece]));
         piece = '';
     }
-    return new Blob([...parts, piece, '\n]}\n'], {type: 'application/json'});
+    return new Blob([...parts, piece, END], {type: 'application/json'});
 }
 
 /**

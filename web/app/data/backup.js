@@ -1,0 +1,166 @@
+// A folder of a person's choice in which each conversation lies as JSON, as it is exported, and as Markdown, written a few seconds after it has changed. What was
+// deleted in the app stays there. Owns the folder's handle and which state of which conversation lies in it. Only browsers that let pages write into folders.
+
+import {messageOf} from '../../base/error.js';
+import {exportOne, toJson, toMarkdown} from './transfer.js';
+import {pathTo} from './tree.js';
+
+/**
+ * @typedef {import('./conversations.js').Conversations} Conversations
+ * @typedef {import('./types.js').Summary} Summary
+ *
+ * @typedef {object} State
+ * @property {'off' | 'on' | 'writing' | 'no-permission' | 'failed'} state   'no-permission': allow() asks for it again, from a click
+ * @property {string} [folder]   its name
+ * @property {string} [problem]  what the browser said
+ *
+ * @typedef {FileSystemDirectoryHandle & Record<'queryPermission' | 'requestPermission', (how: {mode: 'readwrite'}) => Promise<PermissionState>>} Folder
+ */
+
+const PAUSE_MS = 3000;
+const KEY = 'backup';
+const LONGEST_NAME = 60;
+/** @type {{mode: 'readwrite'}} */
+const WRITE = {mode: 'readwrite'};
+
+/** Whether this browser lets a page write into a folder. */
+export const canBackUp = () => 'showDirectoryPicker' in globalThis;
+
+/** Of its files, without ending: what every system takes, and no two conversations share. @param {Summary} summary */
+function nameOf({id, title}) {
+    // eslint-disable-next-line no-control-regex
+    const shown = title.replace(/[\0-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').replace(/\s+/g, ' ').trim().slice(0, LONGEST_NAME).toWellFormed();
+    return `${shown.replace(/[. ]+$/, '')} ${id.replace(/[^\w-]/g, '').slice(-60)}`.trim();
+}
+
+export class Backup {
+    #store;
+    #pause;
+    #onState;
+    /** @type {Folder | undefined} */
+    #folder;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #timer;
+    #ignore;
+    /** Whose content has changed. @type {Set<string>} */
+    #changed = new Set();
+    /** @type {Promise<void>} */
+    #last = Promise.resolve();
+    /** @type {State} */
+    state = {state: 'off'};
+
+    /**
+     * @param {Conversations} store
+     * @param {{onState?: (state: State) => void, pause?: number}} [options]
+     */
+    constructor(store, {onState = () => {}, pause = PAUSE_MS} = {}) {
+        this.#store = store;
+        this.#onState = onState;
+        this.#pause = pause;
+        this.#ignore = store.listen((change) => {
+            if (change.kind === 'conversation') this.#changed.add(change.id);
+            this.#schedule();
+        });
+    }
+
+    /** Goes on with the folder that was chosen before. */
+    async begin() {
+        const kept = await this.#store.database.read(['kept'], ({kept}) => kept.get(KEY));
+        if (!kept) return;
+        this.#folder = kept;
+        if (await kept.queryPermission(WRITE).catch(() => 'denied') === 'granted') await this.#write();
+        else this.#say('no-permission');
+    }
+
+    /** Lets a person choose a folder, in which all conversations are written; from a click. */
+    async choose() {
+        /** @type {Folder} */
+        const folder = await /** @type {any} */ (globalThis).showDirectoryPicker({id: 'conversations', ...WRITE});
+        await this.#store.database.change(['kept'], async ({kept}) => {
+            kept.put(KEY, folder);
+            kept.deleteBelow(KEY);
+        });
+        this.#folder = folder;
+        await this.#write();
+    }
+
+    /** Asks for the permission again; from a click. */
+    async allow() {
+        if (await this.#folder?.requestPermission(WRITE) === 'granted') await this.#write();
+    }
+
+    /** Writes no more; what was written stays. */
+    async forget() {
+        this.#folder = undefined;
+        clearTimeout(this.#timer);
+        await this.#store.database.change(['kept'], async ({kept}) => {
+            kept.delete(KEY);
+            kept.deleteBelow(KEY);
+        });
+        this.#say('off');
+    }
+
+    close() {
+        this.#ignore();
+        clearTimeout(this.#timer);
+    }
+
+    /** @param {State['state']} state @param {unknown} [error] */
+    #say(state, error) {
+        this.state = {state, ...this.#folder && {folder: this.#folder.name}, ...error !== undefined && {problem: messageOf(error)}};
+        this.#onState(this.state);
+    }
+
+    #schedule() {
+        if (!this.#folder || this.state.state === 'no-permission') return;
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => void this.#write(), this.#pause);
+    }
+
+    /** One after the other, also among tabs: the second finds that all is written. */
+    #write() {
+        return this.#last = this.#last.then(async () => {
+            this.#say('writing');
+            try {
+                const {locks} = navigator;
+                if (locks) await locks.request(`${this.#store.name} backup`, () => this.#writeAll());
+                else await this.#writeAll();
+                if (this.#folder) this.#say('on');
+            } catch (error) {
+                this.#say(/** @type {Error} */ (error).name === 'NotAllowedError' ? 'no-permission' : 'failed', error);
+            }
+        });
+    }
+
+    async #writeAll() {
+        const {database} = this.#store, changed = this.#changed;
+        this.#changed = new Set();
+        try {
+            for (const summary of this.#store.list()) {
+                const key = `${KEY}/${summary.id}`, stamp = JSON.stringify(summary), folder = this.#folder;
+                if (!folder) return;
+                const before = await database.read(['kept'], ({kept}) => kept.get(key));
+                if (before?.stamp === stamp && !changed.has(summary.id)) continue;
+                const name = await this.#writeOne(folder, summary);
+                if (before && before.name !== name) for (const end of ['json', 'md']) await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
+                await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp}));
+                changed.delete(summary.id);
+            }
+        } catch (error) {
+            for (const id of changed) this.#changed.add(id);
+            throw error;
+        }
+    }
+
+    /** @param {Folder} folder @param {Summary} summary @returns {Promise<string>} the files' name */
+    async #writeOne(folder, summary) {
+        const whole = await exportOne(this.#store, summary), name = nameOf(summary);
+        const text = whole.text === undefined ? toMarkdown(summary, pathTo(whole.messages, summary.leaf)) : `# ${summary.title}\n\n${whole.text}\n`;
+        for (const [end, content] of [['json', toJson([whole])], ['md', text]]) {
+            const file = await (await folder.getFileHandle(`${name}.${end}`, {create: true})).createWritable();
+            await file.write(content);
+            await file.close();
+        }
+        return name;
+    }
+}
