@@ -3,6 +3,7 @@
 
 import type OpenAI from 'openai';
 import {OpenAI as Ours, type ChatCompletion, type ChatCompletionChunk, type Completion, type CreateEmbeddingResponse, type Model} from '../../web/api/openai.js';
+import {OpenAI as Helped} from '../../web/api/openai-helpers.js';
 
 declare const client: Ours;
 declare const asked: OpenAI.ChatCompletionCreateParamsNonStreaming;
@@ -24,6 +25,17 @@ export async function requests() {
     for await (const chunk of chunks) (chunk.choices[0]?.delta.content ?? '') satisfies string;
     const {data} = await client.chat.completions.create(asked).withResponse();
     return [answer, any, completion, texts, vectors, model, data satisfies OpenAI.ChatCompletion];
+}
+
+/** The helpers. */
+export async function helpers(helped: Helped) {
+    clients.push(helped);
+    const stream = helped.chat.completions.stream(streamed).on('content', (delta) => delta);
+    const final: OpenAI.ChatCompletion = await stream.finalChatCompletion();
+    const {choices: [{message}]} = await helped.chat.completions.parse(asked);
+    for await (const chunk of helped.chat.completions.stream(asked)) chunk satisfies OpenAI.ChatCompletionChunk;
+    const runner = helped.chat.completions.runTools({...asked, tools: [{type: 'function', function: {name: 'now', parameters: {}, function: () => 'noon'}}]});
+    return [final, message.parsed, await runner.finalContent()];
 }
 
 // What one turn answered is a message of the next.
