@@ -210,7 +210,7 @@ function show(screen) {
         tab.setAttribute('aria-selected', String(name === screen));
         tab.tabIndex = name === screen ? 0 : -1;
     }
-    scrollTo({top: 0});
+    scrollTo({top: screen === 'chat' ? document.documentElement.scrollHeight : 0});
     if (screen === 'welcome') at('welcome-title').focus();
     if (screen === 'writer' || screen === 'chat') {
         sidebar.setCurrent((screen === 'chat' ? chatting : writing).id);
