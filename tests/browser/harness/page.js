@@ -23,7 +23,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
  * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where that can't be seen
  */
 
-const PATIENCE_MS = 60_000;       // ten times what a busy machine needs: a download whose server is gone is tried again for up to 15 s
+const PATIENCE_MS = 300_000;       // ten times what a busy machine needs: a download whose server is gone is tried again for up to 15 s
 const LOOK_AGAIN_MS = 40;
 
 export class Page {
