@@ -158,10 +158,11 @@ test('names change with what is in the files, but for those that must stay', asy
     assert.deepEqual([...again], [...plain], 'the same sources give the same files');
     for (const name of STABLE) assert.ok(plain.has(name), name);
     for (const name of plain.keys())
-        assert.ok(STABLE.includes(name.replace(/\.map$/, '')) || name.startsWith('app/icons/') || /-[0-9A-Z]{8}(\.\w+)+$|^lib\/wasm-[0-9A-F]{8}\/[\w-]+\.(js|wasm)$/.test(name), name);
+        assert.ok(STABLE.includes(name.replace(/\.map$/, '')) || name.startsWith('app/icons/') || /-[0-9A-Z]{8}(\.\w+)+$|^lib\/wasm-[0-9A-F]{8}\/[\w-]+\.(js|wasm)$|^app\/texts-[0-9A-F]{8}\/\w+\.json$/.test(name), name);
     for (const changes of [
         {'app/app.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'app/styles.css': (text) => `${text}\np { color: red; }`}, {'app/start.js': (text) => `${text};more();`},
-        {'engine/worker.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'wasm/gemma.js': (text) => `${text}//`}, {'': (text) => text.replace('<title>', '<title>x')},
+        {'app/texts/de.json': (text) => text.replace('{', '{"more": "", ')},
+        {'engine/worker.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'wasm/gemma.js': (text) => `${text}//`}, {'': (text) => text.replace('<body', '<body id="x"')},
     ]) {
         const changed = await build(changes);
         for (const [name, text] of changed)

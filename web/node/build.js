@@ -50,6 +50,7 @@ const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
 /** @param {string} url */
 const isOwnScript = (url) => url.endsWith('.js') && !url.startsWith('wasm/') && url !== 'sw.js';
+const TEXTS = 'app/texts/';
 const withHash = (/** @type {string} */ url, /** @type {string} */ hash) => url.replace(/(\.\w+)$/, `-${hash}$1`);
 
 /**
@@ -164,6 +165,10 @@ async function buildLibrary(sources) {
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
 export async function buildPage(sources) {
     const {scripts} = readScripts(sources, {folder: '', version: '', wasm: ''}), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
+    // All languages in one folder, which the script that fetches them names.
+    const texts = [...sources].filter(([url]) => url.startsWith(TEXTS)).map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
+    const folder = `app/texts-${hashOf(Buffer.concat(texts.map(([, bytes]) => bytes)))}/`;
+    scripts.set('app/texts.js', scripts.get('app/texts.js')?.replace('./texts/', `./${posix.basename(folder)}/`) ?? '');
     const page = await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'});
     /** @type {Map<string, Buffer>} */
     const files = new Map(), renamed = new Map();
@@ -182,7 +187,8 @@ export async function buildPage(sources) {
     }
     const html = text('').replace(/(?<==")app\/[^"]+(?=")/g, (url) => renamed.get(url) ?? url);
     files.set('index.html', Buffer.from(html));
-    for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url)) files.set(url, readFileSync(path));
+    for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url) && !url.startsWith(TEXTS)) files.set(url, readFileSync(path));
+    for (const [url, bytes] of texts) files.set(url.replace(TEXTS, folder), bytes);
     return files;
 }
 
