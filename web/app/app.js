@@ -5,7 +5,6 @@ import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
 import {keepState, readState} from './data/states.js';
-import {Drafting} from './drafting.js';
 import {Engine} from './engine.js';
 import {install} from './install.js';
 import {Talk} from './talk.js';
@@ -20,8 +19,6 @@ import {Notices} from './views/notices.js';
 import {Settings} from './views/settings.js';
 import {Sidebar, addressOf} from './views/sidebar.js';
 import {Welcome} from './views/welcome.js';
-import {Writer} from './views/writer.js';
-import {Writing} from './writing.js';
 
 /**
  * @typedef {import('./data/types.js').Summary} Summary
@@ -37,6 +34,10 @@ const store = await openConversations();
 
 /** @type {Talk | undefined} */
 let talk;
+/** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
+let desk;
+/** @type {Promise<import('./desk.js').Desk> | undefined} */
+let openingDesk;
 
 const notices = new Notices(root);
 const onError = (/** @type {Error} */ error) => notices.showError(error);
@@ -49,6 +50,7 @@ const engine = new Engine({
         notices.hideError();
         loadingView.begin(name, hint);
         show('loading');
+        openDesk().catch(() => {});     // while there is time; who needs it says what is wrong
     },
     onLoaded: begin,
     async onEnd() {
@@ -56,10 +58,9 @@ const engine = new Engine({
         show('welcome');
     },
     onClosed() {
-        writer.stop();
+        desk?.reset();
         chatting.stop();
         talk = undefined;
-        drafting.reset();
         settings.setLoaded(false);
         hideFacts(root);
     },
@@ -76,18 +77,6 @@ const chat = new Chat(root, {
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
 });
-const drafting = new Drafting({
-    open: async () => await openModel() && engine.gemma,
-    settingsOf: () => {
-        const {maxTokens, ...sampling} = settings.group('sampling');
-        return {maxTokens, sampling};
-    },
-    onResult: (gemma, result) => gemma === engine.gemma && showFacts(root, gemma.info, result),
-});
-/** @type {Writer} */
-const writer = new Writer(root, {
-    drafting, keep: (written) => writing.keep(written), onBegin: () => notices.hideError(), onChange: () => writing.changed(), onError,
-});
 const chatting = new Chatting({
     store, view: chat, open: openModel, onError,
     settingsOf: () => {
@@ -100,12 +89,11 @@ const chatting = new Chatting({
         if (id) talk?.prepare(id);
     },
 });
-const writing = new Writing({store, view: writer, onError, onOpened: (id) => opened(id), onConflict: () => notices.show(text('writer.conflict'))});
 const sidebar = new Sidebar(root, {
-    store, onError, onNew: create, onExport: (id) => exportOne(id).catch(onError),
+    store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => exportOne(id).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
 });
-const views = {writer, chat}, tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
+const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
 
 /** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
@@ -136,6 +124,23 @@ async function openModel() {
     return talk && {talk, model: engine.model};
 }
 
+/** Fetched when it is first needed. @returns {Promise<import('./desk.js').Desk>} */
+function openDesk() {
+    const failed = (/** @type {Error} */ error) => {
+        openingDesk = undefined;        // the next try begins anew
+        throw error;
+    };
+    return openingDesk ??= import('./desk.js').then(({Desk}) => desk = new Desk(root, {
+        store, onError, onOpened: opened, onBegin: () => notices.hideError(), onNotice: (sentence) => notices.show(sentence),
+        open: async () => await openModel() && engine.gemma,
+        settingsOf: () => {
+            const {maxTokens, ...sampling} = settings.group('sampling');
+            return {maxTokens, sampling};
+        },
+        onResult: (gemma, result) => gemma === engine.gemma && showFacts(root, gemma.info, result),
+    })).catch(failed);
+}
+
 /** @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action @param {string} id   of a message */
 async function act(action, id) {
     if (action === 'again') await chatting.regenerate(id);
@@ -147,28 +152,27 @@ async function act(action, id) {
 }
 
 /** @param {Summary['kind']} kind */
-function create(kind) {
-    if (kind === 'chat') chatting.begin();
-    else writing.begin();
+async function create(kind) {
+    (kind === 'chat' ? chatting : await openDesk()).begin();
     show(kind === 'chat' ? 'chat' : 'writer');
 }
 
 /** What a shortcut asks for. @param {import('./views/keys.js').Done} done */
 function press(done) {
     const shown = document.body.dataset.screen;
-    if (done === 'chat' || done === 'document') create(done);
+    if (done === 'chat' || done === 'document') create(done).catch(onError);
     if (done === 'search') sidebar.focusSearch();
     if (done === 'list') sidebar.toggle();
     if (done === 'back' || done === 'next') sidebar.step(done === 'next' ? 1 : -1);
     if (done === 'settings') at('open-settings').click();
     if (done === 'write') {
         if (shown === 'welcome') show('chat');
-        views[shown === 'writer' ? 'writer' : 'chat'].focus();
+        (shown === 'writer' ? desk : chat)?.focus();
     }
     if ((done === 'again' || done === 'copy') && shown === 'chat') chat.actOnLast(done);
     if (done === 'stop') {
         chatting.stop();
-        writer.stop();
+        desk?.stop();
     }
 }
 
@@ -186,7 +190,7 @@ const screenOf = (summary) => summary && (summary.kind === 'chat' ? 'chat' : 'wr
 async function followAddress() {
     const id = idOfAddress(), screen = screenOf(store.list().find((one) => one.id === id));
     if (!id || !screen) return;
-    await (screen === 'chat' ? chatting : writing).open(id);
+    await (screen === 'chat' ? chatting : await openDesk()).open(id);
     if (document.body.dataset.screen !== 'loading') show(screen);
 }
 
@@ -202,9 +206,13 @@ async function exportOne(id) {
 
 /** @param {Screen} screen */
 function show(screen) {
+    if (screen === 'writer' && !desk) return void openDesk().then(() => show('writer'), (error) => {
+        show('chat');
+        onError(error);
+    });
     document.body.dataset.screen = screen;
     for (const name of ['welcome', 'loading', 'writer', 'chat']) at(name).hidden = name !== screen;
-    const isWorking = screen in views;
+    const isWorking = screen === 'writer' || screen === 'chat';
     at('tabs').hidden = at('change-model').hidden = at('new-chat').hidden = !isWorking;
     for (const [name, tab] of Object.entries(tabs)) {
         tab.setAttribute('aria-selected', String(name === screen));
@@ -212,10 +220,9 @@ function show(screen) {
     }
     scrollTo({top: screen === 'chat' ? document.documentElement.scrollHeight : 0});
     if (screen === 'welcome') at('welcome-title').focus();
-    if (screen === 'writer' || screen === 'chat') {
-        sidebar.setCurrent((screen === 'chat' ? chatting : writing).id);
-        views[screen].focus();
-    }
+    if (!isWorking) return;
+    sidebar.setCurrent((screen === 'chat' ? chatting : desk)?.id);
+    (screen === 'chat' ? chat : desk)?.focus();
 }
 
 /** A download that broke off with the page goes on by itself, unless it was cancelled or the connection costs. @param {import('../weights/store/store.js').Stored[]} stored */
@@ -235,7 +242,7 @@ at('tabs').onkeydown = (event) => {
     show(other);
     tabs[other].focus();
 };
-at('new-chat').onclick = () => create(document.body.dataset.screen === 'writer' ? 'document' : 'chat');
+at('new-chat').onclick = () => create(document.body.dataset.screen === 'writer' ? 'document' : 'chat').catch(onError);
 at('change-model').onclick = async () => {
     engine.close();
     await welcome.refresh();
