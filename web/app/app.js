@@ -1,7 +1,8 @@
 // The page: wires the parts. Its own state is which screen shows.
 
 import {Gemma} from '../gemma.js';
-import {Chatting} from './chatting.js';
+import {contextCost, settingsOf} from './asking.js';
+import {Chatting, toAsked} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
 import {keepState, readState} from './data/states.js';
@@ -13,6 +14,7 @@ import {showAppearance} from './views/appearance.js';
 import {Chat} from './views/chat.js';
 import {within} from './views/dom.js';
 import {hideFacts, showFacts} from './views/facts.js';
+import {Gauge} from './views/gauge.js';
 import {listenToKeys} from './views/keys.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
@@ -42,6 +44,7 @@ let openingDesk;
 const notices = new Notices(root);
 const onError = (/** @type {Error} */ error) => notices.showError(error);
 const loadingView = new Loading(root, {onCancel: () => engine.cancel()});
+/** @type {Engine} */
 const engine = new Engine({
     loadingSettings: () => settings.group('loading'),
     onProgress: (name, progress, doing) => loadingView.progress(name, progress, doing),
@@ -67,7 +70,19 @@ const engine = new Engine({
     onError: (error, retry) => notices.showError(error, retry),
     onNotice: (sentence) => notices.show(sentence),
 });
-const settings = new Settings(root, {onReload: () => engine.again()});
+const presets = () => import('./data/presets.js');
+/** @type {Settings} */
+const settings = new Settings(root, {
+    onReload: () => engine.again(), onError,
+    conversation: () => document.body.dataset.screen === 'chat' ? {isStored: Boolean(chatting.id), settings: chatting.settings} : undefined,
+    onChange: (changed) => chatting.changeSettings(changed).catch(onError).finally(() => gauge.update()),
+    check: async (schema) => (await engine.gemma?.constraint({schema}))?.close(),
+    cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
+    presets: {
+        list: async () => (await presets()).listPresets(store), save: async (preset) => (await presets()).savePreset(store, preset),
+        delete: async (name) => (await presets()).deletePreset(store, name),
+    },
+});
 const welcome = new Welcome(root, {
     onStart: (model, name) => engine.start(model, name), onReplace: (model, name) => engine.replace(model, name), onKeep: (files, name) => engine.keep(files, name),
     onError, onNotice: (sentence) => notices.show(sentence),
@@ -77,18 +92,25 @@ const chat = new Chat(root, {
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
 });
+/** @type {Chatting} */
 const chatting = new Chatting({
     store, view: chat, open: openModel, onError,
-    settingsOf: () => {
-        const {maxTokens, ...sampling} = settings.group('sampling');
-        return {system: '', overflow: 'error', options: {maxTokens, sampling}};
-    },
+    settingsOf: (summary) => settingsOf(summary, settings.preferences),
     onAnswered: (result) => engine.gemma && showFacts(root, engine.gemma.info, result),
     onOpened(id) {
         opened(id);
         if (id) talk?.prepare(id);
     },
 });
+const gauge = new Gauge(root, {
+    read() {
+        const {gemma} = engine, {system, overflow} = settingsOf(chatting, settings.preferences), messages = chatting.path.map(toAsked);
+        if (!gemma || chatting.isBusy) return undefined;
+        return {messages: system ? [{role: 'system', content: system}, ...messages] : messages, contextLength: gemma.info.contextLength, overflow};
+    },
+    count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open(),
+});
+store.listen(() => gauge.update());
 const sidebar = new Sidebar(root, {
     store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => exportOne(id).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
@@ -107,6 +129,7 @@ function begin(gemma, model) {
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
     at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
     showFacts(root, info);
+    gauge.update();
     show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
@@ -179,6 +202,7 @@ function press(done) {
 /** Says in the page's address what is open: a reload and the browser's back button find it. @param {string | undefined} id */
 function opened(id) {
     sidebar.setCurrent(id);
+    gauge.update();
     if (id !== idOfAddress()) history.pushState(null, '', id ? addressOf(id) : location.pathname + location.search);
 }
 

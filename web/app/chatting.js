@@ -22,7 +22,7 @@ import {newestLeafBelow, pathTo, siblingsOf} from './data/tree.js';
  */
 
 /** A stored message as the library takes it. @param {Message} message @returns {import('../gemma.js').Message} */
-const toAsked = ({role, content, attachments = []}) => /** @type {import('../gemma.js').Message} */ ({
+export const toAsked = ({role, content, attachments = []}) => /** @type {import('../gemma.js').Message} */ ({
     role, content: [...attachments.map(({name, text}) => `${name}:\n${text}\n`), content].join('\n'),
 });
 
@@ -145,6 +145,17 @@ export class Chatting {
         };
     }
 
+    /** Shows an answer as it is written. @param {string} id */
+    #stream(id) {
+        const {view, settingsOf} = this.#parts;
+        return view.stream(id, Boolean(this.summary && settingsOf(this.summary).options.constraint));
+    }
+
+    /** The path that is shown. */
+    get path() {
+        return this.#path;
+    }
+
     get #path() {
         return pathTo(this.#messages, this.#summary?.leaf ?? null);
     }
@@ -196,7 +207,7 @@ export class Chatting {
         const message = this.#messages.find((one) => one.id === id);
         if (!message || text === undefined || message.content.length !== at) return false;
         message.content += text;
-        const stream = this.#streams.get(message.id) ?? this.#parts.view.stream(message.id);
+        const stream = this.#streams.get(message.id) ?? this.#stream(message.id);
         this.#streams.set(message.id, stream);
         stream.add(text);
         return true;
@@ -274,10 +285,10 @@ export class Chatting {
      * @param {Message} answer @param {Summary} summary @param {Talk} talk @param {AbortSignal} signal
      */
     async #write(answer, summary, talk, signal) {
-        const {store, view, settingsOf, onError, onAnswered} = this.#parts, {system, overflow, options} = settingsOf(summary);
+        const {store, settingsOf, onError, onAnswered} = this.#parts, {system, overflow, options} = settingsOf(summary);
         const messages = pathTo(this.#messages, answer.content ? answer.id : answer.parent).map(toAsked);
         if (system) messages.unshift({role: 'system', content: system});
-        const writer = store.write(answer.id), shown = view.stream(answer.id);
+        const writer = store.write(answer.id), shown = this.#stream(answer.id);
         const onPiece = (/** @type {string} */ piece) => {
             answer.content += piece;
             writer.append(piece).then(() => shown.add(piece), onError);

@@ -46,7 +46,7 @@ const ORIGIN = {urls: list, headers: [(v) => isObject(v) && Object.values(v).eve
 /** @type {Record<string, Record<string, Kind>>} by what takes them */
 export const OPTIONS = {
     load: {
-        ...WATCHED, ...ORIGIN, update: flag, shared: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
+        ...WATCHED, ...ORIGIN, update: flag, shared: flag, speed: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
         sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'], baseUrl: [(v) => isText(v) || v instanceof URL, 'an address'],
     },

@@ -26,6 +26,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  * @property {boolean} [observe]    makes room for module.observe()
  * @property {number} [sessions]    with full contexts, for which the memory may grow; default 4, or 2 on small devices
+ * @property {boolean} [speed]      false: a probe says whether it fits, and measures nothing
  * @property {boolean} [threadsFailed]   an engine before this one ended while it started its threads
  */
 

@@ -283,7 +283,7 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     }
     reasons.push(...guessed.filter((what) => what in GUESSES).map((what) => GUESSES[what]));
     if (stored) await judgeRoom(answer, url);
-    if (!answer.fits) return answer;
+    if (!answer.fits || options.speed === false) return answer;
     Object.assign(answer, await measure(features, reader, plan, {...options, threads, memory64, contextLength: 256}));
     if (!canReserve(memoryBytes, memory64)) {
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which ${NODE ? 'this system refuses to give.' : 'this browser refuses to give to one page.'}`);

@@ -33,10 +33,11 @@
  *   modules (esbuild, Rollup). Default: they lie where the library's script does, or where the bundler has put them
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
  *
- * @typedef {Watched & Origin & EngineOptions & {update?: boolean, shared?: boolean}} LoadOptions   update: asks the address whether it still has the
+ * @typedef {Watched & Origin & EngineOptions & {update?: boolean, shared?: boolean, speed?: boolean}} LoadOptions   update: asks the address whether it still has the
  *   file that is stored, and if not, puts the new one in its place; without the network, what is stored runs. shared: tabs of this origin that
  *   load the same model with the same options share one engine, in the tab that came first; when that closes, the next takes over, and answers
- *   continue there. Where that can't be (see info.shared), this tab has its own
+ *   continue there. Where that can't be (see info.shared), this tab has its own. speed: for probe alone; false says whether it fits, and measures
+ *   nothing
  *
  * @typedef {object} Info
  * @property {string} architecture      'gemma', 'gemma2', 'gemma3'

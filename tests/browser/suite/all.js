@@ -10,6 +10,7 @@ import {testModels} from './models.js';
 import {testOwnModels} from './own_models.js';
 import {testSafari} from './safari.js';
 import {testScreens} from './screens.js';
+import {testSettings} from './settings.js';
 import {testTyping} from './typing.js';
 import {testVersions} from './versions.js';
 import {testWriting} from './writing.js';
@@ -22,6 +23,7 @@ export function testBrowser(name) {
         testModels(name);
         testIsolation(name);
         testTyping(name);
+        testSettings(name);
         testConversations(name);
         testWriting(name);
         testVersions(name);

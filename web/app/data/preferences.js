@@ -1,72 +1,86 @@
-// What the user has set and decided, kept in localStorage. Owns the list of settings with their ranges and defaults; draws nothing.
+// What the user has set and decided, kept in localStorage. Owns the list of settings with their ranges and defaults; draws nothing. Their words are
+// in texts/: setting.KEY, setting.KEY-hint and, where a field may be empty, setting.KEY-empty.
 
 /**
  * @typedef {object} Setting
  * @property {string} key
- * @property {'sampling' | 'loading'} group   'sampling' goes to every prompt, 'loading' needs the model to be loaded again
- * @property {string} label
- * @property {number} [initial]   without, it may be left empty, which means
- * @property {string} [empty]
- * @property {number} min
- * @property {number} max
- * @property {number} step
- * @property {string} [unit]
- * @property {'range' | 'number'} [field]   a slider, where it does not say
- * @property {string} [hint]
+ * @property {'prompt' | 'sampling' | 'answer' | 'loading'} group   'loading' needs the model to be loaded again; the others go to every prompt
+ * @property {'range' | 'number' | 'text' | 'choice' | 'schema'} field
+ * @property {number | string} [initial]   without, it may be left empty, which means what setting.KEY-empty says
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [step]
+ * @property {string} [unit]           the key of its word
+ * @property {string[]} [choices]      their words: setting.KEY.CHOICE
+ * @property {boolean} [rare]          few people need it
  *
- * @typedef {Record<string, number | undefined>} Preferences   every setting's value, by key; undefined where the field is empty
+ * @typedef {string | number | null | undefined} Value   null: empty, where the default is not
+ * @typedef {Record<string, Value>} Values   by key
+ * @typedef {Record<string, Value>} Preferences   every setting's value, by key; undefined where the field is empty
  */
+
+/** @param {string} key @param {number} initial @param {number} min @param {number} max @param {number} step @param {boolean} [rare] @returns {Setting} */
+const range = (key, initial, min, max, step, rare) => ({key, group: 'sampling', field: 'range', initial, min, max, step, rare});
+/** @param {string} key @param {Setting['group']} group @param {number} min @param {number} max @param {Partial<Setting>} [more] @returns {Setting} */
+const number = (key, group, min, max, more) => ({key, group, field: 'number', min, max, step: 1, ...more});
 
 /** @type {Setting[]} */
 export const SETTINGS = [
-    {
-        key: 'temperature', group: 'sampling', label: 'Temperature', initial: 0.8,
-        min: 0, max: 2, step: 0.05, hint: '0 always takes the likeliest word; more is bolder',
-    },
-    {
-        key: 'topK', group: 'sampling', label: 'Top-k', initial: 64,
-        min: 0, max: 200, step: 1, hint: 'only the k likeliest tokens; 0 is off',
-    },
-    {
-        key: 'topP', group: 'sampling', label: 'Top-p', initial: 0.95,
-        min: 0, max: 1, step: 0.01, hint: 'only the likeliest that add up to p; 1 is off',
-    },
-    {
-        key: 'minP', group: 'sampling', label: 'Min-p', initial: 0,
-        min: 0, max: 1, step: 0.01, hint: 'none below this share of the likeliest; 0 is off',
-    },
-    {
-        key: 'repeatPenalty', group: 'sampling', label: 'Repetition penalty', initial: 1.1,
-        min: 1, max: 2, step: 0.01, hint: 'over the last 64 tokens; 1 is off',
-    },
-    {
-        key: 'maxTokens', group: 'sampling', label: 'Longest answer', unit: 'tokens', initial: 256,
-        min: 1, max: 8192, step: 1, field: 'number',
-    },
-    {
-        key: 'seed', group: 'sampling', label: 'Seed', empty: 'random',
-        min: 0, max: 4294967295, step: 1, field: 'number', hint: 'the same seed and text give the same answer',
-    },
-    {
-        key: 'contextLength', group: 'loading', label: 'Context', unit: 'tokens', empty: "the model's own",
-        min: 64, max: 131072, step: 1, field: 'number',
-    },
-    {
-        key: 'threads', group: 'loading', label: 'Threads', empty: 'automatic',
-        min: 1, max: 64, step: 1, field: 'number',
-    },
+    {key: 'system', group: 'prompt', field: 'text', initial: ''},
+    range('temperature', 0.8, 0, 2, 0.05),
+    range('topK', 64, 0, 200, 1),
+    range('topP', 0.95, 0, 1, 0.01),
+    range('minP', 0, 0, 1, 0.01, true),
+    range('repeatPenalty', 1.1, 1, 2, 0.01, true),
+    range('presencePenalty', 0, -2, 2, 0.05, true),
+    range('frequencyPenalty', 0, -2, 2, 0.05, true),
+    number('maxTokens', 'sampling', 1, 8192, {initial: 256, unit: 'setting.tokens'}),
+    number('seed', 'sampling', 0, 4294967295),
+    {key: 'overflow', group: 'answer', field: 'choice', initial: 'error', choices: ['error', 'drop-oldest']},
+    {key: 'stop', group: 'answer', field: 'text', initial: '', rare: true},
+    {key: 'schema', group: 'answer', field: 'schema', initial: '', rare: true},
+    number('contextLength', 'loading', 64, 131072, {unit: 'setting.tokens'}),
+    {key: 'kvType', group: 'loading', field: 'choice', initial: 'f16', choices: ['f16', 'int8']},
+    number('threads', 'loading', 1, 64),
 ];
 
-const KEY = 'gemma-settings';
+const KEY = 'gemma-settings', LONGEST_TEXT = 100_000;
+
+/** A JSON Schema that a person wrote. @param {unknown} written @returns {object | undefined} undefined for what is none */
+export function readSchema(written) {
+    try {
+        const schema = JSON.parse(String(written));
+        return typeof schema === 'object' && schema && !Array.isArray(schema) ? schema : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/** Whether a setting may have a value. @param {Setting} setting @param {any} value */
+function isGood({field, initial, min, max, choices}, value) {
+    if (value === null) return initial === undefined;
+    if (field === 'range' || field === 'number') return Number.isFinite(value) && value >= Number(min) && value <= Number(max);
+    if (field === 'choice') return Boolean(choices?.includes(value));
+    return typeof value === 'string' && value.length <= LONGEST_TEXT && (field !== 'schema' || !value || Boolean(readSchema(value)));
+}
+
+/** Settings that somebody else may have written: what is none of ours, or out of range, is left out. @param {any} given @returns {Values} */
+export function readSettings(given) {
+    const known = SETTINGS.filter((setting) => given && Object.hasOwn(given, setting.key) && isGood(setting, given[setting.key]));
+    return Object.fromEntries(known.map(({key}) => [key, given[key]]));
+}
+
+/** @returns {Preferences} */
+export function defaultPreferences() {
+    return Object.fromEntries(SETTINGS.map(({key, initial}) => [key, initial]));
+}
 
 /** @returns {Preferences} */
 export function loadPreferences() {
-    /** @type {Preferences} */
-    const defaults = Object.fromEntries(SETTINGS.map(({key, initial}) => [key, initial]));
     try {
-        return {...defaults, ...JSON.parse(localStorage.getItem(KEY) ?? '{}')};
+        return {...defaultPreferences(), ...readSettings(JSON.parse(localStorage.getItem(KEY) ?? '{}'))};
     } catch {
-        return defaults;        // storage is blocked, or not ours: the defaults do
+        return defaultPreferences();        // storage is blocked, or not ours: the defaults do
     }
 }
 

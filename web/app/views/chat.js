@@ -97,10 +97,10 @@ export class Chat {
         if (busy) announce(this.#root, text('chat.answering'));
     }
 
-    /** Shows an answer as it is written. @param {string} id @returns {Stream} */
-    stream(id) {
+    /** Shows an answer as it is written. @param {string} id @param {boolean} isCode   it becomes JSON @returns {Stream} */
+    stream(id, isCode) {
         const view = this.#views.get(id), speak = createSpeaker(this.#root);
-        view?.begin();
+        view?.begin(isCode);
         followEnd(Infinity);
         const shown = everyFrame((pieces) => {
             view?.write(pieces);

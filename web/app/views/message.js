@@ -21,7 +21,7 @@ export class MessageView {
     #actions = element('div', {className: 'message-actions'});
     /** What is drawn of it. */
     #drawn = '';
-    /** While it is written. @type {Markdown | undefined} */
+    /** While it is written. @type {Markdown | Code | undefined} */
     #writer;
 
     /** @param {Shown} shown @param {OnAction} onAction */
@@ -48,10 +48,10 @@ export class MessageView {
         this.#actions.replaceChildren(...isWriting ? [] : this.#buttons(message, branch, branches));
     }
 
-    /** What is written is added: nothing that is there is drawn again. */
-    begin() {
+    /** What is written is added: nothing that is there is drawn again. @param {boolean} isCode   it becomes JSON */
+    begin(isCode) {
         this.#body.replaceChildren();
-        this.#writer = new Markdown(this.#body);
+        this.#writer = isCode ? new Code(this.#body) : new Markdown(this.#body);
         this.#writer.write(this.#drawn);
     }
 
@@ -102,7 +102,8 @@ export class MessageView {
         if (role === 'user') this.#body.textContent = content;
         else {
             this.#body.replaceChildren();
-            renderMarkdown(this.#body, content);
+            if (isJson(content)) new Code(this.#body).write(content);
+            else renderMarkdown(this.#body, content);
         }
     }
 
@@ -123,6 +124,32 @@ export class MessageView {
         const walk = element('span', {className: 'walk'}, button('back', 'back', branch === 1), which, button('next', 'next', branch === branches));
         walk.setAttribute('role', 'group');
         return [walk, ...made];
+    }
+}
+
+/** JSON, as it comes. */
+class Code {
+    #code = element('code', {dir: 'ltr'});
+
+    /** @param {HTMLElement} container */
+    constructor(container) {
+        container.append(element('pre', {}, this.#code));
+    }
+
+    /** @param {string} text */
+    write(text) {
+        this.#code.append(text);
+    }
+
+    end() {}
+}
+
+/** An answer of a form that was asked for. @param {string} content */
+function isJson(content) {
+    try {
+        return /^\s*[{[]/.test(content) && Boolean(JSON.parse(content));
+    } catch {
+        return false;
     }
 }
 

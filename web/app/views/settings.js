@@ -1,49 +1,85 @@
-// The settings dialog, drawn from the list in preferences.js.
+// The settings dialog, drawn from the list in preferences.js: the defaults, and what one conversation has of its own.
+//
+// Owns: whose settings are shown, and the defaults as they are now. Must not know: conversations, models.
 
-import {element, within} from './dom.js';
-import {SETTINGS, loadPreferences, savePreferences} from '../data/preferences.js';
+import {defaultPreferences, loadPreferences, readSettings, savePreferences, SETTINGS} from '../data/preferences.js';
+import {group} from '../asking.js';
+import {announce, element, within} from './dom.js';
+import {bytes} from './format.js';
+import {calmly, settingRow} from './settings_fields.js';
+import {library} from './settings_library.js';
+import {text} from '../texts.js';
 
-/** @typedef {import('../data/preferences.js').Setting} Setting */
+/**
+ * @typedef {import('../data/preferences.js').Setting} Setting
+ * @typedef {import('../data/preferences.js').Values} Values
+ * @typedef {import('./settings_library.js').Preset} Preset
+ *
+ * @typedef {object} SettingsOptions
+ * @property {() => void} onReload   load the model again, with the settings that need it
+ * @property {(error: Error) => void} onError
+ * @property {() => {isStored: boolean, settings: Record<string, unknown>} | undefined} conversation   the one that is shown; isStored: it has begun
+ * @property {(settings: Values) => void} onChange    of that conversation
+ * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that the model can't follow
+ * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} | undefined>} cost   of a context
+ * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name: string) => Promise<unknown>}} presets
+ */
+
+const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
+/** @type {[name: string, settings: Values][]} */
+const BUILT_IN = [
+    ['exact', {temperature: 0, repeatPenalty: 1}], ['balanced', {}], ['bold', {temperature: 1.2, topK: 0, topP: 1, minP: 0.05}],
+];
+/** A preset of nothing but a system prompt is in the library of those. @param {Preset} preset */
+const isPrompt = ({settings}) => !settings;
+/** What a preset says: all but what belongs to the loaded model. */
+const ASKED = SETTINGS.filter(({group: name}) => name !== 'loading');
 
 export class Settings {
+    #root;
     #at;
+    #options;
     #preferences = loadPreferences();
     #loaded = false;
     #loadingBefore = '';
+    /** What the conversation has of its own; undefined while the defaults are shown. @type {Values | undefined} */
+    #own;
+    #store = () => {};
 
-    /**
-     * @param {ParentNode} root
-     * @param {{onReload: () => void}} options   onReload: load the model again, with the settings that need it
-     */
-    constructor(root, {onReload}) {
+    /** @param {ParentNode} root @param {SettingsOptions} options */
+    constructor(root, options) {
+        this.#root = root;
+        this.#options = options;
         const at = this.#at = within(root), dialog = at('settings', HTMLDialogElement);
-        at('open-settings').onclick = () => {
-            this.#draw();
-            dialog.showModal();
-        };
+        at('open-settings').onclick = () => this.open();
         dialog.onclick = (event) => {
             if (event.target === dialog) dialog.close();        // beside the panel
         };
-        at('settings-reset').onclick = () => {
-            savePreferences({});
-            this.#preferences = loadPreferences();
-            this.#draw();
-        };
+        dialog.onclose = () => this.#store();
+        at('settings-reset').onclick = () => this.#reset();
         at('settings-reload').onclick = () => {
             dialog.close();
-            onReload();
+            options.onReload();
         };
     }
 
-    /** The values that are set, by key. @param {Setting['group']} name @returns {Record<string, number>} */
+    open() {
+        const found = this.#options.conversation();
+        this.#own = found?.isStored ? readSettings(found.settings) : undefined;
+        this.#draw();
+        const dialog = this.#at('settings', HTMLDialogElement);
+        dialog.showModal();
+        dialog.scrollTop = 0;
+    }
+
+    /** The defaults as they are now. */
+    get preferences() {
+        return this.#preferences;
+    }
+
+    /** The values that are set, by key. @param {Setting['group']} name */
     group(name) {
-        /** @type {Record<string, number>} */
-        const values = {};
-        for (const {key, group} of SETTINGS) {
-            const value = this.#preferences[key];
-            if (group === name && value !== undefined) values[key] = value;
-        }
-        return values;
+        return group(this.#preferences, name);
     }
 
     /** @param {boolean} loaded   a model is loaded, with the settings as they are now */
@@ -52,39 +88,134 @@ export class Settings {
         this.#loadingBefore = JSON.stringify(this.group('loading'));
     }
 
+    #reset() {
+        if (this.#own) this.#change({});
+        else {
+            savePreferences({});
+            this.#preferences = loadPreferences();
+        }
+        this.#draw();
+    }
+
+    /** @param {string} key */
+    #get(key) {
+        return this.#own && Object.hasOwn(this.#own, key) ? this.#own[key] : this.#preferences[key];
+    }
+
+    /** @param {Setting} setting @param {import('../data/preferences.js').Value} value   undefined: as the default */
+    #set({key, group: name, initial}, value) {
+        if (this.#own && name !== 'loading') {
+            const {[key]: _, ...others} = this.#own, isDefault = value === undefined || (value ?? undefined) === this.#preferences[key];
+            this.#change(isDefault ? others : {...others, [key]: value});
+        } else {
+            this.#preferences[key] = value ?? initial;
+            savePreferences(this.#preferences);
+            this.#offerReload();
+        }
+    }
+
+    /** Is stored once sliders rest. @param {Values} own */
+    #change(own) {
+        this.#own = own;
+        let isStored = false;
+        const store = this.#store = () => {
+            if (!isStored) this.#options.onChange(own);
+            isStored = true;
+        };
+        setTimeout(() => this.#store === store && store(), 300);
+    }
+
     #draw() {
+        const rows = (/** @type {Setting['group']} */ name, rare = false) => SETTINGS.filter((one) => one.group === name && Boolean(one.rare) === rare)
+            .map((setting) => settingRow(setting, {
+                get: (key) => this.#get(key), set: (key, value) => this.#set(setting, value),
+                isOwn: (key) => Boolean(this.#own && Object.hasOwn(this.#own, key)), check: this.#options.check,
+            }));
+        const fieldset = (/** @type {string} */ key, /** @type {HTMLElement[]} */ ...children) =>
+            element('fieldset', {}, element('legend', {textContent: text(key)}), ...children);
+        const more = (/** @type {HTMLElement[]} */ children) =>
+            element('details', {className: 'more'}, element('summary', {textContent: text('settings.more')}), ...children);
         this.#at('settings-fields').replaceChildren(
-            this.#fieldset('Choosing words', 'sampling'),
-            this.#fieldset('Engine', 'loading', 'These take effect when the model is loaded.'));
+            ...this.#scopes(),
+            this.#presets(),
+            fieldset('settings.prompt', ...rows('prompt'), this.#prompts()),
+            fieldset('settings.sampling', ...rows('sampling'), more(rows('sampling', true))),
+            fieldset('settings.answers', ...rows('answer'), more(rows('answer', true))),
+            fieldset('settings.engine', element('p', {className: 'soft', textContent: text('settings.engine-note')}), ...rows('loading')));
+        this.#showCost();
+        this.#at('settings-reset').textContent = text(this.#own ? 'settings.reset-own' : 'settings.reset');
         this.#offerReload();
     }
 
-    /** @param {string} title @param {Setting['group']} name @param {string} [note] */
-    #fieldset(title, name, note) {
-        const made = element('fieldset', {}, element('legend', {textContent: title}));
-        if (note) made.append(element('p', {className: 'soft', textContent: note}));
-        for (const setting of SETTINGS) if (setting.group === name) made.append(this.#field(setting));
-        return made;
+    /** Whose settings these are. @returns {HTMLElement[]} */
+    #scopes() {
+        const found = this.#options.conversation();
+        if (!found) return [];
+        const tab = (/** @type {string} */ key, /** @type {boolean} */ isSelected, /** @type {() => void} */ then) => {
+            const made = element('button', {type: 'button', textContent: text(key), onclick: () => {
+                this.#store();
+                then();
+                this.#draw();
+                /** @type {HTMLElement | null} */ (this.#at('settings-fields').querySelector('.scopes [aria-pressed=true]'))?.focus();
+            }});
+            made.setAttribute('aria-pressed', String(isSelected));
+            return made;
+        };
+        const scopes = element('div', {className: 'tabs scopes', role: 'group'},
+            tab('settings.own', this.#own !== undefined, () => { this.#own = readSettings(this.#options.conversation()?.settings); }),
+            tab('settings.all', this.#own === undefined, () => { this.#own = undefined; }));
+        scopes.setAttribute('aria-label', text('settings.scope'));
+        return [scopes, element('p', {className: 'soft', textContent: text(this.#own ? 'settings.own-note' : 'settings.all-note')})];
     }
 
-    /** @param {Setting} setting */
-    #field({key, label, hint, unit, empty, initial, min, max, step, field: kind = 'range'}) {
-        const id = `setting-${key}`, value = this.#preferences[key];
-        const input = element('input', {id, type: kind, min, max, step, value: value ?? '', placeholder: empty ?? ''});
-        const shown = element('output', {htmlFor: id, textContent: kind === 'range' ? value : unit ?? ''});
-        input.oninput = () => {
-            if (!input.checkValidity()) return;
-            this.#preferences[key] = input.value === '' ? initial : input.valueAsNumber;
-            if (kind === 'range') shown.textContent = input.value;
-            savePreferences(this.#preferences);
-            this.#offerReload();
+    #presets() {
+        const {presets, onError} = this.#options, initial = defaultPreferences();
+        return library({
+            id: 'preset', label: text('preset.title'), onError,
+            builtIn: BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})),
+            list: async () => (await presets.list()).filter((preset) => !isPrompt(preset)),
+            onChoose: ({name, settings}) => {
+                const wanted = {...initial, ...readSettings(settings)};
+                for (const setting of ASKED) this.#set(setting, wanted[setting.key] ?? (setting.initial === undefined ? null : setting.initial));
+                this.#draw();
+                /** @type {HTMLSelectElement} */ (this.#at('preset')).focus();
+                announce(this.#root, text('preset.applied', {name}));
+            },
+            onSave: (name) => presets.save({name, settings: Object.fromEntries(ASKED.map(({key}) => [key, this.#get(key)])
+                .filter(([key, value]) => (value ?? undefined) !== initial[String(key)]))}),
+            onDelete: (name) => presets.delete(name),
+        });
+    }
+
+    #prompts() {
+        const {presets, onError} = this.#options;
+        return library({
+            id: 'prompt-library', label: text('prompt.library'), onError,
+            builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`), system: text(`prompt.${key}-text`)})),
+            list: async () => (await presets.list()).filter(isPrompt),
+            onChoose: ({system}) => {
+                const field = this.#at('setting-system', HTMLTextAreaElement);
+                field.value = system ?? '';
+                field.dispatchEvent(new Event('input'));
+            },
+            onSave: (name) => presets.save({name, system: String(this.#get('system') ?? '')}),
+            onDelete: (name) => presets.delete(name),
+        });
+    }
+
+    /** What a full context of the loaded model takes, below the field that says how long it is. */
+    #showCost() {
+        if (!this.#loaded) return;
+        const note = element('p', {className: 'soft', id: 'context-cost'});
+        this.#at('setting-contextLength').parentElement?.append(note);
+        const show = async () => {
+            const {contextLength, kvType} = this.group('loading'), cost = await this.#options.cost({contextLength, kvType}).catch((error) => ({error}));
+            if (!cost || !note.isConnected) return;
+            note.textContent = 'error' in cost ? cost.error.message : [text('setting.context-cost', {memory: bytes(cost.bytes)}), ...cost.reasons].join(' ');
         };
-        const row = element('div', {className: `setting ${kind}`}, element('label', {htmlFor: id, textContent: label}), shown, input);
-        if (hint) {
-            row.append(element('p', {id: `${id}-hint`, className: 'soft', textContent: hint}));
-            input.setAttribute('aria-describedby', `${id}-hint`);
-        }
-        return row;
+        const later = calmly(show);
+        for (const id of ['setting-contextLength', 'setting-kvType']) this.#at(id).addEventListener('input', later);
+        show();
     }
 
     #offerReload() {

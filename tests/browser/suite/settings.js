@@ -1,0 +1,124 @@
+// Settings as a person has them: defaults, what one conversation has of its own, presets, answers of a form, and how full the context is.
+
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+import {before, describe, test} from 'node:test';
+import {openFile, say, screen, set} from '../harness/app.js';
+import {openBrowser} from '../harness/browsers.js';
+import {lender} from '../harness/lent.js';
+import {startSite} from '../harness/servers.js';
+
+const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
+const AXE = `() => {\n${readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')}\n}`;
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testSettings(name) {
+    describe('settings', () => {
+        const lend = lender();
+        /** @type {import('../harness/page.js').Page} */
+        let page;
+
+        const open = () => page.click('#open-settings');
+        const close = async () => {
+            await page.click('#settings header button');
+            await page.until(() => !document.getElementById('settings').open);
+        };
+        const value = (key) => page.evaluate((key) => document.getElementById(`setting-${key}`).value, key);
+        const scope = (index) => page.evaluate((index) => document.querySelectorAll('.scopes button')[index].click(), index);
+        const choose = (id, label) => page.evaluate((id, label) => {
+            const field = document.getElementById(id);
+            field.value = [...field.options].find(({textContent}) => textContent === label).value;
+            field.dispatchEvent(new Event('change', {bubbles: true}));
+        }, id, label);
+        const kept = () => page.evaluate(() => localStorage.getItem('gemma-settings'));
+        const findings = async () => {
+            if (await page.evaluate(() => typeof axe === 'undefined')) await page.evaluate(AXE);
+            return page.evaluate(async (values) => (await axe.run({runOnly: {type: 'tag', values}})).violations.map(({id, nodes}) => `${id}: ${nodes[0].html}`), RULES);
+        };
+
+        before(async () => {
+            const site = await lend(startSite());
+            page = await lend(openBrowser(name));
+            await page.goto(site.url);
+            await set(page, {temperature: 0, maxTokens: 8, contextLength: 256});
+            await openFile(page, CHAT);
+            await screen(page, 'chat');
+        });
+
+        test('what is set in a conversation holds there alone, and goes back to the default', async () => {
+            await say(page, 'Who keeps the light?');
+            await set(page, {maxTokens: 1, topK: 7});
+            assert.deepEqual(JSON.parse(await kept()), {temperature: 0, maxTokens: 8, contextLength: 256});
+            assert.match((await say(page, 'And who else?')).foot, /^1 token .*longest answer/);
+            await open();
+            assert.deepEqual([await value('maxTokens'), await value('topK'), await value('temperature')], ['1', '7', '0']);
+            await scope(1);
+            assert.deepEqual([await value('maxTokens'), await value('topK')], ['8', '64']);
+            await scope(0);
+            await page.evaluate(() => document.getElementById('setting-maxTokens').closest('.setting').querySelector('.reset').click());
+            assert.equal(await value('maxTokens'), '8');
+            await page.click('#settings-reset');
+            assert.equal(await value('topK'), '64');
+            await close();
+            assert.doesNotMatch((await say(page, 'And then?')).foot, /^1 token .*longest answer/);
+        });
+
+        test('a preset is kept under a name, applied and deleted; prompts have a library', async () => {
+            await open();
+            await page.fill('#setting-topK', '9');
+            await page.evaluate(() => document.getElementById('preset').closest('.library').querySelector('.library-buttons button').click());
+            await page.type('.library-buttons input', 'Nine\n');
+            await page.until(() => document.getElementById('preset').selectedOptions[0].textContent === 'Nine');
+            assert.equal(await page.evaluate(() => document.getElementById('settings').open), true, 'Enter saves, and closes nothing');
+            await choose('preset', 'Exact');
+            assert.deepEqual([await value('topK'), await value('temperature')], ['64', '0']);
+            await page.until(() => [...document.getElementById('preset').options].some(({textContent}) => textContent === 'Nine'));
+            await choose('preset', 'Nine');
+            assert.equal(await value('topK'), '9');
+            await choose('prompt-library', 'Brief answers');
+            assert.match(await value('system'), /short/);
+            await page.click('#settings-reset');
+            assert.equal(await value('system'), '');
+            await close();
+        });
+
+        test('a schema that no answer can be made by is refused by name; with a good one, answers are code', async () => {
+            await open();
+            const refused = () => page.evaluate(() => document.getElementById('setting-schema').closest('.setting').querySelector('.refused').textContent);
+            await page.fill('#setting-schema', '{"type": "strin');
+            await page.until(() => document.getElementById('setting-schema').getAttribute('aria-invalid') === 'true');
+            await page.fill('#setting-schema', '{"type": "object", "unevaluatedItems": {"$ref": "#/nowhere"}, "$dynamicRef": "#x"}');
+            await page.until(() => /\$dynamicRef|unevaluatedItems|nowhere/.test(document.getElementById('setting-schema').closest('.setting').querySelector('.refused').textContent));
+            await page.fill('#setting-schema', '{"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"], "additionalProperties": false}');
+            await page.until(() => !document.getElementById('setting-schema').hasAttribute('aria-invalid'));
+            assert.equal(await refused(), '');
+            await page.fill('#setting-maxTokens', '40');
+            await close();
+            const {text} = await say(page, 'A number?');
+            assert.match(text, /\{"n": 7\}/);
+            assert.equal(await page.evaluate(() => document.querySelectorAll('#messages > :last-child pre code').length), 1);
+        });
+
+        test('the gauge counts what is typed, says what does not fit, and what a longer context costs is known', async () => {
+            await page.until(() => /^\d+ of 256 tokens$/.test(document.querySelector('#gauge > span:nth-child(2)')?.textContent));
+            await page.fill('#message', 'ship '.repeat(300));
+            await page.until(() => document.getElementById('gauge').dataset.verdict === 'too-long');
+            await page.fill('#message', '');
+            await page.until(() => document.getElementById('gauge').dataset.verdict !== 'too-long');
+            await open();
+            await page.until(() => /\d/.test(document.getElementById('context-cost').textContent));
+            const small = await page.text('#context-cost');
+            await page.fill('#setting-contextLength', '128');
+            await page.until((small) => /\d/.test(document.getElementById('context-cost').textContent) && document.getElementById('context-cost').textContent !== small, small);
+            await page.fill('#setting-contextLength', '256');
+            await page.evaluate(() => document.querySelectorAll('#settings details').forEach((more) => { more.open = true; }));
+            assert.deepEqual(await page.problems(), []);
+            assert.deepEqual(await findings(), []);
+            await page.problems();      // axe's own
+            await close();
+        });
+    });
+}
