@@ -91,6 +91,14 @@ export const BUNDLERS = {
         cpSync(join(folder, LIBRARY), out, {recursive: true});      // it leaves addresses alone: what they name lies beside its bundle
         return out;
     },
+    /** As Vite's server for development has it, before version 8: bundles in a folder of their own, and the package where it is. */
+    async optimized(folder) {
+        const {build} = await import('esbuild'), out = output(folder, 'of-optimizer'), script = 'node_modules/.vite/deps/main.js';
+        writeFileSync(join(out, 'index.html'), pageOf(`./${script}`));
+        await build({absWorkingDir: folder, entryPoints: ['main.js'], bundle: true, format: 'esm', outfile: join(out, script), logLevel: 'silent'});
+        cpSync(join(folder, LIBRARY), join(out, LIBRARY), {recursive: true});
+        return out;
+    },
     async rollup(folder) {
         const {rollup} = await tool('rollup'), {nodeResolve} = await tool('@rollup/plugin-node-resolve'), out = output(folder, 'of-rollup');
         writeFileSync(join(out, 'index.html'), pageOf('./main.js'));

@@ -91,6 +91,16 @@ async function ask({href}) {
     }
 }
 
+/**
+ * Vite's server for development, before version 8, moves a package's scripts to a folder of its own without the workers that they start. Those stay
+ * in the package.
+ * @param {Script} script @returns {Script | undefined}
+ */
+function inPackage({url: {href}, options}) {
+    const [, folder, name] = /^(.*\/node_modules\/)\.vite\/deps\w*\/(\w+\.js)/.exec(href) ?? [];
+    return folder ? {url: new URL(`${folder}gemma-wasm/dist/npm/${name}`), options} : undefined;
+}
+
 /** @param {string} href @param {string} why @param {unknown} [cause] */
 const refusedByPage = (href, why, cause) => new GemmaError('unsupported', `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
     "from the page's own origin, with its headers, or allow blob: in its worker-src, and the policy gemma-wasm in its trusted-types.", {cause, here: true});
@@ -104,7 +114,8 @@ const STARTING_MS = 60_000;     // on a slow network its scripts may take long
  * @returns {StartedWorker}   throws GemmaError 'unsupported' where the page refuses it at once
  */
 export function startInBrowser(script, onFailure) {
-    const {href} = script.url, ways = waysTo(script);
+    const {href} = script.url;
+    let ways = waysTo(script), elsewhere = inPackage(script);
     /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
     const waiting = [];
     /** @type {((message: any) => void)[]} */
@@ -146,6 +157,11 @@ export function startInBrowser(script, onFailure) {
         const {isGone, why} = await ask(script.url);
         if (isOver) return;
         if (ways.length && !isGone) return start();
+        if (isGone && elsewhere) {
+            ways = waysTo(elsewhere);
+            elsewhere = undefined;
+            return start();
+        }
         const reason = directive || why;
         fail(reason && !isGone ? refusedByPage(href, reason) : new Error(`${href} could not be loaded${reason && `: ${reason}`}`));
     };
