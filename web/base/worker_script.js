@@ -94,11 +94,11 @@ async function ask({href}) {
 /**
  * Vite's server for development, before version 8, moves a package's scripts to a folder of its own without the workers that they start. Those stay
  * in the package.
- * @param {Script} script @returns {Script | undefined}
+ * @param {Script} script @returns {ReturnType<typeof waysTo>}
  */
-function inPackage({url: {href}, options}) {
+function waysInPackage({url: {href}, options}) {
     const [, folder, name] = /^(.*\/node_modules\/)\.vite\/deps\w*\/(\w+\.js)/.exec(href) ?? [];
-    return folder ? {url: new URL(`${folder}gemma-wasm/dist/npm/${name}`), options} : undefined;
+    return folder ? waysTo({url: new URL(`${folder}gemma-wasm/dist/npm/${name}`), options}) : [];
 }
 
 /** @param {string} href @param {string} why @param {unknown} [cause] */
@@ -114,8 +114,7 @@ const STARTING_MS = 60_000;     // on a slow network its scripts may take long
  * @returns {StartedWorker}   throws GemmaError 'unsupported' where the page refuses it at once
  */
 export function startInBrowser(script, onFailure) {
-    const {href} = script.url;
-    let ways = waysTo(script), elsewhere = inPackage(script);
+    const {href} = script.url, ways = waysTo(script), elsewhere = waysInPackage(script);
     /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
     const waiting = [];
     /** @type {((message: any) => void)[]} */
@@ -156,12 +155,8 @@ export function startInBrowser(script, onFailure) {
         clearTimeout(timer);
         const {isGone, why} = await ask(script.url);
         if (isOver) return;
-        if (ways.length && !isGone) return start();
-        if (isGone && elsewhere) {
-            ways = waysTo(elsewhere);
-            elsewhere = undefined;
-            return start();
-        }
+        if (isGone) ways.splice(0, ways.length, ...elsewhere.splice(0));
+        if (ways.length) return start();
         const reason = directive || why;
         fail(reason && !isGone ? refusedByPage(href, reason) : new Error(`${href} could not be loaded${reason && `: ${reason}`}`));
     };
