@@ -36,6 +36,8 @@ export class Conversations {
     #purging;
     /** What this tab writes. @type {Set<string>} */
     #writing = new Set();
+    /** Whose end this tab waits for. @type {Set<string>} */
+    #awaited = new Set();
     /** @type {(() => void) | undefined} */
     #giveBack;
 
@@ -140,8 +142,23 @@ export class Conversations {
         const inJournal = new Set(pieces.map(({message}) => message));
         const open = messages.filter((message) => (message.state === 'writing' || inJournal.has(message.id)) && !this.#writing.has(message.id));
         const held = open.length ? await this.#list.tabs.held() : undefined, left = open.filter((message) => !held?.has(lockOf(message.id)));
+        for (const message of open) if (!left.includes(message)) void this.#await(message.id);
         const settled = await this.#settle(left.map((message) => message.id));
         return withPieces(messages, pieces).map((message) => settled.get(message.id) ?? message);
+    }
+
+    /** Looks again once a tab no longer writes a message: it may have ended without a word. @param {string} id */
+    async #await(id) {
+        if (this.#awaited.has(id)) return;
+        this.#awaited.add(id);
+        try {
+            await this.#list.tabs.gone(lockOf(id));
+            const message = await this.#database.read(['messages'], ({messages}) => messages.get(id));
+            if (message?.state === 'writing') this.#list.apply([], [conversationOf(id)]);
+        } catch {
+            // this tab has ended
+        }
+        this.#awaited.delete(id);
     }
 
     /** Ends messages whose tab is gone. @param {string[]} ids @returns {Promise<Map<string, Message>>} */
@@ -165,7 +182,7 @@ export class Conversations {
      * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' | 'leaf'>>} changes   a title is a person's
      */
     async change(id, changes) {
-        const titled = changes.title === undefined ? {} : {isTitled: true};
+        const titled = changes.title === undefined ? {} : {isTitled: changes.title !== ''};
         await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes}));
     }
 

@@ -19,6 +19,7 @@ import {GemmaError} from '../../base/error.js';
 /** Pieces between two times that they become a part of the message's content. */
 const FOLD = 256;
 const DIGITS = 8;
+const TRIES = 3, PAUSE_MS = 30;
 
 /** What a tab holds while it writes. @param {string} id */
 export const lockOf = (id) => `writes ${id}`;
@@ -128,7 +129,12 @@ export class Writing {
     }
 
     async #start() {
-        const giveBack = await this.#host.tabs.hold(lockOf(this.#id));
+        let giveBack = await this.#host.tabs.hold(lockOf(this.#id));
+        // Who waits for the end of this answer has its lock for a moment.
+        for (let again = 0; !giveBack && again < TRIES; again++) {
+            await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
+            giveBack = await this.#host.tabs.hold(lockOf(this.#id));
+        }
         if (!giveBack) throw new GemmaError('in-use', 'Another tab writes this answer: wait for its end, or stop it there.');
         try {
             const message = await this.#host.change(['messages', 'journal'], (tables) => fold(tables, this.#id, {state: 'writing'}));

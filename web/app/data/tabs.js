@@ -42,6 +42,11 @@ export class Tabs {
         });
     }
 
+    /** Waits until no tab has something any more. @param {string} what */
+    async gone(what) {
+        await navigator.locks.request(`${this.#name} ${what}`, {mode: 'shared'}, () => {});
+    }
+
     /** @returns {Promise<Set<string> | undefined>} what tabs hold, this one included; undefined where nobody can know */
     async held() {
         try {

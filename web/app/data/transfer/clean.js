@@ -87,12 +87,11 @@ export function plain(value, depth = 0) {
     return Object.fromEntries(entries.map(([key, each]) => [key, plain(each, depth + 1)]));
 }
 
-/** @param {unknown} figures @returns {Message['figures']} */
+/** Numbers by their names, whichever there are. @param {unknown} figures @returns {Message['figures']} */
 function cleanFigures(figures) {
-    const {tokens, cachedTokens, promptTokens, decodeTokens, decodeMs, prefillMs} = asObject(figures);
-    if (typeof tokens !== 'number') return undefined;
-    const [a, b, c, d, e, f] = [tokens, cachedTokens, promptTokens, decodeTokens ?? tokens, decodeMs, prefillMs].map((each) => Math.max(0, asNumber(each, 0)));
-    return {tokens: a, cachedTokens: b, promptTokens: c, decodeTokens: d, decodeMs: e, prefillMs: f};
+    const numbers = Object.entries(asObject(figures)).slice(0, MOST).filter(([key, value]) => /^\w+$/.test(key) && key !== '__proto__' && asNumber(value, -1) >= 0);
+    const {tokens, ...more} = Object.fromEntries(/** @type {[string, number][]} */ (numbers));
+    return tokens === undefined ? undefined : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0, prefillMs: 0, ...more, tokens};
 }
 
 /** @param {unknown} attachments @returns {Message['attachments']} */
