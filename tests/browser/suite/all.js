@@ -6,6 +6,7 @@ import {testConversations} from './conversations.js';
 import {testData} from './data.js';
 import {testDefaultModel} from './default_model.js';
 import {testIsolation} from './isolation.js';
+import {testLanguages} from './languages.js';
 import {testModels} from './models.js';
 import {testOwnModels} from './own_models.js';
 import {testSafari} from './safari.js';
@@ -29,6 +30,7 @@ export function testBrowser(name) {
         testVersions(name);
         testData(name);
         if (name === 'webkit') testSafari();
+        testLanguages(name);
         testScreens(name);
     });
 }

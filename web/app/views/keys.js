@@ -43,7 +43,9 @@ export function listenToKeys(root, act) {
         sheet.showModal();
     };
     at('open-keys').onclick = open;
-    sheet.onclick = ({target}) => target === sheet && sheet.close();        // beside the panel
+    sheet.onclick = ({target}) => {
+        if (target === sheet) sheet.close();        // beside the panel
+    };
     single.onchange = () => {
         try {
             localStorage.setItem(KEY, single.checked ? 'on' : 'off');
