@@ -25,7 +25,7 @@ const FORMAT = 'gemma-wasm', VERSION = 1;
 /** Characters of JSON that are held at once, when they are written. */
 const PIECE = 1 << 20;
 /** Characters of messages in one transaction. */
-const BATCH = 2_000_000;
+const BATCH = 400_000;
 const MOST_SKIPPED = 100;
 /** Bytes that a packed file may have when it is unpacked. */
 const LARGEST = 4e9;

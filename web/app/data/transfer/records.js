@@ -8,6 +8,8 @@
 
 /** Characters of one object. */
 const LARGEST = 64_000_000;
+/** Characters between two looks at the clock, and how long the page waits for its turn. */
+const SLICE = 1 << 17, BUSY_MS = 20;
 /** Before the list in an object: the list of an export of ours, and of some of ChatGPT's. */
 const LIST = /"conversations"\s*:\s*$/;
 const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = '"\\{}[]'.split('').map((character) => character.charCodeAt(0));
@@ -125,12 +127,19 @@ const reading = new Set();
 export async function* recordsOf(stream, limit = Infinity) {
     const reader = stream.getReader(), decoder = new TextDecoder(), records = new RecordReader();
     reading.add(reader);
+    let next = performance.now() + BUSY_MS;
     try {
         for (let bytes = 0; ;) {
             const {value, done} = await reader.read();
             bytes += value?.length ?? 0;
             if (bytes > limit) throw new Error('more than it may have');
-            yield* records.read(value ? decoder.decode(value, {stream: true}) : decoder.decode());
+            const text = value ? decoder.decode(value, {stream: true}) : decoder.decode();
+            for (let from = 0; from < text.length; from += SLICE) {
+                yield* records.read(text.slice(from, from + SLICE));
+                if (performance.now() < next) continue;
+                await new Promise((resolve) => { setTimeout(resolve); });
+                next = performance.now() + BUSY_MS;
+            }
             if (done) return;
         }
     } finally {
