@@ -7,6 +7,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {after, test} from 'node:test';
+import {createContext, runInContext} from 'node:vm';
 import {Gemma, GemmaError} from '../../web/gemma.js';
 
 const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf');
@@ -120,6 +121,23 @@ test('under Node a model is given by a path, or by a file: URL as a text or an o
     }
     await refused(Gemma.load('file:///a%2Fb.gguf'));
     await assert.rejects(Gemma.load('file:///nowhere/model.gguf'), {code: 'not-found'});
+});
+
+test('what another window or context has made is taken as what it is', async () => {
+    const elsewhere = createContext({});
+    const session = await gemma.session(), regex = runInContext('/[ab]{3}/', elsewhere);
+    assert.ok(!(regex instanceof RegExp));
+    assert.match((await session.prompt('Hi', {constraint: {regex}}).result).text, /^[ab]{3}$/);
+    elsewhere.saved = await session.save();
+    for (const bytes of ['new Uint8Array(saved)', 'new Uint8Array(saved).buffer']) {
+        const restored = await gemma.restore(runInContext(bytes, elsewhere));
+        assert.equal(restored.tokens, session.tokens);
+        await restored.close();
+    }
+    const {prototype} = globalThis.URL, url = pathToFileURL(TINY);
+    Object.setPrototypeOf(url, Object.create(Object.prototype, Object.getOwnPropertyDescriptors(prototype)));
+    assert.ok(!(url instanceof URL));
+    (await Gemma.load(url, {threads: 1})).close();
 });
 
 test('a blob: or data: address is a source', async () => {

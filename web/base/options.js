@@ -3,6 +3,7 @@
 
 import {MAX_LOGPROBS} from './constants.js';
 import {GemmaError} from './error.js';
+import {isA} from './kinds.js';
 
 /** @param {any} v */
 const isWhole = (v) => Number.isSafeInteger(v) && v >= 0;
@@ -48,7 +49,7 @@ export const OPTIONS = {
     load: {
         ...WATCHED, ...ORIGIN, update: flag, shared: flag, speed: flag, threads: whole, contextLength: whole, chat: flag, variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'),
         memory64: flag, kvType: oneOf('f16', 'int8'), exact: flag,
-        sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'], baseUrl: [(v) => isText(v) || v instanceof URL, 'an address'],
+        sessions: [(v) => Number.isSafeInteger(v) && v >= 1, 'a whole number from 1'], baseUrl: [(v) => isText(v) || isA(v, 'URL'), 'an address'],
     },
     session: {system: text, history: list, sampling: object, ...OVERFLOW},
     prompt: {
@@ -57,7 +58,7 @@ export const OPTIONS = {
         toolChoice, onToolCall: listener, parallelToolCalls: flag, onText: listener,
     },
     constraint: {
-        schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || v instanceof RegExp, 'a text or a RegExp'],
+        schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || isA(v, 'RegExp'), 'a text or a RegExp'],
         choices: [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of texts'], grammar: text, whitespace: oneOf('none', 'space', 'free'),
     },
     sampling: {

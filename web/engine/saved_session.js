@@ -4,6 +4,7 @@
 //     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, asked, sampling} | the engine's bytes
 
 import {GemmaError} from '../base/error.js';
+import {isA} from '../base/kinds.js';
 import {readOptions} from '../base/options.js';
 import {isMessage} from './conversation.js';
 
@@ -40,7 +41,7 @@ const bad = (what, cause) => new GemmaError('bad-file', `These bytes are no save
 
 /** @param {Uint8Array | ArrayBuffer} given @returns {{messages: Messages, asked: number, sampling: SamplingOptions, state: Uint8Array}} rejects with 'bad-file' */
 export function unpackSession(given) {
-    if (!(given instanceof Uint8Array || given instanceof ArrayBuffer)) {
+    if (!isA(given, 'Uint8Array', 'ArrayBuffer')) {
         throw new GemmaError('bad-argument', 'A saved session must be given as a Uint8Array or an ArrayBuffer.');
     }
     const bytes = new Uint8Array(given.slice());

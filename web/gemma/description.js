@@ -2,6 +2,7 @@
 
 import {GemmaError} from '../base/error.js';
 import {NODE} from '../base/host.js';
+import {isA} from '../base/kinds.js';
 
 /**
  * @typedef {import('./types.js').ModelSource} ModelSource
@@ -10,8 +11,8 @@ import {NODE} from '../base/host.js';
 
 /** What a source of each kind must have. @type {Record<string, (model: any) => boolean>} */
 const KINDS = {
-    url: ({url}) => typeof url === 'string' || url instanceof URL,
-    file: ({file}) => file instanceof Blob,
+    url: ({url}) => typeof url === 'string' || isA(url, 'URL'),
+    file: ({file}) => isA(file, 'Blob', 'File'),
     path: ({path}) => typeof path === 'string',
     synthetic: ({shape, type}) => (typeof shape === 'string' || typeof shape === 'object' && shape !== null) && typeof type === 'string',
 };
@@ -45,15 +46,15 @@ const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address
  * @returns {any} a Description, or with `address` what is not one yet
  */
 export function describe(model, {urls, headers, manifest, sha256, update}) {
-    const isHere = model?.kind === 'path' || (typeof model === 'string' || model instanceof URL) && isPath(model);
+    const isHere = model?.kind === 'path' || (typeof model === 'string' || isA(model, 'URL')) && isPath(model);
     if (!NODE && isHere) throw new GemmaError('unsupported', `A page cannot read the path ${model.path}: let the user choose the file.`, {here: true});
     /** @param {string | URL} address */
     const at = (address) => isHere ? String(address) : absolute(address);
     const more = Object.fromEntries(Object.entries({
-        urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || manifest instanceof URL ? at(manifest) : manifest, sha256, update,
+        urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || isA(manifest, 'URL') ? at(/** @type {string} */ (manifest)) : manifest, sha256, update,
     }).filter(([, value]) => value !== undefined && value !== null));
-    if (model instanceof Blob) return {kind: 'file', file: model, ...more};
-    if (typeof model !== 'string' && !(model instanceof URL)) {
+    if (isA(model, 'Blob', 'File')) return {kind: 'file', file: model, ...more};
+    if (typeof model !== 'string' && !isA(model, 'URL')) {
         if (Array.isArray(model?.urls) && model.shape) {
             const [url, ...others] = model.urls;
             const digests = {manifest: manifest ?? model.manifest, sha256: sha256 ?? model.sha256};
@@ -63,7 +64,7 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
             throw new GemmaError('bad-argument', 'A model of random weights has no digest: give neither sha256 nor manifest.');
         const isWhole = Object.hasOwn(KINDS, model?.kind ?? '') && KINDS[model.kind](model);
         if (isWhole && model.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
-        if (isWhole) return {...model, ...model.manifest instanceof URL && {manifest: model.manifest.href}, ...more};
+        if (isWhole) return {...model, ...isA(model.manifest, 'URL') && {manifest: model.manifest.href}, ...more};
         throw new GemmaError('bad-argument', 'A model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}.');
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
@@ -80,11 +81,11 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
  * @returns {Promise<Description>}
  */
 export async function findSource(model, origin, signal) {
-    if (!Array.isArray(model) && !(model instanceof Blob)) {
+    if (!Array.isArray(model) && !isA(model, 'Blob', 'File')) {
         const {address, ...source} = describe(model, origin);
         return address ? {...source, file: await fetchFile(address)} : source;
     }
-    const {file, manifest} = await (await import('../weights/file/files.js')).joinFiles(model, signal);
+    const {file, manifest} = await (await import('../weights/file/files.js')).joinFiles(/** @type {any} */ (model), signal);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
 
