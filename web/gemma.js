@@ -16,13 +16,13 @@ import {NODE} from './base/host.js';
 import {readOptions, show} from './base/options.js';
 import {Caller} from './base/protocol.js';
 import {requireWebAssembly} from './engine/features.js';
-import {unpackSession} from './engine/saved_session.js';
 import {checkConstraint, Constraint} from './gemma/constraint.js';
 import {findSource} from './gemma/description.js';
 import {orWithoutThreads, startEngine} from './gemma/engine.js';
 import {models} from './gemma/models.js';
 import {Session} from './gemma/session.js';
 import {watched} from './gemma/watch.js';
+import {use} from './weights/store/tabs.js';
 
 export {Constraint, Session, GemmaError};
 
@@ -96,7 +96,7 @@ export class Gemma {
         return orWithoutThreads(more, (engineOptions) => Gemma.#probe(source, engineOptions, signal));
     }
 
-    /** @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} [signal] */
+    /** @param {import('./engine/service.js').Description} source @param {Record<string, any>} options @param {AbortSignal} [signal] */
     static async #probe(source, options, signal) {
         signal?.throwIfAborted();
         const worker = await startEngine((error) => caller.fail(error), options);
@@ -140,7 +140,7 @@ export class Gemma {
     }
 
     /**
-     * @param {import('./engine/worker.js').Description} source @param {Record<string, any>} options @param {AbortSignal} signal
+     * @param {import('./engine/service.js').Description} source @param {Record<string, any>} options @param {AbortSignal} signal
      * @param {(event: any) => void} onEvent @param {boolean} mayShare
      */
     static async #open(source, options, signal, onEvent, mayShare) {
@@ -149,7 +149,7 @@ export class Gemma {
         const shared = mayShare ? await (await import('./gemma/shared/member.js')).startShared(source, onFailure) : undefined;
         const worker = shared ?? await startEngine(onFailure, options), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
         try {
-            if (source.kind === 'url' && !NODE) gemma.#using = (await import('./weights/store/tabs.js')).use(source.url);
+            if (source.kind === 'url' && !NODE) gemma.#using = use(source.url);
             await gemma.#using;
             const info = await gemma.#call('load', {source, options}, {signal, onEvent});
             gemma.info = /** @type {Info} */ ({...info, shared: shared !== undefined});
@@ -192,7 +192,8 @@ export class Gemma {
      * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
      */
     async restore(bytes, options) {
-        const {onOverflow, ...policy} = readOptions('restore', options), {messages, asked, sampling, state} = unpackSession(bytes);
+        const {onOverflow, ...policy} = readOptions('restore', options), {unpackSession} = await import('./engine/saved_session.js');
+        const {messages, asked, sampling, state} = unpackSession(bytes);
         return this.#newSession(await this.#call('restoreSession', {messages, asked, bytes: state, policy}), {messages, sampling, onOverflow});
     }
 

@@ -2,6 +2,7 @@
 // neither tokens nor how texts are constrained.
 
 import {GemmaError} from '../base/error.js';
+import {ToolCalls, toolsGrammar, toolsInstruction} from './tools.js';
 
 /**
  * @typedef {import('./tools.js').Tool} Tool
@@ -28,8 +29,8 @@ export class ToolAnswer {
     /** Whether it may also be what the prompt's constraint says, instead of calls. */
     isEither;
 
-    /** @param {typeof import('./tools.js')} room @param {Asked & {isConstrained: boolean}} asked */
-    constructor({ToolCalls, toolsGrammar, toolsInstruction}, {tools, toolChoice = 'auto', parallelToolCalls, style, isConstrained}) {
+    /** @param {Asked & {isConstrained: boolean}} asked */
+    constructor({tools, toolChoice = 'auto', parallelToolCalls, style, isConstrained}) {
         this.isEither = isConstrained && toolChoice === 'auto' && tools.length > 0;
         this.#reader = new ToolCalls(style, this.isEither);
         this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice, parallelToolCalls, style});
@@ -48,7 +49,7 @@ export class ToolAnswer {
             if (toolChoice === undefined || toolChoice === 'none') return undefined;
             throw new GemmaError('bad-argument', 'There is a toolChoice, but there are no tools; give both.');
         }
-        const answer = new ToolAnswer(await import('./tools.js'), {tools, isConstrained, ...asked});
+        const answer = new ToolAnswer({tools, isConstrained, ...asked});
         if (!isRaw || answer.grammar === undefined) return answer;
         throw new GemmaError('bad-argument', 'A prompt has tools and raw; give one of them, or toolChoice: \'none\'.');
     }

@@ -2,14 +2,19 @@
 // how fast. Owns the estimate. Knows where to look for a model's first bytes, but loads none.
 
 import {GemmaError} from '../base/error.js';
-import {detectFeatures} from './features.js';
-import {readManifest} from '../weights/file/manifest.js';
-import {beside} from '../weights/file/names.js';
-import {canReserve} from './instance.js';
 import {NODE} from '../base/host.js';
-import {SHAPE_KEYS} from './module.js';
+import {openParts} from '../weights/download/split.js';
+import {askManifest} from '../weights/download/request.js';
+import {readManifest} from '../weights/file/manifest.js';
+import {beside, partUrls} from '../weights/file/names.js';
+import {openRemote} from '../weights/http.js';
+import {describeRoom} from '../weights/store/room.js';
+import {roomFor} from '../weights/stored.js';
+import {chooseWay, planEntry} from './entry.js';
+import {detectFeatures} from './features.js';
+import {canReserve} from './instance.js';
 import {measure} from './measure.js';
-import {deviceGigabytes, makeProbe, waysToRun} from './open.js';
+import {deviceGigabytes, makeProbe} from './open.js';
 
 const MB = 2 ** 20;
 const FIRST_BYTES = 256 * 1024;     // of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
@@ -21,12 +26,6 @@ const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
  * @typedef {import('./module.js').Shape} Shape
  * @typedef {import('./module.js').Module} Module
  * @typedef {import('./module.js').Plan} Plan
- *
- * @typedef {object} Subject          a model of a catalogue
- * @property {string} name
- * @property {number} size            bytes of its file
- * @property {Shape} shape
- * @property {string} [type]          of most of its weights; default: what fits its size
  *
  * @typedef {object} Probe
  * @property {string} name
@@ -64,21 +63,6 @@ export async function probe(description, options, signal) {
     }
 }
 
-/**
- * Refuses what can't run here, before anything of it is downloaded.
- * @param {import('./features.js').Features} features @param {Subject} entry @param {import('./open.js').OpenOptions} options
- */
-export async function refuseTooLarge(features, entry, options) {
-    const reader = await makeProbe(features, options);
-    try {
-        planEntry(reader, entry);
-        const {refused} = chooseWay(features, reader, options);
-        if (refused) throw refused;
-    } finally {
-        reader.close();
-    }
-}
-
 // ---------------------------------------------------------------------------------------- what it is
 
 /**
@@ -110,19 +94,6 @@ async function planSubject(reader, description, signal) {
     const {name, size, parts} = readManifest(typeof given === 'string' ? await askManifestOf(description, given, signal) : given);
     const base = typeof given === 'string' ? given : url, address = parts || given === url ? beside(parts?.[0] ?? name, base) : url;
     return {...await planRemote(reader, address, description, {name, size}, signal), url};
-}
-
-/** A catalogue may come from anybody. @param {Module} reader @param {Subject} entry */
-function planEntry(reader, {name, size, shape, type}) {
-    const good = typeof name === 'string' && Number.isSafeInteger(size) && size > 0 && (type === undefined || typeof type === 'string') &&
-        typeof shape?.architecture === 'string' && SHAPE_KEYS.every((key) => typeof shape[key] === 'number');
-    if (!good) {
-        throw new GemmaError('bad-argument', 'An entry of a catalogue has a name, a size in bytes and a shape of architecture, ' +
-            `${SHAPE_KEYS.join(', ')}.`);
-    }
-    reader.beginLoad(name, size);
-    reader.planShape(shape, type);
-    return {name, size};
 }
 
 /** @param {Blob} file */
@@ -182,7 +153,6 @@ async function planRemote(reader, address, description, known, signal) {
  * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the file's other parts
  */
 async function readRemote(url, {url: home, urls = [], headers}, signal, take) {
-    const {openRemote} = await import('../weights/http.js'), {openParts, partUrls} = await import('../weights/download/split.js');
     const ending = new AbortController(), count = partUrls(url)?.length ?? 1;
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
@@ -234,22 +204,10 @@ function joined(a, b) {
  * @param {AbortSignal} [signal]
  */
 async function askManifestOf({url, headers}, address, signal) {
-    const {askManifest} = await import('../weights/download/request.js');
     return askManifest(address, {home: url, headers, signal, stallMs: PATIENCE.stallMs});
 }
 
 // ---------------------------------------------------------------------------------------- whether it fits
-
-/**
- * The way in which the reader's plan would run.
- * @param {import('./features.js').Features} features @param {Module} reader @param {import('./open.js').OpenOptions} options
- */
-function chooseWay(features, reader, options) {
-    const need = (/** @type {number} */ threads, /** @type {number} */ context, /** @type {number} */ precision) =>
-        reader.memoryNeed(threads, precision, context);
-    const ways = [...waysToRun(features, options, reader.plan(), need, (memory64) => reader.capacity(memory64))];
-    return ways.find(({refused}) => !refused) ?? ways[ways.length - 1];
-}
 
 /** @param {number} bytes */
 const megabytes = (bytes) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
@@ -299,7 +257,6 @@ async function judge(features, reader, {name, size, url}, options, stored) {
 
 /** Whether the browser will keep it. @param {Probe} answer @param {string} [url] */
 async function judgeRoom(answer, url) {
-    const {describeRoom} = await import('../weights/store/room.js'), {roomFor} = await import('../weights/stored.js');
     const room = await roomFor(answer.size, url);
     answer.keeps = room.enough;
     if (!room.enough) answer.reasons.push(`It could not be kept. ${describeRoom(room)}`);

@@ -3,6 +3,7 @@
 import {GemmaError} from '../base/error.js';
 import {NODE} from '../base/host.js';
 import {isA} from '../base/kinds.js';
+import {isAlone} from '../weights/file/names.js';
 
 /**
  * @typedef {import('./types.js').ModelSource} ModelSource
@@ -39,7 +40,7 @@ const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address
 
 /**
  * What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`.
- * @typedef {import('../engine/worker.js').Description} Description
+ * @typedef {import('../engine/service.js').Description} Description
  *
  * @param {any} model   a ModelSource, as far as anybody can be trusted to give one
  * @param {Origin & {update?: boolean}} origin
@@ -85,6 +86,8 @@ export async function findSource(model, origin, signal) {
         const {address, ...source} = describe(model, origin);
         return address ? {...source, file: await fetchFile(address)} : source;
     }
+    const [first, ...others] = /** @type {(Blob & {name?: string})[]} */ ([model].flat());
+    if (first && !others.length && isAlone(first.name ?? '')) return describe(first, origin);
     const {file, manifest} = await (await import('../weights/file/files.js')).joinFiles(/** @type {any} */ (model), signal);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }

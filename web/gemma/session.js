@@ -3,7 +3,6 @@
 import {GemmaError} from '../base/error.js';
 import {readOptions, show} from '../base/options.js';
 import {toAsked} from './constraint.js';
-import {packSession} from '../engine/saved_session.js';
 import {watch} from './watch.js';
 
 /**
@@ -16,7 +15,7 @@ import {watch} from './watch.js';
  */
 
 /**
- * @typedef {import('../engine/worker.js').Service} Service
+ * @typedef {import('../engine/service.js').Service} Service
  * @typedef {<K extends keyof Service>(call: K, args: Parameters<Service[K]>[0], options?: CallOptions) => Promise<Awaited<ReturnType<Service[K]>>>} Call
  * @typedef {{signal?: AbortSignal, onEvent?: (event: any) => void}} CallOptions
  */
@@ -200,7 +199,7 @@ export class Session {
      */
     async save(options) {
         readOptions('save', options);
-        const {bytes, asked} = await this.#call('saveSession', {session: this.#id});
+        const {bytes, asked} = await this.#call('saveSession', {session: this.#id}), {packSession} = await import('../engine/saved_session.js');
         return packSession({messages: this.#messages, asked, sampling: this.#sampling}, bytes);
     }
 

@@ -7,7 +7,7 @@
  *   stored model, a File, several (a GGUF or all its parts, with its manifest), or an entry of a catalogue, which is refused before anything of
  *   it is downloaded if it can't run here. A model that was cut into NAME-00001-of-00003.gguf and so on is given by its first part
  *
- * @typedef {import('../engine/probe.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
+ * @typedef {import('../engine/entry.js').Subject & {urls: string[], sha256?: string, manifest?: string}} Entry   as in app/models.json
  *
  * @typedef {object} Origin               more about a model that comes by URL
  * @property {string[]} [urls]            more addresses of the same file, asked when the first does not give it

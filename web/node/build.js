@@ -1,7 +1,7 @@
 // build.js: makes what is published, by esbuild: the site and, in lib/, the library.
 //
 //   FOLDER/index.html, sw.js, manifest.webmanifest, models.json     names that must stay
-//   FOLDER/app/      the page's script and style, with their hashes in their names; its icons
+//   FOLDER/app/      the page's scripts and style, with their hashes in their names; its words in texts-HASH/; its icons
 //   FOLDER/lib/      the library: gemma.js, its workers, what these share, and the engine modules in wasm-HASH/. The page uses the same files.
 //   FOLDER/gemma.js  the library again, for pages that import it from the site's root
 //
@@ -26,6 +26,7 @@ import {completeSite, listSite, versionOf} from './site.js';
  * @property {boolean} [isForBoth]   the scripts ask which host this is; default: they are a browser's
  */
 
+/** @typedef {(address: string) => string | undefined} Hide   the code that imports a module which no bundler may see, or undefined */
 /** @typedef {Map<string, string>} Sources   as listSite() gives them: URL path in development -> absolute file name */
 
 /** Only now, since the command brings it where it is missing. */
@@ -41,11 +42,14 @@ const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export
 const IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
 
 /**
- * Modules that are imported when they are needed, in code without comments. The library's become ordinary imports: each that stayed apart would make more
- * chunks of what it shares with others, together a seventh larger, and a first visit brings all of them. What is Node's is never asked for.
+ * The library's scripts are few, since each one more costs what it shares with others: what the worker takes for a load and an answer is one, whatever of
+ * it is asked for; what is imported when it is needed is another, but for what stays apart. What is Node's is never asked for in a browser.
  */
-const LAZY = /\bimport\("(\.[^"]+)"\)/g, USED = /\(await import\("(\.[^"]+)"\)\)\./g, TAKEN = /(?<=\bconst|,)\{([\w$,]+)\}=await import\("(\.[^"]+)"\)/g,
-     STAYS_LAZY = /(^|\/)(node|constraint|shared)\//;
+const CORE = 'engine/service.js', RARE = 'rare.js', STAYS_APART = /(^|\/)(node|constraint|shared)\//;
+/** In code without comments: what is imported when it is needed, what a module gives, and that it takes anything. */
+const LAZY = /\bimport\("(\.[^"]+)"\)/g, GIVEN = /\bexport (?:async )?(?:function\*? ?|class |const )(\w+)/g;
+/** Takes anything, and is no worker's: bundlers refuse a worker that has the code which starts it. */
+const TAKES = /^(?![^]*\banswer\(workerPort\b)[^]*\b(from|import)"/;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
 /** @param {string} url */
@@ -85,40 +89,55 @@ export function readScripts(sources, {folder, version, wasm, isForBoth = false})
 
 /**
  * Resolves imports among the sources, and the page's import of the library to the library that was built.
- * @typedef {(address: string) => string | undefined} Hide   the code that imports a module which no bundler may see, or undefined
- *
- * @param {Map<string, string>} scripts @param {{isPage: boolean, hide?: Hide}} how
+ * @param {Map<string, string>} scripts @param {boolean} isPage
  * @returns {import('esbuild').Plugin}
  */
-function fromSources(scripts, {isPage, hide}) {
+function fromSources(scripts, isPage) {
     return {
         name: 'sources',
         setup({onResolve, onLoad}) {
-            onResolve({filter: /^\.|^entry:/}, ({path, importer}) => {
+            onResolve({filter: /^\.|^entry:|\.css$/}, ({path, importer}) => {
                 const url = path.startsWith('entry:') ? path.slice('entry:'.length) : posix.join(posix.dirname(importer), path);
                 if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
                 return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
             });
-            onLoad({filter: /.*/, namespace: 'site'}, async ({path}) => ({contents: isPage ? scripts.get(path) : await joinLazy(path, scripts.get(path) ?? '', hide), loader: 'js'}));
+            onLoad({filter: /.*/, namespace: 'site'}, ({path}) => ({contents: scripts.get(path), loader: path.endsWith('.css') ? 'css' : 'js'}));
         },
     };
 }
 
-/**
- * A script whose lazy imports are ordinary ones, but for those that stay apart. The page's all stay.
- * @param {string} url @param {string} script @param {Hide} [hide]
- */
-async function joinLazy(url, script, hide) {
+/** @param {string} from   a script @param {string} to @returns {string} how it is imported there */
+const addressOf = (from, to) => posix.relative(posix.dirname(from), to).replace(/^(?!\.)/, './');
+/** @param {string} url   of a script @param {string} address   that it imports when it is needed */
+const isRare = (url, address) => !STAYS_APART.test(posix.join(posix.dirname(url), address));
+
+/** @param {Map<string, string>} scripts @returns {Promise<Map<string, {code: string, map: string}>>} without comments */
+async function withoutComments(scripts) {
     const {transform} = await esbuild();
-    const {code, map} = await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target});
-    const joined = [...new Set([...code.matchAll(LAZY)].map(([, address]) => address))].filter((address) => !STAYS_LAZY.test(address));
-    const imports = joined.map((address, i) => `import * as joined${i} from"${address}";`).join('');
-    /** @param {string} address @param {string} whole @param {(name: string) => string} made */
-    const unless = (address, whole, made) => joined.includes(address) ? made(`joined${joined.indexOf(address)}`) : whole;
-    const body = code.replace(TAKEN, (whole, names, address) => unless(address, whole, (from) => ` ${names.split(',').map((/** @type {string} */ name) => `${name}=${from}.${name}`).join()}`))
-        .replace(USED, (whole, address) => unless(address, whole, (from) => ` ${from}.`))
-        .replace(LAZY, (whole, address) => unless(address, hide?.(address) ?? whole, (from) => `Promise.resolve(${from})`));
-    return `${imports}${body}\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`;
+    return new Map(await Promise.all([...scripts].filter(([url]) => !url.startsWith('app/')).map(async ([url, script]) => /** @type {const} */ ([
+        url, await transform(script, {sourcefile: url, sourcemap: 'external', minifyWhitespace: true, charset: 'utf8', target: OPTIONS.target}),
+    ]))));
+}
+
+/**
+ * Makes few scripts of the library: adds RARE, of which all is that is imported when it is needed, but for what stays apart; and lets each script that is
+ * begun with take all of CORE.
+ * @param {Map<string, string>} scripts @param {string[]} entries   URLs of sources @param {Hide} [hide]
+ * @returns {Promise<Map<string, string>>}
+ */
+async function groupScripts(scripts, entries, hide) {
+    const all = await withoutComments(scripts), begun = new Set([...entries, RARE]), rare = new Set();
+    for (const [url, {code}] of all) {
+        for (const [, address] of code.matchAll(LAZY)) (isRare(url, address) ? rare : begun).add(posix.join(posix.dirname(url), address));
+    }
+    const given = [...rare].flatMap((url) => [...(all.get(url)?.code ?? '').matchAll(GIVEN)].map(([, name]) => name)), twice = given.find((name, i) => given.indexOf(name) < i);
+    if (twice) throw new SetupError(`Two modules that are imported when they are needed give ${twice}; one needs another name.`);
+    all.set(RARE, {code: [...rare].map((url) => `export*from"./${url}";`).join(''), map: ''});
+    return new Map([...all].map(([url, {code, map}]) => {
+        const core = begun.has(url) && TAKES.test(code) ? `import"${addressOf(url, CORE)}";` : '';
+        const body = code.replace(LAZY, (whole, address) => isRare(url, address) ? `import("${addressOf(url, RARE)}")` : hide?.(address) ?? whole);
+        return [url, `${body}${core}${map && `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map).toString('base64')}`}`];
+    }));
 }
 
 /**
@@ -129,7 +148,7 @@ async function joinLazy(url, script, hide) {
 export async function bundle(scripts, entries, {isPage = false, chunks, hide, more}) {
     const {outputFiles = []} = await (await esbuild()).build({
         ...OPTIONS, ...more, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}[name]-[hash]`,
-        plugins: [fromSources(scripts, {isPage, hide})],
+        plugins: [fromSources(isPage || more?.splitting === false ? scripts : await groupScripts(scripts, Object.values(entries), hide), isPage)],
         entryPoints: Object.entries(entries).map(([out, url]) => ({in: `entry:${url}`, out})),
     });
     return new Map(outputFiles.map(({path, contents}) => [path.slice(1), Buffer.from(contents)]));
@@ -169,22 +188,14 @@ export async function buildPage(sources) {
     const texts = [...sources].filter(([url]) => url.startsWith(TEXTS)).map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
     const folder = `app/texts-${hashOf(Buffer.concat(texts.map(([, bytes]) => bytes)))}/`;
     scripts.set('app/texts.js', scripts.get('app/texts.js')?.replace('./texts/', `./${posix.basename(folder)}/`) ?? '');
-    const page = await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'});
-    /** @type {Map<string, Buffer>} */
-    const files = new Map(), renamed = new Map();
-    for (const [path, bytes] of page) {
-        files.set(path, bytes);
-        if (/^app\/app-\w+\.js$/.test(path)) renamed.set('app/app.js', path);
-    }
-    const {transform, build} = await esbuild();
-    const {code} = await transform(text('app/start.js'), {minify: true, charset: 'utf8'});
-    // With what it imports.
-    const {outputFiles} = await build({entryPoints: [sources.get('app/styles.css') ?? ''], bundle: true, minify: true, charset: 'utf8', target: OPTIONS.target, logLevel: 'silent', write: false});
-    for (const [url, made] of /** @type {const} */ ([['app/start.js', code], ['app/styles.css', outputFiles[0].text]])) {
-        const name = withHash(url, hashOf(Buffer.from(made)));
-        files.set(name, Buffer.from(made));
-        renamed.set(url, name);
-    }
+    const styles = new Map([...sources.keys()].filter((url) => url.endsWith('.css')).map((url) => [url, text(url)]));
+    const files = new Map([
+        ...await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'}),
+        ...await bundle(styles, {'app/styles': 'app/styles.css'}, {isPage: true, chunks: 'app/', more: {sourcemap: false}}),
+    ]);
+    const {code} = await (await esbuild()).transform(text('app/start.js'), {minify: true, charset: 'utf8'});
+    files.set(withHash('app/start.js', hashOf(code)), Buffer.from(code));
+    const renamed = new Map([...files.keys()].map((path) => [path.replace(/-\w+(?=\.\w+$)/, ''), path]));
     const html = text('').replace(/(?<==")app\/[^"]+(?=")/g, (url) => renamed.get(url) ?? url);
     files.set('index.html', Buffer.from(html));
     for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url) && !url.startsWith(TEXTS)) files.set(url, readFileSync(path));

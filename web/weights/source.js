@@ -2,20 +2,20 @@
 //
 // Owns the order of things: what is stored is never fetched again, what is fetched goes to the engine and to the store
 // in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held at any time. Knows neither
-// GGUF nor the engine. What asks servers is imported when it is needed: the second visit should not wait for it.
+// GGUF nor the engine.
 
-import {GemmaError, codeOf, messageOf} from '../base/error.js';
+import {GemmaError} from '../base/error.js';
 import {createChunks, inOrder} from './chunks.js';
 import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './file/check.js';
 import {createKeeper} from './keeper.js';
 import {readManifest} from './file/manifest.js';
 import {createMeter} from './file/progress.js';
 import {same, sha256} from './file/sha256.js';
+import {readSlice} from './file/slice.js';
 import {CHUNK_SIZE} from './store/store.js';
 import {downloadTurn, read} from './store/tabs.js';
 import {
-    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore, pointerOf, shownVersion,
-    versionOf,
+    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore, shownVersion, versionOf,
 } from './wanted.js';
 
 /**
@@ -75,7 +75,7 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
         if (chunks && reader) closing.push(reader.close, await read(description.url, stop), () => chunks.close());
         const look = async () => {
             const file = {...await lookUp(store, description, stop), repair};
-            return isWhole(file) && file.update ? lookForAnother(file, onProgress) : file;
+            return isWhole(file) && file.update ? (await import('./compare.js')).lookForAnother(file, onProgress) : file;
         };
         /** @type {Wanted} */
         let file = await look();
@@ -102,60 +102,6 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
 }
 
 /**
- * Whether a model's address still has the file that is stored: by its manifest, by the digest or the version that its host tells, else by samples.
- * @param {UrlDescription} description
- * @param {AbortSignal} [signal]
- * @returns {Promise<{same: boolean, size: number}>}   size: of the file at the address
- */
-export async function compareSource(description, signal) {
-    const store = await openStore();
-    if (!store.store) throw new GemmaError('unsupported', `No model is stored here. ${store.without}`, {here: true});
-    const giveBack = await read(description.url, signal);
-    try {
-        const file = await lookUp(store, {...description, sha256: readDigest(description.sha256), update: true}, signal);
-        const {stored} = file;
-        if (!stored) throw new GemmaError('not-found', `There is no model ${description.url} on this device.`);
-        return await compare({...file, store: store.store, stored, repair: false});
-    } finally {
-        giveBack();
-        store.reader?.close();
-        store.store.close();
-    }
-}
-
-/** @param {WholeFile} file   all or some of it is here */
-async function compare(file) {
-    const {stored, present, digest, manifest, manifestUrl} = file;
-    if (manifest && manifestUrl) return {same: stored.size === manifest.size && present.size === chunkCount(stored), size: manifest.size};
-    const remote = await file.open({first: 0, size: undefined, checked: false});
-    try {
-        const told = stored.sha256 && stored.size === remote.size ? digest || remote.sha256 || await pointerOf(file.access) : '';
-        return {same: told ? told === stored.sha256 : await isSameFile(file, {...stored, size: remote.size, ...shownVersion(remote)}, remote),
-            size: remote.size};
-    } finally {
-        remote.close();
-    }
-}
-
-/**
- * What is stored, or if its address has another file now, that one. Where it can't be asked, what is here does.
- * @param {WholeFile} file
- * @param {OnProgress} onProgress
- * @returns {Promise<Wanted>}
- */
-async function lookForAnother(file, onProgress) {
-    const {stored: {name, size: total}} = file;
-    try {
-        const {same} = await compare(file);
-        return same ? file : {...file, complete: false, present: new Set(), digests: file.manifestUrl ? file.digests : new Map()};
-    } catch (error) {
-        if (codeOf(error) !== 'network') throw error;
-        onProgress({phase: 'load', bytes: 0, total, rate: 0, secondsLeft: Infinity, notice: `${name} could not be compared with its address. ${messageOf(error)}`});
-        return file;
-    }
-}
-
-/**
  * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
  * @param {{file: Blob, manifest?: object | string, sha256: string}} description
  * @param {OnProgress} onProgress
@@ -169,7 +115,6 @@ async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     const meter = createMeter('load', file.size, onProgress);
     /** @param {number} index */
     const read = async (index) => {
-        const {readSlice} = await import('./file/files.js');
         const buffer = await readSlice(file, name, index * chunkSize, chunkSize);
         if (manifest && !same(await sha256(buffer), manifest.digests[index]))
             throw new GemmaError('bad-file', isDamaged(name, index));

@@ -4,14 +4,16 @@
 
 import {GemmaError, codeOf, messageOf} from '../base/error.js';
 import {unlessAborted} from '../base/abort.js';
+import {compareSource} from './compare.js';
 import {isDamaged, mustAgree} from './file/check.js';
-import {joinFiles, readSlice} from './file/files.js';
+import {joinFiles} from './file/files.js';
 import {readManifest, writeManifest} from './file/manifest.js';
 import {numbered, safeFileName} from './file/names.js';
 import {createMeter} from './file/progress.js';
+import {readSlice} from './file/slice.js';
 import {lookForRoom} from './store/room.js';
 import {createSha256, same, sha256, toHex} from './file/sha256.js';
-import {compareSource, openSource} from './source.js';
+import {openSource} from './source.js';
 import {ChunkStore, CHUNK_SIZE, sameVersion} from './store/store.js';
 import {downloadTurn, isReadElsewhere, read, unlessInUse} from './store/tabs.js';
 

@@ -1,13 +1,16 @@
 // A model that is to be read: what is here of it, what is known of it, and whether what a server has is the same file.
 //
-// Owns these answers, for source.js, which reads. What asks servers is imported when it is needed.
+// Owns these answers, for source.js, which reads.
 
 import {GemmaError, messageOf} from '../base/error.js';
 import {expected, mustAgree} from './file/check.js';
 import {isSame} from './download/identity.js';
+import {Line} from './download/line.js';
+import {askManifest, askPointer} from './download/request.js';
 import {readManifest} from './file/manifest.js';
-import {beside} from './file/names.js';
+import {beside, partUrls} from './file/names.js';
 import {same, sha256} from './file/sha256.js';
+import {openRemote} from './http.js';
 import {createReader} from './store/reader.js';
 import {ChunkStore, CHUNK_SIZE} from './store/store.js';
 
@@ -99,7 +102,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
         manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => /** @type {ArrayBuffer} */ (digests.get(i)))};
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
-    /** @type {import('./download/line.js').Line | undefined} */
+    /** @type {Line | undefined} */
     let line;
     return {
         id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: hasAll(),
@@ -113,9 +116,8 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
                 throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
-            const {openRemote} = await import('./http.js'), {openSplit, partUrls} = await import('./download/split.js'), {Line} = await import('./download/line.js');
             line ??= new Line();
-            const openFiles = !manifest?.parts && partUrls(id) ? openSplit : openRemote;
+            const openFiles = !manifest?.parts && partUrls(id) ? (await import('./download/split.js')).openSplit : openRemote;
             return openFiles([id, ...urls], {
                 headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,
@@ -128,10 +130,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
  * @returns {Promise<string>} the SHA-256 that a host of git repositories tells of the model; ''
  * @param {import('./download/request.js').Access} access
  */
-export async function pointerOf(access) {
-    const {askPointer} = await import('./download/request.js');
-    return askPointer(access.home, access);
-}
+export const pointerOf = (access) => askPointer(access.home, access);
 
 /** Whether a digest that may be unknown is another one. @param {ArrayBuffer | undefined} known @param {ArrayBuffer} wanted */
 function isDigest(known, wanted) {
@@ -148,7 +147,6 @@ function optional(is) {
 
 /** @param {string} url @param {import('./download/request.js').Access} access @returns {Promise<import('./file/manifest.js').Manifest>} */
 export async function fetchManifest(url, access) {
-    const {askManifest} = await import('./download/request.js');
     return readManifest(await askManifest(url, access));
 }
 

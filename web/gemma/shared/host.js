@@ -37,7 +37,7 @@ export class Host {
     #clients = new Set();
 
     /**
-     * @param {import('../../engine/worker.js').Description} source @param {Record<string, any>} options
+     * @param {import('../../engine/service.js').Description} source @param {Record<string, any>} options
      * @param {{onEnd: () => void, onLeft: () => void}} on   onEnd: it could not be loaded, or has failed, and whoever waited has been told;
      *   onLeft: a client is gone
      */
@@ -48,7 +48,7 @@ export class Host {
         this.#loaded.catch(() => this.#endSoon());
     }
 
-    /** @param {import('../../engine/worker.js').Description} source @param {Record<string, any>} options */
+    /** @param {import('../../engine/service.js').Description} source @param {Record<string, any>} options */
     async #open(source, options) {
         this.#worker?.terminate();
         const {signal} = this.#ending;

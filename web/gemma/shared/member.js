@@ -12,7 +12,7 @@ import {Caller, answer} from '../../base/protocol.js';
  * @typedef {import('../../base/protocol.js').Port} Port
  * @typedef {import('../session.js').CallOptions} CallOptions
  * @typedef {import('./host.js').Ask} Ask
- * @typedef {import('../../engine/worker.js').Description} Description
+ * @typedef {import('../../engine/service.js').Description} Description
  * @typedef {{id: number, state: any}} Opened   id: the present engine's; state: for the next one
  */
 

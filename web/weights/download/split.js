@@ -2,10 +2,10 @@
 // So it is stored, hashed and exported like any other. Knows the servers only through http.js.
 
 import {GemmaError} from '../../base/error.js';
-import {checkPart, joinParts, partNames, pieceLength, readPartHeader, wholeName} from '../file/gguf_parts.js';
+import {checkPart, joinParts, pieceLength, readPartHeader} from '../file/gguf_parts.js';
 import {openRemote} from './http.js';
 import {Line} from './line.js';
-import {fileName} from '../file/names.js';
+import {fileName, partUrls, wholeName} from '../file/names.js';
 import {askPointer} from './request.js';
 
 /**
@@ -17,12 +17,6 @@ import {askPointer} from './request.js';
 
 const HEAD_BYTES = 1024 * 1024;     // of the first part are asked for at first,
 const LATER_BYTES = 64 * 1024;      // and so many of the others, whose headers are shorter
-
-/** @param {string} url @returns {string[] | undefined} addresses of all parts, if it is that of one */
-export function partUrls(url) {
-    if (!URL.canParse(url)) return undefined;
-    return partNames(new URL(url).pathname)?.map((path) => Object.assign(new URL(url), {pathname: path}).href);
-}
 
 const AHEAD = 3;                    // parts that are asked for while another one is read
 

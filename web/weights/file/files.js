@@ -2,9 +2,11 @@
 // gguf-split wrote. Knows neither the store nor the engine.
 
 import {GemmaError, messageOf} from '../../base/error.js';
-import {joinParts, partNames, readPartHeader, wholeName} from './gguf_parts.js';
+import {joinParts, readPartHeader} from './gguf_parts.js';
 import {unlessAborted} from '../../base/abort.js';
 import {readManifest} from './manifest.js';
+import {partNames, wholeName} from './names.js';
+import {readSlice} from './slice.js';
 
 /** @typedef {Blob & {name?: string}} NamedBlob   a File has a name */
 
@@ -47,18 +49,6 @@ async function joinSplit(parts, names) {
     const headers = await Promise.all(parts.map((part, i) => readPartHeader(read(part), names[i])));
     const pieces = joinParts(wholeName(names[0]), headers, parts.map(({size}) => size));
     return new File(pieces.map(({bytes, part, from, length}) => bytes ? /** @type {BlobPart} */ (bytes) : parts[part].slice(from, from + length)), wholeName(names[0]));
-}
-
-/**
- * @param {Blob} file @returns {Promise<ArrayBuffer>}
- * @param {string} name
- * @param {number} from
- * @param {number} length
- */
-export function readSlice(file, name, from, length) {
-    return file.slice(from, from + length).arrayBuffer().catch((cause) => {
-        throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
-    });
 }
 
 /** @param {NamedBlob} file */

@@ -7,23 +7,9 @@
 import {GemmaError} from '../../base/error.js';
 import {End, badFile, beginHead} from './gguf_cursor.js';
 
-const PART = /-(\d{5})-of-(\d{5})\.gguf$/;
-const MOST_PARTS = 1000;
 const ALIGNMENT = 32;           // where a file does not say another
 const MOST_ALIGNMENT = 65536, LONGEST_HEADER = 64 * 1024 * 1024;
 const UINT32 = 4, UINT64 = 8;
-
-/** @param {string} name   of a file, or an address @returns {string[] | undefined} the same for all parts, if it is one of several */
-export function partNames(name) {
-    const count = Number(PART.exec(name)?.[2]);
-    if (!(count > 1 && count <= MOST_PARTS)) return undefined;
-    return Array.from({length: count}, (_, i) => name.replace(PART, (_, part, of) => `-${String(i + 1).padStart(5, '0')}-of-${of}.gguf`));
-}
-
-/** @param {string} name   of a part @returns {string} of the whole */
-export function wholeName(name) {
-    return name.replace(PART, '.gguf');
-}
 
 /**
  * @typedef {object} PartHeader

@@ -22,6 +22,30 @@ export function beside(name, url) {
     return new URL(encodeURIComponent(name), url).href;
 }
 
+const PART = /-(\d{5})-of-(\d{5})\.gguf$/;      // as llama.cpp's gguf-split names what it cuts
+const MOST_PARTS = 1000;
+
+/** @param {string} name   of a file, or an address @returns {string[] | undefined} the same for all parts, if it is one of several */
+export function partNames(name) {
+    const count = Number(PART.exec(name)?.[2]);
+    if (!(count > 1 && count <= MOST_PARTS)) return undefined;
+    return Array.from({length: count}, (_, i) => name.replace(PART, (_, part, of) => `-${String(i + 1).padStart(5, '0')}-of-${of}.gguf`));
+}
+
+/** @param {string} url @returns {string[] | undefined} addresses of all parts, if it is that of one */
+export function partUrls(url) {
+    if (!URL.canParse(url)) return undefined;
+    return partNames(new URL(url).pathname)?.map((path) => Object.assign(new URL(url), {pathname: path}).href);
+}
+
+/** Whether a file that a person chose is a model without any other. @param {string} name */
+export const isAlone = (name) => !name.endsWith('.json') && !partNames(name);
+
+/** @param {string} name   of a part @returns {string} of the whole */
+export function wholeName(name) {
+    return name.replace(PART, '.gguf');
+}
+
 const LONGEST = 200;        // of the 255 bytes or characters that file systems take: a manifest's `.json`, and what a browser adds, find room
 
 /**
