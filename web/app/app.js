@@ -266,6 +266,13 @@ at('tabs').onkeydown = (event) => {
     show(other);
     tabs[other].focus();
 };
+/** @type {Promise<import('./tools.js').Tools> | undefined} */
+let tools;
+const openTools = () => tools ??= import('./tools.js').then(({Tools}) => new Tools({
+    store, engine, welcome, preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action), onError,
+}));
+at('open-data').onclick = () => openTools().then((one) => one.openData()).catch(onError);
+at('open-compare').onclick = () => openTools().then((one) => one.openCompare()).catch(onError);
 at('new-chat').onclick = () => create(document.body.dataset.screen === 'writer' ? 'document' : 'chat').catch(onError);
 at('change-model').onclick = async () => {
     engine.close();
@@ -279,6 +286,8 @@ listenToKeys(root, press);
 showAppearance(root, () => location.reload());
 install(root, () => engine.isBusy);
 if (!store.isKept) notices.show(text('list.not-kept'));
+// A folder that was chosen goes on being written into.
+if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
 await followAddress().catch(onError);
 await welcome.refresh();
 await welcome.offered;

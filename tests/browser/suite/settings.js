@@ -120,5 +120,104 @@ export function testSettings(name) {
             await page.problems();      // axe's own
             await close();
         });
+
+        test('everything is exported, deleted after being asked twice, and imported again without doubles', async () => {
+            const press = (label) => page.evaluate((label) => [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label).click(), label);
+            const outcome = () => page.until(() => {
+                const said = document.querySelector('#data .transfer-outcome')?.textContent;
+                return said && said !== 'Working…' && {said};
+            });
+            const openData = async () => {
+                await page.until(() => document.getElementById('open-data').onclick !== null);
+                await page.evaluate(() => document.getElementById('open-data').click());
+                await page.until(() => document.getElementById('data') !== null);
+            };
+            const bring = (exported) => page.evaluate((exported) => {
+                const files = new DataTransfer(), field = document.getElementById('import-file');
+                files.items.add(new File([exported], 'export.json', {type: 'application/json'}));
+                field.files = files.files;
+                document.querySelector('#data .transfer-outcome').textContent = '';
+                field.dispatchEvent(new Event('change'));
+            }, exported);
+            await page.evaluate(() => {
+                window.made = [];
+                const create = URL.createObjectURL;
+                URL.createObjectURL = (blob) => {
+                    window.made.push(blob);
+                    return create.call(URL, blob);
+                };
+                window.HTMLAnchorElement.prototype.click = () => {};       // no download
+            });
+            await openData();
+            await press('Export as Markdown');
+            await outcome();
+            await press('Export everything');
+            await page.until(() => window.made.length === 2);
+            const [markdown, exported] = await page.evaluate(() => Promise.all(window.made.map((blob) => blob.text())));
+            assert.match(markdown, /^# Who keeps the light\?/);
+            assert.ok(JSON.parse(exported));
+            assert.deepEqual(await findings(), []);
+            await page.problems();
+            await bring(exported);
+            assert.match((await outcome()).said, /\b0 conversations/);
+            await press('Delete everything…');
+            await page.until(() => document.querySelector('#data .notice') !== null);
+            await page.evaluate(() => { window.confirm = () => true; });
+            await press('Delete for good');
+            await page.until(() => !document.getElementById('data') && document.querySelectorAll('#list a').length === 0 && document.body.dataset.screen === 'welcome');
+            assert.ok(!await kept());
+            await openData();
+            await bring(exported);
+            assert.match((await outcome()).said, /\b1 conversation /);
+            await bring(exported);
+            await page.until(() => /\b0 conversations/.test(document.querySelector('#data .transfer-outcome').textContent));
+            await page.evaluate(() => document.querySelector('#data header button').click());
+            assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#list .list-title')].map(({textContent}) => textContent)), ['Who keeps the light?']);
+        });
+
+        test('a blind comparison is drawn, voted on, resumed, and has a result with an interval', async () => {
+            const press = (label) => page.evaluate((label) => [...document.querySelectorAll('#compare button')].find(({textContent}) => textContent === label).click(), label);
+            const heading = (pattern) => page.until((pattern) => new RegExp(pattern).test(document.querySelector('#compare h3')?.textContent), pattern);
+            const openCompare = async () => {
+                await page.evaluate(() => document.getElementById('open-compare').click());
+                await page.until(() => document.querySelector('#compare .compare-body')?.children.length > 0);
+            };
+            await set(page, {maxTokens: 4});
+            await openFile(page, CHAT);
+            await openCompare();
+            await press('Add my latest prompts');
+            await page.until(() => /Who keeps the light\?/.test(document.getElementById('compare-prompts').value));
+            await page.fill('#compare-prompts', 'One?\nTwo?\nThree?');
+            await choose('compare-settings-b', 'Settings as they are now');
+            await press('Start');
+            await page.until(() => document.querySelector('#compare [role=status]').textContent !== '');
+            assert.deepEqual(await findings(), []);
+            await page.problems();
+            await choose('compare-settings-b', 'Exact');
+            await press('Start');
+            await heading('1 of 3');
+            const shown = await page.text('#compare .compare-body');
+            assert.ok(!/Exact|as they are now/.test(shown), 'nothing says whose answer is whose');
+            await press('First');
+            await heading('2 of 3');
+            await press('Undo');
+            await heading('1 of 3');
+            await press('Both are good');
+            await heading('2 of 3');
+            await page.evaluate(() => document.querySelector('#compare header button').click());
+            await openCompare();
+            await press('Resume');
+            await heading('2 of 3');
+            await press('Neither');
+            await heading('3 of 3');
+            assert.deepEqual(await findings(), []);
+            await page.problems();
+            await press('Both are good');
+            await heading('50 %');
+            assert.match(await page.text('#compare .compare-body'), /between 12 % and 87 %/);
+            assert.deepEqual(await findings(), []);
+            await page.problems();
+            await page.evaluate(() => document.querySelector('#compare header button').click());
+        });
     });
 }

@@ -27,7 +27,7 @@ import {text} from '../texts.js';
 
 const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
 /** @type {[name: string, settings: Values][]} */
-const BUILT_IN = [
+export const BUILT_IN = [
     ['exact', {temperature: 0, repeatPenalty: 1}], ['balanced', {}], ['bold', {temperature: 1.2, topK: 0, topP: 1, minP: 0.05}],
 ];
 /** A preset of nothing but a system prompt is in the library of those. @param {Preset} preset */
