@@ -158,7 +158,7 @@ test('names change with what is in the files, but for those that must stay', asy
     assert.deepEqual([...again], [...plain], 'the same sources give the same files');
     for (const name of STABLE) assert.ok(plain.has(name), name);
     for (const name of plain.keys())
-        assert.ok(STABLE.includes(name.replace(/\.map$/, '')) || name.startsWith('app/icons/') || /-[0-9A-Z]{8}(\.\w+)+$|^lib\/wasm-[0-9A-F]{8}\/[\w-]+\.(js|wasm)$|^app\/texts-[0-9A-F]{8}\/\w+\.json$/.test(name), name);
+        assert.ok(STABLE.includes(name.replace(/\.map$/, '')) || name.startsWith('app/icons/') || /-[0-9A-Z]{8}(\.\w+)+$|^lib\/wasm-[0-9A-F]{8}\/[\w-]+\.(js|wasm)$|^app\/(texts|pdf)-[0-9A-F]{8}\/\w+\.(json|js)$/.test(name), name);
     for (const changes of [
         {'app/app.js': (text) => `${text}\nglobalThis.more = 1;\n`}, {'app/styles.css': (text) => `${text}\np { color: red; }`}, {'app/start.js': (text) => `${text};more();`},
         {'app/texts/de.json': (text) => text.replace('{', '{"more": "", ')}, {'app/styles/writer.css': (text) => `${text}\nem { color: red; }`},
@@ -176,7 +176,7 @@ test('names change with what is in the files, but for those that must stay', asy
 test('each script of the build is minified, has a source map, and has nothing of Node', async () => {
     const files = await build();
     for (const [name, text] of files) {
-        if (!name.endsWith('.js') || /wasm-|^(gemma|sw)\.js|app\/start/.test(name)) continue;
+        if (!name.endsWith('.js') || /wasm-|^(gemma|sw)\.js|app\/start|^app\/pdf-\w+\//.test(name)) continue;      // pdf.js is made elsewhere
         const [, map] = /\n\/\/# sourceMappingURL=(\S+)\s*$/.exec(text) ?? [];
         const {sources, sourcesContent} = JSON.parse(Buffer.from(files.get(posix.join(posix.dirname(name), map)), 'latin1').toString());
         assert.equal(sources.length, sourcesContent.length, name);
@@ -190,7 +190,7 @@ test('each script of the build knows all names that it uses', async () => {
     const linter = new Linter({configType: 'flat'});
     const config = {languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: {...globals.browser, ...globals.worker, ...globals.serviceworker}}, rules: {'no-undef': 'error'}};
     for (const [name, text] of await build()) {
-        if (!name.endsWith('.js') || name.includes('/wasm-')) continue;
+        if (!name.endsWith('.js') || /\/wasm-|^app\/pdf-\w+\//.test(name)) continue;
         assert.deepEqual(linter.verify(Buffer.from(text, 'latin1').toString(), config).map(({message}) => `${name}: ${message}`), []);
     }
 });

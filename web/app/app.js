@@ -2,11 +2,12 @@
 
 import {Gemma} from '../gemma.js';
 import {contextCost, settingsOf} from './asking.js';
-import {Chatting, toAsked} from './chatting.js';
+import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
 import {keepState, readState} from './data/states.js';
 import {Engine} from './engine.js';
+import {toAsked} from './files/asking.js';
 import {install} from './install.js';
 import {Talk} from './talk.js';
 import {loadTexts, text, translate} from './texts.js';
@@ -87,10 +88,18 @@ const welcome = new Welcome(root, {
     onStart: (model, name) => engine.start(model, name), onReplace: (model, name) => engine.replace(model, name), onKeep: (files, name) => engine.keep(files, name),
     onError, onNotice: (sentence) => notices.show(sentence),
 });
+/** @type {Chat} */
 const chat = new Chat(root, {
-    onSend: (content) => chatting.send(content).catch(onError), onStop: () => chatting.stop(), onError,
+    onSend: (content, attachments) => chatting.send(content, attachments).catch(onError), onStop: () => chatting.stop(), onError,
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
+    files: {
+        about: () => ({gemma: engine.gemma, ...askedSoFar()}),
+        onModel(files) {
+            const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
+            notices.show(text('files.model', {name}), {label: text('files.model-load'), onPress: () => engine.start(files, name)});
+        },
+    },
 });
 /** @type {Chatting} */
 const chatting = new Chatting({
@@ -104,9 +113,8 @@ const chatting = new Chatting({
 });
 const gauge = new Gauge(root, {
     read() {
-        const {gemma} = engine, {system, overflow} = settingsOf(chatting, settings.preferences), messages = chatting.path.map(toAsked);
-        if (!gemma || chatting.isBusy) return undefined;
-        return {messages: system ? [{role: 'system', content: system}, ...messages] : messages, contextLength: gemma.info.contextLength, overflow};
+        const {gemma} = engine, {messages, overflow} = askedSoFar();
+        return gemma && !chatting.isBusy ? {messages, contextLength: gemma.info.contextLength, overflow} : undefined;
     },
     count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open(),
 });
@@ -116,6 +124,12 @@ const sidebar = new Sidebar(root, {
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
 });
 const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
+
+/** The conversation that is open, as a model is asked. */
+function askedSoFar() {
+    const {system, overflow, options: {maxTokens}} = settingsOf(chatting, settings.preferences), messages = chatting.path.map((message) => toAsked(message));
+    return {messages: /** @type {import('../gemma.js').Message[]} */ (system ? [{role: 'system', content: system}, ...messages] : messages), overflow, maxTokens};
+}
 
 /** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {

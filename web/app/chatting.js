@@ -2,6 +2,7 @@
 //
 // Owns: which path, and in which order things are stored, asked and shown. Must not know: elements (views/chat.js), IndexedDB, sessions.
 
+import {asNew, lookedUp, toAsked} from './files/asking.js';
 import {newestLeafBelow, pathTo, siblingsOf} from './data/tree.js';
 
 /**
@@ -20,11 +21,6 @@ import {newestLeafBelow, pathTo, siblingsOf} from './data/tree.js';
  * @property {(result: import('../gemma.js').Result) => void} onAnswered
  * @property {(id: string | undefined) => void} onOpened   another conversation is open now
  */
-
-/** A stored message as the library takes it. @param {Message} message @returns {import('../gemma.js').Message} */
-export const toAsked = ({role, content, attachments = []}) => /** @type {import('../gemma.js').Message} */ ({
-    role, content: [...attachments.map(({name, text}) => `${name}:\n${text}\n`), content].join('\n'),
-});
 
 export class Chatting {
     #parts;
@@ -97,10 +93,10 @@ export class Chatting {
     }
 
     /** @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */
-    send(content, attachments) {
+    send(content, attachments = []) {
         return this.#work(async (signal) => {
-            const {id: conversation} = this.summary ?? await this.#create(), parent = this.#path.at(-1)?.id ?? null;
-            await this.#answer(await this.#add({conversation, parent, role: 'user', content, attachments, state: 'done'}), signal, {isNew: true});
+            const {id: conversation} = this.summary ?? await this.#create(), parent = this.#path.at(-1)?.id ?? null, files = lookedUp(this.#path, attachments);
+            await this.#answer(await this.#add({conversation, parent, role: 'user', content, attachments: files.length ? files : undefined, state: 'done'}), signal, {isNew: true});
         });
     }
 
@@ -108,7 +104,7 @@ export class Chatting {
     edit(id, content) {
         return this.#work(async (signal) => {
             const {parent, role, attachments, conversation} = this.#get(id);
-            const added = await this.#add({conversation, parent, role, content, attachments, state: 'done'});
+            const added = await this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'});
             if (role === 'user') await this.#answer(added, signal, {isNew: true});
         });
     }
@@ -275,7 +271,7 @@ export class Chatting {
         } finally {
             if (!answer?.content && answer?.state !== 'done' && (isNew || answer)) {
                 await store.deleteFrom(isNew || !answer ? question.id : answer.id);
-                if (isNew) view.takeBack(question.content);
+                if (isNew) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }
         }
     }
@@ -286,8 +282,6 @@ export class Chatting {
      */
     async #write(answer, summary, talk, signal) {
         const {store, settingsOf, onError, onAnswered} = this.#parts, {system, overflow, options} = settingsOf(summary);
-        const messages = pathTo(this.#messages, answer.content ? answer.id : answer.parent).map(toAsked);
-        if (system) messages.unshift({role: 'system', content: system});
         const writer = store.write(answer.id), shown = this.#stream(answer.id);
         const onPiece = (/** @type {string} */ piece) => {
             answer.content += piece;
@@ -296,17 +290,40 @@ export class Chatting {
         /** @type {Partial<Message>} */
         let end = {state: 'failed'};
         try {
-            const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && shown.reading(done / total);
-            const result = await talk.ask({
-                conversation: summary.id, messages, overflow, onPiece, onOverflow: shown.dropped, options: {...options, signal, onProgress},
-            });
+            const result = await this.#ask(answer, {conversation: summary.id, system, overflow, talk, options: {...options, signal}, onPiece, shown});
             end = toEnd(result);
             onAnswered(result);
+        } catch (error) {
+            if (!signal.aborted) throw error;
+            end = {state: 'stopped', finishReason: 'abort'};
         } finally {
             await writer.finish(end).catch(onError);
             Object.assign(answer, end);
             shown.end();
         }
+    }
+
+    /**
+     * @param {Message} answer
+     * @param {{conversation: string, system: string, overflow: 'error' | 'drop-oldest', talk: Talk, options: import('../gemma.js').PromptOptions & {signal: AbortSignal},
+     *     onPiece: (piece: string) => void, shown: import('./views/chat.js').Stream}} how
+     */
+    async #ask(answer, {conversation, system, overflow, talk, options, onPiece, shown}) {
+        const question = this.#get(answer.parent ?? ''), {store} = this.#parts;
+        if (question.attachments?.some(({how}) => how)) {
+            const files = await import('./with_files.js'), about = {gemma: talk.gemma, system, options, onReading: shown.reading};
+            if (question.attachments.some(({how}) => how === 'parts')) {
+                const onAnswers = (/** @type {string[]} */ parts) => void store.edit(answer.id, {parts}).catch(this.#parts.onError);
+                return files.answerInParts(question, answer, {...about, onPiece, onAnswers});
+            }
+            const attachments = await files.completeQuestion(question, pathTo(this.#messages, question.parent), about);
+            if (attachments !== question.attachments) await store.edit(question.id, {attachments});
+            question.attachments = attachments;
+        }
+        const messages = pathTo(this.#messages, answer.content ? answer.id : answer.parent).map((message) => toAsked(message, message.id === question.id));
+        if (system) messages.unshift({role: 'system', content: system});
+        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && shown.reading(done / total);
+        return talk.ask({conversation, messages, overflow, onPiece, onOverflow: shown.dropped, options: {...options, onProgress}});
     }
 }
 

@@ -32,14 +32,17 @@ const HEADERS = {
     'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
+/** What few people use is fetched, and then kept, when it is first used. */
+const LATER = /^\.\/app\/pdf(-\w+)?\//;
+
 /** The models that the site offers: data, which may be newer than the version and is compared with nothing. */
 const CATALOGUE = 'models.json';
 
 worker.addEventListener('install', (event) => event.waitUntil((async () => {
     // All of them before any is kept: a deploy in between leaves nothing.
-    const files = await Promise.all(SHELL.map((path, i) => bringOne(i)));
+    const paths = SHELL.filter((path) => !LATER.test(path)), files = await Promise.all(paths.map((path) => bringOne(SHELL.indexOf(path))));
     const cache = await caches.open(CACHE);
-    await Promise.all(files.map((file, i) => cache.put(SHELL[i], file)));
+    await Promise.all(files.map((file, i) => cache.put(paths[i], file)));
 })()));
 
 /** Of the first version here, whose pages have come without a worker. */
@@ -96,7 +99,7 @@ async function answerPage(request) {
 /** A file of a version: never one of another. @param {string} version @param {string} path */
 async function answerFile(version, path) {
     const i = version === VERSION ? SHELL.indexOf(`./${path}`) : -1;
-    return await kept(version, path) ?? (i < 0 ? new Response('This version is gone: reload the page.', {status: 404}) : bringOne(i));
+    return await kept(version, path) ?? (i < 0 ? new Response('This version is gone: reload the page.', {status: 404}) : keepLater(i));
 }
 
 /** For pages that came before there was a worker, and for their workers. @param {FetchEvent} event */
@@ -106,6 +109,8 @@ async function answerPlain({request, clientId}) {
             const response = await caches.match(request.url, {cacheName});
             if (response) return response;
         }
+        const i = SHELL.indexOf(`./${pathOf(new URL(request.url))}`);
+        if (i >= 0 && LATER.test(SHELL[i])) return keepLater(i);
     }
     return fetch(request).then(withHeaders);
 }
@@ -135,6 +140,13 @@ async function answerCatalogue({url, cache}) {
     const response = cache !== 'only-if-cached' && await fetch(url, {cache: 'no-cache'}).catch(() => undefined);
     if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
     if (response.ok && !hasLeft) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
+    return response;
+}
+
+/** @param {number} i */
+async function keepLater(i) {
+    const response = await bringOne(i);
+    if (LATER.test(SHELL[i]) && !hasLeft) await (await caches.open(CACHE)).put(SHELL[i], response.clone()).catch(() => {});     // there is no room: it is used all the same
     return response;
 }
 

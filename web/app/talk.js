@@ -69,6 +69,11 @@ export class Talk {
         await this.#sessionOf(conversation, overflow).catch(() => {});       // asking says why
     }
 
+    /** For what is asked beside the conversations. */
+    get gemma() {
+        return this.#gemma;
+    }
+
     /** How many tokens a conversation has. @param {Message[]} messages */
     count(messages) {
         return this.#gemma.count(messages);

@@ -52,9 +52,10 @@ const LAZY = /\bimport\("(\.[^"]+)"\)/g, GIVEN = /\bexport (?:async )?(?:functio
 const TAKES = /^(?![^]*\banswer\(workerPort\b)[^]*\b(from|import)"/;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH).toUpperCase();
+/** Files in folders whose names change with them, and the script that names such a folder. */
+const FOLDERS = Object.entries({'app/texts/': 'app/texts.js', 'app/pdf/': 'app/files/pdf.js'});
 /** @param {string} url */
-const isOwnScript = (url) => url.endsWith('.js') && !url.startsWith('wasm/') && url !== 'sw.js';
-const TEXTS = 'app/texts/';
+const isOwnScript = (url) => url.endsWith('.js') && !/^(wasm|app\/pdf)\//.test(url) && url !== 'sw.js';
 const withHash = (/** @type {string} */ url, /** @type {string} */ hash) => url.replace(/(\.\w+)$/, `-${hash}$1`);
 
 /**
@@ -157,7 +158,7 @@ export async function bundle(scripts, entries, {isPage = false, chunks, hide, mo
 /** A module that nothing in the output gives would be missed only when it is used. @param {Map<string, Buffer>} files */
 function checkImports(files) {
     for (const [path, bytes] of files) {
-        if (!path.endsWith('.js') || path.includes('/wasm-')) continue;
+        if (!path.endsWith('.js') || /\/(wasm|pdf)-\w+\//.test(path)) continue;
         for (const [, address] of bytes.toString().matchAll(/(?:\bfrom|\bimport\(?|new URL\()\s*"(\.[^"]+|node:[^"]+)"/g)) {
             const target = posix.join(posix.dirname(path), address);
             if (files.has(target) || [...files.keys()].some((other) => target.endsWith('/') && other.startsWith(target))) continue;
@@ -184,10 +185,14 @@ async function buildLibrary(sources) {
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
 export async function buildPage(sources) {
     const {scripts} = readScripts(sources, {folder: '', version: '', wasm: ''}), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
-    // All languages in one folder, which the script that fetches them names.
-    const texts = [...sources].filter(([url]) => url.startsWith(TEXTS)).map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
-    const folder = `app/texts-${hashOf(Buffer.concat(texts.map(([, bytes]) => bytes)))}/`;
-    scripts.set('app/texts.js', scripts.get('app/texts.js')?.replace('./texts/', `./${posix.basename(folder)}/`) ?? '');
+    /** @type {Map<string, Buffer>} */
+    const apart = new Map();
+    for (const [folder, script] of FOLDERS) {
+        const all = [...sources].filter(([url]) => url.startsWith(folder)).map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
+        const named = `${folder.slice(0, -1)}-${hashOf(Buffer.concat(all.map(([, bytes]) => bytes)))}/`;
+        scripts.set(script, scripts.get(script)?.replaceAll(`${posix.basename(folder)}/`, `${posix.basename(named)}/`) ?? '');
+        for (const [url, bytes] of all) apart.set(url.replace(folder, named), bytes);
+    }
     const styles = new Map([...sources.keys()].filter((url) => url.endsWith('.css')).map((url) => [url, text(url)]));
     const files = new Map([
         ...await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'}),
@@ -198,8 +203,8 @@ export async function buildPage(sources) {
     const renamed = new Map([...files.keys()].map((path) => [path.replace(/-\w+(?=\.\w+$)/, ''), path]));
     const html = text('').replace(/(?<==")app\/[^"]+(?=")/g, (url) => renamed.get(url) ?? url);
     files.set('index.html', Buffer.from(html));
-    for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url) && !url.startsWith(TEXTS)) files.set(url, readFileSync(path));
-    for (const [url, bytes] of texts) files.set(url.replace(TEXTS, folder), bytes);
+    for (const [url, bytes] of apart) files.set(url, bytes);
+    for (const [url, path] of sources) if (/\.(png|svg|json|webmanifest)$/.test(url) && !FOLDERS.some(([folder]) => url.startsWith(folder))) files.set(url, readFileSync(path));
     return files;
 }
 
@@ -228,10 +233,11 @@ export function describeBuild(files) {
     const zipped = (/** @type {Buffer} */ bytes) => gzipSync(bytes).length;
     const kb = (/** @type {number} */ n) => `${(n / 1024).toFixed(1).padStart(7)} KB`;
     const shown = [...files].filter(([path]) => !path.endsWith('.map')).sort(([a], [b]) => a < b ? -1 : 1);
-    const own = shown.filter(([path]) => path.endsWith('.js') && !path.includes('/wasm-'));
+    const isPdf = (/** @type {string} */ path) => /^app\/pdf-\w+\//.test(path), own = shown.filter(([path]) => path.endsWith('.js') && !path.includes('/wasm-') && !isPdf(path));
     return [
         ...shown.filter(([path]) => path.startsWith('lib/')).map(([path, bytes]) => `${kb(zipped(bytes))}  ${path}`),
         `${kb(own.reduce((sum, [, bytes]) => sum + zipped(bytes), 0))}  all JavaScript but the engine's, gzipped as the sizes above`,
+        `${kb(shown.filter(([path]) => isPdf(path)).reduce((sum, [, bytes]) => sum + zipped(bytes), 0))}  what reads PDF files, fetched when the first is opened`,
     ];
 }
 

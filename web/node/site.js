@@ -19,6 +19,8 @@ const LAYOUT = [
     ['manifest.webmanifest', 'web/app/manifest.webmanifest'],
     ['models.json', 'web/app/models.json'],
     ['app/', 'web/app'],
+    ['app/pdf/pdf.js', 'node_modules/pdfjs-dist/legacy/build/pdf.min.mjs'],         // as .js: hosts know its type
+    ['app/pdf/worker.js', 'node_modules/pdfjs-dist/legacy/build/pdf.worker.min.mjs'],
     ['gemma.js', 'web/gemma.js'],
     ['gemma/', 'web/gemma'],
     ['base/', 'web/base'],

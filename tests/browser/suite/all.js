@@ -5,6 +5,7 @@ import {reasonToSkip} from '../harness/browsers.js';
 import {testConversations} from './conversations.js';
 import {testData} from './data.js';
 import {testDefaultModel} from './default_model.js';
+import {testFiles} from './files.js';
 import {testIsolation} from './isolation.js';
 import {testLanguages} from './languages.js';
 import {testModels} from './models.js';
@@ -26,6 +27,7 @@ export function testBrowser(name) {
         testTyping(name);
         testSettings(name);
         testConversations(name);
+        testFiles(name);
         testWriting(name);
         testVersions(name);
         testData(name);

@@ -1,5 +1,6 @@
 // The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript, and says so.
 
+import {Attaching} from './attaching.js';
 import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {percent} from './format.js';
 import {MessageView} from './message.js';
@@ -10,7 +11,8 @@ import {text} from '../texts.js';
  * @typedef {import('./message.js').Action} Action
  *
  * @typedef {object} ChatOptions
- * @property {(content: string) => void} onSend
+ * @property {(content: string, attachments: import('../data/types.js').Attachment[]) => void} onSend
+ * @property {Omit<import('./attaching.js').AttachingOptions, 'onError'>} files
  * @property {() => void} onStop
  * @property {(action: Exclude<Action, 'copy' | 'edit' | 'speak'>, id: string) => void} onAction
  * @property {(id: string, content: string) => void} onEdit
@@ -34,6 +36,9 @@ export class Chat {
     #field;
     #send;
     #busy = false;
+    #files;
+    /** What was sent waits for its files. */
+    #isSending = false;
     /** In order. @type {Map<string, MessageView>} */
     #views = new Map();
 
@@ -45,6 +50,7 @@ export class Chat {
         this.#list = at('messages');
         this.#field = at('message', HTMLTextAreaElement);
         this.#send = at('send');
+        this.#files = new Attaching(root, {...options.files, onError: options.onError});
         at('chat-form').onsubmit = (event) => {
             event.preventDefault();
             if (this.#busy) options.onStop();
@@ -70,6 +76,7 @@ export class Chat {
     setStyle(style, isChat) {
         this.#at('transcript-hint').hidden = style !== 'transcript';
         this.#at('transcript-reason').textContent = text(isChat ? 'transcript.unknown' : 'transcript.base');
+        this.#files.refresh();
     }
 
     /** The path that is shown now. Messages that are there already stay. @param {Shown[]} path */
@@ -86,7 +93,10 @@ export class Chat {
             if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
             last = made;
         }
-        if (isOther) scrollTo({top: document.documentElement.scrollHeight});
+        if (isOther) {
+            this.#files.refresh();
+            scrollTo({top: document.documentElement.scrollHeight});
+        }
     }
 
     /** @param {boolean} busy   an answer is under way */
@@ -95,6 +105,7 @@ export class Chat {
         this.#send.textContent = text(busy ? 'chat.stop' : 'chat.send');
         this.#list.classList.toggle('busy', busy);
         if (busy) announce(this.#root, text('chat.answering'));
+        else this.#files.refresh();
     }
 
     /** Shows an answer as it is written. @param {string} id @param {boolean} isCode   it becomes JSON @returns {Stream} */
@@ -120,8 +131,9 @@ export class Chat {
         };
     }
 
-    /** Gives a question back that nobody answered. @param {string} content */
-    takeBack(content) {
+    /** Gives a question back that nobody answered. @param {string} content @param {import('../data/types.js').Attachment[]} [attachments] */
+    takeBack(content, attachments = []) {
+        this.#files.put(attachments);
         if (this.#field.value) return;
         this.#field.value = content;
         this.#grow();
@@ -152,10 +164,18 @@ export class Chat {
 
     #submit() {
         const written = this.#field.value.trim();
-        if (!written) return;
+        if (this.#isSending) return;
+        if (!written) return this.#field.focus();
+        if (this.#files.isEmpty) return this.#sendOff(written, []);
+        this.#isSending = true;
+        this.#files.take(written).then((files) => files && this.#sendOff(written, files), this.#options.onError).finally(() => { this.#isSending = false; });
+    }
+
+    /** @param {string} written @param {import('../data/types.js').Attachment[]} attachments */
+    #sendOff(written, attachments) {
         this.#field.value = '';
         this.#grow();
-        this.#options.onSend(written);
+        this.#options.onSend(written, attachments);
     }
 
     #editLast() {

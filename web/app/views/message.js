@@ -30,12 +30,19 @@ export class MessageView {
         this.id = id;
         this.#onAction = onAction;
         const isUser = role === 'user', who = element('p', {className: 'who', textContent: isUser ? text('chat.you') : shown.message.model ?? 'Gemma'});
-        const files = attachments.map(({name, tokens}) => element('li', {},
-            element('strong', {textContent: name}), ' ', element('span', {className: 'soft', textContent: tokens ? text('count.tokens', {count: tokens}) : ''})));
+        const files = attachments.map(({name, tokens, how}, i) => element('li', {}, element('button', {type: 'button', className: 'file-open', onclick: () => this.#openFile(i)},
+            element('strong', {textContent: name, dir: 'auto'}),
+            element('span', {className: 'soft', textContent: [tokens ? text('count.tokens', {count: tokens}) : '', how ? text(`files.how-${how}`) : ''].filter(Boolean).join(' · ')}))));
         const parts = [who, ...files.length ? [element('ul', {className: 'attached'}, ...files)] : [], this.#body, this.#foot, this.#actions];
         this.element = element('div', {className: isUser ? 'user' : 'model', tabIndex: -1}, ...parts);
         this.element.dataset.message = id;
         this.update(shown);
+    }
+
+    /** @param {number} i */
+    #openFile(i) {
+        const file = this.message?.attachments?.[i];
+        if (file) import('../with_files.js').then(({showText}) => showText(document, file)).catch(() => {});     // the network is off before the app is kept
     }
 
     /** @param {Shown} shown */

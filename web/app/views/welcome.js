@@ -1,5 +1,6 @@
 // The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and those that are on this device.
 
+import {acceptDrops} from './attaching.js';
 import {Gemma} from '../../gemma.js';
 import {currentLanguage, text, textWith} from '../texts.js';
 import {loadable, readCatalogue} from '../data/catalogue.js';
@@ -147,28 +148,4 @@ function readAddress(written) {
     } catch {
         return undefined;
     }
-}
-
-/**
- * Files may be dropped anywhere on the page, for as long as the place that says so is visible.
- * @param {HTMLElement} place @param {(files: File[]) => void} onFiles
- */
-function acceptDrops(place, onFiles) {
-    const filesOf = (/** @type {DragEvent} */ {dataTransfer}) =>
-        place.offsetParent !== null && dataTransfer?.types.includes('Files') ? dataTransfer : undefined;
-    let over = 0;
-    const mark = (/** @type {number} */ change) => {
-        over += change;
-        place.classList.toggle('over', over > 0);
-    };
-    addEventListener('dragenter', (event) => filesOf(event) && mark(1));
-    addEventListener('dragleave', (event) => filesOf(event) && mark(-1));
-    addEventListener('dragover', (event) => filesOf(event) && event.preventDefault());
-    addEventListener('drop', (event) => {
-        const dropped = filesOf(event);
-        if (!dropped) return;
-        event.preventDefault();
-        mark(-over);
-        onFiles([...dropped.files]);
-    });
 }

@@ -96,9 +96,11 @@ function cleanFigures(figures) {
 
 /** @param {unknown} attachments @returns {Message['attachments']} */
 function cleanAttachments(attachments) {
-    const all = asList(attachments).slice(0, MOST).map(asObject).map(({name, type, size, tokens, text}) => ({
+    const all = asList(attachments).slice(0, MOST).map(asObject).map(({name, type, size, tokens, text, how, asked}) => ({
         name: asName(name), type: asName(type), size: Math.max(0, asNumber(size, asText(text).length)), text: asText(text).slice(0, LONGEST_CONTENT),
         ...typeof tokens === 'number' && tokens >= 0 && {tokens},
+        .../^(first|parts|search|found)$/.test(asText(how)) && {how: /** @type {'first'} */ (how)},
+        ...typeof asked === 'string' && {asked: asked.slice(0, LONGEST_CONTENT)},
     }));
     return all.length ? all : undefined;
 }

@@ -1,0 +1,268 @@
+// Files of a message, but for the page: what is read of them, where long texts are cut, and how a model is asked about what does not fit.
+
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {asNew, lookedUp, toAsked} from '../../web/app/files/asking.js';
+import {countTokens, estimateTokens} from '../../web/app/files/counting.js';
+import {findPassages} from '../../web/app/files/finding.js';
+import {htmlToText} from '../../web/app/files/html.js';
+import {askInParts} from '../../web/app/files/in_parts.js';
+import {cutText, placeOf} from '../../web/app/files/passages.js';
+import {prepare} from '../../web/app/files/prepare.js';
+import {MOST_BYTES, cleanName, readFile} from '../../web/app/files/reading.js';
+
+const bytesOf = (...parts) => new Uint8Array(Buffer.concat(parts.map((part) => Buffer.from(part))));
+const fileOf = (content, name = 'a.txt', type = '') => new File([content], name, {type});
+const refused = (code) => (error) => error.code === code;
+/** A token for each run of letters, digits or other signs, and for each white space. */
+const tokensOf = (text) => text.match(/[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? [];
+const count = async (text) => tokensOf(text).length;
+
+test('HTML gives what people read, in lines, and nothing of what is for machines', () => {
+    assert.equal(htmlToText('<!DOCTYPE html><html><head><title>A &amp; B</title><style>p > a {}</style></head><body><h1>One</h1><p>Two\n  <b>th</b>ree &lt;4&gt;</p><ul><li>x<li>y</ul>' +
+        '<script>if (a < b) document.write("</p>")</script><!-- no <p>no</p> -->end</body></html>'), 'A & B\n\n# One\n\nTwo three <4>\n\n- x\n- y\n\nend');
+    assert.equal(htmlToText('<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>'), 'a\tb\n1\t2');
+    assert.equal(htmlToText('<pre>a\n  b\n</pre>c<br>d'), 'a\n  b\n\nc\nd');
+    assert.equal(htmlToText('&eacute;&Uuml;&#x1F600;&#8364;&nbsp;&hellip;&constructor;&omega;&Omega;&#0;&#xD800;'), 'éÜ😀€ …&constructor;ωΩ\ufffd\ufffd');
+    assert.equal(htmlToText('1 < 2 & 3 <a title="a > b">go</a><a title=\'">\'>on</a>'), '1 < 2 & 3 goon');
+    assert.equal(htmlToText('<SCRIPT>x</ScRiPt >shown<svg/>too<svg onload=x><text>no</text></svg>!'), 'showntoo!');
+});
+
+test('HTML with faults ends where it ends, in a time that grows with its length', () => {
+    assert.equal(htmlToText('a<script>b'), 'a');
+    assert.equal(htmlToText('a<!-- b'), 'a');
+    assert.equal(htmlToText('a<b title="c'), 'a');
+    assert.equal(htmlToText('İ<STYLE>x</STYLE>b'), 'İb');
+    // Each would take hours if it were read again for each of its beginnings.
+    for (const part of ['<', '<!--', '<a ', '<a "', '</', '<svg>', '<script></scriptx', '&', '<!', ' ', '\n ', '<pre>  ', '<p>']) htmlToText(part.repeat(300_000));
+});
+
+test('texts are read in the encoding that they have', async () => {
+    const text = 'Käse 🧀\nзима', read = async (bytes) => (await readFile(fileOf(bytes))).text;
+    assert.equal(await read(text), text);
+    assert.equal(await read(bytesOf([0xef, 0xbb, 0xbf], text)), text);
+    assert.equal(await read(bytesOf([0xff, 0xfe], Buffer.from(text, 'utf16le'))), text);
+    assert.equal(await read(bytesOf([0xfe, 0xff], Buffer.from(text, 'utf16le').swap16())), text);
+    assert.equal(await read(Buffer.from('plain letters', 'utf16le')), 'plain letters');
+    assert.equal(await read(bytesOf([0x43, 0x61, 0x66, 0xe9])), 'Café');
+    assert.equal(await read('a\r\nb\rc'), 'a\nb\nc');
+    // The first bytes that are looked at may end within a character.
+    assert.equal((await read('é'.repeat(5000) + 'a')).length, 5001);
+    assert.equal((await read(`a${'é'.repeat(5000)}`)).length, 5001);
+});
+
+test('what is no text is refused by a code, whatever it is called', async () => {
+    await assert.rejects(readFile(fileOf(bytesOf('PK\x03\x04', [0, 0, 8, 0]), 'a.txt', 'text/plain')), refused('kind'));
+    await assert.rejects(readFile(fileOf(Uint8Array.from({length: 5000}, (_, i) => i * 7919 % 256), 'a.csv')), refused('kind'));
+    await assert.rejects(readFile(fileOf(bytesOf('a'.repeat(MOST_BYTES / 2), [0]), 'a.txt')), refused('kind'));
+    await assert.rejects(readFile(fileOf('', 'a.txt')), refused('empty'));
+    await assert.rejects(readFile(fileOf(' \n ', 'a.txt')), refused('empty'));
+    await assert.rejects(readFile(fileOf('<html><script>1</script></html>', 'a.html')), refused('empty'));
+    await assert.rejects(readFile(/** @type {any} */ ({name: 'folder', size: 4096, slice: () => ({arrayBuffer: async () => { throw new DOMException('', 'NotReadableError'); }})})), refused('unreadable'));
+});
+
+test('a file that is too large is not read', async () => {
+    let reads = 0;
+    const large = {name: 'a.txt', type: '', size: 100e6, slice: () => new Blob(['letters']), arrayBuffer: async () => { reads++; return new ArrayBuffer(0); }};
+    await assert.rejects(readFile(/** @type {any} */ (large)), (error) => error.code === 'too-large' && error.values.size === 100e6);
+    await assert.rejects(readFile(/** @type {any} */ ({...large, slice: () => new Blob(['%PDF-1.7'])}), {pdfToText: async () => ''}), refused('too-large'));
+    assert.equal(reads, 0);
+});
+
+test('a PDF is one by its bytes, and a file without text says so', async () => {
+    assert.deepEqual(await readFile(fileOf('junk\n%PDF-1.4 …', 'a.txt'), {pdfToText: async () => 'x'}), {name: 'a.txt', type: 'application/pdf', size: 17, text: 'x'});
+    await assert.rejects(readFile(fileOf('%PDF-1.4', 'a.pdf'), {pdfToText: async () => '\f \f'}), refused('pdf-empty'));
+    assert.equal((await readFile(fileOf('not one', 'a.pdf'))).text, 'not one');
+    assert.equal((await readFile(fileOf('<p>a</p>', 'A.HTM'))).text, 'a');
+    assert.equal((await readFile(fileOf('  <!DOCTYPE html><p>a</p>', 'noname'))).type, 'text/html');
+    assert.equal((await readFile(fileOf('<p>a</p>', 'a.js'))).text, '<p>a</p>');
+});
+
+test('a name is one line of a bounded length', () => {
+    assert.equal(cleanName('a\n\u202eb\u0000c.txt'), 'a b c.txt');
+    assert.equal(cleanName('\n'), 'file');
+    assert.ok(cleanName(`${'x'.repeat(5000)}.pdf`).length <= 200 && cleanName(`${'x'.repeat(5000)}.pdf`).endsWith('.pdf'));
+    assert.ok(cleanName('🧀'.repeat(500)).isWellFormed());
+});
+
+test('a file stands before the question, between marks that it does not have', () => {
+    const asked = toAsked({role: 'user', content: 'Why?', attachments: [{name: 'a"b\n.js', type: '', size: 1, text: 'let a = `x`;\n````\n'}, {name: 'b.pdf', type: '', size: 1, text: 'all', asked: 'some', how: 'first'}]});
+    assert.equal(asked.content, 'File "a\'b\'.js":\n`````js\nlet a = `x`;\n````\n`````\n\nFile "b.pdf", its beginning:\n```\nsome\n```\n\nWhy?');
+    assert.deepEqual(toAsked({role: 'assistant', content: 'a'}), {role: 'assistant', content: 'a'});
+    const asPart = /** @type {any} */ ({role: 'user', content: 'Q', attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'parts'}]});
+    assert.doesNotMatch(String(toAsked(asPart, true).content), /secret/);
+    const lookedUpNow = /** @type {any} */ ({role: 'user', content: 'Q', attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'search', asked: 'passage'}]});
+    assert.match(String(toAsked(lookedUpNow, true).content), /passages of it:\n```\npassage\n```\n\nQ$/);
+    assert.doesNotMatch(String(toAsked(lookedUpNow).content), /secret|passage\n/);
+});
+
+test('files that are looked up are looked up for the next question, too, and anew for one that was changed', () => {
+    const path = /** @type {any[]} */ ([{attachments: [{name: 'a', type: '', size: 9, text: 'long', how: 'search', asked: 'x'}, {name: 'b', type: '', size: 1, text: 'y'}]}, {}]);
+    const [found, ...more] = lookedUp(path, []);
+    assert.deepEqual([found.name, found.how, found.text, more.length], ['a', 'found', '', 0]);
+    assert.deepEqual(lookedUp(path, [{name: 'c', type: '', size: 1, text: 'z', how: 'parts'}]).map(({name}) => name), ['c']);
+    assert.deepEqual(asNew([{...found, text: 'some'}, path[0].attachments[0]]).map(({text, asked}) => [text, asked]), [['', undefined], ['long', undefined]]);
+});
+
+test('tokens are counted in pieces that cut no character, and estimated without a model', async () => {
+    const pieces = [], text = `${'🧀'.repeat(20_000)}\n${'a b\n'.repeat(10_000)}`;
+    await countTokens(text, async (piece) => pieces.push(piece));
+    assert.equal(pieces.join(''), text);
+    assert.ok(pieces.length > 3 && pieces.every((piece) => piece.isWellFormed() && piece.length <= 16_385));
+    assert.equal(estimateTokens('a'.repeat(400)), 100);
+    assert.equal(estimateTokens('冬'.repeat(160)), 100);
+    const stop = new AbortController();
+    await assert.rejects(countTokens(text, async () => stop.abort(), stop.signal), {name: 'AbortError'});
+});
+
+const LONG = Array.from({length: 60}, (_, i) => `Paragraph ${i} begins here. It says that the keeper counted ${i} ships.\nThen it ends.`).join('\n\n');
+
+test('passages have no gaps, are as long as they may be, and end where paragraphs do', async () => {
+    for (const most of [1, 2, 7, 40, 100, 100_000]) {
+        const passages = await cutText(LONG, most, count);
+        assert.equal(passages.map(({start, end}) => LONG.slice(start, end)).join(''), LONG);
+        assert.ok(passages.every(({tokens}) => tokens <= most), `${most}`);
+    }
+    const passages = await cutText(LONG, 100, count);
+    assert.ok(passages.slice(0, -1).every(({end}) => LONG.slice(0, end).endsWith('\n\n')));
+    assert.ok(passages.slice(0, -1).every(({tokens}) => tokens > 50));
+    assert.equal((await cutText(LONG, 100, count, {passages: 2})).length, 2);
+    assert.deepEqual(await cutText('', 10, count), []);
+});
+
+test('a text without any border is cut within its words, between characters', async () => {
+    const letters = async (text) => [...text].length;
+    for (const text of ['x'.repeat(5000), '🧀'.repeat(3000), '冬が来る。'.repeat(500), `${' '.repeat(4000)}a${'\n'.repeat(4000)}`]) {
+        const passages = await cutText(text, 64, letters);
+        assert.equal(passages.map(({start, end}) => text.slice(start, end)).join(''), text);
+        assert.ok(passages.every(({start, end, tokens}) => tokens <= 64 && text.slice(start, end).isWellFormed()));
+    }
+});
+
+test('a text of megabytes is cut by few counts', async () => {
+    let counts = 0;
+    for (const unit of ['word ', 'x', 'One sentence. ', '\n', 'a\n\n', '")\' ']) {
+        counts = 0;
+        const text = unit.repeat(2e6 / unit.length), passages = await cutText(text, 500, async (part) => (counts++, Math.ceil(part.length / 4)));
+        assert.equal(passages.at(-1).end, text.length);
+        assert.ok(counts < 12_000, `${JSON.stringify(unit)}: ${counts}`);
+    }
+});
+
+test('the place of a passage is its page, or its lines', () => {
+    assert.deepEqual(placeOf('a\nb\nc\nd', {start: 2, end: 6}), {lines: [2, 3]});
+    assert.deepEqual(placeOf('a\fb\fc', {start: 4, end: 5}), {page: 3});
+});
+
+/** A model that counts as above, and embeds a text as the letters that it has. */
+const fakeModel = (contextLength = 600) => {
+    const embedded = [];
+    return /** @type {any} */ ({
+        info: {contextLength}, embedded,
+        count: async (messages) => messages.reduce((sum, {content}) => sum + tokensOf(content).length + 4, 1),
+        tokenize: async (text) => tokensOf(text),
+        embed: async (texts, {signal} = {}) => texts.map((text) => {
+            signal?.throwIfAborted();
+            embedded.push(text);
+            const vector = new Float32Array(26);
+            for (const letter of text.toLowerCase()) if (letter >= 'a' && letter <= 'z') vector[letter.charCodeAt(0) - 97]++;
+            const length = Math.hypot(...vector) || 1;
+            return vector.map((value) => value / length);
+        }),
+    });
+};
+const asking = (gemma, more = {}) => ({gemma, path: [], system: '', maxTokens: 50, signal: new AbortController().signal, onProgress: () => {}, ...more});
+const question = (content, attachments) => /** @type {any} */ ({role: 'user', content, attachments});
+
+test('of files that do not fit, small ones are read whole and large ones as far as they fit', async () => {
+    const gemma = fakeModel(), files = [{name: 'long.txt', type: '', size: 1, text: LONG, how: 'first', tokens: 1500}, {name: 'short.txt', type: '', size: 1, text: 'Short.', how: 'first', tokens: 2}];
+    const prepared = await prepare(question('Why?', files), asking(gemma)), [long, short] = prepared;
+    assert.ok(LONG.startsWith(long.asked) && long.asked.endsWith('\n\n') && long.text === LONG);
+    assert.deepEqual([short.how, short.asked, short.text], [undefined, undefined, 'Short.']);
+    const used = await gemma.count([toAsked(question('Why?', prepared))]);
+    assert.ok(used + 50 <= 600 && used > 300, `${used}`);
+});
+
+test('where a conversation leaves no space for a file, that is said by a code', async () => {
+    const path = [question('word '.repeat(250))], files = [{name: 'a', type: '', size: 1, text: LONG, how: 'first'}];
+    await assert.rejects(prepare(question('Why?', files), asking(fakeModel(), {path})), {code: 'context-full'});
+});
+
+const FACTS = [...Array.from({length: 40}, (_, i) => `Entry ${i}: the weather was calm, and nothing happened.`), 'The zebra quizzed Zoltan in Brazil.', ...Array.from({length: 40}, (_, i) => `Later ${i}: the weather was calm.`)]
+    .join('\n\n');
+
+test('the passages that have to do with a question are found, with their places, and computed once', async () => {
+    const gemma = fakeModel(), found = await findPassages([{name: 'a', text: FACTS}], 'Which zebra quizzed Zoltan?', {gemma, room: 90, count});
+    assert.match(found.get('a'), /^\[lines? \d+(-\d+)?\]\n/);
+    assert.match(found.get('a'), /zebra quizzed/);
+    assert.ok(await count(found.get('a')) <= 90);
+    const before = gemma.embedded.length;
+    await findPassages([{name: 'a', text: FACTS}], 'Another?', {gemma, room: 90, count});
+    assert.equal(gemma.embedded.length, before + 1);
+});
+
+test('looking up that is stopped goes on where it was', async () => {
+    const gemma = fakeModel(), stop = new AbortController();
+    await assert.rejects(findPassages([{name: 'a', text: FACTS}], 'Q', {gemma, room: 90, count, signal: stop.signal, onProgress: (share) => share > 0.4 && stop.abort()}), {name: 'AbortError'});
+    const before = gemma.embedded.length;
+    assert.ok(before > 4);
+    await findPassages([{name: 'a', text: FACTS}], 'Q', {gemma, room: 90, count});
+    const other = fakeModel();
+    await findPassages([{name: 'a', text: FACTS}], 'Q', {gemma: other, room: 90, count});
+    assert.deepEqual(gemma.embedded, other.embedded);
+});
+
+test('a later question is looked up in a file of an earlier message', async () => {
+    const gemma = fakeModel(), first = question('About calm?', [{name: 'a', type: '', size: 1, text: FACTS, how: 'search', asked: 'x'}]);
+    const [found] = await prepare(question('Which zebra?', lookedUp([first], [])), asking(gemma, {path: [first]}));
+    assert.deepEqual([found.name, found.how], ['a', 'found']);
+    assert.match(found.text, /zebra/);
+});
+
+/** Asks in parts with a model that answers by `answer`. */
+const inParts = async (room, {answer = (content) => `About ${content.length}.`, text = LONG, ...more} = {}) => {
+    const titles = [], prompts = [];
+    const ask = async (content) => {
+        prompts.push(content);
+        assert.ok(await count(content) <= room + 120, `${await count(content)}`);
+        return answer(content, prompts.length);
+    };
+    await askInParts({question: 'Sum it up.', attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room, count, ask, onTitle: (title) => titles.push(title), ...more});
+    return {titles, prompts};
+};
+
+test('every part is asked about in turn, then the answers are put together', async () => {
+    const {titles, prompts} = await inParts(300), parts = titles.filter(({part}) => part);
+    assert.ok(parts.length > 2);
+    assert.deepEqual(parts.map(({part}) => part), parts.map((_, i) => i + 1));
+    assert.ok(parts.every((each) => each.parts === parts.length));
+    assert.deepEqual(titles.at(-1), {last: true});
+    assert.equal(prompts.length, parts.length + 1);
+    const texts = prompts.slice(0, -1).map((prompt) => /```\n([^]*)\n```\n\nSum it up\.$/.exec(prompt)[1]);
+    for (let i = 0; i < 60; i++) assert.equal(texts.filter((text) => text.includes(`Paragraph ${i} `)).length, 1);
+});
+
+test('answers that do not fit together are put together in rounds', async () => {
+    const {titles, prompts} = await inParts(120, {answer: () => 'word '.repeat(40)});
+    assert.ok(titles.some(({round}) => round === 2), JSON.stringify(titles));
+    assert.deepEqual(titles.at(-1), {last: true});
+    assert.match(prompts.at(-1), /Sum it up\.$/);
+});
+
+test('answers as long as the context, or empty ones, end all the same', async () => {
+    for (const answer of [() => 'word '.repeat(5000), () => '']) assert.deepEqual((await inParts(64, {answer})).titles.at(-1), {last: true});
+});
+
+test('a run that is stopped has its answers so far, and goes on with the next part', async () => {
+    const stop = new AbortController();
+    let kept;
+    await assert.rejects(inParts(300, {onAnswers: (answers) => { kept = [...answers]; }, answer(content, n) {
+        if (n < 3) return `Answer ${n}`;
+        stop.abort();
+        throw stop.signal.reason;
+    }}), {name: 'AbortError'});
+    assert.deepEqual(kept, ['Answer 1', 'Answer 2']);
+    const {titles, prompts} = await inParts(300, {done: kept});
+    assert.equal(titles[0].part, 3);
+    assert.match(prompts.at(-1), /Answer 1[^]*Answer 2/);
+});

@@ -1,0 +1,182 @@
+// Files beside a message: a text, HTML with scripts, a PDF with some, what is refused, and the three ways for what does not fit. The tests are one story.
+
+import assert from 'node:assert/strict';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, before, describe, test} from 'node:test';
+import {openFile, revisit, say, set} from '../harness/app.js';
+import {openBrowser} from '../harness/browsers.js';
+import {lender} from '../harness/lent.js';
+import {startStaticHost} from '../harness/servers.js';
+
+const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
+const LONG = Array.from({length: 40}, (_, i) => `Paragraph ${i} says that the keeper counted ${i} ships.`).join('\n\n');
+
+/** A PDF with a page for each text. @param {string[]} pages @param {{catalog?: string, trailer?: string, more?: string[]}} [extra] */
+function pdfOf(pages, {catalog = '', trailer = '', more = []} = {}) {
+    const first = 4 + more.length, objects = [
+        `<< /Type /Catalog /Pages 2 0 R ${catalog} >>`,
+        `<< /Type /Pages /Count ${pages.length} /Kids [${pages.map((_, i) => `${first + 2 * i} 0 R`).join(' ')}] >>`,
+        '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>', ...more,
+        ...pages.flatMap((text, i) => {
+            const content = `BT /F1 12 Tf 72 700 Td ${text.split('\n').map((line) => `(${line}) Tj 0 -14 Td`).join(' ')} ET`;
+            return [`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${first + 2 * i + 1} 0 R >>`,
+                `<< /Length ${content.length} >>\nstream\n${content}\nendstream`];
+        }),
+    ];
+    let text = '%PDF-1.7\n';
+    const offsets = objects.map((object, i) => {
+        const at = text.length;
+        text += `${i + 1} 0 obj\n${object}\nendobj\n`;
+        return at;
+    });
+    const table = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${offsets.map((at) => `${String(at).padStart(10, '0')} 00000 n \n`).join('')}`;
+    return `${text}${table}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R ${trailer} >>\nstartxref\n${text.length}\n%%EOF\n`;
+}
+
+/** @param {'chromium' | 'firefox' | 'webkit'} name */
+export function testFiles(name) {
+    describe('files', () => {
+        const lend = lender(), folder = mkdtempSync(join(tmpdir(), 'gemma-files-'));
+        /** @type {import('../harness/page.js').Page} */
+        let page;
+        let site;
+        after(() => rmSync(folder, {recursive: true, force: true}));
+
+        const attach = async (file, content) => {
+            writeFileSync(join(folder, file), content);
+            await page.upload('#attach-file', join(folder, file));
+        };
+        const attached = (file) => page.until((file) => [...document.querySelectorAll('#attachments li')]
+            .find((item) => item.querySelector('strong').textContent === file && /token/.test(item.textContent))?.textContent, file);
+        const refused = () => page.until(() => document.querySelector('.file-problem')?.textContent);
+        const remove = () => page.evaluate(() => document.querySelectorAll('#attachments .icon').forEach((button) => button.click()));
+        /** What the dialog says of a file. */
+        const read = async (selector) => {
+            await page.evaluate((selector) => document.querySelector(`${selector} .file-open`).click(), selector);
+            const texts = await page.until(() => document.querySelector('dialog.file-text') && [...document.querySelectorAll('dialog.file-text pre')].map((text) => text.textContent));
+            await page.evaluate(() => document.querySelector('dialog.file-text').close());
+            return texts;
+        };
+
+        before(async () => {
+            site = await lend(startStaticHost());
+            page = await lend(openBrowser(name));
+            await page.goto(site.url);
+            await page.until(() => crossOriginIsolated);
+            await set(page, {temperature: 1, maxTokens: 8, contextLength: 250});
+            await page.until(() => document.getElementById('pick-file').onclick !== null);
+            await page.click('#keep');
+            await openFile(page, CHAT);
+        });
+
+        test('a text is counted, sent with the message, and can be read there', async () => {
+            await attach('notes.txt', 'The keeper counts ships.\n');
+            assert.match(await attached('notes.txt'), /[1-9]\d* token/);
+            await page.until(() => /250/.test(document.querySelector('.files-sum').textContent));
+            await say(page, 'What does he count?');
+            assert.equal(await page.text('#attachments'), '');
+            assert.match(await page.text('#messages .user'), /notes\.txt/);
+            assert.deepEqual(await read('#messages .user'), ['The keeper counts ships.\n']);
+        });
+
+        test('of HTML the text is read, and nothing in it runs or is fetched', async () => {
+            await attach('page.html', '<h1>Lamp</h1><script>document.title = "ran"</script><img src="https://example.org/x.png" onerror="document.title = \'ran\'"><p>It burns.</p><svg onload="document.title=\'ran\'"></svg>');
+            await attached('page.html');
+            assert.deepEqual(await read('#attachments'), ['# Lamp\n\nIt burns.']);
+            assert.notEqual(await page.evaluate(() => document.title), 'ran');
+            await remove();
+        });
+
+        test('of a PDF the text is read, its scripts are not run, and pages are told apart', async () => {
+            const script = '<< /S /JavaScript /JS (app.alert\\(1\\); this.submitForm\\("https://example.org/"\\);) >>';
+            await attach('book.pdf', pdfOf(['First page\nof the book', 'Second page'], {catalog: `/OpenAction 4 0 R`, more: [script]}));
+            await attached('book.pdf');
+            assert.deepEqual(await read('#attachments'), ['First page\nof the book\n\nSecond page']);
+            await say(page, 'What is it?');
+            assert.match(await page.text('#messages'), /book\.pdf/);
+        });
+
+        test('what cannot be read is refused by a sentence, as text', async () => {
+            /** @type {[string, string | Buffer][]} */
+            const cases = [
+                ['<img src=x onerror=alert(1)>.txt', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0, 8])], ['empty.txt', ''], ['broken.pdf', '%PDF-1.7\nnothing'], ['picture.pdf', pdfOf([''])],
+                ['locked.pdf', pdfOf(['Secret'], {more: [`<< /Filter /Standard /V 1 /R 2 /P -4 /O <${'ab'.repeat(32)}> /U <${'cd'.repeat(32)}> >>`], trailer: `/Encrypt 4 0 R /ID [<${'01'.repeat(16)}> <${'01'.repeat(16)}>]`})],
+            ];
+            const sentences = new Set();
+            for (const [file, content] of cases) {
+                await attach(file, content);
+                const sentence = await refused();
+                assert.ok(sentence.includes(file), sentence);
+                sentences.add(sentence.replace(file, ''));
+                await remove();
+                await page.until(() => !document.querySelector('.file-problem, #attachments li'));
+            }
+            assert.equal(sentences.size, cases.length);
+        });
+
+        /** Attaches what does not fit in a new conversation, and asks. */
+        const askLong = async (way, question) => {
+            await page.click('#new-chat');
+            await attach('long.txt', LONG);
+            await page.until(() => document.querySelector('.ways')?.checkVisibility() && document.querySelector('.ways legend').textContent.includes('250'));
+            await page.evaluate((way) => document.getElementById(`way-${way}`).click(), way);
+            await say(page, question);
+        };
+
+        test('what does not fit: its first part', async () => {
+            await askLong('first', 'What is said?');
+            const [asked, whole] = await read('#messages .user');
+            assert.ok(LONG.startsWith(asked) && asked.length < whole.length && asked.length > 100);
+            assert.equal(whole, LONG);
+        });
+
+        test('what does not fit: every part in turn, and all together', async () => {
+            await askLong('parts', 'Sum it up');
+            const answer = await page.evaluate(() => document.querySelector('#messages > :last-child .body').textContent), parts = [...answer.matchAll(/Part (\d+) of (\d+)/g)];
+            assert.ok(parts.length > 1 && parts.length === Number(parts[0][2]), answer);
+            assert.match(answer, /All parts together/);
+        });
+
+        test('what does not fit: the passages that have to do with each question', async () => {
+            await askLong('search', 'What does paragraph 17 say?');
+            assert.match((await read('#messages .user'))[0], /^\[lines? [^\]]+\]\n[^]*\b17\b/);
+            await say(page, 'And paragraph 31?');
+            assert.match((await read('#messages > :nth-child(3)'))[0], /\b31\b/);
+        });
+
+        test('files can be dropped; a model among them is offered as one', async () => {
+            await page.evaluate(() => {
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File(['Dropped.'], 'dropped.md'));
+                dataTransfer.items.add(new File(['GGUF'], 'other.gguf'));
+                document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+            });
+            await attached('dropped.md');
+            await page.until(() => document.getElementById('notice-text').textContent.includes('other.gguf') && !document.getElementById('notice').hidden);
+            await remove();
+            await page.click('#notice-close');
+        });
+
+        test('without the network a PDF is read by what was kept', async () => {
+            await revisit(page);
+            await page.until(() => navigator.serviceWorker.controller !== null && document.getElementById('attach').onclick !== null);
+            await page.evaluate(() => document.getElementById('new-conversation').click());
+            await attach('again.pdf', pdfOf(['Read by the worker']));
+            await attached('again.pdf');
+            await site.close();
+            await page.reload();
+            await page.until(() => document.getElementById('attach').onclick !== null);
+            await page.evaluate(() => document.getElementById('new-conversation').click());
+            await attach('offline.pdf', pdfOf(['Read offline']));
+            await attached('offline.pdf');
+            assert.deepEqual(await read('#attachments'), ['Read offline']);
+        });
+
+        test('nothing went wrong meanwhile', async () => {
+            assert.deepEqual((await page.problems()).filter((problem) => !/models\.json|Failed to load|sw\.js/.test(problem)), []);
+            assert.deepEqual((page.strangers ?? []).filter((host) => host.includes('example.org')), []);
+        });
+    });
+}

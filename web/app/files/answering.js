@@ -1,0 +1,85 @@
+// A question about files that do not fit, and the model: what must be known before it is asked, and an answer that is made of many.
+//
+// Owns: how answers about parts are written into one. Must not know: elements, how conversations are stored.
+
+import {askInParts, framesOf} from './in_parts.js';
+import {answerTokens, counting, isOpen, prepare} from './prepare.js';
+import {text} from '../texts.js';
+
+/**
+ * @typedef {import('../data/types.js').Message} Message
+ * @typedef {import('../../gemma.js').Result} Result
+ * @typedef {import('../../gemma.js').PromptOptions & {signal: AbortSignal}} Options
+ *
+ * @typedef {object} About
+ * @property {import('./prepare.js').Model} gemma
+ * @property {string} system
+ * @property {Options} options
+ * @property {(share: number) => void} onReading
+ */
+
+/** Two texts may have a token more than each by itself. */
+const AROUND = 8;
+
+/** The files of a question, with what is read of them. @param {Message} question @param {Message[]} path   before it @param {About} about */
+export async function completeQuestion(question, path, {gemma, system, options: {maxTokens, signal}, onReading}) {
+    return isOpen(question) ? prepare(question, {gemma, path, system, maxTokens, signal, onProgress: onReading}) : question.attachments;
+}
+
+/**
+ * @param {Message} question @param {Message} answer   one that was stopped goes on with the first part that it has no answer about
+ * @param {About & {onPiece: (piece: string) => void, onAnswers: (answers: string[]) => void}} about
+ * @returns {Promise<Result>} of all that was written
+ */
+export async function answerInParts(question, answer, {gemma, system, options, onReading, onPiece, onAnswers}) {
+    const {contextLength} = gemma.info, {signal} = options, {constraint, ...free} = options, before = system ? [{role: 'system', content: system}] : [];
+    const maxTokens = answerTokens(contextLength, options.maxTokens), whole = {role: 'user', content: question.content};
+    const frames = framesOf(question.content, question.attachments ?? []).map((content) => gemma.count(/** @type {any} */ ([...before, {...whole, content}])));
+    const room = contextLength - maxTokens - AROUND - Math.max(...await Promise.all(frames));
+    const session = await gemma.session();
+    /** @type {Result | undefined} */
+    let all;
+    const ask = async (/** @type {string} */ content) => {
+        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading(done / total);
+        const messages = /** @type {any} */ ([...before, {...whole, content}]);
+        const written = session.prompt(messages, {...free, maxTokens, stateless: true, onProgress});
+        for await (const piece of written) onPiece(piece);
+        const result = await written.result;
+        all = all ? sumOf(all, result) : result;
+        if (result.finishReason === 'abort') throw signal.reason;
+        return result.text;
+    };
+    let isBegun = Boolean(answer.content);
+    const onTitle = (/** @type {Parameters<import('./in_parts.js').Asking['onTitle']>[0]} */ title) => {
+        onPiece(`${isBegun ? '\n\n' : ''}### ${titleOf(title)}\n\n`);
+        isBegun = true;
+    };
+    try {
+        await askInParts({
+            question: question.content, attachments: question.attachments ?? [], room: Math.max(16, room), count: counting(gemma), ask, onTitle, done: answer.parts, onAnswers, signal,
+        });
+    } catch (error) {
+        if (!signal.aborted || !all) throw error;
+        return {...all, finishReason: 'abort'};
+    } finally {
+        await session.close().catch(() => {});
+    }
+    if (!all) throw new Error('There was no part to ask about.');
+    return all;
+}
+
+/** @param {Parameters<import('./in_parts.js').Asking['onTitle']>[0]} title */
+function titleOf(title) {
+    if ('last' in title) return text('files.part-all');
+    if ('round' in title) return text('files.part-round', {count: title.round});
+    const {part, parts, name, page} = title, where = [text('files.part', {part, parts}), name.replace(/[\\`*_[\]<>#|~&!]/g, '\\$&'), page ? text('files.page', {page}) : ''];
+    return where.filter(Boolean).join(' · ');
+}
+
+/** What was written, and the time of all; the prompt is the last one. @param {Result} a @param {Result} b @returns {Result} */
+function sumOf(a, b) {
+    const timings = /** @type {Result['timings']} */ ({...b.timings});
+    for (const name of /** @type {const} */ (['prefillTokens', 'prefillMs', 'decodeTokens', 'decodeMs'])) timings[name] += a.timings[name];
+    return {...b, timings, tokens: [...a.tokens, ...b.tokens]};
+}
+

@@ -1,0 +1,100 @@
+// Files for the message that is being written: chosen by a button, dropped on the chat, or pasted. What shows of them comes only then (attachments.js).
+//
+// Owns: how files come in. Must not know: what is in them.
+
+import {within} from './dom.js';
+
+/**
+ * @typedef {import('../data/types.js').Attachment} Attachment
+ *
+ * @typedef {object} AttachingOptions
+ * @property {() => {gemma?: import('../../gemma.js').Gemma, messages: import('../../gemma.js').Message[], maxTokens?: number}} about   the model that is loaded, what is said so
+ *   far, and the longest answer
+ * @property {(files: File[]) => void} onModel   somebody gives a model
+ * @property {(error: Error) => void} onError
+ */
+
+const MODEL = /\.gguf(\.json)?$/i;
+
+export class Attaching {
+    #root;
+    #options;
+    /** @type {Promise<import('./attachments.js').Attachments> | undefined} */
+    #tray;
+    /** How many there are, also while they are read. */
+    #isEmpty = true;
+
+    /** @param {ParentNode} root @param {AttachingOptions} options */
+    constructor(root, options) {
+        this.#root = root;
+        this.#options = options;
+        const at = within(root), picker = at('attach-file', HTMLInputElement), chat = at('chat');
+        at('attach').onclick = () => picker.click();
+        picker.onchange = () => {
+            this.#give([...picker.files ?? []]);
+            picker.value = '';
+        };
+        at('message').onpaste = (event) => {
+            const files = [...event.clipboardData?.files ?? []];
+            // What an office program copies is a text, and a picture of it.
+            if (!files.length || event.clipboardData?.types.includes('text/plain')) return;
+            event.preventDefault();
+            this.#give(files);
+        };
+        acceptDrops(chat, (files) => this.#give(files));
+    }
+
+    get isEmpty() {
+        return this.#isEmpty;
+    }
+
+    /** What is to be sent: undefined where there is still something to decide. @param {string} content   of the message @returns {Promise<Attachment[] | undefined>} */
+    async take(content) {
+        return this.#tray ? (await this.#tray).take(content) : [];
+    }
+
+    /** What was not sent. @param {Attachment[]} attachments */
+    put(attachments) {
+        if (attachments.length) this.#open().then((tray) => tray.put(attachments), this.#options.onError);
+    }
+
+    /** Another model, or another conversation: the sums change. */
+    refresh() {
+        if (!this.#isEmpty) this.#tray?.then((tray) => tray.refresh(), () => {});
+    }
+
+    /** @param {File[]} files */
+    #give(files) {
+        const models = files.filter(({name}) => MODEL.test(name)), others = files.filter(({name}) => !MODEL.test(name));
+        if (models.length) this.#options.onModel(models);
+        if (others.length) this.#open().then((tray) => tray.add(others), this.#options.onError);
+    }
+
+    #open() {
+        const {about, onError} = this.#options;
+        this.#tray ??= import('../with_files.js').then(({Attachments}) => new Attachments(this.#root, {about, onError, onChange: (count) => { this.#isEmpty = !count; }}));
+        this.#tray.catch(() => { this.#tray = undefined; });
+        return this.#tray;
+    }
+}
+
+/** Files may be dropped anywhere on the page while `place` is seen. @param {HTMLElement} place @param {(files: File[]) => void} onFiles */
+export function acceptDrops(place, onFiles) {
+    const filesOf = (/** @type {DragEvent} */ {dataTransfer}) =>
+        place.offsetParent !== null && dataTransfer?.types.includes('Files') ? dataTransfer : undefined;
+    let over = 0;
+    const mark = (/** @type {number} */ change) => {
+        over += change;
+        place.classList.toggle('over', over > 0);
+    };
+    addEventListener('dragenter', (event) => filesOf(event) && mark(1));
+    addEventListener('dragleave', (event) => filesOf(event) && mark(-1));
+    addEventListener('dragover', (event) => filesOf(event) && event.preventDefault());
+    addEventListener('drop', (event) => {
+        const dropped = filesOf(event);
+        if (!dropped) return;
+        event.preventDefault();
+        mark(-over);
+        onFiles([...dropped.files]);
+    });
+}

@@ -1,0 +1,5 @@
+// What a page with files needs: fetched as one when the first file is there.
+
+export {answerInParts, completeQuestion} from './files/answering.js';
+export {Attachments} from './views/attachments.js';
+export {showText} from './views/file_text.js';
