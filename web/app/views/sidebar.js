@@ -33,6 +33,8 @@ export class Sidebar {
     /** @type {AbortController | undefined} */
     #searching;
     #editing = '';
+    /** What the list shows. */
+    #look = '';
 
     /** @param {ParentNode} root @param {SidebarOptions} options */
     constructor(root, options) {
@@ -57,7 +59,7 @@ export class Sidebar {
         };
         at('item-export').onclick = () => options.onExport(this.#editing);
         this.#stand();
-        store.listen(({kind}) => kind === 'list' && this.#refresh());
+        store.listen(({kind}) => kind === 'list' && this.#refresh(true));
         this.#refresh();
     }
 
@@ -138,11 +140,15 @@ export class Sidebar {
         }
     }
 
-    #refresh() {
+    /** @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored many times while it is written */
+    #refresh(isTold = false) {
         const {query, found} = this.#search, all = this.#options.store.list();
         const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
         const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at) : undefined]));
         const groups = found ? [{title: '', items: shown}] : groupsOf(all);
+        const look = JSON.stringify(groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])]));
+        if (isTold && !found && look === this.#look) return;
+        this.#look = look;
         this.#at('list').replaceChildren(...groups.flatMap(({title, items}) => [
             ...title ? [element('h2', {textContent: title})] : [],
             element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),
