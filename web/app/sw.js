@@ -1,8 +1,9 @@
 // The service worker: keeps the page (not the models, which live in IndexedDB) so that it opens with the network
 // off, and gives every file the headers that make the page cross-origin isolated, for hosts that can't send them.
 //
-// A version is kept whole, in a cache of its own: all its files are fetched at once, and each is compared with its digest,
-// so that files of two versions never meet. It takes over when no older page is open any more, or when a person asks for it.
+// A version is kept whole, in a cache of its own: all its files that this browser may need are fetched at once, and each is compared
+// with its digest, so that files of two versions never meet. Another engine module or another language is fetched when it is first asked
+// for, compared as well, and kept from then on. A version takes over when no older page is open any more, or when a person asks for it.
 //
 // A page goes on with its own version: its scripts have addresses below v-VERSION/, which only this worker knows, and an
 // older version's cache stays until its last page is gone. Each page says which version it is by holding a lock with the
@@ -38,10 +39,35 @@ const LATER = /^\.\/app\/pdf(-\w+)?\//;
 /** The models that the site offers: data, which may be newer than the version and is compared with nothing. */
 const CATALOGUE = 'models.json';
 
+/** A module whose one function is relaxed SIMD's f32x4.relaxed_madd: whether this browser knows it decides which engine modules it may run. */
+const RELAXED = new Uint8Array([
+    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 8, 1, 0x60, 3, 0x7b, 0x7b, 0x7b, 1, 0x7b, 3, 2, 1, 0, 10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x85, 2, 0x0b,
+]);
+
+/**
+ * What this browser may need with the network off. Not among it: modules that it can't run or need not, those with addresses of 64 bits, which only
+ * models above 4 GB have, and languages that are not its own.
+ * @param {string} path
+ */
+function isWanted(path) {
+    const [, kernels] = /\/gemma-(\w+)\.wasm$/.exec(path) ?? [], [, language] = /\/texts[\w-]*\/(\w+)\.json$/.exec(path) ?? [];
+    if (kernels) return (kernels === 'simd128') !== WebAssembly.validate(RELAXED);
+    if (language) return language === 'en' || worker.navigator.languages.some((tag) => tag.toLowerCase().split('-')[0] === language);
+    return !LATER.test(path) && !/\/gemma64[\w-]*\.\w+$/.test(path);
+}
+
+/** @param {string} path */
+const nameOf = (path) => path.slice(path.lastIndexOf('/') + 1);
+/** Of the files of older versions: what was asked for once may be again. */
+async function namesKept() {
+    const all = await Promise.all((await ours()).map(async (name) => (await (await caches.open(name)).keys()).map(({url}) => nameOf(url))));
+    return new Set(all.flat());
+}
+
 worker.addEventListener('install', (event) => event.waitUntil((async () => {
     // All of them before any is kept: a deploy in between leaves nothing.
-    const paths = SHELL.filter((path) => !LATER.test(path)), files = await Promise.all(paths.map((path) => bringOne(SHELL.indexOf(path))));
-    const cache = await caches.open(CACHE);
+    const used = await namesKept(), paths = SHELL.filter((path) => isWanted(path) || used.has(nameOf(path)));
+    const files = await Promise.all(paths.map((path) => bringOne(SHELL.indexOf(path)))), cache = await caches.open(CACHE);
     await Promise.all(files.map((file, i) => cache.put(paths[i], file)));
 })()));
 
@@ -110,7 +136,7 @@ async function answerPlain({request, clientId}) {
             if (response) return response;
         }
         const i = SHELL.indexOf(`./${pathOf(new URL(request.url))}`);
-        if (i >= 0 && LATER.test(SHELL[i])) return keepLater(i);
+        if (i >= 0 && !isWanted(SHELL[i])) return keepLater(i);
     }
     return fetch(request).then(withHeaders);
 }
@@ -146,7 +172,7 @@ async function answerCatalogue({url, cache}) {
 /** @param {number} i */
 async function keepLater(i) {
     const response = await bringOne(i);
-    if (LATER.test(SHELL[i]) && !hasLeft) await (await caches.open(CACHE)).put(SHELL[i], response.clone()).catch(() => {});     // there is no room: it is used all the same
+    if (!isWanted(SHELL[i]) && !hasLeft) await (await caches.open(CACHE)).put(SHELL[i], response.clone()).catch(() => {});     // there is no room: it is used all the same
     return response;
 }
 

@@ -45,6 +45,24 @@ export function testIsolation(name) {
             assert.deepEqual(await page.problems(), []);
         });
 
+        test('the service worker keeps the modules that this browser may choose; another one and another language when they are asked for', async () => {
+            const kept = (pattern) => page.evaluate(async (source) => {
+                const [name] = await caches.keys(), requests = await (await caches.open(name)).keys();
+                return requests.map(({url}) => url).filter((url) => new RegExp(source).test(url));
+            }, pattern);
+            const nameOf = (url) => url.split('/').at(-1), modules = await kept('/gemma[^/]*wasm$');
+            const relaxed = modules.length > 1, mayChoose = relaxed ? ['gemma-relaxed.wasm', 'gemma-relaxed16.wasm'] : ['gemma-simd128.wasm'];
+            assert.deepEqual(modules.map(nameOf).sort(), mayChoose);
+            const [english] = await kept('/en\\.json$'), others = [modules[0].replace(/gemma-\w+/, 'gemma64-simd128'), english.replace('/en.', '/hi.')];
+            for (const url of others) {
+                assert.deepEqual(await kept(`/${nameOf(url)}$`), []);
+                // By the address that this page's version has.
+                const status = await page.evaluate(async (path) => (await fetch(new URL(`..${path}`, document.querySelector('script[type=module]').src))).status, new URL(url).pathname);
+                assert.equal(status, 200);
+                assert.deepEqual(await kept(`/${nameOf(url)}$`), [url]);
+            }
+        });
+
         test('a version that somebody has made by hand on the host is offered, and comes when it is wanted', async () => {
             const host = await lend(startStaticHost());
             const change = (file, from, to) => {
@@ -54,7 +72,7 @@ export function testIsolation(name) {
             await page.goto(host.url);
             await page.until(() => crossOriginIsolated && document.readyState === 'complete');
             assert.equal(await page.text('#update'), '');
-            change('index.html', '<title>Gemma on your device', '<title>The next version');
+            change('index.html', /(<title[^>]*>)Gemma on your device/, '$1The next version');
             change('sw.js', /VERSION = '\w+'/, "VERSION = 'next'");
             await page.reload();
             await page.until(() => !document.getElementById('update').hidden);

@@ -35,7 +35,7 @@ export function testVersions(name) {
                 writeFileSync(path, readFileSync(changed.get(url), 'utf8').replaceAll(from, to));
                 changed.set(url, path);
             };
-            change('', '<title>Gemma on your device', `<title>${title}`);
+            change('', /(<title[^>]*>)Gemma on your device/g, `$1${title}`);
             change('base/protocol.js', /\bargs\b/g, `args${title}`);
             return changed;
         };
