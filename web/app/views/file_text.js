@@ -26,8 +26,6 @@ export function showText(root, {name, size, tokens, text: whole, asked, how}) {
 
 /** @param {string} whole */
 function shown(whole) {
-    const pre = element('pre', {tabIndex: 0, dir: 'auto', textContent: whole.slice(0, MOST_SHOWN).replaceAll('\f', '\n\n')});
-    pre.setAttribute('role', 'region');
-    pre.setAttribute('aria-label', text('files.text'));
+    const pre = element('pre', {dir: 'auto', textContent: whole.slice(0, MOST_SHOWN).replaceAll('\f', '\n\n')});
     return whole.length > MOST_SHOWN ? [pre, element('p', {className: 'soft', textContent: text('files.shown', {count: MOST_SHOWN})})] : [pre];
 }
