@@ -198,9 +198,10 @@ test('under Node: imported, required, and as a command', () => {
     }
     writeFileSync(join(folder, 'serve.js'), `import {serve} from 'gemma-wasm/node';
         const server = await serve({model: ${JSON.stringify(model)}, port: 0});
-        console.log((await (await fetch(new URL('v1/models', server.url))).json()).object);
+        const page = await fetch(server.url), text = await page.text();
+        console.log((await (await fetch(new URL('v1/models', server.url))).json()).object, page.status, page.headers.get('Content-Type'), text.includes('/v1/chat/completions'));
         await server.close();`);
-    assert.equal(runNode(process.execPath, 'serve.js'), 'list');
+    assert.equal(runNode(process.execPath, 'serve.js'), 'list 200 text/html; charset=utf-8 true');
     const [node] = NODES, command = 'node_modules/.bin/gemma', {version} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.equal(runNode(node, command, '--version'), `gemma-wasm ${version}`);
     assert.match(runNode(node, command, 'generate', '--model', model, '--prompt', 'Hello', '--max-tokens', '20', '--choices', 'yes'), /yes/);

@@ -26,6 +26,21 @@ const HEADERS = {
     'Cache-Control': 'no-cache',
 };
 
+/** What stands in the page's place where there is none: the npm package has it not. */
+const ABOUT = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>gemma serve</title>
+<h1>gemma serve</h1>
+<p>This server answers OpenAI's API with Gemma, on this machine. The base URL for clients is <code>/v1</code>.</p>
+<ul>
+<li><code>POST /v1/chat/completions</code>, <code>POST /v1/completions</code>, <code>POST /v1/embeddings</code></li>
+<li><a href="v1/models"><code>GET /v1/models</code></a></li>
+<li><code>POST /tokenize</code>, <code>POST /detokenize</code>, <code>GET /tokenizer_info</code>, for evaluation harnesses</li>
+</ul>
+<p>The npm package does not hold the chat page. It is in the source repository: <code>npm start</code> serves it there, and <code>npm run -s gemma -- serve</code>
+serves the page and this API.</p>
+</html>
+`;
+
 /** Of the page, which the npm package does not have. @returns {Record<string, string>} */
 function pagePolicy() {
     const path = listSite().get('');
@@ -58,7 +73,7 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
         try {
             if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server is not called ${request.headers.host}; --host names it.`);
             if (api?.takes(request)) void api.answer(request, response);
-            else answer(request, response, places);
+            else answer(request, response, places, api !== undefined);
         } catch (error) {
             if (response.headersSent) return response.destroy();
             sendText(response, 500, `The server failed: ${messageOf(error)}`);
@@ -152,8 +167,9 @@ function bind(server, address, port) {
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  * @param {Places} places
+ * @param {boolean} hasApi
  */
-function answer(request, response, {model, models}) {
+function answer(request, response, {model, models}, hasApi) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
         response.setHeader('Allow', 'GET, HEAD');
         return sendText(response, 405, 'This server only answers GET and HEAD.');
@@ -171,6 +187,7 @@ function answer(request, response, {model, models}) {
     }
     const files = listSite();
     const url = path === 'index.html' ? '' : path, file = files.get(url);
+    if (file === undefined && url === '' && hasApi) return sendBytes(request, response, Buffer.from(ABOUT), TYPES['.html']);
     if (file === undefined) return sendText(response, 404, `There is nothing at /${path}.`);
     const bytes = url === 'models.json' ? catalogue(model, listModels(model, models)) : readSite(url, files);
     sendBytes(request, response, bytes, TYPES[extname(file)]);
