@@ -34,6 +34,10 @@ export function testSettings(name) {
             field.dispatchEvent(new Event('change', {bubbles: true}));
         }, id, label);
         const kept = () => page.evaluate(() => localStorage.getItem('gemma-settings'));
+        const leave = async (id) => {
+            await page.evaluate((id) => document.querySelector(`#${id} header button`).click(), id);
+            await page.until((id) => !document.getElementById(id), id);
+        };
         const findings = async () => {
             if (await page.evaluate(() => typeof axe === 'undefined')) await page.evaluate(AXE);
             return page.evaluate(async (values) => (await axe.run({runOnly: {type: 'tag', values}})).violations.map(({id, nodes}) => `${id}: ${nodes[0].html}`), RULES);
@@ -171,7 +175,7 @@ export function testSettings(name) {
             assert.match((await outcome()).said, /\b1 conversation /);
             await bring(exported);
             await page.until(() => /\b0 conversations/.test(document.querySelector('#data .transfer-outcome').textContent));
-            await page.evaluate(() => document.querySelector('#data header button').click());
+            await leave('data');
             assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#list .list-title')].map(({textContent}) => textContent)), ['Who keeps the light?']);
         });
 
@@ -204,7 +208,7 @@ export function testSettings(name) {
             await heading('1 of 3');
             await press('Both are good');
             await heading('2 of 3');
-            await page.evaluate(() => document.querySelector('#compare header button').click());
+            await leave('compare');
             await openCompare();
             await press('Resume');
             await heading('2 of 3');
@@ -217,7 +221,7 @@ export function testSettings(name) {
             assert.match(await page.text('#compare .compare-body'), /between 12 % and 87 %/);
             assert.deepEqual(await findings(), []);
             await page.problems();
-            await page.evaluate(() => document.querySelector('#compare header button').click());
+            await leave('compare');
         });
     });
 }
