@@ -10,10 +10,12 @@ import {buildSite} from '../../web/node/build.js';
 import {ensureModules} from '../../web/node/setup.js';
 import {listSite} from '../../web/node/site.js';
 
-/** What a visit with an answer fetches: the page, the library, its workers, and one engine that tabs share. */
+/** What a visit fetches before a model is loaded: the page, the library, its workers, and what tabs share an engine by. */
 const FIRST_MOST = 95 * 1024;
 /** What is fetched only when an answer is constrained. */
 const CONSTRAINT_MOST = 21 * 1024;
+/** What the first answer of a chat is drawn by. */
+const MARKDOWN_MOST = 21 * 1024;
 const MODULE_MOST = 190 * 1024, STARTER_MOST = 10 * 1024;
 
 await ensureModules();
@@ -48,6 +50,12 @@ test(`the page's JavaScript and CSS are at most ${FIRST_MOST / 1024} KB before t
     assert.ok(styles.length > 0 && first.size > 5);
     const size = sizeOf(first) + sizeOf(styles);
     assert.ok(size <= FIRST_MOST, `${size} bytes`);
+});
+
+test(`what draws answers is at most ${MARKDOWN_MOST / 1024} KB, and fetched only then`, () => {
+    const parts = [...withImports(scripts.filter((url) => /^app\/markdown-/.test(url)))].filter((url) => !first.has(url));
+    assert.ok(parts.length > 0);
+    assert.ok(sizeOf(parts) <= MARKDOWN_MOST, `${sizeOf(parts)} bytes`);
 });
 
 for (const url of modules) {

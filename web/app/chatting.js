@@ -73,7 +73,7 @@ export class Chatting {
         if (!summary) return false;
         if (id === this.id) return true;
         this.stop();
-        const messages = await this.#parts.store.read(id);
+        const [messages] = await Promise.all([this.#parts.store.read(id), this.#parts.view.ready()]);
         this.#summary = summary;
         this.#messages = messages;
         this.#show();
@@ -260,7 +260,7 @@ export class Chatting {
         try {
             if (!summary) return;
             this.#show();
-            const opened = await open(summary);
+            const [opened] = await Promise.all([open(summary), view.ready()]);
             if (!opened || signal.aborted) return;
             answer ??= await this.#add({
                 conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing', model: opened.model.name,

@@ -1,6 +1,7 @@
 // The service worker's side of the page: registers it, says which version this page is, offers new versions, and reloads once
 // where only the service worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
 
+import {trustedScript} from './trusted.js';
 import {within} from './views/dom.js';
 
 const SETTLED_MS = 5000;
@@ -46,7 +47,7 @@ export async function install(root, busy) {
     });
     container.addEventListener('controllerchange', () => updating ? location.reload() : greet());
     greet();
-    registration = await container.register(worker).catch(() => undefined);
+    registration = await container.register(trustedScript(worker)).catch(() => undefined);
     if (!registration) return;
 
     // A first worker waits for nothing. WebKit may make it the page's controller while it still calls it waiting.

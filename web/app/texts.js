@@ -89,6 +89,7 @@ export function textWith(key, nodes) {
 /** Puts the texts into a page that is written in English: data-text, data-label (aria-label), data-hint (placeholder) and data-title name their keys. @param {ParentNode} root */
 export function translate(root) {
     if (language === 'en') return;
+    document.title = text('page.title');
     /** @type {[string, string][]} */
     const attributes = [['label', 'aria-label'], ['hint', 'placeholder'], ['title', 'title']];
     for (const found of root.querySelectorAll('[data-text]')) found.textContent = text(found.getAttribute('data-text') ?? '');

@@ -21,6 +21,7 @@ const LAYOUT = [
     ['app/', 'web/app'],
     ['app/pdf/pdf.js', 'node_modules/pdfjs-dist/legacy/build/pdf.min.mjs'],         // as .js: hosts know its type
     ['app/pdf/worker.js', 'node_modules/pdfjs-dist/legacy/build/pdf.worker.min.mjs'],
+    ['app/markdown/marked.js', 'node_modules/marked/lib/marked.esm.js'],
     ['gemma.js', 'web/gemma.js'],
     ['gemma/', 'web/gemma'],
     ['base/', 'web/base'],

@@ -3,6 +3,7 @@
 // Owns: how pdf.js is started and ended, and how the pieces of a page become lines. Must not know: files, elements. A PDF is anybody's: pdf.js reads it in
 // a worker that is ended afterwards, its scripts are never run (that part of pdf.js is not here), and nothing that it names is fetched.
 
+import {trustedScript} from '../trusted.js';
 import {addressOf} from '../beside.js';
 import {FileProblem} from './problem.js';
 
@@ -68,15 +69,8 @@ async function bringProgram() {
     }
 }
 
-/** @type {{createScriptURL: (address: string) => string} | undefined} */
-let policy;
-
 /** pdf.js would start its own from an address that the page's policy does not trust. */
-function startWorker() {
-    const {trustedTypes} = /** @type {any} */ (globalThis), address = addressOf('pdf/worker.js').href;
-    policy ??= trustedTypes?.createPolicy('gemma-app', {createScriptURL: (/** @type {string} */ text) => text});
-    return new Worker(policy?.createScriptURL(address) ?? address, {type: 'module'});
-}
+const startWorker = () => new Worker(trustedScript(addressOf('pdf/worker.js').href), {type: 'module'});
 
 /** Lines as they are on a page, and an empty one where there is more space between two. @param {Item[]} items */
 function linesOf(items) {

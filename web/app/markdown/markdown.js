@@ -1,25 +1,242 @@
-// Markdown as elements. Owns: nothing yet but plain text. Must not know: conversations.
+// Markdown as it is written, as elements. Blocks that have ended are never touched again; only the last one is read again when something is added, and of
+// long lists, tables and code only its end.
+//
+// Owns: where the text has ended for good. Must not know: conversations, what elements look like (draw.js), the grammar (lex.js).
 
-/** Writes a text as it comes. */
+import {Drawing, grow, patch} from './draw.js';
+import {highlight} from './highlight.js';
+
+export {forgetHighlights} from './highlight.js';
+
+import {lex} from './lex.js';
+
+/**
+ * @typedef {import('./draw.js').Labels} Labels
+ * @typedef {import('./lex.js').Token} Token
+ *
+ * @typedef {object} Fence   the code that is being written
+ * @property {RegExp} end    of its last line
+ * @property {RegExp} indent   that each line loses
+ * @property {Text} text
+ * @property {string} done   whole lines of it
+ * @property {boolean} isEmpty   there is no line yet
+ */
+
+/** Items of a list and rows of a table that are read again. */
+const MOST_ITEMS = 8;
+/** A longer block is read again when it has grown by this part. */
+const LONG = 8000, GROWN = 1 / 16;
+const THINKS = /^\s*<think>/, THOUGHT = '</think>', OPENS = /^( {0,3})(`{3,}|~{3,})/, MAY_END = /^ {0,3}[`~]*[ \t]*$/;
+
 export class Markdown {
-    #text;
+    #container;
+    #labels;
+    #drawing;
+    /** What has not ended. */
+    #tail = '';
+    /** Where that is drawn, and from which child on. A list or table that goes on is drawn from its own. @type {Element} */
+    #parent;
+    #from = 0;
+    /** What stands before the tail when it is read: a table's head. */
+    #head = '';
+    #level = 1;
+    /** Of the tail, when it was drawn last. */
+    #drawn = 0;
+    /** @type {Fence | undefined} */
+    #fence;
+    /** What the model thinks before it answers. @type {{details: HTMLDetailsElement, inner: Markdown} | undefined} */
+    #thought;
+    #isFirst = true;
 
-    /** @param {HTMLElement} container */
-    constructor(container) {
-        this.#text = container.appendChild(new Text());
+    /** @param {HTMLElement} container @param {{labels: Labels}} options */
+    constructor(container, {labels}) {
+        container.classList.add('markdown');
+        this.#container = container;
+        this.#parent = container;
+        this.#labels = labels;
+        this.#drawing = new Drawing(labels);
     }
 
     /** @param {string} text */
     write(text) {
-        this.#text.appendData(text);
+        this.#tail += text.replace(/\r/g, '');
+        if (this.#isFirst && this.#waitsForThought()) return;
+        if (this.#thought) this.#think(false);
+        else this.#read(false);
     }
 
-    end() {}
+    end() {
+        if (this.#thought) this.#think(true);
+        this.#isFirst = false;
+        this.#read(true);
+    }
+
+    /** Whether what is there may be the beginning of a thought. */
+    #waitsForThought() {
+        const start = this.#tail.trimStart();
+        if ('<think>'.startsWith(start)) return true;
+        this.#isFirst = false;
+        if (!THINKS.test(this.#tail)) return false;
+        const details = document.createElement('details'), summary = document.createElement('summary'), body = document.createElement('div');
+        details.className = 'thought';
+        summary.textContent = this.#labels.thinking;
+        details.append(summary, body);
+        this.#container.append(details);
+        this.#from = 1;
+        this.#thought = {details, inner: new Markdown(body, {labels: this.#labels})};
+        this.#tail = this.#tail.replace(THINKS, '');
+        return false;
+    }
+
+    /** @param {boolean} isEnd */
+    #think(isEnd) {
+        const {inner} = /** @type {{inner: Markdown}} */ (this.#thought), end = this.#tail.indexOf(THOUGHT);
+        // What may be the beginning of its end waits.
+        const upTo = end >= 0 ? end : isEnd ? this.#tail.length : Math.max(0, this.#tail.length - THOUGHT.length + 1);
+        inner.write(this.#tail.slice(0, upTo));
+        this.#tail = this.#tail.slice(end >= 0 ? upTo + THOUGHT.length : upTo);
+        if (end < 0 && !isEnd) return;
+        inner.end();
+        this.#thought = undefined;
+        if (!isEnd) this.#read(false);
+    }
+
+    /** @param {boolean} isEnd */
+    #read(isEnd) {
+        if (this.#fence && !this.#readFence(isEnd)) return;
+        const lines = this.#tail.lastIndexOf('\n') + 1;
+        if (isEnd) this.#finish(lex(this.#head + this.#tail));
+        else if (lines) this.#readLines(lex(this.#head + this.#tail.slice(0, lines)));
+        if (isEnd || this.#fence) return;
+        const {length} = this.#tail;
+        if (length > LONG && length - this.#drawn < GROWN * length && length >= this.#drawn) return;
+        this.#drawn = length;
+        this.#show(lex(this.#head + this.#tail));
+    }
+
+    /** Whole lines: all blocks but the last have ended. @param {Token[]} tokens */
+    #readLines(tokens) {
+        const last = tokens.findLastIndex(({type}) => type !== 'space');
+        if (last > 0) this.#finish(tokens.slice(0, last));
+        const open = tokens[last];
+        if (!open || last < 0) return;
+        const fence = open.type === 'code' && OPENS.exec(open.raw);
+        if (fence && !new RegExp(`\\n {0,3}${fence[2][0]}{${fence[2].length},}[ \\t]*\\n*$`).test(open.raw)) this.#openFence(open, fence);
+        else if (open.type === 'list' && open.items.length > MOST_ITEMS) this.#splitList(open);
+        else if (open.type === 'table' && open.rows.length > MOST_ITEMS) this.#splitTable(open);
+    }
+
+    /** Draws what has ended. @param {Token[]} tokens */
+    #finish(tokens) {
+        const raw = tokens.reduce((sum, token) => sum + token.raw.length, 0);
+        this.#from = this.#show(tokens);
+        this.#parent = this.#container;
+        this.#tail = this.#tail.slice(Math.max(0, raw - this.#head.length));
+        this.#head = '';
+        this.#level = this.#drawing.level;
+        this.#drawn = 0;
+        this.#settle();
+    }
+
+    /** The child of the container that is being drawn in. @returns {ChildNode} */
+    #outermost() {
+        /** @type {Element} */
+        let at = this.#parent;
+        while (at.parentElement && at.parentElement !== this.#container) at = at.parentElement;
+        return at;
+    }
+
+    /** Draws tokens in the place of the tail. @param {Token[]} tokens @returns {number} the child of the container that comes after them */
+    #show(tokens) {
+        if (this.#parent === this.#container) {
+            const drawn = this.#drawing.blocks(tokens, this.#level);
+            patch(this.#container, this.#from, drawn, this.#labels);
+            return this.#from + drawn.length;
+        }
+        // The first goes on with the list or table that is there.
+        const [first, ...others] = tokens, isList = first?.type === 'list';
+        const own = isList ? this.#drawing.list(first).children : first?.type === 'table' ? rowsOf(this.#drawing.table(first)) : [];
+        patch(this.#parent, this.#from, own ?? [], this.#labels);
+        const at = [...this.#container.childNodes].indexOf(this.#outermost()) + 1, drawn = this.#drawing.blocks(others, this.#level);
+        patch(this.#container, at, drawn, this.#labels);
+        return at + drawn.length;
+    }
+
+    /** A long list: all items but the last have ended. @param {Token} list */
+    #splitList({items, ...list}) {
+        this.#show([{...list, items, raw: '', type: 'list'}]);
+        const ended = items.length - 1, raw = items.slice(0, ended).reduce((/** @type {number} */ sum, /** @type {Token} */ item) => sum + item.raw.length, 0);
+        if (this.#parent === this.#container) {
+            this.#parent = /** @type {Element} */ (this.#container.childNodes[this.#from]);
+            this.#from = 0;
+        }
+        this.#from += ended;
+        this.#tail = this.#tail.slice(raw);
+    }
+
+    /** A long table: all rows but the last have ended. @param {Token} table */
+    #splitTable(table) {
+        this.#show([table]);
+        const ended = table.rows.length - 1, source = this.#head + this.#tail, lines = source.split('\n'), head = `${lines.slice(0, 2).join('\n')}\n`;
+        if (this.#parent === this.#container) {
+            this.#parent = /** @type {Element} */ (/** @type {Element} */ (this.#container.childNodes[this.#from]).querySelector('tbody'));
+            this.#from = 0;
+        }
+        this.#from += ended;
+        this.#head = head;
+        this.#tail = lines.slice(2 + ended).join('\n');
+    }
+
+    /** @param {Token} code   that has begun @param {RegExpExecArray} fence */
+    #openFence(code, [, indent, mark]) {
+        this.#show([code]);
+        const place = /** @type {Element} */ (this.#container.childNodes[this.#from]).querySelector('code');
+        this.#fence = {
+            end: new RegExp(`^ {0,3}${mark[0]}{${mark.length},}[ \\t]*$`), indent: new RegExp(`^ {0,${indent.length}}`), text: /** @type {Text} */ (place?.firstChild), done: '', isEmpty: true,
+        };
+        this.#tail = this.#tail.slice(this.#tail.indexOf('\n') + 1);
+        this.#readFence(false);
+    }
+
+    /** Text of code needs no reading. @param {boolean} isEnd @returns {boolean} whether it has ended */
+    #readFence(isEnd) {
+        const fence = /** @type {Fence} */ (this.#fence), all = this.#tail.split('\n'), rest = isEnd ? '' : all.pop() ?? '';
+        if (isEnd && all.at(-1) === '') all.pop();
+        const end = all.findIndex((line) => fence.end.test(line)), hasEnded = end >= 0;
+        for (const line of hasEnded ? all.slice(0, end) : all) {
+            fence.done += `${fence.isEmpty ? '' : '\n'}${line.replace(fence.indent, '')}`;
+            fence.isEmpty = false;
+        }
+        this.#tail = hasEnded ? [...all.slice(end + 1), rest].join('\n') : rest;
+        // What may be the fence at its end waits.
+        const shown = hasEnded || !rest || MAY_END.test(rest) ? fence.done : `${fence.done}${fence.isEmpty ? '' : '\n'}${rest.replace(fence.indent, '')}`;
+        grow(fence.text, shown);
+        if (!hasEnded && !isEnd) return false;
+        this.#fence = undefined;
+        this.#from++;
+        this.#drawn = 0;
+        this.#settle();
+        return true;
+    }
+
+    /** What has ended is coloured. */
+    #settle() {
+        for (const code of this.#container.querySelectorAll('.code:not([data-done])')) {
+            code.setAttribute('data-done', '');
+            highlight(code);
+        }
+    }
 }
 
-/** @param {HTMLElement} container @param {string} text */
-export function renderMarkdown(container, text) {
-    const writer = new Markdown(container);
+/** @param {Exclude<import('./draw.js').Drawn, string>} table */
+const rowsOf = (table) => {
+    const [inner] = table.children ?? [], [, body] = typeof inner === 'object' ? inner.children ?? [] : [];
+    return typeof body === 'object' ? body.children : [];
+};
+
+/** A whole text. @param {HTMLElement} container @param {string} text @param {{labels: Labels}} options */
+export function renderMarkdown(container, text, options) {
+    const writer = new Markdown(container, options);
     writer.write(text);
     writer.end();
 }

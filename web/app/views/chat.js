@@ -3,7 +3,7 @@
 import {Attaching} from './attaching.js';
 import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {percent} from './format.js';
-import {MessageView} from './message.js';
+import {MessageView, prepareMessages, tidyMessages} from './message.js';
 import {text} from '../texts.js';
 
 /**
@@ -79,6 +79,11 @@ export class Chat {
         this.#files.refresh();
     }
 
+    /** What answers are drawn by is here. */
+    ready() {
+        return prepareMessages();
+    }
+
     /** The path that is shown now. Messages that are there already stay. @param {Shown[]} path */
     show(path) {
         const before = this.#views, isOther = !path.some(({message}) => before.has(message.id));
@@ -88,6 +93,7 @@ export class Chat {
             return [shown.message.id, known ?? new MessageView(shown, (action, id) => this.#act(action, id))];
         }));
         for (const [id, view] of before) if (!this.#views.has(id)) view.element.remove();
+        if (before.size) tidyMessages();
         let last = null;
         for (const {element: made} of this.#views.values()) {
             if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);

@@ -9,6 +9,7 @@ import {text} from '../texts.js';
 import {messageOf} from '../../base/error.js';
 import {button, openDialog} from './dialog.js';
 import {element} from './dom.js';
+import {labels} from './message.js';
 import {saveFile} from './files.js';
 import {date, percent} from './format.js';
 
@@ -130,7 +131,7 @@ export class Compare {
         if (!shown) return;
         const answer = (/** @type {'first' | 'second'} */ which) => {
             const body = element('div', {className: 'body', dir: 'auto'});
-            renderMarkdown(body, shown[which]);
+            renderMarkdown(body, shown[which], {labels: labels()});
             return element('article', {}, element('h3', {textContent: text(`compare.${which}`)}), body);
         };
         const choose = (/** @type {'first' | 'second' | 'both' | 'neither'} */ choice) => button(`compare.vote-${choice}`, () => {

@@ -4,7 +4,6 @@
 
 import {clock, element, iconButton} from './dom.js';
 import {speed} from './format.js';
-import {Markdown, renderMarkdown} from '../markdown/markdown.js';
 import {text} from '../texts.js';
 
 /**
@@ -14,6 +13,19 @@ import {text} from '../texts.js';
  * @typedef {(action: Action, id: string) => void} OnAction
  */
 
+/** What answers are drawn by: fetched with the first. @type {typeof import('../markdown/markdown.js') | undefined} */
+let markdown;
+/** Before this, and where it can't be fetched, answers are plain text. */
+export async function prepareMessages() {
+    markdown ??= await import('../markdown/markdown.js').catch(() => undefined);
+}
+
+/** Messages have left the page. */
+export const tidyMessages = () => markdown?.forgetHighlights();
+
+/** Of code blocks and the like. */
+export const labels = () => ({copy: text('message.copy-code'), copied: text('message.copied'), image: text('message.image'), thinking: text('message.thinking')});
+
 export class MessageView {
     #onAction;
     #body = element('div', {className: 'body', dir: 'auto'});
@@ -21,7 +33,7 @@ export class MessageView {
     #actions = element('div', {className: 'message-actions'});
     /** What is drawn of it. */
     #drawn = '';
-    /** While it is written. @type {Markdown | Code | undefined} */
+    /** While it is written. @type {Pick<Code, 'write' | 'end'> | undefined} */
     #writer;
 
     /** @param {Shown} shown @param {OnAction} onAction */
@@ -58,7 +70,7 @@ export class MessageView {
     /** What is written is added: nothing that is there is drawn again. @param {boolean} isCode   it becomes JSON */
     begin(isCode) {
         this.#body.replaceChildren();
-        this.#writer = isCode ? new Code(this.#body) : new Markdown(this.#body);
+        this.#writer = markdown && !isCode ? new markdown.Markdown(this.#body, {labels: labels()}) : new Code(this.#body);
         this.#writer.write(this.#drawn);
     }
 
@@ -110,7 +122,8 @@ export class MessageView {
         else {
             this.#body.replaceChildren();
             if (isJson(content)) new Code(this.#body).write(content);
-            else renderMarkdown(this.#body, content);
+            else if (markdown) markdown.renderMarkdown(this.#body, content, {labels: labels()});
+            else this.#body.textContent = content;
         }
     }
 

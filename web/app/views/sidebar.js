@@ -19,7 +19,7 @@ import {currentLanguage, text} from '../texts.js';
 
 /** Wide enough for the list to stand beside the page; as in styles.css. */
 const WIDE = matchMedia('(min-width: 60rem)');
-const SEARCH_MS = 80, DAY_MS = 864e5;
+const SEARCH_MS = 80, REFRESH_MS = 120, DAY_MS = 864e5;
 
 export class Sidebar {
     #root;
@@ -33,8 +33,9 @@ export class Sidebar {
     /** @type {AbortController | undefined} */
     #searching;
     #editing = '';
-    /** What the list shows. */
-    #look = '';
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #waiting;
+    #refreshed = -Infinity;
 
     /** @param {ParentNode} root @param {SidebarOptions} options */
     constructor(root, options) {
@@ -59,7 +60,7 @@ export class Sidebar {
         };
         at('item-export').onclick = () => options.onExport(this.#editing);
         this.#stand();
-        store.listen(({kind}) => kind === 'list' && this.#refresh(true));
+        store.listen(({kind}) => kind === 'list' && this.#refreshSoon());
         this.#refresh();
     }
 
@@ -140,15 +141,21 @@ export class Sidebar {
         }
     }
 
-    /** @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored many times while it is written */
-    #refresh(isTold = false) {
+    /** At once, and then no more often than a person sees. */
+    #refreshSoon() {
+        if (this.#waiting !== undefined) return;
+        const wait = this.#refreshed + REFRESH_MS - performance.now();
+        this.#waiting = setTimeout(() => this.#refresh(), Math.max(0, wait));
+    }
+
+    #refresh() {
+        clearTimeout(this.#waiting);
+        this.#waiting = undefined;
+        this.#refreshed = performance.now();
         const {query, found} = this.#search, all = this.#options.store.list();
         const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
         const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at) : undefined]));
         const groups = found ? [{title: '', items: shown}] : groupsOf(all);
-        const look = JSON.stringify(groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])]));
-        if (isTold && !found && look === this.#look) return;
-        this.#look = look;
         this.#at('list').replaceChildren(...groups.flatMap(({title, items}) => [
             ...title ? [element('h2', {textContent: title})] : [],
             element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),

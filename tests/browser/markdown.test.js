@@ -1,0 +1,228 @@
+// Answers as elements: the same however they come in, without flicker, in bounded time; and nothing that is written runs in the page.
+
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import {openBrowser, reasonToSkip} from './harness/browsers.js';
+import {startSite} from './harness/servers.js';
+import {PAYLOADS} from './payloads.js';
+
+const skip = reasonToSkip('chromium');
+const ANSWER = `# Title *x*
+
+Some **bold** text with \`code\`, a [link](https://a.b "t"), <b>no HTML</b>, &amp; &copy;, https://auto.link and www.x.de.
+
+- one
+- two
+  - nested
+  - [x] done
+
+1. a
+2. b
+
+   a second paragraph
+3. c
+
+> quote **b**
+> - in a quote
+
+| a | b |
+|:-:|--:|
+${Array.from({length: 15}, (_, i) => `| ${i} | *row ${i}* |`).join('\n')}
+
+${Array.from({length: 20}, (_, i) => `- item ${i} **b**`).join('\n')}
+
+\`\`\`js
+let a = "x"; // c
+
+\`\`\`
+
+~~~
+unknown
+\`\`\`
+~~~
+
+Setext
+======
+
+line one  
+hard break\\
+and ![a picture](https://i.m/g.png) [script](javascript:alert(1)) [file](foo.html)
+
+---
+
+### H3
+##### H5
+
+    indented
+
+The end, with \`\`\`
+`;
+/** More than the lexer is made for, of so many characters. */
+const HOSTILE = ['[', '*a ', '**', '_a ', '> ', '![[]()', '[a](', '`a', 'a@', '<a ', '- ', '|a', '\n> - ', '*a **a ', '&#x26;', 'www.', '\n    ', '1. '].map((part) => part.repeat(40_000 / part.length));
+
+/** @type {import('./harness/page.js').Page} */
+let page;
+let site;
+before(async () => {
+    if (skip) return;
+    site = await startSite();
+    page = await openBrowser('chromium');
+    await page.goto(site.url);
+    await page.until(() => document.querySelector('.card') !== null);
+    await page.evaluate(async () => {
+        const {Markdown, renderMarkdown} = await import('/app/markdown/markdown.js'), labels = {copy: 'Copy', copied: 'Copied', image: 'Image', thinking: 'Thinking'};
+        window.open = undefined;
+        Object.assign(window, {
+            Markdown, labels,
+            place: () => document.body.appendChild(document.createElement('div')),
+            whole(text) {
+                const made = window.place();
+                renderMarkdown(made, text, {labels});
+                return made;
+            },
+            /** In pieces of up to so many characters. */
+            pieces(text, most, seed) {
+                const made = window.place(), writer = new Markdown(made, {labels});
+                let random = seed;
+                for (let i = 0; i < text.length;) {
+                    random = random * 16807 % 2147483647;
+                    const size = 1 + random % most;
+                    writer.write(text.slice(i, i += size));
+                }
+                writer.end();
+                return made;
+            },
+        });
+    });
+});
+after(async () => {
+    await page?.close();
+    await site?.close();
+});
+
+test('an answer is the same in any pieces', {skip}, async () => {
+    const {outline, others} = await page.evaluate((text) => {
+        const made = window.whole(text), others = [];
+        for (let i = 1; i <= 60; i++) {
+            const other = window.pieces(text, [3, 20, 200][i % 3], i);
+            if (!other.isEqualNode(made)) others.push(i);
+            other.remove();
+        }
+        const outline = [...made.children].map(({localName}) => localName).join(' ');
+        made.remove();
+        return {outline, others};
+    }, ANSWER);
+    assert.deepEqual(others, []);
+    assert.equal(outline, 'h2 p ul ol blockquote div ul div div h2 p hr h3 h4 div p');
+});
+
+test('links leave the page safely, pictures are links, HTML is text', {skip}, async () => {
+    const seen = await page.evaluate((text) => {
+        const made = window.whole(text), found = {
+            links: [...made.querySelectorAll('a')].map(({href, target, rel}) => [href, target, rel].join(' ')), text: made.textContent,
+            kinds: [...new Set([...made.querySelectorAll('*')].map(({localName}) => localName))].sort().join(' '),
+        };
+        made.remove();
+        return found;
+    }, ANSWER);
+    assert.deepEqual(seen.links, ['https://a.b/', 'https://auto.link/', 'http://www.x.de/', 'https://i.m/g.png'].map((href) => `${href} _blank noreferrer noopener`));
+    for (const part of ['<b>no HTML</b>', '& ©', 'Image: a picture', 'script file', '☑ done']) assert.ok(seen.text.includes(part), part);
+    assert.equal(seen.kinds, 'a blockquote br button code div em h2 h3 h4 hr li ol p pre span strong table tbody td th thead tr ul');
+});
+
+test('what has ended is never touched again, and the last block grows without being made anew', {skip}, async () => {
+    const touched = await page.evaluate((text) => {
+        const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}), seen = [];
+        writer.write('A first paragraph.\n\nA second one that\n\n');
+        writer.write('third ');
+        const [first, second, third] = made.children;
+        new MutationObserver((changes) => seen.push(...changes)).observe(made, {childList: true, subtree: true, characterData: true});
+        for (let i = 0; i < 200; i++) writer.write('word ');
+        return new Promise((done) => setTimeout(() => {
+            const isSame = made.children[2] === third && [...made.children].slice(0, 2).join() === [first, second].join();
+            const others = seen.filter(({target}) => !third.contains(target)).length, removed = seen.reduce((sum, {removedNodes}) => sum + removedNodes.length, 0);
+            writer.end();
+            made.remove();
+            done({isSame, others, removed, text: third.textContent.length, of: text.length > 0});
+        }, 0));
+    }, ANSWER);
+    assert.deepEqual(touched, {isSame: true, others: 0, removed: 0, text: 1006, of: true});
+});
+
+test('thoughts fold away', {skip}, async () => {
+    const seen = await page.evaluate(() => ['<think>a *b*</think>Answer', 'No <think>thought</think>', '<think>cut'].map((text) => {
+        const made = window.pieces(text, 3, 7), [first] = made.children;
+        made.remove();
+        return [first.localName, first.textContent, made.textContent];
+    }));
+    assert.deepEqual(seen, [['details', 'Thinkinga b', 'Thinkinga bAnswer'], ['p', 'No <think>thought</think>', 'No <think>thought</think>'], ['details', 'Thinkingcut', 'Thinkingcut']]);
+});
+
+test('text that is made to take long does not, and loses nothing', {skip}, async () => {
+    const lost = await page.evaluate((texts) => texts.flatMap((text, i) => {
+        const made = window.whole(text), shown = made.textContent.length;
+        made.remove();
+        return shown > 0 || /^[\s>*-]*$/.test(text) ? [] : [i];
+    }), HOSTILE);
+    assert.deepEqual(lost, []);
+});
+
+test('code is coloured once it has ended', {skip}, async () => {
+    const seen = await page.evaluate(() => {
+        const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}), count = () => [...CSS.highlights].map(([kind, ranges]) => `${kind} ${ranges.size}`).sort().join(', ');
+        CSS.highlights.clear();
+        writer.write('```python\n# note\nif x == 10:\n    print("a")\n');
+        const before = count();
+        writer.write('```\n');
+        const after = count();
+        writer.end();
+        made.remove();
+        return [before, after];
+    });
+    assert.deepEqual(seen, ['', 'code-comment 1, code-keyword 1, code-number 1, code-string 1']);
+});
+
+test(`${PAYLOADS.length} texts that want to run something do not, as answers, questions, files, titles, folders, imports and searches`, {skip}, async () => {
+    assert.ok(PAYLOADS.length >= 300);
+    const ran = await page.evaluate(async (payloads) => {
+        const ran = [], violations = [];
+        for (const name of ['canary', 'alert', 'prompt', 'confirm']) window[name] = (what) => ran.push(`${name}(${what})`);
+        document.addEventListener('securitypolicyviolation', ({violatedDirective, sample}) => violations.push(`${violatedDirective} ${sample}`));
+        const {openConversations} = await import('/app/data/conversations.js'), {MessageView} = await import('/app/views/message.js'), {importFile} = await import('/app/data/transfer.js');
+        const store = await openConversations(), dangerous = [];
+        const look = (element, payload) => {
+            for (const one of element.querySelectorAll('script, iframe, object, embed, svg:not([aria-hidden]), img, video, audio, base, meta, link, style, form[action], math')) dangerous.push(`${one.outerHTML.slice(0, 60)} of ${payload}`);
+            for (const one of element.querySelectorAll('*')) {
+                for (const {name, value} of one.attributes) {
+                    if (/^on|^style$|^src/.test(name) || name === 'href' && !/^(https?:|mailto:|#)/.test(value)) dangerous.push(`${name}=${value} of ${payload}`);
+                }
+            }
+        };
+        const shown = (role, content) => new MessageView({message: {id: 'x/1', conversation: 'x', parent: null, role, content, created: 0, state: 'done', model: content, attachments: [{name: content, type: content, size: 1, text: content}]}, branch: 1, branches: 1}, () => {});
+        for (const [i, payload] of payloads.entries()) {
+            for (const element of [window.whole(payload), window.pieces(payload, 4, i + 1), window.place().appendChild(shown('user', payload).element), window.place().appendChild(shown('assistant', payload).element)]) {
+                look(element, payload);
+                element.remove();
+            }
+        }
+        const all = payloads.map((payload, i) => ({
+            id: `a${i}`, kind: 'chat', title: payload, folder: payload, created: i, updated: i, pinned: false, isTitled: true, leaf: `a${i}/1`,
+            messages: [{id: `a${i}/1`, conversation: `a${i}`, parent: null, role: 'user', content: payload, created: i, state: 'done', model: payload}],
+        }));
+        await importFile(store, new File([JSON.stringify({format: 'gemma-wasm', version: 1, exported: 1, presets: [], conversations: all})], `${payloads[0]}.json`));
+        await new Promise((done) => setTimeout(done, 300));
+        look(document.getElementById('list'), 'the list');
+        const listed = document.querySelectorAll('#list a').length;
+        const search = document.getElementById('search');
+        search.value = 'canary';
+        search.dispatchEvent(new Event('input', {bubbles: true}));
+        await new Promise((done) => setTimeout(done, 1000));
+        look(document.getElementById('list'), 'the list');
+        document.querySelector('#list .icon')?.click();
+        look(document.getElementById('item'), 'the dialog');
+        store.close();
+        return {ran, violations, dangerous, listed};
+    }, PAYLOADS);
+    assert.deepEqual(ran, {ran: [], violations: [], dangerous: [], listed: PAYLOADS.length});
+    assert.deepEqual(page.strangers, []);
+});
