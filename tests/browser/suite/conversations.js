@@ -30,7 +30,7 @@ export function testConversations(name) {
             const site = await lend(startSite());
             page = await lend(openBrowser(name));
             await page.goto(site.url);
-            await set(page, {temperature: 1, maxTokens: 12, contextLength: 512});
+            await set(page, {temperature: 1, seed: 4, maxTokens: 12, contextLength: 512});
             await page.until(() => document.getElementById('pick-file').onclick !== null);
             await page.click('#keep');
             await openFile(page, CHAT);

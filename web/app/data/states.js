@@ -44,15 +44,13 @@ export async function keepState(store, conversation, {model, leaf, bytes}) {
     const {isKept, database} = store, {byteLength: size} = bytes;
     if (!isKept) return false;
     const used = (await database.read(['states'], entries)).reduce((sum, [, entry]) => sum + entry.size, 0);
-    /** @type {Blob | Uint8Array} */
-    let kept = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (bytes)]);
+    // As bytes: WebKit's private windows never end a transaction that has a Blob.
     for (let limit = await budget(used); size <= limit;) {
         try {
-            return await put(database, conversation, {model, leaf, size, used: Date.now()}, kept, limit);
+            return await put(database, conversation, {model, leaf, size, used: Date.now()}, bytes, limit);
         } catch (error) {
-            if (codeOf(error) === 'no-room') limit = limit > size ? Math.max(size, limit / 4) : 0;
-            else if (kept === bytes) break;
-            else kept = bytes;      // WebKit's private windows keep no Blob
+            if (codeOf(error) !== 'no-room') break;
+            limit = limit > size ? Math.max(size, limit / 4) : 0;
         }
     }
     return forgetState(store, conversation).then(() => false, () => false);
@@ -61,7 +59,7 @@ export async function keepState(store, conversation, {model, leaf, bytes}) {
 /**
  * Where it does not fit, older ones go.
  * @param {import('./database.js').Database} database
- * @param {string} conversation @param {Entry} entry @param {Blob | Uint8Array} kept @param {number} limit   bytes
+ * @param {string} conversation @param {Entry} entry @param {Uint8Array} kept @param {number} limit   bytes
  */
 function put(database, conversation, entry, kept, limit) {
     return database.change(['states', 'conversations'], async (tables) => {
@@ -101,7 +99,7 @@ export async function readState({database}, conversation, {model}) {
         });
         if (!found) return undefined;
         const {leaf, kept} = found;
-        return {leaf, bytes: kept instanceof Blob ? new Uint8Array(await kept.arrayBuffer()) : kept};
+        return {leaf, bytes: kept};
     } catch {
         return undefined;       // it is read anew
     }
