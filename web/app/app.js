@@ -9,6 +9,7 @@ import {keepState, readState} from './data/states.js';
 import {Engine} from './engine.js';
 import {toAsked} from './files/asking.js';
 import {install} from './install.js';
+import {offerInstall, receive} from './system.js';
 import {Talk} from './talk.js';
 import {loadTexts, text, translate} from './texts.js';
 import {showAppearance} from './views/appearance.js';
@@ -42,7 +43,10 @@ let desk;
 /** @type {Promise<import('./desk.js').Desk> | undefined} */
 let openingDesk;
 
-const notices = new Notices(root);
+const notices = new Notices(root, {about: () => {
+    const {info} = engine.gemma ?? {};
+    return info ? {model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads, context: info.contextLength, memory: info.memoryBytes, shared: info.shared} : {};
+}});
 const onError = (/** @type {Error} */ error) => notices.showError(error);
 const loadingView = new Loading(root, {onCancel: () => engine.cancel()});
 /** @type {Engine} */
@@ -299,10 +303,19 @@ addEventListener('popstate', () => followAddress().catch(onError));
 listenToKeys(root, press);
 showAppearance(root, () => location.reload());
 install(root, () => engine.isBusy);
+offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));
 // A folder that was chosen goes on being written into.
 if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
 await followAddress().catch(onError);
+receive({
+    onNew: create,
+    onText(shared) {
+        create('chat');
+        chat.takeBack(shared);
+    },
+    onFiles: (files) => engine.start(files, files[0].name),
+});
 await welcome.refresh();
 await welcome.offered;
 resume(await Gemma.models.list());

@@ -13,6 +13,7 @@ import {testOwnModels} from './own_models.js';
 import {testSafari} from './safari.js';
 import {testScreens} from './screens.js';
 import {testSettings} from './settings.js';
+import {testSystem} from './system.js';
 import {testTyping} from './typing.js';
 import {testVersions} from './versions.js';
 import {testWriting} from './writing.js';
@@ -25,6 +26,7 @@ export function testBrowser(name) {
         testModels(name);
         testIsolation(name);
         testTyping(name);
+        testSystem(name);
         testSettings(name);
         testConversations(name);
         testFiles(name);

@@ -1,13 +1,17 @@
 // The lines above the page: an error with what to do about it, and things worth knowing.
 
+import {text} from '../texts.js';
+import {describe} from './details.js';
 import {within} from './dom.js';
 import {explain} from './errors.js';
 
 export class Notices {
     #at;
+    #about;
 
-    /** @param {ParentNode} root */
-    constructor(root) {
+    /** @param {ParentNode} root @param {{about: () => Record<string, unknown>}} options   about: the engine, for the details of an error */
+    constructor(root, {about}) {
+        this.#about = about;
         const at = this.#at = within(root);
         at('notice-close').onclick = () => { at('notice').hidden = true; };
         at('error-close').onclick = () => this.hideError();
@@ -45,6 +49,9 @@ export class Notices {
             this.hideError();
             retry?.();
         };
+        const copy = at('error-copy');
+        copy.textContent = text('error.copy');
+        copy.onclick = () => navigator.clipboard.writeText(describe(error, this.#about())).then(() => { copy.textContent = text('message.copied'); }, () => {});
         at('error').hidden = false;
         at('error').focus();
     }
