@@ -182,7 +182,8 @@ export function testWriting(name) {
             const numbers = (await page.text('#window-note')).match(/[\d,.]+/g).map((number) => Number(number.replace(/\D/g, '')));
             const tokens = await page.evaluate(() => [...document.querySelectorAll('#facts-list dd')].map(({textContent}) => textContent).find((text) => text.endsWith('of 256')));
             assert.ok(numbers[0] > CONTEXT / 4 && numbers[0] < CONTEXT && numbers[1] > 1500, `${numbers}`);
-            assert.equal(parseInt(tokens), numbers[0] + 12);
+            const written = parseInt(tokens) - numbers[0];      // it may end by itself
+            assert.ok(written >= 0 && written <= 12, `${tokens}, ${numbers}`);
             assert.equal(await shown(), await value());
             await continueText(page, 'Short.');
             assert.equal(await page.text('#window-note'), '');
