@@ -190,7 +190,7 @@ function answer(request, response, {model, models}, hasApi) {
     if (file === undefined && url === '' && hasApi) return sendBytes(request, response, Buffer.from(ABOUT), TYPES['.html']);
     if (file === undefined) return sendText(response, 404, `There is nothing at /${path}.`);
     const bytes = url === 'models.json' ? catalogue(model, listModels(model, models)) : readSite(url, files);
-    sendBytes(request, response, bytes, TYPES[extname(file)]);
+    sendBytes(request, response, bytes, TYPES[extname(url || file)]);
 }
 
 /**
