@@ -131,6 +131,17 @@ export function testScreens(name) {
                 await page.click('#settings header button');
             });
 
+            test('alternatives and the likeliest next words', async () => {
+                await page.click('#tab-writer');
+                await page.fill('#text', BEGINNING);
+                await page.click('#draw');
+                await page.until(() => document.querySelector('.alternative') && document.getElementById('continue').textContent === 'Continue');
+                await page.click('#show-likely');
+                await page.until(() => document.querySelector('#likely button') !== null);
+                await look('alternatives');
+                await page.click('#close-alternatives');
+            });
+
             test('models on the device', async () => {
                 await page.click('#change-model');
                 await screen(page, 'welcome');

@@ -43,7 +43,7 @@ export function testWriting(name) {
             site = await lend(startSite());
             page = await lend(openBrowser(name));
             await page.goto(site.url);
-            await set(page, {temperature: 1, maxTokens: 12, contextLength: CONTEXT});
+            await set(page, {temperature: 1, maxTokens: 12, seed: 5, contextLength: CONTEXT});        // of a seed that does not end at once
             await openFile(page, MODEL);
             await page.click('#tab-writer');
         });
@@ -158,7 +158,7 @@ export function testWriting(name) {
         });
 
         test('the likeliest next tokens have their probabilities; one is inserted, and they are asked for again', async () => {
-            const chips = () => page.evaluate(() => [...document.querySelectorAll('#likely button')].map((chip) => [chip.querySelector('bdi').textContent, parseFloat(chip.querySelector('small').textContent), chip.disabled]));
+            const chips = () => page.evaluate(() => [...document.querySelectorAll('#likely button')].map((chip) => [[...chip.querySelectorAll('bdi .hidden')].map((part) => part.remove()) && chip.querySelector('bdi').textContent, parseFloat(chip.querySelector('small').textContent.replace('<', '')), chip.disabled]));
             await page.fill('#text', 'The sea');
             await press('Enter', {altKey: true});
             await page.until(() => document.querySelectorAll('#likely button').length === 10);

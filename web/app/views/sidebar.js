@@ -36,6 +36,8 @@ export class Sidebar {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #waiting;
     #refreshed = -Infinity;
+    /** What the list shows. */
+    #look = '';
 
     /** @param {ParentNode} root @param {SidebarOptions} options */
     constructor(root, options) {
@@ -145,10 +147,11 @@ export class Sidebar {
     #refreshSoon() {
         if (this.#waiting !== undefined) return;
         const wait = this.#refreshed + REFRESH_MS - performance.now();
-        this.#waiting = setTimeout(() => this.#refresh(), Math.max(0, wait));
+        this.#waiting = setTimeout(() => this.#refresh(true), Math.max(0, wait));
     }
 
-    #refresh() {
+    /** @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored many times while it is written */
+    #refresh(isTold = false) {
         clearTimeout(this.#waiting);
         this.#waiting = undefined;
         this.#refreshed = performance.now();
@@ -156,6 +159,9 @@ export class Sidebar {
         const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
         const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at) : undefined]));
         const groups = found ? [{title: '', items: shown}] : groupsOf(all);
+        const look = JSON.stringify(groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])]));
+        if (isTold && !found && look === this.#look) return;
+        this.#look = look;
         this.#at('list').replaceChildren(...groups.flatMap(({title, items}) => [
             ...title ? [element('h2', {textContent: title})] : [],
             element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),

@@ -137,6 +137,7 @@ export class Writer {
         if (this.#run) return this.stop();
         if (this.#tray.isOpen) this.#closeTray();
         else this.#closeLikely();
+        this.#rest();
         return this.focus();
     }
 

@@ -8,8 +8,21 @@ import {currentLanguage, text} from '../texts.js';
 
 /** @typedef {import('../drafting.js').Likely} Likely */
 
-/** What a screen reader says for a token. @param {string} token */
-const spoken = (token) => token.trim() || text(token.includes('\n') ? 'writer.new-line' : 'writer.space');
+/** Below LITTLE a percentage has a digit more; below LEAST it says only that. */
+const LITTLE = 0.1, LEAST = 0.001;
+
+/** White space, for eyes alone. @param {string} signs */
+function sign(signs) {
+    const made = element('i', {textContent: signs});
+    made.setAttribute('aria-hidden', 'true');
+    return made;
+}
+
+/** @param {number} probability */
+function percentOf(probability) {
+    const format = new Intl.NumberFormat(currentLanguage(), {style: 'percent', maximumFractionDigits: probability < LITTLE ? 1 : 0});
+    return probability < LEAST / 2 ? `< ${format.format(LEAST)}` : format.format(probability);
+}
 
 export class LikelyRow {
     #element;
@@ -29,8 +42,7 @@ export class LikelyRow {
 
     /** @param {Likely[]} tokens @param {boolean} hasFocus   the first one gets it */
     show(tokens, hasFocus) {
-        const percent = new Intl.NumberFormat(currentLanguage(), {style: 'percent', maximumSignificantDigits: 2});
-        this.#list.replaceChildren(...tokens.map((token) => element('li', {}, this.#create(token, percent.format(token.probability)))));
+        this.#list.replaceChildren(...tokens.map((token) => element('li', {}, this.#create(token, percentOf(token.probability)))));
         this.#element.hidden = false;
         this.#element.classList.remove('stale');
         if (hasFocus) this.#list.querySelector('button')?.focus();
@@ -50,11 +62,10 @@ export class LikelyRow {
     #create(likely, percent) {
         const {text: token, isControl} = likely;
         // The end of a text, and a part of a character, can't be inserted.
-        const isWhole = !isControl && !token.includes('\ufffd'), name = isControl ? text('writer.end-token') : isWhole ? spoken(token) : text('writer.part-token');
-        const parts = isWhole ? showSpace(token).map(({text, isSpace}) => isSpace ? element('i', {textContent: text}) : text) : [name];
-        const button = element('button', {type: 'button', disabled: !isWhole, onclick: (/** @type {MouseEvent} */ event) => this.#onPick(likely, event.detail === 0)},
+        const isWhole = !isControl && !token.includes('\ufffd'), name = isControl ? text('writer.end-token') : text('writer.part-token');
+        const parts = isWhole ? showSpace(token).map(({text, isSpace}) => isSpace ? sign(text) : text) : [name];
+        if (isWhole && !token.trim()) parts.push(element('span', {className: 'hidden', textContent: text(token.includes('\n') ? 'writer.new-line' : 'writer.space')}));
+        return element('button', {type: 'button', disabled: !isWhole, onclick: (/** @type {MouseEvent} */ event) => this.#onPick(likely, event.detail === 0)},
             element('bdi', {}, ...parts), element('small', {textContent: percent}));
-        button.setAttribute('aria-label', `${name}, ${percent}`);
-        return button;
     }
 }

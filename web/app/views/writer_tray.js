@@ -12,8 +12,6 @@ import {text} from '../texts.js';
 /** Of scripts that write spaces between words. */
 const SPACED = '[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Nd}]';
 const ENDS_IN_WORD = new RegExp(`${SPACED}$`, 'u'), BEGINS_IN_WORD = new RegExp(`^${SPACED}`, 'u');
-/** Pixels from its end, where a card follows what is written. */
-const REACH = 80;
 
 /** Parts, by the keys of their texts. @type {Part[]} */
 const PARTS = ['word', 'sentence', 'all'];
@@ -150,7 +148,6 @@ export class Tray {
         const shown = everyFrame((pieces) => {
             if (body.textContent?.trim()) body.append(pieces);
             else body.textContent = this.#visible(one);
-            if (body.scrollHeight - body.scrollTop - body.clientHeight < REACH) body.scrollTop = body.scrollHeight;
         });
         const one = {text: '', isEnded: false, stop: new AbortController(), card, body, shown};
         return one;
