@@ -38,6 +38,8 @@ const store = await openConversations();
 
 /** @type {Talk | undefined} */
 let talk;
+/** A model is loaded for the answer that waits. */
+let isSwitching = false;
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
 let desk;
 /** @type {Promise<import('./desk.js').Desk> | undefined} */
@@ -67,7 +69,7 @@ const engine = new Engine({
     },
     onClosed() {
         desk?.reset();
-        chatting.stop();
+        if (!isSwitching) chatting.stop();
         talk = undefined;
         settings.setLoaded(false);
         hideFacts(root);
@@ -141,7 +143,10 @@ function begin(gemma, model) {
     talk = new Talk(gemma, model.id, {
         keepState: (conversation, state) => keepState(store, conversation, {...state, leaf: null}), readState: (conversation, about) => readState(store, conversation, about),
     });
-    if (chatting.id) talk.prepare(chatting.id);
+    if (chatting.id) {
+        talk.prepare(chatting.id);
+        if (model.id && !isSwitching) store.change(chatting.id, {model}).catch(onError);        // chosen for what is open
+    }
     settings.setLoaded(true);
     chat.setStyle(chatStyle, isChat);
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
@@ -151,16 +156,23 @@ function begin(gemma, model) {
     show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
-/** The model that answers; where none is loaded, the one that was used last is. @returns {Promise<{talk: Talk, model: import('./engine.js').Named} | undefined>} */
-async function openModel() {
-    if (!talk) {
-        const [last] = (await Gemma.models.list()).filter(({state}) => state === 'complete');
-        if (!last) {
+/**
+ * The model that answers: the conversation's own where it is on this device, else the one that is loaded or was used last.
+ * @param {Summary} [summary]
+ * @returns {Promise<{talk: Talk, model: import('./engine.js').Named} | undefined>}
+ */
+async function openModel(summary) {
+    const own = summary?.model?.id;
+    if (!talk || own && own !== engine.model.id) {
+        const stored = (await Gemma.models.list()).filter(({state}) => state === 'complete'), wanted = stored.find(({id}) => id === own) ?? (talk ? undefined : stored[0]);
+        if (wanted) {
+            isSwitching = true;
+            await engine.start(welcome.sourceOf(wanted), welcome.titleOf(wanted));
+            isSwitching = false;
+        } else if (!talk) {
             show('welcome');
             notices.show(text('models.choose-first'));
-            return undefined;
         }
-        await engine.start(welcome.sourceOf(last), welcome.titleOf(last));
     }
     return talk && {talk, model: engine.model};
 }

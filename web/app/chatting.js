@@ -262,6 +262,7 @@ export class Chatting {
             this.#show();
             const [opened] = await Promise.all([open(summary), view.ready()]);
             if (!opened || signal.aborted) return;
+            if (opened.model.id && summary.model?.id !== opened.model.id) await store.change(summary.id, {model: opened.model});
             answer ??= await this.#add({
                 conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing', model: opened.model.name,
             });

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {openFile, say, set} from '../harness/app.js';
+import {openFile, opened, say, screen, set} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
 
-const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
+const GOLDEN = join(import.meta.dirname, '../../golden'), CHAT = join(GOLDEN, 'tiny-gemma3.gguf'), OTHER = join(GOLDEN, 'tiny-gemma1.gguf');
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testConversations(name) {
@@ -151,6 +151,33 @@ export function testConversations(name) {
             await page.until(() => document.getElementById('text').value === 'Once there was a lamp');
             await page.reload();
             await page.until(() => document.getElementById('text').value === 'Once there was a lamp');
+        });
+
+        test('a conversation is answered by its own model, whichever was used meanwhile', async () => {
+            const speaker = () => page.evaluate(() => document.querySelector('#messages > :last-child .who').textContent);
+            await page.evaluate(() => document.getElementById('new-conversation').click());
+            await page.evaluate(() => document.getElementById('change-model').click());
+            await screen(page, 'welcome');
+            await page.evaluate(() => { document.getElementById('keep').checked = true; });
+            await page.upload('#file', OTHER);
+            await opened(page);
+            await page.evaluate(() => document.getElementById('new-conversation').click());
+            await say(page, 'By the other model');
+            const other = await speaker();
+            await choose('Who keeps the light?');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 6);
+            await page.fill('#message', 'And by the first?');
+            await page.evaluate(() => document.getElementById('chat-form').requestSubmit());
+            await page.until(() => document.querySelectorAll('#messages > *').length === 8);
+            await settled();
+            assert.notEqual(await speaker(), other);
+            await choose('By the other model');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 2);
+            await page.fill('#message', 'Again');
+            await page.evaluate(() => document.getElementById('chat-form').requestSubmit());
+            await page.until(() => document.querySelectorAll('#messages > *').length === 4);
+            await settled();
+            assert.equal(await speaker(), other);
         });
 
         test('nothing went wrong meanwhile', async () => assert.deepEqual(await page.problems(), []));
