@@ -1,4 +1,4 @@
-// `npm start`: sets everything up, then serves the page.
+// `npm start`: sets everything up, then serves the page, and OpenAI's API beside it. The API's model is loaded when it is first asked.
 //
 //   npm start -- [--port N] [--host H]
 //
@@ -16,10 +16,11 @@ try {
     await main(async () => {
         await ensureDependencies();
         await ensureModules();
-        await ensureModel();
-        const {serve} = await import('./server.js');        // needs the packages
-        const {url, warning} = await serve({...options, models: modelFolder});
-        console.log(`Gemma is at ${url} (Ctrl+C ends it)`);
+        const model = await ensureModel();
+        const [{serve}, {Api}] = await Promise.all([import('./server.js'), import('./http/api.js')]);        // they need the packages
+        const api = new Api({path: async () => model});
+        const {url, warning} = await serve({...options, models: modelFolder, api});
+        console.log(`Gemma is at ${url} (Ctrl+C ends it), OpenAI's API at ${url}v1`);
         if (warning) say(warning);
     });
 } catch (error) {
