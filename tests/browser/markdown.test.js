@@ -130,6 +130,15 @@ test('links leave the page safely, pictures are links, HTML is text', {skip}, as
     assert.equal(seen.kinds, 'a blockquote br button code div em h2 h3 h4 hr li ol p pre span strong table tbody td th thead tr ul');
 });
 
+test('footnotes keep their words and marks', {skip}, async () => {
+    const text = await page.evaluate(() => {
+        const made = window.whole('Lamps burn oil[^1], see [here][a].\n\n[^1]: Whale-oil.\n[a]: https://a.b\n'), {textContent} = made;
+        made.remove();
+        return textContent;
+    });
+    assert.equal(text, 'Lamps burn oil[^1], see here.[^1]: Whale-oil.');
+});
+
 test('what has ended is never touched again, and the last block grows without being made anew', {skip}, async () => {
     const touched = await page.evaluate((text) => {
         const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}), seen = [];

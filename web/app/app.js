@@ -96,6 +96,7 @@ const welcome = new Welcome(root, {
 });
 /** @type {Chat} */
 const chat = new Chat(root, {
+    onBegin: () => notices.hideError(),
     onSend: (content, attachments) => chatting.send(content, attachments).catch(onError), onStop: () => chatting.stop(), onError,
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
@@ -243,7 +244,11 @@ const screenOf = (summary) => summary && (summary.kind === 'chat' ? 'chat' : 'wr
 /** Opens what the page's address names. */
 async function followAddress() {
     const id = idOfAddress(), screen = screenOf(store.list().find((one) => one.id === id));
-    if (!id || !screen) return;
+    if (!id || !screen) {
+        if (id) history.replaceState(null, '', location.pathname + location.search);        // it was deleted
+        if (!location.hash && chatting.id && document.body.dataset.screen === 'chat') chatting.begin();
+        return;
+    }
     await (screen === 'chat' ? chatting : await openDesk()).open(id);
     if (document.body.dataset.screen !== 'loading') show(screen);
 }

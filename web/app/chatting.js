@@ -270,9 +270,11 @@ export class Chatting {
             this.#show();
             await this.#write(answer, summary, opened.talk, signal);
         } finally {
-            if (!answer?.content && answer?.state !== 'done' && (isNew || answer)) {
-                await store.deleteFrom(isNew || !answer ? question.id : answer.id);
-                if (isNew) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
+            if (!answer?.content && answer?.state !== 'done') {
+                // Who has gone on to another conversation finds the question where it was asked.
+                const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
+                if (empty && this.#find(empty.conversation)) await store.deleteFrom(empty.id).catch(ignoreGone);
+                if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }
         }
     }
@@ -326,6 +328,11 @@ export class Chatting {
         const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && shown.reading(done / total);
         return talk.ask({conversation, messages, overflow, onPiece, onOverflow: shown.dropped, options: {...options, onProgress}});
     }
+}
+
+/** Another tab was faster. @param {any} error */
+function ignoreGone(error) {
+    if (error.code !== 'not-found') throw error;
 }
 
 /** What is kept of a result. @param {import('../gemma.js').Result} result @returns {Partial<Message>} */

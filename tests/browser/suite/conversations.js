@@ -180,6 +180,39 @@ export function testConversations(name) {
             assert.equal(await speaker(), other);
         });
 
+        test('the address says what is open: none, or one that is gone, is no conversation', async () => {
+            await choose('Who keeps the light?');
+            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?' && document.body.dataset.screen === 'chat');
+            await page.evaluate(() => { location.hash = '#id=gone'; });
+            await page.until(() => location.hash === '' && document.querySelectorAll('#messages > *').length === 0);
+            await page.evaluate(() => history.back());
+            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?');
+        });
+
+        test('a question that is left before its answer stays where it was asked; one that is stopped comes back, before what is typed since', async () => {
+            await page.reload();
+            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?');
+            await page.evaluate(() => {
+                document.getElementById('message').value = 'And after that?';
+                document.getElementById('chat-form').requestSubmit();
+                [...document.querySelectorAll('#list a')].find((link) => !link.hasAttribute('aria-current') && !link.textContent.includes('lamp')).click();
+            });
+            await page.until(() => document.body.dataset.screen === 'chat' && document.getElementById('chat-title').textContent !== 'Who keeps the light?');
+            await settled();
+            assert.equal(await page.evaluate(() => document.getElementById('message').value), '');
+            await choose('Who keeps the light?');
+            await page.until(() => document.querySelector('#messages > :last-child .body')?.textContent === 'And after that?');
+            await page.evaluate(() => {
+                const field = document.getElementById('message'), form = document.getElementById('chat-form');
+                field.value = 'Stopped';
+                form.requestSubmit();
+                field.value = 'Typed since';
+                form.requestSubmit();
+            });
+            await settled();
+            await page.until(() => document.getElementById('message').value === 'Stopped\n\nTyped since');
+        });
+
         test('nothing went wrong meanwhile', async () => assert.deepEqual(await page.problems(), []));
     });
 }

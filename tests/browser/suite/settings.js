@@ -223,5 +223,23 @@ export function testSettings(name) {
             await page.problems();
             await leave('compare');
         });
+
+        test('what the model has forgotten is said at its answer, and nowhere else', async () => {
+            const notes = () => page.evaluate(() => [...document.querySelectorAll('.dropped')].map((note) => Boolean(note.closest('.model'))));
+            await page.click('#new-chat');
+            await open();
+            await page.fill('#setting-overflow', 'drop-oldest');
+            await page.fill('#setting-maxTokens', '8');
+            await close();
+            for (const word of ['ship', 'lamp', 'book']) {
+                await page.fill('#message', `${word} `.repeat(45));
+                await say(page, '');
+            }
+            const seen = await notes();
+            assert.ok(seen.length > 0 && seen.every((isInside) => isInside), JSON.stringify(seen));
+            await page.click('#new-chat');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 0);
+            assert.deepEqual(await notes(), []);
+        });
     });
 }

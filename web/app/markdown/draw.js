@@ -61,7 +61,9 @@ export class Drawing {
     #block(token) {
         const auto = {dir: 'auto'};
         switch (token.type) {
-            case 'space': case 'def': return [];
+            case 'space': return [];
+            // A footnote is text, not a link's address.
+            case 'def': return token.tag.startsWith('^') ? [{tag: 'p', attributes: auto, children: [token.raw.trim()]}] : [];
             case 'heading':
                 this.#level = Math.min(token.depth + 1, this.#level + 1, 6);
                 return [{tag: `h${this.#level}`, attributes: auto, children: this.#inline(token.tokens)}];
@@ -115,7 +117,9 @@ export class Drawing {
             case 'codespan': return [{tag: 'code', children: [token.text]}];
             case 'br': return [{tag: 'br'}];
             case 'checkbox': return [token.checked ? '☑ ' : '☐ '];
-            case 'link': return this.#link(token.href, this.#inline(token.tokens), token.title);
+            case 'link':
+                if (/^\[\^[^\]]*\]$/.test(token.raw)) return [token.raw];
+                return this.#link(token.href, this.#inline(token.tokens), token.title);
             case 'image': return this.#link(token.href, [`${this.#labels.image}: ${decode(token.text || token.href)}`], token.title);
             default: return [token.raw];
         }

@@ -13,6 +13,7 @@ import {text} from '../texts.js';
  * @typedef {object} ChatOptions
  * @property {(content: string, attachments: import('../data/types.js').Attachment[]) => void} onSend
  * @property {Omit<import('./attaching.js').AttachingOptions, 'onError'>} files
+ * @property {() => void} onBegin   something is asked
  * @property {() => void} onStop
  * @property {(action: Exclude<Action, 'copy' | 'edit' | 'speak'>, id: string) => void} onAction
  * @property {(id: string, content: string) => void} onEdit
@@ -107,6 +108,7 @@ export class Chat {
 
     /** @param {boolean} busy   an answer is under way */
     setBusy(busy) {
+        if (busy && !this.#busy) this.#options.onBegin();
         this.#busy = busy;
         this.#send.textContent = text(busy ? 'chat.stop' : 'chat.send');
         this.#list.classList.toggle('busy', busy);
@@ -127,7 +129,7 @@ export class Chat {
         return {
             add: shown.add,
             reading: (share) => view?.note(text('chat.reading', {share: percent(share)})),
-            dropped: (count) => view?.element.before(element('p', {className: 'dropped soft', textContent: text('chat.dropped', {count})})),
+            dropped: (count) => view?.element.prepend(element('p', {className: 'dropped soft', textContent: text('chat.dropped', {count})})),
             end: () => {
                 shown.end();
                 speak('\n ');
@@ -137,11 +139,13 @@ export class Chat {
         };
     }
 
-    /** Gives a question back that nobody answered. @param {string} content @param {import('../data/types.js').Attachment[]} [attachments] */
+    /**
+     * Gives a question back that nobody answered, before what has been written since.
+     * @param {string} content @param {import('../data/types.js').Attachment[]} [attachments]
+     */
     takeBack(content, attachments = []) {
         this.#files.put(attachments);
-        if (this.#field.value) return;
-        this.#field.value = content;
+        this.#field.value = [content, this.#field.value].filter(Boolean).join('\n\n');
         this.#grow();
     }
 
