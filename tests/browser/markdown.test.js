@@ -158,6 +158,16 @@ test('what has ended is never touched again, and the last block grows without be
     assert.deepEqual(touched, {isSame: true, others: 0, removed: 0, text: 1006, of: true});
 });
 
+test('marks of lists and quotes, and columns, stand where the lines begin', {skip}, async () => {
+    const text = (word) => `1. ${word}\n   - ${word}\n\n> ${word}\n\n| ${word} | 2 |\n|---|---|\n| ${word} | 3 |\n\n${`- **${word}**\n`.repeat(200)}`;
+    const seen = await page.evaluate((texts) => texts.map((text) => [window.whole(text), window.pieces(text, 20, 7)].map((made) => {
+        const found = [...made.querySelectorAll('ol, ul, li, blockquote, table')].map((one) => getComputedStyle(one).direction);
+        made.remove();
+        return [...new Set(found)].join(' ');
+    })), ['word', 'כלה', 'قمر'].map(text));
+    assert.deepEqual(seen, [['ltr', 'ltr'], ['rtl', 'rtl'], ['rtl', 'rtl']]);
+});
+
 test('thoughts fold away', {skip}, async () => {
     const seen = await page.evaluate(() => ['<think>a *b*</think>Answer', 'No <think>thought</think>', '<think>cut'].map((text) => {
         const made = window.pieces(text, 3, 7), [first] = made.children;

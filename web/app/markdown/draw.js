@@ -16,6 +16,8 @@ const ENTITIES = {
     larr: '←', rarr: '→', uarr: '↑', darr: '↓', ne: '≠', le: '≤', ge: '≥', infin: '∞', alpha: 'α', beta: 'β', gamma: 'γ', pi: 'π', sum: '∑', radic: '√',
 };
 const NAME = /^[\w+#.-]{1,20}$/;
+/** Its first letter is of a script that runs to the left. */
+const LEFTWARDS = /^\P{L}*(?=\p{L})[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
 /** What HTML's names and numbers of characters stand for. @param {string} text */
 function decode(text) {
@@ -69,7 +71,7 @@ export class Drawing {
                 return [{tag: `h${this.#level}`, attributes: auto, children: this.#inline(token.tokens)}];
             case 'paragraph': case 'text': return [{tag: 'p', attributes: auto, children: this.#inline(token.tokens ?? [token])}];
             case 'code': return [{tag: 'div', attributes: {class: 'code'}, code: token.text.replace(/\n$/, ''), language: NAME.test(token.lang?.split(/\s/)[0] ?? '') ? token.lang.split(/\s/)[0] : ''}];
-            case 'blockquote': return [{tag: 'blockquote', children: this.blocks(token.tokens)}];
+            case 'blockquote': return [{tag: 'blockquote', attributes: side(token), children: this.blocks(token.tokens)}];
             case 'hr': return [{tag: 'hr'}];
             case 'list': return [this.list(token)];
             case 'table': return [this.table(token)];
@@ -84,17 +86,18 @@ export class Drawing {
             const made = this.blocks(item.tokens), [first, second] = made;
             // The mark of a task stands in its first paragraph.
             if (typeof first === 'string' && typeof second === 'object') second.children?.unshift(first);
-            return {tag: 'li', attributes: {dir: 'auto', ...item.task && {class: 'task'}}, children: typeof first === 'string' && second ? made.slice(1) : made};
+            return {tag: 'li', attributes: {dir: 'auto', ...side(item), ...item.task && {class: 'task'}}, children: typeof first === 'string' && second ? made.slice(1) : made};
         });
-        return {tag: ordered ? 'ol' : 'ul', attributes: ordered && start !== 1 ? {start: String(start)} : {}, children};
+        return {tag: ordered ? 'ol' : 'ul', attributes: {...side(items[0]), ...ordered && start !== 1 && {start: String(start)}}, children};
     }
 
     /** @param {Token} token @returns {Exclude<Drawn, string>} */
-    table({header, rows}) {
+    table(token) {
+        const {header, rows} = token;
         const row = (/** @type {Token[]} */ cells, /** @type {string} */ tag) => ({tag: 'tr', children: cells.map(({align, tokens}) => (
             {tag, attributes: {dir: 'auto', ...align && align !== 'left' && {class: align}}, children: this.#inline(tokens)}))});
         const body = {tag: 'tbody', children: rows.map((/** @type {Token[]} */ cells) => row(cells, 'td'))};
-        return {tag: 'div', attributes: {class: 'table', tabindex: '0'}, children: [{tag: 'table', children: [{tag: 'thead', children: [row(header, 'th')]}, body]}]};
+        return {tag: 'div', attributes: {class: 'table', tabindex: '0'}, children: [{tag: 'table', attributes: side(token), children: [{tag: 'thead', children: [row(header, 'th')]}, body]}]};
     }
 
     /** @param {Token[]} tokens @returns {Drawn[]} */
@@ -130,6 +133,15 @@ export class Drawing {
         const href = addressOf(address);
         return href ? [{tag: 'a', attributes: {href, target: '_blank', rel: 'noreferrer noopener', ...title && {title: decode(title)}}, children}] : children;
     }
+}
+
+/**
+ * Where the marks of a list or a quote stand, or the first column of a table. What is in them finds its own direction, and
+ * `dir=auto` does not look into what does.
+ * @param {Token} token @returns {Record<string, string>}
+ */
+function side({raw}) {
+    return LEFTWARDS.test(raw) ? {dir: 'rtl'} : {};
 }
 
 /**

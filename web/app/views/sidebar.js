@@ -56,6 +56,7 @@ export class Sidebar {
         at('end-selection').onclick = () => this.#select(undefined);
         at('delete-selected').onclick = () => this.#delete([...this.#selected ?? []]);
         at('item-form').onsubmit = () => this.#save();
+        at('item-close').onclick = () => at('item', HTMLDialogElement).close();
         at('item-delete').onclick = () => {
             at('item', HTMLDialogElement).close();
             this.#delete([this.#editing]);
