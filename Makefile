@@ -27,7 +27,7 @@ include quantize/build.mk
 
 # ------------------------------------------------------------------------------------------ native tests
 # All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
-NATIVE_FLAGS := -std=gnu11 -g -O2 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
+NATIVE_FLAGS := -std=gnu11 -g1 -O1 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
                 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -ffp-contract=off -DGEMMA_KERNELS=kernels_relaxed
 NATIVE_SOURCES := $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD) $(KERNELS_RELAXED) $(KERNELS_RELAXED16)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
@@ -35,6 +35,8 @@ NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
 $(BUILD)/native/%.o: %.c $(RULES)
 	@mkdir -p $(@D)
 	$(CC) $(NATIVE_FLAGS) -MMD -MP -c $< -o $@
+# Thousands of inlined instructions: with -O2 and all lines a compiler takes a minute for each variant.
+$(BUILD)/native/src/kernels/wasm_%.o: NATIVE_FLAGS += -O1 -g1 -fno-sanitize-address-use-after-scope
 $(BUILD)/native/test_%: $(BUILD)/native/tests/c/test_%.o $(NATIVE_OBJECTS)
 	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm
 $(BUILD)/native/test_search: $(patsubst %.c,$(BUILD)/native/%.o,$(wildcard quantize/search*.c))

@@ -23,34 +23,46 @@ MEMORY_64 := -sMAXIMUM_MEMORY=16GB -sMALLOC=dlmalloc
 VARIANTS := simd128 relaxed relaxed16
 wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm)) $(BUILD)/wasm/sha256.wasm
 
-OBJECTS_OF = $(patsubst %.c,$(BUILD)/wasm-objects/$(1)/%.o,$(WASM_SOURCES) $(2))
+# What knows no variant is compiled once for an address size, model.c, which names the variant's kernels, and these once for each module.
+# $(1) address size, $(2) module, $(3) the variant's own sources
+OF_VARIANT = src/model.c $(KERNELS_RELAXED) $(KERNELS_RELAXED16)
+OBJECTS_OF = $(foreach source,$(WASM_SOURCES) $(3),$(BUILD)/wasm-objects/$(if $(filter $(source),$(OF_VARIANT)),$(2),$(1))/$(source:.c=.o))
 
-# $(1) module name, $(2) variant, $(3) its flags, address size among them, $(4) its own sources, $(5) how memory is had
+# $(1) address size, $(2) its flags
+define wasm_objects
+$(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
+	@mkdir -p $$(@D)
+	$$(EMCC) $$(WASM_CFLAGS) $(2) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call wasm_objects,wasm32,))
+$(eval $(call wasm_objects,wasm64,-m64))
+
+# $(1) module name, $(2) variant, $(3) address size, $(4) flags of both, $(5) the variant's own sources, $(6) how memory is had
 define wasm_module
 $(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
 	@mkdir -p $$(@D)
-	$$(EMCC) $$(WASM_CFLAGS) $(3) -MMD -MP -DGEMMA_KERNELS=kernels_$(2) -c $$< -o $$@
-$(BUILD)/wasm/$(1).wasm: $(call OBJECTS_OF,$(1),$(4)) wasm/exports.txt
+	$$(EMCC) $$(WASM_CFLAGS) $(4) -MMD -MP -DGEMMA_KERNELS=kernels_$(2) -c $$< -o $$@
+$(BUILD)/wasm/$(1).wasm: $(call OBJECTS_OF,$(3),$(1),$(5)) wasm/exports.txt
 	@mkdir -p $$(@D)
-	$$(EMCC) $(3) $$(filter %.o,$$^) -O1 $$(WASM_LDFLAGS) $(5) -o $(BUILD)/wasm-objects/$(1)/$(1).js
+	$$(EMCC) $(4) $$(filter %.o,$$^) -O1 $$(WASM_LDFLAGS) $(6) -o $(BUILD)/wasm-objects/$(1)/$(1).js
 	cp $(BUILD)/wasm-objects/$(1)/$(1).wasm $$@
 endef
-$(eval $(call wasm_module,gemma-simd128,simd128,,,$(MEMORY_32)))
-$(eval $(call wasm_module,gemma-relaxed,relaxed,-mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_32)))
-$(eval $(call wasm_module,gemma-relaxed16,relaxed16,-mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_32)))
-$(eval $(call wasm_module,gemma64-simd128,simd128,-m64,,$(MEMORY_64)))
-$(eval $(call wasm_module,gemma64-relaxed,relaxed,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_64)))
-$(eval $(call wasm_module,gemma64-relaxed16,relaxed16,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_64)))
+$(eval $(call wasm_module,gemma-simd128,simd128,wasm32,,,$(MEMORY_32)))
+$(eval $(call wasm_module,gemma-relaxed,relaxed,wasm32,-mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_32)))
+$(eval $(call wasm_module,gemma-relaxed16,relaxed16,wasm32,-mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_32)))
+$(eval $(call wasm_module,gemma64-simd128,simd128,wasm64,-m64,,$(MEMORY_64)))
+$(eval $(call wasm_module,gemma64-relaxed,relaxed,wasm64,-m64 -mrelaxed-simd,$(KERNELS_RELAXED),$(MEMORY_64)))
+$(eval $(call wasm_module,gemma64-relaxed16,relaxed16,wasm64,-m64 -mrelaxed-simd,$(KERNELS_RELAXED16),$(MEMORY_64)))
 
-# $(1) name, $(2) flags for the address size, $(3) how memory is had
+# $(1) name, $(2) address size, $(3) its flags, $(4) how memory is had
 define wasm_starter
-$(BUILD)/wasm/$(1).js: $(call OBJECTS_OF,$(1)-simd128,) wasm/exports.txt
+$(BUILD)/wasm/$(1).js: $(call OBJECTS_OF,$(2),$(1)-simd128,) wasm/exports.txt
 	@mkdir -p $$(@D)
-	$$(EMCC) $(2) $$(filter %.o,$$^) -O2 $$(WASM_LDFLAGS) $(3) -o $(BUILD)/wasm-objects/$(1).js
+	$$(EMCC) $(3) $$(filter %.o,$$^) -O2 $$(WASM_LDFLAGS) $(4) -o $(BUILD)/wasm-objects/$(1).js
 	cp $(BUILD)/wasm-objects/$(1).js $$@
 endef
-$(eval $(call wasm_starter,gemma,,$(MEMORY_32)))
-$(eval $(call wasm_starter,gemma64,-m64,$(MEMORY_64)))
+$(eval $(call wasm_starter,gemma,wasm32,,$(MEMORY_32)))
+$(eval $(call wasm_starter,gemma64,wasm64,-m64,$(MEMORY_64)))
 
 # Without threads, memory from outside or JavaScript, for it is needed where the engine is not.
 SHA256_OBJECTS := $(BUILD)/wasm-objects/sha256/wasm/sha256.o $(BUILD)/wasm-objects/sha256/quantize/sha256.o
@@ -63,21 +75,32 @@ $(BUILD)/wasm/sha256.wasm: $(SHA256_OBJECTS)
 	cp $(BUILD)/wasm-objects/sha256/sha256.wasm $@
 
 # ------------------------------------------------------------------------------------------ C tests
-# Programs for Node, each variant compiled as its modules are, but with assertions; main runs in a worker, as the engine does.
-WASM_TEST_CFLAGS  := $(WASM_CFLAGS) -UNDEBUG -Itests/c -MMD -MP
+# For each variant one program for Node with all of them (tests/c/all.c), for linking takes long; compiled as the modules are, but with assertions.
+# main runs in a worker, as the engine does.
+WASM_TESTS        := $(BUILD)/wasm-tests
+WASM_TEST_CFLAGS  := $(WASM_CFLAGS) -UNDEBUG -Itests/c -I$(WASM_TESTS) -MMD -MP
 WASM_TEST_LDFLAGS := -O1 -pthread -sSTRICT -sFILESYSTEM=0 -sENVIRONMENT=node,worker -sPROXY_TO_PTHREAD -sEXIT_RUNTIME \
                      -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=64MB -sMAXIMUM_MEMORY=4GB -sSTACK_SIZE=512KB \
                      -sDEFAULT_PTHREAD_STACK_SIZE=256KB -Wno-pthreads-mem-growth
+WASM_TEST_SOURCES := tests/c/all.c $(C_TESTS:%=tests/c/%.c) $(wildcard quantize/search*.c) $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD)
 
-test-c-wasm: $(foreach variant,$(VARIANTS),$(C_TESTS:%=$(BUILD)/wasm-tests/$(variant)/%.cjs))
+test-c-wasm: $(VARIANTS:%=$(WASM_TESTS)/%.cjs)
+
+$(WASM_TESTS)/all.inc: $(C_TESTS:%=tests/c/%.c) $(RULES)
+	@mkdir -p $(@D)
+	printf 'ONE(%s)\n' $(C_TESTS) > $@
+$(WASM_TESTS)/common/tests/c/all.o: $(WASM_TESTS)/all.inc
+TEST_NAME = $(if $(filter $(notdir $*),$(C_TESTS)),-Dmain=$(notdir $*)_main)
+$(WASM_TESTS)/common/%.o: %.c $(RULES)
+	@mkdir -p $(@D)
+	$(EMCC) $(WASM_TEST_CFLAGS) $(TEST_NAME) -c $< -o $@
 
 # $(1) variant, $(2) its own sources, $(3) its own flags
 define wasm_tests
-$(BUILD)/wasm-tests/$(1)/%.o: %.c $(RULES)
+$(WASM_TESTS)/$(1)/%.o: %.c $(RULES)
 	@mkdir -p $$(@D)
-	$$(EMCC) $$(WASM_TEST_CFLAGS) $(3) -DGEMMA_KERNELS=kernels_$(1) -c $$< -o $$@
-$(BUILD)/wasm-tests/$(1)/test_search.cjs: $$(patsubst %.c,$(BUILD)/wasm-tests/$(1)/%.o,$$(wildcard quantize/search*.c))
-$(BUILD)/wasm-tests/$(1)/%.cjs: $(BUILD)/wasm-tests/$(1)/tests/c/%.o $$(patsubst %.c,$(BUILD)/wasm-tests/$(1)/%.o,$$(ENGINE) $$(KERNEL_COMMON) $$(KERNELS_SIMD) $(2))
+	$$(EMCC) $$(WASM_TEST_CFLAGS) $(3) $$(TEST_NAME) -DGEMMA_KERNELS=kernels_$(1) -c $$< -o $$@
+$(WASM_TESTS)/$(1).cjs: $(foreach source,$(WASM_TEST_SOURCES) $(2),$(WASM_TESTS)/$(if $(filter $(source),$(OF_VARIANT) tests/c/test_kernels.c),$(1),common)/$(source:.c=.o))
 	$$(EMCC) $$^ $$(WASM_TEST_LDFLAGS) -o $$@
 endef
 $(eval $(call wasm_tests,simd128))

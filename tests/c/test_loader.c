@@ -609,6 +609,13 @@ static GemmaLoader *estimated(const uint8_t *file, size_t n, uint64_t size, Gemm
     return NULL;
 }
 
+/* Of what is parsed alike everywhere, WebAssembly tries a part. */
+#ifdef __wasm__
+enum { STEP = 11 };
+#else
+enum { STEP = 1 };
+#endif
+
 /* From where the sizes are there, every beginning gives them; what is guessed is said, and a whole header leaves nothing to guess. */
 TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
     size_t n, n_planned = 0;
@@ -619,7 +626,7 @@ TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
     REQUIRE(gguf_parse(&g, file, n, n, &err) == GGUF_COMPLETE);
     size_t header = (size_t)g.header_size;
     gguf_free(&g);
-    for (size_t cut = 0; cut < n && cut <= header; cut++) {
+    for (size_t cut = header % STEP; cut < n && cut <= header; cut += STEP) {
         err = (GemmaError){0};
         GemmaLoader *l = estimated(file, cut, n, &err);
         if (!l) {
@@ -637,7 +644,7 @@ TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
         CHECK_INT(gemma_loader_allocate(l, &(GemmaOptions){.n_threads = 1}, &err), cut < header ? GEMMA_BAD_ARGUMENT : err.status);
         gemma_loader_free(l);
     }
-    CHECK(n_planned > header / 2);
+    CHECK(n_planned > header / STEP / 2);
     CHECK_INT(last, 0);
     free(file);
 }

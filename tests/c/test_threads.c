@@ -1,6 +1,6 @@
 /* Two sessions answer in one batch, are aborted anywhere, and go back anywhere: what each says is what it says alone in a
  * fresh session of another engine, also where a prompt's batch waits between two layers for the other's. Also built under TSan (tests/c/tsan.mk), there with two threads.
- * test_threads ROUNDS: 100 rounds are 500 interleavings. */
+ * With ROUNDS=100 in its environment, 500 interleavings. */
 #include "model.h"
 #include "tiny_session.h"
 
@@ -111,8 +111,9 @@ TEST(interleaved_and_aborted_answers_are_those_of_a_fresh_engine) {
     CHECK(n_aborted > rounds / 2 && n_together > 5 * rounds && n_parked > rounds);
 }
 
-int main(int argc, char **argv) {
-    if (argc > 1) rounds = atoi(argv[1]);
+int main(void) {
+    const char *wanted = getenv("ROUNDS");
+    if (wanted) rounds = atoi(wanted);
     RUN(interleaved_and_aborted_answers_are_those_of_a_fresh_engine);
     return test_result();
 }

@@ -8,7 +8,7 @@ FLAGS   := -std=gnu11 -g -O2 -Wall -Wextra -Wno-stringop-overflow -march=native 
 
 .PHONY: run
 run: $(TESTS:%=build/tsan/%)
-	@for test in $^; do $$test $(ROUNDS) || exit 1; done
+	@for test in $^; do $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $$test || exit 1; done
 
 build/tsan/%: tests/c/%.c $(SOURCES) $(wildcard src/*.h src/kernels/*.h tests/c/*.h)
 	@mkdir -p $(@D)

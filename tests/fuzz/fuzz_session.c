@@ -199,7 +199,7 @@ static void write_constrained(Case *c, uint64_t *state) {
 
 static void input(uint64_t *state) {
     GemmaError err = {0};
-    Case c[2] = {{.n_ctx = 1 + (int)below(state, MAX_CTX)}};
+    Case c[2] = {{.n_ctx = 1 + (int)below(state, below(state, 2) ? MAX_CTX : MAX_CTX / 6)}};
     c[1].n_ctx = c[0].n_ctx;
     c[0].model = c[1].model = make_model(c[0].n_ctx, state);
     if (!c[0].model) return;
