@@ -11,8 +11,10 @@
 // Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its name. What an onProgress
 // throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
+import {requests} from './base/asked.js';
 import {GemmaError} from './base/error.js';
 import {NODE} from './base/host.js';
+import {later} from './base/later.js';
 import {readOptions, show} from './base/options.js';
 import {Caller} from './base/protocol.js';
 import {requireWebAssembly} from './engine/features.js';
@@ -46,10 +48,14 @@ export {Constraint, Session, GemmaError};
  * @typedef {import('./gemma/types.js').CountOptions} CountOptions
  * @typedef {import('./gemma/types.js').TokenLogprobs} TokenLogprobs
  * @typedef {import('./gemma/types.js').Result} Result
+ * @typedef {import('./base/asked.js').Asked} Asked
  *
  * @typedef {import('./gemma/session.js').Service} Service
  * @typedef {import('./gemma/session.js').Call} Call
  */
+
+/** Whether this is a frame of another page. */
+const IN_FRAME = typeof window === 'object' && window.parent !== window;
 
 /** Options as a message can hold them: an address as text. @param {any} options */
 const withTextOfUrl = ({baseUrl, ...rest}) => ({...rest, ...baseUrl !== undefined && {baseUrl: String(baseUrl)}});
@@ -67,6 +73,16 @@ export class Gemma {
 
     static models = models;
 
+    /**
+     * What this library has asked of the network since the page began, and its workers: each request for a model, with its address, time, method,
+     * status and bytes, also where none came back; the engine's own files as far as the browser tells them to a page; and what the page's
+     * Content-Security-Policy has refused.
+     * @returns {import('./base/asked.js').Asked[]}
+     */
+    static requests() {
+        return requests();
+    }
+
     /** @type {Info} */
     info = /** @type {any} */ (undefined);      // until it is loaded, and nobody else has it before
 
@@ -78,6 +94,8 @@ export class Gemma {
     constructor(worker, caller) {
         this.#worker = worker;
         this.#caller = caller;
+        // A frame that is removed hears nothing of its worker any more. Firefox runs nothing of it either, not even what waits in the page for its promises.
+        if (IN_FRAME) addEventListener('pagehide', ({persisted}) => persisted || this.#end(new DOMException('The frame is gone.', 'AbortError')));
     }
 
     /**
@@ -146,7 +164,7 @@ export class Gemma {
     static async #open(source, options, signal, onEvent, mayShare) {
         signal.throwIfAborted();
         const onFailure = (/** @type {GemmaError} */ error) => gemma.#end(error);
-        const shared = mayShare ? await (await import('./gemma/shared/member.js')).startShared(source, onFailure) : undefined;
+        const shared = mayShare ? await (await later(() => import('./gemma/shared/member.js'))).startShared(source, onFailure) : undefined;
         const worker = shared ?? await startEngine(onFailure, options), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = use(source.url);
@@ -192,7 +210,7 @@ export class Gemma {
      * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
      */
     async restore(bytes, options) {
-        const {onOverflow, ...policy} = readOptions('restore', options), {unpackSession} = await import('./engine/saved_session.js');
+        const {onOverflow, ...policy} = readOptions('restore', options), {unpackSession} = await later(() => import('./engine/saved_session.js'));
         const {messages, asked, sampling, state} = unpackSession(bytes);
         return this.#newSession(await this.#call('restoreSession', {messages, asked, bytes: state, policy}), {messages, sampling, onOverflow});
     }
@@ -223,11 +241,13 @@ export class Gemma {
      * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer than the context
      */
     async embed(texts, options) {
-        const {signal} = readOptions('embed', options), isText = (/** @type {any} */ text) => typeof text === 'string' || Array.isArray(text);
-        if (!Array.isArray(texts) || !texts.every(isText)) {
-            throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts, or of arrays of tokens, is expected.`);
-        }
-        return this.#call('embed', {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
+        const isText = (/** @type {any} */ text) => typeof text === 'string' || Array.isArray(text);
+        return watched('embed', options, async ({signal}) => {
+            if (!Array.isArray(texts) || !texts.every(isText)) {
+                throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts, or of arrays of tokens, is expected.`);
+            }
+            return this.#call('embed', {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
+        });
     }
 
     /**

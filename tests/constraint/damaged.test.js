@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {after, test} from 'node:test';
-import {toGrammar} from '../../web/constraint/constraint.js';
+import {either, toGrammar} from '../../web/constraint/constraint.js';
 import {GemmaError} from '../../web/base/error.js';
 import {compileGrammar} from '../../web/engine/constraints.js';
 import {detectFeatures} from '../../web/engine/features.js';
@@ -92,6 +92,15 @@ function check(constraint, seed) {
     }
     return true;
 }
+
+test('of two grammars one is made in a time that grows with their length, whatever is left open', () => {
+    for (const open of ['[', '{', '<', '"', '\\', '#', '"\\"', '[^']) {
+        const long = open.repeat(300_000);       // each looked for to the end would take minutes
+        assert.ok(either(long, 'root ::= "a"').includes('root ::= a-root | b-root'));
+    }
+    assert.equal(either('root ::= x-1 [x] "x" # x\nx-1 ::= "a"', 'root ::= "b"'),
+        'a-root ::= a-x-1 [x] "x" # x\na-x-1 ::= "a"\nb-root ::= "b"\nroot ::= a-root | b-root\n');
+});
 
 test('a damaged schema or pattern is refused by name or becomes a grammar that compiles', (t) => {
     const start = performance.now();

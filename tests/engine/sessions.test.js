@@ -60,6 +60,22 @@ test('going from one conversation to another evaluates nothing again', async () 
     }
 });
 
+test('an answer that was cut goes on as it stands when nothing new is asked, as often as one likes', async () => {
+    const sampling = {...GREEDY, logitBias: ENDLESS}, whole = await gemma.session(), cut = await gemma.session();
+    const {text} = await whole.prompt('Why is the sea salty?', {maxTokens: 24, sampling}).result;
+    let said = (await cut.prompt('Why is the sea salty?', {maxTokens: 8, sampling}).result).text;
+    for (let i = 0; i < 2; i++) said += (await cut.prompt([], {maxTokens: 8, sampling}).result).text;
+    assert.equal(said, text);
+    assert.deepEqual([cut.messages, cut.tokens], [whole.messages, whole.tokens]);
+    const [one, two] = [await whole.prompt('And then?', {maxTokens: 8, sampling}).result, await cut.prompt('And then?', {maxTokens: 8, sampling}).result];
+    assert.deepEqual([two.text, two.promptTokens], [one.text, one.promptTokens]);
+    await cut.rewind(1);
+    await whole.rewind(1);
+    assert.deepEqual((await cut.prompt([], {maxTokens: 8, sampling}).result).text, (await whole.prompt([], {maxTokens: 8, sampling}).result).text);
+    for (const odd of [[undefined], [null], 'x'.split('')]) await assert.rejects(cut.prompt(odd).result, {code: 'bad-argument'});
+    await Promise.all([whole.close(), cut.close()]);
+});
+
 test('200 sessions opened and closed take no more memory', async () => {
     const grow = async (n) => {
         for (let i = 0; i < n; i++) await fresh(WORDS.slice(i, i + 300), i, 2);

@@ -13,7 +13,7 @@ import {pipeline} from 'node:stream/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import puppeteer from 'puppeteer-core';
 import {ensureModel} from '../../web/node/setup.js';
-import {startSite} from '../browser/harness/servers.js';
+import {startDevelopment} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
 const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 6), FLIPS = Number(process.env.GEMMA_FLIPS ?? 60);
@@ -52,7 +52,7 @@ let changing = false, single = false, open = 0, answers = 0, refusals = 0;
 
 before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gemma-heal-'));
-    site = await startSite({
+    site = await startDevelopment({
         models: dirname(MODEL),
         meddle(request, response) {
             const bytes = request.url === '/tiny.gguf' ? TINY : request.url === `/${MODEL_PATH}` ? MODEL : undefined;

@@ -3,7 +3,7 @@
 /**
  * `code` is stable and for programs; `message` is one sentence for people.
  * Codes: 'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers', 'closed',
- * 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint' (of what an answer must be), 'engine-lost' (the tab
+ * 'library' (a part of it could not be fetched: the next call tries again), 'in-use', 'no-room', 'storage', 'changed' and 'exists' (of stored models), 'bad-constraint' (of what an answer must be), 'engine-lost' (the tab
  * that held a shared engine is gone, and no other could take its place: load again), 'internal'.
  * `fatal` is true where the engine has ended with it: load the model again. `here` is true where this browser, or this page in it, lacks
  * something whatever the model. `refused` is true where the network works and asking again gives the same: `message` says what to do instead.

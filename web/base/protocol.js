@@ -5,6 +5,7 @@
 //                     {id, abort: true}                 stop that request: its answer still comes
 //   from the worker   {ready: true}                     once, first: it has started
 //                     {starting: boolean}               it starts workers of its own, or has: see starts.js
+//                     {asked}                           what it asks of the network: see asked.js
 //                     {id, event}                       progress and text, see the callers
 //                     {id, result} | {id, error: {code, message, name, fatal, here, refused, requested, contextLength,
 //                                                          stack, cause}}
@@ -19,7 +20,7 @@ import {GemmaError, messageOf} from './error.js';
  * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts: what was thrown may be anything
  *
  * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
- * @typedef {{ready: true} | {starting: boolean} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
+ * @typedef {{ready: true} | {starting: boolean} | {asked: import('./asked.js').Asked} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
  *
  * @typedef {{postMessage: (message: any, transfer?: Transferable[]) => void, onMessage: (listener: (message: any) => void) => void}} Port
  *

@@ -1,7 +1,9 @@
 // worker_script.js: a browser's workers: what script one has, and by which address it may be started. Owns the ways around what hosts and
 // pages refuse. Knows no messages but the first, which says that a worker is ready.
 
+import {note} from './asked.js';
 import {GemmaError, messageOf} from './error.js';
+import {missing} from './later.js';
 
 /**
  * @typedef {{url: URL, options: WorkerOptions}} Script   of a worker, and how it wants to be started
@@ -71,7 +73,10 @@ function waysTo({url: {href, origin, protocol}, options}) {
 }
 
 /** @param {[address: string, options: WorkerOptions]} way @param {typeof Worker} [constructor] */
-const startBy = ([address, options], constructor = Worker) => new constructor(trusted(address), options);
+function startBy([address, options], constructor = Worker) {
+    if (!address.startsWith('blob:')) note({url: address, kind: 'worker'});
+    return new constructor(trusted(address), options);
+}
 
 /** Starts a worker by its best address. @param {Script} script @param {typeof Worker} [constructor] */
 export const startPlain = (script, constructor) => startBy(waysTo(script)[0](), constructor);
@@ -105,6 +110,14 @@ function waysInPackage({url: {href}, options}) {
 const refusedByPage = (href, why, cause) => new GemmaError('unsupported', `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
     "from the page's own origin, with its headers, or allow blob: in its worker-src, and the policy gemma-wasm in its trusted-types.", {cause, here: true});
 
+/** What the page's policy refuses until end(). */
+function watchPolicy() {
+    const violated = (/** @type {any} */ {effectiveDirective}) => { seen.directive ||= effectiveDirective; };
+    const seen = {directive: '', end: () => removeEventListener('securitypolicyviolation', violated)};
+    addEventListener('securitypolicyviolation', violated);
+    return seen;
+}
+
 const STARTING_MS = 60_000;     // on a slow network its scripts may take long
 
 /**
@@ -116,16 +129,13 @@ const STARTING_MS = 60_000;     // on a slow network its scripts may take long
 export function startInBrowser(script, onFailure) {
     const {href} = script.url, ways = waysTo(script), elsewhere = waysInPackage(script);
     /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
-    const waiting = [];
-    /** @type {((message: any) => void)[]} */
-    const listeners = [];
-    let /** @type {Worker} */ worker, /** @type {ReturnType<typeof setTimeout> | undefined} */ timer, isReady = false, isOver = false, directive = '';
-    /** What the page's policy refuses meanwhile. */
-    const violated = (/** @type {any} */ {effectiveDirective}) => { directive ||= effectiveDirective; };
+    const waiting = [], /** @type {((message: any) => void)[]} */ listeners = [];
+    let /** @type {Worker} */ worker, /** @type {ReturnType<typeof setTimeout> | undefined} */ timer, isReady = false, isOver = false, isSecond = false;
+    const refusals = watchPolicy(), [direct] = ways;
     /** It has started, or will not. */
     const settle = () => {
         clearTimeout(timer);
-        removeEventListener('securitypolicyviolation', violated);
+        refusals.end();
     };
     /** @param {Error} error */
     const fail = (error) => {
@@ -146,21 +156,24 @@ export function startInBrowser(script, onFailure) {
             for (const listener of listeners) listener(data);
         };
         worker.onmessageerror = () => fail(new Error('one of its messages could not be read'));
-        worker.onerror = ({message}) => void (message || isReady ? fail(new Error(message)) : otherwise().catch(fail));
+        // The caller gets this error, so the page does not report it a second time.
+        worker.onerror = (event) => void (event.preventDefault(), event.message || isReady ? fail(new Error(event.message)) : otherwise().catch(fail));
         // Firefox says nothing of a module that can't be imported. A worker's first message is that it is ready.
-        timer = setTimeout(() => fail(new Error(`${href} did not start within ${STARTING_MS / 1000} s`)), STARTING_MS);
+        timer = setTimeout(() => fail(missing(href, `it did not start within ${STARTING_MS / 1000} s`)), STARTING_MS);
     };
     /** Its script was refused, or one that it imports. */
     const otherwise = async () => {
         clearTimeout(timer);
         const {isGone, why} = await ask(script.url);
         if (isOver) return;
+        const reason = refusals.directive || why;
         if (isGone) ways.splice(0, ways.length, ...elsewhere.splice(0));
+        // It was there, and nobody refused it: its service worker may have ended meanwhile.
+        else if (!reason && !isSecond) ways.unshift(direct);
+        isSecond = true;
         if (ways.length) return start();
-        const reason = directive || why;
-        fail(reason && !isGone ? refusedByPage(href, reason) : new Error(`${href} could not be loaded${reason && `: ${reason}`}`));
+        fail(reason && !isGone ? refusedByPage(href, reason) : missing(href, reason));
     };
-    addEventListener('securitypolicyviolation', violated);
     start();
     return {
         postMessage: (message, transfer = []) => isReady ? worker.postMessage(message, transfer) : void waiting.push(structuredClone({message, transfer}, {transfer})),

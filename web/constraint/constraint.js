@@ -41,8 +41,11 @@ export function toGrammar(constraint) {
     return typeof grammar === 'string' ? grammar : bad('"grammar" must be GBNF text.');
 }
 
-/** What a grammar's text is made of; the names of its rules are caught. */
-const PIECES = /"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n\r]*|<[^>]*>|\{[^}]*\}|([a-z\d-]+)/gis;
+/**
+ * What a grammar's text is made of; the names of its rules are caught. What is not closed goes to the end: else each of many openers would be looked
+ * for to the end.
+ */
+const PIECES = /"(?:\\.|[^"\\])*"?|\[(?:\\.|[^\]\\])*\]?|#[^\n\r]*|<[^>]*>?|\{[^}]*\}?|([a-z\d-]+)/gis;
 
 /** @param {string} one @param {string} other   GBNF, both @returns {string} GBNF of the texts of either */
 export function either(one, other) {

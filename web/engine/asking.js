@@ -2,6 +2,7 @@
 // tools, counted, and refused where it is too long. Knows conversations; not how tokens are generated.
 
 import {GemmaError} from '../base/error.js';
+import {later} from '../base/later.js';
 
 const SHORT = 16; // characters a token, of texts that are simply tokenized
 
@@ -67,7 +68,7 @@ export function contextFull(requested, contextLength, least = '') {
  */
 export async function openTools(asked) {
     if (!asked.tools && asked.toolChoice === undefined) return undefined;
-    return (await import('../constraint/tool_answer.js')).ToolAnswer.open(asked);
+    return (await later(() => import('../constraint/tool_answer.js'))).ToolAnswer.open(asked);
 }
 
 /**

@@ -2,6 +2,7 @@
 // room that writes grammars is fetched when the first is needed. Knows neither sessions nor what is in a schema.
 
 import {GemmaError, messageOf} from '../base/error.js';
+import {later} from '../base/later.js';
 import {readOptions} from '../base/options.js';
 
 /**
@@ -27,7 +28,7 @@ function sourceOf(regex) {
 
 /** @param {ConstraintOptions} given @returns {Promise<string>} its grammar in GBNF */
 export async function writeGrammar(given) {
-    const {regex, ...rest} = readOptions('constraint', given), {toGrammar} = await import('../constraint/constraint.js');
+    const {regex, ...rest} = readOptions('constraint', given), {toGrammar} = await later(() => import('../constraint/constraint.js'));
     return toGrammar({whitespace: 'space', ...rest, ...regex !== undefined && {regex: sourceOf(regex)}});
 }
 
@@ -98,7 +99,7 @@ export class Constraints {
     /** @param {string | undefined} gbnf @param {string | undefined} calls   at least one of both @returns {Promise<EngineGrammar>} */
     async #compile(gbnf, calls) {
         if (!gbnf || !calls) return compileGrammar(this.#module, gbnf ?? calls ?? '');
-        const {either} = await import('../constraint/constraint.js');
+        const {either} = await later(() => import('../constraint/constraint.js'));
         try {
             return compileGrammar(this.#module, either(gbnf, calls));
         } catch (error) {

@@ -2,6 +2,7 @@
 // own. Knows turns and transcripts; not how tokens are generated.
 
 import {GemmaError} from '../base/error.js';
+import {later} from '../base/later.js';
 
 const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
 
@@ -45,9 +46,9 @@ export function isMessage(m) {
 
 /** @param {Message[]} messages   from outside */
 function checkMessages(messages) {
-    const odd = messages.find((m) => !isMessage(m));
-    if (odd !== undefined) {
-        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(odd)}; {role: system, user or assistant, content: text} is expected, or {role: tool, ` +
+    const odd = messages.findIndex((m) => !isMessage(m));
+    if (odd >= 0) {
+        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(messages[odd])}; {role: system, user or assistant, content: text} is expected, or {role: tool, ` +
             'name, content}. An assistant\'s may have toolCalls: [{name, arguments: {...}}].');
     }
 }
@@ -144,7 +145,7 @@ export class Conversation {
      */
     async prepare(messages, hasTools = false) {
         checkMessages(messages);
-        if (hasTools || [...this.#messages, ...messages].some(needsTools)) this.#texts ??= await import('../constraint/tools.js');
+        if (hasTools || [...this.#messages, ...messages].some(needsTools)) this.#texts ??= await later(() => import('../constraint/tools.js'));
     }
 
     /** How the model is told of tools, and how it calls them. @returns {import('../constraint/tools.js').ToolStyle} */
@@ -193,6 +194,8 @@ export class Conversation {
     ask({messages, told = '', isBare}) {
         checkMessages(messages);
         const {asked} = this, isTold = told === '' || told === this.#last.told;
+        // With no new message, the answer continues the last one as it stands.
+        if (!messages.length && asked === this.#messages.length && isTold && this.#ids.length && isBegun(this.#messages.at(-1))) return {ids: this.#ids, begun: []};
         return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages], this.#ids, isBare);
     }
 

@@ -3,6 +3,7 @@
 
 import {GemmaError} from '../base/error.js';
 import {NODE, workerPort} from '../base/host.js';
+import {later, missing} from '../base/later.js';
 import {whileStarting} from '../base/starts.js';
 import {unpack} from './lzma.js';
 import {endThreads, startThreads, withThreads} from './threads.js';
@@ -50,13 +51,13 @@ async function compile(name) {
         throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
             '(connect-src) refuses it.', {cause});
     });
-    if (!response.ok) throw new GemmaError('network', `The engine module ${url.pathname} could not be fetched: HTTP ${response.status}.`);
+    if (!response.ok) throw missing(url.href, `HTTP ${response.status}`);
     const type = response.headers.get('Content-Type');
     if (!PACKED && type?.toLowerCase() === 'application/wasm') return WebAssembly.compileStreaming(response);
     // While it arrives, browsers compile that type only; many hosts send another or none.
     const bytes = new Uint8Array(await response.arrayBuffer());
     return WebAssembly.compile(PACKED ? unpack(bytes) : bytes).catch((cause) => {
-        throw new GemmaError('network', `The server sent no engine module for ${url.pathname}, but something of the type ${type}.`, {cause});
+        throw missing(url.href, `type ${type}`, cause);
     });
 }
 
@@ -112,7 +113,7 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
     } catch (cause) {
         throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
     }
-    const {default: factory} = await import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href);
+    const {default: factory} = await later(() => import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href));
     const starting = () => start(factory, starter, wasm, memory, threads);
     return {emscripten: threads > 1 ? await whileStarting(workerPort, starting) : await starting(), memory};
 }

@@ -12,6 +12,7 @@ import {Scheduler} from './scheduler.js';
 import {endThreads} from './threads.js';
 import {WorkerSession} from './worker_session.js';
 import {NODE} from '../base/host.js';
+import {later} from '../base/later.js';
 import {openSource as openFromBrowser} from '../weights/source.js';
 
 /**
@@ -65,7 +66,7 @@ export const service = {
      */
     async probe({source, options}, {signal}) {
         requireCompiling();
-        const {probe} = await import('./probe.js');
+        const {probe} = await later(() => import('./probe.js'));
         return probe(source, options, signal);
     },
 
@@ -121,7 +122,7 @@ export const service = {
 
     /** @param {{texts: (string | number[])[]}} asked @param {Context} io */
     async embed({texts}, {signal, transfer}) {
-        const {embed} = await import('./embed.js'), vectors = await embed(host, texts, signal);
+        const {embed} = await later(() => import('./embed.js')), vectors = await embed(host, texts, signal);
         transfer.push(...vectors.map(({buffer}) => buffer));
         return vectors;
     },

@@ -1,5 +1,6 @@
 // The engine's worker: started, watched and ended; and what comes of one whose threads never start. Knows no calls.
 
+import {take} from '../base/asked.js';
 import {GemmaError, codeOf} from '../base/error.js';
 import {startWorker} from '../base/host.js';
 import {watchStarts} from '../base/starts.js';
@@ -25,8 +26,9 @@ const WORKER = () => new Worker(new URL('../engine/worker.js', import.meta.url),
 export async function startEngine(onFailure, {baseUrl} = {}) {
     const {url, options} = baseUrl === undefined ? scriptOf(WORKER) : {url: inFolder(baseUrl), options: {type: /** @type {const} */ ('module')}};
     const worker = startWorker(url, (error) => {
-        onFailure(error instanceof GemmaError ? error : new GemmaError('internal', `The engine's worker failed: ${error.message}.`));
+        onFailure(error instanceof GemmaError ? error : new GemmaError('internal', `The engine's worker failed: ${error.message}.`, {cause: error, fatal: true}));
     }, options);
+    worker.onMessage(({asked}) => asked && take(asked));
     const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's threads did not start.")));
     return {
         ...worker,

@@ -1,6 +1,7 @@
 // A session of the public API: what has been said, and the calls to the worker that holds its keys and values.
 
 import {GemmaError} from '../base/error.js';
+import {later} from '../base/later.js';
 import {readOptions, show} from '../base/options.js';
 import {toAsked} from './constraint.js';
 import {watch} from './watch.js';
@@ -199,7 +200,7 @@ export class Session {
      */
     async save(options) {
         readOptions('save', options);
-        const {bytes, asked} = await this.#call('saveSession', {session: this.#id}), {packSession} = await import('../engine/saved_session.js');
+        const {bytes, asked} = await this.#call('saveSession', {session: this.#id}), {packSession} = await later(() => import('../engine/saved_session.js'));
         return packSession({messages: this.#messages, asked, sampling: this.#sampling}, bytes);
     }
 

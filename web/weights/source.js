@@ -5,6 +5,7 @@
 // GGUF nor the engine.
 
 import {GemmaError} from '../base/error.js';
+import {later} from '../base/later.js';
 import {createChunks, inOrder} from './chunks.js';
 import {createCheck, expected, isDamaged, mustAgree, mustBeRight, readDigest} from './file/check.js';
 import {createKeeper} from './keeper.js';
@@ -75,7 +76,7 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
         if (chunks && reader) closing.push(reader.close, await read(description.url, stop), () => chunks.close());
         const look = async () => {
             const file = {...await lookUp(store, description, stop), repair};
-            return isWhole(file) && file.update ? (await import('./compare.js')).lookForAnother(file, onProgress) : file;
+            return isWhole(file) && file.update ? (await later(() => import('./compare.js'))).lookForAnother(file, onProgress) : file;
         };
         /** @type {Wanted} */
         let file = await look();

@@ -3,6 +3,7 @@
 // Owns these answers, for source.js, which reads.
 
 import {GemmaError, messageOf} from '../base/error.js';
+import {later} from '../base/later.js';
 import {expected, mustAgree} from './file/check.js';
 import {isSame} from './download/identity.js';
 import {Line} from './download/line.js';
@@ -117,7 +118,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
             line ??= new Line();
-            const openFiles = !manifest?.parts && partUrls(id) ? (await import('./download/split.js')).openSplit : openRemote;
+            const openFiles = !manifest?.parts && partUrls(id) ? (await later(() => import('./download/split.js'))).openSplit : openRemote;
             return openFiles([id, ...urls], {
                 headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,

@@ -120,6 +120,7 @@ class Member {
         });
         this.#election.watch(true);
         return new Promise((resolve, reject) => {
+            if (signal?.aborted) return reject(signal.reason);
             signal?.addEventListener('abort', () => reject(signal.reason));
             this.#link.promise.then(() => resolve(this.#info), reject);
         });

@@ -3,6 +3,7 @@
 // Owns fetch, and is with http.js the only code that asks another origin: for the one model that the user chose, and
 // nothing else. Owns which server may see the caller's headers. Knows nothing of files in pieces.
 
+import {arrived, ask} from '../../base/asked.js';
 import {GemmaError} from '../../base/error.js';
 
 /**
@@ -91,9 +92,11 @@ export class Asker {
                     throw passing(`The connection to ${site} broke in the middle of ${this.#name}; try again.`, {cause});
                 });
                 if (done) return;
+                arrived(response, value.length);
                 yield value;
             }
         } finally {
+            arrived(response, 0);
             reader.cancel().catch(() => {});
         }
     }
@@ -127,9 +130,9 @@ export class Asker {
     async #follow(url, range, options) {
         let own = new URL(url).origin === new URL(this.#home).origin ? this.#headers : {};
         const secret = Object.keys(own).filter((key) => !MAY_FOLLOW.test(key));
-        if (!secret.length) return fetch(url, {...options, headers: {...own, ...range}});
+        if (!secret.length) return ask(url, {...options, headers: {...own, ...range}});
         for (let at = url, hops = 0; hops <= MOST_REDIRECTS; hops++) {
-            const response = await fetch(at, {...options, headers: {...own, ...range}, redirect: 'manual'});
+            const response = await ask(at, {...options, headers: {...own, ...range}, redirect: 'manual'});
             const next = response.status >= 300 && response.status < 400 && response.headers.get('Location');
             if (response.type !== 'opaqueredirect' && !next) return response;
             drop(response);
