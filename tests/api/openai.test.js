@@ -296,10 +296,29 @@ test('a stream ends when it is left or aborted, and a request when its signal ab
 test('a stream is two streams, or bytes', async () => {
     const [one, two] = (await chat({stream: true})).tee(), text = whole(await chat()).choices[0].content;
     assert.deepEqual((await Promise.all([collect(one), collect(two)])).map(({choices}) => choices[0].content), [text, text]);
+    const [left, read] = (await chat({stream: true})).tee();
+    for await (const chunk of left) if (chunk) break;
+    assert.equal((await collect(read)).choices[0].content, text, 'who leaves one half leaves the other alone');
     const lines = (await new Response((await chat({stream: true})).toReadableStream()).text()).trim().split('\n').map((line) => JSON.parse(line));
     assert.equal(lines.map(({choices: [{delta}]}) => delta.content ?? '').join(''), text);
     const {data, request_id: id} = await chat().withResponse();
     assert.ok(data.choices.length === 1 && id);
+});
+
+test('fields that are there and say nothing change nothing', async () => {
+    const text = whole(await chat()).choices[0].content;
+    assert.equal(whole(await chat({grammar: '', regex: '', tools: [], stop: null})).choices[0].content, text);
+});
+
+test('an engine that ends under a stream with probabilities fails that stream, and nothing else', async () => {
+    const path = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), own = await Gemma.load({kind: 'path', path}, {threads: 1, contextLength: 512});
+    const other = new OpenAI({gemma: own, model: 'tiny'}), about = {stream: true, max_tokens: 400, logit_bias: ENDLESS};
+    const streams = [await other.chat.completions.create({...about, messages: [user('x')], logprobs: true, top_logprobs: 2}), await other.completions.create({...about, prompt: 'x', logprobs: 1})];
+    const read = streams.map(async (stream) => {
+        for await (const chunk of stream) if (chunk) own.close();
+    });
+    for (const {status, reason} of await Promise.allSettled(read)) assert.deepEqual([status, reason?.code], ['rejected', 'model_closed']);
+    await new Promise((resolve) => setTimeout(resolve, 50));        // a rejection that nobody handles would end the process
 });
 
 test('completions: shape, defaults, ids, several prompts with several choices', async () => {

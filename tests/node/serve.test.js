@@ -1,12 +1,13 @@
 // OpenAI's API over HTTP: addresses, errors, who may call, limits, and clients that go away. The model is tiny and random.
 
 import assert from 'node:assert/strict';
-import {request} from 'node:http';
+import {createServer, request} from 'node:http';
 import {connect} from 'node:net';
 import {join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {Api} from '../../web/node/http/api.js';
 import {ServedModel} from '../../web/node/http/model.js';
+import {probeHalfClosed} from '../../web/node/http/reply.js';
 import {serve} from '../../web/node/server.js';
 
 const MODEL = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), ENGINE = {threads: 1, contextLength: 512};
@@ -187,11 +188,12 @@ test('an engine that has ended is loaded again by the next request', async () =>
     first.gemma.close();
     const error = await first.client.chat.completions.create(CHAT).catch((thrown) => thrown);
     assert.deepEqual([error.status, error.code], [503, 'model_closed']);
-    assert.equal(model.endedBy(error), true);
+    assert.equal(model.endedBy(error, first), true);
     const second = await model.get();
     assert.notEqual(second, first);
     assert.equal((await second.client.chat.completions.create(CHAT)).choices.length, 1);
-    assert.equal(model.endedBy(await second.client.chat.completions.create({}).catch((thrown) => thrown)), false);
+    assert.equal(model.endedBy(await second.client.chat.completions.create({}).catch((thrown) => thrown), second), false);
+    assert.equal(model.endedBy(error, first), true, 'who hears late that the first has ended');
     assert.equal(await model.get(), second);
     model.close();
 });
@@ -246,6 +248,35 @@ test('a client that goes away ends its answer, whether it reads or not', async (
         assert.equal(usage.completion_tokens, 6);
     }
     await one.close();
+});
+
+test('a client that has closed its own side still gets its whole answer', async () => {
+    for (const stream of [false, true]) {
+        const socket = connect(server.port, '127.0.0.1'), body = JSON.stringify({...CHAT, max_tokens: 100, logit_bias: ENDLESS, stream});
+        socket.end(`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+        let answer = '';
+        for await (const piece of socket) answer += piece;
+        assert.match(answer, stream ? /^(HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 OK[^]*data: \[DONE\]/ : /HTTP\/1\.1 200 OK[^]*"completion_tokens":100/);
+    }
+});
+
+test('one that closed its side first and is gone since is noticed, before and after the head of the answer', async () => {
+    for (const isBegun of [false, true]) {
+        let gone;
+        const closed = new Promise((resolve) => { gone = resolve; });
+        const quiet = Object.assign(createServer((asked, response) => {
+            probeHalfClosed(asked, response);
+            response.on('close', gone).on('error', () => {});
+            if (isBegun) response.writeHead(200, {'Content-Type': 'text/event-stream'}).flushHeaders();
+        }), {httpAllowHalfOpen: true});
+        await new Promise((resolve) => quiet.listen(0, '127.0.0.1', resolve));
+        const socket = connect(quiet.address().port, '127.0.0.1');
+        socket.end('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        await new Promise((resolve) => socket.once('data', resolve));
+        socket.destroy();
+        await closed;
+        await new Promise((resolve) => quiet.close(resolve));
+    }
 });
 
 /** The next answer of a server that may still be at another. */

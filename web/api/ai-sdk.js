@@ -3,10 +3,11 @@
 //     const gemma = createGemma(await Gemma.load(url));
 //     const {textStream} = streamText({model: gemma(), prompt: 'Why is the sea salty?'});
 //
-// Stands on openai.js: requests are stateless, several are answered at the same time, and what one shares with those before is not evaluated again.
+// Stands on the chat of openai.js: requests are stateless, several are answered at the same time, and what one shares with those before is not evaluated again.
 
 import {GemmaError} from '../gemma.js';
-import {OpenAI} from './openai.js';
+import {ChatCompletions} from './openai/chat.js';
+import {createEngine} from './openai/engine.js';
 
 /**
  * @typedef {Record<string, any>} CallOptions   LanguageModelV3CallOptions
@@ -80,13 +81,13 @@ function toReason(raw) {
     return {unified: known[raw ?? ''] ?? 'other', raw: raw ?? undefined};
 }
 
-/** A LanguageModelV3. The SDK calls it by proxies, so it has no private fields. @param {OpenAI} client @param {string} modelId */
-const createLanguageModel = (client, modelId) => ({
+/** A LanguageModelV3. The SDK calls it by proxies, so it has no private fields. @param {ChatCompletions} chat @param {string} modelId */
+const createLanguageModel = (chat, modelId) => ({
     specificationVersion: /** @type {const} */ ('v3'), provider: PROVIDER, modelId, supportedUrls: /** @type {Record<string, RegExp[]>} */ ({}),
 
     /** @param {CallOptions} options */
     async doGenerate(options) {
-        const {fields, warnings} = toRequest(options), answer = /** @type {unknown} */ (await client.chat.completions.create(fields));
+        const {fields, warnings} = toRequest(options), answer = /** @type {unknown} */ (await chat.create(fields));
         const {id, created, model, usage, choices: [{message, finish_reason: reason}]} = /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
         /** @type {Content[]} */
         const content = message.content ? [{type: 'text', text: message.content}] : [];
@@ -98,7 +99,7 @@ const createLanguageModel = (client, modelId) => ({
     async doStream(options) {
         const {fields, warnings} = toRequest(options), stopping = new AbortController();
         const signal = options.abortSignal ? AbortSignal.any([options.abortSignal, stopping.signal]) : stopping.signal;
-        const chunks = await client.chat.completions.create({...fields, signal, stream: true, stream_options: {include_usage: true}});
+        const chunks = await chat.create({...fields, signal, stream: true, stream_options: {include_usage: true}});
         const parts = toParts(/** @type {any} */ (chunks), warnings);
         return {stream: new ReadableStream({
             async pull(controller) {
@@ -162,12 +163,12 @@ const createEmbeddingModel = (gemma, modelId) => ({
 
 /**
  * @param {import('../gemma.js').Gemma} gemma
- * @param {Omit<import('./openai.js').Options, 'gemma'>} [options]   as for OpenAI
+ * @param {Omit<import('./openai/engine.js').Options, 'gemma'>} [options]   as for OpenAI
  * @returns a provider: provider(), provider.languageModel() and provider.embeddingModel() are its one model, whatever id they are given
  */
 export function createGemma(gemma, options) {
-    const client = new OpenAI({gemma, ...options}), {name, architecture} = gemma.info, own = options?.model ?? (name || architecture);
-    const languageModel = (id = own) => createLanguageModel(client, id), embeddingModel = (id = own) => createEmbeddingModel(gemma, id);
+    const engine = createEngine({gemma, ...options}, 'createGemma'), chat = new ChatCompletions(engine), own = engine.model.id;
+    const languageModel = (id = own) => createLanguageModel(chat, id), embeddingModel = (id = own) => createEmbeddingModel(gemma, id);
     return Object.assign(languageModel.bind(undefined), {
         specificationVersion: /** @type {const} */ ('v3'), languageModel, embeddingModel,
         /** @param {string} [id] @returns {never} */
@@ -175,6 +176,6 @@ export function createGemma(gemma, options) {
             throw new GemmaError('unsupported', `There is no image model ${id ?? ''} here: this provider has text models only.`);
         },
         /** Frees the sessions that are kept; the model stays. */
-        close: () => client.close(),
+        close: () => engine.pool.close(),
     });
 }

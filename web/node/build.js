@@ -89,17 +89,17 @@ export function readScripts(sources, {folder, version, wasm, isForBoth = false})
 }
 
 /**
- * Resolves imports among the sources, and the page's import of the library to the library that was built.
- * @param {Map<string, string>} scripts @param {boolean} isPage
+ * Resolves imports among the sources.
+ * @param {Map<string, string>} scripts @param {string} [library]   the address of the library that was built, for scripts that don't hold it
  * @returns {import('esbuild').Plugin}
  */
-function fromSources(scripts, isPage) {
+function fromSources(scripts, library) {
     return {
         name: 'sources',
         setup({onResolve, onLoad}) {
             onResolve({filter: /^\.|^entry:|\.css$/}, ({path, importer}) => {
                 const url = path.startsWith('entry:') ? path.slice('entry:'.length) : posix.join(posix.dirname(importer), path);
-                if (isPage && url === 'gemma.js') return {path: '../lib/gemma.js', external: true};
+                if (library && url === 'gemma.js') return {path: library, external: true};
                 return scripts.has(url) ? {path: url, namespace: 'site'} : {errors: [{text: `${importer} imports ${url}, which is no file of the site.`}]};
             });
             onLoad({filter: /.*/, namespace: 'site'}, ({path}) => ({contents: scripts.get(path), loader: path.endsWith('.css') ? 'css' : 'js'}));
@@ -143,13 +143,13 @@ async function groupScripts(scripts, entries, hide) {
 
 /**
  * @param {Map<string, string>} scripts @param {Record<string, string>} entries   names in the output, without .js -> URL of the source
- * @param {{isPage?: boolean, chunks: string, hide?: Hide, more?: import('esbuild').BuildOptions}} options
+ * @param {{isPage?: boolean, library?: string, chunks: string, hide?: Hide, more?: import('esbuild').BuildOptions}} options   library: see fromSources
  * @returns {Promise<Map<string, Buffer>>} paths in the folder -> bytes
  */
-export async function bundle(scripts, entries, {isPage = false, chunks, hide, more}) {
+export async function bundle(scripts, entries, {isPage = false, library, chunks, hide, more}) {
     const {outputFiles = []} = await (await esbuild()).build({
         ...OPTIONS, ...more, outdir: '/', entryNames: isPage ? '[dir]/[name]-[hash]' : '[dir]/[name]', chunkNames: `${chunks}[name]-[hash]`,
-        plugins: [fromSources(isPage || more?.splitting === false ? scripts : await groupScripts(scripts, Object.values(entries), hide), isPage)],
+        plugins: [fromSources(isPage || more?.splitting === false ? scripts : await groupScripts(scripts, Object.values(entries), hide), library)],
         entryPoints: Object.entries(entries).map(([out, url]) => ({in: `entry:${url}`, out})),
     });
     return new Map(outputFiles.map(({path, contents}) => [path.slice(1), Buffer.from(contents)]));
@@ -182,6 +182,24 @@ async function buildLibrary(sources) {
     return files.set('gemma.js', Buffer.from('export * from "./lib/gemma.js";\n'));
 }
 
+/**
+ * Lets each script of the page that is fetched later take all that any of them shares with the page: then that is one script, which compresses best.
+ * @param {Map<string, string>} scripts @param {string} page
+ */
+function shareOnce(scripts, page) {
+    const named = (/** @type {string} */ url, /** @type {RegExp} */ how) =>
+        [...(scripts.get(url) ?? '').matchAll(how)].map(([, address]) => posix.join(posix.dirname(url), address)).filter((target) => scripts.has(target) && target !== 'gemma.js');
+    const reach = (/** @type {string[]} */ from) => {
+        const found = new Set(from);
+        for (const url of found) for (const target of named(url, /^(?:import|export) [^']*'(\.[^']+)';/gm)) found.add(target);
+        return found;
+    };
+    const first = reach([page]), all = [...scripts.keys()].filter((url) => url.startsWith('app/'));
+    const later = new Set(all.flatMap((url) => named(url, /^(?! \*).*\bimport\('(\.[^']+)'\)(?!\.[A-Z])/gm)).filter((url) => !first.has(url)));
+    const shared = [...reach([...later])].filter((url) => first.has(url));
+    for (const url of later) scripts.set(url, `${scripts.get(url)}\n${shared.map((target) => `import '${addressOf(url, target)}';`).join('\n')}`);
+}
+
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
 export async function buildPage(sources) {
     const {scripts} = readScripts(sources, {folder: '', version: '', wasm: ''}), text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
@@ -193,9 +211,10 @@ export async function buildPage(sources) {
         scripts.set(script, scripts.get(script)?.replaceAll(`${posix.basename(folder)}/`, `${posix.basename(named)}/`) ?? '');
         for (const [url, bytes] of all) apart.set(url.replace(folder, named), bytes);
     }
+    shareOnce(scripts, 'app/app.js');
     const styles = new Map([...sources.keys()].filter((url) => url.endsWith('.css')).map((url) => [url, text(url)]));
     const files = new Map([
-        ...await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, chunks: 'app/'}),
+        ...await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, library: '../lib/gemma.js', chunks: 'app/'}),
         ...await bundle(styles, {'app/styles': 'app/styles.css'}, {isPage: true, chunks: 'app/', more: {sourcemap: false}}),
     ]);
     const {code} = await (await esbuild()).transform(text('app/start.js'), {minify: true, charset: 'utf8'});
@@ -218,8 +237,8 @@ export async function buildSite(folder, sources) {
     checkImports(files);
     const shell = new Map([...files].filter(([path]) => !path.endsWith('.map')).map(([path, bytes]) => [path === 'index.html' ? '' : path, bytes]));
     const {html, lists, rest} = completeSite(readFileSync(sources.get('sw.js') ?? '', 'utf8'), shell);
-    // A script that is no module keeps its global names.
-    const {code} = await (await esbuild()).transform(rest, {minify: true, charset: 'utf8', target: 'es2022'});
+    // A script that is no module keeps its global names: within a function they are short.
+    const {code} = await (await esbuild()).transform(rest, {minify: true, format: 'iife', charset: 'utf8', target: 'es2022'});
     files.set('index.html', html).set('sw.js', Buffer.from(lists + code));
     for (const [path, bytes] of files) {
         mkdirSync(dirname(join(folder, path)), {recursive: true});

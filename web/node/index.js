@@ -29,7 +29,7 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  */
 export async function serve({model, port, host, apiKey, origins, parallel, queue, maxBody, engine = {}}) {
     if (typeof model !== 'string') throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
-    const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins});
+    const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins && [origins].flat()});
     const server = await listen({port, host, model, api});
     return {
         url: server.url, port: server.port,

@@ -25,6 +25,8 @@ const SOURCES = {'.': 'gemma.js', './node': 'node/index.js'};
 
 /** What is fetched where an answer is constrained, in one script that shares nothing. */
 const CONSTRAINT = 'constraint.js', ROOM = ['constraint/constraint.js', 'constraint/tools.js', 'constraint/tool_answer.js'];
+/** What stands on a part of another door, as one script that has it: in a script of its own, what both have would weigh more in each of them. */
+const ALONE = 'ai-sdk';
 /** What Node's part uses of the library beside its doors. */
 const PARTS = 'parts.js';
 /** Below these folders is Node's part. */
@@ -108,8 +110,10 @@ async function buildLibrary(sources, parts) {
     const all = (/** @type {string[]} */ urls) => urls.map((url) => `export * from './${url}';`).join('\n');
     const entries = Object.fromEntries([...workers].map(([url, out]) => [out, url]));
     for (const {file, source} of listDoors()) if (file.startsWith('npm/')) entries[basename(file, '.js')] = source;
+    const {[ALONE]: alone, ...together} = entries;
     const files = new Map([
-        ...await bundle(new Map(scripts).set(PARTS, all(parts)), {...entries, [basename(PARTS, '.js')]: PARTS}, {chunks: '', hide, more: MORE}),
+        ...await bundle(new Map(scripts).set(PARTS, all(parts)), {...together, [basename(PARTS, '.js')]: PARTS}, {chunks: '', hide, more: MORE}),
+        ...await bundle(scripts, {[ALONE]: alone}, {library: './gemma.js', chunks: '', more: {...MORE, splitting: false}}),
         ...await bundle(new Map(scripts).set(CONSTRAINT, all(ROOM)), {[basename(CONSTRAINT, '.js')]: CONSTRAINT}, {chunks: '', more: {...MORE, splitting: false}}),
     ]);
     for (const [path, bytes] of files) files.set(path, markHidden(bytes));

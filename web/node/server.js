@@ -131,7 +131,8 @@ async function listen(listener, host, asked) {
         const servers = [];
         try {
             for (const address of host === 'localhost' ? LOCALHOST : [host]) {
-                const server = createServer(listener);
+                // A client that has sent all may close its side, and read on.
+                const server = Object.assign(createServer(listener), {httpAllowHalfOpen: true});
                 await bind(server, address, servers[0] ? portOf(servers[0]) : port);
                 servers.push(server);
             }

@@ -3,7 +3,6 @@
 //
 // Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
 
-import {spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import {extname, join} from 'node:path';
@@ -114,12 +113,4 @@ export function versionOf(contents) {
     const hash = createHash('sha256');
     for (const [name, content] of contents) hash.update(name).update('\0').update(content);
     return hash.digest('hex').slice(0, 16);
-}
-
-/** What build.js does, for a caller that can't wait. @param {string} folder @param {Map<string, string>} [files]   listSite() */
-export function copySite(folder, files = listSite()) {
-    const program = `import {buildSite} from ${JSON.stringify(new URL('build.js', import.meta.url).href)};
-        await buildSite(${JSON.stringify(folder)}, new Map(${JSON.stringify([...files])}));`;
-    const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8'});
-    if (status !== 0) throw new SetupError(`The site could not be built.\n${stderr}`);
 }

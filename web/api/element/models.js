@@ -3,10 +3,14 @@
 
 import {GemmaError} from '../../gemma.js';
 
-/** @typedef {import('../../gemma.js').Entry & {name: string, size: number, licence: {name: string, url: string}}} Model */
+/** @typedef {{name: string, url: string, policy?: {name: string, url: string}}} Licence */
+/** @typedef {import('../../gemma.js').Entry & {name: string, size: number, licence: Licence}} Model */
 /** @typedef {{key: string, model: import('../../gemma.js').ModelSource, name: string, size?: number, licence?: Model['licence'], host: string}} Source */
 
-const LICENCE = {name: 'Gemma Terms of Use', url: 'https://ai.google.dev/gemma/terms'};
+const LICENCE = {
+    name: 'Gemma Terms of Use', url: 'https://ai.google.dev/gemma/terms',
+    policy: {name: 'Gemma Prohibited Use Policy', url: 'https://ai.google.dev/gemma/prohibited_use_policy'},
+};
 
 /** @type {Record<string, Model>} the first is the default */
 export const MODELS = {

@@ -93,6 +93,7 @@ class Choice {
         this.#told = this.#told.then(async () => tell({
             index, delta, finish_reason: reason, logprobs: logprobs ? {content: await this.#tokens.forChat(logprobs), refusal: null} : null,
         }));
+        this.#told.catch(() => {});     // nobody waits for it where the answer itself has failed
     }
 
     /** @param {string | null} content   null: there may be none */

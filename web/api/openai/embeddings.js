@@ -51,16 +51,18 @@ export class Embeddings {
 
     /** @param {EmbeddingFields} body @param {RequestOptions} options @returns {Promise<EmbeddingList>} */
     async #create(body, options) {
-        const {gate, gemma, model} = this.#engine, given = readFields(body, TABLE), {nEmbd} = gemma.info;
+        const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE), {nEmbd} = gemma.info;
         if (given.input === undefined) refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
         if (![undefined, nEmbd].includes(given.dimensions)) {
             refuse(`Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`, 'dimensions', 'unsupported_value');
         }
         /** @param {{signal: AbortSignal}} io @returns {Promise<any>} */
         const work = ({signal}) => gate.run(1, signal, async () => {
-            const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input, ids = [];
+            const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
+            /** @type {number[][]} */
+            const ids = [];
             for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true}) : await this.#withBos(one));
-            const vectors = await gemma.embed(ids, {signal}), tokens = ids.reduce((sum, {length}) => sum + length, 0);
+            const vectors = await pool.roomy(() => gemma.embed(ids, {signal})), tokens = ids.reduce((sum, {length}) => sum + length, 0);
             const data = vectors.map((vector, index) => ({
                 object: 'embedding', index, embedding: given.encoding_format === 'base64' ? base64(vector) : Array.from(vector),
             }));

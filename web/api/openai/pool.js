@@ -70,7 +70,7 @@ export class Pool {
         /** @type {Held | undefined} */
         let held;
         try {
-            held = isReused ? await this.#take(key, start) : {session: await this.#roomy(() => this.#gemma.session()), key: ''};
+            held = isReused ? await this.#take(key, start) : {session: await this.roomy(() => this.#gemma.session()), key: ''};
             return await work(held);
         } finally {
             this.#busy--;
@@ -82,7 +82,7 @@ export class Pool {
      * Does what needs memory; where there is none, once more without the sessions that are kept.
      * @template T @param {() => Promise<T>} work @returns {Promise<T>}
      */
-    async #roomy(work) {
+    async roomy(work) {
         try {
             return await work();
         } catch (error) {
@@ -122,7 +122,7 @@ export class Pool {
         // What another conversation has beyond what is shared stays, where there is room for both.
         if (best && n > WORTH && (isRoom || best !== oldest)) return this.#copy(best);
         if (oldest && !isRoom) return this.#leave(oldest);
-        return {session: await this.#roomy(() => this.#gemma.session()), key: ''};
+        return {session: await this.roomy(() => this.#gemma.session()), key: ''};
     }
 
     /** A session that has evaluated a start. @param {Start} start @returns {Promise<Session | undefined>} undefined: it could not be had */
@@ -135,7 +135,7 @@ export class Pool {
             if (!session) return undefined;
             this.#starts.delete(key);
             this.#starts.set(key, session);     // the last one used is the last
-            return await this.#roomy(() => session.clone());
+            return await this.roomy(() => session.clone());
         } catch (error) {
             if (signal.aborted || !(error instanceof GemmaError)) throw error;
             return undefined;       // the request itself says what is wrong
@@ -145,7 +145,7 @@ export class Pool {
     /** @param {Start} start */
     async #read(start) {
         const evaluate = async () => {
-            const session = await this.#roomy(() => this.#gemma.session());
+            const session = await this.roomy(() => this.#gemma.session());
             try {
                 await start.read(session);
             } catch (error) {
@@ -185,7 +185,7 @@ export class Pool {
     async #copy(held) {
         this.#leave(held);
         try {
-            return {...held, session: await this.#roomy(() => held.session.clone())};
+            return {...held, session: await this.roomy(() => held.session.clone())};
         } finally {
             this.#give(held, !this.#closed);
         }

@@ -74,7 +74,7 @@ export const seedOf = (seed, index) => seed === undefined ? undefined : (((seed 
  * @returns {{constraint?: import('../../gemma.js').ConstraintOptions, constraintParam?: string}}
  */
 function readConstraint({response_format: format, grammar, regex, choices}) {
-    const all = Object.entries({response_format: readFormat(format), grammar: grammar && {grammar}, regex: regex && {regex}, choices: choices && {choices}})
+    const all = Object.entries({response_format: readFormat(format), grammar: grammar ? {grammar} : undefined, regex: regex ? {regex} : undefined, choices: choices ? {choices} : undefined})
         .filter(([, constraint]) => constraint !== undefined);
     if (!all.length) return {};
     if (all.length > 1) refuse(`'${all[0][0]}' and '${all[1][0]}' both say what the answer must be; give one of them.`, all[1][0]);

@@ -11,13 +11,7 @@ import {GemmaError} from '../../gemma.js';
  * @typedef {import('../../gemma.js').Session} Session
  * @typedef {import('../../gemma.js').PromptOptions} PromptOptions
  * @typedef {import('../../gemma.js').TokenLogprobs} TokenLogprobs
- *
- * @typedef {object} Engine
- * @property {import('../../gemma.js').Gemma} gemma
- * @property {import('./gate.js').Gate} gate
- * @property {import('./pool.js').Pool} pool
- * @property {import('./tokens.js').Tokens} tokens
- * @property {{id: string, created: number}} model
+ * @typedef {import('./engine.js').Engine} Engine
  *
  * @typedef {object} Asked
  * @property {string | number[] | import('../../gemma.js').Message[]} prompt

@@ -4,23 +4,26 @@
 /** @template T @implements {AsyncIterable<T>} */
 export class Stream {
     #items;
+    #isHalf;
 
     /**
      * @param {AsyncIterator<T>} items   ends when the controller aborts
      * @param {AbortController} controller
+     * @param {boolean} [isHalf]   another reads the same
      */
-    constructor(items, controller) {
+    constructor(items, controller, isHalf = false) {
         this.#items = items;
         this.controller = controller;
+        this.#isHalf = isHalf;
     }
 
-    /** Leaving the loop early ends the answer. @returns {AsyncIterator<T>} */
+    /** Leaving the loop early ends the answer, unless somebody else reads it. @returns {AsyncIterator<T>} */
     [Symbol.asyncIterator]() {
-        const items = this.#items, {controller} = this;
+        const items = this.#items, end = () => this.#isHalf || this.controller.abort();
         return {
             next: () => items.next(),
             async return() {
-                controller.abort();
+                end();
                 return {done: true, value: undefined};
             },
         };
@@ -38,7 +41,7 @@ export class Stream {
                 }
                 return own.shift() ?? this.#items.next();
             },
-        }, this.controller));
+        }, this.controller, true));
         return [halves[0], halves[1]];
     }
 

@@ -20,8 +20,9 @@ export class Runner {
     /** @param {(runner: any) => Promise<void>} work   begins after the caller's listeners are there @param {AbortSignal | null} [signal] */
     constructor(work, signal) {
         if (signal?.aborted) this.abort();
-        signal?.addEventListener('abort', () => this.abort(), {once: true});
-        this.#running = this.#run(work);
+        const abort = () => this.abort();
+        signal?.addEventListener('abort', abort, {once: true});
+        this.#running = this.#run(work).finally(() => signal?.removeEventListener('abort', abort));
         this.#running.catch(() => {});
     }
 

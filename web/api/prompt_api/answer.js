@@ -70,8 +70,8 @@ export async function answer(session, asked, signal, onText, turn) {
     try {
         await converse(session, asked, signal, onText);
     } catch (error) {
-        // Where the model is gone there is nothing to take back.
-        if (session.messages.length > turn.start) await session.rewind(turn.start).catch(() => {});
+        // Where the model is gone there is nothing to take back; in a frame that is gone nothing can be read.
+        if ((session.messages?.length ?? 0) > turn.start) await session.rewind(turn.start).catch(() => {});
         throw error;
     }
 }

@@ -39,6 +39,7 @@ export function quotaExceeded(requested, quota) {
 const NAMES = {
     network: 'NetworkError',
     'not-found': 'NetworkError',
+    library: 'NetworkError',
     unsupported: 'NotSupportedError',
     'bad-constraint': 'NotSupportedError',
     closed: 'InvalidStateError',

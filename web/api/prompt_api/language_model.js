@@ -93,39 +93,36 @@ async function open(Class, model, config, options, {messages, tools, ...sampling
     if (availability === 'available') fire(1);
     const {gemma, release} = await model.use(signal, fire),
         lost = (/** @type {any} */ error) => {
-            if (error?.fatal || error?.code === 'closed' || error?.code === 'internal') model.lost(gemma);
+            if (error?.fatal || error?.code === 'closed' || error?.code === 'engine-lost') model.lost(gemma);
         };
     try {
         fire(1);
         const {contextLength} = gemma.info,
             requested = await countBeginning(gemma, messages, tools);
         if (requested > contextLength) throw quotaExceeded(requested, contextLength);
-        const session = await LanguageModelSession.open(Class, {
-            gemma,
-            release,
-            lost,
-            tools,
-            sampling,
-            pinned: messages.length,
-            rounds: config.toolRounds,
-            use: async () => (await model.use()).release,
-            async open(onOverflow) {
-                const opened = await gemma.session({
-                    history: messages,
-                    sampling: sampling.sampling,
-                    overflow: 'drop-oldest',
-                    pinned: messages.length,
-                    onOverflow,
-                });
-                try {
-                    if (messages.length) await opened.append([], {signal});
-                    return opened;
-                } catch (error) {
-                    opened.close().catch(() => {});
-                    throw error;
-                }
-            },
-        });
+        /** @param {import('./session.js').OverflowOptions['onOverflow']} onOverflow */
+        const open = async (onOverflow) => {
+            const opened = await gemma.session({
+                history: messages,
+                sampling: sampling.sampling,
+                overflow: 'drop-oldest',
+                pinned: messages.length,
+                onOverflow,
+            });
+            try {
+                if (messages.length) await opened.append([], {signal});
+                return opened;
+            } catch (error) {
+                opened.close().catch(() => {});
+                throw error;
+            }
+        };
+        const state = {gemma, release, lost, tools, sampling, pinned: messages.length, rounds: config.toolRounds};
+        const session = await LanguageModelSession.open(
+            Class,
+            {...state, use: async () => (await model.use()).release},
+            open,
+        );
         if (signal) session.destroyWith(signal);
         signal?.throwIfAborted();
         return session;

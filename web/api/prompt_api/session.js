@@ -17,7 +17,6 @@ import {defineHandler, requireArguments} from './webidl.js';
  *
  * @typedef {object} State
  * @property {Gemma} gemma
- * @property {(onOverflow: OverflowOptions['onOverflow']) => Promise<Session>} open
  * @property {() => Promise<() => void>} use      the model, for a clone; the function releases it
  * @property {(error: unknown) => void} lost      the model has ended by itself
  * @property {() => void} release
@@ -25,6 +24,8 @@ import {defineHandler, requireArguments} from './webidl.js';
  * @property {Sampling} sampling
  * @property {number} pinned          how many messages create() was given
  * @property {number} rounds
+ *
+ * @typedef {(onOverflow: OverflowOptions['onOverflow']) => Promise<Session>} Open   used once and not held: a clone's knows the session it is of
  */
 
 /** Only this room makes instances. */
@@ -90,12 +91,13 @@ export class LanguageModelSession extends EventTarget {
     /**
      * @param {new (key: symbol, state: State, session: Session, overflow: {}) => LanguageModelSession} Class
      * @param {State} state
+     * @param {Open} open
      * @returns {Promise<LanguageModelSession>}
      */
-    static async open(Class, state) {
+    static async open(Class, state, open) {
         /** @type {{target?: (overflow: any) => void}} */
         const overflow = {};
-        return new Class(KEY, state, await state.open((dropped) => overflow.target?.(dropped)), overflow);
+        return new Class(KEY, state, await open((dropped) => overflow.target?.(dropped)), overflow);
     }
 
     get contextUsage() {
@@ -266,7 +268,7 @@ export class LanguageModelSession extends EventTarget {
             try {
                 const open = (/** @type {OverflowOptions['onOverflow']} */ onOverflow) =>
                     this.#session.clone({onOverflow});
-                const clone = await LanguageModelSession.open(Class, {...this.#state, open, release});
+                const clone = await LanguageModelSession.open(Class, {...this.#state, release}, open);
                 if (signal.aborted) clone.destroy();
                 return clone;
             } catch (error) {
@@ -291,8 +293,13 @@ export class LanguageModelSession extends EventTarget {
 
     /** What create() was aborted with destroys the session. @param {AbortSignal} signal */
     destroyWith(signal) {
-        if (signal.aborted) this.#destroy(signal.reason);
-        signal.addEventListener('abort', () => this.#destroy(signal.reason), {once: true});
+        if (signal.aborted) return this.#destroy(signal.reason);
+        const session = new WeakRef(this); // a signal of the page's may live longer
+        const abort = () => {
+            const held = session.deref();
+            if (held) held.#destroy(signal.reason);
+        };
+        signal.addEventListener('abort', abort, {once: true, signal: this.#destroyed.signal});
     }
 
     get [Symbol.toStringTag]() {

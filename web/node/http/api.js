@@ -7,7 +7,7 @@ import {asApiError} from '../../api/openai.js';
 import {messageOf} from '../../base/error.js';
 import {checkKey, checkOrigin, sendPreflight} from './callers.js';
 import {ServedModel} from './model.js';
-import {httpError, readJsonBody, sendError, sendEvents, sendJson} from './reply.js';
+import {httpError, probeHalfClosed, readJsonBody, sendError, sendEvents, sendJson} from './reply.js';
 import {detokenize, tokenize} from './tokenizer.js';
 
 /**
@@ -70,13 +70,13 @@ export class Api {
         const gone = new AbortController();
         response.on('close', () => gone.abort());
         response.on('error', () => gone.abort());
+        probeHalfClosed(request, response);
         response.setHeader('X-Request-Id', `req_${randomBytes(12).toString('hex')}`);
         response.setHeader('X-Content-Type-Options', 'nosniff');
         try {
             await this.#answer(request, response, gone.signal);
         } catch (error) {
             if (gone.signal.aborted) return;
-            this.#model.endedBy(error);
             if (response.headersSent) response.destroy();
             else sendError(request, response, asApiError(error));
         }
@@ -97,12 +97,20 @@ export class Api {
             throw httpError(405, `Not allowed to ${method} on ${path}; ${methods.join(' and ')} is.`, {code: 'method_not_allowed'});
         }
         const body = method === 'POST' ? await readJsonBody(request, this.#options.maxBody ?? MAX_BODY) : undefined, rest = route.path.exec(path)?.[1] ?? '';
-        const answer = await route.answer(await this.#load(), {body, rest, signal}), isStream = body?.stream === true && typeof answer === 'object' && answer !== null;
-        if (!isStream || !(Symbol.asyncIterator in answer)) return sendJson(response, 200, answer);
-        await sendEvents(response, /** @type {AsyncIterable<unknown>} */ (answer), signal, (error) => {
-            this.#model.endedBy(error);
-            return asApiError(error);
-        });
+        const loaded = await this.#load();
+        try {
+            const answer = await route.answer(loaded, {body, rest, signal});
+            // A client may have asked for a stream by extra_body, too.
+            const isStream = method === 'POST' && typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
+            if (!isStream) return sendJson(response, 200, answer);
+            await sendEvents(response, /** @type {AsyncIterable<unknown>} */ (answer), signal, (error) => {
+                this.#model.endedBy(error, loaded);
+                return asApiError(error);
+            });
+        } catch (error) {
+            this.#model.endedBy(error, loaded);
+            throw error;
+        }
     }
 
     async #load() {

@@ -23,6 +23,8 @@ export class ServedModel {
     #options;
     /** @type {Promise<Loaded> | undefined} */
     #loading;
+    /** The engine that it gave. @type {Gemma | undefined} */
+    #current;
 
     /** @param {ModelOptions} options */
     constructor(options) {
@@ -31,11 +33,14 @@ export class ServedModel {
 
     /** @returns {Promise<Loaded>} one that fails is tried again by the next request */
     get() {
-        this.#loading ??= this.#load().catch((error) => {
-            this.#loading = undefined;
+        const loading = this.#loading ??= this.#load().then((loaded) => {
+            if (this.#loading === loading) this.#current = loaded.gemma;
+            return loaded;
+        }, (error) => {
+            if (this.#loading === loading) this.#loading = undefined;
             throw error;
         });
-        return this.#loading;
+        return loading;
     }
 
     /** @returns {Promise<Loaded>} */
@@ -48,16 +53,25 @@ export class ServedModel {
         return {gemma, client, tokenizerInfo: () => info ??= readTokenizerInfo(gemma, path)};
     }
 
-    /** After an error: whether its engine has ended; then the next request loads the model again. @param {any} error */
-    endedBy(error) {
+    /**
+     * After an error: whether the engine has ended with it; then the next request loads the model again.
+     * @param {any} error @param {Loaded} loaded   the one that was asked: by now there may be another
+     */
+    endedBy(error, {gemma}) {
         const cause = error?.cause ?? error, isEnded = cause?.fatal === true || cause?.code === 'closed';
-        if (isEnded) this.close();
+        if (isEnded) this.#end(gemma);
         return isEnded;
+    }
+
+    /** @param {Gemma} gemma */
+    #end(gemma) {
+        if (this.#current === gemma) this.#loading = this.#current = undefined;
+        gemma.close();
     }
 
     close() {
         const loading = this.#loading;
-        this.#loading = undefined;
+        this.#loading = this.#current = undefined;
         loading?.then(({gemma}) => gemma.close(), () => {});
     }
 }

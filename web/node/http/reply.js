@@ -11,6 +11,8 @@ import {APIError} from '../../api/openai.js';
 const TYPE = 'application/json; charset=utf-8';
 const STALLED_MS = 60_000;      // a client that takes nothing for so long is gone
 const PING_MS = 15_000;         // so that proxies do not end a stream while a prompt is read
+/** Between what is written to a client of which nobody knows whether it still reads. */
+const PROBE_MS = 100, PROBES_MS = 1000;
 const LINGERING_MS = 5_000;     // for what a client still writes, which may read only then
 
 /** @param {number} status @param {string} message @param {{type?: string, param?: string | null, code?: string}} [about] */
@@ -35,6 +37,29 @@ export function sendError(request, response, error) {
     response.write(bytes);
     const timer = setTimeout(() => request.socket.destroySoon(), LINGERING_MS);
     request.once('end', () => response.end()).once('close', () => clearTimeout(timer)).resume();
+}
+
+/**
+ * A client that has closed its side of the connection may still read, or be gone: only what is written to it tells, by the second time. So it is given what
+ * clients pass over, until it has its answer: HTTP 102 before the answer, a comment among events.
+ * @param {Request} request @param {Response} response
+ */
+export function probeHalfClosed({socket, httpVersion}, response) {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const probe = (pause = PROBE_MS) => {
+        if (response.writableEnded) return;
+        if (httpVersion === '1.0') return void response.destroy();      // which knows no 102
+        if (response.headersSent) response.write(': \n\n');
+        else response.writeProcessing();
+        timer = setTimeout(probe, pause, PROBES_MS);
+    };
+    const begin = () => probe();
+    socket.once('end', begin);
+    response.once('close', () => {
+        socket.off('end', begin);
+        clearTimeout(timer);
+    });
 }
 
 /**
