@@ -27,7 +27,7 @@ check('a conversation from its first message to its deletion, and again after a 
     assert.deepEqual([list[1].title, list[1].isTitled, list[1].leaf, list[1].messages], ['How salty is the sea, and why is it so much saltier than…', false, seen.answer.id, 2]);
     assert.deepEqual([list[1].model, list[1].settings], [{id: 'm', name: 'M'}, {temperature: 0.5}]);
     assert.deepEqual(messages, [seen.user, {...seen.answer, content: 'Quite.'}]);
-    assert.equal((await again.evaluate(() => store.edit('no/such', {}).catch(({code}) => code))), 'not-found');
+    assert.equal((await again.evaluate(() => store.edit('no/such', {}).catch(({code}) => code))), 'gone');
 });
 
 check('branches: deleting from a message shows another branch, and undo brings all of it back', async () => {
@@ -43,10 +43,18 @@ check('branches: deleting from a message shows another branch, and undo brings a
         await store.change(id, {leaf: c1.id});
         await store.deleteFrom(c2.id);
         steps.push(await path());
-        await store.deleteFrom(a.id);
-        return [...steps, await path(), store.find(id).messages, store.find(id).leaf];
+        // With its last message a conversation is gone, and comes back with it.
+        const undoAll = await store.deleteFrom(a.id);
+        steps.push(store.list().length, (await (globalThis.other = await data.openConversations()).list()).length);
+        await undoAll();
+        return [...steps, await path(), store.find(id).messages, store.find(id).leaf === c1.id];
     });
-    assert.deepEqual(seen, ['a b2 c2', 'a b1 c1', 3, 'a b2 c2', 5, 'a b1 c1', '', 0, null]);
+    assert.deepEqual(seen, ['a b2 c2', 'a b1 c1', 3, 'a b2 c2', 5, 'a b1 c1', 0, 0, 'a b1 c1', 4, true]);
+    const begun = await lab.page.evaluate(async () => {
+        const {summary, message} = await store.begin({settings: {seed: 1}}, {role: 'user', content: 'A first one', parent: null});
+        return [store.find(summary.id).title, store.find(summary.id).leaf === message.id, (await store.read(summary.id)).length, summary.settings];
+    });
+    assert.deepEqual(begun, ['A first one', true, 1, {seed: 1}]);
 });
 
 check('what is deleted can be brought back, and is gone for good at the next start', async () => {
@@ -99,7 +107,7 @@ check('an answer is kept piece by piece: other tabs read and follow it, and only
     });
     const last = (page) => page.evaluate(async (id) => (await store.read(id.split('/')[0])).at(-1), id);
     for (const each of [page, other]) assert.deepEqual(await last(each).then(({content, state}) => [content, state]), ['Ein Schiff.', 'writing']);
-    assert.equal(await other.evaluate((id) => store.write(id).append('x').catch(({code}) => code), id), 'in-use');
+    assert.equal(await other.evaluate((id) => store.write(id).append('x').catch(({code}) => code), id), 'other-tab');
     await other.evaluate(() => void heard.splice(0));
     await page.evaluate(async () => {
         for (let i = 0; i < 600; i++) await globalThis.writing.append(`${i} `);
@@ -199,10 +207,10 @@ check('saved sessions: the last used stay within the budget, and nothing else is
         const [a, b, c] = await Promise.all([store.create(), store.create(), store.create()]), out = {};
         const bytes = (size, value) => new Uint8Array(size).fill(value), mega = 1 << 20;
         navigator.storage.estimate = async () => ({quota: 40 * mega, usage: 0});       // a quarter of it is the budget
-        const keep = (chat, size, value) => keepState(store, chat.id, {model: 'm', leaf: `${value}`, bytes: bytes(size, value)});
+        const keep = (chat, size, value) => keepState(store, chat.id, {model: 'm', dropped: value, bytes: bytes(size, value)});
         const read = async (chat, model = 'm') => {
             const state = await readState(store, chat.id, {model});
-            return state && [state.leaf, state.bytes.length, state.bytes.at(-1)];
+            return state && [state.dropped, state.bytes.length, state.bytes.at(-1)];
         };
         const pause = () => new Promise((later) => { setTimeout(later, 5); });
         out.first = [await keep(a, 3 * mega, 1), await keep(b, 3 * mega, 2), await read(a), await read(b), await read(a, 'other'), await read(c)];
@@ -216,15 +224,54 @@ check('saved sessions: the last used stay within the budget, and nothing else is
         out.forgotten = await read(c);
         const undo = await store.delete([b.id]);
         await undo();
-        out.gone = await keepState(store, 'nobody', {model: 'm', leaf: null, bytes: bytes(1, 1)});
+        out.gone = await keepState(store, 'nobody', {model: 'm', dropped: 0, bytes: bytes(1, 1)});
         return out;
     });
     const mega = 1 << 20;
-    assert.deepEqual(seen.first, [true, true, ['1', 3 * mega, 1], ['2', 3 * mega, 2], null, null]);
-    assert.deepEqual(seen.evicted, [true, ['1', 3 * mega, 1], null, ['3', 5 * mega, 3]]);
-    assert.deepEqual(seen.replaced, [true, ['4', 10, 4]]);
-    assert.deepEqual(seen.tooLarge, [false, null, ['3', 5 * mega, 3]]);
+    assert.deepEqual(seen.first, [true, true, [1, 3 * mega, 1], [2, 3 * mega, 2], null, null]);
+    assert.deepEqual(seen.evicted, [true, [1, 3 * mega, 1], null, [3, 5 * mega, 3]]);
+    assert.deepEqual(seen.replaced, [true, [4, 10, 4]]);
+    assert.deepEqual(seen.tooLarge, [false, null, [3, 5 * mega, 3]]);
     assert.deepEqual([seen.forgotten ?? null, seen.gone], [null, false]);
+});
+
+check('embeddings of files outlive the page: searched again, only the question is computed; they go with their conversation, and within a budget', async () => {
+    const search = (page, id, model, question) => page.evaluate(async (id, model, question) => {
+        const [{findPassages}, {vectorsOf}] = await Promise.all([import('/app/files/finding.js'), import('/app/data/vectors.js')]);
+        const embedded = [], count = async (text) => text.split(/\s+/).length, gemma = {
+            embed: async (texts) => texts.map((text) => {
+                embedded.push(text);
+                return Float32Array.from([text.length, text.charCodeAt(0), 1]);
+            }),
+        };
+        const text = Array.from({length: 300}, (_, i) => `Paragraph ${i} says ${i * i} and some more of it.`).join('\n\n');
+        const found = await findPassages([{name: 'a.txt', text}], question, {gemma, room: 900, count, kept: vectorsOf(store, id, model)});
+        return [embedded.length, found.get('a.txt').length > 0];
+    }, id, model, question);
+    const {page} = lab, id = await page.evaluate(async () => (await store.begin({}, {role: 'user', content: 'Q', parent: null})).summary.id);
+    const [first, isFound] = await search(page, id, 'm', 'Paragraph 17?');
+    assert.ok(first > 5 && isFound);
+    const again = await openPage();
+    assert.deepEqual(await search(again, id, 'm', 'Paragraph 31?'), [1, true], 'the question alone');
+    assert.deepEqual(await search(again, id, 'other', 'Paragraph 31?'), [first, true], 'another model has others');
+    assert.deepEqual(await search(again, id, '', 'Paragraph 31?'), [first, true]);
+    const counts = await again.evaluate(async (id) => {
+        const {vectorsOf} = await import('/app/data/vectors.js'), keys = () => store.database.read(['vectors'], ({vectors}) => vectors.keys());
+        const before = (await keys()).length, {summary} = await store.begin({}, {role: 'user', content: 'R', parent: null}), kept = vectorsOf(store, summary.id, 'm');
+        const large = () => [new Float32Array(3e6)];       // 12 MB
+        for (let i = 0; i < 7; i++) await kept.keep([`${i}`], large());
+        const all = await keys(), own = all.filter((key) => key.startsWith(`${id}/`)).length;
+        const there = await Promise.all(Array.from({length: 7}, async (_, i) => (await kept.read([`${i}`])).length));
+        await kept.keep(['too much'], [new Float32Array(5e6)]);
+        const tooMuch = await kept.read(['too much']);
+        await store.delete([id, summary.id]);
+        return {before, own, there, tooMuch: tooMuch.length};
+    }, id);
+    assert.deepEqual(counts, {before: 4, own: 0, there: [0, 0, 1, 1, 1, 1, 1], tooMuch: 0});
+    await page.close();
+    await again.close();
+    const last = await openPage();
+    assert.equal(await last.evaluate(() => store.database.read(['vectors'], async ({vectors}) => (await vectors.keys()).length)), 0);
 });
 
 check('a full disk: what is refused is said, an answer keeps its text until there is room, sessions go first', async () => {
@@ -249,19 +296,21 @@ check('a full disk: what is refused is said, an answer keeps its text until ther
         };
         return [
             await store.add(conversation, {role: 'user', content: large, parent: id}).then(() => 'kept', code), await globalThis.writing.append(large).then(() => 'kept', code),
-            await keepState(store, conversation, {model: 'm', leaf: null, bytes: new Uint8Array(3_000_000)}), await readState(store, conversation, {model: 'm'}) ?? null,
-            await globalThis.writing.finish().catch(code), store.find(conversation).messages, store.list().length,
+            await keepState(store, conversation, {model: 'm', dropped: 0, bytes: new Uint8Array(3_000_000)}), await readState(store, conversation, {model: 'm'}) ?? null,
+            await globalThis.writing.append(' after').then(() => 'kept', code), await globalThis.writing.finish({finishReason: 'stop'}).catch(code),
+            store.find(conversation).messages, store.list().length, ...await store.read(conversation).then(([{content, state}]) => [content.length, state]),
         ];
     }, id);
-    assert.deepEqual(full, ['no-room', 'no-room', false, null, 'no-room', 1, 1]);
-    const [length, start, state] = await page.evaluate(async (id) => {
+    assert.deepEqual(full, ['no-room', 'no-room', false, null, 'no-room', 'no-room', 1, 1, 7 + 3_000_000 + 6, 'done']);
+    // It is kept by itself once there is room.
+    const [length, start, state, reason] = await page.evaluate(async (id) => {
         globalThis.lift();
-        await globalThis.writing.append('after');
-        await globalThis.writing.finish();
-        const [{content, state}] = await store.read(id.split('/')[0]);
-        return [content.length, content.slice(0, 10), state];
+        const stored = () => store.database.read(['messages'], ({messages}) => messages.get(id));
+        let message = await stored();
+        for (; message.state === 'writing'; message = await stored()) await new Promise((later) => { setTimeout(later, 50); });
+        return [message.content.length, message.content.slice(0, 10), message.state, message.finishReason];
     }, id);
-    assert.deepEqual([length, start, state], [7 + 3_000_000 + 5, 'before xxx', 'done']);
+    assert.deepEqual([length, start, state, reason], [7 + 3_000_000 + 6, 'before xxx', 'done', 'stop']);
 });
 
 check('a schema that migrates: older data is carried along, a newer one is refused, an old tab lets go', async () => {
@@ -291,7 +340,7 @@ check('a schema that migrates: older data is carried along, a newer one is refus
         db.close();
         return refused;
     });
-    assert.equal(held, 'in-use');
+    assert.equal(held, 'old-tab');
 });
 
 check('where the browser keeps nothing, or ends connections, everything works as it can', async () => {
@@ -339,7 +388,7 @@ check('a backup: each conversation as JSON and Markdown in a folder, soon after 
         globalThis.showDirectoryPicker = async () => folder;
         let states = [], wake = () => {};
         const until = async (done) => { while (!await done()) await new Promise((later) => { wake = later; setTimeout(later, 50); }); };
-        const make = () => new Backup(store, {pause: 10, onState: ({state}) => { states.push(state); wake(); }});
+        const make = () => new Backup(store, {pause: 10, names: {user: 'Du'}, onState: ({state}) => { states.push(state); wake(); }});
         const backup = make(), names = async () => (await Array.fromAsync(folder.keys())).sort();
         const read = async (end) => (await (await folder.getFileHandle((await names()).find((name) => name.includes('Sea') && name.endsWith(end)))).getFile()).text();
         const chat = await store.create({title: 'Sea: "salt"/.'}), note = await store.create({kind: 'document', title: 'Tale'});
@@ -350,6 +399,7 @@ check('a backup: each conversation as JSON and Markdown in a folder, soon after 
         out.names = await names();
         await store.add(chat.id, {role: 'assistant', content: 'Yes.', parent: user.id});
         await until(async () => (await read('.md')).includes('Yes.'));
+        out.speakers = (await read('.md')).match(/(?<=## ).*/g);
         await store.edit(user.id, {finishReason: 'x'});
         await until(async () => (await read('.json')).includes('finishReason'));
         await store.change(chat.id, {title: 'The Sea'});
@@ -381,6 +431,7 @@ check('a backup: each conversation as JSON and Markdown in a folder, soon after 
     });
     assert.equal(seen.can, true);
     assert.equal(seen.names.length, 4);
+    assert.deepEqual(seen.speakers, ['Du', 'Model']);
     assert.ok(seen.names[0].startsWith('Sea salt ') && seen.names[3].endsWith('.md') && seen.names[3].startsWith('Tale '));
     assert.deepEqual(seen.renamed.map((name) => name.split(' ')[0]), ['Tale', 'Tale', 'The', 'The']);
     assert.deepEqual(seen.back, [['Tale', 0], ['The Sea', 2]]);

@@ -9,7 +9,7 @@ import {requireWebAssembly} from '../../web/engine/features.js';
 import {Caller, answer} from '../../web/base/protocol.js';
 
 const CODES = ['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage', 'changed', 'exists', 'context-full', 'bad-argument',
-    'bad-numbers'];
+    'bad-numbers', 'library', 'gone', 'old-tab', 'other-tab'];
 const unknown = explain(new GemmaError('internal', 'x'));
 
 test('each code has its own title and its own advice', () => {

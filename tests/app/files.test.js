@@ -7,7 +7,7 @@ import {countTokens, estimateTokens} from '../../web/app/files/counting.js';
 import {findPassages} from '../../web/app/files/finding.js';
 import {htmlToText} from '../../web/app/files/html.js';
 import {askInParts} from '../../web/app/files/in_parts.js';
-import {cutText, placeOf} from '../../web/app/files/passages.js';
+import {cutText, pagesOf, placeOf} from '../../web/app/files/passages.js';
 import {prepare} from '../../web/app/files/prepare.js';
 import {MOST_BYTES, cleanName, readFile} from '../../web/app/files/reading.js';
 
@@ -49,6 +49,11 @@ test('texts are read in the encoding that they have', async () => {
     // The first bytes that are looked at may end within a character.
     assert.equal((await read('é'.repeat(5000) + 'a')).length, 5001);
     assert.equal((await read(`a${'é'.repeat(5000)}`)).length, 5001);
+    const bad = bytesOf('Müller;Größe\n'.repeat(20), [0xe4], '\nEnde'), cut = bytesOf('Größe ü').slice(0, -1);
+    assert.equal((await readFile(fileOf(bad, 'a.csv'))).text, `${'Müller;Größe\n'.repeat(20)}\ufffd\nEnde`, 'UTF-8 with a bad byte');
+    assert.equal((await readFile(fileOf(cut))).text, 'Größe \ufffd', 'UTF-8 that was cut');
+    const cyrillic = bytesOf('<meta charset="windows-1251"><p>', [0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2], '</p>');
+    assert.equal((await readFile(fileOf(cyrillic, 'a.html', 'text/html'))).text.trim(), 'Привет');
 });
 
 test('what is no text is refused by a code, whatever it is called', async () => {
@@ -152,6 +157,9 @@ test('a text of megabytes is cut by few counts', async () => {
 test('the place of a passage is its page, or its lines', () => {
     assert.deepEqual(placeOf('a\nb\nc\nd', {start: 2, end: 6}), {lines: [2, 3]});
     assert.deepEqual(placeOf('a\fb\fc', {start: 4, end: 5}), {page: 3});
+    const pages = `${'a '.repeat(50)}\fb\f\fc c c`, starts = [0, 40, 100, 101, 102, 103, 104, 106].map((start) => ({start, end: start + 1}));
+    assert.deepEqual(pagesOf(pages, starts), starts.map((passage) => placeOf(pages, passage).page));
+    assert.deepEqual(pagesOf('no pages', [{start: 0}]), [undefined]);
 });
 
 /** A model that counts as above, and embeds a text as the letters that it has. */
@@ -210,6 +218,20 @@ test('looking up that is stopped goes on where it was', async () => {
     const other = fakeModel();
     await findPassages([{name: 'a', text: FACTS}], 'Q', {gemma: other, room: 90, count});
     assert.deepEqual(gemma.embedded, other.embedded);
+});
+
+test('what was computed is handed over while it is made, and taken from there by the next model; a little less space finds the same passages', async () => {
+    const handed = [], kept = {read: async () => [], keep: async (passages, vectors) => void handed.push([passages, [...vectors]])}, gemma = fakeModel();
+    const long = Array.from({length: 400}, (_, i) => `${i}. ${FACTS.slice(0, 500)}`).join('\n\n');
+    await findPassages([{name: 'a', text: long}], 'Q', {gemma, room: 900, count, kept});
+    const [passages, vectors] = handed.at(-1);
+    assert.ok(handed.length > 2 && handed.length < 12, `${handed.length}`);
+    assert.deepEqual([vectors.length, passages.join('')], [passages.length, long]);
+    for (const room of [900, 800]) {
+        const other = fakeModel(), asked = [];
+        await findPassages([{name: 'a', text: long}], 'Q', {gemma: other, room, count, kept: {...kept, read: async (passages) => (asked.push(passages), vectors.slice(0, 50))}});
+        assert.deepEqual([asked[0].join('|') === passages.join('|'), other.embedded.length], [true, passages.length - 50 + 1], `${room}`);
+    }
 });
 
 test('a later question is looked up in a file of an earlier message', async () => {

@@ -8,6 +8,8 @@ import {deletePreset, listPresets, savePreset} from '../../web/app/data/presets.
 import {exportAll, importFile, toMarkdown} from '../../web/app/data/transfer.js';
 import {RecordReader} from '../../web/app/data/transfer/records.js';
 import {pathTo, siblingsOf} from '../../web/app/data/tree.js';
+import {toAsked} from '../../web/app/files/asking.js';
+import {isMessage} from '../../web/engine/conversation.js';
 
 const stores = [];
 after(() => stores.forEach((store) => store.close()));
@@ -78,6 +80,22 @@ test('what is exported comes back as it was, once', async () => {
     assert.deepEqual([one.conversations.length, one.conversations[0].text, one.presets], [1, 'Text', []]);
 });
 
+test('a document that has another text here comes beside it, once', async () => {
+    const store = await open(), {id} = await store.create({kind: 'document', title: 'Note'});
+    await store.writeText(id, 'As it was');
+    const blob = await exportAll(store), texts = () => Promise.all(store.list().map(async ({id, title, deleted}) => [title, await store.readText(id), Boolean(deleted)]));
+    await store.writeText(id, 'As it is');
+    for (const conversations of [1, 0]) assert.deepEqual(await importFile(store, blob), {conversations, messages: 0, presets: 0, skipped: []});
+    assert.deepEqual((await texts()).sort(), [['Note', 'As it is', false], ['Note', 'As it was', false]]);
+    const other = await open();
+    assert.equal((await importFile(other, await exportAll(store))).conversations, 2);
+    assert.equal((await importFile(store, await exportAll(other))).conversations, 0);
+    // What was deleted comes back with the text of the import, whatever it had at last.
+    await store.delete(store.list().map((each) => each.id));
+    assert.equal((await importFile(store, blob)).conversations, 1);
+    assert.ok((await texts()).some(([title, text, isDeleted]) => title === 'Note' && text === 'As it was' && !isDeleted));
+});
+
 test('a path as Markdown', () => {
     const path = [{role: 'user', content: 'Q', attachments: [{name: 'a.txt'}]}, {role: 'assistant', content: 'A\n- b'}];
     assert.equal(toMarkdown({title: 'T'}, path, {user: 'Ich'}), '# T\n\n## Ich\n\n- a.txt\n\nQ\n\n## Model\n\nA\n- b\n');
@@ -103,19 +121,21 @@ const CHATGPT = {
         node('n8', 'n7', 'assistant', {content_type: 'code', text: 'search("x")'}, {recipient: 'web'}),
         node('n8b', 'n8', 'tool', {content_type: 'tether_quote', text: 'page'}),
         node('n8c', 'n8b', 'assistant', {content_type: 'text', parts: ['{"name": "Plan", "type": "code/js", "content": "let a"}']}, {recipient: 'canmore.create_textdoc'}),
-        node('n9', 'n8c', 'assistant', {content_type: 'text', parts: ['Done', '', 'twice']}),
+        node('n8d', 'n8c', 'assistant', {content_type: 'code', text: '{"updates": [{"pattern": ".*", "multiple": false, "replacement": "let b"}, {"pattern": "("}]}'}, {recipient: 'canmore.update_textdoc'}),
+        node('n8e', 'n8d', 'tool', {content_type: 'text', parts: ['Successfully updated text document.']}, {author: {role: 'tool', name: 'canmore.update_textdoc'}}),
+        node('n9', 'n8e', 'assistant', {content_type: 'text', parts: ['Done', '', 'twice']}),
     ]),
 };
 const CHATGPT_SHOWN = ['user: What is this?', 'assistant: The sea, salty.', 'user: Count', 'assistant: ````python\nprint("```")\n````', 'tool: ```',
-    'assistant: **Plan**\n\n```js\nlet a\n```', 'assistant: Done\n\ntwice'];
+    'assistant: **Plan**\n\n```js\nlet a\n```', 'assistant: ```js\nlet b\n```', 'assistant: Done\n\ntwice'];
 
 test("ChatGPT's export: what people saw of a tree, its branches and files, from JSON and ZIP", async () => {
     const store = await open(), untitled = {...CHATGPT, id: 'x', conversation_id: undefined, title: null, current_node: null};
     const bytes = Buffer.from(JSON.stringify([CHATGPT, untitled]));
-    assert.deepEqual(await importFile(store, file(bytes)), {conversations: 2, messages: 16, presets: 0, skipped: []});
+    assert.deepEqual(await importFile(store, file(bytes)), {conversations: 2, messages: 18, presets: 0, skipped: []});
     assert.deepEqual(await shown(store).then(([[a], [b, path]]) => [[a, b].sort(), path]), [['Sea', 'What is this?'], CHATGPT_SHOWN]);
     const sea = store.list().find(({title}) => title === 'Sea'), messages = await store.read(sea.id), answer = messages.find(({content}) => content === 'Water');
-    assert.deepEqual([sea.created, sea.updated, sea.messages], [1700000000000, 1700000100250, 8]);
+    assert.deepEqual([sea.created, sea.updated, sea.messages], [1700000000000, 1700000100250, 9]);
     assert.deepEqual([siblingsOf(messages, answer.id).length, answer.state, messages.find(({model}) => model).model], [2, 'stopped', 'gpt-x']);
     assert.deepEqual(messages.find(({attachments}) => attachments).attachments, [{name: 'sea.png', type: 'image/png', size: 9, text: ''}]);
     const half = bytes.indexOf('},{"title":null') + 1;
@@ -123,7 +143,7 @@ test("ChatGPT's export: what people saw of a tree, its branches and files, from 
         zip({'conversations-000.json': Buffer.concat([bytes.subarray(0, half), Buffer.from(']')]), 'conversations-001.json': Buffer.concat([Buffer.from('['), bytes.subarray(half + 1)])}, {isStored: true}),
         Buffer.from(`{"conversations": ${bytes}}`)]) {
         const other = await open();
-        assert.equal((await importFile(other, file(zipped, 'x.zip'))).messages, 16);
+        assert.equal((await importFile(other, file(zipped, 'x.zip'))).messages, 18);
         assert.deepEqual(other.list(), store.list());
         assert.equal((await importFile(other, file(bytes))).messages, 0, 'the same from another file');
     }
@@ -155,6 +175,15 @@ test("llama.cpp's web UI: JSON of one or several, lines, ZIP of lines", async ()
         assert.deepEqual(await importFile(other, file(content, 'x')), {conversations: 2, messages: 6, presets: 0, skipped: []});
         assert.deepEqual(await other.read(store.list()[0].id), await store.read(store.list()[0].id));
     }
+});
+
+test('what an import keeps can be asked about, also what tools gave back', async () => {
+    const store = await open(), after = (parent, role, id) => ({...LLAMA.messages[1], id, parent, role, content: '{"x": 1}', extra: undefined});
+    const llama = {conv: LLAMA.conv, messages: [...LLAMA.messages, after(LLAMA.messages.at(-1).id, 'tool', 't1')]};
+    for (const given of [CHATGPT, llama, {messages: [{role: 'user', content: 'Q'}, {role: 'tool', content: 'R', name: 'f'}]}]) await importFile(store, file(given));
+    const messages = (await Promise.all(store.list().map(({id}) => store.read(id)))).flat();
+    assert.deepEqual([store.list().length, messages.filter(({role}) => role === 'tool').length], [3, 3]);
+    assert.deepEqual(messages.map((message) => toAsked(message)).filter((asked) => !isMessage(asked)), []);
 });
 
 test('messages that only follow each other', async () => {
@@ -235,4 +264,55 @@ test('a file is read object by object, whatever the cuts between its pieces', ()
         assert.deepEqual(read(list, size), [{e: 1}, {f: [{}]}, {x: [1, {y: 2}], conversations: [], z: {conversations: [{g: 1}]}}]);
         assert.deepEqual(read('{"a":1}\n{"b":"}"}\n', size), [{a: 1}, {b: '}'}]);
     }
+});
+
+test('what ends in the middle says so, and keeps what is whole', async () => {
+    const store = await open(), other = await open();
+    for (const title of ['One', 'Two', 'Three']) {
+        const {id} = await store.create({title});
+        await store.add(id, {role: 'user', content: `${title}?`, parent: null});
+    }
+    const text = await (await exportAll(store)).text(), {conversations, skipped} = await importFile(other, file(text.slice(0, -200)));
+    assert.deepEqual([conversations, skipped.length], [2, 1]);
+    assert.match(skipped[0], /could not be read to its end/);
+});
+
+test("llama.cpp's earlier web UI, which counts its messages", async () => {
+    const store = await open(), message = (id, parent, role, content) => ({id, convId: 'c', type: parent < 0 ? 'root' : 'text', parent, role, content, timestamp: id, children: []});
+    await importFile(store, file({
+        conv: {id: 'conv-1', lastModified: 3, currNode: 3, name: 'Old'}, messages: [message(1, -1, 'system', ''), message(2, 1, 'user', 'Salty?'), message(3, 2, 'assistant', 'Quite.')],
+    }));
+    assert.deepEqual(await shown(store), [['Old', ['user: Salty?', 'assistant: Quite.']]]);
+});
+
+test('what has no times is not doubled either, and parts of a message are its words', async () => {
+    const store = await open(), talk = {messages: [{role: 'user', content: [{type: 'text', text: 'Salty?'}, {type: 'image_url', image_url: {url: 'data:,'}}]}, {role: 'assistant', content: 'Quite.'}]};
+    for (const expected of [2, 0]) {
+        assert.equal((await importFile(store, file(talk))).messages, expected);
+        await new Promise((resolve) => { setTimeout(resolve, 2); });
+    }
+    assert.deepEqual((await shown(store))[0][1], ['user: Salty?', 'assistant: Quite.']);
+});
+
+test("ChatGPT's names are words, and without a current node the newest branch shows, whatever the order", async () => {
+    const node = (id, parent, role, text, create_time) => [id, {id, parent, message: {id, author: {role}, create_time, recipient: 'all', content: {content_type: 'text', parts: [text]}}}];
+    const nodes = [node('a', null, 'user', 'Who?', 1), node('b', 'a', 'assistant', 'It is \ue200entity\ue202["people","Ada Lovelace",0]\ue201, \ue203who counted\ue204\ue200cite\ue202turn0\ue201.', 2), node('c', 'b', 'user', 'When?', 3)];
+    for (const ordered of [nodes, [...nodes].reverse()]) {
+        const store = await open();
+        await importFile(store, file([{title: 'Names', conversation_id: 'x1', mapping: Object.fromEntries(ordered)}]));
+        assert.deepEqual(await shown(store), [['Names', ['user: Who?', 'assistant: It is Ada Lovelace, who counted.', 'user: When?']]]);
+    }
+});
+
+test('a packed folder of the backup, or a packed export, comes back; one with a password is refused with the reason', async () => {
+    const store = await open(), {id} = await store.create({title: 'Kept'});
+    await store.add(id, {role: 'user', content: 'Hello', parent: null});
+    const bytes = Buffer.from(await (await exportAll(store)).text()), damaged = Buffer.from('{"format": "gemma-wasm", "version": 1, "conversations": [{"id": "x", "mess');
+    const folder = {'chats/Kept x.json': bytes, 'chats/Kept x.md': Buffer.from('# Kept'), '__MACOSX/._Kept x.json': Buffer.from([0, 5]), 'chats/Cut.json': damaged}, other = await open();
+    const {conversations, skipped} = await importFile(other, file(zip(folder), 'backup.zip'));
+    assert.deepEqual([conversations, skipped.length], [1, 1]);
+    assert.deepEqual(await shown(other), [['Kept', ['user: Hello']]]);
+    const locked = zip({'conversations.json': bytes});
+    locked[6] |= 1;
+    await assert.rejects(importFile(await open(), file(locked, 'x.zip')), /has a password/);
 });

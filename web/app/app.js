@@ -1,27 +1,28 @@
 // The page: wires the parts. Its own state is which screen shows.
 
 import {Gemma} from '../gemma.js';
+import {later, once} from '../base/later.js';
+import {clearAddress, readAddress, writeAddress} from './address.js';
 import {contextCost, settingsOf} from './asking.js';
 import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
-import {keepState, readState} from './data/states.js';
+import {keepDraft} from './draft.js';
 import {Engine} from './engine.js';
 import {toAsked} from './files/asking.js';
-import {install} from './install.js';
+import {install, lookForNewer} from './install.js';
+import {offerRequests} from './requests.js';
 import {offerInstall, receive} from './system.js';
-import {Talk} from './talk.js';
 import {loadTexts, text, translate} from './texts.js';
 import {showAppearance} from './views/appearance.js';
 import {Chat} from './views/chat.js';
 import {within} from './views/dom.js';
-import {hideFacts, showFacts} from './views/facts.js';
 import {Gauge} from './views/gauge.js';
 import {listenToKeys} from './views/keys.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
 import {Settings} from './views/settings.js';
-import {Sidebar, addressOf} from './views/sidebar.js';
+import {Sidebar} from './views/sidebar.js';
 import {Welcome} from './views/welcome.js';
 
 /**
@@ -34,34 +35,41 @@ const root = document.body, at = within(root);
 
 await loadTexts();
 translate(document);
-const store = await openConversations();
+/** Without it nothing else begins. */
+const store = await openConversations().catch((error) => /** @type {Promise<never>} */ (new Promise(() => new Notices(root, {about: () => ({})}).showError(error, () => location.reload()))));
 
-/** @type {Talk | undefined} */
+/** @type {import('./talk.js').Talk | undefined} */
 let talk;
+const bringTalking = once(() => later(() => import('./talking.js')));
+/** There, before a model is. @type {Awaited<ReturnType<typeof bringTalking>>} */
+let talking;
 /** A model is loaded for the answer that waits. */
 let isSwitching = false;
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
 let desk;
-/** @type {Promise<import('./desk.js').Desk> | undefined} */
-let openingDesk;
 
 const notices = new Notices(root, {about: () => {
     const {info} = engine.gemma ?? {};
     return info ? {model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads, context: info.contextLength, memory: info.memoryBytes, shared: info.shared} : {};
 }});
-const onError = (/** @type {Error} */ error) => notices.showError(error);
+/** @param {Error & {code?: string}} error @param {() => void} [retry] @param {Parameters<Notices['showError']>[2]} [other] */
+const onError = (error, retry, other) => {
+    notices.showError(error, retry, other);
+    if (error.code === 'library') lookForNewer(root);
+};
 const loadingView = new Loading(root, {onCancel: () => engine.cancel()});
 /** @type {Engine} */
 const engine = new Engine({
     loadingSettings: () => settings.group('loading'),
     onProgress: (name, progress, doing) => loadingView.progress(name, progress, doing),
-    onBegin(name, hint) {
-        welcome.stop();
+    onBegin(name, hint, model) {
+        welcome.stop(model);
         notices.hideError();
-        loadingView.begin(name, hint);
+        loadingView.begin(name, hint, welcome.hostAsked);
         show('loading');
         openDesk().catch(() => {});     // while there is time; who needs it says what is wrong
     },
+    prepare: async () => { talking = await bringTalking(); },
     onLoaded: begin,
     async onEnd() {
         await welcome.refresh();
@@ -72,16 +80,16 @@ const engine = new Engine({
         if (!isSwitching) chatting.stop();
         talk = undefined;
         settings.setLoaded(false);
-        hideFacts(root);
+        at('facts').hidden = true;
     },
-    onError: (error, retry) => notices.showError(error, retry),
+    onError: (error, retry) => onError(error, retry, welcome.insteadOf(error)),
     onNotice: (sentence) => notices.show(sentence),
 });
-const presets = () => import('./data/presets.js');
+const presets = () => later(() => import('./data/presets.js'));
 /** @type {Settings} */
 const settings = new Settings(root, {
     onReload: () => engine.again(), onError,
-    conversation: () => document.body.dataset.screen === 'chat' ? {isStored: Boolean(chatting.id), settings: chatting.settings} : undefined,
+    conversation: () => shownScreen() === 'chat' ? {isStored: Boolean(chatting.id), settings: chatting.settings} : undefined,
     onChange: (changed) => chatting.changeSettings(changed).catch(onError).finally(() => gauge.update()),
     check: async (schema) => (await engine.gemma?.constraint({schema}))?.close(),
     cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
@@ -97,14 +105,14 @@ const welcome = new Welcome(root, {
 /** @type {Chat} */
 const chat = new Chat(root, {
     onBegin: () => notices.hideError(),
-    onSend: (content, attachments) => chatting.send(content, attachments).catch(onError), onStop: () => chatting.stop(), onError,
+    onSend: (content, attachments) => chatting.send(content, attachments).catch(onError), onStop: () => chatting.stop(), onError, onNotice: (sentence) => notices.show(sentence),
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
     files: {
         about: () => ({gemma: engine.gemma, ...askedSoFar()}),
         onModel(files) {
             const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
-            notices.show(text('files.model', {name}), {label: text('files.model-load'), onPress: () => engine.start(files, name)});
+            notices.show(text(engine.gemma ? 'files.model' : 'files.model-first', {name}), {label: text('files.model-load'), onPress: () => engine.start(files, name)});
         },
     },
 });
@@ -112,9 +120,9 @@ const chat = new Chat(root, {
 const chatting = new Chatting({
     store, view: chat, open: openModel, onError,
     settingsOf: (summary) => settingsOf(summary, settings.preferences),
-    onAnswered: (result) => engine.gemma && showFacts(root, engine.gemma.info, result),
-    onOpened(id) {
-        opened(id);
+    onAnswered: (result) => engine.gemma && talking.showFacts(root, engine.gemma.info, result),
+    onOpened(id, isSame) {
+        tell('chat', isSame);
         if (id) talk?.prepare(id);
     },
 });
@@ -125,9 +133,9 @@ const gauge = new Gauge(root, {
     },
     count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open(),
 });
-store.listen(() => gauge.update());
+for (const update of [() => gauge.update(), nameModel]) store.listen(update);
 const sidebar = new Sidebar(root, {
-    store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => exportOne(id).catch(onError),
+    store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => openTools().then((one) => one.exportOne(id)).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
 });
 const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
@@ -140,10 +148,8 @@ function askedSoFar() {
 
 /** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
-    const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = screenOf(store.list().find(({id}) => id === idOfAddress()));
-    talk = new Talk(gemma, model.id, {
-        keepState: (conversation, state) => keepState(store, conversation, {...state, leaf: null}), readState: (conversation, about) => readState(store, conversation, about),
-    });
+    const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = namedScreen();
+    talk = talking.talkWith(gemma, model.id, store);
     if (chatting.id) {
         talk.prepare(chatting.id);
         if (model.id && !isSwitching) store.change(chatting.id, {model}).catch(onError);        // chosen for what is open
@@ -152,7 +158,7 @@ function begin(gemma, model) {
     chat.setStyle(chatStyle, isChat);
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
     at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
-    showFacts(root, info);
+    talking.showFacts(root, info);
     gauge.update();
     show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
@@ -160,17 +166,14 @@ function begin(gemma, model) {
 /**
  * The model that answers: the conversation's own where it is on this device, else the one that is loaded or was used last.
  * @param {Summary} [summary]
- * @returns {Promise<{talk: Talk, model: import('./engine.js').Named} | undefined>}
+ * @returns {Promise<{talk: import('./talk.js').Talk, model: import('./engine.js').Named} | undefined>}
  */
 async function openModel(summary) {
     const own = summary?.model?.id;
     if (!talk || own && own !== engine.model.id) {
         const stored = (await Gemma.models.list()).filter(({state}) => state === 'complete'), wanted = stored.find(({id}) => id === own) ?? (talk ? undefined : stored[0]);
-        if (wanted) {
-            isSwitching = true;
-            await engine.start(welcome.sourceOf(wanted), welcome.titleOf(wanted));
-            isSwitching = false;
-        } else if (!talk) {
+        if (wanted) await switchTo(wanted);
+        else if (!talk) {
             show('welcome');
             notices.show(text('models.choose-first'));
         }
@@ -178,26 +181,27 @@ async function openModel(summary) {
     return talk && {talk, model: engine.model};
 }
 
-/** Fetched when it is first needed. @returns {Promise<import('./desk.js').Desk>} */
-function openDesk() {
-    const failed = (/** @type {Error} */ error) => {
-        openingDesk = undefined;        // the next try begins anew
-        throw error;
-    };
-    return openingDesk ??= import('./desk.js').then(({Desk}) => desk = new Desk(root, {
-        store, onError, onOpened: opened, onBegin: () => notices.hideError(), onNotice: (sentence) => notices.show(sentence),
-        open: async () => await openModel() && engine.gemma,
-        settingsOf: () => {
-            const {maxTokens, ...sampling} = settings.group('sampling');
-            return {maxTokens, sampling};
-        },
-        onResult: (gemma, result) => gemma === engine.gemma && showFacts(root, gemma.info, result),
-    })).catch(failed);
+/** Loads a model that is here, not because a person has chosen it: what is open keeps its own. @param {import('../weights/store/store.js').Stored} stored */
+async function switchTo(stored) {
+    isSwitching = true;
+    await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored)).finally(() => { isSwitching = false; });
 }
+
+/** Fetched when it is first needed. */
+const openDesk = once(async () => {
+    const {Desk} = await later(() => import('./desk.js'));
+    return desk = new Desk(root, {
+        store, onError, onOpened: (_, isSame) => tell('writer', isSame), onBegin: () => notices.hideError(), onNotice: (sentence) => notices.show(sentence),
+        open: async () => await openModel() && engine.gemma,
+        settingsOf: () => settingsOf(undefined, settings.preferences).options,
+        onResult: (gemma, result) => gemma === engine.gemma && talking.showFacts(root, gemma.info, result),
+    });
+});
 
 /** @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action @param {string} id   of a message */
 async function act(action, id) {
     if (action === 'again') await chatting.regenerate(id);
+    if (action === 'answer') await chatting.answer(id);
     if (action === 'continue') await chatting.continue(id);
     if (action === 'back' || action === 'next') await chatting.walk(id, action === 'next' ? 1 : -1);
     if (action !== 'delete') return;
@@ -213,7 +217,7 @@ async function create(kind) {
 
 /** What a shortcut asks for. @param {import('./views/keys.js').Done} done */
 function press(done) {
-    const shown = document.body.dataset.screen;
+    const shown = shownScreen();
     if (done === 'chat' || done === 'document') create(done).catch(onError);
     if (done === 'search') sidebar.focusSearch();
     if (done === 'list') sidebar.toggle();
@@ -224,43 +228,46 @@ function press(done) {
         (shown === 'writer' ? desk : chat)?.focus();
     }
     if ((done === 'again' || done === 'copy') && shown === 'chat') chat.actOnLast(done);
-    if (done === 'stop') {
-        chatting.stop();
-        desk?.stop();
-    }
+    if (done === 'stop') for (const writer of [chatting, desk]) writer?.stop();
 }
 
-/** Says in the page's address what is open: a reload and the browser's back button find it. @param {string | undefined} id */
-function opened(id) {
+/** Says in the list and in the page's address what shows. @param {Screen} [screen]   where something has changed @param {boolean} [isSame]   see writeAddress() */
+function tell(screen = shownScreen(), isSame = false) {
+    if (screen !== shownScreen() || screen !== 'chat' && screen !== 'writer') return;
+    const isChat = screen === 'chat', id = (isChat ? chatting : desk)?.id;
     sidebar.setCurrent(id);
     gauge.update();
-    if (id !== idOfAddress()) history.pushState(null, '', id ? addressOf(id) : location.pathname + location.search);
+    nameModel();
+    writeAddress({id, kind: isChat ? 'chat' : 'document'}, isSame);
 }
 
-const idOfAddress = () => new URLSearchParams(location.hash.slice(1)).get('id') ?? undefined;
-/** @param {Summary | undefined} summary @returns {'chat' | 'writer' | undefined} */
-const screenOf = (summary) => summary && (summary.kind === 'chat' ? 'chat' : 'writer');
+/** The model that answers what shows; its button leads to the others. */
+function nameModel() {
+    const own = shownScreen() === 'chat' ? chatting.summary?.model : undefined, name = (own ?? (engine.gemma && engine.model))?.name;
+    const label = name ? text('models.change', {name}) : '';
+    at('model-name').textContent = name || text('models.open');
+    Object.assign(at('change-model'), {title: label, ariaLabel: label || null});
+}
+
+const shownScreen = () => /** @type {Screen} */ (document.body.dataset.screen);
+
+/** The screen of what the address names. @returns {'chat' | 'writer' | undefined} */
+function namedScreen() {
+    const {id, kind = store.list().find((one) => one.id === id)?.kind} = readAddress();
+    return kind && (kind === 'chat' ? 'chat' : 'writer');
+}
+
+/** Counts what is followed: two events may tell of one address. */
+let followed = 0;
 
 /** Opens what the page's address names. */
 async function followAddress() {
-    const id = idOfAddress(), screen = screenOf(store.list().find((one) => one.id === id));
-    if (!id || !screen) {
-        if (id) history.replaceState(null, '', location.pathname + location.search);        // it was deleted
-        if (!location.hash && chatting.id && document.body.dataset.screen === 'chat') chatting.begin();
-        return;
-    }
-    await (screen === 'chat' ? chatting : await openDesk()).open(id);
-    if (document.body.dataset.screen !== 'loading') show(screen);
-}
-
-/** As Markdown. @param {string} id */
-async function exportOne(id) {
-    const summary = store.list().find((one) => one.id === id);
-    if (!summary) return;
-    const [{toMarkdown}, {pathTo}, {saveFile}] = await Promise.all([import('./data/transfer.js'), import('./data/tree.js'), import('./views/files.js')]);
-    const path = async () => toMarkdown(summary, pathTo(await store.read(id), summary.leaf), {user: text('chat.you'), assistant: 'Gemma'});
-    const content = summary.kind === 'document' ? await store.readText(id) : await path();
-    saveFile(new Blob([content], {type: 'text/markdown'}), `${summary.title || text('tabs.chat')}.md`);
+    const turn = ++followed, {id} = readAddress(), named = namedScreen(), screen = named ?? shownScreen();
+    if (id && !named) clearAddress();       // it was deleted
+    const place = screen === 'chat' ? chatting : screen !== 'writer' ? undefined : named ? await openDesk() : desk;
+    if (id && named) await place?.open(id);
+    else if (place?.id) place.begin();
+    if (named && shownScreen() !== 'loading' && turn === followed && id === readAddress().id) show(named);
 }
 
 /** @param {Screen} screen */
@@ -269,6 +276,7 @@ function show(screen) {
         show('chat');
         onError(error);
     });
+    const before = shownScreen();
     document.body.dataset.screen = screen;
     for (const name of ['welcome', 'loading', 'writer', 'chat']) at(name).hidden = name !== screen;
     const isWorking = screen === 'writer' || screen === 'chat';
@@ -280,7 +288,7 @@ function show(screen) {
     scrollTo({top: screen === 'chat' ? document.documentElement.scrollHeight : 0});
     if (screen === 'welcome') at('welcome-title').focus();
     if (!isWorking) return;
-    sidebar.setCurrent((screen === 'chat' ? chatting : desk)?.id);
+    tell(screen, before === 'welcome' || before === 'loading');
     (screen === 'chat' ? chat : desk)?.focus();
 }
 
@@ -301,36 +309,38 @@ at('tabs').onkeydown = (event) => {
     show(other);
     tabs[other].focus();
 };
-/** @type {Promise<import('./tools.js').Tools> | undefined} */
-let tools;
-const openTools = () => tools ??= import('./tools.js').then(({Tools}) => new Tools({
-    store, engine, welcome, preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action), onError,
-}));
+const openTools = once(async () => {
+    const {Tools} = await later(() => import('./tools.js'));
+    return new Tools({
+        store, engine, welcome, switchTo, onSwitch: () => chatting.stop(), preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action), onError,
+    });
+});
 at('open-data').onclick = () => openTools().then((one) => one.openData()).catch(onError);
+offerRequests(at('open-requests'), onError);
 at('open-compare').onclick = () => openTools().then((one) => one.openCompare()).catch(onError);
-at('new-chat').onclick = () => create(document.body.dataset.screen === 'writer' ? 'document' : 'chat').catch(onError);
+at('new-chat').onclick = () => create(shownScreen() === 'writer' ? 'document' : 'chat').catch(onError);
 at('change-model').onclick = async () => {
     engine.close();
+    if (!readAddress().id) clearAddress();      // of a new one, the next model's kind decides
     await welcome.refresh();
     show('welcome');
 };
-addEventListener('hashchange', () => followAddress().catch(onError));
-addEventListener('popstate', () => followAddress().catch(onError));
+for (const event of ['hashchange', 'popstate']) addEventListener(event, () => followAddress().catch(onError));
 
-listenToKeys(root, press);
+listenToKeys(root, press, onError);
 showAppearance(root, () => location.reload());
-install(root, () => engine.isBusy);
+// What somebody has written is not lost by a reload that nobody asked for.
+install(root, () => engine.isBusy || at('message', HTMLTextAreaElement).value !== '' || at('url', HTMLInputElement).value !== '');
 offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));
 // A folder that was chosen goes on being written into.
 if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
 await followAddress().catch(onError);
+keepDraft(chat);
 receive({
     onNew: create,
-    onText(shared) {
-        create('chat');
-        chat.takeBack(shared);
-    },
+    onShared: (shared) => void create('chat').then(() => chat.take(shared), onError),
+    onProblem: () => notices.show(text('shared.failed')),
     onFiles: (files) => engine.start(files, files[0].name),
 });
 await welcome.refresh();

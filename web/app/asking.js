@@ -24,6 +24,12 @@ export function toAsking(values) {
     };
 }
 
+/**
+ * The seed of the next answer to one question, where a person has set one: another one than before, and the same one each time that it is done anew.
+ * @param {{seed?: number}} sampling @param {number} before   answers @returns {number | undefined}
+ */
+export const seedOf = ({seed}, before) => seed === undefined ? undefined : (seed + before) % 2 ** 32;
+
 /** The values of one group that are set. @param {Preferences} values @param {import('./data/preferences.js').Setting['group']} name @returns {Record<string, any>} */
 export function group(values, name) {
     return Object.fromEntries(SETTINGS.filter((one) => one.group === name && (values[one.key] ?? undefined) !== undefined).map(({key}) => [key, values[key]]));

@@ -1,9 +1,11 @@
 // The conversation that is open: a tree of messages, of which one path is shown, and the answer that is being written.
 //
-// Owns: which path, and in which order things are stored, asked and shown. Must not know: elements (views/chat.js), IndexedDB, sessions.
+// Owns: which path, and in which order things are stored and shown. Must not know: elements (views/chat.js), IndexedDB, sessions, how an answer is
+// written (answering.js).
 
-import {asNew, lookedUp, toAsked} from './files/asking.js';
-import {newestLeafBelow, pathTo, siblingsOf} from './data/tree.js';
+import {writeAnswer} from './answering.js';
+import {newestLeafBelow, pathTo, siblingsIn, siblingsOf} from './data/tree.js';
+import {asNew, lookedUp} from './files/asking.js';
 
 /**
  * @typedef {import('./data/conversations.js').Conversations} Conversations
@@ -19,7 +21,7 @@ import {newestLeafBelow, pathTo, siblingsOf} from './data/tree.js';
  * @property {(summary: Summary) => {system: string, overflow: 'error' | 'drop-oldest', options: import('../gemma.js').PromptOptions}} settingsOf
  * @property {(error: Error) => void} onError
  * @property {(result: import('../gemma.js').Result) => void} onAnswered
- * @property {(id: string | undefined) => void} onOpened   another conversation is open now
+ * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another conversation is open now; isSame: it is stored now, or gone
  */
 
 export class Chatting {
@@ -34,6 +36,8 @@ export class Chatting {
     #streams = new Map();
     /** For a new one. @type {Record<string, unknown>} */
     #settings = {};
+    /** Counts what is asked for: only the last is opened. */
+    #turn = 0;
 
     /** @param {Parts} parts */
     constructor(parts) {
@@ -57,27 +61,29 @@ export class Chatting {
         this.#running?.abort();
     }
 
-    /** A new conversation. */
-    begin() {
+    /** A new conversation. @param {boolean} [isSame]   in the place of one that is gone */
+    begin(isSame = false) {
+        this.#turn++;
         this.stop();
         this.#summary = undefined;
         this.#messages = [];
         this.#settings = {};
         this.#show();
-        this.#parts.onOpened(undefined);
+        this.#parts.onOpened(undefined, isSame);
     }
 
     /** @param {string} id @returns {Promise<boolean>} whether there is such a conversation */
     async open(id) {
-        const summary = this.#find(id);
-        if (!summary) return false;
+        if (!this.#find(id)) return false;
+        const turn = ++this.#turn;
         if (id === this.id) return true;
         this.stop();
-        const [messages] = await Promise.all([this.#parts.store.read(id), this.#parts.view.ready()]);
+        const [messages] = await Promise.all([this.#parts.store.read(id), this.#parts.view.ready()]), summary = this.#find(id);
+        if (turn !== this.#turn || !summary) return Boolean(summary);
         this.#summary = summary;
         this.#messages = messages;
         this.#show();
-        this.#parts.onOpened(id);
+        this.#parts.onOpened(id, false);
         return true;
     }
 
@@ -95,8 +101,11 @@ export class Chatting {
     /** @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */
     send(content, attachments = []) {
         return this.#work(async (signal) => {
-            const {id: conversation} = this.summary ?? await this.#create(), parent = this.#path.at(-1)?.id ?? null, files = lookedUp(this.#path, attachments);
-            await this.#answer(await this.#add({conversation, parent, role: 'user', content, attachments: files.length ? files : undefined, state: 'done'}), signal, {isNew: true});
+            const files = lookedUp(this.#path, attachments), {id: conversation} = this.summary ?? {};
+            /** @type {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} */
+            const question = {parent: this.#path.at(-1)?.id ?? null, role: 'user', content, attachments: files.length ? files : undefined};
+            const storing = conversation ? this.#add({...question, conversation, state: 'done'}) : this.#create(question);
+            await this.#answer(await this.#orBack(storing, content, attachments), signal, {isNew: true});
         });
     }
 
@@ -104,14 +113,20 @@ export class Chatting {
     edit(id, content) {
         return this.#work(async (signal) => {
             const {parent, role, attachments, conversation} = this.#get(id);
-            const added = await this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'});
+            const added = await this.#orBack(this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'}), content);
             if (role === 'user') await this.#answer(added, signal, {isNew: true});
         });
     }
 
-    /** Answers once more: another branch. @param {string} id   of an answer */
+    /** A question that has no answer. @param {string} id */
+    answer(id) {
+        return this.#work((signal) => this.#answer(this.#get(id), signal));
+    }
+
+    /** Answers once more: another branch, but for an answer that ended before its first word. @param {string} id   of an answer */
     regenerate(id) {
-        const {parent} = this.#get(id);
+        const old = this.#get(id), {parent} = old;
+        if (isUnbegun(old)) return this.continue(id);
         return this.#work(async (signal) => parent && this.#answer(this.#get(parent), signal));
     }
 
@@ -137,14 +152,18 @@ export class Chatting {
         await this.#readAgain();
         return async () => {
             await undo();
+            // All is read again when the answer ends.
+            if (conversation === this.id && this.#running) return;
             if (conversation === this.id) await this.#readAgain();
+            else if (conversation && !this.id) await this.open(conversation);       // it had no more messages, and was gone
         };
     }
 
     /** Shows an answer as it is written. @param {string} id */
     #stream(id) {
         const {view, settingsOf} = this.#parts;
-        return view.stream(id, Boolean(this.summary && settingsOf(this.summary).options.constraint));
+        const question = this.#messages.find((one) => one.id === this.#get(id).parent), isInParts = question?.attachments?.some(({how}) => how === 'parts');
+        return view.stream(id, Boolean(!isInParts && this.summary && settingsOf(this.summary).options.constraint));
     }
 
     /** The path that is shown. */
@@ -168,10 +187,14 @@ export class Chatting {
         return found;
     }
 
-    async #create() {
-        this.#summary = await this.#parts.store.create({kind: 'chat', settings: this.#settings});
-        this.#parts.onOpened(this.#summary.id);
-        return this.#summary;
+    /** A conversation with its first question. @param {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} question */
+    async #create(question) {
+        const turn = this.#turn, {summary, message} = await this.#parts.store.begin({kind: 'chat', settings: this.#settings}, question);
+        if (turn !== this.#turn) return message;         // another one was opened meanwhile
+        this.#summary = summary;
+        this.#messages = [message];
+        this.#parts.onOpened(summary.id, true);
+        return message;
     }
 
     /** @param {Omit<Message, 'id' | 'created'>} message @returns {Promise<Message>} */
@@ -180,6 +203,16 @@ export class Chatting {
         this.#messages.push(added);
         if (this.#summary) this.#summary = {...this.#summary, leaf: added.id};
         return added;
+    }
+
+    /** What can't be stored goes back into the field. @param {Promise<Message>} storing @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */
+    async #orBack(storing, content, attachments) {
+        try {
+            return await storing;
+        } catch (error) {
+            this.#parts.view.takeBack(content, attachments);
+            throw error;
+        }
     }
 
     /** @param {string} leaf */
@@ -193,7 +226,7 @@ export class Chatting {
     #hear(change) {
         const {onError} = this.#parts, isOther = change.kind === 'conversation' && change.id !== this.id;
         if (change.kind === 'list') this.#showTitle();
-        if (this.id && !this.summary) this.begin();
+        if (this.id && !this.summary) this.begin(true);
         // What this tab writes is shown already.
         else if (!this.#running && !isOther && (change.kind === 'conversation' ? !this.#follow(change) : this.summary?.leaf !== this.#summary?.leaf)) this.#readAgain().catch(onError);
     }
@@ -212,8 +245,6 @@ export class Chatting {
     async #readAgain() {
         const id = this.id;
         if (!id) return;
-        for (const stream of this.#streams.values()) stream.end();
-        this.#streams.clear();
         const messages = await this.#parts.store.read(id), summary = this.#find(id);
         if (id !== this.id || !summary) return;
         this.#summary = summary;
@@ -226,10 +257,14 @@ export class Chatting {
     }
 
     #show() {
+        // Views may go, and with them what was written into them: the next piece begins anew.
+        for (const stream of this.#streams.values()) stream.end();
+        this.#streams.clear();
         this.#showTitle();
+        const siblingsAt = siblingsIn(this.#messages), answered = new Set(this.#messages.filter(({role}) => role === 'assistant').map(({parent}) => parent));
         this.#parts.view.show(this.#path.map((message) => {
-            const siblings = siblingsOf(this.#messages, message.id);
-            return {message, branch: siblings.findIndex(({id}) => id === message.id) + 1, branches: siblings.length};
+            const siblings = siblingsAt(message.id), isOpen = message.role === 'user' && !answered.has(message.id);
+            return {message, branch: siblings.findIndex(({id}) => id === message.id) + 1, branches: siblings.length, isOpen};
         }));
     }
 
@@ -255,10 +290,10 @@ export class Chatting {
      *     just asked
      */
     async #answer(question, signal, {begun, isNew = false} = {}) {
-        const {store, view, open} = this.#parts, {summary} = this;
+        const {store, view, open, settingsOf, onError, onAnswered} = this.#parts, {summary} = this;
         let answer = begun;
         try {
-            if (!summary) return;
+            if (summary?.id !== question.conversation) return;
             this.#show();
             const [opened] = await Promise.all([open(summary), view.ready()]);
             if (!opened || signal.aborted) return;
@@ -266,79 +301,28 @@ export class Chatting {
             answer ??= await this.#add({
                 conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing', model: opened.model.name,
             });
-            if (begun) await store.edit(begun.id, {state: 'writing'});
+            if (begun) await store.edit(begun.id, {state: 'writing', ...isUnbegun(begun) && {model: opened.model.name}});
             this.#show();
-            await this.#write(answer, summary, opened.talk, signal);
+            const result = await writeAnswer(answer, {
+                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages, settings: settingsOf(summary), shown: this.#stream(answer.id),
+            });
+            if (result) onAnswered(result);
         } finally {
             if (!answer?.content && answer?.state !== 'done') {
                 // Who has gone on to another conversation finds the question where it was asked.
                 const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
                 if (empty && this.#find(empty.conversation)) await store.deleteFrom(empty.id).catch(ignoreGone);
+                if (isBack && !this.id) this.#settings = summary?.settings ?? {};        // it was the first: the conversation is gone with it
                 if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }
         }
     }
-
-    /**
-     * Writes an answer. Each piece is stored before it is shown, so nothing that was seen is lost.
-     * @param {Message} answer @param {Summary} summary @param {Talk} talk @param {AbortSignal} signal
-     */
-    async #write(answer, summary, talk, signal) {
-        const {store, settingsOf, onError, onAnswered} = this.#parts, {system, overflow, options} = settingsOf(summary);
-        const writer = store.write(answer.id), shown = this.#stream(answer.id);
-        const onPiece = (/** @type {string} */ piece) => {
-            answer.content += piece;
-            writer.append(piece).then(() => shown.add(piece), onError);
-        };
-        /** @type {Partial<Message>} */
-        let end = {state: 'failed'};
-        try {
-            const result = await this.#ask(answer, {conversation: summary.id, system, overflow, talk, options: {...options, signal}, onPiece, shown});
-            end = toEnd(result);
-            onAnswered(result);
-        } catch (error) {
-            if (!signal.aborted) throw error;
-            end = {state: 'stopped', finishReason: 'abort'};
-        } finally {
-            await writer.finish(end).catch(onError);
-            Object.assign(answer, end);
-            shown.end();
-        }
-    }
-
-    /**
-     * @param {Message} answer
-     * @param {{conversation: string, system: string, overflow: 'error' | 'drop-oldest', talk: Talk, options: import('../gemma.js').PromptOptions & {signal: AbortSignal},
-     *     onPiece: (piece: string) => void, shown: import('./views/chat.js').Stream}} how
-     */
-    async #ask(answer, {conversation, system, overflow, talk, options, onPiece, shown}) {
-        const question = this.#get(answer.parent ?? ''), {store} = this.#parts;
-        if (question.attachments?.some(({how}) => how)) {
-            const files = await import('./with_files.js'), about = {gemma: talk.gemma, system, options, onReading: shown.reading};
-            if (question.attachments.some(({how}) => how === 'parts')) {
-                const onAnswers = (/** @type {string[]} */ parts) => void store.edit(answer.id, {parts}).catch(this.#parts.onError);
-                return files.answerInParts(question, answer, {...about, onPiece, onAnswers});
-            }
-            const attachments = await files.completeQuestion(question, pathTo(this.#messages, question.parent), about);
-            if (attachments !== question.attachments) await store.edit(question.id, {attachments});
-            question.attachments = attachments;
-        }
-        const messages = pathTo(this.#messages, answer.content ? answer.id : answer.parent).map((message) => toAsked(message, message.id === question.id));
-        if (system) messages.unshift({role: 'system', content: system});
-        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && shown.reading(done / total);
-        return talk.ask({conversation, messages, overflow, onPiece, onOverflow: shown.dropped, options: {...options, onProgress}});
-    }
 }
+
+/** An answer that ended before its first word. @param {Message} message */
+const isUnbegun = ({content, state}) => !content && (state === 'stopped' || state === 'failed');
 
 /** Another tab was faster. @param {any} error */
 function ignoreGone(error) {
-    if (error.code !== 'not-found') throw error;
-}
-
-/** What is kept of a result. @param {import('../gemma.js').Result} result @returns {Partial<Message>} */
-function toEnd({finishReason, seed, tokens, cachedTokens, promptTokens, timings: {decodeTokens, decodeMs, prefillMs}}) {
-    return {
-        state: finishReason === 'abort' ? 'stopped' : 'done', finishReason, seed,
-        figures: {tokens: tokens.length, cachedTokens, promptTokens: promptTokens.length, decodeTokens, decodeMs, prefillMs},
-    };
+    if (error.code !== 'gone') throw error;
 }

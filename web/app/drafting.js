@@ -3,6 +3,8 @@
 //
 // Owns: the sessions that read texts, and which part of one they read. Must not know: elements, how texts are stored.
 
+import {seedOf} from './asking.js';
+
 /**
  * @typedef {import('../gemma.js').Gemma} Gemma
  * @typedef {import('../gemma.js').Session} Session
@@ -11,7 +13,7 @@
  *
  * @typedef {object} DraftingParts
  * @property {() => Promise<Gemma | undefined>} open   the model, loaded where it is not; undefined where a person has said no
- * @property {() => {maxTokens?: number, sampling: import('../gemma.js').Sampling}} settingsOf
+ * @property {() => Pick<PromptOptions, 'maxTokens' | 'sampling' | 'stop'>} settingsOf
  * @property {(gemma: Gemma, result: Result) => void} onResult
  *
  * @typedef {object} Window   what the model reads of a text
@@ -92,11 +94,14 @@ export class Drafting {
 
     /**
      * Continues a text.
-     * @param {string} text @param {Told & {onPiece: (piece: string) => void}} told
+     * @param {string} text
+     * @param {Told & {onPiece: (piece: string) => void, way?: number}} told   way: so many others were written from here before; where the seed is set, each
+     *     has its own
      * @returns {Promise<Result>} rejects with an AbortError where there is no model
      */
-    async continue(text, {onPiece, ...told}) {
-        const {session, asked, options, gemma} = await this.#begin(text, told), answer = (await session).prompt(asked, options);
+    async continue(text, {onPiece, way = 0, ...told}) {
+        const {session, asked, options: {sampling = {}, ...options}, gemma} = await this.#begin(text, told);
+        const answer = (await session).prompt(asked, {...options, sampling: {...sampling, seed: seedOf(sampling, way)}});
         for await (const piece of answer) onPiece(piece);
         const result = await answer.result;
         this.#parts.onResult(gemma, result);
@@ -115,12 +120,12 @@ export class Drafting {
         const {finishReason} = await (await session).prompt(asked, {...options, maxTokens: 0}).result;
         if (finishReason === 'abort') return;
         await this.#branch(await session, signals.length - 1);
-        const {seed, temperature = TEMPERATURE} = sampling, warm = temperature < LEAST_TEMPERATURE ? TEMPERATURE : temperature;
+        const {temperature = TEMPERATURE} = sampling, warm = temperature < LEAST_TEMPERATURE ? TEMPERATURE : temperature;
         const sessions = await Promise.all(this.#sessions);
         const ended = await Promise.allSettled(signals.map(async (signal, i) => {
             // Where there was no memory for a session, the first one answers one after the other.
             const answer = (sessions[i] ?? sessions[0]).prompt(asked, {
-                ...rest, signal: AbortSignal.any([told.signal, signal]), sampling: {...sampling, temperature: warm, seed: seed === undefined ? undefined : seed + i},
+                ...rest, signal: AbortSignal.any([told.signal, signal]), sampling: {...sampling, temperature: warm, seed: seedOf(sampling, i)},
             });
             try {
                 for await (const piece of answer) onPiece(i, piece);
@@ -146,7 +151,7 @@ export class Drafting {
      */
     async likely(text, count, told) {
         const {session, asked, options, gemma} = await this.#begin(text, told);
-        const result = await (await session).prompt(asked, {...options, maxTokens: 1, logprobs: count, sampling: {temperature: 0}}).result;
+        const result = await (await session).prompt(asked, {...options, stop: undefined, maxTokens: 1, logprobs: count, sampling: {temperature: 0}}).result;
         const {top = []} = result.logprobs?.[0] ?? result.endToken ?? {}, bytes = await gemma.tokenBytes(top.map(({id}) => id), {special: false});
         return top.map(({logprob}, i) => ({text: new TextDecoder('utf-8', {ignoreBOM: true}).decode(bytes[i]), probability: Math.exp(logprob), isControl: !bytes[i].length}));
     }
@@ -169,13 +174,13 @@ export class Drafting {
         if (gemma !== this.#gemma) this.reset();
         this.#gemma = gemma;
         for (const other of this.#sessions.splice(1)) other.then((session) => session.close()).catch(() => {});
-        const [session = this.#open(gemma)] = this.#sessions, {maxTokens, sampling} = this.#parts.settingsOf();
+        const [session = this.#open(gemma)] = this.#sessions, {maxTokens, sampling, stop} = this.#parts.settingsOf();
         const {from, tokens, total} = await this.#window(gemma, text, maxTokens);
         signal.throwIfAborted();
         this.#from = from;
         if (from) onWindow?.({from, tokens, total});
         const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading?.(done / total);
-        return {gemma, session, asked: text.slice(from), options: {signal, raw: true, maxTokens, sampling, onProgress}};
+        return {gemma, session, asked: text.slice(from), options: {signal, raw: true, maxTokens, sampling, stop, onProgress}};
     }
 
     /** @param {Gemma} gemma @param {string} text @param {number} [maxTokens] @returns {Promise<Window>} */

@@ -16,7 +16,8 @@ import {text} from './texts.js';
  * @typedef {object} EngineOptions
  * @property {() => Record<string, number>} loadingSettings
  * @property {(name: string, progress: Progress, doing?: string) => void} onProgress   doing: the title, for what is no ordinary loading
- * @property {(name: string, hint?: string) => void} onBegin      loading begins
+ * @property {(name: string, hint?: string, model?: ModelSource) => void} onBegin      loading begins; model: where it has an id, or may have one
+ * @property {() => Promise<unknown>} prepare                     brings what a loaded model needs
  * @property {(gemma: Gemma, model: Named) => void} onLoaded
  * @property {() => Promise<unknown> | void} onEnd                loading has ended without a model
  * @property {() => void} onClosed
@@ -59,19 +60,19 @@ export class Engine {
      * @returns {Promise<boolean>} whether it is loaded
      */
     start(model, name, hint) {
-        return this.#whileLoading(name, hint, async (signal) => {
+        return this.#whileLoading({name, hint, model}, async (signal) => {
             if (await hasRoom(model, name)) await this.#loadOrReplace(model, name, signal);
         }, () => this.start(model, name));
     }
 
     /** Downloads what a model's address has now, in the place of what is stored. @param {ModelSource} model @param {string} name @returns {Promise<boolean>} */
     replace(model, name) {
-        return this.#whileLoading(name, '', (signal) => this.#load(model, name, signal, true), () => this.replace(model, name));
+        return this.#whileLoading({name, model}, (signal) => this.#load(model, name, signal, true), () => this.replace(model, name));
     }
 
     /** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files @param {string} name @returns {Promise<boolean>} */
     keep(files, name) {
-        return this.#whileLoading(name, '', async (signal) => {
+        return this.#whileLoading({name}, async (signal) => {
             const onProgress = (/** @type {Progress} */ progress) => this.#options.onProgress(name, progress, text('loading.copying', {name}));
             const stored = await Gemma.models.import(files, {signal, onProgress});
             await this.#load(stored.id, stored.name, signal);
@@ -109,8 +110,10 @@ export class Engine {
 
     /** @param {ModelSource} model @param {string} name @param {AbortSignal} signal */
     async #load(model, name, signal, update = false) {
+        signal.throwIfAborted();        // another one may have been started while a person was asked
         this.#started = {model, name};
         rememberCancelled(undefined);
+        await unlessAborted(this.#options.prepare(), signal);
         /** @type {string | undefined} */
         let notice;
         const gemma = await Gemma.load(model, {
@@ -129,16 +132,16 @@ export class Engine {
 
     /**
      * Says that loading goes on while `work` does. What it throws is shown, with a button that calls `retry`.
-     * @param {string} name @param {string | undefined} hint
+     * @param {{name: string, hint?: string, model?: ModelSource}} what
      * @param {(signal: AbortSignal) => Promise<void>} work @param {() => void} retry
      */
-    async #whileLoading(name, hint, work, retry) {
+    async #whileLoading({name, hint, model}, work, retry) {
         const {onBegin, onEnd, onError} = this.#options;
         this.#loading?.abort();
         this.close();
         this.#started = undefined;
         const loading = this.#loading = new AbortController();
-        onBegin(name, hint);
+        onBegin(name, hint, model);
         /** @type {any} */
         let failure;
         try {
@@ -151,6 +154,14 @@ export class Engine {
         if (failure && !wasCancelled(failure)) onError(failure, retry);
         return Boolean(this.#gemma);
     }
+}
+
+/** @param {Promise<unknown>} coming @param {AbortSignal} signal @returns {Promise<unknown>} rejects as soon as the signal says so */
+function unlessAborted(coming, signal) {
+    return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+        coming.then(resolve, reject);
+    });
 }
 
 /** Whether what is about to be downloaded can be kept, or may run without. @param {ModelSource} model @param {string} name */

@@ -4,11 +4,11 @@
 import {trustedScript} from './trusted.js';
 import {within} from './views/dom.js';
 
-const SETTLED_MS = 5000;
+const SETTLED_MS = 5000, HOUR_MS = 3_600_000;
 const SCOPE = new URL('.', document.baseURI).pathname;
 
 /** This page's version where the service worker gave it its files, see sw.js; '' for one that came before there was a worker. */
-const [, version = ''] = /\/v-(\w+)\//.exec(import.meta.url) ?? [];
+const [, version = ''] = /^v-(\w+)\//.exec(import.meta.url.slice(new URL('.', document.baseURI).href.length)) ?? [];
 const current = version || document.documentElement.dataset.version;
 
 /**
@@ -16,7 +16,12 @@ const current = version || document.documentElement.dataset.version;
  * @param {() => boolean} busy   true while a reload would lose something
  */
 export async function install(root, busy) {
-    const container = navigator.serviceWorker;
+    const container = navigator.serviceWorker, at = within(root);
+    at('update-now').onclick = () => location.reload();
+    at('update-later').onclick = () => {
+        at('update').hidden = true;
+        at('message').focus({preventScroll: true});
+    };
     if (!container) return;     // not a secure address, or switched off: the page works, online and with one thread
 
     // Held for as long as the page is open: its version stays.
@@ -24,7 +29,6 @@ export async function install(root, busy) {
     const worker = new URL('sw.js', document.baseURI).href;
     /** Not that of a folder above. */
     const controller = () => container.controller?.scriptURL === worker ? container.controller : undefined;
-    const at = within(root);
     /** @type {ServiceWorkerRegistration | undefined} */
     let registration;
     let updating = false;
@@ -54,6 +58,19 @@ export async function install(root, busy) {
     const look = () => registration.waiting && registration.active && controller() && offer();
     look();
     registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look));
+    // An installed app may stay open for days.
+    setInterval(() => registration.update().catch(() => {}), HOUR_MS);
+}
+
+/** After a part of the page could not be fetched: offers the version that the server has now, where that is another one. @param {ParentNode} root */
+export async function lookForNewer(root) {
+    try {
+        await (await navigator.serviceWorker?.getRegistration())?.update();      // it offers what it finds
+        const html = await (await fetch(SCOPE, {cache: 'no-store'})).text();
+        if (html.includes('data-version') && !html.includes(`"${current}"`)) within(root)('update').hidden = false;
+    } catch {
+        // There is no network: nothing to offer.
+    }
 }
 
 /**

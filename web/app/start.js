@@ -1,7 +1,7 @@
 // What must not wait for the page's modules: why they can't start, where that is so, and the colours that a person has chosen. A plain script, for browsers
 // that run no modules and pages opened from a file.
 //
-// Owns: that one sentence. Must not know: anything of the page's modules, but the name under which views/appearance.js keeps the colours.
+// Owns: that one sentence. Must not know: anything of the page's modules, but the name under which the colours are kept (data/local.js).
 
 (function () {
     /** @param {string} sentence */
@@ -12,7 +12,7 @@
         place.hidden = false;
     }
     try {
-        document.documentElement.dataset.theme = localStorage.getItem('gemma-theme') || 'system';
+        document.documentElement.dataset.theme = localStorage.getItem('gemma-theme ' + new URL('.', document.baseURI).pathname) || 'system';
     } catch (blocked) {     // by the browser: the system's colours, then
         void blocked;
     }

@@ -10,6 +10,9 @@
 // name of that cache (install.js). A page that came before there was a worker has plain addresses, and gets the oldest
 // version, the one that was installed beside it: while such a page is open, nothing is deleted.
 //
+// What another app shares comes as a form (manifest.webmanifest). It waits in a cache of its own until the page takes it (sharing.js). Any site may send such a
+// form: so it is bounded, it only becomes an unsent message, and it is gone after a day.
+//
 // Everything else of this host is none of its business: other pages, and another server at this address.
 
 // The build and the development server replace these lines by the files' list, their hash, the digest of each file, and the page's
@@ -26,6 +29,23 @@ const NAME = 'gemma-wasm';
 const cacheOf = (version) => `${NAME} ${version} ${SCOPE.pathname}`;
 const CACHE = cacheOf(VERSION);
 const DIGEST_LENGTH = 22, COMPUTED = /^[0-9a-f]{16}$/;
+
+/** Reports each request of this worker to the pages, which list them (requests.js). */
+const told = new BroadcastChannel(`gemma-requests ${SCOPE.pathname}`);
+
+/** @param {RequestInfo | URL} request @param {RequestInit} [options] */
+async function ask(request, options) {
+    const url = request instanceof Request ? request.url : new URL(request, SCOPE).href, at = Date.now();
+    let status = 0, bytes = 0;
+    try {
+        const response = await fetch(request, options);
+        status = response.status;
+        bytes = Number(response.headers.get('Content-Length'));
+        return response;
+    } finally {
+        told.postMessage([{id: `${at} ${url}`, at, url, kind: 'service', method: 'GET', status, bytes}]);
+    }
+}
 
 const HEADERS = {
     'Cross-Origin-Opener-Policy': 'same-origin',
@@ -90,8 +110,12 @@ worker.addEventListener('message', (event) => {
 
 worker.addEventListener('fetch', (event) => {
     const {request} = event, url = new URL(request.url);
-    if (request.method !== 'GET' || !isBelow(url) || request.headers.has('Range')) return;
     const path = pathOf(url), [, version, file] = /^v-(\w+)\/(.+)/.exec(path) ?? [];
+    if (request.method === 'POST' && request.mode === 'navigate' && isBelow(url) && isPage(path)) {
+        event.waitUntil(tidyShared());
+        return event.respondWith(keepShared(request));
+    }
+    if (request.method !== 'GET' || !isBelow(url) || request.headers.has('Range')) return;
     if (request.mode === 'navigate') {
         if (isPage(path)) event.respondWith(answerPage(request));
     } else if (version) {
@@ -117,9 +141,31 @@ const ours = async () => (await caches.keys()).filter((name) => name.startsWith(
 /** The page is one document: its address may carry a query or a fragment. @param {Request} request */
 async function answerPage(request) {
     const response = await kept(VERSION, './');
-    if (!response) return fetch(request).then(withHeaders);
+    if (!response) return ask(request).then(withHeaders);
     const html = await response.text();
     return new Response(html.replaceAll('="app/', `="v-${VERSION}/app/`), {headers: response.headers});
+}
+
+/** Where what other apps share waits, as the form that came, by when it came. */
+const SHARED = `gemma-shared ${SCOPE.pathname}`;
+
+/** The page that follows takes it, or finds that it was too much. @param {Request} request */
+async function keepShared(request) {
+    const at = `./?shared=${Date.now()}`;
+    try {
+        const body = await request.blob(), headers = {'Content-Type': request.headers.get('Content-Type') ?? ''};
+        if (body.size < 1e9) await (await caches.open(SHARED)).put(at, new Response(body, {headers}));
+    } catch {
+        // There is no room.
+    }
+    return Response.redirect(at, 303);
+}
+
+/** Of what no page has taken, the last three wait for a day. */
+async function tidyShared() {
+    if (!await caches.has(SHARED)) return;
+    const cache = await caches.open(SHARED), waiting = await cache.keys();
+    for (const [i, {url}] of waiting.entries()) if (i < waiting.length - 3 || Date.now() - Number(url.split('=')[1]) > 864e5) await cache.delete(url);
 }
 
 /** A file of a version: never one of another. @param {string} version @param {string} path */
@@ -138,7 +184,7 @@ async function answerPlain({request, clientId}) {
         const i = SHELL.indexOf(`./${pathOf(new URL(request.url))}`);
         if (i >= 0 && !isWanted(SHELL[i])) return keepLater(i);
     }
-    return fetch(request).then(withHeaders);
+    return ask(request).then(withHeaders);
 }
 
 /**
@@ -163,7 +209,7 @@ function isOneOfOurs({url}) {
  * @param {Request} request
  */
 async function answerCatalogue({url, cache}) {
-    const response = cache !== 'only-if-cached' && await fetch(url, {cache: 'no-cache'}).catch(() => undefined);
+    const response = cache !== 'only-if-cached' && await ask(url, {cache: 'no-cache'}).catch(() => undefined);
     if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
     if (response.ok && !hasLeft) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
     return response;
@@ -186,7 +232,7 @@ const bringOne = (i) => bring(SHELL[i], DIGESTS.substr(i * DIGEST_LENGTH, DIGEST
  */
 async function bring(path, digest) {
     for (const cache of /** @type {const} */ (['no-cache', 'reload'])) {
-        const response = await fetch(path, {cache});
+        const response = await ask(path, {cache});
         if (!response.ok) throw new Error(`${path}: ${response.status}`);
         const bytes = await response.clone().arrayBuffer();
         if (path === `./${CATALOGUE}` || !COMPUTED.test(VERSION) || await digestOf(bytes) === digest) return withHeaders(response);
@@ -202,6 +248,7 @@ async function digestOf(bytes) {
 
 /** Deletes the older versions that no page uses. */
 async function tidy() {
+    await tidyShared();
     for (const name of await ours()) {
         if (name === CACHE) continue;
         await navigator.locks?.request(name, {ifAvailable: true}, async (lock) => {
@@ -227,7 +274,7 @@ let hasLeft = false;
  * @param {Client} page
  */
 async function stepAside(page) {
-    const response = await fetch(worker.location.href, {cache: 'no-cache'}).catch(() => undefined);
+    const response = await ask(worker.location.href, {cache: 'no-cache'}).catch(() => undefined);
     const isGone = response?.ok ? !(await response.text()).includes(NAME) : response !== undefined && [404, 410].includes(response.status);
     if (!isGone) return;
     hasLeft = true;

@@ -9,8 +9,8 @@
  * @typedef {import('../gemma.js').Result} Result
  *
  * @typedef {object} KeptStates   where saved sessions lie, by conversation; see data/states.js
- * @property {(conversation: string, state: {model: string, bytes: Uint8Array}) => Promise<unknown>} keepState
- * @property {(conversation: string, about: {model: string}) => Promise<{bytes: Uint8Array} | undefined>} readState
+ * @property {(conversation: string, state: {model: string, dropped: number, bytes: Uint8Array}) => Promise<unknown>} keepState
+ * @property {(conversation: string, about: {model: string}) => Promise<{dropped: number, bytes: Uint8Array} | undefined>} readState
  *
  * @typedef {object} Question
  * @property {string} conversation          its id
@@ -47,17 +47,19 @@ export class Talk {
 
     /** Answers the last message. What comes is shown by onPiece. @param {Question} question @returns {Promise<Result>} */
     async ask({conversation, messages, overflow = 'error', options, onPiece, onOverflow}) {
-        const open = await this.#sessionOf(conversation, overflow), {session} = open;
-        const {same, next} = sharedBeginning(session.messages, messages, open.dropped);
-        if (same < session.messages.length) {
-            await session.rewind(same);
-            open.dropped = 0;
-        }
+        let open = await this.#sessionOf(conversation, overflow);
+        const last = messages.findLastIndex(({role}) => role === 'user'), {same, next, dropped} = sharedBeginning(open.session.messages, messages, open.dropped, last);
+        // Only what a session has said can be forgotten: what comes before the question is its history then.
+        const isNew = overflow === 'drop-oldest' && next < last;
+        if (isNew) open = await this.#sessionOf(conversation, overflow, messages.slice(0, last));
+        else if (same < open.session.messages.length) await open.session.rewind(same);
+        open.dropped = isNew ? 0 : dropped;
+        const {session} = open;
         open.tell = (dropped) => {
             open.dropped += dropped;
             onOverflow?.(dropped);
         };
-        const answer = session.prompt(messages.slice(next), options);
+        const answer = session.prompt(messages.slice(isNew ? last : next), options);
         for await (const piece of answer) onPiece(piece);
         const result = await answer.result;
         this.#saving = this.#saving.then(() => this.#keep(conversation, open)).catch(() => {});      // then it is read anew
@@ -91,10 +93,13 @@ export class Talk {
         await open?.then(({session}) => session.close()).catch(() => {});
     }
 
-    /** @param {string} conversation @param {'error' | 'drop-oldest'} overflow @returns {Promise<Open>} */
-    async #sessionOf(conversation, overflow) {
+    /**
+     * @param {string} conversation @param {'error' | 'drop-oldest'} overflow @param {Message[]} [history]   of a new one
+     * @returns {Promise<Open>}
+     */
+    async #sessionOf(conversation, overflow, history) {
         const known = await this.#open.get(conversation)?.catch(() => undefined);
-        if (known?.overflow === overflow) {
+        if (known?.overflow === overflow && !history) {
             const again = this.#open.get(conversation) ?? Promise.resolve(known);
             this.#open.delete(conversation);
             this.#open.set(conversation, again);
@@ -102,45 +107,47 @@ export class Talk {
         }
         if (known) await this.forget(conversation);
         while (this.#open.size >= MOST) await this.forget([...this.#open.keys()][0]);
-        const opening = this.#begin(conversation, overflow);
+        const opening = this.#begin(conversation, overflow, history);
         this.#open.set(conversation, opening);
         opening.catch(() => this.#open.delete(conversation));       // the next try begins anew
         return opening;
     }
 
-    /** @param {string} conversation @param {'error' | 'drop-oldest'} overflow @returns {Promise<Open>} */
-    async #begin(conversation, overflow) {
+    /** @param {string} conversation @param {'error' | 'drop-oldest'} overflow @param {Message[]} [history] @returns {Promise<Open>} */
+    async #begin(conversation, overflow, history) {
         /** @type {Omit<Open, 'session'>} */
         const about = {overflow, dropped: 0, tell: () => {}};
         /** @type {import('../gemma.js').OverflowOptions} */
         const options = {overflow, onOverflow: ({dropped}) => open.tell(dropped.length)};
-        const kept = await this.#states?.readState(conversation, {model: this.#model}).catch(() => undefined);
+        const kept = history ? undefined : await this.#states?.readState(conversation, {model: this.#model}).catch(() => undefined);
         // Of another version, or damaged: then it is read anew.
         const restored = kept && await this.#gemma.restore(kept.bytes, options).catch(() => undefined);
-        const open = Object.assign(about, {session: restored ?? await this.#gemma.session(options)});
+        if (kept && restored) about.dropped = kept.dropped;
+        const open = Object.assign(about, {session: restored ?? await this.#gemma.session({...options, history})});
         return open;
     }
 
     /** @param {string} conversation @param {Open} open */
     async #keep(conversation, {session, dropped}) {
-        if (session.tokens < WORTH_KEEPING || dropped || this.#open.get(conversation) === undefined) return;
-        await this.#states?.keepState(conversation, {model: this.#model, bytes: await session.save()});
+        if (session.tokens < WORTH_KEEPING || this.#open.get(conversation) === undefined) return;
+        await this.#states?.keepState(conversation, {model: this.#model, dropped, bytes: await session.save()});
     }
 }
 
 /**
  * What a session and what is asked have in common.
  * @param {Message[]} held   by the session @param {Message[]} asked @param {number} dropped   that the session has forgotten, after the system's message
- * @returns {{same: number, next: number}}   same: so many of the session's messages stay; next: the first of `asked` that the session must still read
+ * @param {number} last   the question, in `asked`
+ * @returns {{same: number, next: number, dropped: number}}   same: so many of the session's messages stay; next: the first of `asked` that it must still read;
+ *     dropped: what it lacks then
  */
-function sharedBeginning(held, asked, dropped) {
+function sharedBeginning(held, asked, dropped, last) {
     const pinned = asked[0]?.role === 'system' ? 1 : 0, left = [...asked.slice(0, pinned), ...asked.slice(pinned + dropped)];
     let same = 0;
     while (same < held.length && same < left.length && isSame(held[same], left[same])) same++;
-    if (!dropped) return {same, next: same};
-    // Where they part before the session's end, what was forgotten may fit again.
-    if (same < held.length || same < pinned) return {same: Math.min(same, pinned), next: Math.min(same, pinned)};
-    return {same, next: same + dropped};
+    // Where they part before the question, what was forgotten may fit again.
+    if (dropped && (same <= pinned || same + dropped < last)) return {same: Math.min(same, pinned), next: Math.min(same, pinned), dropped: 0};
+    return {same, next: same + dropped, dropped};
 }
 
 /** @param {Message} a @param {Message} b */

@@ -2,11 +2,13 @@
 //
 // Owns: which language, and how values and plurals come into a text. Must not know: who shows it.
 
+import {recall, remember} from './data/local.js';
+
 /** Those that have a file in texts/, by their names in themselves. */
 export const LANGUAGES = {
     en: 'English', de: 'Deutsch', es: 'Español', fr: 'Français', pt: 'Português', zh: '中文', ja: '日本語', ar: 'العربية', hi: 'हिन्दी',
 };
-const RIGHT_TO_LEFT = new Set(['ar']), KEY = 'gemma-language', VALUE = /\{(\w+)\}/;
+const RIGHT_TO_LEFT = new Set(['ar']), VALUE = /\{(\w+)\}/;
 
 /** A text, or its forms by Intl.PluralRules' names: one, other, ... @typedef {string | Record<string, string>} Text */
 /** Until a file is read, only what is no view's own. @type {Record<string, Text>} */
@@ -17,22 +19,10 @@ let language = 'en', plurals = new Intl.PluralRules('en'), whole = new Intl.Numb
 export const currentLanguage = () => language;
 
 /** What a person has chosen; '' follows the browser. */
-export function chosenLanguage() {
-    try {
-        return localStorage.getItem(KEY) ?? '';
-    } catch {
-        return '';      // storage is blocked
-    }
-}
+export const chosenLanguage = () => recall('language') ?? '';
 
 /** Takes effect with the next visit. @param {string} chosen   '' follows the browser */
-export function chooseLanguage(chosen) {
-    try {
-        localStorage.setItem(KEY, chosen);
-    } catch {
-        // Blocked: the browser's language stays.
-    }
-}
+export const chooseLanguage = (chosen) => remember('language', chosen);
 
 /** The first language of a person's that there is a file for. @param {readonly string[]} wanted   as navigator.languages */
 export function findLanguage(wanted) {

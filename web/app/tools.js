@@ -5,10 +5,13 @@
 import {Gemma} from '../gemma.js';
 import {toAsking} from './asking.js';
 import {Backup} from './data/backup.js';
+import {BUILT_IN} from './data/preferences.js';
 import {listPresets} from './data/presets.js';
+import {toMarkdown} from './data/transfer.js';
+import {pathTo} from './data/tree.js';
 import {text} from './texts.js';
 import {Compare} from './views/compare.js';
-import {BUILT_IN} from './views/settings.js';
+import {saveFile} from './views/files.js';
 import {openTransfer} from './views/transfer.js';
 
 /**
@@ -19,12 +22,17 @@ import {openTransfer} from './views/transfer.js';
  * @property {Conversations} store
  * @property {import('./engine.js').Engine} engine
  * @property {import('./views/welcome.js').Welcome} welcome
+ * @property {(stored: import('../weights/store/store.js').Stored) => Promise<void>} switchTo   loads a model in place of the present one
+ * @property {() => void} onSwitch   before that
  * @property {() => import('./data/preferences.js').Preferences} preferences
  * @property {(sentence: string, action?: {label: string, onPress: () => void}) => void} onNotice
  * @property {(error: Error) => void} onError
  */
 
 const OWN_PROMPTS = 10, OWN_CONVERSATIONS = 30, KEPT = 'compare';
+
+/** As Markdown names them. */
+const speakers = () => ({system: text('speaker.system'), user: text('chat.you'), assistant: 'Gemma', tool: text('speaker.tool')});
 
 export class Tools {
     #parts;
@@ -35,7 +43,7 @@ export class Tools {
     /** @param {ToolsParts} parts */
     constructor(parts) {
         const {store, onNotice, onError} = this.#parts = parts;
-        this.#backup = new Backup(store, {onState: ({state, folder = ''}) => {
+        this.#backup = new Backup(store, {names: speakers(), onState: ({state, folder = ''}) => {
             for (const listener of this.#listening) listener();
             if (state !== 'no-permission') return;
             onNotice(text('backup.no-permission', {folder}), {label: text('backup.allow'), onPress: () => void this.#backup.allow().catch(onError)});
@@ -44,24 +52,34 @@ export class Tools {
     }
 
     openData() {
-        openTransfer({store: this.#parts.store, backup: this.#backup, onBackup: (listener) => {
+        openTransfer({store: this.#parts.store, backup: this.#backup, names: speakers(), onBackup: (listener) => {
             this.#listening.add(listener);
             return () => this.#listening.delete(listener);
         }});
     }
 
-    openCompare() {
-        const {store, preferences} = this.#parts, {database} = store;
+    async openCompare() {
+        const {store, preferences, onNotice} = this.#parts, {database} = store;
+        if (!(await this.#models()).length) return onNotice(text('models.choose-first'));
         new Compare({
             preferences, models: () => this.#models(), ownPrompts: () => this.#ownPrompts(),
             presets: async () => [...BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})), ...await listPresets(store)],
-            ask: (side, prompt, signal) => this.#ask(side, prompt, signal),
+            ask: (side, prompt, about) => this.#ask(side, prompt, about),
             kept: {
                 list: () => database.read(['kept'], async ({kept}) => (await kept.all(KEPT)).sort((a, b) => b.created - a.created)),
                 put: (one) => database.change(['kept'], async ({kept}) => kept.put(`${KEPT}/${one.id}`, structuredClone(one))),
                 delete: (id) => database.change(['kept'], async ({kept}) => kept.delete(`${KEPT}/${id}`)),
             },
         });
+    }
+
+    /** As Markdown. @param {string} id */
+    async exportOne(id) {
+        const {store} = this.#parts, summary = store.list().find((one) => one.id === id);
+        if (!summary) return;
+        const path = async () => toMarkdown(summary, pathTo(await store.read(id), summary.leaf), speakers());
+        const content = summary.kind === 'document' ? await store.readText(id) : await path();
+        saveFile(new Blob([content], {type: 'text/markdown'}), `${summary.title || text('tabs.chat')}.md`);
     }
 
     /** A model that is not stored has its name for an id. */
@@ -88,12 +106,21 @@ export class Tools {
         return [...found].slice(0, OWN_PROMPTS);
     }
 
-    /** An answer to one prompt, by a model that is loaded where it is not. @param {Side} side @param {string} prompt @param {AbortSignal} signal */
-    async #ask({model, settings}, prompt, signal) {
-        const {engine, welcome} = this.#parts;
+    /**
+     * An answer to one prompt, by a model that is loaded where it is not.
+     * @param {Side} side @param {string} prompt @param {{signal: AbortSignal, onLoading: (name: string) => void}} about
+     */
+    async #ask({model, settings}, prompt, {signal, onLoading}) {
+        const {engine, welcome, switchTo, onSwitch} = this.#parts;
         if (this.#loaded?.id !== model) {
-            const stored = (await Gemma.models.list()).find(({id, state}) => id === model && state === 'complete');
-            if (stored) await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored));
+            const stored = (await Gemma.models.list()).find(({id, state}) => id === model && state === 'complete'), cancel = () => engine.cancel();
+            if (stored) {
+                onLoading(welcome.titleOf(stored));
+                signal.addEventListener('abort', cancel);
+                onSwitch();
+                await switchTo(stored);
+                signal.removeEventListener('abort', cancel);
+            }
         }
         const {gemma} = engine, {system, options} = toAsking(settings);
         if (!gemma || this.#loaded?.id !== model) throw new Error(text('compare.unavailable'));

@@ -9,7 +9,7 @@
  * @property {Conversations} store
  * @property {Pick<import('./views/writer.js').Writer, 'text' | 'setText' | 'stop'>} view
  * @property {(error: Error) => void} onError
- * @property {(id: string | undefined) => void} onOpened   another text is open now
+ * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another text is open now; isSame: it is stored now, or gone
  * @property {() => void} onConflict   another tab has changed the text that is open, and what was written here has become a text of its own
  */
 
@@ -25,6 +25,8 @@ export class Writing {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #timer;
     #last = -Infinity;
+    /** Counts what is asked for: only the last is opened. */
+    #turn = 0;
     /** Ends when everything is stored. @type {Promise<unknown>} */
     #storing = Promise.resolve();
 
@@ -43,20 +45,22 @@ export class Writing {
         return this.#open.id || undefined;
     }
 
-    /** A new text. */
-    begin() {
+    /** A new text. @param {boolean} [isSame]   in the place of one that is gone */
+    begin(isSame = false) {
+        this.#turn++;
         this.#leave();
-        this.#show({id: '', stored: ''});
+        this.#show({id: '', stored: ''}, isSame);
     }
 
     /** @param {string} id @returns {Promise<boolean>} whether there is such a text */
     async open(id) {
         if (!this.#find(id)) return false;
+        const turn = ++this.#turn;
         if (id === this.id) return true;
         this.#leave();
         await this.#storing;
-        const left = this.#open, found = await this.#parts.store.readText(id);
-        if (left === this.#open) this.#show({id, stored: found});       // else another one was opened meanwhile
+        const found = await this.#parts.store.readText(id);
+        if (turn === this.#turn) this.#show({id, stored: found});
         return true;
     }
 
@@ -90,11 +94,11 @@ export class Writing {
         this.#storeNow();
     }
 
-    /** @param {Open} open */
-    #show(open) {
+    /** @param {Open} open @param {boolean} [isSame] */
+    #show(open, isSame = false) {
         this.#open = open;
         this.#parts.view.setText(open.stored);
-        this.#parts.onOpened(open.id || undefined);
+        this.#parts.onOpened(open.id || undefined, isSame);
     }
 
     /**
@@ -122,16 +126,17 @@ export class Writing {
         const {store, onOpened} = this.#parts;
         // A text keeps its folder when it is written twice.
         const {folder = ''} = this.#find(open.id) ?? {}, {id} = await store.create({kind: 'document', folder});
+        // Where its text can't be stored now, the next try stores it in what is there.
+        Object.assign(open, {id, stored: ''});
+        if (open === this.#open) onOpened(id, true);
         await store.writeText(id, written);
-        open.id = id;
         open.stored = written;
-        if (open === this.#open) onOpened(id);
     }
 
     /** It was deleted: what is not stored is written once more. */
     #lose() {
         const {text} = this.#parts.view;
-        if (text === asShown(this.#open.stored)) this.begin();
+        if (text === asShown(this.#open.stored)) this.begin(true);
         else this.changed();
     }
 

@@ -33,10 +33,14 @@ function nameOf({id, title}) {
     return `${shown.replace(/[. ]+$/, '')} ${id.replace(/[^\w-]/g, '').slice(-60)}`.trim();
 }
 
+/** File systems that take letters of either case for the same. @param {string} name */
+const asFile = (name) => name.normalize('NFC').toLowerCase();
+
 export class Backup {
     #store;
     #pause;
     #onState;
+    #names;
     /** @type {Folder | undefined} */
     #folder;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -51,11 +55,12 @@ export class Backup {
 
     /**
      * @param {Conversations} store
-     * @param {{onState?: (state: State) => void, pause?: number}} [options]
+     * @param {{onState?: (state: State) => void, names?: import('./transfer.js').Names, pause?: number}} [options]
      */
-    constructor(store, {onState = () => {}, pause = PAUSE_MS} = {}) {
+    constructor(store, {onState = () => {}, names, pause = PAUSE_MS} = {}) {
         this.#store = store;
         this.#onState = onState;
+        this.#names = names;
         this.#pause = pause;
         this.#ignore = store.listen((change) => {
             if (change.kind === 'conversation') this.#changed.add(change.id);
@@ -142,7 +147,7 @@ export class Backup {
                 const before = await database.read(['kept'], ({kept}) => kept.get(key));
                 if (before?.stamp === stamp && !changed.has(summary.id)) continue;
                 const name = await this.#writeOne(folder, summary);
-                if (before && before.name !== name) for (const end of ['json', 'md']) await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
+                if (before && asFile(before.name) !== asFile(name)) for (const end of ['json', 'md']) await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
                 await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp}));
                 changed.delete(summary.id);
             }
@@ -155,7 +160,7 @@ export class Backup {
     /** @param {Folder} folder @param {Summary} summary @returns {Promise<string>} the files' name */
     async #writeOne(folder, summary) {
         const whole = await exportOne(this.#store, summary), name = nameOf(summary);
-        const text = whole.text === undefined ? toMarkdown(summary, pathTo(whole.messages, summary.leaf)) : `# ${summary.title}\n\n${whole.text}\n`;
+        const text = whole.text === undefined ? toMarkdown(summary, pathTo(whole.messages, summary.leaf), this.#names) : `# ${summary.title}\n\n${whole.text}\n`;
         for (const [end, content] of [['json', toJson([whole])], ['md', text]]) {
             const file = await (await folder.getFileHandle(`${name}.${end}`, {create: true})).createWritable();
             await file.write(content);

@@ -1,10 +1,14 @@
 // Whole conversations of an import, within one transaction. Knows no format.
 
-/** @typedef {import('./types.js').Summary} Summary @typedef {import('./types.js').Message} Message */
+/**
+ * @typedef {import('./types.js').Summary} Summary
+ * @typedef {import('./types.js').Message} Message
+ * @typedef {{summary: Summary, messages: Message[], text?: string, apart?: string}} Whole   text: of a document; apart: its id where that of here has another text
+ */
 
 /**
  * @param {import('./database.js').Database} database
- * @param {{summary: Summary, messages: Message[], text?: string}[]} wholes
+ * @param {Whole[]} wholes
  * @returns {Promise<{summaries: Summary[], messages: number}>} what is new, or has something new
  */
 export function bring(database, wholes) {
@@ -12,9 +16,10 @@ export function bring(database, wholes) {
         /** @type {Summary[]} */
         const summaries = [];
         let count = 0;
-        for (const {summary, messages: all, text} of wholes) {
-            const {id} = summary, [found, keys] = await Promise.all([conversations.get(id), messages.keys(id)]);
-            const {deleted, ...there} = found ?? {}, known = new Set(keys), fresh = all.filter((message) => !known.has(message.id));
+        for (const {summary, messages: all, text, apart} of wholes) {
+            const there = text === undefined ? undefined : await documents.get(summary.id), id = apart && there !== undefined && there !== text ? apart : summary.id;
+            const [found, keys] = await Promise.all([conversations.get(id), messages.keys(id)]);
+            const {deleted, ...kept} = found ?? {}, known = new Set(keys), fresh = all.filter((message) => !known.has(message.id));
             const isNew = !found || deleted;
             if (!isNew && !fresh.length) continue;
             for (const message of fresh) messages.put(message.id, message);
@@ -22,7 +27,7 @@ export function bring(database, wholes) {
             search.delete(id);
             // Who has gone on here since sees the branch that was shown here.
             const isNewer = !found || summary.updated >= found.updated, {leaf, updated} = isNewer ? summary : found;
-            const whole = {...summary, ...there, messages: known.size + fresh.length, leaf, updated};
+            const whole = {...summary, ...kept, id, messages: known.size + fresh.length, leaf, updated};
             conversations.put(id, whole);
             summaries.push(whole);
             count += fresh.length;

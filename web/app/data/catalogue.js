@@ -13,7 +13,7 @@
  * @property {string} [type]     of most weights
  * @property {import('../../engine/probe.js').Shape} [shape]   without, nothing is known of it before it is loaded
  * @property {string | Record<string, string>} [about]   or by the tags of languages, with 'en' among them
- * @property {{name: string, url: string}} [licence]   accepted by downloading
+ * @property {{name: string, url: string, policy?: {name: string, url: string}}} [licence]   accepted by downloading; policy: what belongs to it
  */
 
 /**

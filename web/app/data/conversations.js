@@ -1,16 +1,15 @@
 // Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores `conversations`, `messages`
 // and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
 
-import {GemmaError} from '../../base/error.js';
 import {bring} from './bring.js';
 import {databaseName, openDatabase} from './database.js';
 import {Writing, fold, lockOf, withPieces} from './journal.js';
-import {conversationOf, newId} from './ids.js';
+import {conversationOf} from './ids.js';
 import {List} from './list.js';
+import {TABLES, missing, newMessage, newSummary, putBack, putMessage, removeFrom} from './messages.js';
 import {Search} from './search.js';
 import {titleOf} from './titles.js';
 import {mark, purge} from './trash.js';
-import {below, newestLeafBelow} from './tree.js';
 
 /**
  * @typedef {import('./database.js').Tables} Tables
@@ -23,10 +22,6 @@ import {below, newestLeafBelow} from './tree.js';
 const UNDO_MS = 3_600_000;
 /** A tab holds it while it lives. */
 const LIVES = 'lives';
-/** @param {string} what @returns {never} */
-function missing(what) {
-    throw new GemmaError('not-found', `This ${what} is not there any more: it was deleted, here or in another tab.`);
-}
 
 export class Conversations {
     #database;
@@ -34,8 +29,8 @@ export class Conversations {
     #search;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #purging;
-    /** What this tab writes. @type {Set<string>} */
-    #writing = new Set();
+    /** What this tab writes, by its message. @type {Map<string, Writing>} */
+    #writing = new Map();
     /** Whose end this tab waits for. @type {Set<string>} */
     #awaited = new Set();
     /** @type {(() => void) | undefined} */
@@ -51,7 +46,7 @@ export class Conversations {
 
     /**
      * @param {string} [name]   of the database
-     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'in-use' where an older tab holds it;
+     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'old-tab' where an older tab holds it;
      *     where the browser keeps nothing, it has everything in memory: see isKept
      */
     static async open(name = databaseName()) {
@@ -77,6 +72,7 @@ export class Conversations {
 
     close() {
         this.#giveBack?.();
+        for (const writing of this.#writing.values()) writing.close();
         clearTimeout(this.#purging);
         this.#search.close();
         this.#list.close();
@@ -109,19 +105,28 @@ export class Conversations {
 
     /** @param {Partial<Summary>} [options] @returns {Promise<Summary>} */
     async create(options = {}) {
-        const now = Date.now(), title = options.title ?? '';
-        /** @type {Summary} */
-        const summary = {
-            kind: 'chat', created: now, updated: now, pinned: false, folder: '', ...options, title, isTitled: options.isTitled ?? title !== '', id: newId(), leaf: null, messages: 0,
-        };
+        const summary = newSummary(options);
         await this.#database.change(['conversations'], async ({conversations}) => conversations.put(summary.id, summary));
         this.#list.apply([summary]);
         return summary;
     }
 
+    /** A conversation that has its first message: no moment leaves an empty one. @param {Partial<Summary>} options @param {import('./messages.js').NewMessage} first */
+    async begin(options, first) {
+        const empty = newSummary(options), message = newMessage(empty.id, first);
+        const summary = await this.#database.change(TABLES, async (tables) => {
+            const made = putMessage(tables, empty, message);
+            tables.conversations.put(made.id, made);
+            return made;
+        });
+        this.#list.apply([summary]);
+        return {summary, message};
+    }
+
     /**
-     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks.
-     * @param {{summary: Summary, messages: Message[], text?: string}[]} wholes
+     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks, and beside a document that
+     * is there comes one with the text of the import, where that is another.
+     * @param {import('./bring.js').Whole[]} wholes
      * @returns {Promise<{conversations: number, messages: number}>} that were not there
      */
     async bring(wholes) {
@@ -144,7 +149,8 @@ export class Conversations {
         const held = open.length ? await this.#list.tabs.held() : undefined, left = open.filter((message) => !held?.has(lockOf(message.id)));
         for (const message of open) if (!left.includes(message)) void this.#await(message.id);
         const settled = await this.#settle(left.map((message) => message.id));
-        return withPieces(messages, pieces).map((message) => settled.get(message.id) ?? message);
+        const withAll = withPieces(messages, pieces).map((message) => settled.get(message.id) ?? message);
+        return withAll.map((message) => this.#writing.get(message.id)?.over(message) ?? message);
     }
 
     /** Looks again once a tab no longer writes a message: it may have ended without a word. @param {string} id */
@@ -192,11 +198,14 @@ export class Conversations {
      * @returns {Promise<() => Promise<void>>} brings them back
      */
     async delete(ids) {
-        const now = Date.now();
-        await this.#mark(ids, now);
+        await this.#mark(ids, Date.now());
+        this.#purgeLater();
+        return () => this.#mark(ids, undefined);
+    }
+
+    #purgeLater() {
         clearTimeout(this.#purging);
         this.#purging = setTimeout(() => void purge(this.#database, UNDO_MS).catch(() => {}), UNDO_MS + 1000);
-        return () => this.#mark(ids, undefined);
     }
 
     /** @param {string[]} ids @param {number | undefined} deleted */
@@ -207,18 +216,12 @@ export class Conversations {
     /**
      * Adds a message, at which the shown branch ends then. The first one of a user gives the title.
      * @param {string} conversation
-     * @param {Partial<Message> & Pick<Message, 'role' | 'content' | 'parent'>} message
+     * @param {import('./messages.js').NewMessage} message
      * @returns {Promise<Message>}
      */
     async add(conversation, message) {
-        /** @type {Message} */
-        const whole = {created: Date.now(), state: 'done', ...message, id: `${conversation}/${newId()}`, conversation};
-        await this.#edit(conversation, ['conversations', 'messages', 'search'], async ({messages, search}, summary) => {
-            messages.put(whole.id, whole);
-            search.delete(conversation);
-            const title = summary.isTitled || summary.title || whole.role !== 'user' ? summary.title : titleOf(whole.content || whole.attachments?.[0]?.name || '');
-            return {...summary, title, leaf: whole.id, messages: summary.messages + 1, updated: Date.now()};
-        }, true);
+        const whole = newMessage(conversation, message);
+        await this.#edit(conversation, TABLES, async (tables, summary) => putMessage(tables, summary, whole), true);
         return whole;
     }
 
@@ -234,41 +237,27 @@ export class Conversations {
     }
 
     /**
-     * Deletes a message and all that follow it.
+     * Deletes a message and all that follow it; with the last one, the conversation.
      * @param {string} id
      * @returns {Promise<() => Promise<void>>} brings them back
      */
     async deleteFrom(id) {
-        const conversation = conversationOf(id), tables = ['conversations', 'messages', 'journal', 'search'];
-        /** @type {Message[]} */
-        let gone = [];
-        /** @type {string | null} */
-        let leaf = null;
-        await this.#edit(conversation, tables, async ({messages, journal, search}, summary) => {
-            const [stored, pieces] = await Promise.all([messages.all(conversation), journal.all(conversation)]);
-            const all = withPieces(stored, pieces), ids = below(all, id), message = all.find((each) => each.id === id) ?? missing('message');
-            gone = all.filter((each) => ids.has(each.id));
-            ({leaf} = summary);
-            for (const each of gone) {
-                messages.delete(each.id);
-                journal.deleteBelow(each.id);
-            }
-            search.delete(conversation);
-            const kept = all.filter((each) => !ids.has(each.id)), isLeafGone = leaf !== null && ids.has(leaf);
-            return {...summary, messages: kept.length, leaf: isLeafGone ? newestLeafBelow(kept, message.parent) : leaf};
+        const conversation = conversationOf(id);
+        /** @type {Parameters<typeof putBack>[2]} */
+        let removed = {gone: [], leaf: null, left: null};
+        const {deleted} = await this.#edit(conversation, TABLES, async (tables, before) => {
+            const {summary, gone} = await removeFrom(tables, before, id);
+            removed = {gone, leaf: before.leaf, left: summary.leaf};
+            return summary;
         }, true);
-        return () => this.#edit(conversation, tables, async ({messages, search}, summary) => {
-            for (const each of gone) messages.put(each.id, each);
-            search.delete(conversation);
-            return {...summary, messages: summary.messages + gone.length, leaf};
-        }, true);
+        if (deleted) this.#purgeLater();
+        return async () => void await this.#edit(conversation, TABLES, async (tables, summary) => putBack(tables, summary, removed), true);
     }
 
     /** Writes a message that was added, after the content that it has. @param {string} id @returns {Writing} */
     write(id) {
         const conversation = conversationOf(id);
-        this.#writing.add(id);
-        return new Writing(id, {
+        const writing = new Writing(id, {
             change: (names, work) => this.#database.change(names, work),
             tabs: this.#list.tabs,
             onPiece: (message, at, text) => this.#list.tabs.send({piece: {id: conversation, message, at, text}}),
@@ -281,9 +270,11 @@ export class Conversations {
                 return changed;
             },
         }, (summary) => {
-            this.#writing.delete(id);
+            if (this.#writing.get(id) === writing) this.#writing.delete(id);
             this.#list.apply(summary ? [summary] : [], [conversation]);
         });
+        this.#writing.set(id, writing);
+        return writing;
     }
 
     /** A document's text. @param {string} id @returns {Promise<string>} */
@@ -322,6 +313,7 @@ export class Conversations {
             return changed;
         });
         this.#list.apply([summary], isContent ? [id] : []);
+        return summary;
     }
 
     async #begin() {

@@ -12,6 +12,7 @@ export const MIGRATIONS = [
     (db) => {
         for (const name of ['conversations', 'messages', 'journal', 'documents', 'search', 'states', 'presets', 'kept']) db.createObjectStore(name);
     },
+    (db) => void db.createObjectStore('vectors'),
 ];
 /** A tab with an older version of the page has its last transaction to end. */
 const BLOCKED_MS = 5000;
@@ -74,7 +75,7 @@ function connect(name, migrations) {
         request.onerror = () => reject(request.error);
         request.onblocked = () => setTimeout(() => {
             request.onsuccess = () => request.result.close();       // too late: nobody waits any more
-            reject(new GemmaError('in-use', 'Another tab has an older version of this page open: close it, then reload this one.'));
+            reject(new GemmaError('old-tab', 'Another tab has an older version of this page open: close it, then reload this one.'));
         }, BLOCKED_MS);
     });
 }
@@ -212,7 +213,7 @@ function tableIn(map) {
 /**
  * @param {string} name
  * @param {typeof MIGRATIONS} [migrations]
- * @returns {Promise<Database>} rejects with GemmaError 'storage' where a newer page has made a newer one, with 'in-use' where an older tab holds it
+ * @returns {Promise<Database>} rejects with GemmaError 'storage' where a newer page has made a newer one, with 'old-tab' where an older tab holds it
  */
 export async function openDatabase(name, migrations = MIGRATIONS) {
     const open = () => connect(name, migrations);

@@ -1,7 +1,7 @@
 // The journal: an answer is kept piece by piece while it is written, so that a tab that ends in the middle loses nothing that it has shown. Pieces are
 // small records after their message's content; now and then they become a part of it. Owns the object store `journal`.
 
-import {GemmaError} from '../../base/error.js';
+import {GemmaError, codeOf} from '../../base/error.js';
 
 /**
  * @typedef {import('./database.js').Tables} Tables
@@ -20,6 +20,11 @@ import {GemmaError} from '../../base/error.js';
 const FOLD = 256;
 const DIGITS = 8;
 const TRIES = 3, PAUSE_MS = 30;
+/** Until an end that could not be kept is tried again. */
+const AGAIN_MS = 3000;
+
+/** Whether it may be kept later. @param {any} error */
+const isOfRoom = (error) => ['no-room', 'storage'].includes(codeOf(error) ?? '');
 
 /** What a tab holds while it writes. @param {string} id */
 export const lockOf = (id) => `writes ${id}`;
@@ -61,7 +66,8 @@ export class Writing {
     #onEnd;
     /** What is committed. */
     #content = '';
-    /** What is not. */
+    /** What is on its way, and what waits. */
+    #flying = '';
     #pending = '';
     #pieces = 0;
     /** @type {Promise<void> | undefined} */
@@ -71,6 +77,14 @@ export class Writing {
     /** The transaction that takes what comes while another one runs. @type {Promise<void> | undefined} */
     #next;
     #giveBack = () => {};
+    /** What the message is at its end, once that is known. @type {Partial<Message> | undefined} */
+    #end;
+    #isKept = false;
+    /** Nothing is wrong but that there is no room. */
+    #isFull = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #again;
+    #isOver = false;
 
     /** @param {string} id @param {Host} host @param {(conversation: Summary | undefined) => void} onEnd */
     constructor(id, host, onEnd) {
@@ -96,22 +110,43 @@ export class Writing {
     /**
      * Ends the message; its content is all that was appended, also where that could not be kept meanwhile.
      * @param {Partial<Message>} [changes]   `state` is 'done' where they do not say
-     * @returns {Promise<void>} where it rejects, it may be asked again
+     * @returns {Promise<void>} where it rejects for want of room, it is tried again until there is some
      */
     finish(changes) {
-        return this.#after(async () => {
-            await this.#begin();
-            const content = this.#content + this.#pending;
-            const summary = await this.#host.change(['conversations', 'messages', 'journal', 'search'], async (tables) => {
-                const message = await tables.messages.get(this.#id);
-                if (!message) return undefined;     // deleted meanwhile
-                tables.messages.put(this.#id, {...message, state: 'done', content, ...changes});
-                tables.journal.deleteBelow(this.#id);
-                return this.#host.onFinish(tables);
-            });
-            this.#giveBack();
-            this.#onEnd(summary);
+        clearTimeout(this.#again);
+        this.#end = {state: 'done', ...changes};
+        return this.#after(() => this.#finish(changes).catch((error) => {
+            if (isOfRoom(error) && !this.#isOver) this.#again = setTimeout(() => void this.finish(changes).catch(() => {}), AGAIN_MS);
+            else this.#onEnd(undefined);
+            throw error;
+        }));
+    }
+
+    /** Nothing is tried again. */
+    close() {
+        this.#isOver = true;
+        clearTimeout(this.#again);
+    }
+
+    /** A stored message as it is, also where that could not be kept yet. @param {Message} message */
+    over(message) {
+        if (!this.#isKept && !this.#isFull) return message;
+        return {...message, content: (this.#isKept ? this.#content : message.content) + this.#flying + this.#pending, ...this.#end};
+    }
+
+    /** @param {Partial<Message>} [changes] */
+    async #finish(changes) {
+        await this.#begin();
+        const content = this.#content + this.#pending;
+        const summary = await this.#host.change(['conversations', 'messages', 'journal', 'search'], async (tables) => {
+            const message = await tables.messages.get(this.#id);
+            if (!message) return undefined;     // deleted meanwhile
+            tables.messages.put(this.#id, {...message, state: 'done', content, ...changes});
+            tables.journal.deleteBelow(this.#id);
+            return this.#host.onFinish(tables);
         });
+        this.#giveBack();
+        this.#onEnd(summary);
     }
 
     /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
@@ -124,6 +159,7 @@ export class Writing {
     #begin() {
         return this.#begun ??= this.#start().catch((error) => {
             this.#begun = undefined;
+            this.#isFull = isOfRoom(error);
             throw error;
         });
     }
@@ -135,11 +171,12 @@ export class Writing {
             await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
             giveBack = await this.#host.tabs.hold(lockOf(this.#id));
         }
-        if (!giveBack) throw new GemmaError('in-use', 'Another tab writes this answer: wait for its end, or stop it there.');
+        if (!giveBack) throw new GemmaError('other-tab', 'Another tab writes this answer: wait for its end, or stop it there.');
         try {
             const message = await this.#host.change(['messages', 'journal'], (tables) => fold(tables, this.#id, {state: 'writing'}));
-            if (!message) throw new GemmaError('not-found', 'This message was deleted: it cannot be continued.');
+            if (!message) throw new GemmaError('gone', 'This message was deleted: it cannot be continued.');
             this.#content = message.content;
+            this.#isKept = true;
             this.#giveBack = giveBack;
         } catch (error) {
             giveBack();
@@ -148,7 +185,7 @@ export class Writing {
     }
 
     async #commit() {
-        const text = this.#pending;
+        const text = this.#flying = this.#pending;
         this.#pending = '';
         if (!text) return;
         try {
@@ -164,6 +201,8 @@ export class Writing {
         } catch (error) {
             this.#pending = text + this.#pending;
             throw error;
+        } finally {
+            this.#flying = '';
         }
     }
 }

@@ -1,5 +1,7 @@
-// What the user has set and decided, kept in localStorage. Owns the list of settings with their ranges and defaults; draws nothing. Their words are
+// What the user has set and decided. Owns the list of settings with their ranges and defaults; draws nothing. Their words are
 // in texts/: setting.KEY, setting.KEY-hint and, where a field may be empty, setting.KEY-empty.
+
+import {recall, remember} from './local.js';
 
 /**
  * @typedef {object} Setting
@@ -44,7 +46,12 @@ export const SETTINGS = [
     number('threads', 'loading', 1, 64),
 ];
 
-const KEY = 'gemma-settings', LONGEST_TEXT = 100_000;
+/** Presets that are always there. @type {[name: string, settings: Values][]} */
+export const BUILT_IN = [
+    ['exact', {temperature: 0, repeatPenalty: 1}], ['balanced', {}], ['bold', {temperature: 1.2, topK: 0, topP: 1, minP: 0.05}],
+];
+
+const LONGEST_TEXT = 100_000;
 
 /** A JSON Schema that a person wrote. @param {unknown} written @returns {object | undefined} undefined for what is none */
 export function readSchema(written) {
@@ -78,39 +85,33 @@ export function defaultPreferences() {
 /** @returns {Preferences} */
 export function loadPreferences() {
     try {
-        return {...defaultPreferences(), ...readSettings(JSON.parse(localStorage.getItem(KEY) ?? '{}'))};
+        return {...defaultPreferences(), ...readSettings(JSON.parse(recall('settings') ?? '{}'))};
     } catch {
-        return defaultPreferences();        // storage is blocked, or not ours: the defaults do
+        return defaultPreferences();        // not ours: the defaults do
     }
 }
 
 /** Keeps what differs from the defaults, so that better defaults reach those who never chose. @param {Preferences} preferences */
 export function savePreferences(preferences) {
     const chosen = SETTINGS.filter(({key, initial}) => preferences[key] !== initial).map(({key}) => [key, preferences[key]]);
-    try {
-        localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(chosen)));
-    } catch {
-        // Blocked or full: the settings then last as long as the page.
-    }
+    remember('settings', JSON.stringify(Object.fromEntries(chosen)));
 }
-
-const CANCELLED = 'gemma-cancelled';
 
 /** Remembers the download that the user cancelled last. @param {unknown} id   of a model; what is no id forgets it */
-export function rememberCancelled(id) {
-    try {
-        if (typeof id === 'string') localStorage.setItem(CANCELLED, id);
-        else localStorage.removeItem(CANCELLED);
-    } catch {
-        // Blocked: then nothing is stored, and nothing goes on by itself.
-    }
-}
+export const rememberCancelled = (id) => remember('cancelled', typeof id === 'string' ? id : undefined);
 
 /** @param {string} id */
-export function wasCancelledBefore(id) {
-    try {
-        return localStorage.getItem(CANCELLED) === id;
-    } catch {
-        return false;
-    }
+export const wasCancelledBefore = (id) => recall('cancelled') === id;
+
+/** The addresses of the terms that a person has accepted: a visit knows them where the browser keeps nothing, too. */
+const agreed = new Set(recall('agreed')?.split(' '));
+
+/** Models of the same terms ask once. @param {{url: string} | undefined} licence */
+export const hasAgreed = (licence) => !licence || agreed.has(licence.url);
+
+/** @param {{url: string} | undefined} licence */
+export function rememberAgreement(licence) {
+    if (!licence) return;
+    agreed.add(licence.url);
+    remember('agreed', [...agreed].join(' '));
 }

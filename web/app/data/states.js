@@ -5,7 +5,7 @@ import {codeOf} from '../../base/error.js';
 
 /**
  * @typedef {import('./conversations.js').Conversations} Conversations
- * @typedef {{model: string, leaf: string | null, size: number, used: number}} Entry   the bytes have a record of their own, which is read alone
+ * @typedef {{model: string, dropped: number, size: number, used: number}} Entry   the bytes have a record of their own, which is read alone
  */
 
 /** At most, and of what the browser would still give. */
@@ -37,17 +37,17 @@ async function entries({states}) {
  * Keeps a session, in the place of the conversation's older one.
  * @param {Conversations} store
  * @param {string} conversation
- * @param {{model: string, leaf: string | null, bytes: Uint8Array}} state   model: its id; leaf: the last message that the session has
+ * @param {{model: string, dropped: number, bytes: Uint8Array}} state   model: its id; dropped: so many of the oldest messages the session has forgotten
  * @returns {Promise<boolean>} false where it is too large, or the browser gives no more: then there is none of this conversation
  */
-export async function keepState(store, conversation, {model, leaf, bytes}) {
+export async function keepState(store, conversation, {model, dropped, bytes}) {
     const {isKept, database} = store, {byteLength: size} = bytes;
     if (!isKept) return false;
     const used = (await database.read(['states'], entries)).reduce((sum, [, entry]) => sum + entry.size, 0);
     // As bytes: WebKit's private windows never end a transaction that has a Blob.
     for (let limit = await budget(used); size <= limit;) {
         try {
-            return await put(database, conversation, {model, leaf, size, used: Date.now()}, bytes, limit);
+            return await put(database, conversation, {model, dropped, size, used: Date.now()}, bytes, limit);
         } catch (error) {
             if (codeOf(error) !== 'no-room') break;
             limit = limit > size ? Math.max(size, limit / 4) : 0;
@@ -87,19 +87,16 @@ function forget({states}, id) {
  * @param {Conversations} store
  * @param {string} conversation
  * @param {{model: string}} wanted
- * @returns {Promise<{leaf: string | null, bytes: Uint8Array} | undefined>}
+ * @returns {Promise<{dropped: number, bytes: Uint8Array} | undefined>}
  */
 export async function readState({database}, conversation, {model}) {
     try {
-        const found = await database.change(['states'], async ({states}) => {
+        return await database.change(['states'], async ({states}) => {
             const [entry, kept] = await Promise.all([states.get(conversation), states.get(bytesOf(conversation))]);
             if (!entry || !kept || entry.model !== model) return undefined;
             states.put(conversation, {...entry, used: Date.now()});
-            return {leaf: entry.leaf, kept};
+            return {dropped: entry.dropped ?? 0, bytes: kept};
         });
-        if (!found) return undefined;
-        const {leaf, kept} = found;
-        return {leaf, bytes: kept};
     } catch {
         return undefined;       // it is read anew
     }

@@ -17,6 +17,7 @@ import {isZip, readZip} from './transfer/zip.js';
  * @typedef {import('./types.js').Summary} Summary
  * @typedef {import('./types.js').Message} Message
  * @typedef {import('./transfer/clean.js').Whole} Whole
+ * @typedef {Partial<Record<Message['role'], string>>} Names   of the speakers
  * @typedef {{conversations: number, messages: number, presets: number, skipped: string[]}} Imported   those that were not there; skipped: a sentence for
  *     each thing that could not be read
  */
@@ -29,6 +30,7 @@ const BATCH = 400_000;
 const MOST_SKIPPED = 100;
 /** Bytes that a packed file may have when it is unpacked. */
 const LARGEST = 4e9;
+const JSON_FILE = /(^|\/)(?!\._)[^/]+\.json$/i;
 const IN_ZIP = /(^|\/)conversations(-\d+)?\.json$|\.jsonl$/i;
 
 /** A conversation as it is exported. @param {Conversations} store @param {Summary} summary */
@@ -66,7 +68,7 @@ export async function exportAll(store, ids) {
 /**
  * @param {Pick<Summary, 'title'>} summary
  * @param {Message[]} path
- * @param {Partial<Record<Message['role'], string>>} [names]   of the speakers
+ * @param {Names} [names]
  */
 export function toMarkdown({title}, path, names = {}) {
     const speakers = {system: 'System', user: 'You', assistant: 'Model', tool: 'Tool', ...names};
@@ -85,10 +87,11 @@ export function toMarkdown({title}, path, names = {}) {
 export async function importFile(store, file) {
     const importing = new Importing(store);
     if (await isZip(file)) {
-        const entries = (await readZip(file)).filter(({name}) => IN_ZIP.test(name));
-        for (const {name, stream} of entries) await importing.read(await stream(), name, LARGEST);
+        // Of other programs, that file alone; else it is a folder of ours, or one that somebody has packed.
+        const all = await readZip(file), lists = all.filter(({name}) => IN_ZIP.test(name));
+        for (const {name, stream} of lists.length ? lists : all.filter((entry) => JSON_FILE.test(entry.name))) await importing.read(stream, name, LARGEST);
     } else {
-        await importing.read(file.stream(), 'name' in file ? file.name : 'The file', Infinity);
+        await importing.read(async () => file.stream(), 'name' in file ? file.name : 'The file', Infinity);
     }
     return importing.end();
 }
@@ -101,9 +104,12 @@ export async function importFile(store, file) {
 function readMessages(conversation, messages) {
     const isTree = messages.some(({id, parent}) => typeof id === 'string' && parent !== undefined);
     const isOurs = typeof conversation.id === 'string' && (isTree || conversation.kind === 'document' || !messages.length);
-    const linear = () => messages.map((message, i) => ({...message, id: `${i}`, parent: `${i - 1}`, state: 'done'}));
+    const linear = () => messages.map((message, i) => ({...message, content: wordsOf(message.content), id: `${i}`, parent: `${i - 1}`, state: 'done'}));
     return /** @type {any} */ ({...conversation, source: isOurs ? '' : 'messages', messages: isTree ? messages : linear()});
 }
+
+/** As a text, or in parts, as OpenAI's API has them. @param {unknown} content */
+const wordsOf = (content) => Array.isArray(content) ? content.map((part) => asText(asObject(part).text)).filter(Boolean).join('\n\n') : content;
 
 class Importing {
     #store;
@@ -120,13 +126,15 @@ class Importing {
         this.#store = store;
     }
 
-    /** @param {ReadableStream<Uint8Array>} stream @param {string} name @param {number} limit   bytes */
-    async read(stream, name, limit) {
+    /** @param {() => Promise<ReadableStream<Uint8Array>>} open @param {string} name @param {number} limit   bytes */
+    async read(open, name, limit) {
         try {
+            const stream = await open();
             for await (const {text} of recordsOf(stream, limit)) await this.#take(text);
         } catch (error) {
-            if (error instanceof GemmaError && error.code !== 'bad-file') throw error;
-            this.#skip(`${name} could not be read to its end: it is damaged or cut off.`);
+            const isOurs = error instanceof GemmaError;
+            if (isOurs && error.code !== 'bad-file') throw error;
+            this.#skip(isOurs ? error.message : `${name} could not be read to its end: it is damaged or cut off.`);
         }
         await this.#add(this.#lines.end());
     }
@@ -146,7 +154,7 @@ class Importing {
 
     /** @param {string} text   JSON of an object */
     async #take(text) {
-        if (!text) return this.#skip('A conversation is too large: more than 64 million characters.');
+        if (!text) return this.#skip('A conversation is too large: more than 128 million characters.');
         let object;
         try {
             object = asObject(JSON.parse(text));

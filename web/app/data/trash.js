@@ -3,7 +3,7 @@
 /** @typedef {import('./database.js').Database} Database @typedef {import('./types.js').Summary} Summary */
 
 /** Object stores that have something of a conversation, besides `conversations`. */
-const PARTS = ['messages', 'journal', 'documents', 'search', 'states'];
+const PARTS = ['messages', 'journal', 'documents', 'search', 'states', 'vectors'];
 
 /**
  * @param {Database} database

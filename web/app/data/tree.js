@@ -33,11 +33,14 @@ export function pathTo(messages, leaf) {
     return [...path].reverse();
 }
 
-/** @param {Message[]} messages @param {string} id @returns {Message[]} the message and those beside it, the oldest first */
-export function siblingsOf(messages, id) {
-    for (const siblings of childrenOf(messages).values()) if (siblings.some((message) => message.id === id)) return siblings;
-    return [];
+/** @param {Message[]} messages @returns {(id: string) => Message[]} a message and those beside it, the oldest first */
+export function siblingsIn(messages) {
+    const found = new Map([...childrenOf(messages).values()].flatMap((siblings) => siblings.map(({id}) => [id, siblings])));
+    return (id) => found.get(id) ?? [];
 }
+
+/** @param {Message[]} messages @param {string} id @returns {Message[]} the message and those beside it, the oldest first */
+export const siblingsOf = (messages, id) => siblingsIn(messages)(id);
 
 /**
  * @param {Message[]} messages

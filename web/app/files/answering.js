@@ -16,17 +16,21 @@ import {text} from '../texts.js';
  * @property {string} system
  * @property {Options} options
  * @property {(share: number) => void} onReading
+ * @property {import('./finding.js').Kept} [kept]   embeddings of a time before
  */
 
 /** Two texts may have a token more than each by itself. */
 const AROUND = 8;
+/** Lines that begin or end code. */
+const FENCES = /^ {0,3}(?:`{3,}|~{3,})/gm;
 
 /** The files of a question, with what is read of them. @param {Message} question @param {Message[]} path   before it @param {About} about */
-export async function completeQuestion(question, path, {gemma, system, options: {maxTokens, signal}, onReading}) {
-    return isOpen(question) ? prepare(question, {gemma, path, system, maxTokens, signal, onProgress: onReading}) : question.attachments;
+export async function completeQuestion(question, path, {gemma, system, options: {maxTokens, signal}, onReading, kept}) {
+    return isOpen(question) ? prepare(question, {gemma, path, system, maxTokens, signal, onProgress: onReading, kept}) : question.attachments;
 }
 
 /**
+ * The answer to all has the form that was asked for, and stands as code below what was written about the parts; these are free.
  * @param {Message} question @param {Message} answer   one that was stopped goes on with the first part that it has no answer about
  * @param {About & {onPiece: (piece: string) => void, onAnswers: (answers: string[]) => void}} about
  * @returns {Promise<Result>} of all that was written
@@ -39,20 +43,30 @@ export async function answerInParts(question, answer, {gemma, system, options, o
     const session = await gemma.session();
     /** @type {Result | undefined} */
     let all;
-    const ask = async (/** @type {string} */ content) => {
+    let shown = answer.content;
+    const show = (/** @type {string} */ piece) => {
+        shown += piece;
+        onPiece(piece);
+    };
+    const ask = async (/** @type {string} */ content, /** @type {boolean} */ isLast) => {
         const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading(done / total);
         const messages = /** @type {any} */ ([...before, {...whole, content}]);
-        const written = session.prompt(messages, {...free, maxTokens, stateless: true, onProgress});
-        for await (const piece of written) onPiece(piece);
+        const form = isLast && constraint ? {constraint} : {}, written = session.prompt(messages, {...free, ...form, maxTokens, stateless: true, onProgress});
+        if (form.constraint) show('```json\n');
+        for await (const piece of written) show(piece);
+        closeCode();
         const result = await written.result;
         all = all ? sumOf(all, result) : result;
         if (result.finishReason === 'abort') throw signal.reason;
         return result.text;
     };
-    let isBegun = Boolean(answer.content);
+    /** An answer that was cut within code must not take in what follows. */
+    const closeCode = () => {
+        if ((shown.match(FENCES)?.length ?? 0) % 2) show('\n```');
+    };
     const onTitle = (/** @type {Parameters<import('./in_parts.js').Asking['onTitle']>[0]} */ title) => {
-        onPiece(`${isBegun ? '\n\n' : ''}### ${titleOf(title)}\n\n`);
-        isBegun = true;
+        closeCode();
+        show(`${shown ? '\n\n' : ''}### ${titleOf(title)}\n\n`);
     };
     try {
         await askInParts({

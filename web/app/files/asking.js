@@ -10,10 +10,10 @@
  * A stored message as the library takes it: its files first, so that what is asked about them stands next to the answer.
  * @param {Pick<Message, 'role' | 'content' | 'attachments'>} message
  * @param {boolean} [isNow]   it is being answered: passages that were looked up for an earlier question need not be read again
- * @returns {Asked}
+ * @returns {Asked}   what a tool gave back has a name, which imports do not keep
  */
 export const toAsked = ({role, content, attachments = []}, isNow = false) =>
-    /** @type {Asked} */ ({role, content: [...attachments.map((attachment) => present(attachment, isNow)), content].join('\n\n')});
+    /** @type {Asked} */ ({role, ...role === 'tool' && {name: role}, content: [...attachments.map((attachment) => present(attachment, isNow)), content].join('\n\n')});
 
 /** @param {Attachment} attachment @param {boolean} isNow */
 function present({name, text, how, asked}, isNow) {

@@ -1,7 +1,7 @@
 // The passages of texts that have to do with a question: by the model's embeddings, and by the words that they share with it.
 //
 // Owns: how passages are compared. Must not know: messages, elements. A chat model's embeddings are rough, so shared words
-// count more. The embeddings of a text are computed once, and kept while the page is open.
+// count more. The embeddings of a text are computed once, and kept: while the page is open, and where it is told where, for the next time.
 
 import {cutText, placeOf} from './passages.js';
 
@@ -15,11 +15,18 @@ import {cutText, placeOf} from './passages.js';
  * @property {(text: string) => Promise<number>} count
  * @property {AbortSignal} [signal]
  * @property {(share: number) => void} [onProgress]
+ * @property {Kept} [kept]
+ *
+ * @typedef {object} Kept   embeddings of passages; see data/vectors.js
+ * @property {(passages: string[]) => Promise<Float32Array[]>} read   of the first of them, as many as there are
+ * @property {(passages: string[], vectors: Float32Array[]) => Promise<void>} keep   of the first of them
  */
 
 const PASSAGE = 200, AT_ONCE = 4;
-/** Texts whose embeddings are kept. */
+/** Texts whose embeddings are kept in memory. */
 const MOST_KEPT = 16;
+/** Passages after which they are kept for the first time, then after twice as many each time. */
+const FIRST_KEPT = 32;
 /** The name of its place, and empty lines. */
 const AROUND = '\n\n[lines 1000-1000]\n';
 /** What likeness counts beside shared words. */
@@ -33,26 +40,48 @@ const kept = new WeakMap();
  * @param {{name: string, text: string}[]} texts @param {string} question @param {Finding} options
  * @returns {Promise<Map<string, string>>} by name, the passages in their order, each with its place
  */
-export async function findPassages(texts, question, {gemma, room, count, signal, onProgress}) {
-    const around = await count(AROUND), most = Math.max(1, Math.min(PASSAGE, Math.floor(room / 3) - around));
+export async function findPassages(texts, question, {gemma, room, count, signal, onProgress, kept}) {
+    const around = await count(AROUND), most = lengthOf(Math.floor(room / 3) - around);
     /** @type {Known[]} */
     const known = [];
     for (const {text} of texts) known.push(await passagesOf(text, most, {gemma, count, signal}));
-    const missing = () => known.reduce((sum, {passages, vectors}) => sum + passages.length - vectors.length, 0), begun = missing();
-    for (const [i, {passages, vectors}] of known.entries()) {
-        while (vectors.length < passages.length) {
-            signal?.throwIfAborted();
-            const next = passages.slice(vectors.length, vectors.length + AT_ONCE).map(({start, end}) => texts[i].text.slice(start, end));
-            vectors.push(...await gemma.embed(next, {signal}));
-            onProgress?.(1 - missing() / begun);
-        }
-    }
+    await embedAll(known, texts, {gemma, signal, onProgress, kept});
     const [asked] = await gemma.embed([question || ' '], {signal});
     const candidates = known.flatMap(({passages, vectors}, file) => passages.map((passage, i) => ({file, passage, vector: vectors[i]})));
     const words = sharedWords(candidates.map(({file, passage: {start, end}}) => texts[file].text.slice(start, end)), question);
     const near = ofBest(likeness(candidates.map(({vector}) => vector), asked)), alike = ofBest(words);
     const order = candidates.map((_, i) => i).sort((a, b) => alike[b] - alike[a] + NEAR * (near[b] - near[a]));
     return gather(texts, order.map((i) => candidates[i]), room, around);
+}
+
+/** Of a passage: of few kinds, so that the next question, with a little less space, finds the same passages. @param {number} most */
+const lengthOf = (most) => most < 1 ? 1 : Math.floor(PASSAGE / Math.SQRT2 ** Math.ceil(Math.max(0, 2 * Math.log2(PASSAGE / most))));
+
+/** What is not known yet. @param {Known[]} known @param {{text: string}[]} texts @param {Pick<Finding, 'gemma' | 'signal' | 'onProgress' | 'kept'>} options */
+async function embedAll(known, texts, {gemma, signal, onProgress, kept}) {
+    const parts = known.map(({passages}, i) => passages.map(({start, end}) => texts[i].text.slice(start, end)));
+    for (const [i, {passages, vectors}] of known.entries()) {
+        if (vectors.length || !passages.length) continue;
+        const found = await kept?.read(parts[i]) ?? [];
+        if (!vectors.length) vectors.push(...found.slice(0, passages.length));
+    }
+    const missing = () => known.reduce((sum, {passages, vectors}) => sum + passages.length - vectors.length, 0), begun = missing();
+    for (const [i, {passages, vectors}] of known.entries()) {
+        const before = vectors.length;
+        let next = Math.max(FIRST_KEPT, 2 * before);
+        try {
+            while (vectors.length < passages.length) {
+                signal?.throwIfAborted();
+                vectors.push(...await gemma.embed(parts[i].slice(vectors.length, vectors.length + AT_ONCE), {signal}));
+                onProgress?.(1 - missing() / begun);
+                if (vectors.length < next) continue;
+                await kept?.keep(parts[i], vectors);
+                next = 2 * vectors.length;
+            }
+        } finally {
+            if (vectors.length > before) await kept?.keep(parts[i], vectors);
+        }
+    }
 }
 
 /** @param {{name: string, text: string}[]} texts @param {{file: number, passage: Passage}[]} best   first @param {number} room @param {number} around   tokens */

@@ -3,7 +3,7 @@
 // Owns: the order of things, and the words around the parts, which are the model's. Must not know: elements, how conversations are stored.
 
 import {presentText, quotable} from './asking.js';
-import {cutText, placeOf} from './passages.js';
+import {cutText, pagesOf} from './passages.js';
 
 /**
  * @typedef {import('../data/types.js').Attachment} Attachment
@@ -14,7 +14,7 @@ import {cutText, placeOf} from './passages.js';
  * @property {Attachment[]} attachments   those with `how: 'parts'` are cut
  * @property {number} room        tokens of a part, or of answers that are put together
  * @property {(text: string) => Promise<number>} count
- * @property {(content: string) => Promise<string>} ask      answers one prompt, and shows it; throws where it is stopped
+ * @property {(content: string, isLast: boolean) => Promise<string>} ask      answers one prompt, and shows it; throws where it is stopped. isLast: this is the answer to all
  * @property {(title: {part: number, parts: number, name: string, page?: number} | {round: number} | {last: true}) => void} onTitle   before each
  * @property {string[]} [done]    the answers of a run before, which was stopped
  * @property {(answers: string[]) => void} [onAnswers]   all answers about parts so far
@@ -38,14 +38,14 @@ export async function askInParts({question, attachments, room, count, ask, onTit
     const parts = [];
     for (const {name, text, how} of attachments) {
         if (how !== 'parts') continue;
-        const passages = await cutText(text, Math.min(room, LONGEST_PART), count, {signal});
-        parts.push(...passages.map((passage) => ({name, text: text.slice(passage.start, passage.end), page: placeOf(text, passage).page})));
+        const passages = await cutText(text, Math.min(room, LONGEST_PART), count, {signal}), pages = pagesOf(text, passages);
+        parts.push(...passages.map(({start, end}, i) => ({name, text: text.slice(start, end), page: pages[i]})));
     }
     const answers = done.slice(0, parts.length);
     for (const [i, {name, text, page}] of parts.entries()) {
         if (i < answers.length) continue;
         onTitle({part: i + 1, parts: parts.length, name, page});
-        answers.push(await ask(promptOf({name, text}, i + 1, parts.length, question)));
+        answers.push(await ask(promptOf({name, text}, i + 1, parts.length, question), parts.length === 1));
         onAnswers?.(answers);
     }
     if (parts.length > 1) await putTogether(answers, {question, room, count, ask, onTitle, signal});
@@ -57,12 +57,12 @@ async function putTogether(answers, {question, room, count, ask, onTitle, signal
         const groups = await group(answers, room, count, signal);
         if (groups.length === 1) {
             onTitle({last: true});
-            await ask(together(groups[0], question));
+            await ask(together(groups[0], question), true);
             return;
         }
         onTitle({round});
         const next = [];
-        for (const some of groups) next.push(some.length === 1 ? some[0] : await ask(together(some, question)));
+        for (const some of groups) next.push(some.length === 1 ? some[0] : await ask(together(some, question), false));
         answers = next;
     }
 }

@@ -84,6 +84,19 @@ async function* halves(text, {start, end}, most, count) {
 const wholeCharacter = (text, at, end) => at < end && (text.charCodeAt(at) & 0xfc00) === 0xdc00 ? at + 1 : at;
 
 /**
+ * The page on which each passage begins, where the text has pages.
+ * @param {string} text @param {{start: number}[]} passages   in their order @returns {(number | undefined)[]}
+ */
+export function pagesOf(text, passages) {
+    if (!text.includes('\f')) return passages.map(() => undefined);
+    let page = 1, next = text.indexOf('\f');
+    return passages.map(({start}) => {
+        for (; next >= 0 && next < start; next = text.indexOf('\f', next + 1)) page++;
+        return page;
+    });
+}
+
+/**
  * Where a passage is, for people and models: its page, or its lines.
  * @param {string} text @param {{start: number, end: number}} passage
  * @returns {{page?: number, lines?: [number, number]}}

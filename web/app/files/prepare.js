@@ -19,6 +19,7 @@ import {cutText} from './passages.js';
  * @property {number} [maxTokens]    of the answer
  * @property {AbortSignal} signal
  * @property {(share: number) => void} onProgress   of looking passages up
+ * @property {import('./finding.js').Kept} [kept]
  */
 
 /** Two texts may have a token more than each by itself. */
@@ -42,7 +43,7 @@ export const isOpen = ({attachments = []}) => attachments.some(({how, asked, tex
  * @param {Preparing} options
  * @returns {Promise<Attachment[]>} the question's, with what is read of each
  */
-export async function prepare(question, {gemma, path, system, maxTokens, signal, onProgress}) {
+export async function prepare(question, {gemma, path, system, maxTokens, signal, onProgress, kept}) {
     const {content, attachments = []} = question, {contextLength} = gemma.info;
     const frames = {...question, attachments: attachments.map((attachment) => attachment.how ? {...attachment, text: '', asked: ''} : attachment)};
     const messages = [...path.map((message) => toAsked(message)), toAsked(frames, true)];
@@ -56,7 +57,7 @@ export async function prepare(question, {gemma, path, system, maxTokens, signal,
         const found = attachment.how === 'search' ? attachment : attachment.how === 'found' ? wholeOf(attachment.name, path) : undefined;
         return found ? [{name: found.name, text: found.text}] : [];
     });
-    const passages = await findPassages(texts, content, {gemma, room: Math.min(Math.max(FEWEST, room / 2), MOST_FOUND), count: counting(gemma), signal, onProgress});
+    const passages = await findPassages(texts, content, {gemma, room: Math.min(Math.max(FEWEST, room / 2), MOST_FOUND), count: counting(gemma), signal, onProgress, kept});
     return attachments.map((attachment) => {
         const {name, how} = attachment, found = passages.get(name) ?? '';
         return how === 'search' ? {...attachment, asked: found} : how === 'found' ? {...attachment, text: found} : attachment;

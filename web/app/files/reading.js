@@ -12,7 +12,7 @@ import {FileProblem} from './problem.js';
 export const MOST_BYTES = 10e6;
 /** Most of a PDF's bytes are pictures and fonts. */
 export const MOST_PDF_BYTES = 50e6;
-const LONGEST_NAME = 200;
+const LONGEST_NAME = 200, WESTERN = 'windows-1252';
 /** Of which kind a file is, is seen in so many of its first bytes. */
 const HEAD = 4096;
 /** Texts have none of these; a terminal's log may have a few. */
@@ -77,8 +77,19 @@ function textOf(bytes, isCut) {
     try {
         return new TextDecoder(encoding, {fatal: true}).decode(bytes, {stream: isCut});
     } catch {
-        // Of an older program, in the encoding of Western Europe.
-        return encoding === 'utf-8' ? new TextDecoder('windows-1252').decode(bytes) : undefined;
+        return encoding === 'utf-8' ? otherwise(bytes) : undefined;
+    }
+}
+
+/** UTF-8 with some bad bytes, as logs and files that were cut have them; else of an older program, in what HTML says or the encoding of Western Europe. @param {Uint8Array} bytes */
+function otherwise(bytes) {
+    const text = new TextDecoder().decode(bytes), bad = (text.match(/\ufffd/g) ?? []).length, good = (text.match(/[^\0-\x7f\ufffd]/g) ?? []).length;
+    if (good && bad <= Math.max(1, good / 10)) return text;
+    const [, label = WESTERN] = /<meta[^>]{0,200}charset=["']?([\w-]+)/i.exec(String.fromCharCode(...bytes.subarray(0, HEAD))) ?? [];
+    try {
+        return new TextDecoder(label).decode(bytes);
+    } catch {
+        return new TextDecoder(WESTERN).decode(bytes);       // there is no such encoding
     }
 }
 

@@ -22,7 +22,7 @@ const LEFTWARDS = /^\P{L}*(?=\p{L})[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=
 /** What HTML's names and numbers of characters stand for. @param {string} text */
 function decode(text) {
     return text.replace(/&(?:#x([\da-f]{1,6})|#(\d{1,7})|(\w{1,10}));/gi, (whole, hex, decimal, name) => {
-        if (name) return ENTITIES[name] ?? whole;
+        if (name) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : whole;
         const point = parseInt(hex ?? decimal, hex ? 16 : 10);
         return point > 0 && point < 0x110000 && (point < 0xd800 || point > 0xdfff) ? String.fromCodePoint(point) : '\ufffd';
     });
@@ -80,8 +80,9 @@ export class Drawing {
         }
     }
 
-    /** @param {Token} token @returns {Exclude<Drawn, string>} */
-    list({ordered, start, items}) {
+    /** @param {Token} token @param {number} [level]   see blocks() @returns {Exclude<Drawn, string>} */
+    list({ordered, start, items}, level = this.#level) {
+        this.#level = level;
         const children = items.map((/** @type {Token} */ item) => {
             const made = this.blocks(item.tokens), [first, second] = made;
             // The mark of a task stands in its first paragraph.
@@ -160,6 +161,12 @@ export function patch(parent, from, drawn, labels) {
     while (parent.childNodes.length > from + drawn.length) parent.lastChild?.remove();
 }
 
+/** One element, as it is drawn now. @param {Element} there @param {Exclude<Drawn, string>} one @param {Labels} labels */
+export function renew(there, one, labels) {
+    if (isLike(there, one)) fill(there, one, labels);
+    else there.replaceWith(make(one, labels));
+}
+
 /** @param {Element} parent @param {Node | undefined} there @param {Node} made */
 function replace(parent, there, made) {
     if (there) parent.replaceChild(made, there);
@@ -175,7 +182,8 @@ export function grow(node, text) {
 
 /** @param {Element} element @param {Exclude<Drawn, string>} one */
 function isLike(element, {tag, attributes = {}}) {
-    return element.localName === tag && element.attributes.length === Object.keys(attributes).length
+    const own = element.attributes.length - Number(element.hasAttribute('data-done'));
+    return element.localName === tag && own === Object.keys(attributes).length
         && Object.entries(attributes).every(([name, value]) => element.getAttribute(name) === value);
 }
 
@@ -200,8 +208,14 @@ function fill(element, {children = [], code, language = ''}, labels) {
 function codeParts(labels) {
     const head = document.createElement('div'), pre = document.createElement('pre'), copy = document.createElement('button'), code = document.createElement('code');
     head.className = 'code-head';
-    Object.assign(copy, {type: 'button', className: 'quiet', textContent: labels.copy, onclick: () => navigator.clipboard.writeText(code.textContent ?? '')
-        .then(() => { copy.textContent = labels.copied; }, () => getSelection()?.selectAllChildren(code))});
+    Object.assign(copy, {type: 'button', className: 'quiet', textContent: labels.copy, onclick: async () => {
+        try {
+            await navigator.clipboard.writeText(code.textContent ?? '');        // a page from an address that is not secure has no clipboard
+            copy.textContent = labels.copied;
+        } catch {
+            getSelection()?.selectAllChildren(code);
+        }
+    }});
     head.append(document.createElement('span'), copy);
     pre.tabIndex = 0;       // it may scroll
     pre.dir = 'ltr';

@@ -29,7 +29,7 @@ function expressionOf(family) {
     const known = made.get(family), [comments, strings, words] = FAMILIES[family];
     if (known) return known;
     const expression = new RegExp([
-        `(${comments || '(?!)'})`, `(${strings})`, '(\\b\\d[\\w.]*)', words ? `\\b(${words.replaceAll(' ', '|')})\\b(?!\\s*:)` : family === 'html' ? '(?<=</?)([\\w:-]+)' : '([\\w-]+)(?=\\s*:)',
+        `(${comments || '(?!)'})`, `(${strings})`, '(\\b\\d[\\w.]*)', words ? `\\b(${words.replaceAll(' ', '|')})\\b(?!\\s*:)` : family === 'html' ? '(?<=</?)([\\w:-]+)' : '(?<![\\w-])([\\w-]+)(?=\\s*:)',
     ].join('|'), family === 'sql' ? 'gi' : 'g');
     made.set(family, expression);
     return expression;
@@ -37,7 +37,7 @@ function expressionOf(family) {
 
 /** What is coloured in a text: kind, from, to. @param {string} text @param {string} language @returns {[kind: string, from: number, to: number][]} */
 export function findKinds(text, language) {
-    const family = LANGUAGES[language.toLowerCase()];
+    const name = language.toLowerCase(), family = Object.hasOwn(LANGUAGES, name) && LANGUAGES[name];
     if (!family || text.length > LONGEST) return [];
     return [...text.matchAll(expressionOf(family))].flatMap((match) => {
         const kind = KINDS.findIndex((_, i) => match[i + 1] !== undefined);

@@ -7,22 +7,30 @@
 
 import {Lexer} from './marked.js';
 
-/** @typedef {{type: string, raw: string, [name: string]: any}} Token */
+/**
+ * @typedef {{type: string, raw: string, [name: string]: any}} Token
+ * @typedef {Record<string, {href: string, title: string}>} Links   what references lead to, by their labels
+ */
 
 /** Characters of one block. */
 const LONGEST = 100_000;
 /** Quotes and lists in one line, and lists by their indent: the lexer calls itself for each. */
 const DEEP = /^(?:[ \t]*(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])){12,}/m, FAR = /^[ \t]{48,}(?:[-*+>]|\d{1,9}[.)])/m;
 
-/** @param {string} source @returns {Token[]} that together have all of it; what the lexer can't do is one token of text */
-export function lex(source) {
+/** @param {string} source @param {Links} links   that were defined before @returns {Token[]} that together have all of it; what the lexer can't do is one token of text */
+export function lex(source, links) {
     if (source.length > LONGEST || DEEP.test(source) || FAR.test(source)) return [plain(source)];
     try {
-        return new Lexer({gfm: true}).lex(source);
+        const lexer = new Lexer({gfm: true});
+        Object.assign(lexer.tokens.links, links);
+        return lexer.lex(source);
     } catch {
         return [plain(source)];
     }
 }
+
+/** Where a reference leads is said by the definition of its label, as the lexer writes it. @param {string} label */
+export const labelOf = (label) => label.trim().replace(/\s+/g, ' ').toLowerCase().toUpperCase().toLowerCase();
 
 /** @param {string} source @returns {Token} */
 const plain = (source) => ({type: 'html', raw: source, block: true});

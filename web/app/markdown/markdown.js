@@ -9,6 +9,7 @@ import {highlight} from './highlight.js';
 export {forgetHighlights} from './highlight.js';
 
 import {lex} from './lex.js';
+import {References, rowsOf} from './references.js';
 
 /**
  * @typedef {import('./draw.js').Labels} Labels
@@ -47,14 +48,18 @@ export class Markdown {
     /** What the model thinks before it answers. @type {{details: HTMLDetailsElement, inner: Markdown} | undefined} */
     #thought;
     #isFirst = true;
+    #references;
+    #isHidden;
 
-    /** @param {HTMLElement} container @param {{labels: Labels}} options */
-    constructor(container, {labels}) {
+    /** @param {HTMLElement} container @param {{labels: Labels, isHidden?: boolean}} options   isHidden: who shows it colours its code, by settle() */
+    constructor(container, {labels, isHidden = false}) {
+        this.#isHidden = isHidden;
         container.classList.add('markdown');
         this.#container = container;
         this.#parent = container;
         this.#labels = labels;
         this.#drawing = new Drawing(labels);
+        this.#references = new References(labels);
     }
 
     /** @param {string} text */
@@ -69,6 +74,12 @@ export class Markdown {
         if (this.#thought) this.#think(true);
         this.#isFirst = false;
         this.#read(true);
+        if (this.#references.resolve()) this.#settle();
+    }
+
+    /** @param {string} source */
+    #lex(source) {
+        return lex(this.#head + source, this.#references.links);
     }
 
     /** Whether what is there may be the beginning of a thought. */
@@ -83,7 +94,7 @@ export class Markdown {
         details.append(summary, body);
         this.#container.append(details);
         this.#from = 1;
-        this.#thought = {details, inner: new Markdown(body, {labels: this.#labels})};
+        this.#thought = {details, inner: new Markdown(body, {labels: this.#labels, isHidden: this.#isHidden})};
         this.#tail = this.#tail.replace(THINKS, '');
         return false;
     }
@@ -105,13 +116,13 @@ export class Markdown {
     #read(isEnd) {
         if (this.#fence && !this.#readFence(isEnd)) return;
         const lines = this.#tail.lastIndexOf('\n') + 1;
-        if (isEnd) this.#finish(lex(this.#head + this.#tail));
-        else if (lines) this.#readLines(lex(this.#head + this.#tail.slice(0, lines)));
+        if (isEnd) this.#finish(this.#lex(this.#tail));
+        else if (lines) this.#readLines(this.#lex(this.#tail.slice(0, lines)));
         if (isEnd || this.#fence) return;
         const {length} = this.#tail;
         if (length > LONG && length - this.#drawn < GROWN * length && length >= this.#drawn) return;
         this.#drawn = length;
-        this.#show(lex(this.#head + this.#tail));
+        this.#show(this.#lex(this.#tail));
     }
 
     /** Whole lines: all blocks but the last have ended. @param {Token[]} tokens */
@@ -128,8 +139,10 @@ export class Markdown {
 
     /** Draws what has ended. @param {Token[]} tokens */
     #finish(tokens) {
-        const raw = tokens.reduce((sum, token) => sum + token.raw.length, 0);
-        this.#from = this.#show(tokens);
+        const raw = tokens.reduce((sum, token) => sum + token.raw.length, 0), end = this.#show(tokens);
+        this.#references.define(tokens);
+        this.#remember(tokens, end);
+        this.#from = end;
         this.#parent = this.#container;
         this.#tail = this.#tail.slice(Math.max(0, raw - this.#head.length));
         this.#head = '';
@@ -155,11 +168,33 @@ export class Markdown {
         }
         // The first goes on with the list or table that is there.
         const [first, ...others] = tokens, isList = first?.type === 'list';
-        const own = isList ? this.#drawing.list(first).children : first?.type === 'table' ? rowsOf(this.#drawing.table(first)) : [];
+        const own = isList ? this.#drawing.list(first).children : first?.type === 'table' ? rowsOf(this.#drawing.table(first), 'row') : [];
         patch(this.#parent, this.#from, own ?? [], this.#labels);
         const at = [...this.#container.childNodes].indexOf(this.#outermost()) + 1, drawn = this.#drawing.blocks(others, this.#level);
         patch(this.#container, at, drawn, this.#labels);
         return at + drawn.length;
+    }
+
+    /** What has ended may have references that are defined later. @param {Token[]} tokens @param {number} end   the child of the container that comes after them */
+    #remember(tokens, end) {
+        const isInside = this.#parent !== this.#container, blocks = tokens.filter(isDrawn), [first] = blocks;
+        if (isInside && first?.type === 'list') this.#rememberItems(first.items);
+        if (isInside && first?.type === 'table') this.#rememberRows(first);
+        for (const [i, token] of blocks.entries()) {
+            const element = this.#container.childNodes[end - blocks.length + i];
+            if (!(isInside && i === 0) && token.type !== 'code' && element instanceof Element) this.#references.add(element, token.raw, 'block');
+        }
+    }
+
+    /** @param {Token[]} items   drawn at #parent, from #from on */
+    #rememberItems(items) {
+        for (const [i, {raw}] of items.entries()) this.#references.add(this.#parent.children[this.#from + i], raw, 'item');
+    }
+
+    /** @param {Token} table   drawn at #parent, from #from on */
+    #rememberRows({raw, rows}) {
+        const lines = raw.split('\n'), head = `${lines.slice(0, 2).join('\n')}\n`;
+        for (let i = 0; i < rows.length; i++) this.#references.add(this.#parent.children[this.#from + i], head + lines[2 + i], 'row');
     }
 
     /** A long list: all items but the last have ended. @param {Token} list */
@@ -170,6 +205,8 @@ export class Markdown {
             this.#parent = /** @type {Element} */ (this.#container.childNodes[this.#from]);
             this.#from = 0;
         }
+        this.#references.define(items.slice(0, ended));
+        this.#rememberItems(items.slice(0, ended));
         this.#from += ended;
         this.#tail = this.#tail.slice(raw);
     }
@@ -179,9 +216,12 @@ export class Markdown {
         this.#show([table]);
         const ended = table.rows.length - 1, source = this.#head + this.#tail, lines = source.split('\n'), head = `${lines.slice(0, 2).join('\n')}\n`;
         if (this.#parent === this.#container) {
-            this.#parent = /** @type {Element} */ (/** @type {Element} */ (this.#container.childNodes[this.#from]).querySelector('tbody'));
+            const [above, body] = /** @type {Element} */ (this.#container.childNodes[this.#from]).querySelectorAll('thead tr, tbody');
+            this.#references.add(above, head, 'head');
+            this.#parent = body;
             this.#from = 0;
         }
+        this.#rememberRows({...table, rows: table.rows.slice(0, ended)});
         this.#from += ended;
         this.#head = head;
         this.#tail = lines.slice(2 + ended).join('\n');
@@ -221,18 +261,20 @@ export class Markdown {
 
     /** What has ended is coloured. */
     #settle() {
-        for (const code of this.#container.querySelectorAll('.code:not([data-done])')) {
-            code.setAttribute('data-done', '');
-            highlight(code);
-        }
+        if (!this.#isHidden) settle(this.#container);
     }
 }
 
-/** @param {Exclude<import('./draw.js').Drawn, string>} table */
-const rowsOf = (table) => {
-    const [inner] = table.children ?? [], [, body] = typeof inner === 'object' ? inner.children ?? [] : [];
-    return typeof body === 'object' ? body.children : [];
-};
+/** Colours code that has ended. @param {Element} container */
+export function settle(container) {
+    for (const code of container.querySelectorAll('.code:not([data-done])')) {
+        code.setAttribute('data-done', '');
+        highlight(code);
+    }
+}
+
+/** Whether there is an element for it. @param {Token} token */
+const isDrawn = ({type, tag}) => type !== 'space' && (type !== 'def' || tag.startsWith('^'));
 
 /** A whole text. @param {HTMLElement} container @param {string} text @param {{labels: Labels}} options */
 export function renderMarkdown(container, text, options) {

@@ -2,10 +2,10 @@
 //
 // Owns: these two fields, and the colours that are kept. Must not know: other settings.
 
+import {remember} from '../data/local.js';
 import {LANGUAGES, chooseLanguage, chosenLanguage} from '../texts.js';
 import {element, within} from './dom.js';
 
-const KEY = 'gemma-theme';      // start.js reads it before anything is drawn
 const system = matchMedia('(prefers-color-scheme: dark)');
 
 /** @returns {'light' | 'dark' | ''} '' follows the system */
@@ -17,11 +17,7 @@ function chosenTheme() {
 /** @param {string} theme */
 function chooseTheme(theme) {
     document.documentElement.dataset.theme = theme || 'system';
-    try {
-        localStorage.setItem(KEY, theme);
-    } catch {
-        // Blocked: it then lasts as long as the page.
-    }
+    remember('theme', theme);       // start.js reads it before anything is drawn
     colourFrame();
 }
 

@@ -2,6 +2,7 @@
 //
 // Owns: how files come in. Must not know: what is in them.
 
+import {later} from '../../base/later.js';
 import {within} from './dom.js';
 
 /**
@@ -21,8 +22,10 @@ export class Attaching {
     #options;
     /** @type {Promise<import('./attachments.js').Attachments> | undefined} */
     #tray;
-    /** How many there are, also while they are read. */
+    /** None is there, nor being read. */
     #isEmpty = true;
+    /** Those that have been read. @type {() => Attachment[]} */
+    #ready = () => [];
 
     /** @param {ParentNode} root @param {AttachingOptions} options */
     constructor(root, options) {
@@ -31,7 +34,7 @@ export class Attaching {
         const at = within(root), picker = at('attach-file', HTMLInputElement), chat = at('chat');
         at('attach').onclick = () => picker.click();
         picker.onchange = () => {
-            this.#give([...picker.files ?? []]);
+            this.give([...picker.files ?? []]);
             picker.value = '';
         };
         at('message').onpaste = (event) => {
@@ -39,18 +42,25 @@ export class Attaching {
             // What an office program copies is a text, and a picture of it.
             if (!files.length || event.clipboardData?.types.includes('text/plain')) return;
             event.preventDefault();
-            this.#give(files);
+            this.give(files);
         };
-        acceptDrops(chat, (files) => this.#give(files));
+        acceptDrops(chat, (files) => this.give(files));
     }
 
     get isEmpty() {
         return this.#isEmpty;
     }
 
-    /** What is to be sent: undefined where there is still something to decide. @param {string} content   of the message @returns {Promise<Attachment[] | undefined>} */
-    async take(content) {
-        return this.#tray ? (await this.#tray).take(content) : [];
+    get ready() {
+        return this.#ready();
+    }
+
+    /**
+     * What is to be sent: undefined where there is still something to decide.
+     * @param {string} content   of the message @param {() => boolean} isWanted   asked once all is read @returns {Promise<Attachment[] | undefined>}
+     */
+    async take(content, isWanted) {
+        return this.#tray ? (await this.#tray).take(content, isWanted) : [];
     }
 
     /** What was not sent. @param {Attachment[]} attachments */
@@ -63,16 +73,22 @@ export class Attaching {
         if (!this.#isEmpty) this.#tray?.then((tray) => tray.refresh(), () => {});
     }
 
-    /** @param {File[]} files */
-    #give(files) {
+    /** Adds files to what is written; models are given on. @param {File[]} files */
+    give(files) {
         const models = files.filter(({name}) => MODEL.test(name)), others = files.filter(({name}) => !MODEL.test(name));
         if (models.length) this.#options.onModel(models);
         if (others.length) this.#open().then((tray) => tray.add(others), this.#options.onError);
     }
 
+    /** For files that come: what is sent from now on waits for them. */
     #open() {
         const {about, onError} = this.#options;
-        this.#tray ??= import('../with_files.js').then(({Attachments}) => new Attachments(this.#root, {about, onError, onChange: (count) => { this.#isEmpty = !count; }}));
+        this.#isEmpty = false;
+        this.#tray ??= later(() => import('../with_files.js')).then(({Attachments}) => {
+            const tray = new Attachments(this.#root, {about, onError, onChange: (count) => { this.#isEmpty = !count; }});
+            this.#ready = () => tray.ready;
+            return tray;
+        });
         this.#tray.catch(() => { this.#tray = undefined; });
         return this.#tray;
     }

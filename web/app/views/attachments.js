@@ -85,6 +85,11 @@ export class Attachments {
         this.refresh();
     }
 
+    /** Those that have been read, as they would be sent. */
+    get ready() {
+        return this.#entries.flatMap(({file, tokens}) => file ? [{...file, tokens, ...!this.#ways.hidden && {how: this.#way}}] : []);
+    }
+
     /** Counts again, where the model is another one, and adds up. */
     async refresh() {
         const {gemma} = this.#options.about();
@@ -94,10 +99,20 @@ export class Attachments {
         await this.#addUp('').catch(() => {});      // the model has been closed
     }
 
-    /** @param {string} content @returns {Promise<Attachment[] | undefined>} */
-    async take(content) {
-        for (const {done} of [...this.#entries]) await done;
-        const wasOpen = !this.#ways.hidden, fits = await this.#addUp(content).catch(() => true);
+    /** @param {string} content @param {() => boolean} isWanted   asked once all is read @returns {Promise<Attachment[] | undefined>} */
+    async take(content, isWanted) {
+        let wasOpen, fits;
+        const read = new Set(), unread = () => this.#entries.find(({done}) => !read.has(done));
+        // Others may come while these are read and added up.
+        do {
+            for (let entry = unread(); entry; entry = unread()) {
+                read.add(entry.done);
+                await entry.done;
+            }
+            wasOpen = !this.#ways.hidden;
+            fits = await this.#addUp(content).catch(() => true);
+        } while (unread());
+        if (!isWanted()) return undefined;
         // The choice has just come up: a person has not seen it.
         if (!fits && !wasOpen) {
             announce(this.#root, this.#legend.textContent ?? '');
@@ -172,7 +187,7 @@ export class Attachments {
     #refuse(error) {
         if (!(error instanceof FileProblem)) return this.#options.onError(error);
         const values = Object.fromEntries(Object.entries(error.values).map(([name, value]) => [name, name === 'size' || name === 'most' && Number(value) > 1000 ? bytes(Number(value)) : value]));
-        const sentence = text(`files.${error.code}`, values), note = element('p', {className: 'file-problem', dir: 'auto'}, element('span', {textContent: sentence}));
+        const sentence = text(`files.${error.code}`, values), note = element('p', {className: 'file-problem'}, element('span', {textContent: sentence}));
         note.append(iconButton('close', text('action.close'), () => {
             note.remove();
             this.#changed();

@@ -1,9 +1,10 @@
 // The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript, and says so.
 
 import {Attaching} from './attaching.js';
-import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
+import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, toClipboard, touch, within} from './dom.js';
 import {percent} from './format.js';
-import {MessageView, prepareMessages, tidyMessages} from './message.js';
+import {MessageView, prepareMessages, speakOrStop, spoken, tidyMessages} from './message.js';
+import {slowly} from './slowly.js';
 import {text} from '../texts.js';
 
 /**
@@ -18,6 +19,7 @@ import {text} from '../texts.js';
  * @property {(action: Exclude<Action, 'copy' | 'edit' | 'speak'>, id: string) => void} onAction
  * @property {(id: string, content: string) => void} onEdit
  * @property {(error: Error) => void} onError
+ * @property {(sentence: string) => void} onNotice
  *
  * @typedef {object} Stream   an answer that is being written
  * @property {(pieces: string) => void} add
@@ -28,6 +30,8 @@ import {text} from '../texts.js';
 
 /** Who reads further up than so many pixels above the end stays there. */
 const REACH = 200;
+/** Frames without a change, after which a page is as high as it will be. */
+const QUIET = 5;
 
 export class Chat {
     #root;
@@ -40,8 +44,15 @@ export class Chat {
     #files;
     /** What was sent waits for its files. */
     #isSending = false;
+    /** Counts the conversations that were shown. */
+    #shown = 0;
     /** In order. @type {Map<string, MessageView>} */
     #views = new Map();
+    /** Messages are being drawn: this ends it. */
+    #stopDrawing = () => {};
+    #isDrawing = false;
+    /** What was opened shows its end, until a person scrolls. */
+    #sticks = false;
 
     /** @param {ParentNode} root @param {ChatOptions} options */
     constructor(root, options) {
@@ -59,6 +70,13 @@ export class Chat {
         };
         this.#field.oninput = () => this.#grow();
         this.#field.onkeydown = (event) => this.#press(event);
+        this.setTitle('');
+        const {SpeechRecognition, webkitSpeechRecognition: Recognition = SpeechRecognition} = /** @type {any} */ (globalThis), {onNotice} = options;
+        // By none that may send what it hears.
+        if (Recognition?.available && 'processLocally' in Recognition.prototype) {
+            import('./dictation.js').then(({offerDictation}) => offerDictation(root, {Recognition, onNotice})).catch(() => {});
+        }
+        for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(name, () => { this.#sticks = false; }, {passive: true});
     }
 
     focus() {
@@ -67,7 +85,7 @@ export class Chat {
 
     /** @param {string} title   '' for a new conversation */
     setTitle(title) {
-        this.#at('chat-title').textContent = title || text('tabs.chat');
+        this.#at('chat-title').textContent = title || text('chat.begin');
     }
 
     /**
@@ -87,38 +105,85 @@ export class Chat {
 
     /** The path that is shown now. Messages that are there already stay. @param {Shown[]} path */
     show(path) {
-        const before = this.#views, isOther = !path.some(({message}) => before.has(message.id));
+        const before = this.#views, isOther = !path.some(({message}) => before.has(message.id)), giveBack = this.#holdFocus();
         this.#views = new Map(path.map((shown) => {
             const known = before.get(shown.message.id);
             known?.update(shown);
-            return [shown.message.id, known ?? new MessageView(shown, (action, id) => this.#act(action, id))];
+            return [shown.message.id, known ?? new MessageView(shown, (action, id) => this.#act(action, id), true)];
         }));
         for (const [id, view] of before) if (!this.#views.has(id)) view.element.remove();
-        if (before.size) tidyMessages();
         let last = null;
         for (const {element: made} of this.#views.values()) {
             if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
             last = made;
         }
-        if (isOther) {
-            this.#files.refresh();
-            scrollTo({top: document.documentElement.scrollHeight});
-        }
+        if (before.size) tidyMessages();
+        giveBack();
+        this.#draw(isOther);
+        if (!isOther) return;
+        this.#shown++;
+        this.#files.refresh();
+        this.#stick();
+    }
+
+    /** The last messages first, a little at a time. @param {boolean} isOther   the end is what a person sees */
+    #draw(isOther) {
+        const views = [...this.#views.values()].reverse(), {style, offsetHeight} = this.#list;
+        const put = isOther ? putAbove : (/** @type {() => void} */ place) => place();
+        const draw = function* (/** @type {() => void} */ end) {
+            for (const view of views) yield* view.draw(put);
+            end();
+        };
+        this.#stopDrawing();
+        this.#isDrawing = true;
+        if (!isOther) style.minHeight = `${offsetHeight}px`;        // where a person reads, the page gets no shorter meanwhile
+        this.#stopDrawing = slowly(draw(() => {
+            this.#isDrawing = false;
+            style.minHeight = '';
+        }));
+    }
+
+    /** What lies out of sight has no height before it is seen, so the end is a little further down each time. */
+    #stick() {
+        let quiet = 0;
+        const look = () => {
+            const {scrollHeight} = document.documentElement;
+            if (!this.#sticks || this.#list.closest('[hidden]')) return;
+            quiet = scrollHeight - innerHeight - scrollY > 1 ? 0 : quiet + 1;
+            if (!quiet) scrollTo({top: scrollHeight});
+            this.#sticks = this.#isDrawing || quiet < QUIET;
+            requestAnimationFrame(look);
+        };
+        this.#sticks = true;
+        scrollTo({top: document.documentElement.scrollHeight});
+        requestAnimationFrame(look);
+    }
+
+    /** Who pressed a button of a message is at that of the message in its place afterwards, or else in the field. @returns {() => void} */
+    #holdFocus() {
+        const {activeElement: held} = document, index = [...this.#views.values()].findIndex(({element}) => element.contains(held));
+        return () => {
+            if (index < 0 || this.#list.contains(document.activeElement)) return;
+            if (![...this.#views.values()][index]?.focusOn(held?.ariaLabel ?? '')) this.focus();
+        };
     }
 
     /** @param {boolean} busy   an answer is under way */
     setBusy(busy) {
+        if (busy && this.#list.contains(document.activeElement)) this.focus();
         if (busy && !this.#busy) this.#options.onBegin();
         this.#busy = busy;
         this.#send.textContent = text(busy ? 'chat.stop' : 'chat.send');
         this.#list.classList.toggle('busy', busy);
+        // What is changed now can be saved later.
+        for (const save of this.#list.querySelectorAll('.edit .primary')) save.toggleAttribute('disabled', busy);
         if (busy) announce(this.#root, text('chat.answering'));
         else this.#files.refresh();
     }
 
     /** Shows an answer as it is written. @param {string} id @param {boolean} isCode   it becomes JSON @returns {Stream} */
     stream(id, isCode) {
-        const view = this.#views.get(id), speak = createSpeaker(this.#root);
+        const view = this.#views.get(id), speak = createSpeaker(this.#root, isCode ? String : spoken);
         view?.begin(isCode);
         followEnd(Infinity);
         const shown = everyFrame((pieces) => {
@@ -149,6 +214,17 @@ export class Chat {
         this.#grow();
     }
 
+    /** What is written, and not sent. */
+    get draft() {
+        return {content: this.#field.value, attachments: this.#files.ready};
+    }
+
+    /** As if a person had written and chosen it. @param {{text: string, files: File[]}} shared */
+    take({text, files}) {
+        this.takeBack(text);
+        this.#files.give(files);
+    }
+
     /** @param {string} id */
     focusOn(id) {
         this.#views.get(id)?.element.focus({preventScroll: true});
@@ -156,6 +232,8 @@ export class Chat {
 
     /** @param {'again' | 'copy'} action   with the answer at the end */
     actOnLast(action) {
+        const open = action === 'again' && [...this.#views.values()].at(-1);
+        if (open && open.isOpen && !this.#busy) return this.#act('answer', open.id);
         const last = [...this.#views.values()].findLast(({message}) => message?.role === 'assistant');
         if (last && !this.#busy) this.#act(action, last.id);
     }
@@ -177,8 +255,10 @@ export class Chat {
         if (this.#isSending) return;
         if (!written) return this.#field.focus();
         if (this.#files.isEmpty) return this.#sendOff(written, []);
+        // If the words or the conversation change before the files are read, nothing is sent.
+        const shown = this.#shown, isWanted = () => !this.#busy && shown === this.#shown && this.#field.value.trim() === written;
         this.#isSending = true;
-        this.#files.take(written).then((files) => files && this.#sendOff(written, files), this.#options.onError).finally(() => { this.#isSending = false; });
+        this.#files.take(written, isWanted).then((files) => files && this.#sendOff(written, files), this.#options.onError).finally(() => { this.#isSending = false; });
     }
 
     /** @param {string} written @param {import('../data/types.js').Attachment[]} attachments */
@@ -196,11 +276,14 @@ export class Chat {
     /** @param {Action} action @param {string} id */
     #act(action, id) {
         const view = this.#views.get(id), content = view?.message?.content ?? '';
-        if (action === 'copy') navigator.clipboard.writeText(content).then(() => announce(this.#root, text('message.copied')), this.#options.onError);
-        else if (action === 'speak') speakOrStop(content);
+        if (action === 'copy') toClipboard(content).then(() => announce(this.#root, text('message.copied')), this.#options.onError);
+        else if (action === 'speak') speakOrStop(content, () => this.#options.onNotice(text('message.no-voice')));
         else if (action === 'edit') {
-            view?.edit((changed) => {
-                if (changed === undefined) this.#field.focus();
+            view?.edit((changed, isCancelled) => {
+                const isAnswered = changed === undefined && (isCancelled || !view.isOpen);
+                if (isAnswered) return view.focusOn(text('message.edit'));
+                this.focus();
+                if (changed === undefined) this.#options.onAction('answer', id);
                 else this.#options.onEdit(id, changed);
             });
         } else this.#options.onAction(action, id);
@@ -213,10 +296,10 @@ export class Chat {
     }
 }
 
-/** Reads a text aloud by a voice of the device; a second press ends it. @param {string} content */
-function speakOrStop(content) {
-    if (speechSynthesis.speaking) return speechSynthesis.cancel();
-    const said = new SpeechSynthesisUtterance(content), local = speechSynthesis.getVoices().filter(({localService}) => localService);
-    said.voice = local.find(({lang}) => lang.startsWith(document.documentElement.lang)) ?? local[0] ?? null;
-    speechSynthesis.speak(said);
+/** Puts in what stands above what a person reads, which stays where it is. @param {() => void} place */
+function putAbove(place) {
+    const page = document.documentElement, below = page.scrollHeight - scrollY;
+    place();
+    const top = page.scrollHeight - below;
+    if (Math.abs(top - scrollY) > 1) scrollTo({top});
 }

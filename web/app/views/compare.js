@@ -23,7 +23,7 @@ import {date, percent} from './format.js';
  * @property {() => Promise<Preset[]>} presets                         settings to choose from
  * @property {() => import('../data/preferences.js').Preferences} preferences   as they are now
  * @property {() => Promise<string[]>} ownPrompts                      of one's own conversations
- * @property {(side: Side, prompt: string, signal: AbortSignal) => Promise<string>} ask
+ * @property {(side: Side, prompt: string, about: {signal: AbortSignal, onLoading: (name: string) => void}) => Promise<string>} ask   onLoading: a model must be loaded first
  * @property {{list: () => Promise<Comparison[]>, put: (one: Comparison) => Promise<unknown>, delete: (id: string) => Promise<unknown>}} kept
  */
 
@@ -40,22 +40,35 @@ export class Compare {
         const dialog = openDialog(text('compare.title'), 'compare', this.#body, this.#status);
         dialog.id = 'compare';
         dialog.addEventListener('close', () => this.#drawing?.abort());
-        this.#begin();
+        this.#attempt(() => this.#begin());
     }
 
     /** @param {...(Node | string)} children */
     #show(...children) {
+        const isHeld = this.#body.contains(document.activeElement);
         this.#status.textContent = '';
         this.#body.replaceChildren(...children);
+        if (isHeld) this.#body.closest('dialog')?.querySelector('h2')?.focus();     // what was pressed is gone
+    }
+
+    /** Says why something fails. @param {() => Promise<unknown>} work */
+    async #attempt(work) {
+        try {
+            await work();
+        } catch (error) {
+            this.#status.textContent = messageOf(error);
+        }
     }
 
     async #begin() {
         const {models, presets, preferences, ownPrompts, kept} = this.#parts;
         const [all, sets, earlier] = await Promise.all([models(), presets(), kept.list()]);
-        if (!all.length) return this.#show(element('p', {textContent: text('models.choose-first')}));
         const now = {name: text('compare.now'), settings: undefined}, choices = [now, ...sets];
         const prompts = element('textarea', {id: 'compare-prompts', rows: 6, dir: 'auto', placeholder: text('compare.prompts-hint')});
-        const fill = button('compare.own-prompts', async () => { prompts.value = [prompts.value.trim(), ...await ownPrompts()].filter(Boolean).join('\n'); }, 'quiet');
+        const fill = button('compare.own-prompts', () => this.#attempt(async () => {
+            const own = await ownPrompts();
+            prompts.value = [prompts.value.trim(), ...own].filter(Boolean).join('\n');
+        }), 'quiet');
         const sides = ['a', 'b'].map((side, i) => {
             const field = (/** @type {string} */ what, /** @type {{name: string}[]} */ items, /** @type {number} */ chosen) => {
                 const id = `compare-${what}-${side}`, choice = element('select', {id}, ...items.map(({name}, value) => element('option', {value: String(value), textContent: name})));
@@ -86,19 +99,17 @@ export class Compare {
         const {votes, prompts, created, id} = one, isDone = votes.length === prompts.length;
         return element('li', {}, element('span', {textContent: `${date(created)} · ${text('compare.votes', {votes: votes.length, count: prompts.length})}`}),
             element('div', {className: 'actions'}, button(isDone ? 'compare.result' : 'compare.resume', () => this.#go(one), 'quiet'),
-                button('action.delete', () => this.#parts.kept.delete(id).then(() => this.#begin()), 'quiet')));
+                button('action.delete', () => this.#attempt(() => this.#parts.kept.delete(id).then(() => this.#begin())), 'quiet')));
     }
 
     /** On with what a comparison needs next. @param {Comparison} comparison */
-    async #go(comparison) {
-        try {
+    #go(comparison) {
+        return this.#attempt(async () => {
             await this.#parts.kept.put(comparison);
             if (nextToDraw(comparison)) await this.#draw(comparison);
             else if (nextToVote(comparison)) this.#ask(comparison);
             else this.#result(comparison);
-        } catch (error) {
-            this.#status.textContent = messageOf(error);
-        }
+        });
     }
 
     /** @param {Comparison} comparison */
@@ -113,7 +124,10 @@ export class Compare {
         this.#show(word, bar, element('p', {className: 'soft', textContent: text('compare.drawing-hint')}), button('chat.stop', () => this.#drawing?.abort()));
         say(comparison.answers.flat().filter((one) => one !== null).length);
         try {
-            await draw(comparison, {signal, ask: (side, prompt) => ask(side, prompt, signal), onDrawn: (done) => {
+            await draw(comparison, {signal, ask: (side, prompt) => ask(side, prompt, {signal, onLoading: (name) => {
+                this.#status.textContent = text('loading.loading', {name});
+            }}), onDrawn: (done) => {
+                this.#status.textContent = '';
                 say(done);
                 return kept.put(comparison);
             }});
@@ -152,17 +166,17 @@ export class Compare {
     /** @param {Comparison} comparison */
     #result(comparison) {
         const {a, b, both, neither, votes, rate, low, high} = outcomeOf(comparison), [{name: nameA}, {name: nameB}] = comparison.sides;
-        const title = element('h3', {tabIndex: -1, textContent: text('compare.rate', {name: nameA, rate: percent(rate)})});
+        const title = element('h3', {tabIndex: -1, textContent: text('compare.rate', {name: nameA, rate: percent(rate, Math.round)})});
         const row = (/** @type {string} */ name, /** @type {number} */ count) => [element('dt', {textContent: name}), element('dd', {textContent: String(count)})];
         const bar = element('div', {className: 'interval'});
         for (const [name, share] of Object.entries({low, rate, high})) bar.style.setProperty(`--${name}`, String(share));
         this.#show(title, bar,
-            element('p', {textContent: text('compare.interval', {low: percent(low), high: percent(high), count: votes})}),
+            element('p', {textContent: text('compare.interval', {low: percent(low, Math.round), high: percent(high, Math.round), count: votes})}),
             element('p', {textContent: text(low > 0.5 ? 'compare.better' : high < 0.5 ? 'compare.worse' : 'compare.open', {a: nameA, b: nameB})}),
             element('dl', {className: 'keys'}, ...row(nameA, a), ...row(nameB, b), ...row(text('compare.vote-both'), both), ...row(text('compare.vote-neither'), neither)),
             element('p', {className: 'soft', textContent: text('compare.how')}),
             element('div', {className: 'actions'}, button('compare.export', () => saveFile(new Blob([JSON.stringify({...comparison, outcome: outcomeOf(comparison)}, null, 2)],
-                {type: 'application/json'}), `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)), button('compare.again', () => this.#begin())));
+                {type: 'application/json'}), `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)), button('compare.again', () => this.#attempt(() => this.#begin()))));
         title.focus();
     }
 }

@@ -58,29 +58,42 @@ export function iconButton(name, label, onclick, properties = {}) {
     return made;
 }
 
+/** Rejects where the browser does not let it, or has no clipboard for this page: one that is not from a secure address. @param {string} text */
+export const toClipboard = async (text) => navigator.clipboard.writeText(text);
+
 /**
  * Has a screen reader say something, once it is done with what it says now.
  * @param {ParentNode} root @param {string} text
  */
 export function announce(root, text) {
-    within(root)('announcer').textContent = text;
+    // While a dialog is open, what is outside of it is silent, so each has a place of its own.
+    const dialog = root.querySelector('dialog[open]'), known = dialog ? dialog.querySelector('.announcer') : within(root)('announcer');
+    const place = known ?? element('p', {className: 'hidden announcer', ariaLive: 'polite'});
+    if (!known) dialog?.append(place);
+    // The same once more is said once more. A place that is new is heard from the next moment on.
+    const say = () => { place.textContent = place.textContent === text ? `${text}\u00a0` : text; };
+    if (known) say();
+    else setTimeout(say, HEARD_MS);
 }
+
+/** After so much time screen readers know a new place. */
+const HEARD_MS = 100;
 
 /** Where a sentence ends. */
 const SENTENCE = /[.!?。！？।؟…:\n]["'”’)\]]*\s/gu;
 
 /**
  * Has a screen reader say what streams, by whole sentences.
- * @param {ParentNode} root @returns {(pieces: string) => void}
+ * @param {ParentNode} root @param {(text: string) => string} [read]   what is said of a text @returns {(pieces: string) => void}
  */
-export function createSpeaker(root) {
+export function createSpeaker(root, read = String) {
     let waiting = '';
     return (pieces) => {
         waiting += pieces;
         const last = [...waiting.matchAll(SENTENCE)].at(-1);
         if (!last) return;
         const end = last.index + last[0].length;
-        announce(root, waiting.slice(0, end).trim());
+        announce(root, read(waiting.slice(0, end)).trim());
         waiting = waiting.slice(end);
     };
 }

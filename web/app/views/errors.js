@@ -4,7 +4,7 @@ import {text} from '../texts.js';
 
 /** The codes of GemmaError that have a title and an advice of their own. */
 const KNOWN = new Set(['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage', 'changed', 'exists', 'context-full',
-    'bad-argument', 'bad-numbers']);
+    'bad-argument', 'bad-numbers', 'library', 'gone', 'old-tab', 'other-tab']);
 
 /**
  * `here`: no other model would help. `refused`: the connection works.

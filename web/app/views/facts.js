@@ -30,17 +30,3 @@ export function showFacts(root, info, result) {
         element('dd', {}, element('span', {textContent: value}), ...detail ? [element('small', {textContent: detail})] : []))));
     at('facts').hidden = false;
 }
-
-/** @param {ParentNode} root */
-export function hideFacts(root) {
-    within(root)('facts').hidden = true;
-}
-
-/**
- * How an answer ended, where that is worth a word.
- * @param {Pick<import('../../gemma.js').Result, 'finishReason' | 'tokens'>} result
- */
-export function outcome({finishReason, tokens}) {
-    if (finishReason === 'stop') return tokens.length ? '' : text('end.nothing');
-    return text(`end.${finishReason}`);
-}

@@ -24,9 +24,9 @@ export function bytes(n) {
     return inUnit(n / 1e9, 'gigabyte', 2);
 }
 
-/** @param {number} share   0 to 1 */
-export function percent(share) {
-    return text('unit.percent', {share: Math.floor(share * 100)});
+/** @param {number} share   0 to 1 @param {(n: number) => number} [round]   default: down, so that 100 % means done */
+export function percent(share, round = Math.floor) {
+    return text('unit.percent', {share: round(share * 100 + 1e-9)});       // 0.58 * 100 is a little less than 58
 }
 
 /** Seconds as "12 s", "3 min", "2 h 10 min". @param {number} seconds */

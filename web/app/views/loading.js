@@ -4,6 +4,9 @@ import {text} from '../texts.js';
 import {bytes, duration} from './format.js';
 import {announce, within} from './dom.js';
 
+/** After which it is said that a host has not answered. */
+const ANSWER_MS = 5000;
+
 export class Loading {
     #root;
     #title;
@@ -12,6 +15,8 @@ export class Loading {
     #hint;
     #lead = '';
     #asking = '';
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #waiting;
 
     /** @param {ParentNode} root @param {{onCancel: () => void}} options */
     constructor(root, {onCancel}) {
@@ -32,13 +37,22 @@ export class Loading {
         this.#asking = text('loading.asking');
     }
 
-    /** @param {string} name @param {string} [hint]   why this begins, where nobody asked for it just now */
-    begin(name, hint = '') {
+    /**
+     * @param {string} name @param {string} [hint]   why this begins, where nobody asked for it just now
+     * @param {string} [host]   another one, which must answer first
+     */
+    begin(name, hint = '', host = '') {
         const opening = text('loading.opening', {name});
         this.#title.textContent = opening;
         this.#figures.textContent = '\u00a0';
         this.#hint.textContent = this.#lead = hint;
         this.#bar.removeAttribute('value');     // busy, without knowing how far
+        clearTimeout(this.#waiting);
+        if (host) this.#waiting = setTimeout(() => {
+            if (!this.#hint.checkVisibility()) return;       // it has ended
+            this.#hint.textContent = text('loading.no-answer', {host});
+            announce(this.#root, this.#hint.textContent);
+        }, ANSWER_MS);
         this.#title.focus();
         announce(this.#root, `${opening}. ${hint}`);
     }
@@ -46,6 +60,7 @@ export class Loading {
     /** @param {string} name @param {import('../../weights/file/progress.js').Progress} progress @param {string} [doing]   the title, for what is no ordinary loading */
     progress(name, {phase, bytes: done, total, rate, secondsLeft, waiting, notice}, doing) {
         const downloading = phase === 'download';
+        clearTimeout(this.#waiting);
         this.#title.textContent = doing ?? text(downloading ? 'loading.downloading' : 'loading.loading', {name});
         this.#bar.max = total;
         this.#bar.value = done;

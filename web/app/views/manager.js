@@ -25,6 +25,8 @@ export class Manager {
     #options;
     /** Ends what is being done. @type {AbortController | undefined} */
     #working;
+    /** What the rows say. */
+    #shown = '';
 
     /** @param {ParentNode} root @param {ManagerOptions} options */
     constructor(root, options) {
@@ -39,8 +41,11 @@ export class Manager {
         this.#working?.abort();
     }
 
-    /** @param {Stored[]} stored */
+    /** Rows of which nothing has changed stay, with what is being done in them. @param {Stored[]} stored */
     show(stored) {
+        const all = JSON.stringify(stored.map((model) => [model, this.#options.titleOf(model)]));
+        if (all === this.#shown) return;
+        this.#shown = all;
         const at = this.#at, place = at('stored'), {activeElement} = /** @type {Document | ShadowRoot} */ (place.getRootNode());
         const focused = place.contains(activeElement);
         place.hidden = stored.length === 0;

@@ -8,17 +8,28 @@ import {text} from '../texts.js';
 
 /**
  * @typedef {import('../data/types.js').Message} Message
- * @typedef {{message: Message, branch: number, branches: number}} Shown   branch: from 1, of so many
- * @typedef {'copy' | 'edit' | 'again' | 'continue' | 'delete' | 'speak' | 'back' | 'next'} Action
+ * @typedef {{message: Message, branch: number, branches: number, isOpen?: boolean}} Shown   branch: from 1, of so many; isOpen: a question without an answer
+ * @typedef {'copy' | 'edit' | 'answer' | 'again' | 'continue' | 'delete' | 'speak' | 'back' | 'next'} Action
  * @typedef {(action: Action, id: string) => void} OnAction
  */
 
 /** What answers are drawn by: fetched with the first. @type {typeof import('../markdown/markdown.js') | undefined} */
 let markdown;
+/** @type {typeof import('../markdown/steps.js') | undefined} */
+let stepwise;
 /** Before this, and where it can't be fetched, answers are plain text. */
 export async function prepareMessages() {
-    markdown ??= await import('../markdown/markdown.js').catch(() => undefined);
+    [markdown, stepwise] = await Promise.all([import('../markdown/markdown.js'), import('../markdown/steps.js')]).catch(() => []);
 }
+
+/** Characters that are drawn in one step. */
+const SHORT = 3000;
+
+/** As it is read aloud. @param {string} text */
+export const spoken = (text) => stepwise?.spoken(text) ?? text;
+
+/** Aloud; a second time ends it. @param {string} text @param {() => void} onNone   there is no voice for it */
+export const speakOrStop = (text, onNone) => stepwise?.speakOrStop(spoken(text), onNone);
 
 /** Messages have left the page. */
 export const tidyMessages = () => markdown?.forgetHighlights();
@@ -35,13 +46,19 @@ export class MessageView {
     #drawn = '';
     /** While it is written. @type {Pick<Code, 'write' | 'end'> | undefined} */
     #writer;
+    /** Draws the text, where that is left to a later time. @type {Iterator<number> | undefined} */
+    #steps;
+    #isLater;
+    #put = (/** @type {() => void} */ place) => place();
 
-    /** @param {Shown} shown @param {OnAction} onAction */
-    constructor(shown, onAction) {
+    /** @param {Shown} shown @param {OnAction} onAction @param {boolean} [isLater]   its text is drawn by draw() */
+    constructor(shown, onAction, isLater = false) {
+        this.#isLater = isLater;
         const {message: {id, role, attachments = []}} = shown;
         this.id = id;
         this.#onAction = onAction;
-        const isUser = role === 'user', who = element('p', {className: 'who', textContent: isUser ? text('chat.you') : shown.message.model ?? 'Gemma'});
+        const isUser = role === 'user', name = isUser ? text('chat.you') : role === 'assistant' ? shown.message.model ?? 'Gemma' : text(`speaker.${role}`);
+        const who = element('p', {className: 'who', textContent: name});
         const files = attachments.map(({name, tokens, how}, i) => element('li', {}, element('button', {type: 'button', className: 'file-open', onclick: () => this.#openFile(i)},
             element('strong', {textContent: name, dir: 'auto'}),
             element('span', {className: 'soft', textContent: [tokens ? text('count.tokens', {count: tokens}) : '', how ? text(`files.how-${how}`) : ''].filter(Boolean).join(' · ')}))));
@@ -58,18 +75,21 @@ export class MessageView {
     }
 
     /** @param {Shown} shown */
-    update({message, branch, branches}) {
+    update({message, branch, branches, isOpen = false}) {
         const {content, role, state} = message, isWriting = state === 'writing';
         this.message = message;
+        this.isOpen = isOpen;
         this.element.classList.toggle('waiting', isWriting && !content);
-        if (!this.#writer && content !== this.#drawn) this.#draw(role, content);
+        if (!this.#writer && content !== this.#drawn) this.#redraw(role, content);
         this.#foot.textContent = isWriting ? '' : footOf(message);
-        this.#actions.replaceChildren(...isWriting ? [] : this.#buttons(message, branch, branches));
+        this.#actions.replaceChildren(...isWriting ? [] : this.#buttons(message, branch, branches, isOpen));
     }
 
     /** What is written is added: nothing that is there is drawn again. @param {boolean} isCode   it becomes JSON */
     begin(isCode) {
+        this.#steps = undefined;
         this.#body.replaceChildren();
+        this.#body.classList.remove('long');
         this.#writer = markdown && !isCode ? new markdown.Markdown(this.#body, {labels: labels()}) : new Code(this.#body);
         this.#writer.write(this.#drawn);
     }
@@ -93,21 +113,21 @@ export class MessageView {
         this.#foot.textContent = sentence;
     }
 
-    /** Its text in a field. @param {(changed: string | undefined) => void} then   undefined: as it was */
+    /** Its text in a field. @param {(changed: string | undefined, isCancelled: boolean) => void} then   changed: undefined for as it was */
     edit(then) {
         const field = element('textarea', {value: this.message?.content ?? '', rows: 3, dir: 'auto'});
         field.setAttribute('aria-label', text('message.edit'));
-        const end = (/** @type {string | undefined} */ changed) => {
+        const end = (/** @type {string | undefined} */ changed, isCancelled = false) => {
             form.replaceWith(this.#body, this.#foot, this.#actions);
-            then(changed);
+            then(changed, isCancelled);
         };
         const save = element('button', {type: 'submit', className: 'primary', textContent: text('action.save')});
-        const cancel = element('button', {type: 'button', className: 'quiet', textContent: text('action.cancel'), onclick: () => end(undefined)});
+        const cancel = element('button', {type: 'button', className: 'quiet', textContent: text('action.cancel'), onclick: () => end(undefined, true)});
         const form = element('form', {className: 'edit', onsubmit: (/** @type {Event} */ event) => {
             event.preventDefault();
             end(field.value.trim() && field.value !== this.message?.content ? field.value : undefined);
         }}, field, element('div', {className: 'actions'}, cancel, save));
-        form.onkeydown = (event) => event.key === 'Escape' && end(undefined);
+        form.onkeydown = (event) => event.key === 'Escape' && end(undefined, true);
         this.#foot.remove();
         this.#actions.remove();
         this.#body.replaceWith(form);
@@ -115,27 +135,56 @@ export class MessageView {
         field.focus();
     }
 
-    /** @param {Message['role']} role @param {string} content */
-    #draw(role, content) {
-        this.#drawn = content;
-        if (role === 'user') this.#body.textContent = content;
-        else {
-            this.#body.replaceChildren();
-            if (isJson(content)) new Code(this.#body).write(content);
-            else if (markdown) markdown.renderMarkdown(this.#body, content, {labels: labels()});
-            else this.#body.textContent = content;
-        }
+    /** A button of its own; where it is not there or is off, the way between versions. @param {string} label @returns {boolean} whether there is one */
+    focusOn(label) {
+        const buttons = [...this.#actions.querySelectorAll('button')].filter(({disabled}) => !disabled);
+        const found = buttons.find(({ariaLabel}) => ariaLabel === label) ?? buttons.find((button) => button.closest('.walk'));
+        found?.focus();
+        return Boolean(found) && document.activeElement === found;
     }
 
-    /** @param {Message} message @param {number} branch @param {number} branches */
-    #buttons({role, state, finishReason}, branch, branches) {
-        const isUser = role === 'user', button = (/** @type {Action} */ action, /** @type {string} */ icon, off = false) =>
+    /** @param {Message['role']} role @param {string} content */
+    #redraw(role, content) {
+        this.#drawn = content;
+        this.#body.replaceChildren();
+        this.#body.classList.remove('long');
+        this.#steps = this.#stepsOf(role, content);
+        if (this.#isLater) return;
+        for (let step = this.#steps.next(); !step.done;) step = this.#steps.next();
+        this.#steps = undefined;
+    }
+
+    /**
+     * Draws what is not drawn yet.
+     * @param {(place: () => void) => void} put   is called with what puts something in @returns {Generator<number, void>} after each step, its characters
+     */
+    *draw(put) {
+        this.#put = put;
+        for (let step = this.#steps?.next(); step && !step.done; step = this.#steps?.next()) yield step.value;
+        this.#steps = undefined;
+    }
+
+    /** @param {Message['role']} role @param {string} content @returns {Generator<number, void>} */
+    *#stepsOf(role, content) {
+        const body = this.#body;
+        if (role === 'user' || !markdown || !stepwise) body.textContent = content;
+        else if (isJson(content)) new Code(body).write(content);
+        else if (content.length > SHORT) return yield* stepwise.drawInSteps(body, content, {labels: labels(), put: (place) => this.#put(place)});
+        else markdown.renderMarkdown(body, content, {labels: labels()});
+        yield content.length;
+    }
+
+    /** @param {Message} message @param {number} branch @param {number} branches @param {boolean} isOpen */
+    #buttons({role, parent, content, attachments, state, finishReason}, branch, branches, isOpen) {
+        const isAnswer = role === 'assistant' && parent, button = (/** @type {Action} */ action, /** @type {string} */ icon, off = false) =>
             iconButton(icon, text(`message.${action}`), () => this.#onAction(action, this.id), {disabled: off});
-        const made = [button('copy', 'copy'), button('edit', 'edit')];
-        if (!isUser) {
-            made.push(button('again', 'again'));
-            if (state !== 'done' || finishReason === 'length') made.push(button('continue', 'on'));
-            if ('speechSynthesis' in globalThis) made.push(button('speak', 'speak'));
+        /** @type {HTMLElement[]} */
+        const made = content || attachments ? [button('copy', 'copy'), button('edit', 'edit')] : [];
+        if (isOpen) made.unshift(element('button', {type: 'button', className: 'quiet', textContent: text('message.answer'), onclick: () => this.#onAction('answer', this.id)}));
+        if (isAnswer) made.push(button('again', 'again'));
+        if (role !== 'user' && content) {
+            if (isAnswer && (state !== 'done' || finishReason === 'length')) made.push(button('continue', 'on'));
+            if (stepwise && 'speechSynthesis' in globalThis) made.push(button('speak', 'speak'));
         }
         made.push(button('delete', 'delete'));
         if (branches < 2) return made;

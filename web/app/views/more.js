@@ -1,15 +1,14 @@
 // The other models of the catalogue, folded away; each says whether it runs here and how fast, once somebody looks.
 
-import {Gemma} from '../../gemma.js';
 import {text, textWith} from '../texts.js';
-import {bytes, rough} from './format.js';
+import {verdictOf} from '../verdicts.js';
 import {announce, element, within} from './dom.js';
-import {loadable} from '../data/catalogue.js';
+import {bytes, rough} from './format.js';
+import {linkTo} from './offer.js';
 
 /**
  * @typedef {import('../data/catalogue.js').Offer} Offer
  * @typedef {import('../../weights/store/store.js').Stored} Stored
- * @typedef {import('../../engine/probe.js').Probe} Probe
  */
 
 export class More {
@@ -18,12 +17,12 @@ export class More {
     #fold;
     #list;
     #terms;
-    /** By shape and type, for a chat model is as fast as its base. @type {Map<string, Probe>} */
-    #known = new Map();
     /** @type {AbortController | undefined} */
     #measuring;
     /** @type {{offer: Offer, line: HTMLElement, row: HTMLElement}[]} */
     #rows = [];
+    /** What the rows say. */
+    #shown = '';
 
     /** @param {ParentNode} root @param {{onStart: (offer: Offer) => void}} options */
     constructor(root, {onStart}) {
@@ -33,7 +32,6 @@ export class More {
         this.#fold = at('more', HTMLDetailsElement);
         this.#list = at('more-list');
         this.#terms = at('more-terms');
-        this.#fold.ontoggle = () => this.#fold.open ? this.#measure() : this.stop();
     }
 
     /** Ends the measuring, which takes all cores. */
@@ -44,14 +42,14 @@ export class More {
 
     /** @param {Offer[]} offers @param {Stored[]} stored */
     show(offers, stored) {
+        const all = JSON.stringify([offers, offers.map((offer) => stored.find(({id}) => id === offer.urls[0])?.state)]);
+        if (all === this.#shown && this.#measuring) return;
+        this.#shown = all;
         this.stop();
         this.#rows = offers.map((offer) => this.#row(offer, stored.find(({id}) => id === offer.urls[0])));
         this.#list.replaceChildren(...this.#rows.map(({row}) => row));
-        this.#fold.hidden = this.#rows.length === 0;
         const {licence} = offers.find((offer) => offer.licence) ?? {};
-        this.#terms.replaceChildren(...licence ? textWith('more.terms', {
-            licence: element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'}),
-        }) : []);
+        this.#terms.replaceChildren(...licence ? textWith('more.terms', {licence: linkTo(licence)}) : []);
         if (this.#fold.open) this.#measure();
     }
 
@@ -75,7 +73,7 @@ export class More {
         for (const {offer, line, row} of this.#rows) {
             line.textContent = text('more.finding');
             try {
-                const found = await this.#probe(offer, signal);
+                const found = await verdictOf(offer, signal);
                 line.textContent = verdict(found);
                 row.classList.toggle('unfit', !found.fits);
                 if (found.fits) fitting++;
@@ -86,17 +84,9 @@ export class More {
         }
         announce(this.#root, text('more.fitting', {fitting, count: this.#rows.length}));
     }
-
-    /** @param {Offer} offer @param {AbortSignal} signal */
-    async #probe(offer, signal) {
-        const key = JSON.stringify([offer.shape, offer.type, Math.round(offer.size / 1e8)]);
-        const found = this.#known.get(key) ?? await Gemma.probe(loadable(offer), {signal});
-        this.#known.set(key, found);
-        return found;
-    }
 }
 
-/** @param {import('../../engine/probe.js').Probe} probe */
+/** @param {import('../verdicts.js').Verdict} verdict */
 function verdict({fits, reasons, prefill, decode}) {
     const lead = fits ? text('more.runs', {decode: rough(decode ?? 0), prefill: rough(prefill ?? 0)}) : text('more.runs-not');
     return [lead, ...reasons].join(' ');

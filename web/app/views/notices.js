@@ -2,18 +2,27 @@
 
 import {text} from '../texts.js';
 import {describe} from './details.js';
-import {within} from './dom.js';
+import {toClipboard, touch, within} from './dom.js';
 import {explain} from './errors.js';
 
 export class Notices {
+    #root;
     #at;
     #about;
+    /** What had the focus before one of these. @type {EventTarget | null} */
+    #from = null;
 
     /** @param {ParentNode} root @param {{about: () => Record<string, unknown>}} options   about: the engine, for the details of an error */
     constructor(root, {about}) {
         this.#about = about;
         const at = this.#at = within(root);
-        at('notice-close').onclick = () => { at('notice').hidden = true; };
+        this.#root = root;
+        for (const place of [at('notice'), at('error')]) {
+            place.addEventListener('focusin', ({relatedTarget}) => {
+                if (!place.contains(/** @type {Node | null} */ (relatedTarget))) this.#from = relatedTarget;
+            });
+        }
+        at('notice-close').onclick = () => this.#hide('notice');
         at('error-close').onclick = () => this.hideError();
     }
 
@@ -27,7 +36,7 @@ export class Notices {
         act.hidden = !action;
         act.textContent = action?.label ?? '';
         act.onclick = () => {
-            this.#at('notice').hidden = true;
+            this.#hide('notice');
             action?.onPress();
         };
         this.#at('notice').hidden = false;
@@ -37,26 +46,39 @@ export class Notices {
      * The console has the error whole, with what caused it.
      * @param {Error} error
      * @param {() => void} [retry]   what "Try again" does; without, there is no such button
+     * @param {{label: string, onPress: () => void}} [other]   what a person may do instead
      */
-    showError(error, retry) {
+    showError(error, retry, other) {
         const at = this.#at, {title, message, advice} = explain(error);
         console.info(error);
         at('error-title').textContent = title;
         at('error-message').textContent = message;
         at('error-advice').textContent = advice;
-        at('error-retry').hidden = !retry;
-        at('error-retry').onclick = () => {
-            this.hideError();
-            retry?.();
-        };
+        for (const [id, act] of Object.entries({retry, other: other?.onPress})) {
+            at(`error-${id}`).hidden = !act;
+            at(`error-${id}`).onclick = () => {
+                this.hideError();
+                act?.();
+            };
+        }
+        at('error-other').textContent = other?.label ?? '';
         const copy = at('error-copy');
         copy.textContent = text('error.copy');
-        copy.onclick = () => navigator.clipboard.writeText(describe(error, this.#about())).then(() => { copy.textContent = text('message.copied'); }, () => {});
+        copy.onclick = () => toClipboard(describe(error, this.#about())).then(() => { copy.textContent = text('message.copied'); }, () => {});
         at('error').hidden = false;
         at('error').focus();
     }
 
     hideError() {
-        this.#at('error').hidden = true;
+        this.#hide('error');
+    }
+
+    /** Gives the focus back to where it was, or to what one goes on with. @param {'notice' | 'error'} id */
+    #hide(id) {
+        const place = this.#at(id), isHeld = place.contains(document.activeElement), from = this.#from;
+        place.hidden = true;
+        if (!isHeld) return;
+        const shown = this.#root.querySelector('main > section:not([hidden])'), other = !touch && shown?.querySelector('textarea') || shown?.querySelector('h1');
+        (from instanceof HTMLElement && from.checkVisibility() ? from : /** @type {HTMLElement | null | undefined} */ (other))?.focus();
     }
 }

@@ -2,7 +2,7 @@
 //
 // Owns: whose settings are shown, and the defaults as they are now. Must not know: conversations, models.
 
-import {defaultPreferences, loadPreferences, readSettings, savePreferences, SETTINGS} from '../data/preferences.js';
+import {BUILT_IN, defaultPreferences, loadPreferences, readSettings, savePreferences, SETTINGS} from '../data/preferences.js';
 import {group} from '../asking.js';
 import {announce, element, within} from './dom.js';
 import {bytes} from './format.js';
@@ -26,10 +26,6 @@ import {text} from '../texts.js';
  */
 
 const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
-/** @type {[name: string, settings: Values][]} */
-export const BUILT_IN = [
-    ['exact', {temperature: 0, repeatPenalty: 1}], ['balanced', {}], ['bold', {temperature: 1.2, topK: 0, topP: 1, minP: 0.05}],
-];
 /** A preset of nothing but a system prompt is in the library of those. @param {Preset} preset */
 const isPrompt = ({settings}) => !settings;
 /** What a preset says: all but what belongs to the loaded model. */

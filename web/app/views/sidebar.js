@@ -2,6 +2,7 @@
 //
 // Owns: the list's elements and what is selected in it. Must not know: what is in a conversation, models.
 
+import {addressOf} from '../address.js';
 import {announce, element, icon, iconButton, within} from './dom.js';
 import {currentLanguage, text} from '../texts.js';
 
@@ -52,6 +53,7 @@ export class Sidebar {
             clearTimeout(timer);
             timer = setTimeout(() => this.#find(search.value.trim()), SEARCH_MS);
         };
+        search.onfocus = () => void store.search('').catch(() => {});       // reads what the first search needs, while the query is typed
         at('select-many').onclick = () => this.#select(new Set());
         at('end-selection').onclick = () => this.#select(undefined);
         at('delete-selected').onclick = () => this.#delete([...this.#selected ?? []]);
@@ -61,6 +63,7 @@ export class Sidebar {
             at('item', HTMLDialogElement).close();
             this.#delete([this.#editing]);
         };
+        at('item').onclose = () => this.#refresh(true);
         at('item-export').onclick = () => options.onExport(this.#editing);
         this.#stand();
         store.listen(({kind}) => kind === 'list' && this.#refreshSoon());
@@ -84,7 +87,9 @@ export class Sidebar {
     open() {
         const sidebar = this.#at('sidebar');
         sidebar.hidden = false;
-        if (!WIDE.matches && !sidebar.matches(':popover-open')) sidebar.showPopover();
+        if (WIDE.matches || sidebar.matches(':popover-open')) return;
+        sidebar.showPopover();
+        this.#at('new-conversation').focus();       // Escape brings the focus back
     }
 
     toggle() {
@@ -113,6 +118,8 @@ export class Sidebar {
         };
         button.onclick = () => this.open();
         sidebar.addEventListener('toggle', (event) => button.setAttribute('aria-expanded', String(/** @type {ToggleEvent} */ (event).newState === 'open')));
+        // The focus is nowhere that it covers.
+        sidebar.addEventListener('focusout', ({relatedTarget}) => relatedTarget instanceof Node && !sidebar.contains(relatedTarget) && this.#leave(() => {}));
         sidebar.addEventListener('click', ({target}) => target instanceof Element && target.closest('a') && this.#leave(() => {}));
         WIDE.addEventListener('change', stand);
         stand();
@@ -155,18 +162,22 @@ export class Sidebar {
     #refresh(isTold = false) {
         clearTimeout(this.#waiting);
         this.#waiting = undefined;
+        // A dialog gives the focus back to the button that opened it, which stays there as long.
+        if (this.#at('item', HTMLDialogElement).open) return;
         this.#refreshed = performance.now();
         const {query, found} = this.#search, all = this.#options.store.list();
         const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
         const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at) : undefined]));
         const groups = found ? [{title: '', items: shown}] : groupsOf(all);
-        const look = JSON.stringify(groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])]));
-        if (isTold && !found && look === this.#look) return;
+        const look = JSON.stringify([found, groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])])]);
+        if (isTold && look === this.#look) return;
         this.#look = look;
-        this.#at('list').replaceChildren(...groups.flatMap(({title, items}) => [
+        const list = this.#at('list'), held = document.activeElement, row = held && list.contains(held) && held.closest('li')?.id;
+        list.replaceChildren(...groups.flatMap(({title, items}) => [
             ...title ? [element('h2', {textContent: title})] : [],
             element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),
         ]));
+        if (row) (document.getElementById(row)?.querySelector(/** @type {'a' | 'button' | 'input'} */ (held.localName)) ?? this.#at('new-conversation')).focus();
         const note = this.#at('list-note');
         note.hidden = shown.length > 0;
         note.textContent = text(query ? 'list.nothing-found' : 'list.empty', {query});
@@ -183,10 +194,10 @@ export class Sidebar {
         const label = element('span', {className: 'list-title', textContent: name, dir: 'auto'}), extra = excerpt ? [excerpt] : [];
         if (this.#selected) {
             const box = element('input', {type: 'checkbox', checked: this.#selected.has(id), onchange: () => this.#toggle(id, box.checked)});
-            return element('li', {}, element('label', {}, box, label));
+            return element('li', {id: `row-${id}`}, element('label', {}, box, label));
         }
         const link = element('a', {href: addressOf(id)}, ...kind === 'document' ? [icon('page')] : [], ...pinned ? [icon('pin')] : [], label, ...extra);
-        return element('li', {}, link, iconButton('more', text('list.change', {title: name}), () => this.#edit(id)));
+        return element('li', {id: `row-${id}`}, link, iconButton('more', text('list.change', {title: name}), () => this.#edit(id)));
     }
 
     /** @param {string} id @param {boolean} chosen */
@@ -221,7 +232,7 @@ export class Sidebar {
         if (!summary) return;
         const title = at('item-name', HTMLInputElement).value.trim();
         store.change(summary.id, {
-            ...title !== summary.title && {title, isTitled: true},
+            ...title !== summary.title && {title},
             folder: at('item-folder', HTMLInputElement).value.trim(), pinned: at('item-pinned', HTMLInputElement).checked,
         }).catch(onError);
     }
@@ -231,6 +242,7 @@ export class Sidebar {
         const {store, onError, onNotice} = this.#options;
         this.#selected = undefined;
         this.#refresh();
+        this.#at('new-conversation').focus();       // what had the focus is gone
         if (!ids.length) return;
         try {
             const undo = await store.delete(ids);
@@ -240,9 +252,6 @@ export class Sidebar {
         }
     }
 }
-
-/** @param {string} id */
-export const addressOf = (id) => id ? `#id=${id}` : '#';
 
 /** What was found, marked. @param {string} excerpt @param {[number, number]} [at] */
 function excerptOf(excerpt, at) {

@@ -3,12 +3,14 @@
 // Owns: the dialog's elements. Must not know: formats of files.
 
 import {button, openDialog} from './dialog.js';
-import {element} from './dom.js';
+import {element, within} from './dom.js';
 import {bytes} from './format.js';
 import {saveFile} from './files.js';
 import {messageOf} from '../../base/error.js';
+import {forgetShared} from '../sharing.js';
 import {text} from '../texts.js';
 import {canBackUp} from '../data/backup.js';
+import {forgetAll} from '../data/local.js';
 import {exportAll, importFile, toMarkdown} from '../data/transfer.js';
 import {pathTo} from '../data/tree.js';
 
@@ -18,11 +20,12 @@ import {pathTo} from '../data/tree.js';
  * @typedef {object} TransferParts
  * @property {Conversations} store
  * @property {import('../data/backup.js').Backup} backup
+ * @property {import('../data/transfer.js').Names} names
  * @property {(show: () => void) => () => void} onBackup   its state has changed; returns what ends listening
  */
 
 /** @param {TransferParts} parts */
-export function openTransfer({store, backup, onBackup}) {
+export function openTransfer({store, backup, names, onBackup}) {
     const outcome = element('p', {className: 'transfer-outcome', role: 'status'}), used = element('p', {className: 'soft'});
     const section = (/** @type {string} */ key, /** @type {(Node | string)[]} */ ...children) =>
         element('section', {}, element('h3', {textContent: text(`data.${key}`)}), element('p', {className: 'soft', textContent: text(`data.${key}-hint`)}), ...children);
@@ -45,7 +48,7 @@ export function openTransfer({store, backup, onBackup}) {
     const dialog = openDialog(text('data.title'), 'data', used, outcome,
         section('export', element('div', {className: 'actions'},
             button('data.export-json', () => run(async () => save(await exportAll(store), `gemma-${day}.json`))),
-            button('data.export-markdown', () => run(async () => save(await allMarkdown(store), `gemma-${day}.md`))))),
+            button('data.export-markdown', () => run(async () => save(await allMarkdown(store, names), `gemma-${day}.md`))))),
         section('import', file, button('data.import-file', () => file.click())),
         section('backup', backupOf(backup, onBackup)),
         section('delete', deletion(store, outcome)));
@@ -66,12 +69,12 @@ async function bring(store, file) {
         skipped.length ? text('data.skipped', {count: skipped.length, first: skipped[0]}) : ''].filter(Boolean).join(' ');
 }
 
-/** @param {Conversations} store */
-async function allMarkdown(store) {
+/** @param {Conversations} store @param {TransferParts['names']} names */
+async function allMarkdown(store, names) {
     const parts = [];
     for (const summary of store.list()) {
         const content = summary.kind === 'document' ? `# ${summary.title}\n\n${await store.readText(summary.id)}\n`
-            : toMarkdown(summary, pathTo(await store.read(summary.id), summary.leaf));
+            : toMarkdown(summary, pathTo(await store.read(summary.id), summary.leaf), names);
         parts.push(parts.length ? '\n---\n\n' : '', content);
     }
     return new Blob(parts, {type: 'text/markdown'});
@@ -119,6 +122,10 @@ async function deleteAll(store) {
         const request = indexedDB.deleteDatabase(store.name);
         request.onsuccess = request.onerror = request.onblocked = done;
     });
-    for (const key of Object.keys(localStorage)) if (key.startsWith('gemma-')) localStorage.removeItem(key);
+    await forgetShared();
+    forgetAll();
+    // What waits to be sent would outlive the reload (draft.js).
+    within(document)('message', HTMLTextAreaElement).value = '';
+    for (const remove of /** @type {NodeListOf<HTMLElement>} */ (within(document)('attachments').querySelectorAll('li > button.icon'))) remove.click();
     location.href = location.pathname;
 }

@@ -2,13 +2,15 @@
 
 import {acceptDrops} from './attaching.js';
 import {Gemma} from '../../gemma.js';
-import {currentLanguage, text, textWith} from '../texts.js';
+import {later, once} from '../../base/later.js';
 import {loadable, readCatalogue} from '../data/catalogue.js';
-import {bytes} from './format.js';
-import {element, within} from './dom.js';
+import {hasAgreed, rememberAgreement} from '../data/preferences.js';
+import {arrange, pick} from '../data/recommend.js';
 import {fileName} from '../../weights/file/names.js';
-import {Manager} from './manager.js';
-import {More} from './more.js';
+import {text} from '../texts.js';
+import {keptVerdict, verdictOf} from '../verdicts.js';
+import {announce, within} from './dom.js';
+import {hostOf, noOffer, offerCard, placeholder} from './offer.js';
 
 /**
  * @typedef {import('../../gemma.js').ModelSource} ModelSource
@@ -23,26 +25,50 @@ import {More} from './more.js';
  * @property {(sentence: string) => void} onNotice
  */
 
+/** Where a model is stored, the first screen waits so long at most to learn whether the network is there. */
+const REACH_MS = 150;
+/** A page that has just opened has other things to compute: a measurement would be too low. */
+const SETTLED_MS = 400, WORKER_MS = 8000;
+
+/** What a first visit shows nothing of. */
+const bringModels = once(() => later(() => import('./models.js')));
+
 export class Welcome {
+    #root;
     #at;
     #options;
+    /** Fetched where something is stored. @type {import('./manager.js').Manager | undefined} */
     #manager;
+    /** Fetched when it is unfolded. @type {import('./more.js').More | undefined} */
     #more;
     /** @type {Offer[]} */
     #offers = [];
+    /** What is here, as it was looked at last. @type {Stored[]} */
+    #stored = [];
+    /** This visit's verdicts of models that have none. @type {Map<Offer, import('../verdicts.js').Verdict>} */
+    #unclear = new Map();
+    /** @type {AbortController | undefined} */
+    #measuring;
+    /** The height of a place that was kept. */
+    #height = 0;
+    #seen;
+    /** The cards that show, by all that they say. @type {Map<string, HTMLElement>} */
+    #cards = new Map();
+    /** The number of models chosen or begun so far: only the last one may go on. */
+    #choices = 0;
+    /** What was begun last, where it must come from its host. @type {Offer | undefined} */
+    #begun;
+    /** A model of another host could not be had during this visit. */
+    #hasFailed = false;
+    /** Whether this site answers: without it, other hosts hardly do. */
+    #isReached = reach();
 
-    /** @param {ParentNode} root @param {WelcomeOptions} options */
+    /** @param {HTMLElement} root @param {WelcomeOptions} options */
     constructor(root, options) {
-        const {onStart, onReplace, onError, onNotice} = options;
-        const at = this.#at = within(root);
+        const at = this.#at = within(root), {onError} = options;
+        this.#root = root;
         this.#options = options;
-        /** @param {WelcomeOptions['onStart']} then @returns {(model: Stored) => void} */
-        const named = (then) => (model) => then(this.sourceOf(model), this.titleOf(model));
-        this.#manager = new Manager(root, {
-            onStart: named(onStart), onReplace: named(onReplace), onError, onNotice,
-            titleOf: (model) => this.titleOf(model), onChange: () => this.refresh(),
-        });
-        this.#more = new More(root, {onStart: (offer) => onStart(loadable(offer), offer.name)});
+        at('more').ontoggle = () => this.#showMore().catch(onError);
         const file = at('file', HTMLInputElement);
         at('pick-file').onclick = () => file.click();
         file.onchange = () => {
@@ -52,6 +78,12 @@ export class Welcome {
         };
         acceptDrops(at('drop'), (files) => this.#open(files));
         this.#acceptAddress(at('url-form'), at('url', HTMLInputElement));
+        // Only where somebody looks: it takes all cores.
+        this.#seen = new IntersectionObserver((entries) => entries.some(({isIntersecting}) => isIntersecting) && this.#findOut());
+        for (const event of ['online', 'offline']) addEventListener(event, () => {
+            this.#isReached = reach();
+            this.refresh().catch(onError);
+        });
         /** The site has said what it offers. */
         this.offered = readCatalogue(async (found) => {
             this.#offers = found;
@@ -61,19 +93,145 @@ export class Welcome {
 
     /** Looks again at what is stored. */
     async refresh() {
-        const stored = await Gemma.models.list();
-        const [first, ...others] = this.#offers;
-        const cards = first ? [this.#card(first, stored.find(({id}) => id === first.urls[0]))] : [];
-        this.#at('offered').replaceChildren(...cards);
-        this.#more.show(others.filter(({shape}) => shape), stored);
-        this.#manager.show(stored);
+        const [stored, {free}] = await Promise.all([Gemma.models.list(), Gemma.models.room(0)]);
+        this.#stored = stored;
+        const isReached = !stored.length || await Promise.race([this.#isReached, new Promise((late) => setTimeout(late, REACH_MS, true))]);
+        const isOffline = navigator.onLine === false || !isReached;
+        const {offer: recommended, missing} = this.#pick(free), cards = arrange(this.#offers, {stored, isOffline, hasFailed: this.#hasFailed, recommended: recommended ?? (this.#hasFailed ? undefined : missing)});
+        const places = cards.map((card, i) => {
+            const {offer, role} = card, isPlace = role === 'recommended' && offer === missing;
+            const about = {stored: stored.find(({id}) => id === offer.urls[0]), speed: keptVerdict(offer)?.decode, isFirst: i === 0, isAgreed: hasAgreed(offer.licence)};
+            return this.#cardOf(JSON.stringify([card, isPlace, about]), () => isPlace ? placeholder(offer) : offerCard(card, {...about, onStart: () => this.#begin(offer)}));
+        });
+        // What was a place keeps its height.
+        if (this.#height && cards.length === 1 && !recommended && cards[0].role === 'default' && !isOffline) places.unshift(this.#cardOf('none', noOffer));
+        if (this.#height) places[0]?.[1].style.setProperty('min-height', `${this.#height}px`);
+        this.#place(places);
+        this.#seen.disconnect();
+        // The site's own may be the one to be measured.
+        const measured = cards.findIndex(({offer, role}) => offer === missing && role !== 'stored');
+        if (measured >= 0) this.#seen.observe(places[measured][1]);
+        await this.#showMore().catch(this.#options.onError);
+        if (stored.length || this.#manager) await this.#showManager(stored).catch(this.#options.onError);
         return stored;
     }
 
-    /** Ends what is being done and measured here. */
-    stop() {
-        this.#more.stop();
-        this.#manager.stop();
+    /** One that is as before is the same element. @param {string} key @param {() => HTMLElement} make @returns {[key: string, card: HTMLElement]} */
+    #cardOf(key, make) {
+        return [key, this.#cards.get(key) ?? make()];
+    }
+
+    /** What stays is not touched: somebody may be about to press it. @param {[key: string, card: HTMLElement][]} cards */
+    #place(cards) {
+        const place = this.#at('offered'), held = place.contains(document.activeElement) && document.activeElement?.ariaLabel;
+        this.#cards = new Map(cards);
+        for (const old of [...place.children]) if (!cards.some(([, card]) => card === old)) old.remove();
+        for (const [i, [, card]] of cards.entries()) if (place.children[i] !== card) place.insertBefore(card, place.children[i] ?? null);
+        if (held && !place.contains(document.activeElement)) [...place.querySelectorAll('button')].find(({ariaLabel}) => ariaLabel === held)?.focus();
+    }
+
+    async #showMore() {
+        const fold = this.#at('more', HTMLDetailsElement), others = this.#offers.slice(1).filter(({shape}) => shape);
+        fold.hidden = !others.length;
+        if (!fold.open) return this.#more?.stop();
+        const {More} = await bringModels();
+        this.#more ??= new More(this.#root, {onStart: (offer) => this.#begin(offer)});
+        if (fold.open) this.#more.show(others, this.#stored);
+    }
+
+    /** @param {Stored[]} stored */
+    async #showManager(stored) {
+        const {onStart, onReplace, onError, onNotice} = this.#options, {Manager} = await bringModels();
+        /** @param {WelcomeOptions['onStart']} then @returns {(model: Stored) => void} */
+        const named = (then) => (model) => then(this.sourceOf(model), this.titleOf(model));
+        this.#manager ??= new Manager(this.#root, {
+            onStart: named(onStart), onReplace: named(onReplace), onError, onNotice,
+            titleOf: (model) => this.titleOf(model), onChange: () => this.refresh(),
+        });
+        this.#manager.show(stored);
+    }
+
+    /** @param {number} [free]   bytes of storage; a part of a model may be there already */
+    #pick(free = Infinity) {
+        const left = (/** @type {Offer} */ {size, urls}) => size - (this.#stored.find(({id}) => id === urls[0])?.storedBytes ?? 0);
+        return pick(this.#offers, (offer) => keptVerdict(offer) ?? this.#unclear.get(offer), (offer) => left(offer) <= free);
+    }
+
+    /** Measures models until one can be recommended, or none is left. */
+    async #findOut() {
+        if (this.#measuring) return;
+        const {signal} = this.#measuring = new AbortController(), waiting = () => /** @type {HTMLElement | null} */ (this.#at('offered').querySelector('.waiting'));
+        let isKnown = true;
+        try {
+            await hasSettled();
+            const {free} = await Gemma.models.room(0);
+            for (let next; (next = this.#pick(free).missing);) {
+                const offer = next;
+                signal.throwIfAborted();
+                const verdict = await verdictOf(offer, signal).catch(() => {
+                    isKnown = false;        // nothing is said of it, and it is tried again at the next visit
+                    return {fits: false, reasons: []};
+                });
+                signal.throwIfAborted();
+                this.#unclear.set(offer, verdict);
+            }
+            this.#height = isKnown && waiting()?.getBoundingClientRect().height || 0;
+            const {offer} = this.#pick(free);
+            await this.refresh();
+            if (offer) announce(this.#root, text('label.of', {label: text('offer.recommended'), name: offer.name}));
+        } catch {
+            if (!signal.aborted) waiting()?.remove();       // else something has begun
+        } finally {
+            if (this.#measuring?.signal === signal) this.#measuring = undefined;
+        }
+    }
+
+    /** A person has chosen one. @param {Offer} offer */
+    #begin(offer) {
+        this.#choose(offer).catch(this.#options.onError);
+    }
+
+    /** Its terms are shown once. @param {Offer} offer */
+    async #choose(offer) {
+        const {licence, urls} = offer, isOwn = urls[0] === this.#offers[0].urls[0], isNew = !this.#stored.some(({id}) => id === urls[0]), choice = ++this.#choices;
+        if (isNew && licence && !isOwn && !hasAgreed(licence)) {
+            const {askTerms} = await bringModels();
+            // Another one may have been chosen, or begun, meanwhile.
+            if (choice !== this.#choices || !await askTerms(offer) || choice !== this.#choices) return;
+        }
+        if (isNew) rememberAgreement(licence);
+        this.#options.onStart(loadable(offer), offer.name);
+    }
+
+    /**
+     * What a person can do where a model of another host could not be had: the site's own, which stands first from now on.
+     * @param {Error & {code?: string}} error   of what was begun last
+     * @returns {{label: string, onPress: () => void} | undefined}
+     */
+    insteadOf({code}) {
+        const [own] = this.#offers;
+        if (code !== 'network' || !this.hostAsked) return undefined;
+        this.#hasFailed = true;
+        this.refresh().catch(this.#options.onError);
+        return {label: text('offer.instead', {name: own.name}), onPress: () => this.#begin(own)};
+    }
+
+    /** The other host from which the model comes that was begun last, where it is one of the catalogue. */
+    get hostAsked() {
+        const [own] = this.#offers;
+        return this.#begun && hostOf(this.#begun) !== hostOf(own) ? hostOf(this.#begun) : '';
+    }
+
+    /** A model is begun: ends what is being done and measured here. @param {ModelSource} [model] */
+    stop(model) {
+        const id = model && Gemma.models.idOf(model);
+        this.#begun = this.#stored.some((stored) => stored.id === id && stored.state === 'complete') ? undefined : this.#offers.find(({urls}) => urls[0] === id);
+        this.#choices++;
+        this.#height = 0;
+        this.#measuring?.abort();
+        this.#measuring = undefined;
+        this.#more?.stop();
+        this.#manager?.stop();
     }
 
     /** A stored model's name for people. @param {Stored} model */
@@ -114,29 +272,18 @@ export class Welcome {
             if (address.reportValidity() && url) this.#options.onStart(url, fileName(url).replace(/\.json$/, ''));
         };
     }
+}
 
-    /** @param {Offer} offer @param {Stored} [stored] */
-    #card(offer, stored) {
-        const {name, size, kind, about, licence} = offer, isPartial = stored?.state === 'partial';
-        const amount = stored && isPartial ? text('count.part', {done: bytes(stored.storedBytes), total: bytes(size)}) : bytes(size);
-        const tags = [kind && text(`model.${kind}`), stored ? text('model.here', {amount}) : amount];
-        const made = element('article', {className: 'card'},
-            element('div', {className: 'card-head'},
-                element('h2', {textContent: name}),
-                ...tags.filter(Boolean).map((tag) => element('span', {className: 'tag', textContent: tag}))));
-        if (about) made.append(element('p', {dir: 'auto', textContent: typeof about === 'string' ? about : about[currentLanguage()] ?? about.en}));
-        const label = text(!stored ? 'model.download-start' : isPartial ? 'model.continue-download' : 'model.start');
-        const onclick = () => this.#options.onStart(loadable(offer), name);
-        const start = element('button', {type: 'button', className: 'primary', textContent: label, onclick});
-        start.setAttribute('aria-label', text('label.of', {label, name}));
-        made.append(element('div', {className: 'actions'}, start));
-        if (licence) {
-            const link = element('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'});
-            const terms = textWith(stored && !isPartial ? 'terms.provided' : 'terms.accept', {licence: link});
-            made.append(element('p', {className: 'terms soft'}, ...terms));
-        }
-        return made;
-    }
+/** Whether this site answers, where a page without the network would show all the same. */
+async function reach() {
+    return !navigator.serviceWorker?.controller || fetch('models.json', {method: 'HEAD', cache: 'no-store'}).then(() => true, () => false);
+}
+
+/** The page has done what it does when it opens. A service worker that is being installed may yet reload it, to give it threads. */
+async function hasSettled() {
+    const {controller, ready} = navigator.serviceWorker ?? {controller: true}, wait = (/** @type {number} */ ms) => new Promise((over) => setTimeout(over, ms));
+    if (!controller) await Promise.race([ready, wait(WORKER_MS)]);
+    await wait(SETTLED_MS);
 }
 
 /** What a person typed as an address: https is assumed, other schemes are none. @param {string} written @returns {string | undefined} */

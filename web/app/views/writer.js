@@ -5,7 +5,6 @@
 
 import {announce, createSpeaker, everyFrame, followEnd, isComposing, touch, within} from './dom.js';
 import {wasCancelled} from './errors.js';
-import {outcome} from './facts.js';
 import {percent} from './format.js';
 import {createKeeper} from './writer_keeper.js';
 import {LikelyRow} from './writer_likely.js';
@@ -43,6 +42,8 @@ export class Writer {
     #likely;
     /** @type {Run | undefined} */
     #run;
+    /** Of the text that was continued last, how many other ways were written. */
+    #tried = {before: '', ways: 0};
     /** What the alternatives continue: at a place, after the history's change `base`. @type {{run: Run, base?: Change, at: number} | undefined} */
     #drawn;
     /** @type {AbortController | undefined} */
@@ -101,6 +102,7 @@ export class Writer {
     }
 
     stop() {
+        clearTimeout(this.#timer);
         this.#run?.stop.abort();
         this.#asking?.abort();
     }
@@ -157,7 +159,8 @@ export class Writer {
         clearTimeout(this.#timer);
         if (!this.#likely.isOpen) return;
         this.#likely.setStale();
-        this.#timer = setTimeout(() => this.#likely.isOpen && this.#ask(), QUIET_MS);
+        // Not where another view is shown: asking would load a model.
+        this.#timer = setTimeout(() => this.#likely.isOpen && !this.#at('writer').hidden && this.#ask(), QUIET_MS);
     }
 
     /** @param {string} sentence */
@@ -224,6 +227,7 @@ export class Writer {
     /** @param {Change} [last]   what the model wrote last, to write something else in its place */
     async #write(last) {
         const run = this.#begin('write'), stream = this.#text.stream(run, last), speak = createSpeaker(this.#root), isCurrent = () => this.#run === run;
+        this.#tried = {before: stream.before, ways: last ? 1 + (this.#tried.before === stream.before ? this.#tried.ways : 0) : 0};
         let sentence = '', isWriting = false;
         const shown = everyFrame((pieces) => {
             if (!isCurrent()) return;
@@ -240,7 +244,7 @@ export class Writer {
             shown.add(pieces);
         });
         try {
-            const result = await this.#options.drafting.continue(stream.before, {...this.#told(run.stop), onPiece: keeper.add});
+            const result = await this.#options.drafting.continue(stream.before, {...this.#told(run.stop), onPiece: keeper.add, way: this.#tried.ways});
             sentence = result.finishReason === 'context' ? text('writer.full') : outcome(result) ?? '';
         } catch (error) {
             this.#fail(error);
@@ -325,4 +329,13 @@ export class Writer {
         this.#likely.close();
         this.#at('show-likely').setAttribute('aria-pressed', 'false');
     }
+}
+
+/**
+ * How an answer ended, where that is worth a word.
+ * @param {Pick<import('../../gemma.js').Result, 'finishReason' | 'tokens'>} result
+ */
+function outcome({finishReason, tokens}) {
+    if (finishReason === 'stop') return tokens.length ? '' : text('end.nothing');
+    return text(`end.${finishReason}`);
 }

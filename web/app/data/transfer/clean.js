@@ -33,19 +33,21 @@
  * @property {unknown} [figures]
  * @property {unknown} [attachments]
  * @property {unknown} [toolCalls]
+ * @property {unknown} [parts]
  * @property {boolean} [isHidden]   it is left out; what follows it follows the one before
  *
- * @typedef {{summary: Summary, messages: Message[], text?: string}} Whole   a conversation as it is kept
+ * @typedef {import('../bring.js').Whole} Whole   a conversation as it is kept
  */
 
 import {titleOf} from '../titles.js';
+import {newestLeafBelow} from '../tree.js';
 
 const ROLES = new Set(['system', 'user', 'assistant', 'tool']), STATES = new Set(['done', 'stopped', 'failed']);
 /** Characters. */
 const LONGEST_TITLE = 200, LONGEST_NAME = 300;
-export const LONGEST_CONTENT = 8_000_000;
+export const LONGEST_CONTENT = 10_000_000;       // as what is attached may have (files/reading.js)
 /** Of ids that stay as they are. */
-const ID = /^[\w.-]{1,100}$/;
+const ID = /^[\w.-]{1,100}$/, LONGEST_PREFIX = 80;
 /** In the year 5138. */
 const LAST = 1e14;
 /** Levels and entries of what is kept as it is. */
@@ -162,8 +164,9 @@ export function cleanConversation(raw) {
     const given = asText(raw.id), key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].join('\n');
     const isOurs = raw.source === '' && ID.test(given);
     const id = isOurs ? given : `${raw.source || 'import'}-${ID.test(key) ? key : hashOf(key)}`;
-    const created = asTime(raw.created, asTime(kept[0]?.created, now)), ancestor = keptAncestors(all, isKept);
-    const newId = idsOf(id, kept, created, isOurs);
+    // What has no time anywhere has the same ids at each import all the same.
+    const told = asTime(raw.created, asTime(kept.find((each) => Number.isFinite(each.created))?.created, 0)), created = told || now, ancestor = keptAncestors(all, isKept);
+    const newId = idsOf(id, kept, told, isOurs);
     let time = created;
     const messages = kept.map((each) => {
         time = asTime(each.created, time);
@@ -171,16 +174,16 @@ export function cleanConversation(raw) {
         return cleanMessage(each, {id: newId(asText(each.id)) ?? '', conversation: id, parent: parent === null ? null : newId(parent) ?? null, created: time});
     });
     cutCycles(messages);
-    const leaf = ancestor(raw.leaf), user = messages.find(({role}) => role === 'user');
+    const text = asText(raw.text), leaf = ancestor(raw.leaf), user = messages.find(({role}) => role === 'user');
     const title = asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').trim().toWellFormed(), {id: modelId, name} = asObject(raw.model);
     /** @type {Summary} */
     const summary = {
-        id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? asText(raw.text) : user?.content ?? ''), isTitled: raw.isTitled === true && title !== '',
-        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder), leaf: newId(leaf ?? '') ?? messages.at(-1)?.id ?? null,
+        id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? text : user?.content ?? ''), isTitled: raw.isTitled === true && title !== '',
+        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder), leaf: newId(leaf ?? '') ?? newestLeafBelow(messages, null),
         messages: messages.length, ...typeof modelId === 'string' && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
         ...raw.settings !== undefined && {settings: asObject(plain(raw.settings))},
     };
-    return {summary, messages, ...isDocument && {text: asText(raw.text)}};
+    return {summary, messages, ...isDocument && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`}};
 }
 
 /**
@@ -190,24 +193,24 @@ export function cleanConversation(raw) {
  */
 function idsOf(conversation, kept, created, isOurs) {
     let time = created;
-    const ids = new Map(kept.map((each) => {
+    const ids = new Map(kept.map((each, i) => {
         time = asTime(each.created, time);
         const id = asText(each.id), own = id.slice(conversation.length + 1);
         if (isOurs && id.startsWith(`${conversation}/`) && ID.test(own)) return [id, id];
-        return [id, `${conversation}/${(time * 1000).toString(36).padStart(10, '0')}${hashOf(id)}`];
+        return [id, `${conversation}/${(time * 1000 || i).toString(36).padStart(10, '0')}${hashOf(id)}`];
     }));
     return (id) => ids.get(id);
 }
 
 /** @param {RawMessage} raw @param {Pick<Message, 'id' | 'conversation' | 'parent' | 'created'>} where @returns {Message} */
-function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls}, where) {
-    const calls = asList(toolCalls);
+function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls, parts}, where) {
+    const calls = asList(toolCalls), answers = asList(parts).map(asText);
     return defined({
         ...where, role: /** @type {Message['role']} */ (role), content: asText(content),
         state: /** @type {Message['state']} */ (STATES.has(asText(state)) ? state : state === 'writing' ? 'stopped' : 'done'),
         model: typeof model === 'string' && model ? asName(model) : undefined, seed: typeof seed === 'number' && Number.isFinite(seed) ? seed : undefined,
         finishReason: typeof finishReason === 'string' ? asName(finishReason) : undefined,
         figures: cleanFigures(figures), attachments: cleanAttachments(attachments),
-        toolCalls: calls.length ? /** @type {unknown[]} */ (plain(calls)) : undefined,
+        parts: answers.length ? answers : undefined, toolCalls: calls.length ? /** @type {unknown[]} */ (plain(calls)) : undefined,
     });
 }

@@ -6,8 +6,8 @@
  * @property {boolean} isOuter  it holds the list whose elements came before, and has it empty
  */
 
-/** Characters of one object. */
-const LARGEST = 64_000_000;
+/** Characters of one object: a conversation with some books. */
+const LARGEST = 128_000_000;
 /** Characters between two looks at the clock, and how long the page waits for its turn. */
 const SLICE = 1 << 17, BUSY_MS = 20;
 /** Before the list in an object: the list of an export of ours, and of some of ChatGPT's. */
@@ -140,6 +140,7 @@ export async function* recordsOf(stream, limit = Infinity) {
                 await new Promise((resolve) => { setTimeout(resolve); });
                 next = performance.now() + BUSY_MS;
             }
+            if (done && records.isOpen) throw new Error('it ends in the middle');
             if (done) return;
         }
     } finally {

@@ -78,6 +78,7 @@ async function open(file, offset, packed, method) {
     if (header.byteLength < 30 || header.getUint32(0, true) !== LOCAL || ![0, 8].includes(method)) {
         throw new GemmaError('bad-file', 'This ZIP file is damaged, or packed in a way that is not known here: unpack it, and import what is in it.');
     }
+    if (header.getUint16(6, true) & 1) throw new GemmaError('bad-file', 'This ZIP file has a password: unpack it, and import what is in it.');
     const from = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true), stream = file.slice(from, from + packed).stream();
     return method === 0 ? stream : stream.pipeThrough(new DecompressionStream('deflate-raw'));
 }

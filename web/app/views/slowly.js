@@ -1,0 +1,26 @@
+// Work that takes long, a little at a time, so that the page answers to a person meanwhile.
+//
+// Owns: when it goes on. Must not know: what is done.
+
+/** What is done at once, in the unit of the steps, and how long it goes on each time then. */
+const AT_ONCE = 4000, SLICE_MS = 8;
+
+/** @param {Iterator<number>} steps   each says how much it was @returns {() => void} ends it */
+export function slowly(steps) {
+    /** @type {ReturnType<typeof setTimeout>} */
+    let timer;
+    /** @param {(done: number) => boolean} isEnough */
+    const go = (isEnough) => {
+        for (let done = 0; !isEnough(done);) {
+            const step = steps.next();
+            if (step.done) return;
+            done += step.value;
+        }
+        timer = setTimeout(() => {
+            const start = performance.now();
+            go((done) => done > 0 && performance.now() - start > SLICE_MS);
+        });
+    };
+    go((done) => done > AT_ONCE);
+    return () => clearTimeout(timer);
+}
