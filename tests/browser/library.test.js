@@ -88,12 +88,29 @@ for (const name of BROWSERS) {
             };
             for (const [what, change] of Object.entries(changes)) {
                 const {code, isOurs} = await inPage({page: change, options: {threads: 1}});
-                assert.deepEqual({code, isOurs}, {code: 'internal', isOurs: true}, what);
+                assert.deepEqual({code, isOurs}, {code: what === 'it throws at once' && code === 'internal' ? 'internal' : 'library', isOurs: true}, what);
             }
             for (const policy of ["worker-src 'none'", "worker-src 'self'"]) {
                 const {isOurs, tokens} = await inPage({page: (path) => path === '' && {headers: {'Content-Security-Policy': policy}}, library: () => undefined, options: {threads: 1}});
                 assert.ok(isOurs, `${policy}: ${tokens}`);
             }
+        });
+        await context.test('a part that is fetched when it is needed and does not come is an error of the library, and the next call tries again', async () => {
+            const parts = ['weights/stored.js', 'engine/saved_session.js', 'engine/embed.js', 'constraint/constraint.js'], gone = new Set(parts);
+            // As a page that came before its server's files were replaced: by nothing, or by a page for every address.
+            const change = (path) => gone.has(path) ? {status: path === parts[0] ? 200 : 404, text: '<!doctype html>', headers: {'Content-Type': 'text/html'}} : undefined;
+            servers.push(await serve(change));
+            const page = await browser.tab();
+            await page.goto(servers.at(-1).url);
+            const askEach = () => page.evaluate(async () => {
+                const {Gemma} = await import('./gemma.js'), gemma = window.gemma ??= await Gemma.load('tiny.gguf', {threads: 1}), session = await gemma.session();
+                const calls = [() => Gemma.models.list(), () => session.save(), () => gemma.embed(['a']), () => gemma.constraint({regex: 'a'})];
+                return Promise.all(calls.map((call) => call().then(() => 'there', (error) => `${error.constructor.name} ${error.code}`)));
+            });
+            assert.deepEqual(await askEach(), parts.map(() => 'GemmaError library'));
+            gone.clear();
+            assert.deepEqual(await askEach(), parts.map(() => 'there'));
+            await page.close();
         });
         await context.test('a policy that refuses all requests is told as such', async () => {
             const change = (path) => path === 'engine/worker.js' && {headers: {'Content-Security-Policy': "connect-src 'none'"}};

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
-import {startSite} from './harness/servers.js';
+import {startDevelopment} from './harness/servers.js';
 import {PAYLOADS} from './payloads.js';
 
 const skip = reasonToSkip('chromium');
@@ -65,7 +65,7 @@ let page;
 let site;
 before(async () => {
     if (skip) return;
-    site = await startSite();
+    site = await startDevelopment();
     page = await openBrowser('chromium');
     await page.goto(site.url);
     await page.until(() => document.querySelector('.card') !== null);
@@ -114,6 +114,87 @@ test('an answer is the same in any pieces', {skip}, async () => {
     }, ANSWER);
     assert.deepEqual(others, []);
     assert.equal(outline, 'h2 p ul ol blockquote div ul div div h2 p hr h3 h4 div p');
+});
+
+/** References to what is defined at the end, in all that is drawn in parts. */
+const REFERRING = `See [the book][b], [keeper] and ![a light][light]. Not [this][none], nor \`[b]\`.
+
+## A [heading][b]
+
+> A quote of [the book][b]
+
+${Array.from({length: 15}, (_, i) => `- item ${i} of [the Book][B]${i === 9 ? '\n\n  ```js\n  let a = 1;\n  ```' : ''}`).join('\n')}
+
+| [b] | of |
+|-----|----|
+${Array.from({length: 15}, (_, i) => `| ${i} | [row ${i}][keeper] |`).join('\n')}
+
+\`\`\`
+[b]
+\`\`\`
+
+The end of [it][b].
+
+[b]: https://a.b/book "A title"
+[KEEPER]: <https://a.b/keeper>
+[light]: https://a.b/light.png
+[b]: https://a.b/second
+`;
+
+test('references are links, also where they are defined last: the same in any pieces, and what needs no link is not touched', {skip}, async () => {
+    const seen = await page.evaluate((text) => {
+        const made = window.whole(text), others = [], links = [...made.querySelectorAll('a')].map(({href}) => href), uncoloured = made.querySelectorAll('.code:not([data-done])').length;
+        for (let i = 1; i <= 30; i++) {
+            const other = window.pieces(text, [3, 20, 200][i % 3], i);
+            if (!other.isEqualNode(made)) others.push(i);
+            other.remove();
+        }
+        made.remove();
+        const place = window.place(), writer = new window.Markdown(place, {labels: window.labels}), touched = [];
+        writer.write('A paragraph.\n\nOne with a [link][a].\n\nThe last.\n\n');
+        const before = [...place.children];
+        new MutationObserver((changes) => touched.push(...changes.map(({target}) => before.findIndex((one) => one.contains(target))))).observe(place, {childList: true, subtree: true, characterData: true});
+        writer.write('[a]: https://a.b\n');
+        writer.end();
+        return new Promise((done) => setTimeout(() => {
+            const isSame = before.every((one, i) => place.children[i] === one);
+            place.remove();
+            done({others, links, uncoloured, isSame, touched: [...new Set(touched)]});
+        }, 0));
+    }, REFERRING);
+    assert.deepEqual(seen.others, []);
+    assert.deepEqual(seen.links.filter((href) => href === 'https://a.b/book').length, 1 + 1 + 1 + 15 + 1 + 1);
+    assert.deepEqual(seen.links.filter((href) => href === 'https://a.b/keeper').length, 1 + 15);
+    assert.ok(!seen.links.includes('https://a.b/second') && seen.links.includes('https://a.b/light.png'));
+    assert.deepEqual([seen.uncoloured, seen.isSame, seen.touched], [0, true, [1]]);
+});
+
+test('a long answer is drawn in small steps, as it is drawn at once; a conversation that is opened shows its end', {skip}, async () => {
+    const seen = await page.evaluate(async (text) => {
+        const {drawInSteps} = await import('/app/markdown/steps.js'), {openConversations} = await import('/app/data/conversations.js');
+        const list = Array.from({length: 800}, (_, i) => `- item ${i} with *words*`).join('\n'), long = `${`${text}\n\n`.repeat(15)}${list}\n\nThe end.`;
+        const made = window.place(), whole = window.whole(long), steps = [];
+        for (const step of drawInSteps(made, long, {labels: window.labels, put: (place) => place()})) steps.push(step);
+        const isSame = made.classList.contains('long') && [...made.children].every((one, i) => one.isEqualNode(whole.children[i])) && made.children.length === whole.children.length;
+        made.remove();
+        whole.remove();
+        const store = await openConversations(), {summary, message} = await store.begin({}, {role: 'user', content: 'Write long answers', parent: null});
+        let parent = message.id;
+        for (let i = 0; i < 9; i++) parent = (await store.add(summary.id, {role: i % 2 ? 'user' : 'assistant', content: i % 2 ? 'More' : long, parent})).id;
+        location.hash = `#id=${summary.id}`;
+        return {isSame, most: Math.max(...steps), few: steps.length > 10, count: (await store.read(summary.id)).length};
+    }, REFERRING);
+    assert.deepEqual([seen.isSame, seen.few, seen.count], [true, true, 10]);
+    assert.ok(seen.most < 6000, `${seen.most}`);
+    await page.until(() => document.querySelectorAll('#messages > *').length === 10 && document.querySelectorAll('#messages .long').length === 5
+        && [...document.querySelectorAll('#messages .long')].every((body) => body.textContent.endsWith('The end.')));
+    await page.until(() => document.documentElement.scrollHeight - innerHeight - scrollY < 2 && scrollY > 0);
+    await page.evaluate(async () => {
+        const {openConversations} = await import('/app/data/conversations.js'), store = await openConversations();
+        await store.delete(store.list().map(({id}) => id));
+        store.close();
+    });
+    await page.until(() => document.querySelectorAll('#list a').length === 0);
 });
 
 test('links leave the page safely, pictures are links, HTML is text', {skip}, async () => {
@@ -244,4 +325,18 @@ test(`${PAYLOADS.length} texts that want to run something do not, as answers, qu
     }, PAYLOADS);
     assert.deepEqual(ran, {ran: [], violations: [], dangerous: [], listed: PAYLOADS.length});
     assert.deepEqual(page.strangers, []);
+});
+
+test('where a page has no clipboard, code that is to be copied is selected', {skip}, async () => {
+    const selected = await page.evaluate(async () => {
+        Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true});
+        const made = window.whole('```js\nlet a = 1;\n```');
+        made.querySelector('.code-head button').click();
+        await new Promise((done) => setTimeout(done));
+        delete navigator.clipboard;
+        const {anchorNode} = getSelection();
+        made.remove();
+        return anchorNode?.textContent;
+    });
+    assert.equal(selected.trim(), 'let a = 1;');
 });

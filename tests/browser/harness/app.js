@@ -6,6 +6,12 @@
 
 export const MODEL_NAME = 'gemma-3-270m-q4_k_m.gguf';
 
+/** Comes to the site. On a host without headers the service worker reloads the page once, which is isolated then. @param {Page} page @param {string} url */
+export async function visit(page, url) {
+    await page.goto(url);
+    await page.until(() => crossOriginIsolated && document.readyState === 'complete' && document.getElementById('pick-file').onclick !== null);
+}
+
 /** @param {Page} page @param {'welcome' | 'loading' | 'writer' | 'chat'} name */
 export function screen(page, name) {
     return page.until((name) => document.body.dataset.screen === name, name);
@@ -41,10 +47,13 @@ export async function loadUrl(page, url) {
     await page.click('#url-form button');
 }
 
-/** Starts the model that the page offers first. */
+/** The card of the site's own model. */
+export const OWN = '[data-offer=default]';
+
+/** Starts the site's own model. */
 export async function start(page) {
-    await page.until(() => document.querySelector('.card button.primary') !== null);
-    await page.click('.card button.primary');
+    await page.until((own) => document.querySelector(`${own} .actions button`) !== null, OWN);
+    await page.click(`${OWN} .actions button`);
 }
 
 /** @returns {Promise<{title: string, message: string}>} of the error that is shown, once there is one */
@@ -83,6 +92,60 @@ export async function say(page, text) {
         const last = document.getElementById('messages').lastElementChild;
         return {text: last.querySelector('.body').textContent, foot: last.querySelector('.foot').textContent};
     });
+}
+
+/** Closes a dialog, and waits until the page has heard of it: Chromium says so with the next frame, which may take long. */
+export function closeDialog(page, selector = 'dialog[open]') {
+    return page.evaluate((selector) => new Promise((closed) => {
+        const dialog = document.querySelector(selector);
+        dialog.addEventListener('close', () => setTimeout(closed));
+        dialog.close();
+    }), selector);
+}
+
+/** Opens what is done with all of a person's data. @param {Page} page */
+export async function openData(page) {
+    await page.until(() => document.getElementById('open-data').onclick !== null);
+    await page.evaluate(() => document.getElementById('open-data').click());
+    await page.until(() => document.getElementById('data') !== null);
+}
+
+/** Presses a button of that, by what it says. */
+export function pressData(page, label) {
+    return page.evaluate((label) => [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label).click(), label);
+}
+
+/** @returns {Promise<string>} what came of it */
+export async function dataOutcome(page) {
+    const {said} = await page.until(() => {
+        const said = document.querySelector('#data .transfer-outcome')?.textContent;
+        return said && said !== 'Working…' && {said};
+    });
+    return said;
+}
+
+/** What a person is given as a file by a button of that. @param {Page} page @param {string} label @returns {Promise<string>} its text */
+export async function exportData(page, label) {
+    await page.evaluate(() => {
+        if (window.given) return;
+        window.given = [];
+        const create = URL.createObjectURL;
+        URL.createObjectURL = (blob) => {
+            window.given.push(blob);
+            return create.call(URL, blob);
+        };
+        window.HTMLAnchorElement.prototype.click = () => {};       // no download
+    });
+    await pressData(page, label);
+    await page.until(() => window.given.length > 0);
+    return page.evaluate(() => window.given.pop().text());
+}
+
+/** Imports a file. @param {Page} page @param {string} path @returns {Promise<string>} what came of it */
+export async function importData(page, path) {
+    await page.evaluate(() => { document.querySelector('#data .transfer-outcome').textContent = ''; });
+    await page.upload('#import-file', path);
+    return dataOutcome(page);
 }
 
 /** @returns {Promise<Record<string, string>>} the strip of figures, by name */

@@ -6,6 +6,7 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
+import {programsOf} from './programs.js';
 import {startRefusingProxy} from './proxy.js';
 
 const FLAGS = [
@@ -30,22 +31,38 @@ export async function openChromium({path}, {scheme, wasm}) {
         proxy.close();
         await rm(profile, {recursive: true, force: true, maxRetries: 5});
     };
-    try {
+    const asDriver = async (page, close) => {
+        await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+        page.on('dialog', (dialog) => dialog.accept());
+        const driver = {...drive(page), tab, strangers, close, restart, async crash() {
+            const crashed = new Promise((seen) => { page.once('error', seen); });
+            for (const pid of programsOf(browser.process().pid, /--type=renderer/)) process.kill(pid, 'SIGKILL');
+            await crashed;
+            return driver;      // which has another process as soon as it goes anywhere
+        }};
+        return driver;
+    };
+    const start = async () => {
         browser = await puppeteer.launch({
             browser: 'chrome', executablePath: path, args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? [] : ['--js-flags=--jitless']],
             userDataDir: profile, protocolTimeout: 3_000_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
-        const asDriver = async (page, close) => {
-            await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
-            page.on('dialog', (dialog) => dialog.accept());
-            return {...drive(page), tab, strangers, close};
-        };
-        const tab = async () => {
-            const other = await browser.newPage();
-            return asDriver(other, () => other.close());
-        };
-        return await asDriver(page, close);
+        return asDriver(page, close);
+    };
+    const tab = async () => {
+        const other = await browser.newPage();
+        return asDriver(other, () => other.close());
+    };
+    const restart = async () => {
+        const program = browser.process(), ended = new Promise((done) => { program.once('exit', done); });
+        process.kill(-program.pid, 'SIGKILL');
+        await ended;
+        for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) await rm(join(profile, name), {force: true});     // else it looks for the other one
+        return start();
+    };
+    try {
+        return await start();
     } catch (error) {
         await close();
         throw error;
@@ -72,7 +89,7 @@ export async function openExtension({path}, folder) {
 }
 
 function drive(page) {
-    let problems = [];
+    let problems = [], session;
     page.on('console', (message) => {
         if (message.type() === 'error' || message.type() === 'warn') problems.push(`${message.text()} ${message.location()?.url ?? ''}`.trim());
     });
@@ -97,6 +114,18 @@ function drive(page) {
                 await page.keyboard.type(line);
                 if (i < lines.length - 1) await page.keyboard.press('Enter');
             }
+        },
+        async press(keys) {
+            const [last, ...held] = keys.split('+').reverse();
+            for (const key of held) await page.keyboard.down(key);
+            await page.keyboard.press(last);
+            for (const key of held) await page.keyboard.up(key);
+        },
+        // By the protocol itself: puppeteer knows some of them only.
+        async emulate({pointer = 'fine', ...features}) {
+            session ??= await page.createCDPSession();
+            await session.send('Emulation.setTouchEmulationEnabled', {enabled: pointer === 'coarse'});
+            await session.send('Emulation.setEmulatedMedia', {features: Object.entries(features).map(([name, value]) => ({name, value}))});
         },
         upload: async (selector, path) => (await find(selector)).uploadFile(path),
         screenshot: async () => Buffer.from(await page.screenshot()),

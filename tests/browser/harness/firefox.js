@@ -3,11 +3,11 @@
 //
 // Owns: how it is started, and how commands travel. Must not know: what is tested.
 
-import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {connect} from 'node:net';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {Programs} from './programs.js';
+import {Programs, programsOf} from './programs.js';
 import {startRefusingProxy} from './proxy.js';
 import {CAPABILITIES, openFirst} from './webdriver.js';
 
@@ -31,15 +31,25 @@ export async function openFirefox({path}, {scheme, wasm}) {
             'marionette.port': 0,       // any that is free; it is written into the profile
             'browser.shell.checkDefaultBrowser': false,
             'toolkit.legacyUserProfileCustomizations.stylesheets': true,
+            'toolkit.startup.max_resumed_crashes': -1, 'browser.sessionstore.resume_from_crash': false,      // it is killed, see restart
             'javascript.options.wasm': wasm,
             'network.proxy.type': 1,
             'network.proxy.http': '127.0.0.1', 'network.proxy.http_port': proxy.port,
             'network.proxy.ssl': '127.0.0.1', 'network.proxy.ssl_port': proxy.port,
             'layout.css.prefers-color-scheme.content-override': scheme === 'dark' ? 0 : 1,
         });
-        running.start(path, ['--headless', '--marionette', '--profile', running.folder], {stdio: 'ignore'});
-        const session = await startSession(join(running.folder, 'MarionetteActivePort'));
-        return {...await openFirst(session, close), strangers};
+        const portFile = join(running.folder, 'MarionetteActivePort');
+        const start = async () => {
+            const {pid} = running.start(path, ['--headless', '--marionette', '--profile', running.folder], {stdio: 'ignore'});
+            const endPage = () => programsOf(pid, /-contentproc .* tab$/).forEach((one) => process.kill(one, 'SIGKILL'));
+            return {...await openFirst(await startSession(portFile), close, endPage), strangers, restart};
+        };
+        const restart = async () => {
+            await running.kill();
+            rmSync(portFile, {force: true});
+            return start();
+        };
+        return await start();
     } catch (error) {
         await close();
         throw error;
@@ -88,8 +98,10 @@ async function dial(portFile) {
             else done(result !== null && 'value' in result ? result.value : result);
         }
     });
-    socket.on('close', () => waiting.forEach(({fail}) => fail(new Error('Firefox has ended.'))));
+    const ended = new Error('Firefox has ended.');
+    socket.on('close', () => waiting.forEach(({fail}) => fail(ended)));
     return (command, parameters = {}) => new Promise((done, fail) => {
+        if (socket.destroyed) return fail(ended);
         waiting.set(++number, {done, fail});
         const message = JSON.stringify([0, number, `WebDriver:${command}`, parameters]);
         socket.write(`${Buffer.byteLength(message)}:${message}`);

@@ -14,11 +14,16 @@ import {setTimeout as sleep} from 'node:timers/promises';
  * @property {(source: string, args: any[]) => Promise<any>} evaluate   source: of a function, perhaps an async one
  * @property {(selector: string) => Promise<void>} click
  * @property {(selector: string, text: string) => Promise<void>} type    real keys, after what is there; '\n' is Enter
+ * @property {(keys: string) => Promise<void>} [press]   real keys, where the focus is: 'Tab', 'Shift+Tab'. Chromium has it
+ * @property {(features: Record<string, string>) => Promise<void>} [emulate]   what a person has set in their system, as media queries ask. Chromium has it
  * @property {(selector: string, path: string) => Promise<void>} upload
  * @property {() => Promise<Buffer>} screenshot                          PNG of what is visible
  * @property {(width: number, height: number) => Promise<void>} resize   of what is visible
  * @property {() => Promise<Driver>} tab    another tab of the same browser, in front
  * @property {() => Promise<void>} close                                 ends the browser and all that belongs to it
+ * @property {() => Promise<Driver>} crash    ends the page's process, and those of all others; gives another tab
+ * @property {() => Promise<Driver>} [restart]   ends the browser with all of its processes, none of which learns of it, and starts it again with what it has kept; absent
+ *     where a browser keeps nothing
  * @property {() => Promise<string[]>} problems   since the last time it was asked: console errors, exceptions, CSP violations
  * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where that can't be seen
  */
@@ -51,6 +56,14 @@ export class Page {
         return this.#driver.type(selector, text);
     }
 
+    press(keys) {
+        return this.#driver.press(keys);
+    }
+
+    emulate(features) {
+        return this.#driver.emulate(features);
+    }
+
     upload(selector, path) {
         return this.#driver.upload(selector, path);
     }
@@ -74,6 +87,19 @@ export class Page {
 
     close() {
         return this.#driver.close();
+    }
+
+    /** The page's process is gone in this moment, as where memory lacks; then this is an empty tab. Where a browser has none that may end, the tab is closed. */
+    async crash() {
+        const {restart, strangers} = this.#driver;
+        this.#driver = {restart, strangers, ...await this.#driver.crash()};
+    }
+
+    /** The browser is gone in this moment, and starts again. @returns {Promise<boolean>} false where it keeps nothing, and stays */
+    async restart() {
+        if (!this.#driver.restart) return false;
+        this.#driver = await this.#driver.restart();
+        return true;
     }
 
     /** Runs a function in the page with JSON arguments and a JSON result; it may be async. @param {Function} fn */
@@ -109,11 +135,11 @@ export class Page {
         }, selector, text);
     }
 
-    /** The visible text; '' when the element is hidden. */
+    /** The visible text, without the line end that WebKit adds; '' when the element is hidden. */
     text(selector) {
         return this.evaluate((selector) => {
             const element = document.querySelector(selector);
-            return element?.checkVisibility() ? element.innerText : '';
+            return element?.checkVisibility() ? element.innerText.trim() : '';
         }, selector);
     }
 

@@ -3,7 +3,7 @@
 // Owns: process groups and the folder in which such programs keep their files. Must not know: which programs they are.
 
 import {spawn} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 
@@ -28,6 +28,13 @@ export class Programs {
         return child;
     }
 
+    /** Kills them, as a crash or a lack of memory does. Their folder stays. */
+    async kill() {
+        const children = this.#children.splice(0), ended = children.map((child) => new Promise((done) => { child.once('exit', done); }));
+        children.reverse().forEach(endGroup);
+        await Promise.all(ended);
+    }
+
     end() {
         process.off('exit', this.#end);
         this.#end();
@@ -36,6 +43,26 @@ export class Programs {
 
 // A process that receives a signal ends its children first.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/** @param {number} pid @returns {[parent: number, command: string]} */
+function about(pid) {
+    try {
+        const [, parent] = /.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+        return [Number(parent), readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()];
+    } catch {
+        return [0, ''];     // it has ended
+    }
+}
+
+/** Which of the programs that a program has started, and those again, have such a command line. @param {number} pid @param {RegExp} pattern @returns {number[]} */
+export function programsOf(pid, pattern) {
+    const all = new Map(readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), about(Number(name))]));
+    const isBelow = (/** @type {number} */ one) => {
+        const [parent = 0] = all.get(one) ?? [];
+        return parent === pid || parent > 1 && isBelow(parent);
+    };
+    return [...all.keys()].filter((one) => pattern.test(all.get(one)[1]) && isBelow(one));
+}
 
 function endGroup({pid}) {
     try {

@@ -13,7 +13,10 @@ export const CAPABILITIES = {unhandledPromptBehavior: 'accept', timeouts: {scrip
 
 /** @typedef {(command: string, parameters?: object) => Promise<any>} Session   sends a command, by its name in the standard, and gives its value */
 
-/** Runs in the page: WebDriver has no events, so the page itself collects what goes wrong. CSP reports come also of the time before, where there are such. */
+/**
+ * Runs in the page before anything else does that a test asks of it: WebDriver has no events, so the page itself collects what goes wrong, also after it has
+ * reloaded itself. CSP reports come also of the time before, where there are such.
+ */
 function watch() {
     if (window.problemsSeen) return;
     const seen = window.problemsSeen = [];
@@ -34,7 +37,8 @@ function painted() {
     return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 100))));
 }
 
-/** Both run in the page. */
+/** These run in the page. */
+function look() {}
 function leave() {
     window.leaving = true;
     setTimeout(() => location.reload());
@@ -47,26 +51,43 @@ function arrived() {
  * The first page of a session. The session is at one window at a time: each command says at which.
  * @param {Session} session
  * @param {() => Promise<void>} end   ends the browser
+ * @param {() => void} [endPage]   ends the processes of its pages; where a session would end with them, a crash is the end of a tab
  * @returns {Promise<import('./page.js').Driver>}
  */
-export async function openFirst(session, end) {
+export async function openFirst(session, end, endPage) {
     let turn = Promise.resolve();
     const inWindow = (handle) => (...command) => {
         const done = turn.then(() => session('SwitchToWindow', {handle})).then(() => session(...command));
         turn = done.catch(() => {});
         return done;
     };
-    const first = inWindow(await session('GetWindowHandle'));
-    const tab = async () => {
-        const {handle} = await first('NewWindow', {type: 'window'});
-        return drive(inWindow(handle), tab, () => inWindow(handle)('CloseWindow'));
+    /** @param {string} handle @param {() => Promise<void>} [close] */
+    const driveWindow = (handle, close = () => inWindow(handle)('CloseWindow')) => {
+        const open = async () => (await inWindow(handle)('NewWindow', {type: 'window'})).handle;
+        const crash = async () => {
+            if (endPage) {
+                endPage();
+                return driveWindow(await open(), close);
+            }
+            const other = await open();
+            await inWindow(handle)('CloseWindow');
+            return driveWindow(other, close);
+        };
+        return drive(inWindow(handle), {tab: async () => driveWindow(await open()), close, crash});
     };
-    return drive(first, tab, end);
+    return driveWindow(await session('GetWindowHandle'), end);
 }
 
-async function drive(session, tab, close) {
+/** WebKit's driver leaves what is below the window's edge where it is, and then can't click it. */
+function reveal(selector) {
+    const element = document.querySelector(selector), {top, bottom} = element.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) element.scrollIntoView({block: 'center', behavior: 'instant'});
+}
+
+async function drive(session, {tab, close, crash}) {
     const evaluate = async (source, args) => {
-        const script = `const done = arguments[1];
+        const script = `(${watch})();
+            const done = arguments[1];
             (async () => (${source})(...arguments[0]))().then((value) => done({value}), (error) => done({error: [error, error?.stack].join(' ')}))`;
         const {value, error} = await session('ExecuteAsyncScript', {script, args: [args]});
         if (error) throw new Error(`in the page: ${error}`);
@@ -78,20 +99,24 @@ async function drive(session, tab, close) {
         problems.push(...await evaluate('() => (window.problemsSeen ?? []).splice(0)', []));
     };
     const driver = {
-        tab, close, evaluate,
+        tab, close, crash, evaluate,
         async goto(url) {
             await takeProblems();
             await session('Navigate', {url});
-            await evaluate(String(watch), []);
+            await evaluate(String(look), []);
         },
         // As a page does it: Firefox takes WebDriver's Refresh for one that asks no service worker.
         async reload() {
             await takeProblems();
             await evaluate(String(leave), []);
             while (!await evaluate(String(arrived), []).catch(() => false)) await sleep(LOOK_AGAIN_MS);
-            await evaluate(String(watch), []);
+            await evaluate(String(look), []);
         },
-        click: async (selector) => session('ElementClick', {id: await find(selector)}),
+        async click(selector) {
+            const id = await find(selector);
+            await evaluate(String(reveal), [selector]);
+            return session('ElementClick', {id});
+        },
         type: async (selector, text) => session('ElementSendKeys', {id: await find(selector), text: text.replaceAll('\n', ENTER)}),
         upload: async (selector, path) => session('ElementSendKeys', {id: await find(selector), text: path}),
         screenshot: async () => Buffer.from(await session('TakeScreenshot', {full: false}), 'base64'),
@@ -102,7 +127,6 @@ async function drive(session, tab, close) {
             await evaluate(String(painted), []);
         },
         async problems() {
-            await evaluate(String(watch), []);
             await takeProblems();
             return problems.splice(0);
         },

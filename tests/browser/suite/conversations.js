@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {openFile, opened, say, screen, set} from '../harness/app.js';
+import {openFile, opened, say, screen, set, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
@@ -29,7 +29,7 @@ export function testConversations(name) {
         before(async () => {
             const site = await lend(startSite());
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
             await set(page, {temperature: 1, seed: 4, maxTokens: 12, contextLength: 512});
             await page.until(() => document.getElementById('pick-file').onclick !== null);
             await page.click('#keep');
@@ -50,11 +50,35 @@ export function testConversations(name) {
             await press('Answer again');
             await settled();
             const [, , , again] = await texts();
+            assert.notEqual(again, said[3], 'also where the seed is set');
             await page.until(() => document.querySelector('#messages > :last-child .walk span')?.textContent === '2 / 2');
             await press('Previous version');
             await page.until((text) => document.querySelector('#messages > :last-child .body').textContent.trim() === text, said[3]);
             await press('Next version');
             await page.until((text) => document.querySelector('#messages > :last-child .body').textContent.trim() === text, again);
+        });
+
+        test('what is changed while an answer is written is not lost: it can be saved afterwards', async () => {
+            await press('Edit', ':nth-child(3)');
+            const seen = await page.evaluate(() => {
+                const form = document.getElementById('chat-form'), save = () => document.querySelector('#messages .edit .primary');
+                document.querySelector('#messages .edit textarea').value = 'And who is changed?';
+                document.getElementById('message').value = 'Never mind';
+                form.requestSubmit();
+                const isOff = save().disabled;
+                save().click();
+                form.requestSubmit();       // stops it
+                return isOff;
+            });
+            await settled();
+            assert.deepEqual([seen, await page.evaluate(() => [document.querySelector('#messages .edit textarea').value, document.querySelector('#messages .edit .primary').disabled])],
+                [true, ['And who is changed?', false]]);
+            await page.evaluate(() => [...document.querySelectorAll('#messages .edit button')][0].click());
+            await page.fill('#message', '');
+            while ((await texts()).length > 4) {
+                await press('Delete from here', ':nth-child(5)');
+                await page.until(() => document.querySelectorAll('#messages > *').length === 4);
+            }
         });
 
         test('a message that is changed begins a branch, with an answer of its own', async () => {
@@ -110,9 +134,26 @@ export function testConversations(name) {
             await page.click('#new-chat');
             await say(page, 'Something else entirely');
             await page.until(() => document.querySelectorAll('#list a').length === 2);
+            // What it needs is read when the field is entered.
+            await page.evaluate(() => {
+                const {get} = IDBObjectStore.prototype;
+                window.read = 0;
+                IDBObjectStore.prototype.get = function (...keys) {
+                    if (this.name === 'search') window.read++;
+                    return get.apply(this, keys);
+                };
+                document.getElementById('search').focus();
+            });
+            const read = await page.until(() => window.read >= 2 && window.read);
             await page.fill('#search', 'BOOK reads');
             await page.until(() => document.querySelectorAll('#list a').length === 1);
+            assert.equal(await page.evaluate(() => window.read), read);
             assert.match(await page.text('#list'), /Who keeps the light\?/);
+            // What is written elsewhere leaves what was found as it is: a press on it is not lost.
+            await page.evaluate(() => { window.row = document.querySelector('#list li'); });
+            await say(page, 'One more');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 4);
+            assert.equal(await page.evaluate(() => window.row.isConnected), true);
             await page.fill('#search', '');
             await page.until(() => document.querySelectorAll('#list a').length === 2);
         });
@@ -120,7 +161,7 @@ export function testConversations(name) {
         test('another tab sees what is said, renamed and deleted', async () => {
             const other = await lend(page.tab());
             await other.goto(await page.evaluate(() => location.href));
-            await other.until(() => document.querySelectorAll('#messages > *').length === 2);
+            await other.until(() => document.querySelectorAll('#messages > *').length === 4);
             await page.evaluate(() => document.querySelector('#list li:has([aria-current]) .icon').click());
             await page.fill('#item-name', 'Renamed');
             await page.evaluate(() => document.querySelector('#item [value=save]').click());
@@ -129,8 +170,8 @@ export function testConversations(name) {
             await page.fill('#message', 'More of it');
             await page.evaluate(() => document.getElementById('chat-form').requestSubmit());
             await settled();
-            assert.equal((await texts()).length, 4);
-            await other.until(() => document.querySelectorAll('#messages > *').length === 4);
+            assert.equal((await texts()).length, 6);
+            await other.until(() => document.querySelectorAll('#messages > *').length === 6);
             await page.evaluate(() => document.querySelector('#list li:has([aria-current]) .icon').click());
             await page.evaluate(() => document.getElementById('item-delete').click());
             await other.until(() => document.querySelectorAll('#list a').length === 1);
@@ -163,9 +204,11 @@ export function testConversations(name) {
             await opened(page);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await say(page, 'By the other model');
-            const other = await speaker();
+            const other = await speaker(), named = () => page.text('#change-model');
+            assert.equal(await named(), other, 'the head of the page names the model');
             await choose('Who keeps the light?');
             await page.until(() => document.querySelectorAll('#messages > *').length === 6);
+            assert.notEqual(await named(), other);
             await page.fill('#message', 'And by the first?');
             await page.evaluate(() => document.getElementById('chat-form').requestSubmit());
             await page.until(() => document.querySelectorAll('#messages > *').length === 8);
@@ -213,6 +256,160 @@ export function testConversations(name) {
             await page.until(() => document.getElementById('message').value === 'Stopped\n\nTyped since');
         });
 
+        test('a first question that is stopped comes back, and leaves no conversation; the next one gives the title', async () => {
+            await page.evaluate(() => document.getElementById('new-conversation').click());
+            await page.until(() => location.hash === '#new=chat');
+            const before = await titles();
+            // Without a model there is time to stop.
+            await page.reload();
+            await page.until(() => document.body.dataset.screen === 'chat' && document.querySelectorAll('#list a').length > 0);
+            await page.evaluate(() => {
+                const field = document.getElementById('message'), form = document.getElementById('chat-form');
+                field.value = 'Never mind';
+                form.requestSubmit();
+                form.requestSubmit();
+            });
+            await page.until(() => document.getElementById('message').value === 'Never mind');
+            await settled();
+            await screen(page, 'chat');
+            await page.until((count) => document.querySelectorAll('#list a').length === count, before.length);
+            assert.deepEqual([await titles(), await page.evaluate(() => location.hash)], [before, '#new=chat']);
+            await page.fill('#message', '');
+            await say(page, 'A question to the end');
+            await page.until(() => document.querySelector('#list .list-title')?.textContent === 'A question to the end');
+            assert.match(await page.evaluate(() => location.hash), /^#id=/);
+        });
+
+        test('a question without an answer can be answered, by its button or by saving it as it is', async () => {
+            const answer = () => page.evaluate(() => [...document.querySelectorAll('#messages > :last-child .message-actions button')].find(({textContent}) => textContent === 'Answer')?.click());
+            const unanswered = async () => {
+                await press('Delete from here');
+                await page.until(() => document.querySelectorAll('#messages > *').length === 1);
+            };
+            const answered = async () => {
+                await page.until(() => document.querySelectorAll('#messages > *').length === 2);
+                await settled();
+                return page.evaluate(() => [...document.querySelectorAll('#messages .message-actions button')].some(({textContent}) => textContent === 'Answer'));
+            };
+            await unanswered();
+            await answer();
+            assert.equal(await answered(), false);
+            await unanswered();
+            await press('Edit');
+            await page.click('#messages .edit .primary');
+            assert.equal(await answered(), false);
+            // With an answer it only closes the field.
+            await press('Edit', ':first-child');
+            await page.click('#messages .edit .primary');
+            const has = (selector) => page.evaluate((selector) => document.querySelector(selector) !== null, selector);
+            assert.deepEqual([await has('#messages .edit'), (await texts()).length], [false, 2]);
+            assert.equal(await has('#messages .walk'), false, 'no other version was made');
+        });
+
+        test('with its last message a conversation is gone, and Undo brings it back', async () => {
+            const count = (await titles()).length;
+            await press('Delete from here', ':first-child');
+            await page.until((count) => document.querySelectorAll('#list a').length === count, count - 1);
+            await page.until(() => !document.getElementById('notice-act').hidden && !document.getElementById('notice').hidden);
+            await page.evaluate(() => document.getElementById('notice-act').click());
+            await page.until((count) => document.querySelectorAll('#list a').length === count && document.querySelectorAll('#messages > *').length === 2, count);
+        });
+
+        test('back and forward walk between conversations and texts; a reload shows what showed', async () => {
+            const at = (place, title) => page.until((place, title) => document.body.dataset.screen === place && (place === 'chat' ? document.getElementById('chat-title').textContent
+                : document.getElementById('text').value) === title && document.querySelector('#list [aria-current]')?.textContent.includes(title) === Boolean(title), place, title);
+            const go = (steps) => page.evaluate((steps) => history.go(steps), steps);
+            await choose('Who keeps the light?');
+            await at('chat', 'Who keeps the light?');
+            await choose('Once there was a lamp');
+            await at('writer', 'Once there was a lamp');
+            await page.evaluate(() => document.getElementById('tab-chat').click());
+            await at('chat', 'Who keeps the light?');
+            await page.evaluate(() => document.getElementById('new-document').click());
+            await page.until(() => location.hash === '#new=document' && document.getElementById('text').value === '');
+            await go(-1);
+            await at('chat', 'Who keeps the light?');
+            await go(-1);
+            await at('writer', 'Once there was a lamp');
+            await go(2);
+            await page.until(() => document.body.dataset.screen === 'writer' && document.getElementById('text').value === '');
+            await page.reload();
+            await page.until(() => document.body.dataset.screen === 'writer' && document.querySelectorAll('#list a').length > 0);
+            assert.equal(await page.evaluate(() => document.getElementById('text').value), '');
+            await page.fill('#text', 'A new beginning');
+            await page.until(() => /^#id=/.test(location.hash));
+            await go(-1);
+            await at('chat', 'Who keeps the light?');
+            await go(1);
+            await at('writer', 'A new beginning');
+            // Quick steps end at the last.
+            await page.evaluate(() => {
+                for (const title of ['Who keeps', 'By the other', 'Who keeps', 'A question to']) [...document.querySelectorAll('#list a')].find((link) => link.textContent.includes(title)).click();
+            });
+            await at('chat', 'A question to the end');
+            assert.equal((await texts())[0], 'A question to the end');
+        });
+
+        // The browser itself has no microphone here: what is tested is the page.
+        if (name === 'chromium') test('a message is dictated only where speech is recognised on this device', async () => {
+            const seen = await page.evaluate(async () => {
+                const {offerDictation} = await import('/modules/app/views/dictation.js'), field = document.getElementById('message'), out = {asked: [], notices: []}, made = [];
+                const button = () => document.getElementById('dictate');
+                class Recognition {
+                    processLocally = false;
+                    constructor() { made.push(this); }
+                    start() { out.asked.push(['start', this.lang, this.processLocally]); }
+                    stop() { out.asked.push(['stop']); }
+                }
+                const offer = (states) => offerDictation(document, {Recognition: Object.assign(Recognition, {
+                    available: async (options) => (out.asked.push(['available', options]), states), install: async () => (out.asked.push(['install']), true),
+                }), onNotice: (sentence) => out.notices.push(sentence)});
+                button()?.remove();     // the browser's own
+                await offer('unavailable');
+                out.unavailable = Boolean(button());
+                await offer('downloadable');
+                window.confirm = () => true;
+                field.value = 'Dear keeper,';
+                button().click();
+                await new Promise((done) => setTimeout(done));
+                out.pressed = button().ariaPressed;
+                const hear = (...texts) => made[0].onresult({results: texts.map((transcript) => [{transcript}])});
+                hear('what is');
+                out.interim = field.value;
+                hear('what is the ', ' light');
+                out.final = field.value;
+                made[0].onerror({error: 'network'});
+                document.getElementById('attach').focus();
+                button().click();
+                hear('too late');
+                out.end = [field.value, button().ariaPressed];
+                field.value = '';
+                button().remove();
+                return out;
+            });
+            assert.deepEqual([seen.unavailable, seen.pressed], [false, 'true']);
+            assert.deepEqual([seen.interim, seen.final, seen.end], ['Dear keeper, what is', 'Dear keeper, what is the light', ['Dear keeper, what is the light', 'false']]);
+            assert.match(seen.asked.find(([what]) => what === 'start')[1], /^en-/);
+            assert.deepEqual(seen.asked.map(([what]) => what), ['available', 'available', 'install', 'start', 'stop']);
+            assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available' ? options.processLocally : what !== 'start' || isLocal));
+            assert.equal(seen.notices.length, 1);
+        });
+
         test('nothing went wrong meanwhile', async () => assert.deepEqual(await page.problems(), []));
+
+        test('where a newer page has changed what is kept, that is said, and another try is offered', async () => {
+            await page.evaluate(() => new Promise((resolve, reject) => {
+                const opening = indexedDB.open(`gemma-app ${location.pathname}`, 99);
+                opening.onerror = () => reject(opening.error);
+                opening.onsuccess = () => resolve(opening.result.close());
+            }));
+            await page.reload();
+            await shownError(page);
+            await page.evaluate(() => new Promise((resolve) => {
+                indexedDB.deleteDatabase(`gemma-app ${location.pathname}`).onsuccess = resolve;
+            }));
+            await page.click('#error-retry');
+            await page.until(() => document.getElementById('error').hidden && document.getElementById('open-data').onclick !== null);
+        });
     });
 }

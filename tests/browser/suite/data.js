@@ -59,10 +59,10 @@ export function testData(name) {
                 const first = await importFile(other, blob), again = await importFile(other, blob), {id} = store.list()[0];
                 const contents = async (each) => (await each.read(id)).map(({id, parent, content}) => [id, parent, content]).join();
                 const same = await contents(other) === await contents(store);
-                const kept = await keepState(store, id, {model: 'm', leaf: 'x', bytes: new Uint8Array(100_000).fill(7)}), state = await readState(store, id, {model: 'm'});
-                return {first, again, same, kept, state: [state?.leaf, state?.bytes.length, state?.bytes[99_999]]};
+                const kept = await keepState(store, id, {model: 'm', dropped: 2, bytes: new Uint8Array(100_000).fill(7)}), state = await readState(store, id, {model: 'm'});
+                return {first, again, same, kept, state: [state?.dropped, state?.bytes.length, state?.bytes[99_999]]};
             });
-            assert.deepEqual([seen.first.messages, seen.again.messages, seen.same, seen.kept, seen.state], [2, 0, true, true, ['x', 100_000, 7]]);
+            assert.deepEqual([seen.first.messages, seen.again.messages, seen.same, seen.kept, seen.state], [2, 0, true, true, [2, 100_000, 7]]);
         });
     });
 }

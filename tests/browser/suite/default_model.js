@@ -4,13 +4,12 @@
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {closeSync, openSync, readFileSync, readSync} from 'node:fs';
+import {closeSync, openSync, readFileSync, readSync, readdirSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
-import {listSite} from '../../../web/node/site.js';
 import {ensureNode24} from '../../setup/node24.js';
-import {figures, opened, revisit, screen, set, start, written, continueText, MODEL_NAME, shownError} from '../harness/app.js';
+import {figures, opened, revisit, screen, set, start, written, continueText, MODEL_NAME, OWN, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {startBareLoop} from '../harness/bare_loop.js';
 import {lender} from '../harness/lent.js';
@@ -42,6 +41,8 @@ export function testDefaultModel(name) {
         let breakAfter = Infinity;      // bytes of the model that the server still sends
         let answer;
 
+        const files = () => readdirSync(site.folder, {recursive: true, withFileTypes: true}).filter((entry) => entry.isFile())
+            .map(({parentPath, path, name}) => join(parentPath ?? path, name).slice(site.folder.length + 1));
         const modelRequests = () => site.requests.filter(({path}) => path.startsWith('/models/'));
         /** Which of a variant's kernels are the fastest is measured by each page anew: relaxed or relaxed16. */
         const assertModule = (shown) => assert.ok([`${variant} wasm32`, `${variant}16 wasm32`].includes(shown), shown);
@@ -60,12 +61,12 @@ export function testDefaultModel(name) {
                 },
             }));
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
         });
 
         test('the first visit tells size and terms before anything of the model is fetched', async () => {
             await page.until(() => document.querySelector('.card') !== null);
-            const card = await page.text('.card');
+            const card = await page.text(OWN);
             for (const part of [/Gemma 3 270M/, /253 MB/, /By downloading you accept the Gemma Terms of Use/, /Download and start/]) assert.match(card, part);
             assert.equal(await page.evaluate(() => document.querySelector('.terms a').href), 'https://ai.google.dev/gemma/terms');
             assert.deepEqual(modelRequests(), []);
@@ -77,7 +78,7 @@ export function testDefaultModel(name) {
             const {title, message} = await shownError(page);
             assert.equal(title, 'The model could not be downloaded');
             assert.match(message, /localhost:\d+/);
-            assert.match(await page.text('.card'), /Continue the download/);
+            assert.match(await page.text(OWN), /Continue the download/);
             const before = modelRequests().length, kept = await page.evaluate(keptChunks);
             breakAfter = Infinity;
             await page.click('#error-retry');
@@ -151,10 +152,10 @@ export function testDefaultModel(name) {
                 return (await (await caches.open(name)).keys()).map(({url}) => url);
             });
             // Which of the engine's modules those are is isolation.js' matter.
-            const isLater = (path) => path === 'sw.js' || /^(wasm|app\/pdf)\/|^app\/texts\/(?!en)/.test(path);
-            const expected = [...listSite().keys()].filter((path) => !isLater(path)).map((path) => site.url + path), here = new Set(kept);
+            const isLater = (path) => path === 'sw.js' || /\.(map|wasm)$|^lib\/wasm-.*gemma64|^app\/pdf-\w+\/|^app\/texts-\w+\/(?!en)/.test(path);
+            const expected = files().filter((path) => !isLater(path)).map((path) => site.url + path.replace('index.html', '')), here = new Set(kept);
             assert.deepEqual(expected.filter((url) => !here.has(url)), []);
-            assert.ok(kept.some((url) => url.endsWith('.wasm')) && !kept.some((url) => url.includes('/app/pdf/')));
+            assert.ok(expected.length > 20 && kept.some((url) => url.endsWith('.wasm')) && !kept.some((url) => /\/app\/pdf-\w+\//.test(url)));
         });
 
         test('Stop acts at once while a long text is read, and the page stays lively', async () => {
@@ -195,7 +196,7 @@ export function testDefaultModel(name) {
         test('a second visit reads the model from the device alone', async () => {
             const before = modelRequests().length;
             await revisit(page);
-            await page.until(() => /253 MB on this device/.test(document.querySelector('.card')?.innerText));
+            await page.until((own) => /253 MB on this device/.test(document.querySelector(own)?.innerText), OWN);
             await start(page);
             await opened(page);
             assert.equal(await continueText(page, PROMPT), answer);
@@ -207,8 +208,10 @@ export function testDefaultModel(name) {
             assert.deepEqual([...new Set(origins)], [new URL(site.url).origin]);
             assert.deepEqual(page.strangers ?? [], []);
             assert.deepEqual(await page.problems(), []);
-            const site404 = site.requests.filter(({path}) => !listSite().has(path.slice(1)) && !path.startsWith('/models/'));
-            assert.deepEqual(site404.filter(({path}) => path !== '/favicon.ico'), []);
+            // Of a module that a worker imports later, WebKit asks the network, too, for what is there already; the answer is nothing to it.
+            const there = new Set(['', ...files()]), isThere = (path) => there.has(name === 'webkit' ? path.replace(/^v-\w+\/(?=lib\/chunk-)/, '') : path);
+            const site404 = site.requests.filter(({path}) => !isThere(path.slice(1)) && !path.startsWith('/models/'));
+            assert.deepEqual(site404.filter(({path}) => !path.endsWith('/favicon.ico')), []);
         });
 
         test('with the server gone, the page opens, the model loads, and writes the same', async () => {
@@ -226,7 +229,7 @@ export function testDefaultModel(name) {
             await page.evaluate(() => { window.confirm = () => true; });        // WebDriver has no say in time
             await page.until(() => document.querySelector('#stored-list [aria-label^="Delete"]') !== null);
             await page.click('#stored-list [aria-label^="Delete"]');
-            await page.until(() => document.querySelector('.card .primary').textContent === 'Download and start');
+            await page.until((own) => document.querySelector(`${own} .actions button`).textContent === 'Download and start', OWN);
         });
     });
 }

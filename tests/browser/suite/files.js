@@ -5,7 +5,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {openFile, revisit, say, set} from '../harness/app.js';
+import {closeDialog, openFile, revisit, say, set} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startStaticHost} from '../harness/servers.js';
@@ -56,7 +56,7 @@ export function testFiles(name) {
         const read = async (selector) => {
             await page.evaluate((selector) => document.querySelector(`${selector} .file-open`).click(), selector);
             const texts = await page.until(() => document.querySelector('dialog.file-text') && [...document.querySelectorAll('dialog.file-text pre')].map((text) => text.textContent));
-            await page.evaluate(() => document.querySelector('dialog.file-text').close());
+            await closeDialog(page, 'dialog.file-text');
             return texts;
         };
 
@@ -132,11 +132,26 @@ export function testFiles(name) {
             assert.equal(whole, LONG);
         });
 
-        test('what does not fit: every part in turn, and all together', async () => {
+        test('what does not fit: every part in turn, and all together, which has the form that was asked for', async () => {
+            const schema = '{"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"], "additionalProperties": false}';
+            const setForm = async (schema, maxTokens) => {
+                await page.click('#new-chat');
+                await page.click('#open-settings');
+                await page.fill('#setting-maxTokens', String(maxTokens));
+                for (const written of ['{', schema]) {      // it is looked at a little later
+                    await page.fill('#setting-schema', written);
+                    await page.until((isWrong) => document.getElementById('setting-schema').hasAttribute('aria-invalid') === isWrong, written === '{');
+                }
+                await page.click('#settings header button');
+            };
+            await setForm(schema, 30);
             await askLong('parts', 'Sum it up');
+            const asked = await page.evaluate(() => [...document.querySelectorAll('#messages > :last-child pre')].map(({textContent}) => textContent));
             const answer = await page.evaluate(() => document.querySelector('#messages > :last-child .body').textContent), parts = [...answer.matchAll(/Part (\d+) of (\d+)/g)];
             assert.ok(parts.length > 1 && parts.length === Number(parts[0][2]), answer);
             assert.match(answer, /All parts together/);
+            assert.deepEqual(JSON.parse(asked.at(-1)), {n: 7});
+            await setForm('', 8);
         });
 
         test('what does not fit: the passages that have to do with each question', async () => {
@@ -144,6 +159,41 @@ export function testFiles(name) {
             assert.match((await read('#messages .user'))[0], /^\[lines? [^\]]+\]\n[^]*\b17\b/);
             await say(page, 'And paragraph 31?');
             assert.match((await read('#messages > :nth-child(3)'))[0], /\b31\b/);
+        });
+
+        test('what changes while its file is read is not sent; a file that comes meanwhile is sent, too', async () => {
+            await page.click('#new-chat');
+            const seen = await page.evaluate(async () => {
+                const field = document.getElementById('message'), form = document.getElementById('chat-form');
+                const drop = (name) => {
+                    const dataTransfer = new DataTransfer();
+                    dataTransfer.items.add(new File(['Dropped.'], name));
+                    document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                };
+                const {text} = Blob.prototype, {arrayBuffer} = Blob.prototype;
+                let read;
+                const held = new Promise((done) => { read = done; });
+                Blob.prototype.text = async function () { await held; return text.call(this); };
+                Blob.prototype.arrayBuffer = async function () { await held; return arrayBuffer.call(this); };
+                drop('one.md');
+                field.value = 'First';
+                form.requestSubmit();
+                await new Promise((done) => setTimeout(done));
+                field.value = 'First, and more';
+                read();
+                Object.assign(Blob.prototype, {text, arrayBuffer});
+                while (!/token/.test(document.querySelector('#attachments li').textContent)) await new Promise((done) => setTimeout(done, 10));
+                await new Promise((done) => setTimeout(done, 100));
+                const kept = [field.value, document.querySelectorAll('#attachments li').length, document.querySelectorAll('#messages > *').length];
+                form.requestSubmit();
+                drop('two.md');
+                return kept;
+            });
+            assert.deepEqual(seen, ['First, and more', 1, 0]);
+            await page.until(() => document.getElementById('send').textContent === 'Send' && document.querySelectorAll('#messages > *').length === 2);
+            const sent = await page.text('#messages .user');
+            assert.match(sent, /one\.md[^]*two\.md[^]*First, and more/);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.querySelectorAll('#attachments li').length]), ['', 0]);
         });
 
         test('files can be dropped; a model among them is offered as one', async () => {
@@ -159,16 +209,21 @@ export function testFiles(name) {
             await page.click('#notice-close');
         });
 
-        test('without the network a PDF is read by what was kept', async () => {
+        test('without the network a PDF is read by what was kept; a reload keeps what is written and attached', async () => {
             await revisit(page);
             await page.until(() => navigator.serviceWorker.controller !== null && document.getElementById('attach').onclick !== null);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await attach('again.pdf', pdfOf(['Read by the worker']));
             await attached('again.pdf');
+            await page.fill('#message', 'Half a sentence');
             await site.close();
             await page.reload();
             await page.until(() => document.getElementById('attach').onclick !== null);
             await page.evaluate(() => document.getElementById('new-conversation').click());
+            await attached('again.pdf');
+            assert.equal(await page.evaluate(() => document.getElementById('message').value), 'Half a sentence');
+            assert.deepEqual(await read('#attachments'), ['Read by the worker']);
+            await remove();
             await attach('offline.pdf', pdfOf(['Read offline']));
             await attached('offline.pdf');
             assert.deepEqual(await read('#attachments'), ['Read offline']);

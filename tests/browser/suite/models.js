@@ -3,15 +3,16 @@
 
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
-import {before, describe, test} from 'node:test';
+import {after, before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
-import {listSite, readSite} from '../../../web/node/site.js';
-import {opened, revisit, screen, start, shownError} from '../harness/app.js';
+import {listSite} from '../../../web/node/site.js';
+import {OWN, opened, revisit, say, screen, set, start, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
-import {startSite} from '../harness/servers.js';
+import {builtSite, startSite} from '../harness/servers.js';
 
 const MODEL = await ensureModel();
 const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
@@ -23,14 +24,17 @@ const SAVING = 'if (localStorage.saveData) Object.defineProperty(navigator, "con
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testModels(name) {
     describe('catalogue and stored models', () => {
-        const lend = lender();
+        const lend = lender(), folder = mkdtempSync(join(tmpdir(), 'gemma-models-'));
+        after(() => rmSync(folder, {recursive: true, force: true}));
         /** @type {import('../harness/page.js').Page} */
         let page;
         /** @type {import('../harness/servers.js').TestServer} */
         let site;
         let stallAfter = Infinity;      // bytes of the model, after which the server says nothing more
+        let isElsewhere = false;        // the catalogue's other models come from a host that nobody reaches
 
-        const modelRequests = () => site.requests.filter(({path}) => path.startsWith('/models/'));
+        let seen = 0;                   // requests, when the story begins
+        const modelRequests = () => site.requests.slice(seen).filter(({path}) => path.startsWith('/models/'));
         const row = (model) => page.until((model) => [...document.querySelectorAll('#stored-list li')].find((li) => li.innerText.startsWith(model))?.innerText, model);
         /** By script: WebKit's driver calls some buttons of the list not interactable, or says that something lies over them. */
         const click = (selector) => page.evaluate((selector) => document.querySelector(selector).click(), selector);
@@ -46,11 +50,14 @@ export function testModels(name) {
         const agree = () => page.evaluate(() => { window.confirm = () => true; });       // WebDriver has no say in time
 
         before(async () => {
+            const sources = listSite(), app = join(folder, 'app.js');
+            writeFileSync(app, SAVING + readFileSync(sources.get('app/app.js'), 'utf8'));
             site = await lend(startSite({
-                models: dirname(MODEL),
+                folder: await builtSite(sources.set('app/app.js', app), 'saving'), models: dirname(MODEL),
                 meddle(request, response) {
-                    if (request.url === '/app/app.js') {
-                        response.writeHead(200, {'Content-Type': 'text/javascript', 'Cross-Origin-Resource-Policy': 'same-origin'}).end(SAVING + readSite('app/app.js', listSite()));
+                    if (isElsewhere && request.url === '/models.json') {
+                        const list = readFileSync(sources.get('models.json'), 'utf8').replaceAll('https://huggingface.co/', 'http://localhost:1/');
+                        response.writeHead(200, {'Content-Type': 'application/json'}).end(list);
                         return true;
                     }
                     if (!request.url.startsWith('/models/') || stallAfter === Infinity) return false;
@@ -63,7 +70,78 @@ export function testModels(name) {
                 },
             }));
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
+        });
+
+        test('the largest chat model that is fast enough here comes first, the site\'s own second; nothing jumps, nothing is fetched, and it is found out once', async () => {
+            const look = () => page.evaluate((own) => {
+                const [first, second] = document.querySelectorAll('.card');
+                return {first: first.dataset.offer, second: second.dataset.offer, isWaiting: Boolean(first.querySelector('[inert]')), text: first.innerText, top: document.querySelector(own).getBoundingClientRect().top};
+            }, OWN);
+            await page.evaluate(() => localStorage.removeItem(`gemma-verdicts ${location.pathname}`));
+            await page.reload();
+            await page.until(() => document.querySelectorAll('.card').length === 2);
+            const before = await look();
+            assert.deepEqual([before.first, before.second, before.isWaiting], ['recommended', 'default', true]);
+            await page.until(() => document.querySelector('.card [inert]') === null);
+            const after = await look(), {found} = JSON.parse(await page.evaluate(() => localStorage.getItem(`gemma-verdicts ${location.pathname}`)));
+            assert.ok(Math.abs(after.top - before.top) < 0.1, `the second card was at ${before.top} and is at ${after.top}`);
+            // Which one it is, this machine says.
+            const speeds = Object.values(found).map(({decode}) => decode), best = speeds.find((speed) => speed >= 8);
+            if (best) assert.match(after.text, /^Gemma .* IT\s+Recommended\s+Chat model\s+[\d.]+ [MG]B\s+The largest chat model.*: about [\d.]+ tokens\/s, after one download of .* from huggingface\.co\.\s+Download and start/);
+            else assert.match(after.text, /^None of the chat models/);
+            await page.reload();
+            await page.until(() => document.querySelector('.card') !== null);
+            if (best) assert.equal((await look()).text, after.text);
+            assert.deepEqual(Object.values(JSON.parse(await page.evaluate(() => localStorage.getItem(`gemma-verdicts ${location.pathname}`))).found).map(({decode}) => decode), speeds);
+            assert.deepEqual(page.strangers ?? [], []);
+            assert.deepEqual(modelRequests(), []);
+        });
+
+        test('the terms of a model of another host are shown once; where that host cannot be reached, the site\'s own is one step away, and first from then on', async () => {
+            isElsewhere = true;
+            await page.evaluate(() => {       // fast enough, so that there is something to recommend on every machine
+                const kept = JSON.parse(localStorage.getItem(`gemma-verdicts ${location.pathname}`));
+                for (const verdict of Object.values(kept.found)) if (verdict.fits) verdict.decode = 10;
+                localStorage.setItem(`gemma-verdicts ${location.pathname}`, JSON.stringify(kept));
+            });
+            await revisit(page);
+            const press = (selector) => page.until((selector) => {
+                const button = document.querySelector(selector);
+                button?.click();
+                return Boolean(button);
+            }, selector);
+            const first = '[data-offer=recommended] .actions button';
+            await page.until(() => /localhost:1\./.test(document.querySelector('[data-offer=recommended]')?.innerText));
+            await press(first);
+            await page.until(() => document.getElementById('terms')?.open);
+            assert.match(await page.text('#terms'), /comes under the Gemma Terms of Use and the Gemma Prohibited Use Policy\..* comes from localhost:1\./s);
+            assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#terms a')].map(({href, rel, target}) => [href, rel, target].join(' '))),
+                ['terms', 'prohibited_use_policy'].map((path) => `https://ai.google.dev/gemma/${path} noreferrer noopener _blank`));
+            await press('#terms .actions :last-child');
+            await page.until(() => document.getElementById('terms') === null);
+            assert.equal(await page.evaluate(() => document.body.dataset.screen), 'welcome');
+            await press(first);
+            await press('#terms .primary');
+            assert.equal((await shownError(page)).title, 'The model could not be downloaded');
+            await page.until(() => document.querySelector('.card').dataset.offer === 'default');
+            await page.evaluate(() => { document.getElementById('more').open = true; });
+            await press('#more-list [aria-label$=": Gemma 3 1B"]');
+            await page.until(() => document.getElementById('error').hidden);         // begun without a question
+            await shownError(page);
+            assert.equal(await page.text('#error-other'), 'Use Gemma 3 270M from this site');
+            stallAfter = 0;
+            await press('#error-other');
+            await page.until(() => document.body.dataset.screen === 'loading');
+            await page.until(() => /Gemma 3 270M/.test(document.getElementById('loading-title').textContent));
+            await page.click('#cancel-loading');
+            await screen(page, 'welcome');
+            stallAfter = Infinity;
+            isElsewhere = false;
+            await page.evaluate(() => localStorage.clear());
+            await page.problems();      // the browser's own line about the host
+            seen = site.requests.length;
+            await revisit(page);
         });
 
         test('the other models are folded away, and say when looked at how they would run; nothing is fetched for that', async () => {
@@ -134,6 +212,48 @@ export function testModels(name) {
             assert.match(await row('tiny-gemma3.gguf'), /1\.4 MB on this device · from a file · used today/);
             await press('Start', 'tiny-gemma3.gguf');
             assert.equal(await opened(page), 'chat');
+        });
+
+        test('two models are compared blind: a vote counts for the one whose answer it was, and what is open keeps its own model', async () => {
+            await set(page, {maxTokens: 8, temperature: 0});
+            await say(page, 'Who keeps the light?');
+            const kept = () => page.evaluate(async () => {
+                const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+                const db = await done(indexedDB.open(`gemma-app ${location.pathname}`)), all = (name) => done(db.transaction(name).objectStore(name).getAll());
+                const [[{model}], others] = await Promise.all([all('conversations'), all('kept')]);
+                db.close();
+                return {model: model.name, comparison: others.find(({prompts}) => prompts)};
+            });
+            assert.equal((await kept()).model, 'tiny-gemma3.gguf');
+            await click('#open-compare');
+            await page.until(() => document.getElementById('compare-prompts'));
+            await page.fill('#compare-prompts', 'The sea\nThe light\nThe keeper');
+            await click('#compare .actions .primary');
+            const answers = [], choices = ['first', 'second', 'first'];
+            for (const [i, choice] of choices.entries()) {
+                const shown = await page.until((i) => /^Prompt (\d)/.exec(document.querySelector('#compare h3')?.textContent)?.[1] === String(i + 1) && {
+                    prompt: document.querySelector('#compare blockquote').textContent, all: document.querySelector('#compare .compare-body').innerText,
+                    answers: [...document.querySelectorAll('#compare article .body')].map(({textContent}) => textContent.trim()),
+                }, i);
+                assert.doesNotMatch(shown.all, /Gemma 3 270M|tiny-gemma3/);
+                answers.push({prompt: shown.prompt, chosen: shown.answers[choice === 'first' ? 0 : 1]});
+                await click(`#compare .votes :nth-child(${choice === 'first' ? 1 : 2})`);
+            }
+            await page.until(() => document.querySelector('#compare .interval') !== null);
+            const {model, comparison: {prompts, sides, answers: drawn, votes, order}} = await kept();
+            assert.deepEqual(sides.map((side) => side.name.split(' · ')[0]), ['tiny-gemma3.gguf', NAME]);
+            assert.notDeepEqual(drawn[0], drawn[1], 'two models answered');
+            assert.deepEqual(order.map(({prompt}) => prompts[prompt]), answers.map(({prompt}) => prompt));
+            const plain = (text) => text.replace(/[^\p{L}\p{N}]/gu, '');        // Markdown is drawn
+            assert.deepEqual(answers.map(({prompt, chosen}, i) => plain(drawn[votes[i] === 'a' ? 0 : 1][prompts.indexOf(prompt)]) === plain(chosen)), [true, true, true]);
+            const wins = votes.filter((vote) => vote === 'a').length;
+            assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#compare .keys dd')].map(({textContent}) => textContent)), [wins, 3 - wins, 0, 0].map(String));
+            assert.equal(model, 'tiny-gemma3.gguf');
+            await click('#compare header button');
+            assert.equal(await page.evaluate(() => document.body.dataset.screen), 'chat', 'what was open is shown again');
+            await say(page, 'And who lights it?');
+            assert.equal((await kept()).model, 'tiny-gemma3.gguf');
+            await page.evaluate(() => localStorage.removeItem(`gemma-settings ${location.pathname}`));
             await backToModels();
         });
 
@@ -231,13 +351,13 @@ export function testModels(name) {
             });
             await page.click('#cancel-loading');
             await screen(page, 'welcome');
-            await page.until(() => /MB of 253 MB on this device/.test(document.querySelector('.card').innerText));
+            await page.until((own) => /MB of 253 MB on this device/.test(document.querySelector(own).innerText), OWN);
             const before = modelRequests().length;
             await revisit(page);
-            await page.until(() => /Continue the download/.test(document.querySelector('.card')?.innerText));
+            await page.until((own) => /Continue the download/.test(document.querySelector(own)?.innerText), OWN);
             assert.equal(await page.evaluate(() => document.body.dataset.screen), 'welcome');
             await page.evaluate(() => {
-                localStorage.removeItem('gemma-cancelled');
+                localStorage.removeItem(`gemma-cancelled ${location.pathname}`);
                 localStorage.saveData = '1';
             });
             await revisit(page);

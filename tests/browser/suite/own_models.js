@@ -5,7 +5,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {figures, opened, revisit, say, screen, set, loadUrl, openFile, shownError} from '../harness/app.js';
+import {figures, opened, revisit, say, screen, set, loadUrl, openFile, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {changeStrings} from '../harness/gguf.js';
 import {lender} from '../harness/lent.js';
@@ -46,7 +46,7 @@ export function testOwnModels(name) {
         before(async () => {
             site = await lend(startSite({models: GOLDEN}));
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
             await set(page, BRIEF);
         });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {figures, openFile, say, set} from '../harness/app.js';
+import {figures, openFile, say, set, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
@@ -19,7 +19,7 @@ export function testSafari() {
         before(async () => {
             const site = await lend(startSite());
             page = await lend(openBrowser('webkit', {sharedMemory: true}));
-            await page.goto(site.url);
+            await visit(page, site.url);
         });
 
         test('the engine runs with threads, and writes what it writes with one', async () => {

@@ -1,11 +1,14 @@
 // What the system hands to an installed app, and what a report of an error has in it.
 
 import assert from 'node:assert/strict';
+import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {loadUrl, screen, shownError} from '../harness/app.js';
+import {loadUrl, opened, screen, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
-import {startSite} from '../harness/servers.js';
+import {sendFile, startServer, startSite} from '../harness/servers.js';
+
+const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testSystem(name) {
@@ -18,6 +21,7 @@ export function testSystem(name) {
         before(async () => {
             site = await lend(startSite());
             page = await lend(openBrowser(name));
+            await visit(page, site.url);
         });
 
         test('a shared text waits in the field of a new chat, once', async () => {
@@ -25,6 +29,61 @@ export function testSystem(name) {
             await screen(page, 'chat');
             await page.until(() => document.getElementById('message').value !== '');
             assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, location.search]), ['The <b>sea</b>\nWhy is it salty?\nhttps://a.example/b?c', '']);
+        });
+
+        test('what an app shares as a form is an unsent message with its files, once; so is what a stranger\'s page sends', async () => {
+            const stranger = await lend(startServer((request, response) => {
+                if (request.url === '/tiny.gguf') return sendFile(request, response, CHAT);
+                response.writeHead(200, {'Content-Type': 'text/html'}).end('<!doctype html><title>elsewhere</title>');
+            }));
+            const share = async (texts, files) => {
+                await page.fill('#message', '');
+                await page.goto(stranger.url);
+                await page.evaluate(async (action, texts, files) => {
+                    const form = document.createElement('form'), field = document.createElement('input'), given = new DataTransfer();
+                    Object.assign(form, {method: 'post', enctype: 'multipart/form-data', acceptCharset: 'utf-8', action});
+                    for (const [name, value] of Object.entries(texts)) form.append(Object.assign(document.createElement('input'), {name, value}));
+                    for (const [name, content] of files) given.items.add(new File([content ?? await (await fetch(name)).blob()], name));
+                    form.append(Object.assign(field, {type: 'file', name: 'files', multiple: true, files: given.files}));
+                    document.body.append(form);
+                    setTimeout(() => form.submit());
+                }, site.url, texts, files);
+                await page.until(() => document.title !== 'elsewhere' && document.body.dataset.screen === 'chat');
+            };
+            const shared = () => page.evaluate(async () => [location.search, (await caches.keys()).filter((name) => name.startsWith('gemma-shared')).length]);
+            await page.until(async () => (await navigator.serviceWorker.ready).active.state === 'activated');
+            await share({title: 'Notes', text: '<img src=x onerror=alert(1)>', url: ''}, [['a b.csv', 'sea;salt\n1;2\n'], ['ü<b>.md', '# Tide\n']]);
+            await page.until(() => document.getElementById('message').value && document.querySelectorAll('#attachments li').length === 2);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.querySelectorAll('#messages > *').length, document.querySelectorAll('#list a').length]),
+                ['Notes\n<img src=x onerror=alert(1)>', 0, 0]);
+            assert.match(await page.text('#attachments'), /a b\.csv[^]*ü<b>\.md/);
+            assert.deepEqual(await shared(), ['', 0]);
+            // A reload may keep what is written, and never takes what was shared once more.
+            await page.reload();
+            await page.until(() => document.getElementById('message').value !== '');
+            assert.equal(await page.text('#attachments'), '');
+            // A model is only offered, and is there although what kept it is gone.
+            await share({}, [['tiny.gguf']]);
+            await page.until(() => document.getElementById('notice-text').textContent.includes('tiny.gguf'));
+            assert.deepEqual(await shared(), ['', 0]);
+            await page.click('#notice-act');
+            assert.equal(await opened(page), 'chat');
+            await page.fill('#message', '');
+            // What is not there, since it was too large or was taken before, is said.
+            await page.goto(`${site.url}?shared=123`);
+            await page.until(() => /did not arrive/.test(document.getElementById('notice').innerText));
+            assert.equal(await page.evaluate(() => document.getElementById('message').value), '');
+            // Of what no page takes, the last three wait; what came a day ago is deleted.
+            await page.evaluate(async () => {
+                const cache = await caches.open(`gemma-shared ${location.pathname}`);
+                for (const time of [1, 2, Date.now() + 1, Date.now() + 2, Date.now() + 3, Date.now() + 4]) await cache.put(`./?shared=${time}`, new Response('x'));
+            });
+            await share({text: 'x'}, []);
+            await page.until(() => document.getElementById('message').value !== '');
+            await page.until(async () => {
+                const left = await (await caches.open(`gemma-shared ${location.pathname}`)).keys();
+                return left.length >= 2 && left.length <= 3 && left.every(({url}) => url.split('=')[1] > 2);
+            });
         });
 
         test('a shortcut begins a chat or a text', async () => {
@@ -35,7 +94,7 @@ export function testSystem(name) {
         });
 
         test('the details of an error name it and the browser, and no secret of an address', async () => {
-            await page.goto(site.url);
+            await visit(page, site.url);
             await page.until(() => document.querySelector('.card') !== null);
             await loadUrl(page, `${site.url}none.gguf?token=SECRET#part`);
             await shownError(page);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {continueText, figures, openFile, screen, set} from '../harness/app.js';
+import {continueText, figures, openFile, screen, set, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
@@ -20,7 +20,7 @@ export function testTyping(name) {
         before(async () => {
             const site = await lend(startSite());
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
             await set(page, {temperature: 0, maxTokens: 16, contextLength: 256});
             await openFile(page, CHAT);
         });
@@ -69,7 +69,7 @@ export function testTyping(name) {
 
         test('drawing leaves the cores to the engine, and loses nothing', async () => {
             const {share, text, drawn} = await page.evaluate(async () => {
-                const {everyFrame} = await import('/app/views/dom.js');
+                const {everyFrame} = await import('/modules/app/views/dom.js');
                 let busy = 0, text = '', drawn = 0;
                 const shown = everyFrame((pieces) => {
                     const start = performance.now();

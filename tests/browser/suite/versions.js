@@ -1,15 +1,16 @@
 // New versions of the page, and other apps at its address: no tab ever runs files of two versions, and the service worker keeps to its own.
 
 import assert from 'node:assert/strict';
-import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {copySite, listSite} from '../../../web/node/site.js';
-import {figures, openFile, opened, say, set} from '../harness/app.js';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {listSite} from '../../../web/node/site.js';
+import {figures, openFile, opened, say, set, shownError} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
-import {startSite, startStaticHost} from '../harness/servers.js';
+import {builtSite, startDevelopment, startStaticHost} from '../harness/servers.js';
 
 const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
 const BRIEF = {temperature: 0, maxTokens: 12};
@@ -28,7 +29,7 @@ export function testVersions(name) {
         });
 
         /** The site with another title, and with other words between page and worker: the two of one version alone understand each other. */
-        const files = (title) => {
+        const sourcesOf = (title) => {
             const changed = listSite();
             const change = (url, from, to) => {
                 const path = join(work, `${title} ${url.replaceAll('/', ' ')}`);
@@ -39,6 +40,8 @@ export function testVersions(name) {
             change('base/protocol.js', /\bargs\b/g, `args${title}`);
             return changed;
         };
+        /** Puts it there, as a deploy does. */
+        const deploy = async (folder, title) => cpSync(await builtSite(title && sourcesOf(title), title), folder, {recursive: true});
         const isReady = async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller !== null;
         const visit = async (tab, url, title) => {
             await tab.goto(url);
@@ -56,11 +59,11 @@ export function testVersions(name) {
 
         test('an update reaches all tabs, each when it wants, and none runs two versions', async () => {
             const host = await lend(startStaticHost());
-            copySite(host.folder, files('One'));
+            await deploy(host.folder, 'One');
             const tabs = [page, await lend(page.tab()), await lend(page.tab())];
             for (const tab of tabs) await visit(tab, host.url, 'One');
             await works(tabs[1]);
-            copySite(host.folder, files('Two'));
+            await deploy(host.folder, 'Two');
             const fourth = await lend(page.tab());
             await visit(fourth, host.url, 'One');
             for (const tab of [...tabs, fourth]) await tab.until(() => !document.getElementById('update').hidden);
@@ -75,7 +78,7 @@ export function testVersions(name) {
             // A third version while two are at work.
             await fourth.click('#update-now');
             await fourth.until(() => document.title === 'Two');
-            copySite(host.folder, files('Three'));
+            await deploy(host.folder, 'Three');
             await fourth.reload();
             await fourth.until(() => !document.getElementById('update').hidden);
             await tabs[1].click('#update-now');
@@ -102,22 +105,20 @@ export function testVersions(name) {
                     return true;
                 },
             }));
-            copySite(old, files('Half'));
-            copySite(host.folder, files('Whole'));
+            await deploy(old, 'Half');
+            await deploy(host.folder, 'Whole');
             const tab = await lend(page.tab());
             mixing = true;
             await tab.goto(host.url);
             await tab.until(() => document.title === 'Whole' && document.getElementById('file').onchange !== null);
-            assert.equal(await tab.evaluate(() => navigator.serviceWorker.register('sw.js').then(async (registration) => {
-                const {installing} = registration;
-                if (installing) await new Promise((ended) => { installing.onstatechange = () => installing.state !== 'installing' && ended(); });
-                return registration.active === null;
-            }, () => true)), true);
+            // The page itself begins to install it, and fails: this picture the worker alone asks for.
+            while (!host.requests.some(({path}) => path === '/app/icons/icon-512.png')) await sleep(20);
+            await tab.until(async () => (await navigator.serviceWorker.getRegistrations()).length === 0);
             assert.equal(await versionsKept(tab), 0);
             mixing = false;
             await visit(tab, host.url, 'Whole');
             // The same when there is a version already: it stays.
-            copySite(host.folder, files('Next'));
+            await deploy(host.folder, 'Next');
             mixing = true;
             await tab.reload();
             await tab.evaluate(() => navigator.serviceWorker.ready.then((registration) => registration.update()).catch(() => {}));
@@ -129,7 +130,7 @@ export function testVersions(name) {
         });
 
         test('a page that came before there was a worker starts its engine from what the worker keeps', async () => {
-            const site = await startSite(), tab = await lend(page.tab());
+            const site = await startDevelopment(), tab = await lend(page.tab());
             try {
                 await tab.goto(site.url);
                 await tab.until(isReady);
@@ -144,7 +145,7 @@ export function testVersions(name) {
 
         test('below a path of a host, the built site loads a model, answers with threads, and does so again with the network off', async () => {
             const host = await lend(startStaticHost()), tab = await lend(page.tab()), address = `${host.url}deep/er/`;
-            copySite(join(host.folder, 'deep/er'));
+            await deploy(join(host.folder, 'deep/er'));
             rmSync(join(host.folder, 'sw.js'));
             await visit(tab, address, 'Gemma on your device');
             await works(tab);
@@ -194,14 +195,81 @@ export function testVersions(name) {
             await works(tab);
         });
 
+        test('a part of the page that does not come is asked for again; where the server has another version by now, that is offered, and what was written stays', async () => {
+            let gone;
+            const host = await lend(startStaticHost({
+                without: 'sw.js',
+                meddle({url}, response) {
+                    if (!gone?.test(url)) return false;
+                    response.writeHead(404).end();
+                    return true;
+                },
+            }));
+            const tab = await lend(page.tab()), press = (id) => tab.evaluate((id) => document.getElementById(id).click(), id);
+            await tab.goto(host.url);
+            await tab.until(() => document.getElementById('open-data').onclick !== null && document.querySelector('.card') !== null);
+            await tab.fill('#message', 'Half a sentence');
+            gone = /\/app\/(tools|desk)-/;
+            await press('open-data');
+            assert.equal((await shownError(tab)).title, 'A part of this page could not be loaded');
+            gone = undefined;
+            await press('error-close');
+            await press('open-data');
+            await tab.until(() => document.getElementById('data') !== null);
+            assert.equal(await tab.text('#update'), '');
+            await tab.evaluate(() => document.querySelector('#data header button').click());
+            await deploy(host.folder, 'Later');
+            gone = /\/app\/desk-|\/sw\.js/;
+            await press('new-document');
+            await shownError(tab);
+            await tab.until(() => !document.getElementById('update').hidden);
+            gone = /\/sw\.js/;
+            await tab.click('#update-now');
+            await tab.until(() => document.title === 'Later' && document.getElementById('message').value === 'Half a sentence');
+            await tab.problems();
+        });
+
         const COPIES = [['', 'Gemma on your device'], ['a/', 'a'], ['a/b/', 'ab'], ['c/', 'c']];
         test('copies in folders of one host, one within the other, leave each other alone', async () => {
             const host = await lend(startStaticHost());
-            for (const at of ['a', 'a/b', 'c']) copySite(join(host.folder, at), files(at.replace('/', '')));
+            for (const at of ['a', 'a/b', 'c']) await deploy(join(host.folder, at), at.replace('/', ''));
             const tab = await lend(page.tab());
+            // Once, all copies shared what they kept: the first that is opened takes it.
+            writeFileSync(join(host.folder, 'empty.html'), '<!doctype html><title>Nothing</title>');
+            await tab.goto(`${host.url}empty.html`);
+            await tab.evaluate(() => {
+                localStorage.setItem('gemma-theme', 'dark');
+                localStorage.setItem('gemma-settings', '{"topK": 7}');
+            });
             // Each page reloads itself once, to be isolated. A driver's navigation that comes before that is lost.
-            for (const [at, title] of COPIES) await visit(tab, host.url + at, title);
+            for (const [at, title] of COPIES) {
+                await visit(tab, host.url + at, title);
+                assert.equal(await tab.evaluate(() => document.documentElement.dataset.theme), at ? 'system' : 'dark');
+            }
             await tab.until(async () => (await caches.keys()).length === 4);
+            // Conversations and settings of one are in no other, and "Delete everything" deletes its own.
+            const state = async (at) => {
+                await tab.goto(host.url + at);
+                await tab.until(() => document.getElementById('open-data').onclick !== null && document.querySelector('.card') !== null);
+                return tab.evaluate(() => [document.querySelectorAll('#list a').length, JSON.parse(localStorage.getItem(`gemma-settings ${location.pathname}`))]);
+            };
+            assert.deepEqual(await state('a/'), [0, {}]);
+            await works(tab);
+            assert.deepEqual(await state('c/'), [0, {}]);
+            await set(tab, {maxTokens: 7});
+            const press = (label) => tab.until((label) => {
+                const found = [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label);
+                found?.click();
+                return found !== undefined;
+            }, label);
+            await tab.evaluate(() => {
+                window.confirm = () => true;
+                document.getElementById('open-data').click();
+            });
+            await press('Delete everything…');
+            await press('Delete for good');
+            await tab.until(() => !document.getElementById('data') && document.getElementById('open-data').onclick !== null);
+            assert.deepEqual([await state('a/'), await state('c/'), await state('')], [[1, BRIEF], [0, {}], [0, {topK: 7}]]);
             await host.close();
             for (const [at, title] of COPIES) {
                 await tab.goto(host.url + at);
@@ -241,7 +309,7 @@ export function testVersions(name) {
             let stalled = false;
             const host = await lend(startStaticHost({meddle: () => stalled}));
             const tab = await lend(page.tab());
-            const list = join(host.folder, 'models.json'), first = () => document.querySelector('.card h2')?.textContent;
+            const list = join(host.folder, 'models.json'), first = () => document.querySelector('[data-offer=default] h2')?.textContent;
             await visit(tab, host.url, 'Gemma on your device');
             const offered = await tab.until(first);
             await tab.click('#keep');
@@ -249,11 +317,11 @@ export function testVersions(name) {
             const {models, ...rest} = JSON.parse(readFileSync(list));
             writeFileSync(list, JSON.stringify({models: [{...models[0], name: 'An edited one'}], ...rest}));
             await tab.goto(host.url);
-            await tab.until((name) => document.querySelector('.card h2')?.textContent === name, 'An edited one');
+            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name, 'An edited one');
             assert.notEqual(offered, 'An edited one');
             stalled = true;
             await tab.reload();
-            await tab.until((name) => document.querySelector('.card h2')?.textContent === name, 'An edited one');
+            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name, 'An edited one');
             await set(tab, BRIEF);
             await tab.click('#stored-list [aria-label^="Start"]');
             await opened(tab);

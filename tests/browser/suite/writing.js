@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {continueText, openFile, set, written} from '../harness/app.js';
+import {continueText, openFile, set, visit, written} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
@@ -34,7 +34,7 @@ export function testWriting(name) {
         const cards = () => page.evaluate(() => [...document.querySelectorAll('.alternative')].filter((card) => card.checkVisibility()).map((card) => card.querySelector('.card-text').textContent));
         const rested = () => page.until(() => document.getElementById('continue').textContent === 'Continue');
         const stored = (text) => page.until(async (text) => {
-            const {openConversations} = await import('/app/data/conversations.js');
+            const {openConversations} = await import('/modules/app/data/conversations.js');
             const store = globalThis.store ??= await openConversations(), id = new URLSearchParams(location.hash.slice(1)).get('id');
             return await store.readText(id) === text;
         }, text);
@@ -42,7 +42,7 @@ export function testWriting(name) {
         before(async () => {
             site = await lend(startSite());
             page = await lend(openBrowser(name));
-            await page.goto(site.url);
+            await visit(page, site.url);
             await set(page, {temperature: 1, maxTokens: 12, seed: 5, contextLength: CONTEXT});        // of a seed that does not end at once
             await openFile(page, MODEL);
             await page.click('#tab-writer');
@@ -66,6 +66,7 @@ export function testWriting(name) {
             const first = await value();
             await page.click('#another');
             const second = await written(page);
+            assert.notEqual(second, first, 'also where the seed is set');
             await page.click('#undo');
             assert.deepEqual([await value(), await shown()], [first, first]);
             assert.ok(await marked());
@@ -76,6 +77,14 @@ export function testWriting(name) {
             await page.click('#redo');
             assert.equal(await value(), second);
             await stored(second);
+        });
+
+        test('a stop text ends what the model writes, before it', async () => {
+            const all = await continueText(page, 'The old book'), stop = all.slice(1).match(/[^\s\\]{2,}/)[0];
+            await set(page, {stop});
+            assert.equal(await continueText(page, 'The old book'), all.slice(0, all.indexOf(stop)));
+            await set(page, {stop: ''});
+            assert.equal(await continueText(page, 'The old book'), all, 'the same seed and text');
         });
 
         test('what is typed is undone by words, beside what the model wrote', async () => {
@@ -234,7 +243,7 @@ export function testWriting(name) {
             await page.fill('#text', 'Written in one tab.');
             await other.until(() => document.getElementById('text').value === 'Written in one tab.');
             await page.evaluate(async () => {
-                const {databaseName} = await import('/app/data/database.js'), id = new URLSearchParams(location.hash.slice(1)).get('id');
+                const {databaseName} = await import('/modules/app/data/database.js'), id = new URLSearchParams(location.hash.slice(1)).get('id');
                 await new Promise((held) => void navigator.locks.request(`${databaseName()} ${id}`, () => new Promise((release) => held(window.release = release))));
             });
             await page.fill('#text', 'Mine.');
