@@ -169,6 +169,7 @@ function begin(gemma, model) {
  * @returns {Promise<{talk: import('./talk.js').Talk, model: import('./engine.js').Named} | undefined>}
  */
 async function openModel(summary) {
+    await settings.settled();
     const own = summary?.model?.id;
     if (!talk || own && own !== engine.model.id) {
         const stored = (await Gemma.models.list()).filter(({state}) => state === 'complete'), wanted = stored.find(({id}) => id === own) ?? (talk ? undefined : stored[0]);

@@ -304,7 +304,7 @@ export class Chatting {
             if (begun) await store.edit(begun.id, {state: 'writing', ...isUnbegun(begun) && {model: opened.model.name}});
             this.#show();
             const result = await writeAnswer(answer, {
-                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages, settings: settingsOf(summary), shown: this.#stream(answer.id),
+                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages, settings: settingsOf(this.#find(summary.id) ?? summary), shown: this.#stream(answer.id),
             });
             if (result) onAnswered(result);
         } finally {

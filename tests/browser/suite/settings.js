@@ -106,6 +106,24 @@ export function testSettings(name) {
             assert.equal(await page.evaluate(() => document.querySelectorAll('#messages > :last-child pre code').length), 1);
         });
 
+        test('what is set holds for what is asked in the same moment', async () => {
+            await page.evaluate(() => {
+                const at = (id) => document.getElementById(id), {length} = at('messages').children;
+                at('open-settings').click();
+                const fields = {maxTokens: '41', schema: '{"type": "object", "properties": {"n": {"enum": [8]}}, "required": ["n"], "additionalProperties": false}'};
+                for (const [key, value] of Object.entries(fields)) {
+                    at(`setting-${key}`).value = value;
+                    at(`setting-${key}`).dispatchEvent(new Event('input'));
+                }
+                at('settings').close();
+                at('message').value = 'Another one?';
+                at('chat-form').requestSubmit();
+                window.expected = length + 2;
+            });
+            await page.until(() => document.getElementById('messages').children.length === window.expected && document.getElementById('send').textContent === 'Send');
+            assert.match((await page.text('#messages > :last-child .body')), /\{"n": 8\}/);
+        });
+
         test('the gauge counts what is typed, says what does not fit, and what a longer context costs is known', async () => {
             await page.until(() => /^\d+ of 256 tokens$/.test(document.querySelector('#gauge > span:nth-child(2)')?.textContent));
             await page.fill('#message', 'ship '.repeat(300));

@@ -19,7 +19,7 @@ import {text} from '../texts.js';
  * @property {() => void} onReload   load the model again, with the settings that need it
  * @property {(error: Error) => void} onError
  * @property {() => {isStored: boolean, settings: Record<string, unknown>} | undefined} conversation   the one that is shown; isStored: it has begun
- * @property {(settings: Values) => void} onChange    of that conversation
+ * @property {(settings: Values) => unknown} onChange    of that conversation; resolves once it is stored
  * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that the model can't follow
  * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} | undefined>} cost   of a context
  * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name: string) => Promise<unknown>}} presets
@@ -40,7 +40,10 @@ export class Settings {
     #loadingBefore = '';
     /** What the conversation has of its own; undefined while the defaults are shown. @type {Values | undefined} */
     #own;
-    #store = () => {};
+    /** @type {() => unknown} */
+    #store = () => undefined;
+    /** See settings_fields.js. @type {Set<() => Promise<void>>} */
+    #waiting = new Set();
 
     /** @param {ParentNode} root @param {SettingsOptions} options */
     constructor(root, options) {
@@ -51,7 +54,7 @@ export class Settings {
         dialog.onclick = (event) => {
             if (event.target === dialog) dialog.close();        // beside the panel
         };
-        dialog.onclose = () => this.#store();
+        dialog.onclose = () => this.settled();
         at('settings-reset').onclick = () => this.#reset();
         at('settings-reload').onclick = () => {
             dialog.close();
@@ -66,6 +69,12 @@ export class Settings {
         const dialog = this.#at('settings', HTMLDialogElement);
         dialog.showModal();
         dialog.scrollTop = 0;
+    }
+
+    /** What was set holds for what is asked from now on. */
+    async settled() {
+        for (const take of this.#waiting) await take();
+        await this.#store();
     }
 
     /** The defaults as they are now. */
@@ -113,19 +122,18 @@ export class Settings {
     /** Is stored once sliders rest. @param {Values} own */
     #change(own) {
         this.#own = own;
-        let isStored = false;
-        const store = this.#store = () => {
-            if (!isStored) this.#options.onChange(own);
-            isStored = true;
-        };
+        /** @type {unknown} */
+        let storing;
+        const store = this.#store = () => storing ??= this.#options.onChange(own);
         setTimeout(() => this.#store === store && store(), 300);
     }
 
     #draw() {
+        this.#waiting.clear();
         const rows = (/** @type {Setting['group']} */ name, rare = false) => SETTINGS.filter((one) => one.group === name && Boolean(one.rare) === rare)
             .map((setting) => settingRow(setting, {
                 get: (key) => this.#get(key), set: (key, value) => this.#set(setting, value),
-                isOwn: (key) => Boolean(this.#own && Object.hasOwn(this.#own, key)), check: this.#options.check,
+                isOwn: (key) => Boolean(this.#own && Object.hasOwn(this.#own, key)), check: this.#options.check, waiting: this.#waiting,
             }));
         const fieldset = (/** @type {string} */ key, /** @type {HTMLElement[]} */ ...children) =>
             element('fieldset', {}, element('legend', {textContent: text(key)}), ...children);
@@ -148,8 +156,8 @@ export class Settings {
         const found = this.#options.conversation();
         if (!found) return [];
         const tab = (/** @type {string} */ key, /** @type {boolean} */ isSelected, /** @type {() => void} */ then) => {
-            const made = element('button', {type: 'button', textContent: text(key), onclick: () => {
-                this.#store();
+            const made = element('button', {type: 'button', textContent: text(key), onclick: async () => {
+                await this.settled();
                 then();
                 this.#draw();
                 /** @type {HTMLElement | null} */ (this.#at('settings-fields').querySelector('.scopes [aria-pressed=true]'))?.focus();

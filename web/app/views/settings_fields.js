@@ -15,6 +15,7 @@ import {readSchema} from '../data/preferences.js';
  * @property {(key: string, value: Value) => void} set   undefined: as the default
  * @property {(key: string) => boolean} isOwn            it differs from the defaults, and holds for one conversation
  * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that no answer can be made by
+ * @property {Set<() => Promise<void>>} waiting   what is written and not taken yet: a call ends the wait
  */
 
 const CALM_MS = 500;
@@ -92,15 +93,19 @@ function refuse(input, note, why) {
 }
 
 /** A schema holds once it is known that answers can be made by it. @param {HTMLTextAreaElement} input @param {HTMLElement} note @param {Scope} scope @param {(value: string) => void} take */
-function takeSchema(input, note, scope, take) {
+function takeSchema(input, note, {check, waiting}, take) {
     const look = async () => {
         const written = input.value.trim(), schema = readSchema(written);
         let why = written && !schema ? text('schema.no-json') : '';
-        if (schema) await scope.check(schema).catch((error) => { why = text('schema.refused', {why: error.message}); });
-        if (written !== input.value.trim()) return;         // another is written meanwhile
+        if (schema) await check(schema).catch((error) => { why = text('schema.refused', {why: error.message}); });
+        if (written !== input.value.trim() || !waiting.delete(look)) return;        // another is written meanwhile, or this field is gone
         refuse(input, note, why);
         if (!why) take(written);
     };
-    input.oninput = calmly(look);
+    const lookLater = calmly(look);
+    input.oninput = () => {
+        waiting.add(look);
+        lookLater();
+    };
     input.onchange = look;
 }
