@@ -86,7 +86,8 @@ export function testDefaultModel(name) {
             const again = modelRequests().slice(before).map(({range}) => Number(/\d+/.exec(range)[0]) / CHUNK);
             const count = Math.ceil(253113024 / CHUNK), missing = Array.from({length: count}, (_, i) => i).filter((i) => !kept.includes(i));
             assert.ok(kept.length > 0);
-            assert.deepEqual(again.toSorted((a, b) => a - b), missing, 'what is missing, each chunk once');
+            // A busy machine may break a request off: then it is continued within its chunk.
+            assert.deepEqual(again.filter(Number.isInteger).toSorted((a, b) => a - b), missing, 'what is missing, each chunk once');
             await page.problems();      // the browser's own line about the broken connection
         });
 
