@@ -92,6 +92,17 @@ export function testConversations(name) {
             await page.until(() => document.querySelector('#messages > :nth-child(3) .body').textContent === 'And who reads the book?');
         });
 
+        test('a message that is being changed still is after a look at something else', async () => {
+            await press('Edit', ':nth-child(3)');
+            await page.fill('#messages .edit textarea', 'And who is still writing?');
+            await page.click('#new-chat');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 0);
+            await choose('Who keeps the light?');
+            await page.until(() => document.querySelector('#messages > :nth-child(3) .edit textarea')?.value === 'And who is still writing?');
+            await page.evaluate(() => document.querySelector('#messages .edit button[type=button]').click());
+            await page.until(() => document.querySelector('#messages > :nth-child(3) .body')?.textContent === 'And who reads the book?' && !document.querySelector('#messages .edit'));
+        });
+
         test('an answer that was cut goes on where it ended', async () => {
             await set(page, {maxTokens: 1});
             await press('Answer again');

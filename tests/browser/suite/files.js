@@ -116,6 +116,24 @@ export function testFiles(name) {
             assert.equal(sentences.size, cases.length);
         });
 
+        test('a message is not sent without a file that it waits for and that proves to be unreadable', async () => {
+            const seen = await page.evaluate(async () => {
+                const field = document.getElementById('message'), before = document.querySelectorAll('#messages > *').length, dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File(['%PDF-1.7\nnothing'], 'broken.pdf'));
+                dataTransfer.items.add(new File(['Readable.'], 'whole.md'));
+                document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                field.value = 'What do these say?';
+                document.getElementById('chat-form').requestSubmit();
+                while (!document.querySelector('.file-problem') || !/token/.test(document.querySelector('#attachments li')?.textContent)) await new Promise((done) => setTimeout(done, 10));
+                await new Promise((done) => setTimeout(done, 100));
+                return [field.value, document.querySelectorAll('#attachments li').length, document.querySelectorAll('#messages > *').length - before];
+            });
+            assert.deepEqual(seen, ['What do these say?', 1, 0]);
+            await page.fill('#message', '');
+            await remove();
+            await page.until(() => !document.querySelector('.file-problem, #attachments li'));
+        });
+
         /** Attaches what does not fit in a new conversation, and asks. */
         const askLong = async (way, question) => {
             await page.click('#new-chat');

@@ -106,6 +106,17 @@ export function testSystem(name) {
             assert.match(copied, /^error: GemmaError not-found$/m);
             assert.match(copied, /^browser: Mozilla/m);
             assert.doesNotMatch(copied, /SECRET/);
+            // Where a browser lets nothing be copied, they are there to read.
+            await page.evaluate(() => {
+                Object.defineProperty(navigator.clipboard, 'writeText', {value: async () => { throw new DOMException('It is not allowed.', 'NotAllowedError'); }});
+                document.getElementById('error-copy').click();
+            });
+            await page.until(() => document.getElementById('error-details').checkVisibility());
+            const [shown, selected] = await page.evaluate(() => {
+                const {value, selectionStart, selectionEnd} = document.getElementById('error-details');
+                return [value, value.slice(selectionStart, selectionEnd)];
+            });
+            assert.deepEqual([shown, selected], [copied, copied]);
             await page.problems();      // the browser's line about the missing file
         });
     });

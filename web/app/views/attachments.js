@@ -47,6 +47,8 @@ export class Attachments {
     #inputs = /** @type {Record<typeof WAYS[number], HTMLInputElement>} */ ({});
     /** Which of the sums that were begun counts. */
     #turn = 0;
+    /** Files that could not be read. */
+    #refused = 0;
 
     /**
      * @param {ParentNode} root
@@ -102,7 +104,7 @@ export class Attachments {
     /** @param {string} content @param {() => boolean} isWanted   asked once all is read @returns {Promise<Attachment[] | undefined>} */
     async take(content, isWanted) {
         let wasOpen, fits;
-        const read = new Set(), unread = () => this.#entries.find(({done}) => !read.has(done));
+        const refused = this.#refused, read = new Set(), unread = () => this.#entries.find(({done}) => !read.has(done));
         // Others may come while these are read and added up.
         do {
             for (let entry = unread(); entry; entry = unread()) {
@@ -112,7 +114,8 @@ export class Attachments {
             wasOpen = !this.#ways.hidden;
             fits = await this.#addUp(content).catch(() => true);
         } while (unread());
-        if (!isWanted()) return undefined;
+        // Without a file that it speaks of, a message is another one.
+        if (refused !== this.#refused || !isWanted()) return undefined;
         // The choice has just come up: a person has not seen it.
         if (!fits && !wasOpen) {
             announce(this.#root, this.#legend.textContent ?? '');
@@ -185,6 +188,7 @@ export class Attachments {
 
     /** A file that can't be read. @param {Error} error */
     #refuse(error) {
+        this.#refused++;
         if (!(error instanceof FileProblem)) return this.#options.onError(error);
         const values = Object.fromEntries(Object.entries(error.values).map(([name, value]) => [name, name === 'size' || name === 'most' && Number(value) > 1000 ? bytes(Number(value)) : value]));
         const sentence = text(`files.${error.code}`, values), note = element('p', {className: 'file-problem'}, element('span', {textContent: sentence}));

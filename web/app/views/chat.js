@@ -48,6 +48,8 @@ export class Chat {
     #shown = 0;
     /** In order. @type {Map<string, MessageView>} */
     #views = new Map();
+    /** Edits that another conversation came between, by message. @type {Map<string, string>} */
+    #edits = new Map();
     /** Messages are being drawn: this ends it. */
     #stopDrawing = () => {};
     #isDrawing = false;
@@ -111,7 +113,11 @@ export class Chat {
             known?.update(shown);
             return [shown.message.id, known ?? new MessageView(shown, (action, id) => this.#act(action, id), true)];
         }));
-        for (const [id, view] of before) if (!this.#views.has(id)) view.element.remove();
+        for (const [id, view] of before) {
+            if (this.#views.has(id)) continue;
+            if (view.edited !== undefined) this.#edits.set(id, view.edited);
+            view.element.remove();
+        }
         let last = null;
         for (const {element: made} of this.#views.values()) {
             if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
@@ -120,6 +126,11 @@ export class Chat {
         if (before.size) tidyMessages();
         giveBack();
         this.#draw(isOther);
+        for (const [id, edited] of this.#edits) {
+            if (!this.#views.has(id)) continue;
+            this.#edits.delete(id);
+            this.#edit(id, edited);
+        }
         if (!isOther) return;
         this.#shown++;
         this.#files.refresh();
@@ -278,15 +289,20 @@ export class Chat {
         const view = this.#views.get(id), content = view?.message?.content ?? '';
         if (action === 'copy') toClipboard(content).then(() => announce(this.#root, text('message.copied')), this.#options.onError);
         else if (action === 'speak') speakOrStop(content, () => this.#options.onNotice(text('message.no-voice')));
-        else if (action === 'edit') {
-            view?.edit((changed, isCancelled) => {
-                const isAnswered = changed === undefined && (isCancelled || !view.isOpen);
-                if (isAnswered) return view.focusOn(text('message.edit'));
-                this.focus();
-                if (changed === undefined) this.#options.onAction('answer', id);
-                else this.#options.onEdit(id, changed);
-            });
-        } else this.#options.onAction(action, id);
+        else if (action === 'edit') this.#edit(id);
+        else this.#options.onAction(action, id);
+    }
+
+    /** @param {string} id @param {string} [edited]   what was written before */
+    #edit(id, edited) {
+        const view = this.#views.get(id);
+        view?.edit((changed, isCancelled) => {
+            const isAnswered = changed === undefined && (isCancelled || !view.isOpen);
+            if (isAnswered) return view.focusOn(text('message.edit'));
+            this.focus();
+            if (changed === undefined) this.#options.onAction('answer', id);
+            else this.#options.onEdit(id, changed);
+        }, edited);
     }
 
     /** The field is as high as its text, up to what the style allows. */

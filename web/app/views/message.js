@@ -49,6 +49,8 @@ export class MessageView {
     /** Draws the text, where that is left to a later time. @type {Iterator<number> | undefined} */
     #steps;
     #isLater;
+    /** While it is edited. @type {HTMLTextAreaElement | undefined} */
+    #field;
     #put = (/** @type {() => void} */ place) => place();
 
     /** @param {Shown} shown @param {OnAction} onAction @param {boolean} [isLater]   its text is drawn by draw() */
@@ -113,11 +115,18 @@ export class MessageView {
         this.#foot.textContent = sentence;
     }
 
-    /** Its text in a field. @param {(changed: string | undefined, isCancelled: boolean) => void} then   changed: undefined for as it was */
-    edit(then) {
-        const field = element('textarea', {value: this.message?.content ?? '', rows: 3, dir: 'auto'});
+    /** What it is to become, while it is edited. */
+    get edited() {
+        return this.#field?.value;
+    }
+
+    /** Its text in a field. @param {(changed: string | undefined, isCancelled: boolean) => void} then   changed: undefined for as it was @param {string} [edited] */
+    edit(then, edited = this.message?.content ?? '') {
+        if (this.#field) return this.#field.focus();
+        const field = this.#field = element('textarea', {value: edited, rows: 3, dir: 'auto'});
         field.setAttribute('aria-label', text('message.edit'));
         const end = (/** @type {string | undefined} */ changed, isCancelled = false) => {
+            this.#field = undefined;
             form.replaceWith(this.#body, this.#foot, this.#actions);
             then(changed, isCancelled);
         };

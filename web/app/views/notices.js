@@ -62,9 +62,16 @@ export class Notices {
             };
         }
         at('error-other').textContent = other?.label ?? '';
-        const copy = at('error-copy');
+        const copy = at('error-copy'), details = at('error-details', HTMLTextAreaElement);
         copy.textContent = text('error.copy');
-        copy.onclick = () => toClipboard(describe(error, this.#about())).then(() => { copy.textContent = text('message.copied'); }, () => {});
+        details.hidden = true;
+        copy.onclick = () => {
+            details.value = describe(error, this.#about());
+            toClipboard(details.value).then(() => { copy.textContent = text('message.copied'); }, () => {
+                details.hidden = false;
+                details.select();
+            });
+        };
         at('error').hidden = false;
         at('error').focus();
     }
