@@ -110,6 +110,12 @@ static bool is_parked(const Batch *b, const GemmaSession *s) {
     return p->n_rows && has_session(b->parked, p->n_parts, s);
 }
 
+static bool any_parked(const Batch *b, GemmaSession *const *sessions, int n) {
+    for (int i = 0; i < n; i++)
+        if (is_parked(b, sessions[i])) return true;
+    return false;
+}
+
 static bool can_step(const Batch *b, const GemmaSession *s) { return session_pending(s) > 0 && s->failure.status == GEMMA_OK && !is_parked(b, s); }
 
 /* Those that decode, and beside them tokens of prompts, shared out evenly. */
@@ -124,7 +130,7 @@ static Plan form_batch(const Batch *b, GemmaSession *const *sessions, int n, int
         trim_draft(s, places - p.n_logits - 1);
         add_part(&p, s, session_pending(s));
     }
-    p.is_long = !p.n_rows && !b->workspace.parked.n_rows;
+    p.is_long = !p.n_rows && !any_parked(b, sessions, n);
     int most = rows_within(b, p.is_long ? seconds : fmin(seconds, PASS_SECONDS / n_layer));
     most = least(least(most, n_batch < 1 ? 1 : n_batch), b->workspace.batch - p.n_rows);
     for (int i = 0; i < n && n_prompts > 0; i++) {
@@ -149,6 +155,7 @@ static void begin_pass(Batch *b, GemmaSession *const *sessions, int n, int n_bat
 }
 
 static void park_pass(Batch *b) {
+    b->workspace.parked.n_rows = 0;     /* one of sessions that nobody asks for */
     memcpy(b->parked, b->sessions, sizeof b->parked);
     transformer_park(&b->workspace);
 }
@@ -156,6 +163,7 @@ static void park_pass(Batch *b) {
 static void resume_pass(Batch *b) {
     b->n_passes++;
     b->is_long = true;
+    b->pass_seconds = -INFINITY;        /* nobody has counted them */
     memcpy(b->sessions, b->parked, sizeof b->sessions);
     transformer_resume(&b->workspace);
 }
@@ -187,29 +195,24 @@ static bool is_under_way(const Batch *b, GemmaSession *const *sessions, int n) {
     return false;
 }
 
-static bool any_parked(const Batch *b, GemmaSession *const *sessions, int n) {
-    for (int i = 0; i < n; i++)
-        if (is_parked(b, sessions[i])) return true;
-    return false;
-}
-
 /* Whether the pass under way is one that others should not wait for, and there are others. */
 static bool should_park(const Batch *b, GemmaSession *const *sessions, int n) {
     const Workspace *ws = &b->workspace;
     double left = b->row_seconds * ws->n_rows * (ws->c->n_layer - ws->layer);
-    if (!b->is_long || ws->parked.n_rows || left <= REST_SECONDS) return false;
+    if (!b->is_long || any_parked(b, sessions, n) || left <= REST_SECONDS) return false;
     for (int i = 0; i < n; i++)
         if (can_step(b, sessions[i]) && !has_session(b->sessions, ws->n_parts, sessions[i])) return true;
     return false;
 }
 
-/* Sees to it that a pass is under way, unless none of the sessions needs one. Passes that none of them is part of are given up. */
+/* Sees to it that a pass is under way, unless none of the sessions needs one. Of passes that none of them is part of the longest waits: its sessions
+ * may be stepped in turns with these. */
 static void choose_pass(Batch *b, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
     Workspace *ws = &b->workspace;
-    bool under_way = is_under_way(b, sessions, n);
-    if (!under_way) transformer_abandon(ws);
-    if (!any_parked(b, sessions, n)) ws->parked.n_rows = 0;
-    else if (!under_way) return resume_pass(b);
+    bool under_way = is_under_way(b, sessions, n), parked = any_parked(b, sessions, n);
+    if (!under_way && !parked && ws->n_rows > ws->parked.n_rows) park_pass(b);
+    else if (!under_way) transformer_abandon(ws);
+    if (!under_way && parked) return resume_pass(b);
     if (under_way) {
         if (!should_park(b, sessions, n)) return;
         park_pass(b);
@@ -380,11 +383,13 @@ void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch
     if (n < 1) return;
     choose_pass(b, sessions, n, n_batch, seconds);
     if (!b->workspace.n_rows) return;
-    bool decoding = b->workspace.n_rows == 1, begins = b->workspace.layer == 0;
+    bool decoding = b->workspace.n_rows == 1, ended;
+    if (b->workspace.layer == 0) b->pass_seconds = 0;
     pool_set_active(m->pool, decoding ? threads_of(m->pool, tuner_choice(&b->threads)) : pool_threads(m->pool));
-    if (!continue_pass(b, start + seconds)) return;
-    end_pass(b);
-    if (decoding && begins) tuner_report(&b->threads, batch_clock(b), clock_read(batch_clock(b)) - start, 1);
+    ended = continue_pass(b, start + seconds);
+    if (ended) end_pass(b);
+    b->pass_seconds += clock_read(batch_clock(b)) - start;
+    if (ended && decoding && b->pass_seconds > 0) tuner_report(&b->threads, batch_clock(b), b->pass_seconds, 1);
 }
 
 GemmaStatus gemma_session_left(const GemmaSession *s, double *left, GemmaError *err) {

@@ -20,6 +20,7 @@ typedef struct {
     int turn;                           /* begins the next batch: of more sessions than fit, others come first each time */
     uint64_t n_passes;                  /* begun or resumed so far; see GemmaSession.pass */
     uint64_t n_logits;                  /* times that the workspace's logits were computed; see GemmaSession.logits */
+    double pass_seconds;                /* that the pass under way has taken; below 0: not known */
     double row_seconds;                 /* what a row of the last large batches cost in a layer; 0: not known yet */
     ClockSum row_sum;
     Tuner threads;                      /* with how many to evaluate one row; see threads_of */

@@ -111,6 +111,9 @@ static uint32_t hash_name(const char *name, size_t n) {
     return h ^ h >> 15;
 }
 
+/* Rules of one chain in the index: a text that was made to have more costs no time. */
+enum { MAX_PROBES = 256 };
+
 static void put_into_index(Parser *p, int32_t rule) {
     uint32_t slot = hash_name(p->text + p->g->rules[rule].at, p->g->rules[rule].n_name) & (uint32_t)(p->n_index - 1);
     while (p->index[slot] >= 0) slot = (slot + 1) & (uint32_t)(p->n_index - 1);
@@ -131,7 +134,8 @@ static int32_t rule_of(Parser *p, size_t at, size_t n) {
         for (int r = 0; r < g->n_rules; r++) put_into_index(p, r);
     }
     uint32_t slot = hash_name(p->text + at, n) & (uint32_t)(p->n_index - 1);
-    for (; p->index[slot] >= 0; slot = (slot + 1) & (uint32_t)(p->n_index - 1)) {
+    for (int probes = 0; p->index[slot] >= 0; slot = (slot + 1) & (uint32_t)(p->n_index - 1)) {
+        if (++probes > MAX_PROBES) return fail(p, at, "too many names of rules hash alike.");
         const GbnfRule *r = &g->rules[p->index[slot]];
         if (r->n_name == n && memcmp(p->text + r->at, p->text + at, n) == 0) return p->index[slot];
     }

@@ -452,7 +452,7 @@ static int32_t pick(const GemmaSampling *p, SamplerScratch *scratch, const float
 int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
     const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
     float max = max_of_blocks(scratch, x);
-    if (max == -INFINITY) return 0;
+    if (max == -INFINITY) return GEMMA_NO_TOKEN;
     return pick(&s->params, scratch, x, max, s->params.temperature == 0 ? 0 : draw(s->rng));
 }
 

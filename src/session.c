@@ -108,6 +108,7 @@ GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
 GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
     if (n < 0 || session_pending(s) != 1)
         return error_set(err, GEMMA_BAD_ARGUMENT, "A draft needs exactly one token that waits to be evaluated; there are %d.", session_pending(s));
+    batch_forget(&s->model->batch, s);
     if (n > GEMMA_MAX_DRAFT) n = GEMMA_MAX_DRAFT;
     if (n > s->n_ctx - s->n_tokens) n = s->n_ctx - s->n_tokens;
     for (int i = 0; i < n; i++) {

@@ -22,6 +22,7 @@ typedef struct {
     char *bytes;
     Word *words, *sorted;
     int n_words, n_bytes, cap_bytes;
+    int next[258];              /* where the next word with a byte goes, while they are sorted by it */
 } Maker;
 
 /* ------------------------------------------------------------------------------------------ the vocabulary */
@@ -56,7 +57,10 @@ static int compare(const Maker *m, const Word *a, const Word *b) {
     return order ? order : a->id - b->id;
 }
 
-/* Sorts words that are equal in their first `depth` bytes. */
+/* The byte at `depth`, or -1 where the word ends. */
+static int byte_at(const Maker *m, const Word *w, int depth) { return w->n == depth ? -1 : (unsigned char)m->bytes[w->at + (uint32_t)depth]; }
+
+/* Sorts words that are equal in their first `depth` bytes. (As deep as a token is long: what it needs of the stack is little.) */
 static void sort_words(Maker *m, Word *words, int n, int depth) {
     if (n < 24) {
         for (int i = 1; i < n; i++) {
@@ -67,15 +71,18 @@ static void sort_words(Maker *m, Word *words, int n, int depth) {
         }
         return;
     }
-    int start[258] = {0};       /* of the words that end here, then by the byte that follows */
-    for (int i = 0; i < n; i++) start[words[i].n == depth ? 1 : 2 + (unsigned char)m->bytes[words[i].at + (uint32_t)depth]]++;
-    for (int i = 1; i < 258; i++) start[i] += start[i - 1];
-    int next[257];
-    memcpy(next, start, sizeof next);
-    for (int i = 0; i < n; i++) m->sorted[next[words[i].n == depth ? 0 : 1 + (unsigned char)m->bytes[words[i].at + (uint32_t)depth]]++] = words[i];
+    /* Those that end here first, then by the byte that follows. */
+    int *next = m->next;
+    memset(next, 0, sizeof m->next);
+    for (int i = 0; i < n; i++) next[2 + byte_at(m, &words[i], depth)]++;
+    for (int i = 1; i < 258; i++) next[i] += next[i - 1];
+    for (int i = 0; i < n; i++) m->sorted[next[1 + byte_at(m, &words[i], depth)]++] = words[i];
     memcpy(words, m->sorted, (size_t)n * sizeof *words);
-    for (int i = 1; i < 257; i++)
-        if (start[i + 1] - start[i] > 1) sort_words(m, words + start[i], start[i + 1] - start[i], depth + 1);
+    for (int i = 0, end; i < n; i = end) {
+        int byte = byte_at(m, &words[i], depth);
+        for (end = i + 1; end < n && byte_at(m, &words[end], depth) == byte; end++) {}
+        if (byte >= 0 && end - i > 1) sort_words(m, words + i, end - i, depth + 1);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ tries */

@@ -210,6 +210,18 @@ TEST(limits) {
     grammar_free(g);
     sprintf(end, "\nr30000 ::= r1 \"x\"");
     REFUSED(chain, 0, 0);
+    /* Names that were made to hash alike. */
+    end = chain + sprintf(chain, "root ::= \"x\"\n");
+    for (unsigned i = 0, n = 0; n < 300; i++) {
+        char name[16];
+        uint32_t h = 2166136261u;
+        sprintf(name, "r%u", i);
+        for (const char *c = name; *c; c++) h = (h ^ (unsigned char)*c) * 16777619u;
+        if ((h ^ h >> 15) % 4096) continue;
+        end += sprintf(end, "%s ::= \"y\"\n", name);
+        n++;
+    }
+    REFUSED(chain, 259, 1);
     free(chain);
 }
 
@@ -428,6 +440,14 @@ static int long_bytes(const void *vocabulary, int32_t id, char buf[TOKEN_BYTES_M
     return TOKEN_BYTES_MAX - id % 3;
 }
 
+/* Tokens as long as can be, of which one ends, or parts from the others, at each byte: sorting them is as deep as it can be. */
+static int deep_bytes(const void *vocabulary, int32_t id, char *bytes) {
+    (void)vocabulary;
+    memset(bytes, 'a', TOKEN_BYTES_MAX);
+    if (id < TOKEN_BYTES_MAX) bytes[id] = 'b';
+    return TOKEN_BYTES_MAX;
+}
+
 TEST(tries_of_strange_vocabularies) {
     GemmaError err;
     uint32_t bits[2] = {~0u, ~0u};
@@ -445,6 +465,12 @@ TEST(tries_of_strange_vocabularies) {
     token_trie_free(t);
     t = token_trie_new(no_bytes, NULL, 0, &err);
     REQUIRE(t);
+    token_trie_free(t);
+    t = token_trie_new(deep_bytes, NULL, TOKEN_BYTES_MAX + 40, &err);
+    REQUIRE(t);
+    uint32_t many[(TOKEN_BYTES_MAX + 40 + 31) / 32];
+    grammar_mask(g, grammar_start(g), t, many);
+    for (int id = 0; id < TOKEN_BYTES_MAX + 40; id++) CHECK_INT(many[id / 32] >> id % 32 & 1, id >= TOKEN_BYTES_MAX);
     token_trie_free(t);
     CHECK(!token_trie_new(no_bytes, NULL, 1 << 24, &err));
     CHECK_INT(err.status, GEMMA_BAD_ARGUMENT);

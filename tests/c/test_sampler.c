@@ -254,7 +254,7 @@ TEST(numbers_that_are_none_are_never_picked) {
         p = kinds[k];
         sampler_set(&s->sampler, &p, &err);
         for (int i = 0; i < N_VOCAB; i++) logits[i] = i % 2 ? NAN : -INFINITY;
-        CHECK_INT(pick(s, logits, NULL, 0), 0);
+        CHECK_INT(pick(s, logits, NULL, 0), GEMMA_NO_TOKEN);
         logits[4321] = -1e30f;
         for (int i = 0; i < 10; i++) CHECK_INT(pick(s, logits, NULL, 0), 4321);
         logits[17] = INFINITY;

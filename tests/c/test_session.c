@@ -458,6 +458,35 @@ TEST(a_batch_under_way_does_not_stop_one_that_writes) {
     gemma_model_free(m);
 }
 
+/* A session that is stepped on its own, as for the probabilities of its prompt, and others take turns: nobody's work is lost. */
+TEST(sessions_that_are_stepped_in_turns_keep_their_passes) {
+    for (int a = 1; a < N_CASES; a += 3) {
+        GemmaError err = {0};
+        GemmaModel *m = load_case(a, 4096, 1);
+        REQUIRE(m);
+        int32_t ids[2][N_TOKENS];
+        GemmaSession *s[2];
+        for (int i = 0; i < 2; i++) {
+            make_tokens(ids[i], (uint64_t)i + 1);
+            s[i] = gemma_session_new(m, 1024, &err);
+            test_sync(s[i], ids[i], N_TOKENS, &err);
+        }
+        double left = N_TOKENS;
+        for (int turn = 0; left > 0 && turn < 1000; turn++) {
+            gemma_step(m, s, 1, 256, 0);
+            double now = test_left(s[0], &err);
+            CHECK(now < left);
+            left = now;
+            if (test_left(s[1], &err) > 0) gemma_step(m, s + 1, 1, 8, INFINITY);
+            CHECK(test_left(s[0], &err) == left);
+        }
+        while (test_left(s[1], &err) > 0) gemma_step(m, s + 1, 1, 8, INFINITY);
+        for (int i = 0; i < 2; i++) is_right(m, s[i], ids[i], N_TOKENS, cases[a].spec.architecture);
+        for (int i = 0; i < 2; i++) gemma_session_free(s[i]);
+        gemma_model_free(m);
+    }
+}
+
 /* Sessions that are changed, given up or closed in the middle of a batch that others need. */
 TEST(leaving_a_batch_disturbs_nobody) {
     for (int a = 1; a < N_CASES; a += 3) {
@@ -491,7 +520,7 @@ TEST(leaving_a_batch_disturbs_nobody) {
                 n[i]++;
                 break;
             default:
-                gemma_step(m, &s[i], 1, 256, 0);        /* alone: gives up what the others had under way */
+                gemma_step(m, &s[i], 1, 256, 0);        /* alone: what the others had under way waits, or is given up */
             }
         }
         for (int left = 3; left > 0;) {
