@@ -30,9 +30,11 @@ static double no_memory(void) {
 static double made(const void *p) { return p ? address(p) : -(double)x.err.status; }
 static double counted(GemmaStatus status, double n) { return status == GEMMA_OK ? n : -(double)status; }
 
+enum { SCRATCH_MUCH = 1 << 20 };       /* a saved session has a hundred times as much: that is memory for others afterwards */
+
 /* `size` bytes that stay as they are until the next gx_scratch. */
 double gx_scratch(double size) {
-    if (size > (double)x.scratch_size) {
+    if (size > (double)x.scratch_size || (x.scratch_size > SCRATCH_MUCH && size < (double)x.scratch_size / 4)) {
         free(x.scratch);
         x.scratch = malloc((size_t)size);
         x.scratch_size = x.scratch ? (size_t)size : 0;

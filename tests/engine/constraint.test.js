@@ -115,6 +115,15 @@ test('a constraint is compiled once, for any session of its model, also a clone 
     assert.match((await ask(session, {choices: ['yes']})).text, /^yes$/);
 });
 
+test('an answer ends by its constraint though that is closed meanwhile', async () => {
+    const constraint = await gemma.constraint({regex: '[a-z ]{40}'}), session = await gemma.session();
+    const answers = [ask(session, constraint, {sampling: {seed: 3}}), ask(await gemma.session(), constraint, {sampling: {seed: 4}})];
+    await new Promise((later) => { setTimeout(later, 1); });
+    await constraint.close();
+    for (const {text} of await Promise.all(answers)) assert.match(text, /^[a-z ]{40}$/);
+    await assert.rejects(ask(session, constraint), {code: 'bad-argument'});
+});
+
 test('what is wrong with a constraint is told, and the session goes on', async () => {
     const session = await gemma.session(), {tokens} = session;
     const wrong = [

@@ -175,6 +175,63 @@ test('a saved session is restored, in another worker too, and continues as it wo
     }
 });
 
+test('what was saved with another context length is read anew, and has the one of its engine', async () => {
+    const other = await Gemma.load(TINY, {contextLength: 128}), about = {maxTokens: 6, sampling: {...GREEDY, logitBias: ENDLESS}};
+    try {
+        const small = await other.session(), text = WORDS.slice(0, 160);
+        await small.prompt(text, about).result;
+        const grown = await gemma.restore(await small.save()), like = await gemma.session({history: small.messages});
+        assert.deepEqual(grown.messages, small.messages);
+        const answers = [];
+        for (const one of [grown, like]) answers.push(await one.prompt(WORDS.slice(0, 800), about).result);
+        assert.ok(grown.tokens > 128);
+        assert.deepEqual(answers[0].tokens, answers[1].tokens);
+        const shrunk = await other.restore(await grown.save());
+        await assert.rejects(shrunk.prompt('More', about).result, {code: 'context-full'});
+    } finally {
+        other.close();
+    }
+});
+
+test('an answer that has filled the context is saved and restored', async () => {
+    const small = await Gemma.load(TINY, {contextLength: 96});
+    try {
+        const session = await small.session();
+        const {finishReason} = await session.prompt(WORDS.slice(0, 100), {sampling: {temperature: 1, seed: 2, logitBias: ENDLESS}}).result;
+        assert.equal(finishReason, 'context');
+        const restored = await small.restore(await session.save());
+        assert.deepEqual(restored.messages, session.messages);
+        assert.equal((await restored.rewind(0), await restored.prompt('Hello', {maxTokens: 3, sampling: GREEDY}).result).tokens.length, 3);
+    } finally {
+        small.close();
+    }
+});
+
+test('a session is saved as it is, whatever is asked of it meanwhile', async () => {
+    const session = await gemma.session();
+    await session.prompt(WORDS.slice(0, 200), {maxTokens: 4, sampling: GREEDY}).result;
+    const {messages} = session, saving = session.save();
+    void session.rewind(0);
+    assert.deepEqual((await gemma.restore(await saving)).messages, messages);
+});
+
+test('texts whose embeddings find no memory do not end what others asked', async () => {
+    const small = await Gemma.load(TINY, {contextLength: 512, sessions: 1}), text = WORDS.slice(0, 480), kept = [];
+    try {
+        const session = await small.session();
+        await assert.rejects(async () => {
+            for (let i = 0; i < 2000; i++) kept.push(await MORE['a new one'](small, undefined, text));
+        }, {code: 'no-memory'});
+        for (const one of kept.splice(-2)) await one.close();
+        const answer = session.prompt('The sea', options(3, 60)).result;
+        const ended = await Promise.allSettled([small.embed(Array.from({length: 8}, () => text)), small.embed(['a', 'b'])]);
+        assert.deepEqual(ended.filter(({reason}) => reason).map(({reason}) => reason.code), ['no-memory']);
+        assert.deepEqual((await answer).tokens, (await fresh('The sea', 3, 60)).tokens);
+    } finally {
+        await small.close();
+    }
+});
+
 test('bytes that are no session of this model are refused, and the engine goes on', async () => {
     const session = await gemma.session();
     await session.prompt(WORDS.slice(0, 400), {maxTokens: 3, sampling: GREEDY}).result;

@@ -48,7 +48,7 @@ export function compileGrammar(module, gbnf) {
 /** The constraints of one model. */
 export class Constraints {
     #module;
-    /** @type {Map<string, {grammar: EngineGrammar, gbnf: string}>} */
+    /** users: prompts that are being answered by it. @type {Map<string, {grammar: EngineGrammar, gbnf: string, users: number, isForgotten: boolean}>} */
     #kept = new Map();
 
     /** @param {import('./module.js').Module} module */
@@ -59,14 +59,17 @@ export class Constraints {
     /** Compiles a constraint, for any number of prompts. @param {ConstraintOptions} given @returns {Promise<string>} its name */
     async keep(given) {
         const gbnf = await writeGrammar(given), grammar = compileGrammar(this.#module, gbnf), name = crypto.randomUUID();
-        this.#kept.set(name, {grammar, gbnf});
+        this.#kept.set(name, {grammar, gbnf, users: 0, isForgotten: false});
         return name;
     }
 
-    /** @param {string} name */
+    /** Prompts that are being answered by it end as they would. @param {string} name */
     forget(name) {
-        this.#kept.get(name)?.grammar.close();
+        const kept = this.#kept.get(name);
         this.#kept.delete(name);
+        if (!kept) return;
+        kept.isForgotten = true;
+        if (!kept.users) kept.grammar.close();
     }
 
     /**
@@ -78,7 +81,15 @@ export class Constraints {
      */
     async using({constraint, calls}, work) {
         const kept = constraint && 'compiled' in constraint ? this.#find(constraint.compiled) : undefined;
-        if (kept && !calls) return work(kept.grammar);
+        if (kept && !calls) {
+            kept.users++;
+            try {
+                return await work(kept.grammar);
+            } finally {
+                kept.users--;
+                if (kept.isForgotten && !kept.users) kept.grammar.close();
+            }
+        }
         const gbnf = kept?.gbnf ?? (constraint && await writeGrammar(/** @type {ConstraintOptions} */ (constraint)));
         if (!gbnf && !calls) return work(undefined);
         const grammar = await this.#compile(gbnf, calls);

@@ -25,8 +25,15 @@ export async function embed({module, scheduler, contextLength}, texts, signal) {
                 session.pool();
                 session.sync(ids);
             }
-            await Promise.all(sessions.map((session) => scheduler.evaluate(session, {aborted: () => signal.aborted})));
+            // All of them end before they are closed: the scheduler steps through closed ones no more than through others' prompts.
+            let hasFailed = false;
+            const ended = await Promise.allSettled(sessions.map((session) => scheduler.evaluate(session, {aborted: () => hasFailed || signal.aborted})
+                .catch((error) => {
+                    hasFailed = true;
+                    throw error;
+                })));
             signal.throwIfAborted();
+            for (const one of ended) if (one.status === 'rejected') throw one.reason;
             for (const session of sessions) vectors.push(session.embedding(nEmbd));
         } finally {
             for (const session of sessions) session.close();

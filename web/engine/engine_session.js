@@ -31,9 +31,14 @@ export class EngineSession extends Held {
         return Array.from(this.#c.ints(this.#c.x.session_tokens(this.handle), n));
     }
 
+    /** The most tokens that it can hold. */
+    get contextLength() {
+        return this.#c.x.session_context(this.handle);
+    }
+
     /** Appends a token; false when the context is full. @param {number} id */
     push(id) {
-        if (this.#c.x.session_count(this.handle) === this.#c.x.session_context(this.handle)) return false;
+        if (this.#c.x.session_count(this.handle) === this.contextLength) return false;
         this.#c.check(this.#c.x.session_push(this.handle, id));
         return true;
     }

@@ -15,6 +15,8 @@ const SLICE_MS = 100;           // how long the engine computes before Stop can 
  * @property {(left: number) => void} [onProgress]   tokens left
  * @property {(done: boolean) => void} resolve
  * @property {(error: unknown) => void} reject
+ * @property {number} ms      that its steps took so far
+ * @property {number} beside  the most sessions that stepped with it, itself included
  */
 
 export class Scheduler {
@@ -24,7 +26,7 @@ export class Scheduler {
     #running = false;
 
     clock = new Clock();
-    /** Milliseconds that the last step took by that clock, and how many sessions asked for it. */
+    /** Milliseconds that the last evaluation took by that clock, in all its steps, and how many sessions were in them at most. */
     stepMs = 0;
     stepped = 0;
 
@@ -41,7 +43,7 @@ export class Scheduler {
      */
     evaluate(session, {aborted, onProgress}) {
         return new Promise((resolve, reject) => {
-            this.#waiting.add({session, aborted, onProgress, resolve, reject});
+            this.#waiting.add({session, aborted, onProgress, resolve, reject, ms: 0, beside: 0});
             if (!this.#running) this.#run();
         });
     }
@@ -66,9 +68,12 @@ export class Scheduler {
             for (const one of all) this.#end(one, () => one.reject(error));
             return;
         }
-        this.stepMs = this.clock.read() - start;
-        this.stepped = all.length;
-        for (const one of all) this.#tell(one);
+        const ms = this.clock.read() - start;
+        for (const one of all) {
+            one.ms += ms;
+            one.beside = Math.max(one.beside, all.length);
+            this.#tell(one);
+        }
     }
 
     /** What the step did for one of them. @param {Waiting} one */
@@ -81,7 +86,10 @@ export class Scheduler {
             return;
         }
         one.onProgress?.(left);
-        if (left === 0) this.#end(one, () => one.resolve(true));
+        if (left !== 0) return;
+        this.stepMs = one.ms;
+        this.stepped = one.beside;
+        this.#end(one, () => one.resolve(true));
     }
 
     /** @param {Waiting} one @param {() => void} settle */

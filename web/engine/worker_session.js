@@ -92,8 +92,10 @@ export class WorkerSession {
      */
     static async restore(host, {messages, asked = messages.length, bytes, policy}) {
         if (!bytes.length) return WorkerSession.open(host, messages, policy);
-        const engine = host.module.restoreSession(bytes);
-        return new WorkerSession(host, Conversation.restore(host.module, host.style, messages, asked, engine.tokens), engine, policy);
+        const engine = host.module.restoreSession(bytes), conversation = Conversation.restore(host.module, host.style, messages, asked, engine.tokens);
+        if (engine.contextLength === host.contextLength) return new WorkerSession(host, conversation, engine, policy);
+        engine.close();     // saved with another context: what was said is read anew
+        return new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
     }
 
     /** One that has the same state, of which nothing is evaluated yet. @param {Host} host @param {ReturnType<WorkerSession['state']>} state */
@@ -318,7 +320,8 @@ export class WorkerSession {
     save() {
         return this.#between(() => {
             const {ids, asked} = this.#conversation;
-            if (!ids.length) return {bytes: new Uint8Array(0), asked};
+            // The last token of an answer that has filled the context has no place.
+            if (!ids.length || ids.length > this.#host.contextLength) return {bytes: new Uint8Array(0), asked};
             this.#engine.sync(ids);     // without what a raw prompt or a stop string left behind
             return {bytes: /** @type {Uint8Array<ArrayBuffer>} */ (this.#engine.save()), asked};
         });

@@ -200,8 +200,9 @@ export class Session {
      */
     async save(options) {
         readOptions('save', options);
-        const {bytes, asked} = await this.#call('saveSession', {session: this.#id}), {packSession} = await later(() => import('../engine/saved_session.js'));
-        return packSession({messages: this.#messages, asked, sampling: this.#sampling}, bytes);
+        const {bytes, asked} = await this.#call('saveSession', {session: this.#id}), messages = this.#messages, sampling = this.#sampling;
+        const {packSession} = await later(() => import('../engine/saved_session.js'));
+        return packSession({messages, asked, sampling}, bytes);
     }
 
     /** Forgets the conversation, and frees its memory; a prompt that is being answered ends. */
