@@ -264,6 +264,9 @@ test('where Content-Range is hidden, as another origin\'s is, the length is aske
             assert.deepEqual(await readAll(url), FILE);
             assert.deepEqual(asked, ['bytes=0-999', 'HEAD', 'bytes=0-', 'bytes=1000-1999', 'bytes=2000-2499'], 'where HEAD is refused');
         });
+        await withServer((request, response) => request.method === 'HEAD' ? response.writeHead(200, {'Content-Length': 0}).end() : sendRange(request, response), async (url) => {
+            assert.deepEqual(await readAll(url), FILE, 'where HEAD has a length of 0');
+        });
     } finally {
         globalThis.fetch = fetch;
     }
@@ -554,6 +557,11 @@ test('a server without ranges that breaks off is read again from the first byte,
     await withServer((request, response, nth) => answer(request, response, nth ? 3 : 0),
         (url) => assert.rejects(readAll(url), refused('network', /changed on its server/)));
 });
+
+test('a body without a length that breaks off after its last byte was whole', () => withServer((request, response) => {
+    response.writeHead(200, {ETag: '"v1"'});
+    response.write(FILE, () => response.destroy());
+}, async (url) => assert.deepEqual(await readAll(url, {size: FILE.length}), FILE)));
 
 test('the SHA-256 that a server publishes is known; an ETag is none', async () => {
     const hex = createHash('sha256').update(FILE).digest('hex'), base64 = Buffer.from(hex, 'hex').toString('base64');

@@ -342,6 +342,19 @@ check('a whole model is compared with its address when somebody asks for that, t
     assert.equal((await call('compareStored', 'imported:none')).error.code, 'not-found');
 });
 
+check('a replacement that breaks off leaves nothing of the file before, also where no version tells the two apart', async () => {
+    const other = changed(FILE);
+    lab.model = {bytes: FILE, etag: ''};
+    await load();
+    lab.model = {bytes: other, etag: '', fail: (index, request, response) => index >= 2 && response.writeHead(400).end()};
+    assert.ok((await load({update: true})).error);
+    const {models: [model], chunks} = await stored(), all = chunksOf(other);
+    assert.equal(model.complete, false);
+    for (const {index, sha256: digest} of chunks) assert.equal(digest, all[index].sha256);
+    lab.model = {bytes: other, etag: ''};
+    assertWhole(await load(), chunksOf(other));
+});
+
 check('what another tab reads is not replaced under it: the new file runs from memory', async () => {
     await load();
     const other = await openPage();

@@ -14,10 +14,11 @@ import {chunkLength} from './wanted.js';
  * @param {Wanted} file
  * @param {import('./store/store.js').StoredModel} model
  * @param {ReturnType<typeof import('./file/progress.js').createMeter>} meter
- * @param {() => void} [giveUpTurn]
+ * @param {{turn?: import('./store/tabs.js').Turn, isOther?: boolean}} [options]   turn: to download; isOther: another file than the one that is stored, also
+ *     where no version tells them apart
  */
-export function createKeeper({store, without, manifest, present, stored}, model, meter, giveUpTurn = () => {}) {
-    const replaces = stored?.complete && !sameVersion(stored, model);
+export function createKeeper({store, without, manifest, present, stored}, model, meter, {turn, isOther = false} = {}) {
+    const replaces = stored?.complete && (isOther || !sameVersion(stored, model));
     const writing = new Set();
     let keeping = Boolean(store), sole = false, wrote = false;
     if (!store) meter.say(notKept(without));
@@ -49,8 +50,9 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     /** @param {number} index @param {ArrayBuffer} buffer @param {ArrayBuffer} digest */
     async function write(index, buffer, digest) {
         try {
+            if (turn?.isLost) return giveUp('Another tab downloads it.');
             if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('Another tab reads the version that is here.');
-            await store?.writeChunk(model, index, buffer, digest, manifest?.digests);
+            await store?.writeChunk(model, index, buffer, digest, manifest?.digests, isOther);
             wrote = true;
         } catch (error) {
             const said = messageOf(error);
@@ -63,7 +65,7 @@ export function createKeeper({store, without, manifest, present, stored}, model,
         if (!keeping) return;
         keeping = false;
         meter.say(notKept(reason));
-        giveUpTurn();
+        turn?.end();
     }
 }
 

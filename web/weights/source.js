@@ -95,7 +95,7 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
             turn?.tell(progress);
             onProgress(progress);
         };
-        return {...await openDownload(file, report, turn?.end), close};
+        return {...await openDownload(file, report, turn), close};
     } catch (error) {
         close();
         throw error;
@@ -154,10 +154,10 @@ async function openStored(file, onProgress, stop) {
  * What is there comes from the store, the rest from the network, and is stored on the way.
  * @param {Wanted} file
  * @param {OnProgress} onProgress
- * @param {() => void} [giveUpTurn]   another tab may download
+ * @param {import('./store/tabs.js').Turn} [turn]   given up as soon as nothing more is stored
  * @returns {Promise<Omit<Source, 'close'>>}
  */
-async function openDownload(file, onProgress, giveUpTurn = () => {}) {
+async function openDownload(file, onProgress, turn) {
     const {id, store, stored, manifest, manifestUrl, chunkSize, present, digests} = file;
     /** @type {ReturnType<typeof createMeter> | undefined} */
     let meter;
@@ -168,7 +168,7 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
         first, decided: () => Boolean(whole), onBytes: (bytes) => meter?.add(bytes),
         onWait: (waiting) => meter ? meter.wait(waiting) : waiting && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
     });
-    let remote = await open(firstMissing(present));
+    let remote = await open(firstMissing(present)), isOther = false;
     const {name, size} = remote;
     // A manifest's digests of all chunks say the same as a host's digest of the whole, and sooner. What the caller expects counts beside them.
     const published = manifest ? expected(file.digest, remote) : await file.published(remote);
@@ -188,11 +188,12 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
         }
         present.clear();
         digests.clear();
+        isOther = true;
     }
 
     meter = createMeter('download', size, onProgress);
     for (const index of present) meter.skip(chunkLength(model, index));
-    const keeper = createKeeper(file, model, meter, giveUpTurn);
+    const keeper = createKeeper(file, model, meter, {turn, isOther});
     if (store) await keeper.checkRoom();
     if (stored?.complete && present.size)
         meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} pieces of ${name}: they are fetched again.`);
@@ -206,7 +207,7 @@ async function openDownload(file, onProgress, giveUpTurn = () => {}) {
             if (check.wrong && !isRest) await store?.delete(id).catch(() => {});
             mustBeRight(check, isRest ? LEFT : 'It was not kept; load it again.');
             if (check.whole) await store?.update(id, () => hashedAs(check.whole)).catch(() => {});
-            giveUpTurn();
+            turn?.end();
         }, check.add, () => { failed = true; }),
         async refuse() {
             const wrote = await keeper.stop();

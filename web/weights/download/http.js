@@ -191,7 +191,7 @@ class HttpFile {
             answer.drop();
             return announcedLength(answer.headers);
         };
-        const length = await this.#servers.persist(async () => await lengthBy('HEAD').catch(() => undefined) ?? lengthBy('GET'));
+        const length = await this.#servers.persist(async () => await lengthBy('HEAD').catch(() => 0) || lengthBy('GET'));      // some tell nothing of a HEAD's length but 0
         if (length === undefined) throw this.#lengthUnknown();
         return length;
     }

@@ -91,7 +91,8 @@ export class Stream {
 
     /** @param {number} server */
     async #mustEnd(server) {
-        if (this.#rest || !(await this.#source?.next())?.done) throw this.#options.wrong.more(server);
+        // Where it broke off after the last byte, that was the end.
+        if (this.#rest || this.#source && !(await this.#source.next()).done) throw this.#options.wrong.more(server);
     }
 
     #gained() {

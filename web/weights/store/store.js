@@ -180,12 +180,13 @@ export class ChunkStore {
      * @param {ArrayBuffer} bytes    left alone until this resolves
      * @param {ArrayBuffer} digest   SHA-256 of bytes
      * @param {ArrayBuffer[]} [manifest]   the digests of all chunks
+     * @param {boolean} [isOther]   what was saved before `model.savedAt` is another file, whatever its version says
      */
-    async writeChunk(model, index, bytes, digest, manifest) {
+    async writeChunk(model, index, bytes, digest, manifest, isOther = false) {
         const {id} = model, record = await (this.#takesBlobs ??= this.#tryBlob()) ? new Blob([bytes]) : bytes;
         await this.#change(async ({models, chunks, digests}) => {
             const there = /** @type {StoredModel | undefined} */ (await result(models.get(id)));
-            const kept = there && sameVersion(there, model) ? there : undefined;
+            const kept = there && sameVersion(there, model) && !(isOther && there.savedAt !== model.savedAt) ? there : undefined;
             if (!kept) await replace(there, model, chunks, digests, manifest);
             chunks.put(record, [id, index]);
             digests.put(digest, [id, index]);

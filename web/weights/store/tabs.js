@@ -6,22 +6,27 @@
 
 import {GemmaError} from '../../base/error.js';
 
-/** What a tab that waits says first: the one that downloads may have nothing new to tell for a while. */
+/** What a tab that waits says now and then: the one that downloads may have nothing new to tell for a while, and still answers. */
 const ASK = 'how far?';
+const ASK_MS = 1000, SILENT_ASKS = 15;      // whoever answers none of so many is frozen, as phones do it to tabs in the background
 
 /**
  * Takes a lock.
  * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable. Where there are no locks,
  *     nobody has one
  * @param {string} name
- * @param {LockOptions} options
+ * @param {LockOptions & {onLost?: () => void}} options   onLost: another has stolen it
  */
-function take(name, {signal, ...options}) {
+function take(name, {signal, onLost = () => {}, ...options}) {
     return new Promise((resolve, reject) => {
-        const refused = () => signal?.aborted ? reject(signal.reason) : resolve(() => {});
+        let isHeld = false;
+        const refused = () => isHeld ? onLost() : signal?.aborted ? reject(signal.reason) : resolve(() => {});
         try {
             /** @param {Lock | null} lock */
-            const held = (lock) => lock ? new Promise((/** @type {(value?: undefined) => void} */ giveBack) => { resolve(() => giveBack()); }) : resolve(undefined);
+            const held = (lock) => lock ? new Promise((/** @type {(value?: undefined) => void} */ giveBack) => {
+                isHeld = true;
+                resolve(() => giveBack());
+            }) : resolve(undefined);
             navigator.locks.request(name, {...options, ...signal && {signal}}, held).catch(refused);
         } catch {
             refused();
@@ -29,7 +34,7 @@ function take(name, {signal, ...options}) {
     });
 }
 
-/** Takes a lock, however long that takes. @param {string} name @param {LockOptions} options @returns {Promise<() => void>} */
+/** Takes a lock, however long that takes. @param {string} name @param {LockOptions & {onLost?: () => void}} options @returns {Promise<() => void>} */
 async function wait(name, options) {
     return await take(name, options) ?? (() => {});
 }
@@ -82,13 +87,21 @@ export async function unlessInUse(id, name, work, what = 'delete it') {
 }
 
 /**
+ * @typedef {object} Turn
+ * @property {boolean} waited   the store may have changed
+ * @property {boolean} isLost   this tab was frozen, and another has taken the turn: it may store nothing more
+ * @property {(progress: import('../file/progress.js').Progress) => void} tell   shows the others how far this one is
+ * @property {() => void} end   lets the next tab
+ */
+
+/**
  * Waits until no other tab downloads this model; what that tab says of its progress is passed on meanwhile.
  * @param {string} id
+ * One that is frozen is not waited for.
  * @param {object} options
  * @param {AbortSignal} [options.signal]
  * @param {(progress: import('../file/progress.js').Progress) => void} [options.onElsewhere]
- * @returns {Promise<{waited: boolean, tell: (progress: import('../file/progress.js').Progress) => void, end: () => void}>}
- *     waited: the store may have changed; tell: shows the others how far this one is; end: lets the next tab
+ * @returns {Promise<Turn>}
  */
 export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
     const name = `gemma-download ${id}`;
@@ -97,6 +110,7 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
     let channel = openChannel(name), giveBack = () => {};
     const turn = {
         waited: false,
+        isLost: false,
         /** @param {import('../file/progress.js').Progress} progress */
         tell(progress) {
             last = progress;
@@ -108,20 +122,39 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
             giveBack();
         },
     };
+    const onLost = () => { turn.isLost = true; };
     try {
-        const atOnce = await take(name, {ifAvailable: true});
+        const atOnce = await take(name, {ifAvailable: true, onLost});
         turn.waited = !atOnce;
-        if (atOnce) giveBack = atOnce;
-        else {
-            listen(({data}) => data !== ASK && onElsewhere(data));
-            channel?.postMessage(ASK);
-            giveBack = await wait(name, {signal});
-        }
-        listen(({data}) => data === ASK && last && channel?.postMessage(last));
+        giveBack = atOnce ?? await waitForIt();
+        listen(({data}) => data === ASK && channel?.postMessage(last ?? null));
         return turn;
     } catch (error) {
         turn.end();
         throw error;
+    }
+
+    /** Takes the turn of one that says nothing. */
+    async function waitForIt() {
+        const stopping = new AbortController(), stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+        let silent = 0;
+        listen(({data}) => {
+            silent = 0;
+            if (data !== ASK && data) onElsewhere(data);
+        });
+        channel?.postMessage(ASK);
+        const timer = channel && setInterval(() => {
+            if (++silent > SILENT_ASKS) stopping.abort();
+            else channel?.postMessage(ASK);
+        }, ASK_MS);
+        try {
+            return await wait(name, {signal: stop, onLost});
+        } catch (error) {
+            if (!stopping.signal.aborted || signal?.aborted) throw error;
+            return await wait(name, {steal: true, onLost});
+        } finally {
+            clearInterval(timer);
+        }
     }
 
     /** @param {(event: MessageEvent) => void} listener */
