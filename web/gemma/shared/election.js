@@ -55,11 +55,17 @@ export async function canElect() {
 /** @param {string} name @param {() => void} onHeard @returns {Port & {close: () => void}} */
 function openPort(name, onHeard) {
     const channel = new BroadcastChannel(name);
+    let isOpen = true;
     channel.addEventListener('message', onHeard);
     return {
-        postMessage: (message) => channel.postMessage(message),
+        postMessage(message) {
+            if (isOpen) channel.postMessage(message);       // a tab that is gone hears nothing
+        },
         onMessage: (listener) => channel.addEventListener('message', ({data}) => listener(data)),
-        close: () => channel.close(),
+        close() {
+            isOpen = false;
+            channel.close();
+        },
     };
 }
 

@@ -175,9 +175,11 @@ class Member {
         this.#unlink();
         this.#cut = cut;
         const isPresent = () => this.#cut === cut;
+        let isLoaded = false;
         try {
             await ready;
             this.#info = await ask('load', {}, {onEvent: (event) => isPresent() && this.#onEvent(event)});
+            isLoaded = true;
             for (const session of this.#sessions.values()) if (session.state) session.id = (await ask('resumeSession', {state: session.state})).id;
             for (const constraint of this.#constraints.values()) constraint.name = await ask('constraint', {options: constraint.options});
             if (!isPresent()) return;
@@ -186,7 +188,8 @@ class Member {
         } catch (error) {
             if (!isPresent() || error === LOST) return;
             if (!this.#info) this.#onFailure(/** @type {GemmaError} */ (error));
-            else if (isOwn) this.#onFailure(new GemmaError('engine-lost', `The tab that held the model was closed, and this one could not load it: ${messageOf(error)}`, {cause: error}));
+            // One that another tab can't load is loaded by the next.
+            else if (isOwn || isLoaded) this.#onFailure(new GemmaError('engine-lost', `The tab that held the model was closed, and this one could not go on: ${messageOf(error)}`, {cause: error}));
         }
     }
 
