@@ -42,6 +42,20 @@ test('all answers of A are drawn, then those of B; what is there is not drawn ag
     assert.deepEqual(resumed.answers, [['A x', 'A y'], ['B x', 'B y']]);
 });
 
+test('a prompt that does not fit one of them is left out, and the others are compared', async () => {
+    const comparison = newComparison(['x', 'long', 'y'], SIDES, seeded(2)), full = Object.assign(new Error('It is full.'), {code: 'context-full'});
+    const ask = async ({name}, prompt) => {
+        if (name === 'B' && prompt === 'long') throw full;
+        return `${name}${prompt}`;
+    };
+    await draw(comparison, {ask, onDrawn: () => {}, signal: new AbortController().signal});
+    assert.deepEqual([comparison.prompts, comparison.answers], [['x', 'y'], [['Ax', 'Ay'], ['Bx', 'By']]]);
+    const seen = [];
+    for (let shown; (shown = nextToVote(comparison)); vote(comparison, 'both')) seen.push([shown.prompt, ...[shown.first, shown.second].sort()]);
+    assert.deepEqual(seen.sort(), [['x', 'Ax', 'Bx'], ['y', 'Ay', 'By']]);
+    await assert.rejects(draw(newComparison(['x'], SIDES), {ask: async () => { throw new Error('No.'); }, onDrawn: () => {}, signal: new AbortController().signal}), /No\./);
+});
+
 test('votes count for whose answer it was, in any order', () => {
     for (let seed = 1; seed < 30; seed++) {
         const prompts = Array.from({length: 20}, (_, i) => `${i}`), comparison = newComparison(prompts, SIDES, seeded(seed));

@@ -408,6 +408,16 @@ check('a backup: each conversation as JSON and Markdown in a folder, soon after 
         const other = await data.openConversations('from the backup');
         for await (const handle of folder.values()) if (handle.name.endsWith('.json')) await importFile(other, await handle.getFile());
         out.back = other.list().map(({title, messages}) => [title, messages]).sort();
+        const {getFileHandle} = FileSystemDirectoryHandle.prototype;
+        FileSystemDirectoryHandle.prototype.getFileHandle = function (name, ...more) {
+            return name.startsWith('Locked') ? Promise.reject(new DOMException('Another program holds it.', 'NoModificationAllowedError')) : getFileHandle.call(this, name, ...more);
+        };
+        const after = await store.create({title: 'After'}), locked = await store.create({title: 'Locked'});
+        await until(async () => (await names()).some((name) => name.startsWith('After')) && backup.state.state === 'failed');
+        FileSystemDirectoryHandle.prototype.getFileHandle = getFileHandle;
+        await store.change(after.id, {title: 'Afterwards'});
+        await until(async () => (await names()).some((name) => name.startsWith('Locked')) && backup.state.state === 'on');
+        await store.delete([after.id, locked.id]);
         backup.close();
         states = [];
         const again = make();

@@ -193,6 +193,17 @@ test('messages that only follow each other', async () => {
     assert.deepEqual((await shown(store)).sort(), [['one', ['system: S', 'user: one', 'assistant: A']], ['two', ['system: S', 'user: two', 'assistant: A']]]);
 });
 
+test('two conversations that have the same id in two files are two; the same one, grown, is one', async () => {
+    const store = await open(), turns = (...contents) => contents.map((content, i) => ({role: i % 2 ? 'assistant' : 'user', content}));
+    const bring = (...contents) => importFile(store, file({id: '1', messages: turns(...contents)}));
+    assert.deepEqual(await bring('one', 'A'), {conversations: 1, messages: 2, presets: 0, skipped: []});
+    assert.deepEqual(await bring('two', 'B', 'three', 'C'), {conversations: 1, messages: 4, presets: 0, skipped: []});
+    assert.deepEqual(await bring('one', 'A', 'more', 'D'), {conversations: 1, messages: 2, presets: 0, skipped: []});
+    assert.deepEqual(await bring('one', 'A'), {conversations: 0, messages: 0, presets: 0, skipped: []});
+    assert.deepEqual((await shown(store)).sort(), [['one', ['user: one', 'assistant: A', 'user: more', 'assistant: D']],
+        ['two', ['user: two', 'assistant: B', 'user: three', 'assistant: C']]]);
+});
+
 test('what is no export is refused, and what is damaged gives what is whole', async () => {
     const store = await open(), whole = JSON.stringify([LLAMA, CHATGPT]);
     for (const content of ['', 'Hello', '[]', '{}', '[1, "a", null, [[]]]', '<html>{"a": 1}</html>', '{"mapping": {}}', 'PK\x03\x04 but nothing more', new Uint8Array(5000), '}'.repeat(1000)]) {

@@ -89,8 +89,8 @@ const presets = () => later(() => import('./data/presets.js'));
 /** @type {Settings} */
 const settings = new Settings(root, {
     onReload: () => engine.again(), onError,
-    conversation: () => shownScreen() === 'chat' ? {isStored: Boolean(chatting.id), settings: chatting.settings} : undefined,
-    onChange: (changed) => chatting.changeSettings(changed).catch(onError).finally(() => gauge.update()),
+    conversation: () => shownScreen() === 'chat' ? {id: chatting.id, settings: chatting.settings} : undefined,
+    onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError).finally(() => gauge.update()),
     check: async (schema) => (await engine.gemma?.constraint({schema}))?.close(),
     cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
     presets: {

@@ -92,10 +92,10 @@ export class Chatting {
         return this.summary?.settings ?? this.#settings;
     }
 
-    /** @param {Record<string, unknown>} settings */
-    async changeSettings(settings) {
-        this.#settings = settings;
-        if (this.id) await this.#parts.store.change(this.id, {settings});
+    /** @param {Record<string, unknown>} settings @param {string} [id]   whose they are; the new one's that is not stored */
+    async changeSettings(settings, id = this.id) {
+        if (id) await this.#parts.store.change(id, {settings});
+        else this.#settings = settings;
     }
 
     /** @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */
@@ -268,6 +268,11 @@ export class Chatting {
         }));
     }
 
+    /** Another tab may have answered meanwhile. @param {Message} message */
+    async #isFollowed({id, conversation}) {
+        return (await this.#parts.store.read(conversation)).some(({parent}) => parent === id);
+    }
+
     /** One thing after the other: who asks while an answer is written is not heard. @param {(signal: AbortSignal) => Promise<unknown>} task */
     async #work(task) {
         const {view, onError} = this.#parts;
@@ -311,7 +316,7 @@ export class Chatting {
             if (!answer?.content && answer?.state !== 'done') {
                 // Who has gone on to another conversation finds the question where it was asked.
                 const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
-                if (empty && this.#find(empty.conversation)) await store.deleteFrom(empty.id).catch(ignoreGone);
+                if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty)) await store.deleteFrom(empty.id).catch(ignoreGone);
                 if (isBack && !this.id) this.#settings = summary?.settings ?? {};        // it was the first: the conversation is gone with it
                 if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }

@@ -81,20 +81,30 @@ export function outcomeOf({votes}) {
     return {a, b, both, neither, votes: votes.length, rate, ...wilson(rate, votes.length)};
 }
 
+/** What one side's context can't hold is not compared. @param {Comparison} comparison @param {number} index   of the prompt */
+function leaveOut({prompts, answers, order}, index) {
+    prompts.splice(index, 1);
+    for (const side of answers) side.splice(index, 1);
+    order.splice(order.findIndex(({prompt}) => prompt === index), 1);
+    for (const one of order) if (one.prompt > index) one.prompt--;
+}
+
 /**
- * Draws all answers that are missing.
+ * Draws all answers that are missing. A prompt that does not fit into the context of one side is left out.
  * @param {Comparison} comparison
  * @param {{ask: (side: Side, prompt: string) => Promise<string>, onDrawn: (done: number, total: number) => Promise<unknown> | void, signal: AbortSignal}} parts   ask: loads
  *   the side's model where it must; onDrawn: keeps what there is
  */
 export async function draw(comparison, {ask, onDrawn, signal}) {
-    const total = 2 * comparison.prompts.length;
     for (let next; (next = nextToDraw(comparison));) {
         const {side, prompt} = next;
         signal.throwIfAborted();
-        const answer = await ask(comparison.sides[side], comparison.prompts[prompt]);
+        const answer = await ask(comparison.sides[side], comparison.prompts[prompt]).catch((error) => {
+            if (error.code !== 'context-full') throw error;
+        });
         signal.throwIfAborted();         // a part of an answer is none
-        comparison.answers[side][prompt] = answer;
-        await onDrawn(comparison.answers.flat().filter((one) => one !== null).length, total);
+        if (answer === undefined) leaveOut(comparison, prompt);
+        else comparison.answers[side][prompt] = answer;
+        await onDrawn(comparison.answers.flat().filter((one) => one !== null).length, 2 * comparison.prompts.length);
     }
 }

@@ -10,13 +10,22 @@ const MOST_FILES = 5000;        // of the page's: browsers list the first 250 if
 
 /** Of the service worker, which tells each when it is over. @type {Asked[]} */
 const told = [];
-const channel = new BroadcastChannel(`gemma-requests ${new URL('.', document.baseURI).pathname}`);
+const channel = openChannel();
 
 performance.setResourceTimingBufferSize(MOST_FILES);
-channel.onmessage = (/** @type {MessageEvent} */ {data}) => {
+channel?.addEventListener('message', ({data}) => {
     if (Array.isArray(data)) told.push(...data);
     if (data === 'tell') own().then((tab) => channel.postMessage({tab}), () => {});      // the other tab shows what it has
-};
+});
+
+/** @returns {BroadcastChannel | undefined} none where storage is blocked: Firefox refuses channels, too, and there is no service worker then */
+function openChannel() {
+    try {
+        return new BroadcastChannel(`gemma-requests ${new URL('.', document.baseURI).pathname}`);
+    } catch {
+        return undefined;
+    }
+}
 
 /** Of this tab, and of the service worker as far as it has told this tab. */
 async function own() {
@@ -45,8 +54,8 @@ export async function watchRequests(show) {
         tabs.push(data.tab);
         update();
     };
-    channel.addEventListener('message', listen);
-    channel.postMessage('tell');
+    channel?.addEventListener('message', listen);
+    channel?.postMessage('tell');
     update();
-    return () => channel.removeEventListener('message', listen);
+    return () => channel?.removeEventListener('message', listen);
 }

@@ -211,7 +211,10 @@ function isOneOfOurs({url}) {
 async function answerCatalogue({url, cache}) {
     const response = cache !== 'only-if-cached' && await ask(url, {cache: 'no-cache'}).catch(() => undefined);
     if (!response) return await kept(VERSION, CATALOGUE) ?? Response.error();
-    if (response.ok && !hasLeft) await (await caches.open(CACHE)).put(url, withHeaders(response.clone()));
+    // A page to sign in at is no catalogue.
+    if (response.ok && !hasLeft && await response.clone().json().catch(() => undefined)) {
+        await (await caches.open(CACHE)).put(url, withHeaders(response.clone())).catch(() => {});       // there is no room: the last one stays
+    }
     return response;
 }
 
@@ -275,7 +278,8 @@ let hasLeft = false;
  */
 async function stepAside(page) {
     const response = await ask(worker.location.href, {cache: 'no-cache'}).catch(() => undefined);
-    const isGone = response?.ok ? !(await response.text()).includes(NAME) : response !== undefined && [404, 410].includes(response.status);
+    // One that leads elsewhere asks to sign in.
+    const isGone = response?.redirected ? false : response?.ok ? !(await response.text()).includes(NAME) : response !== undefined && [404, 410].includes(response.status);
     if (!isGone) return;
     hasLeft = true;
     await worker.registration.unregister();

@@ -140,8 +140,10 @@ export class Backup {
     async #writeAll() {
         const {database} = this.#store, changed = this.#changed;
         this.#changed = new Set();
-        try {
-            for (const summary of this.#store.list()) {
+        /** @type {unknown} */
+        let failure;
+        for (const summary of this.#store.list()) {
+            try {
                 const key = `${KEY}/${summary.id}`, stamp = JSON.stringify(summary), folder = this.#folder;
                 if (!folder) return;
                 const before = await database.read(['kept'], ({kept}) => kept.get(key));
@@ -150,11 +152,15 @@ export class Backup {
                 if (before && asFile(before.name) !== asFile(name)) for (const end of ['json', 'md']) await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
                 await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp}));
                 changed.delete(summary.id);
+            } catch (error) {
+                // Another program may hold one file: the others are written all the same.
+                failure ??= error;
+                if (/** @type {Error} */ (error).name === 'NotAllowedError') break;
             }
-        } catch (error) {
-            for (const id of changed) this.#changed.add(id);
-            throw error;
         }
+        if (!failure) return;
+        for (const id of changed) this.#changed.add(id);
+        throw failure;
     }
 
     /** @param {Folder} folder @param {Summary} summary @returns {Promise<string>} the files' name */

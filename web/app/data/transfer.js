@@ -7,7 +7,7 @@
 import {GemmaError} from '../../base/error.js';
 import {listPresets, savePreset} from './presets.js';
 import {isChatGpt, readChatGpt} from './transfer/chatgpt.js';
-import {asList, asObject, asText, cleanConversation} from './transfer/clean.js';
+import {asList, asObject, asText, cleanConversation, hashOf} from './transfer/clean.js';
 import {Lines, isLlamaCpp, readLlamaCpp} from './transfer/llama_cpp.js';
 import {recordsOf} from './transfer/records.js';
 import {isZip, readZip} from './transfer/zip.js';
@@ -104,8 +104,16 @@ export async function importFile(store, file) {
 function readMessages(conversation, messages) {
     const isTree = messages.some(({id, parent}) => typeof id === 'string' && parent !== undefined);
     const isOurs = typeof conversation.id === 'string' && (isTree || conversation.kind === 'document' || !messages.length);
-    const linear = () => messages.map((message, i) => ({...message, content: wordsOf(message.content), id: `${i}`, parent: `${i - 1}`, state: 'done'}));
-    return /** @type {any} */ ({...conversation, source: isOurs ? '' : 'messages', messages: isTree ? messages : linear()});
+    if (isTree || isOurs) return /** @type {any} */ ({...conversation, source: isOurs ? '' : 'messages', messages});
+    // Ids of such files are often mere numbers: what is said tells two conversations of one id apart.
+    let parent = '';
+    const linear = messages.map((message, i) => {
+        const content = wordsOf(message.content), id = `${i} ${hashOf(`${asText(message.role)} ${asText(content)}`)}`, made = {...message, content, id, parent, state: 'done'};
+        parent = id;
+        return made;
+    });
+    const {id} = conversation, first = linear[0]?.id.slice(2) ?? '';
+    return /** @type {any} */ ({...conversation, ...typeof id === 'string' && {id: `${id}-${first}`}, source: 'messages', messages: linear});
 }
 
 /** As a text, or in parts, as OpenAI's API has them. @param {unknown} content */

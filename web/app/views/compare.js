@@ -126,8 +126,9 @@ export class Compare {
         try {
             await draw(comparison, {signal, ask: (side, prompt) => ask(side, prompt, {signal, onLoading: (name) => {
                 this.#status.textContent = text('loading.loading', {name});
-            }}), onDrawn: (done) => {
+            }}), onDrawn: (done, total) => {
                 this.#status.textContent = '';
+                bar.max = total;
                 say(done);
                 return kept.put(comparison);
             }});

@@ -18,8 +18,8 @@ import {text} from '../texts.js';
  * @typedef {object} SettingsOptions
  * @property {() => void} onReload   load the model again, with the settings that need it
  * @property {(error: Error) => void} onError
- * @property {() => {isStored: boolean, settings: Record<string, unknown>} | undefined} conversation   the one that is shown; isStored: it has begun
- * @property {(settings: Values) => unknown} onChange    of that conversation; resolves once it is stored
+ * @property {() => {id?: string, settings: Record<string, unknown>} | undefined} conversation   the one that is shown; without an id it has not begun
+ * @property {(settings: Values, id?: string) => unknown} onChange    of that conversation; resolves once it is stored
  * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that the model can't follow
  * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} | undefined>} cost   of a context
  * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name: string) => Promise<unknown>}} presets
@@ -40,6 +40,8 @@ export class Settings {
     #loadingBefore = '';
     /** What the conversation has of its own; undefined while the defaults are shown. @type {Values | undefined} */
     #own;
+    /** Whose that is: another one may be opened meanwhile. @type {string | undefined} */
+    #id;
     /** @type {() => unknown} */
     #store = () => undefined;
     /** See settings_fields.js. @type {Set<() => Promise<void>>} */
@@ -55,6 +57,8 @@ export class Settings {
             if (event.target === dialog) dialog.close();        // beside the panel
         };
         dialog.onclose = () => this.settled();
+        // Of another tab.
+        addEventListener('storage', () => { this.#preferences = loadPreferences(); });
         at('settings-reset').onclick = () => this.#reset();
         at('settings-reload').onclick = () => {
             dialog.close();
@@ -64,7 +68,8 @@ export class Settings {
 
     open() {
         const found = this.#options.conversation();
-        this.#own = found?.isStored ? readSettings(found.settings) : undefined;
+        this.#own = found?.id ? readSettings(found.settings) : undefined;
+        this.#id = found?.id;
         this.#draw();
         const dialog = this.#at('settings', HTMLDialogElement);
         dialog.showModal();
@@ -124,7 +129,7 @@ export class Settings {
         this.#own = own;
         /** @type {unknown} */
         let storing;
-        const store = this.#store = () => storing ??= this.#options.onChange(own);
+        const id = this.#id, store = this.#store = () => storing ??= this.#options.onChange(own, id);
         setTimeout(() => this.#store === store && store(), 300);
     }
 

@@ -1,6 +1,6 @@
 // generate.js: gemma generate: streams a continuation, an answer, or the answers to a file of messages.
 
-import {readFile, writeFile} from 'node:fs/promises';
+import {readFile, rename, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
 import {UsageError, parseArgs} from '../args.js';
 import {
@@ -123,7 +123,12 @@ export default async function run(argv) {
             const {variant, threads} = gemma.info;
             printJson({...turns.at(-1), variant, threads, ...(options.messages !== undefined && {turns})});
         }
-        if (options.session !== undefined) await writeFile(options.session, await session.save());
+        if (options.session !== undefined) {
+            // What was saved before stays until this is whole.
+            const path = `${options.session}.tmp`;
+            await writeFile(path, await session.save());
+            await rename(path, options.session);
+        }
     } finally {
         gemma.close();
     }
