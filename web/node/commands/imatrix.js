@@ -23,7 +23,7 @@ export default async function run(argv) {
     try {
         const {matrices, chunks} = collect(module, text, ctx);
         const metadata = {
-            'general.type': 'imatrix', 'imatrix.datasets': [basename(options.text ?? options.file)], 'imatrix.chunk_count': chunks, 'imatrix.chunk_size': ctx,
+            'general.type': 'imatrix', 'imatrix.datasets': [basename(options.text)], 'imatrix.chunk_count': chunks, 'imatrix.chunk_size': ctx,
         };
         const tensors = matrices.flatMap(({name, tokens, squares}) => [
             {name: `${name}.in_sum2`, values: squares}, {name: `${name}.counts`, values: [tokens]},
