@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// cli.js: the command line: picks the command, turns errors into one sentence and an exit code (2: usage, 1: anything else). The commands
-// are in commands/, one a file.
+// cli.js: the command line: picks the command, turns errors into one sentence and an exit code. The commands are in commands/, one a file.
+// Exit codes: 0, 1 (an error), 2 (usage), 130 (interrupted).
 
 import {readFile} from 'node:fs/promises';
 import {GemmaError} from '../gemma.js';
@@ -10,33 +10,40 @@ import {SetupError} from './run.js';
 const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
        gemma --help | --version
 
-  generate     --prompt T, or standard input, or both: the prompt, then the text [--chat] [--system T] [--max-tokens N] [--stop T]
+  generate     --prompt T, or standard input, or both: the prompt, then the text
+               [--chat] [--system T] [--max-tokens N] [--stop T] (once) [--json]
                [--messages FILE]    a conversation; standard input ends what the user says last in it, or is the next question
+               [--session FILE]     continues the conversation in FILE, and saves it there
                [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
-               [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N] [--json]
-               [--session FILE]     goes on with the conversation that is in FILE, and keeps it there
-               [--schema FILE | --regex R | --choices A,B,... | --grammar FILE]     the text is JSON of that schema, or matches, or is one of
-               [--whitespace none|space|free]     these, or is one of the grammar's (GBNF); white space is of JSON
-  constraint   --schema FILE | --regex R | --choices A,B,... | --grammar FILE [--whitespace none|space|free] [--instances FILE] [--json]
-               whether it compiles, and which lines of the file it accepts; without a model
-  logits       --tokens 2,651,... | --tokens-file F  [--top K] --json | --out FILE
+               [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N]
+               What the text must be, one of:
+               [--schema FILE]      JSON of this schema; with --whitespace none|space|free: its white space (default: space)
+               [--regex R]          a match of this regular expression
+               [--choices A,B,...]  one of these
+               [--grammar FILE]     a text of this grammar (GBNF)
+  constraint   --schema FILE [--whitespace none|space|free] | --regex R | --choices A,B,... | --grammar FILE [--instances FILE] [--json]
+               whether it compiles, and which lines of --instances it accepts (white space by default: free); without a model
+  logits       --tokens 2,651,... | --tokens-file F [--top N] [--out FILE]
+               default: the likeliest next tokens (20) as JSON; --out: all logits of every token, as 32-bit floats
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
   embed        < lines                      a vector of length 1 for each line
-  perplexity   --text F [--json]
+  perplexity   --text F [--json]            --ctx: of a window
   compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
   imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
-  inspect      FILE
+  inspect      FILE [--json]                what its header says, and the memory that it needs
   probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
-  bench        [--shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N] [--repeat N] [--parallel N]
-               [--profile] [--json]
-  serve        [--port N] [--host H] [--model F]      the page, and OpenAI's API under /v1; default: localhost, at the first free port from 8000 on
+  bench        [--model FILE | --shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N]
+               [--repeat N] [--parallel N] [--profile] [--json]
+  serve        [--port N] [--host H]      the page, and OpenAI's API under /v1; default: localhost, at the first free port from 8000 on
                [--parallel N] [--queue N]     texts written at the same time (4), and requests that may wait (64); more get 429
                [--api-key K] [--cors ORIGIN,...|*]     who may call: also GEMMA_API_KEY; pages of this machine may, others if named or with the key
-               [--context N] [--max-body BYTES]     of a conversation, in tokens; of a request (16 MB)
+               [--context N]     another name for --ctx
+               [--max-body BYTES]     of a request (16 MiB)
 
-  Everywhere: [--model FILE] (default: the default model) [--threads N] [--ctx N] [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact]
-              [--kv f16|int8]
+  Options of the model: [--model FILE] (default: the default model) [--ctx N] [--threads N] [--variant simd128|relaxed] [--dot i32|i16]
+               [--memory64] [--exact] [--kv f16|int8]
+               compare and probe take no --model, inspect takes --ctx and --threads alone, and constraint none of them.
 `;
 
 const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'constraint', 'serve'];
