@@ -5,8 +5,8 @@
  *     LLAMA=path/to/llama.cpp
  *     gcc -std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -Wno-psabi -Isrc -Iquantize -Itests/c -Itests/quantize \
  *         -I$LLAMA/ggml/include tests/quantize/search_vs_llama.c quantize/search*.c src/quant.c \
- *         -L$LLAMA/build/bin -lggml -lggml-base -Wl,-rpath,$LLAMA/build/bin -lm -o /tmp/search_vs_llama
- *     /tmp/search_vs_llama [type ...]
+ *         -L$LLAMA/build/bin -lggml -lggml-base -Wl,-rpath,$LLAMA/build/bin -lm -o build/search_vs_llama
+ *     build/search_vs_llama [type ...]
  *
  * With --table it prints llama.cpp's errors as tests/c/test_search.c has them. */
 #include <time.h>

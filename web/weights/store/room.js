@@ -33,7 +33,7 @@ async function estimate() {
     }
 }
 
-/** The same in words, without a full stop. @param {Room} room */
+/** What is missing, in sentences with their full stops. @param {Room} room */
 export function describeRoom({needed, free, deletable}) {
     const numbers = `The browser gives this site too little room: ${megabytes(needed)} are needed and ${megabytes(free)} are free.`;
     if (!deletable.length) return numbers;
