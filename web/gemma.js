@@ -6,7 +6,7 @@
 //     for await (const piece of answer) show(piece);
 //     const { finishReason, timings } = await answer.result;
 //
-// Works in browsers and under Node (20 and newer). Knows no addresses, no storage and no page.
+// Works in browsers and under Node 20.16 or newer (of 22: 22.3 or newer). Knows no addresses, no storage and no page.
 //
 // Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its name. What an onProgress
 // throws, or its promise rejects with, ends what it watches: that rejects with the same error.
@@ -71,6 +71,11 @@ export class Gemma {
     /** Gives back what says that the model is in use. @type {Promise<() => void> | undefined} */
     #using;
 
+    /**
+     * The models that are on this device. An id is the address from which a model came, or what import() says; Gemma.load takes it. Where there
+     * is no IndexedDB (Node, some private windows), list() is empty and the others reject with 'unsupported'; with an id that is not
+     * there, with 'not-found'.
+     */
     static models = models;
 
     /**
@@ -132,9 +137,9 @@ export class Gemma {
     }
 
     /**
-     * Loads a model into its own worker. Rejects with a GemmaError whose `code` is stable: 'network', 'not-found', 'bad-file',
-     * 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with the signal's reason. When a download begins, the browser is asked to keep what
-     * it stores (see Gemma.models.persist).
+     * Loads a model into its own worker. Rejects with a GemmaError whose `code` is stable: 'network', 'library', 'not-found', 'bad-file',
+     * 'changed', 'storage', 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with the signal's reason. A model that can't be stored runs
+     * all the same. When a download begins, the browser is asked to keep what it stores (see Gemma.models.persist).
      * @param {ModelSource} model
      * @param {LoadOptions} [options]
      * @returns {Promise<Gemma>}

@@ -12,12 +12,7 @@ const stored = () => later(() => import('../weights/stored.js'));
  * @typedef {import('./types.js').Watched} Watched
  */
 
-/**
- * The models that are on this device. An id is the address from which a model came, or what import() says; Gemma.load takes it. Where there
- * is no IndexedDB (Node, some private windows), list() is empty and the others reject with 'unsupported'; with an id that is not
- * there, with 'not-found'.
- * @typedef {import('../weights/stored.js')} Stored
- */
+/** See Gemma.models. */
 export const models = {
     /** What is here: id, name, size, storedBytes, state ('partial', 'complete', 'damaged'), savedAt, lastUsed; the last used first.
      * @returns {Promise<import('../weights/store/store.js').Stored[]>} */

@@ -21,8 +21,9 @@
  * @property {(progress: import('../weights/file/progress.js').Progress) => void} [onProgress]   bytes, bytes per second, and sentences for the user
  *
  * @typedef {object} EngineOptions
- * @property {number} [threads]         default: all cores, up to 8; one where the page is not cross-origin isolated
- * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192
+ * @property {number} [threads]         default: all cores, up to 8; at most 64; one where the page is not cross-origin isolated
+ * @property {number} [contextLength]   tokens that a conversation can hold; default: the model's, up to 8,192, or up to 4,096 where
+ *   info.nEmbd is 3,072 or more. Where memory is short, the default is halved until it fits, down to 512
  * @property {boolean} [chat]           whether the model knows turns; default: what its metadata says
  * @property {'simd128' | 'relaxed'} [variant]  default: the fastest that computes correctly here
  * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
@@ -66,15 +67,15 @@
  *   each piece of JSON, then {type: 'called', index, name, arguments}
  * @typedef {import('../constraint/tools.js').Tool} Tool   {name, description, parameters}; parameters: a JSON Schema of an object
  *
- * @typedef {object} Sampling           applied in this order
+ * @typedef {object} Sampling           applied in this order. What neither the prompt nor its session gives has the default
  * @property {Record<number, number>} [logitBias]   by token id
- * @property {number} [repeatPenalty]   1: off; penalties look at the last 64 tokens
- * @property {number} [presencePenalty] 0: off
- * @property {number} [frequencyPenalty] 0: off
- * @property {number} [topK]            0: off
- * @property {number} [topP]            1: off
- * @property {number} [minP]            0: off
- * @property {number} [temperature]     0: always the likeliest token
+ * @property {number} [repeatPenalty]   default: 1, which is off; penalties look at the last 64 tokens
+ * @property {number} [presencePenalty] default: 0, which is off
+ * @property {number} [frequencyPenalty] default: 0, which is off
+ * @property {number} [topK]            default: 64; 0: off
+ * @property {number} [topP]            default: 0.95; 1: off
+ * @property {number} [minP]            default: 0, which is off
+ * @property {number} [temperature]     default: 0.8; 0: always the likeliest token
  * @property {number} [seed]            equal seeds give equal texts; default: another each time
  *
  * @typedef {import('../engine/constraints.js').ConstraintOptions} ConstraintOptions
