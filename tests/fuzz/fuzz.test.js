@@ -1,6 +1,6 @@
 // The fuzzers, a short while each, with the same seeds every time. For longer, or with other seeds:
 //
-//   FUZZ_SECONDS=600 FUZZ_SEED=12345 node --test tests/fuzz/
+//   FUZZ_SECONDS=600 FUZZ_SEED=12345 node --test tests/fuzz/fuzz.test.js
 //
 // A failure shows the command that runs the input at fault again.
 
