@@ -13,7 +13,7 @@
 #include "json_file.h"
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of the output.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the names of the output.");
     return false;
 }
 

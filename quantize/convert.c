@@ -111,7 +111,7 @@ static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name
                          .dims = {size_of(v->config, name->cols), size_of(v->config, name->rows), 1, 1}, .type = (QuantType)t->type,
                          .file = &v->from->shards[t->shard], .offset = t->offset, .add_one = is_norm};
     if (to->name && to->label) return true;
-    error_set(v->err, GEMMA_NO_MEMORY, "No memory is left for the names of the tensors.");
+    error_set(v->err, GEMMA_NO_MEMORY, "Not enough memory for the names of the tensors.");
     return false;
 }
 
@@ -165,7 +165,7 @@ static bool compare_weights(const Conversion *v, const SafeTensor *a, const Safe
     uint8_t *raw = malloc(4 * COMPARED_WEIGHTS);
     float *x = malloc(COMPARED_WEIGHTS * sizeof *x), *y = malloc(COMPARED_WEIGHTS * sizeof *y);
     bool good = raw && x && y;
-    if (!good) error_set(v->err, GEMMA_NO_MEMORY, "No memory is left to compare tensors.");
+    if (!good) error_set(v->err, GEMMA_NO_MEMORY, "Not enough memory to compare tensors.");
     *same = true;
     for (uint64_t first = 0; good && *same && first < n_weights; first += COMPARED_WEIGHTS) {
         size_t n = n_weights - first < COMPARED_WEIGHTS ? (size_t)(n_weights - first) : COMPARED_WEIGHTS;
@@ -258,7 +258,7 @@ static bool check_quantisation(const Safetensors *from, const JsonNode *config, 
 static bool add_tensors(Source *s, const Safetensors *from, const HfConfig *c, GemmaError *err) {
     Conversion v = {s, from, c, find_prefix(from), calloc(from->n_tensors + 1, sizeof(bool)), err};
     if (!v.used) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of tensors.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the list of tensors.");
         return false;
     }
     bool good = source_reserve(s, N_OUTSIDE + 1 + (size_t)c->n_layer * N_IN_LAYER, err);

@@ -134,7 +134,7 @@ bool encode_tensors(const EncodeJob *job, GemmaError *err) {
         e.buffers[i] = (Buffers){malloc(room), malloc(room), malloc(room), malloc(room)};
         good = e.buffers[i].raw && e.buffers[i].out && e.buffers[i].x && e.buffers[i].importance;
     }
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads' rows.", job->n_threads);
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for %d threads' rows.", job->n_threads);
     else {
         watch_begin(job->watch, "quantising", source_bytes(job->rows->source));
         good = workers_run(job->n_threads, job->rows->n_pieces, encode_piece, &e, job->watch, err);

@@ -83,7 +83,7 @@ char *file_load(const char *path, size_t max, size_t *n, GemmaError *err) {
     } else {
         *n = (size_t)f.size;
         bytes = malloc(*n + 1);
-        if (!bytes) error_set(err, GEMMA_NO_MEMORY, "%s: No memory is left for its %zu bytes.", path, *n);
+        if (!bytes) error_set(err, GEMMA_NO_MEMORY, "%s: Not enough memory for its %zu bytes.", path, *n);
         else if (!file_read(&f, 0, bytes, *n, err)) {
             free(bytes);
             bytes = NULL;

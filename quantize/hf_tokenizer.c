@@ -38,7 +38,7 @@ static bool read_sp_model(HfTokenizer *t, const char *dir, bool *missing, GemmaE
     char *bytes = path ? file_load_optional(path, MAX_SP_MODEL, &n, missing, err) : NULL;
     bool good = *missing;
     if (bytes) good = sp_model_read(&t->vocabulary, (const uint8_t *)bytes, n, err) || error_in_file(err, path);
-    if (!path) error_set(err, GEMMA_NO_MEMORY, "No memory is left to read tokenizer.model.");
+    if (!path) error_set(err, GEMMA_NO_MEMORY, "Not enough memory to read tokenizer.model.");
     free(bytes);
     free(path);
     return good;
@@ -256,7 +256,7 @@ static bool add_template(HfTokenizer *t, const char *name, size_t n_name, const 
     if (more) t->templates = more;
     char *copy = more ? malloc(n + 1) : NULL;
     if (!copy) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the chat template.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the chat template.");
         return false;
     }
     memcpy(copy, text, n);
@@ -286,7 +286,7 @@ static bool add_template_file(HfTokenizer *t, const char *dir, const char *file,
     size_t n = 0;
     bool missing = false;
     char *text = path ? file_load_optional(path, MAX_TEMPLATE, &n, &missing, err) : NULL;
-    if (!path) error_set(err, GEMMA_NO_MEMORY, "No memory is left to read %s.", file);
+    if (!path) error_set(err, GEMMA_NO_MEMORY, "Not enough memory to read %s.", file);
     bool good = missing || (text && add_template(t, name, strlen(name), text, n, err));
     *told = text != NULL;
     free(text);
@@ -311,7 +311,7 @@ static bool add_named_files(HfTokenizer *t, const char *dir, GemmaError *err) {
     qsort(names, (size_t)n, sizeof *names, compare_names);
     for (int i = 0; i < n; i++) {
         char *stem = strndup(names[i], strlen(names[i]) - 6);
-        if (good && !stem) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of a chat template.");
+        if (good && !stem) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the name of a chat template.");
         good = good && stem && add_template_file(t, folder, names[i], stem, &told, err);
         free(stem);
         free(names[i]);

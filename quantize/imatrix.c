@@ -108,7 +108,7 @@ bool imatrix_check(const Imatrix *m, Source *s, GemmaError *err) {
         if (s->tensors[i].dims[0] > most_cols) most_cols = s->tensors[i].dims[0];
     float *importance = malloc((size_t)most_cols * sizeof *importance + 1);
     bool good = importance != NULL;
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the importance matrix.");
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the importance matrix.");
     for (size_t i = 0; good && i < s->n_tensors; i++) {
         const SourceTensor *t = &s->tensors[i];
         bool found;

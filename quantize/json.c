@@ -32,7 +32,7 @@ static int64_t add_node(Parser *p, JsonKind kind) {
         size_t bigger = p->room ? 2 * p->room : 64;
         JsonNode *nodes = bigger <= MAX_NODES ? realloc(p->nodes, bigger * sizeof *nodes) : NULL;
         if (!nodes) {
-            error_set(p->err, GEMMA_NO_MEMORY, "No memory is left for its %zu values.", p->n_nodes);
+            error_set(p->err, GEMMA_NO_MEMORY, "Not enough memory for its %zu values.", p->n_nodes);
             return -1;
         }
         p->nodes = nodes;
@@ -197,7 +197,7 @@ static int compare_keys(const void *a, const void *b) {
 static bool keys_differ(Parser *p, const JsonNode *object) {
     const JsonNode *few[FEW_MEMBERS], **keys = object->n <= FEW_MEMBERS ? few : malloc(object->n * sizeof *keys);
     if (!keys) {
-        error_set(p->err, GEMMA_NO_MEMORY, "No memory is left for an object of %" PRIu32 " members.", object->n);
+        error_set(p->err, GEMMA_NO_MEMORY, "Not enough memory for an object of %" PRIu32 " members.", object->n);
         return false;
     }
     const JsonNode *key = json_first(object);

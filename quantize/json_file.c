@@ -9,7 +9,7 @@ bool json_file_open(JsonFile *f, const char *dir, const char *name, bool require
     *f = (JsonFile){0};
     char *path = path_join(dir, name);
     if (!path) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left to read %s.", name);
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory to read %s.", name);
         return false;
     }
     size_t n = 0;

@@ -114,7 +114,7 @@ static bool plan(Run *run, GemmaError *err) {
         s->metadata = (GgufEntries){0};
     }
     if (run->out_size) return true;
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the header.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the header.");
     return false;
 }
 

@@ -44,7 +44,7 @@ static bool hash_range(const Hashing *h, const Range *r, const atomic_bool *stop
     uint8_t *bytes = malloc(READ_BYTES);
     bool good = bytes != NULL;
     Sha256 sha;
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left to hash the file.");
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "Not enough memory to hash the file.");
     sha256_begin(&sha);
     for (uint64_t at = r->begin; good && at < r->end && !*stop; at += READ_BYTES) {
         size_t n = r->end - at < READ_BYTES ? (size_t)(r->end - at) : READ_BYTES;
@@ -62,7 +62,7 @@ static bool hash_range(const Hashing *h, const Range *r, const atomic_bool *stop
 static bool create_part(const Range *r, const char *gguf, int number, GemmaError *err) {
     char *path = beside_part_path(gguf, number);
     if (!path) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left to name a part.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory to name a part.");
         return false;
     }
     bool good = output_create(r->part, path, r->end - r->begin, err);
@@ -155,7 +155,7 @@ static bool write_json(Manifest *m, const Hashing *h, int n_chunks, GemmaError *
     Bytes b = describe(h, n_chunks);
     char *path = beside_manifest_path(h->job->path);
     bool good = path && !b.failed;
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the manifest.");
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the manifest.");
     good = good && output_create(&m->json, path, b.n, err) && output_write(&m->json, 0, b.p, b.n, err);
     free(path);
     free(b.p);
@@ -173,7 +173,7 @@ static bool hash_all(Manifest *m, Hashing *h, GemmaError *err) {
     m->parts = h->parts;
     m->n_parts = h->parts ? n_chunks : 0;
     if (!h->digests || (job->split && !h->parts)) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left to hash %d chunks.", n_chunks);
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory to hash %d chunks.", n_chunks);
         return false;
     }
     watch_begin(job->watch, "hashing", 2 * h->gguf.size);

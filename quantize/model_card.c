@@ -14,7 +14,7 @@
 enum { MAX_README = 4 << 20, MAX_ITEMS = 64 };
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left to describe the model.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory to describe the model.");
     return false;
 }
 

@@ -52,7 +52,10 @@ static bool read_override(Options *o, char *text, GemmaError *err) {
     const QuantInfo *info = equals ? quant_by_name(equals + 1, strlen(equals + 1)) : NULL;
     if (!info || equals == text) return wrong(err, "--tensor-type", "PATTERN=TYPE, as in ffn_down=q6_k, was", text);
     TypeOverride *more = realloc(o->overrides, (size_t)(o->n_overrides + 1) * sizeof *more);
-    if (!more) return wrong(err, "--tensor-type", "less was", text);
+    if (!more) {
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for --tensor-type.");
+        return false;
+    }
     o->overrides = more;
     *equals = 0;
     bool good = regcomp(&more[o->n_overrides].pattern, text, REG_EXTENDED | REG_NOSUB) == 0;
@@ -114,7 +117,7 @@ bool options_read(Options *o, int argc, char **argv, GemmaError *err) {
         else if (strcmp(option, "--help") == 0) o->help = true;
         else {
             char quoted[72];
-            error_set(err, GEMMA_BAD_ARGUMENT, "\"%s\" is no option; quantize --help lists them.",
+            error_set(err, GEMMA_BAD_ARGUMENT, "\"%s\" is not an option; quantize --help lists them.",
                       error_quote(quoted, option, strlen(option)));
             return false;
         }

@@ -45,7 +45,7 @@ bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err) 
     size_t n = strlen(path) + 32;
     *o = (Output){.path = strdup(path), .temporary = malloc(n), .fd = -1};
     if (!o->path || !o->temporary) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of the output.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the name of the output.");
         forget(o);
         return false;
     }

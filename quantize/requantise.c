@@ -29,7 +29,7 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
         size_t bigger = want < f->size ? want : (size_t)f->size;
         uint8_t *grown = realloc(*bytes, bigger + 1);
         if (!grown) {
-            error_set(err, GEMMA_NO_MEMORY, "No memory is left for its header.");
+            error_set(err, GEMMA_NO_MEMORY, "Not enough memory for its header.");
             return false;
         }
         *bytes = grown;
@@ -97,7 +97,7 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     memcpy(to->dims, t->dims, sizeof to->dims);
     s->n_tensors++;
     if (to->name && to->label) return true;
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of its tensors.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the names of its tensors.");
     return false;
 }
 
@@ -274,7 +274,7 @@ static bool check_parts(const Source *s, const Split *whole, size_t n_seen, Gemm
     }
     SourceTensor *sorted = malloc((s->n_tensors + 1) * sizeof *sorted);
     if (!sorted) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of tensors.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the list of tensors.");
         return false;
     }
     bool good = true;
@@ -292,7 +292,7 @@ static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err
     size_t n_seen = 0;
     for (int i = 0; i < whole->count; i++) {
         char *part = part_path(path, whole, i);
-        if (!part) error_set(err, GEMMA_NO_MEMORY, "No memory is left for the name of part %d.", i + 1);
+        if (!part) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the name of part %d.", i + 1);
         bool good = part && add_file(s, part, whole, &n_seen, err);
         if (part && !good && s->n_files == i) {     /* it could not be opened */
             char sentence[sizeof err->text];
@@ -310,7 +310,7 @@ bool requantise_open(Source *s, const char *path, GemmaError *err) {
     *s = (Source){0};
     if (!find_parts(&whole, path, err)) return false;
     s->files = calloc((size_t)whole.count, sizeof *s->files);
-    if (!s->files) error_set(err, GEMMA_NO_MEMORY, "No memory is left.");
+    if (!s->files) error_set(err, GEMMA_NO_MEMORY, "Not enough memory.");
     else if (add_files(s, path, &whole, err)) return true;
     source_free(s);
     return false;

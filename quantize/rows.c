@@ -14,7 +14,7 @@ static int64_t rows_in_piece(const SourceTensor *t) {
 bool rows_open(Rows *r, const Source *source, GemmaError *err) {
     *r = (Rows){.source = source, .first_piece = malloc((source->n_tensors + 1) * sizeof *r->first_piece)};
     if (!r->first_piece) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of pieces.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the list of pieces.");
         return false;
     }
     for (size_t i = 0; i < source->n_tensors; i++) {

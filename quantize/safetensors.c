@@ -39,7 +39,7 @@ static const struct {
 enum { N_DTYPES = sizeof DTYPES / sizeof DTYPES[0] };
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the directory of its tensors.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the directory of its tensors.");
     return false;
 }
 

@@ -25,7 +25,7 @@ static int read_name(const char *name, size_t *n_prefix) {
 }
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the names of the shards.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the names of the shards.");
     return false;
 }
 

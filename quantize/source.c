@@ -48,7 +48,7 @@ uint64_t source_bytes(const Source *s) {
 bool source_reserve(Source *s, size_t n, GemmaError *err) {
     SourceTensor *tensors = realloc(s->tensors, (n + 1) * sizeof *tensors);
     if (!tensors) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of %zu tensors.", n);
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the list of %zu tensors.", n);
         return false;
     }
     s->tensors = tensors;

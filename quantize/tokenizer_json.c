@@ -32,7 +32,7 @@ static bool fail(GemmaError *err, const char *what) {
 }
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokenizer.");
     return false;
 }
 

@@ -85,7 +85,7 @@ bool verify_tensors(TensorError *errors, const Rows *source, const Source *writt
         c.y[i] = malloc(room);
         good = c.raw[i] && c.x[i] && c.y[i];
     }
-    if (!good) error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads' rows.", n_threads);
+    if (!good) error_set(err, GEMMA_NO_MEMORY, "Not enough memory for %d threads' rows.", n_threads);
     good = good && find_same(&c, err);
     if (good) {
         watch_begin(watch, "verifying", source_bytes(written));

@@ -11,7 +11,7 @@
 static const float SCORE_ADDED = -1000, SCORE_PAD = -10000;
 
 static bool no_memory(GemmaError *err) {
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for the vocabulary.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the vocabulary.");
     return false;
 }
 

@@ -79,7 +79,7 @@ static void add_part(Plan *p, GemmaSession *s, int n_tok) {
     int n_logits = n_tok == session_pending(s) && !s->pooled ? 1 + s->n_draft : 0;
     if (n_tok < 1 || p->n_parts == MAX_PARTS || p->n_logits + n_logits > MAX_PARTS) return;
     if (!kv_cache_reserve(&s->cache, s->n_done, s->n_done + n_tok)) {
-        error_set(&s->failure, GEMMA_NO_MEMORY, "No memory is left for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
+        error_set(&s->failure, GEMMA_NO_MEMORY, "Not enough memory for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
                   "close another session, or choose a shorter context.", s->n_done, s->n_done + n_tok - 1,
                   (unsigned long long)(kv_cache_used(&s->cache) >> 20));
         return;
@@ -549,7 +549,7 @@ GemmaStatus gemma_observe(GemmaModel *m, GemmaError *err) {
     b->squares = calloc(n_cols, sizeof *b->squares);
     if (!b->observed || !b->squares) {
         stop_observing(b);
-        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for sums over %llu columns.", (unsigned long long)n_cols);
+        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for sums over %llu columns.", (unsigned long long)n_cols);
     }
     Ops *ops = &b->workspace.ops;
     double *at = b->squares;

@@ -285,7 +285,7 @@ static GemmaStatus check_roles(const ChatStyle *s, const GemmaTurn *turns, int n
     for (int i = 0; i < n_turns; i++) {
         if (turns[i].role > GEMMA_TOOL) return error_set(err, GEMMA_BAD_ARGUMENT, "Turn %d has role %d; 0 to %d are known.", i, (int)turns[i].role, GEMMA_TOOL);
         if (turns[i].role == GEMMA_TOOL && !s->has_tools)
-            return error_set(err, GEMMA_UNSUPPORTED, "Turns of style \"%s\" have no tokens for tools; tell of tools as text.", s->name);
+            return error_set(err, GEMMA_UNSUPPORTED, "Turns of style \"%s\" have no tokens for tools; describe the tools in the text.", s->name);
     }
     return GEMMA_OK;
 }
@@ -306,7 +306,7 @@ GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turn
     }
     flush_text(&w);
     free(w.text);
-    if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokens of %d turns.", n_turns);
+    if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokens of %d turns.", n_turns);
     ids->n = w.n;
     return GEMMA_OK;
 }

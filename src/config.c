@@ -141,7 +141,7 @@ static void read_sizes(Reader *r, Config *c) {
     read_ints(r, "attention.head_count", 1, MAX_HEAD, required(r, "attention.head_count", like.n_head), n_head, c->n_layer);
     require_multiple(r, "an embedding length of", c->n_embd, 32);
     if (!failed(r) && !(c->layers = calloc((size_t)c->n_layer, sizeof *c->layers)))
-        error_set(r->err, GEMMA_NO_MEMORY, "No memory is left for the table of layers.");
+        error_set(r->err, GEMMA_NO_MEMORY, "Not enough memory for the table of layers.");
     for (int i = 0; i < c->n_layer && !failed(r); i++) c->layers[i] = (LayerConfig){.n_head = n_head[i], .n_ff = n_ff[i]};
 }
 

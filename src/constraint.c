@@ -53,7 +53,7 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
 
 TextTokens *text_tokens_new(const Tokenizer *t, int n_vocab, GemmaError *err) {
     TextTokens *v = calloc(1, sizeof *v);
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left to constrain texts of a vocabulary of %d tokens.", n_vocab);
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory to constrain texts of a vocabulary of %d tokens.", n_vocab);
     if (!v) return NULL;
     *v = (TextTokens){.t = t, .n_vocab = n_vocab, .fingerprint = 0xcbf29ce484222325u, .text = calloc(mask_words(n_vocab), sizeof *v->text)};
     if (!v->text) {
@@ -118,7 +118,7 @@ GemmaGrammar *gemma_grammar_new(const char *gbnf, size_t n, GemmaError *err) {
         grammar_free(g);
         free(grammar);
         free(text);
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for a grammar of %llu bytes.", (unsigned long long)n);
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a grammar of %llu bytes.", (unsigned long long)n);
         return NULL;
     }
     memcpy(text, gbnf, n);

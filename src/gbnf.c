@@ -189,7 +189,7 @@ static bool read_escape(Parser *p, uint32_t *c) {
         case 'u': return read_hex(p, 4, c);
         case 'U':
             if (!read_hex(p, 8, c)) return false;
-            if (*c > 0x10ffff) return fail(p, start, "the last character is U+10FFFF, found U+%X.", (unsigned)*c) >= 0;
+            if (*c > 0x10ffff) return fail(p, start, "a character is at most U+10FFFF, found U+%X.", (unsigned)*c) >= 0;
             return true;
         case 't': *c = '\t'; return true;
         case 'r': *c = '\r'; return true;
@@ -388,7 +388,7 @@ static bool read_count(Parser *p, int32_t *count) {
     int64_t value = 0;
     for (; is_digit(peek(p, 0)); p->at++)
         if (value <= INT32_MAX) value = value * 10 + (peek(p, 0) - '0');
-    if (value >= INT32_MAX) return fail(p, start, "a repetition may be counted to %d.", INT32_MAX - 1) >= 0;
+    if (value >= INT32_MAX) return fail(p, start, "a repetition count may be at most %d.", INT32_MAX - 1) >= 0;
     *count = (int32_t)value;
     return true;
 }
@@ -408,7 +408,7 @@ static bool read_counts(Parser *p, bool nested, int32_t *min, int32_t *max) {
     }
     if (peek(p, 0) != '}') return expected(p, "'}' after the counts") >= 0;
     p->at++;
-    if (*max != GBNF_NO_MAX && *max < *min) return fail(p, start, "at least %d and at most %d times is never.", (int)*min, (int)*max) >= 0;
+    if (*max != GBNF_NO_MAX && *max < *min) return fail(p, start, "the minimum %d is above the maximum %d.", (int)*min, (int)*max) >= 0;
     return true;
 }
 

@@ -64,7 +64,7 @@ static bool fail(Reader *r, const char *format, ...) {
 }
 
 static bool no_memory(Reader *r) {
-    error_set(r->err, GEMMA_NO_MEMORY, "No memory is left for the directory of the file.");
+    error_set(r->err, GEMMA_NO_MEMORY, "Not enough memory for the directory of the file.");
     r->result = GGUF_FAILED;
     return false;
 }
@@ -161,7 +161,7 @@ static bool read_entry(Reader *r, GgufEntry *e) {
     if (e->type == GGUF_ARRAY) {
         if (!read_u32(r, &type, "its elements' type")) return false;
         if (type > GGUF_FLOAT64) return fail(r, "its elements have type %" PRIu32 "; GGUF has 0 to %d.", type, GGUF_FLOAT64);
-        if (type == GGUF_ARRAY) return fail(r, "it is an array of arrays, which no model of ours has.");
+        if (type == GGUF_ARRAY) return fail(r, "it is an array of arrays, which this engine does not read.");
         e->elem_type = (GgufType)type;
         if (!read_u64(r, &e->count, "its number of elements")) return false;
     }

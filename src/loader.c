@@ -46,7 +46,7 @@ GemmaLoader *gemma_loader_new(const char *file_name, uint64_t file_size, GemmaEr
     }
     if (l && l->file_name && l->model) return l;
     gemma_loader_free(l);
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left to begin loading.");
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory to begin loading.");
     return NULL;
 }
 
@@ -75,7 +75,7 @@ static uint8_t *header_room(GemmaLoader *l, size_t *n, GemmaError *err) {
         size_t room = (size_t)room_for(l->header_n);
         uint8_t *grown = realloc(l->model->header, room);
         if (!grown) {
-            error_set(err, GEMMA_NO_MEMORY, "No memory is left for a file header of more than %zu MB.", l->header_n >> 20);
+            error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a file header of more than %zu MB.", l->header_n >> 20);
             fail(l, err);
             return NULL;
         }
@@ -131,7 +131,7 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
     l->model->header = malloc(n + 1);
     l->header_n = n;
     if (l->model->header) memcpy(l->model->header, header, n);
-    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "No memory is left to check the header.");
+    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "Not enough memory to check the header.");
     if (s == GEMMA_OK && !l->planned) s = error_set(err, GEMMA_BAD_FILE, "The header ends early.");
     if (s == GEMMA_OK) s = open_tokenizer(l->model, err);
     gemma_loader_free(l);
@@ -181,7 +181,7 @@ GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, G
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);
-    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the staging block.");
+    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the staging block.");
     if (s != GEMMA_OK) return fail(l, err);
     l->position = m->gguf.header_size;
     if (l->header_n > m->gguf.header_size) {
@@ -328,7 +328,7 @@ GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, con
     l->estimated = s == GEMMA_OK;
     if (s == GEMMA_OK) return s;
     GemmaError inner = *err;
-    if (s == GEMMA_BAD_FILE) error_set(err, GEMMA_UNSUPPORTED, "It has sizes that this engine does not run. %s", inner.text);
+    if (s == GEMMA_BAD_FILE) error_set(err, GEMMA_UNSUPPORTED, "This model has sizes that the engine does not support. %s", inner.text);
     return fail(l, err);
 }
 

@@ -22,7 +22,7 @@ static char *copy_name(const Gguf *g, GemmaError *err) {
     if (!gguf_get_string(g, "general.name", &s, err) && err->status != GEMMA_OK) return NULL;
     char *name = malloc(s.n + 1);
     if (!name) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the model's name.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the model's name.");
         return NULL;
     }
     memcpy(name, s.p, s.n);
@@ -127,7 +127,7 @@ GemmaStatus gemma_published_shape(const char *name, GemmaShape *shape, GemmaErro
         *shape = arch_shape_at(i)->shape;
         return GEMMA_OK;
     }
-    return error_set(err, GEMMA_BAD_ARGUMENT, "There is no published shape %s; there is %s, for one.", error_quote(quoted, name, strlen(name)),
+    return error_set(err, GEMMA_BAD_ARGUMENT, "No published shape is named %s. One that is: %s.", error_quote(quoted, name, strlen(name)),
                      arch_shape_at(0)->name);
 }
 
@@ -168,8 +168,8 @@ GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaErro
     GemmaStatus s = weights_allocate(&m->weights, err);
     if (s != GEMMA_OK) return s;
     m->pool = pool_new(options->n_threads);
-    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for %d threads.", options->n_threads);
-    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the activations: %llu MB are needed.",
+    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for %d threads.", options->n_threads);
+    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the activations: %llu MB are needed.",
         (unsigned long long)(batch_bytes(&m->config, 1, options->n_threads) >> 20));
 }
 
@@ -193,7 +193,7 @@ static GemmaStatus check_vocabulary(const GemmaModel *m, GemmaError *err) {
 GemmaStatus gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, GemmaIds *ids, GemmaError *err) {
     if (check_vocabulary(m, err) != GEMMA_OK) return err->status;
     int n_ids = tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL, ids->ids, ids->cap);
-    if (n_ids < 0) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokens of a text of %zu bytes.", n);
+    if (n_ids < 0) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokens of a text of %zu bytes.", n);
     ids->n = n_ids;
     return GEMMA_OK;
 }

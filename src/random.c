@@ -91,7 +91,7 @@ GemmaStatus model_fill(GemmaModel *m, GemmaError *err) {
         if (n > stride) stride = n;
     }
     uint8_t *rows = malloc(stride * (size_t)pool_threads(m->pool));
-    if (!rows) return error_set(err, GEMMA_NO_MEMORY, "No memory is left to make up weights.");
+    if (!rows) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory to make up weights.");
     for (int i = 0; i < m->weights.n_slots; i++) {
         const WeightSlot *s = &m->weights.slots[i];
         if (s->matrix) {

@@ -36,7 +36,7 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
     }
     gemma_session_free(s);
     free(spare);
-    error_set(err, GEMMA_NO_MEMORY, "No memory is left for a context of %d tokens: %llu MB are needed.", n_ctx,
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a context of %d tokens: %llu MB are needed.", n_ctx,
               (unsigned long long)(session_bytes(&m->config, n_ctx, m->options.precision) >> 20));
     return NULL;
 }
@@ -92,7 +92,7 @@ GemmaStatus gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, int *
 GemmaStatus gemma_session_pool(GemmaSession *s, GemmaError *err) {
     if (!s->pooled) s->pooled = calloc((size_t)s->model->config.n_embd, sizeof *s->pooled);
     s->n_pooled = 0;
-    return s->pooled ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the sum of a text's hidden states.");
+    return s->pooled ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the sum of a text's hidden states.");
 }
 
 GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
@@ -161,7 +161,7 @@ GemmaStatus session_constrain(GemmaSession *s, GemmaGrammar *grammar, int begin,
     if (!m->vocabulary) m->vocabulary = text_tokens_new(m->tokenizer, m->config.n_vocab, err);
     if (!m->vocabulary) return err->status;
     if (!constraint_begin(&s->constraint, grammar, m->vocabulary, begin))
-        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for a session's constraint.");
+        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a session's constraint.");
     return GEMMA_OK;
 }
 

@@ -74,7 +74,7 @@ GemmaSession *gemma_session_clone(const GemmaSession *from, GemmaError *err) {
     KvCache copy;
     if (!kv_cache_copy(&copy, &from->cache, from->n_done)) {
         gemma_session_free(s);
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for a copy of a session's keys and values: %llu MB are needed.",
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a copy of a session's keys and values: %llu MB are needed.",
                   (unsigned long long)(kv_cache_used(&from->cache) >> 20));
         return NULL;
     }
@@ -230,7 +230,7 @@ static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uin
     for (int i = 0; i < s->cache.n_layer; i++) {
         KvLayer *l = &s->cache.layers[i];
         int first = kv_layer_first(&s->cache, i), end = h->n_done / ATTN_BLOCK;
-        if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the keys and values of a saved session.");
+        if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the keys and values of a saved session.");
         for (int b = first; b < end; b++, at += l->block_bytes) {
             if (!is_block(s->model, i, at)) return bad(err, "has keys and values that can't be");
             memcpy(l->blocks[b % l->n_blocks], at, l->block_bytes);

@@ -253,7 +253,7 @@ static GemmaStatus allocate(Tokenizer *t, const Gguf *g, GemmaError *err) {
     t->slot = malloc(n_slots * sizeof *t->slot);
     t->trie = malloc((size_t)n_nodes * sizeof *t->trie);
     if (!t->offset || !t->kind || !t->slot || !t->trie)
-        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer's tables.");
+        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokenizer's tables.");
     t->slot_mask = n_slots - 1;
     for (uint32_t i = 0; i < n_slots; i++) t->slot[i] = EMPTY;
     t->trie[0] = (TrieNode){.id = -1};
@@ -275,7 +275,8 @@ static GemmaStatus index_pieces(Tokenizer *t, GemmaError *err) {
         if (n == 0) continue;
         uint32_t hash = hash_text(text, n);
         uint32_t *slot = find_slot(t, text, n, hash);
-        if (!slot) return error_set(err, GEMMA_BAD_FILE, "The vocabulary's tokens, up to token %d, are made to collide.", (int)id);
+        if (!slot) return error_set(err, GEMMA_BAD_FILE, "Too many tokens of the vocabulary hash alike (up to token %d); "
+                                      "the file is damaged or made to slow loading.", (int)id);
         if (*slot == EMPTY) *slot = (hash & ~(uint32_t)MAX_VOCAB) | (uint32_t)id;
         if (n > t->longest) t->longest = n;
     }
@@ -372,7 +373,7 @@ static GemmaStatus list_media(Tokenizer *t, GemmaError *err) {
         t->n_media = n;
         if (!n || pass) break;
         t->media = malloc((size_t)n * sizeof *t->media);
-        if (!t->media) return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
+        if (!t->media) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokenizer.");
     }
     return GEMMA_OK;
 }
@@ -445,7 +446,7 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
 Tokenizer *tokenizer_new(const Gguf *g, int n_ids, GemmaError *err) {
     Tokenizer *t = calloc(1, sizeof *t);
     if (!t) {
-        error_set(err, GEMMA_NO_MEMORY, "No memory is left for the tokenizer.");
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokenizer.");
         return NULL;
     }
     if (open_tokenizer(t, g, n_ids, err) == GEMMA_OK) return t;

@@ -146,7 +146,7 @@ GemmaStatus weights_bind(Weights *w, const Config *c, const Gguf *g, QuantType t
     w->layers = calloc((size_t)c->n_layer, sizeof *w->layers);
     w->slots = calloc((size_t)(SLOTS_OUTSIDE + SLOTS_PER_LAYER * c->n_layer), sizeof *w->slots);
     GemmaStatus s = w->layers && w->slots ? visit_all(w, c, bind_tensor, &(Binding){w, g, type, err})
-                                          : error_set(err, GEMMA_NO_MEMORY, "No memory is left for the list of %d layers.", c->n_layer);
+                                          : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the list of %d layers.", c->n_layer);
     if (s != GEMMA_OK) {
         weights_free(w);
         return s;
@@ -173,7 +173,7 @@ GemmaStatus weights_check_part(const Weights *w, const Gguf *part, GemmaError *e
 
 GemmaStatus weights_allocate(Weights *w, GemmaError *err) {
     if (!(w->memory = memory_aligned(w->bytes + PANEL_OVERREAD))) {
-        return error_set(err, GEMMA_NO_MEMORY, "No memory is left for the weights: %llu MB are needed.", (unsigned long long)(w->bytes >> 20));
+        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the weights: %llu MB are needed.", (unsigned long long)(w->bytes >> 20));
     }
     for (int i = 0; i < w->n_slots; i++) {
         const WeightSlot *s = &w->slots[i];

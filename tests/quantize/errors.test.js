@@ -265,7 +265,7 @@ test('interrupted: nothing is left, and what was there before stays', async () =
 test('the command line is wrong: exit status 2', () => {
     const cases = [
         [[], /--in is missing/], [['--in', sound, '--type', 'q8_0'], /--out is missing/], [['--in', sound, '--out', 'x'], /--type is missing/],
-        [['--in'], /--in: a value was expected/], [['--fast'], /"--fast" is no option; quantize --help lists them/],
+        [['--in'], /--in: a value was expected/], [['--fast'], /"--fast".*--help/],
         [['--type', 'q9'], /--type: one of f32, f16, bf16, q4_0, .*q6_k was expected, not "q9"/],
         [['--threads', '0'], /--threads: a whole number of 1 or more was expected, not "0"/], [['--split', '1x'], /--split: a whole number/],
         [['--tensor-type', 'ffn_up'], /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/],
