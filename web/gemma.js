@@ -249,7 +249,7 @@ export class Gemma {
         const isText = (/** @type {any} */ text) => typeof text === 'string' || Array.isArray(text);
         return watched('embed', options, async ({signal}) => {
             if (!Array.isArray(texts) || !texts.every(isText)) {
-                throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; an array of texts, or of arrays of tokens, is expected.`);
+                throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; expected an array of strings, or of arrays of token ids.`);
             }
             return this.#call('embed', {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
         });
@@ -261,7 +261,7 @@ export class Gemma {
      * @returns {Promise<number[]>}
      */
     async tokenize(text, options) {
-        if (typeof text !== 'string') throw new GemmaError('bad-argument', `The text to tokenize is ${show(text)}; a text is expected.`);
+        if (typeof text !== 'string') throw new GemmaError('bad-argument', `The text to tokenize is ${show(text)}; expected a string.`);
         return this.#call('tokenize', {text, options: readOptions('tokenize', options)});
     }
 
@@ -284,15 +284,15 @@ export class Gemma {
     /** @param {number[]} ids @returns {number[]} */
     #checkIds(ids) {
         const all = ArrayBuffer.isView(ids) ? Array.from(ids) : ids, {nVocab} = this.info;
-        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The ids of tokens are ${show(ids)}; an array is expected.`);
+        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The token ids are ${show(ids)}; expected an array.`);
         const odd = all.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < nVocab));
-        if (odd >= 0) throw new GemmaError('bad-argument', `Id ${odd} is ${show(all[odd])}; a whole number from 0 to ${nVocab - 1} is expected.`);
+        if (odd >= 0) throw new GemmaError('bad-argument', `Token id at index ${odd} is ${show(all[odd])}; expected a whole number from 0 to ${nVocab - 1}.`);
         return all;
     }
 
     /** Ends the worker and frees its memory; what is still running rejects with 'closed'. */
     close() {
-        this.#end(new GemmaError('closed', 'The model has been closed.'));
+        this.#end(new GemmaError('closed', 'The model has been closed. Load it again.'));
     }
 
     /** Once: what is running, and whatever is asked later, rejects with `error`. @param {unknown} error */

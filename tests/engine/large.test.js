@@ -78,7 +78,7 @@ test('without, the model is refused before its weights are asked for, with the n
     const opening = openModel({name: 'large.gguf', size: file.length, chunks}, {memory64: false, contextLength: CONTEXT});
     await assert.rejects(opening, {
         code: 'no-memory',
-        message: /^This model needs 5\d\d\d MB with a context of 7000000 tokens; WebAssembly gives at most 4032 MB here, without memory64, which current .* have/,
+        message: / 5\d\d\d MB .* 7000000 tokens.* 4032 MB .*memory64/,
     });
     assert.ok(given <= CHUNK, `${given} of ${file.length} bytes were asked for`);
 });
@@ -86,5 +86,5 @@ test('without, the model is refused before its weights are asked for, with the n
 test('a 7B is refused in one sentence by a Node without memory64', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks it'}, () => {
     const {status, stdout, stderr} = spawnSync(process.execPath, [CLI, 'bench', '--shape', 'gemma-7b', '--type', 'q4_0'], {encoding: 'utf8'});
     assert.deepEqual({status, stdout}, {status: 1, stdout: ''});
-    assert.match(stderr, /^gemma: This model needs 4\d\d\d MB with a context of 193 tokens; WebAssembly gives at most 4032 MB here, without memory64, which [^\n]+\n$/);
+    assert.match(stderr, /^gemma: .*4\d\d\d MB .*193 tokens.*4032 MB.*memory64[^\n]+\n$/);
 });

@@ -151,7 +151,7 @@ test('an entry of a catalogue: nothing is fetched; the slower one is the larger 
     assert.deepEqual(asked, []);
     if (!(await detectFeatures()).memory64) {
         assert.equal(large.fits, false);
-        assert.match(large.reasons[0], /needs \d+ MB .* at most \d+ MB here, without memory64/);
+        assert.match(large.reasons[0], /needs \d+ MB .* at most \d+ MB here without memory64/);
         return;
     }
     assert.ok(large.fits && large.memory64, JSON.stringify(large));
@@ -162,7 +162,7 @@ test('what is too large is told in numbers, and loading it asks for no byte', as
     const huge = {name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0', shape: {...GEMMA_7B, layers: 250}};
     const found = await probed(huge);
     assert.equal(found.fits, false);
-    assert.match(found.reasons[0], /^It is too large\. This model needs [\d]+ MB .* WebAssembly gives at most \d+ MB here\.$/);
+    assert.match(found.reasons[0], / needs [\d]+ MB .* at most \d+ MB here\./);
     assert.equal(found.decode, undefined);
     await assert.rejects(Gemma.load(huge), {code: 'no-memory', message: /^This model needs \d+ MB/});
     assert.deepEqual(asked, []);

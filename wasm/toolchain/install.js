@@ -27,7 +27,7 @@ await main(async () => {
     } catch (error) {
         rmSync(prefix, {recursive: true, force: true});
         if (!(error instanceof SetupError)) throw error;
-        throw new SetupError(`Emscripten could not be brought; mend what follows, or ${advice}\n${error.message}`);
+        throw new SetupError(`Emscripten could not be fetched; mend what follows, or ${advice}\n${error.message}`);
     }
 });
 

@@ -13,7 +13,7 @@ const isText = (v) => typeof v === 'string';
 const isObject = (v) => typeof v === 'object' && !Array.isArray(v);
 
 /** @typedef {[is: (value: any) => boolean, expected: string]} Kind @type {Kind} */
-const text = [isText, 'a text'];
+const text = [isText, 'a string'];
 /** @type {Kind} */
 const flag = [(v) => typeof v === 'boolean', 'true or false'];
 /** @type {Kind} */
@@ -42,7 +42,7 @@ const OVERFLOW = {overflow: oneOf('error', 'drop-oldest'), pinned: whole, onOver
 /** @type {Record<string, Kind>} */
 const WATCHED = {signal, onProgress: listener};
 /** @type {Record<string, Kind>} */
-const ORIGIN = {urls: list, headers: [(v) => isObject(v) && Object.values(v).every(isText), 'an object of texts'], manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
+const ORIGIN = {urls: list, headers: [(v) => isObject(v) && Object.values(v).every(isText), 'an object of strings'], manifest: [(v) => isText(v) || isObject(v), 'an address or an object'], sha256: text};
 
 /** @type {Record<string, Record<string, Kind>>} by what takes them */
 export const OPTIONS = {
@@ -54,12 +54,12 @@ export const OPTIONS = {
     session: {system: text, history: list, sampling: object, ...OVERFLOW},
     prompt: {
         ...WATCHED, raw: flag, sampling: object, logprobs, promptLogprobs: logprobs, promptLogprobsFrom: whole, stateless: flag, maxTokens: [(v) => isWhole(v) || v === Infinity, 'a whole number from 0'],
-        stop: [(v) => [v].flat().every(isText), 'a text or an array of texts'], constraint: object, tools: list,
+        stop: [(v) => [v].flat().every(isText), 'a string or an array of strings'], constraint: object, tools: list,
         toolChoice, onToolCall: listener, parallelToolCalls: flag, onText: listener,
     },
     constraint: {
-        schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || isA(v, 'RegExp'), 'a text or a RegExp'],
-        choices: [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of texts'], grammar: text, whitespace: oneOf('none', 'space', 'free'),
+        schema: [(v) => isObject(v) || typeof v === 'boolean', 'an object, or true or false'], regex: [(v) => isText(v) || isA(v, 'RegExp'), 'a string or a RegExp'],
+        choices: [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of strings'], grammar: text, whitespace: oneOf('none', 'space', 'free'),
     },
     sampling: {
         temperature: number, topK: whole, topP: number, minP: number, repeatPenalty: number, presencePenalty: number, frequencyPenalty: number,
@@ -93,14 +93,14 @@ export function readOptions(taker, given) {
     const kinds = OPTIONS[taker];
     /** @type {Record<string, any>} */
     const options = {};
-    if (!isObject(given ?? {})) throw new GemmaError('bad-argument', `The options of ${taker} are ${show(given)}; an object is expected.`);
+    if (!isObject(given ?? {})) throw new GemmaError('bad-argument', `The options of ${taker} are ${show(given)}; expected an object.`);
     for (const [name, value] of Object.entries(given ?? {})) {
         if (value === undefined || value === null) continue;
         if (!Object.hasOwn(kinds, name)) {
             throw new GemmaError('bad-argument', `${taker} has no option ${name}; it takes ${Object.keys(kinds).join(', ') || 'none'}.`);
         }
         const [is, expected] = kinds[name];
-        if (!is(value)) throw new GemmaError('bad-argument', `${name} is ${show(value)}; ${expected} is expected.`);
+        if (!is(value)) throw new GemmaError('bad-argument', `${name} is ${show(value)}; expected ${expected}.`);
         options[name] = value;
     }
     return options;
@@ -109,6 +109,7 @@ export function readOptions(taker, given) {
 /** A value in a sentence. @param {any} value @returns {string} */
 export function show(value) {
     if (Array.isArray(value)) return `[${value.slice(0, 8).map((v) => Array.isArray(v) ? 'an array' : show(v)).join(', ')}]`;
-    if (typeof value === 'function' || typeof value === 'symbol' || (value && isObject(value))) return `a ${typeof value}`;
+    if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+    if (value && isObject(value)) return 'an object';
     return isText(value) ? `'${value.slice(0, 40)}'` : String(value);
 }

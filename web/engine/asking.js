@@ -34,8 +34,8 @@ export function readPrompt(prompt, raw) {
     throw new GemmaError(
         'bad-argument',
         raw
-            ? 'A raw prompt must be a text or an array of token ids.'
-            : 'A prompt must be a text or an array of messages.',
+            ? 'A raw prompt must be a string or an array of token ids.'
+            : 'A prompt must be a string or an array of messages.',
     );
 }
 

@@ -22,7 +22,7 @@ import {readOptions} from '../base/options.js';
 function sourceOf(regex) {
     if (typeof regex === 'string') return regex;
     const odd = /[ims]/.exec(regex.flags);
-    if (odd) throw new GemmaError('bad-constraint', `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write what it means.`);
+    if (odd) throw new GemmaError('bad-constraint', `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write the expression without it.`);
     return regex.source;
 }
 

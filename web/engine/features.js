@@ -161,7 +161,7 @@ const memory64IsThere = () => {
 };
 
 export const withoutSimd = () => new GemmaError('unsupported',
-    'WebAssembly SIMD or shared memory is missing here. Any browser of the last three years has them.', {here: true});
+    'This browser lacks WebAssembly SIMD or shared memory. Use Chrome or Edge 120, Firefox 124, Safari 17.4, or newer.', {here: true});
 
 /**
  * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because without WebAssembly a worker may not
@@ -169,7 +169,7 @@ export const withoutSimd = () => new GemmaError('unsupported',
  */
 export function requireWebAssembly() {
     if (typeof WebAssembly !== 'object')
-        throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode, and no model runs without it.', {here: true});
+        throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode. Allow it for this site, then reload.', {here: true});
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) throw withoutSimd();
 }
 
@@ -177,8 +177,8 @@ export function requireWebAssembly() {
 export function requireCompiling() {
     requireWebAssembly();
     if (succeeds(() => Boolean(new WebAssembly.Module(SIMD)))) return;
-    throw new GemmaError('unsupported', "The Content-Security-Policy here forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'. Workers have the policy that their " +
-        'script comes with.', {here: true});
+    throw new GemmaError('unsupported', "The Content-Security-Policy here forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'. A worker has the policy " +
+        "sent with its own script, so send it with the library's files, too.", {here: true});
 }
 
 /**

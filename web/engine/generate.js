@@ -7,7 +7,7 @@ import {GemmaError} from '../base/error.js';
 import {readOptions} from '../base/options.js';
 import {StopFilter} from './stop.js';
 
-const OTHER_TEXT = 'The engine that wrote this answer is gone, and the next one writes another text; ask again.';
+const OTHER_TEXT = 'The engine that wrote this answer is gone, and the next one computes a different text. Ask again.';
 const LOGPROBS_BATCH = 32;      // prompt tokens whose logits are computed before Stop can act
 
 /** @typedef {Partial<typeof SAMPLING> & {seed?: number, logitBias?: Record<number, number>}} SamplingOptions */

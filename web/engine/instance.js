@@ -111,7 +111,7 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
         const initial = Math.max(bytes, INITIAL_BYTES);
         memory = makeMemory(initial, initial + SLACK + spare, memory64);
     } catch (cause) {
-        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory are needed, which could not be had.`, {cause});
+        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory could not be allocated: close other tabs, or choose a smaller model or contextLength.`, {cause});
     }
     const {default: factory} = await later(() => import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href));
     const starting = () => start(factory, starter, wasm, memory, threads);

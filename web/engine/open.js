@@ -32,7 +32,7 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
 function choosePrecision({kvType = 'f16', exact = false}) {
-    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; f16 or int8 is expected.`);
+    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; expected f16 or int8.`);
     return exact ? EXACT : kvType === 'int8' ? INT8_CACHE : F16_CACHE;
 }
 
@@ -45,9 +45,9 @@ function choosePrecision({kvType = 'f16', exact = false}) {
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) throw withoutSimd();
     if (variant === 'relaxed' && !features.relaxed) {
-        throw new GemmaError('unsupported', 'Relaxed SIMD was asked for, but this WebAssembly engine has none, or computes it wrongly.', {here: true});
+        throw new GemmaError('unsupported', 'This WebAssembly engine has no relaxed SIMD, or computes it wrongly.', {here: true});
     }
-    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'memory64 was asked for, but this WebAssembly engine has none.', {here: true});
+    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'This WebAssembly engine has no memory64.', {here: true});
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
     return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
 }
@@ -62,7 +62,7 @@ export function deviceGigabytes() {
 /** For how many sessions there should be memory. @param {Pick<OpenOptions, 'sessions'>} options */
 function chooseSessions({sessions = deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4}) {
     if (!(Number.isInteger(sessions) && sessions >= 1)) {
-        throw new GemmaError('bad-argument', `Memory for ${sessions} sessions was asked for; a whole number from 1 is expected.`);
+        throw new GemmaError('bad-argument', `sessions is ${sessions}; expected a whole number from 1.`);
     }
     return sessions;
 }
@@ -70,7 +70,7 @@ function chooseSessions({sessions = deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4}
 /** @param {Pick<Features, 'isolated' | 'cores'>} features @param {OpenOptions} options */
 export function chooseThreads(features, {threads: asked, threadsFailed}) {
     if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
-        throw new GemmaError('bad-argument', `${asked} threads were asked for; a whole number from 1 is expected.`);
+        throw new GemmaError('bad-argument', `threads is ${asked}; expected a whole number from 1.`);
     }
     if (!features.isolated || threadsFailed) return 1;
     return Math.min(asked ?? Math.min(features.cores, DEFAULT_THREADS), MOST_THREADS);
@@ -99,13 +99,13 @@ function* attempts(threads, contextLength, mayShrink) {
 
 /** @param {boolean} lacks64   memory64 would be enough @param {number} most */
 function mostHere(most, lacks64) {
-    return `${Math.floor(most / MB)} MB here${lacks64 ? ', without memory64, which current Chrome, Edge and Firefox have and Node from version 24 on' : ''}`;
+    return `${Math.floor(most / MB)} MB here${lacks64 ? ' without memory64 (Chrome 133, Firefox 134, Node 24)' : ''}`;
 }
 
 /** @param {number} bytes @param {number} most @param {number} contextLength @param {boolean} lacks64 */
 function tooLarge(bytes, most, contextLength, lacks64) {
     return new GemmaError('no-memory', `This model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
-        `WebAssembly gives at most ${mostHere(most, lacks64)}.`);
+        `WebAssembly gives at most ${mostHere(most, lacks64)}. Choose a smaller model or contextLength, or kvType 'int8'.`);
 }
 
 /**

@@ -250,7 +250,7 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     if (answer.threadsFailed) reasons.push("It runs on one core, because the engine's threads did not start.");
     else if (threads === 1 && features.cores > 1)
         reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
-    if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes rightly, which would be faster.`);
+    if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes correctly, which would be faster.`);
     if ((answer.decode ?? 0) < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;
 }

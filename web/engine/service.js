@@ -55,7 +55,7 @@ function keep(session) {
 /** @param {number} id @returns {WorkerSession} */
 function needSession(id) {
     const session = sessions.get(id);
-    if (!session) throw new GemmaError('bad-argument', 'This session has been closed.');
+    if (!session) throw new GemmaError('bad-argument', 'This session has been closed. Open another with gemma.session().');
     return session;
 }
 

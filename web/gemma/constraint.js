@@ -44,6 +44,6 @@ export function toAsked(given) {
 
 /** @param {ConstraintOptions} given @returns {any} the same, without what was not given */
 export function checkConstraint(given) {
-    if (typeof given !== 'object' || !given) throw new GemmaError('bad-argument', `A constraint is ${show(given)}; an object is expected.`);
+    if (typeof given !== 'object' || !given) throw new GemmaError('bad-argument', `A constraint is ${show(given)}; expected an object.`);
     return readOptions('constraint', given);
 }

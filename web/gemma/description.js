@@ -3,6 +3,7 @@
 import {GemmaError} from '../base/error.js';
 import {NODE} from '../base/host.js';
 import {isA} from '../base/kinds.js';
+import {show} from '../base/options.js';
 import {isAlone} from '../weights/file/names.js';
 
 /**
@@ -66,7 +67,7 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
         const isWhole = Object.hasOwn(KINDS, model?.kind ?? '') && KINDS[model.kind](model);
         if (isWhole && model.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
         if (isWhole) return {...model, ...isA(model.manifest, 'URL') && {manifest: model.manifest.href}, ...more};
-        throw new GemmaError('bad-argument', 'A model is given by its URL, as a File, by an entry of a catalogue, or as {kind, ...}.');
+        throw new GemmaError('bad-argument', `Expected a model: a URL, a File, a catalogue entry or {kind, ...}; found ${show(model)}.`);
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
     const address = new URL(absolute(model));

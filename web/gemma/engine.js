@@ -12,7 +12,7 @@ function inFolder(folder) {
     try {
         return new URL('worker.js', new URL(`${folder}/`, home));
     } catch (cause) {
-        throw new GemmaError('bad-argument', `baseUrl is ${folder}; the address of a folder is expected.`, {cause});
+        throw new GemmaError('bad-argument', `baseUrl is ${folder}; expected the address of a folder.`, {cause});
     }
 }
 

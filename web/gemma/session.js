@@ -151,7 +151,7 @@ export class Session {
      *     and the conversation is as it was
      */
     async append(messages, options) {
-        if (!Array.isArray(messages)) throw new GemmaError('bad-argument', `What is appended is ${show(messages)}; an array of messages is expected.`);
+        if (!Array.isArray(messages)) throw new GemmaError('bad-argument', `What is appended is ${show(messages)}; expected an array of messages.`);
         const watching = this.#watch(readOptions('append', options));
         const call = this.#call('append', {session: this.#id, messages}, {signal: watching.signal, onEvent: watching.tell});
         return watching.settle(call.then((answer) => this.#remember(answer)));
@@ -174,7 +174,7 @@ export class Session {
      */
     async rewind(messages) {
         if (!(Number.isSafeInteger(messages) && messages >= 0)) {
-            throw new GemmaError('bad-argument', `The messages that stay are ${show(messages)}; a whole number from 0 is expected.`);
+            throw new GemmaError('bad-argument', `The messages that stay are ${show(messages)}; expected a whole number from 0.`);
         }
         this.#remember(await this.#call('rewind', {session: this.#id, messages}));
     }

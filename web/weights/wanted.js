@@ -25,7 +25,7 @@ import {ChunkStore, CHUNK_SIZE} from './store/store.js';
  * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}} OpenedFile   of one file, or of its parts
  */
 
-export const LEFT = 'What is here was left as it is. Replace it by loading it with `update`, or delete it.';
+export const LEFT = 'The stored file is unchanged. Load it with `update: true` to replace it, or delete it.';
 const SAMPLE_BYTES = 65536;
 
 /**
@@ -33,7 +33,7 @@ const SAMPLE_BYTES = 65536;
  * @returns {Promise<OpenedStore>}
  */
 export async function openStore() {
-    if (!globalThis.crypto?.subtle) return {without: 'Storage takes a secure (https) address.'};
+    if (!globalThis.crypto?.subtle) return {without: 'Storing needs a secure context (https or localhost).'};
     try {
         const store = await ChunkStore.open();
         return {store, reader: createReader(store)};
@@ -114,7 +114,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
         },
         async open(options) {
             if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(id)) {
-                throw stored ? new GemmaError('bad-file', `A piece of ${stored.name} is damaged here. It was imported from a file: import it again.`)
+                throw stored ? new GemmaError('bad-file', `A chunk of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
             line ??= new Line();
@@ -153,12 +153,12 @@ export async function fetchManifest(url, access) {
 
 /** @param {{name: string, sha256: string}} stored @param {string} expected */
 function isNotTheFile({name, sha256: found}, expected) {
-    return new GemmaError('bad-file', `What is stored of ${name} is not the file that is expected: its SHA-256 is ${found}, and ${expected} is expected. ${LEFT}`);
+    return new GemmaError('bad-file', `The stored ${name} is not the expected file: its SHA-256 is ${found}, not ${expected}. ${LEFT}`);
 }
 
 /** @param {{name: string}} model */
 export function isChanged({name}) {
-    return new GemmaError('changed', `Pieces of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
+    return new GemmaError('changed', `Chunks of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
 }
 
 /** Whether the digests of all chunks were known before the chunks came. @param {{validator: string}} stored */

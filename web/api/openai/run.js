@@ -91,7 +91,8 @@ class Start {
     async read(session) {
         const {prompt, options: {tools, toolChoice, ...more}} = this.#asked, {signal, onStart} = this.#io;
         const n = await session.count(/** @type {string} */ (prompt), {tools, toolChoice});
-        if (n > session.tokensLeft) throw new GemmaError('context-full', `The prompt has ${n} tokens.`);
+        const {tokens, tokensLeft} = session;
+        if (n > tokensLeft) throw new GemmaError('context-full', `The prompt has ${n} tokens, and the context has ${tokensLeft} left of ${tokens + tokensLeft}: shorten it.`);
         const asked = {stateless: more.stateless, sampling: {}, tools, toolChoice, maxTokens: 0};
         const {finishReason, timings} = await session.prompt(this.#prompt, {...asked, signal, onProgress: onStart}).result;
         if (finishReason === 'abort') throw aborted();

@@ -12,7 +12,7 @@ import {orWithoutThreads, startEngine} from '../engine.js';
  */
 
 /** What a call rejects with whose engine is gone; whoever asked asks the next one. */
-export const LOST = new GemmaError('engine-lost', 'The tab that held the engine is gone.');
+export const LOST = new GemmaError('engine-lost', 'The tab that held the engine is gone, and no other could take over. Load the model again.');
 
 /** Calls that open a session. */
 const OPENS = new Set(['session', 'resumeSession', 'cloneSession', 'restoreSession']);

@@ -23,5 +23,5 @@ export default async function run(argv) {
     process.stderr.write(`OpenAI's API is at ${url}v1\n`);
     if (!warning) return;       // only this machine reaches it
     process.stderr.write(`${warning}\n`);
-    if (apiKey === undefined) process.stderr.write('Other machines may use the model; --api-key says who may.\n');
+    if (apiKey === undefined) process.stderr.write('Other machines can use the model. Set --api-key KEY to restrict it.\n');
 }

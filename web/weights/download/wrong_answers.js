@@ -26,7 +26,7 @@ export class WrongAnswers {
 
     /** @param {number} server */
     anotherPart(server) {
-        return new GemmaError('network', `${this.#site(server)} sent another part of ${this.#name} than was asked for; try again later.`);
+        return new GemmaError('network', `${this.#site(server)} sent other bytes of ${this.#name} than requested; try again later.`);
     }
 
     /** @param {number} server @param {number} opened   the server of which the file was opened; the same: it has changed there */
@@ -38,7 +38,7 @@ export class WrongAnswers {
 
     /** @param {number} server */
     noRanges(server) {
-        return passing(`${this.#site(server)} no longer gives out parts of ${this.#name}; try again later.`, {busy: false});
+        return passing(`${this.#site(server)} no longer serves byte ranges of ${this.#name}; try again later.`, {busy: false});
     }
 
     /** @param {number} server */

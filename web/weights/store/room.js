@@ -35,7 +35,7 @@ async function estimate() {
 
 /** What is missing, in sentences with their full stops. @param {Room} room */
 export function describeRoom({needed, free, deletable}) {
-    const numbers = `The browser gives this site too little room: ${megabytes(needed)} are needed and ${megabytes(free)} are free.`;
+    const numbers = `This site has too little free storage: ${megabytes(needed)} needed, ${megabytes(free)} free.`;
     if (!deletable.length) return numbers;
     const names = deletable.slice(0, 3).map(({name, storedBytes}) => `${name} (${megabytes(storedBytes)})`);
     return `${numbers} What could be deleted: ${names.join(', ')}.`;
