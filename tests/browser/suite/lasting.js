@@ -149,7 +149,7 @@ export function testLasting(name) {
             });
             await ask(page, 'Count');
             const {title} = await shownError(page), shown = await last();
-            assert.equal(title, 'There is too little room in this browser');
+            assert.equal(title, 'Not enough free storage in this browser');
             await page.evaluate(() => document.getElementById('chat-form').requestSubmit());       // Stop
             await settled();
             assert.ok((await last()).startsWith(shown));

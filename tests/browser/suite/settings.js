@@ -56,7 +56,7 @@ export function testSettings(name) {
             await say(page, 'Who keeps the light?');
             await set(page, {maxTokens: 1, topK: 7});
             assert.deepEqual(JSON.parse(await kept()), {temperature: 0, maxTokens: 8, contextLength: 256});
-            assert.match((await say(page, 'And who else?')).foot, /^1 token .*longest answer/);
+            assert.match((await say(page, 'And who else?')).foot, /^1 token .*maximum answer length/);
             await open();
             assert.deepEqual([await value('maxTokens'), await value('topK'), await value('temperature')], ['1', '7', '0']);
             await scope(1);
@@ -67,7 +67,7 @@ export function testSettings(name) {
             await page.click('#settings-reset');
             assert.equal(await value('topK'), '64');
             await close();
-            assert.doesNotMatch((await say(page, 'And then?')).foot, /^1 token .*longest answer/);
+            assert.doesNotMatch((await say(page, 'And then?')).foot, /^1 token .*maximum answer length/);
         });
 
         test('a preset is kept under a name, applied and deleted; prompts have a library', async () => {

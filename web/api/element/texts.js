@@ -25,7 +25,7 @@ const DE = {
     download: 'Herunterladen und starten', resume: 'Weiter herunterladen', open: 'Starten', cancel: 'Abbrechen', retry: 'Noch einmal', close: 'Schließen',
     from: 'Es kommt von {host}.', here: 'Es liegt auf diesem Gerät.', private: 'Es läuft auf diesem Gerät: Was Sie schreiben, bleibt hier.',
     terms: 'Mit dem Herunterladen nehmen Sie die {terms} an.', downloading: '{name} wird heruntergeladen', opening: '{name} wird geöffnet', done: '{done} von {total}',
-    left: 'noch {time}', reading: 'Liest … {share}', answering: 'Gemma antwortet', stopped: 'Angehalten', length: 'Angehalten: Die Antwort hat ihre größte Länge erreicht',
+    left: 'noch {time}', reading: 'Liest … {share}', answering: 'Gemma antwortet', stopped: 'Angehalten', length: 'Angehalten: Die Antwort hat ihre maximale Länge erreicht',
     context: 'Angehalten: Der Kontext ist voll', nothing: 'Das Modell hatte nichts hinzuzufügen',
     transcript: 'Dieses Modell hat nicht gelernt zu chatten: Es setzt das Gespräch als Text fort.',
     forgotten: 'Der Kontext ist voll, darum werden die ältesten Nachrichten vergessen.',
