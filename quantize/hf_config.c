@@ -40,7 +40,7 @@ static bool is_told(const JsonNode *node) {
     return node && node->kind != JSON_NULL;
 }
 
-/* "gelu" in buf, for a sentence; what is no text is told as "". */
+/* "gelu" in buf, for a sentence; anything but a string gives "". */
 static const char *quote(const JsonNode *node, char buf[72]) {
     bool is_text = node && node->kind == JSON_STRING;
     return error_quote(buf, is_text ? node->text : "", is_text ? node->n : 0);
@@ -213,7 +213,7 @@ static void read_two_ropes(Reader *r, HfConfig *c, const JsonNode *scaling, cons
 }
 
 /* transformers 5 says rope_parameters, by kind of layer where there are two; before it was rope_theta, rope_local_base_freq,
- * rope_scaling. Who reads what of a mixture, transformers 5 decides (configuration_utils.py, modeling_rope_utils.py). */
+ * rope_scaling. Of a mixture, this reads what transformers 5 reads (configuration_utils.py, modeling_rope_utils.py). */
 static void read_rope(Reader *r, HfConfig *c) {
     const JsonNode *scaling = json_get(r->text, "rope_scaling"), *parameters = json_get(r->text, "rope_parameters");
     check_object(r, "rope_scaling", scaling);

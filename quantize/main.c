@@ -41,7 +41,7 @@ typedef struct {
 
 /* ------------------------------------------------------------------------------------------ stdout */
 
-/* Text for stdout. A failure does not stop the work: the file is worth more than what is told of it. */
+/* Text for stdout. A failure does not stop the work: the file is worth more than the report. */
 __attribute__((format(printf, 2, 3))) static void say(Run *run, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -53,7 +53,7 @@ static void say_bytes(Run *run, const Bytes *text) {
     if (text->n && fwrite(text->p, 1, text->n, stdout) < text->n && !run->stdout_error) run->stdout_error = errno;
 }
 
-/* Whether all of it was written. Who closes the pipe has read enough: that is no failure. `written`: the output, NULL when there is
+/* Whether all of it was written. A reader that closes the pipe has read enough: that is no failure. `written`: the output, NULL when there is
  * none. */
 static bool check_stdout(Run *run, const char *written, GemmaError *err) {
     if (fflush(stdout) != 0 && !run->stdout_error) run->stdout_error = errno;
@@ -223,8 +223,8 @@ static bool print_help(const Options *o, GemmaError *err) {
     return check_stdout(&run, NULL, err);
 }
 
-/* What can't be written is told by write itself, not by a signal that leaves halves behind. Descriptors 0 to 2 are taken, so that
- * none of the files opened later gets the number of a stdout that was closed, and what is told lands in it. */
+/* A failed write is reported by write itself, not by a signal that leaves half-written files. Descriptors 0 to 2 are taken, so that
+ * no file opened later gets the number of a closed stdout and receives the report. */
 static void guard_streams(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

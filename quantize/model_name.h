@@ -7,7 +7,7 @@
 
 enum { MODEL_NAME_PART = 128 };
 
-/* Texts of what is told; "" for what is not. */
+/* "" for what is unknown. */
 typedef struct {
     char title[MODEL_NAME_PART];        /* "Gemma 2 2b It": the words in lower case get a capital letter */
     char basename[MODEL_NAME_PART];     /* "gemma-2" */

@@ -10,7 +10,7 @@ typedef struct {
     int fd;
 } Output;
 
-/* Creates it and reserves `size` bytes, so that a full disk is told before the work. An existing file of that name stays
+/* Creates it and reserves `size` bytes, so that a full disk is reported before the work. An existing file of that name stays
  * until the commit. */
 bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err);
 /* Bytes at an offset; from any thread. */

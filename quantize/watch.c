@@ -10,7 +10,7 @@
 static const double SHOW_SECONDS = 0.1;
 enum { WAIT_NANOSECONDS = 5000000 };
 
-/* A signal that whoever started the program made it ignore, as nohup does, stays ignored: sigtimedwait would take it all the same. */
+/* A signal that the program was started to ignore, as by nohup, stays ignored: sigtimedwait would take it all the same. */
 static void add_signal(Watch *w, int number) {
     struct sigaction now;
     if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&w->signals, number);

@@ -25,7 +25,7 @@ void watch_open(Watch *w);
 void watch_close(Watch *w);
 
 void watch_begin(Watch *w, const char *doing, uint64_t total);
-/* From any thread: so many bytes of `label` are done. */
+/* From any thread: this many bytes of `label` are done. */
 void watch_add(Watch *w, uint64_t bytes, const char *label);
 void watch_end(Watch *w);
 

@@ -1,5 +1,5 @@
-/* arch.h: ONE TABLE, a row an architecture: all that tells one model family from another and is not in a file's metadata. Whoever asks "which
- * model is this?" asks here; nothing else compares architecture names. Knows no files and computes nothing. */
+/* arch.h: ONE TABLE, one row for each architecture: what distinguishes a model family and is not in a file's metadata. Code that must know which
+ * model this is asks here; nothing else compares architecture names. Knows no files and computes nothing. */
 #ifndef ARCH_H
 #define ARCH_H
 

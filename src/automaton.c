@@ -349,7 +349,7 @@ int32_t automaton_start(Automaton *a) {
     return intern(a);
 }
 
-/* Adds where the way goes with this byte; narrows *lo to *hi to the bytes with which it goes there, too. */
+/* Adds the places reached by this byte; narrows *lo to *hi to the bytes that reach the same ones. */
 static void add_next(Automaton *a, Way way, uint8_t byte, int *lo, int *hi) {
     const ProgramNode *node = &a->program.nodes[way.node];
     const ByteRange *ranges = a->program.ranges + node->first;

@@ -9,7 +9,7 @@
 #include "program.h"
 
 enum {
-    STATE_DEAD = -1,            /* no text goes so */
+    STATE_DEAD = -1,            /* no text leads here */
     STATE_UNKNOWN = -2,         /* in a row: not computed yet */
     AUTOMATON_MAX_WAYS = 4096,  /* of a state; more are dropped */
     AUTOMATON_MAX_ENTRIES = 1 << 19,        /* of all stacks; ways that need more are dropped */

@@ -71,7 +71,7 @@ typedef struct {
     GemmaSession *sessions[MAX_PARTS];
     int n_parts, n_rows;
     int n_logits;               /* rows whose logits will be computed, at most MAX_PARTS */
-    bool is_long;               /* nobody waits for it */
+    bool is_long;               /* no decoding session and no parked pass waits for it */
 } Plan;
 
 /* The session's next n_tok tokens; nothing where there is no place for them, or no memory. */
@@ -349,7 +349,7 @@ static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
         if (rows_finite(ws, s, &rows)) continue;
         error_set(&s->failure, GEMMA_BAD_NUMBERS, "The model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's.",
                   s->n_done - 1);
-        s->n_done -= s->pass_n;     /* who asks again gets the same answer */
+        s->n_done -= s->pass_n;     /* a repeated call fails in the same way */
         session_drop_draft(s);
     }
 }

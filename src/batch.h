@@ -1,5 +1,5 @@
 /* batch.h: which rows are evaluated next, and for whom: forms batches of the sessions that have tokens pending, runs their passes in slices, and
- * gives each session its final hidden states and, as long as nobody else's replace them, its logits. One for a model. Knows sessions and the
+ * gives each session its final hidden states and, until those of others replace them, its logits. One for a model. Knows sessions and the
  * forward pass; not what tokens mean or how they are sampled. */
 #ifndef BATCH_H
 #define BATCH_H
@@ -16,7 +16,7 @@ typedef struct {
     float *media_logits;                /* [n_media]: theirs, while others are chosen from */
     GemmaSession *sessions[MAX_PARTS];  /* of each part of the pass under way; NULL: given up */
     GemmaSession *parked[MAX_PARTS];    /* and of the one that waits */
-    bool is_long;                       /* the pass under way was sized for sessions that nobody else waits for */
+    bool is_long;                       /* the pass under way was sized with no decoding session waiting for it */
     int turn;                           /* begins the next batch: of more sessions than fit, others come first each time */
     uint64_t n_passes;                  /* begun or resumed so far; see GemmaSession.pass */
     uint64_t n_logits;                  /* times that the workspace's logits were computed; see GemmaSession.logits */

@@ -384,7 +384,7 @@ void chat_read(Chat *c, const Gguf *g, int n_ids) {
     bool has_tools = has_turns && find_tokens(g, n_ids, tool_tokens, N_TOOL_TOKENS) == all_tools;
     *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune")) || says_tuned(text_of(g, "general.name")), .stop = ""};
     c->style = style_of_template(template, has_turns, has_tools);
-    /* Without a template, tokens tell: nobody puts those of ChatML or of tools into a Gemma's vocabulary for anything else. */
+    /* Without a template, tokens decide: a Gemma's vocabulary has those of ChatML or of tools for no other purpose. */
     c->tuned |= has_chatml || has_tools;
     if (!c->style && (template.n == 0 || contains(template, "<start_of_turn>")))
         c->style = has_chatml ? style_named("chatml") : has_tools ? style_named("functions") : has_turns ? style_named("turns") : NULL;

@@ -1,5 +1,5 @@
 /* clock.h: how long work takes, for telling what is faster. Results never depend on it. Some clocks are coarse: that of a browser which resists
- * fingerprinting moves by 16 or 100 ms at a time, and work of 5 ms takes 0 or 100 ms by it. So nobody believes a single duration: durations are
+ * fingerprinting moves by 16 or 100 ms at a time, and work of 5 ms takes 0 or 100 ms by it. So a single duration is not trusted: durations are
  * added up until the clock has moved often enough. Knows nothing of the work. */
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -317,7 +317,7 @@ static void read_rules(Reader *r, Config *c, int window) {
     for (int i = 0; i < c->n_layer && !failed(r); i++) fill_layer(r, c, &c->layers[i], &rules);
 }
 
-/* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; whoever opens a file by its name joins them. */
+/* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; code that opens files by name joins them. */
 static bool is_no_part(const Gguf *g, GemmaError *err) {
     int64_t count = 0, no = 0;
     gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, err);

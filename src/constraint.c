@@ -102,7 +102,7 @@ struct GemmaGrammar {
     Grammar *g;
     char *text;
     size_t n;
-    int owners;                 /* who made it, and constraints */
+    int owners;                 /* references: its creator's, and one for each constraint */
     uint64_t vocabulary;        /* whose masks these are */
     size_t n_words;             /* that each has room for */
     KeptMask masks[N_MASKS];

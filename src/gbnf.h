@@ -8,7 +8,7 @@
 enum {
     GBNF_MAX_TEXT = 1 << 20,    /* bytes */
     GBNF_MAX_NODES = 500000,
-    GBNF_MAX_HEIGHT = 400,      /* of a rule's tree: who walks it may recurse */
+    GBNF_MAX_HEIGHT = 400,      /* of a rule's tree: low enough for recursion */
     GBNF_NO_MAX = -1,
     GBNF_MAX_TOKEN = 32,        /* bytes of a token's name */
     GBNF_TOKEN_BYTE = 0xff,

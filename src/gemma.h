@@ -6,8 +6,8 @@
  * One thread at a time may use a model and its sessions.
  *
  * The engine does no I/O, prints nothing, never exits and has no globals. Everything is allocated when it is opened, except a session's
- * keys and values: these are allocated when tokens are first evaluated. Whoever creates frees, sessions before their model; every *_free
- * accepts NULL.
+ * keys and values: these are allocated when tokens are first evaluated. The caller frees what it created, sessions before their model. Every
+ * *_free accepts NULL.
  *
  * Errors: a function that can fail has a GemmaError as its last parameter. It returns the status, or where it returns a pointer, NULL. Then the
  * error has the status and one sentence fit for a user; otherwise it means nothing. Other results are written through pointers, and only with
@@ -137,11 +137,11 @@ GemmaStatus gemma_loader_check_part(GemmaLoader *loader, const uint8_t *bytes, s
  * tensor's is what llama-quantize would choose. A file_size of 0 is that of such a model. */
 GemmaStatus gemma_loader_plan_shape(GemmaLoader *loader, const GemmaShape *shape, const char *type, GemmaError *err);
 
-/* Bytes of memory that model and one session need in all, kept below the true need by nothing: weights, KV
+/* Bytes of memory that model and one session need in all, never less than the true need: weights, KV
  * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
 uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
 
-/* What addresses of 32 or 64 bits can hold of such needs, in bytes, in one block as in all. Whoever decides by size asks here. */
+/* The most bytes that 32-bit or 64-bit addresses can hold, in one block and in all. Code that decides by size asks here. */
 uint64_t gemma_capacity(int address_bits);
 
 /* Further bytes while this model observes (gemma_observe). */
@@ -156,8 +156,8 @@ size_t gemma_describe_plan(const GemmaPlan *plan, char *json, size_t cap);
 /* Allocates the packed weights and starts the threads. Call once, after the plan is there. */
 GemmaStatus gemma_loader_allocate(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
 
-/* Whether the engine runs the file whose whole header is header[n]: what loading checks before it packs the first weight, for whoever
- * writes files. Takes no memory for weights. */
+/* Whether the engine runs the file whose whole header is header[n]: what loading checks before it packs the first weight, for
+ * programs that write files. Takes no memory for weights. */
 GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_size, GemmaError *err);
 
 /* The model; the loader is freed with success and failure alike. Refuses a file that ended early. */

@@ -69,7 +69,7 @@ static bool no_memory(Reader *r) {
     return false;
 }
 
-/* The next `count` bytes; NULL when they can't be had, now (INCOMPLETE) or ever (FAILED). */
+/* The next `count` bytes; NULL when they are not there yet (INCOMPLETE) or never will be (FAILED). */
 static const uint8_t *take(Reader *r, uint64_t count, const char *what) {
     if (count > r->file_size - r->pos) {
         fail(r, "%s takes %" PRIu64 " bytes from byte %" PRIu64 " on, but the file ends at byte %" PRIu64 ".", what, count,

@@ -53,7 +53,7 @@ enum { GGUF_MAX_HEADER = 256 << 20, GGUF_MAX_ENTRIES = 65536, GGUF_MAX_TENSORS =
 
 typedef enum { GGUF_FAILED = -1, GGUF_INCOMPLETE = 0, GGUF_COMPLETE = 1 } GgufResult;
 
-/* Parses the first `n` bytes of a file of `file_size` bytes. INCOMPLETE: the header goes on past n (call again with
+/* Parses the first `n` bytes of a file of `file_size` bytes. INCOMPLETE: the header continues past n (call again with
  * more; it fails for good when n == file_size). On COMPLETE, *g borrows `bytes`, which must stay; gguf_free it.
  * Refused: unknown tensor types of unknown size stay allowed here with size 0 only when quant.h does not know them
  * (the caller refuses them by name); duplicate keys or tensor names; tensors that overlap, lie outside the file or are

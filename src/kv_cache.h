@@ -37,7 +37,7 @@ bool kv_cache_holds(const KvCache *cache, int n);
 /* Of the first `n` positions, how many can be kept when the rest is given up: n, or 0 if a ring has lost what they need. Gives back the
  * blocks that hold none of those kept. */
 int kv_cache_rewind(KvCache *cache, int n);
-/* Before positions [from, to) are written, from <= high: allocates their blocks. False when memory is short; the blocks that were had stay. */
+/* Before positions [from, to) are written, from <= high: allocates their blocks. False when memory is short; blocks allocated so far stay. */
 bool kv_cache_reserve(KvCache *cache, int from, int to);
 
 /* The first block that is held of one of these layers; and for copies: allocates the blocks [first, end) of one. False when memory is short. */

@@ -5,7 +5,7 @@
 
 #include "gemma.h"
 
-/* What may be had beside the plan: memory grows by so much (web/engine/module.js), since no plan is exact. */
+/* How far memory may grow beyond the plan (SLACK in web/engine/instance.js): no plan is exact. */
 static const uint64_t GROWTH = 64u << 20;
 
 /* The largest memories that wasm/build.mk links: all that 32 bits address, and what browsers give to memory64. A single block may be all of it:

@@ -11,8 +11,8 @@ void *memory_aligned(uint64_t bytes);
 /* Makes an array of *cap elements of `size` bytes hold at least n, by doubling. False when memory is short; the array then stays as it is. */
 bool memory_grow(void **array, int *cap, int64_t n, uint64_t size);
 
-/* So much is left free when sessions take memory: without it nothing could be read any more, of them or of others. To be held while they do, then
- * freed; NULL: there is no more for them. */
+/* Reserve this much while sessions allocate, and free it afterwards: reading the tokens and texts of any session takes memory, too.
+ * NULL: there is not that much. */
 void *memory_spare(void);
 
 #endif

@@ -82,7 +82,8 @@ void ops_quantize(Ops *ops, const float *x, int n_tok, int n);
 void *ops_scratch(const Ops *ops, int thread);
 void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs);
 
-/* Of a matmul of one token over so many bytes, done with the streams now chosen. The largest show how fast the memory is: the output head. */
+/* Records that a matmul of one token over this many bytes took `seconds` with the current number of streams. The largest, the output head, show
+ * how fast the memory is. */
 void ops_tune(Ops *ops, uint64_t bytes, double seconds);
 
 /* y[n_rows, n] = RMSNorm of each row of x[n_rows, n]; y may be x. */
@@ -110,7 +111,7 @@ typedef struct {
     int window;
     float scale, softcap;
 } OpsAttention;
-/* A block of a cache has, for one K/V head after the other, so many bytes: k[ATTN_BLOCK][head_dim] and v[ATTN_BLOCK][head_dim] as halves or
+/* A block of a cache has, for one K/V head after the other, the following bytes: k[ATTN_BLOCK][head_dim] and v[ATTN_BLOCK][head_dim] as halves or
  * (exact) floats, or what kernels/kv8.h says. */
 size_t ops_kv_head_bytes(int head_dim, GemmaPrecision precision);
 /* k and v go to the caches. */

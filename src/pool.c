@@ -32,7 +32,7 @@ typedef struct {
 
 /* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may write it. */
 typedef struct {
-    _Alignas(64) _Atomic int64_t next;      /* the first that nobody has taken; each thread adds a grain once the last is taken */
+    _Alignas(64) _Atomic int64_t next;      /* the first not taken yet; each thread adds a grain once the last is taken */
     int64_t end;
 } Slice;
 

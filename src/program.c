@@ -75,7 +75,7 @@ static void push(Builder *b, int32_t value) {
     else b->scratch[b->n_scratch++] = value;
 }
 
-/* A node that goes on to each of the scratch's values from `start` on, which it takes off. */
+/* A node that continues at each scratch value from `start` on; removes them from the scratch. */
 static int32_t split_node(Builder *b, int start) {
     Program *p = b->p;
     int n = b->n_scratch - start, first = p->n_targets;

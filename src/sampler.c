@@ -428,7 +428,7 @@ int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t
     if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
     for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;
     for (int i = n_recent > PENALTY_WINDOW ? n_recent - PENALTY_WINDOW : 0; i < n_recent; i++) also[(*n_also)++] = recent[i];
-    return k + *n_also;     /* so many may fall behind others */
+    return k + *n_also;     /* this many may be overtaken by others */
 }
 
 static float inverse(float temperature) { return fminf(1.0f / temperature, 1e30f); }

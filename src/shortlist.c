@@ -14,7 +14,7 @@ enum { FIRST = 16 };
 
 static int count_tiles(int n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
 static int count_groups(int n_tiles) { return (n_tiles + GROUP - 1) / GROUP; }
-/* Twice k: their products then come so close to the k-th largest that few more rows are multiplied than had to be. */
+/* Twice k: their products are so close to the k-th largest that few rows are multiplied needlessly. */
 static int count_first(int k) { return 2 * k > FIRST ? 2 * k : FIRST; }
 
 uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * ((SHORTLIST_MOST + 1) * sizeof(float) + sizeof(int32_t)); }

@@ -20,7 +20,7 @@ uint64_t shortlist_bytes(int n_rows);
 bool shortlist_new(Shortlist *s, int n_rows);
 void shortlist_free(Shortlist *s);
 
-/* Whether the k largest can be had cheaper than all: the matrix has two planes and k is small beside its rows. */
+/* Whether it is cheaper to find the k largest than to compute all: the matrix has two planes and k is small beside its rows. */
 bool shortlist_pays(const Matrix *w, int k);
 
 /* What is wanted of one vector's products: the k largest, rows never[n_never] not counted, and those of rows also[n_also]. */

@@ -179,7 +179,7 @@ static size_t row_floats(const Config *c) {
     return 3 * (size_t)c->n_embd + 2 * (size_t)w.n_q + 2 * (size_t)w.n_kv + 2 * (size_t)w.n_ff + (size_t)c->n_ropes * (size_t)w.head_dim;
 }
 
-/* Large models get smaller batches: nobody waits for 256 tokens of theirs in one go, and activations should be small beside weights. */
+/* Large models get smaller batches: 256 tokens at once would take too long, and activations should be small beside weights. */
 static int batch_size(const Config *c) {
     enum { ACTIVATION_BYTES = 24 << 20, UNIT = 8 };
     _Static_assert(UNIT >= 1 + GEMMA_MAX_DRAFT, "a token and its draft are one batch");

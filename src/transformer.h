@@ -18,7 +18,7 @@ _Static_assert((int)MAX_PARTS <= (int)SHORTLIST_MOST, "so does the two-pass head
 
 /* The rows of one sequence in a batch: ids[n_tok] at positions pos .. pos + n_tok - 1. */
 typedef struct {
-    const KvCache *cache;       /* holds [0, pos), and has the blocks of the rest. NULL: given up, its rows are computed for nobody */
+    const KvCache *cache;       /* holds [0, pos), and has the blocks of the rest. NULL: given up, its rows are computed but not used */
     const int32_t *ids;         /* read by transformer_begin only */
     int n_tok, pos;
     int row;                    /* its first in the batch, set by transformer_begin */
@@ -31,7 +31,7 @@ typedef struct {
     int n_parts, n_rows, layer; /* as the workspace's; n_rows 0: none waits */
 } ParkedPass;
 
-/* The scratch memory of a pass: one for a model, whoever computes. */
+/* The scratch memory of a pass: one for a model, shared by its sessions. */
 typedef struct {
     const Config *c;            /* borrowed, as is w */
     const Weights *w;
@@ -65,7 +65,7 @@ uint64_t workspace_bytes(const Config *c, int n_ctx, int n_threads);
 bool workspace_new(Workspace *ws, const Config *c, const Weights *w, const Kernels *kernels, Pool *pool, GemmaPrecision precision);
 void workspace_free(Workspace *ws);
 
-/* THE PASS, in slices, so that others can be heard: begin, then a layer at a time until there are no more.
+/* THE PASS, in slices, so that the caller can do other work between them: begin, then a layer at a time until there are no more.
  *
  * begin: the rows of parts[n_parts], in this order; 1 to ws->batch rows in all. */
 void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts);
@@ -84,7 +84,7 @@ void transformer_logits(Workspace *ws, const float *x, int row, int n);
 void transformer_best_logits(Workspace *ws, const float *x, const ShortlistWant *want, int row, int n);
 /* Row `row`, of x[n_embd]: those of tokens that have a bit in bits[(n_vocab + 31) / 32]; in the place of others anything. */
 void transformer_some_logits(Workspace *ws, const float *x, const uint32_t *bits, int row);
-/* Whether the k best logits of a row can be had cheaper than all. */
+/* Whether it is cheaper to find the k best logits of a row than to compute all. */
 bool transformer_prefers_best(const Workspace *ws, int k);
 /* And those of few tokens. */
 bool transformer_prefers_some(const Workspace *ws);

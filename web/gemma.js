@@ -99,7 +99,7 @@ export class Gemma {
     constructor(worker, caller) {
         this.#worker = worker;
         this.#caller = caller;
-        // A frame that is removed hears nothing of its worker any more. Firefox runs nothing of it either, not even what waits in the page for its promises.
+        // A removed frame gets no messages from its worker. In Firefox its pending promises do not run, either.
         if (IN_FRAME) addEventListener('pagehide', ({persisted}) => persisted || this.#end(new DOMException('The frame is gone.', 'AbortError')));
     }
 

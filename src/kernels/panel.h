@@ -135,7 +135,7 @@ static inline size_t panel_block_at(PanelFamily f, int b) {
 /* Of a float matrix: bytes of one column of a tile. */
 static inline size_t panel_column_bytes(PanelKind kind) { return kind == PANEL_F32 ? 4 * TILE_ROWS : 2 * TILE_ROWS; }
 
-/* Kernels look ahead: so many bytes after a matrix must be readable, too. */
+/* Kernels read ahead: this many bytes after a matrix must be readable. */
 enum { PANEL_OVERREAD = 2048 };
 
 /* A packed matrix. Immutable, 16-byte aligned. */

@@ -35,7 +35,7 @@ INLINE const void *keep_pointer(const void *p) {
     return p;
 }
 
-/* Has the cache line at p on its way: a load whose value nobody wants. */
+/* Prefetches the cache line at p by a load whose value is not used. */
 INLINE void prefetch(const uint8_t *p) {
 #ifdef __wasm__
     keep(wasm_v128_load32_zero(p));
@@ -57,7 +57,7 @@ INLINE v128_t hidden_f32(float value) {
 
 /* ------------------------------------------------------------------------------------------ halves */
 
-/* What read_f16 is to be given as `mask`. */
+/* The value to pass to read_f16 as `mask`. */
 enum { F16_MASK = (int)0x8fffffff };
 
 /* Four halves, with their exponents read in f32's bias: f16 needs a factor of 2^112, f16e of F16E_UNIT. Infinity and NaN become

@@ -8,7 +8,7 @@
  *   Staged, stage(x)               the block of activations from which acts() reads
  *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
  *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
- *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of so many bits; divides 8 (4 with groups of 16)
+ *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of this many bits; divides 8 (4 with groups of 16)
  *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie or two tables
  *   LOOKUP(table, bytes)           table[byte], of bytes 0..15
  *

@@ -293,7 +293,7 @@ function show(screen) {
     (screen === 'chat' ? chat : desk)?.focus();
 }
 
-/** A download that broke off with the page goes on by itself, unless it was cancelled or the connection costs. @param {import('../weights/store/store.js').Stored[]} stored */
+/** A download that broke off with the page resumes by itself, unless it was cancelled or the connection costs. @param {import('../weights/store/store.js').Stored[]} stored */
 function resume(stored) {
     const partial = stored.find(({id, state}) => state === 'partial' && /^https?:/.test(id));
     if (!partial || wasCancelledBefore(partial.id) || engine.isBusy) return;
@@ -330,11 +330,11 @@ for (const event of ['hashchange', 'popstate']) addEventListener(event, () => fo
 
 listenToKeys(root, press, onError);
 showAppearance(root, () => location.reload());
-// What somebody has written is not lost by a reload that nobody asked for.
+// A reload for a new version waits while there is unsent text.
 install(root, () => engine.isBusy || at('message', HTMLTextAreaElement).value !== '' || at('url', HTMLInputElement).value !== '');
 offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));
-// A folder that was chosen goes on being written into.
+// Writing into the chosen folder continues.
 if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
 await followAddress().catch(onError);
 keepDraft(chat);

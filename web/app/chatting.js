@@ -268,12 +268,12 @@ export class Chatting {
         }));
     }
 
-    /** Another tab may have answered meanwhile. @param {Message} message */
-    async #isFollowed({id, conversation}) {
-        return (await this.#parts.store.read(conversation)).some(({parent}) => parent === id);
+    /** Another tab may have answered meanwhile. @param {Message} message @param {Message} [own]   what this tab has added to it */
+    async #isFollowed({id, conversation}, own) {
+        return (await this.#parts.store.read(conversation)).some((one) => one.parent === id && one.id !== own?.id);
     }
 
-    /** One thing after the other: who asks while an answer is written is not heard. @param {(signal: AbortSignal) => Promise<unknown>} task */
+    /** One task at a time: another is ignored while an answer is written. @param {(signal: AbortSignal) => Promise<unknown>} task */
     async #work(task) {
         const {view, onError} = this.#parts;
         if (this.#running) return;
@@ -314,9 +314,9 @@ export class Chatting {
             if (result) onAnswered(result);
         } finally {
             if (!answer?.content && answer?.state !== 'done') {
-                // Who has gone on to another conversation finds the question where it was asked.
+                // If another conversation is open by now, the question stays where it was asked.
                 const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
-                if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty)) await store.deleteFrom(empty.id).catch(ignoreGone);
+                if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty, answer)) await store.deleteFrom(empty.id).catch(ignoreGone);
                 if (isBack && !this.id) this.#settings = summary?.settings ?? {};        // it was the first: the conversation is gone with it
                 if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }

@@ -1,5 +1,5 @@
-// What stands in the message field, and the files with it, over a reload: it is often one that an update or an error asks for. It lasts as long as the tab,
-// also of a phone that ends pages in the background without a word.
+// Keeps the text and files of the message field over a reload, which an update or an error often asks for. They last as long as the tab, also on a phone
+// that ends pages in the background without a word.
 //
 // Owns: where it is kept meanwhile. Must not know: conversations, how files are read.
 

@@ -95,7 +95,7 @@ export class Drafting {
     /**
      * Continues a text.
      * @param {string} text
-     * @param {Told & {onPiece: (piece: string) => void, way?: number}} told   way: so many others were written from here before; where the seed is set, each
+     * @param {Told & {onPiece: (piece: string) => void, way?: number}} told   way: how many others were written from here before; where the seed is set, each
      *     has its own
      * @returns {Promise<Result>} rejects with an AbortError where there is no model
      */

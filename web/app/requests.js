@@ -1,4 +1,4 @@
-// What the service worker and the app's other tabs have asked of the network, for the view that lists it. Here from the beginning, since nobody says it twice.
+// What the service worker and the app's other tabs have asked of the network, for the view that lists it. Here from the beginning, since each request is reported once.
 //
 // Owns: the channel, which is also sw.js's. Must not know: how requests are shown.
 

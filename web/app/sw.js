@@ -5,7 +5,7 @@
 // with its digest, so that files of two versions never meet. Another engine module or another language is fetched when it is first asked
 // for, compared as well, and kept from then on. A version takes over when no older page is open any more, or when a person asks for it.
 //
-// A page goes on with its own version: its scripts have addresses below v-VERSION/, which only this worker knows, and an
+// A page keeps its own version: its scripts have addresses below v-VERSION/, which only this worker knows, and an
 // older version's cache stays until its last page is gone. Each page says which version it is by holding a lock with the
 // name of that cache (install.js). A page that came before there was a worker has plain addresses, and gets the oldest
 // version, the one that was installed beside it: while such a page is open, nothing is deleted.

@@ -18,7 +18,7 @@
  * @property {'error' | 'drop-oldest'} [overflow]
  * @property {import('../gemma.js').PromptOptions} options
  * @property {(piece: string) => void} onPiece
- * @property {(dropped: number) => void} [onOverflow]   so many of the oldest messages are forgotten
+ * @property {(dropped: number) => void} [onOverflow]   how many of the oldest messages are forgotten
  *
  * @typedef {{session: Session, overflow: string, dropped: number, tell: (dropped: number) => void}} Open   dropped: messages after the system's that the session has
  *   forgotten
@@ -138,7 +138,7 @@ export class Talk {
  * What a session and what is asked have in common.
  * @param {Message[]} held   by the session @param {Message[]} asked @param {number} dropped   that the session has forgotten, after the system's message
  * @param {number} last   the question, in `asked`
- * @returns {{same: number, next: number, dropped: number}}   same: so many of the session's messages stay; next: the first of `asked` that it must still read;
+ * @returns {{same: number, next: number, dropped: number}}   same: how many of the session's messages stay; next: the first of `asked` that it must still read;
  *     dropped: what it lacks then
  */
 function sharedBeginning(held, asked, dropped, last) {

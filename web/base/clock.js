@@ -1,5 +1,5 @@
 // clock.js: how long something takes, on clocks that may be coarse: with resistFingerprinting Firefox's moves by 16 or 100 ms at a time.
-// By such a clock, work of 5 ms takes 0 or 100 ms. So nobody believes a single duration. Knows nothing of the work. (clock.c is its twin.)
+// By such a clock, work of 5 ms takes 0 or 100 ms. So a single duration is not trusted. Knows nothing of the work. (clock.c is its twin.)
 
 const TICKS = 4;            // of a coarse clock, that a measurement takes at least
 const SUM_TICKS = 16;       // the same for a sum of many durations, each of which is wrong by up to a tick

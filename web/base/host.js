@@ -18,7 +18,7 @@ export const workerPort = NODE ? portInNode() : 'DedicatedWorkerGlobalScope' in 
 
 /** @returns {Port | undefined} */
 function portInNode() {
-    const {parentPort} = process.getBuiltinModule('node:worker_threads');       // no bundler sees what is had so
+    const {parentPort} = process.getBuiltinModule('node:worker_threads');       // hides the import from bundlers
     if (!parentPort) return undefined;
     return {postMessage: (m, transfer) => parentPort.postMessage(m, toNode(transfer)), onMessage: (f) => parentPort.on('message', f)};
 }

@@ -1,5 +1,5 @@
-// later.js: parts of the library that are fetched when they are first needed, by import(). Owns what becomes of one that does not come: an error that says
-// what to do, and another try by the next call. Knows no parts.
+// later.js: parts of the library that are fetched when they are first needed, by import(). Owns how a failed import is reported and retried: an error that
+// says what to do, and another try by the next call. Knows no parts.
 
 import {GemmaError, messageOf} from './error.js';
 

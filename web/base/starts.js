@@ -1,6 +1,5 @@
-// starts.js: whether a worker that starts workers of its own still lives. In Firefox `new Worker` inside of a worker now and then never
-// returns: nothing runs there any more, no timer either, so only who started that worker can find out. Owns the messages and the count. Knows
-// neither the engine nor what is started.
+// starts.js: detects a worker that hangs while it starts workers. In Firefox `new Worker` inside a worker sometimes never returns; then nothing
+// runs there, not even timers, so only its parent can notice. Owns the messages and the count. Knows neither the engine nor what is started.
 
 /** @typedef {import('./protocol.js').Port} Port */
 

@@ -34,7 +34,7 @@ export class ToolAnswer {
         this.isEither = isConstrained && toolChoice === 'auto' && tools.length > 0;
         this.#reader = new ToolCalls(style, this.isEither);
         this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice, parallelToolCalls, style});
-        // Of all tools whichever may be called this time: so they are told once.
+        // Describes all tools, whichever may be called this time, so that they are described once.
         this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools, style});
     }
 

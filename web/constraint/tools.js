@@ -1,4 +1,4 @@
-// Tools: how a model is told of them, the grammar of an answer that may call them, and the calls in a
+// Tools: how they are described to a model, the grammar of an answer that may call them, and the calls in a
 // streamed answer.
 //
 // Owns the two forms: JSON between fences, told by a short instruction, and FunctionGemma's own. In both,

@@ -72,7 +72,7 @@ export async function openTools(asked) {
 }
 
 /**
- * Throws for a text that has more tokens than the context holds, however it is cut, before memory is had for
+ * Throws for a text that has more tokens than the context holds, however it is cut, before memory is allocated for
  * them.
  * @param {Host} host
  * @param {string[]} texts

@@ -140,7 +140,7 @@ export class Conversation {
     }
 
     /**
-     * Before messages that have to do with tools are asked or told: fetches what writes their texts.
+     * Before messages about tools are written: fetches the code that writes them.
      * @param {Message[]} messages @param {boolean} [hasTools]   the answer may call some
      */
     async prepare(messages, hasTools = false) {

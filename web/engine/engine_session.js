@@ -65,7 +65,7 @@ export class EngineSession extends Held {
     }
 
     /**
-     * Evaluates up to `batch` tokens of this session alone, or goes on with those under way; comes back after about `ms`. @returns {number} left()
+     * Evaluates up to `batch` tokens of this session alone, or continues those under way; returns after about `ms`. @returns {number} left()
      * @param {number} batch
      * @param {number} [ms]
      */

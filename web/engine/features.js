@@ -196,7 +196,7 @@ export function requireCompiling() {
 export async function detectThreads() {
     return {
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
-        // In a sandboxed frame (of no origin) they start, but not the way they are told what to run.
+        // In a sandboxed frame (opaque origin) workers start, but cannot receive what they should run.
         isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function' && globalThis.origin !== 'null'),
         cores: NODE ? process.getBuiltinModule('node:os').availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
     };

@@ -230,7 +230,7 @@ async function read(session, ids, options, io) {
     /** @param {number} left */
     const onProgress = (left) => io.onPrefill?.(Math.floor(total - left), total);
     const isRead = isWhole ? !aborted() : await scheduler.evaluate(session, {aborted, onProgress});
-    await io.turn();        // who heard of the last progress may stop before the first token
+    await io.turn();        // a listener of the last progress event may still stop
     return {cachedTokens: known?.cached ?? cached, ofPrompt: known?.all, isAborted: !isRead || aborted()};
 }
 
@@ -290,7 +290,7 @@ export async function generate(session, vocabulary, ids, options, io) {
     const ofTokens = [];
     let told = 0;
     const writing = new Writing(vocabulary, options, (piece) => tell(piece, writing.told));
-    /** @param {string} piece @param {number} n   tokens whose probabilities are told with it or before */
+    /** @param {string} piece @param {number} n   tokens whose probabilities are reported with it or before */
     const tell = (piece, n) => io.onText(piece, ofTokens.slice(told, told = n));
     const start = performance.now();
     const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options, io), middle = performance.now();

@@ -1,5 +1,5 @@
-// instance.js: brings an engine module to life: its code is fetched and compiled, its memory had, its threads started. Knows neither models nor
-// what the exports do.
+// instance.js: starts an engine module: fetches and compiles its code, allocates its memory, starts its threads. Knows neither models nor what the
+// exports do.
 
 import {GemmaError} from '../base/error.js';
 import {NODE, workerPort} from '../base/host.js';
@@ -78,7 +78,7 @@ const INITIAL_BYTES = 16 << 20;     // at least; as in wasm/build.mk
 const STARTING_MS = 20_000;         // a worker whose script is refused says nothing
 const SLACK = 64 << 20;             // some phones refuse 4 GiB, so the memory may grow by no more than this
 
-/** Whether an instance of so many bytes could be had now. @param {number} bytes @param {boolean} memory64 */
+/** Whether this many bytes could be allocated now. @param {number} bytes @param {boolean} memory64 */
 export function canReserve(bytes, memory64) {
     try {
         return makeMemory(bytes, bytes + SLACK, memory64) !== undefined;
@@ -97,8 +97,8 @@ export const startThreadsAhead = (memory64, threads) => startThreads(starterOf(m
  * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} InstanceOptions
  *
  * @param {InstanceOptions} options
- *   bytes: of memory, had at once (what is never written costs nothing); threads: in all, more than one only where they can be started
- * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be had, 'no-threads' when they don't start
+ *   bytes: of memory, allocated at once (pages never written cost nothing); threads: in all, more than one only where they can be started
+ * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be allocated, 'no-threads' when they don't start
  */
 export async function startInstance({kernels, memory64, bytes, spare = 0, threads}) {
     const name = /** @type {const} */ (`${memory64 ? 'gemma64' : 'gemma'}-${kernels}`), starter = starterOf(memory64);

@@ -279,7 +279,7 @@ export class Module {
     }
 
     /**
-     * Evaluates tokens of all of them that have some left, in one batch, or goes on with the one under way; comes back after about `ms`. Then
+     * Evaluates tokens of all of them that have some left, in one batch, or continues the one under way; returns after about `ms`. Then
      * ask each what is left.
      * @param {EngineSession[]} sessions @param {number} batch   most tokens of prompts
      */

@@ -10,12 +10,12 @@ import {scriptOf, startPlain} from '../base/worker_script.js';
 const NAME = 'em-pthread';
 const THREAD = () => new Worker(new URL('./thread.js', import.meta.url), {type: 'module', name: 'em-pthread'});
 
-/** Those that nobody has taken yet, of one script of Emscripten's. @type {{starter: string, workers: Worker[]}} */
+/** Those not taken yet, of one script of Emscripten's. @type {{starter: string, workers: Worker[]}} */
 let ready = {starter: '', workers: []};
-/** What one of them reported before anybody listened. @type {ErrorEvent | undefined} */
+/** What one of them reported before there was a listener. @type {ErrorEvent | undefined} */
 let reported;
 
-/** Ends those that nobody has taken. */
+/** Ends those not taken yet. */
 export function endThreads() {
     for (const worker of ready.workers) worker.terminate();
     ready = {starter: '', workers: []};
@@ -30,7 +30,7 @@ function startOne(starter, constructor) {
 }
 
 /**
- * Starts workers until so many are ready. What fails here fails again, and is told, when they are taken.
+ * Starts workers until `count` are ready. An error here occurs again, and is reported, when they are taken.
  * @param {URL} starter @param {number} count
  */
 export async function startThreads({href}, count) {

@@ -188,7 +188,7 @@ export class WorkerSession {
     }
 
     /**
-     * Forgets the oldest exchanges so that n tokens have place after what is asked.
+     * Forgets the oldest exchanges so that n tokens fit after the prompt.
      * @param {import('./conversation.js').Asking} asking @param {number} n @param {Io['emit']} emit
      * @returns {number[] | undefined} what is asked from now on; undefined: nothing was forgotten
      */
@@ -248,7 +248,7 @@ export class WorkerSession {
             const {ids} = await this.#ask(this.#conversation, {messages}, emit), cachedTokens = ids.length ? this.#engine.sync(ids) : 0;
             const onProgress = (/** @type {number} */ left) => emit({phase: 'prefill', done: ids.length - left, total: ids.length});
             await this.#host.scheduler.evaluate(this.#engine, {aborted, onProgress});
-            await yieldTurn();      // who heard of the last progress may still stop
+            await yieldTurn();      // a listener of the last progress event may still stop
             stopping.throwIfAborted();
             this.#conversation.add(messages);
             return {...this.#held, cachedTokens};

@@ -40,10 +40,10 @@ function absolute(address) {
 const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address));
 
 /**
- * What the worker is told; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`.
+ * A model as the worker takes it; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`.
  * @typedef {import('../engine/service.js').Description} Description
  *
- * @param {any} model   a ModelSource, as far as anybody can be trusted to give one
+ * @param {any} model   a ModelSource; checked here
  * @param {Origin & {update?: boolean}} origin
  * @returns {any} a Description, or with `address` what is not one yet
  */

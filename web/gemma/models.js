@@ -42,12 +42,12 @@ export const models = {
      * @param {Blob | Blob[]} files   several: a GGUF or all its parts, with its manifest
      * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   replace: another file that has this id
      * @returns {Promise<import('../weights/store/store.js').Stored>} rejects with 'bad-file', 'no-room', 'exists' where the id has another file and
-     *   nobody said `replace`, or 'in-use' */
+     *   `replace` is not set, or 'in-use' */
     import: (files, options) => watched('import', options, async (checked) => {
         models.persist();       // without it, it is stored all the same
         return (await stored()).importFiles(files, checked);
     }),
-    /** Whether a model of so many bytes fits into the free storage, in numbers, and what could be deleted for it. Ask before a download.
+    /** Whether a model of this many bytes fits into the free storage, in numbers, and what could be deleted for it. Ask before a download.
      * @param {number} size @param {string} [id]   of the model, for what is here of it @returns {Promise<import('../weights/store/room.js').Room>} */
     room: async (size, id) => (await stored()).roomFor(size, id),
     /** Under which id a model is stored; undefined for files. @param {ModelSource} model @returns {string | undefined} */

@@ -50,7 +50,7 @@ export class Session {
     }
 
     /**
-     * What has been said, the system's message and the history first: for another session to go on with. A copy.
+     * What has been said, the system's message and the history first: for another session to continue. A copy.
      * @returns {Message[]}
      */
     get messages() {
@@ -74,7 +74,7 @@ export class Session {
      * Asks, and streams the answer: an async iterable of pieces of text, with the whole Result as a promise in `.result`. The
      * session remembers both; the next prompt evaluates only its own tokens. Leaving the loop early stops the answer. Prompts are
      * answered one after the other, in the order in which they came; one that is aborted while it waits ends at once, without a token.
-     * @param {string | Message[] | number[]} prompt   a user's text, or messages to go on with (an assistant's among them was not generated here);
+     * @param {string | Message[] | number[]} prompt   a user's text, or messages to continue (an assistant's among them was not generated here);
      *   with raw, a text or token ids. Where the last message is the assistant's, the answer continues it as it stands. No messages: what was
      *   appended, or rewound to, is answered
      * @param {PromptOptions} [options]
@@ -109,7 +109,7 @@ export class Session {
             ended = true;
             wake();
         });
-        result.catch(() => {});     // told by the iterator, or by whoever awaits the result
+        result.catch(() => {});     // reported by the iterator, or to the code that awaits the result
 
         async function* stream() {
             try {
@@ -180,7 +180,7 @@ export class Session {
     }
 
     /**
-     * A conversation that goes on from here on its own: a branch. Waits for what was asked.
+     * A copy that continues separately from here: a branch. Waits for what was asked.
      * @param {Pick<OverflowOptions, 'onOverflow'>} [options]   default: this session's
      * @returns {Promise<Session>}
      */

@@ -29,7 +29,7 @@
  * @property {'i32' | 'i16'} [dot]      which of relaxed SIMD's dot products, with the same results; default: the faster one here
  * @property {boolean} [memory64]       default: only for models that 4 GB can't hold
  * @property {'f16' | 'int8'} [kvType]  keys and values as halves (default) or as bytes: half the memory of a context, and long ones are faster
- * @property {number} [sessions]        with full contexts, for which memory may be had; default: 4, on small devices 2
+ * @property {number} [sessions]        how many full contexts to allow memory for; default: 4, on small devices 2
  * @property {string | URL} [baseUrl]   of a copy of the package's dist/npm/ that the page's host serves: for bundlers that move no workers and
  *   modules (esbuild, Rollup). Default: they lie where the library's script does, or where the bundler has put them
  * @property {boolean} [exact]          float arithmetic throughout: slow, for comparisons
@@ -86,7 +86,7 @@
  * @property {number} [maxTokens]       default: until the context is full
  * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a control token
  *   ends it where the model writes that token
- * @property {number} [logprobs]        also tell the probability of each token, and of so many of the likeliest in its place (0 to 20)
+ * @property {number} [logprobs]        also report each token's probability, and those of this many of the likeliest alternatives (0 to 20)
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
  * @property {number} [promptLogprobsFrom]   only of the tokens from this one on; those before need not be evaluated again
  * @property {import('./constraint.js').Constraint | ConstraintOptions} [constraint]   what the answer must be, from its first character to its last;

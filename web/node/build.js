@@ -42,8 +42,8 @@ const BESIDE = /new URL\('(\.\.?\/[^']+)', import\.meta\.url\)/g, HOST = /export
 const IMPORT = /^(import \{[^}]*?)\bNODE\b(?:, )?/gm;
 
 /**
- * The library's scripts are few, since each one more costs what it shares with others: what the worker takes for a load and an answer is one, whatever of
- * it is asked for; what is imported when it is needed is another, but for what stays apart. What is Node's is never asked for in a browser.
+ * Few scripts, because each further one repeats shared code. One holds what a worker needs to load and answer; another holds what is imported on demand,
+ * except STAYS_APART. Node's code is never requested in a browser.
  */
 const CORE = 'engine/service.js', RARE = 'rare.js', STAYS_APART = /(^|\/)(node|constraint|shared)\//;
 /** In code without comments: what is imported when it is needed, what a module gives, and that it takes anything. */
@@ -121,8 +121,7 @@ async function withoutComments(scripts) {
 }
 
 /**
- * Makes few scripts of the library: adds RARE, of which all is that is imported when it is needed, but for what stays apart; and lets each script that is
- * begun with take all of CORE.
+ * Groups the library into few scripts: adds RARE, with everything imported on demand except STAYS_APART, and makes each entry import CORE.
  * @param {Map<string, string>} scripts @param {string[]} entries   URLs of sources @param {Hide} [hide]
  * @returns {Promise<Map<string, string>>}
  */

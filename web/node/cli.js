@@ -62,7 +62,7 @@ async function main([name, ...argv]) {
     await command.default(argv);
 }
 
-/** Whoever reads our output may have read enough. */
+/** The reader of our output may close the pipe early. */
 process.stdout.on('error', (error) => {
     if (error.code === 'EPIPE') process.exit(0);
     process.stderr.write(`gemma: The output cannot be written: ${error.message}.\n`);

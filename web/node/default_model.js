@@ -28,7 +28,7 @@ const FAILED = 'The default model could not be fetched';
 
 const REPORT_MS = 2000;
 const LOCK_BEAT_MS = 500;
-const LOCK_STALE_MS = 5000;     // whoever held it was killed
+const LOCK_STALE_MS = 5000;     // its holder was killed
 
 /** Of a checkout, or of the npm package, which has no sources of the engine. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)), isCheckout = existsSync(join(ROOT, 'src'));
@@ -189,7 +189,7 @@ function moduleOf(name) {
 }
 
 /**
- * Runs the body when no other process does; one that was killed in it holds nobody up for long.
+ * Runs the body when no other process does; one that was killed in it blocks others only briefly.
  * @param {(line: string) => void} log
  * @param {() => unknown} body
  */
@@ -215,7 +215,7 @@ async function alone(log, body) {
 function taken(lock) {
     const held = statSync(lock, {throwIfNoEntry: false});
     if (held && Date.now() - held.mtimeMs > LOCK_STALE_MS) rmSync(lock, {recursive: true, force: true});
-    mkdirSync(DOWNLOAD, {recursive: true}); // whoever was here before may have tidied up
+    mkdirSync(DOWNLOAD, {recursive: true}); // another process may have removed it
     try {
         mkdirSync(lock);
         return true;

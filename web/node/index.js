@@ -1,4 +1,4 @@
-// index.js: the library under Node, with what a browser has not: OpenAI's API over HTTP.
+// index.js: the library under Node, with what browsers lack: OpenAI's API over HTTP.
 //
 //     import {Gemma, serve} from 'gemma-wasm/node';
 //     const server = await serve({model: 'gemma-3-270m-it.gguf', port: 8000});
@@ -14,7 +14,7 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  * @property {string} model        path of a GGUF
  * @property {number} [port]       0: any; default: the first of 20 from 8000 on that is free
  * @property {string} [host]       where it listens; default: localhost
- * @property {string} [apiKey]     who asks must have it
+ * @property {string} [apiKey]     callers must send it
  * @property {string[]} [origins]  sites whose pages may ask, beside those of this machine
  * @property {number} [parallel]   requests that are answered at the same time; default 4
  * @property {number} [queue]      requests that wait; default 64

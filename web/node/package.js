@@ -25,7 +25,7 @@ const SOURCES = {'.': 'gemma.js', './node': 'node/index.js'};
 
 /** What is fetched where an answer is constrained, in one script that shares nothing. */
 const CONSTRAINT = 'constraint.js', ROOM = ['constraint/constraint.js', 'constraint/tools.js', 'constraint/tool_answer.js'];
-/** What stands on a part of another door, as one script that has it: in a script of its own, what both have would weigh more in each of them. */
+/** Doors that reuse part of another door are bundled whole: a shared chunk would make both larger. */
 const ALONE = 'ai-sdk';
 /** What Node's part uses of the library beside its doors. */
 const PARTS = 'parts.js';

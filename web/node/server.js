@@ -26,7 +26,7 @@ const HEADERS = {
     'Cache-Control': 'no-cache',
 };
 
-/** What stands in the page's place where there is none: the npm package has it not. */
+/** Served in place of the page where it is missing, as in the npm package. */
 const ABOUT = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>gemma serve</title>
 <h1>gemma serve</h1>
@@ -60,7 +60,7 @@ const LOCALHOST = ['127.0.0.1', '::1'];
  * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
  * @param {import('./http/api.js').Api} [options.api]   what else is answered
- * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a sentence for whoever starts it;
+ * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a sentence for the person who starts it;
  *     rejects with SetupError
  */
 export async function serve({port, host = 'localhost', model, models, api} = {}) {

@@ -42,7 +42,7 @@ export async function ensureModules() {
     await runWithLines(command[0], command.slice(1), showBuild, {cwd: ROOT});
 }
 
-/** Has Emscripten found or brought. It says by itself, on stderr, what it does and what fails. */
+/** Finds or installs Emscripten. The installer reports progress and failures on stderr. */
 function emscripten() {
     const found = spawnSync(process.execPath, ['wasm/toolchain/emscripten.js'],
         {cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit']});

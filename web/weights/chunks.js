@@ -14,7 +14,7 @@ import {chunkCount, chunkLength, hadManifest, isChanged} from './wanted.js';
  * @typedef {{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}} Chunk   isNew: it is to be stored
  */
 
-/** Chunks that are on their way, being stored or being used: so many connections, and so much memory. */
+/** Chunks that are on their way, being stored or being used: this many connections, and their memory. */
 const AT_ONCE = 4;
 /** The same where all of them are read from the store: some more wait while the engine is made ready. */
 const MOST_READ = 6;
@@ -53,7 +53,7 @@ class ChunkSource {
      * @param {Wanted} file
      * @param {import('./store/store.js').StoredModel} model
      * @param {import('./wanted.js').OpenedFile | undefined} remote
-     * @param {(bytes: number) => void} onVain   so many bytes of the remote one have come in vain
+     * @param {(bytes: number) => void} onVain   how many bytes of the remote one were downloaded needlessly
      */
     constructor(file, model, remote, onVain) {
         this.#file = file;
@@ -140,10 +140,10 @@ function isAnother({name}, index) {
  * @param {number} count
  * @param {(index: number) => Promise<{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}>} read
  * @param {object} [options]
- * @param {(bytes: number) => void} [options.arrived]   a chunk of so many bytes is about to be handed out
+ * @param {(bytes: number) => void} [options.arrived]   a chunk of this many bytes is about to be handed out
  * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
  *     rejects, and is not called before the consumer came back for a second chunk
- * @param {(buffer: ArrayBuffer) => void} [options.free]   of one that is not new, when nobody needs it any more
+ * @param {(buffer: ArrayBuffer) => void} [options.free]   of one that is not new, when it is no longer needed
  * @param {number} [options.most]     are being read, being stored, or waiting for or with the consumer, at most
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */

@@ -9,8 +9,8 @@ import {chunkLength} from './wanted.js';
 /** @typedef {import('./wanted.js').Wanted} Wanted */
 
 /**
- * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load goes on from memory, what is
- * stored stays for the next time, and the user is told.
+ * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load continues from memory, what is
+ * stored stays for the next time, and the reason is shown.
  * @param {Wanted} file
  * @param {import('./store/store.js').StoredModel} model
  * @param {ReturnType<typeof import('./file/progress.js').createMeter>} meter

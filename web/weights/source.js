@@ -57,7 +57,7 @@ import {
  * @param {(progress: import('./file/progress.js').Progress) => void} [options.onProgress]
  * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before anything is fetched of a model that is not
  *     here as a whole; refuses by rejecting. announced: what its manifest says
- * @param {boolean} [options.repair]   somebody has asked for what is damaged, or can't be read, to be fetched, however much it is
+ * @param {boolean} [options.repair]   fetch what is damaged, or can't be read, however much it is
  * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found', 'bad-file', 'changed' or 'storage', or the signal's reason
  */
 export async function openSource({sha256: digest, ...more}, {signal, onProgress = () => {}, accept = async () => {}, repair = false} = {}) {

@@ -62,7 +62,7 @@ export async function deleteAllStored() {
 }
 
 /**
- * How much room a model of so many bytes would find, and what could be deleted for it; to be asked before it is downloaded.
+ * How much free storage there is for a model of this size, and what could be deleted for it; ask before it is downloaded.
  * @param {number} size   bytes
  * @param {string} [id]   the model's address: what is here of it need not be stored again
  * @returns {Promise<import('./store/room.js').Room>}
@@ -176,7 +176,7 @@ export function exportStored(id, {writable, signal, onProgress} = {}) {
  * Stores a model from a file. A manifest says what each chunk must be; without one, what is read is what is recorded.
  *
  * A file never takes the place of another one by itself. The same file again is the same model, of which what is missing or damaged is mended; another
- * one of the same name gets a name of its own: NAME (2).gguf. Under an id that somebody gives, a finished model is replaced only with `replace`, and
+ * one of the same name gets a new name: NAME (2).gguf. Under an id that is given, a finished model is replaced only with `replace`, and
  * not while a tab uses it ('in-use').
  * @param {Blob | Blob[]} files   see joinFiles
  * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the address under which it is stored, so that

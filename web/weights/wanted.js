@@ -83,7 +83,7 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
     let manifest;
     let base = id;
     const access = {home: id, headers, signal};
-    const from = given ?? stored?.manifest;     // a download that goes on may have been given one
+    const from = given ?? stored?.manifest;     // a resumed download may have been given one
     if (typeof from === 'string') {
         // What is whole and came by this manifest needs neither it nor the network.
         if (!hasAll() || stored?.manifest !== from || update) manifest = await fetchManifest(base = from, access).catch(optional(!given));
@@ -183,7 +183,7 @@ export function versionOf({size, chunkSize, sha256: digest}) {
 
 /**
  * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on several
- * servers: then samples of what is stored are compared, and where nobody tells a digest of the whole, the first chunk: headers may differ by a few bytes.
+ * servers: then samples of what is stored are compared, and where there is no digest of the whole, the first chunk: headers may differ by a few bytes.
  * @param {Wanted} file
  * @param {Sizes & import('./download/identity.js').Version} model
  * @param {OpenedFile} remote

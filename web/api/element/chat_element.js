@@ -101,7 +101,7 @@ export class GemmaChat extends Base {
         if (name !== 'placeholder' && !this.#gemma && !this.#loading) this.#offer();
     }
 
-    /** The model, once it is loaded. One that is set here is used in its place, and stays whoever's it is: several elements may have it. */
+    /** The model, once it is loaded. One that is set here replaces it and stays the caller's: the element does not close it, so several may share it. */
     get engine() {
         return this.#gemma;
     }
@@ -257,7 +257,7 @@ export class GemmaChat extends Base {
         });
     }
 
-    /** The next prompt opens a session of its own; an answer that is being written goes on in this one. */
+    /** The next prompt opens a new session; an answer that is being written continues in this one. */
     #forget() {
         if (!this.#running) this.#session?.then((session) => session.close()).catch(() => {});
         this.#session = undefined;

@@ -26,7 +26,7 @@ import {Announcer, isComposing, isTouch, make, slot} from './view_parts.js';
  * @property {() => void} remove
  */
 
-/** Who reads further up than so many pixels above the end stays there. */
+/** A reader who has scrolled up by more pixels than this is not scrolled down. */
 const REACH = 80;
 
 export class View {

@@ -69,7 +69,7 @@ class Choice {
     #tell;
     #tokens;
     #index;
-    /** The probabilities of tokens are told with their bytes, which may have to be fetched. */
+    /** Resolves once all so far is sent. Tokens' probabilities are sent with their bytes, which may have to be fetched first. */
     #told = Promise.resolve();
     content = '';
     /** @type {import('./types.js').ToolCall[]} */
@@ -93,7 +93,7 @@ class Choice {
         this.#told = this.#told.then(async () => tell({
             index, delta, finish_reason: reason, logprobs: logprobs ? {content: await this.#tokens.forChat(logprobs), refusal: null} : null,
         }));
-        this.#told.catch(() => {});     // nobody waits for it where the answer itself has failed
+        this.#told.catch(() => {});     // not awaited where the answer itself has failed
     }
 
     /** @param {string | null} content   null: there may be none */

@@ -91,7 +91,7 @@ class Choice {
             this.logprobs.top_logprobs.push(...logprobs.top_logprobs);
             this.logprobs.text_offset.push(...logprobs.text_offset);
         });
-        this.#told.catch(() => {});     // nobody waits for it where the answer itself has failed
+        this.#told.catch(() => {});     // not awaited where the answer itself has failed
     }
 
     /** All that was pushed has been told. */

@@ -17,7 +17,7 @@ const MOST_STARTS = 2;
  * @property {Session} session
  * @property {string} key                what it has evaluated
  * @property {number} [tokens]          of these
- * @property {any} [known]               of its tokens, for whoever asks next
+ * @property {any} [known]               of its tokens, for the next request
  *
  * @typedef {object} Start               what many prompts begin with
  * @property {string} key
@@ -96,7 +96,7 @@ export class Pool {
         return error?.code === 'no-memory' && this.size > 0;
     }
 
-    /** Frees the sessions that nobody uses. @returns {Promise<boolean>} whether there were some */
+    /** Frees the unused sessions. @returns {Promise<boolean>} whether there were some */
     async drop() {
         const all = [...this.#starts.values(), ...[...this.#idle].map(({session}) => session)];
         this.#idle.clear();
@@ -125,7 +125,7 @@ export class Pool {
         return {session: await this.roomy(() => this.#gemma.session()), key: ''};
     }
 
-    /** A session that has evaluated a start. @param {Start} start @returns {Promise<Session | undefined>} undefined: it could not be had */
+    /** A session that has evaluated a start. @param {Start} start @returns {Promise<Session | undefined>} undefined: it could not be opened */
     async #begin(start) {
         const {key, signal} = start;
         while (this.#reading.has(key)) await unlessAborted(/** @type {Promise<unknown>} */ (this.#reading.get(key)), signal);

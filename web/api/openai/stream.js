@@ -17,7 +17,7 @@ export class Stream {
         this.#isHalf = isHalf;
     }
 
-    /** Leaving the loop early ends the answer, unless somebody else reads it. @returns {AsyncIterator<T>} */
+    /** Leaving the loop early ends the answer, unless it has another reader. @returns {AsyncIterator<T>} */
     [Symbol.asyncIterator]() {
         const items = this.#items, end = () => this.#isHalf || this.controller.abort();
         return {

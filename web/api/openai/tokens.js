@@ -37,7 +37,7 @@ export class Tokens {
         this.#gemma = gemma;
     }
 
-    /** Before these are told: fetches what is not known of them. @param {(TokenLogprobs | null)[]} all */
+    /** Before these are sent: fetches the bytes that are not known yet. @param {(TokenLogprobs | null)[]} all */
     async #learn(all) {
         const ids = new Set(all.flatMap((one) => one ? [one.id, ...one.top.map(({id}) => id)] : []));
         if (this.#bytes.size > MOST_KNOWN) this.#bytes.clear();

@@ -40,7 +40,7 @@ export class ChatCompletionStream extends Runner {
         return this.#read().toReadableStream();
     }
 
-    /** Who reads is told there what goes wrong. */
+    /** Errors are reported to the code that reads the stream. */
     #read() {
         this.done().catch(() => {});
         return this.#stream;

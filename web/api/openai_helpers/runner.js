@@ -1,4 +1,4 @@
-// runner.js: answers as the openai package's helpers give them: listeners are told while they come, and promises say what they come to. Knows neither
+// runner.js: answers as the openai package's helpers give them: listeners get them as they come, promises at the end. Knows neither
 // requests nor chunks.
 
 import {aborted, APIError, APIUserAbortError} from '../openai/errors.js';
@@ -35,7 +35,7 @@ export class Runner {
             this.#tellFinal();
         } catch (error) {
             const event = error instanceof APIUserAbortError ? 'abort' : 'error';
-            // Where nobody listens, it is for the platform to say.
+            // Without a listener, the platform reports it.
             if (!this.#isAwaited && !this.#listeners.get(event)?.size) void Promise.reject(error);
             this.tell(event, error);
             throw error;

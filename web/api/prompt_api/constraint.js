@@ -1,5 +1,5 @@
 // constraint.js: responseConstraint: a JSON Schema or a regular expression, as the library's constraint and
-// as what the model is told of it.
+// as an instruction for the model.
 
 import {exception} from './errors.js';
 
@@ -48,7 +48,7 @@ export function toConstraint(given, isPrefix) {
 }
 
 /**
- * With what the model is told, at the end of what the user says last.
+ * Adds the instruction to the end of the user's last message.
  * @param {Message[]} messages
  * @param {string} told
  * @returns {Message[]}

@@ -7,7 +7,7 @@ import {checkCreate, isSupported, languagesOf, PARAMS, toCore, toCreate, unsuppo
 import {countBeginning, LanguageModelSession, requireActive} from './session.js';
 import {defineHandler} from './webidl.js';
 
-const STEPS = 2 ** 16; // progress is told in as many
+const STEPS = 2 ** 16; // progress is reported in this many
 
 /**
  * @typedef {import('./model.js').Model} Model

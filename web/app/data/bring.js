@@ -25,7 +25,7 @@ export function bring(database, wholes) {
             for (const message of fresh) messages.put(message.id, message);
             if (!found && text !== undefined) documents.put(id, text);
             search.delete(id);
-            // Who has gone on here since sees the branch that was shown here.
+            // If it was continued here since, the branch that was shown here stays.
             const isNewer = !found || summary.updated >= found.updated, {leaf, updated} = isNewer ? summary : found;
             const whole = {...summary, ...kept, id, messages: known.size + fresh.length, leaf, updated};
             conversations.put(id, whole);

@@ -74,7 +74,7 @@ function connect(name, migrations) {
         };
         request.onerror = () => reject(request.error);
         request.onblocked = () => setTimeout(() => {
-            request.onsuccess = () => request.result.close();       // too late: nobody waits any more
+            request.onsuccess = () => request.result.close();       // too late: no caller waits any more
             reject(new GemmaError('old-tab', 'Another tab has an older version of this page open: close it, then reload this one.'));
         }, BLOCKED_MS);
     });

@@ -166,7 +166,7 @@ export class Writing {
 
     async #start() {
         let giveBack = await this.#host.tabs.hold(lockOf(this.#id));
-        // Who waits for the end of this answer has its lock for a moment.
+        // A tab that waits for this answer's end takes its lock for a moment.
         for (let again = 0; !giveBack && again < TRIES; again++) {
             await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
             giveBack = await this.#host.tabs.hold(lockOf(this.#id));

@@ -11,7 +11,7 @@ export const keyOf = (name) => `gemma-${name} ${new URL('.', document.baseURI).p
 let isReady = false;
 
 /**
- * Names had no folder once, and all copies shared what was kept. The first copy that is opened since takes it; of which copy it was, nobody knows. The
+ * Names had no folder once, and all copies shared what was kept. The first copy that is opened since takes it; it is unknown whose it was. The
  * settings say that it was done, so that a copy of an older version beside this one keeps what it writes later.
  */
 function takeOver() {

@@ -37,7 +37,7 @@ async function entries({states}) {
  * Keeps a session, in the place of the conversation's older one.
  * @param {Conversations} store
  * @param {string} conversation
- * @param {{model: string, dropped: number, bytes: Uint8Array}} state   model: its id; dropped: so many of the oldest messages the session has forgotten
+ * @param {{model: string, dropped: number, bytes: Uint8Array}} state   model: its id; dropped: how many of the oldest messages the session has forgotten
  * @returns {Promise<boolean>} false where it is too large, or the browser gives no more: then there is none of this conversation
  */
 export async function keepState(store, conversation, {model, dropped, bytes}) {

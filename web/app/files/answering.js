@@ -31,7 +31,7 @@ export async function completeQuestion(question, path, {gemma, system, options: 
 
 /**
  * The answer to all has the form that was asked for, and stands as code below what was written about the parts; these are free.
- * @param {Message} question @param {Message} answer   one that was stopped goes on with the first part that it has no answer about
+ * @param {Message} question @param {Message} answer   one that was stopped continues with the first part that it has no answer about
  * @param {About & {onPiece: (piece: string) => void, onAnswers: (answers: string[]) => void}} about
  * @returns {Promise<Result>} of all that was written
  */

@@ -1,7 +1,7 @@
 // The passages of texts that have to do with a question: by the model's embeddings, and by the words that they share with it.
 //
 // Owns: how passages are compared. Must not know: messages, elements. A chat model's embeddings are rough, so shared words
-// count more. The embeddings of a text are computed once, and kept: while the page is open, and where it is told where, for the next time.
+// count more. The embeddings of a text are computed once, and kept: while the page is open, and in a store, if it is given one.
 
 import {cutText, placeOf} from './passages.js';
 

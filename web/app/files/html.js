@@ -4,7 +4,7 @@
 
 /** What is between their tags is for machines. */
 const UNREAD = new Set(['script', 'style', 'template', 'noscript', 'svg', 'math', 'iframe', 'object', 'noembed', 'noframes', 'select', 'canvas', 'audio', 'video']);
-/** Before and after them: so many ends of lines. @type {Map<string, number>} */
+/** How many line ends come before and after them. @type {Map<string, number>} */
 const BREAKS = new Map([
     ...['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ul', 'ol', 'dl', 'table', 'pre', 'blockquote', 'title', 'article', 'section', 'figure'].map((name) => /** @type {const} */ ([name, 2])),
     ...['div', 'li', 'tr', 'dt', 'dd', 'header', 'footer', 'main', 'nav', 'aside', 'form', 'fieldset', 'legend', 'option', 'hr', 'figcaption', 'caption', 'address', 'summary', 'details', 'br', 'body']

@@ -1,4 +1,4 @@
-// A long text in passages of at most so many tokens, cut where people would: between paragraphs, lines, sentences, words.
+// A long text in passages of a limited number of tokens, cut where people would: between paragraphs, lines, sentences, words.
 //
 // Owns: where it is cut. Must not know: models (it is given what counts tokens), files.
 
@@ -6,7 +6,7 @@
 
 /** The best places first: each border ends a piece. A piece without any is cut within words. */
 const BORDERS = [/\f+/g, /\n[^\S\n\f]*\n\s*/g, /\n/g, /(?<=[.!?…؟।][)\]"'”’»]?)\s+|(?<=[。！？])/gu, /\s+/g];
-/** A token of text has rarely more characters: what is longer than so many a token is cut without being counted. */
+/** A token of text rarely has more characters: a longer text is cut without being counted. */
 const LONGEST_TOKEN = 12;
 /** Characters of a piece without borders, and fewest of one with borders, for each of a passage's tokens: so that few pieces need to be counted. */
 const HARD = 1.5, FEWEST = 0.75;
@@ -15,7 +15,7 @@ const HARD = 1.5, FEWEST = 0.75;
  * @param {string} text
  * @param {number} most   tokens of a passage
  * @param {(text: string) => Promise<number>} count   tokens
- * @param {{signal?: AbortSignal, passages?: number}} [options]   passages: so many of the first are enough
+ * @param {{signal?: AbortSignal, passages?: number}} [options]   passages: how many, from the start, are enough
  * @returns {Promise<Passage[]>} in order, without gaps
  */
 export async function cutText(text, most, count, {signal, passages = Infinity} = {}) {
@@ -36,7 +36,7 @@ export async function cutText(text, most, count, {signal, passages = Infinity} =
 /**
  * @param {string} text @param {{start: number, end: number}} range @param {number} level   of BORDERS @param {number} most
  * @param {(text: string) => Promise<number>} count
- * @returns {AsyncGenerator<Passage>} of at most so many tokens each
+ * @returns {AsyncGenerator<Passage>} of at most `most` tokens each
  */
 async function* piecesOf(text, {start, end}, level, most, count) {
     for (const piece of level < BORDERS.length ? split(text, {start, end}, BORDERS[level], most * FEWEST) : chop(text, start, end, Math.max(1, Math.floor(most * HARD)))) {

@@ -8,12 +8,12 @@ import {FileProblem} from './problem.js';
 
 /** @typedef {{name: string, type: string, size: number, text: string}} ReadFile */
 
-/** A text of so many bytes has some three million tokens: reading it takes hours on any device. */
+/** A text of this size has some three million tokens: reading it takes hours on any device. */
 export const MOST_BYTES = 10e6;
 /** Most of a PDF's bytes are pictures and fonts. */
 export const MOST_PDF_BYTES = 50e6;
 const LONGEST_NAME = 200, WESTERN = 'windows-1252';
-/** Of which kind a file is, is seen in so many of its first bytes. */
+/** A file's kind is detected from this many first bytes. */
 const HEAD = 4096;
 /** Texts have none of these; a terminal's log may have a few. */
 const CONTROL = /[\0-\x08\x0e-\x1f\x7f]/g;      // eslint-disable-line no-control-regex

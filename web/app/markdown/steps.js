@@ -11,7 +11,7 @@ export {spoken} from './spoken.js';
 
 /** Characters of a step: reading and drawing them takes some milliseconds. */
 const STEP = 2000;
-/** A list of more characters comes in parts of so many. */
+/** A list longer than LONG_LIST characters is drawn in parts of about PART. */
 const LONG_LIST = 12_000, PART = 4000;
 
 /**

@@ -176,7 +176,7 @@ export class Attachments {
         const {file, stop: {signal}} = entry, {gemma} = this.#options.about();
         if (!file) return;
         entry.countedBy = gemma;
-        // Whoever closes the model meanwhile has an estimate.
+        // If the model is closed meanwhile, the number is an estimate.
         const tokens = gemma && await countTokens(file.text, counting(gemma), signal).catch(() => undefined);
         signal.throwIfAborted();
         if (entry.countedBy !== gemma) return;

@@ -23,12 +23,12 @@ import {text} from '../texts.js';
  *
  * @typedef {object} Stream   an answer that is being written
  * @property {(pieces: string) => void} add
- * @property {(share: number) => void} reading   so much of what is asked has been read
- * @property {(messages: number) => void} dropped   so many of the oldest are no longer known to the model
+ * @property {(share: number) => void} reading   how much of the prompt has been read
+ * @property {(messages: number) => void} dropped   how many of the oldest the model no longer sees
  * @property {() => void} end
  */
 
-/** Who reads further up than so many pixels above the end stays there. */
+/** A reader who has scrolled up by more pixels than this is not scrolled down. */
 const REACH = 200;
 /** Frames without a change, after which a page is as high as it will be. */
 const QUIET = 5;
@@ -170,7 +170,7 @@ export class Chat {
         requestAnimationFrame(look);
     }
 
-    /** Who pressed a button of a message is at that of the message in its place afterwards, or else in the field. @returns {() => void} */
+    /** After a message's button is pressed, the focus moves to the same button of the message that replaces it, or else to the field. @returns {() => void} */
     #holdFocus() {
         const {activeElement: held} = document, index = [...this.#views.values()].findIndex(({element}) => element.contains(held));
         return () => {
@@ -216,7 +216,7 @@ export class Chat {
     }
 
     /**
-     * Gives a question back that nobody answered, before what has been written since.
+     * Puts an unanswered question back into the field, before what has been written since.
      * @param {string} content @param {import('../data/types.js').Attachment[]} [attachments]
      */
     takeBack(content, attachments = []) {

@@ -63,7 +63,7 @@ export async function offerDictation(root, {Recognition, onNotice}) {
     const button = iconButton('mic', text('dictation.label'), () => void toggle(), {id: 'dictate'});
     end();
     at('attach').after(button);
-    // Who types, or sends, has ended speaking.
+    // Typing or sending ends dictation.
     field.addEventListener('input', (event) => event.isTrusted && end());
     at('chat-form').addEventListener('submit', end, {capture: true});
 }

@@ -76,7 +76,7 @@ export function announce(root, text) {
     else setTimeout(say, HEARD_MS);
 }
 
-/** After so much time screen readers know a new place. */
+/** After this much time screen readers know a new place. */
 const HEARD_MS = 100;
 
 /** Where a sentence ends. */
@@ -114,10 +114,10 @@ export const touch = matchMedia('(pointer: coarse)').matches;
  */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
-const DRAWING_SHARE = 40;       // drawing gets one part in so many of the time: the engine's threads need the same cores
+const DRAWING_SHARE = 40;       // drawing gets 1/40 of the time: the engine's threads need the same cores
 const LONGEST_PAUSE_MS = 400;
 
-/** When something may be done again, so that it takes one part in so many of the time: its cost is measured by sums. */
+/** When something may be done again, so that it takes about 1/`share` of the time: its cost is measured by sums. */
 export class Pace {
     #costs = new ClockSum(clock);
     #cost = 0;

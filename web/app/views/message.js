@@ -8,7 +8,7 @@ import {text} from '../texts.js';
 
 /**
  * @typedef {import('../data/types.js').Message} Message
- * @typedef {{message: Message, branch: number, branches: number, isOpen?: boolean}} Shown   branch: from 1, of so many; isOpen: a question without an answer
+ * @typedef {{message: Message, branch: number, branches: number, isOpen?: boolean}} Shown   branch: from 1, of `branches`; isOpen: a question without an answer
  * @typedef {'copy' | 'edit' | 'answer' | 'again' | 'continue' | 'delete' | 'speak' | 'back' | 'next'} Action
  * @typedef {(action: Action, id: string) => void} OnAction
  */
@@ -110,7 +110,7 @@ export class MessageView {
         this.element.classList.remove('waiting');
     }
 
-    /** @param {string} sentence   a word about what goes on */
+    /** @param {string} sentence   what is happening */
     note(sentence) {
         this.#foot.textContent = sentence;
     }

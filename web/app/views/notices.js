@@ -80,7 +80,7 @@ export class Notices {
         this.#hide('error');
     }
 
-    /** Gives the focus back to where it was, or to what one goes on with. @param {'notice' | 'error'} id */
+    /** Gives the focus back to where it was, or to where a person continues. @param {'notice' | 'error'} id */
     #hide(id) {
         const place = this.#at(id), isHeld = place.contains(document.activeElement), from = this.#from;
         place.hidden = true;

@@ -1,8 +1,8 @@
 // Work that takes long, a little at a time, so that the page answers to a person meanwhile.
 //
-// Owns: when it goes on. Must not know: what is done.
+// Owns: when it continues. Must not know: what is done.
 
-/** What is done at once, in the unit of the steps, and how long it goes on each time then. */
+/** How much is done at once, in the unit of the steps, and for how long each later slice runs. */
 const AT_ONCE = 4000, SLICE_MS = 8;
 
 /** @param {Iterator<number>} steps   each says how much it was @returns {() => void} ends it */

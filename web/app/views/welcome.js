@@ -58,7 +58,7 @@ export class Welcome {
     #choices = 0;
     /** What was begun last, where it must come from its host. @type {Offer | undefined} */
     #begun;
-    /** A model of another host could not be had during this visit. */
+    /** A model of another host could not be loaded during this visit. */
     #hasFailed = false;
     /** Whether this site answers: without it, other hosts hardly do. */
     #isReached = reach();
@@ -204,7 +204,7 @@ export class Welcome {
     }
 
     /**
-     * What a person can do where a model of another host could not be had: the site's own, which stands first from now on.
+     * What a person can do where a model of another host could not be loaded: the site's own, which stands first from now on.
      * @param {Error & {code?: string}} error   of what was begun last
      * @returns {{label: string, onPress: () => void} | undefined}
      */

@@ -26,9 +26,9 @@ import {text} from '../texts.js';
  */
 
 const ALTERNATIVES = 3, LIKELY = 10;
-/** Who reads further up than so many pixels above the end stays there. */
+/** A reader who has scrolled up by more pixels than this is not scrolled down. */
 const REACH = 160;
-/** After so much time without a change, the likeliest tokens are asked for again. */
+/** After this much time without a change, the likeliest tokens are asked for again. */
 const QUIET_MS = 400;
 const MAC = /mac|iphone|ipad/i.test(navigator.userAgent);
 const KEY = MAC ? '⌘' : 'Ctrl', STEP = MAC ? '⌥' : 'Ctrl';

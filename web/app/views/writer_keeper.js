@@ -2,7 +2,7 @@
 //
 // Owns: how often. Must not know: where they are stored or shown.
 
-/** Between two times lies at least so much time, and storing takes at most one part in so many of it. */
+/** At least this long between two saves; saving takes at most 1/SHARE of the time. */
 const LEAST_MS = 60, SHARE = 4;
 
 /** @param {(pieces: string) => Promise<void>} keep   stores, then shows */

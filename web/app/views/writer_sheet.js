@@ -8,7 +8,7 @@ import {difference} from './writer_history.js';
 
 /** Characters of a block, about. */
 const SIZE = 2000;
-/** Of the time while the model writes, the field gets one part in so many: it lays out its whole text each time. */
+/** While the model writes, the field gets 1/100 of the time: it lays out its whole text each time. */
 const FIELD_SHARE = 100;
 /** Gives the last line its height where it is empty. */
 const END = '\u200b';

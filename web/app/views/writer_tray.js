@@ -1,4 +1,4 @@
-// Alternatives: how a text could go on, side by side. One of them is chosen, and taken by word, sentence or all; undoing brings the others back.
+// Alternatives: continuations of a text, side by side. One of them is chosen, and taken by word, sentence or all; undoing brings the others back.
 //
 // Owns: the cards and how much of the chosen one is taken. Must not know: the text, models.
 

@@ -1,11 +1,11 @@
 // election.js: which of the tabs that share an engine holds it. Owns the locks and channels by which tabs of one origin find their leader:
 //
-//   lock NAME              the leader's. The others wait for it in a row: whoever gets it leads.
+//   lock NAME              the leader's. The others queue for it: the tab that gets it leads.
 //   lock NAME tab ID       held by each tab as long as it takes part, so that the leader learns when one is gone, however that came
 //   channel NAME           {who}: is there a leader?  {leader}: I lead, with this number  {join, leader}: tab ID comes to that leader
 //   channel NAME LEADER ID between one leader and one tab: the messages of protocol.js
 //
-// A leader's number is larger than those before it, so nobody follows one that has been replaced and wakes up. Knows nothing of engines.
+// A leader's number is larger than those before it, so no tab follows a replaced leader that wakes up. Knows nothing of engines.
 
 import {GemmaError} from '../../base/error.js';
 
@@ -16,11 +16,11 @@ import {GemmaError} from '../../base/error.js';
  * @property {() => void} lead  it leads from now on
  * @property {(port: Port) => void} follow   another tab leads from now on; the port answers once that one has heard of this tab
  * @property {(port: Port, gone: Promise<void>) => void} serve   while it leads: another tab has come, until it is gone
- * @property {() => void} lose  it leads no more, or follows nobody, until it is told otherwise
+ * @property {() => void} lose  it no longer leads or follows, until another of these is called
  */
 
 const BEAT_MS = 1000;
-const ASK_BEATS = 2, SILENT_BEATS = 6, MORE_BEATS = 3;      // so many without a word: ask; so many to some more: take its place
+const ASK_BEATS = 2, SILENT_BEATS = 6, MORE_BEATS = 3;      // beats of silence: after 2 ask; after 6 to 9 (random) take over
 
 /**
  * Takes a lock. @returns {Promise<() => void>} gives it back; rejects when it is refused, or `signal` was aborted
@@ -166,8 +166,8 @@ export class Election {
     }
 
     /**
-     * While somebody waits for the leader: one that says nothing, for its page is frozen or busy, is replaced. Counts beats of its own timer: after
-     * a sleep of the machine it has beaten as little as the others.
+     * While a call waits for the leader: a silent leader, whose page is frozen or busy, is replaced. Counts beats of this tab's timer: while the
+     * machine sleeps it stands still, as the leader's does.
      * @param {boolean} isWaiting
      */
     watch(isWaiting) {

@@ -11,7 +11,7 @@ import {orWithoutThreads, startEngine} from '../engine.js';
  * @typedef {(call: string, args: any, options?: CallOptions) => Promise<any>} Ask
  */
 
-/** What a call rejects with whose engine is gone; whoever asked asks the next one. */
+/** The error of a call whose engine is gone; the caller retries with the next engine. */
 export const LOST = new GemmaError('engine-lost', 'The tab that held the engine is gone, and no other could take over. Load the model again.');
 
 /** Calls that open a session. */
@@ -38,7 +38,7 @@ export class Host {
 
     /**
      * @param {import('../../engine/service.js').Description} source @param {Record<string, any>} options
-     * @param {{onEnd: () => void, onLeft: () => void}} on   onEnd: it could not be loaded, or has failed, and whoever waited has been told;
+     * @param {{onEnd: () => void, onLeft: () => void}} on   onEnd: it could not be loaded, or has failed, and waiting calls have been rejected;
      *   onLeft: a client is gone
      */
     constructor(source, options, {onEnd, onLeft}) {

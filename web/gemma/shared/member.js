@@ -235,7 +235,7 @@ class Member {
     }
 
     /**
-     * An answer, however many engines it takes: the next one writes what the last one has written, of which nothing is told twice.
+     * An answer, however many engines it takes: the next one writes what the last one has written, of which nothing is reported twice.
      * @param {any} asked @param {CallOptions} options
      */
     async #prompt(asked, {signal, onEvent = () => {}}) {

@@ -9,7 +9,7 @@ import {MODEL_OPTIONS, engineOptions, printJson} from './shared.js';
 
 const {model, ...ENGINE_OPTIONS} = MODEL_OPTIONS;
 
-/** What a word on the command line stands for, as the engine is told. @param {string} word */
+/** The model that a command-line word names, as a description for the engine. @param {string} word */
 async function describe(word) {
     if (/^https?:/.test(word)) return {kind: 'url', url: word};
     if (!word.endsWith('.json')) return {kind: 'path', path: word};

@@ -17,7 +17,7 @@ const LOOPBACK = /^https?:\/\/(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[:
 const digest = (text) => createHash('sha256').update(text).digest();
 
 /**
- * Pages of other sites must not use this machine's model behind its user's back. Who knows the key may, wherever the page is from.
+ * Pages of other sites must not use this machine's model behind its user's back. With the key, any page may call.
  * @param {string} origin @param {string | undefined} host   of the request @param {Rules} rules
  */
 function isAllowed(origin, host, {apiKey, origins = []}) {

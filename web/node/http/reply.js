@@ -11,7 +11,7 @@ import {APIError} from '../../api/openai.js';
 const TYPE = 'application/json; charset=utf-8';
 const STALLED_MS = 60_000;      // a client that takes nothing for so long is gone
 const PING_MS = 15_000;         // so that proxies do not end a stream while a prompt is read
-/** Between what is written to a client of which nobody knows whether it still reads. */
+/** Pauses between writes to a client that may be gone. */
 const PROBE_MS = 100, PROBES_MS = 1000;
 const LINGERING_MS = 5_000;     // for what a client still writes, which may read only then
 
@@ -40,8 +40,8 @@ export function sendError(request, response, error) {
 }
 
 /**
- * A client that has closed its side of the connection may still read, or be gone: only what is written to it tells, by the second time. So it is given what
- * clients pass over, until it has its answer: HTTP 102 before the answer, a comment among events.
+ * A client that closed its side may still read, or may be gone. Only writing tells: the second write fails. So it gets what clients ignore: HTTP 102 before
+ * the answer, comments among events.
  * @param {Request} request @param {Response} response
  */
 export function probeHalfClosed({socket, httpVersion}, response) {

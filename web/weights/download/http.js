@@ -37,14 +37,14 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @property {number} pieceSize   bytes
  * @property {number} [size]    bytes, where a manifest tells
  * @property {string[]} [parts] addresses of files with one piece each, where the file was split; `size` is told then
- * @property {boolean} [checked]   somebody will compare each piece with its digest, so that versions need not be compared
- * @property {() => boolean} [decided]   whether somebody will compare the whole with its digest at the end, which decides where versions don't
- * @property {boolean} [toEnd]  false: a file whose length nobody says is refused, where it could be read to its end first
+ * @property {boolean} [checked]   the caller compares each piece with its digest, so that versions need not be compared
+ * @property {() => boolean} [decided]   whether the caller compares the whole with its digest at the end, which decides where versions don't
+ * @property {boolean} [toEnd]  false: a file of unknown length is refused, where it could be read to its end first
  * @property {boolean} [knownGood]  the file has been there before: a server that can't be reached is asked again
  * @property {import('./line.js').Line} [line]   shared by all that ask for the same model
  * @property {(bytes: number) => void} [onBytes]  called with the bytes of each packet as it arrives, and with
  *     a negative number when bytes are given up
- * @property {(sentence?: string) => void} [onWait]   why nothing comes; undefined when it goes on
+ * @property {(sentence?: string) => void} [onWait]   why nothing comes; undefined when it continues
  * @property {AbortSignal} [signal]   ends this and all later requests
  * @property {import('./retries.js').Patience} [patience]
  */
@@ -159,7 +159,7 @@ class HttpFile {
     /** @param {number} server */
     async #askFirst(server) {
         let answer = await this.#servers.ask(server, {range: this.#rangeOf(this.#first)});
-        if (answer.status === 416 && this.#first > 0) {     // the file ends earlier than somebody remembers
+        if (answer.status === 416 && this.#first > 0) {     // the file is shorter than it was
             answer.drop();
             this.#first = 0;
             answer = await this.#servers.ask(server, {range: this.#rangeOf(0)});
@@ -176,7 +176,7 @@ class HttpFile {
     }
 
     /**
-     * The length of the whole file; undefined where nobody says it. Another origin's Content-Range may be hidden from us, its Content-Length never is:
+     * The length of the whole file; undefined where it is not said. Another origin's Content-Range may be hidden from us, its Content-Length never is:
      * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
      * @param {Headers} shown   of the first answer
      */
@@ -216,7 +216,7 @@ class HttpFile {
         return whole.slice(from, from + length).arrayBuffer();
     }
 
-    /** Whether what comes later is certain to be of the same file, or somebody will find out. */
+    /** Whether what comes later is certain to be of the same file, or will be checked. */
     #canRestart() {
         return this.#isChecked.each || Boolean(this.#version.validator) || this.#isChecked.whole();
     }

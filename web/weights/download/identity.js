@@ -15,7 +15,7 @@ export function versionOf(headers) {
 }
 
 /**
- * Whether two versions of the same length are the same file. Nodes of one host may have an ETag each for it, and whoever compresses on the way
+ * Whether two versions of the same length are the same file. Nodes of one host may have an ETag each for it, and a proxy that compresses
  * makes a weak one of it: then a digest or the date decides.
  * @param {Version} a @param {Version} b
  * @returns {boolean | undefined} undefined where nothing tells

@@ -63,7 +63,7 @@ class Host {
     #arrived = 0;
     /** @type {{order: number, go: () => void}[]} */
     #waiting = [];
-    /** What lets places go that nobody needs yet. @type {Set<() => void>} */
+    /** Functions that give up places not needed yet. @type {Set<() => void>} */
     #lent = new Set();
 
     /** @param {number} stallMs */

@@ -222,7 +222,7 @@ export function drop(response) {
 }
 
 /**
- * A text of which no more than so many bytes are expected.
+ * A text of at most `most` bytes.
  * @param {string} url @param {number} most @param {Access} access
  * @returns {Promise<string>}
  */
@@ -277,7 +277,7 @@ export function contentRange(headers) {
 }
 
 /**
- * How many bytes an answer announces; of a compressed one, nobody knows before its end.
+ * How many bytes an answer announces; of a compressed one, this is unknown before its end.
  * @param {Headers} headers
  * @returns {number | undefined}
  */

@@ -12,7 +12,7 @@ import {Retries} from './retries.js';
  * @property {Headers} headers
  * @property {() => AsyncGenerator<Uint8Array>} packets   the bytes as they come; leaving the loop ends the connection
  * @property {(error: import('./request.js').RequestError) => Error} broke   its connection ended too early: returns the error
- * @property {(letGo: () => void) => void} lend   nobody reads it yet: other requests may need its connection
+ * @property {(letGo: () => void) => void} lend   it is not read yet: other requests may need its connection
  * @property {(error: import('./request.js').RequestError) => Error} refuse   lets it go, for it is no answer to what was asked: returns the error
  * @property {() => void} drop   lets it go without reading it
  */

@@ -16,7 +16,7 @@ import {askPointer} from './request.js';
  */
 
 const HEAD_BYTES = 1024 * 1024;     // of the first part are asked for at first,
-const LATER_BYTES = 64 * 1024;      // and so many of the others, whose headers are shorter
+const LATER_BYTES = 64 * 1024;      // and this many of the others, whose headers are shorter
 
 const AHEAD = 3;                    // parts that are asked for while another one is read
 

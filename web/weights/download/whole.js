@@ -1,4 +1,4 @@
-// A file whose length nobody says: it is read to its end before any of it is used, into Blobs, which browsers may put on the disk.
+// A file of unknown length: it is read to its end before any of it is used, into Blobs, which browsers may put on the disk.
 
 const LARGEST = 4 * 2 ** 30;     // bytes
 const REPORT_MS = 500;
@@ -10,7 +10,7 @@ const REPORT_MS = 500;
  * @param {number} options.pieceSize   bytes that are put into a Blob at once
  * @param {(server: number) => Promise<import('./servers.js').Answer>} options.begin
  * @param {import('./wrong_answers.js').WrongAnswers} options.wrong
- * @param {(sentence?: string) => void} options.onWait   is told how much there is so far
+ * @param {(sentence?: string) => void} options.onWait   gets a sentence: how much there is so far
  * @returns {Promise<Blob>}
  */
 export function readToEnd({servers, name, pieceSize, begin, wrong, onWait}) {

@@ -1,4 +1,4 @@
-// What can be wrong with a server's answer for a file, as errors. Knows no requests: who asks decides that something is wrong.
+// What can be wrong with a server's answer for a file, as errors. Knows no requests: the caller decides that something is wrong.
 
 import {GemmaError} from '../../base/error.js';
 import {passing} from './request.js';

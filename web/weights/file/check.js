@@ -1,5 +1,5 @@
-// check.js: compares a model's bytes, as they come, with the SHA-256 that somebody tells of them: the caller, or the host that publishes them. Knows
-// neither the store nor the network.
+// check.js: compares a model's bytes, as they come, with the SHA-256 that the caller or the host publishes. Knows neither the store nor
+// the network.
 
 import {GemmaError} from '../../base/error.js';
 import {createSha256, toHex} from './sha256.js';
@@ -17,7 +17,7 @@ import {createSha256, toHex} from './sha256.js';
  * @typedef {object} Check
  * @property {(chunk: Uint8Array) => void} add   the next bytes
  * @property {string} wrong       after the end: a sentence, where the bytes are others than was said; ''
- * @property {string} whole       after the end: the SHA-256 of all bytes, where one was told of all; ''
+ * @property {string} whole       after the end: the SHA-256 of all bytes, where one was published for all; ''
  */
 
 /** @param {unknown} sha256   as a caller gives it, or none @returns {string} in small letters; '' */

@@ -1,5 +1,5 @@
-// gguf_cursor.js: reads on through a GGUF's header, entry by entry. Owns how values lie in the file; gives none of them a meaning. The bytes may come
-// from anybody: what is read is bounded by their number, and what is odd is a sentence.
+// gguf_cursor.js: reads on through a GGUF's header, entry by entry. Owns how values lie in the file; gives none of them a meaning. The bytes are not
+// trusted: reading is bounded by their number, and what is wrong becomes a sentence.
 
 import {GemmaError} from '../../base/error.js';
 

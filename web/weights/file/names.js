@@ -1,4 +1,4 @@
-// Names of files: in addresses, and in manifests, which anybody may have written. Knows no network and no store.
+// Names of files: in addresses, and in manifests, which are not trusted. Knows no network and no store.
 
 /** The last part of an address's path, as people write it. A % that encodes nothing stays. @param {string} url */
 export function fileName(url) {
@@ -63,7 +63,7 @@ export function safeFileName(name) {
 }
 
 /**
- * The beginning of a text, up to so many bytes, without half a letter.
+ * The beginning of a text, up to `most` bytes, cut between characters.
  * @param {string} text
  * @param {number} most
  */

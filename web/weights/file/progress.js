@@ -39,7 +39,7 @@ export function createMeter(phase, total, onProgress = () => {}, now = () => per
             bytes += count;
             for (const moment of moments) moment.bytes += count;
         },
-        /** Counts bytes that have just come; negative: that came in vain. @param {number} count */
+        /** Counts bytes that have just come; negative: that came needlessly. @param {number} count */
         add(count) {
             bytes += count;
             report(bytes >= total);

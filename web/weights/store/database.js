@@ -30,7 +30,7 @@ export function connect() {
         };
         request.onerror = () => reject(request.error);
         request.onblocked = () => {
-            request.onsuccess = () => request.result.close();       // too late: nobody waits any more
+            request.onsuccess = () => request.result.close();       // too late: no caller waits any more
             reject(new Error('another tab holds an older version of the store'));
         };
     });

@@ -1,7 +1,7 @@
 // The chunk store: models in IndexedDB, cut into records of 16 MiB (or of what a model's manifest says).
 //
-// Owns the database, its schema and its version. Knows nothing of HTTP, GGUF or the engine; whoever uses
-// it decides what belongs together. Three object stores:
+// Owns the database, its schema and its version. Knows nothing of HTTP, GGUF or the engine; its
+// user decides what belongs together. Three object stores:
 //
 //   models   key id                StoredModel, see below
 //   chunks   key [id, index]       Blob of chunkSize bytes, the last one shorter: it is read twice as fast as an ArrayBuffer, which browsers copy
@@ -40,7 +40,7 @@ export const CHUNK_SIZE = 16 * 1024 * 1024;
  * @property {number} lastUsed    milliseconds since 1970
  * @property {boolean} complete   all chunks have been here. Some that are missing now were removed by the browser
  * @property {number[]} damaged   indices of chunks that were found to be no longer what had been written
- * @property {string} sha256      of the whole file, in hex, where somebody published it and it was found to be right, or a manifest says it; ''
+ * @property {string} sha256      of the whole file, in hex, where it was published and found to be right, or a manifest says it; ''
  * @property {boolean} [hashed]   it was computed of all bytes
  * @property {string} [manifest]  its address
  *
@@ -97,7 +97,7 @@ export class ChunkStore {
             return await work(await connection);
         } catch (error) {
             if (this.#closed || isFull(error)) throw failure(error);
-            // Whoever else saw the same end has opened another one already.
+            // Another call that saw the same end may have opened another one already.
             if (this.#connection === connection) this.#renew();
         }
         try {
@@ -242,7 +242,7 @@ export class ChunkStore {
             /** @type {unknown} */
             let wrong;
             transaction.oncomplete = () => resolve();
-            // Requests that wait when a disk is full are told only that the transaction has ended, as by a cancel. It knows why.
+            // When a disk is full, waiting requests learn only that the transaction has ended, as by a cancel. The transaction knows why.
             transaction.onabort = () => reject(transaction.error ?? wrong ?? new Error('the browser gave up writing'));
             const [models, chunks, digests] = names.map((name) => transaction.objectStore(name));
             edit({models, chunks, digests}).catch((error) => {

@@ -12,8 +12,8 @@ const ASK_MS = 1000, SILENT_ASKS = 15;      // whoever answers none of so many i
 
 /**
  * Takes a lock.
- * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not to be had at once and ifAvailable. Where there are no locks,
- *     nobody has one
+ * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not free at once and ifAvailable. Where there are no locks,
+ *     none is ever held
  * @param {string} name
  * @param {LockOptions & {onLost?: () => void}} options   onLost: another has stolen it
  */
@@ -48,13 +48,13 @@ async function wait(name, options) {
 export const use = (id, signal) => wait(`gemma-use ${id}`, {mode: 'shared', signal});
 
 /**
- * The same for who reads what is stored, so that no tab puts another file in its place either.
+ * The same while what is stored is read, so that no tab replaces it, either.
  * @param {string} id
  * @param {AbortSignal} [signal]
  */
 export const read = (id, signal) => wait(`gemma-read ${id}`, {mode: 'shared', signal});
 
-/** Whether somebody else reads what is stored, besides who asks, who does so. @param {string} id */
+/** Whether what is stored has another reader than the caller, which reads it too. @param {string} id */
 export async function isReadElsewhere(id) {
     try {
         const {held} = await navigator.locks.query();
@@ -65,7 +65,7 @@ export async function isReadElsewhere(id) {
 }
 
 /**
- * Does something that nobody may do to a model in use.
+ * Does something that must not be done to a model in use.
  * @param {string} id @param {string} name   for people
  * @param {() => Promise<T>} work
  * @param {string} [what]   it is, for people
