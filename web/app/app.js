@@ -17,7 +17,6 @@ import {loadTexts, text, translate} from './texts.js';
 import {showAppearance} from './views/appearance.js';
 import {Chat} from './views/chat.js';
 import {within} from './views/dom.js';
-import {Gauge} from './views/gauge.js';
 import {listenToKeys} from './views/keys.js';
 import {Loading} from './views/loading.js';
 import {Notices} from './views/notices.js';
@@ -43,6 +42,8 @@ let talk;
 const bringTalking = once(() => later(() => import('./talking.js')));
 /** There, before a model is. @type {Awaited<ReturnType<typeof bringTalking>>} */
 let talking;
+/** @type {import('./views/gauge.js').Gauge | undefined} */
+let gauge;
 /** A model is loaded for the answer that waits. */
 let isSwitching = false;
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
@@ -69,7 +70,11 @@ const engine = new Engine({
         show('loading');
         openDesk().catch(() => {});     // while there is time; who needs it says what is wrong
     },
-    prepare: async () => { talking = await bringTalking(); },
+    async prepare() {
+        talking = await bringTalking();
+        const read = () => engine.gemma && !chatting.isBusy ? {...askedSoFar(), contextLength: engine.gemma.info.contextLength} : undefined;
+        gauge ??= new talking.Gauge(root, {read, count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open()});
+    },
     onLoaded: begin,
     async onEnd() {
         await welcome.refresh();
@@ -90,7 +95,7 @@ const presets = () => later(() => import('./data/presets.js'));
 const settings = new Settings(root, {
     onReload: () => engine.again(), onError,
     conversation: () => shownScreen() === 'chat' ? {id: chatting.id, settings: chatting.settings} : undefined,
-    onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError).finally(() => gauge.update()),
+    onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError).finally(() => gauge?.update()),
     check: async (schema) => (await engine.gemma?.constraint({schema}))?.close(),
     cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
     presets: {
@@ -126,14 +131,7 @@ const chatting = new Chatting({
         if (id) talk?.prepare(id);
     },
 });
-const gauge = new Gauge(root, {
-    read() {
-        const {gemma} = engine, {messages, overflow} = askedSoFar();
-        return gemma && !chatting.isBusy ? {messages, contextLength: gemma.info.contextLength, overflow} : undefined;
-    },
-    count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open(),
-});
-for (const update of [() => gauge.update(), nameModel]) store.listen(update);
+for (const update of [() => gauge?.update(), nameModel]) store.listen(update);
 const sidebar = new Sidebar(root, {
     store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => openTools().then((one) => one.exportOne(id)).catch(onError),
     onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
@@ -159,7 +157,7 @@ function begin(gemma, model) {
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
     at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
     talking.showFacts(root, info);
-    gauge.update();
+    gauge?.update();
     show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
@@ -237,7 +235,7 @@ function tell(screen = shownScreen(), isSame = false) {
     if (screen !== shownScreen() || screen !== 'chat' && screen !== 'writer') return;
     const isChat = screen === 'chat', id = (isChat ? chatting : desk)?.id;
     sidebar.setCurrent(id);
-    gauge.update();
+    gauge?.update();
     nameModel();
     writeAddress({id, kind: isChat ? 'chat' : 'document'}, isSame);
 }

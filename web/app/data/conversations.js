@@ -1,7 +1,7 @@
 // Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores `conversations`, `messages`
 // and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
 
-import {bring} from './bring.js';
+import {later} from '../../base/later.js';
 import {databaseName, openDatabase} from './database.js';
 import {Writing, fold, lockOf, withPieces} from './journal.js';
 import {conversationOf} from './ids.js';
@@ -130,7 +130,7 @@ export class Conversations {
      * @returns {Promise<{conversations: number, messages: number}>} that were not there
      */
     async bring(wholes) {
-        const {summaries, messages} = await bring(this.#database, wholes);
+        const {bring} = await later(() => import('./bring.js')), {summaries, messages} = await bring(this.#database, wholes);
         this.#list.apply(summaries, summaries.map(({id}) => id));
         return {conversations: summaries.length, messages};
     }
