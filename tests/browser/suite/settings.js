@@ -201,7 +201,7 @@ export function testSettings(name) {
             assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.getElementById('attachments').textContent, ...Object.keys(sessionStorage).filter((key) => key.includes('draft'))]), ['', '']);
             await openData();
             await bring(exported);
-            assert.match((await outcome()).said, /\b1 conversation /);
+            assert.match((await outcome()).said, /\b1 conversation\b/);
             await bring(exported);
             await page.until(() => /\b0 conversations/.test(document.querySelector('#data .transfer-outcome').textContent));
             await leave('data');
