@@ -38,7 +38,8 @@ static const char *file_name(const char *path) {
 
 /* ------------------------------------------------------------------------------------------ an earlier manifest */
 
-/* The manifest of an earlier run with this output; f->root is NULL when there is none, or the file is something else. */
+/* The manifest of an earlier run with this output; f->root is NULL when there is none, or the file is
+ * something else. */
 static void open_manifest(JsonFile *f, const char *out) {
     GemmaError ignored;
     size_t n = strlen(out);
@@ -46,7 +47,8 @@ static void open_manifest(JsonFile *f, const char *out) {
     *f = (JsonFile){0};
     if (folder && path) json_file_open(f, *folder ? folder : ".", path, false, &ignored);
     const JsonNode *chunks = json_get(f->root, "chunks");
-    bool is_ours = json_equals(json_get(f->root, "file"), file_name(out)) && json_get(f->root, "sha256") && chunks &&
+    bool is_ours = json_equals(json_get(f->root, "file"), file_name(out))
+        && json_get(f->root, "sha256") && chunks &&
                    chunks->kind == JSON_ARRAY;
     if (!is_ours) json_file_close(f);
     free(folder);
@@ -90,9 +92,12 @@ static bool check_path(const Beside *b, const char *path, bool is_earlier_result
         error_set(err, GEMMA_BAD_FILE, "%s is there and is not a file; choose another --out.", path);
         return false;
     }
-    bool is_input = is_same(b->in, &about) || is_same(b->imatrix, &about) || (!is_earlier_result && is_in_folder(b->in, &about));
-    for (int i = 0; i < b->source->n_files; i++) is_input = is_input || is_same(b->source->files[i].path, &about);
-    if (is_input) error_set(err, GEMMA_BAD_ARGUMENT, "%s: The output is the input, which would be lost; choose another --out.", path);
+    bool is_input = is_same(b->in, &about) || is_same(b->imatrix, &about)
+        || (!is_earlier_result && is_in_folder(b->in, &about));
+    for (int i = 0; i < b->source->n_files; i++)
+        is_input = is_input || is_same(b->source->files[i].path, &about);
+    if (is_input) error_set(err, GEMMA_BAD_ARGUMENT,
+        "%s: The output is the input, which would be lost; choose another --out.", path);
     return !is_input;
 }
 
@@ -119,7 +124,8 @@ bool beside_check(const Beside *b, GemmaError *err) {
 
 static bool remove_file(const char *path, GemmaError *err) {
     if (unlink(path) == 0 || errno == ENOENT) return true;
-    error_set(err, GEMMA_BAD_FILE, "%s describes the file that was there before, and can't be removed: %s.", path, strerror(errno));
+    error_set(err, GEMMA_BAD_FILE, "%s describes the file that was there before, and can't be removed: %s.",
+        path, strerror(errno));
     return false;
 }
 
@@ -140,7 +146,8 @@ static int part_number(const JsonNode *file, const char *out) {
 static void note_removed(const Beside *b, int n_removed, Bytes *notes) {
     char line[160];
     if (n_removed == 0 && b->manifest) return;
-    if (n_removed == 0) snprintf(line, sizeof line, "removed: the manifest of the file that was there before\n");
+    if (n_removed == 0) snprintf(line, sizeof line,
+        "removed: the manifest of the file that was there before\n");
     else snprintf(line, sizeof line, "removed: %d parts of the file that was there before\n", n_removed);
     bytes_put(notes, line, strlen(line));
 }
@@ -152,7 +159,8 @@ bool beside_clear(const Beside *b, Bytes *notes, GemmaError *err) {
     if (!earlier.root) return true;
     const JsonNode *chunks = json_get(earlier.root, "chunks"), *chunk = json_first(chunks);
     char *path = beside_manifest_path(b->out);
-    bool good = path ? remove_file(path, err) : no_memory(err);     /* first: from here on nothing describes a file that is not there */
+    /* first: from here on nothing describes a file that is not there */
+    bool good = path ? remove_file(path, err) : no_memory(err);
     free(path);
     for (uint32_t i = 0; good && i < chunks->n; i++, chunk = json_next(chunk)) {
         int number = part_number(json_get(chunk, "file"), b->out);

@@ -1,5 +1,5 @@
-/* convert.c: see convert.h. Here is what the tensors are called on either side; hf_config, hf_tokenizer and model_card make
- * the metadata. */
+/* convert.c: see convert.h. Here is what the tensors are called on either side; hf_config, hf_tokenizer and
+ * model_card make the metadata. */
 #include "convert.h"
 
 #include <inttypes.h>
@@ -19,7 +19,8 @@
 typedef enum { SIZE_NONE, SIZE_EMBD, SIZE_FF, SIZE_Q, SIZE_KV, SIZE_HEAD, SIZE_VOCAB, N_SIZES } Size;
 
 /* Which models have a tensor, by their row in arch.c. */
-typedef enum { IN_ALL, IN_QK_NORMED, IN_POST_NORMED, IN_OTHERS } Presence;     /* IN_OTHERS: in those without post-norms */
+/* IN_OTHERS: in those without post-norms */
+typedef enum { IN_ALL, IN_QK_NORMED, IN_POST_NORMED, IN_OTHERS } Presence;
 
 /* Norms have one dimension, and are stored as their difference from 1. */
 typedef struct {
@@ -52,9 +53,10 @@ static const Name IN_LAYER[] = {
 
 enum { N_OUTSIDE = sizeof OUTSIDE / sizeof *OUTSIDE, N_IN_LAYER = sizeof IN_LAYER / sizeof *IN_LAYER };
 
-/* Where the text model's tensors are: alone, in a multimodal checkpoint of transformers 5, and of before; and the same of models
- * without an output head. */
-static const char *const PREFIXES[] = {"model.", "model.language_model.", "language_model.model.", "language_model.", ""};
+/* Where the text model's tensors are: alone, in a multimodal checkpoint of transformers 5, and of before; and
+ * the same of models without an output head. */
+static const char *const PREFIXES[] = {"model.", "model.language_model.", "language_model.model.",
+    "language_model.", ""};
 static const char *const HEADS[] = {"lm_head.weight", "language_model.lm_head.weight"};
 /* What a multimodal checkpoint has besides. */
 static const char *const OTHER_PARTS[] = {"vision_tower.", "multi_modal_projector.", "model.vision_tower.",
@@ -72,8 +74,10 @@ typedef struct {
 /* ------------------------------------------------------------------------------------------ tensors */
 
 static uint64_t size_of(const HfConfig *c, Size size) {
-    const int sizes[N_SIZES] = {[SIZE_NONE] = 1, [SIZE_EMBD] = c->n_embd, [SIZE_FF] = c->n_ff, [SIZE_Q] = c->n_head * c->head_dim,
-                                [SIZE_KV] = c->n_head_kv * c->head_dim, [SIZE_HEAD] = c->head_dim, [SIZE_VOCAB] = c->n_vocab};
+    const int sizes[N_SIZES] = {[SIZE_NONE] = 1, [SIZE_EMBD] = c->n_embd, [SIZE_FF] = c->n_ff,
+        [SIZE_Q] = c->n_head * c->head_dim,
+                                [SIZE_KV] = c->n_head_kv * c->head_dim, [SIZE_HEAD] = c->head_dim,
+                                    [SIZE_VOCAB] = c->n_vocab};
     return (uint64_t)sizes[size];
 }
 
@@ -82,33 +86,38 @@ static bool check_shape(const Conversion *v, const SafeTensor *t, const Name *na
     bool is_norm = name->rows == SIZE_NONE;
     char found[120] = "";
     size_t n = 0;
-    if (t->n_dims == (is_norm ? 1 : 2) && t->dims[t->n_dims - 1] == cols && (is_norm || t->dims[0] == rows)) return true;
+    if (t->n_dims == (is_norm ? 1 : 2) && t->dims[t->n_dims - 1] == cols && (is_norm || t->dims[0] == rows))
+        return true;
     for (int i = 0; i < t->n_dims && n < sizeof found; i++)
         n += (size_t)snprintf(found + n, sizeof found - n, "%s%" PRIu64, i ? ", " : "", t->dims[i]);
     char expected[64];
     if (is_norm) snprintf(expected, sizeof expected, "%" PRIu64, cols);
     else snprintf(expected, sizeof expected, "%" PRIu64 ", %" PRIu64, rows, cols);
-    error_set(v->err, GEMMA_BAD_FILE, "Tensor %s should be [%s] by config.json, but is [%s].", t->name, expected, found);
+    error_set(v->err, GEMMA_BAD_FILE, "Tensor %s should be [%s] by config.json, but is [%s].", t->name,
+        expected, found);
     return error_in_file(v->err, v->from->shards[t->shard].path);
 }
 
 static bool add_tensor(Conversion *v, const char *hf_name, const char *gguf_name, const Name *name) {
     const SafeTensor *t = safetensors_find(v->from, hf_name);
     if (!t) {
-        error_set(v->err, GEMMA_BAD_FILE, "Tensor %s is missing, which a %s of %d layers needs.", hf_name, v->config->arch->name,
+        error_set(v->err, GEMMA_BAD_FILE, "Tensor %s is missing, which a %s of %d layers needs.", hf_name,
+            v->config->arch->name,
                   v->config->n_layer);
         return false;
     }
     v->used[t - v->from->tensors] = true;
     if (t->type == SAFETENSORS_OTHER_TYPE) {
-        error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; F32, F16 and BF16 are converted.", t->name, t->dtype);
+        error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s; F32, F16 and BF16 are converted.",
+            t->name, t->dtype);
         return error_in_file(v->err, v->from->shards[t->shard].path);
     }
     if (!check_shape(v, t, name)) return false;
     bool is_norm = name->rows == SIZE_NONE;
     SourceTensor *to = &v->source->tensors[v->source->n_tensors++];
     *to = (SourceTensor){.name = strdup(gguf_name), .label = strdup(hf_name), .n_dims = is_norm ? 1 : 2,
-                         .dims = {size_of(v->config, name->cols), size_of(v->config, name->rows), 1, 1}, .type = (QuantType)t->type,
+                         .dims = {size_of(v->config, name->cols), size_of(v->config, name->rows), 1, 1},
+                             .type = (QuantType)t->type,
                          .file = &v->from->shards[t->shard], .offset = t->offset, .add_one = is_norm};
     if (to->name && to->label) return true;
     error_set(v->err, GEMMA_NO_MEMORY, "Not enough memory for the names of the tensors.");
@@ -152,7 +161,8 @@ static const char *find_prefix(const Safetensors *from) {
 enum { COMPARED_WEIGHTS = 1 << 16 };    /* at a time */
 
 /* n weights of t from number `first` on, as floats; raw has room for 4 * n bytes. */
-static bool read_weights(const Conversion *v, const SafeTensor *t, uint64_t first, size_t n, uint8_t *raw, float *x) {
+static bool read_weights(const Conversion *v, const SafeTensor *t, uint64_t first, size_t n,
+    uint8_t *raw, float *x) {
     size_t size = quant_row_bytes((QuantType)t->type, 1);
     if (!file_read(&v->from->shards[t->shard], t->offset + first * size, raw, n * size, v->err)) return false;
     quant_decode_row((QuantType)t->type, raw, x, (int)n);
@@ -189,8 +199,9 @@ static const SafeTensor *find_embedding(const Conversion *v) {
     return safetensors_find(v->from, name);
 }
 
-/* An output head that holds what the embedding holds is left out: readers of the GGUF then take the embedding. One that differs is a
- * part of the model, whatever tie_word_embeddings says: training has changed one of the two. (transformers 5 does the same.) */
+/* An output head that holds what the embedding holds is left out: readers of the GGUF then take the
+ * embedding. One that differs is a part of the model, whatever tie_word_embeddings says: training has changed
+ * one of the two. (transformers 5 does the same.) */
 static bool add_head(Conversion *v) {
     static const Name name = {IN_ALL, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
     const SafeTensor *head = find_head(v), *embedding = find_embedding(v);
@@ -198,7 +209,8 @@ static bool add_head(Conversion *v) {
     if (!head && !v->config->tied)
         source_note(v->source, "tie_word_embeddings is false, but there is no %s: the embedding is the output head", HEADS[0]);
     if (!head) return true;
-    if (!add_tensor(v, head->name, "output.weight", &name) || !compare_weights(v, head, embedding, &same)) return false;
+    if (!add_tensor(v, head->name, "output.weight", &name) || !compare_weights(v, head, embedding, &same))
+        return false;
     if (same) {
         source_drop_last(v->source);
         source_note(v->source, "left out: %s, which equals the embedding", head->name);
@@ -207,7 +219,8 @@ static bool add_head(Conversion *v) {
     if (v->config->tied)
         source_note(v->source, "kept: %s, which differs from the embedding although tie_word_embeddings is not false", head->name);
     if (v->config->arch->generation < 3)
-        source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has", v->config->arch->name);
+        source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has",
+            v->config->arch->name);
     return true;
 }
 
@@ -232,7 +245,8 @@ static bool name_the_rest(const Conversion *v) {
         const char *name = v->from->tensors[first].name, *part = v->used[first] ? NULL : other_part(name);
         if (v->used[first]) continue;
         if (!part) {
-            error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is not one of a %s.", name, v->config->arch->name);
+            error_set(v->err, GEMMA_UNSUPPORTED, "Tensor %s is not one of a %s.", name,
+                v->config->arch->name);
             return error_in_file(v->err, v->from->shards[v->from->tensors[first].shard].path);
         }
         while (i < v->from->n_tensors && !v->used[i] && other_part(v->from->tensors[i].name) == part) i++;
@@ -248,7 +262,8 @@ static bool check_quantisation(const Safetensors *from, const JsonNode *config, 
         const SafeTensor *t = &from->tensors[i];
         const char *method = other_part(t->name) ? NULL : foreign_quantisation(t, config);
         if (!method) continue;
-        error_set(err, GEMMA_UNSUPPORTED, "Its weights are quantised by %s (tensor %s is %s), which is not converted: give the checkpoint "
+        error_set(err, GEMMA_UNSUPPORTED,
+            "Its weights are quantised by %s (tensor %s is %s), which is not converted: give the checkpoint "
                   "in BF16, F16 or F32 that it was made of.", method, t->name, t->dtype);
         return false;
     }
@@ -273,10 +288,12 @@ static bool add_tensors(Source *s, const Safetensors *from, const HfConfig *c, G
 
 /* ------------------------------------------------------------------------------------------ all of it */
 
-static bool write_metadata(Source *s, const char *dir, const char *name, const JsonNode *config, const HfConfig *c, GemmaError *err) {
+static bool write_metadata(Source *s, const char *dir, const char *name, const JsonNode *config,
+    const HfConfig *c, GemmaError *err) {
     HfTokenizer tokenizer;
     uint64_t n_weights = 0;
-    for (size_t i = 0; i < s->n_tensors; i++) n_weights += s->tensors[i].dims[0] * source_rows(&s->tensors[i]);
+    for (size_t i = 0; i < s->n_tensors; i++)
+        n_weights += s->tensors[i].dims[0] * source_rows(&s->tensors[i]);
     gguf_put_string(&s->metadata, "general.architecture", c->arch->name, strlen(c->arch->name));
     if (!model_card_write(&s->metadata, dir, name, n_weights, &s->name, err)) return false;
     hf_config_write(c, &s->metadata);
@@ -299,16 +316,19 @@ bool convert_open(Source *s, const char *dir, const char *name, GemmaError *err)
     Safetensors from = {0};
     HfConfig c;
     *s = (Source){0};
-    if (!foreign_check_folder(dir, err) || !json_file_open(&config, dir, "config.json", true, err)) return false;
+    if (!foreign_check_folder(dir, err) || !json_file_open(&config, dir, "config.json", true, err))
+        return false;
     bool good = hf_config_read(&c, config.root, err);
     if (!good) {
         char *path = path_join(dir, "config.json");
         if (path) error_in_file(err, path);
         free(path);
     }
-    good = good && safetensors_open(&from, dir, err) && (check_quantisation(&from, config.root, err) || error_in_file(err, dir));
+    good = good && safetensors_open(&from, dir, err) && (check_quantisation(&from, config.root, err)
+        || error_in_file(err, dir));
     if (good) {
-        if (from.index_is_left) source_note(s, "left out: model.safetensors.index.json and its shards, beside model.safetensors");
+        if (from.index_is_left) source_note(s,
+            "left out: model.safetensors.index.json and its shards, beside model.safetensors");
         good = add_tensors(s, &from, &c, err);
         take_files(s, &from);
         if (!good) error_in_file(err, dir);

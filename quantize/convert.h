@@ -1,5 +1,5 @@
-/* convert.h: a checkpoint's folder (safetensors, config.json, tokenizer; the layout of PyPI transformers) as the source of a
- * GGUF. */
+/* convert.h: a checkpoint's folder (safetensors, config.json, tokenizer; the layout of PyPI transformers) as
+ * the source of a GGUF. */
 #ifndef CONVERT_H
 #define CONVERT_H
 

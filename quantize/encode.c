@@ -16,7 +16,8 @@ typedef struct {
     float *x, *importance;
 } Buffers;
 
-/* The first tensor in the source's order that has weights which are not finite, or no longer are in the output's type. */
+/* The first tensor in the source's order that has weights which are not finite, or no longer are in the
+ * output's type. */
 typedef struct {
     pthread_mutex_t mutex;
     size_t tensor;              /* SIZE_MAX: none so far */
@@ -43,19 +44,22 @@ static uint64_t count_not_finite(const float *x, size_t n) {
     return count;
 }
 
-/* F16 ends at 65,504, and so do the scales of blocks: what is larger has become infinite, or NaN where an infinite scale meets the code 0.
- * Decodes the encoded rows into y where that may be. */
-static uint64_t count_overflown(int type, const uint8_t *rows, const RowPiece *piece, const float *x, float *y) {
+/* F16 ends at 65,504, and so do the scales of blocks: what is larger has become infinite, or NaN where an
+ * infinite scale meets the code 0. Decodes the encoded rows into y where that may be. */
+static uint64_t count_overflown(int type, const uint8_t *rows, const RowPiece *piece,
+    const float *x, float *y) {
     enum { LARGEST_F16 = 65504 };
-    size_t n_cols = (size_t)piece->n_cols, n = (size_t)piece->n_rows * n_cols, row_bytes = quant_row_bytes(type, piece->n_cols), i = 0;
+    size_t n_cols = (size_t)piece->n_cols, n = (size_t)piece->n_rows * n_cols,
+        row_bytes = quant_row_bytes(type, piece->n_cols), i = 0;
     while (i < n && fabsf(x[i]) <= LARGEST_F16) i++;
     if (i == n) return 0;
-    for (i = 0; i < (size_t)piece->n_rows; i++) quant_decode_row(type, rows + i * row_bytes, y + i * n_cols, piece->n_cols);
+    for (i = 0; i < (size_t)piece->n_rows; i++)
+        quant_decode_row(type, rows + i * row_bytes, y + i * n_cols, piece->n_cols);
     return count_not_finite(y, n);
 }
 
-/* `count` weights of x are bad, those that are not finite in y. Pieces come in any order: the earliest tensor counts, and in it the
- * earliest row. */
+/* `count` weights of x are bad, those that are not finite in y. Pieces come in any order: the earliest tensor
+ * counts, and in it the earliest row. */
 static void note_flaw(Flaw *flaw, const RowPiece *piece, const float *x, const float *y, uint64_t count) {
     int64_t first = 0;
     while (is_finite(y[first])) first++;
@@ -99,12 +103,16 @@ static bool encode_piece(void *context, int64_t i, int thread, const atomic_bool
     if (bad > 0) return true;
 
     bool copy = from->type == to->type && !from->add_one, found = false;
-    if (!copy && job->imatrix && !imatrix_read(job->imatrix, to->name, piece.n_cols, b->importance, &found, err)) return false;
-    if (!copy) quantize_rows(to->type, b->x, piece.n_rows, piece.n_cols, found ? b->importance : NULL, job->plain, b->out);
-    bad = copy ? 0 : count_overflown(to->type, b->out, &piece, b->x, b->importance);    /* that is no longer needed */
+    if (!copy && job->imatrix && !imatrix_read(job->imatrix, to->name, piece.n_cols, b->importance, &found,
+        err)) return false;
+    if (!copy) quantize_rows(to->type, b->x, piece.n_rows, piece.n_cols, found ? b->importance : NULL,
+        job->plain, b->out);
+    /* that is no longer needed */
+    bad = copy ? 0 : count_overflown(to->type, b->out, &piece, b->x, b->importance);
     if (bad > 0) note_flaw(&e->flaw, &piece, b->x, b->importance, bad);
     size_t row_bytes = quant_row_bytes(to->type, piece.n_cols), n_bytes = (size_t)piece.n_rows * row_bytes;
-    if (!output_write(job->output, to->offset + piece.first_row * row_bytes, copy ? b->raw : b->out, n_bytes, err)) return false;
+    if (!output_write(job->output, to->offset + piece.first_row * row_bytes, copy ? b->raw : b->out, n_bytes,
+        err)) return false;
     watch_add(job->watch, (uint64_t)piece.n_rows * quant_row_bytes(from->type, piece.n_cols), to->name);
     return true;
 }
@@ -114,12 +122,15 @@ static bool tell_flaw(const Encoding *e, GemmaError *err) {
     const SourceTensor *t = &e->job->rows->source->tensors[flaw->tensor];
     const GgufOutTensor *to = &e->job->tensors[flaw->tensor];
     if (is_finite(flaw->value)) {
-        error_set(err, GEMMA_BAD_NUMBERS, "%s: tensor %s has %" PRIu64 " weights that are too large for %s; the first one, in row %" PRIu64
-                  ", column %d, is %g: choose another type for it, such as --tensor-type %s=bf16.", t->file->path, t->label, flaw->count,
+        error_set(err, GEMMA_BAD_NUMBERS,
+            "%s: tensor %s has %" PRIu64 " weights that are too large for %s; the first one, in row %" PRIu64
+                  ", column %d, is %g: choose another type for it, such as --tensor-type %s=bf16.",
+                      t->file->path, t->label, flaw->count,
                   quant_type_name(to->type), flaw->row, flaw->col, flaw->value, to->name);
         return false;
     }
-    error_set(err, GEMMA_BAD_NUMBERS, "%s: tensor %s has %" PRIu64 " weights that are no finite numbers; the first one, in row %" PRIu64
+    error_set(err, GEMMA_BAD_NUMBERS,
+        "%s: tensor %s has %" PRIu64 " weights that are no finite numbers; the first one, in row %" PRIu64
               ", column %d, is %s.", t->file->path, t->label, flaw->count, flaw->row, flaw->col,
               isnan(flaw->value) ? "NaN" : "infinite");
     return false;

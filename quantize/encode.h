@@ -1,5 +1,6 @@
-/* encode.h: the weights of a source, quantised and written to their places in the output: rows are shared out to threads, and each
- * piece is read, converted and written by one of them, so that the bytes don't depend on how many there are. */
+/* encode.h: the weights of a source, quantised and written to their places in the output: rows are shared out
+ * to threads, and each piece is read, converted and written by one of them, so that the bytes don't depend on
+ * how many there are. */
 #ifndef ENCODE_H
 #define ENCODE_H
 
@@ -18,7 +19,8 @@ typedef struct {
     Watch *watch;
 } EncodeJob;
 
-/* Refuses tensors with weights that are not finite. False with err->status GEMMA_OK: the watch was interrupted. */
+/* Refuses tensors with weights that are not finite. False with err->status GEMMA_OK: the watch was
+ * interrupted. */
 bool encode_tensors(const EncodeJob *job, GemmaError *err);
 
 #endif

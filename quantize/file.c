@@ -29,11 +29,12 @@ static bool is_lfs_pointer(const File *f) {
     enum { LARGEST_POINTER = 1024, N = sizeof first_line - 1 };
     char found[N];
     GemmaError ignored;
-    return f->size >= N && f->size <= LARGEST_POINTER && file_read(f, 0, found, N, &ignored) && memcmp(found, first_line, N) == 0;
+    return f->size >= N && f->size <= LARGEST_POINTER && file_read(f, 0, found, N, &ignored)
+        && memcmp(found, first_line, N) == 0;
 }
 
-/* Places are read in any order, so it must be a regular file. Others are not even opened: that may wait for ever, or move a device;
- * O_NONBLOCK is for one that takes the file's place meanwhile. */
+/* Places are read in any order, so it must be a regular file. Others are not even opened: that may wait for
+ * ever, or move a device; O_NONBLOCK is for one that takes the file's place meanwhile. */
 bool file_open(File *f, const char *path, GemmaError *err) {
     struct stat about;
     *f = (File){.fd = -1, .path = strdup(path)};
@@ -44,9 +45,11 @@ bool file_open(File *f, const char *path, GemmaError *err) {
     }
     f->size = there ? (uint64_t)about.st_size : 0;
     if (!there) refused(err, path);
-    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s is %s; a file was expected.", path, kind_of(about.st_mode));
+    else if (!S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s is %s; a file was expected.", path,
+        kind_of(about.st_mode));
     else if (is_lfs_pointer(f))
-        error_set(err, GEMMA_BAD_FILE, "%s is a git-lfs pointer, not the file itself: run \"git lfs pull\" in its folder, or download "
+        error_set(err, GEMMA_BAD_FILE,
+            "%s is a git-lfs pointer, not the file itself: run \"git lfs pull\" in its folder, or download "
                   "the file.", path);
     else return true;
     file_close(f);
@@ -65,7 +68,8 @@ bool file_read(const File *f, uint64_t offset, void *to, size_t n, GemmaError *e
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return refused(err, f->path);
         if (got == 0) {
-            error_set(err, GEMMA_BAD_FILE, "%s ends at byte %" PRIu64 ", but %zu bytes from byte %" PRIu64 " on are needed: has it "
+            error_set(err, GEMMA_BAD_FILE,
+                "%s ends at byte %" PRIu64 ", but %zu bytes from byte %" PRIu64 " on are needed: has it "
                       "changed?", f->path, offset + done, n, offset);
             return false;
         }
@@ -79,7 +83,8 @@ char *file_load(const char *path, size_t max, size_t *n, GemmaError *err) {
     if (!file_open(&f, path, err)) return NULL;
     char *bytes = NULL;
     if (f.size > max) {
-        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; at most %zu are expected of such a file.", path, f.size, max);
+        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; at most %zu are expected of such a file.",
+            path, f.size, max);
     } else {
         *n = (size_t)f.size;
         bytes = malloc(*n + 1);
@@ -97,7 +102,8 @@ char *file_load(const char *path, size_t max, size_t *n, GemmaError *err) {
 char *file_load_optional(const char *path, size_t max, size_t *n, bool *missing, GemmaError *err) {
     struct stat about;
     *n = 0;
-    *missing = lstat(path, &about) != 0 && errno == ENOENT;     /* a link to nothing is there: its file was not downloaded */
+    *missing = lstat(path, &about) != 0 && errno == ENOENT;     /* a link to nothing is there: its file was
+                                                                 * not downloaded */
     return *missing ? NULL : file_load(path, max, n, err);
 }
 
@@ -105,7 +111,8 @@ bool error_in_file(GemmaError *err, const char *path) {
     char sentence[sizeof err->text];
     size_t n = strlen(path);
     memcpy(sentence, err->text, sizeof sentence);
-    if (strncmp(sentence, path, n) != 0 || !strchr(":/ ", sentence[n])) error_set(err, err->status, "%s: %s", path, sentence);
+    if (strncmp(sentence, path, n) != 0 || !strchr(":/ ", sentence[n]))
+        error_set(err, err->status, "%s: %s", path, sentence);
     return false;
 }
 

@@ -57,7 +57,8 @@ typedef struct {
     bool config, weights;
     char *first[N_FOLDERS];     /* a name for each pattern; NULL: none */
     char *model;                /* a folder inside that has a config.json */
-    char *cached;               /* a folder inside that the cache of Hugging Face names "models--OWNER--NAME" */
+    char *cached;               /* a folder inside that the cache of Hugging Face names
+                                 * "models--OWNER--NAME" */
 } Listing;
 
 static void keep_first(char **name, const char *found) {
@@ -69,7 +70,8 @@ static void keep_first(char **name, const char *found) {
 static void look_at(Listing *l, const char *dir, const char *name) {
     bool is_adapter = strncmp(name, "adapter_", 8) == 0;
     l->config = l->config || strcmp(name, "config.json") == 0;
-    l->weights = l->weights || (!is_adapter && (fnmatch("*.safetensors", name, 0) == 0 || fnmatch("*.safetensors.index.json", name, 0) == 0));
+    l->weights = l->weights || (!is_adapter && (fnmatch("*.safetensors", name, 0) == 0
+        || fnmatch("*.safetensors.index.json", name, 0) == 0));
     for (int i = 0; i < N_FOLDERS; i++)
         if (fnmatch(FOLDERS[i].pattern, name, 0) == 0) keep_first(&l->first[i], name);
     char *inside = name[0] == '.' ? NULL : path_join(name, "config.json");
@@ -91,7 +93,8 @@ static void free_listing(Listing *l) {
     free(l->cached);
 }
 
-/* The newest snapshot of a model in the cache of Hugging Face, "DIR/snapshots/REVISION", to be freed: refs/main names it. */
+/* The newest snapshot of a model in the cache of Hugging Face, "DIR/snapshots/REVISION", to be freed:
+ * refs/main names it. */
 static char *snapshot_of(const char *dir) {
     GemmaError ignored;
     size_t n;
@@ -113,7 +116,8 @@ static char *snapshot_of(const char *dir) {
 }
 
 static void refuse(GemmaError *err, const char *dir, const char *what, const char *instead) {
-    error_set(err, GEMMA_BAD_FILE, "%s %s; give %s.", dir, what, instead ? instead : "the folder of a checkpoint in it");
+    error_set(err, GEMMA_BAD_FILE, "%s %s; give %s.", dir, what, instead ? instead
+        : "the folder of a checkpoint in it");
 }
 
 static void refuse_cache(GemmaError *err, const char *dir, const Listing *l) {
@@ -140,7 +144,8 @@ bool foreign_check_folder(const char *dir, GemmaError *err) {
         refuse_cache(err, dir, &l);
         good = false;
     } else if (known < N_FOLDERS && !l.weights) {
-        error_set(err, GEMMA_UNSUPPORTED, "%s has no safetensors, but %s: %s.", dir, l.first[known], FOLDERS[known].advice);
+        error_set(err, GEMMA_UNSUPPORTED, "%s has no safetensors, but %s: %s.", dir, l.first[known],
+            FOLDERS[known].advice);
         good = false;
     } else if (!l.config && !l.weights && l.model) {
         char *model = path_join(dir, l.model);
@@ -186,10 +191,12 @@ const char *foreign_file(const char *path) {
     if (size == 0) return "it is empty: get it again";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t length = strlen(known[i].bytes);
-        if (known[i].at + length <= n && memcmp(start + known[i].at, known[i].bytes, length) == 0) return known[i].what;
+        if (known[i].at + length <= n && memcmp(start + known[i].at, known[i].bytes, length) == 0)
+            return known[i].what;
     }
     memcpy(&header, start, 8);
-    if (n > 8 && start[8] == '{' && header <= size - 8) return "it is a safetensors file: give the folder that holds it and config.json";
+    if (n > 8 && start[8] == '{' && header <= size - 8)
+        return "it is a safetensors file: give the folder that holds it and config.json";
     return NULL;
 }
 
@@ -204,16 +211,21 @@ const char *foreign_quantisation(const SafeTensor *t, const JsonNode *config) {
     static const struct {
         const char *end, *method;
     } parts[] = {
-        {".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"}, {".g_idx", "GPTQ"}, {".weight.absmax", "bitsandbytes"},
-        {".weight.quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"}, {".weight_packed", "compressed-tensors"},
-        {".weight_scale", "compressed-tensors or FP8"}, {".weight_scale_inv", "FP8"}, {".input_scale", "FP8"}, {".W_q", "HQQ"},
+        {".qweight", "GPTQ or AWQ"}, {".qzeros", "GPTQ or AWQ"}, {".g_idx", "GPTQ"},
+            {".weight.absmax", "bitsandbytes"},
+        {".weight.quant_map", "bitsandbytes"}, {".SCB", "bitsandbytes"},
+            {".weight_packed", "compressed-tensors"},
+        {".weight_scale", "compressed-tensors or FP8"}, {".weight_scale_inv", "FP8"}, {".input_scale", "FP8"},
+            {".W_q", "HQQ"},
         {".scales", "GPTQ, AWQ or MLX"}, {".biases", "MLX"},
     };
     static const struct {
         const char *told, *method;
     } methods[] = {
-        {"gptq", "GPTQ"}, {"awq", "AWQ"}, {"bitsandbytes", "bitsandbytes"}, {"fp8", "FP8"}, {"fbgemm_fp8", "FP8"}, {"hqq", "HQQ"},
-        {"compressed-tensors", "compressed-tensors"}, {"torchao", "torchao"}, {"aqlm", "AQLM"}, {"eetq", "EETQ"}, {"quanto", "Quanto"},
+        {"gptq", "GPTQ"}, {"awq", "AWQ"}, {"bitsandbytes", "bitsandbytes"}, {"fp8", "FP8"},
+            {"fbgemm_fp8", "FP8"}, {"hqq", "HQQ"},
+        {"compressed-tensors", "compressed-tensors"}, {"torchao", "torchao"}, {"aqlm", "AQLM"},
+            {"eetq", "EETQ"}, {"quanto", "Quanto"},
     };
     const char *found = strncmp(t->dtype, "F8_", 3) == 0 ? "FP8" : NULL;
     for (size_t i = 0; !found && i < sizeof parts / sizeof *parts; i++)

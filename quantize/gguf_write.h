@@ -1,5 +1,5 @@
-/* gguf_write.h: writes the header of a GGUF file, version 3: metadata, then the directory of tensors, whose places it decides.
- * The layout is drawn in src/gguf.c. Knows nothing of models and of files. */
+/* gguf_write.h: writes the header of a GGUF file, version 3: metadata, then the directory of tensors, whose
+ * places it decides. The layout is drawn in src/gguf.c. Knows nothing of models and of files. */
 #ifndef GGUF_WRITE_H
 #define GGUF_WRITE_H
 
@@ -49,8 +49,8 @@ typedef struct {
     uint64_t offset, size;      /* from the start of the file; set by gguf_layout */
 } GgufOutTensor;
 
-/* Appends the whole header to *header, padded to the first tensor, and places the tensors one after the other. Returns the
- * size of the file; 0 when memory is short. */
+/* Appends the whole header to *header, padded to the first tensor, and places the tensors one after the
+ * other. Returns the size of the file; 0 when memory is short. */
 uint64_t gguf_layout(Bytes *header, const GgufEntries *e, GgufOutTensor *tensors, size_t n_tensors);
 
 #endif

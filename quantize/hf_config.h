@@ -1,6 +1,6 @@
-/* hf_config.h: the hyper-parameters in a checkpoint's config.json (PyPI transformers) and the GGUF metadata they become. What
- * a GGUF of this architecture can't say, such as another pattern of layers, is refused: the file would compute something
- * else. */
+/* hf_config.h: the hyper-parameters in a checkpoint's config.json (PyPI transformers) and the GGUF metadata
+ * they become. What a GGUF of this architecture can't say, such as another pattern of layers, is refused: the
+ * file would compute something else. */
 #ifndef HF_CONFIG_H
 #define HF_CONFIG_H
 
@@ -17,7 +17,8 @@ typedef struct {
     double rope_factor;         /* linear scaling of positions in global layers; 0: none */
     int sliding_window;
     double attn_softcap, final_softcap;     /* 0: none */
-    bool tied;                  /* the output head should be the embedding; the tensors that there are decide */
+    bool tied;                  /* the output head should be the embedding; the tensors that there are
+                                 * decide */
 } HfConfig;
 
 bool hf_config_read(HfConfig *c, const JsonNode *root, GemmaError *err);

@@ -1,6 +1,6 @@
-/* hf_tokenizer.h: everything that a checkpoint's folder says about its tokenizer: the vocabulary, special tokens, whether a
- * text gets <bos>, the chat templates; and the GGUF metadata it becomes, as llama.cpp's converter writes it
- * (gguf-py/gguf/vocab.py, SpecialVocab). */
+/* hf_tokenizer.h: everything that a checkpoint's folder says about its tokenizer: the vocabulary, special
+ * tokens, whether a text gets <bos>, the chat templates; and the GGUF metadata it becomes, as llama.cpp's
+ * converter writes it (gguf-py/gguf/vocab.py, SpecialVocab). */
 #ifndef HF_TOKENIZER_H
 #define HF_TOKENIZER_H
 
@@ -9,7 +9,8 @@
 #include "source.h"
 #include "vocabulary.h"
 
-typedef enum { SPECIAL_BOS, SPECIAL_EOS, SPECIAL_UNK, SPECIAL_SEP, SPECIAL_PAD, SPECIAL_MASK, N_SPECIAL } SpecialToken;
+typedef enum { SPECIAL_BOS, SPECIAL_EOS, SPECIAL_UNK, SPECIAL_SEP, SPECIAL_PAD, SPECIAL_MASK,
+    N_SPECIAL } SpecialToken;
 typedef enum { ADD_UNTOLD, ADD_NO, ADD_YES } AddToken;
 
 enum { CHAT_TEMPLATE_NAME = 64 };
@@ -28,10 +29,11 @@ typedef struct {
     int n_templates;
 } HfTokenizer;
 
-/* From tokenizer.model, unless tokenizer.json has other tokens, with what that, tokenizer_config.json, added_tokens.json,
- * special_tokens_map.json and config.json (its root is `config`) say besides. The vocabulary gets n_vocab tokens. What is left out
- * becomes a note. */
-bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, int n_vocab, Source *notes, GemmaError *err);
+/* From tokenizer.model, unless tokenizer.json has other tokens, with what that, tokenizer_config.json,
+ * added_tokens.json, special_tokens_map.json and config.json (its root is `config`) say besides. The
+ * vocabulary gets n_vocab tokens. What is left out becomes a note. */
+bool hf_tokenizer_read(HfTokenizer *t, const char *dir, const JsonNode *config, int n_vocab, Source *notes,
+    GemmaError *err);
 void hf_tokenizer_write(const HfTokenizer *t, int generation, GgufEntries *e);
 void hf_tokenizer_free(HfTokenizer *t);
 

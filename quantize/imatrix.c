@@ -18,7 +18,8 @@ static bool is_old_format(const uint8_t *bytes, size_t n) {
     if (n < 8) return false;
     memcpy(&n_entries, bytes, 4);
     memcpy(&length, bytes + 4, 4);
-    if (n_entries < 1 || n_entries > 100000 || length < 1 || length > 200 || (size_t)length > n - 8) return false;
+    if (n_entries < 1 || n_entries > 100000 || length < 1 || length > 200 || (size_t)length > n - 8)
+        return false;
     for (int32_t i = 0; i < length; i++)
         if (bytes[8 + i] < 0x21 || bytes[8 + i] > 0x7e) return false;
     return true;
@@ -40,7 +41,8 @@ static bool read_matrix(Imatrix *m, size_t n, GemmaError *err) {
     GgufString type = {"imatrix", 7};
     char quoted[72];
     if (is_old_format(m->bytes, n)) {
-        error_set(err, GEMMA_UNSUPPORTED, "It is an importance matrix in the older format of llama-imatrix (.dat); a GGUF is read: convert "
+        error_set(err, GEMMA_UNSUPPORTED,
+            "It is an importance matrix in the older format of llama-imatrix (.dat); a GGUF is read: convert "
                   "it with llama-imatrix --in-file IT --output-format gguf -o IT.gguf.");
         return false;
     }
@@ -77,14 +79,16 @@ static const GgufTensor *find(const Imatrix *m, const char *tensor, const char *
     return t && t->type == QUANT_F32 ? t : NULL;
 }
 
-bool imatrix_read(const Imatrix *m, const char *tensor, int n_cols, float *importance, bool *found, GemmaError *err) {
+bool imatrix_read(const Imatrix *m, const char *tensor, int n_cols, float *importance, bool *found,
+    GemmaError *err) {
     const GgufTensor *sums = find(m, tensor, "in_sum2"), *counts = find(m, tensor, "counts");
     float count = 0;
     if (counts && counts->size >= 4) memcpy(&count, m->bytes + counts->offset, 4);
     *found = sums && count > 0;
     if (!*found) return true;
     if (sums->size != (uint64_t)n_cols * 4) {
-        error_set(err, GEMMA_BAD_FILE, "The importance matrix has %llu numbers for tensor %s; %d were expected: is it of another model?",
+        error_set(err, GEMMA_BAD_FILE,
+            "The importance matrix has %llu numbers for tensor %s; %d were expected: is it of another model?",
                   (unsigned long long)sums->size / 4, tensor, n_cols);
         return false;
     }
@@ -92,7 +96,8 @@ bool imatrix_read(const Imatrix *m, const char *tensor, int n_cols, float *impor
     for (int i = 0; i < n_cols; i++) {
         importance[i] /= count;
         if (isfinite(importance[i]) && importance[i] >= 0) continue;
-        error_set(err, GEMMA_BAD_FILE, "The importance matrix has no sound number for column %d of tensor %s.", i, tensor);
+        error_set(err, GEMMA_BAD_FILE,
+            "The importance matrix has no sound number for column %d of tensor %s.", i, tensor);
         return false;
     }
     return true;
@@ -134,7 +139,8 @@ void imatrix_describe(const Imatrix *m, const char *path, GgufEntries *e) {
     int64_t n_chunks = 0;
     GemmaError ignored;
     gguf_put_string(e, "quantize.imatrix.file", path, strlen(path));
-    if (datasets && datasets->type == GGUF_ARRAY && datasets->elem_type == GGUF_STRING && datasets->count > 0) {
+    if (datasets && datasets->type == GGUF_ARRAY && datasets->elem_type == GGUF_STRING
+        && datasets->count > 0) {
         const uint8_t *cursor = datasets->value;
         GgufString first = gguf_next_string(&cursor);
         gguf_put_string(e, "quantize.imatrix.dataset", first.p, first.n);

@@ -61,7 +61,8 @@ static int32_t read_hex(Parser *p) {
     int32_t code = 0;
     for (int i = 0; i < 4; i++, p->at++) {
         char c = p->at < p->n ? p->text[p->at] : 0;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A'
+            && c <= 'F' ? c - 'A' + 10 : -1;
         if (digit < 0) return -1;
         code = code * 16 + digit;
     }
@@ -96,7 +97,8 @@ static size_t put_utf8(char *out, int32_t code) {
     return (size_t)more + 1;
 }
 
-/* After a backslash: writes what the escape means to `out`, which lies before it: an escape is never shorter. */
+/* After a backslash: writes what the escape means to `out`, which lies before it: an escape is never
+ * shorter. */
 static bool read_escape(Parser *p, size_t *out) {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     char c = p->at < p->n ? p->text[p->at] : 0;
@@ -195,9 +197,11 @@ static int compare_keys(const void *a, const void *b) {
 }
 
 static bool keys_differ(Parser *p, const JsonNode *object) {
-    const JsonNode *few[FEW_MEMBERS], **keys = object->n <= FEW_MEMBERS ? few : malloc(object->n * sizeof *keys);
+    const JsonNode *few[FEW_MEMBERS], **keys = object->n <= FEW_MEMBERS ? few
+        : malloc(object->n * sizeof *keys);
     if (!keys) {
-        error_set(p->err, GEMMA_NO_MEMORY, "Not enough memory for an object of %" PRIu32 " members.", object->n);
+        error_set(p->err, GEMMA_NO_MEMORY, "Not enough memory for an object of %" PRIu32 " members.",
+            object->n);
         return false;
     }
     const JsonNode *key = json_first(object);
@@ -263,7 +267,8 @@ static bool read_value(Parser *p) {
 JsonNode *json_parse(char *text, size_t n, GemmaError *err) {
     Parser p = {.text = text, .n = n, .err = err};
     bool good = n <= JSON_MAX_BYTES;
-    if (!good) error_set(err, GEMMA_BAD_FILE, "It has %zu bytes of JSON; at most %d are read.", n, JSON_MAX_BYTES);
+    if (!good) error_set(err, GEMMA_BAD_FILE, "It has %zu bytes of JSON; at most %d are read.", n,
+        JSON_MAX_BYTES);
     take_word(&p, "\xef\xbb\xbf");       /* a byte order mark, as editors under Windows put it */
     good = good && read_value(&p);
     skip_space(&p);
@@ -280,7 +285,8 @@ void json_free(JsonNode *root) {
 /* ------------------------------------------------------------------------------------------ asking */
 
 bool json_equals(const JsonNode *node, const char *string) {
-    return node && node->kind == JSON_STRING && node->n == strlen(string) && memcmp(node->text, string, node->n) == 0;
+    return node && node->kind == JSON_STRING && node->n == strlen(string)
+        && memcmp(node->text, string, node->n) == 0;
 }
 
 const JsonNode *json_find(const JsonNode *object, const char *key) {

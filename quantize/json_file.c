@@ -14,7 +14,8 @@ bool json_file_open(JsonFile *f, const char *dir, const char *name, bool require
     }
     size_t n = 0;
     bool missing = false;
-    f->text = required ? file_load(path, JSON_MAX_BYTES, &n, err) : file_load_optional(path, JSON_MAX_BYTES, &n, &missing, err);
+    f->text = required ? file_load(path, JSON_MAX_BYTES, &n, err) : file_load_optional(path, JSON_MAX_BYTES,
+        &n, &missing, err);
     if (f->text && !(f->root = json_parse(f->text, n, err))) error_in_file(err, path);
     free(path);
     bool good = f->root || missing;

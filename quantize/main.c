@@ -1,5 +1,6 @@
-/* main.c: the command build/quantize: from a checkpoint's folder or a GGUF to a quantised GGUF. Exit status 2: the command
- * line is wrong; 1: anything else, told in one sentence on stderr. What is left out, the plan and the errors go to stdout. */
+/* main.c: the command build/quantize: from a checkpoint's folder or a GGUF to a quantised GGUF. Exit status
+ * 2: the command line is wrong; 1: anything else, told in one sentence on stderr. What is left out, the plan
+ * and the errors go to stdout. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -50,11 +51,12 @@ __attribute__((format(printf, 2, 3))) static void say(Run *run, const char *form
 }
 
 static void say_bytes(Run *run, const Bytes *text) {
-    if (text->n && fwrite(text->p, 1, text->n, stdout) < text->n && !run->stdout_error) run->stdout_error = errno;
+    if (text->n && fwrite(text->p, 1, text->n, stdout) < text->n && !run->stdout_error)
+        run->stdout_error = errno;
 }
 
-/* Whether all of it was written. A reader that closes the pipe has read enough: that is no failure. `written`: the output, NULL when there is
- * none. */
+/* Whether all of it was written. A reader that closes the pipe has read enough: that is no failure.
+ * `written`: the output, NULL when there is none. */
 static bool check_stdout(Run *run, const char *written, GemmaError *err) {
     if (fflush(stdout) != 0 && !run->stdout_error) run->stdout_error = errno;
     if (!run->stdout_error || run->stdout_error == EPIPE) return true;
@@ -68,7 +70,8 @@ static bool check_stdout(Run *run, const char *written, GemmaError *err) {
 static bool open_source(Run *run, GemmaError *err) {
     struct stat about;
     const char *in = run->options->in;
-    if (stat(in, &about) == 0 && S_ISDIR(about.st_mode)) return convert_open(&run->source, in, run->options->name, err);
+    if (stat(in, &about) == 0 && S_ISDIR(about.st_mode))
+        return convert_open(&run->source, in, run->options->name, err);
     return requantise_open(&run->source, in, err);
 }
 
@@ -77,7 +80,8 @@ static bool check_types(const Run *run, GemmaError *err) {
         const SourceTensor *from = &run->source.tensors[i];
         const GgufOutTensor *to = &run->tensors[i];
         if (quantizer_supports(to->type) || (from->type == to->type && !from->add_one)) continue;
-        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s should become %s, which can't be written here.", to->name,
+        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s should become %s, which can't be written here.",
+            to->name,
                   quant_info(to->type)->name);
         return false;
     }
@@ -86,12 +90,14 @@ static bool check_types(const Run *run, GemmaError *err) {
 
 static bool open_imatrix(Run *run, GemmaError *err) {
     const char *path = run->options->imatrix;
-    return !path || (imatrix_open(&run->imatrix, path, err) && (imatrix_check(&run->imatrix, &run->source, err) || error_in_file(err, path)));
+    return !path || (imatrix_open(&run->imatrix, path, err)
+        && (imatrix_check(&run->imatrix, &run->source, err) || error_in_file(err, path)));
 }
 
 /* What the engine would refuse is refused here: a file that it does not run is worth nothing. */
 static bool check_model(const Run *run, GemmaError *err) {
-    return gemma_check_header(run->header.p, run->header.n, run->out_size, err) == GEMMA_OK || error_in_file(err, run->options->in);
+    return gemma_check_header(run->header.p, run->header.n, run->out_size, err) == GEMMA_OK
+        || error_in_file(err, run->options->in);
 }
 
 /* The metadata gets its last entries, tensors their types and places. */
@@ -124,17 +130,20 @@ static bool check_output(Run *run, GemmaError *err) {
     uint64_t chunk_bytes = o->split_bytes ? o->split_bytes : MANIFEST_CHUNK_BYTES;
     int n_chunks = manifest_count_chunks(run->out_size, chunk_bytes);
     if (o->manifest && n_chunks > MANIFEST_MAX_CHUNKS) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "%s makes more than %d chunks of %" PRIu64 " bytes; give a larger --split.", o->out,
+        error_set(err, GEMMA_BAD_ARGUMENT,
+            "%s makes more than %d chunks of %" PRIu64 " bytes; give a larger --split.", o->out,
                   MANIFEST_MAX_CHUNKS, chunk_bytes);
         return false;
     }
-    run->beside = (Beside){o->in, o->imatrix, &run->source, o->out, o->manifest, o->split_bytes ? n_chunks : 0};
+    run->beside = (Beside){o->in, o->imatrix, &run->source, o->out, o->manifest, o->split_bytes
+        ? n_chunks : 0};
     return beside_check(&run->beside, err);
 }
 
 static void print_shape(const GgufOutTensor *t, char text[64]) {
     size_t n = 0;
-    for (int i = 0; i < t->n_dims; i++) n += (size_t)snprintf(text + n, 64 - n, "%s%" PRIu64, i ? " x " : "", t->dims[i]);
+    for (int i = 0; i < t->n_dims; i++) n += (size_t)
+        snprintf(text + n, 64 - n, "%s%" PRIu64, i ? " x " : "", t->dims[i]);
 }
 
 static void print_plan(Run *run) {
@@ -142,7 +151,8 @@ static void print_plan(Run *run) {
         const GgufOutTensor *t = &run->tensors[i];
         char shape[64] = "";
         print_shape(t, shape);
-        say(run, "%-36s %16s  %4s -> %-4s %14" PRIu64 " bytes\n", t->name, shape, quant_info(run->source.tensors[i].type)->name,
+        say(run, "%-36s %16s  %4s -> %-4s %14" PRIu64 " bytes\n", t->name, shape,
+            quant_info(run->source.tensors[i].type)->name,
             quant_info(t->type)->name, t->size);
     }
 }
@@ -167,7 +177,8 @@ static bool verify(Run *run, GemmaError *err) {
 
 static bool write_manifest(Run *run, GemmaError *err) {
     const Options *o = run->options;
-    ManifestJob job = {run->output.temporary, o->out, &run->source, o->split_bytes ? o->split_bytes : MANIFEST_CHUNK_BYTES,
+    ManifestJob job = {run->output.temporary, o->out, &run->source, o->split_bytes ? o->split_bytes
+        : MANIFEST_CHUNK_BYTES,
                        o->split_bytes > 0, o->n_threads, &run->watch};
     return manifest_write(&run->manifest, &job, err);
 }
@@ -175,14 +186,17 @@ static bool write_manifest(Run *run, GemmaError *err) {
 /* False with err->status GEMMA_OK: interrupted. */
 static bool write_all(Run *run, GemmaError *err) {
     const Options *o = run->options;
-    EncodeJob job = {&run->rows, run->tensors, &run->output, o->imatrix ? &run->imatrix : NULL, o->plain, o->n_threads, &run->watch};
+    EncodeJob job = {&run->rows, run->tensors, &run->output, o->imatrix ? &run->imatrix : NULL, o->plain,
+        o->n_threads, &run->watch};
     if (!rows_open(&run->rows, &run->source, err)) return false;
     if (!output_create(&run->output, o->out, run->out_size, err)) return false;
-    if (!output_write(&run->output, 0, run->header.p, run->header.n, err) || !encode_tensors(&job, err)) return false;
+    if (!output_write(&run->output, 0, run->header.p, run->header.n, err) || !encode_tensors(&job, err))
+        return false;
     if (o->verify && !verify(run, err)) return false;
     if (o->manifest && !write_manifest(run, err)) return false;
     Bytes removed = {0};
-    bool good = output_close(&run->output, err) && beside_clear(&run->beside, &removed, err) && output_commit(&run->output, err) &&
+    bool good = output_close(&run->output, err) && beside_clear(&run->beside, &removed, err)
+        && output_commit(&run->output, err) &&
                 (!o->manifest || manifest_commit(&run->manifest, err));
     say_bytes(run, &removed);
     free(removed.p);
@@ -201,12 +215,14 @@ static bool write_output(Run *run, GemmaError *err) {
 
 static bool run_command(const Options *o, GemmaError *err) {
     Run run = {.options = o, .output.fd = -1, .manifest.json.fd = -1};
-    bool good = open_source(&run, err) && open_imatrix(&run, err) && plan(&run, err) && check_model(&run, err);
+    bool good = open_source(&run, err) && open_imatrix(&run, err) && plan(&run, err)
+        && check_model(&run, err);
     if (good) say_bytes(&run, &run.source.notes);
     if (good && o->dry_run) print_plan(&run);
     else good = good && check_output(&run, err) && write_output(&run, err);
     if (good) {
-        say(&run, "%s: %zu tensors, %" PRIu64 " bytes\n", o->dry_run ? "would write" : o->out, run.source.n_tensors, run.out_size);
+        say(&run, "%s: %zu tensors, %" PRIu64 " bytes\n", o->dry_run ? "would write" : o->out,
+            run.source.n_tensors, run.out_size);
         good = check_stdout(&run, o->dry_run ? NULL : o->out, err);
     }
     imatrix_close(&run.imatrix);
@@ -223,8 +239,8 @@ static bool print_help(const Options *o, GemmaError *err) {
     return check_stdout(&run, NULL, err);
 }
 
-/* A failed write is reported by write itself, not by a signal that leaves half-written files. Descriptors 0 to 2 are taken, so that
- * no file opened later gets the number of a closed stdout and receives the report. */
+/* A failed write is reported by write itself, not by a signal that leaves half-written files. Descriptors 0
+ * to 2 are taken, so that no file opened later gets the number of a closed stdout and receives the report. */
 static void guard_streams(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -20,7 +20,8 @@
 enum { READ_BYTES = 1 << 20 };
 
 static const char LICENCE_NAME[] = "Gemma Terms of Use", LICENCE_URL[] = "https://ai.google.dev/gemma/terms";
-static const char NOTICE[] = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
+static const char NOTICE[] =
+    "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
 
 typedef struct {
     const ManifestJob *job;
@@ -48,7 +49,8 @@ static bool hash_range(const Hashing *h, const Range *r, const atomic_bool *stop
     sha256_begin(&sha);
     for (uint64_t at = r->begin; good && at < r->end && !*stop; at += READ_BYTES) {
         size_t n = r->end - at < READ_BYTES ? (size_t)(r->end - at) : READ_BYTES;
-        good = file_read(&h->gguf, at, bytes, n, err) && (!r->part || output_write(r->part, at - r->begin, bytes, n, err));
+        good = file_read(&h->gguf, at, bytes, n, err)
+            && (!r->part || output_write(r->part, at - r->begin, bytes, n, err));
         if (!good) break;
         sha256_add(&sha, bytes, n);
         watch_add(h->job->watch, n, "");
@@ -76,9 +78,11 @@ static bool hash_task(void *context, int64_t i, int thread, const atomic_bool *s
     Hashing *h = context;
     uint64_t size = h->gguf.size, chunk = h->job->chunk_bytes, begin = (uint64_t)(i - 1) * chunk;
     if (i == 0) return hash_range(h, &(Range){0, size, NULL, h->digests[0]}, stop, err);
-    Range r = {begin, size - begin < chunk ? size : begin + chunk, h->parts ? &h->parts[i - 1] : NULL, h->digests[i]};
+    Range r = {begin, size - begin < chunk ? size : begin + chunk, h->parts ? &h->parts[i - 1] : NULL,
+        h->digests[i]};
     if (!r.part) return hash_range(h, &r, stop, err);
-    return create_part(&r, h->job->path, (int)(i - 1), err) && hash_range(h, &r, stop, err) && output_close(r.part, err);
+    return create_part(&r, h->job->path, (int)(i - 1), err) && hash_range(h, &r, stop, err)
+        && output_close(r.part, err);
 }
 
 /* ------------------------------------------------------------------------------------------ the JSON */

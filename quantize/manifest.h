@@ -1,5 +1,6 @@
-/* manifest.h: writes the manifest of a GGUF, a JSON file beside it by which a page can tell and check the download before and
- * during it, and the GGUF cut into files for hosts that limit their size or can't serve ranges. */
+/* manifest.h: writes the manifest of a GGUF, a JSON file beside it by which a page can tell and check the
+ * download before and during it, and the GGUF cut into files for hosts that limit their size or can't serve
+ * ranges. */
 #ifndef MANIFEST_H
 #define MANIFEST_H
 
@@ -8,11 +9,13 @@
 #include "watch.h"
 
 enum {
-    MANIFEST_CHUNK_BYTES = 16 << 20,        /* what the page's store keeps as a record (web/weights/store/store.js) */
+    MANIFEST_CHUNK_BYTES = 16 << 20,        /* what the page's store keeps as a record
+                                             * (web/weights/store/store.js) */
     MANIFEST_MAX_CHUNKS = 100000,
 };
 
-/* Chunks of a file of `size` bytes; MANIFEST_MAX_CHUNKS + 1 when they are more than that: such a manifest is not written. */
+/* Chunks of a file of `size` bytes; MANIFEST_MAX_CHUNKS + 1 when they are more than that: such a manifest is
+ * not written. */
 int manifest_count_chunks(uint64_t size, uint64_t chunk_bytes);
 
 typedef struct {

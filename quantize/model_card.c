@@ -20,9 +20,11 @@ static bool no_memory(GemmaError *err) {
 
 /* ------------------------------------------------------------------------------------------ the name */
 
-/* The folder's name; in the cache of Hugging Face, ".../models--OWNER--NAME/snapshots/REVISION", the model's. */
+/* The folder's name; in the cache of Hugging Face, ".../models--OWNER--NAME/snapshots/REVISION", the
+ * model's. */
 static void read_name(ModelName *name, const char *dir, uint64_t n_weights) {
-    char *real = realpath(dir, NULL), *slash = real ? strrchr(real, '/') : NULL, *cached = real ? strstr(real, "/models--") : NULL;
+    char *real = realpath(dir, NULL), *slash = real ? strrchr(real, '/') : NULL, *cached = real
+        ? strstr(real, "/models--") : NULL;
     const char *folder = slash && slash[1] ? slash + 1 : "model";
     char *snapshots = cached ? strstr(cached, "/snapshots/") : NULL;
     if (snapshots && snapshots + strlen("/snapshots") == slash) {
@@ -47,7 +49,8 @@ static void size_label(uint64_t n_weights, char label[MODEL_NAME_PART]) {
     int i = 0;
     while (i < 3 && (double)n_weights <= scales[i].above) i++;
     double scaled = (double)n_weights / scales[i].unit;
-    snprintf(label, MODEL_NAME_PART, "%.*f%c", scaled < 0.5 ? 2 : scaled < 9.5 ? 1 : 0, scaled, scales[i].letter);
+    snprintf(label, MODEL_NAME_PART, "%.*f%c", scaled < 0.5 ? 2 : scaled < 9.5 ? 1 : 0, scaled,
+        scales[i].letter);
 }
 
 /* ------------------------------------------------------------------------------------------ README.md */
@@ -55,7 +58,8 @@ static void size_label(uint64_t n_weights, char label[MODEL_NAME_PART]) {
 /* The settings that a README begins with, between two lines "---": of YAML only what model cards use,
  * "key: text", "key: [a, b]", and "key:" followed by lines "- item". */
 typedef struct {
-    char *text;                 /* lines that say something, each with \n at its end; NULL: there is no README */
+    char *text;                 /* lines that say something, each with \n at its end; NULL: there is no
+                                 * README */
 } FrontMatter;
 
 /* Cuts off a comment: a # at the line's start or after a space, but not between quotes. */
@@ -133,7 +137,8 @@ static int front_matter_get(const FrontMatter *f, const char *key, char *items[M
         if (*value == '[') {
             value[strcspn(value, "]")] = 0;
             char *rest;
-            for (char *part = strtok_r(value + 1, ",", &rest); part && n < MAX_ITEMS; part = strtok_r(NULL, ",", &rest))
+            for (char *part = strtok_r(value + 1, ",", &rest); part
+                && n < MAX_ITEMS; part = strtok_r(NULL, ",", &rest))
                 items[n++] = trimmed(part);
         } else if (*value) items[n++] = value;
     }
@@ -147,7 +152,8 @@ static void put_text(GgufEntries *e, const FrontMatter *f, const char *from, con
 }
 
 /* The items of two keys as one list. */
-static void put_list(GgufEntries *e, const FrontMatter *f, const char *first, const char *second, const char *key) {
+static void put_list(GgufEntries *e, const FrontMatter *f, const char *first, const char *second,
+    const char *key) {
     char *items[2 * MAX_ITEMS], *copies[2];
     int n = front_matter_get(f, first, items, &copies[0]);
     n += front_matter_get(f, second, items + n, &copies[1]);
@@ -163,7 +169,9 @@ static const char *after(const char *text, const char *start) {
     return strncmp(text, start, n) == 0 ? text + n : NULL;
 }
 
-static bool is_address(const char *text) { return after(text, "https://") || after(text, "http://") || after(text, "ssh://"); }
+static bool is_address(const char *text) {
+    return after(text, "https://") || after(text, "http://") || after(text, "ssh://");
+}
 
 /* "google/gemma-2b" of an address at Hugging Face, or NULL. */
 static const char *id_in_address(const char *address) {
@@ -200,7 +208,8 @@ static void put_origin(GgufEntries *e, const char *kind, int index, const char *
 }
 
 /* By the first of the keys that the README has. */
-static void put_origins(GgufEntries *e, const FrontMatter *f, const char *const keys[3], const char *kind, uint64_t n_weights) {
+static void put_origins(GgufEntries *e, const FrontMatter *f, const char *const keys[3], const char *kind,
+    uint64_t n_weights) {
     char *items[MAX_ITEMS], *copy = NULL, count_key[64];
     int n = 0;
     for (int i = 0; i < 3 && n == 0; i++) {
@@ -218,7 +227,8 @@ static void put_origins(GgufEntries *e, const FrontMatter *f, const char *const 
 static bool put_sampling(GgufEntries *e, const char *dir, GemmaError *err) {
     static const struct {
         const char *from, *key;
-    } numbers[] = {{"top_p", "general.sampling.top_p"}, {"min_p", "general.sampling.min_p"}, {"temperature", "general.sampling.temp"},
+    } numbers[] = {{"top_p", "general.sampling.top_p"}, {"min_p", "general.sampling.min_p"},
+        {"temperature", "general.sampling.temp"},
                    {"repetition_penalty", "general.sampling.penalty_repeat"}};
     JsonFile f;
     if (!json_file_open(&f, dir, "generation_config.json", false, err)) return false;
@@ -233,7 +243,8 @@ static bool put_sampling(GgufEntries *e, const char *dir, GemmaError *err) {
     return true;
 }
 
-bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown, GemmaError *err) {
+bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown,
+    GemmaError *err) {
     FrontMatter readme = {0};
     ModelName of_folder;
     read_name(&of_folder, dir, n_weights);
@@ -250,7 +261,8 @@ bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_
     put_text(e, &readme, "license", "general.license");
     put_text(e, &readme, "license_name", "general.license.name");
     put_text(e, &readme, "license_link", "general.license.link");
-    put_origins(e, &readme, (const char *[]){"base_model", "base_models", "base_model_sources"}, "base_model", n_weights);
+    put_origins(e, &readme, (const char *[]){"base_model", "base_models", "base_model_sources"},
+        "base_model", n_weights);
     put_origins(e, &readme, (const char *[]){"datasets", "dataset", "dataset_sources"}, "dataset", n_weights);
     put_list(e, &readme, "tags", "pipeline_tag", "general.tags");
     put_list(e, &readme, "language", "languages", "general.languages");

@@ -1,12 +1,14 @@
-/* model_card.h: what a checkpoint's folder says about the model as a work: its name, licence, tags, what it was made of (README.md),
- * sampling advice (generation_config.json); and the GGUF metadata "general.*" it becomes. */
+/* model_card.h: what a checkpoint's folder says about the model as a work: its name, licence, tags, what it
+ * was made of (README.md), sampling advice (generation_config.json); and the GGUF metadata "general.*" it
+ * becomes. */
 #ifndef MODEL_CARD_H
 #define MODEL_CARD_H
 
 #include "gguf_write.h"
 
-/* Puts general.type, name and what belongs to it, license, base models, data sets, tags, languages, sampling. `name`: NULL to take it
- * from the folder's. *shown, the name that was put, is to be freed. */
-bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown, GemmaError *err);
+/* Puts general.type, name and what belongs to it, license, base models, data sets, tags, languages, sampling.
+ * `name`: NULL to take it from the folder's. *shown, the name that was put, is to be freed. */
+bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown,
+    GemmaError *err);
 
 #endif

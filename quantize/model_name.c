@@ -10,7 +10,8 @@
 
 enum { MAX_WORDS = 32 };
 
-typedef enum { WORD_PLAIN, WORD_VERSION, WORD_SIZE, WORD_TUNING, WORD_TYPE } WordKind;      /* TYPE: of weights, "q4_0" */
+/* TYPE: of weights, "q4_0" */
+typedef enum { WORD_PLAIN, WORD_VERSION, WORD_SIZE, WORD_TUNING, WORD_TYPE } WordKind;
 
 typedef struct {
     char *text;
@@ -21,7 +22,8 @@ typedef struct {
 /* The length of "12" or "1.5" at the start of text. */
 static size_t number_length(const char *text) {
     size_t n = strspn(text, "0123456789");
-    while (n > 0 && text[n] == '.' && isdigit((unsigned char)text[n + 1])) n += 1 + strspn(text + n + 1, "0123456789");
+    while (n > 0 && text[n] == '.' && isdigit((unsigned char)text[n + 1]))
+        n += 1 + strspn(text + n + 1, "0123456789");
     return n;
 }
 
@@ -31,10 +33,12 @@ static bool is_version(const char *word) {
     return n > 0 && word[n] == 0;
 }
 
-/* "270m", "1.1B": a number and its unit, which becomes a capital letter; as a context's length, a small one. */
+/* "270m", "1.1B": a number and its unit, which becomes a capital letter; as a context's length, a small
+ * one. */
 static bool is_size(char *word, uint64_t n_weights, bool *believable) {
     size_t n = number_length(word);
-    const char *units = "KMBT", *unit = n > 0 && word[n] && !word[n + 1] ? strchr(units, toupper((unsigned char)word[n])) : NULL;
+    const char *units = "KMBT", *unit = n > 0 && word[n] && !word[n + 1]
+        ? strchr(units, toupper((unsigned char)word[n])) : NULL;
     if (!unit) return false;
     double told = strtod(word, NULL) * pow(1000, (double)(unit - units + 1)), found = (double)n_weights;
     *believable = fabs(told - found) <= floor(7 * found / 8);
@@ -74,7 +78,8 @@ static void mark_basename(Word *words, int n) {
         if (!is_word && words[i].kind != WORD_VERSION) break;
         words[i].in_basename = true;
     }
-    for (int i = n - 1; i >= 0 && words[i].in_basename && words[i].kind == WORD_VERSION; i--) words[i].in_basename = false;
+    for (int i = n - 1; i >= 0 && words[i].in_basename && words[i].kind == WORD_VERSION; i--)
+        words[i].in_basename = false;
 }
 
 void model_name_read(ModelName *name, const char *folder, uint64_t n_weights) {
@@ -84,7 +89,8 @@ void model_name_read(ModelName *name, const char *folder, uint64_t n_weights) {
     *name = (ModelName){0};
     strncpy(text, folder, sizeof text - 1);
     bool is_sentence = strchr(text, ' ') != NULL;
-    for (char *word = strtok_r(text, "- ", &rest); word && n < MAX_WORDS; word = strtok_r(NULL, "- ", &rest)) {
+    for (char *word = strtok_r(text, "- ", &rest); word && n < MAX_WORDS; word = strtok_r(NULL,
+        "- ", &rest)) {
         add_to_title(name->title, word);
         words[n] = (Word){.text = word, .kind = kind_of(word, n == 0, n_weights)};
         n++;
@@ -94,7 +100,8 @@ void model_name_read(ModelName *name, const char *folder, uint64_t n_weights) {
     for (int i = 0; i < n; i++) {
         const Word *w = &words[i];
         if (w->kind == WORD_TYPE) continue;
-        char *part = w->kind == WORD_SIZE ? name->size_label : w->kind == WORD_VERSION ? name->version : name->finetune;
+        char *part = w->kind == WORD_SIZE ? name->size_label : w->kind == WORD_VERSION ? name->version
+            : name->finetune;
         append(w->in_basename ? name->basename : part, w->text, '-');
     }
     if (!*name->size_label && !*name->finetune && !*name->version) *name->basename = 0;

@@ -1,5 +1,6 @@
-/* model_name.h: what the name of a checkpoint's folder, such as "gemma-2-2b-it", tells of the model: by the rules of llama.cpp
- * (gguf-py/gguf/metadata.py, get_model_id_components) as far as Gemma's names need them. */
+/* model_name.h: what the name of a checkpoint's folder, such as "gemma-2-2b-it", tells of the model: by the
+ * rules of llama.cpp (gguf-py/gguf/metadata.py, get_model_id_components) as far as Gemma's names need
+ * them. */
 #ifndef MODEL_NAME_H
 #define MODEL_NAME_H
 

@@ -27,14 +27,16 @@ const char OPTIONS_HELP[] =
 
 static bool wrong(GemmaError *err, const char *option, const char *expected, const char *found) {
     char quoted[72];
-    error_set(err, GEMMA_BAD_ARGUMENT, "%s: %s expected, not \"%s\".", option, expected, error_quote(quoted, found, strlen(found)));
+    error_set(err, GEMMA_BAD_ARGUMENT, "%s: %s expected, not \"%s\".", option, expected,
+        error_quote(quoted, found, strlen(found)));
     return false;
 }
 
 static bool read_count(const char *option, const char *text, long max, long *value, GemmaError *err) {
     char *end;
     *value = strtol(text, &end, 10);
-    return (*text && !*end && *value >= 1 && *value <= max) || wrong(err, option, "a whole number of 1 or more was", text);
+    return (*text && !*end && *value >= 1 && *value <= max)
+        || wrong(err, option, "a whole number of 1 or more was", text);
 }
 
 static bool read_type(Options *o, const char *text, GemmaError *err) {
@@ -50,7 +52,8 @@ static bool read_type(Options *o, const char *text, GemmaError *err) {
 static bool read_override(Options *o, char *text, GemmaError *err) {
     char *equals = strrchr(text, '=');
     const QuantInfo *info = equals ? quant_by_name(equals + 1, strlen(equals + 1)) : NULL;
-    if (!info || equals == text) return wrong(err, "--tensor-type", "PATTERN=TYPE, as in ffn_down=q6_k, was", text);
+    if (!info || equals == text)
+        return wrong(err, "--tensor-type", "PATTERN=TYPE, as in ffn_down=q6_k, was", text);
     TypeOverride *more = realloc(o->overrides, (size_t)(o->n_overrides + 1) * sizeof *more);
     if (!more) {
         error_set(err, GEMMA_NO_MEMORY, "Not enough memory for --tensor-type.");
@@ -93,12 +96,14 @@ static bool is_one_of(const char *text, const char *const *names) {
 
 static bool check(const Options *o, GemmaError *err) {
     const char *missing = !o->in ? "--in" : !o->out && !o->dry_run ? "--out" : !o->type ? "--type" : NULL;
-    if (missing) error_set(err, GEMMA_BAD_ARGUMENT, "%s is missing; quantize --help lists the options.", missing);
+    if (missing) error_set(err, GEMMA_BAD_ARGUMENT, "%s is missing; quantize --help lists the options.",
+        missing);
     return !missing;
 }
 
 bool options_read(Options *o, int argc, char **argv, GemmaError *err) {
-    static const char *const with_value[] = {"--in", "--out", "--type", "--tensor-type", "--imatrix", "--split", "--name", "--threads",
+    static const char *const with_value[] = {"--in", "--out", "--type", "--tensor-type", "--imatrix",
+        "--split", "--name", "--threads",
                                              NULL};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *o = (Options){.n_threads = cores < 1 ? 1 : cores > MAX_THREADS ? MAX_THREADS : (int)cores};

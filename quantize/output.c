@@ -25,7 +25,8 @@ static bool reserve(const Output *o, uint64_t size, GemmaError *err) {
     struct statvfs about;
     if (size == 0 || fallocate(o->fd, 0, 0, (off_t)size) == 0) return true;
     if (errno == ENOSPC && fstatvfs(o->fd, &about) == 0) {
-        error_set(err, GEMMA_BAD_FILE, "%s needs %" PRIu64 " bytes, but the disk has %" PRIu64 " left.", o->path, size,
+        error_set(err, GEMMA_BAD_FILE, "%s needs %" PRIu64 " bytes, but the disk has %" PRIu64 " left.",
+            o->path, size,
                   (uint64_t)about.f_bavail * about.f_frsize);
         return false;
     }
@@ -50,8 +51,10 @@ bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err) 
         return false;
     }
     snprintf(o->temporary, n, "%s.%ld.partial", path, (long)getpid());
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) error_set(err, GEMMA_BAD_FILE, "%s is there and is not a file.", path);
-    else if ((o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) < 0) failed(err, path);
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        error_set(err, GEMMA_BAD_FILE, "%s is there and is not a file.", path);
+    else if ((o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) < 0)
+        failed(err, path);
     if (o->fd < 0) {
         forget(o);
         return false;

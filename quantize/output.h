@@ -1,5 +1,5 @@
-/* output.h: a file that is there whole or not at all: written under another name beside its own, synced to the disk, renamed at the
- * end. */
+/* output.h: a file that is there whole or not at all: written under another name beside its own, synced to
+ * the disk, renamed at the end. */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
@@ -10,8 +10,8 @@ typedef struct {
     int fd;
 } Output;
 
-/* Creates it and reserves `size` bytes, so that a full disk is reported before the work. An existing file of that name stays
- * until the commit. */
+/* Creates it and reserves `size` bytes, so that a full disk is reported before the work. An existing file of
+ * that name stays until the commit. */
 bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err);
 /* Bytes at an offset; from any thread. */
 bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, GemmaError *err);

@@ -12,8 +12,10 @@
 static const OutputType OUTPUT_TYPES[] = {
     {"f32", QUANT_F32, MIX_NONE, 0}, {"f16", QUANT_F16, MIX_NONE, 1}, {"bf16", QUANT_BF16, MIX_NONE, 32},
     {"q4_0", QUANT_Q4_0, MIX_NONE, 2}, {"q8_0", QUANT_Q8_0, MIX_NONE, 7}, {"q4_k", QUANT_Q4_K, MIX_NONE, 14},
-    {"q4_k_s", QUANT_Q4_K, MIX_SMALL, 14}, {"q4_k_m", QUANT_Q4_K, MIX_MEDIUM, 15}, {"q5_k", QUANT_Q5_K, MIX_NONE, 16},
-    {"q5_k_s", QUANT_Q5_K, MIX_SMALL, 16}, {"q5_k_m", QUANT_Q5_K, MIX_MEDIUM, 17}, {"q6_k", QUANT_Q6_K, MIX_NONE, 18},
+    {"q4_k_s", QUANT_Q4_K, MIX_SMALL, 14}, {"q4_k_m", QUANT_Q4_K, MIX_MEDIUM, 15},
+        {"q5_k", QUANT_Q5_K, MIX_NONE, 16},
+    {"q5_k_s", QUANT_Q5_K, MIX_SMALL, 16}, {"q5_k_m", QUANT_Q5_K, MIX_MEDIUM, 17},
+        {"q6_k", QUANT_Q6_K, MIX_NONE, 18},
 };
 enum { N_OUTPUT_TYPES = sizeof OUTPUT_TYPES / sizeof *OUTPUT_TYPES };
 
@@ -73,7 +75,8 @@ static QuantType head_type(const SourceTensor *t, QuantType type) {
 /* A type whose blocks divide rows of n weights. */
 static QuantType fitting_type(QuantType type, uint64_t n) {
     if (n % (uint64_t)quant_info(type)->block == 0) return type;
-    QuantType smaller = type == QUANT_Q4_K ? QUANT_Q5_0 : type == QUANT_Q5_K ? QUANT_Q5_1 : type == QUANT_Q6_K ? QUANT_Q8_0 : QUANT_F16;
+    QuantType smaller = type == QUANT_Q4_K ? QUANT_Q5_0 : type == QUANT_Q5_K ? QUANT_Q5_1 : type == QUANT_Q6_K
+        ? QUANT_Q8_0 : QUANT_F16;
     return n % (uint64_t)quant_info(smaller)->block == 0 ? smaller : QUANT_F16;
 }
 
@@ -83,7 +86,8 @@ static const TypeOverride *find_override(const char *name, const PlanRequest *re
     return NULL;
 }
 
-static QuantType wanted_type(const SourceTensor *t, const Source *s, bool is_head, const PlanRequest *request) {
+static QuantType wanted_type(const SourceTensor *t, const Source *s, bool is_head,
+    const PlanRequest *request) {
     if (!is_matrix(t)) return t->add_one ? QUANT_F32 : t->type;
     const TypeOverride *override = find_override(t->name, request);
     if (override) return override->type;
@@ -100,7 +104,8 @@ bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err) {
             used = is_matrix(&s->tensors[k]) && find_override(s->tensors[k].name, request) == override;
         if (used) continue;
         error_set(err, GEMMA_BAD_ARGUMENT, "--tensor-type \"%s\" decides no tensor's type: its pattern matches no matrix, or those before it "
-                  "match all of them; without it, --dry-run lists the names.", error_quote(quoted, override->text, strlen(override->text)));
+                  "match all of them; without it, --dry-run lists the names.",
+                      error_quote(quoted, override->text, strlen(override->text)));
         return false;
     }
     return true;
@@ -121,7 +126,8 @@ static void note_fallbacks(const GgufOutTensor *out, const QuantType *wanted, So
         const QuantInfo *instead_of = quant_info(wanted[i]);
         if (n_before == 0)
             source_note(s, "%s instead of %s: %zu tensors whose rows (%" PRIu64 " weights in %s) are no multiple of %d",
-                        quant_info(out[i].type)->name, instead_of->name, n, out[i].dims[0], out[i].name, instead_of->block);
+                        quant_info(out[i].type)->name, instead_of->name, n, out[i].dims[0], out[i].name,
+                            instead_of->block);
     }
 }
 
@@ -132,8 +138,11 @@ void plan_tensors(GgufOutTensor *out, Source *s, const PlanRequest *request) {
         if (strcmp(s->tensors[i].name, "output.weight") == 0) tied = false;
     for (size_t i = 0; i < s->n_tensors; i++) {
         const SourceTensor *t = &s->tensors[i];
-        QuantType type = wanted_type(t, s, strcmp(t->name, tied ? "token_embd.weight" : "output.weight") == 0, request);
-        out[i] = (GgufOutTensor){.name = t->name, .n_dims = t->n_dims, .type = is_matrix(t) ? fitting_type(type, t->dims[0]) : type};
+        QuantType type = wanted_type(t, s, strcmp(t->name, tied ? "token_embd.weight" : "output.weight") == 0,
+            request);
+        out[i] = (GgufOutTensor){
+            .name = t->name, .n_dims = t->n_dims, .type = is_matrix(t)
+            ? fitting_type(type, t->dims[0]) : type};
         memcpy(out[i].dims, t->dims, sizeof out[i].dims);
         if (wanted) wanted[i] = type;
     }

@@ -1,5 +1,6 @@
-/* plan.h: which type each tensor of the output gets: the choices of llama-quantize (llama.cpp, src/llama-quant.cpp,
- * llama_tensor_get_type), so that files of a type are the same mixture everywhere. Knows no files and does not quantise. */
+/* plan.h: which type each tensor of the output gets: the choices of llama-quantize (llama.cpp,
+ * src/llama-quant.cpp, llama_tensor_get_type), so that files of a type are the same mixture everywhere. Knows
+ * no files and does not quantise. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -39,7 +40,8 @@ typedef struct {
 /* Refuses a pattern that decides nothing: it was meant for something. */
 bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err);
 
-/* Sets name, dimensions and type of out[s->n_tensors], in the source's order. Types that rows forbid become notes of the source. */
+/* Sets name, dimensions and type of out[s->n_tensors], in the source's order. Types that rows forbid become
+ * notes of the source. */
 void plan_tensors(GgufOutTensor *out, Source *s, const PlanRequest *request);
 
 #endif

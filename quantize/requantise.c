@@ -1,8 +1,8 @@
 /* requantise.c: see requantise.h.
  *
- * llama.cpp's gguf-split cuts a file into parts NAME-00001-of-00003.gguf and so on, each a GGUF of its own: the metadata are in the
- * first, and each has some of the tensors. Three keys say so, of which no whole file has any: split.no (from 0 on), split.count and
- * split.tensors.count (of all parts). */
+ * llama.cpp's gguf-split cuts a file into parts NAME-00001-of-00003.gguf and so on, each a GGUF of its own:
+ * the metadata are in the first, and each has some of the tensors. Three keys say so, of which no whole file
+ * has any: split.no (from 0 on), split.count and split.tensors.count (of all parts). */
 #include "requantise.h"
 
 #include <inttypes.h>
@@ -42,8 +42,9 @@ static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err
     return result == GGUF_COMPLETE;
 }
 
-/* What a multimodal model's file has besides its text model, as Ollama writes it: tensors by how their names begin, and metadata by what
- * follows the architecture's name. The engine reads neither, and llama.cpp expects them in a file of their own (mmproj). */
+/* What a multimodal model's file has besides its text model, as Ollama writes it: tensors by how their names
+ * begin, and metadata by what follows the architecture's name. The engine reads neither, and llama.cpp
+ * expects them in a file of their own (mmproj). */
 static const struct {
     const char *tensors, *metadata;
 } OTHER_PARTS[] = {{"v.", ".vision."}, {"mm.", ".mm."}, {"a.", ".audio."}};
@@ -79,7 +80,8 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     char quoted[72];
     error_quote(quoted, t->name.p, t->name.n);
     if (!quant_info(t->type)) {
-        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s, which is not read here.", quoted, quant_type_name(t->type));
+        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s is stored as %s, which is not read here.", quoted,
+            quant_type_name(t->type));
         return false;
     }
     if (!name_is_printable(t->name.p, t->name.n)) {
@@ -87,12 +89,14 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
         return false;
     }
     if (t->dims[0] > SOURCE_MAX_COLS) {
-        error_set(err, GEMMA_UNSUPPORTED, "Tensor %s has rows of %" PRIu64 " weights; at most %d are converted.", quoted, t->dims[0],
+        error_set(err, GEMMA_UNSUPPORTED,
+            "Tensor %s has rows of %" PRIu64 " weights; at most %d are converted.", quoted, t->dims[0],
                   SOURCE_MAX_COLS);
         return false;
     }
     SourceTensor *to = &s->tensors[s->n_tensors];
-    *to = (SourceTensor){.name = strndup(t->name.p, t->name.n), .label = strndup(t->name.p, t->name.n), .n_dims = t->n_dims,
+    *to = (SourceTensor){.name = strndup(t->name.p, t->name.n), .label = strndup(t->name.p, t->name.n),
+        .n_dims = t->n_dims,
                          .type = (QuantType)t->type, .file = file, .offset = t->offset};
     memcpy(to->dims, t->dims, sizeof to->dims);
     s->n_tensors++;
@@ -101,7 +105,8 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     return false;
 }
 
-/* What GGUF files hold besides models, by general.type or general.architecture, and what is to be done with it. */
+/* What GGUF files hold besides models, by general.type or general.architecture, and what is to be done with
+ * it. */
 static const struct {
     const char *kind, *sentence;
 } OTHER_KINDS[] = {
@@ -118,7 +123,8 @@ static bool refuse_other_kinds(const Gguf *g, GgufString architecture, GemmaErro
     gguf_get_string(g, "general.type", &type, err);
     if (err->status != GEMMA_OK) return false;
     for (size_t i = 0; i < sizeof OTHER_KINDS / sizeof *OTHER_KINDS; i++) {
-        if (!gguf_equals(type, OTHER_KINDS[i].kind) && !gguf_equals(architecture, OTHER_KINDS[i].kind)) continue;
+        if (!gguf_equals(type, OTHER_KINDS[i].kind) && !gguf_equals(architecture, OTHER_KINDS[i].kind))
+            continue;
         error_set(err, GEMMA_UNSUPPORTED, "%s.", OTHER_KINDS[i].sentence);
         return false;
     }
@@ -136,7 +142,8 @@ static bool read_metadata(Source *s, const Gguf *g, GemmaError *err) {
     s->arch = arch_find(architecture.p, architecture.n);
     if (!s->arch) {
         char names[96];
-        error_set(err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; %s are converted.", error_quote(quoted, architecture.p, architecture.n),
+        error_set(err, GEMMA_UNSUPPORTED, "Its architecture is \"%s\"; %s are converted.",
+            error_quote(quoted, architecture.p, architecture.n),
                   arch_names(names));
         return false;
     }
@@ -172,7 +179,8 @@ static bool add_tensors(Source *s, const File *file, const Gguf *g, size_t *n_se
         GgufString name = g->tensors[first[part]].name;
         error_quote(quoted, name.p, name.n);
         if (n[part] == 1) source_note(s, "left out: %s", quoted);
-        else source_note(s, "left out: %s and %zu more of %s", quoted, n[part] - 1, OTHER_PARTS[part].tensors);
+        else source_note(s, "left out: %s and %zu more of %s", quoted, n[part] - 1,
+            OTHER_PARTS[part].tensors);
     }
     return true;
 }
@@ -184,7 +192,8 @@ static bool read_split(Split *split, const Gguf *g, GemmaError *err) {
     err->status = GEMMA_OK;
     gguf_get_int(g, "split.count", 0, MAX_PARTS, &split->count, err);
     if (err->status == GEMMA_OK) gguf_get_int(g, "split.no", 0, MAX_PARTS - 1, &split->no, err);
-    if (err->status == GEMMA_OK) gguf_get_int(g, "split.tensors.count", 0, GGUF_MAX_TENSORS, &split->n_tensors, err);
+    if (err->status == GEMMA_OK)
+        gguf_get_int(g, "split.tensors.count", 0, GGUF_MAX_TENSORS, &split->n_tensors, err);
     if (split->count < 2) *split = (Split){0, 1, -1};
     return err->status == GEMMA_OK;
 }
@@ -202,7 +211,8 @@ static void read_part_name(const char *path, int *number, int *count) {
     *count = atoi(end + 10);
 }
 
-/* The path of part i, from 0 on, of those that `path` names one of, to be freed; the path itself where the file is whole. */
+/* The path of part i, from 0 on, of those that `path` names one of, to be freed; the path itself where the
+ * file is whole. */
 static char *part_path(const char *path, const Split *split, int i) {
     char *part = strdup(path), number[16];
     if (!part || split->count == 1) return part;
@@ -221,8 +231,10 @@ static bool find_parts(Split *split, const char *path, GemmaError *err) {
     bool good = read_header(&f, &g, &header, err) && read_split(split, &g, err);
     read_part_name(path, &number, &count);
     if (good && split->count > 1 && (number != split->no + 1 || count != split->count)) {
-        error_set(err, GEMMA_BAD_FILE, "It is part %d of a model in %d files; give all of them the names that they had, such as "
-                  "NAME-%05d-of-%05d.gguf.", (int)split->no + 1, (int)split->count, (int)split->no + 1, (int)split->count);
+        error_set(err, GEMMA_BAD_FILE,
+            "It is part %d of a model in %d files; give all of them the names that they had, such as "
+                  "NAME-%05d-of-%05d.gguf.", (int)split->no + 1, (int)split->count, (int)split->no + 1,
+                      (int)split->count);
         good = false;
     }
     gguf_free(&g);
@@ -263,7 +275,8 @@ static int compare_names(const void *a, const void *b) {
 /* The parts are of one model, and all of it. */
 static bool check_parts(const Source *s, const Split *whole, size_t n_seen, GemmaError *err) {
     if (s->n_tensors == 0) {
-        error_set(err, GEMMA_BAD_FILE, "It has no tensors, only metadata, such as a vocabulary: give the model's file.");
+        error_set(err, GEMMA_BAD_FILE,
+            "It has no tensors, only metadata, such as a vocabulary: give the model's file.");
         return false;
     }
     if (whole->count == 1) return true;
@@ -297,7 +310,8 @@ static bool add_files(Source *s, const char *path, Split *whole, GemmaError *err
         if (part && !good && s->n_files == i) {     /* it could not be opened */
             char sentence[sizeof err->text];
             memcpy(sentence, err->text, sizeof sentence);
-            error_set(err, err->status, "Part %d of %d is needed, too. %s", i + 1, (int)whole->count, sentence);
+            error_set(err, err->status, "Part %d of %d is needed, too. %s", i + 1,
+                (int)whole->count, sentence);
         }
         free(part);
         if (!good) return false;

@@ -1,5 +1,5 @@
-/* requantise.h: a GGUF file as the source of another: metadata and tensors as they are. The parts of a split file are read as
- * one, whichever of them `path` names. */
+/* requantise.h: a GGUF file as the source of another: metadata and tensors as they are. The parts of a split
+ * file are read as one, whichever of them `path` names. */
 #ifndef REQUANTISE_H
 #define REQUANTISE_H
 

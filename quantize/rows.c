@@ -42,15 +42,19 @@ RowPiece rows_piece(const Rows *r, int64_t piece) {
         else high = middle;
     }
     const SourceTensor *t = &r->source->tensors[low];
-    int64_t most = rows_in_piece(t), first = (piece - r->first_piece[low]) * most, left = (int64_t)source_rows(t) - first;
+    int64_t most = rows_in_piece(t), first = (piece - r->first_piece[low]) * most,
+        left = (int64_t)source_rows(t) - first;
     return (RowPiece){low, (uint64_t)first, left < most ? left : most, (int)t->dims[0]};
 }
 
 bool rows_read(const Rows *r, const RowPiece *piece, uint8_t *raw, float *x, GemmaError *err) {
     const SourceTensor *t = &r->source->tensors[piece->tensor];
-    size_t row_bytes = quant_row_bytes(t->type, piece->n_cols), n_rows = (size_t)piece->n_rows, n_cols = (size_t)piece->n_cols;
-    if (!file_read(t->file, t->offset + piece->first_row * row_bytes, raw, n_rows * row_bytes, err)) return false;
-    for (size_t i = 0; i < n_rows; i++) quant_decode_row(t->type, raw + i * row_bytes, x + i * n_cols, piece->n_cols);
+    size_t row_bytes = quant_row_bytes(t->type, piece->n_cols), n_rows = (size_t)piece->n_rows,
+        n_cols = (size_t)piece->n_cols;
+    if (!file_read(t->file, t->offset + piece->first_row * row_bytes, raw, n_rows * row_bytes, err))
+        return false;
+    for (size_t i = 0; i < n_rows; i++) quant_decode_row(t->type, raw + i * row_bytes, x + i * n_cols,
+        piece->n_cols);
     for (size_t i = 0; t->add_one && i < n_rows * n_cols; i++) x[i] += 1;
     return true;
 }

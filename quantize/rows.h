@@ -1,5 +1,5 @@
-/* rows.h: a source's tensors cut into pieces of whole rows, small enough that a thread's cache holds them; and a piece as
- * floats. */
+/* rows.h: a source's tensors cut into pieces of whole rows, small enough that a thread's cache holds them;
+ * and a piece as floats. */
 #ifndef ROWS_H
 #define ROWS_H
 
@@ -24,8 +24,8 @@ void rows_close(Rows *r);
 
 RowPiece rows_piece(const Rows *r, int64_t piece);
 
-/* Reads a piece: raw[] gets the stored bytes, x[] the weights as they will be used (norms with their 1). raw has room for 4 *
- * most_weights. */
+/* Reads a piece: raw[] gets the stored bytes, x[] the weights as they will be used (norms with their 1). raw
+ * has room for 4 * most_weights. */
 bool rows_read(const Rows *r, const RowPiece *piece, uint8_t *raw, float *x, GemmaError *err);
 
 #endif

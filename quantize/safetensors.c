@@ -31,9 +31,11 @@ static const struct {
     int type;
 } DTYPES[] = {
     {"F32", 4, QUANT_F32}, {"F16", 2, QUANT_F16}, {"BF16", 2, QUANT_BF16}, {"F64", 8, SAFETENSORS_OTHER_TYPE},
-    {"I64", 8, SAFETENSORS_OTHER_TYPE}, {"I32", 4, SAFETENSORS_OTHER_TYPE}, {"I16", 2, SAFETENSORS_OTHER_TYPE},
+    {"I64", 8, SAFETENSORS_OTHER_TYPE}, {"I32", 4, SAFETENSORS_OTHER_TYPE},
+        {"I16", 2, SAFETENSORS_OTHER_TYPE},
     {"I8", 1, SAFETENSORS_OTHER_TYPE}, {"U64", 8, SAFETENSORS_OTHER_TYPE}, {"U32", 4, SAFETENSORS_OTHER_TYPE},
-    {"U16", 2, SAFETENSORS_OTHER_TYPE}, {"U8", 1, SAFETENSORS_OTHER_TYPE}, {"BOOL", 1, SAFETENSORS_OTHER_TYPE},
+    {"U16", 2, SAFETENSORS_OTHER_TYPE}, {"U8", 1, SAFETENSORS_OTHER_TYPE},
+        {"BOOL", 1, SAFETENSORS_OTHER_TYPE},
     {"F8_E4M3", 1, SAFETENSORS_OTHER_TYPE}, {"F8_E5M2", 1, SAFETENSORS_OTHER_TYPE},
 };
 enum { N_DTYPES = sizeof DTYPES / sizeof DTYPES[0] };
@@ -53,7 +55,8 @@ static bool fail(GemmaError *err, const SafeTensor *t, const char *what) {
 static bool read_name(SafeTensor *t, const JsonNode *name, GemmaError *err) {
     char quoted[72];
     if (name->n == 0 || name->n > MAX_NAME || !name_is_printable(name->text, name->n)) {
-        error_set(err, GEMMA_BAD_FILE, "Tensor \"%s\" has a name of %" PRIu32 " bytes; 1 to %d, no control characters, were expected.",
+        error_set(err, GEMMA_BAD_FILE,
+            "Tensor \"%s\" has a name of %" PRIu32 " bytes; 1 to %d, no control characters, were expected.",
                   error_quote(quoted, name->text, name->n), name->n, MAX_NAME);
         return false;
     }
@@ -89,7 +92,8 @@ static bool read_shape(SafeTensor *t, const JsonNode *about, uint64_t *bytes, Ge
     for (int i = 0; i < t->n_dims; i++, dim = json_next(dim)) {
         int64_t n;
         if (!json_int(dim, &n) || n < 0) return fail(err, t, "a dimension is no whole number of 0 or more");
-        if (n > 0 && *bytes > (uint64_t)INT64_MAX / (uint64_t)n) return fail(err, t, "its size is beyond 2^63 bytes");
+        if (n > 0 && *bytes > (uint64_t)INT64_MAX / (uint64_t)n)
+            return fail(err, t, "its size is beyond 2^63 bytes");
         t->dims[i] = (uint64_t)n;
         *bytes *= (uint64_t)n;
     }
@@ -97,19 +101,23 @@ static bool read_shape(SafeTensor *t, const JsonNode *about, uint64_t *bytes, Ge
 }
 
 /* `bytes`: of the whole tensor, NULL where its dtype is not known. */
-static bool read_offsets(SafeTensor *t, const JsonNode *about, const uint64_t *bytes, uint64_t data_start, uint64_t file_size, GemmaError *err) {
+static bool read_offsets(SafeTensor *t, const JsonNode *about, const uint64_t *bytes, uint64_t data_start,
+    uint64_t file_size, GemmaError *err) {
     const JsonNode *offsets = json_get(about, "data_offsets");
     int64_t begin, end;
-    if (!offsets || offsets->kind != JSON_ARRAY || offsets->n != 2 || !json_int(json_first(offsets), &begin) ||
+    if (!offsets || offsets->kind != JSON_ARRAY || offsets->n != 2 || !json_int(json_first(offsets), &begin)
+        ||
         !json_int(json_next(json_first(offsets)), &end) || begin < 0 || end < begin)
         return fail(err, t, "its data_offsets are not two whole numbers, begin and end");
     if (bytes && (uint64_t)(end - begin) != *bytes) {
-        error_set(err, GEMMA_BAD_FILE, "Tensor %s: its shape needs %" PRIu64 " bytes, but its data_offsets span %" PRId64 ".", t->name,
+        error_set(err, GEMMA_BAD_FILE,
+            "Tensor %s: its shape needs %" PRIu64 " bytes, but its data_offsets span %" PRId64 ".", t->name,
                   *bytes, end - begin);
         return false;
     }
     if ((uint64_t)end > file_size - data_start) {
-        error_set(err, GEMMA_BAD_FILE, "Tensor %s: needs the bytes up to %" PRIu64 ", but the file ends at byte %" PRIu64
+        error_set(err, GEMMA_BAD_FILE,
+            "Tensor %s: needs the bytes up to %" PRIu64 ", but the file ends at byte %" PRIu64
                   ": is it complete?", t->name, data_start + (uint64_t)end, file_size);
         return false;
     }
@@ -124,7 +132,8 @@ static int compare_offsets(const void *a, const void *b) {
     return (x->size > y->size) - (x->size < y->size);
 }
 
-static bool fills_data(SafeTensor *tensors, size_t n, uint64_t data_start, uint64_t file_size, GemmaError *err) {
+static bool fills_data(SafeTensor *tensors, size_t n, uint64_t data_start, uint64_t file_size,
+    GemmaError *err) {
     if (n) qsort(tensors, n, sizeof *tensors, compare_offsets);
     uint64_t at = data_start;
     for (size_t i = 0; i < n; i++) {
@@ -133,11 +142,13 @@ static bool fills_data(SafeTensor *tensors, size_t n, uint64_t data_start, uint6
         at += tensors[i].size;
     }
     if (at == file_size) return true;
-    error_set(err, GEMMA_BAD_FILE, "Its tensors end at byte %" PRIu64 ", but the file at byte %" PRIu64 ".", at, file_size);
+    error_set(err, GEMMA_BAD_FILE, "Its tensors end at byte %" PRIu64 ", but the file at byte %" PRIu64 ".",
+        at, file_size);
     return false;
 }
 
-bool safetensors_add_header(Safetensors *s, int shard, char *json, size_t n, uint64_t file_size, GemmaError *err) {
+bool safetensors_add_header(Safetensors *s, int shard, char *json, size_t n, uint64_t file_size,
+    GemmaError *err) {
     uint64_t data_start = 8 + (uint64_t)n;
     size_t before = s->n_tensors;
     JsonNode *root = json_parse(json, n, err);
@@ -170,19 +181,22 @@ static bool add_file(Safetensors *s, const char *path, GemmaError *err) {
     if (!file_open(f, path, err)) return false;
     s->n_shards++;
     if (f->size < 8) {
-        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; a safetensors file has at least 8.", path, f->size);
+        error_set(err, GEMMA_BAD_FILE, "%s has %" PRIu64 " bytes; a safetensors file has at least 8.",
+            path, f->size);
         return false;
     }
     if (!file_read(f, 0, &n, 8, err)) return false;
     if (n > MAX_HEADER || n > f->size - 8) {
-        error_set(err, GEMMA_BAD_FILE, "%s claims a header of %" PRIu64 " bytes, but has %" PRIu64 " bytes in all; is it a safetensors "
+        error_set(err, GEMMA_BAD_FILE,
+            "%s claims a header of %" PRIu64 " bytes, but has %" PRIu64 " bytes in all; is it a safetensors "
                   "file?", path, n, f->size);
         return false;
     }
     char *json = malloc((size_t)n + 1);
     if (!json) return no_memory(err);
     bool good = file_read(f, 8, json, (size_t)n, err);
-    if (good && !safetensors_add_header(s, s->n_shards - 1, json, (size_t)n, f->size, err)) good = error_in_file(err, path);
+    if (good && !safetensors_add_header(s, s->n_shards - 1, json, (size_t)n, f->size, err))
+        good = error_in_file(err, path);
     free(json);
     return good;
 }
@@ -198,7 +212,8 @@ static int find_shard(const Safetensors *s, const JsonNode *name) {
 
 /* Whether it names a file in the index' folder, or in a folder inside. */
 static bool is_inside(const JsonNode *name) {
-    if (name->kind != JSON_STRING || name->n == 0 || name->n > MAX_NAME || !name_is_printable(name->text, name->n)) return false;
+    if (name->kind != JSON_STRING || name->n == 0 || name->n > MAX_NAME || !name_is_printable(name->text,
+        name->n)) return false;
     for (uint32_t start = 0, end = 0; start <= name->n; start = end + 1) {
         for (end = start; end < name->n && name->text[end] != '/';) end++;
         bool is_parent = end - start == 2 && memcmp(name->text + start, "..", 2) == 0;
@@ -207,7 +222,8 @@ static bool is_inside(const JsonNode *name) {
     return true;
 }
 
-static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, const JsonNode *tensor, GemmaError *err) {
+static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, const JsonNode *tensor,
+    GemmaError *err) {
     char quoted[72], shown[72];
     if (!is_inside(name)) {
         error_set(err, GEMMA_BAD_FILE, "Tensor %s: the name of a file beside the index was expected.",
@@ -225,7 +241,8 @@ static bool open_shard(Safetensors *s, const char *dir, const JsonNode *name, co
         if (s->n_shards == 0 || strcmp(s->shards[s->n_shards - 1].path, path) != 0) {
             char sentence[sizeof err->text];
             memcpy(sentence, err->text, sizeof sentence);
-            error_set(err, err->status, "Tensor %s should be in shard %s. %s", error_quote(quoted, tensor->text, tensor->n),
+            error_set(err, err->status, "Tensor %s should be in shard %s. %s",
+                error_quote(quoted, tensor->text, tensor->n),
                       error_quote(shown, name->text, name->n), sentence);
         }
     }
@@ -243,7 +260,8 @@ static bool index_holds(const Safetensors *s, const JsonNode *weight_map, GemmaE
         if (name->n <= MAX_NAME) memcpy(tensor, name->text, name->n);
         const SafeTensor *t = safetensors_find(s, tensor);
         if (t && t->shard == find_shard(s, name + 1)) continue;
-        error_set(err, GEMMA_BAD_FILE, "Tensor %s should be in shard %s, but is not there.", error_quote(quoted, name->text, name->n),
+        error_set(err, GEMMA_BAD_FILE, "Tensor %s should be in shard %s, but is not there.",
+            error_quote(quoted, name->text, name->n),
                   error_quote(shown, name[1].text, name[1].n));
         return false;
     }
@@ -257,7 +275,8 @@ static int compare_names(const void *a, const void *b) {
 static bool sort_names(Safetensors *s, GemmaError *err) {
     if (s->n_tensors) qsort(s->tensors, s->n_tensors, sizeof *s->tensors, compare_names);
     for (size_t i = 1; i < s->n_tensors; i++)
-        if (compare_names(&s->tensors[i - 1], &s->tensors[i]) == 0) return fail(err, &s->tensors[i], "two shards hold it");
+        if (compare_names(&s->tensors[i - 1], &s->tensors[i]) == 0)
+            return fail(err, &s->tensors[i], "two shards hold it");
     return true;
 }
 
@@ -266,7 +285,8 @@ static bool open_index(Safetensors *s, const char *dir, char *text, size_t n, Ge
     if (!root) return false;
     const JsonNode *weight_map = json_get(root, "weight_map");
     bool good = weight_map && weight_map->kind == JSON_OBJECT;
-    if (!good) error_set(err, GEMMA_BAD_FILE, "It has no weight_map, the object that tells each tensor's file.");
+    if (!good) error_set(err, GEMMA_BAD_FILE,
+        "It has no weight_map, the object that tells each tensor's file.");
     char *any = good ? path_join(dir, "") : NULL;
     s->n_dir = any ? strlen(any) : 0;
     free(any);
@@ -314,7 +334,8 @@ static bool open_unindexed(Safetensors *s, const char *dir, const char *single, 
 }
 
 /* In transformers' order (modeling_utils.py): a single file goes before an index. */
-static bool open_folder(Safetensors *s, const char *dir, const char *single, const char *index, GemmaError *err) {
+static bool open_folder(Safetensors *s, const char *dir, const char *single, const char *index,
+    GemmaError *err) {
     if (access(single, F_OK) == 0) {
         s->index_is_left = access(index, F_OK) == 0;
         return open_single(s, single, err);
@@ -330,7 +351,8 @@ static bool open_folder(Safetensors *s, const char *dir, const char *single, con
 
 bool safetensors_open(Safetensors *s, const char *dir, GemmaError *err) {
     *s = (Safetensors){0};
-    char *index = path_join(dir, "model.safetensors.index.json"), *single = path_join(dir, "model.safetensors");
+    char *index = path_join(dir, "model.safetensors.index.json"),
+        *single = path_join(dir, "model.safetensors");
     bool good = index && single ? open_folder(s, dir, single, index, err) : no_memory(err);
     free(index);
     free(single);

@@ -1,5 +1,5 @@
-/* search.c: see search.h. Gives rows to the searches (search_32.c, search_k.c), and has the plain roundings, in vectors along a block;
- * the order of their operations is that of quantize_row_*_ref in ggml. */
+/* search.c: see search.h. Gives rows to the searches (search_32.c, search_k.c), and has the plain roundings,
+ * in vectors along a block; the order of their operations is that of quantize_row_*_ref in ggml. */
 #include "search.h"
 
 #include <assert.h>
@@ -35,7 +35,8 @@ INLINE float furthest(const float *x) {
 }
 
 /* (x - offset) * inverse + middle, cut off to integers from 0 to 15 or 31. */
-INLINE void plain_codes(const float *x, float offset, float inverse, float middle, bool five_bits, uint8_t *block) {
+INLINE void plain_codes(const float *x, float offset, float inverse, float middle, bool five_bits,
+    uint8_t *block) {
     uint8_t codes[32];
     for (int i = 0; i < 32; i += LANES) {
         Lanes code = (load(x + i) - offset) * inverse + middle;
@@ -67,8 +68,8 @@ INLINE void plain_q8_0(const float *x, uint8_t *block) {
     store16(block, f32_to_f16(d));
     for (int i = 0; i < 32; i += LANES) {
         Lanes code = at_least(at_most(load(x + i) * inverse, all(127)), all(-127));
-        /* Half, with the sign of the code; but the float below it, which with any half makes up an integer, while half would round
-         * itself up. */
+        /* Half, with the sign of the code; but the float below it, which with any half makes up an integer,
+         * while half would round itself up. */
         Lanes half = (Lanes)(((Mask)code & INT32_MIN) | (Mask)all(0x1.fffffep-2f));
         store_codes(block + 2 + i, code + half);
     }
@@ -89,7 +90,8 @@ static void plain_row(QuantType type, const float *x, int n_cols, uint8_t *row) 
 
 /* ------------------------------------------------------------------------------------ rows */
 
-void quantize_rows(QuantType type, const float *x, int64_t n_rows, int n_cols, const float *importance, bool plain, void *out) {
+void quantize_rows(QuantType type, const float *x, int64_t n_rows, int n_cols, const float *importance,
+    bool plain, void *out) {
     assert(quantizer_supports(type));
     uint8_t *row = out;
     int block = quant_info(type)->block;

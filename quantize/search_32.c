@@ -14,7 +14,8 @@ INLINE void write_block(QuantType type, const float *x, float scale, float offse
     uint16_t d = scale_bits(scale), m = offset_bits(offset);
     float lowest = lowest_code(type);
     float bias = type == QUANT_Q8_0 ? 0 : -lowest;
-    encode(x, 32, f16_to_f32(d), has_offset(type) ? f16_to_f32(m) : 0, lowest, highest_code(type), bias, codes);
+    encode(x, 32, f16_to_f32(d), has_offset(type) ? f16_to_f32(m) : 0, lowest,
+        highest_code(type), bias, codes);
     store16(block, d);
     block += 2;
     if (has_offset(type)) {
@@ -26,7 +27,8 @@ INLINE void write_block(QuantType type, const float *x, float scale, float offse
 }
 
 /* Scales, and offsets where there are such, of LANES blocks. */
-INLINE Lanes search_blocks(QuantType type, const float *x, const float *importance, float row_square, Lanes *offset) {
+INLINE Lanes search_blocks(QuantType type, const float *x, const float *importance, float row_square,
+    Lanes *offset) {
     float lowest = lowest_code(type), highest = highest_code(type);
     Groups g;
     load_groups(&g, x, 32);
@@ -70,7 +72,8 @@ INLINE void search_row(QuantType type, const float *x, int n_cols, const float *
             if (counts) counts = memcpy(padded_counts, counts, live);
         }
         Lanes offset, scale = search_blocks(type, blocks, counts, row_square, &offset);
-        for (int k = 0; k < n_blocks; k++, row += bytes) write_block(type, blocks + 32 * k, scale[k], offset[k], row);
+        for (int k = 0; k < n_blocks; k++, row += bytes)
+            write_block(type, blocks + 32 * k, scale[k], offset[k], row);
     }
 }
 

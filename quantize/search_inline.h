@@ -1,8 +1,9 @@
-/* search_inline.h: what the searches of search_32.c and search_k.c share: groups of weights side by side, one in each lane of a
- * vector. No sum ever crosses lanes, so a result does not depend on how many of them the machine has. Everything is inlined with
- * constant numbers of weights and codes. Knows no block formats.
+/* search_inline.h: what the searches of search_32.c and search_k.c share: groups of weights side by side, one
+ * in each lane of a vector. No sum ever crosses lanes, so a result does not depend on how many of them the
+ * machine has. Everything is inlined with constant numbers of weights and codes. Knows no block formats.
  *
- * A group is searched in a unit of its own, in which its weights reach to 1: no sum overflows, whatever the weights are. */
+ * A group is searched in a unit of its own, in which its weights reach to 1: no sum overflows, whatever the
+ * weights are. */
 #ifndef SEARCH_INLINE_H
 #define SEARCH_INLINE_H
 
@@ -42,7 +43,8 @@ INLINE Lanes if_less(Lanes a, Lanes b, Lanes then, Lanes otherwise) {
     return (Lanes)((less & (Mask)then) | (~less & (Mask)otherwise));
 }
 
-/* The limit if a is no number. Compilers do not see that if_less would do, which costs a third of the speed. */
+/* The limit if a is no number. Compilers do not see that if_less would do, which costs a third of the
+ * speed. */
 INLINE Lanes at_most(Lanes a, Lanes limit) {
 #if defined(__AVX__)
     return _mm256_min_ps(a, limit);
@@ -87,7 +89,8 @@ INLINE float largest_lane(Lanes a) {
     return q[0];
 }
 
-/* a + ROUNDER - ROUNDER is a rounded to the nearest integer for magnitudes below 2^22; others stay beyond every limit of a code. */
+/* a + ROUNDER - ROUNDER is a rounded to the nearest integer for magnitudes below 2^22; others stay beyond
+ * every limit of a code. */
 #define ROUNDER 0x1.8p23f
 INLINE Lanes code_of(Lanes a, float lowest, float highest) {
     return at_least(at_most(a + ROUNDER - ROUNDER, all(highest)), all(lowest));
@@ -108,8 +111,10 @@ INLINE void load_lanes(Lanes *to, const float *x, int n) {
         for (int i = 0; i < n; i += 4) {
             Quad row[4], column[4];
             for (int r = 0; r < 4; r++) memcpy(&row[r], x + (k + r) * n + i, sizeof row[r]);
-            Quad ab01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5), cd01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
-            Quad ab23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5), cd23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+            Quad ab01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5),
+                cd01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+            Quad ab23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5),
+                cd23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
             column[0] = __builtin_shufflevector(ab01, ab23, 0, 1, 4, 5);
             column[1] = __builtin_shufflevector(ab01, ab23, 2, 3, 6, 7);
             column[2] = __builtin_shufflevector(cd01, cd23, 0, 1, 4, 5);
@@ -135,7 +140,8 @@ INLINE Lanes mean_square(const Groups *g, int n) {
 /* v = importance * sqrt(s + x^2), or r + |x|. */
 INLINE void count_columns(Groups *g, int n, const float *importance, float s, Lanes r) {
     if (importance) load_lanes(g->v, importance, n);
-    for (int i = 0; i < n; i++) g->v[i] = importance ? g->v[i] * square_root(s + g->x[i] * g->x[i]) : r + magnitude(g->x[i]);
+    for (int i = 0; i < n; i++) g->v[i] = importance ? g->v[i] * square_root(s + g->x[i] * g->x[i])
+        : r + magnitude(g->x[i]);
 }
 
 INLINE Lanes largest_count(const Groups *g, int n) {
@@ -144,8 +150,8 @@ INLINE Lanes largest_count(const Groups *g, int n) {
     return largest;
 }
 
-/* Divides by `largest`, and lets nothing count for less than a millionth of that, so that a group gets a sensible scale even if none
- * of its columns counts; nor for more, should 1 / largest be infinite. */
+/* Divides by `largest`, and lets nothing count for less than a millionth of that, so that a group gets a
+ * sensible scale even if none of its columns counts; nor for more, should 1 / largest be infinite. */
 INLINE void scale_counts(Groups *g, int n, Lanes largest) {
     Lanes inverse = inverse_of(largest);
     for (int i = 0; i < n; i++) g->v[i] = at_least(at_most(g->v[i] * inverse, all(1)), all(1e-6f));
@@ -155,7 +161,8 @@ INLINE void scale_counts(Groups *g, int n, Lanes largest) {
 
 /* ------------------------------------------------------------------------------------ x = scale * code */
 
-/* Divides the weights by the one of largest magnitude, the first of these, and returns it; 0 where all are next to nothing. */
+/* Divides the weights by the one of largest magnitude, the first of these, and returns it; 0 where all are
+ * next to nothing. */
 INLINE Lanes normalise(Groups *g, int n) {
     Lanes largest = {0}, size = all(NOTHING);
     for (int i = 0; i < n; i++) {
@@ -168,8 +175,10 @@ INLINE Lanes normalise(Groups *g, int n) {
     return largest;
 }
 
-/* Takes the least squares scale of the codes that `inverse` leads to, xc / cc, which lowers the error by xc^2 / cc, if that is better. */
-INLINE void try_scale(const Groups *g, int n, Lanes inverse, float lowest, float highest, Lanes *scale, Lanes *gain) {
+/* Takes the least squares scale of the codes that `inverse` leads to, xc / cc, which lowers the error by xc^2
+ * / cc, if that is better. */
+INLINE void try_scale(const Groups *g, int n, Lanes inverse, float lowest, float highest, Lanes *scale,
+    Lanes *gain) {
     Lanes xc = {0}, cc = {0};
     for (int i = 0; i < n; i++) {
         Lanes code = code_of(g->x[i] * inverse, lowest, highest), vc = g->v[i] * code;
@@ -181,11 +190,14 @@ INLINE void try_scale(const Groups *g, int n, Lanes inverse, float lowest, float
     *gain = at_least(its_gain, *gain);
 }
 
-/* A normalised group's scale. The largest weight gets `steps` codes from `first` on in turn, be they between two codes or beyond. The
- * first of these is well below the last code: a step a little too wide is often made good by how the weights happen to lie. */
-INLINE Lanes fit_scale(const Groups *g, int n, float lowest, float highest, float first, float step, int steps) {
+/* A normalised group's scale. The largest weight gets `steps` codes from `first` on in turn, be they between
+ * two codes or beyond. The first of these is well below the last code: a step a little too wide is often made
+ * good by how the weights happen to lie. */
+INLINE Lanes fit_scale(const Groups *g, int n, float lowest, float highest, float first,
+    float step, int steps) {
     Lanes scale = {0}, gain = {0};
-    for (int k = 0; k < steps; k++) try_scale(g, n, all(first + step * (float)k), lowest, highest, &scale, &gain);
+    for (int k = 0; k < steps; k++) try_scale(g, n, all(first + step * (float)k), lowest, highest,
+        &scale, &gain);
     try_scale(g, n, inverse_of(scale), lowest, highest, &scale, &gain);
     return scale;
 }
@@ -243,20 +255,24 @@ typedef struct {
     Lanes scale, offset, error;
 } Line;
 
-/* Takes the least squares line, if it is better: from the two normal equations, or through the largest offset that is allowed. Where
- * all codes that count are the same, the determinant is nothing but rounding; such lines start from the least weight. */
+/* Takes the least squares line, if it is better: from the two normal equations, or through the largest offset
+ * that is allowed. Where all codes that count are the same, the determinant is nothing but rounding; such
+ * lines start from the least weight. */
 INLINE void try_line(const Sums *s, Lanes largest_offset, Line *best) {
-    Lanes determinant = s->v * s->vcc - s->vc * s->vc, fitted = (s->vcc * s->vx - s->vc * s->vcx) / determinant;
+    Lanes determinant = s->v * s->vcc - s->vc * s->vc,
+        fitted = (s->vcc * s->vx - s->vc * s->vcx) / determinant;
     Lanes offset = at_most(if_less(1e-5f * s->v * s->vcc, determinant, fitted, all(0)), largest_offset);
     Lanes scale = (s->vcx - offset * s->vc) / at_least(s->vcc, all(1e-30f));
-    Lanes error = s->vxx + scale * (scale * s->vcc + 2 * (offset * s->vc - s->vcx)) + offset * (offset * s->v - 2 * s->vx);
+    Lanes error = s->vxx + scale * (scale * s->vcc + 2 * (offset * s->vc - s->vcx))
+        + offset * (offset * s->v - 2 * s->vx);
     best->scale = if_less(error, best->error, scale, best->scale);
     best->offset = if_less(error, best->error, offset, best->offset);
     best->error = at_most(error, best->error);
 }
 
 /* A normalised group's scale and offset, by the same search. *s are the sums of its weights. */
-INLINE Line fit_line(const Groups *g, int n, Sums *s, float highest, Lanes largest_offset, float first, float step, int steps) {
+INLINE Line fit_line(const Groups *g, int n, Sums *s, float highest, Lanes largest_offset, float first,
+    float step, int steps) {
     Line best = {all(0), at_most(s->vx / s->v, largest_offset), s->vxx};
     for (int k = 0; k < steps; k++) {
         sum_codes(s, g, n, all(0), all(first + step * (float)k), highest);
@@ -274,8 +290,8 @@ INLINE Line fit_line(const Groups *g, int n, Sums *s, float highest, Lanes large
 /* As far as 16 bits reach. */
 INLINE uint16_t offset_bits(float m) { return f32_to_f16(fminf(fmaxf(m, -65504), 65504)); }
 
-/* Scales of a few units of 2^-24, the smallest that there are, are rounded up: rounded down by half, or to nothing, they would cut
- * weights off. */
+/* Scales of a few units of 2^-24, the smallest that there are, are rounded up: rounded down by half, or to
+ * nothing, they would cut weights off. */
 INLINE uint16_t scale_bits(float d) {
     if (fabsf(d) < 0x1p-21f) d = copysignf(ceilf(fabsf(d) * 0x1p24f) * 0x1p-24f, d);
     return offset_bits(d);
@@ -299,9 +315,11 @@ INLINE void store_codes(uint8_t *codes, Lanes a) {
 }
 
 /* codes[n] = (x - offset) / d rounded, from `lowest` to `highest`, plus bias; those of 0 if d is 0. */
-INLINE void encode(const float *x, int n, float d, float offset, float lowest, float highest, float bias, uint8_t *codes) {
+INLINE void encode(const float *x, int n, float d, float offset, float lowest, float highest, float bias,
+    uint8_t *codes) {
     float inverse = d != 0 ? 1 / d : 0;
-    for (int i = 0; i < n; i += LANES) store_codes(codes + i, code_of((load(x + i) - offset) * inverse, lowest, highest) + bias);
+    for (int i = 0; i < n; i += LANES)
+        store_codes(codes + i, code_of((load(x + i) - offset) * inverse, lowest, highest) + bias);
 }
 
 INLINE void store16(uint8_t *p, uint16_t h) {
@@ -309,11 +327,13 @@ INLINE void store16(uint8_t *p, uint16_t h) {
     p[1] = (uint8_t)(h >> 8);
 }
 
-/* 32 codes of 4 or 5 bits, as the blocks of 32 hold them: fifth bits (if there are), then code j beside code j + 16. */
+/* 32 codes of 4 or 5 bits, as the blocks of 32 hold them: fifth bits (if there are), then code j beside code
+ * j + 16. */
 INLINE void write_codes(const uint8_t codes[32], bool five_bits, uint8_t *block) {
     uint64_t eight[4];
     memcpy(eight, codes, sizeof eight);
-    for (int i = 0; i < 4 && five_bits; i++) *block++ = (uint8_t)((eight[i] >> 4 & 0x0101010101010101) * 0x0102040810204080 >> 56);
+    for (int i = 0; i < 4 && five_bits; i++) *block++ = (uint8_t)
+        ((eight[i] >> 4 & 0x0101010101010101) * 0x0102040810204080 >> 56);
     for (int i = 0; i < 2; i++) {
         uint64_t pairs = (eight[i] & 0x0f0f0f0f0f0f0f0f) | (eight[i + 2] & 0x0f0f0f0f0f0f0f0f) << 4;
         memcpy(block + 8 * i, &pairs, sizeof pairs);

@@ -1,6 +1,7 @@
-/* search_k.c: the searched blocks of 256 weights (drawn in quant.c). The groups of a block have scales and minimums that are whole
- * multiples of the block's. First each group is fitted alone, which gives the block's unit; then each group's multiple is searched
- * near its own fit, by the error that the decoder's values really have. */
+/* search_k.c: the searched blocks of 256 weights (drawn in quant.c). The groups of a block have scales and
+ * minimums that are whole multiples of the block's. First each group is fitted alone, which gives the block's
+ * unit; then each group's multiple is searched near its own fit, by the error that the decoder's values
+ * really have. */
 #include "search_inline.h"
 
 /* The multiples near `middle`, itself first: it is kept where nothing is better. k = 0, 1, 2, .. */
@@ -25,7 +26,8 @@ typedef struct {
     double error;
 } Header;
 
-/* The unit of which 8 values are multiples up to 63. The largest gets the multiple 63, or a little less or more. */
+/* The unit of which 8 values are multiples up to 63. The largest gets the multiple 63, or a little less or
+ * more. */
 INLINE float fit_unit(const Lanes values[SETS], const Lanes counts[SETS]) {
     float largest = 0, unit = 0, gain = 0;
     for (int h = 0; h < SETS; h++) largest = fmaxf(largest, largest_lane(values[h]));
@@ -60,12 +62,14 @@ INLINE Lanes line_error(const Groups *g, Lanes scale, Lanes offset, float highes
 }
 
 /* The best multiples of d and dmin, one up or down from the nearest to the wanted scales and minimums. */
-INLINE Header fit_multiples(const Block *b, float d, float dmin, const Lanes scale[SETS], const Lanes min[SETS], float highest) {
+INLINE Header fit_multiples(const Block *b, float d, float dmin, const Lanes scale[SETS],
+    const Lanes min[SETS], float highest) {
     Header to = {.d = f16_to_f32(scale_bits(d)), .dmin = f16_to_f32(scale_bits(dmin))};
     float inverse_d = to.d > 0 ? 1 / to.d : 0, inverse_dmin = to.dmin > 0 ? 1 / to.dmin : 0;
     for (int h = 0; h < SETS; h++) {
         Lanes inverse_range = 1 / b->span[h].range, best = all(INFINITY);
-        Lanes s_middle = code_of(scale[h] * inverse_d, 0, 63), m_middle = code_of(min[h] * inverse_dmin, 0, 63);
+        Lanes s_middle = code_of(scale[h] * inverse_d, 0, 63),
+            m_middle = code_of(min[h] * inverse_dmin, 0, 63);
         for (int i = 0; i < 9; i++) {
             Lanes s = near(s_middle, i / 3, 0, 63), m = near(m_middle, i % 3, 0, 63);
             Lanes offset = (-m * to.dmin - b->span[h].low) * inverse_range;
@@ -85,7 +89,8 @@ INLINE void refit_units(Block *b, const Header *from, float highest, float *d, f
     double ss = 0, sm = 0, mm = 0, sx = 0, mx = 0;      /* of x = d * (scale * code) + dmin * (-min) */
     for (int h = 0; h < SETS; h++) {
         Sums *sums = &b->sums[h];
-        Lanes low = b->span[h].low, range = b->span[h].range, s = from->scale[h], m = from->min[h], inverse_range = 1 / range;
+        Lanes low = b->span[h].low, range = b->span[h].range, s = from->scale[h], m = from->min[h],
+            inverse_range = 1 / range;
         Lanes offset = (-m * from->dmin - low) * inverse_range;
         sum_codes(sums, &b->groups[h], 32, offset, inverse_of(s * from->d * inverse_range), highest);
         Lanes h_ss = s * s * sums->vcc, h_sm = -s * m * sums->vc, h_mm = m * m * sums->v;
@@ -119,7 +124,8 @@ INLINE Header search_min_block(const float *x, const float *importance, float hi
         for (int k = 0; k < LANES; k++) square += squares[h][k] / 8;
     }
     for (int h = 0; h < SETS; h++) {
-        count_columns(&b.groups[h], 32, importance ? importance + 32 * LANES * h : NULL, 2 * square, square_root(squares[h]));
+        count_columns(&b.groups[h], 32, importance ? importance + 32 * LANES * h : NULL, 2 * square,
+            square_root(squares[h]));
         largest = fmaxf(largest, largest_lane(largest_count(&b.groups[h], 32)));
     }
     for (int h = 0; h < SETS; h++) {
@@ -174,7 +180,8 @@ INLINE void write_min_block(const float *x, const Header *header, bool five_bits
         }
     }
     for (int p = 0; p < 4; p++)
-        for (int j = 0; j < 32; j++) block[32 * p + j] = (uint8_t)((codes[64 * p + j] & 15) | codes[64 * p + 32 + j] << 4);
+        for (int j = 0; j < 32; j++) block[32 * p + j] = (uint8_t)
+            ((codes[64 * p + j] & 15) | codes[64 * p + 32 + j] << 4);
 }
 
 static void q4_k_block(const float *x, const float *importance, uint8_t *block) {
@@ -211,7 +218,8 @@ INLINE Header6 fit_multiples6(const Groups *groups, const Lanes *largest, float 
     Header6 to = {.d = f16_to_f32(scale_bits(d))};
     float inverse_d = to.d != 0 ? 1 / to.d : 0;
     for (int h = 0; h < SETS6; h++) {
-        Lanes unit = to.d * inverse_of(largest[h]), middle = code_of(scale[h] * inverse_d, -128, 127), best = all(INFINITY);
+        Lanes unit = to.d * inverse_of(largest[h]), middle = code_of(scale[h] * inverse_d, -128, 127),
+            best = all(INFINITY);
         for (int i = 0; i < 9; i++) {
             Lanes s = near(middle, i, -128, 127), error = scale_error(&groups[h], s * unit);
             to.scale[h] = if_less(error, best, s, to.scale[h]);
@@ -264,7 +272,8 @@ static void q6_k_block(const float *x, const float *importance, uint8_t *block) 
             const uint8_t *c = codes + 128 * half + j;
             block[64 * half + j] = (uint8_t)((c[0] & 15) | c[64] << 4);
             block[64 * half + 32 + j] = (uint8_t)((c[32] & 15) | c[96] << 4);
-            block[128 + 32 * half + j] = (uint8_t)(c[0] >> 4 | c[32] >> 4 << 2 | c[64] >> 4 << 4 | c[96] >> 4 << 6);
+            block[128 + 32 * half + j] = (uint8_t)(c[0] >> 4 | c[32] >> 4 << 2 | c[64] >> 4 << 4
+                | c[96] >> 4 << 6);
         }
     }
 }

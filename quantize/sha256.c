@@ -9,12 +9,18 @@
 #endif
 
 static const uint32_t K[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+        0xd807aa98, 0x12835b01, 0x243185be,
+    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6,
+        0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
+    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+        0x06ca6351, 0x14292967, 0x27b70a85,
+    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1,
+        0xa81a664b, 0xc24b8b70, 0xc76c51a3,
+    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5,
+        0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
+    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb,
+        0xbef9a3f7, 0xc67178f2};
 
 static inline uint32_t rotr(uint32_t x, int n) {
     return x >> n | x << (32 - n);
@@ -56,7 +62,8 @@ static inline uint32_t load_big_endian(const uint8_t *p) {
 static void add_blocks_plain(uint32_t state[8], const uint8_t *p, size_t n_blocks) {
     for (; n_blocks > 0; n_blocks--, p += 64) {
         uint32_t w[16];     /* of the message schedule, the words of 16 rounds */
-        uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+        uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5],
+            g = state[6], h = state[7];
         for (int t = 0; t < 16; t++) w[t] = load_big_endian(p + 4 * t);
         for (const uint32_t *k = K;; k += 16) {
             EIGHT_ROUNDS(0);
@@ -65,13 +72,14 @@ static void add_blocks_plain(uint32_t state[8], const uint8_t *p, size_t n_block
             EIGHT_WORDS(0);
             EIGHT_WORDS(8);
         }
-        state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+        state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f,
+            state[6] += g, state[7] += h;
     }
 }
 
 #ifdef __x86_64__
-/* The same with the processor's own instructions, some six times as fast (Intel SDM, SHA256RNDS2): they hold the state as
- * (F, E, B, A) and (H, G, D, C), lowest first, and do two rounds each. */
+/* The same with the processor's own instructions, some six times as fast (Intel SDM, SHA256RNDS2): they hold
+ * the state as (F, E, B, A) and (H, G, D, C), lowest first, and do two rounds each. */
 __attribute__((target("sha,sse4.1")))
 static void add_blocks_sha_ni(uint32_t state[8], const uint8_t *p, size_t n_blocks) {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -79,7 +87,8 @@ static void add_blocks_sha_ni(uint32_t state[8], const uint8_t *p, size_t n_bloc
     __m128i cdgh = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);
     for (; n_blocks > 0; n_blocks--, p += 64) {
         __m128i w[4], abef_before = abef, cdgh_before = cdgh;
-        for (int i = 0; i < 4; i++) w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), big_endian);
+        for (int i = 0; i < 4; i++)
+            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), big_endian);
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
             __m128i *now = &w[i % 4], next = w[(i + 1) % 4], third = w[(i + 2) % 4], last = w[(i + 3) % 4];
@@ -117,7 +126,8 @@ static void add_blocks(uint32_t state[8], const uint8_t *p, size_t n_blocks) {
 }
 
 void sha256_begin(Sha256 *s) {
-    *s = (Sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+    *s = (Sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+        0x1f83d9ab, 0x5be0cd19}};
 }
 
 void sha256_add(Sha256 *s, const void *bytes, size_t n) {

@@ -38,7 +38,8 @@ static bool add_name(ShardSet *set, const char *dir, const char *name, GemmaErro
         set->prefix = strndup(name, n_prefix);
         return set->prefix || no_memory(err);
     }
-    if (set->count == count && strlen(set->prefix) == n_prefix && memcmp(set->prefix, name, n_prefix) == 0) return true;
+    if (set->count == count && strlen(set->prefix) == n_prefix && memcmp(set->prefix, name, n_prefix) == 0)
+        return true;
     error_set(err, GEMMA_BAD_FILE, "%s has no model.safetensors.index.json, and shards of several models, such as %s-00001-of-%05d.safetensors "
               "and those of %d: keep those of one.", dir, set->prefix, set->count, count);
     return false;
@@ -52,7 +53,8 @@ bool shard_set_find(ShardSet *set, const char *dir, GemmaError *err) {
         return false;
     }
     bool good = true;
-    for (struct dirent *entry; good && (entry = readdir(folder));) good = add_name(set, dir, entry->d_name, err);
+    for (struct dirent *entry; good && (entry = readdir(folder));)
+        good = add_name(set, dir, entry->d_name, err);
     closedir(folder);
     if (!good) shard_set_free(set);
     return good;

@@ -1,5 +1,6 @@
-/* source.h: a model to be written as GGUF, wherever it comes from: its metadata ready for the file, and where each tensor's
- * bytes lie. convert.h makes it of a checkpoint's folder, requantise.h of a GGUF file. Nothing of the weights is in memory. */
+/* source.h: a model to be written as GGUF, wherever it comes from: its metadata ready for the file, and where
+ * each tensor's bytes lie. convert.h makes it of a checkpoint's folder, requantise.h of a GGUF file. Nothing
+ * of the weights is in memory. */
 #ifndef SOURCE_H
 #define SOURCE_H
 
@@ -13,7 +14,8 @@ typedef struct {
     char *name;                 /* in the GGUF: "blk.0.attn_q.weight" */
     char *label;                /* in the source, for sentences */
     int n_dims;
-    uint64_t dims[4];           /* dims[0] is the contiguous one, at most SOURCE_MAX_COLS; unused ones are 1 */
+    uint64_t dims[4];           /* dims[0] is the contiguous one, at most SOURCE_MAX_COLS; unused ones are
+                                 * 1 */
     QuantType type;             /* as stored */
     const File *file;           /* of the source's files */
     uint64_t offset;            /* of its first byte in the file; rows follow without gaps */

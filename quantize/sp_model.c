@@ -116,12 +116,14 @@ bool sp_model_read(Vocabulary *v, const uint8_t *bytes, size_t n, GemmaError *er
     uint64_t type = MODEL_UNIGRAM;
     for (Bytes in = {bytes, n}; in.n > 0;) {
         if (!read_field(&in, &f)) return fail(err, -1, "it is cut off or damaged");
-        if (f.number == 1 && f.wire == WIRE_BYTES && n_pieces++ == VOCABULARY_MAX) return fail(err, -1, "it has too many pieces");
+        if (f.number == 1 && f.wire == WIRE_BYTES && n_pieces++ == VOCABULARY_MAX)
+            return fail(err, -1, "it has too many pieces");
         if (f.number == 2 && f.wire == WIRE_BYTES && !read_model_type(f.bytes, &type, err)) return false;
     }
     if (n_pieces == 0) return fail(err, -1, "it has no pieces");
     if (type != MODEL_BPE) {
-        error_set(err, GEMMA_UNSUPPORTED, "It is a SentencePiece model of type %llu; only byte-pair encoding (2) is converted.",
+        error_set(err, GEMMA_UNSUPPORTED,
+            "It is a SentencePiece model of type %llu; only byte-pair encoding (2) is converted.",
                   (unsigned long long)type);
         return false;
     }

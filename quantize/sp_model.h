@@ -1,5 +1,6 @@
 /* sp_model.h: reads tokenizer.model, the protobuf message of a SentencePiece model (google/sentencepiece,
- * src/sentencepiece_model.proto). Only byte-pair encoding, which Gemma has, is accepted. Distrusts every byte. */
+ * src/sentencepiece_model.proto). Only byte-pair encoding, which Gemma has, is accepted. Distrusts every
+ * byte. */
 #ifndef SP_MODEL_H
 #define SP_MODEL_H
 

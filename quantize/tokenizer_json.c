@@ -3,12 +3,13 @@
  *   {"model": {"type": "BPE", "byte_fallback": true, "vocab": {TOKEN: ID, ...}, "merges": [[A, B], ...] or ["A B", ...]},
  *    "added_tokens": [{"id": ID, "content": TOKEN, "special": true}, ...]}
  *
- * Scores: the tokens that a merge makes are numbered in the order of their first merge, those that none makes (single
- * characters) follow by id; the score is minus that number, as SentencePiece's trainer gave it. Two tokens are merged when
- * the joined text has the best score: the same choice as by the merge of the lowest rank, since the merges of a token follow
- * one another.
+ * Scores: the tokens that a merge makes are numbered in the order of their first merge, those that none makes
+ * (single characters) follow by id; the score is minus that number, as SentencePiece's trainer gave it. Two
+ * tokens are merged when the joined text has the best score: the same choice as by the merge of the lowest
+ * rank, since the merges of a token follow one another.
  *
- * Gemma's files have "\t" where SentencePiece has the byte <0x09>, without which a vocabulary of bytes is not whole. */
+ * Gemma's files have "\t" where SentencePiece has the byte <0x09>, without which a vocabulary of bytes is not
+ * whole. */
 #include "tokenizer_json.h"
 
 #include <inttypes.h>
@@ -48,7 +49,8 @@ static uint32_t hash_text(const char *text, size_t n) {
 static int32_t *find_slot(const Index *index, const Vocabulary *v, const char *text, size_t n) {
     for (uint32_t at = hash_text(text, n);; at++) {
         int32_t *slot = &index->slots[at & index->mask];
-        if (*slot < 0 || (v->tokens[*slot].n == n && memcmp(v->tokens[*slot].text, text, n) == 0)) return slot;
+        if (*slot < 0 || (v->tokens[*slot].n == n && memcmp(v->tokens[*slot].text, text, n) == 0))
+            return slot;
     }
 }
 
@@ -74,13 +76,15 @@ static int count_tokens(const JsonNode *vocab, const JsonNode *added, GemmaError
     int64_t id, n = 0;
     const JsonNode *token = json_first(vocab);
     for (uint32_t i = 0; i < vocab->n; i++, token = json_next(token + 1)) {
-        if (!read_id(token + 1, &id) || token->n > MAX_TOKEN) return fail(err, "a token of its vocab has no sound id, or is too long");
+        if (!read_id(token + 1, &id) || token->n > MAX_TOKEN)
+            return fail(err, "a token of its vocab has no sound id, or is too long");
         if (id >= n) n = id + 1;
     }
     token = added ? json_first(added) : NULL;
     for (uint32_t i = 0; added && i < added->n; i++, token = json_next(token)) {
         const JsonNode *content = json_get(token, "content");
-        if (!read_id(json_get(token, "id"), &id) || !content || content->kind != JSON_STRING || content->n > MAX_TOKEN)
+        if (!read_id(json_get(token, "id"), &id) || !content || content->kind != JSON_STRING
+            || content->n > MAX_TOKEN)
             return fail(err, "an added token has no sound id and content");
         if (id >= n) n = id + 1;
     }
@@ -148,7 +152,8 @@ static bool mark_added(Vocabulary *v, const JsonNode *added, GemmaError *err) {
         const JsonNode *content = json_get(token, "content"), *special = json_get(token, "special");
         int64_t id;
         read_id(json_get(token, "id"), &id);
-        if (!vocabulary_set_added(v, (int)id, content->text, content->n, special && special->kind == JSON_TRUE, err)) return false;
+        if (!vocabulary_set_added(v, (int)id, content->text, content->n, special
+            && special->kind == JSON_TRUE, err)) return false;
     }
     return true;
 }
@@ -165,7 +170,8 @@ static bool mark_bytes(Vocabulary *v, GemmaError *err) {
         n_bytes++;
         if (memcmp(t->text, "<0x09>", 6) == 0) has_tab_byte = true;
     }
-    if (n_bytes > 0 && !has_tab_byte && tab >= 0) return vocabulary_set(v, tab, "<0x09>", 6, 0, TOKEN_BYTE, err);
+    if (n_bytes > 0 && !has_tab_byte && tab >= 0)
+        return vocabulary_set(v, tab, "<0x09>", 6, 0, TOKEN_BYTE, err);
     return true;
 }
 
@@ -192,7 +198,8 @@ static void set_scores(Vocabulary *v, const int32_t *order) {
 }
 
 static bool is_gemmas_kind(const JsonNode *model, const JsonNode *added, GemmaError *err) {
-    const JsonNode *vocab = json_get(model, "vocab"), *merges = json_get(model, "merges"), *fallback = json_get(model, "byte_fallback");
+    const JsonNode *vocab = json_get(model, "vocab"), *merges = json_get(model, "merges"),
+        *fallback = json_get(model, "byte_fallback");
     if (!json_equals(json_get(model, "type"), "BPE") || !fallback || fallback->kind != JSON_TRUE)
         return fail(err, "its model is not BPE with byte_fallback");
     if (!vocab || vocab->kind != JSON_OBJECT || !merges || merges->kind != JSON_ARRAY)
@@ -204,9 +211,11 @@ bool tokenizer_json_read(Vocabulary *v, const JsonNode *root, GemmaError *err) {
     const JsonNode *model = json_get(root, "model"), *added = json_get(root, "added_tokens");
     if (!is_gemmas_kind(model, added, err)) return false;
     int n = count_tokens(json_get(model, "vocab"), added, err);
-    if (n == 0 || !vocabulary_resize(v, n, err) || !read_vocab(v, json_get(model, "vocab"), err)) return false;
+    if (n == 0 || !vocabulary_resize(v, n, err) || !read_vocab(v, json_get(model, "vocab"), err))
+        return false;
     int32_t *order = malloc((size_t)n * sizeof *order);
-    /* Merges name tokens as they are in the vocab, so they come before the texts are changed; but added ones take no number. */
+    /* Merges name tokens as they are in the vocab, so they come before the texts are changed; but added ones
+     * take no number. */
     bool good = order || no_memory(err);
     if (good) {
         const JsonNode *token = added ? json_first(added) : NULL;
@@ -216,7 +225,8 @@ bool tokenizer_json_read(Vocabulary *v, const JsonNode *root, GemmaError *err) {
             v->tokens[id].type = TOKEN_USER_DEFINED;
         }
     }
-    good = good && order_by_merges(order, v, json_get(model, "merges"), err) && mark_added(v, added, err) && mark_bytes(v, err) &&
+    good = good && order_by_merges(order, v, json_get(model, "merges"), err) && mark_added(v, added, err)
+        && mark_bytes(v, err) &&
            vocabulary_pad(v, err);
     if (good) set_scores(v, order);
     free(order);

@@ -1,6 +1,6 @@
-/* tokenizer_json.h: from the byte-pair tokenizer of a tokenizer.json (PyPI tokenizers) to the SentencePiece form that GGUF's
- * model "llama" has: instead of a list of merges, each token has a score, and the better score is merged first. Knows no
- * files. */
+/* tokenizer_json.h: from the byte-pair tokenizer of a tokenizer.json (PyPI tokenizers) to the SentencePiece
+ * form that GGUF's model "llama" has: instead of a list of merges, each token has a score, and the better
+ * score is merged first. Knows no files. */
 #ifndef TOKENIZER_JSON_H
 #define TOKENIZER_JSON_H
 

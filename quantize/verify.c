@@ -35,7 +35,8 @@ static bool check_piece(void *context, int64_t i, int thread, const atomic_bool 
     float *x = c->x[thread], *y = c->y[thread];
     if (!rows_read(c->source, &piece, raw, x, err)) return false;
     if (!file_read(t->file, t->offset + piece.first_row * row_bytes, raw, n_bytes, err)) return false;
-    for (int64_t r = 0; r < piece.n_rows; r++) quant_decode_row(t->type, raw + (size_t)r * row_bytes, y + r * piece.n_cols, piece.n_cols);
+    for (int64_t r = 0; r < piece.n_rows; r++)
+        quant_decode_row(t->type, raw + (size_t)r * row_bytes, y + r * piece.n_cols, piece.n_cols);
     Sums *s = &c->sums[i];
     for (size_t k = 0; k < n; k++) {
         double d = fabs((double)y[k] - (double)x[k]);
@@ -53,7 +54,8 @@ static bool find_same(Check *c, GemmaError *err) {
         size_t j = 0;
         while (j < b->n_tensors && strcmp(a->tensors[i].name, b->tensors[j].name) != 0) j++;
         c->same[i] = j < b->n_tensors ? &b->tensors[j] : NULL;
-        if (c->same[i] && memcmp(c->same[i]->dims, a->tensors[i].dims, sizeof a->tensors[i].dims) == 0) continue;
+        if (c->same[i] && memcmp(c->same[i]->dims, a->tensors[i].dims, sizeof a->tensors[i].dims) == 0)
+            continue;
         error_set(err, GEMMA_BAD_FILE, "Tensor %s is not there as it was written.", a->tensors[i].name);
         return false;
     }
@@ -74,9 +76,11 @@ static void add_up(TensorError *errors, const Check *c) {
     }
 }
 
-bool verify_tensors(TensorError *errors, const Rows *source, const Source *written, int n_threads, Watch *watch, GemmaError *err) {
+bool verify_tensors(TensorError *errors, const Rows *source, const Source *written, int n_threads,
+    Watch *watch, GemmaError *err) {
     size_t n = (size_t)n_threads, room = 4 * source->most_weights + 64;
-    Check c = {source, written, calloc(source->source->n_tensors + 1, sizeof *c.same), calloc(n, sizeof *c.raw), calloc(n, sizeof *c.x),
+    Check c = {source, written, calloc(source->source->n_tensors + 1, sizeof *c.same),
+        calloc(n, sizeof *c.raw), calloc(n, sizeof *c.x),
                calloc(n, sizeof *c.y), calloc((size_t)source->n_pieces + 1, sizeof *c.sums), watch};
     bool good = c.same && c.raw && c.x && c.y && c.sums;
     for (size_t i = 0; good && i < n; i++) {

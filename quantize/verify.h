@@ -10,8 +10,9 @@ typedef struct {
     double most;            /* largest difference, as a share of the same */
 } TensorError;
 
-/* errors[n_tensors]: the tensors of `written`, a GGUF of the source's tensors with the same names and shapes. False with
- * err->status GEMMA_OK: the watch was interrupted. */
-bool verify_tensors(TensorError *errors, const Rows *source, const Source *written, int n_threads, Watch *watch, GemmaError *err);
+/* errors[n_tensors]: the tensors of `written`, a GGUF of the source's tensors with the same names and shapes.
+ * False with err->status GEMMA_OK: the watch was interrupted. */
+bool verify_tensors(TensorError *errors, const Rows *source, const Source *written, int n_threads,
+    Watch *watch, GemmaError *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* vocabulary.c: see vocabulary.h. Scores and types of added tokens are those of llama.cpp's converter (conversion/base.py,
- * _create_vocab_sentencepiece, does_token_look_special). */
+/* vocabulary.c: see vocabulary.h. Scores and types of added tokens are those of llama.cpp's converter
+ * (conversion/base.py, _create_vocab_sentencepiece, does_token_look_special). */
 #include "vocabulary.h"
 
 #include <stdio.h>
@@ -17,7 +17,8 @@ static bool no_memory(GemmaError *err) {
 
 bool vocabulary_resize(Vocabulary *v, int n, GemmaError *err) {
     if (n < 1 || n > VOCABULARY_MAX) {
-        error_set(err, GEMMA_BAD_FILE, "The vocabulary has %d tokens; 1 to %d are expected.", n, VOCABULARY_MAX);
+        error_set(err, GEMMA_BAD_FILE, "The vocabulary has %d tokens; 1 to %d are expected.", n,
+            VOCABULARY_MAX);
         return false;
     }
     for (int id = n; id < v->n; id++) free(v->tokens[id].text);
@@ -35,7 +36,8 @@ void vocabulary_free(Vocabulary *v) {
     *v = (Vocabulary){0};
 }
 
-bool vocabulary_set(Vocabulary *v, int id, const char *text, size_t n, float score, TokenType type, GemmaError *err) {
+bool vocabulary_set(Vocabulary *v, int id, const char *text, size_t n, float score, TokenType type,
+    GemmaError *err) {
     char *copy = malloc(n + 1);
     if (!copy) return no_memory(err);
     memcpy(copy, text, n);
@@ -57,7 +59,8 @@ static size_t plain_spaces(char *text, size_t n) {
 
 bool vocabulary_set_added(Vocabulary *v, int id, const char *text, size_t n, bool special, GemmaError *err) {
     bool control = special || vocabulary_looks_special(text, n);
-    if (!vocabulary_set(v, id, text, n, SCORE_ADDED, control ? TOKEN_CONTROL : TOKEN_USER_DEFINED, err)) return false;
+    if (!vocabulary_set(v, id, text, n, SCORE_ADDED, control ? TOKEN_CONTROL : TOKEN_USER_DEFINED, err))
+        return false;
     Token *t = &v->tokens[id];
     if (!control) t->n = (uint32_t)plain_spaces(t->text, t->n);
     return true;
@@ -85,11 +88,13 @@ bool vocabulary_looks_special(const char *text, size_t n) {
     static const char *const names[] = {"<pad>", "<mask>", "<2mass>", "[@BOS@]"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (n == strlen(names[i]) && begins(text, n, names[i])) return true;
-    return (begins(text, n, "<|") && ends(text, n, "|>")) || (begins(text, n, "<unused") && ends(text, n, ">"));
+    return (begins(text, n, "<|") && ends(text, n, "|>"))
+        || (begins(text, n, "<unused") && ends(text, n, ">"));
 }
 
 bool vocabulary_is_byte(const char *text, size_t n) {
-    return n == 6 && begins(text, n, "<0x") && ends(text, n, ">") && strspn(text + 3, "0123456789ABCDEF") == 2;
+    return n == 6 && begins(text, n, "<0x") && ends(text, n, ">")
+        && strspn(text + 3, "0123456789ABCDEF") == 2;
 }
 
 int vocabulary_find(const Vocabulary *v, const char *text, size_t n) {

@@ -1,12 +1,13 @@
-/* vocabulary.h: the tokens of a model by id, each with text, score and type as SentencePiece and GGUF have them, whatever
- * file they came from. Knows no file formats. */
+/* vocabulary.h: the tokens of a model by id, each with text, score and type as SentencePiece and GGUF have
+ * them, whatever file they came from. Knows no file formats. */
 #ifndef VOCABULARY_H
 #define VOCABULARY_H
 
 #include "gemma.h"
 
 /* The numbers of both SentencePiece (sentencepiece_model.proto) and GGUF (tokenizer.ggml.token_type). */
-typedef enum { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED, TOKEN_BYTE } TokenType;
+typedef enum { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED,
+    TOKEN_BYTE } TokenType;
 
 typedef struct {
     char *text;             /* [n], UTF-8, not 0-terminated; NULL until it is set */
@@ -27,9 +28,10 @@ bool vocabulary_resize(Vocabulary *v, int n, GemmaError *err);
 void vocabulary_free(Vocabulary *v);
 
 /* id is below v->n; the text is copied. */
-bool vocabulary_set(Vocabulary *v, int id, const char *text, size_t n, float score, TokenType type, GemmaError *err);
-/* A token that the tokenizer's settings add or describe: control when it is special or looks so, else user-defined, with
- * plain spaces. */
+bool vocabulary_set(Vocabulary *v, int id, const char *text, size_t n, float score, TokenType type,
+    GemmaError *err);
+/* A token that the tokenizer's settings add or describe: control when it is special or looks so, else
+ * user-defined, with plain spaces. */
 bool vocabulary_set_added(Vocabulary *v, int id, const char *text, size_t n, bool special, GemmaError *err);
 /* Ids that are not set become the unused tokens "[PAD<id>]". */
 bool vocabulary_pad(Vocabulary *v, GemmaError *err);

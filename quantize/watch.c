@@ -10,7 +10,8 @@
 static const double SHOW_SECONDS = 0.1;
 enum { WAIT_NANOSECONDS = 5000000 };
 
-/* A signal that the program was started to ignore, as by nohup, stays ignored: sigtimedwait would take it all the same. */
+/* A signal that the program was started to ignore, as by nohup, stays ignored: sigtimedwait would take it all
+ * the same. */
 static void add_signal(Watch *w, int number) {
     struct sigaction now;
     if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&w->signals, number);
@@ -50,7 +51,8 @@ void watch_add(Watch *w, uint64_t bytes, const char *label) {
 
 static void show(const Watch *w, double now) {
     double done = (double)w->done, total = (double)w->total, rate = done / (now - w->begun);
-    fprintf(stderr, "\r%s %3.0f %%  %.2f of %.2f GB, %.0f MB/s, %.0f s left  %s\033[K", w->doing, total > 0 ? 100 * done / total : 100,
+    fprintf(stderr, "\r%s %3.0f %%  %.2f of %.2f GB, %.0f MB/s, %.0f s left  %s\033[K", w->doing, total > 0
+        ? 100 * done / total : 100,
             done / 1e9, total / 1e9, rate / 1e6, rate > 0 ? (total - done) / rate : 0, w->label);
     fflush(stderr);
 }

@@ -18,8 +18,8 @@ typedef struct {
     int caught;                     /* the signal that asked to stop; 0: none */
 } Watch;
 
-/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT wait for watch_tick, in this thread and those it starts. Those that are ignored
- * stay ignored. */
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT wait for watch_tick, in this thread and those it starts.
+ * Those that are ignored stay ignored. */
 void watch_open(Watch *w);
 /* They take effect again; one that was caught does now. */
 void watch_close(Watch *w);

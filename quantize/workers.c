@@ -52,8 +52,10 @@ static bool is_running(Queue *q) {
     return running;
 }
 
-bool workers_run(int n_threads, int64_t n_tasks, WorkerTask *task, void *context, Watch *watch, GemmaError *err) {
-    Queue q = {.mutex = PTHREAD_MUTEX_INITIALIZER, .n_tasks = n_tasks, .failed_task = -1, .task = task, .context = context};
+bool workers_run(int n_threads, int64_t n_tasks, WorkerTask *task, void *context, Watch *watch,
+    GemmaError *err) {
+    Queue q = {.mutex = PTHREAD_MUTEX_INITIALIZER, .n_tasks = n_tasks, .failed_task = -1, .task = task,
+        .context = context};
     Worker *workers = calloc((size_t)n_threads, sizeof *workers);
     int n_started = 0;
     err->status = GEMMA_OK;

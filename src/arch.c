@@ -1,5 +1,6 @@
-/* arch.c: see arch.h. Sources: google/gemma_pytorch (config.py) and llama.cpp (src/models/gemma*.cpp) for defaults; the papers arXiv 2403.08295,
- * 2408.00118 and 2503.19786 for the layers; transformers (models/gemma*, configuration_gemma*.py) for checkpoints. */
+/* arch.c: see arch.h. Sources: google/gemma_pytorch (config.py) and llama.cpp (src/models/gemma*.cpp) for
+ * defaults; the papers arXiv 2403.08295, 2408.00118 and 2503.19786 for the layers; transformers
+ * (models/gemma*, configuration_gemma*.py) for checkpoints. */
 #include "arch.h"
 
 #include <stdio.h>
@@ -7,19 +8,26 @@
 
 static const ArchSize gemma2_sizes[] = {{46, 4096, 1, false, true}, {0}};
 static const ArchSize gemma3_sizes[] = {
-    {18, 512, 1, false, false}, {26, 512, 1, true, false}, {34, 1024, 8, false, false}, {48, 1024, 8, false, false}, {62, 1024, 8, false, true}, {0}};
+    {18, 512, 1, false, false}, {26, 512, 1, true, false}, {34, 1024, 8, false, false},
+        {48, 1024, 8, false, false}, {62, 1024, 8, false, true}, {0}};
 static const ArchSize no_sizes[] = {{0}};
 
 static const Arch rows[] = {
     {.name = "gemma", .generation = 1, .period = 1, .rope_base = 10000, .sizes = no_sizes,
-     .checkpoint = {{"GemmaForCausalLM", "GemmaModel"}, {"gemma"}, {"gemma", 28, 3072, 16, 16, 256, 24576, 256000, 8192, 0}}},
-    {.name = "gemma2", .generation = 2, .period = 2, .window = 4096, .rope_base = 10000, .attn_softcap = 50, .final_softcap = 30, .final_softcap_global = 30,
+     .checkpoint = {{"GemmaForCausalLM", "GemmaModel"}, {"gemma"}, {"gemma", 28, 3072, 16, 16, 256, 24576,
+         256000, 8192, 0}}},
+    {.name = "gemma2", .generation = 2, .period = 2, .window = 4096, .rope_base = 10000, .attn_softcap = 50,
+        .final_softcap = 30, .final_softcap_global = 30,
      .post_norms = true, .sizes = gemma2_sizes,
-     .checkpoint = {{"Gemma2ForCausalLM", "Gemma2Model"}, {"gemma2"}, {"gemma2", 26, 2304, 8, 4, 256, 9216, 256000, 8192, 4096}}},
-    /* A model of another size that is silent about the window has none, and then (llama.cpp, gemma3.cpp) its logits are capped at 30. */
-    {.name = "gemma3", .generation = 3, .period = 6, .rope_base = 1e6f, .rope_base_local = 10000, .final_softcap_global = 30, .post_norms = true, .qk_norms = true,
+     .checkpoint = {{"Gemma2ForCausalLM", "Gemma2Model"}, {"gemma2"}, {"gemma2", 26, 2304, 8, 4, 256, 9216,
+         256000, 8192, 4096}}},
+    /* A model of another size that is silent about the window has none, and then (llama.cpp, gemma3.cpp) its
+     * logits are capped at 30. */
+    {.name = "gemma3", .generation = 3, .period = 6, .rope_base = 1e6f, .rope_base_local = 10000,
+        .final_softcap_global = 30, .post_norms = true, .qk_norms = true,
      .sizes = gemma3_sizes,
-     .checkpoint = {{"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", "Gemma3TextModel", "Gemma3Model"}, {"gemma3_text", "gemma3"},
+     .checkpoint = {{"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", "Gemma3TextModel", "Gemma3Model"},
+         {"gemma3_text", "gemma3"},
                     {"gemma3", 26, 2304, 8, 4, 256, 9216, 262208, 131072, 4096}}},
 };
 
@@ -47,7 +55,8 @@ const Arch *arch_find(const char *name, size_t n) {
 
 const char *arch_names(char buf[96]) {
     size_t n = 0;
-    for (int i = 0; arch_at(i) && n < 96; i++) n += (size_t)snprintf(buf + n, 96 - n, "%s%s", i == 0 ? "" : arch_at(i + 1) ? ", " : " and ", rows[i].name);
+    for (int i = 0; arch_at(i) && n < 96; i++) n += (size_t)
+        snprintf(buf + n, 96 - n, "%s%s", i == 0 ? "" : arch_at(i + 1) ? ", " : " and ", rows[i].name);
     return buf;
 }
 
@@ -57,4 +66,6 @@ ArchSize arch_size(const Arch *arch, int n_layer) {
     return (ArchSize){n_layer, arch->window, 1, false, false};
 }
 
-const ArchShape *arch_shape_at(int i) { return i >= 0 && (size_t)i < sizeof shapes / sizeof *shapes ? &shapes[i] : NULL; }
+const ArchShape *arch_shape_at(int i) {
+    return i >= 0 && (size_t)i < sizeof shapes / sizeof *shapes ? &shapes[i] : NULL;
+}

@@ -1,8 +1,9 @@
 /* automaton.c: see automaton.h.
  *
- * Between two bytes the ways are followed through calls, returns, splits and counters until each stands at a node of bytes: close_ways().
- * Counters keep a set of ways small by what they mean: of two ways that differ only in a count which has reached its minimum, the one with
- * the smaller count can do all that the other can, so the other is dropped. */
+ * Between two bytes the ways are followed through calls, returns, splits and counters until each stands at a
+ * node of bytes: close_ways(). Counters keep a set of ways small by what they mean: of two ways that differ
+ * only in a count which has reached its minimum, the one with the smaller count can do all that the other
+ * can, so the other is dropped. */
 #include "automaton.h"
 
 #include <stdlib.h>
@@ -55,7 +56,8 @@ static int32_t *new_table(int n, int *n_table) {
 }
 
 static uint32_t entry_slot(const Automaton *a, int32_t below, int32_t node, int32_t count) {
-    return mix(mix(mix(7, (uint32_t)below), (uint32_t)node), (uint32_t)count) & (uint32_t)(a->n_entry_table - 1);
+    return mix(mix(mix(7, (uint32_t)below), (uint32_t)node),
+        (uint32_t)count) & (uint32_t)(a->n_entry_table - 1);
 }
 
 static bool rebuild_entry_table(Automaton *a, int n) {
@@ -82,13 +84,15 @@ static int32_t push_entry(Automaton *a, int32_t below, int32_t node, int32_t cou
         const StackEntry *e = &a->entries[a->entry_table[slot]];
         if (e->below == below && e->node == node && e->count == count) return a->entry_table[slot];
     }
-    if (a->n_entries == AUTOMATON_MAX_ENTRIES || !memory_grow((void **)&a->entries, &a->cap_entries, a->n_entries + 1, sizeof *a->entries) ||
+    if (a->n_entries == AUTOMATON_MAX_ENTRIES || !memory_grow((void **)&a->entries, &a->cap_entries,
+        a->n_entries + 1, sizeof *a->entries) ||
         (2 * (a->n_entries + 1) > a->n_entry_table && !rebuild_entry_table(a, 2 * a->n_entries))) {
         a->overflowed = true;
         return -1;
     }
     int32_t number = a->n_entries++;
-    a->entries[number] = (StackEntry){below, node, count, count >= 0 ? number : a->entries[below].counter, -1};
+    a->entries[number] = (StackEntry){
+        below, node, count, count >= 0 ? number : a->entries[below].counter, -1};
     slot = entry_slot(a, below, node, count);
     while (a->entry_table[slot] >= 0) slot = (slot + 1) & (uint32_t)(a->n_entry_table - 1);
     a->entry_table[slot] = number;
@@ -118,7 +122,8 @@ static int32_t base_of(Automaton *a, int32_t stack) {
 
 /* ------------------------------------------------------------------------------------------ between two bytes */
 
-/* The mark of this place, which is new where its round is another than the work's. NULL when memory is short or too much was seen. */
+/* The mark of this place, which is new where its round is another than the work's. NULL when memory is short
+ * or too much was seen. */
 static Seen *find_seen(Automaton *a, int32_t node, int32_t stack) {
     AutomatonWork *w = a->work;
     if (w->n_closed > AUTOMATON_MAX_CLOSURE) return NULL;
@@ -128,7 +133,8 @@ static Seen *find_seen(Automaton *a, int32_t node, int32_t stack) {
         if (!bigger) return NULL;
         for (int i = 0; i < w->n_seen_table; i++) {
             if (w->seen[i].round != w->round) continue;
-            uint32_t slot = mix(mix(3, (uint32_t)w->seen[i].node), (uint32_t)w->seen[i].stack) & (uint32_t)(n - 1);
+            uint32_t slot = mix(mix(3, (uint32_t)w->seen[i].node),
+                (uint32_t)w->seen[i].stack) & (uint32_t)(n - 1);
             while (bigger[slot].round) slot = (slot + 1) & (uint32_t)(n - 1);
             bigger[slot] = w->seen[i];
         }
@@ -137,11 +143,13 @@ static Seen *find_seen(Automaton *a, int32_t node, int32_t stack) {
         w->n_seen_table = n;
     }
     uint32_t slot = mix(mix(3, (uint32_t)node), (uint32_t)stack) & (uint32_t)(w->n_seen_table - 1);
-    while (w->seen[slot].round == w->round && (w->seen[slot].node != node || w->seen[slot].stack != stack)) slot = (slot + 1) & (uint32_t)(w->n_seen_table - 1);
+    while (w->seen[slot].round == w->round && (w->seen[slot].node != node || w->seen[slot].stack != stack))
+        slot = (slot + 1) & (uint32_t)(w->n_seen_table - 1);
     return &w->seen[slot];
 }
 
-/* Whether a way came here before, in this round, with a count no larger. Says so of this way to those that come later. */
+/* Whether a way came here before, in this round, with a count no larger. Says so of this way to those that
+ * come later. */
 static bool was_seen(Automaton *a, int32_t node, int32_t stack, int32_t count) {
     Seen *s = find_seen(a, node, stack);
     if (!s) {
@@ -168,8 +176,8 @@ static void add_out(Automaton *a, int32_t node, int32_t stack) {
     else w->out[w->n_out++] = (Way){node, stack};
 }
 
-/* The repetition has `count` rounds done, above `stack`. Among the places seen, negative numbers stand for it: its minimum is reached, and a
- * way with a smaller count can stand for this one; its body begins. */
+/* The repetition has `count` rounds done, above `stack`. Among the places seen, negative numbers stand for
+ * it: its minimum is reached, and a way with a smaller count can stand for this one; its body begins. */
 static void follow_repetition(Automaton *a, int32_t number, int32_t count, int32_t stack) {
     const Repetition r = a->program.repetitions[number];
     if (r.max == GBNF_NO_MAX && count > r.min) count = r.min;
@@ -209,14 +217,16 @@ static void follow(Automaton *a, Way way) {
                 for (int i = 0; i < node->n; i++) add_todo(a, p->targets[node->first + i], stack);
                 return;
             case NODE_ENTER: follow_repetition(a, node->first, 0, stack); return;
-            case NODE_LOOP: follow_repetition(a, node->first, a->entries[stack].count + 1, a->entries[stack].below); return;
+            case NODE_LOOP: follow_repetition(a, node->first, a->entries[stack].count + 1,
+                a->entries[stack].below); return;
         }
     }
 }
 
 static int by_place(const void *x, const void *y) {
     const Way *a = x, *b = y;
-    return a->node != b->node ? (a->node > b->node) - (a->node < b->node) : (a->stack > b->stack) - (a->stack < b->stack);
+    return a->node != b->node ? (a->node > b->node) - (a->node < b->node)
+        : (a->stack > b->stack) - (a->stack < b->stack);
 }
 
 static int by_count(const void *x, const void *y) {
@@ -238,7 +248,9 @@ static int drop_weaker(Automaton *a, Way *ways, int n) {
         int32_t base = base_of(a, ways[i].stack), counter = a->entries[ways[i].stack].counter;
         if (base < 0) return n;
         StackEntry e = a->entries[counter];
-        w->counted[i] = (Counted){base, counter ? e.count : 0, ways[i].stack, counter && e.count >= a->program.repetitions[e.node].min};
+        w->counted[i] = (Counted){
+            base, counter ? e.count : 0, ways[i].stack, counter
+            && e.count >= a->program.repetitions[e.node].min};
     }
     qsort(w->counted, (size_t)n, sizeof *w->counted, by_count);
     int left = 0;
@@ -307,7 +319,8 @@ static int32_t free_number(Automaton *a) {
         a->free = a->states[number].ways;
         return number;
     }
-    return memory_grow((void **)&a->states, &a->cap_states, a->n_states + 1, sizeof *a->states) ? a->n_states++ : -1;
+    return memory_grow((void **)&a->states, &a->cap_states, a->n_states + 1, sizeof *a->states)
+        ? a->n_states++ : -1;
 }
 
 static uint32_t hash_ways(const Way *ways, int n) {
@@ -324,17 +337,20 @@ static int32_t intern(Automaton *a) {
     size_t bytes = (size_t)w->n_out * sizeof *w->out;
     for (; a->state_table[slot] >= 0; slot = (slot + 1) & (uint32_t)(a->n_state_table - 1)) {
         const State *s = &a->states[a->state_table[slot]];
-        if (s->hash == hash && s->n == w->n_out && memcmp(a->ways + s->ways, w->out, bytes) == 0) return a->state_table[slot];
+        if (s->hash == hash && s->n == w->n_out && memcmp(a->ways + s->ways, w->out, bytes) == 0)
+            return a->state_table[slot];
     }
     int32_t number = -1;
     if (memory_grow((void **)&a->ways, &a->cap_ways, a->n_ways + (int64_t)w->n_out, sizeof *a->ways) &&
-        (2 * (a->n_states + 1) <= a->n_state_table || rebuild_state_table(a, 2 * a->n_states))) number = free_number(a);
+        (2 * (a->n_states + 1) <= a->n_state_table || rebuild_state_table(a, 2 * a->n_states))) number =
+            free_number(a);
     if (number < 0) {
         a->overflowed = true;
         return STATE_DEAD;
     }
     memcpy(a->ways + a->n_ways, w->out, bytes);
-    a->states[number] = (State){.ways = a->n_ways, .n = w->n_out, .row = -1, .plain = STATE_UNKNOWN, .hash = hash};
+    a->states[number] = (State){.ways = a->n_ways, .n = w->n_out, .row = -1, .plain = STATE_UNKNOWN,
+        .hash = hash};
     a->n_ways += w->n_out;
     slot = hash & (uint32_t)(a->n_state_table - 1);
     while (a->state_table[slot] >= 0) slot = (slot + 1) & (uint32_t)(a->n_state_table - 1);
@@ -381,7 +397,8 @@ int32_t automaton_compute(Automaton *a, int32_t state, int byte_class) {
     uint8_t byte = a->program.first_of[byte_class];
     int lo = 0, hi = 255;
     begin_closing(a);
-    for (int i = 0; i < a->states[state].n; i++) add_next(a, a->ways[a->states[state].ways + i], byte, &lo, &hi);
+    for (int i = 0; i < a->states[state].n; i++)
+        add_next(a, a->ways[a->states[state].ways + i], byte, &lo, &hi);
     close_ways(a);
     int32_t next = intern(a);
     if (!add_row(a, state)) return next;
@@ -439,7 +456,8 @@ bool automaton_takes_plain(Automaton *a, int32_t state) {
 /* ------------------------------------------------------------------------------------------ the cache */
 
 static size_t bytes_used(const Automaton *a) {
-    return (size_t)a->n_states * (sizeof *a->states + 8) + (size_t)a->n_ways * sizeof *a->ways + (size_t)a->n_entries * (sizeof *a->entries + 8) +
+    return (size_t)a->n_states * (sizeof *a->states + 8) + (size_t)a->n_ways * sizeof *a->ways
+        + (size_t)a->n_entries * (sizeof *a->entries + 8) +
            (size_t)a->n_rows * (size_t)a->program.n_classes * sizeof *a->rows;
 }
 
@@ -498,11 +516,14 @@ void automaton_forget(Automaton *a, const int32_t *keep, int n_keep) {
         a->n_rows = 0;
         keep_entries(a, kept);
         for (int i = 0; i < a->n_states; i++)
-            if (a->states[i].holds >= 0) a->states[i].hash = hash_ways(a->ways + a->states[i].ways, a->states[i].n);
-        /* The tables are as large as they were, or larger than what is left needs: this can only fail where it does not matter. */
+            if (a->states[i].holds >= 0)
+                a->states[i].hash = hash_ways(a->ways + a->states[i].ways, a->states[i].n);
+        /* The tables are as large as they were, or larger than what is left needs: this can only fail where
+         * it does not matter. */
         memset(a->state_table, 0xff, (size_t)a->n_state_table * sizeof *a->state_table);
         memset(a->entry_table, 0xff, (size_t)a->n_entry_table * sizeof *a->entry_table);
-        if (!rebuild_state_table(a, a->n_states) || !rebuild_entry_table(a, a->n_entries)) a->overflowed = true;
+        if (!rebuild_state_table(a, a->n_states) || !rebuild_entry_table(a, a->n_entries))
+            a->overflowed = true;
         a->limit = 2 * bytes_used(a) > LIMIT_BYTES ? 2 * bytes_used(a) : LIMIT_BYTES;
     }
     for (int i = 0; i < n_keep; i++)
@@ -512,7 +533,8 @@ void automaton_forget(Automaton *a, const int32_t *keep, int n_keep) {
 }
 
 bool automaton_open(Automaton *a, Program program) {
-    *a = (Automaton){.program = program, .free = -1, .limit = LIMIT_BYTES, .work = calloc(1, sizeof *a->work)};
+    *a = (Automaton){.program = program, .free = -1, .limit = LIMIT_BYTES,
+        .work = calloc(1, sizeof *a->work)};
     bool ok = a->work && memory_grow((void **)&a->entries, &a->cap_entries, 1, sizeof *a->entries);
     if (ok) {
         a->entries[0] = (StackEntry){.count = -1};

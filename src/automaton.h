@@ -1,8 +1,9 @@
-/* automaton.h: the states of a program, found as texts come to them. A state is the set of all ways in which the text so far can be read;
- * a way is a node of bytes that may come next, and a stack. Knows nothing of GBNF or tokens.
+/* automaton.h: the states of a program, found as texts come to them. A state is the set of all ways in which
+ * the text so far can be read; a way is a node of bytes that may come next, and a stack. Knows nothing of
+ * GBNF or tokens.
  *
- * Stacks are lists of entries that exist once each, so they share their lower parts and compare by number; states exist once each, too.
- * What a state does with a byte is looked up in its row after the first time. */
+ * Stacks are lists of entries that exist once each, so they share their lower parts and compare by number;
+ * states exist once each, too. What a state does with a byte is looked up in its row after the first time. */
 #ifndef AUTOMATON_H
 #define AUTOMATON_H
 
@@ -20,7 +21,8 @@ typedef struct {
     int32_t node, stack;        /* node 0 with stack 0: the text may end here */
 } Way;
 
-/* One entry of a stack: a node to return to, or the count of a repetition (rounds done). Entry 0 is the bottom. */
+/* One entry of a stack: a node to return to, or the count of a repetition (rounds done). Entry 0 is the
+ * bottom. */
 typedef struct {
     int32_t below, node, count; /* count -1: return to `node`; else `node` is the number of the repetition */
     int32_t counter;            /* the uppermost entry from here down that is a count, or 0 */
@@ -30,7 +32,8 @@ typedef struct {
 typedef struct {
     int32_t ways, n;            /* place in the automaton's ways, ascending by node and stack */
     int32_t row;                /* place in rows, -1: none yet */
-    int32_t plain;              /* the state after any plain character, or STATE_UNKNOWN (see automaton_plain) */
+    int32_t plain;              /* the state after any plain character, or STATE_UNKNOWN (see
+                                 * automaton_plain) */
     int32_t holds;              /* -1: a free number */
     uint32_t hash;
     bool plain_exact;
@@ -63,18 +66,21 @@ int32_t automaton_compute(Automaton *a, int32_t state, int byte_class);
 static inline int32_t automaton_step(Automaton *a, int32_t state, uint8_t byte) {
     int byte_class = a->program.class_of[byte];
     int32_t row = a->states[state].row;
-    int32_t next = row < 0 ? STATE_UNKNOWN : a->rows[(size_t)row * (size_t)a->program.n_classes + (size_t)byte_class];
+    int32_t next = row < 0 ? STATE_UNKNOWN : a->rows[(size_t)row * (size_t)a->program.n_classes
+        + (size_t)byte_class];
     return next == STATE_UNKNOWN ? automaton_compute(a, state, byte_class) : next;
 }
 
-static inline bool automaton_may_end(const Automaton *a, int32_t state) { return a->ways[a->states[state].ways].node == 0; }
+static inline bool automaton_may_end(const Automaton *a, int32_t state) {
+    return a->ways[a->states[state].ways].node == 0;
+}
 
-/* The state of all ways on which any plain character may come next, after it; STATE_DEAD: there are none. *exact: the state's other ways
- * take no plain character at all, so that this is the state after any. */
+/* The state of all ways on which any plain character may come next, after it; STATE_DEAD: there are none.
+ * *exact: the state's other ways take no plain character at all, so that this is the state after any. */
 int32_t automaton_plain(Automaton *a, int32_t state, bool *exact);
 
-/* Whether any text of plain characters may come next, of at least PLAIN_CHARS_MAX (token_trie.h); where the text so far ends inside a
- * character, whatever the rest of it is. */
+/* Whether any text of plain characters may come next, of at least PLAIN_CHARS_MAX (token_trie.h); where the
+ * text so far ends inside a character, whatever the rest of it is. */
 bool automaton_takes_plain(Automaton *a, int32_t state);
 
 bool automaton_is_full(const Automaton *a);

@@ -9,16 +9,20 @@
 #include "error.h"
 #include "session.h"
 
-/* More threads are not always faster: cores are shared with other programs, and some are slow or only halves of one. So a quarter,
- * a half, three quarters and all of them are tried. */
+/* More threads are not always faster: cores are shared with other programs, and some are slow or only halves
+ * of one. So a quarter, a half, three quarters and all of them are tried. */
 enum { THREAD_WAYS = 4, THREAD_PERIOD = 128 };
-static int thread_ways(const Pool *pool) { return pool_threads(pool) < THREAD_WAYS ? pool_threads(pool) : THREAD_WAYS; }
+static int thread_ways(const Pool *pool) {
+    return pool_threads(pool) < THREAD_WAYS ? pool_threads(pool) : THREAD_WAYS;
+}
 static int threads_of(const Pool *pool, int way) {
     int ways = thread_ways(pool);
     return (pool_threads(pool) * (way + 1) + ways - 1) / ways;
 }
 
-uint64_t batch_bytes(const Config *c, int n_ctx, int n_threads) { return workspace_bytes(c, n_ctx, n_threads) + sampler_scratch_bytes(c->n_vocab); }
+uint64_t batch_bytes(const Config *c, int n_ctx, int n_threads) {
+    return workspace_bytes(c, n_ctx, n_threads) + sampler_scratch_bytes(c->n_vocab);
+}
 
 bool batch_new(Batch *b, GemmaModel *m) {
     *b = (Batch){0};
@@ -26,7 +30,8 @@ bool batch_new(Batch *b, GemmaModel *m) {
     b->sampling = sampler_scratch_new(m->config.n_vocab);
     if (m->tokenizer) b->media = tokenizer_media(m->tokenizer, &b->n_media);
     b->media_logits = malloc((size_t)(b->n_media + 1) * sizeof *b->media_logits);
-    if (b->sampling && b->media_logits && workspace_new(&b->workspace, &m->config, &m->weights, model_kernels(), m->pool, m->options.precision)) return true;
+    if (b->sampling && b->media_logits && workspace_new(&b->workspace, &m->config, &m->weights,
+        model_kernels(), m->pool, m->options.precision)) return true;
     batch_free(b);
     return false;
 }
@@ -42,12 +47,13 @@ void batch_free(Batch *b) {
 
 /* ------------------------------------------------------------------------------------ forming a batch */
 
-/* Batches are multiples of UNIT; what fewer rows cost, for which memory is the limit, says nothing of them. FIRST: the speed is not known
- * yet, and the caller wants to be back in time. */
+/* Batches are multiples of UNIT; what fewer rows cost, for which memory is the limit, says nothing of them.
+ * FIRST: the speed is not known yet, and the caller wants to be back in time. */
 enum { FIRST = 16, UNIT = 8 };
 
-/* A pass that other sessions wait for should take no longer. One that a prompt has for itself is as long as is fast, but waits between two layers
- * when others come: then their pass and some of its layers take turns. */
+/* A pass that other sessions wait for should take no longer. One that a prompt has for itself is as long as
+ * is fast, but waits between two layers when others come: then their pass and some of its layers take
+ * turns. */
 static const double PASS_SECONDS = 0.12;
 /* What is left of a pass that others may as well wait for. */
 static const double REST_SECONDS = 0.02;
@@ -84,7 +90,8 @@ static void add_part(Plan *p, GemmaSession *s, int n_tok) {
                   (unsigned long long)(kv_cache_used(&s->cache) >> 20));
         return;
     }
-    p->parts[p->n_parts] = (BatchPart){.cache = &s->cache, .ids = s->tokens + s->n_done, .n_tok = n_tok, .pos = s->n_done};
+    p->parts[p->n_parts] = (BatchPart){
+        .cache = &s->cache, .ids = s->tokens + s->n_done, .n_tok = n_tok, .pos = s->n_done};
     p->sessions[p->n_parts++] = s;
     p->n_rows += n_tok;
     p->n_logits += n_logits;
@@ -116,14 +123,17 @@ static bool any_parked(const Batch *b, GemmaSession *const *sessions, int n) {
     return false;
 }
 
-static bool can_step(const Batch *b, const GemmaSession *s) { return session_pending(s) > 0 && s->failure.status == GEMMA_OK && !is_parked(b, s); }
+static bool can_step(const Batch *b, const GemmaSession *s) {
+    return session_pending(s) > 0 && s->failure.status == GEMMA_OK && !is_parked(b, s);
+}
 
 /* Those that decode, and beside them tokens of prompts, shared out evenly. */
 static Plan form_batch(const Batch *b, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
     Plan p = {.n_parts = 0};
     int n_prompts = 0, n_layer = b->workspace.c->n_layer;
     for (int i = 0; i < n; i++) n_prompts += can_step(b, sessions[i]) && !is_decoding(sessions[i]);
-    int places = n_prompts ? MAX_PARTS - 1 : MAX_PARTS;     /* one is left for a prompt, however many decode */
+    int places = n_prompts ? MAX_PARTS - 1 : MAX_PARTS;     /* one is left for a prompt, however many
+                                                             * decode */
     for (int i = 0; i < n && p.n_logits < places; i++) {
         GemmaSession *s = sessions[(b->turn + i) % n];
         if (!can_step(b, s) || !is_decoding(s)) continue;
@@ -186,7 +196,8 @@ static bool forget_parts(GemmaSession **sessions, BatchPart *parts, int n_parts,
 void batch_forget(Batch *b, const GemmaSession *s) {
     Workspace *ws = &b->workspace;
     if (ws->n_rows && !forget_parts(b->sessions, ws->parts, ws->n_parts, s)) transformer_abandon(ws);
-    if (ws->parked.n_rows && !forget_parts(b->parked, ws->parked.parts, ws->parked.n_parts, s)) ws->parked.n_rows = 0;
+    if (ws->parked.n_rows && !forget_parts(b->parked, ws->parked.parts, ws->parked.n_parts, s))
+        ws->parked.n_rows = 0;
 }
 
 static bool is_under_way(const Batch *b, GemmaSession *const *sessions, int n) {
@@ -205,8 +216,8 @@ static bool should_park(const Batch *b, GemmaSession *const *sessions, int n) {
     return false;
 }
 
-/* Sees to it that a pass is under way, unless none of the sessions needs one. Of passes that none of them is part of the longest waits: its sessions
- * may be stepped in turns with these. */
+/* Sees to it that a pass is under way, unless none of the sessions needs one. Of passes that none of them is
+ * part of the longest waits: its sessions may be stepped in turns with these. */
 static void choose_pass(Batch *b, GemmaSession *const *sessions, int n, int n_batch, double seconds) {
     Workspace *ws = &b->workspace;
     bool under_way = is_under_way(b, sessions, n), parked = any_parked(b, sessions, n);
@@ -238,7 +249,8 @@ static bool continue_pass(Batch *b, double until) {
     return !more;
 }
 
-/* A sum of finite numbers times zero is zero; one NaN or infinity makes it NaN. (In lanes, so that the compiler may vectorise it.) */
+/* A sum of finite numbers times zero is zero; one NaN or infinity makes it NaN. (In lanes, so that the
+ * compiler may vectorise it.) */
 static bool all_finite(const float *x, int n) {
     enum { LANES = 16 };
     float lane[LANES] = {0}, zero = 0;
@@ -273,7 +285,8 @@ static const uint32_t *few_allowed(const Batch *b, const GemmaSession *s, int i)
     return constraint_few(&s->constraint, s->model->vocabulary, i).bits;
 }
 
-/* What sampling asks of each of the session's rows: false where not all of them can do with the best logits. */
+/* What sampling asks of each of the session's rows: false where not all of them can do with the best
+ * logits. */
 static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
     if (s->asked_all) return false;
     for (int i = 0; i <= s->n_draft; i++) {
@@ -282,7 +295,8 @@ static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
         bool constrained = s->constraint.grammar != NULL;
         rows->few[rows->n + i] = few_allowed(b, s, i);
         if (rows->few[rows->n + i]) continue;
-        int k = sampler_reach(&s->sampler, s->model->config.n_vocab, constrained, s->tokens, n_before, also, &n_also);
+        int k = sampler_reach(&s->sampler, s->model->config.n_vocab, constrained, s->tokens, n_before,
+            also, &n_also);
         if (!transformer_prefers_best(&b->workspace, k)) return false;
         rows->want[rows->n + i] = (ShortlistWant){k, also, n_also, b->media, b->n_media};
     }
@@ -297,7 +311,8 @@ static void add_rows(Batch *b, GemmaSession *s, LogitsRows *rows) {
     s->logits_row = rows->n;
     s->whole_row = -1;
     s->other_sampling = s->asked_all = false;
-    memcpy(ws->normed + (size_t)rows->n * n_embd, s->hidden, (size_t)(1 + s->n_draft) * n_embd * sizeof *s->hidden);
+    memcpy(ws->normed + (size_t)rows->n * n_embd, s->hidden,
+        (size_t)(1 + s->n_draft) * n_embd * sizeof *s->hidden);
     rows->n += 1 + s->n_draft;
 }
 
@@ -329,8 +344,8 @@ static bool rows_finite(const Workspace *ws, const GemmaSession *s, const Logits
     return true;
 }
 
-/* The logits of ready[n]: sessions whose last token has been evaluated, and whose hidden states are there. Those of which sampling asks
- * only the best ones come first, the others after them. */
+/* The logits of ready[n]: sessions whose last token has been evaluated, and whose hidden states are there.
+ * Those of which sampling asks only the best ones come first, the others after them. */
 static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
     Workspace *ws = &b->workspace;
     LogitsRows rows = {.n = 0};
@@ -343,7 +358,8 @@ static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
     for (int i = 0; i < n; i++)
         if (ready[i]->kept == KEPT_ALL) add_rows(b, ready[i], &rows);
     evaluate_best(b, &rows, n_best);
-    if (rows.n > n_best) transformer_logits(ws, ws->normed + (size_t)n_best * (size_t)ws->c->n_embd, n_best, rows.n - n_best);
+    if (rows.n > n_best) transformer_logits(ws, ws->normed + (size_t)n_best * (size_t)ws->c->n_embd, n_best,
+        rows.n - n_best);
     for (int i = 0; i < n; i++) {
         GemmaSession *s = ready[i];
         if (rows_finite(ws, s, &rows)) continue;
@@ -385,11 +401,13 @@ void gemma_step(GemmaModel *m, GemmaSession *const *sessions, int n, int n_batch
     if (!b->workspace.n_rows) return;
     bool decoding = b->workspace.n_rows == 1, ended;
     if (b->workspace.layer == 0) b->pass_seconds = 0;
-    pool_set_active(m->pool, decoding ? threads_of(m->pool, tuner_choice(&b->threads)) : pool_threads(m->pool));
+    pool_set_active(m->pool, decoding ? threads_of(m->pool, tuner_choice(&b->threads))
+        : pool_threads(m->pool));
     ended = continue_pass(b, start + seconds);
     if (ended) end_pass(b);
     b->pass_seconds += clock_read(batch_clock(b)) - start;
-    if (ended && decoding && b->pass_seconds > 0) tuner_report(&b->threads, batch_clock(b), b->pass_seconds, 1);
+    if (ended && decoding && b->pass_seconds > 0)
+        tuner_report(&b->threads, batch_clock(b), b->pass_seconds, 1);
 }
 
 GemmaStatus gemma_session_left(const GemmaSession *s, double *left, GemmaError *err) {
@@ -462,7 +480,8 @@ int32_t batch_sample(Batch *b, GemmaSession *s) {
     float *logits = (float *)batch_logits(b, s, s->other_sampling);     /* the workspace's */
     if (!s->constraint.grammar) return sample_any(b, s, logits);
     SamplerAllowed allowed = {s, allows, all_allowed, few_allowed(b, s, 0)};
-    return sampler_pick_allowed(&s->sampler, b->sampling, logits, s->tokens, s->n_tokens - s->n_draft, &allowed);
+    return sampler_pick_allowed(&s->sampler, b->sampling, logits, s->tokens,
+        s->n_tokens - s->n_draft, &allowed);
 }
 
 const float *gemma_session_logits(GemmaSession *s) {
@@ -502,17 +521,20 @@ void gemma_session_logprobs(GemmaSession *s, int32_t id, GemmaLogprob *of_id, Ge
         best[at] = (GemmaLogprob){i, x[i]};
     }
     double log_sum = max + log(sum);
-    for (int i = 0; i < n; i++) best[i] = i < n_best ? (GemmaLogprob){best[i].id, (float)(best[i].logprob - log_sum)} : (GemmaLogprob){GEMMA_NO_TOKEN, -INFINITY};
+    for (int i = 0; i < n; i++) best[i] = i < n_best ? (GemmaLogprob){
+        best[i].id, (float)(best[i].logprob - log_sum)} : (GemmaLogprob){GEMMA_NO_TOKEN, -INFINITY};
     *of_id = (GemmaLogprob){id, id >= 0 && id < n_vocab ? (float)(x[id] - log_sum) : -INFINITY};
 }
 
 GemmaStatus gemma_session_embedding(const GemmaSession *s, float *vector, GemmaError *err) {
     int n = s->model->config.n_embd;
     if (!s->pooled || !s->n_pooled || session_pending(s))
-        return error_set(err, GEMMA_BAD_ARGUMENT, "This session has no embedding: it must pool, and all its tokens must be evaluated.");
+        return error_set(err, GEMMA_BAD_ARGUMENT,
+            "This session has no embedding: it must pool, and all its tokens must be evaluated.");
     double square = 0;
     for (int i = 0; i < n; i++) square += s->pooled[i] * s->pooled[i];
-    if (!isfinite(square)) return error_set(err, GEMMA_BAD_NUMBERS, "The model computed hidden states that are not finite numbers.");
+    if (!isfinite(square)) return error_set(err, GEMMA_BAD_NUMBERS,
+        "The model computed hidden states that are not finite numbers.");
     for (int i = 0; i < n; i++) vector[i] = square > 0 ? (float)(s->pooled[i] / sqrt(square)) : 0;
     return GEMMA_OK;
 }
@@ -549,7 +571,8 @@ GemmaStatus gemma_observe(GemmaModel *m, GemmaError *err) {
     b->squares = calloc(n_cols, sizeof *b->squares);
     if (!b->observed || !b->squares) {
         stop_observing(b);
-        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for sums over %llu columns.", (unsigned long long)n_cols);
+        return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for sums over %llu columns.",
+            (unsigned long long)n_cols);
     }
     Ops *ops = &b->workspace.ops;
     double *at = b->squares;

@@ -1,9 +1,11 @@
-/* chat.c: see chat.h. Whose turns a file has is recognised as llama.cpp does it (llama-chat.cpp): by texts that its chat template contains. No
- * template is run: the table below says what each of the known ones writes, such as Google's for Gemma 1 to 3:
+/* chat.c: see chat.h. Whose turns a file has is recognised as llama.cpp does it (llama-chat.cpp): by texts
+ * that its chat template contains. No template is run: the table below says what each of the known ones
+ * writes, such as Google's for Gemma 1 to 3:
  *
  *     <bos><start_of_turn>user\n SYSTEM \n\n TEXT <end_of_turn>\n <start_of_turn>model\n TEXT <end_of_turn>\n ...
  *
- * What stands between two control tokens is encoded in one piece, as a template's whole text would be, since pieces may cross its parts. */
+ * What stands between two control tokens is encoded in one piece, as a template's whole text would be, since
+ * pieces may cross its parts. */
 #include "chat.h"
 
 #include <ctype.h>
@@ -32,7 +34,8 @@ static uint32_t code_point(const char *p, size_t length) {
 /* What Python's str.strip takes for white space, which is behind `trim` in the templates. */
 static bool is_space(uint32_t c) {
     return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f
+               || c == 0x3000;
 }
 
 static GgufString trim(GgufString s) {
@@ -58,8 +61,8 @@ typedef struct {
     const char *before, *after;
 } Around;
 
-/* In `before` and `after`, what stands between < and > or [ and ] is a control token where the vocabulary has it, and text otherwise; EOS
- * is the file's end token, whatever its name. */
+/* In `before` and `after`, what stands between < and > or [ and ] is a control token where the vocabulary has
+ * it, and text otherwise; EOS is the file's end token, whatever its name. */
 #define EOS "<eos>"
 struct ChatStyle {
     const char *name;           /* as gemma.h lists them */
@@ -74,31 +77,46 @@ struct ChatStyle {
 };
 
 static const ChatStyle styles[] = {
-    {"phi4", {"<|im_start|>", "<|im_sep|>"}, {"<|im_start|>system<|im_sep|>", "<|im_end|>"}, {"<|im_start|>user<|im_sep|>", "<|im_end|>"},
+    {"phi4", {"<|im_start|>", "<|im_sep|>"}, {"<|im_start|>system<|im_sep|>", "<|im_end|>"},
+        {"<|im_start|>user<|im_sep|>", "<|im_end|>"},
      {"<|im_start|>assistant<|im_sep|>", "<|im_end|>"}, .end = "<|im_end|>"},
-    {"chatml", {"<|im_start|>"}, {"<|im_start|>system\n", "<|im_end|>\n"}, {"<|im_start|>user\n", "<|im_end|>\n"},
+    {"chatml", {"<|im_start|>"}, {"<|im_start|>system\n", "<|im_end|>\n"},
+        {"<|im_start|>user\n", "<|im_end|>\n"},
      {"<|im_start|>assistant\n", "<|im_end|>\n"}, .end = "<|im_end|>"},
-    {"llama2", {"[INST]", "<<SYS>>"}, {"<<SYS>>\n", "\n<</SYS>>\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS}, .end = EOS, .folds_system = true,
+    {"llama2", {"[INST]", "<<SYS>>"}, {"<<SYS>>\n", "\n<</SYS>>\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS},
+        .end = EOS, .folds_system = true,
      .leads = true},
-    {"mistral", {"[INST]"}, {"", "\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS}, .end = EOS, .folds_system = true, .leads = true},
-    {"phi3", {"<|assistant|>", "<|end|>"}, {"<|system|>\n", "<|end|>\n"}, {"<|user|>\n", "<|end|>\n"}, {"<|assistant|>\n", "<|end|>\n"},
+    {"mistral", {"[INST]"}, {"", "\n\n"}, {"[INST] ", " [/INST]"}, {"", EOS}, .end = EOS,
+        .folds_system = true, .leads = true},
+    {"phi3", {"<|assistant|>", "<|end|>"}, {"<|system|>\n", "<|end|>\n"}, {"<|user|>\n", "<|end|>\n"},
+        {"<|assistant|>\n", "<|end|>\n"},
      .end = "<|end|>"},
-    {"zephyr", {"<|user|>", "<|endoftext|>"}, {"<|system|>\n", "<|endoftext|>\n"}, {"<|user|>\n", "<|endoftext|>\n"},
+    {"zephyr", {"<|user|>", "<|endoftext|>"}, {"<|system|>\n", "<|endoftext|>\n"},
+        {"<|user|>\n", "<|endoftext|>\n"},
      {"<|assistant|>\n", "<|endoftext|>\n"}, .end = "<|endoftext|>"},
-    {"zephyr", {"<|user|>", "eos_token"}, {"<|system|>\n", EOS "\n"}, {"<|user|>\n", EOS "\n"}, {"<|assistant|>\n", EOS "\n"}, .end = EOS},
-    {"functions", {"<start_of_turn>", "<start_function_declaration>"}, {"<start_of_turn>developer\n", "<end_of_turn>\n"},
-     {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"}, .end = "<end_of_turn>", .trims = true,
+    {"zephyr", {"<|user|>", "eos_token"}, {"<|system|>\n", EOS "\n"}, {"<|user|>\n", EOS "\n"},
+        {"<|assistant|>\n", EOS "\n"}, .end = EOS},
+    {"functions", {"<start_of_turn>", "<start_function_declaration>"},
+        {"<start_of_turn>developer\n", "<end_of_turn>\n"},
+     {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"},
+         .end = "<end_of_turn>", .trims = true,
      .needs_tokens = true, .has_tools = true},
-    {"turns", {"<start_of_turn>"}, {"", "\n\n"}, {"<start_of_turn>user\n", "<end_of_turn>\n"}, {"<start_of_turn>model\n", "<end_of_turn>\n"},
+    {"turns", {"<start_of_turn>"}, {"", "\n\n"}, {"<start_of_turn>user\n", "<end_of_turn>\n"},
+        {"<start_of_turn>model\n", "<end_of_turn>\n"},
      .end = "<end_of_turn>", .folds_system = true, .trims = true, .needs_tokens = true},
-    {"openchat", {"GPT4 Correct ", "<end_of_turn>"}, {"", "<end_of_turn>"}, {"GPT4 Correct User: ", "<end_of_turn>"},
+    {"openchat", {"GPT4 Correct ", "<end_of_turn>"}, {"", "<end_of_turn>"},
+        {"GPT4 Correct User: ", "<end_of_turn>"},
      {"GPT4 Correct Assistant:", "<end_of_turn>"}, .end = "<end_of_turn>", .leads = true},
     {"openchat", {"GPT4 Correct "}, {"", "<|end_of_turn|>"}, {"GPT4 Correct User: ", "<|end_of_turn|>"},
      {"GPT4 Correct Assistant:", "<|end_of_turn|>"}, .end = "<|end_of_turn|>", .leads = true},
-    {"vicuna", {"USER: ", "ASSISTANT:"}, {"", "\n\n"}, {"USER: ", "\n"}, {"ASSISTANT:", EOS "\n"}, .end = EOS, .leads = true},
-    {"alpaca", {"### Instruction:", "### Response:"}, {"", "\n\n"}, {"### Instruction:\n", "\n\n"}, {"### Response:\n", EOS "\n\n"}, .end = EOS},
-    {"llama3", {"<|start_header_id|>", "<|end_header_id|>"}, {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
-     {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"}, {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
+    {"vicuna", {"USER: ", "ASSISTANT:"}, {"", "\n\n"}, {"USER: ", "\n"}, {"ASSISTANT:", EOS "\n"}, .end = EOS,
+        .leads = true},
+    {"alpaca", {"### Instruction:", "### Response:"}, {"", "\n\n"}, {"### Instruction:\n", "\n\n"},
+        {"### Response:\n", EOS "\n\n"}, .end = EOS},
+    {"llama3", {"<|start_header_id|>", "<|end_header_id|>"},
+        {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
+     {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
+         {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
      .end = "<|eot_id|>", .trims = true},
 };
 enum { N_STYLES = sizeof styles / sizeof *styles };
@@ -145,7 +163,8 @@ static void put_id(Writer *w, int32_t id) {
     w->n++;
 }
 
-/* Bytes of the name at p that may be one of a control token: up to the bracket that closes it; 0 when none does. */
+/* Bytes of the name at p that may be one of a control token: up to the bracket that closes it; 0 when none
+ * does. */
 static size_t name_length(const char *p) {
     const char *close = *p == '<' ? strchr(p, '>') : *p == '[' ? strchr(p, ']') : NULL;
     return close ? (size_t)(close - p) + 1 : 0;
@@ -214,7 +233,8 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
     for (int i = 0; i < n_turns && !w->failed;) {
         int n_system = 0;
         while (i + n_system < n_turns && turns[i + n_system].role == GEMMA_SYSTEM) n_system++;
-        const GemmaTurn *user = i + n_system < n_turns && turns[i + n_system].role == GEMMA_USER ? &turns[i + n_system] : NULL;
+        const GemmaTurn *user = i + n_system < n_turns && turns[i + n_system].role == GEMMA_USER
+            ? &turns[i + n_system] : NULL;
         if (s->folds_system) {
             put_folded(w, s, turns + i, n_system, user);
         } else {
@@ -232,7 +252,8 @@ static void put_turns(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int
 
 /* ------------------------------------------------------------------------------------------ turns with tools */
 
-static const char *const tool_tokens[] = {"<start_function_declaration>", "<end_function_declaration>", "<start_function_call>", "<end_function_call>",
+static const char *const tool_tokens[] = {"<start_function_declaration>", "<end_function_declaration>",
+    "<start_function_call>", "<end_function_call>",
                                           "<start_function_response>", "<end_function_response>", "<escape>"};
 enum { N_TOOL_TOKENS = sizeof tool_tokens / sizeof *tool_tokens };
 
@@ -240,7 +261,8 @@ enum { N_TOOL_TOKENS = sizeof tool_tokens / sizeof *tool_tokens };
 static int32_t tool_token_at(const Tokenizer *t, const char *p, size_t n, size_t *length) {
     for (int i = 0; i < N_TOOL_TOKENS; i++) {
         *length = strlen(tool_tokens[i]);
-        if (*length <= n && memcmp(p, tool_tokens[i], *length) == 0) return tokenizer_control(t, tool_tokens[i]);
+        if (*length <= n && memcmp(p, tool_tokens[i], *length) == 0)
+            return tokenizer_control(t, tool_tokens[i]);
     }
     return -1;
 }
@@ -265,12 +287,14 @@ static void open_turn(Writer *w, const Around **open, const Around *own) {
 }
 
 /* `open`: whose turn stands open before the first, or NULL. */
-static void put_turns_with_tools(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int n_turns, const Around *open) {
+static void put_turns_with_tools(Writer *w, const ChatStyle *s, const GemmaTurn *turns, int n_turns,
+    const Around *open) {
     const Around *own[] = {&s->system, &s->user, &s->assistant};
     bool after_tool = false;
     for (int i = 0; i < n_turns; i++) {
         GemmaRole role = turns[i].role;
-        bool tool = role == GEMMA_TOOL, continues = tool ? open && open != &s->user : after_tool && role == GEMMA_ASSISTANT && open == &s->assistant;
+        bool tool = role == GEMMA_TOOL, continues = tool ? open && open != &s->user : after_tool
+            && role == GEMMA_ASSISTANT && open == &s->assistant;
         if (role == GEMMA_SYSTEM && turns[i].n == 0) continue;
         if (role == GEMMA_SYSTEM && open == &s->system) put_text(w, (GgufString){"\n\n", 2});
         else if (!continues) open_turn(w, &open, tool ? (open ? &s->assistant : &s->system) : own[role]);
@@ -283,17 +307,22 @@ static void put_turns_with_tools(Writer *w, const ChatStyle *s, const GemmaTurn 
 
 static GemmaStatus check_roles(const ChatStyle *s, const GemmaTurn *turns, int n_turns, GemmaError *err) {
     for (int i = 0; i < n_turns; i++) {
-        if (turns[i].role > GEMMA_TOOL) return error_set(err, GEMMA_BAD_ARGUMENT, "Turn %d has role %d; 0 to %d are known.", i, (int)turns[i].role, GEMMA_TOOL);
+        if (turns[i].role > GEMMA_TOOL)
+            return error_set(err, GEMMA_BAD_ARGUMENT, "Turn %d has role %d; 0 to %d are known.", i,
+            (int)turns[i].role, GEMMA_TOOL);
         if (turns[i].role == GEMMA_TOOL && !s->has_tools)
-            return error_set(err, GEMMA_UNSUPPORTED, "Turns of style \"%s\" have no tokens for tools; describe the tools in the text.", s->name);
+            return error_set(err, GEMMA_UNSUPPORTED,
+                "Turns of style \"%s\" have no tokens for tools; describe the tools in the text.", s->name);
     }
     return GEMMA_OK;
 }
 
-GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids,
+GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns,
+    GemmaConversation conversation, GemmaIds *ids,
                         GemmaError *err) {
     const ChatStyle *s = c->style;
-    if (!s) return error_set(err, GEMMA_UNSUPPORTED, "This model has no turns that the engine knows; load it without chat.");
+    if (!s) return error_set(err, GEMMA_UNSUPPORTED,
+        "This model has no turns that the engine knows; load it without chat.");
     if (check_roles(s, turns, n_turns, err) != GEMMA_OK) return err->status;
     Writer w = {.t = t, .ids = ids->ids, .cap = ids->cap};
     if (conversation == GEMMA_NEW && c->bos) put_id(&w, tokenizer_bos(t));
@@ -306,7 +335,8 @@ GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turn
     }
     flush_text(&w);
     free(w.text);
-    if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokens of %d turns.", n_turns);
+    if (w.failed) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokens of %d turns.",
+        n_turns);
     ids->n = w.n;
     return GEMMA_OK;
 }
@@ -370,7 +400,8 @@ static const ChatStyle *style_of_template(GgufString template, bool has_turns, b
     for (int i = 0; i < N_STYLES; i++) {
         const ChatStyle *s = &styles[i];
         bool has_tokens = (has_turns || !s->needs_tokens) && (has_tools || !s->has_tools);
-        if (contains(template, s->marks[0]) && (!s->marks[1] || contains(template, s->marks[1])) && has_tokens) return s;
+        if (contains(template, s->marks[0]) && (!s->marks[1] || contains(template, s->marks[1]))
+            && has_tokens) return s;
     }
     return NULL;
 }
@@ -382,12 +413,15 @@ void chat_read(Chat *c, const Gguf *g, int n_ids) {
     unsigned found = find_tokens(g, n_ids, names, 4);
     bool has_turns = (found & 3) == 3, has_chatml = (found & 12) == 12;
     bool has_tools = has_turns && find_tokens(g, n_ids, tool_tokens, N_TOOL_TOKENS) == all_tools;
-    *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune")) || says_tuned(text_of(g, "general.name")), .stop = ""};
+    *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune"))
+        || says_tuned(text_of(g, "general.name")), .stop = ""};
     c->style = style_of_template(template, has_turns, has_tools);
-    /* Without a template, tokens decide: a Gemma's vocabulary has those of ChatML or of tools for no other purpose. */
+    /* Without a template, tokens decide: a Gemma's vocabulary has those of ChatML or of tools for no other
+     * purpose. */
     c->tuned |= has_chatml || has_tools;
     if (!c->style && (template.n == 0 || contains(template, "<start_of_turn>")))
-        c->style = has_chatml ? style_named("chatml") : has_tools ? style_named("functions") : has_turns ? style_named("turns") : NULL;
+        c->style = has_chatml ? style_named("chatml") : has_tools ? style_named("functions") : has_turns
+            ? style_named("turns") : NULL;
     if (!c->style) return;
     GemmaError ignored;
     c->bos = true;

@@ -1,4 +1,5 @@
-/* chat.h: whose turns a file has, and turns -> ids; the only code that emits control tokens, so what a user typed never can. Knows no model. */
+/* chat.h: whose turns a file has, and turns -> ids; the only code that emits control tokens, so what a user
+ * typed never can. Knows no model. */
 #ifndef CHAT_H
 #define CHAT_H
 
@@ -22,7 +23,8 @@ const char *chat_style(const Chat *c);
 bool chat_leads(const Chat *c);
 
 /* See gemma_chat. */
-GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids,
+GemmaStatus chat_encode(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns,
+    GemmaConversation conversation, GemmaIds *ids,
                         GemmaError *err);
 
 #endif

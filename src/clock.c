@@ -4,7 +4,8 @@
 #include <math.h>
 #include <time.h>
 
-/* A duration is wrong by up to a tick, and a sum of many by about the root of how many ticks it has: here by a quarter at most. */
+/* A duration is wrong by up to a tick, and a sum of many by about the root of how many ticks it has: here by
+ * a quarter at most. */
 enum { TICKS = 16 };
 /* Readings in a row at first, which take microseconds: a fine clock moves meanwhile. */
 enum { FIRST_READINGS = 200 };

@@ -1,6 +1,7 @@
-/* clock.h: how long work takes, for telling what is faster. Results never depend on it. Some clocks are coarse: that of a browser which resists
- * fingerprinting moves by 16 or 100 ms at a time, and work of 5 ms takes 0 or 100 ms by it. So a single duration is not trusted: durations are
- * added up until the clock has moved often enough. Knows nothing of the work. */
+/* clock.h: how long work takes, for telling what is faster. Results never depend on it. Some clocks are
+ * coarse: that of a browser which resists fingerprinting moves by 16 or 100 ms at a time, and work of 5 ms
+ * takes 0 or 100 ms by it. So a single duration is not trusted: durations are added up until the clock has
+ * moved often enough. Knows nothing of the work. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
@@ -20,7 +21,8 @@ double clock_read(Clock *c);
 /* Durations that are added up, and how much was done in them. */
 typedef struct { double seconds, amount; } ClockSum;
 
-/* Adds a duration. The seconds per amount once the sum tells them, which begins a new sum; else 0. On a fine clock every duration tells. */
+/* Adds a duration. The seconds per amount once the sum tells them, which begins a new sum; else 0. On a fine
+ * clock every duration tells. */
 double clock_add(ClockSum *sum, const Clock *c, double seconds, double amount);
 
 #endif

@@ -1,5 +1,6 @@
-/* config.h: a model's hyper-parameters, from GGUF metadata. All that tells one Gemma from another is decided here, as
- * numbers in a per-layer table; the forward pass never asks for the architecture. Knows nothing of weights. */
+/* config.h: a model's hyper-parameters, from GGUF metadata. All that tells one Gemma from another is decided
+ * here, as numbers in a per-layer table; the forward pass never asks for the architecture. Knows nothing of
+ * weights. */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -19,8 +20,10 @@ typedef struct {
     int n_head, n_head_kv, head_dim, n_ff;
     int window;             /* a query sees itself and window - 1 positions before it; 0: all of them */
     int rope;               /* which of the config's */
-    int kv_layer;           /* whose keys and values it reads: its own, or those of an earlier layer, whose window, K/V heads and RoPE it has */
-    int cache;              /* where they lie: caches are numbered in the order of the layers that have their own */
+    int kv_layer;           /* whose keys and values it reads: its own, or those of an earlier layer, whose
+                             * window, K/V heads and RoPE it has */
+    int cache;              /* where they lie: caches are numbered in the order of the layers that have their
+                             * own */
     float attn_scale;       /* 1/sqrt(head_dim), in the 27B models 1/sqrt(n_embd / n_head) */
 } LayerConfig;
 
@@ -35,7 +38,8 @@ typedef struct {
     float final_softcap;    /* the same for logits */
     Rope ropes[MAX_ROPES];
     int n_ropes;
-    unsigned guessed;       /* GEMMA_GUESSED_SIZES, GEMMA_GUESSED_VOCABULARY: what a header's beginning did not say */
+    unsigned guessed;       /* GEMMA_GUESSED_SIZES, GEMMA_GUESSED_VOCABULARY: what a header's beginning did
+                             * not say */
     LayerConfig *layers;    /* [n_layer] */
 } Config;
 
@@ -46,10 +50,11 @@ typedef struct {
 } ConfigWidest;
 ConfigWidest config_widest(const Config *c);
 
-/* Where metadata is silent, sizes are read off the first layer's tensors, and all else is what the Gemma of that architecture and number of
- * layers was trained with. n_vocab counts the ids that have a text in tokenizer.ggml.tokens and a row in the embedding and the head.
- * Of a header's beginning (g->is_whole is false), what is not there yet is taken from the published model whose sizes these are, or that is
- * nearest to the size of the file. GEMMA_UNSUPPORTED names another architecture. config_free it. */
+/* Where metadata is silent, sizes are read off the first layer's tensors, and all else is what the Gemma of
+ * that architecture and number of layers was trained with. n_vocab counts the ids that have a text in
+ * tokenizer.ggml.tokens and a row in the embedding and the head. Of a header's beginning (g->is_whole is
+ * false), what is not there yet is taken from the published model whose sizes these are, or that is nearest
+ * to the size of the file. GEMMA_UNSUPPORTED names another architecture. config_free it. */
 GemmaStatus config_read(Config *c, const Gguf *g, GemmaError *err);
 /* The same by a row that need not be in the table. */
 GemmaStatus config_read_as(Config *c, const Arch *arch, const Gguf *g, GemmaError *err);

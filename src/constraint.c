@@ -1,7 +1,7 @@
 /* constraint.c: see constraint.h.
  *
- * A whole mask costs a walk over the vocabulary's trie. So masks are kept for the states that were asked last: a text comes back to the same
- * state again and again, inside a string or after each comma. */
+ * A whole mask costs a walk over the vocabulary's trie. So masks are kept for the states that were asked
+ * last: a text comes back to the same state again and again, inside a string or after each comma. */
 #include "constraint.h"
 
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static bool has(const uint32_t *bits, int32_t id) { return bits[id / 32] >> (id 
 static int meant_bytes(const Tokenizer *t, int32_t id, char buf[TOKEN_BYTES_MAX]) {
     char name[TOKEN_BYTES_MAX];
     if (tokenizer_is_end(t, id)) return 0;
-    if (tokenizer_is_control(t, id)) return grammar_token_bytes(name, (size_t)tokenizer_decode(t, id, name), buf);
+    if (tokenizer_is_control(t, id))
+        return grammar_token_bytes(name, (size_t)tokenizer_decode(t, id, name), buf);
     int n = tokenizer_decode(t, id, buf);
     return memchr(buf, GRAMMAR_TOKEN_BYTE, (size_t)n) ? 0 : n;
 }
@@ -53,9 +54,11 @@ static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
 
 TextTokens *text_tokens_new(const Tokenizer *t, int n_vocab, GemmaError *err) {
     TextTokens *v = calloc(1, sizeof *v);
-    error_set(err, GEMMA_NO_MEMORY, "Not enough memory to constrain texts of a vocabulary of %d tokens.", n_vocab);
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory to constrain texts of a vocabulary of %d tokens.",
+        n_vocab);
     if (!v) return NULL;
-    *v = (TextTokens){.t = t, .n_vocab = n_vocab, .fingerprint = 0xcbf29ce484222325u, .text = calloc(mask_words(n_vocab), sizeof *v->text)};
+    *v = (TextTokens){.t = t, .n_vocab = n_vocab, .fingerprint = 0xcbf29ce484222325u,
+        .text = calloc(mask_words(n_vocab), sizeof *v->text)};
     if (!v->text) {
         text_tokens_free(v);
         return NULL;
@@ -118,7 +121,8 @@ GemmaGrammar *gemma_grammar_new(const char *gbnf, size_t n, GemmaError *err) {
         grammar_free(g);
         free(grammar);
         free(text);
-        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a grammar of %llu bytes.", (unsigned long long)n);
+        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a grammar of %llu bytes.",
+            (unsigned long long)n);
         return NULL;
     }
     memcpy(text, gbnf, n);
@@ -279,7 +283,8 @@ GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v) {
     return constraint_few(c, v, 0).n == v->n_ends ? GEMMA_ENDED : GEMMA_COMPLETE;
 }
 
-/* The control token at p[n], which begins with GRAMMAR_TOKEN_BYTE; *length: of its bytes. -1: it is cut, or the vocabulary does not have it. */
+/* The control token at p[n], which begins with GRAMMAR_TOKEN_BYTE; *length: of its bytes. -1: it is cut, or
+ * the vocabulary does not have it. */
 static int32_t token_at(const Tokenizer *t, const char *p, size_t n, size_t *length) {
     const char *close = memchr(p, '>', n);
     char name[GRAMMAR_MAX_TOKEN + 1];

@@ -1,5 +1,6 @@
-/* constraint.h: a text that a grammar constrains, token by token: where it stands, and which tokens may come next. Owns grammars as callers hold
- * them, and the masks of a vocabulary. Knows grammars and tokens; neither sessions nor sampling. */
+/* constraint.h: a text that a grammar constrains, token by token: where it stands, and which tokens may come
+ * next. Owns grammars as callers hold them, and the masks of a vocabulary. Knows grammars and tokens; neither
+ * sessions nor sampling. */
 #ifndef CONSTRAINT_H
 #define CONSTRAINT_H
 
@@ -16,7 +17,8 @@ void text_tokens_free(TextTokens *v);
 typedef struct {
     GemmaGrammar *grammar;      /* NULL: the text is free */
     int begin;                  /* the first token of the text */
-    GrammarState states[1 + GEMMA_MAX_DRAFT];   /* held: [0] is where the text stands, [i] after i draft tokens */
+    GrammarState states[1 + GEMMA_MAX_DRAFT];   /* held: [0] is where the text stands, [i] after i draft
+                                                 * tokens */
     int n_draft;
 } Constraint;
 
@@ -28,7 +30,8 @@ void constraint_copy(Constraint *to, const Constraint *from);
 
 /* Whether the token may come after states[i]. */
 bool constraint_allows(const Constraint *c, const TextTokens *v, int i, int32_t id);
-/* Appends a token behind the draft, or with `draft` false in its place; false for one that does not fit. An end token ends the constraint. */
+/* Appends a token behind the draft, or with `draft` false in its place; false for one that does not fit. An
+ * end token ends the constraint. */
 bool constraint_push(Constraint *c, const TextTokens *v, int32_t id, bool draft);
 /* The first token of the draft has come true. */
 void constraint_accept(Constraint *c);
@@ -47,7 +50,8 @@ typedef struct {
 } TokenMask;
 /* All tokens that may come after states[i]; valid until masks of 15 other states have been asked for. */
 TokenMask constraint_mask(const Constraint *c, const TextTokens *v, int i);
-/* The same where they are few: n is -1 where they are many, which is found out for less than a mask costs. It depends on nothing but the state. */
+/* The same where they are few: n is -1 where they are many, which is found out for less than a mask costs. It
+ * depends on nothing but the state. */
 TokenMask constraint_few(const Constraint *c, const TextTokens *v, int i);
 
 /* The grammar's text; borrowed. */

@@ -114,14 +114,16 @@ static void put_elements(Out *o, const GgufEntry *e, uint64_t n) {
 }
 
 static void put_value(Out *o, const GgufEntry *e) {
-    static const char *const type_name[] = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string",
+    static const char *const type_name[] = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32",
+        "bool", "string",
                                             "array", "uint64", "int64", "float64"};
     const uint8_t *cursor = e->value;
     if (e->type == GGUF_STRING) put_string(o, gguf_next_string(&cursor), SHOWN_STRING);
     else if (e->type != GGUF_ARRAY) put_element(o, e, 0);
     else if (e->count <= SHOWN_ELEMENTS) put_elements(o, e, e->count);
     else {
-        put_format(o, "{\"type\": \"array\", \"of\": \"%s\", \"count\": %" PRIu64 ", \"first\": ", type_name[e->elem_type], e->count);
+        put_format(o, "{\"type\": \"array\", \"of\": \"%s\", \"count\": %" PRIu64 ", \"first\": ",
+            type_name[e->elem_type], e->count);
         put_elements(o, e, SHOWN_ELEMENTS);
         put(o, "}", 1);
     }
@@ -133,7 +135,8 @@ static void put_layer_size(Out *o, const Config *c, const char *name, size_t off
     int first, size;
     memcpy(&first, (const char *)&c->layers[0] + offset, sizeof first);
     put_format(o, ", \"%s\": ", name);
-    for (int i = 1; i < c->n_layer; i++) differ |= memcmp(&first, (const char *)&c->layers[i] + offset, sizeof first) != 0;
+    for (int i = 1; i < c->n_layer; i++) differ |= memcmp(&first, (const char *)&c->layers[i] + offset,
+        sizeof first) != 0;
     for (int i = 0; i < (differ ? c->n_layer : 1); i++) {
         memcpy(&size, (const char *)&c->layers[i] + offset, sizeof size);
         put_format(o, "%s%d", !differ ? "" : i ? ", " : "[", size);
@@ -158,7 +161,8 @@ static void put_sizes(Out *o, const Config *c) {
     put_layer_size(o, c, "head_dim", offsetof(LayerConfig, head_dim));
     put_layer_size(o, c, "n_ff", offsetof(LayerConfig, n_ff));
     if (c->n_caches < c->n_layer) put_format(o, ", \"kvLayers\": %d", c->n_caches);
-    put_format(o, ", \"n_vocab\": %d, \"n_ctx_train\": %d, \"window\": %d, \"localLayers\": %d}", c->n_vocab, c->n_ctx_train, window,
+    put_format(o, ", \"n_vocab\": %d, \"n_ctx_train\": %d, \"window\": %d, \"localLayers\": %d}", c->n_vocab,
+        c->n_ctx_train, window,
                n_local);
 }
 
@@ -201,9 +205,11 @@ size_t describe_json(const Gguf *g, const Config *c, uint64_t weight_bytes, char
     put_text_entry(&o, g, "general.architecture");
     put_format(&o, ", \"name\": ");
     put_text_entry(&o, g, "general.name");
-    put_format(&o, ", \"version\": %" PRIu32 ", \"fileSize\": %" PRIu64 ", \"headerSize\": %" PRIu64, g->version, g->file_size,
+    put_format(&o, ", \"version\": %" PRIu32 ", \"fileSize\": %" PRIu64 ", \"headerSize\": %" PRIu64,
+        g->version, g->file_size,
                g->header_size);
-    put_format(&o, ", \"weightBytes\": %" PRIu64 ", \"parameters\": %" PRIu64 ", \"sizes\": ", weight_bytes, parameters);
+    put_format(&o, ", \"weightBytes\": %" PRIu64 ", \"parameters\": %" PRIu64 ", \"sizes\": ",
+        weight_bytes, parameters);
     put_sizes(&o, c);
     put_format(&o, ", \"tensorCount\": %zu, \"types\": ", g->n_tensors);
     put_types(&o, g);
@@ -228,8 +234,10 @@ static void put_text(Out *o, const char *key, const char *text) {
 static void put_shape(Out *o, const GemmaShape *s) {
     put(o, "{", 1);
     put_text(o, "architecture", s->architecture);
-    put_format(o, ", \"layers\": %d, \"embd\": %d, \"heads\": %d, \"kv\": %d, \"dim\": %d", s->n_layer, s->n_embd, s->n_head, s->n_head_kv, s->head_dim);
-    put_format(o, ", \"ff\": %d, \"vocab\": %d, \"ctx\": %d, \"window\": %d}", s->n_ff, s->n_vocab, s->n_ctx_train, s->window);
+    put_format(o, ", \"layers\": %d, \"embd\": %d, \"heads\": %d, \"kv\": %d, \"dim\": %d", s->n_layer,
+        s->n_embd, s->n_head, s->n_head_kv, s->head_dim);
+    put_format(o, ", \"ff\": %d, \"vocab\": %d, \"ctx\": %d, \"window\": %d}", s->n_ff, s->n_vocab,
+        s->n_ctx_train, s->window);
 }
 
 size_t describe_plan(const GemmaPlan *p, char *json, size_t cap) {
@@ -243,14 +251,16 @@ size_t describe_plan(const GemmaPlan *p, char *json, size_t cap) {
     put_text(&o, "chatStyle", p->chat_style);
     put_format(&o, ", ");
     put_text(&o, "chatStop", p->chat_stop);
-    put_format(&o, ", \"chatLeads\": %s, \"type\": \"%s\", \"guessed\": [", p->chat_leads ? "true" : "false", p->type);
+    put_format(&o, ", \"chatLeads\": %s, \"type\": \"%s\", \"guessed\": [", p->chat_leads ? "true"
+        : "false", p->type);
     bool first = true;
     for (int i = 0; i < 3; i++) {
         if (!(p->guessed >> i & 1)) continue;
         put_format(&o, "%s\"%s\"", first ? "" : ", ", guesses[i]);
         first = false;
     }
-    put_format(&o, "], \"weightBytes\": %" PRIu64 ", \"bytesPerToken\": %" PRIu64 "}", p->weight_bytes, p->bytes_per_token);
+    put_format(&o, "], \"weightBytes\": %" PRIu64 ", \"bytesPerToken\": %" PRIu64 "}", p->weight_bytes,
+        p->bytes_per_token);
     if (o.n < cap) json[o.n] = 0;
     return o.n;
 }

@@ -13,11 +13,13 @@
  *    "metadata": {"general.name": "...", "tokenizer.ggml.tokens": {"type": "array", "of": "string", "count": 262144,
  *    "first": ["<pad>", ...]}, ...}, "metadataOmitted": entries left out since the object grew beyond 1 MiB}
  *
- * Arrays of up to 8 values are plain JSON arrays; strings are cut to about 2,000 bytes and end in an ellipsis then; NaN and infinities
- * are null. Returns its length (bounded: below 1.1 MiB); writes at most `cap` bytes, and a 0 when there is room. c may be NULL. */
+ * Arrays of up to 8 values are plain JSON arrays; strings are cut to about 2,000 bytes and end in an ellipsis
+ * then; NaN and infinities are null. Returns its length (bounded: below 1.1 MiB); writes at most `cap` bytes,
+ * and a 0 when there is room. c may be NULL. */
 size_t describe_json(const Gguf *g, const Config *c, uint64_t weight_bytes, char *json, size_t cap);
 
-/* {"shape": {"architecture": "gemma3", "layers": 18, "embd": 640, "heads": 4, "kv": 1, "dim": 256, "ff": 2048, "vocab": 262144, "ctx": 32768,
+/* {"shape": {"architecture": "gemma3", "layers": 18, "embd": 640, "heads": 4, "kv": 1, "dim": 256, "ff":
+ * 2048, "vocab": 262144, "ctx": 32768,
  *  "window": 512}, "name": "...", "chat": false, "chatStyle": "", "chatStop": "", "chatLeads": false, "type": "Q4_K",
  *  "guessed": [any of "sizes", "vocabulary", "types"], "weightBytes": bytes as packed, "bytesPerToken": bytes}
  * Returns its length, and writes, as describe_json does. */

@@ -6,8 +6,9 @@
  *   sequence = { item { "*" | "+" | "?" | "{m}" | "{m,}" | "{m,n}" } }
  *   item  = "literal" | [class] | [^class] | . | name | ( choice ) | <token>
  *
- * The tree is in one array; a node's children are a list. Two properties of nodes follow from those of their children and of the rules they
- * name: may it be empty, and can it end at all? propagate() finds both in one pass from what is known to what follows. */
+ * The tree is in one array; a node's children are a list. Two properties of nodes follow from those of their
+ * children and of the rules they name: may it be empty, and can it end at all? propagate() finds both in one
+ * pass from what is known to what follows. */
 #include "gbnf.h"
 
 #include <stdarg.h>
@@ -53,7 +54,8 @@ static int32_t fail(Parser *p, size_t at, const char *format, ...) {
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    error_set(p->err, GEMMA_BAD_ARGUMENT, "The grammar has an error in line %zu, column %zu: %s", line, column, what);
+    error_set(p->err, GEMMA_BAD_ARGUMENT, "The grammar has an error in line %zu, column %zu: %s", line,
+        column, what);
     return -1;
 }
 
@@ -80,9 +82,13 @@ static int32_t expected(Parser *p, const char *what) {
 
 static int32_t new_node(Parser *p, GbnfKind kind, size_t at) {
     Gbnf *g = p->g;
-    if (g->n_nodes == GBNF_MAX_NODES) return fail(p, at, "a grammar may have at most %d parts.", GBNF_MAX_NODES);
-    if (!memory_grow((void **)&g->nodes, &g->cap_nodes, g->n_nodes + 1, sizeof *g->nodes)) return no_memory(p);
-    g->nodes[g->n_nodes] = (GbnfNode){.kind = (uint8_t)kind, .height = 1, .first = -1, .next = -1, .parent = INT32_MIN, .y = -1, .at = (uint32_t)at};
+    if (g->n_nodes == GBNF_MAX_NODES)
+        return fail(p, at, "a grammar may have at most %d parts.", GBNF_MAX_NODES);
+    if (!memory_grow((void **)&g->nodes, &g->cap_nodes, g->n_nodes + 1, sizeof *g->nodes))
+        return no_memory(p);
+    g->nodes[g->n_nodes] = (GbnfNode){
+        .kind = (uint8_t)kind, .height = 1, .first = -1, .next = -1, .parent = INT32_MIN, .y = -1,
+        .at = (uint32_t)at};
     return g->n_nodes++;
 }
 
@@ -92,7 +98,8 @@ static bool add_child(Parser *p, int32_t parent, int32_t last, int32_t child) {
     if (last < 0) nodes[parent].first = child;
     else nodes[last].next = child;
     nodes[child].parent = parent;
-    if (nodes[parent].height <= nodes[child].height) nodes[parent].height = (uint16_t)(nodes[child].height + 1);
+    if (nodes[parent].height <= nodes[child].height) nodes[parent].height = (uint16_t)
+        (nodes[child].height + 1);
     if (nodes[parent].height + p->height <= GBNF_MAX_HEIGHT) return true;
     fail(p, nodes[child].at, "groups and repetitions may be nested at most %d deep.", GBNF_MAX_HEIGHT);
     return false;
@@ -100,7 +107,8 @@ static bool add_child(Parser *p, int32_t parent, int32_t last, int32_t child) {
 
 static bool add_range(Parser *p, uint32_t lo, uint32_t hi) {
     Gbnf *g = p->g;
-    if (!memory_grow((void **)&g->ranges, &g->cap_ranges, g->n_ranges + 1, sizeof *g->ranges)) return no_memory(p) >= 0;
+    if (!memory_grow((void **)&g->ranges, &g->cap_ranges, g->n_ranges + 1, sizeof *g->ranges))
+        return no_memory(p) >= 0;
     g->ranges[g->n_ranges++] = (GbnfRange){lo, hi};
     return true;
 }
@@ -115,7 +123,8 @@ static uint32_t hash_name(const char *name, size_t n) {
 enum { MAX_PROBES = 256 };
 
 static void put_into_index(Parser *p, int32_t rule) {
-    uint32_t slot = hash_name(p->text + p->g->rules[rule].at, p->g->rules[rule].n_name) & (uint32_t)(p->n_index - 1);
+    uint32_t slot = hash_name(p->text + p->g->rules[rule].at,
+        p->g->rules[rule].n_name) & (uint32_t)(p->n_index - 1);
     while (p->index[slot] >= 0) slot = (slot + 1) & (uint32_t)(p->n_index - 1);
     p->index[slot] = rule;
 }
@@ -139,7 +148,8 @@ static int32_t rule_of(Parser *p, size_t at, size_t n) {
         const GbnfRule *r = &g->rules[p->index[slot]];
         if (r->n_name == n && memcmp(p->text + r->at, p->text + at, n) == 0) return p->index[slot];
     }
-    if (!memory_grow((void **)&g->rules, &g->cap_rules, g->n_rules + 1, sizeof *g->rules)) return no_memory(p);
+    if (!memory_grow((void **)&g->rules, &g->cap_rules, g->n_rules + 1, sizeof *g->rules))
+        return no_memory(p);
     g->rules[g->n_rules] = (GbnfRule){.body = -1, .refs = -1, .at = (uint32_t)at, .n_name = (uint32_t)n};
     put_into_index(p, g->n_rules);
     return g->n_rules++;
@@ -160,7 +170,9 @@ static void skip_space(Parser *p, bool newlines) {
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || is_digit(c); }
+static bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || is_digit(c);
+}
 
 static size_t skip_name(Parser *p) {
     size_t start = p->at;
@@ -172,7 +184,8 @@ static bool read_hex(Parser *p, int digits, uint32_t *c) {
     *c = 0;
     for (int i = 0; i < digits; i++) {
         char d = peek(p, 0);
-        int value = is_digit(d) ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : d >= 'A' && d <= 'F' ? d - 'A' + 10 : -1;
+        int value = is_digit(d) ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : d >= 'A' && d <= 'F'
+            ? d - 'A' + 10 : -1;
         if (value < 0) return expected(p, "a hexadecimal digit") >= 0;
         *c = *c << 4 | (uint32_t)value;
         p->at++;
@@ -189,7 +202,8 @@ static bool read_escape(Parser *p, uint32_t *c) {
         case 'u': return read_hex(p, 4, c);
         case 'U':
             if (!read_hex(p, 8, c)) return false;
-            if (*c > 0x10ffff) return fail(p, start, "a character is at most U+10FFFF, found U+%X.", (unsigned)*c) >= 0;
+            if (*c > 0x10ffff) return fail(p, start, "a character is at most U+10FFFF, found U+%X.",
+                (unsigned)*c) >= 0;
             return true;
         case 't': *c = '\t'; return true;
         case 'r': *c = '\r'; return true;
@@ -232,7 +246,8 @@ static int32_t read_literal(Parser *p) {
         uint32_t c;
         if (at >= p->n) return expected(p, "'\"' at the end of the literal");
         if (!read_char(p, &c)) return -1;
-        if (c >= 0xd800 && c <= 0xdfff) return fail(p, at, "U+%X is half of a surrogate pair, not a character.", (unsigned)c);
+        if (c >= 0xd800 && c <= 0xdfff)
+            return fail(p, at, "U+%X is half of a surrogate pair, not a character.", (unsigned)c);
         if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + 4, 1)) return no_memory(p);
         g->n_bytes += encode(g->bytes + g->n_bytes, c);
     }
@@ -247,7 +262,8 @@ static int by_lo(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Makes the ranges from `start` on ascend and not touch, and takes the surrogates out; with `negate`, all other characters. */
+/* Makes the ranges from `start` on ascend and not touch, and takes the surrogates out; with `negate`, all
+ * other characters. */
 static bool normalise(Parser *p, int start, bool negate) {
     Gbnf *g = p->g;
     if (!add_range(p, 0xd800, 0xdfff)) return false;
@@ -291,7 +307,8 @@ static int32_t read_class(Parser *p) {
         if (peek(p, 0) == '-' && peek(p, 1) != ']') {
             p->at++;
             if (!read_char(p, &hi)) return -1;
-            if (hi < lo) return fail(p, at, "the range U+%X to U+%X is empty: its ends are exchanged.", (unsigned)lo, (unsigned)hi);
+            if (hi < lo) return fail(p, at, "the range U+%X to U+%X is empty: its ends are exchanged.",
+                (unsigned)lo, (unsigned)hi);
         }
         if (!add_range(p, lo, hi)) return -1;
     }
@@ -337,7 +354,8 @@ static int32_t read_token(Parser *p) {
     while (start + n < p->n && n < GBNF_MAX_TOKEN && p->text[start + n] != '>') n++;
     n++;
     if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + GBNF_MAX_TOKEN, 1)) return no_memory(p);
-    if (start + n > p->n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->text + start, n, g->bytes + g->n_bytes))
+    if (start + n > p->n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->text + start, n,
+        g->bytes + g->n_bytes))
         return fail(p, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> are supported: a grammar describes text.");
     int32_t node = new_node(p, GBNF_LITERAL, start);
     if (node < 0) return -1;
@@ -360,7 +378,8 @@ static int32_t read_choice(Parser *p, bool nested);
 static int32_t read_group(Parser *p) {
     size_t start = p->at++;
     skip_space(p, true);
-    if ((p->height += 3) > GBNF_MAX_HEIGHT) return fail(p, start, "groups may be nested at most %d deep.", GBNF_MAX_HEIGHT / 3);
+    if ((p->height += 3) > GBNF_MAX_HEIGHT) return fail(p, start, "groups may be nested at most %d deep.",
+        GBNF_MAX_HEIGHT / 3);
     int32_t node = read_choice(p, true);
     p->height -= 3;
     if (node < 0) return -1;
@@ -378,7 +397,8 @@ static int32_t read_item(Parser *p) {
     if (c == '(') return read_group(p);
     if (is_word(c)) return read_reference(p);
     if (c == '<') return read_token(p);
-    if (c == '!' && peek(p, 1) == '<') return fail(p, p->at, "a text without a token (!<...>) is not supported.");
+    if (c == '!' && peek(p, 1) == '<')
+        return fail(p, p->at, "a text without a token (!<...>) is not supported.");
     return -2;
 }
 
@@ -388,7 +408,8 @@ static bool read_count(Parser *p, int32_t *count) {
     int64_t value = 0;
     for (; is_digit(peek(p, 0)); p->at++)
         if (value <= INT32_MAX) value = value * 10 + (peek(p, 0) - '0');
-    if (value >= INT32_MAX) return fail(p, start, "a repetition count may be at most %d.", INT32_MAX - 1) >= 0;
+    if (value >= INT32_MAX) return fail(p, start, "a repetition count may be at most %d.", INT32_MAX - 1)
+        >= 0;
     *count = (int32_t)value;
     return true;
 }
@@ -408,7 +429,8 @@ static bool read_counts(Parser *p, bool nested, int32_t *min, int32_t *max) {
     }
     if (peek(p, 0) != '}') return expected(p, "'}' after the counts") >= 0;
     p->at++;
-    if (*max != GBNF_NO_MAX && *max < *min) return fail(p, start, "the minimum %d is above the maximum %d.", (int)*min, (int)*max) >= 0;
+    if (*max != GBNF_NO_MAX && *max < *min) return fail(p, start, "the minimum %d is above the maximum %d.",
+        (int)*min, (int)*max) >= 0;
     return true;
 }
 
@@ -453,7 +475,8 @@ static int32_t read_choice(Parser *p, bool nested) {
     while (first >= 0 && peek(p, 0) == '|') {
         p->at++;
         skip_space(p, true);
-        if (choice == first && ((choice = new_node(p, GBNF_CHOICE, at)) < 0 || !add_child(p, choice, -1, first))) return -1;
+        if (choice == first && ((choice = new_node(p, GBNF_CHOICE, at)) < 0
+            || !add_child(p, choice, -1, first))) return -1;
         int32_t next = read_sequence(p, nested);
         if (next < 0 || !add_child(p, choice, last, next)) return -1;
         last = next;
@@ -474,7 +497,8 @@ static bool read_rule(Parser *p) {
     if (body < 0) return false;
     p->g->rules[rule].body = body;
     p->g->nodes[body].parent = -1 - rule;
-    if (p->at < p->n && peek(p, 0) != '\n' && peek(p, 0) != '\r') return expected(p, "an item or the end of the line") >= 0;
+    if (p->at < p->n && peek(p, 0) != '\n' && peek(p, 0) != '\r')
+        return expected(p, "an item or the end of the line") >= 0;
     skip_space(p, true);
     return true;
 }
@@ -520,8 +544,8 @@ static void free_edges(Edges *e) {
     free(e->nodes);
 }
 
-/* Visits all rules depth first; order[]: the rules, each after those it refers to (but for circles). *circle: a reference that closes a
- * circle, or -1. False when memory is short. */
+/* Visits all rules depth first; order[]: the rules, each after those it refers to (but for circles). *circle:
+ * a reference that closes a circle, or -1. False when memory is short. */
 static bool depth_first(Parser *p, const Edges *e, int32_t *order, int32_t *circle) {
     int n = p->g->n_rules, n_order = 0, depth = 0;
     int *next = calloc((size_t)n, sizeof *next);        /* 0: not seen; else the next edge + 1; -1: done */
@@ -555,7 +579,8 @@ static int fail_about_rule(Parser *p, size_t at, int32_t rule, const char *what)
     return fail(p, at, "rule \"%s\" %s", error_quote(quoted, p->text + r->at, r->n_name), what);
 }
 
-/* What propagate() works on: which nodes have the property; how many children of a sequence have not; those whose parents must hear of it. */
+/* What propagate() works on: which nodes have the property; how many children of a sequence have not; those
+ * whose parents must hear of it. */
 typedef struct {
     bool *has;
     int32_t *missing, *stack;
@@ -574,14 +599,16 @@ static void mark_leaves(const Gbnf *g, Property *q, int32_t node, bool nullable)
         q->missing[node]++;
         mark_leaves(g, q, child, nullable);
     }
-    if ((o->kind == GBNF_LITERAL && (!nullable || o->y == 0)) || (o->kind == GBNF_CLASS && !nullable) || (o->kind == GBNF_SEQUENCE && o->first < 0) ||
+    if ((o->kind == GBNF_LITERAL && (!nullable || o->y == 0)) || (o->kind == GBNF_CLASS && !nullable)
+        || (o->kind == GBNF_SEQUENCE && o->first < 0) ||
         (o->kind == GBNF_REPEAT && o->x == 0)) mark(q, node);
 }
 
 /* has[node]: the node may be empty (`nullable`), or some text fits it. False when memory is short. */
 static bool propagate(Parser *p, bool *has, bool nullable) {
     const Gbnf *g = p->g;
-    Property q = {.has = has, .missing = calloc((size_t)g->n_nodes, sizeof(int32_t)), .stack = malloc((size_t)g->n_nodes * sizeof(int32_t))};
+    Property q = {.has = has, .missing = calloc((size_t)g->n_nodes, sizeof(int32_t)),
+        .stack = malloc((size_t)g->n_nodes * sizeof(int32_t))};
     bool ok = q.missing && q.stack;
     for (int r = 0; ok && r < g->n_rules; r++) mark_leaves(g, &q, g->rules[r].body, nullable);
     while (q.depth) {
@@ -600,12 +627,14 @@ static bool check_references(Parser *p, const Edges *all) {
     Gbnf *g = p->g;
     for (int i = 0; i < all->n; i++) {
         GbnfNode *ref = &g->nodes[all->nodes[i]];
-        if (g->rules[ref->x].body < 0) return fail_about_rule(p, ref->at, ref->x, "is used but not defined.") >= 0;
+        if (g->rules[ref->x].body < 0) return fail_about_rule(p, ref->at, ref->x, "is used but not defined.")
+            >= 0;
         ref->y = g->rules[ref->x].refs;
         g->rules[ref->x].refs = all->nodes[i];
     }
     for (int r = 0; r < g->n_rules; r++)        /* of a rule that was defined again */
-        if (g->rules[r].body < 0) return fail_about_rule(p, g->rules[r].at, r, "is used but not defined.") >= 0;
+        if (g->rules[r].body < 0) return fail_about_rule(p, g->rules[r].at, r, "is used but not defined.")
+            >= 0;
     g->root = -1;
     for (int r = 0; r < g->n_rules; r++)
         if (g->rules[r].n_name == 4 && memcmp(p->text + g->rules[r].at, "root", 4) == 0) g->root = r;
@@ -625,7 +654,9 @@ static bool check_ends(Parser *p, bool *has) {
     const Gbnf *g = p->g;
     if (!propagate(p, has, false)) return false;
     for (int r = 0; r < g->n_rules; r++)
-        if (!has[g->rules[r].body]) return fail_about_rule(p, g->nodes[g->rules[r].body].at, r, "never ends: each of its ways needs itself again.") >= 0;
+        if (!has[g->rules[r].body])
+            return fail_about_rule(p, g->nodes[g->rules[r].body].at, r,
+            "never ends: each of its ways needs itself again.") >= 0;
     return true;
 }
 
@@ -649,7 +680,8 @@ static double repeated(Parser *p, const double *of_rule, int32_t node) {
     }
     int32_t count = o->kind != GBNF_REPEAT ? 1 : o->y > o->x ? o->y : o->x;
     if (count > 1) most *= count;
-    if (most > MAX_REPEATED) return fail(p, o->at, "nested repetitions multiply to more than %.0f times.", MAX_REPEATED);
+    if (most > MAX_REPEATED) return fail(p, o->at, "nested repetitions multiply to more than %.0f times.",
+        MAX_REPEATED);
     return most;
 }
 
@@ -659,7 +691,8 @@ static bool check_repetitions(Parser *p, const int32_t *order) {
     if (!of_rule) return no_memory(p) >= 0;
     for (int r = 0; r < n; r++) of_rule[r] = 1;
     bool ok = true;
-    for (int i = 0; ok && i < n; i++) ok = (of_rule[order[i]] = repeated(p, of_rule, p->g->rules[order[i]].body)) > 0;
+    for (int i = 0; ok && i < n; i++)
+        ok = (of_rule[order[i]] = repeated(p, of_rule, p->g->rules[order[i]].body)) > 0;
     free(of_rule);
     return ok;
 }
@@ -672,7 +705,8 @@ static bool check(Parser *p) {
     bool ok = (order && has) || no_memory(p) >= 0;
     ok = ok && make_edges(p, &all, false) && check_references(p, &all) && find_nullable(p, has);
     ok = ok && make_edges(p, &left, true) && depth_first(p, &left, order, &circle);
-    if (ok && circle >= 0) ok = fail_about_rule(p, g->nodes[circle].at, g->nodes[circle].x, "begins with itself (left recursion).") >= 0;
+    if (ok && circle >= 0) ok = fail_about_rule(p, g->nodes[circle].at, g->nodes[circle].x,
+        "begins with itself (left recursion).") >= 0;
     ok = ok && check_ends(p, has);
     for (int r = 0; ok && r < g->n_rules; r++) ok = check_loops(p, g->rules[r].body);
     ok = ok && depth_first(p, &all, order, &circle) && check_repetitions(p, order);
@@ -687,7 +721,8 @@ bool gbnf_parse(Gbnf *g, const char *text, size_t n, GemmaError *err) {
     *g = (Gbnf){0};
     Parser p = {.g = g, .text = text, .n = n, .err = err, .any = -1};
     bool ok = n <= GBNF_MAX_TEXT;
-    if (!ok) error_set(err, GEMMA_BAD_ARGUMENT, "A grammar may have at most %d bytes; this one has %zu.", GBNF_MAX_TEXT, n);
+    if (!ok) error_set(err, GEMMA_BAD_ARGUMENT, "A grammar may have at most %d bytes; this one has %zu.",
+        GBNF_MAX_TEXT, n);
     if (ok) skip_space(&p, true);
     while (ok && p.at < n) ok = read_rule(&p);
     ok = ok && check(&p);

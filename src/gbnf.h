@@ -1,5 +1,6 @@
-/* gbnf.h: GBNF text -> a tree for each rule, checked: every rule is known and can end, none is left-recursive, no loop is empty.
- * Distrusts every byte. Knows nothing of automata, and of tokens a few names. */
+/* gbnf.h: GBNF text -> a tree for each rule, checked: every rule is known and can end, none is
+ * left-recursive, no loop is empty. Distrusts every byte. Knows nothing of automata, and of tokens a few
+ * names. */
 #ifndef GBNF_H
 #define GBNF_H
 
@@ -22,8 +23,8 @@ typedef struct {
     uint16_t height;
     int32_t first, next;        /* child, sibling; -1: none */
     int32_t parent;             /* of the top node of rule r: -1 - r */
-    /* LITERAL: place in bytes, length.  CLASS: place in ranges, how many.  RULE: the rule, the next reference to it or -1.
-     * REPEAT: at least, at most or GBNF_NO_MAX. */
+    /* LITERAL: place in bytes, length. CLASS: place in ranges, how many. RULE: the rule, the next reference
+     * to it or -1. REPEAT: at least, at most or GBNF_NO_MAX. */
     int32_t x, y;
     uint32_t at;                /* in the text */
 } GbnfNode;
@@ -48,8 +49,9 @@ typedef struct {
     int cap_nodes, cap_rules, cap_ranges, cap_bytes;
 } Gbnf;
 
-/* A grammar may name control tokens of tool calls: <start_function_call>, <end_function_call>, <escape>. Such a token stands in the tree, and in
- * texts, as GBNF_TOKEN_BYTE, which no UTF-8 has, and the rest of its name. Writes that; returns its length, 0 for all other names. */
+/* A grammar may name control tokens of tool calls: <start_function_call>, <end_function_call>, <escape>. Such
+ * a token stands in the tree, and in texts, as GBNF_TOKEN_BYTE, which no UTF-8 has, and the rest of its name.
+ * Writes that; returns its length, 0 for all other names. */
 int gbnf_token_bytes(const char *name, size_t n, char *bytes);
 
 /* On failure returns false, and *g holds nothing. */

@@ -1,5 +1,6 @@
-/* gguf.c: see gguf.h. A header is read in one pass by a Reader that hands out bytes only after checking that they are there;
- * all else is asked from the parsed entries. Numbers are little endian in the file and on every machine we run on.
+/* gguf.c: see gguf.h. A header is read in one pass by a Reader that hands out bytes only after checking that
+ * they are there; all else is asked from the parsed entries. Numbers are little endian in the file and on
+ * every machine we run on.
  *
  *   "GGUF" | version u32 | n_tensors u64 | n_entries u64
  *   n_entries times:  key string | type u32 | value
@@ -36,7 +37,8 @@ typedef struct {
     const uint8_t *bytes;
     uint64_t pos, n, file_size;     /* pos <= n <= file_size */
     GgufResult result;              /* COMPLETE as long as all went well */
-    const char *section;            /* for sentences: "Metadata entry" or "Tensor", number `index`, called `name` */
+    const char *section;            /* for sentences: "Metadata entry" or "Tensor", number `index`, called
+                                     * `name` */
     uint64_t index;
     GgufString name;                /* p is NULL while it is not known */
     GemmaError *err;
@@ -72,12 +74,14 @@ static bool no_memory(Reader *r) {
 /* The next `count` bytes; NULL when they are not there yet (INCOMPLETE) or never will be (FAILED). */
 static const uint8_t *take(Reader *r, uint64_t count, const char *what) {
     if (count > r->file_size - r->pos) {
-        fail(r, "%s takes %" PRIu64 " bytes from byte %" PRIu64 " on, but the file ends at byte %" PRIu64 ".", what, count,
+        fail(r, "%s takes %" PRIu64 " bytes from byte %" PRIu64 " on, but the file ends at byte %" PRIu64 ".",
+            what, count,
              r->pos, r->file_size);
         return NULL;
     }
     if (r->pos + count > GGUF_MAX_HEADER) {
-        fail(r, "%s ends at byte %" PRIu64 "; a header may have at most %d bytes.", what, r->pos + count, GGUF_MAX_HEADER);
+        fail(r, "%s ends at byte %" PRIu64 "; a header may have at most %d bytes.", what, r->pos + count,
+            GGUF_MAX_HEADER);
         return NULL;
     }
     if (count > r->n - r->pos) {
@@ -115,7 +119,8 @@ static bool read_name(Reader *r, GgufString *name) {
     uint64_t n;
     r->name = (GgufString){NULL, 0};
     if (!read_u64(r, &n, "its name's length")) return false;
-    if (n == 0 || n > MAX_NAME) return fail(r, "its name claims %" PRIu64 " bytes; 1 to %d are possible.", n, MAX_NAME);
+    if (n == 0 || n > MAX_NAME)
+        return fail(r, "its name claims %" PRIu64 " bytes; 1 to %d are possible.", n, MAX_NAME);
     const uint8_t *p = take(r, n, "its name");
     if (!p) return false;
     *name = r->name = (GgufString){(const char *)p, (size_t)n};
@@ -129,7 +134,8 @@ static unsigned type_size(uint32_t type) {
 }
 
 static bool read_values(Reader *r, GgufType type, uint64_t count) {
-    /* The least that the values can take, so that an absurd count fails at once and products stay far below 2^64. */
+    /* The least that the values can take, so that an absurd count fails at once and products stay far below
+     * 2^64. */
     uint64_t unit = type == GGUF_STRING ? 8 : type_size(type);
     if (count > 1 && count > (r->file_size - r->pos) / unit)
         return fail(r, "it claims %" PRIu64 " values of at least %" PRIu64 " bytes, but only %" PRIu64
@@ -141,7 +147,8 @@ static bool read_values(Reader *r, GgufType type, uint64_t count) {
     return true;
 }
 
-/* Makes room for one more item of `size` bytes; memory follows the bytes that were read, not what the file claims. */
+/* Makes room for one more item of `size` bytes; memory follows the bytes that were read, not what the file
+ * claims. */
 static bool grow(Reader *r, void **items, size_t n, size_t *capacity, size_t size) {
     if (n < *capacity) return true;
     size_t bigger = *capacity ? *capacity * 2 : 64;
@@ -155,12 +162,14 @@ static bool grow(Reader *r, void **items, size_t n, size_t *capacity, size_t siz
 static bool read_entry(Reader *r, GgufEntry *e) {
     uint32_t type;
     if (!read_name(r, &e->key) || !read_u32(r, &type, "its type")) return false;
-    if (type > GGUF_FLOAT64) return fail(r, "its value has type %" PRIu32 "; GGUF has 0 to %d.", type, GGUF_FLOAT64);
+    if (type > GGUF_FLOAT64) return fail(r, "its value has type %" PRIu32 "; GGUF has 0 to %d.", type,
+        GGUF_FLOAT64);
     e->type = e->elem_type = (GgufType)type;
     e->count = 1;
     if (e->type == GGUF_ARRAY) {
         if (!read_u32(r, &type, "its elements' type")) return false;
-        if (type > GGUF_FLOAT64) return fail(r, "its elements have type %" PRIu32 "; GGUF has 0 to %d.", type, GGUF_FLOAT64);
+        if (type > GGUF_FLOAT64) return fail(r, "its elements have type %" PRIu32 "; GGUF has 0 to %d.", type,
+            GGUF_FLOAT64);
         if (type == GGUF_ARRAY) return fail(r, "it is an array of arrays, which this engine does not read.");
         e->elem_type = (GgufType)type;
         if (!read_u64(r, &e->count, "its number of elements")) return false;
@@ -188,7 +197,8 @@ static bool read_entries(Reader *r, Gguf *g, uint64_t n_entries) {
 static bool read_tensor(Reader *r, GgufTensor *t) {
     uint32_t n_dims;
     if (!read_name(r, &t->name) || !read_u32(r, &n_dims, "its number of dimensions")) return false;
-    if (n_dims < 1 || n_dims > 4) return fail(r, "it claims %" PRIu32 " dimensions; 1 to 4 are possible.", n_dims);
+    if (n_dims < 1 || n_dims > 4)
+        return fail(r, "it claims %" PRIu32 " dimensions; 1 to 4 are possible.", n_dims);
     t->n_dims = (int)n_dims;
     uint64_t weights = 1;
     for (int i = 0; i < 4; i++) {
@@ -205,7 +215,8 @@ static bool read_tensor(Reader *r, GgufTensor *t) {
     t->size = 0;
     if (!info) return true;
     if (t->dims[0] % (uint64_t)info->block)
-        return fail(r, "a row of %" PRIu64 " weights does not divide into %s blocks of %d.", t->dims[0], info->name, info->block);
+        return fail(r, "a row of %" PRIu64 " weights does not divide into %s blocks of %d.", t->dims[0],
+            info->name, info->block);
     uint64_t blocks = weights / (uint64_t)info->block;
     if (blocks > INT64_MAX / (uint64_t)info->bytes) return fail(r, "its size is beyond 2^63 bytes.");
     t->size = blocks * (uint64_t)info->bytes;
@@ -248,14 +259,16 @@ static bool check_names(Reader *r, const Gguf *g) {
 static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_entries) {
     char quoted[72];
     if (r->file_size < 4) {
-        error_set(r->err, GEMMA_BAD_FILE, "This is not a GGUF file: the file ends at byte %" PRIu64 ".", r->file_size);
+        error_set(r->err, GEMMA_BAD_FILE, "This is not a GGUF file: the file ends at byte %" PRIu64 ".",
+            r->file_size);
         r->result = GGUF_FAILED;
         return false;
     }
     const uint8_t *magic = take(r, 4, "the mark \"GGUF\"");
     if (!magic) return false;
     if (memcmp(magic, "GGUF", 4) != 0) {
-        error_set(r->err, GEMMA_BAD_FILE, "This is not a GGUF file: it begins with \"%s\", not with \"GGUF\".",
+        error_set(r->err, GEMMA_BAD_FILE,
+            "This is not a GGUF file: it begins with \"%s\", not with \"GGUF\".",
                   error_quote(quoted, (const char *)magic, 4));
         r->result = GGUF_FAILED;
         return false;
@@ -263,8 +276,10 @@ static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_e
     if (!read_u32(r, &g->version, "the version")) return false;
     bool swapped = g->version && (g->version & 0xffff) == 0;
     if (swapped || g->version < 2 || g->version > 3) {
-        if (swapped) error_set(r->err, GEMMA_UNSUPPORTED, "This is a big-endian GGUF file; only little-endian ones are read.");
-        else error_set(r->err, GEMMA_UNSUPPORTED, "This is a GGUF file of version %" PRIu32 "; versions 2 and 3 are read.", g->version);
+        if (swapped) error_set(r->err, GEMMA_UNSUPPORTED,
+            "This is a big-endian GGUF file; only little-endian ones are read.");
+        else error_set(r->err, GEMMA_UNSUPPORTED,
+            "This is a GGUF file of version %" PRIu32 "; versions 2 and 3 are read.", g->version);
         r->result = GGUF_FAILED;
         return false;
     }
@@ -273,7 +288,8 @@ static bool read_preamble(Reader *r, Gguf *g, uint64_t *n_tensors, uint64_t *n_e
         return fail(r, "it claims %" PRIu64 " tensors; at most %d are read.", *n_tensors, GGUF_MAX_TENSORS);
     if (!read_u64(r, n_entries, "the number of metadata entries")) return false;
     if (*n_entries > GGUF_MAX_ENTRIES)
-        return fail(r, "it claims %" PRIu64 " metadata entries; at most %d are read.", *n_entries, GGUF_MAX_ENTRIES);
+        return fail(r, "it claims %" PRIu64 " metadata entries; at most %d are read.", *n_entries,
+            GGUF_MAX_ENTRIES);
     return true;
 }
 
@@ -297,7 +313,8 @@ static int compare_tensors(const void *a, const void *b) {
     return (x->size > y->size) - (x->size < y->size);
 }
 
-/* Turns offsets into bytes of the file, sorts by them and checks that tensors lie in the file, one after the other. */
+/* Turns offsets into bytes of the file, sorts by them and checks that tensors lie in the file, one after the
+ * other. */
 static bool place_tensors(Reader *r, Gguf *g) {
     char quoted[72], other[72];
     int64_t alignment = DEFAULT_ALIGNMENT;
@@ -307,7 +324,8 @@ static bool place_tensors(Reader *r, Gguf *g) {
         r->result = GGUF_FAILED;
         return false;
     }
-    if (alignment & (alignment - 1)) return fail(r, "general.alignment is %" PRId64 ", not a power of two.", alignment);
+    if (alignment & (alignment - 1))
+        return fail(r, "general.alignment is %" PRId64 ", not a power of two.", alignment);
     g->alignment = (uint32_t)alignment;
     g->header_size = (r->pos + g->alignment - 1) / g->alignment * g->alignment;
     if (g->header_size > g->file_size) {
@@ -320,11 +338,13 @@ static bool place_tensors(Reader *r, Gguf *g) {
         GgufTensor *t = &g->tensors[i];
         error_quote(quoted, t->name.p, t->name.n);
         if (t->offset % g->alignment)
-            return fail(r, "tensor \"%s\" has offset %" PRIu64 ", not a multiple of %" PRIu32 ".", quoted, t->offset, g->alignment);
+            return fail(r, "tensor \"%s\" has offset %" PRIu64 ", not a multiple of %" PRIu32 ".", quoted,
+                t->offset, g->alignment);
         uint64_t room = g->file_size - g->header_size;
         if (t->offset > room || t->size > room - t->offset) {
             /* Offset and size are below 2^64 and 2^63: the end may be beyond what 64 bits hold. */
-            error_set(r->err, GEMMA_BAD_FILE, "The file ends at byte %" PRIu64 ", but tensor \"%s\" needs %" PRIu64
+            error_set(r->err, GEMMA_BAD_FILE,
+                "The file ends at byte %" PRIu64 ", but tensor \"%s\" needs %" PRIu64
                       " bytes from offset %" PRIu64 " after byte %" PRIu64 " on: is the download incomplete?",
                       g->file_size, quoted, t->size, t->offset, g->header_size);
             r->result = GGUF_FAILED;
@@ -336,14 +356,16 @@ static bool place_tensors(Reader *r, Gguf *g) {
     for (size_t i = 1; i < g->n_tensors; i++) {
         const GgufTensor *before = &g->tensors[i - 1], *t = &g->tensors[i];
         if (t->offset < before->offset + before->size)
-            return fail(r, "tensors \"%s\" and \"%s\" overlap at byte %" PRIu64 ".", error_quote(other, before->name.p, before->name.n),
+            return fail(r, "tensors \"%s\" and \"%s\" overlap at byte %" PRIu64 ".",
+                error_quote(other, before->name.p, before->name.n),
                         error_quote(quoted, t->name.p, t->name.n), t->offset);
     }
     if (g->header_size > r->n) r->result = GGUF_INCOMPLETE;     /* of the padding */
     return r->result == GGUF_COMPLETE;
 }
 
-GgufResult gguf_parse_beginning(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err) {
+GgufResult gguf_parse_beginning(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size,
+    GemmaError *err) {
     assert(n <= file_size);
     Reader r = {.bytes = bytes, .n = n, .file_size = file_size, .result = GGUF_COMPLETE, .err = err};
     *g = (Gguf){.file_size = file_size};
@@ -385,7 +407,8 @@ const GgufTensor *gguf_find_tensor(const Gguf *g, const char *name) {
 }
 
 static const char *type_name(GgufType type) {
-    static const char *const name[] = {"an 8-bit number", "an 8-bit number", "a 16-bit number", "a 16-bit number",
+    static const char *const name[] = {"an 8-bit number", "an 8-bit number", "a 16-bit number",
+        "a 16-bit number",
         "a 32-bit number", "a 32-bit number", "a float", "a bool", "a string", "an array", "a 64-bit number",
         "a 64-bit number", "a double"};
     return name[type];
@@ -397,7 +420,8 @@ static bool is_number(GgufType type) {
 
 static bool wrong_type(const GgufEntry *e, const char *expected, GemmaError *err) {
     char quoted[72];
-    error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %s; %s was expected.", error_quote(quoted, e->key.p, e->key.n),
+    error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %s; %s was expected.",
+        error_quote(quoted, e->key.p, e->key.n),
               type_name(e->type), expected);
     return false;
 }
@@ -419,7 +443,8 @@ bool gguf_get_int(const Gguf *g, const char *key, int64_t min, int64_t max, int6
         if (fits) whole = (int64_t)number;
     }
     if (!fits || whole < min || whole > max) {
-        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %.17g; a whole number from %" PRId64 " to %" PRId64
+        error_set(err, GEMMA_BAD_FILE,
+            "Metadata entry \"%s\" is %.17g; a whole number from %" PRId64 " to %" PRId64
                   " was expected.", key, number, min, max);
         return false;
     }
@@ -433,7 +458,8 @@ bool gguf_get_float(const Gguf *g, const char *key, float *value, GemmaError *er
     if (!is_number(e->type)) return wrong_type(e, "a number", err);
     double number = gguf_number_at(e, 0);
     if (!(fabs(number) <= FLT_MAX)) {
-        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %g; a finite number was expected.", key, number);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is %g; a finite number was expected.", key,
+            number);
         return false;
     }
     *value = (float)number;
@@ -445,7 +471,8 @@ bool gguf_get_bool(const Gguf *g, const char *key, bool *value, GemmaError *err)
     if (!e) return false;
     if (e->type != GGUF_BOOL) return wrong_type(e, "a bool", err);
     if (e->value[0] > 1) {
-        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is a bool of value %d; 0 or 1 was expected.", key, e->value[0]);
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is a bool of value %d; 0 or 1 was expected.",
+            key, e->value[0]);
         return false;
     }
     *value = e->value[0] == 1;
@@ -464,7 +491,8 @@ bool gguf_get_string(const Gguf *g, const char *key, GgufString *value, GemmaErr
 double gguf_number_at(const GgufEntry *e, uint64_t i) {
     assert(i < e->count && type_size(e->elem_type));
     const uint8_t *p = e->value + i * type_size(e->elem_type);
-    union { uint8_t u8; int8_t i8; uint16_t u16; int16_t i16; uint32_t u32; int32_t i32; uint64_t u64; int64_t i64; float f; double d; } v;
+    union { uint8_t u8; int8_t i8; uint16_t u16; int16_t i16; uint32_t u32; int32_t i32; uint64_t u64;
+        int64_t i64; float f; double d; } v;
     memcpy(&v, p, type_size(e->elem_type));
     switch (e->elem_type) {
     case GGUF_UINT8: return v.u8;

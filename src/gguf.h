@@ -1,6 +1,7 @@
 /* gguf.h: reads the header of a GGUF file (version 2 and 3, little endian): metadata and tensor directory.
- * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Distrusts every byte: all counts, lengths and
- * offsets are checked against the bytes at hand and against `file_size` before use. Knows nothing of Gemma. */
+ * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Distrusts every byte: all counts,
+ * lengths and offsets are checked against the bytes at hand and against `file_size` before use. Knows nothing
+ * of Gemma. */
 #ifndef GGUF_H
 #define GGUF_H
 
@@ -53,11 +54,11 @@ enum { GGUF_MAX_HEADER = 256 << 20, GGUF_MAX_ENTRIES = 65536, GGUF_MAX_TENSORS =
 
 typedef enum { GGUF_FAILED = -1, GGUF_INCOMPLETE = 0, GGUF_COMPLETE = 1 } GgufResult;
 
-/* Parses the first `n` bytes of a file of `file_size` bytes. INCOMPLETE: the header continues past n (call again with
- * more; it fails for good when n == file_size). On COMPLETE, *g borrows `bytes`, which must stay; gguf_free it.
- * Refused: unknown tensor types of unknown size stay allowed here with size 0 only when quant.h does not know them
- * (the caller refuses them by name); duplicate keys or tensor names; tensors that overlap, lie outside the file or are
- * not aligned; products beyond 2^63. */
+/* Parses the first `n` bytes of a file of `file_size` bytes. INCOMPLETE: the header continues past n (call
+ * again with more; it fails for good when n == file_size). On COMPLETE, *g borrows `bytes`, which must stay;
+ * gguf_free it. Refused: unknown tensor types of unknown size stay allowed here with size 0 only when quant.h
+ * does not know them (the caller refuses them by name); duplicate keys or tensor names; tensors that overlap,
+ * lie outside the file or are not aligned; products beyond 2^63. */
 GgufResult gguf_parse(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err);
 /* The same, and on INCOMPLETE *g holds what is there (gguf_free it). */
 GgufResult gguf_parse_beginning(Gguf *g, const uint8_t *bytes, size_t n, uint64_t file_size, GemmaError *err);
@@ -67,8 +68,9 @@ void gguf_free(Gguf *g);
 const GgufEntry *gguf_find(const Gguf *g, const char *key);
 const GgufTensor *gguf_find_tensor(const Gguf *g, const char *name);
 
-/* Scalars of any numeric type, converted when the value fits; false when absent (then *value is left alone, so set a
- * default first) - a present entry of the wrong type or out of range is GEMMA_BAD_FILE in *err and false. */
+/* Scalars of any numeric type, converted when the value fits; false when absent (then *value is left alone,
+ * so set a default first) - a present entry of the wrong type or out of range is GEMMA_BAD_FILE in *err and
+ * false. */
 bool gguf_get_int(const Gguf *g, const char *key, int64_t min, int64_t max, int64_t *value, GemmaError *err);
 bool gguf_get_float(const Gguf *g, const char *key, float *value, GemmaError *err);
 bool gguf_get_bool(const Gguf *g, const char *key, bool *value, GemmaError *err);

@@ -56,7 +56,8 @@ static int only_byte(const Automaton *a, int32_t state) {
     for (int i = 0; i < a->states[state].n; i++) {
         const ProgramNode *node = &a->program.nodes[a->ways[a->states[state].ways + i].node];
         const ByteRange *r = &a->program.ranges[node->first];
-        if (node->kind != NODE_BYTES || node->n != 1 || r->lo != r->hi || (byte >= 0 && byte != r->lo)) return -1;
+        if (node->kind != NODE_BYTES || node->n != 1 || r->lo != r->hi || (byte >= 0 && byte != r->lo))
+            return -1;
         byte = r->lo;
     }
     return byte;

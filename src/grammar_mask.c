@@ -1,8 +1,9 @@
 /* grammar_mask.c: which tokens may come next (grammar_mask of grammar.h).
  *
- * The tries are walked depth first, with the state before each byte on a stack; where the state is dead, the whole subtree is skipped.
- * Plain tokens, nearly all of the vocabulary, are not walked where their number of characters decides: inside a string any plain text may
- * come next, or a known number of its characters. Then the mask of all such tokens, made with the trie, is taken. */
+ * The tries are walked depth first, with the state before each byte on a stack; where the state is dead, the
+ * whole subtree is skipped. Plain tokens, nearly all of the vocabulary, are not walked where their number of
+ * characters decides: inside a string any plain text may come next, or a known number of its characters. Then
+ * the mask of all such tokens, made with the trie, is taken. */
 #include <string.h>
 
 #include "grammar_inner.h"
@@ -56,7 +57,8 @@ static void set_subtree(uint32_t *bits, const TrieNode *nodes, bool value) {
     }
 }
 
-/* Whether more plain tokens begin with a byte after which any plain text may come than with one that may not come. */
+/* Whether more plain tokens begin with a byte after which any plain text may come than with one that may not
+ * come. */
 static bool takes_most(Automaton *a, int32_t state, const Trie *plain) {
     int64_t balance = 0;
     for (int i = 0, size; i < plain->n; i += size) {
@@ -68,12 +70,13 @@ static bool takes_most(Automaton *a, int32_t state, const Trie *plain) {
     return balance > 0;
 }
 
-/* The plain tokens. A subtree is not walked where the state is dead or takes any plain text: its tokens are all out or all in. The bits
- * start as what most of them will be. */
+/* The plain tokens. A subtree is not walked where the state is dead or takes any plain text: its tokens are
+ * all out or all in. The bits start as what most of them will be. */
 static void walk_plain(Walk *w, const TokenTrie *t) {
     const Trie *trie = &t->plain;
     bool most = takes_most(w->a, w->states[0], trie);
-    if (most) memcpy(w->bits, t->plain_masks + (size_t)t->plain_chars * (size_t)t->n_words, (size_t)t->n_words * sizeof *w->bits);
+    if (most) memcpy(w->bits, t->plain_masks + (size_t)t->plain_chars * (size_t)t->n_words,
+        (size_t)t->n_words * sizeof *w->bits);
     for (int i = 0; i < trie->n;) {
         const TrieNode *node = &trie->nodes[i];
         uint32_t depth = node->depth_size >> 24, token = node->byte_token & 0xffffff;

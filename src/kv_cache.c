@@ -9,7 +9,9 @@
 
 static int blocks_of(int n_pos) { return (n_pos + ATTN_BLOCK - 1) / ATTN_BLOCK; }
 
-static size_t block_bytes(const LayerConfig *l, GemmaPrecision precision) { return (size_t)l->n_head_kv * ops_kv_head_bytes(l->head_dim, precision); }
+static size_t block_bytes(const LayerConfig *l, GemmaPrecision precision) {
+    return (size_t)l->n_head_kv * ops_kv_head_bytes(l->head_dim, precision);
+}
 
 /* A ring is overwritten a block at a time, whatever it holds: kv8 clears whole blocks. */
 static int layer_blocks(const LayerConfig *layer, int n_ctx) {
@@ -23,7 +25,8 @@ uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
     uint64_t bytes = (uint64_t)c->n_caches * sizeof(KvLayer);
     for (int i = 0; i < c->n_layer; i++) {
         const LayerConfig *l = &c->layers[i];
-        if (l->kv_layer == i) bytes += (uint64_t)layer_blocks(l, n_ctx) * (block_bytes(l, precision) + sizeof(uint8_t *));
+        if (l->kv_layer == i) bytes += (uint64_t)layer_blocks(l, n_ctx)
+            * (block_bytes(l, precision) + sizeof(uint8_t *));
     }
     return bytes;
 }
@@ -31,7 +34,8 @@ uint64_t kv_cache_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
 uint64_t kv_cache_used(const KvCache *cache) {
     uint64_t bytes = 0;
     for (int i = 0; i < cache->n_layer; i++)
-        for (int b = 0; b < cache->layers[i].n_blocks; b++) bytes += cache->layers[i].blocks[b] ? cache->layers[i].block_bytes : 0;
+        for (int b = 0; b < cache->layers[i].n_blocks; b++) bytes += cache->layers[i].blocks[b]
+            ? cache->layers[i].block_bytes : 0;
     return bytes;
 }
 
@@ -48,7 +52,8 @@ static bool make_table(KvCache *cache) {
 bool kv_cache_new(KvCache *cache, const Config *c, int n_ctx, GemmaPrecision precision) {
     *cache = (KvCache){.n_layer = c->n_caches, .layers = calloc((size_t)c->n_caches, sizeof *cache->layers)};
     for (const LayerConfig *l = c->layers; l < c->layers + c->n_layer && cache->layers; l++)
-        cache->layers[l->cache] = (KvLayer){NULL, layer_blocks(l, n_ctx), l->window, block_bytes(l, precision)};
+        cache->layers[l->cache] = (KvLayer){
+            NULL, layer_blocks(l, n_ctx), l->window, block_bytes(l, precision)};
     if (cache->layers && make_table(cache)) return true;
     kv_cache_free(cache);
     return false;
@@ -113,7 +118,8 @@ bool kv_cache_reserve(KvCache *cache, int from, int to) {
 }
 
 bool kv_cache_copy(KvCache *to, const KvCache *from, int n) {
-    *to = (KvCache){.n_layer = from->n_layer, .high = from->high, .layers = malloc((size_t)from->n_layer * sizeof *to->layers)};
+    *to = (KvCache){.n_layer = from->n_layer, .high = from->high,
+        .layers = malloc((size_t)from->n_layer * sizeof *to->layers)};
     bool done = to->layers != NULL;
     if (done) memcpy(to->layers, from->layers, (size_t)from->n_layer * sizeof *to->layers);
     done = done && make_table(to);
@@ -121,7 +127,8 @@ bool kv_cache_copy(KvCache *to, const KvCache *from, int n) {
         KvLayer *l = &to->layers[i];
         int first = kv_layer_first(from, i), end = blocks_of(n);
         done = kv_layer_reserve(l, first, end);
-        for (int b = first; b < end && done; b++) memcpy(l->blocks[b % l->n_blocks], from->layers[i].blocks[b % l->n_blocks], l->block_bytes);
+        for (int b = first; b < end && done; b++)
+            memcpy(l->blocks[b % l->n_blocks], from->layers[i].blocks[b % l->n_blocks], l->block_bytes);
     }
     if (!done) kv_cache_free(to);
     return done;

@@ -1,6 +1,7 @@
-/* loader.c: the push parser: the bytes of a GGUF, in file order, become a model. Two buffers pass through it: the header, which
- * grows until it is complete and then stays with the model, and a staging block of a few megabytes, from which whole tiles are packed
- * by all threads as soon as their bytes are there. Knows GGUF and weights; not the forward pass. */
+/* loader.c: the push parser: the bytes of a GGUF, in file order, become a model. Two buffers pass through it:
+ * the header, which grows until it is complete and then stays with the model, and a staging block of a few
+ * megabytes, from which whole tiles are packed by all threads as soon as their bytes are there. Knows GGUF
+ * and weights; not the forward pass. */
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 enum {
     HEADER_STEP = 1 << 20,
     STAGING = 4 << 20,
-    COPY_ALIGNMENT = 64,    /* V8 copies into shared memory by words where it can, otherwise by bytes, four times slower */
+    COPY_ALIGNMENT = 64,    /* V8 copies into shared memory by words where it can, otherwise by bytes, four
+                             * times slower */
     TASK_BYTES = 32 << 10,  /* of the file, packed by one thread before it asks for more */
 };
 
@@ -22,15 +24,18 @@ struct GemmaLoader {
     char *file_name;
     uint64_t file_size;
     bool planned;               /* the header is complete and checked */
-    bool estimated;             /* there is a plan of less: of a header's beginning or a shape. Otherwise the model has nothing but bytes */
+    bool estimated;             /* there is a plan of less: of a header's beginning or a shape. Otherwise the
+                                 * model has nothing but bytes */
     bool failed;
 
     size_t header_room;         /* bytes allocated at model->header */
-    size_t header_n;            /* bytes there; beyond header_size they are tensor data that came with its end */
+    size_t header_n;            /* bytes there; beyond header_size they are tensor data that came with its
+                                 * end */
 
     uint8_t *staging;           /* NULL until gemma_loader_allocate */
     size_t staging_room;
-    size_t arrival;             /* where in it bytes are pushed to, aligned; before it is room for what earlier pushes left */
+    size_t arrival;             /* where in it bytes are pushed to, aligned; before it is room for what
+                                 * earlier pushes left */
     size_t begin, end;          /* the bytes there that are not packed yet */
     uint64_t position;          /* of staging[begin] in the file */
     int slot;                   /* the tensor being read */
@@ -63,7 +68,8 @@ static GemmaStatus fail(GemmaLoader *l, GemmaError *err) {
     char quoted[72];
     GemmaError inner = *err;
     l->failed = true;
-    return error_set(err, inner.status, "%s: %s", error_quote(quoted, l->file_name, strlen(l->file_name)), inner.text);
+    return error_set(err, inner.status, "%s: %s", error_quote(quoted, l->file_name, strlen(l->file_name)),
+        inner.text);
 }
 
 /* ------------------------------------------------------------------------------------ the header */
@@ -75,7 +81,8 @@ static uint8_t *header_room(GemmaLoader *l, size_t *n, GemmaError *err) {
         size_t room = (size_t)room_for(l->header_n);
         uint8_t *grown = realloc(l->model->header, room);
         if (!grown) {
-            error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a file header of more than %zu MB.", l->header_n >> 20);
+            error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a file header of more than %zu MB.",
+                l->header_n >> 20);
             fail(l, err);
             return NULL;
         }
@@ -106,7 +113,8 @@ static void mark_part(Gguf *g) {
 
 static GemmaStatus estimate(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = l->model;
-    if (gguf_parse_beginning(&m->gguf, m->header, l->header_n, l->file_size, err) == GGUF_FAILED) return err->status;
+    if (gguf_parse_beginning(&m->gguf, m->header, l->header_n, l->file_size, err) == GGUF_FAILED)
+        return err->status;
     mark_part(&m->gguf);
     GemmaStatus s = model_plan(m, err);
     l->estimated = s == GEMMA_OK;
@@ -131,20 +139,25 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
     l->model->header = malloc(n + 1);
     l->header_n = n;
     if (l->model->header) memcpy(l->model->header, header, n);
-    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY, "Not enough memory to check the header.");
+    GemmaStatus s = l->model->header ? read_header(l, err) : error_set(err, GEMMA_NO_MEMORY,
+        "Not enough memory to check the header.");
     if (s == GEMMA_OK && !l->planned) s = error_set(err, GEMMA_BAD_FILE, "The header ends early.");
     if (s == GEMMA_OK) s = open_tokenizer(l->model, err);
     gemma_loader_free(l);
     return s;
 }
 
-const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) { return l->planned || l->estimated ? &l->model->plan : NULL; }
+const GemmaPlan *gemma_loader_plan(const GemmaLoader *l) {
+    return l->planned || l->estimated ? &l->model->plan : NULL;
+}
 
 size_t gemma_describe(const GemmaLoader *l, char *json, size_t cap) {
     return describe_json(&l->model->gguf, &l->model->config, l->model->plan.weight_bytes, json, cap);
 }
 
-size_t gemma_describe_plan(const GemmaPlan *plan, char *json, size_t cap) { return describe_plan(plan, json, cap); }
+size_t gemma_describe_plan(const GemmaPlan *plan, char *json, size_t cap) {
+    return describe_plan(plan, json, cap);
+}
 
 static size_t file_row_bytes(const WeightSlot *s) { return quant_row_bytes(s->type, s->n_cols); }
 
@@ -176,12 +189,14 @@ uint64_t gemma_observer_need(const GemmaLoader *l) { return model_observer_bytes
 
 GemmaStatus gemma_loader_allocate(GemmaLoader *l, const GemmaOptions *options, GemmaError *err) {
     GemmaModel *m = l->model;
-    if (!l->planned) return error_set(err, GEMMA_BAD_ARGUMENT, "The header is not complete yet, and the weights come after it.");
+    if (!l->planned) return error_set(err, GEMMA_BAD_ARGUMENT,
+        "The header is not complete yet, and the weights come after it.");
     if (open_tokenizer(m, err) != GEMMA_OK) return fail(l, err);
     l->arrival = l->begin = l->end = arrival(l);
     l->staging_room = l->arrival + STAGING;
     l->staging = malloc(l->staging_room);
-    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the staging block.");
+    GemmaStatus s = l->staging ? model_allocate(m, options, err) : error_set(err, GEMMA_NO_MEMORY,
+        "Not enough memory for the staging block.");
     if (s != GEMMA_OK) return fail(l, err);
     l->position = m->gguf.header_size;
     if (l->header_n > m->gguf.header_size) {
@@ -210,12 +225,14 @@ static void pack_tiles(void *context, int begin, int end, int thread) {
         GemmaError err;
         int row = t->first_row + i * TILE_ROWS;
         const uint8_t *rows = t->rows + (size_t)i * TILE_ROWS * file_row_bytes(t->slot);
-        if (weights_pack_tile(t->slot, row, rows, &err) != GEMMA_OK && !atomic_exchange(&t->failed, 1)) t->err = err;
+        if (weights_pack_tile(t->slot, row, rows, &err) != GEMMA_OK && !atomic_exchange(&t->failed, 1))
+            t->err = err;
     }
 }
 
 /* Takes what it can from `rows`, n bytes at the loader's row of its slot; *taken bytes. */
-static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8_t *rows, size_t n, size_t *taken, GemmaError *err) {
+static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8_t *rows, size_t n,
+    size_t *taken, GemmaError *err) {
     size_t row_bytes = file_row_bytes(slot);
     int left = slot->n_rows - l->row;
     int n_rows = n / row_bytes < (size_t)left ? (int)(n / row_bytes) : left;
@@ -234,8 +251,8 @@ static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8
     return task.failed ? err->status : GEMMA_OK;
 }
 
-/* What is left is less than a tile. It moves to end where the next bytes arrive, unless they may as well be appended: small
- * pushes should not move a large tile again and again. */
+/* What is left is less than a tile. It moves to end where the next bytes arrive, unless they may as well be
+ * appended: small pushes should not move a large tile again and again. */
 static void make_room(GemmaLoader *l, bool taken) {
     if (!taken && l->end < l->staging_room) return;
     size_t left = l->end - l->begin;
@@ -251,7 +268,8 @@ static GemmaStatus take_staging(GemmaLoader *l, GemmaError *err) {
     size_t at = 0, n = l->end - l->begin;
     while (l->slot < w->n_slots) {
         const WeightSlot *slot = &w->slots[l->slot];
-        uint64_t want = slot->tensor->offset + (uint64_t)l->row * file_row_bytes(slot), here = l->position + at;
+        uint64_t want = slot->tensor->offset + (uint64_t)l->row * file_row_bytes(slot),
+            here = l->position + at;
         if (here < want) {                      /* padding, or a tensor that we don't use */
             uint64_t skip = want - here, have = n - at;
             at += (size_t)(skip < have ? skip : have);
@@ -292,7 +310,8 @@ static GemmaStatus check_more(const GemmaLoader *l, size_t n, GemmaError *err) {
     if (check_sound(l, err) != GEMMA_OK) return err->status;
     uint64_t here = l->staging ? l->position + (l->end - l->begin) : l->header_n;
     if (n > l->file_size - here)
-        return error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.", (unsigned long long)l->file_size);
+        return error_set(err, GEMMA_BAD_FILE, "More bytes came than the %llu that the file was said to have.",
+            (unsigned long long)l->file_size);
     return GEMMA_OK;
 }
 
@@ -314,12 +333,14 @@ GemmaStatus gemma_loader_check_part(GemmaLoader *l, const uint8_t *bytes, size_t
     return s == GEMMA_OK ? GEMMA_OK : fail(l, err);
 }
 
-GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, const char *type, GemmaError *err) {
+GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, const char *type,
+    GemmaError *err) {
     char quoted[72];
     const QuantInfo *info = quant_by_name(type, strlen(type));
     assert(!l->planned && !l->header_n);
     if (*type && !info) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "There is no weight type %s.", error_quote(quoted, type, strlen(type)));
+        error_set(err, GEMMA_BAD_ARGUMENT, "There is no weight type %s.",
+            error_quote(quoted, type, strlen(type)));
         return fail(l, err);
     }
     forget_estimate(l);
@@ -328,7 +349,9 @@ GemmaStatus gemma_loader_plan_shape(GemmaLoader *l, const GemmaShape *shape, con
     l->estimated = s == GEMMA_OK;
     if (s == GEMMA_OK) return s;
     GemmaError inner = *err;
-    if (s == GEMMA_BAD_FILE) error_set(err, GEMMA_UNSUPPORTED, "This model has sizes that the engine does not support. %s", inner.text);
+    if (s == GEMMA_BAD_FILE)
+        error_set(err, GEMMA_UNSUPPORTED, "This model has sizes that the engine does not support. %s",
+        inner.text);
     return fail(l, err);
 }
 
@@ -347,7 +370,8 @@ GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
 GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = NULL;
     if (!l->planned || !l->staging) {
-        error_set(err, GEMMA_BAD_FILE, l->header_n < 4 ? "This is not a GGUF file: the file ended after %llu bytes."
+        error_set(err, GEMMA_BAD_FILE, l->header_n < 4
+            ? "This is not a GGUF file: the file ended after %llu bytes."
                                                        : "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
         fail(l, err);
     } else if (l->slot < l->model->weights.n_slots) {

@@ -8,9 +8,10 @@
 /* How far memory may grow beyond the plan (SLACK in web/engine/instance.js): no plan is exact. */
 static const uint64_t GROWTH = 64u << 20;
 
-/* The largest memories that wasm/build.mk links: all that 32 bits address, and what browsers give to memory64. A single block may be all of it:
- * emmalloc takes sizes to 2^32 - 57, of which it adds 8 bytes itself, and dlmalloc to 2^64 less some hundred. (emmalloc asks for memory in 64 bits
- * and compares sizes unsigned. dlmalloc, as a 32-bit program, stops at 2^31.) */
+/* The largest memories that wasm/build.mk links: all that 32 bits address, and what browsers give to
+ * memory64. A single block may be all of it: emmalloc takes sizes to 2^32 - 57, of which it adds 8 bytes
+ * itself, and dlmalloc to 2^64 less some hundred. (emmalloc asks for memory in 64 bits and compares sizes
+ * unsigned. dlmalloc, as a 32-bit program, stops at 2^31.) */
 uint64_t gemma_capacity(int address_bits) {
     return (address_bits == 32 ? (uint64_t)4 << 30 : (uint64_t)16 << 30) - GROWTH;
 }

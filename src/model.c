@@ -1,4 +1,5 @@
-/* model.c: the loaded checkpoint: its plan, its memory, and the public functions that only ask it something. */
+/* model.c: the loaded checkpoint: its plan, its memory, and the public functions that only ask it
+ * something. */
 #include "model.h"
 
 #include <stdlib.h>
@@ -79,13 +80,16 @@ static bool knows_types(const Weights *w) {
 static void make_plan(GemmaModel *m, const QuantInfo *type) {
     const Weights *w = &m->weights;
     unsigned guessed = m->config.guessed | (knows_types(w) ? 0 : GEMMA_GUESSED_TYPES);
-    /* The file's weights are not quite those that are guessed: the file's size says how many bytes they are. */
+    /* The file's weights are not quite those that are guessed: the file's size says how many bytes they
+     * are. */
     double scale = guessed && m->gguf.file_size ? (double)bytes_in_file(m) / (double)w->file_bytes : 1;
     m->plan = (GemmaPlan){
         .shape = config_shape(&m->config), .name = m->name, .chat = m->chat.tuned,
-        .chat_style = chat_style(&m->chat), .chat_stop = m->chat.stop ? m->chat.stop : "", .chat_leads = chat_leads(&m->chat),
+        .chat_style = chat_style(&m->chat), .chat_stop = m->chat.stop ? m->chat.stop : "",
+            .chat_leads = chat_leads(&m->chat),
         .type = type->name, .guessed = guessed,
-        .weight_bytes = (uint64_t)((double)w->bytes * scale), .bytes_per_token = (uint64_t)((double)w->bytes_per_token * scale),
+        .weight_bytes = (uint64_t)((double)w->bytes * scale),
+            .bytes_per_token = (uint64_t)((double)w->bytes_per_token * scale),
     };
 }
 
@@ -127,16 +131,19 @@ GemmaStatus gemma_published_shape(const char *name, GemmaShape *shape, GemmaErro
         *shape = arch_shape_at(i)->shape;
         return GEMMA_OK;
     }
-    return error_set(err, GEMMA_BAD_ARGUMENT, "No published shape is named %s. One that is: %s.", error_quote(quoted, name, strlen(name)),
+    return error_set(err, GEMMA_BAD_ARGUMENT, "No published shape is named %s. One that is: %s.",
+        error_quote(quoted, name, strlen(name)),
                      arch_shape_at(0)->name);
 }
 
 /* ------------------------------------------------------------------------------------ memory */
 
 uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx) {
-    enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the allocator's slack */
+    enum { THREAD_STACK = 300 << 10, FIXED = 2 << 20 };     /* the program's own data and stack, the
+                                                             * allocator's slack */
     const Config *c = &m->config;
-    return m->plan.weight_bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx, options->n_threads) +
+    return m->plan.weight_bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx,
+        options->n_threads) +
            session_bytes(c, n_ctx, options->precision) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
@@ -159,17 +166,23 @@ uint64_t model_observer_bytes(const GemmaModel *m) {
 
 GemmaStatus model_allocate(GemmaModel *m, const GemmaOptions *options, GemmaError *err) {
     if (options->n_threads < 1 || options->n_threads > 256) {
-        return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible.", options->n_threads);
+        return error_set(err, GEMMA_BAD_ARGUMENT, "%d threads asked for; 1 to 256 are possible.",
+            options->n_threads);
     }
-    for (const LayerConfig *l = m->config.layers; l < m->config.layers + m->config.n_layer && options->precision == GEMMA_INT8_CACHE; l++)
+    for (const LayerConfig *l = m->config.layers; l < m->config.layers + m->config.n_layer
+        && options->precision == GEMMA_INT8_CACHE; l++)
         if (l->head_dim % KV8_COLS != 0)
-            return error_set(err, GEMMA_BAD_ARGUMENT, "The heads of this model have %d elements; an int8 cache takes multiples of %d.", l->head_dim, KV8_COLS);
+            return error_set(err, GEMMA_BAD_ARGUMENT,
+                "The heads of this model have %d elements; an int8 cache takes multiples of %d.",
+                l->head_dim, KV8_COLS);
     m->options = *options;
     GemmaStatus s = weights_allocate(&m->weights, err);
     if (s != GEMMA_OK) return s;
     m->pool = pool_new(options->n_threads);
-    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for %d threads.", options->n_threads);
-    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the activations: %llu MB are needed.",
+    if (!m->pool) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for %d threads.",
+        options->n_threads);
+    return batch_new(&m->batch, m) ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY,
+        "Not enough memory for the activations: %llu MB are needed.",
         (unsigned long long)(batch_bytes(&m->config, 1, options->n_threads) >> 20));
 }
 
@@ -187,13 +200,17 @@ void gemma_model_free(GemmaModel *m) {
 const GemmaPlan *gemma_model_plan(const GemmaModel *m) { return &m->plan; }
 
 static GemmaStatus check_vocabulary(const GemmaModel *m, GemmaError *err) {
-    return m->tokenizer ? GEMMA_OK : error_set(err, GEMMA_UNSUPPORTED, "A model of random weights has no vocabulary; give it ids.");
+    return m->tokenizer ? GEMMA_OK : error_set(err, GEMMA_UNSUPPORTED,
+        "A model of random weights has no vocabulary; give it ids.");
 }
 
-GemmaStatus gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, GemmaIds *ids, GemmaError *err) {
+GemmaStatus gemma_tokenize(const GemmaModel *m, const char *utf8, size_t n, unsigned flags, GemmaIds *ids,
+    GemmaError *err) {
     if (check_vocabulary(m, err) != GEMMA_OK) return err->status;
-    int n_ids = tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL, ids->ids, ids->cap);
-    if (n_ids < 0) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the tokens of a text of %zu bytes.", n);
+    int n_ids = tokenizer_encode(m->tokenizer, utf8, n, flags & GEMMA_ADD_BOS, flags & GEMMA_PARSE_CONTROL,
+        ids->ids, ids->cap);
+    if (n_ids < 0) return error_set(err, GEMMA_NO_MEMORY,
+        "Not enough memory for the tokens of a text of %zu bytes.", n);
     ids->n = n_ids;
     return GEMMA_OK;
 }
@@ -203,9 +220,15 @@ int gemma_token_bytes(const GemmaModel *m, int32_t id, char buf[256]) {
 }
 
 bool gemma_adds_bos(const GemmaModel *m) { return m->tokenizer && tokenizer_adds_bos(m->tokenizer); }
-bool gemma_is_control(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_control(m->tokenizer, id); }
-bool gemma_is_end(const GemmaModel *m, int32_t id) { return m->tokenizer && tokenizer_is_end(m->tokenizer, id); }
+bool gemma_is_control(const GemmaModel *m, int32_t id) {
+    return m->tokenizer && tokenizer_is_control(m->tokenizer, id);
+}
+bool gemma_is_end(const GemmaModel *m, int32_t id) {
+    return m->tokenizer && tokenizer_is_end(m->tokenizer, id);
+}
 
-GemmaStatus gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, GemmaIds *ids, GemmaError *err) {
-    return check_vocabulary(m, err) == GEMMA_OK ? chat_encode(&m->chat, m->tokenizer, turns, n_turns, conversation, ids, err) : err->status;
+GemmaStatus gemma_chat(const GemmaModel *m, const GemmaTurn *turns, int n_turns,
+    GemmaConversation conversation, GemmaIds *ids, GemmaError *err) {
+    return check_vocabulary(m, err) == GEMMA_OK ? chat_encode(&m->chat, m->tokenizer, turns, n_turns,
+        conversation, ids, err) : err->status;
 }

@@ -1,4 +1,5 @@
-/* model.h: what a loaded checkpoint is made of; shared by the files that build one (loader.c, random.c) and those that use it. */
+/* model.h: what a loaded checkpoint is made of; shared by the files that build one (loader.c, random.c) and
+ * those that use it. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -13,7 +14,8 @@
 
 struct GemmaModel {
     char *name;             /* general.name */
-    uint8_t *header;        /* the file's bytes up to its first tensor; the tokenizer's pieces lie in it. NULL: made of a shape */
+    uint8_t *header;        /* the file's bytes up to its first tensor; the tokenizer's pieces lie in it.
+                             * NULL: made of a shape */
     Gguf gguf;
     Config config;
     Weights weights;

@@ -32,15 +32,18 @@ static uint64_t acts_bytes(const OpsLimits *most) {
 /* Of a context that 32 bits can't address it is more than they can say. */
 static uint64_t parts_bytes(const OpsLimits *most, int n_pos) {
     uint64_t n_blocks = (uint64_t)n_pos / ATTN_BLOCK + 2;
-    return n_blocks * (uint64_t)most->n_head * (uint64_t)attend_part_floats(&(AttendArgs){.head_dim = most->head_dim}) * sizeof(float);
+    return n_blocks * (uint64_t)most->n_head * (uint64_t)attend_part_floats(&(AttendArgs){
+        .head_dim = most->head_dim}) * sizeof(float);
 }
 
 uint64_t ops_bytes(int n_threads, const OpsLimits *most, int n_pos) {
-    return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most) + parts_bytes(most, n_pos);
+    return (uint64_t)scratch_bytes(most->n_cols) * (uint64_t)n_threads + acts_bytes(most)
+        + parts_bytes(most, n_pos);
 }
 
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most) {
-    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .clock = clock_new(clock_now), .most = *most};
+    *ops = (Ops){.kernels = kernels, .pool = pool, .precision = precision, .clock = clock_new(clock_now),
+        .most = *most};
     tuner_init(&ops->streams, STREAM_WAYS, STREAM_PERIOD);
     ops->scratch_stride = scratch_bytes(most->n_cols);
     ops->scratch = memory_aligned((uint64_t)ops->scratch_stride * (uint64_t)pool_threads(pool));
@@ -73,10 +76,13 @@ void *ops_scratch(const Ops *ops, int thread) { return ops->scratch + (size_t)th
 
 const char *const op_name[OP_KINDS] = {
     [PANEL_P2K] = "matmul Q2_K", [PANEL_P3K] = "matmul Q3_K", [PANEL_P4] = "matmul Q4_0",
-    [PANEL_P4N] = "matmul IQ4_NL", [PANEL_P4M] = "matmul Q4_1", [PANEL_P4K] = "matmul Q4_K", [PANEL_P5] = "matmul Q5_0",
-    [PANEL_P5M] = "matmul Q5_1", [PANEL_P5K] = "matmul Q5_K", [PANEL_P6K] = "matmul Q6_K", [PANEL_P8] = "matmul Q8_0",
+    [PANEL_P4N] = "matmul IQ4_NL", [PANEL_P4M] = "matmul Q4_1", [PANEL_P4K] = "matmul Q4_K",
+        [PANEL_P5] = "matmul Q5_0",
+    [PANEL_P5M] = "matmul Q5_1", [PANEL_P5K] = "matmul Q5_K", [PANEL_P6K] = "matmul Q6_K",
+        [PANEL_P8] = "matmul Q8_0",
     [PANEL_F16] = "matmul F16", [PANEL_BF16] = "matmul BF16", [PANEL_F32] = "matmul F32",
-    [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_QUANTIZE] = "quantize", [OP_ROPE] = "rope", [OP_STORE_KV] = "store kv",
+    [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_QUANTIZE] = "quantize", [OP_ROPE] = "rope",
+        [OP_STORE_KV] = "store kv",
     [OP_ATTENTION] = "attention", [OP_GEGLU] = "geglu", [OP_ADD] = "add", [OP_SOFTCAP] = "softcap",
     [OP_SCREEN] = "screen Q8_0", [OP_SHORTLIST] = "shortlist Q8_0",
 };
@@ -133,7 +139,8 @@ static void embed_row(const RowTask *t, int i) {
 }
 
 void ops_embed(Ops *ops, const Matrix *w, const int32_t *ids, int n_tok, float scale, float *x) {
-    RowTask t = {.ops = ops, .row = embed_row, .matrix = w, .ids = ids, .y = x, .n = w->n_cols, .scale = scale};
+    RowTask t = {.ops = ops, .row = embed_row, .matrix = w, .ids = ids, .y = x, .n = w->n_cols,
+        .scale = scale};
     each_row(ops, OP_EMBED, &t, n_tok);
 }
 
@@ -143,12 +150,14 @@ static void norm_row(const RowTask *t, int i) {
 }
 
 void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n_rows, int n, float eps) {
-    each_row(ops, OP_NORM, &(RowTask){.ops = ops, .row = norm_row, .x = x, .weight = weight, .y = y, .n = n, .eps = eps}, n_rows);
+    each_row(ops, OP_NORM, &(RowTask){.ops = ops, .row = norm_row, .x = x, .weight = weight, .y = y, .n = n,
+        .eps = eps}, n_rows);
 }
 
 static void rope_row(const RowTask *t, int i) {
     int head_dim = t->n / t->n_head;
-    t->ops->kernels->rope(t->y + (size_t)i * (size_t)t->n, t->n_head, head_dim, t->x + (size_t)i * (size_t)head_dim);
+    t->ops->kernels->rope(t->y + (size_t)i * (size_t)t->n, t->n_head, head_dim,
+        t->x + (size_t)i * (size_t)head_dim);
 }
 
 void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin) {
@@ -158,7 +167,8 @@ void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const flo
 
 size_t ops_kv_head_bytes(int head_dim, GemmaPrecision precision) {
     if (precision == GEMMA_INT8_CACHE) return kv8_block_bytes(head_dim);
-    return 2 * (size_t)ATTN_BLOCK * (size_t)head_dim * (precision == GEMMA_EXACT ? sizeof(float) : sizeof(uint16_t));
+    return 2 * (size_t)ATTN_BLOCK * (size_t)head_dim * (precision == GEMMA_EXACT ? sizeof(float)
+        : sizeof(uint16_t));
 }
 
 /* The sequence of item i of a work list; each sequence has first[j + 1] - first[j] items. */
@@ -169,8 +179,10 @@ static int sequence_of(const int *first, int i) {
 }
 
 /* Where a K/V head's keys and values of the block that holds `pos` lie. */
-static uint8_t *head_block(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int pos, int head_kv) {
-    return s->blocks[pos / ATTN_BLOCK % s->n_blocks] + (size_t)head_kv * ops_kv_head_bytes(a->head_dim, ops->precision);
+static uint8_t *head_block(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int pos,
+    int head_kv) {
+    return s->blocks[pos / ATTN_BLOCK % s->n_blocks] + (size_t)head_kv * ops_kv_head_bytes(a->head_dim,
+        ops->precision);
 }
 
 typedef struct {
@@ -207,14 +219,16 @@ static void store_tokens(void *context, int begin, int end, int thread) {
         int token = i - t->first[j], pos = s->pos + token;
         size_t from = (size_t)(s->row + token) * (size_t)(a->n_head_kv * a->head_dim);
         for (int h = 0; h < a->n_head_kv; h++, from += (size_t)a->head_dim)
-            store_head(t->ops, a->k + from, a->v + from, a->head_dim, head_block(t->ops, a, s, pos, h), pos % ATTN_BLOCK);
+            store_head(t->ops, a->k + from, a->v + from, a->head_dim, head_block(t->ops, a, s, pos, h),
+                pos % ATTN_BLOCK);
     }
 }
 
 /* Blocks of bytes that begin in this batch. */
 static void clear_blocks(const Ops *ops, const OpsAttention *a, const OpsSequence *s) {
     for (int pos = s->pos; pos < s->pos + s->n_tok; pos++)
-        for (int h = 0; h < a->n_head_kv && pos % ATTN_BLOCK == 0; h++) kv8_clear(a->head_dim, head_block(ops, a, s, pos, h));
+        for (int h = 0; h < a->n_head_kv && pos % ATTN_BLOCK == 0; h++)
+            kv8_clear(a->head_dim, head_block(ops, a, s, pos, h));
 }
 
 void ops_store_kv(Ops *ops, const OpsAttention *a) {
@@ -267,18 +281,22 @@ typedef struct {
 static void matmul_tiles(const MatmulTask *t, const MatmulTerm *term, int tile, int n_tiles, int thread) {
     bool quantised = term->w->kind < PANEL_FIRST_FLOAT;
     const void *x = quantised ? (const void *)t->ops->acts : t->x;
-    size_t stride = quantised ? (size_t)(t->n_cols / BLOCK_COLS) * sizeof(ActBlock) : (size_t)t->n_cols * sizeof(float);
-    t->ops->kernels->matmul[term->w->kind](term->w, tile, n_tiles, x, stride, t->n_tok, term->y, (size_t)term->w->n_rows,
+    size_t stride = quantised ? (size_t)(t->n_cols / BLOCK_COLS) * sizeof(ActBlock)
+        : (size_t)t->n_cols * sizeof(float);
+    t->ops->kernels->matmul[term->w->kind](term->w, tile, n_tiles, x, stride, t->n_tok, term->y,
+        (size_t)term->w->n_rows,
                                            ops_scratch(t->ops, thread));
 }
 
-static void matmul_tiles_exact(const MatmulTask *t, const MatmulTerm *term, int tile, int n_tiles, int thread) {
+static void matmul_tiles_exact(const MatmulTask *t, const MatmulTerm *term, int tile,
+    int n_tiles, int thread) {
     float *w = ops_scratch(t->ops, thread);
     int end = (tile + n_tiles) * TILE_ROWS < term->w->n_rows ? (tile + n_tiles) * TILE_ROWS : term->w->n_rows;
     for (int row = tile * TILE_ROWS; row < end; row++) {
         unpack_row(term->w, row, w);
         for (int i = 0; i < t->n_tok; i++) {
-            term->y[(size_t)i * (size_t)term->w->n_rows + (size_t)row] = dot_exact(w, t->x + (size_t)i * (size_t)t->n_cols, t->n_cols);
+            term->y[(size_t)i * (size_t)term->w->n_rows + (size_t)row] = dot_exact(w,
+                t->x + (size_t)i * (size_t)t->n_cols, t->n_cols);
         }
     }
 }
@@ -289,16 +307,19 @@ static void run_groups(void *context, int begin, int end, int thread) {
         while (g >= t->first_group[i + 1]) i++;
         const MatmulTerm *term = &t->terms[i];
         int tile = (g - t->first_group[i]) * t->group, left = matrix_tiles(term->w) - tile;
-        (is_exact(t->ops) ? matmul_tiles_exact : matmul_tiles)(t, term, tile, left < t->group ? left : t->group, thread);
+        (is_exact(t->ops) ? matmul_tiles_exact : matmul_tiles)(t, term, tile, left < t->group ? left
+            : t->group, thread);
     }
 }
 
 static void quantize_row(const RowTask *t, int i) {
-    t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n, t->acts + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
+    t->ops->kernels->quantize(t->x + (size_t)i * (size_t)t->n,
+        t->acts + (size_t)i * (size_t)(t->n / BLOCK_COLS), t->n);
 }
 
 void ops_quantize(Ops *ops, const float *x, int n_tok, int n) {
-    each_row(ops, OP_QUANTIZE, &(RowTask){.ops = ops, .row = quantize_row, .x = x, .acts = ops->acts, .n = n}, n_tok);
+    each_row(ops, OP_QUANTIZE, &(RowTask){
+        .ops = ops, .row = quantize_row, .x = x, .acts = ops->acts, .n = n}, n_tok);
 }
 
 void ops_tune(Ops *ops, uint64_t bytes, double seconds) {
@@ -327,8 +348,10 @@ static void observe(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms
 typedef struct { int take, group; } Shares;
 
 static Shares share_tiles(int n_tiles, int n_threads, int n_tok, int streams) {
-    Shares s = {.take = n_tok > 1 ? 2 : 8};     /* with more tokens a tile is more work, and the last one to end keeps the others waiting */
-    while (s.take > 1 && n_tiles < s.take * 3 * n_threads) s.take /= 2;      /* each thread should get several */
+    Shares s = {.take = n_tok > 1 ? 2 : 8};     /* with more tokens a tile is more work, and the last one to
+                                                 * end keeps the others waiting */
+    /* each thread should get several */
+    while (s.take > 1 && n_tiles < s.take * 3 * n_threads) s.take /= 2;
     s.group = n_tok > 1 || s.take < streams ? s.take : streams;
     return s;
 }
@@ -352,27 +375,34 @@ void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, in
     double tuning_start = n_tok == 1 ? clock_read(&ops->clock) : 0;
     Shares shares = share_tiles(n_tiles, pool_active(ops->pool), n_tok, 1 << tuner_choice(&ops->streams));
     t.group = shares.group;
-    for (int i = 0; i < n_terms; i++) t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
+    for (int i = 0; i < n_terms; i++)
+        t.first_group[i + 1] = t.first_group[i] + (matrix_tiles(terms[i].w) + t.group - 1) / t.group;
     pool_run(ops->pool, t.first_group[n_terms], shares.take / shares.group, run_groups, &t);
     if (n_tok == 1) ops_tune(ops, bytes, clock_read(&ops->clock) - tuning_start);
-    count_cost(ops, terms[0].w->kind, start, bytes, (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
+    count_cost(ops, terms[0].w->kind, start, bytes,
+        (uint64_t)n_tiles * TILE_ROWS * (uint64_t)t.n_cols * (uint64_t)n_tok);
 }
 
 /* ------------------------------------------------------------------------------------ attention */
 
 /* What a kernel needs for tokens [first, first + n_tok) of a sequence and the query heads of one K/V head. */
-static AttendArgs attend_args(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int first, int n_tok, int head_kv) {
+static AttendArgs attend_args(const Ops *ops, const OpsAttention *a, const OpsSequence *s, int first,
+    int n_tok, int head_kv) {
     int n_q = a->n_head / a->n_head_kv;
     size_t stride = (size_t)a->n_head * (size_t)a->head_dim;
     size_t at = (size_t)(s->row + first) * stride + (size_t)(head_kv * n_q) * (size_t)a->head_dim;
     return (AttendArgs){
-        .q = a->q + at, .out = a->out + at, .q_stride = stride, .n_tok = n_tok, .n_q = n_q, .head_dim = a->head_dim,
-        .blocks = s->blocks, .n_blocks = s->n_blocks, .head_at = (size_t)head_kv * ops_kv_head_bytes(a->head_dim, ops->precision),
-        .in_bytes = ops->precision == GEMMA_INT8_CACHE, .pos = s->pos + first, .window = a->window, .scale = a->scale, .softcap = a->softcap,
+        .q = a->q + at, .out = a->out + at, .q_stride = stride, .n_tok = n_tok, .n_q = n_q,
+            .head_dim = a->head_dim,
+        .blocks = s->blocks, .n_blocks = s->n_blocks,
+            .head_at = (size_t)head_kv * ops_kv_head_bytes(a->head_dim, ops->precision),
+        .in_bytes = ops->precision == GEMMA_INT8_CACHE, .pos = s->pos + first, .window = a->window,
+            .scale = a->scale, .softcap = a->softcap,
     };
 }
 
-/* Work items are (chunk of a sequence's tokens) x (K/V head), and the tokens of a chunk share the widening of keys and values. */
+/* Work items are (chunk of a sequence's tokens) x (K/V head), and the tokens of a chunk share the widening of
+ * keys and values. */
 typedef struct {
     const Ops *ops;
     const OpsAttention *a;
@@ -387,7 +417,8 @@ static void attend_chunks(void *context, int begin, int end, int thread) {
         int j = sequence_of(t->first, i), item = i - t->first[j];
         const OpsSequence *s = &a->sequences[j];
         int head_kv = item % a->n_head_kv, first = item / a->n_head_kv * t->chunk;
-        AttendArgs args = attend_args(t->ops, a, s, first, s->n_tok - first < t->chunk ? s->n_tok - first : t->chunk, head_kv);
+        AttendArgs args = attend_args(t->ops, a, s, first, s->n_tok - first < t->chunk ? s->n_tok - first
+            : t->chunk, head_kv);
         if (is_exact(t->ops)) attend_exact(&args);
         else t->ops->kernels->attend(&args, ops_scratch(t->ops, thread));
     }
@@ -396,13 +427,15 @@ static void attend_chunks(void *context, int begin, int end, int thread) {
 static void attention_in_chunks(Ops *ops, const OpsAttention *a, int n_tok) {
     ChunkTask t = {.ops = ops, .a = a, .chunk = 16};
     while (t.chunk > 1 && t.chunk * (a->n_head / a->n_head_kv) > ATTN_MAX_QUERIES) t.chunk /= 2;
-    while (t.chunk > 1 && n_tok <= t.chunk * (pool_active(ops->pool) - 1) / a->n_head_kv) t.chunk /= 2;     /* something for every thread */
+    /* something for every thread */
+    while (t.chunk > 1 && n_tok <= t.chunk * (pool_active(ops->pool) - 1) / a->n_head_kv) t.chunk /= 2;
     for (int j = 0; j < a->n_sequences; j++)
         t.first[j + 1] = t.first[j] + (a->sequences[j].n_tok + t.chunk - 1) / t.chunk * a->n_head_kv;
     pool_run(ops->pool, t.first[a->n_sequences], 1, attend_chunks, &t);
 }
 
-/* One token of a sequence: work items are (K/V head) x (block of positions), whose parts are then merged for each K/V head. */
+/* One token of a sequence: work items are (K/V head) x (block of positions), whose parts are then merged for
+ * each K/V head. */
 typedef struct {
     const Ops *ops;
     const OpsAttention *a;
@@ -417,7 +450,8 @@ static void attend_blocks(void *context, int begin, int end, int thread) {
         int head_kv = begin / t->n_blocks, first = begin % t->n_blocks;
         int last = t->n_blocks - first < end - begin ? t->n_blocks : first + end - begin;
         AttendArgs args = attend_args(t->ops, t->a, t->s, 0, 1, head_kv);
-        t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats, ops_scratch(t->ops, thread));
+        t->ops->kernels->attend_blocks(&args, first, last, t->ops->parts + (size_t)head_kv * t->head_floats,
+            ops_scratch(t->ops, thread));
         begin += last - first;
     }
 }
@@ -452,7 +486,8 @@ void ops_attention(Ops *ops, const OpsAttention *a) {
             seen += (uint64_t)(a->window && n > a->window ? a->window : n);
         }
     }
-    bool few = n_tok == a->n_sequences && n_tok * a->n_head_kv < 2 * pool_active(ops->pool) && pool_active(ops->pool) > 1;
+    bool few = n_tok == a->n_sequences && n_tok * a->n_head_kv < 2 * pool_active(ops->pool)
+        && pool_active(ops->pool) > 1;
     if (few && !is_exact(ops)) {
         for (int j = 0; j < a->n_sequences; j++) attention_in_blocks(ops, a, &a->sequences[j]);
     } else {

@@ -1,5 +1,5 @@
-/* ops.h: tensor operations: a kernel spread over the pool's threads. A result never depends on how the work was shared.
- * Knows matrices and arrays, not which model they belong to. */
+/* ops.h: tensor operations: a kernel spread over the pool's threads. A result never depends on how the work
+ * was shared. Knows matrices and arrays, not which model they belong to. */
 #ifndef OPS_H
 #define OPS_H
 
@@ -11,7 +11,8 @@
 
 /* What operations have cost: matmuls by the kind of their panels, then the others. */
 enum {
-    OP_EMBED = PANEL_KINDS, OP_NORM, OP_QUANTIZE, OP_ROPE, OP_STORE_KV, OP_ATTENTION, OP_GEGLU, OP_ADD, OP_SOFTCAP,
+    OP_EMBED = PANEL_KINDS, OP_NORM, OP_QUANTIZE, OP_ROPE, OP_STORE_KV, OP_ATTENTION, OP_GEGLU,
+        OP_ADD, OP_SOFTCAP,
     OP_SCREEN, OP_SHORTLIST, OP_KINDS
 };
 extern const char *const op_name[OP_KINDS];
@@ -47,11 +48,13 @@ typedef struct {
     ActBlock *acts;             /* [max_tok, max_cols / 32]: the quantised input of a matmul */
     float *parts;               /* attention of one token by several threads, over contexts of up to n_pos */
     int n_pos;
-    Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice; for the time of a byte */
+    Tuner streams;              /* tiles that one token's matmuls walk together: 1 << choice; for the time of
+                                 * a byte */
     uint64_t tuning_bytes;      /* of the largest such matmul */
     bool profiling;
     OpCost cost[OP_KINDS];      /* added to while profiling */
-    OpsObserved *observed;      /* [n_observed], borrowed: the matrices whose inputs ops_matmul adds up. NULL: not observing */
+    OpsObserved *observed;      /* [n_observed], borrowed: the matrices whose inputs ops_matmul adds up. NULL:
+                                 * not observing */
     int n_observed;
 } Ops;
 
@@ -59,7 +62,8 @@ typedef struct {
 uint64_t ops_bytes(int n_threads, const OpsLimits *most, int n_pos);
 /* False when memory is short. */
 bool ops_new(Ops *ops, const Kernels *kernels, Pool *pool, GemmaPrecision precision, const OpsLimits *most);
-/* Makes sure that attention over a context of n_pos is possible. False when memory is short; then nothing has changed. */
+/* Makes sure that attention over a context of n_pos is possible. False when memory is short; then nothing has
+ * changed. */
 bool ops_fit(Ops *ops, int n_pos);
 void ops_free(Ops *ops);
 
@@ -73,17 +77,18 @@ typedef struct {
 } MatmulTerm;
 enum { OPS_MAX_TERMS = 3 };
 
-/* terms[i].y = x * terms[i].w^T for up to OPS_MAX_TERMS matrices of equal n_cols: x[n_tok, n_cols] is quantised once and the
- * matrices' rows are shared out together. */
+/* terms[i].y = x * terms[i].w^T for up to OPS_MAX_TERMS matrices of equal n_cols: x[n_tok, n_cols] is
+ * quantised once and the matrices' rows are shared out together. */
 void ops_matmul(Ops *ops, const float *x, int n_tok, const MatmulTerm *terms, int n_terms);
 
-/* For shortlist.c: the quantised x[n_tok, n] in ops->acts, a thread's scratch for one kernel, and a cost added while profiling. */
+/* For shortlist.c: the quantised x[n_tok, n] in ops->acts, a thread's scratch for one kernel, and a cost
+ * added while profiling. */
 void ops_quantize(Ops *ops, const float *x, int n_tok, int n);
 void *ops_scratch(const Ops *ops, int thread);
 void ops_count(Ops *ops, int op, double seconds, uint64_t bytes, uint64_t macs);
 
-/* Records that a matmul of one token over this many bytes took `seconds` with the current number of streams. The largest, the output head, show
- * how fast the memory is. */
+/* Records that a matmul of one token over this many bytes took `seconds` with the current number of streams.
+ * The largest, the output head, show how fast the memory is. */
 void ops_tune(Ops *ops, uint64_t bytes, double seconds);
 
 /* y[n_rows, n] = RMSNorm of each row of x[n_rows, n]; y may be x. */
@@ -92,7 +97,8 @@ void ops_rms_norm(Ops *ops, const float *x, const float *weight, float *y, int n
 /* Rotates x[n_tok, n_head * head_dim] in place; cos_sin[n_tok, head_dim]. */
 void ops_rope(Ops *ops, float *x, int n_tok, int n_head, int head_dim, const float *cos_sin);
 
-/* Rows [row, row + n_tok) of a batch are positions pos .. pos + n_tok - 1 of one sequence, whose keys and values lie in a cache's blocks. */
+/* Rows [row, row + n_tok) of a batch are positions pos .. pos + n_tok - 1 of one sequence, whose keys and
+ * values lie in a cache's blocks. */
 typedef struct {
     uint8_t *const *blocks;     /* [n_blocks], see KvLayer */
     int n_blocks;
@@ -111,8 +117,8 @@ typedef struct {
     int window;
     float scale, softcap;
 } OpsAttention;
-/* A block of a cache has, for one K/V head after the other, the following bytes: k[ATTN_BLOCK][head_dim] and v[ATTN_BLOCK][head_dim] as halves or
- * (exact) floats, or what kernels/kv8.h says. */
+/* A block of a cache has, for one K/V head after the other, the following bytes: k[ATTN_BLOCK][head_dim] and
+ * v[ATTN_BLOCK][head_dim] as halves or (exact) floats, or what kernels/kv8.h says. */
 size_t ops_kv_head_bytes(int head_dim, GemmaPrecision precision);
 /* k and v go to the caches. */
 void ops_store_kv(Ops *ops, const OpsAttention *a);

@@ -1,7 +1,8 @@
-/* pack.c: see pack.h. Four rows are packed side by side, a block of the file at a time, in vectors of four 32-bit words, one of
- * each row: most formats hold their codes such that a vector of the panel is such words as they are, or words shifted and masked.
- * Every function of the way from file to panel is inlined with a constant type, so each type gets a loop of its own without
- * branches. The file layouts are drawn in quant.c, the panels in kernels/panel.h. */
+/* pack.c: see pack.h. Four rows are packed side by side, a block of the file at a time, in vectors of four
+ * 32-bit words, one of each row: most formats hold their codes such that a vector of the panel is such words
+ * as they are, or words shifted and masked. Every function of the way from file to panel is inlined with a
+ * constant type, so each type gets a loop of its own without branches. The file layouts are drawn in quant.c,
+ * the panels in kernels/panel.h. */
 #include "pack.h"
 
 #include <math.h>
@@ -32,7 +33,9 @@ uint64_t pack_bytes(QuantType type, int n_rows, int n_cols) {
 }
 
 static inline uint16_t load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static inline uint32_t load32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+static inline uint32_t load32(const uint8_t *p) {
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 
 /* ------------------------------------------------------------------------------------ panels */
 
@@ -52,15 +55,18 @@ typedef uint16_t Halves __attribute__((vector_size(8)));
 /* Four rows of a file at one of their blocks. */
 typedef struct {
     const uint8_t *row[4];
-    Quad live;          /* all bits of a row's word; none of a row that the last tile lacks, which reads as zeros */
+    Quad live;          /* all bits of a row's word; none of a row that the last tile lacks, which reads as
+                         * zeros */
 } Rows;
 
 INLINE Quad words(const Rows *r, int at) {
-    return (Quad){load32(r->row[0] + at), load32(r->row[1] + at), load32(r->row[2] + at), load32(r->row[3] + at)} & r->live;
+    return (Quad){load32(r->row[0] + at), load32(r->row[1] + at), load32(r->row[2] + at),
+        load32(r->row[3] + at)} & r->live;
 }
 
 INLINE Quad halves(const Rows *r, int at) {
-    return (Quad){load16(r->row[0] + at), load16(r->row[1] + at), load16(r->row[2] + at), load16(r->row[3] + at)} & r->live;
+    return (Quad){load16(r->row[0] + at), load16(r->row[1] + at), load16(r->row[2] + at),
+        load16(r->row[3] + at)} & r->live;
 }
 
 INLINE void store(uint8_t *p, Quad x) { memcpy(p, &x, 16); }
@@ -73,8 +79,10 @@ INLINE void store_halves(uint8_t *p, Quad x) {
 /* Byte i of the four words goes to p + (i % 2) * near + (i / 2) * far. */
 INLINE void store_bytes(uint8_t *p, size_t near, size_t far, Quad x) {
     Bytes b = (Bytes)x;
-    Quad t = (Quad)(Bytes){b[0], b[4], b[8], b[12], b[1], b[5], b[9], b[13], b[2], b[6], b[10], b[14], b[3], b[7], b[11], b[15]};
-    for (int i = 0; i < 4; i++) memcpy(p + (size_t)(i % 2) * near + (size_t)(i / 2) * far, &(uint32_t){t[i]}, 4);
+    Quad t = (Quad)(Bytes){b[0], b[4], b[8], b[12], b[1], b[5], b[9], b[13], b[2], b[6], b[10], b[14], b[3],
+        b[7], b[11], b[15]};
+    for (int i = 0; i < 4; i++) memcpy(p + (size_t)(i % 2) * near + (size_t)(i / 2) * far, &(uint32_t){
+        t[i]}, 4);
 }
 
 /* ------------------------------------------------------------------------------------ scales */
@@ -85,13 +93,16 @@ enum { F16E_TOO_LARGE = 21 << 10 };     /* 64, and with larger exponents infinit
 INLINE Quad to_f16e(Quad h, Quad *bad) {
     Quad rest = h & 0x7fff;
     *bad |= (Quad)(rest >= F16E_TOO_LARGE);
-    /* A subnormal counts units of 2^-24; in f16e's bias and at f32's place for the fraction that is 2^-126, a normal float. */
+    /* A subnormal counts units of 2^-24; in f16e's bias and at f32's place for the fraction that is 2^-126, a
+     * normal float. */
     QuadFloat subnormal = __builtin_convertvector((QuadInt)rest, QuadFloat) * 0x1p-126f;
     Quad normal = (Quad)(rest >= 1 << 10);
     return (h & 0x8000) | (normal & (rest + (10 << 10))) | (~normal & (Quad)subnormal >> 13);
 }
 
-INLINE void pack_scales(const Rows *r, int at, uint8_t *out, Quad *bad) { store_halves(out, to_f16e(halves(r, at), bad)); }
+INLINE void pack_scales(const Rows *r, int at, uint8_t *out, Quad *bad) {
+    store_halves(out, to_f16e(halves(r, at), bad));
+}
 
 /* ------------------------------------------------------------------------------------ codes of 5 and 6 bits */
 
@@ -107,7 +118,8 @@ INLINE void store_5_bits(uint8_t *block, int v, const Quad k[8]) {
 
 INLINE void store_6_bits(uint8_t *block, int v, const Quad k[8]) {
     for (int half = 0; half < 2; half++, k += 4)
-        for (int i = 0; i < 3; i++) store(block + (v * 6 + half * 3 + i) * 16, k[i] | (k[3] >> 2 * i & 0x03030303) << 6);
+        for (int i = 0; i < 3; i++)
+            store(block + (v * 6 + half * 3 + i) * 16, k[i] | (k[3] >> 2 * i & 0x03030303) << 6);
 }
 
 /* ------------------------------------------------------------------------------------ blocks of 32 columns */
@@ -126,7 +138,8 @@ INLINE Quad transpose_bits(Quad x) {
     return swap_bits(x, 0x00cc00cc, 6);
 }
 
-/* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has; but for codes of 8 bits. */
+/* Rows 4v..4v+3 of a block. The file has the codes of columns i and 16 + i in one byte, as the panel has; but
+ * for codes of 8 bits. */
 INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, uint8_t *low, Quad *bad) {
     PanelKind kind = pack_kind(type);
     PanelFamily f = panel_family(kind);
@@ -135,7 +148,8 @@ INLINE void pack_32(QuantType type, const Rows *r, int v, uint8_t *block, uint8_
     if (has_f16_min(f)) pack_scales(r, 2, block + panel_min_at(f) + 8 * v, bad);
     if (kind == PANEL_P8) {
         for (int j = 0; j < 4; j++) {
-            Quad a = words(r, header + 4 * j) ^ (r->live & 0x80808080), b = words(r, header + 16 + 4 * j) ^ (r->live & 0x80808080);
+            Quad a = words(r, header + 4 * j) ^ (r->live & 0x80808080),
+                b = words(r, header + 16 + 4 * j) ^ (r->live & 0x80808080);
             store(block + (v * 4 + j) * 16, (a >> 4 & 0x0f0f0f0f) | (b & 0xf0f0f0f0));
             store(low + (v * 4 + j) * 16, (a & 0x0f0f0f0f) | (b & 0x0f0f0f0f) << 4);
         }
@@ -165,7 +179,8 @@ INLINE void pack_nibbles(const Rows *r, int at, int v, uint8_t *low, uint8_t *hi
     }
 }
 
-/* From n words, the field that `mask` picks in each byte after a shift, side by side in the bytes of one word. */
+/* From n words, the field that `mask` picks in each byte after a shift, side by side in the bytes of one
+ * word. */
 INLINE Quad gather_fields(const Quad *x, int n, int shift, uint32_t mask, int width) {
     Quad fields = {0};
     for (int j = 0; j < n; j++) fields |= (x[j] >> shift & mask) << (width * j);
@@ -189,14 +204,16 @@ INLINE void pack_k45(QuantType type, const Rows *r, int v, uint8_t *super, Quad 
     store_bytes(min + 4 * size, size, 2 * size, (s2 >> 4 & 0x0f0f0f0f) | (s1 >> 2 & 0x30303030));
 
     if (!five_bits) {
-        for (size_t b = 0; b < SUPER_BLOCKS; b += 2) pack_nibbles(r, 16 + (int)b * 16, v, blocks + b * size, blocks + (b + 1) * size);
+        for (size_t b = 0; b < SUPER_BLOCKS; b += 2)
+            pack_nibbles(r, 16 + (int)b * 16, v, blocks + b * size, blocks + (b + 1) * size);
         return;
     }
     Quad high[8];
     for (int n = 0; n < 8; n++) high[n] = words(r, 16 + 4 * n);
     for (int b = 0; b < SUPER_BLOCKS; b++) {
         Quad k[8];
-        for (int n = 0; n < 8; n++) k[n] = (words(r, 48 + b / 2 * 32 + 4 * n) >> (b % 2 * 4) & 0x0f0f0f0f) | (high[n] >> b & 0x01010101) << 4;
+        for (int n = 0; n < 8; n++) k[n] = (words(r, 48 + b / 2 * 32 + 4 * n) >> (b % 2 * 4) & 0x0f0f0f0f)
+            | (high[n] >> b & 0x01010101) << 4;
         store_5_bits(blocks + (size_t)b * size, v, k);
     }
 }
@@ -207,7 +224,8 @@ INLINE void pack_q2k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     uint8_t *blocks = super + panel_super_bytes(f);
     pack_scales(r, 80, super + 8 * v, bad);
     pack_scales(r, 82, super + PANEL_DMIN_AT + 8 * v, bad);
-    for (size_t b = 0; b < SUPER_BLOCKS; b++) store_halves(blocks + b * size + panel_scale_at(f) + 8 * v, halves(r, 2 * (int)b));
+    for (size_t b = 0; b < SUPER_BLOCKS; b++)
+        store_halves(blocks + b * size + panel_scale_at(f) + 8 * v, halves(r, 2 * (int)b));
     for (int half = 0; half < 2; half++) {
         Quad q[8];
         for (int n = 0; n < 8; n++) q[n] = words(r, 16 + half * 32 + 4 * n);
@@ -225,9 +243,11 @@ INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     uint8_t *blocks = super + panel_super_bytes(f);
     pack_scales(r, 108, super + 8 * v, bad);
     for (int i = 0; i < 4; i++) {   /* the sub-scales of blocks 2i and 2i + 1 */
-        Quad s = (words(r, 96 + i % 2 * 4) >> (i / 2 * 4) & 0x0f0f0f0f) | (words(r, 104) >> (2 * i) & 0x03030303) << 4;
+        Quad s = (words(r, 96 + i % 2 * 4) >> (i / 2 * 4) & 0x0f0f0f0f)
+            | (words(r, 104) >> (2 * i) & 0x03030303) << 4;
         Bytes less_32 = (Bytes)s - 32;
-        store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size, (Quad)less_32);
+        store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size,
+            (Quad)less_32);
     }
     Quad high[8];
     for (int n = 0; n < 8; n++) high[n] = words(r, 4 * n);
@@ -238,7 +258,8 @@ INLINE void pack_q3k(const Rows *r, int v, uint8_t *super, Quad *bad) {
             int b = half * 4 + p;
             uint8_t *out = blocks + (size_t)b * size + v * 48;
             Quad k[8];
-            for (int n = 0; n < 8; n++) k[n] = (low[n] >> (2 * p) & 0x03030303) | (high[n] >> b & 0x01010101) << 2;
+            for (int n = 0; n < 8; n++) k[n] = (low[n] >> (2 * p) & 0x03030303) | (high[n] >> b & 0x01010101)
+                << 2;
             store(out, k[0] | k[4] << 3 | (k[3] & 0x03030303) << 6);
             store(out + 16, k[1] | k[5] << 3 | (k[7] & 0x03030303) << 6);
             store(out + 32, k[2] | k[6] << 3 | (k[3] & 0x04040404) << 4 | (k[7] & 0x04040404) << 5);
@@ -250,17 +271,20 @@ INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     PanelFamily f = panel_family(PANEL_P6K);
     size_t size = panel_block_bytes(f);
     pack_scales(r, 208, super + 8 * v, bad);
-    /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of their high bits. */
+    /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of
+     * their high bits. */
     for (int half = 0; half < 2; half++) {
         uint8_t *blocks = super + panel_super_bytes(f) + (size_t)half * 4 * size;
         for (int i = 0; i < 2; i++)
-            store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size, words(r, 192 + half * 8 + i * 4));
+            store_bytes(blocks + (size_t)(2 * i) * size + panel_scale_at(f) + 4 * v, TILE_ROWS, size,
+                words(r, 192 + half * 8 + i * 4));
         Quad high[8];
         for (int n = 0; n < 8; n++) high[n] = words(r, 128 + half * 32 + 4 * n);
         for (int b = 0; b < 4; b++) {
             Quad k[8];
             for (int n = 0; n < 8; n++)
-                k[n] = (words(r, half * 64 + b % 2 * 32 + 4 * n) >> (b / 2 * 4) & 0x0f0f0f0f) | (high[n] >> (2 * b) & 0x03030303) << 4;
+                k[n] = (words(r, half * 64 + b % 2 * 32 + 4 * n) >> (b / 2 * 4) & 0x0f0f0f0f)
+                    | (high[n] >> (2 * b) & 0x03030303) << 4;
             store_6_bits(blocks + (size_t)b * size, v, k);
         }
     }
@@ -293,7 +317,8 @@ INLINE Rows four_rows(const uint8_t *rows, size_t row_bytes, int first, int n_ro
 }
 
 /* False when a value cannot be packed. */
-INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
+INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile,
+    uint8_t *low) {
     bool is_float = pack_kind(type) >= PANEL_FIRST_FLOAT;
     const QuantInfo *info = quant_info(type);
     int cols = is_float ? BLOCK_COLS : info->block;     /* taken at once */
@@ -327,7 +352,8 @@ static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_row
     int n = panel_family(pack_kind(type)).has_min ? 2 : 1;
     for (int b = 0; b < n_cols / info->block; b++) {
         for (int i = 0; i < n_rows * n; i++) {
-            uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes + at + i % n * 2);
+            uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes
+                + at + i % n * 2);
             if ((h & 0x7fff) >= F16E_TOO_LARGE) return (PackFault){i / n, b * info->block, f16_to_f32(h)};
         }
     }
@@ -348,7 +374,8 @@ static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_row
 
 /* ------------------------------------------------------------------------------------ any type */
 
-static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile, uint8_t *low) {
+static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols, uint8_t *tile,
+    uint8_t *low) {
     switch (type) {
     case QUANT_Q2_K: return pack_rows(QUANT_Q2_K, rows, n_rows, n_cols, tile, low);
     case QUANT_Q3_K: return pack_rows(QUANT_Q3_K, rows, n_rows, n_cols, tile, low);
@@ -369,7 +396,8 @@ static bool pack_any(QuantType type, const uint8_t *rows, int n_rows, int n_cols
 }
 
 bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, const Matrix *m, int tile, PackFault *fault) {
-    uint8_t *data = (uint8_t *)m->data + (size_t)tile * m->tile_bytes, *low = (uint8_t *)m->low + (size_t)tile * m->low_tile_bytes;
+    uint8_t *data = (uint8_t *)m->data + (size_t)tile * m->tile_bytes, *low = (uint8_t *)m->low
+        + (size_t)tile * m->low_tile_bytes;
     if (pack_any(type, rows, n_rows, m->n_cols, data, low)) return true;
     *fault = m->kind < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, m->n_cols)
                                          : find_float_fault(type, rows, n_rows, m->n_cols);
@@ -395,12 +423,14 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
         }
         if (kind == PANEL_P3K) {
             const uint8_t *p = block + v * 48 + lane + c;
-            codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6 | (p[32] >> (6 + half) & 1) << 2);
+            codes[k] = (uint8_t)(j < 3 ? p[16 * j] >> (3 * half) & 7 : p[16 * half] >> 6
+                | (p[32] >> (6 + half) & 1) << 2);
             continue;
         }
         if (panel_family(kind).bits == 5) {
             const uint8_t *p = block + v * 80 + lane + c;
-            const uint8_t last[3] = {p[0] >> 5 | (p[16] >> 5 & 3) << 3, p[32] >> 5 | (p[48] >> 5 & 3) << 3, p[64] >> 5 | (p[16] >> 7) << 3 | (p[48] >> 7) << 4};
+            const uint8_t last[3] = {p[0] >> 5 | (p[16] >> 5 & 3) << 3, p[32] >> 5 | (p[48] >> 5 & 3) << 3,
+                p[64] >> 5 | (p[16] >> 7) << 3 | (p[48] >> 7) << 4};
             codes[k] = k < 20 ? p[16 * (k / 4)] & 31 : last[k / 4 - 5];
             continue;
         }
@@ -414,9 +444,11 @@ static void unpack_codes(PanelKind kind, const uint8_t *block, const uint8_t *lo
     }
 }
 
-static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *low, const uint8_t *super, int r, float *y) {
+static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *low, const uint8_t *super,
+    int r, float *y) {
     PanelFamily f = panel_family(kind);
-    const uint8_t *scale = block + panel_scale_at(f), *second = scale + panel_scale_bytes(f), *min = block + panel_min_at(f);
+    const uint8_t *scale = block + panel_scale_at(f), *second = scale + panel_scale_bytes(f),
+        *min = block + panel_min_at(f);
     uint8_t q[BLOCK_COLS];
     unpack_codes(kind, block, low, r, q);
     if (kind == PANEL_P3K || kind == PANEL_P6K) {
@@ -448,16 +480,19 @@ static void unpack_block(PanelKind kind, const uint8_t *block, const uint8_t *lo
 }
 
 void unpack_row(const Matrix *m, int row, float *y) {
-    const uint8_t *tile = m->data + (size_t)(row / TILE_ROWS) * m->tile_bytes, *low = m->low + (size_t)(row / TILE_ROWS) * m->low_tile_bytes;
+    const uint8_t *tile = m->data + (size_t)(row / TILE_ROWS) * m->tile_bytes,
+        *low = m->low + (size_t)(row / TILE_ROWS) * m->low_tile_bytes;
     int r = row % TILE_ROWS;
     if (m->kind >= PANEL_FIRST_FLOAT) {
         QuantType type = m->kind == PANEL_F16 ? QUANT_F16 : m->kind == PANEL_BF16 ? QUANT_BF16 : QUANT_F32;
         size_t size = type == QUANT_F32 ? 4 : 2;
-        for (int k = 0; k < m->n_cols; k++) quant_decode_row(type, tile + ((size_t)k * TILE_ROWS + (size_t)r) * size, y + k, 1);
+        for (int k = 0; k < m->n_cols; k++)
+            quant_decode_row(type, tile + ((size_t)k * TILE_ROWS + (size_t)r) * size, y + k, 1);
         return;
     }
     PanelFamily f = panel_family(m->kind);
     for (int b = 0; b < m->n_cols / BLOCK_COLS; b++) {
-        unpack_block(m->kind, tile + panel_block_at(f, b), low + b * LOW_BLOCK_BYTES, tile + panel_super_at(f, b), r, y + b * BLOCK_COLS);
+        unpack_block(m->kind, tile + panel_block_at(f, b), low + b * LOW_BLOCK_BYTES,
+            tile + panel_super_at(f, b), r, y + b * BLOCK_COLS);
     }
 }

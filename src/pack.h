@@ -1,5 +1,5 @@
-/* pack.h: from a file's row-by-row layout to the kernels' panels (kernels/panel.h), and back to floats one row at a time.
- * Knows no models, files or threads. */
+/* pack.h: from a file's row-by-row layout to the kernels' panels (kernels/panel.h), and back to floats one
+ * row at a time. Knows no models, files or threads. */
 #ifndef PACK_H
 #define PACK_H
 
@@ -17,8 +17,9 @@ typedef struct {
     float value;        /* the scale or weight that is not finite, or a scale whose magnitude is 64 or more */
 } PackFault;
 
-/* Writes tile `tile` of m, whose memory the caller owns, from n_rows rows (16, fewer in the last tile) in the file's layout. False with
- * *fault otherwise; `row` counts within the tile. Tiles may be packed in any order and in parallel. */
+/* Writes tile `tile` of m, whose memory the caller owns, from n_rows rows (16, fewer in the last tile) in the
+ * file's layout. False with *fault otherwise; `row` counts within the tile. Tiles may be packed in any order
+ * and in parallel. */
 bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, const Matrix *m, int tile, PackFault *fault);
 
 /* y[n_cols] = the weights of a row: bit for bit what quant_decode_row gives for the file's row. */

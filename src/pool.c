@@ -1,8 +1,10 @@
-/* pool.c: see pool.h. The threads wait for one word, which holds the number of the region and of the threads that take part: the
- * caller writes the work, changes the word, and every such thread takes ranges from its own slice of the items, and when that is used up
- * from those of the others. So each thread walks through memory without gaps, which the processor's prefetching rewards: taken from one
- * counter by turns, the weights of a 2B came at 26 GB/s to two threads, so at 33. A fork costs a quarter of a microsecond while the threads spin and tens when they sleep, and a token has about a hundred regions:
- * so a thread spins for some tens of microseconds before it sleeps. */
+/* pool.c: see pool.h. The threads wait for one word, which holds the number of the region and of the threads
+ * that take part: the caller writes the work, changes the word, and every such thread takes ranges from its
+ * own slice of the items, and when that is used up from those of the others. So each thread walks through
+ * memory without gaps, which the processor's prefetching rewards: taken from one counter by turns, the
+ * weights of a 2B came at 26 GB/s to two threads, so at 33. A fork costs a quarter of a microsecond while the
+ * threads spin and tens when they sleep, and a token has about a hundred regions: so a thread spins for some
+ * tens of microseconds before it sleeps. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -30,9 +32,11 @@ typedef struct {
     pthread_t thread;
 } Worker;
 
-/* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may write it. */
+/* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may
+ * write it. */
 typedef struct {
-    _Alignas(64) _Atomic int64_t next;      /* the first not taken yet; each thread adds a grain once the last is taken */
+    _Alignas(64) _Atomic int64_t next;      /* the first not taken yet; each thread adds a grain once the last
+                                             * is taken */
     int64_t end;
 } Slice;
 
@@ -52,8 +56,8 @@ struct Pool {
     _Alignas(64) atomic_int active;         /* threads that take part in the next region */
 };
 
-/* Sleeps, unless *word is no longer `value`; may return for no reason. (Not inlined: Node 20's baseline compiler has been seen to lose a
- * local of the function around memory.atomic.wait32.) */
+/* Sleeps, unless *word is no longer `value`; may return for no reason. (Not inlined: Node 20's baseline
+ * compiler has been seen to lose a local of the function around memory.atomic.wait32.) */
 static __attribute__((noinline)) void sleep_on(atomic_int *word, int value) {
 #ifdef __wasm__
     __builtin_wasm_memory_atomic_wait32((int *)word, value, -1);
@@ -87,8 +91,10 @@ static void wake(atomic_int *word) {
 static void take_ranges(Pool *p, int thread, int active) {
     for (int i = 0; i < active; i++) {
         Slice *slice = &p->slices[(thread + i) % active];
-        for (int64_t begin; (begin = atomic_fetch_add_explicit(&slice->next, p->grain, memory_order_relaxed)) < slice->end;)
-            p->work(p->context, (int)begin, (int)(slice->end - begin < p->grain ? slice->end : begin + p->grain), thread);
+        for (int64_t begin; (begin = atomic_fetch_add_explicit(&slice->next, p->grain,
+            memory_order_relaxed)) < slice->end;)
+            p->work(p->context, (int)begin, (int)(slice->end - begin < p->grain ? slice->end
+                : begin + p->grain), thread);
     }
 }
 
@@ -174,5 +180,6 @@ void pool_run(Pool *p, int n, int grain, PoolWork *work, void *context) {
     }
     open_region(p, active);
     take_ranges(p, 0, active);
-    for (int left; (left = atomic_load_explicit(&p->busy, memory_order_acquire)) > 0;) wait_for_change(&p->busy, left);
+    for (int left; (left = atomic_load_explicit(&p->busy, memory_order_acquire)) > 0;)
+        wait_for_change(&p->busy, left);
 }

@@ -1,7 +1,8 @@
 /* program.c: see program.h.
  *
- * Everything is compiled back to front: compile(node, then) gives the node at which a text of `node`, and after it whatever follows `then`,
- * begins. So alternatives meet again without nodes of their own, and a call that is its rule's last needs no place on the stack. */
+ * Everything is compiled back to front: compile(node, then) gives the node at which a text of `node`, and
+ * after it whatever follows `then`, begins. So alternatives meet again without nodes of their own, and a call
+ * that is its rule's last needs no place on the stack. */
 #include "program.h"
 
 #include <stdlib.h>
@@ -36,7 +37,8 @@ typedef struct {
 
 static int32_t add_node(Builder *b, ProgramNode node) {
     Program *p = b->p;
-    if (b->failed || p->n_nodes == PROGRAM_MAX_NODES || !memory_grow((void **)&p->nodes, &p->cap_nodes, p->n_nodes + 1, sizeof *p->nodes)) {
+    if (b->failed || p->n_nodes == PROGRAM_MAX_NODES || !memory_grow((void **)&p->nodes, &p->cap_nodes,
+        p->n_nodes + 1, sizeof *p->nodes)) {
         b->failed = true;
         return 0;
     }
@@ -46,12 +48,14 @@ static int32_t add_node(Builder *b, ProgramNode node) {
 
 static void add_range(Builder *b, uint32_t lo, uint32_t hi, int32_t then) {
     Program *p = b->p;
-    if (!memory_grow((void **)&p->ranges, &p->cap_ranges, p->n_ranges + 1, sizeof *p->ranges)) b->failed = true;
+    if (!memory_grow((void **)&p->ranges, &p->cap_ranges, p->n_ranges + 1, sizeof *p->ranges))
+        b->failed = true;
     else p->ranges[p->n_ranges++] = (ByteRange){(uint8_t)lo, (uint8_t)hi, then};
 }
 
 static bool is_plain_start(const ByteRange *r) {
-    return (r->lo <= 0x7e && r->hi >= 0x20 && !(r->lo == r->hi && (r->lo == '"' || r->lo == '\\'))) || (r->lo <= 0xf4 && r->hi >= 0xc2);
+    return (r->lo <= 0x7e && r->hi >= 0x20 && !(r->lo == r->hi && (r->lo == '"' || r->lo == '\\')))
+        || (r->lo <= 0xf4 && r->hi >= 0xc2);
 }
 
 /* A node of the ranges from `first` on. */
@@ -71,7 +75,8 @@ static int32_t byte_node(Builder *b, char byte, int32_t then) {
 }
 
 static void push(Builder *b, int32_t value) {
-    if (!memory_grow((void **)&b->scratch, &b->cap_scratch, b->n_scratch + 1, sizeof *b->scratch)) b->failed = true;
+    if (!memory_grow((void **)&b->scratch, &b->cap_scratch, b->n_scratch + 1, sizeof *b->scratch))
+        b->failed = true;
     else b->scratch[b->n_scratch++] = value;
 }
 
@@ -81,7 +86,8 @@ static int32_t split_node(Builder *b, int start) {
     int n = b->n_scratch - start, first = p->n_targets;
     if (n == 1) return b->scratch[b->n_scratch = start];
     b->n_scratch = start;
-    if (b->failed || !memory_grow((void **)&p->targets, &p->cap_targets, p->n_targets + n, sizeof *p->targets)) {
+    if (b->failed || !memory_grow((void **)&p->targets, &p->cap_targets, p->n_targets + n,
+        sizeof *p->targets)) {
         b->failed = true;
         return 0;
     }
@@ -99,7 +105,8 @@ static int32_t either(Builder *b, int32_t one, int32_t other) {
 
 /* ------------------------------------------------------------------------------------------ characters */
 
-/* The characters of a class that are encoded in one number of bytes; nodes for 0 to 3 more bytes of any value, made when needed. */
+/* The characters of a class that are encoded in one number of bytes; nodes for 0 to 3 more bytes of any
+ * value, made when needed. */
 typedef struct {
     const GbnfRange *ranges;
     int n;
@@ -147,7 +154,8 @@ static bool is_always_plain(const GbnfRange *ranges, int n) {
     static const GbnfRange plain[] = PLAIN_RANGES;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         bool covered = false;
-        for (int k = 0; k < n && !covered; k++) covered = ranges[k].lo <= plain[i].lo && ranges[k].hi >= plain[i].hi;
+        for (int k = 0; k < n && !covered; k++) covered = ranges[k].lo <= plain[i].lo
+            && ranges[k].hi >= plain[i].hi;
         if (!covered) return false;
     }
     return true;
@@ -156,17 +164,20 @@ static bool is_always_plain(const GbnfRange *ranges, int n) {
 static int32_t compile_class(Builder *b, const GbnfRange *ranges, int n, int32_t then) {
     /* First bytes by the length of the character: lead byte, how many of them, first and last character. */
     static const struct { uint32_t lead, n, lo, hi; } lengths[] = {
-        {0x00, 128, 0, 0x7f}, {0xc0, 32, 0x80, 0x7ff}, {0xe0, 16, 0x800, 0xffff}, {0xf0, 8, 0x10000, 0x10ffff},
+        {0x00, 128, 0, 0x7f}, {0xc0, 32, 0x80, 0x7ff}, {0xe0, 16, 0x800, 0xffff},
+            {0xf0, 8, 0x10000, 0x10ffff},
     };
     ByteRange leads[256];
     int n_leads = 0;
     for (int more = 0; more < 4; more++) {
-        Chars c = {.ranges = ranges, .n = n, .lo = lengths[more].lo, .hi = lengths[more].hi, .any = {then, -1, -1, -1}};
+        Chars c = {.ranges = ranges, .n = n, .lo = lengths[more].lo, .hi = lengths[more].hi,
+            .any = {then, -1, -1, -1}};
         for (uint32_t v = 0; v < lengths[more].n; v++) {
             int32_t to = rest_of_char(b, &c, v << 6 * more, more);
             uint8_t byte = (uint8_t)(lengths[more].lead + v);
             if (to < 0) continue;
-            if (n_leads && leads[n_leads - 1].then == to && leads[n_leads - 1].hi + 1 == byte) leads[n_leads - 1].hi = byte;
+            if (n_leads && leads[n_leads - 1].then == to && leads[n_leads - 1].hi + 1 == byte)
+                leads[n_leads - 1].hi = byte;
             else leads[n_leads++] = (ByteRange){byte, byte, to};
         }
     }
@@ -237,7 +248,8 @@ static int32_t compile_beginnings(Builder *b, const Beginning *list, int n, int 
         for (int end; at < n && !b->failed; at = end) {
             char byte = list[at].bytes[same];
             for (end = at + 1; end < n && list[end].bytes[same] == byte;) end++;
-            next[n_next++] = (ByteRange){(uint8_t)byte, (uint8_t)byte, compile_beginnings(b, list + at, end - at, same + 1, then)};
+            next[n_next++] = (ByteRange){
+                (uint8_t)byte, (uint8_t)byte, compile_beginnings(b, list + at, end - at, same + 1, then)};
         }
         b->branchings--;
         int first = b->p->n_ranges;
@@ -251,7 +263,8 @@ static int32_t compile_beginnings(Builder *b, const Beginning *list, int n, int 
 static bool is_one_char(const Gbnf *g, int32_t node) {
     const GbnfNode *o = &g->nodes[node];
     static const uint8_t length[16] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4};
-    return o->kind == GBNF_CLASS || (o->kind == GBNF_LITERAL && o->y > 0 && o->y == length[(uint8_t)g->bytes[o->x] >> 4]);
+    return o->kind == GBNF_CLASS || (o->kind == GBNF_LITERAL && o->y > 0
+        && o->y == length[(uint8_t)g->bytes[o->x] >> 4]);
 }
 
 static int by_lo(const void *a, const void *b) {
@@ -267,7 +280,8 @@ static int32_t compile_united(Builder *b, int32_t choice, int32_t then) {
     for (int32_t child = g->nodes[choice].first; child >= 0 && !b->failed; child = g->nodes[child].next) {
         const GbnfNode *o = &g->nodes[child];
         if (!is_one_char(g, child)) continue;
-        if (!memory_grow((void **)&all, &cap, n + (o->kind == GBNF_CLASS ? o->y : 1), sizeof *all)) b->failed = true;
+        if (!memory_grow((void **)&all, &cap, n + (o->kind == GBNF_CLASS ? o->y : 1), sizeof *all))
+            b->failed = true;
         else if (o->kind == GBNF_CLASS) {
             memcpy(all + n, g->ranges + o->x, (size_t)o->y * sizeof *all);
             n += o->y;
@@ -322,7 +336,8 @@ static int32_t compile_choice(Builder *b, int32_t choice, int32_t then) {
 static int weigh(const Gbnf *g, int32_t node) {
     const GbnfNode *o = &g->nodes[node];
     int n = o->kind == GBNF_LITERAL ? o->y : o->kind == GBNF_CLASS ? 1 + o->y / 2 : 1;
-    for (int32_t child = o->first; child >= 0 && n <= UNROLL; child = g->nodes[child].next) n += weigh(g, child);
+    for (int32_t child = o->first; child >= 0 && n <= UNROLL; child = g->nodes[child].next)
+        n += weigh(g, child);
     int times = o->kind != GBNF_REPEAT ? 1 : o->y == GBNF_NO_MAX ? o->x + (o->x > 1) : o->y;
     return n <= UNROLL && times > 1 ? (times <= UNROLL ? n * times : UNROLL + 1) : n;
 }
@@ -340,7 +355,8 @@ static int32_t compile_repeat(Builder *b, const GbnfNode *o, int32_t then) {
     }
     int times = max == GBNF_NO_MAX ? min : max;
     if (times == 1 || (times <= UNROLL_TIMES && times * weigh(b->g, body) <= UNROLL)) {
-        if (max == GBNF_NO_MAX) then = compile_repeat(b, &(GbnfNode){.first = body, .x = 0, .y = GBNF_NO_MAX}, then);
+        if (max == GBNF_NO_MAX) then = compile_repeat(b, &(GbnfNode){
+            .first = body, .x = 0, .y = GBNF_NO_MAX}, then);
         int32_t end = then;
         for (int i = times; i > 0 && !b->failed; i--) {
             then = compile(b, body, then);
@@ -349,7 +365,8 @@ static int32_t compile_repeat(Builder *b, const GbnfNode *o, int32_t then) {
         return then;
     }
     if (b->g->nodes[body].nullable) min = 0;
-    if (!memory_grow((void **)&p->repetitions, &p->cap_repetitions, p->n_repetitions + 1, sizeof *p->repetitions)) b->failed = true;
+    if (!memory_grow((void **)&p->repetitions, &p->cap_repetitions, p->n_repetitions + 1,
+        sizeof *p->repetitions)) b->failed = true;
     if (b->failed) return 0;
     int r = p->n_repetitions++;
     int32_t loop = add_node(b, (ProgramNode){.kind = NODE_LOOP, .first = r});
@@ -398,11 +415,14 @@ bool program_make(Program *p, const Gbnf *g, GemmaError *err) {
     if (!b.failed) memset(p->entries, 0xff, (size_t)g->n_rules * sizeof *p->entries);
     int32_t end = add_node(&b, (ProgramNode){.kind = NODE_RETURN});
     if (!b.failed) compile_call(&b, g->root, end);
-    for (int i = 0; !b.failed && i < b.n_queue; i++) p->entries[b.queue[i]] = compile(&b, g->rules[b.queue[i]].body, end);
+    for (int i = 0; !b.failed && i < b.n_queue; i++)
+        p->entries[b.queue[i]] = compile(&b, g->rules[b.queue[i]].body, end);
     free(b.queue);
     free(b.scratch);
     if (b.failed) {
-        if (p->n_nodes == PROGRAM_MAX_NODES) error_set(err, GEMMA_BAD_ARGUMENT, "The grammar is too large: it needs more than %d nodes.", PROGRAM_MAX_NODES);
+        if (p->n_nodes == PROGRAM_MAX_NODES)
+            error_set(err, GEMMA_BAD_ARGUMENT, "The grammar is too large: it needs more than %d nodes.",
+            PROGRAM_MAX_NODES);
         else error_set(err, GEMMA_NO_MEMORY, "There is not enough memory to compile the grammar.");
         program_free(p);
         return false;

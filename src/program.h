@@ -1,5 +1,6 @@
-/* program.h: a checked grammar as nodes that an automaton over bytes goes through: characters become sequences of bytes, alternatives that
- * begin alike share their beginnings, repetitions stay counters. Knows nothing of states or tokens. */
+/* program.h: a checked grammar as nodes that an automaton over bytes goes through: characters become
+ * sequences of bytes, alternatives that begin alike share their beginnings, repetitions stay counters. Knows
+ * nothing of states or tokens. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -9,7 +10,8 @@ typedef enum {
     NODE_RETURN,        /* the rule ends: on to the node on the stack. There is one such node, number 0 */
     NODE_BYTES,         /* one byte, of ranges[first .. first + n), which ascend: on to the range's node */
     NODE_SPLIT,         /* on to each of targets[first .. first + n) */
-    NODE_CALL,          /* rule `first`, and then node n. Where n is NODE_RETURN, nothing needs to go on the stack */
+    NODE_CALL,          /* rule `first`, and then node n. Where n is NODE_RETURN, nothing needs to go on the
+                         * stack */
     NODE_ENTER,         /* repetition `first` begins: its counter goes on the stack */
     NODE_LOOP,          /* one more time is done of repetition `first` */
 } NodeKind;

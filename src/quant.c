@@ -1,6 +1,7 @@
-/* quant.c: see quant.h. Each format has its picture, its formula and its functions in one place; the table at the end is what
- * the public functions look into. The formulas, and the order of their roundings, are those of ggml (ggml-quants.c,
- * dequantize_row_* and quantize_row_*_ref), so that results agree with it bit for bit.
+/* quant.c: see quant.h. Each format has its picture, its formula and its functions in one place; the table at
+ * the end is what the public functions look into. The formulas, and the order of their roundings, are those
+ * of ggml (ggml-quants.c, dequantize_row_* and quantize_row_*_ref), so that results agree with it bit for
+ * bit.
  *
  * In the pictures d and m are f16, numbers in [] count bytes, and w[i] is the block's weight i. */
 #include "quant.h"
@@ -45,10 +46,12 @@ uint16_t f32_to_f16(float f) {
     if (rest > 0x7f800000) return (uint16_t)(sign | 0x7e00);
     if (rest >= 0x477ff000) return (uint16_t)(sign | 0x7c00);   /* 65520 and more round to infinity */
     if (rest < 0x38800000) {
-        /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition rounds. */
+        /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition
+         * rounds. */
         return (uint16_t)(sign | (bits_of(float_of(rest) + 0.5f) - bits_of(0.5f)));
     }
-    /* Half a unit less one, plus one if the last bit kept is odd: ties to even. A carry moves into the exponent. */
+    /* Half a unit less one, plus one if the last bit kept is odd: ties to even. A carry moves into the
+     * exponent. */
     rest += 0xfff + (rest >> 13 & 1);
     return (uint16_t)(sign | (rest - ((127 - 15) << 23)) >> 13);
 }
@@ -166,11 +169,13 @@ static void encode_q8_0(const float *x, uint8_t *row, int n) {
         float d = largest / 127;
         float inverse = d != 0 ? 1 / d : 0;
         store16(row, f32_to_f16(d));
-        for (int i = 0; i < 32; i++) row[2 + i] = (uint8_t)(int8_t)fmaxf(fminf(roundf(x[i] * inverse), 127), -127);
+        for (int i = 0; i < 32; i++) row[2 + i] = (uint8_t)(int8_t)
+            fmaxf(fminf(roundf(x[i] * inverse), 127), -127);
     }
 }
 
-/* d = the x of largest magnitude / -8, so that it gets code 0, the end that reaches further: q = x / d + 8 rounded. */
+/* d = the x of largest magnitude / -8, so that it gets code 0, the end that reaches further: q = x / d + 8
+ * rounded. */
 static void encode_q4_0(const float *x, uint8_t *row, int n) {
     for (; n > 0; n -= 32, row += 18, x += 32) {
         float largest = 0;
@@ -235,7 +240,8 @@ static void decode_q5_k(const uint8_t *row, float *y, int n) {
  *
  *        q[128] | h[64] | s[16] | d[2]              w[i] = (d * s_g) * (q_i - 32),  g = i / 16
  *
- * The two halves of the block (128 weights) use the two halves of q and h alike. Within a half, weight i = 32 p + j, p = 0..3:
+ * The two halves of the block (128 weights) use the two halves of q and h alike. Within a half, weight i = 32
+ * p + j, p = 0..3:
  *        low 4 bits:   q byte 32 (p % 2) + j, its low half for p < 2, its high half for the others
  *        high 2 bits:  h byte j, bits 2p and 2p+1
  */
@@ -245,7 +251,8 @@ static void decode_q6_k(const uint8_t *row, float *y, int n) {
         float d = f16_to_f32(load16(row + 208));
         for (int i = 0; i < 256; i++) {
             int half = i / 128, p = i % 128 / 32, j = i % 32;
-            int code = (q[half * 64 + p % 2 * 32 + j] >> (p / 2 * 4) & 15) | (high[half * 32 + j] >> (2 * p) & 3) << 4;
+            int code = (q[half * 64 + p % 2 * 32 + j] >> (p / 2 * 4) & 15)
+                | (high[half * 32 + j] >> (2 * p) & 3) << 4;
             y[i] = d * (int8_t)scales[i / 16] * (float)(code - 32);
         }
     }
@@ -335,8 +342,10 @@ const QuantInfo *quant_by_file_type(uint32_t file_type) {
     static const struct {
         uint8_t file_type, type;
     } kinds[] = {
-        {0, QUANT_F32}, {1, QUANT_F16}, {2, QUANT_Q4_0}, {3, QUANT_Q4_1}, {7, QUANT_Q8_0}, {8, QUANT_Q5_0}, {9, QUANT_Q5_1}, {10, QUANT_Q2_K},
-        {11, QUANT_Q3_K}, {12, QUANT_Q3_K}, {13, QUANT_Q3_K}, {14, QUANT_Q4_K}, {15, QUANT_Q4_K}, {16, QUANT_Q5_K}, {17, QUANT_Q5_K},
+        {0, QUANT_F32}, {1, QUANT_F16}, {2, QUANT_Q4_0}, {3, QUANT_Q4_1}, {7, QUANT_Q8_0}, {8, QUANT_Q5_0},
+            {9, QUANT_Q5_1}, {10, QUANT_Q2_K},
+        {11, QUANT_Q3_K}, {12, QUANT_Q3_K}, {13, QUANT_Q3_K}, {14, QUANT_Q4_K}, {15, QUANT_Q4_K},
+            {16, QUANT_Q5_K}, {17, QUANT_Q5_K},
         {18, QUANT_Q6_K}, {21, QUANT_Q2_K}, {25, QUANT_IQ4_NL}, {32, QUANT_BF16},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -347,9 +356,12 @@ const QuantInfo *quant_by_file_type(uint32_t file_type) {
 const char *quant_type_name(uint32_t type) {
     /* enum ggml_type, with the types that ggml has removed again. */
     static const char *const names[] = {
-        "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
-        "Q8_K", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64",
-        "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0", "TQ2_0", "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4",
+        "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K",
+            "Q5_K", "Q6_K",
+        "Q8_K", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16",
+            "I32", "I64", "F64",
+        "IQ1_M", "BF16", "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0", "TQ2_0", "IQ4_NL_4_4", "IQ4_NL_4_8",
+            "IQ4_NL_8_8", "MXFP4",
         "NVFP4", "Q1_0"};
     return type < sizeof names / sizeof names[0] ? names[type] : "unknown";
 }

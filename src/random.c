@@ -1,4 +1,5 @@
-/* random.c: random weights in the place of a file's, for benchmarks: as many bytes, as much work, finite results. */
+/* random.c: random weights in the place of a file's, for benchmarks: as many bytes, as much work, finite
+ * results. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static BlockScales block_scales(QuantType type) {
     }
 }
 
-/* Weights of a standard deviation near 1 / sqrt(n_cols), in the file's layout. The sign of each scale is random: codes have a mean. */
+/* Weights of a standard deviation near 1 / sqrt(n_cols), in the file's layout. The sign of each scale is
+ * random: codes have a mean. */
 static void random_row(QuantType type, uint8_t *row, int n_cols, uint64_t *state) {
     float spread = 1 / sqrtf((float)n_cols);
     if (quant_info(type)->block == 1) {
@@ -77,7 +79,8 @@ static void fill_tiles(void *context, int begin, int end, int thread) {
     for (int tile = begin; tile < end; tile++) {
         uint64_t state = 0x9e3779b97f4a7c15u * (s->offset + (uint64_t)tile + 1);
         int first = tile * TILE_ROWS, n = s->n_rows - first < TILE_ROWS ? s->n_rows - first : TILE_ROWS;
-        for (int i = 0; i < n; i++) random_row(s->type, rows + (size_t)i * quant_row_bytes(s->type, s->n_cols), s->n_cols, &state);
+        for (int i = 0; i < n; i++)
+            random_row(s->type, rows + (size_t)i * quant_row_bytes(s->type, s->n_cols), s->n_cols, &state);
         GemmaError err;
         weights_pack_tile(s, first, rows, &err);    /* made to be packable */
     }

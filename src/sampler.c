@@ -7,13 +7,14 @@
  *     have the share p, twice as deep (in logits) each time.
  *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first k, or the first
  *     that have the probability p.
- * Where only some tokens are allowed, the result is the same as if the others' logits were -infinity, but all of them are asked for only when
- * that is needed:
+ * Where only some tokens are allowed, the result is the same as if the others' logits were -infinity, but all
+ * of them are asked for only when that is needed:
  *   - Greedy and with top-k, the likeliest tokens are tested one after the other until there are k.
  *   - With temperature alone, a token is drawn from all. If it is not allowed, another is drawn from the allowed ones, independently of the first.
  *     An allowed token of probability p is drawn with p + (1 - S) p / S = p / S, where S is the probability of all allowed ones.
  *   - Top-p and min-p without top-k are of the renormalised probabilities, and need S: they ask for all.
- * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums and maxima. */
+ * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums
+ * and maxima. */
 #include "sampler.h"
 
 #include <assert.h>
@@ -27,7 +28,8 @@ enum {
     PENALTY_WINDOW = 64,    /* tokens */
     BLOCK = 128,            /* logits */
     LANES = 8,
-    SPARE = 16,             /* how many tokens are tested beyond one and a half times top-k, since some may not be allowed */
+    SPARE = 16,             /* how many tokens are tested beyond one and a half times top-k, since some may
+                             * not be allowed */
 };
 
 struct SamplerScratch {
@@ -89,7 +91,8 @@ void sampler_scratch_free(SamplerScratch *x) {
 
 uint64_t sampler_scratch_bytes(int n_vocab) {
     uint64_t n = (uint64_t)n_vocab, n_block = (n + BLOCK - 1) / BLOCK;
-    return sizeof(SamplerScratch) + n * (sizeof(float) + sizeof(uint64_t)) + n_block * (sizeof(float) + sizeof(double));
+    return sizeof(SamplerScratch) + n * (sizeof(float) + sizeof(uint64_t))
+        + n_block * (sizeof(float) + sizeof(double));
 }
 
 void sampler_init(Sampler *s) {
@@ -104,7 +107,8 @@ static GemmaStatus bad(GemmaError *err, const char *name, double value, const ch
 
 /* Comparisons are written so that NaN fails them. */
 GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
-    if (!(p->temperature >= 0 && p->temperature <= 100)) return bad(err, "temperature", p->temperature, "a number from 0 to 100");
+    if (!(p->temperature >= 0 && p->temperature <= 100))
+        return bad(err, "temperature", p->temperature, "a number from 0 to 100");
     if (p->top_k < 0) return bad(err, "top_k", p->top_k, "0 (off) or more");
     if (!(p->top_p >= 0 && p->top_p <= 1)) return bad(err, "top_p", p->top_p, "a number from 0 to 1 (off)");
     if (!(p->min_p >= 0 && p->min_p <= 1)) return bad(err, "min_p", p->min_p, "a number from 0 (off) to 1");
@@ -122,7 +126,8 @@ GemmaStatus sampler_set(Sampler *s, const GemmaSampling *p, GemmaError *err) {
 }
 
 GemmaStatus sampler_bias(Sampler *s, int32_t id, float bias, GemmaError *err) {
-    if (!(bias < INFINITY)) return bad(err, "a logit bias", bias, "a finite number, or -infinity to forbid the token,");
+    if (!(bias < INFINITY)) return bad(err, "a logit bias", bias,
+        "a finite number, or -infinity to forbid the token,");
     if (s->n_bias == SAMPLER_MAX_BIASES)
         return error_set(err, GEMMA_BAD_ARGUMENT, "There are more than %d logit biases.", SAMPLER_MAX_BIASES);
     s->bias[s->n_bias++] = (Bias){id, bias};
@@ -132,12 +137,14 @@ GemmaStatus sampler_bias(Sampler *s, int32_t id, float bias, GemmaError *err) {
 /* ------------------------------------------------------------------------------------------ biases and penalties */
 
 static bool adjusts(const Sampler *s) {
-    return s->n_bias > 0 || s->params.repeat_penalty != 1 || s->params.presence_penalty != 0 || s->params.frequency_penalty != 0;
+    return s->n_bias > 0 || s->params.repeat_penalty != 1 || s->params.presence_penalty != 0
+        || s->params.frequency_penalty != 0;
 }
 
-/* The repetition penalty of Keskar et al. 2019 (CTRL), section 4.1, in the form that also lowers negative logits; presence and
- * frequency penalty as in OpenAI's interface: logit - presence - count * frequency. */
-static float *adjust(const Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
+/* The repetition penalty of Keskar et al. 2019 (CTRL), section 4.1, in the form that also lowers negative
+ * logits; presence and frequency penalty as in OpenAI's interface: logit - presence - count * frequency. */
+static float *adjust(const Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent,
+    int n_recent) {
     const GemmaSampling *p = &s->params;
     float *x = scratch->adjusted;
     memcpy(x, logits, (size_t)scratch->n_vocab * sizeof *x);
@@ -179,8 +186,8 @@ static float max_of(const float *x, int n) {
     return max;
 }
 
-/* e^x for x <= 0, within 2e-7 of it relatively; 0 below -87, where floats end, and for NaN. Cephes' expf: 2^n e^r, with
- * |r| <= ln(2)/2, in operations that vectorise; so its result is the same on every machine, too. */
+/* e^x for x <= 0, within 2e-7 of it relatively; 0 below -87, where floats end, and for NaN. Cephes' expf: 2^n
+ * e^r, with |r| <= ln(2)/2, in operations that vectorise; so its result is the same on every machine, too. */
 static inline float exp_negative(float x) {
     float y = x > -87.0f ? x : -87.0f;
     int32_t n = (int32_t)(y * 1.44269504f - 0.5f);      /* rounds to nearest, as y <= 0 */
@@ -235,7 +242,8 @@ static int32_t argmax(const SamplerScratch *s, const float *x, float max) {
 
 /* ------------------------------------------------------------------------------------------ candidates */
 
-/* One number, so that the smaller is the better token: the logit, made a whole number of the opposite order, then the id. */
+/* One number, so that the smaller is the better token: the logit, made a whole number of the opposite order,
+ * then the id. */
 static uint64_t candidate(float logit, int32_t id) {
     uint32_t bits;
     logit += 0.0f;      /* -0.0 equals 0.0 */
@@ -265,7 +273,8 @@ static void swap(uint64_t *a, uint64_t *b) {
     *b = t;
 }
 
-/* Moves the candidates of c[n] (n >= 2) up to the median of three of them to the front; returns how many: 1 to n - 1. */
+/* Moves the candidates of c[n] (n >= 2) up to the median of three of them to the front; returns how many: 1
+ * to n - 1. */
 static int partition(uint64_t *c, int n) {
     uint64_t *low = c, *middle = c + n / 2, *high = c + n - 1;
     if (*middle < *low) swap(middle, low);
@@ -291,8 +300,8 @@ static double measure(const uint64_t *c, int n, Measure m, float max) {
     return sum;
 }
 
-/* Brings the fewest best candidates of c[n] whose measures reach `target` to the front, in no order; returns how many: at least 1
- * of n >= 1, all when the target can't be reached. */
+/* Brings the fewest best candidates of c[n] whose measures reach `target` to the front, in no order; returns
+ * how many: at least 1 of n >= 1, all when the target can't be reached. */
 static int select_best(uint64_t *c, int n, Measure m, double target, float max) {
     int from = 0, to = n;       /* the last one to keep lies in c[from, to) */
     while (to - from > 1) {
@@ -333,7 +342,9 @@ static int gather_top_k(SamplerScratch *s, const float *x, int k, float max) {
 }
 
 /* Tokens of less than min_p of the best one's probability have smaller logits. */
-static float min_logit(const GemmaSampling *p, float max) { return p->min_p > 0 ? max + logf(p->min_p) : -INFINITY; }
+static float min_logit(const GemmaSampling *p, float max) {
+    return p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
+}
 
 /* What min-p leaves of candidates[n]. */
 static int filter_min_p(SamplerScratch *s, const GemmaSampling *p, int n, float max) {
@@ -346,12 +357,15 @@ static int filter_min_p(SamplerScratch *s, const GemmaSampling *p, int n, float 
 
 /* What top-p and min-p leave of candidates[n], of which there are no others. */
 static int filter_candidates(SamplerScratch *s, const GemmaSampling *p, int n, float max) {
-    if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n, WEIGHT, max), max);
+    if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n,
+        WEIGHT, max), max);
     return filter_min_p(s, p, n, max);
 }
 
 /* In order, so that what is drawn does not depend on tokens that are not among them. */
-static void sort_candidates(SamplerScratch *s, int n) { qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_rank); }
+static void sort_candidates(SamplerScratch *s, int n) {
+    qsort(s->candidates, (size_t)n, sizeof *s->candidates, by_rank);
+}
 
 /* Gathers what top-k, top-p and min-p leave, at least one token. */
 static int filter(SamplerScratch *s, const GemmaSampling *p, const float *x, float max) {
@@ -362,8 +376,8 @@ static int filter(SamplerScratch *s, const GemmaSampling *p, const float *x, flo
     }
     if (p->top_p == 1) return gather(s, x, min_logit(p, max));
     double target = p->top_p * sum_blocks(s, x, max, 1), reached = 0;
-    /* Most often a few tokens have most of the probability: look further down only if they have not. At 128 below the best
-     * weights are 0. */
+    /* Most often a few tokens have most of the probability: look further down only if they have not. At 128
+     * below the best weights are 0. */
     float drop = 4;
     int n;
     do {        /* at least once: p may be 0 */
@@ -394,7 +408,8 @@ static int32_t pick_candidate(const uint64_t *c, int n, float max, float inv_tem
 /* The same over all tokens, without making candidates of them. */
 static int32_t pick_any(SamplerScratch *s, const float *x, float max, float inv_temperature, double u) {
     double left = u * sum_blocks(s, x, max, inv_temperature);
-    int last = 0;       /* the block that u falls into: the last with any weight when rounding leads beyond it */
+    int last = 0;       /* the block that u falls into: the last with any weight when rounding leads beyond
+                         * it */
     for (int b = 0; b < s->n_block; b++) {
         if (s->block_sum[b] == 0) continue;
         last = b;
@@ -412,7 +427,9 @@ static int32_t pick_any(SamplerScratch *s, const float *x, float max, float inv_
 }
 
 /* How many tokens top-k or greedy sampling chooses from; 0: any number. */
-static int choice(const GemmaSampling *p, int n_vocab) { return p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0; }
+static int choice(const GemmaSampling *p, int n_vocab) {
+    return p->temperature == 0 ? 1 : p->top_k < n_vocab ? p->top_k : 0;
+}
 
 /* How many of the likeliest tokens are tested to find k that are allowed. */
 static int tested(int k, int n_vocab) {
@@ -420,23 +437,28 @@ static int tested(int k, int n_vocab) {
     return n < n_vocab ? n : n_vocab;
 }
 
-int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent, int32_t *also, int *n_also) {
+int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent,
+    int32_t *also, int *n_also) {
     *n_also = 0;
     int k = choice(&s->params, n_vocab);
     if (k && constrained) k = tested(k, n_vocab);
     if (!adjusts(s) || k == 0) return k;
     if (s->n_bias > SAMPLER_MAX_ALSO - PENALTY_WINDOW) return 0;
     for (int i = 0; i < s->n_bias; i++) also[(*n_also)++] = s->bias[i].id;
-    for (int i = n_recent > PENALTY_WINDOW ? n_recent - PENALTY_WINDOW : 0; i < n_recent; i++) also[(*n_also)++] = recent[i];
+    for (int i = n_recent > PENALTY_WINDOW ? n_recent - PENALTY_WINDOW : 0; i < n_recent; i++)
+        also[(*n_also)++] = recent[i];
     return k + *n_also;     /* this many may be overtaken by others */
 }
 
 static float inverse(float temperature) { return fminf(1.0f / temperature, 1e30f); }
 
-static bool has_temperature_alone(const GemmaSampling *p) { return p->top_k == 0 && p->top_p == 1 && p->min_p == 0; }
+static bool has_temperature_alone(const GemmaSampling *p) {
+    return p->top_k == 0 && p->top_p == 1 && p->min_p == 0;
+}
 
 static float max_of_blocks(SamplerScratch *scratch, const float *x) {
-    for (int b = 0; b < scratch->n_block; b++) scratch->block_max[b] = max_of(x + b * BLOCK, block_size(scratch, b));
+    for (int b = 0; b < scratch->n_block; b++)
+        scratch->block_max[b] = max_of(x + b * BLOCK, block_size(scratch, b));
     return max_of(scratch->block_max, scratch->n_block);
 }
 
@@ -449,7 +471,8 @@ static int32_t pick(const GemmaSampling *p, SamplerScratch *scratch, const float
     return pick_candidate(scratch->candidates, filter(scratch, p, x, max), max, inv_temperature, u);
 }
 
-int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent) {
+int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent,
+    int n_recent) {
     const float *x = adjusts(s) ? adjust(s, scratch, logits, recent, n_recent) : logits;
     float max = max_of_blocks(scratch, x);
     if (max == -INFINITY) return GEMMA_NO_TOKEN;
@@ -458,14 +481,16 @@ int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, c
 
 /* ------------------------------------------------------------------------------------------ picking of some */
 
-/* Of candidates[n], n >= 1: those of all that may be picked that top-k leaves, the best first where it leaves some, or one is infinite. */
+/* Of candidates[n], n >= 1: those of all that may be picked that top-k leaves, the best first where it leaves
+ * some, or one is infinite. */
 static int32_t pick_filtered(const GemmaSampling *p, SamplerScratch *scratch, int n, float max, double u) {
     if (p->temperature == 0 || max == INFINITY) return candidate_id(scratch->candidates[0]);
     n = filter_candidates(scratch, p, n, max);
     return pick_candidate(scratch->candidates, n, max, inverse(p->temperature), u);
 }
 
-static int32_t pick_of_few(const GemmaSampling *p, SamplerScratch *scratch, const float *x, const uint32_t *few, double u) {
+static int32_t pick_of_few(const GemmaSampling *p, SamplerScratch *scratch, const float *x,
+    const uint32_t *few, double u) {
     int n = 0, n_words = (scratch->n_vocab + 31) / 32, k = choice(p, scratch->n_vocab);
     for (int w = 0; w < n_words; w++) {
         for (uint32_t bits = few[w]; bits; bits &= bits - 1) {
@@ -481,12 +506,15 @@ static int32_t pick_of_few(const GemmaSampling *p, SamplerScratch *scratch, cons
     return pick_filtered(p, scratch, n, max, u);
 }
 
-/* Gathers the k likeliest of those that are allowed, the best first; 0 when they can't be told from the likeliest of all. */
-static int gather_allowed(SamplerScratch *s, const float *x, int k, float max, const SamplerAllowed *allowed) {
+/* Gathers the k likeliest of those that are allowed, the best first; 0 when they can't be told from the
+ * likeliest of all. */
+static int gather_allowed(SamplerScratch *s, const float *x, int k, float max,
+    const SamplerAllowed *allowed) {
     int most = tested(k, s->n_vocab), n = gather_top_k(s, x, most, max), kept = 0;
     sort_candidates(s, n);
     for (int i = 0; i < n && kept < k; i++)
-        if (allowed->allows(allowed->context, candidate_id(s->candidates[i]))) s->candidates[kept++] = s->candidates[i];
+        if (allowed->allows(allowed->context, candidate_id(s->candidates[i])))
+            s->candidates[kept++] = s->candidates[i];
     return kept == k ? k : 0;
 }
 
@@ -496,7 +524,8 @@ static double another(double u) {
     return (double)(splitmix(&state) >> 11) * 0x1p-53;
 }
 
-int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent,
+int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *logits,
+    const int32_t *recent, int n_recent,
                              const SamplerAllowed *allowed) {
     const GemmaSampling *p = &s->params;
     double u = p->temperature == 0 ? 0 : draw(s->rng);
@@ -515,7 +544,8 @@ int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *l
     }
     const uint32_t *all = allowed->all(allowed->context, &logits);
     float *masked = adjust(s, scratch, logits, recent, n_recent);
-    for (int i = 0; i < scratch->n_vocab; i++) masked[i] = all[i / 32] >> (i % 32) & 1 ? masked[i] : -INFINITY;
+    for (int i = 0; i < scratch->n_vocab; i++) masked[i] = all[i / 32] >> (i % 32)
+        & 1 ? masked[i] : -INFINITY;
     float max = max_of_blocks(scratch, masked);
     return max == -INFINITY ? -1 : pick(p, scratch, masked, max, u);
 }

@@ -40,18 +40,23 @@ typedef struct {
     const uint32_t *few;        /* not NULL: all that may be, which are few; only their logits count */
 } SamplerAllowed;
 
-/* How many of the largest logits decide what would be picked, however the others are among themselves: 0 for all of them.
- * also[SAMPLER_MAX_ALSO]: n_also tokens whose logits count in any case, since biases or penalties change them.
- * `constrained`: for sampler_pick_allowed, which most often finds enough tokens among these, and otherwise asks for all. */
+/* How many of the largest logits decide what would be picked, however the others are among themselves: 0 for
+ * all of them. also[SAMPLER_MAX_ALSO]: n_also tokens whose logits count in any case, since biases or
+ * penalties change them. `constrained`: for sampler_pick_allowed, which most often finds enough tokens among
+ * these, and otherwise asks for all. */
 enum { SAMPLER_MAX_ALSO = 128 };
-int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent, int32_t *also, int *n_also);
+int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t *recent, int n_recent,
+    int32_t *also, int *n_also);
 
-/* logits[n_vocab] are not changed. recent[n_recent]: the tokens before (the last 64 count). Ties go to the lower id.
- * The text of equal seeds is equal whatever the number of threads: one uniform number is drawn per call, none when greedy. */
-int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent);
+/* logits[n_vocab] are not changed. recent[n_recent]: the tokens before (the last 64 count). Ties go to the
+ * lower id. The text of equal seeds is equal whatever the number of threads: one uniform number is drawn per
+ * call, none when greedy. */
+int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent,
+    int n_recent);
 
 /* The same of some tokens, as if the others' logits were -infinity; -1 when there are none. */
-int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent, int n_recent,
+int32_t sampler_pick_allowed(Sampler *s, SamplerScratch *scratch, const float *logits,
+    const int32_t *recent, int n_recent,
                              const SamplerAllowed *allowed);
 
 #endif

@@ -1,5 +1,5 @@
-/* session.c: one timeline: the tokens, how many of them the cache holds, and the next one. Decides what is evaluated again; batch.c decides
- * when. */
+/* session.c: one timeline: the tokens, how many of them the cache holds, and the next one. Decides what is
+ * evaluated again; batch.c decides when. */
 #include "session.h"
 
 #include <math.h>
@@ -11,13 +11,15 @@
 
 uint64_t session_bytes(const Config *c, int n_ctx, GemmaPrecision precision) {
     uint64_t hidden = (1 + GEMMA_MAX_DRAFT) * (uint64_t)c->n_embd * sizeof(float);
-    return sizeof(GemmaSession) + kv_cache_bytes(c, n_ctx, precision) + (uint64_t)n_ctx * sizeof(int32_t) + hidden;
+    return sizeof(GemmaSession) + kv_cache_bytes(c, n_ctx, precision)
+        + (uint64_t)n_ctx * sizeof(int32_t) + hidden;
 }
 
 GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
     int most = m->config.n_ctx_train;
     if (n_ctx < 1 || n_ctx > most) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "A context of %d tokens was asked for; this model takes 1 to %d.", n_ctx, most);
+        error_set(err, GEMMA_BAD_ARGUMENT, "A context of %d tokens was asked for; this model takes 1 to %d.",
+            n_ctx, most);
         return NULL;
     }
     void *spare = memory_spare();
@@ -36,7 +38,8 @@ GemmaSession *gemma_session_new(GemmaModel *m, int n_ctx, GemmaError *err) {
     }
     gemma_session_free(s);
     free(spare);
-    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a context of %d tokens: %llu MB are needed.", n_ctx,
+    error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a context of %d tokens: %llu MB are needed.",
+        n_ctx,
               (unsigned long long)(session_bytes(&m->config, n_ctx, m->options.precision) >> 20));
     return NULL;
 }
@@ -67,12 +70,14 @@ int gemma_session_context(const GemmaSession *s) { return s->n_ctx; }
 static GemmaStatus check_id(const GemmaSession *s, int32_t id, GemmaError *err) {
     int n_vocab = s->model->config.n_vocab;
     if (id >= 0 && id < n_vocab) return GEMMA_OK;
-    return error_set(err, GEMMA_BAD_ARGUMENT, "Token id %d is outside the vocabulary of %d.", (int)id, n_vocab);
+    return error_set(err, GEMMA_BAD_ARGUMENT, "Token id %d is outside the vocabulary of %d.",
+        (int)id, n_vocab);
 }
 
 GemmaStatus gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, int *n_kept, GemmaError *err) {
     if (n < 1) return error_set(err, GEMMA_BAD_ARGUMENT, "A sequence needs at least one token.");
-    if (n > s->n_ctx) return error_set(err, GEMMA_CONTEXT_FULL, "The prompt has %d tokens, the context holds %d.", n, s->n_ctx);
+    if (n > s->n_ctx) return error_set(err, GEMMA_CONTEXT_FULL,
+        "The prompt has %d tokens, the context holds %d.", n, s->n_ctx);
     for (int i = 0; i < n; i++) {
         if (check_id(s, ids[i], err) != GEMMA_OK) return err->status;
     }
@@ -92,22 +97,26 @@ GemmaStatus gemma_session_sync(GemmaSession *s, const int32_t *ids, int n, int *
 GemmaStatus gemma_session_pool(GemmaSession *s, GemmaError *err) {
     if (!s->pooled) s->pooled = calloc((size_t)s->model->config.n_embd, sizeof *s->pooled);
     s->n_pooled = 0;
-    return s->pooled ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the sum of a text's hidden states.");
+    return s->pooled ? GEMMA_OK : error_set(err, GEMMA_NO_MEMORY,
+        "Not enough memory for the sum of a text's hidden states.");
 }
 
 GemmaStatus gemma_session_push(GemmaSession *s, int32_t id, GemmaError *err) {
     if (check_id(s, id, err) != GEMMA_OK) return err->status;
     session_drop_draft(s);
-    if (s->n_tokens == s->n_ctx) return error_set(err, GEMMA_CONTEXT_FULL, "The context of %d tokens is full.", s->n_ctx);
+    if (s->n_tokens == s->n_ctx)
+        return error_set(err, GEMMA_CONTEXT_FULL, "The context of %d tokens is full.", s->n_ctx);
     if (s->constraint.grammar && !constraint_push(&s->constraint, s->model->vocabulary, id, false))
-        return error_set(err, GEMMA_BAD_ARGUMENT, "Token %d does not fit the session's constraint at token %d.", (int)id, s->n_tokens);
+        return error_set(err, GEMMA_BAD_ARGUMENT,
+            "Token %d does not fit the session's constraint at token %d.", (int)id, s->n_tokens);
     s->tokens[s->n_tokens++] = id;
     return GEMMA_OK;
 }
 
 GemmaStatus gemma_session_draft(GemmaSession *s, const int32_t *ids, int n, GemmaError *err) {
     if (n < 0 || session_pending(s) != 1)
-        return error_set(err, GEMMA_BAD_ARGUMENT, "A draft needs exactly one token that waits to be evaluated; there are %d.", session_pending(s));
+        return error_set(err, GEMMA_BAD_ARGUMENT,
+            "A draft needs exactly one token that waits to be evaluated; there are %d.", session_pending(s));
     batch_forget(&s->model->batch, s);
     if (n > GEMMA_MAX_DRAFT) n = GEMMA_MAX_DRAFT;
     if (n > s->n_ctx - s->n_tokens) n = s->n_ctx - s->n_tokens;
@@ -157,7 +166,8 @@ GemmaStatus session_constrain(GemmaSession *s, GemmaGrammar *grammar, int begin,
     constraint_end(&s->constraint);
     s->other_sampling = true;
     if (!grammar) return GEMMA_OK;
-    if (!m->tokenizer) return error_set(err, GEMMA_UNSUPPORTED, "A model of random weights has no vocabulary, so its text can't be constrained.");
+    if (!m->tokenizer) return error_set(err, GEMMA_UNSUPPORTED,
+        "A model of random weights has no vocabulary, so its text can't be constrained.");
     if (!m->vocabulary) m->vocabulary = text_tokens_new(m->tokenizer, m->config.n_vocab, err);
     if (!m->vocabulary) return err->status;
     if (!constraint_begin(&s->constraint, grammar, m->vocabulary, begin))
@@ -169,7 +179,9 @@ GemmaStatus gemma_session_constrain(GemmaSession *s, GemmaGrammar *grammar, Gemm
     return session_constrain(s, grammar, gemma_session_count(s), err);
 }
 
-GemmaConstraint gemma_session_constraint(const GemmaSession *s) { return constraint_place(&s->constraint, s->model->vocabulary); }
+GemmaConstraint gemma_session_constraint(const GemmaSession *s) {
+    return constraint_place(&s->constraint, s->model->vocabulary);
+}
 
 int gemma_session_forced(const GemmaSession *s, int32_t *ids, int cap) {
     return s->constraint.grammar ? constraint_forced(&s->constraint, s->model->tokenizer, ids, cap) : 0;

@@ -1,4 +1,5 @@
-/* session.h: what one timeline consists of; shared by the files that change it (session.c), evaluate it (batch.c) and copy it (snapshot.c). */
+/* session.h: what one timeline consists of; shared by the files that change it (session.c), evaluate it
+ * (batch.c) and copy it (snapshot.c). */
 #ifndef SESSION_H
 #define SESSION_H
 
@@ -7,7 +8,8 @@
 #include "model.h"
 #include "sampler.h"
 
-/* Which of a session's rows have logits: none but whole_row; those that sampling needs of all rows; all of all rows. */
+/* Which of a session's rows have logits: none but whole_row; those that sampling needs of all rows; all of
+ * all rows. */
 typedef enum { KEPT_ONE, KEPT_BEST, KEPT_ALL } LogitsKept;
 
 struct GemmaSession {
@@ -22,17 +24,20 @@ struct GemmaSession {
     Constraint constraint;      /* of tokens from constraint.begin on */
     GemmaError failure;         /* why the last step did not evaluate this session; GEMMA_OK: it did */
 
-    float *hidden;              /* [1 + GEMMA_MAX_DRAFT, n_embd]: final hidden states of the last token that is no draft, and of the draft */
+    float *hidden;              /* [1 + GEMMA_MAX_DRAFT, n_embd]: final hidden states of the last token that
+                                 * is no draft, and of the draft */
     bool has_hidden;
     int row;                    /* of hidden, that is the current one */
     uint64_t logits;            /* when the workspace's logits were this session's; see Batch.n_logits */
     int logits_row;             /* where in them those of hidden's first row lie */
     LogitsKept kept;
     int whole_row;              /* of hidden, whose logits are all there in any case; -1: none */
-    bool asked_all;             /* someone asked for all logits of this token, and so may for those of the next */
+    bool asked_all;             /* someone asked for all logits of this token, and so may for those of the
+                                 * next */
     bool other_sampling;        /* since then: now it may need others */
 
-    double *pooled;             /* [n_embd]: while pooling, the sum of the final hidden states of n_pooled tokens. NULL: not pooling */
+    double *pooled;             /* [n_embd]: while pooling, the sum of the final hidden states of n_pooled
+                                 * tokens. NULL: not pooling */
     int n_pooled;
 
     uint64_t pass;              /* the last that this session was part of; see Batch.n_passes */
@@ -41,7 +46,8 @@ struct GemmaSession {
 
 static inline int session_pending(const GemmaSession *s) { return s->n_tokens - s->n_done; }
 
-/* Forgets a draft, and a pass that is under way. What they left in the cache is written over: rings can go back further than that. */
+/* Forgets a draft, and a pass that is under way. What they left in the cache is written over: rings can go
+ * back further than that. */
 void session_drop_draft(GemmaSession *s);
 
 /* See gemma_session_constrain; the text begins at token `begin`. */

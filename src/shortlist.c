@@ -17,11 +17,14 @@ static int count_groups(int n_tiles) { return (n_tiles + GROUP - 1) / GROUP; }
 /* Twice k: their products are so close to the k-th largest that few rows are multiplied needlessly. */
 static int count_first(int k) { return 2 * k > FIRST ? 2 * k : FIRST; }
 
-uint64_t shortlist_bytes(int n_rows) { return (uint64_t)count_tiles(n_rows) * ((SHORTLIST_MOST + 1) * sizeof(float) + sizeof(int32_t)); }
+uint64_t shortlist_bytes(int n_rows) {
+    return (uint64_t)count_tiles(n_rows) * ((SHORTLIST_MOST + 1) * sizeof(float) + sizeof(int32_t));
+}
 
 bool shortlist_new(Shortlist *s, int n_rows) {
     size_t n = (size_t)count_tiles(n_rows);
-    *s = (Shortlist){.bound = malloc(SHORTLIST_MOST * n * sizeof *s->bound), .tiles = malloc(n * sizeof *s->tiles),
+    *s = (Shortlist){.bound = malloc(SHORTLIST_MOST * n * sizeof *s->bound),
+        .tiles = malloc(n * sizeof *s->tiles),
                      .sorting = malloc(n * sizeof *s->sorting)};
     if (s->bound && s->tiles && s->sorting) return true;
     shortlist_free(s);
@@ -37,7 +40,8 @@ void shortlist_free(Shortlist *s) {
 
 bool shortlist_pays(const Matrix *w, int k) {
     /* Their products have room in `sorting`, and at most an eighth of the tiles is multiplied in any case. */
-    return w->kind == PANEL_P8 && k > 0 && k < w->n_rows / 16 && count_first(k) <= count_tiles(w->n_rows) / TILE_ROWS / 2;
+    return w->kind == PANEL_P8 && k > 0 && k < w->n_rows / 16
+        && count_first(k) <= count_tiles(w->n_rows) / TILE_ROWS / 2;
 }
 
 /* ------------------------------------------------------------------------------------ the two passes */
@@ -73,7 +77,8 @@ static void screen_groups(void *context, int begin, int end, int thread) {
     int n_tiles = matrix_tiles(t->w);
     for (int g = begin; g < end; g++) {
         int tile = g * t->group, n = n_tiles - tile < t->group ? n_tiles - tile : t->group;
-        t->ops->kernels->screen(t->w, tile, n, t->acts, acts_stride(t->w), t->n, t->y, (size_t)t->w->n_rows, ops_scratch(t->ops, thread));
+        t->ops->kernels->screen(t->w, tile, n, t->acts, acts_stride(t->w), t->n, t->y, (size_t)t->w->n_rows,
+            ops_scratch(t->ops, thread));
         for (int j = 0; j < t->n; j++)
             for (int i = tile; i < tile + n; i++)
                 t->bound[j * n_tiles + i] = largest_of_tile(t->w, i, t->y + (size_t)j * (size_t)t->w->n_rows);
@@ -83,7 +88,8 @@ static void screen_groups(void *context, int begin, int end, int thread) {
 static void multiply_tiles(void *context, int begin, int end, int thread) {
     const Task *t = context;
     for (int i = begin; i < end; i++)
-        t->ops->kernels->matmul[t->w->kind](t->w, t->s->tiles[i], 1, t->acts, 0, 1, t->y, 0, ops_scratch(t->ops, thread));
+        t->ops->kernels->matmul[t->w->kind](t->w, t->s->tiles[i], 1, t->acts, 0, 1, t->y, 0,
+            ops_scratch(t->ops, thread));
 }
 
 static void multiply(const Task *t, int n) {
@@ -111,12 +117,14 @@ static float kth_largest(float *x, int n, int k) {
     return x[at];
 }
 
-/* Lists the tile with the largest bound of each of the best groups; returns how many: n, or somewhat more where bounds are equal. */
+/* Lists the tile with the largest bound of each of the best groups; returns how many: n, or somewhat more
+ * where bounds are equal. */
 static int list_promising(Shortlist *s, const float *bound, int n_tiles, int n) {
     int n_groups = count_groups(n_tiles), listed = 0;
     for (int g = 0; g < n_groups; g++) {
         int best = g * GROUP;
-        for (int i = best + 1; i < (g + 1) * GROUP && i < n_tiles; i++) best = bound[i] > bound[best] ? i : best;
+        for (int i = best + 1; i < (g + 1) * GROUP && i < n_tiles; i++)
+            best = bound[i] > bound[best] ? i : best;
         s->tiles[g] = best;
         s->sorting[g] = bound[best];
     }
@@ -132,7 +140,8 @@ static float kth_product(const Task *t, int n, const ShortlistWant *want) {
     for (int i = 0; i < want->n_never; i++)
         if (t->bound[want->never[i] / TILE_ROWS] == -INFINITY) t->y[want->never[i]] = -FLT_MAX;
     for (int i = 0; i < n && n_values <= matrix_tiles(t->w) - TILE_ROWS; i++)
-        for (int row = t->s->tiles[i] * TILE_ROWS, j = 0; j < TILE_ROWS && row + j < t->w->n_rows; j++) t->s->sorting[n_values++] = t->y[row + j];
+        for (int row = t->s->tiles[i] * TILE_ROWS, j = 0; j < TILE_ROWS && row + j < t->w->n_rows; j++)
+            t->s->sorting[n_values++] = t->y[row + j];
     return k <= n_values ? kth_largest(t->s->sorting, n_values, k) : -INFINITY;
 }
 
@@ -157,7 +166,8 @@ static int rescore(const Task *t, const ShortlistWant *want) {
     return n_first + n_rest;
 }
 
-void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n, const ShortlistWant *want, float *y) {
+void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n,
+    const ShortlistWant *want, float *y) {
     assert(n >= 1 && n <= SHORTLIST_MOST);
     ops_quantize(ops, x, n, w->n_cols);
     double start = clock_read(&ops->clock);
@@ -167,7 +177,8 @@ void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, i
     double screened = clock_read(&ops->clock);
     uint64_t bytes = (uint64_t)n_tiles * w->tile_bytes;
     if (n == 1) ops_tune(ops, bytes, screened - start);
-    ops_count(ops, OP_SCREEN, screened - start, bytes, (uint64_t)n * (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
+    ops_count(ops, OP_SCREEN, screened - start, bytes,
+        (uint64_t)n * (uint64_t)n_tiles * TILE_ROWS * (uint64_t)w->n_cols);
 
     uint64_t multiplied = 0;
     for (int i = 0; i < n; i++) {
@@ -189,5 +200,6 @@ void shortlist_rows(Shortlist *s, Ops *ops, const Matrix *w, const float *x, con
     ops_quantize(ops, x, 1, w->n_cols);
     Task t = {.s = s, .ops = ops, .w = w, .acts = ops->acts, .y = y, .n = 1};
     pool_run(ops->pool, n, 4, multiply_tiles, &t);
-    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - start, (uint64_t)n * matrix_tile_bytes(w), (uint64_t)n * TILE_ROWS * (uint64_t)w->n_cols);
+    ops_count(ops, OP_SHORTLIST, clock_read(&ops->clock) - start, (uint64_t)n * matrix_tile_bytes(w),
+        (uint64_t)n * TILE_ROWS * (uint64_t)w->n_cols);
 }

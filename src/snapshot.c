@@ -1,13 +1,14 @@
-/* snapshot.c: copies of a session: clone, save to bytes, restore from bytes. Owns the format of saved sessions; trusts nothing that it reads. Knows
- * which blocks a cache holds, and asks kv8.h whether bytes can be one.
+/* snapshot.c: copies of a session: clone, save to bytes, restore from bytes. Owns the format of saved
+ * sessions; trusts nothing that it reads. Knows which blocks a cache holds, and asks kv8.h whether bytes can
+ * be one.
  *
  * A saved session, numbers in little-endian order:
  *
  *     SavedHeader | Sampler (without unused biases) | tokens, int32 each | the grammar of its constraint, as text | of each layer the whole blocks that n_done positions consist of, as
  *     far as the cache holds them | a checksum of all before it, uint64
  *
- * Only whole blocks of ATTN_BLOCK positions are saved: after a restore the few tokens behind them are evaluated again, with the same
- * result, since a row's result depends on nothing but the tokens before it. */
+ * Only whole blocks of ATTN_BLOCK positions are saved: after a restore the few tokens behind them are
+ * evaluated again, with the same result, since a row's result depends on nothing but the tokens before it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,14 +52,16 @@ static uint64_t hash(uint64_t h, const void *bytes, size_t n) {
 }
 static const uint64_t HASH_START = 0xcbf29ce484222325u;
 
-/* Tells models apart, by what the file says and by the first bytes of every tensor: fine-tunes may say the same. */
+/* Tells models apart, by what the file says and by the first bytes of every tensor: fine-tunes may say the
+ * same. */
 static uint64_t fingerprint(const GemmaModel *m) {
     enum { SAMPLE = 256 };
     uint64_t h = hash(HASH_START, m->config.arch->name, strlen(m->config.arch->name));
     if (m->header) h = hash(h, m->header, (size_t)m->gguf.header_size);
     for (int i = 0; i < m->weights.n_slots; i++) {
         const WeightSlot *slot = &m->weights.slots[i];
-        uint64_t next = i + 1 < m->weights.n_slots ? m->weights.slots[i + 1].offset : m->weights.bytes, n = next - slot->offset;
+        uint64_t next = i + 1 < m->weights.n_slots ? m->weights.slots[i + 1].offset : m->weights.bytes,
+            n = next - slot->offset;
         h = hash(h, slot->name, strlen(slot->name));
         h = hash(h, m->weights.memory + slot->offset, n < SAMPLE ? (size_t)n : SAMPLE);
     }
@@ -74,7 +77,8 @@ GemmaSession *gemma_session_clone(const GemmaSession *from, GemmaError *err) {
     KvCache copy;
     if (!kv_cache_copy(&copy, &from->cache, from->n_done)) {
         gemma_session_free(s);
-        error_set(err, GEMMA_NO_MEMORY, "Not enough memory for a copy of a session's keys and values: %llu MB are needed.",
+        error_set(err, GEMMA_NO_MEMORY,
+            "Not enough memory for a copy of a session's keys and values: %llu MB are needed.",
                   (unsigned long long)(kv_cache_used(&from->cache) >> 20));
         return NULL;
     }
@@ -119,7 +123,8 @@ static uint64_t blocks_bytes(const KvCache *cache, int n_done) {
 }
 
 static uint64_t saved_bytes(const KvCache *cache, const SavedHeader *h) {
-    return sizeof *h + (uint64_t)h->n_bias * sizeof(Bias) + (uint64_t)h->n_tokens * sizeof(int32_t) + h->n_grammar + blocks_bytes(cache, h->n_done) + sizeof(uint64_t);
+    return sizeof *h + (uint64_t)h->n_bias * sizeof(Bias) + (uint64_t)h->n_tokens * sizeof(int32_t)
+        + h->n_grammar + blocks_bytes(cache, h->n_done) + sizeof(uint64_t);
 }
 
 static SavedHeader header_of(const GemmaSession *s) {
@@ -159,7 +164,8 @@ uint64_t gemma_session_save(const GemmaSession *s, uint8_t *bytes, uint64_t cap)
     PUT(grammar, n_grammar);
     for (int i = 0; i < s->cache.n_layer; i++) {
         const KvLayer *l = &s->cache.layers[i];
-        for (int b = kv_layer_first(&s->cache, i); b < h.n_done / ATTN_BLOCK; b++) PUT(l->blocks[b % l->n_blocks], l->block_bytes);
+        for (int b = kv_layer_first(&s->cache, i); b < h.n_done / ATTN_BLOCK; b++)
+            PUT(l->blocks[b % l->n_blocks], l->block_bytes);
     }
     uint64_t sum = hash(HASH_START, bytes, (size_t)(at - bytes));
     PUT(&sum, sizeof sum);
@@ -175,31 +181,40 @@ static GemmaStatus bad(GemmaError *err, const char *what) {
 
 /* The numbers that say how long everything is. */
 static GemmaStatus check_header(const SavedHeader *h, const GemmaModel *m, GemmaError *err) {
-    if (memcmp(h->magic, MAGIC, sizeof h->magic)) return bad(err, "is none: it does not begin with \"GemmaKV\"");
+    if (memcmp(h->magic, MAGIC, sizeof h->magic))
+        return bad(err, "is none: it does not begin with \"GemmaKV\"");
     if (h->version != VERSION) return bad(err, "was written by another version");
     if (h->model != fingerprint(m)) return bad(err, "belongs to another model");
-    if (h->precision != m->options.precision) return bad(err, "has its keys and values in another type (kvType)");
-    if (h->n_ctx < 1 || h->n_ctx > m->config.n_ctx_train || h->n_tokens < 0 || h->n_tokens > h->n_ctx || h->n_bias < 0 ||
-        h->n_bias > MAX_SAVED_BIASES || h->n_done < 0 || h->n_done % ATTN_BLOCK || (h->n_done && h->n_done >= h->n_tokens) ||
-        h->high < h->n_done || h->high > h->n_ctx || h->constraint_begin < 0 || h->constraint_begin > h->n_tokens ||
+    if (h->precision != m->options.precision)
+        return bad(err, "has its keys and values in another type (kvType)");
+    if (h->n_ctx < 1 || h->n_ctx > m->config.n_ctx_train || h->n_tokens < 0 || h->n_tokens > h->n_ctx
+        || h->n_bias < 0 ||
+        h->n_bias > MAX_SAVED_BIASES || h->n_done < 0 || h->n_done % ATTN_BLOCK
+            || (h->n_done && h->n_done >= h->n_tokens) ||
+        h->high < h->n_done || h->high > h->n_ctx || h->constraint_begin < 0
+            || h->constraint_begin > h->n_tokens ||
         h->n_grammar > MAX_SAVED_GRAMMAR)
         return bad(err, "has numbers that can't be");
     return GEMMA_OK;
 }
 
 /* The constraint of grammar[n], and the text that it has had so far. */
-static GemmaStatus read_constraint(GemmaSession *s, const SavedHeader *h, const uint8_t *grammar, GemmaError *err) {
+static GemmaStatus read_constraint(GemmaSession *s, const SavedHeader *h, const uint8_t *grammar,
+    GemmaError *err) {
     GemmaGrammar *g = gemma_grammar_new((const char *)grammar, (size_t)h->n_grammar, err);
-    if (!g) return err->status == GEMMA_NO_MEMORY ? err->status : bad(err, "has a constraint that is no grammar");
+    if (!g) return err->status == GEMMA_NO_MEMORY ? err->status
+        : bad(err, "has a constraint that is no grammar");
     GemmaStatus status = session_constrain(s, g, h->constraint_begin, err);
     gemma_grammar_free(g);      /* the session has it */
     for (int i = h->constraint_begin; status == GEMMA_OK && i < h->n_tokens; i++)
-        if (!constraint_push(&s->constraint, s->model->vocabulary, s->tokens[i], false) || !s->constraint.grammar)
+        if (!constraint_push(&s->constraint, s->model->vocabulary, s->tokens[i], false)
+            || !s->constraint.grammar)
             return bad(err, "has tokens that do not fit its constraint");
     return status;
 }
 
-/* Any bytes are halves, but not any are codes of an int8 cache. `block` has all K/V heads of the cache's layer. */
+/* Any bytes are halves, but not any are codes of an int8 cache. `block` has all K/V heads of the cache's
+ * layer. */
 static bool is_block(const GemmaModel *m, int cache, const uint8_t *block) {
     const LayerConfig *l = m->config.layers;
     while (l->cache != cache) l++;
@@ -223,14 +238,17 @@ static GemmaStatus read_session(GemmaSession *s, const SavedHeader *h, const uin
     memcpy(s->tokens, at, (size_t)h->n_tokens * sizeof *s->tokens);
     at += (size_t)h->n_tokens * sizeof *s->tokens;
     for (int i = 0; i < h->n_tokens; i++)
-        if (s->tokens[i] < 0 || s->tokens[i] >= s->model->config.n_vocab) return bad(err, "has tokens that the model has not");
+        if (s->tokens[i] < 0 || s->tokens[i] >= s->model->config.n_vocab)
+            return bad(err, "has tokens that the model has not");
     s->n_tokens = h->n_tokens;
     if (h->n_grammar && (status = read_constraint(s, h, at, err)) != GEMMA_OK) return status;
     at += h->n_grammar;
     for (int i = 0; i < s->cache.n_layer; i++) {
         KvLayer *l = &s->cache.layers[i];
         int first = kv_layer_first(&s->cache, i), end = h->n_done / ATTN_BLOCK;
-        if (!kv_layer_reserve(l, first, end)) return error_set(err, GEMMA_NO_MEMORY, "Not enough memory for the keys and values of a saved session.");
+        if (!kv_layer_reserve(l, first, end))
+            return error_set(err, GEMMA_NO_MEMORY,
+            "Not enough memory for the keys and values of a saved session.");
         for (int b = first; b < end; b++, at += l->block_bytes) {
             if (!is_block(s->model, i, at)) return bad(err, "has keys and values that can't be");
             memcpy(l->blocks[b % l->n_blocks], at, l->block_bytes);
@@ -253,8 +271,10 @@ GemmaSession *gemma_session_restore(GemmaModel *m, const uint8_t *bytes, uint64_
     s->cache.high = h.high;
     memcpy(&sum, bytes + n - sizeof sum, sizeof sum);
     GemmaStatus status = n != saved_bytes(&s->cache, &h) ? bad(err, "is cut off, or longer than it should be")
-                         : sum != hash(HASH_START, bytes, (size_t)(n - sizeof sum)) ? bad(err, "is damaged: its checksum differs")
-                         : h.n_done && !kv_cache_holds(&s->cache, h.n_done) ? bad(err, "has numbers that can't be")
+                         : sum != hash(HASH_START, bytes, (size_t)(n - sizeof sum))
+                             ? bad(err, "is damaged: its checksum differs")
+                         : h.n_done && !kv_cache_holds(&s->cache, h.n_done)
+                             ? bad(err, "has numbers that can't be")
                          : read_session(s, &h, bytes + sizeof h, err);
     if (status == GEMMA_OK) return s;
     gemma_session_free(s);

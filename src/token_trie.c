@@ -1,7 +1,8 @@
 /* token_trie.c: see token_trie.h.
  *
- * All tokens' bytes are sorted once (a radix sort, byte by byte); tokens that follow each other share the path of the bytes they have in
- * common, so nodes come out in depth-first order. A node's size is known when the path leaves it. */
+ * All tokens' bytes are sorted once (a radix sort, byte by byte); tokens that follow each other share the
+ * path of the bytes they have in common, so nodes come out in depth-first order. A node's size is known when
+ * the path leaves it. */
 #include "token_trie.h"
 
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static int count_plain(const char *bytes, int n) {
     int chars = 0;
     for (int i = 0; i < n; chars++) {
         unsigned char c = (unsigned char)bytes[i];
-        size_t length = c >= 0x20 && c != '"' && c != '\\' && c != 0x7f ? utf8_length(bytes + i, (size_t)(n - i)) : 0;
+        size_t length = c >= 0x20 && c != '"' && c != '\\' && c != 0x7f
+            ? utf8_length(bytes + i, (size_t)(n - i)) : 0;
         if (length == 0 || chars == PLAIN_CHARS_MAX) return -1;
         i += (int)length;
     }
@@ -40,7 +42,8 @@ static int count_plain(const char *bytes, int n) {
 
 static bool read_words(Maker *m, TokenBytes *bytes_of, const void *vocabulary) {
     for (int32_t id = 0; id < m->t->n_vocab; id++) {
-        if (!memory_grow((void **)&m->bytes, &m->cap_bytes, m->n_bytes + (int64_t)TOKEN_BYTES_MAX, 1)) return false;
+        if (!memory_grow((void **)&m->bytes, &m->cap_bytes, m->n_bytes + (int64_t)TOKEN_BYTES_MAX, 1))
+            return false;
         int n = bytes_of(vocabulary, id, m->bytes + m->n_bytes);
         if (n <= 0) continue;
         int plain = count_plain(m->bytes + m->n_bytes, n);
@@ -58,9 +61,12 @@ static int compare(const Maker *m, const Word *a, const Word *b) {
 }
 
 /* The byte at `depth`, or -1 where the word ends. */
-static int byte_at(const Maker *m, const Word *w, int depth) { return w->n == depth ? -1 : (unsigned char)m->bytes[w->at + (uint32_t)depth]; }
+static int byte_at(const Maker *m, const Word *w, int depth) {
+    return w->n == depth ? -1 : (unsigned char)m->bytes[w->at + (uint32_t)depth];
+}
 
-/* Sorts words that are equal in their first `depth` bytes. (As deep as a token is long: what it needs of the stack is little.) */
+/* Sorts words that are equal in their first `depth` bytes. (As deep as a token is long: what it needs of the
+ * stack is little.) */
 static void sort_words(Maker *m, Word *words, int n, int depth) {
     if (n < 24) {
         for (int i = 1; i < n; i++) {
@@ -107,12 +113,14 @@ static void fill_trie(const Maker *m, Trie *trie, bool plain) {
         for (; depth < w->n; depth++, n++) {
             open[depth] = n;
             if (!trie->nodes) continue;
-            uint32_t byte = (unsigned char)m->bytes[w->at + (uint32_t)depth], token = depth + 1 == w->n ? (uint32_t)w->id + 1 : 0;
+            uint32_t byte = (unsigned char)m->bytes[w->at + (uint32_t)depth], token = depth + 1 == w->n
+                ? (uint32_t)w->id + 1 : 0;
             trie->nodes[n] = (TrieNode){byte << 24 | token, (uint32_t)depth << 24};
         }
         last = w;
     }
-    for (; depth > 0 && trie->nodes; depth--) trie->nodes[open[depth - 1]].depth_size += (uint32_t)(n - open[depth - 1]);
+    for (; depth > 0 && trie->nodes; depth--) trie->nodes[open[depth - 1]].depth_size += (uint32_t)
+        (n - open[depth - 1]);
     trie->n = n;
 }
 
@@ -155,11 +163,13 @@ static bool make_masks(const Maker *m) {
 
 TokenTrie *token_trie_new(TokenBytes *bytes_of, const void *vocabulary, int n_vocab, GemmaError *err) {
     if (n_vocab < 0 || n_vocab > (1 << 24) - 2) {
-        error_set(err, GEMMA_BAD_ARGUMENT, "A constraint needs a vocabulary of at most %d tokens, found %d.", (1 << 24) - 2, n_vocab);
+        error_set(err, GEMMA_BAD_ARGUMENT, "A constraint needs a vocabulary of at most %d tokens, found %d.",
+            (1 << 24) - 2, n_vocab);
         return NULL;
     }
     TokenTrie *t = calloc(1, sizeof *t);
-    Maker m = {.t = t, .words = malloc(((size_t)n_vocab + 1) * sizeof(Word)), .sorted = malloc(((size_t)n_vocab + 1) * sizeof(Word))};
+    Maker m = {.t = t, .words = malloc(((size_t)n_vocab + 1) * sizeof(Word)),
+        .sorted = malloc(((size_t)n_vocab + 1) * sizeof(Word))};
     bool ok = t && m.words && m.sorted;
     if (ok) {
         t->n_vocab = n_vocab;
@@ -168,7 +178,8 @@ TokenTrie *token_trie_new(TokenBytes *bytes_of, const void *vocabulary, int n_vo
     }
     if (ok) {
         sort_words(&m, m.words, m.n_words, 0);
-        ok = make_trie(&m, &t->plain, true) && make_trie(&m, &t->rest, false) && list_same(&m) && make_masks(&m);
+        ok = make_trie(&m, &t->plain, true) && make_trie(&m, &t->rest, false) && list_same(&m)
+            && make_masks(&m);
     }
     /* A subtree's size has 24 bits. */
     bool too_large = ok && (t->plain.n >= 1 << 24 || t->rest.n >= 1 << 24);
@@ -176,12 +187,15 @@ TokenTrie *token_trie_new(TokenBytes *bytes_of, const void *vocabulary, int n_vo
     free(m.sorted);
     free(m.bytes);
     if (ok && !too_large) {
-        t->bytes = sizeof *t + ((size_t)t->plain.n + (size_t)t->rest.n) * sizeof(TrieNode) + (size_t)t->n_same * sizeof *t->same +
+        t->bytes = sizeof *t + ((size_t)t->plain.n + (size_t)t->rest.n) * sizeof(TrieNode)
+            + (size_t)t->n_same * sizeof *t->same +
                    (size_t)(t->plain_chars + 1) * (size_t)t->n_words * sizeof *t->plain_masks;
         return t;
     }
-    if (too_large) error_set(err, GEMMA_BAD_ARGUMENT, "The vocabulary's texts are too long for a constraint.");
-    else error_set(err, GEMMA_NO_MEMORY, "There is not enough memory to prepare a vocabulary of %d tokens for constraints.", n_vocab);
+    if (too_large) error_set(err, GEMMA_BAD_ARGUMENT,
+        "The vocabulary's texts are too long for a constraint.");
+    else error_set(err, GEMMA_NO_MEMORY,
+        "There is not enough memory to prepare a vocabulary of %d tokens for constraints.", n_vocab);
     token_trie_free(t);
     return NULL;
 }

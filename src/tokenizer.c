@@ -1,4 +1,5 @@
-/* tokenizer.c: see tokenizer.h. SentencePiece's BPE (google/sentencepiece, src/bpe_model.cc) over the vocabulary in a GGUF.
+/* tokenizer.c: see tokenizer.h. SentencePiece's BPE (google/sentencepiece, src/bpe_model.cc) over the
+ * vocabulary in a GGUF.
  *
  * Encoding, in three steps:
  *   1. Spaces. SentencePiece writes a space as U+2581 (▁), and reads a ▁ in a text as a space. We go the other way and bring
@@ -9,10 +10,11 @@
  *   3. Merges. What lies between two cuts starts as single characters; the neighbours whose joined piece has the best score are
  *      joined, leftmost first on ties, until none is left. A remaining part that is no piece becomes its bytes (<0xXX>).
  *
- * Control tokens are cut out in step 2 when asked for, and are no pieces otherwise: their text then merges like any other.
+ * Control tokens are cut out in step 2 when asked for, and are no pieces otherwise: their text then merges
+ * like any other.
  *
- * Pieces stay in the file's header. Beside it lie: an offset and a kind per token, a hash table from text to id, a trie of the
- * pieces to cut out. */
+ * Pieces stay in the file's header. Beside it lie: an offset and a kind per token, a hash table from text to
+ * id, a trie of the pieces to cut out. */
 #include "tokenizer.h"
 
 #include <assert.h>
@@ -30,12 +32,17 @@ enum { KIND_NORMAL = 1, KIND_UNKNOWN, KIND_CONTROL, KIND_USER_DEFINED, KIND_UNUS
 
 enum {
     ID_BITS = 22,
-    MAX_VOCAB = (1 << ID_BITS) - 1,     /* so that a slot can hold an id, and EMPTY is none; Gemma 3 has 262,144 */
-    MAX_PIECE = 256,                    /* bytes; gemma_token_bytes promises that no more are written. Gemma's longest has 48 */
-    MAX_TRIE = 1 << 24,                 /* nodes, of 16 bytes each; Gemma 3 needs about 9,000, and 40,000 tokens more 45,000 */
+    MAX_VOCAB = (1 << ID_BITS) - 1,     /* so that a slot can hold an id, and EMPTY is none; Gemma 3 has
+                                         * 262,144 */
+    MAX_PIECE = 256,                    /* bytes; gemma_token_bytes promises that no more are written. Gemma's
+                                         * longest has 48 */
+    MAX_TRIE = 1 << 24,                 /* nodes, of 16 bytes each; Gemma 3 needs about 9,000, and 40,000
+                                         * tokens more 45,000 */
     MAX_END = 24,
-    FEW_ZEROS = 100,                    /* normal pieces of score 0 in a vocabulary whose types are whole; Gemma 3 has 6,400 where they are not */
-    MAX_PROBES = 4096,                  /* at half load a run of this length is a file made to collide, not chance */
+    FEW_ZEROS = 100,                    /* normal pieces of score 0 in a vocabulary whose types are whole;
+                                         * Gemma 3 has 6,400 where they are not */
+    MAX_PROBES = 4096,                  /* at half load a run of this length is a file made to collide, not
+                                         * chance */
 };
 static const uint32_t EMPTY = UINT32_MAX;
 
@@ -51,9 +58,11 @@ struct Tokenizer {
     const uint8_t *scores;      /* float[n_listed], unaligned; borrowed */
     uint64_t n_listed;          /* tokens in the file */
     int32_t n_vocab;            /* those of them that are used */
-    uint32_t *offset;           /* [n_vocab]: of the piece's length, from `strings` (a header has at most 2^28 bytes) */
+    uint32_t *offset;           /* [n_vocab]: of the piece's length, from `strings` (a header has at most 2^28
+                                 * bytes) */
     uint8_t *kind;              /* [n_vocab] */
-    uint32_t *slot;             /* [slot_mask + 1], open addressing: an id, and the top bits of its hash above ID_BITS */
+    uint32_t *slot;             /* [slot_mask + 1], open addressing: an id, and the top bits of its hash above
+                                 * ID_BITS */
     uint32_t slot_mask;
     size_t longest;             /* bytes of the longest canonical piece */
     TrieNode *trie;
@@ -115,7 +124,8 @@ static uint32_t *find_slot(const Tokenizer *t, const char *text, size_t n, uint3
     for (uint32_t probe = 0; probe < MAX_PROBES; probe++) {
         uint32_t *slot = &t->slot[(hash + probe) & t->slot_mask];
         if (*slot == EMPTY) return slot;
-        if ((*slot & ~(uint32_t)MAX_VOCAB) == tag && piece_equals(t, (int32_t)(*slot & MAX_VOCAB), text, n)) return slot;
+        if ((*slot & ~(uint32_t)MAX_VOCAB) == tag && piece_equals(t, (int32_t)(*slot & MAX_VOCAB), text, n))
+            return slot;
     }
     return NULL;
 }
@@ -165,15 +175,19 @@ static int32_t find_cut(const Tokenizer *t, const char *text, size_t n, bool par
 /* ------------------------------------------------------------------------------------------ opening */
 
 /* The entry `key` as an array of `count` elements; NULL with a sentence otherwise. */
-static const GgufEntry *find_array(const Gguf *g, const char *key, GgufType type, uint64_t count, GemmaError *err) {
+static const GgufEntry *find_array(const Gguf *g, const char *key, GgufType type, uint64_t count,
+    GemmaError *err) {
     const GgufEntry *e = gguf_find(g, key);
     if (!e) {
         error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is missing, which the tokenizer needs.", key);
     } else if (e->type != GGUF_ARRAY || e->elem_type != type) {
-        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" is not the array of %s that the tokenizer needs.", key,
-                  type == GGUF_STRING ? "strings" : type == GGUF_FLOAT32 ? "32-bit floats" : "32-bit integers");
+        error_set(err, GEMMA_BAD_FILE,
+            "Metadata entry \"%s\" is not the array of %s that the tokenizer needs.", key,
+                  type == GGUF_STRING ? "strings" : type == GGUF_FLOAT32 ? "32-bit floats"
+                      : "32-bit integers");
     } else if (e->count != count) {
-        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %llu elements, but there are %llu tokens.", key,
+        error_set(err, GEMMA_BAD_FILE, "Metadata entry \"%s\" has %llu elements, but there are %llu tokens.",
+            key,
                   (unsigned long long)e->count, (unsigned long long)count);
     } else {
         return e;
@@ -187,7 +201,8 @@ static GemmaStatus check_model(const Gguf *g, GemmaError *err) {
     err->status = GEMMA_OK;
     if (!gguf_get_string(g, "tokenizer.ggml.model", &model, err)) {
         if (err->status != GEMMA_OK) return err->status;
-        return error_set(err, GEMMA_BAD_FILE, "Metadata entry \"tokenizer.ggml.model\" is missing: the file has no tokenizer.");
+        return error_set(err, GEMMA_BAD_FILE,
+            "Metadata entry \"tokenizer.ggml.model\" is missing: the file has no tokenizer.");
     }
     if (gguf_equals(model, "llama")) return GEMMA_OK;
     error_quote(quoted, model.p, model.n);
@@ -202,12 +217,16 @@ static uint64_t count_slots(int n_vocab) {
     return n;
 }
 
-/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could type them. Gemma's own
- * vocabularies have the first four, fine-tuned ones some of the others. The ends come last. */
+/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could
+ * type them. Gemma's own vocabularies have the first four, fine-tuned ones some of the others. The ends come
+ * last. */
 static const char *const control_names[] = {
-    "<bos>", "<start_of_turn>", "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>", "<|system|>", "<|user|>", "<|assistant|>",
-    "[INST]", "[/INST]", "<start_function_declaration>", "<end_function_declaration>", "<start_function_call>", "<end_function_call>",
-    "<end_function_response>", "<escape>", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|end_of_turn|>",
+    "<bos>", "<start_of_turn>", "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>",
+        "<|system|>", "<|user|>", "<|assistant|>",
+    "[INST]", "[/INST]", "<start_function_declaration>", "<end_function_declaration>",
+        "<start_function_call>", "<end_function_call>",
+    "<end_function_response>", "<escape>", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>", "<|end|>",
+        "<|endoftext|>", "<|end_of_turn|>",
     "<start_function_response>",
 };
 enum { N_CONTROL = sizeof control_names / sizeof *control_names, N_END = 8 };
@@ -224,12 +243,14 @@ static bool is_zero(const uint8_t *score) {
     return bits == 0;
 }
 
-/* The most nodes that the trie of a file can have: one for each byte of a piece that may be cut out, and the root. Vocabularies grow by what
- * people add to them (speech models add 28,672 tokens), so memory is planned by what the file holds. */
+/* The most nodes that the trie of a file can have: one for each byte of a piece that may be cut out, and the
+ * root. Vocabularies grow by what people add to them (speech models add 28,672 tokens), so memory is planned
+ * by what the file holds. */
 static uint64_t most_nodes(const Gguf *g) {
     uint64_t n = 1;
     for (int i = 0; i < N_CONTROL; i++) n += strlen(control_names[i]);
-    const GgufEntry *tokens = array_of(g, "tokenizer.ggml.tokens", GGUF_STRING), *kinds = array_of(g, "tokenizer.ggml.token_type", GGUF_INT32);
+    const GgufEntry *tokens = array_of(g, "tokenizer.ggml.tokens", GGUF_STRING),
+        *kinds = array_of(g, "tokenizer.ggml.token_type", GGUF_INT32);
     const GgufEntry *scores = array_of(g, "tokenizer.ggml.scores", GGUF_FLOAT32);
     if (!tokens || !kinds) return n;
     const uint8_t *cursor = tokens->value;
@@ -237,7 +258,8 @@ static uint64_t most_nodes(const Gguf *g) {
         size_t bytes = gguf_next_string(&cursor).n;
         double kind = gguf_number_at(kinds, i);
         bool zero = scores && i < scores->count && is_zero(scores->value + 4 * i);
-        if (kind == KIND_UNKNOWN || kind == KIND_CONTROL || kind == KIND_USER_DEFINED || (kind == KIND_NORMAL && zero)) n += bytes;
+        if (kind == KIND_UNKNOWN || kind == KIND_CONTROL || kind == KIND_USER_DEFINED
+            || (kind == KIND_NORMAL && zero)) n += bytes;
     }
     return n;
 }
@@ -268,14 +290,16 @@ static GemmaStatus index_pieces(Tokenizer *t, GemmaError *err) {
         t->offset[id] = (uint32_t)(cursor - t->strings);
         GgufString piece = gguf_next_string(&cursor);
         if (piece.n > MAX_PIECE)
-            return error_set(err, GEMMA_BAD_FILE, "Token %d of the vocabulary has %zu bytes; at most %d are expected.", (int)id,
+            return error_set(err, GEMMA_BAD_FILE,
+                "Token %d of the vocabulary has %zu bytes; at most %d are expected.", (int)id,
                              piece.n, MAX_PIECE);
         char text[MAX_PIECE];
         size_t n = canonical_copy(text, piece);
         if (n == 0) continue;
         uint32_t hash = hash_text(text, n);
         uint32_t *slot = find_slot(t, text, n, hash);
-        if (!slot) return error_set(err, GEMMA_BAD_FILE, "Too many tokens of the vocabulary hash alike (up to token %d); "
+        if (!slot) return error_set(err, GEMMA_BAD_FILE,
+            "Too many tokens of the vocabulary hash alike (up to token %d); "
                                       "the file is damaged or made to slow loading.", (int)id);
         if (*slot == EMPTY) *slot = (hash & ~(uint32_t)MAX_VOCAB) | (uint32_t)id;
         if (n > t->longest) t->longest = n;
@@ -293,14 +317,17 @@ static GemmaStatus read_scores(Tokenizer *t, const Gguf *g, GemmaError *err) {
     return GEMMA_OK;
 }
 
-/* SentencePiece gives the pieces that merges make the scores -0, -1, -2, ... and user-defined ones 0. Ollama writes these scores, and most user-
- * defined pieces as normal: of very many normal pieces that score 0, merges make at most one. */
+/* SentencePiece gives the pieces that merges make the scores -0, -1, -2, ... and user-defined ones 0. Ollama
+ * writes these scores, and most user- defined pieces as normal: of very many normal pieces that score 0,
+ * merges make at most one. */
 static void restore_user_defined(Tokenizer *t) {
     int32_t zeros = 0;
-    for (int32_t id = 0; id < t->n_vocab; id++) zeros += t->kind[id] == KIND_NORMAL && is_zero(t->scores + 4 * (size_t)id);
+    for (int32_t id = 0; id < t->n_vocab; id++) zeros += t->kind[id] == KIND_NORMAL
+        && is_zero(t->scores + 4 * (size_t)id);
     if (zeros <= FEW_ZEROS || zeros > t->n_vocab / 4) return;       /* where most are 0, scores say nothing */
     for (int32_t id = 0; id < t->n_vocab; id++)
-        if (t->kind[id] == KIND_NORMAL && is_zero(t->scores + 4 * (size_t)id)) t->kind[id] = KIND_USER_DEFINED;
+        if (t->kind[id] == KIND_NORMAL && is_zero(t->scores + 4 * (size_t)id))
+            t->kind[id] = KIND_USER_DEFINED;
 }
 
 static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
@@ -311,11 +338,13 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
         for (int32_t id = 0; id < t->n_vocab; id++) {
             double kind = gguf_number_at(e, (uint64_t)id);
             if (kind < KIND_NORMAL || kind > KIND_BYTE)
-                return error_set(err, GEMMA_BAD_FILE, "Token %d has type %.0f; %d to %d are known.", (int)id, kind, KIND_NORMAL,
+                return error_set(err, GEMMA_BAD_FILE, "Token %d has type %.0f; %d to %d are known.", (int)id,
+                    kind, KIND_NORMAL,
                                  KIND_BYTE);
-            /* <unk> is found only where control tokens are, and never shown either: one kind less to think of.
-             * Which tokens are bytes, their text decides below. */
-            t->kind[id] = kind == KIND_UNKNOWN ? KIND_CONTROL : kind == KIND_BYTE ? KIND_UNUSED : (uint8_t)kind;
+            /* <unk> is found only where control tokens are, and never shown either: one kind less to think
+             * of. Which tokens are bytes, their text decides below. */
+            t->kind[id] = kind == KIND_UNKNOWN ? KIND_CONTROL : kind == KIND_BYTE ? KIND_UNUSED
+                : (uint8_t)kind;
         }
         restore_user_defined(t);
     }
@@ -327,7 +356,8 @@ static GemmaStatus read_kinds(Tokenizer *t, const Gguf *g, GemmaError *err) {
         char name[8];
         int n = snprintf(name, sizeof name, "<0x%02X>", byte);
         int32_t id = t->byte_id[byte] = find_piece(t, name, (size_t)n);
-        if (id < 0) return error_set(err, GEMMA_BAD_FILE, "The vocabulary has no token %s; all 256 bytes are needed.", name);
+        if (id < 0) return error_set(err, GEMMA_BAD_FILE,
+            "The vocabulary has no token %s; all 256 bytes are needed.", name);
         t->kind[id] = KIND_BYTE;
     }
     return GEMMA_OK;
@@ -347,15 +377,18 @@ static bool has_word(GgufString s, const char *word) {
     return false;
 }
 
-/* Whether a token stands for an image, audio or video, or for where one begins and ends: <start_of_image>, <image_soft_token>, <|audio|>,
- * <|vision_start|>. Their type differs: <start_of_image> is user-defined in Gemma 3's own files, control in those of fine-tunes. So a user-defined one
- * must be more than one word: <img> is HTML. */
+/* Whether a token stands for an image, audio or video, or for where one begins and ends: <start_of_image>,
+ * <image_soft_token>, <|audio|>, <|vision_start|>. Their type differs: <start_of_image> is user-defined in
+ * Gemma 3's own files, control in those of fine-tunes. So a user-defined one must be more than one word:
+ * <img> is HTML. */
 static bool is_media(GgufString piece, uint8_t kind) {
-    static const char *const words[] = {"image", "images", "img", "audio", "video", "vision", "multimodal", "boi", "eoi", "boa", "eoa"};
+    static const char *const words[] = {"image", "images", "img", "audio", "video", "vision", "multimodal",
+        "boi", "eoi", "boa", "eoa"};
     if (kind != KIND_CONTROL && kind != KIND_USER_DEFINED) return false;
     char first = piece.n > 2 ? piece.p[0] : 0, last = piece.n > 2 ? piece.p[piece.n - 1] : 0;
     if (!(first == '<' && last == '>') && !(first == '[' && last == ']')) return false;
-    bool tag = first == '<' && !memchr(piece.p, '_', piece.n) && !memchr(piece.p, '|', piece.n) && !memchr(piece.p, '-', piece.n);
+    bool tag = first == '<' && !memchr(piece.p, '_', piece.n) && !memchr(piece.p, '|', piece.n)
+        && !memchr(piece.p, '-', piece.n);
     if (kind == KIND_USER_DEFINED && tag) return false;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (has_word(piece, words[i])) return true;
@@ -402,7 +435,8 @@ static GemmaStatus read_id(const Tokenizer *t, const Gguf *g, const char *key, i
 }
 
 static void add_end(Tokenizer *t, double id) {
-    if (id >= 0 && id < t->n_vocab && !tokenizer_is_end(t, (int32_t)id) && t->n_end < MAX_END) t->end[t->n_end++] = (int32_t)id;
+    if (id >= 0 && id < t->n_vocab && !tokenizer_is_end(t, (int32_t)id) && t->n_end < MAX_END)
+        t->end[t->n_end++] = (int32_t)id;
 }
 
 static GemmaStatus read_settings(Tokenizer *t, const Gguf *g, GemmaError *err) {
@@ -413,11 +447,14 @@ static GemmaStatus read_settings(Tokenizer *t, const Gguf *g, GemmaError *err) {
     if (t->eos < 0) t->eos = tokenizer_control(t, "<eos>");
     add_end(t, t->eos);
     add_end(t, eot);
-    const GgufEntry *more = gguf_find(g, "tokenizer.ggml.eos_token_ids");      /* Ollama's, where there are several */
-    for (uint64_t i = 0; more && more->elem_type != GGUF_STRING && i < more->count && i < MAX_END; i++) add_end(t, gguf_number_at(more, i));
+    /* Ollama's, where there are several */
+    const GgufEntry *more = gguf_find(g, "tokenizer.ggml.eos_token_ids");
+    for (uint64_t i = 0; more && more->elem_type != GGUF_STRING && i < more->count && i < MAX_END; i++)
+        add_end(t, gguf_number_at(more, i));
     for (int i = N_CONTROL - N_END; i < N_CONTROL; i++) add_end(t, tokenizer_control(t, control_names[i]));
     if (t->bos < 0) t->bos = tokenizer_control(t, "<bos>");
-    if (t->bos < 0) return error_set(err, GEMMA_BAD_FILE, "The vocabulary has no <bos>, which every text begins with.");
+    if (t->bos < 0) return error_set(err, GEMMA_BAD_FILE,
+        "The vocabulary has no <bos>, which every text begins with.");
     t->add_bos = true;
     gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &t->add_bos, err);
     gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err);
@@ -435,7 +472,8 @@ static GemmaStatus open_tokenizer(Tokenizer *t, const Gguf *g, int n_ids, GemmaE
     t->strings = tokens->value;
     t->n_listed = tokens->count;
     t->n_vocab = (uint64_t)n_ids < tokens->count ? n_ids : (int32_t)tokens->count;
-    if (allocate(t, g, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK || read_scores(t, g, err) != GEMMA_OK ||
+    if (allocate(t, g, err) != GEMMA_OK || index_pieces(t, err) != GEMMA_OK
+        || read_scores(t, g, err) != GEMMA_OK ||
         read_kinds(t, g, err) != GEMMA_OK)
         return err->status;
     if (list_media(t, err) != GEMMA_OK) return err->status;
@@ -465,7 +503,8 @@ void tokenizer_free(Tokenizer *t) {
 }
 
 uint64_t tokenizer_bytes(const Gguf *g, int n_vocab) {
-    return sizeof(Tokenizer) + (uint64_t)n_vocab * (sizeof(uint32_t) + 1) + count_slots(n_vocab) * sizeof(uint32_t) +
+    return sizeof(Tokenizer) + (uint64_t)n_vocab * (sizeof(uint32_t) + 1)
+        + count_slots(n_vocab) * sizeof(uint32_t) +
            most_nodes(g) * sizeof(TrieNode);
 }
 
@@ -477,7 +516,8 @@ typedef struct {
     uint32_t prev, next;        /* NONE at the ends */
 } Symbol;
 
-/* Two neighbours that could be joined. Stale when either has grown or gone since: then the sizes no longer add up. */
+/* Two neighbours that could be joined. Stale when either has grown or gone since: then the sizes no longer
+ * add up. */
 typedef struct {
     uint32_t rank, left;        /* the heap's order: best score first, then leftmost */
     uint32_t n;                 /* bytes of both */
@@ -501,7 +541,8 @@ static void emit(Encoder *e, int32_t id) {
     e->n_ids++;
 }
 
-/* Room for `count` items of `size` bytes: grown by half at least, so that growing costs time in proportion. */
+/* Room for `count` items of `size` bytes: grown by half at least, so that growing costs time in
+ * proportion. */
 static void *reserve(Encoder *e, void *items, size_t *room, size_t count, size_t size) {
     if (count <= *room) return items;
     size_t bigger = *room + *room / 2;
@@ -599,7 +640,8 @@ static void encode_segment(Encoder *e, const char *text, size_t n) {
     }
 }
 
-int tokenizer_encode(const Tokenizer *t, const char *utf8, size_t n, bool add_bos, bool parse_special, int32_t *ids, int cap) {
+int tokenizer_encode(const Tokenizer *t, const char *utf8, size_t n, bool add_bos, bool parse_special,
+    int32_t *ids, int cap) {
     Encoder e = {.t = t, .ids = ids, .cap = cap};
     if (n > INT_MAX - 2) return -1;
     char *text = malloc(n + 1);

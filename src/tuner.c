@@ -1,12 +1,14 @@
-/* tuner.c: see tuner.h. At first every way has some reports in a row, or one round if it is hopeless: a single thread of eight would otherwise make
- * the first words come slowly. Then the fastest has most rounds, and the others one now and then, in turn, since the machine changes: another
- * program comes, a laptop leaves its charger. */
+/* tuner.c: see tuner.h. At first every way has some reports in a row, or one round if it is hopeless: a
+ * single thread of eight would otherwise make the first words come slowly. Then the fastest has most rounds,
+ * and the others one now and then, in turn, since the machine changes: another program comes, a laptop leaves
+ * its charger. */
 #include "tuner.h"
 
 #include <assert.h>
 
 enum { TRIALS = 3 };                    /* reports for each way at first */
-enum { FEWEST_ROUNDS = 8 };             /* of the favourite between two trials: on a coarse clock a round is long */
+enum { FEWEST_ROUNDS = 8 };             /* of the favourite between two trials: on a coarse clock a round is
+                                         * long */
 static const double HOPELESS = 1.5;     /* times as slow as the best so far */
 static const double FORGET = 1.02;      /* a best time ages by this factor a round of its way */
 

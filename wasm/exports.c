@@ -1,7 +1,8 @@
-/* exports.c: the crossing. Each function translates one call of gemma.h for JavaScript and decides nothing: ints and doubles only
- * (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A module instance holds one loader or model; sessions and
- * grammars are named by their addresses. What can fail returns its result, which is never negative (0 where there is none), or minus the
- * GemmaStatus; the sentence is then at gx_error(). */
+/* exports.c: the crossing. Each function translates one call of gemma.h for JavaScript and decides nothing:
+ * ints and doubles only (addresses and sizes are exact in a double); strings, ids and logits lie in memory. A
+ * module instance holds one loader or model; sessions and grammars are named by their addresses. What can
+ * fail returns its result, which is never negative (0 where there is none), or minus the GemmaStatus; the
+ * sentence is then at gx_error(). */
 #include <stdlib.h>
 
 #include "gemma.h"
@@ -30,11 +31,13 @@ static double no_memory(void) {
 static double made(const void *p) { return p ? address(p) : -(double)x.err.status; }
 static double counted(GemmaStatus status, double n) { return status == GEMMA_OK ? n : -(double)status; }
 
-enum { SCRATCH_MUCH = 1 << 20 };       /* a saved session has a hundred times as much: that is memory for others afterwards */
+enum { SCRATCH_MUCH = 1 << 20 };       /* a saved session has a hundred times as much: that is memory for
+                                        * others afterwards */
 
 /* `size` bytes that stay as they are until the next gx_scratch. */
 double gx_scratch(double size) {
-    if (size > (double)x.scratch_size || (x.scratch_size > SCRATCH_MUCH && size < (double)x.scratch_size / 4)) {
+    if (size > (double)x.scratch_size
+        || (x.scratch_size > SCRATCH_MUCH && size < (double)x.scratch_size / 4)) {
         free(x.scratch);
         x.scratch = malloc((size_t)size);
         x.scratch_size = x.scratch ? (size_t)size : 0;
@@ -62,10 +65,13 @@ double gx_loader_room_size(void) {
 
 int gx_loader_push(double n) { return -(int)gemma_loader_push(x.loader, (size_t)n, &x.err); }
 int gx_loader_estimate(double n) { return -(int)gemma_loader_estimate(x.loader, (size_t)n, &x.err); }
-int gx_loader_check_part(double bytes, double n) { return -(int)gemma_loader_check_part(x.loader, pointer(bytes), (size_t)n, &x.err); }
+int gx_loader_check_part(double bytes, double n) {
+    return -(int)gemma_loader_check_part(x.loader, pointer(bytes), (size_t)n, &x.err);
+}
 int gx_loader_planned(void) { return gemma_loader_plan(x.loader) != NULL; }
 
-/* sizes: int32 in the order of GemmaShape after its architecture; 0: `name` is not an architecture, but that of a published shape. */
+/* sizes: int32 in the order of GemmaShape after its architecture; 0: `name` is not an architecture, but that
+ * of a published shape. */
 int gx_loader_plan_shape(double name, double sizes, double type) {
     GemmaShape shape;
     const int32_t *n = pointer(sizes);
@@ -84,7 +90,8 @@ double gx_observer_need(void) { return (double)gemma_observer_need(x.loader); }
 double gx_describe(void) { return (double)gemma_describe(x.loader, x.scratch, x.scratch_size); }
 
 int gx_loader_allocate(int n_threads, int precision) {
-    return -(int)gemma_loader_allocate(x.loader, &(GemmaOptions){n_threads, (GemmaPrecision)precision}, &x.err);
+    return -(int)gemma_loader_allocate(x.loader, &(GemmaOptions){
+        n_threads, (GemmaPrecision)precision}, &x.err);
 }
 
 int gx_loader_finish(void) {
@@ -101,7 +108,8 @@ int gx_loader_fill(int n_threads, int precision) {
 
 /* The length of the plan's JSON; written to the scratch buffer as far as it fits. */
 double gx_plan(void) {
-    return (double)gemma_describe_plan(x.model ? gemma_model_plan(x.model) : gemma_loader_plan(x.loader), x.scratch, x.scratch_size);
+    return (double)gemma_describe_plan(x.model ? gemma_model_plan(x.model) : gemma_loader_plan(x.loader),
+        x.scratch, x.scratch_size);
 }
 
 /* ------------------------------------------------------------------------------------ text */
@@ -136,7 +144,8 @@ double gx_turns_add(int role, double text, double n) {
 /* See gx_tokenize. conversation: GemmaConversation. */
 double gx_chat(int conversation, double ids, int cap) {
     GemmaIds to = {.ids = pointer(ids), .cap = cap};
-    GemmaStatus status = gemma_chat(x.model, x.turns, x.n_turns, (GemmaConversation)conversation, &to, &x.err);
+    GemmaStatus status = gemma_chat(x.model, x.turns, x.n_turns,
+        (GemmaConversation)conversation, &to, &x.err);
     return counted(status, to.n);
 }
 
@@ -154,17 +163,24 @@ void gx_step(double sessions, int n, int n_batch, double seconds) {
 }
 
 double gx_session_clone(double session) { return made(gemma_session_clone(pointer(session), &x.err)); }
-double gx_session_save(double session, double bytes, double cap) { return (double)gemma_session_save(pointer(session), pointer(bytes), (uint64_t)cap); }
-double gx_session_restore(double bytes, double n) { return made(gemma_session_restore(x.model, pointer(bytes), (uint64_t)n, &x.err)); }
+double gx_session_save(double session, double bytes, double cap) {
+    return (double)gemma_session_save(pointer(session), pointer(bytes), (uint64_t)cap);
+}
+double gx_session_restore(double bytes, double n) {
+    return made(gemma_session_restore(x.model, pointer(bytes), (uint64_t)n, &x.err));
+}
 
-/* Writes n + 1 pairs of an int32 and a float: `id` and the n likeliest tokens, with the logarithms of their probabilities. */
+/* Writes n + 1 pairs of an int32 and a float: `id` and the n likeliest tokens, with the logarithms of their
+ * probabilities. */
 void gx_session_logprobs(double session, int id, double pairs, int n) {
     GemmaLogprob *to = pointer(pairs);
     gemma_session_logprobs(pointer(session), id, to, to + 1, n);
 }
 
 int gx_session_pool(double session) { return -(int)gemma_session_pool(pointer(session), &x.err); }
-int gx_session_embedding(double session, double vector) { return -(int)gemma_session_embedding(pointer(session), pointer(vector), &x.err); }
+int gx_session_embedding(double session, double vector) {
+    return -(int)gemma_session_embedding(pointer(session), pointer(vector), &x.err);
+}
 
 /* How many tokens need not be evaluated again. */
 double gx_session_sync(double session, double ids, int n) {
@@ -173,7 +189,9 @@ double gx_session_sync(double session, double ids, int n) {
     return counted(status, n_kept);
 }
 int gx_session_push(double session, int id) { return -(int)gemma_session_push(pointer(session), id, &x.err); }
-int gx_session_draft(double session, double ids, int n) { return -(int)gemma_session_draft(pointer(session), pointer(ids), n, &x.err); }
+int gx_session_draft(double session, double ids, int n) {
+    return -(int)gemma_session_draft(pointer(session), pointer(ids), n, &x.err);
+}
 int gx_session_accept(double session, int id) { return gemma_session_accept(pointer(session), id); }
 double gx_session_left(double session) {
     double left = 0;
@@ -195,14 +213,22 @@ double gx_logits(double session) { return address(gemma_session_logits(pointer(s
 double gx_logits_at(double session, int i) { return address(gemma_session_logits_at(pointer(session), i)); }
 double gx_nll(double session, int id) { return gemma_session_nll(pointer(session), id); }
 
-double gx_grammar_new(double gbnf, double n) { return made(gemma_grammar_new(pointer(gbnf), (size_t)n, &x.err)); }
+double gx_grammar_new(double gbnf, double n) {
+    return made(gemma_grammar_new(pointer(gbnf), (size_t)n, &x.err));
+}
 void gx_grammar_free(double grammar) { gemma_grammar_free(pointer(grammar)); }
-int gx_grammar_accepts(double grammar, double text, double n) { return gemma_grammar_accepts(pointer(grammar), pointer(text), (size_t)n); }
+int gx_grammar_accepts(double grammar, double text, double n) {
+    return gemma_grammar_accepts(pointer(grammar), pointer(text), (size_t)n);
+}
 
 /* grammar: 0 where the text is free again. */
-int gx_session_constrain(double session, double grammar) { return -(int)gemma_session_constrain(pointer(session), pointer(grammar), &x.err); }
+int gx_session_constrain(double session, double grammar) {
+    return -(int)gemma_session_constrain(pointer(session), pointer(grammar), &x.err);
+}
 int gx_session_constraint(double session) { return gemma_session_constraint(pointer(session)); }
-int gx_session_forced(double session, double ids, int cap) { return gemma_session_forced(pointer(session), pointer(ids), cap); }
+int gx_session_forced(double session, double ids, int cap) {
+    return gemma_session_forced(pointer(session), pointer(ids), cap);
+}
 
 void gx_profile(void) { gemma_profile(x.model); }
 
@@ -234,11 +260,15 @@ int gx_observed_columns(int i) { return observed(i).n_cols; }
 double gx_observed_squares(int i) { return address(observed(i).squares); }
 
 /* `seed` is a whole number below 2^53. */
-int gx_sampling(double session, double temperature, int top_k, double top_p, double min_p, double repeat, double presence, double frequency,
+int gx_sampling(double session, double temperature, int top_k, double top_p, double min_p, double repeat,
+    double presence, double frequency,
                 double seed) {
-    GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat, (float)presence, (float)frequency,
+    GemmaSampling params = {(float)temperature, top_k, (float)top_p, (float)min_p, (float)repeat,
+        (float)presence, (float)frequency,
                             (uint64_t)seed};
     return -(int)gemma_session_sampling(pointer(session), &params, &x.err);
 }
 
-int gx_bias(double session, int id, double bias) { return -(int)gemma_session_bias(pointer(session), id, (float)bias, &x.err); }
+int gx_bias(double session, int id, double bias) {
+    return -(int)gemma_session_bias(pointer(session), id, (float)bias, &x.err);
+}

@@ -8,7 +8,8 @@
 
 enum { LARGEST = 63, MOST = 512 };
 
-/* codes[n] = x / scale + KV8_OFFSET, rounded; returns the scale. Magnitudes are compared as integers, so that NaN is the largest. */
+/* codes[n] = x / scale + KV8_OFFSET, rounded; returns the scale. Magnitudes are compared as integers, so that
+ * NaN is the largest. */
 static float quantize(const float *x, int n, uint8_t *codes) {
     uint32_t most = 0;
     for (int i = 0; i < n; i++) {
@@ -40,7 +41,8 @@ void kv8_store(const float *k, const float *v, int head_dim, uint8_t *block, int
     }
     float scale = quantize(v, head_dim, codes);
     memcpy(block + kv8_scales_at(head_dim) + (size_t)at * sizeof scale, &scale, sizeof scale);
-    uint8_t *value = block + kv8_values_at(head_dim) + (size_t)(at / 32) * KV8_PANEL + at % 32 / 4 * 64 + at % 4;
+    uint8_t *value = block + kv8_values_at(head_dim) + (size_t)(at / 32) * KV8_PANEL
+        + at % 32 / 4 * 64 + at % 4;
     for (int i = 0; i < head_dim; i++) value[(size_t)(i / 16) * 2 * KV8_PANEL + i % 16 * 4] = codes[i];
 }
 
@@ -51,7 +53,9 @@ static uint8_t or_bytes(const uint8_t *bytes, size_t n) {
 }
 
 bool kv8_is_valid(int head_dim, const uint8_t *block) {
-    uint8_t all = or_bytes(block + kv8_values_at(head_dim), kv8_scales_at(head_dim) - kv8_values_at(head_dim));
-    for (const uint8_t *key = block; key < block + kv8_values_at(head_dim); key += KV8_PANEL + 64) all |= or_bytes(key, KV8_PANEL);
+    uint8_t all = or_bytes(block + kv8_values_at(head_dim),
+        kv8_scales_at(head_dim) - kv8_values_at(head_dim));
+    for (const uint8_t *key = block; key < block + kv8_values_at(head_dim); key += KV8_PANEL + 64)
+        all |= or_bytes(key, KV8_PANEL);
     return all < 128;
 }

@@ -13,7 +13,8 @@ static size_t low_tile_bytes(PanelKind kind, int n_cols) {
 }
 
 Matrix panel_matrix(PanelKind kind, int n_rows, int n_cols, const uint8_t *data) {
-    Matrix m = {.kind = kind, .n_rows = n_rows, .n_cols = n_cols, .tile_bytes = tile_bytes(kind, n_cols), .data = data,
+    Matrix m = {.kind = kind, .n_rows = n_rows, .n_cols = n_cols,
+        .tile_bytes = tile_bytes(kind, n_cols), .data = data,
                 .low_tile_bytes = low_tile_bytes(kind, n_cols)};
     m.low = data + (size_t)matrix_tiles(&m) * m.tile_bytes;
     return m;

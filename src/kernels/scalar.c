@@ -1,5 +1,5 @@
-/* scalar.c: the definition of every op of kernels.h, written to be read; the other variants are tested against it. Also the
- * yardstick behind --exact. Knows no vectors and no speed. */
+/* scalar.c: the definition of every op of kernels.h, written to be read; the other variants are tested
+ * against it. Also the yardstick behind --exact. Knows no vectors and no speed. */
 #include <math.h>
 #include <string.h>
 
@@ -22,9 +22,11 @@ static float f16e_at(const uint8_t *p, int i) {
     return v.f;
 }
 
-/* The code of one weight of a block, 0 .. 2^bits - 1; `low` is the block in the second plane, where there is one. */
+/* The code of one weight of a block, 0 .. 2^bits - 1; `low` is the block in the second plane, where there is
+ * one. */
 static int code_at(const uint8_t *block, const uint8_t *low, int bits, int row, int col) {
-    int v = row / 4, byte = row % 4 * 4 + col % 4, j = col % 16 / 4, high = col / 16;   /* high: the upper nibble */
+    /* high: the upper nibble */
+    int v = row / 4, byte = row % 4 * 4 + col % 4, j = col % 16 / 4, high = col / 16;
     if (bits == 2)
         return block[(2 * v + high) * 16 + byte] >> 2 * j & 3;
     if (bits == 3) {
@@ -58,7 +60,8 @@ typedef struct {
 /* `super` is the super-block header before this block, where the kind has one. */
 static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t *block, int row) {
     PanelFamily f = panel_family(kind);
-    const uint8_t *scales = block + panel_scale_at(f), *second = scales + panel_scale_bytes(f), *mins = block + panel_min_at(f);
+    const uint8_t *scales = block + panel_scale_at(f), *second = scales + panel_scale_bytes(f),
+        *mins = block + panel_min_at(f);
     int middle = 1 << (f.bits - 1);
     float s;
     switch (kind) {
@@ -73,9 +76,11 @@ static RowScales row_scales(PanelKind kind, const uint8_t *super, const uint8_t 
         return (RowScales){.scale = {s, s}, .min = f16e_at(mins, row) * F16E_UNIT};
     case PANEL_P4K: case PANEL_P5K:
         s = f16e_at(super, row) * scales[row];
-        return (RowScales){.scale = {s, s}, .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT * mins[row])};
+        return (RowScales){.scale = {s, s},
+            .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT * mins[row])};
     case PANEL_P2K:     /* without the sub-scales and sub-mins */
-        return (RowScales){.scale = {f16e_at(super, row)}, .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT)};
+        return (RowScales){.scale = {f16e_at(super, row)},
+            .min = -(f16e_at(super + PANEL_DMIN_AT, row) * F16E_UNIT)};
     default:    /* PANEL_P3K, PANEL_P6K */
         s = f16e_at(super, row);
         return (RowScales){.scale = {s * (int8_t)scales[row], s * (int8_t)second[row]}, .offset = middle};
@@ -101,7 +106,8 @@ static float row_dot(const Matrix *w, int tile, int row, const ActBlock *x) {
         if (w->kind == PANEL_P2K) {
             const uint8_t *sub = block + panel_scale_at(f) + 2 * row;
             y += (float)((sub[0] & 15) * isum[0] + (sub[1] & 15) * isum[1]) * (s.scale[0] * x->scale);
-            y += s.min * ((float)((sub[0] >> 4) * x->sum[0] + (sub[1] >> 4) * x->sum[1]) * (x->scale / F16E_UNIT));
+            y += s.min * ((float)((sub[0] >> 4) * x->sum[0]
+                + (sub[1] >> 4) * x->sum[1]) * (x->scale / F16E_UNIT));
             continue;
         }
         for (unsigned g = 0; g < f.groups; g++)
@@ -126,7 +132,8 @@ void screen_scalar(const Matrix *w, int tile, int n_tiles, const void *x, size_t
                    float *y, size_t y_stride, void *scratch) {
     (void)scratch;
     PanelFamily f = panel_family(PANEL_P8);
-    int first = tile * TILE_ROWS, end = (tile + n_tiles) * TILE_ROWS < w->n_rows ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
+    int first = tile * TILE_ROWS, end = (tile + n_tiles) * TILE_ROWS < w->n_rows
+        ? (tile + n_tiles) * TILE_ROWS : w->n_rows;
     for (int i = 0; i < n_tok * (end - first); i++) {
         int t = i / (end - first), row = first + i % (end - first);
         const uint8_t *block = w->data + row / TILE_ROWS * w->tile_bytes;
@@ -181,15 +188,18 @@ float dot_exact(const float *w, const float *x, int n) {
 
 /* A block of an int8 cache: the codes less their offset, without the scales. */
 static int key_at(const uint8_t *block, int head_dim, int p, int i) {
-    return block[p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + i % 32 / 4 * 64 + p % 16 * 4 + i % 4] - KV8_OFFSET;
+    return block[p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + i % 32 / 4 * 64 + p % 16 * 4
+        + i % 4] - KV8_OFFSET;
 }
 static float key_scale_at(const uint8_t *block, int head_dim, int p, int i) {
     float scale;
-    memcpy(&scale, block + p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + KV8_PANEL + p % 16 * 4, sizeof scale);
+    memcpy(&scale, block + p / 16 * kv8_key_tile_bytes(head_dim) + i / 32 * 576 + KV8_PANEL + p % 16 * 4,
+        sizeof scale);
     return scale;
 }
 static int value_at(const uint8_t *block, int head_dim, int p, int i) {
-    return block[kv8_values_at(head_dim) + i / 16 * 1024 + p / 32 * 512 + p % 32 / 4 * 64 + i % 16 * 4 + p % 4] - KV8_OFFSET;
+    return block[kv8_values_at(head_dim) + i / 16 * 1024 + p / 32 * 512 + p % 32 / 4 * 64 + i % 16 * 4
+        + p % 4] - KV8_OFFSET;
 }
 static float value_scale_at(const uint8_t *block, int head_dim, int p) {
     float scale;
@@ -208,7 +218,8 @@ static double byte_score(const uint8_t *block, int head_dim, const ActBlock *q, 
 }
 
 /* acc[head_dim] = the values of positions [begin, end) of a block by weight[64]. */
-static void weigh_bytes(const uint8_t *block, int head_dim, const double *weight, int begin, int end, double *acc) {
+static void weigh_bytes(const uint8_t *block, int head_dim, const double *weight, int begin, int end,
+    double *acc) {
     float scaled[ATTN_BLOCK] = {0};
     ActBlock x[ATTN_BLOCK / BLOCK_COLS];
     for (int p = begin; p < end; p++) scaled[p] = (float)weight[p] * value_scale_at(block, head_dim, p);
@@ -228,7 +239,8 @@ static float read_half(const void *block, int i) { return f16_to_f32(((const uin
 static float read_float(const void *block, int i) { return ((const float *)block)[i]; }
 
 /* The part of one query at position `pos` in the block that starts at `block`, see attend_part_floats. */
-static void attend_part(const AttendArgs *a, ReadCache *read, const float *q, int pos, int block, float *part) {
+static void attend_part(const AttendArgs *a, ReadCache *read, const float *q, int pos, int block,
+    float *part) {
     double score[ATTN_BLOCK], acc[ATTN_MAX_HEAD_DIM] = {0}, sum = 0, max = -INFINITY;
     int first = a->window > 0 && pos + 1 > a->window ? pos + 1 - a->window : 0;
     int begin = block > first ? block : first, end = block + ATTN_BLOCK <= pos ? block + ATTN_BLOCK : pos + 1;
@@ -298,7 +310,9 @@ void attend_blocks_scalar(const AttendArgs *a, int begin, int end, float *parts,
     (void)scratch;
     for (int b = begin; b < end; b++)
         for (int h = 0; h < a->n_q; h++)
-            attend_part(a, read_half, a->q + (size_t)h * a->head_dim, a->pos, (attend_first_block(a) + b) * ATTN_BLOCK, parts + ((size_t)b * a->n_q + h) * attend_part_floats(a));
+            attend_part(a, read_half, a->q + (size_t)h * a->head_dim, a->pos,
+                (attend_first_block(a) + b) * ATTN_BLOCK,
+                parts + ((size_t)b * a->n_q + h) * attend_part_floats(a));
 }
 
 void attend_merge_scalar(const AttendArgs *a, const float *parts) {

@@ -17,8 +17,8 @@
 #define UNROLL
 #endif
 
-/* The value itself, but LLVM can neither move its computation across the next keep() nor merge it. Without this the dot
- * products of one accumulator are sorted into one serial chain, up to twice as slow. */
+/* The value itself, but LLVM can neither move its computation across the next keep() nor merge it. Without
+ * this the dot products of one accumulator are sorted into one serial chain, up to twice as slow. */
 INLINE v128_t keep(v128_t v) {
 #ifdef __wasm__
     __asm__ volatile("" : "+r"(v));
@@ -26,8 +26,8 @@ INLINE v128_t keep(v128_t v) {
     return v;
 }
 
-/* The pointer itself, of origin unknown to LLVM: loads at constant distances from it then become loads with an offset, where
- * loop-strength reduction would compute each address apart. */
+/* The pointer itself, of origin unknown to LLVM: loads at constant distances from it then become loads with
+ * an offset, where loop-strength reduction would compute each address apart. */
 INLINE const void *keep_pointer(const void *p) {
 #ifdef __wasm__
     __asm__ volatile("" : "+r"(p));
@@ -44,8 +44,8 @@ INLINE void prefetch(const uint8_t *p) {
 #endif
 }
 
-/* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions, at each use,
- * but keeps a loaded one in a register. */
+/* A constant in all lanes, read from memory: V8 builds an ordinary v128 constant anew, in three instructions,
+ * at each use, but keeps a loaded one in a register. */
 INLINE v128_t hidden_i32(int32_t value) {
     volatile int32_t memory = value;
     return wasm_i32x4_splat(memory);
@@ -60,8 +60,8 @@ INLINE v128_t hidden_f32(float value) {
 /* The value to pass to read_f16 as `mask`. */
 enum { F16_MASK = (int)0x8fffffff };
 
-/* Four halves, with their exponents read in f32's bias: f16 needs a factor of 2^112, f16e of F16E_UNIT. Infinity and NaN become
- * finite numbers of 65536 and more (in f16). */
+/* Four halves, with their exponents read in f32's bias: f16 needs a factor of 2^112, f16e of F16E_UNIT.
+ * Infinity and NaN become finite numbers of 65536 and more (in f16). */
 INLINE v128_t read_f16(const void *p, v128_t mask) {
     return wasm_v128_and(wasm_i32x4_shl(wasm_i32x4_load16x4(p), 13), mask);
 }
@@ -117,15 +117,16 @@ INLINE ExpConstants exp_constants(void) {
         .low = hidden_f32(-87), .high = hidden_f32(88),
         .log2_e = hidden_f32(1.44269504088896341f),
         .round = hidden_f32(0x1.8p23f),             /* adding it leaves the rounded number in the low bits */
-        .ln2_high = hidden_f32(-0.693359375f), .ln2_low = hidden_f32(2.12194440e-4f),   /* n * high is exact */
+        /* n * high is exact */
+        .ln2_high = hidden_f32(-0.693359375f), .ln2_low = hidden_f32(2.12194440e-4f),
         .c = {hidden_f32(1.9875691500e-4f), hidden_f32(1.3981999507e-3f), hidden_f32(8.3334519073e-3f),
               hidden_f32(4.1665795894e-2f), hidden_f32(1.6666665459e-1f), hidden_f32(5.0000001201e-1f)},
         .one = hidden_f32(1), .two = hidden_f32(2),
     };
 }
 
-/* e^x to 2 ulp: 2^n * e^r with n = round(x / ln 2), e^r by the polynomial of Cephes' expf. Below -87 it is 0, above 88 it is
- * e^88; NaN stays. */
+/* e^x to 2 ulp: 2^n * e^r with n = round(x / ln 2), e^r by the polynomial of Cephes' expf. Below -87 it is 0,
+ * above 88 it is e^88; NaN stays. */
 INLINE v128_t exp_f32x4(v128_t x, const ExpConstants *k) {
     v128_t tiny = wasm_f32x4_lt(x, k->low);
     x = wasm_f32x4_pmin(wasm_f32x4_pmax(x, k->low), k->high);

@@ -1,5 +1,6 @@
-/* wasm_matmul.h: the matrix products of the WebAssembly variants, written once for all panel kinds; kernels.h has the contract.
- * A kernel is matmul_quant or matmul_float inlined with a constant description of its panel.
+/* wasm_matmul.h: the matrix products of the WebAssembly variants, written once for all panel kinds; kernels.h
+ * has the contract. A kernel is matmul_quant or matmul_float inlined with a constant description of its
+ * panel.
  *
  * The including file first defines MADD (see wasm_inline.h) and how four columns of four rows are multiplied:
  *
@@ -12,11 +13,12 @@
  *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie or two tables
  *   LOOKUP(table, bytes)           table[byte], of bytes 0..15
  *
- * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches the memory's rate with
- * many streams of cache lines in flight. The activations of a block stay in registers; sums lie in scratch.
+ * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches
+ * the memory's rate with many streams of cache lines in flight. The activations of a block stay in registers;
+ * sums lie in scratch.
  *
- * More tokens ("prefill", bound by dot products): the codes of a tile are unpacked once, a chunk of columns at a time, then all
- * tokens run over them in register tiles of 16 rows x 2 tokens:
+ * More tokens ("prefill", bound by dot products): the codes of a tile are unpacked once, a chunk of columns
+ * at a time, then all tokens run over them in register tiles of 16 rows x 2 tokens:
  *
  *                     token 0, columns 4j..   token 1
  *      rows  0..3         isum[0][0]         isum[1][0]        j = 0..7: 4 loads of weights, 2 of activations, 8 dots;
@@ -33,11 +35,13 @@
 
 /* Vectors of 4 rows in a tile, groups of 4 columns in a block. */
 enum { VECS = TILE_ROWS / 4, QUADS = BLOCK_COLS / 4 };
-/* (Indices into vectors are unsigned: only then does LLVM turn a constant one into the offset of the load.) */
+/* (Indices into vectors are unsigned: only then does LLVM turn a constant one into the offset of the
+ * load.) */
 /* Tiles in lockstep; blocks unpacked at once; tokens whose sums fit the scratch. */
 enum { LOCKSTEP = 8, CHUNK_BLOCKS = 32, MAX_TOKENS = 256 };
-/* With few tokens the memory is the limit, too. A short chunk is read while the products of the one before are still under way, so that
- * neither waits for the other: 4 tokens from memory, P4 33 -> 46 GMAC/s, P5 28 -> 44 (AMD Genoa). */
+/* With few tokens the memory is the limit, too. A short chunk is read while the products of the one before
+ * are still under way, so that neither waits for the other: 4 tokens from memory, P4 33 -> 46 GMAC/s, P5 28
+ * -> 44 (AMD Genoa). */
 enum { FEW_TOKENS = 15, FEW_CHUNK_BLOCKS = 4 };
 
 /* A quantised panel kind; a constant in every kernel. */
@@ -55,7 +59,8 @@ typedef struct {
 INLINE Family family(PanelKind kind) {
     PanelFamily f = panel_family(kind);
     bool table = kind == PANEL_P4N;
-    return (Family){.bits = table ? 8 : f.bits, .groups = f.groups, .has_min = f.has_min, .super = f.has_super, .table = table, .panel = f};
+    return (Family){.bits = table ? 8 : f.bits, .groups = f.groups, .has_min = f.has_min,
+        .super = f.has_super, .table = table, .panel = f};
 }
 INLINE Family first_plane(void) {
     Family f = family(PANEL_P8);
@@ -64,7 +69,8 @@ INLINE Family first_plane(void) {
 }
 
 INLINE bool has_low(Family f) { return panel_has_low(f.panel) && !f.screen; }
-/* Sub-scales and sub-mins are multiplied with integers, and only what comes of both groups with the super-block's floats. */
+/* Sub-scales and sub-mins are multiplied with integers, and only what comes of both groups with the
+ * super-block's floats. */
 INLINE bool integer_scales(Family f) { return f.groups == 2 && f.has_min; }
 INLINE bool is_split(Family f) { return f.bits == 8 && !f.screen && SPLIT_8; }
 INLINE size_t run_dots(Family f) {
@@ -75,15 +81,23 @@ INLINE size_t run_dots(Family f) {
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
-typedef struct { v128_t first4, low2, bit2, low3, bits23, bit3, bits34, low4, bit4, bits45, low5, low6, f16, ones, bare, table, upper_table, lower_table; } Masks;
+typedef struct { v128_t first4, low2, bit2, low3, bits23, bit3, bits34, low4, bit4, bits45, low5, low6, f16,
+    ones, bare, table, upper_table, lower_table; } Masks;
 INLINE Masks load_masks(void) {
-    v128_t table = wasm_v128_xor(wasm_v128_load(quant_iq4_nl), wasm_i8x16_splat(-128)), low4 = wasm_i8x16_splat(15);
-    return (Masks){.first4 = hidden_i32(0x0000000f), .low2 = hidden_i32(0x03030303), .bit2 = hidden_i32(0x04040404),
-                   .low3 = hidden_i32(0x07070707), .bits23 = hidden_i32(0x0c0c0c0c), .bit3 = hidden_i32(0x08080808),
-                   .bits34 = hidden_i32(0x18181818), .low4 = hidden_i32(0x0f0f0f0f), .bit4 = hidden_i32(0x10101010),
-                   .bits45 = hidden_i32(0x30303030), .low5 = hidden_i32(0x1f1f1f1f), .low6 = hidden_i32(0x3f3f3f3f), .f16 = hidden_i32(F16_MASK), .ones = hidden_i32(0x00010001),
+    v128_t table = wasm_v128_xor(wasm_v128_load(quant_iq4_nl), wasm_i8x16_splat(-128)),
+        low4 = wasm_i8x16_splat(15);
+    return (Masks){.first4 = hidden_i32(0x0000000f), .low2 = hidden_i32(0x03030303),
+        .bit2 = hidden_i32(0x04040404),
+                   .low3 = hidden_i32(0x07070707), .bits23 = hidden_i32(0x0c0c0c0c),
+                       .bit3 = hidden_i32(0x08080808),
+                   .bits34 = hidden_i32(0x18181818), .low4 = hidden_i32(0x0f0f0f0f),
+                       .bit4 = hidden_i32(0x10101010),
+                   .bits45 = hidden_i32(0x30303030), .low5 = hidden_i32(0x1f1f1f1f),
+                       .low6 = hidden_i32(0x3f3f3f3f), .f16 = hidden_i32(F16_MASK),
+                       .ones = hidden_i32(0x00010001),
                    .bare = hidden_f32(1 / F16E_UNIT), .table = keep(table),
-                   .upper_table = keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)), .lower_table = keep(wasm_v128_and(table, low4))};
+                   .upper_table = keep(wasm_v128_and(wasm_u16x8_shr(table, 4), low4)),
+                       .lower_table = keep(wasm_v128_and(table, low4))};
 }
 
 /* ------------------------------------------------------------------------------------------ codes and scales */
@@ -104,28 +118,34 @@ INLINE Raw load_raw(Family f, const uint8_t *block, size_t v) {
 INLINE v128_t last_of_5_bits(Raw raw, size_t n, Masks m) {
     v128_t low = wasm_v128_and(wasm_u16x8_shr(raw.x[2 * (2 - n)], 5), m.low3);
     if (n > 0) return wasm_v128_or(low, wasm_v128_and(wasm_u16x8_shr(raw.x[2 * (2 - n) + 1], 2), m.bits34));
-    return wasm_v128_or(low, wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(raw.x[1], 4), m.bit3), wasm_v128_and(wasm_u16x8_shr(raw.x[3], 3), m.bit4)));
+    return wasm_v128_or(low, wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(raw.x[1], 4), m.bit3),
+        wasm_v128_and(wasm_u16x8_shr(raw.x[3], 3), m.bit4)));
 }
 
 /* The last code of 6 bits of three vectors. */
 INLINE v128_t last_of_6_bits(const v128_t x[3], Masks m) {
     return wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(x[0], 6), m.low2),
-                        wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(x[1], 4), m.bits23), wasm_v128_and(wasm_u16x8_shr(x[2], 2), m.bits45)));
+                        wasm_v128_or(wasm_v128_and(wasm_u16x8_shr(x[1], 4), m.bits23),
+                            wasm_v128_and(wasm_u16x8_shr(x[2], 2), m.bits45)));
 }
 
-/* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included; of split codes the upper halves, and the
- * others in `lows`. `low` is the block in the second plane. (Shifts of 16-bit lanes: one of bytes would build a mask of its own at
- * each use.) */
-INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j, Raw raw, Masks m,
+/* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included; of split codes the
+ * upper halves, and the others in `lows`. `low` is the block in the second plane. (Shifts of 16-bit lanes:
+ * one of bytes would build a mask of its own at each use.) */
+INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j,
+    Raw raw, Masks m,
                         v128_t codes[2], v128_t lows[2]) {
     if (f.bits == 2) {
-        for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_and(j ? wasm_u16x8_shr(raw.x[half], 2 * j) : raw.x[half], m.low2);
+        for (size_t half = 0; half < 2; half++)
+            codes[half] = wasm_v128_and(j ? wasm_u16x8_shr(raw.x[half], 2 * j) : raw.x[half], m.low2);
         return;
     }
     if (f.bits == 3) {
         for (size_t half = 0; half < 2; half++) {
-            v128_t top = wasm_v128_and(wasm_u16x8_shr(raw.x[half], 6), m.low2), third = wasm_v128_and(wasm_u16x8_shr(raw.x[2], 4 + half), m.bit2);
-            codes[half] = j == 3 ? wasm_v128_or(top, third) : wasm_v128_and(half ? wasm_u16x8_shr(raw.x[j], 3) : raw.x[j], m.low3);
+            v128_t top = wasm_v128_and(wasm_u16x8_shr(raw.x[half], 6), m.low2),
+                third = wasm_v128_and(wasm_u16x8_shr(raw.x[2], 4 + half), m.bit2);
+            codes[half] = j == 3 ? wasm_v128_or(top, third) : wasm_v128_and(half ? wasm_u16x8_shr(raw.x[j], 3)
+                : raw.x[j], m.low3);
         }
         return;
     }
@@ -136,7 +156,8 @@ INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size
     }
     if (f.bits == 6) {
         for (size_t half = 0; half < 2; half++)
-            codes[half] = j == 3 ? last_of_6_bits(raw.x + 3 * half, m) : wasm_v128_and(raw.x[3 * half + j], m.low6);
+            codes[half] = j == 3 ? last_of_6_bits(raw.x + 3 * half, m)
+                : wasm_v128_and(raw.x[3 * half + j], m.low6);
         return;
     }
     v128_t x = keep(wasm_v128_load(block + (4 * v + j) * 16));
@@ -152,7 +173,8 @@ INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size
         lows[0] = wasm_v128_and(y, m.low4);
         lows[1] = high4(y, m);
         if (!is_split(f))
-            for (size_t half = 0; half < 2; half++) codes[half] = wasm_v128_or(wasm_i16x8_shl(codes[half], 4), lows[half]);
+            for (size_t half = 0; half < 2; half++)
+                codes[half] = wasm_v128_or(wasm_i16x8_shl(codes[half], 4), lows[half]);
     }
 }
 
@@ -163,19 +185,22 @@ INLINE void load_super(Family f, const uint8_t *header, Masks m, Super *super) {
     for (size_t v = 0; v < VECS; v++) {
         super->d[v] = read_f16(header + 8 * v, m.f16);
         if (f.has_min)
-            super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + PANEL_DMIN_AT + 8 * v, m.f16), wasm_f32x4_splat(-F16E_UNIT));
+            super->minus_dmin[v] = wasm_f32x4_mul(read_f16(header + PANEL_DMIN_AT + 8 * v, m.f16),
+                wasm_f32x4_splat(-F16E_UNIT));
     }
 }
 
-/* Of 4 rows in one block, by group: scales / F16E_UNIT; minimum in true size. With integer_scales: sub-scales in 32 bits each, by
- * group; sub-mins in pairs of 16 bits. */
+/* Of 4 rows in one block, by group: scales / F16E_UNIT; minimum in true size. With integer_scales: sub-scales
+ * in 32 bits each, by group; sub-mins in pairs of 16 bits. */
 typedef struct { v128_t scale[2], min; } Scales;
 
 INLINE v128_t u8_to_f32(const uint8_t *p) {
-    return wasm_f32x4_convert_i32x4(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p))));
+    return wasm_f32x4_convert_i32x4(
+        wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(p))));
 }
 INLINE v128_t i8_to_f32(const uint8_t *p) {
-    return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
+    return wasm_f32x4_convert_i32x4(
+        wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p))));
 }
 
 INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, size_t v, Masks m) {
@@ -193,7 +218,8 @@ INLINE Scales load_scales(Family f, const uint8_t *block, const Super *super, si
         s.scale[0] = wasm_f32x4_mul(super->d[v], u8_to_f32(p + 4 * v));
         s.min = wasm_f32x4_mul(super->minus_dmin[v], u8_to_f32(min + 4 * v));
     } else {
-        for (size_t g = 0; g < 2; g++) s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + g * panel_scale_bytes(f.panel) + 4 * v));
+        for (size_t g = 0; g < 2; g++)
+            s.scale[g] = wasm_f32x4_mul(super->d[v], i8_to_f32(p + g * panel_scale_bytes(f.panel) + 4 * v));
     }
     return s;
 }
@@ -212,7 +238,8 @@ INLINE v128_t add_group(v128_t y, v128_t isum, v128_t scale, v128_t x_scale) {
 }
 
 /* The same when screening, with what the products' variance is multiplied with. */
-INLINE void add_screened(v128_t isum, v128_t scale, v128_t x_scale, v128_t x_variance, v128_t *y, v128_t *variance) {
+INLINE void add_screened(v128_t isum, v128_t scale, v128_t x_scale, v128_t x_variance, v128_t *y,
+    v128_t *variance) {
     v128_t both = wasm_f32x4_mul(scale, x_scale);
     *y = MADD(wasm_f32x4_convert_i32x4(isum), both, *y);
     *variance = MADD(wasm_f32x4_mul(both, both), x_variance, *variance);
@@ -221,7 +248,8 @@ INLINE void add_screened(v128_t isum, v128_t scale, v128_t x_scale, v128_t x_var
 /* isum * sub-scale: both fit 16 bits, and the upper half of a sub-scale is 0. */
 INLINE v128_t sub_scaled(v128_t isum, v128_t sub_scale) { return wasm_i32x4_dot_i16x8(isum, sub_scale); }
 
-/* float(sum q_x) * x_scale, what minimums are multiplied with. With integer_scales: the sums of both groups in 16 bits each. */
+/* float(sum q_x) * x_scale, what minimums are multiplied with. With integer_scales: the sums of both groups
+ * in 16 bits each. */
 INLINE v128_t min_factor(Family f, const ActBlock *x) {
     if (integer_scales(f)) return wasm_i32x4_splat((x->sum[0] & 0xffff) | (int)((unsigned)x->sum[1] << 16));
     return wasm_f32x4_splat((float)(x->sum[0] + x->sum[1]) * (x->scale * (1 / F16E_UNIT)));
@@ -247,7 +275,8 @@ INLINE BlockActs load_acts(Family f, const ActBlock *x) {
 }
 
 /* The integer dot products of rows 4v..4v+3, by group. */
-INLINE void block_isums(Family f, const uint8_t *block, const uint8_t *low, size_t v, const BlockActs *a, Masks m, v128_t *isum) {
+INLINE void block_isums(Family f, const uint8_t *block, const uint8_t *low, size_t v, const BlockActs *a,
+    Masks m, v128_t *isum) {
     Raw raw = load_raw(f, block, v);
     v128_t upper = a->start[0], run[2], upper_run;
     UNROLL for (size_t g = 0; g < f.groups; g++) isum[g] = is_split(f) ? wasm_i32x4_splat(0) : a->start[g];
@@ -274,14 +303,16 @@ typedef struct {
     Super super[LOCKSTEP];
 } DecodeScratch;
 
-/* All products of tiles [tile, tile + n_tiles), at most LOCKSTEP, with one token, in s->sum. `ahead` (a constant): fetch the next
- * block meanwhile. */
-INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const ActBlock *x, DecodeScratch *s, bool ahead) {
+/* All products of tiles [tile, tile + n_tiles), at most LOCKSTEP, with one token, in s->sum. `ahead` (a
+ * constant): fetch the next block meanwhile. */
+INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const ActBlock *x,
+    DecodeScratch *s, bool ahead) {
     Masks m = load_masks();
     for (int i = 0; i < n_tiles; i++)
         for (size_t v = 0; v < VECS; v++) s->sum[i][v] = s->variance[i][v] = wasm_f32x4_splat(0);
     const uint8_t *column = w->data + tile * w->tile_bytes, *low_column = w->low + tile * w->low_tile_bytes;
-    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, column += panel_block_bytes(f.panel), low_column += LOW_BLOCK_BYTES) {
+    for (int b = 0; b < w->n_cols / BLOCK_COLS; b++, x++, column += panel_block_bytes(f.panel),
+        low_column += LOW_BLOCK_BYTES) {
         if (f.super && b % SUPER_BLOCKS == 0) {
             for (int i = 0; i < n_tiles; i++) load_super(f, column + i * w->tile_bytes, m, &s->super[i]);
             column += panel_super_bytes(f.panel);
@@ -299,13 +330,16 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
                 block_isums(f, block, low, v, &a, m, isum);
                 Scales scales = load_scales(f, block, &s->super[i], v, m);
                 if (f.screen) {
-                    add_screened(isum[0], scales.scale[0], a.scale, a.variance, &s->sum[i][v], &s->variance[i][v]);
+                    add_screened(isum[0], scales.scale[0], a.scale, a.variance, &s->sum[i][v],
+                        &s->variance[i][v]);
                     continue;
                 }
                 if (integer_scales(f)) {
-                    v128_t total = wasm_i32x4_add(sub_scaled(isum[0], scales.scale[0]), sub_scaled(isum[1], scales.scale[1]));
+                    v128_t total = wasm_i32x4_add(sub_scaled(isum[0], scales.scale[0]),
+                        sub_scaled(isum[1], scales.scale[1]));
                     y = add_group(y, total, s->super[i].d[v], a.scale);
-                    y = add_group(y, wasm_i32x4_dot_i16x8(scales.min, a.min_factor), s->super[i].minus_dmin[v], a.true_scale);
+                    y = add_group(y, wasm_i32x4_dot_i16x8(scales.min, a.min_factor),
+                        s->super[i].minus_dmin[v], a.true_scale);
                 } else {
                     for (size_t g = 0; g < f.groups; g++) y = add_group(y, isum[g], scales.scale[g], a.scale);
                     if (f.has_min) y = MADD(scales.min, a.min_factor, y);
@@ -318,13 +352,16 @@ INLINE void decode_tiles(Family f, const Matrix *w, int tile, int n_tiles, const
 
 /* ------------------------------------------------------------------------------------------ many tokens */
 
-/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS], then with integer scales
- * d[VECS] and -dmin[VECS]. Split codes have the upper halves first. In vectors: */
+/* A block of a tile, unpacked: Weights[groups of dots][VECS], then scales[groups][VECS], then minimums[VECS],
+ * then with integer scales d[VECS] and -dmin[VECS]. Split codes have the upper halves first. In vectors: */
 INLINE size_t dots(Family f) { return is_split(f) ? 2 * QUADS : QUADS; }
 INLINE size_t unpacked_scales(Family f) { return dots(f) * VECS * (sizeof(Weights) / sizeof(v128_t)); }
-INLINE size_t unpacked_block(Family f) { return unpacked_scales(f) + (f.bare ? 0 : f.groups + f.has_min + 2 * integer_scales(f)) * VECS; }
+INLINE size_t unpacked_block(Family f) {
+    return unpacked_scales(f) + (f.bare ? 0 : f.groups + f.has_min + 2 * integer_scales(f)) * VECS;
+}
 
-INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m, v128_t *out) {
+INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, const Super *super, Masks m,
+    v128_t *out) {
     Weights *w = (Weights *)out;
     for (size_t v = 0; v < VECS; v++) {
         Raw raw = load_raw(f, block, v);
@@ -345,9 +382,10 @@ INLINE void unpack_block(Family f, const uint8_t *block, const uint8_t *low, con
     }
 }
 
-/* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes apart, and when screening to
- * variance[n][VECS]. */
-INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride, int n, Masks m,
+/* Adds n_blocks unpacked blocks to sum[n][VECS] of n tokens (a constant, 1 or 2) that lie x_stride bytes
+ * apart, and when screening to variance[n][VECS]. */
+INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const ActBlock *x, size_t x_stride,
+    int n, Masks m,
                          v128_t *sum, v128_t *variance) {
     const size_t group_dots = dots(f) / f.groups;
     for (int b = 0; b < n_blocks; b++, x++, unpacked += unpacked_block(f)) {
@@ -363,29 +401,35 @@ INLINE void prefill_tile(Family f, const v128_t *unpacked, int n_blocks, const A
                 UNROLL for (size_t v = 0; v < VECS; v++) isum[t][v] = start_isum(f, xt[t], g);
             UNROLL for (size_t d = 0; d < group_dots; d++) {
                 if (d == QUADS)     /* all upper halves are in */
-                    UNROLL for (int i = 0; i < 2 * VECS; i++) isum[i / VECS][i % VECS] = wasm_i32x4_shl(isum[i / VECS][i % VECS], 4);
+                    UNROLL for (int i = 0; i < 2 * VECS; i++) isum[i / VECS][i % VECS] =
+                        wasm_i32x4_shl(isum[i / VECS][i % VECS], 4);
                 Acts a[2];
                 UNROLL for (int t = 0; t < n; t++) a[t] = acts(&staged[t], (g * group_dots + d) % QUADS);
                 UNROLL for (size_t v = 0; v < VECS; v++) {
                     Weights wv = w[(g * group_dots + d) * VECS + v];
                     UNROLL for (int t = 0; t < n; t++)
-                        dot(&run[t][v], &isum[t][v], wv, a[t], m.ones, d % run_dots(f) == 0, (d + 1) % run_dots(f) == 0);
+                        dot(&run[t][v], &isum[t][v], wv, a[t], m.ones, d % run_dots(f) == 0,
+                            (d + 1) % run_dots(f) == 0);
                 }
             }
             UNROLL for (int t = 0; t < n; t++) {
-                v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale), x_variance = wasm_f32x4_splat(f.screen ? screen_variance(xt[t]) : 0);
+                v128_t x_scale = wasm_v128_load32_splat(&xt[t]->scale),
+                    x_variance = wasm_f32x4_splat(f.screen ? screen_variance(xt[t]) : 0);
                 UNROLL for (size_t v = 0; v < VECS; v++)
                     if (integer_scales(f)) {
                         v128_t scaled = sub_scaled(isum[t][v], scale[g * VECS + v]);
                         total[t][v] = g == 0 ? scaled : wasm_i32x4_add(total[t][v], scaled);
                     } else if (f.screen) {
-                        add_screened(isum[t][v], scale[v], x_scale, x_variance, &sum[t * VECS + v], &variance[t * VECS + v]);
-                    } else sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare : scale[g * VECS + v], x_scale);
+                        add_screened(isum[t][v], scale[v], x_scale, x_variance, &sum[t * VECS + v],
+                            &variance[t * VECS + v]);
+                    } else sum[t * VECS + v] = add_group(sum[t * VECS + v], isum[t][v], f.bare ? m.bare
+                        : scale[g * VECS + v], x_scale);
             }
         }
         if (f.has_min)
             UNROLL for (int t = 0; t < n; t++) {
-                v128_t factor = min_factor(f, xt[t]), x_scale = wasm_v128_load32_splat(&xt[t]->scale), x_true = true_scale(xt[t]);
+                v128_t factor = min_factor(f, xt[t]), x_scale = wasm_v128_load32_splat(&xt[t]->scale),
+                    x_true = true_scale(xt[t]);
                 UNROLL for (size_t v = 0; v < VECS; v++) {
                     v128_t *y = &sum[t * VECS + v];
                     if (integer_scales(f)) {
@@ -402,10 +446,13 @@ typedef struct {
     v128_t variance[FEW_TOKENS * VECS];
     v128_t unpacked[CHUNK_BLOCKS * (QUADS * VECS * 2 + 5 * VECS)];
 } PrefillScratch;
-_Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH, "scratch");
+_Static_assert(sizeof(PrefillScratch) <= MATMUL_SCRATCH && sizeof(DecodeScratch) <= MATMUL_SCRATCH,
+    "scratch");
 
-/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. Screening takes no more tokens than that. */
-INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, size_t x_stride, int n_tok, PrefillScratch *s) {
+/* All products of one tile with n_tok <= MAX_TOKENS tokens, in s->sum[n_tok][VECS]. Screening takes no more
+ * tokens than that. */
+INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, size_t x_stride, int n_tok,
+    PrefillScratch *s) {
     Masks m = load_masks();
     Super super;
     int n_blocks = w->n_cols / BLOCK_COLS, chunk = n_tok <= FEW_TOKENS ? FEW_CHUNK_BLOCKS : CHUNK_BLOCKS;
@@ -424,7 +471,8 @@ INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, 
         const ActBlock *xt = x + begin;
         v128_t *sum = s->sum, *variance = s->variance;
         int t = 0;
-        for (; t + 2 <= n_tok; t += 2, sum += 2 * VECS, variance += 2 * VECS, xt = (const ActBlock *)((const char *)xt + 2 * x_stride))
+        for (; t + 2 <= n_tok; t += 2, sum += 2 * VECS, variance += 2 * VECS,
+            xt = (const ActBlock *)((const char *)xt + 2 * x_stride))
             prefill_tile(f, s->unpacked, n, xt, x_stride, 2, m, sum, variance);
         if (t < n_tok) prefill_tile(f, s->unpacked, n, xt, x_stride, 1, m, sum, variance);
     }
@@ -432,8 +480,8 @@ INLINE void prefill_one(Family f, const Matrix *w, int tile, const ActBlock *x, 
 
 /* ------------------------------------------------------------------------------------------ the kernels */
 
-/* Writes the sums of one tile and token, without the rows of padding. (Not by memcpy of a length that is not constant: that would be a call
- * out of the module for each tile and token.) */
+/* Writes the sums of one tile and token, without the rows of padding. (Not by memcpy of a length that is not
+ * constant: that would be a call out of the module for each tile and token.) */
 INLINE void store_rows(const Matrix *w, int tile, const v128_t *sum, float *y) {
     int row = tile * TILE_ROWS, n = w->n_rows - row;
     if (n >= TILE_ROWS) memcpy(y + row, sum, TILE_ROWS * sizeof *y);
@@ -447,14 +495,16 @@ INLINE void make_bounds(v128_t *sum, const v128_t *variance, int n) {
         sum[i] = wasm_f32x4_mul(wasm_f32x4_add(sum[i], wasm_f32x4_sqrt(variance[i])), wasm_f32x4_splat(16));
 }
 
-INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+INLINE void matmul_quant(Family f, const Matrix *w, int tile, int n_tiles, const void *x,
+    size_t x_stride, int n_tok,
                          float *y, size_t y_stride, void *scratch) {
     int end = tile + n_tiles;
     if (n_tok == 1) {
         DecodeScratch *s = scratch;
         for (int n; tile < end; tile += n) {
             n = end - tile < LOCKSTEP ? end - tile : LOCKSTEP;
-            /* Several streams are not faster for it, a single one is: P4 17 -> 20 GB/s, P6K 12 -> 15 (AMD Genoa). */
+            /* Several streams are not faster for it, a single one is: P4 17 -> 20 GB/s, P6K 12 -> 15 (AMD
+             * Genoa). */
             if (n == 1) decode_tiles(f, w, tile, 1, x, s, true);
             else decode_tiles(f, w, tile, n, x, s, false);
             if (f.screen) make_bounds(&s->sum[0][0], &s->variance[0][0], n * VECS);
@@ -487,7 +537,8 @@ INLINE v128_t load_floats(PanelKind kind, const uint8_t *p, size_t v, Masks m) {
 INLINE size_t column_bytes(PanelKind kind) { return TILE_ROWS * (kind == PANEL_F32 ? 4 : 2); }
 
 /* Adds n_cols columns of a tile to sum[n][VECS] of n tokens (a constant, 1 or 2). */
-INLINE void float_tile(PanelKind kind, const uint8_t *columns, int n_cols, const float *x, size_t x_stride, int n, Masks m, v128_t *sum) {
+INLINE void float_tile(PanelKind kind, const uint8_t *columns, int n_cols, const float *x, size_t x_stride,
+    int n, Masks m, v128_t *sum) {
     const float *xt[2] = {x, (const float *)((const char *)x + x_stride)};
     v128_t acc[2][VECS];
     for (int t = 0; t < n; t++)
@@ -513,7 +564,8 @@ typedef struct {
 } FloatScratch;
 _Static_assert(sizeof(FloatScratch) <= MATMUL_SCRATCH, "scratch");
 
-INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
+INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles, const void *x,
+    size_t x_stride, int n_tok,
                          float *y, size_t y_stride, void *scratch) {
     Masks m = load_masks();
     FloatScratch *s = scratch;
@@ -525,7 +577,8 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
             for (int k = 0; k < n_cols; k += FLOAT_STEP)
                 for (int i = 0; i < n; i++)
                     float_tile(kind, w->data + (tile + i) * w->tile_bytes + k * column_bytes(kind),
-                               n_cols - k < FLOAT_STEP ? n_cols - k : FLOAT_STEP, (const float *)x + k, 0, 1, m, &s->sum[i * VECS]);
+                               n_cols - k < FLOAT_STEP ? n_cols - k : FLOAT_STEP, (const float *)x + k, 0, 1,
+                                   m, &s->sum[i * VECS]);
             for (int i = 0; i < n; i++) store_rows(w, tile + i, &s->sum[i * VECS], y);
         }
         return;
@@ -545,9 +598,11 @@ INLINE void matmul_float(PanelKind kind, const Matrix *w, int tile, int n_tiles,
                 int t = 0;
                 for (; t + 2 <= tokens; t += 2, xt += 2 * x_stride)
                     float_tile(PANEL_F32, chunk, n, (const float *)xt, x_stride, 2, m, &s->sum[t * VECS]);
-                if (t < tokens) float_tile(PANEL_F32, chunk, n, (const float *)xt, x_stride, 1, m, &s->sum[t * VECS]);
+                if (t < tokens) float_tile(PANEL_F32, chunk, n, (const float *)xt, x_stride, 1, m,
+                    &s->sum[t * VECS]);
             }
-            for (int t = 0; t < tokens; t++) store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
+            for (int t = 0; t < tokens; t++)
+                store_rows(w, tile, &s->sum[t * VECS], y + (begin + t) * y_stride);
         }
 }
 

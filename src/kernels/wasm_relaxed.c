@@ -1,5 +1,6 @@
-/* wasm_relaxed.c: the kernels that gain from relaxed SIMD (https://github.com/WebAssembly/relaxed-simd): a dot product of bytes,
- * one instruction where the CPU has VNNI or SDOT, and a fused multiply-add. The other ops use wasm_simd128.c's. */
+/* wasm_relaxed.c: the kernels that gain from relaxed SIMD (https://github.com/WebAssembly/relaxed-simd): a
+ * dot product of bytes, one instruction where the CPU has VNNI or SDOT, and a fused multiply-add. The other
+ * ops use wasm_simd128.c's. */
 #include "wasm_relaxed.h"
 
 #define RUN_DOTS(bits) 1

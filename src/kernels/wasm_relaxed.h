@@ -8,8 +8,9 @@
 #define MADD wasm_f32x4_relaxed_madd
 #include "wasm_inline.h"
 
-/* The dot product's second operand must stay within 0..127 to mean the same on every machine, so codes are dotted with their
- * offset in, and codes of 8 bits in two halves. The lookup, for the same reason, takes indices of 0..15 only; it saves the clamping. */
+/* The dot product's second operand must stay within 0..127 to mean the same on every machine, so codes are
+ * dotted with their offset in, and codes of 8 bits in two halves. The lookup, for the same reason, takes
+ * indices of 0..15 only; it saves the clamping. */
 #define SPLIT_8 true
 #define LOOKUP wasm_i8x16_relaxed_swizzle
 typedef v128_t Weights;

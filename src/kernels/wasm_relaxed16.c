@@ -1,5 +1,6 @@
-/* wasm_relaxed16.c: relaxed SIMD for x86 without AVX-VNNI, which is most of it: there the dot product of bytes that wasm_relaxed.c uses
- * is five instructions, but its half, the sum of two products in 16 bits, is one. So sums run in 16 bits for as long as they fit. */
+/* wasm_relaxed16.c: relaxed SIMD for x86 without AVX-VNNI, which is most of it: there the dot product of
+ * bytes that wasm_relaxed.c uses is five instructions, but its half, the sum of two products in 16 bits, is
+ * one. So sums run in 16 bits for as long as they fit. */
 #include "wasm_relaxed.h"
 
 /* A run's largest sum: 2 * 127 * (2^bits - 1) a dot, below 2^15. */

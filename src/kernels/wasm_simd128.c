@@ -1,5 +1,5 @@
-/* wasm_simd128.c: the kernels in plain WebAssembly SIMD, for engines without relaxed SIMD (Safari). Also the ops that gain
- * nothing from it, which both variants use. */
+/* wasm_simd128.c: the kernels in plain WebAssembly SIMD, for engines without relaxed SIMD (Safari). Also the
+ * ops that gain nothing from it, which both variants use. */
 #include <math.h>
 
 #include "kernels.h"
@@ -8,8 +8,8 @@
 #define MADD(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #include "wasm_inline.h"
 
-/* There is no dot product of bytes, but one of pairs of 16-bit integers. So a quad of bytes is taken as its even and its odd
- * bytes, which costs an AND and a shift:
+/* There is no dot product of bytes, but one of pairs of 16-bit integers. So a quad of bytes is taken as its
+ * even and its odd bytes, which costs an AND and a shift:
  *
  *     codes   k0 k1 k2 k3 | ...     even   k0  k2 | ...     odd   k1  k3 | ...      each 16 bits
  */
@@ -61,7 +61,8 @@ void quantize_simd128(const float *x, ActBlock *out, int n) {
     for (int b = 0; b < n / BLOCK_COLS; b++, x += BLOCK_COLS, out++) {
         /* Magnitudes compare as integers: NaN above infinity above all numbers. */
         v128_t max4 = wasm_i32x4_splat(0);
-        for (int i = 0; i < BLOCK_COLS; i += 4) max4 = wasm_i32x4_max(max4, wasm_v128_and(wasm_v128_load(x + i), magnitude));
+        for (int i = 0; i < BLOCK_COLS; i += 4)
+            max4 = wasm_i32x4_max(max4, wasm_v128_and(wasm_v128_load(x + i), magnitude));
         max4 = wasm_i32x4_max(max4, wasm_i32x4_shuffle(max4, max4, 2, 3, 0, 1));
         max4 = wasm_i32x4_max(max4, wasm_i32x4_shuffle(max4, max4, 1, 0, 3, 2));
         float max = wasm_f32x4_extract_lane(max4, 0);
@@ -75,7 +76,8 @@ void quantize_simd128(const float *x, ActBlock *out, int n) {
             v128_t q[2];
             for (int half = 0; half < 2; half++) {
                 v128_t scaled = wasm_f32x4_mul(wasm_v128_load(x + 8 * i + 4 * half), inverse);
-                q[half] = wasm_i32x4_sub(wasm_f32x4_add(scaled, round), round);    /* the low bits hold the rounded number */
+                /* the low bits hold the rounded number */
+                q[half] = wasm_i32x4_sub(wasm_f32x4_add(scaled, round), round);
             }
             q16[i] = wasm_i16x8_narrow_i32x4(q[0], q[1]);
         }
@@ -122,7 +124,9 @@ void rope_simd128(float *x, int n_head, int head_dim, const float *cos_sin) {
 /* x/2 * (1 + tanh u) = x / (1 + e^-2u) */
 void geglu_simd128(float *gate, const float *up, int n) {
     ExpConstants e = exp_constants();
-    v128_t linear = hidden_f32(-2 * 0.797884560802865f), cubic = hidden_f32(-2 * 0.797884560802865f * 0.044715f);  /* sqrt(2 / pi) */
+    /* sqrt(2 / pi) */
+    v128_t linear = hidden_f32(-2 * 0.797884560802865f),
+        cubic = hidden_f32(-2 * 0.797884560802865f * 0.044715f);
     for (int i = 0; i < n; i += 4) {
         v128_t x = load_up_to_4(gate + i, n - i);
         v128_t minus_2u = wasm_f32x4_mul(x, MADD(wasm_f32x4_mul(x, x), cubic, linear));
@@ -147,13 +151,16 @@ void softcap_simd128(float *x, int n, float cap) {
 
 /* Step by step as quant.c's f32_to_f16. */
 void to_f16_simd128(const float *x, uint16_t *out, int n) {
-    v128_t magnitude = hidden_i32(0x7fffffff), one = hidden_i32(1), bias = hidden_i32(0xfff - (112 << 23)), half = hidden_f32(0.5f);
-    v128_t first_normal = hidden_i32(0x38800000), infinity = hidden_i32(0x7f800000), h_infinity = hidden_i32(0x7c00), h_nan = hidden_i32(0x7e00);
+    v128_t magnitude = hidden_i32(0x7fffffff), one = hidden_i32(1), bias = hidden_i32(0xfff - (112 << 23)),
+        half = hidden_f32(0.5f);
+    v128_t first_normal = hidden_i32(0x38800000), infinity = hidden_i32(0x7f800000),
+        h_infinity = hidden_i32(0x7c00), h_nan = hidden_i32(0x7e00);
     for (int i = 0; i < n; i += 4) {
         v128_t f = load_up_to_4(x + i, n - i), rest = wasm_v128_and(f, magnitude);
         v128_t odd = wasm_v128_and(wasm_u32x4_shr(rest, 13), one);
         v128_t normal = wasm_u32x4_shr(wasm_i32x4_add(wasm_i32x4_add(rest, bias), odd), 13);
-        /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition rounds. */
+        /* Below 2^-14 a f16 counts units of 2^-24, which is the last bit of a float in [0.5, 1): the addition
+         * rounds. */
         v128_t small = wasm_i32x4_sub(wasm_f32x4_add(rest, half), half);
         v128_t h = wasm_v128_bitselect(small, normal, wasm_i32x4_lt(rest, first_normal));
         h = wasm_v128_bitselect(h_nan, wasm_i32x4_min(h, h_infinity), wasm_i32x4_gt(rest, infinity));
@@ -176,7 +183,8 @@ int argmax_simd128(const float *x, int n) {
     int i = 0;
     for (; i + 16 <= n; i += 16)
         for (int j = 0; j < 4; j++) max[j] = wasm_f32x4_pmax(max[j], wasm_v128_load(x + i + 4 * j));
-    float largest = max_lanes(wasm_f32x4_pmax(wasm_f32x4_pmax(max[0], max[1]), wasm_f32x4_pmax(max[2], max[3])));
+    float largest = max_lanes(wasm_f32x4_pmax(wasm_f32x4_pmax(max[0], max[1]),
+        wasm_f32x4_pmax(max[2], max[3])));
     for (; i < n; i++)
         if (x[i] > largest) largest = x[i];
     for (i = 0; i + 4 <= n; i += 4)

@@ -1,5 +1,5 @@
-/* kernels.c: how fast the kernels of one variant are, on one thread, beside what the machine could do at most. Best of some runs: on a
- * shared machine the slow ones say nothing.
+/* kernels.c: how fast the kernels of one variant are, on one thread, beside what the machine could do at
+ * most. Best of some runs: on a shared machine the slow ones say nothing.
  *
  *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -Isrc -Isrc/kernels -c FILE     for each FILE of
  *       tests/bench/kernels.c src/kernels/[a-z]*.c src/quant.c
@@ -75,14 +75,18 @@ typedef struct {
 static void run_matmul(void *context) {
     MatmulJob *j = context;
     size_t bytes = (size_t)panel_matrix_bytes(j->w.kind, j->w.n_rows, j->w.n_cols) / 64 * 64;
-    if (j->memory) j->w = panel_matrix(j->w.kind, j->w.n_rows, j->w.n_cols, j->w.data + 2 * bytes > j->memory + BIG ? j->memory : j->w.data + bytes);
+    if (j->memory) j->w = panel_matrix(j->w.kind, j->w.n_rows, j->w.n_cols, j->w.data + 2 * bytes > j->memory
+        + BIG ? j->memory : j->w.data + bytes);
     for (int tile = 0, n_tiles = matrix_tiles(&j->w); tile < n_tiles; tile += j->group)
-        j->kernel(&j->w, tile, n_tiles - tile < j->group ? n_tiles - tile : j->group, j->x, j->x_stride, j->n_tok, j->y, (size_t)j->w.n_rows, j->scratch);
+        j->kernel(&j->w, tile, n_tiles - tile < j->group ? n_tiles - tile : j->group, j->x, j->x_stride,
+            j->n_tok, j->y, (size_t)j->w.n_rows, j->scratch);
 }
 
-static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M",
+    "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
-static void bench_matmul(const char *name, MatmulKernel *kernel, PanelKind kind, bool first_plane, uint8_t *memory, void *x, float *y, void *scratch) {
+static void bench_matmul(const char *name, MatmulKernel *kernel, PanelKind kind, bool first_plane,
+    uint8_t *memory, void *x, float *y, void *scratch) {
     enum { COLS = 2048, TOKENS = 128 };
     MatmulJob job = {.kernel = kernel, .n_tok = TOKENS, .group = 8, .x = x, .y = y, .scratch = scratch};
     job.w = panel_matrix(kind, 512, COLS, memory);
@@ -101,10 +105,13 @@ static void bench_matmul(const char *name, MatmulKernel *kernel, PanelKind kind,
     for (int i = 0; i < 6; i++) {
         job.n_tok = few[i];
         job.group = streams[i];
-        job.w = panel_matrix(kind, rows[i] ? rows[i] : (int)(PART / matrix_tile_bytes(&job.w) * TILE_ROWS), COLS, memory);
+        job.w = panel_matrix(kind, rows[i] ? rows[i] : (int)(PART / matrix_tile_bytes(&job.w) * TILE_ROWS),
+            COLS, memory);
         job.memory = rows[i] ? NULL : memory;
-        double bytes = (double)tile_bytes * matrix_tiles(&job.w), products = (double)job.w.n_rows * COLS * job.n_tok;
-        printf(job.n_tok > 1 ? " %8.1f" : " %9.1f", (job.n_tok > 1 ? products : bytes) / best_time(run_matmul, &job, rows[i] ? 0.1 : 0.5) * 1e-9);
+        double bytes = (double)tile_bytes * matrix_tiles(&job.w),
+            products = (double)job.w.n_rows * COLS * job.n_tok;
+        printf(job.n_tok > 1 ? " %8.1f" : " %9.1f", (job.n_tok > 1 ? products : bytes) / best_time(run_matmul,
+            &job, rows[i] ? 0.1 : 0.5) * 1e-9);
     }
     printf("\n");
     fflush(stdout);
@@ -126,22 +133,27 @@ static void run_attend(void *context) {
 /* `cache`: halves of CAP positions of one K/V head. */
 static void bench_attend(const Kernels *kernels, uint16_t *cache, float *q, float *out, void *scratch) {
     enum { HEAD_DIM = 256, CAP = 8192, N_BLOCKS = CAP / ATTN_BLOCK };
-    static const struct { int n_tok, n_q, pos; } cases[] = {{32, 4, 64}, {32, 4, 512}, {32, 4, 4096}, {1, 8, 4096}, {1, 4, 4096}, {1, 1, 4096}};
+    static const struct { int n_tok, n_q, pos; } cases[] = {{32, 4, 64}, {32, 4, 512}, {32, 4, 4096},
+        {1, 8, 4096}, {1, 4, 4096}, {1, 1, 4096}};
     uint8_t *bytes = malloc(N_BLOCKS * kv8_block_bytes(HEAD_DIM)), *blocks[2][N_BLOCKS];
     for (int b = 0; b < N_BLOCKS; b++) {
         blocks[0][b] = (uint8_t *)(cache + b * 2 * ATTN_BLOCK * HEAD_DIM);
         blocks[1][b] = bytes + b * kv8_block_bytes(HEAD_DIM);
     }
-    for (int p = 0; p < CAP; p++) kv8_store(q + p % 64, q + p % 61, HEAD_DIM, blocks[1][p / ATTN_BLOCK], p % ATTN_BLOCK);
+    for (int p = 0; p < CAP; p++) kv8_store(q + p % 64, q + p % 61, HEAD_DIM, blocks[1][p / ATTN_BLOCK],
+        p % ATTN_BLOCK);
     for (int i = 0; i < 12; i++) {
         int in_bytes = i / 6, c = i % 6;
-        AttendJob job = {kernels, {.q = q, .out = out, .q_stride = (size_t)cases[c].n_q * HEAD_DIM, .n_tok = cases[c].n_tok,
-                         .n_q = cases[c].n_q, .head_dim = HEAD_DIM, .blocks = blocks[in_bytes], .n_blocks = N_BLOCKS, .in_bytes = in_bytes,
+        AttendJob job = {kernels, {.q = q, .out = out, .q_stride = (size_t)cases[c].n_q * HEAD_DIM,
+            .n_tok = cases[c].n_tok,
+                         .n_q = cases[c].n_q, .head_dim = HEAD_DIM, .blocks = blocks[in_bytes],
+                             .n_blocks = N_BLOCKS, .in_bytes = in_bytes,
                          .pos = cases[c].pos, .scale = 0.0625f}, scratch};
         double seen = 0;
         for (int t = 0; t < cases[c].n_tok; t++) seen += cases[c].pos + t + 1;
         double time = best_time(run_attend, &job, 0.2);
-        printf("attend %2d tokens x %d heads at %4d, %s: %6.1f GMAC/s, %8.1f us\n", cases[c].n_tok, cases[c].n_q, cases[c].pos, in_bytes ? "int8" : " f16",
+        printf("attend %2d tokens x %d heads at %4d, %s: %6.1f GMAC/s, %8.1f us\n", cases[c].n_tok,
+            cases[c].n_q, cases[c].pos, in_bytes ? "int8" : " f16",
                seen * cases[c].n_q * HEAD_DIM * 2 / time * 1e-9, time * 1e6);
     }
 }
@@ -154,7 +166,8 @@ typedef struct {
     float *x, *y;
     void *out;
 } VectorJob;
-static const char *const vector_ops[] = {"quantize", "rms_norm", "rope", "geglu", "add", "softcap", "to_f16", "argmax"};
+static const char *const vector_ops[] = {"quantize", "rms_norm", "rope", "geglu", "add", "softcap",
+    "to_f16", "argmax"};
 
 static void run_vector(void *context) {
     VectorJob *j = context;
@@ -183,18 +196,21 @@ int main(int argc, char **argv) {
     uint32_t rng = 1;
     for (size_t i = 0; i < BIG / 2; i++) {
         rng = rng * 1664525 + 1013904223;
-        ((uint16_t *)memory)[i] = (uint16_t)((rng >> 16 & 0xbfff) | 0x0400);    /* halves and floats that are normal numbers */
+        /* halves and floats that are normal numbers */
+        ((uint16_t *)memory)[i] = (uint16_t)((rng >> 16 & 0xbfff) | 0x0400);
     }
     for (int i = 0; i < 1 << 20; i++) x[i] = (float)(i % 15) - 7;
     printf("%s; best of several, one thread\n", kernels->name);
-    printf("relaxed dot peak %.1f GMAC/s, memory read %.1f GB/s\n", 16.0 * PEAK_STEPS / best_time(dot_peak, memory, 0.3) * 1e-9,
+    printf("relaxed dot peak %.1f GMAC/s, memory read %.1f GB/s\n", 16.0 * PEAK_STEPS / best_time(dot_peak,
+        memory, 0.3) * 1e-9,
            BIG / best_time(read_memory, memory, 0.5) * 1e-9);
     printf("           GMAC/s, tokens:                  4 from memory by tiles    decode GB/s, from memory by tiles at once:\n");
     printf("           128        8        4        3        2        8        1    cached         8         2         1\n");
     ActBlock *blocks = aligned_alloc(64, 1 << 20);
     kernels->quantize(x, blocks, 1 << 18);
     for (int kind = 0; kind < PANEL_KINDS; kind++)
-        bench_matmul(kind_name[kind], kernels->matmul[kind], kind, false, memory, kind < PANEL_FIRST_FLOAT ? (void *)blocks : x, y, scratch);
+        bench_matmul(kind_name[kind], kernels->matmul[kind], kind, false, memory, kind < PANEL_FIRST_FLOAT
+            ? (void *)blocks : x, y, scratch);
     bench_matmul("screen", kernels->screen, PANEL_P8, true, memory, blocks, y, scratch);
     bench_attend(kernels, (uint16_t *)memory, x, y, scratch);
     VectorJob job = {kernels, 0, 1 << 18, x, (float *)memory, y};

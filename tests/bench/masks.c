@@ -1,4 +1,5 @@
-/* masks.c: what constraints cost. Compiles grammars, runs texts through them token by token, and times every mask on the way.
+/* masks.c: what constraints cost. Compiles grammars, runs texts through them token by token, and times every
+ * mask on the way.
  *
  *   gcc -std=gnu11 -O3 -march=native -Isrc -o masks tests/bench/masks.c src/{grammar,grammar_mask,gbnf,program,automaton}.c \
  *       src/{token_trie,tokenizer,gguf,quant,memory,error}.c -lm
@@ -40,7 +41,8 @@ static void show(const char *name, Samples *s) {
     if (s->n == 0) return;
     qsort(s->us, (size_t)s->n, sizeof *s->us, by_size);
     for (int i = 0; i < s->n; i++) sum += s->us[i];
-    printf("%-8s n %6d   average %9.1f us   p50 %9.1f   p90 %9.1f   p99 %9.1f   max %9.1f\n", name, s->n, sum / s->n, s->us[s->n / 2],
+    printf("%-8s n %6d   average %9.1f us   p50 %9.1f   p90 %9.1f   p99 %9.1f   max %9.1f\n", name, s->n,
+        sum / s->n, s->us[s->n / 2],
            s->us[s->n * 9 / 10], s->us[s->n * 99 / 100], s->us[s->n - 1]);
 }
 
@@ -61,10 +63,12 @@ static Tokenizer *open_tokenizer(const char *path, int *n_vocab, GemmaError *err
 }
 
 static int bytes_of(const void *vocabulary, int32_t id, char buf[TOKEN_BYTES_MAX]) {
-    return tokenizer_is_control(vocabulary, id) || tokenizer_is_end(vocabulary, id) ? 0 : tokenizer_decode(vocabulary, id, buf);
+    return tokenizer_is_control(vocabulary, id) || tokenizer_is_end(vocabulary, id) ? 0
+        : tokenizer_decode(vocabulary, id, buf);
 }
 
-static bool run_case(const char *gbnf, size_t n_gbnf, const char *text, size_t n_text, const Tokenizer *t, const TokenTrie *trie, Samples *compile,
+static bool run_case(const char *gbnf, size_t n_gbnf, const char *text, size_t n_text, const Tokenizer *t,
+    const TokenTrie *trie, Samples *compile,
                      Samples *mask) {
     GemmaError err;
     double start = now_us();
@@ -81,7 +85,8 @@ static bool run_case(const char *gbnf, size_t n_gbnf, const char *text, size_t n
         grammar_mask(g, s, trie, bits);
         add(mask, now_us() - start);
         if (!(bits[ids[i] / 32] >> ids[i] % 32 & 1)) {
-            fprintf(stderr, "token %d of \"%.*s\" is not allowed\n", i, (int)(n_text < 60 ? n_text : 60), text);
+            fprintf(stderr, "token %d of \"%.*s\" is not allowed\n", i,
+                (int)(n_text < 60 ? n_text : 60), text);
             break;
         }
         s = grammar_next(g, s, bytes, (size_t)tokenizer_decode(t, ids[i], bytes));
@@ -109,7 +114,8 @@ int main(int argc, char **argv) {
     size_t n_gbnf, n_text;
     for (; fscanf(f, "%zu %zu", &n_gbnf, &n_text) == 2 && fgetc(f) == '\n'; n_cases++) {
         char *both = malloc(n_gbnf + n_text + 1);
-        if (fread(both, 1, n_gbnf + n_text, f) != n_gbnf + n_text) return fprintf(stderr, "%s is cut\n", argv[2]), 1;
+        if (fread(both, 1, n_gbnf + n_text, f) != n_gbnf + n_text)
+            return fprintf(stderr, "%s is cut\n", argv[2]), 1;
         n_ended += run_case(both, n_gbnf, both + n_gbnf, n_text, t, trie, &compile, &mask);
         free(both);
     }

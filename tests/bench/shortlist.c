@@ -1,4 +1,5 @@
-/* shortlist.c: how often the two passes of the output head miss one of the best tokens, over a text, and how much they multiply.
+/* shortlist.c: how often the two passes of the output head miss one of the best tokens, over a text, and how
+ * much they multiply.
  *
  *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -pthread -Isrc -Isrc/kernels -DGEMMA_KERNELS=kernels_relaxed16 -c FILE
  *       for each FILE of tests/bench/shortlist.c src/[a-z]*.c (but session.c, which is in here) src/kernels/[a-z]*.c
@@ -42,7 +43,8 @@ static int by_size(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* Tokens among the k best of `all` whose logit in `some` is another, or that something not among them reaches. */
+/* Tokens among the k best of `all` whose logit in `some` is another, or that something not among them
+ * reaches. */
 static int count_misses(const float *all, const float *some, int n, float kth) {
     int misses = 0;
     for (int i = 0; i < n; i++) {
@@ -73,8 +75,10 @@ int main(int argc, char **argv) {
         int n = n_ids - window < WINDOW ? n_ids - window : WINDOW;
         for (int at = 0, batch; at < n; at += batch) {
             batch = n - at < t->batch ? n - at : t->batch;
-            if (!kv_cache_reserve(&s->cache, at, at + batch)) return fprintf(stderr, "no memory for keys and values\n"), 1;
-            transformer_begin(t, &(BatchPart){.cache = &s->cache, .ids = ids + window + at, .n_tok = batch, .pos = at}, 1);
+            if (!kv_cache_reserve(&s->cache, at, at + batch))
+                return fprintf(stderr, "no memory for keys and values\n"), 1;
+            transformer_begin(t, &(BatchPart){
+                .cache = &s->cache, .ids = ids + window + at, .n_tok = batch, .pos = at}, 1);
             while (transformer_layer(t)) {}
             for (int i = 0; i < batch; i += 8) {
                 int rows = batch - i < 8 ? batch - i : 8;
@@ -94,9 +98,12 @@ int main(int argc, char **argv) {
                     qsort(sorted, (size_t)n_large, sizeof *sorted, by_size);
                     for (int k = 0; k < N_K; k++) {
                         OpCost before = t->ops.cost[OP_SHORTLIST];
-                        if (!transformer_prefers_best(t, ks[k])) return fprintf(stderr, "this model's head has no two planes\n"), 1;
-                        transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd, &(ShortlistWant){.k = ks[k]}, 0, 1);
-                        tiles[k] += (t->ops.cost[OP_SHORTLIST].bytes - before.bytes) / matrix_tile_bytes(&m->weights.output);
+                        if (!transformer_prefers_best(t, ks[k]))
+                            return fprintf(stderr, "this model's head has no two planes\n"), 1;
+                        transformer_best_logits(t, t->x + (size_t)(i + j) * (size_t)m->config.n_embd,
+                            &(ShortlistWant){.k = ks[k]}, 0, 1);
+                        tiles[k] += (t->ops.cost[OP_SHORTLIST].bytes - before.bytes) / matrix_tile_bytes(
+                            &m->weights.output);
                         misses[k] += (uint64_t)count_misses(all, t->logits, n_vocab, sorted[ks[k] - 1]);
                     }
                     n_tokens++;
@@ -106,7 +113,8 @@ int main(int argc, char **argv) {
         }
         fprintf(stderr, "%d tokens:", n_tokens);
         for (int k = 0; k < N_K; k++)
-            fprintf(stderr, "  best %d: %llu misses, %.2f %% of the rows multiplied", ks[k], (unsigned long long)misses[k],
+            fprintf(stderr, "  best %d: %llu misses, %.2f %% of the rows multiplied", ks[k],
+                (unsigned long long)misses[k],
                     100.0 * (double)tiles[k] / n_tokens / matrix_tiles(&m->weights.output));
         fprintf(stderr, "\n");
     }

@@ -1,5 +1,5 @@
-/* all.c: all C tests as one program, for WebAssembly, where linking takes long. The first argument names the test to run: each has its main under the
- * name test_X_main (wasm/build.mk). */
+/* all.c: all C tests as one program, for WebAssembly, where linking takes long. The first argument names the
+ * test to run: each has its main under the name test_X_main (wasm/build.mk). */
 #include <stdio.h>
 #include <string.h>
 

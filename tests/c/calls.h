@@ -19,13 +19,15 @@ static inline double test_step(GemmaSession *s, int n_batch, double seconds, Gem
     return gemma_session_step(s, n_batch, seconds, &left, err) == GEMMA_OK ? left : -1;
 }
 
-static inline int test_tokenize(const GemmaModel *m, const char *text, size_t n, unsigned flags, int32_t *ids, int cap) {
+static inline int test_tokenize(const GemmaModel *m, const char *text, size_t n, unsigned flags,
+    int32_t *ids, int cap) {
     GemmaIds to = {.ids = ids, .cap = cap};
     GemmaError err;
     return gemma_tokenize(m, text, n, flags, &to, &err) == GEMMA_OK ? to.n : -1;
 }
 
-static inline int test_chat(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns, GemmaConversation conversation, int32_t *ids, int cap) {
+static inline int test_chat(const Chat *c, const Tokenizer *t, const GemmaTurn *turns, int n_turns,
+    GemmaConversation conversation, int32_t *ids, int cap) {
     GemmaIds to = {.ids = ids, .cap = cap};
     GemmaError err;
     return chat_encode(c, t, turns, n_turns, conversation, &to, &err) == GEMMA_OK ? to.n : -1;

@@ -1,4 +1,5 @@
-/* grammar_walk.h: random texts through a grammar, and what the engine says of their beginnings against the plain matcher. For tests and fuzzers. */
+/* grammar_walk.h: random texts through a grammar, and what the engine says of their beginnings against the
+ * plain matcher. For tests and fuzzers. */
 #ifndef GRAMMAR_WALK_H
 #define GRAMMAR_WALK_H
 
@@ -12,7 +13,8 @@ static inline void compare_prefixes(Grammar *g, const RandomGrammar *r, const ch
     GrammarState s = grammar_start(g);
     for (int i = 0; i <= n; i++) {
         if (i) s = grammar_next(g, s, text + i - 1, 1);
-        char verdict = s == GRAMMAR_DEAD ? 'r' : grammar_may_end(g, s) ? 'a' : 'p', expected = rg_verdict(&matcher, r, text, i);
+        char verdict = s == GRAMMAR_DEAD ? 'r' : grammar_may_end(g, s) ? 'a' : 'p',
+            expected = rg_verdict(&matcher, r, text, i);
         if (verdict == expected) continue;
         /* Ways that were cut may only make it stricter. */
         if (grammar_overflowed(g) && (verdict == 'r' || expected == 'a')) return;
@@ -27,7 +29,8 @@ static inline int random_walk(Grammar *g, char *text, uint64_t *random) {
     int n = 0;
     for (int tries = 0; n < RG_TEXT && tries < 4000; tries++) {
         char byte[4];
-        int length = rg_encode(byte, tries % 3 ? rg_char(random) : (uint32_t)(test_random(random) % 0x10ffff));
+        int length = rg_encode(byte, tries % 3 ? rg_char(random)
+            : (uint32_t)(test_random(random) % 0x10ffff));
         byte[0] = tries % 8 == 7 ? (char)test_random(random) : byte[test_random(random) % (uint64_t)length];
         GrammarState next = grammar_next(g, s, byte, 1);
         if (next == GRAMMAR_DEAD && test_random(random) % 500) continue;

@@ -1,5 +1,6 @@
-/* random_grammar.h: grammars made at random, as a tree and as GBNF text, and a matcher for them that shares nothing with the engine: it
- * finds, for each part and each place of a text, all places where the part may end. For tests and fuzzers. */
+/* random_grammar.h: grammars made at random, as a tree and as GBNF text, and a matcher for them that shares
+ * nothing with the engine: it finds, for each part and each place of a text, all places where the part may
+ * end. For tests and fuzzers. */
 #ifndef RANDOM_GRAMMAR_H
 #define RANDOM_GRAMMAR_H
 
@@ -25,7 +26,8 @@ typedef struct {
     size_t n_gbnf;
 } RandomGrammar;
 
-static const uint32_t rg_chars[] = {'a', 'b', 'c', '"', '\\', '\n', 0x7f, 0xe9, 0x20ac, 0x4e00, 0x1f642, 0x10ffff};
+static const uint32_t rg_chars[] = {'a', 'b', 'c', '"', '\\', '\n', 0x7f, 0xe9, 0x20ac, 0x4e00,
+    0x1f642, 0x10ffff};
 enum { RG_CHARS = sizeof rg_chars / sizeof *rg_chars };
 
 /* ------------------------------------------------------------------------------------------ making */
@@ -33,14 +35,17 @@ enum { RG_CHARS = sizeof rg_chars / sizeof *rg_chars };
 static inline uint64_t rg_below(uint64_t *state, uint64_t n) { return test_random(state) % n; }
 
 /* Mostly a, b and c, so that texts fit. */
-static inline uint32_t rg_char(uint64_t *state) { return rg_chars[rg_below(state, rg_below(state, 3) ? 3 : RG_CHARS)]; }
+static inline uint32_t rg_char(uint64_t *state) {
+    return rg_chars[rg_below(state, rg_below(state, 3) ? 3 : RG_CHARS)];
+}
 
 static inline int rg_node(RandomGrammar *g, RgKind kind) {
     g->nodes[g->n_nodes] = (RgNode){.kind = kind};
     return g->n_nodes++;
 }
 
-/* A part of rule `rule`. A rule refers to later ones anywhere; to others, and itself, only after a character (`after`). */
+/* A part of rule `rule`. A rule refers to later ones anywhere; to others, and itself, only after a character
+ * (`after`). */
 static inline int rg_make(RandomGrammar *g, int rule, int depth, bool after, uint64_t *state) {
     int kind = (int)rg_below(state, 10);
     if (depth == 0 || g->n_nodes > RG_NODES - 12) kind = kind < 5 ? 0 : 3;
@@ -63,13 +68,15 @@ static inline int rg_make(RandomGrammar *g, int rule, int depth, bool after, uin
         return node;
     }
     if (kind == 5) {
-        int to = after ? (int)rg_below(state, (uint64_t)g->n_rules) : rule + 1 + (int)rg_below(state, RG_RULES);
+        int to = after ? (int)rg_below(state, (uint64_t)g->n_rules)
+            : rule + 1 + (int)rg_below(state, RG_RULES);
         if (to >= g->n_rules) return rg_make(g, rule, 0, after, state);
         int node = rg_node(g, RG_RULE);
         g->nodes[node].children[0] = to;
         return node;
     }
-    int node = rg_node(g, kind < 8 ? RG_SEQUENCE : kind == 8 ? RG_CHOICE : RG_REPEAT), n = kind == 9 ? 1 : 1 + (int)rg_below(state, 4);
+    int node = rg_node(g, kind < 8 ? RG_SEQUENCE : kind == 8 ? RG_CHOICE : RG_REPEAT), n = kind == 9 ? 1
+        : 1 + (int)rg_below(state, 4);
     for (int i = 0; i < n; i++) {
         int child = rg_make(g, rule, depth - 1, after, state);
         g->nodes[node].children[i] = child;
@@ -79,7 +86,8 @@ static inline int rg_make(RandomGrammar *g, int rule, int depth, bool after, uin
     RgNode *o = &g->nodes[node];
     o->n_children = n;
     if (kind == 9) {
-        static const int counts[][2] = {{0, 1}, {0, RG_NO_MAX}, {1, RG_NO_MAX}, {0, 3}, {2, 2}, {3, RG_NO_MAX}, {1, 9}, {0, 40}, {12, 30}, {10, RG_NO_MAX}, {0, 0}};
+        static const int counts[][2] = {{0, 1}, {0, RG_NO_MAX}, {1, RG_NO_MAX}, {0, 3}, {2, 2},
+            {3, RG_NO_MAX}, {1, 9}, {0, 40}, {12, 30}, {10, RG_NO_MAX}, {0, 0}};
         int k = (int)rg_below(state, sizeof counts / sizeof *counts);
         o->min = counts[k][0];
         o->max = counts[k][1];
@@ -107,7 +115,8 @@ static inline void rg_write_char(RandomGrammar *g, uint32_t c, bool in_class) {
     if (c == '"' || c == '\\' || (in_class && (c == ']' || c == '['))) sprintf(text, "\\%c", (int)c);
     else if (c == '\n') strcpy(text, "\\n");
     else if (c < 0x20 || c == 0x7f) sprintf(text, "\\x%02x", (unsigned)c);
-    else if (c % 3 == 0) sprintf(text, c < 0x100 ? "\\x%02X" : c < 0x10000 ? "\\u%04x" : "\\U%08X", (unsigned)c);
+    else if (c % 3 == 0) sprintf(text, c < 0x100 ? "\\x%02X" : c < 0x10000 ? "\\u%04x"
+        : "\\U%08X", (unsigned)c);
     else rg_encode(text, c);
     rg_write(g, text);
 }
@@ -138,7 +147,8 @@ static inline void rg_write_node(RandomGrammar *g, int node) {
         case RG_REPEAT:
             rg_write(g, "(");
             rg_write_node(g, o->children[0]);
-            if (o->max == RG_NO_MAX) sprintf(text, o->min == 0 ? ")*" : o->min == 1 ? ")+" : "){%d,}", o->min);
+            if (o->max == RG_NO_MAX)
+                sprintf(text, o->min == 0 ? ")*" : o->min == 1 ? ")+" : "){%d,}", o->min);
             else if (o->min == o->max) sprintf(text, "){%d}", o->min);
             else if (o->min == 0 && o->max == 1) strcpy(text, ")?");
             else sprintf(text, ") { %d , %d }", o->min, o->max);
@@ -171,7 +181,8 @@ static inline void random_grammar(RandomGrammar *g, uint64_t *state) {
 
 /* ------------------------------------------------------------------------------------------ matching */
 
-/* What a part does from a place on: where it may end (a bit each), and whether the rest of the text is the beginning of one of its texts. */
+/* What a part does from a place on: where it may end (a bit each), and whether the rest of the text is the
+ * beginning of one of its texts. */
 typedef struct {
     uint64_t ends;
     bool known, begins;
@@ -190,11 +201,12 @@ static inline bool rg_in_class(const RgNode *o, uint32_t c) {
     return in != o->negated;
 }
 
-/* One character of the class at a place: its bytes, whole (ends) or the first of them (begins). Tried out over all characters that the
- * bytes there leave open. */
+/* One character of the class at a place: its bytes, whole (ends) or the first of them (begins). Tried out
+ * over all characters that the bytes there leave open. */
 static inline RgMatch rg_match_class(const RgNode *o, const unsigned char *text, int n) {
     RgMatch m = {.known = true};
-    int length = n == 0 ? 0 : text[0] < 0x80 ? 1 : text[0] < 0xc0 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf8 ? 4 : 0;
+    int length = n == 0 ? 0 : text[0] < 0x80 ? 1 : text[0] < 0xc0 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0
+        ? 3 : text[0] < 0xf8 ? 4 : 0;
     if (n == 0) m.begins = true;
     if (length == 0) return m;
     uint32_t lo = length == 1 ? text[0] : text[0] & (0xffu >> (length + 1)), hi;
@@ -207,7 +219,8 @@ static inline RgMatch rg_match_class(const RgNode *o, const unsigned char *text,
     hi = lo + (1u << 6 * (length - i)) - 1;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     bool any = false;
-    for (uint32_t c = lo; c <= hi && !any; c++) any = c >= least[length] && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff) && rg_in_class(o, c);
+    for (uint32_t c = lo; c <= hi && !any; c++) any = c >= least[length] && c <= 0x10ffff
+        && !(c >= 0xd800 && c <= 0xdfff) && rg_in_class(o, c);
     if (any && i == length) m.ends = 1ull << length;
     if (any && i < length) m.begins = true;
     return m;
@@ -281,7 +294,8 @@ static inline char rg_verdict(RgMatcher *m, const RandomGrammar *g, const char *
 }
 
 /* A text of the part at random, appended at *n; false when it does not fit RG_TEXT bytes. */
-static inline bool rg_sample(const RandomGrammar *g, int node, char *text, int *n, int depth, uint64_t *state) {
+static inline bool rg_sample(const RandomGrammar *g, int node, char *text, int *n, int depth,
+    uint64_t *state) {
     const RgNode *o = &g->nodes[node];
     if (depth == 0) return false;
     if (o->kind == RG_LITERAL)
@@ -299,12 +313,14 @@ static inline bool rg_sample(const RandomGrammar *g, int node, char *text, int *
         *n += rg_encode(text + *n, c);
     }
     if (o->kind == RG_RULE) return rg_sample(g, g->bodies[o->children[0]], text, n, depth - 1, state);
-    if (o->kind == RG_CHOICE) return rg_sample(g, o->children[rg_below(state, (uint64_t)o->n_children)], text, n, depth - 1, state);
+    if (o->kind == RG_CHOICE) return rg_sample(g, o->children[rg_below(state, (uint64_t)o->n_children)], text,
+        n, depth - 1, state);
     if (o->kind == RG_SEQUENCE)
         for (int i = 0; i < o->n_children; i++)
             if (!rg_sample(g, o->children[i], text, n, depth - 1, state)) return false;
     if (o->kind == RG_REPEAT) {
-        int most = o->max == RG_NO_MAX ? o->min + 3 : o->max, times = o->min + (int)rg_below(state, (uint64_t)(most - o->min + 1));
+        int most = o->max == RG_NO_MAX ? o->min + 3 : o->max, times = o->min + (int)rg_below(state,
+            (uint64_t)(most - o->min + 1));
         for (int i = 0; i < times; i++)
             if (!rg_sample(g, o->children[0], text, n, depth - 1, state)) return false;
     }

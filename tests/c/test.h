@@ -1,5 +1,5 @@
-/* test.h: the C tests' harness. A test program is one file tests/c/test_X.c with its own main; it is built natively (ASan,
- * UBSan) and as wasm, and run by tests/c/c.test.js.
+/* test.h: the C tests' harness. A test program is one file tests/c/test_X.c with its own main; it is built
+ * natively (ASan, UBSan) and as wasm, and run by tests/c/c.test.js.
  *
  *     #include "test.h"
  *     TEST(adds_small_numbers) { CHECK(1 + 1 == 2); }
@@ -8,7 +8,8 @@
  *         return test_result();
  *     }
  *
- * A failed check prints its place and the test goes on; the program then returns 1. Checks belong to the main thread. */
+ * A failed check prints its place and the test goes on; the program then returns 1. Checks belong to the main
+ * thread. */
 #ifndef TEST_H
 #define TEST_H
 

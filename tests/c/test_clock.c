@@ -1,4 +1,5 @@
-/* Rates are right and finite by fine clocks and by coarse ones: of the clock itself, and of the engine that goes by it. */
+/* Rates are right and finite by fine clocks and by coarse ones: of the clock itself, and of the engine that
+ * goes by it. */
 #include "clock.h"
 #include "model.h"
 #include "tiny_session.h"
@@ -66,7 +67,8 @@ TEST(what_a_row_costs_is_known_by_a_coarse_clock) {
         int rounds = i ? 40 : 10;
         for (int round = 0; round < rounds; round++) reference(m, ids, N, BATCH, got);
         CHECK(!memcmp(want, got, sizeof got));
-        double of_layer = m->batch.row_seconds * BATCH / 0.005;      /* a single duration by the coarse clock would tell 0 or 20 */
+        /* a single duration by the coarse clock would tell 0 or 20 */
+        double of_layer = m->batch.row_seconds * BATCH / 0.005;
         CHECK(of_layer > 0.5 && of_layer < 2);
     }
     gemma_model_free(m);

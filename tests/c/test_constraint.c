@@ -1,5 +1,5 @@
-/* Sessions whose text a grammar constrains: it is always one of the grammar's, and the same with drafts, threads, other sessions in the batch, and
- * after a clone or a restore in its middle. */
+/* Sessions whose text a grammar constrains: it is always one of the grammar's, and the same with drafts,
+ * threads, other sessions in the batch, and after a clone or a restore in its middle. */
 #include "session.h"
 #include "tiny_session.h"
 
@@ -70,7 +70,8 @@ static size_t bytes_of(GemmaModel *m, const int32_t *ids, int n, char *bytes) {
 static void check_text(GemmaModel *m, GemmaGrammar *g, const int32_t *text, int n) {
     char bytes[MOST * 256];
     size_t length = bytes_of(m, text, n, bytes);
-    if (n < MOST && !gemma_grammar_accepts(g, bytes, length)) TEST_FAIL("%.*s is not of the grammar", (int)length, bytes);
+    if (n < MOST && !gemma_grammar_accepts(g, bytes, length))
+        TEST_FAIL("%.*s is not of the grammar", (int)length, bytes);
 }
 
 static const GemmaSampling ways_to_sample[] = {
@@ -78,7 +79,8 @@ static const GemmaSampling ways_to_sample[] = {
     {.temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 1},
     {.temperature = 1.5f, .top_p = 0.9f, .repeat_penalty = 1, .seed = 2},
     {.temperature = 0.8f, .top_k = 8, .top_p = 0.95f, .repeat_penalty = 1.2f, .seed = 3},
-    {.temperature = 2, .top_k = 3, .top_p = 1, .min_p = 0.1f, .repeat_penalty = 1, .presence_penalty = 0.5f, .frequency_penalty = 0.2f, .seed = 4},
+    {.temperature = 2, .top_k = 3, .top_p = 1, .min_p = 0.1f, .repeat_penalty = 1, .presence_penalty = 0.5f,
+        .frequency_penalty = 0.2f, .seed = 4},
 };
 enum { N_WAYS = sizeof ways_to_sample / sizeof *ways_to_sample };
 
@@ -96,10 +98,12 @@ TEST(a_text_is_of_the_grammar_and_the_same_with_drafts_and_threads) {
                 GemmaError err = {0};
                 GemmaSession *s = session_on(way == 5 ? threaded : m, ids, 20, &ways_to_sample[w]);
                 CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
-                Way how = {.forced = way == 1, .draft = way == 2 ? want : way == 3 ? wrong : NULL, .n_draft = way == 2 || way == 3 ? n : 0, .logits = way == 4};
+                Way how = {.forced = way == 1, .draft = way == 2 ? want : way == 3 ? wrong : NULL,
+                    .n_draft = way == 2 || way == 3 ? n : 0, .logits = way == 4};
                 int n_got = write_text(s, way ? got : want, how);
                 if (way == 0) check_text(m, g, want, n = n_got);
-                else if (n_got != n || memcmp(want, got, (size_t)n * sizeof *want)) TEST_FAIL("case %d, sampling %d: way %d gives another text", a, w, way);
+                else if (n_got != n || memcmp(want, got, (size_t)n * sizeof *want))
+                    TEST_FAIL("case %d, sampling %d: way %d gives another text", a, w, way);
                 gemma_session_free(s);
             }
         }
@@ -129,7 +133,8 @@ TEST(a_clone_and_a_restored_session_continue_in_the_middle) {
         uint64_t size = gemma_session_save(s, NULL, 0);
         uint8_t *bytes = malloc(size);
         CHECK_INT(gemma_session_save(s, bytes, size), size);
-        GemmaSession *clone = gemma_session_clone(s, &err), *restored = gemma_session_restore(m, bytes, size, &err);
+        GemmaSession *clone = gemma_session_clone(s, &err), *restored = gemma_session_restore(m,
+            bytes, size, &err);
         gemma_grammar_free(g);      /* they have what they need */
         if (!clone || !restored) TEST_FAIL("%s", err.text);
         else {
@@ -137,14 +142,16 @@ TEST(a_clone_and_a_restored_session_continue_in_the_middle) {
             int n = write_text(s, texts[0], (Way){0});
             CHECK_INT(write_text(clone, texts[1], (Way){.forced = true}), n);
             CHECK_INT(write_text(restored, texts[2], (Way){0}), n);
-            CHECK(!memcmp(texts[0], texts[1], (size_t)n * sizeof(int32_t)) && !memcmp(texts[0], texts[2], (size_t)n * sizeof(int32_t)));
+            CHECK(!memcmp(texts[0], texts[1], (size_t)n * sizeof(int32_t))
+                && !memcmp(texts[0], texts[2], (size_t)n * sizeof(int32_t)));
         }
         /* Bytes of the grammar's text, and its place, that were changed. */
         uint64_t rng = (uint64_t)at + 1;
         for (int i = 0; i < 60; i++) {
             uint8_t *changed = malloc(size);
             memcpy(changed, bytes, size);
-            changed[test_random(&rng) % (i % 2 && size > 200 ? 200 : size)] ^= (uint8_t)(1 + test_random(&rng) % 255);
+            changed[test_random(&rng) % (i % 2 && size > 200 ? 200 : size)] ^= (uint8_t)(1
+                + test_random(&rng) % 255);
             GemmaSession *bad = gemma_session_restore(m, changed, size, &err);
             CHECK(!bad);
             gemma_session_free(bad);
@@ -159,7 +166,8 @@ TEST(a_clone_and_a_restored_session_continue_in_the_middle) {
 }
 
 TEST(sessions_of_one_batch_have_different_constraints) {
-    static const char *const texts[] = {NAMES, "root ::= \"a\" [b-e]{5,9}", "root ::= [0-9]+ \".\" [0-9]+", NULL};
+    static const char *const texts[] = {NAMES, "root ::= \"a\" [b-e]{5,9}",
+        "root ::= [0-9]+ \".\" [0-9]+", NULL};
     enum { N = 4 };
     GemmaError err = {0};
     int32_t ids[N_TOKENS], want[N][MOST], got[N][MOST];
@@ -253,7 +261,8 @@ TEST(tokens_that_do_not_fit_are_refused_and_the_end_ends_it) {
     s = session_on(m, ids, 10, &ways_to_sample[0]);
     for (int32_t i = 0; i < TINY_VOCAB; i++) {
         char buf[256];
-        if (gemma_token_bytes(m, i, buf) && buf[0] == 'a') CHECK_INT(gemma_session_bias(s, i, -INFINITY, &err), GEMMA_OK);
+        if (gemma_token_bytes(m, i, buf) && buf[0] == 'a')
+            CHECK_INT(gemma_session_bias(s, i, -INFINITY, &err), GEMMA_OK);
     }
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
     evaluate(s);

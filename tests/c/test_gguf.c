@@ -1,5 +1,6 @@
-/* The GGUF reader distrusts every byte: a header cut anywhere is incomplete or told to be broken, counts, lengths, dimensions and
- * offsets of any size are refused with a sentence that names them, and memory follows the bytes that are there, not what they claim. */
+/* The GGUF reader distrusts every byte: a header cut anywhere is incomplete or told to be broken, counts,
+ * lengths, dimensions and offsets of any size are refused with a sentence that names them, and memory follows
+ * the bytes that are there, not what they claim. */
 #include "gguf.h"
 #include "test.h"
 #include "tiny_gguf.h"
@@ -24,7 +25,8 @@ static void check_refused(TinyGguf *g, int line, GemmaStatus status, const char 
     uint8_t *file = tiny_bytes(g, &n);
     GgufResult result = parse(file, n, n, &err);
     if (result != GGUF_FAILED || err.status != status || !test_has(err.text, part))
-        TEST_FAIL("line %d: result %d, status %d, \"%s\" should say \"%s\"", line, result, err.status, err.text, part);
+        TEST_FAIL("line %d: result %d, status %d, \"%s\" should say \"%s\"", line, result, err.status,
+            err.text, part);
     free(file);
     tiny_free(g);
 }
@@ -59,7 +61,8 @@ TEST(a_header_cut_anywhere_is_incomplete_and_broken_when_the_file_ends_there) {
     for (size_t cut = 0; cut < n; cut += cut < header ? 1 : 997) {
         CHECK_INT(parse(file, cut, n, &err), cut < header ? GGUF_INCOMPLETE : GGUF_COMPLETE);
         CHECK_INT(parse(file, cut, cut, &err), GGUF_FAILED);
-        CHECK_TEXT_HAS(err.text, strstr(err.text, "it claims") ? "bytes of the file are left" : "the file ends at byte");
+        CHECK_TEXT_HAS(err.text, strstr(err.text, "it claims") ? "bytes of the file are left"
+            : "the file ends at byte");
     }
     free(file);
 }
@@ -78,24 +81,29 @@ TEST(absurd_counts_are_refused) {
     REFUSED("it claims 18446744073709551615 tensors", g.more_tensors = UINT64_MAX - (uint64_t)g.n_tensors);
     REFUSED("it claims 65537 tensors; at most 65536", g.more_tensors = 65537 - (uint64_t)g.n_tensors);
     REFUSED("metadata entries; at most 65536", g.more_entries = UINT64_MAX / 2);
-    REFUSED("tensor 0: its name claims", g.more_entries = 1);       /* the first tensor was taken for an entry */
+    /* the first tensor was taken for an entry */
+    REFUSED("tensor 0: its name claims", g.more_entries = 1);
     REFUSED("tensor 15: its name claims 0 bytes", g.more_tensors = 1);
     REFUSED("1 to 4 are possible", g.tensors[2].n_dims = 0);
     REFUSED("it claims 5 dimensions", g.tensors[2].n_dims = 5);
 }
 
 TEST(lengths_near_2_to_the_64_are_refused) {
-    static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, (uint64_t)INT64_MAX + 1, (uint64_t)1 << 61, 1 << 28, 1 << 20};
+    static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, (uint64_t)INT64_MAX + 1, (uint64_t)1 << 61,
+        1 << 28, 1 << 20};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         /* as the length of a string */
-        REFUSED("metadata entry 1 (\"general.name\"): a string in it takes", tiny_put_u64(tiny_set(&g, "general.name", GGUF_STRING), lengths[i]));
+        REFUSED("metadata entry 1 (\"general.name\"): a string in it takes",
+            tiny_put_u64(tiny_set(&g, "general.name", GGUF_STRING), lengths[i]));
         /* as a number of elements */
         REFUSED("(\"a\"): it claims", tiny_set_array(&g, "a", GGUF_STRING, lengths[i]));
         REFUSED("(\"a\"): it claims", tiny_set_array(&g, "a", GGUF_FLOAT64, lengths[i]));
         /* of a string in an array */
-        REFUSED("a string in it takes", tiny_put_u64(tiny_set_array(&g, "general.name", GGUF_STRING, 1), lengths[i]));
+        REFUSED("a string in it takes",
+            tiny_put_u64(tiny_set_array(&g, "general.name", GGUF_STRING, 1), lengths[i]));
         /* of a key: the bytes of one entry's value are read as the next entry */
-        REFUSED("its name claims", tiny_put_u64(&tiny_find(&g, "general.name")->value, lengths[i]); g.more_entries = 1);
+        REFUSED("its name claims", tiny_put_u64(&tiny_find(&g, "general.name")->value,
+            lengths[i]); g.more_entries = 1);
     }
     REFUSED("its name claims 0 bytes; 1 to 1024 are possible", tiny_add(&g, "", GGUF_UINT8));
 }
@@ -125,7 +133,8 @@ TEST(types_that_do_not_exist_are_refused) {
 TEST(dimensions_are_multiplied_with_care) {
     REFUSED("(\"token_embd.weight\"): dimension 1 is 0", g.tensors[0].dims[1] = 0);
     REFUSED("a product beyond 2^63", g.tensors[0].dims[1] = UINT64_MAX);
-    REFUSED("a product beyond 2^63", g.tensors[0].n_dims = 4; g.tensors[0].dims[2] = g.tensors[0].dims[3] = (uint64_t)1 << 31);
+    REFUSED("a product beyond 2^63", g.tensors[0].n_dims = 4; g.tensors[0].dims[2] = g.tensors[0].dims[3] =
+        (uint64_t)1 << 31);
     REFUSED("its size is beyond 2^63 bytes", g.tensors[1].dims[0] = (uint64_t)1 << 62);
     REFUSED("a row of 33 weights does not divide into Q4_0 blocks of 32", g.tensors[0].dims[0] = 33);
     REFUSED("is the download incomplete?", g.tensors[0].dims[1] = (uint64_t)1 << 40);
@@ -141,17 +150,20 @@ TEST(offsets_must_be_aligned_inside_the_file_and_apart) {
     REFUSED("general.alignment is 24, not a power of two", tiny_set_u32(&g, "general.alignment", 24));
     REFUSED("\"general.alignment\" is 0;", tiny_set_u32(&g, "general.alignment", 0));
     REFUSED("\"general.alignment\" is 2147483648;", tiny_set_u32(&g, "general.alignment", 1u << 31));
-    REFUSED("\"general.alignment\" is a string; a number was expected", tiny_set_text(&g, "general.alignment", "32"));
+    REFUSED("\"general.alignment\" is a string; a number was expected",
+        tiny_set_text(&g, "general.alignment", "32"));
 }
 
 TEST(names_are_unique) {
-    REFUSED("it has two metadata entries \"general.name\"", tiny_put_text(tiny_add(&g, "general.name", GGUF_STRING), "b"));
+    REFUSED("it has two metadata entries \"general.name\"",
+        tiny_put_text(tiny_add(&g, "general.name", GGUF_STRING), "b"));
     REFUSED("it has two tensors \"token_embd.weight\"", strcpy(g.tensors[1].name, "token_embd.weight"));
 }
 
 /* What is shown of a file is short, whole UTF-8 without control characters. */
 TEST(sentences_show_hostile_names_safely) {
-    REFUSED("(\"?[31mred?\"): dimension 0 is 0", strcpy(g.tensors[0].name, "\33[31mred\xff"); g.tensors[0].dims[0] = 0);
+    REFUSED("(\"?[31mred?\"): dimension 0 is 0",
+        strcpy(g.tensors[0].name, "\33[31mred\xff"); g.tensors[0].dims[0] = 0);
     REFUSED("xxx...\"): dimension 0 is 0", memset(g.tensors[0].name, 'x', 63); g.tensors[0].dims[0] = 0);
 }
 
@@ -186,9 +198,12 @@ TEST(numbers_of_any_type_are_given_when_they_fit) {
     Gguf g = ask_parse(&file, add_numbers);
     static const struct { const char *key; int64_t value; const char *refusal; } ints[] = {
         {"big", 0, "\"big\" is 1.8446744073709552e+19; a whole number from -10 to 100 was expected"},
-        {"negative", -5, NULL}, {"byte", -5, NULL}, {"half", 0, "\"half\" is 0.5; a whole number"}, {"nan", 0, "\"nan\" is"},
-        {"huge", 0, "\"huge\" is 1"}, {"seven", 7, NULL}, {"bool", 0, "\"bool\" is a bool; a number was expected"},
-        {"list", 0, "\"list\" is an array; a number was expected"}, {"general.name", 0, "is a string; a number was expected"},
+        {"negative", -5, NULL}, {"byte", -5, NULL}, {"half", 0, "\"half\" is 0.5; a whole number"},
+            {"nan", 0, "\"nan\" is"},
+        {"huge", 0, "\"huge\" is 1"}, {"seven", 7, NULL},
+            {"bool", 0, "\"bool\" is a bool; a number was expected"},
+        {"list", 0, "\"list\" is an array; a number was expected"},
+            {"general.name", 0, "is a string; a number was expected"},
     };
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
         GemmaError err = {0};
@@ -227,13 +242,16 @@ TEST(every_beginning_of_a_header_gives_what_is_there) {
     for (size_t cut = 0; cut <= whole.header_size; cut++) {
         uint8_t *copy = malloc(cut + (cut == 0));
         memcpy(copy, file, cut);
-        CHECK_INT(gguf_parse_beginning(&part, copy, cut, n, &err), cut < whole.header_size ? GGUF_INCOMPLETE : GGUF_COMPLETE);
-        CHECK(part.n_entries >= n_entries && part.n_tensors >= n_tensors && (part.n_tensors == 0 || part.n_entries == whole.n_entries));
+        CHECK_INT(gguf_parse_beginning(&part, copy, cut, n, &err), cut < whole.header_size ? GGUF_INCOMPLETE
+            : GGUF_COMPLETE);
+        CHECK(part.n_entries >= n_entries && part.n_tensors >= n_tensors
+            && (part.n_tensors == 0 || part.n_entries == whole.n_entries));
         n_entries = part.n_entries;
         n_tensors = part.n_tensors;
         for (size_t i = 0; i < n_entries; i++) {
             const GgufEntry *a = &part.entries[i], *b = &whole.entries[i];
-            CHECK(a->key.n == b->key.n && a->type == b->type && a->count == b->count && a->value - copy == b->value - file);
+            CHECK(a->key.n == b->key.n && a->type == b->type && a->count == b->count
+                && a->value - copy == b->value - file);
         }
         for (size_t i = 0; i < n_tensors; i++) {
             const GgufTensor *a = &part.tensors[i], *b = &whole.tensors[i];

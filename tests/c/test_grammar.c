@@ -1,5 +1,5 @@
-/* Grammars: what GBNF accepts and refuses; which texts a grammar accepts, prefix by prefix, against a matcher that is slow and plain;
- * masks against trying each token; the cache; limits. */
+/* Grammars: what GBNF accepts and refuses; which texts a grammar accepts, prefix by prefix, against a matcher
+ * that is slow and plain; masks against trying each token; the cache; limits. */
 #include "grammar.h"
 
 #include <stdarg.h>
@@ -40,7 +40,8 @@ static void check_refused(int line, const char *gbnf, size_t n, int at_line, int
     Grammar *g = grammar_new(gbnf, n, &err);
     snprintf(place, sizeof place, "line %d, column %d:", at_line, at_column);
     if (g) TEST_FAIL("(line %d) accepted: %.80s", line, gbnf);
-    else if (err.status != GEMMA_BAD_ARGUMENT || (at_line && !test_has(err.text, place))) TEST_FAIL("(line %d) %d %s", line, err.status, err.text);
+    else if (err.status != GEMMA_BAD_ARGUMENT || (at_line && !test_has(err.text, place)))
+        TEST_FAIL("(line %d) %d %s", line, err.status, err.text);
     grammar_free(g);
 }
 #define REFUSED(gbnf, at_line, at_column) check_refused(__LINE__, gbnf, strlen(gbnf), at_line, at_column)
@@ -48,10 +49,14 @@ static void check_refused(int line, const char *gbnf, size_t n, int at_line, int
 /* ------------------------------------------------------------------------------------------ GBNF */
 
 TEST(literals_classes_and_alternatives) {
-    TEXTS("root ::= \"yes\" | \"no\" | [0-9] [a-c-]", "ayes", "pye", "ano", "pn", "rx", "p7", "a7a", "a7-", "r7d", "p");
-    TEXTS("root ::= [^a-z\\n] .", "rab", "pA", "aAb", "aA\n", "r\n", "a\xc3\xa9\xe2\x82\xac", "p\xc3", "p\xc3\xa9\xe2\x82", "r\xff");
-    TEXTS("root ::= \"\\x41\\u00e9\\U0001F642\\t\\r\\n\\\\\\\"\\[\\]\\-\"", "aA\xc3\xa9\xf0\x9f\x99\x82\t\r\n\\\"[]-");
-    TEXTS("root ::= [\\x00-\\x1f\\U0001F600-\\U0001F64F]", "a\xf0\x9f\x98\x80", "r\xf0\x9f\x99\x90", "r\xf0\x9f\x97", "a\x01", "r ");
+    TEXTS("root ::= \"yes\" | \"no\" | [0-9] [a-c-]", "ayes", "pye", "ano", "pn", "rx", "p7", "a7a",
+        "a7-", "r7d", "p");
+    TEXTS("root ::= [^a-z\\n] .", "rab", "pA", "aAb", "aA\n", "r\n", "a\xc3\xa9\xe2\x82\xac", "p\xc3",
+        "p\xc3\xa9\xe2\x82", "r\xff");
+    TEXTS("root ::= \"\\x41\\u00e9\\U0001F642\\t\\r\\n\\\\\\\"\\[\\]\\-\"",
+        "aA\xc3\xa9\xf0\x9f\x99\x82\t\r\n\\\"[]-");
+    TEXTS("root ::= [\\x00-\\x1f\\U0001F600-\\U0001F64F]", "a\xf0\x9f\x98\x80", "r\xf0\x9f\x99\x90",
+        "r\xf0\x9f\x97", "a\x01", "r ");
     TEXTS("root ::= [\\]\\[\\\\^a-]+", "a]", "a[\\^a-", "rb");
 }
 
@@ -72,16 +77,19 @@ TEST(repetitions) {
     TEXTS("root ::= [ab]{4,}", "aabababab", "paaa");
     TEXTS("root ::= [ab]{0,4} \"c\"", "ac", "aababc", "raaaaa");
     TEXTS("root ::= \"a\"{0} \"b\"{0,0} \"c\"", "ac", "ra", "rb");
-    TEXTS("root ::= (\"0x\" [A-F0-9]{2} \" \"?){3,5}", "a0xFF 0x12 0xAB", "a0xFF0x120xAB0x000x01", "p0xFF 0x12 ", "r0xFF 0x12 0xAB 0x00 0x00 0");
+    TEXTS("root ::= (\"0x\" [A-F0-9]{2} \" \"?){3,5}", "a0xFF 0x12 0xAB", "a0xFF0x120xAB0x000x01",
+        "p0xFF 0x12 ", "r0xFF 0x12 0xAB 0x00 0x00 0");
     TEXTS("root ::= \"a\"{2}{3}", "aaaaaaa", "raaaaaaa", "paaaaa");
     TEXTS("root ::= (\"a\"?){0,20} \"b\"", "ab", "aaaaaaaaaaaaaaaaaaaaab", "raaaaaaaaaaaaaaaaaaaaa");
     TEXTS("root ::= ((\"a\"?){0,20} \"b\"?){9,12}", "a", "ab", "aaaabaab", "abbbbbbbbbbbb", "rbbbbbbbbbbbbb");
 }
 
 TEST(tokens_of_tools_are_no_text) {
-    TEXTS("root ::= <escape> [a-z]* <escape> (\"x\" | <end_function_call>)?", "a\xff" "escape>ab\xff" "escape>", "r<escape>", "p\xff" "escape>a\xff" "esc",
+    TEXTS("root ::= <escape> [a-z]* <escape> (\"x\" | <end_function_call>)?",
+        "a\xff" "escape>ab\xff" "escape>", "r<escape>", "p\xff" "escape>a\xff" "esc",
           "a\xff" "escape>\xff" "escape>\xff" "end_function_call>", "r\xff" "end_function_call>");
-    TEXTS("root ::= .* [^a] (<start_function_call> | \"b\"){2}", "r\xff", "pab<", "abbb", "ab\xff" "start_function_call>b");
+    TEXTS("root ::= .* [^a] (<start_function_call> | \"b\"){2}", "r\xff", "pab<", "abbb",
+        "ab\xff" "start_function_call>b");
 }
 
 TEST(long_counts_are_counted) {
@@ -104,10 +112,12 @@ TEST(long_counts_are_counted) {
 }
 
 TEST(rules_and_recursion) {
-    TEXTS("root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= num | \"(\" expr \")\"\nnum ::= [0-9]+", "a1+2", "a(1+(2))+3", "p(1+", "r1)", "r+");
+    TEXTS("root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= num | \"(\" expr \")\"\nnum ::= [0-9]+",
+        "a1+2", "a(1+(2))+3", "p(1+", "r1)", "r+");
     TEXTS("root ::= \"a\" root | \"b\"", "aaaab", "pa", "rba");
     TEXTS("root ::= \"a\" root \"b\" | \"\"", "a", "aaabb", "paab", "raba");
-    TEXTS("root ::= value\nvalue ::= \"[\" (value (\",\" value)*)? \"]\" | [0-9]", "a[1,[2,[]]]", "p[[[[", "r[1,]");
+    TEXTS("root ::= value\nvalue ::= \"[\" (value (\",\" value)*)? \"]\" | [0-9]", "a[1,[2,[]]]",
+        "p[[[[", "r[1,]");
     TEXTS("root ::= (\"x\" root){10,20} | \"y\"", "ay", "axyxyxyxyxyxyxyxyxyxy", "pxyxy", "ryx");
 }
 
@@ -116,11 +126,15 @@ TEST(accepts_as_llama_cpp) {
     TEXTS("root ::= expression\nexpression ::= term ws ((\"+\"|\"-\") ws term)*\nterm ::= factor ws ((\"*\"|\"/\") ws factor)*\n"
           "factor ::= number | variable | \"(\" expression \")\" | function-call\nnumber ::= [0-9]+\nvariable ::= [a-zA-Z_][a-zA-Z0-9_]*\n"
           "function-call ::= variable ws \"(\" (expression (\",\" ws expression)*)? \")\"\nws ::= [ \\t\\n\\r]?",
-          "a42", "ax1+y2", "a(a+b)*(c-d)", "afunc()", "af(g(x), h(y, z))", "a123+456*789-123/456", "r+", "r/ 3x", "rx + + y", "rfunc(,)", "rfunc(x y)",
+          "a42", "ax1+y2", "a(a+b)*(c-d)", "afunc()", "af(g(x), h(y, z))", "a123+456*789-123/456", "r+",
+              "r/ 3x", "rx + + y", "rfunc(,)", "rfunc(x y)",
           "p(a + b", "rx + y)", "p42 +", "pfunc(", "pf(g(x), h(y, z)");
-    TEXTS("root ::= ... \"abc\" ...", "aaaaabcccc", "a\xf0\x9f\x94\xb5\xf0\x9f\x9f\xa0\xe2\x9c\x85" "abc\xe2\x9d\x8c\xf0\x9f\x9f\xa0\xf0\x9f\x94\xb5", "raaabcccc",
+    TEXTS("root ::= ... \"abc\" ...", "aaaaabcccc",
+        "a\xf0\x9f\x94\xb5\xf0\x9f\x9f\xa0\xe2\x9c\x85" "abc\xe2\x9d\x8c\xf0\x9f\x9f\xa0\xf0\x9f\x94\xb5",
+        "raaabcccc",
           "raaaaabcccc", "paaaabccc");
-    TEXTS("root ::= cons+ vowel* cons? (vowel cons)*\nvowel ::= [aeiouy]\ncons ::= [bcdfghjklmnpqrstvwxyz]", "ayes", "anoyes", "acrwth", "afour", "abryyyy", "ryess",
+    TEXTS("root ::= cons+ vowel* cons? (vowel cons)*\nvowel ::= [aeiouy]\ncons ::= [bcdfghjklmnpqrstvwxyz]",
+        "ayes", "anoyes", "acrwth", "afour", "abryyyy", "ryess",
           "ryesno", "rforty", "pcatyyy");
     REFUSED("root ::= \"a\"{,}", 1, 14);
     REFUSED("root ::= \"a\"{,10}", 1, 14);
@@ -161,7 +175,8 @@ TEST(refuses_what_is_no_gbnf) {
 TEST(refuses_rules_that_lead_nowhere) {
     REFUSED("root ::= \"a\" b", 1, 14);
     REFUSED("root ::= root \"a\" | \"b\"", 1, 10);
-    REFUSED("root ::= \"x\" | a\na ::= b? \"\" c\nb ::= \"b\"\nc ::= a \"c\"", 4, 7);       /* through what may be empty */
+    /* through what may be empty */
+    REFUSED("root ::= \"x\" | a\na ::= b? \"\" c\nb ::= \"b\"\nc ::= a \"c\"", 4, 7);
     REFUSED("root ::= (a | \"x\")? root \"y\" | \"z\"\na ::= \"a\"", 1, 21);
     REFUSED("root ::= \"x\" | a{0,30} a\na ::= (\"\" | \"b\") root", 2, 18);
     REFUSED("root ::= \"a\" root", 1, 10);
@@ -175,13 +190,15 @@ TEST(refuses_rules_that_lead_nowhere) {
 
 /* A text of `n` times `part`, after `before` and before `after`. */
 static char *repeat_text(const char *before, const char *part, int n, const char *after) {
-    char *text = malloc(strlen(before) + strlen(part) * (size_t)n + strlen(after) + 1), *end = stpcpy(text, before);
+    char *text = malloc(strlen(before) + strlen(part) * (size_t)n + strlen(after) + 1),
+        *end = stpcpy(text, before);
     for (int i = 0; i < n; i++) end = stpcpy(end, part);
     strcpy(end, after);
     return text;
 }
 
-static void check_many(int line, const char *before, const char *part, int n, const char *after, bool refused) {
+static void check_many(int line, const char *before, const char *part, int n, const char *after,
+    bool refused) {
     char *text = repeat_text(before, part, n, after);
     GemmaError err = {0};
     Grammar *g = grammar_new(text, strlen(text), &err);
@@ -203,7 +220,8 @@ TEST(limits) {
     MANY("root ::= ", "|", 400000, "", false);
     MANY("root ::= [", "ab", 500000, "]", false);
     char *chain = malloc(40 * 30000), *end = chain;
-    for (int i = 0; i < 30000; i++) end += i ? sprintf(end, "r%d ::= r%d?\n", i, i + 1) : sprintf(end, "root ::= r1\n");
+    for (int i = 0; i < 30000; i++) end += i ? sprintf(end, "r%d ::= r%d?\n", i, i + 1)
+        : sprintf(end, "root ::= r1\n");
     end += sprintf(end, "r30000 ::= \"x\"");
     Grammar *g = compile(chain);
     if (g) CHECK_INT(verdict_of(g, "x", 1), 'a');
@@ -286,7 +304,8 @@ TEST(reads_texts_as_the_plain_matcher) {
             int n = 0;
             if (!rg_sample(&r, r.bodies[0], text, &n, 30, &random)) continue;
             n_sampled++;
-            if (verdict_of(g, text, (size_t)n) != 'a') TEST_FAIL("\"%.*s\" is refused by\n%s", n, text, r.gbnf);
+            if (verdict_of(g, text, (size_t)n) != 'a')
+                TEST_FAIL("\"%.*s\" is refused by\n%s", n, text, r.gbnf);
             if (n) text[test_random(&random) % (uint64_t)n] = (char)rg_char(&random);
             compare_prefixes(g, &r, text, n);
         }
@@ -327,7 +346,8 @@ TEST(forced_text_is_what_must_come) {
         size_t n = grammar_forced(g, s, bytes, sizeof bytes);
         for (size_t k = 0; k <= n; k++) {
             int possible = 0;
-            for (int byte = 0; byte < 256; byte++) possible += grammar_next(g, s, (char[]){(char)byte}, 1) != GRAMMAR_DEAD;
+            for (int byte = 0; byte < 256; byte++) possible += grammar_next(g, s, (char[]){(char)byte}, 1)
+                != GRAMMAR_DEAD;
             if (k < n) CHECK(possible == 1 && !grammar_may_end(g, s));
             else if (n < sizeof bytes) CHECK(possible != 1 || grammar_may_end(g, s));
             if (k < n) s = grammar_next(g, s, bytes + k, 1);
@@ -357,7 +377,8 @@ static void make_words(Words *w, uint64_t *random) {
         w->n[i] = 0;
         if (i < 256) w->text[i][w->n[i]++] = (char)i;
         else if (i % 50)
-            for (int k = 1 + (int)(test_random(random) % 5); k > 0; k--) w->n[i] += rg_encode(w->text[i] + w->n[i], rg_char(random));
+            for (int k = 1 + (int)(test_random(random) % 5); k > 0; k--)
+                w->n[i] += rg_encode(w->text[i] + w->n[i], rg_char(random));
     }
 }
 
@@ -365,9 +386,11 @@ static void check_mask(Grammar *g, GrammarState s, const TokenTrie *t, const Wor
     uint32_t bits[(N_VOCAB + 31) / 32];
     grammar_mask(g, s, t, bits);
     for (int i = 0; i < N_VOCAB; i++) {
-        bool expected = w->n[i] && grammar_next(g, s, w->text[i], (size_t)w->n[i]) != GRAMMAR_DEAD, allowed = bits[i / 32] >> i % 32 & 1;
+        bool expected = w->n[i] && grammar_next(g, s, w->text[i], (size_t)w->n[i]) != GRAMMAR_DEAD,
+            allowed = bits[i / 32] >> i % 32 & 1;
         if (allowed == expected) continue;
-        TEST_FAIL("token %d \"%.*s\" is %s in\n%s", i, w->n[i], w->text[i], allowed ? "allowed" : "not allowed", gbnf);
+        TEST_FAIL("token %d \"%.*s\" is %s in\n%s", i, w->n[i], w->text[i], allowed ? "allowed"
+            : "not allowed", gbnf);
         return;
     }
 }
@@ -401,11 +424,16 @@ TEST(masks_are_the_tokens_whose_bytes_fit) {
 
 TEST(masks_of_strings_count_characters) {
     static const char *const gbnf[] = {
-        "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]* \"\\\"\"", "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} \"\\\"\"", "root ::= \"\\\"\" .{2,12} \"\\\"\"",
-        "root ::= \"\\\"\" ([^\"\\\\\\x00-\\x1f] | \"\\\\\" .){0,10} \"\\\"\"", "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} [a-c]* \"\\\"\"",
-        "root ::= \"\\\"\" ([^\"\\\\a\\x00-\\x1f] | \"a\" | \"a\\\"\" \"\\\"\") * \"\\\"\"", "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} | \"\\\"\" [^a]*",
-        "root ::= \"\\\"\" char{0,9} \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" [a-z]", "root ::= \"\\\"\" (.{9} .{9} | .{0,50} \"a\") \"\\\"\"",
-        /* Any key but those that begin with "ba", or with the character U+E9: most plain tokens fit, few do not. */
+        "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]* \"\\\"\"",
+            "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} \"\\\"\"", "root ::= \"\\\"\" .{2,12} \"\\\"\"",
+        "root ::= \"\\\"\" ([^\"\\\\\\x00-\\x1f] | \"\\\\\" .){0,10} \"\\\"\"",
+            "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} [a-c]* \"\\\"\"",
+        "root ::= \"\\\"\" ([^\"\\\\a\\x00-\\x1f] | \"a\" | \"a\\\"\" \"\\\"\") * \"\\\"\"",
+            "root ::= \"\\\"\" [^\"\\\\\\x00-\\x1f]{0,9} | \"\\\"\" [^a]*",
+        "root ::= \"\\\"\" char{0,9} \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f] | \"\\\\\" [a-z]",
+            "root ::= \"\\\"\" (.{9} .{9} | .{0,50} \"a\") \"\\\"\"",
+        /* Any key but those that begin with "ba", or with the character U+E9: most plain tokens fit, few do
+         * not. */
         "root ::= \"\\\"\" ([^\"\\\\b\\x00-\\x1f] char* | \"b\" ([^\"\\\\a\\x00-\\x1f] char*)?) \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
         "root ::= \"\\\"\" [^\"\\\\\\u00e9\\x00-\\x1f] char* \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
         "root ::= \"\\\"\" ([c-z] | \"b\" .* | \"\\u20ac\" .{40,}) \"\\\"\"",
@@ -440,7 +468,8 @@ static int long_bytes(const void *vocabulary, int32_t id, char buf[TOKEN_BYTES_M
     return TOKEN_BYTES_MAX - id % 3;
 }
 
-/* Tokens as long as can be, of which one ends, or parts from the others, at each byte: sorting them is as deep as it can be. */
+/* Tokens as long as can be, of which one ends, or parts from the others, at each byte: sorting them is as
+ * deep as it can be. */
 static int deep_bytes(const void *vocabulary, int32_t id, char *bytes) {
     (void)vocabulary;
     memset(bytes, 'a', TOKEN_BYTES_MAX);
@@ -470,7 +499,8 @@ TEST(tries_of_strange_vocabularies) {
     REQUIRE(t);
     uint32_t many[(TOKEN_BYTES_MAX + 40 + 31) / 32];
     grammar_mask(g, grammar_start(g), t, many);
-    for (int id = 0; id < TOKEN_BYTES_MAX + 40; id++) CHECK_INT(many[id / 32] >> id % 32 & 1, id >= TOKEN_BYTES_MAX);
+    for (int id = 0; id < TOKEN_BYTES_MAX + 40; id++)
+        CHECK_INT(many[id / 32] >> id % 32 & 1, id >= TOKEN_BYTES_MAX);
     token_trie_free(t);
     CHECK(!token_trie_new(no_bytes, NULL, 1 << 24, &err));
     CHECK_INT(err.status, GEMMA_BAD_ARGUMENT);
@@ -483,7 +513,8 @@ TEST(held_states_outlive_the_cache) {
     Grammar *g = compile("root ::= \"[\" (item (\",\" item)*)? \"]\"\nitem ::= [a-z]{0,3000} | root");
     REQUIRE(g);
     GrammarState held[20];
-    const char *texts[20] = {"[", "[[[", "[abc", "[abc,", "[[x],[y", "[[]]", "[]", "[[[[[[[[[", "[a,b,c", "[[,", "x", "[aa", "[aaa", "[aaaa", "[aaaaa", "[[a", "[[aa", "[[[a", "[[[aa", "["};
+    const char *texts[20] = {"[", "[[[", "[abc", "[abc,", "[[x],[y", "[[]]", "[]", "[[[[[[[[[", "[a,b,c",
+        "[[,", "x", "[aa", "[aaa", "[aaaa", "[aaaaa", "[[a", "[[aa", "[[[a", "[[[aa", "["};
     for (int i = 0; i < 20; i++) {
         held[i] = grammar_next(g, grammar_start(g), texts[i], strlen(texts[i]));
         grammar_hold(g, held[i]);

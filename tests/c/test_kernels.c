@@ -1,5 +1,5 @@
-/* Tests of src/kernels: every variant against scalar.c, scalar.c against plain references, and the promise that a row's or a
- * query's result is the same bits alone and in any company. */
+/* Tests of src/kernels: every variant against scalar.c, scalar.c against plain references, and the promise
+ * that a row's or a query's result is the same bits alone and in any company. */
 #include "kernels.h"
 #include "kv8.h"
 #include "quant.h"
@@ -39,7 +39,8 @@ TEST(every_op_is_in_every_table) {
 
 /* ------------------------------------------------------------------------------------------ matrices */
 
-static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M", "P5K", "P6K", "P8", "F16", "BF16", "F32"};
+static const char *const kind_name[PANEL_KINDS] = {"P2K", "P3K", "P4", "P4N", "P4M", "P4K", "P5", "P5M",
+    "P5K", "P6K", "P8", "F16", "BF16", "F32"};
 
 static bool kind_has_min(PanelKind kind) {
     return kind == PANEL_P4M || kind == PANEL_P4K || kind == PANEL_P5M || kind == PANEL_P5K;
@@ -57,19 +58,26 @@ static int code_bytes(PanelKind kind) { return 64 * (kind == PANEL_P8 ? 4 : (int
 
 /* What panel.h draws. */
 static const struct { int block_bytes, super_bytes; } drawn[PANEL_KINDS] = {
-    [PANEL_P2K] = {160, 64}, [PANEL_P3K] = {224, 32}, [PANEL_P4] = {288, 0}, [PANEL_P4N] = {288, 0}, [PANEL_P4M] = {320, 0}, [PANEL_P4K] = {288, 64},
-    [PANEL_P5] = {352, 0}, [PANEL_P5M] = {384, 0}, [PANEL_P5K] = {352, 64}, [PANEL_P6K] = {416, 32}, [PANEL_P8] = {288, 0},
+    [PANEL_P2K] = {160, 64}, [PANEL_P3K] = {224, 32}, [PANEL_P4] = {288, 0}, [PANEL_P4N] = {288, 0},
+        [PANEL_P4M] = {320, 0}, [PANEL_P4K] = {288, 64},
+    [PANEL_P5] = {352, 0}, [PANEL_P5M] = {384, 0}, [PANEL_P5K] = {352, 64}, [PANEL_P6K] = {416, 32},
+        [PANEL_P8] = {288, 0},
 };
 
 TEST(geometry_is_as_drawn) {
     for (int kind = 0; kind < PANEL_FIRST_FLOAT; kind++) {
         PanelFamily f = panel_family(kind);
-        CHECK_CASE((int)panel_block_bytes(f) == drawn[kind].block_bytes, "block of %s: %d", kind_name[kind], (int)panel_block_bytes(f));
-        CHECK_CASE((int)panel_super_bytes(f) == drawn[kind].super_bytes, "header of %s: %d", kind_name[kind], (int)panel_super_bytes(f));
-        CHECK_CASE((int)panel_scale_at(f) == code_bytes(kind), "scales of %s: %d", kind_name[kind], (int)panel_scale_at(f));
+        CHECK_CASE((int)panel_block_bytes(f) == drawn[kind].block_bytes, "block of %s: %d", kind_name[kind],
+            (int)panel_block_bytes(f));
+        CHECK_CASE((int)panel_super_bytes(f) == drawn[kind].super_bytes, "header of %s: %d", kind_name[kind],
+            (int)panel_super_bytes(f));
+        CHECK_CASE((int)panel_scale_at(f) == code_bytes(kind), "scales of %s: %d", kind_name[kind],
+            (int)panel_scale_at(f));
         /* Block 9 is the second of its super-block. */
-        int before = 9 * drawn[kind].block_bytes + (drawn[kind].super_bytes ? 2 * drawn[kind].super_bytes : 0);
-        CHECK_CASE((int)panel_block_at(f, 9) == before, "block 9 of %s: %d", kind_name[kind], (int)panel_block_at(f, 9));
+        int before = 9 * drawn[kind].block_bytes + (drawn[kind].super_bytes
+            ? 2 * drawn[kind].super_bytes : 0);
+        CHECK_CASE((int)panel_block_at(f, 9) == before, "block 9 of %s: %d", kind_name[kind],
+            (int)panel_block_at(f, 9));
     }
     for (int kind = PANEL_FIRST_FLOAT; kind < PANEL_KINDS; kind++)
         CHECK((int)panel_matrix_bytes(kind, 16, 3) == 3 * 16 * (kind == PANEL_F32 ? 4 : 2));
@@ -93,7 +101,8 @@ static void fill_block(PanelKind kind, uint8_t *block, uint64_t *rng, bool integ
     }
 }
 
-/* A matrix of random bytes where any byte is a sound weight; ends exactly where the last tile does, for ASan to see. */
+/* A matrix of random bytes where any byte is a sound weight; ends exactly where the last tile does, for ASan
+ * to see. */
 static Matrix random_matrix(PanelKind kind, int n_rows, int n_cols, uint64_t *rng, bool integers) {
     size_t n_bytes = panel_matrix_bytes(kind, n_rows, n_cols);
     uint8_t *data = new_bytes(n_bytes), *p = data;
@@ -131,17 +140,20 @@ static double f16e_value(const uint8_t *p, int i) {
 
 /* The code of one weight of a block, following panel.h's text; `low` is the block in the second plane. */
 static int code_at(PanelKind kind, const uint8_t *block, const uint8_t *low, int r, int c) {
-    int bits = (int)panel_family(kind).bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4, at = 16 * (4 * v + j) + byte;
+    int bits = (int)panel_family(kind).bits, v = r / 4, byte = 4 * (r % 4) + c % 4, j = c / 4 % 4,
+        at = 16 * (4 * v + j) + byte;
     if (bits == 2) return block[16 * (2 * v + c / 16) + byte] >> 2 * j & 3;
     if (bits == 3) {
         const uint8_t *p = block + 48 * v + byte;
         int n = c / 4;
-        return n == 3 ? p[0] / 64 + 4 * (p[32] / 64 % 2) : n == 7 ? p[16] / 64 + 4 * (p[32] / 128) : n < 3 ? p[16 * n] % 8 : p[16 * (n - 4)] / 8 % 8;
+        return n == 3 ? p[0] / 64 + 4 * (p[32] / 64 % 2) : n == 7 ? p[16] / 64 + 4 * (p[32] / 128) : n < 3
+            ? p[16 * n] % 8 : p[16 * (n - 4)] / 8 % 8;
     }
     if (bits == 5) {
         const uint8_t *p = block + 16 * 5 * v + byte;
         int n = c / 4;
-        return n < 5 ? p[16 * n] % 32 : n == 5 ? p[0] / 32 + p[16] / 32 % 4 * 8 : n == 6 ? p[32] / 32 + p[48] / 32 % 4 * 8
+        return n < 5 ? p[16 * n] % 32 : n == 5 ? p[0] / 32 + p[16] / 32 % 4 * 8 : n == 6 ? p[32] / 32
+            + p[48] / 32 % 4 * 8
             : p[64] / 32 + p[16] / 128 * 8 + p[48] / 128 * 16;
     }
     if (bits == 6) {
@@ -165,7 +177,8 @@ static double weight_at(const Matrix *w, int row, int col) {
         return w->kind == PANEL_F16 ? f16_to_f32(h) : bf16_to_f32(h);
     }
     const uint8_t *super = tile + (size_t)(b / 8) * (super_bytes + 8 * block_bytes);
-    const uint8_t *block = super_bytes ? super + super_bytes + b % 8 * block_bytes : tile + (size_t)b * block_bytes;
+    const uint8_t *block = super_bytes ? super + super_bytes + b % 8 * block_bytes
+        : tile + (size_t)b * block_bytes;
     int q = code_at(w->kind, block, w->low + (size_t)(row / 16) * w->low_tile_bytes + (size_t)b * 256, r, c);
     const uint8_t *s = block + code_bytes(w->kind);
     switch (w->kind) {
@@ -174,7 +187,8 @@ static double weight_at(const Matrix *w, int row, int col) {
     case PANEL_P5: return f16e_value(s, r) * (q - 16);
     case PANEL_P8: return f16e_value(s, r) * (q - 128);
     case PANEL_P4M: case PANEL_P5M: return f16e_value(s, r) * q + f16e_value(s + 32, r);
-    case PANEL_P2K: return f16e_value(super, r) * (s[2 * r + c / 16] % 16) * q - f16e_value(super + 32, r) * (s[2 * r + c / 16] / 16);
+    case PANEL_P2K: return f16e_value(super, r) * (s[2 * r + c / 16] % 16) * q - f16e_value(super + 32,
+        r) * (s[2 * r + c / 16] / 16);
     case PANEL_P3K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 4);
     case PANEL_P6K: return f16e_value(super, r) * (int8_t)s[16 * (c / 16) + r] * (q - 32);
     default: return f16e_value(super, r) * s[r] * q - f16e_value(super + 32, r) * s[16 + r];
@@ -192,7 +206,8 @@ static Activations random_activations(const Matrix *w, int n_tok, uint64_t *rng,
     int n_cols = w->n_cols, limit = n_cols <= 256 ? 127 : 7;     /* integers: every sum stays below 2^24 */
     bool is_float = w->kind >= PANEL_FIRST_FLOAT;
     size_t stride = is_float ? (size_t)n_cols * 4 + 16 : (size_t)n_cols / 32 * sizeof(ActBlock) + 16;
-    Activations a = {new_bytes(stride * (size_t)n_tok), stride, new_bytes((size_t)n_tok * n_cols * sizeof(double))};
+    Activations a = {new_bytes(stride * (size_t)n_tok), stride,
+        new_bytes((size_t)n_tok * n_cols * sizeof(double))};
     for (int t = 0; t < n_tok; t++)
         for (int k = 0; k < n_cols; k++) {
             int q = (int)(test_random(rng) % (2 * (unsigned)limit + 1)) - limit;
@@ -221,9 +236,11 @@ static void free_activations(Activations *a) {
     free(a->value);
 }
 
-static const struct { int n_rows, n_cols; } shapes[] = {{1, 32}, {15, 64}, {16, 96}, {17, 256}, {33, 512}, {49, 1280}, {31, 2080}, {129, 64}};
+static const struct { int n_rows, n_cols; } shapes[] = {{1, 32}, {15, 64}, {16, 96}, {17, 256}, {33, 512},
+    {49, 1280}, {31, 2080}, {129, 64}};
 static const int batches[] = {1, 2, 3, 4, 5, 7, 8, 9, 33};
-enum { MAX_BATCH = 33, N_SHAPES = sizeof shapes / sizeof *shapes, N_BATCHES = sizeof batches / sizeof *batches };
+enum { MAX_BATCH = 33, N_SHAPES = sizeof shapes / sizeof *shapes,
+    N_BATCHES = sizeof batches / sizeof *batches };
 
 static Matrix shape_matrix(PanelKind kind, int shape, uint64_t *rng, bool integers) {
     int n_cols = shapes[shape].n_cols;
@@ -231,7 +248,8 @@ static Matrix shape_matrix(PanelKind kind, int shape, uint64_t *rng, bool intege
     return random_matrix(kind, shapes[shape].n_rows, n_cols, rng, integers);
 }
 
-/* With scales of 1 every sum is an integer below 2^24: no rounding, so all variants and the reference are equal. */
+/* With scales of 1 every sum is an integer below 2^24: no rounding, so all variants and the reference are
+ * equal. */
 static void check_integers(PanelKind kind, int shape, void *scratch) {
     uint64_t rng = (uint64_t)(kind * 100 + shape);
     enum { N_TOK = 3 };
@@ -240,13 +258,17 @@ static void check_integers(PanelKind kind, int shape, void *scratch) {
     float *y = new_bytes((size_t)N_TOK * w.n_rows * sizeof *y);
     for (int i = 0; i < N_TABLES; i++)
         for (int n_tok = 1; n_tok <= N_TOK; n_tok += 2) {
-            tables[i]->matmul[kind](&w, 0, matrix_tiles(&w), a.x, a.stride, n_tok, y, (size_t)w.n_rows, scratch);
+            tables[i]->matmul[kind](&w, 0, matrix_tiles(&w), a.x, a.stride, n_tok, y,
+                (size_t)w.n_rows, scratch);
             for (int t = 0; t < n_tok; t++)
                 for (int row = 0; row < w.n_rows; row++) {
                     double sum = 0;
-                    for (int k = 0; k < w.n_cols; k++) sum += weight_at(&w, row, k) * a.value[(size_t)t * w.n_cols + k];
-                    CHECK_CASE(y[t * w.n_rows + row] == sum, "%s %s %dx%d token %d of %d row %d: %.9g, not %.9g", tables[i]->name,
-                               kind_name[kind], w.n_rows, w.n_cols, t, n_tok, row, y[t * w.n_rows + row], sum);
+                    for (int k = 0; k < w.n_cols; k++) sum += weight_at(&w, row, k)
+                        * a.value[(size_t)t * w.n_cols + k];
+                    CHECK_CASE(y[t * w.n_rows + row] == sum,
+                        "%s %s %dx%d token %d of %d row %d: %.9g, not %.9g", tables[i]->name,
+                               kind_name[kind], w.n_rows, w.n_cols, t, n_tok, row,
+                                   y[t * w.n_rows + row], sum);
                 }
         }
     free((void *)w.data);
@@ -261,14 +283,15 @@ TEST(integer_parts_of_matmul_are_exact) {
     free(scratch);
 }
 
-/* Against the reference: 3e-6 of the sum of magnitudes (f32 rounding over at most 80 blocks or 2,080 columns). Inside a variant:
- * the same bits for any number of tokens and any cut into tiles. */
+/* Against the reference: 3e-6 of the sum of magnitudes (f32 rounding over at most 80 blocks or 2,080
+ * columns). Inside a variant: the same bits for any number of tokens and any cut into tiles. */
 static void check_floats(PanelKind kind, int shape, void *scratch) {
     uint64_t rng = (uint64_t)(kind * 100 + shape + 7);
     Matrix w = shape_matrix(kind, shape, &rng, false);
     size_t n_rows = (size_t)w.n_rows, y_stride = n_rows + 3;
     Activations a = random_activations(&w, MAX_BATCH, &rng, false);
-    float *all = new_bytes(MAX_BATCH * y_stride * sizeof *all), *y = new_bytes(MAX_BATCH * y_stride * sizeof *y);
+    float *all = new_bytes(MAX_BATCH * y_stride * sizeof *all),
+        *y = new_bytes(MAX_BATCH * y_stride * sizeof *y);
     double *ref = new_bytes(n_rows * sizeof *ref), *size = new_bytes(n_rows * sizeof *size);
     int last = MAX_BATCH - 1;
     for (int row = 0; row < w.n_rows; row++) {
@@ -282,13 +305,16 @@ static void check_floats(PanelKind kind, int shape, void *scratch) {
     for (int i = 0; i < N_TABLES; i++) {
         MatmulKernel *matmul = tables[i]->matmul[kind];
         if (i == 0) {   /* one token is enough for the slow one */
-            matmul(&w, 0, matrix_tiles(&w), (char *)a.x + last * a.stride, a.stride, 1, all + last * y_stride, y_stride, scratch);
+            matmul(&w, 0, matrix_tiles(&w), (char *)a.x + last * a.stride, a.stride, 1, all + last * y_stride,
+                y_stride, scratch);
         } else {
             matmul(&w, 0, matrix_tiles(&w), a.x, a.stride, MAX_BATCH, all, y_stride, scratch);
         }
         for (int row = 0; row < w.n_rows; row++)
-            CHECK_CASE(fabs(all[last * y_stride + row] - ref[row]) <= 3e-6 * size[row], "%s %s %dx%d row %d: %.9g, not %.9g",
-                       tables[i]->name, kind_name[kind], w.n_rows, w.n_cols, row, all[last * y_stride + row], ref[row]);
+            CHECK_CASE(fabs(all[last * y_stride + row] - ref[row]) <= 3e-6 * size[row],
+                "%s %s %dx%d row %d: %.9g, not %.9g",
+                       tables[i]->name, kind_name[kind], w.n_rows, w.n_cols, row,
+                           all[last * y_stride + row], ref[row]);
         if (i == 0) continue;
         for (int b = 0; b < N_BATCHES; b++) {
             /* The first batch also tile by tile, the others in one piece. */
@@ -298,9 +324,11 @@ static void check_floats(PanelKind kind, int shape, void *scratch) {
                 matmul(&w, tile, step, a.x, a.stride, n_tok, y, y_stride, scratch);
             for (int t = 0; t < n_tok; t++) {
                 CHECK_CASE(memcmp(y + t * y_stride, all + t * y_stride, n_rows * sizeof *y) == 0,
-                           "%s %s %dx%d: token %d of %d differs from the same token of %d", tables[i]->name, kind_name[kind],
+                           "%s %s %dx%d: token %d of %d differs from the same token of %d", tables[i]->name,
+                               kind_name[kind],
                            w.n_rows, w.n_cols, t, n_tok, MAX_BATCH);
-                for (size_t k = n_rows; k < y_stride; k++) CHECK(y[t * y_stride + k] == -77);   /* rows of padding */
+                /* rows of padding */
+                for (size_t k = n_rows; k < y_stride; k++) CHECK(y[t * y_stride + k] == -77);
             }
         }
     }
@@ -319,11 +347,13 @@ TEST(matmul_agrees_and_does_not_depend_on_the_batch) {
     free(scratch);
 }
 
-/* A bound of 6 sigma: of 20,000 products of random codes none lies above it, and half of them above its middle. */
+/* A bound of 6 sigma: of 20,000 products of random codes none lies above it, and half of them above its
+ * middle. */
 TEST(screening_bounds_hold_and_agree) {
     enum { ROWS = 20000, COLS = 128 };
     void *scratch = new_bytes(MATMUL_SCRATCH);
-    float *y = new_bytes(ROWS * sizeof *y), *bound = new_bytes(ROWS * sizeof *bound), *expected = new_bytes(ROWS * sizeof *expected);
+    float *y = new_bytes(ROWS * sizeof *y), *bound = new_bytes(ROWS * sizeof *bound),
+        *expected = new_bytes(ROWS * sizeof *expected);
     uint64_t rng = 11;
     Matrix w = random_matrix(PANEL_P8, ROWS, COLS, &rng, false);
     Activations a = random_activations(&w, 1, &rng, false);
@@ -339,12 +369,15 @@ TEST(screening_bounds_hold_and_agree) {
             for (int row = 0; row < ROWS; row++) {
                 double variance = 0;
                 for (int k = 0; k < COLS; k++) {
-                    double step_size = f16e_value(w.data + (size_t)(row / 16) * w.tile_bytes + (size_t)(k / 32) * 288 + 256, row % 16);
+                    double step_size = f16e_value(w.data + (size_t)(row / 16) * w.tile_bytes
+                        + (size_t)(k / 32) * 288 + 256, row % 16);
                     variance += 85.0 / 4 * pow(step_size * a.value[k], 2);
                 }
                 above_mean += step == 1 && y[row] > bound[row] - 6 * sqrt(variance);
-                CHECK_CASE(y[row] <= bound[row], "%s row %d: %g is above %g", tables[i]->name, row, y[row], bound[row]);
-                CHECK_CASE(fabsf(bound[row] - expected[row]) <= 1e-5f * (float)(fabs(expected[row]) + 6 * sqrt(variance)), "%s row %d: %g, not %g",
+                CHECK_CASE(y[row] <= bound[row], "%s row %d: %g is above %g", tables[i]->name, row,
+                    y[row], bound[row]);
+                CHECK_CASE(fabsf(bound[row] - expected[row]) <= 1e-5f * (float)(fabs(expected[row])
+                    + 6 * sqrt(variance)), "%s row %d: %g, not %g",
                            tables[i]->name, row, bound[row], expected[row]);
             }
         }
@@ -368,7 +401,8 @@ TEST(screening_does_not_depend_on_the_batch) {
     float alone[MOST][STRIDE], y[MOST][STRIDE];
     for (int i = 0; i < N_TABLES; i++) {
         for (int t = 0; t < MOST; t++)
-            tables[i]->screen(&w, 0, matrix_tiles(&w), (char *)a.x + t * a.stride, a.stride, 1, alone[t], STRIDE, scratch);
+            tables[i]->screen(&w, 0, matrix_tiles(&w), (char *)a.x + t * a.stride, a.stride, 1, alone[t],
+                STRIDE, scratch);
         for (int n_tok = 2; n_tok <= MOST; n_tok++) {
             for (int t = 0; t < MOST; t++)
                 for (int k = 0; k < STRIDE; k++) y[t][k] = -77;
@@ -377,7 +411,8 @@ TEST(screening_does_not_depend_on_the_batch) {
                 tables[i]->screen(&w, tile, n, a.x, a.stride, n_tok, y[0], STRIDE, scratch);
             }
             for (int t = 0; t < n_tok; t++) {
-                CHECK_CASE(!memcmp(y[t], alone[t], ROWS * sizeof(float)), "%s: token %d of %d differs", tables[i]->name, t, n_tok);
+                CHECK_CASE(!memcmp(y[t], alone[t], ROWS * sizeof(float)), "%s: token %d of %d differs",
+                    tables[i]->name, t, n_tok);
                 for (int k = ROWS; k < STRIDE; k++) CHECK(y[t][k] == -77);
             }
         }
@@ -399,8 +434,10 @@ TEST(matmul_takes_more_tokens_than_its_scratch_holds) {
         for (int i = 0; i < N_VARIANTS; i++) {
             variants[i]->matmul[kind](&w, 0, 1, a.x, a.stride, N_TOK, y, 16, scratch);
             for (int t = 0; t < N_TOK; t += 43) {
-                variants[i]->matmul[kind](&w, 0, 1, (char *)a.x + t * a.stride, a.stride, 1, one, 16, scratch);
-                CHECK_CASE(memcmp(one, y + t * 16, sizeof one) == 0, "%s %s token %d", variants[i]->name, kind_name[kind], t);
+                variants[i]->matmul[kind](&w, 0, 1, (char *)a.x + t * a.stride, a.stride, 1,
+                    one, 16, scratch);
+                CHECK_CASE(memcmp(one, y + t * 16, sizeof one) == 0, "%s %s token %d", variants[i]->name,
+                    kind_name[kind], t);
             }
         }
         free((void *)w.data);
@@ -429,7 +466,8 @@ TEST(activations_that_are_not_finite_make_results_that_are_not_finite) {
     free(scratch);
 }
 
-/* Sums that run in 16 bits have to end before they overflow: all codes and all activations at their extremes. */
+/* Sums that run in 16 bits have to end before they overflow: all codes and all activations at their
+ * extremes. */
 TEST(the_largest_sums_are_exact) {
     void *scratch = new_bytes(MATMUL_SCRATCH);
     enum { COLS = 256, TOKENS = 4 };
@@ -446,14 +484,16 @@ TEST(the_largest_sums_are_exact) {
             size_t super = 0;
             for (int b = 0; b < COLS / 32; b++) {
                 if (b % SUPER_BLOCKS == 0) super += (size_t)drawn[kind].super_bytes;
-                memset((uint8_t *)w.data + super + (size_t)b * drawn[kind].block_bytes, code, (size_t)code_bytes(kind));
+                memset((uint8_t *)w.data + super + (size_t)b * drawn[kind].block_bytes, code,
+                    (size_t)code_bytes(kind));
             }
             memset((uint8_t *)w.low, code, w.low_tile_bytes);
             kernels_scalar.matmul[kind](&w, 0, 1, q, sizeof q[0], TOKENS, expected[0], 16, scratch);
             for (int i = 0; i < N_VARIANTS; i++)
                 for (int n_tok = 1; n_tok <= TOKENS; n_tok++) {
                     variants[i]->matmul[kind](&w, 0, 1, q, sizeof q[0], n_tok, found[0], 16, scratch);
-                    CHECK_CASE(memcmp(found, expected, (size_t)n_tok * sizeof found[0]) == 0, "%s %s: codes %d, %d tokens",
+                    CHECK_CASE(memcmp(found, expected, (size_t)n_tok * sizeof found[0]) == 0,
+                        "%s %s: codes %d, %d tokens",
                                variants[i]->name, kind_name[kind], code, n_tok);
                 }
             free((void *)w.data);
@@ -488,7 +528,8 @@ static const AttendCase attend_cases[] = {
 enum { N_ATTEND_CASES = sizeof attend_cases / sizeof *attend_cases };
 
 /* k, v[cap][head_dim] */
-static void attend_reference(const AttendArgs *a, int t, int h, const double *k, const double *v, double *out) {
+static void attend_reference(const AttendArgs *a, int t, int h, const double *k, const double *v,
+    double *out) {
     int cap = a->n_blocks * ATTN_BLOCK;
     const float *q = a->q + t * a->q_stride + (size_t)h * a->head_dim;
     int pos = a->pos + t, first = a->window > 0 && pos - a->window + 1 > 0 ? pos - a->window + 1 : 0;
@@ -513,22 +554,30 @@ static void attend_reference(const AttendArgs *a, int t, int h, const double *k,
 /* The ways in which a cache can hold numbers. */
 typedef enum { HALVES, FLOATS, BYTES } Held;
 
-/* Blocks that hold k, v[cap][head_dim], of a second K/V head, so that each is at head_at of its block; each with an allocation of its own. */
-static uint8_t **make_blocks(const AttendCase *c, const float *k, const float *v, Held held, uint64_t *rng, size_t *head_at) {
+/* Blocks that hold k, v[cap][head_dim], of a second K/V head, so that each is at head_at of its block; each
+ * with an allocation of its own. */
+static uint8_t **make_blocks(const AttendCase *c, const float *k, const float *v, Held held, uint64_t *rng,
+    size_t *head_at) {
     int n_blocks = c->cap / ATTN_BLOCK;
-    size_t n = (size_t)ATTN_BLOCK * c->head_dim, head_bytes = held == BYTES ? kv8_block_bytes(c->head_dim) : 2 * n * (held == FLOATS ? 4 : 2);
+    size_t n = (size_t)ATTN_BLOCK * c->head_dim, head_bytes = held == BYTES ? kv8_block_bytes(c->head_dim)
+        : 2 * n * (held == FLOATS ? 4 : 2);
     uint8_t **blocks = new_bytes(n_blocks * sizeof *blocks);
     for (int b = 0; b < n_blocks; b++) {
         blocks[b] = new_bytes(2 * head_bytes);
-        for (size_t i = 0; i < 2 * head_bytes; i++) blocks[b][i] = (uint8_t)(test_random(rng) & 127);     /* what nobody may look at */
+        /* what nobody may look at */
+        for (size_t i = 0; i < 2 * head_bytes; i++) blocks[b][i] = (uint8_t)(test_random(rng) & 127);
         void *head = blocks[b] + head_bytes;
-        for (size_t i = 0; i < n && held == FLOATS; i++) ((float *)head)[i] = k[b * n + i], ((float *)head)[n + i] = v[b * n + i];
+        for (size_t i = 0; i < n && held == FLOATS; i++) ((float *)head)[i] = k[b * n + i], ((float *)head)
+            [n + i] = v[b * n + i];
         for (size_t i = 0; i < n && held == HALVES; i++)
-            ((uint16_t *)head)[i] = f32_to_f16(k[b * n + i]), ((uint16_t *)head)[n + i] = f32_to_f16(v[b * n + i]);
+            ((uint16_t *)head)[i] = f32_to_f16(k[b * n + i]),
+                ((uint16_t *)head)[n + i] = f32_to_f16(v[b * n + i]);
     }
-    for (int p = c->pos + c->n_tok - c->cap > 0 ? c->pos + c->n_tok - c->cap : 0; p < c->pos + c->n_tok && held == BYTES; p++) {
+    for (int p = c->pos + c->n_tok - c->cap > 0 ? c->pos + c->n_tok - c->cap : 0; p < c->pos + c->n_tok
+        && held == BYTES; p++) {
         size_t slot = (size_t)(p % c->cap), at = slot * c->head_dim;
-        kv8_store(k + at, v + at, c->head_dim, blocks[slot / ATTN_BLOCK] + head_bytes, (int)slot % ATTN_BLOCK);
+        kv8_store(k + at, v + at, c->head_dim, blocks[slot / ATTN_BLOCK] + head_bytes,
+            (int)slot % ATTN_BLOCK);
     }
     *head_at = head_bytes;
     return blocks;
@@ -543,22 +592,27 @@ static void check_attend(const AttendCase *c, int index, bool bytes, void *scrat
     uint64_t rng = (uint64_t)index;
     size_t n_kv = (size_t)c->cap * c->head_dim;
     size_t q_stride = (size_t)c->n_q * c->head_dim + 4, n = (size_t)c->n_tok * q_stride;
-    float *k32 = new_bytes(4 * n_kv), *v32 = new_bytes(4 * n_kv), *q = new_bytes(4 * n), *out = new_bytes(4 * n), *alone = new_bytes(4 * n);
+    float *k32 = new_bytes(4 * n_kv), *v32 = new_bytes(4 * n_kv), *q = new_bytes(4 * n),
+        *out = new_bytes(4 * n), *alone = new_bytes(4 * n);
     double *k64 = new_bytes(8 * n_kv), *v64 = new_bytes(8 * n_kv), ref[ATTN_MAX_HEAD_DIM];
     for (size_t i = 0; i < n_kv; i++) {
         k64[i] = k32[i] = f16_to_f32(f32_to_f16(2 * test_random_float(&rng)));
-        v64[i] = v32[i] = f16_to_f32(f32_to_f16(i % 97 == 0 ? 1e-6f : test_random_float(&rng)));     /* a subnormal half now and then */
+        /* a subnormal half now and then */
+        v64[i] = v32[i] = f16_to_f32(f32_to_f16(i % 97 == 0 ? 1e-6f : test_random_float(&rng)));
     }
     for (size_t i = 0; i < n; i++) q[i] = 2 * test_random_float(&rng);
     size_t head_at, exact_at;
     uint8_t **blocks = make_blocks(c, k32, v32, bytes ? BYTES : HALVES, &rng, &head_at);
     uint8_t **exact_blocks = make_blocks(c, k32, v32, FLOATS, &rng, &exact_at);
-    AttendArgs a = {.q = q, .out = out, .q_stride = q_stride, .n_tok = c->n_tok, .n_q = c->n_q, .head_dim = c->head_dim, .blocks = blocks,
-                    .n_blocks = c->cap / ATTN_BLOCK, .head_at = head_at, .in_bytes = bytes, .pos = c->pos, .window = c->window,
+    AttendArgs a = {.q = q, .out = out, .q_stride = q_stride, .n_tok = c->n_tok, .n_q = c->n_q,
+        .head_dim = c->head_dim, .blocks = blocks,
+                    .n_blocks = c->cap / ATTN_BLOCK, .head_at = head_at, .in_bytes = bytes, .pos = c->pos,
+                        .window = c->window,
                     .scale = c->scale, .softcap = c->softcap};
     AttendArgs exact = a;
     exact.blocks = exact_blocks, exact.head_at = exact_at, exact.in_bytes = false;
-    /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. Steps of bytes are 1/63 of a value, and for a weight 1/127. */
+    /* Errors of f32 in a score of size s shift its weight by s * 2^-24 or so. Steps of bytes are 1/63 of a
+     * value, and for a weight 1/127. */
     double tolerance = bytes ? 0.04 : c->scale > 1 ? 5e-3 : 5e-6;
     float *scalar = new_bytes(4 * n);
     for (int i = 0; i <= N_TABLES; i++) {
@@ -572,16 +626,19 @@ static void check_attend(const AttendCase *c, int index, bool bytes, void *scrat
                 attend_reference(&a, t, h, k64, v64, ref);
                 for (int d = 0; d < c->head_dim; d++) {
                     float found = out[t * q_stride + (size_t)h * c->head_dim + d];
-                    CHECK_CASE(fabs(found - ref[d]) <= tolerance, "%s case %d token %d head %d element %d: %.9g, not %.9g", name, index,
+                    CHECK_CASE(fabs(found - ref[d]) <= tolerance,
+                        "%s case %d token %d head %d element %d: %.9g, not %.9g", name, index,
                                t, h, d, found, ref[d]);
                 }
             }
-            for (size_t j = (size_t)c->n_q * c->head_dim; j < q_stride; j++) CHECK(out[t * q_stride + j] == -77);
+            for (size_t j = (size_t)c->n_q * c->head_dim; j < q_stride; j++)
+                CHECK(out[t * q_stride + j] == -77);
         }
         if (i == 0) memcpy(scalar, out, 4 * n);
         /* Between variants a rounded weight may be one step apart, where exp() differs in its last bit. */
         for (size_t j = 0; j < n && bytes; j++)
-            CHECK_CASE(fabsf(out[j] - scalar[j]) <= 0.01f, "%s case %d: %.9g, not %.9g", name, index, out[j], scalar[j]);
+            CHECK_CASE(fabsf(out[j] - scalar[j]) <= 0.01f, "%s case %d: %.9g, not %.9g", name, index,
+                out[j], scalar[j]);
         if (i == N_TABLES) continue;
         for (int t = 0; t < c->n_tok; t++)
             for (int h = 0; h < c->n_q; h++) {
@@ -592,7 +649,8 @@ static void check_attend(const AttendCase *c, int index, bool bytes, void *scrat
                 CHECK_CASE(memcmp(alone + at, out + at, (size_t)c->head_dim * sizeof *out) == 0,
                            "%s case %d: token %d head %d alone differs", name, index, t, h);
             }
-        for (int t = 0; t < c->n_tok; t++) {    /* all heads of a token, in parts made from the last to the first */
+        for (int t = 0; t < c->n_tok; t++) {    /* all heads of a token, in parts made from the last to the
+                                                 * first */
             AttendArgs one = a;
             one.q += t * q_stride, one.out = alone, one.n_tok = 1, one.pos += t;
             int n_blocks = attend_n_blocks(&one);
@@ -620,11 +678,13 @@ TEST(attention_agrees_and_does_not_depend_on_the_batch) {
 TEST(attention_to_bytes_agrees_and_does_not_depend_on_the_batch) {
     void *scratch = new_bytes(ATTEND_SCRATCH);
     for (int i = 0; i < N_ATTEND_CASES; i++)
-        if (attend_cases[i].head_dim % 32 == 0 && attend_cases[i].scale < 1) check_attend(&attend_cases[i], i, true, scratch);
+        if (attend_cases[i].head_dim % 32 == 0 && attend_cases[i].scale < 1)
+            check_attend(&attend_cases[i], i, true, scratch);
     free(scratch);
 }
 
-/* Bytes are within half a step of what they were made of; zeros stay zeros, and values that are not finite are seen. */
+/* Bytes are within half a step of what they were made of; zeros stay zeros, and values that are not finite
+ * are seen. */
 TEST(an_int8_cache_holds_what_it_was_given) {
     enum { DIM = 96 };
     uint64_t rng = 3;
@@ -632,10 +692,12 @@ TEST(an_int8_cache_holds_what_it_was_given) {
     kv8_clear(DIM, block);
     float kv[2][DIM], q[DIM], out[DIM];
     void *scratch = new_bytes(ATTEND_SCRATCH);
-    AttendArgs a = {.q = q, .out = out, .n_tok = 1, .n_q = 1, .head_dim = DIM, .blocks = &block, .n_blocks = 1, .in_bytes = true, .scale = 1};
+    AttendArgs a = {.q = q, .out = out, .n_tok = 1, .n_q = 1, .head_dim = DIM, .blocks = &block,
+        .n_blocks = 1, .in_bytes = true, .scale = 1};
     for (int i = 0; i < DIM; i++) q[i] = 1;
     for (int size = 0; size < 4; size++) {
-        for (int i = 0; i < 2 * DIM; i++) kv[i / DIM][i % DIM] = test_random_float(&rng) * (float[]){0, 1, 1e-20f, 1e5f}[size];
+        for (int i = 0; i < 2 * DIM; i++) kv[i / DIM][i % DIM] = test_random_float(&rng) * (float[]){
+            0, 1, 1e-20f, 1e5f}[size];
         kv8_store(kv[0], kv[1], DIM, block, 0);
         for (int i = 0; i < N_TABLES; i++) {
             tables[i]->attend(&a, scratch);
@@ -680,7 +742,8 @@ TEST(quantize_gives_the_same_bytes_in_all_variants) {
     kernels_scalar.quantize(x, expected, 64 * 32);
     CHECK(expected[0].scale == 0 && expected[0].q[0] == 0 && expected[2].scale == 0);
     CHECK(!isfinite(expected[3].scale) && !isfinite(expected[4].scale));
-    CHECK(expected[6].q[9] == 127 && expected[6].q[16] == 0 && expected[6].q[15] == -2 && expected[6].scale == F16E_UNIT);
+    CHECK(expected[6].q[9] == 127 && expected[6].q[16] == 0 && expected[6].q[15] == -2
+        && expected[6].scale == F16E_UNIT);
     for (int b = 6; b < 64; b++)
         for (int i = 0; i < 32; i++) {
             double scale = expected[b].scale / F16E_UNIT;
@@ -731,7 +794,8 @@ TEST(rope_agrees) {
             for (int j = 0; j < 3 * head_dim; j++) CHECK_NEAR(found[j], expected[j], 1e-6);
         }
     }
-    float right_angle[4] = {1, 2, 3, 4}, quarter[4] = {0, 0, 1, 1};     /* cos 0, sin 1: (a, b) becomes (-b, a) */
+    /* cos 0, sin 1: (a, b) becomes (-b, a) */
+    float right_angle[4] = {1, 2, 3, 4}, quarter[4] = {0, 0, 1, 1};
     kernels_scalar.rope(right_angle, 1, 4, quarter);
     CHECK(right_angle[0] == -3 && right_angle[1] == -4 && right_angle[2] == 1 && right_angle[3] == 2);
 }
@@ -753,7 +817,9 @@ TEST(geglu_add_and_softcap_agree) {
                 if (op == 1) kernels_scalar.add(expected, y, n), variants[i]->add(found, y, n);
                 if (op == 2) kernels_scalar.softcap(expected, n, 30), variants[i]->softcap(found, n, 30);
                 /* softcap: 2e-7 of the cap; geglu: some roundings of the gate */
-                for (int j = 0; j < n; j++) CHECK_NEAR(found[j], expected[j], op == 2 ? 1e-5 : op == 1 ? 0 : 2e-6 * fmaxf(size, 0.5f));
+                for (int j = 0; j < n; j++)
+                    CHECK_NEAR(found[j], expected[j], op == 2 ? 1e-5 : op == 1 ? 0
+                    : 2e-6 * fmaxf(size, 0.5f));
                 CHECK(found[n] == -77);
             }
     for (int i = 0; i < N_VARIANTS; i++) {
@@ -770,11 +836,14 @@ TEST(to_f16_is_bit_exact) {
     static float x[1 << 16];
     static uint16_t expected[1 << 16], found[(1 << 16) + 1];
     uint64_t rng = 5;
-    static const float special[] = {0, -0.0f, 65504, 65519.99f, 65520, -1e10f, INFINITY, -INFINITY, NAN, 5.9604645e-8f, 2.98e-8f,
-                                    2.9802322e-8f, 6.1035156e-5f, 6.1e-5f, 1e-40f, 2049, 2051, 1.00048828125f};
+    static const float special[] = {0, -0.0f, 65504, 65519.99f, 65520, -1e10f, INFINITY, -INFINITY, NAN,
+        5.9604645e-8f, 2.98e-8f,
+                                    2.9802322e-8f, 6.1035156e-5f, 6.1e-5f, 1e-40f, 2049, 2051,
+                                        1.00048828125f};
     for (int i = 0; i < 1 << 16; i++) {
         uint32_t bits = (uint32_t)test_random(&rng);
-        if (i % 2) bits = (bits & 0x80ffffff) | (0x30 + bits % 25) << 24;   /* more of those near the halves' range */
+        /* more of those near the halves' range */
+        if (i % 2) bits = (bits & 0x80ffffff) | (0x30 + bits % 25) << 24;
         memcpy(&x[i], &bits, 4);
     }
     memcpy(x, special, sizeof special);
@@ -782,7 +851,8 @@ TEST(to_f16_is_bit_exact) {
     for (int i = 0; i < N_VARIANTS; i++) {
         variants[i]->to_f16(x, found, 1 << 16);
         for (int j = 0; j < 1 << 16; j++)
-            CHECK_CASE(found[j] == expected[j] || x[j] != x[j], "%s to_f16(%.9g): %04x, not %04x", variants[i]->name, x[j], found[j], expected[j]);
+            CHECK_CASE(found[j] == expected[j] || x[j] != x[j], "%s to_f16(%.9g): %04x, not %04x",
+                variants[i]->name, x[j], found[j], expected[j]);
         CHECK((found[8] & 0x7c00) == 0x7c00 && (found[8] & 0x3ff) != 0);
         for (int n = 1; n < 9; n++) {
             found[n] = 0xabcd;

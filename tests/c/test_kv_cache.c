@@ -1,5 +1,5 @@
-/* Rings of sliding-window layers, far beyond their first turn: whatever a session went back from, its logits are those of a fresh session,
- * bit for bit, with every way of holding keys and values. */
+/* Rings of sliding-window layers, far beyond their first turn: whatever a session went back from, its logits
+ * are those of a fresh session, bit for bit, with every way of holding keys and values. */
 #include <math.h>
 
 #include "calls.h"
@@ -33,7 +33,8 @@ static void make_references(Texts *t, GemmaModel *m) {
         for (int at = 0; left > 0; at += (int)(before - left)) {
             before = left;
             left = test_step(s, GEMMA_MAX_BATCH, INFINITY, &err);
-            for (int i = 0; i < (int)(before - left); i++) memcpy(t->logits[a][at + i], gemma_session_logits_at(s, i), sizeof t->logits[a][0]);
+            for (int i = 0; i < (int)(before - left); i++)
+                memcpy(t->logits[a][at + i], gemma_session_logits_at(s, i), sizeof t->logits[a][0]);
         }
         gemma_session_free(s);
     }
@@ -79,8 +80,10 @@ static void go_back_and_forth(GemmaModel *m, const Texts *t, const char *name, i
     for (int round = 0; round < n_rounds; round++) {
         uint64_t random = test_random(&seed);
         int other = random % 3 ? text : (int)(random / 3 % N_TEXTS), span = round % 16 ? 110 : N_TOKENS;
-        int next = n - span + 40 + (int)(random / 100 % (uint64_t)(2 * span)), batch = (int[]){1 + round % 9, 64, 256}[round % 3];
-        if (round % 4 == 3) other = text, next = high - 300 - (int)(random / 100 % 150);      /* about as far as rings go back */
+        int next = n - span + 40 + (int)(random / 100 % (uint64_t)(2 * span)), batch = (int[]){
+            1 + round % 9, 64, 256}[round % 3];
+        /* about as far as rings go back */
+        if (round % 4 == 3) other = text, next = high - 300 - (int)(random / 100 % 150);
         next = next < 1 ? 1 : next > N_TOKENS ? N_TOKENS : next;
         if (round % 5 == 2) {
             int most = n + 200 < N_TOKENS ? n + 200 : N_TOKENS;
@@ -96,12 +99,14 @@ static void go_back_and_forth(GemmaModel *m, const Texts *t, const char *name, i
         n_short += kept[round] > 0 && kept[round] < n;
         n_rebuilt += same > 0 && kept[round] == 0;
         while (test_step(s, batch, INFINITY, &err) > 0) {}
-        if (!same_logits(s, t, other, next)) TEST_FAIL("%s, round %d: %d of %d tokens were kept of %d", name, round, kept[round], next, n);
+        if (!same_logits(s, t, other, next)) TEST_FAIL("%s, round %d: %d of %d tokens were kept of %d", name,
+            round, kept[round], next, n);
         text = other;
         n = next;
         if (round % 7 == 3 && n < N_TOKENS) draft(s, t, text, n++);
     }
-    if (n_rounds == N_ROUNDS) CHECK(n_short > n_rounds / 8 && n_rebuilt > 2);      /* the rounds are of both kinds */
+    /* the rounds are of both kinds */
+    if (n_rounds == N_ROUNDS) CHECK(n_short > n_rounds / 8 && n_rebuilt > 2);
     gemma_session_free(s);
 }
 
@@ -111,7 +116,8 @@ TEST(two_hundred_random_rewinds_equal_fresh_sessions) {
         {"gemma3", QUANT_Q8_0, 2, 32, 2, 2, 32, 32, 1024, 100},
     };
     static const struct { const char *name; GemmaPrecision precision; int n_rounds[2]; } types[] = {
-        {"f16", GEMMA_F16_CACHE, {N_ROUNDS, 50}}, {"int8", GEMMA_INT8_CACHE, {N_ROUNDS, 50}}, {"exact", GEMMA_EXACT, {50, 20}},
+        {"f16", GEMMA_F16_CACHE, {N_ROUNDS, 50}}, {"int8", GEMMA_INT8_CACHE, {N_ROUNDS, 50}},
+            {"exact", GEMMA_EXACT, {50, 20}},
     };
     Texts *t = malloc(sizeof *t);
     REQUIRE(t);
@@ -131,7 +137,8 @@ TEST(two_hundred_random_rewinds_equal_fresh_sessions) {
             make_references(t, m);
             go_back_and_forth(m, t, types[p].name, types[p].n_rounds[c], kept[p]);
             gemma_model_free(m);
-            CHECK(!memcmp(kept[0], kept[p], (size_t)types[p].n_rounds[c] * sizeof kept[0][0]));      /* one rule for all */
+            /* one rule for all */
+            CHECK(!memcmp(kept[0], kept[p], (size_t)types[p].n_rounds[c] * sizeof kept[0][0]));
         }
     }
     free(t);

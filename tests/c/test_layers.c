@@ -1,5 +1,6 @@
-/* Models whose layers differ in everything that LayerConfig says, as GGUF's lists and keys say it: against a forward pass that is written here
- * from the papers' formulas, in double, over all positions at once, and without a cache. */
+/* Models whose layers differ in everything that LayerConfig says, as GGUF's lists and keys say it: against a
+ * forward pass that is written here from the papers' formulas, in double, over all positions at once, and
+ * without a cache. */
 #include <math.h>
 
 #include "config.h"
@@ -28,12 +29,14 @@ static const Layer layers[N_LAYERS] = {
 
 static void put_list(TinyGguf *g, const char *key, size_t field) {
     TinyBytes *b = tiny_set_array(g, key, GGUF_UINT32, N_LAYERS);
-    for (int i = 0; i < N_LAYERS; i++) tiny_put_u32(b, *(const uint32_t *)(const void *)((const char *)&layers[i] + field));
+    for (int i = 0; i < N_LAYERS; i++)
+        tiny_put_u32(b, *(const uint32_t *)(const void *)((const char *)&layers[i] + field));
 }
 
 static void add_layer(TinyGguf *g, int i, bool own_kv, uint64_t *seed) {
     const Layer *l = &layers[i];
-    TinySpec s = {"gemma3", QUANT_F32, N_LAYERS, N_EMBD, l->n_head, l->n_head_kv, l->head_dim, l->n_ff, 1024, WINDOW};
+    TinySpec s = {"gemma3", QUANT_F32, N_LAYERS, N_EMBD, l->n_head, l->n_head_kv, l->head_dim, l->n_ff,
+        1024, WINDOW};
     TinyGguf own = {0};
     tiny_add_layer(&own, &s, i, seed);
     for (int t = 0; t < own.n_tensors; t++) {
@@ -48,7 +51,8 @@ static void add_layer(TinyGguf *g, int i, bool own_kv, uint64_t *seed) {
     free(own.data.p);
 }
 
-/* n_shared: that the file claims. Layer 7 has keys and values in any case, as files have that llama-quantize wrote; they are not read. */
+/* n_shared: that the file claims. Layer 7 has keys and values in any case, as files have that llama-quantize
+ * wrote; they are not read. */
 static TinyGguf make_model(int n_shared) {
     TinySpec s = {"gemma3", QUANT_F32, 0, N_EMBD, 4, 2, 32, 96, 1024, WINDOW};
     uint64_t seed = 3;
@@ -102,12 +106,14 @@ static void rotate(double *x, int head_dim, double base, double pos) {
 }
 
 /* Normed and rotated heads. */
-static void make_heads(const float *w, const float *head_norm, const Layer *l, int n_head, const double *x, int pos, double *heads) {
+static void make_heads(const float *w, const float *head_norm, const Layer *l, int n_head, const double *x,
+    int pos, double *heads) {
     multiply(w, x, N_EMBD, n_head * l->head_dim, heads);
     for (int h = 0; h < n_head; h++) {
         double *head = heads + h * l->head_dim;
         norm(head_norm, head, l->head_dim, head);
-        rotate(head, l->head_dim, l->local ? (double)BASE_LOCAL : (double)BASE, l->local ? pos : pos / (double)ROPE_FACTOR);
+        rotate(head, l->head_dim, l->local ? (double)BASE_LOCAL : (double)BASE, l->local ? pos
+            : pos / (double)ROPE_FACTOR);
     }
 }
 
@@ -126,11 +132,13 @@ static void attend(TinyGguf *g, Pass *p, int i, int pos, const double *x, double
         double sum = 0;
         for (int t = first; t <= pos; t++) {
             double score = 0;
-            for (int j = 0; j < l->head_dim; j++) score += q[h * l->head_dim + j] * p->k[l->kv_layer][t][at + j];
+            for (int j = 0; j < l->head_dim; j++)
+                score += q[h * l->head_dim + j] * p->k[l->kv_layer][t][at + j];
             sum += weight[t] = exp(score / sqrt(l->head_dim));
         }
         for (int t = first; t <= pos; t++)
-            for (int j = 0; j < l->head_dim; j++) mixed[h * l->head_dim + j] += weight[t] / sum * p->v[l->kv_layer][t][at + j];
+            for (int j = 0; j < l->head_dim; j++)
+                mixed[h * l->head_dim + j] += weight[t] / sum * p->v[l->kv_layer][t][at + j];
     }
     multiply(weights_of(g, i, "attn_output"), mixed, l->n_head * l->head_dim, N_EMBD, out);
 }
@@ -139,7 +147,8 @@ static void feed(TinyGguf *g, int i, const double *x, double *out) {
     double gate[WIDEST], up[WIDEST];
     multiply(weights_of(g, i, "ffn_gate"), x, N_EMBD, layers[i].n_ff, gate);
     multiply(weights_of(g, i, "ffn_up"), x, N_EMBD, layers[i].n_ff, up);
-    for (int j = 0; j < layers[i].n_ff; j++) gate[j] *= (1 + tanh(sqrt(2 / acos(-1)) * (gate[j] + 0.044715 * pow(gate[j], 3)))) / 2 * up[j];
+    for (int j = 0; j < layers[i].n_ff; j++)
+        gate[j] *= (1 + tanh(sqrt(2 / acos(-1)) * (gate[j] + 0.044715 * pow(gate[j], 3)))) / 2 * up[j];
     multiply(weights_of(g, i, "ffn_down"), gate, layers[i].n_ff, N_EMBD, out);
 }
 
@@ -147,8 +156,10 @@ static void pass_layer(TinyGguf *g, Pass *p, int i) {
     double h[N_EMBD], sub[N_EMBD];
     for (int pos = 0; pos < LENGTH && layers[i].kv_layer == i; pos++) {
         norm(weights_of(g, i, "attn_norm"), p->x[pos], N_EMBD, h);
-        make_heads(weights_of(g, i, "attn_k"), weights_of(g, i, "attn_k_norm"), &layers[i], layers[i].n_head_kv, h, pos, p->k[i][pos]);
-        multiply(weights_of(g, i, "attn_v"), h, N_EMBD, layers[i].n_head_kv * layers[i].head_dim, p->v[i][pos]);
+        make_heads(weights_of(g, i, "attn_k"), weights_of(g, i, "attn_k_norm"), &layers[i],
+            layers[i].n_head_kv, h, pos, p->k[i][pos]);
+        multiply(weights_of(g, i, "attn_v"), h, N_EMBD, layers[i].n_head_kv * layers[i].head_dim,
+            p->v[i][pos]);
     }
     for (int pos = 0; pos < LENGTH; pos++) {
         double *x = p->x[pos];
@@ -188,7 +199,8 @@ static double furthest(const float *found, const double *wanted) {
 
 TEST(layers_that_differ_in_everything_are_computed_as_the_papers_say) {
     static double wanted[LENGTH][TINY_VOCAB];
-    static const double tolerance[] = {[GEMMA_F16_CACHE] = 0.03, [GEMMA_INT8_CACHE] = 0.3, [GEMMA_EXACT] = 1e-4};
+    static const double tolerance[] = {[GEMMA_F16_CACHE] = 0.03, [GEMMA_INT8_CACHE] = 0.3,
+        [GEMMA_EXACT] = 1e-4};
     TinyGguf g = make_model(N_SHARED);
     size_t n;
     uint8_t *file = tiny_bytes(&g, &n);
@@ -204,7 +216,8 @@ TEST(layers_that_differ_in_everything_are_computed_as_the_papers_say) {
         CHECK_INT(test_sync(s, ids, LENGTH, &err), 0);
         for (int at = 0, end; at < LENGTH; at = end) {
             end = LENGTH - (int)test_step(s, 100, INFINITY, &err);
-            for (int i = at; i < end; i++) most = fmax(most, furthest(gemma_session_logits_at(s, i - at), wanted[i]));
+            for (int i = at; i < end; i++)
+                most = fmax(most, furthest(gemma_session_logits_at(s, i - at), wanted[i]));
         }
         CHECK_NEAR(most, 0, tolerance[precision]);
         gemma_session_free(s);
@@ -267,7 +280,8 @@ static uint64_t needed(TinyGguf *g, int n_ctx, uint64_t *caches) {
     gemma_loader_free(l);
     Gguf header;
     Config c = {0};
-    CHECK(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE && config_read(&c, &header, &err) == GEMMA_OK);
+    CHECK(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE
+        && config_read(&c, &header, &err) == GEMMA_OK);
     *caches = kv_cache_bytes(&c, n_ctx, GEMMA_F16_CACHE);
     for (int i = 0; i < c.n_layer; i++) {
         bool own = i < N_LAYERS - N_SHARED || c.n_caches == N_LAYERS;
@@ -280,13 +294,15 @@ static uint64_t needed(TinyGguf *g, int n_ctx, uint64_t *caches) {
 }
 
 TEST(a_layer_that_reads_anothers_keys_and_values_costs_no_cache) {
-    enum { POSITION = 2 * 2, TABLE = sizeof(void *), RING = (WINDOW + GEMMA_MAX_BATCH + KV_REWIND + 63 + 63) / 64 };
+    enum { POSITION = 2 * 2, TABLE = sizeof(void *),
+        RING = (WINDOW + GEMMA_MAX_BATCH + KV_REWIND + 63 + 63) / 64 };
     TinyGguf shared = make_model(N_SHARED), own = make_model(0);
     uint64_t shared_caches, own_caches, none;
     uint64_t saved = needed(&own, 1024, &own_caches) - needed(&shared, 1024, &shared_caches);
     uint64_t expected = 0;
     for (int i = 0; i < N_LAYERS - N_SHARED; i++)
-        expected += sizeof(KvLayer) + (uint64_t)(layers[i].local ? RING : 16) * (64u * POSITION * (unsigned)(layers[i].n_head_kv * layers[i].head_dim) + TABLE);
+        expected += sizeof(KvLayer) + (uint64_t)(layers[i].local ? RING
+            : 16) * (64u * POSITION * (unsigned)(layers[i].n_head_kv * layers[i].head_dim) + TABLE);
     CHECK_INT(shared_caches, expected);
     CHECK(saved >= own_caches - shared_caches);
     CHECK(needed(&shared, 64, &none) < needed(&shared, 1024, &none));
@@ -304,12 +320,15 @@ TEST(what_is_described_says_the_sizes_of_each_layer) {
         Config c;
         char json[1 << 16];
         uint8_t *file = tiny_bytes(&g, &n);
-        CHECK(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE && config_read(&c, &header, &err) == GEMMA_OK);
+        CHECK(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE
+            && config_read(&c, &header, &err) == GEMMA_OK);
         CHECK(describe_json(&header, &c, 0, json, sizeof json) < sizeof json);
         CHECK_TEXT_HAS(json, differ ? "\"n_head\": [4, 2, 2, 4, 4, 8, 2, 3], " : "\"n_head\": 4, ");
         CHECK_TEXT_HAS(json, differ ? "\"n_head_kv\": [2, 1, 1, 2, 1, 2, 1, 1], " : "\"n_head_kv\": 2, ");
-        CHECK_TEXT_HAS(json, differ ? "\"head_dim\": [32, 64, 96, 64, 32, 64, 32, 32], " : "\"head_dim\": 32, ");
-        CHECK_TEXT_HAS(json, differ ? "\"n_ff\": [96, 64, 32, 128, 64, 160, 64, 32], \"kvLayers\": 5, " : "\"n_ff\": 96, \"n_vocab\"");
+        CHECK_TEXT_HAS(json, differ ? "\"head_dim\": [32, 64, 96, 64, 32, 64, 32, 32], "
+            : "\"head_dim\": 32, ");
+        CHECK_TEXT_HAS(json, differ ? "\"n_ff\": [96, 64, 32, 128, 64, 160, 64, 32], \"kvLayers\": 5, "
+            : "\"n_ff\": 96, \"n_vocab\"");
         config_free(&c);
         gguf_free(&header);
         free(file);
@@ -366,7 +385,8 @@ TEST(windowed_layers_may_have_head_sizes_of_their_own) {
     Config c = {0};
     REQUIRE(gguf_parse(&header, file, n, n, &err) == GGUF_COMPLETE);
     CHECK_INT(config_read(&c, &header, &err), GEMMA_OK);
-    CHECK(c.layers[0].window == 16 && c.layers[0].head_dim == 32 && c.layers[1].window == 0 && c.layers[1].head_dim == 64 && c.n_ropes == 2);
+    CHECK(c.layers[0].window == 16 && c.layers[0].head_dim == 32 && c.layers[1].window == 0
+        && c.layers[1].head_dim == 64 && c.n_ropes == 2);
     config_free(&c);
     gguf_free(&header);
     free(file);

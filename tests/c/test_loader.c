@@ -1,5 +1,6 @@
-/* The loader gives the same model from pieces of any size, and refuses a file that is not sound, not a Gemma or not whole with one
- * sentence that begins with the file's name and says what is wrong. What metadata leaves open, config.c decides. */
+/* The loader gives the same model from pieces of any size, and refuses a file that is not sound, not a Gemma
+ * or not whole with one sentence that begins with the file's name and says what is wrong. What metadata
+ * leaves open, config.c decides. */
 #include <math.h>
 
 #include "calls.h"
@@ -17,7 +18,8 @@ static void check_refused(TinyGguf *g, int line, GemmaStatus status, const char 
     uint8_t *file = tiny_bytes(g, &n);
     GemmaModel *m = tiny_load(file, n, WHOLE, 1, &err);
     if (m || err.status != status || strncmp(err.text, "tiny.gguf: ", 11) || !test_has(err.text, part))
-        TEST_FAIL("line %d: %s, status %d, \"%s\" should say \"%s\"", line, m ? "loaded" : "refused", err.status, err.text, part);
+        TEST_FAIL("line %d: %s, status %d, \"%s\" should say \"%s\"", line, m ? "loaded" : "refused",
+            err.status, err.text, part);
     gemma_model_free(m);
     free(file);
     tiny_free(g);
@@ -37,7 +39,8 @@ static float *logits_of(GemmaModel *m) {
     GemmaError err = {0};
     GemmaSession *s = gemma_session_new(m, 32, &err);
     int32_t ids[20];
-    int n = test_tokenize(m, "a few letters", 13, GEMMA_ADD_BOS, ids, 20), n_vocab = gemma_model_plan(m)->shape.n_vocab;
+    int n = test_tokenize(m, "a few letters", 13, GEMMA_ADD_BOS, ids, 20),
+        n_vocab = gemma_model_plan(m)->shape.n_vocab;
     float *logits = malloc((size_t)n_vocab * sizeof *logits);
     CHECK(test_sync(s, ids, n, &err) == 0 && test_step(s, n, INFINITY, &err) == 0);
     memcpy(logits, gemma_session_logits(s), (size_t)n_vocab * sizeof *logits);
@@ -47,7 +50,8 @@ static float *logits_of(GemmaModel *m) {
 
 TEST(pieces_of_any_size_give_the_same_model) {
     static const size_t pieces[] = {WHOLE, 1, 7, 333, 4096, 65536};
-    static const QuantType types[] = {QUANT_F32, QUANT_BF16, QUANT_Q4_0, QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K};
+    static const QuantType types[] = {QUANT_F32, QUANT_BF16, QUANT_Q4_0, QUANT_IQ4_NL,
+        QUANT_Q2_K, QUANT_Q3_K};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         size_t n;
         TinySpec s = spec;
@@ -61,7 +65,8 @@ TEST(pieces_of_any_size_give_the_same_model) {
             if (!m) TEST_FAIL("pieces of %zu: %s", pieces[i], err.text);
             if (!m) continue;
             float *logits = logits_of(m);
-            if (want && memcmp(want, logits, TINY_VOCAB * sizeof *want)) TEST_FAIL("pieces of %zu give another model", pieces[i]);
+            if (want && memcmp(want, logits, TINY_VOCAB * sizeof *want))
+                TEST_FAIL("pieces of %zu give another model", pieces[i]);
             if (want) free(logits);
             else want = logits;
             gemma_model_free(m);
@@ -71,7 +76,8 @@ TEST(pieces_of_any_size_give_the_same_model) {
     }
 }
 
-/* A large tensor is packed from a staging block of a few megabytes: its tiles lie across the block's end again and again. */
+/* A large tensor is packed from a staging block of a few megabytes: its tiles lie across the block's end
+ * again and again. */
 TEST(a_tensor_larger_than_the_staging_block_is_packed_whole) {
     size_t n;
     TinySpec s = {"gemma", QUANT_F32, 1, 1024, 4, 1, 32, 1024, 64, 0};
@@ -131,9 +137,11 @@ TEST(a_file_cut_anywhere_is_refused) {
     size_t n;
     uint8_t *file = tiny_gguf(&spec, 5, &n);
     for (size_t cut = 0; cut < n; cut += cut < 64 ? 7 : 1009) {
-        for (int told = 0; told < 2; told++) {      /* the size announced: what came, or what should have come */
+        for (int told = 0; told < 2; told++) {      /* the size announced: what came, or what should have
+                                                     * come */
             GemmaError err = {0};
-            GemmaModel *m = tiny_load_as(told ? n : cut, file, cut, WHOLE, (GemmaOptions){.n_threads = 1}, &err);
+            GemmaModel *m = tiny_load_as(told ? n : cut, file, cut, WHOLE, (GemmaOptions){
+                .n_threads = 1}, &err);
             CHECK(!m);
             CHECK_INT(err.status, GEMMA_BAD_FILE);
             CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
@@ -153,9 +161,11 @@ TEST(more_bytes_than_the_file_was_said_to_have_are_refused) {
         GemmaError err = {0};
         CHECK(!tiny_load_as(n, file, n + 10, piece, (GemmaOptions){.n_threads = 1}, &err));
         CHECK_TEXT_HAS(err.text, "tiny.gguf: more bytes came than the");
-        CHECK(!tiny_load_as(20, file, n, piece, (GemmaOptions){.n_threads = 1}, &err));      /* a header that goes on */
+        /* a header that goes on */
+        CHECK(!tiny_load_as(20, file, n, piece, (GemmaOptions){.n_threads = 1}, &err));
         CHECK_TEXT_HAS(err.text, "tiny.gguf: ");
-        GemmaModel *m = tiny_load(file, n + 10, piece, 1, &err);    /* bytes after the last tensor are nothing to worry about */
+        /* bytes after the last tensor are nothing to worry about */
+        GemmaModel *m = tiny_load(file, n + 10, piece, 1, &err);
         CHECK(m);
         gemma_model_free(m);
     }
@@ -163,21 +173,25 @@ TEST(more_bytes_than_the_file_was_said_to_have_are_refused) {
 }
 
 TEST(other_models_are_refused_by_name) {
-    UNSUPPORTED("this file holds a \"llama\" model; this engine runs gemma, gemma2 and gemma3", tiny_set_text(&g, "general.architecture", "llama"));
+    UNSUPPORTED("this file holds a \"llama\" model; this engine runs gemma, gemma2 and gemma3",
+        tiny_set_text(&g, "general.architecture", "llama"));
     UNSUPPORTED("\"gemma3n\" model", tiny_set_text(&g, "general.architecture", "gemma3n"));
     UNSUPPORTED("\"gemma-embedding\" model", tiny_set_text(&g, "general.architecture", "gemma-embedding"));
     UNSUPPORTED("tokenizer is \"gpt2\"", tiny_set_text(&g, "tokenizer.ggml.model", "gpt2"));
     UNSUPPORTED("tensor blk.0.attn_q.weight is stored as IQ2_XXS; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, "
                 "Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
-    UNSUPPORTED("tensor output_norm.weight is stored as unknown", tiny_tensor(&g, "output_norm.weight")->type = 200);
+    UNSUPPORTED("tensor output_norm.weight is stored as unknown",
+        tiny_tensor(&g, "output_norm.weight")->type = 200);
     UNSUPPORTED("scales RoPE by \"yarn\"", tiny_set_text(&g, "gemma3.rope.scaling.type", "yarn"));
     REFUSED("this is part 1 of a model in 3 files", tiny_set_u32(&g, "split.count", 3));
     REFUSED("\"general.architecture\" is missing", tiny_remove(&g, "general.architecture"));
-    REFUSED("\"general.architecture\" is a 32-bit number; a string was expected", tiny_set_u32(&g, "general.architecture", 3));
+    REFUSED("\"general.architecture\" is a 32-bit number; a string was expected",
+        tiny_set_u32(&g, "general.architecture", 3));
 }
 
 TEST(missing_metadata_is_named) {
-    static const char *const keys[] = {"gemma3.block_count", "gemma3.embedding_length", "gemma3.feed_forward_length", "gemma3.context_length",
+    static const char *const keys[] = {"gemma3.block_count", "gemma3.embedding_length",
+        "gemma3.feed_forward_length", "gemma3.context_length",
         "gemma3.attention.head_count", "tokenizer.ggml.tokens", "tokenizer.ggml.scores",
         "tokenizer.ggml.model"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -188,8 +202,10 @@ TEST(missing_metadata_is_named) {
 
 TEST(absurd_sizes_are_refused) {
     static const struct { const char *key; double most; } sizes[] = {
-        {"block_count", 256}, {"embedding_length", 65536}, {"feed_forward_length", 262144}, {"attention.head_count", 1024},
-        {"attention.head_count_kv", 1024}, {"attention.key_length", 512}, {"attention.value_length", 512}, {"context_length", 1 << 24},
+        {"block_count", 256}, {"embedding_length", 65536}, {"feed_forward_length", 262144},
+            {"attention.head_count", 1024},
+        {"attention.head_count_kv", 1024}, {"attention.key_length", 512}, {"attention.value_length", 512},
+            {"context_length", 1 << 24},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char key[96], expected[160];
@@ -204,22 +220,30 @@ TEST(absurd_sizes_are_refused) {
         REFUSED("a number was expected", tiny_set_text(&g, key, "12"));
     }
     REFUSED("4 query heads and 3 key/value heads", tiny_set_u32(&g, "gemma3.attention.head_count_kv", 3));
-    REFUSED("up to 128 times", tiny_set_u32(&g, "gemma3.attention.head_count", 256); tiny_set_u32(&g, "gemma3.embedding_length", 8192));
-    REFUSED("128 heads of 32 numbers each on an embedding of 64", tiny_set_u32(&g, "gemma3.attention.head_count", 128));
+    REFUSED("up to 128 times", tiny_set_u32(&g, "gemma3.attention.head_count", 256); tiny_set_u32(&g,
+        "gemma3.embedding_length", 8192));
+    REFUSED("128 heads of 32 numbers each on an embedding of 64",
+        tiny_set_u32(&g, "gemma3.attention.head_count", 128));
     REFUSED("65536 numbers in all", tiny_set_u32(&g, "gemma3.attention.head_count", 1024);
-            tiny_set_u32(&g, "gemma3.attention.head_count_kv", 1024); tiny_set_u32(&g, "gemma3.embedding_length", 65536);
-            tiny_set_u32(&g, "gemma3.attention.key_length", 512); tiny_set_u32(&g, "gemma3.attention.value_length", 512));
+            tiny_set_u32(&g, "gemma3.attention.head_count_kv", 1024);
+            tiny_set_u32(&g, "gemma3.embedding_length", 65536);
+            tiny_set_u32(&g, "gemma3.attention.key_length", 512);
+            tiny_set_u32(&g, "gemma3.attention.value_length", 512));
     UNSUPPORTED("32 numbers in keys, 16 in values", tiny_set_u32(&g, "gemma3.attention.value_length", 16));
     UNSUPPORTED("rotate 8 of them", tiny_set_u32(&g, "gemma3.rope.dimension_count", 8));
-    UNSUPPORTED("an embedding length of 72; this engine runs multiples of 32", tiny_set_u32(&g, "gemma3.embedding_length", 72));
+    UNSUPPORTED("an embedding length of 72; this engine runs multiples of 32",
+        tiny_set_u32(&g, "gemma3.embedding_length", 72));
     UNSUPPORTED("a feed-forward length of 33", tiny_set_u32(&g, "gemma3.feed_forward_length", 33));
-    REFUSED("\"gemma3.attention.sliding_window\" is 4294967295", tiny_set_u32(&g, "gemma3.attention.sliding_window", UINT32_MAX));
-    REFUSED("\"gemma3.attention.layer_norm_rms_epsilon\" is 2; 0 to 1", tiny_set_f32(&g, "gemma3.attention.layer_norm_rms_epsilon", 2));
+    REFUSED("\"gemma3.attention.sliding_window\" is 4294967295",
+        tiny_set_u32(&g, "gemma3.attention.sliding_window", UINT32_MAX));
+    REFUSED("\"gemma3.attention.layer_norm_rms_epsilon\" is 2; 0 to 1",
+        tiny_set_f32(&g, "gemma3.attention.layer_norm_rms_epsilon", 2));
     REFUSED("a finite number was expected", tiny_set_f32(&g, "gemma3.attention.layer_norm_rms_epsilon", NAN));
     REFUSED("\"gemma3.rope.freq_base\" is -1", tiny_set_f32(&g, "gemma3.rope.freq_base", -1));
     REFUSED("\"gemma3.rope.freq_base_swa\" is inf", tiny_set_f32(&g, "gemma3.rope.freq_base_swa", INFINITY));
     REFUSED("\"gemma3.rope.scaling.factor\" is -2", tiny_set_f32(&g, "gemma3.rope.scaling.factor", -2));
-    REFUSED("\"gemma3.final_logit_softcapping\" is -30", tiny_set_f32(&g, "gemma3.final_logit_softcapping", -30));
+    REFUSED("\"gemma3.final_logit_softcapping\" is -30",
+        tiny_set_f32(&g, "gemma3.final_logit_softcapping", -30));
 }
 
 static void set_list(TinyGguf *g, const char *key, uint32_t type, uint64_t n, const uint32_t *values) {
@@ -230,24 +254,32 @@ static void set_list(TinyGguf *g, const char *key, uint32_t type, uint64_t n, co
 TEST(arrays_per_layer_are_read_or_refused) {
     UNSUPPORTED("\"gemma3.context_length\" differs from layer to layer",
                 set_list(&g, "gemma3.context_length", GGUF_UINT32, 2, (uint32_t[]){64, 96}));
-    REFUSED("tensor blk.1.ffn_gate.weight should be [", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){64, 96}));
-    REFUSED("\"gemma3.feed_forward_length\" has 1 values", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 1, (uint32_t[]){64}));
-    REFUSED("\"gemma3.feed_forward_length\" is 0 for layer 0;", set_list(&g, "gemma3.feed_forward_length", GGUF_UINT32, 2, (uint32_t[]){0, 0}));
-    REFUSED("\"gemma3.attention.head_count\" is a list without numbers", set_list(&g, "gemma3.attention.head_count", GGUF_UINT32, 0, NULL));
-    REFUSED("is a list without numbers", tiny_put_text(tiny_set_array(&g, "gemma3.attention.head_count", GGUF_STRING, 1), "4"));
+    REFUSED("tensor blk.1.ffn_gate.weight should be [", set_list(&g, "gemma3.feed_forward_length",
+        GGUF_UINT32, 2, (uint32_t[]){64, 96}));
+    REFUSED("\"gemma3.feed_forward_length\" has 1 values", set_list(&g, "gemma3.feed_forward_length",
+        GGUF_UINT32, 1, (uint32_t[]){64}));
+    REFUSED("\"gemma3.feed_forward_length\" is 0 for layer 0;", set_list(&g, "gemma3.feed_forward_length",
+        GGUF_UINT32, 2, (uint32_t[]){0, 0}));
+    REFUSED("\"gemma3.attention.head_count\" is a list without numbers",
+        set_list(&g, "gemma3.attention.head_count", GGUF_UINT32, 0, NULL));
+    REFUSED("is a list without numbers",
+        tiny_put_text(tiny_set_array(&g, "gemma3.attention.head_count", GGUF_STRING, 1), "4"));
     REFUSED("\"gemma3.attention.sliding_window_pattern\" has 1 values; one bool for each of 2 layers",
             set_list(&g, "gemma3.attention.sliding_window_pattern", GGUF_BOOL, 1, (uint32_t[]){1}));
-    REFUSED("one bool for each of 2 layers", set_list(&g, "gemma3.attention.sliding_window_pattern", GGUF_UINT32, 2, (uint32_t[]){1, 0}));
+    REFUSED("one bool for each of 2 layers", set_list(&g, "gemma3.attention.sliding_window_pattern",
+        GGUF_UINT32, 2, (uint32_t[]){1, 0}));
 }
 
 TEST(missing_and_misshapen_tensors_are_named) {
     TinyGguf whole = tiny_make(&spec, 1);
     for (int i = 0; i < whole.n_tensors; i++) {
         char expected[128];
-        snprintf(expected, sizeof expected, "the file has no tensor %s, which its architecture needs", whole.tensors[i].name);
+        snprintf(expected, sizeof expected, "the file has no tensor %s, which its architecture needs",
+            whole.tensors[i].name);
         REFUSED(expected, strcpy(g.tensors[i].name, "other"));
         snprintf(expected, sizeof expected, "tensor %s should be [", whole.tensors[i].name);
-        REFUSED(expected, g.tensors[i].n_dims = 3; g.tensors[i].dims[g.tensors[i].dims[1] ? 2 : 1] = 1; g.tensors[i].dims[2] = 1;
+        REFUSED(expected, g.tensors[i].n_dims = 3; g.tensors[i].dims[g.tensors[i].dims[1] ? 2 : 1] =
+            1; g.tensors[i].dims[2] = 1;
                 g.tensors[i].dims[0] /= 2);
     }
     tiny_free(&whole);
@@ -292,7 +324,8 @@ static void add_tokens(TinyGguf *g, int n) {
 
 TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
     static const struct { int more_tokens, more_rows, n_vocab; } cases[] = {
-        {0, 0, TINY_VOCAB}, {0, 1, TINY_VOCAB}, {0, 63, TINY_VOCAB}, {1, 0, TINY_VOCAB}, {5, 2, TINY_VOCAB + 2}, {0, -1, TINY_VOCAB - 1},
+        {0, 0, TINY_VOCAB}, {0, 1, TINY_VOCAB}, {0, 63, TINY_VOCAB}, {1, 0, TINY_VOCAB},
+            {5, 2, TINY_VOCAB + 2}, {0, -1, TINY_VOCAB - 1},
         {1000, 0, TINY_VOCAB}, {0, 1024, TINY_VOCAB},
     };
     float *want = NULL;
@@ -309,7 +342,8 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
         int n_vocab = gemma_model_plan(m)->shape.n_vocab;
         CHECK_INT(n_vocab, cases[i].n_vocab);
         float *logits = logits_of(m);
-        if (n_vocab >= TINY_VOCAB && want) CHECK(!memcmp(want, logits, TINY_VOCAB * sizeof *want));     /* fewer: a space is a byte then */
+        /* fewer: a space is a byte then */
+        if (n_vocab >= TINY_VOCAB && want) CHECK(!memcmp(want, logits, TINY_VOCAB * sizeof *want));
         if (want) free(logits);
         else want = logits;
         /* Neither text nor the sampler nor a caller gets at the others. */
@@ -328,7 +362,8 @@ TEST(padded_rows_and_tokens_without_a_row_are_left_out) {
         tiny_free(&g);
     }
     free(want);
-    REFUSED("tensor token_embd.weight has 1314 rows for a vocabulary of 289 tokens", set_rows(&g, TINY_VOCAB + 1025));
+    REFUSED("tensor token_embd.weight has 1314 rows for a vocabulary of 289 tokens",
+        set_rows(&g, TINY_VOCAB + 1025));
     REFUSED("tensor token_embd.weight has 289 rows for a vocabulary of 1314 tokens", add_tokens(&g, 1025));
 }
 
@@ -339,7 +374,8 @@ static GemmaStatus check_header(TinyGguf *g, bool cut, GemmaError *err) {
     GemmaStatus s = GEMMA_BAD_FILE;
     *err = (GemmaError){0};
     if (gguf_parse(&parsed, file, n, n, err) == GGUF_COMPLETE) {
-        s = gemma_check_header(file, cut ? (size_t)parsed.header_size / 2 : (size_t)parsed.header_size, n, err);
+        s = gemma_check_header(file, cut ? (size_t)parsed.header_size / 2
+            : (size_t)parsed.header_size, n, err);
         gguf_free(&parsed);
     }
     free(file);
@@ -364,11 +400,14 @@ TEST(a_header_is_checked_without_its_weights) {
 }
 
 TEST(vocabularies_that_do_not_fit_are_refused) {
-    REFUSED("has 0 tokens; 2 to 4194304 were expected", tiny_set_array(&g, "tokenizer.ggml.tokens", GGUF_STRING, 0));
+    REFUSED("has 0 tokens; 2 to 4194304 were expected", tiny_set_array(&g, "tokenizer.ggml.tokens",
+        GGUF_STRING, 0));
     REFUSED("this file has no vocabulary", tiny_set_array(&g, "tokenizer.ggml.tokens", GGUF_INT32, 0));
-    REFUSED("\"tokenizer.ggml.scores\" has 0 elements, but there are 289 tokens", tiny_set_array(&g, "tokenizer.ggml.scores", GGUF_FLOAT32, 0));
+    REFUSED("\"tokenizer.ggml.scores\" has 0 elements, but there are 289 tokens",
+        tiny_set_array(&g, "tokenizer.ggml.scores", GGUF_FLOAT32, 0));
     REFUSED("\"tokenizer.ggml.bos_token_id\" is 289;", tiny_set_u32(&g, "tokenizer.ggml.bos_token_id", 289));
-    REFUSED("\"tokenizer.ggml.eos_token_id\" is 4294967295;", tiny_set_u32(&g, "tokenizer.ggml.eos_token_id", UINT32_MAX));
+    REFUSED("\"tokenizer.ggml.eos_token_id\" is 4294967295;",
+        tiny_set_u32(&g, "tokenizer.ggml.eos_token_id", UINT32_MAX));
 }
 
 /* The first weights of blk.1.ffn_up, the layer's last but two. */
@@ -377,11 +416,13 @@ static uint8_t *ffn_up(TinyGguf *g) { return g->data.p + tiny_tensor(g, "blk.1.f
 TEST(weights_that_are_no_numbers_are_named_with_their_place) {
     static const uint16_t halves[] = {0x7c00, 0xfc00, 0x7e00, 0x5400};      /* inf, -inf, NaN, 64 */
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
-        REFUSED("tensor blk.1.ffn_up.weight, row 17, column 32: a block scale is", memcpy(ffn_up(&g) + 17 * 68 + 34, &halves[i], 2));
+        REFUSED("tensor blk.1.ffn_up.weight, row 17, column 32: a block scale is",
+            memcpy(ffn_up(&g) + 17 * 68 + 34, &halves[i], 2));
     REFUSED("tensor output_norm.weight: weight 3 is nan",
             memcpy(g.data.p + tiny_tensor(&g, "output_norm.weight")->offset + 12, &(float){NAN}, 4));
     REFUSED("tensor blk.1.ffn_up.weight, row 0, column 5: a weight is inf", tiny_free(&g);
-            TinySpec s = spec; s.type = QUANT_F32; g = tiny_make(&s, 1); memcpy(ffn_up(&g) + 20, &(float){INFINITY}, 4));
+            TinySpec s = spec; s.type = QUANT_F32; g = tiny_make(&s, 1);
+            memcpy(ffn_up(&g) + 20, &(float){INFINITY}, 4));
 }
 
 /* Every time that it is asked, not only the first: there are no logits to go on with. */
@@ -427,7 +468,8 @@ static Config config_of(const char *architecture, int n_layer, void (*change)(Ti
     tiny_remove(&t, key);
     if (change) change(&t);
     uint8_t *file = tiny_bytes(&t, &n);
-    if (gguf_parse(&g, file, n, n, &err) != GGUF_COMPLETE || config_read(&c, &g, &err) != GEMMA_OK) TEST_FAIL("%s", err.text);
+    if (gguf_parse(&g, file, n, n, &err) != GGUF_COMPLETE || config_read(&c, &g, &err) != GEMMA_OK)
+        TEST_FAIL("%s", err.text);
     gguf_free(&g);
     free(file);
     tiny_free(&t);
@@ -482,18 +524,22 @@ TEST(gemma_3_of_another_size_without_a_window_is_global_and_capped) {
 }
 
 static void say_nothing(TinyGguf *g) {
-    static const char *const keys[] = {"attention.layer_norm_rms_epsilon", "attention.key_length", "attention.value_length", "attention.head_count_kv"};
+    static const char *const keys[] = {"attention.layer_norm_rms_epsilon", "attention.key_length",
+        "attention.value_length", "attention.head_count_kv"};
     char key[96], architecture[16];
-    snprintf(architecture, sizeof architecture, "%.*s", (int)strcspn(g->entries[2].key, "."), g->entries[2].key);
+    snprintf(architecture, sizeof architecture, "%.*s", (int)strcspn(g->entries[2].key, "."),
+        g->entries[2].key);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         snprintf(key, sizeof key, "%s.%s", architecture, keys[i]);
         tiny_remove(g, key);
     }
 }
 
-/* Ollama's files leave out most of what Gemma 3 has in common. Heads of 32 on an embedding of 128 in 8 heads: only the tensors say that. */
+/* Ollama's files leave out most of what Gemma 3 has in common. Heads of 32 on an embedding of 128 in 8 heads:
+ * only the tensors say that. */
 TEST(what_metadata_leave_out_is_what_the_gemma_of_that_size_was_trained_with) {
-    static const struct { int n_layer, window; float scale; } sizes[] = {{18, 512, 1}, {26, 512, 1}, {34, 1024, 0.125f}, {48, 1024, 0.125f}, {62, 1024, 0.125f}};
+    static const struct { int n_layer, window; float scale; } sizes[] = {{18, 512, 1}, {26, 512, 1},
+        {34, 1024, 0.125f}, {48, 1024, 0.125f}, {62, 1024, 0.125f}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         Config c = config_of("gemma3", sizes[i].n_layer, say_nothing);
         CHECK_NEAR(c.rms_eps, 1e-6, 1e-12);
@@ -573,7 +619,8 @@ TEST(metadata_overrules_the_defaults) {
 /* Gemma 3 under another name, with other windows, bases and norms. */
 TEST(an_architecture_with_nothing_new_is_one_row) {
     static const ArchSize sizes[] = {{5, 64, 4, false, false}, {0}};
-    static const Arch row = {.name = "gemma9", .period = 2, .window = 16, .rope_base = 5000, .rope_base_local = 700, .attn_softcap = 40, .final_softcap = 20,
+    static const Arch row = {.name = "gemma9", .period = 2, .window = 16, .rope_base = 5000,
+        .rope_base_local = 700, .attn_softcap = 40, .final_softcap = 20,
                              .final_softcap_global = 20, .qk_norms = true, .sizes = sizes};
     TinySpec s = {"gemma9", QUANT_Q4_0, 5, 128, 8, 4, 32, 32, 64, 0};
     for (int n_layer = 5; n_layer <= 6; n_layer++) {
@@ -616,7 +663,8 @@ enum { STEP = 11 };
 enum { STEP = 1 };
 #endif
 
-/* From where the sizes are there, every beginning gives them; what is guessed is said, and a whole header leaves nothing to guess. */
+/* From where the sizes are there, every beginning gives them; what is guessed is said, and a whole header
+ * leaves nothing to guess. */
 TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
     size_t n, n_planned = 0;
     GemmaError err = {0};
@@ -638,10 +686,13 @@ TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
         const GemmaPlan *p = gemma_loader_plan(l);
         CHECK((p->guessed & ~last) == 0 || !(p->guessed & GEMMA_GUESSED_SIZES));
         last = p->guessed;
-        if (!(last & GEMMA_GUESSED_SIZES)) CHECK(p->shape.n_layer == 7 && p->shape.n_embd == 64 && p->shape.n_ff == 96 && p->shape.n_ctx_train == 1024);
+        if (!(last & GEMMA_GUESSED_SIZES))
+            CHECK(p->shape.n_layer == 7 && p->shape.n_embd == 64 && p->shape.n_ff == 96
+            && p->shape.n_ctx_train == 1024);
         if (!(last & GEMMA_GUESSED_VOCABULARY)) CHECK_INT(p->shape.n_vocab, TINY_VOCAB);
         CHECK(gemma_memory_need(l, &(GemmaOptions){.n_threads = 1}, 64) > p->weight_bytes);
-        CHECK_INT(gemma_loader_allocate(l, &(GemmaOptions){.n_threads = 1}, &err), cut < header ? GEMMA_BAD_ARGUMENT : err.status);
+        CHECK_INT(gemma_loader_allocate(l, &(GemmaOptions){.n_threads = 1}, &err), cut < header
+            ? GEMMA_BAD_ARGUMENT : err.status);
         gemma_loader_free(l);
     }
     CHECK(n_planned > header / STEP / 2);
@@ -688,7 +739,8 @@ TEST(types_of_a_beginning_and_of_other_parts_are_checked) {
     free(good);
 }
 
-/* A shape is read as a header's numbers are: sizes that no header may have are refused, and its description makes the same model. */
+/* A shape is read as a header's numbers are: sizes that no header may have are refused, and its description
+ * makes the same model. */
 TEST(a_shape_is_planned_as_a_header_is) {
     GemmaError err = {0};
     GemmaShape published, odd = {"gemma3", 7, 64, 4, 1, 32, 96, 283, 1024, 16};
@@ -699,10 +751,12 @@ TEST(a_shape_is_planned_as_a_header_is) {
         REQUIRE(gemma_loader_plan_shape(l, &published, "q4_k", &err) == GEMMA_OK);
         const GemmaPlan *p = gemma_loader_plan(l);
         CHECK_INT(p->guessed, GEMMA_GUESSED_TYPES);
-        CHECK(!memcmp(&p->shape.n_layer, &published.n_layer, sizeof published - offsetof(GemmaShape, n_layer)));
+        CHECK(!memcmp(&p->shape.n_layer, &published.n_layer,
+            sizeof published - offsetof(GemmaShape, n_layer)));
         gemma_loader_free(l);
     }
-    int *const sizes[] = {&odd.n_layer, &odd.n_embd, &odd.n_head, &odd.n_head_kv, &odd.head_dim, &odd.n_ff, &odd.n_vocab, &odd.n_ctx_train, &odd.window};
+    int *const sizes[] = {&odd.n_layer, &odd.n_embd, &odd.n_head, &odd.n_head_kv, &odd.head_dim, &odd.n_ff,
+        &odd.n_vocab, &odd.n_ctx_train, &odd.window};
     for (size_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
         for (int bad = 0; bad < 3 && i < sizeof sizes / sizeof *sizes; bad++) {
             int was = *sizes[i];

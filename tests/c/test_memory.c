@@ -1,4 +1,5 @@
-/* What an address size can hold, and that blocks around each limit are had or refused. (The modules' own allocators: tests/engine/large.test.js.) */
+/* What an address size can hold, and that blocks around each limit are had or refused. (The modules' own
+ * allocators: tests/engine/large.test.js.) */
 #include "gemma.h"
 #include "memory.h"
 #include "test.h"
@@ -15,7 +16,8 @@ TEST(blocks_are_aligned_and_whole_or_refused) {
     for (int i = 0; i < 6; i++) {
         uint64_t bytes = (uint64_t)(tenths[i] / 10 * (double)GIB) + 1;
         bool fits = bytes <= gemma_capacity(8 * sizeof(void *));
-        if (sizeof(void *) == 4 && fits && bytes > GIB) continue;      /* a program of tests has another allocator */
+        /* a program of tests has another allocator */
+        if (sizeof(void *) == 4 && fits && bytes > GIB) continue;
         uint8_t *p = memory_aligned(bytes);
         CHECK(!p == !fits);
         if (!p) continue;

@@ -2,14 +2,16 @@
 #include "pack.h"
 #include "test.h"
 
-static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0,
+static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0,
+    QUANT_Q5_1, QUANT_Q8_0,
                                   QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
 enum { N_TYPES = sizeof types / sizeof *types, N_COLS = 512, MOST_ROWS = 35 };
 
 /* Byte offsets of a block's halves; -1: none. */
 static void halves(QuantType type, int at[2]) {
     at[0] = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : type == QUANT_Q2_K ? 80 : 0;
-    at[1] = type == QUANT_Q4_1 || type == QUANT_Q5_1 || type == QUANT_Q4_K || type == QUANT_Q5_K ? 2 : type == QUANT_Q2_K ? 82 : -1;
+    at[1] = type == QUANT_Q4_1 || type == QUANT_Q5_1 || type == QUANT_Q4_K || type == QUANT_Q5_K ? 2
+        : type == QUANT_Q2_K ? 82 : -1;
 }
 
 /* Random bytes whose halves are finite and below 64: about one in four is subnormal or zero. */
@@ -35,7 +37,8 @@ static void random_rows(QuantType type, uint8_t *rows, int n_rows, uint64_t *sta
     }
 }
 
-/* Packs the rows and compares what comes back with what the file says; rows that fill up the last tile have zero weights. */
+/* Packs the rows and compares what comes back with what the file says; rows that fill up the last tile have
+ * zero weights. */
 static void check_rows(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
     size_t row_bytes = quant_row_bytes(type, n_cols), n_bytes = pack_bytes(type, n_rows, n_cols);
     uint8_t *data = malloc(n_bytes);
@@ -57,7 +60,8 @@ static void check_rows(QuantType type, const uint8_t *rows, int n_rows, int n_co
             for (int k = 0; k < n_cols; k++) wrong += got[k] != 0;
         }
     }
-    if (wrong) TEST_FAIL("%s, %d rows of %d: %d weights differ", quant_type_name(type), n_rows, n_cols, wrong);
+    if (wrong) TEST_FAIL("%s, %d rows of %d: %d weights differ", quant_type_name(type), n_rows,
+        n_cols, wrong);
     free(data);
 }
 
@@ -74,7 +78,8 @@ TEST(rows_survive_bit_for_bit) {
     free(rows);
 }
 
-/* Q4_1 has a scale and a minimum of every value in turn: zeros, subnormals, the smallest and the largest that a panel holds. */
+/* Q4_1 has a scale and a minimum of every value in turn: zeros, subnormals, the smallest and the largest that
+ * a panel holds. */
 TEST(every_scale_below_64_survives) {
     enum { TILE_BLOCKS = TILE_ROWS * N_COLS / BLOCK_COLS, LARGEST = 0x53ff };
     static uint8_t rows[TILE_BLOCKS * 20];
@@ -103,7 +108,8 @@ TEST(bad_scales_are_refused_with_their_place) {
             random_rows(type, rows, TILE_ROWS, &state);
             int at[2];
             halves(type, at);
-            memcpy(rows + 3 * quant_row_bytes(type, N_COLS) + (size_t)info->bytes + at[b % 2 && at[1] >= 0], &bad[b], 2);
+            memcpy(rows + 3 * quant_row_bytes(type, N_COLS) + (size_t)info->bytes + at[b % 2 && at[1] >= 0],
+                &bad[b], 2);
             PackFault fault = {-1, -1, 0};
             Matrix m = panel_matrix(pack_kind(type), TILE_ROWS, N_COLS, tile);
             CHECK(!pack_tile(type, rows, TILE_ROWS, &m, 0, &fault));
@@ -116,7 +122,8 @@ TEST(bad_scales_are_refused_with_their_place) {
 /* Of several bad scales the leftmost is told, then the uppermost, then the block's own before its minimum. */
 TEST(the_first_bad_scale_is_told) {
     static uint8_t rows[TILE_ROWS * N_COLS], tile[TILE_ROWS * N_COLS * 2];
-    static const struct { int row, block, half; } in_order[] = {{9, 0, 0}, {9, 0, 1}, {2, 1, 1}, {3, 1, 0}, {15, 1, 0}};
+    static const struct { int row, block, half; } in_order[] = {{9, 0, 0}, {9, 0, 1}, {2, 1, 1},
+        {3, 1, 0}, {15, 1, 0}};
     enum { N = sizeof in_order / sizeof *in_order };
     uint64_t state = 5;
     size_t bytes = 144, row_bytes = quant_row_bytes(QUANT_Q4_K, N_COLS);
@@ -124,7 +131,8 @@ TEST(the_first_bad_scale_is_told) {
     random_rows(QUANT_Q4_K, rows, TILE_ROWS, &state);
     for (int i = N - 1; i >= 0; i--) {
         uint16_t bad = f32_to_f16((float)(64 + i));
-        memcpy(rows + (size_t)in_order[i].row * row_bytes + (size_t)in_order[i].block * bytes + 2 * in_order[i].half, &bad, 2);
+        memcpy(rows + (size_t)in_order[i].row * row_bytes + (size_t)in_order[i].block * bytes
+            + 2 * in_order[i].half, &bad, 2);
         PackFault fault = {-1, -1, 0};
         CHECK(!pack_tile(QUANT_Q4_K, rows, TILE_ROWS, &m, 0, &fault));
         CHECK_INT(fault.row, in_order[i].row);
@@ -140,7 +148,8 @@ TEST(float_weights_must_be_finite) {
         uint64_t state = 3;
         random_rows(floats[t], rows, TILE_ROWS, &state);
         float nan = NAN;
-        quant_encode_row(floats[t], &nan, rows + 5 * quant_row_bytes(floats[t], N_COLS) + 7 * (size_t)quant_info(floats[t])->bytes, 1);
+        quant_encode_row(floats[t], &nan, rows + 5 * quant_row_bytes(floats[t], N_COLS)
+            + 7 * (size_t)quant_info(floats[t])->bytes, 1);
         PackFault fault = {-1, -1, 0};
         Matrix m = panel_matrix(pack_kind(floats[t]), TILE_ROWS, N_COLS, tile);
         CHECK(!pack_tile(floats[t], rows, TILE_ROWS, &m, 0, &fault));

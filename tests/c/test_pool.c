@@ -1,4 +1,5 @@
-/* The pool hands out every item exactly once, whatever the threads, grain and size, and survives many short regions. */
+/* The pool hands out every item exactly once, whatever the threads, grain and size, and survives many short
+ * regions. */
 #include <limits.h>
 #include <stdatomic.h>
 

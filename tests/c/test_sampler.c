@@ -1,4 +1,5 @@
-/* The sampler's rules against the plainest implementation of them, which sorts everything; and that it draws by the probabilities. */
+/* The sampler's rules against the plainest implementation of them, which sorts everything; and that it draws
+ * by the probabilities. */
 #include <limits.h>
 
 #include "sampler.h"
@@ -21,7 +22,8 @@ static int better_first(const void *a, const void *b) {
     return x->id < y->id ? -1 : 1;
 }
 
-/* Marks with 1 the tokens that top-k, top-p and min-p leave, with 2 those so near to a limit that rounding decides. */
+/* Marks with 1 the tokens that top-k, top-p and min-p leave, with 2 those so near to a limit that rounding
+ * decides. */
 static void plain_filter(const float *logits, const GemmaSampling *s, uint8_t *kept) {
     static Token all[N_VOCAB];
     int n = 0;
@@ -64,9 +66,11 @@ static int32_t pick(Picker *p, const float *logits, const int32_t *recent, int n
     return sampler_pick(&p->sampler, p->scratch, logits, recent, n_recent);
 }
 
-/* Logits of a language model's shape, or flat ones, in steps that make ties; some forbidden, some not numbers. */
+/* Logits of a language model's shape, or flat ones, in steps that make ties; some forbidden, some not
+ * numbers. */
 static void make_logits(float *logits, uint64_t *state) {
-    double scale = (double[]){0.1, 3, 12}[test_random(state) % 3], step = test_random(state) % 2 ? 0.25 : 1e-4;
+    double scale = (double[]){0.1, 3, 12}[test_random(state) % 3], step = test_random(state) % 2
+        ? 0.25 : 1e-4;
     bool holes = test_random(state) % 2;
     for (int i = 0; i < N_VOCAB; i++) {
         double x = test_random_float(state) + test_random_float(state) + test_random_float(state);
@@ -85,8 +89,10 @@ TEST(keeps_what_sorting_everything_keeps) {
         make_logits(logits, &state);
         GemmaSampling p = off;
         p.seed = test_random(&state);
-        if (test_random(&state) % 2) p.top_k = 1 + (int)(test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
-        if (test_random(&state) % 2) p.top_p = (float[]){0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
+        if (test_random(&state) % 2) p.top_k = 1 + (int)
+            (test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
+        if (test_random(&state) % 2) p.top_p = (float[]){
+            0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
         if (test_random(&state) % 2) p.min_p = (float[]){0.01f, 0.5f, 0.999f}[test_random(&state) % 3];
         p.temperature = 50;     /* so that every token left is likely to come up */
         plain_filter(logits, &p, kept);
@@ -96,10 +102,12 @@ TEST(keeps_what_sorting_everything_keeps) {
         int draws = n_kept > 20 ? 50 : 400;
         for (int i = 0; i < draws; i++) {
             int32_t id = pick(s, logits, NULL, 0);
-            if (kept[id] == 0) TEST_FAIL("round %d: token %d does not belong (k %d, p %g, min-p %g)", round, (int)id, p.top_k, p.top_p, p.min_p);
+            if (kept[id] == 0) TEST_FAIL("round %d: token %d does not belong (k %d, p %g, min-p %g)", round,
+                (int)id, p.top_k, p.top_p, p.min_p);
             if (kept[id] == 1) n_seen++, kept[id] = 3;
         }
-        /* Each of at most 20 about equally likely tokens is missed by 400 draws with a probability of e^-20. */
+        /* Each of at most 20 about equally likely tokens is missed by 400 draws with a probability of
+         * e^-20. */
         if (n_kept <= 20) CHECK_INT(n_seen, n_kept);
     }
     picker_free(s);
@@ -149,13 +157,15 @@ TEST(draws_by_the_probabilities) {
     cases[3].set.top_k = 5;
     cases[3].set.temperature = 2;
     softmax(logits, all, N, 1, p);
-    cases[4].set.top_p = 0;                                                 /* p to the middle of the fifth token */
-    for (int i = 0; i < N; i++) cases[4].set.top_p += (float)(five[i] ? p[i] * ((i * 5) % N == N - 5 ? 0.5 : 1) : 0);
+    /* p to the middle of the fifth token */
+    cases[4].set.top_p = 0;
+    for (int i = 0; i < N; i++) cases[4].set.top_p += (float)
+        (five[i] ? p[i] * ((i * 5) % N == N - 5 ? 0.5 : 1) : 0);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         softmax(logits, cases[c].kept, N, cases[c].set.temperature, p);
         CHECK(sampler_set(&s->sampler, &cases[c].set, &err) == GEMMA_OK);
-        /* 11 degrees of freedom: chi^2 is above 44.4 once in 10^5 runs of a right sampler; the seed is fixed, so this
-         * run either is one or isn't. A sampler that gives one token 15 % too much is beyond it. */
+        /* 11 degrees of freedom: chi^2 is above 44.4 once in 10^5 runs of a right sampler; the seed is fixed,
+         * so this run either is one or isn't. A sampler that gives one token 15 % too much is beyond it. */
         double chi = chi_square(s, logits, p, N, 50000);
         if (chi > 44.4) TEST_FAIL("case %d: chi-square %g", (int)c, chi);
     }
@@ -309,7 +319,8 @@ TEST(biases_come_first_and_setting_drops_them) {
     p.repeat_penalty = 3;
     sampler_set(&s->sampler, &p, &err);
     CHECK_INT(pick(s, logits, NULL, 0), 0);
-    CHECK(sampler_bias(&s->sampler, 0, 10, &err) == GEMMA_OK);        /* before the penalty: (2 + 10) / 3 = 4; after it, 10.67 */
+    /* before the penalty: (2 + 10) / 3 = 4; after it, 10.67 */
+    CHECK(sampler_bias(&s->sampler, 0, 10, &err) == GEMMA_OK);
     CHECK(sampler_bias(&s->sampler, 1, 4, &err) == GEMMA_OK);         /* 5 */
     CHECK_INT(pick(s, logits, (int32_t[]){0}, 1), 1);
 
@@ -354,9 +365,12 @@ TEST(parameters_out_of_range_are_refused_by_name) {
     Picker *s = picker_new(4);
     struct { const char *name; size_t at; float value; } cases[] = {
 #define BAD(field, value) {#field, offsetof(GemmaSampling, field), value}
-        BAD(temperature, -0.1f), BAD(temperature, NAN), BAD(temperature, INFINITY), BAD(top_p, -0.1f), BAD(top_p, 1.1f), BAD(top_p, NAN),
-        BAD(min_p, -0.1f), BAD(min_p, 1.1f), BAD(min_p, NAN), BAD(repeat_penalty, 0), BAD(repeat_penalty, NAN),
-        BAD(presence_penalty, INFINITY), BAD(presence_penalty, NAN), BAD(frequency_penalty, -INFINITY), BAD(frequency_penalty, NAN),
+        BAD(temperature, -0.1f), BAD(temperature, NAN), BAD(temperature, INFINITY), BAD(top_p, -0.1f),
+            BAD(top_p, 1.1f), BAD(top_p, NAN),
+        BAD(min_p, -0.1f), BAD(min_p, 1.1f), BAD(min_p, NAN), BAD(repeat_penalty, 0),
+            BAD(repeat_penalty, NAN),
+        BAD(presence_penalty, INFINITY), BAD(presence_penalty, NAN), BAD(frequency_penalty, -INFINITY),
+            BAD(frequency_penalty, NAN),
 #undef BAD
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -381,7 +395,9 @@ typedef struct {
     int n_asked;
 } Some;
 
-static bool is_allowed(void *context, int32_t id) { return ((Some *)context)->bits[id / 32] >> (id % 32) & 1; }
+static bool is_allowed(void *context, int32_t id) {
+    return ((Some *)context)->bits[id / 32] >> (id % 32) & 1;
+}
 static const uint32_t *all_allowed(void *context, const float **logits) {
     Some *some = context;
     some->n_asked++;
@@ -411,16 +427,22 @@ TEST(some_tokens_are_picked_as_if_the_others_were_forbidden) {
         GemmaSampling p = off;
         p.seed = test_random(&state);
         p.temperature = (float[]){0, 0.3f, 1, 1.5f, 50}[test_random(&state) % 5];
-        if (test_random(&state) % 3) p.top_k = 1 + (int)(test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
-        if (test_random(&state) % 2) p.top_p = (float[]){0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
+        if (test_random(&state) % 3) p.top_k = 1 + (int)
+            (test_random(&state) % (int[]){3, 60, 5100}[test_random(&state) % 3]);
+        if (test_random(&state) % 2) p.top_p = (float[]){
+            0, 0.01f, 0.5f, 0.95f, 0.9999f}[test_random(&state) % 5];
         if (test_random(&state) % 2) p.min_p = (float[]){0.01f, 0.5f, 0.999f}[test_random(&state) % 3];
-        if (test_random(&state) % 2) p.repeat_penalty = 1.3f, p.presence_penalty = 0.5f, p.frequency_penalty = 0.1f;
-        bool alone = p.temperature > 0 && p.top_k == 0 && p.top_p == 1 && p.min_p == 0, ordered = p.temperature == 0 || (p.top_k > 0 && p.top_k < N_VOCAB);
-        CHECK(sampler_set(&want->sampler, &p, &err) == GEMMA_OK && sampler_set(&got->sampler, &p, &err) == GEMMA_OK);
+        if (test_random(&state) % 2) p.repeat_penalty = 1.3f, p.presence_penalty = 0.5f,
+            p.frequency_penalty = 0.1f;
+        bool alone = p.temperature > 0 && p.top_k == 0 && p.top_p == 1 && p.min_p == 0,
+            ordered = p.temperature == 0 || (p.top_k > 0 && p.top_k < N_VOCAB);
+        CHECK(sampler_set(&want->sampler, &p, &err) == GEMMA_OK && sampler_set(&got->sampler, &p,
+            &err) == GEMMA_OK);
         for (int i = 0; i < 3; i++) {
             int32_t id = (int32_t)(test_random(&state) % N_VOCAB);
             float bias = i ? test_random_float(&state) * 5 : -INFINITY;
-            CHECK(sampler_bias(&want->sampler, id, bias, &err) == GEMMA_OK && sampler_bias(&got->sampler, id, bias, &err) == GEMMA_OK);
+            CHECK(sampler_bias(&want->sampler, id, bias, &err) == GEMMA_OK && sampler_bias(&got->sampler, id,
+                bias, &err) == GEMMA_OK);
         }
         int32_t recent[20];
         for (int i = 0; i < 20; i++) recent[i] = (int32_t)(test_random(&state) % N_VOCAB);
@@ -433,10 +455,14 @@ TEST(some_tokens_are_picked_as_if_the_others_were_forbidden) {
             if (none || b < 0) break;
             int32_t a = sampler_pick(&want->sampler, want->scratch, masked, recent, 20);
             CHECK(is_allowed(&some, b));
-            /* With temperature alone the first draw is from all tokens: another token, of the same distribution. */
-            if (!alone && a != b) TEST_FAIL("round %d: token %d, not %d (temperature %g, k %d, p %g, min-p %g)", round, b, a, p.temperature, p.top_k, p.top_p, p.min_p);
+            /* With temperature alone the first draw is from all tokens: another token, of the same
+             * distribution. */
+            if (!alone && a != b) TEST_FAIL(
+                "round %d: token %d, not %d (temperature %g, k %d, p %g, min-p %g)", round, b, a,
+                p.temperature, p.top_k, p.top_p, p.min_p);
         }
-        CHECK(!memcmp(want->sampler.rng, got->sampler.rng, sizeof got->sampler.rng) || none);   /* one number a token */
+        /* one number a token */
+        CHECK(!memcmp(want->sampler.rng, got->sampler.rng, sizeof got->sampler.rng) || none);
     }
     picker_free(want);
     picker_free(got);
@@ -465,7 +491,8 @@ TEST(all_logits_are_asked_for_only_where_the_best_are_not_allowed) {
     picker_free(s);
 }
 
-/* 100,000 draws against the conditional distribution: half of the probability belongs to tokens that are not allowed. */
+/* 100,000 draws against the conditional distribution: half of the probability belongs to tokens that are not
+ * allowed. */
 TEST(some_tokens_are_drawn_by_their_conditional_probabilities) {
     static float logits[N_VOCAB];
     static Some some;
@@ -477,19 +504,22 @@ TEST(some_tokens_are_drawn_by_their_conditional_probabilities) {
     for (int i = 0; i < N; i++)
         if (i % 2) allow(&some, i);
     static const struct { float temperature, top_p, min_p; int top_k; bool few; } cases[] = {
-        {1, 1, 0, 0, false}, {1.5f, 1, 0, 0, false}, {1, 1, 0, 0, true}, {0.7f, 1, 0, 6, false}, {0.7f, 1, 0, 6, true}, {1, 0.8f, 0, 0, false}, {1, 0.8f, 0, 0, true},
+        {1, 1, 0, 0, false}, {1.5f, 1, 0, 0, false}, {1, 1, 0, 0, true}, {0.7f, 1, 0, 6, false},
+            {0.7f, 1, 0, 6, true}, {1, 0.8f, 0, 0, false}, {1, 0.8f, 0, 0, true},
         {1, 1, 0.2f, 0, false}, {2, 0.9f, 0.1f, 10, true},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         GemmaSampling p = off;
-        p.temperature = cases[c].temperature, p.top_p = cases[c].top_p, p.min_p = cases[c].min_p, p.top_k = cases[c].top_k;
+        p.temperature = cases[c].temperature, p.top_p = cases[c].top_p, p.min_p = cases[c].min_p,
+            p.top_k = cases[c].top_k;
         p.seed = c;
         sampler_set(&s->sampler, &p, &err);
         double expected[N], chi = 0;
         bool kept[N];
         static uint8_t marks[N_VOCAB];
         static float masked[N_VOCAB];
-        for (int i = 0; i < N_VOCAB; i++) masked[i] = i < SMALL && is_allowed(&some, i) ? logits[i] : -INFINITY;
+        for (int i = 0; i < N_VOCAB; i++) masked[i] = i < SMALL && is_allowed(&some, i)
+            ? logits[i] : -INFINITY;
         plain_filter(masked, &p, marks);
         int seen[N] = {0}, n_kept = 0;
         for (int i = 0; i < N; i++) n_kept += kept[i] = marks[i] != 0;

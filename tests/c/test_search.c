@@ -1,21 +1,25 @@
-/* The quantisers of quantize/search.h: what they write reads back at least as near to the weights as what llama.cpp writes, whatever
- * the weights are, and is the same on every machine. */
+/* The quantisers of quantize/search.h: what they write reads back at least as near to the weights as what
+ * llama.cpp writes, whatever the weights are, and is the same on every machine. */
 #include "test.h"
 #include "../../quantize/search.h"
 #include "../quantize/search_data.h"
 
-static const QuantType types[] = {QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
+static const QuantType types[] = {QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0, QUANT_Q4_K,
+    QUANT_Q5_K, QUANT_Q6_K};
 static const QuantType floats[] = {QUANT_F32, QUANT_F16, QUANT_BF16};
-enum { N_TYPES = sizeof types / sizeof *types, N_FLOATS = sizeof floats / sizeof *floats, N_WEIGHTS = 1 << 17, N_COLS = 2048 };
+enum { N_TYPES = sizeof types / sizeof *types, N_FLOATS = sizeof floats / sizeof *floats, N_WEIGHTS = 1 << 17,
+    N_COLS = 2048 };
 
 /* The quantised rows, in memory of just their size; to be freed. */
-static uint8_t *quantised(QuantType type, const float *x, int n_rows, int n_cols, const float *importance, bool plain) {
+static uint8_t *quantised(QuantType type, const float *x, int n_rows, int n_cols,
+    const float *importance, bool plain) {
     uint8_t *bytes = malloc(quant_row_bytes(type, n_cols) * (size_t)n_rows);
     quantize_rows(type, x, n_rows, n_cols, importance, plain, bytes);
     return bytes;
 }
 
-static DataErrors errors_of(QuantType type, const float *x, int n_rows, int n_cols, const float *importance, const float *measure,
+static DataErrors errors_of(QuantType type, const float *x, int n_rows, int n_cols, const float *importance,
+    const float *measure,
                             bool plain) {
     uint8_t *bytes = quantised(type, x, n_rows, n_cols, importance, plain);
     DataErrors e = data_errors(type, x, n_rows, n_cols, measure, bytes);
@@ -37,9 +41,9 @@ TEST(the_engines_types_are_supported) {
     CHECK(!quantizer_supports(1000));
 }
 
-/* llama.cpp's errors {plain, weighted} for the same weights, Gaussian and Student's t with 3 degrees of freedom, from
- * search_vs_llama --table (llama.cpp of llama-cpp-python 0.3.36). Ours are 0.2 to 14 % below each of them; that they are not above is
- * what is promised. */
+/* llama.cpp's errors {plain, weighted} for the same weights, Gaussian and Student's t with 3 degrees of
+ * freedom, from search_vs_llama --table (llama.cpp of llama-cpp-python 0.3.36). Ours are 0.2 to 14 % below
+ * each of them; that they are not above is what is promised. */
 TEST(errors_are_below_llama_cpps) {
     static const struct { QuantType type; DataErrors errors[2]; } llama[] = {
         {QUANT_Q4_0, {{1.6976e-03, 3.2436e-04}, {4.3399e-03, 1.1814e-03}}},
@@ -55,17 +59,19 @@ TEST(errors_are_below_llama_cpps) {
     for (int d = 0; d < 2; d++) {
         data_weights(x, N_WEIGHTS, d ? 3 : 0);
         for (int t = 0; t < N_TYPES; t++) {
-            DataErrors e = errors_of(llama[t].type, x, N_WEIGHTS / N_COLS, N_COLS, NULL, NULL, false), theirs = llama[t].errors[d];
+            DataErrors e = errors_of(llama[t].type, x, N_WEIGHTS / N_COLS, N_COLS, NULL, NULL, false),
+                theirs = llama[t].errors[d];
             if (e.plain > theirs.plain || e.weighted > theirs.weighted)
-                TEST_FAIL("%s, %s: %.4e, %.4e; llama.cpp %.4e, %.4e", quant_type_name(llama[t].type), d ? "student" : "gaussian", e.plain,
+                TEST_FAIL("%s, %s: %.4e, %.4e; llama.cpp %.4e, %.4e", quant_type_name(llama[t].type),
+                    d ? "student" : "gaussian", e.plain,
                           e.weighted, theirs.plain, theirs.weighted);
         }
     }
     free(x);
 }
 
-/* Row by row, for any size of the weights that leaves the scales normal numbers of 16 bits: a row has 64 blocks, so that a block whose
- * scale gets rounded unluckily does not count. */
+/* Row by row, for any size of the weights that leaves the scales normal numbers of 16 bits: a row has 64
+ * blocks, so that a block whose scale gets rounded unluckily does not count. */
 TEST(a_search_is_never_worse_than_plain_rounding) {
     static const float sizes[] = {0.1f, 1, 37, 1000};
     enum { N = 32 * N_COLS };
@@ -79,7 +85,8 @@ TEST(a_search_is_never_worse_than_plain_rounding) {
                     const float *row = x + r * N_COLS;
                     double plain = errors_of(types[t], row, 1, N_COLS, NULL, NULL, true).weighted;
                     double searched = errors_of(types[t], row, 1, N_COLS, NULL, NULL, false).weighted;
-                    if (!(searched <= plain)) TEST_FAIL("%s: %g, plain %g", quant_type_name(types[t]), searched, plain);
+                    if (!(searched <= plain))
+                        TEST_FAIL("%s: %g, plain %g", quant_type_name(types[t]), searched, plain);
                 }
             }
         }
@@ -112,8 +119,8 @@ TEST(zeros_stay_zeros) {
     }
 }
 
-/* A scale of 16 bits is off by 2^-12 at most; but Q6_K multiplies it by up to 128 * 32, so that it becomes so small for 0.1 that it is off
- * by 2^-9.6, half a unit of 2^-24. */
+/* A scale of 16 bits is off by 2^-12 at most; but Q6_K multiplies it by up to 128 * 32, so that it becomes so
+ * small for 0.1 that it is off by 2^-9.6, half a unit of 2^-24. */
 TEST(constant_rows_stay_constant) {
     static const float constants[] = {0.5f, -0.25f, 1 / 3.f, -0.1f, 777, -30000};
     float x[256], y[256];
@@ -151,7 +158,8 @@ TEST(one_outlier_does_not_harm_zeros) {
     }
 }
 
-/* The least scale is 2^-24. The larger of these have scales of one or two such units, which fit them badly, but are not lost. */
+/* The least scale is 2^-24. The larger of these have scales of one or two such units, which fit them badly,
+ * but are not lost. */
 TEST(tiny_weights_stay_tiny) {
     static const float sizes[] = {1e-45f, 1e-40f, 1e-37f, 1e-20f, 1e-9f, 1e-8f, 1e-7f, 3e-7f, 1e-6f};
     float x[256], y[256];
@@ -161,7 +169,8 @@ TEST(tiny_weights_stay_tiny) {
         for (int t = 0; t < N_TYPES; t++) {
             round_trip(types[t], x, NULL, y);
             check_all_near(types[t], x, y, fmax(0x1p-24, sizes[s] / 5));
-            round_trip(types[t], x, x, y);      /* tiny importance, negative ones among it: nothing must crash */
+            round_trip(types[t], x, x, y);      /* tiny importance, negative ones among it: nothing must
+                                                 * crash */
         }
     }
 }
@@ -178,7 +187,8 @@ TEST(huge_weights_stay_finite) {
             for (int weighted = 0; weighted < 2; weighted++) {
                 round_trip(types[t], x, weighted ? importance : NULL, y);
                 for (int i = 0; i < 256; i++)
-                    if (!isfinite(y[i]) || (fabsf(x[i]) > sizes[s] / 2 && x[i] * y[i] <= 0)) TEST_FAIL("%g as %g", x[i], y[i]);
+                    if (!isfinite(y[i]) || (fabsf(x[i]) > sizes[s] / 2 && x[i] * y[i] <= 0))
+                        TEST_FAIL("%g as %g", x[i], y[i]);
             }
         }
     }
@@ -190,7 +200,8 @@ TEST(what_is_no_number_does_no_harm) {
     uint64_t state = 5;
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < 256; i++) {
-            x[i] = test_random(&state) % 4 ? test_random_float(&state) : k == 0 ? NAN : k == 1 ? INFINITY : -INFINITY;
+            x[i] = test_random(&state) % 4 ? test_random_float(&state) : k == 0 ? NAN : k == 1
+                ? INFINITY : -INFINITY;
             importance[i] = test_random(&state) % 4 ? 1 : k == 0 ? NAN : INFINITY;
         }
         for (int t = 0; t < N_TYPES; t++) {
@@ -211,7 +222,8 @@ TEST(importance_lowers_the_weighted_error) {
         for (int t = 0; t < N_TYPES; t++) {
             double without = errors_of(types[t], x, N / N_COLS, N_COLS, NULL, importance, false).weighted;
             double with = errors_of(types[t], x, N / N_COLS, N_COLS, importance, importance, false).weighted;
-            if (!(with < 0.96 * without)) TEST_FAIL("%s: %g, without importance %g", quant_type_name(types[t]), with, without);
+            if (!(with < 0.96 * without))
+                TEST_FAIL("%s: %g, without importance %g", quant_type_name(types[t]), with, without);
         }
     }
     free(x);
@@ -305,8 +317,8 @@ TEST(plain_and_floats_are_the_engines_encoding) {
     free(want);
 }
 
-/* Eight or four lanes, with or without fused instructions at hand: native and wasm builds write one file. The hash is that of the first
- * build; it changes with every change of a search. */
+/* Eight or four lanes, with or without fused instructions at hand: native and wasm builds write one file. The
+ * hash is that of the first build; it changes with every change of a search. */
 TEST(all_machines_write_the_same_bytes) {
     enum { N = 32 * 1024 };
     float *x = malloc(N * sizeof *x), importance[1024];

@@ -1,5 +1,5 @@
-/* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after going back to a shared
- * prefix. Fidelity to llama.cpp is tested in tests/golden. */
+/* A session gives the same logits, bit for bit, in batches of any size, with any number of threads, and after
+ * going back to a shared prefix. Fidelity to llama.cpp is tested in tests/golden. */
 #include "model.h"
 #include "session.h"
 #include "tiny_session.h"
@@ -16,10 +16,13 @@ TEST(pieces_batches_and_threads_change_no_bit) {
         for (int threads = 1; threads <= 4; threads += 3) {
             GemmaModel *m = load(file, n, pieces[threads % 3], threads, cases[a].precision);
             if (!m) break;
-            for (int b = threads > 1; b < 5; b += 2) {      /* some sizes with one thread, the others with four */
+            for (int b = threads > 1; b < 5; b += 2) {      /* some sizes with one thread, the others with
+                                                             * four */
                 bool first = threads == 1 && b == 0;
                 reference(m, ids, N_TOKENS, batches[b], first ? want : got);
-                if (!first && memcmp(want, got, sizeof want)) TEST_FAIL("%s: batch %d, %d threads differ", cases[a].spec.architecture, batches[b], threads);
+                if (!first && memcmp(want, got, sizeof want))
+                    TEST_FAIL("%s: batch %d, %d threads differ", cases[a].spec.architecture,
+                    batches[b], threads);
             }
             gemma_model_free(m);
         }
@@ -80,7 +83,8 @@ TEST(going_back_to_a_prefix_changes_no_bit) {
             if (shared == N_TOKENS - 10) CHECK_INT(kept, shared);
             run(s, 64, got);
             reference(m, other, N_TOKENS, 64, want);
-            if (memcmp(want, got, sizeof want)) TEST_FAIL("%s: %d shared tokens differ", cases[a].spec.architecture, shared);
+            if (memcmp(want, got, sizeof want))
+                TEST_FAIL("%s: %d shared tokens differ", cases[a].spec.architecture, shared);
         }
         gemma_session_free(s);
         gemma_model_free(m);
@@ -92,8 +96,10 @@ TEST(layers_may_differ_in_size) {
     TinySpec spec = {"gemma3", QUANT_Q8_0, 3, 64, 4, 2, 32, 64, 1024, 16};
     TinyGguf g = tiny_make(&spec, 5);
     static const struct { const char *name; int dim; } halved[] = {
-        {"blk.1.ffn_gate.weight", 1}, {"blk.1.ffn_up.weight", 1}, {"blk.1.ffn_down.weight", 0}, {"blk.1.attn_k.weight", 1}, {"blk.1.attn_v.weight", 1}};
-    for (size_t i = 0; i < sizeof halved / sizeof *halved; i++) tiny_tensor(&g, halved[i].name)->dims[halved[i].dim] /= 2;
+        {"blk.1.ffn_gate.weight", 1}, {"blk.1.ffn_up.weight", 1}, {"blk.1.ffn_down.weight", 0},
+            {"blk.1.attn_k.weight", 1}, {"blk.1.attn_v.weight", 1}};
+    for (size_t i = 0; i < sizeof halved / sizeof *halved; i++) tiny_tensor(&g, halved[i].name)
+        ->dims[halved[i].dim] /= 2;
     static const struct { const char *key; uint32_t of_layer[3]; } lists[] = {
         {"gemma3.feed_forward_length", {64, 32, 64}}, {"gemma3.attention.head_count_kv", {2, 1, 2}}};
     for (int i = 0; i < 2; i++) {
@@ -187,7 +193,8 @@ TEST(limits_are_told_and_leave_the_session_usable) {
     gemma_model_free(m);
 }
 
-/* The text: ids. At each position guesses of which the first `right` are the text's; those must be accepted, the next one not. */
+/* The text: ids. At each position guesses of which the first `right` are the text's; those must be accepted,
+ * the next one not. */
 TEST(a_draft_changes_no_bit_whether_right_or_wrong) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 21);
@@ -205,14 +212,16 @@ TEST(a_draft_changes_no_bit_whether_right_or_wrong) {
         while (at < N_TOKENS) {
             int n_guess = at * 7 % 9, right = at * 5 % (n_guess + 1), fits = N_TOKENS - at - 1;
             int32_t guess[8];
-            for (int i = 0; i < n_guess; i++) guess[i] = i < right && i < fits ? ids[at + 1 + i] : (ids[(at + 1 + i) % N_TOKENS] + 1) % TINY_VOCAB;
+            for (int i = 0; i < n_guess; i++) guess[i] = i < right && i < fits ? ids[at + 1 + i]
+                : (ids[(at + 1 + i) % N_TOKENS] + 1) % TINY_VOCAB;
             CHECK_INT(gemma_session_push(s, ids[at++], &err), GEMMA_OK);
             CHECK_INT(gemma_session_draft(s, guess, n_guess, &err), GEMMA_OK);
             CHECK_INT(test_step(s, 1, INFINITY, &err), 0);
             if (right > GEMMA_MAX_DRAFT) right = GEMMA_MAX_DRAFT;
             for (int i = 0;; i++) {
                 CHECK_INT(gemma_session_count(s), at);
-                if (memcmp(want[at - 1], gemma_session_logits(s), sizeof got)) TEST_FAIL("%s: after %d tokens, guess %d", cases[a].spec.architecture, at, i);
+                if (memcmp(want[at - 1], gemma_session_logits(s), sizeof got))
+                    TEST_FAIL("%s: after %d tokens, guess %d", cases[a].spec.architecture, at, i);
                 if (at == N_TOKENS) break;
                 bool accepted = gemma_session_accept(s, ids[at]);
                 CHECK(accepted == (i < right));
@@ -229,7 +238,8 @@ TEST(a_draft_changes_no_bit_whether_right_or_wrong) {
 
 enum { MOST_SESSIONS = 12, LONG = 600 };
 
-/* Sessions that begin at different times and have prompts of different lengths, some with a draft now and then; all in one batch, in slices. */
+/* Sessions that begin at different times and have prompts of different lengths, some with a draft now and
+ * then; all in one batch, in slices. */
 TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
     static const int counts[] = {2, 3, 8, MOST_SESSIONS};
     for (int a = 0; a < N_CASES; a++) {
@@ -245,7 +255,8 @@ TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
             for (int i = 0; i < n; i++) {
                 s[i] = gemma_session_new(m, LONG, &err);
                 for (int j = 0; j < LONG; j++) ids[i][j] = (int32_t)(test_random(&rng) % TINY_VOCAB);
-                at[i] = n <= 3 && i == 0 ? 480 : 1 + (int)(test_random(&rng) % 90);     /* one is long: its rings wrap beside the others */
+                /* one is long: its rings wrap beside the others */
+                at[i] = n <= 3 && i == 0 ? 480 : 1 + (int)(test_random(&rng) % 90);
                 CHECK_INT(test_sync(s[i], ids[i], at[i], &err), 0);
             }
             for (int round = 0, n_ready = 0; round < 12 || n_ready < n; round++) {
@@ -259,28 +270,34 @@ TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
                     while (gemma_session_accept(s[i], ids[i][at[i]])) at[i]++;
                     CHECK_INT(gemma_session_push(s[i], ids[i][at[i]++], &err), GEMMA_OK);
                     int32_t draft[3] = {ids[i][at[i]], ids[i][at[i] + 1], 1};
-                    if (test_random(&rng) % 8 == 0) CHECK_INT(gemma_session_draft(s[i], draft, 3, &err), GEMMA_OK);
+                    if (test_random(&rng) % 8 == 0)
+                        CHECK_INT(gemma_session_draft(s[i], draft, 3, &err), GEMMA_OK);
                 }
                 if (round > 2000) {
                     TEST_FAIL("%d sessions never end", n);
                     break;
                 }
             }
-            for (int i = 0; i < n; i += n > 3 ? 3 : 1) is_right(m, s[i], ids[i], at[i], cases[a].spec.architecture);
+            for (int i = 0; i < n; i += n > 3 ? 3 : 1)
+                is_right(m, s[i], ids[i], at[i], cases[a].spec.architecture);
             for (int i = 0; i < n; i++) gemma_session_free(s[i]);
         }
         gemma_model_free(m);
     }
 }
 
-/* A prompt of one session, and another that decodes: the prompt gets small batches, and both make progress in each. */
-/* What is sampled of a session next to others, whatever they sample by and whether they have drafts, is what it samples alone; and where
- * the best logits tell all that it needs, they are found by two passes for all such rows at once. */
+/* A prompt of one session, and another that decodes: the prompt gets small batches, and both make progress in
+ * each. */
+/* What is sampled of a session next to others, whatever they sample by and whether they have drafts, is what
+ * it samples alone; and where the best logits tell all that it needs, they are found by two passes for all
+ * such rows at once. */
 TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
     enum { N = 4, ROUNDS = 12, VOCAB = 20000 };
     static const GemmaSampling sampling[N] = {
-        {.top_p = 1, .repeat_penalty = 1}, {.temperature = 1, .top_k = 4, .top_p = 0.9f, .repeat_penalty = 1, .seed = 3},
-        {.top_p = 1, .repeat_penalty = 1.3f}, {.temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 4},      /* the last one needs all */
+        {.top_p = 1, .repeat_penalty = 1}, {.temperature = 1, .top_k = 4, .top_p = 0.9f,
+            .repeat_penalty = 1, .seed = 3},
+        /* the last one needs all */
+        {.top_p = 1, .repeat_penalty = 1.3f}, {.temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 4},
     };
     GemmaError err = {0};
     size_t n_bytes;
@@ -308,7 +325,8 @@ TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
             for (bool more = true; more;) {
                 uint64_t screens = cost[OP_SCREEN].calls;
                 gemma_step(m, s + first, n, 256, INFINITY);
-                CHECK_INT(cost[OP_SCREEN].calls - screens, first < N - 1);      /* one for all that can do with it */
+                /* one for all that can do with it */
+                CHECK_INT(cost[OP_SCREEN].calls - screens, first < N - 1);
                 more = false;
                 for (int i = first; i < first + n; i++) {
                     if (n_sampled[i] == ROUNDS) continue;
@@ -317,13 +335,17 @@ TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
                     do {
                         int at = n_sampled[i]++;
                         ids[i][at] = id = gemma_session_sample(s[i]);
-                        if (joined && id != alone[i][at]) TEST_FAIL("session %d, token %d: %d, not %d", i, at, (int)id, (int)alone[i][at]);
+                        if (joined && id != alone[i][at])
+                            TEST_FAIL("session %d, token %d: %d, not %d", i, at, (int)id, (int)alone[i][at]);
                     } while (n_sampled[i] < ROUNDS && gemma_session_accept(s[i], id));
                     if (n_sampled[i] == ROUNDS) continue;
                     more = true;
                     CHECK_INT(gemma_session_push(s[i], id, &err), GEMMA_OK);
-                    /* Together with others, two of them have drafts: a right token, and one that may be wrong. */
-                    if (joined && i % 2 == 0) CHECK_INT(gemma_session_draft(s[i], (int32_t[]){alone[i][n_sampled[i]], 7}, 2, &err), GEMMA_OK);
+                    /* Together with others, two of them have drafts: a right token, and one that may be
+                     * wrong. */
+                    if (joined && i % 2 == 0)
+                        CHECK_INT(gemma_session_draft(s[i], (int32_t[]){alone[i][n_sampled[i]], 7}, 2, &err),
+                        GEMMA_OK);
                 }
             }
             for (int i = first; i < first + n; i++) {
@@ -337,8 +359,8 @@ TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
     gemma_model_free(m);
 }
 
-/* The logits of one row are computed anew where those of another session lie meanwhile; those of the next draft token, which was
- * evaluated with it, are so, too. */
+/* The logits of one row are computed anew where those of another session lie meanwhile; those of the next
+ * draft token, which was evaluated with it, are so, too. */
 TEST(logits_of_a_draft_are_right_after_another_session_computed_its_own) {
     int32_t ids[N_TOKENS];
     make_tokens(ids, 22);
@@ -399,13 +421,15 @@ static const Workspace *timed;
 static double time_now;
 static int layer_before, rows_before;
 static double clock_by_rows(void) {
-    if (timed->layer != layer_before || timed->n_rows != rows_before) time_now += LAYER_SECONDS + ROW_SECONDS * timed->n_rows;
+    if (timed->layer != layer_before || timed->n_rows != rows_before)
+        time_now += LAYER_SECONDS + ROW_SECONDS * timed->n_rows;
     layer_before = timed->layer;
     rows_before = timed->n_rows;
     return time_now;
 }
 
-/* The longest that a session waits for one of its n tokens, beside another that reads. Begins to write when that one's batch is under way. */
+/* The longest that a session waits for one of its n tokens, beside another that reads. Begins to write when
+ * that one's batch is under way. */
 static double longest_wait(GemmaModel *m, GemmaSession **both, int32_t *ids, int n) {
     GemmaError err = {0};
     double longest = 0;
@@ -419,8 +443,8 @@ static double longest_wait(GemmaModel *m, GemmaSession **both, int32_t *ids, int
     return longest;
 }
 
-/* A prompt that is alone gets large batches, which take most of a second here. One that begins to write then does not wait for their end, and the
- * layers that were computed are not lost. */
+/* A prompt that is alone gets large batches, which take most of a second here. One that begins to write then
+ * does not wait for their end, and the layers that were computed are not lost. */
 TEST(a_batch_under_way_does_not_stop_one_that_writes) {
     GemmaError err = {0};
     GemmaModel *m = load_case(2, 4096, 1);
@@ -440,7 +464,8 @@ TEST(a_batch_under_way_does_not_stop_one_that_writes) {
         test_sync(both[1], ids[1], N_TOKENS, &err);
         double start = time_now;
         while (test_left(both[1], &err) > 0) gemma_step(m, both + 1, 1, 256, 0.1);
-        if (round) CHECK(time_now - start < 7 * (N_TOKENS * ROW_SECONDS + 3 * LAYER_SECONDS));     /* two batches */
+        /* two batches */
+        if (round) CHECK(time_now - start < 7 * (N_TOKENS * ROW_SECONDS + 3 * LAYER_SECONDS));
     }
     test_sync(both[1], (int32_t[]){1}, 1, &err);
     test_sync(both[1], ids[1], N_TOKENS, &err);
@@ -458,7 +483,8 @@ TEST(a_batch_under_way_does_not_stop_one_that_writes) {
     gemma_model_free(m);
 }
 
-/* A session that is stepped on its own, as for the probabilities of its prompt, and others take turns: nobody's work is lost. */
+/* A session that is stepped on its own, as for the probabilities of its prompt, and others take turns:
+ * nobody's work is lost. */
 TEST(sessions_that_are_stepped_in_turns_keep_their_passes) {
     for (int a = 1; a < N_CASES; a += 3) {
         GemmaError err = {0};
@@ -520,7 +546,8 @@ TEST(leaving_a_batch_disturbs_nobody) {
                 n[i]++;
                 break;
             default:
-                gemma_step(m, &s[i], 1, 256, 0);        /* alone: what the others had under way waits, or is given up */
+                gemma_step(m, &s[i], 1, 256, 0);        /* alone: what the others had under way waits, or is
+                                                         * given up */
             }
         }
         for (int left = 3; left > 0;) {
@@ -534,15 +561,19 @@ TEST(leaving_a_batch_disturbs_nobody) {
     }
 }
 
-/* To sums the squares of RMSNorm(row of token_embd) * attn_norm, for n ids: what goes into the first layer's queries, keys and values. */
+/* To sums the squares of RMSNorm(row of token_embd) * attn_norm, for n ids: what goes into the first layer's
+ * queries, keys and values. */
 static void add_first_inputs(TinyGguf *g, const int32_t *ids, int n, double sums[64]) {
-    const TinyTensor *embd = tiny_tensor(g, "token_embd.weight"), *norm = tiny_tensor(g, "blk.0.attn_norm.weight");
+    const TinyTensor *embd = tiny_tensor(g, "token_embd.weight"),
+        *norm = tiny_tensor(g, "blk.0.attn_norm.weight");
     float x[64], weight[64];
     memcpy(weight, g->data.p + norm->offset, sizeof weight);
     for (int t = 0; t < n; t++) {
-        quant_decode_row((QuantType)embd->type, g->data.p + embd->offset + (size_t)ids[t] * quant_row_bytes((QuantType)embd->type, 64), x, 64);
+        quant_decode_row((QuantType)embd->type, g->data.p + embd->offset
+            + (size_t)ids[t] * quant_row_bytes((QuantType)embd->type, 64), x, 64);
         double mean = 0;
-        for (int i = 0; i < 64; i++) mean += 64.0 * x[i] * x[i] / 64;      /* embeddings are scaled by sqrt(n_embd) */
+        /* embeddings are scaled by sqrt(n_embd) */
+        for (int i = 0; i < 64; i++) mean += 64.0 * x[i] * x[i] / 64;
         for (int i = 0; i < 64; i++) sums[i] += 64.0 * x[i] * x[i] / (mean + 1e-6) * weight[i] * weight[i];
     }
 }
@@ -591,7 +622,8 @@ TEST(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input) {
             CHECK_INT(o.n_cols, tiny_tensor(&g, o.name)->dims[0]);
             columns += (uint64_t)o.n_cols;
             for (int i = 0; i < o.n_cols; i++) CHECK(o.squares[i] > 0);
-            bool of_first = !strcmp(o.name, "blk.0.attn_q.weight") || !strcmp(o.name, "blk.0.attn_k.weight") || !strcmp(o.name, "blk.0.attn_v.weight");
+            bool of_first = !strcmp(o.name, "blk.0.attn_q.weight") || !strcmp(o.name, "blk.0.attn_k.weight")
+                || !strcmp(o.name, "blk.0.attn_v.weight");
             for (int i = 0; i < 64 && of_first; i++) CHECK_NEAR(o.squares[i], first[i], 1e-5 * first[i]);
         }
         CHECK_INT(n_seen, 7 * cases[a].spec.n_layer);
@@ -634,10 +666,12 @@ static GemmaModel *load_with_names(const char *const *names, const uint32_t *kin
 TEST(tokens_of_images_and_sounds_are_never_sampled) {
     enum { CONTROL = 3, USER = 4, N_MEDIA = 9, N_NAMES = 15 };
     static const char *const names[N_NAMES] = {
-        "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<audio_soft_token>", "<|vision_start|>", "<image>", "[multimodal]", "<|Video|>", "<EOI>",
+        "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<audio_soft_token>", "<|vision_start|>",
+            "<image>", "[multimodal]", "<|Video|>", "<EOI>",
         "<img>", "<start_of_word>", "<imagery_of_x>", "<|im_start|>", "image_of", "<video>",
     };
-    static const uint32_t kinds[N_NAMES] = {USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, CONTROL, USER, USER};
+    static const uint32_t kinds[N_NAMES] = {USER, CONTROL, CONTROL, USER, CONTROL, CONTROL, USER, CONTROL,
+        CONTROL, USER, CONTROL, CONTROL, CONTROL, USER, USER};
     GemmaError err = {0};
     GemmaModel *m = load_with_names(names, kinds, N_NAMES);
     REQUIRE(m);

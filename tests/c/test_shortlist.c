@@ -1,4 +1,5 @@
-/* The k largest products of a matrix by two passes are those of one: the same rows, the same bits, for one vector or several. */
+/* The k largest products of a matrix by two passes are those of one: the same rows, the same bits, for one
+ * vector or several. */
 #include "shortlist.h"
 #include "model.h"
 #include "pack.h"
@@ -14,13 +15,16 @@ static int by_size(const void *a, const void *b) {
 /* Rows of Q8_0 like those of an embedding: most are alike, one in eight is four times as large. */
 static Matrix random_rows(int n_rows, uint64_t *state) {
     size_t row_bytes = quant_row_bytes(QUANT_Q8_0, COLS);
-    uint8_t *data = malloc(pack_bytes(QUANT_Q8_0, n_rows, COLS) + PANEL_OVERREAD), *rows = malloc(TILE_ROWS * row_bytes);
+    uint8_t *data = malloc(pack_bytes(QUANT_Q8_0, n_rows, COLS) + PANEL_OVERREAD),
+        *rows = malloc(TILE_ROWS * row_bytes);
     Matrix m = panel_matrix(PANEL_P8, n_rows, COLS, data);
     for (int tile = 0; tile < matrix_tiles(&m); tile++) {
         int n = n_rows - tile * TILE_ROWS < TILE_ROWS ? n_rows - tile * TILE_ROWS : TILE_ROWS;
         for (int i = 0; i < n; i++) {
             float row[COLS], size = test_random(state) % 8 ? 0.02f : 0.08f;
-            for (int k = 0; k < COLS; k++) row[k] = size * (test_random_float(state) + test_random_float(state) + test_random_float(state));
+            for (int k = 0; k < COLS; k++)
+                row[k] = size * (test_random_float(state) + test_random_float(state)
+                + test_random_float(state));
             quant_encode_row(QUANT_Q8_0, row, rows + (size_t)i * row_bytes, COLS);
         }
         PackFault fault;
@@ -30,7 +34,8 @@ static Matrix random_rows(int n_rows, uint64_t *state) {
     return m;
 }
 
-/* Of one vector: y has what `want` wants of the products all[n], and nothing that reaches the k-th in the place of another. */
+/* Of one vector: y has what `want` wants of the products all[n], and nothing that reaches the k-th in the
+ * place of another. */
 static void check_best(const float *all, const float *y, int n, const ShortlistWant *want) {
     size_t bytes = (size_t)n * sizeof(float);
     float *sorted = malloc(bytes);
@@ -70,16 +75,20 @@ TEST(the_best_are_those_of_all) {
                 float x[MOST * COLS];
                 int32_t also[MOST][2], never[MOST];
                 ShortlistWant want[MOST];
-                for (int k = 0; k < n * COLS; k++) x[k] = test_random_float(&state) * (k % COLS == round ? 30 : 1);
+                for (int k = 0; k < n * COLS; k++) x[k] = test_random_float(&state)
+                    * (k % COLS == round ? 30 : 1);
                 ops_matmul(&ops, x, n, (MatmulTerm[]){{&w, all}}, 1);
                 for (int i = 0; i < n; i++) {
                     const float *products = all + (size_t)i * (size_t)w.n_rows;
                     never[i] = 0;
-                    for (int row = 1; row < w.n_rows - 1; row++) never[i] = products[row] > products[never[i]] ? row : never[i];
+                    for (int row = 1; row < w.n_rows - 1; row++) never[i] = products[row] > products[never[i]]
+                        ? row : never[i];
                     also[i][0] = (int32_t)(test_random(&state) % (uint64_t)w.n_rows);
                     also[i][0] -= also[i][0] == never[i] && never[i] > 0;
                     also[i][1] = w.n_rows - 1;
-                    want[i] = (ShortlistWant){shape == 1 && i % 4 == 3 ? 19 : ks[(round + i) % 3], also[i], i % 3, &never[i], i % 2};
+                    want[i] = (ShortlistWant){
+                        shape == 1 && i % 4 == 3 ? 19 : ks[(round + i) % 3], also[i], i % 3,
+                        &never[i], i % 2};
                     CHECK(shortlist_pays(&w, want[i].k));
                 }
                 shortlist_matmul(&s, &ops, &w, x, n, want, y);
@@ -122,7 +131,8 @@ TEST(it_is_used_only_where_it_pays) {
     Matrix large = panel_matrix(PANEL_P8, 262144, 640, NULL), small = panel_matrix(PANEL_P8, 4096, 640, NULL);
     Matrix other = panel_matrix(PANEL_P6K, 262144, 768, NULL);
     CHECK(shortlist_pays(&large, 1) && shortlist_pays(&large, 64) && shortlist_pays(&large, 200));
-    CHECK(!shortlist_pays(&large, 0) && !shortlist_pays(&large, 300) && !shortlist_pays(&small, 1) && !shortlist_pays(&other, 1));
+    CHECK(!shortlist_pays(&large, 0) && !shortlist_pays(&large, 300) && !shortlist_pays(&small, 1)
+        && !shortlist_pays(&other, 1));
 }
 
 int main(void) {

@@ -1,5 +1,5 @@
-/* Copies of a session continue as it does, bit for bit: clones, and sessions saved and restored, also in the middle of a wrapped ring. Bytes that
- * are not a saved session of this model are refused. */
+/* Copies of a session continue as it does, bit for bit: clones, and sessions saved and restored, also in the
+ * middle of a wrapped ring. Bytes that are not a saved session of this model are refused. */
 #include "saved_session.h"
 #include "tiny_session.h"
 
@@ -38,7 +38,8 @@ static uint8_t *save(const GemmaSession *s, uint64_t *n) {
 }
 
 TEST(clones_and_restored_sessions_continue_alike) {
-    static const struct { int n, back; } states[] = {{1, 0}, {64, 0}, {129, 1}, {LONG, 0}, {LONG, 64}, {LONG, 400}};
+    static const struct { int n, back; } states[] = {{1, 0}, {64, 0}, {129, 1}, {LONG, 0},
+        {LONG, 64}, {LONG, 400}};
     for (int a = 0; a < N_CASES; a++) {
         GemmaError err = {0};
         GemmaModel *m = load_case(a, 4096, 1);
@@ -48,12 +49,14 @@ TEST(clones_and_restored_sessions_continue_alike) {
         for (int i = 0; i < LONG; i++) ids[i] = (int32_t)(test_random(&rng) % TINY_VOCAB);
         for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
             GemmaSession *s = make_session(m, ids, states[i].n, states[i].back);
-            GemmaSampling sampling = {.temperature = 1, .top_k = 40, .top_p = 1, .repeat_penalty = 1.1f, .seed = i};
+            GemmaSampling sampling = {.temperature = 1, .top_k = 40, .top_p = 1,
+                .repeat_penalty = 1.1f, .seed = i};
             CHECK_INT(gemma_session_sampling(s, &sampling, &err), GEMMA_OK);
             CHECK_INT(gemma_session_bias(s, 3, -INFINITY, &err), GEMMA_OK);
             uint64_t n;
             uint8_t *bytes = save(s, &n);
-            GemmaSession *clone = gemma_session_clone(s, &err), *restored = gemma_session_restore(m, bytes, n, &err);
+            GemmaSession *clone = gemma_session_clone(s, &err), *restored = gemma_session_restore(m,
+                bytes, n, &err);
             if (!clone || !restored) TEST_FAIL("%s", err.text);
             else {
                 CHECK_INT(gemma_session_count(clone), gemma_session_count(s));
@@ -61,8 +64,10 @@ TEST(clones_and_restored_sessions_continue_alike) {
                 continue_text(s, texts[0]);
                 continue_text(clone, texts[1]);
                 continue_text(restored, texts[2]);
-                if (memcmp(texts[0], texts[1], sizeof texts[0])) TEST_FAIL("case %d, state %zu: the clone differs", a, i);
-                if (memcmp(texts[0], texts[2], sizeof texts[0])) TEST_FAIL("case %d, state %zu: the restored session differs", a, i);
+                if (memcmp(texts[0], texts[1], sizeof texts[0]))
+                    TEST_FAIL("case %d, state %zu: the clone differs", a, i);
+                if (memcmp(texts[0], texts[2], sizeof texts[0]))
+                    TEST_FAIL("case %d, state %zu: the restored session differs", a, i);
             }
             free(bytes);
             gemma_session_free(s);
@@ -154,7 +159,8 @@ TEST(bytes_that_are_no_session_of_this_model_are_refused) {
         memset(changed + n, 0, 8);
         memcpy(changed, bytes, n);
         /* Mostly in the header, where numbers are believed. */
-        for (int k = 0; k < 1 + i % 3; k++) changed[test_random(&rng) % (i % 2 ? 120 : n)] ^= (uint8_t)(1 + test_random(&rng) % 255);
+        for (int k = 0; k < 1 + i % 3; k++) changed[test_random(&rng) % (i % 2 ? 120 : n)] ^= (uint8_t)
+            (1 + test_random(&rng) % 255);
         GemmaSession *bad = gemma_session_restore(m, changed, length, &err);
         CHECK(!bad);
         CHECK(err.status == GEMMA_BAD_FILE || err.status == GEMMA_BAD_ARGUMENT);

@@ -1,6 +1,7 @@
-/* Two sessions answer in one batch, are aborted anywhere, and go back anywhere: what each says is what it says alone in a
- * fresh session of another engine, also where a prompt's batch waits between two layers for the other's. Also built under TSan (tests/c/tsan.mk), there with two threads.
- * With ROUNDS=100 in its environment, 500 interleavings. */
+/* Two sessions answer in one batch, are aborted anywhere, and go back anywhere: what each says is what it
+ * says alone in a fresh session of another engine, also where a prompt's batch waits between two layers for
+ * the other's. Also built under TSan (tests/c/tsan.mk), there with two threads. With ROUNDS=100 in its
+ * environment, 500 interleavings. */
 #include "model.h"
 #include "tiny_session.h"
 
@@ -38,7 +39,8 @@ static void ask(Speaker *s, uint64_t *rng) {
     s->n_written = 0;
     s->most = 1 + below(rng, MOST_WRITTEN);
     s->steps_left = below(rng, 3) ? 1 << 30 : below(rng, 12);
-    s->sampling = (GemmaSampling){.temperature = below(rng, 4) ? 1 : 0, .top_k = below(rng, 2) ? 40 : 0, .top_p = 1, .repeat_penalty = 1,
+    s->sampling = (GemmaSampling){.temperature = below(rng, 4) ? 1 : 0, .top_k = below(rng, 2) ? 40 : 0,
+        .top_p = 1, .repeat_penalty = 1,
                                   .seed = (uint32_t)below(rng, 1000)};
     CHECK_INT(gemma_session_sampling(s->session, &s->sampling, &err), GEMMA_OK);
     CHECK(test_sync(s->session, s->ids, s->n_prompt, &err) >= 0);
@@ -76,7 +78,8 @@ TEST(interleaved_and_aborted_answers_are_those_of_a_fresh_engine) {
     int n_aborted = 0, n_together = 0, n_parked = 0;
     for (int a = 0; a < N_CASES; a++) {
         GemmaError err = {0};
-        GemmaModel *m = load_case(a, 4096, N_THREADS), *fresh = load_case(a, 1 << 20, 1);     /* which only answers alone, each time in a new session */
+        /* which only answers alone, each time in a new session */
+        GemmaModel *m = load_case(a, 4096, N_THREADS), *fresh = load_case(a, 1 << 20, 1);
         REQUIRE(m && fresh);
         m->batch.workspace.ops.clock = clock_new(slow_clock);
         uint64_t rng = (uint64_t)a + 1;

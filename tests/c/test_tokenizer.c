@@ -1,5 +1,6 @@
-/* The tokenizer's rules on small vocabularies, against hand-made results and the plainest implementation; files that are wrong.
- * Agreement with the sentencepiece library on real vocabularies is tested in tests/golden. */
+/* The tokenizer's rules on small vocabularies, against hand-made results and the plainest implementation;
+ * files that are wrong. Agreement with the sentencepiece library on real vocabularies is tested in
+ * tests/golden. */
 #include "tokenizer.h"
 
 #include <time.h>
@@ -11,12 +12,14 @@
 #define SPACE "\xe2\x96\x81"
 
 /* The ids that the text should have, -1 at the end. */
-static void check_ids(const Tokenizer *t, const char *text, bool parse_special, const int32_t *expected, int line) {
+static void check_ids(const Tokenizer *t, const char *text, bool parse_special,
+    const int32_t *expected, int line) {
     int32_t ids[64];
     int n = tokenizer_encode(t, text, strlen(text), false, parse_special, ids, 64), i = 0;
     while (i < n && i < 64 && ids[i] == expected[i]) i++;
     if (i != n || expected[i] != -1)
-        TEST_FAIL("(line %d) \"%s\": %d tokens, number %d is %d, not %d", line, text, n, i, i < n ? (int)ids[i] : -1, (int)expected[i]);
+        TEST_FAIL("(line %d) \"%s\": %d tokens, number %d is %d, not %d", line, text, n, i,
+            i < n ? (int)ids[i] : -1, (int)expected[i]);
 }
 #define CHECK_IDS(t, text, ...) check_ids(t, text, false, (int32_t[]){__VA_ARGS__, -1}, __LINE__)
 #define CHECK_SPECIAL_IDS(t, text, ...) check_ids(t, text, true, (int32_t[]){__VA_ARGS__, -1}, __LINE__)
@@ -66,7 +69,8 @@ TEST(what_is_no_piece_becomes_its_bytes) {
     REQUIRE(t);
     CHECK_IDS(t, "a\xc3\xa9", a, VOCAB_BYTES + 0xc3, VOCAB_BYTES + 0xa9);
     CHECK_IDS(t, "\xff" "a\xe2\x96", VOCAB_BYTES + 0xff, a, VOCAB_BYTES + 0xe2, VOCAB_BYTES + 0x96);
-    CHECK_IDS(t, "<0x41>", VOCAB_BYTES + '<', VOCAB_BYTES + '0', VOCAB_BYTES + 'x', VOCAB_BYTES + '4', VOCAB_BYTES + '1', VOCAB_BYTES + '>');
+    CHECK_IDS(t, "<0x41>", VOCAB_BYTES + '<', VOCAB_BYTES + '0', VOCAB_BYTES + 'x', VOCAB_BYTES + '4',
+        VOCAB_BYTES + '1', VOCAB_BYTES + '>');
     CHECK_INT(tokenizer_encode(t, "unused", 6, false, false, NULL, 0), 6);
     CHECK_INT(tokenizer_encode(t, "", 0, false, false, NULL, 0), 0);
     tokenizer_free(t);
@@ -83,7 +87,8 @@ TEST(spaces_are_marks_and_marks_are_spaces) {
     REQUIRE(t);
     CHECK_IDS(t, " a", space_a);
     CHECK_IDS(t, "a  a", a, VOCAB_SPACE, space_a);
-    CHECK_IDS(t, "a" SPACE "a", a, space_a);        /* as SentencePiece has it: a mark in the text is read as a space */
+    CHECK_IDS(t, "a" SPACE "a", a, space_a);        /* as SentencePiece has it: a mark in the text is read as
+                                                     * a space */
     CHECK_INT(tokenizer_decode(t, space_a, buf), 2);
     CHECK(memcmp(buf, " a", 2) == 0);
     tokenizer_free(t);
@@ -91,7 +96,8 @@ TEST(spaces_are_marks_and_marks_are_spaces) {
 }
 
 /* The definition, in as many steps as there are merges, each of them over the whole text. */
-static int plain_encode(const char *const *pieces, const float *scores, int n_pieces, int first_id, const char *text, int32_t *ids) {
+static int plain_encode(const char *const *pieces, const float *scores, int n_pieces, int first_id,
+    const char *text, int32_t *ids) {
     int starts[64], n = 0, n_text = (int)strlen(text);
     for (int i = 0; i < n_text; i += (int)utf8_length(text + i, (size_t)(n_text - i))) starts[n++] = i;
     starts[n] = n_text;
@@ -100,7 +106,8 @@ static int plain_encode(const char *const *pieces, const float *scores, int n_pi
         float best_score = 0;
         for (int i = 0; i + 1 < n; i++)
             for (int p = 0; p < n_pieces; p++)
-                if ((int)strlen(pieces[p]) == starts[i + 2] - starts[i] && memcmp(pieces[p], text + starts[i], strlen(pieces[p])) == 0 &&
+                if ((int)strlen(pieces[p]) == starts[i + 2] - starts[i] && memcmp(pieces[p], text + starts[i],
+                    strlen(pieces[p])) == 0 &&
                     (best < 0 || scores[p] > best_score)) {
                     best = i;
                     best_score = scores[p];
@@ -113,7 +120,8 @@ static int plain_encode(const char *const *pieces, const float *scores, int n_pi
     for (int i = 0; i < n; i++) {
         int found = -1, length = starts[i + 1] - starts[i];
         for (int p = 0; p < n_pieces; p++)
-            if ((int)strlen(pieces[p]) == length && memcmp(pieces[p], text + starts[i], (size_t)length) == 0) found = p;
+            if ((int)strlen(pieces[p]) == length && memcmp(pieces[p], text + starts[i], (size_t)length) == 0)
+                found = p;
         if (found >= 0) ids[n_ids++] = first_id + found;
         else for (int j = 0; j < length; j++) ids[n_ids++] = VOCAB_BYTES + (uint8_t)text[starts[i] + j];
     }
@@ -132,10 +140,12 @@ TEST(equals_the_plain_implementation) {
         Vocab v = {0};
         vocab_standard(&v);
         int n = 0;
-        for (int i = 0; i < 5; i++) pieces[n] = strcpy(store[n], letters[i]), n++;   /* the last letter has only bytes */
+        /* the last letter has only bytes */
+        for (int i = 0; i < 5; i++) pieces[n] = strcpy(store[n], letters[i]), n++;
         while (n < N_PIECES) {
             *store[n] = 0;
-            for (int k = 2 + (int)(test_random(&state) % 4); k > 0; k--) strcat(store[n], letters[test_random(&state) % (k > 2 ? 2 : 6)]);
+            for (int k = 2 + (int)(test_random(&state) % 4); k > 0; k--)
+                strcat(store[n], letters[test_random(&state) % (k > 2 ? 2 : 6)]);
             bool new = true;
             for (int i = 0; i < n; i++) new &= strcmp(store[i], store[n]) != 0;
             pieces[n] = store[n];
@@ -150,10 +160,12 @@ TEST(equals_the_plain_implementation) {
         for (int i = 0; i < N_TEXTS; i++) {
             char text[200] = "";
             int32_t ids[200], expected[200];
-            for (int k = (int)(test_random(&state) % 40); k > 0; k--) strcat(text, letters[test_random(&state) % 6]);
+            for (int k = (int)(test_random(&state) % 40); k > 0; k--)
+                strcat(text, letters[test_random(&state) % 6]);
             int n_expected = plain_encode(pieces, scores, n, VOCAB_OWN, text, expected);
             CHECK_INT(tokenizer_encode(t, text, strlen(text), false, false, ids, 200), n_expected);
-            if (memcmp(ids, expected, (size_t)n_expected * sizeof *ids) != 0) TEST_FAIL("round %d: \"%s\"", round, text);
+            if (memcmp(ids, expected, (size_t)n_expected * sizeof *ids) != 0)
+                TEST_FAIL("round %d: \"%s\"", round, text);
         }
         tokenizer_free(t);
         vocab_free(&v);
@@ -169,7 +181,8 @@ TEST(user_defined_tokens_are_cut_out_first_the_longest_of_them) {
     vocab_letters(&v, "abc");
     int a = VOCAB_OWN, b = a + 1;
     int ab = vocab_add(&v, "ab", -1, VOCAB_NORMAL);
-    int newline = vocab_add(&v, "\n", 0, VOCAB_USER_DEFINED), three = vocab_add(&v, "\n\n\n", 0, VOCAB_USER_DEFINED);
+    int newline = vocab_add(&v, "\n", 0, VOCAB_USER_DEFINED),
+        three = vocab_add(&v, "\n\n\n", 0, VOCAB_USER_DEFINED);
     int bold = vocab_add(&v, "<b>", 0, VOCAB_USER_DEFINED);
     int two_spaces = vocab_add(&v, "  ", 0, VOCAB_USER_DEFINED);                    /* as files have it: */
     int three_spaces = vocab_add(&v, SPACE SPACE SPACE, 0, VOCAB_USER_DEFINED);     /* both ways */
@@ -200,7 +213,8 @@ TEST(control_tokens_come_from_text_only_when_asked) {
     int mask = vocab_add(&v, "<mask>", 0, VOCAB_CONTROL), bold = vocab_add(&v, "<b>", 0, VOCAB_USER_DEFINED);
     Tokenizer *t = vocab_open(&v, &err);
     REQUIRE(t);
-    static const char *const names[] = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", "<mask>"};
+    static const char *const names[] = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>",
+        "<end_of_turn>", "<mask>"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int32_t id = -1, ids[64];
         size_t n = strlen(names[i]);
@@ -211,7 +225,8 @@ TEST(control_tokens_come_from_text_only_when_asked) {
         for (size_t k = 0; k < n; k++) CHECK(!tokenizer_is_control(t, ids[k]));
         check_round_trip(t, names[i], n);
     }
-    CHECK_SPECIAL_IDS(t, "<mask><b><mask", mask, bold, VOCAB_OWN, VOCAB_OWN + 14, VOCAB_OWN + 3, VOCAB_OWN + 20, VOCAB_OWN + 12);
+    CHECK_SPECIAL_IDS(t, "<mask><b><mask", mask, bold, VOCAB_OWN, VOCAB_OWN + 14, VOCAB_OWN + 3,
+        VOCAB_OWN + 20, VOCAB_OWN + 12);
     CHECK_INT(tokenizer_control(t, "<b>"), -1);
     CHECK_INT(tokenizer_control(t, "<0x00>"), -1);
     CHECK_INT(tokenizer_control(t, "<nothing>"), -1);
@@ -272,7 +287,8 @@ TEST(time_is_in_proportion_to_the_text) {
     char *text = malloc(N);
     clock_t start = clock();
     memset(text, 'a', N);
-    CHECK_INT(tokenizer_encode(t, text, N, false, false, NULL, 0), N / 256 + 1);  /* the 64 left at the end are one piece */
+    /* the 64 left at the end are one piece */
+    CHECK_INT(tokenizer_encode(t, text, N, false, false, NULL, 0), N / 256 + 1);
     for (int i = 0; i < N; i += 2) text[i] = 'b';
     CHECK_INT(tokenizer_encode(t, text, N, false, false, NULL, 0), N);
     memset(text, ' ', N);
@@ -427,7 +443,8 @@ TEST(files_that_are_wrong_are_refused_with_a_sentence) {
     check_refused(&v, GEMMA_BAD_FILE, "too many or too long");
 }
 
-/* As Ollama writes SentencePiece's vocabularies: the types of user-defined pieces are lost, their scores are not. */
+/* As Ollama writes SentencePiece's vocabularies: the types of user-defined pieces are lost, their scores are
+ * not. */
 TEST(many_pieces_that_no_merge_makes_are_user_defined) {
     for (int n = 90; n <= 180; n += 90) {
         Vocab v = {0};
@@ -436,7 +453,8 @@ TEST(many_pieces_that_no_merge_makes_are_user_defined) {
         vocab_standard(&v);
         vocab_letters(&v, "<>abh0123456789");
         for (int i = 0; i < 300; i++) vocab_add(&v, "filler", -2000, VOCAB_NORMAL);
-        int ab = vocab_add(&v, "ab", -0.0f, VOCAB_NORMAL), aab = vocab_add(&v, "aab", -1, VOCAB_NORMAL), first = v.n_tokens;
+        int ab = vocab_add(&v, "ab", -0.0f, VOCAB_NORMAL), aab = vocab_add(&v, "aab", -1, VOCAB_NORMAL),
+            first = v.n_tokens;
         for (int i = 0; i < n; i++) {
             snprintf(piece, sizeof piece, "<h%d>", i);
             vocab_add(&v, piece, 0, VOCAB_NORMAL);
@@ -454,7 +472,8 @@ TEST(many_pieces_that_no_merge_makes_are_user_defined) {
     }
 }
 
-/* As speech models have them, numbered, and as bad for a trie as can be: long and different from their first bytes on. */
+/* As speech models have them, numbered, and as bad for a trie as can be: long and different from their first
+ * bytes on. */
 TEST(a_vocabulary_may_have_many_added_tokens) {
     enum { N = 40000 };
     char piece[64];
@@ -465,7 +484,8 @@ TEST(a_vocabulary_may_have_many_added_tokens) {
             vocab_standard(&v);
             for (int i = 0; i < N; i++) {
                 if (numbered) snprintf(piece, sizeof piece, "<custom_token_%d>", i);
-                else snprintf(piece, sizeof piece, "<%08x and a long tail of the token %d>", (unsigned)i * 2654435761u, i);
+                else snprintf(piece, sizeof piece, "<%08x and a long tail of the token %d>",
+                    (unsigned)i * 2654435761u, i);
                 vocab_add(&v, piece, -1000, kind);
             }
             Tokenizer *t = vocab_open(&v, &err);
@@ -478,7 +498,8 @@ TEST(a_vocabulary_may_have_many_added_tokens) {
                 CHECK_INT(tokenizer_encode(t, text, (size_t)n, false, true, &id, 1), 1);
                 CHECK_INT(id, VOCAB_OWN + i);
                 CHECK(tokenizer_encode(t, text, (size_t)n - 1, false, true, &id, 1) > 1);
-                CHECK((tokenizer_encode(t, text, (size_t)n, false, false, &id, 1) == 1) == (kind == VOCAB_USER_DEFINED));
+                CHECK((tokenizer_encode(t, text, (size_t)n, false, false, &id,
+                    1) == 1) == (kind == VOCAB_USER_DEFINED));
             }
             CHECK(tokenizer_bytes(&v.gguf, v.n_tokens) < 40 << 20);
             tokenizer_free(t);

@@ -1,4 +1,5 @@
-/* The tuner finds the fastest way, keeps looking, and follows the machine when it changes; on coarse clocks, too. */
+/* The tuner finds the fastest way, keeps looking, and follows the machine when it changes; on coarse clocks,
+ * too. */
 #include "test.h"
 #include "tuner.h"
 
@@ -62,18 +63,21 @@ TEST(one_way_is_always_chosen) {
 static double coarse_time, coarse_tick;
 static double coarse_now(void) { return floor(coarse_time / coarse_tick) * coarse_tick; }
 
-/* What is measured has `amount`, and after it comes what is not: as the output head in a token, whose time it shares with all other weights. */
+/* What is measured has `amount`, and after it comes what is not: as the output head in a token, whose time it
+ * shares with all other weights. */
 typedef struct {
     const double *seconds;      /* of each way, for an amount of 1 */
     double amount, gap;
 } Work;
 
-/* The seconds that pass in `duration` of work, times those that would if the fastest way were always taken. */
+/* The seconds that pass in `duration` of work, times those that would if the fastest way were always
+ * taken. */
 static double slowness(Tuner *t, Clock *c, const Work *w, double duration, uint64_t *rng) {
     double fastest = w->seconds[0], end = coarse_time + duration, took = 0, amount = 0;
     for (int i = 1; i < t->n; i++) fastest = fmin(fastest, w->seconds[i]);
     while (coarse_time < end) {
-        double start = clock_read(c), real = w->amount * w->seconds[tuner_choice(t)] * (1 + 0.05 * test_random_float(rng));
+        double start = clock_read(c), real = w->amount * w->seconds[tuner_choice(t)] * (1
+            + 0.05 * test_random_float(rng));
         coarse_time += real;
         took += real;
         amount += w->amount;
@@ -83,11 +87,13 @@ static double slowness(Tuner *t, Clock *c, const Work *w, double duration, uint6
     return took / (amount * fastest);
 }
 
-/* 5 ms by a clock of 100 ms take 0 or 100, 130 ms take 100 or 200. In a minute that is tuned, and stays so. */
+/* 5 ms by a clock of 100 ms take 0 or 100, 130 ms take 100 or 200. In a minute that is tuned, and stays
+ * so. */
 TEST(a_coarse_clock_spoils_no_choice) {
     static const double ways[][WAYS] = {{8, 4, 2, 1}, {1, 2, 3, 4}, {1.6, 1, 1.6, 1.7}, {1.2, 1.1, 1.0, 3}};
     static const struct { double tick, unit, gap; } clocks[] = {
-        {1e-3, 0.0004, 0.005}, {0.016667, 0.005, 0.0003}, {0.1, 0.005, 0.0003}, {0.1, 0.002, 0.006}, {0.1, 0.13, 0.001}};
+        {1e-3, 0.0004, 0.005}, {0.016667, 0.005, 0.0003}, {0.1, 0.005, 0.0003}, {0.1, 0.002, 0.006},
+            {0.1, 0.13, 0.001}};
     for (int seed = 1; seed <= 20; seed++)
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
             for (size_t k = 0; k < sizeof clocks / sizeof *clocks; k++) {
@@ -102,13 +108,16 @@ TEST(a_coarse_clock_spoils_no_choice) {
                 Work w = {seconds, 1, clocks[k].gap};
                 slowness(&t, &c, &w, 120, &rng);
                 double slow = slowness(&t, &c, &w, 240, &rng);
-                if (slow > 1.4) TEST_FAIL("ways %zu, clock %zu, seed %d: %.2f times as slow as the fastest", i, k, seed, slow);
+                if (slow > 1.4) TEST_FAIL("ways %zu, clock %zu, seed %d: %.2f times as slow as the fastest",
+                    i, k, seed, slow);
                 double turned[WAYS];        /* the machine changes */
                 for (int j = 0; j < WAYS; j++) turned[j] = seconds[WAYS - 1 - j];
                 w.seconds = turned;
                 slowness(&t, &c, &w, 600, &rng);
                 slow = slowness(&t, &c, &w, 240, &rng);
-                if (slow > 1.4) TEST_FAIL("ways %zu, clock %zu, seed %d, turned: %.2f times as slow as the fastest", i, k, seed, slow);
+                if (slow > 1.4) TEST_FAIL(
+                    "ways %zu, clock %zu, seed %d, turned: %.2f times as slow as the fastest", i,
+                    k, seed, slow);
             }
 }
 

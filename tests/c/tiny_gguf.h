@@ -1,6 +1,6 @@
-/* tiny_gguf.h: makes small GGUF files in memory, for tests of the loader and the session: random weights, a vocabulary of bytes
- * and a few letters; a test may change anything about a file before its bytes are made. Tests of fidelity use the files of
- * tests/golden, which llama.cpp has judged.
+/* tiny_gguf.h: makes small GGUF files in memory, for tests of the loader and the session: random weights, a
+ * vocabulary of bytes and a few letters; a test may change anything about a file before its bytes are made.
+ * Tests of fidelity use the files of tests/golden, which llama.cpp has judged.
  *
  *     TinyGguf g = tiny_make(&tiny_gemma3, 5);
  *     tiny_set_u32(&g, "gemma3.block_count", 1000);
@@ -98,10 +98,18 @@ static inline TinyBytes *tiny_set(TinyGguf *g, const char *key, uint32_t type) {
     e->value.n = 0;
     return &e->value;
 }
-static inline void tiny_set_u32(TinyGguf *g, const char *key, uint32_t x) { tiny_put_u32(tiny_set(g, key, GGUF_UINT32), x); }
-static inline void tiny_set_u64(TinyGguf *g, const char *key, uint64_t x) { tiny_put_u64(tiny_set(g, key, GGUF_UINT64), x); }
-static inline void tiny_set_f32(TinyGguf *g, const char *key, float x) { tiny_put(tiny_set(g, key, GGUF_FLOAT32), &x, 4); }
-static inline void tiny_set_text(TinyGguf *g, const char *key, const char *text) { tiny_put_text(tiny_set(g, key, GGUF_STRING), text); }
+static inline void tiny_set_u32(TinyGguf *g, const char *key, uint32_t x) {
+    tiny_put_u32(tiny_set(g, key, GGUF_UINT32), x);
+}
+static inline void tiny_set_u64(TinyGguf *g, const char *key, uint64_t x) {
+    tiny_put_u64(tiny_set(g, key, GGUF_UINT64), x);
+}
+static inline void tiny_set_f32(TinyGguf *g, const char *key, float x) {
+    tiny_put(tiny_set(g, key, GGUF_FLOAT32), &x, 4);
+}
+static inline void tiny_set_text(TinyGguf *g, const char *key, const char *text) {
+    tiny_put_text(tiny_set(g, key, GGUF_STRING), text);
+}
 /* Its elements are to be put behind. */
 static inline TinyBytes *tiny_set_array(TinyGguf *g, const char *key, uint32_t elem_type, uint64_t n) {
     TinyBytes *b = tiny_set(g, key, GGUF_ARRAY);
@@ -129,7 +137,8 @@ static inline TinyTensor *tiny_tensor(TinyGguf *g, const char *name) {
 enum { TINY_SPECIALS = 6, TINY_VOCAB = TINY_SPECIALS + 256 + 27 };
 
 static inline void tiny_piece(char *text, int id) {
-    static const char *specials[TINY_SPECIALS] = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"};
+    static const char *specials[TINY_SPECIALS] = {"<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>",
+        "<end_of_turn>"};
     if (id < TINY_SPECIALS) strcpy(text, specials[id]);
     else if (id < TINY_SPECIALS + 256) sprintf(text, "<0x%02X>", id - TINY_SPECIALS);
     else if (id < TINY_SPECIALS + 256 + 26) sprintf(text, "%c", 'a' + id - TINY_SPECIALS - 256);
@@ -147,14 +156,16 @@ static inline void tiny_add_vocabulary(TinyGguf *g, int n) {
     b = tiny_set_array(g, "tokenizer.ggml.scores", GGUF_FLOAT32, (uint64_t)n);
     for (int i = 0; i < n; i++) tiny_put(b, &(float){-(float)i}, 4);
     b = tiny_set_array(g, "tokenizer.ggml.token_type", GGUF_INT32, (uint64_t)n);
-    for (int i = 0; i < n; i++) tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
+    for (int i = 0; i < n; i++)
+        tiny_put_u32(b, i == 3 ? 2 : i < TINY_SPECIALS ? 3 : i < TINY_SPECIALS + 256 ? 6 : 1);
 }
 
 static inline bool tiny_is_encoded(QuantType type) {
     return quant_info(type)->block == 1 || type == QUANT_Q8_0 || type == QUANT_Q4_0;
 }
 
-/* Random blocks of a type that quant.h does not encode; what comes back is of a standard deviation near 1 / sqrt(n_cols). */
+/* Random blocks of a type that quant.h does not encode; what comes back is of a standard deviation near 1 /
+ * sqrt(n_cols). */
 static inline void tiny_random_row(QuantType type, uint8_t *row, int n_cols, uint64_t *state) {
     static const struct { QuantType type; int d, dmin; float spread; } blocks[] = {
         {QUANT_IQ4_NL, 0, -1, 67}, {QUANT_Q2_K, 80, 82, 9.8f}, {QUANT_Q3_K, 108, -1, 42},
@@ -165,18 +176,21 @@ static inline void tiny_random_row(QuantType type, uint8_t *row, int n_cols, uin
     size_t n = quant_row_bytes(type, n_cols);
     for (size_t k = 0; k < n; k++) row[k] = (uint8_t)test_random(state);
     for (uint8_t *block = row; block < row + n; block += quant_info(type)->bytes) {
-        uint16_t d = f32_to_f16((1 + 0.1f * test_random_float(state)) / (blocks[i].spread * sqrtf((float)n_cols)));
+        uint16_t d = f32_to_f16((1
+            + 0.1f * test_random_float(state)) / (blocks[i].spread * sqrtf((float)n_cols)));
         memcpy(block + blocks[i].d, &d, 2);
         if (blocks[i].dmin >= 0) memcpy(block + blocks[i].dmin, &d, 2);
     }
 }
 
 /* A norm has no rows. */
-static inline void tiny_add_tensor(TinyGguf *g, const TinySpec *s, const char *name, int n_cols, int n_rows, uint64_t *state) {
+static inline void tiny_add_tensor(TinyGguf *g, const TinySpec *s, const char *name, int n_cols, int n_rows,
+    uint64_t *state) {
     if (g->n_tensors == TINY_MAX_TENSORS || n_cols > 1024) abort();
     QuantType type = n_rows ? s->type : QUANT_F32;
     TinyTensor *t = &g->tensors[g->n_tensors++];
-    *t = (TinyTensor){.n_dims = n_rows ? 2 : 1, .type = type, .dims = {(uint64_t)n_cols, (uint64_t)n_rows}, .offset = g->data.n};
+    *t = (TinyTensor){.n_dims = n_rows ? 2 : 1, .type = type, .dims = {(uint64_t)n_cols, (uint64_t)n_rows},
+        .offset = g->data.n};
     snprintf(t->name, sizeof t->name, "%s", name);
     float x[1024];
     uint8_t row[4096];
@@ -196,10 +210,13 @@ static inline void tiny_add_layer(TinyGguf *g, const TinySpec *s, int i, uint64_
     bool gemma3 = !strcmp(s->architecture, "gemma3"), post = strcmp(s->architecture, "gemma") != 0;
     struct { const char *part; int n_cols, n_rows; bool used; } parts[] = {
         {"attn_norm", s->n_embd, 0, true}, {"attn_q", s->n_embd, s->n_head * s->head_dim, true},
-        {"attn_k", s->n_embd, s->n_head_kv * s->head_dim, true}, {"attn_v", s->n_embd, s->n_head_kv * s->head_dim, true},
+        {"attn_k", s->n_embd, s->n_head_kv * s->head_dim, true},
+            {"attn_v", s->n_embd, s->n_head_kv * s->head_dim, true},
         {"attn_q_norm", s->head_dim, 0, gemma3}, {"attn_k_norm", s->head_dim, 0, gemma3},
-        {"attn_output", s->n_head * s->head_dim, s->n_embd, true}, {"post_attention_norm", s->n_embd, 0, post},
-        {"ffn_norm", s->n_embd, 0, true}, {"ffn_gate", s->n_embd, s->n_ff, true}, {"ffn_up", s->n_embd, s->n_ff, true},
+        {"attn_output", s->n_head * s->head_dim, s->n_embd, true},
+            {"post_attention_norm", s->n_embd, 0, post},
+        {"ffn_norm", s->n_embd, 0, true}, {"ffn_gate", s->n_embd, s->n_ff, true},
+            {"ffn_up", s->n_embd, s->n_ff, true},
         {"ffn_down", s->n_ff, s->n_embd, true}, {"post_ffw_norm", s->n_embd, 0, post},
     };
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
@@ -214,8 +231,10 @@ static inline TinyGguf tiny_make_larger(const TinySpec *s, int n_vocab, uint64_t
     TinyGguf g = {.version = 3};
     struct { const char *key; int value; } numbers[] = {
         {"block_count", s->n_layer}, {"embedding_length", s->n_embd}, {"feed_forward_length", s->n_ff},
-        {"attention.head_count", s->n_head}, {"attention.head_count_kv", s->n_head_kv}, {"attention.key_length", s->head_dim},
-        {"attention.value_length", s->head_dim}, {"context_length", s->n_ctx}, {"attention.sliding_window", s->window},
+        {"attention.head_count", s->n_head}, {"attention.head_count_kv", s->n_head_kv},
+            {"attention.key_length", s->head_dim},
+        {"attention.value_length", s->head_dim}, {"context_length", s->n_ctx},
+            {"attention.sliding_window", s->window},
     };
     char key[96];
     tiny_set_text(&g, "general.architecture", s->architecture);
@@ -234,7 +253,9 @@ static inline TinyGguf tiny_make_larger(const TinySpec *s, int n_vocab, uint64_t
     return g;
 }
 
-static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) { return tiny_make_larger(s, TINY_VOCAB, seed); }
+static inline TinyGguf tiny_make(const TinySpec *s, uint64_t seed) {
+    return tiny_make_larger(s, TINY_VOCAB, seed);
+}
 
 static inline void tiny_free(TinyGguf *g) {
     for (int i = 0; i < g->n_entries; i++) free(g->entries[i].value.p);
@@ -275,8 +296,10 @@ static inline uint8_t *tiny_gguf(const TinySpec *s, uint64_t seed, size_t *n) {
     return file;
 }
 
-/* Loads a file in pieces of at most `piece` bytes, told to have `told` bytes; NULL with *err when it is refused. */
-static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_t n, size_t piece, GemmaOptions options, GemmaError *err) {
+/* Loads a file in pieces of at most `piece` bytes, told to have `told` bytes; NULL with *err when it is
+ * refused. */
+static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_t n, size_t piece,
+    GemmaOptions options, GemmaError *err) {
     GemmaLoader *l = gemma_loader_new("tiny.gguf", told, err);
     bool allocated = false;
     for (size_t at = 0; at < n;) {
@@ -300,7 +323,8 @@ static inline GemmaModel *tiny_load_as(uint64_t told, const uint8_t *file, size_
     return gemma_loader_finish(l, err);
 }
 
-static inline GemmaModel *tiny_load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaError *err) {
+static inline GemmaModel *tiny_load(const uint8_t *file, size_t n, size_t piece, int n_threads,
+    GemmaError *err) {
     return tiny_load_as(n, file, n, piece, (GemmaOptions){.n_threads = n_threads}, err);
 }
 

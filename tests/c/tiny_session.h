@@ -1,5 +1,5 @@
-/* tiny_session.h: sessions on tiny models of every architecture and of each way to hold keys and values, for the tests of what must not change
- * a bit of their logits. */
+/* tiny_session.h: sessions on tiny models of every architecture and of each way to hold keys and values, for
+ * the tests of what must not change a bit of their logits. */
 #ifndef TINY_SESSION_H
 #define TINY_SESSION_H
 
@@ -39,7 +39,8 @@ static inline void all_references(GemmaModel *m, const int32_t *ids, float (*log
     CHECK_INT(test_sync(s, ids, N_TOKENS, &err), 0);
     for (int at = 0, end; at < N_TOKENS; at = end) {
         end = N_TOKENS - (int)test_step(s, 256, INFINITY, &err);
-        for (int i = at; i < end; i++) memcpy(logits[i], gemma_session_logits_at(s, i - at), sizeof logits[i]);
+        for (int i = at; i < end; i++)
+            memcpy(logits[i], gemma_session_logits_at(s, i - at), sizeof logits[i]);
     }
     gemma_session_free(s);
 }
@@ -53,7 +54,8 @@ static const struct { TinySpec spec; GemmaPrecision precision; } cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-static inline GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads, GemmaPrecision precision) {
+static inline GemmaModel *load(const uint8_t *file, size_t n, size_t piece, int n_threads,
+    GemmaPrecision precision) {
     GemmaError err = {0};
     GemmaModel *m = tiny_load_as(n, file, n, piece, (GemmaOptions){n_threads, precision}, &err);
     if (!m) TEST_FAIL("%s", err.text);

@@ -1,4 +1,5 @@
-/* vocab_gguf.h: makes GGUF headers in memory that hold a vocabulary and little else, for tests of tokenizer and chat.
+/* vocab_gguf.h: makes GGUF headers in memory that hold a vocabulary and little else, for tests of tokenizer
+ * and chat.
  *
  *     Vocab v = {0};
  *     vocab_standard(&v);
@@ -70,8 +71,10 @@ static inline void vocab_bool(Vocab *v, const char *key, bool x) {
     vocab_put(&v->metadata, &(uint8_t){x}, 1);
 }
 
-/* What every file has: "llama", 4 specials (ids 0 to 3), 256 bytes (from VOCAB_BYTES on), 2 for turns, the space. */
-enum { VOCAB_PAD, VOCAB_EOS, VOCAB_BOS, VOCAB_UNK, VOCAB_BYTES, VOCAB_TURN = VOCAB_BYTES + 256, VOCAB_END, VOCAB_SPACE, VOCAB_OWN };
+/* What every file has: "llama", 4 specials (ids 0 to 3), 256 bytes (from VOCAB_BYTES on), 2 for turns, the
+ * space. */
+enum { VOCAB_PAD, VOCAB_EOS, VOCAB_BOS, VOCAB_UNK, VOCAB_BYTES, VOCAB_TURN = VOCAB_BYTES + 256, VOCAB_END,
+    VOCAB_SPACE, VOCAB_OWN };
 
 static inline void vocab_standard(Vocab *v) {
     vocab_text(v, "tokenizer.ggml.model", "llama");
@@ -101,7 +104,8 @@ static inline void vocab_letters(Vocab *v, const char *letters) {
     for (; *letters; letters++) vocab_add_n(v, letters, 1, -1000, VOCAB_NORMAL);
 }
 
-static inline void vocab_array(VocabBytes *f, const char *key, GgufType type, int n, const VocabBytes *values) {
+static inline void vocab_array(VocabBytes *f, const char *key, GgufType type, int n,
+    const VocabBytes *values) {
     vocab_put_string(f, key, strlen(key));
     vocab_put_u32(f, GGUF_ARRAY);
     vocab_put_u32(f, type);
@@ -120,8 +124,10 @@ static inline void vocab_parse(Vocab *v) {
     if (v->n_metadata) vocab_put(f, v->metadata.p, v->metadata.n);
     if (v->n_tokens) {
         vocab_array(f, "tokenizer.ggml.tokens", GGUF_STRING, v->n_tokens, &v->strings);
-        if (!v->no_scores) vocab_array(f, "tokenizer.ggml.scores", GGUF_FLOAT32, (int)(v->scores.n / 4), &v->scores);
-        if (!v->no_types) vocab_array(f, "tokenizer.ggml.token_type", GGUF_INT32, (int)(v->types.n / 4), &v->types);
+        if (!v->no_scores) vocab_array(f, "tokenizer.ggml.scores", GGUF_FLOAT32,
+            (int)(v->scores.n / 4), &v->scores);
+        if (!v->no_types) vocab_array(f, "tokenizer.ggml.token_type", GGUF_INT32,
+            (int)(v->types.n / 4), &v->types);
     }
     while (f->n % 32) vocab_put(f, "", 1);
     if (gguf_parse(&v->gguf, f->p, f->n, f->n, &err) != GGUF_COMPLETE) TEST_FAIL("%s", err.text);

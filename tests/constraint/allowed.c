@@ -1,12 +1,13 @@
-/* allowed.c: which tokens a grammar allows, for judges. Writes the vocabulary, then of each case the tokens of its text and before each of them,
- * and after the last, a mask over the vocabulary.
+/* allowed.c: which tokens a grammar allows, for judges. Writes the vocabulary, then of each case the tokens
+ * of its text and before each of them, and after the last, a mask over the vocabulary.
  *
  *   gcc -std=gnu11 -O3 -march=native -Isrc -o build/allowed tests/constraint/allowed.c src/{grammar,grammar_mask,gbnf,program,automaton}.c \
  *       src/{token_trie,tokenizer,gguf,quant,memory,error}.c -lm
  *   build/allowed MODEL.gguf < CASES     CASES: as tests/bench/masks.js writes them
  *
- * Numbers are int32. The vocabulary: how many; of each token its kind (0: text, 1: control, 2: end), its length, its bytes. A case: tokens n;
- * n + 1 times a mask, whether the text may end there, and the next token (-1 after the last). A text that the grammar refuses is cut there. */
+ * Numbers are int32. The vocabulary: how many; of each token its kind (0: text, 1: control, 2: end), its
+ * length, its bytes. A case: tokens n; n + 1 times a mask, whether the text may end there, and the next token
+ * (-1 after the last). A text that the grammar refuses is cut there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,16 @@ static Tokenizer *open_tokenizer(const char *path, int *n_vocab, GemmaError *err
     return tokenizer_new(&g, *n_vocab, err);
 }
 
-static int kind_of(const Tokenizer *t, int32_t id) { return tokenizer_is_end(t, id) ? 2 : tokenizer_is_control(t, id) ? 1 : 0; }
+static int kind_of(const Tokenizer *t, int32_t id) {
+    return tokenizer_is_end(t, id) ? 2 : tokenizer_is_control(t, id) ? 1 : 0;
+}
 
 static int bytes_of(const void *vocabulary, int32_t id, char buf[TOKEN_BYTES_MAX]) {
     return kind_of(vocabulary, id) ? 0 : tokenizer_decode(vocabulary, id, buf);
 }
 
-static void run_case(const char *gbnf, size_t n_gbnf, const char *text, size_t n_text, const Tokenizer *t, const TokenTrie *trie) {
+static void run_case(const char *gbnf, size_t n_gbnf, const char *text, size_t n_text, const Tokenizer *t,
+    const TokenTrie *trie) {
     GemmaError err;
     Grammar *g = grammar_new(gbnf, n_gbnf, &err);
     int32_t *ids = malloc((n_text + 1) * sizeof *ids);
@@ -82,7 +86,8 @@ int main(int argc, char **argv) {
     size_t n_gbnf, n_text;
     while (scanf("%zu %zu", &n_gbnf, &n_text) == 2 && getchar() == '\n') {
         char *both = malloc(n_gbnf + n_text + 1);
-        if (fread(both, 1, n_gbnf + n_text, stdin) != n_gbnf + n_text) return fprintf(stderr, "The last case is cut.\n"), 1;
+        if (fread(both, 1, n_gbnf + n_text, stdin) != n_gbnf + n_text)
+            return fprintf(stderr, "The last case is cut.\n"), 1;
         run_case(both, n_gbnf, both + n_gbnf, n_text, t, trie);
         free(both);
     }

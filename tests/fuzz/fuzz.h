@@ -1,8 +1,10 @@
-/* fuzz.h: the fuzzers' main. Each input is made from a number alone, its seed: `fuzz_X SECONDS SEED` tries the inputs SEED, SEED + 1, ...
- * until the time is up, and at least one. A crash, a report of a sanitizer, a failed check, an input that takes too long or too much
- * memory: each ends the program with the line that runs this input again. Knows nothing of what is fuzzed.
+/* fuzz.h: the fuzzers' main. Each input is made from a number alone, its seed: `fuzz_X SECONDS SEED` tries
+ * the inputs SEED, SEED + 1, ... until the time is up, and at least one. A crash, a report of a sanitizer, a
+ * failed check, an input that takes too long or too much memory: each ends the program with the line that
+ * runs this input again. Knows nothing of what is fuzzed.
  *
- * Bounds, checked for each input: FUZZ_MAX_SECONDS of processor time, and the bytes that the input itself says (fuzz_limit_memory). */
+ * Bounds, checked for each input: FUZZ_MAX_SECONDS of processor time, and the bytes that the input itself
+ * says (fuzz_limit_memory). */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -14,21 +16,25 @@
 #include "test.h"
 
 /* The sanitizers' interface; gcc comes without the header sanitizer/allocator_interface.h. */
-int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t), void (*free_hook)(const volatile void *));
+int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
+    void (*free_hook)(const volatile void *));
 size_t __sanitizer_get_allocated_size(const volatile void *p);
 void __sanitizer_set_death_callback(void (*callback)(void));
 
-enum { FUZZ_MAX_SECONDS = 120 };    /* a hundred times what the slowest input needs: only what hangs comes to it */
+enum { FUZZ_MAX_SECONDS = 120 };    /* a hundred times what the slowest input needs: only what hangs comes to
+                                     * it */
 
 static struct {
     const char *name;
     uint64_t seed;
-    volatile size_t used, most, limit;  /* bytes allocated, the most since the limit was set, the limit (0: none) */
+    volatile size_t used, most, limit;  /* bytes allocated, the most since the limit was set, the limit (0:
+                                         * none) */
 } fuzz;
 
 static void fuzz_say_seed(void) {
     char line[120];
-    int n = snprintf(line, sizeof line, "\nREPRODUCE: make fuzz && build/fuzz/%s 0 %llu\n", fuzz.name, (unsigned long long)fuzz.seed);
+    int n = snprintf(line, sizeof line, "\nREPRODUCE: make fuzz && build/fuzz/%s 0 %llu\n", fuzz.name,
+        (unsigned long long)fuzz.seed);
     if (write(STDOUT_FILENO, line, (size_t)n) != n) _exit(3);
 }
 
@@ -53,7 +59,8 @@ static inline void fuzz_limit_memory(uint64_t bytes) {
 }
 
 static inline void fuzz_check_memory(void) {
-    if (fuzz.limit && fuzz.most > fuzz.limit) TEST_FAIL("%zu bytes were allocated at once; at most %zu were expected", fuzz.most, fuzz.limit);
+    if (fuzz.limit && fuzz.most > fuzz.limit)
+        TEST_FAIL("%zu bytes were allocated at once; at most %zu were expected", fuzz.most, fuzz.limit);
 }
 
 static inline int fuzz_main(int argc, char **argv, const char *name, void (*input)(uint64_t *state)) {

@@ -1,7 +1,8 @@
-/* fuzz_convert SECONDS SEED: damaged and made-up JSON texts, safetensors headers, SentencePiece models, tokenizer.json and
- * config.json files, for the readers of build/quantize. What must hold: a file is refused with a sentence, or gives something
- * sound: JSON whose values lie in the text, tensors that fill their file, tokens that all have a text; and of vocabulary and
- * configuration a GGUF header that the engine's reader accepts. Memory stays within what the size of the input allows. */
+/* fuzz_convert SECONDS SEED: damaged and made-up JSON texts, safetensors headers, SentencePiece models,
+ * tokenizer.json and config.json files, for the readers of build/quantize. What must hold: a file is refused
+ * with a sentence, or gives something sound: JSON whose values lie in the text, tensors that fill their file,
+ * tokens that all have a text; and of vocabulary and configuration a GGUF header that the engine's reader
+ * accepts. Memory stays within what the size of the input allows. */
 #include <float.h>
 
 #include "error.h"
@@ -44,9 +45,12 @@ static void check_sentence(const GemmaError *err) {
 /* ------------------------------------------------------------------------------------------ damage */
 
 static const char *const PIECES[] = {
-    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud83d\\udc1e", "\\ud83d", "\\u0000", "null", "true", "NaN", "Infinity", "\xef\xbb\xbf", "-", "0", "1e999", "-0.0", "18446744073709551616",
-    "9007199254740993", "4294967295", "-1", "1e-999", "\xe2\x96\x81", "\xff", "\xc0\x80", "\xed\xa0\x80", "\x01", "\n", " ", "[[[[[[[[", "{\"a\":{\"a\":{\"a\":",
-    "\"dtype\":", "\"shape\":[", "\"data_offsets\":[0,0]", "\"BF16\"", "\"id\":", "\"content\":\"\"", "\"merges\":", "\"vocab\":", "<0x09>", "\\t", "[0]", "{}",
+    "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud83d\\udc1e", "\\ud83d", "\\u0000", "null", "true",
+        "NaN", "Infinity", "\xef\xbb\xbf", "-", "0", "1e999", "-0.0", "18446744073709551616",
+    "9007199254740993", "4294967295", "-1", "1e-999", "\xe2\x96\x81", "\xff", "\xc0\x80", "\xed\xa0\x80",
+        "\x01", "\n", " ", "[[[[[[[[", "{\"a\":{\"a\":{\"a\":",
+    "\"dtype\":", "\"shape\":[", "\"data_offsets\":[0,0]", "\"BF16\"", "\"id\":", "\"content\":\"\"",
+        "\"merges\":", "\"vocab\":", "<0x09>", "\\t", "[0]", "{}",
 };
 
 static void splice(Text *t, size_t at, size_t n_old, const char *p, size_t n) {
@@ -60,7 +64,8 @@ static void splice(Text *t, size_t at, size_t n_old, const char *p, size_t n) {
 
 static void damage(Text *t, uint64_t *state) {
     if (t->n == 0) return;
-    size_t at = (size_t)below(state, t->n), rest = t->n - at, cut = (size_t)below(state, rest < 40 ? rest + 1 : 40);
+    size_t at = (size_t)below(state, t->n), rest = t->n - at,
+        cut = (size_t)below(state, rest < 40 ? rest + 1 : 40);
     const char *piece = PIECES[below(state, sizeof PIECES / sizeof *PIECES)];
     switch (below(state, 7)) {
     case 0: t->p[at] ^= (char)(1 << below(state, 8)); break;
@@ -80,7 +85,8 @@ static void damage_some(Text *t, uint64_t *state) {
 /* ------------------------------------------------------------------------------------------ JSON */
 
 static void make_value(Text *t, int depth, uint64_t *state) {
-    static const char *const plain[] = {"null", "true", "false", "0", "-1.5e3", "\"\"", "\"a\\n\\u00e9\\ud83d\\udc1e\"", "123456789012", "\"\xc3\xa9\xf0\x9f\x90\x9e\"", "1e5"};
+    static const char *const plain[] = {"null", "true", "false", "0", "-1.5e3", "\"\"",
+        "\"a\\n\\u00e9\\ud83d\\udc1e\"", "123456789012", "\"\xc3\xa9\xf0\x9f\x90\x9e\"", "1e5"};
     int kind = depth > 70 ? 0 : (int)below(state, depth > 3 ? 12 : 4);
     if (kind == 1 || kind == 2) {
         int n = (int)below(state, 4);
@@ -117,7 +123,8 @@ static const JsonNode *check_value(const JsonNode *node, const char *text, size_
     case JSON_NUMBER:
         CHECK(node->text >= text && node->text + node->n <= text + n);
         snprintf(written, sizeof written, "%.*s", (int)node->n, node->text);
-        CHECK(json_double(node, &number) == (bool)isfinite(strtod(written, NULL)));     /* not of Infinity, NaN and 1e999 */
+        /* not of Infinity, NaN and 1e999 */
+        CHECK(json_double(node, &number) == (bool)isfinite(strtod(written, NULL)));
         if (json_int(node, &whole)) CHECK_NEAR(number, (double)whole, 1024);
         break;
     case JSON_ARRAY:
@@ -168,7 +175,9 @@ static void try_safetensors(uint64_t *state) {
         int kind = (int)below(state, 7), rows = (int)below(state, 4), cols = 1 + (int)below(state, 40);
         uint64_t size = (uint64_t)(rows * cols * sizes[kind]);
         char line[200];
-        snprintf(line, sizeof line, ",\"t%d\":{\"dtype\":\"%s\",\"shape\":[%d,%d],\"data_offsets\":[%llu,%llu]}", i, dtypes[kind], rows, cols,
+        snprintf(line, sizeof line,
+            ",\"t%d\":{\"dtype\":\"%s\",\"shape\":[%d,%d],\"data_offsets\":[%llu,%llu]}", i,
+            dtypes[kind], rows, cols,
                  (unsigned long long)at, (unsigned long long)(at + size));
         say(&t, line);
         at += size;
@@ -183,7 +192,8 @@ static void try_safetensors(uint64_t *state) {
         uint64_t total = 0;
         n_read[1]++;
         for (size_t i = 0; i < s.n_tensors; i++) {
-            CHECK(s.tensors[i].offset >= 8 + t.n && s.tensors[i].size <= file_size && s.tensors[i].offset <= file_size - s.tensors[i].size);
+            CHECK(s.tensors[i].offset >= 8 + t.n && s.tensors[i].size <= file_size
+                && s.tensors[i].offset <= file_size - s.tensors[i].size);
             CHECK(strlen(s.tensors[i].name) > 0);
             total += s.tensors[i].size;
         }
@@ -215,7 +225,8 @@ static void check_vocabulary(const Vocabulary *v) {
     gguf_put_array(&e, "tokens", GGUF_STRING, (uint64_t)v->n);
     for (int id = 0; id < v->n; id++) {
         const Token *t = &v->tokens[id];
-        CHECK(t->text && t->n <= 256 && t->type >= TOKEN_NORMAL && t->type <= TOKEN_BYTE && fabsf(t->score) <= FLT_MAX);
+        CHECK(t->text && t->n <= 256 && t->type >= TOKEN_NORMAL && t->type <= TOKEN_BYTE
+            && fabsf(t->score) <= FLT_MAX);
         bytes_put_string(&e.bytes, t->text, t->n);
     }
     check_header(&e);
@@ -306,7 +317,8 @@ static void try_config(uint64_t *state) {
     bool good = root && hf_config_read(&c, root, &err);
     if (good) {
         GgufEntries e = {0};
-        CHECK(c.n_layer > 0 && c.n_embd > 0 && c.n_head > 0 && c.n_vocab > 0 && (uint64_t)c.n_head * (uint64_t)c.head_dim < INT32_MAX);
+        CHECK(c.n_layer > 0 && c.n_embd > 0 && c.n_head > 0 && c.n_vocab > 0
+            && (uint64_t)c.n_head * (uint64_t)c.head_dim < INT32_MAX);
         hf_config_write(&c, &e);
         check_header(&e);
     }
@@ -317,7 +329,8 @@ static void try_config(uint64_t *state) {
 }
 
 static void input(uint64_t *state) {
-    static void (*const all[])(uint64_t *) = {try_json, try_safetensors, try_sp_model, try_tokenizer_json, try_config};
+    static void (*const all[])(uint64_t *) = {try_json, try_safetensors, try_sp_model,
+        try_tokenizer_json, try_config};
     size_t before = fuzz.used;
     all[below(state, 5)](state);
     fuzz_limit_memory(0);

@@ -1,8 +1,9 @@
-/* fuzz_gguf SECONDS SEED: plans from beginnings of damaged and made-up GGUF files, and loads them in pieces of random sizes. What must hold: a file is refused with a
- * sentence, or gives a model that answers: a text tokenizes, a session evaluates it and samples ids of the vocabulary (or says that
- * the numbers are not finite). Memory stays below 2 files + 16 MB until the header is checked, then below what gemma_memory_need
- * promised + 16 MB; models that need more than 512 MB are not opened, as a page without that memory would not. Run in the
- * repository's root, where tests/golden is. */
+/* fuzz_gguf SECONDS SEED: plans from beginnings of damaged and made-up GGUF files, and loads them in pieces
+ * of random sizes. What must hold: a file is refused with a sentence, or gives a model that answers: a text
+ * tokenizes, a session evaluates it and samples ids of the vocabulary (or says that the numbers are not
+ * finite). Memory stays below 2 files + 16 MB until the header is checked, then below what gemma_memory_need
+ * promised + 16 MB; models that need more than 512 MB are not opened, as a page without that memory would
+ * not. Run in the repository's root, where tests/golden is. */
 #include <math.h>
 
 #include "calls.h"
@@ -44,8 +45,10 @@ static uint64_t below(uint64_t *state, uint64_t n) { return test_random(state) %
 
 /* A number that a parser might stumble over. */
 static uint64_t extreme(uint64_t *state) {
-    static const uint64_t around[] = {0, 1, 4, 16, 32, 64, 256, 512, 1024, 65536, 1 << 20, 1 << 24, (uint64_t)1 << 31, (uint64_t)1 << 32,
-                                      (uint64_t)1 << 48, (uint64_t)1 << 53, (uint64_t)1 << 61, (uint64_t)1 << 63};
+    static const uint64_t around[] = {0, 1, 4, 16, 32, 64, 256, 512, 1024, 65536, 1 << 20, 1 << 24,
+        (uint64_t)1 << 31, (uint64_t)1 << 32,
+                                      (uint64_t)1 << 48, (uint64_t)1 << 53, (uint64_t)1 << 61,
+                                          (uint64_t)1 << 63};
     uint64_t x = around[below(state, sizeof around / sizeof *around)];
     switch (below(state, 6)) {
     case 0: return x - 1 - below(state, 40);
@@ -70,7 +73,8 @@ static void splice(File *f, size_t at, size_t n_old, const uint8_t *p, size_t n)
 /* Most places are in the header, whose size is about `header`. */
 static void damage(File *f, size_t header, uint64_t *state) {
     if (f->n < 40) return;
-    size_t range = below(state, 4) ? (header < f->n ? header : f->n) : f->n, at = (size_t)below(state, range - 8);
+    size_t range = below(state, 4) ? (header < f->n ? header : f->n) : f->n,
+        at = (size_t)below(state, range - 8);
     if (below(state, 4) == 0) at = (size_t)below(state, 32);    /* counts and the first keys */
     uint64_t number = extreme(state);
     switch (below(state, 7)) {
@@ -113,13 +117,15 @@ static void change_entry(TinyGguf *g, uint64_t *state) {
         tiny_set_f32(g, key, below(state, 2) ? (float)number : x.f);
         break;
     }
-    case 5: tiny_put_u32(tiny_set_array(g, key, (uint32_t)below(state, 13), below(state, 2) ? number : 1), (uint32_t)number); break;
+    case 5: tiny_put_u32(tiny_set_array(g, key, (uint32_t)below(state, 13), below(state, 2) ? number : 1),
+        (uint32_t)number); break;
     default: tiny_add(g, below(state, 2) ? key : "extra", (uint32_t)below(state, 13)); break;
     }
 }
 
 static void change_tensor(TinyGguf *g, uint64_t *state) {
-    TinyTensor *t = &g->tensors[below(state, (uint64_t)g->n_tensors)], *other = &g->tensors[below(state, (uint64_t)g->n_tensors)];
+    TinyTensor *t = &g->tensors[below(state, (uint64_t)g->n_tensors)],
+        *other = &g->tensors[below(state, (uint64_t)g->n_tensors)];
     uint64_t number = extreme(state);
     switch (below(state, 7)) {
     case 0: t->name[below(state, 10)] ^= 1; break;
@@ -139,8 +145,10 @@ static void change_tensor(TinyGguf *g, uint64_t *state) {
 
 /* Keys that no tiny file has, with values that are often sound. */
 static void add_setting(TinyGguf *g, const char *architecture, uint64_t *state) {
-    static const char *const keys[] = {"rope.freq_base", "rope.freq_base_swa", "rope.scaling.factor", "attn_logit_softcapping",
-        "final_logit_softcapping", "attention.sliding_window_pattern", "rope.dimension_count", "attention.sliding_window", "attention.value_length"};
+    static const char *const keys[] = {"rope.freq_base", "rope.freq_base_swa", "rope.scaling.factor",
+        "attn_logit_softcapping",
+        "final_logit_softcapping", "attention.sliding_window_pattern", "rope.dimension_count",
+            "attention.sliding_window", "attention.value_length"};
     static const float values[] = {0, 1, 2, 6, 32, 10000, 1e6f, 1e-30f, 1e30f, -1, NAN, INFINITY};
     char key[96];
     snprintf(key, sizeof key, "%s.%s", architecture, keys[below(state, sizeof keys / sizeof *keys)]);
@@ -151,9 +159,12 @@ static void add_setting(TinyGguf *g, const char *architecture, uint64_t *state) 
 
 static File made_up(uint64_t *state) {
     static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
-    static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K};
-    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 3),
-                  32 * (1 + (int)below(state, 3)), 4, 1 << below(state, 3), 8 << below(state, 4), 32 * (1 + (int)below(state, 3)),
+    static const QuantType types[] = {QUANT_F32, QUANT_F16, QUANT_BF16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL,
+        QUANT_Q2_K, QUANT_Q3_K};
+    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)],
+        1 + (int)below(state, 3),
+                  32 * (1 + (int)below(state, 3)), 4, 1 << below(state, 3), 8 << below(state, 4),
+                      32 * (1 + (int)below(state, 3)),
                   1 + (int)below(state, 100), (int)below(state, 40)};
     s = tiny_fitted(s);
     TinyGguf g = tiny_make(&s, test_random(state));
@@ -188,12 +199,14 @@ static void use(GemmaModel *m, uint64_t *state) {
     }
     int32_t ids[N_CTX];
     static const char text[] = "The <b>sea\n\n at night, \xc3\xa9 <end_of_turn>";
-    int n = test_tokenize(m, text, sizeof text - 1, GEMMA_PARSE_CONTROL | (gemma_adds_bos(m) ? GEMMA_ADD_BOS : 0), ids, N_CTX);
+    int n = test_tokenize(m, text, sizeof text - 1, GEMMA_PARSE_CONTROL | (gemma_adds_bos(m) ? GEMMA_ADD_BOS
+        : 0), ids, N_CTX);
     CHECK(n > 0);
     if (n > n_ctx) n = n_ctx;
     for (int i = 0; i < n; i++) CHECK(ids[i] >= 0 && ids[i] < plan->shape.n_vocab);
     CHECK(test_sync(s, ids, n, &err) == 0);
-    GemmaSampling sampling = {.temperature = 1, .top_k = (int)below(state, 50), .top_p = 0.9f, .min_p = 0, .repeat_penalty = 1.1f, .seed = 1};
+    GemmaSampling sampling = {.temperature = 1, .top_k = (int)below(state, 50), .top_p = 0.9f, .min_p = 0,
+        .repeat_penalty = 1.1f, .seed = 1};
     CHECK(gemma_session_sampling(s, &sampling, &err) == GEMMA_OK);
     for (int i = 0; i < 4; i++) {
         double left;
@@ -231,10 +244,12 @@ static bool allocate(GemmaLoader *l, const File *f, GemmaOptions options, GemmaE
 
 static void load_and_use(const File *f, uint64_t *state) {
     GemmaError err = {0};
-    GemmaOptions options = {.n_threads = 1 + (below(state, 8) == 0), .precision = below(state, 8) ? GEMMA_F16_CACHE : below(state, 2) ? GEMMA_EXACT : GEMMA_INT8_CACHE};
+    GemmaOptions options = {.n_threads = 1 + (below(state, 8) == 0), .precision = below(state, 8)
+        ? GEMMA_F16_CACHE : below(state, 2) ? GEMMA_EXACT : GEMMA_INT8_CACHE};
     uint64_t told = below(state, 16) ? f->n : extreme(state);
     size_t piece = (size_t)1 << below(state, 22);
-    if (piece < 4096 && f->n > 4096 * piece) piece = 1 + f->n / 4096;   /* each piece reads the header from its start */
+    /* each piece reads the header from its start */
+    if (piece < 4096 && f->n > 4096 * piece) piece = 1 + f->n / 4096;
     fuzz_limit_memory(fuzz.used + 2 * f->n + 16 * MB);
     GemmaLoader *l = gemma_loader_new("fuzz.gguf", told, &err);
     bool allocated = false, good = true;
@@ -262,7 +277,8 @@ static void load_and_use(const File *f, uint64_t *state) {
     gemma_model_free(m);
 }
 
-/* Plans from beginnings of the file, each longer than the one before: a sentence, or a plan that can be described and needs memory. */
+/* Plans from beginnings of the file, each longer than the one before: a sentence, or a plan that can be
+ * described and needs memory. */
 static void estimate(const File *f, uint64_t *state) {
     GemmaError err = {0};
     uint64_t told = below(state, 8) ? f->n : f->n + (extreme(state) >> 1);
@@ -279,7 +295,8 @@ static void estimate(const File *f, uint64_t *state) {
         good = gemma_loader_estimate(l, n, &err) == GEMMA_OK;
         if (!good) break;
         const GemmaPlan *plan = gemma_loader_plan(l);
-        CHECK(plan->shape.n_layer >= 1 && plan->shape.n_layer <= GEMMA_MAX_LAYERS && plan->shape.n_vocab >= 1 && plan->shape.n_vocab <= GEMMA_MAX_VOCABULARY);
+        CHECK(plan->shape.n_layer >= 1 && plan->shape.n_layer <= GEMMA_MAX_LAYERS && plan->shape.n_vocab >= 1
+            && plan->shape.n_vocab <= GEMMA_MAX_VOCABULARY);
         CHECK(gemma_memory_need(l, &(GemmaOptions){.n_threads = 1}, 1) > 0);
         char json[4096];
         size_t length = gemma_describe_plan(plan, json, sizeof json);
@@ -288,7 +305,8 @@ static void estimate(const File *f, uint64_t *state) {
         if (n == 0) break;
     }
     if (!good) check_sentence(&err);
-    else if (gemma_loader_plan(l) && gemma_loader_plan(l)->guessed && gemma_loader_check_part(l, f->p, f->n, &err) != GEMMA_OK) check_sentence(&err);
+    else if (gemma_loader_plan(l) && gemma_loader_plan(l)->guessed && gemma_loader_check_part(l, f->p, f->n,
+        &err) != GEMMA_OK) check_sentence(&err);
     n_estimated += good;
     gemma_loader_free(l);
 }

@@ -1,7 +1,8 @@
-/* fuzz_grammar SECONDS SEED: grammars made at random, whole, damaged, or strung together of GBNF's own parts, and texts on the way through
- * them. What must hold: a grammar is refused with its line and column, or compiled within FUZZ_MEMORY; a text is read as the plain matcher
- * reads it, prefix by prefix, however often the cache forgets (more strictly where limits have cut ways); a mask has the tokens that fit one by
- * one, and no other. */
+/* fuzz_grammar SECONDS SEED: grammars made at random, whole, damaged, or strung together of GBNF's own parts,
+ * and texts on the way through them. What must hold: a grammar is refused with its line and column, or
+ * compiled within FUZZ_MEMORY; a text is read as the plain matcher reads it, prefix by prefix, however often
+ * the cache forgets (more strictly where limits have cut ways); a mask has the tokens that fit one by one,
+ * and no other. */
 #include "fuzz.h"
 #include "grammar_inner.h"
 #include "grammar_walk.h"
@@ -9,9 +10,12 @@
 enum { N_WORDS = 200, MAX_GBNF = 2 * RG_GBNF, FUZZ_MEMORY = 192 << 20 };
 
 static const char *const parts[] = {
-    "root", " ::= ", "\n", "a", "b-1", "|", "(", ")", "[", "]", "[^", "-", "*", "+", "?", "{", "}", ",", "0", "1", "9", "100000", "4294967296", "{2,}",
-    "{0,100000}", "{3,5}", "\"a\"", "\"", "\\", "\\x41", "\\u20ac", "\\U0001F642", "\\ud800", ".", "#", " ", "\t", "\r\n", "\xe2\x82\xac", "\xff", "\"\"",
-    "root ::= ", "\na ::= ", "\nb-1 ::= ", "[a-z]", "[^\"\\\\]", "<escape>", "!", "\"ab\" | \"ac\"", "a*", "(a)?",
+    "root", " ::= ", "\n", "a", "b-1", "|", "(", ")", "[", "]", "[^", "-", "*", "+", "?", "{", "}", ",", "0",
+        "1", "9", "100000", "4294967296", "{2,}",
+    "{0,100000}", "{3,5}", "\"a\"", "\"", "\\", "\\x41", "\\u20ac", "\\U0001F642", "\\ud800", ".", "#", " ",
+        "\t", "\r\n", "\xe2\x82\xac", "\xff", "\"\"",
+    "root ::= ", "\na ::= ", "\nb-1 ::= ", "[a-z]", "[^\"\\\\]", "<escape>", "!",
+        "\"ab\" | \"ac\"", "a*", "(a)?",
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -35,7 +39,8 @@ static void make_words(Words *w, uint64_t *state) {
     for (int id = 0; id < N_WORDS; id++) {
         w->n[id] = 0;
         if (id % 4 == 0) w->bytes[id][w->n[id]++] = (char)test_random(state);
-        for (int k = (int)below(state, 4); id % 4 && k > 0 && w->n[id] <= 8; k--) w->n[id] += rg_encode(w->bytes[id] + w->n[id], rg_char(state));
+        for (int k = (int)below(state, 4); id % 4 && k > 0 && w->n[id] <= 8; k--)
+            w->n[id] += rg_encode(w->bytes[id] + w->n[id], rg_char(state));
     }
 }
 
@@ -44,8 +49,10 @@ static void check_mask(Grammar *g, GrammarState s, const TokenTrie *t, const Wor
     grammar_hold(g, s);
     grammar_mask(g, s, t, bits);
     for (int id = 0; id < N_WORDS; id++) {
-        bool in = bits[id / 32] >> id % 32 & 1, fits = w->n[id] && grammar_next(g, s, w->bytes[id], (size_t)w->n[id]) != GRAMMAR_DEAD;
-        if (in != fits && !grammar_overflowed(g)) TEST_FAIL("token %d is %sin the mask", id, in ? "" : "not ");
+        bool in = bits[id / 32] >> id % 32 & 1, fits = w->n[id] && grammar_next(g, s, w->bytes[id],
+            (size_t)w->n[id]) != GRAMMAR_DEAD;
+        if (in != fits && !grammar_overflowed(g))
+            TEST_FAIL("token %d is %sin the mask", id, in ? "" : "not ");
     }
     grammar_release(g, s);
 }
@@ -54,7 +61,8 @@ static void check_mask(Grammar *g, GrammarState s, const TokenTrie *t, const Wor
 
 static size_t string_together(char *gbnf, uint64_t *state) {
     size_t n = 0;
-    for (int k = (int)below(state, below(state, 2) ? 12 : 150); k > 0; k--) n += (size_t)(stpcpy(gbnf + n, parts[below(state, N_PARTS)]) - (gbnf + n));
+    for (int k = (int)below(state, below(state, 2) ? 12 : 150); k > 0; k--) n += (size_t)
+        (stpcpy(gbnf + n, parts[below(state, N_PARTS)]) - (gbnf + n));
     return n;
 }
 
@@ -80,7 +88,8 @@ static size_t damage(char *gbnf, size_t n, uint64_t *state) {
     return n;
 }
 
-/* What holds for any grammar: its forced text may come, its masks are right, and texts through it end nowhere but where they may. */
+/* What holds for any grammar: its forced text may come, its masks are right, and texts through it end nowhere
+ * but where they may. */
 static void walk(Grammar *g, const TokenTrie *t, const Words *w, uint64_t *state) {
     char text[RG_TEXT + 8], forced[32];
     for (int k = 0; k < 3; k++) {

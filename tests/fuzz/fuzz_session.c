@@ -1,8 +1,10 @@
-/* fuzz_session SECONDS SEED: two sessions of one model are led through random syncs, pushes, steps of any size, alone and together, clones,
- * saves, restores, samples and texts that a grammar constrains, on random small models of all architectures. What must hold: whenever logits are
- * ready they are, bit for bit, those of a fresh session that was given the same tokens at once; counts and refusals are those of gemma.h; greedy
- * sampling takes the largest logit; a constrained text is the grammar's when it may end, with copies made in its middle; bytes that are no saved
- * session, or one with other numbers or another grammar in it, do no harm. */
+/* fuzz_session SECONDS SEED: two sessions of one model are led through random syncs, pushes, steps of any
+ * size, alone and together, clones, saves, restores, samples and texts that a grammar constrains, on random
+ * small models of all architectures. What must hold: whenever logits are ready they are, bit for bit, those
+ * of a fresh session that was given the same tokens at once; counts and refusals are those of gemma.h; greedy
+ * sampling takes the largest logit; a constrained text is the grammar's when it may end, with copies made in
+ * its middle; bytes that are no saved session, or one with other numbers or another grammar in it, do no
+ * harm. */
 #include <math.h>
 
 #include "calls.h"
@@ -27,15 +29,19 @@ typedef struct {
 
 static GemmaModel *make_model(int n_ctx, uint64_t *state) {
     static const char *const architectures[] = {"gemma", "gemma2", "gemma3"};
-    static const QuantType types[] = {QUANT_F16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL, QUANT_Q2_K, QUANT_Q3_K};
-    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)], 1 + (int)below(state, 7), 32, 4,
-                  1 << below(state, 3), below(state, 2) ? 8 : 32, 32, n_ctx, 1 + (int)below(state, below(state, 2) ? 20 : 200)};
+    static const QuantType types[] = {QUANT_F16, QUANT_Q8_0, QUANT_Q4_0, QUANT_IQ4_NL,
+        QUANT_Q2_K, QUANT_Q3_K};
+    TinySpec s = {architectures[below(state, 3)], types[below(state, sizeof types / sizeof *types)],
+        1 + (int)below(state, 7), 32, 4,
+                  1 << below(state, 3), below(state, 2) ? 8 : 32, 32, n_ctx,
+                      1 + (int)below(state, below(state, 2) ? 20 : 200)};
     s = tiny_fitted(s);
     if (s.n_embd == 256) s.n_layer = 1 + s.n_layer % 2;     /* not to take all the time */
     size_t n;
     GemmaError err = {0};
     uint8_t *file = tiny_gguf(&s, test_random(state), &n);
-    GemmaOptions options = {1 + (below(state, 4) == 0), s.head_dim % 32 == 0 && below(state, 2) ? GEMMA_INT8_CACHE : GEMMA_F16_CACHE};
+    GemmaOptions options = {1 + (below(state, 4) == 0), s.head_dim % 32 == 0 && below(state, 2)
+        ? GEMMA_INT8_CACHE : GEMMA_F16_CACHE};
     GemmaModel *m = tiny_load_as(n, file, n, n, options, &err);
     if (!m) TEST_FAIL("%s", err.text);
     free(file);
@@ -58,11 +64,13 @@ static void check_logits(Case *c) {
     CHECK_INT(gemma_session_sample(c->session), best);
 }
 
-/* Keeps a random part of the tokens and changes or adds some: often near the end, as a conversation that goes on or back does. */
+/* Keeps a random part of the tokens and changes or adds some: often near the end, as a conversation that goes
+ * on or back does. */
 static void change(Case *c, uint64_t *state) {
     GemmaError err = {0};
     int32_t ids[MAX_CTX];
-    int shared = below(state, 3) ? c->n - (int)below(state, (uint64_t)(c->n < 80 ? c->n + 1 : 80)) : (int)below(state, (uint64_t)c->n + 1);
+    int shared = below(state, 3) ? c->n - (int)below(state, (uint64_t)(c->n < 80 ? c->n + 1 : 80))
+        : (int)below(state, (uint64_t)c->n + 1);
     int n = shared + (int)below(state, below(state, 2) ? 10 : 300);
     n = n < 1 ? 1 : n > c->n_ctx ? c->n_ctx : n;
     if (shared > n) shared = n;
@@ -113,7 +121,8 @@ static void step(Case *c, int n, uint64_t *state) {
 /* Restores bytes with some changed, whose checksum is right; what can be restored can be stepped. */
 static void restore_changed(const Case *c, uint8_t *bytes, uint64_t n, uint64_t *state) {
     GemmaError err = {0};
-    for (int i = 1 + (int)below(state, 4); i > 0; i--) bytes[below(state, below(state, 2) ? 120 : n - 8)] = (uint8_t)test_random(state);
+    for (int i = 1 + (int)below(state, 4); i > 0; i--)
+        bytes[below(state, below(state, 2) ? 120 : n - 8)] = (uint8_t)test_random(state);
     if (below(state, 4) == 0) n -= below(state, n - 8);
     seal_session(bytes, n);
     GemmaSession *s = gemma_session_restore(c->model, bytes, n, &err);
@@ -178,7 +187,8 @@ static void write_constrained(Case *c, uint64_t *state) {
         g = gemma_grammar_new(r.gbnf, r.n_gbnf, &err);
     }
     int begin = c->n;
-    gemma_session_sampling(c->session, &(GemmaSampling){.temperature = 1.5f, .top_p = 1, .repeat_penalty = 1, .seed = test_random(state)}, &err);
+    gemma_session_sampling(c->session, &(GemmaSampling){
+        .temperature = 1.5f, .top_p = 1, .repeat_penalty = 1, .seed = test_random(state)}, &err);
     CHECK_INT(gemma_session_constrain(c->session, g, &err), GEMMA_OK);
     while (c->n < c->n_ctx && c->n - begin < MAX_WRITTEN && !test_failures) {
         check_text(c, g, begin);
@@ -186,7 +196,8 @@ static void write_constrained(Case *c, uint64_t *state) {
         if (below(state, 4) == 0 && push_any(c, state)) continue;
         while (test_step(c->session, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
         int32_t id = gemma_session_sample(c->session);
-        if (gemma_session_constraint(c->session) == GEMMA_INCOMPLETE) CHECK(id >= 0 && !gemma_is_end(c->model, id));
+        if (gemma_session_constraint(c->session) == GEMMA_INCOMPLETE)
+            CHECK(id >= 0 && !gemma_is_end(c->model, id));
         if (id < 0 || gemma_is_end(c->model, id)) break;
         CHECK_INT(gemma_session_push(c->session, id, &err), GEMMA_OK);
         append(c, id);

@@ -1,6 +1,7 @@
-/* fuzz_tokenizer SECONDS SEED: throws vocabularies, whole and damaged, and texts of random bytes and of the vocabulary's own pieces
- * at tokenizer and chat. What must hold: no report of the sanitizers, every text comes back from its ids, ids are in range, user text
- * holds no control token, and the ids never outnumber the bytes. */
+/* fuzz_tokenizer SECONDS SEED: throws vocabularies, whole and damaged, and texts of random bytes and of the
+ * vocabulary's own pieces at tokenizer and chat. What must hold: no report of the sanitizers, every text
+ * comes back from its ids, ids are in range, user text holds no control token, and the ids never outnumber
+ * the bytes. */
 #include "calls.h"
 #include "chat.h"
 #include "fuzz.h"
@@ -9,10 +10,14 @@
 enum { MAX_TEXT = 2000 };
 
 static const char *const parts[] = {
-    "a", "b", "ab", "abc", "\xe2\x96\x81", "\xe2\x96\x81" "a", " ", "  ", "\n", "\n\n", "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x99\x82",
-    "<b>", "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<unk>", "<0x41>", "\xe2\x96", "\xff", "user", "model", "\nh", "",
-    "<|im_start|>", "<|im_end|>", "<|im_sep|>", "[INST]", "<<SYS>>", "<|user|>", "<|assistant|>", "<|end|>", "eos_token", "GPT4 Correct ",
-    "USER: ", "ASSISTANT:", "### Instruction:", "### Response:", "<|start_header_id|>", "<|end_header_id|>", "<", "[",
+    "a", "b", "ab", "abc", "\xe2\x96\x81", "\xe2\x96\x81" "a", " ", "  ", "\n", "\n\n", "\xc3\xa9",
+        "\xe6\x97\xa5", "\xf0\x9f\x99\x82",
+    "<b>", "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<unk>", "<0x41>", "\xe2\x96", "\xff",
+        "user", "model", "\nh", "",
+    "<|im_start|>", "<|im_end|>", "<|im_sep|>", "[INST]", "<<SYS>>", "<|user|>", "<|assistant|>", "<|end|>",
+        "eos_token", "GPT4 Correct ",
+    "USER: ", "ASSISTANT:", "### Instruction:", "### Response:", "<|start_header_id|>",
+        "<|end_header_id|>", "<", "[",
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -20,12 +25,15 @@ static void make_vocab(Vocab *v, uint64_t *state) {
     vocab_standard(v);
     for (int n = (int)(test_random(state) % 60); n > 0; n--) {
         char piece[128] = "";
-        for (int k = 1 + (int)(test_random(state) % 3); k > 0; k--) strcat(piece, parts[test_random(state) % N_PARTS]);
-        vocab_add(v, piece, (float)(test_random(state) % 8), test_random(state) % 4 ? VOCAB_NORMAL : 1 + (int32_t)(test_random(state) % 6));
+        for (int k = 1 + (int)(test_random(state) % 3); k > 0; k--)
+            strcat(piece, parts[test_random(state) % N_PARTS]);
+        vocab_add(v, piece, (float)(test_random(state) % 8), test_random(state) % 4 ? VOCAB_NORMAL
+            : 1 + (int32_t)(test_random(state) % 6));
     }
     if (test_random(state) % 2) {
         char template[128] = "";
-        for (int k = (int)(test_random(state) % 5); k > 0; k--) strcat(template, parts[test_random(state) % N_PARTS]);
+        for (int k = (int)(test_random(state) % 5); k > 0; k--)
+            strcat(template, parts[test_random(state) % N_PARTS]);
         vocab_text(v, "tokenizer.chat_template", template);
     }
     if (test_random(state) % 8 == 0) vocab_bool(v, "tokenizer.ggml.add_bos_token", false);
@@ -70,9 +78,11 @@ static void fuzz_text(const Tokenizer *t, const Chat *c, int n_vocab, uint64_t *
         CHECK(n_back == n && memcmp(back, text, n) == 0);
     }
     size_t half = n / 2;
-    GemmaTurn turns[] = {{(GemmaRole)(test_random(state) % 3), text, half}, {(GemmaRole)(test_random(state) % 3), text + half, n - half}};
+    GemmaTurn turns[] = {{(GemmaRole)(test_random(state) % 3), text, half},
+        {(GemmaRole)(test_random(state) % 3), text + half, n - half}};
     GemmaConversation conversation = test_random(state) % 2 ? GEMMA_NEW : GEMMA_CONTINUED;
-    int n_ids = test_chat(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT), controls = n_ids > 0 ? count_controls(t, ids, n_ids) : 0;
+    int n_ids = test_chat(c, t, turns, 2, conversation, ids, 2 * MAX_TEXT), controls = n_ids > 0
+        ? count_controls(t, ids, n_ids) : 0;
     CHECK(c->style ? n_ids >= 0 && n_ids <= 2 * MAX_TEXT : n_ids == -1);
     if (!c->style || !half) return;
     /* As many control tokens as with other text. */
@@ -87,7 +97,8 @@ static void fuzz_damage(Vocab *v, uint64_t *state) {
     Gguf g;
     GemmaError err = {0};
     char buf[256];
-    for (int i = 1 + (int)(test_random(state) % 6); i > 0; i--) v->file.p[test_random(state) % v->file.n] = (uint8_t)test_random(state);
+    for (int i = 1 + (int)(test_random(state) % 6); i > 0; i--)
+        v->file.p[test_random(state) % v->file.n] = (uint8_t)test_random(state);
     if (gguf_parse(&g, v->file.p, v->file.n, v->file.n, &err) != GGUF_COMPLETE) return;
     err = (GemmaError){0};
     Tokenizer *t = tokenizer_new(&g, v->n_tokens, &err);

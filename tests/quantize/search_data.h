@@ -1,5 +1,5 @@
-/* search_data.h: the weights with which search_vs_llama.c measures and tests/c/test_search.c tests: the same floats on every machine, for
- * nothing is used but operations that are rounded exactly. */
+/* search_data.h: the weights with which search_vs_llama.c measures and tests/c/test_search.c tests: the same
+ * floats on every machine, for nothing is used but operations that are rounded exactly. */
 #ifndef SEARCH_DATA_H
 #define SEARCH_DATA_H
 
@@ -35,7 +35,8 @@ static inline void data_importance(float *importance, int n) {
     }
 }
 
-/* Of rows decoded from `bytes`: the root mean square of their differences from x, and that with columns counted as search.h says. */
+/* Of rows decoded from `bytes`: the root mean square of their differences from x, and that with columns
+ * counted as search.h says. */
 typedef struct {
     double plain, weighted;
 } DataErrors;
@@ -46,7 +47,8 @@ static inline double data_mean_square(const float *x, int n) {
     return sum / n;
 }
 
-static inline DataErrors data_errors(QuantType type, const float *x, int n_rows, int n_cols, const float *importance,
+static inline DataErrors data_errors(QuantType type, const float *x, int n_rows, int n_cols,
+    const float *importance,
                                      const uint8_t *bytes) {
     DataErrors e = {0, 0};
     float *y = malloc((size_t)n_cols * sizeof *y);
@@ -57,14 +59,16 @@ static inline DataErrors data_errors(QuantType type, const float *x, int n_rows,
         for (int j = 0; j < n_cols; j++) {
             if (j % block == 0) s = block == 256 ? 2 * data_mean_square(x + j, 256) : row_square;
             if (j % 32 == 0) r32 = sqrt(data_mean_square(x + j, 32));
-            double d = (double)y[j] - x[j], v = importance ? importance[j] * sqrt(s + (double)x[j] * x[j]) : r32 + fabs(x[j]);
+            double d = (double)y[j] - x[j], v = importance ? importance[j] * sqrt(s + (double)x[j] * x[j])
+                : r32 + fabs(x[j]);
             if (type == QUANT_Q6_K && !importance) v = (double)x[j] * x[j];
             e.plain += d * d;
             e.weighted += v * d * d;
         }
     }
     free(y);
-    return (DataErrors){sqrt(e.plain / ((double)n_rows * n_cols)), sqrt(e.weighted / ((double)n_rows * n_cols))};
+    return (DataErrors){sqrt(e.plain / ((double)n_rows * n_cols)),
+        sqrt(e.weighted / ((double)n_rows * n_cols))};
 }
 
 #endif

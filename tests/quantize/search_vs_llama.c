@@ -1,6 +1,7 @@
-/* Compares quantize/search.c with llama.cpp's quantisers: for each type, distribution and row length the root mean square error of the
- * weights read back, ours / llama.cpp's, plain and weighted as quantize/search.h says, without importance and with some; and the
- * nanoseconds that a weight takes in one thread. A tool for measuring, not a test; it needs a build of llama.cpp:
+/* Compares quantize/search.c with llama.cpp's quantisers: for each type, distribution and row length the root
+ * mean square error of the weights read back, ours / llama.cpp's, plain and weighted as quantize/search.h
+ * says, without importance and with some; and the nanoseconds that a weight takes in one thread. A tool for
+ * measuring, not a test; it needs a build of llama.cpp:
  *
  *     LLAMA=path/to/llama.cpp
  *     gcc -std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -Wno-psabi -Isrc -Iquantize -Itests/c -Itests/quantize \
@@ -15,7 +16,8 @@
 #include "search.h"
 #include "search_data.h"
 
-static const QuantType types[] = {QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K};
+static const QuantType types[] = {QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0, QUANT_Q4_K,
+    QUANT_Q5_K, QUANT_Q6_K};
 enum { N_TYPES = sizeof types / sizeof *types, N_WEIGHTS = 1 << 17, MOST_COLS = 16384 };
 
 static float x[N_WEIGHTS], importance[MOST_COLS];
@@ -53,9 +55,11 @@ static void compare(QuantType type, int freedom, int n_cols, const float *weighi
         at[3] = nanoseconds();
         for (int i = 0; i < 3; i++) best[i] = fmin(best[i], (at[i + 1] - at[i]) / N_WEIGHTS);
     }
-    DataErrors our = data_errors(type, x, n_rows, n_cols, weighing, ours), their = data_errors(type, x, n_rows, n_cols, weighing, theirs);
+    DataErrors our = data_errors(type, x, n_rows, n_cols, weighing, ours),
+        their = data_errors(type, x, n_rows, n_cols, weighing, theirs);
     printf("%-5s %-9s %6d %-10s | %9.3e %8.4f %8.4f | %6.2f %6.2f %6.2f\n", quant_type_name(type),
-           freedom == 0 ? "gaussian" : freedom == 3 ? "student 3" : "student 4", n_cols, weighing ? "some" : "none", their.plain,
+           freedom == 0 ? "gaussian" : freedom == 3 ? "student 3" : "student 4", n_cols, weighing ? "some"
+               : "none", their.plain,
            our.plain / their.plain, our.weighted / their.weighted, best[1], best[2], best[0]);
     fflush(stdout);
 }
@@ -68,11 +72,13 @@ int main(int argc, char **argv) {
         return 0;
     }
     printf("%34s | %9s %17s | %20s\n", "", "RMS error", "ours / llama.cpp", "ns per weight");
-    printf("%-5s %-9s %6s %-10s | %9s %8s %8s | %6s %6s %6s\n", "type", "weights", "cols", "importance", "llama.cpp", "plain", "weighted", "ours", "llama",
+    printf("%-5s %-9s %6s %-10s | %9s %8s %8s | %6s %6s %6s\n", "type", "weights", "cols", "importance",
+        "llama.cpp", "plain", "weighted", "ours", "llama",
            "plain");
     for (int t = 0; t < N_TYPES; t++) {
         bool wanted = argc < 2;
-        for (int i = 1; i < argc; i++) wanted |= quant_by_name(argv[i], strlen(argv[i])) == quant_info(types[t]);
+        for (int i = 1; i < argc; i++) wanted |= quant_by_name(argv[i], strlen(argv[i]))
+            == quant_info(types[t]);
         for (int k = 0; wanted && k < 12; k++) {
             data_weights(x, N_WEIGHTS, freedoms[k / 4]);
             compare(types[t], freedoms[k / 4], columns[k / 2 % 2], k % 2 ? importance : NULL);

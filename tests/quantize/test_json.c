@@ -24,8 +24,10 @@ static bool is_json(const char *text) {
 
 TEST(accepts_json) {
     static const char *const texts[] = {
-        "null", " true ", "\t\n\r false", "0", "-0", "-0.5e-10", "1E+5", "123456789012345678901234567890", "\"\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "[]", "{}",
-        "[1,[2,[]],{}]", "{\"\":0,\"a\":{\"a\":1}}", "\"\\ud83d\\udc1e \\u0000 \xf0\x9f\x90\x9e\"", "{\"a\":1,\"A\":2,\"\\u0062\":3}",
+        "null", " true ", "\t\n\r false", "0", "-0", "-0.5e-10", "1E+5", "123456789012345678901234567890",
+            "\"\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "[]", "{}",
+        "[1,[2,[]],{}]", "{\"\":0,\"a\":{\"a\":1}}", "\"\\ud83d\\udc1e \\u0000 \xf0\x9f\x90\x9e\"",
+            "{\"a\":1,\"A\":2,\"\\u0062\":3}",
         "NaN", "Infinity", "[-Infinity,NaN]", "{\"a\":NaN}", "\xef\xbb\xbf{}", "\xef\xbb\xbf []"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!is_json(texts[i])) TEST_FAIL("%s: %s", texts[i], err.text);
@@ -33,9 +35,14 @@ TEST(accepts_json) {
 
 TEST(refuses_all_else) {
     static const char *const texts[] = {
-        "", " ", "nul", "True", "01", "+1", ".5", "1.", "1e", "1e+", "-", "--1", "0x10", "nan", "Nan", "+Infinity", "-NaN", "Inf", "NaN1", "--Infinity", "'a'", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"",
-        "\"\n\"", "\"\x01\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\\ud83d\"", "\"\\udc1e\"", "\"\\ud83d\\u0041\"", "\"\\ud83d\\ud83d\"", "[", "[1", "[1,]", "[,1]",
-        "[1 2]", "]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "1 2", "[] []", "\xef\xbb\xbf", "[]\xef\xbb\xbf", "\xef\xbb\xbf\xef\xbb\xbf[]", " \xef\xbb\xbf[]", "[1]//"};
+        "", " ", "nul", "True", "01", "+1", ".5", "1.", "1e", "1e+", "-", "--1", "0x10", "nan", "Nan",
+            "+Infinity", "-NaN", "Inf", "NaN1", "--Infinity", "'a'", "\"", "\"\\", "\"\\x\"", "\"\\u12\"",
+            "\"\\u12g4\"",
+        "\"\n\"", "\"\x01\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\\ud83d\"", "\"\\udc1e\"",
+            "\"\\ud83d\\u0041\"", "\"\\ud83d\\ud83d\"", "[", "[1", "[1,]", "[,1]",
+        "[1 2]", "]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}",
+            "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "1 2", "[] []", "\xef\xbb\xbf", "[]\xef\xbb\xbf",
+            "\xef\xbb\xbf\xef\xbb\xbf[]", " \xef\xbb\xbf[]", "[1]//"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (is_json(texts[i])) TEST_FAIL("%s was accepted", texts[i]);
         CHECK_TEXT_HAS(err.text, "It is not sound JSON: at byte ");
@@ -81,9 +88,12 @@ TEST(values_are_found_and_read) {
     CHECK(json_int(json_first(shape), &whole) && whole == 2);
     CHECK(json_int(json_next(json_first(shape)), &whole) && whole == -3);
     CHECK(json_int(json_get(root, "big"), &whole) && whole == INT64_MAX);
-    CHECK(!json_int(json_get(root, "too_big"), &whole) && json_double(json_get(root, "too_big"), &number) && number == 0x1p63);
-    CHECK(!json_int(json_get(root, "half"), &whole) && json_double(json_get(root, "half"), &number) && number == 0.5);
-    CHECK(!json_get(root, "none") && !json_get(root, "absent") && !json_get(shape, "x") && !json_get(NULL, "x"));
+    CHECK(!json_int(json_get(root, "too_big"), &whole) && json_double(json_get(root, "too_big"), &number)
+        && number == 0x1p63);
+    CHECK(!json_int(json_get(root, "half"), &whole) && json_double(json_get(root, "half"), &number)
+        && number == 0.5);
+    CHECK(!json_get(root, "none") && !json_get(root, "absent") && !json_get(shape, "x")
+        && !json_get(NULL, "x"));
     CHECK(!json_int(NULL, &whole) && !json_double(string, &number) && !json_equals(NULL, "x"));
     CHECK(json_equals(string, "\xc3\xa9\xf0\x9f\x90\x9e\n"));
     json_free(root);

@@ -1,4 +1,5 @@
-/* What llama.cpp's gguf-py (Metadata.get_model_id_components and id_to_title, commit 0c1e570) makes of such names. */
+/* What llama.cpp's gguf-py (Metadata.get_model_id_components and id_to_title, commit 0c1e570) makes of such
+ * names. */
 #include "test.h"
 
 #include "model_name.h"
@@ -13,7 +14,8 @@ static const struct {
     {"gemma-2-2b-it", 2614341888, {"Gemma 2 2b It", "gemma-2", "2B", "it", ""}},
     {"gemma-1.1-2b-it", 2506172416, {"Gemma 1.1 2b It", "gemma-1.1", "2B", "it", ""}},
     {"gemma-3-270m", 268098176, {"Gemma 3 270m", "gemma-3", "270M", "", ""}},
-    {"gemma-3-1b-it-qat-q4_0-unquantized", 999885952, {"Gemma 3 1b It Qat Q4_0 Unquantized", "gemma-3", "1B", "it-qat-unquantized", ""}},
+    {"gemma-3-1b-it-qat-q4_0-unquantized", 999885952, {"Gemma 3 1b It Qat Q4_0 Unquantized", "gemma-3", "1B",
+        "it-qat-unquantized", ""}},
     {"codegemma-7b-it-32k", 8537680896, {"Codegemma 7b It 32k", "codegemma", "7B", "it-32k", ""}},
     {"x-1.5M-2b", 2506172416, {"X 1.5M 2b", "x", "2B", "1.5m", ""}},
     {"my-gemma-v2", 77, {"My Gemma v2", "my-gemma", "", "", "v2"}},
@@ -28,9 +30,11 @@ TEST(names_tell_what_llama_cpp_reads_in_them) {
         const ModelName *e = &CASES[i].expected;
         ModelName n;
         model_name_read(&n, CASES[i].folder, CASES[i].n_weights);
-        if (strcmp(n.title, e->title) || strcmp(n.basename, e->basename) || strcmp(n.size_label, e->size_label) ||
+        if (strcmp(n.title, e->title) || strcmp(n.basename, e->basename)
+            || strcmp(n.size_label, e->size_label) ||
             strcmp(n.finetune, e->finetune) || strcmp(n.version, e->version))
-            TEST_FAIL("%s: \"%s\", \"%s\", \"%s\", \"%s\", \"%s\"", CASES[i].folder, n.title, n.basename, n.size_label, n.finetune, n.version);
+            TEST_FAIL("%s: \"%s\", \"%s\", \"%s\", \"%s\", \"%s\"", CASES[i].folder, n.title, n.basename,
+                n.size_label, n.finetune, n.version);
     }
 }
 

@@ -10,11 +10,13 @@ static const struct {
 } VECTORS[] = {
     {"", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
     {"abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
     {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu", 1,
      "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
     {"a", 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
-    {"0123456701234567012345670123456701234567012345670123456701234567", 10, "594847328451bdfa85056225462cc1d867d877fb388df0ce35f25ab5562bfbb5"},
+    {"0123456701234567012345670123456701234567012345670123456701234567", 10,
+        "594847328451bdfa85056225462cc1d867d877fb388df0ce35f25ab5562bfbb5"},
 };
 enum { N_VECTORS = sizeof VECTORS / sizeof *VECTORS };
 

@@ -1,5 +1,6 @@
-/* wasm_simd128.h: stands in for the compiler's own header in native builds, so that sanitizers and fuzzers see the WebAssembly
- * kernels: SIMDe's plain SIMD (Debian's libsimde-dev), and the relaxed instructions in use, which SIMDe 0.7.4 lacks. */
+/* wasm_simd128.h: stands in for the compiler's own header in native builds, so that sanitizers and fuzzers
+ * see the WebAssembly kernels: SIMDe's plain SIMD (Debian's libsimde-dev), and the relaxed instructions in
+ * use, which SIMDe 0.7.4 lacks. */
 #ifndef TESTS_WASM_SIMD128_H
 #define TESTS_WASM_SIMD128_H
 
@@ -13,7 +14,8 @@
 #include <simde/wasm/simd128.h>
 
 #ifdef __FMA__
-/* The same by the processor's own instructions: the loops take ten times as long under sanitizers. FMA's processors have those of SSSE3. */
+/* The same by the processor's own instructions: the loops take ten times as long under sanitizers. FMA's
+ * processors have those of SSSE3. */
 #include <immintrin.h>
 
 static inline v128_t wasm_i16x8_relaxed_dot_i8x16_i7x16(v128_t a, v128_t b) {
@@ -26,7 +28,8 @@ static inline v128_t wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v128_t a, v128_t b, 
 }
 
 static inline v128_t wasm_i8x16_relaxed_swizzle(v128_t table, v128_t bytes) {
-    if (_mm_movemask_epi8(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(15))) || _mm_movemask_epi8(bytes)) __builtin_trap();
+    if (_mm_movemask_epi8(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(15))) || _mm_movemask_epi8(bytes))
+        __builtin_trap();
     return _mm_shuffle_epi8(table, bytes);
 }
 
@@ -35,7 +38,8 @@ static inline v128_t wasm_f32x4_relaxed_madd(v128_t a, v128_t b, v128_t c) {
 }
 #else
 
-/* c[i] + a[4i..4i+3] . b[4i..4i+3], a signed; b in 0..127, anything else differs from machine to machine and is trapped. */
+/* c[i] + a[4i..4i+3] . b[4i..4i+3], a signed; b in 0..127, anything else differs from machine to machine and
+ * is trapped. */
 static inline v128_t wasm_i32x4_relaxed_dot_i8x16_i7x16_add(v128_t a, v128_t b, v128_t c) {
     int8_t a8[16], b8[16];
     int32_t c32[4];
