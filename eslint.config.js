@@ -1,4 +1,5 @@
-// ESLint: the recommended rules, how long files and functions may be, and which room of web/ may import which (tests/check/directions.js).
+// ESLint: the recommended rules, how long files and functions may be, and which room of web/ may import which
+// (tests/check/directions.js).
 
 import {existsSync} from 'node:fs';
 import {dirname, relative, resolve, sep} from 'node:path';
@@ -18,24 +19,34 @@ const ZONES = [...JS].map(([room, uses]) => ({
     message: 'It does not stand to the right of this file (tests/check/directions.js).',
 }));
 
-/** @param {string} path @returns {string | undefined} the name in the directions of what a path of web/ belongs to */
+/**
+ * @param {string} path
+ * @returns {string | undefined} the name in the directions of what a path of web/ belongs to
+ */
 function roomOf(path) {
     const below = relative(WEB, path).split(sep);
     return below.length > 0 && below[0] !== '..' ? below[0] : undefined;
 }
 
-/** What imports don't show: types that JSDoc takes from another file, and workers that are named by their address. */
+/**
+ * What imports don't show: types that JSDoc takes from another file, and workers that are named by
+ * their address.
+ */
 const mentions = {
     meta: {type: 'problem', schema: []},
     create: (context) => ({
         Program(program) {
             const room = roomOf(context.filename), {text} = context.sourceCode;
-            for (const {1: type, 2: address, index} of text.matchAll(/@?import\('(\.[^']+)'\)|new URL\('(\.[^']+)', import\.meta\.url\)/g)) {
+            for (const {1: type, 2: address,
+                index} of text.matchAll(
+                    /@?import\('(\.[^']+)'\)|new URL\('(\.[^']+)', import\.meta\.url\)/g)) {
                 const path = resolve(dirname(context.filename), type ?? address), used = roomOf(path);
                 const loc = context.sourceCode.getLocFromIndex(index);
-                if (type && !existsSync(path)) context.report({node: program, loc, message: `There is no ${type}.`});
+                if (type && !existsSync(path))
+                    context.report({node: program, loc, message: `There is no ${type}.`});
                 if (!used || used === room || !path.endsWith('.js') || JS.get(room)?.has(used)) continue;
-                context.report({node: program, loc, message: `${type ?? address} does not stand to the right of this file (tests/check/directions.js).`});
+                context.report({node: program, loc,
+                    message: `${type ?? address} does not stand to the right of this file (tests/check/directions.js).`});
             }
         },
     }),
@@ -49,7 +60,8 @@ export default [
         languageOptions: {globals: {...globals.browser, ...globals.node}},
         settings: {'import-x/resolver-next': [createNodeResolver()]},
         linterOptions: {reportUnusedDisableDirectives: 'error'},
-        rules: {'no-empty': ['error', {allowEmptyCatch: true}], 'no-unused-vars': ['error', {ignoreRestSiblings: true, varsIgnorePattern: '^_$'}]},
+        rules: {'no-empty': ['error', {allowEmptyCatch: true}],
+            'no-unused-vars': ['error', {ignoreRestSiblings: true, varsIgnorePattern: '^_$'}]},
     },
     {
         files: ['web/**/*.js'],
@@ -63,6 +75,7 @@ export default [
             'rooms/mentions': 'error',
         },
     },
-    {files: ['tests/**/*.js'], languageOptions: {globals: {axe: 'readonly', page: 'readonly'}}},       // what a test puts into a page
+    // what a test puts into a page
+    {files: ['tests/**/*.js'], languageOptions: {globals: {axe: 'readonly', page: 'readonly'}}},
     {files: ['web/app/sw.js'], languageOptions: {globals: globals.serviceworker}},
 ];

@@ -1,5 +1,5 @@
-// `npm test`: sets everything up, then runs every test file: one at a time of those in browsers, which wait more than they compute, and beside it one of
-// the others; at the end, two of those that are left.
+// `npm test`: sets everything up, then runs every test file: one at a time of those in browsers, which wait
+// more than they compute, and beside it one of the others; at the end, two of those that are left.
 //
 //   npm test -- [NAME...]      only files whose path contains one of the names
 //
@@ -38,23 +38,31 @@ await main(async () => {
             times.set(file, performance.now() - begun);
         }
     }));
-    for (const [file, ms] of [...times].sort(([, a], [, b]) => b - a)) if (ms > SLOW_MS) console.log(`ℹ ${relative(TESTS, file)}: ${Math.round(ms / 1000)} s`);
+    for (const [file, ms] of [...times].sort(([, a], [, b]) => b - a)) if (ms > SLOW_MS)
+        console.log(`ℹ ${relative(TESTS, file)}: ${Math.round(ms / 1000)} s`);
     for (const said of failed) console.log(`✖ ${said}`);
     for (const [name, n] of sums) console.log(`ℹ ${name} ${n}`);
     console.log(`ℹ duration_ms ${performance.now() - start}`);
 });
 
-/** @param {string} file @param {Map<string, number>} sums   of all files @param {string[]} failed   tests, and why */
+/**
+ * @param {string} file
+ * @param {Map<string, number>} sums   of all files
+ * @param {string[]} failed   tests, and why
+ */
 async function runFile(file, sums, failed) {
-    const events = run({files: [file], timeout: FILE_TIMEOUT_MS}).on('test:fail', ({name, todo, details: {error}}) => {
+    const events = run({files: [file], timeout: FILE_TIMEOUT_MS}).on('test:fail',
+        ({name, todo, details: {error}}) => {
         if (todo) return;
         process.exitCode = 1;
         const {failureType, cause} = /** @type {{failureType?: string, cause?: unknown}} */ (error);
-        if (failureType !== 'subtestsFailed') failed.push(`${relative(TESTS, file)}: ${name}\n  ${String(cause).slice(0, LONGEST_SAID)}`);
+        if (failureType !== 'subtestsFailed')
+            failed.push(`${relative(TESTS, file)}: ${name}\n  ${String(cause).slice(0, LONGEST_SAID)}`);
     });
     const told = compose(events, async function* (events) {
         for await (const event of events) {
-            const message = event.type === 'test:diagnostic' && event.data.nesting === 0 ? event.data.message : '', [, name, n] = SUM.exec(message) ?? [];
+            const message = event.type === 'test:diagnostic' && event.data.nesting === 0 ? event.data.message
+                : '', [, name, n] = SUM.exec(message) ?? [];
             if (name) sums.set(name, (sums.get(name) ?? 0) + Number(n));
             else if (!DURATION.test(message)) yield event;
         }
@@ -68,7 +76,8 @@ async function setUp() {
     await ensureModules();
     await ensureModel();
     ensureNode24();
-    for (const browser of Object.values(await ensureBrowsers())) if ('missing' in browser) say(browser.missing);
+    for (const browser of Object.values(await ensureBrowsers())) if ('missing' in browser)
+        say(browser.missing);
 }
 
 /** @param {string[]} names @returns {string[][]} of each lane: paths in the order in which they run */
@@ -79,6 +88,7 @@ function testFiles(names) {
     if (!files.length) throw new SetupError(`no test file matches ${names.join(', ')}`);
     const roomOf = (/** @type {string} */ file) => file.split('/')[0];
     files.sort((a, b) => Number(roomOf(b) === FIRST) - Number(roomOf(a) === FIRST) || (a < b ? -1 : 1));
-    const lanes = [false, true].map((waits) => files.filter((file) => WAITING.includes(roomOf(file)) === waits).map((file) => join(TESTS, file)));
+    const lanes = [false, true].map((waits) =>
+        files.filter((file) => WAITING.includes(roomOf(file)) === waits).map((file) => join(TESTS, file)));
     return lanes.filter((lane) => lane.length);
 }

@@ -8,8 +8,8 @@
 //
 // Works in browsers and under Node 20.16 or newer (of 22: 22.3 or newer). Knows no addresses, no storage and no page.
 //
-// Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its name. What an onProgress
-// throws, or its promise rejects with, ends what it watches: that rejects with the same error.
+// Everywhere: an option that is null or undefined counts as not given, and one that is not known is refused by its
+// name. What an onProgress throws, or its promise rejects with, ends what it watches: that rejects with the same error.
 
 import {requests} from './base/asked.js';
 import {GemmaError} from './base/error.js';
@@ -72,16 +72,16 @@ export class Gemma {
     #using;
 
     /**
-     * The models that are on this device. An id is the address from which a model came, or what import() says; Gemma.load takes it. Where there
-     * is no IndexedDB (Node, some private windows), list() is empty and the others reject with 'unsupported'; with an id that is not
-     * there, with 'not-found'.
+     * The models that are on this device. An id is the address from which a model came, or what import() says;
+     * Gemma.load takes it. Where there is no IndexedDB (Node, some private windows), list() is empty and the others
+     * reject with 'unsupported'; with an id that is not there, with 'not-found'.
      */
     static models = models;
 
     /**
-     * What this library has asked of the network since the page began, and its workers: each request for a model, with its address, time, method,
-     * status and bytes, also where none came back; the engine's own files as far as the browser tells them to a page; and what the page's
-     * Content-Security-Policy has refused.
+     * What this library has asked of the network since the page began, and its workers: each request for a model, with
+     * its address, time, method, status and bytes, also where none came back; the engine's own files as far as the
+     * browser tells them to a page; and what the page's Content-Security-Policy has refused.
      * @returns {import('./base/asked.js').Asked[]}
      */
     static requests() {
@@ -100,26 +100,33 @@ export class Gemma {
         this.#worker = worker;
         this.#caller = caller;
         // A removed frame gets no messages from its worker. In Firefox its pending promises do not run, either.
-        if (IN_FRAME) addEventListener('pagehide', ({persisted}) => persisted || this.#end(new DOMException('The frame is gone.', 'AbortError')));
+        if (IN_FRAME) addEventListener('pagehide', ({persisted}) => persisted
+            || this.#end(new DOMException('The frame is gone.', 'AbortError')));
     }
 
     /**
-     * What a model would do here, within two seconds and before any of its weights are downloaded: whether it fits, which module and how many
-     * threads it would have, and how fast it would be. Measures with all of these threads, so not while a model writes. Of a GGUF by URL,
-     * 256 KB are fetched, at most 1 MB; of a catalogue's entry (see app/models.json), nothing.
+     * What a model would do here, within two seconds and before any of its weights are downloaded: whether it fits,
+     * which module and how many threads it would have, and how fast it would be. Measures with all of these threads, so
+     * not while a model writes. Of a GGUF by URL, 256 KB are fetched, at most 1 MB; of a catalogue's entry (see
+     * app/models.json), nothing.
      * @param {ModelSource} model
      * @param {LoadOptions} [options]   as for load
-     * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said: 'network', 'not-found',
-     *   'bad-file', 'unsupported', 'bad-argument'
+     * @returns {Promise<import('./engine/probe.js').Probe>}   rejects with a GemmaError when nothing can be said:
+     *     'network', 'not-found', 'bad-file', 'unsupported', 'bad-argument'
      */
     static async probe(model, options) {
-        const {signal, onProgress, urls, headers, manifest, sha256, update, shared, ...more} = withTextOfUrl(readOptions('load', options));
+        const {signal, onProgress, urls, headers, manifest, sha256, update, shared,
+            ...more} = withTextOfUrl(readOptions('load', options));
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256}, signal);
         return orWithoutThreads(more, (engineOptions) => Gemma.#probe(source, engineOptions, signal));
     }
 
-    /** @param {import('./engine/service.js').Description} source @param {Record<string, any>} options @param {AbortSignal} [signal] */
+    /**
+     * @param {import('./engine/service.js').Description} source
+     * @param {Record<string, any>} options
+     * @param {AbortSignal} [signal]
+     */
     static async #probe(source, options, signal) {
         signal?.throwIfAborted();
         const worker = await startEngine((error) => caller.fail(error), options);
@@ -137,9 +144,10 @@ export class Gemma {
     }
 
     /**
-     * Loads a model into its own worker. Rejects with a GemmaError whose `code` is stable: 'network', 'library', 'not-found', 'bad-file',
-     * 'changed', 'storage', 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with the signal's reason. A model that can't be stored runs
-     * all the same. When a download begins, the browser is asked to keep what it stores (see Gemma.models.persist).
+     * Loads a model into its own worker. Rejects with a GemmaError whose `code` is stable: 'network', 'library',
+     * 'not-found', 'bad-file', 'changed', 'storage', 'unsupported', 'no-memory', 'bad-argument', 'internal'; or with
+     * the signal's reason. A model that can't be stored runs all the same. When a download begins, the browser is asked
+     * to keep what it stores (see Gemma.models.persist).
      * @param {ModelSource} model
      * @param {LoadOptions} [options]
      * @returns {Promise<Gemma>}
@@ -149,7 +157,8 @@ export class Gemma {
     }
 
     /** @param {ModelSource} model @param {Record<string, any>} checked   LoadOptions */
-    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, shared = false, ...options}) {
+    static async #load(model, {signal, onProgress, urls, headers, manifest, sha256, update, shared = false,
+        ...options}) {
         requireWebAssembly();
         const source = await findSource(model, {urls, headers, manifest, sha256, update}, signal);
         let asked = NODE;
@@ -159,18 +168,23 @@ export class Gemma {
             asked ||= progress.phase === 'download';
             onProgress(progress);
         };
-        return orWithoutThreads(options, (engineOptions) => Gemma.#open(source, engineOptions, signal, onEvent, shared && !NODE));
+        return orWithoutThreads(options, (engineOptions) => Gemma.#open(source, engineOptions, signal, onEvent,
+            shared && !NODE));
     }
 
     /**
-     * @param {import('./engine/service.js').Description} source @param {Record<string, any>} options @param {AbortSignal} signal
+     * @param {import('./engine/service.js').Description} source
+     * @param {Record<string, any>} options
+     * @param {AbortSignal} signal
      * @param {(event: any) => void} onEvent @param {boolean} mayShare
      */
     static async #open(source, options, signal, onEvent, mayShare) {
         signal.throwIfAborted();
         const onFailure = (/** @type {GemmaError} */ error) => gemma.#end(error);
-        const shared = mayShare ? await (await later(() => import('./gemma/shared/member.js'))).startShared(source, onFailure) : undefined;
-        const worker = shared ?? await startEngine(onFailure, options), gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
+        const shared = mayShare ? await (await later(() => import('./gemma/shared/member.js'))).startShared(source,
+            onFailure) : undefined;
+        const worker = shared ?? await startEngine(onFailure, options),
+            gemma = new Gemma(worker, 'call' in worker ? worker : new Caller(worker));
         try {
             if (source.kind === 'url' && !NODE) gemma.#using = use(source.url);
             await gemma.#using;
@@ -185,17 +199,19 @@ export class Gemma {
     }
 
     /**
-     * A conversation. Several may live side by side, each with its own keys and values: going from one to another evaluates nothing again, and
-     * prompts that are asked at the same time are answered at the same time. A session that nobody holds any more is closed.
-     * @param {{system?: string, history?: Message[], sampling?: Sampling} & OverflowOptions} [options]   what comes before the first prompt, and
-     *     what holds for prompts that don't say otherwise
+     * A conversation. Several may live side by side, each with its own keys and values: going from one to another
+     * evaluates nothing again, and prompts that are asked at the same time are answered at the same time. A session
+     * that nobody holds any more is closed.
+     * @param {{system?: string, history?: Message[], sampling?: Sampling} & OverflowOptions} [options]   what comes
+     *     before the first prompt, and what holds for prompts that don't say otherwise
      * @returns {Promise<Session>}
      */
     async session(options) {
         const {system, history = [], sampling, onOverflow, ...policy} = readOptions('session', options);
         const messages = system ? [{role: 'system', content: system}, ...history] : history;
         const chosen = readOptions('sampling', sampling);
-        return this.#newSession(await this.#call('session', {history: messages, policy}), {messages, sampling: chosen, onOverflow});
+        return this.#newSession(await this.#call('session', {history: messages, policy}),
+            {messages, sampling: chosen, onOverflow});
     }
 
     /**
@@ -212,16 +228,20 @@ export class Gemma {
      * A conversation that Session.save gave, with its keys and values: of the same model file and kvType.
      * @param {Uint8Array | ArrayBuffer} bytes
      * @param {OverflowOptions} [options]   as for session: they are not saved
-     * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for damaged ones
+     * @returns {Promise<Session>}   rejects with 'bad-file' for bytes of another model, version or kvType, and for
+     *     damaged ones
      */
     async restore(bytes, options) {
-        const {onOverflow, ...policy} = readOptions('restore', options), {unpackSession} = await later(() => import('./engine/saved_session.js'));
+        const {onOverflow, ...policy} = readOptions('restore', options),
+            {unpackSession} = await later(() => import('./engine/saved_session.js'));
         const {messages, asked, sampling, state} = unpackSession(bytes);
-        return this.#newSession(await this.#call('restoreSession', {messages, asked, bytes: state, policy}), {messages, sampling, onOverflow});
+        return this.#newSession(await this.#call('restoreSession', {messages, asked, bytes: state, policy}),
+            {messages, sampling, onOverflow});
     }
 
     /**
-     * How many tokens a prompt has that begins a conversation, with all that the model's turns add. See also Session.count.
+     * How many tokens a prompt has that begins a conversation, with all that the model's turns add. See also
+     * Session.count.
      * @param {string | Message[]} prompt @param {CountOptions} [options]
      * @returns {Promise<number>}
      */
@@ -230,38 +250,45 @@ export class Gemma {
     }
 
     /**
-     * Compiles what answers must be, for any number of prompts: session.prompt(text, {constraint}). One that nobody holds any more is closed.
+     * Compiles what answers must be, for any number of prompts: session.prompt(text, {constraint}). One that nobody
+     * holds any more is closed.
      * @param {ConstraintOptions} options
-     * @returns {Promise<Constraint>}   rejects with 'bad-constraint': a keyword that is not supported by name and path, a fault in a grammar by
-     *   line and column
+     * @returns {Promise<Constraint>}   rejects with 'bad-constraint': a keyword that is not supported by name and path,
+     *     a fault in a grammar by line and column
      */
     async constraint(options) {
-        return new Constraint(await this.#call('constraint', {options: checkConstraint(options)}), (...args) => this.#call(...args));
+        return new Constraint(await this.#call('constraint', {options: checkConstraint(options)}),
+            (...args) => this.#call(...args));
     }
 
     /**
-     * Embeddings: for each text the mean of the final hidden states of its tokens, as a vector of length 1. Texts of like meaning have like
-     * vectors: compare them by their dot product.
+     * Embeddings: for each text the mean of the final hidden states of its tokens, as a vector of length 1. Texts of
+     * like meaning have like vectors: compare them by their dot product.
      * @param {(string | number[])[]} texts   or their tokens, <bos> first @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer than the context
+     * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer
+     *     than the context
      */
     async embed(texts, options) {
         const isText = (/** @type {any} */ text) => typeof text === 'string' || Array.isArray(text);
         return watched('embed', options, async ({signal}) => {
             if (!Array.isArray(texts) || !texts.every(isText)) {
-                throw new GemmaError('bad-argument', `The texts to embed are ${show(texts)}; expected an array of strings, or of arrays of token ids.`);
+                throw new GemmaError('bad-argument',
+                    `The texts to embed are ${show(texts)}; expected an array of strings, or of arrays of token ids.`);
             }
-            return this.#call('embed', {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
+            return this.#call('embed',
+                {texts: texts.map((text) => typeof text === 'string' ? text : this.#checkIds(text))}, {signal});
         });
     }
 
     /**
      * The tokens of a text.
-     * @param {string} text @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens
+     * @param {string} text
+     * @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens
      * @returns {Promise<number[]>}
      */
     async tokenize(text, options) {
-        if (typeof text !== 'string') throw new GemmaError('bad-argument', `The text to tokenize is ${show(text)}; expected a string.`);
+        if (typeof text !== 'string')
+            throw new GemmaError('bad-argument', `The text to tokenize is ${show(text)}; expected a string.`);
         return this.#call('tokenize', {text, options: readOptions('tokenize', options)});
     }
 
@@ -272,8 +299,9 @@ export class Gemma {
 
     /**
      * The bytes of each token: perhaps a part of a character.
-     * @param {number[]} ids @param {{special?: boolean}} [options]   special: a control token has its name, which is the default; else nothing, as in
-     *     the text of an answer
+     * @param {number[]} ids
+     * @param {{special?: boolean}} [options]   special: a control token has its name, which is the default; else
+     *     nothing, as in the text of an answer
      * @returns {Promise<Uint8Array[]>}
      */
     async tokenBytes(ids, options) {
@@ -284,9 +312,11 @@ export class Gemma {
     /** @param {number[]} ids @returns {number[]} */
     #checkIds(ids) {
         const all = ArrayBuffer.isView(ids) ? Array.from(ids) : ids, {nVocab} = this.info;
-        if (!Array.isArray(all)) throw new GemmaError('bad-argument', `The token ids are ${show(ids)}; expected an array.`);
+        if (!Array.isArray(all))
+            throw new GemmaError('bad-argument', `The token ids are ${show(ids)}; expected an array.`);
         const odd = all.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < nVocab));
-        if (odd >= 0) throw new GemmaError('bad-argument', `Token id at index ${odd} is ${show(all[odd])}; expected a whole number from 0 to ${nVocab - 1}.`);
+        if (odd >= 0) throw new GemmaError('bad-argument',
+            `Token id at index ${odd} is ${show(all[odd])}; expected a whole number from 0 to ${nVocab - 1}.`);
         return all;
     }
 

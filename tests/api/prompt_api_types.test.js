@@ -12,14 +12,17 @@ test("code for the browser's LanguageModel takes ours, strictly", async () => {
     await ensureConsumers();
     const tsc = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc');
     const {status, stdout} = spawnSync(process.execPath, [
-        tsc, '--noEmit', '--ignoreConfig', '--strict', '--target', 'es2024', '--lib', 'es2024,dom,dom.iterable,dom.asynciterable', '--module', 'nodenext', '--allowJs', '--skipLibCheck',
-        '--types', 'node', '--typeRoots', join(import.meta.dirname, '../../node_modules/@types'), join(CONSUMERS, 'prompt_api_types.ts'),
+        tsc, '--noEmit', '--ignoreConfig', '--strict', '--target', 'es2024', '--lib',
+        'es2024,dom,dom.iterable,dom.asynciterable', '--module', 'nodenext', '--allowJs', '--skipLibCheck',
+        '--types', 'node', '--typeRoots', join(import.meta.dirname, '../../node_modules/@types'),
+        join(CONSUMERS, 'prompt_api_types.ts'),
     ], {encoding: 'utf8', cwd: CONSUMERS});
     assert.equal(status, 0, stdout);
 });
 
 test('the door is at most 12 KB, compressed', async () => {
     const entry = join(import.meta.dirname, '../../web/api/prompt-api.js');
-    const {outputFiles: [{contents}]} = await build({entryPoints: [entry], bundle: true, minify: true, format: 'esm', write: false, external: ['*/gemma.js'], logLevel: 'error'});
+    const {outputFiles: [{contents}]} = await build({entryPoints: [entry], bundle: true, minify: true,
+        format: 'esm', write: false, external: ['*/gemma.js'], logLevel: 'error'});
     assert.ok(gzipSync(contents).length <= 12 * 1024, `${gzipSync(contents).length} bytes`);
 });

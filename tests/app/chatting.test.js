@@ -10,7 +10,8 @@ after(() => stores.forEach((store) => store.close()));
 
 /** @param {object} [more]   parts */
 async function open(more) {
-    const store = await openConversations(`chatting ${stores.length}`);       // in memory: Node has no IndexedDB
+    // in memory: Node has no IndexedDB
+    const store = await openConversations(`chatting ${stores.length}`);
     stores.push(store);
     const out = {shown: [], streams: [], errors: []};
     const view = {
@@ -19,18 +20,22 @@ async function open(more) {
         stream(id) {
             const stream = {id, text: '', isEnded: false};
             out.streams.push(stream);
-            return {add: (text) => { stream.text += text; }, reading() {}, dropped() {}, end: () => { stream.isEnded = true; }};
+            return {add: (text) => { stream.text += text; }, reading() {}, dropped() {},
+                end: () => { stream.isEnded = true; }};
         },
     };
     let hear;
-    const listened = new Proxy(store, {get: (of, name) => name === 'listen' ? (listener) => { hear = listener; } : typeof of[name] === 'function' ? of[name].bind(of) : of[name]});
-    const chatting = new Chatting({store: listened, view, onError: (error) => out.errors.push(error), onAnswered() {}, onOpened() {}, settingsOf: () => ({options: {}}), ...more});
+    const listened = new Proxy(store, {get: (of, name) => name === 'listen' ? (listener) => { hear = listener;
+        } : typeof of[name] === 'function' ? of[name].bind(of) : of[name]});
+    const chatting = new Chatting({store: listened, view, onError: (error) => out.errors.push(error),
+        onAnswered() {}, onOpened() {}, settingsOf: () => ({options: {}}), ...more});
     return {store, chatting, hear: (change) => hear(change), ...out};
 }
 
 test('what another tab writes goes on in the view that is there after going away and back', async () => {
     const {store, chatting, hear, streams} = await open();
-    const {summary: {id}, message} = await store.begin({kind: 'chat'}, {role: 'user', content: 'Q', parent: null}), other = await store.begin({kind: 'chat'}, {role: 'user', content: 'O', parent: null});
+    const {summary: {id}, message} = await store.begin({kind: 'chat'}, {role: 'user', content: 'Q',
+        parent: null}), other = await store.begin({kind: 'chat'}, {role: 'user', content: 'O', parent: null});
     const answer = await store.add(id, {role: 'assistant', content: '', parent: message.id});
     const write = async (at, text) => {
         await store.edit(answer.id, {content: 'One two three'.slice(0, at + text.length)});
@@ -42,7 +47,8 @@ test('what another tab writes goes on in the view that is there after going away
     await chatting.open(id);
     await write(3, ' two');
     await write(7, ' three');
-    assert.deepEqual(streams.map(({text, isEnded}) => [text, isEnded]), [['One', true], [' two three', false]]);
+    assert.deepEqual(streams.map(({text, isEnded}) => [text, isEnded]),
+        [['One', true], [' two three', false]]);
 });
 
 test('Undo of a deletion leaves what was asked since where it is, also while it is answered', async () => {
@@ -52,11 +58,15 @@ test('Undo of a deletion leaves what was asked since where it is, also while it 
         onPiece('A');
         begun();
         await ended;
-        return {finishReason: 'stop', seed: 1, tokens: [1], cachedTokens: 0, promptTokens: [1], timings: {decodeTokens: 1, decodeMs: 1, prefillMs: 1}};
+        return {finishReason: 'stop', seed: 1, tokens: [1], cachedTokens: 0, promptTokens: [1],
+            timings: {decodeTokens: 1, decodeMs: 1, prefillMs: 1}};
     }};
-    const {store, chatting, shown, errors} = await open({open: async () => ({talk, model: {id: '', name: 'M'}})});
-    const {summary: {id}, message} = await store.begin({kind: 'chat'}, {role: 'user', content: 'Old', parent: null});
-    const answer = await store.add(id, {role: 'assistant', content: 'Answer', parent: message.id}), last = await store.add(id, {role: 'user', content: 'Last', parent: answer.id});
+    const {store, chatting, shown,
+        errors} = await open({open: async () => ({talk, model: {id: '', name: 'M'}})});
+    const {summary: {id}, message} = await store.begin({kind: 'chat'},
+        {role: 'user', content: 'Old', parent: null});
+    const answer = await store.add(id, {role: 'assistant', content: 'Answer', parent: message.id}),
+        last = await store.add(id, {role: 'user', content: 'Last', parent: answer.id});
     await chatting.open(id);
     // What stood at the end before stands there again.
     await (await chatting.deleteFrom(last.id))();

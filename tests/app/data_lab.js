@@ -10,9 +10,12 @@ import puppeteer from 'puppeteer-core';
 import {startModules} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', '--js-flags=--expose-gc'];
+const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+    '--disable-background-networking', '--js-flags=--expose-gc'];
 
-/** @type {{browser: import('puppeteer-core').Browser, page: import('puppeteer-core').Page, origin: string}} */
+/**
+ * @type {{browser: import('puppeteer-core').Browser, page: import('puppeteer-core').Page, origin: string}}
+ */
 export const lab = {};
 const {chromium} = await ensureBrowsers();
 
@@ -21,7 +24,8 @@ before(async () => {
     if (!chromium.path) return;
     server = await startModules();
     profile = mkdtempSync(join(tmpdir(), 'gemma-data-'));
-    lab.browser = await puppeteer.launch({executablePath: chromium.path, userDataDir: profile, args: ARGS, protocolTimeout: 600_000});
+    lab.browser = await puppeteer.launch({executablePath: chromium.path, userDataDir: profile, args: ARGS,
+        protocolTimeout: 600_000});
 });
 after(async () => {
     await lab.browser?.close();
@@ -42,7 +46,8 @@ export async function openPage(address = lab.origin) {
     await page.goto(address);
     await page.evaluate(async () => {
         Object.assign(globalThis, {data: {
-            ...await import('/app/data/conversations.js'), ...await import('/app/data/database.js'), ...await import('/app/data/tree.js'),
+            ...await import('/app/data/conversations.js'), ...await import('/app/data/database.js'),
+            ...await import('/app/data/tree.js'),
         }});
         globalThis.store = await globalThis.data.openConversations();
         globalThis.heard = [];
@@ -57,7 +62,8 @@ export function check(name, work) {
         try {
             await work();
         } finally {
-            for (const page of await lab.browser.pages()) if (page.url() !== 'about:blank') await page.close().catch(() => {});
+            for (const page of await lab.browser.pages()) if (page.url() !== 'about:blank')
+                await page.close().catch(() => {});
         }
     });
 }

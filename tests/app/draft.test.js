@@ -5,14 +5,18 @@ import test from 'node:test';
 
 const kept = new Map(), page = new EventTarget();
 Object.assign(globalThis, {
-    sessionStorage: {getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value), removeItem: (key) => kept.delete(key)},
-    document: {baseURI: 'https://example.org/app/', hidden: false}, addEventListener: page.addEventListener.bind(page),
+    sessionStorage: {getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value),
+        removeItem: (key) => kept.delete(key)},
+    document: {baseURI: 'https://example.org/app/', hidden: false},
+    addEventListener: page.addEventListener.bind(page),
 });
 const {keepDraft} = await import('../../web/app/draft.js');
 const FILE = {name: 'a.txt', type: '', size: 1, text: 'a'};
 
-test('a page that goes, or goes out of sight, keeps what is in the field, and nothing where that is empty', () => {
-    const chat = {draft: {content: 'Half', attachments: [FILE]}, back: [], takeBack: (...given) => chat.back.push(given)};
+test('a page that goes, or goes out of sight, keeps what is in the field, and nothing where that is empty',
+    () => {
+    const chat = {draft: {content: 'Half', attachments: [FILE]}, back: [],
+        takeBack: (...given) => chat.back.push(given)};
     const values = () => [...kept.values()], sight = (hidden) => {
         document.hidden = hidden;
         page.dispatchEvent(new Event('visibilitychange'));

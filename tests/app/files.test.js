@@ -1,4 +1,5 @@
-// Files of a message, but for the page: what is read of them, where long texts are cut, and how a model is asked about what does not fit.
+// Files of a message, but for the page: what is read of them, where long texts are cut, and how a model is
+// asked about what does not fit.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -19,13 +20,19 @@ const tokensOf = (text) => text.match(/[\p{L}\p{N}]+|[^\p{L}\p{N}]/gu) ?? [];
 const count = async (text) => tokensOf(text).length;
 
 test('HTML gives what people read, in lines, and nothing of what is for machines', () => {
-    assert.equal(htmlToText('<!DOCTYPE html><html><head><title>A &amp; B</title><style>p > a {}</style></head><body><h1>One</h1><p>Two\n  <b>th</b>ree &lt;4&gt;</p><ul><li>x<li>y</ul>' +
-        '<script>if (a < b) document.write("</p>")</script><!-- no <p>no</p> -->end</body></html>'), 'A & B\n\n# One\n\nTwo three <4>\n\n- x\n- y\n\nend');
-    assert.equal(htmlToText('<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>'), 'a\tb\n1\t2');
+    assert.equal(htmlToText(
+        '<!DOCTYPE html><html><head><title>A &amp; B</title><style>p > a {}</style></head><body><h1>One</h1><p>Two\n  <b>th</b>ree &lt;4&gt;</p><ul><li>x<li>y</ul>' +
+        '<script>if (a < b) document.write("</p>")</script><!-- no <p>no</p> -->end</body></html>'),
+        'A & B\n\n# One\n\nTwo three <4>\n\n- x\n- y\n\nend');
+    assert.equal(htmlToText('<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>'),
+        'a\tb\n1\t2');
     assert.equal(htmlToText('<pre>a\n  b\n</pre>c<br>d'), 'a\n  b\n\nc\nd');
-    assert.equal(htmlToText('&eacute;&Uuml;&#x1F600;&#8364;&nbsp;&hellip;&constructor;&omega;&Omega;&#0;&#xD800;'), 'éÜ😀€ …&constructor;ωΩ\ufffd\ufffd');
+    assert.equal(htmlToText(
+        '&eacute;&Uuml;&#x1F600;&#8364;&nbsp;&hellip;&constructor;&omega;&Omega;&#0;&#xD800;'),
+        'éÜ😀€ …&constructor;ωΩ\ufffd\ufffd');
     assert.equal(htmlToText('1 < 2 & 3 <a title="a > b">go</a><a title=\'">\'>on</a>'), '1 < 2 & 3 goon');
-    assert.equal(htmlToText('<SCRIPT>x</ScRiPt >shown<svg/>too<svg onload=x><text>no</text></svg>!'), 'showntoo!');
+    assert.equal(htmlToText('<SCRIPT>x</ScRiPt >shown<svg/>too<svg onload=x><text>no</text></svg>!'),
+        'showntoo!');
 });
 
 test('HTML with faults ends where it ends, in a time that grows with its length', () => {
@@ -34,7 +41,8 @@ test('HTML with faults ends where it ends, in a time that grows with its length'
     assert.equal(htmlToText('a<b title="c'), 'a');
     assert.equal(htmlToText('İ<STYLE>x</STYLE>b'), 'İb');
     // Each would take hours if it were read again for each of its beginnings.
-    for (const part of ['<', '<!--', '<a ', '<a "', '</', '<svg>', '<script></scriptx', '&', '<!', ' ', '\n ', '<pre>  ', '<p>']) htmlToText(part.repeat(300_000));
+    for (const part of ['<', '<!--', '<a ', '<a "', '</', '<svg>', '<script></scriptx', '&', '<!', ' ', '\n ',
+        '<pre>  ', '<p>']) htmlToText(part.repeat(300_000));
 });
 
 test('texts are read in the encoding that they have', async () => {
@@ -50,33 +58,45 @@ test('texts are read in the encoding that they have', async () => {
     assert.equal((await read('é'.repeat(5000) + 'a')).length, 5001);
     assert.equal((await read(`a${'é'.repeat(5000)}`)).length, 5001);
     const bad = bytesOf('Müller;Größe\n'.repeat(20), [0xe4], '\nEnde'), cut = bytesOf('Größe ü').slice(0, -1);
-    assert.equal((await readFile(fileOf(bad, 'a.csv'))).text, `${'Müller;Größe\n'.repeat(20)}\ufffd\nEnde`, 'UTF-8 with a bad byte');
+    assert.equal((await readFile(fileOf(bad, 'a.csv'))).text, `${'Müller;Größe\n'.repeat(20)}\ufffd\nEnde`,
+        'UTF-8 with a bad byte');
     assert.equal((await readFile(fileOf(cut))).text, 'Größe \ufffd', 'UTF-8 that was cut');
-    const cyrillic = bytesOf('<meta charset="windows-1251"><p>', [0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2], '</p>');
+    const cyrillic = bytesOf('<meta charset="windows-1251"><p>',
+        [0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2], '</p>');
     assert.equal((await readFile(fileOf(cyrillic, 'a.html', 'text/html'))).text.trim(), 'Привет');
 });
 
 test('what is no text is refused by a code, whatever it is called', async () => {
-    await assert.rejects(readFile(fileOf(bytesOf('PK\x03\x04', [0, 0, 8, 0]), 'a.txt', 'text/plain')), refused('kind'));
-    await assert.rejects(readFile(fileOf(Uint8Array.from({length: 5000}, (_, i) => i * 7919 % 256), 'a.csv')), refused('kind'));
-    await assert.rejects(readFile(fileOf(bytesOf('a'.repeat(MOST_BYTES / 2), [0]), 'a.txt')), refused('kind'));
+    await assert.rejects(readFile(fileOf(bytesOf('PK\x03\x04', [0, 0, 8, 0]), 'a.txt', 'text/plain')),
+        refused('kind'));
+    await assert.rejects(readFile(fileOf(Uint8Array.from({length: 5000}, (_, i) => i * 7919 % 256), 'a.csv')),
+        refused('kind'));
+    await assert.rejects(readFile(fileOf(bytesOf('a'.repeat(MOST_BYTES / 2), [0]), 'a.txt')),
+        refused('kind'));
     await assert.rejects(readFile(fileOf('', 'a.txt')), refused('empty'));
     await assert.rejects(readFile(fileOf(' \n ', 'a.txt')), refused('empty'));
     await assert.rejects(readFile(fileOf('<html><script>1</script></html>', 'a.html')), refused('empty'));
-    await assert.rejects(readFile(/** @type {any} */ ({name: 'folder', size: 4096, slice: () => ({arrayBuffer: async () => { throw new DOMException('', 'NotReadableError'); }})})), refused('unreadable'));
+    await assert.rejects(readFile(/** @type {any} */ ({name: 'folder', size: 4096,
+        slice: () => ({arrayBuffer: async () => { throw new DOMException('', 'NotReadableError'); }})})),
+        refused('unreadable'));
 });
 
 test('a file that is too large is not read', async () => {
     let reads = 0;
-    const large = {name: 'a.txt', type: '', size: 100e6, slice: () => new Blob(['letters']), arrayBuffer: async () => { reads++; return new ArrayBuffer(0); }};
-    await assert.rejects(readFile(/** @type {any} */ (large)), (error) => error.code === 'too-large' && error.values.size === 100e6);
-    await assert.rejects(readFile(/** @type {any} */ ({...large, slice: () => new Blob(['%PDF-1.7'])}), {pdfToText: async () => ''}), refused('too-large'));
+    const large = {name: 'a.txt', type: '', size: 100e6, slice: () => new Blob(['letters']),
+        arrayBuffer: async () => { reads++; return new ArrayBuffer(0); }};
+    await assert.rejects(readFile(/** @type {any} */ (large)), (error) => error.code === 'too-large'
+        && error.values.size === 100e6);
+    await assert.rejects(readFile(/** @type {any} */ ({...large, slice: () => new Blob(['%PDF-1.7'])}),
+        {pdfToText: async () => ''}), refused('too-large'));
     assert.equal(reads, 0);
 });
 
 test('a PDF is one by its bytes, and a file without text says so', async () => {
-    assert.deepEqual(await readFile(fileOf('junk\n%PDF-1.4 …', 'a.txt'), {pdfToText: async () => 'x'}), {name: 'a.txt', type: 'application/pdf', size: 17, text: 'x'});
-    await assert.rejects(readFile(fileOf('%PDF-1.4', 'a.pdf'), {pdfToText: async () => '\f \f'}), refused('pdf-empty'));
+    assert.deepEqual(await readFile(fileOf('junk\n%PDF-1.4 …', 'a.txt'), {pdfToText: async () => 'x'}),
+        {name: 'a.txt', type: 'application/pdf', size: 17, text: 'x'});
+    await assert.rejects(readFile(fileOf('%PDF-1.4', 'a.pdf'), {pdfToText: async () => '\f \f'}),
+        refused('pdf-empty'));
     assert.equal((await readFile(fileOf('not one', 'a.pdf'))).text, 'not one');
     assert.equal((await readFile(fileOf('<p>a</p>', 'A.HTM'))).text, 'a');
     assert.equal((await readFile(fileOf('  <!DOCTYPE html><p>a</p>', 'noname'))).type, 'text/html');
@@ -86,27 +106,37 @@ test('a PDF is one by its bytes, and a file without text says so', async () => {
 test('a name is one line of a bounded length', () => {
     assert.equal(cleanName('a\n\u202eb\u0000c.txt'), 'a b c.txt');
     assert.equal(cleanName('\n'), 'file');
-    assert.ok(cleanName(`${'x'.repeat(5000)}.pdf`).length <= 200 && cleanName(`${'x'.repeat(5000)}.pdf`).endsWith('.pdf'));
+    assert.ok(cleanName(`${'x'.repeat(5000)}.pdf`).length <= 200 && cleanName(`${'x'.repeat(5000)}.pdf`)
+        .endsWith('.pdf'));
     assert.ok(cleanName('🧀'.repeat(500)).isWellFormed());
 });
 
 test('a file stands before the question, between marks that it does not have', () => {
-    const asked = toAsked({role: 'user', content: 'Why?', attachments: [{name: 'a"b\n.js', type: '', size: 1, text: 'let a = `x`;\n````\n'}, {name: 'b.pdf', type: '', size: 1, text: 'all', asked: 'some', how: 'first'}]});
-    assert.equal(asked.content, 'File "a\'b\'.js":\n`````js\nlet a = `x`;\n````\n`````\n\nFile "b.pdf", its beginning:\n```\nsome\n```\n\nWhy?');
+    const asked = toAsked({role: 'user', content: 'Why?',
+        attachments: [{name: 'a"b\n.js', type: '', size: 1, text: 'let a = `x`;\n````\n'},
+            {name: 'b.pdf', type: '', size: 1, text: 'all', asked: 'some', how: 'first'}]});
+    assert.equal(asked.content,
+        'File "a\'b\'.js":\n`````js\nlet a = `x`;\n````\n`````\n\nFile "b.pdf", its beginning:\n```\nsome\n```\n\nWhy?');
     assert.deepEqual(toAsked({role: 'assistant', content: 'a'}), {role: 'assistant', content: 'a'});
-    const asPart = /** @type {any} */ ({role: 'user', content: 'Q', attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'parts'}]});
+    const asPart = /** @type {any} */ ({role: 'user', content: 'Q',
+        attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'parts'}]});
     assert.doesNotMatch(String(toAsked(asPart, true).content), /secret/);
-    const lookedUpNow = /** @type {any} */ ({role: 'user', content: 'Q', attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'search', asked: 'passage'}]});
+    const lookedUpNow = /** @type {any} */ ({role: 'user', content: 'Q',
+        attachments: [{name: 'a', type: '', size: 1, text: 'secret', how: 'search', asked: 'passage'}]});
     assert.match(String(toAsked(lookedUpNow, true).content), /passages of it:\n```\npassage\n```\n\nQ$/);
     assert.doesNotMatch(String(toAsked(lookedUpNow).content), /secret|passage\n/);
 });
 
-test('files that are looked up are looked up for the next question, too, and anew for one that was changed', () => {
-    const path = /** @type {any[]} */ ([{attachments: [{name: 'a', type: '', size: 9, text: 'long', how: 'search', asked: 'x'}, {name: 'b', type: '', size: 1, text: 'y'}]}, {}]);
+test('files that are looked up are looked up for the next question, too, and anew for one that was changed',
+    () => {
+    const path = /** @type {any[]} */ ([{attachments: [{name: 'a', type: '', size: 9, text: 'long',
+        how: 'search', asked: 'x'}, {name: 'b', type: '', size: 1, text: 'y'}]}, {}]);
     const [found, ...more] = lookedUp(path, []);
     assert.deepEqual([found.name, found.how, found.text, more.length], ['a', 'found', '', 0]);
-    assert.deepEqual(lookedUp(path, [{name: 'c', type: '', size: 1, text: 'z', how: 'parts'}]).map(({name}) => name), ['c']);
-    assert.deepEqual(asNew([{...found, text: 'some'}, path[0].attachments[0]]).map(({text, asked}) => [text, asked]), [['', undefined], ['long', undefined]]);
+    assert.deepEqual(lookedUp(path, [{name: 'c', type: '', size: 1, text: 'z', how: 'parts'}])
+        .map(({name}) => name), ['c']);
+    assert.deepEqual(asNew([{...found, text: 'some'}, path[0].attachments[0]])
+        .map(({text, asked}) => [text, asked]), [['', undefined], ['long', undefined]]);
 });
 
 test('tokens are counted in pieces that cut no character, and estimated without a model', async () => {
@@ -120,7 +150,9 @@ test('tokens are counted in pieces that cut no character, and estimated without 
     await assert.rejects(countTokens(text, async () => stop.abort(), stop.signal), {name: 'AbortError'});
 });
 
-const LONG = Array.from({length: 60}, (_, i) => `Paragraph ${i} begins here. It says that the keeper counted ${i} ships.\nThen it ends.`).join('\n\n');
+const LONG = Array.from({length: 60},
+    (_, i) => `Paragraph ${i} begins here. It says that the keeper counted ${i} ships.\nThen it ends.`)
+    .join('\n\n');
 
 test('passages have no gaps, are as long as they may be, and end where paragraphs do', async () => {
     for (const most of [1, 2, 7, 40, 100, 100_000]) {
@@ -137,10 +169,12 @@ test('passages have no gaps, are as long as they may be, and end where paragraph
 
 test('a text without any border is cut within its words, between characters', async () => {
     const letters = async (text) => [...text].length;
-    for (const text of ['x'.repeat(5000), '🧀'.repeat(3000), '冬が来る。'.repeat(500), `${' '.repeat(4000)}a${'\n'.repeat(4000)}`]) {
+    for (const text of ['x'.repeat(5000), '🧀'.repeat(3000), '冬が来る。'.repeat(500),
+        `${' '.repeat(4000)}a${'\n'.repeat(4000)}`]) {
         const passages = await cutText(text, 64, letters);
         assert.equal(passages.map(({start, end}) => text.slice(start, end)).join(''), text);
-        assert.ok(passages.every(({start, end, tokens}) => tokens <= 64 && text.slice(start, end).isWellFormed()));
+        assert.ok(passages.every(({start, end, tokens}) => tokens <= 64 && text.slice(start, end)
+            .isWellFormed()));
     }
 });
 
@@ -148,7 +182,8 @@ test('a text of megabytes is cut by few counts', async () => {
     let counts = 0;
     for (const unit of ['word ', 'x', 'One sentence. ', '\n', 'a\n\n', '")\' ']) {
         counts = 0;
-        const text = unit.repeat(2e6 / unit.length), passages = await cutText(text, 500, async (part) => (counts++, Math.ceil(part.length / 4)));
+        const text = unit.repeat(2e6 / unit.length),
+            passages = await cutText(text, 500, async (part) => (counts++, Math.ceil(part.length / 4)));
         assert.equal(passages.at(-1).end, text.length);
         assert.ok(counts < 12_000, `${JSON.stringify(unit)}: ${counts}`);
     }
@@ -157,7 +192,8 @@ test('a text of megabytes is cut by few counts', async () => {
 test('the place of a passage is its page, or its lines', () => {
     assert.deepEqual(placeOf('a\nb\nc\nd', {start: 2, end: 6}), {lines: [2, 3]});
     assert.deepEqual(placeOf('a\fb\fc', {start: 4, end: 5}), {page: 3});
-    const pages = `${'a '.repeat(50)}\fb\f\fc c c`, starts = [0, 40, 100, 101, 102, 103, 104, 106].map((start) => ({start, end: start + 1}));
+    const pages = `${'a '.repeat(50)}\fb\f\fc c c`,
+        starts = [0, 40, 100, 101, 102, 103, 104, 106].map((start) => ({start, end: start + 1}));
     assert.deepEqual(pagesOf(pages, starts), starts.map((passage) => placeOf(pages, passage).page));
     assert.deepEqual(pagesOf('no pages', [{start: 0}]), [undefined]);
 });
@@ -173,17 +209,21 @@ const fakeModel = (contextLength = 600) => {
             signal?.throwIfAborted();
             embedded.push(text);
             const vector = new Float32Array(26);
-            for (const letter of text.toLowerCase()) if (letter >= 'a' && letter <= 'z') vector[letter.charCodeAt(0) - 97]++;
+            for (const letter of text.toLowerCase()) if (letter >= 'a' && letter <= 'z')
+                vector[letter.charCodeAt(0) - 97]++;
             const length = Math.hypot(...vector) || 1;
             return vector.map((value) => value / length);
         }),
     });
 };
-const asking = (gemma, more = {}) => ({gemma, path: [], system: '', maxTokens: 50, signal: new AbortController().signal, onProgress: () => {}, ...more});
+const asking = (gemma, more = {}) => ({gemma, path: [], system: '', maxTokens: 50,
+    signal: new AbortController().signal, onProgress: () => {}, ...more});
 const question = (content, attachments) => /** @type {any} */ ({role: 'user', content, attachments});
 
 test('of files that do not fit, small ones are read whole and large ones as far as they fit', async () => {
-    const gemma = fakeModel(), files = [{name: 'long.txt', type: '', size: 1, text: LONG, how: 'first', tokens: 1500}, {name: 'short.txt', type: '', size: 1, text: 'Short.', how: 'first', tokens: 2}];
+    const gemma = fakeModel(),
+        files = [{name: 'long.txt', type: '', size: 1, text: LONG, how: 'first', tokens: 1500},
+            {name: 'short.txt', type: '', size: 1, text: 'Short.', how: 'first', tokens: 2}];
     const prepared = await prepare(question('Why?', files), asking(gemma)), [long, short] = prepared;
     assert.ok(LONG.startsWith(long.asked) && long.asked.endsWith('\n\n') && long.text === LONG);
     assert.deepEqual([short.how, short.asked, short.text], [undefined, undefined, 'Short.']);
@@ -192,15 +232,23 @@ test('of files that do not fit, small ones are read whole and large ones as far 
 });
 
 test('where a conversation leaves no space for a file, that is said by a code', async () => {
-    const path = [question('word '.repeat(250))], files = [{name: 'a', type: '', size: 1, text: LONG, how: 'first'}];
-    await assert.rejects(prepare(question('Why?', files), asking(fakeModel(), {path})), {code: 'context-full'});
+    const path = [question('word '.repeat(250))],
+        files = [{name: 'a', type: '', size: 1, text: LONG, how: 'first'}];
+    await assert.rejects(prepare(question('Why?', files), asking(fakeModel(), {path})),
+        {code: 'context-full'});
 });
 
-const FACTS = [...Array.from({length: 40}, (_, i) => `Entry ${i}: the weather was calm, and nothing happened.`), 'The zebra quizzed Zoltan in Brazil.', ...Array.from({length: 40}, (_, i) => `Later ${i}: the weather was calm.`)]
+const FACTS = [...Array.from({length: 40},
+    (_, i) => `Entry ${i}: the weather was calm, and nothing happened.`),
+    'The zebra quizzed Zoltan in Brazil.',
+    ...Array.from({length: 40}, (_, i) => `Later ${i}: the weather was calm.`)]
     .join('\n\n');
 
-test('the passages that have to do with a question are found, with their places, and computed once', async () => {
-    const gemma = fakeModel(), found = await findPassages([{name: 'a', text: FACTS}], 'Which zebra quizzed Zoltan?', {gemma, room: 90, count});
+test('the passages that have to do with a question are found, with their places, and computed once',
+    async () => {
+    const gemma = fakeModel(),
+        found = await findPassages([{name: 'a', text: FACTS}], 'Which zebra quizzed Zoltan?',
+            {gemma, room: 90, count});
     assert.match(found.get('a'), /^\[lines? \d+(-\d+)?\]\n/);
     assert.match(found.get('a'), /zebra quizzed/);
     assert.ok(await count(found.get('a')) <= 90);
@@ -211,7 +259,9 @@ test('the passages that have to do with a question are found, with their places,
 
 test('looking up that is stopped goes on where it was', async () => {
     const gemma = fakeModel(), stop = new AbortController();
-    await assert.rejects(findPassages([{name: 'a', text: FACTS}], 'Q', {gemma, room: 90, count, signal: stop.signal, onProgress: (share) => share > 0.4 && stop.abort()}), {name: 'AbortError'});
+    await assert.rejects(findPassages([{name: 'a', text: FACTS}], 'Q',
+        {gemma, room: 90, count, signal: stop.signal, onProgress: (share) => share > 0.4 && stop.abort()}),
+        {name: 'AbortError'});
     const before = gemma.embedded.length;
     assert.ok(before > 4);
     await findPassages([{name: 'a', text: FACTS}], 'Q', {gemma, room: 90, count});
@@ -221,7 +271,8 @@ test('looking up that is stopped goes on where it was', async () => {
 });
 
 test('what was computed is handed over while it is made, and taken from there by the next model; a little less space finds the same passages', async () => {
-    const handed = [], kept = {read: async () => [], keep: async (passages, vectors) => void handed.push([passages, [...vectors]])}, gemma = fakeModel();
+    const handed = [], kept = {read: async () => [], keep: async (passages, vectors) =>
+        void handed.push([passages, [...vectors]])}, gemma = fakeModel();
     const long = Array.from({length: 400}, (_, i) => `${i}. ${FACTS.slice(0, 500)}`).join('\n\n');
     await findPassages([{name: 'a', text: long}], 'Q', {gemma, room: 900, count, kept});
     const [passages, vectors] = handed.at(-1);
@@ -229,27 +280,35 @@ test('what was computed is handed over while it is made, and taken from there by
     assert.deepEqual([vectors.length, passages.join('')], [passages.length, long]);
     for (const room of [900, 800]) {
         const other = fakeModel(), asked = [];
-        await findPassages([{name: 'a', text: long}], 'Q', {gemma: other, room, count, kept: {...kept, read: async (passages) => (asked.push(passages), vectors.slice(0, 50))}});
-        assert.deepEqual([asked[0].join('|') === passages.join('|'), other.embedded.length], [true, passages.length - 50 + 1], `${room}`);
+        await findPassages([{name: 'a', text: long}], 'Q', {gemma: other, room, count,
+            kept: {...kept, read: async (passages) => (asked.push(passages), vectors.slice(0, 50))}});
+        assert.deepEqual([asked[0].join('|') === passages.join('|'), other.embedded.length],
+            [true, passages.length - 50 + 1], `${room}`);
     }
 });
 
 test('a later question is looked up in a file of an earlier message', async () => {
-    const gemma = fakeModel(), first = question('About calm?', [{name: 'a', type: '', size: 1, text: FACTS, how: 'search', asked: 'x'}]);
-    const [found] = await prepare(question('Which zebra?', lookedUp([first], [])), asking(gemma, {path: [first]}));
+    const gemma = fakeModel(),
+        first = question('About calm?',
+            [{name: 'a', type: '', size: 1, text: FACTS, how: 'search', asked: 'x'}]);
+    const [found] = await prepare(question('Which zebra?', lookedUp([first], [])),
+        asking(gemma, {path: [first]}));
     assert.deepEqual([found.name, found.how], ['a', 'found']);
     assert.match(found.text, /zebra/);
 });
 
 /** Asks in parts with a model that answers by `answer`. */
-const inParts = async (room, {answer = (content) => `About ${content.length}.`, text = LONG, ...more} = {}) => {
+const inParts = async (room, {answer = (content) => `About ${content.length}.`, text = LONG,
+    ...more} = {}) => {
     const titles = [], prompts = [];
     const ask = async (content) => {
         prompts.push(content);
         assert.ok(await count(content) <= room + 120, `${await count(content)}`);
         return answer(content, prompts.length);
     };
-    await askInParts({question: 'Sum it up.', attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room, count, ask, onTitle: (title) => titles.push(title), ...more});
+    await askInParts({question: 'Sum it up.',
+        attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room, count, ask,
+        onTitle: (title) => titles.push(title), ...more});
     return {titles, prompts};
 };
 
@@ -261,7 +320,8 @@ test('every part is asked about in turn, then the answers are put together', asy
     assert.deepEqual(titles.at(-1), {last: true});
     assert.equal(prompts.length, parts.length + 1);
     const texts = prompts.slice(0, -1).map((prompt) => /```\n([^]*)\n```\n\nSum it up\.$/.exec(prompt)[1]);
-    for (let i = 0; i < 60; i++) assert.equal(texts.filter((text) => text.includes(`Paragraph ${i} `)).length, 1);
+    for (let i = 0; i < 60; i++)
+        assert.equal(texts.filter((text) => text.includes(`Paragraph ${i} `)).length, 1);
 });
 
 test('answers that do not fit together are put together in rounds', async () => {
@@ -272,7 +332,8 @@ test('answers that do not fit together are put together in rounds', async () => 
 });
 
 test('answers as long as the context, or empty ones, end all the same', async () => {
-    for (const answer of [() => 'word '.repeat(5000), () => '']) assert.deepEqual((await inParts(64, {answer})).titles.at(-1), {last: true});
+    for (const answer of [() => 'word '.repeat(5000), () => ''])
+        assert.deepEqual((await inParts(64, {answer})).titles.at(-1), {last: true});
 });
 
 test('a run that is stopped has its answers so far, and goes on with the next part', async () => {

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {speakOrStop} from '../../web/app/markdown/speaking.js';
 
-const REMOTE = {lang: 'en-US', localService: false}, LOCAL = {lang: 'en-GB', localService: true}, OTHER = {lang: 'de-DE', localService: true};
+const REMOTE = {lang: 'en-US', localService: false}, LOCAL = {lang: 'en-GB', localService: true},
+    OTHER = {lang: 'de-DE', localService: true};
 
 class Synthesis extends EventTarget {
     speaking = false;
@@ -16,10 +17,14 @@ class Synthesis extends EventTarget {
     cancel() { this.said.push('cancel'); }
 }
 
-/** Presses once with these voices, of which the last come later. @returns {Promise<unknown[]>} what was said, by which voice */
+/**
+ * Presses once with these voices, of which the last come later.
+ * @returns {Promise<unknown[]>} what was said, by which voice
+ */
 async function press(voices, later = voices) {
     const synthesis = Object.assign(new Synthesis(), {voices}), out = [];
-    Object.assign(globalThis, {speechSynthesis: synthesis, document: {documentElement: {lang: 'en'}}, SpeechSynthesisUtterance: class { constructor(text) { this.text = text; } }});
+    Object.assign(globalThis, {speechSynthesis: synthesis, document: {documentElement: {lang: 'en'}},
+        SpeechSynthesisUtterance: class { constructor(text) { this.text = text; } }});
     const speaking = speakOrStop('Salt', () => out.push('none'));
     synthesis.voices = later;
     synthesis.dispatchEvent(new Event('voiceschanged'));

@@ -17,11 +17,13 @@ const SAID = Object.entries({
     'a ~~wrong~~ right word': 'a wrong right word',
 });
 
-for (const [markdown, words] of SAID) test(JSON.stringify(markdown), () => assert.equal(spoken(markdown), words));
+for (const [markdown, words] of SAID)
+    test(JSON.stringify(markdown), () => assert.equal(spoken(markdown), words));
 
 test('long texts of marks alone take no time', () => {
     const start = process.cpuUsage(), many = (mark) => mark.repeat(20_000);
-    for (const mark of ['*', '_', '`', '|', '[', '-', ' ', '\t', '**a', '> ', '![](', '[a](', ' | ', '_a', '~~']) for (const text of [many(mark), `${many(mark)}a`, `a${many(mark)}a`]) spoken(text);
+    for (const mark of ['*', '_', '`', '|', '[', '-', ' ', '\t', '**a', '> ', '![](', '[a](', ' | ', '_a',
+        '~~']) for (const text of [many(mark), `${many(mark)}a`, `a${many(mark)}a`]) spoken(text);
     const {user} = process.cpuUsage(start);
     assert.ok(user < 5e6, `${user} us of processor time; a second is more than ten times what it takes`);
 });

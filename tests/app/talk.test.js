@@ -1,4 +1,5 @@
-// Conversations as the model knows them: what is forgotten where a context is full, in sessions that are open, new or restored.
+// Conversations as the model knows them: what is forgotten where a context is full, in sessions that are
+// open, new or restored.
 
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
@@ -10,16 +11,23 @@ const MODEL = {kind: 'path', path: join(import.meta.dirname, '../golden/tiny-gem
 const gemma = await Gemma.load(MODEL, {threads: 1, contextLength: 512});
 after(() => gemma.close());
 
-const LONG = 'How many ships are there at sea, and who counts them? '.repeat(4), OPTIONS = {maxTokens: 12, sampling: {temperature: 0}};
+const LONG = 'How many ships are there at sea, and who counts them? '.repeat(4),
+    OPTIONS = {maxTokens: 12, sampling: {temperature: 0}};
 const SYSTEM = {role: 'system', content: 'Be brief.'};
 const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content});
 
-/** A person who asks in one conversation. @param {Talk} talk @param {import('../../web/gemma.js').Message[]} messages   of the conversation, which grows */
+/**
+ * A person who asks in one conversation.
+ * @param {Talk} talk
+ * @param {import('../../web/gemma.js').Message[]} messages   of the conversation, which grows
+ */
 function asker(talk, messages) {
     return async (content, more = {}) => {
         if (content !== undefined) messages.push(user(content));
         let dropped = 0;
-        const {text, promptTokens, cachedTokens} = await talk.ask({conversation: 'c', messages, overflow: 'drop-oldest', options: OPTIONS, onPiece() {}, onOverflow: (n) => { dropped += n; }, ...more});
+        const {text, promptTokens, cachedTokens} = await talk.ask({conversation: 'c', messages,
+            overflow: 'drop-oldest', options: OPTIONS, onPiece() {},
+            onOverflow: (n) => { dropped += n; }, ...more});
         messages.push(assistant(text));
         return {text, dropped, read: promptTokens.length - cachedTokens};
     };
@@ -57,14 +65,18 @@ test('one that was refused is answered when its oldest messages may be forgotten
 });
 
 test('a session that has forgotten something is kept and restored with that', async () => {
-    const states = keeper(), messages = [SYSTEM], talk = new Talk(gemma, 'm', states), ask = asker(talk, messages);
+    const states = keeper(), messages = [SYSTEM], talk = new Talk(gemma, 'm', states),
+        ask = asker(talk, messages);
     for (let i = 0; i < 8; i++) await ask(`${i}. ${LONG}`);
     await talk.saved();
     assert.ok(states.kept.c.dropped > 0);
-    const copy = [...messages], here = await ask('Who?'), there = await asker(new Talk(gemma, 'm', states), copy)('Who?');
+    const copy = [...messages], here = await ask('Who?'),
+        there = await asker(new Talk(gemma, 'm', states), copy)('Who?');
     assert.deepEqual([there.text, there.dropped], [here.text, here.dropped]);
     assert.ok(there.read < 120, `${there.read} tokens`);
     // Asked differently from an early message on, all of it fits again.
-    const early = [...messages.slice(0, 3)], branch = await asker(new Talk(gemma, 'm', states), early)('Why?'), alone = await asker(new Talk(gemma, ''), messages.slice(0, 3))('Why?');
+    const early = [...messages.slice(0, 3)],
+        branch = await asker(new Talk(gemma, 'm', states), early)('Why?'),
+        alone = await asker(new Talk(gemma, ''), messages.slice(0, 3))('Why?');
     assert.deepEqual([branch.text, branch.dropped], [alone.text, 0]);
 });

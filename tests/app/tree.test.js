@@ -21,7 +21,8 @@ test('paths, siblings and leaves of a tree', () => {
     assert.equal(ids(siblingsOf(tree, 'd')), 'b d');
     assert.equal(ids(siblingsOf(tree, 'a')), 'a g');
     assert.equal(ids(siblingsOf(tree, 'no')), '');
-    assert.deepEqual(['a', 'b', 'f', 'no', null].map((id) => newestLeafBelow(tree, id)), ['f', 'c', 'f', 'no', 'h']);
+    assert.deepEqual(['a', 'b', 'f', 'no', null].map((id) => newestLeafBelow(tree, id)),
+        ['f', 'c', 'f', 'no', 'h']);
     assert.equal(newestLeafBelow([], null), null);
     assert.equal(ids(below(tree, 'd')), 'd e f');
 });
@@ -35,7 +36,8 @@ test('cycles and lost parents end a path and hang nothing', () => {
     assert.equal(newestLeafBelow(ring, 'e'), 'f');
     for (const id of ['a', 'd', null]) newestLeafBelow(ring, id);
     assert.equal(ids(below(ring, 'a')), 'a b c');
-    const many = Array.from({length: 50_000}, (_, i) => ({id: `${i}`, parent: i ? `${i - 1}` : null, created: 0}));
+    const many = Array.from({length: 50_000},
+        (_, i) => ({id: `${i}`, parent: i ? `${i - 1}` : null, created: 0}));
     assert.equal(pathTo(many, '49999').length, 50_000);
     assert.equal(newestLeafBelow(many, '0'), '49999');
     assert.equal(below(many, '0').size, 50_000);
@@ -46,11 +48,14 @@ test('a title is a first line that says something, cut between words or characte
     assert.equal(titleOf(''), '');
     assert.equal(titleOf(`${'word '.repeat(30)}`), `${'word '.repeat(12).trim()}…`);
     assert.equal(titleOf('海'.repeat(100)), `${'海'.repeat(60)}…`);
-    for (const whole of ['👩‍👩‍👧‍👦', '🇩🇪', 'e\u0301', '😀']) assert.equal(titleOf(whole.repeat(61)), `${whole.repeat(60)}…`);
+    for (const whole of ['👩‍👩‍👧‍👦', '🇩🇪', 'e\u0301', '😀'])
+        assert.equal(titleOf(whole.repeat(61)), `${whole.repeat(60)}…`);
 });
 
 test('a folded text has neither case nor accents, and every place in it has one in the text', () => {
-    const same = [['Crème BRÛLÉE', 'creme brulee'], ['Straße', 'STRASSE'], ['ΣΊΣΥΦΟΣ', 'σίσυφος'], ['İstanbul', 'istanbul'], ['ﬁne', 'FINE'], ['كِتَاب', 'كتاب'], ['１２', '12'], ['Don’t “łøve”', 'don\'t "love"']];
+    const same = [['Crème BRÛLÉE', 'creme brulee'], ['Straße', 'STRASSE'], ['ΣΊΣΥΦΟΣ', 'σίσυφος'],
+        ['İstanbul', 'istanbul'], ['ﬁne', 'FINE'], ['كِتَاب', 'كتاب'], ['１２', '12'],
+        ['Don’t “łøve”', 'don\'t "love"']];
     for (const [a, b] of same) assert.equal(foldText(a), foldText(b));
     assert.notEqual(foldText('की'), foldText('का'), 'a vowel is no accent');
     const text = 'Ｔhe ﬁrst Crème brûlée of Straße 한글 e\u0301te\u0301 🇩🇪 İx', folded = foldText(text);

@@ -1,4 +1,5 @@
-// The writer's parts without a page: what was changed and undone, words and sentences of any language, which part of a long text is read.
+// The writer's parts without a page: what was changed and undone, words and sentences of any language, which
+// part of a long text is read.
 
 import assert from 'node:assert/strict';
 import {describe, test} from 'node:test';
@@ -17,9 +18,11 @@ function numbers(seed) {
 
 describe('changes', () => {
     test('any two texts differ by one change, which can be taken back', () => {
-        const below = numbers(7), some = (n) => Array.from({length: below(n)}, () => 'ab\n é😀'[below(8)] ?? 'x').join('');
+        const below = numbers(7),
+            some = (n) => Array.from({length: below(n)}, () => 'ab\n é😀'[below(8)] ?? 'x').join('');
         for (let i = 0; i < 500; i++) {
-            const [head, tail] = [some(9000), some(9000)], before = head + some(4) + tail, after = head + some(4) + tail;
+            const [head, tail] = [some(9000), some(9000)], before = head + some(4) + tail,
+                after = head + some(4) + tail;
             const changes = [difference(before, after), difference(before, after, below(after.length + 1))];
             for (const change of changes) {
                 assert.equal(apply(before, change), after);
@@ -35,7 +38,8 @@ describe('changes', () => {
         assert.deepEqual(difference('aaa', 'aa', 1), {at: 1, removed: 'a', added: ''});
     });
 
-    test('what a person types is undone by words, what the model wrote by runs, and all of it is redone', () => {
+    test('what a person types is undone by words, what the model wrote by runs, and all of it is redone',
+        () => {
         const history = new History(), run = {};
         let text = '';
         const states = [text];
@@ -71,7 +75,8 @@ describe('changes', () => {
         assert.equal(history.canRedo, false);
     });
 
-    test('what of an alternative is taken is known after undoing and redoing, and not after another change', () => {
+    test('what of an alternative is taken is known after undoing and redoing, and not after another change',
+        () => {
         const history = new History(), run = {};
         history.add({at: 0, removed: '', added: 'a'});
         history.seal();
@@ -94,10 +99,12 @@ describe('changes', () => {
 describe('words and sentences', () => {
     test('a word has the white space before it and the punctuation after it', () => {
         const texts = {
-            ' the light.” She': ' the', ' light.” She': ' light.”', '\n\nThen (of course)': '\n\nThen', ' (of course)': ' (of', 'がある。': undefined, ' don’t go': ' don’t', ' — ': ' — ',
+            ' the light.” She': ' the', ' light.” She': ' light.”', '\n\nThen (of course)': '\n\nThen',
+            ' (of course)': ' (of', 'がある。': undefined, ' don’t go': ' don’t', ' — ': ' — ',
             '...': '...', '': '', ' سفينة، ثم': ' سفينة،', ' 3.5 m': ' 3.5',
         };
-        for (const [text, word] of Object.entries(texts)) if (word !== undefined) assert.equal(nextWord(text), word, text);
+        for (const [text, word] of Object.entries(texts)) if (word !== undefined)
+            assert.equal(nextWord(text), word, text);
     });
 
     test('taking words, or sentences, one after the other gives the whole text', () => {
@@ -128,7 +135,8 @@ describe('words and sentences', () => {
 
 describe('the part of a long text that is read', () => {
     const count = async (text) => (text.match(/\S+|\n/g) ?? []).length + 1;
-    const line = (i) => `${Array.from({length: 12}, (_, k) => `word${i}x${k}`).join(' ')}\n`, long = Array.from({length: 400}, (_, i) => line(i)).join('');
+    const line = (i) => `${Array.from({length: 12}, (_, k) => `word${i}x${k}`).join(' ')}\n`,
+        long = Array.from({length: 400}, (_, i) => line(i)).join('');
 
     test('a text that fits is read whole', async () => {
         assert.deepEqual(await fitWindow(line(1), {most: 14, count}), {from: 0, tokens: 14, total: 14});
@@ -136,7 +144,8 @@ describe('the part of a long text that is read', () => {
         assert.deepEqual(await fitWindow('', {most: 14, count}), {from: 0, tokens: 1, total: 1});
     });
 
-    test('of a longer one a part that fits, from the beginning of a line, with what all of it has', async () => {
+    test('of a longer one a part that fits, from the beginning of a line, with what all of it has',
+        async () => {
         for (const most of [64, 300, 1000]) {
             const {from, tokens, total} = await fitWindow(long, {most, count});
             assert.ok(tokens <= most && tokens > most / 3, `${tokens} of ${most}`);
@@ -150,17 +159,21 @@ describe('the part of a long text that is read', () => {
         const most = 300, {from} = await fitWindow(long, {most, count});
         const grown = await fitWindow(`${long}and some more`, {most, before: from, count});
         assert.equal(grown.from, from);
-        const more = `${long}${long.slice(0, 5000)}`, moved = await fitWindow(more, {most, before: from, count});
+        const more = `${long}${long.slice(0, 5000)}`,
+            moved = await fitWindow(more, {most, before: from, count});
         assert.ok(moved.from > from && moved.tokens <= most);
     });
 
     test('texts of any kind: no spaces, no lines, dense ends, wide characters', async () => {
         const dense = async (text) => [...text].reduce((sum, c) => sum + (c < '\u0100' ? 0.25 : 3), 1);
-        const texts = {letters: 'a'.repeat(50_000), wide: '😀'.repeat(9000), ends: `${'a'.repeat(60_000)}${'語'.repeat(900)}`, begins: `${'語'.repeat(9000)}${'a'.repeat(3000)}`};
+        const texts = {letters: 'a'.repeat(50_000), wide: '😀'.repeat(9000),
+            ends: `${'a'.repeat(60_000)}${'語'.repeat(900)}`,
+            begins: `${'語'.repeat(9000)}${'a'.repeat(3000)}`};
         for (const [name, text] of Object.entries(texts)) {
             for (const counted of [dense, async (part) => Math.ceil(await dense(part))]) {
                 const {from, tokens} = await fitWindow(text, {most: 1024, count: counted});
-                assert.ok(from > 0 && from < text.length && tokens <= 1024 && tokens > 100, `${name}: ${tokens} from ${from}`);
+                assert.ok(from > 0 && from < text.length && tokens <= 1024 && tokens > 100,
+                    `${name}: ${tokens} from ${from}`);
                 assert.doesNotMatch(text.slice(from, from + 1), /[\uDC00-\uDFFF]/, name);
             }
         }

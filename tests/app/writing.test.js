@@ -11,7 +11,8 @@ test('a new text that can\'t be stored at once becomes one text, however often i
     const kept = new Map(), opened = [], wrong = [];
     let isFull = true;
     const store = {
-        name: 'test', listen() {}, list: () => [...kept.keys()].map((id) => ({id, folder: ''})), readText: async (id) => kept.get(id),
+        name: 'test', listen() {}, list: () => [...kept.keys()].map((id) => ({id, folder: ''})),
+        readText: async (id) => kept.get(id),
         async create() {
             const id = `text${kept.size}`;
             kept.set(id, '');
@@ -24,7 +25,8 @@ test('a new text that can\'t be stored at once becomes one text, however often i
         },
     };
     const view = {text: '', setText(text) { view.text = text; }, stop() {}};
-    const writing = new Writing({store, view, onError: (error) => wrong.push(error), onOpened: (id) => opened.push(id), onConflict: () => assert.fail()});
+    const writing = new Writing({store, view, onError: (error) => wrong.push(error),
+        onOpened: (id) => opened.push(id), onConflict: () => assert.fail()});
     for (const text of ['O', 'On', 'Once']) await writing.keep(text);
     assert.deepEqual([[...kept], wrong.length, writing.id], [[['text0', '']], 3, 'text0']);
     isFull = false;

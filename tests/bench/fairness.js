@@ -1,9 +1,12 @@
-// How long a session that writes waits while another reads a long prompt, and what the size of batches costs one that reads alone.
+// How long a session that writes waits while another reads a long prompt, and what the size of batches costs
+// one that reads alone.
 //
 //   node tests/bench/fairness.js [--shape S --type T] [--threads N] [--prompt-tokens N] [--only pauses,first,sizes]
 //
-// By default the 270M, 2 threads and 2,000 tokens. pauses: the longest time of a token of a session that was writing before the other began to read.
-// first: how long the first token takes of one that begins to write meanwhile. sizes: tokens per second of reading alone, by the tokens of a batch.
+// By default the 270M, 2 threads and 2,000 tokens. pauses: the longest time of a token of a session that was
+// writing before the other began to read.
+// first: how long the first token takes of one that begins to write meanwhile. sizes: tokens per second of
+// reading alone, by the tokens of a batch.
 
 import {parseArgs} from 'node:util';
 import {MAX_BATCH} from '../../web/base/constants.js';
@@ -28,7 +31,8 @@ async function load() {
 }
 
 const ids = (n, seed, vocabulary) => Array.from({length: n}, (_, i) => (seed + (i + 1) * 7919) % vocabulary);
-const {module, session: writer, plan} = await load(), reader = module.newSession(options.contextLength), scheduler = new Scheduler(module);
+const {module, session: writer, plan} = await load(), reader = module.newSession(options.contextLength),
+    scheduler = new Scheduler(module);
 writer.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
 
 /** Writes until `until()`; the longest time that a token took, in milliseconds. */
@@ -61,7 +65,8 @@ async function warmUp() {
 async function pauses() {
     let isRead = false;
     const alone = await write(((left) => () => left-- === 0)(20));
-    const [longest, took] = await Promise.all([write(() => isRead), read(3).finally(() => { isRead = true; })]);
+    const [longest, took] = await Promise.all([write(() => isRead),
+        read(3).finally(() => { isRead = true; })]);
     console.log(`writing alone: at most ${alone.toFixed(0)} ms a token; beside a prompt of ${promptTokens}: at most ${longest.toFixed(0)} ms; ` +
         `the prompt took ${(took / 1000).toFixed(1)} s`);
 }

@@ -1,8 +1,9 @@
-// node tests/bench/full_size.js: the whole way at full size, on demand: a random checkpoint of a real shape, build/quantize, the engine in Node,
-// the page in Chromium, once from the network and once, with the server gone, from the chunks that it has stored. (At small scale `npm test`
-// goes the same way.)
+// node tests/bench/full_size.js: the whole way at full size, on demand: a random checkpoint of a real shape,
+// build/quantize, the engine in Node, the page in Chromium, once from the network and once, with the server
+// gone, from the chunks that it has stored. (At small scale `npm test` goes the same way.)
 //
-// Owns: the way and what is told of it. Must not know: how an engine is measured in Node, how a browser is started.
+// Owns: the way and what is told of it. Must not know: how an engine is measured in Node, how a browser
+// is started.
 
 import {execFileSync, spawn} from 'node:child_process';
 import {mkdtempSync, readdirSync, rmSync, statSync} from 'node:fs';
@@ -42,7 +43,8 @@ await main(async () => {
     try {
         const model = options.model ? resolve(options.model) : await makeModel(options, work);
         const [node, limiting] = await Promise.all([import('./ours_node.js'), import('./limits.js')]);
-        const job = {model, threads: options.threads, prompts: [PROMPT_TOKENS], maxTokens: options.maxTokens, contextLength: CONTEXT};
+        const job = {model, threads: options.threads, prompts: [PROMPT_TOKENS], maxTokens: options.maxTokens,
+            contextLength: CONTEXT};
         const limits = await limiting.start(job);
         /** Tells a rate of writing beside what the machine reads just before and after. */
         const timed = async (what, measure) => {
@@ -67,19 +69,23 @@ function readOptions() {
     try {
         const text = {type: 'string'}, flag = {type: 'boolean', default: false};
         ({values} = parseArgs({options: {
-            shape: text, type: text, model: text, work: text, keep: flag, threads: text, 'max-tokens': text, repeat: text, only: text, help: flag,
+            shape: text, type: text, model: text, work: text, keep: flag, threads: text, 'max-tokens': text,
+            repeat: text, only: text, help: flag,
         }}));
     } catch (error) {
         throw new SetupError(`${error.message.split('\n')[0]}\n\n${HELP}`);
     }
     const number = (name, standard) => {
         const word = values[name] ?? String(standard);
-        if (!/^[1-9]\d{0,3}$/.test(word)) throw new SetupError(`--${name} ${word}: a whole number from 1 is expected`);
+        if (!/^[1-9]\d{0,3}$/.test(word))
+            throw new SetupError(`--${name} ${word}: a whole number from 1 is expected`);
         return Number(word);
     };
     return {
-        ...values, shape: values.shape ?? 'gemma-7b', type: values.type ?? 'q4_0', only: (values.only ?? 'node,chromium').split(','),
-        threads: number('threads', availableParallelism()), maxTokens: number('max-tokens', 24), repeat: number('repeat', 3),
+        ...values, shape: values.shape ?? 'gemma-7b', type: values.type ?? 'q4_0',
+        only: (values.only ?? 'node,chromium').split(','),
+        threads: number('threads', availableParallelism()), maxTokens: number('max-tokens', 24),
+        repeat: number('repeat', 3),
     };
 }
 
@@ -87,25 +93,32 @@ function readOptions() {
 
 /** @returns {Promise<string>} the GGUF's path */
 async function makeModel({shape, type}, work) {
-    const folder = join(work, `${shape}-random`), model = `${folder}.gguf`, quantize = join(ROOT, 'build/quantize');
+    const folder = join(work, `${shape}-random`), model = `${folder}.gguf`,
+        quantize = join(ROOT, 'build/quantize');
     run('make', ['-j2', 'build/quantize'], {cwd: ROOT});
     let start = performance.now();
-    execFileSync('python3', [join(ROOT, 'quantize/random_checkpoint.py'), folder, '--shape', shape, '--shards', '4']);
+    execFileSync('python3', [join(ROOT, 'quantize/random_checkpoint.py'), folder, '--shape', shape,
+        '--shards', '4']);
     const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
     say(`${shape}: a checkpoint of ${gigabytes(bytes)} in ${seconds(start).toFixed(0)} s`);
     start = performance.now();
-    const peak = await peakMemoryOf(quantize, ['--in', folder, '--out', model, '--type', type, '--plain', '--manifest']), took = seconds(start);
+    const peak = await peakMemoryOf(quantize, ['--in', folder, '--out', model, '--type', type, '--plain',
+        '--manifest']), took = seconds(start);
     say(`quantize --plain to ${type}: ${took.toFixed(1)} s, ${(bytes / 1e6 / took).toFixed(0)} MB/s read, memory at most ${(peak / 1e6).toFixed(0)} MB`);
     rmSync(folder, {recursive: true});
     return model;
 }
 
-/** Runs a program to its end. @returns {Promise<number>} bytes that it was resident with at most, to 50 ms before its end */
+/**
+ * Runs a program to its end.
+ * @returns {Promise<number>} bytes that it was resident with at most, to 50 ms before its end
+ */
 function peakMemoryOf(program, args) {
     return new Promise((done, fail) => {
         const child = spawn(program, args, {stdio: ['ignore', 'ignore', 'inherit']});
         let peak = 0;
-        const poll = setInterval(() => { peak = Math.max(peak, peakMemoryOfLargest(child.pid) ?? 0); }, POLL_MS);
+        const poll = setInterval(() => { peak = Math.max(peak, peakMemoryOfLargest(child.pid) ?? 0); },
+            POLL_MS);
         child.on('error', fail);
         child.on('close', (status) => {
             clearInterval(poll);
@@ -131,10 +144,12 @@ async function inChromium(model, {threads, maxTokens, repeat}, timed) {
         open = false;
     };
     try {
-        const args = {url: `${server.url}models/${encodeURIComponent(basename(model))}`, options: {threads, contextLength: CONTEXT}, prompt: PROMPT, maxTokens};
+        const args = {url: `${server.url}models/${encodeURIComponent(basename(model))}`,
+            options: {threads, contextLength: CONTEXT}, prompt: PROMPT, maxTokens};
         for (let visit = 0; visit <= repeat; visit++) {
             if (visit > 0) await close();
-            await timed(visit ? 'Chromium, server gone' : 'Chromium, first visit', () => visitor.visit(server.url, (page) => page.evaluate(inPage, args)));
+            await timed(visit ? 'Chromium, server gone' : 'Chromium, first visit',
+                () => visitor.visit(server.url, (page) => page.evaluate(inPage, args)));
         }
     } finally {
         await close();
@@ -154,8 +169,10 @@ async function inPage({url, options, prompt, maxTokens}) {
     const sampling = {temperature: 0.8, seed: 1, logitBias: {1: -Infinity, 106: -Infinity, 107: -Infinity}};
     // Warmed up, as all that is measured beside: at first the engine tries how many threads help.
     await session.prompt(prompt, {raw: true, maxTokens: 8, sampling}).result;
-    const {timings: {decodeTokens, decodeMs}} = await session.prompt(prompt, {raw: true, maxTokens: maxTokens + 1, sampling}).result;
+    const {timings: {decodeTokens, decodeMs}} = await session.prompt(prompt,
+        {raw: true, maxTokens: maxTokens + 1, sampling}).result;
     await navigator.serviceWorker.ready;    // it keeps the page for the next visit
     const {kernels, threads, bytesPerToken} = gemma.info;
-    return {points: [{decode: decodeTokens / decodeMs * 1000}], startup: {'the model': loadMs}, facts: {...facts, kernels, threads, bytesPerToken}};
+    return {points: [{decode: decodeTokens / decodeMs * 1000}], startup: {'the model': loadMs},
+        facts: {...facts, kernels, threads, bytesPerToken}};
 }

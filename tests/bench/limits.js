@@ -1,7 +1,8 @@
-// What this machine could do at most in the same wasm engine with the same number of threads: reading memory, and the relaxed dot products.
+// What this machine could do at most in the same wasm engine with the same number of threads: reading memory,
+// and the relaxed dot products.
 //
-// Owns: the bare loops and the program that times them, which is this file under Node 24, and a worker for each thread, which it also is. Must
-// not know: contenders.
+// Owns: the bare loops and the program that times them, which is this file under Node 24, and a worker for
+// each thread, which it also is. Must not know: contenders.
 
 import {isMainThread, parentPort, Worker, workerData} from 'node:worker_threads';
 import {run} from '../../web/node/run.js';
@@ -11,13 +12,15 @@ export const title = 'the machine\'s limits';
 
 const PAGE = 65536, BYTES = 1 << 30;        // more than any cache holds
 const LINES = 8;                            // loads in a turn of the loop
-const CHAINS = 12, MACS = 16;               // enough to hide what an instruction waits for the one before; in each
+// enough to hide what an instruction waits for the one before; in each
+const CHAINS = 12, MACS = 16;
 const TURNS = 6e6;
 const WARM_CALLS = 3000, WARM_TURNS = 300;  // the optimising compiler comes in after some calls
 const REPEAT = 6;
 
 /**
- * Samples are {read, dot32, dot16}: GB/s, GMAC/s of i32x4.relaxed_dot, GMAC/s of i16x8.relaxed_dot and an addition; best of some.
+ * Samples are {read, dot32, dot16}: GB/s, GMAC/s of i32x4.relaxed_dot, GMAC/s of i16x8.relaxed_dot and an
+ * addition; best of some.
  * @param {import('./shared.js').Job} job
  */
 export async function start({threads}) {
@@ -34,12 +37,14 @@ const get = (i) => [0x20, i], set = (i) => [0x21, i];
 
 /** A module with one function f of i32s to i32, which has `count` more locals of a type. */
 function moduleOf(parameters, type, count, body, imports = []) {
-    const code = [1, count, type, ...body, 0x0b], section = (id, bytes) => bytes.length ? [id, ...leb(bytes.length), ...bytes] : [];
+    const code = [1, count, type, ...body, 0x0b],
+        section = (id, bytes) => bytes.length ? [id, ...leb(bytes.length), ...bytes] : [];
     return new WebAssembly.Module(new Uint8Array([
         0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
         ...section(1, [1, 0x60, parameters, ...Array(parameters).fill(I32), 1, I32]),
         ...section(2, imports),
-        ...section(3, [1, 0]), ...section(7, [1, 1, 0x66, 0, 0]), ...section(10, [1, ...leb(code.length), ...code]),
+        ...section(3, [1, 0]), ...section(7, [1, 1, 0x66, 0, 0]),
+        ...section(10, [1, ...leb(code.length), ...code]),
     ]));
 }
 
@@ -52,11 +57,13 @@ function readModule(stride) {
     const sum = (j) => 3 + j;
     return moduleOf(3, I32, LINES, [
         ...loop(1, [
-            ...all(LINES, (j) => [...get(sum(j)), ...get(0), 0x28, 2, ...leb(j * stride), 0x6a, ...set(sum(j))]),
+            ...all(LINES, (j) => [...get(sum(j)), ...get(0), 0x28, 2, ...leb(j * stride), 0x6a,
+                ...set(sum(j))]),
             ...get(0), ...get(2), 0x6a, ...set(0),
         ]),
         ...get(sum(0)), ...all(LINES - 1, (j) => [...get(sum(j + 1)), 0x6a]),
-    ], [1, 1, 0x65, 1, 0x6d, 2, 3, ...leb(BYTES / PAGE), ...leb(BYTES / PAGE)]);        // (import "e" "m" (memory shared))
+    ], [1, 1, 0x65, 1, 0x6d, 2, 3, ...leb(BYTES / PAGE),
+        ...leb(BYTES / PAGE)]);        // (import "e" "m" (memory shared))
 }
 
 /** f(n): n times CHAINS dot products. `chain`: what makes the next local i of locals i and b. */
@@ -79,11 +86,13 @@ function tasks(memory, thread, threads) {
     const instance = (module) => new WebAssembly.Instance(module, {e: {m: memory}}).exports.f;
     const reading = (stride, step) => {
         const f = instance(readModule(stride));
-        return {kind: 'read', amount: share * threads, warm: () => f(base, WARM_TURNS, step), work: () => f(base, share / 64 / LINES, step)};
+        return {kind: 'read', amount: share * threads, warm: () => f(base, WARM_TURNS, step),
+            work: () => f(base, share / 64 / LINES, step)};
     };
     const dots = (kind, chain) => {
         const f = instance(dotModule(chain));
-        return {kind, amount: TURNS * CHAINS * MACS * threads, warm: () => f(WARM_TURNS), work: () => f(TURNS)};
+        return {kind, amount: TURNS * CHAINS * MACS * threads, warm: () => f(WARM_TURNS),
+            work: () => f(TURNS)};
     };
     return [
         reading(64, 64 * LINES),                // one stream,
@@ -98,7 +107,8 @@ function tasks(memory, thread, threads) {
 /** state: [the number of the turn that may begin, how many threads have done theirs, of all turns] */
 function work({memory, state, thread, threads}) {
     const share = Math.floor(BYTES / threads);
-    new Uint8Array(memory.buffer, thread * share, share).fill(thread + 1);       // pages that were never written may all be the same one
+    // pages that were never written may all be the same one
+    new Uint8Array(memory.buffer, thread * share, share).fill(thread + 1);
     const list = tasks(memory, thread, threads);
     for (const {warm} of list) for (let i = 0; i < WARM_CALLS; i++) warm();
     parentPort.postMessage('ready');
@@ -114,7 +124,8 @@ async function main(threads) {
     const memory = new WebAssembly.Memory({initial: BYTES / PAGE, maximum: BYTES / PAGE, shared: true});
     const state = new Int32Array(new SharedArrayBuffer(8));
     await Promise.all(Array.from({length: threads}, (_, thread) => new Promise((ready, fail) => {
-        new Worker(import.meta.filename, {workerData: {memory, state, thread, threads}}).once('message', ready).once('error', fail);
+        new Worker(import.meta.filename, {workerData: {memory, state, thread, threads}}).once('message',
+            ready).once('error', fail);
     })));
     const best = {}, list = tasks(memory, 0, threads);
     for (let turn = 0; turn < list.length * REPEAT; turn++) {

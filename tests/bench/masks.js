@@ -1,4 +1,5 @@
-// The cases of masks.c: each schema of a JSON lines file ({schema, tests: [{valid, data}]}) as a grammar, with its valid instances as texts.
+// The cases of masks.c: each schema of a JSON lines file ({schema, tests: [{valid, data}]}) as a grammar,
+// with its valid instances as texts.
 //
 //   node tests/bench/masks.js CASES.jsonl [free | space | none] > CASES     prints on stderr how many schemas compile, and how long that takes
 
@@ -23,7 +24,8 @@ for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
     }
     ms.push(performance.now() - start);
     for (const {data} of tests.filter((/** @type {{valid: boolean}} */ {valid}) => valid)) {
-        const text = spaces ? JSON.stringify(data, null, spaces).replace(/\n */g, whitespace === 'free' ? '$&' : ' ') : JSON.stringify(data);
+        const text = spaces ? JSON.stringify(data, null, spaces).replace(/\n */g, whitespace === 'free' ? '$&'
+            : ' ') : JSON.stringify(data);
         process.stdout.write(`${Buffer.byteLength(grammar)} ${Buffer.byteLength(text)}\n${grammar}${text}\n`);
     }
 }

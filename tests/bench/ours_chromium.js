@@ -20,7 +20,8 @@ export async function start(job, engine) {
     const server = await serve({port: 0, models: job.model && dirname(job.model)});
     return {
         round: (round) => visitor.visit(server.url, (page) => job.model
-            ? page.evaluate(withModel, {url: `models/${encodeURIComponent(basename(job.model))}`, options, works: works(job, round), first: FIRST_PROMPT})
+            ? page.evaluate(withModel, {url: `models/${encodeURIComponent(basename(job.model))}`, options,
+                works: works(job, round), first: FIRST_PROMPT})
             : withShape(page, {shape: job.shape, type: job.type, options, works: works(job, round)})),
         async close() {
             await server.close();
@@ -41,15 +42,18 @@ async function withModel({url, options, works: [warmUp, ...works], first}) {
     const firstMs = performance.now() - begin;
     // The ids that end a turn or a text are never written.
     const sampling = {temperature: 0, logitBias: {1: -Infinity, 106: -Infinity, 107: -Infinity}};
-    const run = async ({text, decode}) => (await session.prompt(text, {raw: true, maxTokens: decode + 1, sampling}).result).timings;
+    const run = async ({text, decode}) => (await session.prompt(text,
+        {raw: true, maxTokens: decode + 1, sampling}).result).timings;
     await run(warmUp);
     const points = [];
     for (const work of works) {
         const {prefillTokens, prefillMs, decodeTokens, decodeMs} = await run(work);
-        points.push({tokens: work.tokens, prefill: prefillTokens / prefillMs * 1000, decode: decodeTokens / decodeMs * 1000});
+        points.push({tokens: work.tokens, prefill: prefillTokens / prefillMs * 1000,
+            decode: decodeTokens / decodeMs * 1000});
     }
     const {kernels, threads, memoryBytes} = gemma.info;
-    return {points, startup: {'the model': loadMs, 'the first token': firstMs}, facts: {kernels, threads, memoryBytes}};
+    return {points, startup: {'the model': loadMs, 'the first token': firstMs},
+        facts: {kernels, threads, memoryBytes}};
 }
 
 /** A shape has no tokenizer, so gemma.js can't be asked: the engine is, in its worker. */
@@ -76,9 +80,11 @@ async function withShape(page, args) {
                 session.push(session.sample());
                 session.step(1);
             }
-            return {tokens, prefill: tokens / (middle - start) * 1000, decode: decode / (performance.now() - middle) * 1000};
+            return {tokens, prefill: tokens / (middle - start) * 1000,
+                decode: decode / (performance.now() - middle) * 1000};
         };
         rates(warmUp);
-        return {points: works.map(rates), startup: {'random weights': loadMs}, facts: {kernels, threads, memoryBytes: module.memoryBytes}};
+        return {points: works.map(rates), startup: {'random weights': loadMs},
+            facts: {kernels, threads, memoryBytes: module.memoryBytes}};
     }, args);
 }

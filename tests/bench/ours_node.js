@@ -1,6 +1,8 @@
-// The product under Node: the engine itself, as `gemma bench` asks it (no guessing ahead), in a process for each round.
+// The product under Node: the engine itself, as `gemma bench` asks it (no guessing ahead), in a process
+// for each round.
 //
-// Owns: how the product is measured outside of a page; this file is also the process in which it runs. Must not know: other contenders.
+// Owns: how the product is measured outside of a page; this file is also the process in which it runs. Must
+// not know: other contenders.
 
 import {fileURLToPath} from 'node:url';
 import {SAMPLING} from '../../web/engine/generate.js';
@@ -17,7 +19,8 @@ const BATCH = 256, LAST = 512;
 
 /**
  * @param {import('./shared.js').Job} job
- * @param {{variant?: string, dot?: string, memory64?: boolean, kvType?: string}} engine   as Gemma.load takes it
+ * @param {{variant?: string, dot?: string, memory64?: boolean, kvType?: string}} engine   as Gemma.load
+ *     takes it
  * @returns {Promise<import('./shared.js').Contender>}
  */
 export async function start(job, engine) {
@@ -25,9 +28,11 @@ export async function start(job, engine) {
     return {round: (round) => inProcess(import.meta.filename, {job, engine, works: works(job, round)}, node)};
 }
 
-async function measure({job: {model, shape, type, threads, contextLength}, engine, works: [warmUp, ...works]}) {
+async function measure({job: {model, shape, type, threads, contextLength}, engine,
+    works: [warmUp, ...works]}) {
     const options = {...engine, threads, contextLength}, start = performance.now();
-    const opened = model ? await openModel(await openSource({path: model}), options) : await openSynthetic({shape, type}, options);
+    const opened = model ? await openModel(await openSource({path: model}), options)
+        : await openSynthetic({shape, type}, options);
     const {session, plan} = opened, loadMs = performance.now() - start;
     session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     let round = 0;
@@ -45,26 +50,32 @@ async function measure({job: {model, shape, type, threads, contextLength}, engin
             session.step(1);
         }
         return {
-            tokens, prefill: tokens / (end - start) * 1000, last: last / (end - late) * 1000, decode: decode / (performance.now() - end) * 1000,
+            tokens, prefill: tokens / (end - start) * 1000, last: last / (end - late) * 1000,
+            decode: decode / (performance.now() - end) * 1000,
         };
     };
     rates(warmUp);
     return {
-        points: works.map(rates), startup: {'the model': loadMs}, memory: process.resourceUsage().maxRSS * 1024,
+        points: works.map(rates), startup: {'the model': loadMs}, memory: process.resourceUsage()
+            .maxRSS * 1024,
         facts: {kernels: opened.kernels, threads: opened.threads, bytesPerToken: plan.bytesPerToken},
     };
 }
 
 /**
- * What a token costs: its share of the matrices' multiplications while a prompt is read, and the bytes of weights that writing one reads.
+ * What a token costs: its share of the matrices' multiplications while a prompt is read, and the bytes of
+ * weights that writing one reads.
  * @param {import('./shared.js').Job} job @returns {Promise<{macsPerToken: number, bytesPerToken: number}>}
  */
 export async function costsOf({model, shape, type, threads}) {
-    const [few, more] = [16, 32], macs = {}, source = model ? ['--model', model] : ['--shape', shape, '--type', type];
+    const [few, more] = [16, 32], macs = {},
+        source = model ? ['--model', model] : ['--shape', shape, '--type', type];
     let bytesPerToken;
-    for (const tokens of [few, more]) {     // what only the last token is multiplied with falls out of the difference
+    // what only the last token is multiplied with falls out of the difference
+    for (const tokens of [few, more]) {
         const json = JSON.parse(run(ensureNode24(), [
-            CLI, 'bench', ...source, '--threads', String(threads), '--prompt-tokens', String(tokens), '--max-tokens', '1', '--repeat', '1',
+            CLI, 'bench', ...source, '--threads', String(threads), '--prompt-tokens', String(tokens),
+            '--max-tokens', '1', '--repeat', '1',
             '--profile', '--json',
         ]));
         macs[tokens] = json.profile.prefill.filter(({name}) => name.startsWith('matmul'))

@@ -2,7 +2,8 @@
 //
 //   node tests/bench/page_library.js [ROUNDS] [TOKENS]       30 rounds of 128 tokens by default
 //
-// Owns: the two tabs and their ratio. Must not know: why they differ. Prints tokens per second at the quartiles of both.
+// Owns: the two tabs and their ratio. Must not know: why they differ. Prints tokens per second at the
+// quartiles of both.
 
 import {basename, dirname} from 'node:path';
 import {serve} from '../../web/node/server.js';
@@ -16,7 +17,8 @@ const PROMPT = 'The sea at night is', THREADS = 2;
 const SAMPLING = {temperature: 0.7, topK: 64, topP: 0.95, minP: 0, repeatPenalty: 1, seed: 7};
 
 const drive = (tab) => new Page('the page', {
-    evaluate: (source, args) => tab.evaluate(`(${source})(...${JSON.stringify(args)})`), click: (selector) => tab.click(selector),
+    evaluate: (source, args) => tab.evaluate(`(${source})(...${JSON.stringify(args)})`),
+    click: (selector) => tab.click(selector),
 });
 
 /** @returns {Promise<() => Promise<{text: string, rate: number}>>} has the page continue PROMPT */
@@ -33,7 +35,8 @@ async function openPage(tab, url, model) {
             const button = document.getElementById('continue');
             button.click();
             await new Promise((ended) => {      // nothing looks at the page meanwhile
-                new MutationObserver(() => button.textContent === 'Continue' && ended()).observe(button, {childList: true});
+                new MutationObserver(() => button.textContent === 'Continue' && ended()).observe(button,
+                    {childList: true});
             });
             return document.getElementById('text').value;
         });
@@ -64,7 +67,8 @@ const path = await ensureModel(), model = encodeURIComponent(basename(path));
 const server = await serve({port: 0, models: dirname(path)}), visitor = await createVisitor();
 await visitor.visit(server.url, async (tab) => {
     await tab.setViewport({width: 1280, height: 800});
-    const write = {page: await openPage(tab, server.url, model), library: await openLibrary(await tab.browser().newPage(), server.url, model)};
+    const write = {page: await openPage(tab, server.url, model),
+        library: await openLibrary(await tab.browser().newPage(), server.url, model)};
     const rates = {page: [], library: []};
     for (let round = -1; round < ROUNDS; round++) {
         const page = await write.page(), library = await write.library();

@@ -10,19 +10,24 @@ const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeA
 const measuredOf = ({contenders}) => contenders.filter(({points}) => points?.length);
 const limitsOf = ({contenders}) => contenders.find(({limits}) => limits)?.limits;
 const pageOf = ({contenders}) => contenders.find(({page}) => page);
-const everyOf = ({contenders, comparisons}) => [...contenders, ...comparisons.flatMap((comparison) => comparison.contenders)];
+const everyOf = ({contenders, comparisons}) => [...contenders,
+    ...comparisons.flatMap((comparison) => comparison.contenders)];
 const missingOf = (report) => everyOf(report).filter(({missing}) => missing);
 /** What a page should keep to; shown beside what it does. */
 const BARS = {longest: {value: 50, label: '50 ms'}, idle: {value: 1, label: '1 %'}};
 /** Heads of tables. */
-const HEADS = {prefill: (tokens) => `prefill ${tokens}`, last: (tokens) => `last 512 of ${tokens}`, decode: (tokens) => `decode at ${tokens}`};
+const HEADS = {prefill: (tokens) => `prefill ${tokens}`, last: (tokens) => `last 512 of ${tokens}`,
+    decode: (tokens) => `decode at ${tokens}`};
 /** Why a contender lacks rounds. */
-const whyMissing = ({samples, missing}) => samples.length ? `in ${samples.length} rounds only: ${missing}` : `missing: ${missing}`;
+const whyMissing = ({samples, missing}) => samples.length ? `in ${samples.length} rounds only: ${missing}`
+    : `missing: ${missing}`;
 const FACTS = {
-    kernels: (x) => `kernels ${x}`, backend: String, release: String, nodeLlamaCpp: (x) => `node-llama-cpp ${x}`, browser: String,
+    kernels: (x) => `kernels ${x}`, backend: String, release: String,
+    nodeLlamaCpp: (x) => `node-llama-cpp ${x}`, browser: String,
     threads: (x) => `${x} threads`, answer: String,
 };
-const versionOf = ({facts}) => Object.keys(FACTS).filter((name) => facts[name] !== undefined).map((name) => FACTS[name](facts[name])).join(', ');
+const versionOf = ({facts}) => Object.keys(FACTS).filter((name) => facts[name] !== undefined)
+    .map((name) => FACTS[name](facts[name])).join(', ');
 
 /** What is told of a machine in a line. */
 function machineLine({machine: {cpu, cores, memory, system, flags, node}, threads}) {
@@ -48,7 +53,8 @@ function limitLines(report) {
 function pageLines(report) {
     const {longTasks, longest, idle} = pageOf(report)?.page ?? {};
     if (!longest) return [];
-    const most = longest.max ? `long tasks: ${longTasks.max} at most, the longest of ${longest.max} ms` : 'no long task';
+    const most = longest.max ? `long tasks: ${longTasks.max} at most, the longest of ${longest.max} ms`
+        : 'no long task';
     return [`The page, while an answer streamed: ${most} (bar: ${BARS.longest.label})` +
         (idle ? `; afterwards the whole browser took ${round(idle.median, 2)} % of a core (bar: < ${BARS.idle.label}).` : '.')];
 }
@@ -59,7 +65,8 @@ export function tableOf(report) {
     return [
         `${report.model}; ${machineLine(report)}`, '',
         ...markdown(report, ['prefill', 'decode'], report.repeat),
-        ...report.comparisons.flatMap((comparison) => [comparison.title, '', ...markdown(comparison, comparison.kinds, report.repeat)]),
+        ...report.comparisons.flatMap((comparison) => [comparison.title, '',
+            ...markdown(comparison, comparison.kinds, report.repeat)]),
         ...limitLines(report), ...pageLines(report),
         ...missingOf(report).map((c) => `${c.title}, ${whyMissing(c)}`),
     ].join('\n');
@@ -77,17 +84,22 @@ function markdown(report, kinds, repeat) {
     const row = (list) => `| ${list.join(' | ')} |`;
     return [
         `Tokens per second, medians of ${repeat}; in brackets: ${base.title} is so many times as fast.`, '',
-        row(['', ...heads]), row(['---', ...heads.map(() => '--:')]), ...measured.map((c) => row([c.title, ...cells(c)])), '',
+        row(['', ...heads]), row(['---', ...heads.map(() => '--:')]),
+        ...measured.map((c) => row([c.title, ...cells(c)])), '',
     ];
 }
 
 /* ------------------------------------------------------------------------------------------ plots */
 
 const PLOTS = {prefill: 'Prefill', last: 'Prefill of the last 512 tokens', decode: 'Decode'};
-const WIDTH = 720, LABEL = 255, ROW = 30, ROOM = 150;      // of a plot; ROOM: right of the longest bar, for its figure
-const svg = (height, title, body) => `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(title)}">${body}</svg>`;
-const text = (x, y, content, attributes = '') => `<text x="${x}" y="${y}" ${attributes}>${escape(content)}</text>`;
-const figure = (title, note, plot) => `<figure><figcaption><b>${escape(title)}</b>${note ? ` ${escape(note)}` : ''}</figcaption>${plot}</figure>`;
+// of a plot; ROOM: right of the longest bar, for its figure
+const WIDTH = 720, LABEL = 255, ROW = 30, ROOM = 150;
+const svg = (height, title, body) =>
+    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(title)}">${body}</svg>`;
+const text = (x, y, content, attributes = '') =>
+    `<text x="${x}" y="${y}" ${attributes}>${escape(content)}</text>`;
+const figure = (title, note, plot) =>
+    `<figure><figcaption><b>${escape(title)}</b>${note ? ` ${escape(note)}` : ''}</figcaption>${plot}</figure>`;
 
 /** The next of 1, 2, 5 times a power of ten, of which at most `count` lie up to `most`. */
 function stepOf(most, count) {
@@ -97,7 +109,8 @@ function stepOf(most, count) {
 
 /**
  * A bar for each row; `parts` are stacked, min and max are a whisker. A limit is a line through all.
- * @param {{label: string, name: string, parts: {value: number, label?: string}[], min?: number, max?: number, figure: string}[]} rows
+ * @param {{label: string, name: string, parts: {value: number, label?: string}[], min?: number, max?: number,
+ *     figure: string}[]} rows
  * @param {{value: number, label: string}} [limit]
  */
 function bars(title, rows, limit) {
@@ -115,37 +128,47 @@ function bars(title, rows, limit) {
                 `height="${ROW - 10}" rx="3"><title>${escape(label ? `${label}: ${round(value)}` : row.figure)}</title></rect>`;
         }).join('');
         const [low, high] = [row.min, row.max].map((value) => x(value).toFixed(1));
-        const whisker = row.max > row.min ? `<path class="whisker" d="M${low} ${middle}H${high}m0-4v8M${low} ${middle - 4}v8"/>` : '';
+        const whisker = row.max > row.min
+            ? `<path class="whisker" d="M${low} ${middle}H${high}m0-4v8M${low} ${middle - 4}v8"/>` : '';
         return text(LABEL - 10, middle + 4, row.label, 'text-anchor="end"') + stack + whisker +
             text(x(Math.max(total(row), row.max ?? 0)) + 8, middle + 4, row.figure, 'class="value"');
     }).join('');
     const height = top + rows.length * ROW + 4;
     const half = limit && limit.label.length * 3.3;     // about
     const line = limit ? `<path class="limit" d="M${x(limit.value).toFixed(1)} ${top - 4}V${height}"/>` +
-        text(Math.min(Math.max(x(limit.value), half), WIDTH - half).toFixed(1), 13, limit.label, 'text-anchor="middle" class="soft"') : '';
+        text(Math.min(Math.max(x(limit.value), half), WIDTH - half).toFixed(1), 13, limit.label,
+            'text-anchor="middle" class="soft"') : '';
     return svg(height, title, line + body);
 }
 
 /** A line for each contender through its medians, by the length of the prompt. `report`: or a comparison. */
 function lines(title, report, kind) {
     const measured = measuredOf(report), [left, right, top, bottom] = [50, WIDTH - 255, 12, 230];
-    const mostX = report.prompts.at(-1), mostY = Math.max(...measured.flatMap((c) => c.points.map((p) => p[kind].max)));
-    const x = (tokens) => left + tokens / mostX * (right - left), y = (rate) => bottom - rate / mostY * (bottom - top);
-    const ticks = (most, count) => Array.from({length: Math.floor(most / stepOf(most, count)) + 1}, (_, i) => i * stepOf(most, count));
-    const grid = ticks(mostY, 5).map((rate) => `<path class="grid" d="M${left} ${y(rate).toFixed(1)}H${right}"/>` +
+    const mostX = report.prompts.at(-1),
+        mostY = Math.max(...measured.flatMap((c) => c.points.map((p) => p[kind].max)));
+    const x = (tokens) => left + tokens / mostX * (right - left),
+        y = (rate) => bottom - rate / mostY * (bottom - top);
+    const ticks = (most, count) => Array.from({length: Math.floor(most / stepOf(most, count)) + 1},
+        (_, i) => i * stepOf(most, count));
+    const grid = ticks(mostY, 5)
+        .map((rate) => `<path class="grid" d="M${left} ${y(rate).toFixed(1)}H${right}"/>` +
         text(left - 8, y(rate) + 4, Number(rate.toPrecision(3)), 'text-anchor="end" class="soft"')).join('') +
-        ticks(mostX, 6).map((tokens) => text(x(tokens), bottom + 18, tokens, 'text-anchor="middle" class="soft"')).join('') +
+        ticks(mostX, 6).map((tokens) => text(x(tokens), bottom + 18, tokens,
+            'text-anchor="middle" class="soft"')).join('') +
         text((left + right) / 2, bottom + 36, 'tokens of the prompt', 'text-anchor="middle" class="soft"');
     // Labels stand at the lines' ends, pushed apart where those meet.
     const ends = measured.map((c) => ({c, at: y(c.points.at(-1)[kind].median)})).sort((a, b) => a.at - b.at);
     ends.forEach((end, i) => { if (i) end.at = Math.max(end.at, ends[i - 1].at + 16); });
     const over = Math.max(0, ends.at(-1).at - bottom);
     const drawn = measured.map((c) => {
-        const name = classOf(c), at = c.points.map((p) => `${x(p.tokens).toFixed(1)} ${y(p[kind].median).toFixed(1)}`);
-        return `<path class="line ${name}" d="M${at.join('L')}"/>` + c.points.map((p) => `<circle class="${name}" r="4" cx="${x(p.tokens).toFixed(1)}" ` +
+        const name = classOf(c),
+            at = c.points.map((p) => `${x(p.tokens).toFixed(1)} ${y(p[kind].median).toFixed(1)}`);
+        return `<path class="line ${name}" d="M${at.join('L')}"/>`
+            + c.points.map((p) => `<circle class="${name}" r="4" cx="${x(p.tokens).toFixed(1)}" ` +
             `cy="${y(p[kind].median).toFixed(1)}"><title>${escape(`${c.title}, ${p.tokens}: ${round(p[kind].median)}`)}</title></circle>`).join('');
     }).join('');
-    return svg(bottom + 44, title, grid + drawn + ends.map(({c, at}) => text(right + 12, at - over + 4, c.title)).join(''));
+    return svg(bottom + 44, title,
+        grid + drawn + ends.map(({c, at}) => text(right + 12, at - over + 4, c.title)).join(''));
 }
 
 /* ------------------------------------------------------------------------------------------ the page */
@@ -181,61 +204,83 @@ rect, circle { fill: var(--c); } .line { fill: none; stroke: var(--c); stroke-wi
 export function htmlOf(report) {
     const measured = measuredOf(report), limits = limitsOf(report), {maxTokens} = report;
     const row = (c, spread, factor, unit) => ({
-        label: c.title, name: classOf(c), parts: [{value: spread.median * factor}], min: spread.min * factor, max: spread.max * factor,
+        label: c.title, name: classOf(c), parts: [{value: spread.median * factor}], min: spread.min * factor,
+        max: spread.max * factor,
         figure: `${round(spread.median * factor)}${unit}`,
     });
     const rates = (kind, i) => measured.map((c) => row(c, c.points[i][kind], 1, ''));
-    const bar = report.prompts.map((tokens, i) => ({tokens, i})).filter(({tokens}) => report.prompts.length <= 2 || report.promptTokens.includes(tokens));
+    const bar = report.prompts.map((tokens, i) => ({tokens, i}))
+        .filter(({tokens}) => report.prompts.length <= 2 || report.promptTokens.includes(tokens));
     const sections = [];
-    const section = (title, ...figures) => figures.flat().length && sections.push(`<section><h2>${escape(title)}</h2>${figures.flat().join('')}</section>`);
+    const section = (title, ...figures) => figures.flat().length
+        && sections.push(`<section><h2>${escape(title)}</h2>${figures.flat().join('')}</section>`);
 
     if (measured.length) {
-        section('Prefill', bar.map(({tokens, i}) => figure(`Reading ${tokens} tokens`, 'tokens per second, longer is faster; the line spans all rounds',
+        section('Prefill', bar.map(({tokens, i}) => figure(`Reading ${tokens} tokens`,
+            'tokens per second, longer is faster; the line spans all rounds',
             bars(`prefill of ${tokens} tokens`, rates('prefill', i)))));
-        section('Decode', bar.map(({tokens, i}) => figure(`Writing ${maxTokens} tokens after ${tokens}`, 'tokens per second',
+        section('Decode', bar.map(({tokens, i}) => figure(`Writing ${maxTokens} tokens after ${tokens}`,
+            'tokens per second',
             bars(`decode after ${tokens} tokens`, rates('decode', i)))));
         if (report.prompts.length > 2) {
-            section('By length of context', ['prefill', 'decode'].map((kind) => figure(PLOTS[kind], 'tokens per second, medians',
+            section('By length of context',
+                ['prefill', 'decode'].map((kind) => figure(PLOTS[kind], 'tokens per second, medians',
                 lines(`${kind} by length of context`, report, kind))));
         }
-        const best = (c, kind) => c.points.map((point) => point[kind]).reduce((a, b) => b.median > a.median ? b : a);
+        const best = (c, kind) => c.points.map((point) => point[kind])
+            .reduce((a, b) => b.median > a.median ? b : a);
         const rows = (kind, factor, unit) => measured.map((c) => row(c, best(c, kind), factor, unit));
-        const [dot, bits] = !limits ? [] : limits.dot32.median > limits.dot16.median ? [limits.dot32.median, 32] : [limits.dot16.median, 16];
+        const [dot, bits] = !limits ? [] : limits.dot32.median > limits.dot16.median
+            ? [limits.dot32.median, 32] : [limits.dot16.median, 16];
         section('Against the machine',
-            figure('Weights read while writing', `GB/s; ${round(report.bytesPerToken / 1e6)} MB a token, best length of prompt`,
+            figure('Weights read while writing',
+                `GB/s; ${round(report.bytesPerToken / 1e6)} MB a token, best length of prompt`,
                 bars('weights read', rows('decode', report.bytesPerToken / 1e9, ' GB/s'),
-                    limits && {value: limits.read.median, label: `a bare read loop: ${round(limits.read.median)} GB/s`})),
-            figure('Multiplications while reading', `GMAC/s in matrices; ${round(report.macsPerToken / 1e6)} million a token, best length of prompt`,
+                    limits && {value: limits.read.median,
+                        label: `a bare read loop: ${round(limits.read.median)} GB/s`})),
+            figure('Multiplications while reading',
+                `GMAC/s in matrices; ${round(report.macsPerToken / 1e6)} million a token, best length of prompt`,
                 bars('multiplications', rows('prefill', report.macsPerToken / 1e9, ' GMAC/s'),
                     limits && {value: dot, label: `bare relaxed dot products into ${bits} bits: ${round(dot)} GMAC/s`})));
         const started = (c, parts) => ({
-            label: c.title, name: classOf(c), parts: Object.entries(parts).map(([label, ms]) => ({label, value: ms / 1000})),
+            label: c.title, name: classOf(c), parts: Object.entries(parts)
+                .map(([label, ms]) => ({label, value: ms / 1000})),
             figure: `${round(Object.values(parts).reduce((a, b) => a + b) / 1000)} s`,
         });
-        const medians = (parts) => Object.fromEntries(Object.entries(parts).map(([part, {median}]) => [part, median]));
+        const medians = (parts) => Object.fromEntries(Object.entries(parts)
+            .map(([part, {median}]) => [part, median]));
         const first = measured.filter((c) => c.firstStartup).map((c) => started(c, c.firstStartup));
         const later = measured.filter((c) => c.startup).map((c) => started(c, medians(c.startup)));
         section('Start-up',
-            first.length ? figure('The first time', 'seconds: opening the page or the library, then, paler, the model, and in pages the first token of an answer; ' +
+            first.length ? figure('The first time',
+                'seconds: opening the page or the library, then, paler, the model, and in pages the first token of an answer; ' +
                 'pages fetch the model from this machine and keep it', bars('first start', first)) : [],
-            later.length ? figure('Again', 'medians; pages find the model where they have kept it', bars('later starts', later)) : []);
+            later.length ? figure('Again', 'medians; pages find the model where they have kept it',
+                bars('later starts', later)) : []);
         const resident = measured.filter((c) => c.memory).map((c) => row(c, c.memory, 1e-6, ' MB'));
         section('Memory', resident.length ? figure('Most that the process was resident with',
-            'MB; of a browser, its largest process; natively, with the mapped file', bars('memory', resident)) : []);
+            'MB; of a browser, its largest process; natively, with the mapped file',
+            bars('memory', resident)) : []);
     }
     for (const comparison of report.comparisons.filter((each) => measuredOf(each).length)) {
         const {prompts, kinds} = comparison;
-        const plot = (kind) => figure(PLOTS[kind], 'tokens per second, medians', lines(`${comparison.title}: ${PLOTS[kind]}`, comparison, kind));
+        const plot = (kind) => figure(PLOTS[kind], 'tokens per second, medians',
+            lines(`${comparison.title}: ${PLOTS[kind]}`, comparison, kind));
         section(comparison.title, htmlTable(comparison, kinds), prompts.length > 2 ? kinds.map(plot) : []);
     }
     const {longTasks, longest, idle} = pageOf(report)?.page ?? {};
-    const kept = ({min, median, max}, limit, label, figure) => bars(label, [{label, name: 'ours', parts: [{value: median}], min, max, figure}], limit);
+    const kept = ({min, median, max}, limit, label, figure) => bars(label,
+        [{label, name: 'ours', parts: [{value: median}], min, max, figure}], limit);
     section('The page',
-        longest ? figure('While an answer streams', 'ms, from the start of the prompt to the end; tasks of 50 ms and more count as long',
-            kept(longest, BARS.longest, 'longest task', longest.max ? `${longest.median} ms; long tasks: ${longTasks.median}` : 'no long task')) : [],
-        idle ? figure('After the answer', '% of one core that the whole browser takes, from 2 to 7 seconds after the end',
+        longest ? figure('While an answer streams',
+            'ms, from the start of the prompt to the end; tasks of 50 ms and more count as long',
+            kept(longest, BARS.longest, 'longest task', longest.max
+                ? `${longest.median} ms; long tasks: ${longTasks.median}` : 'no long task')) : [],
+        idle ? figure('After the answer',
+            '% of one core that the whole browser takes, from 2 to 7 seconds after the end',
             kept(idle, BARS.idle, 'CPU', `${round(idle.median, 2)} %`)) : []);
-    const contenders = everyOf(report).map((c) => [c.title, c.facts && versionOf(c), c.missing && whyMissing(c)].filter(Boolean).join('; '));
+    const contenders = everyOf(report).map((c) => [c.title, c.facts && versionOf(c), c.missing
+        && whyMissing(c)].filter(Boolean).join('; '));
     return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(report.model)}: benchmark</title><style>${STYLE}</style>
 <h1>${escape(report.model)}</h1>

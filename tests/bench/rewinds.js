@@ -1,9 +1,11 @@
-// Going back at random with the real 270M: in each round a session goes back to a random prefix, reads other tokens after it, and has, bit for bit,
-// the logits of a new session that reads the same. Texts are longer than the 512 tokens of a local layer's window, so rings have wrapped.
+// Going back at random with the real 270M: in each round a session goes back to a random prefix, reads other
+// tokens after it, and has, bit for bit, the logits of a new session that reads the same. Texts are longer
+// than the 512 tokens of a local layer's window, so rings have wrapped.
 //
 //   node tests/bench/rewinds.js [ROUNDS] [SEED]       200 rounds with each type of keys and values, by default
 //
-// Takes minutes. `npm test` has two such rounds (tests/engine/rewind.test.js), and 200 with small models (tests/c/test_kv_cache.c).
+// Takes minutes. `npm test` has two such rounds (tests/engine/rewind.test.js), and 200 with small models
+// (tests/c/test_kv_cache.c).
 
 import {openModel} from '../../web/engine/open.js';
 import {openSource} from '../../web/weights/node/disk.js';
@@ -37,11 +39,13 @@ async function rewind(path, kvType) {
     let ids = Array.from({length: LONGEST}, token), equal = 0, continued = 0, back = 0, differs = 0;
     evaluate(session, ids);
     for (let round = 0; round < ROUNDS; round++) {
-        // Near the end as often as anywhere: rings can go back a few hundred tokens, and further back all is read again.
+        // Near the end as often as anywhere: rings can go back a few hundred tokens, and further back all
+        // is read again.
         const shared = Math.max(1, pick(2) ? ids.length - pick(NEAR) : pick(ids.length));
         const n = Math.min(LONGEST, Math.max(SHORTEST, shared + 1 + pick(MOST_NEW)));
         const before = ids.length;
-        ids = [...ids.slice(0, Math.min(shared, n - 1)), ...Array.from({length: Math.max(1, n - shared)}, token)];
+        ids = [...ids.slice(0, Math.min(shared, n - 1)),
+            ...Array.from({length: Math.max(1, n - shared)}, token)];
         const {kept, logits} = evaluate(session, ids);
         const fresh = module.newSession(CONTEXT), expected = evaluate(fresh, ids).logits;
         fresh.close();
@@ -50,8 +54,10 @@ async function rewind(path, kvType) {
             back += before - kept;
         }
         if (areEqual(logits, expected)) equal++;
-        else if (differs++ < 5) console.log(`${kvType}, round ${round}: ${ids.length} tokens, ${shared} shared, ${kept} kept: the logits differ`);
-        if ((round + 1) % 50 === 0 && round + 1 < ROUNDS) console.log(`${kvType}: ${equal} of ${round + 1} so far`);
+        else if (differs++ < 5) console.log(
+            `${kvType}, round ${round}: ${ids.length} tokens, ${shared} shared, ${kept} kept: the logits differ`);
+        if ((round + 1) % 50 === 0 && round + 1 < ROUNDS)
+            console.log(`${kvType}: ${equal} of ${round + 1} so far`);
     }
     module.close();
     console.log(`${kvType}: ${equal} of ${ROUNDS} equal a new session; ${continued} continued, from ${Math.round(back / (continued || 1))} tokens back on average`);

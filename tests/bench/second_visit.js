@@ -1,5 +1,5 @@
-// The second visit: how long the default model takes from IndexedDB to a loaded engine, against a bare loop that copies the same records into
-// freshly grown shared wasm memory.
+// The second visit: how long the default model takes from IndexedDB to a loaded engine, against a bare loop
+// that copies the same records into freshly grown shared wasm memory.
 //
 //   node tests/bench/second_visit.js [--rounds 5] [--model FILE]
 //
@@ -16,7 +16,8 @@ const model = values.model ?? await ensureModel(), url = `models/${encodeURIComp
 
 /** Runs in a worker of the page, where IndexedDB is as near as it is to the engine. */
 async function copyBarely(id) {
-    const done = (request) => new Promise((resolve, reject) => Object.assign(request, {onsuccess: () => resolve(request.result), onerror: reject}));
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request,
+        {onsuccess: () => resolve(request.result), onerror: reject}));
     const start = performance.now();
     const db = await done(indexedDB.open('gemma-weights'));
     const {size, chunkSize} = await done(db.transaction('models').objectStore('models').get(id));
@@ -54,7 +55,8 @@ try {
     for (let round = 0; round <= Number(values.rounds); round++) {
         await visitor.visit(server.url, async (page) => {
             const id = new URL(url, server.url).href, row = {};
-            for (const name of round % 2 ? ['bare', 'load'] : ['load', 'bare']) row[name] = await (name === 'bare' ? bare(page, id) : page.evaluate(load, id));
+            for (const name of round % 2 ? ['bare', 'load'] : ['load', 'bare'])
+                row[name] = await (name === 'bare' ? bare(page, id) : page.evaluate(load, id));
             if (round > 0) rows.push(row);      // the first one downloads
             return {};
         });
@@ -64,5 +66,6 @@ try {
     visitor.leave();
 }
 const median = (name) => rows.map((row) => row[name]).toSorted((a, b) => a - b)[Math.floor(rows.length / 2)];
-console.table(rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, ms]) => [name, Math.round(ms)]))));
+console.table(rows.map((row) => Object.fromEntries(Object.entries(row)
+    .map(([name, ms]) => [name, Math.round(ms)]))));
 console.log(`load, hash and pack: ${Math.round(median('load'))} ms; bare copy: ${Math.round(median('bare'))} ms; ${(median('load') / median('bare')).toFixed(2)} times`);

@@ -1,4 +1,5 @@
-// What the contenders have in common: the job, the prompts, processes of their own, peers from npm, memory and CPU.
+// What the contenders have in common: the job, the prompts, processes of their own, peers from npm,
+// memory and CPU.
 //
 // Owns: what makes the contenders' figures comparable. Must not know: any contender.
 
@@ -10,8 +11,9 @@ import {fileURLToPath} from 'node:url';
 import {say} from '../../web/node/run.js';
 
 /**
- * What every contender does in each round, in a fresh process: starts, opens the model, warms up, then for each of `prompts` reads a text of
- * so many tokens that it has not seen and writes `maxTokens` after it, greedily.
+ * What every contender does in each round, in a fresh process: starts, opens the model, warms up, then for
+ * each of `prompts` reads a text of so many tokens that it has not seen and writes `maxTokens` after
+ * it, greedily.
  * @typedef {object} Job
  * @property {string} [model]       path of a GGUF; or
  * @property {string} [shape]       a benchmark shape, with weights of `type`
@@ -22,8 +24,8 @@ import {say} from '../../web/node/run.js';
  * @property {number} contextLength that holds the longest prompt and what is written after it
  *
  * @typedef {object} Sample             of one round; what a contender can't tell is absent
- * @property {{tokens: number, prefill: number, last?: number, decode: number}[]} points   tokens per second by length of the prompt; last: of
- *     reading its last 512 tokens
+ * @property {{tokens: number, prefill: number, last?: number, decode: number}[]} points   tokens per second
+ *     by length of the prompt; last: of reading its last 512 tokens
  * @property {Record<string, number>} [startup]   ms of each part, in order
  * @property {number} [memory]          bytes: most that the process was resident with
  * @property {Record<string, string | number>} [facts]
@@ -40,7 +42,8 @@ const WARM_DECODE = 24;     // our engine has found its number of threads by the
 /** A text of `tokens` tokens, BOS among them, of words that are one token each in Gemma's vocabulary. */
 export function promptText(tokens, seed) {
     let text = '';
-    for (let i = 1, s = seed; i < tokens; i++) text += ` ${WORDS[(s = s * 48271 % 2147483647) % WORDS.length]}`;
+    for (let i = 1, s = seed; i < tokens; i++)
+        text += ` ${WORDS[(s = s * 48271 % 2147483647) % WORDS.length]}`;
     return text;
 }
 
@@ -49,8 +52,10 @@ export function promptText(tokens, seed) {
  * @param {Job} job @returns {{tokens: number, text: string, decode: number}[]}
  */
 export function works({prompts, maxTokens}, round) {
-    const work = (tokens, decode, seed) => ({tokens, decode, text: promptText(tokens, 1000 * (round + 1) + seed)});
-    return [work(prompts[0], Math.min(WARM_DECODE, maxTokens), 1), ...prompts.map((tokens, i) => work(tokens, maxTokens, i + 2))];
+    const work = (tokens, decode,
+        seed) => ({tokens, decode, text: promptText(tokens, 1000 * (round + 1) + seed)});
+    return [work(prompts[0], Math.min(WARM_DECODE, maxTokens), 1),
+        ...prompts.map((tokens, i) => work(tokens, maxTokens, i + 2))];
 }
 
 /**
@@ -74,7 +79,11 @@ export function inProcess(program, message, execPath = process.execPath) {
     });
 }
 
-/** The other end of that. @param {string} program   its file @param {(message: any) => Promise<Sample>} measure */
+/**
+ * The other end of that.
+ * @param {string} program   its file
+ * @param {(message: any) => Promise<Sample>} measure
+ */
 export function answerParent(program, measure) {
     if (!process.send || process.argv[1] !== program) return;
     process.once('message', async (message) => process.send(await measure(message), () => process.exit()));
@@ -94,7 +103,8 @@ export function fetchPeer(name, packages) {
     const scratch = `${folder}.${process.pid}`;     // renamed when whole
     mkdirSync(scratch, {recursive: true});
     try {
-        execFileSync('npm', ['install', '--prefix', scratch, '--no-save', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', ...packages],
+        execFileSync('npm', ['install', '--prefix', scratch, '--no-save', '--omit=optional',
+            '--ignore-scripts', '--no-audit', '--no-fund', ...packages],
             {stdio: ['ignore', 'ignore', 'pipe']});
         renameSync(scratch, folder);
     } catch (error) {
@@ -105,13 +115,17 @@ export function fetchPeer(name, packages) {
     return modules;
 }
 
-/** The fields of /proc/PID/stat from the third on, of a process and its descendants; undefined where the system has no /proc. */
+/**
+ * The fields of /proc/PID/stat from the third on, of a process and its descendants; undefined where the
+ * system has no /proc.
+ */
 function familyOf(pid) {
     const all = new Map();
     try {
         for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
             try {
-                all.set(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').pop().split(' ').map(Number));
+                all.set(Number(name), readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').pop().split(' ')
+                    .map(Number));
             } catch {}      // has ended
         }
     } catch {
@@ -121,7 +135,10 @@ function familyOf(pid) {
     return new Map([...all].filter(([p]) => isOurs(p)));
 }
 
-/** The most bytes that the largest among a process and its descendants was resident with: of a browser, that is the page's. */
+/**
+ * The most bytes that the largest among a process and its descendants was resident with: of a browser, that
+ * is the page's.
+ */
 export function peakMemoryOfLargest(pid) {
     const peakOf = (p) => {
         try {
@@ -135,12 +152,17 @@ export function peakMemoryOfLargest(pid) {
 
 const TICKS = 100;      // in a second of CPU time, on every Linux of today
 
-/** What a process and its descendants compute during the next `ms`, in % of one core; undefined where the system has no /proc. */
+/**
+ * What a process and its descendants compute during the next `ms`, in % of one core; undefined where the
+ * system has no /proc.
+ */
 export async function cpuDuring(pid, ms) {
-    const ticks = () => new Map([...familyOf(pid) ?? []].map(([p, fields]) => [p, fields[11] + fields[12]]));     // utime, stime
+    // utime, stime
+    const ticks = () => new Map([...familyOf(pid) ?? []].map(([p, fields]) => [p, fields[11] + fields[12]]));
     const before = ticks(), start = performance.now();
     await sleep(ms);
     const after = ticks(), seconds = (performance.now() - start) / 1000;
     if (!after.size) return undefined;
-    return [...after].reduce((sum, [p, count]) => sum + count - (before.get(p) ?? 0), 0) / TICKS / seconds * 100;
+    return [...after].reduce((sum, [p, count]) => sum + count - (before.get(p) ?? 0),
+        0) / TICKS / seconds * 100;
 }

@@ -9,33 +9,44 @@ import {TYPES, listSite} from '../../web/node/site.js';
 import {CONSUMERS, ensureConsumers} from '../setup/consumers.js';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
-const ROOT = join(import.meta.dirname, '../..'), AXE = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8');
+const ROOT = join(import.meta.dirname, '../..'),
+    AXE = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8');
 const MODELS = {'chat.gguf': 'tiny-gemma3.gguf', 'base.gguf': 'tiny-gemma2.gguf'};
 const files = listSite();
-for (const name of readdirSync(join(ROOT, 'web/api'), {recursive: true})) if (name.endsWith('.js')) files.set(`api/${name.replaceAll('\\', '/')}`, join(ROOT, 'web/api', name));
+for (const name of readdirSync(join(ROOT, 'web/api'), {recursive: true})) if (name.endsWith('.js'))
+    files.set(`api/${name.replaceAll('\\', '/')}`, join(ROOT, 'web/api', name));
 
 await ensureConsumers();
 files.set('deep-chat.js', join(CONSUMERS, 'node_modules/deep-chat/dist/deepChat.bundle.js'));
 
 const TAG = (attributes, inner = '') => `<gemma-chat ${attributes}>${inner}</gemma-chat>`;
-const PAGE = (body, head = '') => `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width">${head}
+const PAGE = (body, head = '') =>
+    `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width">${head}
     <script type="module" src="/lib/api/element.js"></script><main><h1>A page</h1>${body}</main>`;
 const BRIEF = 'max-tokens="16"';
 /** What a strict page says; the engine's worker has the same policy. */
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; require-trusted-types-for 'script'";
 
-/** Pages by their names, below /, and the library below /lib/. @param {Record<string, {html: string, headers?: object}>} pages */
+/**
+ * Pages by their names, below /, and the library below /lib/.
+ * @param {Record<string, {html: string, headers?: object}>} pages
+ */
 async function serve(pages) {
     const requests = [], server = createServer((request, response) => {
-        const path = new URL(request.url, 'http://x').pathname.slice(1), page = pages[path], name = path.split('/').at(-1);
+        const path = new URL(request.url, 'http://x').pathname.slice(1), page = pages[path],
+            name = path.split('/').at(-1);
         requests.push(path);
-        const place = MODELS[name] ? join(ROOT, 'tests/golden', MODELS[name]) : files.get(path.replace(/^lib\//, ''));
+        const place = MODELS[name] ? join(ROOT, 'tests/golden', MODELS[name])
+            : files.get(path.replace(/^lib\//, ''));
         if (!page && !place) return response.writeHead(404).end();
-        const bytes = page ? page.html : readFileSync(place), type = page ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
-        response.writeHead(200, {'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes), ...page?.headers}).end(bytes);
+        const bytes = page ? page.html : readFileSync(place),
+            type = page ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
+        response.writeHead(200, {'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes),
+            ...page?.headers}).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
-    return {url: `http://localhost:${server.address().port}/`, requests, close: () => (server.closeAllConnections(), server.close())};
+    return {url: `http://localhost:${server.address().port}/`, requests,
+        close: () => (server.closeAllConnections(), server.close())};
 }
 
 // ------------------------------------------------------------------------------------------ in the page
@@ -44,16 +55,23 @@ async function serve(pages) {
 const watch = () => {
     window.told = [];
     for (const name of ['progress', 'ready', 'message', 'error', 'contextoverflow']) {
-        addEventListener(`gemma-${name}`, ({detail}) => window.told.push([name, detail?.role ?? detail?.error?.code]));
+        addEventListener(`gemma-${name}`,
+            ({detail}) => window.told.push([name, detail?.role ?? detail?.error?.code]));
     }
 };
 /** Of the first element, or the nth. */
-const has = (selector, n = 0) => Boolean(document.querySelectorAll('gemma-chat')[n]?.shadowRoot.querySelector(selector)?.checkVisibility());
-const press = (selector, n = 0) => document.querySelectorAll('gemma-chat')[n].shadowRoot.querySelector(selector).click();
-const textOf = (selector, n = 0) => [...document.querySelectorAll('gemma-chat')[n].shadowRoot.querySelectorAll(selector)].map((each) => each.textContent);
+const has = (selector, n = 0) =>
+    Boolean(document.querySelectorAll('gemma-chat')[n]?.shadowRoot.querySelector(
+        selector)?.checkVisibility());
+const press = (selector, n = 0) =>
+    document.querySelectorAll('gemma-chat')[n].shadowRoot.querySelector(selector).click();
+const textOf = (selector, n = 0) =>
+    [...document.querySelectorAll('gemma-chat')[n].shadowRoot.querySelectorAll(selector)].map((each) =>
+        each.textContent);
 const idle = (n = 0) => {
     const root = document.querySelectorAll('gemma-chat')[n].shadowRoot;
-    return root.querySelector('[part=send]')?.textContent === 'Send' && root.querySelectorAll('.message.model:not(.waiting)').length;
+    return root.querySelector('[part=send]')?.textContent === 'Send'
+        && root.querySelectorAll('.message.model:not(.waiting)').length;
 };
 
 async function start(page, n = 0) {
@@ -68,13 +86,15 @@ async function say(page, text, n = 0) {
     await page.type(n ? `gemma-chat:nth-of-type(${n + 1})` : 'gemma-chat', text);
     await page.until((n, count) => {
         const root = document.querySelectorAll('gemma-chat')[n].shadowRoot;
-        return root.querySelectorAll('.message.model').length > count && root.querySelector('[part=send]').textContent === 'Send';
+        return root.querySelectorAll('.message.model').length > count && root.querySelector('[part=send]')
+            .textContent === 'Send';
     }, n, before.length);
     return (await page.evaluate(textOf, '.message.model .body', n)).at(-1);
 }
 /** As a person's, for browsers whose driver reaches no shadow tree. */
 const write = (text, n = 0) => {
-    const root = document.querySelectorAll('gemma-chat')[n].shadowRoot, field = root.querySelector('textarea');
+    const root = document.querySelectorAll('gemma-chat')[n].shadowRoot,
+        field = root.querySelector('textarea');
     field.value = text;
     field.dispatchEvent(new Event('input', {bubbles: true}));
     root.querySelector('form').requestSubmit();
@@ -82,11 +102,15 @@ const write = (text, n = 0) => {
 
 const PAGES = {
     'folder/plain.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`))},
-    'strict.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)), headers: {'Content-Security-Policy': STRICT}},
+    'strict.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)),
+        headers: {'Content-Security-Policy': STRICT}},
     'base.html': {html: PAGE(TAG(`src="base.gguf" ${BRIEF} theme="dark"`))},
-    'two.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`) + TAG(`src="chat.gguf" ${BRIEF} constraint='{"choices": ["yes", "no"]}'`))},
-    'never.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF} autoload="never"`, '<p slot="empty">Nothing yet</p><h2 slot="header">Help</h2>'))},
-    'visible.html': {html: PAGE(`<div style="height: 300vh"></div>${TAG(`src="chat.gguf" ${BRIEF} autoload="visible"`)}`)},
+    'two.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)
+        + TAG(`src="chat.gguf" ${BRIEF} constraint='{"choices": ["yes", "no"]}'`))},
+    'never.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF} autoload="never"`,
+        '<p slot="empty">Nothing yet</p><h2 slot="header">Help</h2>'))},
+    'visible.html': {html: PAGE(
+        `<div style="height: 300vh"></div>${TAG(`src="chat.gguf" ${BRIEF} autoload="visible"`)}`)},
     'default.html': {html: PAGE(TAG(''))},
     'german.html': {html: PAGE(TAG('src="chat.gguf" lang="de-AT"'))},
     'gone.html': {html: PAGE(TAG('src="gone.gguf"'))},
@@ -113,13 +137,15 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
         await context.test('a blank page in a sub-path: nothing is downloaded before a click, then there is an answer', async () => {
             await open('folder/plain.html');
             await page.until(has, '[part=start]');
-            assert.deepEqual(server.requests.filter((path) => path.endsWith('.gguf') || path.endsWith('.wasm')), []);
+            assert.deepEqual(server.requests.filter((path) => path.endsWith('.gguf')
+                || path.endsWith('.wasm')), []);
             await start(page);
             await page.evaluate(write, 'Hello');
             assert.equal(await page.until(idle), 1);
             const [answer] = await page.evaluate(textOf, '.message.model .body');
             assert.ok(answer);
-            assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').messages.at(-1).content), answer);
+            assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').messages.at(-1)
+                .content), answer);
             const told = await page.evaluate(() => window.told.filter(([name]) => name !== 'progress'));
             assert.deepEqual(told, [['ready', null], ['message', 'user'], ['message', 'assistant']]);
             assert.deepEqual(await page.problems(), []);
@@ -136,14 +162,18 @@ async function testAll(context, {server, page, open}) {
         await page.until(has, '[part=start]');
         await page.evaluate(() => document.querySelector('gemma-chat').focus());
         await page.type('body', '');
-        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').shadowRoot.activeElement.part.value), 'start');
+        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat')
+            .shadowRoot.activeElement.part.value), 'start');
         await page.evaluate(press, '[part=start]');
         await page.until(has, '[part=input]');
-        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').shadowRoot.activeElement.part.value), 'input');
+        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat')
+            .shadowRoot.activeElement.part.value), 'input');
         const [field, messages] = await page.evaluate(() => {
-            const root = document.querySelector('gemma-chat').shadowRoot, field = root.querySelector('textarea');
+            const root = document.querySelector('gemma-chat').shadowRoot,
+                field = root.querySelector('textarea');
             field.value = 'かな';
-            for (const init of [{isComposing: true}, {keyCode: 229}, {shiftKey: true}]) field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, ...init}));
+            for (const init of [{isComposing: true}, {keyCode: 229}, {shiftKey: true}])
+                field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, ...init}));
             const kept = [field.value, root.querySelectorAll('.message').length];
             field.value = '';
             return kept;
@@ -179,19 +209,23 @@ async function testAll(context, {server, page, open}) {
         await page.evaluate(write, 'Again', 0);
         assert.equal(await page.until(idle, 0), 2);
     });
-    await context.test('autoload="never" waits for the page, whose engine other elements may have', async () => {
+    await context.test('autoload="never" waits for the page, whose engine other elements may have',
+        async () => {
         await open('never.html');
-        await page.until(() => document.querySelector('gemma-chat').shadowRoot?.querySelector('slot[name=empty]').assignedElements()[0]?.checkVisibility());
+        await page.until(() => document.querySelector('gemma-chat')
+            .shadowRoot?.querySelector('slot[name=empty]').assignedElements()[0]?.checkVisibility());
         assert.equal(await page.evaluate(has, '[part=start]'), false);
         const [same, given] = await page.evaluate(async () => {
-            const first = document.querySelector('gemma-chat'), gemma = await first.load(), other = document.createElement('gemma-chat');
+            const first = document.querySelector('gemma-chat'), gemma = await first.load(),
+                other = document.createElement('gemma-chat');
             other.engine = gemma;
             document.querySelector('main').append(other);
             other.setAttribute('max-tokens', '5');
             const result = await other.ask('Hello');
             other.remove();
             await new Promise((done) => setTimeout(done, 50));
-            return [first.engine === gemma, result.tokens.length <= 5 && (await first.ask('Hello')).text.length > 0];
+            return [first.engine === gemma, result.tokens.length <= 5 && (await first.ask('Hello'))
+                .text.length > 0];
         });
         assert.deepEqual([same, given], [true, true]);
     });
@@ -199,7 +233,9 @@ async function testAll(context, {server, page, open}) {
         await open('visible.html');
         await page.until(() => document.querySelector('gemma-chat').shadowRoot);
         const asked = count('.gguf');
-        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 100)))));
+        await page.evaluate(() =>
+            new Promise((done) => requestAnimationFrame(() =>
+                requestAnimationFrame(() => setTimeout(done, 100)))));
         assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').engine), undefined);
         await page.evaluate(() => document.querySelector('gemma-chat').scrollIntoView());
         await page.until(has, '[part=input]');
@@ -220,16 +256,20 @@ async function testAll(context, {server, page, open}) {
         await open('german.html');
         await page.until(has, '[part=start]');
         assert.deepEqual(await page.evaluate(textOf, '[part=start]'), ['Starten']);
-        await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('lang', 'no_such-language'));
-        await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('[part=send]').textContent === 'Send');
-        await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('[part=start]')?.textContent === 'Start');
+        await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('lang',
+            'no_such-language'));
+        await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('[part=send]')
+            .textContent === 'Send');
+        await page.until(() => document.querySelector('gemma-chat')
+            .shadowRoot.querySelector('[part=start]')?.textContent === 'Start');
     });
     await context.test('what goes wrong is told, and can be tried again', async () => {
         await open('gone.html');
         await page.until(has, '[part=start]');
         await page.evaluate(press, '[part=start]');
         await page.until(has, '[part=error]');
-        assert.deepEqual(await page.evaluate(() => window.told.filter(([name]) => name === 'error')), [['error', 'not-found']]);
+        assert.deepEqual(await page.evaluate(() => window.told.filter(([name]) => name === 'error')),
+            [['error', 'not-found']]);
         await page.evaluate(() => {
             const chat = document.querySelector('gemma-chat');
             chat.setAttribute('src', 'chat.gguf');
@@ -239,7 +279,8 @@ async function testAll(context, {server, page, open}) {
         await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('constraint', '{'));
         await page.evaluate(write, 'Hello');
         await page.until(has, '[part=error]');
-        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat').shadowRoot.querySelector('textarea').value), 'Hello');
+        assert.equal(await page.evaluate(() => document.querySelector('gemma-chat')
+            .shadowRoot.querySelector('textarea').value), 'Hello');
         await open('unknown.html');
         await page.until(has, '[part=error]');
     });
@@ -248,12 +289,16 @@ async function testAll(context, {server, page, open}) {
         const ask = (text) => page.evaluate(async (text) => {
             const chat = document.querySelector('deep-chat');
             await customElements.whenDefined('deep-chat');
-            while (!chat.connect || !chat.shadowRoot?.querySelector('#text-input')) await new Promise((done) => setTimeout(done, 20));
+            while (!chat.connect || !chat.shadowRoot?.querySelector('#text-input'))
+                await new Promise((done) => setTimeout(done, 20));
             const before = chat.getMessages().length;
             chat.submitUserMessage({text});
             for (;;) {
-                const all = chat.getMessages(), isDone = !chat.shadowRoot.querySelector('.loading-message-text, .stop-icon, .loading-submit-button');
-                if (all.length === before + 2 && isDone && all.at(-1).text) return all.map(({role, text}) => [role, text.length > 0]);
+                const all = chat.getMessages(),
+                    isDone = !chat.shadowRoot.querySelector(
+                        '.loading-message-text, .stop-icon, .loading-submit-button');
+                if (all.length === before + 2 && isDone && all.at(-1).text)
+                    return all.map(({role, text}) => [role, text.length > 0]);
                 await new Promise((done) => setTimeout(done, 20));
             }
         }, text);
@@ -274,14 +319,17 @@ async function testConversation(context, {page, open}) {
             chat.sampling = {logitBias: {1: -Infinity, 6: -Infinity}};
         });
         await page.evaluate(write, 'Hello');
-        await page.until(() => document.querySelector('gemma-chat').shadowRoot.querySelector('.message.model .body')?.textContent.length > 3);
+        await page.until(() => document.querySelector('gemma-chat')
+            .shadowRoot.querySelector('.message.model .body')?.textContent.length > 3);
         await page.evaluate(press, '[part=send]');
         await page.until(idle);
         assert.ok((await page.evaluate(() => document.querySelector('gemma-chat').messages)).length === 2);
         await page.evaluate(press, '[part=new]');
-        assert.deepEqual(await page.evaluate(() => [document.querySelector('gemma-chat').messages.length, document.querySelector('gemma-chat').shadowRoot.querySelectorAll('.message').length]), [0, 0]);
+        assert.deepEqual(await page.evaluate(() => [document.querySelector('gemma-chat').messages.length,
+            document.querySelector('gemma-chat').shadowRoot.querySelectorAll('.message').length]), [0, 0]);
     });
-    await context.test('what has been said outlives the element being moved, and taken out and put back', async () => {
+    await context.test('what has been said outlives the element being moved, and taken out and put back',
+        async () => {
         await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('max-tokens', '6'));
         await page.evaluate(write, 'Hello');
         await page.until(idle);
@@ -305,15 +353,18 @@ async function testConversation(context, {page, open}) {
         await page.evaluate(watch);
         const got = await page.evaluate(async () => {
             const chat = document.querySelector('gemma-chat'), parent = chat.parentNode, got = {};
-            const wait = (ms) => new Promise((done) => setTimeout(done, ms)), roles = () => chat.messages.map(({role}) => role).join();
-            const shown = () => chat.shadowRoot.querySelectorAll('.message').length, input = chat.shadowRoot.querySelector('textarea');
+            const wait = (ms) => new Promise((done) => setTimeout(done, ms)),
+                roles = () => chat.messages.map(({role}) => role).join();
+            const shown = () => chat.shadowRoot.querySelectorAll('.message').length,
+                input = chat.shadowRoot.querySelector('textarea');
             chat.setAttribute('max-tokens', '300');
             /** Asks, has something done in the midst of the answer, and says what came of it. */
             const during = async (change) => {
                 chat.clear();
                 await wait(0);
                 chat.sampling = {logitBias: {1: -Infinity, 6: -Infinity, 106: -Infinity}, temperature: 1};
-                const asked = chat.ask('Hello').then((result) => result?.finishReason ?? 'nothing', ({code}) => code);
+                const asked = chat.ask('Hello').then((result) => result?.finishReason ?? 'nothing',
+                    ({code}) => code);
                 while (!chat.shadowRoot.querySelector('.message.model .body')?.textContent) await wait(5);
                 change();
                 const reason = await asked;
@@ -325,7 +376,8 @@ async function testConversation(context, {page, open}) {
             got.sampling = await during(() => { chat.sampling = {temperature: 0}; });
             got.stopped = await during(() => chat.stop());
             got.cleared = (await during(() => chat.clear())).slice(1);
-            got.set = (await during(() => { chat.messages = [{role: 'user', content: 'A'}, {role: 'assistant', content: 'B'}]; })).slice(1);
+            got.set = (await during(() => { chat.messages = [{role: 'user', content: 'A'},
+                {role: 'assistant', content: 'B'}]; })).slice(1);
             got.again = await during(() => {
                 chat.clear();
                 chat.setAttribute('max-tokens', '4');
@@ -345,8 +397,10 @@ async function testConversation(context, {page, open}) {
         });
         const both = 'user,assistant';
         assert.deepEqual(got, {
-            system: ['length', both, 2, ''], sampling: ['length', both, 2, ''], stopped: ['abort', both, 2, ''], cleared: ['', 0, ''], set: [both, 2, ''], again: ['length', both],
-            removed: [got.removed[0], got.removed[1], ''], back: ['yes', got.removed[0] ? `${both},${both}` : both],
+            system: ['length', both, 2, ''], sampling: ['length', both, 2, ''], stopped: ['abort', both, 2,
+                ''], cleared: ['', 0, ''], set: [both, 2, ''], again: ['length', both],
+            removed: [got.removed[0], got.removed[1], ''],
+            back: ['yes', got.removed[0] ? `${both},${both}` : both],
         });
         assert.deepEqual(await page.evaluate(() => window.told.filter(([name]) => name === 'error')), []);
         assert.deepEqual(await page.problems(), []);
@@ -360,9 +414,11 @@ async function testConversation(context, {page, open}) {
     });
     await context.test('nothing that is said becomes an element', async () => {
         const found = await page.evaluate(() => {
-            const chat = document.querySelector('gemma-chat'), text = '<img src=x onerror="window.ran = true"><script>window.ran = true</script>';
+            const chat = document.querySelector('gemma-chat'),
+                text = '<img src=x onerror="window.ran = true"><script>window.ran = true</script>';
             chat.messages = [{role: 'user', content: text}, {role: 'assistant', content: text}];
-            return [chat.shadowRoot.querySelectorAll('img, script').length, window.ran, chat.shadowRoot.querySelector('.message.model .body').textContent === text];
+            return [chat.shadowRoot.querySelectorAll('img, script').length, window.ran,
+                chat.shadowRoot.querySelector('.message.model .body').textContent === text];
         });
         assert.deepEqual(found, [0, null, true]);
     });
@@ -370,7 +426,8 @@ async function testConversation(context, {page, open}) {
 
 async function testAccess(context, {page, open}) {
     const check = async (what) => {
-        const found = await page.evaluate(async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`));
+        const found = await page.evaluate(async () => (await axe.run(document, {resultTypes: ['violations']}))
+            .violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`));
         assert.deepEqual(found, [], what);
     };
     await context.test('axe finds nothing', async () => {
@@ -387,7 +444,8 @@ async function testAccess(context, {page, open}) {
             await page.evaluate(write, 'Hello');
             await page.until(idle);
             await check(`${theme}, answered`);
-            await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('max-tokens', 'many'));
+            await page.evaluate(() => document.querySelector('gemma-chat')
+                .setAttribute('max-tokens', 'many'));
             await page.evaluate(write, 'Hello');
             await page.until(has, '[part=error]');
             await check(`${theme}, error`);
@@ -396,7 +454,8 @@ async function testAccess(context, {page, open}) {
 }
 
 test('its models are those of the catalogue', async () => {
-    const {MODELS} = await import('../../web/api/element/models.js'), {models} = JSON.parse(readFileSync(join(ROOT, 'web/app/models.json'), 'utf8'));
+    const {MODELS} = await import('../../web/api/element/models.js'),
+        {models} = JSON.parse(readFileSync(join(ROOT, 'web/app/models.json'), 'utf8'));
     for (const model of Object.values(MODELS)) {
         const {urls, sha256, size, shape, licence, type} = models.find(({name}) => name === model.name);
         const {name: _, ...rest} = model;
@@ -406,7 +465,8 @@ test('its models are those of the catalogue', async () => {
 
 test('it is at most 25 KB beside the library, gzipped, and its import does nothing under Node', async () => {
     const {build} = await import('esbuild'), {gzipSync} = await import('node:zlib');
-    const {outputFiles: [{contents}]} = await build({entryPoints: [join(ROOT, 'web/api/element.js')], bundle: true, minify: true, format: 'esm', write: false, external: ['*/gemma.js']});
+    const {outputFiles: [{contents}]} = await build({entryPoints: [join(ROOT, 'web/api/element.js')],
+        bundle: true, minify: true, format: 'esm', write: false, external: ['*/gemma.js']});
     const size = gzipSync(contents).length;
     assert.ok(size <= 25 * 1024, `${size} bytes`);
     assert.equal(typeof (await import('../../web/api/element.js')).GemmaChat, 'function');

@@ -1,4 +1,5 @@
-// Answers as elements: the same however they come in, without flicker, in bounded time; and nothing that is written runs in the page.
+// Answers as elements: the same however they come in, without flicker, in bounded time; and nothing that is
+// written runs in the page.
 
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
@@ -58,7 +59,8 @@ and ![a picture](https://i.m/g.png) [script](javascript:alert(1)) [file](foo.htm
 The end, with \`\`\`
 `;
 /** More than the lexer is made for, of so many characters. */
-const HOSTILE = ['[', '*a ', '**', '_a ', '> ', '![[]()', '[a](', '`a', 'a@', '<a ', '- ', '|a', '\n> - ', '*a **a ', '&#x26;', 'www.', '\n    ', '1. '].map((part) => part.repeat(40_000 / part.length));
+const HOSTILE = ['[', '*a ', '**', '_a ', '> ', '![[]()', '[a](', '`a', 'a@', '<a ', '- ', '|a', '\n> - ',
+    '*a **a ', '&#x26;', 'www.', '\n    ', '1. '].map((part) => part.repeat(40_000 / part.length));
 
 /** @type {import('./harness/page.js').Page} */
 let page;
@@ -70,7 +72,8 @@ before(async () => {
     await page.goto(site.url);
     await page.until(() => document.querySelector('.card') !== null);
     await page.evaluate(async () => {
-        const {Markdown, renderMarkdown} = await import('/app/markdown/markdown.js'), labels = {copy: 'Copy', copied: 'Copied', image: 'Image', thinking: 'Thinking'};
+        const {Markdown, renderMarkdown} = await import('/app/markdown/markdown.js'),
+            labels = {copy: 'Copy', copied: 'Copied', image: 'Image', thinking: 'Thinking'};
         window.open = undefined;
         Object.assign(window, {
             Markdown, labels,
@@ -143,17 +146,22 @@ The end of [it][b].
 
 test('references are links, also where they are defined last: the same in any pieces, and what needs no link is not touched', {skip}, async () => {
     const seen = await page.evaluate((text) => {
-        const made = window.whole(text), others = [], links = [...made.querySelectorAll('a')].map(({href}) => href), uncoloured = made.querySelectorAll('.code:not([data-done])').length;
+        const made = window.whole(text), others = [],
+            links = [...made.querySelectorAll('a')].map(({href}) => href),
+            uncoloured = made.querySelectorAll('.code:not([data-done])').length;
         for (let i = 1; i <= 30; i++) {
             const other = window.pieces(text, [3, 20, 200][i % 3], i);
             if (!other.isEqualNode(made)) others.push(i);
             other.remove();
         }
         made.remove();
-        const place = window.place(), writer = new window.Markdown(place, {labels: window.labels}), touched = [];
+        const place = window.place(), writer = new window.Markdown(place, {labels: window.labels}),
+            touched = [];
         writer.write('A paragraph.\n\nOne with a [link][a].\n\nThe last.\n\n');
         const before = [...place.children];
-        new MutationObserver((changes) => touched.push(...changes.map(({target}) => before.findIndex((one) => one.contains(target))))).observe(place, {childList: true, subtree: true, characterData: true});
+        new MutationObserver((changes) =>
+            touched.push(...changes.map(({target}) => before.findIndex((one) => one.contains(target)))))
+            .observe(place, {childList: true, subtree: true, characterData: true});
         writer.write('[a]: https://a.b\n');
         writer.end();
         return new Promise((done) => setTimeout(() => {
@@ -171,26 +179,39 @@ test('references are links, also where they are defined last: the same in any pi
 
 test('a long answer is drawn in small steps, as it is drawn at once; a conversation that is opened shows its end', {skip}, async () => {
     const seen = await page.evaluate(async (text) => {
-        const {drawInSteps} = await import('/app/markdown/steps.js'), {openConversations} = await import('/app/data/conversations.js');
-        const list = Array.from({length: 800}, (_, i) => `- item ${i} with *words*`).join('\n'), long = `${`${text}\n\n`.repeat(15)}${list}\n\nThe end.`;
+        const {drawInSteps} = await import('/app/markdown/steps.js'),
+            {openConversations} = await import('/app/data/conversations.js');
+        const list = Array.from({length: 800}, (_, i) => `- item ${i} with *words*`).join('\n'),
+            long = `${`${text}\n\n`.repeat(15)}${list}\n\nThe end.`;
         const made = window.place(), whole = window.whole(long), steps = [];
-        for (const step of drawInSteps(made, long, {labels: window.labels, put: (place) => place()})) steps.push(step);
-        const isSame = made.classList.contains('long') && [...made.children].every((one, i) => one.isEqualNode(whole.children[i])) && made.children.length === whole.children.length;
+        for (const step of drawInSteps(made, long, {labels: window.labels, put: (place) => place()}))
+            steps.push(step);
+        const isSame = made.classList.contains('long')
+            && [...made.children].every((one, i) => one.isEqualNode(whole.children[i]))
+            && made.children.length === whole.children.length;
         made.remove();
         whole.remove();
-        const store = await openConversations(), {summary, message} = await store.begin({}, {role: 'user', content: 'Write long answers', parent: null});
+        const store = await openConversations(),
+            {summary, message} = await store.begin({}, {role: 'user', content: 'Write long answers',
+                parent: null});
         let parent = message.id;
-        for (let i = 0; i < 9; i++) parent = (await store.add(summary.id, {role: i % 2 ? 'user' : 'assistant', content: i % 2 ? 'More' : long, parent})).id;
+        for (let i = 0; i < 9; i++)
+            parent = (await store.add(summary.id, {role: i % 2 ? 'user' : 'assistant', content: i % 2 ? 'More'
+                : long, parent})).id;
         location.hash = `#id=${summary.id}`;
-        return {isSame, most: Math.max(...steps), few: steps.length > 10, count: (await store.read(summary.id)).length};
+        return {isSame, most: Math.max(...steps), few: steps.length > 10,
+            count: (await store.read(summary.id)).length};
     }, REFERRING);
     assert.deepEqual([seen.isSame, seen.few, seen.count], [true, true, 10]);
     assert.ok(seen.most < 6000, `${seen.most}`);
-    await page.until(() => document.querySelectorAll('#messages > *').length === 10 && document.querySelectorAll('#messages .long').length === 5
-        && [...document.querySelectorAll('#messages .long')].every((body) => body.textContent.endsWith('The end.')));
+    await page.until(() => document.querySelectorAll('#messages > *').length === 10
+        && document.querySelectorAll('#messages .long').length === 5
+        && [...document.querySelectorAll('#messages .long')].every((body) =>
+            body.textContent.endsWith('The end.')));
     await page.until(() => document.documentElement.scrollHeight - innerHeight - scrollY < 2 && scrollY > 0);
     await page.evaluate(async () => {
-        const {openConversations} = await import('/app/data/conversations.js'), store = await openConversations();
+        const {openConversations} = await import('/app/data/conversations.js'),
+            store = await openConversations();
         await store.delete(store.list().map(({id}) => id));
         store.close();
     });
@@ -200,37 +221,48 @@ test('a long answer is drawn in small steps, as it is drawn at once; a conversat
 test('links leave the page safely, pictures are links, HTML is text', {skip}, async () => {
     const seen = await page.evaluate((text) => {
         const made = window.whole(text), found = {
-            links: [...made.querySelectorAll('a')].map(({href, target, rel}) => [href, target, rel].join(' ')), text: made.textContent,
-            kinds: [...new Set([...made.querySelectorAll('*')].map(({localName}) => localName))].sort().join(' '),
+            links: [...made.querySelectorAll('a')].map(({href, target, rel}) => [href, target,
+                rel].join(' ')), text: made.textContent,
+            kinds: [...new Set([...made.querySelectorAll('*')].map(({localName}) => localName))].sort()
+                .join(' '),
         };
         made.remove();
         return found;
     }, ANSWER);
-    assert.deepEqual(seen.links, ['https://a.b/', 'https://auto.link/', 'http://www.x.de/', 'https://i.m/g.png'].map((href) => `${href} _blank noreferrer noopener`));
-    for (const part of ['<b>no HTML</b>', '& ©', 'Image: a picture', 'script file', '☑ done']) assert.ok(seen.text.includes(part), part);
-    assert.equal(seen.kinds, 'a blockquote br button code div em h2 h3 h4 hr li ol p pre span strong table tbody td th thead tr ul');
+    assert.deepEqual(seen.links, ['https://a.b/', 'https://auto.link/', 'http://www.x.de/',
+        'https://i.m/g.png'].map((href) => `${href} _blank noreferrer noopener`));
+    for (const part of ['<b>no HTML</b>', '& ©', 'Image: a picture', 'script file', '☑ done'])
+        assert.ok(seen.text.includes(part), part);
+    assert.equal(seen.kinds,
+        'a blockquote br button code div em h2 h3 h4 hr li ol p pre span strong table tbody td th thead tr ul');
 });
 
 test('footnotes keep their words and marks', {skip}, async () => {
     const text = await page.evaluate(() => {
-        const made = window.whole('Lamps burn oil[^1], see [here][a].\n\n[^1]: Whale-oil.\n[a]: https://a.b\n'), {textContent} = made;
+        const made = window.whole(
+            'Lamps burn oil[^1], see [here][a].\n\n[^1]: Whale-oil.\n[a]: https://a.b\n'),
+            {textContent} = made;
         made.remove();
         return textContent;
     });
     assert.equal(text, 'Lamps burn oil[^1], see here.[^1]: Whale-oil.');
 });
 
-test('what has ended is never touched again, and the last block grows without being made anew', {skip}, async () => {
+test('what has ended is never touched again, and the last block grows without being made anew',
+    {skip}, async () => {
     const touched = await page.evaluate((text) => {
         const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}), seen = [];
         writer.write('A first paragraph.\n\nA second one that\n\n');
         writer.write('third ');
         const [first, second, third] = made.children;
-        new MutationObserver((changes) => seen.push(...changes)).observe(made, {childList: true, subtree: true, characterData: true});
+        new MutationObserver((changes) => seen.push(...changes)).observe(made,
+            {childList: true, subtree: true, characterData: true});
         for (let i = 0; i < 200; i++) writer.write('word ');
         return new Promise((done) => setTimeout(() => {
-            const isSame = made.children[2] === third && [...made.children].slice(0, 2).join() === [first, second].join();
-            const others = seen.filter(({target}) => !third.contains(target)).length, removed = seen.reduce((sum, {removedNodes}) => sum + removedNodes.length, 0);
+            const isSame = made.children[2] === third && [...made.children].slice(0, 2).join() === [first,
+                second].join();
+            const others = seen.filter(({target}) => !third.contains(target)).length,
+                removed = seen.reduce((sum, {removedNodes}) => sum + removedNodes.length, 0);
             writer.end();
             made.remove();
             done({isSame, others, removed, text: third.textContent.length, of: text.length > 0});
@@ -241,8 +273,10 @@ test('what has ended is never touched again, and the last block grows without be
 
 test('marks of lists and quotes, and columns, stand where the lines begin', {skip}, async () => {
     const text = (word) => `1. ${word}\n   - ${word}\n\n> ${word}\n\n| ${word} | 2 |\n|---|---|\n| ${word} | 3 |\n\n${`- **${word}**\n`.repeat(200)}`;
-    const seen = await page.evaluate((texts) => texts.map((text) => [window.whole(text), window.pieces(text, 20, 7)].map((made) => {
-        const found = [...made.querySelectorAll('ol, ul, li, blockquote, table')].map((one) => getComputedStyle(one).direction);
+    const seen = await page.evaluate((texts) => texts.map((text) => [window.whole(text),
+        window.pieces(text, 20, 7)].map((made) => {
+        const found = [...made.querySelectorAll('ol, ul, li, blockquote, table')].map((one) =>
+            getComputedStyle(one).direction);
         made.remove();
         return [...new Set(found)].join(' ');
     })), ['word', 'כלה', 'قمر'].map(text));
@@ -250,12 +284,15 @@ test('marks of lists and quotes, and columns, stand where the lines begin', {ski
 });
 
 test('thoughts fold away', {skip}, async () => {
-    const seen = await page.evaluate(() => ['<think>a *b*</think>Answer', 'No <think>thought</think>', '<think>cut'].map((text) => {
+    const seen = await page.evaluate(() => ['<think>a *b*</think>Answer', 'No <think>thought</think>',
+        '<think>cut'].map((text) => {
         const made = window.pieces(text, 3, 7), [first] = made.children;
         made.remove();
         return [first.localName, first.textContent, made.textContent];
     }));
-    assert.deepEqual(seen, [['details', 'Thinkinga b', 'Thinkinga bAnswer'], ['p', 'No <think>thought</think>', 'No <think>thought</think>'], ['details', 'Thinkingcut', 'Thinkingcut']]);
+    assert.deepEqual(seen, [['details', 'Thinkinga b', 'Thinkinga bAnswer'],
+        ['p', 'No <think>thought</think>', 'No <think>thought</think>'],
+        ['details', 'Thinkingcut', 'Thinkingcut']]);
 });
 
 test('text that is made to take long does not, and loses nothing', {skip}, async () => {
@@ -269,7 +306,9 @@ test('text that is made to take long does not, and loses nothing', {skip}, async
 
 test('code is coloured once it has ended', {skip}, async () => {
     const seen = await page.evaluate(() => {
-        const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}), count = () => [...CSS.highlights].map(([kind, ranges]) => `${kind} ${ranges.size}`).sort().join(', ');
+        const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}),
+            count = () => [...CSS.highlights].map(([kind, ranges]) => `${kind} ${ranges.size}`)
+            .sort().join(', ');
         CSS.highlights.clear();
         writer.write('```python\n# note\nif x == 10:\n    print("a")\n');
         const before = count();
@@ -286,30 +325,46 @@ test(`${PAYLOADS.length} texts that want to run something do not, as answers, qu
     assert.ok(PAYLOADS.length >= 300);
     const ran = await page.evaluate(async (payloads) => {
         const ran = [], violations = [];
-        for (const name of ['canary', 'alert', 'prompt', 'confirm']) window[name] = (what) => ran.push(`${name}(${what})`);
-        document.addEventListener('securitypolicyviolation', ({violatedDirective, sample}) => violations.push(`${violatedDirective} ${sample}`));
-        const {openConversations} = await import('/app/data/conversations.js'), {MessageView} = await import('/app/views/message.js'), {importFile} = await import('/app/data/transfer.js');
+        for (const name of ['canary', 'alert', 'prompt', 'confirm'])
+            window[name] = (what) => ran.push(`${name}(${what})`);
+        document.addEventListener('securitypolicyviolation', ({violatedDirective, sample}) =>
+            violations.push(`${violatedDirective} ${sample}`));
+        const {openConversations} = await import('/app/data/conversations.js'),
+            {MessageView} = await import('/app/views/message.js'),
+            {importFile} = await import('/app/data/transfer.js');
         const store = await openConversations(), dangerous = [];
         const look = (element, payload) => {
-            for (const one of element.querySelectorAll('script, iframe, object, embed, svg:not([aria-hidden]), img, video, audio, base, meta, link, style, form[action], math')) dangerous.push(`${one.outerHTML.slice(0, 60)} of ${payload}`);
+            for (const one of element.querySelectorAll(
+                'script, iframe, object, embed, svg:not([aria-hidden]), img, video, audio, base, meta, link, style, form[action], math')) dangerous.push(`${one.outerHTML.slice(0, 60)} of ${payload}`);
             for (const one of element.querySelectorAll('*')) {
                 for (const {name, value} of one.attributes) {
-                    if (/^on|^style$|^src/.test(name) || name === 'href' && !/^(https?:|mailto:|#)/.test(value)) dangerous.push(`${name}=${value} of ${payload}`);
+                    if (/^on|^style$|^src/.test(name) || name === 'href'
+                        && !/^(https?:|mailto:|#)/.test(value))
+                        dangerous.push(`${name}=${value} of ${payload}`);
                 }
             }
         };
-        const shown = (role, content) => new MessageView({message: {id: 'x/1', conversation: 'x', parent: null, role, content, created: 0, state: 'done', model: content, attachments: [{name: content, type: content, size: 1, text: content}]}, branch: 1, branches: 1}, () => {});
+        const shown = (role, content) =>
+            new MessageView({message: {id: 'x/1', conversation: 'x', parent: null, role, content, created: 0,
+                state: 'done', model: content,
+                attachments: [{name: content, type: content, size: 1, text: content}]}, branch: 1,
+                branches: 1}, () => {});
         for (const [i, payload] of payloads.entries()) {
-            for (const element of [window.whole(payload), window.pieces(payload, 4, i + 1), window.place().appendChild(shown('user', payload).element), window.place().appendChild(shown('assistant', payload).element)]) {
+            for (const element of [window.whole(payload), window.pieces(payload, 4, i + 1),
+                window.place().appendChild(shown('user', payload).element),
+                window.place().appendChild(shown('assistant', payload).element)]) {
                 look(element, payload);
                 element.remove();
             }
         }
         const all = payloads.map((payload, i) => ({
-            id: `a${i}`, kind: 'chat', title: payload, folder: payload, created: i, updated: i, pinned: false, isTitled: true, leaf: `a${i}/1`,
-            messages: [{id: `a${i}/1`, conversation: `a${i}`, parent: null, role: 'user', content: payload, created: i, state: 'done', model: payload}],
+            id: `a${i}`, kind: 'chat', title: payload, folder: payload, created: i, updated: i, pinned: false,
+            isTitled: true, leaf: `a${i}/1`,
+            messages: [{id: `a${i}/1`, conversation: `a${i}`, parent: null, role: 'user', content: payload,
+                created: i, state: 'done', model: payload}],
         }));
-        await importFile(store, new File([JSON.stringify({format: 'gemma-wasm', version: 1, exported: 1, presets: [], conversations: all})], `${payloads[0]}.json`));
+        await importFile(store, new File([JSON.stringify({format: 'gemma-wasm', version: 1, exported: 1,
+            presets: [], conversations: all})], `${payloads[0]}.json`));
         await new Promise((done) => setTimeout(done, 300));
         look(document.getElementById('list'), 'the list');
         const listed = document.querySelectorAll('#list a').length;

@@ -1,4 +1,5 @@
-// The Prompt API in browsers: in a window, from the first visit's download on, and in a worker. What it does in detail is tested under Node.
+// The Prompt API in browsers: in a window, from the first visit's download on, and in a worker. What it does
+// in detail is tested under Node.
 
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync} from 'node:fs';
@@ -8,7 +9,8 @@ import {test} from 'node:test';
 import {TYPES} from '../../web/node/site.js';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
-const WEB = join(import.meta.dirname, '../../web'), TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf');
+const WEB = join(import.meta.dirname, '../../web'),
+    TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf');
 const WORKER = `import {install} from './api/prompt-api.js';
     install({model: '/tiny.gguf', force: true, load: {threads: 1}});
     onmessage = async ({data}) => {
@@ -18,23 +20,32 @@ const WORKER = `import {install} from './api/prompt-api.js';
 
 async function serve() {
     const server = createServer((request, response) => {
-        const path = new URL(request.url, 'http://x').pathname.slice(1), file = path === 'tiny.gguf' ? TINY : join(WEB, path);
-        const bytes = path === '' ? '<!doctype html><meta charset="utf-8"><title>page</title><button>go</button>' : path === 'worker.js' ? WORKER : existsSync(file) && readFileSync(file);
+        const path = new URL(request.url, 'http://x').pathname.slice(1),
+            file = path === 'tiny.gguf' ? TINY : join(WEB, path);
+        const bytes = path === ''
+            ? '<!doctype html><meta charset="utf-8"><title>page</title><button>go</button>'
+            : path === 'worker.js' ? WORKER : existsSync(file) && readFileSync(file);
         if (!bytes) return response.writeHead(404).end();
-        response.writeHead(200, {'Content-Type': path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream', 'Content-Length': Buffer.byteLength(bytes)}).end(bytes);
+        response.writeHead(200, {'Content-Type': path === '' ? TYPES['.html'] : TYPES[extname(path)]
+            ?? 'application/octet-stream', 'Content-Length': Buffer.byteLength(bytes)}).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
-    return {url: `http://localhost:${server.address().port}/`, close: () => (server.closeAllConnections(), server.close())};
+    return {url: `http://localhost:${server.address().port}/`, close: () => (server.closeAllConnections(),
+        server.close())};
 }
 
 /** In the page: installs it, and says what is available. */
 async function prepare() {
     const {install} = await import('/api/prompt-api.js');
     install({model: '/tiny.gguf', force: true, load: {threads: 1, contextLength: 128}});
-    return {availability: await window.LanguageModel.availability(), isActive: navigator.userActivation?.hasBeenActive ?? true};
+    return {availability: await window.LanguageModel.availability(),
+        isActive: navigator.userActivation?.hasBeenActive ?? true};
 }
 
-/** In the page: runs the source of a function as the page's own script, whose globals are not those of what drives the browser. */
+/**
+ * In the page: runs the source of a function as the page's own script, whose globals are not those of what
+ * drives the browser.
+ */
 async function inPage(source) {
     const script = document.createElement('script'), {dataset} = document.body;
     script.type = 'module';
@@ -50,26 +61,34 @@ async function inPage(source) {
 
 /** In the page: what the platform's own tests look at, once for all. */
 async function use() {
-    const {LanguageModel} = window, events = [], SHORT = {responseConstraint: /[a-z]{3,6}\./, omitResponseConstraintInput: true};
+    const {LanguageModel} = window, events = [],
+        SHORT = {responseConstraint: /[a-z]{3,6}\./, omitResponseConstraintInput: true};
     const nameOf = (promise) => promise.then(() => 'none', (error) => error.name);
-    const session = await LanguageModel.create({samplingMode: 'most-predictable', initialPrompts: [{role: 'system', content: 'Be brief.'}],
+    const session = await LanguageModel.create({samplingMode: 'most-predictable',
+        initialPrompts: [{role: 'system', content: 'Be brief.'}],
         monitor: (monitor) => monitor.addEventListener('downloadprogress', (event) => events.push(event)),
     });
     let overflows = 0;
     session.oncontextoverflow = () => overflows++;
     const answer = await session.prompt('Hello', SHORT), chunks = [];
     for await (const chunk of session.promptStreaming('Hello', SHORT)) chunks.push(chunk);
-    const stopping = new AbortController(), aborted = nameOf(session.prompt('Hello', {signal: stopping.signal}));
+    const stopping = new AbortController(),
+        aborted = nameOf(session.prompt('Hello', {signal: stopping.signal}));
     stopping.abort();
     for (let i = 0; i < 6; i++) await session.append('the sea at night');
-    const names = [await aborted, await nameOf(session.prompt('the sea at night '.repeat(60))), await nameOf(LanguageModel.create({expectedInputs: [{type: 'image'}]}))];
-    const image = [{role: 'user', content: [{type: 'image', value: new ImageData(1, 1)}]}], text = [{role: 'user', content: [{type: 'text', value: document.createElement('canvas')}]}];
+    const names = [await aborted, await nameOf(session.prompt('the sea at night '.repeat(60))),
+        await nameOf(LanguageModel.create({expectedInputs: [{type: 'image'}]}))];
+    const image = [{role: 'user', content: [{type: 'image', value: new ImageData(1, 1)}]}],
+        text = [{role: 'user', content: [{type: 'text', value: document.createElement('canvas')}]}];
     names.push(await nameOf(session.prompt(image)), await nameOf(session.prompt(text)));
-    const clone = await session.clone(), same = clone.contextUsage === session.contextUsage && clone instanceof LanguageModel;
+    const clone = await session.clone(),
+        same = clone.contextUsage === session.contextUsage && clone instanceof LanguageModel;
     session.destroy();
     names.push(await nameOf(session.prompt('Hello')));
     return {
-        answer, chunks: chunks.join(''), names, same, overflows: overflows > 0, loaded: events.map(({loaded}) => loaded), isProgress: events.every((event) => event instanceof ProgressEvent),
+        answer, chunks: chunks.join(''), names, same, overflows: overflows > 0,
+        loaded: events.map(({loaded}) => loaded),
+        isProgress: events.every((event) => event instanceof ProgressEvent),
         last: await clone.prompt('Hello', SHORT), availability: await LanguageModel.availability(),
     };
 }
@@ -100,7 +119,8 @@ async function removeFrame() {
         const streamed = async () => { for await (const piece of two.prompt('Hello', LONG)) window.isWriting = Boolean(piece); };
         window.asked = [one.prompt('Hello', LONG).result, streamed(), session.prompt('Hello', {responseConstraint: /[a-z]{400}/})];`;
     let failed = '';
-    contentWindow.onerror = contentWindow.onunhandledrejection = (event) => { failed = String(event.reason ?? event.message ?? event); };
+    contentWindow.onerror = contentWindow.onunhandledrejection = (event) => { failed = String(event.reason
+        ?? event.message ?? event); };
     contentDocument.head.append(script);
     while (!contentWindow.isWriting && !failed) await new Promise((resolve) => setTimeout(resolve, 5));
     if (failed) throw new Error(failed);
@@ -124,13 +144,15 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
         for (const text of [answer, chunks, last]) assert.match(text, /^[a-z]{3,6}\.$/);
         assert.deepEqual([loaded[0], loaded.at(-1)], [0, 1]);
         assert.deepEqual(result, {
-            names: ['AbortError', 'QuotaExceededError', 'NotSupportedError', 'NotSupportedError', 'TypeError', 'AbortError'], same: true, overflows: true, isProgress: true,
+            names: ['AbortError', 'QuotaExceededError', 'NotSupportedError', 'NotSupportedError', 'TypeError',
+                'AbortError'], same: true, overflows: true, isProgress: true,
             availability: 'available',
         });
         await browser.reload();
         assert.equal((await run(prepare)).availability, 'available');
         // Firefox runs nothing of a frame that is gone, not even what waits in the page.
-        if (name !== 'firefox') assert.deepEqual(await run(removeFrame), ['AbortError', 'AbortError', 'AbortError']);
+        if (name !== 'firefox') assert.deepEqual(await run(removeFrame),
+            ['AbortError', 'AbortError', 'AbortError']);
         const [there, text] = await run(useInWorker);
         assert.equal(there, 'available');
         assert.match(text, /^[a-z]{3,6}\.$/);

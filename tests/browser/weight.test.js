@@ -1,4 +1,5 @@
-// What a visitor downloads before the model: the page and one engine module, as they are built, compressed as web servers do; and what makes it an app.
+// What a visitor downloads before the model: the page and one engine module, as they are built, compressed as
+// web servers do; and what makes it an app.
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync} from 'node:fs';
@@ -10,7 +11,10 @@ import {buildSite} from '../../web/node/build.js';
 import {ensureModules} from '../../web/node/setup.js';
 import {listSite} from '../../web/node/site.js';
 
-/** What a visit fetches before a model is loaded: the page, the library, its workers, and what tabs share an engine by. */
+/**
+ * What a visit fetches before a model is loaded: the page, the library, its workers, and what tabs share
+ * an engine by.
+ */
 const FIRST_MOST = 95 * 1024;
 /** What is fetched only when an answer is constrained. */
 const CONSTRAINT_MOST = 21 * 1024;
@@ -30,13 +34,16 @@ assert.equal(modules.length, 6);
 function withImports(urls) {
     const found = new Set(urls);
     for (const url of found) {
-        for (const [, name] of files.get(url).toString().matchAll(/(?:from|import)"(\.\.?\/[^"]+\.js)"/g)) found.add(posix.join(posix.dirname(url), name));
+        for (const [, name] of files.get(url).toString().matchAll(/(?:from|import)"(\.\.?\/[^"]+\.js)"/g))
+            found.add(posix.join(posix.dirname(url), name));
     }
     return found;
 }
 
-const scripts = [...files.keys()].filter((url) => url.endsWith('.js') && !url.includes('/wasm-')), isRoom = (url) => /^lib\/(constraint|tools|tool_answer)-/.test(url);
-const first = withImports(scripts.filter((url) => /^(app\/(app|start)-|lib\/(gemma\.|worker|reader|thread|member-)|sw\.js)/.test(url)));
+const scripts = [...files.keys()].filter((url) => url.endsWith('.js') && !url.includes('/wasm-')),
+    isRoom = (url) => /^lib\/(constraint|tools|tool_answer)-/.test(url);
+const first = withImports(scripts.filter((url) =>
+    /^(app\/(app|start)-|lib\/(gemma\.|worker|reader|thread|member-)|sw\.js)/.test(url)));
 const room = new Set([...withImports(scripts.filter(isRoom))].filter((url) => !first.has(url)));
 const sizeOf = (urls) => [...urls].reduce((sum, url) => sum + zipped(url), 0);
 
@@ -45,7 +52,8 @@ test(`what constrains answers is at most ${CONSTRAINT_MOST / 1024} KB, and fetch
     assert.ok(sizeOf(room) <= CONSTRAINT_MOST, `${sizeOf(room)} bytes`);
 });
 
-test(`the page's JavaScript and CSS are at most ${FIRST_MOST / 1024} KB before the model, with the library`, () => {
+test(`the page's JavaScript and CSS are at most ${FIRST_MOST / 1024} KB before the model, with the library`,
+    () => {
     const styles = [...files.keys()].filter((url) => url.endsWith('.css'));
     assert.ok(styles.length > 0 && first.size > 5);
     const size = sizeOf(first) + sizeOf(styles);
@@ -53,7 +61,8 @@ test(`the page's JavaScript and CSS are at most ${FIRST_MOST / 1024} KB before t
 });
 
 test(`what draws answers is at most ${MARKDOWN_MOST / 1024} KB, and fetched only then`, () => {
-    const parts = [...withImports(scripts.filter((url) => /^app\/markdown-/.test(url)))].filter((url) => !first.has(url));
+    const parts = [...withImports(scripts.filter((url) => /^app\/markdown-/.test(url)))].filter((url) =>
+        !first.has(url));
     assert.ok(parts.length > 0);
     assert.ok(sizeOf(parts) <= MARKDOWN_MOST, `${sizeOf(parts)} bytes`);
 });

@@ -13,7 +13,8 @@ const PATH = [join(ROOT, 'node_modules/.bin'), process.env.PATH].join(delimiter)
 
 for (const command of check.split(' && ')) {
     test(command, () => {
-        const {status, stdout, stderr} = spawnSync(command, {cwd: ROOT, shell: true, encoding: 'utf8', env: {...process.env, PATH}});
+        const {status, stdout, stderr} = spawnSync(command, {cwd: ROOT, shell: true, encoding: 'utf8',
+            env: {...process.env, PATH}});
         assert.equal(status, 0, stdout + stderr);
     });
 }

@@ -1,4 +1,5 @@
-// directions.js: which file may include or import which, in C and in JavaScript, and the check of the C files.
+// directions.js: which file may include or import which, in C and in JavaScript, and the check of the
+// C files.
 // Owns: the directions. Must not know: how JavaScript is parsed (eslint.config.js).
 //
 //   node tests/check/directions.js     prints every #include that points the wrong way
@@ -11,8 +12,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * A file may use what stands to its right, and what that may use in turn.
- * In C a name is a file without its ending, or with it where a header and its source stand at different places. A folder
- * below src/ is one name.
+ * In C a name is a file without its ending, or with it where a header and its source stand at different
+ * places. A folder below src/ is one name.
  */
 const C = readDirections(`
     loader, random, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool, constraint
@@ -37,7 +38,10 @@ const C_BASE = ['gemma.h', 'error', 'utf8', 'clock', 'memory'];
 /** What quantize/ may use of the engine, beside its own files. The engine never uses quantize/. */
 const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'quant'];
 
-/** In JavaScript a name is a folder of web/, or a file directly in web/. A deeper folder is named where it has its own direction. */
+/**
+ * In JavaScript a name is a folder of web/, or a file directly in web/. A deeper folder is named where it has
+ * its own direction.
+ */
 export const JS = readDirections(`
     app > api > gemma.js > gemma > engine > constraint > weights > base, wasm
     node > api
@@ -58,8 +62,10 @@ export function readDirections(text) {
     }
     /** @param {string} name @param {string[]} way @returns {Set<string>} */
     const reach = (name, way) => {
-        if (way.includes(name)) throw new Error(`The directions go in a circle: ${[...way, name].join(' > ')}.`);
-        const found = all.get(name) ?? new Set([...next.get(name) ?? []].flatMap((each) => [each, ...reach(each, [...way, name])]));
+        if (way.includes(name)) throw new Error(
+            `The directions go in a circle: ${[...way, name].join(' > ')}.`);
+        const found = all.get(name)
+            ?? new Set([...next.get(name) ?? []].flatMap((each) => [each, ...reach(each, [...way, name])]));
         all.set(name, found);
         return found;
     };
@@ -75,7 +81,8 @@ export function readDirections(text) {
 export function wrongIncludes(root = ROOT) {
     const files = ['src', 'quantize', 'wasm'].flatMap((room) => list(root, room));
     return files.flatMap((file) => {
-        if (file.startsWith('src/') && !mayUse(file)) return [`${file} is not in the directions of tests/check/directions.js.`];
+        if (file.startsWith('src/') && !mayUse(file))
+            return [`${file} is not in the directions of tests/check/directions.js.`];
         return includesOf(root, file, files).filter((used) => !allows(file, used))
             .map((used) => `${file} includes ${used}, which does not stand to its right (tests/check/directions.js).`);
     });
@@ -83,15 +90,24 @@ export function wrongIncludes(root = ROOT) {
 
 /** @param {string} root @param {string} room @returns {string[]} its C files, by their path from the root */
 function list(root, room) {
-    return readdirSync(join(root, room), {recursive: true}).map((file) => join(room, String(file)).split(sep).join('/'))
+    return readdirSync(join(root, room), {recursive: true}).map((file) => join(room, String(file))
+        .split(sep).join('/'))
         .filter((file) => /\.(c|h|inc)$/.test(file));
 }
 
-/** What a file includes of this repository. @param {string} root @param {string} file @param {string[]} files @returns {string[]} */
+/**
+ * What a file includes of this repository.
+ * @param {string} root
+ * @param {string} file
+ * @param {string[]} files
+ * @returns {string[]}
+ */
 function includesOf(root, file, files) {
-    const names = [...readFileSync(join(root, file), 'utf8').matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)].map(([, name]) => name);
+    const names = [...readFileSync(join(root, file), 'utf8')
+        .matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)].map(([, name]) => name);
     const folders = [dirname(file), 'src', 'src/kernels', 'wasm'];
-    return names.flatMap((name) => folders.map((folder) => join(folder, name).split(sep).join('/')).find((path) => files.includes(path)) ?? []);
+    return names.flatMap((name) => folders.map((folder) => join(folder, name).split(sep).join('/'))
+        .find((path) => files.includes(path)) ?? []);
 }
 
 /** @param {string} file @param {string} used @returns {boolean} */
@@ -100,10 +116,14 @@ function allows(file, used) {
     if (room === 'quantize') return other === 'quantize' || QUANTIZE_USES.some((name) => isNamed(used, name));
     if (other !== 'src') return file === 'wasm/sha256.c' && used === 'quantize/sha256.h';
     const uses = mayUse(file);
-    return room === 'src' && sameName(file, used) || [...uses ?? [], ...room === 'src' ? C_BASE : []].some((name) => isNamed(used, name));
+    return room === 'src' && sameName(file, used) || [...uses ?? [], ...room === 'src' ? C_BASE
+        : []].some((name) => isNamed(used, name));
 }
 
-/** @param {string} file @returns {Iterable<string> | undefined} names; undefined for a file that has no place */
+/**
+ * @param {string} file
+ * @returns {Iterable<string> | undefined} names; undefined for a file that has no place
+ */
 function mayUse(file) {
     if (C_BASE.some((name) => isNamed(file, name))) return [];
     const name = [...C.keys()].find((each) => isNamed(file, each));
@@ -119,7 +139,8 @@ function isNamed(file, name) {
 /** NAME.c and NAME.h, or two files of one folder below src/. @param {string} file @param {string} used */
 function sameName(file, used) {
     const folder = dirname(file);
-    return folder !== 'src' && folder === dirname(used) || file.replace(/\.[^.]*$/, '') === used.replace(/\.[^.]*$/, '');
+    return folder !== 'src' && folder === dirname(used)
+        || file.replace(/\.[^.]*$/, '') === used.replace(/\.[^.]*$/, '');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,4 +1,5 @@
-// readme.test.js: what README promises of itself: short, no wide lines, and every file that it names is there.
+// readme.test.js: what README promises of itself: short, no wide lines, and every file that it names
+// is there.
 
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync} from 'node:fs';
@@ -26,11 +27,14 @@ const HIDDEN = new Set(['no-threads']);
 
 test("web/README.md has each code of errors, as the library's own comment has, and no other", () => {
     const web = join(ROOT, 'web'), guide = readFileSync(join(web, 'README.md'), 'utf8');
-    const listed = [...guide.matchAll(/^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, code]) => code).filter((code) => !code.startsWith('gemma')).sort();
+    const listed = [...guide.matchAll(/^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, code]) => code)
+        .filter((code) => !code.startsWith('gemma')).sort();
     const thrown = new Set(CODES.filter((code) => code !== 'ok'));
     for (const name of readdirSync(web, {recursive: true}).map(String)) {
-        if (!name.endsWith('.js') || /^(node|wasm|app)\b/.test(name)) continue;     // the app's own codes are not the library's
-        for (const [, code] of readFileSync(join(web, name), 'utf8').matchAll(/new GemmaError\('([^']+)'/g)) if (!HIDDEN.has(code)) thrown.add(code);
+        // the app's own codes are not the library's
+        if (!name.endsWith('.js') || /^(node|wasm|app)\b/.test(name)) continue;
+        for (const [, code] of readFileSync(join(web, name), 'utf8').matchAll(/new GemmaError\('([^']+)'/g))
+            if (!HIDDEN.has(code)) thrown.add(code);
     }
     assert.ok(thrown.size > 12);
     const comment = readFileSync(join(web, 'base/error.js'), 'utf8').split('*/')[0];
@@ -40,7 +44,8 @@ test("web/README.md has each code of errors, as the library's own comment has, a
 });
 
 test('what web/README.md links to is there', () => {
-    const links = [...readFileSync(join(ROOT, 'web/README.md'), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)|`(examples\/[^`]+)`/g)].map(([, path, other]) => path ?? other);
+    const links = [...readFileSync(join(ROOT, 'web/README.md'), 'utf8')
+        .matchAll(/\]\((?!https?:)([^)#]+)\)|`(examples\/[^`]+)`/g)].map(([, path, other]) => path ?? other);
     assert.ok(links.length > 4);
     assert.deepEqual(links.filter((path) => !existsSync(join(ROOT, 'web', path))), []);
 });

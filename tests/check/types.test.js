@@ -1,4 +1,5 @@
-// The declarations that are built from the JSDoc: a program in TypeScript compiles against them, strictly and without Node's types.
+// The declarations that are built from the JSDoc: a program in TypeScript compiles against them, strictly and
+// without Node's types.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -15,7 +16,8 @@ after(() => rmSync(folder, {recursive: true, force: true}));
 
 /** @param {...string} args */
 function tsc(...args) {
-    const {status, stdout} = spawnSync(process.execPath, [TSC, '--pretty', 'false', ...args], {cwd: ROOT, encoding: 'utf8'});
+    const {status, stdout} = spawnSync(process.execPath, [TSC, '--pretty', 'false', ...args],
+        {cwd: ROOT, encoding: 'utf8'});
     return {status, said: stdout};
 }
 
@@ -25,7 +27,8 @@ test('a program in TypeScript compiles against the declarations', () => {
     // A package as it is published: its declarations where package.json says that they are.
     const installed = join(folder, 'node_modules/gemma-wasm');
     mkdirSync(installed, {recursive: true});
-    writeFileSync(join(installed, 'package.json'), JSON.stringify({name: 'gemma-wasm', type: 'module', types, exports}));
+    writeFileSync(join(installed, 'package.json'),
+        JSON.stringify({name: 'gemma-wasm', type: 'module', types, exports}));
     const built = tsc('-p', 'tsconfig.types.json', '--outDir', join(installed, dirname(types)));
     assert.equal(built.status, 0, built.said);
     const program = join(folder, 'consumer.ts');
@@ -33,7 +36,8 @@ test('a program in TypeScript compiles against the declarations', () => {
     writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
         compilerOptions: {
-            strict: true, exactOptionalPropertyTypes: false, noEmit: true, skipLibCheck: true, target: 'es2022', module: 'nodenext',
+            strict: true, exactOptionalPropertyTypes: false, noEmit: true, skipLibCheck: true,
+            target: 'es2022', module: 'nodenext',
             lib: ['es2022', 'dom', 'dom.iterable'], types: [],
         },
         files: ['consumer.ts'],

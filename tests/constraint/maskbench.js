@@ -1,5 +1,6 @@
-// node tests/constraint/maskbench.js CASES.jsonl [NAME]: how many schemas of MaskBench compile, and whether their instances are taken as they
-// are meant. The cases are not part of this repository: guidance-ai/jsonschemabench, maskbench/data, one case a line.
+// node tests/constraint/maskbench.js CASES.jsonl [NAME]: how many schemas of MaskBench compile, and whether
+// their instances are taken as they are meant. The cases are not part of this repository:
+// guidance-ai/jsonschemabench, maskbench/data, one case a line.
 
 import {readFileSync} from 'node:fs';
 import {toGrammar} from '../../web/constraint/constraint.js';

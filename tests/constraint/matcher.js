@@ -1,10 +1,14 @@
-// A slow matcher of GBNF text, the independent judge of this room: it shares no code with what writes grammars nor with the engine.
-// It follows all ways at once, character by character. A way is an expression and what follows it, a linked list.
+// A slow matcher of GBNF text, the independent judge of this room: it shares no code with what writes
+// grammars nor with the engine.
+// It follows all ways at once, character by character. A way is an expression and what follows it, a
+// linked list.
 
 /**
- * @typedef {{id: number, kind: 'set', has: (point: number) => boolean} | {id: number, kind: 'sequence' | 'choice', of: Node[]}
- *     | {id: number, kind: 'repeat', of: Node, min: number, max: number} | {id: number, kind: 'rule', name: string}} Node
- * @typedef {{id: number, node?: Node, at: number, next?: Follow}} Follow   `at` counts what of the node is done
+ * @typedef {{id: number, kind: 'set', has: (point: number) => boolean} | {id: number, kind: 'sequence' |
+ *     'choice', of: Node[]} | {id: number, kind: 'repeat', of: Node, min: number, max: number} | {id: number,
+ *     kind: 'rule', name: string}} Node
+ * @typedef {{id: number, node?: Node, at: number, next?: Follow}} Follow   `at` counts what of the node
+ *     is done
  */
 
 export class Matcher {
@@ -174,7 +178,8 @@ export function parse(text) {
             // A token stands in texts as its name.
             const from = at;
             while (chars[at++] !== '>');
-            const of = chars.slice(from, at).map((each) => make({kind: 'set', has: (point) => point === each.codePointAt(0)}));
+            const of = chars.slice(from, at)
+                .map((each) => make({kind: 'set', has: (point) => point === each.codePointAt(0)}));
             return make({kind: 'sequence', of});
         }
         if (next === '(') {

@@ -70,7 +70,12 @@ test('decimals between bounds', () => {
     }
 });
 
-/** No wrong text is taken, and no right one refused that has no exponent. @param {any} schema @param {string[]} texts @param {number} round */
+/**
+ * No wrong text is taken, and no right one refused that has no exponent.
+ * @param {any} schema
+ * @param {string[]} texts
+ * @param {number} round
+ */
 function compare(schema, texts, round) {
     const fits = (/** @type {number} */ value) =>
         (schema.type === 'number' || Number.isInteger(value))

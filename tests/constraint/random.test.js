@@ -1,4 +1,5 @@
-// Random texts of grammars of schemas are values of those schemas, by a plain validator; the validator is judged by the suite first.
+// Random texts of grammars of schemas are values of those schemas, by a plain validator; the validator is
+// judged by the suite first.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';

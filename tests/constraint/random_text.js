@@ -1,4 +1,5 @@
-// Random texts of a grammar: each choice by chance, short ones as the text grows, characters from all over a class.
+// Random texts of a grammar: each choice by chance, short ones as the text grows, characters from all over
+// a class.
 
 import {parse} from './matcher.js';
 

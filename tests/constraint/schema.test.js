@@ -5,7 +5,12 @@ import {test} from 'node:test';
 import {toGrammar} from '../../web/constraint/constraint.js';
 import {Matcher} from './matcher.js';
 
-/** @param {any} schema @param {string[]} good @param {string[]} bad @param {'none' | 'space' | 'free'} [whitespace] */
+/**
+ * @param {any} schema
+ * @param {string[]} good
+ * @param {string[]} bad
+ * @param {'none' | 'space' | 'free'} [whitespace]
+ */
 function judge(schema, good, bad, whitespace = 'none') {
     const matcher = new Matcher(toGrammar({schema, whitespace}));
     for (const text of good)

@@ -6,7 +6,11 @@ const STYLES = {
     pretty: {comma: ',', colon: ': ', ascii: false, indent: 2},
 };
 
-/** @param {any} value @param {number} [limit] @returns {Map<string, string[]>} for each style the texts in all orders of members, up to a limit */
+/**
+ * @param {any} value
+ * @param {number} [limit]
+ * @returns {Map<string, string[]>} for each style the texts in all orders of members, up to a limit
+ */
 export function spellings(value, limit = 200) {
     return new Map(
         Object.entries(STYLES).map(([name, style]) => [

@@ -1,7 +1,9 @@
-// node tests/constraint/suite.js: what of the JSON Schema Test Suite (draft 2020-12, suite/) compiles, and whether it is judged right.
+// node tests/constraint/suite.js: what of the JSON Schema Test Suite (draft 2020-12, suite/) compiles, and
+// whether it is judged right.
 //
-// A case of a schema that compiles is right where a valid instance is taken in some order of its members, in each style, and an
-// invalid one in no order. A file of the suite in which formats are annotations is left out, since here they are held to.
+// A case of a schema that compiles is right where a valid instance is taken in some order of its members, in
+// each style, and an invalid one in no order. A file of the suite in which formats are annotations is left
+// out, since here they are held to.
 
 import {readFileSync} from 'node:fs';
 import {toGrammar} from '../../web/constraint/constraint.js';
@@ -43,7 +45,10 @@ export function judgeSuite(engine = (gbnf) => new Matcher(gbnf)) {
     return {files, wrong, missed, refused};
 }
 
-/** What is valid and not taken, by file: each has its line in the room's README. @type {[string, RegExp][]} */
+/**
+ * What is valid and not taken, by file: each has its line in the room's README.
+ * @type {[string, RegExp][]}
+ */
 export const MISSED = [
     ['vocabulary', /./],
     ['optional/float-overflow', /e\+308/],
@@ -54,7 +59,11 @@ export const MISSED = [
     ['optional/format/hostname', /xn--/],
 ];
 
-/** The counts as rows of the room's README. @param {ReturnType<typeof judgeSuite>} judged @returns {string[]} */
+/**
+ * The counts as rows of the room's README.
+ * @param {ReturnType<typeof judgeSuite>} judged
+ * @returns {string[]}
+ */
 export function table({files, wrong, missed}) {
     const main = {schemas: 0, compiled: 0, cases: 0, right: 0},
         optional = {...main};

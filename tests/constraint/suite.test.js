@@ -1,4 +1,5 @@
-// The JSON Schema Test Suite and, where its cases are (the variable MASKBENCH names their file), MaskBench, judged by the slow matcher.
+// The JSON Schema Test Suite and, where its cases are (the variable MASKBENCH names their file), MaskBench,
+// judged by the slow matcher.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -8,7 +9,8 @@ import {judge} from './maskbench.js';
 import {Matcher} from './matcher.js';
 import {judgeSuite, MISSED, table} from './suite.js';
 
-test('each case of the JSON Schema Test Suite is judged right or its schema is refused by keyword and place', () => {
+test('each case of the JSON Schema Test Suite is judged right or its schema is refused by keyword and place',
+    () => {
     const {wrong, missed, refused} = judgeSuite();
     assert.deepEqual(wrong, []);
     assert.deepEqual(
@@ -26,7 +28,10 @@ test('README.md has the counts', () => {
     for (const row of table(judgeSuite())) assert.ok(readme.includes(row), row);
 });
 
-/** Where llama.cpp refuses what the standard allows: long integers, other types where none is given, members without a name. */
+/**
+ * Where llama.cpp refuses what the standard allows: long integers, other types where none is given, members
+ * without a name.
+ */
 const ALLOWED = new Map([
     ['min 0', ['100000000000000000000000000000000']],
     ['min 2', ['12345678900000000']],

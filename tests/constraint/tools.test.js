@@ -33,7 +33,8 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
         assert.ok(required.accepts(text) && !required.accepts('') && !required.accepts(`Hm. ${text}`));
         assert.ok(named.accepts(callText(calls[1], style)) && !named.accepts(callText(calls[0], style)));
         const one = new Matcher(toolsGrammar({tools, style, parallelToolCalls: false}) ?? '');
-        assert.ok(one.accepts(`Hm. ${callText(calls[0], style)}`) && one.accepts('Hm.') && !one.accepts(text));
+        assert.ok(one.accepts(`Hm. ${callText(calls[0], style)}`) && one.accepts('Hm.')
+            && !one.accepts(text));
         for (const wrong of [
             {name: 'then', arguments: {}},
             {name: 'now', arguments: {a: 1}},

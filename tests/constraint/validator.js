@@ -1,5 +1,6 @@
-// A plain validator of JSON Schema, word by word as the standard has it: the judge of texts that grammars make. It shares no code with
-// them. Formats and what grammars refuse are not looked at; references go by pointer or $anchor.
+// A plain validator of JSON Schema, word by word as the standard has it: the judge of texts that grammars
+// make. It shares no code with them. Formats and what grammars refuse are not looked at; references go by
+// pointer or $anchor.
 
 /** @param {any} root @returns {(value: any) => boolean} */
 export function validator(root) {

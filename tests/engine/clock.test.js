@@ -1,4 +1,5 @@
-// Times are right and finite on fine clocks and on coarse ones, and what is decided by them is decided rightly.
+// Times are right and finite on fine clocks and on coarse ones, and what is decided by them is
+// decided rightly.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -12,7 +13,8 @@ const TICKS = [0.005, 1, 16.67, 100];
 /** A clock that moves by `tick`; pass() lets time go on. @param {number} tick */
 function fakeClock(tick) {
     let time = 0.3;
-    return {now: () => Math.floor((time += 0.001) / tick) * tick, pass: (/** @type {number} */ ms) => { time += ms; }};
+    return {now: () => Math.floor((time += 0.001) / tick) * tick,
+        pass: (/** @type {number} */ ms) => { time += ms; }};
 }
 
 for (const tick of TICKS) {
@@ -30,13 +32,15 @@ for (const tick of TICKS) {
                 const start = clock.read();
                 pass(takes);
                 told = sum.add(clock.read() - start);
-                if (told) assert.ok(Math.abs(told.ms / told.amount / takes - 1) < 0.5, `${told.ms} for ${told.amount}`);
+                if (told) assert.ok(Math.abs(told.ms / told.amount / takes - 1) < 0.5,
+                    `${told.ms} for ${told.amount}`);
             }
         });
     }
 
     /**
-     * Of an endless text that repeats itself, how many batches of 2,000 tokens had drafts. A token takes 10 ms.
+     * Of an endless text that repeats itself, how many batches of 2,000 tokens had drafts. A token takes
+     * 10 ms.
      * @param {number} ms   that a batch with a draft takes
      * @param {(i: number) => boolean} isRight   whether the draft for the token i is
      */

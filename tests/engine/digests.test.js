@@ -1,5 +1,5 @@
-// A digest that is given is compared with the model's bytes, whatever kind of source gives them; and so are a manifest's chunks. (Of what a browser
-// stores, tests/weights asks the same.)
+// A digest that is given is compared with the model's bytes, whatever kind of source gives them; and so are a
+// manifest's chunks. (Of what a browser stores, tests/weights asks the same.)
 
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
@@ -15,16 +15,19 @@ import {Gemma} from '../../web/gemma.js';
 import {GgufFile} from './gguf_edit.js';
 
 await ensureModules();
-const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma3.gguf'), SPLIT = join(GOLDEN, 'split');
+const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma3.gguf'),
+    SPLIT = join(GOLDEN, 'split');
 const CHUNK = 100_000;
 const work = mkdtempSync(join(tmpdir(), 'gemma-digests-'));
 after(() => rmSync(work, {recursive: true}));
 
 const digestOf = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const bytes = readFileSync(TINY), right = digestOf(bytes), wrong = digestOf('another file');
-const chunksOf = (all) => Array.from({length: Math.ceil(all.length / CHUNK)}, (_, i) => all.subarray(i * CHUNK, (i + 1) * CHUNK));
+const chunksOf = (all) => Array.from({length: Math.ceil(all.length / CHUNK)},
+    (_, i) => all.subarray(i * CHUNK, (i + 1) * CHUNK));
 const manifestOf = (all, file = basename(TINY)) =>
-    ({file, size: all.length, sha256: digestOf(all), chunkSize: CHUNK, chunks: chunksOf(all).map((chunk) => ({sha256: digestOf(chunk)}))});
+    ({file, size: all.length, sha256: digestOf(all), chunkSize: CHUNK,
+        chunks: chunksOf(all).map((chunk) => ({sha256: digestOf(chunk)}))});
 
 const server = createServer((request, response) => response.end(bytes));
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -39,7 +42,8 @@ async function load(model, options) {
     gemma.close();
     return gemma.info.architecture;
 }
-const refused = (model, options, code = 'bad-file', message) => assert.rejects(load(model, options), {code, ...message && {message}});
+const refused = (model, options, code = 'bad-file', message) => assert.rejects(load(model, options),
+    {code, ...message && {message}});
 
 async function readAll(description) {
     const source = await openSource({kind: 'path', ...description}), all = [];
@@ -53,11 +57,14 @@ async function readAll(description) {
 
 /** The same model's bytes by each kind of source. */
 const SOURCES = {
-    'a path': TINY, 'a file: URL': pathToFileURL(TINY), '{kind: path}': {kind: 'path', path: TINY}, 'an address': url, '{kind: url}': {kind: 'url', url},
-    'a Blob': new Blob([bytes]), 'chosen files': [new File([bytes], 'mine.gguf')], '{kind: file}': {kind: 'file', file: new File([bytes], 'mine.gguf')},
+    'a path': TINY, 'a file: URL': pathToFileURL(TINY), '{kind: path}': {kind: 'path', path: TINY},
+    'an address': url, '{kind: url}': {kind: 'url', url},
+    'a Blob': new Blob([bytes]), 'chosen files': [new File([bytes], 'mine.gguf')],
+    '{kind: file}': {kind: 'file', file: new File([bytes], 'mine.gguf')},
     'a data: URL': `data:application/octet-stream;base64,${bytes.toString('base64')}`,
     'an entry': {urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length},
-    'an entry with a digest': {urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length, sha256: right},
+    'an entry with a digest': {urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length,
+        sha256: right},
     'an entry of a path': {urls: [TINY], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length},
 };
 
@@ -70,24 +77,30 @@ async function shapeOf() {
 for (const [name, source] of Object.entries(SOURCES)) {
     test(`${name}: a SHA-256 and a manifest are compared`, async () => {
         const manifest = manifestOf(bytes);
-        for (const good of [{sha256: right}, {sha256: right.toUpperCase()}, {manifest}, {manifest, sha256: right}]) assert.equal(await load(source, good), 'gemma3');
-        const lies = {...manifest, sha256: wrong}, flipped = {...manifest, chunks: manifest.chunks.with(3, {sha256: wrong})};
-        for (const bad of [{sha256: wrong}, {manifest, sha256: wrong}, {manifest: lies, sha256: right}, {manifest: lies, sha256: wrong}, {manifest: flipped},
+        for (const good of [{sha256: right}, {sha256: right.toUpperCase()}, {manifest},
+            {manifest, sha256: right}]) assert.equal(await load(source, good), 'gemma3');
+        const lies = {...manifest, sha256: wrong},
+            flipped = {...manifest, chunks: manifest.chunks.with(3, {sha256: wrong})};
+        for (const bad of [{sha256: wrong}, {manifest, sha256: wrong}, {manifest: lies, sha256: right},
+            {manifest: lies, sha256: wrong}, {manifest: flipped},
             {manifest: {...manifest, size: bytes.length - 1}}]) await refused(source, bad);
         for (const sha256 of ['', 'abc', `${right}0`]) await refused(source, {sha256}, 'bad-argument');
     });
 }
 
 test('random weights have no digest: one that is given is refused', async () => {
-    for (const more of [{sha256: right}, {manifest: manifestOf(bytes)}]) await refused({kind: 'synthetic', shape: 'gemma3-270m', type: 'q4_0'}, more, 'bad-argument');
+    for (const more of [{sha256: right}, {manifest: manifestOf(bytes)}])
+        await refused({kind: 'synthetic', shape: 'gemma3-270m', type: 'q4_0'}, more, 'bad-argument');
 });
 
 test('a manifest is given by its path or its address, or in place of the model', async () => {
     const path = join(work, 'model.gguf'), beside = `${path}.json`;
     copyFileSync(TINY, path);
     writeFileSync(beside, JSON.stringify(manifestOf(bytes, 'model.gguf')));
-    for (const manifest of [beside, pathToFileURL(beside), pathToFileURL(beside).href]) assert.equal(await load(path, {manifest}), 'gemma3');
-    for (const model of [beside, pathToFileURL(beside), {kind: 'path', path: beside}]) assert.equal(await load(model, {sha256: right}), 'gemma3');
+    for (const manifest of [beside, pathToFileURL(beside), pathToFileURL(beside).href])
+        assert.equal(await load(path, {manifest}), 'gemma3');
+    for (const model of [beside, pathToFileURL(beside), {kind: 'path', path: beside}])
+        assert.equal(await load(model, {sha256: right}), 'gemma3');
     assert.ok((await Gemma.probe(beside, {threads: 1})).fits);
     writeFileSync(path, Buffer.from(bytes).fill(1, 700_000, 700_001));
     await refused(beside, {}, 'bad-file', /chunk 7 /);
@@ -112,9 +125,11 @@ test('the parts that build/quantize --split writes are one model, by their manif
     rmSync(join(folder, manifest.chunks[2].file));
     await refused(`${path}.json`, {}, 'not-found');
 
-    const [first] = readdirSync(SPLIT).filter((name) => name.includes('-00001-of-')), part = join(SPLIT, first);
+    const [first] = readdirSync(SPLIT).filter((name) => name.includes('-00001-of-')),
+        part = join(SPLIT, first);
     const joined = await readAll({path: part});
-    assert.deepEqual(await readAll({path: part, sha256: digestOf(joined), manifest: manifestOf(joined)}), joined);
+    assert.deepEqual(await readAll({path: part, sha256: digestOf(joined), manifest: manifestOf(joined)}),
+        joined);
     await assert.rejects(readAll({path: part, sha256: wrong}), {code: 'bad-file'});
 });
 
@@ -126,7 +141,8 @@ test('a file that is damaged is read only as far as its damage', async () => {
     manifest.chunks[1] = {sha256: wrong};
     const source = await openSource({kind: 'path', path, manifest});
     let read = 0;
-    await assert.rejects(async () => { for await (const chunk of source.chunks()) read += chunk.length; }, {code: 'bad-file'});
+    await assert.rejects(async () => { for await (const chunk of source.chunks()) read += chunk.length; },
+        {code: 'bad-file'});
     source.close();
     assert.ok(read < all.length / 2, `${read} of ${all.length} bytes were handed out`);
 });

@@ -1,4 +1,5 @@
-// gemma.js as a library, under Node, on the tiny models of tests/golden: conversations, reuse, stopping, errors.
+// gemma.js as a library, under Node, on the tiny models of tests/golden: conversations, reuse,
+// stopping, errors.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -12,7 +13,8 @@ import {ensureModel} from '../../web/node/setup.js';
 
 const GOLDEN = join(import.meta.dirname, '../golden');
 const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf');
-const WEIGHTS = ['tiny-gemma1.gguf', 'tiny-gemma2.gguf', 'tiny-gemma3.gguf'].map((name) => join(GOLDEN, name));
+const WEIGHTS = ['tiny-gemma1.gguf', 'tiny-gemma2.gguf', 'tiny-gemma3.gguf'].map((name) =>
+    join(GOLDEN, name));
 const GREEDY = {temperature: 0};
 // Random models like to say the end of a turn: a test that wants many tokens forbids it.
 const ENDLESS = {1: -Infinity, 6: -Infinity};
@@ -34,20 +36,25 @@ async function withModel(model, options, body) {
 /** One raw continuation on a fresh session. */
 async function continued(gemma, text, options = {}) {
     const session = await gemma.session();
-    return session.prompt(text, {raw: true, maxTokens: 24, ...options, sampling: {...GREEDY, logitBias: ENDLESS, ...options.sampling}}).result;
+    return session.prompt(text, {raw: true, maxTokens: 24, ...options,
+        sampling: {...GREEDY, logitBias: ENDLESS, ...options.sampling}}).result;
 }
 
-test('guessing ahead changes no token, in text that repeats itself', () => withModel(TURNS, {}, async (gemma) => {
-    const text = TEXT.slice(0, 120).repeat(2), options = {maxTokens: 60, sampling: {temperature: 0, repeatPenalty: 1.1}};
+test('guessing ahead changes no token, in text that repeats itself',
+    () => withModel(TURNS, {}, async (gemma) => {
+    const text = TEXT.slice(0, 120).repeat(2),
+        options = {maxTokens: 60, sampling: {temperature: 0, repeatPenalty: 1.1}};
     const {tokens} = await continued(gemma, text, options);
     const session = await gemma.session(), one = {temperature: 0, repeatPenalty: 1.1, logitBias: ENDLESS};
     let said = text;
     const slowly = [];
     for (let i = 0; i < 20; i++) {      // one token a prompt: nothing to guess
-        const {text: piece, tokens: [id]} = await session.prompt(said, {raw: true, maxTokens: 1, sampling: one}).result;
+        const {text: piece, tokens: [id]} = await session.prompt(said,
+            {raw: true, maxTokens: 1, sampling: one}).result;
         said += piece;
         slowly.push(id);
-        if ((await gemma.tokenize(said)).at(-1) !== id) break;      // a text need not be cut into the tokens it was made of
+        // a text need not be cut into the tokens it was made of
+        if ((await gemma.tokenize(said)).at(-1) !== id) break;
     }
     assert.deepEqual(tokens.slice(0, slowly.length), slowly);
 }));
@@ -55,14 +62,18 @@ test('guessing ahead changes no token, in text that repeats itself', () => withM
 // With more than 64 biases all logits are computed whole, and these change none.
 const WHOLE = Object.fromEntries(Array.from({length: 70}, (_, i) => [1000 + i, 0]));
 
-test('the two passes of the output head choose what one would', async () => withModel(await ensureModel(), {}, async (gemma) => {
-    const ways = [GREEDY, {temperature: 1, topK: 40, seed: 5}, {temperature: 1.3, topK: 100, topP: 0.95, seed: 6},
-        {temperature: 0, repeatPenalty: 1.4}, {temperature: 1, topK: 20, presencePenalty: 2, frequencyPenalty: 0.5, seed: 7}];
+test('the two passes of the output head choose what one would', async () => withModel(await ensureModel(), {},
+    async (gemma) => {
+    const ways = [GREEDY, {temperature: 1, topK: 40, seed: 5},
+        {temperature: 1.3, topK: 100, topP: 0.95, seed: 6},
+        {temperature: 0, repeatPenalty: 1.4}, {temperature: 1, topK: 20, presencePenalty: 2,
+            frequencyPenalty: 0.5, seed: 7}];
     for (const way of ways) {
         const answers = [];
         for (const logitBias of [{}, WHOLE]) {
             const session = await gemma.session();
-            answers.push((await session.prompt('The sea at night', {raw: true, maxTokens: 40, sampling: {...way, logitBias}}).result).tokens);
+            answers.push((await session.prompt('The sea at night',
+                {raw: true, maxTokens: 40, sampling: {...way, logitBias}}).result).tokens);
         }
         assert.deepEqual(answers[0], answers[1], JSON.stringify(way));
     }
@@ -71,7 +82,8 @@ test('the two passes of the output head choose what one would', async () => with
 test('a model says what it is', () => withModel(TURNS, {threads: 2}, ({info}) => {
     const {architecture, name, chat, chatStyle, variant, threads, contextLength, nVocab} = info;
     assert.deepEqual({architecture, name, chat, chatStyle, threads, contextLength, nVocab}, {
-        architecture: 'gemma3', name: 'tiny random gemma3 it', chat: true, chatStyle: 'turns', threads: 2, contextLength: 512, nVocab: 699,
+        architecture: 'gemma3', name: 'tiny random gemma3 it', chat: true, chatStyle: 'turns', threads: 2,
+        contextLength: 512, nVocab: 699,
     });
     assert.match(variant, /^(simd128|relaxed)$/);
     assert.ok(info.memoryBytes > info.weightBytes);
@@ -83,14 +95,16 @@ test('a base model chats in a plain-text transcript, unless told otherwise', asy
     await withModel(TURNS, {chat: false}, ({info}) => assert.equal(info.chatStyle, 'transcript'));
 });
 
-test('the streamed pieces are the text of the result, which can also be had alone', () => withModel(TURNS, {}, async (gemma) => {
+test('the streamed pieces are the text of the result, which can also be had alone',
+    () => withModel(TURNS, {}, async (gemma) => {
     const session = await gemma.session();
     const answer = session.prompt('The sea', {raw: true, maxTokens: 20, sampling: GREEDY});
     let text = '';
     for await (const piece of answer) text += piece;
     const result = await answer.result;
     assert.equal(text, result.text);
-    assert.equal((await session.prompt('The sea', {raw: true, maxTokens: 20, sampling: GREEDY}).result).text, text);
+    assert.equal((await session.prompt('The sea', {raw: true, maxTokens: 20, sampling: GREEDY}).result).text,
+        text);
     assert.equal(await gemma.detokenize(result.tokens), text);
     assert.deepEqual(result.promptTokens, await gemma.tokenize('The sea', {bos: true}));
     for (const ms of ['loadMs', 'prefillMs', 'decodeMs']) assert.ok(result.timings[ms] > 0, ms);
@@ -119,8 +133,10 @@ test('the same seed gives the same text, another one another', () => withModel(T
     assert.deepEqual((await say(unseeded.seed)).tokens, unseeded.tokens);
 }));
 
-test('text that continues an earlier one of its session evaluates only what is new, with the same result', () => withModel(TURNS, {}, async (gemma) => {
-    const beginning = TEXT.slice(0, 300), whole = TEXT.slice(0, 330), options = {raw: true, maxTokens: 8, sampling: GREEDY};
+test('text that continues an earlier one of its session evaluates only what is new, with the same result',
+    () => withModel(TURNS, {}, async (gemma) => {
+    const beginning = TEXT.slice(0, 300), whole = TEXT.slice(0, 330),
+        options = {raw: true, maxTokens: 8, sampling: GREEDY};
     const session = await gemma.session();
     await session.prompt(beginning, options).result;
     const warm = await session.prompt(whole, options).result;
@@ -132,35 +148,41 @@ test('text that continues an earlier one of its session evaluates only what is n
 }));
 
 for (const [style, model] of [['turns', TURNS], ['a transcript', BASE]]) {
-    test(`a conversation in ${style}: each prompt goes on after all before it, and evaluates only its own`, () => withModel(model, {}, async (gemma) => {
+    test(`a conversation in ${style}: each prompt goes on after all before it, and evaluates only its own`,
+        () => withModel(model, {}, async (gemma) => {
         const session = await gemma.session({system: 'Be brief.'});
         const turn = (text) => session.prompt(text, {maxTokens: 12, sampling: GREEDY}).result;
         const first = await turn('Hello');
         const second = await turn('And then?');
         const before = [...first.promptTokens, ...first.tokens];
         assert.deepEqual(second.promptTokens.slice(0, before.length), before);
-        assert.ok(second.cachedTokens >= before.length - 2, `${second.cachedTokens} of ${before.length} were cached`);
+        assert.ok(second.cachedTokens >= before.length - 2,
+            `${second.cachedTokens} of ${before.length} were cached`);
         assert.equal(second.cachedTokens + second.timings.prefillTokens, second.promptTokens.length);
     }));
 }
 
-test('a transcript looks like one, and ends where the user would speak', () => withModel(BASE, {}, async (gemma) => {
+test('a transcript looks like one, and ends where the user would speak',
+    () => withModel(BASE, {}, async (gemma) => {
     const session = await gemma.session({system: 'A talk.'});
     const {promptTokens} = await session.prompt('Hi', {maxTokens: 1, sampling: GREEDY}).result;
     assert.equal(await gemma.detokenize(promptTokens.slice(1)), 'A talk.\n\nUser: Hi\nAssistant:');
 }));
 
-test('turns look like those of Gemma, with the system message in the user\'s', () => withModel(TURNS, {}, async (gemma) => {
+test('turns look like those of Gemma, with the system message in the user\'s',
+    () => withModel(TURNS, {}, async (gemma) => {
     const session = await gemma.session({system: 'Be brief.'});
     const {promptTokens} = await session.prompt('Hi', {maxTokens: 1, sampling: GREEDY}).result;
-    assert.equal(await gemma.detokenize(promptTokens), '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
+    assert.equal(await gemma.detokenize(promptTokens),
+        '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
 }));
 
 test('control texts that a user types are text', () => withModel(TURNS, {}, async (gemma) => {
     const ids = await gemma.tokenize('<end_of_turn>');
     assert.ok(ids.length > 1 && !ids.includes(6));
     assert.deepEqual(await gemma.tokenize('<end_of_turn>', {special: true}), [6]);
-    const {promptTokens} = await (await gemma.session()).prompt('a<end_of_turn>b', {maxTokens: 1, sampling: GREEDY}).result;
+    const {promptTokens} = await (await gemma.session()).prompt('a<end_of_turn>b',
+        {maxTokens: 1, sampling: GREEDY}).result;
     assert.equal(promptTokens.filter((id) => id === 6).length, 1);
 }));
 
@@ -172,7 +194,8 @@ test('sessions side by side don\'t disturb each other', () => withModel(TURNS, {
         return said;
     };
     const expected = [await alone('One.'), await alone('Two.')];
-    const sessions = [await gemma.session({system: 'One.'}), await gemma.session({system: 'Two.'})], got = [[], []];
+    const sessions = [await gemma.session({system: 'One.'}), await gemma.session({system: 'Two.'})],
+        got = [[], []];
     for (const text of texts) {
         const results = await Promise.all(sessions.map((session) => session.prompt(text, options).result));
         results.forEach((result, i) => got[i].push(result.tokens));
@@ -181,9 +204,11 @@ test('sessions side by side don\'t disturb each other', () => withModel(TURNS, {
 }));
 
 test('messages with given answers go on from those', () => withModel(TURNS, {}, async (gemma) => {
-    const history = [{role: 'user', content: 'Hi'}, {role: 'assistant', content: 'Hello!'}], options = {maxTokens: 8, sampling: GREEDY};
+    const history = [{role: 'user', content: 'Hi'}, {role: 'assistant', content: 'Hello!'}],
+        options = {maxTokens: 8, sampling: GREEDY};
     const a = await (await gemma.session({history})).prompt('Well?', options).result;
-    const b = await (await gemma.session()).prompt([...history, {role: 'user', content: 'Well?'}], options).result;
+    const b = await (await gemma.session()).prompt([...history, {role: 'user', content: 'Well?'}],
+        options).result;
     assert.deepEqual(b.promptTokens, a.promptTokens);
     assert.deepEqual(b.tokens, a.tokens);
     await assert.rejects(gemma.session({history: [{role: 'robot', content: 'x'}]}), {code: 'bad-argument'});
@@ -193,21 +218,25 @@ test('messages with given answers go on from those', () => withModel(TURNS, {}, 
 test('a stop string ends the answer and is not part of it', () => withModel(BASE, {}, async (gemma) => {
     const {text} = await continued(gemma, 'The sea', {maxTokens: 40, sampling: {temperature: 1, seed: 3}});
     const at = text.length >> 1, stop = text.slice(at, at + 4), end = text.indexOf(stop);
-    const cut = await continued(gemma, 'The sea', {maxTokens: 40, stop: [stop], sampling: {temperature: 1, seed: 3}});
+    const cut = await continued(gemma, 'The sea',
+        {maxTokens: 40, stop: [stop], sampling: {temperature: 1, seed: 3}});
     assert.deepEqual({text: cut.text, reason: cut.finishReason}, {text: text.slice(0, end), reason: 'stop'});
 }));
 
 test('a bias can force a token or forbid one', () => withModel(BASE, {}, async (gemma) => {
     const plain = await continued(gemma, 'The sea', {maxTokens: 3});
-    assert.deepEqual((await continued(gemma, 'The sea', {maxTokens: 3, sampling: {logitBias: {300: 1000}}})).tokens, [300, 300, 300]);
+    assert.deepEqual((await continued(gemma, 'The sea', {maxTokens: 3, sampling: {logitBias: {300: 1000}}}))
+        .tokens, [300, 300, 300]);
     const forbidden = Object.fromEntries(plain.tokens.map((id) => [id, -Infinity]));
     const other = await continued(gemma, 'The sea', {maxTokens: 3, sampling: {logitBias: forbidden}});
     assert.ok(other.tokens.every((id) => !plain.tokens.includes(id)));
 }));
 
-test('aborting ends the answer with what there is, and the next one is as if nothing had been', () => withModel(TURNS, {}, async (gemma) => {
+test('aborting ends the answer with what there is, and the next one is as if nothing had been',
+    () => withModel(TURNS, {}, async (gemma) => {
     const session = await gemma.session(), stopping = new AbortController();
-    const answer = session.prompt('The sea', {raw: true, signal: stopping.signal, sampling: {...GREEDY, logitBias: ENDLESS}});
+    const answer = session.prompt('The sea', {raw: true, signal: stopping.signal,
+        sampling: {...GREEDY, logitBias: ENDLESS}});
     let pieces = 0;
     for await (const _ of answer) if (++pieces === 3) stopping.abort();
     const {finishReason, text, tokens} = await answer.result;
@@ -219,31 +248,38 @@ test('aborting ends the answer with what there is, and the next one is as if not
 
 test('what is aborted before its first word was never asked', () => withModel(TURNS, {}, async (gemma) => {
     const session = await gemma.session();
-    const {finishReason, text} = await session.prompt('Forget this', {signal: AbortSignal.abort(), sampling: GREEDY}).result;
+    const {finishReason, text} = await session.prompt('Forget this',
+        {signal: AbortSignal.abort(), sampling: GREEDY}).result;
     assert.deepEqual({finishReason, text}, {finishReason: 'abort', text: ''});
     const {promptTokens} = await session.prompt('Hi', {maxTokens: 1, sampling: GREEDY}).result;
-    assert.equal(await gemma.detokenize(promptTokens), '<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n');
+    assert.equal(await gemma.detokenize(promptTokens),
+        '<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n');
 }));
 
 test('leaving the loop stops the answer', () => withModel(TURNS, {}, async (gemma) => {
-    const answer = (await gemma.session()).prompt('The sea', {raw: true, sampling: {...GREEDY, logitBias: ENDLESS}});
+    const answer = (await gemma.session()).prompt('The sea',
+        {raw: true, sampling: {...GREEDY, logitBias: ENDLESS}});
     for await (const _ of answer) break;
     assert.equal((await answer.result).finishReason, 'abort');
 }));
 
 test('progress is told while a prompt is read', () => withModel(TURNS, {}, async (gemma) => {
     const told = [];
-    const {promptTokens} = await continued(gemma, TEXT.slice(0, 600), {maxTokens: 1, onProgress: (p) => told.push(p)});
+    const {promptTokens} = await continued(gemma, TEXT.slice(0, 600),
+        {maxTokens: 1, onProgress: (p) => told.push(p)});
     assert.ok(told.length > 1 && told.every((p) => p.phase === 'prefill' && p.total === promptTokens.length));
     assert.equal(told.at(-1).done, promptTokens.length);
 }));
 
-test('a prompt that doesn\'t fit is refused with numbers; a full context ends an answer', () => withModel(TURNS, {contextLength: 32}, async (gemma) => {
+test('a prompt that doesn\'t fit is refused with numbers; a full context ends an answer',
+    () => withModel(TURNS, {contextLength: 32}, async (gemma) => {
     assert.equal(gemma.info.contextLength, 32);
-    await assert.rejects(continued(gemma, TEXT), {constructor: GemmaError, code: 'context-full', message: /\d+ tokens.* 32/});
+    await assert.rejects(continued(gemma, TEXT), {constructor: GemmaError, code: 'context-full',
+        message: /\d+ tokens.* 32/});
     const {finishReason, promptTokens, tokens} = await continued(gemma, 'The sea', {maxTokens: undefined});
     assert.equal(finishReason, 'context');
-    assert.equal(promptTokens.length + tokens.length, 33);     // the last one needs no room: nothing follows it
+    // the last one needs no room: nothing follows it
+    assert.equal(promptTokens.length + tokens.length, 33);
 }));
 
 test('errors have codes and leave the engine usable', () => withModel(BASE, {}, async (gemma) => {
@@ -260,7 +296,8 @@ test('options that make no sense are refused', async () => {
     for (const options of [{threads: 0}, {threads: 1.5}, {contextLength: 0}, {contextLength: 513}]) {
         await assert.rejects(Gemma.load(BASE, options), {code: 'bad-argument'}, JSON.stringify(options));
     }
-    for (const model of [undefined, null, 7, {}, {kind: 'tape'}]) await assert.rejects(Gemma.load(model), {code: 'bad-argument'});
+    for (const model of [undefined, null, 7, {}, {kind: 'tape'}])
+        await assert.rejects(Gemma.load(model), {code: 'bad-argument'});
 });
 
 test('files that are missing, broken or of another kind are refused in one sentence', async () => {
@@ -300,7 +337,8 @@ test('a model opens from a Blob, a file URL and an http URL', async () => {
         const bytes = readFileSync(BASE), range = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
         if (!range) return response.end(bytes);
         const [begin, end] = [Number(range[1]), Math.min(Number(range[2]) + 1, bytes.length)];
-        response.writeHead(206, {'Content-Range': `bytes ${begin}-${end - 1}/${bytes.length}`, 'Content-Length': end - begin});
+        response.writeHead(206, {'Content-Range': `bytes ${begin}-${end - 1}/${bytes.length}`,
+            'Content-Length': end - begin});
         response.end(bytes.subarray(begin, end));
     });
     await new Promise((listening) => server.listen(0, listening));
@@ -309,7 +347,8 @@ test('a model opens from a Blob, a file URL and an http URL', async () => {
         const expected = await withModel(BASE, {}, (gemma) => continued(gemma, 'The'));
         for (const model of [new Blob([readFileSync(BASE)]), new URL(`file://${BASE}`), url, new URL(url)]) {
             const phases = new Set();
-            const {tokens} = await withModel(model, {onProgress: (p) => phases.add(p.phase)}, (gemma) => continued(gemma, 'The'));
+            const {tokens} = await withModel(model, {onProgress: (p) => phases.add(p.phase)},
+                (gemma) => continued(gemma, 'The'));
             assert.deepEqual(tokens, expected.tokens);
             assert.deepEqual([...phases], [String(model).startsWith('http') ? 'download' : 'load']);
         }
@@ -345,7 +384,8 @@ test('a closed model rejects what is asked of it, and what it was doing', async 
 test('a synthetic model needs no file', async () => {
     const shape = {kind: 'synthetic', shape: 'gemma3-270m', type: 'q4_0'};
     await withModel(shape, {contextLength: 64}, ({info}) => assert.equal(info.architecture, 'gemma3'));
-    await assert.rejects(Gemma.load({kind: 'synthetic', shape: 'gemma-3b', type: 'q4_0'}), {code: 'bad-argument'});
+    await assert.rejects(Gemma.load({kind: 'synthetic', shape: 'gemma-3b', type: 'q4_0'}),
+        {code: 'bad-argument'});
 });
 
 test('a process that has loaded a model, and not closed it, ends by itself', () => {
@@ -354,7 +394,8 @@ test('a process that has loaded a model, and not closed it, ends by itself', () 
         const answer = (await gemma.session()).prompt('Hi', { maxTokens: 3 });
         for await (const _ of answer);
         console.log((await answer.result).tokens.length);`;
-    const {status, stdout, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8', timeout: 200_000});
+    const {status, stdout, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program],
+        {encoding: 'utf8', timeout: 200_000});
     assert.deepEqual({status, stderr}, {status: 0, stderr: ''});
     assert.match(stdout, /^\d\n$/);
 });

@@ -1,4 +1,5 @@
-// The token loop, driven by an engine that says exactly what a test wants it to say: how text is joined, what ends it, how prefill is told.
+// The token loop, driven by an engine that says exactly what a test wants it to say: how text is joined, what
+// ends it, how prefill is told.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -53,9 +54,11 @@ const steppedBy = (turn, batch) => ({
     },
 });
 
-async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill, batch = 256} = {}) {
+async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill,
+    batch = 256} = {}) {
     const shown = [];
-    const io = {scheduler: steppedBy(turn, batch), turn: async () => {}, aborted: () => false, onPrefill, onText: (piece) => shown.push(piece)};
+    const io = {scheduler: steppedBy(turn, batch), turn: async () => {}, aborted: () => false, onPrefill,
+        onText: (piece) => shown.push(piece)};
     const result = await generate(engine, engine, prompt, options, io);
     assert.equal(shown.join(''), result.text, 'what was shown is the text');
     assert.ok(shown.every((piece) => piece.length > 0), 'nothing empty is shown');
@@ -64,7 +67,8 @@ async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () =>
 
 test('a character that spans tokens is shown once, whole', async () => {
     const bytes = utf8('a😀é');
-    const {text, shown, tokens, finishReason} = await run(scripted(Array.from(bytes, (b) => Uint8Array.of(b))));
+    const {text, shown, tokens, finishReason} =
+        await run(scripted(Array.from(bytes, (b) => Uint8Array.of(b))));
     assert.equal(text, 'a😀é');
     assert.deepEqual(shown, ['a', '😀', 'é']);
     assert.equal(tokens.length, bytes.length);
@@ -84,8 +88,10 @@ test('control tokens are not shown', async () => {
 });
 
 test('a stop string across tokens ends the answer, and its tokens are not kept', async () => {
-    const {text, kept, tokens, finishReason} = await run(scripted(['Hi', '.', '\n', 'User', ':', ' more'].map(utf8)), {stop: ['\nUser:']});
-    assert.deepEqual({text, kept, tokens, finishReason}, {text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4], finishReason: 'stop'});
+    const {text, kept, tokens, finishReason} =
+        await run(scripted(['Hi', '.', '\n', 'User', ':', ' more'].map(utf8)), {stop: ['\nUser:']});
+    assert.deepEqual({text, kept, tokens, finishReason}, {text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4],
+        finishReason: 'stop'});
 });
 
 test('what was held back is shown when the model ends', async () => {
@@ -95,7 +101,8 @@ test('what was held back is shown when the model ends', async () => {
 test('maxTokens ends the answer without evaluating the last token', async () => {
     const engine = scripted(['a', 'b', 'c'].map(utf8));
     const {text, finishReason, timings} = await run(engine, {maxTokens: 2});
-    assert.deepEqual({text, finishReason, decoded: timings.decodeTokens}, {text: 'ab', finishReason: 'length', decoded: 1});
+    assert.deepEqual({text, finishReason, decoded: timings.decodeTokens},
+        {text: 'ab', finishReason: 'length', decoded: 1});
     assert.equal((await run(scripted([utf8('a')]), {maxTokens: 0})).text, '');
 });
 
@@ -107,7 +114,8 @@ test('a full context ends the answer', async () => {
 test('prefill is told in whole tokens, to its end', async () => {
     const engine = scripted([]), prompt = Array.from({length: 1000}, (_, i) => i), told = [];
     let left = 1000;
-    engine.step = () => left = Math.max(0, left - 99.25);       // as an engine does that comes back between layers
+    // as an engine does that comes back between layers
+    engine.step = () => left = Math.max(0, left - 99.25);
     await run(engine, {}, {prompt, onPrefill: (done, total) => told.push([done, total])});
     assert.deepEqual(told.slice(0, 3), [[99, 1000], [198, 1000], [297, 1000]]);
     assert.deepEqual(told.at(-1), [1000, 1000]);
@@ -115,24 +123,30 @@ test('prefill is told in whole tokens, to its end', async () => {
 
 test('stopping acts between batches and between tokens', async () => {
     const stopAfter = (n) => async () => n-- === 0;
-    const inPrefill = await run(scripted([utf8('a')]), {}, {prompt: Array.from({length: 600}, (_, i) => i), turn: stopAfter(2)});
+    const inPrefill = await run(scripted([utf8('a')]), {}, {prompt: Array.from({length: 600}, (_, i) => i),
+        turn: stopAfter(2)});
     assert.deepEqual({text: inPrefill.text, reason: inPrefill.finishReason}, {text: '', reason: 'abort'});
     const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, {turn: stopAfter(2)});
     assert.deepEqual({text: inDecode.text, reason: inDecode.finishReason}, {text: 'ab', reason: 'abort'});
 });
 
 test('logprobs are those of the tokens generated, and of the prompt where asked for', async () => {
-    const {logprobs, promptLogprobs} = await run(scripted(['a', 'b'].map(utf8)), {logprobs: 2, promptLogprobs: 1}, {prompt: [7, 8, 9]});
-    assert.deepEqual(logprobs.map(({id, logprob, top}) => [id, logprob, top.length]), [[0, -0, 2], [1, -1, 2]]);
-    assert.deepEqual(promptLogprobs.map((one) => one && [one.id, one.logprob, one.top.length]), [null, [8, -8, 1], [9, -9, 1]]);
+    const {logprobs, promptLogprobs} = await run(scripted(['a', 'b'].map(utf8)),
+        {logprobs: 2, promptLogprobs: 1}, {prompt: [7, 8, 9]});
+    assert.deepEqual(logprobs.map(({id, logprob, top}) => [id, logprob, top.length]),
+        [[0, -0, 2], [1, -1, 2]]);
+    assert.deepEqual(promptLogprobs.map((one) => one && [one.id, one.logprob, one.top.length]),
+        [null, [8, -8, 1], [9, -9, 1]]);
 });
 
 test('sampling parameters that are no sound numbers are refused by name', async () => {
-    const bad = [{temperature: NaN}, {temperature: '1'}, {topK: 1.5}, {seed: -1}, {seed: 2 ** 53}, {topP: Infinity}, {heat: 1},
+    const bad = [{temperature: NaN}, {temperature: '1'}, {topK: 1.5}, {seed: -1}, {seed: 2 ** 53},
+        {topP: Infinity}, {heat: 1},
         {logitBias: {x: 1}}, {logitBias: {5: NaN}}];
     for (const sampling of bad) {
         const [name] = Object.keys(sampling);
-        await assert.rejects(run(scripted([]), {sampling}), {code: 'bad-argument', message: new RegExp(name)});
+        await assert.rejects(run(scripted([]), {sampling}),
+            {code: 'bad-argument', message: new RegExp(name)});
     }
 });
 
@@ -144,8 +158,12 @@ test('what is undefined counts as not given, and a seed is always told', async (
 
 test('a stop string that is exactly a control token\'s name ends the answer where the model writes that token', async () => {
     const pieces = ['a', '<unused7>', 'b'].map(utf8);
-    const {text, tokens, kept, finishReason} = await run(scripted(pieces, {control: [1]}), {stop: ['<unused7>']});
-    assert.deepEqual({text, tokens, kept, finishReason}, {text: 'a', tokens: [0, 1], kept: [0], finishReason: 'stop'});
-    assert.equal((await run(scripted(pieces, {control: [1]}), {stop: ['<unused7', 'x<unused7>']})).text, 'ab');
-    assert.equal((await run(scripted(['a<', '<unused7>'].map(utf8), {control: [1]}), {stop: ['<unused7>']})).text, 'a<');
+    const {text, tokens, kept, finishReason} = await run(scripted(pieces, {control: [1]}),
+        {stop: ['<unused7>']});
+    assert.deepEqual({text, tokens, kept, finishReason}, {text: 'a', tokens: [0, 1], kept: [0],
+        finishReason: 'stop'});
+    assert.equal((await run(scripted(pieces, {control: [1]}), {stop: ['<unused7', 'x<unused7>']})).text,
+        'ab');
+    assert.equal((await run(scripted(['a<', '<unused7>'].map(utf8), {control: [1]}), {stop: ['<unused7>']}))
+        .text, 'a<');
 });

@@ -1,4 +1,5 @@
-// gguf_edit.js: a small GGUF file in memory that a test changes and writes again: its metadata with their types, its vocabulary, its tensors.
+// gguf_edit.js: a small GGUF file in memory that a test changes and writes again: its metadata with their
+// types, its vocabulary, its tensors.
 
 import {readFileSync, writeFileSync} from 'node:fs';
 
@@ -7,7 +8,8 @@ const ALIGNMENT = 32;
 const SIZES = {0: 1, 1: 1, 2: 2, 3: 2, [U32]: 4, [I32]: 4, [F32]: 4, [BOOL]: 1, [U64]: 8, 11: 8, 12: 8};
 /** Weights and bytes of a block, by the type of a tensor. */
 const BLOCKS = {
-    0: [1, 4], 1: [1, 2], 2: [32, 18], 3: [32, 20], 6: [32, 22], 7: [32, 24], 8: [32, 34], 10: [256, 84], 11: [256, 110], 12: [256, 144], 13: [256, 176],
+    0: [1, 4], 1: [1, 2], 2: [32, 18], 3: [32, 20], 6: [32, 22], 7: [32, 24], 8: [32, 34], 10: [256, 84],
+    11: [256, 110], 12: [256, 144], 13: [256, 176],
     14: [256, 210], 20: [32, 18], 30: [1, 2],
 };
 
@@ -23,10 +25,14 @@ function number(type, value) {
 }
 
 const text = (value) => [number(U64, Buffer.byteLength(value)), Buffer.from(value)];
-const encode = (type, value) => type === STRING ? Buffer.concat(text(value)) : Buffer.isBuffer(value) ? value : number(type, value);
+const encode = (type, value) => type === STRING ? Buffer.concat(text(value)) : Buffer.isBuffer(value) ? value
+    : number(type, value);
 
 export class GgufFile {
-    /** By key: its type and value; of an array [type of its elements, elements]. Numbers that a test did not make are bytes. */
+    /**
+     * By key: its type and value; of an array [type of its elements, elements]. Numbers that a test did not
+     * make are bytes.
+     */
     metadata = new Map();
     /** @type {{name: string, dims: number[], type: number, data: Buffer}[]} */
     tensors = [];
@@ -35,7 +41,8 @@ export class GgufFile {
     static read(path) {
         const gguf = new GgufFile(), bytes = readFileSync(path);
         let at = 8;
-        const take = (n) => bytes.subarray(at, at += n), u32 = () => take(4).readUInt32LE(), u64 = () => Number(take(8).readBigUInt64LE());
+        const take = (n) => bytes.subarray(at, at += n), u32 = () => take(4).readUInt32LE(),
+            u64 = () => Number(take(8).readBigUInt64LE());
         const value = (type) => type === STRING ? take(u64()).toString() : take(SIZES[type]);
         const [nTensors, nEntries] = [u64(), u64()];
         for (let i = 0; i < nEntries; i++) {
@@ -47,9 +54,12 @@ export class GgufFile {
             const inner = u32(), n = u64();
             gguf.metadata.set(key, [ARRAY, [inner, Array.from({length: n}, () => value(inner))]]);
         }
-        const infos = Array.from({length: nTensors}, () => ({name: value(STRING), dims: Array.from({length: u32()}, u64), type: u32(), offset: u64()}));
+        const infos = Array.from({length: nTensors},
+            () => ({name: value(STRING), dims: Array.from({length: u32()}, u64), type: u32(),
+                offset: u64()}));
         const start = at + padding(at).length;
-        gguf.tensors = infos.map(({offset, ...info}) => ({...info, data: bytes.subarray(start + offset, start + offset + bytesOf(info.dims, info.type))}));
+        gguf.tensors = infos.map(({offset, ...info}) => ({...info, data: bytes.subarray(start + offset,
+            start + offset + bytesOf(info.dims, info.type))}));
         return gguf;
     }
 
@@ -85,9 +95,11 @@ export class GgufFile {
 
     /** Gives the matrices over the vocabulary so many rows; further ones repeat the last. */
     setRows(rows) {
-        for (const tensor of ['token_embd.weight', 'output.weight'].map((name) => this.tensor(name)).filter(Boolean)) {
+        for (const tensor of ['token_embd.weight', 'output.weight'].map((name) => this.tensor(name))
+            .filter(Boolean)) {
             const row = bytesOf([tensor.dims[0]], tensor.type), more = Math.max(rows - tensor.dims[1], 0);
-            tensor.data = Buffer.concat([tensor.data, ...Array(more).fill(tensor.data.subarray(-row))]).subarray(0, rows * row);
+            tensor.data = Buffer.concat([tensor.data, ...Array(more).fill(tensor.data.subarray(-row))])
+                .subarray(0, rows * row);
             tensor.dims[1] = rows;
         }
         return this;
@@ -95,15 +107,18 @@ export class GgufFile {
 
     /** @param {string} path @returns {string} the path */
     write(path) {
-        const header = [Buffer.from('GGUF'), number(U32, 3), number(U64, this.tensors.length), number(U64, this.metadata.size)], data = [];
+        const header = [Buffer.from('GGUF'), number(U32, 3), number(U64, this.tensors.length),
+            number(U64, this.metadata.size)], data = [];
         for (const [key, [type, value]] of this.metadata) {
             header.push(...text(key), number(U32, type));
             if (type !== ARRAY) header.push(encode(type, value));
-            else header.push(number(U32, value[0]), number(U64, value[1].length), ...value[1].map((one) => encode(value[0], one)));
+            else header.push(number(U32, value[0]), number(U64, value[1].length),
+                ...value[1].map((one) => encode(value[0], one)));
         }
         let offset = 0;
         for (const {name, dims, type, data: weights} of this.tensors) {
-            header.push(...text(name), number(U32, dims.length), ...dims.map((n) => number(U64, n)), number(U32, type), number(U64, offset));
+            header.push(...text(name), number(U32, dims.length), ...dims.map((n) => number(U64, n)),
+                number(U32, type), number(U64, offset));
             data.push(weights, padding(weights.length));
             offset += weights.length + padding(weights.length).length;
         }

@@ -1,5 +1,7 @@
-// Models beyond 4 GiB at small scale: keys and values for millions of tokens, of which nearly none are written, take addresses and no memory.
-// With memory64 such a model opens and answers as ever; without, it is refused with numbers and the reason when its header is read.
+// Models beyond 4 GiB at small scale: keys and values for millions of tokens, of which nearly none are
+// written, take addresses and no memory.
+// With memory64 such a model opens and answers as ever; without, it is refused with numbers and the reason
+// when its header is read.
 
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
@@ -13,7 +15,8 @@ import {inspectModel, openModel} from '../../web/engine/open.js';
 import {ensureNode24} from '../setup/node24.js';
 
 const CLI = join(import.meta.dirname, '../../web/node/cli.js');
-const SMALL = join(import.meta.dirname, '../golden/tiny-gemma1.gguf'), CONTEXT = 7_000_000;      // of 768 bytes each
+// of 768 bytes each
+const SMALL = join(import.meta.dirname, '../golden/tiny-gemma1.gguf'), CONTEXT = 7_000_000;
 const GIB = 2 ** 30;
 
 const work = mkdtempSync(join(tmpdir(), 'gemma-large-'));
@@ -29,21 +32,26 @@ const large = join(work, 'large.gguf');
 
 test('with memory64 a block of more than 4 GiB is had, and changes no text', () => {
     const generate = (model, ...options) => JSON.parse(execFileSync(ensureNode24(), [
-        CLI, 'generate', '--model', model, '--prompt', 'The sea at night', '--max-tokens', '12', '--temperature', '0', '--json', ...options,
+        CLI, 'generate', '--model', model, '--prompt', 'The sea at night', '--max-tokens', '12',
+        '--temperature', '0', '--json', ...options,
     ], {encoding: 'utf8'}));
     const {text, memoryBytes} = generate(large, '--ctx', String(CONTEXT));
     assert.equal(text, generate(SMALL).text);
     assert.ok(memoryBytes > 5 * GIB, `${memoryBytes}`);
 });
 
-/** The model of `large`, as much of its context as makes `bytes`; the first tokens that it writes, greedily. */
+/**
+ * The model of `large`, as much of its context as makes `bytes`; the first tokens that it writes, greedily.
+ */
 async function writeWithin(bytes) {
     const file = readFileSync(large);
     const source = {name: 'large.gguf', size: file.length, async *chunks() { yield new Uint8Array(file); }};
-    const need = async (contextLength) => (await inspectModel(source, {threads: 1, contextLength})).memoryBytes;
+    const need = async (contextLength) => (await inspectModel(source, {threads: 1, contextLength}))
+        .memoryBytes;
     const [one, two] = [await need(1e6), await need(2e6)];
     const contextLength = bytes ? Math.floor(1e6 + (bytes - one) / (two - one) * 1e6) : 512;
-    const {module, memory64, session} = await openModel(source, {threads: 1, contextLength, variant: 'simd128'});
+    const {module, memory64, session} = await openModel(source,
+        {threads: 1, contextLength, variant: 'simd128'});
     session.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     session.sync(module.tokenize('The sea at night', {bos: true}));
     const ids = [];
@@ -69,13 +77,15 @@ test('memory of each size around the limits is had, and changes no token', async
     assert.deepEqual([memory64, others], [true, ids]);
 });
 
-test('without, the model is refused before its weights are asked for, with the numbers and the reason', async () => {
+test('without, the model is refused before its weights are asked for, with the numbers and the reason',
+    async () => {
     const file = readFileSync(large), CHUNK = 64 << 10;
     let given = 0;
     async function* chunks() {
         for (; given < file.length; given += CHUNK) yield new Uint8Array(file.subarray(given, given + CHUNK));
     }
-    const opening = openModel({name: 'large.gguf', size: file.length, chunks}, {memory64: false, contextLength: CONTEXT});
+    const opening = openModel({name: 'large.gguf', size: file.length, chunks},
+        {memory64: false, contextLength: CONTEXT});
     await assert.rejects(opening, {
         code: 'no-memory',
         message: / 5\d\d\d MB .* 7000000 tokens.* 4032 MB .*memory64/,
@@ -83,8 +93,10 @@ test('without, the model is refused before its weights are asked for, with the n
     assert.ok(given <= CHUNK, `${given} of ${file.length} bytes were asked for`);
 });
 
-test('a 7B is refused in one sentence by a Node without memory64', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks it'}, () => {
-    const {status, stdout, stderr} = spawnSync(process.execPath, [CLI, 'bench', '--shape', 'gemma-7b', '--type', 'q4_0'], {encoding: 'utf8'});
+test('a 7B is refused in one sentence by a Node without memory64', {skip: !process.version.startsWith('v20.')
+    && 'Node 20 lacks it'}, () => {
+    const {status, stdout, stderr} = spawnSync(process.execPath, [CLI, 'bench', '--shape', 'gemma-7b',
+        '--type', 'q4_0'], {encoding: 'utf8'});
     assert.deepEqual({status, stdout}, {status: 1, stdout: ''});
     assert.match(stderr, /^gemma: .*4\d\d\d MB .*193 tokens.*4032 MB.*memory64[^\n]+\n$/);
 });

@@ -1,4 +1,5 @@
-// Memory that can't be had: the model opens with one thread, then with a smaller context, or says so with numbers.
+// Memory that can't be had: the model opens with one thread, then with a smaller context, or says so
+// with numbers.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -18,14 +19,16 @@ async function withSource(body) {
     }
 }
 
-const need = async (threads, contextLength) => (await withSource((source) => inspectModel(source, {threads, contextLength}))).memoryBytes;
+const need = async (threads, contextLength) => (await withSource((source) => inspectModel(source,
+    {threads, contextLength}))).memoryBytes;
 
 /** Opens the default model on a system that gives no memory whose maximum is more than `most` bytes. */
 async function openWithin(most, options) {
     const {Memory} = WebAssembly;
     WebAssembly.Memory = class extends Memory {
         constructor(descriptor) {
-            if (Number(descriptor.maximum) * 65536 > most + 65536) throw new RangeError('could not allocate memory');
+            if (Number(descriptor.maximum) * 65536 > most + 65536)
+                throw new RangeError('could not allocate memory');
             super(descriptor);
         }
     };
@@ -42,7 +45,8 @@ async function openWithin(most, options) {
 test('memory stays what was announced', async () => {
     const announced = await need(2, 8192);
     const {memoryBytes} = await openWithin(Infinity, {threads: 2});
-    assert.ok(memoryBytes - announced < 65536 && announced <= memoryBytes, `${announced} announced, ${memoryBytes} had`);
+    assert.ok(memoryBytes - announced < 65536 && announced <= memoryBytes,
+        `${announced} announced, ${memoryBytes} had`);
 });
 
 test('first to go are the threads', async () => {
@@ -57,16 +61,22 @@ test('then the context is halved until it fits', async () => {
 
 test('a context that was asked for is not made smaller', async () => {
     const most = await need(1, 2048) + GROWTH;
-    await assert.rejects(openWithin(most, {threads: 4, contextLength: 8192}), {code: 'no-memory', message: /^\d+ MB of memory are needed/});
+    await assert.rejects(openWithin(most, {threads: 4, contextLength: 8192}),
+        {code: 'no-memory', message: /^\d+ MB of memory are needed/});
 });
 
 test('what does not fit at all is told with numbers', async () => {
-    await assert.rejects(openWithin(200 << 20, {threads: 2}), {code: 'no-memory', message: /^\d+ MB of memory are needed/});
+    await assert.rejects(openWithin(200 << 20, {threads: 2}),
+        {code: 'no-memory', message: /^\d+ MB of memory are needed/});
 });
 
-test('the memory may grow for further sessions: as many as are asked for, or as a device of its size has', () => {
-    const SESSION = 10 * 2 ** 20, MODEL = 100 * 2 ** 20, features = {simd128: true, relaxed: true, shared: true, memory64: false, isolated: true, cores: 4, dot: 'i32'};
-    const ways = (options, most = 2 ** 32) => [...waysToRun(features, {contextLength: 1024, ...options}, {trainedContext: 1024, nEmbd: 64},
+test('the memory may grow for further sessions: as many as are asked for, or as a device of its size has',
+    () => {
+    const SESSION = 10 * 2 ** 20, MODEL = 100 * 2 ** 20,
+        features = {simd128: true, relaxed: true, shared: true, memory64: false, isolated: true,
+            cores: 4, dot: 'i32'};
+    const ways = (options, most = 2 ** 32) => [...waysToRun(features, {contextLength: 1024, ...options},
+        {trainedContext: 1024, nEmbd: 64},
         (threads, contextLength) => MODEL + SESSION * contextLength / 1024, () => most)];
     const spare = (...about) => Math.round(ways(...about)[0].spare / SESSION);
     assert.deepEqual([1, 2, 8].map((sessions) => spare({sessions})), [0, 1, 7]);
@@ -80,5 +90,6 @@ test('the memory may grow for further sessions: as many as are asked for, or as 
         }
     }
     assert.equal(spare({sessions: 100}, MODEL + 5 * SESSION), 4, 'no more than an address can reach');
-    for (const sessions of [0, -1, 1.5, NaN, Infinity, '3', null]) assert.throws(() => ways({sessions}), {code: 'bad-argument'}, String(sessions));
+    for (const sessions of [0, -1, 1.5, NaN, Infinity, '3', null])
+        assert.throws(() => ways({sessions}), {code: 'bad-argument'}, String(sessions));
 });

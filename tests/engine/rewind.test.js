@@ -1,5 +1,6 @@
-// Going back beyond a ring's turn with the real model, whose windows are 512 tokens: the logits are, bit for bit, those of a session that only went
-// forward, with every type of keys and values. Two hundred random rewinds are in tests/c/test_kv_cache.c, with small models.
+// Going back beyond a ring's turn with the real model, whose windows are 512 tokens: the logits are, bit for
+// bit, those of a session that only went forward, with every type of keys and values. Two hundred random
+// rewinds are in tests/c/test_kv_cache.c, with small models.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -12,8 +13,8 @@ import {ensureModel} from '../../web/node/setup.js';
 const PATH = await ensureModel();
 const {tokens} = JSON.parse(readFileSync(join(import.meta.dirname, '../golden/gemma3-270m.json'), 'utf8'));
 const LENGTH = 1000, text = [...tokens, ...tokens.slice(1)].slice(0, LENGTH);
-// Rings hold 896 positions here, of which whole blocks of 64 are written over: after 1,000 those from 128 on are left, so that one can go back to
-// 639 and no further.
+// Rings hold 896 positions here, of which whole blocks of 64 are written over: after 1,000 those from 128 on
+// are left, so that one can go back to 639 and no further.
 const SHARED = [745, 630];
 
 const evaluate = (session, ids) => {

@@ -1,4 +1,5 @@
-// Workers that fall silent while they start workers of their own: who started them finds out, ends them, and goes on with one thread.
+// Workers that fall silent while they start workers of their own: who started them finds out, ends them, and
+// goes on with one thread.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -9,13 +10,15 @@ import {test} from 'node:test';
 import {Worker} from 'node:worker_threads';
 import {watchStarts} from '../../web/base/starts.js';
 
-const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), LIBRARY = join(import.meta.dirname, '../../web/gemma.js');
+const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'),
+    LIBRARY = join(import.meta.dirname, '../../web/gemma.js');
 const STARTS = join(import.meta.dirname, '../../web/base/starts.js');
 
 /** A port whose messages the test sends. */
 function fakePort() {
     const listeners = [];
-    return {onMessage: (listener) => listeners.push(listener), postMessage() {}, send: (message) => listeners.forEach((listener) => listener(message))};
+    return {onMessage: (listener) => listeners.push(listener), postMessage() {},
+        send: (message) => listeners.forEach((listener) => listener(message))};
 }
 
 test('silence counts while workers are started, and any message is a sign of life', (context) => {
@@ -51,7 +54,11 @@ test('a watch that has ended says nothing, also of a worker that beats late', (c
     context.mock.timers.tick(1000);
 });
 
-/** What a worker says while it does `work`, which starts workers. @param {string} work @param {(port: object, end: (what: any) => void) => void} listen */
+/**
+ * What a worker says while it does `work`, which starts workers.
+ * @param {string} work
+ * @param {(port: object, end: (what: any) => void) => void} listen
+ */
 async function whileWorking(work, listen) {
     const worker = new Worker(`void (async () => {
         const {whileStarting} = await import(${JSON.stringify(STARTS)}), {parentPort} = await import('node:worker_threads');
@@ -69,7 +76,8 @@ async function whileWorking(work, listen) {
 
 test('a worker that waits for its workers beats, one that stands still does not', async () => {
     const said = [];
-    await whileWorking('await new Promise((done) => setTimeout(done, 2500));', (port, end) => port.onMessage((message) => {
+    await whileWorking('await new Promise((done) => setTimeout(done, 2500));',
+        (port, end) => port.onMessage((message) => {
         said.push(message.starting);
         if (message.starting === false) end();
     }));
@@ -80,7 +88,8 @@ test('a worker that waits for its workers beats, one that stands still does not'
     assert.equal(standing, 'silent');
 });
 
-// In the engine's worker `new Worker` never returns; the page's timers are quick. That the process ends shows that no worker is left.
+// In the engine's worker `new Worker` never returns; the page's timers are quick. That the process ends shows
+// that no worker is left.
 test('a model and a probe whose threads never start come with one thread, and leave no worker behind', () => {
     const preload = `const threads = require('node:worker_threads'), {setInterval: later} = globalThis;
         if (threads.isMainThread) globalThis.setInterval = (work, ms, ...more) => later(work, ms / 20, ...more);
@@ -101,5 +110,6 @@ test('a model and a probe whose threads never start come with one thread, and le
         {encoding: 'utf8', timeout: 300_000, env: {...process.env, NODE_OPTIONS: `--require ${file}`}});
     rmSync(dirname(file), {recursive: true});
     assert.equal(stderr, '');
-    assert.deepEqual({status, ...JSON.parse(stdout)}, {status: 0, probed: 1, failed: true, fits: true, threads: 1, threadsFailed: true, plain: false, same: true});
+    assert.deepEqual({status, ...JSON.parse(stdout)}, {status: 0, probed: 1, failed: true, fits: true,
+        threads: 1, threadsFailed: true, plain: false, same: true});
 });

@@ -1,4 +1,5 @@
-// Stop strings in a stream of pieces: nothing of a stop string is ever shown, nothing else is ever lost, wherever the pieces are cut.
+// Stop strings in a stream of pieces: nothing of a stop string is ever shown, nothing else is ever lost,
+// wherever the pieces are cut.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -31,11 +32,13 @@ function* cuts(text) {
 }
 
 test('a stop string is found however the text is cut', () => {
-    for (const pieces of cuts('a\nUser: b')) assert.deepEqual(run(['\nUser:'], pieces), {shown: 'a', stoppedAt: 1}, pieces.join('|'));
+    for (const pieces of cuts('a\nUser: b'))
+        assert.deepEqual(run(['\nUser:'], pieces), {shown: 'a', stoppedAt: 1}, pieces.join('|'));
 });
 
 test('what only looked like a stop string is shown', () => {
-    for (const pieces of cuts('ab\n\nUse')) assert.deepEqual(run(['\nUser:'], pieces), {shown: 'ab\n\nUse', stoppedAt: -1}, pieces.join('|'));
+    for (const pieces of cuts('ab\n\nUse'))
+        assert.deepEqual(run(['\nUser:'], pieces), {shown: 'ab\n\nUse', stoppedAt: -1}, pieces.join('|'));
 });
 
 test('a stop string that overlaps its own beginning is found', () => {

@@ -12,8 +12,10 @@ const GOLDEN = join(import.meta.dirname, '../golden');
 const PROMPT = 'The sea at night is not black. It is a very dark green,';
 
 function generate(model, options) {
-    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '12', '--json'];
-    return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options], {encoding: 'utf8'}));
+    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7',
+        '--seed', '12', '--json'];
+    return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options],
+        {encoding: 'utf8'}));
 }
 
 for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default model']) {
@@ -24,8 +26,10 @@ for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default m
             for (const dot of dots) {
                 for (const size of [[], ['--memory64']]) {
                     for (const threads of ['1', '3']) {
-                        const result = generate(file, ['--variant', variant, '--dot', dot, '--threads', threads, ...size]);
-                        assert.deepEqual({variant: result.variant, threads: result.threads}, {variant, threads: Number(threads)});
+                        const result = generate(file, ['--variant', variant, '--dot', dot, '--threads',
+                            threads, ...size]);
+                        assert.deepEqual({variant: result.variant, threads: result.threads},
+                            {variant, threads: Number(threads)});
                         assert.ok(result.tokens.length > 0);
                         seen.add(result.tokens.join());
                     }
@@ -39,11 +43,13 @@ for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default m
 for (const variant of ['simd128', 'relaxed']) {
     test(`keys and values as bytes, ${variant}: sensible text, the same by any dot product, address size and number of threads`, async () => {
         const model = await ensureModel(), seen = new Set();
-        for (const options of [[], ['--threads', '1'], ['--threads', '3', '--memory64'], ['--dot', 'i16'], ['--dot', 'i32']]) {
+        for (const options of [[], ['--threads', '1'], ['--threads', '3', '--memory64'], ['--dot', 'i16'],
+            ['--dot', 'i32']]) {
             seen.add(generate(model, ['--kv', 'int8', '--variant', variant, ...options]).tokens.join());
         }
         assert.equal(seen.size, 1, [...seen].join('\n'));
-        const f16 = generate(model, ['--variant', variant]), int8 = generate(model, ['--kv', 'int8', '--variant', variant]);
+        const f16 = generate(model, ['--variant', variant]),
+            int8 = generate(model, ['--kv', 'int8', '--variant', variant]);
         assert.ok(int8.memoryBytes < f16.memoryBytes, `${int8.memoryBytes} of ${f16.memoryBytes} bytes`);
     });
 }

@@ -1,5 +1,6 @@
-// golden.test.js: the engine computes what llama.cpp computes. The command line runs the tiny models of all three architectures (every
-// weight type among them) and the real Gemma 3 270M; the files beside this one hold llama.cpp's answers (README.md here).
+// golden.test.js: the engine computes what llama.cpp computes. The command line runs the tiny models of all
+// three architectures (every weight type among them) and the real Gemma 3 270M; the files beside this one
+// hold llama.cpp's answers (README.md here).
 
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
@@ -27,7 +28,8 @@ const floats = (buffer) => new Float32Array(buffer.buffer, buffer.byteOffset, bu
 function ourLogits(model, tokens, options) {
     const ids = join(work, 'ids'), out = join(work, 'logits');
     writeFileSync(ids, tokens.join(' '));
-    execFileSync(node, [cli, 'logits', '--model', model, '--tokens-file', ids, '--out', out, ...options], {stdio: ['ignore', 'ignore', 'inherit']});
+    execFileSync(node, [cli, 'logits', '--model', model, '--tokens-file', ids, '--out', out, ...options],
+        {stdio: ['ignore', 'ignore', 'inherit']});
     return floats(readFileSync(out));
 }
 
@@ -53,7 +55,8 @@ function compareTiny(name, options) {
     let max = -Infinity, min = Infinity, diff = 0, kl = 0;
     for (const v of theirs) { max = Math.max(max, v); min = Math.min(min, v); }
     positions.forEach((position, i) => {
-        const p = theirs.subarray(i * n_vocab, (i + 1) * n_vocab), q = ours.subarray(position * n_vocab, (position + 1) * n_vocab);
+        const p = theirs.subarray(i * n_vocab, (i + 1) * n_vocab),
+            q = ours.subarray(position * n_vocab, (position + 1) * n_vocab);
         q.forEach((v, j) => { diff = Math.max(diff, Math.abs(v - p[j])); });
         kl += divergence(p, q) / positions.length;
     });
@@ -61,17 +64,20 @@ function compareTiny(name, options) {
 }
 
 for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'tiny-low-bits']) {
-    // llama.cpp's gelu goes through a table of halves: that alone makes differences of some 1e-4 of the range.
+    // llama.cpp's gelu goes through a table of halves: that alone makes differences of some 1e-4 of
+    // the range.
     test(`${name}: --exact agrees with llama.cpp in f32`, () => {
         const {diff} = compareTiny(name, ['--exact']);
         assert.ok(diff <= 1e-3, `largest difference is ${diff} of the logits' range`);
     });
     for (const variant of ['simd128', 'relaxed']) {
-        // The same int8 idea as llama.cpp's: so its own distance from f32 is the measure (ours was 0.5 to 0.7 of its KL when this was written).
+        // The same int8 idea as llama.cpp's: so its own distance from f32 is the measure (ours was 0.5 to 0.7
+        // of its KL when this was written).
         test(`${name}: ${variant} is no further from f32 than llama.cpp's own quantised run`, () => {
             const {llama} = golden(name);
             const {diff, kl} = compareTiny(name, ['--variant', variant]);
-            assert.ok(diff <= 1.5 * llama.max_diff_of_range, `largest difference ${diff}, llama.cpp's ${llama.max_diff_of_range}`);
+            assert.ok(diff <= 1.5 * llama.max_diff_of_range,
+                `largest difference ${diff}, llama.cpp's ${llama.max_diff_of_range}`);
             assert.ok(kl <= 1.05 * llama.mean_kl, `KL ${kl}, llama.cpp's ${llama.mean_kl}`);
         });
     }
@@ -88,7 +94,8 @@ function* storedRows(name, n_top) {
 }
 
 for (const variant of ['simd128', 'relaxed']) {
-    test(`Gemma 3 270M, ${variant}: as near to f32 as llama.cpp's own quantised run`, {timeout: 6_000_000}, async () => {
+    test(`Gemma 3 270M, ${variant}: as near to f32 as llama.cpp's own quantised run`,
+        {timeout: 6_000_000}, async () => {
         const {tokens, n_top, llama} = golden('gemma3-270m');
         const ours = ourLogits(await ensureModel(), tokens, ['--variant', variant]);
         const n_vocab = ours.length / tokens.length;
@@ -108,14 +115,18 @@ for (const variant of ['simd128', 'relaxed']) {
         const perplexity = Math.exp(nll);
         assert.ok(kl <= 1.05 * llama.mean_kl, `mean KL ${kl}, llama.cpp's ${llama.mean_kl}`);
         assert.ok(top1 >= llama.top1 - 0.01, `top-1 agreement ${top1}, llama.cpp's ${llama.top1}`);
-        assert.ok(Math.abs(perplexity / llama.perplexity_f32 - 1) <= 0.012, `perplexity ${perplexity}, in f32 ${llama.perplexity_f32}`);
+        assert.ok(Math.abs(perplexity / llama.perplexity_f32 - 1) <= 0.012,
+            `perplexity ${perplexity}, in f32 ${llama.perplexity_f32}`);
     });
 }
 
-// Past the window of the local layers, three times which the text is long: a window that is off by a token, a ring that loses a block or a wrong
-// RoPE of one kind of layers shows only here. llama.cpp's quantised run is as far from f32 as its KL says; ours may be no further by more than 5 %.
-// (It was 0.0014 where llama.cpp's is 0.0031.) The next token's -log p may be off by 1, twice the most that was seen.
-test('Gemma 3 270M, 1,500 tokens, past its window: as near to f32 as the quantised run of llama.cpp', {timeout: 6_000_000}, async () => {
+// Past the window of the local layers, three times which the text is long: a window that is off by a token, a
+// ring that loses a block or a wrong RoPE of one kind of layers shows only here. llama.cpp's quantised run is
+// as far from f32 as its KL says; ours may be no further by more than 5 %.
+// (It was 0.0014 where llama.cpp's is 0.0031.) The next token's -log p may be off by 1, twice the most
+// that was seen.
+test('Gemma 3 270M, 1,500 tokens, past its window: as near to f32 as the quantised run of llama.cpp',
+    {timeout: 6_000_000}, async () => {
     const name = 'gemma3-270m-long', {tokens, n_top, first, nll, llama} = golden(name), BATCH = 250;
     const source = await openSource({kind: 'path', path: await ensureModel()});
     const {module, session} = await openModel(source, {contextLength: 1536, threads: 2});
@@ -148,6 +159,7 @@ test('Gemma 3 270M, 1,500 tokens, past its window: as near to f32 as the quantis
     module.close();
     assert.ok(kl <= 1.05 * llama.mean_kl, `mean KL ${kl}, llama.cpp's ${llama.mean_kl}`);
     assert.ok(top1 >= llama.top1 - 0.01, `top-1 agreement ${top1}, llama.cpp's ${llama.top1}`);
-    assert.ok(Math.abs(Math.exp(ours - theirs) - 1) <= 0.012, `perplexity ${Math.exp(ours)}, in f32 ${Math.exp(theirs)}`);
+    assert.ok(Math.abs(Math.exp(ours - theirs) - 1) <= 0.012,
+        `perplexity ${Math.exp(ours)}, in f32 ${Math.exp(theirs)}`);
     assert.ok(worst <= 1, `a token's -log p is off by ${worst}`);
 });

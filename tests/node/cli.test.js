@@ -1,4 +1,5 @@
-// The command line: what each command prints, that stdout holds nothing else, and one sentence with the right exit code when something is wrong.
+// The command line: what each command prints, that stdout holds nothing else, and one sentence with the right
+// exit code when something is wrong.
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
@@ -9,8 +10,10 @@ import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
 import {ensureModel} from '../../web/node/setup.js';
 
-const ROOT = join(import.meta.dirname, '../..'), CLI = join(ROOT, 'web/node/cli.js'), GOLDEN = join(ROOT, 'tests/golden');
-const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf'), TEXT = join(GOLDEN, 'text.txt');
+const ROOT = join(import.meta.dirname, '../..'), CLI = join(ROOT, 'web/node/cli.js'),
+    GOLDEN = join(ROOT, 'tests/golden');
+const TURNS = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf'),
+    TEXT = join(GOLDEN, 'text.txt');
 
 const work = mkdtempSync(join(tmpdir(), 'gemma-cli-'));
 after(() => rmSync(work, {recursive: true}));
@@ -35,14 +38,16 @@ function output(args, input) {
 const json = (args, input) => JSON.parse(output([...args, '--json'], input));
 
 test('npm run -s gemma passes options on, and its stdout is the result alone', () => {
-    const {status, stdout} = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model', TURNS, '--json'],
+    const {status, stdout} = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model',
+        TURNS, '--json'],
         {cwd: ROOT, input: 'The sea', encoding: 'utf8'});
     assert.equal(status, 0);
     assert.deepEqual(Object.keys(JSON.parse(stdout)), ['tokens']);
 });
 
 test('generate: the object of --json, and the same text streamed without it', () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '9', '--temperature', '0', '--threads', '2'];
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '9', '--temperature',
+        '0', '--threads', '2'];
     const result = json(args);
     assert.equal(result.tokens.length, 9);
     assert.equal(result.finishReason, 'length');
@@ -50,20 +55,24 @@ test('generate: the object of --json, and the same text streamed without it', ()
     assert.match(result.variant, /^(simd128|relaxed)$/);
     assert.ok(result.memoryBytes > 0);
     assert.equal(result.promptTokens[0], 2, 'BOS is added as the metadata says');
-    assert.deepEqual(Object.keys(result.timings).sort(), ['decodeMs', 'decodeTokens', 'loadMs', 'prefillMs', 'prefillTokens']);
+    assert.deepEqual(Object.keys(result.timings).sort(), ['decodeMs', 'decodeTokens', 'loadMs', 'prefillMs',
+        'prefillTokens']);
     assert.equal(output(args), `${result.text}\n`);
 });
 
 test('generate: --logprobs and --prompt-logprobs tell how likely each token was', () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '3', '--temperature', '0'];
-    const {tokens, promptTokens, logprobs, promptLogprobs} = json([...args, '--logprobs', '2', '--prompt-logprobs', '0']);
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '3',
+        '--temperature', '0'];
+    const {tokens, promptTokens, logprobs, promptLogprobs} = json([...args, '--logprobs', '2',
+        '--prompt-logprobs', '0']);
     assert.deepEqual(logprobs.map(({id}) => id), tokens);
     assert.ok(logprobs.every(({logprob, top}) => logprob < 0 && top.length === 2));
     assert.deepEqual(promptLogprobs.map((one) => one?.id), [undefined, ...promptTokens.slice(1)]);
 });
 
 test('generate: --session keeps a conversation in a file and goes on with it', () => {
-    const file = join(work, 'session'), args = ['generate', '--model', TURNS, '--chat', '--max-tokens', '4', '--temperature', '0'];
+    const file = join(work, 'session'),
+        args = ['generate', '--model', TURNS, '--chat', '--max-tokens', '4', '--temperature', '0'];
     const first = json([...args, '--prompt', 'Hello there', '--session', file]);
     const second = json([...args, '--prompt', 'And then?', '--session', file]);
     const before = [...first.promptTokens, ...first.tokens];
@@ -75,41 +84,53 @@ test('generate: --session keeps a conversation in a file and goes on with it', (
 });
 
 test('embed: a vector of length 1 for each line', () => {
-    const vectors = output(['embed', '--model', TURNS], 'The sea\nat night\n').trim().split('\n').map((line) => JSON.parse(line));
+    const vectors = output(['embed', '--model', TURNS], 'The sea\nat night\n').trim().split('\n')
+        .map((line) => JSON.parse(line));
     assert.equal(vectors.length, 2);
     for (const vector of vectors) assert.ok(Math.abs(vector.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-5);
 });
 
 test('bench: --parallel counts the tokens of all sessions', () => {
-    const {parallel, decode} = json(['bench', '--model', TURNS, '--parallel', '3', '--prompt-tokens', '20', '--max-tokens', '5', '--repeat', '1']);
+    const {parallel, decode} = json(['bench', '--model', TURNS, '--parallel', '3', '--prompt-tokens', '20',
+        '--max-tokens', '5', '--repeat', '1']);
     assert.ok(parallel === 3 && decode.median > 0);
 });
 
 test('generate: the prompt comes from stdin when none is given', () => {
     const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0'];
-    assert.deepEqual(json(args, 'Ein Käfer 🐞').promptTokens, json([...args, '--prompt', 'Ein Käfer 🐞']).promptTokens);
+    assert.deepEqual(json(args, 'Ein Käfer 🐞').promptTokens, json([...args, '--prompt', 'Ein Käfer 🐞'])
+        .promptTokens);
 });
 
 test('generate: a text that is piped beside --prompt follows it', async () => {
-    const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0', '--prompt'], both = 'Sum it up:\nEin Käfer 🐞\n';
+    const args = ['generate', '--model', TURNS, '--max-tokens', '5', '--temperature', '0', '--prompt'],
+        both = 'Sum it up:\nEin Käfer 🐞\n';
     const {promptTokens} = json([...args, both]);
     assert.deepEqual(json([...args, 'Sum it up:'], 'Ein Käfer 🐞\n').promptTokens, promptTokens);
-    assert.deepEqual(json([...args, 'Sum it up:\n'], 'Ein Käfer 🐞\n').promptTokens, promptTokens, 'one white space is enough');
-    const shell = (line) => JSON.parse(spawnSync('sh', ['-c', line], {encoding: 'utf8', env: {...process.env, CLI, NODE: process.execPath}}).stdout).promptTokens;
-    const call = `"$NODE" "$CLI" generate --model '${TURNS}' --max-tokens 5 --json --prompt 'Sum it up:'`, file = write('beside.txt', 'Ein Käfer 🐞\n');
+    assert.deepEqual(json([...args, 'Sum it up:\n'], 'Ein Käfer 🐞\n').promptTokens, promptTokens,
+        'one white space is enough');
+    const shell = (line) => JSON.parse(spawnSync('sh', ['-c', line],
+        {encoding: 'utf8', env: {...process.env, CLI, NODE: process.execPath}}).stdout).promptTokens;
+    const call = `"$NODE" "$CLI" generate --model '${TURNS}' --max-tokens 5 --json --prompt 'Sum it up:'`,
+        file = write('beside.txt', 'Ein Käfer 🐞\n');
     assert.deepEqual(shell(`(sleep 1; cat '${file}') | ${call}`), promptTokens);
     assert.deepEqual(shell(`${call} < '${file}'`), promptTokens);
     const alone = json([...args, 'Sum it up:']).promptTokens;
     assert.deepEqual(shell(`${call} < /dev/null`), alone);
-    const open = spawn(process.execPath, [CLI, ...args, 'Sum it up:', '--json']);      // its standard input never ends
+    // its standard input never ends
+    const open = spawn(process.execPath, [CLI, ...args, 'Sum it up:', '--json']);
     assert.deepEqual(JSON.parse((await open.stdout.toArray()).join('')).promptTokens, alone);
 });
 
 test('generate: Ctrl+C shows what there is, and ends with 130', async () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--temperature', '2', '--top-k', '0', '--top-p', '1', '--json', '--seed'];
+    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--temperature', '2', '--top-k', '0',
+        '--top-p', '1', '--json', '--seed'];
     for (let seed = 1; ; seed++) {      // a random model may end an answer before it is interrupted
-        const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(SLOWLY)}`, CLI, ...args, String(seed)], {stdio: ['ignore', 'pipe', 'inherit']});
-        const [status, output] = await Promise.all([new Promise((done) => child.on('close', done)), child.stdout.toArray()]);
+        const child = spawn(process.execPath,
+            ['--import', `data:text/javascript,${encodeURIComponent(SLOWLY)}`, CLI, ...args, String(seed)],
+            {stdio: ['ignore', 'pipe', 'inherit']});
+        const [status, output] = await Promise.all([new Promise((done) => child.on('close', done)),
+            child.stdout.toArray()]);
         const {finishReason, text} = JSON.parse(output.join(''));
         if (finishReason !== 'abort' && seed < 20) continue;
         assert.deepEqual({status, finishReason}, {status: 130, finishReason: 'abort'});
@@ -131,20 +152,26 @@ test('generate: a seed gives the same text, with any number of threads', () => {
 
 test('generate: --chat and --system make turns', () => {
     const args = ['generate', '--model', TURNS, '--prompt', 'Hi', '--max-tokens', '1', '--temperature', '0'];
-    const prompted = (options) => output(['detokenize', '--model', TURNS], json([...args, ...options]).promptTokens.join(' '));
+    const prompted = (options) => output(['detokenize', '--model', TURNS], json([...args, ...options])
+        .promptTokens.join(' '));
     assert.equal(prompted(['--chat']), '<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n');
-    assert.equal(prompted(['--system', 'Be brief.']), '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
+    assert.equal(prompted(['--system', 'Be brief.']),
+        '<bos><start_of_turn>user\nBe brief.\n\nHi<end_of_turn>\n<start_of_turn>model\n');
     assert.equal(prompted([]), '<bos>Hi');
 });
 
 test('generate: --messages holds one conversation: each answer evaluates only what is new', () => {
-    const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content});
-    const messages = [{role: 'system', content: 'Be brief.'}, user('One?'), user('Two?'), assistant('Two.'), user('Three?')];
+    const user = (content) => ({role: 'user', content}),
+        assistant = (content) => ({role: 'assistant', content});
+    const messages = [{role: 'system', content: 'Be brief.'}, user('One?'), user('Two?'), assistant('Two.'),
+        user('Three?')];
     const file = write('messages.json', JSON.stringify(messages));
-    const result = json(['generate', '--model', TURNS, '--messages', file, '--max-tokens', '6', '--temperature', '0']);
+    const result = json(['generate', '--model', TURNS, '--messages', file, '--max-tokens', '6',
+        '--temperature', '0']);
     assert.equal(result.turns.length, 2);
     const [first, second] = result.turns;
-    for (const key of ['text', 'tokens', 'promptTokens', 'cachedTokens']) assert.deepEqual(result[key], second[key], key);
+    for (const key of ['text', 'tokens', 'promptTokens', 'cachedTokens'])
+        assert.deepEqual(result[key], second[key], key);
     const before = [...first.promptTokens, ...first.tokens];
     assert.deepEqual(second.promptTokens.slice(0, before.length), before);
     assert.ok(second.cachedTokens >= before.length - 2);
@@ -155,14 +182,19 @@ test('generate: --messages holds one conversation: each answer evaluates only wh
 });
 
 test('generate: a text that is piped beside --messages ends what the user says last in it, or is the next question', () => {
-    const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content}), text = 'Ein Käfer 🐞\n';
-    const ask = (messages, input) => json(['generate', '--model', TURNS, '--messages', write('piped.json', JSON.stringify(messages)), '--max-tokens', '1',
+    const user = (content) => ({role: 'user', content}),
+        assistant = (content) => ({role: 'assistant', content}), text = 'Ein Käfer 🐞\n';
+    const ask = (messages, input) => json(['generate', '--model', TURNS, '--messages',
+        write('piped.json', JSON.stringify(messages)), '--max-tokens', '1',
         '--temperature', '0'], input).turns.map(({promptTokens}) => promptTokens);
     assert.deepEqual(ask([user('Sum it up:')], text), ask([user(`Sum it up:\n${text}`)]));
-    assert.deepEqual(ask([user('Hi'), assistant('Hello.')], text), ask([user('Hi'), assistant('Hello.'), user(text)]));
-    assert.deepEqual(ask([{role: 'system', content: 'Be brief.'}], text), ask([{role: 'system', content: 'Be brief.'}, user(text)]));
+    assert.deepEqual(ask([user('Hi'), assistant('Hello.')], text),
+        ask([user('Hi'), assistant('Hello.'), user(text)]));
+    assert.deepEqual(ask([{role: 'system', content: 'Be brief.'}], text),
+        ask([{role: 'system', content: 'Be brief.'}, user(text)]));
     assert.notDeepEqual(ask([user('Sum it up:')], text), ask([user('Sum it up:')]));
-    const {status, stdout} = run(['generate', '--model', TURNS, '--messages', write('answered.json', JSON.stringify([user('Hi'), assistant('Hello.')]))]);
+    const {status, stdout} = run(['generate', '--model', TURNS, '--messages',
+        write('answered.json', JSON.stringify([user('Hi'), assistant('Hello.')]))]);
     assert.deepEqual([status, stdout], [1, '']);
 });
 
@@ -172,7 +204,8 @@ test('logits: the best of the last position, and all positions as a file', () =>
     assert.ok(logits.every(([, value], i) => i === 0 || value <= logits[i - 1][1]), 'best first');
     const out = join(work, 'logits.f32'), ids = write('ids.txt', '2 651\n300\n');
     assert.equal(output(['logits', '--model', BASE, '--tokens-file', ids, '--out', out]), '');
-    const bytes = readFileSync(out), rows = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const bytes = readFileSync(out),
+        rows = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     assert.equal(rows.length, 3 * 656);
     const last = rows.subarray(2 * 656);
     for (const [id, value] of logits) assert.equal(last[id], Math.fround(value));
@@ -181,17 +214,21 @@ test('logits: the best of the last position, and all positions as a file', () =>
 });
 
 test('tokenize and detokenize are each other\'s inverse, also for bytes that are no text', () => {
-    const bytes = Buffer.concat([Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'), Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f])]);
+    const bytes = Buffer.concat([Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'),
+        Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f])]);
     const {tokens} = json(['tokenize', '--model', TURNS], bytes);
-    const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS], {input: tokens.join(', ')});
+    const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS],
+        {input: tokens.join(', ')});
     assert.deepEqual(back.stdout, bytes);
-    assert.deepEqual(json(['tokenize', '--model', TURNS, '--bos', '--special'], '<end_of_turn>').tokens, [2, 6]);
+    assert.deepEqual(json(['tokenize', '--model', TURNS, '--bos', '--special'], '<end_of_turn>')
+        .tokens, [2, 6]);
     assert.deepEqual(json(['tokenize', '--model', TURNS], '').tokens, []);
 });
 
 test('a megabyte on stdin is tokenized in seconds', async () => {
     const text = readFileSync(TEXT, 'utf8'), start = performance.now();
-    const {tokens} = json(['tokenize', '--model', await ensureModel()], text.repeat(Math.ceil(1e6 / text.length)));
+    const {tokens} = json(['tokenize', '--model', await ensureModel()],
+        text.repeat(Math.ceil(1e6 / text.length)));
     assert.ok(tokens.length > 100_000);
     assert.ok(performance.now() - start < 20_000);
 });
@@ -213,7 +250,8 @@ test('perplexity: exp of the mean nll, whatever the batches; smaller windows kno
         sum += max + Math.log(row.reduce((s, x) => s + Math.exp(x - max), 0)) - row[ids[i + 1]];
     }
     const short = json(['perplexity', '--model', BASE, '--text', text]);
-    assert.ok(Math.abs(short.nll - sum / (ids.length - 1)) < 1e-5, `${short.nll} and ${sum / (ids.length - 1)}`);
+    assert.ok(Math.abs(short.nll - sum / (ids.length - 1)) < 1e-5,
+        `${short.nll} and ${sum / (ids.length - 1)}`);
     assert.notEqual(measure('--ctx', '16').nll, nll);
 });
 
@@ -231,13 +269,15 @@ test('bench: tokens per second of a file, and of a shape without one', () => {
     const few = ['--prompt-tokens', '8', '--max-tokens', '2', '--repeat', '1'];
     for (const model of [['--model', BASE], ['--shape', 'gemma3-270m', '--type', 'q4_0']]) {
         const {prefill, decode, variant, threads, bytesPerToken} = json(['bench', ...model, ...few]);
-        for (const {min, median, max} of [prefill, decode]) assert.ok(0 < min && min <= median && median <= max);
+        for (const {min, median, max} of [prefill, decode])
+            assert.ok(0 < min && min <= median && median <= max);
         assert.ok(variant && threads >= 1 && bytesPerToken > 0);
     }
 });
 
 test('serve: prints where the page is', async () => {
-    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS], {stdio: ['ignore', 'pipe', 'inherit']});
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS],
+        {stdio: ['ignore', 'pipe', 'inherit']});
     try {
         const [line] = await child.stdout.take(1).toArray();
         const response = await fetch(String(line).trim());
@@ -249,13 +289,18 @@ test('serve: prints where the page is', async () => {
 });
 
 test('serve: OpenAI\'s API, as the options say', async () => {
-    const args = ['--api-key', 'key', '--parallel', '2', '--queue', '1', '--context', '256', '--max-body', '1000', '--threads', '1', '--cors', 'https://app.example'];
-    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS, ...args], {stdio: ['ignore', 'pipe', 'ignore']});
+    const args = ['--api-key', 'key', '--parallel', '2', '--queue', '1', '--context', '256', '--max-body',
+        '1000', '--threads', '1', '--cors', 'https://app.example'];
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS, ...args],
+        {stdio: ['ignore', 'pipe', 'ignore']});
     try {
         const [line] = await child.stdout.take(1).toArray(), url = new URL('v1/', String(line).trim());
-        const ask = (path, body, headers) => fetch(new URL(path, url), {method: body ? 'POST' : 'GET', body, headers: {Authorization: 'Bearer key', ...headers}});
+        const ask = (path, body, headers) => fetch(new URL(path, url), {method: body ? 'POST' : 'GET', body,
+            headers: {Authorization: 'Bearer key', ...headers}});
         assert.equal((await ask('models', undefined, {Authorization: 'Bearer other'})).status, 401);
-        const response = await ask('completions', JSON.stringify({prompt: 'The sea', max_tokens: 400, logit_bias: {1: -100, 6: -100}}), {Origin: 'https://app.example'});
+        const response = await ask('completions',
+            JSON.stringify({prompt: 'The sea', max_tokens: 400, logit_bias: {1: -100, 6: -100}}),
+            {Origin: 'https://app.example'});
         assert.equal(response.headers.get('Access-Control-Allow-Origin'), 'https://app.example');
         const {model, usage} = await response.json();
         assert.equal(model, basename(TURNS, '.gguf'));
@@ -267,9 +312,11 @@ test('serve: OpenAI\'s API, as the options say', async () => {
 });
 
 test('help says how every command is called', () => {
-    for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'], ['generate', '--prompt', 'x', '-h']]) {
+    for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'],
+        ['generate', '--prompt', 'x', '-h']]) {
         const text = output(args);
-        for (const command of ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect', 'bench', 'serve']) {
+        for (const command of ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect',
+            'bench', 'serve']) {
             assert.match(text, new RegExp(`^  ${command} `, 'm'));
         }
     }
@@ -284,8 +331,10 @@ test('serve: a taken port is an error', async () => {
     const taken = createServer();
     await new Promise((done) => taken.listen(0, '127.0.0.1', done));
     const {port} = taken.address();
-    const child = spawn(process.execPath, [CLI, 'serve', '--port', String(port), '--model', TURNS], {stdio: ['ignore', 'pipe', 'pipe']});
-    const [status, said] = await Promise.all([new Promise((done) => child.on('close', done)), child.stderr.toArray()]);
+    const child = spawn(process.execPath, [CLI, 'serve', '--port', String(port), '--model', TURNS],
+        {stdio: ['ignore', 'pipe', 'pipe']});
+    const [status, said] = await Promise.all([new Promise((done) => child.on('close', done)),
+        child.stderr.toArray()]);
     assert.equal(status, 1);
     assert.match(said.join(''), new RegExp(`${port}`));
     taken.close();
@@ -294,7 +343,8 @@ test('serve: a taken port is an error', async () => {
 /** One sentence on stderr, nothing on stdout. */
 function refuses(args, status, pattern, input) {
     const result = run(args, input);
-    assert.deepEqual({status: result.status, stdout: result.stdout}, {status, stdout: ''}, `${args.join(' ')}: ${result.stderr}`);
+    assert.deepEqual({status: result.status, stdout: result.stdout}, {status, stdout: ''},
+        `${args.join(' ')}: ${result.stderr}`);
     assert.match(result.stderr, /^gemma: [^\n]+\n$/, args.join(' '));
     assert.match(result.stderr, pattern, args.join(' '));
 }
@@ -338,7 +388,8 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
         [['generate', '--model', BASE, '--prompt', 'x '.repeat(600)], /\d+ tokens.*512/],
         [['generate', '--model', BASE, '--messages', join(work, 'none.json')], /none\.json/],
         [['generate', '--model', BASE, '--messages', write('bad.json', '{')], /bad\.json is not JSON/],
-        [['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')], /odd\.json.*expected/],
+        [['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')],
+            /odd\.json.*expected/],
         [['logits', '--model', BASE, '--tokens', '2,99999', '--json'], /99999 is outside/],
         [['logits', '--model', BASE, '--tokens', '2', '--out', join(work, 'no/such/folder')], /no such file/],
         [['perplexity', '--model', BASE, '--text', join(work, 'none.txt')], /none\.txt/],
@@ -350,16 +401,19 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
     for (const [args, pattern] of cases) refuses(args, 1, pattern);
 });
 
-test('ids that no token has are refused', () => refuses(['detokenize', '--model', BASE], 1, /99999 is outside/, '5 99999'));
+test('ids that no token has are refused', () => refuses(['detokenize', '--model', BASE], 1,
+    /99999 is outside/, '5 99999'));
 
-test('an engine that this Node lacks is told in one sentence', {skip: !process.version.startsWith('v20.') && 'Node 20 lacks both'}, () => {
+test('an engine that this Node lacks is told in one sentence', {skip: !process.version.startsWith('v20.')
+    && 'Node 20 lacks both'}, () => {
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--variant', 'relaxed'], 1, /relaxed SIMD/i);
     refuses(['generate', '--model', BASE, '--prompt', 'x', '--memory64'], 1, /memory64/);
 });
 
 test('an output that cannot be written is told, exit code 1', () => {
     const full = openSync('/dev/full', 'w');
-    const {status, stderr} = spawnSync(process.execPath, [CLI, 'tokenize', '--model', TURNS], {input: 'The sea', encoding: 'utf8', stdio: ['pipe', full, 'pipe']});
+    const {status, stderr} = spawnSync(process.execPath, [CLI, 'tokenize', '--model', TURNS],
+        {input: 'The sea', encoding: 'utf8', stdio: ['pipe', full, 'pipe']});
     closeSync(full);
     assert.equal(status, 1);
     assert.match(stderr, /^gemma: .*ENOSPC.*\.\n$/);
@@ -376,34 +430,42 @@ test('whoever stops reading stops the command quietly', async () => {
 });
 
 test('constraint: without a model, whether it compiles and which lines it accepts', () => {
-    const schema = write('schema.json', '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}');
+    const schema = write('schema.json',
+        '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}');
     const lines = write('instances.jsonl', '{"a": 1}\n{"a":12}\n{"a": "1"}\n\n{}\n{"a":\t3 }\n{"a": 1');
     const {compileMs, ...found} = json(['constraint', '--schema', schema, '--instances', lines]);
-    assert.deepEqual(found, {compiled: true, error: null, accepted: [true, true, false, false, false, true, false]});
+    assert.deepEqual(found, {compiled: true, error: null, accepted: [true, true, false, false, false,
+        true, false]});
     assert.ok(compileMs > 0);
-    const accepts = (args, text) => json(['constraint', ...args, '--instances', write('texts', text)]).accepted;
+    const accepts = (args, text) => json(['constraint', ...args, '--instances', write('texts', text)])
+        .accepted;
     assert.deepEqual(accepts(['--regex', '[ab]+'], 'ab\nc\n'), [true, false]);
     assert.deepEqual(accepts(['--choices', 'yes,no'], 'no\nyesno'), [true, false]);
     assert.deepEqual(accepts(['--grammar', write('g.gbnf', 'root ::= "x"+ "y"')], 'xxy\ny'), [true, false]);
-    assert.deepEqual(accepts(['--schema', schema, '--whitespace', 'none'], '{"a":1}\n{"a": 1}'), [true, false]);
+    assert.deepEqual(accepts(['--schema', schema, '--whitespace', 'none'], '{"a":1}\n{"a": 1}'),
+        [true, false]);
 });
 
 test('constraint: what does not compile is told, by --json too', () => {
-    const {compiled, accepted, error} = json(['constraint', '--schema', write('not.json', '{"properties": {"a": {"not": {"type": "null"}}}}')]);
+    const {compiled, accepted, error} = json(['constraint', '--schema',
+        write('not.json', '{"properties": {"a": {"not": {"type": "null"}}}}')]);
     assert.deepEqual([compiled, accepted], [false, []]);
     assert.match(error, /not/);
-    assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')]).error, /\b2\b/);
+    assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')])
+        .error, /\b2\b/);
     const {status, stderr} = run(['constraint', '--regex', '(?=a)']);
     assert.equal(status, 1);
     assert.equal(stderr.trim().split('\n').length, 1);
-    for (const args of [[], ['--regex', 'a', '--choices', 'b'], ['--regex', 'a', '--whitespace', 'none'], ['--schema', 'x', '--whitespace', 'much']]) {
+    for (const args of [[], ['--regex', 'a', '--choices', 'b'], ['--regex', 'a', '--whitespace', 'none'],
+        ['--schema', 'x', '--whitespace', 'much']]) {
         assert.equal(run(['constraint', ...args]).status, 2, args.join(' '));
     }
 });
 
 test('generate: --schema, --regex, --choices and --grammar say what the text must be', () => {
     const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '60', '--seed', '3'];
-    const {text, constraint} = json([...args, '--schema', write('list.json', '{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}')]);
+    const {text, constraint} = json([...args, '--schema',
+        write('list.json', '{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}')]);
     assert.equal(constraint, 'complete');
     assert.ok(JSON.parse(text).every((each) => typeof each === 'boolean'));
     assert.match(output([...args, '--regex', '[0-9]{3}']), /^[0-9]{3}\n$/);

@@ -1,5 +1,6 @@
-// compare and imatrix: the divergence between two models against one calculated here from their logits; an importance matrix against sums
-// calculated here from the embeddings, and that build/quantize makes of it what it is for.
+// compare and imatrix: the divergence between two models against one calculated here from their logits; an
+// importance matrix against sums calculated here from the embeddings, and that build/quantize makes of it
+// what it is for.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -9,14 +10,16 @@ import {before, test} from 'node:test';
 import {readGguf} from '../quantize/gguf.js';
 import {ROOT, logits, quantized, tokenize, work} from '../quantize/tools.js';
 
-const GOLDEN = join(ROOT, 'tests/golden'), TEXT = join(GOLDEN, 'text.txt'), OTHER = join(GOLDEN, 'tiny-gemma2.gguf');
+const GOLDEN = join(ROOT, 'tests/golden'), TEXT = join(GOLDEN, 'text.txt'),
+    OTHER = join(GOLDEN, 'tiny-gemma2.gguf');
 const MODEL = join(GOLDEN, 'tiny-gemma3.gguf'), N_VOCAB = 699, N_EMBD = 128, N_LAYER = 7, BOS = 2;
 const CTX = 100;        // of a window: more than is evaluated in one batch, less than the text has
 
 let coarse;             // the same weights in fewer bits
 before(() => { coarse = quantized('coarse.gguf', MODEL, 'q4_0'); });
 
-const run = (...args) => spawnSync(process.execPath, [join(ROOT, 'web/node/cli.js'), ...args], {encoding: 'utf8'});
+const run = (...args) => spawnSync(process.execPath, [join(ROOT, 'web/node/cli.js'), ...args],
+    {encoding: 'utf8'});
 
 /** The stdout of a command that must succeed and say nothing else. */
 function output(...args) {
@@ -39,7 +42,8 @@ function logSoftmax(row) {
     return Array.from(row, (x) => x - max - Math.log(sum));
 }
 
-const near = (a, b, what, tolerance = 1e-6) => assert.ok(Math.abs(a - b) <= tolerance * Math.abs(b), `${what}: ${a}, not ${b}`);
+const near = (a, b, what, tolerance = 1e-6) => assert.ok(Math.abs(a - b) <= tolerance * Math.abs(b),
+    `${what}: ${a}, not ${b}`);
 
 test('compare: a file differs from itself by nothing', () => {
     const {kl, top1, perplexity, tokens} = json('compare', MODEL, MODEL, '--text', TEXT);
@@ -74,7 +78,8 @@ test('compare: the divergence, agreement and perplexities that the logits of bot
     near(got.kl.max, kl[n - 1], 'max');
     near(got.top1, agreed / n, 'top1');
     got.perplexity.forEach((x, i) => near(x, Math.exp(nll[i] / n), 'perplexity'));
-    assert.match(output('compare', MODEL, coarse, '--text', text), /^KL divergence .*\nsame top token .*\nperplexity .*\nover \d+ tokens\n$/);
+    assert.match(output('compare', MODEL, coarse, '--text', text),
+        /^KL divergence .*\nsame top token .*\nperplexity .*\nover \d+ tokens\n$/);
 });
 
 /** The floats of an F32 tensor. */
@@ -92,14 +97,18 @@ function collect(model) {
 }
 
 test('imatrix: sums and counts of every matrix in the layers, as llama-imatrix writes them', () => {
-    const exact = quantized('exact.gguf', MODEL, 'f32'), file = readGguf(collect(exact)), cut = windows(readFileSync(TEXT)), ids = cut.flat();
+    const exact = quantized('exact.gguf', MODEL, 'f32'), file = readGguf(collect(exact)),
+        cut = windows(readFileSync(TEXT)), ids = cut.flat();
     assert.deepEqual(file.metadata, {
-        'general.type': 'imatrix', 'imatrix.datasets': ['text.txt'], 'imatrix.chunk_count': cut.length, 'imatrix.chunk_size': CTX,
+        'general.type': 'imatrix', 'imatrix.datasets': ['text.txt'], 'imatrix.chunk_count': cut.length,
+        'imatrix.chunk_size': CTX,
     });
     const model = readGguf(exact), sums = (name) => tensor(file, `${name}.weight.in_sum2`);
-    const matrices = Object.keys(model.tensors).filter((name) => name.startsWith('blk.') && model.tensors[name].shape.length === 2);
+    const matrices = Object.keys(model.tensors).filter((name) => name.startsWith('blk.')
+        && model.tensors[name].shape.length === 2);
     assert.equal(matrices.length, 7 * N_LAYER);
-    assert.deepEqual(Object.keys(file.tensors).sort(), matrices.flatMap((name) => [`${name}.in_sum2`, `${name}.counts`]).sort());
+    assert.deepEqual(Object.keys(file.tensors).sort(),
+        matrices.flatMap((name) => [`${name}.in_sum2`, `${name}.counts`]).sort());
     for (const name of matrices) {
         assert.deepEqual([...tensor(file, `${name}.counts`)], [ids.length], name);
         const squares = tensor(file, `${name}.in_sum2`);
@@ -107,11 +116,13 @@ test('imatrix: sums and counts of every matrix in the layers, as llama-imatrix w
         assert.ok(squares.every((x) => Number.isFinite(x) && x > 0), name);
     }
     for (let i = 0; i < N_LAYER; i++) {
-        for (const part of ['attn_k', 'attn_v']) assert.deepEqual(sums(`blk.${i}.${part}`), sums(`blk.${i}.attn_q`));
+        for (const part of ['attn_k', 'attn_v'])
+            assert.deepEqual(sums(`blk.${i}.${part}`), sums(`blk.${i}.attn_q`));
         assert.deepEqual(sums(`blk.${i}.ffn_up`), sums(`blk.${i}.ffn_gate`));
     }
     // What goes into the first layer is the embeddings, normed.
-    const embd = tensor(model, 'token_embd.weight'), norm = tensor(model, 'blk.0.attn_norm.weight'), want = new Float64Array(N_EMBD);
+    const embd = tensor(model, 'token_embd.weight'), norm = tensor(model, 'blk.0.attn_norm.weight'),
+        want = new Float64Array(N_EMBD);
     for (const id of ids) {
         const x = embd.subarray(id * N_EMBD, (id + 1) * N_EMBD).map((y) => y * Math.sqrt(N_EMBD));
         const mean = x.reduce((sum, y) => sum + y * y, 0) / N_EMBD;
@@ -121,18 +132,22 @@ test('imatrix: sums and counts of every matrix in the layers, as llama-imatrix w
 });
 
 test('imatrix: what build/quantize makes of it errs less where it matters', () => {
-    const imatrix = collect(MODEL), name = 'blk.3.ffn_down.weight', importance = tensor(readGguf(imatrix), `${name}.in_sum2`);
+    const imatrix = collect(MODEL), name = 'blk.3.ffn_down.weight',
+        importance = tensor(readGguf(imatrix), `${name}.in_sum2`);
     const weights = (path) => tensor(readGguf(quantized('decoded.gguf', path, 'f32')), name);
     const want = weights(MODEL);
-    const error = (path) => weights(path).reduce((sum, x, i) => sum + importance[i % importance.length] * (x - want[i]) ** 2, 0);
-    const weighted = error(quantized('weighted.gguf', MODEL, 'q4_0', '--imatrix', imatrix)), without = error(coarse);
+    const error = (path) => weights(path).reduce((sum, x, i) => sum
+        + importance[i % importance.length] * (x - want[i]) ** 2, 0);
+    const weighted = error(quantized('weighted.gguf', MODEL, 'q4_0', '--imatrix', imatrix)),
+        without = error(coarse);
     assert.ok(weighted < without, `${weighted} with, ${without} without`);
 });
 
 /** One sentence on stderr, nothing on stdout. */
 function refuses(args, status, pattern) {
     const result = run(...args);
-    assert.deepEqual({status: result.status, stdout: result.stdout}, {status, stdout: ''}, `${args.join(' ')}: ${result.stderr}`);
+    assert.deepEqual({status: result.status, stdout: result.stdout}, {status, stdout: ''},
+        `${args.join(' ')}: ${result.stderr}`);
     assert.match(result.stderr, /^gemma: [^\n]+\n$/, args.join(' '));
     assert.match(result.stderr, pattern, args.join(' '));
 }
@@ -150,7 +165,8 @@ test('wrong calls are told in one sentence', () => {
     refuses(['compare', MODEL, MODEL, '--text', none], 1, /none/);
     refuses(['imatrix', '--model', MODEL, '--text', TEXT], 2, /--out is needed/);
     refuses(['imatrix', '--model', MODEL, '--out', out], 2, /--text is needed/);
-    refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', out, '--json'], 2, /Unknown option --json/);
+    refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', out, '--json'], 2,
+        /Unknown option --json/);
     refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', out, '--ctx', '1'], 2, /--ctx 1/);
     refuses(['imatrix', '--model', MODEL, '--text', TEXT, '--out', join(none, 'a.gguf')], 1, /no such file/);
     writeFileSync(none, '');
@@ -159,5 +175,6 @@ test('wrong calls are told in one sentence', () => {
 });
 
 test('help names both', () => {
-    for (const command of ['compare', 'imatrix']) assert.match(output('help'), new RegExp(`^  ${command} `, 'm'));
+    for (const command of ['compare', 'imatrix'])
+        assert.match(output('help'), new RegExp(`^  ${command} `, 'm'));
 });

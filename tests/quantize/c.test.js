@@ -8,7 +8,8 @@ import {fileURLToPath} from 'node:url';
 import {run} from '../../web/node/run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PROGRAMS = readdirSync(fileURLToPath(new URL('.', import.meta.url))).filter((file) => /^test_.*\.c$/.test(file)).map((file) => file.slice(0, -2));
+const PROGRAMS = readdirSync(fileURLToPath(new URL('.', import.meta.url)))
+    .filter((file) => /^test_.*\.c$/.test(file)).map((file) => file.slice(0, -2));
 
 before(() => run('make', ['-j2', 'test-quantize-native'], {cwd: ROOT}));
 
@@ -16,7 +17,8 @@ test('there are C tests', () => assert.ok(PROGRAMS.length > 0));
 
 for (const program of PROGRAMS) {
     test(program, () => {
-        const {status, stdout, stderr} = spawnSync(`build/native/quantize-tests/${program}`, {cwd: ROOT, encoding: 'utf8', timeout: 600_000});
+        const {status, stdout, stderr} = spawnSync(`build/native/quantize-tests/${program}`,
+            {cwd: ROOT, encoding: 'utf8', timeout: 600_000});
         assert.ok(status === 0, `${stdout}\n${stderr}`);
         assert.match(stdout, /^[1-9]\d* tests, 0 failed checks$/m);
     });

@@ -1,14 +1,16 @@
-// errors.test.js: every way in which a conversion can be refused: one sentence on stderr that names what is wrong, exit status 1 (2 for
-// the command line), and no file.
+// errors.test.js: every way in which a conversion can be refused: one sentence on stderr that names what is
+// wrong, exit status 1 (2 for the command line), and no file.
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
-import {copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync,
+    writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 import {QUANTIZE, ROOT, checkpoint, quantize, quantized, work} from './tools.js';
 
-const sound = checkpoint('sound', 'tiny-gemma1'), sharded = checkpoint('sharded', 'tiny-gemma1', '--shards', '3');
+const sound = checkpoint('sound', 'tiny-gemma1'),
+    sharded = checkpoint('sharded', 'tiny-gemma1', '--shards', '3');
 const OUT = join(work, 'out');
 mkdirSync(OUT);
 
@@ -38,13 +40,15 @@ const editTensors = (path, change) => editHeader(path, (header) => JSON.stringif
 
 /** Overwrites weights of a BF16 tensor: {index: bits}. */
 function editWeights(path, tensor, weights) {
-    const bytes = readFileSync(path), n = Number(bytes.readBigUInt64LE(0)), [begin] = JSON.parse(bytes.toString('utf8', 8, 8 + n))[tensor].data_offsets;
+    const bytes = readFileSync(path), n = Number(bytes.readBigUInt64LE(0)),
+        [begin] = JSON.parse(bytes.toString('utf8', 8, 8 + n))[tensor].data_offsets;
     for (const [i, bits] of Object.entries(weights)) bytes.writeUInt16LE(bits, 8 + n + begin + 2 * Number(i));
     writeFileSync(path, bytes);
 }
 
 function refused(pattern, input, ...options) {
-    const out = join(OUT, 'model.gguf'), {status, stderr} = quantize('--in', input, '--out', out, '--type', 'q8_0', ...options);
+    const out = join(OUT, 'model.gguf'),
+        {status, stderr} = quantize('--in', input, '--out', out, '--type', 'q8_0', ...options);
     assert.match(stderr, new RegExp(pattern, 'i'));
     assert.match(stderr, /^quantize: [^\n]+\n$/, 'one sentence');
     assert.equal(status, 1);
@@ -60,15 +64,18 @@ test('a sound checkpoint is not refused', () => {
 test('a shard is missing', () => {
     const folder = damaged(sharded);
     rmSync(join(folder, 'model-00002-of-00003.safetensors'));
-    refused(/index\.json: tensor \S+ should be in shard model-00002-of-00003\.safetensors\. .*No such file/, folder);
+    refused(/index\.json: tensor \S+ should be in shard model-00002-of-00003\.safetensors\. .*No such file/,
+        folder);
 });
 
 test('the index and its shards disagree', () => {
     let folder = damaged(sharded);
-    editJson(join(folder, 'model.safetensors.index.json'), (index) => { index.weight_map['model.norm.weight'] = 'model-00001-of-00003.safetensors'; });
+    editJson(join(folder, 'model.safetensors.index.json'),
+        (index) => { index.weight_map['model.norm.weight'] = 'model-00001-of-00003.safetensors'; });
     refused(/tensor model\.norm\.weight should be in shard model-00001-of-00003\.safetensors, but is not there/, folder);
     folder = damaged(sharded);
-    editJson(join(folder, 'model.safetensors.index.json'), (index) => { index.weight_map['model.norm.weight'] = '../../etc/passwd'; });
+    editJson(join(folder, 'model.safetensors.index.json'),
+        (index) => { index.weight_map['model.norm.weight'] = '../../etc/passwd'; });
     refused(/Tensor model\.norm\.weight: the name of a file beside the index was expected/, folder);
     folder = damaged(sharded);
     writeFileSync(join(folder, 'model.safetensors.index.json'), '{}');
@@ -77,7 +84,8 @@ test('the index and its shards disagree', () => {
 
 test('a tensor has another shape than config.json tells', () => {
     const folder = damaged();
-    editTensors(weights(folder), (header) => { header['model.layers.1.mlp.up_proj.weight'].shape = [256, 512]; });
+    editTensors(weights(folder),
+        (header) => { header['model.layers.1.mlp.up_proj.weight'].shape = [256, 512]; });
     refused(/model\.safetensors: tensor model\.layers\.1\.mlp\.up_proj\.weight should be \[512, 256\] by config\.json, but is \[256, 512\]/, folder);
 });
 
@@ -106,12 +114,16 @@ test('weights are not finite: how many, and where the first is', () => {
 
 test('weights are too large for the output\'s type: how many, and where the first is', () => {
     const name = 'model.layers.2.mlp.down_proj.weight', folder = damaged();
-    editWeights(weights(folder), name, {70000: 0xc780, 70001: 0x4b80, 131071: 0x4b80});     // -65536, 2 ** 24 and again
+    // -65536, 2 ** 24 and again
+    editWeights(weights(folder), name, {70000: 0xc780, 70001: 0x4b80, 131071: 0x4b80});
     const where = /model\.safetensors: tensor model\.layers\.2\.mlp\.down_proj\.weight has 3 weights that are too large for F16; /.source +
         /the first one, in row 136, column 368, is -65536: choose another type for it, such as --tensor-type blk\.2\.ffn_down\.weight=bf16/.source;
-    for (const threads of ['1', '5']) refused(new RegExp(where), folder, '--type', 'f16', '--threads', threads);
-    // Of blocks it is the scale that may be too large; then all of the block is lost. (The search takes the largest scale there is.)
-    refused(/has 64 weights that are too large for Q8_0; the first one, in row 136, column 352, is /, folder, '--plain');
+    for (const threads of ['1', '5'])
+        refused(new RegExp(where), folder, '--type', 'f16', '--threads', threads);
+    // Of blocks it is the scale that may be too large; then all of the block is lost. (The search takes the
+    // largest scale there is.)
+    refused(/has 64 weights that are too large for Q8_0; the first one, in row 136, column 352, is /,
+        folder, '--plain');
     for (const type of ['bf16', 'f32']) quantized('large.gguf', folder, type);
 });
 
@@ -119,7 +131,8 @@ test('the architecture is not Gemma\'s', () => {
     const folder = damaged();
     editJson(join(folder, 'config.json'), (config) => { config.architectures = ['LlamaForCausalLM']; });
     refused(/config\.json: its architecture is "LlamaForCausalLM"; .*gemma3 are converted/, folder);
-    editJson(join(folder, 'config.json'), (config) => { delete config.architectures; config.model_type = 'llama'; });
+    editJson(join(folder, 'config.json'), (config) => { delete config.architectures;
+        config.model_type = 'llama'; });
     refused(/config\.json: its architecture is "llama"/, folder);
     editJson(join(folder, 'config.json'), (config) => { delete config.model_type; });
     refused(/config\.json: it says neither its "architectures" nor its "model_type"/, folder);
@@ -127,8 +140,10 @@ test('the architecture is not Gemma\'s', () => {
 
 test('the configuration says what a GGUF can\'t', () => {
     const cases = [
-        [{query_pre_attn_scalar: 100}, /query_pre_attn_scalar is 100; 32 is what readers of the GGUF will take/],
-        [{sliding_window_pattern: 4}, /one in 4 layers is global \(sliding_window_pattern\); one in 6 was expected/],
+        [{query_pre_attn_scalar: 100},
+            /query_pre_attn_scalar is 100; 32 is what readers of the GGUF will take/],
+        [{sliding_window_pattern: 4},
+            /one in 4 layers is global \(sliding_window_pattern\); one in 6 was expected/],
         [{layer_types: Array(7).fill('full_attention')}, /layer 0 is not of type sliding_attention/],
         [{rope_scaling: {rope_type: 'yarn', factor: 2}}, /it scales RoPE by "yarn"/],
         [{hidden_activation: 'relu'}, /hidden_activation is "relu"/],
@@ -153,7 +168,8 @@ test('a tensor is missing, unknown, or of a type that is not converted', () => {
     refused(/damaged: tensor model\.layers\.3\.input_layernorm\.weight is missing, which a gemma of 4 layers needs/, folder);
     folder = damaged();
     editJson(join(folder, 'config.json'), (config) => { config.num_hidden_layers = 2; });
-    refused(/model\.safetensors: tensor model\.layers\.2\.input_layernorm\.weight is not one of a gemma/, folder);
+    refused(/model\.safetensors: tensor model\.layers\.2\.input_layernorm\.weight is not one of a gemma/,
+        folder);
     folder = damaged();
     editTensors(weights(folder), (header) => { header['model.norm.weight'].dtype = 'I16'; });
     refused(/tensor model\.norm\.weight is stored as I16; F32, F16 and BF16 are converted/, folder);
@@ -164,14 +180,21 @@ test('a tensor is missing, unknown, or of a type that is not converted', () => {
 test('a safetensors header is broken', () => {
     const norm = 'model.norm.weight';
     const cases = [
-        [(header) => JSON.stringify(header).slice(0, -1), /it is not sound JSON: at byte \d+ a comma or a closing bracket was expected/],
+        [(header) => JSON.stringify(header).slice(0, -1),
+            /it is not sound JSON: at byte \d+ a comma or a closing bracket was expected/],
         [() => '[]', /its header is no object/],
-        [(header) => JSON.stringify(header).replace('"model.norm.weight"', '"model.layers.0.input_layernorm.weight"'), /an object ends that has the same key twice/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [0, 512]}}), /overlaps|a gap lies before it/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [5]}}), /its data_offsets are not two whole numbers/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [300]}}), /its shape needs 600 bytes, but its data_offsets span 512/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [-1]}}), /a dimension is no whole number/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [2 ** 40, 2 ** 40]}}), /its size is beyond 2\^63 bytes/],
+        [(header) => JSON.stringify(header).replace('"model.norm.weight"',
+            '"model.layers.0.input_layernorm.weight"'), /an object ends that has the same key twice/],
+        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [0, 512]}}),
+            /overlaps|a gap lies before it/],
+        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [5]}}),
+            /its data_offsets are not two whole numbers/],
+        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [300]}}),
+            /its shape needs 600 bytes, but its data_offsets span 512/],
+        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [-1]}}),
+            /a dimension is no whole number/],
+        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [2 ** 40, 2 ** 40]}}),
+            /its size is beyond 2\^63 bytes/],
     ];
     for (const [change, pattern] of cases) {
         const folder = damaged();
@@ -240,7 +263,8 @@ test('the disk is full', () => {
         assert.match(stderr, /model\.gguf:? needs \d+ bytes, but the disk has \d+ left/);
         assert.equal(stdout, 'status 1\n', 'nothing is left on it');
     }
-    // Where no file system of its own can be made for the test, this stands for it: no file may be larger than 64 KiB.
+    // Where no file system of its own can be made for the test, this stands for it: no file may be larger
+    // than 64 KiB.
     const limited = `trap '' XFSZ; ulimit -f 128; "${QUANTIZE}" --in "${sound}" --out "${disk}/model.gguf" --type f32; echo "status $?"; ls "${disk}"`;
     const second = spawnSync('sh', ['-c', limited], {encoding: 'utf8'});
     assert.match(second.stderr, /model\.gguf/);
@@ -251,8 +275,10 @@ test('interrupted: nothing is left, and what was there before stays', async () =
     const big = checkpoint('big', 'gemma3-270m', '--layers', '4'), out = join(OUT, 'model.gguf');
     for (const signal of ['SIGINT', 'SIGTERM']) {
         writeFileSync(out, 'before');
-        const child = spawn(QUANTIZE, ['--in', big, '--out', out, '--type', 'q4_k_m', '--threads', '1', '--manifest']);
-        while (!readdirSync(OUT).some((name) => name.endsWith('.partial'))) await new Promise((resolve) => setTimeout(resolve, 5));
+        const child = spawn(QUANTIZE, ['--in', big, '--out', out, '--type', 'q4_k_m', '--threads', '1',
+            '--manifest']);
+        while (!readdirSync(OUT).some((name) => name.endsWith('.partial')))
+            await new Promise((resolve) => setTimeout(resolve, 5));
         child.kill(signal);
         const ended = await new Promise((resolve) => child.on('exit', (code, by) => resolve({code, by})));
         assert.deepEqual(ended, {code: null, by: signal});
@@ -264,18 +290,23 @@ test('interrupted: nothing is left, and what was there before stays', async () =
 
 test('the command line is wrong: exit status 2', () => {
     const cases = [
-        [[], /--in is missing/], [['--in', sound, '--type', 'q8_0'], /--out is missing/], [['--in', sound, '--out', 'x'], /--type is missing/],
+        [[], /--in is missing/], [['--in', sound, '--type', 'q8_0'], /--out is missing/],
+        [['--in', sound, '--out', 'x'], /--type is missing/],
         [['--in'], /--in: a value was expected/], [['--fast'], /"--fast".*--help/],
         [['--type', 'q9'], /--type: one of f32, f16, bf16, q4_0, .*q6_k was expected, not "q9"/],
-        [['--threads', '0'], /--threads: a whole number of 1 or more was expected, not "0"/], [['--split', '1x'], /--split: a whole number/],
-        [['--tensor-type', 'ffn_up'], /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/],
-        [['--tensor-type', '=q8_0'], /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "=q8_0"/],
+        [['--threads', '0'], /--threads: a whole number of 1 or more was expected, not "0"/],
+        [['--split', '1x'], /--split: a whole number/],
+        [['--tensor-type', 'ffn_up'],
+            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/],
+        [['--tensor-type', '=q8_0'],
+            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "=q8_0"/],
         [['--tensor-type', 'ffn(=q8_0'], /--tensor-type: a regular expression before the = was expected/],
     ];
     for (const [args, pattern] of cases) {
         const {status, stdout, stderr} = quantize(...args);
         assert.match(stderr, new RegExp(pattern, 'i'));
-        assert.deepEqual({status, stdout, lines: stderr.split('\n').length}, {status: 2, stdout: '', lines: 2});
+        assert.deepEqual({status, stdout, lines: stderr.split('\n').length},
+            {status: 2, stdout: '', lines: 2});
     }
 });
 
@@ -289,7 +320,8 @@ test('a --tensor-type that decides nothing is refused', () => {
 test('--help tells the options', () => {
     const {status, stdout} = quantize('--help');
     assert.equal(status, 0);
-    for (const option of ['--in', '--out', '--type', '--tensor-type', '--imatrix', '--plain', '--manifest', '--split', '--threads', '--dry-run', '--verify']) {
+    for (const option of ['--in', '--out', '--type', '--tensor-type', '--imatrix', '--plain', '--manifest',
+        '--split', '--threads', '--dry-run', '--verify']) {
         assert.ok(stdout.includes(option), option);
     }
     assert.ok(!existsSync(join(OUT, 'model.gguf')));

@@ -1,4 +1,5 @@
-// tools.js: what the tests of build/quantize share: the program, checkpoints of random weights, and our engine's answers about a file.
+// tools.js: what the tests of build/quantize share: the program, checkpoints of random weights, and our
+// engine's answers about a file.
 
 import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -18,14 +19,17 @@ after(() => rmSync(work, {recursive: true, force: true}));
 before(() => run('make', ['-j2', 'build/quantize'], {cwd: ROOT}));
 
 /** @param {string} name @returns {object} what golden/NAME.json holds (make_golden.py) */
-export const golden = (name) => JSON.parse(readFileSync(join(import.meta.dirname, `golden/${name}.json`), 'utf8'));
+export const golden = (name) =>
+    JSON.parse(readFileSync(join(import.meta.dirname, `golden/${name}.json`), 'utf8'));
 
 /** Float32Array of a file or Buffer. */
-export const floats = (bytes) => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+export const floats = (bytes) => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset
+    + bytes.length));
 
 /** Writes a checkpoint by quantize/random_checkpoint.py into work/NAME. @returns {string} its path */
 export function checkpoint(name, shape, ...options) {
-    execFileSync('python3', [join(ROOT, 'quantize/random_checkpoint.py'), join(work, name), '--shape', shape, ...options]);
+    execFileSync('python3', [join(ROOT, 'quantize/random_checkpoint.py'), join(work, name), '--shape',
+        shape, ...options]);
     return join(work, name);
 }
 
@@ -34,7 +38,10 @@ export function quantize(...args) {
     return spawnSync(QUANTIZE, args, {encoding: 'utf8'});
 }
 
-/** Runs it, and it must succeed and complain of nothing. @returns {string} the path of the file it wrote, work/NAME */
+/**
+ * Runs it, and it must succeed and complain of nothing.
+ * @returns {string} the path of the file it wrote, work/NAME
+ */
 export function quantized(name, input, type, ...options) {
     const out = join(work, name);
     const {status, stderr} = quantize('--in', input, '--out', out, '--type', type, ...options);
@@ -46,12 +53,14 @@ export function quantized(name, input, type, ...options) {
 export function logits(model, tokens, ...options) {
     const ids = join(work, 'ids'), out = join(work, 'logits');
     writeFileSync(ids, tokens.join(' '));
-    execFileSync(process.execPath, [CLI, 'logits', '--model', model, '--tokens-file', ids, '--out', out, ...options], {stdio: ['ignore', 'ignore', 'inherit']});
+    execFileSync(process.execPath, [CLI, 'logits', '--model', model, '--tokens-file', ids, '--out', out,
+        ...options], {stdio: ['ignore', 'ignore', 'inherit']});
     return floats(readFileSync(out));
 }
 
 /** Our engine's ids of a text. */
 export function tokenize(model, text) {
-    const stdout = execFileSync(process.execPath, [CLI, 'tokenize', '--model', model, '--json'], {input: text});
+    const stdout = execFileSync(process.execPath, [CLI, 'tokenize', '--model', model, '--json'],
+        {input: text});
     return JSON.parse(stdout).tokens;
 }

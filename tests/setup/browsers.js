@@ -29,7 +29,8 @@ const PACKAGES = {
 export async function ensureBrowsers() {
     const names = Object.keys(FINDERS);
     const missing = names.filter((name) => !FINDERS[name]());
-    const reason = missing.length ? await installPackages('Browsers', missing.flatMap((name) => PACKAGES[name])) : null;
+    const reason = missing.length ? await installPackages('Browsers',
+        missing.flatMap((name) => PACKAGES[name])) : null;
     return Object.fromEntries(names.map((name) =>
         [name, FINDERS[name]() ?? {missing: `${name} is missing: ${reason ?? 'its package does not hold it'}`}]));
 }
@@ -42,7 +43,9 @@ function firstOf(...names) {
     return names.map(which).find(Boolean) ?? null;
 }
 
-/** Debian keeps MiniBrowser in a folder per architecture and API version; 4.1 is the one its WebDriver starts. */
+/**
+ * Debian keeps MiniBrowser in a folder per architecture and API version; 4.1 is the one its WebDriver starts.
+ */
 function findWebKit() {
     const path = readdirSync('/usr/lib')
         .map((folder) => join('/usr/lib', folder, 'webkit2gtk-4.1/MiniBrowser')).find(existsSync);

@@ -1,4 +1,5 @@
-// Brings the packages of tests/consumers when a test first needs them: `npm start` and `npm run check` do without.
+// Brings the packages of tests/consumers when a test first needs them: `npm start` and `npm run check`
+// do without.
 // Owns: nothing; setup.js knows how.
 
 import {fileURLToPath} from 'node:url';

@@ -1,4 +1,5 @@
-// Installs Debian packages that the tests need, where the tests run as root on a Debian (a CI machine, a container).
+// Installs Debian packages that the tests need, where the tests run as root on a Debian (a CI machine,
+// a container).
 // Owns: the system's apt. Must not know: what the packages are for.
 
 import {existsSync} from 'node:fs';
@@ -20,7 +21,8 @@ export async function installPackages(what, packages) {
     say(`${what}: installing the Debian packages ${packages.join(', ')}`);
     try {
         await runWithLines('apt-get', ['update', '-q', '-o', 'APT::Update::Error-Mode=any'], () => {}, {env});
-        await runWithLines('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], show, {env});
+        await runWithLines('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], show,
+            {env});
         return null;
     } catch (error) {
         if (error instanceof SetupError) return error.message;
@@ -38,7 +40,8 @@ function progressOf(what) {
         for (const [start, done] of [['Get:', 'downloaded'], ['Setting up', 'installed']]) {
             if (!line.startsWith(start)) continue;
             count[start]++;
-            if (count[start] % EVERY === 0 || count[start] === total) say(`${what}: ${done} ${count[start]}/${total}`);
+            if (count[start] % EVERY === 0 || count[start] === total)
+                say(`${what}: ${done} ${count[start]}/${total}`);
         }
     };
 }

@@ -1,5 +1,5 @@
-// Makes sure that the C tests can be built as native programs: a compiler with its sanitizers, and SIMDe, with which
-// WebAssembly's vector instructions compile natively.
+// Makes sure that the C tests can be built as native programs: a compiler with its sanitizers, and SIMDe,
+// with which WebAssembly's vector instructions compile natively.
 // Owns: what `make test-c-native` needs of the system. Must not know: the tests.
 
 import {existsSync} from 'node:fs';

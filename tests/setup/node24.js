@@ -1,4 +1,5 @@
-// Brings Node 24, in which relaxed SIMD and memory64 are on, for tests of the modules that an older Node can't run.
+// Brings Node 24, in which relaxed SIMD and memory64 are on, for tests of the modules that an older
+// Node can't run.
 // Owns: .toolchain/node24. Must not know: which tests use it.
 
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync} from 'node:fs';

@@ -1,4 +1,5 @@
-// packages.js: brings npm's packages for the scripts that need nothing else (npm run check, types, docs). Owns: nothing; setup.js knows how.
+// packages.js: brings npm's packages for the scripts that need nothing else (npm run check, types, docs).
+// Owns: nothing; setup.js knows how.
 
 import {main} from '../../web/node/run.js';
 import {ensureDependencies} from '../../web/node/setup.js';

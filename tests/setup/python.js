@@ -15,12 +15,14 @@ const BUILD = fileURLToPath(new URL('../../build', import.meta.url));
  * @returns {{path: string} | {missing: string}}   path: for PYTHONPATH
  */
 export function ensurePython(name, packages) {
-    const path = join(BUILD, `python-${name}`), done = join(path, 'installed.txt'), wanted = packages.join('\n');
+    const path = join(BUILD, `python-${name}`), done = join(path, 'installed.txt'),
+        wanted = packages.join('\n');
     if (existsSync(done) && readFileSync(done, 'utf8') === wanted) return {path};
     if (!which('python3')) return {missing: 'python3 is missing'};
     say(`Python: bringing ${packages.join(', ')} for the tests`);
     mkdirSync(path, {recursive: true});
-    const command = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--upgrade', '--only-binary', ':all:', '--target', path, ...packages];
+    const command = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--upgrade',
+        '--only-binary', ':all:', '--target', path, ...packages];
     const {status, stderr} = spawnSync('python3', command, {encoding: 'utf8'});
     if (status !== 0) return {missing: `pip could not install ${packages.join(', ')}: ${stderr}`};
     writeFileSync(done, wanted);

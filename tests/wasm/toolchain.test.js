@@ -1,4 +1,5 @@
-// The toolchain: the right Emscripten is found, an incomplete one isn't used, what is missing is said in one sentence.
+// The toolchain: the right Emscripten is found, an incomplete one isn't used, what is missing is said in
+// one sentence.
 
 import assert from 'node:assert/strict';
 import {spawnSync} from 'node:child_process';
@@ -20,7 +21,8 @@ after(() => rmSync(scratch, {recursive: true, force: true}));
 
 /** Runs one of the toolchain's programs. */
 function tool(name, args, env) {
-    return spawnSync(process.execPath, [join(TOOLCHAIN, name), ...args], {encoding: 'utf8', env: {...process.env, ...env}});
+    return spawnSync(process.execPath, [join(TOOLCHAIN, name), ...args],
+        {encoding: 'utf8', env: {...process.env, ...env}});
 }
 
 /** Writes an emcc that only knows its version. */
@@ -72,8 +74,10 @@ test('an install that was interrupted or moved is not complete', () => {
 
 test('of all packages that Emscripten depends on, tools and their libraries are chosen', () => {
     const index = new Map(Object.entries({
-        emscripten: {Section: 'devel', Depends: 'clang-21, lld-21 (>= 1:21), nodejs (>= 12) | other, python3:any, ccache'},
-        'clang-21': {Section: 'devel', Depends: 'libc6 (>= 2.38), libllvm21 (= 1:21.1), libclang-common-21-dev, binutils'},
+        emscripten: {Section: 'devel',
+            Depends: 'clang-21, lld-21 (>= 1:21), nodejs (>= 12) | other, python3:any, ccache'},
+        'clang-21': {Section: 'devel',
+            Depends: 'libc6 (>= 2.38), libllvm21 (= 1:21.1), libclang-common-21-dev, binutils'},
         'lld-21': {Section: 'devel', Depends: 'libllvm21, libcurl4t64'},
         'libclang-common-21-dev': {Section: 'libdevel'},
         libllvm21: {Section: 'libs', Depends: 'libc6, libz3-4'},
@@ -85,6 +89,7 @@ test('of all packages that Emscripten depends on, tools and their libraries are 
         binutils: {Section: 'devel'},
     }));
     assert.deepEqual(emscriptenPackages(index).sort(), [
-        'clang-21', 'emscripten', 'libc6', 'libclang-common-21-dev', 'libgcc-s1', 'libllvm21', 'libz3-4', 'lld-21',
+        'clang-21', 'emscripten', 'libc6', 'libclang-common-21-dev', 'libgcc-s1', 'libllvm21',
+        'libz3-4', 'lld-21',
     ]);
 });

@@ -1,4 +1,5 @@
-// The browser dies in the middle of a download, the store's bytes rot: the model always arrives, is always right, and little is fetched twice.
+// The browser dies in the middle of a download, the store's bytes rot: the model always arrives, is always
+// right, and little is fetched twice.
 //
 //   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     the long run: other moments, more of them; Firefox, which starts slowly, has a quarter of each
 
@@ -16,14 +17,16 @@ import {ensureModel} from '../../web/node/setup.js';
 import {startDevelopment} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
-const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 6), FLIPS = Number(process.env.GEMMA_FLIPS ?? 60);
+const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 6),
+    FLIPS = Number(process.env.GEMMA_FLIPS ?? 60);
 const CHUNK = 16 << 20, CONNECTIONS = 4;
 const RATE = 120e6;                 // bytes per second of the server, so that a download takes seconds
 const LATEST_MS = 2000;             // after the start of a load, the browser is killed
 const DATE = 'Mon, 01 Jan 2024 00:00:00 GMT';
 const PROMPT = 'Water boils at 100 degrees Celsius and freezes at', ANSWER = / 0 degrees Celsius\./;
 
-const MODEL = await ensureModel(), SIZE = statSync(MODEL).size, MODEL_PATH = 'models/gemma-3-270m-q4_k_m.gguf';
+const MODEL = await ensureModel(), SIZE = statSync(MODEL).size,
+    MODEL_PATH = 'models/gemma-3-270m-q4_k_m.gguf';
 const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf')), TINY_CHUNK = 1 << 16;
 const programs = await ensureBrowsers();
 
@@ -39,15 +42,23 @@ function numbersFrom(seed) {
 }
 
 const LAUNCH = {
-    chromium: {args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking']},
-    firefox: {browser: 'firefox', args: ['--headless'], extraPrefsFirefox: {'toolkit.startup.max_resumed_crashes': -1}},
+    chromium: {args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
+        '--no-first-run', '--disable-background-networking']},
+    firefox: {browser: 'firefox', args: ['--headless'],
+        extraPrefsFirefox: {'toolkit.startup.max_resumed_crashes': -1}},
 };
 
 let site, folder, browser;
-/** Of the models' server, since it was last emptied: first bytes of the ranges that were asked for, and bytes sent. */
+/**
+ * Of the models' server, since it was last emptied: first bytes of the ranges that were asked for, and
+ * bytes sent.
+ */
 let asked = [], sent = 0;
 let free = 0;       // when the line is free again, for the rate
-/** How the server behaves: another ETag for each answer, of one date; and no answer but 503 or 403 while another one is under way. */
+/**
+ * How the server behaves: another ETag for each answer, of one date; and no answer but 503 or 403 while
+ * another one is under way.
+ */
 let changing = false, single = false, open = 0, answers = 0, refusals = 0;
 
 before(async () => {
@@ -55,7 +66,8 @@ before(async () => {
     site = await startDevelopment({
         models: dirname(MODEL),
         meddle(request, response) {
-            const bytes = request.url === '/tiny.gguf' ? TINY : request.url === `/${MODEL_PATH}` ? MODEL : undefined;
+            const bytes = request.url === '/tiny.gguf' ? TINY : request.url === `/${MODEL_PATH}`
+                ? MODEL : undefined;
             if (bytes) void sendSlowly(bytes, request, response);
             return Boolean(bytes);
         },
@@ -71,13 +83,17 @@ after(async () => {
 /** @param {string | Buffer} file */
 async function sendSlowly(file, request, response) {
     const size = typeof file === 'string' ? SIZE : file.length;
-    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number), end = Math.min(last, size - 1);
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number),
+        end = Math.min(last, size - 1);
     if (single && open) return response.writeHead(++refusals % 2 ? 503 : 403).end();
     open++;
     response.on('close', () => open--);
     asked.push(first);
-    response.writeHead(206, {'Content-Length': end - first + 1, 'Content-Range': `bytes ${first}-${end}/${size}`, ETag: changing ? `"${answers++}"` : '"1"', 'Last-Modified': DATE});
-    const blocks = typeof file === 'string' ? createReadStream(file, {start: first, end, highWaterMark: 1 << 18}) : [file.subarray(first, end + 1)];
+    response.writeHead(206, {'Content-Length': end - first + 1,
+        'Content-Range': `bytes ${first}-${end}/${size}`, ETag: changing ? `"${answers++}"` : '"1"',
+        'Last-Modified': DATE});
+    const blocks = typeof file === 'string' ? createReadStream(file,
+        {start: first, end, highWaterMark: 1 << 18}) : [file.subarray(first, end + 1)];
     const slowed = async function* () {
         for await (const block of blocks) {
             free = Math.max(free, performance.now()) + block.length / RATE * 1000;
@@ -92,7 +108,8 @@ async function sendSlowly(file, request, response) {
 async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
-    browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir, protocolTimeout: 3_000_000, ...LAUNCH[name]});
+    browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir,
+        protocolTimeout: 3_000_000, ...LAUNCH[name]});
     const page = await browser.newPage();
     await page.goto(`${site.url}models.json`);
     asked = [];
@@ -111,10 +128,12 @@ const stored = (page, path) => page.evaluate(async (path) => {
 }, path);
 
 /** Has the model write something. */
-const answer = (page, path, options, prompt, maxTokens) => page.evaluate(async (path, options, prompt, maxTokens) => {
+const answer = (page, path, options, prompt, maxTokens) => page.evaluate(async (path, options, prompt,
+    maxTokens) => {
     const {Gemma} = await import('/gemma.js');
     const gemma = await Gemma.load(new URL(path, `${location.origin}/`).href, options);
-    const {text} = await (await gemma.session()).prompt(prompt, {raw: true, maxTokens, sampling: {temperature: 0}}).result;
+    const {text} = await (await gemma.session()).prompt(prompt,
+        {raw: true, maxTokens, sampling: {temperature: 0}}).result;
     gemma.close();
     return text;
 }, path, options, prompt, maxTokens);
@@ -128,7 +147,8 @@ async function killAndHeal(name, kills, context, isOdd) {
         const here = await stored(page, MODEL_PATH);
         const lost = last.sent - (here.bytes - last.bytes);
         assert.ok(here.bytes >= last.bytes, 'nothing that was stored is lost');
-        assert.ok(lost <= CONNECTIONS * CHUNK, `${lost} bytes had been sent before the last kill and were not stored`);
+        assert.ok(lost <= CONNECTIONS * CHUNK,
+            `${lost} bytes had been sent before the last kill and were not stored`);
         mostLost = Math.max(mostLost, lost);
         if (kill === kills) {
             assert.match(await answer(page, MODEL_PATH, {}, PROMPT, 24), ANSWER);
@@ -143,7 +163,8 @@ async function killAndHeal(name, kills, context, isOdd) {
             await ended;
             await sleep(300);
         }
-        assert.deepEqual(asked.filter((first) => here.indices.includes(Math.floor(first / CHUNK))), [], 'nothing that is here is fetched');
+        assert.deepEqual(asked.filter((first) => here.indices.includes(Math.floor(first / CHUNK))), [],
+            'nothing that is here is fetched');
         last = {sent, bytes: here.bytes};
         total += sent;
     }
@@ -153,8 +174,10 @@ async function killAndHeal(name, kills, context, isOdd) {
 
 /** Flips one bit of what is stored. */
 const flip = (page, path, index, offset, bit) => page.evaluate(async (path, index, offset, bit) => {
-    const done = (request) => new Promise((resolve, reject) => Object.assign(request, {onsuccess: () => resolve(request.result), onerror: reject}));
-    const db = await done(indexedDB.open('gemma-weights')), key = [new URL(path, `${location.origin}/`).href, index];
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request,
+        {onsuccess: () => resolve(request.result), onerror: reject}));
+    const db = await done(indexedDB.open('gemma-weights')),
+        key = [new URL(path, `${location.origin}/`).href, index];
     const chunks = () => db.transaction('chunks', 'readwrite').objectStore('chunks');
     const bytes = new Uint8Array(await (await done(chunks().get(key))).arrayBuffer());
     bytes[Math.floor(offset * bytes.length)] ^= 1 << bit;
@@ -183,19 +206,23 @@ async function rotAndHeal(name, path, flips, size, chunkSize, options, prompt) {
 
 for (const [name, share] of [['chromium', 1], ['firefox', 1 / 4]]) {
     const options = {skip: programs[name].missing, timeout: 9_000_000};
-    const kills = Math.ceil(KILLS * share), flips = Math.ceil(FLIPS * share), flipsOfDefault = Math.ceil(flips / 40);
-    test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`, options, (context) => killAndHeal(name, kills, context, false));
+    const kills = Math.ceil(KILLS * share), flips = Math.ceil(FLIPS * share),
+        flipsOfDefault = Math.ceil(flips / 40);
+    test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`,
+        options, (context) => killAndHeal(name, kills, context, false));
     const killsOfOdd = Math.ceil(kills / 2);
     test(`${name} is killed at ${killsOfOdd} moments of a download whose host changes its ETag and gives one connection (seed ${SEED}), and heals as well`, options,
         (context) => killAndHeal(name, killsOfOdd, context, true));
     test(`${name}: ${flips} times a byte of a small model rots in the store (seed ${SEED}): each time one chunk is fetched, and the answer is right`, options,
-        () => rotAndHeal(name, 'tiny.gguf', flips, TINY.length, TINY_CHUNK, {threads: 1, manifest: manifestOf(TINY, TINY_CHUNK)}, 'The sea at night'));
+        () => rotAndHeal(name, 'tiny.gguf', flips, TINY.length, TINY_CHUNK,
+            {threads: 1, manifest: manifestOf(TINY, TINY_CHUNK)}, 'The sea at night'));
     test(`${name}: the same for ${flipsOfDefault} bytes of the default model`, options,
         () => rotAndHeal(name, MODEL_PATH, flipsOfDefault, SIZE, CHUNK, {}, PROMPT));
 }
 
 function manifestOf(bytes, chunkSize) {
     const sha256 = (part) => createHash('sha256').update(part).digest('hex');
-    const chunks = Array.from({length: Math.ceil(bytes.length / chunkSize)}, (_, i) => ({sha256: sha256(bytes.subarray(i * chunkSize, (i + 1) * chunkSize))}));
+    const chunks = Array.from({length: Math.ceil(bytes.length / chunkSize)},
+        (_, i) => ({sha256: sha256(bytes.subarray(i * chunkSize, (i + 1) * chunkSize))}));
     return {file: 'tiny.gguf', size: bytes.length, sha256: sha256(bytes), chunkSize, chunks};
 }

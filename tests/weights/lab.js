@@ -1,5 +1,5 @@
-// A real browser with pages that do what page.js does, and servers from which they get a model in whichever way a test wants. GEMMA_BROWSER
-// says which: chromium (the default) or firefox.
+// A real browser with pages that do what page.js does, and servers from which they get a model in whichever
+// way a test wants. GEMMA_BROWSER says which: chromium (the default) or firefox.
 //
 // Owns: the browser, the servers and the files. Must not know: what is tested.
 
@@ -17,10 +17,13 @@ export const BROWSER = process.env.GEMMA_BROWSER ?? 'chromium';
 const LAUNCH = {
     chromium: {
         args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync', '--js-flags=--expose-gc'],
+            '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            '--js-flags=--expose-gc'],
     },
     // Firefox asks the user whether a site may keep its data: here the answer is yes.
-    firefox: {browser: 'firefox', args: ['--headless'], extraPrefsFirefox: {'dom.storageManager.prompt.testing': true, 'dom.storageManager.prompt.testing.allow': true}},
+    firefox: {browser: 'firefox', args: ['--headless'],
+        extraPrefsFirefox: {'dom.storageManager.prompt.testing': true,
+            'dom.storageManager.prompt.testing.allow': true}},
 };
 
 export const CHUNK = 16 * 1024 * 1024;
@@ -28,7 +31,8 @@ const PATIENCE_MS = 600_000;        // more than ten times what anything takes t
 
 /** Bytes without pattern that begin like a GGUF, the same for the same seed. */
 function noise(size, seed) {
-    const bytes = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16)).update(Buffer.alloc(size));
+    const bytes = createCipheriv('aes-128-ctr', Buffer.alloc(16, seed), Buffer.alloc(16))
+        .update(Buffer.alloc(size));
     bytes.write('GGUF');
     return bytes;
 }
@@ -37,7 +41,8 @@ export const FILE = noise(3 * CHUNK + 1_234_567, 1);
 export const OTHER = noise(2 * CHUNK + 77, 2);
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 /** What of a file is to come, chunk by chunk. */
-export const chunksOf = (bytes, size = CHUNK) => Array.from({length: Math.ceil(bytes.length / size)}, (_, i) => {
+export const chunksOf = (bytes, size = CHUNK) => Array.from({length: Math.ceil(bytes.length / size)},
+    (_, i) => {
     const part = bytes.subarray(i * size, (i + 1) * size);
     return {length: part.length, buffer: part.length, sha256: sha256(part)};
 });
@@ -52,11 +57,12 @@ export const manifestOf = (bytes, chunkSize = CHUNK, file = 'model.gguf') => ({
 
 /**
  * What a test changes and looks at.
- * @type {{model: {bytes: Buffer, etag?: string | null, ranges?: boolean, headers?: object, fail?: Function, files?: Record<string, Buffer | string>},
- *     asked: number[], open: number, mostOpen: number, origin: string, elsewhere: string, browser: import('puppeteer-core').Browser,
- *     page: import('puppeteer-core').Page}}
- *   model: how the servers send /model.gguf, and other files that they have; asked: indices of the pieces that were asked for, fractions for
- *   parts of them; origin, elsewhere: two addresses of the servers
+ * @type {{model: {bytes: Buffer, etag?: string | null, ranges?: boolean, headers?: object, fail?: Function,
+ *     files?: Record<string, Buffer | string>}, asked: number[], open: number, mostOpen: number, origin:
+ *     string, elsewhere: string, browser: import('puppeteer-core').Browser, page:
+ *     import('puppeteer-core').Page}} model: how the servers send /model.gguf, and other files that they
+ *     have; asked: indices of the pieces that were asked for, fractions for parts of them; origin, elsewhere:
+ *     two addresses of the servers
  */
 export const lab = {model: {bytes: FILE}, asked: [], open: 0, mostOpen: 0};
 
@@ -67,21 +73,25 @@ function answer(request, response) {
     const own = lab.model.files?.[path];
     if (own !== undefined) return sendModel(request, response, Buffer.from(own));
     const files = listSite();
-    if (path === 'page.js') return send(response, TYPES['.js'], readFileSync(join(import.meta.dirname, 'page.js')));
+    if (path === 'page.js') return send(response, TYPES['.js'],
+        readFileSync(join(import.meta.dirname, 'page.js')));
     if (files.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, files));
     send(response, TYPES['.html'], '<!doctype html><script type="module" src="/page.js"></script>');
 }
 
 function send(response, type, bytes) {
     response.writeHead(200, {
-        'Content-Type': type, 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+        'Content-Type': type, 'Cross-Origin-Opener-Policy': 'same-origin',
+        'Cross-Origin-Embedder-Policy': 'require-corp',
     }).end(bytes);
 }
 
 function sendModel(request, response, bytes = lab.model.bytes) {
     const {etag = '"v1"', ranges = true, headers = {}, fail = () => false} = lab.model;
-    if (request.method === 'OPTIONS') return response.writeHead(lab.model.preflight ? 204 : 405, lab.model.preflight).end();
-    if (request.method === 'HEAD') return response.writeHead(200, {'Content-Length': bytes.length, ...headers}).end();
+    if (request.method === 'OPTIONS')
+        return response.writeHead(lab.model.preflight ? 204 : 405, lab.model.preflight).end();
+    if (request.method === 'HEAD')
+        return response.writeHead(200, {'Content-Length': bytes.length, ...headers}).end();
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? 'bytes=0-').map(Number);
     const index = from / CHUNK;
     lab.asked.push(index);
@@ -89,22 +99,27 @@ function sendModel(request, response, bytes = lab.model.bytes) {
     response.on('close', () => lab.open--);
     if (fail(index, request, response)) return undefined;
     const version = etag && {ETag: etag};
-    if (!ranges || !request.headers.range) return response.writeHead(200, {'Content-Length': bytes.length, ...version, ...headers}).end(bytes);
-    if (from >= bytes.length) return response.writeHead(416, {'Content-Range': `bytes */${bytes.length}`}).end();
+    if (!ranges || !request.headers.range)
+        return response.writeHead(200, {'Content-Length': bytes.length, ...version, ...headers}).end(bytes);
+    if (from >= bytes.length)
+        return response.writeHead(416, {'Content-Range': `bytes */${bytes.length}`}).end();
     const part = bytes.subarray(from, to ? to + 1 : undefined);
     response.writeHead(206, {
-        'Content-Length': part.length, 'Content-Range': `bytes ${from}-${from + part.length - 1}/${bytes.length}`, ...version, ...headers,
+        'Content-Length': part.length,
+        'Content-Range': `bytes ${from}-${from + part.length - 1}/${bytes.length}`, ...version, ...headers,
     }).end(part);
 }
 
 /** Answers 400 to one piece, which nobody asks for again. */
-export const refuse = (refused) => (index, request, response) => Math.floor(index) === refused && response.writeHead(400, lab.model.headers).end();
+export const refuse = (refused) => (index, request, response) => Math.floor(index) === refused
+    && response.writeHead(400, lab.model.headers).end();
 
 /** Sends only the first `length` bytes of piece `slow`, then calls `then` with the response. */
 export const sendPartOf = (slow, length, then = () => {}) => (index, request, response) => {
     if (index !== slow) return false;
     const from = index * CHUNK, all = Math.min(CHUNK, FILE.length - from);
-    response.writeHead(206, {'Content-Length': all, 'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"'});
+    response.writeHead(206, {'Content-Length': all,
+        'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"'});
     response.write(FILE.subarray(from, from + length), () => then(response));
     return true;
 };
@@ -121,9 +136,15 @@ before(async () => {
     lab.browser = await launch();
 });
 
-/** A browser of its own. @param {{chromium?: object, firefox?: object}} [preferences]   of its user, as the browser itself names them */
+/**
+ * A browser of its own.
+ * @param {{chromium?: object, firefox?: object}} [preferences]   of its user, as the browser itself
+ *     names them
+ */
 export async function launch({[BROWSER]: preferences} = {}) {
-    const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')), options = {executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS, ...LAUNCH[BROWSER]};
+    const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')),
+        options = {executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS,
+            ...LAUNCH[BROWSER]};
     if (preferences && BROWSER === 'chromium') {
         mkdirSync(join(userDataDir, 'Default'));
         writeFileSync(join(userDataDir, 'Default/Preferences'), JSON.stringify(preferences));
@@ -169,16 +190,25 @@ export async function load(options, source = '/model.gguf', where = lab.page) {
     return where.evaluate((...args) => globalThis.page.load(...args), source, options);
 }
 
-/** Everything that is in the database. What is undefined is left out, as one driver does by itself and another does not. */
-export const stored = async (where = lab.page) => JSON.parse(JSON.stringify(await where.evaluate(() => globalThis.page.stored())));
+/**
+ * Everything that is in the database. What is undefined is left out, as one driver does by itself and
+ * another does not.
+ */
+export const stored = async (where = lab.page) =>
+    JSON.parse(JSON.stringify(await where.evaluate(() => globalThis.page.stored())));
 
 /** The models as a program sees them. */
 export const listed = (where = lab.page) => where.evaluate(() => globalThis.page.storedModels());
 
-/** Spoils a chunk. @param {'lost' | 'both lost' | 'shorter' | 'flipped' | 'no digest' | 'bad digest' | 'not bytes'} how */
-export const damage = (index, how, url = '/model.gguf') => lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
+/**
+ * Spoils a chunk.
+ * @param {'lost' | 'both lost' | 'shorter' | 'flipped' | 'no digest' | 'bad digest' | 'not bytes'} how
+ */
+export const damage = (index, how, url = '/model.gguf') =>
+    lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
 
 /** One test with a fresh page and an empty store. */
 export function check(name, body, timeout = 1_200_000) {
-    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout}, async (context) => (program.path ? body(context) : context.skip(program.missing)));
+    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout},
+        async (context) => (program.path ? body(context) : context.skip(program.missing)));
 }

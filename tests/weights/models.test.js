@@ -1,14 +1,18 @@
-// What the store knows of models, and what can be done with them: manifests, digests, checking, repairing, moving, many tabs, old stores.
+// What the store knows of models, and what can be done with them: manifests, digests, checking, repairing,
+// moving, many tabs, old stores.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, openPage, refuse, sendPartOf, sha256, stored} from './lab.js';
+import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, openPage,
+    refuse, sendPartOf, sha256, stored} from './lab.js';
 
-const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77), SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
+const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77),
+    SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
 
 const id = () => `${lab.origin}/model.gguf`;
 /** Calls a function of web/weights/stored.js in the page. */
-const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args).then((value) => ({value}),
+const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args)
+    .then((value) => ({value}),
     ({code, message}) => ({error: {code, message}})), name, args);
 
 /** @param {Buffer} bytes @param {number} [index]   of a small chunk */
@@ -32,7 +36,8 @@ check('with a manifest, pieces have its size, and are stored with its digests', 
         assert.equal(error, undefined, JSON.stringify(error));
         assert.deepEqual(chunks, SMALL_CHUNKS);
         const {models: [{validator, sha256: whole, chunkSize, complete}], chunks: records} = await stored();
-        assert.deepEqual([validator, whole, chunkSize, complete], [`sha256:${manifest.sha256}`, manifest.sha256, SMALL, true]);
+        assert.deepEqual([validator, whole, chunkSize, complete],
+            [`sha256:${manifest.sha256}`, manifest.sha256, SMALL, true]);
         assert.deepEqual(records.map(({digest}) => digest), manifest.chunks.map((chunk) => chunk.sha256));
         await load({manifest: given});
         assert.deepEqual(lab.asked, [], 'neither the model nor the manifest');
@@ -54,11 +59,13 @@ check('a piece that comes with wrong bytes is fetched again; one that always doe
     serveSmall({bytes: flipped(SMALL_FILE)});
     const {error} = await load({manifest});
     assert.equal(error.code, 'bad-file');
-    assert.match(error.message, /^model\.gguf on its server is not the file of its manifest: chunk 3 has another SHA-256\. What is right of it has been kept\.$/);
+    assert.match(error.message,
+        /^model\.gguf on its server is not the file of its manifest: chunk 3 has another SHA-256\. What is right of it has been kept\.$/);
     serveSmall();
     const right = (await stored()).chunks.length;
     assert.ok(right >= 3);
-    assert.deepEqual((await load({})).chunks, SMALL_CHUNKS, 'the store has the digests, so that the manifest is not needed again');
+    assert.deepEqual((await load({})).chunks, SMALL_CHUNKS,
+        'the store has the digests, so that the manifest is not needed again');
     assert.equal(lab.asked.length, 9 - right);
 });
 
@@ -84,12 +91,16 @@ check('what was stored without a manifest is kept as far as the manifest says th
 check('a manifest that cannot be used, or is of another file, is told in a sentence', async () => {
     const manifest = serveSmall({files: {'page.json': '<html>', 'list.json': '{"file": "a.gguf"}'}});
     for (const [given, message] of [
-        [{...manifest, size: 77}, /^The manifest of model\.gguf cannot be used: "chunks" must have 1 entries, and has 9\.$/],
-        [{...manifest, sha256: 'abc'}, /"sha256" must be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/], [{}, /"file"/],
+        [{...manifest, size: 77},
+            /^The manifest of model\.gguf cannot be used: "chunks" must have 1 entries, and has 9\.$/],
+        [{...manifest, sha256: 'abc'}, /"sha256" must be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/],
+        [{}, /"file"/],
         [{...manifest, chunks: [{}, ...manifest.chunks.slice(1)]}, /each chunk must have/],
-        [{...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]}, /1 of 9 chunks have a "file"/],
+        [{...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]},
+            /1 of 9 chunks have a "file"/],
         [manifestOf(FILE), /is not the file that was expected: it has 8388685 bytes, not 51566215/],
-        [`${lab.origin}/page.json`, /^\S+page\.json is not the manifest of a model/], [`${lab.origin}/list.json`, /^The manifest of a\.gguf cannot be used: "size"/],
+        [`${lab.origin}/page.json`, /^\S+page\.json is not the manifest of a model/],
+        [`${lab.origin}/list.json`, /^The manifest of a\.gguf cannot be used: "size"/],
     ]) {
         const {error} = await load({manifest: given});
         assert.equal(error?.code, 'bad-file', JSON.stringify(given).slice(0, 200));
@@ -101,7 +112,8 @@ check('a manifest that cannot be used, or is of another file, is told in a sente
 check('a model in parts, as --split writes it, comes from them', async () => {
     const manifest = manifestOf(SMALL_FILE, SMALL);
     manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `model.gguf.part-0000${i}`}));
-    const files = Object.fromEntries(manifest.chunks.map(({file}, i) => [`models/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    const files = Object.fromEntries(manifest.chunks.map(({file}, i) => [`models/${file}`,
+        SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
     lab.model = {bytes: OTHER, files: {...files, 'models/model.gguf.json': JSON.stringify(manifest)}};
     for (const ranges of [true, false]) {
         lab.model.ranges = ranges;
@@ -116,14 +128,18 @@ check('a model in parts, as --split writes it, comes from them', async () => {
     assert.deepEqual((await load({})).chunks, SMALL_CHUNKS);
 });
 
-check('headers of the caller go to the model\'s own origin alone, not to a manifest or parts elsewhere', async () => {
+check('headers of the caller go to the model\'s own origin alone, not to a manifest or parts elsewhere',
+    async () => {
     const manifest = manifestOf(SMALL_FILE, SMALL);
     manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `part-${i}`}));
-    const parts = Object.fromEntries(manifest.chunks.map(({file}, i) => [`m/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    const parts = Object.fromEntries(manifest.chunks.map(({file}, i) => [`m/${file}`,
+        SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
     const seen = new Set();
     lab.model = {
-        files: {...parts, 'm/manifest': JSON.stringify(manifest)}, headers: {'Access-Control-Allow-Origin': '*'},
-        preflight: {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'authorization, x-token, range'},
+        files: {...parts, 'm/manifest': JSON.stringify(manifest)},
+        headers: {'Access-Control-Allow-Origin': '*'},
+        preflight: {'Access-Control-Allow-Origin': '*',
+            'Access-Control-Allow-Headers': 'authorization, x-token, range'},
         fail(index, {headers}) {
             seen.add(`${headers.host} ${headers.authorization} ${headers['x-token']}`);
             return false;
@@ -141,11 +157,14 @@ check('headers of the caller go to the model\'s own origin alone, not to a manif
 
 check('the SHA-256 that a host or the caller tells of the whole file is compared', async () => {
     const right = sha256(FILE), wrong = sha256(OTHER);
-    const pointer = (oid) => ({'a/b/raw/main/m.gguf': `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${FILE.length}\n`, 'a/b/resolve/main/m.gguf': FILE});
+    const pointer = (oid) => (
+        {'a/b/raw/main/m.gguf': `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${FILE.length}\n`, 'a/b/resolve/main/m.gguf': FILE});
     for (const [more, source, options, good] of [
         [{}, undefined, {sha256: right.toUpperCase()}, true], [{}, undefined, {sha256: wrong}, false],
-        [{headers: {'X-Linked-ETag': `"${right}"`}}, undefined, {}, true], [{headers: {'X-Linked-ETag': `"${wrong}"`}}, undefined, {}, false],
-        [{files: pointer(right)}, '/a/b/resolve/main/m.gguf', {}, true], [{files: pointer(wrong)}, '/a/b/resolve/main/m.gguf', {}, false],
+        [{headers: {'X-Linked-ETag': `"${right}"`}}, undefined, {}, true],
+        [{headers: {'X-Linked-ETag': `"${wrong}"`}}, undefined, {}, false],
+        [{files: pointer(right)}, '/a/b/resolve/main/m.gguf', {}, true],
+        [{files: pointer(wrong)}, '/a/b/resolve/main/m.gguf', {}, false],
     ]) {
         lab.model = {bytes: FILE, ...more};
         const {error} = await load(options, source);
@@ -156,7 +175,8 @@ check('the SHA-256 that a host or the caller tells of the whole file is compared
             await call('deleteStored', model.id);
         } else {
             assert.equal(error?.code, 'bad-file');
-            assert.match(error.message, new RegExp(`its SHA-256 is ${right}, and ${wrong} is expected\\. It was not kept; load it again\\.$`));
+            assert.match(error.message,
+                new RegExp(`its SHA-256 is ${right}, and ${wrong} is expected\\. It was not kept; load it again\\.$`));
             assert.equal(model, undefined);
         }
     }
@@ -168,7 +188,8 @@ check('a digest that is given is compared with what is stored, too, however it c
     for (const first of [{}, {sha256: right}, {manifest}]) {
         await load(first);
         const before = await stored();
-        for (const given of [{sha256: wrong}, {manifest: address, sha256: wrong}, {manifest: {...manifest, sha256: wrong}, sha256: right},
+        for (const given of [{sha256: wrong}, {manifest: address, sha256: wrong},
+            {manifest: {...manifest, sha256: wrong}, sha256: right},
             {manifest: {...manifest, sha256: wrong}, sha256: wrong}]) {
             lab.model = {bytes: FILE, files: {'model.gguf.json': JSON.stringify(manifest)}};
             const {error} = await load(given);
@@ -186,7 +207,8 @@ check('a digest that is given is compared with what is stored, too, however it c
         assert.deepEqual((await load()).chunks, FILE_CHUNKS);
         await call('deleteStored', id());
     }
-    for (const sha of ['', 'abc', 5, right + right]) assert.equal((await load({sha256: sha})).error?.code, 'bad-argument', `${sha}`);
+    for (const sha of ['', 'abc', 5, right + right])
+        assert.equal((await load({sha256: sha})).error?.code, 'bad-argument', `${sha}`);
 });
 
 check('a digest that only a manifest says is not taken for what the bytes have', async () => {
@@ -194,7 +216,8 @@ check('a digest that only a manifest says is not taken for what the bytes have',
     assert.equal((await load({manifest: lies, sha256: wrong})).error?.code, 'bad-file');
     assert.deepEqual((await stored()).models, []);
     assert.equal((await load({manifest: lies})).error, undefined);
-    for (const given of [{sha256: wrong}, {manifest: lies, sha256: wrong}, {sha256: right}]) assert.equal((await load(given)).error?.code, 'bad-file');
+    for (const given of [{sha256: wrong}, {manifest: lies, sha256: wrong}, {sha256: right}])
+        assert.equal((await load(given)).error?.code, 'bad-file');
     await call('deleteStored', id());
     // What was hashed once is not hashed again.
     await load({manifest: manifestOf(FILE)});
@@ -208,7 +231,8 @@ check('a digest that is given is compared with a file of the user\'s', async () 
     lab.model = {bytes: SMALL_FILE};
     const codes = await lab.page.evaluate(async (right, wrong, manifest) => {
         const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf'), codes = [];
-        for (const given of [{sha256: right}, {sha256: wrong}, {sha256: right, manifest}, {sha256: wrong, manifest}, {sha256: wrong, manifest: {...manifest, sha256: wrong}}])
+        for (const given of [{sha256: right}, {sha256: wrong}, {sha256: right, manifest},
+            {sha256: wrong, manifest}, {sha256: wrong, manifest: {...manifest, sha256: wrong}}])
             codes.push((await globalThis.page.load(file, given)).error?.code ?? 'good');
         return codes;
     }, sha256(SMALL_FILE), sha256(OTHER), manifestOf(SMALL_FILE, SMALL));
@@ -218,7 +242,8 @@ check('a digest that is given is compared with a file of the user\'s', async () 
 check('verify finds every kind of damage, the list tells of it, and repair fetches only that', async () => {
     await load({manifest: serveSmall()});
     assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [], damaged: []});
-    for (const [index, how] of ['lost', 'shorter', 'flipped', 'not bytes'].entries()) await damage(2 * index, how);
+    for (const [index, how] of ['lost', 'shorter', 'flipped', 'not bytes'].entries())
+        await damage(2 * index, how);
     assert.deepEqual((await call('verifyStored', id())).value, {chunks: 9, missing: [0], damaged: [2, 4, 6]});
     assert.equal((await listed())[0].state, 'damaged');
     lab.asked = [];
@@ -255,25 +280,32 @@ check('pieces that the browser removed of a finished model are named and fetched
 check('a model is exported, and imported where there is no network; both ways it is checked', async () => {
     await load();
     const manifest = (await call('manifestOf', id())).value;
-    assert.deepEqual(manifest, {file: 'model.gguf', size: FILE.length, sha256: sha256(FILE), chunkSize: CHUNK, chunks: manifestOf(FILE).chunks});
+    assert.deepEqual(manifest, {file: 'model.gguf', size: FILE.length, sha256: sha256(FILE), chunkSize: CHUNK,
+        chunks: manifestOf(FILE).chunks});
     const digests = await lab.page.evaluate(async (address) => {
-        const hash = async (blob) => [...new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))].map((b) => b.toString(16).padStart(2, '0')).join('');
+        const hash = async (blob) =>
+            [...new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))].map((b) =>
+                b.toString(16).padStart(2, '0')).join('');
         globalThis.exported = await globalThis.page.exportStored(address);
         const written = [];
-        await globalThis.page.exportStored(address, {writable: new WritableStream({write: (bytes) => void written.push(bytes)})});
+        await globalThis.page.exportStored(address,
+            {writable: new WritableStream({write: (bytes) => void written.push(bytes)})});
         return [await hash(globalThis.exported), await hash(new Blob(written))];
     }, id());
     assert.deepEqual(digests, [sha256(FILE), sha256(FILE)]);
 
     await damage(2, 'flipped');
-    assert.match((await call('exportStored', id())).error.message, /^Chunk 2 of model\.gguf is missing or damaged here: repair the model first\.$/);
+    assert.match((await call('exportStored', id())).error.message,
+        /^Chunk 2 of model\.gguf is missing or damaged here: repair the model first\.$/);
     await call('deleteStored', id());
 
-    const imported = (options) => lab.page.evaluate((options) => globalThis.page.importFiles(globalThis.exported, options).then((value) => ({value}),
+    const imported = (options) => lab.page.evaluate((options) =>
+        globalThis.page.importFiles(globalThis.exported, options).then((value) => ({value}),
         ({code, message}) => ({error: {code, message}})), options);
     const broken = structuredClone(manifest);
     broken.chunks[1].sha256 = broken.chunks[0].sha256;
-    assert.match((await imported({id: id(), manifest: broken})).error.message, /^model\.gguf is damaged: chunk 1 is not what its manifest says/);
+    assert.match((await imported({id: id(), manifest: broken})).error.message,
+        /^model\.gguf is damaged: chunk 1 is not what its manifest says/);
     lab.model.fail = (index, request, response) => response.writeHead(404).end();
     const {value: {name, size, state}} = await imported({id: id(), manifest});
     assert.deepEqual({name, size, state}, {name: 'model.gguf', size: FILE.length, state: 'complete'});
@@ -291,20 +323,27 @@ check('a model is exported, and imported where there is no network; both ways it
     assert.equal((await load({}, 'imported:none.gguf')).error.code, 'not-found');
 });
 
-check('two files of one name are two models; the same file again is the same model, and mends it', async () => {
-    const bytes = [SMALL_FILE, flipped(SMALL_FILE), SMALL_FILE.subarray(0, 2 * SMALL)], names = ['model.gguf', 'model (2).gguf', 'model (3).gguf'];
+check('two files of one name are two models; the same file again is the same model, and mends it',
+    async () => {
+    const bytes = [SMALL_FILE, flipped(SMALL_FILE), SMALL_FILE.subarray(0, 2 * SMALL)],
+        names = ['model.gguf', 'model (2).gguf', 'model (3).gguf'];
     lab.model = {bytes: SMALL_FILE, files: Object.fromEntries(bytes.map((file, i) => [`${i}.gguf`, file]))};
-    const importing = (i, options = {}, name = 'model.gguf') => lab.page.evaluate(async (i, options, name) => {
+    const importing = (i, options = {}, name = 'model.gguf') =>
+        lab.page.evaluate(async (i, options, name) => {
         const file = new File([await (await fetch(`/${i}.gguf`)).blob()], name);
-        return globalThis.page.importFiles(file, options).then(({id, name, state}) => ({id, name, state}), ({code}) => ({code}));
+        return globalThis.page.importFiles(file, options).then(({id, name, state}) => ({id, name, state}),
+            ({code}) => ({code}));
     }, i, options, name);
     const idOf = (name) => `imported:${encodeURIComponent(name)}`;
     for (let again = 0; again < 2; again++)
-        for (const [i, name] of names.entries()) assert.deepEqual(await importing(i), {id: idOf(name), name, state: 'complete'});
-    for (const [i, name] of names.entries()) assert.deepEqual((await load({}, idOf(name))).chunks, chunksOf(bytes[i]));
+        for (const [i, name] of names.entries())
+            assert.deepEqual(await importing(i), {id: idOf(name), name, state: 'complete'});
+    for (const [i, name] of names.entries())
+        assert.deepEqual((await load({}, idOf(name))).chunks, chunksOf(bytes[i]));
     await damage(0, 'flipped', idOf(names[0]));
     assert.equal((await importing(0)).id, idOf(names[0]));
-    assert.deepEqual((await load({}, idOf(names[0]))).chunks, chunksOf(bytes[0]), 'the same file has mended it');
+    assert.deepEqual((await load({}, idOf(names[0]))).chunks, chunksOf(bytes[0]),
+        'the same file has mended it');
     assert.equal((await importing(0, {manifest: manifestOf(SMALL_FILE, SMALL)})).id, idOf(names[0]));
     assert.deepEqual((await load({}, idOf(names[0]))).chunks, SMALL_CHUNKS);
 
@@ -330,14 +369,18 @@ check('two files of one name are two models; the same file again is the same mod
 test('any name becomes one that systems can keep', async () => {
     const {safeFileName} = await import('../../web/weights/file/names.js');
     for (const [name, safe] of Object.entries({
-        'model.gguf': 'model.gguf', 'ä ü 模型.gguf': 'ä ü 模型.gguf', 'a/b.gguf': 'a_b.gguf', '../../etc/passwd': '_.._etc_passwd', 'c:\\x\\y.gguf': 'c__x_y.gguf',
-        'a\u0000\n\u001b.gguf': 'a___.gguf', 'con': '_con', 'NUL.gguf': '_NUL.gguf', 'Com1.tar.gguf': '_Com1.tar.gguf', 'lpt9 .gguf': '_lpt9 .gguf',
-        'console.gguf': 'console.gguf', 'x\u202efugg.gguf': 'x_fugg.gguf', 'a\ud800.gguf': 'a_.gguf', 'a.gguf. .': 'a.gguf', '...': 'model.gguf', '': 'model.gguf', ' ': 'model.gguf',
+        'model.gguf': 'model.gguf', 'ä ü 模型.gguf': 'ä ü 模型.gguf', 'a/b.gguf': 'a_b.gguf',
+        '../../etc/passwd': '_.._etc_passwd', 'c:\\x\\y.gguf': 'c__x_y.gguf',
+        'a\u0000\n\u001b.gguf': 'a___.gguf', 'con': '_con', 'NUL.gguf': '_NUL.gguf',
+        'Com1.tar.gguf': '_Com1.tar.gguf', 'lpt9 .gguf': '_lpt9 .gguf',
+        'console.gguf': 'console.gguf', 'x\u202efugg.gguf': 'x_fugg.gguf', 'a\ud800.gguf': 'a_.gguf',
+        'a.gguf. .': 'a.gguf', '...': 'model.gguf', '': 'model.gguf', ' ': 'model.gguf',
         'a?*"<>|.gguf': 'a______.gguf', 'model.lnk': 'model.lnk.gguf',
     })) assert.equal(safeFileName(name), safe, JSON.stringify(name));
     for (const letter of ['x', 'ä', '模', '😀']) {
         const long = safeFileName(`${letter.repeat(1000)}.gguf`);
-        assert.ok(Buffer.byteLength(long) <= 200 && long.endsWith('.gguf') && long.isWellFormed() && long.length > 50, long);
+        assert.ok(Buffer.byteLength(long) <= 200 && long.endsWith('.gguf') && long.isWellFormed()
+            && long.length > 50, long);
     }
 });
 
@@ -347,37 +390,46 @@ check('a model of any name is exported under one that systems can keep, and impo
         const blob = await (await fetch('/model.gguf')).blob(), names = [];
         for (const name of ['a/b.gguf', 'NUL.gguf', 'x\u0007\u202e.gguf']) {
             const {id, fileName} = await globalThis.page.importFiles(blob, {name});
-            const file = await globalThis.page.exportStored(id), manifest = await globalThis.page.manifestOf(id);
+            const file = await globalThis.page.exportStored(id),
+                manifest = await globalThis.page.manifestOf(id);
             const again = await globalThis.page.importFiles(file, {manifest});
             names.push([file.name, manifest.file, fileName, again.name, again.state]);
         }
         return names;
     });
-    assert.deepEqual(names, ['a_b.gguf', '_NUL.gguf', 'x__.gguf'].map((name) => [name, name, name, name, 'complete']));
+    assert.deepEqual(names, ['a_b.gguf', '_NUL.gguf', 'x__.gguf'].map((name) => [name, name, name, name,
+        'complete']));
 });
 
 check('everything that takes a while ends with its signal', async () => {
     await load({manifest: serveSmall()});
     const seen = await lab.page.evaluate(async (id, manifest) => {
-        const {page} = globalThis, seen = {}, {joinFiles} = await import('/weights/file/files.js'), {use, read} = await import('/weights/store/tabs.js');
+        const {page} = globalThis, seen = {}, {joinFiles} = await import('/weights/file/files.js'),
+            {use, read} = await import('/weights/store/tabs.js');
         const blob = await (await fetch('/model.gguf')).blob(), stuck = new File([blob], 'stuck.gguf');
         stuck.slice = () => ({arrayBuffer: () => new Promise(() => {})});
         const json = new File(['{}'], 'model.gguf.json');
         json.text = () => new Promise(() => {});
-        const held = (name) => new Promise((resolve) => { void navigator.locks.request(name, () => new Promise((go) => { globalThis.go = go; resolve(); })); });
+        const held = (name) => new Promise((resolve) => { void navigator.locks.request(name,
+            () => new Promise((go) => { globalThis.go = go; resolve(); })); });
         const late = async (name, work) => {
-            const stopping = new AbortController(), done = work(stopping.signal, () => stopping.abort()).then(() => 'done', (error) => error.name);
+            const stopping = new AbortController(),
+                done = work(stopping.signal, () => stopping.abort()).then(() => 'done',
+                    (error) => error.name);
             setTimeout(() => stopping.abort(), 100);
             seen[name] = await done;
         };
         await late('verify', (signal, abort) => page.verifyStored(id, {signal, onProgress: abort}));
         await late('export', (signal, abort) => page.exportStored(id, {signal, onProgress: abort}));
-        await late('a writable that takes nothing', (signal) => page.exportStored(id, {signal, writable: new WritableStream({write: () => new Promise(() => {})})}));
-        await late('import', (signal, abort) => page.importFiles(new File([blob], 'other.gguf'), {signal, manifest, onProgress: abort}));
+        await late('a writable that takes nothing', (signal) => page.exportStored(id,
+            {signal, writable: new WritableStream({write: () => new Promise(() => {})})}));
+        await late('import', (signal, abort) => page.importFiles(new File([blob], 'other.gguf'),
+            {signal, manifest, onProgress: abort}));
         await late('a file that does not answer', (signal) => page.importFiles(stuck, {signal}));
         await late('files', (signal) => joinFiles([stuck, json], signal));
         await held(`gemma-read ${id}`);
-        for (const [name, work] of Object.entries({verify: page.verifyStored, export: page.exportStored, manifest: page.manifestOf, repair: page.repairStored, compare: page.compareStored}))
+        for (const [name, work] of Object.entries({verify: page.verifyStored, export: page.exportStored,
+            manifest: page.manifestOf, repair: page.repairStored, compare: page.compareStored}))
             await late(`${name}, before its turn`, (signal) => work(id, {signal}));
         await late('read', (signal) => read(id, signal));
         globalThis.go();
@@ -391,7 +443,9 @@ check('everything that takes a while ends with its signal', async () => {
 
 check('a file of the user\'s is compared with its manifest, when there is one', async () => {
     const manifest = manifestOf(SMALL_FILE, SMALL);
-    for (const [bytes, message] of [[SMALL_FILE], [flipped(SMALL_FILE), /is damaged: chunk 3 is not what its manifest says/], [FILE, /is not the file of its manifest/]]) {
+    for (const [bytes, message] of [[SMALL_FILE],
+        [flipped(SMALL_FILE), /is damaged: chunk 3 is not what its manifest says/],
+        [FILE, /is not the file of its manifest/]]) {
         lab.model = {bytes};
         const {error, chunks} = await lab.page.evaluate(async (manifest) => {
             const file = new File([await (await fetch('/model.gguf')).blob()], 'mine.gguf');
@@ -412,7 +466,8 @@ check('files chosen together are one model: a GGUF or all its parts, with its ma
         const parts = split.chunks.map(({file}, i) => new File([gguf.slice(i * size, (i + 1) * size)], file));
         const json = (value) => new File([JSON.stringify(value)], 'model.gguf.json');
         const results = [];
-        for (const files of [[gguf], [gguf, json(whole)], [gguf, json(split)], [...parts.toReversed(), json(split)],
+        for (const files of [[gguf], [gguf, json(whole)], [gguf, json(split)],
+            [...parts.toReversed(), json(split)],
             parts, parts.slice(1).concat(json(split)), [], [new File(['<'], 'x.json'), gguf]]) {
             results.push(await joinFiles(files).then(async ({file, manifest}) => {
                 const {error, chunks} = await globalThis.page.load(file, manifest && {manifest});
@@ -438,8 +493,10 @@ check('too little room is told before the first byte, in numbers, with what coul
     await lab.page.evaluate(() => { navigator.storage.estimate = async () => ({quota: 50e6, usage: 9e6}); });
     const room = (await call('roomFor', 60e6)).value;
     assert.deepEqual([room.enough, room.needed, room.free], [false, 60e6, 41e6]);
-    assert.deepEqual(room.deletable.map(({name, storedBytes}) => [name, storedBytes]), [['model.gguf', SMALL_FILE.length]]);
-    assert.equal((await call('roomFor', 60e6, id())).value.needed, 60e6 - SMALL_FILE.length, 'what is here of it need not be stored again');
+    assert.deepEqual(room.deletable.map(({name, storedBytes}) => [name, storedBytes]),
+        [['model.gguf', SMALL_FILE.length]]);
+    assert.equal((await call('roomFor', 60e6, id())).value.needed, 60e6 - SMALL_FILE.length,
+        'what is here of it need not be stored again');
     lab.model = {bytes: FILE, files: {'other.gguf': FILE}};
     const {progress, chunks} = await load({}, '/other.gguf');
     assert.deepEqual(chunks, FILE_CHUNKS);
@@ -457,24 +514,29 @@ check('a window that keeps nothing, as private ones do, runs the model too', asy
     await context.close();
 });
 
-check('a second tab shows the first one\'s progress, and takes over when it is closed; a third one after it', async () => {
+check('a second tab shows the first one\'s progress, and takes over when it is closed; a third one after it',
+    async () => {
     lab.model.fail = sendPartOf(1, 5_000_000);
     const [first, second, third] = [await openPage(), await openPage(), await openPage()];
     const one = load({}, '/model.gguf', first).catch(() => {});
-    await lab.page.waitForFunction(async () => (await globalThis.page.storedModels())[0]?.storedBytes > 16 * 1024 * 1024, {polling: 50});
+    await lab.page.waitForFunction(
+        async () => (await globalThis.page.storedModels())[0]?.storedBytes > 16 * 1024 * 1024, {polling: 50});
     const seen = (page) => page.evaluate(() => {
         globalThis.reports = [];
-        void globalThis.page.load('/model.gguf', {onReport: (report) => globalThis.reports.push(report)}).then((result) => { globalThis.loaded = result; });
+        void globalThis.page.load('/model.gguf', {onReport: (report) => globalThis.reports.push(report)})
+            .then((result) => { globalThis.loaded = result; });
     });
     // Who waits sees at once how far the other is, though nothing comes at the moment.
     for (const page of [second, third]) {
         await seen(page);
-        await page.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0 && waiting === 'Another tab is downloading this model.'), {polling: 50});
+        await page.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0
+            && waiting === 'Another tab is downloading this model.'), {polling: 50});
     }
     lab.model.fail = (index, request, response) => index === 1 && sendTrickle(request, response);
     await first.close();
     await one;
-    await second.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0 && !waiting), {polling: 50});
+    await second.waitForFunction(() => globalThis.reports.some(({bytes, waiting}) => bytes > 0 && !waiting),
+        {polling: 50});
     const before = await third.evaluate(() => globalThis.reports.length);
     await third.waitForFunction((before) => globalThis.reports.length > before, {polling: 50}, before);
     lab.model.fail = undefined;
@@ -486,7 +548,8 @@ check('a second tab shows the first one\'s progress, and takes over when it is c
 
 /** Piece 1 in small pieces, forever. */
 function sendTrickle(request, response) {
-    response.writeHead(206, {'Content-Length': CHUNK, 'Content-Range': `bytes ${CHUNK}-${2 * CHUNK - 1}/${FILE.length}`, ETag: '"v1"'});
+    response.writeHead(206, {'Content-Length': CHUNK,
+        'Content-Range': `bytes ${CHUNK}-${2 * CHUNK - 1}/${FILE.length}`, ETag: '"v1"'});
     let at = CHUNK;
     const timer = setInterval(() => response.write(FILE.subarray(at, at += 1000)), 50);
     response.on('close', () => clearInterval(timer));
@@ -508,7 +571,8 @@ check('all models but those in use are deleted at once', async () => {
     lab.model.files = {'a.gguf': SMALL_FILE, 'b.gguf': SMALL_FILE};
     for (const path of ['/a.gguf', '/b.gguf']) await load({}, path);
     const left = await lab.page.evaluate(async () => {
-        globalThis.page.onChunk = async () => { globalThis.left ??= await globalThis.page.deleteAllStored(); };
+        globalThis.page.onChunk = async () => {
+            globalThis.left ??= await globalThis.page.deleteAllStored(); };
         await globalThis.page.load('/b.gguf');
         return globalThis.left;
     });
@@ -518,9 +582,12 @@ check('all models but those in use are deleted at once', async () => {
 
 check('another origin: with a token, with exposed headers, and a file of the same size that changed where they are hidden', async () => {
     const url = `${lab.elsewhere}/model.gguf`;
-    lab.model.headers = {'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'ETag, Content-Range'};
-    lab.model.preflight = {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'authorization, range'};
-    lab.model.fail = (index, request, response) => request.headers.authorization !== 'Bearer x' && response.writeHead(401, lab.model.headers).end();
+    lab.model.headers = {'Access-Control-Allow-Origin': '*',
+        'Access-Control-Expose-Headers': 'ETag, Content-Range'};
+    lab.model.preflight = {'Access-Control-Allow-Origin': '*',
+        'Access-Control-Allow-Headers': 'authorization, range'};
+    lab.model.fail = (index, request, response) => request.headers.authorization !== 'Bearer x'
+        && response.writeHead(401, lab.model.headers).end();
     assert.match((await load({}, url)).error.message, /refuses to give out model\.gguf \(401\)/);
     assert.deepEqual((await load({headers: {Authorization: 'Bearer x'}}, url)).chunks, FILE_CHUNKS);
     assert.equal((await stored()).models[0].validator, '"v1"');
@@ -534,19 +601,23 @@ check('another origin: with a token, with exposed headers, and a file of the sam
     assert.deepEqual((await load({}, url)).chunks, chunksOf(changed), 'nothing of the old file');
 });
 
-check('mirrors: the model comes from the second address when the first fails, and is kept under the first', async () => {
+check('mirrors: the model comes from the second address when the first fails, and is kept under the first',
+    async () => {
     lab.model.headers = {'Access-Control-Allow-Origin': '*'};
-    lab.model.fail = (index, request, response) => request.headers.host === new URL(lab.origin).host && response.writeHead(500).end();
+    lab.model.fail = (index, request, response) => request.headers.host === new URL(lab.origin).host
+        && response.writeHead(500).end();
     const {chunks} = await load({manifest: manifestOf(FILE), urls: [`${lab.elsewhere}/model.gguf`]});
     assert.deepEqual(chunks, FILE_CHUNKS);
     assert.equal((await listed())[0].id, id());
 });
 
-for (const version of [1, 2]) check(`what a store of version ${version} holds is dropped, and the store works`, async () => {
+for (const version of [1, 2])
+    check(`what a store of version ${version} holds is dropped, and the store works`, async () => {
     await lab.page.evaluate((version) => new Promise((resolve, reject) => {
         const request = indexedDB.open('gemma-weights', version);
         request.onupgradeneeded = () => {
-            request.result.createObjectStore('models', {keyPath: 'id'}).put({id: 'old', name: 'old.gguf', size: 1, chunkSize: 1});
+            request.result.createObjectStore('models', {keyPath: 'id'})
+                .put({id: 'old', name: 'old.gguf', size: 1, chunkSize: 1});
             request.result.createObjectStore('chunks').put(new ArrayBuffer(1), ['old', 0]);
         };
         request.onsuccess = () => resolve(request.result.close());
@@ -557,7 +628,8 @@ for (const version of [1, 2]) check(`what a store of version ${version} holds is
     assert.deepEqual((await listed()).map(({state}) => state), ['complete']);
 });
 
-check('Gemma.models is all that through the public API; a loaded model is in use until it is closed', async () => {
+check('Gemma.models is all that through the public API; a loaded model is in use until it is closed',
+    async () => {
     lab.model = {bytes: Buffer.from('GGUF')};
     const {readFileSync} = await import('node:fs');
     const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url));
@@ -570,21 +642,28 @@ check('Gemma.models is all that through the public API; a loaded model is in use
         const inUse = await codeOf(Gemma.models.delete(id));
         const manifest = await Gemma.models.manifest(id, {signal: new AbortController().signal});
         const compared = await Gemma.models.compare(id);
-        const wrong = [{sha256: '0'.repeat(64)}, {sha256: 5}].map((given) => codeOf(Gemma.load('/model.gguf', {threads: 1, ...given})));
+        const wrong = [{sha256: '0'.repeat(64)},
+            {sha256: 5}].map((given) => codeOf(Gemma.load('/model.gguf', {threads: 1, ...given})));
         const refused = await Promise.all(wrong);
         (await Gemma.load('/model.gguf', {threads: 1, update: true, sha256: manifest.sha256})).close();
         const file = await Gemma.models.export(id);
         gemma.close();
-        const verified = await Gemma.models.verify(id), repaired = await codeOf(Gemma.models.repair(id)), persisted = await Gemma.models.persist();
+        const verified = await Gemma.models.verify(id), repaired = await codeOf(Gemma.models.repair(id)),
+            persisted = await Gemma.models.persist();
         await Gemma.models.delete(id);
         const imported = await Gemma.models.import(file, {manifest});
         const again = await Gemma.load(imported.id, {threads: 1});
-        const {tokens} = await (await again.session()).prompt('The sea', {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
+        const {tokens} = await (await again.session()).prompt('The sea',
+            {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
         again.close();
         await new Promise((later) => setTimeout(later, 100));
-        return {state, inUse, compared, refused, verified, repaired, persisted: typeof persisted, tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(), room: (await Gemma.models.room(1)).enough};
+        return {state, inUse, compared, refused, verified, repaired, persisted: typeof persisted,
+            tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(),
+            room: (await Gemma.models.room(1)).enough};
     });
     assert.deepEqual(seen, {
-        state: 'complete', inUse: 'in-use', compared: {same: true, size: tiny.length}, refused: ['bad-file', 'bad-argument'], verified: {chunks: 1, missing: [], damaged: []}, repaired: 'done', persisted: 'boolean', tokens: 4, left: [], list: [], room: true,
+        state: 'complete', inUse: 'in-use', compared: {same: true, size: tiny.length},
+        refused: ['bad-file', 'bad-argument'], verified: {chunks: 1, missing: [], damaged: []},
+        repaired: 'done', persisted: 'boolean', tokens: 4, left: [], list: [], room: true,
     });
 });

@@ -1,27 +1,33 @@
-// What source.test.js does inside a real browser's page: loads files as the engine would, looks into the store, damages it.
+// What source.test.js does inside a real browser's page: loads files as the engine would, looks into the
+// store, damages it.
 
 import {openSource} from '/weights/source.js';
 import {ChunkStore} from '/weights/store/store.js';
 import * as stored from '/weights/stored.js';
 
-const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
 const {subtle} = crypto;      // some tests take it away
 const sha256 = async (bytes) => hex(await subtle.digest('SHA-256', bytes));
 
 globalThis.page = {...stored};
 
 /**
- * Reads a source to its end, or leaves it after `take` chunks as an engine does that refuses the file, or aborts after
- * `abortAfter` chunks, at once or `abortDelay` milliseconds later. @returns what a test can compare
+ * Reads a source to its end, or leaves it after `take` chunks as an engine does that refuses the file, or
+ * aborts after `abortAfter` chunks, at once or `abortDelay` milliseconds later.
+ * @returns what a test can compare
  */
-page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0, onReport = () => {}, ...more} = {}) => {
+page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay = 0, onReport = () => {},
+    ...more} = {}) => {
     const stopping = new AbortController();
     const progress = [];
     const chunks = [];
     let opened;
     try {
-        const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href, ...more} : {kind: 'file', file: source, ...more};
-        opened = await openSource(description, {signal: stopping.signal, onProgress: (report) => { progress.push(report); onReport(report); }});
+        const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href,
+            ...more} : {kind: 'file', file: source, ...more};
+        opened = await openSource(description,
+            {signal: stopping.signal, onProgress: (report) => { progress.push(report); onReport(report); }});
         const reading = opened.chunks(stopping.signal);
         while (chunks.length < take) {
             const {value, done} = await reading.next();
@@ -46,7 +52,8 @@ async function database(mode, ask) {
     try {
         const transaction = db.transaction(['models', 'chunks', 'digests'], mode);
         const request = ask((name) => transaction.objectStore(name));
-        await new Promise((resolve, reject) => Object.assign(transaction, {oncomplete: resolve, onabort: reject}));
+        await new Promise((resolve, reject) => Object.assign(transaction,
+            {oncomplete: resolve, onabort: reject}));
         return request?.result;
     } finally {
         db.close();
@@ -61,9 +68,11 @@ page.stored = async () => {
     const digestKeys = await database('readonly', (store) => store('digests').getAllKeys());
     const chunks = [];
     for (const key of keys) {
-        const record = await database('readonly', (store) => store('chunks').get(key)), bytes = await record.arrayBuffer();
+        const record = await database('readonly', (store) => store('chunks').get(key)),
+            bytes = await record.arrayBuffer();
         const digest = await database('readonly', (store) => store('digests').get(key));
-        chunks.push({index: key[1], kind: record.constructor.name, length: bytes.byteLength, sha256: await sha256(bytes), digest: hex(digest)});
+        chunks.push({index: key[1], kind: record.constructor.name, length: bytes.byteLength,
+            sha256: await sha256(bytes), digest: hex(digest)});
     }
     return {models, chunks, digests: digestKeys.map(([, index]) => index)};
 };
@@ -71,7 +80,8 @@ page.stored = async () => {
 /** Spoils what is stored of chunk `index`. */
 page.damage = async (url, index, how) => {
     const key = [new URL(url, location).href, index];
-    const bytes = new Uint8Array(await (await database('readonly', (store) => store('chunks').get(key))).arrayBuffer());
+    const bytes = new Uint8Array(await (await database('readonly', (store) => store('chunks').get(key)))
+        .arrayBuffer());
     if (how === 'flipped') bytes[12345] ^= 1;
     await database('readwrite', (store) => {
         if (how === 'lost') return store('chunks').delete(key);
@@ -88,4 +98,5 @@ page.damage = async (url, index, how) => {
 
 /** The store as on the first visit. */
 page.clear = () => new Promise((resolve, reject) => Object.assign(indexedDB.deleteDatabase('gemma-weights'),
-    {onsuccess: resolve, onerror: reject, onblocked: () => reject(new Error('somebody has not closed the store'))}));
+    {onsuccess: resolve, onerror: reject,
+        onblocked: () => reject(new Error('somebody has not closed the store'))}));

@@ -30,7 +30,8 @@ test('two do not disturb each other', async () => {
     assert.deepEqual([a, b].map((hash) => toHex(hash.end())), ['sea', 'salt'].map(expected));
 });
 
-test('where there is no crypto.subtle, as at an insecure address, a piece is hashed all the same', async (context) => {
+test('where there is no crypto.subtle, as at an insecure address, a piece is hashed all the same',
+    async (context) => {
     context.mock.getter(globalThis, 'crypto', () => ({}));
     const bytes = randomBytes(5000);
     assert.equal(toHex(await sha256(bytes)), expected(bytes));

@@ -5,7 +5,8 @@ import {readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {serve} from '../../web/node/server.js';
 import {
-    BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load, manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored,
+    BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load,
+    manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored,
 } from './lab.js';
 
 /** The same size, another file: most of its bytes are others. @param {Buffer} bytes */
@@ -16,7 +17,8 @@ function changed(bytes) {
 }
 
 /** Calls a function of web/weights/stored.js in the page. */
-const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args).then((value) => ({value}),
+const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args)
+    .then((value) => ({value}),
     ({name, code}) => ({error: {name, code}})), name, args);
 
 const GOLDEN = join(import.meta.dirname, '../golden');
@@ -30,7 +32,8 @@ function assertWhole({error, chunks, progress, size}, wanted = FILE_CHUNKS, phas
     assert.equal(progress.at(-1).bytes, size);
     for (const [i, {bytes, total, rate}] of progress.entries()) {
         assert.equal(total, size);
-        assert.ok(rate >= 0 && bytes <= total && bytes >= (progress[i - 1]?.bytes ?? 0), JSON.stringify(progress));
+        assert.ok(rate >= 0 && bytes <= total && bytes >= (progress[i - 1]?.bytes ?? 0),
+            JSON.stringify(progress));
     }
 }
 
@@ -41,7 +44,8 @@ async function assertStored(bytes = FILE, validator = '"v1"') {
     const {savedAt, lastUsed, ...entry} = models[0];
     for (const date of [savedAt, lastUsed]) assert.ok(Math.abs(Date.now() - date) < 600_000);
     assert.deepEqual(entry, {
-        id: `${lab.origin}/model.gguf`, name: 'model.gguf', size: bytes.length, chunkSize: CHUNK, validator, complete: true, damaged: [], sha256: '',
+        id: `${lab.origin}/model.gguf`, name: 'model.gguf', size: bytes.length, chunkSize: CHUNK, validator,
+        complete: true, damaged: [], sha256: '',
     });
     assert.deepEqual(chunks, chunksOf(bytes).map(({length, sha256: digest}, index) =>
         ({index, kind: 'Blob', length, sha256: digest, digest})));
@@ -62,9 +66,11 @@ check('a piece that is being read is not forgotten when the browser collects gar
     await load();
     const found = await lab.page.evaluate(async (id) => {
         const {verifyStored} = await import('/weights/stored.js');
-        const timer = setInterval(() => globalThis.gc?.(), 1);      // Chromium's; without it, this is an ordinary check
+        // Chromium's; without it, this is an ordinary check
+        const timer = setInterval(() => globalThis.gc?.(), 1);
         try {
-            return await Promise.race([verifyStored(id), new Promise((late) => setTimeout(late, 30_000, 'it never ends'))]);
+            return await Promise.race([verifyStored(id),
+                new Promise((late) => setTimeout(late, 30_000, 'it never ends'))]);
         } finally {
             clearInterval(timer);
         }
@@ -77,7 +83,8 @@ check('what is stored is listed, with how much of it is here, and can be deleted
     lab.model.fail = refuse(3);
     await load();
     const [partly] = await listed();
-    assert.deepEqual([partly.storedBytes, partly.size, partly.complete, partly.state], [3 * CHUNK, FILE.length, false, 'partial']);
+    assert.deepEqual([partly.storedBytes, partly.size, partly.complete, partly.state],
+        [3 * CHUNK, FILE.length, false, 'partial']);
     lab.model.fail = undefined;
     await load();
     const [whole] = await listed();
@@ -121,7 +128,9 @@ check('a tab that is closed during a download loses at most what was under way',
     lab.model.fail = sendPartOf(3, 1000);
     const tab = await openPage();
     const loading = load({}, '/model.gguf', tab).catch(() => {});
-    await lab.page.waitForFunction(async () => (await globalThis.page.storedModels())[0]?.storedBytes === 3 * 16 * 1024 * 1024, {polling: 50});
+    await lab.page.waitForFunction(
+        async () => (await globalThis.page.storedModels())[0]?.storedBytes === 3 * 16 * 1024 * 1024,
+        {polling: 50});
     await tab.close();
     await loading;
     lab.model.fail = undefined;
@@ -151,7 +160,8 @@ check('cancelling acts while the server sends nothing more, and what the engine 
 check('a file that changed on its server is loaded anew, and nothing of the old one is left', async () => {
     lab.model.fail = refuse(2);
     await load();
-    for (const [bytes, chunks] of [[OTHER, OTHER_CHUNKS], [FILE, FILE_CHUNKS]]) {       // shorter than what is missing, then longer
+    // shorter than what is missing, then longer
+    for (const [bytes, chunks] of [[OTHER, OTHER_CHUNKS], [FILE, FILE_CHUNKS]]) {
         const etag = `"${bytes.length}"`;
         lab.model = {bytes, etag, fail: refuse(2)};
         const {error} = await load();
@@ -167,9 +177,11 @@ check('a file that changed on its server is loaded anew, and nothing of the old 
 });
 
 check('a file whose host has another ETag for it each time is one file where its date, or a digest of the whole, says so; else it comes anew', async () => {
-    const date = 'Mon, 01 Jan 2024 00:00:00 GMT', digest = sha256(FILE), flipped = Buffer.from(FILE).fill(1, CHUNK + 5, CHUNK + 6);
+    const date = 'Mon, 01 Jan 2024 00:00:00 GMT', digest = sha256(FILE),
+        flipped = Buffer.from(FILE).fill(1, CHUNK + 5, CHUNK + 6);
     for (const [headers, options, kept, bytes = FILE] of [
-        [{'Last-Modified': date}, {}, true], [{}, {sha256: digest}, true], [{}, {}, false], [{}, {}, false, flipped],
+        [{'Last-Modified': date}, {}, true], [{}, {sha256: digest}, true], [{}, {}, false],
+        [{}, {}, false, flipped],
     ]) {
         lab.model = {bytes: FILE, etag: '"a"', headers, fail: refuse(3)};
         assert.equal((await load(options)).error.code, 'network');
@@ -192,8 +204,10 @@ check('a file that changes during its download is refused, and comes whole the n
     await assertStored(OTHER, '"v2"');
 });
 
-check('a server without ranges is read once from the first to the last byte, again after a failure', async () => {
-    lab.model = {bytes: FILE, ranges: false, etag: null, headers: {'Last-Modified': 'Tue, 24 Nov 2026 00:00:00 GMT'}};
+check('a server without ranges is read once from the first to the last byte, again after a failure',
+    async () => {
+    lab.model = {bytes: FILE, ranges: false, etag: null,
+        headers: {'Last-Modified': 'Tue, 24 Nov 2026 00:00:00 GMT'}};
     const {error} = await load({abortAfter: 2});
     assert.equal(error.name, 'AbortError');
     assertWhole(await load());
@@ -210,7 +224,8 @@ check('another origin that hides its headers is loaded, goes on, and is kept', a
     await load({}, url);
     lab.model.fail = undefined;
     assertWhole(await load({}, url));
-    assert.ok(lab.asked.length <= 3 && !lab.asked.includes(0), `${lab.asked}: what was missing, and a sample to compare`);
+    assert.ok(lab.asked.length <= 3 && !lab.asked.includes(0),
+        `${lab.asked}: what was missing, and a sample to compare`);
     assertWhole(await load({}, url), FILE_CHUNKS, 'load');
     assert.deepEqual(lab.asked, []);
 });
@@ -233,23 +248,30 @@ check('a model whose header is refused leaves nothing stored', async () => {
 });
 
 check('the same where the header has several chunks, or is found to be no model\'s at the end; not where the network failed', async () => {
-    const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url)), at = tiny.indexOf('gemma3', 0, 'latin1');
-    const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 4096, load = (given) => lab.page.evaluate(async (options) => {
+    const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url)),
+        at = tiny.indexOf('gemma3', 0, 'latin1');
+    const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 4096,
+        load = (given) => lab.page.evaluate(async (options) => {
         const {Gemma} = await import('/gemma.js');
-        return Gemma.load('/model.gguf', {threads: 1, ...options}).then((gemma) => gemma.close() ?? 'loaded', ({code}) => code);
+        return Gemma.load('/model.gguf', {threads: 1, ...options}).then((gemma) => gemma.close() ?? 'loaded',
+            ({code}) => code);
     }, given);
     const nothing = {models: [], chunks: [], digests: []};
-    for (const [bytes, code] of [[other, 'unsupported'], [tiny.subarray(0, tiny.length / 2), 'bad-file'], [tiny.subarray(0, 3 * SMALL), 'bad-file']]) {
+    for (const [bytes, code] of [[other, 'unsupported'], [tiny.subarray(0, tiny.length / 2), 'bad-file'],
+        [tiny.subarray(0, 3 * SMALL), 'bad-file']]) {
         for (const options of [{manifest: manifestOf(bytes, SMALL)}, {}]) {
             lab.model = {bytes};
             assert.equal(await load(options), code);
             assert.deepEqual(await stored(), nothing);
         }
     }
-    // What an earlier load has left of it goes, too; what was here as a whole stays, and so does a download that is interrupted.
+    // What an earlier load has left of it goes, too; what was here as a whole stays, and so does a download
+    // that is interrupted.
     const manifest = manifestOf(other, SMALL);
     lab.model = {bytes: other};
-    await lab.page.evaluate((given) => globalThis.page.load('/model.gguf', {manifest: given, take: 40}), manifest);         // few chunks are held, so most of these are stored
+    // few chunks are held, so most of these are stored
+    await lab.page.evaluate((given) => globalThis.page.load('/model.gguf', {manifest: given, take: 40}),
+        manifest);
     assert.notDeepEqual(await stored(), nothing);
     assert.equal(await load({manifest}), 'unsupported');
     assert.deepEqual(await stored(), nothing);
@@ -257,7 +279,8 @@ check('the same where the header has several chunks, or is found to be no model\
     assert.equal(await load({manifest}), 'unsupported');
     assert.equal((await stored()).models[0].complete, true);
     await call('deleteStored', `${lab.origin}/model.gguf`);
-    lab.model = {bytes: tiny, fail: (index, request, response) => index * CHUNK > tiny.length / 2 && response.writeHead(400).end()};
+    lab.model = {bytes: tiny, fail: (index, request, response) => index * CHUNK > tiny.length / 2
+        && response.writeHead(400).end()};
     assert.ok(['network', 'not-found'].includes(await load({manifest: manifestOf(tiny, SMALL)})));
     assert.ok((await stored()).chunks.length > 5);
 });
@@ -283,7 +306,8 @@ check('a damaged record of a download under way comes again with the rest', asyn
     await assertStored();
 });
 
-check('a damaged record comes again under whatever version its server now gives the file: its digest decides', async () => {
+check('a damaged record comes again under whatever version its server now gives the file: its digest decides',
+    async () => {
     await load();
     for (const etag of ['"v2"', null, 'W/"v1"']) {
         lab.model = {bytes: FILE, etag};
@@ -295,7 +319,8 @@ check('a damaged record comes again under whatever version its server now gives 
 });
 
 check('a damaged or lost record whose file has changed is told; what is good stays, until somebody asks for the new file', async () => {
-    for (const [how, other] of [['flipped', OTHER], ['lost', OTHER], ['flipped', changed(FILE)], ['both lost', changed(FILE)]]) {
+    for (const [how, other] of [['flipped', OTHER], ['lost', OTHER], ['flipped', changed(FILE)],
+        ['both lost', changed(FILE)]]) {
         lab.model = {bytes: FILE};
         await load();
         await damage(1, how);
@@ -303,7 +328,8 @@ check('a damaged or lost record whose file has changed is told; what is good sta
         for (let again = 0; again < 2; again++) {
             const {error} = await load();
             assert.equal(error?.code, 'changed');
-            assert.equal((await stored()).chunks.filter(({sha256}, i) => sha256 === FILE_CHUNKS[i].sha256 || how.includes('lost')).length, 3);
+            assert.equal((await stored()).chunks.filter(({sha256}, i) => sha256 === FILE_CHUNKS[i].sha256
+                || how.includes('lost')).length, 3);
         }
         lab.model = {bytes: FILE, etag: '"v3"'};
         assertWhole(await load(), FILE_CHUNKS, how === 'flipped' ? 'load' : 'download');
@@ -322,7 +348,8 @@ check('a whole model is compared with its address when somebody asks for that, t
     lab.asked = [];
     assert.deepEqual((await call('compareStored', id)).value, {same: true, size: FILE.length});
     lab.model = {bytes: FILE, etag: '"v2"'};
-    assert.deepEqual((await call('compareStored', id)).value, {same: true, size: FILE.length}, 'the same bytes by another name');
+    assert.deepEqual((await call('compareStored', id)).value, {same: true, size: FILE.length},
+        'the same bytes by another name');
     assertWhole(await load({update: true}), FILE_CHUNKS, 'load');
     for (const other of [OTHER, changed(OTHER)]) {
         lab.model = {bytes: other, etag: `"${other[CHUNK + 5]}"`};
@@ -346,7 +373,8 @@ check('a replacement that breaks off leaves nothing of the file before, also whe
     const other = changed(FILE);
     lab.model = {bytes: FILE, etag: ''};
     await load();
-    lab.model = {bytes: other, etag: '', fail: (index, request, response) => index >= 2 && response.writeHead(400).end()};
+    lab.model = {bytes: other, etag: '', fail: (index, request, response) => index >= 2
+        && response.writeHead(400).end()};
     assert.ok((await load({update: true})).error);
     const {models: [model], chunks} = await stored(), all = chunksOf(other);
     assert.equal(model.complete, false);
@@ -365,9 +393,11 @@ check('what another tab reads is not replaced under it: the new file runs from m
     await holding;
     lab.model = {bytes: OTHER, etag: '"v2"'};
     const replaced = await load({update: true});
-    assert.deepEqual([replaced.error, replaced.chunks, Boolean(replaced.progress.at(-1).notice)], [undefined, OTHER_CHUNKS, true]);
+    assert.deepEqual([replaced.error, replaced.chunks, Boolean(replaced.progress.at(-1).notice)],
+        [undefined, OTHER_CHUNKS, true]);
     // Drivers differ in how they hand over an undefined in a list.
-    assert.deepEqual(await other.evaluate(() => (globalThis.go(), globalThis.loaded.then(({error, chunks}) => [error ?? null, chunks]))), [null, FILE_CHUNKS]);
+    assert.deepEqual(await other.evaluate(() => (globalThis.go(),
+        globalThis.loaded.then(({error, chunks}) => [error ?? null, chunks]))), [null, FILE_CHUNKS]);
     await assertStored();
     await other.close();
     assertWhole(await load({update: true}), OTHER_CHUNKS);
@@ -375,12 +405,15 @@ check('what another tab reads is not replaced under it: the new file runs from m
 });
 
 for (const [trouble, reason, begin] of [
-    ['too small a quota', / 39 MB free/, () => { navigator.storage.estimate = async () => ({quota: 40e6, usage: 1e6}); }],
+    ['too small a quota', / 39 MB free/,
+        () => { navigator.storage.estimate = async () => ({quota: 40e6, usage: 1e6}); }],
     ['a store that fails', /out of order/, () => {
         IDBObjectStore.prototype.put = () => { throw new Error('out of order.'); };
     }],
-    ['no IndexedDB', /no IndexedDB/, () => Object.defineProperty(globalThis, 'indexedDB', {value: undefined, configurable: true})],
-    ['an IndexedDB that does not open', /private/, () => { indexedDB.open = () => { throw new DOMException('private window', 'SecurityError'); }; }],
+    ['no IndexedDB', /no IndexedDB/, () => Object.defineProperty(globalThis, 'indexedDB',
+        {value: undefined, configurable: true})],
+    ['an IndexedDB that does not open', /private/,
+        () => { indexedDB.open = () => { throw new DOMException('private window', 'SecurityError'); }; }],
     ['an insecure address', /https/, () => Object.defineProperty(crypto, 'subtle', {value: undefined})],
 ]) {
     check(`with ${trouble} the model is loaded all the same, says that it is not kept, and leaves nothing behind`, async () => {
@@ -388,7 +421,8 @@ for (const [trouble, reason, begin] of [
         await other.evaluate(begin);
         const loaded = await load({}, '/model.gguf', other);
         assertWhole(loaded);
-        assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit\. [^\n]*[^.]\.$/);
+        assert.match(loaded.progress.at(-1).notice,
+            /^The model runs, but is not kept for the next visit\. [^\n]*[^.]\.$/);
         assert.match(loaded.progress.at(-1).notice, reason);
         await other.close();
         assert.deepEqual(await stored(), {models: [], chunks: [], digests: []});
@@ -396,14 +430,17 @@ for (const [trouble, reason, begin] of [
 }
 
 // Only Chromium can be given a small disk.
-if (BROWSER === 'chromium') check('a disk that fills up in the middle: the model is loaded all the same, says that it is not kept, and what was stored stays', async () => {
-    const other = await openPage(lab.elsewhere);        // a site that has stored nothing so far: browsers count what was deleted for a while
+if (BROWSER === 'chromium')
+    check('a disk that fills up in the middle: the model is loaded all the same, says that it is not kept, and what was stored stays', async () => {
+    // a site that has stored nothing so far: browsers count what was deleted for a while
+    const other = await openPage(lab.elsewhere);
     const cdp = await other.createCDPSession();
     await cdp.send('Storage.overrideQuotaForOrigin', {origin: lab.elsewhere, quotaSize: 2.5 * CHUNK});
     await other.evaluate(() => { navigator.storage.estimate = async () => ({}); });
     const loaded = await load({}, '/model.gguf', other);
     assertWhole(loaded);
-    assert.match(loaded.progress.at(-1).notice, /^The model runs, but is not kept for the next visit\. The browser gives this site no more room\. .* stays .*\.$/);
+    assert.match(loaded.progress.at(-1).notice,
+        /^The model runs, but is not kept for the next visit\. The browser gives this site no more room\. .* stays .*\.$/);
     const {models: [{complete}], digests} = await stored(other);
     assert.ok(!complete && [2, 3].includes(digests.length), `${digests}: the last piece is a small one`);
     await cdp.send('Storage.overrideQuotaForOrigin', {origin: lab.elsewhere});
@@ -426,12 +463,14 @@ check('two tabs that load the same model at once both get it, and it is download
 check('a model that comes, or is in use, is not deleted', async () => {
     await lab.page.evaluate(() => {
         globalThis.page.onChunk = async (n) => {
-            if (n === 3) globalThis.refused = await globalThis.page.deleteStored(new URL('/model.gguf', location).href).catch(({code, message}) => ({code, message}));
+            if (n === 3) globalThis.refused = await globalThis.page.deleteStored(new URL('/model.gguf',
+                location).href).catch(({code, message}) => ({code, message}));
         };
     });
     assertWhole(await load());
     const refused = await lab.page.evaluate(() => globalThis.refused);
-    assert.deepEqual(refused, {code: 'in-use', message: 'model.gguf is in use, here or in another tab: close it there, then delete it.'});
+    assert.deepEqual(refused,
+        {code: 'in-use', message: 'model.gguf is in use, here or in another tab: close it there, then delete it.'});
     await assertStored();
 });
 
@@ -447,7 +486,8 @@ check('at most four chunks are held, and so many connections open', async () => 
 
 check('a file of the user\'s is read in place: whole, in chunks, nothing stored', async () => {
     const {chunks, name, progress} = await lab.page.evaluate(async () => {
-        const bytes = await (await fetch('/model.gguf', {headers: {Range: 'bytes=0-20000000'}})).arrayBuffer();
+        const bytes = await (await fetch('/model.gguf', {headers: {Range: 'bytes=0-20000000'}}))
+            .arrayBuffer();
         return globalThis.page.load(new File([bytes], 'mine.gguf'));
     });
     const wanted = chunksOf(FILE.subarray(0, 20_000_001));
@@ -464,9 +504,11 @@ check('on our own server the model comes from models/, runs, and is not asked fo
         const run = () => own.evaluate(async () => {
             const {Gemma} = await import('/gemma.js');
             const phases = new Set();
-            const gemma = await Gemma.load('models/tiny-gemma3.gguf', {threads: 1, onProgress: ({phase}) => phases.add(phase)});
+            const gemma = await Gemma.load('models/tiny-gemma3.gguf',
+                {threads: 1, onProgress: ({phase}) => phases.add(phase)});
             const session = await gemma.session();
-            const {tokens} = await session.prompt('The sea', {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
+            const {tokens} = await session.prompt('The sea',
+                {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
             gemma.close();
             const {storedModels: list} = await import('/weights/stored.js');
             const [{name, size, complete}] = await list();
@@ -475,7 +517,8 @@ check('on our own server the model comes from models/, runs, and is not asked fo
         const [first, second] = [await run(), await run()];
         assert.deepEqual(second, {...first, phases: ['load']});
         const {name, size, complete, phases} = first;
-        assert.deepEqual({name, size, complete, phases}, {name: 'tiny-gemma3.gguf', size: TINY_BYTES, complete: true, phases: ['download']});
+        assert.deepEqual({name, size, complete, phases}, {name: 'tiny-gemma3.gguf', size: TINY_BYTES,
+            complete: true, phases: ['download']});
         await own.close();
     } finally {
         await server.close();

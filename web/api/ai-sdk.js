@@ -3,7 +3,8 @@
 //     const gemma = createGemma(await Gemma.load(url));
 //     const {textStream} = streamText({model: gemma(), prompt: 'Why is the sea salty?'});
 //
-// Stands on the chat of openai.js: requests are stateless, several are answered at the same time, and what one shares with those before is not evaluated again.
+// Stands on the chat of openai.js: requests are stateless, several are answered at the same time, and what
+// one shares with those before is not evaluated again.
 
 import {GemmaError} from '../gemma.js';
 import {ChatCompletions} from './openai/chat.js';
@@ -14,18 +15,25 @@ import {createEngine} from './openai/engine.js';
  * @typedef {import('./openai/types.js').ChatFields} ChatFields
  * @typedef {import('./openai/types.js').MessageParam} MessageParam
  * @typedef {number | undefined} Count
- * @typedef {{inputTokens: {total: Count, noCache: Count, cacheRead: Count, cacheWrite: Count}, outputTokens: {total: Count, text: Count, reasoning: Count}}} Usage
+ * @typedef {{inputTokens: {total: Count, noCache: Count, cacheRead: Count, cacheWrite: Count}, outputTokens:
+ *     {total: Count, text: Count, reasoning: Count}}} Usage
  * @typedef {{unified: 'stop' | 'length' | 'tool-calls' | 'other', raw: string | undefined}} FinishReason
  * @typedef {{type: 'unsupported', feature: string, details?: string}} Warning
- * @typedef {{type: 'text', text: string} | {type: 'tool-call', toolCallId: string, toolName: string, input: string}} Content
+ * @typedef {{type: 'text', text: string} | {type: 'tool-call', toolCallId: string, toolName: string, input:
+ *     string}} Content
  */
 
 const PROVIDER = 'gemma-wasm';
 
-/** @param {any[]} parts @returns {string} the text of a message's parts; what the model thought before is left out */
+/**
+ * @param {any[]} parts
+ * @returns {string} the text of a message's parts; what the model thought before is left out
+ */
 const textOf = (parts) => parts.map(({type, text}) => {
     if (type === 'text') return text;
-    if (type === 'file' || type === 'image') throw new GemmaError('unsupported', `The prompt has a part of type ${type}; this model reads text only.`);
+    if (type === 'file' || type === 'image')
+        throw new GemmaError('unsupported',
+            `The prompt has a part of type ${type}; this model reads text only.`);
     return '';
 }).join('');
 
@@ -40,35 +48,48 @@ function resultOf({type, value, reason}) {
 function toMessages({role, content}) {
     if (role === 'system') return [{role, content}];
     if (role === 'user') return [{role, content: textOf(content)}];
-    const results = content.filter((/** @type {any} */ {type}) => type === 'tool-result').map((/** @type {any} */ {toolCallId, output}) =>
+    const results = content.filter((/** @type {any} */ {type}) => type === 'tool-result')
+        .map((/** @type {any} */ {toolCallId, output}) =>
         ({role: 'tool', tool_call_id: toolCallId, content: resultOf(output)}));
     if (role === 'tool') return results;
-    const calls = content.filter((/** @type {any} */ {type}) => type === 'tool-call').map((/** @type {any} */ {toolCallId, toolName, input}) =>
-        ({id: toolCallId, type: 'function', function: {name: toolName, arguments: typeof input === 'string' ? input : JSON.stringify(input ?? {})}}));
-    return [{role: 'assistant', content: textOf(content), ...calls.length && {tool_calls: calls}}, ...results];
+    const calls = content.filter((/** @type {any} */ {type}) => type === 'tool-call')
+        .map((/** @type {any} */ {toolCallId, toolName, input}) =>
+        ({id: toolCallId, type: 'function', function: {name: toolName, arguments: typeof input === 'string'
+            ? input : JSON.stringify(input ?? {})}}));
+    return [{role: 'assistant', content: textOf(content), ...calls.length && {tool_calls: calls}},
+        ...results];
 }
 
 /** @param {CallOptions} options @returns {{fields: any, warnings: Warning[]}} */
 function toRequest({prompt, tools = [], toolChoice, responseFormat, ...options}) {
-    const functions = tools.filter((/** @type {any} */ {type}) => type === 'function'), schema = responseFormat?.type === 'json' ? responseFormat.schema : undefined;
-    const format = schema ? {type: 'json_schema', json_schema: {name: responseFormat.name ?? 'answer', schema}} : responseFormat?.type === 'json' ? {type: 'json_object'} : undefined;
+    const functions = tools.filter((/** @type {any} */ {type}) => type === 'function'),
+        schema = responseFormat?.type === 'json' ? responseFormat.schema : undefined;
+    const format = schema ? {type: 'json_schema', json_schema: {name: responseFormat.name ?? 'answer',
+        schema}} : responseFormat?.type === 'json' ? {type: 'json_object'} : undefined;
     return {
         fields: {
-            messages: prompt.flatMap(toMessages), max_completion_tokens: options.maxOutputTokens, temperature: options.temperature, top_p: options.topP, top_k: options.topK,
-            presence_penalty: options.presencePenalty, frequency_penalty: options.frequencyPenalty, stop: options.stopSequences, seed: options.seed,
+            messages: prompt.flatMap(toMessages), max_completion_tokens: options.maxOutputTokens,
+            temperature: options.temperature, top_p: options.topP, top_k: options.topK,
+            presence_penalty: options.presencePenalty, frequency_penalty: options.frequencyPenalty,
+            stop: options.stopSequences, seed: options.seed,
             response_format: format, signal: options.abortSignal,
             ...functions.length && {
-                tools: functions.map((/** @type {any} */ {name, description, inputSchema}) => ({type: 'function', function: {name, description, parameters: inputSchema}})),
-                tool_choice: toolChoice?.type === 'tool' ? {type: 'function', function: {name: toolChoice.toolName}} : toolChoice?.type,
+                tools: functions.map((/** @type {any} */ {name, description,
+                    inputSchema}) => ({type: 'function',
+                        function: {name, description, parameters: inputSchema}})),
+                tool_choice: toolChoice?.type === 'tool'
+                    ? {type: 'function', function: {name: toolChoice.toolName}} : toolChoice?.type,
             },
         },
-        warnings: tools.filter((/** @type {any} */ {type}) => type !== 'function').map((/** @type {any} */ {id}) => ({type: 'unsupported', feature: `tool ${id}`})),
+        warnings: tools.filter((/** @type {any} */ {type}) => type !== 'function')
+            .map((/** @type {any} */ {id}) => ({type: 'unsupported', feature: `tool ${id}`})),
     };
 }
 
 /** @param {import('./openai/types.js').Usage | undefined | null} usage @returns {Usage} */
 function toUsage(usage) {
-    const total = usage?.prompt_tokens, cacheRead = usage?.prompt_tokens_details.cached_tokens, written = usage?.completion_tokens;
+    const total = usage?.prompt_tokens, cacheRead = usage?.prompt_tokens_details.cached_tokens,
+        written = usage?.completion_tokens;
     return {
         inputTokens: {total, cacheRead, noCache: (total ?? 0) - (cacheRead ?? 0), cacheWrite: undefined},
         outputTokens: {total: written, text: written, reasoning: undefined},
@@ -77,29 +98,42 @@ function toUsage(usage) {
 
 /** @param {string | null | undefined} raw @returns {FinishReason} */
 function toReason(raw) {
-    const known = /** @type {Record<string, FinishReason['unified']>} */ ({stop: 'stop', length: 'length', tool_calls: 'tool-calls'});
+    const known = /** @type {Record<string, FinishReason['unified']>} */ ({stop: 'stop', length: 'length',
+        tool_calls: 'tool-calls'});
     return {unified: known[raw ?? ''] ?? 'other', raw: raw ?? undefined};
 }
 
-/** A LanguageModelV3. The SDK calls it by proxies, so it has no private fields. @param {ChatCompletions} chat @param {string} modelId */
+/**
+ * A LanguageModelV3. The SDK calls it by proxies, so it has no private fields.
+ * @param {ChatCompletions} chat
+ * @param {string} modelId
+ */
 const createLanguageModel = (chat, modelId) => ({
-    specificationVersion: /** @type {const} */ ('v3'), provider: PROVIDER, modelId, supportedUrls: /** @type {Record<string, RegExp[]>} */ ({}),
+    specificationVersion: /** @type {const} */ ('v3'), provider: PROVIDER, modelId,
+    supportedUrls: /** @type {Record<string, RegExp[]>} */ ({}),
 
     /** @param {CallOptions} options */
     async doGenerate(options) {
-        const {fields, warnings} = toRequest(options), answer = /** @type {unknown} */ (await chat.create(fields));
-        const {id, created, model, usage, choices: [{message, finish_reason: reason}]} = /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
+        const {fields, warnings} = toRequest(options),
+            answer = /** @type {unknown} */ (await chat.create(fields));
+        const {id, created, model, usage,
+            choices: [{message, finish_reason: reason}]} = /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
         /** @type {Content[]} */
         const content = message.content ? [{type: 'text', text: message.content}] : [];
-        for (const call of message.tool_calls ?? []) content.push({type: 'tool-call', toolCallId: call.id, toolName: call.function.name, input: call.function.arguments});
-        return {content, warnings, finishReason: toReason(reason), usage: toUsage(usage), response: {id, modelId: model, timestamp: new Date(created * 1000)}};
+        for (const call of message.tool_calls ?? [])
+            content.push({type: 'tool-call', toolCallId: call.id, toolName: call.function.name,
+                input: call.function.arguments});
+        return {content, warnings, finishReason: toReason(reason), usage: toUsage(usage),
+            response: {id, modelId: model, timestamp: new Date(created * 1000)}};
     },
 
     /** @param {CallOptions} options */
     async doStream(options) {
         const {fields, warnings} = toRequest(options), stopping = new AbortController();
-        const signal = options.abortSignal ? AbortSignal.any([options.abortSignal, stopping.signal]) : stopping.signal;
-        const chunks = await chat.create({...fields, signal, stream: true, stream_options: {include_usage: true}});
+        const signal = options.abortSignal ? AbortSignal.any([options.abortSignal, stopping.signal])
+            : stopping.signal;
+        const chunks = await chat.create({...fields, signal, stream: true,
+            stream_options: {include_usage: true}});
         const parts = toParts(/** @type {any} */ (chunks), warnings);
         return {stream: new ReadableStream({
             async pull(controller) {
@@ -116,14 +150,19 @@ const createLanguageModel = (chat, modelId) => ({
     },
 });
 
-/** @param {AsyncIterable<import('./openai/types.js').ChatChunk>} chunks @param {Warning[]} warnings @returns {AsyncGenerator<any>} LanguageModelV3StreamPart */
+/**
+ * @param {AsyncIterable<import('./openai/types.js').ChatChunk>} chunks
+ * @param {Warning[]} warnings
+ * @returns {AsyncGenerator<any>} LanguageModelV3StreamPart
+ */
 async function* toParts(chunks, warnings) {
     /** @type {{id: string, name: string, input: string}[]} */
     const calls = [];
     let isTold = false, hasText = false, usage, reason;
     yield {type: 'stream-start', warnings};
     for await (const {id, model, created, choices: [choice], usage: told} of chunks) {
-        if (!isTold) yield {type: 'response-metadata', id, modelId: model, timestamp: new Date(created * 1000)};
+        if (!isTold) yield {type: 'response-metadata', id, modelId: model,
+            timestamp: new Date(created * 1000)};
         isTold = true;
         usage = told ?? usage;
         reason = choice?.finish_reason ?? reason;
@@ -152,7 +191,8 @@ async function* toParts(chunks, warnings) {
 
 /** An EmbeddingModelV3. @param {import('../gemma.js').Gemma} gemma @param {string} modelId */
 const createEmbeddingModel = (gemma, modelId) => ({
-    specificationVersion: /** @type {const} */ ('v3'), provider: PROVIDER, modelId, maxEmbeddingsPerCall: 256, supportsParallelCalls: false,
+    specificationVersion: /** @type {const} */ ('v3'), provider: PROVIDER, modelId, maxEmbeddingsPerCall: 256,
+    supportsParallelCalls: false,
 
     /** @param {{values: string[], abortSignal?: AbortSignal}} options */
     async doEmbed({values, abortSignal}) {
@@ -164,16 +204,20 @@ const createEmbeddingModel = (gemma, modelId) => ({
 /**
  * @param {import('../gemma.js').Gemma} gemma
  * @param {Omit<import('./openai/engine.js').Options, 'gemma'>} [options]   as for OpenAI
- * @returns a provider: provider(), provider.languageModel() and provider.embeddingModel() are its one model, whatever id they are given
+ * @returns a provider: provider(), provider.languageModel() and provider.embeddingModel() are its one model,
+ *     whatever id they are given
  */
 export function createGemma(gemma, options) {
-    const engine = createEngine({gemma, ...options}, 'createGemma'), chat = new ChatCompletions(engine), own = engine.model.id;
-    const languageModel = (id = own) => createLanguageModel(chat, id), embeddingModel = (id = own) => createEmbeddingModel(gemma, id);
+    const engine = createEngine({gemma, ...options}, 'createGemma'), chat = new ChatCompletions(engine),
+        own = engine.model.id;
+    const languageModel = (id = own) => createLanguageModel(chat, id),
+        embeddingModel = (id = own) => createEmbeddingModel(gemma, id);
     return Object.assign(languageModel.bind(undefined), {
         specificationVersion: /** @type {const} */ ('v3'), languageModel, embeddingModel,
         /** @param {string} [id] @returns {never} */
         imageModel(id) {
-            throw new GemmaError('unsupported', `There is no image model ${id ?? ''} here: this provider has text models only.`);
+            throw new GemmaError('unsupported',
+                `There is no image model ${id ?? ''} here: this provider has text models only.`);
         },
         /** Frees the sessions that are kept; the model stays. */
         close: () => engine.pool.close(),

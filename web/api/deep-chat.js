@@ -2,14 +2,15 @@
 //
 //     document.querySelector('deep-chat').connect = connectDeepChat(Gemma.load(url, {onProgress}), {system: 'Be brief.'});
 //
-// Where the page has deep-chat send the whole conversation (requestBodyLimits: {maxMessages: -1}), that is what is answered; else each message
-// follows those before it.
+// Where the page has deep-chat send the whole conversation (requestBodyLimits: {maxMessages: -1}), that is
+// what is answered; else each message follows those before it.
 
 import {GemmaError} from '../gemma.js';
 
 /**
  * @typedef {import('../gemma.js').Gemma} Gemma
- * @typedef {{system?: string, maxTokens?: number, sampling?: import('../gemma.js').Sampling, constraint?: import('../gemma.js').PromptOptions['constraint']}} Options
+ * @typedef {{system?: string, maxTokens?: number, sampling?: import('../gemma.js').Sampling, constraint?:
+ *     import('../gemma.js').PromptOptions['constraint']}} Options
  *
  * @typedef {object} Signals      what deep-chat gives its handler
  * @property {(response: {text?: string, error?: string}) => Promise<void> | void} onResponse
@@ -20,14 +21,18 @@ import {GemmaError} from '../gemma.js';
 
 /** @param {any} message   of deep-chat @returns {import('../gemma.js').Message} */
 function read({role, text, files}) {
-    if (typeof text !== 'string' || files?.length) throw new GemmaError('unsupported', 'This model reads text only; send a message without files.');
-    return {role: role === 'ai' || role === 'assistant' ? 'assistant' : role === 'system' ? 'system' : 'user', content: text};
+    if (typeof text !== 'string' || files?.length)
+        throw new GemmaError('unsupported', 'This model reads text only; send a message without files.');
+    return {role: role === 'ai' || role === 'assistant' ? 'assistant' : role === 'system' ? 'system' : 'user',
+        content: text};
 }
 
 /**
  * @param {Gemma | Promise<Gemma>} model
- * @param {Options} [options]   system, sampling, maxTokens and constraint, as for Gemma.session and Session.prompt
- * @returns {{stream: true, handler: (body: any, signals: Signals) => Promise<void>}}   for deep-chat's property connect
+ * @param {Options} [options]   system, sampling, maxTokens and constraint, as for Gemma.session and
+ *     Session.prompt
+ * @returns {{stream: true, handler: (body: any, signals: Signals) => Promise<void>}}   for deep-chat's
+ *     property connect
  */
 export function connectDeepChat(model, {system, sampling, ...options} = {}) {
     /** @type {import('../gemma.js').Session | undefined} */
@@ -41,7 +46,8 @@ export function connectDeepChat(model, {system, sampling, ...options} = {}) {
                 const said = (body?.messages ?? []).map(read), gemma = await model, isWhole = said.length > 1;
                 session ??= await gemma.session({system, sampling, overflow: 'drop-oldest'});
                 const asked = isWhole && system ? [{role: 'system', content: system}, ...said] : said;
-                const answer = session.prompt(asked, {...options, signal: stopping.signal, stateless: isWhole});
+                const answer = session.prompt(asked, {...options, signal: stopping.signal,
+                    stateless: isWhole});
                 onOpen();
                 for await (const text of answer) await onResponse({text});
             } catch (error) {

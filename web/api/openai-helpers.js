@@ -1,5 +1,5 @@
-// openai-helpers.js: the client of openai.js with the helpers of the openai package besides: parse(), stream() and runTools(). They are as large as
-// a fifth of it, and most code does without.
+// openai-helpers.js: the client of openai.js with the helpers of the openai package besides: parse(),
+// stream() and runTools(). They are as large as a fifth of it, and most code does without.
 //
 //     const client = new OpenAI({gemma: await Gemma.load(model)});
 //     const {choices: [{message}]} = await client.chat.completions.parse({messages, response_format: zodResponseFormat(Answer, 'answer')});
@@ -23,12 +23,15 @@ export {LengthFinishReasonError};
 /** @param {ChatCompletions} completions */
 const helpersOf = (completions) => ({
     /**
-     * create() with what the answer says as values: `message.parsed` by a response_format of JSON, and `parsed_arguments` of strict tools. Rejects
-     * with LengthFinishReasonError where an answer ended before it was whole.
+     * create() with what the answer says as values: `message.parsed` by a response_format of JSON, and
+     * `parsed_arguments` of strict tools. Rejects with LengthFinishReasonError where an answer ended before
+     * it was whole.
      * @param {ChatFields & {stream?: false | null}} body @param {RequestOptions} [options]
-     * @returns {Promise<any> & {withResponse: () => Promise<{data: any, response: Response, request_id: string}>}}
+     * @returns {Promise<any> & {withResponse: () => Promise<{data: any, response: Response,
+     *     request_id: string}>}}
      */
-    parse: (body, options) => asApiPromise(completions.create({...body, stream: false}, options).then((/** @type {any} */ whole) => parsed(whole, body))),
+    parse: (body, options) => asApiPromise(completions.create({...body, stream: false}, options)
+        .then((/** @type {any} */ whole) => parsed(whole, body))),
 
     /**
      * An answer with events while it is written, and promises of what it comes to.
@@ -38,7 +41,8 @@ const helpersOf = (completions) => ({
 
     /**
      * Answers until one calls no tool; each tool's `function.function` is run between them.
-     * @param {Omit<ChatFields, 'tools'> & {tools: any[], stream?: boolean | null}} body @param {RequestOptions & {maxChatCompletions?: number}} [options]
+     * @param {Omit<ChatFields, 'tools'> & {tools: any[], stream?: boolean | null}} body
+     * @param {RequestOptions & {maxChatCompletions?: number}} [options]
      */
     runTools: (body, options) => runTools(completions, body, options),
 });

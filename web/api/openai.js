@@ -1,11 +1,14 @@
-// openai.js: the library in the shape of the openai package: what is written for that runs on a model in this tab, or in this process.
+// openai.js: the library in the shape of the openai package: what is written for that runs on a model in this
+// tab, or in this process.
 //
 //     const client = new OpenAI({gemma: await Gemma.load(model)});
 //     const answer = await client.chat.completions.create({messages: [{role: 'user', content: 'Why is the sea salty?'}]});
 //     for await (const chunk of await client.chat.completions.create({messages, stream: true})) show(chunk.choices[0]?.delta.content);
 //
-// Requests are stateless: each has its whole conversation. What one shares with those before is not evaluated again (see usage's cached_tokens).
-// Several are answered at the same time. Fields that are null count as not given; what is not supported is refused by its name.
+// Requests are stateless: each has its whole conversation. What one shares with those before is not evaluated
+// again (see usage's cached_tokens).
+// Several are answered at the same time. Fields that are null count as not given; what is not supported is
+// refused by its name.
 
 import {ChatCompletions} from './openai/chat.js';
 import {Completions} from './openai/completions.js';

@@ -1,7 +1,8 @@
-// How an answer is asked for and written: each piece is stored before it is shown, so nothing that was seen is lost. What can't be stored is shown as well,
-// and said once.
+// How an answer is asked for and written: each piece is stored before it is shown, so nothing that was seen
+// is lost. What can't be stored is shown as well, and said once.
 //
-// Owns: what the model is asked, with the files of a question, and how an answer ends. Must not know: elements, and which branch is shown.
+// Owns: what the model is asked, with the files of a question, and how an answer ends. Must not know:
+// elements, and which branch is shown.
 
 import {later} from '../base/later.js';
 import {seedOf} from './asking.js';
@@ -17,13 +18,18 @@ import {toAsked} from './files/asking.js';
  * @property {import('./talk.js').Talk} talk
  * @property {string} model   its id; '' for one that is not stored
  * @property {Message[]} messages   all of the conversation
- * @property {{system: string, overflow: 'error' | 'drop-oldest', options: import('../gemma.js').PromptOptions}} settings
+ * @property {{system: string, overflow: 'error' | 'drop-oldest', options:
+ *     import('../gemma.js').PromptOptions}} settings
  * @property {AbortSignal} signal
  * @property {import('./views/chat.js').Stream} shown
  * @property {(error: Error) => void} onError
  */
 
-/** @param {Message} answer   what it has is continued @param {Asking} asking @returns {Promise<Result | undefined>} undefined where it was stopped before it began */
+/**
+ * @param {Message} answer   what it has is continued
+ * @param {Asking} asking
+ * @returns {Promise<Result | undefined>} undefined where it was stopped before it began
+ */
 export async function writeAnswer(answer, asking) {
     const {store, shown, signal, onError} = asking, writer = store.write(answer.id);
     let isSaid = false;
@@ -52,39 +58,59 @@ export async function writeAnswer(answer, asking) {
     }
 }
 
-/** @param {Message} answer @param {Asking} asking @param {(piece: string) => void} onPiece @returns {Promise<Result>} */
-async function ask(answer, {store, talk, model, messages, settings: {system, overflow, options: settings}, signal, shown, onError}, onPiece) {
-    const question = messages.find(({id}) => id === answer.parent), options = {...settings, sampling: withSeed(settings.sampling, answer, messages), signal};
+/**
+ * @param {Message} answer
+ * @param {Asking} asking
+ * @param {(piece: string) => void} onPiece
+ * @returns {Promise<Result>}
+ */
+async function ask(answer, {store, talk, model, messages, settings: {system, overflow, options: settings},
+    signal, shown, onError}, onPiece) {
+    const question = messages.find(({id}) => id === answer.parent),
+        options = {...settings, sampling: withSeed(settings.sampling, answer, messages), signal};
     if (!question) throw new Error(`There is no question to the answer ${answer.id}.`);
     if (question.attachments?.some(({how}) => how)) {
-        const files = await later(() => import('./with_files.js')), kept = files.vectorsOf(store, answer.conversation, model);
+        const files = await later(() => import('./with_files.js')),
+            kept = files.vectorsOf(store, answer.conversation, model);
         const about = {gemma: talk.gemma, system, options, onReading: shown.reading, kept};
         if (question.attachments.some(({how}) => how === 'parts')) {
-            const onAnswers = (/** @type {string[]} */ parts) => void store.edit(answer.id, {parts}).catch(onError);
+            const onAnswers = (/** @type {string[]} */ parts) => void store.edit(answer.id, {parts})
+                .catch(onError);
             return files.answerInParts(question, answer, {...about, onPiece, onAnswers});
         }
         const attachments = await files.completeQuestion(question, pathTo(messages, question.parent), about);
         if (attachments !== question.attachments) await store.edit(question.id, {attachments});
         question.attachments = attachments;
     }
-    const asked = pathTo(messages, answer.content ? answer.id : question.id).map((message) => toAsked(message, message.id === question.id));
+    const asked = pathTo(messages, answer.content ? answer.id : question.id)
+        .map((message) => toAsked(message, message.id === question.id));
     if (system) asked.unshift({role: 'system', content: system});
-    const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && shown.reading(done / total);
-    return talk.ask({conversation: answer.conversation, messages: asked, overflow, onPiece, onOverflow: shown.dropped, options: {...options, onProgress}});
+    const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total
+        && shown.reading(done / total);
+    return talk.ask({conversation: answer.conversation, messages: asked, overflow, onPiece,
+        onOverflow: shown.dropped, options: {...options, onProgress}});
 }
 
-/** Each version has another seed, also where a person has set one. @param {import('../gemma.js').Sampling | undefined} sampling @param {Message} answer @param {Message[]} messages */
+/**
+ * Each version has another seed, also where a person has set one.
+ * @param {import('../gemma.js').Sampling | undefined} sampling
+ * @param {Message} answer
+ * @param {Message[]} messages
+ */
 function withSeed(sampling = {}, {id, created}, messages) {
-    const others = siblingsOf(messages, id).filter((other) => other.id !== id), used = new Set(others.map(({seed}) => seed));
+    const others = siblingsOf(messages, id).filter((other) => other.id !== id),
+        used = new Set(others.map(({seed}) => seed));
     let before = others.filter((other) => other.created <= created).length;
     while (sampling.seed !== undefined && used.has(seedOf(sampling, before))) before++;
     return {...sampling, seed: seedOf(sampling, before)};
 }
 
 /** What is kept of a result. @param {import('../gemma.js').Result} result @returns {Partial<Message>} */
-function toEnd({finishReason, seed, tokens, cachedTokens, promptTokens, timings: {decodeTokens, decodeMs, prefillMs}}) {
+function toEnd({finishReason, seed, tokens, cachedTokens, promptTokens,
+    timings: {decodeTokens, decodeMs, prefillMs}}) {
     return {
         state: finishReason === 'abort' ? 'stopped' : 'done', finishReason, seed,
-        figures: {tokens: tokens.length, cachedTokens, promptTokens: promptTokens.length, decodeTokens, decodeMs, prefillMs},
+        figures: {tokens: tokens.length, cachedTokens, promptTokens: promptTokens.length, decodeTokens,
+            decodeMs, prefillMs},
     };
 }

@@ -35,7 +35,8 @@ const root = document.body, at = within(root);
 await loadTexts();
 translate(document);
 /** Without it nothing else begins. */
-const store = await openConversations().catch((error) => /** @type {Promise<never>} */ (new Promise(() => new Notices(root, {about: () => ({})}).showError(error, () => location.reload()))));
+const store = await openConversations().catch((error) => /** @type {Promise<never>} */ (new Promise(() => new Notices(root, {about: () => ({})}).showError(error,
+    () => location.reload()))));
 
 /** @type {import('./talk.js').Talk | undefined} */
 let talk;
@@ -51,7 +52,8 @@ let desk;
 
 const notices = new Notices(root, {about: () => {
     const {info} = engine.gemma ?? {};
-    return info ? {model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads, context: info.contextLength, memory: info.memoryBytes, shared: info.shared} : {};
+    return info ? {model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads, context: info.contextLength, memory: info.memoryBytes,
+        shared: info.shared} : {};
 }});
 /** @param {Error & {code?: string}} error @param {() => void} [retry] @param {Parameters<Notices['showError']>[2]} [other] */
 const onError = (error, retry, other) => {
@@ -311,7 +313,8 @@ at('tabs').onkeydown = (event) => {
 const openTools = once(async () => {
     const {Tools} = await later(() => import('./tools.js'));
     return new Tools({
-        store, engine, welcome, switchTo, onSwitch: () => chatting.stop(), preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action), onError,
+        store, engine, welcome, switchTo, onSwitch: () => chatting.stop(), preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action),
+        onError,
     });
 });
 at('open-data').onclick = () => openTools().then((one) => one.openData()).catch(onError);

@@ -16,8 +16,8 @@ import {asNew, lookedUp} from './files/asking.js';
  * @typedef {object} Parts
  * @property {Conversations} store
  * @property {import('./views/chat.js').Chat} view
- * @property {(summary: Summary) => Promise<{talk: Talk, model: {id: string, name: string}} | undefined>} open   the model that answers it, loaded where it is not; undefined where
- *   a person has said no
+ * @property {(summary: Summary) => Promise<{talk: Talk, model: {id: string, name: string}} | undefined>} open   the model that answers it, loaded
+ *     where it is not; undefined where a person has said no
  * @property {(summary: Summary) => {system: string, overflow: 'error' | 'drop-oldest', options: import('../gemma.js').PromptOptions}} settingsOf
  * @property {(error: Error) => void} onError
  * @property {(result: import('../gemma.js').Result) => void} onAnswered
@@ -113,7 +113,8 @@ export class Chatting {
     edit(id, content) {
         return this.#work(async (signal) => {
             const {parent, role, attachments, conversation} = this.#get(id);
-            const added = await this.#orBack(this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'}), content);
+            const added = await this.#orBack(this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'}),
+                content);
             if (role === 'user') await this.#answer(added, signal, {isNew: true});
         });
     }
@@ -162,7 +163,8 @@ export class Chatting {
     /** Shows an answer as it is written. @param {string} id */
     #stream(id) {
         const {view, settingsOf} = this.#parts;
-        const question = this.#messages.find((one) => one.id === this.#get(id).parent), isInParts = question?.attachments?.some(({how}) => how === 'parts');
+        const question = this.#messages.find((one) => one.id === this.#get(id).parent),
+            isInParts = question?.attachments?.some(({how}) => how === 'parts');
         return view.stream(id, Boolean(!isInParts && this.summary && settingsOf(this.summary).options.constraint));
     }
 
@@ -205,7 +207,12 @@ export class Chatting {
         return added;
     }
 
-    /** What can't be stored goes back into the field. @param {Promise<Message>} storing @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */
+    /**
+     * What can't be stored goes back into the field.
+     * @param {Promise<Message>} storing
+     * @param {string} content
+     * @param {import('./data/types.js').Attachment[]} [attachments]
+     */
     async #orBack(storing, content, attachments) {
         try {
             return await storing;
@@ -228,10 +235,15 @@ export class Chatting {
         if (change.kind === 'list') this.#showTitle();
         if (this.id && !this.summary) this.begin(true);
         // What this tab writes is shown already.
-        else if (!this.#running && !isOther && (change.kind === 'conversation' ? !this.#follow(change) : this.summary?.leaf !== this.#summary?.leaf)) this.#readAgain().catch(onError);
+        else if (!this.#running && !isOther && (change.kind === 'conversation' ? !this.#follow(change) : this.summary?.leaf !== this.#summary?.leaf))
+            this.#readAgain().catch(onError);
     }
 
-    /** Shows a piece that another tab writes. @param {Extract<import('./data/types.js').Change, {kind: 'conversation'}>} change @returns {boolean} whether it fits what is here */
+    /**
+     * Shows a piece that another tab writes.
+     * @param {Extract<import('./data/types.js').Change, {kind: 'conversation'}>} change
+     * @returns {boolean} whether it fits what is here
+     */
     #follow({message: id, at, text}) {
         const message = this.#messages.find((one) => one.id === id);
         if (!message || text === undefined || message.content.length !== at) return false;
@@ -261,7 +273,8 @@ export class Chatting {
         for (const stream of this.#streams.values()) stream.end();
         this.#streams.clear();
         this.#showTitle();
-        const siblingsAt = siblingsIn(this.#messages), answered = new Set(this.#messages.filter(({role}) => role === 'assistant').map(({parent}) => parent));
+        const siblingsAt = siblingsIn(this.#messages),
+            answered = new Set(this.#messages.filter(({role}) => role === 'assistant').map(({parent}) => parent));
         this.#parts.view.show(this.#path.map((message) => {
             const siblings = siblingsAt(message.id), isOpen = message.role === 'user' && !answered.has(message.id);
             return {message, branch: siblings.findIndex(({id}) => id === message.id) + 1, branches: siblings.length, isOpen};
@@ -291,8 +304,9 @@ export class Chatting {
 
     /**
      * Answers a question. One that is not answered at all goes back into the field.
-     * @param {Message} question @param {AbortSignal} signal @param {{begun?: Message, isNew?: boolean}} [about]   begun: the answer that continues; isNew: it was
-     *     just asked
+     * @param {Message} question
+     * @param {AbortSignal} signal
+     * @param {{begun?: Message, isNew?: boolean}} [about]   begun: the answer that continues; isNew: it was just asked
      */
     async #answer(question, signal, {begun, isNew = false} = {}) {
         const {store, view, open, settingsOf, onError, onAnswered} = this.#parts, {summary} = this;
@@ -309,14 +323,16 @@ export class Chatting {
             if (begun) await store.edit(begun.id, {state: 'writing', ...isUnbegun(begun) && {model: opened.model.name}});
             this.#show();
             const result = await writeAnswer(answer, {
-                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages, settings: settingsOf(this.#find(summary.id) ?? summary), shown: this.#stream(answer.id),
+                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages,
+                settings: settingsOf(this.#find(summary.id) ?? summary), shown: this.#stream(answer.id),
             });
             if (result) onAnswered(result);
         } finally {
             if (!answer?.content && answer?.state !== 'done') {
                 // If another conversation is open by now, the question stays where it was asked.
                 const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
-                if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty, answer)) await store.deleteFrom(empty.id).catch(ignoreGone);
+                if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty, answer))
+                    await store.deleteFrom(empty.id).catch(ignoreGone);
                 if (isBack && !this.id) this.#settings = summary?.settings ?? {};        // it was the first: the conversation is gone with it
                 if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }

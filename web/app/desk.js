@@ -1,4 +1,5 @@
-// The writer's desk, fetched when a text is opened: its view, what the model writes into it, and where it is stored.
+// The writer's desk, fetched when a text is opened: its view, what the model writes into it, and where it
+// is stored.
 //
 // Owns: how these are wired. Must not know: conversations, and which screen shows.
 
@@ -8,8 +9,9 @@ import {Writer} from './views/writer.js';
 import {Writing} from './writing.js';
 
 /**
- * @typedef {import('./drafting.js').DraftingParts & Pick<import('./writing.js').WritingParts, 'store' | 'onError' | 'onOpened'>
- *     & Pick<import('./views/writer.js').WriterOptions, 'onBegin'> & {onNotice: (sentence: string) => void}} DeskParts
+ * @typedef {import('./drafting.js').DraftingParts & Pick<import('./writing.js').WritingParts, 'store' |
+ *     'onError' | 'onOpened'> & Pick<import('./views/writer.js').WriterOptions, 'onBegin'> & {onNotice:
+ *     (sentence: string) => void}} DeskParts
  */
 
 export class Desk {
@@ -22,9 +24,11 @@ export class Desk {
         const drafting = this.#drafting = new Drafting(parts);
         /** @type {Writer} */
         const view = this.#view = new Writer(root, {
-            drafting, onBegin, onError, keep: (written) => writing.keep(written), onChange: () => writing.changed(),
+            drafting, onBegin, onError, keep: (written) => writing.keep(written),
+            onChange: () => writing.changed(),
         });
-        const writing = this.#writing = new Writing({store, view, onError, onOpened, onConflict: () => onNotice(text('writer.conflict'))});
+        const writing = this.#writing = new Writing({store, view, onError, onOpened,
+            onConflict: () => onNotice(text('writer.conflict'))});
     }
 
     /** Of the text that is open. */

@@ -1,5 +1,5 @@
-// Keeps the text and files of the message field over a reload, which an update or an error often asks for. They last as long as the tab, also on a phone
-// that ends pages in the background without a word.
+// Keeps the text and files of the message field over a reload, which an update or an error often asks for.
+// They last as long as the tab, also on a phone that ends pages in the background without a word.
 //
 // Owns: where it is kept meanwhile. Must not know: conversations, how files are read.
 
@@ -24,13 +24,17 @@ function put(key, value) {
     }
 }
 
-/** @param {{draft: {content: string, attachments: Attachment[]}, takeBack: (content: string, attachments: Attachment[]) => void}} chat */
+/**
+ * @param {{draft: {content: string, attachments: Attachment[]}, takeBack: (content: string, attachments:
+ *     Attachment[]) => void}} chat
+ */
 export function keepDraft(chat) {
     const key = keyOf('draft'), fileKey = keyOf('draft-files');
     try {
         const content = takeKept(key), files = takeKept(fileKey);
         // A browser may have kept the words, too.
-        if (content || files) chat.takeBack(chat.draft.content ? '' : content ?? '', JSON.parse(files ?? '[]'));
+        if (content || files) chat.takeBack(chat.draft.content ? '' : content ?? '',
+            JSON.parse(files ?? '[]'));
         const keep = () => {
             const {content, attachments} = chat.draft;
             put(key, content);

@@ -1,7 +1,8 @@
-// What the model writes into texts: a continuation, several side by side, the likeliest next tokens. Of a text that is longer than the context, the
-// last part that fits is read.
+// What the model writes into texts: a continuation, several side by side, the likeliest next tokens. Of a
+// text that is longer than the context, the last part that fits is read.
 //
-// Owns: the sessions that read texts, and which part of one they read. Must not know: elements, how texts are stored.
+// Owns: the sessions that read texts, and which part of one they read. Must not know: elements, how texts
+// are stored.
 
 import {seedOf} from './asking.js';
 
@@ -12,7 +13,8 @@ import {seedOf} from './asking.js';
  * @typedef {import('../gemma.js').PromptOptions} PromptOptions
  *
  * @typedef {object} DraftingParts
- * @property {() => Promise<Gemma | undefined>} open   the model, loaded where it is not; undefined where a person has said no
+ * @property {() => Promise<Gemma | undefined>} open   the model, loaded where it is not; undefined where a
+ *     person has said no
  * @property {() => Pick<PromptOptions, 'maxTokens' | 'sampling' | 'stop'>} settingsOf
  * @property {(gemma: Gemma, result: Result) => void} onResult
  *
@@ -26,7 +28,8 @@ import {seedOf} from './asking.js';
  * @property {(window: Window) => void} [onWindow]   how much of the text is read, where not all of it fits
  * @property {(share: number) => void} [onReading]   of what is read, how much has been
  *
- * @typedef {{text: string, probability: number, isControl: boolean}} Likely   text: with U+FFFD where the token is a part of a character
+ * @typedef {{text: string, probability: number, isControl: boolean}} Likely   text: with U+FFFD where the
+ *     token is a part of a character
  */
 
 /** Characters that a token has at most, in a text that is worth reading. */
@@ -41,7 +44,11 @@ const TRIES = 6;
 /** Below this temperature alternatives would be the same. */
 const LEAST_TEMPERATURE = 0.3, TEMPERATURE = 0.8;
 
-/** Moves a beginning to that of a line or a word, and not into a character. @param {string} text @param {number} at */
+/**
+ * Moves a beginning to that of a line or a word, and not into a character.
+ * @param {string} text
+ * @param {number} at
+ */
 function toBoundary(text, at) {
     const line = text.indexOf('\n', at - 1) + 1;
     if (line && line - at < TO_LINE && line < text.length) return line;
@@ -53,12 +60,14 @@ function toBoundary(text, at) {
 /**
  * Which part of a text fits: its end, from the beginning of a line or a word.
  * @param {string} text
- * @param {{most: number, before?: number, count: (text: string) => Promise<number>}} options   most: tokens; before: where the window began the
- *     last time, which it does again while that is worth it: then what was read is not read anew
+ * @param {{most: number, before?: number, count: (text: string) => Promise<number>}} options   most: tokens;
+ *     before: where the window began the last time, which it does again while that is worth it: then what was
+ *     read is not read anew
  * @returns {Promise<Window>}
  */
 export async function fitWindow(text, {most, before = 0, count}) {
-    const {length} = text, base = Math.max(0, length - LONGEST * most), counted = await count(text.slice(base));
+    const {length} = text, base = Math.max(0, length - LONGEST * most),
+        counted = await count(text.slice(base));
     if (!base && counted <= most) return {from: 0, tokens: counted, total: counted};
     const total = Math.round(counted * length / (length - base)), wanted = FILLED * most;
     if (before > base && before < length) {
@@ -95,13 +104,14 @@ export class Drafting {
     /**
      * Continues a text.
      * @param {string} text
-     * @param {Told & {onPiece: (piece: string) => void, way?: number}} told   way: how many others were written from here before; where the seed is set, each
-     *     has its own
+     * @param {Told & {onPiece: (piece: string) => void, way?: number}} told   way: how many others were
+     *     written from here before; where the seed is set, each has its own
      * @returns {Promise<Result>} rejects with an AbortError where there is no model
      */
     async continue(text, {onPiece, way = 0, ...told}) {
         const {session, asked, options: {sampling = {}, ...options}, gemma} = await this.#begin(text, told);
-        const answer = (await session).prompt(asked, {...options, sampling: {...sampling, seed: seedOf(sampling, way)}});
+        const answer = (await session).prompt(asked,
+            {...options, sampling: {...sampling, seed: seedOf(sampling, way)}});
         for await (const piece of answer) onPiece(piece);
         const result = await answer.result;
         this.#parts.onResult(gemma, result);
@@ -111,21 +121,24 @@ export class Drafting {
     /**
      * Continues a text in several ways at the same time. The text is read once.
      * @param {string} text
-     * @param {Told & {signals: AbortSignal[], onPiece: (index: number, piece: string) => void, onEnd: (index: number) => void}} told
-     *     signals: one for each, which ends it alone
+     * @param {Told & {signals: AbortSignal[], onPiece: (index: number, piece: string) => void, onEnd: (index:
+     *     number) => void}} told signals: one for each, which ends it alone
      * @returns {Promise<void>} rejects when one of them fails, once all have ended
      */
     async alternatives(text, {signals, onPiece, onEnd, ...told}) {
-        const {session, asked, options, gemma} = await this.#begin(text, told), {sampling = {}, ...rest} = options;
+        const {session, asked, options, gemma} = await this.#begin(text, told),
+            {sampling = {}, ...rest} = options;
         const {finishReason} = await (await session).prompt(asked, {...options, maxTokens: 0}).result;
         if (finishReason === 'abort') return;
         await this.#branch(await session, signals.length - 1);
-        const {temperature = TEMPERATURE} = sampling, warm = temperature < LEAST_TEMPERATURE ? TEMPERATURE : temperature;
+        const {temperature = TEMPERATURE} = sampling, warm = temperature < LEAST_TEMPERATURE ? TEMPERATURE
+            : temperature;
         const sessions = await Promise.all(this.#sessions);
         const ended = await Promise.allSettled(signals.map(async (signal, i) => {
             // Where there was no memory for a session, the first one answers one after the other.
             const answer = (sessions[i] ?? sessions[0]).prompt(asked, {
-                ...rest, signal: AbortSignal.any([told.signal, signal]), sampling: {...sampling, temperature: warm, seed: seedOf(sampling, i)},
+                ...rest, signal: AbortSignal.any([told.signal, signal]),
+                sampling: {...sampling, temperature: warm, seed: seedOf(sampling, i)},
             });
             try {
                 for await (const piece of answer) onPiece(i, piece);
@@ -138,7 +151,10 @@ export class Drafting {
         if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
     }
 
-    /** The alternative that was taken: what its session has read is used from now on. @param {number} index */
+    /**
+     * The alternative that was taken: what its session has read is used from now on.
+     * @param {number} index
+     */
     keep(index) {
         const [kept] = this.#sessions.splice(index, 1);
         if (kept) this.#sessions.unshift(kept);
@@ -151,9 +167,12 @@ export class Drafting {
      */
     async likely(text, count, told) {
         const {session, asked, options, gemma} = await this.#begin(text, told);
-        const result = await (await session).prompt(asked, {...options, stop: undefined, maxTokens: 1, logprobs: count, sampling: {temperature: 0}}).result;
-        const {top = []} = result.logprobs?.[0] ?? result.endToken ?? {}, bytes = await gemma.tokenBytes(top.map(({id}) => id), {special: false});
-        return top.map(({logprob}, i) => ({text: new TextDecoder('utf-8', {ignoreBOM: true}).decode(bytes[i]), probability: Math.exp(logprob), isControl: !bytes[i].length}));
+        const result = await (await session).prompt(asked, {...options, stop: undefined, maxTokens: 1,
+            logprobs: count, sampling: {temperature: 0}}).result;
+        const {top = []} = result.logprobs?.[0] ?? result.endToken ?? {},
+            bytes = await gemma.tokenBytes(top.map(({id}) => id), {special: false});
+        return top.map(({logprob}, i) => ({text: new TextDecoder('utf-8', {ignoreBOM: true}).decode(bytes[i]),
+            probability: Math.exp(logprob), isControl: !bytes[i].length}));
     }
 
     /** What was read belongs to a model that is gone. */
@@ -173,22 +192,28 @@ export class Drafting {
         if (!gemma) throw new DOMException('There is no model.', 'AbortError');
         if (gemma !== this.#gemma) this.reset();
         this.#gemma = gemma;
-        for (const other of this.#sessions.splice(1)) other.then((session) => session.close()).catch(() => {});
-        const [session = this.#open(gemma)] = this.#sessions, {maxTokens, sampling, stop} = this.#parts.settingsOf();
+        for (const other of this.#sessions.splice(1))
+            other.then((session) => session.close()).catch(() => {});
+        const [session = this.#open(gemma)] = this.#sessions,
+            {maxTokens, sampling, stop} = this.#parts.settingsOf();
         const {from, tokens, total} = await this.#window(gemma, text, maxTokens);
         signal.throwIfAborted();
         this.#from = from;
         if (from) onWindow?.({from, tokens, total});
-        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading?.(done / total);
-        return {gemma, session, asked: text.slice(from), options: {signal, raw: true, maxTokens, sampling, stop, onProgress}};
+        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total
+            && onReading?.(done / total);
+        return {gemma, session, asked: text.slice(from), options: {signal, raw: true, maxTokens, sampling,
+            stop, onProgress}};
     }
 
     /** @param {Gemma} gemma @param {string} text @param {number} [maxTokens] @returns {Promise<Window>} */
     async #window(gemma, text, maxTokens = Infinity) {
-        const {contextLength, addsBos} = gemma.info, most = contextLength - Math.min(maxTokens, Math.floor(ANSWER * contextLength));
+        const {contextLength, addsBos} = gemma.info,
+            most = contextLength - Math.min(maxTokens, Math.floor(ANSWER * contextLength));
         // A UTF-16 unit has three bytes at most, and a token has at least one.
         if (3 * text.length < most) return {from: 0, tokens: 0, total: 0};
-        return fitWindow(text, {most, before: this.#from, count: async (part) => (await gemma.tokenize(part, {bos: addsBos})).length});
+        return fitWindow(text, {most, before: this.#from,
+            count: async (part) => (await gemma.tokenize(part, {bos: addsBos})).length});
     }
 
     /** @param {Gemma} gemma */
@@ -201,7 +226,11 @@ export class Drafting {
         return opening;
     }
 
-    /** Adds sessions that have read the same, as many as there is memory for. @param {Session} session @param {number} count */
+    /**
+     * Adds sessions that have read the same, as many as there is memory for.
+     * @param {Session} session
+     * @param {number} count
+     */
     async #branch(session, count) {
         for (let i = 0; i < count; i++) {
             const made = session.clone();

@@ -1,6 +1,8 @@
-// The one model that is loaded: loading it, with what a person must be asked for that, and giving its memory back.
+// The one model that is loaded: loading it, with what a person must be asked for that, and giving its
+// memory back.
 //
-// Owns: which model is loaded, or is being loaded. Must not know: conversations, and what shows while it loads.
+// Owns: which model is loaded, or is being loaded. Must not know: conversations, and what shows while
+// it loads.
 
 import {Gemma, GemmaError} from '../gemma.js';
 import {rememberCancelled} from './data/preferences.js';
@@ -15,8 +17,10 @@ import {text} from './texts.js';
  *
  * @typedef {object} EngineOptions
  * @property {() => Record<string, number>} loadingSettings
- * @property {(name: string, progress: Progress, doing?: string) => void} onProgress   doing: the title, for what is no ordinary loading
- * @property {(name: string, hint?: string, model?: ModelSource) => void} onBegin      loading begins; model: where it has an id, or may have one
+ * @property {(name: string, progress: Progress, doing?: string) => void} onProgress   doing: the title, for
+ *     what is no ordinary loading
+ * @property {(name: string, hint?: string, model?: ModelSource) => void} onBegin      loading begins; model:
+ *     where it has an id, or may have one
  * @property {() => Promise<unknown>} prepare                     brings what a loaded model needs
  * @property {(gemma: Gemma, model: Named) => void} onLoaded
  * @property {() => Promise<unknown> | void} onEnd                loading has ended without a model
@@ -56,7 +60,9 @@ export class Engine {
 
     /**
      * Loads a model; or says why not.
-     * @param {ModelSource} model @param {string} name @param {string} [hint]   why, where nobody asked for it just now
+     * @param {ModelSource} model
+     * @param {string} name
+     * @param {string} [hint]   why, where nobody asked for it just now
      * @returns {Promise<boolean>} whether it is loaded
      */
     start(model, name, hint) {
@@ -65,15 +71,27 @@ export class Engine {
         }, () => this.start(model, name));
     }
 
-    /** Downloads what a model's address has now, in the place of what is stored. @param {ModelSource} model @param {string} name @returns {Promise<boolean>} */
+    /**
+     * Downloads what a model's address has now, in the place of what is stored.
+     * @param {ModelSource} model
+     * @param {string} name
+     * @returns {Promise<boolean>}
+     */
     replace(model, name) {
-        return this.#whileLoading({name, model}, (signal) => this.#load(model, name, signal, true), () => this.replace(model, name));
+        return this.#whileLoading({name, model}, (signal) => this.#load(model, name, signal, true),
+            () => this.replace(model, name));
     }
 
-    /** Keeps a copy of a model from the disk in this browser, then works with that. @param {File[]} files @param {string} name @returns {Promise<boolean>} */
+    /**
+     * Keeps a copy of a model from the disk in this browser, then works with that.
+     * @param {File[]} files
+     * @param {string} name
+     * @returns {Promise<boolean>}
+     */
     keep(files, name) {
         return this.#whileLoading({name}, async (signal) => {
-            const onProgress = (/** @type {Progress} */ progress) => this.#options.onProgress(name, progress, text('loading.copying', {name}));
+            const onProgress = (/** @type {Progress} */ progress) => this.#options.onProgress(name, progress,
+                text('loading.copying', {name}));
             const stored = await Gemma.models.import(files, {signal, onProgress});
             await this.#load(stored.id, stored.name, signal);
         }, () => this.keep(files, name));
@@ -98,12 +116,18 @@ export class Engine {
         this.#options.onClosed();
     }
 
-    /** Gigabytes come again only when somebody wants them. @param {ModelSource} model @param {string} name @param {AbortSignal} signal */
+    /**
+     * Gigabytes come again only when somebody wants them.
+     * @param {ModelSource} model
+     * @param {string} name
+     * @param {AbortSignal} signal
+     */
     async #loadOrReplace(model, name, signal) {
         try {
             await this.#load(model, name, signal);
         } catch (error) {
-            if (!(error instanceof GemmaError) || error.code !== 'changed' || !confirm(text('loading.changed', {name}))) throw error;
+            if (!(error instanceof GemmaError) || error.code !== 'changed'
+                || !confirm(text('loading.changed', {name}))) throw error;
             await this.#load(model, name, signal, true);
         }
     }
@@ -125,7 +149,8 @@ export class Engine {
         });
         this.#gemma = gemma;
         this.#model = {id: Gemma.models.idOf(model) ?? '', name};
-        const sentences = [gemma.info.threadsFailed && text('loading.threads-failed'), notice].filter(Boolean);
+        const sentences = [gemma.info.threadsFailed && text('loading.threads-failed'),
+            notice].filter(Boolean);
         if (sentences.length) this.#options.onNotice(sentences.join(' '));
         this.#options.onLoaded(gemma, this.#model);
     }
@@ -156,7 +181,11 @@ export class Engine {
     }
 }
 
-/** @param {Promise<unknown>} coming @param {AbortSignal} signal @returns {Promise<unknown>} rejects as soon as the signal says so */
+/**
+ * @param {Promise<unknown>} coming
+ * @param {AbortSignal} signal
+ * @returns {Promise<unknown>} rejects as soon as the signal says so
+ */
 function unlessAborted(coming, signal) {
     return new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason));
@@ -164,7 +193,11 @@ function unlessAborted(coming, signal) {
     });
 }
 
-/** Whether what is about to be downloaded can be kept, or may run without. @param {ModelSource} model @param {string} name */
+/**
+ * Whether what is about to be downloaded can be kept, or may run without.
+ * @param {ModelSource} model
+ * @param {string} name
+ */
 async function hasRoom(model, name) {
     if (typeof model !== 'object' || !('urls' in model && 'size' in model)) return true;
     const {urls, size} = model;
@@ -172,6 +205,7 @@ async function hasRoom(model, name) {
     const {enough, needed, free, deletable} = await Gemma.models.room(size, urls[0]);
     if (enough) return true;
     const others = list(deletable.map((other) => `${other.name} (${bytes(other.storedBytes)})`));
-    return confirm([text('loading.no-room', {name, needed: bytes(needed), free: bytes(free ?? 0)}), others && text('loading.deletable', {list: others}),
+    return confirm([text('loading.no-room', {name, needed: bytes(needed), free: bytes(free ?? 0)}), others
+        && text('loading.deletable', {list: others}),
         text('loading.all-the-same')].filter(Boolean).join(' '));
 }

@@ -1,5 +1,6 @@
-// The service worker's side of the page: registers it, says which version this page is, offers new versions, and reloads once
-// where only the service worker can make the page cross-origin isolated (hosts that can't send COOP and COEP headers).
+// The service worker's side of the page: registers it, says which version this page is, offers new versions,
+// and reloads once where only the service worker can make the page cross-origin isolated (hosts that can't
+// send COOP and COEP headers).
 
 import {trustedScript} from './trusted.js';
 import {within} from './views/dom.js';
@@ -7,8 +8,12 @@ import {within} from './views/dom.js';
 const SETTLED_MS = 5000, HOUR_MS = 3_600_000;
 const SCOPE = new URL('.', document.baseURI).pathname;
 
-/** This page's version where the service worker gave it its files, see sw.js; '' for one that came before there was a worker. */
-const [, version = ''] = /^v-(\w+)\//.exec(import.meta.url.slice(new URL('.', document.baseURI).href.length)) ?? [];
+/**
+ * This page's version where the service worker gave it its files, see sw.js; '' for one that came before
+ * there was a worker.
+ */
+const [, version = ''] = /^v-(\w+)\//.exec(import.meta.url.slice(new URL('.', document.baseURI).href.length))
+    ?? [];
 const current = version || document.documentElement.dataset.version;
 
 /**
@@ -22,10 +27,12 @@ export async function install(root, busy) {
         at('update').hidden = true;
         at('message').focus({preventScroll: true});
     };
-    if (!container) return;     // not a secure address, or switched off: the page works, online and with one thread
+    // not a secure address, or switched off: the page works, online and with one thread
+    if (!container) return;
 
     // Held for as long as the page is open: its version stays.
-    navigator.locks?.request(`gemma-wasm ${version} ${SCOPE}`, {mode: 'shared'}, () => new Promise(() => {})).catch(() => {});
+    navigator.locks?.request(`gemma-wasm ${version} ${SCOPE}`, {mode: 'shared'}, () => new Promise(() => {}))
+        .catch(() => {});
     const worker = new URL('sw.js', document.baseURI).href;
     /** Not that of a folder above. */
     const controller = () => container.controller?.scriptURL === worker ? container.controller : undefined;
@@ -36,16 +43,19 @@ export async function install(root, busy) {
     const greet = () => {
         if (!window.crossOriginIsolated && controller()) reloadOnce('isolation', busy);
         controller()?.postMessage('started');
-        setTimeout(() => controller()?.postMessage('settled'), SETTLED_MS);     // then the page that this one replaces is gone, too
+        // then the page that this one replaces is gone, too
+        setTimeout(() => controller()?.postMessage('settled'), SETTLED_MS);
     };
     at('update-now').onclick = () => {
-        if (!registration?.waiting) return location.reload();      // another tab has begun the update: this one follows
+        // another tab has begun the update: this one follows
+        if (!registration?.waiting) return location.reload();
         updating = true;
         registration.waiting.postMessage('activate');
     };
     container.addEventListener('message', ({data, source}) => {
         if (data === 'gone' && !busy()) location.reload();      // the server is another one now
-        if (data === 'gone' || data === current || /** @type {ServiceWorker | null} */ (source)?.scriptURL !== worker) return;
+        if (data === 'gone' || data === current
+            || /** @type {ServiceWorker | null} */ (source)?.scriptURL !== worker) return;
         // Without a version of its own, this page would get files of the other one.
         if (version || !reloadOnce('version', busy)) offer();
     });
@@ -54,20 +64,27 @@ export async function install(root, busy) {
     registration = await container.register(trustedScript(worker)).catch(() => undefined);
     if (!registration) return;
 
-    // A first worker waits for nothing. WebKit may make it the page's controller while it still calls it waiting.
+    // A first worker waits for nothing. WebKit may make it the page's controller while it still calls
+    // it waiting.
     const look = () => registration.waiting && registration.active && controller() && offer();
     look();
-    registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look));
+    registration.addEventListener('updatefound',
+        () => registration.installing?.addEventListener('statechange', look));
     // An installed app may stay open for days.
     setInterval(() => registration.update().catch(() => {}), HOUR_MS);
 }
 
-/** After a part of the page could not be fetched: offers the version that the server has now, where that is another one. @param {ParentNode} root */
+/**
+ * After a part of the page could not be fetched: offers the version that the server has now, where that is
+ * another one.
+ * @param {ParentNode} root
+ */
 export async function lookForNewer(root) {
     try {
         await (await navigator.serviceWorker?.getRegistration())?.update();      // it offers what it finds
         const html = await (await fetch(SCOPE, {cache: 'no-store'})).text();
-        if (html.includes('data-version') && !html.includes(`"${current}"`)) within(root)('update').hidden = false;
+        if (html.includes('data-version') && !html.includes(`"${current}"`))
+            within(root)('update').hidden = false;
     } catch {
         // There is no network: nothing to offer.
     }

@@ -1,4 +1,5 @@
-// What the service worker and the app's other tabs have asked of the network, for the view that lists it. Here from the beginning, since each request is reported once.
+// What the service worker and the app's other tabs have asked of the network, for the view that lists it.
+// Here from the beginning, since each request is reported once.
 //
 // Owns: the channel, which is also sw.js's. Must not know: how requests are shown.
 
@@ -15,10 +16,14 @@ const channel = openChannel();
 performance.setResourceTimingBufferSize(MOST_FILES);
 channel?.addEventListener('message', ({data}) => {
     if (Array.isArray(data)) told.push(...data);
-    if (data === 'tell') own().then((tab) => channel.postMessage({tab}), () => {});      // the other tab shows what it has
+    // the other tab shows what it has
+    if (data === 'tell') own().then((tab) => channel.postMessage({tab}), () => {});
 });
 
-/** @returns {BroadcastChannel | undefined} none where storage is blocked: Firefox refuses channels, too, and there is no service worker then */
+/**
+ * @returns {BroadcastChannel | undefined} none where storage is blocked: Firefox refuses channels, too, and
+ *     there is no service worker then
+ */
 function openChannel() {
     try {
         return new BroadcastChannel(`gemma-requests ${new URL('.', document.baseURI).pathname}`);
@@ -35,7 +40,8 @@ async function own() {
 
 /** @param {HTMLElement} button @param {(error: Error) => void} onError */
 export function offerRequests(button, onError) {
-    button.onclick = () => later(() => import('./views/requests.js')).then(({openRequests}) => openRequests(watchRequests)).catch(onError);
+    button.onclick = () => later(() => import('./views/requests.js'))
+        .then(({openRequests}) => openRequests(watchRequests)).catch(onError);
 }
 
 /**
@@ -47,7 +53,8 @@ export async function watchRequests(show) {
     const tabs = [await own()];
     const update = () => {
         const all = new Map(tabs.flatMap(({requests}) => requests).map((request) => [request.id, request]));
-        show({opened: Math.min(...tabs.map(({opened}) => opened)), requests: [...all.values()].sort((a, b) => a.at - b.at)});
+        show({opened: Math.min(...tabs.map(({opened}) => opened)),
+            requests: [...all.values()].sort((a, b) => a.at - b.at)});
     };
     const listen = (/** @type {MessageEvent} */ {data}) => {
         if (!data.tab) return;

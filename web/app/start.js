@@ -1,7 +1,8 @@
-// What must not wait for the page's modules: why they can't start, where that is so, and the colours that a person has chosen. A plain script, for browsers
-// that run no modules and pages opened from a file.
+// What must not wait for the page's modules: why they can't start, where that is so, and the colours that a
+// person has chosen. A plain script, for browsers that run no modules and pages opened from a file.
 //
-// Owns: that one sentence. Must not know: anything of the page's modules, but the name under which the colours are kept (data/local.js).
+// Owns: that one sentence. Must not know: anything of the page's modules, but the name under which the
+// colours are kept (data/local.js).
 
 (function () {
     /** @param {string} sentence */
@@ -12,7 +13,8 @@
         place.hidden = false;
     }
     try {
-        document.documentElement.dataset.theme = localStorage.getItem('gemma-theme ' + new URL('.', document.baseURI).pathname) || 'system';
+        document.documentElement.dataset.theme = localStorage.getItem('gemma-theme '
+            + new URL('.', document.baseURI).pathname) || 'system';
     } catch (blocked) {     // by the browser: the system's colours, then
         void blocked;
     }
@@ -25,6 +27,7 @@
         say('WebAssembly is switched off in this browser, for example by Lockdown Mode, so no model can run. Allow it for this site, then reload the page.');
     }
     addEventListener('error', function (event) {
-        if (event.target instanceof HTMLScriptElement && event.target.type === 'module') say('A part of this page could not be loaded. Check the connection, then reload the page.');
+        if (event.target instanceof HTMLScriptElement && event.target.type === 'module')
+            say('A part of this page could not be loaded. Check the connection, then reload the page.');
     }, true);
 })();

@@ -1,6 +1,8 @@
-// What the system gives an installed app: the way to install it, what other apps share, model files that are opened with it, shortcuts.
+// What the system gives an installed app: the way to install it, what other apps share, model files that are
+// opened with it, shortcuts.
 //
-// Owns: what the page's address and the browser say of these (manifest.webmanifest). Must not know: conversations, models.
+// Owns: what the page's address and the browser say of these (manifest.webmanifest). Must not know:
+// conversations, models.
 
 import {later} from '../base/later.js';
 
@@ -29,9 +31,11 @@ export function receive({onNew, onShared, onProblem, onFiles}) {
     const given = new URLSearchParams(location.search), kind = given.get('new');
     const isShared = ['shared', 'title', 'text', 'url'].some((name) => given.get(name));
     if (kind || isShared) history.replaceState(null, '', location.pathname + location.hash);
-    if (isShared) later(() => import('./sharing.js')).then(({takeShared}) => takeShared(given)).then(onShared, onProblem);
+    if (isShared) later(() => import('./sharing.js')).then(({takeShared}) => takeShared(given))
+        .then(onShared, onProblem);
     else if (kind === 'chat' || kind === 'document') onNew(kind);
-    /** @type {any} */ (globalThis).launchQueue?.setConsumer(async (/** @type {{files?: FileSystemFileHandle[]}} */ {files = []}) => {
+    /** @type {any} */ (globalThis)
+        .launchQueue?.setConsumer(async (/** @type {{files?: FileSystemFileHandle[]}} */ {files = []}) => {
         if (files.length) onFiles(await Promise.all(files.map((file) => file.getFile())));
     });
 }

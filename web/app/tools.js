@@ -22,7 +22,8 @@ import {openTransfer} from './views/transfer.js';
  * @property {Conversations} store
  * @property {import('./engine.js').Engine} engine
  * @property {import('./views/welcome.js').Welcome} welcome
- * @property {(stored: import('../weights/store/store.js').Stored) => Promise<void>} switchTo   loads a model in place of the present one
+ * @property {(stored: import('../weights/store/store.js').Stored) => Promise<void>} switchTo   loads a model
+ *     in place of the present one
  * @property {() => void} onSwitch   before that
  * @property {() => import('./data/preferences.js').Preferences} preferences
  * @property {(sentence: string, action?: {label: string, onPress: () => void}) => void} onNotice
@@ -32,7 +33,8 @@ import {openTransfer} from './views/transfer.js';
 const OWN_PROMPTS = 10, OWN_CONVERSATIONS = 30, KEPT = 'compare';
 
 /** As Markdown names them. */
-const speakers = () => ({system: text('speaker.system'), user: text('chat.you'), assistant: 'Gemma', tool: text('speaker.tool')});
+const speakers = () => ({system: text('speaker.system'), user: text('chat.you'), assistant: 'Gemma',
+    tool: text('speaker.tool')});
 
 export class Tools {
     #parts;
@@ -46,13 +48,15 @@ export class Tools {
         this.#backup = new Backup(store, {names: speakers(), onState: ({state, folder = ''}) => {
             for (const listener of this.#listening) listener();
             if (state !== 'no-permission') return;
-            onNotice(text('backup.no-permission', {folder}), {label: text('backup.allow'), onPress: () => void this.#backup.allow().catch(onError)});
+            onNotice(text('backup.no-permission', {folder}),
+                {label: text('backup.allow'), onPress: () => void this.#backup.allow().catch(onError)});
         }});
         this.#backup.begin().catch(onError);
     }
 
     openData() {
-        openTransfer({store: this.#parts.store, backup: this.#backup, names: speakers(), onBackup: (listener) => {
+        openTransfer({store: this.#parts.store, backup: this.#backup, names: speakers(),
+            onBackup: (listener) => {
             this.#listening.add(listener);
             return () => this.#listening.delete(listener);
         }});
@@ -63,11 +67,14 @@ export class Tools {
         if (!(await this.#models()).length) return onNotice(text('models.choose-first'));
         new Compare({
             preferences, models: () => this.#models(), ownPrompts: () => this.#ownPrompts(),
-            presets: async () => [...BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})), ...await listPresets(store)],
+            presets: async () => [...BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`),
+                settings})), ...await listPresets(store)],
             ask: (side, prompt, about) => this.#ask(side, prompt, about),
             kept: {
-                list: () => database.read(['kept'], async ({kept}) => (await kept.all(KEPT)).sort((a, b) => b.created - a.created)),
-                put: (one) => database.change(['kept'], async ({kept}) => kept.put(`${KEPT}/${one.id}`, structuredClone(one))),
+                list: () => database.read(['kept'], async ({kept}) => (await kept.all(KEPT))
+                    .sort((a, b) => b.created - a.created)),
+                put: (one) => database.change(['kept'], async ({kept}) => kept.put(`${KEPT}/${one.id}`,
+                    structuredClone(one))),
                 delete: (id) => database.change(['kept'], async ({kept}) => kept.delete(`${KEPT}/${id}`)),
             },
         });
@@ -90,8 +97,11 @@ export class Tools {
 
     /** The loaded one first. */
     async #models() {
-        const {welcome} = this.#parts, loaded = this.#loaded, stored = (await Gemma.models.list()).filter(({state, id}) => state === 'complete' && id !== loaded?.id);
-        return [...loaded ? [loaded] : [], ...stored.map((one) => ({id: one.id, name: welcome.titleOf(one)}))];
+        const {welcome} = this.#parts, loaded = this.#loaded,
+            stored = (await Gemma.models.list()).filter(({state, id}) => state === 'complete'
+                && id !== loaded?.id);
+        return [...loaded ? [loaded] : [],
+            ...stored.map((one) => ({id: one.id, name: welcome.titleOf(one)}))];
     }
 
     /** What a person asked last, of one line. */
@@ -101,19 +111,24 @@ export class Tools {
         const found = new Set();
         for (const {id, kind} of store.list().slice(0, OWN_CONVERSATIONS)) {
             if (kind !== 'chat' || found.size >= OWN_PROMPTS) continue;
-            for (const {role, content} of await store.read(id)) if (role === 'user' && content.trim() && !content.trim().includes('\n')) found.add(content.trim());
+            for (const {role, content} of await store.read(id))
+                if (role === 'user' && content.trim() && !content.trim().includes('\n'))
+                found.add(content.trim());
         }
         return [...found].slice(0, OWN_PROMPTS);
     }
 
     /**
      * An answer to one prompt, by a model that is loaded where it is not.
-     * @param {Side} side @param {string} prompt @param {{signal: AbortSignal, onLoading: (name: string) => void}} about
+     * @param {Side} side
+     * @param {string} prompt
+     * @param {{signal: AbortSignal, onLoading: (name: string) => void}} about
      */
     async #ask({model, settings}, prompt, {signal, onLoading}) {
         const {engine, welcome, switchTo, onSwitch} = this.#parts;
         if (this.#loaded?.id !== model) {
-            const stored = (await Gemma.models.list()).find(({id, state}) => id === model && state === 'complete'), cancel = () => engine.cancel();
+            const stored = (await Gemma.models.list()).find(({id, state}) => id === model
+                && state === 'complete'), cancel = () => engine.cancel();
             if (stored) {
                 onLoading(welcome.titleOf(stored));
                 signal.addEventListener('abort', cancel);

@@ -8,7 +8,8 @@ import {recall, remember} from './data/local.js';
 
 /**
  * @typedef {import('./data/catalogue.js').Offer} Offer
- * @typedef {Pick<import('../engine/probe.js').Probe, 'fits' | 'decode' | 'prefill' | 'reasons'> & {at?: number}} Verdict   at: when it was measured, as Date.now()
+ * @typedef {Pick<import('../engine/probe.js').Probe, 'fits' | 'decode' | 'prefill' | 'reasons'> & {at?:
+ *     number}} Verdict   at: when it was measured, as Date.now()
  */
 
 /** Then it is measured anew: the device may have been busy. */
@@ -21,14 +22,16 @@ let measuring = Promise.resolve();
 
 /** Another browser, or a page with other threads, measures anew. */
 function device() {
-    const {userAgent, hardwareConcurrency, deviceMemory} = /** @type {Navigator & {deviceMemory?: number}} */ (navigator);
+    const {userAgent, hardwareConcurrency,
+        deviceMemory} = /** @type {Navigator & {deviceMemory?: number}} */ (navigator);
     return [userAgent, hardwareConcurrency, deviceMemory, globalThis.crossOriginIsolated].join();
 }
 
 /** @returns {Record<string, Verdict>} */
 function read() {
     try {
-        const kept = JSON.parse(recall('verdicts') ?? '{}'), recent = (/** @type {[string, any]} */ [, {at}]) => Math.abs(Date.now() - at) < WEEK_MS;
+        const kept = JSON.parse(recall('verdicts') ?? '{}'),
+            recent = (/** @type {[string, any]} */ [, {at}]) => Math.abs(Date.now() - at) < WEEK_MS;
         return kept.device === device() ? Object.fromEntries(Object.entries(kept.found).filter(recent)) : {};
     } catch {
         return {};      // not ours
@@ -50,9 +53,11 @@ export function verdictOf(offer, signal) {
     const next = measuring.then(async () => {
         signal.throwIfAborted();
         const kept = keptVerdict(offer);
-        // Whether there is storage for it changes from day to day; what a person should know of that, the probe says.
+        // Whether there is storage for it changes from day to day; what a person should know of that,
+        // the probe says.
         if (kept && (await Gemma.models.room(offer.size, offer.urls[0])).enough) return kept;
-        const {fits, decode, prefill, reasons, keeps, threadsFailed} = await Gemma.probe(loadable(offer), {signal});
+        const {fits, decode, prefill, reasons, keeps, threadsFailed} = await Gemma.probe(loadable(offer),
+            {signal});
         const verdict = {fits, decode, prefill, reasons, at: Date.now()};
         if (keeps && !threadsFailed) keep(keyOf(offer), verdict);
         return verdict;

@@ -9,14 +9,19 @@
  * @property {Conversations} store
  * @property {Pick<import('./views/writer.js').Writer, 'text' | 'setText' | 'stop'>} view
  * @property {(error: Error) => void} onError
- * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another text is open now; isSame: it is stored now, or gone
- * @property {() => void} onConflict   another tab has changed the text that is open, and what was written here has become a text of its own
+ * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another text is open now; isSame:
+ *     it is stored now, or gone
+ * @property {() => void} onConflict   another tab has changed the text that is open, and what was written
+ *     here has become a text of its own
  */
 
 /** Between two times that what a person writes is stored: the list is drawn anew each time. */
 const STORE_MS = 150;
 
-/** A text that is open: `stored` is what it was when it was stored or read last. @typedef {{id: string, stored: string}} Open */
+/**
+ * A text that is open: `stored` is what it was when it was stored or read last.
+ * @typedef {{id: string, stored: string}} Open
+ */
 
 export class Writing {
     #parts;
@@ -34,7 +39,8 @@ export class Writing {
     constructor(parts) {
         this.#parts = parts;
         parts.store.listen((change) => {
-            if (change.kind === 'conversation' && change.id === this.id) this.#readAgain().catch(parts.onError);
+            if (change.kind === 'conversation' && change.id === this.id)
+                this.#readAgain().catch(parts.onError);
             if (change.kind === 'list' && this.id && !this.#find(this.id)) this.#lose();
         });
         addEventListener('pagehide', () => this.#storeNow());
@@ -66,7 +72,8 @@ export class Writing {
 
     /** The text was changed by a person. */
     changed() {
-        this.#timer ??= setTimeout(() => this.#storeNow(), Math.max(0, this.#last + STORE_MS - performance.now()));
+        this.#timer ??= setTimeout(() => this.#storeNow(),
+            Math.max(0, this.#last + STORE_MS - performance.now()));
     }
 
     /**
@@ -125,7 +132,8 @@ export class Writing {
     async #create(open, written) {
         const {store, onOpened} = this.#parts;
         // A text keeps its folder when it is written twice.
-        const {folder = ''} = this.#find(open.id) ?? {}, {id} = await store.create({kind: 'document', folder});
+        const {folder = ''} = this.#find(open.id) ?? {},
+            {id} = await store.create({kind: 'document', folder});
         // Where its text can't be stored now, the next try stores it in what is there.
         Object.assign(open, {id, stored: ''});
         if (open === this.#open) onOpened(id, true);
@@ -142,9 +150,11 @@ export class Writing {
 
     /** Another tab has changed it. */
     async #readAgain() {
-        const {store, view} = this.#parts, open = this.#open, {stored} = open, found = await store.readText(open.id);
+        const {store, view} = this.#parts, open = this.#open, {stored} = open,
+            found = await store.readText(open.id);
         // What was stored meanwhile is newer, and what was written here must not be lost.
-        if (open !== this.#open || open.stored !== stored || found === stored || view.text !== asShown(stored)) return;
+        if (open !== this.#open || open.stored !== stored || found === stored
+            || view.text !== asShown(stored)) return;
         open.stored = found;
         view.setText(found);
     }

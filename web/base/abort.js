@@ -1,4 +1,5 @@
-// abort.js: waiting that ends with a signal, for promises that know none: files and databases that don't answer.
+// abort.js: waiting that ends with a signal, for promises that know none: files and databases that
+// don't answer.
 
 /**
  * @template T

@@ -1,4 +1,5 @@
-// asked.js: what this page, or this worker, has asked of the network, for those who want to see it. A worker tells its page.
+// asked.js: what this page, or this worker, has asked of the network, for those who want to see it. A worker
+// tells its page.
 //
 // Owns: the list. Must not know: what is asked for, and who shows it.
 
@@ -49,9 +50,14 @@ export const listen = (listener) => void listeners.add(listener);
 /** All of this realm and of the workers that it has started. @returns {Asked[]} */
 export const requests = () => [...all.values()].map((asked) => ({...asked}));
 
-/** As fetch, and noted as a model's. @param {string} url @param {RequestInit & {headers: Record<string, string>}} options */
+/**
+ * As fetch, and noted as a model's.
+ * @param {string} url
+ * @param {RequestInit & {headers: Record<string, string>}} options
+ */
 export async function ask(url, options) {
-    const {method = 'GET', headers: {Range: range}} = options, asked = note({url, kind: 'model', method, ...range && {range}});
+    const {method = 'GET', headers: {Range: range}} = options,
+        asked = note({url, kind: 'model', method, ...range && {range}});
     try {
         const response = await fetch(url, options);
         asked.status = response.status;
@@ -81,11 +87,13 @@ export function noteFiles() {
         const models = new Set([...all.values()].filter(({kind}) => kind === 'model').map(({url}) => url));
         for (const entry of /** @type {PerformanceResourceTiming[]} */ (list.getEntries())) {
             if (models.has(entry.name)) continue;
-            note({url: entry.name, kind: 'file', at: performance.timeOrigin + entry.startTime, bytes: entry.transferSize, status: entry.responseStatus});
+            note({url: entry.name, kind: 'file', at: performance.timeOrigin + entry.startTime,
+                bytes: entry.transferSize, status: entry.responseStatus});
         }
     }).observe({type: 'resource', buffered: true});
 }
 
 globalThis.addEventListener?.('securitypolicyviolation', ({blockedURI, effectiveDirective, disposition}) => {
-    if (disposition === 'enforce' && /^\w+:\/\//.test(blockedURI)) note({url: blockedURI, kind: 'file', refused: effectiveDirective});
+    if (disposition === 'enforce' && /^\w+:\/\//.test(blockedURI))
+        note({url: blockedURI, kind: 'file', refused: effectiveDirective});
 });

@@ -1,5 +1,7 @@
-// clock.js: how long something takes, on clocks that may be coarse: with resistFingerprinting Firefox's moves by 16 or 100 ms at a time.
-// By such a clock, work of 5 ms takes 0 or 100 ms. So a single duration is not trusted. Knows nothing of the work. (clock.c is its twin.)
+// clock.js: how long something takes, on clocks that may be coarse: with resistFingerprinting Firefox's moves
+// by 16 or 100 ms at a time.
+// By such a clock, work of 5 ms takes 0 or 100 ms. So a single duration is not trusted. Knows nothing of the
+// work. (clock.c is its twin.)
 
 const TICKS = 4;            // of a coarse clock, that a measurement takes at least
 const SUM_TICKS = 16;       // the same for a sum of many durations, each of which is wrong by up to a tick
@@ -16,7 +18,8 @@ function edge(now) {
 }
 
 /**
- * Milliseconds of one run of `work`, never 0: one run where the clock is fine, else the mean of as many as take some of its ticks.
+ * Milliseconds of one run of `work`, never 0: one run where the clock is fine, else the mean of as many as
+ * take some of its ticks.
  * @param {() => void} work
  * @param {() => number} [now]   the clock, in milliseconds
  */
@@ -72,7 +75,8 @@ export class ClockSum {
     }
 
     /**
-     * Adds a duration. Once the sum tells them: the milliseconds in all and how much was done, which begins a new sum.
+     * Adds a duration. Once the sum tells them: the milliseconds in all and how much was done, which begins
+     * a new sum.
      * On a fine clock every duration tells.
      * @param {number} ms @param {number} [amount]
      * @returns {{ms: number, amount: number} | undefined}

@@ -1,5 +1,5 @@
-// protocol.js: the messages between a page (or Node) and the engine worker, and nothing else. One request has one id; the worker may send
-// events with that id and then exactly one answer.
+// protocol.js: the messages between a page (or Node) and the engine worker, and nothing else. One request has
+// one id; the worker may send events with that id and then exactly one answer.
 //
 //   to the worker     {id, call, args}                  call: a method of the worker's service (worker.js)
 //                     {id, abort: true}                 stop that request: its answer still comes
@@ -10,21 +10,26 @@
 //                     {id, result} | {id, error: {code, message, name, fatal, here, refused, requested, contextLength,
 //                                                          stack, cause}}
 //
-// A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no shared buffer.
+// A message costs some 20 microseconds, a token milliseconds: so a token is a message, and there is no
+// shared buffer.
 
 import {GemmaError, messageOf} from './error.js';
 
 /**
- * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean, refused?: boolean, requested?: number,
- *     contextLength?: number, stack?: string, cause?: Cause}} Failure
- * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts: what was thrown may be anything
+ * @typedef {{code: string, message: string, name?: string, fatal?: boolean, here?: boolean, refused?:
+ *     boolean, requested?: number, contextLength?: number, stack?: string, cause?: Cause}} Failure
+ * @typedef {{name: string, message: string, stack?: string, cause?: Cause}} Cause   of an error, as texts:
+ *     what was thrown may be anything
  *
  * @typedef {{id: number, call: string, args: any, abort?: undefined} | {id: number, abort: true}} ToWorker
- * @typedef {{ready: true} | {starting: boolean} | {asked: import('./asked.js').Asked} | {id: number, event: any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
+ * @typedef {{ready: true} | {starting: boolean} | {asked: import('./asked.js').Asked} | {id: number, event:
+ *     any} | {id: number, result: any} | {id: number, error: Failure}} FromWorker
  *
- * @typedef {{postMessage: (message: any, transfer?: Transferable[]) => void, onMessage: (listener: (message: any) => void) => void}} Port
+ * @typedef {{postMessage: (message: any, transfer?: Transferable[]) => void, onMessage: (listener: (message:
+ *     any) => void) => void}} Port
  *
- * @typedef {{signal: AbortSignal, emit: (event: any) => void, transfer: Transferable[]}} Context   of a call that is answered
+ * @typedef {{signal: AbortSignal, emit: (event: any) => void, transfer: Transferable[]}} Context   of a call
+ *     that is answered
  * @typedef {Record<string, (args: any, context: Context) => any>} Service
  */
 
@@ -54,8 +59,9 @@ export class Caller {
      * @template {keyof S & string} K
      * @param {K} call
      * @param {Parameters<S[K]>[0]} args       structured-cloneable
-     * @param {{signal?: AbortSignal, onEvent?: (event: any) => void, transfer?: Transferable[]}} [options]   an aborted signal asks the worker to
-     *     stop; before the worker has started, the call rejects at once
+     * @param {{signal?: AbortSignal, onEvent?: (event: any) => void, transfer?: Transferable[]}}
+     *     [options]   an aborted signal asks the worker to stop; before the worker has started, the call
+     *     rejects at once
      * @returns {Promise<Awaited<ReturnType<S[K]>>>}
      */
     call(call, args, {signal, onEvent, transfer = []} = {}) {
@@ -76,7 +82,8 @@ export class Caller {
                 this.#port.postMessage({id, call, args}, transfer);
             } catch (cause) {
                 done();
-                reject(new GemmaError('bad-argument', `What was given to ${call}() can't be sent to a worker: ${messageOf(cause)}.`, {cause}));
+                reject(new GemmaError('bad-argument',
+                    `What was given to ${call}() can't be sent to a worker: ${messageOf(cause)}.`, {cause}));
                 return;
             }
             if (signal?.aborted) abort();
@@ -110,15 +117,25 @@ export class Caller {
 
 const DEEPEST = 4;      // causes of causes that are sent along
 
-/** What caused an error, as what can be sent. @param {any} thrown @param {number} [depth] @returns {Cause | undefined} */
+/**
+ * What caused an error, as what can be sent.
+ * @param {any} thrown
+ * @param {number} [depth]
+ * @returns {Cause | undefined}
+ */
 function causeOf(thrown, depth = 0) {
     const cause = thrown?.cause;
     if (cause === undefined || cause === null || depth === DEEPEST) return undefined;
     const {name = 'Error', stack} = cause;
-    return {name: String(name), message: String(messageOf(cause)), ...stack && {stack: String(stack)}, cause: causeOf(cause, depth + 1)};
+    return {name: String(name), message: String(messageOf(cause)), ...stack && {stack: String(stack)},
+        cause: causeOf(cause, depth + 1)};
 }
 
-/** The same as an error again, with the worker's stack. @param {Cause | undefined} cause @returns {Error | undefined} */
+/**
+ * The same as an error again, with the worker's stack.
+ * @param {Cause | undefined} cause
+ * @returns {Error | undefined}
+ */
 function revive(cause) {
     if (!cause) return undefined;
     const {name, message, stack} = cause, error = new Error(message, {cause: revive(cause.cause)});
@@ -133,8 +150,8 @@ function asError({code, message, name, stack, cause, ...more}) {
 }
 
 /**
- * The worker's side: answers calls by the methods of `service`, each called with (args, {signal, emit, transfer}); what of its result is not to
- * be copied it adds to `transfer`.
+ * The worker's side: answers calls by the methods of `service`, each called with (args,
+ * {signal, emit, transfer}); what of its result is not to be copied it adds to `transfer`.
  * @param {Port} port
  * @param {Service} service
  */
@@ -152,12 +169,15 @@ export function answer(port, service) {
         const transfer = [];
         running.set(id, controller);
         try {
-            const result = await service[call](args, {signal: controller.signal, emit: (event) => port.postMessage({id, event}), transfer});
+            const result = await service[call](args,
+                {signal: controller.signal, emit: (event) => port.postMessage({id, event}), transfer});
             port.postMessage({id, result: result ?? null}, transfer);
         } catch (thrown) {
             const error = /** @type {any} */ (thrown);       // service methods throw what they like
-            const code = error instanceof GemmaError ? error.code : 'internal', {name, fatal, here, refused, requested, contextLength, stack} = error ?? {};
-            port.postMessage({id, error: {code, message: messageOf(error), name, fatal, here, refused, requested, contextLength, stack, cause: causeOf(error)}});
+            const code = error instanceof GemmaError ? error.code : 'internal',
+                {name, fatal, here, refused, requested, contextLength, stack} = error ?? {};
+            port.postMessage({id, error: {code, message: messageOf(error), name, fatal, here, refused,
+                requested, contextLength, stack, cause: causeOf(error)}});
         } finally {
             running.delete(id);
         }

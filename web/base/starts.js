@@ -1,10 +1,12 @@
-// starts.js: detects a worker that hangs while it starts workers. In Firefox `new Worker` inside a worker sometimes never returns; then nothing
-// runs there, not even timers, so only its parent can notice. Owns the messages and the count. Knows neither the engine nor what is started.
+// starts.js: detects a worker that hangs while it starts workers. In Firefox `new Worker` inside a worker
+// sometimes never returns; then nothing runs there, not even timers, so only its parent can notice. Owns the
+// messages and the count. Knows neither the engine nor what is started.
 
 /** @typedef {import('./protocol.js').Port} Port */
 
 const BEAT_MS = 1000;
-const SILENT_BEATS = 20;        // an idle worker beats within milliseconds; a busy machine delays it by a few seconds
+// an idle worker beats within milliseconds; a busy machine delays it by a few seconds
+const SILENT_BEATS = 20;
 
 /**
  * In the worker: does work that starts workers, and shows meanwhile that this one lives.
@@ -26,8 +28,9 @@ export async function whileStarting(port, work) {
 }
 
 /**
- * For who started the worker: calls `onSilent` once when nothing comes from it while it starts workers. Counts beats of its own
- * timer, not time: after a sleep of the machine, or in a tab whose timers are slowed, both sides have beaten equally little.
+ * For who started the worker: calls `onSilent` once when nothing comes from it while it starts workers.
+ * Counts beats of its own timer, not time: after a sleep of the machine, or in a tab whose timers are slowed,
+ * both sides have beaten equally little.
  * @param {Port} port
  * @param {() => void} onSilent
  * @param {{beatMs?: number, beats?: number}} [limit]

@@ -10,7 +10,8 @@ import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from '
 /**
  * @typedef {import('./expression.js').Expression} Expression
  * @typedef {import('./char_set.js').CharSet} CharSet
- * @typedef {{accepts: boolean, edges: [CharSet, number][]}} State   edges are disjoint; what no edge has leads nowhere
+ * @typedef {{accepts: boolean, edges: [CharSet, number][]}} State   edges are disjoint; what no edge has
+ *     leads nowhere
  * @typedef {State[]} Automaton   it begins in state 0
  * @typedef {{set?: CharSet, to: number, anchor?: 'start' | 'end'}} Arc   without a set it reads nothing
  */
@@ -83,8 +84,9 @@ export function toAutomaton(e, {search = false} = {}) {
 }
 
 /**
- * A state of the result is a set of numbers 2q and 2q + 1, the latter for a state q that an end anchor led to and that reads nothing
- * more. With `search` every state holds the first one too, and one that holds the last stays there.
+ * A state of the result is a set of numbers 2q and 2q + 1, the latter for a state q that an end anchor led to
+ * and that reads nothing more. With `search` every state holds the first one too, and one that holds the last
+ * stays there.
  * @param {Arc[][]} arcs
  * @param {boolean} search
  * @returns {Automaton}

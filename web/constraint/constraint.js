@@ -15,7 +15,8 @@ import {textTree} from './text_tree.js';
  * What the whole answer must be. One of the first four is given.
  * @typedef {object} Constraint
  * @property {any} [schema]       a JSON Schema (an object, true or false)
- * @property {string | RegExp} [regex]   a regular expression in ECMAScript's syntax that matches the answer as a whole
+ * @property {string | RegExp} [regex]   a regular expression in ECMAScript's syntax that matches the
+ *     answer as a whole
  * @property {string[]} [choices]
  * @property {string} [grammar]   GBNF
  * @property {import('./schema.js').Whitespace} [whitespace]   of JSON; 'free' if omitted
@@ -42,14 +43,17 @@ export function toGrammar(constraint) {
 }
 
 /**
- * What a grammar's text is made of; the names of its rules are caught. What is not closed goes to the end: else each of many openers would be looked
- * for to the end.
+ * What a grammar's text is made of; the names of its rules are caught. What is not closed goes to the end:
+ * else each of many openers would be looked for to the end.
  */
 const PIECES = /"(?:\\.|[^"\\])*"?|\[(?:\\.|[^\]\\])*\]?|#[^\n\r]*|<[^>]*>?|\{[^}]*\}?|([a-z\d-]+)/gis;
 
 /** @param {string} one @param {string} other   GBNF, both @returns {string} GBNF of the texts of either */
 export function either(one, other) {
-    /** @param {string} gbnf @param {string} prefix   of the names of its rules, so that no two are the same */
+    /**
+     * @param {string} gbnf
+     * @param {string} prefix   of the names of its rules, so that no two are the same
+     */
     const renamed = (gbnf, prefix) =>
         gbnf.replace(PIECES, (piece, name) => (name === undefined ? piece : prefix + name));
     return `${renamed(one, 'a-')}\n${renamed(other, 'b-')}\nroot ::= a-root | b-root\n`;

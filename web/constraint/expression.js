@@ -9,14 +9,10 @@ import {charsOf} from './char_set.js';
 
 /**
  * @typedef {import('./char_set.js').CharSet} CharSet
- * @typedef {{kind: 'set', set: CharSet}
- *     | {kind: 'sequence', of: Expression[]}
- *     | {kind: 'choice', of: Expression[]}
- *     | {kind: 'repeat', of: Expression, min: number, max: number}
- *     | {kind: 'rule', name: string}
- *     | {kind: 'token', name: string}
- *     | {kind: 'start'} | {kind: 'end'}} Expression   start and end are the anchors of a pattern; a token is a
- *   control token, which no text stands for
+ * @typedef {{kind: 'set', set: CharSet} | {kind: 'sequence', of: Expression[]} | {kind: 'choice', of:
+ *     Expression[]} | {kind: 'repeat', of: Expression, min: number, max: number} | {kind: 'rule', name:
+ *     string} | {kind: 'token', name: string} | {kind: 'start'} | {kind: 'end'}} Expression   start and end
+ *     are the anchors of a pattern; a token is a control token, which no text stands for
  */
 
 /** @type {Expression} */

@@ -297,7 +297,8 @@ function multiples(set, grammar) {
  * @returns {import('./automaton.js').Automaton}
  */
 function remainders(step) {
-    // Two remainders are alike where the same further digits make both a multiple: those that agree after a known number of digits.
+    // Two remainders are alike where the same further digits make both a multiple: those that agree after a
+    // known number of digits.
     let classes = 0;
     /** @type {number[]} */
     let of = Array.from({length: step}, (_, r) => (r === 0 ? 1 : 0));

@@ -34,7 +34,8 @@ import {textTree} from './text_tree.js';
  * @typedef {import('./shapes.js').Goal} Goal
  * @typedef {import('./shapes.js').ObjectSet} ObjectSet
  * @typedef {import('./shapes.js').ArraySet} ArraySet
- * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to 64 characters between any two parts
+ * @typedef {'none' | 'space' | 'free'} Whitespace   none at all; one space after each colon and comma; up to
+ *     64 characters between any two parts
  */
 
 const MAX_SPACES = 64;

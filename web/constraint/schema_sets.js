@@ -164,7 +164,8 @@ export class SchemaSets {
         const key = goal.join(),
             before = this.#void.get(key);
         if (before !== undefined || depth > MAX_PROOF_DEPTH) return before ?? false;
-        this.#void.set(key, false); // what is asked about a goal while it is being asked about takes it for possible
+        // what is asked about a goal while it is being asked about takes it for possible
+        this.#void.set(key, false);
         const is = this.isVoidShape(this.shapeOf(goal), depth + 1);
         this.#void.set(key, is);
         return is;

@@ -167,7 +167,10 @@ export class SchemaTree {
     }
 }
 
-/** A schema without what JSON does not have: holes in lists, members that are undefined. @param {any} given */
+/**
+ * A schema without what JSON does not have: holes in lists, members that are undefined.
+ * @param {any} given
+ */
 function asJson(given) {
     measure(given);
     try {

@@ -9,7 +9,8 @@ import {NOTHING} from './schema_tree.js';
 
 /**
  * @typedef {number[]} Goal   sorted; nothing is asked where it is empty
- * @typedef {{patterns: [string, Goal][], rest: Goal}} Layer   what one schema asks of members that are not named
+ * @typedef {{patterns: [string, Goal][], rest: Goal}} Layer   what one schema asks of members that are
+ *     not named
  * @typedef {object} ObjectSet
  * @property {Map<string, Goal>} names   in their order
  * @property {Set<string>} required

@@ -15,7 +15,8 @@ const MAX_NESTED = 30;
  * @param {string[]} texts
  * @param {import('./grammar.js').Grammar} grammar
  * @param {(e: Expression) => Expression} spell   how characters are written
- * @param {Expression} [others]   what may follow the first character that none of them has; with it, all other texts are meant
+ * @param {Expression} [others]   what may follow the first character that none of them has; with it, all
+ *     other texts are meant
  * @returns {Expression}
  */
 export function textTree(texts, grammar, spell, others) {

@@ -1,5 +1,5 @@
-// tool_answer.js: an answer that may call tools: what the model is told of them, what its text must be, and the calls that stand in it. Knows
-// neither tokens nor how texts are constrained.
+// tool_answer.js: an answer that may call tools: what the model is told of them, what its text must be, and
+// the calls that stand in it. Knows neither tokens nor how texts are constrained.
 
 import {GemmaError} from '../base/error.js';
 import {ToolCalls, toolsGrammar, toolsInstruction} from './tools.js';
@@ -10,7 +10,8 @@ import {ToolCalls, toolsGrammar, toolsInstruction} from './tools.js';
  * @typedef {import('./tools.js').ToolStyle} ToolStyle
  * @typedef {import('./tools.js').ToolCall} ToolCall
  *
- * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style: ToolStyle}} Asked   parallelToolCalls: false for at most one call
+ * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style: ToolStyle}}
+ *     Asked   parallelToolCalls: false for at most one call
  * @typedef {{type: 'call', index: number, name: string} | {type: 'arguments', index: number, text: string}
  *     | {type: 'called', index: number, name: string, arguments: Record<string, any>}} ToolCallEvent
  *   of call `index` of the answer: its name first, then pieces of its arguments as JSON, then all of it
@@ -33,14 +34,15 @@ export class ToolAnswer {
     constructor({tools, toolChoice = 'auto', parallelToolCalls, style, isConstrained}) {
         this.isEither = isConstrained && toolChoice === 'auto' && tools.length > 0;
         this.#reader = new ToolCalls(style, this.isEither);
-        this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice, parallelToolCalls, style});
+        this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice,
+            parallelToolCalls, style});
         // Describes all tools, whichever may be called this time, so that they are described once.
         this.instruction = this.grammar === undefined ? '' : toolsInstruction({tools, style});
     }
 
     /**
-     * @param {Partial<Asked> & {style: ToolStyle, isRaw?: boolean, isConstrained?: boolean}} asked   isConstrained: something else says what an
-     *   answer without calls must be
+     * @param {Partial<Asked> & {style: ToolStyle, isRaw?: boolean, isConstrained?: boolean}}
+     *     asked   isConstrained: something else says what an answer without calls must be
      * @returns {Promise<ToolAnswer | undefined>} undefined: there are no tools
      */
     static async open({tools, isRaw = false, isConstrained = false, ...asked}) {
@@ -51,10 +53,15 @@ export class ToolAnswer {
         }
         const answer = new ToolAnswer({tools, isConstrained, ...asked});
         if (!isRaw || answer.grammar === undefined) return answer;
-        throw new GemmaError('bad-argument', 'A prompt has tools and raw; give one of them, or toolChoice: \'none\'.');
+        throw new GemmaError('bad-argument',
+            'A prompt has tools and raw; give one of them, or toolChoice: \'none\'.');
     }
 
-    /** Takes the next piece of the answer. @param {string} piece @returns {({text: string} | {tool: ToolCallEvent})[]} what is told of it */
+    /**
+     * Takes the next piece of the answer.
+     * @param {string} piece
+     * @returns {({text: string} | {tool: ToolCallEvent})[]} what is told of it
+     */
     push(piece) {
         return this.#tell(this.#reader.push(piece));
     }

@@ -22,15 +22,14 @@ import {SchemaWriter} from './schema.js';
  *
  * @typedef {'auto' | 'none' | 'required' | {name: string}} ToolChoice
  * @typedef {'json' | 'function'} ToolStyle   'function': FunctionGemma's tokens
- * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style?: ToolStyle}} ToolOptions
- *   parallelToolCalls: false for at most one call
+ * @typedef {{tools: Tool[], toolChoice?: ToolChoice, parallelToolCalls?: boolean, style?: ToolStyle}}
+ *     ToolOptions parallelToolCalls: false for at most one call
  * @typedef {{name: string, arguments: any}} ToolCall
  *
- * @typedef {{type: 'text', text: string}
- *     | {type: 'call', index: number, name: string}
- *     | {type: 'arguments', index: number, text: string}
- *     | {type: 'called', index: number, name: string, arguments: any}} ToolEvent
- *   of a call: its name, then pieces of its arguments as JSON (in one piece with FunctionGemma), then all of it
+ * @typedef {{type: 'text', text: string} | {type: 'call', index: number, name: string} | {type: 'arguments',
+ *     index: number, text: string} | {type: 'called', index: number, name: string, arguments: any}} ToolEvent
+ *     of a call: its name, then pieces of its arguments as JSON (in one piece with FunctionGemma), then
+ *     all of it
  */
 
 const MAX_CALLS = 16;
@@ -110,7 +109,8 @@ const noTool = (why) => bad(`"toolChoice" can't be fulfilled: ${why}.`);
 
 /** @param {Tool} tool @param {Grammar} grammar @param {JsonText} text */
 function argumentsOf({name, parameters}, grammar, text) {
-    // Names that the schema does not list are shut out where that changes nothing else: no model should invent arguments.
+    // Names that the schema does not list are shut out where that changes nothing else: no model should
+    // invent arguments.
     const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties'].some(
         (keyword) => parameters?.[keyword] !== undefined,
     );
@@ -215,7 +215,8 @@ function membersOf(content) {
 export const declaring = new WeakSet();
 
 /**
- * Messages as FunctionGemma's turns: tools have tokens of their own, in the turns of the system and the assistant.
+ * Messages as FunctionGemma's turns: tools have tokens of their own, in the turns of the system and
+ * the assistant.
  * @param {any[]} messages
  * @returns {{role: 'system' | 'user' | 'assistant' | 'tool', content: string}[]}
  */
@@ -245,7 +246,10 @@ export class ToolCalls {
     /** @type {ToolEvent[]} */
     #events = [];
 
-    /** @param {ToolStyle} [style] @param {boolean} [isEither]   an answer that begins with something else has no calls */
+    /**
+     * @param {ToolStyle} [style]
+     * @param {boolean} [isEither]   an answer that begins with something else has no calls
+     */
     constructor(style = 'json', isEither = false) {
         this.style = style;
         this.isEither = isEither;
@@ -278,13 +282,15 @@ export class ToolCalls {
         if (this.#state === 'arguments') return this.#readArguments();
         if (this.#state === 'name') return this.#readName();
         const open = this.form.mark + this.form.name,
-            hasText = this.isEither && this.#state === 'text' && !open.startsWith(this.#buffer.slice(0, open.length));
+            hasText = this.isEither && this.#state === 'text'
+                && !open.startsWith(this.#buffer.slice(0, open.length));
         if (hasText) this.#state = 'plain';
         const at = this.#state === 'plain' ? -1 : this.#buffer.indexOf(open);
         let held = this.#state === 'plain' ? 0 : Math.min(open.length - 1, this.#buffer.length);
         while (!open.startsWith(this.#buffer.slice(this.#buffer.length - held))) held--;
         const text = this.#take(at >= 0 ? at : this.#buffer.length - held);
-        if (text && (this.#state === 'text' || this.#state === 'plain')) this.#events.push({type: 'text', text});
+        if (text && (this.#state === 'text' || this.#state === 'plain'))
+            this.#events.push({type: 'text', text});
         if (at < 0) return false;
         this.#take(open.length);
         this.#state = 'name';

@@ -1,5 +1,6 @@
-// constraints.js: what texts must be, as callers say it, made into grammars that the engine has compiled: once for a prompt, or kept for many. The
-// room that writes grammars is fetched when the first is needed. Knows neither sessions nor what is in a schema.
+// constraints.js: what texts must be, as callers say it, made into grammars that the engine has compiled:
+// once for a prompt, or kept for many. The room that writes grammars is fetched when the first is needed.
+// Knows neither sessions nor what is in a schema.
 
 import {GemmaError, messageOf} from '../base/error.js';
 import {later} from '../base/later.js';
@@ -7,12 +8,14 @@ import {readOptions} from '../base/options.js';
 
 /**
  * @typedef {object} ConstraintOptions   exactly one of schema, regex, choices and grammar
- * @property {object | boolean} [schema]   a JSON Schema (draft 2020-12, see constraint/README.md for its keywords); a keyword that is not
- *   supported is refused by its name and path
- * @property {string | RegExp} [regex]   of ECMAScript, for the whole answer; without look-around and back-references
+ * @property {object | boolean} [schema]   a JSON Schema (draft 2020-12, see constraint/README.md for its
+ *     keywords); a keyword that is not supported is refused by its name and path
+ * @property {string | RegExp} [regex]   of ECMAScript, for the whole answer; without look-around and
+ *     back-references
  * @property {string[]} [choices]       the answer is one of these
  * @property {string} [grammar]         in GBNF, llama.cpp's dialect; it begins with the rule root
- * @property {'none' | 'space' | 'free'} [whitespace]   of JSON: none, one space after each colon and comma (default), or any
+ * @property {'none' | 'space' | 'free'} [whitespace]   of JSON: none, one space after each colon and comma
+ *     (default), or any
  *
  * @typedef {import('./engine_grammar.js').EngineGrammar} EngineGrammar
  * @typedef {{compiled: string} | ConstraintOptions} Asked   compiled: what keep() gave
@@ -22,13 +25,15 @@ import {readOptions} from '../base/options.js';
 function sourceOf(regex) {
     if (typeof regex === 'string') return regex;
     const odd = /[ims]/.exec(regex.flags);
-    if (odd) throw new GemmaError('bad-constraint', `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write the expression without it.`);
+    if (odd) throw new GemmaError('bad-constraint',
+        `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write the expression without it.`);
     return regex.source;
 }
 
 /** @param {ConstraintOptions} given @returns {Promise<string>} its grammar in GBNF */
 export async function writeGrammar(given) {
-    const {regex, ...rest} = readOptions('constraint', given), {toGrammar} = await later(() => import('../constraint/constraint.js'));
+    const {regex, ...rest} = readOptions('constraint', given),
+        {toGrammar} = await later(() => import('../constraint/constraint.js'));
     return toGrammar({whitespace: 'space', ...rest, ...regex !== undefined && {regex: sourceOf(regex)}});
 }
 
@@ -48,7 +53,10 @@ export function compileGrammar(module, gbnf) {
 /** The constraints of one model. */
 export class Constraints {
     #module;
-    /** users: prompts that are being answered by it. @type {Map<string, {grammar: EngineGrammar, gbnf: string, users: number, isForgotten: boolean}>} */
+    /**
+     * users: prompts that are being answered by it.
+     * @type {Map<string, {grammar: EngineGrammar, gbnf: string, users: number, isForgotten: boolean}>}
+     */
     #kept = new Map();
 
     /** @param {import('./module.js').Module} module */
@@ -56,9 +64,14 @@ export class Constraints {
         this.#module = module;
     }
 
-    /** Compiles a constraint, for any number of prompts. @param {ConstraintOptions} given @returns {Promise<string>} its name */
+    /**
+     * Compiles a constraint, for any number of prompts.
+     * @param {ConstraintOptions} given
+     * @returns {Promise<string>} its name
+     */
     async keep(given) {
-        const gbnf = await writeGrammar(given), grammar = compileGrammar(this.#module, gbnf), name = crypto.randomUUID();
+        const gbnf = await writeGrammar(given), grammar = compileGrammar(this.#module, gbnf),
+            name = crypto.randomUUID();
         this.#kept.set(name, {grammar, gbnf, users: 0, isForgotten: false});
         return name;
     }
@@ -75,7 +88,8 @@ export class Constraints {
     /**
      * Has `work` done with a prompt's grammar.
      * @template T
-     * @param {{constraint?: Asked, calls?: string}} asked   calls: GBNF of what the answer may be as well; none of both: `work` gets no grammar
+     * @param {{constraint?: Asked, calls?: string}} asked   calls: GBNF of what the answer may be as well;
+     *     none of both: `work` gets no grammar
      * @param {(grammar: EngineGrammar | undefined) => Promise<T>} work
      * @returns {Promise<T>}
      */
@@ -90,7 +104,8 @@ export class Constraints {
                 if (kept.isForgotten && !kept.users) kept.grammar.close();
             }
         }
-        const gbnf = kept?.gbnf ?? (constraint && await writeGrammar(/** @type {ConstraintOptions} */ (constraint)));
+        const gbnf = kept?.gbnf ?? (constraint
+            && await writeGrammar(/** @type {ConstraintOptions} */ (constraint)));
         if (!gbnf && !calls) return work(undefined);
         const grammar = await this.#compile(gbnf, calls);
         try {
@@ -103,11 +118,16 @@ export class Constraints {
     /** @param {string} name */
     #find(name) {
         const kept = this.#kept.get(name);
-        if (!kept) throw new GemmaError('bad-argument', 'This constraint has been closed, or is of another model.');
+        if (!kept) throw new GemmaError('bad-argument',
+            'This constraint has been closed, or is of another model.');
         return kept;
     }
 
-    /** @param {string | undefined} gbnf @param {string | undefined} calls   at least one of both @returns {Promise<EngineGrammar>} */
+    /**
+     * @param {string | undefined} gbnf
+     * @param {string | undefined} calls   at least one of both
+     * @returns {Promise<EngineGrammar>}
+     */
     async #compile(gbnf, calls) {
         if (!gbnf || !calls) return compileGrammar(this.#module, gbnf ?? calls ?? '');
         const {either} = await later(() => import('../constraint/constraint.js'));

@@ -1,5 +1,5 @@
-// conversation.js: what a session remembers: the messages, and the exact ids of those that an answer has followed, so that each turn adds only its
-// own. Knows turns and transcripts; not how tokens are generated.
+// conversation.js: what a session remembers: the messages, and the exact ids of those that an answer has followed, so
+// that each turn adds only its own. Knows turns and transcripts; not how tokens are generated.
 
 import {GemmaError} from '../base/error.js';
 import {later} from '../base/later.js';
@@ -20,17 +20,22 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
 
 /**
  * @typedef {{name: string, arguments: Record<string, any>}} ToolCall
- * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]}
- *     | {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a tool's content: what it gave back
- * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens that the style "functions" has for tools
- * @typedef {{messages: number, ids: number, told: string}} Mark   after an answer: how many messages and tokens there were; told: the tools that the
- *   model was last told of
+ * @typedef {{role: 'system' | 'user', content: string} | {role: 'assistant', content: string, toolCalls?: ToolCall[]} |
+ *     {role: 'tool', name: string, content: string}} Message   toolCalls: at the end of what the assistant said; a
+ *     tool's content: what it gave back
+ * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens
+ *     that the style "functions" has for tools
+ * @typedef {{messages: number, ids: number, told: string}} Mark   after an answer: how many messages and tokens there
+ *     were; told: the tools that the model was last told of
  * @typedef {{messages: Message[], ids: number[], marks: Mark[], starts: number[]}} State
- * @typedef {{messages: Message[], told?: string, isBare?: boolean}} Asking   told: what the model must know of tools; isBare: the answer
- *   is constrained, so it begins without a space
- * @typedef {{ids: number[], begun: number[]}} Asked   the whole sequence to generate after; begun: those of them with which the answer begins
- * @typedef {{dropped: Message[], tokens: number}} Overflow   what a full context made a session forget, and how many tokens that were
- * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' | 'declaring'>} ToolTexts
+ * @typedef {{messages: Message[], told?: string, isBare?: boolean}} Asking   told: what the model must know of tools;
+ *     isBare: the answer is constrained, so it begins without a space
+ * @typedef {{ids: number[], begun: number[]}} Asked   the whole sequence to generate after; begun: those of them with
+ *     which the answer begins
+ * @typedef {{dropped: Message[], tokens: number}} Overflow   what a full context made a session forget, and how many
+ *     tokens that were
+ * @typedef {Pick<typeof import('../constraint/tools.js'), 'callText' | 'resultText' | 'functionTurns' |
+ *     'declaring'>} ToolTexts
  */
 
 /** @param {any} call */
@@ -41,14 +46,16 @@ export function isMessage(m) {
     if (typeof m?.content !== 'string') return false;
     if (m.role === 'tool') return typeof m.name === 'string';
     if (!['system', 'user', 'assistant'].includes(m.role)) return false;
-    return m.toolCalls === undefined || m.toolCalls === null || m.role === 'assistant' && Array.isArray(m.toolCalls) && m.toolCalls.every(isToolCall);
+    return m.toolCalls === undefined || m.toolCalls === null || m.role === 'assistant' && Array.isArray(m.toolCalls)
+        && m.toolCalls.every(isToolCall);
 }
 
 /** @param {Message[]} messages   from outside */
 function checkMessages(messages) {
     const odd = messages.findIndex((m) => !isMessage(m));
     if (odd >= 0) {
-        throw new GemmaError('bad-argument', `A message is ${JSON.stringify(messages[odd])}; {role: system, user or assistant, content: text} is expected, or {role: tool, ` +
+        throw new GemmaError('bad-argument',
+            `A message is ${JSON.stringify(messages[odd])}; {role: system, user or assistant, content: text} is expected, or {role: tool, ` +
             'name, content}. An assistant\'s may have toolCalls: [{name, arguments: {...}}].');
     }
 }
@@ -65,19 +72,25 @@ function toTurns(messages, texts) {
     /** @type {Turn[]} */
     const turns = [];
     messages.forEach((message, i) => {
-        if (!needsTools(message) || !texts) turns.push({role: message.role === 'tool' ? 'user' : message.role, content: message.content});
+        if (!needsTools(message) || !texts)
+            turns.push({role: message.role === 'tool' ? 'user' : message.role, content: message.content});
         else if (message.role === 'tool') {
             const last = turns.at(-1), text = texts.resultText(message);
             if (last && messages[i - 1]?.role === 'tool') last.content += `\n${text}`;
             else turns.push({role: 'user', content: text});
         } else if (message.role === 'assistant') {
-            turns.push({role: 'assistant', content: message.content + message.toolCalls?.map((call) => texts.callText(call)).join('\n')});
+            turns.push({role: 'assistant', content: message.content
+                + message.toolCalls?.map((call) => texts.callText(call)).join('\n')});
         }
     });
     return turns;
 }
 
-/** What an answer may continue. @param {Message | undefined} message @returns {message is Message & {role: 'assistant'}} */
+/**
+ * What an answer may continue.
+ * @param {Message | undefined} message
+ * @returns {message is Message & {role: 'assistant'}}
+ */
 const isBegun = (message) => message?.role === 'assistant' && !message.toolCalls?.length;
 
 /** @returns {Mark} */
@@ -129,7 +142,10 @@ export class Conversation {
 
     /**
      * One of which the first messages have been evaluated already.
-     * @param {import('./module.js').Module} engine @param {Style} style @param {Message[]} messages @param {number} asked   of these
+     * @param {import('./module.js').Module} engine
+     * @param {Style} style
+     * @param {Message[]} messages
+     * @param {number} asked   of these
      * @param {number[]} ids
      */
     static restore(engine, style, messages, asked, ids) {
@@ -145,7 +161,8 @@ export class Conversation {
      */
     async prepare(messages, hasTools = false) {
         checkMessages(messages);
-        if (hasTools || [...this.#messages, ...messages].some(needsTools)) this.#texts ??= await later(() => import('../constraint/tools.js'));
+        if (hasTools || [...this.#messages, ...messages].some(needsTools))
+            this.#texts ??= await later(() => import('../constraint/tools.js'));
     }
 
     /** How the model is told of tools, and how it calls them. @returns {import('../constraint/tools.js').ToolStyle} */
@@ -185,7 +202,8 @@ export class Conversation {
     add(messages) {
         checkMessages(messages);
         messages.forEach((message, i) => {
-            if (message.role === 'user' && messages[i - 1]?.role !== 'user') this.#starts.push(this.#messages.length + i);
+            if (message.role === 'user' && messages[i - 1]?.role !== 'user')
+                this.#starts.push(this.#messages.length + i);
         });
         this.#messages.push(...messages);
     }
@@ -195,8 +213,10 @@ export class Conversation {
         checkMessages(messages);
         const {asked} = this, isTold = told === '' || told === this.#last.told;
         // With no new message, the answer continues the last one as it stands.
-        if (!messages.length && asked === this.#messages.length && isTold && this.#ids.length && isBegun(this.#messages.at(-1))) return {ids: this.#ids, begun: []};
-        return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages], this.#ids, isBare);
+        if (!messages.length && asked === this.#messages.length && isTold && this.#ids.length
+            && isBegun(this.#messages.at(-1))) return {ids: this.#ids, begun: []};
+        return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages],
+            this.#ids, isBare);
     }
 
     /** What a system's message says of tools. @param {string} told @returns {Message[]} */
@@ -208,22 +228,31 @@ export class Conversation {
     }
 
     /**
-     * @param {Message[]} messages @param {number[]} before   ids of a conversation that they continue; none: they begin one
+     * @param {Message[]} messages
+     * @param {number[]} before   ids of a conversation that they continue; none: they begin one
      * @param {boolean} [isBare] @returns {Asked}
      */
     #write(messages, before, isBare = false) {
         const last = messages.at(-1), first = before.length === 0;
         if (!isBegun(last)) return {ids: [...before, ...this.#turns(messages, first)], begun: []};
-        // What the answer begins with is written as the model would write it: its own tokens, and nothing of it is trimmed.
+        // What the answer begins with is written as the model would write it: its own tokens, and nothing of it
+        // is trimmed.
         const earlier = messages.slice(0, -1), opened = [...before, ...this.#turns(earlier, first)];
         const open = isBegun(earlier.at(-1)) ? [...opened, ...this.#turns([], false)] : opened;
-        const begun = last.content ? this.#engine.tokenize(this.#style.leads && !isBare ? ` ${last.content}` : last.content) : [];
+        const begun = last.content ? this.#engine.tokenize(this.#style.leads && !isBare ? ` ${last.content}`
+            : last.content) : [];
         return {ids: [...open, ...begun], begun};
     }
 
-    /** Ids of messages, and of the beginning of an answer after them. @param {Message[]} messages @param {boolean} first @returns {number[]} */
+    /**
+     * Ids of messages, and of the beginning of an answer after them.
+     * @param {Message[]} messages
+     * @param {boolean} first
+     * @returns {number[]}
+     */
     #turns(messages, first) {
-        const turns = this.#texts && this.toolStyle === 'function' ? this.#texts.functionTurns(messages) : toTurns(messages, this.#texts);
+        const turns = this.#texts && this.toolStyle === 'function' ? this.#texts.functionTurns(messages)
+            : toTurns(messages, this.#texts);
         return this.#style === TRANSCRIPT ? this.#transcript(turns, first) : this.#engine.chat(turns, {first});
     }
 
@@ -231,10 +260,12 @@ export class Conversation {
     #transcript(messages, first) {
         /** @type {Record<Turn['role'], (m: Turn) => string>} */
         const said = {
-            system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`, assistant: (m) => `${ANSWERS} ${m.content}`,
+            system: (m) => `\n${m.content}\n`, user: (m) => `${ASKS} ${m.content}`,
+            assistant: (m) => `${ANSWERS} ${m.content}`,
             tool: (m) => `${ASKS} ${m.content}`,
         };
-        const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant' ? '' : ANSWERS);
+        const text = messages.map((m) => said[m.role](m)).join('') + (messages.at(-1)?.role === 'assistant'
+            ? '' : ANSWERS);
         return this.#engine.tokenize(first ? text.trimStart() : text, {bos: first && this.#engine.addsBos});
     }
 
@@ -268,8 +299,8 @@ export class Conversation {
     }
 
     /**
-     * Makes what is asked fit by forgetting the oldest exchanges, as few as do. Messages of the system, the first `pinned` ones and those that are
-     * asked are never among them, and what tools gave back stays with its call.
+     * Makes what is asked fit by forgetting the oldest exchanges, as few as do. Messages of the system, the first
+     * `pinned` ones and those that are asked are never among them, and what tools gave back stays with its call.
      * @param {Asking} asking
      * @param {number} most       tokens
      * @param {number} pinned
@@ -281,11 +312,13 @@ export class Conversation {
         /** @param {number} i   of a message @returns {number} of its exchange */
         const exchange = (i) => this.#starts.findLastIndex((start) => start <= i);
         const newest = isNew ? Infinity : exchange(all.length);
-        const droppable = all.map((message, i) => i < pinned || message.role === 'system' || exchange(i) >= newest ? Infinity : exchange(i));
+        const droppable = all.map((message, i) => i < pinned || message.role === 'system' || exchange(i) >= newest
+            ? Infinity : exchange(i));
         const which = [...new Set(droppable)].filter(Number.isFinite);
         /** @param {number} n   of the oldest exchanges to forget */
         const without = (n) => all.filter((_, i) => !which.slice(0, n).includes(droppable[i]));
-        const length = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages], [], isBare).ids.length;
+        const length = (/** @type {number} */ n) => this.#write([...without(n), ...this.#telling(told), ...messages],
+            [], isBare).ids.length;
         if (!which.length || length(which.length) > most) return undefined;
         let low = 1, high = which.length;
         while (low < high) {
@@ -299,7 +332,8 @@ export class Conversation {
 
     /** @param {(i: number) => boolean} isOld   of a message @returns {Message[]} */
     #forget(isOld) {
-        const all = this.#messages, kept = all.flatMap((_, i) => isOld(i) ? [] : [i]), dropped = all.filter((_, i) => isOld(i));
+        const all = this.#messages, kept = all.flatMap((_, i) => isOld(i) ? [] : [i]),
+            dropped = all.filter((_, i) => isOld(i));
         this.#messages = kept.map((i) => all[i]);
         this.#starts = this.#starts.filter((start) => !isOld(start)).map((start) => kept.indexOf(start));
         this.#ids = [];

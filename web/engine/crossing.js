@@ -1,6 +1,7 @@
-// crossing.js: the memory and the exports of one engine instance. With module.js and engine_session.js the only JavaScript that sees
-// addresses: exports take and return ints and doubles, so one file serves wasm32 and memory64. Views of the memory are made for each use, since
-// growth leaves old ones stale; what a TextDecoder reads is copied first, since it refuses shared memory. Knows no calls by name.
+// crossing.js: the memory and the exports of one engine instance. With module.js and engine_session.js the
+// only JavaScript that sees addresses: exports take and return ints and doubles, so one file serves wasm32
+// and memory64. Views of the memory are made for each use, since growth leaves old ones stale; what a
+// TextDecoder reads is copied first, since it refuses shared memory. Knows no calls by name.
 
 import {CODES} from '../base/constants.js';
 import {GemmaError, messageOf} from '../base/error.js';
@@ -21,7 +22,10 @@ export class Crossing {
     /** @type {GemmaError | undefined} */
     #broken;
 
-    /** The exports by their names without gx_. @type {Record<string, (...args: (number | boolean)[]) => number>} */
+    /**
+     * The exports by their names without gx_.
+     * @type {Record<string, (...args: (number | boolean)[]) => number>}
+     */
     x;
 
     /** @param {Emscripten} emscripten @param {WebAssembly.Memory} memory */
@@ -42,7 +46,9 @@ export class Crossing {
             try {
                 return fn(...args);
             } catch (cause) {
-                this.#broken = new GemmaError('internal', `The engine stopped unexpectedly (${messageOf(cause)}); load the model again.`, {cause, fatal: true});
+                this.#broken = new GemmaError('internal',
+                    `The engine stopped unexpectedly (${messageOf(cause)}); load the model again.`,
+                    {cause, fatal: true});
                 throw this.#broken;
             }
         };

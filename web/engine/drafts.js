@@ -1,13 +1,15 @@
-// drafts.js: draft tokens, which are evaluated in one batch with the token before them. Two things tell what may come next. Where a
-// constraint forces a text (a key, a brace), that text is drafted. And where a text repeats what stands in it already (code that is edited, a
-// passage that is quoted), the tokens that came next then are drafted to come next now. An answer that another engine began is drafted as far as
-// it is known. The engine samples as ever and only then looks whether the draft was right: so the text does not change, only its speed. Knows
-// tokens and times; not what they say.
+// drafts.js: draft tokens, which are evaluated in one batch with the token before them. Two things tell what
+// may come next. Where a constraint forces a text (a key, a brace), that text is drafted. And where a text
+// repeats what stands in it already (code that is edited, a passage that is quoted), the tokens that came
+// next then are drafted to come next now. An answer that another engine began is drafted as far as it is
+// known. The engine samples as ever and only then looks whether the draft was right: so the text does not
+// change, only its speed. Knows tokens and times; not what they say.
 
 import {Clock, ClockSum} from '../base/clock.js';
 import {MAX_DRAFT} from '../base/constants.js';
 
-const SHORTEST_REST = 16, LONGEST_REST = 512;   // tokens without a draft, after drafts that cost more than they brought
+// tokens without a draft, after drafts that cost more than they brought
+const SHORTEST_REST = 16, LONGEST_REST = 512;
 const REST_SHARE = 4;       // times as long as the trial, which a coarse clock makes long
 const MEMORY = 0.8;         // of what was measured before, when something is measured
 
@@ -35,7 +37,12 @@ class Worth {
         return this.#rest > 0;
     }
 
-    /** After a batch with a draft. @param {number} ms @param {number} tokens   that it brought @param {number} plainMs   of a token without a draft */
+    /**
+     * After a batch with a draft.
+     * @param {number} ms
+     * @param {number} tokens   that it brought
+     * @param {number} plainMs   of a token without a draft
+     */
     learn(ms, tokens, plainMs) {
         const sum = this.#sum.add(ms, tokens);
         if (!sum) return;
@@ -72,7 +79,8 @@ export class Drafts {
     #ms;
 
     /**
-     * @param {Pick<import('./engine_session.js').EngineSession, 'accept' | 'draft'> & Partial<import('./engine_session.js').EngineSession>} session
+     * @param {Pick<import('./engine_session.js').EngineSession, 'accept' | 'draft'> &
+     *     Partial<import('./engine_session.js').EngineSession>} session
      * @param {number[]} ids   of the prompt
      * @param {Clock} [clock]   by which the times are
      * @param {boolean} [isConstrained]
@@ -108,7 +116,10 @@ export class Drafts {
         return right;
     }
 
-    /** After a push: adds tokens that are known to follow, whatever else the batch has. @returns {boolean} whether there are some */
+    /**
+     * After a push: adds tokens that are known to follow, whatever else the batch has.
+     * @returns {boolean} whether there are some
+     */
     proposeKnown() {
         const at = this.#ids.length - this.#begin, known = this.#known.slice(at, at + MAX_DRAFT);
         if (known.length) this.#session.draft(known);
@@ -140,7 +151,8 @@ export class Drafts {
     }
 
     #findRepeated() {
-        const ids = this.#ids, [a, b, c] = ids.slice(-3), at = this.#after.get(key(a, b, c)), {isResting} = this.#worth.repeated;
+        const ids = this.#ids, [a, b, c] = ids.slice(-3), at = this.#after.get(key(a, b, c)),
+            {isResting} = this.#worth.repeated;
         if (at === undefined || isResting || this.#plainMs === undefined) return [];
         return ids.slice(at, at + this.#length);
     }
@@ -148,9 +160,11 @@ export class Drafts {
     /** After a batch with a draft: did it pay? Longer ones where all of what repeats was right. */
     #settle() {
         if (!this.#made) return;
-        if (this.#kind === 'repeated') this.#length = this.#right === this.#made ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
+        if (this.#kind === 'repeated') this.#length = this.#right === this.#made
+            ? Math.min(2 * this.#made, MAX_DRAFT) : Math.max(2, this.#right + 1);
         this.#made = 0;
         // What is forced may be drafted before a token without a draft was measured.
-        if (this.#ms !== undefined && this.#plainMs !== undefined) this.#worth[this.#kind].learn(this.#ms, 1 + this.#right, this.#plainMs);
+        if (this.#ms !== undefined && this.#plainMs !== undefined)
+            this.#worth[this.#kind].learn(this.#ms, 1 + this.#right, this.#plainMs);
     }
 }

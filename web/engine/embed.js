@@ -1,5 +1,5 @@
-// embed.js: embeddings of texts: the mean of the final hidden states of a text's tokens, made a vector of length 1; several texts in one batch. Knows
-// the engine and its sessions; not what the vectors are for.
+// embed.js: embeddings of texts: the mean of the final hidden states of a text's tokens, made a vector of
+// length 1; several texts in one batch. Knows the engine and its sessions; not what the vectors are for.
 
 import {contextFull} from './asking.js';
 import {MAX_DRAFT} from '../base/constants.js';
@@ -10,7 +10,8 @@ const AT_ONCE = 1 + MAX_DRAFT;      // texts in a batch
  * @param {import('./worker_session.js').Host} host
  * @param {(string | number[])[]} texts   or their tokens
  * @param {AbortSignal} signal
- * @returns {Promise<Float32Array[]>} a vector [n_embd] for each; rejects with 'context-full' for a text that is too long
+ * @returns {Promise<Float32Array[]>} a vector [n_embd] for each; rejects with 'context-full' for a text
+ *     that is too long
  */
 export async function embed({module, scheduler, contextLength}, texts, signal) {
     const vectors = [], {nEmbd} = module.plan();
@@ -25,9 +26,11 @@ export async function embed({module, scheduler, contextLength}, texts, signal) {
                 session.pool();
                 session.sync(ids);
             }
-            // All of them end before they are closed: the scheduler steps through closed ones no more than through others' prompts.
+            // All of them end before they are closed: the scheduler steps through closed ones no more than
+            // through others' prompts.
             let hasFailed = false;
-            const ended = await Promise.allSettled(sessions.map((session) => scheduler.evaluate(session, {aborted: () => hasFailed || signal.aborted})
+            const ended = await Promise.allSettled(sessions.map((session) => scheduler.evaluate(session,
+                {aborted: () => hasFailed || signal.aborted})
                 .catch((error) => {
                     hasFailed = true;
                     throw error;

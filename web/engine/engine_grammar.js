@@ -1,5 +1,5 @@
-// engine_grammar.js: a grammar that the engine has compiled: what texts must be. Sessions of one module share it. Knows neither sessions nor how
-// its text was made.
+// engine_grammar.js: a grammar that the engine has compiled: what texts must be. Sessions of one module share
+// it. Knows neither sessions nor how its text was made.
 
 import {Held} from './held.js';
 
@@ -8,7 +8,8 @@ export class EngineGrammar extends Held {
 
     /** @param {import('./crossing.js').Crossing} crossing @param {number} handle   of gemma_grammar_new */
     constructor(crossing, handle) {
-        super(handle, 'constraint', (address) => crossing.x.grammar_free(address));      // sessions that it constrains keep it until their answers end
+        // sessions that it constrains keep it until their answers end
+        super(handle, 'constraint', (address) => crossing.x.grammar_free(address));
         this.#c = crossing;
     }
 

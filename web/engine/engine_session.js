@@ -1,15 +1,21 @@
-// engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a sampler. Many live in one module. Knows
-// neither turns nor whose conversation it is.
+// engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a
+// sampler. Many live in one module. Knows neither turns nor whose conversation it is.
 
 import {COMPLETE, ENDED, MAX_DRAFT, NO_TOKEN} from '../base/constants.js';
 import {Held} from './held.js';
 
-/** @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before any sampling parameter */
+/**
+ * @typedef {{id: number, logprob: number}} Logprob   logprob: the logarithm of a token's probability, before
+ *     any sampling parameter
+ */
 
 export class EngineSession extends Held {
     #c;
 
-    /** @param {import('./crossing.js').Crossing} crossing @param {number} handle   of gemma_session_new and the like */
+    /**
+     * @param {import('./crossing.js').Crossing} crossing
+     * @param {number} handle   of gemma_session_new and the like
+     */
     constructor(crossing, handle) {
         super(handle, 'session', (address) => crossing.x.session_free(address));
         this.#c = crossing;
@@ -52,20 +58,26 @@ export class EngineSession extends Held {
     }
 
     /**
-     * Whether the token just sampled was the next draft token: then it is evaluated already. Otherwise the draft is forgotten.
+     * Whether the token just sampled was the next draft token: then it is evaluated already. Otherwise the
+     * draft is forgotten.
      * @param {number} id
      */
     accept(id) {
         return this.#c.x.session_accept(this.handle, id) !== 0;
     }
 
-    /** Tokens left to evaluate; a fraction while some are half-way. Throws when the last step failed for this session. */
+    /**
+     * Tokens left to evaluate; a fraction while some are half-way. Throws when the last step failed for
+     * this session.
+     */
     left() {
         return this.#c.check(this.#c.x.session_left(this.handle));
     }
 
     /**
-     * Evaluates up to `batch` tokens of this session alone, or continues those under way; returns after about `ms`. @returns {number} left()
+     * Evaluates up to `batch` tokens of this session alone, or continues those under way; returns after
+     * about `ms`.
+     * @returns {number} left()
      * @param {number} batch
      * @param {number} [ms]
      */
@@ -78,8 +90,10 @@ export class EngineSession extends Held {
     /** Starts the random numbers anew. @param {Required<import('./generate.js').SamplingOptions>} s */
     setSampling(s) {
         const {x} = this.#c;
-        this.#c.check(x.sampling(this.handle, s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty, s.presencePenalty, s.frequencyPenalty, s.seed));
-        for (const [id, bias] of Object.entries(s.logitBias)) this.#c.check(x.bias(this.handle, Number(id), bias));
+        this.#c.check(x.sampling(this.handle, s.temperature, s.topK, s.topP, s.minP, s.repeatPenalty,
+            s.presencePenalty, s.frequencyPenalty, s.seed));
+        for (const [id, bias] of Object.entries(s.logitBias))
+            this.#c.check(x.bias(this.handle, Number(id), bias));
     }
 
     /** The next token; NO_TOKEN where a constraint or biases leave none. */
@@ -88,7 +102,8 @@ export class EngineSession extends Held {
     }
 
     /**
-     * From now on its text is one of the grammar's, until an end token or the next sync(); without one it is free.
+     * From now on its text is one of the grammar's, until an end token or the next sync(); without one it
+     * is free.
      * @param {import('./engine_grammar.js').EngineGrammar | undefined} grammar
      */
     constrain(grammar) {
@@ -127,7 +142,8 @@ export class EngineSession extends Held {
     }
 
     /**
-     * By the logits computed last: of `id`, and of the n likeliest. @returns {{logprob: number, top: Logprob[]}}
+     * By the logits computed last: of `id`, and of the n likeliest.
+     * @returns {{logprob: number, top: Logprob[]}}
      * @param {number} id
      * @param {number} n
      */
@@ -146,7 +162,11 @@ export class EngineSession extends Held {
         this.#c.check(this.#c.x.session_pool(this.handle));
     }
 
-    /** The mean of its tokens' final hidden states, of length 1. @param {number} nEmbd @returns {Float32Array} */
+    /**
+     * The mean of its tokens' final hidden states, of length 1.
+     * @param {number} nEmbd
+     * @returns {Float32Array}
+     */
     embedding(nEmbd) {
         const address = this.#c.scratch(4 * nEmbd);
         this.#c.check(this.#c.x.session_embedding(this.handle, address));

@@ -1,11 +1,13 @@
 // features.js: what this machine's WebAssembly can do, found by trying. Knows no models and no engine.
 //
-// Validation alone is not trusted for relaxed SIMD: Node 20 accepts it behind a flag and its baseline compiler then computes the relaxed dot
-// product wrongly. So each relaxed instruction that the kernels use is run, from its first call until well after tier-up.
+// Validation alone is not trusted for relaxed SIMD: Node 20 accepts it behind a flag and its baseline
+// compiler then computes the relaxed dot product wrongly. So each relaxed instruction that the kernels use is
+// run, from its first call until well after tier-up.
 //
-// Of the two relaxed dot products, which give the same sums, the faster one differs from machine to machine: the one of four bytes into 32
-// bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it is five, and the one of two bytes into 16 bits is better. WebAssembly
-// can't ask for the CPU, so both are timed.
+// Of the two relaxed dot products, which give the same sums, the faster one differs from machine to machine:
+// the one of four bytes into 32 bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it
+// is five, and the one of two bytes into 16 bits is better. WebAssembly can't ask for the CPU, so both
+// are timed.
 
 import {timeOf} from '../base/clock.js';
 import {GemmaError} from '../base/error.js';
@@ -59,7 +61,8 @@ function ternaryModule(kind, body) {
 const CHAINS = 12;      // enough to hide what one instruction waits for the other
 
 /**
- * f(n): n times a dot product in each of 12 independent chains. `chain`: what turns local i and local b into the next local i.
+ * f(n): n times a dot product in each of 12 independent chains. `chain`: what turns local i and local b into
+ * the next local i.
  * @param {(i: number, b: number) => number[]} chain
  */
 function loopModule(chain) {
@@ -82,7 +85,8 @@ const CALLS = 30_000;       // enough for every engine's optimising compiler
 const run = (bytes) => /** @type {any} */ (new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f);
 
 /**
- * Signed bytes of a times bytes of b up to 127, in whichever way `dot` adds them up; `want` says what lane 0 has to be.
+ * Signed bytes of a times bytes of b up to 127, in whichever way `dot` adds them up; `want` says what lane
+ * 0 has to be.
  * @param {Uint8Array<ArrayBuffer>} module
  * @param {(products: number[], c: number) => number} want
  */
@@ -96,8 +100,10 @@ function dotIsRight(module, want) {
     return true;
 }
 
-const dot32IsRight = () => dotIsRight(ternaryModule('i32', (a, b, c) => [...a, ...b, ...c, ...DOT32]), (p, c) => p[0] + p[1] + p[2] + p[3] + c);
-const dot16IsRight = () => dotIsRight(ternaryModule('i32', (a, b, c) => [...a, ...b, ...DOT16, ...c, ...I16_ADD]),
+const dot32IsRight = () => dotIsRight(ternaryModule('i32', (a, b, c) => [...a, ...b, ...c, ...DOT32]),
+    (p, c) => p[0] + p[1] + p[2] + p[3] + c);
+const dot16IsRight = () =>
+    dotIsRight(ternaryModule('i32', (a, b, c) => [...a, ...b, ...DOT16, ...c, ...I16_ADD]),
     (p, c) => (p[0] + p[1] + c & 0xffff) | p[2] + p[3] << 16);
 
 /** Fused or not: both are allowed, anything else is not. */
@@ -121,7 +127,8 @@ function swizzleIsRight() {
     return true;
 }
 
-const TRIAL_MS = 40, TIMES = 50_000;   // the optimising compiler comes in after some milliseconds; the best run is its
+// the optimising compiler comes in after some milliseconds; the best run is its
+const TRIAL_MS = 40, TIMES = 50_000;
 const MUCH_FASTER = 1.15;               // what is added up in 16 bits must now and then be added up in 32
 
 /** Whether the dot product into 16 bits is the faster one here. */
@@ -152,11 +159,13 @@ function succeeds(check) {
     }
 }
 
-const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}).buffer.byteLength > 0;
+const sharedMemoryIsThere = () => new WebAssembly.Memory({initial: 1, maximum: 1, shared: true})
+    .buffer.byteLength > 0;
 
 /** Engines that had memory64 before its final specification want another word than `address`. */
 const memory64IsThere = () => {
-    const asked = {initial: 1n, maximum: 1n, shared: true, address: 'i64'};      // TypeScript knows no memory64 yet
+    // TypeScript knows no memory64 yet
+    const asked = {initial: 1n, maximum: 1n, shared: true, address: 'i64'};
     return new WebAssembly.Memory(/** @type {any} */ (asked)).buffer.byteLength > 0;
 };
 
@@ -164,12 +173,14 @@ export const withoutSimd = () => new GemmaError('unsupported',
     'This browser lacks WebAssembly SIMD or shared memory. Use Chrome or Edge 120, Firefox 124, Safari 17.4, or newer.', {here: true});
 
 /**
- * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because without WebAssembly a worker may not
- * start; the worker asks again, because shared memory may be missing there alone.
+ * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because
+ * without WebAssembly a worker may not start; the worker asks again, because shared memory may be missing
+ * there alone.
  */
 export function requireWebAssembly() {
     if (typeof WebAssembly !== 'object')
-        throw new GemmaError('unsupported', 'WebAssembly is switched off here, for example by Lockdown Mode. Allow it for this site, then reload.', {here: true});
+        throw new GemmaError('unsupported',
+            'WebAssembly is switched off here, for example by Lockdown Mode. Allow it for this site, then reload.', {here: true});
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) throw withoutSimd();
 }
 
@@ -177,7 +188,8 @@ export function requireWebAssembly() {
 export function requireCompiling() {
     requireWebAssembly();
     if (succeeds(() => Boolean(new WebAssembly.Module(SIMD)))) return;
-    throw new GemmaError('unsupported', "The Content-Security-Policy here forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'. A worker has the policy " +
+    throw new GemmaError('unsupported',
+        "The Content-Security-Policy here forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'. A worker has the policy " +
         "sent with its own script, so send it with the library's files, too.", {here: true});
 }
 
@@ -197,8 +209,10 @@ export async function detectThreads() {
     return {
         // WebKitGTK calls itself isolated without having shared memory for workers: then the name is missing.
         // In a sandboxed frame (opaque origin) workers start, but cannot receive what they should run.
-        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function' && globalThis.origin !== 'null'),
-        cores: NODE ? process.getBuiltinModule('node:os').availableParallelism() : globalThis.navigator?.hardwareConcurrency ?? 1,
+        isolated: NODE || (globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function'
+            && globalThis.origin !== 'null'),
+        cores: NODE ? process.getBuiltinModule('node:os').availableParallelism()
+            : globalThis.navigator?.hardwareConcurrency ?? 1,
     };
 }
 

@@ -1,5 +1,6 @@
-// generate.js: the token loop of one answer: prefill, then one token after the other until something ends it. Many run at the same time, each on
-// a session of its own; the scheduler evaluates their tokens together. Knows neither messages, pages nor turns.
+// generate.js: the token loop of one answer: prefill, then one token after the other until something ends it. Many run
+// at the same time, each on a session of its own; the scheduler evaluates their tokens together. Knows neither
+// messages, pages nor turns.
 
 import {Drafts} from './drafts.js';
 import {NO_TOKEN} from '../base/constants.js';
@@ -31,8 +32,8 @@ function completeSampling(given) {
 
 /**
  * Evaluates the prompt, and tells of each of its tokens how likely it was.
- * @returns {Promise<{all: (TokenLogprobs | null)[], cached: number}>} all: null for the first token, which nothing comes before, and for those
- *   before `from`; shorter than ids when it was aborted
+ * @returns {Promise<{all: (TokenLogprobs | null)[], cached: number}>} all: null for the first token, which nothing
+ *     comes before, and for those before `from`; shorter than ids when it was aborted
  * @param {EngineSession} session
  * @param {number[]} ids
  * @param {{promptLogprobs: number, promptLogprobsFrom?: number}} asked
@@ -86,7 +87,8 @@ class TextStream {
  * @property {boolean} [trimStart]  white space before the first word is not part of the text
  * @property {number} [logprobs]    of each token, and of as many of the likeliest in its place, up to 20
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
- * @property {number} [promptLogprobsFrom]   but only of the tokens from this one on; those before need not be evaluated again
+ * @property {number} [promptLogprobsFrom]   but only of the tokens from this one on; those before need not be
+ *     evaluated again
  * @property {import('./engine_grammar.js').EngineGrammar} [grammar]   the text is one of its texts
  * @property {number[]} [known]     its first tokens: another engine wrote them, with the same seed
  * @property {number[]} [begun]     the last tokens of the prompt, with which what the grammar describes begins
@@ -105,7 +107,8 @@ class TextStream {
  * @property {TokenLogprobs[]} [logprobs]   of `tokens`
  * @property {(TokenLogprobs | null)[]} [promptLogprobs]
  * @property {TokenLogprobs} [endToken]   with logprobs: the end-of-generation token that ended the text
- * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings   tokens evaluated
+ * @property {{prefillTokens: number, prefillMs: number, decodeTokens: number, decodeMs: number}} timings  
+ *     tokens evaluated
  */
 
 /**
@@ -120,7 +123,8 @@ class TextStream {
  * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece;
  *   with '' at the end, of tokens without a text
  * @property {(id: number) => void} [onToken]   before the text that it makes
- * @property {(n: number) => number[] | undefined} [shorten]   where the context is full: the prompt anew, beside which n tokens have place
+ * @property {(n: number) => number[] | undefined} [shorten]   where the context is full: the prompt anew, beside which
+ *     n tokens have place
  */
 
 /** @typedef {Pick<Generated, 'finishReason' | 'endToken'> & {decodeTokens: number}} Written */
@@ -200,7 +204,10 @@ class Writing {
 
 /**
  * What the whole sequence is from now on. What follows the prompt is constrained, and what the answer has begun with.
- * @param {EngineSession} session @param {number[]} ids   of the prompt @param {GenerateOptions} options @param {number[]} [tokens]   of the answer
+ * @param {EngineSession} session
+ * @param {number[]} ids   of the prompt
+ * @param {GenerateOptions} options
+ * @param {number[]} [tokens]   of the answer
  * @returns {number} tokens that need not be evaluated again
  */
 function sync(session, ids, {grammar, begun = []}, tokens = []) {
@@ -210,7 +217,8 @@ function sync(session, ids, {grammar, begun = []}, tokens = []) {
     try {
         for (const id of [...begun, ...tokens]) session.push(id);
     } catch (cause) {
-        throw new GemmaError('bad-constraint', 'What the answer begins with does not fit its constraint; change one of them.', {cause});
+        throw new GemmaError('bad-constraint',
+            'What the answer begins with does not fit its constraint; change one of them.', {cause});
     }
     return cached;
 }
@@ -222,7 +230,8 @@ function sync(session, ids, {grammar, begun = []}, tokens = []) {
  */
 async function read(session, ids, options, io) {
     const {scheduler, aborted} = io, {promptLogprobs, begun, grammar} = options;
-    const known = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids, {...options, promptLogprobs}, io);
+    const known = promptLogprobs === undefined ? undefined : await readWithLogprobs(session, ids,
+        {...options, promptLogprobs}, io);
     // With these the sequence is evaluated already, and a constraint begins where it stands.
     const isWhole = known && !(grammar && begun?.length), cached = isWhole ? known.cached : sync(session, ids, options);
     if (isWhole && grammar) session.constrain(grammar);
@@ -251,7 +260,8 @@ async function write(session, vocabulary, ids, writing, ofTokens, options, {sche
     for (;;) {
         if (tokens.length >= maxTokens) return end('length');
         const id = session.sample();
-        if (tokens.length < known.length && id !== known[tokens.length]) throw new GemmaError('engine-lost', OTHER_TEXT);
+        if (tokens.length < known.length && id !== known[tokens.length])
+            throw new GemmaError('engine-lost', OTHER_TEXT);
         if (id === NO_TOKEN) return end('stop');
         if (vocabulary.isEnd(id)) return end('stop', logprobs === undefined ? undefined : likelihood(id));
         if (logprobs !== undefined) ofTokens.push(likelihood(id));
@@ -265,7 +275,8 @@ async function write(session, vocabulary, ids, writing, ofTokens, options, {sche
         if (!isPushed && !shorter) return end('context');
         if (!isEvaluated) {
             const isKnown = isPushed && drafts.proposeKnown();
-            const alone = isPushed && !isKnown && scheduler.stepped === 1;      // beside others a draft would take their places in the batch
+            // beside others a draft would take their places in the batch
+            const alone = isPushed && !isKnown && scheduler.stepped === 1;
             if (alone) drafts.propose();
             if (!await scheduler.evaluate(session, {aborted})) return end('abort');
             if (alone && scheduler.stepped === 1) drafts.measured(scheduler.stepMs);
@@ -303,8 +314,11 @@ export async function generate(session, vocabulary, ids, options, io) {
     const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped && session.isComplete;
     if (options.grammar) session.constrain(undefined);
     return {
-        text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed, ...options.grammar && {constraint: isComplete ? 'complete' : 'cut'},
-        ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt}, ...endToken && {endToken},
-        timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens, decodeMs: end - middle},
+        text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed, ...options.grammar
+            && {constraint: isComplete ? 'complete' : 'cut'},
+        ...options.logprobs !== undefined && {logprobs: ofTokens}, ...ofPrompt && {promptLogprobs: ofPrompt},
+        ...endToken && {endToken},
+        timings: {prefillTokens: ids.length - cachedTokens, prefillMs: middle - start, decodeTokens,
+            decodeMs: end - middle},
     };
 }

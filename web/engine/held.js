@@ -1,4 +1,5 @@
-// held.js: what lives in an engine instance and JavaScript holds by its address: sessions, grammars. Knows neither.
+// held.js: what lives in an engine instance and JavaScript holds by its address: sessions, grammars.
+// Knows neither.
 
 import {GemmaError} from '../base/error.js';
 
@@ -7,7 +8,11 @@ export class Held {
     #name;
     #free;
 
-    /** @param {number} handle @param {string} name   for a sentence: 'session' @param {(handle: number) => void} free */
+    /**
+     * @param {number} handle
+     * @param {string} name   for a sentence: 'session'
+     * @param {(handle: number) => void} free
+     */
     constructor(handle, name, free) {
         this.#handle = handle;
         this.#name = name;

@@ -1,5 +1,5 @@
-// instance.js: starts an engine module: fetches and compiles its code, allocates its memory, starts its threads. Knows neither models nor what the
-// exports do.
+// instance.js: starts an engine module: fetches and compiles its code, allocates its memory, starts its
+// threads. Knows neither models nor what the exports do.
 
 import {GemmaError} from '../base/error.js';
 import {NODE, workerPort} from '../base/host.js';
@@ -14,7 +14,8 @@ import {endThreads, startThreads, withThreads} from './threads.js';
  * @typedef {object} EmscriptenOptions
  * @property {WebAssembly.Memory} wasmMemory
  * @property {number} threads
- * @property {(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void) => void} [instantiateWasm]
+ * @property {(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance, module:
+ *     WebAssembly.Module) => void) => void} [instantiateWasm]
  * @property {Emscripten['PThread']} [PThread]   written by the factory
  */
 
@@ -43,12 +44,14 @@ async function compile(name) {
     const url = MODULES[name]();
     if (NODE) {
         const bytes = await process.getBuiltinModule('node:fs/promises').readFile(url).catch((cause) => {
-            throw new GemmaError('not-found', `The engine module ${name}.wasm cannot be read: "make wasm" builds it.`, {cause});
+            throw new GemmaError('not-found',
+                `The engine module ${name}.wasm cannot be read: "make wasm" builds it.`, {cause});
         });
         return WebAssembly.compile(PACKED ? unpack(bytes) : bytes);
     }
     const response = await fetch(url).catch((cause) => {
-        throw new GemmaError('network', `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
+        throw new GemmaError('network',
+            `The engine module ${url.href} could not be fetched: there is no network, or the policy of this page ` +
             '(connect-src) refuses it.', {cause});
     });
     if (!response.ok) throw missing(url.href, `HTTP ${response.status}`);
@@ -70,7 +73,8 @@ async function compile(name) {
 function makeMemory(initial, maximum, memory64) {
     /** @param {number} bytes */
     const pages = (bytes) => memory64 ? BigInt(Math.ceil(bytes / PAGE)) : Math.ceil(bytes / PAGE);
-    const asked = {initial: pages(initial), maximum: pages(maximum), shared: true, ...memory64 && {address: 'i64'}};
+    const asked = {initial: pages(initial), maximum: pages(maximum), shared: true, ...memory64
+        && {address: 'i64'}};
     return new WebAssembly.Memory(/** @type {any} */ (asked));        // TypeScript knows no memory64 yet
 }
 
@@ -88,20 +92,28 @@ export function canReserve(bytes, memory64) {
 }
 
 /** Emscripten's script, which starts an instance, and its threads. @param {boolean} memory64 */
-const starterOf = (memory64) => memory64 ? new URL('../wasm/gemma64.js', import.meta.url) : new URL('../wasm/gemma.js', import.meta.url);
+const starterOf = (memory64) => memory64 ? new URL('../wasm/gemma64.js', import.meta.url)
+    : new URL('../wasm/gemma.js', import.meta.url);
 
-/** Starts the workers of an instance before it is wanted: see threads.js. @param {boolean} memory64 @param {number} threads   in all */
+/**
+ * Starts the workers of an instance before it is wanted: see threads.js.
+ * @param {boolean} memory64
+ * @param {number} threads   in all
+ */
 export const startThreadsAhead = (memory64, threads) => startThreads(starterOf(memory64), threads - 1);
 
 /**
- * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number, threads: number}} InstanceOptions
+ * @typedef {{kernels: 'simd128' | 'relaxed' | 'relaxed16', memory64: boolean, bytes: number, spare?: number,
+ *     threads: number}} InstanceOptions
  *
- * @param {InstanceOptions} options
- *   bytes: of memory, allocated at once (pages never written cost nothing); threads: in all, more than one only where they can be started
- * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that much can't be allocated, 'no-threads' when they don't start
+ * @param {InstanceOptions} options bytes: of memory, allocated at once (pages never written cost nothing);
+ *     threads: in all, more than one only where they can be started
+ * @returns {Promise<{emscripten: Emscripten, memory: WebAssembly.Memory}>} rejects with 'no-memory' when that
+ *     much can't be allocated, 'no-threads' when they don't start
  */
 export async function startInstance({kernels, memory64, bytes, spare = 0, threads}) {
-    const name = /** @type {const} */ (`${memory64 ? 'gemma64' : 'gemma'}-${kernels}`), starter = starterOf(memory64);
+    const name = /** @type {const} */ (`${memory64 ? 'gemma64' : 'gemma'}-${kernels}`),
+        starter = starterOf(memory64);
     const compiling = compiled.get(name) ?? compile(name);
     compiled.set(name, compiling);
     const wasm = await compiling;
@@ -111,15 +123,18 @@ export async function startInstance({kernels, memory64, bytes, spare = 0, thread
         const initial = Math.max(bytes, INITIAL_BYTES);
         memory = makeMemory(initial, initial + SLACK + spare, memory64);
     } catch (cause) {
-        throw new GemmaError('no-memory', `${Math.ceil(bytes / 2 ** 20)} MB of memory could not be allocated: close other tabs, or choose a smaller model or contextLength.`, {cause});
+        throw new GemmaError('no-memory',
+            `${Math.ceil(bytes / 2 ** 20)} MB of memory could not be allocated: close other tabs, or choose a smaller model or contextLength.`, {cause});
     }
-    const {default: factory} = await later(() => import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href));
+    const {default: factory} = await later(() =>
+        import(/* @vite-ignore */ /* webpackIgnore: true */ starter.href));
     const starting = () => start(factory, starter, wasm, memory, threads);
     return {emscripten: threads > 1 ? await whileStarting(workerPort, starting) : await starting(), memory};
 }
 
 /**
- * What a factory of Emscripten gives; of one that does not start, no thread is left that would hold the memory.
+ * What a factory of Emscripten gives; of one that does not start, no thread is left that would hold
+ * the memory.
  * @param {(options: EmscriptenOptions) => Promise<Emscripten>} factory
  * @param {URL} starter
  * @param {WebAssembly.Module} wasm
@@ -136,7 +151,8 @@ async function start(factory, starter, wasm, memory, threads) {
     try {
         return await new Promise((resolve, reject) => {
             /** @param {unknown} cause */
-            const noThreads = (cause) => reject(new GemmaError('no-threads', 'The engine\'s threads did not start.', {cause}));
+            const noThreads = (cause) =>
+                reject(new GemmaError('no-threads', 'The engine\'s threads did not start.', {cause}));
             if (threads > 1) {
                 timer = setTimeout(noThreads, STARTING_MS);
                 // Emscripten throws again what a thread's worker reports.
@@ -146,7 +162,8 @@ async function start(factory, starter, wasm, memory, threads) {
                 };
                 globalThis.addEventListener?.('error', refused);
             }
-            options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports).then((instance) => done(instance, wasm), reject);
+            options.instantiateWasm = (imports, done) => void WebAssembly.instantiate(wasm, imports)
+                .then((instance) => done(instance, wasm), reject);
             if (threads === 1) factory(options).then(resolve, reject);
             else withThreads(starter, () => factory(options)).then(resolve, noThreads);
         });

@@ -1,5 +1,5 @@
-// module.js: one instance of an engine module and its model. Sessions are engine_session.js. Knows neither workers, messages
-// nor where bytes come from.
+// module.js: one instance of an engine module and its model. Sessions are engine_session.js. Knows neither
+// workers, messages nor where bytes come from.
 
 import {ADD_BOS, CONTINUED_CONVERSATION, NEW_CONVERSATION, PARSE_CONTROL, ROLES} from '../base/constants.js';
 import {Crossing} from './crossing.js';
@@ -38,12 +38,16 @@ import {startInstance} from './instance.js';
  * @property {number} trainedContext
  * @property {Shape} shape
  * @property {string} type            of most weights: 'q4_k', ...
- * @property {('sizes' | 'vocabulary' | 'types')[]} guessed   what was taken from published models, or from the file's size
+ * @property {('sizes' | 'vocabulary' | 'types')[]} guessed   what was taken from published models, or from
+ *     the file's size
  * @property {number} weightBytes
  * @property {number} bytesPerToken
  */
 
-/** The sizes of a shape, in the order in which the crossing takes them. @type {(keyof Shape & Exclude<string, 'architecture'>)[]} */
+/**
+ * The sizes of a shape, in the order in which the crossing takes them.
+ * @type {(keyof Shape & Exclude<string, 'architecture'>)[]}
+ */
 export const SHAPE_KEYS = ['layers', 'embd', 'heads', 'kv', 'dim', 'ff', 'vocab', 'ctx', 'window'];
 
 /** What is no size becomes one that the engine refuses. @param {unknown} n */
@@ -85,7 +89,8 @@ export class Module {
     }
 
     /**
-     * Takes bytes from the front of `chunk`; returns how many: fewer than all when the header has just become complete.
+     * Takes bytes from the front of `chunk`; returns how many: fewer than all when the header has just
+     * become complete.
      * @param {Uint8Array} chunk
      */
     push(chunk) {
@@ -130,7 +135,8 @@ export class Module {
      * @param {Uint8Array} bytes
      */
     estimate(bytes) {
-        if (this.#c.check(this.#c.x.loader_room_size()) < bytes.length) throw new GemmaError('bad-argument', 'At most a megabyte of a header is taken at once.');
+        if (this.#c.check(this.#c.x.loader_room_size()) < bytes.length)
+            throw new GemmaError('bad-argument', 'At most a megabyte of a header is taken at once.');
         this.#c.bytes(this.#c.x.loader_room(), bytes.length).set(bytes);
         this.#c.check(this.#c.x.loader_estimate(bytes.length));
     }
@@ -149,11 +155,15 @@ export class Module {
     planShape(shape, type = '') {
         const name = typeof shape === 'string' ? shape : shape.architecture;
         const {base, addresses: [n, t]} = this.#c.place([name, type], 4 * SHAPE_KEYS.length);
-        if (typeof shape === 'object') this.#c.ints(base, SHAPE_KEYS.length).set(SHAPE_KEYS.map((key) => toInt(shape[key])));
+        if (typeof shape === 'object')
+            this.#c.ints(base, SHAPE_KEYS.length).set(SHAPE_KEYS.map((key) => toInt(shape[key])));
         this.#c.check(this.#c.x.loader_plan_shape(n.at, typeof shape === 'object' ? base : 0, t.at));
     }
 
-    /** @param {() => number} write   writes JSON to the scratch buffer as far as it fits; returns its length @returns {any} */
+    /**
+     * @param {() => number} write   writes JSON to the scratch buffer as far as it fits; returns its length
+     * @returns {any}
+     */
     #readJson(write) {
         this.#c.scratch(1);
         const n = write(), address = this.#c.scratch(n + 1);
@@ -186,17 +196,21 @@ export class Module {
      * @returns {Plan}
      */
     plan() {
-        const {name, chat, chatStyle, chatStop, chatLeads, shape, type, ...sizes} = this.#readJson(() => this.#c.x.plan());
+        const {name, chat, chatStyle, chatStop, chatLeads, shape, type, ...sizes} = this.#readJson(() =>
+            this.#c.x.plan());
         return {
-            architecture: shape.architecture, name, chat, turns: {style: chatStyle, stop: chatStop, leads: chatLeads},
-            nLayer: shape.layers, nEmbd: shape.embd, nVocab: shape.vocab, trainedContext: shape.ctx, shape, type: type.toLowerCase(), ...sizes,
+            architecture: shape.architecture, name, chat, turns: {style: chatStyle, stop: chatStop,
+                leads: chatLeads},
+            nLayer: shape.layers, nEmbd: shape.embd, nVocab: shape.vocab, trainedContext: shape.ctx, shape,
+            type: type.toLowerCase(), ...sizes,
         };
     }
 
     // ---------------------------------------------------------------------------------------- text
 
     /**
-     * Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the first room.
+     * Runs `fill(address, cap)`, which returns how many ids there are, again if they are more than the
+     * first room.
      * @param {(string | Uint8Array)[]} texts
      * @param {number} guess
      * @param {(address: number, cap: number, places: Place[]) => number} fill
@@ -213,7 +227,8 @@ export class Module {
     /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
     tokenize(text, {bos = false, special = false} = {}) {
         const flags = (bos ? ADD_BOS : 0) | (special ? PARSE_CONTROL : 0);
-        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, flags, ids, cap));
+        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n,
+            flags, ids, cap));
     }
 
     /** @returns {Uint8Array} the token's bytes: perhaps part of a character @param {number} id */
@@ -226,7 +241,8 @@ export class Module {
     get longestToken() {
         if (this.#longestToken) return this.#longestToken;
         const address = this.#c.scratch(256), n = this.plan().nVocab;
-        for (let id = 0; id < n; id++) this.#longestToken = Math.max(this.#longestToken, this.#c.x.token_bytes(id, address));
+        for (let id = 0; id < n; id++)
+            this.#longestToken = Math.max(this.#longestToken, this.#c.x.token_bytes(id, address));
         return this.#longestToken;
     }
 
@@ -279,8 +295,8 @@ export class Module {
     }
 
     /**
-     * Evaluates tokens of all of them that have some left, in one batch, or continues the one under way; returns after about `ms`. Then
-     * ask each what is left.
+     * Evaluates tokens of all of them that have some left, in one batch, or continues the one under way;
+     * returns after about `ms`. Then ask each what is left.
      * @param {EngineSession[]} sessions @param {number} batch   most tokens of prompts
      */
     step(sessions, batch, ms = Infinity) {
@@ -302,7 +318,8 @@ export class Module {
         const x = this.#c.x, costs = [];
         for (let i = 0, name; (name = x.cost_name(i)) !== 0; i++) {
             const calls = x.cost_calls(i);
-            if (calls) costs.push({name: this.#c.cString(name), seconds: x.cost_seconds(i), calls, bytes: x.cost_bytes(i), macs: x.cost_macs(i)});
+            if (calls) costs.push({name: this.#c.cString(name), seconds: x.cost_seconds(i), calls,
+                bytes: x.cost_bytes(i), macs: x.cost_macs(i)});
         }
         return costs;
     }
@@ -313,7 +330,8 @@ export class Module {
     }
 
     /**
-     * What has gone into each matrix of a layer since observe(); squares: of each column of the inputs the sum of its squares.
+     * What has gone into each matrix of a layer since observe(); squares: of each column of the inputs the
+     * sum of its squares.
      * @returns {{name: string, tokens: number, squares: Float64Array}[]}
      */
     observed() {

@@ -1,5 +1,5 @@
-// open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads, how large a context. Knows
-// neither where the bytes come from nor what is done with the model.
+// open.js: from a source of bytes to a loaded engine module: which module, how much memory, how many threads,
+// how large a context. Knows neither where the bytes come from nor what is done with the model.
 
 import {EXACT, F16_CACHE, INT8_CACHE} from '../base/constants.js';
 import {GemmaError, codeOf} from '../base/error.js';
@@ -7,14 +7,16 @@ import {detectFeatures, withoutSimd} from './features.js';
 import {instantiate} from './module.js';
 
 const MB = 2 ** 20;
-const PROBE_BYTES = 48 * MB;        // enough for the header of any Gemma; it may grow by what every instance may grow
+// enough for the header of any Gemma; it may grow by what every instance may grow
+const PROBE_BYTES = 48 * MB;
 const SMALLEST_CONTEXT = 512;
 const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wait for memory
 
 /**
  * @typedef {import('./features.js').Features} Features
  * @typedef {import('./module.js').Module} Module
- * @typedef {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>, refuse?: () => Promise<void>}} ModelFile
+ * @typedef {{name: string, size: number, chunks: (signal?: AbortSignal) => AsyncIterable<Uint8Array>,
+ *     refuse?: () => Promise<void>}} ModelFile
  *
  * @typedef {object} OpenOptions
  * @property {number} [threads]
@@ -25,14 +27,16 @@ const DEFAULT_THREADS = 8, MOST_THREADS = 64;   // more than a few cores only wa
  * @property {'f16' | 'int8'} [kvType]   how keys and values are held
  * @property {boolean} [exact]      float arithmetic throughout: slow, for comparisons
  * @property {boolean} [observe]    makes room for module.observe()
- * @property {number} [sessions]    with full contexts, for which the memory may grow; default 4, or 2 on small devices
+ * @property {number} [sessions]    with full contexts, for which the memory may grow; default 4, or 2 on
+ *     small devices
  * @property {boolean} [speed]      false: a probe says whether it fits, and measures nothing
  * @property {boolean} [threadsFailed]   an engine before this one ended while it started its threads
  */
 
 /** Numbers of gemma.h. @param {OpenOptions} options */
 function choosePrecision({kvType = 'f16', exact = false}) {
-    if (kvType !== 'f16' && kvType !== 'int8') throw new GemmaError('bad-argument', `kvType is ${kvType}; expected f16 or int8.`);
+    if (kvType !== 'f16' && kvType !== 'int8')
+        throw new GemmaError('bad-argument', `kvType is ${kvType}; expected f16 or int8.`);
     return exact ? EXACT : kvType === 'int8' ? INT8_CACHE : F16_CACHE;
 }
 
@@ -45,9 +49,11 @@ function choosePrecision({kvType = 'f16', exact = false}) {
 function chooseVariant(features, {variant, dot = features.dot, memory64}) {
     if (!features.simd128 || !features.shared) throw withoutSimd();
     if (variant === 'relaxed' && !features.relaxed) {
-        throw new GemmaError('unsupported', 'This WebAssembly engine has no relaxed SIMD, or computes it wrongly.', {here: true});
+        throw new GemmaError('unsupported',
+            'This WebAssembly engine has no relaxed SIMD, or computes it wrongly.', {here: true});
     }
-    if (memory64 && !features.memory64) throw new GemmaError('unsupported', 'This WebAssembly engine has no memory64.', {here: true});
+    if (memory64 && !features.memory64)
+        throw new GemmaError('unsupported', 'This WebAssembly engine has no memory64.', {here: true});
     const chosen = variant ?? (features.relaxed ? 'relaxed' : 'simd128');
     return {variant: chosen, kernels: chosen === 'relaxed' && dot === 'i16' ? 'relaxed16' : chosen};
 }
@@ -56,7 +62,8 @@ const SMALL_DEVICE_GB = 4;
 
 /** What a browser says of its device's memory, where it does; TypeScript does not know this yet. */
 export function deviceGigabytes() {
-    return /** @type {{deviceMemory?: number} | undefined} */ (globalThis.navigator)?.deviceMemory ?? Infinity;
+    return /** @type {{deviceMemory?: number} | undefined} */ (globalThis.navigator)?.deviceMemory
+        ?? Infinity;
 }
 
 /** For how many sessions there should be memory. @param {Pick<OpenOptions, 'sessions'>} options */
@@ -94,7 +101,8 @@ function* attempts(threads, contextLength, mayShrink) {
     yield {threads, contextLength};
     if (threads > 1) yield {threads: 1, contextLength};
     if (!mayShrink) return;
-    for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2) yield {threads: 1, contextLength: Math.floor(c)};
+    for (let c = contextLength / 2; c >= SMALLEST_CONTEXT; c /= 2)
+        yield {threads: 1, contextLength: Math.floor(c)};
 }
 
 /** @param {boolean} lacks64   memory64 would be enough @param {number} most */
@@ -104,7 +112,8 @@ function mostHere(most, lacks64) {
 
 /** @param {number} bytes @param {number} most @param {number} contextLength @param {boolean} lacks64 */
 function tooLarge(bytes, most, contextLength, lacks64) {
-    return new GemmaError('no-memory', `This model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
+    return new GemmaError('no-memory',
+        `This model needs ${Math.ceil(bytes / MB)} MB with a context of ${contextLength} tokens; ` +
         `WebAssembly gives at most ${mostHere(most, lacks64)}. Choose a smaller model or contextLength, or kvType 'int8'.`);
 }
 
@@ -134,15 +143,18 @@ export function* waysToRun(features, options, plan, need, capacity) {
     const {variant, kernels} = chooseVariant(features, options), precision = choosePrecision(options);
     const contextLength = options.contextLength ?? defaultContext(plan);
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > plan.trainedContext) {
-        throw new GemmaError('bad-argument', `A context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}.`);
+        throw new GemmaError('bad-argument',
+            `A context of ${contextLength} tokens was asked for; this model takes 1 to ${plan.trainedContext}.`);
     }
     const threads = chooseThreads(features, options), further = chooseSessions(options) - 1;
     for (const attempt of attempts(threads, contextLength, options.contextLength === undefined)) {
         const bytes = need(attempt.threads, attempt.contextLength, precision);
         const memory64 = options.memory64 ?? (bytes > capacity(false) && features.memory64);
         const most = capacity(memory64);
-        const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64 && bytes <= capacity(true)) : undefined;
-        const ofSession = bytes - need(attempt.threads, 1, precision), spare = Math.max(0, Math.min(further * ofSession, most - bytes));
+        const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64
+            && bytes <= capacity(true)) : undefined;
+        const ofSession = bytes - need(attempt.threads, 1, precision),
+            spare = Math.max(0, Math.min(further * ofSession, most - bytes));
         yield {variant, kernels, memory64, bytes, spare, ...attempt, refused};
     }
 }
@@ -160,7 +172,8 @@ function* withAndWithoutSpare(ways) {
 }
 
 /**
- * A module with all the memory that the model and its session will need. The parameters are those of waysToRun.
+ * A module with all the memory that the model and its session will need. The parameters are those
+ * of waysToRun.
  * @param {Parameters<typeof waysToRun>} about
  * @returns {Promise<Way & {module: Module, threadsFailed: boolean}>}
  */
@@ -185,15 +198,18 @@ async function makeRoom(...about) {
 }
 
 /**
- * A small instance that only reads headers, of the variant that will run: so its code is fetched and compiled once.
+ * A small instance that only reads headers, of the variant that will run: so its code is fetched and
+ * compiled once.
  * @param {Features} features
  * @param {OpenOptions} options
  */
 export const makeProbe = (features, options) =>
-    instantiate({kernels: chooseVariant(features, options).kernels, memory64: false, bytes: PROBE_BYTES, threads: 1});
+    instantiate({kernels: chooseVariant(features, options).kernels, memory64: false,
+        bytes: PROBE_BYTES, threads: 1});
 
 /**
- * Throws for a file whose weights alone are too many, before any of it is read. @param {import('./module.js').Module} probe   what makeProbe gave
+ * Throws for a file whose weights alone are too many, before any of it is read.
+ * @param {import('./module.js').Module} probe   what makeProbe gave
  * @param {Features} features
  * @param {OpenOptions} options
  * @param {{name: string, size: number}} file
@@ -202,7 +218,8 @@ export function refuseBySize(probe, features, {memory64 = features.memory64}, {n
     const most = probe.capacity(memory64);
     if (size - PROBE_BYTES <= most) return;
     const lacks64 = !memory64 && size - PROBE_BYTES <= probe.capacity(true);
-    throw new GemmaError('no-memory', `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}.`);
+    throw new GemmaError('no-memory',
+        `${name} has ${Math.ceil(size / MB)} MB; WebAssembly gives at most ${mostHere(most, lacks64)}.`);
 }
 
 /**
@@ -217,7 +234,8 @@ export async function openModel(source, options, signal, features, probing) {
     const probe = await (probing ?? makeProbe(features, options));
     refuseBySize(probe, features, options, source);
     const chunks = source.chunks(signal)[Symbol.asyncIterator]();
-    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probe).catch(async (error) => {
+    const {held, plan, room} = await makeRoomByHeader(source, chunks, options, features, probe)
+        .catch(async (error) => {
         if (error.code === 'unsupported' || error.code === 'bad-file') await source.refuse?.();
         throw error;
     });
@@ -249,7 +267,8 @@ async function makeRoomByHeader(source, chunks, options, features, probe) {
     const held = await readHeader(probe, source, chunks);
     const plan = probe.plan();
     const room = await makeRoom(features, options, plan, (threads, context, precision) =>
-        probe.memoryNeed(threads, precision, context) + (options.observe ? probe.observerNeed() : 0), (memory64) => probe.capacity(memory64));
+        probe.memoryNeed(threads, precision, context) + (options.observe ? probe.observerNeed() : 0),
+        (memory64) => probe.capacity(memory64));
     return {held, plan, room};
 }
 
@@ -291,7 +310,8 @@ function pushHeld(module, held, threads, precision) {
 
 /**
  * A model of random weights, for benchmarks.
- * @param {{shape: import('./module.js').Shape | string, type: string}} weights   shape: its sizes, or the name of a published model
+ * @param {{shape: import('./module.js').Shape | string, type: string}} weights   shape: its sizes, or the
+ *     name of a published model
  * @param {OpenOptions} options
  * @param {import('./features.js').Features} [features]
  */
@@ -305,7 +325,8 @@ export async function openSynthetic({shape, type}, options, features) {
         };
         begin(probe);
         const room = await makeRoom(features, options, probe.plan(),
-            (threads, context, precision) => probe.memoryNeed(threads, precision, context), (memory64) => probe.capacity(memory64));
+            (threads, context, precision) => probe.memoryNeed(threads, precision, context),
+            (memory64) => probe.capacity(memory64));
         begin(room.module);
         room.module.fill(room.threads, choosePrecision(options));
         return {...room, plan: room.module.plan(), session: room.module.newSession(room.contextLength)};
@@ -322,6 +343,8 @@ export async function inspectModel(source, options) {
     const features = await detectFeatures();
     const probe = await makeProbe(features, options);
     await readHeader(probe, source, source.chunks()[Symbol.asyncIterator]());
-    const threads = chooseThreads(features, options), contextLength = options.contextLength ?? defaultContext(probe.plan());
-    return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads, choosePrecision(options), contextLength)};
+    const threads = chooseThreads(features, options),
+        contextLength = options.contextLength ?? defaultContext(probe.plan());
+    return {...probe.describe(), threads, contextLength, memoryBytes: probe.memoryNeed(threads,
+        choosePrecision(options), contextLength)};
 }

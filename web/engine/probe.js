@@ -1,5 +1,6 @@
-// probe.js: what a model would do here, before it is downloaded: whether it fits, by which module and with how many threads it would run, and
-// how fast. Owns the estimate. Knows where to look for a model's first bytes, but loads none.
+// probe.js: what a model would do here, before it is downloaded: whether it fits, by which module and with
+// how many threads it would run, and how fast. Owns the estimate. Knows where to look for a model's first
+// bytes, but loads none.
 
 import {GemmaError} from '../base/error.js';
 import {NODE} from '../base/host.js';
@@ -17,7 +18,8 @@ import {measure} from './measure.js';
 import {deviceGigabytes, makeProbe} from './open.js';
 
 const MB = 2 ** 20;
-const FIRST_BYTES = 256 * 1024;     // of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
+// of an address; they hold the sizes of a model as llama.cpp and build/quantize write them
+const FIRST_BYTES = 256 * 1024;
 const MOST_BYTES = MB;              // where they do not, and never more
 const SLOW = 4;             // tokens a second: three words
 const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
@@ -31,11 +33,13 @@ const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
  * @property {string} name
  * @property {number} size            bytes of the file
  * @property {boolean} fits           whether it can run here; without, there are no speeds
- * @property {boolean} keeps          whether what would be downloaded finds room in this browser's storage; true for files of the user's
+ * @property {boolean} keeps          whether what would be downloaded finds room in this browser's storage;
+ *     true for files of the user's
  * @property {string[]} reasons       sentences: why it does not fit, and what else should be known
  * @property {Shape} shape
  * @property {string} type            of most weights: 'q4_0', ...
- * @property {Plan['guessed']} guessed   what the first bytes did not say, and was taken from published models or the file's size
+ * @property {Plan['guessed']} guessed   what the first bytes did not say, and was taken from published models
+ *     or the file's size
  * @property {number} memoryBytes     that model and session will need
  * @property {number} contextLength
  * @property {number} threads
@@ -50,7 +54,8 @@ const PATIENCE = {tries: 2, pauseMs: 200, longestMs: 1000, stallMs: 5000};
  * @param {any} description   a source as for loading; with an `entry` (Subject) nothing is fetched
  * @param {import('./open.js').OpenOptions} options
  * @param {AbortSignal} [signal]
- * @returns {Promise<Probe>}     rejects with GemmaError when the file is none that this engine reads, or can't be reached
+ * @returns {Promise<Probe>}     rejects with GemmaError when the file is none that this engine reads, or
+ *     can't be reached
  */
 export async function probe(description, options, signal) {
     const features = await detectFeatures(), reader = await makeProbe(features, options);
@@ -76,35 +81,43 @@ async function planSubject(reader, description, signal) {
     if (description.entry) return {...planEntry(reader, description.entry), url: description.url};
     if (description.kind === 'file') {
         const {file} = description;
-        return planLocal(reader, {name: file.name ?? 'model.gguf', size: file.size, chunks: () => slices(file)});
+        return planLocal(reader, {name: file.name ?? 'model.gguf', size: file.size,
+            chunks: () => slices(file)});
     }
     if (NODE && description.kind === 'path') {
         const {openSource} = await import('../weights/node/disk.js'), {path, name, size} = description;
         const source = await openSource({kind: 'path', path});
         try {
-            return await planLocal(reader, {name: name ?? source.name, size: size ?? source.size, chunks: () => source.chunks(signal)});
+            return await planLocal(reader, {name: name ?? source.name, size: size ?? source.size,
+                chunks: () => source.chunks(signal)});
         } finally {
             source.close();
         }
     }
-    if (description.kind !== 'url') throw new GemmaError('bad-argument', `Nothing can be said of a model of the kind ${description.kind}.`);
+    if (description.kind !== 'url')
+        throw new GemmaError('bad-argument',
+            `Nothing can be said of a model of the kind ${description.kind}.`);
     const {url, manifest: given = url.endsWith('.json') ? url : undefined} = description;
     if (!given) return {...await planRemote(reader, url, description, {}, signal), url};
     // A manifest says the size, and where the first bytes are if the file was split.
-    const {name, size, parts} = readManifest(typeof given === 'string' ? await askManifestOf(description, given, signal) : given);
-    const base = typeof given === 'string' ? given : url, address = parts || given === url ? beside(parts?.[0] ?? name, base) : url;
+    const {name, size, parts} = readManifest(typeof given === 'string' ? await askManifestOf(description,
+        given, signal) : given);
+    const base = typeof given === 'string' ? given : url,
+        address = parts || given === url ? beside(parts?.[0] ?? name, base) : url;
     return {...await planRemote(reader, address, description, {name, size}, signal), url};
 }
 
 /** @param {Blob} file */
 async function* slices(file) {
-    for (let at = 0; at < file.size; at += MB) yield new Uint8Array(await file.slice(at, at + MB).arrayBuffer());
+    for (let at = 0; at < file.size; at += MB)
+        yield new Uint8Array(await file.slice(at, at + MB).arrayBuffer());
 }
 
 /**
  * What is on this device is read up to the header's end.
  * @param {Module} reader
- * @param {{name: string, size: number, chunks: () => AsyncIterable<Uint8Array>}} source   perhaps only the first of its bytes
+ * @param {{name: string, size: number, chunks: () => AsyncIterable<Uint8Array>}} source   perhaps only the
+ *     first of its bytes
  */
 async function planLocal(reader, {name, size, chunks}) {
     reader.beginLoad(name, size);
@@ -149,15 +162,18 @@ async function planRemote(reader, address, description, known, signal) {
  * @param {string} url
  * @param {any} description
  * @param {AbortSignal | undefined} signal
- * @param {(bytes: Uint8Array, file: {name: string, size: number}, isLast: boolean) => boolean} take   whether these first bytes are enough
- * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the file's other parts
+ * @param {(bytes: Uint8Array, file: {name: string, size: number}, isLast: boolean) => boolean} take   whether
+ *     these first bytes are enough
+ * @returns {Promise<{name: string, size: number, parts: Uint8Array[]}>} parts: the first bytes of the
+ *     file's other parts
  */
 async function readRemote(url, {url: home, urls = [], headers}, signal, take) {
     const ending = new AbortController(), count = partUrls(url)?.length ?? 1;
     try {
         const stop = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
         const laterSize = Math.min(65536, Math.floor((MOST_BYTES - FIRST_BYTES) / Math.max(count - 1, 1)));
-        const options = {headers, home, pieceSize: FIRST_BYTES, laterSize, signal: stop, patience: PATIENCE}, all = [url, ...urls];
+        const options = {headers, home, pieceSize: FIRST_BYTES, laterSize, signal: stop, patience: PATIENCE},
+            all = [url, ...urls];
         if (count > 1) return await readParts(openParts(all, options), take);
         const file = await openRemote(all, options), {name, size} = file, most = Math.min(MOST_BYTES, size);
         let bytes = new Uint8Array(0);
@@ -232,7 +248,8 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     /** @type {string[]} */
     const reasons = [];
     /** @type {Probe} */
-    const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, guessed, memoryBytes, contextLength, threads, variant, memory64};
+    const answer = {name, size, fits: !way.refused, keeps: true, reasons, shape, type, guessed, memoryBytes,
+        contextLength, threads, variant, memory64};
     if (way.refused) reasons.push(`It is too large. ${way.refused.message}`);
     const device = deviceGigabytes() * 2 ** 30;
     if (answer.fits && device < 8 * 2 ** 30 && memoryBytes > device) {
@@ -242,15 +259,18 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     reasons.push(...guessed.filter((what) => what in GUESSES).map((what) => GUESSES[what]));
     if (stored) await judgeRoom(answer, url);
     if (!answer.fits || options.speed === false) return answer;
-    Object.assign(answer, await measure(features, reader, plan, {...options, threads, memory64, contextLength: 256}));
+    Object.assign(answer, await measure(features, reader, plan,
+        {...options, threads, memory64, contextLength: 256}));
     if (!canReserve(memoryBytes, memory64)) {
         reasons.push(`It needs ${megabytes(memoryBytes)} of memory, which ${NODE ? 'this system refuses to give.' : 'this browser refuses to give to one page.'}`);
         return {...answer, fits: false, prefill: undefined, decode: undefined};
     }
-    if (answer.threadsFailed) reasons.push("It runs on one core, because the engine's threads did not start.");
+    if (answer.threadsFailed)
+        reasons.push("It runs on one core, because the engine's threads did not start.");
     else if (threads === 1 && features.cores > 1)
         reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
-    if (variant === 'simd128') reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes correctly, which would be faster.`);
+    if (variant === 'simd128')
+        reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes correctly, which would be faster.`);
     if ((answer.decode ?? 0) < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;
 }

@@ -1,6 +1,7 @@
-// scheduler.js: shares the engine among all sessions that have tokens to evaluate: each step evaluates one batch for all of them. So two answers
-// are written at the same time, and a long prompt does not stop another's answer. Between two steps the event loop runs: sessions join, are
-// sampled, or are aborted. Knows sessions and time; not what tokens mean.
+// scheduler.js: shares the engine among all sessions that have tokens to evaluate: each step evaluates one
+// batch for all of them. So two answers are written at the same time, and a long prompt does not stop
+// another's answer. Between two steps the event loop runs: sessions join, are sampled, or are aborted. Knows
+// sessions and time; not what tokens mean.
 
 import {Clock} from '../base/clock.js';
 import {MAX_BATCH} from '../base/constants.js';
@@ -26,7 +27,10 @@ export class Scheduler {
     #running = false;
 
     clock = new Clock();
-    /** Milliseconds that the last evaluation took by that clock, in all its steps, and how many sessions were in them at most. */
+    /**
+     * Milliseconds that the last evaluation took by that clock, in all its steps, and how many sessions were
+     * in them at most.
+     */
     stepMs = 0;
     stepped = 0;
 
@@ -39,7 +43,8 @@ export class Scheduler {
      * Evaluates what the session has pending, in batches with others.
      * @param {import('./engine_session.js').EngineSession} session
      * @param {{aborted: () => boolean, onProgress?: (left: number) => void}} io
-     * @returns {Promise<boolean>}   false when it was aborted before the end; rejects when the engine failed for this session
+     * @returns {Promise<boolean>}   false when it was aborted before the end; rejects when the engine failed
+     *     for this session
      */
     evaluate(session, {aborted, onProgress}) {
         return new Promise((resolve, reject) => {

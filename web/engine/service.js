@@ -55,7 +55,8 @@ function keep(session) {
 /** @param {number} id @returns {WorkerSession} */
 function needSession(id) {
     const session = sessions.get(id);
-    if (!session) throw new GemmaError('bad-argument', 'This session has been closed. Open another with gemma.session().');
+    if (!session) throw new GemmaError('bad-argument',
+        'This session has been closed. Open another with gemma.session().');
     return session;
 }
 
@@ -85,8 +86,10 @@ export const service = {
                 if (entry) await refuseTooLarge(await detecting, entry, options);
                 else if (announced) refuseBySize(await probing, await detecting, options, announced);
             };
-            // Side by side, for each takes a while: the source, this machine's features, and the instance that reads the header.
-            const detecting = detectFeatures(), probing = detecting.then((features) => makeProbe(features, options));
+            // Side by side, for each takes a while: the source, this machine's features, and the instance
+            // that reads the header.
+            const detecting = detectFeatures(),
+                probing = detecting.then((features) => makeProbe(features, options));
             const opening = openSource(description, {signal, onProgress: emit, accept});
             probing.catch(() => {});        // thrown where it is awaited, unless there is no source
             const source = await opening;
@@ -99,11 +102,14 @@ export const service = {
         const {module, variant, kernels, memory64, threads, threadsFailed, contextLength, plan} = opened;
         endThreads();               // those that it did not take
         opened.session.close();     // each session of gemma.js has its own
-        const {turns, ...about} = plan, chat = options.chat ?? about.chat, style = chat && turns?.style ? turns : TRANSCRIPT;
+        const {turns, ...about} = plan, chat = options.chat ?? about.chat,
+            style = chat && turns?.style ? turns : TRANSCRIPT;
         const loadMs = performance.now() - start;
-        host = {module, scheduler: new Scheduler(module), constraints: new Constraints(module), style, contextLength, loadMs};
+        host = {module, scheduler: new Scheduler(module), constraints: new Constraints(module), style,
+            contextLength, loadMs};
         return {
-            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, threadsFailed, contextLength,
+            ...about, chat, chatStyle: style.style, variant, kernels, memory64, threads, threadsFailed,
+            contextLength,
             memoryBytes: module.memoryBytes, addsBos: module.addsBos, loadMs,
         };
     },
@@ -114,11 +120,13 @@ export const service = {
     /** @param {{ids: number[]}} asked */
     detokenize({ids}) {
         const decoder = new TextDecoder('utf-8', {ignoreBOM: true});
-        return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('') + decoder.decode();
+        return ids.map((id) => decoder.decode(host.module.tokenBytes(id), {stream: true})).join('')
+            + decoder.decode();
     },
 
     /** @param {{ids: number[], special: boolean}} asked */
-    tokenBytes: ({ids, special}) => ids.map((id) => !special && host.module.isControl(id) ? new Uint8Array(0) : host.module.tokenBytes(id)),
+    tokenBytes: ({ids, special}) => ids.map((id) => !special && host.module.isControl(id) ? new Uint8Array(0)
+        : host.module.tokenBytes(id)),
 
     /** @param {{texts: (string | number[])[]}} asked @param {Context} io */
     async embed({texts}, {signal, transfer}) {
@@ -155,11 +163,19 @@ export const service = {
     /** @param {Parameters<typeof WorkerSession.restore>[1]} asked */
     restoreSession: async (asked) => keep(await WorkerSession.restore(host, asked)),
 
-    /** Tokens that a prompt adds to a session, or to nothing. @param {Parameters<WorkerSession['count']>[0] & {session?: number}} asked */
+    /**
+     * Tokens that a prompt adds to a session, or to nothing.
+     * @param {Parameters<WorkerSession['count']>[0] & {session?: number}} asked
+     */
     count: ({session, ...asked}) =>
-        session === undefined ? countTokens(new Conversation(host.module, host.style, []), asked) : needSession(session).count(asked),
+        session === undefined ? countTokens(new Conversation(host.module, host.style, []), asked)
+            : needSession(session).count(asked),
 
-    /** Emits {phase: 'prefill', done, total} and {overflow}. @param {{session: number, messages: Message[]}} asked @param {Context} io */
+    /**
+     * Emits {phase: 'prefill', done, total} and {overflow}.
+     * @param {{session: number, messages: Message[]}} asked
+     * @param {Context} io
+     */
     append: ({session, messages}, io) => needSession(session).append(messages, io),
 
     /** @param {{session: number, messages: number}} asked */
@@ -173,8 +189,10 @@ export const service = {
     },
 
     /**
-     * Emits {text, logprobs?}, {tool}, {overflow} and {phase: 'prefill', done, total}; with `known` among the options, the ids of tokens, too.
-     * @param {{session: number, prompt: string | Message[] | number[], raw: boolean, options: import('./worker_session.js').PromptOptions}} asked
+     * Emits {text, logprobs?}, {tool}, {overflow} and {phase: 'prefill', done, total}; with `known` among the
+     * options, the ids of tokens, too.
+     * @param {{session: number, prompt: string | Message[] | number[], raw: boolean, options:
+     *     import('./worker_session.js').PromptOptions}} asked
      * @param {Context} io
      */
     prompt: ({session, ...asked}, io) => needSession(session).prompt(asked, io),

@@ -11,7 +11,8 @@ export class StopFilter {
     }
 
     /**
-     * Takes the next piece; returns what may be shown, and where in the whole text a stop string begins (-1: nowhere yet).
+     * Takes the next piece; returns what may be shown, and where in the whole text a stop string begins (-1:
+     * nowhere yet).
      * Nothing may be pushed after a stop.
      * @param {string} piece
      */

@@ -1,5 +1,5 @@
-// thread.js: the worker of one of the engine's threads, until Emscripten's script takes it over. Knows nothing else. Bundlers take this
-// script apart and put it together again; Emscripten's they leave as it is.
+// thread.js: the worker of one of the engine's threads, until Emscripten's script takes it over. Knows
+// nothing else. Bundlers take this script apart and put it together again; Emscripten's they leave as it is.
 
 /** What comes while that script is fetched. @type {MessageEvent[]} */
 const early = [];

@@ -1,6 +1,7 @@
-// threads.js: the workers in which the engine's threads run, in browsers. They are started before there is an instance: in Firefox `new Worker`
-// inside of a worker now and then never returns (see starts.js), and a worker that stands still there cannot be ended. So it should hold
-// neither memory nor locks by then. Knows no instances; the scripts are Emscripten's, which takes these workers in the place of new ones.
+// threads.js: the workers in which the engine's threads run, in browsers. They are started before there is an
+// instance: in Firefox `new Worker` inside of a worker now and then never returns (see starts.js), and a
+// worker that stands still there cannot be ended. So it should hold neither memory nor locks by then. Knows
+// no instances; the scripts are Emscripten's, which takes these workers in the place of new ones.
 
 import {NODE, workerPort} from '../base/host.js';
 import {whileStarting} from '../base/starts.js';
@@ -8,7 +9,8 @@ import {scriptOf, startPlain} from '../base/worker_script.js';
 
 /** By this name Emscripten's script knows that it runs in a thread. */
 const NAME = 'em-pthread';
-const THREAD = () => new Worker(new URL('./thread.js', import.meta.url), {type: 'module', name: 'em-pthread'});
+const THREAD = () => new Worker(new URL('./thread.js', import.meta.url),
+    {type: 'module', name: 'em-pthread'});
 
 /** Those not taken yet, of one script of Emscripten's. @type {{starter: string, workers: Worker[]}} */
 let ready = {starter: '', workers: []};
@@ -51,7 +53,8 @@ export async function startThreads({href}, count) {
 }
 
 /**
- * Has Emscripten start: the workers that it wants are those that are ready. Rejects with what one of these has reported.
+ * Has Emscripten start: the workers that it wants are those that are ready. Rejects with what one of these
+ * has reported.
  * @template T
  * @param {URL} starter
  * @param {() => Promise<T>} start

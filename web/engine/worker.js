@@ -1,4 +1,5 @@
-// worker.js: the engine worker: a module worker in browsers, a worker thread under Node. Starts the service, and knows nothing else.
+// worker.js: the engine worker: a module worker in browsers, a worker thread under Node. Starts the service,
+// and knows nothing else.
 
 import {listen, noteFiles} from '../base/asked.js';
 import {NODE, workerPort} from '../base/host.js';

@@ -1,4 +1,5 @@
-// A compiled constraint of the public API: what answers must be, made once for many prompts. Knows neither grammars nor sessions.
+// A compiled constraint of the public API: what answers must be, made once for many prompts. Knows neither
+// grammars nor sessions.
 
 import {GemmaError} from '../base/error.js';
 import {readOptions, show} from '../base/options.js';
@@ -44,6 +45,7 @@ export function toAsked(given) {
 
 /** @param {ConstraintOptions} given @returns {any} the same, without what was not given */
 export function checkConstraint(given) {
-    if (typeof given !== 'object' || !given) throw new GemmaError('bad-argument', `A constraint is ${show(given)}; expected an object.`);
+    if (typeof given !== 'object' || !given)
+        throw new GemmaError('bad-argument', `A constraint is ${show(given)}; expected an object.`);
     return readOptions('constraint', given);
 }

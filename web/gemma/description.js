@@ -1,4 +1,5 @@
-// What a caller gives for a model, as the description that the worker gets. Knows neither what is stored nor what servers say.
+// What a caller gives for a model, as the description that the worker gets. Knows neither what is stored nor
+// what servers say.
 
 import {GemmaError} from '../base/error.js';
 import {NODE} from '../base/host.js';
@@ -16,7 +17,8 @@ const KINDS = {
     url: ({url}) => typeof url === 'string' || isA(url, 'URL'),
     file: ({file}) => isA(file, 'Blob', 'File'),
     path: ({path}) => typeof path === 'string',
-    synthetic: ({shape, type}) => (typeof shape === 'string' || typeof shape === 'object' && shape !== null) && typeof type === 'string',
+    synthetic: ({shape, type}) => (typeof shape === 'string' || typeof shape === 'object' && shape !== null)
+        && typeof type === 'string',
 };
 
 /** A GGUF, of those in parts the first, or the manifest that lies beside one. @param {URL} address */
@@ -40,7 +42,8 @@ function absolute(address) {
 const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address));
 
 /**
- * A model as the worker takes it; of a GGUF that is to be fetched here and at once (a blob: URL), its `address`.
+ * A model as the worker takes it; of a GGUF that is to be fetched here and at once (a blob: URL),
+ * its `address`.
  * @typedef {import('../engine/service.js').Description} Description
  *
  * @param {any} model   a ModelSource; checked here
@@ -48,12 +51,15 @@ const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address
  * @returns {any} a Description, or with `address` what is not one yet
  */
 export function describe(model, {urls, headers, manifest, sha256, update}) {
-    const isHere = model?.kind === 'path' || (typeof model === 'string' || isA(model, 'URL')) && isPath(model);
-    if (!NODE && isHere) throw new GemmaError('unsupported', `A page cannot read the path ${model.path}: let the user choose the file.`, {here: true});
+    const isHere = model?.kind === 'path' || (typeof model === 'string' || isA(model, 'URL'))
+        && isPath(model);
+    if (!NODE && isHere) throw new GemmaError('unsupported',
+        `A page cannot read the path ${model.path}: let the user choose the file.`, {here: true});
     /** @param {string | URL} address */
     const at = (address) => isHere ? String(address) : absolute(address);
     const more = Object.fromEntries(Object.entries({
-        urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || isA(manifest, 'URL') ? at(/** @type {string} */ (manifest)) : manifest, sha256, update,
+        urls: urls?.map(absolute), headers, manifest: typeof manifest === 'string' || isA(manifest, 'URL')
+            ? at(/** @type {string} */ (manifest)) : manifest, sha256, update,
     }).filter(([, value]) => value !== undefined && value !== null));
     if (isA(model, 'Blob', 'File')) return {kind: 'file', file: model, ...more};
     if (typeof model !== 'string' && !isA(model, 'URL')) {
@@ -63,16 +69,22 @@ export function describe(model, {urls, headers, manifest, sha256, update}) {
             return {...describe(url, {urls: others, headers, ...digests, update}), entry: model};
         }
         if (model?.kind === 'synthetic' && (more.sha256 ?? more.manifest) !== undefined)
-            throw new GemmaError('bad-argument', 'A model of random weights has no digest: give neither sha256 nor manifest.');
+            throw new GemmaError('bad-argument',
+                'A model of random weights has no digest: give neither sha256 nor manifest.');
         const isWhole = Object.hasOwn(KINDS, model?.kind ?? '') && KINDS[model.kind](model);
         if (isWhole && model.kind === 'url') return {...model, ...describe(model.url, {...model, ...more})};
-        if (isWhole) return {...model, ...isA(model.manifest, 'URL') && {manifest: model.manifest.href}, ...more};
-        throw new GemmaError('bad-argument', `Expected a model: a URL, a File, a catalogue entry or {kind, ...}; found ${show(model)}.`);
+        if (isWhole) return {...model, ...isA(model.manifest, 'URL')
+            && {manifest: model.manifest.href}, ...more};
+        throw new GemmaError('bad-argument',
+            `Expected a model: a URL, a File, a catalogue entry or {kind, ...}; found ${show(model)}.`);
     }
     if (isHere) return {kind: 'path', path: String(model), ...more};
     const address = new URL(absolute(model));
-    if (address.protocol === 'file:') throw new GemmaError('unsupported', `A page cannot read ${address.href}: let the user choose the file.`, {here: true});
-    return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more} : {...byUrl(address), ...more};
+    if (address.protocol === 'file:')
+        throw new GemmaError('unsupported',
+            `A page cannot read ${address.href}: let the user choose the file.`, {here: true});
+    return /^(blob|data):/.test(address.protocol) ? {kind: 'file', address: address.href, ...more}
+        : {...byUrl(address), ...more};
 }
 
 /**
@@ -89,7 +101,8 @@ export async function findSource(model, origin, signal) {
     }
     const [first, ...others] = /** @type {(Blob & {name?: string})[]} */ ([model].flat());
     if (first && !others.length && isAlone(first.name ?? '')) return describe(first, origin);
-    const {file, manifest} = await (await import('../weights/file/files.js')).joinFiles(/** @type {any} */ (model), signal);
+    const {file, manifest} = await (await import('../weights/file/files.js'))
+        .joinFiles(/** @type {any} */ (model), signal);
     return describe(file, {...origin, manifest: origin.manifest ?? manifest});
 }
 
@@ -98,6 +111,7 @@ async function fetchFile(address) {
     try {
         return await (await fetch(address)).blob();
     } catch (cause) {
-        throw new GemmaError('not-found', `There is nothing at ${address.slice(0, 80)}: it was revoked, or this page's policy (connect-src) forbids it.`, {cause});
+        throw new GemmaError('not-found',
+            `There is nothing at ${address.slice(0, 80)}: it was revoked, or this page's policy (connect-src) forbids it.`, {cause});
     }
 }

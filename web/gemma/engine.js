@@ -1,4 +1,5 @@
-// The engine's worker: started, watched and ended; and what comes of one whose threads never start. Knows no calls.
+// The engine's worker: started, watched and ended; and what comes of one whose threads never start. Knows
+// no calls.
 
 import {take} from '../base/asked.js';
 import {GemmaError, codeOf} from '../base/error.js';
@@ -12,7 +13,8 @@ function inFolder(folder) {
     try {
         return new URL('worker.js', new URL(`${folder}/`, home));
     } catch (cause) {
-        throw new GemmaError('bad-argument', `baseUrl is ${folder}; expected the address of a folder.`, {cause});
+        throw new GemmaError('bad-argument', `baseUrl is ${folder}; expected the address of a folder.`,
+            {cause});
     }
 }
 
@@ -24,12 +26,15 @@ const WORKER = () => new Worker(new URL('../engine/worker.js', import.meta.url),
  * @returns {Promise<import('../base/host.js').StartedWorker>}
  */
 export async function startEngine(onFailure, {baseUrl} = {}) {
-    const {url, options} = baseUrl === undefined ? scriptOf(WORKER) : {url: inFolder(baseUrl), options: {type: /** @type {const} */ ('module')}};
+    const {url, options} = baseUrl === undefined ? scriptOf(WORKER)
+        : {url: inFolder(baseUrl), options: {type: /** @type {const} */ ('module')}};
     const worker = startWorker(url, (error) => {
-        onFailure(error instanceof GemmaError ? error : new GemmaError('internal', `The engine's worker failed: ${error.message}.`, {cause: error, fatal: true}));
+        onFailure(error instanceof GemmaError ? error : new GemmaError('internal',
+            `The engine's worker failed: ${error.message}.`, {cause: error, fatal: true}));
     }, options);
     worker.onMessage(({asked}) => asked && take(asked));
-    const endWatch = watchStarts(worker, () => onFailure(new GemmaError('no-threads', "The engine's threads did not start.")));
+    const endWatch = watchStarts(worker,
+        () => onFailure(new GemmaError('no-threads', "The engine's threads did not start.")));
     return {
         ...worker,
         terminate() {

@@ -41,7 +41,8 @@ export function watch({signal, onProgress}) {
                 return result;
             } catch (error) {
                 if (failed) throw failed.error;
-                throw signal?.aborted && error instanceof Error && error.name === 'AbortError' ? signal.reason : error;
+                throw signal?.aborted && error instanceof Error && error.name === 'AbortError'
+                    ? signal.reason : error;
             } finally {
                 signal?.removeEventListener('abort', abort);
             }

@@ -1,6 +1,9 @@
 // args.js: command-line options by a table. Knows no commands.
 
-/** @typedef {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>} OptionTable   option names with their kinds */
+/**
+ * @typedef {Record<string, keyof typeof parsers | ((value: string, name: string) => any)>}
+ *     OptionTable   option names with their kinds
+ */
 
 /** A mistake in how a command was called: exit code 2. */
 export class UsageError extends Error {}
@@ -9,19 +12,22 @@ export class UsageError extends Error {}
 export class HelpAsked extends Error {}
 
 /**
- * @type {Record<'flag' | 'text' | 'number' | 'whole' | 'port' | 'count', (value: string, name: string) => any>}
+ * @type {Record<'flag' | 'text' | 'number' | 'whole' | 'port' | 'count', (value: string, name: string)
+ *     => any>}
  */
 const parsers = {
     flag: () => true,
     text: (value) => value,
     number(value, name) {
         const n = Number(value);
-        if (value.trim() === '' || !Number.isFinite(n)) throw new UsageError(`--${name} ${value}: a number is expected.`);
+        if (value.trim() === '' || !Number.isFinite(n))
+            throw new UsageError(`--${name} ${value}: a number is expected.`);
         return n;
     },
     whole(value, name) {
         const n = Number(value);
-        if (!/^\d+$/.test(value) || !Number.isSafeInteger(n)) throw new UsageError(`--${name} ${value}: a whole number from 0 is expected.`);
+        if (!/^\d+$/.test(value) || !Number.isSafeInteger(n))
+            throw new UsageError(`--${name} ${value}: a whole number from 0 is expected.`);
         return n;
     },
     port(value, name) {
@@ -38,7 +44,8 @@ const parsers = {
 
 /** One of some words. @param {string[]} words @returns {(value: string, name: string) => string} */
 export const oneOf = (...words) => (value, name) => {
-    if (!words.includes(value)) throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected.`);
+    if (!words.includes(value))
+        throw new UsageError(`--${name} ${value}: ${words.join(' or ')} is expected.`);
     return value;
 };
 
@@ -49,7 +56,8 @@ const camel = (name) => name.replace(/-([a-z0-9])/g, (_, c) => c.toUpperCase());
  * @param {string[]} argv
  * @param {OptionTable} table
  * @param {number} [positionals]   how many other words there may be
- * @returns {{options: Record<string, any>, words: string[]}} options in camelCase; throws HelpAsked for -h and --help, which every table has
+ * @returns {{options: Record<string, any>, words: string[]}} options in camelCase; throws HelpAsked for -h
+ *     and --help, which every table has
  */
 export function parseArgs(argv, table, positionals = 0) {
     /** @type {Record<string, any>} */

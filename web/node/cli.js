@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// cli.js: the command line: picks the command, turns errors into one sentence and an exit code. The commands are in commands/, one a file.
+// cli.js: the command line: picks the command, turns errors into one sentence and an exit code. The commands
+// are in commands/, one a file.
 // Exit codes: 0, 1 (an error), 2 (usage), 130 (interrupted).
 
 import {readFile} from 'node:fs/promises';
@@ -46,13 +47,15 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
                compare and probe take no --model, inspect takes --ctx and --threads alone, and constraint none of them.
 `;
 
-const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix', 'inspect', 'probe', 'bench', 'constraint', 'serve'];
+const COMMANDS = ['generate', 'logits', 'tokenize', 'detokenize', 'embed', 'perplexity', 'compare', 'imatrix',
+    'inspect', 'probe', 'bench', 'constraint', 'serve'];
 
 /** @param {string[]} argv */
 async function main([name, ...argv]) {
     if (name === undefined || name === 'help') throw new HelpAsked();
     if (name === '--version' || name === '-V') {
-        const {name: program, version} = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+        const {name: program, version} =
+            JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
         process.stdout.write(`${program} ${version}\n`);
         return;
     }
@@ -79,7 +82,8 @@ try {
 /** @param {any} error */
 function fail(error) {
     // What has a syscall is the system's refusal of a file or a port: its message is a sentence.
-    const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError || error.syscall !== undefined;
+    const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError
+        || error.syscall !== undefined;
     process.stderr.write(`gemma: ${expected ? error.message : error.stack}\n`);
     process.exitCode = error instanceof UsageError ? 2 : 1;
 }

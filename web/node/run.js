@@ -1,5 +1,6 @@
 // Runs other programs (apt-get, pip, npm, make) for set-up, and says what goes on.
-// Owns: how a set-up program is started, how its failure becomes one sentence. Must not know: what is being set up.
+// Owns: how a set-up program is started, how its failure becomes one sentence. Must not know: what is
+// being set up.
 
 import {spawn, spawnSync} from 'node:child_process';
 import {existsSync} from 'node:fs';
@@ -23,7 +24,8 @@ export function say(line) {
 export function run(program, args, options = {}) {
     const result = spawnSync(program, args, {...options, encoding: 'utf8', maxBuffer: 1 << 30});
     if (result.error) throw notStarted(program, result.error);
-    if (result.status !== 0) throw failure(program, args, result.status ?? result.signal, result.stdout + result.stderr);
+    if (result.status !== 0)
+        throw failure(program, args, result.status ?? result.signal, result.stdout + result.stderr);
     return result.stdout;
 }
 

@@ -22,7 +22,8 @@ const HEADERS = {
     ...pagePolicy(),
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
-    // Ask each time, answered by 304: the service worker decides what is kept, and sees a new version at once.
+    // Ask each time, answered by 304: the service worker decides what is kept, and sees a new version
+    // at once.
     'Cache-Control': 'no-cache',
 };
 
@@ -51,7 +52,10 @@ const FIRST_PORT = 8000, PORTS_TO_TRY = 20;
 /** Browsers look for localhost at both, and may find another program at the one that we leave free. */
 const LOCALHOST = ['127.0.0.1', '::1'];
 
-/** @typedef {{model?: string, models?: string}} Places   the GGUF that is offered first, and the folder of the others */
+/**
+ * @typedef {{model?: string, models?: string}} Places   the GGUF that is offered first, and the folder of
+ *     the others
+ */
 
 /**
  * @param {object} [options]
@@ -60,8 +64,8 @@ const LOCALHOST = ['127.0.0.1', '::1'];
  * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
  * @param {import('./http/api.js').Api} [options.api]   what else is answered
- * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a sentence for the person who starts it;
- *     rejects with SetupError
+ * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a
+ *     sentence for the person who starts it; rejects with SetupError
  */
 export async function serve({port, host = 'localhost', model, models, api} = {}) {
     const places = {model: model && resolve(model), models: models && resolve(models)};
@@ -71,7 +75,9 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
      */
     const listener = (request, response) => {
         try {
-            if (!isCalled(request.headers.host, host)) return sendText(response, 403, `This server does not answer to the host name ${request.headers.host}. Start it with --host and that name.`);
+            if (!isCalled(request.headers.host, host))
+                return sendText(response, 403,
+                    `This server does not answer to the host name ${request.headers.host}. Start it with --host and that name.`);
             if (api?.takes(request)) void api.answer(request, response);
             else answer(request, response, places, api !== undefined);
         } catch (error) {
@@ -105,8 +111,9 @@ function portOf(server) {
 const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 /**
- * Whether a request calls this server by a name of its own. A page of another site whose name was made to point here (DNS rebinding) calls it
- * by that site's. An address can't be made to point elsewhere, so where all addresses are listened at, each of them will do.
+ * Whether a request calls this server by a name of its own. A page of another site whose name was made to
+ * point here (DNS rebinding) calls it by that site's. An address can't be made to point elsewhere, so where
+ * all addresses are listened at, each of them will do.
  * @param {string | undefined} header   Host @param {string} host   where the server listens
  */
 function isCalled(header, host) {
@@ -118,7 +125,8 @@ function isCalled(header, host) {
 }
 
 /**
- * A server for each address of a host, all on the port that was asked for, or on the first that is free at each of them.
+ * A server for each address of a host, all on the port that was asked for, or on the first that is free at
+ * each of them.
  * @param {import('node:http').RequestListener} listener
  * @param {string} host
  * @param {number} [asked]
@@ -126,7 +134,8 @@ function isCalled(header, host) {
  */
 async function listen(listener, host, asked) {
     // Any port of one of localhost's addresses may be taken at the other: then any other is tried.
-    const ports = asked ? [asked] : Array.from({length: PORTS_TO_TRY}, (_, i) => asked === 0 ? 0 : FIRST_PORT + i);
+    const ports = asked ? [asked] : Array.from({length: PORTS_TO_TRY}, (_, i) => asked === 0 ? 0
+        : FIRST_PORT + i);
     for (const port of ports) {
         const servers = [];
         try {
@@ -141,10 +150,12 @@ async function listen(listener, host, asked) {
             // A machine without IPv6 has one localhost only.
             if (servers.length && codeOf(error) !== 'EADDRINUSE') return servers;
             for (const server of servers) server.close();
-            if (codeOf(error) !== 'EADDRINUSE') throw new SetupError(`The server cannot listen on ${host}:${port} (${messageOf(error)}).`);
+            if (codeOf(error) !== 'EADDRINUSE')
+                throw new SetupError(`The server cannot listen on ${host}:${port} (${messageOf(error)}).`);
         }
     }
-    throw new SetupError(asked === undefined ? `The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`
+    throw new SetupError(asked === undefined
+        ? `The ports ${ports[0]} to ${ports.at(-1)} of ${host} are all in use; name a free one with --port.`
         : `The port ${asked} of ${host} is in use; name another with --port, or none for the first free one.`);
 }
 
@@ -184,11 +195,13 @@ function answer(request, response, {model, models}, hasApi) {
     if (path.startsWith('models/')) {
         // Only names are looked up, in a list made from the folder: no path of the request touches the disk.
         const file = listModels(model, models).get(path.slice('models/'.length));
-        return file ? sendModel(request, response, file) : sendText(response, 404, `There is no model at /${path}.`);
+        return file ? sendModel(request, response, file)
+            : sendText(response, 404, `There is no model at /${path}.`);
     }
     const files = listSite();
     const url = path === 'index.html' ? '' : path, file = files.get(url);
-    if (file === undefined && url === '' && hasApi) return sendBytes(request, response, Buffer.from(ABOUT), TYPES['.html']);
+    if (file === undefined && url === '' && hasApi)
+        return sendBytes(request, response, Buffer.from(ABOUT), TYPES['.html']);
     if (file === undefined) return sendText(response, 404, `There is nothing at /${path}.`);
     const bytes = url === 'models.json' ? catalogue(model, listModels(model, models)) : readSite(url, files);
     sendBytes(request, response, bytes, TYPES[extname(url || file)]);
@@ -202,15 +215,17 @@ function answer(request, response, {model, models}, hasApi) {
 function listModels(model, models) {
     const found = new Map();
     if (models && existsSync(models))
-        for (const name of readdirSync(models)) if (name.endsWith('.gguf')) found.set(name, join(models, name));
+        for (const name of readdirSync(models)) if (name.endsWith('.gguf'))
+            found.set(name, join(models, name));
     if (model) found.set(basename(model), model);
-    for (const [name, file] of found) if (!statSync(file, {throwIfNoEntry: false})?.isFile()) found.delete(name);
+    for (const [name, file] of found) if (!statSync(file, {throwIfNoEntry: false})?.isFile())
+        found.delete(name);
     return found;
 }
 
 /**
- * The site's catalogue without models that this server lacks. The one for which it was started comes first, under an
- * address that changes with the file: a page keeps what it has loaded from an address.
+ * The site's catalogue without models that this server lacks. The one for which it was started comes first,
+ * under an address that changes with the file: a page keeps what it has loaded from an address.
  * @param {string | undefined} model
  * @param {Map<string, string>} found
  */
@@ -256,12 +271,14 @@ function sendModel(request, response, file) {
     const etag = `"${versionOf(stat)}"`;
     /** @type {import('node:http').OutgoingHttpHeaders} */
     const headers = {
-        ...HEADERS, ETag: etag, 'Last-Modified': stat.mtime.toUTCString(), 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes',
+        ...HEADERS, ETag: etag, 'Last-Modified': stat.mtime.toUTCString(),
+        'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes',
     };
     if (matches(request.headers['if-none-match'], etag)) return response.writeHead(304, headers).end();
 
     const range = parseRange(request, etag, size);
-    if (range === 'unsatisfiable') return response.writeHead(416, {...headers, 'Content-Range': `bytes */${size}`}).end();
+    if (range === 'unsatisfiable')
+        return response.writeHead(416, {...headers, 'Content-Range': `bytes */${size}`}).end();
     const {start, end} = range ?? {start: 0, end: size - 1};
     if (range) headers['Content-Range'] = `bytes ${start}-${end}/${size}`;
     response.writeHead(range ? 206 : 200, {...headers, 'Content-Length': end - start + 1});
@@ -295,10 +312,12 @@ function parseRange(request, etag, size) {
 
 /** @param {string | undefined} ifNoneMatch @param {string} etag */
 function matches(ifNoneMatch, etag) {
-    return ifNoneMatch?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag || one.trim() === '*') ?? false;
+    return ifNoneMatch?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag
+        || one.trim() === '*') ?? false;
 }
 
 /** @param {import('node:http').ServerResponse} response @param {number} status @param {string} sentence */
 function sendText(response, status, sentence) {
-    response.writeHead(status, {...HEADERS, 'Content-Type': 'text/plain; charset=utf-8'}).end(`${sentence}\n`);
+    response.writeHead(status, {...HEADERS, 'Content-Type': 'text/plain; charset=utf-8'})
+        .end(`${sentence}\n`);
 }

@@ -1,5 +1,7 @@
-// Sets a checkout up: npm packages, engine modules, default model. Each step says what it does and does nothing twice.
-// Owns: what a checkout needs before it runs. Must not know: how Emscripten or the model are brought, who needs the steps.
+// Sets a checkout up: npm packages, engine modules, default model. Each step says what it does and does
+// nothing twice.
+// Owns: what a checkout needs before it runs. Must not know: how Emscripten or the model are brought, who
+// needs the steps.
 
 import {spawnSync} from 'node:child_process';
 import {existsSync, mkdirSync, readFileSync} from 'node:fs';
@@ -15,14 +17,20 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** npm's packages: what makes the page small, and what the tests need. */
 export const ensureDependencies = () => ensurePackages(ROOT, 'npm packages');
 
-/** What the package-lock.json of a folder names, in that folder. @param {string} folder @param {string} what */
+/**
+ * What the package-lock.json of a folder names, in that folder.
+ * @param {string} folder
+ * @param {string} what
+ */
 export async function ensurePackages(folder, what) {
-    // npm writes its own list at the end of an install. Dates don't count: a checkout changes them, and needs no network.
+    // npm writes its own list at the end of an install. Dates don't count: a checkout changes them, and
+    // needs no network.
     const installed = join(folder, 'node_modules/.package-lock.json');
     const {packages} = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
     const present = existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')).packages : {};
     /** @param {[string, {version?: string, optional?: boolean}]} entry */
-    const isThere = ([path, {version, optional}]) => path === '' || optional || present[path]?.version === version;
+    const isThere = ([path, {version, optional}]) => path === '' || optional
+        || present[path]?.version === version;
     if (Object.entries(packages).every(isThere)) return;
     say(`${what}: installing`);
     await runWithLines('npm', ['ci', '--no-audit', '--no-fund'], () => {}, {cwd: folder});
@@ -30,8 +38,10 @@ export async function ensurePackages(folder, what) {
 
 /** The engine's WebAssembly modules; make decides what is to be built. */
 export async function ensureModules() {
-    if (!which('make')) throw new SetupError('The engine needs make to be built: install it (Debian: apt-get install make).');
-    // make expands recipes even when it is only asked; with an EMCC of its own it doesn't bring Emscripten for that.
+    if (!which('make')) throw new SetupError(
+        'The engine needs make to be built: install it (Debian: apt-get install make).');
+    // make expands recipes even when it is only asked; with an EMCC of its own it doesn't bring
+    // Emscripten for that.
     if (spawnSync('make', ['-q', 'EMCC=emcc', 'wasm'], {cwd: ROOT}).status === 0) return;
     const emcc = emscripten();
     say('Engine: building its WebAssembly modules');

@@ -1,5 +1,6 @@
-// site.js: which URL of the site serves which file of the repository, unbundled, as the server gives them in development; and what the service
-// worker must know of the files. build.js makes what is published of the same list.
+// site.js: which URL of the site serves which file of the repository, unbundled, as the server gives them in
+// development; and what the service worker must know of the files. build.js makes what is published of
+// the same list.
 //
 // Knows no HTTP. All addresses inside the site are relative, so it may live in any folder of a host.
 
@@ -11,14 +12,18 @@ import {SetupError} from './run.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** URL paths (without the leading slash) to places in the repository; a folder stands for the files under it. */
+/**
+ * URL paths (without the leading slash) to places in the repository; a folder stands for the files under it.
+ */
 const LAYOUT = [
     ['', 'web/app/index.html'],
-    ['sw.js', 'web/app/sw.js'],                             // at the root, since that is how far a service worker reaches
+    // at the root, since that is how far a service worker reaches
+    ['sw.js', 'web/app/sw.js'],
     ['manifest.webmanifest', 'web/app/manifest.webmanifest'],
     ['models.json', 'web/app/models.json'],
     ['app/', 'web/app'],
-    ['app/pdf/pdf.js', 'node_modules/pdfjs-dist/legacy/build/pdf.min.mjs'],         // as .js: hosts know its type
+    // as .js: hosts know its type
+    ['app/pdf/pdf.js', 'node_modules/pdfjs-dist/legacy/build/pdf.min.mjs'],
     ['app/pdf/worker.js', 'node_modules/pdfjs-dist/legacy/build/pdf.worker.min.mjs'],
     ['app/markdown/marked.js', 'node_modules/marked/lib/marked.esm.js'],
     ['gemma.js', 'web/gemma.js'],
@@ -69,7 +74,8 @@ export function listSite() {
 }
 
 /**
- * The bytes of one file as it is served in development: as it is, but for the page, which says its version, and for its service worker.
+ * The bytes of one file as it is served in development: as it is, but for the page, which says its version,
+ * and for its service worker.
  * @param {string} url          a key of listSite()
  * @param {Map<string, string>} files   listSite()
  */
@@ -83,17 +89,20 @@ export function readSite(url, files) {
 }
 
 /**
- * What depends on all files that make up the page: its version, which it says, and the service worker's lists of these files and of their digests,
- * with the page's policy.
+ * What depends on all files that make up the page: its version, which it says, and the service worker's lists
+ * of these files and of their digests, with the page's policy.
  * @param {string} worker   the service worker's source
  * @param {Map<string, Buffer>} shell   URL paths -> bytes, of all but the service worker; the page's is ''
  * @returns {{html: Buffer, lists: string, rest: string}}   lists and rest: the service worker's new text
  */
 export function completeSite(worker, shell) {
-    const names = [...shell.keys()].sort(), read = (/** @type {string} */ name) => shell.get(name) ?? Buffer.alloc(0);
-    const version = versionOf([...names.map((name) => /** @type {[string, Buffer]} */ ([name, read(name)])), ['sw.js', worker]]);
+    const names = [...shell.keys()].sort(), read = (/** @type {string} */ name) => shell.get(name)
+        ?? Buffer.alloc(0);
+    const version = versionOf([...names.map((name) => /** @type {[string, Buffer]} */ ([name, read(name)])),
+        ['sw.js', worker]]);
     const html = Buffer.from(read('').toString().replace('<html', `<html data-version="${version}"`));
-    const digestOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('base64').slice(0, DIGEST_LENGTH);
+    const digestOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('base64')
+        .slice(0, DIGEST_LENGTH);
     const digests = names.map((name) => digestOf(name === '' ? html : read(name)));
     const [head, rest] = worker.split(/^const VERSION = .*\nconst DIGESTS = .*\nconst POLICY = .*\n/m);
     const lists = `const VERSION = '${version}', SHELL = ${JSON.stringify(names.map((name) => `./${name}`))};\nconst DIGESTS = '${digests.join('')}';\n` +
@@ -108,7 +117,10 @@ export function policyOf(html) {
     return policy;
 }
 
-/** @param {[name: string, content: string | Buffer][]} contents   in an order that stays @returns {string} changes with any of them */
+/**
+ * @param {[name: string, content: string | Buffer][]} contents   in an order that stays
+ * @returns {string} changes with any of them
+ */
 export function versionOf(contents) {
     const hash = createHash('sha256');
     for (const [name, content] of contents) hash.update(name).update('\0').update(content);

@@ -1,4 +1,5 @@
-// `npm start`: sets everything up, then serves the page, and OpenAI's API beside it. The API's model is loaded when it is first asked.
+// `npm start`: sets everything up, then serves the page, and OpenAI's API beside it. The API's model is
+// loaded when it is first asked.
 //
 //   npm start -- [--port N] [--host H]
 //
@@ -17,7 +18,8 @@ try {
         await ensureDependencies();
         await ensureModules();
         const model = await ensureModel();
-        const [{serve}, {Api}] = await Promise.all([import('./server.js'), import('./http/api.js')]);        // they need the packages
+        // they need the packages
+        const [{serve}, {Api}] = await Promise.all([import('./server.js'), import('./http/api.js')]);
         const api = new Api({path: async () => model});
         const {url, warning} = await serve({...options, models: modelFolder, api});
         console.log(`Gemma is at ${url} (Ctrl+C ends it), OpenAI's API at ${url}v1`);

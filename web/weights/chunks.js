@@ -1,6 +1,8 @@
-// The chunks of a model in order, a few at once: from the store, and from the network where they are missing or damaged there.
+// The chunks of a model in order, a few at once: from the store, and from the network where they are missing or
+// damaged there.
 //
-// Owns that every chunk has the digest that it must have, and how many are held. Knows neither what a model is nor who uses it.
+// Owns that every chunk has the digest that it must have, and how many are held. Knows neither what a model is nor
+// who uses it.
 
 import {GemmaError} from '../base/error.js';
 import {unlessAborted} from '../base/abort.js';
@@ -34,7 +36,8 @@ const HEALED_BYTES = 256 * 1024 * 1024;
 export function createChunks(file, model, {meter, keep, remote}) {
     const source = new ChunkSource(file, model, remote, (bytes) => meter.add(-bytes));
     const options = remote ? {} : {arrived: meter.add, most: MOST_READ};
-    return inOrder(chunkCount(model), (index) => source.read(index), {keep, free: (buffer) => source.spare.push(buffer), ...options});
+    return inOrder(chunkCount(model), (index) => source.read(index),
+        {keep, free: (buffer) => source.spare.push(buffer), ...options});
 }
 
 class ChunkSource {
@@ -66,7 +69,8 @@ class ChunkSource {
     async read(index) {
         const {store, present, digests, reader, repair} = this.#file, model = this.#model, remote = this.#remote;
         if (!present.has(index) && remote) return this.#fetch(index, remote, {onVain: this.#onVain});
-        const length = chunkLength(model, index), old = this.spare.pop(), room = old?.byteLength === length ? old : new ArrayBuffer(length);
+        const length = chunkLength(model, index), old = this.spare.pop(),
+            room = old?.byteLength === length ? old : new ArrayBuffer(length);
         // That a chunk can't be read says nothing of the chunk: it is fetched again only by a repair.
         const chunk = await reader?.read(model.id, index, room).catch((error) => {
             if (!repair || error.code !== 'storage') throw error;
@@ -78,7 +82,10 @@ class ChunkSource {
         try {
             return await this.#heal(index, chunk?.digest);
         } catch (error) {
-            /** @type {(there: import('./store/store.js').StoredModel) => Partial<import('./store/store.js').StoredModel>} */
+            /**
+             * @type {(there: import('./store/store.js').StoredModel) =>
+             *     Partial<import('./store/store.js').StoredModel>}
+             */
             const note = (there) => sameVersion(there, model) ? {damaged: [...new Set([...there.damaged, index])]} : {};
             await store?.update(model.id, note).catch(() => {});
             throw error;
@@ -88,13 +95,15 @@ class ChunkSource {
     /**
      * Fetches a chunk that is not what was stored. Its digest decides, not by which version the file goes now.
      * @param {number} index
-     * @param {ArrayBuffer} [found]   digest of what is stored. Where the network gives the same, it is the recorded one that is damaged
+     * @param {ArrayBuffer} [found]   digest of what is stored. Where the network gives the same, it is the recorded one
+     *     that is damaged
      */
     async #heal(index, found) {
         const model = this.#model;
         this.#healed += chunkLength(model, index);
         if (this.#healed > HEALED_BYTES && !this.#file.repair) {
-            throw new GemmaError('bad-file', `More than ${HEALED_BYTES >> 20} MiB of ${model.name} are damaged here. A repair fetches what is damaged, ` +
+            throw new GemmaError('bad-file',
+                `More than ${HEALED_BYTES >> 20} MiB of ${model.name} are damaged here. A repair fetches what is damaged, ` +
                 'and nothing else.');
         }
         const opened = this.#forRepair ??= this.#file.open({first: index, ...this.#isKnown() && {checked: true}});
@@ -108,21 +117,25 @@ class ChunkSource {
     /** Whether each chunk can be compared with its digest. */
     #isKnown() {
         const {digests} = this.#file;
-        for (let index = 0; index < chunkCount(this.#model); index++) if (digests.get(index)?.byteLength !== 32) return false;
+        for (let index = 0; index < chunkCount(this.#model); index++) if (digests.get(index)?.byteLength !== 32)
+            return false;
         return true;
     }
 
     /**
      * @param {number} index
      * @param {import('./wanted.js').OpenedFile} from
-     * @param {{found?: ArrayBuffer, isOther?: boolean, onVain?: (bytes: number) => void}} options   isOther: what comes may be of another file
+     * @param {{found?: ArrayBuffer, isOther?: boolean, onVain?: (bytes: number) => void}} options   isOther: what comes
+     *     may be of another file
      * @returns {Promise<Chunk>}
      */
     async #fetch(index, from, {found, isOther = false, onVain = () => {}}) {
-        const model = this.#model, wanted = this.#file.digests.get(index), isAny = wanted?.byteLength !== 32 && !isOther;
+        const model = this.#model, wanted = this.#file.digests.get(index),
+            isAny = wanted?.byteLength !== 32 && !isOther;
         for (let again = 0; ; again++) {
             const buffer = await from.read(index, again), digest = await sha256(buffer);
-            if (isAny || wanted && same(digest, wanted) || found && same(digest, found)) return {buffer, digest, isNew: true};
+            if (isAny || wanted && same(digest, wanted) || found && same(digest, found))
+                return {buffer, digest, isNew: true};
             if (again === RETRIES) throw hadManifest(model) ? isAnother(model, index) : isChanged(model);
             onVain(buffer.byteLength);
         }
@@ -131,7 +144,8 @@ class ChunkSource {
 
 /** @param {{name: string}} model @param {number} index */
 function isAnother({name}, index) {
-    return new GemmaError('bad-file', `${name} on its server is not the file of its manifest: chunk ${index} has another SHA-256. ` +
+    return new GemmaError('bad-file',
+        `${name} on its server is not the file of its manifest: chunk ${index} has another SHA-256. ` +
         'What is right of it has been kept.');
 }
 
@@ -141,13 +155,14 @@ function isAnother({name}, index) {
  * @param {(index: number) => Promise<{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}>} read
  * @param {object} [options]
  * @param {(bytes: number) => void} [options.arrived]   a chunk of this many bytes is about to be handed out
- * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new chunk; never
- *     rejects, and is not called before the consumer came back for a second chunk
+ * @param {(index: number, buffer: ArrayBuffer, digest: ArrayBuffer) => Promise<void>} [options.keep]   stores a new
+ *     chunk; never rejects, and is not called before the consumer came back for a second chunk
  * @param {(buffer: ArrayBuffer) => void} [options.free]   of one that is not new, when it is no longer needed
  * @param {number} [options.most]     are being read, being stored, or waiting for or with the consumer, at most
  * @returns {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>}
  */
-export function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {}, most = AT_ONCE} = {}) {
+export function inOrder(count, read, {arrived = () => {}, keep = async () => {}, free = () => {},
+    most = AT_ONCE} = {}) {
     return (signal) => {
         /** @type {{got: Promise<Chunk>, kept: Promise<void>}[]} */
         const coming = [];
@@ -185,7 +200,8 @@ export function inOrder(count, read, {arrived = () => {}, keep = async () => {},
             try {
                 for (let index = 0; index < count; index++) {
                     // All that came has been handed out, and is still being stored.
-                    while (!coming.length) await new Promise((/** @type {(value?: undefined) => void} */ resolve) => { wake = resolve; });
+                    while (!coming.length) await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+                        wake = resolve; });
                     const [{got, kept}] = coming.splice(0, 1);
                     const {buffer, isNew} = await unlessAborted(got, signal);
                     arrived(buffer.byteLength);

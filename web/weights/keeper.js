@@ -1,4 +1,5 @@
-// Writes the chunks of a model that is read into the store. Knows neither where they come from nor who uses them.
+// Writes the chunks of a model that is read into the store. Knows neither where they come from nor who
+// uses them.
 
 import {codeOf, messageOf} from '../base/error.js';
 import {describeRoom, lookForRoom} from './store/room.js';
@@ -9,15 +10,16 @@ import {chunkLength} from './wanted.js';
 /** @typedef {import('./wanted.js').Wanted} Wanted */
 
 /**
- * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load continues from memory, what is
- * stored stays for the next time, and the reason is shown.
+ * Writes chunks to the store for as long as that goes well. When it doesn't (no room), the load continues
+ * from memory, what is stored stays for the next time, and the reason is shown.
  * @param {Wanted} file
  * @param {import('./store/store.js').StoredModel} model
  * @param {ReturnType<typeof import('./file/progress.js').createMeter>} meter
- * @param {{turn?: import('./store/tabs.js').Turn, isOther?: boolean}} [options]   turn: to download; isOther: another file than the one that is stored, also
- *     where no version tells them apart
+ * @param {{turn?: import('./store/tabs.js').Turn, isOther?: boolean}} [options]   turn: to download; isOther:
+ *     another file than the one that is stored, also where no version tells them apart
  */
-export function createKeeper({store, without, manifest, present, stored}, model, meter, {turn, isOther = false} = {}) {
+export function createKeeper({store, without, manifest, present, stored}, model, meter,
+    {turn, isOther = false} = {}) {
     const replaces = stored?.complete && (isOther || !sameVersion(stored, model));
     const writing = new Set();
     let keeping = Boolean(store), sole = false, wrote = false;
@@ -51,12 +53,14 @@ export function createKeeper({store, without, manifest, present, stored}, model,
     async function write(index, buffer, digest) {
         try {
             if (turn?.isLost) return giveUp('Another tab is downloading it.');
-            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id))) return giveUp('Another tab is using the stored version.');
+            if (replaces && !sole && !(sole = !await isReadElsewhere(model.id)))
+                return giveUp('Another tab is using the stored version.');
             await store?.writeChunk(model, index, buffer, digest, manifest?.digests, isOther);
             wrote = true;
         } catch (error) {
             const said = messageOf(error);
-            giveUp(codeOf(error) === 'no-room' ? `${said} What has been stored so far stays for the next time.` : said);
+            giveUp(codeOf(error) === 'no-room'
+                ? `${said} What has been stored so far stays for the next time.` : said);
         }
     }
 

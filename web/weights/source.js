@@ -16,7 +16,8 @@ import {readSlice} from './file/slice.js';
 import {CHUNK_SIZE} from './store/store.js';
 import {downloadTurn, read} from './store/tabs.js';
 import {
-    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore, shownVersion, versionOf,
+    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore,
+    shownVersion, versionOf,
 } from './wanted.js';
 
 /**
@@ -166,7 +167,8 @@ async function openDownload(file, onProgress, turn) {
     /** @param {number} first */
     const open = (first) => file.open({
         first, decided: () => Boolean(whole), onBytes: (bytes) => meter?.add(bytes),
-        onWait: (waiting) => meter ? meter.wait(waiting) : waiting && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
+        onWait: (waiting) => meter ? meter.wait(waiting) : waiting
+            && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
     });
     let remote = await open(firstMissing(present)), isOther = false;
     const {name, size} = remote;

@@ -140,7 +140,8 @@ export function manifestOf(id, {signal, onProgress} = {}) {
             hash.add(new Uint8Array(chunk));
             meter.add(chunk.byteLength);
         }
-        const all = Array.from({length: Math.ceil(model.size / model.chunkSize)}, (_, index) => /** @type {ArrayBuffer} */ (digests.get(index)));
+        const all = Array.from({length: Math.ceil(model.size / model.chunkSize)},
+            (_, index) => /** @type {ArrayBuffer} */ (digests.get(index)));
         return writeManifest({...model, name: safeFileName(model.name), sha256: hash ? toHex(hash.end()) : model.sha256, digests: all});
     });
 }
@@ -148,8 +149,8 @@ export function manifestOf(id, {signal, onProgress} = {}) {
 /**
  * Writes a complete model to a file, hashing every chunk on the way.
  * @param {string} id
- * @param {Watched & {writable?: WritableStream}} [options]   writable: such as a FileSystemFileHandle's; it is closed at the end, and aborted
- *     when something is wrong
+ * @param {Watched & {writable?: WritableStream}} [options]   writable: such as a FileSystemFileHandle's; it is closed at the end, and
+ *     aborted when something is wrong
  * @returns {Promise<Blob | undefined>} the file, where there is no writable
  */
 export function exportStored(id, {writable, signal, onProgress} = {}) {
@@ -175,12 +176,12 @@ export function exportStored(id, {writable, signal, onProgress} = {}) {
 /**
  * Stores a model from a file. A manifest says what each chunk must be; without one, what is read is what is recorded.
  *
- * A file never takes the place of another one by itself. The same file again is the same model, of which what is missing or damaged is mended; another
- * one of the same name gets a new name: NAME (2).gguf. Under an id that is given, a finished model is replaced only with `replace`, and
- * not while a tab uses it ('in-use').
+ * A file never takes the place of another one by itself. The same file again is the same model, of which what is missing or damaged is
+ * mended; another one of the same name gets a new name: NAME (2).gguf. Under an id that is given, a finished model is replaced only with
+ * `replace`, and not while a tab uses it ('in-use').
  * @param {Blob | Blob[]} files   see joinFiles
- * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the address under which it is stored, so that
- *     it is found where that address is loaded; default: imported:NAME. Load it by its id.
+ * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the address under which it is
+ *     stored, so that it is found where that address is loaded; default: imported:NAME. Load it by its id.
  * @returns {Promise<Stored>} rejects with GemmaError 'exists' for an id that has another file
  */
 export async function importFiles(files, {manifest: given, signal, onProgress, replace = false, ...more} = {}) {
@@ -188,7 +189,8 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
     const {name = 'name' in file ? file.name : 'model.gguf', id} = more;
     const manifest = json && readManifest(json);
     if (manifest) mustAgree(manifest, '', {name, size: file.size});
-    if (new TextDecoder().decode(await unlessAborted(readSlice(file, name, 0, 4), signal)) !== 'GGUF') throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
+    if (new TextDecoder().decode(await unlessAborted(readSlice(file, name, 0, 4), signal)) !== 'GGUF')
+        throw new GemmaError('bad-file', `${name} is not a GGUF file.`);
     return withStore(async (store) => {
         /** @param {StoredModel | undefined} there @param {Wanted} wanted */
         const relation = (there, wanted) => there ? compareFile(store, there, wanted, signal) : 'unfinished';
@@ -217,7 +219,8 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
 }
 
 /**
- * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go, as it was never a whole model; or 'other'.
+ * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go, as it was never a whole
+ * model; or 'other'.
  * @returns {Promise<'same' | 'unfinished' | 'other'>}
  * @param {ChunkStore} store
  * @param {StoredModel} there
@@ -232,7 +235,8 @@ async function compareFile(store, there, {file, name, manifest}, signal) {
         signal?.throwIfAborted();
         // Of a download with a manifest, all digests are known from the start: here, those of what has come.
         if (!there.complete && !present.has(index)) continue;
-        const found = manifest?.chunkSize === chunkSize ? manifest.digests[index] : await sha256(await readSlice(file, name, index * chunkSize, chunkSize));
+        const found = manifest?.chunkSize === chunkSize ? manifest.digests[index]
+            : await sha256(await readSlice(file, name, index * chunkSize, chunkSize));
         if (!same(found, digest)) return differs;
     }
     return digests.size && present.size ? 'same' : 'unfinished';
@@ -249,10 +253,13 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
     const now = Date.now();
     let kept = there && (!manifest || there.chunkSize === manifest.chunkSize) ? there : undefined;
     if (there?.complete && !kept && await isReadElsewhere(id))
-        throw new GemmaError('in-use', `${name} is being read, here or in another tab, and its manifest has other chunks: wait, then import it again.`);
+        throw new GemmaError('in-use',
+            `${name} is being read, here or in another tab, and its manifest has other chunks: wait, then import it again.`);
     const model = {
-        id, name, size: file.size, chunkSize: manifest?.chunkSize ?? kept?.chunkSize ?? CHUNK_SIZE, savedAt: now, lastUsed: now, complete: false, damaged: [],
-        validator: manifest ? `sha256:${manifest.sha256}` : kept?.validator ?? `imported:${now}`, sha256: manifest?.sha256 ?? kept?.sha256 ?? '',
+        id, name, size: file.size, chunkSize: manifest?.chunkSize ?? kept?.chunkSize ?? CHUNK_SIZE, savedAt: now, lastUsed: now,
+        complete: false, damaged: [],
+        validator: manifest ? `sha256:${manifest.sha256}` : kept?.validator ?? `imported:${now}`, sha256: manifest?.sha256
+            ?? kept?.sha256 ?? '',
     };
     const [present, digests] = kept ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
     const room = await roomFor(file.size, id);
@@ -262,10 +269,12 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
     try {
         for (let index = 0; index * model.chunkSize < file.size; index++) {
             signal?.throwIfAborted();
-            const bytes = await unlessAborted(readSlice(file, name, index * model.chunkSize, model.chunkSize), signal), digest = await sha256(bytes);
+            const bytes = await unlessAborted(readSlice(file, name, index * model.chunkSize, model.chunkSize), signal),
+                digest = await sha256(bytes);
             if (manifest && !same(digest, manifest.digests[index]))
                 throw new GemmaError('bad-file', isDamaged(name, index));
-            const isHere = present.has(index) && same(digest, digests.get(index) ?? new ArrayBuffer(0)) && await readGood(store, model, index, digests);
+            const isHere = present.has(index) && same(digest, digests.get(index) ?? new ArrayBuffer(0))
+                && await readGood(store, model, index, digests);
             if (!isHere || !kept || !sameVersion(model, kept)) await store.writeChunk(model, index, bytes, digest, manifest?.digests);
             kept &&= model;
             meter.add(bytes.byteLength);

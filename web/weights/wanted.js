@@ -22,7 +22,8 @@ import {ChunkStore, CHUNK_SIZE} from './store/store.js';
  * @typedef {{size: number, chunkSize: number}} Sizes   of a file, and of its chunks
  * @typedef {{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}} OpenedStore
  * @typedef {Wanted & {store: ChunkStore, stored: StoredModel}} WholeFile   one that is here, or was
- * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}} OpenedFile   of one file, or of its parts
+ * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}} OpenedFile   of one file, or
+ *     of its parts
  */
 
 export const LEFT = 'The stored file is unchanged. Load it with `update: true` to replace it, or delete it.';
@@ -60,8 +61,8 @@ export async function openStore() {
  * @property {boolean} update         as in UrlDescription
  * @property {boolean} complete       nothing is missing
  * @property {boolean} repair         as for openSource
- * @property {(remote: OpenedFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of what is
- *     to come
+ * @property {(remote: OpenedFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of
+ *     what is to come
  * @property {(options: Partial<import('./download/http.js').RemoteOptions>) => Promise<OpenedFile>} open   asks the servers
  */
 
@@ -71,7 +72,8 @@ export async function openStore() {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Omit<Wanted, 'repair'>>}
  */
-export async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest, update = false}, signal) {
+export async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest, update = false},
+    signal) {
     const stored = await store?.find(id);
     /** @type {Set<number>} */
     let present = store && stored ? await store.chunksOf(id) : new Set();
@@ -114,13 +116,15 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
         },
         async open(options) {
             if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(id)) {
-                throw stored ? new GemmaError('bad-file', `A chunk of ${stored.name} is damaged here. It was imported from a file: import it again.`)
+                throw stored ? new GemmaError('bad-file',
+                    `A chunk of ${stored.name} is damaged here. It was imported from a file: import it again.`)
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
             line ??= new Line();
             const openFiles = !manifest?.parts && partUrls(id) ? (await later(() => import('./download/split.js'))).openSplit : openRemote;
             return openFiles([id, ...urls], {
-                headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest && {size: manifest.size, checked: true},
+                headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest
+                    && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,
             });
         },
@@ -182,13 +186,15 @@ export function versionOf({size, chunkSize, sha256: digest}) {
 }
 
 /**
- * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on several
- * servers: then samples of what is stored are compared, and where there is no digest of the whole, the first chunk: headers may differ by a few bytes.
+ * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on
+ * several servers: then samples of what is stored are compared, and where there is no digest of the whole, the first chunk: headers may
+ * differ by a few bytes.
  * @param {Wanted} file
  * @param {Sizes & import('./download/identity.js').Version} model
  * @param {OpenedFile} remote
- * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: what will have come is compared with a digest of the whole; mayMix:
- *     what comes is put beside what is stored, and has no digest of its own: samples are not enough against a server that says otherwise
+ * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: what will have come is compared with a digest of the whole;
+ *     mayMix: what comes is put beside what is stored, and has no digest of its own: samples are not enough against a server that
+ *     says otherwise
  */
 export async function isSameFile({store, stored, present, digests}, model, remote, {isWholeTold = false, mayMix = false} = {}) {
     if (!store || !stored || stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;

@@ -6,10 +6,16 @@
 
 export const MODEL_NAME = 'gemma-3-270m-q4_k_m.gguf';
 
-/** Comes to the site. On a host without headers the service worker reloads the page once, which is isolated then. @param {Page} page @param {string} url */
+/**
+ * Comes to the site. On a host without headers the service worker reloads the page once, which is
+ * isolated then.
+ * @param {Page} page
+ * @param {string} url
+ */
 export async function visit(page, url) {
     await page.goto(url);
-    await page.until(() => crossOriginIsolated && document.readyState === 'complete' && document.getElementById('pick-file').onclick !== null);
+    await page.until(() => crossOriginIsolated && document.readyState === 'complete'
+        && document.getElementById('pick-file').onclick !== null);
 }
 
 /** @param {Page} page @param {'welcome' | 'loading' | 'writer' | 'chat'} name */
@@ -64,7 +70,8 @@ export async function shownError(page) {
 
 /** @param {Record<string, number | ''>} values by the settings' keys, see web/app/data/preferences.js */
 export async function set(page, values) {
-    await page.until(() => document.getElementById('open-settings').onclick !== null);      // WebKit's load event may come before the script
+    // WebKit's load event may come before the script
+    await page.until(() => document.getElementById('open-settings').onclick !== null);
     await page.click('#open-settings');
     for (const [key, value] of Object.entries(values)) await page.fill(`#setting-${key}`, String(value));
     await page.click('#settings header button');
@@ -84,17 +91,24 @@ export async function written(page) {
     return page.evaluate(() => document.getElementById('text').value);
 }
 
-/** Says something in the chat. @returns {Promise<{text: string, foot: string}>} the model's answer, with its line of figures */
+/**
+ * Says something in the chat.
+ * @returns {Promise<{text: string, foot: string}>} the model's answer, with its line of figures
+ */
 export async function say(page, text) {
     await page.type('#message', `${text}\n`);
-    await page.until(() => document.getElementById('send').textContent === 'Send' && document.getElementById('message').value === '');
+    await page.until(() => document.getElementById('send').textContent === 'Send'
+        && document.getElementById('message').value === '');
     return page.evaluate(() => {
         const last = document.getElementById('messages').lastElementChild;
         return {text: last.querySelector('.body').textContent, foot: last.querySelector('.foot').textContent};
     });
 }
 
-/** Closes a dialog, and waits until the page has heard of it: Chromium says so with the next frame, which may take long. */
+/**
+ * Closes a dialog, and waits until the page has heard of it: Chromium says so with the next frame, which
+ * may take long.
+ */
 export function closeDialog(page, selector = 'dialog[open]') {
     return page.evaluate((selector) => new Promise((closed) => {
         const dialog = document.querySelector(selector);
@@ -112,7 +126,8 @@ export async function openData(page) {
 
 /** Presses a button of that, by what it says. */
 export function pressData(page, label) {
-    return page.evaluate((label) => [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label).click(), label);
+    return page.evaluate((label) => [...document.querySelectorAll('#data button')].find(({textContent}) =>
+        textContent === label).click(), label);
 }
 
 /** @returns {Promise<string>} what came of it */
@@ -124,7 +139,12 @@ export async function dataOutcome(page) {
     return said;
 }
 
-/** What a person is given as a file by a button of that. @param {Page} page @param {string} label @returns {Promise<string>} its text */
+/**
+ * What a person is given as a file by a button of that.
+ * @param {Page} page
+ * @param {string} label
+ * @returns {Promise<string>} its text
+ */
 export async function exportData(page, label) {
     await page.evaluate(() => {
         if (window.given) return;
@@ -151,5 +171,6 @@ export async function importData(page, path) {
 /** @returns {Promise<Record<string, string>>} the strip of figures, by name */
 export function figures(page) {
     return page.evaluate(() => Object.fromEntries([...document.querySelectorAll('#facts-list > div')]
-        .map((fact) => [fact.querySelector('dt').textContent, [...fact.querySelectorAll('dd > *')].map((part) => part.textContent).join(' ')])));
+        .map((fact) => [fact.querySelector('dt').textContent,
+            [...fact.querySelectorAll('dd > *')].map((part) => part.textContent).join(' ')])));
 }

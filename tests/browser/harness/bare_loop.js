@@ -1,4 +1,5 @@
-// How busy the machine is while something is timed: a bare loop that runs beside it. Owns the measure; knows nothing of what is timed.
+// How busy the machine is while something is timed: a bare loop that runs beside it. Owns the measure; knows
+// nothing of what is timed.
 
 const PAUSE_MS = 20;
 
@@ -12,7 +13,10 @@ function work() {
 
 const ALONE_MS = Math.min(...Array.from({length: 50}, work));
 
-/** @returns {() => {slower: number, latest: number}} ends it: how many times as long the same work took as alone, and by how many ms it came too late */
+/**
+ * @returns {() => {slower: number, latest: number}} ends it: how many times as long the same work took as
+ *     alone, and by how many ms it came too late
+ */
 export function startBareLoop() {
     const times = [];
     let latest = 0, due = performance.now() + PAUSE_MS;
@@ -28,6 +32,7 @@ export function startBareLoop() {
     return () => {
         clearInterval(timer);
         look();
-        return {slower: Math.max(1, times.reduce((sum, ms) => sum + ms, 0) / times.length / ALONE_MS), latest};
+        return {slower: Math.max(1, times.reduce((sum, ms) => sum + ms, 0) / times.length / ALONE_MS),
+            latest};
     };
 }

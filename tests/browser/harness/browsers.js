@@ -1,6 +1,7 @@
 // Opens a browser for a test, with a profile of its own.
 //
-// Owns: which browsers there are, and that a test skips where one is missing. Must not know: how each is driven.
+// Owns: which browsers there are, and that a test skips where one is missing. Must not know: how each
+// is driven.
 
 import {ensureBrowsers} from '../../setup/browsers.js';
 import {openChromium, openExtension as openOwn} from './chromium.js';
@@ -11,7 +12,10 @@ import {openWebKit} from './webkit.js';
 const programs = await ensureBrowsers();
 const OPEN = {chromium: openChromium, firefox: openFirefox, webkit: openWebKit};
 
-/** Why tests of this browser can't run, or false: for a test's `skip`. @param {'chromium' | 'firefox' | 'webkit'} name */
+/**
+ * Why tests of this browser can't run, or false: for a test's `skip`.
+ * @param {'chromium' | 'firefox' | 'webkit'} name
+ */
 export function reasonToSkip(name) {
     return programs[name].missing ?? false;
 }
@@ -19,15 +23,19 @@ export function reasonToSkip(name) {
 /**
  * A fresh browser with one page.
  * @param {'chromium' | 'firefox' | 'webkit'} name
- * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean, wasm?: boolean}} [options]   sharedMemory: WebKit's switch, see webkit.js;
- *     wasm: whether it has WebAssembly, which WebKit's can't be without
+ * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean, wasm?: boolean}} [options]   sharedMemory:
+ *     WebKit's switch, see webkit.js; wasm: whether it has WebAssembly, which WebKit's can't be without
  * @returns {Promise<Page>}
  */
 export async function openBrowser(name, {scheme = 'light', sharedMemory = false, wasm = true} = {}) {
     return new Page(name, await OPEN[name](programs[name], {scheme, sharedMemory, wasm}));
 }
 
-/** Chromium with an extension, at its page.html. @param {string} folder   of its manifest @returns {Promise<Page>} */
+/**
+ * Chromium with an extension, at its page.html.
+ * @param {string} folder   of its manifest
+ * @returns {Promise<Page>}
+ */
 export async function openExtension(folder) {
     return new Page('chromium', await openOwn(programs.chromium, folder));
 }

@@ -10,9 +10,11 @@ import {programsOf} from './programs.js';
 import {startRefusingProxy} from './proxy.js';
 
 const FLAGS = [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic',
+    '--no-first-run',
     '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    // A page that isolates itself by a reload leaves its former self in that cache, which puppeteer then takes for the page.
+    // A page that isolates itself by a reload leaves its former self in that cache, which puppeteer then
+    // takes for the page.
     '--disable-features=BackForwardCache',
 ];
 
@@ -36,7 +38,8 @@ export async function openChromium({path}, {scheme, wasm}) {
         page.on('dialog', (dialog) => dialog.accept());
         const driver = {...drive(page), tab, strangers, close, restart, async crash() {
             const crashed = new Promise((seen) => { page.once('error', seen); });
-            for (const pid of programsOf(browser.process().pid, /--type=renderer/)) process.kill(pid, 'SIGKILL');
+            for (const pid of programsOf(browser.process().pid, /--type=renderer/))
+                process.kill(pid, 'SIGKILL');
             await crashed;
             return driver;      // which has another process as soon as it goes anywhere
         }};
@@ -44,7 +47,9 @@ export async function openChromium({path}, {scheme, wasm}) {
     };
     const start = async () => {
         browser = await puppeteer.launch({
-            browser: 'chrome', executablePath: path, args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? [] : ['--js-flags=--jitless']],
+            browser: 'chrome', executablePath: path,
+            args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? []
+                : ['--js-flags=--jitless']],
             userDataDir: profile, protocolTimeout: 3_000_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
@@ -58,7 +63,9 @@ export async function openChromium({path}, {scheme, wasm}) {
         const program = browser.process(), ended = new Promise((done) => { program.once('exit', done); });
         process.kill(-program.pid, 'SIGKILL');
         await ended;
-        for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) await rm(join(profile, name), {force: true});     // else it looks for the other one
+        // else it looks for the other one
+        for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie'])
+            await rm(join(profile, name), {force: true});
         return start();
     };
     try {
@@ -71,15 +78,19 @@ export async function openChromium({path}, {scheme, wasm}) {
 
 /**
  * The page page.html of an extension.
- * @param {{path: string}} program @param {string} folder   of its manifest, with a service worker @returns {Promise<import('./page.js').Driver>}
+ * @param {{path: string}} program
+ * @param {string} folder   of its manifest, with a service worker
+ * @returns {Promise<import('./page.js').Driver>}
  */
 export async function openExtension({path}, folder) {
     const browser = await puppeteer.launch({
-        browser: 'chrome', executablePath: path, args: FLAGS.filter((flag) => flag !== '--headless').concat('--headless=new'), pipe: true, enableExtensions: [folder],
+        browser: 'chrome', executablePath: path, args: FLAGS.filter((flag) => flag !== '--headless')
+            .concat('--headless=new'), pipe: true, enableExtensions: [folder],
     });
     const close = () => browser.close().catch(() => browser.process()?.kill('SIGKILL'));
     try {
-        const worker = await browser.waitForTarget((target) => target.type() === 'service_worker'), page = await browser.newPage();
+        const worker = await browser.waitForTarget((target) => target.type() === 'service_worker'),
+            page = await browser.newPage();
         await page.goto(new URL('/page.html', worker.url()).href);
         return {...drive(page), close};
     } catch (error) {
@@ -91,7 +102,8 @@ export async function openExtension({path}, folder) {
 function drive(page) {
     let problems = [], session;
     page.on('console', (message) => {
-        if (message.type() === 'error' || message.type() === 'warn') problems.push(`${message.text()} ${message.location()?.url ?? ''}`.trim());
+        if (message.type() === 'error' || message.type() === 'warn')
+            problems.push(`${message.text()} ${message.location()?.url ?? ''}`.trim());
     });
     page.on('pageerror', (error) => problems.push(String(error)));
 
@@ -125,7 +137,8 @@ function drive(page) {
         async emulate({pointer = 'fine', ...features}) {
             session ??= await page.createCDPSession();
             await session.send('Emulation.setTouchEmulationEnabled', {enabled: pointer === 'coarse'});
-            await session.send('Emulation.setEmulatedMedia', {features: Object.entries(features).map(([name, value]) => ({name, value}))});
+            await session.send('Emulation.setEmulatedMedia',
+                {features: Object.entries(features).map(([name, value]) => ({name, value}))});
         },
         upload: async (selector, path) => (await find(selector)).uploadFile(path),
         screenshot: async () => Buffer.from(await page.screenshot()),

@@ -1,5 +1,6 @@
-// Firefox without a window, driven by its Marionette, which speaks plain WebDriver over a socket. Not by WebDriver BiDi: in a page that is
-// driven so, one in some dozens of workers that a worker starts never begins.
+// Firefox without a window, driven by its Marionette, which speaks plain WebDriver over a socket. Not by
+// WebDriver BiDi: in a page that is driven so, one in some dozens of workers that a worker starts
+// never begins.
 //
 // Owns: how it is started, and how commands travel. Must not know: what is tested.
 
@@ -31,7 +32,8 @@ export async function openFirefox({path}, {scheme, wasm}) {
             'marionette.port': 0,       // any that is free; it is written into the profile
             'browser.shell.checkDefaultBrowser': false,
             'toolkit.legacyUserProfileCustomizations.stylesheets': true,
-            'toolkit.startup.max_resumed_crashes': -1, 'browser.sessionstore.resume_from_crash': false,      // it is killed, see restart
+            // it is killed, see restart
+            'toolkit.startup.max_resumed_crashes': -1, 'browser.sessionstore.resume_from_crash': false,
             'javascript.options.wasm': wasm,
             'network.proxy.type': 1,
             'network.proxy.http': '127.0.0.1', 'network.proxy.http_port': proxy.port,
@@ -40,8 +42,10 @@ export async function openFirefox({path}, {scheme, wasm}) {
         });
         const portFile = join(running.folder, 'MarionetteActivePort');
         const start = async () => {
-            const {pid} = running.start(path, ['--headless', '--marionette', '--profile', running.folder], {stdio: 'ignore'});
-            const endPage = () => programsOf(pid, /-contentproc .* tab$/).forEach((one) => process.kill(one, 'SIGKILL'));
+            const {pid} = running.start(path, ['--headless', '--marionette', '--profile', running.folder],
+                {stdio: 'ignore'});
+            const endPage = () => programsOf(pid, /-contentproc .* tab$/)
+                .forEach((one) => process.kill(one, 'SIGKILL'));
             return {...await openFirst(await startSession(portFile), close, endPage), strangers, restart};
         };
         const restart = async () => {
@@ -59,7 +63,8 @@ export async function openFirefox({path}, {scheme, wasm}) {
 function writeProfile(folder, preferences) {
     mkdirSync(join(folder, 'chrome'));
     writeFileSync(join(folder, 'chrome/userChrome.css'), NARROW_TOOLBAR);
-    writeFileSync(join(folder, 'user.js'), Object.entries(preferences).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`).join(''));
+    writeFileSync(join(folder, 'user.js'), Object.entries(preferences)
+        .map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`).join(''));
 }
 
 /** @param {string} portFile @returns {Promise<import('./webdriver.js').Session>} */
@@ -76,7 +81,10 @@ async function startSession(portFile) {
     }
 }
 
-/** Marionette's messages: their length in decimal digits, a colon, JSON: [0, number, command, parameters] there, [1, number, error, result] back. */
+/**
+ * Marionette's messages: their length in decimal digits, a colon, JSON: [0, number, command, parameters]
+ * there, [1, number, error, result] back.
+ */
 async function dial(portFile) {
     const socket = connect(Number(readFileSync(portFile, 'utf8')), '127.0.0.1');
     const waiting = new Map();

@@ -1,16 +1,18 @@
 // Changes the metadata of a GGUF file, for models that try to do harm with their texts.
 //
-// Owns: where strings lie in a GGUF header. Must not know: tensors; so that their places stay right, the header keeps its length
-// modulo the alignment.
+// Owns: where strings lie in a GGUF header. Must not know: tensors; so that their places stay right, the
+// header keeps its length modulo the alignment.
 
 const ALIGNMENT = 32;
 const STRING = 8, ARRAY = 9;
-const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];      // by value type, up to the first two, which have no fixed one
+// by value type, up to the first two, which have no fixed one
+const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 const HEADER = 24;      // magic, version, tensor count, count of pairs
 
 /**
  * @param {Buffer} file
- * @param {(key: string, value: string, index: number) => string} change   called for every string that a key has, or each of its array
+ * @param {(key: string, value: string, index: number) => string} change   called for every string that a key
+ *     has, or each of its array
  * @returns {Buffer} the file with changed strings; `general.name` gets the spaces that keep the alignment
  */
 export function changeStrings(file, change) {

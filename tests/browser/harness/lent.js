@@ -2,7 +2,10 @@
 
 import {after} from 'node:test';
 
-/** @returns {<T extends {close: () => Promise<void>}>(opening: Promise<T>) => Promise<T>} for calls in `before` and in tests */
+/**
+ * @returns {<T extends {close: () => Promise<void>}>(opening: Promise<T>) => Promise<T>} for calls in
+ *     `before` and in tests
+ */
 export function lender() {
     const open = [];
     after(async () => {

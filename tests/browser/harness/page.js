@@ -1,6 +1,7 @@
 // One page in one browser, as a test sees it: the same words for all three browsers.
 //
-// Owns: what a test can do with a page. Must not know: which browser it is (chromium.js, firefox.js, webkit.js), what the page is about.
+// Owns: what a test can do with a page. Must not know: which browser it is (chromium.js, firefox.js,
+// webkit.js), what the page is about.
 
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
@@ -11,24 +12,33 @@ import {setTimeout as sleep} from 'node:timers/promises';
  * @typedef {object} Driver
  * @property {(url: string) => Promise<void>} goto
  * @property {() => Promise<void>} reload
- * @property {(source: string, args: any[]) => Promise<any>} evaluate   source: of a function, perhaps an async one
+ * @property {(source: string, args: any[]) => Promise<any>} evaluate   source: of a function, perhaps
+ *     an async one
  * @property {(selector: string) => Promise<void>} click
- * @property {(selector: string, text: string) => Promise<void>} type    real keys, after what is there; '\n' is Enter
- * @property {(keys: string) => Promise<void>} [press]   real keys, where the focus is: 'Tab', 'Shift+Tab'. Chromium has it
- * @property {(features: Record<string, string>) => Promise<void>} [emulate]   what a person has set in their system, as media queries ask. Chromium has it
+ * @property {(selector: string, text: string) => Promise<void>} type    real keys, after what is there;
+ *     '\n' is Enter
+ * @property {(keys: string) => Promise<void>} [press]   real keys, where the focus is: 'Tab', 'Shift+Tab'.
+ *     Chromium has it
+ * @property {(features: Record<string, string>) => Promise<void>} [emulate]   what a person has set in their
+ *     system, as media queries ask. Chromium has it
  * @property {(selector: string, path: string) => Promise<void>} upload
  * @property {() => Promise<Buffer>} screenshot                          PNG of what is visible
  * @property {(width: number, height: number) => Promise<void>} resize   of what is visible
  * @property {() => Promise<Driver>} tab    another tab of the same browser, in front
- * @property {() => Promise<void>} close                                 ends the browser and all that belongs to it
- * @property {() => Promise<Driver>} crash    ends the page's process, and those of all others; gives another tab
- * @property {() => Promise<Driver>} [restart]   ends the browser with all of its processes, none of which learns of it, and starts it again with what it has kept; absent
- *     where a browser keeps nothing
- * @property {() => Promise<string[]>} problems   since the last time it was asked: console errors, exceptions, CSP violations
- * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where that can't be seen
+ * @property {() => Promise<void>} close                                 ends the browser and all that
+ *     belongs to it
+ * @property {() => Promise<Driver>} crash    ends the page's process, and those of all others; gives
+ *     another tab
+ * @property {() => Promise<Driver>} [restart]   ends the browser with all of its processes, none of which
+ *     learns of it, and starts it again with what it has kept; absent where a browser keeps nothing
+ * @property {() => Promise<string[]>} problems   since the last time it was asked: console errors,
+ *     exceptions, CSP violations
+ * @property {string[]} [strangers]     requests to other machines, all of which were refused; absent where
+ *     that can't be seen
  */
 
-const PATIENCE_MS = 300_000;       // ten times what a busy machine needs: a download whose server is gone is tried again for up to 15 s
+// ten times what a busy machine needs: a download whose server is gone is tried again for up to 15 s
+const PATIENCE_MS = 300_000;
 const LOOK_AGAIN_MS = 40;
 
 export class Page {
@@ -89,20 +99,29 @@ export class Page {
         return this.#driver.close();
     }
 
-    /** The page's process is gone in this moment, as where memory lacks; then this is an empty tab. Where a browser has none that may end, the tab is closed. */
+    /**
+     * The page's process is gone in this moment, as where memory lacks; then this is an empty tab. Where a
+     * browser has none that may end, the tab is closed.
+     */
     async crash() {
         const {restart, strangers} = this.#driver;
         this.#driver = {restart, strangers, ...await this.#driver.crash()};
     }
 
-    /** The browser is gone in this moment, and starts again. @returns {Promise<boolean>} false where it keeps nothing, and stays */
+    /**
+     * The browser is gone in this moment, and starts again.
+     * @returns {Promise<boolean>} false where it keeps nothing, and stays
+     */
     async restart() {
         if (!this.#driver.restart) return false;
         this.#driver = await this.#driver.restart();
         return true;
     }
 
-    /** Runs a function in the page with JSON arguments and a JSON result; it may be async. @param {Function} fn */
+    /**
+     * Runs a function in the page with JSON arguments and a JSON result; it may be async.
+     * @param {Function} fn
+     */
     evaluate(fn, ...args) {
         return this.#driver.evaluate(String(fn), args);
     }

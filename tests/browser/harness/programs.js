@@ -1,6 +1,7 @@
 // Programs that a test starts and that end with it: browsers, their drivers, an X server.
 //
-// Owns: process groups and the folder in which such programs keep their files. Must not know: which programs they are.
+// Owns: process groups and the folder in which such programs keep their files. Must not know: which
+// programs they are.
 
 import {spawn} from 'node:child_process';
 import {mkdtempSync, readFileSync, readdirSync, rmSync} from 'node:fs';
@@ -20,7 +21,10 @@ export class Programs {
         process.once('exit', this.#end);
     }
 
-    /** Each program leads a process group, to which what it starts belongs. @returns {import('node:child_process').ChildProcess} */
+    /**
+     * Each program leads a process group, to which what it starts belongs.
+     * @returns {import('node:child_process').ChildProcess}
+     */
     start(program, args, options) {
         const child = spawn(program, args, {...options, detached: true});
         child.on('error', () => {});    // the code that waits for the program's answer reports it
@@ -30,7 +34,8 @@ export class Programs {
 
     /** Kills them, as a crash or a lack of memory does. Their folder stays. */
     async kill() {
-        const children = this.#children.splice(0), ended = children.map((child) => new Promise((done) => { child.once('exit', done); }));
+        const children = this.#children.splice(0),
+            ended = children.map((child) => new Promise((done) => { child.once('exit', done); }));
         children.reverse().forEach(endGroup);
         await Promise.all(ended);
     }
@@ -54,9 +59,15 @@ function about(pid) {
     }
 }
 
-/** Which of the programs that a program has started, and those again, have such a command line. @param {number} pid @param {RegExp} pattern @returns {number[]} */
+/**
+ * Which of the programs that a program has started, and those again, have such a command line.
+ * @param {number} pid
+ * @param {RegExp} pattern
+ * @returns {number[]}
+ */
 export function programsOf(pid, pattern) {
-    const all = new Map(readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), about(Number(name))]));
+    const all = new Map(readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+        .map((name) => [Number(name), about(Number(name))]));
     const isBelow = (/** @type {number} */ one) => {
         const [parent = 0] = all.get(one) ?? [];
         return parent === pid || parent > 1 && isBelow(parent);

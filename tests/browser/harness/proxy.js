@@ -5,7 +5,10 @@ import {createServer} from 'node:http';
 /** Where browsers report to by themselves, however they are told not to. */
 const THEIR_OWN = /^(http:\/\/)?((update|content-autofill|optimizationguide-pa)\.googleapis\.com|(accounts|clients\d?|www)\.google\.com|[\w.-]+\.mozilla\.(com|org|net))[:/]/;
 
-/** @param {string[]} strangers   grows by each address that was asked for @returns {Promise<{port: number, close: () => void}>} */
+/**
+ * @param {string[]} strangers   grows by each address that was asked for
+ * @returns {Promise<{port: number, close: () => void}>}
+ */
 export async function startRefusingProxy(strangers) {
     const note = ({url}) => THEIR_OWN.test(url) || strangers.push(url);
     const proxy = createServer((request, response) => {

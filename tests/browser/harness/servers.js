@@ -1,4 +1,5 @@
-// Web servers for tests: each keeps a list of what it was asked, can be stopped like a network that is gone, and can misbehave.
+// Web servers for tests: each keeps a list of what it was asked, can be stopped like a network that is gone,
+// and can misbehave.
 //
 // Owns: the servers. Must not know: browsers, or what the page does.
 
@@ -16,7 +17,8 @@ import {TYPES, listSite, readSite} from '../../../web/node/site.js';
  * @property {{method: string, path: string, range?: string}[]} requests   all so far
  * @property {() => Promise<void>} close
  *
- * @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => void} Answer
+ * @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) =>
+ *     void} Answer
  */
 
 /** @param {Answer} answer @returns {Promise<TestServer>} */
@@ -37,17 +39,22 @@ export async function startServer(answer) {
     };
 }
 
-/** The site's modules as they are, for pages that are empty but for them: every other address is one. @returns {Promise<TestServer>} */
+/**
+ * The site's modules as they are, for pages that are empty but for them: every other address is one.
+ * @returns {Promise<TestServer>}
+ */
 export function startModules() {
     const files = listSite();
     return startServer((request, response) => {
         const path = request.url.slice(1).split('?')[0], isModule = path !== '' && files.has(path);
-        response.writeHead(200, {'Content-Type': TYPES[isModule ? extname(path) : '.html']}).end(isModule ? readSite(path, files) : '<!doctype html>');
+        response.writeHead(200, {'Content-Type': TYPES[isModule ? extname(path) : '.html']})
+            .end(isModule ? readSite(path, files) : '<!doctype html>');
     });
 }
 
 /**
- * The product's own server, for development: unbundled. `meddle` sees each request first; what it returns true for, it has answered itself.
+ * The product's own server, for development: unbundled. `meddle` sees each request first; what it returns
+ * true for, it has answered itself.
  * @param {{models?: string, meddle?: (...args: Parameters<Answer>) => boolean | void}} [options]
  * @returns {Promise<TestServer>}
  */
@@ -56,7 +63,8 @@ export async function startDevelopment({models, meddle = () => false} = {}) {
     const outer = await startServer((request, response) => {
         if (meddle(request, response)) return;
         const {method, url, headers} = request;
-        const inner = forward({port: product.port, host: '127.0.0.1', method, path: url, headers, agent: false}, (answer) => {
+        const inner = forward({port: product.port, host: '127.0.0.1', method, path: url, headers,
+            agent: false}, (answer) => {
             response.writeHead(answer.statusCode, answer.headers);
             answer.pipe(response);
         });
@@ -86,7 +94,8 @@ function makeFolder() {
 const builds = new Map();
 /**
  * The site as `npm run build` makes it.
- * @param {Map<string, string>} [sources]   listSite(), perhaps with changes @param {string} [name]   of these changes, which are made once
+ * @param {Map<string, string>} [sources]   listSite(), perhaps with changes
+ * @param {string} [name]   of these changes, which are made once
  * @returns {Promise<string>} a folder that nobody changes
  */
 export function builtSite(sources = listSite(), name = '') {
@@ -102,12 +111,17 @@ export function builtSite(sources = listSite(), name = '') {
 
 /** Where the site lies on its host: not at the root, as on most hosts of projects. */
 const BELOW = '/some/where/';
-/** Where the modules lie as they are, for tests of what the page does not give; beside the site, so that they are none of its business. */
+/**
+ * Where the modules lie as they are, for tests of what the page does not give; beside the site, so that they
+ * are none of its business.
+ */
 const MODULES = '/modules/';
 
 /**
- * The site that people have, on a host that only serves files: what `npm run build` makes, and no headers besides type and date.
- * In `requests` and for `meddle`, which may answer itself and then returns true, addresses begin where the site lies.
+ * The site that people have, on a host that only serves files: what `npm run build` makes, and no headers
+ * besides type and date.
+ * In `requests` and for `meddle`, which may answer itself and then returns true, addresses begin where
+ * the site lies.
  * @param {object} [options]
  * @param {string} [options.folder]    of the site; default: as it is built
  * @param {string} [options.models]    a folder whose files are in models/
@@ -118,25 +132,28 @@ export async function startSite({folder, models, meddle = () => false} = {}) {
     const site = folder ?? await builtSite(), sources = listSite();
     const server = await startServer((request, response) => {
         const {pathname} = new URL(request.url, 'http://localhost');
-        if (pathname.startsWith(MODULES)) return sendFile(request, response, sources.get(pathname.slice(MODULES.length)) ?? '');
+        if (pathname.startsWith(MODULES))
+            return sendFile(request, response, sources.get(pathname.slice(MODULES.length)) ?? '');
         if (!pathname.startsWith(BELOW)) return sendFile(request, response, '');
         request.url = request.url.slice(BELOW.length - 1);
         if (meddle(request, response)) return;
         const path = pathname.slice(BELOW.length), isModel = models && path.startsWith('models/');
-        sendFile(request, response, isModel ? join(models, path.slice('models/'.length)) : join(site, path.endsWith('/') || !path ? `${path}index.html` : path));
+        sendFile(request, response, isModel ? join(models, path.slice('models/'.length))
+            : join(site, path.endsWith('/') || !path ? `${path}index.html` : path));
     });
     return {
         ...server, folder: site, url: server.url.slice(0, -1) + BELOW,
         get requests() {
-            return server.requests.map(({path, ...rest}) => ({...rest, path: path.startsWith(BELOW) ? path.slice(BELOW.length - 1) : `..${path}`}));
+            return server.requests.map(({path, ...rest}) => ({...rest, path: path.startsWith(BELOW)
+                ? path.slice(BELOW.length - 1) : `..${path}`}));
         },
     };
 }
 
 /**
  * The same, at the root of its host.
- * @param {{without?: string, meddle?: (...args: Parameters<Answer>) => boolean | void}} [options]   without: a path that it does not have;
- *     meddle: as above
+ * @param {{without?: string, meddle?: (...args: Parameters<Answer>) => boolean | void}} [options]   without:
+ *     a path that it does not have; meddle: as above
  * @returns {Promise<TestServer & {folder: string}>}   folder: its files, which a test may change
  */
 export async function startStaticHost({without, meddle = () => false} = {}) {
@@ -146,23 +163,30 @@ export async function startStaticHost({without, meddle = () => false} = {}) {
     const server = await startServer((request, response) => {
         if (meddle(request, response)) return;
         const {pathname} = new URL(request.url, 'http://localhost');
-        sendFile(request, response, join(folder, pathname.endsWith('/') ? `${pathname}index.html` : pathname));
+        sendFile(request, response,
+            join(folder, pathname.endsWith('/') ? `${pathname}index.html` : pathname));
     });
     return {...server, folder};
 }
 
-/** Sends a whole file, or one range of it; 404 where there is none. @param {Record<string, string>} [headers] */
+/**
+ * Sends a whole file, or one range of it; 404 where there is none.
+ * @param {Record<string, string>} [headers]
+ */
 export function sendFile(request, response, path, headers = {}) {
     const about = path ? statSync(path, {throwIfNoEntry: false}) : undefined;
-    if (!about?.isFile()) return void response.writeHead(404, {'Content-Type': 'text/plain'}).end('There is no such file.');
+    if (!about?.isFile()) return void response.writeHead(404, {'Content-Type': 'text/plain'})
+        .end('There is no such file.');
     const {size} = about;
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
     const start = from === undefined ? 0 : Number(from);
     const end = from === undefined ? size - 1 : Math.min(Number(to), size - 1);
     response.writeHead(from === undefined ? 200 : 206, {
-        'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Content-Length': end - start + 1, 'Last-Modified': about.mtime.toUTCString(),
+        'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Content-Length': end - start + 1,
+        'Last-Modified': about.mtime.toUTCString(),
         ...from !== undefined && {'Content-Range': `bytes ${start}-${end}/${size}`}, ...headers,
     });
     if (request.method === 'HEAD') response.end();
-    else createReadStream(path, {start, end}).on('error', () => response.destroy()).pipe(response);     // the host is being closed
+    // the host is being closed
+    else createReadStream(path, {start, end}).on('error', () => response.destroy()).pipe(response);
 }

@@ -1,6 +1,7 @@
 // A page driven by plain WebDriver, which WebKit's driver and Firefox's Marionette speak.
 //
-// Owns: how a test's words become WebDriver's commands. Must not know: which browser it is, how commands travel.
+// Owns: how a test's words become WebDriver's commands. Must not know: which browser it is, how
+// commands travel.
 
 import {setTimeout as sleep} from 'node:timers/promises';
 
@@ -11,11 +12,15 @@ const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 /** Asked of a session at its start. */
 export const CAPABILITIES = {unhandledPromptBehavior: 'accept', timeouts: {script: 3_000_000}};
 
-/** @typedef {(command: string, parameters?: object) => Promise<any>} Session   sends a command, by its name in the standard, and gives its value */
+/**
+ * @typedef {(command: string, parameters?: object) => Promise<any>} Session   sends a command, by its name in
+ *     the standard, and gives its value
+ */
 
 /**
- * Runs in the page before anything else does that a test asks of it: WebDriver has no events, so the page itself collects what goes wrong, also after it has
- * reloaded itself. CSP reports come also of the time before, where there are such.
+ * Runs in the page before anything else does that a test asks of it: WebDriver has no events, so the page
+ * itself collects what goes wrong, also after it has reloaded itself. CSP reports come also of the time
+ * before, where there are such.
  */
 function watch() {
     if (window.problemsSeen) return;
@@ -25,16 +30,20 @@ function watch() {
         seen.push(args.join(' '));
         error.apply(console, args);
     };
-    addEventListener('error', (event) => seen.push(event.message ?? `${event.target?.src ?? event.target?.href} failed`), true);
+    addEventListener('error',
+        (event) => seen.push(event.message ?? `${event.target?.src ?? event.target?.href} failed`), true);
     addEventListener('unhandledrejection', (event) => seen.push(String(event.reason)));
-    const refused = ({effectiveDirective, blockedURL, blockedURI}) => seen.push(`CSP: ${effectiveDirective} ${blockedURL ?? blockedURI}`);
+    const refused = ({effectiveDirective, blockedURL, blockedURI}) =>
+        seen.push(`CSP: ${effectiveDirective} ${blockedURL ?? blockedURI}`);
     if (!('ReportingObserver' in window)) document.addEventListener('securitypolicyviolation', refused);
-    else new ReportingObserver((reports) => reports.forEach(({body}) => refused(body)), {types: ['csp-violation'], buffered: true}).observe();
+    else new ReportingObserver((reports) => reports.forEach(({body}) => refused(body)),
+        {types: ['csp-violation'], buffered: true}).observe();
 }
 
 /** Runs in the page: resolves when it has been drawn as it is now. */
 function painted() {
-    return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 100))));
+    return new Promise((drawn) =>
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 100))));
 }
 
 /** These run in the page. */
@@ -51,7 +60,8 @@ function arrived() {
  * The first page of a session. The session is at one window at a time: each command says at which.
  * @param {Session} session
  * @param {() => Promise<void>} end   ends the browser
- * @param {() => void} [endPage]   ends the processes of its pages; where a session would end with them, a crash is the end of a tab
+ * @param {() => void} [endPage]   ends the processes of its pages; where a session would end with them, a
+ *     crash is the end of a tab
  * @returns {Promise<import('./page.js').Driver>}
  */
 export async function openFirst(session, end, endPage) {
@@ -93,7 +103,8 @@ async function drive(session, {tab, close, crash}) {
         if (error) throw new Error(`in the page: ${error}`);
         return value ?? undefined;
     };
-    const find = async (selector) => (await session('FindElement', {using: 'css selector', value: selector}))[ELEMENT];
+    const find = async (selector) => (await session('FindElement',
+        {using: 'css selector', value: selector}))[ELEMENT];
     const problems = [];
     const takeProblems = async () => {
         problems.push(...await evaluate('() => (window.problemsSeen ?? []).splice(0)', []));
@@ -117,12 +128,14 @@ async function drive(session, {tab, close, crash}) {
             await evaluate(String(reveal), [selector]);
             return session('ElementClick', {id});
         },
-        type: async (selector, text) => session('ElementSendKeys', {id: await find(selector), text: text.replaceAll('\n', ENTER)}),
+        type: async (selector, text) => session('ElementSendKeys',
+            {id: await find(selector), text: text.replaceAll('\n', ENTER)}),
         upload: async (selector, path) => session('ElementSendKeys', {id: await find(selector), text: path}),
         screenshot: async () => Buffer.from(await session('TakeScreenshot', {full: false}), 'base64'),
         async resize(width, height) {
             // The window is larger than the page by its toolbar.
-            const [moreWide, moreHigh] = await evaluate('() => [outerWidth - innerWidth, outerHeight - innerHeight]', []);
+            const [moreWide, moreHigh] =
+                await evaluate('() => [outerWidth - innerWidth, outerHeight - innerHeight]', []);
             await session('SetWindowRect', {width: width + moreWide, height: height + moreHigh});
             await evaluate(String(painted), []);
         },

@@ -1,4 +1,5 @@
-// WebKit: MiniBrowser on an X server without a screen, driven by WebKitWebDriver, which speaks plain WebDriver.
+// WebKit: MiniBrowser on an X server without a screen, driven by WebKitWebDriver, which speaks
+// plain WebDriver.
 //
 // Owns: how these three programs are started, and WebDriver by HTTP. Must not know: what is tested.
 
@@ -17,9 +18,11 @@ const NARROW_TOOLBAR = '* { min-width: 0; padding: 0; margin: 0; font-size: 1px;
 
 /** The address of each command in use; {id}: one of its parameters. */
 const COMMANDS = {
-    GetWindowHandle: 'GET /window', SwitchToWindow: 'POST /window', NewWindow: 'POST /window/new', CloseWindow: 'DELETE /window',
+    GetWindowHandle: 'GET /window', SwitchToWindow: 'POST /window', NewWindow: 'POST /window/new',
+    CloseWindow: 'DELETE /window',
     SetWindowRect: 'POST /window/rect', Navigate: 'POST /url', ExecuteAsyncScript: 'POST /execute/async',
-    FindElement: 'POST /element', ElementClick: 'POST /element/{id}/click', ElementSendKeys: 'POST /element/{id}/value', TakeScreenshot: 'GET /screenshot',
+    FindElement: 'POST /element', ElementClick: 'POST /element/{id}/click',
+    ElementSendKeys: 'POST /element/{id}/value', TakeScreenshot: 'GET /screenshot',
 };
 
 /**
@@ -44,7 +47,8 @@ export async function openWebKit(programs, options) {
 
 /** @param {Programs} running @returns {Promise<import('./webdriver.js').Session>} */
 async function startSession({path, driver, xvfb}, {scheme, sharedMemory}, running) {
-    const screen = running.start(xvfb, ['-displayfd', '3', '-screen', '0', SCREEN, '-nolisten', 'tcp'], {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
+    const screen = running.start(xvfb, ['-displayfd', '3', '-screen', '0', SCREEN, '-nolisten', 'tcp'],
+        {stdio: ['ignore', 'ignore', 'ignore', 'pipe']});
     const display = await new Promise((found, fail) => {
         screen.stdio[3].once('data', (number) => found(`:${String(number).trim()}`));
         screen.once('exit', (code) => fail(new Error(`Xvfb ended (${code})`)));
@@ -53,7 +57,9 @@ async function startSession({path, driver, xvfb}, {scheme, sharedMemory}, runnin
     running.start(driver, [`--port=${port}`], {
         stdio: 'ignore',
         env: {
-            ...process.env, DISPLAY: display, LIBGL_ALWAYS_SOFTWARE: '1', WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', GTK_THEME: scheme === 'dark' ? 'Adwaita:dark' : 'Adwaita',
+            ...process.env, DISPLAY: display, LIBGL_ALWAYS_SOFTWARE: '1',
+            WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', GTK_THEME: scheme === 'dark'
+                ? 'Adwaita:dark' : 'Adwaita',
             XDG_CONFIG_HOME: running.folder, JSC_useSharedArrayBuffer: sharedMemory ? '1' : '0',
         },
     });
@@ -63,7 +69,8 @@ async function startSession({path, driver, xvfb}, {scheme, sharedMemory}, runnin
         started.throwIfAborted();
         await sleep(50);
     }
-    const capabilities = {alwaysMatch: {...CAPABILITIES, 'webkitgtk:browserOptions': {binary: path, args: ['--automation']}}};
+    const capabilities = {alwaysMatch: {...CAPABILITIES, 'webkitgtk:browserOptions': {binary: path,
+        args: ['--automation']}}};
     const {sessionId} = await command(base, 'POST', '/session', {capabilities}, started);
     return (name, {id, ...body} = {}) => {
         const [method, path] = COMMANDS[name].split(' ');
@@ -72,7 +79,8 @@ async function startSession({path, driver, xvfb}, {scheme, sharedMemory}, runnin
 }
 
 async function command(base, method, path, body, signal) {
-    const response = await fetch(base + path, {method, signal, body: method === 'POST' ? JSON.stringify(body ?? {}) : undefined});
+    const response = await fetch(base + path,
+        {method, signal, body: method === 'POST' ? JSON.stringify(body ?? {}) : undefined});
     const {value} = await response.json();
     if (!response.ok) throw new Error(`WebKit: ${value.error}: ${value.message}`);
     return value;

@@ -1,5 +1,6 @@
-// Conversations as a person lives with them: they are there after a reload, messages are edited and answered again, branches are walked, deletions
-// undone, and another tab sees it all. The tests are one story, in this order.
+// Conversations as a person lives with them: they are there after a reload, messages are edited and answered
+// again, branches are walked, deletions undone, and another tab sees it all. The tests are one story, in
+// this order.
 
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
@@ -9,7 +10,8 @@ import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {startSite} from '../harness/servers.js';
 
-const GOLDEN = join(import.meta.dirname, '../../golden'), CHAT = join(GOLDEN, 'tiny-gemma3.gguf'), OTHER = join(GOLDEN, 'tiny-gemma1.gguf');
+const GOLDEN = join(import.meta.dirname, '../../golden'), CHAT = join(GOLDEN, 'tiny-gemma3.gguf'),
+    OTHER = join(GOLDEN, 'tiny-gemma1.gguf');
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testConversations(name) {
@@ -20,11 +22,19 @@ export function testConversations(name) {
         /** @type {string[]} */
         let said;
 
-        const texts = (tab = page) => tab.evaluate(() => [...document.querySelectorAll('#messages .body')].map((body) => body.textContent.trim()));
-        const titles = (tab = page) => tab.evaluate(() => [...document.querySelectorAll('#list .list-title')].map(({textContent}) => textContent));
-        const press = (label, message = ':last-child') => page.evaluate((label, message) => document.querySelector(`#messages > ${message} [aria-label="${label}"]`).click(), label, message);
-        const settled = () => page.until(() => document.getElementById('send').textContent === 'Send' && !document.querySelector('#messages.busy'));
-        const choose = (title) => page.evaluate((title) => [...document.querySelectorAll('#list a')].find((link) => link.textContent.includes(title)).click(), title);
+        const texts = (tab = page) =>
+            tab.evaluate(() => [...document.querySelectorAll('#messages .body')].map((body) =>
+                body.textContent.trim()));
+        const titles = (tab = page) =>
+            tab.evaluate(() => [...document.querySelectorAll('#list .list-title')].map(({textContent}) =>
+                textContent));
+        const press = (label, message = ':last-child') => page.evaluate((label, message) =>
+            document.querySelector(`#messages > ${message} [aria-label="${label}"]`).click(), label, message);
+        const settled = () => page.until(() => document.getElementById('send').textContent === 'Send'
+            && !document.querySelector('#messages.busy'));
+        const choose = (title) =>
+            page.evaluate((title) => [...document.querySelectorAll('#list a')].find((link) =>
+                link.textContent.includes(title)).click(), title);
 
         before(async () => {
             const site = await lend(startSite());
@@ -41,7 +51,8 @@ export function testConversations(name) {
             await say(page, 'And who reads the book?');
             said = await texts();
             assert.equal(said.length, 4);
-            await page.until(() => document.querySelector('#list .list-title')?.textContent === 'Who keeps the light?');
+            await page.until(() => document.querySelector(
+                '#list .list-title')?.textContent === 'Who keeps the light?');
             assert.equal((await titles()).length, 1);
             assert.equal(await page.text('#chat-title'), 'Who keeps the light?');
         });
@@ -51,17 +62,22 @@ export function testConversations(name) {
             await settled();
             const [, , , again] = await texts();
             assert.notEqual(again, said[3], 'also where the seed is set');
-            await page.until(() => document.querySelector('#messages > :last-child .walk span')?.textContent === '2 / 2');
+            await page.until(() => document.querySelector(
+                '#messages > :last-child .walk span')?.textContent === '2 / 2');
             await press('Previous version');
-            await page.until((text) => document.querySelector('#messages > :last-child .body').textContent.trim() === text, said[3]);
+            await page.until((text) => document.querySelector('#messages > :last-child .body')
+                .textContent.trim() === text, said[3]);
             await press('Next version');
-            await page.until((text) => document.querySelector('#messages > :last-child .body').textContent.trim() === text, again);
+            await page.until((text) => document.querySelector('#messages > :last-child .body')
+                .textContent.trim() === text, again);
         });
 
-        test('what is changed while an answer is written is not lost: it can be saved afterwards', async () => {
+        test('what is changed while an answer is written is not lost: it can be saved afterwards',
+            async () => {
             await press('Edit', ':nth-child(3)');
             const seen = await page.evaluate(() => {
-                const form = document.getElementById('chat-form'), save = () => document.querySelector('#messages .edit .primary');
+                const form = document.getElementById('chat-form'),
+                    save = () => document.querySelector('#messages .edit .primary');
                 document.querySelector('#messages .edit textarea').value = 'And who is changed?';
                 document.getElementById('message').value = 'Never mind';
                 form.requestSubmit();
@@ -71,7 +87,9 @@ export function testConversations(name) {
                 return isOff;
             });
             await settled();
-            assert.deepEqual([seen, await page.evaluate(() => [document.querySelector('#messages .edit textarea').value, document.querySelector('#messages .edit .primary').disabled])],
+            assert.deepEqual([seen, await page.evaluate(() =>
+                [document.querySelector('#messages .edit textarea').value,
+                    document.querySelector('#messages .edit .primary').disabled])],
                 [true, ['And who is changed?', false]]);
             await page.evaluate(() => [...document.querySelectorAll('#messages .edit button')][0].click());
             await page.fill('#message', '');
@@ -89,7 +107,8 @@ export function testConversations(name) {
             await settled();
             assert.equal((await texts())[2], 'And who writes it?');
             await press('Previous version', ':nth-child(3)');
-            await page.until(() => document.querySelector('#messages > :nth-child(3) .body').textContent === 'And who reads the book?');
+            await page.until(() => document.querySelector('#messages > :nth-child(3) .body')
+                .textContent === 'And who reads the book?');
         });
 
         test('a message that is being changed still is after a look at something else', async () => {
@@ -98,9 +117,12 @@ export function testConversations(name) {
             await page.click('#new-chat');
             await page.until(() => document.querySelectorAll('#messages > *').length === 0);
             await choose('Who keeps the light?');
-            await page.until(() => document.querySelector('#messages > :nth-child(3) .edit textarea')?.value === 'And who is still writing?');
+            await page.until(() => document.querySelector(
+                '#messages > :nth-child(3) .edit textarea')?.value === 'And who is still writing?');
             await page.evaluate(() => document.querySelector('#messages .edit button[type=button]').click());
-            await page.until(() => document.querySelector('#messages > :nth-child(3) .body')?.textContent === 'And who reads the book?' && !document.querySelector('#messages .edit'));
+            await page.until(() => document.querySelector(
+                '#messages > :nth-child(3) .body')?.textContent === 'And who reads the book?'
+                    && !document.querySelector('#messages .edit'));
         });
 
         test('an answer that was cut goes on where it ended', async () => {
@@ -110,7 +132,8 @@ export function testConversations(name) {
             const cut = (await texts())[3];
             await set(page, {maxTokens: 12});
             await press('Continue this answer');
-            await page.until((length) => document.querySelector('#messages > :last-child .body').textContent.trim().length > length, cut.length);
+            await page.until((length) => document.querySelector('#messages > :last-child .body')
+                .textContent.trim().length > length, cut.length);
             await settled();
             assert.ok((await texts())[3].startsWith(cut));
             assert.equal((await texts()).length, 4);
@@ -135,7 +158,8 @@ export function testConversations(name) {
             const before = await texts();
             await press('Delete from here', ':nth-child(5)');
             await page.until(() => document.querySelectorAll('#messages > *').length === 4);
-            await page.until(() => !document.getElementById('notice-act').hidden && !document.getElementById('notice').hidden);
+            await page.until(() => !document.getElementById('notice-act').hidden
+                && !document.getElementById('notice').hidden);
             await page.click('#notice-act');
             await page.until(() => document.querySelectorAll('#messages > *').length === 6);
             assert.deepEqual(await texts(), before);
@@ -176,7 +200,8 @@ export function testConversations(name) {
             await page.evaluate(() => document.querySelector('#list li:has([aria-current]) .icon').click());
             await page.fill('#item-name', 'Renamed');
             await page.evaluate(() => document.querySelector('#item [value=save]').click());
-            await other.until(() => [...document.querySelectorAll('#list .list-title')].some(({textContent}) => textContent === 'Renamed'));
+            await other.until(() => [...document.querySelectorAll('#list .list-title')].some(
+                ({textContent}) => textContent === 'Renamed'));
             // Keys and the mouse belong to the tab in front.
             await page.fill('#message', 'More of it');
             await page.evaluate(() => document.getElementById('chat-form').requestSubmit());
@@ -187,7 +212,8 @@ export function testConversations(name) {
             await page.evaluate(() => document.getElementById('item-delete').click());
             await other.until(() => document.querySelectorAll('#list a').length === 1);
             assert.deepEqual(await titles(other), ['Who keeps the light?']);
-            await page.until(() => !document.getElementById('notice-act').hidden && !document.getElementById('notice').hidden);
+            await page.until(() => !document.getElementById('notice-act').hidden
+                && !document.getElementById('notice').hidden);
             await page.evaluate(() => document.getElementById('notice-act').click());
             await other.until(() => document.querySelectorAll('#list a').length === 2);
             await other.close();
@@ -196,7 +222,8 @@ export function testConversations(name) {
         test('a text is kept like a conversation', async () => {
             await page.evaluate(() => document.getElementById('new-document').click());
             await page.type('#text', 'Once there was a lamp');
-            await page.until(() => [...document.querySelectorAll('#list .list-title')].some(({textContent}) => textContent === 'Once there was a lamp'));
+            await page.until(() => [...document.querySelectorAll('#list .list-title')].some(({textContent}) =>
+                textContent === 'Once there was a lamp'));
             await choose('Who keeps the light?');
             await page.until(() => document.body.dataset.screen === 'chat');
             await choose('Once there was a lamp');
@@ -206,7 +233,8 @@ export function testConversations(name) {
         });
 
         test('a conversation is answered by its own model, whichever was used meanwhile', async () => {
-            const speaker = () => page.evaluate(() => document.querySelector('#messages > :last-child .who').textContent);
+            const speaker = () => page.evaluate(() => document.querySelector('#messages > :last-child .who')
+                .textContent);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await page.evaluate(() => document.getElementById('change-model').click());
             await screen(page, 'welcome');
@@ -236,26 +264,33 @@ export function testConversations(name) {
 
         test('the address says what is open: none, or one that is gone, is no conversation', async () => {
             await choose('Who keeps the light?');
-            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?' && document.body.dataset.screen === 'chat');
+            await page.until(() => document.getElementById('chat-title')
+                .textContent === 'Who keeps the light?' && document.body.dataset.screen === 'chat');
             await page.evaluate(() => { location.hash = '#id=gone'; });
-            await page.until(() => location.hash === '' && document.querySelectorAll('#messages > *').length === 0);
+            await page.until(() => location.hash === '' && document.querySelectorAll('#messages > *')
+                .length === 0);
             await page.evaluate(() => history.back());
-            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?');
+            await page.until(() => document.getElementById('chat-title')
+                .textContent === 'Who keeps the light?');
         });
 
         test('a question that is left before its answer stays where it was asked; one that is stopped comes back, before what is typed since', async () => {
             await page.reload();
-            await page.until(() => document.getElementById('chat-title').textContent === 'Who keeps the light?');
+            await page.until(() => document.getElementById('chat-title')
+                .textContent === 'Who keeps the light?');
             await page.evaluate(() => {
                 document.getElementById('message').value = 'And after that?';
                 document.getElementById('chat-form').requestSubmit();
-                [...document.querySelectorAll('#list a')].find((link) => !link.hasAttribute('aria-current') && !link.textContent.includes('lamp')).click();
+                [...document.querySelectorAll('#list a')].find((link) => !link.hasAttribute('aria-current')
+                    && !link.textContent.includes('lamp')).click();
             });
-            await page.until(() => document.body.dataset.screen === 'chat' && document.getElementById('chat-title').textContent !== 'Who keeps the light?');
+            await page.until(() => document.body.dataset.screen === 'chat'
+                && document.getElementById('chat-title').textContent !== 'Who keeps the light?');
             await settled();
             assert.equal(await page.evaluate(() => document.getElementById('message').value), '');
             await choose('Who keeps the light?');
-            await page.until(() => document.querySelector('#messages > :last-child .body')?.textContent === 'And after that?');
+            await page.until(() => document.querySelector(
+                '#messages > :last-child .body')?.textContent === 'And after that?');
             await page.evaluate(() => {
                 const field = document.getElementById('message'), form = document.getElementById('chat-form');
                 field.value = 'Stopped';
@@ -273,7 +308,8 @@ export function testConversations(name) {
             const before = await titles();
             // Without a model there is time to stop.
             await page.reload();
-            await page.until(() => document.body.dataset.screen === 'chat' && document.querySelectorAll('#list a').length > 0);
+            await page.until(() => document.body.dataset.screen === 'chat'
+                && document.querySelectorAll('#list a').length > 0);
             await page.evaluate(() => {
                 const field = document.getElementById('message'), form = document.getElementById('chat-form');
                 field.value = 'Never mind';
@@ -284,15 +320,20 @@ export function testConversations(name) {
             await settled();
             await screen(page, 'chat');
             await page.until((count) => document.querySelectorAll('#list a').length === count, before.length);
-            assert.deepEqual([await titles(), await page.evaluate(() => location.hash)], [before, '#new=chat']);
+            assert.deepEqual([await titles(), await page.evaluate(() => location.hash)],
+                [before, '#new=chat']);
             await page.fill('#message', '');
             await say(page, 'A question to the end');
-            await page.until(() => document.querySelector('#list .list-title')?.textContent === 'A question to the end');
+            await page.until(() => document.querySelector(
+                '#list .list-title')?.textContent === 'A question to the end');
             assert.match(await page.evaluate(() => location.hash), /^#id=/);
         });
 
-        test('a question without an answer can be answered, by its button or by saving it as it is', async () => {
-            const answer = () => page.evaluate(() => [...document.querySelectorAll('#messages > :last-child .message-actions button')].find(({textContent}) => textContent === 'Answer')?.click());
+        test('a question without an answer can be answered, by its button or by saving it as it is',
+            async () => {
+            const answer = () => page.evaluate(() =>
+                [...document.querySelectorAll('#messages > :last-child .message-actions button')].find(
+                    ({textContent}) => textContent === 'Answer')?.click());
             const unanswered = async () => {
                 await press('Delete from here');
                 await page.until(() => document.querySelectorAll('#messages > *').length === 1);
@@ -300,7 +341,9 @@ export function testConversations(name) {
             const answered = async () => {
                 await page.until(() => document.querySelectorAll('#messages > *').length === 2);
                 await settled();
-                return page.evaluate(() => [...document.querySelectorAll('#messages .message-actions button')].some(({textContent}) => textContent === 'Answer'));
+                return page.evaluate(() =>
+                    [...document.querySelectorAll('#messages .message-actions button')].some(
+                        ({textContent}) => textContent === 'Answer'));
             };
             await unanswered();
             await answer();
@@ -312,7 +355,8 @@ export function testConversations(name) {
             // With an answer it only closes the field.
             await press('Edit', ':first-child');
             await page.click('#messages .edit .primary');
-            const has = (selector) => page.evaluate((selector) => document.querySelector(selector) !== null, selector);
+            const has = (selector) => page.evaluate((selector) => document.querySelector(selector) !== null,
+                selector);
             assert.deepEqual([await has('#messages .edit'), (await texts()).length], [false, 2]);
             assert.equal(await has('#messages .walk'), false, 'no other version was made');
         });
@@ -321,14 +365,20 @@ export function testConversations(name) {
             const count = (await titles()).length;
             await press('Delete from here', ':first-child');
             await page.until((count) => document.querySelectorAll('#list a').length === count, count - 1);
-            await page.until(() => !document.getElementById('notice-act').hidden && !document.getElementById('notice').hidden);
+            await page.until(() => !document.getElementById('notice-act').hidden
+                && !document.getElementById('notice').hidden);
             await page.evaluate(() => document.getElementById('notice-act').click());
-            await page.until((count) => document.querySelectorAll('#list a').length === count && document.querySelectorAll('#messages > *').length === 2, count);
+            await page.until((count) => document.querySelectorAll('#list a').length === count
+                && document.querySelectorAll('#messages > *').length === 2, count);
         });
 
-        test('back and forward walk between conversations and texts; a reload shows what showed', async () => {
-            const at = (place, title) => page.until((place, title) => document.body.dataset.screen === place && (place === 'chat' ? document.getElementById('chat-title').textContent
-                : document.getElementById('text').value) === title && document.querySelector('#list [aria-current]')?.textContent.includes(title) === Boolean(title), place, title);
+        test('back and forward walk between conversations and texts; a reload shows what showed',
+            async () => {
+            const at = (place, title) => page.until((place, title) => document.body.dataset.screen === place
+                && (place === 'chat' ? document.getElementById('chat-title').textContent
+                : document.getElementById('text').value) === title
+                    && document.querySelector('#list [aria-current]')?.textContent.includes(
+                        title) === Boolean(title), place, title);
             const go = (steps) => page.evaluate((steps) => history.go(steps), steps);
             await choose('Who keeps the light?');
             await at('chat', 'Who keeps the light?');
@@ -337,15 +387,18 @@ export function testConversations(name) {
             await page.evaluate(() => document.getElementById('tab-chat').click());
             await at('chat', 'Who keeps the light?');
             await page.evaluate(() => document.getElementById('new-document').click());
-            await page.until(() => location.hash === '#new=document' && document.getElementById('text').value === '');
+            await page.until(() => location.hash === '#new=document' && document.getElementById('text')
+                .value === '');
             await go(-1);
             await at('chat', 'Who keeps the light?');
             await go(-1);
             await at('writer', 'Once there was a lamp');
             await go(2);
-            await page.until(() => document.body.dataset.screen === 'writer' && document.getElementById('text').value === '');
+            await page.until(() => document.body.dataset.screen === 'writer'
+                && document.getElementById('text').value === '');
             await page.reload();
-            await page.until(() => document.body.dataset.screen === 'writer' && document.querySelectorAll('#list a').length > 0);
+            await page.until(() => document.body.dataset.screen === 'writer'
+                && document.querySelectorAll('#list a').length > 0);
             assert.equal(await page.evaluate(() => document.getElementById('text').value), '');
             await page.fill('#text', 'A new beginning');
             await page.until(() => /^#id=/.test(location.hash));
@@ -355,16 +408,20 @@ export function testConversations(name) {
             await at('writer', 'A new beginning');
             // Quick steps end at the last.
             await page.evaluate(() => {
-                for (const title of ['Who keeps', 'By the other', 'Who keeps', 'A question to']) [...document.querySelectorAll('#list a')].find((link) => link.textContent.includes(title)).click();
+                for (const title of ['Who keeps', 'By the other', 'Who keeps', 'A question to'])
+                    [...document.querySelectorAll('#list a')].find((link) => link.textContent.includes(title))
+                    .click();
             });
             await at('chat', 'A question to the end');
             assert.equal((await texts())[0], 'A question to the end');
         });
 
         // The browser itself has no microphone here: what is tested is the page.
-        if (name === 'chromium') test('a message is dictated only where speech is recognised on this device', async () => {
+        if (name === 'chromium')
+            test('a message is dictated only where speech is recognised on this device', async () => {
             const seen = await page.evaluate(async () => {
-                const {offerDictation} = await import('/modules/app/views/dictation.js'), field = document.getElementById('message'), out = {asked: [], notices: []}, made = [];
+                const {offerDictation} = await import('/modules/app/views/dictation.js'),
+                    field = document.getElementById('message'), out = {asked: [], notices: []}, made = [];
                 const button = () => document.getElementById('dictate');
                 class Recognition {
                     processLocally = false;
@@ -373,7 +430,8 @@ export function testConversations(name) {
                     stop() { out.asked.push(['stop']); }
                 }
                 const offer = (states) => offerDictation(document, {Recognition: Object.assign(Recognition, {
-                    available: async (options) => (out.asked.push(['available', options]), states), install: async () => (out.asked.push(['install']), true),
+                    available: async (options) => (out.asked.push(['available', options]), states),
+                    install: async () => (out.asked.push(['install']), true),
                 }), onNotice: (sentence) => out.notices.push(sentence)});
                 button()?.remove();     // the browser's own
                 await offer('unavailable');
@@ -384,7 +442,8 @@ export function testConversations(name) {
                 button().click();
                 await new Promise((done) => setTimeout(done));
                 out.pressed = button().ariaPressed;
-                const hear = (...texts) => made[0].onresult({results: texts.map((transcript) => [{transcript}])});
+                const hear = (...texts) =>
+                    made[0].onresult({results: texts.map((transcript) => [{transcript}])});
                 hear('what is');
                 out.interim = field.value;
                 hear('what is the ', ' light');
@@ -399,16 +458,21 @@ export function testConversations(name) {
                 return out;
             });
             assert.deepEqual([seen.unavailable, seen.pressed], [false, 'true']);
-            assert.deepEqual([seen.interim, seen.final, seen.end], ['Dear keeper, what is', 'Dear keeper, what is the light', ['Dear keeper, what is the light', 'false']]);
+            assert.deepEqual([seen.interim, seen.final, seen.end],
+                ['Dear keeper, what is', 'Dear keeper, what is the light',
+                    ['Dear keeper, what is the light', 'false']]);
             assert.match(seen.asked.find(([what]) => what === 'start')[1], /^en-/);
-            assert.deepEqual(seen.asked.map(([what]) => what), ['available', 'available', 'install', 'start', 'stop']);
-            assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available' ? options.processLocally : what !== 'start' || isLocal));
+            assert.deepEqual(seen.asked.map(([what]) => what), ['available', 'available', 'install',
+                'start', 'stop']);
+            assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available'
+                ? options.processLocally : what !== 'start' || isLocal));
             assert.equal(seen.notices.length, 1);
         });
 
         test('nothing went wrong meanwhile', async () => assert.deepEqual(await page.problems(), []));
 
-        test('where a newer page has changed what is kept, that is said, and another try is offered', async () => {
+        test('where a newer page has changed what is kept, that is said, and another try is offered',
+            async () => {
             await page.evaluate(() => new Promise((resolve, reject) => {
                 const opening = indexedDB.open(`gemma-app ${location.pathname}`, 99);
                 opening.onerror = () => reject(opening.error);
@@ -420,7 +484,8 @@ export function testConversations(name) {
                 indexedDB.deleteDatabase(`gemma-app ${location.pathname}`).onsuccess = resolve;
             }));
             await page.click('#error-retry');
-            await page.until(() => document.getElementById('error').hidden && document.getElementById('open-data').onclick !== null);
+            await page.until(() => document.getElementById('error').hidden
+                && document.getElementById('open-data').onclick !== null);
         });
     });
 }

@@ -1,5 +1,5 @@
-// A person's visits with the default model: download, answers, Stop, a second visit, a visit without network. The tests are one story, in
-// this order.
+// A person's visits with the default model: download, answers, Stop, a second visit, a visit without network.
+// The tests are one story, in this order.
 
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
@@ -9,7 +9,8 @@ import {dirname, join} from 'node:path';
 import {before, describe, test} from 'node:test';
 import {ensureModel} from '../../../web/node/setup.js';
 import {ensureNode24} from '../../setup/node24.js';
-import {figures, opened, revisit, screen, set, start, written, continueText, MODEL_NAME, OWN, shownError, visit} from '../harness/app.js';
+import {figures, opened, revisit, screen, set, start, written, continueText, MODEL_NAME, OWN, shownError,
+    visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {startBareLoop} from '../harness/bare_loop.js';
 import {lender} from '../harness/lent.js';
@@ -22,11 +23,17 @@ const GREEDY = {temperature: 0, repeatPenalty: 1, maxTokens: 24, seed: 1};
 const CLI = join(import.meta.dirname, '../../../web/node/cli.js');
 const LONG_TEXT = readFileSync(join(import.meta.dirname, '../../golden/text.txt'), 'utf8').repeat(7);
 
-/** On a machine that does nothing else but this; alone Stop takes a tenth. Where a bare loop beside it is slowed down, so may the page be. */
+/**
+ * On a machine that does nothing else but this; alone Stop takes a tenth. Where a bare loop beside it is
+ * slowed down, so may the page be.
+ */
 const STOP_MS = 1500, FREEZE_MS = 700;
 const allowed = (ms, {slower, latest}) => ms * slower + 2 * latest;
 
-/** What runs where: WebKit has no relaxed SIMD, and GTK's gives workers no shared memory (see web/engine/features.js). */
+/**
+ * What runs where: WebKit has no relaxed SIMD, and GTK's gives workers no shared memory (see
+ * web/engine/features.js).
+ */
 const EXPECTED = {chromium: ['relaxed', 'all'], firefox: ['relaxed', 'all'], webkit: ['simd128', 1]};
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
@@ -41,11 +48,15 @@ export function testDefaultModel(name) {
         let breakAfter = Infinity;      // bytes of the model that the server still sends
         let answer;
 
-        const files = () => readdirSync(site.folder, {recursive: true, withFileTypes: true}).filter((entry) => entry.isFile())
+        const files = () => readdirSync(site.folder, {recursive: true, withFileTypes: true})
+            .filter((entry) => entry.isFile())
             .map(({parentPath, path, name}) => join(parentPath ?? path, name).slice(site.folder.length + 1));
         const modelRequests = () => site.requests.filter(({path}) => path.startsWith('/models/'));
-        /** Which of a variant's kernels are the fastest is measured by each page anew: relaxed or relaxed16. */
-        const assertModule = (shown) => assert.ok([`${variant} wasm32`, `${variant}16 wasm32`].includes(shown), shown);
+        /**
+         * Which of a variant's kernels are the fastest is measured by each page anew: relaxed or relaxed16.
+         */
+        const assertModule = (shown) =>
+            assert.ok([`${variant} wasm32`, `${variant}16 wasm32`].includes(shown), shown);
 
         before(async () => {
             site = await lend(startSite({
@@ -67,8 +78,10 @@ export function testDefaultModel(name) {
         test('the first visit tells size and terms before anything of the model is fetched', async () => {
             await page.until(() => document.querySelector('.card') !== null);
             const card = await page.text(OWN);
-            for (const part of [/Gemma 3 270M/, /253 MB/, /By downloading you accept the Gemma Terms of Use/, /Download and start/]) assert.match(card, part);
-            assert.equal(await page.evaluate(() => document.querySelector('.terms a').href), 'https://ai.google.dev/gemma/terms');
+            for (const part of [/Gemma 3 270M/, /253 MB/, /By downloading you accept the Gemma Terms of Use/,
+                /Download and start/]) assert.match(card, part);
+            assert.equal(await page.evaluate(() => document.querySelector('.terms a').href),
+                'https://ai.google.dev/gemma/terms');
             assert.deepEqual(modelRequests(), []);
         });
 
@@ -83,11 +96,14 @@ export function testDefaultModel(name) {
             breakAfter = Infinity;
             await page.click('#error-retry');
             assert.equal(await opened(page), 'writer');
-            const again = modelRequests().slice(before).map(({range}) => Number(/\d+/.exec(range)[0]) / CHUNK);
-            const count = Math.ceil(253113024 / CHUNK), missing = Array.from({length: count}, (_, i) => i).filter((i) => !kept.includes(i));
+            const again = modelRequests().slice(before)
+                .map(({range}) => Number(/\d+/.exec(range)[0]) / CHUNK);
+            const count = Math.ceil(253113024 / CHUNK),
+                missing = Array.from({length: count}, (_, i) => i).filter((i) => !kept.includes(i));
             assert.ok(kept.length > 0);
             // A busy machine may break a request off: then it is continued within its chunk.
-            assert.deepEqual(again.filter(Number.isInteger).toSorted((a, b) => a - b), missing, 'what is missing, each chunk once');
+            assert.deepEqual(again.filter(Number.isInteger).toSorted((a, b) => a - b), missing,
+                'what is missing, each chunk once');
             await page.problems();      // the browser's own line about the broken connection
         });
 
@@ -105,7 +121,8 @@ export function testDefaultModel(name) {
         });
 
         test('speed, memory, engine module and threads are shown', async () => {
-            const threads = expectedThreads === 'all' ? await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 8)) : expectedThreads;
+            const threads = expectedThreads === 'all'
+                ? await page.evaluate(() => Math.min(navigator.hardwareConcurrency, 8)) : expectedThreads;
             const {Reading, Writing, Memory, Module, Threads, Context} = await figures(page);
             assert.match(Reading, /^[\d,.]+ tokens\/s 13 tokens, 0 cached$/);
             assert.match(Writing, /^[\d,.]+ tokens\/s 24 tokens$/);
@@ -116,8 +133,10 @@ export function testDefaultModel(name) {
         });
 
         test('the text is the one that the same module writes under Node', () => {
-            const args = ['generate', '--model', MODEL, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0', '--variant', variant, '--json'];
-            const {text, tokens} = JSON.parse(execFileSync(ensureNode24(), [CLI, ...args], {encoding: 'utf8'}));
+            const args = ['generate', '--model', MODEL, '--prompt', PROMPT, '--max-tokens', '24',
+                '--temperature', '0', '--variant', variant, '--json'];
+            const {text, tokens} = JSON.parse(execFileSync(ensureNode24(), [CLI, ...args],
+                {encoding: 'utf8'}));
             assert.equal(tokens.length, 24);
             assert.equal(answer, text);
         });
@@ -128,16 +147,19 @@ export function testDefaultModel(name) {
                     request.onsuccess = () => resolve(request.result);
                     request.onerror = () => reject(request.error);
                 });
-                const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+                const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16)
+                    .padStart(2, '0')).join('');
                 const db = await done(indexedDB.open('gemma-weights'));
                 const store = (name) => db.transaction(name).objectStore(name);
                 const id = new URL(url, document.baseURI).href;
                 const {size} = await done(store('models').get(id));
                 const records = [];
                 for (const key of await done(store('chunks').getAllKeys())) {
-                    const bytes = await new Response(await done(store('chunks').get(key))).arrayBuffer();      // WebKit keeps no Blobs here
+                    // WebKit keeps no Blobs here
+                    const bytes = await new Response(await done(store('chunks').get(key))).arrayBuffer();
                     const digest = hex(await crypto.subtle.digest('SHA-256', bytes));
-                    records.push({bytes: bytes.byteLength, digest, recorded: hex(await done(store('digests').get(key)))});
+                    records.push({bytes: bytes.byteLength, digest,
+                        recorded: hex(await done(store('digests').get(key)))});
                 }
                 db.close();
                 return {size, records};
@@ -146,17 +168,21 @@ export function testDefaultModel(name) {
             assert.deepEqual(kept, {size: 253113024, records: expected});
         });
 
-        test('every file of the site that this browser may need is kept for a visit without network', async () => {
+        test('every file of the site that this browser may need is kept for a visit without network',
+            async () => {
             const kept = await page.evaluate(async () => {
                 await navigator.serviceWorker.ready;
                 const [name] = await caches.keys();
                 return (await (await caches.open(name)).keys()).map(({url}) => url);
             });
             // Which of the engine's modules those are is isolation.js' matter.
-            const isLater = (path) => path === 'sw.js' || /\.(map|wasm)$|^lib\/wasm-.*gemma64|^app\/pdf-\w+\/|^app\/texts-\w+\/(?!en)/.test(path);
-            const expected = files().filter((path) => !isLater(path)).map((path) => site.url + path.replace('index.html', '')), here = new Set(kept);
+            const isLater = (path) => path === 'sw.js'
+                || /\.(map|wasm)$|^lib\/wasm-.*gemma64|^app\/pdf-\w+\/|^app\/texts-\w+\/(?!en)/.test(path);
+            const expected = files().filter((path) => !isLater(path)).map((path) => site.url
+                + path.replace('index.html', '')), here = new Set(kept);
             assert.deepEqual(expected.filter((url) => !here.has(url)), []);
-            assert.ok(expected.length > 20 && kept.some((url) => url.endsWith('.wasm')) && !kept.some((url) => /\/app\/pdf-\w+\//.test(url)));
+            assert.ok(expected.length > 20 && kept.some((url) => url.endsWith('.wasm'))
+                && !kept.some((url) => /\/app\/pdf-\w+\//.test(url)));
         });
 
         test('Stop acts at once while a long text is read, and the page stays lively', async () => {
@@ -170,7 +196,8 @@ export function testDefaultModel(name) {
             assert.ok(ms < allowed(STOP_MS, bare), `${ms} ms, where a bare loop is ${JSON.stringify(bare)}`);
             assert.equal(await written(page), LONG_TEXT);
             const longest = await page.evaluate(() => window.longestFreeze());
-            assert.ok(longest < allowed(FREEZE_MS, bare), `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
+            assert.ok(longest < allowed(FREEZE_MS, bare),
+                `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
         });
 
         test('Stop acts at once while an answer is written; what was written stays', async () => {
@@ -179,14 +206,16 @@ export function testDefaultModel(name) {
             const bareLoop = startBareLoop();
             await page.evaluate(startWatchingFreezes);
             await page.click('#continue');
-            await page.until((length) => document.getElementById('text').value.length > length, PROMPT.length + 30);
+            await page.until((length) => document.getElementById('text').value.length > length,
+                PROMPT.length + 30);
             const ms = await page.evaluate(stopAndTime);
             const bare = bareLoop();
             assert.ok(ms < allowed(STOP_MS, bare), `${ms} ms, where a bare loop is ${JSON.stringify(bare)}`);
             assert.ok((await written(page)).startsWith(PROMPT + answer.slice(0, 20)));
             assert.match(await page.text('#text-hint'), /^Stopped/);
             const longest = await page.evaluate(() => window.longestFreeze());
-            assert.ok(longest < allowed(FREEZE_MS, bare), `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
+            assert.ok(longest < allowed(FREEZE_MS, bare),
+                `nothing happened on the page for ${longest} ms, where a bare loop is ${JSON.stringify(bare)}`);
         });
 
         test('the next prompt works after Stop, with the same answer as before', async () => {
@@ -197,7 +226,8 @@ export function testDefaultModel(name) {
         test('a second visit reads the model from the device alone', async () => {
             const before = modelRequests().length;
             await revisit(page);
-            await page.until((own) => /253 MB on this device/.test(document.querySelector(own)?.innerText), OWN);
+            await page.until((own) => /253 MB on this device/.test(document.querySelector(own)?.innerText),
+                OWN);
             await start(page);
             await opened(page);
             assert.equal(await continueText(page, PROMPT), answer);
@@ -205,13 +235,18 @@ export function testDefaultModel(name) {
         });
 
         test('nothing was asked of any other site, and nothing went wrong meanwhile', async () => {
-            const origins = await page.evaluate(() => performance.getEntriesByType('resource').map(({name}) => new URL(name).origin));
+            const origins = await page.evaluate(() => performance.getEntriesByType('resource')
+                .map(({name}) => new URL(name).origin));
             assert.deepEqual([...new Set(origins)], [new URL(site.url).origin]);
             assert.deepEqual(page.strangers ?? [], []);
             assert.deepEqual(await page.problems(), []);
-            // Of a module that a worker imports later, WebKit asks the network, too, for what is there already; the answer is nothing to it.
-            const there = new Set(['', ...files()]), isThere = (path) => there.has(name === 'webkit' ? path.replace(/^v-\w+\/(?=lib\/chunk-)/, '') : path);
-            const site404 = site.requests.filter(({path}) => !isThere(path.slice(1)) && !path.startsWith('/models/'));
+            // Of a module that a worker imports later, WebKit asks the network, too, for what is there
+            // already; the answer is nothing to it.
+            const there = new Set(['', ...files()]),
+                isThere = (path) => there.has(name === 'webkit' ? path.replace(/^v-\w+\/(?=lib\/chunk-)/, '')
+                    : path);
+            const site404 = site.requests.filter(({path}) => !isThere(path.slice(1))
+                && !path.startsWith('/models/'));
             assert.deepEqual(site404.filter(({path}) => !path.endsWith('/favicon.ico')), []);
         });
 
@@ -227,10 +262,12 @@ export function testDefaultModel(name) {
         test('a deleted model is gone from the device', async () => {
             await page.click('#change-model');
             await screen(page, 'welcome');
-            await page.evaluate(() => { window.confirm = () => true; });        // WebDriver has no say in time
+            // WebDriver has no say in time
+            await page.evaluate(() => { window.confirm = () => true; });
             await page.until(() => document.querySelector('#stored-list [aria-label^="Delete"]') !== null);
             await page.click('#stored-list [aria-label^="Delete"]');
-            await page.until((own) => document.querySelector(`${own} .actions button`).textContent === 'Download and start', OWN);
+            await page.until((own) => document.querySelector(`${own} .actions button`)
+                .textContent === 'Download and start', OWN);
         });
     });
 }
@@ -251,7 +288,8 @@ function digestsOf(path) {
 
 /** Which chunks of the one model are in the store. */
 async function keptChunks() {
-    const done = (request) => new Promise((resolve, reject) => Object.assign(request, {onsuccess: () => resolve(request.result), onerror: reject}));
+    const done = (request) => new Promise((resolve, reject) => Object.assign(request,
+        {onsuccess: () => resolve(request.result), onerror: reject}));
     const db = await done(indexedDB.open('gemma-weights'));
     const keys = await done(db.transaction('chunks').objectStore('chunks').getAllKeys());
     db.close();

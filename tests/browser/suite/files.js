@@ -1,4 +1,5 @@
-// Files beside a message: a text, HTML with scripts, a PDF with some, what is refused, and the three ways for what does not fit. The tests are one story.
+// Files beside a message: a text, HTML with scripts, a PDF with some, what is refused, and the three ways for
+// what does not fit. The tests are one story.
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
@@ -11,9 +12,14 @@ import {lender} from '../harness/lent.js';
 import {startStaticHost} from '../harness/servers.js';
 
 const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
-const LONG = Array.from({length: 40}, (_, i) => `Paragraph ${i} says that the keeper counted ${i} ships.`).join('\n\n');
+const LONG = Array.from({length: 40}, (_, i) => `Paragraph ${i} says that the keeper counted ${i} ships.`)
+    .join('\n\n');
 
-/** A PDF with a page for each text. @param {string[]} pages @param {{catalog?: string, trailer?: string, more?: string[]}} [extra] */
+/**
+ * A PDF with a page for each text.
+ * @param {string[]} pages
+ * @param {{catalog?: string, trailer?: string, more?: string[]}} [extra]
+ */
 function pdfOf(pages, {catalog = '', trailer = '', more = []} = {}) {
     const first = 4 + more.length, objects = [
         `<< /Type /Catalog /Pages 2 0 R ${catalog} >>`,
@@ -49,13 +55,17 @@ export function testFiles(name) {
             await page.upload('#attach-file', join(folder, file));
         };
         const attached = (file) => page.until((file) => [...document.querySelectorAll('#attachments li')]
-            .find((item) => item.querySelector('strong').textContent === file && /token/.test(item.textContent))?.textContent, file);
+            .find((item) => item.querySelector('strong').textContent === file
+                && /token/.test(item.textContent))?.textContent, file);
         const refused = () => page.until(() => document.querySelector('.file-problem')?.textContent);
-        const remove = () => page.evaluate(() => document.querySelectorAll('#attachments .icon').forEach((button) => button.click()));
+        const remove = () => page.evaluate(() => document.querySelectorAll('#attachments .icon')
+            .forEach((button) => button.click()));
         /** What the dialog says of a file. */
         const read = async (selector) => {
-            await page.evaluate((selector) => document.querySelector(`${selector} .file-open`).click(), selector);
-            const texts = await page.until(() => document.querySelector('dialog.file-text') && [...document.querySelectorAll('dialog.file-text pre')].map((text) => text.textContent));
+            await page.evaluate((selector) => document.querySelector(`${selector} .file-open`)
+                .click(), selector);
+            const texts = await page.until(() => document.querySelector('dialog.file-text')
+                && [...document.querySelectorAll('dialog.file-text pre')].map((text) => text.textContent));
             await closeDialog(page, 'dialog.file-text');
             return texts;
         };
@@ -82,7 +92,8 @@ export function testFiles(name) {
         });
 
         test('of HTML the text is read, and nothing in it runs or is fetched', async () => {
-            await attach('page.html', '<h1>Lamp</h1><script>document.title = "ran"</script><img src="https://example.org/x.png" onerror="document.title = \'ran\'"><p>It burns.</p><svg onload="document.title=\'ran\'"></svg>');
+            await attach('page.html',
+                '<h1>Lamp</h1><script>document.title = "ran"</script><img src="https://example.org/x.png" onerror="document.title = \'ran\'"><p>It burns.</p><svg onload="document.title=\'ran\'"></svg>');
             await attached('page.html');
             assert.deepEqual(await read('#attachments'), ['# Lamp\n\nIt burns.']);
             assert.notEqual(await page.evaluate(() => document.title), 'ran');
@@ -91,7 +102,8 @@ export function testFiles(name) {
 
         test('of a PDF the text is read, its scripts are not run, and pages are told apart', async () => {
             const script = '<< /S /JavaScript /JS (app.alert\\(1\\); this.submitForm\\("https://example.org/"\\);) >>';
-            await attach('book.pdf', pdfOf(['First page\nof the book', 'Second page'], {catalog: `/OpenAction 4 0 R`, more: [script]}));
+            await attach('book.pdf', pdfOf(['First page\nof the book', 'Second page'],
+                {catalog: `/OpenAction 4 0 R`, more: [script]}));
             await attached('book.pdf');
             assert.deepEqual(await read('#attachments'), ['First page\nof the book\n\nSecond page']);
             await say(page, 'What is it?');
@@ -101,8 +113,10 @@ export function testFiles(name) {
         test('what cannot be read is refused by a sentence, as text', async () => {
             /** @type {[string, string | Buffer][]} */
             const cases = [
-                ['<img src=x onerror=alert(1)>.txt', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0, 8])], ['empty.txt', ''], ['broken.pdf', '%PDF-1.7\nnothing'], ['picture.pdf', pdfOf([''])],
-                ['locked.pdf', pdfOf(['Secret'], {more: [`<< /Filter /Standard /V 1 /R 2 /P -4 /O <${'ab'.repeat(32)}> /U <${'cd'.repeat(32)}> >>`], trailer: `/Encrypt 4 0 R /ID [<${'01'.repeat(16)}> <${'01'.repeat(16)}>]`})],
+                ['<img src=x onerror=alert(1)>.txt', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0, 8])],
+                ['empty.txt', ''], ['broken.pdf', '%PDF-1.7\nnothing'], ['picture.pdf', pdfOf([''])],
+                ['locked.pdf', pdfOf(['Secret'],
+                    {more: [`<< /Filter /Standard /V 1 /R 2 /P -4 /O <${'ab'.repeat(32)}> /U <${'cd'.repeat(32)}> >>`], trailer: `/Encrypt 4 0 R /ID [<${'01'.repeat(16)}> <${'01'.repeat(16)}>]`})],
             ];
             const sentences = new Set();
             for (const [file, content] of cases) {
@@ -116,17 +130,24 @@ export function testFiles(name) {
             assert.equal(sentences.size, cases.length);
         });
 
-        test('a message is not sent without a file that it waits for and that proves to be unreadable', async () => {
+        test('a message is not sent without a file that it waits for and that proves to be unreadable',
+            async () => {
             const seen = await page.evaluate(async () => {
-                const field = document.getElementById('message'), before = document.querySelectorAll('#messages > *').length, dataTransfer = new DataTransfer();
+                const field = document.getElementById('message'),
+                    before = document.querySelectorAll('#messages > *').length,
+                    dataTransfer = new DataTransfer();
                 dataTransfer.items.add(new File(['%PDF-1.7\nnothing'], 'broken.pdf'));
                 dataTransfer.items.add(new File(['Readable.'], 'whole.md'));
-                document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                document.getElementById('messages')
+                    .dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
                 field.value = 'What do these say?';
                 document.getElementById('chat-form').requestSubmit();
-                while (!document.querySelector('.file-problem') || !/token/.test(document.querySelector('#attachments li')?.textContent)) await new Promise((done) => setTimeout(done, 10));
+                while (!document.querySelector('.file-problem')
+                    || !/token/.test(document.querySelector('#attachments li')?.textContent))
+                    await new Promise((done) => setTimeout(done, 10));
                 await new Promise((done) => setTimeout(done, 100));
-                return [field.value, document.querySelectorAll('#attachments li').length, document.querySelectorAll('#messages > *').length - before];
+                return [field.value, document.querySelectorAll('#attachments li').length,
+                    document.querySelectorAll('#messages > *').length - before];
             });
             assert.deepEqual(seen, ['What do these say?', 1, 0]);
             await page.fill('#message', '');
@@ -138,7 +159,8 @@ export function testFiles(name) {
         const askLong = async (way, question) => {
             await page.click('#new-chat');
             await attach('long.txt', LONG);
-            await page.until(() => document.querySelector('.ways')?.checkVisibility() && document.querySelector('.ways legend').textContent.includes('250'));
+            await page.until(() => document.querySelector('.ways')?.checkVisibility()
+                && document.querySelector('.ways legend').textContent.includes('250'));
             await page.evaluate((way) => document.getElementById(`way-${way}`).click(), way);
             await say(page, question);
         };
@@ -150,7 +172,8 @@ export function testFiles(name) {
             assert.equal(whole, LONG);
         });
 
-        test('what does not fit: every part in turn, and all together, which has the form that was asked for', async () => {
+        test('what does not fit: every part in turn, and all together, which has the form that was asked for',
+            async () => {
             const schema = '{"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"], "additionalProperties": false}';
             const setForm = async (schema, maxTokens) => {
                 await page.click('#new-chat');
@@ -158,14 +181,18 @@ export function testFiles(name) {
                 await page.fill('#setting-maxTokens', String(maxTokens));
                 for (const written of ['{', schema]) {      // it is looked at a little later
                     await page.fill('#setting-schema', written);
-                    await page.until((isWrong) => document.getElementById('setting-schema').hasAttribute('aria-invalid') === isWrong, written === '{');
+                    await page.until((isWrong) => document.getElementById('setting-schema')
+                        .hasAttribute('aria-invalid') === isWrong, written === '{');
                 }
                 await page.click('#settings header button');
             };
             await setForm(schema, 30);
             await askLong('parts', 'Sum it up');
-            const asked = await page.evaluate(() => [...document.querySelectorAll('#messages > :last-child pre')].map(({textContent}) => textContent));
-            const answer = await page.evaluate(() => document.querySelector('#messages > :last-child .body').textContent), parts = [...answer.matchAll(/Part (\d+) of (\d+)/g)];
+            const asked = await page.evaluate(() =>
+                [...document.querySelectorAll('#messages > :last-child pre')].map(({textContent}) =>
+                    textContent));
+            const answer = await page.evaluate(() => document.querySelector('#messages > :last-child .body')
+                .textContent), parts = [...answer.matchAll(/Part (\d+) of (\d+)/g)];
             assert.ok(parts.length > 1 && parts.length === Number(parts[0][2]), answer);
             assert.match(answer, /All parts together/);
             assert.deepEqual(JSON.parse(asked.at(-1)), {n: 7});
@@ -179,14 +206,16 @@ export function testFiles(name) {
             assert.match((await read('#messages > :nth-child(3)'))[0], /\b31\b/);
         });
 
-        test('what changes while its file is read is not sent; a file that comes meanwhile is sent, too', async () => {
+        test('what changes while its file is read is not sent; a file that comes meanwhile is sent, too',
+            async () => {
             await page.click('#new-chat');
             const seen = await page.evaluate(async () => {
                 const field = document.getElementById('message'), form = document.getElementById('chat-form');
                 const drop = (name) => {
                     const dataTransfer = new DataTransfer();
                     dataTransfer.items.add(new File(['Dropped.'], name));
-                    document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                    document.getElementById('messages').dispatchEvent(new DragEvent('drop',
+                        {dataTransfer, bubbles: true, cancelable: true}));
                 };
                 const {text} = Blob.prototype, {arrayBuffer} = Blob.prototype;
                 let read;
@@ -200,18 +229,22 @@ export function testFiles(name) {
                 field.value = 'First, and more';
                 read();
                 Object.assign(Blob.prototype, {text, arrayBuffer});
-                while (!/token/.test(document.querySelector('#attachments li').textContent)) await new Promise((done) => setTimeout(done, 10));
+                while (!/token/.test(document.querySelector('#attachments li').textContent))
+                    await new Promise((done) => setTimeout(done, 10));
                 await new Promise((done) => setTimeout(done, 100));
-                const kept = [field.value, document.querySelectorAll('#attachments li').length, document.querySelectorAll('#messages > *').length];
+                const kept = [field.value, document.querySelectorAll('#attachments li').length,
+                    document.querySelectorAll('#messages > *').length];
                 form.requestSubmit();
                 drop('two.md');
                 return kept;
             });
             assert.deepEqual(seen, ['First, and more', 1, 0]);
-            await page.until(() => document.getElementById('send').textContent === 'Send' && document.querySelectorAll('#messages > *').length === 2);
+            await page.until(() => document.getElementById('send').textContent === 'Send'
+                && document.querySelectorAll('#messages > *').length === 2);
             const sent = await page.text('#messages .user');
             assert.match(sent, /one\.md[^]*two\.md[^]*First, and more/);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.querySelectorAll('#attachments li').length]), ['', 0]);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
+                document.querySelectorAll('#attachments li').length]), ['', 0]);
         });
 
         test('files can be dropped; a model among them is offered as one', async () => {
@@ -219,17 +252,20 @@ export function testFiles(name) {
                 const dataTransfer = new DataTransfer();
                 dataTransfer.items.add(new File(['Dropped.'], 'dropped.md'));
                 dataTransfer.items.add(new File(['GGUF'], 'other.gguf'));
-                document.getElementById('messages').dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                document.getElementById('messages')
+                    .dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
             });
             await attached('dropped.md');
-            await page.until(() => document.getElementById('notice-text').textContent.includes('other.gguf') && !document.getElementById('notice').hidden);
+            await page.until(() => document.getElementById('notice-text').textContent.includes('other.gguf')
+                && !document.getElementById('notice').hidden);
             await remove();
             await page.click('#notice-close');
         });
 
         test('without the network a PDF is read by what was kept; a reload keeps what is written and attached', async () => {
             await revisit(page);
-            await page.until(() => navigator.serviceWorker.controller !== null && document.getElementById('attach').onclick !== null);
+            await page.until(() => navigator.serviceWorker.controller !== null
+                && document.getElementById('attach').onclick !== null);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await attach('again.pdf', pdfOf(['Read by the worker']));
             await attached('again.pdf');
@@ -239,7 +275,8 @@ export function testFiles(name) {
             await page.until(() => document.getElementById('attach').onclick !== null);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await attached('again.pdf');
-            assert.equal(await page.evaluate(() => document.getElementById('message').value), 'Half a sentence');
+            assert.equal(await page.evaluate(() => document.getElementById('message').value),
+                'Half a sentence');
             assert.deepEqual(await read('#attachments'), ['Read by the worker']);
             await remove();
             await attach('offline.pdf', pdfOf(['Read offline']));
@@ -248,7 +285,8 @@ export function testFiles(name) {
         });
 
         test('nothing went wrong meanwhile', async () => {
-            assert.deepEqual((await page.problems()).filter((problem) => !/models\.json|Failed to load|sw\.js/.test(problem)), []);
+            assert.deepEqual((await page.problems())
+                .filter((problem) => !/models\.json|Failed to load|sw\.js/.test(problem)), []);
             assert.deepEqual((page.strangers ?? []).filter((host) => host.includes('example.org')), []);
         });
     });

@@ -1,5 +1,6 @@
-// The app by keyboard alone, with real keys: everything is reached by Tab, in the order in which it stands, and seen when it is; dialogs keep the focus and
-// give it back; what changes under a finger leaves the focus where one goes on from.
+// The app by keyboard alone, with real keys: everything is reached by Tab, in the order in which it stands,
+// and seen when it is; dialogs keep the focus and give it back; what changes under a finger leaves the focus
+// where one goes on from.
 
 import assert from 'node:assert/strict';
 import {before, describe, test} from 'node:test';
@@ -21,12 +22,18 @@ export function testKeyboard() {
 
         const focused = () => page.evaluate(() => {
             const {activeElement: element} = document;
-            return element === document.body ? '' : element.id || element.getAttribute('aria-label') || element.textContent.trim().slice(0, 30) || element.tagName;
+            return element === document.body ? '' : element.id || element.getAttribute('aria-label')
+                || element.textContent.trim().slice(0, 30) || element.tagName;
         });
-        const focus = (selector) => page.evaluate((selector) => document.querySelector(selector).focus(), selector);
-        const isOpen = (selector) => page.evaluate((selector) => document.querySelector(selector)?.matches('[open], :popover-open') ?? false, selector);
+        const focus = (selector) => page.evaluate((selector) => document.querySelector(selector)
+            .focus(), selector);
+        const isOpen = (selector) => page.evaluate((selector) =>
+            document.querySelector(selector)?.matches('[open], :popover-open') ?? false, selector);
 
-        /** Tab from the beginning to the end: what was reached, what was not, and what was reached unseen. @param {'Tab' | 'Shift+Tab'} key */
+        /**
+         * Tab from the beginning to the end: what was reached, what was not, and what was reached unseen.
+         * @param {'Tab' | 'Shift+Tab'} key
+         */
         const walk = async (key) => {
             const stops = await page.evaluate((isBack) => {
                 const {activeElement} = document;
@@ -44,30 +51,44 @@ export function testKeyboard() {
             for (let i = 0; i < MOST_STOPS; i++) {
                 await page.press(key);
                 const stop = await page.evaluate(async () => {
-                    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));       // what comes into sight has its size then
+                    // what comes into sight has its size then
+                    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
                     const {activeElement: element} = document;
                     // After the last in a dialog come the browser's own, then the first.
-                    if (element === document.body && document.querySelector('dialog[open], :popover-open')) return {isOutside: true};
+                    if (element === document.body && document.querySelector('dialog[open], :popover-open'))
+                        return {isOutside: true};
                     if (element === document.body || element.dataset.seen) return undefined;
                     element.dataset.seen = 'yes';
-                    const {outlineStyle, outlineWidth} = getComputedStyle(element), box = element.getBoundingClientRect();
-                    const x = Math.min(Math.max(box.left + box.width / 2, 1), innerWidth - 2), y = Math.min(Math.max(box.top + box.height / 2, 1), innerHeight - 2);
+                    const {outlineStyle, outlineWidth} = getComputedStyle(element),
+                        box = element.getBoundingClientRect();
+                    const x = Math.min(Math.max(box.left + box.width / 2, 1), innerWidth - 2),
+                        y = Math.min(Math.max(box.top + box.height / 2, 1), innerHeight - 2);
                     const top = document.elementFromPoint(x, y);
-                    const isSeen = top && (element.contains(top) || top.contains(element) || element.labels?.[0]?.contains(top));
-                    const isMarked = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 || element.matches('#text');      // it has a caret of its own colour
-                    return {name: element.id || element.getAttribute('aria-label') || element.textContent.trim().slice(0, 40), isSeen, isMarked};
+                    const isSeen = top && (element.contains(top) || top.contains(element)
+                        || element.labels?.[0]?.contains(top));
+                    // it has a caret of its own colour
+                    const isMarked = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2
+                        || element.matches('#text');
+                    return {name: element.id || element.getAttribute('aria-label')
+                        || element.textContent.trim().slice(0, 40), isSeen, isMarked};
                 });
                 if (!stop) break;
                 if (!stop.isOutside) stops.push(stop);
             }
             const missed = await page.evaluate(() => {
                 const modal = document.querySelector('dialog[open], :popover-open') ?? document.body;
-                const all = [...modal.querySelectorAll('a[href], button, input, select, textarea, summary')].filter((element) => element.checkVisibility({visibilityProperty: true})
-                    && !element.disabled && !element.dataset.seen && element.tabIndex >= 0 && !(element.type === 'radio' && !element.checked));
+                const all = [...modal.querySelectorAll(
+                    'a[href], button, input, select, textarea, summary')].filter((element) =>
+                        element.checkVisibility({visibilityProperty: true})
+                    && !element.disabled && !element.dataset.seen && element.tabIndex >= 0
+                        && !(element.type === 'radio' && !element.checked));
                 document.querySelectorAll('[data-seen]').forEach((element) => delete element.dataset.seen);
-                return all.map((element) => element.id || element.getAttribute('aria-label') || element.textContent.trim().slice(0, 40));
+                return all.map((element) => element.id || element.getAttribute('aria-label')
+                    || element.textContent.trim().slice(0, 40));
             });
-            return {stops: stops.map(({name}) => name), missed, unseen: stops.filter(({isSeen}) => !isSeen).map(({name}) => name), unmarked: stops.filter(({isMarked}) => !isMarked).map(({name}) => name)};
+            return {stops: stops.map(({name}) => name), missed, unseen: stops.filter(({isSeen}) => !isSeen)
+                .map(({name}) => name), unmarked: stops.filter(({isMarked}) => !isMarked)
+                    .map(({name}) => name)};
         };
         const assertReached = async (what) => {
             const {stops, ...faults} = await walk('Tab');
@@ -80,8 +101,10 @@ export function testKeyboard() {
             const {url} = await lend(startSite());
             page = await lend(openBrowser('chromium'));
             await visit(page, url);
-            await page.until(() => document.querySelector('.card') !== null && document.getElementById('open-data').onclick !== null);
-            await page.until(() => !document.querySelector('.card.waiting [inert]'));       // the one to recommend has been found
+            await page.until(() => document.querySelector('.card') !== null
+                && document.getElementById('open-data').onclick !== null);
+            // the one to recommend has been found
+            await page.until(() => !document.querySelector('.card.waiting [inert]'));
             await bring(page);
         });
 
@@ -93,12 +116,14 @@ export function testKeyboard() {
         });
 
         test('each dialog keeps the focus, and gives it back to what opened it', async () => {
-            for (const [opener, dialog] of [['#open-settings', '#settings'], ['#open-keys', '#keys'], ['#open-data', '#data'], ['#list li .icon', '#item']]) {
+            for (const [opener, dialog] of [['#open-settings', '#settings'], ['#open-keys', '#keys'],
+                ['#open-data', '#data'], ['#list li .icon', '#item']]) {
                 await focus(opener);
                 const before = await focused();
                 await page.press('Enter');
                 await page.until((dialog) => document.querySelector(dialog)?.open, dialog);
-                assert.equal(await page.evaluate((dialog) => document.querySelector(dialog).contains(document.activeElement), dialog), true, `${dialog} has the focus`);
+                assert.equal(await page.evaluate((dialog) => document.querySelector(dialog)
+                    .contains(document.activeElement), dialog), true, `${dialog} has the focus`);
                 const {stops, ...faults} = await walk('Tab');
                 assert.deepEqual(faults, {missed: [], unseen: [], unmarked: []}, dialog);
                 assert.ok(!stops.includes('new-conversation'), dialog);
@@ -148,14 +173,19 @@ export function testKeyboard() {
         });
 
         test('walking between branches, editing and deleting leave the focus where one goes on', async () => {
-            const inMessage = (number) => page.evaluate((number) => document.querySelector(`#messages > :nth-child(${number})`)?.contains(document.activeElement), number);
+            const inMessage = (number) =>
+                page.evaluate((number) =>
+                    document.querySelector(`#messages > :nth-child(${number})`)?.contains(
+                        document.activeElement), number);
             await focus('#messages > :nth-child(3) .walk button:last-child');
             await page.press('Enter');
-            await page.until(() => document.querySelector('#messages > :nth-child(3) .walk span').textContent === '2 / 2');
+            await page.until(() => document.querySelector('#messages > :nth-child(3) .walk span')
+                .textContent === '2 / 2');
             assert.equal(await inMessage(3), true, 'the other branch has the focus');
             await focus('#messages > :nth-child(3) .walk button');
             await page.press('Enter');
-            await page.until(() => document.querySelector('#messages > :nth-child(3) .walk span').textContent === '1 / 2');
+            await page.until(() => document.querySelector('#messages > :nth-child(3) .walk span')
+                .textContent === '1 / 2');
             assert.equal(await inMessage(3), true);
             const edit = '#messages > :nth-child(3) .message-actions > .icon:nth-of-type(2)';
             await focus(edit);
@@ -190,7 +220,8 @@ export function testKeyboard() {
         });
 
         test('deleting in the list, and selecting there, leave the focus in the list', async () => {
-            const inList = () => page.evaluate(() => document.getElementById('sidebar').contains(document.activeElement));
+            const inList = () => page.evaluate(() => document.getElementById('sidebar')
+                .contains(document.activeElement));
             await focus('#list li:last-child .icon');
             await page.press('Enter');
             await focus('#item-delete');
@@ -209,10 +240,13 @@ export function testKeyboard() {
         });
 
         test('what is renamed in the list, here or in another tab, keeps the focus', async () => {
-            const inRow = (title) => page.until((title) => document.activeElement.matches('#list button.icon') && document.activeElement.closest('li').textContent === title, title);
-            const id = await page.evaluate(() => document.querySelector('#list li:last-child a').hash.slice('#id='.length));
+            const inRow = (title) => page.until((title) => document.activeElement.matches('#list button.icon')
+                && document.activeElement.closest('li').textContent === title, title);
+            const id = await page.evaluate(() => document.querySelector('#list li:last-child a')
+                .hash.slice('#id='.length));
             const rename = (title) => page.evaluate(async (id, title) => {
-                const {openConversations} = await import('/modules/app/data/conversations.js'), other = window.other ??= await openConversations();
+                const {openConversations} = await import('/modules/app/data/conversations.js'),
+                    other = window.other ??= await openConversations();
                 await other.change(id, {title});
             }, id, title);
             await focus(`#list a[href="#id=${id}"] ~ button`);
@@ -234,9 +268,11 @@ export function testKeyboard() {
             await page.evaluate(async () => {
                 const {announce, createSpeaker} = await import('/modules/app/views/dom.js');
                 window.heard = [];
-                new MutationObserver(() => window.heard.push(document.getElementById('announcer').textContent)).observe(document.getElementById('announcer'), {childList: true});
+                new MutationObserver(() => window.heard.push(document.getElementById('announcer')
+                    .textContent)).observe(document.getElementById('announcer'), {childList: true});
                 const speak = createSpeaker(document);
-                for (const token of ['The', ' sea', ' is', ' salty', '.', ' It', ' al', 'ways', ' was', '!', ' 3', '.', '5', ' %']) {
+                for (const token of ['The', ' sea', ' is', ' salty', '.', ' It', ' al', 'ways', ' was', '!',
+                    ' 3', '.', '5', ' %']) {
                     speak(token);
                     await Promise.resolve();
                 }
@@ -246,7 +282,8 @@ export function testKeyboard() {
                 await Promise.resolve();
                 announce(document, 'Copied');
             });
-            assert.deepEqual((await page.evaluate(() => window.heard)).map((said) => said.trim()), ['The sea is salty.', 'It always was!', '3.5 %', 'Copied', 'Copied']);
+            assert.deepEqual((await page.evaluate(() => window.heard)).map((said) => said.trim()),
+                ['The sea is salty.', 'It always was!', '3.5 %', 'Copied', 'Copied']);
             await focus('#open-settings');
             await page.press('Enter');
             await page.evaluate(() => {
@@ -258,7 +295,8 @@ export function testKeyboard() {
             await page.press('Escape');
         });
 
-        test('whom motion disturbs sees none, and in colours of one\'s own the borders are there', async () => {
+        test('whom motion disturbs sees none, and in colours of one\'s own the borders are there',
+            async () => {
             await page.emulate({'prefers-reduced-motion': 'reduce'});
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await page.fill('#message', 'Who keeps the light?');
@@ -271,22 +309,27 @@ export function testKeyboard() {
                 return [moving, animationName];
             }), [0, 'none']);
             await page.emulate({'forced-colors': 'active'});
-            assert.deepEqual(await page.evaluate(() => [matchMedia('(forced-colors: active)').matches, getComputedStyle(document.querySelector('.tabs [aria-selected=true]')).outlineStyle]), [true, 'solid']);
+            assert.deepEqual(await page.evaluate(() => [matchMedia('(forced-colors: active)').matches,
+                getComputedStyle(document.querySelector('.tabs [aria-selected=true]')).outlineStyle]),
+                [true, 'solid']);
             await page.emulate({});
         });
 
         test('under a thumb, Enter makes a line, and nothing calls up the keyboard unasked', async () => {
             await page.emulate({pointer: 'coarse'});
             await page.reload();
-            await page.until(() => document.getElementById('attach').onclick !== null && document.body.dataset.screen !== 'loading');
+            await page.until(() => document.getElementById('attach').onclick !== null
+                && document.body.dataset.screen !== 'loading');
             assert.equal(await page.evaluate(() => matchMedia('(pointer: coarse)').matches), true);
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await screen(page, 'chat');
             assert.notEqual(await focused(), 'message');
-            assert.equal(await page.evaluate(() => document.getElementById('message').value), 'Who keeps the light?', 'what was typed before the reload');
+            assert.equal(await page.evaluate(() => document.getElementById('message').value),
+                'Who keeps the light?', 'what was typed before the reload');
             await page.fill('#message', '');
             await page.type('#message', 'One\nTwo');
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.getElementById('messages').children.length]), ['One\nTwo', 0]);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
+                document.getElementById('messages').children.length]), ['One\nTwo', 0]);
             await page.emulate({});
         });
     });

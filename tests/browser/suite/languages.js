@@ -1,5 +1,5 @@
-// The page in other languages, colours and by keyboard: what is chosen in the settings holds after a reload, lines that run to the left fit, and each
-// shortcut does what the sheet says.
+// The page in other languages, colours and by keyboard: what is chosen in the settings holds after a reload,
+// lines that run to the left fit, and each shortcut does what the sheet says.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -19,7 +19,9 @@ export function testLanguages(name) {
         /** @type {import('../harness/page.js').Page} */
         let page;
 
-        const ready = () => page.until(() => document.getElementById('pick-file').onclick !== null && document.querySelector('.card') !== null && document.getElementById('language').options.length > 1);
+        const ready = () => page.until(() => document.getElementById('pick-file').onclick !== null
+            && document.querySelector('.card') !== null && document.getElementById('language')
+                .options.length > 1);
         /** Chooses in the settings; another language loads the page again. */
         const choose = async (id, value) => {
             await page.evaluate((id, value) => {
@@ -31,14 +33,17 @@ export function testLanguages(name) {
             await ready();
         };
         const press = (key, about = {}, target = 'body') => page.evaluate((key, about, target) => {
-            const event = new KeyboardEvent('keydown', {key, code: /^[A-Z]$/.test(key) ? `Key${key}` : '', bubbles: true, cancelable: true, ...about});
+            const event = new KeyboardEvent('keydown', {key, code: /^[A-Z]$/.test(key) ? `Key${key}` : '',
+                bubbles: true, cancelable: true, ...about});
             document.querySelector(target).dispatchEvent(event);
             return event.defaultPrevented;
         }, key, about, target);
         const isMac = () => page.evaluate(() => /mac|iphone|ipad/i.test(navigator.userAgent));
-        const held = async () => await isMac() ? {ctrlKey: true, shiftKey: true} : {altKey: true, shiftKey: true};
+        const held = async () => await isMac() ? {ctrlKey: true, shiftKey: true}
+            : {altKey: true, shiftKey: true};
         const isOpen = (id) => page.evaluate((id) => document.getElementById(id).open, id);
-        const closeAll = () => page.evaluate(() => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()));
+        const closeAll = () => page.evaluate(() => document.querySelectorAll('dialog[open]')
+            .forEach((dialog) => dialog.close()));
         const open = (id) => page.evaluate((id) => document.getElementById(id).click(), id);
 
         /** Nothing sticks out on either side, and no text is a key. */
@@ -46,8 +51,10 @@ export function testLanguages(name) {
             for (const [width, height] of SIZES) {
                 await page.resize(width, height);
                 // The list has moved, too.
-                await page.until((width) => innerWidth === width && document.getElementById('sidebar').hasAttribute('popover') === width < 960, width);
-                for (const [fault, faults] of Object.entries(await layoutFaults(page))) assert.deepEqual(faults, [], `${what} at ${width}: ${fault}`);
+                await page.until((width) => innerWidth === width && document.getElementById('sidebar')
+                    .hasAttribute('popover') === width < 960, width);
+                for (const [fault, faults] of Object.entries(await layoutFaults(page)))
+                    assert.deepEqual(faults, [], `${what} at ${width}: ${fault}`);
             }
         };
 
@@ -62,7 +69,8 @@ export function testLanguages(name) {
             test(`${tag} is read where it is chosen, and everything fits`, async () => {
                 await choose('language', tag);
                 assert.equal(await page.evaluate(() => document.documentElement.dir), dir);
-                const words = JSON.parse(readFileSync(new URL(`../../../web/app/texts/${tag}.json`, import.meta.url), 'utf8'));
+                const words = JSON.parse(readFileSync(new URL(`../../../web/app/texts/${tag}.json`,
+                    import.meta.url), 'utf8'));
                 assert.equal(await page.text('#welcome-title'), words['welcome.title']);
                 assert.equal(await page.evaluate(() => document.title), words['page.title']);
                 await look(`${tag}, welcome`);
@@ -82,7 +90,9 @@ export function testLanguages(name) {
         test('in Arabic the list stands on the right, and what points is mirrored', async () => {
             await choose('language', 'ar');
             const {list, scale} = await page.evaluate(() => ({
-                list: document.documentElement.clientWidth - document.getElementById('sidebar').getBoundingClientRect().right, scale: getComputedStyle(document.querySelector('#open-sidebar svg')).scale,
+                list: document.documentElement.clientWidth - document.getElementById('sidebar')
+                    .getBoundingClientRect().right,
+                    scale: getComputedStyle(document.querySelector('#open-sidebar svg')).scale,
             }));
             assert.deepEqual([Math.round(list), scale], [0, '-1 1']);
             await choose('language', 'en');
@@ -94,7 +104,8 @@ export function testLanguages(name) {
             await choose('theme', 'dark');
             const dark = await paper();
             assert.notEqual(dark, light);
-            assert.equal(await page.evaluate(() => document.querySelector('meta[name=theme-color]').content), dark);
+            assert.equal(await page.evaluate(() => document.querySelector('meta[name=theme-color]').content),
+                dark);
             await page.reload();
             await ready();
             assert.equal(await paper(), dark);
@@ -103,7 +114,8 @@ export function testLanguages(name) {
             assert.equal(await paper(), light);
         });
 
-        test('? opens the sheet, but not in a field, for an input method, or where it is switched off', async () => {
+        test('? opens the sheet, but not in a field, for an input method, or where it is switched off',
+            async () => {
             assert.equal(await press('?', {shiftKey: true}, '#search'), false);
             assert.equal(await press('?', {shiftKey: true, isComposing: true}), false);
             assert.equal(await press('?', {shiftKey: true, keyCode: 229}), false);
@@ -133,15 +145,19 @@ export function testLanguages(name) {
             assert.equal(await page.evaluate(() => document.activeElement.id), 'search');
             // A keyboard without Latin letters: the key of that place.
             await press('ש', {...keys, code: 'KeyW'});
-            assert.equal(await page.evaluate(() => matchMedia('(pointer: coarse)').matches || document.activeElement.id === 'message'), true);
+            assert.equal(await page.evaluate(() => matchMedia('(pointer: coarse)').matches
+                || document.activeElement.id === 'message'), true);
             await press('G', keys);
             assert.equal(await isOpen('settings'), true);
             await closeAll();
             await press('H', keys);
-            assert.equal(await page.evaluate(() => document.getElementById('sidebar').checkVisibility()), false);
-            assert.equal(await page.evaluate(() => document.getElementById('open-sidebar').checkVisibility()), true);
+            assert.equal(await page.evaluate(() => document.getElementById('sidebar').checkVisibility()),
+                false);
+            assert.equal(await page.evaluate(() => document.getElementById('open-sidebar').checkVisibility()),
+                true);
             await press('H', keys);
-            assert.equal(await page.evaluate(() => document.getElementById('sidebar').checkVisibility()), true);
+            assert.equal(await page.evaluate(() => document.getElementById('sidebar').checkVisibility()),
+                true);
             // In the search, Escape leaves what is searched, and stops no answer.
             await page.evaluate(async () => {
                 const {listenToKeys} = await import('/modules/app/views/keys.js');

@@ -1,11 +1,13 @@
-// Models of one's own, from the disk and from an address: chats, texts that try to do harm, files and servers that fail.
+// Models of one's own, from the disk and from an address: chats, texts that try to do harm, files and
+// servers that fail.
 
 import assert from 'node:assert/strict';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {figures, opened, revisit, say, screen, set, loadUrl, openFile, shownError, visit} from '../harness/app.js';
+import {figures, opened, revisit, say, screen, set, loadUrl, openFile, shownError,
+    visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {changeStrings} from '../harness/gguf.js';
 import {lender} from '../harness/lent.js';
@@ -16,7 +18,8 @@ const GOLDEN = join(import.meta.dirname, '../../golden');
 const CHAT = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf');
 const BRIEF = {temperature: 0, maxTokens: 12};
 const HARM = '<img src=x onerror="window.harmed=true">';
-const CORS = {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'range', 'Cross-Origin-Resource-Policy': 'cross-origin'};
+const CORS = {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'range',
+    'Cross-Origin-Resource-Policy': 'cross-origin'};
 
 /** What browsers themselves say of a request that fails, and must fail. */
 const ABOUT_REQUESTS = /Failed to load resource|blocked by CORS policy|Cross-Origin Request Blocked|access control checks|Origin .* is not allowed/;
@@ -65,7 +68,8 @@ export function testOwnModels(name) {
             assert.equal(site.requests.some(({path}) => path.endsWith('.gguf')), false);
         });
 
-        test('a new conversation remembers nothing: the same question has the same answer again', async () => {
+        test('a new conversation remembers nothing: the same question has the same answer again',
+            async () => {
             await page.click('#new-chat');
             assert.equal(await page.text('#messages'), '');
             assert.equal((await say(page, 'Who keeps the light?')).text, firstAnswer);
@@ -80,7 +84,8 @@ export function testOwnModels(name) {
             assert.match((await say(page, 'And who counts the ships?')).foot, /\d+ cached/);
         });
 
-        test('what the file, its name, the model and the user write is shown as text, and never runs', async () => {
+        test('what the file, its name, the model and the user write is shown as text, and never runs',
+            async () => {
             const hostile = changeStrings(readFileSync(CHAT), (key, value, i) => {
                 if (key === 'general.name') return HARM;
                 return key === 'tokenizer.ggml.tokens' && !value.startsWith('<') ? `${HARM}${i}` : value;
@@ -89,17 +94,20 @@ export function testOwnModels(name) {
             await page.evaluate(() => {
                 window.titles = [];
                 const title = document.getElementById('loading-title');
-                new MutationObserver(() => window.titles.push(title.textContent)).observe(title, {childList: true});
+                new MutationObserver(() => window.titles.push(title.textContent)).observe(title,
+                    {childList: true});
             });
             await openFile(page, file('<img src=x onerror=window.harmed=true>.gguf', hostile));
-            assert.match((await page.evaluate(() => window.titles)).at(-1), /^Loading <img src=x onerror=window.harmed=true>\.gguf$/);
+            assert.match((await page.evaluate(() => window.titles)).at(-1),
+                /^Loading <img src=x onerror=window.harmed=true>\.gguf$/);
             const {text} = await say(page, HARM);
             assert.ok(text.includes(HARM), text);
             await page.click('#tab-writer');
             await page.type('#text', HARM);
             await page.click('#continue');
             await page.until(() => document.getElementById('continue').textContent === 'Continue');
-            assert.ok((await page.evaluate(() => document.getElementById('mirror').textContent)).startsWith(HARM));
+            assert.ok((await page.evaluate(() => document.getElementById('mirror').textContent))
+                .startsWith(HARM));
             assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
             assert.equal(await page.evaluate(() => window.harmed ?? false), false);
             assert.deepEqual(await page.problems(), []);
@@ -126,8 +134,10 @@ export function testOwnModels(name) {
         });
 
         test('a checkpoint becomes by one command what the page opens by the manifest\'s address, keeps in chunks, and opens with the server gone', async () => {
-            const model = quantized('checkpoint.gguf', checkpoint('checkpoint-it', 'tiny-gemma3'), 'q4_0', '--manifest');
-            const other = await startServer((request, response) => sendFile(request, response, request.url.endsWith('.json') ? `${model}.json` : model, CORS));
+            const model = quantized('checkpoint.gguf', checkpoint('checkpoint-it', 'tiny-gemma3'), 'q4_0',
+                '--manifest');
+            const other = await startServer((request, response) => sendFile(request, response,
+                request.url.endsWith('.json') ? `${model}.json` : model, CORS));
             const url = `${other.url}checkpoint.gguf`, answers = [];
             try {
                 for (const isThere of [true, false]) {
@@ -145,34 +155,49 @@ export function testOwnModels(name) {
         });
 
         for (const [what, title, sentence, arrange] of [
-            ['a site that does not let others read', 'The model could not be downloaded', /does not allow/, async () => {
-                const other = await lend(startServer((request, response) => sendFile(request, response, CHAT)));
+            ['a site that does not let others read', 'The model could not be downloaded',
+                /does not allow/, async () => {
+                const other = await lend(startServer((request, response) => sendFile(request,
+                    response, CHAT)));
                 await loadUrl(page, `${other.url}model.gguf`);
             }],
-            ['a server that is not there', 'The model could not be downloaded', /cannot be reached/, async () => {
+            ['a server that is not there', 'The model could not be downloaded',
+                /cannot be reached/, async () => {
                 const other = await startServer(() => {});
                 await other.close();
                 await loadUrl(page, `${other.url}model.gguf`);
             }],
             // WebKit tells a worker nothing of what its policy refused.
-            ['an address that the page\'s own policy refuses', 'The model could not be downloaded', /policy.* http:\/\/127\.0\.0\.1:\d+.*localhost|127\.0\.0\.1:\d+ cannot be reached/, async () => {
-                const other = await lend(startServer((request, response) => sendFile(request, response, CHAT, CORS)));
+            ['an address that the page\'s own policy refuses', 'The model could not be downloaded',
+                /policy.* http:\/\/127\.0\.0\.1:\d+.*localhost|127\.0\.0\.1:\d+ cannot be reached/,
+                async () => {
+                const other = await lend(startServer((request, response) => sendFile(request, response,
+                    CHAT, CORS)));
                 await loadUrl(page, `${other.url.replace('localhost', '127.0.0.1')}model.gguf`);
             }],
-            ['an address without a file', 'There is no model at that address', /none\.gguf was not found/, () => loadUrl(page, `${site.url}models/none.gguf`)],
-            ['the address of a web page', 'This file cannot be opened', /web page/, () => loadUrl(page, site.url)],
-            ['a server that dies in the middle', 'The model could not be downloaded', /localhost:\d+/, async () => {
+            ['an address without a file', 'There is no model at that address', /none\.gguf was not found/,
+                () => loadUrl(page, `${site.url}models/none.gguf`)],
+            ['the address of a web page', 'This file cannot be opened', /web page/,
+                () => loadUrl(page, site.url)],
+            ['a server that dies in the middle', 'The model could not be downloaded',
+                /localhost:\d+/, async () => {
                 const other = await lend(startServer((request, response) => {
-                    response.writeHead(200, {...CORS, 'Content-Type': 'application/octet-stream', 'Content-Length': 1e6});
+                    response.writeHead(200, {...CORS, 'Content-Type': 'application/octet-stream',
+                        'Content-Length': 1e6});
                     response.write(readFileSync(CHAT).subarray(0, 5e5), () => response.destroy());
                 }));
                 await loadUrl(page, `${other.url}model.gguf`);
             }],
-            ['a file that was cut off', 'This file cannot be opened', /cut\.gguf/, () => page.upload('#file', file('cut.gguf', readFileSync(CHAT).subarray(0, 9e5)))],
-            ['a file that was cut off in its header', 'This file cannot be opened', /short\.gguf/, () => page.upload('#file', file('short.gguf', readFileSync(CHAT).subarray(0, 5e3)))],
-            ['a file of something else', 'This file cannot be opened', /noise\.gguf/, () => page.upload('#file', file('noise.gguf', Buffer.alloc(1e6, 'noise')))],
-            ['an empty file', 'This file cannot be opened', /empty\.gguf/, () => page.upload('#file', file('empty.gguf', ''))],
-            ['a web page saved as a model', 'This file cannot be opened', /page\.gguf/, () => page.upload('#file', file('page.gguf', '<!doctype html><h1>Sign in</h1>'))],
+            ['a file that was cut off', 'This file cannot be opened', /cut\.gguf/,
+                () => page.upload('#file', file('cut.gguf', readFileSync(CHAT).subarray(0, 9e5)))],
+            ['a file that was cut off in its header', 'This file cannot be opened', /short\.gguf/,
+                () => page.upload('#file', file('short.gguf', readFileSync(CHAT).subarray(0, 5e3)))],
+            ['a file of something else', 'This file cannot be opened', /noise\.gguf/,
+                () => page.upload('#file', file('noise.gguf', Buffer.alloc(1e6, 'noise')))],
+            ['an empty file', 'This file cannot be opened', /empty\.gguf/,
+                () => page.upload('#file', file('empty.gguf', ''))],
+            ['a web page saved as a model', 'This file cannot be opened', /page\.gguf/,
+                () => page.upload('#file', file('page.gguf', '<!doctype html><h1>Sign in</h1>'))],
         ]) {
             test(`${what} is told, and the page goes on working`, async () => {
                 await screen(page, 'welcome');
@@ -181,7 +206,8 @@ export function testOwnModels(name) {
                 assert.equal(shown.title, title);
                 assert.match(shown.message, sentence);
                 // What refuses is not the connection.
-                if (/policy/.test(shown.message)) assert.doesNotMatch(await page.text('#error-advice'), /connection/i);
+                if (/policy/.test(shown.message))
+                    assert.doesNotMatch(await page.text('#error-advice'), /connection/i);
                 await page.click('#error-close');
                 await openFile(page, CHAT);
                 assert.ok((await say(page, 'Hello')).text);
@@ -191,7 +217,8 @@ export function testOwnModels(name) {
 
         test('an address that is none is told at the field', async () => {
             await loadUrl(page, 'not an address');
-            assert.equal(await page.evaluate(() => document.getElementById('url').validity.customError), true);
+            assert.equal(await page.evaluate(() => document.getElementById('url').validity.customError),
+                true);
             assert.equal(await page.evaluate(() => document.body.dataset.screen), 'welcome');
         });
 

@@ -1,4 +1,5 @@
-// Settings as a person has them: defaults, what one conversation has of its own, presets, answers of a form, and how full the context is.
+// Settings as a person has them: defaults, what one conversation has of its own, presets, answers of a form,
+// and how full the context is.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -27,7 +28,8 @@ export function testSettings(name) {
             await page.until(() => !document.getElementById('settings').open);
         };
         const value = (key) => page.evaluate((key) => document.getElementById(`setting-${key}`).value, key);
-        const scope = (index) => page.evaluate((index) => document.querySelectorAll('.scopes button')[index].click(), index);
+        const scope = (index) =>
+            page.evaluate((index) => document.querySelectorAll('.scopes button')[index].click(), index);
         const choose = (id, label) => page.evaluate((id, label) => {
             const field = document.getElementById(id);
             field.value = [...field.options].find(({textContent}) => textContent === label).value;
@@ -40,7 +42,8 @@ export function testSettings(name) {
         };
         const findings = async () => {
             if (await page.evaluate(() => typeof axe === 'undefined')) await page.evaluate(AXE);
-            return page.evaluate(async (values) => (await axe.run({runOnly: {type: 'tag', values}})).violations.map(({id, nodes}) => `${id}: ${nodes[0].html}`), RULES);
+            return page.evaluate(async (values) => (await axe.run({runOnly: {type: 'tag', values}}))
+                .violations.map(({id, nodes}) => `${id}: ${nodes[0].html}`), RULES);
         };
 
         before(async () => {
@@ -58,11 +61,13 @@ export function testSettings(name) {
             assert.deepEqual(JSON.parse(await kept()), {temperature: 0, maxTokens: 8, contextLength: 256});
             assert.match((await say(page, 'And who else?')).foot, /^1 token .*maximum answer length/);
             await open();
-            assert.deepEqual([await value('maxTokens'), await value('topK'), await value('temperature')], ['1', '7', '0']);
+            assert.deepEqual([await value('maxTokens'), await value('topK'), await value('temperature')],
+                ['1', '7', '0']);
             await scope(1);
             assert.deepEqual([await value('maxTokens'), await value('topK')], ['8', '64']);
             await scope(0);
-            await page.evaluate(() => document.getElementById('setting-maxTokens').closest('.setting').querySelector('.reset').click());
+            await page.evaluate(() => document.getElementById('setting-maxTokens').closest('.setting')
+                .querySelector('.reset').click());
             assert.equal(await value('maxTokens'), '8');
             await page.click('#settings-reset');
             assert.equal(await value('topK'), '64');
@@ -73,13 +78,17 @@ export function testSettings(name) {
         test('a preset is kept under a name, applied and deleted; prompts have a library', async () => {
             await open();
             await page.fill('#setting-topK', '9');
-            await page.evaluate(() => document.getElementById('preset').closest('.library').querySelector('.library-buttons button').click());
+            await page.evaluate(() => document.getElementById('preset').closest('.library')
+                .querySelector('.library-buttons button').click());
             await page.type('.library-buttons input', 'Nine\n');
-            await page.until(() => document.getElementById('preset').selectedOptions[0].textContent === 'Nine');
-            assert.equal(await page.evaluate(() => document.getElementById('settings').open), true, 'Enter saves, and closes nothing');
+            await page.until(() => document.getElementById('preset')
+                .selectedOptions[0].textContent === 'Nine');
+            assert.equal(await page.evaluate(() => document.getElementById('settings').open), true,
+                'Enter saves, and closes nothing');
             await choose('preset', 'Exact');
             assert.deepEqual([await value('topK'), await value('temperature')], ['64', '0']);
-            await page.until(() => [...document.getElementById('preset').options].some(({textContent}) => textContent === 'Nine'));
+            await page.until(() => [...document.getElementById('preset').options].some(({textContent}) =>
+                textContent === 'Nine'));
             await choose('preset', 'Nine');
             assert.equal(await value('topK'), '9');
             await choose('prompt-library', 'Brief answers');
@@ -89,28 +98,37 @@ export function testSettings(name) {
             await close();
         });
 
-        test('a schema that no answer can be made by is refused by name; with a good one, answers are code', async () => {
+        test('a schema that no answer can be made by is refused by name; with a good one, answers are code',
+            async () => {
             await open();
-            const refused = () => page.evaluate(() => document.getElementById('setting-schema').closest('.setting').querySelector('.refused').textContent);
+            const refused = () => page.evaluate(() => document.getElementById('setting-schema')
+                .closest('.setting').querySelector('.refused').textContent);
             await page.fill('#setting-schema', '{"type": "strin');
-            await page.until(() => document.getElementById('setting-schema').getAttribute('aria-invalid') === 'true');
-            await page.fill('#setting-schema', '{"type": "object", "unevaluatedItems": {"$ref": "#/nowhere"}, "$dynamicRef": "#x"}');
-            await page.until(() => /\$dynamicRef|unevaluatedItems|nowhere/.test(document.getElementById('setting-schema').closest('.setting').querySelector('.refused').textContent));
-            await page.fill('#setting-schema', '{"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"], "additionalProperties": false}');
+            await page.until(() => document.getElementById('setting-schema')
+                .getAttribute('aria-invalid') === 'true');
+            await page.fill('#setting-schema',
+                '{"type": "object", "unevaluatedItems": {"$ref": "#/nowhere"}, "$dynamicRef": "#x"}');
+            await page.until(() => /\$dynamicRef|unevaluatedItems|nowhere/.test(
+                document.getElementById('setting-schema').closest('.setting').querySelector('.refused')
+                    .textContent));
+            await page.fill('#setting-schema',
+                '{"type": "object", "properties": {"n": {"enum": [7]}}, "required": ["n"], "additionalProperties": false}');
             await page.until(() => !document.getElementById('setting-schema').hasAttribute('aria-invalid'));
             assert.equal(await refused(), '');
             await page.fill('#setting-maxTokens', '40');
             await close();
             const {text} = await say(page, 'A number?');
             assert.match(text, /\{"n": 7\}/);
-            assert.equal(await page.evaluate(() => document.querySelectorAll('#messages > :last-child pre code').length), 1);
+            assert.equal(await page.evaluate(() =>
+                document.querySelectorAll('#messages > :last-child pre code').length), 1);
         });
 
         test('what is set holds for what is asked in the same moment', async () => {
             await page.evaluate(() => {
                 const at = (id) => document.getElementById(id), {length} = at('messages').children;
                 at('open-settings').click();
-                const fields = {maxTokens: '41', schema: '{"type": "object", "properties": {"n": {"enum": [8]}}, "required": ["n"], "additionalProperties": false}'};
+                const fields = {maxTokens: '41',
+                    schema: '{"type": "object", "properties": {"n": {"enum": [8]}}, "required": ["n"], "additionalProperties": false}'};
                 for (const [key, value] of Object.entries(fields)) {
                     at(`setting-${key}`).value = value;
                     at(`setting-${key}`).dispatchEvent(new Event('input'));
@@ -120,12 +138,14 @@ export function testSettings(name) {
                 at('chat-form').requestSubmit();
                 window.expected = length + 2;
             });
-            await page.until(() => document.getElementById('messages').children.length === window.expected && document.getElementById('send').textContent === 'Send');
+            await page.until(() => document.getElementById('messages').children.length === window.expected
+                && document.getElementById('send').textContent === 'Send');
             assert.match((await page.text('#messages > :last-child .body')), /\{"n": 8\}/);
         });
 
         test('the gauge counts what is typed, says what does not fit, and what a longer context costs is known', async () => {
-            await page.until(() => /^\d+ of 256 tokens$/.test(document.querySelector('#gauge > span:nth-child(2)')?.textContent));
+            await page.until(() => /^\d+ of 256 tokens$/.test(
+                document.querySelector('#gauge > span:nth-child(2)')?.textContent));
             await page.fill('#message', 'ship '.repeat(300));
             await page.until(() => document.getElementById('gauge').dataset.verdict === 'too-long');
             await page.fill('#message', '');
@@ -134,17 +154,23 @@ export function testSettings(name) {
             await page.until(() => /\d/.test(document.getElementById('context-cost').textContent));
             const small = await page.text('#context-cost');
             await page.fill('#setting-contextLength', '128');
-            await page.until((small) => /\d/.test(document.getElementById('context-cost').textContent) && document.getElementById('context-cost').textContent !== small, small);
+            await page.until((small) => /\d/.test(document.getElementById('context-cost').textContent)
+                && document.getElementById('context-cost').textContent !== small, small);
             await page.fill('#setting-contextLength', '256');
-            await page.evaluate(() => document.querySelectorAll('#settings details').forEach((more) => { more.open = true; }));
+            await page.evaluate(() => document.querySelectorAll('#settings details')
+                .forEach((more) => { more.open = true; }));
             assert.deepEqual(await page.problems(), []);
             assert.deepEqual(await findings(), []);
             await page.problems();      // axe's own
             await close();
         });
 
-        test('everything is exported, deleted after being asked twice, and imported again without doubles', async () => {
-            const press = (label) => page.evaluate((label) => [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label).click(), label);
+        test('everything is exported, deleted after being asked twice, and imported again without doubles',
+            async () => {
+            const press = (label) =>
+                page.evaluate((label) =>
+                    [...document.querySelectorAll('#data button')].find(({textContent}) =>
+                        textContent === label).click(), label);
             const outcome = () => page.until(() => {
                 const said = document.querySelector('#data .transfer-outcome')?.textContent;
                 return said && said !== 'Working…' && {said};
@@ -175,7 +201,8 @@ export function testSettings(name) {
             await outcome();
             await press('Export everything');
             await page.until(() => window.made.length === 2);
-            const [markdown, exported] = await page.evaluate(() => Promise.all(window.made.map((blob) => blob.text())));
+            const [markdown, exported] = await page.evaluate(() =>
+                Promise.all(window.made.map((blob) => blob.text())));
             assert.match(markdown, /^# Who keeps the light\?/);
             assert.ok(JSON.parse(exported));
             assert.deepEqual(await findings(), []);
@@ -184,33 +211,47 @@ export function testSettings(name) {
             assert.match((await outcome()).said, /\b0 conversations/);
             // What waits to be sent goes with it.
             await page.evaluate(() => {
-                const dataTransfer = new DataTransfer(), drop = () => document.dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                const dataTransfer = new DataTransfer(),
+                    drop = () => document.dispatchEvent(new DragEvent('drop',
+                        {dataTransfer, bubbles: true, cancelable: true}));
                 dataTransfer.items.add(new File(['Secret'], 'secret.txt'));
                 document.getElementById('message').value = 'Half a sentence';
                 document.getElementById('tab-chat').click();
                 drop();
             });
-            await page.until(() => /secret\.txt.*token/.test(document.getElementById('attachments').textContent));
+            await page.until(() => /secret\.txt.*token/.test(document.getElementById('attachments')
+                .textContent));
             await press('Delete everything…');
             await page.until(() => document.querySelector('#data .notice') !== null);
             await page.evaluate(() => { window.confirm = () => true; });
             await press('Delete for good');
-            await page.until(() => !document.getElementById('data') && document.querySelectorAll('#list a').length === 0 && document.body.dataset.screen === 'welcome');
+            await page.until(() => !document.getElementById('data') && document.querySelectorAll('#list a')
+                .length === 0 && document.body.dataset.screen === 'welcome');
             assert.equal(await kept() ?? '{}', '{}');      // WebDriver has no null
             await page.until(() => document.getElementById('open-data').onclick !== null);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.getElementById('attachments').textContent, ...Object.keys(sessionStorage).filter((key) => key.includes('draft'))]), ['', '']);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
+                document.getElementById('attachments').textContent, ...Object.keys(sessionStorage)
+                    .filter((key) => key.includes('draft'))]), ['', '']);
             await openData();
             await bring(exported);
             assert.match((await outcome()).said, /\b1 conversation\b/);
             await bring(exported);
-            await page.until(() => /\b0 conversations/.test(document.querySelector('#data .transfer-outcome').textContent));
+            await page.until(() => /\b0 conversations/.test(document.querySelector('#data .transfer-outcome')
+                .textContent));
             await leave('data');
-            assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#list .list-title')].map(({textContent}) => textContent)), ['Who keeps the light?']);
+            assert.deepEqual(await page.evaluate(() =>
+                [...document.querySelectorAll('#list .list-title')].map(({textContent}) => textContent)),
+                ['Who keeps the light?']);
         });
 
-        test('a blind comparison is drawn, voted on, resumed, and has a result with an interval', async () => {
-            const press = (label) => page.evaluate((label) => [...document.querySelectorAll('#compare button')].find(({textContent}) => textContent === label).click(), label);
-            const heading = (pattern) => page.until((pattern) => new RegExp(pattern).test(document.querySelector('#compare h3')?.textContent), pattern);
+        test('a blind comparison is drawn, voted on, resumed, and has a result with an interval',
+            async () => {
+            const press = (label) =>
+                page.evaluate((label) =>
+                    [...document.querySelectorAll('#compare button')].find(({textContent}) =>
+                        textContent === label).click(), label);
+            const heading = (pattern) => page.until((pattern) => new RegExp(pattern)
+                .test(document.querySelector('#compare h3')?.textContent), pattern);
             const openCompare = async () => {
                 await page.evaluate(() => document.getElementById('open-compare').click());
                 await page.until(() => document.querySelector('#compare .compare-body')?.children.length > 0);
@@ -219,7 +260,8 @@ export function testSettings(name) {
             await openFile(page, CHAT);
             await openCompare();
             await press('Add my latest prompts');
-            await page.until(() => /Who keeps the light\?/.test(document.getElementById('compare-prompts').value));
+            await page.until(() => /Who keeps the light\?/.test(document.getElementById('compare-prompts')
+                .value));
             await page.fill('#compare-prompts', 'One?\nTwo?\nThree?');
             await choose('compare-settings-b', 'Settings as they are now');
             await press('Start');
@@ -263,7 +305,8 @@ export function testSettings(name) {
         });
 
         test('what the model has forgotten is said at its answer, and nowhere else', async () => {
-            const notes = () => page.evaluate(() => [...document.querySelectorAll('.dropped')].map((note) => Boolean(note.closest('.model'))));
+            const notes = () => page.evaluate(() => [...document.querySelectorAll('.dropped')].map((note) =>
+                Boolean(note.closest('.model'))));
             await page.click('#new-chat');
             await open();
             await page.fill('#setting-overflow', 'drop-oldest');

@@ -28,33 +28,46 @@ export function testSystem(name) {
             await page.goto(`${site.url}?${new URLSearchParams({title: 'The <b>sea</b>', text: 'Why is it salty?', url: 'https://a.example/b?c'})}`);
             await screen(page, 'chat');
             await page.until(() => document.getElementById('message').value !== '');
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, location.search]), ['The <b>sea</b>\nWhy is it salty?\nhttps://a.example/b?c', '']);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
+                location.search]), ['The <b>sea</b>\nWhy is it salty?\nhttps://a.example/b?c', '']);
         });
 
         test('what an app shares as a form is an unsent message with its files, once; so is what a stranger\'s page sends', async () => {
             const stranger = await lend(startServer((request, response) => {
                 if (request.url === '/tiny.gguf') return sendFile(request, response, CHAT);
-                response.writeHead(200, {'Content-Type': 'text/html'}).end('<!doctype html><title>elsewhere</title>');
+                response.writeHead(200, {'Content-Type': 'text/html'})
+                    .end('<!doctype html><title>elsewhere</title>');
             }));
             const share = async (texts, files) => {
                 await page.fill('#message', '');
                 await page.goto(stranger.url);
                 await page.evaluate(async (action, texts, files) => {
-                    const form = document.createElement('form'), field = document.createElement('input'), given = new DataTransfer();
-                    Object.assign(form, {method: 'post', enctype: 'multipart/form-data', acceptCharset: 'utf-8', action});
-                    for (const [name, value] of Object.entries(texts)) form.append(Object.assign(document.createElement('input'), {name, value}));
-                    for (const [name, content] of files) given.items.add(new File([content ?? await (await fetch(name)).blob()], name));
-                    form.append(Object.assign(field, {type: 'file', name: 'files', multiple: true, files: given.files}));
+                    const form = document.createElement('form'), field = document.createElement('input'),
+                        given = new DataTransfer();
+                    Object.assign(form, {method: 'post', enctype: 'multipart/form-data',
+                        acceptCharset: 'utf-8', action});
+                    for (const [name, value] of Object.entries(texts))
+                        form.append(Object.assign(document.createElement('input'), {name, value}));
+                    for (const [name, content] of files)
+                        given.items.add(new File([content ?? await (await fetch(name)).blob()], name));
+                    form.append(Object.assign(field, {type: 'file', name: 'files', multiple: true,
+                        files: given.files}));
                     document.body.append(form);
                     setTimeout(() => form.submit());
                 }, site.url, texts, files);
-                await page.until(() => document.title !== 'elsewhere' && document.body.dataset.screen === 'chat');
+                await page.until(() => document.title !== 'elsewhere'
+                    && document.body.dataset.screen === 'chat');
             };
-            const shared = () => page.evaluate(async () => [location.search, (await caches.keys()).filter((name) => name.startsWith('gemma-shared')).length]);
+            const shared = () => page.evaluate(async () => [location.search,
+                (await caches.keys()).filter((name) => name.startsWith('gemma-shared')).length]);
             await page.until(async () => (await navigator.serviceWorker.ready).active.state === 'activated');
-            await share({title: 'Notes', text: '<img src=x onerror=alert(1)>', url: ''}, [['a b.csv', 'sea;salt\n1;2\n'], ['ü<b>.md', '# Tide\n']]);
-            await page.until(() => document.getElementById('message').value && document.querySelectorAll('#attachments li').length === 2);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value, document.querySelectorAll('#messages > *').length, document.querySelectorAll('#list a').length]),
+            await share({title: 'Notes', text: '<img src=x onerror=alert(1)>', url: ''},
+                [['a b.csv', 'sea;salt\n1;2\n'], ['ü<b>.md', '# Tide\n']]);
+            await page.until(() => document.getElementById('message').value
+                && document.querySelectorAll('#attachments li').length === 2);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
+                document.querySelectorAll('#messages > *').length,
+                document.querySelectorAll('#list a').length]),
                 ['Notes\n<img src=x onerror=alert(1)>', 0, 0]);
             assert.match(await page.text('#attachments'), /a b\.csv[^]*ü<b>\.md/);
             assert.deepEqual(await shared(), ['', 0]);
@@ -76,7 +89,8 @@ export function testSystem(name) {
             // Of what no page takes, the last three wait; what came a day ago is deleted.
             await page.evaluate(async () => {
                 const cache = await caches.open(`gemma-shared ${location.pathname}`);
-                for (const time of [1, 2, Date.now() + 1, Date.now() + 2, Date.now() + 3, Date.now() + 4]) await cache.put(`./?shared=${time}`, new Response('x'));
+                for (const time of [1, 2, Date.now() + 1, Date.now() + 2, Date.now() + 3, Date.now() + 4])
+                    await cache.put(`./?shared=${time}`, new Response('x'));
             });
             await share({text: 'x'}, []);
             await page.until(() => document.getElementById('message').value !== '');
@@ -99,7 +113,8 @@ export function testSystem(name) {
             await loadUrl(page, `${site.url}none.gguf?token=SECRET#part`);
             await shownError(page);
             const copied = await page.evaluate(async () => {
-                Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text; }}});
+                Object.defineProperty(navigator, 'clipboard',
+                    {value: {writeText: async (text) => { window.copied = text; }}});
                 document.getElementById('error-copy').click();
                 return window.copied;
             });
@@ -108,7 +123,9 @@ export function testSystem(name) {
             assert.doesNotMatch(copied, /SECRET/);
             // Where a browser lets nothing be copied, they are there to read.
             await page.evaluate(() => {
-                Object.defineProperty(navigator.clipboard, 'writeText', {value: async () => { throw new DOMException('It is not allowed.', 'NotAllowedError'); }});
+                Object.defineProperty(navigator.clipboard, 'writeText',
+                    {value: async () => { throw new DOMException('It is not allowed.',
+                        'NotAllowedError'); }});
                 document.getElementById('error-copy').click();
             });
             await page.until(() => document.getElementById('error-details').checkVisibility());

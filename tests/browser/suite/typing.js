@@ -31,20 +31,25 @@ export function testTyping(name) {
                 await page.fill('#message', 'にほん');
                 const seen = await page.evaluate((composing) => {
                     const field = document.getElementById('message'), press = (key) => {
-                        const event = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true, ...composing});
+                        const event = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true,
+                            ...composing});
                         field.dispatchEvent(event);
                         return event.defaultPrevented;
                     };
-                    return [press('Enter'), press('Escape'), document.getElementById('messages').children.length, field.value];
+                    return [press('Enter'), press('Escape'), document.getElementById('messages')
+                        .children.length, field.value];
                 }, composing);
                 assert.deepEqual(seen, [false, false, 0, 'にほん']);
             }
         });
 
-        test('every view has one heading of the first level, and the messages are a log without a list', async () => {
+        test('every view has one heading of the first level, and the messages are a log without a list',
+            async () => {
             for (const tab of ['#tab-writer', '#tab-chat']) {
                 await page.click(tab);
-                assert.equal(await page.evaluate(() => [...document.querySelectorAll('h1')].filter((heading) => heading.checkVisibility()).length), 1, tab);
+                assert.equal(await page.evaluate(() =>
+                    [...document.querySelectorAll('h1')].filter((heading) => heading.checkVisibility())
+                        .length), 1, tab);
             }
             assert.deepEqual(await page.evaluate(() => {
                 const log = document.querySelector('[role=log]');
@@ -59,12 +64,14 @@ export function testTyping(name) {
             await page.evaluate(() => {
                 window.kept = document.getElementById('mirror').firstChild;
                 window.touched = 0;
-                new MutationObserver((changes) => { window.touched += changes.length; }).observe(window.kept, {childList: true, subtree: true, characterData: true});
+                new MutationObserver((changes) => { window.touched += changes.length; }).observe(window.kept,
+                    {childList: true, subtree: true, characterData: true});
             });
             const added = await continueText(page, before);
             assert.ok(added);
             assert.equal(await page.evaluate(() => window.touched), 0);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('mirror').textContent, document.querySelector('#mirror mark').textContent]), [`${before}${added}\u200b`, added]);
+            assert.deepEqual(await page.evaluate(() => [document.getElementById('mirror').textContent,
+                document.querySelector('#mirror mark').textContent]), [`${before}${added}\u200b`, added]);
         });
 
         test('drawing leaves the cores to the engine, and loses nothing', async () => {

@@ -1,4 +1,5 @@
-// New versions of the page, and other apps at its address: no tab ever runs files of two versions, and the service worker keeps to its own.
+// New versions of the page, and other apps at its address: no tab ever runs files of two versions, and the
+// service worker keeps to its own.
 
 import assert from 'node:assert/strict';
 import {cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
@@ -28,7 +29,10 @@ export function testVersions(name) {
             page = await lend(openBrowser(name));
         });
 
-        /** The site with another title, and with other words between page and worker: the two of one version alone understand each other. */
+        /**
+         * The site with another title, and with other words between page and worker: the two of one version
+         * alone understand each other.
+         */
         const sourcesOf = (title) => {
             const changed = listSite();
             const change = (url, from, to) => {
@@ -41,16 +45,20 @@ export function testVersions(name) {
             return changed;
         };
         /** Puts it there, as a deploy does. */
-        const deploy = async (folder, title) => cpSync(await builtSite(title && sourcesOf(title), title), folder, {recursive: true});
-        const isReady = async () => (await navigator.serviceWorker.ready).active?.state === 'activated' && navigator.serviceWorker.controller !== null;
+        const deploy = async (folder, title) => cpSync(await builtSite(title && sourcesOf(title), title),
+            folder, {recursive: true});
+        const isReady = async () => (await navigator.serviceWorker.ready).active?.state === 'activated'
+            && navigator.serviceWorker.controller !== null;
         const visit = async (tab, url, title) => {
             await tab.goto(url);
             await tab.until(isReady);
-            await tab.until((title) => document.title === title && crossOriginIsolated && document.getElementById('file').onchange !== null, title);
+            await tab.until((title) => document.title === title && crossOriginIsolated
+                && document.getElementById('file').onchange !== null, title);
         };
         const works = async (tab) => {
             await set(tab, BRIEF);
-            if (await tab.evaluate(() => document.body.dataset.screen !== 'welcome')) await tab.click('#change-model');
+            if (await tab.evaluate(() => document.body.dataset.screen !== 'welcome'))
+                await tab.click('#change-model');
             await openFile(tab, CHAT);
             assert.ok((await say(tab, 'Hello')).text);
         };
@@ -66,10 +74,12 @@ export function testVersions(name) {
             await deploy(host.folder, 'Two');
             const fourth = await lend(page.tab());
             await visit(fourth, host.url, 'One');
-            for (const tab of [...tabs, fourth]) await tab.until(() => !document.getElementById('update').hidden);
+            for (const tab of [...tabs, fourth])
+                await tab.until(() => !document.getElementById('update').hidden);
             await tabs[0].click('#update-now');
             await tabs[0].until(() => document.title === 'Two');
-            // Those that stay go on whole, in a worker that is running, in a new one, and with what comes only now.
+            // Those that stay go on whole, in a worker that is running, in a new one, and with what
+            // comes only now.
             await works(tabs[1]);
             await works(tabs[2]);
             await works(tabs[0]);
@@ -98,10 +108,13 @@ export function testVersions(name) {
             const old = mkdtempSync(join(work, 'old-'));
             let mixing = false;
             const host = await lend(startStaticHost({
-                // The list of one version, most files of another: those whose names stay the same, and others that are gone.
+                // The list of one version, most files of another: those whose names stay the same, and others
+                // that are gone.
                 meddle(request, response) {
-                    if (!mixing || !request.url.endsWith('/sw.js') && !request.url.endsWith('/manifest.webmanifest')) return false;
-                    response.writeHead(200, {'Content-Type': 'text/javascript'}).end(readFileSync(join(old, request.url)));
+                    if (!mixing || !request.url.endsWith('/sw.js')
+                        && !request.url.endsWith('/manifest.webmanifest')) return false;
+                    response.writeHead(200, {'Content-Type': 'text/javascript'})
+                        .end(readFileSync(join(old, request.url)));
                     return true;
                 },
             }));
@@ -110,7 +123,8 @@ export function testVersions(name) {
             const tab = await lend(page.tab());
             mixing = true;
             await tab.goto(host.url);
-            await tab.until(() => document.title === 'Whole' && document.getElementById('file').onchange !== null);
+            await tab.until(() => document.title === 'Whole' && document.getElementById('file')
+                .onchange !== null);
             // The page itself begins to install it, and fails: this picture the worker alone asks for.
             while (!host.requests.some(({path}) => path === '/app/icons/icon-512.png')) await sleep(20);
             await tab.until(async () => (await navigator.serviceWorker.getRegistrations()).length === 0);
@@ -121,7 +135,8 @@ export function testVersions(name) {
             await deploy(host.folder, 'Next');
             mixing = true;
             await tab.reload();
-            await tab.evaluate(() => navigator.serviceWorker.ready.then((registration) => registration.update()).catch(() => {}));
+            await tab.evaluate(() => navigator.serviceWorker.ready.then((registration) =>
+                registration.update()).catch(() => {}));
             await tab.until(async () => !(await navigator.serviceWorker.ready).installing);
             assert.equal(await versionsKept(tab), 1);
             assert.deepEqual([await titleOf(tab), await tab.text('#update')], ['Whole', '']);
@@ -129,12 +144,14 @@ export function testVersions(name) {
             await tab.problems();
         });
 
-        test('a page that came before there was a worker starts its engine from what the worker keeps', async () => {
+        test('a page that came before there was a worker starts its engine from what the worker keeps',
+            async () => {
             const site = await startDevelopment(), tab = await lend(page.tab());
             try {
                 await tab.goto(site.url);
                 await tab.until(isReady);
-                assert.equal(await tab.evaluate(() => document.querySelector('script[type=module]').src.includes('/v-')), false);
+                assert.equal(await tab.evaluate(() => document.querySelector('script[type=module]')
+                    .src.includes('/v-')), false);
             } finally {
                 await site.close();
             }
@@ -144,24 +161,29 @@ export function testVersions(name) {
         });
 
         test('below a path of a host, the built site loads a model, answers with threads, and does so again with the network off', async () => {
-            const host = await lend(startStaticHost()), tab = await lend(page.tab()), address = `${host.url}deep/er/`;
+            const host = await lend(startStaticHost()), tab = await lend(page.tab()),
+                address = `${host.url}deep/er/`;
             await deploy(join(host.folder, 'deep/er'));
             rmSync(join(host.folder, 'sw.js'));
             await visit(tab, address, 'Gemma on your device');
             await works(tab);
-            assert.deepEqual(host.requests.filter(({path}) => !path.startsWith('/deep/er/') && path !== '/favicon.ico'), []);
+            assert.deepEqual(host.requests.filter(({path}) => !path.startsWith('/deep/er/')
+                && path !== '/favicon.ico'), []);
             await host.close();
             await tab.reload();
             await tab.until(() => document.getElementById('file').onchange !== null && crossOriginIsolated);
             await works(tab);
-            if (name !== 'webkit') assert.equal((await figures(tab)).Threads, String(await tab.evaluate(() => Math.min(navigator.hardwareConcurrency, 8))));
+            if (name !== 'webkit') assert.equal((await figures(tab)).Threads,
+                String(await tab.evaluate(() => Math.min(navigator.hardwareConcurrency, 8))));
             await tab.problems();
         });
 
         test('a file that was changed on the host is not installed, whatever file it is', async () => {
             const host = await lend(startStaticHost()), tab = await lend(page.tab());
             const names = readdirSync(host.folder, {recursive: true}).map(String);
-            const some = [/^lib\/gemma\.js$/, /^lib\/chunk-\w+\.js$/, /^lib\/worker-\w+\.js$/, name === 'webkit' ? /gemma-simd128\.wasm$/ : /relaxed16\.wasm$/, /^app\/styles.*\.css$/, /icon\.svg$/].map((pattern) => names.find((one) => pattern.test(one)));
+            const some = [/^lib\/gemma\.js$/, /^lib\/chunk-\w+\.js$/, /^lib\/worker-\w+\.js$/,
+                name === 'webkit' ? /gemma-simd128\.wasm$/ : /relaxed16\.wasm$/, /^app\/styles.*\.css$/,
+                /icon\.svg$/].map((pattern) => names.find((one) => pattern.test(one)));
             const install = () => navigator.serviceWorker.register('sw.js').then(async (registration) => {
                 const worker = registration.installing ?? registration.waiting ?? registration.active;
                 await new Promise((ended) => {
@@ -171,7 +193,8 @@ export function testVersions(name) {
                 });
                 return worker.state;
             }, () => 'redundant');
-            writeFileSync(join(host.folder, 'empty.html'), '<!doctype html><title>Nothing</title>');     // Firefox saves what is no page
+            // Firefox saves what is no page
+            writeFileSync(join(host.folder, 'empty.html'), '<!doctype html><title>Nothing</title>');
             await tab.goto(`${host.url}empty.html`);
             for (const file of some) {
                 const place = join(host.folder, file), whole = readFileSync(place);
@@ -190,7 +213,8 @@ export function testVersions(name) {
             await host.close();
             for (const path of ['', 'index.html', '?a=b', 'index.html?a=b#c']) {
                 await tab.goto(host.url + path);
-                await tab.until(() => document.getElementById('file').onchange !== null && crossOriginIsolated);
+                await tab.until(() => document.getElementById('file').onchange !== null
+                    && crossOriginIsolated);
             }
             await works(tab);
         });
@@ -205,9 +229,11 @@ export function testVersions(name) {
                     return true;
                 },
             }));
-            const tab = await lend(page.tab()), press = (id) => tab.evaluate((id) => document.getElementById(id).click(), id);
+            const tab = await lend(page.tab()),
+                press = (id) => tab.evaluate((id) => document.getElementById(id).click(), id);
             await tab.goto(host.url);
-            await tab.until(() => document.getElementById('open-data').onclick !== null && document.querySelector('.card') !== null);
+            await tab.until(() => document.getElementById('open-data').onclick !== null
+                && document.querySelector('.card') !== null);
             await tab.fill('#message', 'Half a sentence');
             gone = /\/app\/(tools|desk)-/;
             await press('open-data');
@@ -225,7 +251,8 @@ export function testVersions(name) {
             await tab.until(() => !document.getElementById('update').hidden);
             gone = /\/sw\.js/;
             await tab.click('#update-now');
-            await tab.until(() => document.title === 'Later' && document.getElementById('message').value === 'Half a sentence');
+            await tab.until(() => document.title === 'Later' && document.getElementById('message')
+                .value === 'Half a sentence');
             await tab.problems();
         });
 
@@ -241,24 +268,29 @@ export function testVersions(name) {
                 localStorage.setItem('gemma-theme', 'dark');
                 localStorage.setItem('gemma-settings', '{"topK": 7}');
             });
-            // Each page reloads itself once, to be isolated. A driver's navigation that comes before that is lost.
+            // Each page reloads itself once, to be isolated. A driver's navigation that comes before that
+            // is lost.
             for (const [at, title] of COPIES) {
                 await visit(tab, host.url + at, title);
-                assert.equal(await tab.evaluate(() => document.documentElement.dataset.theme), at ? 'system' : 'dark');
+                assert.equal(await tab.evaluate(() => document.documentElement.dataset.theme),
+                    at ? 'system' : 'dark');
             }
             await tab.until(async () => (await caches.keys()).length === 4);
             // Conversations and settings of one are in no other, and "Delete everything" deletes its own.
             const state = async (at) => {
                 await tab.goto(host.url + at);
-                await tab.until(() => document.getElementById('open-data').onclick !== null && document.querySelector('.card') !== null);
-                return tab.evaluate(() => [document.querySelectorAll('#list a').length, JSON.parse(localStorage.getItem(`gemma-settings ${location.pathname}`))]);
+                await tab.until(() => document.getElementById('open-data').onclick !== null
+                    && document.querySelector('.card') !== null);
+                return tab.evaluate(() => [document.querySelectorAll('#list a').length,
+                    JSON.parse(localStorage.getItem(`gemma-settings ${location.pathname}`))]);
             };
             assert.deepEqual(await state('a/'), [0, {}]);
             await works(tab);
             assert.deepEqual(await state('c/'), [0, {}]);
             await set(tab, {maxTokens: 7});
             const press = (label) => tab.until((label) => {
-                const found = [...document.querySelectorAll('#data button')].find(({textContent}) => textContent === label);
+                const found = [...document.querySelectorAll('#data button')].find(({textContent}) =>
+                    textContent === label);
                 found?.click();
                 return found !== undefined;
             }, label);
@@ -268,16 +300,20 @@ export function testVersions(name) {
             });
             await press('Delete everything…');
             await press('Delete for good');
-            await tab.until(() => !document.getElementById('data') && document.getElementById('open-data').onclick !== null);
-            assert.deepEqual([await state('a/'), await state('c/'), await state('')], [[1, BRIEF], [0, {}], [0, {topK: 7}]]);
+            await tab.until(() => !document.getElementById('data') && document.getElementById('open-data')
+                .onclick !== null);
+            assert.deepEqual([await state('a/'), await state('c/'), await state('')],
+                [[1, BRIEF], [0, {}], [0, {topK: 7}]]);
             await host.close();
             for (const [at, title] of COPIES) {
                 await tab.goto(host.url + at);
-                await tab.until((title) => document.title === title && document.getElementById('file').onchange !== null, title);
+                await tab.until((title) => document.title === title && document.getElementById('file')
+                    .onchange !== null, title);
             }
         });
 
-        for (const [what, worker] of Object.entries({'no service worker': undefined, 'another one': 'self.onfetch = () => {};', 'a page for every address': '<!doctype html>'})) {
+        for (const [what, worker] of Object.entries({'no service worker': undefined,
+            'another one': 'self.onfetch = () => {};', 'a page for every address': '<!doctype html>'})) {
             test(`where another app answers now, which has ${what}, the page makes way`, async () => {
                 let other = false;
                 const host = await lend(startStaticHost({
@@ -285,8 +321,11 @@ export function testVersions(name) {
                         if (!other) return false;
                         const {pathname} = new URL(request.url, 'http://localhost');
                         const isWorker = pathname === '/sw.js';
-                        response.writeHead(isWorker && worker === undefined ? 404 : 200, {'Content-Type': isWorker && worker?.startsWith('self') ? 'text/javascript' : 'text/html'});
-                        response.end(isWorker ? worker : `<!doctype html><title>the other app</title>${pathname}`);
+                        response.writeHead(isWorker && worker === undefined ? 404 : 200,
+                            {'Content-Type': isWorker && worker?.startsWith('self') ? 'text/javascript'
+                                : 'text/html'});
+                        response.end(isWorker ? worker
+                            : `<!doctype html><title>the other app</title>${pathname}`);
                         return true;
                     },
                 }));
@@ -295,13 +334,18 @@ export function testVersions(name) {
                 other = true;
                 // A page of its own is none of ours, and neither is a file that we have, too.
                 await tab.goto(`${host.url}other.html`);
-                assert.deepEqual(await tab.evaluate(async () => [document.title, await (await fetch('manifest.webmanifest')).text()]),
+                assert.deepEqual(await tab.evaluate(async () => [document.title,
+                    await (await fetch('manifest.webmanifest')).text()]),
                     ['the other app', '<!doctype html><title>the other app</title>/manifest.webmanifest']);
-                assert.equal(await tab.evaluate(async () => (await fetch('')).headers.has('Content-Security-Policy')), false);
+                assert.equal(await tab.evaluate(async () => (await fetch(''))
+                    .headers.has('Content-Security-Policy')), false);
                 await tab.goto(host.url);
                 await tab.until(() => document.title === 'the other app');
-                // Where a worker of the other app takes over by itself, or the browser drops ours, ours has no say any more.
-                if (worker === undefined) await tab.until(async () => !await navigator.serviceWorker.getRegistration() && !(await caches.keys()).length);
+                // Where a worker of the other app takes over by itself, or the browser drops ours, ours has
+                // no say any more.
+                if (worker === undefined)
+                    await tab.until(async () => !await navigator.serviceWorker.getRegistration()
+                        && !(await caches.keys()).length);
             });
         }
 
@@ -309,7 +353,8 @@ export function testVersions(name) {
             let stalled = false;
             const host = await lend(startStaticHost({meddle: () => stalled}));
             const tab = await lend(page.tab());
-            const list = join(host.folder, 'models.json'), first = () => document.querySelector('[data-offer=default] h2')?.textContent;
+            const list = join(host.folder, 'models.json'),
+                first = () => document.querySelector('[data-offer=default] h2')?.textContent;
             await visit(tab, host.url, 'Gemma on your device');
             const offered = await tab.until(first);
             await tab.click('#keep');
@@ -317,11 +362,13 @@ export function testVersions(name) {
             const {models, ...rest} = JSON.parse(readFileSync(list));
             writeFileSync(list, JSON.stringify({models: [{...models[0], name: 'An edited one'}], ...rest}));
             await tab.goto(host.url);
-            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name, 'An edited one');
+            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name,
+                'An edited one');
             assert.notEqual(offered, 'An edited one');
             stalled = true;
             await tab.reload();
-            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name, 'An edited one');
+            await tab.until((name) => document.querySelector('[data-offer=default] h2')?.textContent === name,
+                'An edited one');
             await set(tab, BRIEF);
             await tab.click('#stored-list [aria-label^="Start"]');
             await opened(tab);

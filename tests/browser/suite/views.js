@@ -1,4 +1,5 @@
-// Every view of the app, and how one gets there from the one before: a walk through all of it, in any language.
+// Every view of the app, and how one gets there from the one before: a walk through all of it, in
+// any language.
 //
 // Owns: the walk, and what there is to see on it. Must not know: what is judged of a view.
 
@@ -24,21 +25,28 @@ const golden = (name) => join(import.meta.dirname, '../../golden', name);
 export const TINY = {chat: golden('tiny-gemma3.gguf'), base: golden('tiny-gemma2.gguf')};
 
 /** Clicks by the page's own script: what is meant is there, wherever the page is scrolled to. */
-const press = (page, selector) => page.evaluate((selector) => document.querySelector(selector).click(), selector);
+const press = (page, selector) => page.evaluate((selector) => document.querySelector(selector)
+    .click(), selector);
 /** The button that says this, in what is open. */
 const pressWord = (page, word, within = 'dialog[open]') => page.evaluate((word, within) =>
-    [...document.querySelectorAll(`${within} button`)].find((button) => button.textContent === word && button.checkVisibility()).click(), word, within);
+    [...document.querySelectorAll(`${within} button`)].find((button) => button.textContent === word
+        && button.checkVisibility()).click(), word, within);
 export const attach = (page, name, content) => page.evaluate((name, content) => {
     const files = new DataTransfer(), field = document.getElementById('attach-file');
     files.items.add(new File([content], name));
     field.files = files.files;
     field.dispatchEvent(new Event('change'));
 }, name, content);
-const attached = (page, name) => page.until((name) => [...document.querySelectorAll('#attachments li')].some((item) => item.textContent.includes(name) && item.querySelector('.soft').textContent.includes('·')), name);
+const attached = (page, name) =>
+    page.until((name) => [...document.querySelectorAll('#attachments li')].some((item) =>
+        item.textContent.includes(name) && item.querySelector('.soft').textContent.includes('·')), name);
 const answered = (page) => page.until(() => !document.getElementById('messages').classList.contains('busy'));
 /** The list stands beside the page, or is called over it. */
-const showList = ({page}) => page.evaluate(() => document.getElementById('open-sidebar').checkVisibility() && !document.getElementById('sidebar').matches(':popover-open') && document.getElementById('open-sidebar').click());
-const hideList = (page) => page.evaluate(() => document.getElementById('sidebar').matches(':popover-open') && document.getElementById('sidebar').hidePopover());
+const showList = ({page}) => page.evaluate(() => document.getElementById('open-sidebar').checkVisibility()
+    && !document.getElementById('sidebar').matches(':popover-open')
+        && document.getElementById('open-sidebar').click());
+const hideList = (page) => page.evaluate(() => document.getElementById('sidebar').matches(':popover-open')
+    && document.getElementById('sidebar').hidePopover());
 const setOwn = (page, values) => page.evaluate(async (values) => {
     document.getElementById('open-settings').click();
     for (const [key, value] of Object.entries(values)) {
@@ -48,17 +56,21 @@ const setOwn = (page, values) => page.evaluate(async (values) => {
     }
     document.getElementById('settings').close();
 }, values);
-const atRest = ({page, words}) => page.until((word) => document.getElementById('continue').textContent === word, words['writer.continue']);
+const atRest = ({page, words}) => page.until((word) => document.getElementById('continue')
+    .textContent === word, words['writer.continue']);
 
 /** Before a model is chosen. @type {View[]} */
 const BEFORE = [
-    {name: 'welcome', go: ({page}) => page.until(() => document.querySelector('.card') !== null && document.getElementById('pick-file').onclick !== null)},
+    {name: 'welcome', go: ({page}) => page.until(() => document.querySelector('.card') !== null
+        && document.getElementById('pick-file').onclick !== null)},
     {
         name: 'more', go: async ({page, words}) => {
             await press(page, '#more summary');
             // In one language it is waited for; in others it is seen while it is found out.
             await page.until(() => document.querySelector('.verdict') !== null);
-            if (words['action.done'] === 'Done') await page.until(() => [...document.querySelectorAll('.verdict')].every(({textContent}) => /^(Runs|Does not run) here/.test(textContent)));
+            if (words['action.done'] === 'Done')
+                await page.until(() => [...document.querySelectorAll('.verdict')].every(({textContent}) =>
+                    /^(Runs|Does not run) here/.test(textContent)));
         },
     },
     {
@@ -95,7 +107,8 @@ const BEFORE = [
             await hideList(page);
             await page.fill('#message', 'Is anybody there?');
             await press(page, '#send');
-            await page.until(() => !document.getElementById('notice').hidden && document.body.dataset.screen === 'welcome');
+            await page.until(() => !document.getElementById('notice').hidden
+                && document.body.dataset.screen === 'welcome');
         },
     },
     {
@@ -128,7 +141,8 @@ const BEFORE = [
         name: 'settings-more', go: async ({page}) => {
             await press(page, '#preset ~ .library-buttons button');
             await page.fill('#settings .library-buttons input', 'Late evening');
-            await page.evaluate(() => document.querySelectorAll('#settings details').forEach((more) => { more.open = true; }));
+            await page.evaluate(() => document.querySelectorAll('#settings details')
+                .forEach((more) => { more.open = true; }));
             await page.fill('#setting-schema', '{"type": "strin');
             await page.until(() => document.querySelector('#setting-schema[aria-invalid]') !== null);
         },
@@ -169,7 +183,8 @@ const LIST = [
             await page.fill('#search', '');
             await page.until(() => document.querySelectorAll('#list a').length > 7);
             await press(page, '#select-many');
-            await page.evaluate(() => [...document.querySelectorAll('#list input')].slice(1, 3).forEach((box) => box.click()));
+            await page.evaluate(() => [...document.querySelectorAll('#list input')].slice(1, 3)
+                .forEach((box) => box.click()));
         },
     },
     {
@@ -199,14 +214,18 @@ const CHAT = [
             await press(page, '#new-conversation');
         },
     },
-    {name: 'chat', go: ({page}) => openOne(page, 'salt').then(() => page.until(() => document.querySelectorAll('#messages > *').length === 4 && document.querySelector('.markdown table')))},
+    {name: 'chat', go: ({page}) => openOne(page, 'salt')
+        .then(() => page.until(() => document.querySelectorAll('#messages > *').length === 4
+            && document.querySelector('.markdown table')))},
     {name: 'chat-top', each: ({page}) => page.evaluate(() => scrollTo(0, 0)), go: async () => {}},
-    {name: 'chat-arabic', go: ({page}) => openOne(page, 'bahr').then(() => page.until(() => document.querySelector('.markdown blockquote')))},
+    {name: 'chat-arabic', go: ({page}) => openOne(page, 'bahr')
+        .then(() => page.until(() => document.querySelector('.markdown blockquote')))},
     {
         name: 'edit', go: async ({page}) => {
             await openOne(page, 'salt');
             // Code has its colours also when it comes back.
-            await page.until(() => document.querySelectorAll('#messages > *').length === 4 && CSS.highlights?.get('code-keyword')?.size !== 0);
+            await page.until(() => document.querySelectorAll('#messages > *').length === 4
+                && CSS.highlights?.get('code-keyword')?.size !== 0);
             await press(page, '#messages > :nth-child(3) .message-actions > .icon:nth-of-type(2)');
             await page.until(() => document.querySelector('.edit') !== null);
         },
@@ -215,11 +234,14 @@ const CHAT = [
         name: 'files', go: async ({page}) => {
             await press(page, '.edit button.quiet');
             await press(page, '#new-conversation');
-            for (const [name, content] of [['broken.pdf', '%PDF-1.7\nnothing'], ['Notes of the lighthouse keeper, first part, from the attic.txt', STORY], ['Ships, by year.csv', 'year,ships\n1911,411\n']]) {
+            for (const [name, content] of [['broken.pdf', '%PDF-1.7\nnothing'],
+                ['Notes of the lighthouse keeper, first part, from the attic.txt', STORY],
+                ['Ships, by year.csv', 'year,ships\n1911,411\n']]) {
                 await attach(page, name, content);
                 if (name !== 'broken.pdf') await attached(page, name);
             }
-            await page.until(() => document.querySelector('.file-problem') && document.querySelector('.files-sum').textContent);
+            await page.until(() => document.querySelector('.file-problem')
+                && document.querySelector('.files-sum').textContent);
         },
     },
     {
@@ -238,8 +260,11 @@ const CHAT = [
     },
     {
         name: 'files-sent', go: async ({page}) => {
-            await page.evaluate(() => document.querySelectorAll('#attachments li:last-child .icon, .file-problem .icon').forEach((button) => button.click()));
-            await page.until(() => !document.querySelector('.ways').checkVisibility() && document.querySelector('.files-sum').textContent);
+            await page.evaluate(() =>
+                document.querySelectorAll('#attachments li:last-child .icon, .file-problem .icon')
+                    .forEach((button) => button.click()));
+            await page.until(() => !document.querySelector('.ways').checkVisibility()
+                && document.querySelector('.files-sum').textContent);
             await page.fill('#message', 'How many ships were there?');
             await press(page, '#send');
             await page.until(() => document.querySelectorAll('#messages > *').length === 2);
@@ -288,7 +313,9 @@ const COMPARE = [
     {
         name: 'compare-result', go: async ({page, words}) => {
             for (const vote of ['compare.vote-first', 'compare.vote-both']) {
-                await page.until((word) => [...document.querySelectorAll('#compare .votes button')].some(({textContent}) => textContent === word), words[vote]);
+                await page.until((word) =>
+                    [...document.querySelectorAll('#compare .votes button')].some(({textContent}) =>
+                        textContent === word), words[vote]);
                 await pressWord(page, words[vote]);
             }
             await page.until(() => document.querySelector('.interval') !== null);
@@ -354,7 +381,8 @@ const WRITER = [
             await answered(page);
         },
     },
-    {name: 'update', go: ({page}) => page.evaluate(() => { document.getElementById('update').hidden = false; })},
+    {name: 'update', go: ({page}) =>
+        page.evaluate(() => { document.getElementById('update').hidden = false; })},
 ];
 
 export const VIEWS = [...BEFORE, ...LIST, ...CHAT, ...COMPARE, ...WRITER];

@@ -298,7 +298,8 @@ export class GemmaChat extends Base {
                 shown.append(piece);
             }
             const result = await answer.result, {finishReason} = result;
-            shown.end(finishReason === 'stop' ? written ? '' : texts.nothing : {abort: texts.stopped, length: texts.length, context: texts.context}[finishReason]);
+            shown.end(finishReason === 'stop' ? written ? '' : texts.nothing : {abort: texts.stopped, length: texts.length,
+                context: texts.context}[finishReason]);
             if (finishReason === 'abort' && !written) return void takeBack();
             if (this.#messages === said) this.#messages = session.messages;
             this.#tell('message', {role: 'assistant', content: result.text, result});

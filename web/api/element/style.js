@@ -1,4 +1,5 @@
-// style.js: how the element looks. A constructed style sheet, which no policy forbids. Custom properties and parts are for the page to set.
+// style.js: how the element looks. A constructed style sheet, which no policy forbids. Custom properties and
+// parts are for the page to set.
 
 const LIGHT = `--bg: #faf9f7; --raised: #fff; --sunken: #f1efeb; --line: #e2dfd9; --ink: #1f1e1c; --soft: #66625b; --accent: #2b53d6; --on-accent: #fff; --wash: #e8edfc;
     --alarm: #fdeeea; --alarm-line: #e9b9ad; color-scheme: light;`;

@@ -1,5 +1,5 @@
-// view.js: what the element shows, and what people do with it. Text is only ever set as text: nothing that a model writes becomes an element. Knows
-// no engine.
+// view.js: what the element shows, and what people do with it. Text is only ever set as text: nothing that a
+// model writes becomes an element. Knows no engine.
 
 import {fill, formats, textsFor} from './texts.js';
 import {Announcer, isComposing, isTouch, make, slot} from './view_parts.js';
@@ -38,16 +38,21 @@ export class View {
     #place = make('div', {className: 'place'});
     #empty = slot('empty');
     #private = make('p', {className: 'soft'});
-    #log = make('div', {className: 'log', part: 'messages', role: 'log', ariaLive: 'off', tabIndex: 0}, this.#place);
-    #freshButton = make('button', {type: 'button', className: 'quiet', part: 'new', onclick: () => this.#on.fresh()});
+    #log = make('div', {className: 'log', part: 'messages', role: 'log', ariaLive: 'off', tabIndex: 0},
+        this.#place);
+    #freshButton = make('button', {type: 'button', className: 'quiet', part: 'new',
+        onclick: () => this.#on.fresh()});
     #bar = make('div', {className: 'bar', part: 'bar', hidden: true}, this.#freshButton);
     #error = make('div', {className: 'error', part: 'error', role: 'alert', hidden: true});
     #hint = make('p', {className: 'hint soft', part: 'hint', hidden: true});
-    #field = make('textarea', {part: 'input', rows: 1, oninput: () => this.#grow(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event)});
+    #field = make('textarea', {part: 'input', rows: 1, oninput: () => this.#grow(),
+        onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event)});
     #send = make('button', {className: 'primary', part: 'send'});
-    #form = make('form', {part: 'composer', hidden: true, onsubmit: (/** @type {Event} */ event) => this.#submit(event)}, this.#field, this.#send);
+    #form = make('form', {part: 'composer', hidden: true, onsubmit: (/** @type {Event} */ event) =>
+        this.#submit(event)}, this.#field, this.#send);
     #announcer = new Announcer();
-    #chat = make('section', {className: 'chat', part: 'chat'}, slot('header'), this.#bar, this.#log, this.#error, this.#hint, this.#form, slot('footer'),
+    #chat = make('section', {className: 'chat', part: 'chat'}, slot('header'), this.#bar, this.#log,
+        this.#error, this.#hint, this.#form, slot('footer'),
         this.#announcer.element);
 
     /** @param {ShadowRoot} root @param {Doings} on */
@@ -79,14 +84,20 @@ export class View {
 
     /** @param {Offer} offer */
     showOffer({name, size, host, stored, licence}) {
-        const texts = this.#texts, {download, resume, open} = texts, label = !stored ? download : stored === 'partial' ? resume : open;
-        const button = make('button', {type: 'button', className: 'primary', part: 'start', textContent: label, onclick: () => this.#on.start()});
+        const texts = this.#texts, {download, resume, open} = texts,
+            label = !stored ? download : stored === 'partial' ? resume : open;
+        const button = make('button', {type: 'button', className: 'primary', part: 'start',
+            textContent: label, onclick: () => this.#on.start()});
         button.ariaLabel = `${label}: ${name}`;
-        const facts = [size === undefined ? '' : this.#formats.bytes(size), stored === 'complete' ? texts.here : host ? fill(texts.from, {host}) : ''];
+        const facts = [size === undefined ? '' : this.#formats.bytes(size), stored === 'complete' ? texts.here
+            : host ? fill(texts.from, {host}) : ''];
         const card = make('div', {className: 'offer', part: 'card'}, make('h2', {textContent: name}),
-            make('p', {textContent: texts.private}), button, make('p', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')}));
+            make('p', {textContent: texts.private}), button,
+            make('p', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')}));
         if (licence && stored !== 'complete') {
-            const [before, after] = texts.terms.split('{terms}'), link = make('a', {textContent: licence.name, href: licence.url, target: '_blank', rel: 'noreferrer noopener'});
+            const [before, after] = texts.terms.split('{terms}'),
+                link = make('a', {textContent: licence.name, href: licence.url, target: '_blank',
+                    rel: 'noreferrer noopener'});
             card.append(make('p', {className: 'soft'}, before, link, after));
         }
         this.#showPlace(card);
@@ -99,9 +110,12 @@ export class View {
 
     /** @param {string} name */
     showLoading(name) {
-        const hadFocus = this.#place.contains(this.#active), title = make('h2', {textContent: fill(this.#texts.opening, {name})}), bar = make('progress', {part: 'progress'});
+        const hadFocus = this.#place.contains(this.#active),
+            title = make('h2', {textContent: fill(this.#texts.opening, {name})}),
+            bar = make('progress', {part: 'progress'});
         const figures = make('p', {className: 'soft figures', textContent: '\u00a0'});
-        const cancel = make('button', {type: 'button', part: 'cancel', textContent: this.#texts.cancel, onclick: () => this.#on.cancel()});
+        const cancel = make('button', {type: 'button', part: 'cancel', textContent: this.#texts.cancel,
+            onclick: () => this.#on.cancel()});
         bar.ariaLabel = title.textContent;
         this.#showPlace(make('div', {className: 'offer loading', part: 'card'}, title, bar, figures, cancel));
         this.#announcer.say(title.textContent ?? '');
@@ -114,12 +128,15 @@ export class View {
      * @param {{title: HTMLElement, bar: HTMLProgressElement, figures: HTMLElement}} at
      */
     #progress(name, {phase, bytes, total, rate, secondsLeft, waiting, notice}, {title, bar, figures}) {
-        const texts = this.#texts, amount = this.#formats, done = fill(texts.done, {done: amount.bytes(bytes), total: amount.bytes(total)});
+        const texts = this.#texts, amount = this.#formats,
+            done = fill(texts.done, {done: amount.bytes(bytes), total: amount.bytes(total)});
         title.textContent = fill(phase === 'download' ? texts.downloading : texts.opening, {name});
         bar.max = total;
         bar.value = bytes;
-        const left = rate > 0 && bytes < total && Number.isFinite(secondsLeft) ? fill(texts.left, {time: amount.duration(secondsLeft)}) : '';
-        figures.textContent = waiting ?? notice ?? [done, rate > 0 ? `${amount.bytes(rate)}/s` : '', left].filter(Boolean).join(' · ');
+        const left = rate > 0 && bytes < total && Number.isFinite(secondsLeft)
+            ? fill(texts.left, {time: amount.duration(secondsLeft)}) : '';
+        figures.textContent = waiting ?? notice ?? [done, rate > 0 ? `${amount.bytes(rate)}/s` : '',
+            left].filter(Boolean).join(' · ');
     }
 
     /** @param {Node} content */
@@ -154,9 +171,12 @@ export class View {
 
     /** @param {'user' | 'model'} role @param {string} text @returns {Shown} */
     add(role, text) {
-        const texts = this.#texts, body = make('div', {className: 'body', part: 'text', dir: 'auto'}), written = body.appendChild(new Text(text));
+        const texts = this.#texts, body = make('div', {className: 'body', part: 'text', dir: 'auto'}),
+            written = body.appendChild(new Text(text));
         const foot = make('p', {className: 'foot soft', part: 'foot'});
-        const message = make('div', {className: `message ${role}`, part: `message ${role}`}, make('p', {className: 'who', textContent: role === 'user' ? texts.you : texts.model}), body, foot);
+        const message = make('div', {className: `message ${role}`, part: `message ${role}`},
+            make('p', {className: 'who', textContent: role === 'user' ? texts.you : texts.model}), body,
+            foot);
         this.#place.remove();
         this.#log.append(message);
         this.#follow(Infinity);
@@ -179,7 +199,8 @@ export class View {
                 this.#announcer.add(piece);
                 frame ||= requestAnimationFrame(flush);
             },
-            read: (share) => { foot.textContent = fill(texts.reading, {share: this.#formats.percent(share)}); },
+            read: (share) => { foot.textContent = fill(texts.reading,
+                {share: this.#formats.percent(share)}); },
             end: (text) => {
                 flush();
                 message.classList.remove('waiting');
@@ -210,9 +231,11 @@ export class View {
 
     /** @param {string} title @param {string} message @param {(() => void) | undefined} retry */
     showError(title, message, retry) {
-        const close = make('button', {type: 'button', className: 'quiet', textContent: this.#texts.close, onclick: () => this.hideError()});
+        const close = make('button', {type: 'button', className: 'quiet', textContent: this.#texts.close,
+            onclick: () => this.hideError()});
         const actions = make('div', {});
-        if (retry) actions.append(make('button', {type: 'button', textContent: this.#texts.retry, onclick: retry}));
+        if (retry) actions.append(make('button', {type: 'button', textContent: this.#texts.retry,
+            onclick: retry}));
         actions.append(close);
         this.#error.replaceChildren(make('div', {}, make('b', {textContent: title}), message), actions);
         this.#error.hidden = false;

@@ -1,4 +1,5 @@
-// view_parts.js: what the view is made with: elements, keys of input methods, and what a screen reader is told.
+// view_parts.js: what the view is made with: elements, keys of input methods, and what a screen reader
+// is told.
 
 /**
  * A new element.
@@ -22,7 +23,10 @@ export const slot = (name) => make('slot', {name});
 /** Where the main pointer is a finger, Enter makes a new line, and the keyboard is not called up unasked. */
 export const isTouch = () => matchMedia('(pointer: coarse)').matches;
 
-/** True for keys that belong to an input method. WebKit says so by 229 after the composition has ended. @param {KeyboardEvent} event */
+/**
+ * True for keys that belong to an input method. WebKit says so by 229 after the composition has ended.
+ * @param {KeyboardEvent} event
+ */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
 const PAUSE_MS = 3000;      // a screen reader that is interrupted at each word says nothing

@@ -14,17 +14,20 @@ import {asApiPromise, handle} from './run.js';
 const MOST_INPUTS = 2048;
 
 /** @param {any} v */
-const isIds = (v) => Array.isArray(v) && v.length > 0 && [...v].every((id) => Number.isSafeInteger(id) && id >= 0);
+const isIds = (v) => Array.isArray(v) && v.length > 0
+    && [...v].every((id) => Number.isSafeInteger(id) && id >= 0);
 
 /** @type {import('./fields.js').Kind} */
 const inputs = [
-    (v) => isIds(v) || [v].flat().length > 0 && [v].flat().length <= MOST_INPUTS && ([v].flat().every((one) => isText(one) && one !== '') || v.every?.(isIds)),
+    (v) => isIds(v) || [v].flat().length > 0 && [v].flat().length <= MOST_INPUTS
+        && ([v].flat().every((one) => isText(one) && one !== '') || v.every?.(isIds)),
     `a string that is not empty, an array of up to ${MOST_INPUTS} such strings, an array of token ids, or an array of such`,
 ];
 
 /** @type {import('./fields.js').Table} */
 const TABLE = {
-    fields: {input: inputs, model: text, encoding_format: oneOf('float', 'base64'), dimensions: whole(1), signal}, noEffect: ['user'], only: {}, unsupported: [],
+    fields: {input: inputs, model: text, encoding_format: oneOf('float', 'base64'), dimensions: whole(1),
+        signal}, noEffect: ['user'], only: {}, unsupported: [],
 };
 
 /** Numbers as OpenAI's servers write them: 4 bytes each, the lowest first. @param {Float32Array} vector */
@@ -51,8 +54,10 @@ export class Embeddings {
 
     /** @param {EmbeddingFields} body @param {RequestOptions} options @returns {Promise<EmbeddingList>} */
     async #create(body, options) {
-        const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE), {nEmbd} = gemma.info;
-        if (given.input === undefined) refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
+        const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE),
+            {nEmbd} = gemma.info;
+        if (given.input === undefined)
+            refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
         if (![undefined, nEmbd].includes(given.dimensions)) {
             refuse(`Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`, 'dimensions', 'unsupported_value');
         }
@@ -61,14 +66,19 @@ export class Embeddings {
             const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
             /** @type {number[][]} */
             const ids = [];
-            for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true}) : await this.#withBos(one));
-            const vectors = await pool.roomy(() => gemma.embed(ids, {signal})), tokens = ids.reduce((sum, {length}) => sum + length, 0);
+            for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true})
+                : await this.#withBos(one));
+            const vectors = await pool.roomy(() => gemma.embed(ids, {signal})),
+                tokens = ids.reduce((sum, {length}) => sum + length, 0);
             const data = vectors.map((vector, index) => ({
-                object: 'embedding', index, embedding: given.encoding_format === 'base64' ? base64(vector) : Array.from(vector),
+                object: 'embedding', index, embedding: given.encoding_format === 'base64' ? base64(vector)
+                    : Array.from(vector),
             }));
-            return {object: 'list', data, model: model.id, usage: {prompt_tokens: tokens, total_tokens: tokens}};
+            return {object: 'list', data, model: model.id,
+                usage: {prompt_tokens: tokens, total_tokens: tokens}};
         });
-        return /** @type {any} */ (handle(gate, {isStreamed: false, signals: [options.signal, given.signal], timeout: options.timeout, params: {prompt: 'input'}, work}));
+        return /** @type {any} */ (handle(gate, {isStreamed: false, signals: [options.signal, given.signal],
+            timeout: options.timeout, params: {prompt: 'input'}, work}));
     }
 
     /** @param {number[]} ids */

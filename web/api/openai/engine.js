@@ -1,4 +1,5 @@
-// engine.js: what all requests of one object share: the model, what it is called, the gate, and the sessions that are kept. Knows no requests.
+// engine.js: what all requests of one object share: the model, what it is called, the gate, and the sessions
+// that are kept. Knows no requests.
 
 import {GemmaError} from '../../gemma.js';
 import {Gate} from './gate.js';
@@ -10,9 +11,10 @@ import {Tokens} from './tokens.js';
  * @property {import('../../gemma.js').Gemma} gemma   a loaded model
  * @property {string} [model]      its id in answers; default: its name
  * @property {number} [parallel]   texts that are written at the same time; default: 4
- * @property {number} [queue]      requests that may wait besides; one more is refused with status 429. Default: any number
- * @property {number} [sessions]   that are kept for what they have evaluated, those in use among them; default: 2 more than parallel,
- *   at least 6
+ * @property {number} [queue]      requests that may wait besides; one more is refused with status 429.
+ *     Default: any number
+ * @property {number} [sessions]   that are kept for what they have evaluated, those in use among them;
+ *     default: 2 more than parallel, at least 6
  *
  * @typedef {object} Engine
  * @property {import('../../gemma.js').Gemma} gemma
@@ -25,17 +27,27 @@ import {Tokens} from './tokens.js';
 /** @param {string} name @param {any} value @param {number} least */
 function checkCount(name, value, least) {
     if (Number.isSafeInteger(value) && value >= least || name === 'queue' && value === Infinity) return;
-    throw new GemmaError('bad-argument', `${name} is ${String(value)}; a whole number from ${least} is expected.`);
+    throw new GemmaError('bad-argument',
+        `${name} is ${String(value)}; a whole number from ${least} is expected.`);
 }
 
-/** @param {Options} options @param {string} owner   what the options are given to, for sentences @returns {Engine} */
-export function createEngine({gemma, model, parallel = 4, queue = Infinity, sessions = Math.max(parallel, 4) + 2, ...more}, owner) {
+/**
+ * @param {Options} options
+ * @param {string} owner   what the options are given to, for sentences
+ * @returns {Engine}
+ */
+export function createEngine({gemma, model, parallel = 4, queue = Infinity, sessions = Math.max(parallel, 4)
+    + 2, ...more}, owner) {
     const odd = Object.keys(more)[0];
-    if (odd) throw new GemmaError('bad-argument', `${owner} has no option ${odd}; it takes gemma, model, parallel, queue and sessions.`);
-    if (!gemma?.info) throw new GemmaError('bad-argument', `${owner} needs a model: {gemma: await Gemma.load(...)}.`);
+    if (odd) throw new GemmaError('bad-argument',
+        `${owner} has no option ${odd}; it takes gemma, model, parallel, queue and sessions.`);
+    if (!gemma?.info) throw new GemmaError('bad-argument',
+        `${owner} needs a model: {gemma: await Gemma.load(...)}.`);
     checkCount('parallel', parallel, 1);
     checkCount('queue', queue, 0);
     checkCount('sessions', sessions, 1);
-    const about = {id: model ?? (gemma.info.name || gemma.info.architecture), created: Math.floor(Date.now() / 1000)};
-    return {gemma, gate: new Gate(parallel, queue), pool: new Pool(gemma, sessions), tokens: new Tokens(gemma), model: about};
+    const about = {id: model ?? (gemma.info.name || gemma.info.architecture),
+        created: Math.floor(Date.now() / 1000)};
+    return {gemma, gate: new Gate(parallel, queue), pool: new Pool(gemma, sessions),
+        tokens: new Tokens(gemma), model: about};
 }

@@ -1,5 +1,5 @@
-// errors.js: errors in OpenAI's form: a class for each HTTP status, with status, type, param and code; and what the library's own errors are
-// among them. Knows no requests.
+// errors.js: errors in OpenAI's form: a class for each HTTP status, with status, type, param and code; and
+// what the library's own errors are among them. Knows no requests.
 
 import {GemmaError} from '../../gemma.js';
 
@@ -12,7 +12,8 @@ export class APIError extends Error {
      * @param {Partial<ErrorBody> & {message: string}} error
      * @param {ErrorOptions} [options]
      */
-    constructor(status, {message, type = status && status < 500 ? 'invalid_request_error' : 'server_error', param = null, code = null}, options) {
+    constructor(status, {message, type = status && status < 500 ? 'invalid_request_error' : 'server_error',
+        param = null, code = null}, options) {
         super(message, options);
         this.name = this.constructor.name;
         this.status = status;
@@ -21,7 +22,8 @@ export class APIError extends Error {
         this.type = type;
         this.param = param;
         this.code = code;
-        this.headers = /** @type {undefined} */ (undefined);       // the openai package's have those of the response
+        // the openai package's have those of the response
+        this.headers = /** @type {undefined} */ (undefined);
         this.requestID = /** @type {undefined} */ (undefined);
     }
 }
@@ -40,8 +42,10 @@ export class APIConnectionTimeoutError extends APIError {}
 
 /** @type {Record<string, [number, string]>} by GemmaError's code: the status and OpenAI's code */
 const CODES = {
-    'bad-argument': [400, 'invalid_value'], 'bad-constraint': [400, 'invalid_schema'], 'context-full': [400, 'context_length_exceeded'],
-    'unsupported': [400, 'unsupported_value'], 'no-memory': [503, 'no_memory'], 'closed': [503, 'model_closed'],
+    'bad-argument': [400, 'invalid_value'], 'bad-constraint': [400, 'invalid_schema'],
+    'context-full': [400, 'context_length_exceeded'],
+    'unsupported': [400, 'unsupported_value'], 'no-memory': [503, 'no_memory'],
+    'closed': [503, 'model_closed'],
 };
 
 /** @param {string} message @param {string | null} param @param {string} [code] @returns {never} */
@@ -50,20 +54,25 @@ export function refuse(message, param, code = 'invalid_value') {
 }
 
 /** Where a request was stopped by its own signal. */
-export const aborted = () => new APIUserAbortError(undefined, {message: 'Request was aborted.', type: 'aborted'});
+export const aborted = () => new APIUserAbortError(undefined,
+    {message: 'Request was aborted.', type: 'aborted'});
 
 /**
  * Anything thrown, as an APIError.
  * @param {unknown} thrown
- * @param {{prompt?: string, constraint?: string}} [params]   which fields of the request said the prompt and what the answer must be
+ * @param {{prompt?: string, constraint?: string}} [params]   which fields of the request said the prompt and
+ *     what the answer must be
  * @returns {APIError}
  */
 export function asApiError(thrown, {prompt, constraint} = {}) {
     if (thrown instanceof APIError) return thrown;
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown)), gemmaCode = error instanceof GemmaError ? error.code : '';
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown)),
+        gemmaCode = error instanceof GemmaError ? error.code : '';
     if (error.name === 'AbortError') return aborted();
-    const [status, code] = Object.hasOwn(CODES, gemmaCode) ? CODES[gemmaCode] : [500, gemmaCode || 'internal'];
-    const param = gemmaCode === 'context-full' ? prompt : gemmaCode === 'bad-constraint' ? constraint : undefined;
+    const [status, code] = Object.hasOwn(CODES, gemmaCode) ? CODES[gemmaCode]
+        : [500, gemmaCode || 'internal'];
+    const param = gemmaCode === 'context-full' ? prompt : gemmaCode === 'bad-constraint'
+        ? constraint : undefined;
     const ErrorClass = status < 500 ? BadRequestError : InternalServerError;
     return new ErrorClass(status, {message: error.message, param: param ?? null, code}, {cause: error});
 }

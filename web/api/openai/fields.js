@@ -1,5 +1,6 @@
-// fields.js: reads a request's fields by a table of names and kinds. null counts as not given. What is not known or not supported is refused by its
-// name, and a value of another kind or out of range by what is expected. Knows no meanings.
+// fields.js: reads a request's fields by a table of names and kinds. null counts as not given. What is not
+// known or not supported is refused by its name, and a value of another kind or out of range by what is
+// expected. Knows no meanings.
 
 import {refuse} from './errors.js';
 
@@ -8,7 +9,8 @@ import {refuse} from './errors.js';
  * @typedef {object} Table
  * @property {Record<string, Kind>} fields
  * @property {string[]} noEffect                what changes nothing of an answer here: any value is accepted
- * @property {Record<string, Kind>} only        what is not supported but for these values, which mean the same as none
+ * @property {Record<string, Kind>} only        what is not supported but for these values, which mean the
+ *     same as none
  * @property {string[]} unsupported             what OpenAI has and we have not
  */
 
@@ -30,14 +32,16 @@ export const signal = [(v) => typeof v?.addEventListener === 'function', 'an Abo
 /** @type {Kind} */
 export const never = [() => false, 'null'];
 /** @param {number} low @param {number} high @returns {Kind} */
-export const number = (low, high) => [(v) => typeof v === 'number' && v >= low && v <= high, `a number from ${low} to ${high}`];
+export const number = (low, high) => [(v) => typeof v === 'number' && v >= low && v <= high,
+    `a number from ${low} to ${high}`];
 /** @param {number} low @param {number} [high] @returns {Kind} */
 export const whole = (low, high = Number.MAX_SAFE_INTEGER) => [
     (v) => Number.isSafeInteger(v) && v >= low && v <= high,
     high === Number.MAX_SAFE_INTEGER ? `a whole number from ${low}` : `a whole number from ${low} to ${high}`,
 ];
 /** @param {any[]} values @returns {Kind} */
-export const oneOf = (...values) => [(v) => values.includes(v), values.map((v) => JSON.stringify(v)).join(' or ')];
+export const oneOf = (...values) => [(v) => values.includes(v), values.map((v) => JSON.stringify(v))
+    .join(' or ')];
 
 const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
 
@@ -46,7 +50,8 @@ function isTooDeep(value) {
     let level = [value];
     for (let depth = 0; level.length; depth++) {
         if (depth > DEEPEST) return true;
-        level = level.flatMap((one) => typeof one === 'object' && one !== null ? Object.values(one).filter((each) => typeof each === 'object') : []);
+        level = level.flatMap((one) => typeof one === 'object' && one !== null ? Object.values(one)
+            .filter((each) => typeof each === 'object') : []);
     }
     return false;
 }
@@ -64,8 +69,11 @@ function show(value) {
  * @returns {any} the value; refuses another kind
  */
 export function need(name, value, [is, expected]) {
-    if (value === undefined || value === null) refuse(`Missing required parameter: '${name}'; ${expected} is expected.`, name, 'missing_required_parameter');
-    if (!is(value)) refuse(`Invalid value for '${name}': ${expected} is expected, found ${show(value)}.`, name);
+    if (value === undefined || value === null)
+        refuse(`Missing required parameter: '${name}'; ${expected} is expected.`, name,
+            'missing_required_parameter');
+    if (!is(value)) refuse(`Invalid value for '${name}': ${expected} is expected, found ${show(value)}.`,
+        name);
     return value;
 }
 
@@ -81,10 +89,12 @@ export function readFields(body, {fields, noEffect, only, unsupported}) {
     /** @type {Record<string, any>} */
     const given = {};
     for (const [name, any] of Object.entries({...rest, ...extra})) {
-        const value = Array.isArray(any) ? [...any] : any;      // without holes, which JavaScript's arrays may have
+        // without holes, which JavaScript's arrays may have
+        const value = Array.isArray(any) ? [...any] : any;
         if (value === undefined || value === null || noEffect.includes(name)) continue;
         if (Object.hasOwn(fields, name)) {
-            if (isTooDeep(value)) refuse(`Invalid value for '${name}': it has more than ${DEEPEST} levels.`, name);
+            if (isTooDeep(value)) refuse(`Invalid value for '${name}': it has more than ${DEEPEST} levels.`,
+                name);
             given[name] = need(name, value, fields[name]);
         } else if (Object.hasOwn(only, name)) {
             const [is, expected] = only[name];

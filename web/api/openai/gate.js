@@ -35,7 +35,8 @@ export class Gate {
             const error = new RateLimitError(429, {
                 message: `The queue is full: ${this.#most} requests are answered and ${this.#queue} wait. Ask again later.`, type: 'requests', code: 'rate_limit_exceeded',
             });
-            error.retryAfter = Math.min(60, Math.max(1, Math.ceil(this.#meanMs * this.#queue / this.#most / 1000)));
+            error.retryAfter = Math.min(60,
+                Math.max(1, Math.ceil(this.#meanMs * this.#queue / this.#most / 1000)));
             throw error;
         }
         this.#requests++;
@@ -51,7 +52,11 @@ export class Gate {
 
     /**
      * Has `work` done when there is a place for `n` texts, in the order in which it was asked for.
-     * @template T @param {number} n @param {AbortSignal} signal @param {() => Promise<T>} work @returns {Promise<T>}
+     * @template T
+     * @param {number} n
+     * @param {AbortSignal} signal
+     * @param {() => Promise<T>} work
+     * @returns {Promise<T>}
      */
     async run(n, signal, work) {
         const weight = Math.min(n, this.#most);

@@ -32,7 +32,8 @@ export class Models {
         const find = async () => {
             if (id === this.#model.id) return {...this.#model};
             throw new NotFoundError(404, {
-                message: `The model '${id}' does not exist; '${this.#model.id}' does.`, type: 'invalid_request_error', param: 'model', code: 'model_not_found',
+                message: `The model '${id}' does not exist; '${this.#model.id}' does.`,
+                type: 'invalid_request_error', param: 'model', code: 'model_not_found',
             });
         };
         return asApiPromise(find());

@@ -1,6 +1,7 @@
-// pool.js: the sessions that answered requests, kept for what they have evaluated: a request continues the one that shares the longest beginning with
-// it. What conversations have in common from the start is kept besides, for a model's windows let no long one go back to it. Knows sessions and keys,
-// which are texts that begin alike where prompts do; not what is asked.
+// pool.js: the sessions that answered requests, kept for what they have evaluated: a request continues the
+// one that shares the longest beginning with it. What conversations have in common from the start is kept
+// besides, for a model's windows let no long one go back to it. Knows sessions and keys, which are texts that
+// begin alike where prompts do; not what is asked.
 
 import {unlessAborted} from '../../base/abort.js';
 import {GemmaError} from '../../gemma.js';
@@ -38,7 +39,10 @@ export class Pool {
     #most;
     /** The one that was used last is the last. @type {Set<Held>} */
     #idle = new Set();
-    /** What prompts began with, by its key; evaluated, and never continued itself. @type {Map<string, Session>} */
+    /**
+     * What prompts began with, by its key; evaluated, and never continued itself.
+     * @type {Map<string, Session>}
+     */
     #starts = new Map();
     /** Those that are being evaluated. @type {Map<string, Promise<unknown>>} */
     #reading = new Map();
@@ -70,7 +74,8 @@ export class Pool {
         /** @type {Held | undefined} */
         let held;
         try {
-            held = isReused ? await this.#take(key, start) : {session: await this.roomy(() => this.#gemma.session()), key: ''};
+            held = isReused ? await this.#take(key, start)
+                : {session: await this.roomy(() => this.#gemma.session()), key: ''};
             return await work(held);
         } finally {
             this.#busy--;
@@ -107,17 +112,20 @@ export class Pool {
 
     /** @param {string} key @param {Start} [start] @returns {Promise<Held>} */
     async #take(key, start) {
-        const {best, n} = this.#nearest(key), back = best ? best.key.length - n : 0, perCharacter = (best?.tokens ?? Infinity) / (best?.key.length ?? 1);
+        const {best, n} = this.#nearest(key), back = best ? best.key.length - n : 0,
+            perCharacter = (best?.tokens ?? Infinity) / (best?.key.length ?? 1);
         if (!start || start.key.length < WORTH) return this.#takeNear(key);
         if (best && back <= WORTH && n >= start.key.length) return this.#leave(best);
         // What is shared beyond the start may be out of reach; with that, the start would be lost as well.
-        const isStart = n <= start.key.length + WORTH || back * perCharacter > REACH && n <= 2 * start.key.length, begun = isStart && await this.#begin(start);
+        const isStart = n <= start.key.length + WORTH || back * perCharacter > REACH
+            && n <= 2 * start.key.length, begun = isStart && await this.#begin(start);
         return begun ? {session: begun, key: start.key} : this.#takeNear(key);
     }
 
     /** @param {string} key @returns {Promise<Held>} */
     async #takeNear(key) {
-        const {best, n} = this.#nearest(key), oldest = this.#idle.values().next().value, isRoom = this.size + this.#busy <= this.#most;
+        const {best, n} = this.#nearest(key), oldest = this.#idle.values().next().value,
+            isRoom = this.size + this.#busy <= this.#most;
         if (best && best.key.length - n <= Math.max(WORTH, n / 4)) return this.#leave(best);
         // What another conversation has beyond what is shared stays, where there is room for both.
         if (best && n > WORTH && (isRoom || best !== oldest)) return this.#copy(best);
@@ -125,10 +133,15 @@ export class Pool {
         return {session: await this.roomy(() => this.#gemma.session()), key: ''};
     }
 
-    /** A session that has evaluated a start. @param {Start} start @returns {Promise<Session | undefined>} undefined: it could not be opened */
+    /**
+     * A session that has evaluated a start.
+     * @param {Start} start
+     * @returns {Promise<Session | undefined>} undefined: it could not be opened
+     */
     async #begin(start) {
         const {key, signal} = start;
-        while (this.#reading.has(key)) await unlessAborted(/** @type {Promise<unknown>} */ (this.#reading.get(key)), signal);
+        while (this.#reading.has(key))
+            await unlessAborted(/** @type {Promise<unknown>} */ (this.#reading.get(key)), signal);
         try {
             if (!this.#starts.has(key)) await this.#read(start);
             const session = this.#starts.get(key);

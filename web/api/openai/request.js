@@ -1,5 +1,5 @@
-// request.js: what requests for texts have in common: sampling, stop strings, lengths, and what the answer must be, as gemma.js takes them. Knows
-// neither messages nor answers.
+// request.js: what requests for texts have in common: sampling, stop strings, lengths, and what the answer
+// must be, as gemma.js takes them. Knows neither messages nor answers.
 
 import {refuse} from './errors.js';
 import {flag, isObject, isText, list, need, number, object, oneOf, signal, text, whole} from './fields.js';
@@ -8,12 +8,14 @@ const SEEDS = 2 ** 53, SEED_STEP = 2654435761;      // so that seed + 1 is not t
 
 /** @type {import('./fields.js').Kind} */
 const stops = [
-    (v) => [v].flat().every((one) => isText(one) && one !== '') && [v].flat().length <= 64, 'a string, or an array of up to 64 strings, none of them empty',
+    (v) => [v].flat().every((one) => isText(one) && one !== '') && [v].flat().length <= 64,
+    'a string, or an array of up to 64 strings, none of them empty',
 ];
 /** @type {import('./fields.js').Kind} */
 const biases = [
     (v) => isObject(v) && Object.keys(v).length <= 1024
-        && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number' && Math.abs(bias) <= 100),
+        && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number'
+            && Math.abs(bias) <= 100),
     'an object of up to 1024 token ids and numbers from -100 to 100',
 ];
 /** @type {import('./fields.js').Kind} */
@@ -21,19 +23,24 @@ const choices = [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an
 
 /** Fields of every request for a text. */
 export const FIELDS = {
-    model: text, stream: flag, stream_options: object, temperature: number(0, 2), top_p: number(0, 1), frequency_penalty: number(-2, 2),
-    presence_penalty: number(-2, 2), stop: stops, seed: whole(-Number.MAX_SAFE_INTEGER), n: whole(1, 128), logit_bias: biases,
+    model: text, stream: flag, stream_options: object, temperature: number(0, 2), top_p: number(0, 1),
+    frequency_penalty: number(-2, 2),
+    presence_penalty: number(-2, 2), stop: stops, seed: whole(-Number.MAX_SAFE_INTEGER), n: whole(1, 128),
+    logit_bias: biases,
     // What OpenAI's API does not have.
-    top_k: whole(0), min_p: number(0, 1), repetition_penalty: number(0.01, 100), repeat_penalty: number(0.01, 100), response_format: object,
+    top_k: whole(0), min_p: number(0, 1), repetition_penalty: number(0.01, 100),
+    repeat_penalty: number(0.01, 100), response_format: object,
     grammar: text, regex: text, choices, cache_prompt: flag, signal, abortSignal: signal,
 };
 
 /** What says nothing of the text. */
-export const NO_EFFECT = ['user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'prompt_cache_options', 'metadata', 'store', 'service_tier'];
+export const NO_EFFECT = ['user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention',
+    'prompt_cache_options', 'metadata', 'store', 'service_tier'];
 
 /** What other engines have and ours has not. */
 export const UNSUPPORTED = [
-    'typ_p', 'typical_p', 'mirostat', 'mirostat_tau', 'mirostat_eta', 'penalty_last_n', 'repeat_last_n', 'timings_per_token', 'return_progress',
+    'typ_p', 'typical_p', 'mirostat', 'mirostat_tau', 'mirostat_eta', 'penalty_last_n', 'repeat_last_n',
+    'timings_per_token', 'return_progress',
     'return_tokens', 'n_probs', 'dry_multiplier', 'xtc_probability',
 ];
 
@@ -47,18 +54,22 @@ export const ONLY = {ignore_eos: oneOf(false)};
  */
 export function toOptions(given, nVocab) {
     const odd = Object.keys(given.logit_bias ?? {}).find((id) => Number(id) >= nVocab);
-    if (odd) refuse(`Invalid 'logit_bias': the token ${odd} is outside of the vocabulary of ${nVocab}.`, 'logit_bias');
+    if (odd) refuse(`Invalid 'logit_bias': the token ${odd} is outside of the vocabulary of ${nVocab}.`,
+        'logit_bias');
     if (given.repeat_penalty !== undefined && given.repetition_penalty !== undefined) {
         refuse("'repeat_penalty' and 'repetition_penalty' are the same; give one of them.", 'repeat_penalty');
     }
     if (given.stream_options !== undefined && !given.stream) {
         refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.", 'stream_options');
     }
-    const biases = Object.entries(given.logit_bias ?? {}).map(([id, bias]) => [id, bias === -100 ? -Infinity : bias]);
+    const biases = Object.entries(given.logit_bias ?? {})
+        .map(([id, bias]) => [id, bias === -100 ? -Infinity : bias]);
     return {
         sampling: {
-            temperature: given.temperature, topP: given.top_p, topK: given.top_k, minP: given.min_p, presencePenalty: given.presence_penalty,
-            frequencyPenalty: given.frequency_penalty, repeatPenalty: given.repetition_penalty ?? given.repeat_penalty,
+            temperature: given.temperature, topP: given.top_p, topK: given.top_k, minP: given.min_p,
+            presencePenalty: given.presence_penalty,
+            frequencyPenalty: given.frequency_penalty, repeatPenalty: given.repetition_penalty
+                ?? given.repeat_penalty,
             logitBias: Object.fromEntries(biases),
         },
         stop: given.stop,
@@ -66,42 +77,57 @@ export function toOptions(given, nVocab) {
     };
 }
 
-/** The seed of a choice. @param {number | undefined} seed @param {number} index @returns {number | undefined} */
-export const seedOf = (seed, index) => seed === undefined ? undefined : (((seed + index * SEED_STEP) % SEEDS) + SEEDS) % SEEDS;
+/**
+ * The seed of a choice.
+ * @param {number | undefined} seed
+ * @param {number} index
+ * @returns {number | undefined}
+ */
+export const seedOf = (seed, index) => seed === undefined ? undefined
+    : (((seed + index * SEED_STEP) % SEEDS) + SEEDS) % SEEDS;
 
 /**
  * @param {Record<string, any>} given
  * @returns {{constraint?: import('../../gemma.js').ConstraintOptions, constraintParam?: string}}
  */
 function readConstraint({response_format: format, grammar, regex, choices}) {
-    const all = Object.entries({response_format: readFormat(format), grammar: grammar ? {grammar} : undefined, regex: regex ? {regex} : undefined, choices: choices ? {choices} : undefined})
+    const all = Object.entries({response_format: readFormat(format), grammar: grammar ? {grammar} : undefined,
+        regex: regex ? {regex} : undefined, choices: choices ? {choices} : undefined})
         .filter(([, constraint]) => constraint !== undefined);
     if (!all.length) return {};
-    if (all.length > 1) refuse(`'${all[0][0]}' and '${all[1][0]}' both say what the answer must be; give one of them.`, all[1][0]);
+    if (all.length > 1) refuse(
+        `'${all[0][0]}' and '${all[1][0]}' both say what the answer must be; give one of them.`, all[1][0]);
     return {constraint: all[0][1], constraintParam: all[0][0]};
 }
 
-/** @param {Record<string, any> | undefined} format @returns {import('../../gemma.js').ConstraintOptions | undefined} */
+/**
+ * @param {Record<string, any> | undefined} format
+ * @returns {import('../../gemma.js').ConstraintOptions | undefined}
+ */
 function readFormat(format) {
     if (!format) return undefined;
     switch (format.type) {
         case 'text': return undefined;
         case 'json_object': return {schema: {type: 'object', ...readJson(format.schema)}};
         case 'json_schema': {
-            const path = 'response_format.json_schema', {name, schema, strict} = need(path, format.json_schema, object);
-            need(`${path}.name`, name, [(v) => isText(v) && /^[\w-]{1,64}$/.test(v), 'a string of 1 to 64 letters, digits, _ and -']);
+            const path = 'response_format.json_schema',
+                {name, schema, strict} = need(path, format.json_schema, object);
+            need(`${path}.name`, name, [(v) => isText(v) && /^[\w-]{1,64}$/.test(v),
+                'a string of 1 to 64 letters, digits, _ and -']);
             need(`${path}.schema`, schema, object);
             need(`${path}.strict`, strict ?? false, flag);
             return {schema: strict ? closed(schema) : schema};
         }
         case 'grammar': return {grammar: need('response_format.grammar', format.grammar, text)};
-        default: return void need('response_format.type', format.type, oneOf('text', 'json_object', 'json_schema', 'grammar'));
+        default: return void need('response_format.type', format.type,
+            oneOf('text', 'json_object', 'json_schema', 'grammar'));
     }
 }
 
 /** A schema as an object or as its JSON. @param {any} schema @returns {Record<string, any>} */
 function readJson(schema) {
-    if (!isText(schema)) return schema === undefined || schema === null ? {} : need('response_format.schema', schema, object);
+    if (!isText(schema)) return schema === undefined || schema === null ? {}
+        : need('response_format.schema', schema, object);
     try {
         return need('response_format.schema', JSON.parse(schema), object);
     } catch {
@@ -109,36 +135,49 @@ function readJson(schema) {
     }
 }
 
-const COMBINED = ['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties', 'unevaluatedProperties', 'if'];
+const COMBINED = ['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties',
+    'unevaluatedProperties', 'if'];
 
 /**
- * A strict schema: an object has the properties that it names, and no others. Where other keywords say more of an object, it is left as it is.
+ * A strict schema: an object has the properties that it names, and no others. Where other keywords say more
+ * of an object, it is left as it is.
  * @param {any} schema @returns {any}
  */
 export function closed(schema) {
     if (!isObject(schema)) return schema;
-    const own = isObject(schema.properties) && !COMBINED.some((name) => schema[name] !== undefined) ? {additionalProperties: false} : {};
+    const own = isObject(schema.properties) && !COMBINED.some((name) => schema[name] !== undefined)
+        ? {additionalProperties: false} : {};
     /** @param {string} name */
     const map = (name) => isObject(schema[name])
-        && {[name]: Object.fromEntries(Object.entries(schema[name]).map(([key, each]) => [key, closed(each)]))};
+        && {[name]: Object.fromEntries(Object.entries(schema[name])
+            .map(([key, each]) => [key, closed(each)]))};
     /** @param {string} name */
     const one = (name) => isObject(schema[name]) && {[name]: closed(schema[name])};
     /** @param {string} name */
-    const each = (name) => Array.isArray(schema[name]) && !isObject(schema.properties) && {[name]: schema[name].map(closed)};
-    return {...schema, ...own, ...map('properties'), ...map('$defs'), ...map('definitions'), ...one('items'), ...each('anyOf'), ...each('oneOf'), ...each('prefixItems')};
+    const each = (name) => Array.isArray(schema[name]) && !isObject(schema.properties)
+        && {[name]: schema[name].map(closed)};
+    return {...schema, ...own, ...map('properties'), ...map('$defs'), ...map('definitions'), ...one('items'),
+        ...each('anyOf'), ...each('oneOf'), ...each('prefixItems')};
 }
 
 /** @type {import('./fields.js').Kind} */
 const parts = [(v) => isText(v) || Array.isArray(v), 'a string, or an array of parts'];
 
-/** Text, or an array of parts {type: 'text', text}. @param {string} path @param {any} content @param {string[]} [types] @returns {string} */
+/**
+ * Text, or an array of parts {type: 'text', text}.
+ * @param {string} path
+ * @param {any} content
+ * @param {string[]} [types]
+ * @returns {string}
+ */
 export function readText(path, content, types = ['text']) {
     need(path, content, parts);
     if (isText(content)) return content;
     return [...content].map((/** @type {any} */ part, /** @type {number} */ i) => {
         const type = need(`${path}[${i}].type`, part?.type, text);
         if (!types.includes(type)) {
-            refuse(`Invalid value for '${path}[${i}].type': this model reads text only, found '${type}'.`, `${path}[${i}].type`, 'unsupported_value');
+            refuse(`Invalid value for '${path}[${i}].type': this model reads text only, found '${type}'.`,
+                `${path}[${i}].type`, 'unsupported_value');
         }
         return need(`${path}[${i}].${type}`, part[type], text);
     }).join('');

@@ -1,5 +1,6 @@
-// run.js: how a request is answered: admitted, given a session that has evaluated the most of its prompt, written in as many texts as were asked
-// for, and told as a whole or as a stream. Knows neither messages nor the forms of answers.
+// run.js: how a request is answered: admitted, given a session that has evaluated the most of its prompt,
+// written in as many texts as were asked for, and told as a whole or as a stream. Knows neither messages nor
+// the forms of answers.
 
 import {aborted, APIConnectionTimeoutError, asApiError} from './errors.js';
 import {seedOf} from './request.js';
@@ -21,7 +22,8 @@ import {GemmaError} from '../../gemma.js';
  * @property {number} [seed]
  * @property {(result: Result) => string} after   the key's end, of what was written
  * @property {boolean} isReused
- * @property {{key: string, prompt: import('../../gemma.js').Message[]}} [start]   what other prompts may begin with, too
+ * @property {{key: string, prompt: import('../../gemma.js').Message[]}} [start]   what other prompts may
+ *     begin with, too
  * @property {boolean} [readsFirst]  the prompt's probabilities are wanted before the text
  *
  * @typedef {object} Io
@@ -63,7 +65,8 @@ async function answerOnce(pool, asked, io) {
         const {options, complete} = withKnown(held, asked);
         held.key = asked.key;
         held.tokens = undefined;
-        const results = await write(held.session, {...asked, options}, complete, io), [{promptTokens, tokens}] = results;
+        const results = await write(held.session, {...asked, options}, complete, io),
+            [{promptTokens, tokens}] = results;
         held.key += asked.after(results[0]);
         held.tokens = promptTokens.length + tokens.length;
         return results;
@@ -78,7 +81,11 @@ class Start {
     #io;
     #read = {prefillTokens: 0, prefillMs: 0};
 
-    /** @param {Asked} asked @param {{key: string, prompt: import('../../gemma.js').Message[]}} start @param {Io} io */
+    /**
+     * @param {Asked} asked
+     * @param {{key: string, prompt: import('../../gemma.js').Message[]}} start
+     * @param {Io} io
+     */
     constructor(asked, {key, prompt}, io) {
         this.#asked = asked;
         this.#prompt = prompt;
@@ -92,9 +99,11 @@ class Start {
         const {prompt, options: {tools, toolChoice, ...more}} = this.#asked, {signal, onStart} = this.#io;
         const n = await session.count(/** @type {string} */ (prompt), {tools, toolChoice});
         const {tokens, tokensLeft} = session;
-        if (n > tokensLeft) throw new GemmaError('context-full', `The prompt has ${n} tokens, and the context has ${tokensLeft} left of ${tokens + tokensLeft}: shorten it.`);
+        if (n > tokensLeft) throw new GemmaError('context-full',
+            `The prompt has ${n} tokens, and the context has ${tokensLeft} left of ${tokens + tokensLeft}: shorten it.`);
         const asked = {stateless: more.stateless, sampling: {}, tools, toolChoice, maxTokens: 0};
-        const {finishReason, timings} = await session.prompt(this.#prompt, {...asked, signal, onProgress: onStart}).result;
+        const {finishReason, timings} = await session.prompt(this.#prompt,
+            {...asked, signal, onProgress: onStart}).result;
         if (finishReason === 'abort') throw aborted();
         this.#read = timings;
     }
@@ -104,7 +113,8 @@ class Start {
         const {prefillTokens, prefillMs} = this.#read;
         return {
             ...result, cachedTokens: Math.max(0, cachedTokens - prefillTokens),
-            timings: {...timings, prefillTokens: timings.prefillTokens + prefillTokens, prefillMs: timings.prefillMs + prefillMs},
+            timings: {...timings, prefillTokens: timings.prefillTokens + prefillTokens,
+                prefillMs: timings.prefillMs + prefillMs},
         };
     }
 }
@@ -130,13 +140,20 @@ function withKnown(held, {prompt, options}) {
     };
 }
 
-/** @param {Session} session @param {Asked} asked @param {(read: Result) => Result} complete @param {Io} io @returns {Promise<Result[]>} */
+/**
+ * @param {Session} session
+ * @param {Asked} asked
+ * @param {(read: Result) => Result} complete
+ * @param {Io} io
+ * @returns {Promise<Result[]>}
+ */
 async function write(session, {prompt, options, n, seed, readsFirst}, complete, io) {
     const failing = new AbortController(), signal = AbortSignal.any([io.signal, failing.signal]);
     /** @param {Session} on @param {number} i @param {PromptOptions} more */
     const ask = async (on, i, more) => {
         const result = await on.prompt(prompt, {
-            ...options, ...more, signal, sampling: {...options.sampling, seed: seedOf(seed, i)}, onProgress: io.onStart,
+            ...options, ...more, signal, sampling: {...options.sampling, seed: seedOf(seed, i)},
+            onProgress: io.onStart,
             onText(piece) {
                 io.onStart();
                 io.onText(i, piece);
@@ -159,8 +176,10 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
         while (clones.length < n - 1) clones.push(await session.clone());
         const results = [session, ...clones].map(async (each, i) => {
             const {cachedTokens, promptLogprobs, timings} = read;
-            const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}), {decodeTokens, decodeMs} = result.timings;
-            const whole = {...result, cachedTokens, promptLogprobs, timings: {...timings, decodeTokens, decodeMs}};
+            const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}),
+                {decodeTokens, decodeMs} = result.timings;
+            const whole = {...result, cachedTokens, promptLogprobs,
+                timings: {...timings, decodeTokens, decodeMs}};
             io.onEnd?.(i, whole);
             return whole;
         });
@@ -181,7 +200,8 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
  * @property {(AbortSignal | null | undefined)[]} signals
  * @property {number} [timeout]
  * @property {{prompt?: string, constraint?: string}} params   see asApiError
- * @property {(io: {signal: AbortSignal, onStart: () => void, push?: (chunk: Chunk) => void}) => Promise<Answer>} work   push: with a stream
+ * @property {(io: {signal: AbortSignal, onStart: () => void, push?: (chunk: Chunk) => void}) =>
+ *     Promise<Answer>} work   push: with a stream
  */
 
 /**
@@ -191,7 +211,8 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
  * @returns {Promise<Answer | Stream<Chunk>>}   a stream: once the prompt is being read
  */
 export async function handle(gate, {isStreamed, signals, timeout, params, work}) {
-    const controller = new AbortController(), signal = AbortSignal.any([controller.signal, ...signals].flatMap((one) => one ?? []));
+    const controller = new AbortController(),
+        signal = AbortSignal.any([controller.signal, ...signals].flatMap((one) => one ?? []));
     if (signal.aborted) throw aborted();
     const leave = gate.admit();
     let isLate = false, isBegun = false, onStart = () => {};
@@ -202,8 +223,10 @@ export async function handle(gate, {isStreamed, signals, timeout, params, work})
     /** @type {Channel<Chunk>} */
     const channel = new Channel();
     const begun = new Promise((/** @type {(value?: undefined) => void} */ resolve) => { onStart = resolve; });
-    const working = work({signal, onStart, ...isStreamed && {push: (chunk) => channel.push(chunk)}}).catch((error) => {
-        if (isLate) throw new APIConnectionTimeoutError(undefined, {message: 'Request timed out.', type: 'timeout'});
+    const working = work({signal, onStart, ...isStreamed && {push: (chunk) => channel.push(chunk)}})
+        .catch((error) => {
+        if (isLate) throw new APIConnectionTimeoutError(undefined,
+            {message: 'Request timed out.', type: 'timeout'});
         throw signal.aborted ? aborted() : asApiError(error, params);
     }).finally(() => {
         leave();
@@ -211,25 +234,32 @@ export async function handle(gate, {isStreamed, signals, timeout, params, work})
     });
     if (!isStreamed) return working;
     // As in the openai package, a stream that is aborted just ends.
-    working.then(() => channel.end(), (error) => signal.aborted && isBegun ? channel.end() : channel.fail(error));
+    working.then(() => channel.end(), (error) => signal.aborted && isBegun ? channel.end()
+        : channel.fail(error));
     await Promise.race([begun, working]);
     isBegun = true;
     clearTimeout(timer);
     return new Stream(channel.read(), controller);
 }
 
-/** @param {Result[]} firsts   one of each prompt @param {Result[]} all @returns {import('./types.js').Usage} */
+/**
+ * @param {Result[]} firsts   one of each prompt
+ * @param {Result[]} all
+ * @returns {import('./types.js').Usage}
+ */
 export function usageOf(firsts, all) {
     const prompt = firsts.reduce((sum, {promptTokens}) => sum + promptTokens.length, 0);
     const completion = all.reduce((sum, {tokens}) => sum + tokens.length, 0);
     const cached = firsts.reduce((sum, {cachedTokens}) => sum + cachedTokens, 0);
-    return {prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion, prompt_tokens_details: {cached_tokens: cached}};
+    return {prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion,
+        prompt_tokens_details: {cached_tokens: cached}};
 }
 
 /** @param {Result} result @returns {import('./types.js').Timings} */
 export function timingsOf({cachedTokens, timings: {prefillTokens, prefillMs, decodeTokens, decodeMs}}) {
     return {
-        cache_n: cachedTokens, prompt_n: prefillTokens, prompt_ms: prefillMs, predicted_n: decodeTokens, predicted_ms: decodeMs,
+        cache_n: cachedTokens, prompt_n: prefillTokens, prompt_ms: prefillMs, predicted_n: decodeTokens,
+        predicted_ms: decodeMs,
         predicted_per_second: decodeMs > 0 ? 1000 * decodeTokens / decodeMs : 0,
     };
 }
@@ -245,7 +275,8 @@ export function newId(prefix) {
  * @param {Engine} engine @param {string} prefix
  */
 export function headOf({gemma, model}, prefix) {
-    return {id: newId(prefix), created: Math.floor(Date.now() / 1000), model: model.id, system_fingerprint: `fp_${gemma.info.architecture}_${gemma.info.kernels}`};
+    return {id: newId(prefix), created: Math.floor(Date.now() / 1000), model: model.id,
+        system_fingerprint: `fp_${gemma.info.architecture}_${gemma.info.kernels}`};
 }
 
 /**
@@ -254,6 +285,7 @@ export function headOf({gemma, model}, prefix) {
  */
 export function asApiPromise(promise) {
     return Object.assign(promise, {
-        withResponse: async () => ({data: await promise, response: new Response(null, {status: 200}), request_id: newId('req_')}),
+        withResponse: async () => ({data: await promise, response: new Response(null, {status: 200}),
+            request_id: newId('req_')}),
     });
 }

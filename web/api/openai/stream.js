@@ -1,5 +1,5 @@
-// stream.js: a stream of chunks as the openai package's Stream is: an async iterable that is read once, with the controller that ends it. Knows no
-// chunks.
+// stream.js: a stream of chunks as the openai package's Stream is: an async iterable that is read once, with
+// the controller that ends it. Knows no chunks.
 
 /** @template T @implements {AsyncIterable<T>} */
 export class Stream {
@@ -29,7 +29,10 @@ export class Stream {
         };
     }
 
-    /** Two streams of the same chunks, which are read at their own speeds. @returns {[Stream<T>, Stream<T>]} */
+    /**
+     * Two streams of the same chunks, which are read at their own speeds.
+     * @returns {[Stream<T>, Stream<T>]}
+     */
     tee() {
         /** @type {Promise<IteratorResult<T>>[][]} */
         const waiting = [[], []];
@@ -91,7 +94,8 @@ export class Channel {
             while (this.#items.length) yield /** @type {T} */ (this.#items.shift());
             if (this.#failed) throw this.#failed.error;
             if (this.#ended) return;
-            await new Promise((/** @type {(value?: undefined) => void} */ resolve) => { this.#wake = resolve; });
+            await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+                this.#wake = resolve; });
         }
     }
 }

@@ -1,4 +1,5 @@
-// tokens.js: tokens and their probabilities as OpenAI's API tells them: in chats with bytes, in completions by their texts. Knows no requests.
+// tokens.js: tokens and their probabilities as OpenAI's API tells them: in chats with bytes, in completions
+// by their texts. Knows no requests.
 
 /**
  * @typedef {import('../../gemma.js').Gemma} Gemma
@@ -37,13 +38,17 @@ export class Tokens {
         this.#gemma = gemma;
     }
 
-    /** Before these are sent: fetches the bytes that are not known yet. @param {(TokenLogprobs | null)[]} all */
+    /**
+     * Before these are sent: fetches the bytes that are not known yet.
+     * @param {(TokenLogprobs | null)[]} all
+     */
     async #learn(all) {
         const ids = new Set(all.flatMap((one) => one ? [one.id, ...one.top.map(({id}) => id)] : []));
         if (this.#bytes.size > MOST_KNOWN) this.#bytes.clear();
         const unknown = [...ids].filter((id) => !this.#bytes.has(id));
         if (!unknown.length) return;
-        const [bytes, shown] = await Promise.all([true, false].map((special) => this.#gemma.tokenBytes(unknown, {special})));
+        const [bytes, shown] = await Promise.all([true,
+            false].map((special) => this.#gemma.tokenBytes(unknown, {special})));
         unknown.forEach((id, i) => {
             this.#bytes.set(id, bytes[i]);
             this.#shown.set(id, shown[i]);
@@ -58,13 +63,15 @@ export class Tokens {
     /** @param {Likely} likely */
     #told({id, logprob}) {
         const bytes = this.#bytesOf(id);
-        return {token: asText(bytes) ?? escaped(bytes), logprob: finite(logprob), bytes: Array.from(this.#shown.get(id) ?? [])};
+        return {token: asText(bytes) ?? escaped(bytes), logprob: finite(logprob),
+            bytes: Array.from(this.#shown.get(id) ?? [])};
     }
 
     /** @param {TokenLogprobs[]} all @returns {Promise<ChatLogprob[]>} */
     async forChat(all) {
         await this.#learn(all);
-        return all.map((one) => ({...this.#told(one), top_logprobs: one.top.map((each) => this.#told(each))}));
+        return all.map((one) => ({...this.#told(one),
+            top_logprobs: one.top.map((each) => this.#told(each))}));
     }
 
     /**
@@ -95,7 +102,11 @@ export class Tokens {
 /** JSON has no infinity. @param {number} logprob */
 const finite = (logprob) => Math.max(logprob, -9999);
 
-/** By texts; of tokens with the same text, the likeliest. @param {Likely[]} likely @param {(id: number) => string} text */
+/**
+ * By texts; of tokens with the same text, the likeliest.
+ * @param {Likely[]} likely
+ * @param {(id: number) => string} text
+ */
 function topOf(likely, text) {
     /** @type {Record<string, number>} */
     const top = {};

@@ -1,23 +1,28 @@
-// types.js: what requests and answers are, as the openai package has them. Requests are wider here, answers narrower: so either side's types
-// fit the other's code.
+// types.js: what requests and answers are, as the openai package has them. Requests are wider here, answers
+// narrower: so either side's types fit the other's code.
 
 /**
- * @typedef {{type: 'text', text: string} | {type: 'refusal', refusal: string} | {type: string}} ContentPart   text is what is read
- * @typedef {{id: string, type: 'function', function: {name: string, arguments: string}}} ToolCall   arguments: JSON
+ * @typedef {{type: 'text', text: string} | {type: 'refusal', refusal: string} | {type: string}}
+ *     ContentPart   text is what is read
+ * @typedef {{id: string, type: 'function', function: {name: string, arguments: string}}}
+ *     ToolCall   arguments: JSON
  * @typedef {ToolCall | {id: string, type: 'custom', custom: object}} ToolCallParam
  *
- * @typedef {{role: 'system' | 'developer' | 'user', content: string | ContentPart[], name?: string}
- *     | {role: 'assistant', content?: string | ContentPart[] | null, refusal?: string | null, tool_calls?: ToolCallParam[], name?: string}
- *     | {role: 'tool', content: string | ContentPart[], tool_call_id: string}
- *     | {role: 'function', content: string | null, name: string}} MessageParam   'function' is refused, as is what is not text
+ * @typedef {{role: 'system' | 'developer' | 'user', content: string | ContentPart[], name?: string} | {role:
+ *     'assistant', content?: string | ContentPart[] | null, refusal?: string | null, tool_calls?:
+ *     ToolCallParam[], name?: string} | {role: 'tool', content: string | ContentPart[], tool_call_id: string}
+ *     | {role: 'function', content: string | null, name: string}} MessageParam   'function' is refused, as is
+ *     what is not text
  *
- * @typedef {{type: 'function', function: {name: string, description?: string, parameters?: Record<string, unknown>, strict?: boolean | null}}
- *     | {type: 'custom', custom: object}} ToolParam
- * @typedef {'none' | 'auto' | 'required' | {type: 'function', function: {name: string}} | {type: 'custom', custom: object}
- *     | {type: 'allowed_tools', allowed_tools: {mode: 'auto' | 'required', tools: Record<string, unknown>[]}}} ToolChoiceParam
- * @typedef {{type: 'text'} | {type: 'json_object', schema?: string | object}
- *     | {type: 'json_schema', json_schema: {name: string, description?: string, schema?: Record<string, unknown>, strict?: boolean | null}}
- *     | {type: 'grammar', grammar: string}} ResponseFormat   strict: an object has no properties but those that the schema names
+ * @typedef {{type: 'function', function: {name: string, description?: string, parameters?: Record<string,
+ *     unknown>, strict?: boolean | null}} | {type: 'custom', custom: object}} ToolParam
+ * @typedef {'none' | 'auto' | 'required' | {type: 'function', function: {name: string}} | {type: 'custom',
+ *     custom: object} | {type: 'allowed_tools', allowed_tools: {mode: 'auto' | 'required', tools:
+ *     Record<string, unknown>[]}}} ToolChoiceParam
+ * @typedef {{type: 'text'} | {type: 'json_object', schema?: string | object} | {type: 'json_schema',
+ *     json_schema: {name: string, description?: string, schema?: Record<string, unknown>, strict?: boolean |
+ *     null}} | {type: 'grammar', grammar: string}} ResponseFormat   strict: an object has no properties but
+ *     those that the schema names
  *
  * @typedef {object} CommonFields         null means "not given"
  * @property {string | null} [model]      any: there is one
@@ -66,10 +71,13 @@
  * @property {AbortSignal | null} [signal]
  * @property {number} [timeout]           milliseconds
  *
- * @typedef {{prompt_tokens: number, completion_tokens: number, total_tokens: number, prompt_tokens_details: {cached_tokens: number}}} Usage
- * @typedef {{cache_n: number, prompt_n: number, prompt_ms: number, predicted_n: number, predicted_ms: number, predicted_per_second: number}} Timings
+ * @typedef {{prompt_tokens: number, completion_tokens: number, total_tokens: number, prompt_tokens_details:
+ *     {cached_tokens: number}}} Usage
+ * @typedef {{cache_n: number, prompt_n: number, prompt_ms: number, predicted_n: number, predicted_ms: number,
+ *     predicted_per_second: number}} Timings
  *
- * @typedef {{token: string, logprob: number, bytes: number[], top_logprobs: {token: string, logprob: number, bytes: number[]}[]}} ChatLogprob
+ * @typedef {{token: string, logprob: number, bytes: number[], top_logprobs: {token: string, logprob: number,
+ *     bytes: number[]}[]}} ChatLogprob
  * @typedef {{content: ChatLogprob[] | null, refusal: null}} ChatLogprobs
  *
  * @typedef {object} ChatChoice
@@ -88,11 +96,13 @@
  * @property {Usage} usage
  * @property {Timings} timings
  *
- * @typedef {{index: number, id?: string, type?: 'function', function: {name?: string, arguments?: string}}} ToolCallDelta
+ * @typedef {{index: number, id?: string, type?: 'function', function: {name?: string, arguments?: string}}}
+ *     ToolCallDelta
  *
  * @typedef {object} ChatChunkChoice
  * @property {number} index
- * @property {{role?: 'assistant', content?: string | null, refusal?: null, tool_calls?: ToolCallDelta[]}} delta
+ * @property {{role?: 'assistant', content?: string | null, refusal?: null, tool_calls?:
+ *     ToolCallDelta[]}} delta
  * @property {'stop' | 'length' | 'tool_calls' | null} finish_reason
  * @property {ChatLogprobs | null} logprobs
  *
@@ -108,12 +118,15 @@
  *
  * @typedef {object} CompletionLogprobs
  * @property {string[]} tokens
- * @property {number[]} token_logprobs    null for a token that nothing comes before; the openai package's types don't say so, either
+ * @property {number[]} token_logprobs    null for a token that nothing comes before; the openai package's
+ *     types don't say so, either
  * @property {Record<string, number>[]} top_logprobs   the same
  * @property {number[]} text_offset       characters of the choice's text
  *
- * @typedef {{index: number, text: string, finish_reason: 'stop' | 'length', logprobs: CompletionLogprobs | null}} CompletionChoice
- * @typedef {Omit<CompletionChoice, 'finish_reason'> & {finish_reason: 'stop' | 'length' | null}} CompletionChunkChoice
+ * @typedef {{index: number, text: string, finish_reason: 'stop' | 'length', logprobs: CompletionLogprobs |
+ *     null}} CompletionChoice
+ * @typedef {Omit<CompletionChoice, 'finish_reason'> & {finish_reason: 'stop' | 'length' | null}}
+ *     CompletionChunkChoice
  *
  * @typedef {object} Completion
  * @property {string} id
@@ -125,10 +138,12 @@
  * @property {Usage} [usage]
  * @property {Timings} [timings]
  *
- * @typedef {{input: string | string[] | number[] | number[][], model?: string | null, encoding_format?: 'float' | 'base64' | null,
- *     dimensions?: number | null, user?: string | null}} EmbeddingFields   dimensions: all of them
- * @typedef {{object: 'list', data: {object: 'embedding', index: number, embedding: number[]}[], model: string,
- *     usage: {prompt_tokens: number, total_tokens: number}}} EmbeddingList   base64: embedding is a string
+ * @typedef {{input: string | string[] | number[] | number[][], model?: string | null, encoding_format?:
+ *     'float' | 'base64' | null, dimensions?: number | null, user?: string | null}}
+ *     EmbeddingFields   dimensions: all of them
+ * @typedef {{object: 'list', data: {object: 'embedding', index: number, embedding: number[]}[], model:
+ *     string, usage: {prompt_tokens: number, total_tokens: number}}} EmbeddingList   base64: embedding is
+ *     a string
  *
  * @typedef {{id: string, object: 'model', created: number, owned_by: string}} Model
  * @typedef {{object: 'list', data: Model[]} & AsyncIterable<Model>} ModelPage

@@ -1,4 +1,5 @@
-// chat_stream.js: an answer's chunks put together, with events for each of its parts, as the openai package's helper stream() gives them.
+// chat_stream.js: an answer's chunks put together, with events for each of its parts, as the openai package's
+// helper stream() gives them.
 
 import {argumentsOf, contentOf, isParsed, parsed} from './parse.js';
 import {Runner} from './runner.js';
@@ -18,9 +19,14 @@ export class ChatCompletionStream extends Runner {
     /** @type {any} */
     #snapshot;
 
-    /** @param {any} body @param {(runner: ChatCompletionStream) => Promise<void>} work @param {AbortSignal | null} [signal] */
+    /**
+     * @param {any} body
+     * @param {(runner: ChatCompletionStream) => Promise<void>} work
+     * @param {AbortSignal | null} [signal]
+     */
     constructor(body, work, signal) {
-        super((/** @type {ChatCompletionStream} */ runner) => work(runner).then(() => this.#chunks.end(), (error) => {
+        super((/** @type {ChatCompletionStream} */ runner) => work(runner)
+            .then(() => this.#chunks.end(), (error) => {
             this.#chunks.fail(error);
             throw error;
         }), signal);
@@ -46,10 +52,17 @@ export class ChatCompletionStream extends Runner {
         return this.#stream;
     }
 
-    /** Has one answer written. @param {Completions} completions @param {any} body @param {object} [options] @returns {Promise<any>} it */
+    /**
+     * Has one answer written.
+     * @param {Completions} completions
+     * @param {any} body
+     * @param {object} [options]
+     * @returns {Promise<any>} it
+     */
     async answer(completions, body, options) {
         this.#snapshot = undefined;
-        const chunks = await completions.create({...body, stream: true}, {...options, signal: this.controller.signal});
+        const chunks = await completions.create({...body, stream: true},
+            {...options, signal: this.controller.signal});
         this.tell('connect');
         for await (const chunk of chunks) {
             this.throwIfAborted();
@@ -63,10 +76,12 @@ export class ChatCompletionStream extends Runner {
 
     /** @param {ChatChunk} chunk */
     #add(chunk) {
-        const {choices, usage, object: _, ...head} = chunk, snapshot = this.#snapshot ??= {...head, object: 'chat.completion', choices: []};
+        const {choices, usage, object: _, ...head} = chunk,
+            snapshot = this.#snapshot ??= {...head, object: 'chat.completion', choices: []};
         if (usage) snapshot.usage = usage;
         for (const {index} of choices) {
-            snapshot.choices[index] ??= {index, message: {role: 'assistant', content: null, refusal: null}, finish_reason: null, logprobs: null};
+            snapshot.choices[index] ??= {index, message: {role: 'assistant', content: null, refusal: null},
+                finish_reason: null, logprobs: null};
         }
         this.#chunks.push(chunk);
         for (const choice of choices) this.#join(choice, snapshot.choices[choice.index]);
@@ -83,7 +98,8 @@ export class ChatCompletionStream extends Runner {
             message.tool_calls[index] ??= {...call, function: {name: about.name, arguments: ''}};
             message.tool_calls[index].function.arguments += about.arguments ?? '';
         }
-        if (logprobs) whole.logprobs = {content: [...whole.logprobs?.content ?? [], ...logprobs.content ?? []], refusal: null};
+        if (logprobs) whole.logprobs = {content: [...whole.logprobs?.content ?? [], ...logprobs.content
+            ?? []], refusal: null};
         whole.finish_reason = reason ?? whole.finish_reason;
     }
 
@@ -94,13 +110,16 @@ export class ChatCompletionStream extends Runner {
             this.tell('content', delta.content, content);
             this.tell('content.delta', {delta: delta.content, snapshot: content});
         }
-        if (logprobs) this.tell('logprobs.content.delta', {content: logprobs.content, snapshot: whole.logprobs.content});
+        if (logprobs) this.tell('logprobs.content.delta',
+            {content: logprobs.content, snapshot: whole.logprobs.content});
         for (const {index, function: about} of delta.tool_calls ?? []) {
             if (index > 0 && about.name) this.#tellCall(calls, index - 1, true);
-            this.tell('tool_calls.function.arguments.delta', {...calls[index].function, index, arguments_delta: about.arguments ?? ''});
+            this.tell('tool_calls.function.arguments.delta',
+                {...calls[index].function, index, arguments_delta: about.arguments ?? ''});
         }
         if (!reason) return;
-        if (content) this.tell('content.done', {content, parsed: isWhole ? contentOf(this.#body, content) : null});
+        if (content) this.tell('content.done',
+            {content, parsed: isWhole ? contentOf(this.#body, content) : null});
         if (whole.logprobs) this.tell('logprobs.content.done', {content: whole.logprobs.content});
         if (calls.length) this.#tellCall(calls, calls.length - 1, isWhole);
     }
@@ -108,7 +127,8 @@ export class ChatCompletionStream extends Runner {
     /** @param {any[]} calls @param {number} index @param {boolean} isWhole */
     #tellCall(calls, index, isWhole) {
         const call = calls[index].function;
-        this.tell('tool_calls.function.arguments.done', {...call, index, parsed_arguments: isWhole ? argumentsOf(this.#body, call) : null});
+        this.tell('tool_calls.function.arguments.done', {...call, index, parsed_arguments: isWhole
+            ? argumentsOf(this.#body, call) : null});
     }
 }
 

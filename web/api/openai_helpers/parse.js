@@ -1,18 +1,22 @@
-// parse.js: what a whole answer says, as values: its content by the schema that was asked for, arguments of calls by those of the tools. What reads
-// the text may come with the request, as the openai package's helpers for Zod have it ($parseRaw). Knows no streams.
+// parse.js: what a whole answer says, as values: its content by the schema that was asked for, arguments of
+// calls by those of the tools. What reads the text may come with the request, as the openai package's helpers
+// for Zod have it ($parseRaw). Knows no streams.
 
 import {APIError} from '../openai/errors.js';
 
 /** An answer that was to be read ended before it was whole. */
 export class LengthFinishReasonError extends APIError {
     constructor() {
-        super(undefined, {message: 'The answer reached its length limit before it was whole.', type: 'length', code: 'length'});
+        super(undefined, {message: 'The answer reached its length limit before it was whole.', type: 'length',
+            code: 'length'});
     }
 }
 
 /** @param {any} body   of a request @returns {boolean} whether it says how its answer is to be read */
-export const isParsed = ({response_format: format, tools}) => format?.type === 'json_schema' || format?.$parseRaw !== undefined
-    || (tools ?? []).some((/** @type {any} */ tool) => tool.$parseRaw !== undefined || tool.function?.strict === true);
+export const isParsed = ({response_format: format, tools}) => format?.type === 'json_schema'
+    || format?.$parseRaw !== undefined
+    || (tools ?? []).some((/** @type {any} */ tool) => tool.$parseRaw !== undefined
+        || tool.function?.strict === true);
 
 /** @param {any} body @param {string | null} content */
 export function contentOf({response_format: format}, content) {
@@ -36,8 +40,10 @@ export function parsed(completion, body) {
     const choices = completion.choices.map((choice) => {
         if (choice.finish_reason === 'length') throw new LengthFinishReasonError();
         const {tool_calls: calls, ...message} = choice.message;
-        const read = calls?.map((call) => ({...call, function: {...call.function, parsed_arguments: argumentsOf(body, call.function)}}));
-        return {...choice, message: {...message, ...read && {tool_calls: read}, parsed: contentOf(body, message.content)}};
+        const read = calls?.map((call) => ({...call,
+            function: {...call.function, parsed_arguments: argumentsOf(body, call.function)}}));
+        return {...choice, message: {...message, ...read && {tool_calls: read},
+            parsed: contentOf(body, message.content)}};
     });
     return {...completion, choices};
 }

@@ -1,5 +1,5 @@
-// runner.js: answers as the openai package's helpers give them: listeners get them as they come, promises at the end. Knows neither
-// requests nor chunks.
+// runner.js: answers as the openai package's helpers give them: listeners get them as they come, promises at
+// the end. Knows neither requests nor chunks.
 
 import {aborted, APIError, APIUserAbortError} from '../openai/errors.js';
 
@@ -17,7 +17,10 @@ export class Runner {
     #isAwaited = false;
     #running;
 
-    /** @param {(runner: any) => Promise<void>} work   begins after the caller's listeners are there @param {AbortSignal | null} [signal] */
+    /**
+     * @param {(runner: any) => Promise<void>} work   begins after the caller's listeners are there
+     * @param {AbortSignal | null} [signal]
+     */
     constructor(work, signal) {
         if (signal?.aborted) this.abort();
         const abort = () => this.abort();
@@ -137,7 +140,8 @@ export class Runner {
     #usage() {
         const total = {completion_tokens: 0, prompt_tokens: 0, total_tokens: 0};
         for (const {usage} of this.#completions) {
-            for (const name of /** @type {const} */ (['completion_tokens', 'prompt_tokens', 'total_tokens'])) total[name] += usage?.[name] ?? 0;
+            for (const name of /** @type {const} */ (['completion_tokens', 'prompt_tokens', 'total_tokens']))
+                total[name] += usage?.[name] ?? 0;
         }
         return total;
     }

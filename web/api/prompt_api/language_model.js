@@ -117,7 +117,8 @@ async function open(Class, model, config, options, {messages, tools, ...sampling
                 throw error;
             }
         };
-        const state = {gemma, release, lost, tools, sampling, pinned: messages.length, rounds: config.toolRounds};
+        const state = {gemma, release, lost, tools, sampling, pinned: messages.length,
+            rounds: config.toolRounds};
         const session = await LanguageModelSession.open(
             Class,
             {...state, use: async () => (await model.use()).release},

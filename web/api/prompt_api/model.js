@@ -55,7 +55,8 @@ export class Model {
 
     /**
      * The model, loaded if need be, until `release` is called.
-     * @param {AbortSignal} [signal]   where no other caller waits for it, loading stops; what is stored of it stays
+     * @param {AbortSignal} [signal]   where no other caller waits for it, loading stops; what is stored of
+     *     it stays
      * @param {(fraction: number) => void} [onDownload]
      * @returns {Promise<{gemma: Gemma, release: () => void}>}
      */

@@ -25,7 +25,8 @@ import {defineHandler, requireArguments} from './webidl.js';
  * @property {number} pinned          how many messages create() was given
  * @property {number} rounds
  *
- * @typedef {(onOverflow: OverflowOptions['onOverflow']) => Promise<Session>} Open   used once and not held: a clone's knows the session it is of
+ * @typedef {(onOverflow: OverflowOptions['onOverflow']) => Promise<Session>} Open   used once and not held: a
+ *     clone's knows the session it is of
  */
 
 /** Only this room makes instances. */

@@ -1,5 +1,6 @@
-// A folder of a person's choice in which each conversation lies as JSON, as it is exported, and as Markdown, written a few seconds after it has changed. What was
-// deleted in the app stays there. Owns the folder's handle and which state of which conversation lies in it. Only browsers that let pages write into folders.
+// A folder of a person's choice in which each conversation lies as JSON, as it is exported, and as Markdown,
+// written a few seconds after it has changed. What was deleted in the app stays there. Owns the folder's
+// handle and which state of which conversation lies in it. Only browsers that let pages write into folders.
 
 import {messageOf} from '../../base/error.js';
 import {exportOne, toJson, toMarkdown} from './transfer.js';
@@ -10,11 +11,13 @@ import {pathTo} from './tree.js';
  * @typedef {import('./types.js').Summary} Summary
  *
  * @typedef {object} State
- * @property {'off' | 'on' | 'writing' | 'no-permission' | 'failed'} state   'no-permission': allow() asks for it again, from a click
+ * @property {'off' | 'on' | 'writing' | 'no-permission' | 'failed'} state   'no-permission': allow() asks for
+ *     it again, from a click
  * @property {string} [folder]   its name
  * @property {string} [problem]  what the browser said
  *
- * @typedef {FileSystemDirectoryHandle & Record<'queryPermission' | 'requestPermission', (how: {mode: 'readwrite'}) => Promise<PermissionState>>} Folder
+ * @typedef {FileSystemDirectoryHandle & Record<'queryPermission' | 'requestPermission', (how: {mode:
+ *     'readwrite'}) => Promise<PermissionState>>} Folder
  */
 
 const PAUSE_MS = 3000;
@@ -26,10 +29,14 @@ const WRITE = {mode: 'readwrite'};
 /** Whether this browser lets a page write into a folder. */
 export const canBackUp = () => 'showDirectoryPicker' in globalThis;
 
-/** Of its files, without ending: what every system takes, and no two conversations share. @param {Summary} summary */
+/**
+ * Of its files, without ending: what every system takes, and no two conversations share.
+ * @param {Summary} summary
+ */
 function nameOf({id, title}) {
     // eslint-disable-next-line no-control-regex
-    const shown = title.replace(/[\0-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ').replace(/\s+/g, ' ').trim().slice(0, LONGEST_NAME).toWellFormed();
+    const shown = title.replace(/[\0-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ')
+        .replace(/\s+/g, ' ').trim().slice(0, LONGEST_NAME).toWellFormed();
     return `${shown.replace(/[. ]+$/, '')} ${id.replace(/[^\w-]/g, '').slice(-60)}`.trim();
 }
 
@@ -55,7 +62,8 @@ export class Backup {
 
     /**
      * @param {Conversations} store
-     * @param {{onState?: (state: State) => void, names?: import('./transfer.js').Names, pause?: number}} [options]
+     * @param {{onState?: (state: State) => void, names?: import('./transfer.js').Names, pause?:
+     *     number}} [options]
      */
     constructor(store, {onState = () => {}, names, pause = PAUSE_MS} = {}) {
         this.#store = store;
@@ -80,7 +88,8 @@ export class Backup {
     /** Lets a person choose a folder, in which all conversations are written; from a click. */
     async choose() {
         /** @type {Folder} */
-        const folder = await /** @type {any} */ (globalThis).showDirectoryPicker({id: 'conversations', ...WRITE});
+        const folder = await /** @type {any} */ (globalThis)
+            .showDirectoryPicker({id: 'conversations', ...WRITE});
         await this.#store.database.change(['kept'], async ({kept}) => {
             kept.put(KEY, folder);
             kept.deleteBelow(KEY);
@@ -112,7 +121,8 @@ export class Backup {
 
     /** @param {State['state']} state @param {unknown} [error] */
     #say(state, error) {
-        this.state = {state, ...this.#folder && {folder: this.#folder.name}, ...error !== undefined && {problem: messageOf(error)}};
+        this.state = {state, ...this.#folder && {folder: this.#folder.name}, ...error !== undefined
+            && {problem: messageOf(error)}};
         this.#onState(this.state);
     }
 
@@ -132,7 +142,8 @@ export class Backup {
                 else await this.#writeAll();
                 if (this.#folder) this.#say('on');
             } catch (error) {
-                this.#say(/** @type {Error} */ (error).name === 'NotAllowedError' ? 'no-permission' : 'failed', error);
+                this.#say(/** @type {Error} */ (error).name === 'NotAllowedError' ? 'no-permission'
+                    : 'failed', error);
             }
         });
     }
@@ -149,7 +160,8 @@ export class Backup {
                 const before = await database.read(['kept'], ({kept}) => kept.get(key));
                 if (before?.stamp === stamp && !changed.has(summary.id)) continue;
                 const name = await this.#writeOne(folder, summary);
-                if (before && asFile(before.name) !== asFile(name)) for (const end of ['json', 'md']) await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
+                if (before && asFile(before.name) !== asFile(name)) for (const end of ['json', 'md'])
+                    await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
                 await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp}));
                 changed.delete(summary.id);
             } catch (error) {
@@ -166,9 +178,11 @@ export class Backup {
     /** @param {Folder} folder @param {Summary} summary @returns {Promise<string>} the files' name */
     async #writeOne(folder, summary) {
         const whole = await exportOne(this.#store, summary), name = nameOf(summary);
-        const text = whole.text === undefined ? toMarkdown(summary, pathTo(whole.messages, summary.leaf), this.#names) : `# ${summary.title}\n\n${whole.text}\n`;
+        const text = whole.text === undefined ? toMarkdown(summary, pathTo(whole.messages, summary.leaf),
+            this.#names) : `# ${summary.title}\n\n${whole.text}\n`;
         for (const [end, content] of [['json', toJson([whole])], ['md', text]]) {
-            const file = await (await folder.getFileHandle(`${name}.${end}`, {create: true})).createWritable();
+            const file = await (await folder.getFileHandle(`${name}.${end}`, {create: true}))
+                .createWritable();
             await file.write(content);
             await file.close();
         }

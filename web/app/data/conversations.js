@@ -1,5 +1,5 @@
-// Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores `conversations`, `messages`
-// and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
+// Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores
+// `conversations`, `messages` and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
 
 import {later} from '../../base/later.js';
 import {databaseName, openDatabase} from './database.js';
@@ -46,8 +46,8 @@ export class Conversations {
 
     /**
      * @param {string} [name]   of the database
-     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'old-tab' where an older tab holds it;
-     *     where the browser keeps nothing, it has everything in memory: see isKept
+     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'old-tab' where an older
+     *     tab holds it; where the browser keeps nothing, it has everything in memory: see isKept
      */
     static async open(name = databaseName()) {
         const store = new Conversations(name, await openDatabase(name));
@@ -111,7 +111,11 @@ export class Conversations {
         return summary;
     }
 
-    /** A conversation that has its first message: no moment leaves an empty one. @param {Partial<Summary>} options @param {import('./messages.js').NewMessage} first */
+    /**
+     * A conversation that has its first message: no moment leaves an empty one.
+     * @param {Partial<Summary>} options
+     * @param {import('./messages.js').NewMessage} first
+     */
     async begin(options, first) {
         const empty = newSummary(options), message = newMessage(empty.id, first);
         const summary = await this.#database.change(TABLES, async (tables) => {
@@ -124,8 +128,8 @@ export class Conversations {
     }
 
     /**
-     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks, and beside a document that
-     * is there comes one with the text of the import, where that is another.
+     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks, and beside
+     * a document that is there comes one with the text of the import, where that is another.
      * @param {import('./bring.js').Whole[]} wholes
      * @returns {Promise<{conversations: number, messages: number}>} that were not there
      */
@@ -145,8 +149,10 @@ export class Conversations {
             return {messages: /** @type {Message[]} */ (all), pieces};
         });
         const inJournal = new Set(pieces.map(({message}) => message));
-        const open = messages.filter((message) => (message.state === 'writing' || inJournal.has(message.id)) && !this.#writing.has(message.id));
-        const held = open.length ? await this.#list.tabs.held() : undefined, left = open.filter((message) => !held?.has(lockOf(message.id)));
+        const open = messages.filter((message) => (message.state === 'writing' || inJournal.has(message.id))
+            && !this.#writing.has(message.id));
+        const held = open.length ? await this.#list.tabs.held() : undefined,
+            left = open.filter((message) => !held?.has(lockOf(message.id)));
         for (const message of open) if (!left.includes(message)) void this.#await(message.id);
         const settled = await this.#settle(left.map((message) => message.id));
         const withAll = withPieces(messages, pieces).map((message) => settled.get(message.id) ?? message);
@@ -185,7 +191,8 @@ export class Conversations {
 
     /**
      * @param {string} id
-     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' | 'leaf'>>} changes   a title is a person's
+     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' | 'leaf'>>} changes   a title is
+     *     a person's
      */
     async change(id, changes) {
         const titled = changes.title === undefined ? {} : {isTitled: changes.title !== ''};

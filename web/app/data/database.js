@@ -1,5 +1,7 @@
-// The app's database: how it opens and migrates, its transactions as promises. Where the browser keeps nothing, the same in memory.
-// Keys are texts; what belongs to something has that thing's key, '/' and more as its own, so that it is found as a range. Knows no conversation.
+// The app's database: how it opens and migrates, its transactions as promises. Where the browser keeps
+// nothing, the same in memory.
+// Keys are texts; what belongs to something has that thing's key, '/' and more as its own, so that it is
+// found as a range. Knows no conversation.
 
 import {GemmaError} from '../../base/error.js';
 import {PAUSES_MS, REFUSALS, failure, isFull, result} from '../../weights/store/database.js';
@@ -10,7 +12,8 @@ import {PAUSES_MS, REFUSALS, failure, isFull, result} from '../../weights/store/
  */
 export const MIGRATIONS = [
     (db) => {
-        for (const name of ['conversations', 'messages', 'journal', 'documents', 'search', 'states', 'presets', 'kept']) db.createObjectStore(name);
+        for (const name of ['conversations', 'messages', 'journal', 'documents', 'search', 'states',
+            'presets', 'kept']) db.createObjectStore(name);
     },
     (db) => void db.createObjectStore('vectors'),
 ];
@@ -23,7 +26,8 @@ export const databaseName = () => `gemma-app ${new URL('.', document.baseURI).pa
 /**
  * @typedef {object} Table   within a transaction
  * @property {(key: string) => Promise<any>} get
- * @property {(below?: string) => Promise<any[]>} all      values, in the order of their keys: of all, or of what belongs to `below`
+ * @property {(below?: string) => Promise<any[]>} all      values, in the order of their keys: of all, or of
+ *     what belongs to `below`
  * @property {(below?: string) => Promise<string[]>} keys
  * @property {(key: string, value: unknown) => void} put
  * @property {(key: string) => void} delete
@@ -35,8 +39,8 @@ export const databaseName = () => `gemma-app ${new URL('.', document.baseURI).pa
  * @property {boolean} isKept
  * @property {unknown} [problem]   why nothing is kept
  * @property {<T>(names: string[], work: (tables: Tables) => Promise<T>) => Promise<T>} read
- * @property {<T>(names: string[], work: (tables: Tables) => Promise<T>) => Promise<T>} change   all or nothing; resolves once it is committed. `work`
- *     waits for nothing but the tables, and may be done twice
+ * @property {<T>(names: string[], work: (tables: Tables) => Promise<T>) => Promise<T>} change   all or
+ *     nothing; resolves once it is committed. `work` waits for nothing but the tables, and may be done twice
  * @property {() => void} close
  */
 
@@ -48,7 +52,8 @@ function tableOf(store) {
     return {
         get: (key) => result(store.get(key)),
         all: (below) => result(store.getAll(below === undefined ? null : range(below))),
-        keys: (below) => /** @type {Promise<string[]>} */ (result(store.getAllKeys(below === undefined ? null : range(below)))),
+        keys: (below) => /** @type {Promise<string[]>} */ (result(store.getAllKeys(below === undefined ? null
+            : range(below)))),
         put: (key, value) => void store.put(value, key),
         delete: (key) => void store.delete(key),
         deleteBelow: (below) => void store.delete(range(below)),
@@ -65,7 +70,8 @@ function connect(name, migrations) {
         if (!globalThis.indexedDB) throw new ReferenceError('there is no IndexedDB here');
         const request = indexedDB.open(name, migrations.length);
         request.onupgradeneeded = ({oldVersion}) => {
-            for (const step of migrations.slice(oldVersion)) step(request.result, /** @type {IDBTransaction} */ (request.transaction));
+            for (const step of migrations.slice(oldVersion))
+                step(request.result, /** @type {IDBTransaction} */ (request.transaction));
         };
         request.onsuccess = () => {
             // A newer page wants to migrate: let go, so that it need not wait for this one to close.
@@ -75,7 +81,8 @@ function connect(name, migrations) {
         request.onerror = () => reject(request.error);
         request.onblocked = () => setTimeout(() => {
             request.onsuccess = () => request.result.close();       // too late: no caller waits any more
-            reject(new GemmaError('old-tab', 'Another tab has an older version of this page open: close it, then reload this one.'));
+            reject(new GemmaError('old-tab',
+                'Another tab has an older version of this page open: close it, then reload this one.'));
         }, BLOCKED_MS);
     });
 }
@@ -137,7 +144,10 @@ class KeptDatabase {
 
 /**
  * @template T
- * @param {IDBDatabase} db @param {string[]} names @param {IDBTransactionMode} mode @param {(tables: Tables) => Promise<T>} work
+ * @param {IDBDatabase} db
+ * @param {string[]} names
+ * @param {IDBTransactionMode} mode
+ * @param {(tables: Tables) => Promise<T>} work
  * @returns {Promise<T>}
  */
 function transact(db, names, mode, work) {
@@ -149,8 +159,10 @@ function transact(db, names, mode, work) {
         let wrong;
         transaction.oncomplete = () => wrong ? reject(wrong) : resolve(value);
         // Requests that wait when a disk is full learn only that the transaction has ended. It knows why.
-        transaction.onabort = () => reject(transaction.error ?? wrong ?? new Error('the browser gave up writing'));
-        const tables = Object.fromEntries(names.map((name) => [name, tableOf(transaction.objectStore(name))]));
+        transaction.onabort = () => reject(transaction.error ?? wrong
+            ?? new Error('the browser gave up writing'));
+        const tables = Object.fromEntries(names.map((name) => [name,
+            tableOf(transaction.objectStore(name))]));
         work(tables).then((done) => { value = done; }, (error) => {
             wrong = error;
             try {
@@ -199,7 +211,8 @@ export class MemoryDatabase {
 
 /** @param {Map<string, unknown>} map @returns {Table} */
 function tableIn(map) {
-    const keys = (/** @type {string | undefined} */ below) => [...map.keys()].filter((key) => below === undefined || key.startsWith(`${below}/`)).sort();
+    const keys = (/** @type {string | undefined} */ below) =>
+        [...map.keys()].filter((key) => below === undefined || key.startsWith(`${below}/`)).sort();
     return {
         get: async (key) => structuredClone(map.get(key)),
         all: async (below) => keys(below).map((key) => structuredClone(map.get(key))),
@@ -213,7 +226,8 @@ function tableIn(map) {
 /**
  * @param {string} name
  * @param {typeof MIGRATIONS} [migrations]
- * @returns {Promise<Database>} rejects with GemmaError 'storage' where a newer page has made a newer one, with 'old-tab' where an older tab holds it
+ * @returns {Promise<Database>} rejects with GemmaError 'storage' where a newer page has made a newer one,
+ *     with 'old-tab' where an older tab holds it
  */
 export async function openDatabase(name, migrations = MIGRATIONS) {
     const open = () => connect(name, migrations);
@@ -225,7 +239,8 @@ export async function openDatabase(name, migrations = MIGRATIONS) {
         } catch (thrown) {
             const error = /** @type {Error} */ (thrown);
             if (error instanceof GemmaError || error.name === 'VersionError') throw failure(error);
-            if (again === PAUSES_MS.length || REFUSALS.has(error.name)) return new MemoryDatabase(failure(error));
+            if (again === PAUSES_MS.length || REFUSALS.has(error.name))
+                return new MemoryDatabase(failure(error));
             await new Promise((resolve) => { setTimeout(resolve, PAUSES_MS[again]); });
         }
     }

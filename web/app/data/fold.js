@@ -1,17 +1,23 @@
-// Texts without case and accents, and the way back from a place in such a text to the place in the text itself. Pure.
+// Texts without case and accents, and the way back from a place in such a text to the place in the text
+// itself. Pure.
 
 const ASCII = /^[\0-\x7f]*$/;
-/** Accents, breathings, vowel points: marks that a person leaves out. Vowel signs of Indic scripts are no such marks. */
+/**
+ * Accents, breathings, vowel points: marks that a person leaves out. Vowel signs of Indic scripts are no
+ * such marks.
+ */
 const ACCENTS = /(?=\p{M})\p{Diacritic}/gu;
 
 /** What people type otherwise. @type {Record<string, string>} */
-const PLAIN = {'ß': 'ss', 'ς': 'σ', '‘': "'", '’': "'", '“': '"', '”': '"', '„': '"', '–': '-', '—': '-', '‐': '-', 'ø': 'o', 'ł': 'l', 'đ': 'd', 'ı': 'i', 'æ': 'ae', 'œ': 'oe'};
+const PLAIN = {'ß': 'ss', 'ς': 'σ', '‘': "'", '’': "'", '“': '"', '”': '"', '„': '"', '–': '-', '—': '-',
+    '‐': '-', 'ø': 'o', 'ł': 'l', 'đ': 'd', 'ı': 'i', 'æ': 'ae', 'œ': 'oe'};
 const ALIKE = new RegExp(`[${Object.keys(PLAIN).join('')}]`, 'g');
 
 /** @param {string} text @returns {string} */
 export function foldText(text) {
     const lower = text.toLowerCase();
-    return ASCII.test(lower) ? lower : lower.normalize('NFKD').replace(ACCENTS, '').replace(ALIKE, (character) => PLAIN[character]);
+    return ASCII.test(lower) ? lower : lower.normalize('NFKD').replace(ACCENTS, '').replace(ALIKE,
+        (character) => PLAIN[character]);
 }
 
 /**

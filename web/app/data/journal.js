@@ -1,5 +1,6 @@
-// The journal: an answer is kept piece by piece while it is written, so that a tab that ends in the middle loses nothing that it has shown. Pieces are
-// small records after their message's content; now and then they become a part of it. Owns the object store `journal`.
+// The journal: an answer is kept piece by piece while it is written, so that a tab that ends in the middle
+// loses nothing that it has shown. Pieces are small records after their message's content; now and then they
+// become a part of it. Owns the object store `journal`.
 
 import {GemmaError, codeOf} from '../../base/error.js';
 
@@ -13,7 +14,8 @@ import {GemmaError, codeOf} from '../../base/error.js';
  * @property {import('./database.js').Database['change']} change
  * @property {import('./tabs.js').Tabs} tabs
  * @property {(message: string, at: number, text: string) => void} onPiece   it is committed
- * @property {(tables: Tables) => Promise<Summary | undefined>} onFinish   in the transaction that ends the message
+ * @property {(tables: Tables) => Promise<Summary | undefined>} onFinish   in the transaction that ends
+ *     the message
  */
 
 /** Pieces between two times that they become a part of the message's content. */
@@ -42,13 +44,15 @@ export function withPieces(messages, pieces) {
         if (before) before.push(text);
         else texts.set(message, [text]);
     }
-    return messages.map((message) => texts.has(message.id) ? {...message, content: message.content + texts.get(message.id)?.join('')} : message);
+    return messages.map((message) => texts.has(message.id)
+        ? {...message, content: message.content + texts.get(message.id)?.join('')} : message);
 }
 
 /**
  * Within a transaction: makes the journal's pieces a part of their message.
  * @param {Tables} tables @param {string} id @param {Partial<Message>} [changes]
- * @returns {Promise<Message | undefined>} undefined where the message is gone; then its pieces stay, for it may be brought back
+ * @returns {Promise<Message | undefined>} undefined where the message is gone; then its pieces stay, for it
+ *     may be brought back
  */
 export async function fold({messages, journal}, id, changes) {
     const [message, pieces] = await Promise.all([messages.get(id), journal.all(id)]);
@@ -97,7 +101,8 @@ export class Writing {
     /**
      * Adds to the content.
      * @param {string} text
-     * @returns {Promise<void>} resolves once it is kept, whatever happens to this tab then. Where it rejects, the text is tried again with the next
+     * @returns {Promise<void>} resolves once it is kept, whatever happens to this tab then. Where it rejects,
+     *     the text is tried again with the next
      */
     append(text) {
         this.#pending += text;
@@ -116,7 +121,8 @@ export class Writing {
         clearTimeout(this.#again);
         this.#end = {state: 'done', ...changes};
         return this.#after(() => this.#finish(changes).catch((error) => {
-            if (isOfRoom(error) && !this.#isOver) this.#again = setTimeout(() => void this.finish(changes).catch(() => {}), AGAIN_MS);
+            if (isOfRoom(error) && !this.#isOver)
+                this.#again = setTimeout(() => void this.finish(changes).catch(() => {}), AGAIN_MS);
             else this.#onEnd(undefined);
             throw error;
         }));
@@ -131,14 +137,16 @@ export class Writing {
     /** A stored message as it is, also where that could not be kept yet. @param {Message} message */
     over(message) {
         if (!this.#isKept && !this.#isFull) return message;
-        return {...message, content: (this.#isKept ? this.#content : message.content) + this.#flying + this.#pending, ...this.#end};
+        return {...message, content: (this.#isKept ? this.#content : message.content) + this.#flying
+            + this.#pending, ...this.#end};
     }
 
     /** @param {Partial<Message>} [changes] */
     async #finish(changes) {
         await this.#begin();
         const content = this.#content + this.#pending;
-        const summary = await this.#host.change(['conversations', 'messages', 'journal', 'search'], async (tables) => {
+        const summary = await this.#host.change(['conversations', 'messages', 'journal', 'search'],
+            async (tables) => {
             const message = await tables.messages.get(this.#id);
             if (!message) return undefined;     // deleted meanwhile
             tables.messages.put(this.#id, {...message, state: 'done', content, ...changes});
@@ -171,9 +179,11 @@ export class Writing {
             await new Promise((resolve) => { setTimeout(resolve, PAUSE_MS); });
             giveBack = await this.#host.tabs.hold(lockOf(this.#id));
         }
-        if (!giveBack) throw new GemmaError('other-tab', 'Another tab writes this answer: wait for its end, or stop it there.');
+        if (!giveBack) throw new GemmaError('other-tab',
+            'Another tab writes this answer: wait for its end, or stop it there.');
         try {
-            const message = await this.#host.change(['messages', 'journal'], (tables) => fold(tables, this.#id, {state: 'writing'}));
+            const message = await this.#host.change(['messages', 'journal'],
+                (tables) => fold(tables, this.#id, {state: 'writing'}));
             if (!message) throw new GemmaError('gone', 'This message was deleted: it cannot be continued.');
             this.#content = message.content;
             this.#isKept = true;
@@ -190,7 +200,8 @@ export class Writing {
         if (!text) return;
         try {
             await this.#begin();
-            const at = this.#content.length, content = this.#content + text, isFolded = ++this.#pieces % FOLD === 0, id = this.#id;
+            const at = this.#content.length, content = this.#content + text,
+                isFolded = ++this.#pieces % FOLD === 0, id = this.#id;
             const key = `${id}/${String(this.#pieces).padStart(DIGITS, '0')}`;
             await this.#host.change(isFolded ? ['messages', 'journal'] : ['journal'], async (tables) => {
                 tables.journal.put(key, {message: id, text});

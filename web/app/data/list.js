@@ -1,4 +1,5 @@
-// The list of conversations in memory, the same in all tabs, and who listens for changes. Owns what tabs say to each other. Reads summaries, writes nothing.
+// The list of conversations in memory, the same in all tabs, and who listens for changes. Owns what tabs say
+// to each other. Reads summaries, writes nothing.
 
 /**
  * @typedef {import('./types.js').Summary} Summary
@@ -13,7 +14,8 @@
 import {Tabs} from './tabs.js';
 
 /** @param {Summary} a @param {Summary} b */
-const inOrder = (a, b) => Number(b.pinned) - Number(a.pinned) || b.updated - a.updated || (a.id < b.id ? 1 : -1);
+const inOrder = (a, b) => Number(b.pinned) - Number(a.pinned) || b.updated - a.updated
+    || (a.id < b.id ? 1 : -1);
 
 export class List {
     #database;
@@ -90,7 +92,8 @@ export class List {
         if (piece) return this.#call({kind: 'conversation', ...piece});
         try {
             // As they are stored now: what tabs say may come in another order than it was done.
-            const found = await this.#database.read(['conversations'], ({conversations}) => Promise.all(list.map((id) => conversations.get(id))));
+            const found = await this.#database.read(['conversations'],
+                ({conversations}) => Promise.all(list.map((id) => conversations.get(id))));
             for (const [i, summary] of found.entries()) if (!summary) this.#summaries.delete(list[i]);
             this.keep(found.filter((summary) => summary));
         } catch {

@@ -1,5 +1,6 @@
-// What this browser remembers for the copy of the app in this page's folder, in localStorage. A copy in another folder of the same host has its own. Owns
-// the names there. Where storage is blocked, nothing is remembered.
+// What this browser remembers for the copy of the app in this page's folder, in localStorage. A copy in
+// another folder of the same host has its own. Owns the names there. Where storage is blocked, nothing
+// is remembered.
 
 /** @typedef {'settings' | 'theme' | 'language' | 'cancelled' | 'single-key' | 'agreed' | 'verdicts'} Name */
 
@@ -11,8 +12,9 @@ export const keyOf = (name) => `gemma-${name} ${new URL('.', document.baseURI).p
 let isReady = false;
 
 /**
- * Names had no folder once, and all copies shared what was kept. The first copy that is opened since takes it; it is unknown whose it was. The
- * settings say that it was done, so that a copy of an older version beside this one keeps what it writes later.
+ * Names had no folder once, and all copies shared what was kept. The first copy that is opened since takes
+ * it; it is unknown whose it was. The settings say that it was done, so that a copy of an older version
+ * beside this one keeps what it writes later.
  */
 function takeOver() {
     isReady = true;

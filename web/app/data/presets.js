@@ -1,4 +1,5 @@
-// Named presets of settings, and system prompts. Owns the object store `presets`. Must not know what a setting means.
+// Named presets of settings, and system prompts. Owns the object store `presets`. Must not know what a
+// setting means.
 
 import {asObject, asText, plain} from './transfer/clean.js';
 
@@ -26,10 +27,12 @@ export async function listPresets({database}) {
  * @returns {Promise<boolean>} whether it was kept
  */
 export function savePreset({database}, {name, settings, system}, {isNewOnly = false} = {}) {
-    const shown = asText(name).replace(/\s+/g, ' ').trim().slice(0, LONGEST_NAME).toWellFormed(), key = keyOf(shown);
+    const shown = asText(name).replace(/\s+/g, ' ').trim().slice(0, LONGEST_NAME).toWellFormed(),
+        key = keyOf(shown);
     /** @type {Preset} */
     const preset = {
-        name: shown, ...settings !== undefined && {settings: asObject(plain(settings))}, ...typeof system === 'string' && {system}, updated: Date.now(),
+        name: shown, ...settings !== undefined && {settings: asObject(plain(settings))},
+        ...typeof system === 'string' && {system}, updated: Date.now(),
     };
     return database.change(['presets'], async ({presets}) => {
         if (!key || isNewOnly && await presets.get(key)) return false;

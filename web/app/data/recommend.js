@@ -5,7 +5,8 @@
  * @typedef {import('../../weights/store/store.js').Stored} Stored
  * @typedef {Pick<import('../../engine/probe.js').Probe, 'fits' | 'decode'>} Verdict
  *
- * @typedef {{offer?: Offer, verdict?: Verdict, missing?: Offer}} Choice   offer: the one to recommend, if there is one; missing: whose verdict is needed to say it
+ * @typedef {{offer?: Offer, verdict?: Verdict, missing?: Offer}} Choice   offer: the one to recommend, if
+ *     there is one; missing: whose verdict is needed to say it
  * @typedef {{offer: Offer, role: 'default' | 'recommended' | 'stored'}} Card
  */
 
@@ -22,7 +23,8 @@ const HOPELESS = 0.5;
  * @returns {Choice}
  */
 export function pick(offers, verdictOf, hasRoom = () => true) {
-    const chats = offers.filter(({kind, shape}) => kind === 'chat' && shape).filter(hasRoom).sort((a, b) => b.size - a.size);
+    const chats = offers.filter(({kind, shape}) => kind === 'chat' && shape).filter(hasRoom)
+        .sort((a, b) => b.size - a.size);
     let work = 0;       // bytes of weights a second
     for (const offer of chats) {
         const verdict = verdictOf(offer);
@@ -36,8 +38,8 @@ export function pick(offers, verdictOf, hasRoom = () => true) {
 }
 
 /**
- * What the first screen shows first. The site's own model is always among it, and stands first where the network gives nothing else. A chat model that is
- * here comes before one that must be downloaded.
+ * What the first screen shows first. The site's own model is always among it, and stands first where the
+ * network gives nothing else. A chat model that is here comes before one that must be downloaded.
  * @param {Offer[]} offers   the site's own first
  * @param {object} state
  * @param {Stored[]} state.stored   the one that was used last first
@@ -49,9 +51,12 @@ export function pick(offers, verdictOf, hasRoom = () => true) {
 export function arrange(offers, {stored, isOffline, hasFailed = false, recommended}) {
     const [own] = offers;
     if (!own) return [];
-    const complete = stored.filter(({state}) => state === 'complete'), find = (/** @type {Stored} */ {id}) => offers.find(({urls, kind}) => urls[0] === id && kind === 'chat');
+    const complete = stored.filter(({state}) => state === 'complete'),
+        find = (/** @type {Stored} */ {id}) => offers.find(({urls, kind}) => urls[0] === id
+            && kind === 'chat');
     const here = complete.map(find).find((offer) => offer);
-    const first = here ? {offer: here, role: /** @type {const} */ ('stored')} : recommended && !isOffline ? {offer: recommended, role: /** @type {const} */ ('recommended')} : undefined;
+    const first = here ? {offer: here, role: /** @type {const} */ ('stored')} : recommended && !isOffline
+        ? {offer: recommended, role: /** @type {const} */ ('recommended')} : undefined;
     const last = {offer: own, role: /** @type {const} */ ('default')};
     if (!first || first.offer === own) return [last];
     return first.role === 'recommended' && hasFailed ? [last, first] : [first, last];

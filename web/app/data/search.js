@@ -1,5 +1,6 @@
-// Search in titles and texts. Owns the object store `search`: of each conversation, the folded texts of its messages in one, which is dropped when they
-// change and made again soon after, or when it is searched. So it is never older than what it tells of.
+// Search in titles and texts. Owns the object store `search`: of each conversation, the folded texts of its
+// messages in one, which is dropped when they change and made again soon after, or when it is searched. So it
+// is never older than what it tells of.
 
 import {foldText, unfolded} from './fold.js';
 
@@ -7,9 +8,11 @@ import {foldText, unfolded} from './fold.js';
  * @typedef {object} Searchable   of one conversation
  * @property {string} text      folded
  * @property {Uint32Array} starts   of each message, in the text
- * @property {string} ids       of the messages, a line each, which are read faster than a list; empty for the text of a document
+ * @property {string} ids       of the messages, a line each, which are read faster than a list; empty for the
+ *     text of a document
  *
- * @typedef {{id: string, excerpt?: string, at?: [start: number, end: number]}} Found   at: the first word, in the excerpt
+ * @typedef {{id: string, excerpt?: string, at?: [start: number, end: number]}} Found   at: the first word,
+ *     in the excerpt
  * @typedef {import('./types.js').Summary} Summary
  */
 
@@ -25,10 +28,16 @@ const EXCERPTS = 100, BEFORE = 40, EXCERPT = 160;
 /** @type {Searchable} */
 const NOTHING = {text: '', starts: new Uint32Array(), ids: ''};
 
-/** @param {Summary} summary @param {import('./types.js').Message[]} messages @param {string} document @returns {Searchable} */
+/**
+ * @param {Summary} summary
+ * @param {import('./types.js').Message[]} messages
+ * @param {string} document
+ * @returns {Searchable}
+ */
 function makeSearchable({kind}, messages, document) {
     /** @type {[id: string, text: string][]} */
-    const texts = messages.map(({id, content, attachments = []}) => [id, [content, ...attachments.map(({name}) => name)].join('\n')]);
+    const texts = messages.map(({id, content, attachments = []}) => [id,
+        [content, ...attachments.map(({name}) => name)].join('\n')]);
     if (kind === 'document') texts.push(['', document]);
     const starts = [], folded = [];
     let length = 0;
@@ -37,7 +46,8 @@ function makeSearchable({kind}, messages, document) {
         folded.push(foldText(text));
         length += folded[folded.length - 1].length + 1;
     }
-    return {text: folded.join('\n'), starts: Uint32Array.from(starts), ids: texts.map(([id]) => id).join('\n')};
+    return {text: folded.join('\n'), starts: Uint32Array.from(starts),
+        ids: texts.map(([id]) => id).join('\n')};
 }
 
 export class Search {
@@ -61,7 +71,8 @@ export class Search {
         if (known) this.#size -= known.text.length;
         this.#known.delete(id);
         clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => void this.prepare().catch(() => {}), PAUSE_MS);      // a search does the same
+        // a search does the same
+        this.#timer = setTimeout(() => void this.prepare().catch(() => {}), PAUSE_MS);
     }
 
     close() {
@@ -72,22 +83,26 @@ export class Search {
     async prepare() {
         const there = new Set(await this.#database.read(['search'], ({search}) => search.keys()));
         const missing = this.#list().filter(({id}) => !there.has(id));
-        for (let i = 0; i < missing.length; i += MADE_AT_ONCE) await this.#make(missing.slice(i, i + MADE_AT_ONCE));
+        for (let i = 0; i < missing.length; i += MADE_AT_ONCE)
+            await this.#make(missing.slice(i, i + MADE_AT_ONCE));
     }
 
     /**
      * @param {string} query
      * @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<Found[]>} those whose titles have all words first. Without a word there are none; then it only reads what a search needs
+     * @returns {Promise<Found[]>} those whose titles have all words first. Without a word there are none;
+     *     then it only reads what a search needs
      */
     async find(query, {signal} = {}) {
-        const words = [...new Set(foldText(query).split(/\s+/))].filter((word) => word).sort((a, b) => b.length - a.length);
+        const words = [...new Set(foldText(query).split(/\s+/))].filter((word) => word)
+            .sort((a, b) => b.length - a.length);
         const summaries = this.#list();
         /** @type {Found[]} */
         const inTitles = [];
         /** @type {{id: string, searchable: Searchable, at: number}[]} */
         const inTexts = [];
-        const parts = Array.from({length: Math.ceil(summaries.length / READ_AT_ONCE)}, (_, i) => summaries.slice(i * READ_AT_ONCE, (i + 1) * READ_AT_ONCE));
+        const parts = Array.from({length: Math.ceil(summaries.length / READ_AT_ONCE)},
+            (_, i) => summaries.slice(i * READ_AT_ONCE, (i + 1) * READ_AT_ONCE));
         let next = this.#read(parts[0] ?? []);
         for (const [i, part] of parts.entries()) {
             const all = await next;
@@ -115,8 +130,10 @@ export class Search {
         /** @type {Map<string, Searchable>} */
         const found = new Map();
         if (unknown.length) {
-            const stored = await this.#database.read(['search'], ({search}) => Promise.all(unknown.map(({id}) => search.get(id))));
-            for (const [i, {id}] of unknown.entries()) if (stored[i]) found.set(id, this.#remember(id, stored[i]));
+            const stored = await this.#database.read(['search'],
+                ({search}) => Promise.all(unknown.map(({id}) => search.get(id))));
+            for (const [i, {id}] of unknown.entries()) if (stored[i])
+                found.set(id, this.#remember(id, stored[i]));
             const made = await this.#make(unknown.filter(({id}) => !found.has(id)));
             for (const [id, searchable] of made) found.set(id, this.#remember(id, searchable));
         }
@@ -134,21 +151,28 @@ export class Search {
     /** @param {Summary[]} summaries @returns {Promise<[string, Searchable][]>} */
     async #make(summaries) {
         if (!summaries.length) return [];
-        return this.#database.change(['messages', 'documents', 'search'], ({messages, documents, search}) => Promise.all(summaries.map(async (summary) => {
-            const {id} = summary, [all, document = ''] = await Promise.all([messages.all(id), documents.get(id)]);
+        return this.#database.change(['messages', 'documents', 'search'], ({messages, documents, search}) =>
+            Promise.all(summaries.map(async (summary) => {
+            const {id} = summary, [all, document = ''] = await Promise.all([messages.all(id),
+                documents.get(id)]);
             const searchable = makeSearchable(summary, all, document);
             search.put(id, searchable);
             return /** @type {[string, Searchable]} */ ([id, searchable]);
         })));
     }
 
-    /** @param {{id: string, searchable: Searchable, at: number}[]} found @param {string[]} words @returns {Promise<Partial<Found>[]>} */
+    /**
+     * @param {{id: string, searchable: Searchable, at: number}[]} found
+     * @param {string[]} words
+     * @returns {Promise<Partial<Found>[]>}
+     */
     async #excerpts(found, words) {
         const places = found.map(({id, searchable: {starts, ids}, at}) => {
             const index = starts.findLastIndex((start) => start <= at);
             return {id, message: ids.split('\n')[index], at: at - starts[index]};
         });
-        const texts = await this.#database.read(['messages', 'documents'], ({messages, documents}) => Promise.all(places.map(async ({id, message}) => {
+        const texts = await this.#database.read(['messages', 'documents'],
+            ({messages, documents}) => Promise.all(places.map(async ({id, message}) => {
             if (!message) return await documents.get(id) ?? '';
             const {content = '', attachments = []} = await messages.get(message) ?? {};
             return [content, ...attachments.map((/** @type {{name: string}} */ {name}) => name)].join('\n');

@@ -1,11 +1,13 @@
-// Saved sessions of conversations (their keys and values), so that one that is opened again need not be read again. Those that were used last stay, within
-// a budget: they can be made anew, so nothing else ever gives way to them. Owns the object store `states`. Must not know what is in a session.
+// Saved sessions of conversations (their keys and values), so that one that is opened again need not be read
+// again. Those that were used last stay, within a budget: they can be made anew, so nothing else ever gives
+// way to them. Owns the object store `states`. Must not know what is in a session.
 
 import {codeOf} from '../../base/error.js';
 
 /**
  * @typedef {import('./conversations.js').Conversations} Conversations
- * @typedef {{model: string, dropped: number, size: number, used: number}} Entry   the bytes have a record of their own, which is read alone
+ * @typedef {{model: string, dropped: number, size: number, used: number}} Entry   the bytes have a record of
+ *     their own, which is read alone
  */
 
 /** At most, and of what the browser would still give. */
@@ -26,10 +28,14 @@ async function budget(used) {
     }
 }
 
-/** @param {import('./database.js').Tables} tables @returns {Promise<[id: string, entry: Entry][]>} the one that was used longest ago first */
+/**
+ * @param {import('./database.js').Tables} tables
+ * @returns {Promise<[id: string, entry: Entry][]>} the one that was used longest ago first
+ */
 async function entries({states}) {
     const ids = (await states.keys()).filter((key) => !key.includes('/'));
-    const all = await Promise.all(ids.map(async (id) => /** @type {[string, Entry]} */ ([id, await states.get(id)])));
+    const all = await Promise.all(ids.map(async (id) => /** @type {[string, Entry]} */ ([id,
+        await states.get(id)])));
     return all.sort(([, a], [, b]) => a.used - b.used);
 }
 
@@ -37,8 +43,10 @@ async function entries({states}) {
  * Keeps a session, in the place of the conversation's older one.
  * @param {Conversations} store
  * @param {string} conversation
- * @param {{model: string, dropped: number, bytes: Uint8Array}} state   model: its id; dropped: how many of the oldest messages the session has forgotten
- * @returns {Promise<boolean>} false where it is too large, or the browser gives no more: then there is none of this conversation
+ * @param {{model: string, dropped: number, bytes: Uint8Array}} state   model: its id; dropped: how many of
+ *     the oldest messages the session has forgotten
+ * @returns {Promise<boolean>} false where it is too large, or the browser gives no more: then there is none
+ *     of this conversation
  */
 export async function keepState(store, conversation, {model, dropped, bytes}) {
     const {isKept, database} = store, {byteLength: size} = bytes;
@@ -92,7 +100,8 @@ function forget({states}, id) {
 export async function readState({database}, conversation, {model}) {
     try {
         return await database.change(['states'], async ({states}) => {
-            const [entry, kept] = await Promise.all([states.get(conversation), states.get(bytesOf(conversation))]);
+            const [entry, kept] = await Promise.all([states.get(conversation),
+                states.get(bytesOf(conversation))]);
             if (!entry || !kept || entry.model !== model) return undefined;
             states.put(conversation, {...entry, used: Date.now()});
             return {dropped: entry.dropped ?? 0, bytes: kept};

@@ -1,5 +1,5 @@
-// Other tabs of the app: what they change, and which of them still live. Where a browser has no channel or no locks, each tab is as if alone. Knows no
-// conversation.
+// Other tabs of the app: what they change, and which of them still live. Where a browser has no channel or no
+// locks, each tab is as if alone. Knows no conversation.
 
 export class Tabs {
     #name;
@@ -33,7 +33,8 @@ export class Tabs {
             const alone = () => resolve(() => {});
             try {
                 navigator.locks.request(`${this.#name} ${what}`, {mode, ifAvailable: true}, (lock) => {
-                    if (lock) return new Promise((/** @type {(value?: undefined) => void} */ giveBack) => resolve(() => giveBack()));
+                    if (lock) return new Promise((/** @type {(value?: undefined) => void} */ giveBack) =>
+                        resolve(() => giveBack()));
                     return void resolve(undefined);
                 }).catch(alone);
             } catch {
@@ -47,11 +48,15 @@ export class Tabs {
         await navigator.locks.request(`${this.#name} ${what}`, {mode: 'shared'}, () => {});
     }
 
-    /** @returns {Promise<Set<string> | undefined>} what tabs hold, this one included; undefined where nobody can know */
+    /**
+     * @returns {Promise<Set<string> | undefined>} what tabs hold, this one included; undefined where
+     *     nobody can know
+     */
     async held() {
         try {
             const {held = []} = await navigator.locks.query(), start = `${this.#name} `;
-            return new Set(held.flatMap(({name = ''}) => name.startsWith(start) ? [name.slice(start.length)] : []));
+            return new Set(held.flatMap(({name = ''}) => name.startsWith(start)
+                ? [name.slice(start.length)] : []));
         } catch {
             return undefined;
         }

@@ -6,12 +6,14 @@ const WORD = 20;
 const SEGMENTER = typeof Intl.Segmenter === 'function' ? new Intl.Segmenter() : undefined;
 
 /**
- * The first line of a text that says something, cut between words, never within what is read as one character.
+ * The first line of a text that says something, cut between words, never within what is read as
+ * one character.
  * @param {string} text
  * @returns {string}
  */
 export function titleOf(text) {
-    const line = text.slice(0, 10_000).split(/[\r\n\u2028\u2029]+/).map((each) => each.replace(/[\s\p{Cc}]+/gu, ' ').trim()).find((each) => each) ?? '';
+    const line = text.slice(0, 10_000).split(/[\r\n\u2028\u2029]+/)
+        .map((each) => each.replace(/[\s\p{Cc}]+/gu, ' ').trim()).find((each) => each) ?? '';
     const start = line.slice(0, LONGEST * 20);
     const characters = SEGMENTER ? Array.from(SEGMENTER.segment(start), ({segment}) => segment) : [...start];
     if (characters.length <= LONGEST) return characters.join('');

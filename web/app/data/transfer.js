@@ -1,5 +1,6 @@
-// Export and import: everything as one JSON, a conversation as Markdown; exports of this app, of ChatGPT and of llama.cpp's web UI. Owns our format. What comes in
-// is added to what there is: nothing is overwritten, and what is there already is not added again.
+// Export and import: everything as one JSON, a conversation as Markdown; exports of this app, of ChatGPT and
+// of llama.cpp's web UI. Owns our format. What comes in is added to what there is: nothing is overwritten,
+// and what is there already is not added again.
 //
 //   {"format": "gemma-wasm", "version": 1, "exported": time, "presets": [Preset...],
 //    "conversations": [{...Summary, "messages": [Message...], "text": of a document}...]}
@@ -18,8 +19,8 @@ import {isZip, readZip} from './transfer/zip.js';
  * @typedef {import('./types.js').Message} Message
  * @typedef {import('./transfer/clean.js').Whole} Whole
  * @typedef {Partial<Record<Message['role'], string>>} Names   of the speakers
- * @typedef {{conversations: number, messages: number, presets: number, skipped: string[]}} Imported   those that were not there; skipped: a sentence for
- *     each thing that could not be read
+ * @typedef {{conversations: number, messages: number, presets: number, skipped: string[]}} Imported   those
+ *     that were not there; skipped: a sentence for each thing that could not be read
  */
 
 const FORMAT = 'gemma-wasm', VERSION = 1;
@@ -35,12 +36,14 @@ const IN_ZIP = /(^|\/)conversations(-\d+)?\.json$|\.jsonl$/i;
 
 /** A conversation as it is exported. @param {Conversations} store @param {Summary} summary */
 export async function exportOne(store, summary) {
-    const [messages, text] = await Promise.all([store.read(summary.id), summary.kind === 'document' ? store.readText(summary.id) : undefined]);
+    const [messages, text] = await Promise.all([store.read(summary.id), summary.kind === 'document'
+        ? store.readText(summary.id) : undefined]);
     return {...summary, messages, ...text !== undefined && {text}};
 }
 
 /** Before the conversations, and after them. @param {unknown[]} presets */
-const begin = (presets) => `${JSON.stringify({format: FORMAT, version: VERSION, exported: Date.now(), presets}).slice(0, -1)},"conversations":[\n`;
+const begin = (presets) =>
+    `${JSON.stringify({format: FORMAT, version: VERSION, exported: Date.now(), presets}).slice(0, -1)},"conversations":[\n`;
 const END = '\n]}\n';
 
 /** An export of these alone. @param {Awaited<ReturnType<typeof exportOne>>[]} wholes */
@@ -89,7 +92,8 @@ export async function importFile(store, file) {
     if (await isZip(file)) {
         // Of other programs, that file alone; else it is a folder of ours, or one that somebody has packed.
         const all = await readZip(file), lists = all.filter(({name}) => IN_ZIP.test(name));
-        for (const {name, stream} of lists.length ? lists : all.filter((entry) => JSON_FILE.test(entry.name))) await importing.read(stream, name, LARGEST);
+        for (const {name, stream} of lists.length ? lists : all.filter((entry) => JSON_FILE.test(entry.name)))
+            await importing.read(stream, name, LARGEST);
     } else {
         await importing.read(async () => file.stream(), 'name' in file ? file.name : 'The file', Infinity);
     }
@@ -103,21 +107,27 @@ export async function importFile(store, file) {
  */
 function readMessages(conversation, messages) {
     const isTree = messages.some(({id, parent}) => typeof id === 'string' && parent !== undefined);
-    const isOurs = typeof conversation.id === 'string' && (isTree || conversation.kind === 'document' || !messages.length);
-    if (isTree || isOurs) return /** @type {any} */ ({...conversation, source: isOurs ? '' : 'messages', messages});
+    const isOurs = typeof conversation.id === 'string' && (isTree || conversation.kind === 'document'
+        || !messages.length);
+    if (isTree || isOurs) return /** @type {any} */ ({...conversation, source: isOurs ? ''
+        : 'messages', messages});
     // Ids of such files are often mere numbers: what is said tells two conversations of one id apart.
     let parent = '';
     const linear = messages.map((message, i) => {
-        const content = wordsOf(message.content), id = `${i} ${hashOf(`${asText(message.role)} ${asText(content)}`)}`, made = {...message, content, id, parent, state: 'done'};
+        const content = wordsOf(message.content),
+            id = `${i} ${hashOf(`${asText(message.role)} ${asText(content)}`)}`,
+            made = {...message, content, id, parent, state: 'done'};
         parent = id;
         return made;
     });
     const {id} = conversation, first = linear[0]?.id.slice(2) ?? '';
-    return /** @type {any} */ ({...conversation, ...typeof id === 'string' && {id: `${id}-${first}`}, source: 'messages', messages: linear});
+    return /** @type {any} */ ({...conversation, ...typeof id === 'string' && {id: `${id}-${first}`},
+        source: 'messages', messages: linear});
 }
 
 /** As a text, or in parts, as OpenAI's API has them. @param {unknown} content */
-const wordsOf = (content) => Array.isArray(content) ? content.map((part) => asText(asObject(part).text)).filter(Boolean).join('\n\n') : content;
+const wordsOf = (content) => Array.isArray(content) ? content.map((part) => asText(asObject(part).text))
+    .filter(Boolean).join('\n\n') : content;
 
 class Importing {
     #store;
@@ -134,7 +144,11 @@ class Importing {
         this.#store = store;
     }
 
-    /** @param {() => Promise<ReadableStream<Uint8Array>>} open @param {string} name @param {number} limit   bytes */
+    /**
+     * @param {() => Promise<ReadableStream<Uint8Array>>} open
+     * @param {string} name
+     * @param {number} limit   bytes
+     */
     async read(open, name, limit) {
         try {
             const stream = await open();
@@ -142,7 +156,8 @@ class Importing {
         } catch (error) {
             const isOurs = error instanceof GemmaError;
             if (isOurs && error.code !== 'bad-file') throw error;
-            this.#skip(isOurs ? error.message : `${name} could not be read to its end: it is damaged or cut off.`);
+            this.#skip(isOurs ? error.message
+                : `${name} could not be read to its end: it is damaged or cut off.`);
         }
         await this.#add(this.#lines.end());
     }
@@ -152,7 +167,8 @@ class Importing {
         await this.#flush();
         if (this.#found) return this.#imported;
         const why = this.#imported.skipped[0] ?? 'It has none.';
-        throw new GemmaError('bad-file', `Conversations were expected: an export of this app, of ChatGPT (its ZIP, or conversations.json in it) or of llama.cpp's web UI (JSON, JSONL or ZIP). ${why}`);
+        throw new GemmaError('bad-file',
+            `Conversations were expected: an export of this app, of ChatGPT (its ZIP, or conversations.json in it) or of llama.cpp's web UI (JSON, JSONL or ZIP). ${why}`);
     }
 
     /** @param {string} sentence */
@@ -172,26 +188,32 @@ class Importing {
         if (object.format === FORMAT) return this.#takeHeader(object);
         if (Lines.isLine(object)) return this.#add(this.#lines.add(object));
         if (isChatGpt(object)) return this.#add(readChatGpt(object));
-        if (isLlamaCpp(object)) return this.#add(readLlamaCpp(asObject(object.conv), asList(object.messages)));
-        if (Array.isArray(object.messages)) return this.#add(readMessages(object, object.messages.map(asObject)));
+        if (isLlamaCpp(object)) return this.#add(readLlamaCpp(asObject(object.conv),
+            asList(object.messages)));
+        if (Array.isArray(object.messages))
+            return this.#add(readMessages(object, object.messages.map(asObject)));
         return undefined;
     }
 
     /** Of our own format, after its conversations. @param {Record<string, unknown>} header */
     async #takeHeader({version, presets}) {
         this.#found++;
-        if (typeof version === 'number' && version > VERSION) this.#skip('The export is of a newer version of this app: what is new in it is left out.');
-        for (const preset of asList(presets).map(asObject)) this.#imported.presets += Number(await savePreset(this.#store, preset, {isNewOnly: true}));
+        if (typeof version === 'number' && version > VERSION)
+            this.#skip('The export is of a newer version of this app: what is new in it is left out.');
+        for (const preset of asList(presets).map(asObject))
+            this.#imported.presets += Number(await savePreset(this.#store, preset, {isNewOnly: true}));
     }
 
     /** @param {import('./transfer/clean.js').Raw | undefined} raw */
     async #add(raw) {
         if (!raw) return;
         const whole = cleanConversation(raw);
-        if (!whole) return this.#skip(`“${asText(raw.title).slice(0, 60) || asText(raw.id).slice(0, 60)}” has no messages.`);
+        if (!whole) return this.#skip(
+            `“${asText(raw.title).slice(0, 60) || asText(raw.id).slice(0, 60)}” has no messages.`);
         this.#found++;
         this.#batch.push(whole);
-        this.#size += whole.messages.reduce((sum, {content}) => sum + content.length, whole.text?.length ?? 0);
+        this.#size += whole.messages.reduce((sum, {content}) => sum + content.length,
+            whole.text?.length ?? 0);
         if (this.#size > BATCH) await this.#flush();
     }
 

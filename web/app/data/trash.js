@@ -14,14 +14,19 @@ const PARTS = ['messages', 'journal', 'documents', 'search', 'states', 'vectors'
 export function mark(database, ids, deleted) {
     return database.change(['conversations'], async ({conversations}) => {
         /** @type {Summary[]} */
-        const found = (await Promise.all(ids.map((id) => conversations.get(id)))).filter((summary) => summary);
+        const found = (await Promise.all(ids.map((id) => conversations.get(id))))
+            .filter((summary) => summary);
         const marked = found.map(({deleted: _, ...summary}) => deleted ? {...summary, deleted} : summary);
         for (const summary of marked) conversations.put(summary.id, summary);
         return marked;
     });
 }
 
-/** Removes for good what was deleted. @param {Database} database @param {number} age   at least so long ago */
+/**
+ * Removes for good what was deleted.
+ * @param {Database} database
+ * @param {number} age   at least so long ago
+ */
 export function purge(database, age) {
     const before = Date.now() - age;
     return database.change(['conversations', ...PARTS], async ({conversations, ...parts}) => {

@@ -1,8 +1,12 @@
-// The tree of a conversation's messages: paths, branches, leaves. Pure, and safe with damaged trees: cycles, lost parents.
+// The tree of a conversation's messages: paths, branches, leaves. Pure, and safe with damaged trees: cycles,
+// lost parents.
 
 /** @typedef {import('./types.js').Message} Message */
 
-/** @param {Message[]} messages @returns {Map<string | null, Message[]>} by parent, the oldest first. Whose parent is lost is a root */
+/**
+ * @param {Message[]} messages
+ * @returns {Map<string | null, Message[]>} by parent, the oldest first. Whose parent is lost is a root
+ */
 function childrenOf(messages) {
     const ids = new Set(messages.map(({id}) => id));
     /** @type {Map<string | null, Message[]>} */
@@ -33,19 +37,28 @@ export function pathTo(messages, leaf) {
     return [...path].reverse();
 }
 
-/** @param {Message[]} messages @returns {(id: string) => Message[]} a message and those beside it, the oldest first */
+/**
+ * @param {Message[]} messages
+ * @returns {(id: string) => Message[]} a message and those beside it, the oldest first
+ */
 export function siblingsIn(messages) {
-    const found = new Map([...childrenOf(messages).values()].flatMap((siblings) => siblings.map(({id}) => [id, siblings])));
+    const found = new Map([...childrenOf(messages).values()].flatMap((siblings) =>
+        siblings.map(({id}) => [id, siblings])));
     return (id) => found.get(id) ?? [];
 }
 
-/** @param {Message[]} messages @param {string} id @returns {Message[]} the message and those beside it, the oldest first */
+/**
+ * @param {Message[]} messages
+ * @param {string} id
+ * @returns {Message[]} the message and those beside it, the oldest first
+ */
 export const siblingsOf = (messages, id) => siblingsIn(messages)(id);
 
 /**
  * @param {Message[]} messages
  * @param {string | null} id   null: of the whole conversation
- * @returns {string | null} the leaf at which one arrives who follows the newest message each time; `id` where nothing follows it
+ * @returns {string | null} the leaf at which one arrives who follows the newest message each time; `id` where
+ *     nothing follows it
  */
 export function newestLeafBelow(messages, id) {
     const children = childrenOf(messages), seen = new Set();
@@ -57,7 +70,11 @@ export function newestLeafBelow(messages, id) {
     return at;
 }
 
-/** @param {Message[]} messages @param {string} id @returns {Set<string>} the message and all that follow it */
+/**
+ * @param {Message[]} messages
+ * @param {string} id
+ * @returns {Set<string>} the message and all that follow it
+ */
 export function below(messages, id) {
     const children = childrenOf(messages), found = new Set([id]);
     for (const each of found) for (const child of children.get(each) ?? []) found.add(child.id);

@@ -27,11 +27,12 @@
  * @property {string} [model]
  * @property {number} [seed]
  * @property {string} [finishReason]
- * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeTokens: number, decodeMs: number,
- *   prefillMs: number}} [figures]   decodeTokens: that were evaluated in decodeMs
+ * @property {{tokens: number, cachedTokens: number, promptTokens: number, decodeTokens: number, decodeMs:
+ *     number, prefillMs: number}} [figures]   decodeTokens: that were evaluated in decodeMs
  * @property {Attachment[]} [attachments]
  * @property {unknown[]} [toolCalls]
- * @property {string[]} [parts]   of an answer about files that were read part by part: what was answered about each, so far
+ * @property {string[]} [parts]   of an answer about files that were read part by part: what was answered
+ *     about each, so far
  *
  * @typedef {object} Attachment
  * @property {string} name
@@ -39,13 +40,15 @@
  * @property {number} size        bytes of the file
  * @property {number} [tokens]    of its text
  * @property {string} text
- * @property {'first' | 'parts' | 'search' | 'found'} [how]   the model reads it where it does not fit the context: its first part, all parts in turn, or
- *     the passages that have to do with the question; 'found': such passages of a file that was attached before
+ * @property {'first' | 'parts' | 'search' | 'found'} [how]   the model reads it where it does not fit the
+ *     context: its first part, all parts in turn, or the passages that have to do with the question; 'found':
+ *     such passages of a file that was attached before
  * @property {string} [asked]     what the model reads of it, where that isn't the whole text
  *
- * @typedef {{kind: 'list'} | {kind: 'conversation', id: string, message?: string, at?: number, text?: string}} Change
- *     message, at and text: only of an answer that another tab writes: `text` continues the message's content, which had `at` characters before. Who
- *     has another length reads the conversation again
+ * @typedef {{kind: 'list'} | {kind: 'conversation', id: string, message?: string, at?: number, text?:
+ *     string}} Change message, at and text: only of an answer that another tab writes: `text` continues the
+ *     message's content, which had `at` characters before. Who has another length reads the
+ *     conversation again
  */
 
 export {};

@@ -1,5 +1,6 @@
-// Embeddings of the files of a conversation, so that searching them after a reload computes only what is asked. Those that were used last stay, within a
-// budget: they can be made anew, so nothing else ever gives way to them. Owns the object store `vectors`. Must not know how texts are cut.
+// Embeddings of the files of a conversation, so that searching them after a reload computes only what is
+// asked. Those that were used last stay, within a budget: they can be made anew, so nothing else ever gives
+// way to them. Owns the object store `vectors`. Must not know how texts are cut.
 
 /**
  * @typedef {import('./conversations.js').Conversations} Conversations
@@ -12,13 +13,16 @@ const NUMBERS = '/numbers';
 
 /** What passages a model has read, in a name. @param {string} model @param {string[]} texts */
 async function nameOf(model, texts) {
-    const bytes = new TextEncoder().encode(JSON.stringify([model, ...texts])), digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    const bytes = new TextEncoder().encode(JSON.stringify([model, ...texts])),
+        digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
     return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /**
  * Where the page has no digests, or its storage does not answer, they are made anew each time.
- * @param {Conversations} store @param {string} conversation @param {string} model   its id; '' for one that has none: nothing is kept of it
+ * @param {Conversations} store
+ * @param {string} conversation
+ * @param {string} model   its id; '' for one that has none: nothing is kept of it
  * @returns {import('../files/finding.js').Kept | undefined}
  */
 export function vectorsOf({database, isKept}, conversation, model) {
@@ -33,7 +37,8 @@ export function vectorsOf({database, isKept}, conversation, model) {
             }).catch(() => undefined);
             if (!found) return [];
             const {numbers, length} = found;
-            return Array.from({length: numbers.length / length}, (_, i) => numbers.slice(i * length, (i + 1) * length));
+            return Array.from({length: numbers.length / length}, (_, i) => numbers.slice(i * length,
+                (i + 1) * length));
         },
         async keep(texts, made) {
             const length = made[0]?.length ?? 0, size = 4 * length * made.length;
@@ -48,7 +53,13 @@ export function vectorsOf({database, isKept}, conversation, model) {
     };
 }
 
-/** The ones that were used longest ago go. @param {import('./database.js').Table} table @param {string} key @param {Entry & {length: number}} entry @param {Float32Array} numbers */
+/**
+ * The ones that were used longest ago go.
+ * @param {import('./database.js').Table} table
+ * @param {string} key
+ * @param {Entry & {length: number}} entry
+ * @param {Float32Array} numbers
+ */
 async function put(table, key, entry, numbers) {
     const keys = (await table.keys()).filter((each) => each !== key && !each.endsWith(NUMBERS));
     /** @type {Entry[]} */

@@ -1,4 +1,5 @@
-// A question about files that do not fit, and the model: what must be known before it is asked, and an answer that is made of many.
+// A question about files that do not fit, and the model: what must be known before it is asked, and an answer
+// that is made of many.
 //
 // Owns: how answers about parts are written into one. Must not know: elements, how conversations are stored.
 
@@ -24,21 +25,34 @@ const AROUND = 8;
 /** Lines that begin or end code. */
 const FENCES = /^ {0,3}(?:`{3,}|~{3,})/gm;
 
-/** The files of a question, with what is read of them. @param {Message} question @param {Message[]} path   before it @param {About} about */
-export async function completeQuestion(question, path, {gemma, system, options: {maxTokens, signal}, onReading, kept}) {
-    return isOpen(question) ? prepare(question, {gemma, path, system, maxTokens, signal, onProgress: onReading, kept}) : question.attachments;
+/**
+ * The files of a question, with what is read of them.
+ * @param {Message} question
+ * @param {Message[]} path   before it
+ * @param {About} about
+ */
+export async function completeQuestion(question, path, {gemma, system, options: {maxTokens, signal},
+    onReading, kept}) {
+    return isOpen(question) ? prepare(question, {gemma, path, system, maxTokens, signal,
+        onProgress: onReading, kept}) : question.attachments;
 }
 
 /**
- * The answer to all has the form that was asked for, and stands as code below what was written about the parts; these are free.
- * @param {Message} question @param {Message} answer   one that was stopped continues with the first part that it has no answer about
+ * The answer to all has the form that was asked for, and stands as code below what was written about the
+ * parts; these are free.
+ * @param {Message} question
+ * @param {Message} answer   one that was stopped continues with the first part that it has no answer about
  * @param {About & {onPiece: (piece: string) => void, onAnswers: (answers: string[]) => void}} about
  * @returns {Promise<Result>} of all that was written
  */
-export async function answerInParts(question, answer, {gemma, system, options, onReading, onPiece, onAnswers}) {
-    const {contextLength} = gemma.info, {signal} = options, {constraint, ...free} = options, before = system ? [{role: 'system', content: system}] : [];
-    const maxTokens = answerTokens(contextLength, options.maxTokens), whole = {role: 'user', content: question.content};
-    const frames = framesOf(question.content, question.attachments ?? []).map((content) => gemma.count(/** @type {any} */ ([...before, {...whole, content}])));
+export async function answerInParts(question, answer, {gemma, system, options, onReading,
+    onPiece, onAnswers}) {
+    const {contextLength} = gemma.info, {signal} = options, {constraint, ...free} = options,
+        before = system ? [{role: 'system', content: system}] : [];
+    const maxTokens = answerTokens(contextLength, options.maxTokens),
+        whole = {role: 'user', content: question.content};
+    const frames = framesOf(question.content, question.attachments ?? [])
+        .map((content) => gemma.count(/** @type {any} */ ([...before, {...whole, content}])));
     const room = contextLength - maxTokens - AROUND - Math.max(...await Promise.all(frames));
     const session = await gemma.session();
     /** @type {Result | undefined} */
@@ -49,9 +63,11 @@ export async function answerInParts(question, answer, {gemma, system, options, o
         onPiece(piece);
     };
     const ask = async (/** @type {string} */ content, /** @type {boolean} */ isLast) => {
-        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total && onReading(done / total);
+        const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total
+            && onReading(done / total);
         const messages = /** @type {any} */ ([...before, {...whole, content}]);
-        const form = isLast && constraint ? {constraint} : {}, written = session.prompt(messages, {...free, ...form, maxTokens, stateless: true, onProgress});
+        const form = isLast && constraint ? {constraint} : {},
+            written = session.prompt(messages, {...free, ...form, maxTokens, stateless: true, onProgress});
         if (form.constraint) show('```json\n');
         for await (const piece of written) show(piece);
         closeCode();
@@ -70,7 +86,8 @@ export async function answerInParts(question, answer, {gemma, system, options, o
     };
     try {
         await askInParts({
-            question: question.content, attachments: question.attachments ?? [], room: Math.max(16, room), count: counting(gemma), ask, onTitle, done: answer.parts, onAnswers, signal,
+            question: question.content, attachments: question.attachments ?? [], room: Math.max(16, room),
+            count: counting(gemma), ask, onTitle, done: answer.parts, onAnswers, signal,
         });
     } catch (error) {
         if (!signal.aborted || !all) throw error;
@@ -86,14 +103,22 @@ export async function answerInParts(question, answer, {gemma, system, options, o
 function titleOf(title) {
     if ('last' in title) return text('files.part-all');
     if ('round' in title) return text('files.part-round', {count: title.round});
-    const {part, parts, name, page} = title, where = [text('files.part', {part, parts}), name.replace(/[\\`*_[\]<>#|~&!]/g, '\\$&'), page ? text('files.page', {page}) : ''];
+    const {part, parts, name, page} = title,
+        where = [text('files.part', {part, parts}), name.replace(/[\\`*_[\]<>#|~&!]/g, '\\$&'),
+            page ? text('files.page', {page}) : ''];
     return where.filter(Boolean).join(' · ');
 }
 
-/** What was written, and the time of all; the prompt is the last one. @param {Result} a @param {Result} b @returns {Result} */
+/**
+ * What was written, and the time of all; the prompt is the last one.
+ * @param {Result} a
+ * @param {Result} b
+ * @returns {Result}
+ */
 function sumOf(a, b) {
     const timings = /** @type {Result['timings']} */ ({...b.timings});
-    for (const name of /** @type {const} */ (['prefillTokens', 'prefillMs', 'decodeTokens', 'decodeMs'])) timings[name] += a.timings[name];
+    for (const name of /** @type {const} */ (['prefillTokens', 'prefillMs', 'decodeTokens', 'decodeMs']))
+        timings[name] += a.timings[name];
     return {...b, timings, tokens: [...a.tokens, ...b.tokens]};
 }
 

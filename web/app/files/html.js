@@ -1,28 +1,40 @@
-// HTML -> its text, by reading it once from left to right: no document is made of it, so nothing in it runs or is fetched.
+// HTML -> its text, by reading it once from left to right: no document is made of it, so nothing in it runs
+// or is fetched.
 //
-// Owns: which elements have no text for people, and where lines end. Must not know: files, the page. Time and memory grow with the length alone.
+// Owns: which elements have no text for people, and where lines end. Must not know: files, the page. Time and
+// memory grow with the length alone.
 
 /** What is between their tags is for machines. */
-const UNREAD = new Set(['script', 'style', 'template', 'noscript', 'svg', 'math', 'iframe', 'object', 'noembed', 'noframes', 'select', 'canvas', 'audio', 'video']);
+const UNREAD = new Set(['script', 'style', 'template', 'noscript', 'svg', 'math', 'iframe', 'object',
+    'noembed', 'noframes', 'select', 'canvas', 'audio', 'video']);
 /** How many line ends come before and after them. @type {Map<string, number>} */
 const BREAKS = new Map([
-    ...['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ul', 'ol', 'dl', 'table', 'pre', 'blockquote', 'title', 'article', 'section', 'figure'].map((name) => /** @type {const} */ ([name, 2])),
-    ...['div', 'li', 'tr', 'dt', 'dd', 'header', 'footer', 'main', 'nav', 'aside', 'form', 'fieldset', 'legend', 'option', 'hr', 'figcaption', 'caption', 'address', 'summary', 'details', 'br', 'body']
+    ...['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'ul', 'ol', 'dl', 'table', 'pre', 'blockquote', 'title',
+        'article', 'section', 'figure'].map((name) => /** @type {const} */ ([name, 2])),
+    ...['div', 'li', 'tr', 'dt', 'dd', 'header', 'footer', 'main', 'nav', 'aside', 'form', 'fieldset',
+        'legend', 'option', 'hr', 'figcaption', 'caption', 'address', 'summary', 'details', 'br', 'body']
         .map((name) => /** @type {const} */ ([name, 1])),
 ]);
 const NAME = /[A-Za-z][^\s/>]*/y, TITLE = /^h([1-6])$/;
 
 /** @type {Record<string, string>} */
 const NAMED = {
-    amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', copy: '©', reg: '®', trade: '™', hellip: '…', mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’', sbquo: '‚',
-    ldquo: '“', rdquo: '”', bdquo: '„', laquo: '«', raquo: '»', lsaquo: '‹', rsaquo: '›', bull: '•', middot: '·', deg: '°', plusmn: '±', times: '×', divide: '÷', minus: '−',
-    euro: '€', pound: '£', yen: '¥', cent: '¢', sect: '§', para: '¶', dagger: '†', frac12: '½', frac14: '¼', frac34: '¾', sup1: '¹', sup2: '²', sup3: '³', micro: 'µ',
-    szlig: 'ß', aelig: 'æ', AElig: 'Æ', oelig: 'œ', OElig: 'Œ', oslash: 'ø', Oslash: 'Ø', eth: 'ð', ETH: 'Ð', thorn: 'þ', THORN: 'Þ', iexcl: '¡', iquest: '¿', ordf: 'ª', ordm: 'º',
-    larr: '←', rarr: '→', uarr: '↑', darr: '↓', harr: '↔', infin: '∞', ne: '≠', le: '≤', ge: '≥', asymp: '≈', sum: '∑', radic: '√', shy: '', zwj: '\u200d', zwnj: '\u200c', ensp: ' ', emsp: ' ', thinsp: ' ',
+    amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ', copy: '©', reg: '®', trade: '™', hellip: '…',
+    mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’', sbquo: '‚',
+    ldquo: '“', rdquo: '”', bdquo: '„', laquo: '«', raquo: '»', lsaquo: '‹', rsaquo: '›', bull: '•',
+    middot: '·', deg: '°', plusmn: '±', times: '×', divide: '÷', minus: '−',
+    euro: '€', pound: '£', yen: '¥', cent: '¢', sect: '§', para: '¶', dagger: '†', frac12: '½', frac14: '¼',
+    frac34: '¾', sup1: '¹', sup2: '²', sup3: '³', micro: 'µ',
+    szlig: 'ß', aelig: 'æ', AElig: 'Æ', oelig: 'œ', OElig: 'Œ', oslash: 'ø', Oslash: 'Ø', eth: 'ð', ETH: 'Ð',
+    thorn: 'þ', THORN: 'Þ', iexcl: '¡', iquest: '¿', ordf: 'ª', ordm: 'º',
+    larr: '←', rarr: '→', uarr: '↑', darr: '↓', harr: '↔', infin: '∞', ne: '≠', le: '≤', ge: '≥', asymp: '≈',
+    sum: '∑', radic: '√', shy: '', zwj: '\u200d', zwnj: '\u200c', ensp: ' ', emsp: ' ', thinsp: ' ',
 };
-const ACCENTS = /** @type {Record<string, string>} */ ({grave: '\u0300', acute: '\u0301', circ: '\u0302', tilde: '\u0303', uml: '\u0308', ring: '\u030a', cedil: '\u0327', caron: '\u030c'});
+const ACCENTS = /** @type {Record<string, string>} */ ({grave: '\u0300', acute: '\u0301', circ: '\u0302',
+    tilde: '\u0303', uml: '\u0308', ring: '\u030a', cedil: '\u0327', caron: '\u030c'});
 const GREEK = 'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigmaf sigma tau upsilon phi chi psi omega'.split(' ');
-const REFERENCE = /&(?:#(?:[xX]([0-9a-fA-F]{1,6})|(\d{1,7}))|([A-Za-z]{2,8}\d{0,2}));?/g, ACCENTED = /^([A-Za-z])(grave|acute|circ|tilde|uml|ring|cedil|caron)$/;
+const REFERENCE = /&(?:#(?:[xX]([0-9a-fA-F]{1,6})|(\d{1,7}))|([A-Za-z]{2,8}\d{0,2}));?/g,
+    ACCENTED = /^([A-Za-z])(grave|acute|circ|tilde|uml|ring|cedil|caron)$/;
 
 /** @param {string} html @returns {string} */
 export function htmlToText(html) {
@@ -40,7 +52,13 @@ export function htmlToText(html) {
     return out.end();
 }
 
-/** @param {string} html @param {string} lower @param {number} open   of its '<' @param {Lines} out @returns {number} where it goes on */
+/**
+ * @param {string} html
+ * @param {string} lower
+ * @param {number} open   of its '<'
+ * @param {Lines} out
+ * @returns {number} where it goes on
+ */
 function readTag(html, lower, open, out) {
     if (html.startsWith('<!--', open)) return after(html, '-->', open + 4);
     const isEnd = html[open + 1] === '/';
@@ -53,7 +71,8 @@ function readTag(html, lower, open, out) {
         return open + 1;
     }
     const end = endOfTag(html, NAME.lastIndex);
-    if (!isEnd && UNREAD.has(name)) return html[end - 2] === '/' && name === 'svg' ? end : afterElement(lower, name, end);
+    if (!isEnd && UNREAD.has(name)) return html[end - 2] === '/' && name === 'svg' ? end
+        : afterElement(lower, name, end);
     out.tag(name, isEnd);
     return end;
 }
@@ -90,7 +109,8 @@ function afterElement(lower, name, from) {
 const withoutReferences = (text) => text.replace(REFERENCE, (whole, hex, decimal, name) => {
     if (name) return Object.hasOwn(NAMED, name) ? NAMED[name] : letterOf(name) ?? whole;
     const code = hex ? parseInt(hex, 16) : Number(decimal);
-    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : '\ufffd';
+    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff)
+        ? String.fromCodePoint(code) : '\ufffd';
 });
 
 /** @param {string} name */
@@ -144,6 +164,7 @@ class Lines {
     }
 
     end() {
-        return this.#out.join('').split('\n').map((line) => line.trimEnd()).join('\n').replace(/\n{3,}/g, '\n\n').trim();
+        return this.#out.join('').split('\n').map((line) => line.trimEnd()).join('\n').replace(/\n{3,}/g,
+            '\n\n').trim();
     }
 }

@@ -1,4 +1,5 @@
-// A long text in passages of a limited number of tokens, cut where people would: between paragraphs, lines, sentences, words.
+// A long text in passages of a limited number of tokens, cut where people would: between paragraphs, lines,
+// sentences, words.
 //
 // Owns: where it is cut. Must not know: models (it is given what counts tokens), files.
 
@@ -8,14 +9,18 @@
 const BORDERS = [/\f+/g, /\n[^\S\n\f]*\n\s*/g, /\n/g, /(?<=[.!?…؟।][)\]"'”’»]?)\s+|(?<=[。！？])/gu, /\s+/g];
 /** A token of text rarely has more characters: a longer text is cut without being counted. */
 const LONGEST_TOKEN = 12;
-/** Characters of a piece without borders, and fewest of one with borders, for each of a passage's tokens: so that few pieces need to be counted. */
+/**
+ * Characters of a piece without borders, and fewest of one with borders, for each of a passage's tokens: so
+ * that few pieces need to be counted.
+ */
 const HARD = 1.5, FEWEST = 0.75;
 
 /**
  * @param {string} text
  * @param {number} most   tokens of a passage
  * @param {(text: string) => Promise<number>} count   tokens
- * @param {{signal?: AbortSignal, passages?: number}} [options]   passages: how many, from the start, are enough
+ * @param {{signal?: AbortSignal, passages?: number}} [options]   passages: how many, from the start,
+ *     are enough
  * @returns {Promise<Passage[]>} in order, without gaps
  */
 export async function cutText(text, most, count, {signal, passages = Infinity} = {}) {
@@ -34,20 +39,30 @@ export async function cutText(text, most, count, {signal, passages = Infinity} =
 }
 
 /**
- * @param {string} text @param {{start: number, end: number}} range @param {number} level   of BORDERS @param {number} most
+ * @param {string} text
+ * @param {{start: number, end: number}} range
+ * @param {number} level   of BORDERS
+ * @param {number} most
  * @param {(text: string) => Promise<number>} count
  * @returns {AsyncGenerator<Passage>} of at most `most` tokens each
  */
 async function* piecesOf(text, {start, end}, level, most, count) {
-    for (const piece of level < BORDERS.length ? split(text, {start, end}, BORDERS[level], most * FEWEST) : chop(text, start, end, Math.max(1, Math.floor(most * HARD)))) {
-        const length = piece.end - piece.start, tokens = length > most * LONGEST_TOKEN ? Infinity : await count(text.slice(piece.start, piece.end));
+    for (const piece of level < BORDERS.length ? split(text, {start, end}, BORDERS[level], most * FEWEST)
+        : chop(text, start, end, Math.max(1, Math.floor(most * HARD)))) {
+        const length = piece.end - piece.start, tokens = length > most * LONGEST_TOKEN ? Infinity
+            : await count(text.slice(piece.start, piece.end));
         if (tokens <= most || length <= 1) yield {...piece, tokens};
         else if (level < BORDERS.length) yield* piecesOf(text, piece, level + 1, most, count);
         else yield* halves(text, piece, most, count);
     }
 }
 
-/** @param {string} text @param {{start: number, end: number}} range @param {RegExp} border @param {number} fewest   characters of a piece */
+/**
+ * @param {string} text
+ * @param {{start: number, end: number}} range
+ * @param {RegExp} border
+ * @param {number} fewest   characters of a piece
+ */
 function* split(text, {start, end}, border, fewest) {
     // A copy of the part alone: a search never runs on behind its end.
     const part = text.slice(start, end);
@@ -70,7 +85,13 @@ function* chop(text, start, end, length) {
     }
 }
 
-/** @param {string} text @param {{start: number, end: number}} range @param {number} most @param {(text: string) => Promise<number>} count @returns {AsyncGenerator<Passage>} */
+/**
+ * @param {string} text
+ * @param {{start: number, end: number}} range
+ * @param {number} most
+ * @param {(text: string) => Promise<number>} count
+ * @returns {AsyncGenerator<Passage>}
+ */
 async function* halves(text, {start, end}, most, count) {
     const middle = wholeCharacter(text, start + Math.ceil((end - start) / 2), end);
     for (const piece of middle < end ? [{start, end: middle}, {start: middle, end}] : [{start, end}]) {
@@ -102,7 +123,8 @@ export function pagesOf(text, passages) {
  * @returns {{page?: number, lines?: [number, number]}}
  */
 export function placeOf(text, {start, end}) {
-    const before = text.slice(0, start), ends = (/** @type {string} */ part, /** @type {string} */ mark) => part.split(mark).length - 1;
+    const before = text.slice(0, start),
+        ends = (/** @type {string} */ part, /** @type {string} */ mark) => part.split(mark).length - 1;
     if (text.includes('\f')) return {page: 1 + ends(before, '\f')};
     const first = 1 + ends(before, '\n');
     return {lines: [first, first + ends(text.slice(start, end).trimEnd(), '\n')]};

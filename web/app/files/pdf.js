@@ -1,7 +1,8 @@
 // A PDF -> its text, by pdf.js, which is fetched only then, from beside the page (app/pdf/).
 //
-// Owns: how pdf.js is started and ended, and how the pieces of a page become lines. Must not know: files, elements. A PDF is anybody's: pdf.js reads it in
-// a worker that is ended afterwards, its scripts are never run (that part of pdf.js is not here), and nothing that it names is fetched.
+// Owns: how pdf.js is started and ended, and how the pieces of a page become lines. Must not know: files,
+// elements. A PDF is anybody's: pdf.js reads it in a worker that is ended afterwards, its scripts are never
+// run (that part of pdf.js is not here), and nothing that it names is fetched.
 
 import {trustedScript} from '../trusted.js';
 import {addressOf} from '../beside.js';
@@ -13,7 +14,10 @@ const MOST_PAGES = 3000, MOST_CHARACTERS = 10_000_000;
 /** A page that takes longer is not read, and what comes after it isn't either. */
 const PATIENCE_MS = 60_000;
 
-/** @typedef {{str: string, hasEOL: boolean, transform: number[], height: number}} Item   pdf.js's: a run of letters */
+/**
+ * @typedef {{str: string, hasEOL: boolean, transform: number[], height: number}} Item   pdf.js's: a run
+ *     of letters
+ */
 
 /**
  * @param {Uint8Array} bytes
@@ -21,9 +25,11 @@ const PATIENCE_MS = 60_000;
  * @returns {Promise<string>}   rejects with a FileProblem: pdf-locked, pdf-broken, pdf-slow, pdf-program
  */
 export async function pdfToText(bytes, {signal} = {}) {
-    const {getDocument, PDFWorker} = await bringProgram(), port = startWorker(), worker = new PDFWorker({port, verbosity: 0});
+    const {getDocument, PDFWorker} = await bringProgram(), port = startWorker(),
+        worker = new PDFWorker({port, verbosity: 0});
     const task = getDocument({
-        data: bytes, worker, isEvalSupported: false, enableXfa: false, disableFontFace: true, useSystemFonts: false, useWorkerFetch: false, useWasm: false,
+        data: bytes, worker, isEvalSupported: false, enableXfa: false, disableFontFace: true,
+        useSystemFonts: false, useWorkerFetch: false, useWasm: false,
         isOffscreenCanvasSupported: false, isImageDecoderSupported: false, stopAtErrors: false, verbosity: 0,
     });
     const ending = Promise.withResolvers(), stop = () => ending.reject(signal?.reason);
@@ -32,13 +38,15 @@ export async function pdfToText(bytes, {signal} = {}) {
     /** @type {<T>(work: Promise<T>) => Promise<T>} */
     const within = (work) => {
         const timer = setTimeout(() => ending.reject(new FileProblem('pdf-slow')), PATIENCE_MS);
-        return Promise.race([work, /** @type {Promise<never>} */ (ending.promise)]).finally(() => clearTimeout(timer));
+        return Promise.race([work, /** @type {Promise<never>} */ (ending.promise)])
+            .finally(() => clearTimeout(timer));
     };
     ending.promise.catch(() => {});
     try {
         const pdf = await within(task.promise), pages = [];
         let length = 0;
-        for (let number = 1; number <= pdf.numPages && number <= MOST_PAGES && length < MOST_CHARACTERS; number++) {
+        for (let number = 1; number <= pdf.numPages && number <= MOST_PAGES
+            && length < MOST_CHARACTERS; number++) {
             const page = await within(pdf.getPage(number)), {items} = await within(page.getTextContent());
             const text = linesOf(items);
             length += text.length + 1;
@@ -65,14 +73,18 @@ async function bringProgram() {
     try {
         return await import(addressOf('pdf/pdf.js').href);
     } catch (cause) {
-        throw new FileProblem('pdf-program', {}, cause);        // never used here before, and the network is off
+        // never used here before, and the network is off
+        throw new FileProblem('pdf-program', {}, cause);
     }
 }
 
 /** pdf.js would start its own from an address that the page's policy does not trust. */
 const startWorker = () => new Worker(trustedScript(addressOf('pdf/worker.js').href), {type: 'module'});
 
-/** Lines as they are on a page, and an empty one where there is more space between two. @param {Item[]} items */
+/**
+ * Lines as they are on a page, and an empty one where there is more space between two.
+ * @param {Item[]} items
+ */
 function linesOf(items) {
     let text = '', bottom = NaN;
     for (const {str, hasEOL, transform, height} of items) {

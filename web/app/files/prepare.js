@@ -1,4 +1,5 @@
-// What the model reads of files that don't fit its context, for one question: their first part, or the passages that have to do with it.
+// What the model reads of files that don't fit its context, for one question: their first part, or the
+// passages that have to do with it.
 //
 // Owns: the sums. Must not know: elements, how conversations are stored.
 
@@ -10,7 +11,8 @@ import {cutText} from './passages.js';
 /**
  * @typedef {import('../data/types.js').Message} Message
  * @typedef {import('../data/types.js').Attachment} Attachment
- * @typedef {Pick<import('../../gemma.js').Gemma, 'count' | 'tokenize' | 'embed' | 'session'> & {info: {contextLength: number}}} Model
+ * @typedef {Pick<import('../../gemma.js').Gemma, 'count' | 'tokenize' | 'embed' | 'session'> & {info:
+ *     {contextLength: number}}} Model
  *
  * @typedef {object} Preparing
  * @property {Model} gemma
@@ -29,14 +31,20 @@ const MOST_FOUND = 2000;
 /** Tokens of a file that are worth reading. */
 export const FEWEST = 64;
 
-/** What an answer gets of the context, at most a quarter of it. @param {number} contextLength @param {number} [maxTokens] */
-export const answerTokens = (contextLength, maxTokens = Infinity) => Math.min(maxTokens, Math.floor(contextLength / 4));
+/**
+ * What an answer gets of the context, at most a quarter of it.
+ * @param {number} contextLength
+ * @param {number} [maxTokens]
+ */
+export const answerTokens = (contextLength, maxTokens = Infinity) => Math.min(maxTokens,
+    Math.floor(contextLength / 4));
 
 /** @param {Pick<Model, 'tokenize'>} gemma @returns {(text: string) => Promise<number>} */
 export const counting = (gemma) => async (text) => (await gemma.tokenize(text, {bos: false})).length;
 
 /** Whether a question must be prepared. @param {Message} question */
-export const isOpen = ({attachments = []}) => attachments.some(({how, asked, text}) => how === 'found' ? !text : (how === 'first' || how === 'search') && asked === undefined);
+export const isOpen = ({attachments = []}) => attachments.some(({how, asked, text}) => how === 'found' ? !text
+    : (how === 'first' || how === 'search') && asked === undefined);
 
 /**
  * @param {Message} question
@@ -45,34 +53,43 @@ export const isOpen = ({attachments = []}) => attachments.some(({how, asked, tex
  */
 export async function prepare(question, {gemma, path, system, maxTokens, signal, onProgress, kept}) {
     const {content, attachments = []} = question, {contextLength} = gemma.info;
-    const frames = {...question, attachments: attachments.map((attachment) => attachment.how ? {...attachment, text: '', asked: ''} : attachment)};
+    const frames = {...question, attachments: attachments.map((attachment) => attachment.how
+        ? {...attachment, text: '', asked: ''} : attachment)};
     const messages = [...path.map((message) => toAsked(message)), toAsked(frames, true)];
     const held = await gemma.count(system ? [{role: 'system', content: system}, ...messages] : messages);
-    const room = contextLength - held - answerTokens(contextLength, maxTokens) - AROUND * (attachments.length + 1);
+    const room = contextLength - held - answerTokens(contextLength,
+        maxTokens) - AROUND * (attachments.length + 1);
     if (room < FEWEST) {
-        throw new GemmaError('context-full', `The conversation has ${held} tokens of the ${contextLength} that the context holds: no passage of a file fits beside it.`);
+        throw new GemmaError('context-full',
+            `The conversation has ${held} tokens of the ${contextLength} that the context holds: no passage of a file fits beside it.`);
     }
     if (attachments.some(({how}) => how === 'first')) return firstParts(attachments, room, counting(gemma));
     const texts = attachments.flatMap((attachment) => {
-        const found = attachment.how === 'search' ? attachment : attachment.how === 'found' ? wholeOf(attachment.name, path) : undefined;
+        const found = attachment.how === 'search' ? attachment : attachment.how === 'found'
+            ? wholeOf(attachment.name, path) : undefined;
         return found ? [{name: found.name, text: found.text}] : [];
     });
-    const passages = await findPassages(texts, content, {gemma, room: Math.min(Math.max(FEWEST, room / 2), MOST_FOUND), count: counting(gemma), signal, onProgress, kept});
+    const passages = await findPassages(texts, content,
+        {gemma, room: Math.min(Math.max(FEWEST, room / 2), MOST_FOUND), count: counting(gemma), signal,
+            onProgress, kept});
     return attachments.map((attachment) => {
         const {name, how} = attachment, found = passages.get(name) ?? '';
-        return how === 'search' ? {...attachment, asked: found} : how === 'found' ? {...attachment, text: found} : attachment;
+        return how === 'search' ? {...attachment, asked: found} : how === 'found'
+            ? {...attachment, text: found} : attachment;
     }).filter(({how, text}) => how !== 'found' || text);
 }
 
 /** @param {string} name @param {Message[]} path */
-const wholeOf = (name, path) => path.flatMap(({attachments = []}) => attachments).findLast((other) => other.how === 'search' && other.name === name);
+const wholeOf = (name, path) => path.flatMap(({attachments = []}) => attachments)
+    .findLast((other) => other.how === 'search' && other.name === name);
 
 /**
  * Small files are read whole; what is left is shared by the large ones.
  * @param {Attachment[]} attachments @param {number} room @param {(text: string) => Promise<number>} count
  */
 async function firstParts(attachments, room, count) {
-    const cut = attachments.filter(({how}) => how === 'first').sort((a, b) => (a.tokens ?? Infinity) - (b.tokens ?? Infinity));
+    const cut = attachments.filter(({how}) => how === 'first')
+        .sort((a, b) => (a.tokens ?? Infinity) - (b.tokens ?? Infinity));
     /** @type {Map<Attachment, Attachment>} */
     const made = new Map();
     let left = room;
@@ -80,7 +97,8 @@ async function firstParts(attachments, room, count) {
         const share = Math.floor(left / (cut.length - i)), {text} = attachment;
         const [first] = await cutText(text, Math.max(1, share), count, {passages: 1});
         left -= first.tokens;
-        made.set(attachment, first.end < text.length ? {...attachment, asked: text.slice(0, first.end)} : {...attachment, how: undefined});
+        made.set(attachment, first.end < text.length ? {...attachment, asked: text.slice(0, first.end)}
+            : {...attachment, how: undefined});
     }
     return attachments.map((attachment) => made.get(attachment) ?? attachment);
 }

@@ -1,7 +1,8 @@
-// A file that a person gives, as text: which kinds are read, how large they may be, and in which encoding they are.
+// A file that a person gives, as text: which kinds are read, how large they may be, and in which
+// encoding they are.
 //
-// Owns: kinds, limits, encodings. Must not know: elements, models, conversations. What a file says of itself (its name's ending, its type) is
-// believed only where its bytes agree.
+// Owns: kinds, limits, encodings. Must not know: elements, models, conversations. What a file says of itself
+// (its name's ending, its type) is believed only where its bytes agree.
 
 import {htmlToText} from './html.js';
 import {FileProblem} from './problem.js';
@@ -21,13 +22,15 @@ const MOST_CONTROL = 0.001;
 
 /**
  * @param {File} file
- * @param {{signal?: AbortSignal, pdfToText?: (bytes: Uint8Array, options: {signal?: AbortSignal}) => Promise<string>}} [options]   pdfToText: reads a PDF
+ * @param {{signal?: AbortSignal, pdfToText?: (bytes: Uint8Array, options: {signal?: AbortSignal}) =>
+ *     Promise<string>}} [options]   pdfToText: reads a PDF
  * @returns {Promise<ReadFile>}   rejects with a FileProblem
  */
 export async function readFile(file, {signal, pdfToText} = {}) {
     const name = cleanName(file.name), {size} = file, head = await bytesOf(file.slice(0, HEAD), name);
     if (!size) throw new FileProblem('empty', {name});
-    const isPdf = /%PDF-\d/.test(String.fromCharCode(...head.subarray(0, 1024))), most = isPdf ? MOST_PDF_BYTES : MOST_BYTES;
+    const isPdf = /%PDF-\d/.test(String.fromCharCode(...head.subarray(0, 1024))),
+        most = isPdf ? MOST_PDF_BYTES : MOST_BYTES;
     // Of a large file that is no text, its kind is the reason.
     if (!isPdf) decode(head, name, size > HEAD);
     if (size > most) throw new FileProblem('too-large', {name, size, most});
@@ -35,18 +38,24 @@ export async function readFile(file, {signal, pdfToText} = {}) {
     signal?.throwIfAborted();
     if (isPdf) {
         if (!pdfToText) throw new FileProblem('kind', {name});
-        return {name, type: 'application/pdf', size, text: checkText(await pdfToText(bytes, {signal}).catch((error) => {
-            throw error instanceof FileProblem ? new FileProblem(error.code, {name, ...error.values}, error.cause) : error;
+        return {name, type: 'application/pdf', size,
+            text: checkText(await pdfToText(bytes, {signal}).catch((error) => {
+            throw error instanceof FileProblem ? new FileProblem(error.code, {name, ...error.values},
+                error.cause) : error;
         }), name, 'pdf-empty')};
     }
-    const decoded = decode(bytes, name), isHtml = /\.x?html?$/i.test(name) || /^(text\/html|application\/xhtml)/.test(file.type) || /^\s*<(!doctype html|html)\b/i.test(decoded);
-    return {name, type: isHtml ? 'text/html' : file.type || 'text/plain', size, text: checkText(isHtml ? htmlToText(decoded) : decoded, name, 'empty')};
+    const decoded = decode(bytes, name),
+        isHtml = /\.x?html?$/i.test(name) || /^(text\/html|application\/xhtml)/.test(file.type)
+        || /^\s*<(!doctype html|html)\b/i.test(decoded);
+    return {name, type: isHtml ? 'text/html' : file.type || 'text/plain', size,
+        text: checkText(isHtml ? htmlToText(decoded) : decoded, name, 'empty')};
 }
 
 /** A name is shown to people and to models: in one line, and of a bounded length. @param {string} name */
 export const cleanName = (name) => {
     const line = name.toWellFormed().replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim(), {length} = line;
-    return (length > LONGEST_NAME ? `${line.slice(0, LONGEST_NAME - 21)}…${line.slice(length - 20)}`.toWellFormed() : line) || 'file';
+    return (length > LONGEST_NAME
+        ? `${line.slice(0, LONGEST_NAME - 21)}…${line.slice(length - 20)}`.toWellFormed() : line) || 'file';
 };
 
 /** @param {Blob} blob @param {string} name */
@@ -64,10 +73,15 @@ function checkText(text, name, code) {
     return text;
 }
 
-/** @param {Uint8Array} bytes @param {string} name @param {boolean} [isCut]   they may end within a character */
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @param {boolean} [isCut]   they may end within a character
+ */
 function decode(bytes, name, isCut = false) {
     const text = textOf(bytes, isCut);
-    if (text === undefined || text.includes('\0') || (text.match(CONTROL) ?? []).length > MOST_CONTROL * text.length + 1) throw new FileProblem('kind', {name});
+    if (text === undefined || text.includes('\0') || (text.match(CONTROL) ?? [])
+        .length > MOST_CONTROL * text.length + 1) throw new FileProblem('kind', {name});
     return text.replace(/\r\n?/g, '\n');
 }
 
@@ -81,11 +95,17 @@ function textOf(bytes, isCut) {
     }
 }
 
-/** UTF-8 with some bad bytes, as logs and files that were cut have them; else of an older program, in what HTML says or the encoding of Western Europe. @param {Uint8Array} bytes */
+/**
+ * UTF-8 with some bad bytes, as logs and files that were cut have them; else of an older program, in what
+ * HTML says or the encoding of Western Europe.
+ * @param {Uint8Array} bytes
+ */
 function otherwise(bytes) {
-    const text = new TextDecoder().decode(bytes), bad = (text.match(/\ufffd/g) ?? []).length, good = (text.match(/[^\0-\x7f\ufffd]/g) ?? []).length;
+    const text = new TextDecoder().decode(bytes), bad = (text.match(/\ufffd/g) ?? []).length,
+        good = (text.match(/[^\0-\x7f\ufffd]/g) ?? []).length;
     if (good && bad <= Math.max(1, good / 10)) return text;
-    const [, label = WESTERN] = /<meta[^>]{0,200}charset=["']?([\w-]+)/i.exec(String.fromCharCode(...bytes.subarray(0, HEAD))) ?? [];
+    const [, label = WESTERN] =
+        /<meta[^>]{0,200}charset=["']?([\w-]+)/i.exec(String.fromCharCode(...bytes.subarray(0, HEAD))) ?? [];
     try {
         return new TextDecoder(label).decode(bytes);
     } catch {

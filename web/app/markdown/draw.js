@@ -1,19 +1,25 @@
-// marked's tokens to elements. What is there already stays, and text that grows is appended to it: nothing flickers, and a selection stays.
+// marked's tokens to elements. What is there already stays, and text that grows is appended to it: nothing
+// flickers, and a selection stays.
 //
-// Owns: which elements and attributes there can be: none that loads or runs anything. Must not know: where tokens come from.
+// Owns: which elements and attributes there can be: none that loads or runs anything. Must not know: where
+// tokens come from.
 
 /**
  * @typedef {import('./lex.js').Token} Token
  * @typedef {{copy: string, copied: string, image: string, thinking: string}} Labels
- * @typedef {{tag: string, attributes?: Record<string, string>, children?: Drawn[], code?: string, language?: string} | string} Drawn   code: of a block that has its own head
+ * @typedef {{tag: string, attributes?: Record<string, string>, children?: Drawn[], code?: string, language?:
+ *     string} | string} Drawn   code: of a block that has its own head
  */
 
 const ALLOWED = new Set(['http:', 'https:', 'mailto:']);
 /** @type {Record<string, string>} */
 const ENTITIES = {
-    amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', reg: '®', trade: '™', hellip: '…', mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’',
-    ldquo: '“', rdquo: '”', laquo: '«', raquo: '»', bull: '•', middot: '·', deg: '°', plusmn: '±', times: '×', divide: '÷', euro: '€', pound: '£', sect: '§', para: '¶',
-    larr: '←', rarr: '→', uarr: '↑', darr: '↓', ne: '≠', le: '≤', ge: '≥', infin: '∞', alpha: 'α', beta: 'β', gamma: 'γ', pi: 'π', sum: '∑', radic: '√',
+    amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', reg: '®', trade: '™',
+    hellip: '…', mdash: '—', ndash: '–', lsquo: '‘', rsquo: '’',
+    ldquo: '“', rdquo: '”', laquo: '«', raquo: '»', bull: '•', middot: '·', deg: '°', plusmn: '±', times: '×',
+    divide: '÷', euro: '€', pound: '£', sect: '§', para: '¶',
+    larr: '←', rarr: '→', uarr: '↑', darr: '↓', ne: '≠', le: '≤', ge: '≥', infin: '∞', alpha: 'α', beta: 'β',
+    gamma: 'γ', pi: 'π', sum: '∑', radic: '√',
 };
 const NAME = /^[\w+#.-]{1,20}$/;
 /** Its first letter is of a script that runs to the left. */
@@ -24,7 +30,8 @@ function decode(text) {
     return text.replace(/&(?:#x([\da-f]{1,6})|#(\d{1,7})|(\w{1,10}));/gi, (whole, hex, decimal, name) => {
         if (name) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : whole;
         const point = parseInt(hex ?? decimal, hex ? 16 : 10);
-        return point > 0 && point < 0x110000 && (point < 0xd800 || point > 0xdfff) ? String.fromCodePoint(point) : '\ufffd';
+        return point > 0 && point < 0x110000 && (point < 0xd800 || point > 0xdfff)
+            ? String.fromCodePoint(point) : '\ufffd';
     });
 }
 
@@ -53,7 +60,10 @@ export class Drawing {
         return this.#level;
     }
 
-    /** @param {Token[]} tokens @param {number} [level]   of the heading before; default: of the last one that was drawn */
+    /**
+     * @param {Token[]} tokens
+     * @param {number} [level]   of the heading before; default: of the last one that was drawn
+     */
     blocks(tokens, level = this.#level) {
         this.#level = level;
         return tokens.flatMap((token) => this.#block(token));
@@ -65,18 +75,23 @@ export class Drawing {
         switch (token.type) {
             case 'space': return [];
             // A footnote is text, not a link's address.
-            case 'def': return token.tag.startsWith('^') ? [{tag: 'p', attributes: auto, children: [token.raw.trim()]}] : [];
+            case 'def': return token.tag.startsWith('^')
+                ? [{tag: 'p', attributes: auto, children: [token.raw.trim()]}] : [];
             case 'heading':
                 this.#level = Math.min(token.depth + 1, this.#level + 1, 6);
                 return [{tag: `h${this.#level}`, attributes: auto, children: this.#inline(token.tokens)}];
-            case 'paragraph': case 'text': return [{tag: 'p', attributes: auto, children: this.#inline(token.tokens ?? [token])}];
-            case 'code': return [{tag: 'div', attributes: {class: 'code'}, code: token.text.replace(/\n$/, ''), language: NAME.test(token.lang?.split(/\s/)[0] ?? '') ? token.lang.split(/\s/)[0] : ''}];
-            case 'blockquote': return [{tag: 'blockquote', attributes: side(token), children: this.blocks(token.tokens)}];
+            case 'paragraph': case 'text': return [{tag: 'p', attributes: auto,
+                children: this.#inline(token.tokens ?? [token])}];
+            case 'code': return [{tag: 'div', attributes: {class: 'code'}, code: token.text.replace(/\n$/,
+                ''), language: NAME.test(token.lang?.split(/\s/)[0] ?? '') ? token.lang.split(/\s/)[0] : ''}];
+            case 'blockquote': return [{tag: 'blockquote', attributes: side(token),
+                children: this.blocks(token.tokens)}];
             case 'hr': return [{tag: 'hr'}];
             case 'list': return [this.list(token)];
             case 'table': return [this.table(token)];
             case 'checkbox': return [token.checked ? '☑ ' : '☐ '];
-            default: return [{tag: 'p', attributes: {...auto, class: 'raw'}, children: [token.raw.replace(/\n+$/, '')]}];
+            default: return [{tag: 'p', attributes: {...auto, class: 'raw'},
+                children: [token.raw.replace(/\n+$/, '')]}];
         }
     }
 
@@ -87,18 +102,24 @@ export class Drawing {
             const made = this.blocks(item.tokens), [first, second] = made;
             // The mark of a task stands in its first paragraph.
             if (typeof first === 'string' && typeof second === 'object') second.children?.unshift(first);
-            return {tag: 'li', attributes: {dir: 'auto', ...side(item), ...item.task && {class: 'task'}}, children: typeof first === 'string' && second ? made.slice(1) : made};
+            return {tag: 'li', attributes: {dir: 'auto', ...side(item), ...item.task && {class: 'task'}},
+                children: typeof first === 'string' && second ? made.slice(1) : made};
         });
-        return {tag: ordered ? 'ol' : 'ul', attributes: {...side(items[0]), ...ordered && start !== 1 && {start: String(start)}}, children};
+        return {tag: ordered ? 'ol' : 'ul', attributes: {...side(items[0]), ...ordered && start !== 1
+            && {start: String(start)}}, children};
     }
 
     /** @param {Token} token @returns {Exclude<Drawn, string>} */
     table(token) {
         const {header, rows} = token;
-        const row = (/** @type {Token[]} */ cells, /** @type {string} */ tag) => ({tag: 'tr', children: cells.map(({align, tokens}) => (
-            {tag, attributes: {dir: 'auto', ...align && align !== 'left' && {class: align}}, children: this.#inline(tokens)}))});
+        const row = (/** @type {Token[]} */ cells, /** @type {string} */ tag) => ({tag: 'tr',
+            children: cells.map(({align, tokens}) => (
+            {tag, attributes: {dir: 'auto', ...align && align !== 'left' && {class: align}},
+                children: this.#inline(tokens)}))});
         const body = {tag: 'tbody', children: rows.map((/** @type {Token[]} */ cells) => row(cells, 'td'))};
-        return {tag: 'div', attributes: {class: 'table', tabindex: '0'}, children: [{tag: 'table', attributes: side(token), children: [{tag: 'thead', children: [row(header, 'th')]}, body]}]};
+        return {tag: 'div', attributes: {class: 'table', tabindex: '0'},
+            children: [{tag: 'table', attributes: side(token),
+                children: [{tag: 'thead', children: [row(header, 'th')]}, body]}]};
     }
 
     /** @param {Token[]} tokens @returns {Drawn[]} */
@@ -117,14 +138,16 @@ export class Drawing {
         switch (token.type) {
             case 'text': return token.tokens ? this.#inline(token.tokens) : [decode(token.text)];
             case 'escape': return [token.text];
-            case 'strong': case 'em': case 'del': return [{tag: token.type, children: this.#inline(token.tokens)}];
+            case 'strong': case 'em': case 'del': return [{tag: token.type,
+                children: this.#inline(token.tokens)}];
             case 'codespan': return [{tag: 'code', children: [token.text]}];
             case 'br': return [{tag: 'br'}];
             case 'checkbox': return [token.checked ? '☑ ' : '☐ '];
             case 'link':
                 if (/^\[\^[^\]]*\]$/.test(token.raw)) return [token.raw];
                 return this.#link(token.href, this.#inline(token.tokens), token.title);
-            case 'image': return this.#link(token.href, [`${this.#labels.image}: ${decode(token.text || token.href)}`], token.title);
+            case 'image': return this.#link(token.href,
+                [`${this.#labels.image}: ${decode(token.text || token.href)}`], token.title);
             default: return [token.raw];
         }
     }
@@ -132,13 +155,14 @@ export class Drawing {
     /** @param {string} address @param {Drawn[]} children @param {string} [title] @returns {Drawn[]} */
     #link(address, children, title) {
         const href = addressOf(address);
-        return href ? [{tag: 'a', attributes: {href, target: '_blank', rel: 'noreferrer noopener', ...title && {title: decode(title)}}, children}] : children;
+        return href ? [{tag: 'a', attributes: {href, target: '_blank', rel: 'noreferrer noopener', ...title
+            && {title: decode(title)}}, children}] : children;
     }
 }
 
 /**
- * Where the marks of a list or a quote stand, or the first column of a table. What is in them finds its own direction, and
- * `dir=auto` does not look into what does.
+ * Where the marks of a list or a quote stand, or the first column of a table. What is in them finds its own
+ * direction, and `dir=auto` does not look into what does.
  * @param {Token} token @returns {Record<string, string>}
  */
 function side({raw}) {
@@ -161,7 +185,12 @@ export function patch(parent, from, drawn, labels) {
     while (parent.childNodes.length > from + drawn.length) parent.lastChild?.remove();
 }
 
-/** One element, as it is drawn now. @param {Element} there @param {Exclude<Drawn, string>} one @param {Labels} labels */
+/**
+ * One element, as it is drawn now.
+ * @param {Element} there
+ * @param {Exclude<Drawn, string>} one
+ * @param {Labels} labels
+ */
 export function renew(there, one, labels) {
     if (isLike(there, one)) fill(there, one, labels);
     else there.replaceWith(make(one, labels));
@@ -206,11 +235,13 @@ function fill(element, {children = [], code, language = ''}, labels) {
 
 /** The head of a code block, and the text below. @param {Labels} labels */
 function codeParts(labels) {
-    const head = document.createElement('div'), pre = document.createElement('pre'), copy = document.createElement('button'), code = document.createElement('code');
+    const head = document.createElement('div'), pre = document.createElement('pre'),
+        copy = document.createElement('button'), code = document.createElement('code');
     head.className = 'code-head';
     Object.assign(copy, {type: 'button', className: 'quiet', textContent: labels.copy, onclick: async () => {
         try {
-            await navigator.clipboard.writeText(code.textContent ?? '');        // a page from an address that is not secure has no clipboard
+            // a page from an address that is not secure has no clipboard
+            await navigator.clipboard.writeText(code.textContent ?? '');
             copy.textContent = labels.copied;
         } catch {
             getSelection()?.selectAllChildren(code);

@@ -1,7 +1,8 @@
-// Markdown as it is written, as elements. Blocks that have ended are never touched again; only the last one is read again when something is added, and of
-// long lists, tables and code only its end.
+// Markdown as it is written, as elements. Blocks that have ended are never touched again; only the last one
+// is read again when something is added, and of long lists, tables and code only its end.
 //
-// Owns: where the text has ended for good. Must not know: conversations, what elements look like (draw.js), the grammar (lex.js).
+// Owns: where the text has ended for good. Must not know: conversations, what elements look like (draw.js),
+// the grammar (lex.js).
 
 import {Drawing, grow, patch} from './draw.js';
 import {highlight} from './highlight.js';
@@ -27,7 +28,8 @@ import {References, rowsOf} from './references.js';
 const MOST_ITEMS = 8;
 /** A longer block is read again when it has grown by this part. */
 const LONG = 8000, GROWN = 1 / 16;
-const THINKS = /^\s*<think>/, THOUGHT = '</think>', OPENS = /^( {0,3})(`{3,}|~{3,})/, MAY_END = /^ {0,3}[`~]*[ \t]*$/;
+const THINKS = /^\s*<think>/, THOUGHT = '</think>', OPENS = /^( {0,3})(`{3,}|~{3,})/,
+    MAY_END = /^ {0,3}[`~]*[ \t]*$/;
 
 export class Markdown {
     #container;
@@ -35,7 +37,10 @@ export class Markdown {
     #drawing;
     /** What has not ended. */
     #tail = '';
-    /** Where that is drawn, and from which child on. A list or table that goes on is drawn from its own. @type {Element} */
+    /**
+     * Where that is drawn, and from which child on. A list or table that goes on is drawn from its own.
+     * @type {Element}
+     */
     #parent;
     #from = 0;
     /** What stands before the tail when it is read: a table's head. */
@@ -45,13 +50,20 @@ export class Markdown {
     #drawn = 0;
     /** @type {Fence | undefined} */
     #fence;
-    /** What the model thinks before it answers. @type {{details: HTMLDetailsElement, inner: Markdown} | undefined} */
+    /**
+     * What the model thinks before it answers.
+     * @type {{details: HTMLDetailsElement, inner: Markdown} | undefined}
+     */
     #thought;
     #isFirst = true;
     #references;
     #isHidden;
 
-    /** @param {HTMLElement} container @param {{labels: Labels, isHidden?: boolean}} options   isHidden: who shows it colours its code, by settle() */
+    /**
+     * @param {HTMLElement} container
+     * @param {{labels: Labels, isHidden?: boolean}} options   isHidden: who shows it colours its code,
+     *     by settle()
+     */
     constructor(container, {labels, isHidden = false}) {
         this.#isHidden = isHidden;
         container.classList.add('markdown');
@@ -88,13 +100,15 @@ export class Markdown {
         if ('<think>'.startsWith(start)) return true;
         this.#isFirst = false;
         if (!THINKS.test(this.#tail)) return false;
-        const details = document.createElement('details'), summary = document.createElement('summary'), body = document.createElement('div');
+        const details = document.createElement('details'), summary = document.createElement('summary'),
+            body = document.createElement('div');
         details.className = 'thought';
         summary.textContent = this.#labels.thinking;
         details.append(summary, body);
         this.#container.append(details);
         this.#from = 1;
-        this.#thought = {details, inner: new Markdown(body, {labels: this.#labels, isHidden: this.#isHidden})};
+        this.#thought = {details,
+            inner: new Markdown(body, {labels: this.#labels, isHidden: this.#isHidden})};
         this.#tail = this.#tail.replace(THINKS, '');
         return false;
     }
@@ -103,7 +117,8 @@ export class Markdown {
     #think(isEnd) {
         const {inner} = /** @type {{inner: Markdown}} */ (this.#thought), end = this.#tail.indexOf(THOUGHT);
         // What may be the beginning of its end waits.
-        const upTo = end >= 0 ? end : isEnd ? this.#tail.length : Math.max(0, this.#tail.length - THOUGHT.length + 1);
+        const upTo = end >= 0 ? end : isEnd ? this.#tail.length
+            : Math.max(0, this.#tail.length - THOUGHT.length + 1);
         inner.write(this.#tail.slice(0, upTo));
         this.#tail = this.#tail.slice(end >= 0 ? upTo + THOUGHT.length : upTo);
         if (end < 0 && !isEnd) return;
@@ -132,7 +147,8 @@ export class Markdown {
         const open = tokens[last];
         if (!open || last < 0) return;
         const fence = open.type === 'code' && OPENS.exec(open.raw);
-        if (fence && !new RegExp(`\\n {0,3}${fence[2][0]}{${fence[2].length},}[ \\t]*\\n*$`).test(open.raw)) this.#openFence(open, fence);
+        if (fence && !new RegExp(`\\n {0,3}${fence[2][0]}{${fence[2].length},}[ \\t]*\\n*$`).test(open.raw))
+            this.#openFence(open, fence);
         else if (open.type === 'list' && open.items.length > MOST_ITEMS) this.#splitList(open);
         else if (open.type === 'table' && open.rows.length > MOST_ITEMS) this.#splitTable(open);
     }
@@ -159,7 +175,11 @@ export class Markdown {
         return at;
     }
 
-    /** Draws tokens in the place of the tail. @param {Token[]} tokens @returns {number} the child of the container that comes after them */
+    /**
+     * Draws tokens in the place of the tail.
+     * @param {Token[]} tokens
+     * @returns {number} the child of the container that comes after them
+     */
     #show(tokens) {
         if (this.#parent === this.#container) {
             const drawn = this.#drawing.blocks(tokens, this.#level);
@@ -168,39 +188,50 @@ export class Markdown {
         }
         // The first goes on with the list or table that is there.
         const [first, ...others] = tokens, isList = first?.type === 'list';
-        const own = isList ? this.#drawing.list(first).children : first?.type === 'table' ? rowsOf(this.#drawing.table(first), 'row') : [];
+        const own = isList ? this.#drawing.list(first).children : first?.type === 'table'
+            ? rowsOf(this.#drawing.table(first), 'row') : [];
         patch(this.#parent, this.#from, own ?? [], this.#labels);
-        const at = [...this.#container.childNodes].indexOf(this.#outermost()) + 1, drawn = this.#drawing.blocks(others, this.#level);
+        const at = [...this.#container.childNodes].indexOf(this.#outermost()) + 1,
+            drawn = this.#drawing.blocks(others, this.#level);
         patch(this.#container, at, drawn, this.#labels);
         return at + drawn.length;
     }
 
-    /** What has ended may have references that are defined later. @param {Token[]} tokens @param {number} end   the child of the container that comes after them */
+    /**
+     * What has ended may have references that are defined later.
+     * @param {Token[]} tokens
+     * @param {number} end   the child of the container that comes after them
+     */
     #remember(tokens, end) {
         const isInside = this.#parent !== this.#container, blocks = tokens.filter(isDrawn), [first] = blocks;
         if (isInside && first?.type === 'list') this.#rememberItems(first.items);
         if (isInside && first?.type === 'table') this.#rememberRows(first);
         for (const [i, token] of blocks.entries()) {
             const element = this.#container.childNodes[end - blocks.length + i];
-            if (!(isInside && i === 0) && token.type !== 'code' && element instanceof Element) this.#references.add(element, token.raw, 'block');
+            if (!(isInside && i === 0) && token.type !== 'code' && element instanceof Element)
+                this.#references.add(element, token.raw, 'block');
         }
     }
 
     /** @param {Token[]} items   drawn at #parent, from #from on */
     #rememberItems(items) {
-        for (const [i, {raw}] of items.entries()) this.#references.add(this.#parent.children[this.#from + i], raw, 'item');
+        for (const [i, {raw}] of items.entries())
+            this.#references.add(this.#parent.children[this.#from + i], raw, 'item');
     }
 
     /** @param {Token} table   drawn at #parent, from #from on */
     #rememberRows({raw, rows}) {
         const lines = raw.split('\n'), head = `${lines.slice(0, 2).join('\n')}\n`;
-        for (let i = 0; i < rows.length; i++) this.#references.add(this.#parent.children[this.#from + i], head + lines[2 + i], 'row');
+        for (let i = 0; i < rows.length; i++)
+            this.#references.add(this.#parent.children[this.#from + i], head + lines[2 + i], 'row');
     }
 
     /** A long list: all items but the last have ended. @param {Token} list */
     #splitList({items, ...list}) {
         this.#show([{...list, items, raw: '', type: 'list'}]);
-        const ended = items.length - 1, raw = items.slice(0, ended).reduce((/** @type {number} */ sum, /** @type {Token} */ item) => sum + item.raw.length, 0);
+        const ended = items.length - 1,
+            raw = items.slice(0, ended).reduce((/** @type {number} */ sum, /** @type {Token} */ item) => sum
+                + item.raw.length, 0);
         if (this.#parent === this.#container) {
             this.#parent = /** @type {Element} */ (this.#container.childNodes[this.#from]);
             this.#from = 0;
@@ -214,9 +245,11 @@ export class Markdown {
     /** A long table: all rows but the last have ended. @param {Token} table */
     #splitTable(table) {
         this.#show([table]);
-        const ended = table.rows.length - 1, source = this.#head + this.#tail, lines = source.split('\n'), head = `${lines.slice(0, 2).join('\n')}\n`;
+        const ended = table.rows.length - 1, source = this.#head + this.#tail, lines = source.split('\n'),
+            head = `${lines.slice(0, 2).join('\n')}\n`;
         if (this.#parent === this.#container) {
-            const [above, body] = /** @type {Element} */ (this.#container.childNodes[this.#from]).querySelectorAll('thead tr, tbody');
+            const [above, body] = /** @type {Element} */ (this.#container.childNodes[this.#from])
+                .querySelectorAll('thead tr, tbody');
             this.#references.add(above, head, 'head');
             this.#parent = body;
             this.#from = 0;
@@ -232,7 +265,9 @@ export class Markdown {
         this.#show([code]);
         const place = /** @type {Element} */ (this.#container.childNodes[this.#from]).querySelector('code');
         this.#fence = {
-            end: new RegExp(`^ {0,3}${mark[0]}{${mark.length},}[ \\t]*$`), indent: new RegExp(`^ {0,${indent.length}}`), text: /** @type {Text} */ (place?.firstChild), done: '', isEmpty: true,
+            end: new RegExp(`^ {0,3}${mark[0]}{${mark.length},}[ \\t]*$`),
+            indent: new RegExp(`^ {0,${indent.length}}`), text: /** @type {Text} */ (place?.firstChild),
+            done: '', isEmpty: true,
         };
         this.#tail = this.#tail.slice(this.#tail.indexOf('\n') + 1);
         this.#readFence(false);
@@ -240,7 +275,8 @@ export class Markdown {
 
     /** Text of code needs no reading. @param {boolean} isEnd @returns {boolean} whether it has ended */
     #readFence(isEnd) {
-        const fence = /** @type {Fence} */ (this.#fence), all = this.#tail.split('\n'), rest = isEnd ? '' : all.pop() ?? '';
+        const fence = /** @type {Fence} */ (this.#fence), all = this.#tail.split('\n'),
+            rest = isEnd ? '' : all.pop() ?? '';
         if (isEnd && all.at(-1) === '') all.pop();
         const end = all.findIndex((line) => fence.end.test(line)), hasEnded = end >= 0;
         for (const line of hasEnded ? all.slice(0, end) : all) {
@@ -249,7 +285,8 @@ export class Markdown {
         }
         this.#tail = hasEnded ? [...all.slice(end + 1), rest].join('\n') : rest;
         // What may be the fence at its end waits.
-        const shown = hasEnded || !rest || MAY_END.test(rest) ? fence.done : `${fence.done}${fence.isEmpty ? '' : '\n'}${rest.replace(fence.indent, '')}`;
+        const shown = hasEnded || !rest || MAY_END.test(rest) ? fence.done
+            : `${fence.done}${fence.isEmpty ? '' : '\n'}${rest.replace(fence.indent, '')}`;
         grow(fence.text, shown);
         if (!hasEnded && !isEnd) return false;
         this.#fence = undefined;

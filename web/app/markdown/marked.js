@@ -1,3 +1,4 @@
-// The lexer of marked, for Node and for the types; a site has the package's own file at this address (web/node/site.js).
+// The lexer of marked, for Node and for the types; a site has the package's own file at this address
+// (web/node/site.js).
 
 export {Lexer} from 'marked';

@@ -1,13 +1,16 @@
-// References to links that are defined further down: what was drawn before its definition came is drawn once more, at the end.
+// References to links that are defined further down: what was drawn before its definition came is drawn once
+// more, at the end.
 //
-// Owns: what is defined, and which elements wait for a definition. Must not know: how a text is cut into what has ended and what has not.
+// Owns: what is defined, and which elements wait for a definition. Must not know: how a text is cut into what
+// has ended and what has not.
 
 import {Drawing, renew} from './draw.js';
 import {labelOf, lex} from './lex.js';
 
 /**
  * @typedef {import('./lex.js').Token} Token
- * @typedef {{element: Element, raw: string, part: 'block' | 'item' | 'head' | 'row', labels: string[]}} Waiting   raw: its source; of a table's row, with the head
+ * @typedef {{element: Element, raw: string, part: 'block' | 'item' | 'head' | 'row', labels: string[]}}
+ *     Waiting   raw: its source; of a table's row, with the head
  */
 
 const LABEL = /\[([^[\]]{1,999})\]/g;
@@ -40,7 +43,8 @@ export class References {
     /** An element has ended. @param {Element} element @param {string} raw @param {Waiting['part']} part */
     add(element, raw, part) {
         if (!raw.includes('[')) return;
-        const labels = [...raw.matchAll(LABEL)].map(([, label]) => labelOf(label)).filter((label) => label && !(label in this.#links));
+        const labels = [...raw.matchAll(LABEL)].map(([, label]) => labelOf(label)).filter((label) => label
+            && !(label in this.#links));
         if (labels.length) this.#waiting.push({element, raw, part, labels});
     }
 
@@ -49,8 +53,11 @@ export class References {
         const found = this.#waiting.filter(({labels}) => labels.some((label) => label in this.#links));
         this.#waiting = [];
         for (const {element, raw, part} of found) {
-            const drawing = new Drawing(this.#labels), [token] = lex(raw, this.#links).filter(({type}) => type !== 'space'), level = levelBefore(element);
-            const [drawn] = part === 'item' ? drawing.list(token, level).children ?? [] : part === 'block' ? drawing.blocks([token], level)
+            const drawing = new Drawing(this.#labels),
+                [token] = lex(raw, this.#links).filter(({type}) => type !== 'space'),
+                level = levelBefore(element);
+            const [drawn] = part === 'item' ? drawing.list(token, level).children ?? [] : part === 'block'
+                ? drawing.blocks([token], level)
                 : rowsOf(drawing.table(token), part);
             if (typeof drawn === 'object') renew(element, drawn, this.#labels);
         }
@@ -60,12 +67,14 @@ export class References {
 
 /** Of the heading before an element, as far as its own headings tell. @param {Element} element */
 function levelBefore(element) {
-    const heading = element.matches('h2, h3, h4, h5, h6') ? element : element.querySelector('h2, h3, h4, h5, h6');
+    const heading = element.matches('h2, h3, h4, h5, h6') ? element
+        : element.querySelector('h2, h3, h4, h5, h6');
     return heading ? Number(heading.localName[1]) - 1 : 1;
 }
 
 /** @param {Exclude<import('./draw.js').Drawn, string>} table @param {'head' | 'row'} part */
 export const rowsOf = (table, part) => {
-    const [inner] = table.children ?? [], [head, body] = typeof inner === 'object' ? inner.children ?? [] : [], found = part === 'head' ? head : body;
+    const [inner] = table.children ?? [], [head, body] = typeof inner === 'object' ? inner.children ?? []
+        : [], found = part === 'head' ? head : body;
     return typeof found === 'object' ? found.children ?? [] : [];
 };

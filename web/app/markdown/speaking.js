@@ -1,4 +1,5 @@
-// Reads a text aloud by a voice of the device, and by no other: a browser may send what it says by another voice to a server.
+// Reads a text aloud by a voice of the device, and by no other: a browser may send what it says by another
+// voice to a server.
 //
 // Owns: which voice speaks, and when. Must not know: messages.
 
@@ -14,7 +15,11 @@ const voicesChange = (signal) => new Promise((done) => {
     setTimeout(done, WAIT_MS);
 });
 
-/** A second press ends it. @param {string} content @param {() => void} onNone   the device has no voice, so nothing is said */
+/**
+ * A second press ends it.
+ * @param {string} content
+ * @param {() => void} onNone   the device has no voice, so nothing is said
+ */
 export async function speakOrStop(content, onNone) {
     if (waiting || speechSynthesis.speaking || speechSynthesis.pending) {
         waiting?.abort();

@@ -1,4 +1,5 @@
-// Markdown as it is read aloud: its words, without the marks. Pure: knows no elements, and no grammar; what is no pair of marks stays.
+// Markdown as it is read aloud: its words, without the marks. Pure: knows no elements, and no grammar; what
+// is no pair of marks stays.
 
 /** In this order. @type {[RegExp, string][]} */
 const MARKS = [
@@ -13,4 +14,5 @@ const MARKS = [
 ];
 
 /** @param {string} markdown */
-export const spoken = (markdown) => MARKS.reduce((text, [mark, word]) => text.replace(mark, word), markdown).replace(/^, |, $/gm, '');
+export const spoken = (markdown) => MARKS.reduce((text, [mark, word]) => text.replace(mark, word), markdown)
+    .replace(/^, |, $/gm, '');

@@ -1,5 +1,6 @@
-// A long answer as elements, in steps, between which the page answers to a person. It is made beside the page and put in as a whole: what is out of
-// sight costs nothing there (styles/markdown.css, .long). Long lists are one block, so their items follow in steps, the last first.
+// A long answer as elements, in steps, between which the page answers to a person. It is made beside the page
+// and put in as a whole: what is out of sight costs nothing there (styles/markdown.css, .long). Long lists
+// are one block, so their items follow in steps, the last first.
 //
 // Owns: how much a step draws. Must not know: when the steps are done.
 
@@ -16,7 +17,8 @@ const LONG_LIST = 12_000, PART = 4000;
 
 /**
  * @param {HTMLElement} container @param {string} text
- * @param {{labels: import('./draw.js').Labels, put: (place: () => void) => void}} options   put: is called with what puts something in
+ * @param {{labels: import('./draw.js').Labels, put: (place: () => void) => void}} options   put: is called
+ *     with what puts something in
  * @returns {Generator<number, void>} characters of each step
  */
 export function* drawInSteps(container, text, {labels, put}) {
@@ -28,7 +30,8 @@ export function* drawInSteps(container, text, {labels, put}) {
         at = end;
     }
     writer.end();
-    const lists = [...made.children].filter((one) => /^(ul|ol)$/.test(one.localName) && lengthOf(one) > LONG_LIST).map((list) => ({list, items: [...list.children]}));
+    const lists = [...made.children].filter((one) => /^(ul|ol)$/.test(one.localName)
+        && lengthOf(one) > LONG_LIST).map((list) => ({list, items: [...list.children]}));
     for (const {list} of lists) list.replaceChildren();
     container.classList.add('markdown', 'long');
     put(() => container.append(...made.childNodes));
@@ -36,7 +39,12 @@ export function* drawInSteps(container, text, {labels, put}) {
     settle(container);
 }
 
-/** @param {Element} list @param {Element[]} items @param {(place: () => void) => void} put @returns {Generator<number, void>} */
+/**
+ * @param {Element} list
+ * @param {Element[]} items
+ * @param {(place: () => void) => void} put
+ * @returns {Generator<number, void>}
+ */
 function* putItems(list, items, put) {
     while (items.length) {
         /** @type {Element[]} */

@@ -30,12 +30,17 @@ function colourFrame() {
     }
 }
 
-/** @param {ParentNode} root @param {() => void} onLanguage   another language was chosen: the page must be loaded again */
+/**
+ * @param {ParentNode} root
+ * @param {() => void} onLanguage   another language was chosen: the page must be loaded again
+ */
 export function showAppearance(root, onLanguage) {
-    const at = within(root), theme = at('theme', HTMLSelectElement), language = at('language', HTMLSelectElement);
+    const at = within(root), theme = at('theme', HTMLSelectElement),
+        language = at('language', HTMLSelectElement);
     theme.value = chosenTheme();
     theme.onchange = () => chooseTheme(theme.value);
-    for (const [value, textContent] of Object.entries(LANGUAGES)) language.append(element('option', {value, textContent, lang: value}));
+    for (const [value, textContent] of Object.entries(LANGUAGES))
+        language.append(element('option', {value, textContent, lang: value}));
     language.value = Object.hasOwn(LANGUAGES, chosenLanguage()) ? chosenLanguage() : '';
     language.onchange = () => {
         chooseLanguage(language.value);

@@ -1,4 +1,5 @@
-// Files for the message that is being written: chosen by a button, dropped on the chat, or pasted. What shows of them comes only then (attachments.js).
+// Files for the message that is being written: chosen by a button, dropped on the chat, or pasted. What shows
+// of them comes only then (attachments.js).
 //
 // Owns: how files come in. Must not know: what is in them.
 
@@ -9,8 +10,8 @@ import {within} from './dom.js';
  * @typedef {import('../data/types.js').Attachment} Attachment
  *
  * @typedef {object} AttachingOptions
- * @property {() => {gemma?: import('../../gemma.js').Gemma, messages: import('../../gemma.js').Message[], maxTokens?: number}} about   the model that is loaded, what is said so
- *   far, and the longest answer
+ * @property {() => {gemma?: import('../../gemma.js').Gemma, messages: import('../../gemma.js').Message[],
+ *     maxTokens?: number}} about   the model that is loaded, what is said so far, and the longest answer
  * @property {(files: File[]) => void} onModel   somebody gives a model
  * @property {(error: Error) => void} onError
  */
@@ -57,7 +58,9 @@ export class Attaching {
 
     /**
      * What is to be sent: undefined where there is still something to decide.
-     * @param {string} content   of the message @param {() => boolean} isWanted   asked once all is read @returns {Promise<Attachment[] | undefined>}
+     * @param {string} content   of the message
+     * @param {() => boolean} isWanted   asked once all is read
+     * @returns {Promise<Attachment[] | undefined>}
      */
     async take(content, isWanted) {
         return this.#tray ? (await this.#tray).take(content, isWanted) : [];
@@ -75,7 +78,8 @@ export class Attaching {
 
     /** Adds files to what is written; models are given on. @param {File[]} files */
     give(files) {
-        const models = files.filter(({name}) => MODEL.test(name)), others = files.filter(({name}) => !MODEL.test(name));
+        const models = files.filter(({name}) => MODEL.test(name)),
+            others = files.filter(({name}) => !MODEL.test(name));
         if (models.length) this.#options.onModel(models);
         if (others.length) this.#open().then((tray) => tray.add(others), this.#options.onError);
     }
@@ -85,7 +89,8 @@ export class Attaching {
         const {about, onError} = this.#options;
         this.#isEmpty = false;
         this.#tray ??= later(() => import('../with_files.js')).then(({Attachments}) => {
-            const tray = new Attachments(this.#root, {about, onError, onChange: (count) => { this.#isEmpty = !count; }});
+            const tray = new Attachments(this.#root,
+                {about, onError, onChange: (count) => { this.#isEmpty = !count; }});
             this.#ready = () => tray.ready;
             return tray;
         });
@@ -94,7 +99,11 @@ export class Attaching {
     }
 }
 
-/** Files may be dropped anywhere on the page while `place` is seen. @param {HTMLElement} place @param {(files: File[]) => void} onFiles */
+/**
+ * Files may be dropped anywhere on the page while `place` is seen.
+ * @param {HTMLElement} place
+ * @param {(files: File[]) => void} onFiles
+ */
 export function acceptDrops(place, onFiles) {
     const filesOf = (/** @type {DragEvent} */ {dataTransfer}) =>
         place.offsetParent !== null && dataTransfer?.types.includes('Files') ? dataTransfer : undefined;

@@ -1,6 +1,8 @@
-// The files of the message that is being written: each with its size and tokens, all of them against what the context holds, and what to do where they don't fit.
+// The files of the message that is being written: each with its size and tokens, all of them against what the
+// context holds, and what to do where they don't fit.
 //
-// Owns: its elements, and which way was chosen. Must not know: how files are read (files/), what becomes of the message.
+// Owns: its elements, and which way was chosen. Must not know: how files are read (files/), what becomes of
+// the message.
 
 import {announce, element, iconButton, within} from './dom.js';
 import {bytes} from './format.js';
@@ -52,7 +54,8 @@ export class Attachments {
 
     /**
      * @param {ParentNode} root
-     * @param {Pick<import('./attaching.js').AttachingOptions, 'about' | 'onError'> & {onChange: (count: number) => void}} options
+     * @param {Pick<import('./attaching.js').AttachingOptions, 'about' | 'onError'> & {onChange: (count:
+     *     number) => void}} options
      */
     constructor(root, options) {
         this.#root = root;
@@ -66,7 +69,8 @@ export class Attachments {
     /** @param {File[]} files */
     add(files) {
         for (const file of files) {
-            if (this.#entries.length >= MOST_FILES) return this.#refuse(new FileProblem('too-many', {most: MOST_FILES}));
+            if (this.#entries.length >= MOST_FILES)
+                return this.#refuse(new FileProblem('too-many', {most: MOST_FILES}));
             const entry = this.#enter(cleanName(file.name));
             entry.done = this.#read(entry, file).catch((error) => {
                 const {aborted} = entry.stop.signal;
@@ -89,7 +93,8 @@ export class Attachments {
 
     /** Those that have been read, as they would be sent. */
     get ready() {
-        return this.#entries.flatMap(({file, tokens}) => file ? [{...file, tokens, ...!this.#ways.hidden && {how: this.#way}}] : []);
+        return this.#entries.flatMap(({file, tokens}) => file
+            ? [{...file, tokens, ...!this.#ways.hidden && {how: this.#way}}] : []);
     }
 
     /** Counts again, where the model is another one, and adds up. */
@@ -101,10 +106,15 @@ export class Attachments {
         await this.#addUp('').catch(() => {});      // the model has been closed
     }
 
-    /** @param {string} content @param {() => boolean} isWanted   asked once all is read @returns {Promise<Attachment[] | undefined>} */
+    /**
+     * @param {string} content
+     * @param {() => boolean} isWanted   asked once all is read
+     * @returns {Promise<Attachment[] | undefined>}
+     */
     async take(content, isWanted) {
         let wasOpen, fits;
-        const refused = this.#refused, read = new Set(), unread = () => this.#entries.find(({done}) => !read.has(done));
+        const refused = this.#refused, read = new Set(),
+            unread = () => this.#entries.find(({done}) => !read.has(done));
         // Others may come while these are read and added up.
         do {
             for (let entry = unread(); entry; entry = unread()) {
@@ -122,7 +132,8 @@ export class Attachments {
             this.#ways.querySelector('input:checked')?.scrollIntoView({block: 'nearest'});
             return undefined;
         }
-        const taken = this.#entries.flatMap(({file, tokens}) => file ? [{...file, tokens, ...!fits && {how: this.#way}}] : []);
+        const taken = this.#entries.flatMap(({file, tokens}) => file
+            ? [{...file, tokens, ...!fits && {how: this.#way}}] : []);
         this.#entries = [];
         this.#list.replaceChildren();
         this.#place.querySelectorAll('.file-problem').forEach((note) => note.remove());
@@ -136,9 +147,11 @@ export class Attachments {
         let name = given;
         for (let i = 2; names.has(name); i++) name = given.replace(/(\.[^.]*)?$/, ` (${i})$1`);
         const about = element('span', {className: 'soft', textContent: text('files.reading')});
-        const open = element('button', {type: 'button', className: 'file-open'}, element('strong', {textContent: name, dir: 'auto'}), about);
+        const open = element('button', {type: 'button', className: 'file-open'},
+            element('strong', {textContent: name, dir: 'auto'}), about);
         /** @type {Entry} */
-        const entry = {name, about, stop: new AbortController(), done: Promise.resolve(), element: element('li', {}, open)};
+        const entry = {name, about, stop: new AbortController(), done: Promise.resolve(),
+            element: element('li', {}, open)};
         entry.element.append(iconButton('close', text('files.remove', {name}), () => {
             this.#remove(entry);
             within(this.#root)('message').focus();
@@ -182,7 +195,8 @@ export class Attachments {
         if (entry.countedBy !== gemma) return;
         entry.tokens = tokens ?? estimateTokens(file.text);
         if (tokens === undefined) entry.countedBy = undefined;
-        entry.about.textContent = `${bytes(file.size)} · ${text(entry.countedBy ? 'count.tokens' : 'files.about-tokens', {count: entry.tokens})}`;
+        entry.about.textContent =
+            `${bytes(file.size)} · ${text(entry.countedBy ? 'count.tokens' : 'files.about-tokens', {count: entry.tokens})}`;
         await this.#addUp('');
     }
 
@@ -190,8 +204,11 @@ export class Attachments {
     #refuse(error) {
         this.#refused++;
         if (!(error instanceof FileProblem)) return this.#options.onError(error);
-        const values = Object.fromEntries(Object.entries(error.values).map(([name, value]) => [name, name === 'size' || name === 'most' && Number(value) > 1000 ? bytes(Number(value)) : value]));
-        const sentence = text(`files.${error.code}`, values), note = element('p', {className: 'file-problem'}, element('span', {textContent: sentence}));
+        const values = Object.fromEntries(Object.entries(error.values)
+            .map(([name, value]) => [name, name === 'size' || name === 'most' && Number(value) > 1000
+                ? bytes(Number(value)) : value]));
+        const sentence = text(`files.${error.code}`, values),
+            note = element('p', {className: 'file-problem'}, element('span', {textContent: sentence}));
         note.append(iconButton('close', text('action.close'), () => {
             note.remove();
             this.#changed();
@@ -201,9 +218,14 @@ export class Attachments {
         announce(this.#root, sentence);
     }
 
-    /** Says what it comes to. @param {string} content @returns {Promise<boolean>} whether it fits, as far as that is known */
+    /**
+     * Says what it comes to.
+     * @param {string} content
+     * @returns {Promise<boolean>} whether it fits, as far as that is known
+     */
     async #addUp(content) {
-        const turn = ++this.#turn, {gemma, messages, maxTokens} = this.#options.about(), counted = this.#entries.filter(({tokens}) => tokens !== undefined);
+        const turn = ++this.#turn, {gemma, messages, maxTokens} = this.#options.about(),
+            counted = this.#entries.filter(({tokens}) => tokens !== undefined);
         this.#place.hidden = !this.#place.querySelector('li, .file-problem');
         const files = counted.reduce((sum, {tokens = 0}) => sum + tokens + AROUND_FILE, 0);
         if (!gemma || !counted.length) {
@@ -211,18 +233,23 @@ export class Attachments {
             this.#ways.hidden = true;
             return true;
         }
-        const said = messages.length ? await gemma.count(messages) : 0, {contextLength} = gemma.info, answer = answerTokens(contextLength, maxTokens);
-        const conversation = said + (content ? (await gemma.tokenize(content)).length : 0) + AROUND_MESSAGE, needed = files + conversation + answer, fits = needed <= contextLength;
+        const said = messages.length ? await gemma.count(messages) : 0, {contextLength} = gemma.info,
+            answer = answerTokens(contextLength, maxTokens);
+        const conversation = said + (content ? (await gemma.tokenize(content)).length : 0) + AROUND_MESSAGE,
+            needed = files + conversation + answer, fits = needed <= contextLength;
         if (turn !== this.#turn) return fits;
         const values = {files, conversation, answer, needed, context: contextLength};
         this.#sum.textContent = fits ? text('files.sum', values) : '';
         this.#ways.hidden = fits;
         this.#legend.textContent = fits ? '' : text('files.too-long', values);
-        const room = Math.max(0, contextLength - conversation - answer), part = Math.min(LONGEST_PART, contextLength - answer - AROUND_MESSAGE - AROUND_FILE);
+        const room = Math.max(0, contextLength - conversation - answer),
+            part = Math.min(LONGEST_PART, contextLength - answer - AROUND_MESSAGE - AROUND_FILE);
         for (const way of WAYS) {
-            const input = this.#inputs[way], hint = input.parentElement?.querySelector('p'), isPossible = way === 'parts' || room >= FEWEST;
+            const input = this.#inputs[way], hint = input.parentElement?.querySelector('p'),
+                isPossible = way === 'parts' || room >= FEWEST;
             input.disabled = !isPossible;
-            if (hint) hint.textContent = isPossible ? text(`files.way-${way}-hint`, {room, files, parts: Math.ceil(files / Math.max(1, part))}) : text('files.no-room');
+            if (hint) hint.textContent = isPossible ? text(`files.way-${way}-hint`,
+                {room, files, parts: Math.ceil(files / Math.max(1, part))}) : text('files.no-room');
             if (!isPossible && this.#way === way) this.#way = 'parts';
         }
         this.#inputs[this.#way].checked = true;
@@ -231,10 +258,12 @@ export class Attachments {
 
     /** @param {typeof WAYS[number]} way */
     #choice(way) {
-        const input = element('input', {type: 'radio', name: 'way', id: `way-${way}`, checked: way === this.#way, onchange: () => { this.#way = way; }});
+        const input = element('input', {type: 'radio', name: 'way', id: `way-${way}`,
+            checked: way === this.#way, onchange: () => { this.#way = way; }});
         this.#inputs[way] = input;
         input.setAttribute('aria-describedby', `way-${way}-hint`);
         return element('div', {className: 'way'}, input,
-            element('label', {htmlFor: `way-${way}`, textContent: text(`files.way-${way}`)}), element('p', {className: 'soft', id: `way-${way}-hint`}));
+            element('label', {htmlFor: `way-${way}`, textContent: text(`files.way-${way}`)}),
+            element('p', {className: 'soft', id: `way-${way}-hint`}));
     }
 }

@@ -1,7 +1,9 @@
-// The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript, and says so.
+// The chat: the messages of one conversation and a field to write the next. With a base model it is a transcript,
+// and says so.
 
 import {Attaching} from './attaching.js';
-import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, toClipboard, touch, within} from './dom.js';
+import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, toClipboard, touch,
+    within} from './dom.js';
 import {percent} from './format.js';
 import {MessageView, prepareMessages, speakOrStop, spoken, tidyMessages} from './message.js';
 import {slowly} from './slowly.js';
@@ -73,12 +75,15 @@ export class Chat {
         this.#field.oninput = () => this.#grow();
         this.#field.onkeydown = (event) => this.#press(event);
         this.setTitle('');
-        const {SpeechRecognition, webkitSpeechRecognition: Recognition = SpeechRecognition} = /** @type {any} */ (globalThis), {onNotice} = options;
+        const {SpeechRecognition, webkitSpeechRecognition: Recognition = SpeechRecognition} = /** @type {any} */ (
+            globalThis), {onNotice} = options;
         // By none that may send what it hears.
         if (Recognition?.available && 'processLocally' in Recognition.prototype) {
-            import('./dictation.js').then(({offerDictation}) => offerDictation(root, {Recognition, onNotice})).catch(() => {});
+            import('./dictation.js').then(({offerDictation}) => offerDictation(root, {Recognition, onNotice}))
+                .catch(() => {});
         }
-        for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(name, () => { this.#sticks = false; }, {passive: true});
+        for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown'])
+            addEventListener(name, () => { this.#sticks = false; }, {passive: true});
     }
 
     focus() {
@@ -107,7 +112,8 @@ export class Chat {
 
     /** The path that is shown now. Messages that are there already stay. @param {Shown[]} path */
     show(path) {
-        const before = this.#views, isOther = !path.some(({message}) => before.has(message.id)), giveBack = this.#holdFocus();
+        const before = this.#views, isOther = !path.some(({message}) => before.has(message.id)),
+            giveBack = this.#holdFocus();
         this.#views = new Map(path.map((shown) => {
             const known = before.get(shown.message.id);
             known?.update(shown);
@@ -120,7 +126,8 @@ export class Chat {
         }
         let last = null;
         for (const {element: made} of this.#views.values()) {
-            if (made.previousElementSibling !== last || !made.parentNode) this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
+            if (made.previousElementSibling !== last || !made.parentNode)
+                this.#list.insertBefore(made, last ? last.nextSibling : this.#list.firstChild);
             last = made;
         }
         if (before.size) tidyMessages();
@@ -147,7 +154,8 @@ export class Chat {
         };
         this.#stopDrawing();
         this.#isDrawing = true;
-        if (!isOther) style.minHeight = `${offsetHeight}px`;        // where a person reads, the page gets no shorter meanwhile
+        // where a person reads, the page gets no shorter meanwhile
+        if (!isOther) style.minHeight = `${offsetHeight}px`;
         this.#stopDrawing = slowly(draw(() => {
             this.#isDrawing = false;
             style.minHeight = '';
@@ -170,9 +178,14 @@ export class Chat {
         requestAnimationFrame(look);
     }
 
-    /** After a message's button is pressed, the focus moves to the same button of the message that replaces it, or else to the field. @returns {() => void} */
+    /**
+     * After a message's button is pressed, the focus moves to the same button of the message that replaces it, or else
+     * to the field.
+     * @returns {() => void}
+     */
     #holdFocus() {
-        const {activeElement: held} = document, index = [...this.#views.values()].findIndex(({element}) => element.contains(held));
+        const {activeElement: held} = document,
+            index = [...this.#views.values()].findIndex(({element}) => element.contains(held));
         return () => {
             if (index < 0 || this.#list.contains(document.activeElement)) return;
             if (![...this.#views.values()][index]?.focusOn(held?.ariaLabel ?? '')) this.focus();
@@ -192,7 +205,12 @@ export class Chat {
         else this.#files.refresh();
     }
 
-    /** Shows an answer as it is written. @param {string} id @param {boolean} isCode   it becomes JSON @returns {Stream} */
+    /**
+     * Shows an answer as it is written.
+     * @param {string} id
+     * @param {boolean} isCode   it becomes JSON
+     * @returns {Stream}
+     */
     stream(id, isCode) {
         const view = this.#views.get(id), speak = createSpeaker(this.#root, isCode ? String : spoken);
         view?.begin(isCode);
@@ -205,7 +223,8 @@ export class Chat {
         return {
             add: shown.add,
             reading: (share) => view?.note(text('chat.reading', {share: percent(share)})),
-            dropped: (count) => view?.element.prepend(element('p', {className: 'dropped soft', textContent: text('chat.dropped', {count})})),
+            dropped: (count) => view?.element.prepend(element('p',
+                {className: 'dropped soft', textContent: text('chat.dropped', {count})})),
             end: () => {
                 shown.end();
                 speak('\n ');
@@ -267,9 +286,11 @@ export class Chat {
         if (!written) return this.#field.focus();
         if (this.#files.isEmpty) return this.#sendOff(written, []);
         // If the words or the conversation change before the files are read, nothing is sent.
-        const shown = this.#shown, isWanted = () => !this.#busy && shown === this.#shown && this.#field.value.trim() === written;
+        const shown = this.#shown, isWanted = () => !this.#busy && shown === this.#shown
+            && this.#field.value.trim() === written;
         this.#isSending = true;
-        this.#files.take(written, isWanted).then((files) => files && this.#sendOff(written, files), this.#options.onError).finally(() => { this.#isSending = false; });
+        this.#files.take(written, isWanted).then((files) => files && this.#sendOff(written, files),
+            this.#options.onError).finally(() => { this.#isSending = false; });
     }
 
     /** @param {string} written @param {import('../data/types.js').Attachment[]} attachments */
@@ -287,7 +308,8 @@ export class Chat {
     /** @param {Action} action @param {string} id */
     #act(action, id) {
         const view = this.#views.get(id), content = view?.message?.content ?? '';
-        if (action === 'copy') toClipboard(content).then(() => announce(this.#root, text('message.copied')), this.#options.onError);
+        if (action === 'copy') toClipboard(content).then(() => announce(this.#root, text('message.copied')),
+            this.#options.onError);
         else if (action === 'speak') speakOrStop(content, () => this.#options.onNotice(text('message.no-voice')));
         else if (action === 'edit') this.#edit(id);
         else this.#options.onAction(action, id);

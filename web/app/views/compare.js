@@ -1,4 +1,5 @@
-// The blind comparison: what is compared, the drawing of answers, the votes, and the result. Fetched when it is opened.
+// The blind comparison: what is compared, the drawing of answers, the votes, and the result. Fetched when
+// it is opened.
 //
 // Owns: the dialog's elements. Must not know: models, where comparisons are kept.
 
@@ -23,8 +24,10 @@ import {date, percent} from './format.js';
  * @property {() => Promise<Preset[]>} presets                         settings to choose from
  * @property {() => import('../data/preferences.js').Preferences} preferences   as they are now
  * @property {() => Promise<string[]>} ownPrompts                      of one's own conversations
- * @property {(side: Side, prompt: string, about: {signal: AbortSignal, onLoading: (name: string) => void}) => Promise<string>} ask   onLoading: a model must be loaded first
- * @property {{list: () => Promise<Comparison[]>, put: (one: Comparison) => Promise<unknown>, delete: (id: string) => Promise<unknown>}} kept
+ * @property {(side: Side, prompt: string, about: {signal: AbortSignal, onLoading: (name: string) => void}) =>
+ *     Promise<string>} ask   onLoading: a model must be loaded first
+ * @property {{list: () => Promise<Comparison[]>, put: (one: Comparison) => Promise<unknown>, delete: (id:
+ *     string) => Promise<unknown>}} kept
  */
 
 export class Compare {
@@ -48,7 +51,8 @@ export class Compare {
         const isHeld = this.#body.contains(document.activeElement);
         this.#status.textContent = '';
         this.#body.replaceChildren(...children);
-        if (isHeld) this.#body.closest('dialog')?.querySelector('h2')?.focus();     // what was pressed is gone
+        // what was pressed is gone
+        if (isHeld) this.#body.closest('dialog')?.querySelector('h2')?.focus();
     }
 
     /** Says why something fails. @param {() => Promise<unknown>} work */
@@ -64,42 +68,60 @@ export class Compare {
         const {models, presets, preferences, ownPrompts, kept} = this.#parts;
         const [all, sets, earlier] = await Promise.all([models(), presets(), kept.list()]);
         const now = {name: text('compare.now'), settings: undefined}, choices = [now, ...sets];
-        const prompts = element('textarea', {id: 'compare-prompts', rows: 6, dir: 'auto', placeholder: text('compare.prompts-hint')});
+        const prompts = element('textarea', {id: 'compare-prompts', rows: 6, dir: 'auto',
+            placeholder: text('compare.prompts-hint')});
         const fill = button('compare.own-prompts', () => this.#attempt(async () => {
             const own = await ownPrompts();
             prompts.value = [prompts.value.trim(), ...own].filter(Boolean).join('\n');
         }), 'quiet');
         const sides = ['a', 'b'].map((side, i) => {
             const field = (/** @type {string} */ what, /** @type {{name: string}[]} */ items, /** @type {number} */ chosen) => {
-                const id = `compare-${what}-${side}`, choice = element('select', {id}, ...items.map(({name}, value) => element('option', {value: String(value), textContent: name})));
+                const id = `compare-${what}-${side}`,
+                    choice = element('select', {id},
+                        ...items.map(({name}, value) => element('option',
+                            {value: String(value), textContent: name})));
                 choice.value = String(Math.min(chosen, items.length - 1));
-                return {choice, nodes: [element('label', {htmlFor: id, textContent: text(`compare.${what}`)}), choice]};
+                return {choice, nodes: [element('label', {htmlFor: id, textContent: text(`compare.${what}`)}),
+                    choice]};
             };
-            const model = field('model', all, i), settings = field('settings', choices, all.length > 1 ? 0 : i);
+            const model = field('model', all, i),
+                settings = field('settings', choices, all.length > 1 ? 0 : i);
             const read = () => {
-                const {id, name} = all[Number(model.choice.value)], chosen = choices[Number(settings.choice.value)], own = chosen.settings ?? ('system' in chosen ? {system: chosen.system} : {});
-                return /** @type {Side} */ ({name: `${name} · ${chosen.name}`, model: id, settings: {...preferences(), ...readSettings(own)}});
+                const {id, name} = all[Number(model.choice.value)],
+                    chosen = choices[Number(settings.choice.value)],
+                    own = chosen.settings ?? ('system' in chosen ? {system: chosen.system} : {});
+                return /** @type {Side} */ ({name: `${name} · ${chosen.name}`, model: id,
+                    settings: {...preferences(), ...readSettings(own)}});
             };
-            return {read, node: element('fieldset', {}, element('legend', {textContent: text(`compare.side-${side}`)}), ...model.nodes, ...settings.nodes)};
+            return {read, node: element('fieldset', {},
+                element('legend', {textContent: text(`compare.side-${side}`)}), ...model.nodes,
+                ...settings.nodes)};
         });
         const start = button('compare.start', () => {
             const wanted = promptsOf(prompts.value), [a, b] = sides.map(({read}) => read());
-            const wrong = !wanted.length ? 'compare.no-prompts' : a.model === b.model && JSON.stringify(a.settings) === JSON.stringify(b.settings) ? 'compare.same' : '';
+            const wrong = !wanted.length ? 'compare.no-prompts' : a.model === b.model
+                && JSON.stringify(a.settings) === JSON.stringify(b.settings) ? 'compare.same' : '';
             if (wrong) this.#status.textContent = text(wrong);
             else this.#go(newComparison(wanted, [a, b]));
         }, 'primary');
         this.#show(element('p', {className: 'soft', textContent: text('compare.lead')}),
-            element('label', {htmlFor: 'compare-prompts', textContent: text('compare.prompts')}), prompts, fill,
-            element('div', {className: 'sides'}, ...sides.map(({node}) => node)), element('div', {className: 'actions'}, start),
-            ...earlier.length ? [element('h3', {textContent: text('compare.earlier')}), element('ul', {className: 'rows'}, ...earlier.map((one) => this.#row(one)))] : []);
+            element('label', {htmlFor: 'compare-prompts', textContent: text('compare.prompts')}),
+            prompts, fill,
+            element('div', {className: 'sides'}, ...sides.map(({node}) => node)),
+            element('div', {className: 'actions'}, start),
+            ...earlier.length ? [element('h3', {textContent: text('compare.earlier')}),
+                element('ul', {className: 'rows'}, ...earlier.map((one) => this.#row(one)))] : []);
     }
 
     /** @param {Comparison} one */
     #row(one) {
         const {votes, prompts, created, id} = one, isDone = votes.length === prompts.length;
-        return element('li', {}, element('span', {textContent: `${date(created)} · ${text('compare.votes', {votes: votes.length, count: prompts.length})}`}),
-            element('div', {className: 'actions'}, button(isDone ? 'compare.result' : 'compare.resume', () => this.#go(one), 'quiet'),
-                button('action.delete', () => this.#attempt(() => this.#parts.kept.delete(id).then(() => this.#begin())), 'quiet')));
+        return element('li', {},
+            element('span', {textContent: `${date(created)} · ${text('compare.votes', {votes: votes.length, count: prompts.length})}`}),
+            element('div', {className: 'actions'}, button(isDone ? 'compare.result' : 'compare.resume',
+                () => this.#go(one), 'quiet'),
+                button('action.delete', () => this.#attempt(() => this.#parts.kept.delete(id)
+                    .then(() => this.#begin())), 'quiet')));
     }
 
     /** On with what a comparison needs next. @param {Comparison} comparison */
@@ -115,16 +137,19 @@ export class Compare {
     /** @param {Comparison} comparison */
     async #draw(comparison) {
         const {ask, kept} = this.#parts, {signal} = this.#drawing = new AbortController();
-        const bar = element('progress', {max: 2 * comparison.prompts.length, value: 0}), word = element('p', {id: 'compare-progress'});
+        const bar = element('progress', {max: 2 * comparison.prompts.length, value: 0}),
+            word = element('p', {id: 'compare-progress'});
         const say = (/** @type {number} */ done) => {
             bar.value = done;
             word.textContent = text('compare.drawing', {done, total: bar.max});
         };
         bar.setAttribute('aria-labelledby', 'compare-progress');
-        this.#show(word, bar, element('p', {className: 'soft', textContent: text('compare.drawing-hint')}), button('chat.stop', () => this.#drawing?.abort()));
+        this.#show(word, bar, element('p', {className: 'soft', textContent: text('compare.drawing-hint')}),
+            button('chat.stop', () => this.#drawing?.abort()));
         say(comparison.answers.flat().filter((one) => one !== null).length);
         try {
-            await draw(comparison, {signal, ask: (side, prompt) => ask(side, prompt, {signal, onLoading: (name) => {
+            await draw(comparison, {signal, ask: (side, prompt) => ask(side, prompt,
+                {signal, onLoading: (name) => {
                 this.#status.textContent = text('loading.loading', {name});
             }}), onDrawn: (done, total) => {
                 this.#status.textContent = '';
@@ -149,7 +174,8 @@ export class Compare {
             renderMarkdown(body, shown[which], {labels: labels()});
             return element('article', {}, element('h3', {textContent: text(`compare.${which}`)}), body);
         };
-        const choose = (/** @type {'first' | 'second' | 'both' | 'neither'} */ choice) => button(`compare.vote-${choice}`, () => {
+        const choose = (/** @type {'first' | 'second' | 'both' | 'neither'} */ choice) =>
+            button(`compare.vote-${choice}`, () => {
             vote(comparison, choice);
             this.#go(comparison);
         });
@@ -158,26 +184,43 @@ export class Compare {
             this.#go(comparison);
         }, 'quiet');
         undo.hidden = !comparison.votes.length;
-        const title = element('h3', {tabIndex: -1, textContent: text('compare.question', {number: comparison.votes.length + 1, total: comparison.prompts.length})});
-        this.#show(title, element('blockquote', {dir: 'auto', textContent: shown.prompt}), element('div', {className: 'sides'}, answer('first'), answer('second')),
-            element('div', {className: 'actions votes'}, choose('first'), choose('second'), choose('both'), choose('neither'), undo));
+        const title = element('h3',
+            {tabIndex: -1, textContent: text('compare.question', {number: comparison.votes.length + 1,
+                total: comparison.prompts.length})});
+        this.#show(title, element('blockquote', {dir: 'auto', textContent: shown.prompt}),
+            element('div', {className: 'sides'}, answer('first'), answer('second')),
+            element('div', {className: 'actions votes'}, choose('first'), choose('second'), choose('both'),
+                choose('neither'), undo));
         title.focus();
     }
 
     /** @param {Comparison} comparison */
     #result(comparison) {
-        const {a, b, both, neither, votes, rate, low, high} = outcomeOf(comparison), [{name: nameA}, {name: nameB}] = comparison.sides;
-        const title = element('h3', {tabIndex: -1, textContent: text('compare.rate', {name: nameA, rate: percent(rate, Math.round)})});
-        const row = (/** @type {string} */ name, /** @type {number} */ count) => [element('dt', {textContent: name}), element('dd', {textContent: String(count)})];
+        const {a, b, both, neither, votes, rate, low, high} = outcomeOf(comparison),
+            [{name: nameA}, {name: nameB}] = comparison.sides;
+        const title = element('h3',
+            {tabIndex: -1, textContent: text('compare.rate',
+                {name: nameA, rate: percent(rate, Math.round)})});
+        const row = (/** @type {string} */ name, /** @type {number} */ count) =>
+            [element('dt', {textContent: name}), element('dd', {textContent: String(count)})];
         const bar = element('div', {className: 'interval'});
-        for (const [name, share] of Object.entries({low, rate, high})) bar.style.setProperty(`--${name}`, String(share));
+        for (const [name, share] of Object.entries({low, rate, high}))
+            bar.style.setProperty(`--${name}`, String(share));
         this.#show(title, bar,
-            element('p', {textContent: text('compare.interval', {low: percent(low, Math.round), high: percent(high, Math.round), count: votes})}),
-            element('p', {textContent: text(low > 0.5 ? 'compare.better' : high < 0.5 ? 'compare.worse' : 'compare.open', {a: nameA, b: nameB})}),
-            element('dl', {className: 'keys'}, ...row(nameA, a), ...row(nameB, b), ...row(text('compare.vote-both'), both), ...row(text('compare.vote-neither'), neither)),
+            element('p', {textContent: text('compare.interval',
+                {low: percent(low, Math.round), high: percent(high, Math.round), count: votes})}),
+            element('p', {textContent: text(low > 0.5 ? 'compare.better' : high < 0.5 ? 'compare.worse'
+                : 'compare.open', {a: nameA, b: nameB})}),
+            element('dl', {className: 'keys'}, ...row(nameA, a), ...row(nameB, b),
+                ...row(text('compare.vote-both'), both), ...row(text('compare.vote-neither'), neither)),
             element('p', {className: 'soft', textContent: text('compare.how')}),
-            element('div', {className: 'actions'}, button('compare.export', () => saveFile(new Blob([JSON.stringify({...comparison, outcome: outcomeOf(comparison)}, null, 2)],
-                {type: 'application/json'}), `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)), button('compare.again', () => this.#attempt(() => this.#begin()))));
+            element('div', {className: 'actions'},
+                button('compare.export',
+                    () => saveFile(new Blob([JSON.stringify({...comparison, outcome: outcomeOf(comparison)},
+                        null, 2)],
+                {type: 'application/json'}),
+                `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)),
+                button('compare.again', () => this.#attempt(() => this.#begin()))));
         title.focus();
     }
 }

@@ -8,8 +8,10 @@ import {text} from '../texts.js';
  */
 export function openDialog(title, className, ...children) {
     const heading = element('h2', {id: 'dialog-title', textContent: title, tabIndex: -1});
-    const done = element('button', {type: 'button', className: 'quiet', textContent: text('action.done'), onclick: () => dialog.close()});
-    const dialog = element('dialog', {className}, element('div', {className: 'sheet'}, element('header', {}, heading, done), ...children));
+    const done = element('button', {type: 'button', className: 'quiet', textContent: text('action.done'),
+        onclick: () => dialog.close()});
+    const dialog = element('dialog', {className}, element('div', {className: 'sheet'},
+        element('header', {}, heading, done), ...children));
     dialog.setAttribute('aria-labelledby', 'dialog-title');
     dialog.onclose = () => dialog.remove();
     document.body.append(dialog);
@@ -19,4 +21,5 @@ export function openDialog(title, className, ...children) {
 }
 
 /** @param {string} key @param {() => unknown} onclick @param {string} [className] */
-export const button = (key, onclick, className = '') => element('button', {type: 'button', className, textContent: text(key), onclick});
+export const button = (key, onclick, className = '') => element('button',
+    {type: 'button', className, textContent: text(key), onclick});

@@ -1,5 +1,5 @@
-// Writing a message by speaking, where the browser recognises speech on this device: nothing that is said is sent anywhere. Where it can't, there is
-// no button.
+// Writing a message by speaking, where the browser recognises speech on this device: nothing that is said is
+// sent anywhere. Where it can't, there is no button.
 //
 // Owns: the button, and what is heard. Must not know: what is done with the message.
 
@@ -16,12 +16,15 @@ function spokenLanguage() {
 }
 
 /**
- * Puts the button beside the one for files, where speech of the page's language is recognised here, or can be.
+ * Puts the button beside the one for files, where speech of the page's language is recognised here, or
+ * can be.
  * @param {ParentNode} root
- * @param {{Recognition: any, onNotice: (sentence: string) => void}} options   Recognition: the browser's SpeechRecognition
+ * @param {{Recognition: any, onNotice: (sentence: string) => void}} options   Recognition: the browser's
+ *     SpeechRecognition
  */
 export async function offerDictation(root, {Recognition, onNotice}) {
-    const at = within(root), field = at('message', HTMLTextAreaElement), lang = spokenLanguage(), here = {langs: [lang], processLocally: true};
+    const at = within(root), field = at('message', HTMLTextAreaElement), lang = spokenLanguage(),
+        here = {langs: [lang], processLocally: true};
     let state = await Recognition.available(here);
     if (state !== 'available' && state !== 'downloadable' && state !== 'downloading') return;
     /** @type {any} */
@@ -41,7 +44,8 @@ export async function offerDictation(root, {Recognition, onNotice}) {
             field.dispatchEvent(new Event('input', {bubbles: true}));
         };
         recognition.onerror = (/** @type {any} */ {error}) => {
-            if (!QUIET.has(error)) onNotice(text(error === 'not-allowed' || error === 'audio-capture' ? 'dictation.refused' : 'dictation.failed', {error}));
+            if (!QUIET.has(error)) onNotice(text(error === 'not-allowed' || error === 'audio-capture'
+                ? 'dictation.refused' : 'dictation.failed', {error}));
         };
         recognition.onend = () => recognition === running && end();
         recognition.start();

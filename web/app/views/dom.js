@@ -8,7 +8,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 export const clock = new Clock();
 
 /**
- * How a view finds its elements: by their ids, below its root, so that it may live in a page or in a component.
+ * How a view finds its elements: by their ids, below its root, so that it may live in a page or in
+ * a component.
  * @param {ParentNode} root
  */
 export function within(root) {
@@ -29,7 +30,8 @@ export function within(root) {
  * A new element.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} name
- * @param {Record<string, unknown>} [properties]   are set as properties (`textContent`, `className`, `onclick`, ...)
+ * @param {Record<string, unknown>} [properties]   are set as properties (`textContent`, `className`,
+ *     `onclick`, ...)
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[K]}
  */
@@ -50,15 +52,23 @@ export function icon(name) {
 
 /**
  * A button that shows a picture and says what it does.
- * @param {string} name   of the picture @param {string} label @param {() => void} onclick @param {Record<string, unknown>} [properties]
+ * @param {string} name   of the picture
+ * @param {string} label
+ * @param {() => void} onclick
+ * @param {Record<string, unknown>} [properties]
  */
 export function iconButton(name, label, onclick, properties = {}) {
-    const made = element('button', {type: 'button', className: 'quiet icon', title: label, onclick, ...properties}, icon(name));
+    const made = element('button', {type: 'button', className: 'quiet icon', title: label, onclick,
+        ...properties}, icon(name));
     made.setAttribute('aria-label', label);
     return made;
 }
 
-/** Rejects where the browser does not let it, or has no clipboard for this page: one that is not from a secure address. @param {string} text */
+/**
+ * Rejects where the browser does not let it, or has no clipboard for this page: one that is not from a
+ * secure address.
+ * @param {string} text
+ */
 export const toClipboard = async (text) => navigator.clipboard.writeText(text);
 
 /**
@@ -67,7 +77,8 @@ export const toClipboard = async (text) => navigator.clipboard.writeText(text);
  */
 export function announce(root, text) {
     // While a dialog is open, what is outside of it is silent, so each has a place of its own.
-    const dialog = root.querySelector('dialog[open]'), known = dialog ? dialog.querySelector('.announcer') : within(root)('announcer');
+    const dialog = root.querySelector('dialog[open]'), known = dialog ? dialog.querySelector('.announcer')
+        : within(root)('announcer');
     const place = known ?? element('p', {className: 'hidden announcer', ariaLive: 'polite'});
     if (!known) dialog?.append(place);
     // The same once more is said once more. A place that is new is heard from the next moment on.
@@ -84,7 +95,9 @@ const SENTENCE = /[.!?。！？।؟…:\n]["'”’)\]]*\s/gu;
 
 /**
  * Has a screen reader say what streams, by whole sentences.
- * @param {ParentNode} root @param {(text: string) => string} [read]   what is said of a text @returns {(pieces: string) => void}
+ * @param {ParentNode} root
+ * @param {(text: string) => string} [read]   what is said of a text
+ * @returns {(pieces: string) => void}
  */
 export function createSpeaker(root, read = String) {
     let waiting = '';
@@ -98,18 +111,24 @@ export function createSpeaker(root, read = String) {
     };
 }
 
-/** Scrolls to the end of the page where that is at most so far below what is seen. @param {number} reach   CSS pixels */
+/**
+ * Scrolls to the end of the page where that is at most so far below what is seen.
+ * @param {number} reach   CSS pixels
+ */
 export function followEnd(reach) {
     const {scrollHeight} = document.documentElement;
     if (scrollHeight - innerHeight - scrollY < reach) scrollTo({top: scrollHeight});
 }
 
-/** True where the main pointer is a finger: Enter then makes a new line, and the keyboard is not called up unasked. */
+/**
+ * True where the main pointer is a finger: Enter then makes a new line, and the keyboard is not called
+ * up unasked.
+ */
 export const touch = matchMedia('(pointer: coarse)').matches;
 
 /**
- * True for keys that belong to an input method: Enter takes a candidate, Escape leaves it. WebKit says so by 229 after
- * the composition has ended.
+ * True for keys that belong to an input method: Enter takes a candidate, Escape leaves it. WebKit says so by
+ * 229 after the composition has ended.
  * @param {KeyboardEvent} event
  */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
@@ -117,7 +136,10 @@ export const isComposing = (event) => event.isComposing || event.keyCode === 229
 const DRAWING_SHARE = 40;       // drawing gets 1/40 of the time: the engine's threads need the same cores
 const LONGEST_PAUSE_MS = 400;
 
-/** When something may be done again, so that it takes about 1/`share` of the time: its cost is measured by sums. */
+/**
+ * When something may be done again, so that it takes about 1/`share` of the time: its cost is measured
+ * by sums.
+ */
 export class Pace {
     #costs = new ClockSum(clock);
     #cost = 0;
@@ -141,8 +163,8 @@ export class Pace {
 }
 
 /**
- * Gathers pieces of text and shows them in a frame, however fast they come. The next frame waits in proportion to what
- * the last one cost.
+ * Gathers pieces of text and shows them in a frame, however fast they come. The next frame waits in
+ * proportion to what the last one cost.
  * @param {(text: string) => void} show   what has come since the last time
  * @returns {{add: (piece: string) => void, end: () => void}}   end: shows the rest now
  */
@@ -175,7 +197,8 @@ export function everyFrame(show) {
     return {
         add(piece) {
             gathered += piece;
-            if (!frame && timer === undefined) timer = setTimeout(request, Math.max(0, pace.next - clock.read()));
+            if (!frame && timer === undefined)
+                timer = setTimeout(request, Math.max(0, pace.next - clock.read()));
         },
         end() {
             clearTimeout(timer);

@@ -2,7 +2,10 @@
 
 import {currentLanguage, text} from '../texts.js';
 
-/** By its options; made anew where the language has changed. @type {{language?: string, made: Map<string, Intl.NumberFormat>}} */
+/**
+ * By its options; made anew where the language has changed.
+ * @type {{language?: string, made: Map<string, Intl.NumberFormat>}}
+ */
 const formats = {made: new Map()};
 
 /** @param {number} n @param {Intl.NumberFormatOptions} [options] */
@@ -14,8 +17,14 @@ export function number(n, options = {}) {
     return format.format(n);
 }
 
-/** @param {number} n @param {'kilobyte' | 'megabyte' | 'gigabyte'} unit @param {number} [fewest]   digits after the point @param {number} [most] */
-const inUnit = (n, unit, fewest = 0, most = fewest) => number(n, {style: 'unit', unit, minimumFractionDigits: fewest, maximumFractionDigits: most});
+/**
+ * @param {number} n
+ * @param {'kilobyte' | 'megabyte' | 'gigabyte'} unit
+ * @param {number} [fewest]   digits after the point
+ * @param {number} [most]
+ */
+const inUnit = (n, unit, fewest = 0, most = fewest) => number(n,
+    {style: 'unit', unit, minimumFractionDigits: fewest, maximumFractionDigits: most});
 
 /** Decimal units, as download pages and disks use them. @param {number} n */
 export function bytes(n) {
@@ -24,20 +33,26 @@ export function bytes(n) {
     return inUnit(n / 1e9, 'gigabyte', 2);
 }
 
-/** @param {number} share   0 to 1 @param {(n: number) => number} [round]   default: down, so that 100 % means done */
+/**
+ * @param {number} share   0 to 1
+ * @param {(n: number) => number} [round]   default: down, so that 100 % means done
+ */
 export function percent(share, round = Math.floor) {
-    return text('unit.percent', {share: round(share * 100 + 1e-9)});       // 0.58 * 100 is a little less than 58
+    // 0.58 * 100 is a little less than 58
+    return text('unit.percent', {share: round(share * 100 + 1e-9)});
 }
 
 /** Seconds as "12 s", "3 min", "2 h 10 min". @param {number} seconds */
 export function duration(seconds) {
     if (seconds < 60) return text('unit.seconds', {seconds: Math.max(1, Math.ceil(seconds))});
     const minutes = Math.ceil(seconds / 60);
-    return minutes < 60 ? text('unit.minutes', {minutes}) : text('unit.hours', {hours: Math.floor(minutes / 60), minutes: minutes % 60});
+    return minutes < 60 ? text('unit.minutes', {minutes})
+        : text('unit.hours', {hours: Math.floor(minutes / 60), minutes: minutes % 60});
 }
 
 /** A number of which two digits are worth reading. @param {number} n */
-export const rough = (n) => n < 10 ? number(n, {minimumFractionDigits: 1, maximumFractionDigits: 1}) : number(Math.round(n));
+export const rough = (n) => n < 10 ? number(n, {minimumFractionDigits: 1, maximumFractionDigits: 1})
+    : number(Math.round(n));
 
 /**
  * Tokens per second; '' when there was nothing to measure, or less than the clock can tell.
@@ -46,13 +61,15 @@ export const rough = (n) => n < 10 ? number(n, {minimumFractionDigits: 1, maximu
 export function speed(tokens, ms, clock) {
     if (!tokens || !clock.tells(ms)) return '';
     const perSecond = tokens / ms * 1000;
-    const shown = perSecond < 100 ? number(perSecond, {minimumFractionDigits: 1, maximumFractionDigits: 1}) : number(Math.round(perSecond));
+    const shown = perSecond < 100 ? number(perSecond, {minimumFractionDigits: 1, maximumFractionDigits: 1})
+        : number(Math.round(perSecond));
     return text('count.speed', {speed: shown});
 }
 
 /** @param {number} at   milliseconds since 1970 */
 export function date(at) {
-    return new Intl.DateTimeFormat(currentLanguage(), {day: 'numeric', month: 'short', year: 'numeric'}).format(at);
+    return new Intl.DateTimeFormat(currentLanguage(), {day: 'numeric', month: 'short', year: 'numeric'})
+        .format(at);
 }
 
 /** @param {string[]} items */

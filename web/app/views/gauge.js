@@ -10,8 +10,8 @@ import {text} from '../texts.js';
  * @typedef {import('../../gemma.js').Message} Message
  *
  * @typedef {object} GaugeOptions
- * @property {() => {messages: Message[], contextLength: number, overflow: 'error' | 'drop-oldest'} | undefined} read   undefined: nothing can be
- *   counted now. messages: without what is typed
+ * @property {() => {messages: Message[], contextLength: number, overflow: 'error' | 'drop-oldest'} |
+ *     undefined} read   undefined: nothing can be counted now. messages: without what is typed
  * @property {(messages: Message[]) => Promise<number>} count
  * @property {() => void} onSettings
  */
@@ -25,7 +25,8 @@ const TYPING_MS = 350, SHARE = 10, LITTLE = 0.1;
  * @returns {'' | 'little' | 'full' | 'drops' | 'too-long'}
  */
 export function judge(tokens, contextLength, overflow, alone) {
-    if (tokens < contextLength) return overflow === 'error' && contextLength - tokens < LITTLE * contextLength ? 'little' : '';
+    if (tokens < contextLength) return overflow === 'error' && contextLength - tokens < LITTLE * contextLength
+        ? 'little' : '';
     if (alone >= contextLength) return 'too-long';
     return overflow === 'drop-oldest' ? 'drops' : 'full';
 }
@@ -69,13 +70,15 @@ export class Gauge {
             this.#root.hidden = true;
             return;
         }
-        const {contextLength, overflow} = about, asked = typed ? [...about.messages, {role: 'user', content: typed}] : about.messages;
+        const {contextLength, overflow} = about,
+            asked = typed ? [...about.messages, {role: 'user', content: typed}] : about.messages;
         const start = clock.read();
         this.#counting = true;
         try {
             const tokens = await count(/** @type {Message[]} */ (asked));
             const pinned = asked.filter(({role}, i) => role === 'system' || i === asked.length - 1);
-            const alone = tokens >= contextLength && typed ? await count(/** @type {Message[]} */ (pinned)) : 0;
+            const alone = tokens >= contextLength && typed ? await count(/** @type {Message[]} */ (pinned))
+                : 0;
             this.#show(tokens, contextLength, judge(tokens, contextLength, overflow, alone));
         } catch {
             this.#root.hidden = true;       // the model was closed

@@ -57,11 +57,16 @@ export class Loading {
         announce(this.#root, `${opening}. ${hint}`);
     }
 
-    /** @param {string} name @param {import('../../weights/file/progress.js').Progress} progress @param {string} [doing]   the title, for what is no ordinary loading */
+    /**
+     * @param {string} name
+     * @param {import('../../weights/file/progress.js').Progress} progress
+     * @param {string} [doing]   the title, for what is no ordinary loading
+     */
     progress(name, {phase, bytes: done, total, rate, secondsLeft, waiting, notice}, doing) {
         const downloading = phase === 'download';
         clearTimeout(this.#waiting);
-        this.#title.textContent = doing ?? text(downloading ? 'loading.downloading' : 'loading.loading', {name});
+        this.#title.textContent = doing ?? text(downloading ? 'loading.downloading'
+            : 'loading.loading', {name});
         this.#bar.max = total;
         this.#bar.value = done;
         const figures = [text('count.part', {done: bytes(done), total: bytes(total)})];

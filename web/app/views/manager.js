@@ -8,7 +8,8 @@ import {wasCancelled} from './errors.js';
 
 /**
  * @typedef {import('../../weights/store/store.js').Stored} Stored
- * @typedef {{signal: AbortSignal, onProgress: (progress: {bytes: number, total: number, waiting?: string}) => void}} Watched
+ * @typedef {{signal: AbortSignal, onProgress: (progress: {bytes: number, total: number, waiting?: string}) =>
+ *     void}} Watched
  *
  * @typedef {object} ManagerOptions
  * @property {(model: Stored) => void} onStart
@@ -46,7 +47,8 @@ export class Manager {
         const all = JSON.stringify(stored.map((model) => [model, this.#options.titleOf(model)]));
         if (all === this.#shown) return;
         this.#shown = all;
-        const at = this.#at, place = at('stored'), {activeElement} = /** @type {Document | ShadowRoot} */ (place.getRootNode());
+        const at = this.#at, place = at('stored'),
+            {activeElement} = /** @type {Document | ShadowRoot} */ (place.getRootNode());
         const focused = place.contains(activeElement);
         place.hidden = stored.length === 0;
         at('delete-all').hidden = stored.length < 2;
@@ -88,7 +90,8 @@ class Row {
     /**
      * @param {Stored} model
      * @param {ManagerOptions} options
-     * @param {{announce: (said: string) => void, begin: () => AbortController}} shared   begin: ends what another row does
+     * @param {{announce: (said: string) => void, begin: () => AbortController}} shared   begin: ends what
+     *     another row does
      */
     constructor(model, options, shared) {
         this.#model = model;
@@ -102,14 +105,19 @@ class Row {
         else if (!isDamaged) this.#add(text('model.start'), text('model.start'), start);
         if (isDamaged) this.#add(text('stored.repair'), text('stored.repair'), () => this.#repair());
         else this.#add(text('stored.check'), text('stored.check-what'), () => this.#check());
-        if (state === 'complete') this.#add(text('stored.export'), text('stored.export-what'), () => this.#export());
+        if (state === 'complete')
+            this.#add(text('stored.export'), text('stored.export-what'), () => this.#export());
         this.#add(text('action.delete'), text('stored.delete-what'), () => this.#delete());
         this.#actions.append(...this.#buttons);
         this.element = element('li', {},
             element('div', {}, element('strong', {textContent: this.#name}), this.#line), this.#actions);
     }
 
-    /** @param {string} label @param {string} what   it does, for a screen reader @param {() => void} onclick */
+    /**
+     * @param {string} label
+     * @param {string} what   it does, for a screen reader
+     * @param {() => void} onclick
+     */
     #button(label, what, onclick) {
         const made = element('button', {type: 'button', className: 'quiet', textContent: label, onclick});
         made.setAttribute('aria-label', text('label.of', {label: what, name: this.#name}));
@@ -135,7 +143,8 @@ class Row {
         line.textContent = text('doing.begun', {doing: name});
         try {
             const said = await task({signal, onProgress: ({bytes: done, total, waiting}) => {
-                line.textContent = waiting ?? text('doing.share', {doing: name, share: percent(done / total)});
+                line.textContent = waiting
+                    ?? text('doing.share', {doing: name, share: percent(done / total)});
             }});
             line.textContent = said;
             this.#shared.announce(text('label.of', {label: this.#name, name: said}));
@@ -156,12 +165,14 @@ class Row {
                 return text('stored.damaged', {damaged: damaged.length, count: chunks});
             }
             if (missing.length) return text('stored.partly-good', {count: good, chunks});
-            return [text('stored.good', {count: chunks}), await this.#compare(watched.signal)].filter(Boolean).join(' ');
+            return [text('stored.good', {count: chunks}), await this.#compare(watched.signal)].filter(Boolean)
+                .join(' ');
         });
     }
 
     /**
-     * Whether the model's address still has it, as another sentence. Without the network nothing is said, and nothing is wrong.
+     * Whether the model's address still has it, as another sentence. Without the network nothing is said, and
+     * nothing is wrong.
      * @param {AbortSignal} signal
      */
     async #compare(signal) {
@@ -192,8 +203,8 @@ class Row {
     }
 
     /**
-     * The model and its digests, by which an import is checked: into a folder where the browser can ask for one, else as
-     * two downloads.
+     * The model and its digests, by which an import is checked: into a folder where the browser can ask for
+     * one, else as two downloads.
      */
     async #export() {
         const {id, fileName: name} = this.#model, digests = `${name}.json`;
@@ -202,7 +213,8 @@ class Row {
             await this.#work('export', async (watched) => {
                 const file = await Gemma.models.export(id, watched);
                 if (file) download(file, name);
-                download(new Blob([JSON.stringify(await Gemma.models.manifest(id))], {type: 'application/json'}), digests);
+                download(new Blob([JSON.stringify(await Gemma.models.manifest(id))],
+                    {type: 'application/json'}), digests);
                 return text('stored.saved-as', {name});
             });
             return;
@@ -217,8 +229,10 @@ class Row {
         }
         await this.#work('export', async (watched) => {
             const there = await folder.getFileHandle(name).then(() => true, () => false);
-            if (there && !confirm(text('stored.confirm-replace', {name, folder: folder.name}))) return text('stored.not-exported');
-            const writable = async (/** @type {string} */ file) => (await folder.getFileHandle(file, {create: true})).createWritable();
+            if (there && !confirm(text('stored.confirm-replace', {name, folder: folder.name})))
+                return text('stored.not-exported');
+            const writable = async (/** @type {string} */ file) => (await folder.getFileHandle(file,
+                {create: true})).createWritable();
             await Gemma.models.export(id, {...watched, writable: await writable(name)});
             const json = await writable(digests);
             await json.write(JSON.stringify(await Gemma.models.manifest(id)));
@@ -230,9 +244,12 @@ class Row {
 
 /** @param {Stored} model */
 function summary({id, size, storedBytes, state, lastUsed}) {
-    const amount = state === 'partial' ? text('count.part', {done: bytes(storedBytes), total: bytes(size)}) : bytes(size);
-    const origin = /^https?:/.test(id) ? text('stored.from', {host: new URL(id).host}) : text('stored.from-file');
-    return [text('model.here', {amount}), ...state === 'damaged' ? [text('stored.is-damaged')] : [], origin, used(lastUsed)].join(' · ');
+    const amount = state === 'partial' ? text('count.part', {done: bytes(storedBytes), total: bytes(size)})
+        : bytes(size);
+    const origin = /^https?:/.test(id) ? text('stored.from', {host: new URL(id).host})
+        : text('stored.from-file');
+    return [text('model.here', {amount}), ...state === 'damaged' ? [text('stored.is-damaged')] : [], origin,
+        used(lastUsed)].join(' · ');
 }
 
 /** @param {number} at   milliseconds since 1970 */

@@ -1,4 +1,5 @@
-// The other models of the catalogue, folded away; each says whether it runs here and how fast, once somebody looks.
+// The other models of the catalogue, folded away; each says whether it runs here and how fast, once
+// somebody looks.
 
 import {text, textWith} from '../texts.js';
 import {verdictOf} from '../verdicts.js';
@@ -42,7 +43,8 @@ export class More {
 
     /** @param {Offer[]} offers @param {Stored[]} stored */
     show(offers, stored) {
-        const all = JSON.stringify([offers, offers.map((offer) => stored.find(({id}) => id === offer.urls[0])?.state)]);
+        const all = JSON.stringify([offers,
+            offers.map((offer) => stored.find(({id}) => id === offer.urls[0])?.state)]);
         if (all === this.#shown && this.#measuring) return;
         this.#shown = all;
         this.stop();
@@ -57,10 +59,13 @@ export class More {
     #row(offer, here) {
         const {name, kind, size, context} = offer;
         const line = element('p', {className: 'soft verdict'});
-        const label = text(!here ? 'model.download' : here.state === 'partial' ? 'model.continue' : 'model.start');
-        const button = element('button', {type: 'button', textContent: label, onclick: () => this.#onStart(offer)});
+        const label = text(!here ? 'model.download' : here.state === 'partial' ? 'model.continue'
+            : 'model.start');
+        const button = element('button', {type: 'button', textContent: label,
+            onclick: () => this.#onStart(offer)});
         button.setAttribute('aria-label', text('label.of', {label, name}));
-        const facts = [kind && text(`more.${kind}`), bytes(size), context && text('more.context', {count: context})];
+        const facts = [kind && text(`more.${kind}`), bytes(size), context
+            && text('more.context', {count: context})];
         const soft = element('span', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')});
         const title = element('p', {}, element('strong', {textContent: name}), ' ', soft);
         return {offer, line, row: element('li', {}, element('div', {}, title, line), button)};
@@ -88,6 +93,7 @@ export class More {
 
 /** @param {import('../verdicts.js').Verdict} verdict */
 function verdict({fits, reasons, prefill, decode}) {
-    const lead = fits ? text('more.runs', {decode: rough(decode ?? 0), prefill: rough(prefill ?? 0)}) : text('more.runs-not');
+    const lead = fits ? text('more.runs', {decode: rough(decode ?? 0), prefill: rough(prefill ?? 0)})
+        : text('more.runs-not');
     return [lead, ...reasons].join(' ');
 }

@@ -12,7 +12,11 @@ export class Notices {
     /** What had the focus before one of these. @type {EventTarget | null} */
     #from = null;
 
-    /** @param {ParentNode} root @param {{about: () => Record<string, unknown>}} options   about: the engine, for the details of an error */
+    /**
+     * @param {ParentNode} root
+     * @param {{about: () => Record<string, unknown>}} options   about: the engine, for the details of
+     *     an error
+     */
     constructor(root, {about}) {
         this.#about = about;
         const at = this.#at = within(root);
@@ -80,12 +84,17 @@ export class Notices {
         this.#hide('error');
     }
 
-    /** Gives the focus back to where it was, or to where a person continues. @param {'notice' | 'error'} id */
+    /**
+     * Gives the focus back to where it was, or to where a person continues.
+     * @param {'notice' | 'error'} id
+     */
     #hide(id) {
         const place = this.#at(id), isHeld = place.contains(document.activeElement), from = this.#from;
         place.hidden = true;
         if (!isHeld) return;
-        const shown = this.#root.querySelector('main > section:not([hidden])'), other = !touch && shown?.querySelector('textarea') || shown?.querySelector('h1');
-        (from instanceof HTMLElement && from.checkVisibility() ? from : /** @type {HTMLElement | null | undefined} */ (other))?.focus();
+        const shown = this.#root.querySelector('main > section:not([hidden])'),
+            other = !touch && shown?.querySelector('textarea') || shown?.querySelector('h1');
+        (from instanceof HTMLElement && from.checkVisibility() ? from
+            : /** @type {HTMLElement | null | undefined} */ (other))?.focus();
     }
 }

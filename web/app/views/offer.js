@@ -1,4 +1,5 @@
-// The cards of the first screen: one for each model that stands first, and the place of one that is being found out.
+// The cards of the first screen: one for each model that stands first, and the place of one that is
+// being found out.
 //
 // Owns: a card's elements. Must not know: which model stands where, what is stored.
 
@@ -16,7 +17,8 @@ import {currentLanguage, text, textWith} from '../texts.js';
 export const hostOf = ({urls}) => new URL(urls[0]).host;
 
 /** A link that leaves the app. @param {{name: string, url: string}} to */
-export const linkTo = ({name, url}) => element('a', {textContent: name, href: url, target: '_blank', rel: 'noreferrer noopener'});
+export const linkTo = ({name, url}) => element('a', {textContent: name, href: url, target: '_blank',
+    rel: 'noreferrer noopener'});
 
 /** @param {Offer} offer @returns {string | undefined} */
 function aboutOf({about}) {
@@ -27,7 +29,8 @@ function aboutOf({about}) {
 function reasonOf({offer, role}, speed) {
     const {size} = offer;
     if (role === 'stored') return text('offer.here');
-    return role === 'recommended' ? text('offer.why', {speed: rough(speed), size: bytes(size), host: hostOf(offer)}) : '';
+    return role === 'recommended'
+        ? text('offer.why', {speed: rough(speed), size: bytes(size), host: hostOf(offer)}) : '';
 }
 
 /**
@@ -41,29 +44,39 @@ function reasonOf({offer, role}, speed) {
  */
 export function offerCard(card, {stored, speed = 0, isFirst, isAgreed, onStart}) {
     const {offer, role} = card, {name, size, kind, licence} = offer, isPartial = stored?.state === 'partial';
-    const amount = stored && isPartial ? text('count.part', {done: bytes(stored.storedBytes), total: bytes(size)}) : bytes(size);
+    const amount = stored && isPartial
+        ? text('count.part', {done: bytes(stored.storedBytes), total: bytes(size)}) : bytes(size);
     const tags = [kind && text(`model.${kind}`), stored ? text('model.here', {amount}) : amount];
     const made = element('article', {className: 'card'}, element('div', {className: 'card-head'},
         element('h2', {textContent: name}),
-        ...role === 'recommended' ? [element('span', {className: 'tag best', textContent: text('offer.recommended')})] : [],
+        ...role === 'recommended'
+            ? [element('span', {className: 'tag best', textContent: text('offer.recommended')})] : [],
         ...tags.filter(Boolean).map((tag) => element('span', {className: 'tag', textContent: tag}))));
     made.dataset.offer = role;
     const about = aboutOf(offer), reason = reasonOf(card, speed);
-    for (const [dir, sentence] of [['', reason], ['auto', about]]) if (sentence) made.append(element('p', {dir, textContent: sentence}));
-    const label = text(!stored ? 'model.download-start' : isPartial ? 'model.continue-download' : 'model.start');
-    const start = element('button', {type: 'button', className: isFirst ? 'primary' : '', textContent: label, onclick: onStart});
+    for (const [dir, sentence] of [['', reason], ['auto', about]]) if (sentence)
+        made.append(element('p', {dir, textContent: sentence}));
+    const label = text(!stored ? 'model.download-start' : isPartial ? 'model.continue-download'
+        : 'model.start');
+    const start = element('button', {type: 'button', className: isFirst ? 'primary' : '', textContent: label,
+        onclick: onStart});
     start.setAttribute('aria-label', text('label.of', {label, name}));
     made.append(element('div', {className: 'actions'}, start));
     if (!licence) return made;
     const {policy} = licence, accepts = role === 'default' && !isAgreed && (!stored || isPartial);
     const key = !accepts ? 'terms.provided' : policy ? 'terms.accept-both' : 'terms.accept';
-    made.append(element('p', {className: 'terms soft'}, ...textWith(key, {licence: linkTo(licence), ...policy && {policy: linkTo(policy)}})));
+    made.append(element('p', {className: 'terms soft'},
+        ...textWith(key, {licence: linkTo(licence), ...policy && {policy: linkTo(policy)}})));
     return made;
 }
 
-/** What keeps the place of a card until it is known whose it is: as tall as that of this model. @param {Offer} offer */
+/**
+ * What keeps the place of a card until it is known whose it is: as tall as that of this model.
+ * @param {Offer} offer
+ */
 export function placeholder(offer) {
-    const made = offerCard({offer, role: 'recommended'}, {isFirst: true, isAgreed: true, speed: 88, onStart() {}});
+    const made = offerCard({offer, role: 'recommended'}, {isFirst: true, isAgreed: true, speed: 88,
+        onStart() {}});
     for (const child of /** @type {Iterable<HTMLElement>} */ (made.children)) child.inert = true;
     made.classList.add('waiting');
     made.append(element('p', {className: 'finding soft', textContent: text('offer.finding')}));
@@ -72,7 +85,8 @@ export function placeholder(offer) {
 
 /** Takes its place where no model can be recommended. */
 export function noOffer() {
-    const made = element('article', {className: 'card waiting'}, element('p', {className: 'finding soft', textContent: text('offer.none')}));
+    const made = element('article', {className: 'card waiting'},
+        element('p', {className: 'finding soft', textContent: text('offer.none')}));
     made.dataset.offer = 'recommended';
     return made;
 }

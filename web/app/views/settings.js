@@ -1,8 +1,10 @@
-// The settings dialog, drawn from the list in preferences.js: the defaults, and what one conversation has of its own.
+// The settings dialog, drawn from the list in preferences.js: the defaults, and what one conversation has
+// of its own.
 //
 // Owns: whose settings are shown, and the defaults as they are now. Must not know: conversations, models.
 
-import {BUILT_IN, defaultPreferences, loadPreferences, readSettings, savePreferences, SETTINGS} from '../data/preferences.js';
+import {BUILT_IN, defaultPreferences, loadPreferences, readSettings, savePreferences,
+    SETTINGS} from '../data/preferences.js';
 import {group} from '../asking.js';
 import {announce, element, within} from './dom.js';
 import {bytes} from './format.js';
@@ -18,11 +20,15 @@ import {text} from '../texts.js';
  * @typedef {object} SettingsOptions
  * @property {() => void} onReload   load the model again, with the settings that need it
  * @property {(error: Error) => void} onError
- * @property {() => {id?: string, settings: Record<string, unknown>} | undefined} conversation   the one that is shown; without an id it has not begun
- * @property {(settings: Values, id?: string) => unknown} onChange    of that conversation; resolves once it is stored
+ * @property {() => {id?: string, settings: Record<string, unknown>} | undefined} conversation   the one that
+ *     is shown; without an id it has not begun
+ * @property {(settings: Values, id?: string) => unknown} onChange    of that conversation; resolves once
+ *     it is stored
  * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that the model can't follow
- * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} | undefined>} cost   of a context
- * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name: string) => Promise<unknown>}} presets
+ * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} |
+ *     undefined>} cost   of a context
+ * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name:
+ *     string) => Promise<unknown>}} presets
  */
 
 const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
@@ -38,7 +44,10 @@ export class Settings {
     #preferences = loadPreferences();
     #loaded = false;
     #loadingBefore = '';
-    /** What the conversation has of its own; undefined while the defaults are shown. @type {Values | undefined} */
+    /**
+     * What the conversation has of its own; undefined while the defaults are shown.
+     * @type {Values | undefined}
+     */
     #own;
     /** Whose that is: another one may be opened meanwhile. @type {string | undefined} */
     #id;
@@ -112,10 +121,14 @@ export class Settings {
         return this.#own && Object.hasOwn(this.#own, key) ? this.#own[key] : this.#preferences[key];
     }
 
-    /** @param {Setting} setting @param {import('../data/preferences.js').Value} value   undefined: as the default */
+    /**
+     * @param {Setting} setting
+     * @param {import('../data/preferences.js').Value} value   undefined: as the default
+     */
     #set({key, group: name, initial}, value) {
         if (this.#own && name !== 'loading') {
-            const {[key]: _, ...others} = this.#own, isDefault = value === undefined || (value ?? undefined) === this.#preferences[key];
+            const {[key]: _, ...others} = this.#own,
+                isDefault = value === undefined || (value ?? undefined) === this.#preferences[key];
             this.#change(isDefault ? others : {...others, [key]: value});
         } else {
             this.#preferences[key] = value ?? initial;
@@ -135,22 +148,27 @@ export class Settings {
 
     #draw() {
         this.#waiting.clear();
-        const rows = (/** @type {Setting['group']} */ name, rare = false) => SETTINGS.filter((one) => one.group === name && Boolean(one.rare) === rare)
+        const rows = (/** @type {Setting['group']} */ name, rare = false) =>
+            SETTINGS.filter((one) => one.group === name && Boolean(one.rare) === rare)
             .map((setting) => settingRow(setting, {
                 get: (key) => this.#get(key), set: (key, value) => this.#set(setting, value),
-                isOwn: (key) => Boolean(this.#own && Object.hasOwn(this.#own, key)), check: this.#options.check, waiting: this.#waiting,
+                isOwn: (key) => Boolean(this.#own && Object.hasOwn(this.#own, key)),
+                check: this.#options.check, waiting: this.#waiting,
             }));
         const fieldset = (/** @type {string} */ key, /** @type {HTMLElement[]} */ ...children) =>
             element('fieldset', {}, element('legend', {textContent: text(key)}), ...children);
         const more = (/** @type {HTMLElement[]} */ children) =>
-            element('details', {className: 'more'}, element('summary', {textContent: text('settings.more')}), ...children);
+            element('details', {className: 'more'}, element('summary', {textContent: text('settings.more')}),
+                ...children);
         this.#at('settings-fields').replaceChildren(
             ...this.#scopes(),
             this.#presets(),
             fieldset('settings.prompt', ...rows('prompt'), this.#prompts()),
             fieldset('settings.sampling', ...rows('sampling'), more(rows('sampling', true))),
             fieldset('settings.answers', ...rows('answer'), more(rows('answer', true))),
-            fieldset('settings.engine', element('p', {className: 'soft', textContent: text('settings.engine-note')}), ...rows('loading')));
+            fieldset('settings.engine',
+                element('p', {className: 'soft', textContent: text('settings.engine-note')}),
+                ...rows('loading')));
         this.#showCost();
         this.#at('settings-reset').textContent = text(this.#own ? 'settings.reset-own' : 'settings.reset');
         this.#offerReload();
@@ -165,16 +183,19 @@ export class Settings {
                 await this.settled();
                 then();
                 this.#draw();
-                /** @type {HTMLElement | null} */ (this.#at('settings-fields').querySelector('.scopes [aria-pressed=true]'))?.focus();
+                /** @type {HTMLElement | null} */ (this.#at('settings-fields')
+                    .querySelector('.scopes [aria-pressed=true]'))?.focus();
             }});
             made.setAttribute('aria-pressed', String(isSelected));
             return made;
         };
         const scopes = element('div', {className: 'tabs scopes', role: 'group'},
-            tab('settings.own', this.#own !== undefined, () => { this.#own = readSettings(this.#options.conversation()?.settings); }),
+            tab('settings.own', this.#own !== undefined,
+                () => { this.#own = readSettings(this.#options.conversation()?.settings); }),
             tab('settings.all', this.#own === undefined, () => { this.#own = undefined; }));
         scopes.setAttribute('aria-label', text('settings.scope'));
-        return [scopes, element('p', {className: 'soft', textContent: text(this.#own ? 'settings.own-note' : 'settings.all-note')})];
+        return [scopes, element('p',
+            {className: 'soft', textContent: text(this.#own ? 'settings.own-note' : 'settings.all-note')})];
     }
 
     #presets() {
@@ -185,12 +206,15 @@ export class Settings {
             list: async () => (await presets.list()).filter((preset) => !isPrompt(preset)),
             onChoose: ({name, settings}) => {
                 const wanted = {...initial, ...readSettings(settings)};
-                for (const setting of ASKED) this.#set(setting, wanted[setting.key] ?? (setting.initial === undefined ? null : setting.initial));
+                for (const setting of ASKED)
+                    this.#set(setting, wanted[setting.key] ?? (setting.initial === undefined ? null
+                        : setting.initial));
                 this.#draw();
                 /** @type {HTMLSelectElement} */ (this.#at('preset')).focus();
                 announce(this.#root, text('preset.applied', {name}));
             },
-            onSave: (name) => presets.save({name, settings: Object.fromEntries(ASKED.map(({key}) => [key, this.#get(key)])
+            onSave: (name) => presets.save({name,
+                settings: Object.fromEntries(ASKED.map(({key}) => [key, this.#get(key)])
                 .filter(([key, value]) => (value ?? undefined) !== initial[String(key)]))}),
             onDelete: (name) => presets.delete(name),
         });
@@ -200,7 +224,8 @@ export class Settings {
         const {presets, onError} = this.#options;
         return library({
             id: 'prompt-library', label: text('prompt.library'), onError,
-            builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`), system: text(`prompt.${key}-text`)})),
+            builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`),
+                system: text(`prompt.${key}-text`)})),
             list: async () => (await presets.list()).filter(isPrompt),
             onChoose: ({system}) => {
                 const field = this.#at('setting-system', HTMLTextAreaElement);
@@ -218,16 +243,20 @@ export class Settings {
         const note = element('p', {className: 'soft', id: 'context-cost'});
         this.#at('setting-contextLength').parentElement?.append(note);
         const show = async () => {
-            const {contextLength, kvType} = this.group('loading'), cost = await this.#options.cost({contextLength, kvType}).catch((error) => ({error}));
+            const {contextLength, kvType} = this.group('loading'),
+                cost = await this.#options.cost({contextLength, kvType}).catch((error) => ({error}));
             if (!cost || !note.isConnected) return;
-            note.textContent = 'error' in cost ? cost.error.message : [text('setting.context-cost', {memory: bytes(cost.bytes)}), ...cost.reasons].join(' ');
+            note.textContent = 'error' in cost ? cost.error.message
+                : [text('setting.context-cost', {memory: bytes(cost.bytes)}), ...cost.reasons].join(' ');
         };
         const later = calmly(show);
-        for (const id of ['setting-contextLength', 'setting-kvType']) this.#at(id).addEventListener('input', later);
+        for (const id of ['setting-contextLength', 'setting-kvType'])
+            this.#at(id).addEventListener('input', later);
         show();
     }
 
     #offerReload() {
-        this.#at('settings-reload').hidden = !this.#loaded || JSON.stringify(this.group('loading')) === this.#loadingBefore;
+        this.#at('settings-reload').hidden = !this.#loaded
+            || JSON.stringify(this.group('loading')) === this.#loadingBefore;
     }
 }

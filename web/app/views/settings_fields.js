@@ -13,8 +13,10 @@ import {readSchema} from '../data/preferences.js';
  * @typedef {object} Scope   for whom the values hold
  * @property {(key: string) => Value} get
  * @property {(key: string, value: Value) => void} set   undefined: as the default
- * @property {(key: string) => boolean} isOwn            it differs from the defaults, and holds for one conversation
- * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that no answer can be made by
+ * @property {(key: string) => boolean} isOwn            it differs from the defaults, and holds for one
+ *     conversation
+ * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that no answer can be
+ *     made by
  * @property {Set<() => Promise<void>>} waiting   what is written and not taken yet: a call ends the wait
  */
 
@@ -32,10 +34,14 @@ export function calmly(work, ms = CALM_MS) {
 
 /** @param {Setting} setting @param {Scope} scope */
 export function settingRow(setting, scope) {
-    const {key, field, unit} = setting, id = `setting-${key}`, label = text(`setting.${key}`), isRange = field === 'range';
-    const input = inputOf(setting), shown = element('output', {htmlFor: id, textContent: unit ? text(unit) : ''});
-    const notes = [hintOf(key), element('p', {className: 'refused', role: 'alert'})].filter((note) => note !== undefined);
-    const reset = element('button', {type: 'button', className: 'quiet reset', textContent: text('settings.as-default'), onclick: () => {
+    const {key, field, unit} = setting, id = `setting-${key}`, label = text(`setting.${key}`),
+        isRange = field === 'range';
+    const input = inputOf(setting),
+        shown = element('output', {htmlFor: id, textContent: unit ? text(unit) : ''});
+    const notes = [hintOf(key), element('p', {className: 'refused', role: 'alert'})].filter((note) =>
+        note !== undefined);
+    const reset = element('button', {type: 'button', className: 'quiet reset',
+        textContent: text('settings.as-default'), onclick: () => {
         scope.set(key, undefined);
         show();
         input.focus();
@@ -57,20 +63,25 @@ export function settingRow(setting, scope) {
     };
     input.id = id;
     if (notes.length > 1) input.setAttribute('aria-describedby', notes[0].id);
-    if (field === 'schema') takeSchema(/** @type {HTMLTextAreaElement} */ (input), notes[notes.length - 1], scope, take);
+    if (field === 'schema') takeSchema(/** @type {HTMLTextAreaElement} */ (input),
+        notes[notes.length - 1], scope, take);
     else input.oninput = () => input.checkValidity() && take(valueOf(setting, input));
-    const row = element('div', {className: `setting ${field}`}, element('label', {htmlFor: id, textContent: label}), shown, reset, input, ...notes);
+    const row = element('div', {className: `setting ${field}`},
+        element('label', {htmlFor: id, textContent: label}), shown, reset, input, ...notes);
     show();
     return row;
 }
 
 /** @param {Setting} setting */
 function inputOf({key, field, initial, min, max, step, choices = []}) {
-    if (field === 'choice') return element('select', {}, ...choices.map((value) => element('option', {value, textContent: text(`setting.${key}.${value}`)})));
+    if (field === 'choice') return element('select', {},
+        ...choices.map((value) => element('option', {value, textContent: text(`setting.${key}.${value}`)})));
     if (field === 'text' || field === 'schema') {
-        return element('textarea', {rows: key === 'system' ? 4 : 2, dir: 'auto', spellcheck: key === 'system', placeholder: text(`setting.${key}-empty`)});
+        return element('textarea', {rows: key === 'system' ? 4 : 2, dir: 'auto', spellcheck: key === 'system',
+            placeholder: text(`setting.${key}-empty`)});
     }
-    return element('input', {type: field, min, max, step, placeholder: initial === undefined ? text(`setting.${key}-empty`) : ''});
+    return element('input', {type: field, min, max, step, placeholder: initial === undefined
+        ? text(`setting.${key}-empty`) : ''});
 }
 
 /** @param {string} key */
@@ -79,7 +90,11 @@ function hintOf(key) {
     return element('p', {id: `setting-${key}-hint`, className: 'soft', textContent: hint});
 }
 
-/** @param {Setting} setting @param {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} input @returns {Value} */
+/**
+ * @param {Setting} setting
+ * @param {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} input
+ * @returns {Value}
+ */
 function valueOf({field, initial}, input) {
     if (field !== 'range' && field !== 'number') return input.value;
     return input.value === '' ? initial ?? null : Number(input.value);
@@ -92,13 +107,21 @@ function refuse(input, note, why) {
     else input.removeAttribute('aria-invalid');
 }
 
-/** A schema holds once it is known that answers can be made by it. @param {HTMLTextAreaElement} input @param {HTMLElement} note @param {Scope} scope @param {(value: string) => void} take */
+/**
+ * A schema holds once it is known that answers can be made by it.
+ * @param {HTMLTextAreaElement} input
+ * @param {HTMLElement} note
+ * @param {Scope} scope
+ * @param {(value: string) => void} take
+ */
 function takeSchema(input, note, {check, waiting}, take) {
     const look = async () => {
         const written = input.value.trim(), schema = readSchema(written);
         let why = written && !schema ? text('schema.no-json') : '';
-        if (schema) await check(schema).catch((error) => { why = text('schema.refused', {why: error.message}); });
-        if (written !== input.value.trim() || !waiting.delete(look)) return;        // another is written meanwhile, or this field is gone
+        if (schema) await check(schema)
+            .catch((error) => { why = text('schema.refused', {why: error.message}); });
+        // another is written meanwhile, or this field is gone
+        if (written !== input.value.trim() || !waiting.delete(look)) return;
         refuse(input, note, why);
         if (!why) take(written);
     };

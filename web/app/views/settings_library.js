@@ -23,9 +23,11 @@ import {text} from '../texts.js';
 export function library({id, label, builtIn, list, onChoose, onSave, onDelete, onError}) {
     /** @type {Preset[]} */
     let stored = [];
-    const choice = element('select', {id}), button = (/** @type {string} */ key, /** @type {() => void} */ onclick) =>
+    const choice = element('select', {id}),
+        button = (/** @type {string} */ key, /** @type {() => void} */ onclick) =>
         element('button', {type: 'button', className: 'quiet', textContent: text(key), onclick});
-    const remove = button('action.delete', () => onDelete(choice.value.slice(1)).then(() => show('')).catch(onError));
+    const remove = button('action.delete', () => onDelete(choice.value.slice(1)).then(() => show(''))
+        .catch(onError));
     const save = button('preset.save', () => {
         buttons.replaceWith(naming);
         name.value = '';
@@ -43,7 +45,8 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
         save.focus();
     };
     const buttons = element('div', {className: 'library-buttons'}, save, remove);
-    const naming = element('div', {className: 'library-buttons'}, name, button('action.save', keep), button('action.cancel', end));
+    const naming = element('div', {className: 'library-buttons'}, name, button('action.save', keep),
+        button('action.cancel', end));
     name.setAttribute('aria-label', text('preset.name'));
     naming.onkeydown = (event) => {
         if (event.key !== 'Enter' && event.key !== 'Escape' || event.target !== name) return;
@@ -52,9 +55,11 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
         if (event.key === 'Enter') keep();
         else end();
     };
-    const option = (/** @type {string} */ kind) => (/** @type {Preset} */ item) => element('option', {value: kind + item.name, textContent: item.name});
+    const option = (/** @type {string} */ kind) => (/** @type {Preset} */ item) => element('option',
+        {value: kind + item.name, textContent: item.name});
     const draw = (/** @type {string} */ chosen) => {
-        choice.replaceChildren(element('option', {value: '', textContent: text('preset.choose')}), ...builtIn.map(option('0')), ...stored.map(option('1')));
+        choice.replaceChildren(element('option', {value: '', textContent: text('preset.choose')}),
+            ...builtIn.map(option('0')), ...stored.map(option('1')));
         choice.value = chosen;
         remove.hidden = !chosen.startsWith('1');
     };
@@ -63,11 +68,13 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
         draw(chosen ?? choice.value);
     };
     choice.onchange = () => {
-        const item = (choice.value.startsWith('1') ? stored : builtIn).find((one) => one.name === choice.value.slice(1));
+        const item = (choice.value.startsWith('1') ? stored : builtIn)
+            .find((one) => one.name === choice.value.slice(1));
         remove.hidden = !choice.value.startsWith('1');
         if (item) onChoose(item);
     };
     draw('');
     show();
-    return element('div', {className: 'setting library'}, element('label', {htmlFor: id, textContent: label}), choice, buttons);
+    return element('div', {className: 'setting library'}, element('label', {htmlFor: id, textContent: label}),
+        choice, buttons);
 }

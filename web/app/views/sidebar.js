@@ -1,4 +1,5 @@
-// The list of conversations and texts beside the page, or over it where the window is narrow: finding, renaming, ordering, deleting.
+// The list of conversations and texts beside the page, or over it where the window is narrow: finding,
+// renaming, ordering, deleting.
 //
 // Owns: the list's elements and what is selected in it. Must not know: what is in a conversation, models.
 
@@ -29,7 +30,10 @@ export class Sidebar {
     #current = '';
     /** @type {Set<string> | undefined} while many are chosen */
     #selected;
-    /** What was searched for last, and what was found. @type {{query: string, found?: {id: string, excerpt?: string, at?: [number, number]}[]}} */
+    /**
+     * What was searched for last, and what was found.
+     * @type {{query: string, found?: {id: string, excerpt?: string, at?: [number, number]}[]}}
+     */
     #search = {query: ''};
     /** @type {AbortController | undefined} */
     #searching;
@@ -53,7 +57,8 @@ export class Sidebar {
             clearTimeout(timer);
             timer = setTimeout(() => this.#find(search.value.trim()), SEARCH_MS);
         };
-        search.onfocus = () => void store.search('').catch(() => {});       // reads what the first search needs, while the query is typed
+        // reads what the first search needs, while the query is typed
+        search.onfocus = () => void store.search('').catch(() => {});
         at('select-many').onclick = () => this.#select(new Set());
         at('end-selection').onclick = () => this.#select(undefined);
         at('delete-selected').onclick = () => this.#delete([...this.#selected ?? []]);
@@ -101,7 +106,8 @@ export class Sidebar {
 
     /** Opens another one of the list. @param {1 | -1} step   1: the next below */
     step(step) {
-        const links = [...this.#at('list').querySelectorAll('a')], current = links.findIndex((link) => link.hasAttribute('aria-current'));
+        const links = [...this.#at('list').querySelectorAll('a')],
+            current = links.findIndex((link) => link.hasAttribute('aria-current'));
         const next = links[current < 0 && step < 0 ? links.length - 1 : current + step];
         if (!next) return;
         location.hash = next.hash;
@@ -117,10 +123,13 @@ export class Sidebar {
             else sidebar.setAttribute('popover', 'auto');
         };
         button.onclick = () => this.open();
-        sidebar.addEventListener('toggle', (event) => button.setAttribute('aria-expanded', String(/** @type {ToggleEvent} */ (event).newState === 'open')));
+        sidebar.addEventListener('toggle', (event) => button.setAttribute('aria-expanded',
+            String(/** @type {ToggleEvent} */ (event).newState === 'open')));
         // The focus is nowhere that it covers.
-        sidebar.addEventListener('focusout', ({relatedTarget}) => relatedTarget instanceof Node && !sidebar.contains(relatedTarget) && this.#leave(() => {}));
-        sidebar.addEventListener('click', ({target}) => target instanceof Element && target.closest('a') && this.#leave(() => {}));
+        sidebar.addEventListener('focusout', ({relatedTarget}) => relatedTarget instanceof Node
+            && !sidebar.contains(relatedTarget) && this.#leave(() => {}));
+        sidebar.addEventListener('click', ({target}) => target instanceof Element && target.closest('a')
+            && this.#leave(() => {}));
         WIDE.addEventListener('change', stand);
         stand();
     }
@@ -158,7 +167,10 @@ export class Sidebar {
         this.#waiting = setTimeout(() => this.#refresh(true), Math.max(0, wait));
     }
 
-    /** @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored many times while it is written */
+    /**
+     * @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored
+     *     many times while it is written
+     */
     #refresh(isTold = false) {
         clearTimeout(this.#waiting);
         this.#waiting = undefined;
@@ -167,17 +179,22 @@ export class Sidebar {
         this.#refreshed = performance.now();
         const {query, found} = this.#search, all = this.#options.store.list();
         const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
-        const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at) : undefined]));
+        const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at)
+            : undefined]));
         const groups = found ? [{title: '', items: shown}] : groupsOf(all);
-        const look = JSON.stringify([found, groups.map(({title, items}) => [title, ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])])]);
+        const look = JSON.stringify([found,
+            groups.map(({title, items}) => [title,
+                ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])])]);
         if (isTold && look === this.#look) return;
         this.#look = look;
-        const list = this.#at('list'), held = document.activeElement, row = held && list.contains(held) && held.closest('li')?.id;
+        const list = this.#at('list'), held = document.activeElement,
+            row = held && list.contains(held) && held.closest('li')?.id;
         list.replaceChildren(...groups.flatMap(({title, items}) => [
             ...title ? [element('h2', {textContent: title})] : [],
             element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),
         ]));
-        if (row) (document.getElementById(row)?.querySelector(/** @type {'a' | 'button' | 'input'} */ (held.localName)) ?? this.#at('new-conversation')).focus();
+        if (row) (document.getElementById(row)?.querySelector(/** @type {'a' | 'button' | 'input'} */ (
+            held.localName)) ?? this.#at('new-conversation')).focus();
         const note = this.#at('list-note');
         note.hidden = shown.length > 0;
         note.textContent = text(query ? 'list.nothing-found' : 'list.empty', {query});
@@ -191,13 +208,17 @@ export class Sidebar {
     /** @param {Summary} summary @param {Node} [excerpt] */
     #row({id, title, kind, pinned}, excerpt) {
         const name = title || text(kind === 'chat' ? 'list.untitled-chat' : 'list.untitled-text');
-        const label = element('span', {className: 'list-title', textContent: name, dir: 'auto'}), extra = excerpt ? [excerpt] : [];
+        const label = element('span', {className: 'list-title', textContent: name, dir: 'auto'}),
+            extra = excerpt ? [excerpt] : [];
         if (this.#selected) {
-            const box = element('input', {type: 'checkbox', checked: this.#selected.has(id), onchange: () => this.#toggle(id, box.checked)});
+            const box = element('input', {type: 'checkbox', checked: this.#selected.has(id),
+                onchange: () => this.#toggle(id, box.checked)});
             return element('li', {id: `row-${id}`}, element('label', {}, box, label));
         }
-        const link = element('a', {href: addressOf(id)}, ...kind === 'document' ? [icon('page')] : [], ...pinned ? [icon('pin')] : [], label, ...extra);
-        return element('li', {id: `row-${id}`}, link, iconButton('more', text('list.change', {title: name}), () => this.#edit(id)));
+        const link = element('a', {href: addressOf(id)}, ...kind === 'document' ? [icon('page')] : [],
+            ...pinned ? [icon('pin')] : [], label, ...extra);
+        return element('li', {id: `row-${id}`}, link, iconButton('more', text('list.change', {title: name}),
+            () => this.#edit(id)));
     }
 
     /** @param {string} id @param {boolean} chosen */
@@ -228,12 +249,14 @@ export class Sidebar {
     }
 
     #save() {
-        const at = this.#at, {store, onError} = this.#options, summary = store.list().find(({id}) => id === this.#editing);
+        const at = this.#at, {store, onError} = this.#options,
+            summary = store.list().find(({id}) => id === this.#editing);
         if (!summary) return;
         const title = at('item-name', HTMLInputElement).value.trim();
         store.change(summary.id, {
             ...title !== summary.title && {title},
-            folder: at('item-folder', HTMLInputElement).value.trim(), pinned: at('item-pinned', HTMLInputElement).checked,
+            folder: at('item-folder', HTMLInputElement).value.trim(),
+            pinned: at('item-pinned', HTMLInputElement).checked,
         }).catch(onError);
     }
 
@@ -256,16 +279,25 @@ export class Sidebar {
 /** What was found, marked. @param {string} excerpt @param {[number, number]} [at] */
 function excerptOf(excerpt, at) {
     const [from, to] = at ?? [0, 0];
-    return element('span', {className: 'list-excerpt soft', dir: 'auto'}, excerpt.slice(0, from), element('mark', {textContent: excerpt.slice(from, to)}), excerpt.slice(to));
+    return element('span', {className: 'list-excerpt soft', dir: 'auto'}, excerpt.slice(0, from),
+        element('mark', {textContent: excerpt.slice(from, to)}), excerpt.slice(to));
 }
 
-/** Pinned ones, folders, then by when they were used. @param {Summary[]} all @returns {{title: string, items: Summary[]}[]} */
+/**
+ * Pinned ones, folders, then by when they were used.
+ * @param {Summary[]} all
+ * @returns {{title: string, items: Summary[]}[]}
+ */
 function groupsOf(all) {
     /** @type {Map<string, Summary[]>} */
-    const groups = new Map(), add = (/** @type {string} */ title, /** @type {Summary} */ one) => groups.set(title, [...groups.get(title) ?? [], one]);
-    const free = all.filter(({pinned, folder}) => !pinned && !folder), folders = [...new Set(all.filter(({pinned}) => !pinned).map(({folder}) => folder))];
+    const groups = new Map(),
+        add = (/** @type {string} */ title, /** @type {Summary} */ one) => groups.set(title,
+            [...groups.get(title) ?? [], one]);
+    const free = all.filter(({pinned, folder}) => !pinned && !folder),
+        folders = [...new Set(all.filter(({pinned}) => !pinned).map(({folder}) => folder))];
     for (const one of all) if (one.pinned) add(text('list.pinned'), one);
-    for (const folder of folders.filter(Boolean).sort((a, b) => a.localeCompare(b, currentLanguage()))) for (const one of all) if (!one.pinned && one.folder === folder) add(folder, one);
+    for (const folder of folders.filter(Boolean).sort((a, b) => a.localeCompare(b, currentLanguage())))
+        for (const one of all) if (!one.pinned && one.folder === folder) add(folder, one);
     for (const one of free) add(dayOf(one.updated), one);
     return [...groups].map(([title, items]) => ({title, items}));
 }

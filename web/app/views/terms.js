@@ -8,12 +8,16 @@ import {bytes} from './format.js';
 import {hostOf, linkTo} from './offer.js';
 import {text, textWith} from '../texts.js';
 
-/** @param {import('../data/catalogue.js').Offer} offer   of one with terms @returns {Promise<boolean>} whether a person agrees */
+/**
+ * @param {import('../data/catalogue.js').Offer} offer   of one with terms
+ * @returns {Promise<boolean>} whether a person agrees
+ */
 export function askTerms(offer) {
     const {name, size, licence} = offer, {policy} = licence ?? {};
     if (!licence) return Promise.resolve(true);
     return new Promise((answer) => {
-        const dialog = element('dialog', {className: 'small', id: 'terms'}), title = element('h2', {id: 'terms-title', tabIndex: -1, textContent: text('terms.title')});
+        const dialog = element('dialog', {className: 'small', id: 'terms'}),
+            title = element('h2', {id: 'terms-title', tabIndex: -1, textContent: text('terms.title')});
         const close = (/** @type {boolean} */ isAgreed) => {
             answer(isAgreed);
             dialog.close();
@@ -22,7 +26,8 @@ export function askTerms(offer) {
         const agree = button('terms.agree', () => close(true), 'primary');
         dialog.append(element('div', {className: 'sheet'}, element('header', {}, title),
             element('p', {}, ...textWith(policy ? 'terms.ask-both' : 'terms.ask', links)),
-            element('p', {className: 'soft', textContent: text('terms.from', {name, size: bytes(size), host: hostOf(offer)})}),
+            element('p', {className: 'soft',
+                textContent: text('terms.from', {name, size: bytes(size), host: hostOf(offer)})}),
             element('div', {className: 'actions'}, agree, button('action.cancel', () => close(false)))));
         dialog.setAttribute('aria-labelledby', 'terms-title');
         dialog.onclose = () => {

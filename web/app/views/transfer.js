@@ -1,4 +1,5 @@
-// A person's data: taken along, brought here, written into a folder as it changes, and deleted. Fetched when it is opened.
+// A person's data: taken along, brought here, written into a folder as it changes, and deleted. Fetched when
+// it is opened.
 //
 // Owns: the dialog's elements. Must not know: formats of files.
 
@@ -26,9 +27,11 @@ import {pathTo} from '../data/tree.js';
 
 /** @param {TransferParts} parts */
 export function openTransfer({store, backup, names, onBackup}) {
-    const outcome = element('p', {className: 'transfer-outcome', role: 'status'}), used = element('p', {className: 'soft'});
+    const outcome = element('p', {className: 'transfer-outcome', role: 'status'}),
+        used = element('p', {className: 'soft'});
     const section = (/** @type {string} */ key, /** @type {(Node | string)[]} */ ...children) =>
-        element('section', {}, element('h3', {textContent: text(`data.${key}`)}), element('p', {className: 'soft', textContent: text(`data.${key}-hint`)}), ...children);
+        element('section', {}, element('h3', {textContent: text(`data.${key}`)}),
+            element('p', {className: 'soft', textContent: text(`data.${key}-hint`)}), ...children);
     /** Says what is done, and what came of it. @param {() => Promise<string>} work */
     const run = async (work) => {
         outcome.textContent = text('data.working');
@@ -36,19 +39,24 @@ export function openTransfer({store, backup, names, onBackup}) {
         showUse();
     };
     const showUse = async () => {
-        const {usage} = await navigator.storage?.estimate?.().catch(() => undefined) ?? {}, count = store.list().length;
-        used.textContent = [text('data.count', {count}), usage ? text('data.used', {used: bytes(usage)}) : ''].filter(Boolean).join(' ');
+        const {usage} = await navigator.storage?.estimate?.().catch(() => undefined) ?? {},
+            count = store.list().length;
+        used.textContent = [text('data.count', {count}), usage ? text('data.used', {used: bytes(usage)})
+            : ''].filter(Boolean).join(' ');
     };
     const day = new Date().toISOString().slice(0, 10);
-    const file = element('input', {type: 'file', accept: '.json,.jsonl,.zip', hidden: true, id: 'import-file', onchange: () => {
+    const file = element('input', {type: 'file', accept: '.json,.jsonl,.zip', hidden: true, id: 'import-file',
+        onchange: () => {
         const [chosen] = file.files ?? [];
         if (chosen) run(() => bring(store, chosen));
         file.value = '';
     }});
     const dialog = openDialog(text('data.title'), 'data', used, outcome,
         section('export', element('div', {className: 'actions'},
-            button('data.export-json', () => run(async () => save(await exportAll(store), `gemma-${day}.json`))),
-            button('data.export-markdown', () => run(async () => save(await allMarkdown(store, names), `gemma-${day}.md`))))),
+            button('data.export-json',
+                () => run(async () => save(await exportAll(store), `gemma-${day}.json`))),
+            button('data.export-markdown',
+                () => run(async () => save(await allMarkdown(store, names), `gemma-${day}.md`))))),
         section('import', file, button('data.import-file', () => file.click())),
         section('backup', backupOf(backup, onBackup)),
         section('delete', deletion(store, outcome)));
@@ -65,15 +73,18 @@ function save(blob, name) {
 /** @param {Conversations} store @param {File} file */
 async function bring(store, file) {
     const {conversations, messages, presets, skipped} = await importFile(store, file);
-    return [text('data.imported', {count: conversations, messages}), presets ? text('data.imported-presets', {count: presets}) : '',
-        skipped.length ? text('data.skipped', {count: skipped.length, first: skipped[0]}) : ''].filter(Boolean).join(' ');
+    return [text('data.imported', {count: conversations, messages}), presets ? text('data.imported-presets',
+        {count: presets}) : '',
+        skipped.length ? text('data.skipped', {count: skipped.length, first: skipped[0]})
+            : ''].filter(Boolean).join(' ');
 }
 
 /** @param {Conversations} store @param {TransferParts['names']} names */
 async function allMarkdown(store, names) {
     const parts = [];
     for (const summary of store.list()) {
-        const content = summary.kind === 'document' ? `# ${summary.title}\n\n${await store.readText(summary.id)}\n`
+        const content = summary.kind === 'document'
+            ? `# ${summary.title}\n\n${await store.readText(summary.id)}\n`
             : toMarkdown(summary, pathTo(await store.read(summary.id), summary.leaf), names);
         parts.push(parts.length ? '\n---\n\n' : '', content);
     }
@@ -92,7 +103,8 @@ function backupOf(backup, listen) {
         state.textContent = text(`backup.${name}`, {folder, problem});
         actions.replaceChildren(
             ...name === 'no-permission' ? [button('backup.allow', () => run(backup.allow()))] : [],
-            ...name === 'off' ? [button('backup.choose', () => run(backup.choose()))] : [button('backup.forget', () => run(backup.forget()))]);
+            ...name === 'off' ? [button('backup.choose', () => run(backup.choose()))]
+                : [button('backup.forget', () => run(backup.forget()))]);
     };
     const end = listen(() => state.isConnected ? show() : end());
     show();
@@ -105,16 +117,21 @@ function deletion(store, outcome) {
         first.replaceWith(second);
         second.querySelector('button')?.focus();
     });
-    const second = element('div', {role: 'group', className: 'notice error'}, element('p', {textContent: text('data.delete-sure')}),
+    const second = element('div', {role: 'group', className: 'notice error'},
+        element('p', {textContent: text('data.delete-sure')}),
         element('div', {className: 'actions'}, button('action.cancel', () => {
             second.replaceWith(first);
             first.focus();
-        }), button('data.delete-now', () => confirm(text('data.delete-last')) && deleteAll(store).catch((error) => { outcome.textContent = messageOf(error); }))));
+        }), button('data.delete-now', () => confirm(text('data.delete-last'))
+            && deleteAll(store).catch((error) => { outcome.textContent = messageOf(error); }))));
     second.setAttribute('aria-label', text('data.delete'));
     return first;
 }
 
-/** Conversations, texts, presets and settings; models have a list of their own. @param {Conversations} store */
+/**
+ * Conversations, texts, presets and settings; models have a list of their own.
+ * @param {Conversations} store
+ */
 async function deleteAll(store) {
     await store.delete(store.list().map(({id}) => id));         // other tabs hear of it
     store.close();
@@ -126,6 +143,7 @@ async function deleteAll(store) {
     forgetAll();
     // What waits to be sent would outlive the reload (draft.js).
     within(document)('message', HTMLTextAreaElement).value = '';
-    for (const remove of /** @type {NodeListOf<HTMLElement>} */ (within(document)('attachments').querySelectorAll('li > button.icon'))) remove.click();
+    for (const remove of /** @type {NodeListOf<HTMLElement>} */ (within(document)('attachments')
+        .querySelectorAll('li > button.icon'))) remove.click();
     location.href = location.pathname;
 }

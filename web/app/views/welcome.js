@@ -1,4 +1,5 @@
-// The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and those that are on this device.
+// The first screen: the model that the site offers, the others of its catalogue, a model of one's own, and
+// those that are on this device.
 
 import {acceptDrops} from './attaching.js';
 import {Gemma} from '../../gemma.js';
@@ -19,8 +20,10 @@ import {hostOf, noOffer, offerCard, placeholder} from './offer.js';
  *
  * @typedef {object} WelcomeOptions
  * @property {(model: ModelSource, name: string) => void} onStart
- * @property {(model: ModelSource, name: string) => void} onReplace   a stored model by what its address has now
- * @property {(files: File[], name: string) => void} onKeep   a model from the disk of which a copy is to be kept
+ * @property {(model: ModelSource, name: string) => void} onReplace   a stored model by what its address
+ *     has now
+ * @property {(files: File[], name: string) => void} onKeep   a model from the disk of which a copy is to
+ *     be kept
  * @property {(error: Error) => void} onError
  * @property {(sentence: string) => void} onNotice
  */
@@ -45,7 +48,10 @@ export class Welcome {
     #offers = [];
     /** What is here, as it was looked at last. @type {Stored[]} */
     #stored = [];
-    /** This visit's verdicts of models that have none. @type {Map<Offer, import('../verdicts.js').Verdict>} */
+    /**
+     * This visit's verdicts of models that have none.
+     * @type {Map<Offer, import('../verdicts.js').Verdict>}
+     */
     #unclear = new Map();
     /** @type {AbortController | undefined} */
     #measuring;
@@ -79,7 +85,8 @@ export class Welcome {
         acceptDrops(at('drop'), (files) => this.#open(files));
         this.#acceptAddress(at('url-form'), at('url', HTMLInputElement));
         // Only where somebody looks: it takes all cores.
-        this.#seen = new IntersectionObserver((entries) => entries.some(({isIntersecting}) => isIntersecting) && this.#findOut());
+        this.#seen = new IntersectionObserver((entries) => entries.some(({isIntersecting}) => isIntersecting)
+            && this.#findOut());
         for (const event of ['online', 'offline']) addEventListener(event, () => {
             this.#isReached = reach();
             this.refresh().catch(onError);
@@ -95,16 +102,22 @@ export class Welcome {
     async refresh() {
         const [stored, {free}] = await Promise.all([Gemma.models.list(), Gemma.models.room(0)]);
         this.#stored = stored;
-        const isReached = !stored.length || await Promise.race([this.#isReached, new Promise((late) => setTimeout(late, REACH_MS, true))]);
+        const isReached = !stored.length
+            || await Promise.race([this.#isReached, new Promise((late) => setTimeout(late, REACH_MS, true))]);
         const isOffline = navigator.onLine === false || !isReached;
-        const {offer: recommended, missing} = this.#pick(free), cards = arrange(this.#offers, {stored, isOffline, hasFailed: this.#hasFailed, recommended: recommended ?? (this.#hasFailed ? undefined : missing)});
+        const {offer: recommended, missing} = this.#pick(free),
+            cards = arrange(this.#offers, {stored, isOffline, hasFailed: this.#hasFailed,
+                recommended: recommended ?? (this.#hasFailed ? undefined : missing)});
         const places = cards.map((card, i) => {
             const {offer, role} = card, isPlace = role === 'recommended' && offer === missing;
-            const about = {stored: stored.find(({id}) => id === offer.urls[0]), speed: keptVerdict(offer)?.decode, isFirst: i === 0, isAgreed: hasAgreed(offer.licence)};
-            return this.#cardOf(JSON.stringify([card, isPlace, about]), () => isPlace ? placeholder(offer) : offerCard(card, {...about, onStart: () => this.#begin(offer)}));
+            const about = {stored: stored.find(({id}) => id === offer.urls[0]),
+                speed: keptVerdict(offer)?.decode, isFirst: i === 0, isAgreed: hasAgreed(offer.licence)};
+            return this.#cardOf(JSON.stringify([card, isPlace, about]), () => isPlace ? placeholder(offer)
+                : offerCard(card, {...about, onStart: () => this.#begin(offer)}));
         });
         // What was a place keeps its height.
-        if (this.#height && cards.length === 1 && !recommended && cards[0].role === 'default' && !isOffline) places.unshift(this.#cardOf('none', noOffer));
+        if (this.#height && cards.length === 1 && !recommended && cards[0].role === 'default' && !isOffline)
+            places.unshift(this.#cardOf('none', noOffer));
         if (this.#height) places[0]?.[1].style.setProperty('min-height', `${this.#height}px`);
         this.#place(places);
         this.#seen.disconnect();
@@ -116,22 +129,34 @@ export class Welcome {
         return stored;
     }
 
-    /** One that is as before is the same element. @param {string} key @param {() => HTMLElement} make @returns {[key: string, card: HTMLElement]} */
+    /**
+     * One that is as before is the same element.
+     * @param {string} key
+     * @param {() => HTMLElement} make
+     * @returns {[key: string, card: HTMLElement]}
+     */
     #cardOf(key, make) {
         return [key, this.#cards.get(key) ?? make()];
     }
 
-    /** What stays is not touched: somebody may be about to press it. @param {[key: string, card: HTMLElement][]} cards */
+    /**
+     * What stays is not touched: somebody may be about to press it.
+     * @param {[key: string, card: HTMLElement][]} cards
+     */
     #place(cards) {
-        const place = this.#at('offered'), held = place.contains(document.activeElement) && document.activeElement?.ariaLabel;
+        const place = this.#at('offered'),
+            held = place.contains(document.activeElement) && document.activeElement?.ariaLabel;
         this.#cards = new Map(cards);
         for (const old of [...place.children]) if (!cards.some(([, card]) => card === old)) old.remove();
-        for (const [i, [, card]] of cards.entries()) if (place.children[i] !== card) place.insertBefore(card, place.children[i] ?? null);
-        if (held && !place.contains(document.activeElement)) [...place.querySelectorAll('button')].find(({ariaLabel}) => ariaLabel === held)?.focus();
+        for (const [i, [, card]] of cards.entries()) if (place.children[i] !== card)
+            place.insertBefore(card, place.children[i] ?? null);
+        if (held && !place.contains(document.activeElement))
+            [...place.querySelectorAll('button')].find(({ariaLabel}) => ariaLabel === held)?.focus();
     }
 
     async #showMore() {
-        const fold = this.#at('more', HTMLDetailsElement), others = this.#offers.slice(1).filter(({shape}) => shape);
+        const fold = this.#at('more', HTMLDetailsElement),
+            others = this.#offers.slice(1).filter(({shape}) => shape);
         fold.hidden = !others.length;
         if (!fold.open) return this.#more?.stop();
         const {More} = await bringModels();
@@ -153,14 +178,17 @@ export class Welcome {
 
     /** @param {number} [free]   bytes of storage; a part of a model may be there already */
     #pick(free = Infinity) {
-        const left = (/** @type {Offer} */ {size, urls}) => size - (this.#stored.find(({id}) => id === urls[0])?.storedBytes ?? 0);
-        return pick(this.#offers, (offer) => keptVerdict(offer) ?? this.#unclear.get(offer), (offer) => left(offer) <= free);
+        const left = (/** @type {Offer} */ {size, urls}) =>
+            size - (this.#stored.find(({id}) => id === urls[0])?.storedBytes ?? 0);
+        return pick(this.#offers, (offer) => keptVerdict(offer) ?? this.#unclear.get(offer),
+            (offer) => left(offer) <= free);
     }
 
     /** Measures models until one can be recommended, or none is left. */
     async #findOut() {
         if (this.#measuring) return;
-        const {signal} = this.#measuring = new AbortController(), waiting = () => /** @type {HTMLElement | null} */ (this.#at('offered').querySelector('.waiting'));
+        const {signal} = this.#measuring = new AbortController(),
+            waiting = () => /** @type {HTMLElement | null} */ (this.#at('offered').querySelector('.waiting'));
         let isKnown = true;
         try {
             await hasSettled();
@@ -178,7 +206,8 @@ export class Welcome {
             this.#height = isKnown && waiting()?.getBoundingClientRect().height || 0;
             const {offer} = this.#pick(free);
             await this.refresh();
-            if (offer) announce(this.#root, text('label.of', {label: text('offer.recommended'), name: offer.name}));
+            if (offer) announce(this.#root,
+                text('label.of', {label: text('offer.recommended'), name: offer.name}));
         } catch {
             if (!signal.aborted) waiting()?.remove();       // else something has begun
         } finally {
@@ -193,7 +222,8 @@ export class Welcome {
 
     /** Its terms are shown once. @param {Offer} offer */
     async #choose(offer) {
-        const {licence, urls} = offer, isOwn = urls[0] === this.#offers[0].urls[0], isNew = !this.#stored.some(({id}) => id === urls[0]), choice = ++this.#choices;
+        const {licence, urls} = offer, isOwn = urls[0] === this.#offers[0].urls[0],
+            isNew = !this.#stored.some(({id}) => id === urls[0]), choice = ++this.#choices;
         if (isNew && licence && !isOwn && !hasAgreed(licence)) {
             const {askTerms} = await bringModels();
             // Another one may have been chosen, or begun, meanwhile.
@@ -204,7 +234,8 @@ export class Welcome {
     }
 
     /**
-     * What a person can do where a model of another host could not be loaded: the site's own, which stands first from now on.
+     * What a person can do where a model of another host could not be loaded: the site's own, which stands
+     * first from now on.
      * @param {Error & {code?: string}} error   of what was begun last
      * @returns {{label: string, onPress: () => void} | undefined}
      */
@@ -225,7 +256,8 @@ export class Welcome {
     /** A model is begun: ends what is being done and measured here. @param {ModelSource} [model] */
     stop(model) {
         const id = model && Gemma.models.idOf(model);
-        this.#begun = this.#stored.some((stored) => stored.id === id && stored.state === 'complete') ? undefined : this.#offers.find(({urls}) => urls[0] === id);
+        this.#begun = this.#stored.some((stored) => stored.id === id && stored.state === 'complete')
+            ? undefined : this.#offers.find(({urls}) => urls[0] === id);
         this.#choices++;
         this.#height = 0;
         this.#measuring?.abort();
@@ -240,7 +272,8 @@ export class Welcome {
     }
 
     /**
-     * What is to be loaded for a stored model: one of the catalogue brings its other addresses and its digest along.
+     * What is to be loaded for a stored model: one of the catalogue brings its other addresses and its
+     * digest along.
      * @param {Stored} model
      * @returns {ModelSource}
      */
@@ -269,24 +302,34 @@ export class Welcome {
             event.preventDefault();
             const url = readAddress(address.value);
             address.setCustomValidity(url ? '' : text('own.address-wrong'));
-            if (address.reportValidity() && url) this.#options.onStart(url, fileName(url).replace(/\.json$/, ''));
+            if (address.reportValidity() && url)
+                this.#options.onStart(url, fileName(url).replace(/\.json$/, ''));
         };
     }
 }
 
 /** Whether this site answers, where a page without the network would show all the same. */
 async function reach() {
-    return !navigator.serviceWorker?.controller || fetch('models.json', {method: 'HEAD', cache: 'no-store'}).then(() => true, () => false);
+    return !navigator.serviceWorker?.controller || fetch('models.json', {method: 'HEAD', cache: 'no-store'})
+        .then(() => true, () => false);
 }
 
-/** The page has done what it does when it opens. A service worker that is being installed may yet reload it, to give it threads. */
+/**
+ * The page has done what it does when it opens. A service worker that is being installed may yet reload it,
+ * to give it threads.
+ */
 async function hasSettled() {
-    const {controller, ready} = navigator.serviceWorker ?? {controller: true}, wait = (/** @type {number} */ ms) => new Promise((over) => setTimeout(over, ms));
+    const {controller, ready} = navigator.serviceWorker ?? {controller: true},
+        wait = (/** @type {number} */ ms) => new Promise((over) => setTimeout(over, ms));
     if (!controller) await Promise.race([ready, wait(WORKER_MS)]);
     await wait(SETTLED_MS);
 }
 
-/** What a person typed as an address: https is assumed, other schemes are none. @param {string} written @returns {string | undefined} */
+/**
+ * What a person typed as an address: https is assumed, other schemes are none.
+ * @param {string} written
+ * @returns {string | undefined}
+ */
 function readAddress(written) {
     const typed = written.trim();
     try {

@@ -1,5 +1,5 @@
-// "Continue my text": one text that the writer and the model write by turns. The model continues at the cursor, alone or in several ways side by side;
-// what it wrote last is marked, until the writer changes something: then the text is theirs.
+// "Continue my text": one text that the writer and the model write by turns. The model continues at the cursor, alone or in several ways
+// side by side; what it wrote last is marked, until the writer changes something: then the text is theirs.
 //
 // Owns: what is asked of the model, and what is done with its answer. Must not know: how texts are stored, sessions.
 
@@ -44,7 +44,10 @@ export class Writer {
     #run;
     /** Of the text that was continued last, how many other ways were written. */
     #tried = {before: '', ways: 0};
-    /** What the alternatives continue: at a place, after the history's change `base`. @type {{run: Run, base?: Change, at: number} | undefined} */
+    /**
+     * What the alternatives continue: at a place, after the history's change `base`.
+     * @type {{run: Run, base?: Change, at: number} | undefined}
+     */
     #drawn;
     /** @type {AbortController | undefined} */
     #asking;
@@ -202,7 +205,8 @@ export class Writer {
     #told({signal}) {
         return {
             signal,
-            onReading: (/** @type {number} */ share) => !signal.aborted && this.#run && this.#hint(text('chat.reading', {share: percent(share)})),
+            onReading: (/** @type {number} */ share) => !signal.aborted && this.#run
+                && this.#hint(text('chat.reading', {share: percent(share)})),
             onWindow: (/** @type {import('../drafting.js').Window} */ {tokens, total}) => {
                 this.#at('window-note').textContent = text('writer.window', {tokens, total, share: percent(tokens / total)});
                 this.#at('window-note').hidden = signal.aborted;
@@ -226,7 +230,8 @@ export class Writer {
 
     /** @param {Change} [last]   what the model wrote last, to write something else in its place */
     async #write(last) {
-        const run = this.#begin('write'), stream = this.#text.stream(run, last), speak = createSpeaker(this.#root), isCurrent = () => this.#run === run;
+        const run = this.#begin('write'), stream = this.#text.stream(run, last), speak = createSpeaker(this.#root),
+            isCurrent = () => this.#run === run;
         this.#tried = {before: stream.before, ways: last ? 1 + (this.#tried.before === stream.before ? this.#tried.ways : 0) : 0};
         let sentence = '', isWriting = false;
         const shown = everyFrame((pieces) => {
@@ -244,7 +249,8 @@ export class Writer {
             shown.add(pieces);
         });
         try {
-            const result = await this.#options.drafting.continue(stream.before, {...this.#told(run.stop), onPiece: keeper.add, way: this.#tried.ways});
+            const result = await this.#options.drafting.continue(stream.before, {...this.#told(run.stop), onPiece: keeper.add,
+                way: this.#tried.ways});
             sentence = result.finishReason === 'context' ? text('writer.full') : outcome(result) ?? '';
         } catch (error) {
             this.#fail(error);

@@ -15,7 +15,12 @@ const MOST = 8_000_000;
 /** What is added at once and is longer was pasted, and is a step of its own. */
 const TYPED = 24;
 
-/** How long two texts are the same from their beginning. @param {string} a @param {string} b @param {number} most */
+/**
+ * How long two texts are the same from their beginning.
+ * @param {string} a
+ * @param {string} b
+ * @param {number} most
+ */
 function sameLength(a, b, most) {
     let low = 0, step = 4096;
     // Strings are compared in pieces, which is many times as fast as by characters.
@@ -28,15 +33,18 @@ function sameLength(a, b, most) {
 /** The same from their end. @param {string} a @param {string} b @param {number} most */
 function sameEnd(a, b, most) {
     let length = 0, step = 4096;
-    const part = (/** @type {string} */ text) => text.slice(text.length - length - step, text.length - length);
-    for (; step >= 1; step = Math.floor(step / 8)) while (length + step <= most && part(a) === part(b)) length += step;
+    const part = (/** @type {string} */ text) => text.slice(text.length - length - step,
+        text.length - length);
+    for (; step >= 1; step = Math.floor(step / 8)) while (length + step <= most && part(a) === part(b))
+        length += step;
     return length;
 }
 
 /**
  * The one change that makes a text of another.
  * @param {string} before @param {string} after
- * @param {number} [caret]   in `after`, at the end of what was added: it tells which of equal characters are the new ones
+ * @param {number} [caret]   in `after`, at the end of what was added: it tells which of equal characters are
+ *     the new ones
  * @returns {Change}
  */
 export function difference(before, after, caret = after.length) {
@@ -47,21 +55,29 @@ export function difference(before, after, caret = after.length) {
 }
 
 /** @param {string} text @param {Change} change */
-export const apply = (text, {at, removed, added}) => text.slice(0, at) + added + text.slice(at + removed.length);
+export const apply = (text, {at, removed, added}) => text.slice(0, at) + added
+    + text.slice(at + removed.length);
 
 /** @param {Change} change @returns {Change} */
 export const inverse = ({at, removed, added, run}) => ({at, removed: added, added: removed, run});
 
-/** Two changes as one, where a person has typed or deleted on. @param {Change} last @param {Change} next @returns {Change | undefined} */
+/**
+ * Two changes as one, where a person has typed or deleted on.
+ * @param {Change} last
+ * @param {Change} next
+ * @returns {Change | undefined}
+ */
 function joined(last, next) {
     if (last.run || next.run || next.added.length > TYPED || next.removed.length > TYPED) return undefined;
     const isTyped = !next.removed && next.at === last.at + last.added.length && last.added;
     if (isTyped) {
-        const isNewWord = /\S\s+$/.test(last.added) && !/^\s/.test(next.added), isNewLine = next.added.includes('\n');
+        const isNewWord = /\S\s+$/.test(last.added) && !/^\s/.test(next.added),
+            isNewLine = next.added.includes('\n');
         return isNewWord || isNewLine ? undefined : {...last, added: last.added + next.added};
     }
     if (next.added || last.added) return undefined;
-    if (next.at + next.removed.length === last.at) return {...last, at: next.at, removed: next.removed + last.removed};
+    if (next.at + next.removed.length === last.at)
+        return {...last, at: next.at, removed: next.removed + last.removed};
     return next.at === last.at ? {...last, removed: last.removed + next.removed} : undefined;
 }
 
@@ -86,7 +102,10 @@ export class History {
         return this.#done.at(-1);
     }
 
-    /** What the model wrote last, where nothing was changed since. @returns {[from: number, to: number] | undefined} */
+    /**
+     * What the model wrote last, where nothing was changed since.
+     * @returns {[from: number, to: number] | undefined}
+     */
     get written() {
         const {last} = this;
         if (!last?.run) return undefined;

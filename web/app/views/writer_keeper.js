@@ -1,4 +1,5 @@
-// Pieces that the model writes are stored before they are shown, some at a time: so nothing that was seen is lost.
+// Pieces that the model writes are stored before they are shown, some at a time: so nothing that was seen
+// is lost.
 //
 // Owns: how often. Must not know: where they are stored or shown.
 

@@ -20,7 +20,8 @@ function sign(signs) {
 
 /** @param {number} probability */
 function percentOf(probability) {
-    const format = new Intl.NumberFormat(currentLanguage(), {style: 'percent', maximumFractionDigits: probability < LITTLE ? 1 : 0});
+    const format = new Intl.NumberFormat(currentLanguage(),
+        {style: 'percent', maximumFractionDigits: probability < LITTLE ? 1 : 0});
     return probability < LEAST / 2 ? `< ${format.format(LEAST)}` : format.format(probability);
 }
 
@@ -42,7 +43,8 @@ export class LikelyRow {
 
     /** @param {Likely[]} tokens @param {boolean} hasFocus   the first one gets it */
     show(tokens, hasFocus) {
-        this.#list.replaceChildren(...tokens.map((token) => element('li', {}, this.#create(token, percentOf(token.probability)))));
+        this.#list.replaceChildren(...tokens.map((token) => element('li', {},
+            this.#create(token, percentOf(token.probability)))));
         this.#element.hidden = false;
         this.#element.classList.remove('stale');
         if (hasFocus) this.#list.querySelector('button')?.focus();
@@ -62,10 +64,16 @@ export class LikelyRow {
     #create(likely, percent) {
         const {text: token, isControl} = likely;
         // The end of a text, and a part of a character, can't be inserted.
-        const isWhole = !isControl && !token.includes('\ufffd'), name = isControl ? text('writer.end-token') : text('writer.part-token');
-        const parts = isWhole ? showSpace(token).map(({text, isSpace}) => isSpace ? sign(text) : text) : [name];
-        if (isWhole && !token.trim()) parts.push(element('span', {className: 'hidden', textContent: text(token.includes('\n') ? 'writer.new-line' : 'writer.space')}));
-        return element('button', {type: 'button', disabled: !isWhole, onclick: (/** @type {MouseEvent} */ event) => this.#onPick(likely, event.detail === 0)},
+        const isWhole = !isControl && !token.includes('\ufffd'),
+            name = isControl ? text('writer.end-token') : text('writer.part-token');
+        const parts = isWhole ? showSpace(token).map(({text, isSpace}) => isSpace ? sign(text) : text)
+            : [name];
+        if (isWhole && !token.trim())
+            parts.push(element('span',
+                {className: 'hidden', textContent: text(token.includes('\n') ? 'writer.new-line'
+                    : 'writer.space')}));
+        return element('button', {type: 'button', disabled: !isWhole,
+            onclick: (/** @type {MouseEvent} */ event) => this.#onPick(likely, event.detail === 0)},
             element('bdi', {}, ...parts), element('small', {textContent: percent}));
     }
 }

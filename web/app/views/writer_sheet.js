@@ -1,6 +1,8 @@
-// The sheet of paper: a field, and a mirror behind it that shows the field's text. A field can neither grow nor colour a part of its text.
+// The sheet of paper: a field, and a mirror behind it that shows the field's text. A field can neither grow
+// nor colour a part of its text.
 //
-// Owns: the two, and that little is laid out again when a little changes: whole lines lie in blocks of a few thousand characters. Must not know:
+// Owns: the two, and that little is laid out again when a little changes: whole lines lie in blocks of a few
+// thousand characters. Must not know:
 // who changes the text.
 
 import {Pace, clock, element} from './dom.js';
@@ -13,9 +15,16 @@ const FIELD_SHARE = 100;
 /** Gives the last line its height where it is empty. */
 const END = '\u200b';
 
-/** Whole lines, but for the last block. marked: which part is coloured. @typedef {{text: string, node: HTMLElement, marked: string}} Block */
+/**
+ * Whole lines, but for the last block. marked: which part is coloured.
+ * @typedef {{text: string, node: HTMLElement, marked: string}} Block
+ */
 
-/** Cuts a text into whole lines; the last block's last line is one of its own. @param {string} text @param {boolean} isLast */
+/**
+ * Cuts a text into whole lines; the last block's last line is one of its own.
+ * @param {string} text
+ * @param {boolean} isLast
+ */
 function cut(text, isLast) {
     const parts = [], end = isLast ? text.lastIndexOf('\n') + 1 : text.length;
     for (let start = 0, next; start < end; start = next) {
@@ -53,8 +62,10 @@ export class Sheet {
         this.#text = text;
         let start = 0;
         for (const [i, block] of this.#blocks.entries()) {
-            const {length} = block.text, a = Math.max(from - start, 0), b = Math.min(to - start, length), marked = a < b ? `${a} ${b}` : '';
-            if (block.marked !== marked) this.#fill(block, marked ? [a, b] : [0, 0], i === this.#blocks.length - 1);
+            const {length} = block.text, a = Math.max(from - start, 0), b = Math.min(to - start, length),
+                marked = a < b ? `${a} ${b}` : '';
+            if (block.marked !== marked)
+                this.#fill(block, marked ? [a, b] : [0, 0], i === this.#blocks.length - 1);
             block.marked = marked;
             start += length;
         }
@@ -71,7 +82,8 @@ export class Sheet {
      * @param {number} at   where, in the text that is shown
      */
     stream(at) {
-        const before = this.#text.slice(0, at), after = this.#text.slice(at), pace = new Pace(FIELD_SHARE), blocks = this.#isolate(at);
+        const before = this.#text.slice(0, at), after = this.#text.slice(at), pace = new Pace(FIELD_SHARE),
+            blocks = this.#isolate(at);
         let added = '';
         const fill = () => { this.#area.value = before + added + after; };
         return {
@@ -99,7 +111,11 @@ export class Sheet {
         };
     }
 
-    /** Where a character is shown; undefined where it is in the midst of what the model writes. @param {number} at @returns {DOMRect | undefined} */
+    /**
+     * Where a character is shown; undefined where it is in the midst of what the model writes.
+     * @param {number} at
+     * @returns {DOMRect | undefined}
+     */
     rectAt(at) {
         const [index, start] = this.#find(at), range = document.createRange();
         let left = at - start;
@@ -129,7 +145,11 @@ export class Sheet {
         this.#replace(first, last + 1 - first, cut(textOf(), last === this.#blocks.length - 1));
     }
 
-    /** The block in which a character is, or comes. @param {number} at @returns {[index: number, start: number]} */
+    /**
+     * The block in which a character is, or comes.
+     * @param {number} at
+     * @returns {[index: number, start: number]}
+     */
     #find(at) {
         let start = 0;
         for (const [i, {text}] of this.#blocks.entries()) {
@@ -141,7 +161,8 @@ export class Sheet {
 
     /** @param {number} index @param {number} count @param {string[]} texts */
     #replace(index, count, texts) {
-        const made = texts.map((text) => ({text, node: element('div'), marked: ''})), old = this.#blocks.splice(index, count, ...made);
+        const made = texts.map((text) => ({text, node: element('div'), marked: ''})),
+            old = this.#blocks.splice(index, count, ...made);
         const next = this.#blocks[index + made.length]?.node ?? null;
         for (const {node} of old) node.remove();
         for (const block of made) {
@@ -152,17 +173,23 @@ export class Sheet {
 
     /** @param {Block} block @param {[from: number, to: number]} marked @param {boolean} isLast */
     #fill({text, node}, [from, to], isLast) {
-        const mark = to > from ? [text.slice(0, from), element('mark', {textContent: text.slice(from, to)}), text.slice(to)] : [text];
+        const mark = to > from ? [text.slice(0, from), element('mark', {textContent: text.slice(from, to)}),
+            text.slice(to)] : [text];
         node.replaceChildren(...mark.filter((part) => part !== ''), ...isLast ? [END] : []);
     }
 
     /** Has the line at a character in a block of its own, into which pieces can be put. @param {number} at */
     #isolate(at) {
-        const [index, start] = this.#find(at), {text} = this.#blocks[index], isLast = index === this.#blocks.length - 1;
-        const from = at > start ? text.lastIndexOf('\n', at - start - 1) + 1 : 0, to = text.indexOf('\n', at - start) + 1 || text.length;
-        const before = cut(text.slice(0, from), false), after = to < text.length ? cut(text.slice(to), isLast) : [], line = text.slice(from, to), split = at - start - from;
+        const [index, start] = this.#find(at), {text} = this.#blocks[index],
+            isLast = index === this.#blocks.length - 1;
+        const from = at > start ? text.lastIndexOf('\n', at - start - 1) + 1 : 0,
+            to = text.indexOf('\n', at - start) + 1 || text.length;
+        const before = cut(text.slice(0, from), false), after = to < text.length ? cut(text.slice(to), isLast)
+            : [], line = text.slice(from, to), split = at - start - from;
         if (before.length || after.length) this.#replace(index, 1, [...before, line, ...after]);
-        const block = this.#blocks[index + before.length], tail = [line.slice(split), isLast && !after.length ? END : ''].filter((part) => part).map((part) => new Text(part));
+        const block = this.#blocks[index + before.length],
+            tail = [line.slice(split), isLast && !after.length ? END : ''].filter((part) => part)
+            .map((part) => new Text(part));
         const nodes = [block.node];
         /** @type {HTMLElement | undefined} */
         let latest;

@@ -99,14 +99,16 @@ export class WriterText {
     }
 
     /**
-     * The model writes at the caret, or something else in the place of what it wrote last. Nobody else does meanwhile.
+     * The model writes at the caret, or something else in the place of what it wrote last. Nobody else
+     * does meanwhile.
      * @param {object} run @param {Change} [last]
      */
     stream(run, last) {
         const removed = last?.added ?? '', at = last?.at ?? this.#area.selectionEnd;
         this.#history.seal();
         if (removed) this.#sheet.set(apply(this.#area.value, {at, removed, added: ''}));
-        const text = this.#area.value, before = text.slice(0, at), after = text.slice(at), sheet = this.#sheet.stream(at);
+        const text = this.#area.value, before = text.slice(0, at), after = text.slice(at),
+            sheet = this.#sheet.stream(at);
         this.#shown = text;
         this.#area.readOnly = true;
         let added = '';

@@ -1,4 +1,5 @@
-// Alternatives: continuations of a text, side by side. One of them is chosen, and taken by word, sentence or all; undoing brings the others back.
+// Alternatives: continuations of a text, side by side. One of them is chosen, and taken by word, sentence or
+// all; undoing brings the others back.
 //
 // Owns: the cards and how much of the chosen one is taken. Must not know: the text, models.
 
@@ -7,7 +8,10 @@ import {nextSentence, nextWord} from './writer_words.js';
 import {text} from '../texts.js';
 
 /** @typedef {'word' | 'sentence' | 'all'} Part */
-/** @typedef {{text: string, isEnded: boolean, stop: AbortController, card: HTMLElement, body: HTMLElement, shown: ReturnType<typeof everyFrame>}} Alternative */
+/**
+ * @typedef {{text: string, isEnded: boolean, stop: AbortController, card: HTMLElement, body: HTMLElement,
+ *     shown: ReturnType<typeof everyFrame>}} Alternative
+ */
 
 /** Of scripts that write spaces between words. */
 const SPACED = '[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Nd}]';
@@ -30,7 +34,10 @@ export class Tray {
     /** The end of the text that they continue. */
     #before = '';
 
-    /** @param {HTMLElement} root   shown while there is something to take @param {(part: Part) => void} onTake */
+    /**
+     * @param {HTMLElement} root   shown while there is something to take
+     * @param {(part: Part) => void} onTake
+     */
     constructor(root, onTake) {
         this.#element = root;
         this.#cards = /** @type {HTMLElement} */ (root.querySelector('ol'));
@@ -53,7 +60,11 @@ export class Tray {
         return this.#taken;
     }
 
-    /** @param {number} count @param {string} before   the text that they continue @returns {AbortSignal[]} which end one of them */
+    /**
+     * @param {number} count
+     * @param {string} before   the text that they continue
+     * @returns {AbortSignal[]} which end one of them
+     */
     begin(count, before) {
         this.close();
         this.#before = before.slice(-2);
@@ -78,7 +89,8 @@ export class Tray {
         one.shown.end();
         one.isEnded = true;
         one.card.classList.remove('writing');
-        if (!one.text) one.body.append(element('span', {className: 'soft', textContent: text('writer.nothing')}));
+        if (!one.text) one.body.append(element('span',
+            {className: 'soft', textContent: text('writer.nothing')}));
         this.show(this.#fits ? this.#taken : undefined);
     }
 
@@ -98,7 +110,10 @@ export class Tray {
         return found === left && !one?.isEnded ? '' : found;
     }
 
-    /** So much of the chosen one is in the text now; the others wait for that to be undone. @param {number | undefined} taken   undefined: the text is another one */
+    /**
+     * So much of the chosen one is in the text now; the others wait for that to be undone.
+     * @param {number | undefined} taken   undefined: the text is another one
+     */
     show(taken) {
         this.#fits = taken !== undefined;
         if (taken !== undefined && taken !== this.#taken) {
@@ -112,15 +127,22 @@ export class Tray {
             card.hidden = isOther;
             if (isOther) stop.abort();
         }
-        const {text = '', isEnded = true} = this.#all[this.#chosen] ?? {}, isSpent = isEnded && this.#taken === text.length && this.#taken > 0;
+        const {text = '', isEnded = true} = this.#all[this.#chosen] ?? {},
+            isSpent = isEnded && this.#taken === text.length && this.#taken > 0;
         this.#element.hidden = taken === undefined || !this.#all.length || isSpent;
     }
 
-    /** What is left of one. A card has no white space first; instead it says where a line, or no new word, begins. @param {Pick<Alternative, 'text'>} one */
+    /**
+     * What is left of one. A card has no white space first; instead it says where a line, or no new
+     * word, begins.
+     * @param {Pick<Alternative, 'text'>} one
+     */
     #visible({text}) {
-        const left = text.slice(this.#taken), start = left.trimStart(), space = left.slice(0, left.length - start.length);
+        const left = text.slice(this.#taken), start = left.trimStart(),
+            space = left.slice(0, left.length - start.length);
         if (space || !start) return `${space.includes('\n') ? '↵ ' : ''}${start}`;
-        const isWithinWord = ENDS_IN_WORD.test(this.#before + text.slice(0, this.#taken)) && BEGINS_IN_WORD.test(start);
+        const isWithinWord = ENDS_IN_WORD.test(this.#before + text.slice(0, this.#taken))
+            && BEGINS_IN_WORD.test(start);
         return `${isWithinWord ? '…' : ''}${start}`;
     }
 
@@ -137,12 +159,15 @@ export class Tray {
 
     /** @param {number} index @param {number} count @returns {Alternative} */
     #create(index, count) {
-        const body = element('p', {className: 'card-text', dir: 'auto'}), take = (/** @type {Part} */ part) => {
+        const body = element('p', {className: 'card-text', dir: 'auto'}),
+            take = (/** @type {Part} */ part) => {
             this.choose(index);
             this.#onTake(part);
         };
-        const buttons = PARTS.map((part) => element('button', {type: 'button', className: part === 'all' ? '' : 'quiet', textContent: text(`writer.take-${part}`), onclick: () => take(part)}));
-        const card = element('li', {className: 'alternative writing'}, body, element('div', {className: 'card-actions'}, ...buttons));
+        const buttons = PARTS.map((part) => element('button', {type: 'button', className: part === 'all' ? ''
+            : 'quiet', textContent: text(`writer.take-${part}`), onclick: () => take(part)}));
+        const card = element('li', {className: 'alternative writing'}, body,
+            element('div', {className: 'card-actions'}, ...buttons));
         card.setAttribute('aria-label', text('writer.alternative', {number: index + 1, count}));
         body.onclick = () => this.choose(index);
         const shown = everyFrame((pieces) => {

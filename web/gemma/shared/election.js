@@ -1,11 +1,13 @@
-// election.js: which of the tabs that share an engine holds it. Owns the locks and channels by which tabs of one origin find their leader:
+// election.js: which of the tabs that share an engine holds it. Owns the locks and channels by which tabs of
+// one origin find their leader:
 //
 //   lock NAME              the leader's. The others queue for it: the tab that gets it leads.
 //   lock NAME tab ID       held by each tab as long as it takes part, so that the leader learns when one is gone, however that came
 //   channel NAME           {who}: is there a leader?  {leader}: I lead, with this number  {join, leader}: tab ID comes to that leader
 //   channel NAME LEADER ID between one leader and one tab: the messages of protocol.js
 //
-// A leader's number is larger than those before it, so no tab follows a replaced leader that wakes up. Knows nothing of engines.
+// A leader's number is larger than those before it, so no tab follows a replaced leader that wakes up. Knows
+// nothing of engines.
 
 import {GemmaError} from '../../base/error.js';
 
@@ -14,16 +16,20 @@ import {GemmaError} from '../../base/error.js';
  *
  * @typedef {object} Part       what a tab does in each case
  * @property {() => void} lead  it leads from now on
- * @property {(port: Port) => void} follow   another tab leads from now on; the port answers once that one has heard of this tab
- * @property {(port: Port, gone: Promise<void>) => void} serve   while it leads: another tab has come, until it is gone
+ * @property {(port: Port) => void} follow   another tab leads from now on; the port answers once that one has
+ *     heard of this tab
+ * @property {(port: Port, gone: Promise<void>) => void} serve   while it leads: another tab has come,
+ *     until it is gone
  * @property {() => void} lose  it no longer leads or follows, until another of these is called
  */
 
 const BEAT_MS = 1000;
-const ASK_BEATS = 2, SILENT_BEATS = 6, MORE_BEATS = 3;      // beats of silence: after 2 ask; after 6 to 9 (random) take over
+// beats of silence: after 2 ask; after 6 to 9 (random) take over
+const ASK_BEATS = 2, SILENT_BEATS = 6, MORE_BEATS = 3;
 
 /**
- * Takes a lock. @returns {Promise<() => void>} gives it back; rejects when it is refused, or `signal` was aborted
+ * Takes a lock.
+ * @returns {Promise<() => void>} gives it back; rejects when it is refused, or `signal` was aborted
  * @param {string} name @param {LockOptions} options @param {() => void} [onStolen]
  */
 function hold(name, options, onStolen) {
@@ -41,7 +47,10 @@ function hold(name, options, onStolen) {
     });
 }
 
-/** Whether tabs can find each other here. Opaque origins and some private windows have the functions, and refuse. */
+/**
+ * Whether tabs can find each other here. Opaque origins and some private windows have the functions,
+ * and refuse.
+ */
 export async function canElect() {
     try {
         new BroadcastChannel('gemma-shared').close();
@@ -166,8 +175,8 @@ export class Election {
     }
 
     /**
-     * While a call waits for the leader: a silent leader, whose page is frozen or busy, is replaced. Counts beats of this tab's timer: while the
-     * machine sleeps it stands still, as the leader's does.
+     * While a call waits for the leader: a silent leader, whose page is frozen or busy, is replaced. Counts
+     * beats of this tab's timer: while the machine sleeps it stands still, as the leader's does.
      * @param {boolean} isWaiting
      */
     watch(isWaiting) {
@@ -188,7 +197,10 @@ export class Election {
         this.#stand({steal: true});
     }
 
-    /** Leads no more, because its engine has ended or another tab has taken its place; it may lead again when all others have. */
+    /**
+     * Leads no more, because its engine has ended or another tab has taken its place; it may lead again when
+     * all others have.
+     */
     resign() {
         if (this.#leads) this.#giveBackLead();
         this.#resign();

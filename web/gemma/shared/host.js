@@ -1,5 +1,5 @@
-// host.js: the engine of the tab that leads: one worker, loaded once, and its clients, which are this tab and the others. What a client has
-// opened is its own, and ends with it. Knows no locks and no channels.
+// host.js: the engine of the tab that leads: one worker, loaded once, and its clients, which are this tab and
+// the others. What a client has opened is its own, and ends with it. Knows no locks and no channels.
 
 import {Caller} from '../../base/protocol.js';
 import {GemmaError} from '../../base/error.js';
@@ -12,7 +12,8 @@ import {orWithoutThreads, startEngine} from '../engine.js';
  */
 
 /** The error of a call whose engine is gone; the caller retries with the next engine. */
-export const LOST = new GemmaError('engine-lost', 'The tab that held the engine is gone, and no other could take over. Load the model again.');
+export const LOST = new GemmaError('engine-lost',
+    'The tab that held the engine is gone, and no other could take over. Load the model again.');
 
 /** Calls that open a session. */
 const OPENS = new Set(['session', 'resumeSession', 'cloneSession', 'restoreSession']);
@@ -38,8 +39,8 @@ export class Host {
 
     /**
      * @param {import('../../engine/service.js').Description} source @param {Record<string, any>} options
-     * @param {{onEnd: () => void, onLeft: () => void}} on   onEnd: it could not be loaded, or has failed, and waiting calls have been rejected;
-     *   onLeft: a client is gone
+     * @param {{onEnd: () => void, onLeft: () => void}} on   onEnd: it could not be loaded, or has failed, and
+     *     waiting calls have been rejected; onLeft: a client is gone
      */
     constructor(source, options, {onEnd, onLeft}) {
         this.#onEnd = onEnd;
@@ -71,7 +72,10 @@ export class Host {
 
     #isLoaded = false;
 
-    /** What the engine says of itself, once it is loaded. @param {((event: any) => void) | undefined} onEvent */
+    /**
+     * What the engine says of itself, once it is loaded.
+     * @param {((event: any) => void) | undefined} onEvent
+     */
     async loaded(onEvent = () => {}) {
         this.#listeners.add(onEvent);
         if (this.#progress && !this.#isLoaded) onEvent(this.#progress);
@@ -143,18 +147,22 @@ class Client {
     /** @type {Ask} */
     async call(call, args, {signal, onEvent} = {}) {
         if (call === 'load') return this.#host.loaded(onEvent);
-        if (REFUSED.has(call)) throw new GemmaError('bad-argument', `A shared engine does not answer ${call}().`);
+        if (REFUSED.has(call)) throw new GemmaError('bad-argument',
+            `A shared engine does not answer ${call}().`);
         const session = args?.session, ending = this.#ending.signal;
-        if (typeof session === 'number' && !this.#sessions.has(session) && call !== 'closeSession') throw new GemmaError('bad-argument', 'This session has been closed.');
+        if (typeof session === 'number' && !this.#sessions.has(session) && call !== 'closeSession')
+            throw new GemmaError('bad-argument', 'This session has been closed.');
         if (call === 'closeSession' && !this.#sessions.delete(session)) return undefined;
         if (call === 'closeConstraint' && !this.#constraints.delete(args.constraint)) return undefined;
-        const result = await this.#host.ask(call, args, {signal: signal ? AbortSignal.any([signal, ending]) : ending, onEvent});
+        const result = await this.#host.ask(call, args, {signal: signal ? AbortSignal.any([signal, ending])
+            : ending, onEvent});
         if (call === 'constraint') this.#constraints.add(result);
         if (OPENS.has(call)) this.#sessions.add(result.id);
         if (ending.aborted) this.#free();
         if (!OPENS.has(call) && !CHANGES.has(call)) return result;
         // What the next engine would need, should this one end.
-        const state = await this.#host.ask('sessionState', {session: result.id ?? session}).catch(() => undefined);
+        const state = await this.#host.ask('sessionState', {session: result.id ?? session})
+            .catch(() => undefined);
         return {...result, state};
     }
 
@@ -167,7 +175,8 @@ class Client {
 
     #free() {
         for (const session of this.#sessions) this.#host.ask('closeSession', {session}).catch(() => {});
-        for (const constraint of this.#constraints) this.#host.ask('closeConstraint', {constraint}).catch(() => {});
+        for (const constraint of this.#constraints)
+            this.#host.ask('closeConstraint', {constraint}).catch(() => {});
         this.#sessions.clear();
         this.#constraints.clear();
     }

@@ -1,6 +1,7 @@
-// member.js: a tab's side of an engine that tabs share: takes a Gemma's calls as its worker would, and has them answered by the tab that leads,
-// which may be this one. Knows what the next leader's engine needs, so that conversations and answers continue there: each session's state, and the tokens
-// of the answers that are being written.
+// member.js: a tab's side of an engine that tabs share: takes a Gemma's calls as its worker would, and has
+// them answered by the tab that leads, which may be this one. Knows what the next leader's engine needs, so
+// that conversations and answers continue there: each session's state, and the tokens of the answers that are
+// being written.
 
 import {GemmaError, messageOf} from '../../base/error.js';
 import {VERSION} from '../../base/constants.js';
@@ -24,8 +25,9 @@ const OPENS = new Set(['session', 'cloneSession', 'restoreSession']);
 const isKnown = ({kind, sha256}) => kind === 'url' || kind === 'synthetic' || typeof sha256 === 'string';
 
 /**
- * The engine that tabs of this origin share, as what Gemma takes for its worker and its caller; undefined where each must have its own: without Web Locks or
- * BroadcastChannel, and for a file without a digest, which may be another one than that of its name in another tab.
+ * The engine that tabs of this origin share, as what Gemma takes for its worker and its caller; undefined
+ * where each must have its own: without Web Locks or BroadcastChannel, and for a file without a digest, which
+ * may be another one than that of its name in another tab.
  * @param {Description} source
  * @param {(error: GemmaError) => void} onFailure   what is asked will never be answered
  */
@@ -33,7 +35,11 @@ export async function startShared(source, onFailure) {
     return isKnown(source) && await canElect() ? new Member(onFailure) : undefined;
 }
 
-/** What tabs must have in common: the library, the model and what its engine was asked for. @param {any} source @param {Record<string, any>} options */
+/**
+ * What tabs must have in common: the library, the model and what its engine was asked for.
+ * @param {any} source
+ * @param {Record<string, any>} options
+ */
 function nameOf(source, options) {
     const {file, entry, ...rest} = source, model = Object.entries(rest).filter(([key]) => !OWN.has(key));
     return `gemma-engine ${VERSION} ${import.meta.url} ${JSON.stringify([...model, ...Object.entries(options)].sort())}`;
@@ -52,7 +58,10 @@ class Member {
     #host;
     /** Ends what was asked of the engine before. */
     #cut = () => {};
-    /** The present engine, once it is ready. @type {{promise: Promise<Ask>, resolve: (ask: Ask) => void, isDone: boolean}} */
+    /**
+     * The present engine, once it is ready.
+     * @type {{promise: Promise<Ask>, resolve: (ask: Ask) => void, isDone: boolean}}
+     */
     #link = later();
     #isLeft = false;
     /** What the engine says of itself. @type {any} */
@@ -79,7 +88,8 @@ class Member {
         return new Promise((resolve, reject) => {
             this.#pending.add(reject);
             this.#election?.watch(true);
-            const work = call === 'load' ? this.#load(args, options) : call === 'prompt' ? this.#prompt(args, options) : this.#ask(call, args, options);
+            const work = call === 'load' ? this.#load(args, options) : call === 'prompt'
+                ? this.#prompt(args, options) : this.#ask(call, args, options);
             work.then(resolve, reject).finally(() => {
                 this.#pending.delete(reject);
                 if (!this.#pending.size) this.#election?.watch(false);
@@ -116,7 +126,8 @@ class Member {
         this.#options = options;
         this.#onEvent = onEvent;
         this.#election = new Election(nameOf(source, options), {
-            lead: () => this.#lead(), follow: (port) => this.#follow(port), serve: (port, gone) => this.#serve(port, gone), lose: () => this.#lose(),
+            lead: () => this.#lead(), follow: (port) => this.#follow(port),
+            serve: (port, gone) => this.#serve(port, gone), lose: () => this.#lose(),
         });
         this.#election.watch(true);
         return new Promise((resolve, reject) => {
@@ -139,8 +150,11 @@ class Member {
 
     /** @param {Port} port */
     #follow(port) {
-        const caller = new Caller(port), ready = new Promise((/** @type {(value?: undefined) => void} */ heard) => port.onMessage(() => heard()));
-        this.#connect((call, args, options) => caller.call(call, args, options), () => caller.fail(LOST), false, ready);
+        const caller = new Caller(port),
+            ready = new Promise((/** @type {(value?: undefined) => void} */ heard) =>
+                port.onMessage(() => heard()));
+        this.#connect((call, args, options) => caller.call(call, args, options), () => caller.fail(LOST),
+            false, ready);
     }
 
     /** @param {Port} port @param {Promise<void>} gone */
@@ -148,7 +162,8 @@ class Member {
         const client = this.#host?.client();
         if (!client) return;
         gone.then(() => client.leave());
-        answer(port, new Proxy({}, {get: (_, call) => (/** @type {any} */ args, /** @type {any} */ {signal, emit}) =>
+        answer(port, new Proxy({},
+            {get: (_, call) => (/** @type {any} */ args, /** @type {any} */ {signal, emit}) =>
             client.call(String(call), args, {signal, onEvent: emit})}));
     }
 
@@ -169,7 +184,10 @@ class Member {
 
     /**
      * Makes an engine the present one.
-     * @param {Ask} ask @param {() => void} cut @param {boolean} isOwn   it is this tab's @param {Promise<void>} [ready]
+     * @param {Ask} ask
+     * @param {() => void} cut
+     * @param {boolean} isOwn   it is this tab's
+     * @param {Promise<void>} [ready]
      */
     async #connect(ask, cut, isOwn, ready) {
         this.#unlink();
@@ -180,8 +198,10 @@ class Member {
             await ready;
             this.#info = await ask('load', {}, {onEvent: (event) => isPresent() && this.#onEvent(event)});
             isLoaded = true;
-            for (const session of this.#sessions.values()) if (session.state) session.id = (await ask('resumeSession', {state: session.state})).id;
-            for (const constraint of this.#constraints.values()) constraint.name = await ask('constraint', {options: constraint.options});
+            for (const session of this.#sessions.values()) if (session.state)
+                session.id = (await ask('resumeSession', {state: session.state})).id;
+            for (const constraint of this.#constraints.values())
+                constraint.name = await ask('constraint', {options: constraint.options});
             if (!isPresent()) return;
             this.#link.isDone = true;
             this.#link.resolve(ask);
@@ -189,7 +209,9 @@ class Member {
             if (!isPresent() || error === LOST) return;
             if (!this.#info) this.#onFailure(/** @type {GemmaError} */ (error));
             // One that another tab can't load is loaded by the next.
-            else if (isOwn || isLoaded) this.#onFailure(new GemmaError('engine-lost', `The tab that held the model was closed, and this one could not go on: ${messageOf(error)}`, {cause: error}));
+            else if (isOwn || isLoaded)
+                this.#onFailure(new GemmaError('engine-lost',
+                    `The tab that held the model was closed, and this one could not go on: ${messageOf(error)}`, {cause: error}));
         }
     }
 
@@ -201,7 +223,8 @@ class Member {
         for (;;) {
             const ask = await this.#link.promise;
             try {
-                return this.#remember(call, args, await ask(call, this.#toEngine(args), {signal, onEvent: follow(told, onEvent)}));
+                return this.#remember(call, args, await ask(call, this.#toEngine(args),
+                    {signal, onEvent: follow(told, onEvent)}));
             } catch (error) {
                 if (error !== LOST) throw error;
             }
@@ -213,8 +236,11 @@ class Member {
         const {session, constraint, options} = args ?? {}, compiled = options?.constraint?.compiled;
         return {
             ...args, ...session !== undefined && {session: this.#sessions.get(session)?.id ?? -1},
-            ...constraint !== undefined && {constraint: this.#constraints.get(constraint)?.name ?? constraint},
-            ...compiled !== undefined && {options: {...options, constraint: {compiled: this.#constraints.get(compiled)?.name ?? compiled}}},
+            ...constraint !== undefined && {constraint: this.#constraints.get(constraint)?.name
+                ?? constraint},
+            ...compiled !== undefined
+                && {options: {...options, constraint: {compiled: this.#constraints.get(compiled)?.name
+                    ?? compiled}}},
         };
     }
 
@@ -235,15 +261,18 @@ class Member {
     }
 
     /**
-     * An answer, however many engines it takes: the next one writes what the last one has written, of which nothing is reported twice.
+     * An answer, however many engines it takes: the next one writes what the last one has written, of which
+     * nothing is reported twice.
      * @param {any} asked @param {CallOptions} options
      */
     async #prompt(asked, {signal, onEvent = () => {}}) {
-        const {sampling} = asked.options, seed = sampling?.seed ?? Math.floor(Math.random() * 2 ** 48), told = {events: 0};
+        const {sampling} = asked.options, seed = sampling?.seed ?? Math.floor(Math.random() * 2 ** 48),
+            told = {events: 0};
         /** @type {number[]} */
         let known = [];
         for (;;) {
-            const ask = await this.#link.promise, begun = known, options = {...asked.options, sampling: {...sampling, seed}, known: begun};
+            const ask = await this.#link.promise, begun = known,
+                options = {...asked.options, sampling: {...sampling, seed}, known: begun};
             const again = follow(told, onEvent), stopping = new AbortController();
             /** @type {number[]} */
             const ids = [];
@@ -254,7 +283,8 @@ class Member {
             stop();
             signal?.addEventListener('abort', stop);
             try {
-                const result = await ask('prompt', this.#toEngine({...asked, options}), {signal: stopping.signal, onEvent: ({ids: more = [], ...event}) => {
+                const result = await ask('prompt', this.#toEngine({...asked, options}),
+                    {signal: stopping.signal, onEvent: ({ids: more = [], ...event}) => {
                     ids.push(...more);
                     if (ids.length > known.length) known = ids;
                     again(event);

@@ -1,5 +1,6 @@
-// bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat times after one warm-up, on a model
-// file or a benchmark shape; of --parallel sessions together; with --profile also what each operation cost.
+// bench.js: gemma bench: tokens per second of prefill and decode (greedy, sampling included), each --repeat
+// times after one warm-up, on a model file or a benchmark shape; of --parallel sessions together; with
+// --profile also what each operation cost.
 
 import {MAX_BATCH} from '../../base/constants.js';
 import {SAMPLING} from '../../engine/generate.js';
@@ -33,7 +34,8 @@ function spread(values) {
  * @param {number} round
  * @param {number} vocabulary
  */
-const someIds = (n, round, vocabulary) => Array.from({length: n}, (_, i) => (round + (i + 1) * 7919) % vocabulary);
+const someIds = (n, round, vocabulary) => Array.from({length: n},
+    (_, i) => (round + (i + 1) * 7919) % vocabulary);
 
 /** One kind of work that is repeated: how fast it was each time, and what its operations cost. */
 class Measured {
@@ -75,7 +77,8 @@ class Measured {
     /** Costliest first; share: of the whole time. */
     costs() {
         return [...this.#costs].map(([name, {seconds, calls, bytes, macs}]) => ({
-            name, share: seconds / this.#seconds, seconds, calls, gigabytesPerSecond: bytes / seconds / 1e9, gigamacsPerSecond: macs / seconds / 1e9,
+            name, share: seconds / this.#seconds, seconds, calls, gigabytesPerSecond: bytes / seconds / 1e9,
+            gigamacsPerSecond: macs / seconds / 1e9,
         })).sort((a, b) => b.seconds - a.seconds);
     }
 }
@@ -83,13 +86,16 @@ class Measured {
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {
-        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count', repeat: 'count', parallel: 'count', profile: 'flag', json: 'flag',
+        ...MODEL_OPTIONS, shape: 'text', type: 'text', 'prompt-tokens': 'count', 'max-tokens': 'count',
+        repeat: 'count', parallel: 'count', profile: 'flag', json: 'flag',
     });
-    if (options.shape !== undefined && options.model !== undefined) throw new UsageError('--shape and --model exclude each other.');
+    if (options.shape !== undefined && options.model !== undefined)
+        throw new UsageError('--shape and --model exclude each other.');
     const {promptTokens = 128, maxTokens = 64, repeat = 5, parallel = 1, profile} = options;
     const ctx = options.ctx ?? promptTokens + maxTokens + 1;
     const opened = options.shape === undefined ? await open({...options, ctx, sessions: parallel})
-        : await openSynthetic({shape: options.shape, type: options.type ?? 'q4_0'}, engineOptions({...options, ctx, sessions: parallel}));
+        : await openSynthetic({shape: options.shape, type: options.type ?? 'q4_0'},
+            engineOptions({...options, ctx, sessions: parallel}));
     const {module, variant, kernels, threads, plan, session} = opened;
     const sessions = [session, ...Array.from({length: parallel - 1}, () => module.newSession(ctx))];
     const evaluate = () => {
@@ -115,7 +121,8 @@ export default async function run(argv) {
     }
     module.close();
     const result = {
-        prefill: spread(prefill.rates), decode: spread(decode.rates), parallel, variant, kernels, threads, bytesPerToken: plan.bytesPerToken,
+        prefill: spread(prefill.rates), decode: spread(decode.rates), parallel, variant, kernels, threads,
+        bytesPerToken: plan.bytesPerToken,
         ...(profile && {profile: {prefill: prefill.costs(), decode: decode.costs()}}),
     };
     if (options.json) printJson(result);
@@ -125,14 +132,17 @@ export default async function run(argv) {
 /** @param {Figures} figures @param {number} promptTokens @param {number} maxTokens */
 function print({prefill, decode, kernels, threads, bytesPerToken, profile}, promptTokens, maxTokens) {
     /** @param {Spread} of */
-    const line = ({min, median, max}) => `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
+    const line = ({min, median, max}) =>
+        `${median.toFixed(1)} tokens/s (${min.toFixed(1)} to ${max.toFixed(1)})`;
     process.stdout.write(`prefill of ${promptTokens}: ${line(prefill)}\ndecode of ${maxTokens}:  ${line(decode)}\n` +
         `${kernels}, ${threads} threads, ${(bytesPerToken / 1e6).toFixed(1)} MB of weights a token\n`);
     for (const [name, costs] of Object.entries(profile ?? {})) {
         process.stdout.write(`\n${name.padEnd(20)}  share      us a call    GB/s   GMAC/s\n`);
         for (const cost of costs) {
-            const figures = [`${(cost.share * 100).toFixed(1)} %`, (cost.seconds / cost.calls * 1e6).toFixed(1),
-                cost.gigabytesPerSecond ? cost.gigabytesPerSecond.toFixed(1) : '', cost.gigamacsPerSecond ? cost.gigamacsPerSecond.toFixed(1) : ''];
+            const figures = [`${(cost.share * 100).toFixed(1)} %`,
+                (cost.seconds / cost.calls * 1e6).toFixed(1),
+                cost.gigabytesPerSecond ? cost.gigabytesPerSecond.toFixed(1) : '', cost.gigamacsPerSecond
+                    ? cost.gigamacsPerSecond.toFixed(1) : ''];
             process.stdout.write(`${cost.name.padEnd(20)}${figures[0].padStart(7)}${figures[1].padStart(15)}${figures[2].padStart(8)}${figures[3].padStart(9)}\n`);
         }
     }

@@ -1,5 +1,6 @@
-// compare.js: gemma compare: how far one model file is from another of the same vocabulary, over a text: the Kullback-Leibler divergence,
-// sum over the vocabulary of p_A (log p_A - log p_B), at each token; how often both find the same token likeliest; the perplexity of both.
+// compare.js: gemma compare: how far one model file is from another of the same vocabulary, over a text: the
+// Kullback-Leibler divergence, sum over the vocabulary of p_A (log p_A - log p_B), at each token; how often
+// both find the same token likeliest; the perplexity of both.
 
 import {GemmaError} from '../../base/error.js';
 import {UsageError, parseArgs} from '../args.js';
@@ -30,7 +31,8 @@ export default async function run(argv) {
 /** @param {string[]} paths @param {number[]} sizes */
 function checkVocabularies([a, b], [sizeA, sizeB]) {
     if (sizeA === sizeB) return;
-    throw new GemmaError('bad-argument', `${a} has a vocabulary of ${sizeA} tokens and ${b} one of ${sizeB}: they can't be compared.`);
+    throw new GemmaError('bad-argument',
+        `${a} has a vocabulary of ${sizeA} tokens and ${b} one of ${sizeB}: they can't be compared.`);
 }
 
 /**

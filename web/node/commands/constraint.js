@@ -27,18 +27,22 @@ async function compile(constraint, module) {
 
 /** @param {string[]} argv */
 export default async function run(argv) {
-    const {options} = parseArgs(argv, {...CONSTRAINT_OPTIONS, instances: 'text', json: 'flag'}), given = await readConstraint(options);
+    const {options} = parseArgs(argv, {...CONSTRAINT_OPTIONS, instances: 'text', json: 'flag'}),
+        given = await readConstraint(options);
     if (!given) throw new UsageError('Constraint needs one of --schema, --regex, --choices and --grammar.');
     // What is judged was written by others: any white space that JSON allows.
-    const constraint = given.schema === undefined ? given : {whitespace: /** @type {const} */ ('free'), ...given};
+    const constraint = given.schema === undefined ? given
+        : {whitespace: /** @type {const} */ ('free'), ...given};
     const instances = options.instances === undefined ? [] : lines(await readText(options.instances));
     const module = await makeProbe(await detectFeatures(), {});
     try {
         await writeGrammar({choices: ['']});        // the time to load the code is not part of compiling
-        const {grammar, error, compileMs} = await compile(constraint, module), accepted = grammar ? instances.map((text) => grammar.accepts(text)) : [];
+        const {grammar, error, compileMs} = await compile(constraint, module),
+            accepted = grammar ? instances.map((text) => grammar.accepts(text)) : [];
         if (options.json) return printJson({compiled: grammar !== undefined, error, accepted, compileMs});
         if (error !== null) throw new GemmaError('bad-constraint', error);
-        process.stdout.write(accepted.map((is) => `${is ? 'accepted' : 'refused'}\n`).join('') || `compiled in ${compileMs.toFixed(1)} ms\n`);
+        process.stdout.write(accepted.map((is) => `${is ? 'accepted' : 'refused'}\n`).join('')
+            || `compiled in ${compileMs.toFixed(1)} ms\n`);
     } finally {
         module.close();
     }

@@ -10,7 +10,8 @@ export default async function run(argv) {
     const ids = parseIds((await readStdin()).toString());
     const {module, plan} = await open({...options, ctx: 1, threads: 1});
     const odd = ids.find((id) => id >= plan.nVocab);
-    if (odd !== undefined) throw new GemmaError('bad-argument', `Token id ${odd} is outside the vocabulary of ${plan.nVocab}.`);
+    if (odd !== undefined) throw new GemmaError('bad-argument',
+        `Token id ${odd} is outside the vocabulary of ${plan.nVocab}.`);
     process.stdout.write(Buffer.concat(ids.map((id) => module.tokenBytes(id))));
     module.close();
 }

@@ -4,7 +4,8 @@ import {readFile, rename, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
 import {UsageError, parseArgs} from '../args.js';
 import {
-    CONSTRAINT_OPTIONS, MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readConstraint, readJson, readPiped, readStdin,
+    CONSTRAINT_OPTIONS, MODEL_OPTIONS, engineOptions, modelPath, printJson, progressLine, readConstraint,
+    readJson, readPiped, readStdin,
 } from './shared.js';
 
 /** @typedef {import('../../gemma.js').Message} Message */
@@ -13,7 +14,8 @@ const INTERRUPTED = 130;        // what shells say of a program that SIGINT (2) 
 
 /** @satisfies {import('../args.js').OptionTable} */
 const OPTIONS = {
-    ...MODEL_OPTIONS, ...CONSTRAINT_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text', 'max-tokens': 'whole', stop: 'text', json: 'flag',
+    ...MODEL_OPTIONS, ...CONSTRAINT_OPTIONS, prompt: 'text', chat: 'flag', system: 'text', messages: 'text',
+    'max-tokens': 'whole', stop: 'text', json: 'flag',
     temperature: 'number', 'top-k': 'whole', 'top-p': 'number', 'min-p': 'number', seed: 'whole',
     'repeat-penalty': 'number', 'presence-penalty': 'number', 'frequency-penalty': 'number',
     logprobs: 'whole', 'prompt-logprobs': 'whole', session: 'text',
@@ -24,7 +26,8 @@ const OPTIONS = {
  * @param {Record<string, any>} options
  */
 function sampling(options) {
-    const names = ['temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty'];
+    const names = ['temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty',
+        'frequencyPenalty'];
     return Object.fromEntries(names.filter((n) => options[n] !== undefined).map((n) => [n, options[n]]));
 }
 
@@ -34,14 +37,15 @@ async function readMessages(path) {
     /** @param {any} m */
     const sound = (m) => ['system', 'user', 'assistant'].includes(m?.role) && typeof m.content === 'string';
     if (!Array.isArray(messages) || !messages.length || !messages.every(sound)) {
-        throw new GemmaError('bad-file', `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected.`);
+        throw new GemmaError('bad-file',
+            `${path}: an array of {"role": "system" | "user" | "assistant", "content": "..."} is expected.`);
     }
     return messages;
 }
 
 /**
- * What is asked, one after the other: each ends with a user's message that no assistant's follows, and begins with what the file has
- * between it and the one before.
+ * What is asked, one after the other: each ends with a user's message that no assistant's follows, and begins
+ * with what the file has between it and the one before.
  * @param {Message[]} messages
  */
 function questions(messages) {
@@ -53,7 +57,8 @@ function questions(messages) {
         found.push(messages.slice(begin, i + 1));
         begin = i + 1;
     });
-    if (!found.length) throw new GemmaError('bad-argument', 'Each user\'s message has its answer: there is no question left.');
+    if (!found.length) throw new GemmaError('bad-argument',
+        'Each user\'s message has its answer: there is no question left.');
     return found;
 }
 
@@ -67,7 +72,8 @@ async function openSession(gemma, {session: path, ...options}) {
         if (error.code !== 'ENOENT') throw error;
     });
     if (saved === undefined) return gemma.session({system: options.system, sampling: sampling(options)});
-    if (options.system !== undefined) throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already.');
+    if (options.system !== undefined)
+        throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already.');
     return gemma.restore(saved);
 }
 
@@ -92,15 +98,19 @@ function withText(messages, text) {
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, OPTIONS);
-    if (options.messages !== undefined && options.prompt !== undefined) throw new UsageError('--prompt and --messages exclude each other.');
+    if (options.messages !== undefined && options.prompt !== undefined)
+        throw new UsageError('--prompt and --messages exclude each other.');
     const inTurns = options.chat || options.system !== undefined || options.messages !== undefined;
-    const messages = options.messages === undefined ? undefined : await readMessages(options.messages), constraint = await readConstraint(options);
+    const messages = options.messages === undefined ? undefined : await readMessages(options.messages),
+        constraint = await readConstraint(options);
     const piped = options.prompt === undefined && !messages ? undefined : readPiped();
     /** @param {string} text @returns {(string | Message[])[]} */
     const asked = (text) => messages ? questions(withText(messages, text)) : [join(options.prompt, text)];
-    const prompts = piped ? undefined : options.prompt === undefined && !messages ? [(await readStdin()).toString('utf8')] : asked('');
+    const prompts = piped ? undefined : options.prompt === undefined && !messages
+        ? [(await readStdin()).toString('utf8')] : asked('');
 
-    const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)}, {...engineOptions(options), onProgress: progressLine()});
+    const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)},
+        {...engineOptions(options), onProgress: progressLine()});
     const interrupt = new AbortController();
     process.once('SIGINT', () => {
         interrupt.abort();
@@ -111,7 +121,8 @@ export default async function run(argv) {
         const turns = [];
         for (const prompt of prompts ?? asked(piped ? await piped.end() : '')) {
             const answer = session.prompt(prompt, {
-                raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop, logprobs: options.logprobs, promptLogprobs: options.promptLogprobs, constraint,
+                raw: !inTurns, sampling: sampling(options), maxTokens: options.maxTokens, stop: options.stop,
+                logprobs: options.logprobs, promptLogprobs: options.promptLogprobs, constraint,
                 signal: interrupt.signal, onProgress: progressLine(),
             });
             for await (const piece of answer) if (!options.json) process.stdout.write(piece);

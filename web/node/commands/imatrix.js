@@ -1,5 +1,6 @@
-// imatrix.js: gemma imatrix: an importance matrix: of each matrix in the layers how much its columns matter over a text, as the sum of the
-// squares of what is multiplied with them. The file is llama-imatrix's (tensors NAME.in_sum2 and NAME.counts); build/quantize reads it.
+// imatrix.js: gemma imatrix: an importance matrix: of each matrix in the layers how much its columns matter
+// over a text, as the sum of the squares of what is multiplied with them. The file is llama-imatrix's
+// (tensors NAME.in_sum2 and NAME.counts); build/quantize reads it.
 
 import {access, constants, writeFile} from 'node:fs/promises';
 import {basename, dirname} from 'node:path';
@@ -23,7 +24,8 @@ export default async function run(argv) {
     try {
         const {matrices, chunks} = collect(module, text, ctx);
         const metadata = {
-            'general.type': 'imatrix', 'imatrix.datasets': [basename(options.text)], 'imatrix.chunk_count': chunks, 'imatrix.chunk_size': ctx,
+            'general.type': 'imatrix', 'imatrix.datasets': [basename(options.text)],
+            'imatrix.chunk_count': chunks, 'imatrix.chunk_size': ctx,
         };
         const tensors = matrices.flatMap(({name, tokens, squares}) => [
             {name: `${name}.in_sum2`, values: squares}, {name: `${name}.counts`, values: [tokens]},
@@ -48,7 +50,8 @@ function collect(module, text, ctx) {
     let before = 0;
     for (const ids of windows) {
         module.observe();
-        evaluateWindow([module], ctx, ids, (sessions, begin, n) => progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
+        evaluateWindow([module], ctx, ids, (sessions, begin, n) =>
+            progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
         before += ids.length - 1;
         matrices = addUp(matrices, module.observed());
     }

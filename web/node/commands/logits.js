@@ -1,4 +1,5 @@
-// logits.js: gemma logits: the model's logits after given tokens: the best of the last position, or all of every position into a file.
+// logits.js: gemma logits: the model's logits after given tokens: the best of the last position, or all of
+// every position into a file.
 
 import {open as openFile} from 'node:fs/promises';
 import {UsageError, parseArgs} from '../args.js';
@@ -10,8 +11,10 @@ const BATCH = 64;
 
 /** @param {string[]} argv */
 export default async function run(argv) {
-    const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count', json: 'flag', out: 'text'});
-    if ((options.tokens === undefined) === (options.tokensFile === undefined)) throw new UsageError('One of --tokens and --tokens-file is needed.');
+    const {options} = parseArgs(argv, {...MODEL_OPTIONS, tokens: 'text', 'tokens-file': 'text', top: 'count',
+        json: 'flag', out: 'text'});
+    if ((options.tokens === undefined) === (options.tokensFile === undefined))
+        throw new UsageError('One of --tokens and --tokens-file is needed.');
     const ids = parseIds(options.tokens ?? await readText(options.tokensFile));
     const {module, session} = await open({...options, ctx: options.ctx ?? ids.length});
     try {

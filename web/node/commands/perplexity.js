@@ -1,5 +1,5 @@
-// perplexity.js: gemma perplexity: how surprised the model is by a text: exp of the mean of -log p(token | those before), over windows
-// that begin with BOS, don't overlap, and count every position.
+// perplexity.js: gemma perplexity: how surprised the model is by a text: exp of the mean of -log p(token |
+// those before), over windows that begin with BOS, don't overlap, and count every position.
 
 import {parseArgs} from '../args.js';
 import {open, printJson, progressLine} from './shared.js';
@@ -11,7 +11,8 @@ export default async function run(argv) {
     const {text, ctx} = await readWindowOptions(options);
     const {module} = await open({...options, ctx});
     try {
-        const {sum, tokens} = surprise(module, text, ctx), nll = sum / tokens, result = {perplexity: Math.exp(nll), nll, tokens};
+        const {sum, tokens} = surprise(module, text, ctx), nll = sum / tokens,
+            result = {perplexity: Math.exp(nll), nll, tokens};
         if (options.json) printJson(result);
         else process.stdout.write(`perplexity ${result.perplexity.toFixed(4)} over ${tokens} tokens\n`);
     } finally {

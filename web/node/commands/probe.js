@@ -1,4 +1,5 @@
-// probe.js: gemma probe FILE|URL: whether a model fits here and how fast it would be, before it is downloaded.
+// probe.js: gemma probe FILE|URL: whether a model fits here and how fast it would be, before it
+// is downloaded.
 
 import {readFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
@@ -17,11 +18,15 @@ async function describe(word) {
     try {
         json = JSON.parse(await readFile(word, 'utf8'));
     } catch (cause) {
-        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${word} cannot be read as JSON: ${messageOf(cause)}.`, {cause});
+        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file',
+            `${word} cannot be read as JSON: ${messageOf(cause)}.`, {cause});
     }
     if (json?.shape) return {kind: 'path', entry: json};
-    if (typeof json?.file !== 'string') throw new GemmaError('bad-file', `${word} is neither a manifest of build/quantize nor an entry of a catalogue.`);
-    return {kind: 'path', path: join(dirname(word), json.chunks?.[0]?.file ?? json.file), name: json.file, size: json.size};
+    if (typeof json?.file !== 'string')
+        throw new GemmaError('bad-file',
+            `${word} is neither a manifest of build/quantize nor an entry of a catalogue.`);
+    return {kind: 'path', path: join(dirname(word), json.chunks?.[0]?.file ?? json.file), name: json.file,
+        size: json.size};
 }
 
 /** @param {string[]} argv */
@@ -34,7 +39,8 @@ export default async function run(argv) {
 }
 
 /** @param {import('../../engine/probe.js').Probe} found */
-function print({name, fits, reasons, type, size, memoryBytes, contextLength, threads, variant, memory64, prefill, decode}) {
+function print({name, fits, reasons, type, size, memoryBytes, contextLength, threads, variant, memory64,
+    prefill, decode}) {
     const lines = [`${name}: ${fits ? 'fits' : 'does not fit'} (${(size / 1e6).toFixed(0)} MB, most weights ${type})`];
     if (fits && prefill !== undefined && decode !== undefined) {
         lines.push(`about ${prefill.toFixed(0)} tokens/s of prefill and ${decode.toFixed(1)} of decode`,

@@ -1,4 +1,5 @@
-// shared.js: what the commands have in common: the options of every command, opening a model in this process, reading and printing.
+// shared.js: what the commands have in common: the options of every command, opening a model in this process,
+// reading and printing.
 
 import {fstatSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
@@ -9,7 +10,8 @@ import {openSource} from '../../weights/node/disk.js';
 
 /** Options that every command with a model takes. @satisfies {import('../args.js').OptionTable} */
 export const MODEL_OPTIONS = {
-    model: 'text', threads: 'count', ctx: 'count', variant: oneOf('simd128', 'relaxed'), dot: oneOf('i32', 'i16'), memory64: 'flag', exact: 'flag',
+    model: 'text', threads: 'count', ctx: 'count', variant: oneOf('simd128', 'relaxed'),
+    dot: oneOf('i32', 'i16'), memory64: 'flag', exact: 'flag',
     kv: oneOf('f16', 'int8'),
 };
 
@@ -34,7 +36,8 @@ export function engineOptions({threads, ctx, variant, dot, memory64, exact, kv, 
 }
 
 /** What an answer must be. @satisfies {import('../args.js').OptionTable} */
-export const CONSTRAINT_OPTIONS = {schema: 'text', regex: 'text', choices: 'text', grammar: 'text', whitespace: oneOf('none', 'space', 'free')};
+export const CONSTRAINT_OPTIONS = {schema: 'text', regex: 'text', choices: 'text', grammar: 'text',
+    whitespace: oneOf('none', 'space', 'free')};
 
 /**
  * The constraint that these options say.
@@ -44,8 +47,10 @@ export const CONSTRAINT_OPTIONS = {schema: 'text', regex: 'text', choices: 'text
 export async function readConstraint({schema, regex, choices, grammar, whitespace}) {
     const given = [schema, regex, choices, grammar].filter((one) => one !== undefined).length;
     if (given > 1) throw new UsageError('--schema, --regex, --choices and --grammar exclude each other.');
-    if (whitespace !== undefined && schema === undefined) throw new UsageError('--whitespace belongs to --schema.');
-    if (schema !== undefined) return {schema: await readJson(schema), ...whitespace !== undefined && {whitespace}};
+    if (whitespace !== undefined && schema === undefined)
+        throw new UsageError('--whitespace belongs to --schema.');
+    if (schema !== undefined) return {schema: await readJson(schema), ...whitespace !== undefined
+        && {whitespace}};
     if (regex !== undefined) return {regex};
     if (choices !== undefined) return {choices: choices.split(',')};
     return grammar === undefined ? undefined : {grammar: await readText(grammar)};
@@ -54,7 +59,10 @@ export async function readConstraint({schema, regex, choices, grammar, whitespac
 /** @type {Record<string, string>} */
 const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
 
-/** Shows progress as one line on a terminal, and clears it at the end. @returns {((progress: any) => void) | undefined} */
+/**
+ * Shows progress as one line on a terminal, and clears it at the end.
+ * @returns {((progress: any) => void) | undefined}
+ */
 export function progressLine() {
     if (!process.stderr.isTTY) return undefined;
     return ({phase, bytes, done = bytes, total}) => {
@@ -68,7 +76,8 @@ export function progressLine() {
  * @param {Record<string, any>} options
  */
 export async function open(options) {
-    const source = await openSource({kind: 'path', path: await modelPath(options)}, {onProgress: progressLine()});
+    const source = await openSource({kind: 'path', path: await modelPath(options)},
+        {onProgress: progressLine()});
     try {
         return await openModel(source, engineOptions(options));
     } finally {
@@ -84,8 +93,9 @@ export async function readStdin() {
 }
 
 /**
- * Begins to read a text that may come beside what the command line says: from a file or a pipe. A socket, by which programs often start others
- * without ever ending it, counts only if something has come by it when the text is wanted.
+ * Begins to read a text that may come beside what the command line says: from a file or a pipe. A socket, by
+ * which programs often start others without ever ending it, counts only if something has come by it when the
+ * text is wanted.
  * @returns {{end: () => Promise<string>} | undefined}   undefined: standard input is none of these
  */
 export function readPiped() {
@@ -129,7 +139,8 @@ export async function readText(path) {
     try {
         return await readFile(path, 'utf8');
     } catch (cause) {
-        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file', `${path} cannot be read: ${messageOf(cause)}.`, {cause});
+        throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file',
+            `${path} cannot be read: ${messageOf(cause)}.`, {cause});
     }
 }
 

@@ -1,6 +1,6 @@
-// api.js: OpenAI's API over HTTP, and what evaluation harnesses ask besides. The addresses are a table; answers come from web/api/openai.js, which the
-// same requests could be given in JavaScript. Node's own http does: nine addresses need no router, and a library would be the first run-time
-// dependency.
+// api.js: OpenAI's API over HTTP, and what evaluation harnesses ask besides. The addresses are a table;
+// answers come from web/api/openai.js, which the same requests could be given in JavaScript. Node's own http
+// does: nine addresses need no router, and a library would be the first run-time dependency.
 
 import {randomBytes} from 'node:crypto';
 import {asApiError} from '../../api/openai.js';
@@ -20,16 +20,20 @@ import {detokenize, tokenize} from './tokenizer.js';
  * @property {any} body
  * @property {string} rest          of the address
  * @property {AbortSignal} signal   aborts when the client is gone
- * @typedef {(model: Loaded, call: Call) => Promise<unknown>} Answerer   its answer: an object, or an async iterable of events
+ * @typedef {(model: Loaded, call: Call) => Promise<unknown>} Answerer   its answer: an object, or an async
+ *     iterable of events
  */
 
 const MAX_BODY = 16 * 2 ** 20;
 
 /** @type {{method: 'GET' | 'POST', path: RegExp, answer: Answerer}[]} */
 const ROUTES = [
-    {method: 'POST', path: /^\/v1\/chat\/completions$/, answer: ({client}, {body, signal}) => client.chat.completions.create(body, {signal})},
-    {method: 'POST', path: /^\/v1\/completions$/, answer: ({client}, {body, signal}) => client.completions.create(body, {signal})},
-    {method: 'POST', path: /^\/v1\/embeddings$/, answer: ({client}, {body, signal}) => client.embeddings.create(body, {signal})},
+    {method: 'POST', path: /^\/v1\/chat\/completions$/, answer: ({client}, {body, signal}) =>
+        client.chat.completions.create(body, {signal})},
+    {method: 'POST', path: /^\/v1\/completions$/, answer: ({client}, {body, signal}) =>
+        client.completions.create(body, {signal})},
+    {method: 'POST', path: /^\/v1\/embeddings$/, answer: ({client}, {body, signal}) =>
+        client.embeddings.create(body, {signal})},
     {method: 'GET', path: /^\/v1\/models$/, answer: ({client}) => client.models.list()},
     {method: 'GET', path: /^\/v1\/models\/(.+)$/, answer: ({client}, {rest}) => client.models.retrieve(rest)},
     {method: 'POST', path: /^\/tokenize$/, answer: ({gemma}, {body}) => tokenize(gemma, body)},
@@ -86,22 +90,27 @@ export class Api {
     async #answer(request, response, signal) {
         const path = pathOf(request), method = request.method === 'HEAD' ? 'GET' : request.method ?? '';
         checkOrigin(request, response, this.#options);
-        const routes = ROUTES.filter((route) => route.path.test(path)), methods = path === HEALTH ? ['GET'] : routes.map((route) => route.method);
+        const routes = ROUTES.filter((route) => route.path.test(path)),
+            methods = path === HEALTH ? ['GET'] : routes.map((route) => route.method);
         if (method === 'OPTIONS') return sendPreflight(request, response, [...methods, 'OPTIONS']);
         if (path === HEALTH && method === 'GET') return sendJson(response, 200, {status: 'ok'});
         checkKey(request, this.#options);
-        if (!methods.length) throw httpError(404, `Unknown request URL: ${method} ${path}.`, {code: 'unknown_url'});
+        if (!methods.length) throw httpError(404, `Unknown request URL: ${method} ${path}.`,
+            {code: 'unknown_url'});
         const route = routes.find((one) => one.method === method);
         if (!route) {
             response.setHeader('Allow', methods.join(', '));
-            throw httpError(405, `Not allowed to ${method} on ${path}; ${methods.join(' and ')} is.`, {code: 'method_not_allowed'});
+            throw httpError(405, `Not allowed to ${method} on ${path}; ${methods.join(' and ')} is.`,
+                {code: 'method_not_allowed'});
         }
-        const body = method === 'POST' ? await readJsonBody(request, this.#options.maxBody ?? MAX_BODY) : undefined, rest = route.path.exec(path)?.[1] ?? '';
+        const body = method === 'POST' ? await readJsonBody(request, this.#options.maxBody ?? MAX_BODY)
+            : undefined, rest = route.path.exec(path)?.[1] ?? '';
         const loaded = await this.#load();
         try {
             const answer = await route.answer(loaded, {body, rest, signal});
             // A client may have asked for a stream by extra_body, too.
-            const isStream = method === 'POST' && typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
+            const isStream = method === 'POST' && typeof answer === 'object' && answer !== null
+                && Symbol.asyncIterator in answer;
             if (!isStream) return sendJson(response, 200, answer);
             await sendEvents(response, /** @type {AsyncIterable<unknown>} */ (answer), signal, (error) => {
                 this.#model.endedBy(error, loaded);
@@ -117,7 +126,8 @@ export class Api {
         try {
             return await this.#model.get();
         } catch (error) {
-            throw httpError(503, `The model cannot be loaded: ${messageOf(error)}`, {type: 'server_error', code: 'model_not_loaded'});
+            throw httpError(503, `The model cannot be loaded: ${messageOf(error)}`,
+                {type: 'server_error', code: 'model_not_loaded'});
         }
     }
 

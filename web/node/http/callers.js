@@ -17,11 +17,13 @@ const LOOPBACK = /^https?:\/\/(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[:
 const digest = (text) => createHash('sha256').update(text).digest();
 
 /**
- * Pages of other sites must not use this machine's model behind its user's back. With the key, any page may call.
+ * Pages of other sites must not use this machine's model behind its user's back. With the key, any page
+ * may call.
  * @param {string} origin @param {string | undefined} host   of the request @param {Rules} rules
  */
 function isAllowed(origin, host, {apiKey, origins = []}) {
-    return apiKey !== undefined || LOOPBACK.test(origin) || origin === `http://${host}` || origin === `https://${host}` || origins.includes('*') || origins.includes(origin);
+    return apiKey !== undefined || LOOPBACK.test(origin) || origin === `http://${host}`
+        || origin === `https://${host}` || origins.includes('*') || origins.includes(origin);
 }
 
 /**
@@ -41,11 +43,18 @@ export function checkOrigin(request, response, rules) {
     response.setHeader('Access-Control-Expose-Headers', 'X-Request-Id, Retry-After');
 }
 
-/** Answers a browser that asks what a page may send. @param {Request} request @param {Response} response @param {string[]} methods */
+/**
+ * Answers a browser that asks what a page may send.
+ * @param {Request} request
+ * @param {Response} response
+ * @param {string[]} methods
+ */
 export function sendPreflight(request, response, methods) {
-    const {'access-control-request-headers': headers = 'authorization, content-type', 'access-control-request-private-network': isPrivate} = request.headers;
+    const {'access-control-request-headers': headers = 'authorization, content-type',
+        'access-control-request-private-network': isPrivate} = request.headers;
     response.writeHead(204, {
-        'Access-Control-Allow-Methods': methods.join(', '), 'Access-Control-Allow-Headers': headers, 'Access-Control-Max-Age': '600',
+        'Access-Control-Allow-Methods': methods.join(', '), 'Access-Control-Allow-Headers': headers,
+        'Access-Control-Max-Age': '600',
         ...isPrivate && {'Access-Control-Allow-Private-Network': 'true'},
     }).end();
 }
@@ -55,7 +64,9 @@ export function checkKey(request, {apiKey}) {
     if (apiKey === undefined) return;
     const [, given] = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '') ?? [];
     if (given !== undefined && timingSafeEqual(digest(given), digest(apiKey))) return;
-    throw httpError(401, given === undefined ? "You didn't provide an API key. Send it as the header Authorization: Bearer KEY." : 'Incorrect API key provided.', {
+    throw httpError(401, given === undefined
+        ? "You didn't provide an API key. Send it as the header Authorization: Bearer KEY."
+            : 'Incorrect API key provided.', {
         code: 'invalid_api_key',
     });
 }

@@ -1,4 +1,5 @@
-// model.js: the model behind the API: loaded when it is first needed, and again after an engine has ended. Knows no HTTP.
+// model.js: the model behind the API: loaded when it is first needed, and again after an engine has ended.
+// Knows no HTTP.
 
 import {basename} from 'node:path';
 import {OpenAI} from '../../api/openai.js';
@@ -15,7 +16,8 @@ const SHOWN = 2000;     // bytes of a text that inspectModel gives
  * @property {number} [parallel]
  * @property {number} [queue]
  *
- * @typedef {{eos_token: string | null, bos_token: string | null, pad_token: string | null, chat_template: string | null}} TokenizerInfo
+ * @typedef {{eos_token: string | null, bos_token: string | null, pad_token: string | null, chat_template:
+ *     string | null}} TokenizerInfo
  * @typedef {{gemma: Gemma, client: OpenAI, tokenizerInfo: () => Promise<TokenizerInfo>}} Loaded
  */
 
@@ -76,18 +78,26 @@ export class ServedModel {
     }
 }
 
-/** What the file says of its tokens. @param {Gemma} gemma @param {string} path @returns {Promise<TokenizerInfo>} */
+/**
+ * What the file says of its tokens.
+ * @param {Gemma} gemma
+ * @param {string} path
+ * @returns {Promise<TokenizerInfo>}
+ */
 async function readTokenizerInfo(gemma, path) {
     const source = await openSource({kind: 'path', path});
     try {
-        const {metadata} = /** @type {{metadata: Record<string, any>}} */ (await inspectModel(source, {contextLength: gemma.info.contextLength, threads: 1}));
+        const {metadata} = /** @type {{metadata: Record<string, any>}} */ (await inspectModel(source,
+            {contextLength: gemma.info.contextLength, threads: 1}));
         /** @param {string} name */
         const token = async (name) => {
             const id = metadata[`tokenizer.ggml.${name}_token_id`];
             return Number.isInteger(id) ? gemma.detokenize([id]) : null;
         };
-        const template = metadata['tokenizer.chat_template'], isWhole = typeof template === 'string' && Buffer.byteLength(template) < SHOWN - 3;
-        return {eos_token: await token('eos'), bos_token: await token('bos'), pad_token: await token('padding'), chat_template: isWhole ? template : null};
+        const template = metadata['tokenizer.chat_template'],
+            isWhole = typeof template === 'string' && Buffer.byteLength(template) < SHOWN - 3;
+        return {eos_token: await token('eos'), bos_token: await token('bos'),
+            pad_token: await token('padding'), chat_template: isWhole ? template : null};
     } finally {
         source.close();
     }

@@ -1,4 +1,5 @@
-// reply.js: what goes over the wire: JSON, errors in OpenAI's form, server-sent events; and the JSON that comes in. Knows no addresses.
+// reply.js: what goes over the wire: JSON, errors in OpenAI's form, server-sent events; and the JSON that
+// comes in. Knows no addresses.
 
 import {once} from 'node:events';
 import {APIError} from '../../api/openai.js';
@@ -15,7 +16,11 @@ const PING_MS = 15_000;         // so that proxies do not end a stream while a p
 const PROBE_MS = 100, PROBES_MS = 1000;
 const LINGERING_MS = 5_000;     // for what a client still writes, which may read only then
 
-/** @param {number} status @param {string} message @param {{type?: string, param?: string | null, code?: string}} [about] */
+/**
+ * @param {number} status
+ * @param {string} message
+ * @param {{type?: string, param?: string | null, code?: string}} [about]
+ */
 export const httpError = (status, message, about) => new APIError(status, {message, ...about});
 
 /** @param {Response} response @param {number} status @param {unknown} value */
@@ -26,10 +31,12 @@ export function sendJson(response, status, value) {
 
 /** @param {Request} request @param {Response} response @param {APIError} error */
 export function sendError(request, response, error) {
-    const {status = 499, error: body} = error, retryAfter = /** @type {any} */ (error).retryAfter ?? (status === 503 ? 5 : undefined);
+    const {status = 499, error: body} = error,
+        retryAfter = /** @type {any} */ (error).retryAfter ?? (status === 503 ? 5 : undefined);
     const bytes = Buffer.from(JSON.stringify({error: body}));
     response.writeHead(status, {
-        'Content-Type': TYPE, 'Content-Length': bytes.length, ...retryAfter && {'Retry-After': String(retryAfter)},
+        'Content-Type': TYPE, 'Content-Length': bytes.length, ...retryAfter
+            && {'Retry-After': String(retryAfter)},
         ...status === 401 && {'WWW-Authenticate': 'Bearer'}, ...status === 413 && {Connection: 'close'},
     });
     if (request.complete) return void response.end(bytes);
@@ -40,8 +47,8 @@ export function sendError(request, response, error) {
 }
 
 /**
- * A client that closed its side may still read, or may be gone. Only writing tells: the second write fails. So it gets what clients ignore: HTTP 102 before
- * the answer, comments among events.
+ * A client that closed its side may still read, or may be gone. Only writing tells: the second write fails.
+ * So it gets what clients ignore: HTTP 102 before the answer, comments among events.
  * @param {Request} request @param {Response} response
  */
 export function probeHalfClosed({socket, httpVersion}, response) {
@@ -64,11 +71,14 @@ export function probeHalfClosed({socket, httpVersion}, response) {
 
 /**
  * Sends chunks as server-sent events. An error among them is the last event.
- * @param {Response} response @param {AsyncIterable<unknown>} chunks @param {AbortSignal} signal   aborts when the client is gone
+ * @param {Response} response
+ * @param {AsyncIterable<unknown>} chunks
+ * @param {AbortSignal} signal   aborts when the client is gone
  * @param {(error: unknown) => APIError} asError
  */
 export async function sendEvents(response, chunks, signal, asError) {
-    response.writeHead(200, {'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no'});
+    response.writeHead(200, {'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache',
+        'X-Accel-Buffering': 'no'});
     response.flushHeaders();
     const ping = setInterval(() => response.write(': \n\n'), PING_MS);
     /** @param {unknown} value */
@@ -94,7 +104,9 @@ export async function sendEvents(response, chunks, signal, asError) {
  * @returns {Promise<any>}
  */
 export async function readJsonBody(request, most) {
-    const tooLong = () => httpError(413, `The body of the request has more than ${most} bytes; --max-body says how many it may have.`, {code: 'request_too_large'});
+    const tooLong = () => httpError(413,
+        `The body of the request has more than ${most} bytes; --max-body says how many it may have.`,
+        {code: 'request_too_large'});
     if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong();
     if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
         throw httpError(415, `The body of the request is compressed (${request.headers['content-encoding']}); send it as it is.`, {code: 'unsupported_encoding'});
@@ -109,6 +121,7 @@ export async function readJsonBody(request, most) {
     try {
         return JSON.parse(new TextDecoder('utf-8', {fatal: true}).decode(Buffer.concat(chunks)));
     } catch {
-        throw httpError(400, 'We could not parse the JSON body of your request: it is not JSON in UTF-8.', {code: 'invalid_json'});
+        throw httpError(400, 'We could not parse the JSON body of your request: it is not JSON in UTF-8.',
+            {code: 'invalid_json'});
     }
 }

@@ -1,4 +1,5 @@
-// tokenizer.js: texts as token ids and back, as evaluation harnesses ask for them. Names of control tokens become those tokens.
+// tokenizer.js: texts as token ids and back, as evaluation harnesses ask for them. Names of control tokens
+// become those tokens.
 
 import {httpError} from './reply.js';
 
@@ -9,13 +10,17 @@ import {httpError} from './reply.js';
 /** @param {any} body @param {string} name @param {(value: any) => boolean} is @param {string} expected */
 function need(body, name, is, expected) {
     if (is(body?.[name])) return body[name];
-    throw httpError(400, `Invalid value for '${name}': ${expected} is expected.`, {param: name, code: 'invalid_value'});
+    throw httpError(400, `Invalid value for '${name}': ${expected} is expected.`,
+        {param: name, code: 'invalid_value'});
 }
 
 /** @param {any} v */
 const isFlag = (v) => v === undefined || v === null || typeof v === 'boolean';
 
-/** @param {Gemma} gemma @param {any} body   {prompt, add_special_tokens = true}: <bos> comes first, where texts begin with it */
+/**
+ * @param {Gemma} gemma
+ * @param {any} body   {prompt, add_special_tokens = true}: <bos> comes first, where texts begin with it
+ */
 export async function tokenize(gemma, body) {
     const prompt = need(body, 'prompt', (v) => typeof v === 'string', 'a string');
     const isWhole = need(body, 'add_special_tokens', isFlag, 'true or false') ?? true;
@@ -28,6 +33,7 @@ export async function detokenize(gemma, body) {
     const {nVocab} = gemma.info;
     /** @param {any} id */
     const isId = (id) => Number.isInteger(id) && id >= 0 && id < nVocab;
-    const tokens = need(body, 'tokens', (v) => Array.isArray(v) && v.every(isId), `an array of token ids from 0 to ${nVocab - 1}`);
+    const tokens = need(body, 'tokens', (v) => Array.isArray(v) && v.every(isId),
+        `an array of token ids from 0 to ${nVocab - 1}`);
     return {prompt: await gemma.detokenize(tokens)};
 }

@@ -1,7 +1,8 @@
-// A file on web servers, read in pieces: by ranges where the server gives them, otherwise by cutting one stream.
+// A file on web servers, read in pieces: by ranges where the server gives them, otherwise by cutting
+// one stream.
 //
-// Owns that pieces of different files are never put together (identity.js says which are). retries.js has the patience. Knows nothing of IndexedDB,
-// GGUF or the engine.
+// Owns that pieces of different files are never put together (identity.js says which are). retries.js has the
+// patience. Knows nothing of IndexedDB, GGUF or the engine.
 
 import {isSame, publishedDigest, versionOf} from './identity.js';
 import {Line} from './line.js';
@@ -17,17 +18,21 @@ import {WrongAnswers} from './wrong_answers.js';
 const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
 
 /**
- * @typedef {import('./identity.js').Version & Remote} RemoteFile   which version it is, as its server shows it, and
+ * @typedef {import('./identity.js').Version & Remote} RemoteFile   which version it is, as its server
+ *     shows it, and
  *
  * @typedef {object} Remote
  * @property {string} name        file name, for people
  * @property {number} size        bytes
  * @property {string} sha256      of the whole file, as the server publishes it, in hex; '' when it doesn't
- * @property {boolean} ranges     read() may ask for any piece; without, pieces out of order cost reading from the first byte again
- * @property {(index: number, again?: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize bytes, the last one shorter.
- *     again: how often it came wrong; then another server is asked first
- * @property {(from: number, length: number, again?: number) => Promise<ArrayBuffer>} span   the same for a range of bytes; not of a file in parts
- * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere; only with ranges
+ * @property {boolean} ranges     read() may ask for any piece; without, pieces out of order cost reading from
+ *     the first byte again
+ * @property {(index: number, again?: number) => Promise<ArrayBuffer>} read   piece `index` of pieceSize
+ *     bytes, the last one shorter. again: how often it came wrong; then another server is asked first
+ * @property {(from: number, length: number, again?: number) => Promise<ArrayBuffer>} span   the same for a
+ *     range of bytes; not of a file in parts
+ * @property {(from: number, length: number) => Promise<Uint8Array>} peek   a few bytes from anywhere;
+ *     only with ranges
  * @property {() => void} close   for those who read no further now: lets the connection go
  *
  * @typedef {object} RemoteOptions
@@ -36,11 +41,16 @@ const PATIENCE = {tries: 6, pauseMs: 500, longestMs: 120_000, stallMs: 30_000};
  * @property {number} [first]   index of the piece to ask for
  * @property {number} pieceSize   bytes
  * @property {number} [size]    bytes, where a manifest tells
- * @property {string[]} [parts] addresses of files with one piece each, where the file was split; `size` is told then
- * @property {boolean} [checked]   the caller compares each piece with its digest, so that versions need not be compared
- * @property {() => boolean} [decided]   whether the caller compares the whole with its digest at the end, which decides where versions don't
- * @property {boolean} [toEnd]  false: a file of unknown length is refused, where it could be read to its end first
- * @property {boolean} [knownGood]  the file has been there before: a server that can't be reached is asked again
+ * @property {string[]} [parts] addresses of files with one piece each, where the file was split; `size`
+ *     is told then
+ * @property {boolean} [checked]   the caller compares each piece with its digest, so that versions need
+ *     not be compared
+ * @property {() => boolean} [decided]   whether the caller compares the whole with its digest at the end,
+ *     which decides where versions don't
+ * @property {boolean} [toEnd]  false: a file of unknown length is refused, where it could be read to its
+ *     end first
+ * @property {boolean} [knownGood]  the file has been there before: a server that can't be reached is
+ *     asked again
  * @property {import('./line.js').Line} [line]   shared by all that ask for the same model
  * @property {(bytes: number) => void} [onBytes]  called with the bytes of each packet as it arrives, and with
  *     a negative number when bytes are given up
@@ -93,7 +103,8 @@ class HttpFile {
 
     /** @param {string[]} urls @param {RemoteOptions} options */
     constructor(urls, {
-        headers, home = urls[0], first = 0, pieceSize, size, parts, checked = false, decided = () => false, toEnd = true, knownGood = false,
+        headers, home = urls[0], first = 0, pieceSize, size, parts, checked = false, decided = () => false,
+        toEnd = true, knownGood = false,
         onBytes = () => {}, onWait = () => {}, signal, patience = PATIENCE, line = new Line(patience.stallMs),
     }) {
         const name = this.#name = fileName(urls[0]);
@@ -115,10 +126,13 @@ class HttpFile {
         const size = this.#size ?? 0, pieceSize = this.#pieceSize, whole = this.#whole, stream = this.#stream;
         /** @type {RemoteFile['span']} */
         const span = whole ? (from, length) => this.#cut(whole, from, length)
-            : stream ? (from, length) => stream.span(from, length) : (from, length, again) => this.#readRange(from, length, again);
+            : stream ? (from, length) => stream.span(from, length)
+                : (from, length, again) => this.#readRange(from, length, again);
         return {
-            name: this.#name, size, ...this.#version, sha256: publishedDigest(this.#version), ranges: this.#ranges, span,
-            read: (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again),
+            name: this.#name, size, ...this.#version, sha256: publishedDigest(this.#version),
+            ranges: this.#ranges, span,
+            read: (index, again) => span(index * pieceSize, Math.min(pieceSize, size - index * pieceSize),
+                again),
             peek: (from, length) => this.#peek(from, length),
             close: () => {
                 this.#letGo();
@@ -136,7 +150,8 @@ class HttpFile {
         const size = this.#size = await this.#findSize(opening.headers) ?? await this.#readWhole();
         if (!this.#ranges) {
             this.#stream = new Stream({
-                servers: this.#servers, size, begin: (server) => this.#begin(server), wrong: this.#wrong, onBytes: this.#onBytes,
+                servers: this.#servers, size, begin: (server) => this.#begin(server), wrong: this.#wrong,
+                onBytes: this.#onBytes,
                 canRestart: () => this.#canRestart(),
             });
         }
@@ -176,7 +191,8 @@ class HttpFile {
     }
 
     /**
-     * The length of the whole file; undefined where it is not said. Another origin's Content-Range may be hidden from us, its Content-Length never is:
+     * The length of the whole file; undefined where it is not said. Another origin's Content-Range may be
+     * hidden from us, its Content-Length never is:
      * then the headers of the whole file are asked for. (HEAD is refused by some servers.)
      * @param {Headers} shown   of the first answer
      */
@@ -191,7 +207,9 @@ class HttpFile {
             answer.drop();
             return announcedLength(answer.headers);
         };
-        const length = await this.#servers.persist(async () => await lengthBy('HEAD').catch(() => 0) || lengthBy('GET'));      // some tell nothing of a HEAD's length but 0
+        // some tell nothing of a HEAD's length but 0
+        const length = await this.#servers.persist(async () => await lengthBy('HEAD').catch(() => 0)
+            || lengthBy('GET'));
         if (length === undefined) throw this.#lengthUnknown();
         return length;
     }
@@ -200,7 +218,8 @@ class HttpFile {
         if (!this.#toEnd) throw this.#lengthUnknown();
         const begin = (/** @type {number} */ server) => this.#begin(server);
         this.#whole = await readToEnd({
-            servers: this.#servers, name: this.#name, pieceSize: this.#pieceSize, begin, wrong: this.#wrong, onWait: this.#onWait,
+            servers: this.#servers, name: this.#name, pieceSize: this.#pieceSize, begin, wrong: this.#wrong,
+            onWait: this.#onWait,
         });
         return this.#whole.size;
     }
@@ -221,7 +240,11 @@ class HttpFile {
         return this.#isChecked.each || Boolean(this.#version.validator) || this.#isChecked.whole();
     }
 
-    /** Whether an answer is of the file that was opened. @param {import('./servers.js').Answer} answer @param {number} server */
+    /**
+     * Whether an answer is of the file that was opened.
+     * @param {import('./servers.js').Answer} answer
+     * @param {number} server
+     */
     #isTheSame({headers}, server) {
         if (this.#parts) return true;
         if ((contentRange(headers).total ?? this.#size) !== this.#size) return false;
@@ -240,28 +263,38 @@ class HttpFile {
     /** @param {number} start @param {number} length @param {number} [again] */
     async #readRange(start, length, again = 0) {
         const index = start / this.#pieceSize, base = this.#parts ? 0 : start;
-        const isFirst = index === this.#first && !again && length === Math.min(this.#pieceSize, (this.#size ?? 0) - start);
+        const isFirst = index === this.#first && !again && length === Math.min(this.#pieceSize,
+            (this.#size ?? 0) - start);
         const mayMix = () => Boolean(this.#parts) || this.#canRestart();
         const span = new Span(length, {base, wrong: this.#wrong, onBytes: this.#onBytes, mayMix});
         await this.#servers.persist(async (server) => {
             while (!span.isFull) {
                 const opening = isFirst && span.filled === 0 ? this.#takeOpening() : undefined;
-                await span.take(opening ?? await this.#askFrom(server, index, base + span.filled, base + length - 1), server);
+                await span.take(opening ?? await this.#askFrom(server, index, base + span.filled,
+                    base + length - 1), server);
             }
         }, {skip: again, gained: () => span.gained()});
         return span.bytes.buffer;
     }
 
-    /** @param {number} server @param {number} index   of the piece @param {number} from @param {number} to   the last byte */
+    /**
+     * @param {number} server
+     * @param {number} index   of the piece
+     * @param {number} from
+     * @param {number} to   the last byte
+     */
     async #askFrom(server, index, from, to) {
-        const parts = this.#parts, url = this.#urls[server], address = parts ? new URL(parts[index], url).href : url;
+        const parts = this.#parts, url = this.#urls[server],
+            address = parts ? new URL(parts[index], url).href : url;
         const order = index * this.#pieceSize + from, isModel = !parts || index === 0;
-        const answer = await this.#servers.ask(server, {address, range: `bytes=${from}-${to}`, order, isModel});
+        const answer = await this.#servers.ask(server, {address, range: `bytes=${from}-${to}`,
+            order, isModel});
         const {status, headers} = answer, {start = from} = contentRange(headers);
         if (status === 200 && parts) return answer;
         if (status !== 206) {
             const isOther = status === 416 || !this.#isTheSame(answer, server);
-            throw answer.refuse(isOther ? this.#wrong.otherVersion(server, this.#openedAt) : this.#wrong.noRanges(server));
+            throw answer.refuse(isOther ? this.#wrong.otherVersion(server, this.#openedAt)
+                : this.#wrong.noRanges(server));
         }
         this.#mustBeTheSame(answer, server);
         if (start === from) return answer;
@@ -273,7 +306,8 @@ class HttpFile {
     async #peek(from, length) {
         if (this.#whole) return new Uint8Array(await this.#whole.slice(from, from + length).arrayBuffer());
         return this.#servers.persist(async (server) => {
-            const answer = await this.#askFrom(server, 0, from, from + length - 1), bytes = new Uint8Array(length);
+            const answer = await this.#askFrom(server, 0, from, from + length - 1),
+                bytes = new Uint8Array(length);
             let filled = 0;
             for await (const packet of answer.packets()) {
                 bytes.set(packet.subarray(0, length - filled), filled);
@@ -289,7 +323,8 @@ class HttpFile {
         const opening = this.#takeOpening();
         if (opening) return opening;
         const answer = await this.#servers.ask(server);
-        if (answer.status !== 200 || this.#size !== undefined && (announcedLength(answer.headers) ?? this.#size) !== this.#size) {
+        if (answer.status !== 200 || this.#size !== undefined && (announcedLength(answer.headers)
+            ?? this.#size) !== this.#size) {
             answer.drop();
             throw this.#wrong.otherVersion(server, server);
         }

@@ -1,11 +1,13 @@
-// Which version of a file a server gives, as far as its answers tell: this alone decides whether bytes of two answers belong together, and
-// whether what is stored is what a server has now. Knows headers; knows neither requests nor the store.
+// Which version of a file a server gives, as far as its answers tell: this alone decides whether bytes of two
+// answers belong together, and whether what is stored is what a server has now. Knows headers; knows neither
+// requests nor the store.
 
 /**
  * @typedef {object} Version
  * @property {string} validator     ETag, or Last-Modified without one; '' where a server shows neither
  * @property {string} [modified]    Last-Modified, beside an ETag
- * @property {string} [digest]     what a host publishes as the file's digest: a SHA-256 in hex, or what X-Linked-ETag says
+ * @property {string} [digest]     what a host publishes as the file's digest: a SHA-256 in hex, or what
+ *     X-Linked-ETag says
  */
 
 /** @param {Headers} headers   of an answer @returns {Version} */
@@ -15,8 +17,8 @@ export function versionOf(headers) {
 }
 
 /**
- * Whether two versions of the same length are the same file. Nodes of one host may have an ETag each for it, and a proxy that compresses
- * makes a weak one of it: then a digest or the date decides.
+ * Whether two versions of the same length are the same file. Nodes of one host may have an ETag each for it,
+ * and a proxy that compresses makes a weak one of it: then a digest or the date decides.
  * @param {Version} a @param {Version} b
  * @returns {boolean | undefined} undefined where nothing tells
  */
@@ -31,10 +33,12 @@ export function isSame(a, b) {
 const strong = (etag) => etag.replace(/(^| )W\//g, '$1');
 
 /** @param {Version} version */
-const dateOf = ({validator, modified}) => modified ?? (/^[A-Z][a-z]{2}, /.test(validator) ? validator : undefined);
+const dateOf = ({validator, modified}) => modified
+    ?? (/^[A-Z][a-z]{2}, /.test(validator) ? validator : undefined);
 
 /**
- * Hugging Face's ETag of 64 digits is the SHA-256 of some files and another kind of digest of others: it is not taken.
+ * Hugging Face's ETag of 64 digits is the SHA-256 of some files and another kind of digest of others: it
+ * is not taken.
  * @param {Headers} headers
  */
 function digestOf(headers) {
@@ -42,7 +46,8 @@ function digestOf(headers) {
     if (linked) return strong(linked).replaceAll('"', '').toLowerCase();
     const fields = `${headers.get('Repr-Digest') ?? ''},${headers.get('Digest') ?? ''}`;
     const [, base64] = /(?:^|,)\s*sha-256=:?([A-Za-z0-9+/]{43}=)/i.exec(fields) ?? [];
-    return base64 ? Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('') : '';
+    return base64 ? Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0'))
+        .join('') : '';
 }
 
 /** The SHA-256 of the whole file among what is published, in hex; ''. @param {Version} version */

@@ -1,17 +1,20 @@
-// How many requests a host is asked at once. Some give one connection to each visitor, and refuse, close or delay the others: a request that
-// fails while others are open was one too many. Then there are fewer at once, and from time to time one more is tried.
+// How many requests a host is asked at once. Some give one connection to each visitor, and refuse, close or
+// delay the others: a request that fails while others are open was one too many. Then there are fewer at
+// once, and from time to time one more is tried.
 //
 // Owns the counting. Knows neither requests nor what is asked for.
 
 const LATE_MS = 1000;       // hosts may notice so late that a request has ended
-const REST_MS = 50;         // what such a host gets first between two requests; twice as much each time that this was too little
+// what such a host gets first between two requests; twice as much each time that this was too little
+const REST_MS = 50;
 const GROW_AFTER = 8;       // requests that went well; twice as many after each that was too many
 const STALL_MS = 30_000;
 
 /**
  * @typedef {object} Place   of a request
  * @property {(bytes: number) => void} arrived
- * @property {(letGo?: () => void) => void} lend     who needs the place may have it by letGo; without, it is needed from now on
+ * @property {(letGo?: () => void) => void} lend     who needs the place may have it by letGo; without, it is
+ *     needed from now on
  * @property {(failed?: boolean) => boolean} leave   gives it back, once; true when it was one too many
  */
 
@@ -22,7 +25,10 @@ export class Line {
     /** @type {Map<string, Host>} */
     #hosts = new Map();
 
-    /** @param {number} [stallMs]   those that wait are let in when nothing has arrived for so long: who holds the places may wait for them */
+    /**
+     * @param {number} [stallMs]   those that wait are let in when nothing has arrived for so long: who holds
+     *     the places may wait for them
+     */
     constructor(stallMs = STALL_MS) {
         this.#stallMs = stallMs;
     }

@@ -1,14 +1,14 @@
 // One request to a web server, and what can be said of its answer.
 //
-// Owns fetch, and is with http.js the only code that asks another origin: for the one model that the user chose, and
-// nothing else. Owns which server may see the caller's headers. Knows nothing of files in pieces.
+// Owns fetch, and is with http.js the only code that asks another origin: for the one model that the user
+// chose, and nothing else. Owns which server may see the caller's headers. Knows nothing of files in pieces.
 
 import {arrived, ask} from '../../base/asked.js';
 import {GemmaError} from '../../base/error.js';
 
 /**
- * Of the headers that a caller may give, those that may follow a redirect: browsers keep Authorization from other
- * origins, the rest is no secret.
+ * Of the headers that a caller may give, those that may follow a redirect: browsers keep Authorization from
+ * other origins, the rest is no secret.
  */
 const MAY_FOLLOW = /^(authorization|accept|accept-language)$/i;
 const MOST_REDIRECTS = 20;
@@ -65,9 +65,11 @@ export class Asker {
      * @param {object} [options]
      * @param {string} [options.range]           such as 'bytes=0-99'
      * @param {'GET' | 'HEAD'} [options.method]
-     * @param {boolean} [options.isModel]        where the answer begins with the file's first byte, that is a GGUF's
-     * @param {boolean} [options.knownGood]      this address has given bytes before: a refusal now is a signed address that expired,
-     *     a login page in between or a server that stumbles, and asking again may help
+     * @param {boolean} [options.isModel]        where the answer begins with the file's first byte, that is
+     *     a GGUF's
+     * @param {boolean} [options.knownGood]      this address has given bytes before: a refusal now is a
+     *     signed address that expired, a login page in between or a server that stumbles, and asking
+     *     again may help
      * @returns {Promise<Response>} an ok one, or 416; rejects with RequestError
      */
     async ask(url, {range, method = 'GET', isModel = true, knownGood = false} = {}) {
@@ -81,7 +83,11 @@ export class Asker {
         throw this.#refusal(url, response, knownGood);
     }
 
-    /** The bytes of an answer as they come. Leaving the loop ends the connection. @param {Response} response @param {string} site   for people */
+    /**
+     * The bytes of an answer as they come. Leaving the loop ends the connection.
+     * @param {Response} response
+     * @param {string} site   for people
+     */
     async* packets(response, site) {
         const reader = response.body?.getReader();
         if (!reader) return;
@@ -101,7 +107,12 @@ export class Asker {
         }
     }
 
-    /** @param {string} url @param {string | undefined} range @param {'GET' | 'HEAD'} method @param {boolean} knownGood */
+    /**
+     * @param {string} url
+     * @param {string | undefined} range
+     * @param {'GET' | 'HEAD'} method
+     * @param {boolean} knownGood
+     */
     async #send(url, range, method, knownGood) {
         const {host} = new URL(url), signal = this.#signal, stalling = new AbortController();
         const timer = setTimeout(() => stalling.abort(), this.#stallMs);
@@ -123,8 +134,8 @@ export class Asker {
     }
 
     /**
-     * The caller's headers go to the origin of the model's own address alone: not to mirrors or parts, nor where a
-     * redirect leads.
+     * The caller's headers go to the origin of the model's own address alone: not to mirrors or parts, nor
+     * where a redirect leads.
      * @param {string} url @param {Record<string, string>} range @param {RequestInit} options
      */
     async #follow(url, range, options) {
@@ -137,17 +148,23 @@ export class Asker {
             if (response.type !== 'opaqueredirect' && !next) return response;
             drop(response);
             if (!next) {        // a browser does not say where it leads
-                throw new GemmaError('network', `${new URL(at).host} redirects the request for ${this.#name}, and a browser would send ` +
+                throw new GemmaError('network',
+                    `${new URL(at).host} redirects the request for ${this.#name}, and a browser would send ` +
                     `${secret.join(', ')} wherever that leads; send the token as Authorization, or give the address to which it leads.`, {refused: true});
             }
             const target = new URL(next, at);
             if (target.origin !== new URL(at).origin) own = {};
             at = target.href;
         }
-        throw new GemmaError('network', `${new URL(url).host} redirects the request for ${this.#name} more than ${MOST_REDIRECTS} times.`);
+        throw new GemmaError('network',
+            `${new URL(url).host} redirects the request for ${this.#name} more than ${MOST_REDIRECTS} times.`);
     }
 
-    /** Looks at the first bytes of an answer, which stays to be read: servers label a GGUF as anything. @param {Response} response @param {string} site */
+    /**
+     * Looks at the first bytes of an answer, which stays to be read: servers label a GGUF as anything.
+     * @param {Response} response
+     * @param {string} site
+     */
     async #isGguf(response, site) {
         let text = '';
         if (!response.ok || !response.body) return false;
@@ -165,16 +182,20 @@ export class Asker {
             const sentence = `${url} is a web page, not a model file; use the address of the GGUF file itself.`;
             return knownGood ? passing(sentence, {busy: false}) : new GemmaError('bad-file', sentence);
         }
-        if (status === 404 || status === 410) return new GemmaError('not-found', `${name} was not found: ${host} answered ${status}.`);
+        if (status === 404 || status === 410)
+            return new GemmaError('not-found', `${name} was not found: ${host} answered ${status}.`);
         if (status === 401 || status === 403) {
             const sentence = `${host} refuses to give out ${name} (${status}): it may want a login or ` +
                 'an accepted licence; download the file there and open it from your disk.';
-            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('network', sentence, {refused: true});
+            return knownGood ? passing(sentence, {busy: false}) : new GemmaError('network', sentence,
+                {refused: true});
         }
         const sentence = `${host} answered ${status} when asked for ${name}`;
         if (status !== 408 && status !== 429 && status < 500)
-            return new GemmaError('network', `${sentence}: open its address in the browser to see why.`, {refused: true});
-        return passing(`${sentence}; try again later.`, {retryAfterMs: readRetryAfter(headers.get('Retry-After'))});
+            return new GemmaError('network', `${sentence}: open its address in the browser to see why.`,
+                {refused: true});
+        return passing(`${sentence}; try again later.`,
+            {retryAfterMs: readRetryAfter(headers.get('Retry-After'))});
     }
 
     /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
@@ -182,13 +203,17 @@ export class Asker {
         /** @type {ReturnType<typeof setTimeout>} */
         let timer;
         const late = new Promise((resolve, reject) => {
-            timer = setTimeout(() => reject(new Error(`nothing came for ${this.#stallMs} ms`)), this.#stallMs);
+            timer = setTimeout(() => reject(new Error(`nothing came for ${this.#stallMs} ms`)),
+                this.#stallMs);
         });
         return Promise.race([promise, late]).finally(() => clearTimeout(timer));
     }
 }
 
-/** Origins that this page's own policy refuses: browsers say so apart from the request that fails. @type {Set<string>} */
+/**
+ * Origins that this page's own policy refuses: browsers say so apart from the request that fails.
+ * @type {Set<string>}
+ */
 const forbidden = new Set();
 globalThis.addEventListener?.('securitypolicyviolation', ({blockedURI}) => {
     if (URL.canParse(blockedURI)) forbidden.add(new URL(blockedURI).origin);
@@ -211,8 +236,10 @@ async function whyNot(url, name) {
     }
     if (page?.protocol === 'https:' && protocol === 'http:' && !isLocal)
         return {refused: true, sentence: `A page that came by https cannot ask ${origin}: give an https address of ${name}.`};
-    const elsewhere = !page || page.origin === origin ? '' : `, or it does not allow other sites to read ${name}`;
-    const offline = globalThis.navigator?.onLine === false ? '; this browser says that there is no network' : '';
+    const elsewhere = !page || page.origin === origin ? ''
+        : `, or it does not allow other sites to read ${name}`;
+    const offline = globalThis.navigator?.onLine === false ? '; this browser says that there is no network'
+        : '';
     return {sentence: `${host} cannot be reached${elsewhere}${offline}.`};
 }
 
@@ -231,7 +258,8 @@ async function askText(url, most, access) {
     let text = '', left = most;
     for await (const packet of asker.packets(await asker.ask(url, {isModel: false}), new URL(url).host)) {
         left -= packet.length;
-        if (left < 0) throw new GemmaError('bad-file', `${url} has more than the ${most} bytes that are expected of such a file.`);
+        if (left < 0) throw new GemmaError('bad-file',
+            `${url} has more than the ${most} bytes that are expected of such a file.`);
         text += decoder.decode(packet, {stream: true});
     }
     return text + decoder.decode();
@@ -272,8 +300,10 @@ export async function askPointer(url, access) {
  * @returns {{start?: number, end?: number, total?: number}}
  */
 export function contentRange(headers) {
-    const [, start, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '') ?? [];
-    return start === undefined ? {} : {start: Number(start), end: Number(last) + 1, ...total !== '*' && {total: Number(total)}};
+    const [, start, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '')
+        ?? [];
+    return start === undefined ? {} : {start: Number(start), end: Number(last) + 1, ...total !== '*'
+        && {total: Number(total)}};
 }
 
 /**

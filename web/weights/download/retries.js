@@ -2,8 +2,10 @@
 //
 // Owns the counting of failures and the pauses. Knows neither requests nor what is asked for.
 
-const OFFLINE_MS = 5000;        // between trials while the browser says that there is no network, which it may be wrong in
-const OTHER_NODES = 3;          // are asked at once for the version that was begun, where a host's nodes have different ones
+// between trials while the browser says that there is no network, which it may be wrong in
+const OFFLINE_MS = 5000;
+// are asked at once for the version that was begun, where a host's nodes have different ones
+const OTHER_NODES = 3;
 
 /**
  * How long to continue in trouble.
@@ -63,11 +65,12 @@ export class Retries {
     }
 
     /**
-     * Has `attempt` made at one server after the other until it goes well: at the next one at once, at the same one after a pause. While bytes come
-     * by other requests, nothing has failed.
+     * Has `attempt` made at one server after the other until it goes well: at the next one at once, at the
+     * same one after a pause. While bytes come by other requests, nothing has failed.
      * @template T
      * @param {(server: number) => Promise<T>} attempt   rejects with a RequestError
-     * @param {{skip?: number, gained?: () => boolean}} [options]   gained: whether new bytes have come since it was last asked
+     * @param {{skip?: number, gained?: () => boolean}} [options]   gained: whether new bytes have come since
+     *     it was last asked
      * @returns {Promise<T>}
      */
     async persist(attempt, {skip = 0, gained = () => false} = {}) {
@@ -101,26 +104,34 @@ export class Retries {
     }
 
     /**
-     * How long to wait after a failure that may pass; undefined while there is another server to ask. Throws it when it is the last.
+     * How long to wait after a failure that may pass; undefined while there is another server to ask. Throws
+     * it when it is the last.
      * @param {import('./request.js').RequestError} error @param {Trial} trial
      */
     #judge(error, trial) {
         const {tries, pauseMs, longestMs} = this.#patience, asked = error.retryAfterMs ?? 0;
         const offline = !this.#isHere && globalThis.navigator?.onLine === false;
-        const isMoving = trial.gained() || this.#line.arrived - trial.arrived > (error.own ?? 0) || error.isOneTooMany;
+        const isMoving = trial.gained() || this.#line.arrived - trial.arrived > (error.own ?? 0)
+            || error.isOneTooMany;
         trial.arrived = this.#line.arrived;
         trial.failures = isMoving || offline ? 1 : trial.failures + 1;
         const alive = this.#urls.length - this.#useless.size, rounds = Math.floor(trial.failures / alive);
         if (rounds >= tries || !isMoving && asked > longestMs) throw error;
         if (trial.failures % alive) return undefined;
         if (offline) this.#onWait('There is no network; this continues when it is back.');
-        else if (!error.isOneTooMany) this.#onWait(`${error.message.replace(/; try again.*$/, '').replace(/\.$/, '')}; trying again.`);
+        else if (!error.isOneTooMany)
+            this.#onWait(`${error.message.replace(/; try again.*$/, '').replace(/\.$/, '')}; trying again.`);
         const backOff = pauseMs * 2 ** (rounds - 1) * (0.5 + Math.random() / 2);
         return offline ? OFFLINE_MS : Math.max(backOff, Math.min(asked, longestMs));
     }
 }
 
-/** Ends sooner when the network comes back. @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
+/**
+ * Ends sooner when the network comes back.
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
 function pause(ms, signal) {
     return new Promise((resolve, reject) => {
         const over = new AbortController();

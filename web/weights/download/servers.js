@@ -1,4 +1,5 @@
-// Several servers of one file: one request at a time knows request.js, how many at once line.js, and what is asked for again retries.js.
+// Several servers of one file: one request at a time knows request.js, how many at once line.js, and what is
+// asked for again retries.js.
 //
 // Owns how these come together. Knows nothing of pieces, nor whether answers belong together.
 
@@ -10,10 +11,13 @@ import {Retries} from './retries.js';
  * @typedef {object} Answer
  * @property {number} status
  * @property {Headers} headers
- * @property {() => AsyncGenerator<Uint8Array>} packets   the bytes as they come; leaving the loop ends the connection
- * @property {(error: import('./request.js').RequestError) => Error} broke   its connection ended too early: returns the error
+ * @property {() => AsyncGenerator<Uint8Array>} packets   the bytes as they come; leaving the loop ends
+ *     the connection
+ * @property {(error: import('./request.js').RequestError) => Error} broke   its connection ended too early:
+ *     returns the error
  * @property {(letGo: () => void) => void} lend   it is not read yet: other requests may need its connection
- * @property {(error: import('./request.js').RequestError) => Error} refuse   lets it go, for it is no answer to what was asked: returns the error
+ * @property {(error: import('./request.js').RequestError) => Error} refuse   lets it go, for it is no answer
+ *     to what was asked: returns the error
  * @property {() => void} drop   lets it go without reading it
  */
 
@@ -61,23 +65,30 @@ export class Servers {
 
     /**
      * @param {number} server
-     * @param {{address?: string, order?: number, range?: string, method?: 'GET' | 'HEAD', isModel?: boolean}} [options]   order: in which what waits
-     *     is wanted
+     * @param {{address?: string, order?: number, range?: string, method?: 'GET' | 'HEAD', isModel?: boolean}}
+     *     [options]   order: in which what waits is wanted
      * @returns {Promise<Answer>}   its place in the line is held until it has been read or dropped
      */
     async ask(server, {address = this.#urls[server], order = 0, ...request} = {}) {
         const {host} = new URL(address), asker = this.#asker;
-        const place = await this.#line.enter(host, order, this.#signal), knownGood = this.#retries.isGood(server);
+        const place = await this.#line.enter(host, order, this.#signal),
+            knownGood = this.#retries.isGood(server);
         let own = 0;
         /** @type {boolean | undefined} */
         let wasOneTooMany;
         const leave = (isFailure = false) => wasOneTooMany ??= place.leave(isFailure);
-        /** @param {any} error @param {boolean} [isRefusal]   whatever it says: hosts refuse one request too many in many ways */
+        /**
+         * @param {any} error
+         * @param {boolean} [isRefusal]   whatever it says: hosts refuse one request too many in many ways
+         */
         const failed = (error, isRefusal = false) => {
-            const mayBeBusy = error instanceof GemmaError && (/** @type {any} */ (error).busy || isRefusal), isOneTooMany = leave(mayBeBusy);
-            return mayBeBusy ? Object.assign(error, {own, isOneTooMany, passing: /** @type {any} */ (error).passing || isOneTooMany}) : error;
+            const mayBeBusy = error instanceof GemmaError && (/** @type {any} */ (error).busy || isRefusal),
+                isOneTooMany = leave(mayBeBusy);
+            return mayBeBusy ? Object.assign(error,
+                {own, isOneTooMany, passing: /** @type {any} */ (error).passing || isOneTooMany}) : error;
         };
-        const response = await asker.ask(address, {...request, knownGood}).catch((error) => { throw failed(error, knownGood && request.method !== 'HEAD'); });
+        const response = await asker.ask(address, {...request, knownGood})
+            .catch((error) => { throw failed(error, knownGood && request.method !== 'HEAD'); });
         const letGo = () => void response.body?.cancel().catch(() => {});
         return {
             status: response.status, headers: response.headers, broke: failed, lend: place.lend,

@@ -1,4 +1,5 @@
-// A range of a file's bytes while it is read, by one answer or by several: each may break off, hold less than was asked for, or more.
+// A range of a file's bytes while it is read, by one answer or by several: each may break off, hold less than
+// was asked for, or more.
 //
 // Owns which bytes of an answer are taken. Knows neither servers nor versions.
 
@@ -20,7 +21,8 @@ export class Span {
      * @param {number} options.base   where in what is asked for it begins
      * @param {import('./wrong_answers.js').WrongAnswers} options.wrong
      * @param {(bytes: number) => void} options.onBytes
-     * @param {() => boolean} options.mayMix   whether what comes after a broken connection is certain to be of the same file
+     * @param {() => boolean} options.mayMix   whether what comes after a broken connection is certain to be
+     *     of the same file
      */
     constructor(length, {base, wrong, onBytes, mayMix}) {
         this.bytes = new Uint8Array(length);
@@ -46,7 +48,11 @@ export class Span {
         return gain;
     }
 
-    /** Takes what an answer has of it. @param {import('./servers.js').Answer} answer @param {number} server */
+    /**
+     * Takes what an answer has of it.
+     * @param {import('./servers.js').Answer} answer
+     * @param {number} server
+     */
     async take(answer, server) {
         try {
             await this.#fill(answer, server);

@@ -1,4 +1,5 @@
-// A model that llama.cpp's gguf-split cut into parts, as one remote file: what gguf_parts.js makes of their headers, and ranges of their weights.
+// A model that llama.cpp's gguf-split cut into parts, as one remote file: what gguf_parts.js makes of their
+// headers, and ranges of their weights.
 // So it is stored, hashed and exported like any other. Knows the servers only through http.js.
 
 import {GemmaError} from '../../base/error.js';
@@ -21,10 +22,11 @@ const LATER_BYTES = 64 * 1024;      // and this many of the others, whose header
 const AHEAD = 3;                    // parts that are asked for while another one is read
 
 /**
- * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed, before the next: a browser has few
- * connections.
+ * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed,
+ * before the next: a browser has few connections.
  * @param {string[]} urls   of copies of the first part
- * @param {RemoteOptions & {laterSize?: number}} options   pieceSize: what is asked for; laterSize: the same of all parts but the first
+ * @param {RemoteOptions & {laterSize?: number}} options   pieceSize: what is asked for; laterSize: the same
+ *     of all parts but the first
  * @returns {AsyncGenerator<import('./http.js').RemoteFile>}
  */
 export async function* openParts(urls, options) {
@@ -33,14 +35,17 @@ export async function* openParts(urls, options) {
     const coming = [];
     /** @param {number} part @returns {Promise<RemoteFile>} */
     const open = (part) => {
-        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {line, home: urls[0], ...options, pieceSize: part ? options.laterSize ?? LATER_BYTES : options.pieceSize});
+        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean),
+            {line, home: urls[0], ...options, pieceSize: part ? options.laterSize ?? LATER_BYTES
+                : options.pieceSize});
         opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before
         return opened;
     };
     try {
         for (let part = 0, next = 0; part < copies[0].length; part++) {
             // The first alone: it may say that there are no others.
-            for (const most = part ? AHEAD : 1; coming.length < most && next < copies[0].length;) coming.push(open(next++));
+            for (const most = part ? AHEAD : 1; coming.length < most && next < copies[0].length;)
+                coming.push(open(next++));
             const [opened] = coming.splice(0, 1);
             yield await opened;
         }
@@ -52,10 +57,11 @@ export async function* openParts(urls, options) {
 /**
  * @param {string[]} urls   of copies of the first part
  * @param {RemoteOptions} options
- * @returns {Promise<Omit<RemoteFile, 'span'> & {published: () => Promise<import('../file/check.js').Published[]>}>}   published: asks what the
- *     host says of the parts
+ * @returns {Promise<Omit<RemoteFile, 'span'> & {published: () =>
+ *     Promise<import('../file/check.js').Published[]>}>}   published: asks what the host says of the parts
  */
-export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {}, ...options}) {
+export async function openSplit(urls, {pieceSize, first, size: promised, parts: none, onBytes = () => {},
+    ...options}) {
     const name = wholeName(fileName(urls[0]));
     const {length: count} = partUrls(urls[0]) ?? [];
     /** @type {RemoteFile[]} */
@@ -74,11 +80,14 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
     const joined = (key) => parts.every((part) => part[key]) ? parts.map((part) => part[key]).join(' ') : '';
     const size = pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
     if (promised !== undefined && size !== promised)
-        throw new GemmaError('bad-file', `${name} is not the file that was expected: its parts have ${size} bytes together, not ${promised}.`);
+        throw new GemmaError('bad-file',
+            `${name} is not the file that was expected: its parts have ${size} bytes together, not ${promised}.`);
     return {
-        name, size, published: () => publishedOf(urls[0], parts, heads, pieces, options), sha256: '', ranges: parts.every(({ranges}) => ranges),
+        name, size, published: () => publishedOf(urls[0], parts, heads, pieces, options), sha256: '',
+        ranges: parts.every(({ranges}) => ranges),
         validator: joined('validator'), modified: joined('modified') || undefined,
-        read: (index, again) => gather(index * pieceSize, Math.min(pieceSize, size - index * pieceSize), again),
+        read: (index, again) => gather(index * pieceSize, Math.min(pieceSize, size - index * pieceSize),
+            again),
         peek: async (from, length) => new Uint8Array(await gather(from, length)),
         close: () => parts.forEach((part) => part.close()),
     };
@@ -88,7 +97,8 @@ export async function openSplit(urls, {pieceSize, first, size: promised, parts: 
         const gathered = new Uint8Array(length);
         let at = 0;
         await Promise.all(pieces.map(async (piece) => {
-            const start = Math.max(from - at, 0), end = Math.min(from + length - at, pieceLength(piece)), to = at + start - from;
+            const start = Math.max(from - at, 0), end = Math.min(from + length - at, pieceLength(piece)),
+                to = at + start - from;
             at += pieceLength(piece);
             if (start >= end) return;
             if (piece.bytes) onBytes(end - start);
@@ -135,12 +145,16 @@ async function publishedOf(url, parts, heads, pieces, {headers, signal}) {
     /** @type {string[]} */
     const digests = [];
     /** @param {{part: number}} piece */
-    const ask = ({part}) => parts[part].sha256 || askPointer((partUrls(url) ?? [])[part], {home: url, headers, signal});
-    while (digests.length < own.length) digests.push(...await Promise.all(own.slice(digests.length, digests.length + AHEAD).map(ask)));
+    const ask = ({part}) => parts[part].sha256 || askPointer((partUrls(url) ?? [])[part],
+        {home: url, headers, signal});
+    while (digests.length < own.length)
+        digests.push(...await Promise.all(own.slice(digests.length, digests.length + AHEAD).map(ask)));
     let from = 0;
     for (const piece of pieces) {
         const length = pieceLength(piece), digest = piece.bytes ? undefined : digests[own.indexOf(piece)];
-        if (digest && !piece.bytes) published.push({name: parts[piece.part].name, sha256: digest, from, length, head: heads[piece.part].bytes});
+        if (digest && !piece.bytes)
+            published.push({name: parts[piece.part].name, sha256: digest, from, length,
+                head: heads[piece.part].bytes});
         from += length;
     }
     return published;

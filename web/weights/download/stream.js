@@ -1,5 +1,5 @@
-// A file whose server gives no ranges, cut into spans: best asked for in order. What is between is passed over, and for one before, or after a
-// connection broke, the file is read from its first byte again.
+// A file whose server gives no ranges, cut into spans: best asked for in order. What is between is passed
+// over, and for one before, or after a connection broke, the file is read from its first byte again.
 //
 // Knows neither requests nor versions: `begin` gives an answer that is the whole file, of the right version.
 
@@ -12,7 +12,8 @@ import {GemmaError} from '../../base/error.js';
  * @property {(server: number) => Promise<import('./servers.js').Answer>} begin
  * @property {import('./wrong_answers.js').WrongAnswers} wrong
  * @property {(bytes: number) => void} onBytes
- * @property {() => boolean} canRestart   whether what comes after a broken connection is certain to be of the same file
+ * @property {() => boolean} canRestart   whether what comes after a broken connection is certain to be of
+ *     the same file
  */
 
 export class Stream {
@@ -56,7 +57,8 @@ export class Stream {
         if (start < this.#at) this.restart();
         await servers.persist(async (server) => {
             try {
-                while (filled < length) filled += await this.#fill(bytes.subarray(filled), start + filled, server);
+                while (filled < length) filled += await this.#fill(bytes.subarray(filled),
+                    start + filled, server);
                 if (start + length === this.#options.size) await this.#mustEnd(server);
             } catch (cause) {
                 this.restart();
@@ -68,7 +70,12 @@ export class Stream {
         return bytes.buffer;
     }
 
-    /** Takes from one packet what belongs here, and passes over what lies before. @param {Uint8Array} place @param {number} start @param {number} server */
+    /**
+     * Takes from one packet what belongs here, and passes over what lies before.
+     * @param {Uint8Array} place
+     * @param {number} start
+     * @param {number} server
+     */
     async #fill(place, start, server) {
         const packet = this.#rest ?? await this.#next(server);
         const from = Math.max(0, start - this.#at), part = packet.subarray(from, from + place.length);
@@ -92,7 +99,8 @@ export class Stream {
     /** @param {number} server */
     async #mustEnd(server) {
         // Where it broke off after the last byte, that was the end.
-        if (this.#rest || this.#source && !(await this.#source.next()).done) throw this.#options.wrong.more(server);
+        if (this.#rest || this.#source && !(await this.#source.next()).done)
+            throw this.#options.wrong.more(server);
     }
 
     #gained() {

@@ -1,4 +1,5 @@
-// A file of unknown length: it is read to its end before any of it is used, into Blobs, which browsers may put on the disk.
+// A file of unknown length: it is read to its end before any of it is used, into Blobs, which browsers may
+// put on the disk.
 
 const LARGEST = 4 * 2 ** 30;     // bytes
 const REPORT_MS = 500;

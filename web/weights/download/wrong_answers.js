@@ -1,4 +1,5 @@
-// What can be wrong with a server's answer for a file, as errors. Knows no requests: the caller decides that something is wrong.
+// What can be wrong with a server's answer for a file, as errors. Knows no requests: the caller decides that
+// something is wrong.
 
 import {GemmaError} from '../../base/error.js';
 import {passing} from './request.js';
@@ -7,7 +8,10 @@ export class WrongAnswers {
     #name;
     #site;
 
-    /** @param {string} name   of the file, for people @param {(server: number) => string} site   of a server, for people */
+    /**
+     * @param {string} name   of the file, for people
+     * @param {(server: number) => string} site   of a server, for people
+     */
     constructor(name, site) {
         this.#name = name;
         this.#site = site;
@@ -26,12 +30,17 @@ export class WrongAnswers {
 
     /** @param {number} server */
     anotherPart(server) {
-        return new GemmaError('network', `${this.#site(server)} sent other bytes of ${this.#name} than requested; try again later.`);
+        return new GemmaError('network',
+            `${this.#site(server)} sent other bytes of ${this.#name} than requested; try again later.`);
     }
 
-    /** @param {number} server @param {number} opened   the server of which the file was opened; the same: it has changed there */
+    /**
+     * @param {number} server
+     * @param {number} opened   the server of which the file was opened; the same: it has changed there
+     */
     otherVersion(server, opened) {
-        const sentence = server === opened ? `${this.#name} changed on its server during the download; load it again.`
+        const sentence = server === opened
+            ? `${this.#name} changed on its server during the download; load it again.`
             : `${this.#name} on ${this.#site(server)} is another version than the one on ${this.#site(opened)}.`;
         return Object.assign(new GemmaError('network', sentence), {isOther: true});
     }
@@ -49,7 +58,8 @@ export class WrongAnswers {
 
     /** @param {number} server @param {number} most   bytes */
     endless(server, most) {
-        return new GemmaError('network', `${this.#site(server)} does not say how long ${this.#name} is, and sends more than ${most} bytes; ` +
+        return new GemmaError('network',
+            `${this.#site(server)} does not say how long ${this.#name} is, and sends more than ${most} bytes; ` +
             'download it and open it from your disk.');
     }
 
@@ -60,7 +70,8 @@ export class WrongAnswers {
 
     /** @param {number} server */
     more(server) {
-        return new GemmaError('network', `${this.#site(server)} sent more bytes of ${this.#name} than it announced; try again, ` +
+        return new GemmaError('network',
+            `${this.#site(server)} sent more bytes of ${this.#name} than it announced; try again, ` +
             'or download it and open it from your disk.');
     }
 }

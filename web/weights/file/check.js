@@ -1,5 +1,5 @@
-// check.js: compares a model's bytes, as they come, with the SHA-256 that the caller or the host publishes. Knows neither the store nor
-// the network.
+// check.js: compares a model's bytes, as they come, with the SHA-256 that the caller or the host publishes.
+// Knows neither the store nor the network.
 
 import {GemmaError} from '../../base/error.js';
 import {createSha256, toHex} from './sha256.js';
@@ -24,14 +24,16 @@ import {createSha256, toHex} from './sha256.js';
 export function readDigest(sha256) {
     if (sha256 === undefined || sha256 === null) return '';
     if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
-    throw new GemmaError('bad-argument', `sha256 is ${JSON.stringify(sha256)}; 64 hexadecimal digits are expected.`);
+    throw new GemmaError('bad-argument',
+        `sha256 is ${JSON.stringify(sha256)}; 64 hexadecimal digits are expected.`);
 }
 
 /**
  * @param {Published[]} published   in the order of the bytes; without any, nothing is computed
  * @param {object} [options]
  * @param {() => import('./sha256.js').Sha256 | Promise<import('./sha256.js').Sha256>} [options.createHash]
- * @param {(published: Published, found: string) => string} [options.describe]   a sentence for bytes that are others than was said
+ * @param {(published: Published, found: string) => string} [options.describe]   a sentence for bytes that are
+ *     others than was said
  * @returns {Promise<Check>}
  */
 export async function createCheck(published, {createHash = createSha256, describe = isOther} = {}) {
@@ -78,23 +80,36 @@ export function expected(digest, {name, size}) {
     return digest ? [{name, sha256: digest, from: 0, length: size}] : [];
 }
 
-/** Throws GemmaError 'bad-file' where the bytes are others than was said. @param {Check} check @param {string} [advice] */
+/**
+ * Throws GemmaError 'bad-file' where the bytes are others than was said.
+ * @param {Check} check
+ * @param {string} [advice]
+ */
 export function mustBeRight({wrong}, advice) {
     if (wrong) throw new GemmaError('bad-file', advice ? `${wrong} ${advice}` : wrong);
 }
 
 /**
- * The same where a file has another size than its manifest says, or a caller expects another digest than it says.
- * @param {import('./manifest.js').Manifest} manifest @param {string} digest   '' for none @param {{name?: string, size?: number}} [file]
+ * The same where a file has another size than its manifest says, or a caller expects another digest than
+ * it says.
+ * @param {import('./manifest.js').Manifest} manifest
+ * @param {string} digest   '' for none
+ * @param {{name?: string, size?: number}} [file]
  */
 export function mustAgree(manifest, digest, {name = manifest.name, size = manifest.size} = {}) {
     if (digest && manifest.sha256 !== digest)
-        throw new GemmaError('bad-file', `The manifest of ${manifest.name} is of another file: its SHA-256 is ${manifest.sha256}, and ${digest} is expected.`);
+        throw new GemmaError('bad-file',
+            `The manifest of ${manifest.name} is of another file: its SHA-256 is ${manifest.sha256}, and ${digest} is expected.`);
     if (manifest.size !== size)
-        throw new GemmaError('bad-file', `${name} is not the file of its manifest: it has ${size} bytes, not ${manifest.size}.`);
+        throw new GemmaError('bad-file',
+            `${name} is not the file of its manifest: it has ${size} bytes, not ${manifest.size}.`);
 }
 
-/** The sentence for a chunk of a file on disk that is not what its manifest says. @param {string} name @param {number} index */
+/**
+ * The sentence for a chunk of a file on disk that is not what its manifest says.
+ * @param {string} name
+ * @param {number} index
+ */
 export function isDamaged(name, index) {
     return `${name} is damaged: chunk ${index} is not what its manifest says; get the file again.`;
 }

@@ -1,8 +1,9 @@
-// gguf_parts.js: the parts into which llama.cpp's gguf-split cuts a GGUF (NAME-00001-of-00003.gguf and so on), as the one file that they are parts
-// of. Each is a GGUF of its own: the metadata are in the first, and each has the infos and the weights of some tensors. Owns how these are put
-// together, which takes their headers only. Knows no network, no disk and no model: of metadata, it understands split.* and the alignment alone; the
-// engine reads the whole that it makes. It is JavaScript since parts are joined where no engine module runs: in the page and in the store. The bytes are
-// not trusted, as in gguf_cursor.js.
+// gguf_parts.js: the parts into which llama.cpp's gguf-split cuts a GGUF (NAME-00001-of-00003.gguf and so
+// on), as the one file that they are parts of. Each is a GGUF of its own: the metadata are in the first, and
+// each has the infos and the weights of some tensors. Owns how these are put together, which takes their
+// headers only. Knows no network, no disk and no model: of metadata, it understands split.* and the alignment
+// alone; the engine reads the whole that it makes. It is JavaScript since parts are joined where no engine
+// module runs: in the page and in the store. The bytes are not trusted, as in gguf_cursor.js.
 
 import {GemmaError} from '../../base/error.js';
 import {End, badFile, beginHead} from './gguf_cursor.js';
@@ -15,7 +16,8 @@ const UINT32 = 4, UINT64 = 8;
  * @typedef {object} PartHeader
  * @property {number} version
  * @property {Uint8Array[]} metadata   its key/values, without those about parts, as they lie in the file
- * @property {{info: Uint8Array, offset: number}[]} tensors   info: name, dimensions and type as they lie in the file; offset: of its weights
+ * @property {{info: Uint8Array, offset: number}[]} tensors   info: name, dimensions and type as they lie in
+ *     the file; offset: of its weights
  * @property {number} alignment        bytes, of which offsets are multiples
  * @property {number} begin            where the weights begin
  * @property {Record<string, number>} split   'no', 'count', 'tensors.count'
@@ -23,7 +25,8 @@ const UINT32 = 4, UINT64 = 8;
 
 /**
  * Reads a part's header.
- * @param {(length: number) => Promise<Uint8Array>} read   the first `length` bytes of the part, or all there are
+ * @param {(length: number) => Promise<Uint8Array>} read   the first `length` bytes of the part, or all
+ *     there are
  * @param {string} name
  * @param {number} [first]   bytes to begin with
  * @returns {Promise<PartHeader>} rejects with GemmaError 'bad-file'
@@ -35,7 +38,8 @@ export async function readPartHeader(read, name, first = 1024 * 1024) {
             return parse(bytes, name);
         } catch (error) {
             if (!(error instanceof End)) throw error;
-            if (bytes.length < length) throw badFile(name, `ends after ${bytes.length} bytes, within its header`);
+            if (bytes.length < length)
+                throw badFile(name, `ends after ${bytes.length} bytes, within its header`);
         }
     }
     throw badFile(name, `has a header of more than ${LONGEST_HEADER} bytes`);
@@ -55,9 +59,11 @@ function parse(bytes, name) {
         if (key.startsWith('split.')) split[key.slice('split.'.length)] = value;
         if (key === 'general.alignment') alignment = value;
     }
-    if (!Number.isInteger(alignment) || alignment < 8 || alignment > MOST_ALIGNMENT || alignment % 8) throw badFile(name, `has an alignment of ${alignment} bytes`);
+    if (!Number.isInteger(alignment) || alignment < 8 || alignment > MOST_ALIGNMENT || alignment % 8)
+        throw badFile(name, `has an alignment of ${alignment} bytes`);
     const end = cursor.at;
-    const metadata = starts.map(({start, own}, i) => own ? undefined : bytes.slice(start, starts[i + 1]?.start ?? end)).filter((entry) => entry !== undefined);
+    const metadata = starts.map(({start, own}, i) => own ? undefined : bytes.slice(start, starts[i + 1]?.start
+        ?? end)).filter((entry) => entry !== undefined);
     const tensors = [];
     for (let left = count; left > 0; left--) {
         const start = cursor.at;
@@ -70,7 +76,8 @@ function parse(bytes, name) {
 }
 
 /**
- * Throws GemmaError 'bad-file' where a header is not that of part `i` of `count`, of which `first` is the first's.
+ * Throws GemmaError 'bad-file' where a header is not that of part `i` of `count`, of which `first` is
+ * the first's.
  * @param {string} name   of the whole
  * @param {number} i
  * @param {number} count
@@ -82,13 +89,15 @@ export function checkPart(name, i, count, {split, version, alignment}, first) {
         : split.no !== i ? `says that it is part ${split.no + 1}`
         : split.count !== count ? `says that there are ${split.count} parts`
             : version !== first.version ? `has GGUF version ${version}, and part 1 has ${first.version}`
-                : alignment % ALIGNMENT && alignment !== first.alignment ? `has an alignment of ${alignment} bytes` : '';
-    if (wrong) throw new GemmaError('bad-file', `Part ${i + 1} of ${count} of ${name} ${wrong}; get the parts again, all of the same model.`);
+                : alignment % ALIGNMENT && alignment !== first.alignment
+                    ? `has an alignment of ${alignment} bytes` : '';
+    if (wrong) throw new GemmaError('bad-file',
+        `Part ${i + 1} of ${count} of ${name} ${wrong}; get the parts again, all of the same model.`);
 }
 
 /**
- * @typedef {{bytes: Uint8Array, part?: undefined, from?: undefined, length?: undefined} | {bytes?: undefined, part: number, from: number, length: number}} Piece   bytes, or a
- *     range of a part
+ * @typedef {{bytes: Uint8Array, part?: undefined, from?: undefined, length?: undefined} | {bytes?: undefined,
+ *     part: number, from: number, length: number}} Piece   bytes, or a range of a part
  *
  * @param {string} name         of the whole, for people
  * @param {PartHeader[]} headers
@@ -100,13 +109,16 @@ export function joinParts(name, headers, sizes) {
     headers.forEach((header, i) => checkPart(name, i, headers.length, header, first));
     const promised = first.split['tensors.count'];
     if (promised !== total)
-        throw new GemmaError('bad-file', `The ${headers.length} parts of ${name} have ${total} tensors, not ${promised}; get the parts again, all of the same model.`);
+        throw new GemmaError('bad-file',
+            `The ${headers.length} parts of ${name} have ${total} tensors, not ${promised}; get the parts again, all of the same model.`);
 
     // Where not all agree, the weights lie at multiples of the usual alignment, at least.
     const agreed = headers.every(({alignment}) => alignment === first.alignment);
-    const alignment = agreed ? first.alignment : ALIGNMENT, key = new TextEncoder().encode('general.alignment');
+    const alignment = agreed ? first.alignment : ALIGNMENT,
+        key = new TextEncoder().encode('general.alignment');
     /** @param {Uint8Array} entry */
-    const isAlignment = (entry) => entry.length === UINT64 + key.length + 2 * UINT32 && key.every((byte, i) => entry[UINT64 + i] === byte);
+    const isAlignment = (entry) => entry.length === UINT64 + key.length + 2 * UINT32
+        && key.every((byte, i) => entry[UINT64 + i] === byte);
     const metadata = agreed ? first.metadata : first.metadata.filter((entry) => !isAlignment(entry));
 
     /** @type {Uint8Array[]} */
@@ -121,8 +133,10 @@ export function joinParts(name, headers, sizes) {
         if (padding) weights.push({bytes: new Uint8Array(padding)});
         at += length + padding;
     });
-    const fields = [new TextEncoder().encode('GGUF'), uint(first.version, UINT32), uint(total, UINT64), uint(metadata.length, UINT64), ...metadata, ...infos];
-    const length = fields.reduce((sum, field) => sum + field.length, 0), header = new Uint8Array(roundUp(length, alignment));
+    const fields = [new TextEncoder().encode('GGUF'), uint(first.version, UINT32), uint(total, UINT64),
+        uint(metadata.length, UINT64), ...metadata, ...infos];
+    const length = fields.reduce((sum, field) => sum + field.length, 0),
+        header = new Uint8Array(roundUp(length, alignment));
     let place = 0;
     for (const field of fields) {
         header.set(field, place);

@@ -10,7 +10,8 @@ import {Clock} from '../../base/clock.js';
  * @property {number} rate          bytes per second over the last few seconds; 0 while unknown
  * @property {number} secondsLeft   Infinity while unknown
  * @property {string} [notice]      a sentence that the user should see, such as that the model can't be kept
- * @property {string} [waiting]     a sentence: why nothing comes at the moment, such as a connection that broke
+ * @property {string} [waiting]     a sentence: why nothing comes at the moment, such as a connection
+ *     that broke
  */
 
 const WINDOW_MS = 5000;     // long enough to be calm, short enough to follow a change of network
@@ -66,7 +67,8 @@ export function createMeter(phase, total, onProgress = () => {}, now = () => per
         const ms = at - moments[0].at;
         const rate = clock.tells(ms) ? Math.max(0, bytes - moments[0].bytes) / ms * 1000 : 0;
         onProgress({
-            phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity, notice, waiting,
+            phase, bytes, total, rate, secondsLeft: rate > 0 ? (total - bytes) / rate : Infinity,
+            notice, waiting,
         });
     }
 }

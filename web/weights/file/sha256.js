@@ -4,7 +4,8 @@ import {NODE} from '../../base/host.js';
 
 /** @param {ArrayBuffer | Uint8Array} bytes @returns {Promise<ArrayBuffer>} 32 bytes */
 export async function sha256(bytes) {
-    if (globalThis.crypto?.subtle) return crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes));
+    if (globalThis.crypto?.subtle)
+        return crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes));
     const hash = await createSha256();      // an insecure address has no crypto.subtle
     hash.begin();
     hash.add(new Uint8Array(bytes));
@@ -15,7 +16,8 @@ export async function sha256(bytes) {
 export async function hashesHere() {
     let hashed = false;
     sha256(new Uint8Array(1 << 20)).then(() => { hashed = true; });
-    for (let i = 0; i < 20; i++) await null;        // what is there already is seen at once, what comes from elsewhere only in a later turn
+    // what is there already is seen at once, what comes from elsewhere only in a later turn
+    for (let i = 0; i < 20; i++) await null;
     return hashed;
 }
 
@@ -43,9 +45,11 @@ export function fromHex(hex) {
  * @returns {Promise<Sha256>} some 300 MB a second, by wasm/sha256.c
  */
 export async function createSha256() {
-    const instance = await WebAssembly.instantiate(await (module ??= compile())), exports = /** @type {any} */ (instance.exports);
+    const instance = await WebAssembly.instantiate(await (module ??= compile())),
+        exports = /** @type {any} */ (instance.exports);
     /** @param {number} length */
-    const bytesAt = (length) => new Uint8Array(exports.memory.buffer, exports.room(), length), most = exports.room_bytes();
+    const bytesAt = (length) => new Uint8Array(exports.memory.buffer, exports.room(), length),
+        most = exports.room_bytes();
     return {
         begin: exports.begin,
         add(bytes) {
@@ -67,6 +71,7 @@ let module;
 
 async function compile() {
     const url = new URL('../../wasm/sha256.wasm', import.meta.url);
-    const bytes = NODE ? process.getBuiltinModule('node:fs/promises').readFile(url) : fetch(url).then((response) => response.arrayBuffer());
+    const bytes = NODE ? process.getBuiltinModule('node:fs/promises').readFile(url)
+        : fetch(url).then((response) => response.arrayBuffer());
     return WebAssembly.compile(await bytes);
 }

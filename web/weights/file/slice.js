@@ -11,6 +11,7 @@ import {GemmaError} from '../../base/error.js';
  */
 export function readSlice(file, name, from, length) {
     return file.slice(from, from + length).arrayBuffer().catch((cause) => {
-        throw new GemmaError('bad-file', `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
+        throw new GemmaError('bad-file',
+            `${name} can no longer be read: it was changed or moved; choose it again.`, {cause});
     });
 }

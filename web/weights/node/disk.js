@@ -1,5 +1,5 @@
-// disk.js: a model on disk, in one file or in parts, as a source of bytes, for the engine worker under Node. Its bytes are compared with the
-// digests that are given, on the way. Knows no engine.
+// disk.js: a model on disk, in one file or in parts, as a source of bytes, for the engine worker under Node.
+// Its bytes are compared with the digests that are given, on the way. Knows no engine.
 
 import {createHash} from 'node:crypto';
 import {existsSync} from 'node:fs';
@@ -23,9 +23,10 @@ import {toHex} from '../file/sha256.js';
 const CHUNK = 4 << 20;
 
 /**
- * @param {{kind: 'path', path: string, manifest?: object | string, sha256?: string}} description   path: or a file: URL; of a model in llama.cpp's
- *     parts, any of them; or of a manifest, FILE.gguf.json. manifest: its JSON, or where it is: then each chunk is compared with its digest; of a model that is in the manifest's
- *     parts, path is the whole's, beside which they lie. sha256: of the whole, in hex
+ * @param {{kind: 'path', path: string, manifest?: object | string, sha256?: string}} description   path: or a
+ *     file: URL; of a model in llama.cpp's parts, any of them; or of a manifest, FILE.gguf.json. manifest:
+ *     its JSON, or where it is: then each chunk is compared with its digest; of a model that is in the
+ *     manifest's parts, path is the whole's, beside which they lie. sha256: of the whole, in hex
  * @param {{onProgress?: OnProgress}} [options]
  * @returns {Promise<import('../source.js').Source>} a chunk is valid until the next one is asked for
  */
@@ -34,9 +35,11 @@ export async function openSource(description, {onProgress} = {}) {
     const {name, size, files, pieces} = await openAll(path, manifest?.parts);
     try {
         if (manifest) mustAgree(manifest, digest, {name, size});
-        const checks = [await createCheck(chunksOf(manifest, name), {createHash: nativeSha256, describe: ({index = 0}) => isDamaged(name, index)}),
+        const checks = [await createCheck(chunksOf(manifest, name),
+            {createHash: nativeSha256, describe: ({index = 0}) => isDamaged(name, index)}),
             await createCheck(expected(digest, {name, size}), {createHash: nativeSha256})];
-        return {name, size, chunks: (signal) => checked(readPieces(pieces, files, size, signal, onProgress), checks), close: () => closeAll(files)};
+        return {name, size, chunks: (signal) => checked(readPieces(pieces, files, size, signal, onProgress),
+            checks), close: () => closeAll(files)};
     } catch (error) {
         closeAll(files);
         throw error;
@@ -48,7 +51,8 @@ export async function openSource(description, {onProgress} = {}) {
  * @param {{path: string, manifest?: object | string}} description
  */
 async function locate({path: address, manifest: given}) {
-    const path = toPath(address), isManifest = path.endsWith('.gguf.json'), from = given ?? (isManifest ? path : undefined);
+    const path = toPath(address), isManifest = path.endsWith('.gguf.json'),
+        from = given ?? (isManifest ? path : undefined);
     const manifest = from ? readManifest(await readJson(from)) : undefined;
     return {path: isManifest && manifest ? join(dirname(path), manifest.name) : path, manifest};
 }
@@ -56,22 +60,30 @@ async function locate({path: address, manifest: given}) {
 /** @param {object | string} manifest   its JSON, or a path, a file: URL or another address of it */
 async function readJson(manifest) {
     if (typeof manifest !== 'string') return manifest;
-    if (/^https?:/i.test(manifest)) return (await import('../download/request.js')).askManifest(manifest, {home: manifest});
+    if (/^https?:/i.test(manifest)) return (await import('../download/request.js')).askManifest(manifest,
+        {home: manifest});
     try {
         return JSON.parse(await readFile(toPath(manifest), 'utf8'));
     } catch (cause) {
         if (cause instanceof GemmaError) throw cause;
-        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `There is no file ${manifest}.`, {cause});
-        throw new GemmaError('bad-file', `${manifest} is not the manifest of a model: ${messageOf(cause)}.`, {cause});
+        if (codeOf(cause) === 'ENOENT')
+            throw new GemmaError('not-found', `There is no file ${manifest}.`, {cause});
+        throw new GemmaError('bad-file', `${manifest} is not the manifest of a model: ${messageOf(cause)}.`,
+            {cause});
     }
 }
 
-/** What a manifest says of each chunk. @param {import('../file/manifest.js').Manifest | undefined} manifest @param {string} name */
+/**
+ * What a manifest says of each chunk.
+ * @param {import('../file/manifest.js').Manifest | undefined} manifest
+ * @param {string} name
+ */
 function chunksOf(manifest, name) {
     if (!manifest) return [];
     const {digests, chunkSize, size} = manifest;
     return digests.map((digest, index) =>
-        ({name, index, sha256: toHex(digest), from: index * chunkSize, length: Math.min(chunkSize, size - index * chunkSize)}));
+        ({name, index, sha256: toHex(digest), from: index * chunkSize,
+            length: Math.min(chunkSize, size - index * chunkSize)}));
 }
 
 /** @returns {import('../file/sha256.js').Sha256} several times as fast as the one that browsers need */
@@ -103,8 +115,9 @@ async function* checked(chunks, checks) {
 
 /**
  * @param {string} path @param {string[]} [parts]   of a manifest
- * @returns {Promise<{name: string, size: number, files: {path: string, file: import('node:fs/promises').FileHandle, size: number}[],
- *     pieces: import('../file/gguf_parts.js').Piece[]}>}
+ * @returns {Promise<{name: string, size: number, files: {path: string, file:
+ *     import('node:fs/promises').FileHandle, size: number}[], pieces:
+ *     import('../file/gguf_parts.js').Piece[]}>}
  */
 async function openAll(path, parts) {
     /** @type {OpenFile[]} */
@@ -116,10 +129,13 @@ async function openAll(path, parts) {
         const name = basename(wholeName(path));
         if (cut) {
             const size = files.reduce((sum, file) => sum + file.size, 0);
-            return {name, size, files, pieces: files.map((file, part) => ({part, from: 0, length: file.size}))};
+            return {name, size, files,
+                pieces: files.map((file, part) => ({part, from: 0, length: file.size}))};
         }
-        if (files.length === 1) return {name, size: files[0].size, files, pieces: [{part: 0, from: 0, length: files[0].size}]};
-        const headers = await Promise.all(files.map((file) => readPartHeader((length) => readStart(file, length), basename(file.path))));
+        if (files.length === 1) return {name, size: files[0].size, files,
+            pieces: [{part: 0, from: 0, length: files[0].size}]};
+        const headers = await Promise.all(files.map((file) => readPartHeader((length) => readStart(file,
+            length), basename(file.path))));
         const pieces = joinParts(name, headers, files.map(({size}) => size));
         return {name, size: pieces.reduce((sum, piece) => sum + pieceLength(piece), 0), files, pieces};
     } catch (error) {
@@ -134,7 +150,8 @@ function toPath(address) {
     try {
         return fileURLToPath(address);
     } catch (cause) {
-        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${messageOf(cause)}.`, {cause});
+        throw new GemmaError('bad-argument', `${address} names no file of this machine: ${messageOf(cause)}.`,
+            {cause});
     }
 }
 
@@ -155,7 +172,8 @@ async function openFile(path) {
     try {
         file = await open(path);
     } catch (cause) {
-        if (codeOf(cause) === 'ENOENT') throw new GemmaError('not-found', `There is no file ${path}.`, {cause});
+        if (codeOf(cause) === 'ENOENT')
+            throw new GemmaError('not-found', `There is no file ${path}.`, {cause});
         throw new GemmaError('bad-file', `${path} cannot be opened: ${messageOf(cause)}.`, {cause});
     }
     const stat = await file.stat();
@@ -195,7 +213,8 @@ async function* read({file, path}, {from, length}) {
     };
     for (let at = from, reading = readAt(at); at < from + length;) {
         const {bytesRead} = await reading;
-        if (bytesRead === 0) throw new GemmaError('bad-file', `${path} became shorter while it was read: ${at} of ${from + length} bytes are there.`);
+        if (bytesRead === 0) throw new GemmaError('bad-file',
+            `${path} became shorter while it was read: ${at} of ${from + length} bytes are there.`);
         const chunk = buffer.subarray(0, bytesRead);
         at += bytesRead;
         [buffer, other] = [other, buffer];

@@ -1,4 +1,5 @@
-// The database of the chunk store: how it opens, what its errors say, its requests as promises. Knows no models.
+// The database of the chunk store: how it opens, what its errors say, its requests as promises. Knows
+// no models.
 
 import {GemmaError} from '../../base/error.js';
 
@@ -6,8 +7,12 @@ const DATABASE = 'gemma-weights';
 /** Of the schema. What an older one holds is dropped. */
 const VERSION = 3;
 
-/** What open() says where there is no storage for this page, and where there will be none when it is asked again. */
-export const REFUSALS = new Set(['SecurityError', 'NotAllowedError', 'NotSupportedError', 'InvalidStateError', 'ReferenceError', 'TypeError']);
+/**
+ * What open() says where there is no storage for this page, and where there will be none when it is
+ * asked again.
+ */
+export const REFUSALS = new Set(['SecurityError', 'NotAllowedError', 'NotSupportedError', 'InvalidStateError',
+    'ReferenceError', 'TypeError']);
 /** Before an open() that failed is tried again. */
 export const PAUSES_MS = [100, 500];
 
@@ -41,12 +46,19 @@ export function isFull(error) {
     return error?.name === 'QuotaExceededError' || error?.code === 'no-room';
 }
 
-/** An error of IndexedDB's for those who use the store: never one that looks like a cancel. @param {any} error */
+/**
+ * An error of IndexedDB's for those who use the store: never one that looks like a cancel.
+ * @param {any} error
+ */
 export function failure(error) {
     if (error instanceof GemmaError) return error;
-    if (isFull(error)) return new GemmaError('no-room', 'The browser gives this site no more room.', {cause: error});
-    const advice = error?.name === 'VersionError' ? 'a newer version of this page has changed it; reload the page' : 'reload the page, and try again';
-    return new GemmaError('storage', `The browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}.`, {cause: error});
+    if (isFull(error)) return new GemmaError('no-room', 'The browser gives this site no more room.',
+        {cause: error});
+    const advice = error?.name === 'VersionError'
+        ? 'a newer version of this page has changed it; reload the page' : 'reload the page, and try again';
+    return new GemmaError('storage',
+        `The browser's storage failed, and nothing was deleted (${error?.message ?? error}): ${advice}.`,
+        {cause: error});
 }
 
 /** Every key [id, index]: an array sorts after all numbers. @param {string} id */

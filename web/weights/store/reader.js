@@ -1,5 +1,6 @@
-// reader.js: chunks of the store, read and hashed beside the engine's thread: by the browser, or where that hashes on the thread that asks
-// for it, by a thread of our own. Owns that thread. Must not know what a chunk has to be.
+// reader.js: chunks of the store, read and hashed beside the engine's thread: by the browser, or where that
+// hashes on the thread that asks for it, by a thread of our own. Owns that thread. Must not know what a
+// chunk has to be.
 
 import {startWorker} from '../../base/host.js';
 import {Caller} from '../../base/protocol.js';
@@ -9,7 +10,10 @@ import {hashesHere} from '../file/sha256.js';
 const WORKER = () => new Worker(new URL('./reader_worker.js', import.meta.url), {type: 'module'});
 const SILENT_MS = 5000;         // a worker whose script is refused may say nothing
 
-/** @param {import('./store.js').ChunkStore} store @returns {{read: import('./store.js').ChunkStore['readChunk'], close: () => void}} */
+/**
+ * @param {import('./store.js').ChunkStore} store
+ * @returns {{read: import('./store.js').ChunkStore['readChunk'], close: () => void}}
+ */
 export function createReader(store) {
     /** @type {Promise<void> | undefined} */
     let starting;
@@ -35,7 +39,8 @@ export function createReader(store) {
             const {byteLength} = room;
             try {
                 await (starting ??= start());
-                if (caller) return await caller.call('read', {id, index, room}, {transfer: [room]}) ?? undefined;
+                if (caller) return await caller.call('read', {id, index, room}, {transfer: [room]})
+                    ?? undefined;
             } catch {
                 // by this thread, then
             }

@@ -1,4 +1,5 @@
-// How much room the browser gives this site, against what a model needs. Knows neither the network nor what is done about it.
+// How much room the browser gives this site, against what a model needs. Knows neither the network nor what
+// is done about it.
 
 /**
  * @typedef {object} Room
@@ -7,18 +8,20 @@
  * @property {number} [free]       bytes; undefined where the browser does not say
  * @property {number} [quota]      bytes that this site may use
  * @property {number} [usage]      bytes that it uses
- * @property {{id: string, name: string, storedBytes: number, lastUsed: number}[]} deletable   other models that are stored here, the
- *     one that was used longest ago first
+ * @property {{id: string, name: string, storedBytes: number, lastUsed: number}[]} deletable   other models
+ *     that are stored here, the one that was used longest ago first
  */
 
 /**
  * @param {number} needed   bytes
- * @param {{id: string, name: string, storedBytes: number, lastUsed: number}[]} others   models that could be deleted
+ * @param {{id: string, name: string, storedBytes: number, lastUsed: number}[]} others   models that could
+ *     be deleted
  * @returns {Promise<Room>}
  */
 export async function lookForRoom(needed, others) {
     const {quota, usage = 0} = await estimate();
-    const deletable = others.filter(({storedBytes}) => storedBytes > 0).sort((a, b) => a.lastUsed - b.lastUsed);
+    const deletable = others.filter(({storedBytes}) => storedBytes > 0)
+        .sort((a, b) => a.lastUsed - b.lastUsed);
     if (quota === undefined) return {enough: true, needed, deletable};
     const free = Math.max(0, quota - usage);
     return {enough: free >= needed, needed, free, quota, usage, deletable};

@@ -1,19 +1,23 @@
 // Several tabs, one store: who downloads a model, and who uses it.
 //
-// Owns the locks and the channel by which tabs know of each other. A lock ends with its tab, however that ends. Where a browser has no Web
-// Locks or refuses them (blocked cookies), every tab acts for itself, which costs a second download and never a wrong byte. Knows neither the store nor
-// the network.
+// Owns the locks and the channel by which tabs know of each other. A lock ends with its tab, however that
+// ends. Where a browser has no Web Locks or refuses them (blocked cookies), every tab acts for itself, which
+// costs a second download and never a wrong byte. Knows neither the store nor the network.
 
 import {GemmaError} from '../../base/error.js';
 
-/** What a tab that waits says now and then: the one that downloads may have nothing new to tell for a while, and still answers. */
+/**
+ * What a tab that waits says now and then: the one that downloads may have nothing new to tell for a while,
+ * and still answers.
+ */
 const ASK = 'how far?';
-const ASK_MS = 1000, SILENT_ASKS = 15;      // whoever answers none of so many is frozen, as phones do it to tabs in the background
+// whoever answers none of so many is frozen, as phones do it to tabs in the background
+const ASK_MS = 1000, SILENT_ASKS = 15;
 
 /**
  * Takes a lock.
- * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not free at once and ifAvailable. Where there are no locks,
- *     none is ever held
+ * @returns {Promise<(() => void) | undefined>} gives it back; undefined when it is not free at once and
+ *     ifAvailable. Where there are no locks, none is ever held
  * @param {string} name
  * @param {LockOptions & {onLost?: () => void}} options   onLost: another has stolen it
  */
@@ -23,7 +27,8 @@ function take(name, {signal, onLost = () => {}, ...options}) {
         const refused = () => isHeld ? onLost() : signal?.aborted ? reject(signal.reason) : resolve(() => {});
         try {
             /** @param {Lock | null} lock */
-            const held = (lock) => lock ? new Promise((/** @type {(value?: undefined) => void} */ giveBack) => {
+            const held = (lock) => lock
+                ? new Promise((/** @type {(value?: undefined) => void} */ giveBack) => {
                 isHeld = true;
                 resolve(() => giveBack());
             }) : resolve(undefined);
@@ -34,7 +39,12 @@ function take(name, {signal, onLost = () => {}, ...options}) {
     });
 }
 
-/** Takes a lock, however long that takes. @param {string} name @param {LockOptions & {onLost?: () => void}} options @returns {Promise<() => void>} */
+/**
+ * Takes a lock, however long that takes.
+ * @param {string} name
+ * @param {LockOptions & {onLost?: () => void}} options
+ * @returns {Promise<() => void>}
+ */
 async function wait(name, options) {
     return await take(name, options) ?? (() => {});
 }
@@ -77,7 +87,8 @@ export async function unlessInUse(id, name, work, what = 'delete it') {
     try {
         for (const kind of ['use', 'read']) {
             const giveBack = await take(`gemma-${kind} ${id}`, {ifAvailable: true});
-            if (!giveBack) throw new GemmaError('in-use', `${name} is in use, here or in another tab: close it there, then ${what}.`);
+            if (!giveBack) throw new GemmaError('in-use',
+                `${name} is in use, here or in another tab: close it there, then ${what}.`);
             ends.push(giveBack);
         }
         return await work();
@@ -90,7 +101,8 @@ export async function unlessInUse(id, name, work, what = 'delete it') {
  * @typedef {object} Turn
  * @property {boolean} waited   the store may have changed
  * @property {boolean} isLost   this tab was frozen, and another has taken the turn: it may store nothing more
- * @property {(progress: import('../file/progress.js').Progress) => void} tell   shows the others how far this one is
+ * @property {(progress: import('../file/progress.js').Progress) => void} tell   shows the others how far
+ *     this one is
  * @property {() => void} end   lets the next tab
  */
 
@@ -136,7 +148,8 @@ export async function downloadTurn(id, {signal, onElsewhere = () => {}} = {}) {
 
     /** Takes the turn of one that says nothing. */
     async function waitForIt() {
-        const stopping = new AbortController(), stop = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+        const stopping = new AbortController(), stop = signal ? AbortSignal.any([signal, stopping.signal])
+            : stopping.signal;
         let silent = 0;
         listen(({data}) => {
             silent = 0;

@@ -1,10 +1,12 @@
-// What a file says of a conversation, made into what is kept: types, lengths, ids, parents. Everything in it may be wrong. Pure.
+// What a file says of a conversation, made into what is kept: types, lengths, ids, parents. Everything in it
+// may be wrong. Pure.
 
 /**
  * @typedef {import('../types.js').Summary} Summary
  * @typedef {import('../types.js').Message} Message
  *
- * @typedef {object} Raw   a conversation as an importer read it, with the ids of its source; any value may be of any type
+ * @typedef {object} Raw   a conversation as an importer read it, with the ids of its source; any value may
+ *     be of any type
  * @property {string} source      in the ids that are made: which program it is of
  * @property {unknown} id
  * @property {unknown} [kind]
@@ -42,7 +44,8 @@
 import {titleOf} from '../titles.js';
 import {newestLeafBelow} from '../tree.js';
 
-const ROLES = new Set(['system', 'user', 'assistant', 'tool']), STATES = new Set(['done', 'stopped', 'failed']);
+const ROLES = new Set(['system', 'user', 'assistant', 'tool']),
+    STATES = new Set(['done', 'stopped', 'failed']);
 /** Characters. */
 const LONGEST_TITLE = 200, LONGEST_NAME = 300;
 export const LONGEST_CONTENT = 10_000_000;       // as what is attached may have (files/reading.js)
@@ -54,7 +57,8 @@ const LAST = 1e14;
 const DEEPEST = 8, MOST = 1000;
 
 /** @param {unknown} value @returns {Record<string, unknown>} */
-export const asObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) ? /** @type {Record<string, unknown>} */ (value) : {};
+export const asObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? /** @type {Record<string, unknown>} */ (value) : {};
 /** @param {unknown} value @returns {unknown[]} */
 export const asList = (value) => Array.isArray(value) ? value : [];
 /** @param {unknown} value @returns {string} */
@@ -79,7 +83,12 @@ export function hashOf(text) {
     return ((b & 0x1fffff) * 2 ** 32 + (a >>> 0)).toString(36).padStart(11, '0');
 }
 
-/** JSON as it is, without what is too deep, and without names that mean something to JavaScript. @param {unknown} value @param {number} [depth] @returns {unknown} */
+/**
+ * JSON as it is, without what is too deep, and without names that mean something to JavaScript.
+ * @param {unknown} value
+ * @param {number} [depth]
+ * @returns {unknown}
+ */
 export function plain(value, depth = 0) {
     if (typeof value === 'string') return value.slice(0, LONGEST_CONTENT);
     if (typeof value !== 'object' || value === null) return value;
@@ -91,15 +100,19 @@ export function plain(value, depth = 0) {
 
 /** Numbers by their names, whichever there are. @param {unknown} figures @returns {Message['figures']} */
 function cleanFigures(figures) {
-    const numbers = Object.entries(asObject(figures)).slice(0, MOST).filter(([key, value]) => /^\w+$/.test(key) && key !== '__proto__' && asNumber(value, -1) >= 0);
+    const numbers = Object.entries(asObject(figures)).slice(0, MOST)
+        .filter(([key, value]) => /^\w+$/.test(key) && key !== '__proto__' && asNumber(value, -1) >= 0);
     const {tokens, ...more} = Object.fromEntries(/** @type {[string, number][]} */ (numbers));
-    return tokens === undefined ? undefined : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0, prefillMs: 0, ...more, tokens};
+    return tokens === undefined ? undefined : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0,
+        prefillMs: 0, ...more, tokens};
 }
 
 /** @param {unknown} attachments @returns {Message['attachments']} */
 function cleanAttachments(attachments) {
-    const all = asList(attachments).slice(0, MOST).map(asObject).map(({name, type, size, tokens, text, how, asked}) => ({
-        name: asName(name), type: asName(type), size: Math.max(0, asNumber(size, asText(text).length)), text: asText(text).slice(0, LONGEST_CONTENT),
+    const all = asList(attachments).slice(0, MOST).map(asObject)
+        .map(({name, type, size, tokens, text, how, asked}) => ({
+        name: asName(name), type: asName(type), size: Math.max(0, asNumber(size, asText(text).length)),
+        text: asText(text).slice(0, LONGEST_CONTENT),
         ...typeof tokens === 'number' && tokens >= 0 && {tokens},
         .../^(first|parts|search|found)$/.test(asText(how)) && {how: /** @type {'first'} */ (how)},
         ...typeof asked === 'string' && {asked: asked.slice(0, LONGEST_CONTENT)},
@@ -108,7 +121,8 @@ function cleanAttachments(attachments) {
 }
 
 /** Only what is there. @template {object} T @param {T} object @returns {T} */
-const defined = (object) => /** @type {T} */ (Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)));
+const defined = (object) => /** @type {T} */ (Object.fromEntries(Object.entries(object)
+    .filter(([, value]) => value !== undefined)));
 
 /**
  * For each message the nearest one before it that is kept, also along cycles.
@@ -143,7 +157,8 @@ function cutCycles(messages) {
     const byId = new Map(messages.map((message) => [message.id, message])), ends = new Set();
     for (const message of messages) {
         const way = new Set();
-        for (let at = /** @type {Message | undefined} */ (message); at && !ends.has(at); at = at.parent === null ? undefined : byId.get(at.parent)) {
+        for (let at = /** @type {Message | undefined} */ (message); at && !ends.has(at);
+            at = at.parent === null ? undefined : byId.get(at.parent)) {
             way.add(at);
             if (at.parent !== null && way.has(byId.get(at.parent))) at.parent = null;
         }
@@ -153,37 +168,50 @@ function cutCycles(messages) {
 
 /**
  * @param {Raw} raw
- * @returns {Whole | undefined} undefined where nothing in it is to be kept. The same conversation always gets the same ids
+ * @returns {Whole | undefined} undefined where nothing in it is to be kept. The same conversation always gets
+ *     the same ids
  */
 export function cleanConversation(raw) {
-    const all = new Map(raw.messages.flatMap((each) => typeof each.id === 'string' ? [/** @type {[string, RawMessage]} */ ([each.id, each])] : []));
-    const isKept = (/** @type {RawMessage} */ {isHidden, role, content, attachments, toolCalls}) => !isHidden && ROLES.has(asText(role)) && typeof content === 'string' &&
-        (content !== '' || asList(attachments).length > 0 || asList(toolCalls).length > 0 || raw.source === '');
+    const all = new Map(raw.messages.flatMap((each) => typeof each.id === 'string'
+        ? [/** @type {[string, RawMessage]} */ ([each.id, each])] : []));
+    const isKept = (/** @type {RawMessage} */ {isHidden, role, content, attachments, toolCalls}) => !isHidden
+        && ROLES.has(asText(role)) && typeof content === 'string' &&
+        (content !== '' || asList(attachments).length > 0 || asList(toolCalls).length > 0
+            || raw.source === '');
     const kept = [...all.values()].filter(isKept), isDocument = raw.kind === 'document', now = Date.now();
     if (!kept.length && !isDocument && raw.source !== '') return undefined;
-    const given = asText(raw.id), key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].join('\n');
+    const given = asText(raw.id),
+        key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].join('\n');
     const isOurs = raw.source === '' && ID.test(given);
     const id = isOurs ? given : `${raw.source || 'import'}-${ID.test(key) ? key : hashOf(key)}`;
     // What has no time anywhere has the same ids at each import all the same.
-    const told = asTime(raw.created, asTime(kept.find((each) => Number.isFinite(each.created))?.created, 0)), created = told || now, ancestor = keptAncestors(all, isKept);
+    const told = asTime(raw.created, asTime(kept.find((each) => Number.isFinite(each.created))?.created, 0)),
+        created = told || now, ancestor = keptAncestors(all, isKept);
     const newId = idsOf(id, kept, told, isOurs);
     let time = created;
     const messages = kept.map((each) => {
         time = asTime(each.created, time);
         const parent = ancestor(each.parent);
-        return cleanMessage(each, {id: newId(asText(each.id)) ?? '', conversation: id, parent: parent === null ? null : newId(parent) ?? null, created: time});
+        return cleanMessage(each, {id: newId(asText(each.id)) ?? '', conversation: id, parent: parent === null
+            ? null : newId(parent) ?? null, created: time});
     });
     cutCycles(messages);
-    const text = asText(raw.text), leaf = ancestor(raw.leaf), user = messages.find(({role}) => role === 'user');
-    const title = asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').trim().toWellFormed(), {id: modelId, name} = asObject(raw.model);
+    const text = asText(raw.text), leaf = ancestor(raw.leaf),
+        user = messages.find(({role}) => role === 'user');
+    const title = asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').trim().toWellFormed(),
+        {id: modelId, name} = asObject(raw.model);
     /** @type {Summary} */
     const summary = {
-        id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? text : user?.content ?? ''), isTitled: raw.isTitled === true && title !== '',
-        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder), leaf: newId(leaf ?? '') ?? newestLeafBelow(messages, null),
-        messages: messages.length, ...typeof modelId === 'string' && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
+        id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? text : user?.content
+            ?? ''), isTitled: raw.isTitled === true && title !== '',
+        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder),
+        leaf: newId(leaf ?? '') ?? newestLeafBelow(messages, null),
+        messages: messages.length, ...typeof modelId === 'string'
+            && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
         ...raw.settings !== undefined && {settings: asObject(plain(raw.settings))},
     };
-    return {summary, messages, ...isDocument && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`}};
+    return {summary, messages, ...isDocument
+        && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`}};
 }
 
 /**
@@ -202,15 +230,23 @@ function idsOf(conversation, kept, created, isOurs) {
     return (id) => ids.get(id);
 }
 
-/** @param {RawMessage} raw @param {Pick<Message, 'id' | 'conversation' | 'parent' | 'created'>} where @returns {Message} */
-function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls, parts}, where) {
+/**
+ * @param {RawMessage} raw
+ * @param {Pick<Message, 'id' | 'conversation' | 'parent' | 'created'>} where
+ * @returns {Message}
+ */
+function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls,
+    parts}, where) {
     const calls = asList(toolCalls), answers = asList(parts).map(asText);
     return defined({
         ...where, role: /** @type {Message['role']} */ (role), content: asText(content),
-        state: /** @type {Message['state']} */ (STATES.has(asText(state)) ? state : state === 'writing' ? 'stopped' : 'done'),
-        model: typeof model === 'string' && model ? asName(model) : undefined, seed: typeof seed === 'number' && Number.isFinite(seed) ? seed : undefined,
+        state: /** @type {Message['state']} */ (STATES.has(asText(state)) ? state : state === 'writing'
+            ? 'stopped' : 'done'),
+        model: typeof model === 'string' && model ? asName(model) : undefined, seed: typeof seed === 'number'
+            && Number.isFinite(seed) ? seed : undefined,
         finishReason: typeof finishReason === 'string' ? asName(finishReason) : undefined,
         figures: cleanFigures(figures), attachments: cleanAttachments(attachments),
-        parts: answers.length ? answers : undefined, toolCalls: calls.length ? /** @type {unknown[]} */ (plain(calls)) : undefined,
+        parts: answers.length ? answers : undefined, toolCalls: calls.length
+            ? /** @type {unknown[]} */ (plain(calls)) : undefined,
     });
 }

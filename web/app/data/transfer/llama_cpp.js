@@ -1,27 +1,38 @@
-// Conversations of llama.cpp's web UI: {conv, messages} in JSON, or a line for each conversation and each message. Pure.
+// Conversations of llama.cpp's web UI: {conv, messages} in JSON, or a line for each conversation and each
+// message. Pure.
 
 import {asList, asObject, asText} from './clean.js';
 
-/** @typedef {import('./clean.js').Raw} Raw @typedef {import('./clean.js').RawMessage} RawMessage @typedef {Record<string, unknown>} Json */
+/**
+ * @typedef {import('./clean.js').Raw} Raw
+ * @typedef {import('./clean.js').RawMessage} RawMessage
+ * @typedef {Record<string, unknown>} Json
+ */
 
 /** Earlier versions count their messages. @param {unknown} id */
 const asId = (id) => typeof id === 'number' ? `${id}` : id;
 
 /** @param {Json} object */
-export const isLlamaCpp = ({conv, messages}) => typeof conv === 'object' && conv !== null && Array.isArray(messages);
+export const isLlamaCpp = ({conv, messages}) => typeof conv === 'object' && conv !== null
+    && Array.isArray(messages);
 
 /** @param {Json} conv @param {unknown[]} messages @returns {Raw} */
 export function readLlamaCpp({id, name, lastModified, currNode}, messages) {
-    return {source: 'llama', id, title: name, updated: lastModified, leaf: asId(currNode), messages: messages.map((each) => readMessage(asObject(each)))};
+    return {source: 'llama', id, title: name, updated: lastModified, leaf: asId(currNode),
+        messages: messages.map((each) => readMessage(asObject(each)))};
 }
 
 /** @param {Json} message @returns {RawMessage} */
-function readMessage({id, parent, role, type, content, timestamp, model, thinking, reasoningContent, toolCalls, extra, timings}) {
-    const thought = asText(reasoningContent) || asText(thinking), {cache_n, predicted_ms, predicted_n, prompt_ms, prompt_n} = asObject(timings);
+function readMessage({id, parent, role, type, content, timestamp, model, thinking, reasoningContent,
+    toolCalls, extra, timings}) {
+    const thought = asText(reasoningContent) || asText(thinking),
+        {cache_n, predicted_ms, predicted_n, prompt_ms, prompt_n} = asObject(timings);
     return {
-        id: asId(id), parent: asId(parent), role, created: timestamp, model, content: thought ? `<think>\n${thought}\n</think>\n\n${asText(content)}` : content, isHidden: type === 'root',
+        id: asId(id), parent: asId(parent), role, created: timestamp, model, content: thought
+            ? `<think>\n${thought}\n</think>\n\n${asText(content)}` : content, isHidden: type === 'root',
         toolCalls: readCalls(toolCalls), attachments: asList(extra).map((each) => readExtra(asObject(each))),
-        figures: {tokens: predicted_n, cachedTokens: cache_n, promptTokens: prompt_n, decodeTokens: predicted_n, decodeMs: predicted_ms, prefillMs: prompt_ms},
+        figures: {tokens: predicted_n, cachedTokens: cache_n, promptTokens: prompt_n,
+            decodeTokens: predicted_n, decodeMs: predicted_ms, prefillMs: prompt_ms},
     };
 }
 
@@ -39,7 +50,8 @@ function readCalls(calls) {
 
 /** @param {Json} extra */
 function readExtra({type, name, content, size, mimeType}) {
-    return {name, type: asText(mimeType) || (typeof content === 'string' ? 'text/plain' : asText(type)), size, text: content};
+    return {name, type: asText(mimeType) || (typeof content === 'string' ? 'text/plain' : asText(type)), size,
+        text: content};
 }
 
 /** Lines, of which one begins a conversation and those that follow are its messages. */

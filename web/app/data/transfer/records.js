@@ -1,4 +1,5 @@
-// The JSON objects of a file, one at a time while it is read, so that a file of any size needs the memory of its largest conversation. Knows no format.
+// The JSON objects of a file, one at a time while it is read, so that a file of any size needs the memory of
+// its largest conversation. Knows no format.
 
 /**
  * @typedef {object} Records
@@ -12,7 +13,8 @@ const LARGEST = 128_000_000;
 const SLICE = 1 << 17, BUSY_MS = 20;
 /** Before the list in an object: the list of an export of ours, and of some of ChatGPT's. */
 const LIST = /"conversations"\s*:\s*$/;
-const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = '"\\{}[]'.split('').map((character) => character.charCodeAt(0));
+const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = '"\\{}[]'.split('')
+    .map((character) => character.charCodeAt(0));
 
 /** One object that is being read. */
 class Capture {
@@ -81,7 +83,12 @@ export class RecordReader {
         this.#record?.add(text.slice(from));
     }
 
-    /** @param {string} text @param {number} from @param {number} i @returns {number} where what is captured begins */
+    /**
+     * @param {string} text
+     * @param {number} from
+     * @param {number} i
+     * @returns {number} where what is captured begins
+     */
     #openList(text, from, i) {
         if (this.#depth === 0) this.#level = 1;
         if (this.#depth !== 1 || this.#level !== 0 || !this.#record) return from;
@@ -116,7 +123,10 @@ export class RecordReader {
     }
 }
 
-/** What is being read: browsers forget a stream that only waits and that nothing holds, and then it never ends. */
+/**
+ * What is being read: browsers forget a stream that only waits and that nothing holds, and then it
+ * never ends.
+ */
 const reading = new Set();
 
 /**

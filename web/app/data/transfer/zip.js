@@ -1,4 +1,5 @@
-// The files in a ZIP, by its directory, and their bytes as streams. Reads only what is asked for. Distrusts every number.
+// The files in a ZIP, by its directory, and their bytes as streams. Reads only what is asked for. Distrusts
+// every number.
 
 import {GemmaError} from '../../../base/error.js';
 
@@ -45,9 +46,12 @@ async function readDirectory(file) {
     /** @type {Entry[]} */
     const entries = [];
     for (let at = 0; at + 46 <= directory.byteLength && directory.getUint32(at, true) === ENTRY;) {
-        const [nameLength, extra, comment] = [28, 30, 32].map((field) => directory.getUint16(at + field, true));
-        const name = names.decode(new Uint8Array(directory.buffer, at + 46, nameLength)), method = directory.getUint16(at + 10, true);
-        const fields = {packed: directory.getUint32(at + 20, true), size: directory.getUint32(at + 24, true), offset: directory.getUint32(at + 42, true)};
+        const [nameLength, extra, comment] = [28, 30,
+            32].map((field) => directory.getUint16(at + field, true));
+        const name = names.decode(new Uint8Array(directory.buffer, at + 46, nameLength)),
+            method = directory.getUint16(at + 10, true);
+        const fields = {packed: directory.getUint32(at + 20, true), size: directory.getUint32(at + 24, true),
+            offset: directory.getUint32(at + 42, true)};
         const {packed, offset} = in64(directory, at + 46 + nameLength, extra, fields);
         entries.push({name, stream: () => open(file, offset, packed, method)});
         at += 46 + nameLength + extra + comment;
@@ -57,7 +61,10 @@ async function readDirectory(file) {
 
 /**
  * Numbers that did not fit are in an extra field.
- * @param {DataView} data @param {number} at @param {number} length @param {{packed: number, size: number, offset: number}} fields
+ * @param {DataView} data
+ * @param {number} at
+ * @param {number} length
+ * @param {{packed: number, size: number, offset: number}} fields
  */
 function in64(data, at, length, {packed, size, offset}) {
     for (const end = at + length; at + 4 <= end; at += 4 + data.getUint16(at + 2, true)) {
@@ -72,13 +79,23 @@ function in64(data, at, length, {packed, size, offset}) {
     return {packed, offset};
 }
 
-/** @param {Blob} file @param {number} offset @param {number} packed @param {number} method @returns {Promise<ReadableStream<Uint8Array>>} */
+/**
+ * @param {Blob} file
+ * @param {number} offset
+ * @param {number} packed
+ * @param {number} method
+ * @returns {Promise<ReadableStream<Uint8Array>>}
+ */
 async function open(file, offset, packed, method) {
     const header = await view(file, offset, 30);
     if (header.byteLength < 30 || header.getUint32(0, true) !== LOCAL || ![0, 8].includes(method)) {
-        throw new GemmaError('bad-file', 'This ZIP file is damaged, or packed in a way that is not known here: unpack it, and import what is in it.');
+        throw new GemmaError('bad-file',
+            'This ZIP file is damaged, or packed in a way that is not known here: unpack it, and import what is in it.');
     }
-    if (header.getUint16(6, true) & 1) throw new GemmaError('bad-file', 'This ZIP file has a password: unpack it, and import what is in it.');
-    const from = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true), stream = file.slice(from, from + packed).stream();
+    if (header.getUint16(6, true) & 1)
+        throw new GemmaError('bad-file',
+            'This ZIP file has a password: unpack it, and import what is in it.');
+    const from = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true),
+        stream = file.slice(from, from + packed).stream();
     return method === 0 ? stream : stream.pipeThrough(new DecompressionStream('deflate-raw'));
 }
