@@ -23,12 +23,14 @@ export function reasonToSkip(name) {
 /**
  * A fresh browser with one page.
  * @param {'chromium' | 'firefox' | 'webkit'} name
- * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean, wasm?: boolean}} [options]   sharedMemory:
- *     WebKit's switch, see webkit.js; wasm: whether it has WebAssembly, which WebKit's can't be without
+ * @param {{scheme?: 'light' | 'dark', sharedMemory?: boolean, wasm?: boolean, cookies?: boolean}} [options]
+ *     sharedMemory: WebKit's switch, see webkit.js; wasm: whether it has WebAssembly, and cookies: whether
+ *     pages may keep anything, which WebKit's can't be without
  * @returns {Promise<Page>}
  */
-export async function openBrowser(name, {scheme = 'light', sharedMemory = false, wasm = true} = {}) {
-    return new Page(name, await OPEN[name](programs[name], {scheme, sharedMemory, wasm}));
+export async function openBrowser(name,
+    {scheme = 'light', sharedMemory = false, wasm = true, cookies = true} = {}) {
+    return new Page(name, await OPEN[name](programs[name], {scheme, sharedMemory, wasm, cookies}));
 }
 
 /**

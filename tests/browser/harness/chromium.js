@@ -2,7 +2,7 @@
 //
 // Owns: how it is started and ended. Must not know: what is tested.
 
-import {mkdtemp, rm} from 'node:fs/promises';
+import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
@@ -20,13 +20,18 @@ const FLAGS = [
 
 /**
  * @param {{path: string}} program
- * @param {{scheme: 'light' | 'dark', wasm: boolean}} options
+ * @param {{scheme: 'light' | 'dark', wasm: boolean, cookies: boolean}} options
  * @returns {Promise<import('./page.js').Driver>}
  */
-export async function openChromium({path}, {scheme, wasm}) {
+export async function openChromium({path}, {scheme, wasm, cookies}) {
     const strangers = [];
     const proxy = await startRefusingProxy(strangers);
     const profile = await mkdtemp(join(tmpdir(), 'gemma-chromium-'));
+    if (!cookies) {
+        await mkdir(join(profile, 'Default'));
+        await writeFile(join(profile, 'Default/Preferences'),
+            JSON.stringify({profile: {default_content_setting_values: {cookies: 2}}}));
+    }
     let browser;
     const close = async () => {
         await browser?.close().catch(() => browser.process()?.kill('SIGKILL'));

@@ -18,10 +18,10 @@ const NARROW_TOOLBAR = ':root, body, #navigator-toolbox, #navigator-toolbox * { 
 
 /**
  * @param {{path: string}} program
- * @param {{scheme: 'light' | 'dark', wasm: boolean}} options
+ * @param {{scheme: 'light' | 'dark', wasm: boolean, cookies: boolean}} options
  * @returns {Promise<import('./page.js').Driver>}
  */
-export async function openFirefox({path}, {scheme, wasm}) {
+export async function openFirefox({path}, {scheme, wasm, cookies}) {
     const strangers = [], proxy = await startRefusingProxy(strangers), running = new Programs('firefox');
     const close = async () => {
         running.end();
@@ -34,7 +34,7 @@ export async function openFirefox({path}, {scheme, wasm}) {
             'toolkit.legacyUserProfileCustomizations.stylesheets': true,
             // it is killed, see restart
             'toolkit.startup.max_resumed_crashes': -1, 'browser.sessionstore.resume_from_crash': false,
-            'javascript.options.wasm': wasm,
+            'javascript.options.wasm': wasm, ...!cookies && {'network.cookie.cookieBehavior': 2},
             'network.proxy.type': 1,
             'network.proxy.http': '127.0.0.1', 'network.proxy.http_port': proxy.port,
             'network.proxy.ssl': '127.0.0.1', 'network.proxy.ssl_port': proxy.port,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import {join} from 'node:path';
 import {before, describe, test} from 'node:test';
-import {loadUrl, opened, screen, shownError, visit} from '../harness/app.js';
+import {loadUrl, openFile, opened, say, screen, shownError, visit} from '../harness/app.js';
 import {openBrowser} from '../harness/browsers.js';
 import {lender} from '../harness/lent.js';
 import {sendFile, startServer, startSite} from '../harness/servers.js';
@@ -135,6 +135,19 @@ export function testSystem(name) {
             });
             assert.deepEqual([shown, selected], [copied, copied]);
             await page.problems();      // the browser's line about the missing file
+        });
+
+        if (name !== 'webkit') test('where all cookies are blocked the page starts, says that nothing is kept, and answers', async () => {
+            const blocked = await lend(openBrowser(name, {cookies: false}));
+            await blocked.goto(site.url);       // without a service worker it is not isolated
+            await blocked.until(() => document.getElementById('pick-file').onclick !== null);
+            const kept = await blocked.text('#notice-text');
+            assert.ok(kept.length > 20, kept);
+            await openFile(blocked, CHAT);
+            await blocked.evaluate(() => document.getElementById('tab-chat').click());
+            await screen(blocked, 'chat');
+            const {text} = await say(blocked, 'Who keeps the light?');
+            assert.ok(text.length > 0);
         });
     });
 }
