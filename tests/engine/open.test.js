@@ -62,12 +62,12 @@ test('then the context is halved until it fits', async () => {
 test('a context that was asked for is not made smaller', async () => {
     const most = await need(1, 2048) + GROWTH;
     await assert.rejects(openWithin(most, {threads: 4, contextLength: 8192}),
-        {code: 'no-memory', message: /^\d+ MB of memory are needed/});
+        {code: 'no-memory', message: /^\d+ MB of memory could not be allocated/});
 });
 
 test('what does not fit at all is told with numbers', async () => {
     await assert.rejects(openWithin(200 << 20, {threads: 2}),
-        {code: 'no-memory', message: /^\d+ MB of memory are needed/});
+        {code: 'no-memory', message: /^\d+ MB of memory could not be allocated/});
 });
 
 test('the memory may grow for further sessions: as many as are asked for, or as a device of its size has',
