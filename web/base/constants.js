@@ -2,8 +2,7 @@
 
 export const VERSION = '0.1.0';
 /** Codes of errors, by GemmaStatus. */
-export const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument',
-    'bad-numbers'];
+export const CODES = ['ok', 'bad-file', 'unsupported', 'no-memory', 'context-full', 'bad-argument', 'bad-numbers'];
 export const ROLES = {system: 0, user: 1, assistant: 2, tool: 3};
 /** GemmaPrecision. */
 export const F16_CACHE = 0;
