@@ -170,7 +170,7 @@ async function openDownload(file, onProgress, turn) {
         onWait: (waiting) => meter ? meter.wait(waiting) : waiting
             && onProgress({phase: 'download', bytes: 0, total: 0, rate: 0, secondsLeft: Infinity, waiting}),
     });
-    let remote = await open(firstMissing(present)), isOther = false;
+    let remote = await open(firstMissing(present));
     const {name, size} = remote;
     // A manifest's digests of all chunks say the same as a host's digest of the whole, and sooner. What the caller expects counts beside them.
     const published = manifest ? expected(file.digest, remote) : await file.published(remote);
@@ -190,12 +190,11 @@ async function openDownload(file, onProgress, turn) {
         }
         present.clear();
         digests.clear();
-        isOther = true;
     }
 
     meter = createMeter('download', size, onProgress);
     for (const index of present) meter.skip(chunkLength(model, index));
-    const keeper = createKeeper(file, model, meter, {turn, isOther});
+    const keeper = createKeeper(file, model, meter, {turn, isOther: Boolean(stored) && !present.size});
     if (store) await keeper.checkRoom();
     if (stored?.complete && present.size)
         meter.say(`The browser has removed ${chunkCount(model) - present.size} of ${chunkCount(model)} chunks of ${name}: they are fetched again.`);
