@@ -16,7 +16,7 @@ import {BUNDLERS, ISOLATED, LIBRARY, install, makeExtension, makePlain, serveByV
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DONE = {tokens: 8, threads: 1, isChosen: true}, DONE_BY_TWO = {...DONE, threads: 2}, TWO = {threads: 2};
-const MOST_BYTES = 1.5e6, CORE_MOST = 44 * 1024;
+const MOST_BYTES = 1.5e6, CORE_MOST = 45 * 1024;
 const DOOR_MOST = {openai: 12 * 1024, 'openai-helpers': 15 * 1024, 'prompt-api': 12 * 1024,
     element: 25 * 1024, 'deep-chat': 12 * 1024, 'ai-sdk': 12 * 1024};
 
