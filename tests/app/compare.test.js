@@ -56,6 +56,7 @@ test('a prompt that does not fit one of them is left out, and the others are com
     };
     await draw(comparison, {ask, onDrawn: () => {}, signal: new AbortController().signal});
     assert.deepEqual([comparison.prompts, comparison.answers], [['x', 'y'], [['Ax', 'Ay'], ['Bx', 'By']]]);
+    assert.deepEqual(comparison.leftOut, ['long']);
     const seen = [];
     for (let shown; (shown = nextToVote(comparison)); vote(comparison, 'both'))
         seen.push([shown.prompt, ...[shown.first, shown.second].sort()]);

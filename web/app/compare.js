@@ -16,6 +16,7 @@
  * @property {string} id
  * @property {number} created
  * @property {string[]} prompts
+ * @property {string[]} [leftOut]   prompts that do not fit the context of one side
  * @property {[Side, Side]} sides
  * @property {[(string | null)[], (string | null)[]]} answers   of both, for each prompt
  * @property {{prompt: number, isSwapped: boolean}[]} order     in which they are voted on; isSwapped: B's
@@ -109,8 +110,9 @@ export function outcomeOf({votes}) {
  * @param {Comparison} comparison
  * @param {number} index   of the prompt
  */
-function leaveOut({prompts, answers, order}, index) {
-    prompts.splice(index, 1);
+function leaveOut(comparison, index) {
+    const {prompts, answers, order, leftOut = []} = comparison;
+    comparison.leftOut = [...leftOut, ...prompts.splice(index, 1)];
     for (const side of answers) side.splice(index, 1);
     order.splice(order.findIndex(({prompt}) => prompt === index), 1);
     for (const one of order) if (one.prompt > index) one.prompt--;

@@ -30,6 +30,22 @@ import {date, percent} from './format.js';
  *     string) => Promise<unknown>}} kept
  */
 
+const SHOWN_OF_LEFT_OUT = 100;      // characters of a prompt
+
+/**
+ * The prompts that are not compared, and why.
+ * @param {Comparison} comparison
+ */
+const leftOut = ({leftOut: prompts = []}) => !prompts.length ? [] : [
+    element('p', {className: 'soft', textContent: text('compare.left-out')}),
+    element('ul', {className: 'soft'}, ...prompts.map((prompt) =>
+        element('li', {dir: 'auto', textContent: shortened(prompt)}))),
+];
+
+/** @param {string} prompt */
+const shortened = (prompt) => prompt.length <= SHOWN_OF_LEFT_OUT ? prompt
+    : `${prompt.slice(0, SHOWN_OF_LEFT_OUT).replace(/[\uD800-\uDBFF]$/, '')}…`;
+
 export class Compare {
     #parts;
     #body = element('div', {className: 'compare-body'});
@@ -127,6 +143,7 @@ export class Compare {
     /** On with what a comparison needs next. @param {Comparison} comparison */
     #go(comparison) {
         return this.#attempt(async () => {
+            if (!comparison.prompts.length) return this.#nothingFits(comparison);
             await this.#parts.kept.put(comparison);
             if (nextToDraw(comparison)) await this.#draw(comparison);
             else if (nextToVote(comparison)) this.#ask(comparison);
@@ -165,6 +182,13 @@ export class Compare {
         this.#go(comparison);
     }
 
+    /** @param {Comparison} comparison */
+    async #nothingFits(comparison) {
+        await this.#parts.kept.delete(comparison.id);
+        await this.#begin();
+        this.#body.prepend(...leftOut(comparison));
+    }
+
     /** One vote. @param {Comparison} comparison */
     #ask(comparison) {
         const shown = nextToVote(comparison);
@@ -190,7 +214,8 @@ export class Compare {
         this.#show(title, element('blockquote', {dir: 'auto', textContent: shown.prompt}),
             element('div', {className: 'sides'}, answer('first'), answer('second')),
             element('div', {className: 'actions votes'}, choose('first'), choose('second'), choose('both'),
-                choose('neither'), undo));
+                choose('neither'), undo),
+            ...leftOut(comparison));
         title.focus();
     }
 
@@ -213,6 +238,7 @@ export class Compare {
                 : 'compare.open', {a: nameA, b: nameB})}),
             element('dl', {className: 'keys'}, ...row(nameA, a), ...row(nameB, b),
                 ...row(text('compare.vote-both'), both), ...row(text('compare.vote-neither'), neither)),
+            ...leftOut(comparison),
             element('p', {className: 'soft', textContent: text('compare.how')}),
             element('div', {className: 'actions'},
                 button('compare.export',
