@@ -11,8 +11,7 @@ typedef struct {
     int n_layer;                /* 0 ends the list */
     int window;
     float rope_factor;          /* of positions in global layers: they are divided by it */
-    bool never_capped;          /* whatever the file says of capped logits: Ollama's first files of the 1B say
-                                 * 30 */
+    bool never_capped;          /* even if the file caps logits: Ollama's first files of the 1B say 30 */
     bool scale_by_embd;         /* scores are scaled by 1/sqrt(n_embd / n_head), as in the 27B models, not by
                                  * 1/sqrt(head_dim) */
 } ArchSize;

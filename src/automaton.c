@@ -240,7 +240,7 @@ static int by_stack(const void *x, const void *y) {
     return (a->stack > b->stack) - (a->stack < b->stack);
 }
 
-/* Of n ways at one node: drops those that another can stand for. Returns how many are left. */
+/* Drops those of n ways at one node that another way can stand for. Returns how many are left. */
 static int drop_weaker(Automaton *a, Way *ways, int n) {
     AutomatonWork *w = a->work;
     if (!memory_grow((void **)&w->counted, &w->cap_counted, n, sizeof *w->counted)) return n;

@@ -79,8 +79,8 @@ static inline bool automaton_may_end(const Automaton *a, int32_t state) {
  * *exact: the state's other ways take no plain character at all, so that this is the state after any. */
 int32_t automaton_plain(Automaton *a, int32_t state, bool *exact);
 
-/* Whether any text of plain characters may come next, of at least PLAIN_CHARS_MAX (token_trie.h); where the
- * text so far ends inside a character, whatever the rest of it is. */
+/* Whether any text of plain characters may come next, of at least PLAIN_CHARS_MAX (token_trie.h). Where the
+ * text so far ends inside a character, every rest of that character must be allowed. */
 bool automaton_takes_plain(Automaton *a, int32_t state);
 
 bool automaton_is_full(const Automaton *a);

@@ -85,9 +85,10 @@ static void add_part(Plan *p, GemmaSession *s, int n_tok) {
     int n_logits = n_tok == session_pending(s) && !s->pooled ? 1 + s->n_draft : 0;
     if (n_tok < 1 || p->n_parts == MAX_PARTS || p->n_logits + n_logits > MAX_PARTS) return;
     if (!kv_cache_reserve(&s->cache, s->n_done, s->n_done + n_tok)) {
-        error_set(&s->failure, GEMMA_NO_MEMORY, "Not enough memory for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
-                  "close another session, or choose a shorter context.", s->n_done, s->n_done + n_tok - 1,
-                  (unsigned long long)(kv_cache_used(&s->cache) >> 20));
+        error_set(&s->failure, GEMMA_NO_MEMORY,
+            "Not enough memory for tokens %d to %d of this session, whose keys and values take %llu MB so far; "
+            "close another session, or choose a shorter context.",
+            s->n_done, s->n_done + n_tok - 1, (unsigned long long)(kv_cache_used(&s->cache) >> 20));
         return;
     }
     p->parts[p->n_parts] = (BatchPart){
@@ -285,7 +286,7 @@ static const uint32_t *few_allowed(const Batch *b, const GemmaSession *s, int i)
     return constraint_few(&s->constraint, s->model->vocabulary, i).bits;
 }
 
-/* What sampling asks of each of the session's rows: false where not all of them can do with the best
+/* Finds what sampling needs of each of the session's rows. False where some of them need more than the best
  * logits. */
 static bool want_best(const Batch *b, const GemmaSession *s, LogitsRows *rows) {
     if (s->asked_all) return false;
@@ -363,8 +364,9 @@ static void evaluate_logits(Batch *b, GemmaSession *const *ready, int n) {
     for (int i = 0; i < n; i++) {
         GemmaSession *s = ready[i];
         if (rows_finite(ws, s, &rows)) continue;
-        error_set(&s->failure, GEMMA_BAD_NUMBERS, "The model computed numbers that are not finite at token %d: its weights are damaged or not a Gemma's.",
-                  s->n_done - 1);
+        error_set(&s->failure, GEMMA_BAD_NUMBERS,
+            "The model computed numbers that are not finite at token %d: "
+            "its weights are damaged or not a Gemma's.", s->n_done - 1);
         s->n_done -= s->pass_n;     /* a repeated call fails in the same way */
         session_drop_draft(s);
     }
@@ -539,7 +541,7 @@ GemmaStatus gemma_session_embedding(const GemmaSession *s, float *vector, GemmaE
     return GEMMA_OK;
 }
 
-/* ------------------------------------------------------------------------------------ costs, and what goes into matrices */
+/* ------------------------------------------------------------------- costs, and what goes into matrices */
 
 void gemma_profile(GemmaModel *m) {
     Ops *ops = &m->batch.workspace.ops;

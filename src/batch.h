@@ -1,4 +1,4 @@
-/* batch.h: which rows are evaluated next, and for whom: forms batches of the sessions that have tokens
+/* batch.h: which rows of which sessions are evaluated next: forms batches of the sessions that have tokens
  * pending, runs their passes in slices, and gives each session its final hidden states and, until those of
  * others replace them, its logits. One for a model. Knows sessions and the forward pass; not what tokens mean
  * or how they are sampled. */

@@ -62,7 +62,7 @@ typedef struct {
 } Around;
 
 /* In `before` and `after`, what stands between < and > or [ and ] is a control token where the vocabulary has
- * it, and text otherwise; EOS is the file's end token, whatever its name. */
+ * it, and text otherwise; EOS is the file's end token, under any name. */
 #define EOS "<eos>"
 struct ChatStyle {
     const char *name;           /* as gemma.h lists them */
@@ -416,8 +416,8 @@ void chat_read(Chat *c, const Gguf *g, int n_ids) {
     *c = (Chat){.tuned = template.n > 0 || says_tuned(text_of(g, "general.finetune"))
         || says_tuned(text_of(g, "general.name")), .stop = ""};
     c->style = style_of_template(template, has_turns, has_tools);
-    /* Without a template, tokens decide: a Gemma's vocabulary has those of ChatML or of tools for no other
-     * purpose. */
+    /* Without a template, tokens decide: a Gemma's vocabulary has the tokens of ChatML or of tools only for
+     * that purpose. */
     c->tuned |= has_chatml || has_tools;
     if (!c->style && (template.n == 0 || contains(template, "<start_of_turn>")))
         c->style = has_chatml ? style_named("chatml") : has_tools ? style_named("functions") : has_turns

@@ -8,8 +8,9 @@
 typedef struct ChatStyle ChatStyle;
 
 typedef struct {
-    bool tuned;                 /* a chat model: it has a chat template, or general.finetune or general.name says it or instruct (as a word of
-                                   its own: "gemma-3-270m-it", "Gemma 2B Instruct"; not "unit") */
+    bool tuned;                 /* a chat model: it has a chat template, or general.finetune or general.name
+                                 * has the word it or instruct ("gemma-3-270m-it", "Gemma 2B Instruct"; not
+                                 * "unit") */
     const ChatStyle *style;     /* NULL: no turns, or none that we know */
     bool bos;                   /* a conversation begins with BOS */
     const char *stop;           /* the text that ends an answer where no token does; otherwise "" */

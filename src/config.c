@@ -208,8 +208,8 @@ static void read_heads(Reader *r, Config *c) {
     }
 }
 
-/* For a header's beginning, which may not even have its length: that of the architecture's published
- * models. */
+/* Takes the vocabulary of the architecture's published models, for a header's beginning, which may not even
+ * have its length. */
 static void guess_vocabulary(Reader *r, Config *c) {
     c->n_vocab = read_int(r, "vocab_size", 2, MAX_VOCAB, 0);
     if (c->n_vocab || failed(r)) return;
@@ -243,9 +243,10 @@ static void bound_vocabulary(Reader *r, Config *c) {
         const GgufTensor *t = gguf_find_tensor(r->g, matrices[i]);
         if (!t) continue;
         if (t->dims[1] + MAX_PADDING < (uint64_t)n_tokens || t->dims[1] > (uint64_t)n_tokens + MAX_PADDING)
-            error_set(r->err, GEMMA_BAD_FILE, "Tensor %s has %" PRIu64 " rows for a vocabulary of %d tokens; they may differ by %d at most: the "
-                      "file's tokenizer is another model's; convert the model again.", matrices[i],
-                          t->dims[1], n_tokens, MAX_PADDING);
+            error_set(r->err, GEMMA_BAD_FILE,
+                "Tensor %s has %" PRIu64 " rows for a vocabulary of %d tokens; they may differ by %d at most: "
+                "the file's tokenizer is another model's; convert the model again.",
+                matrices[i], t->dims[1], n_tokens, MAX_PADDING);
         else if (t->dims[1] < (uint64_t)c->n_vocab) c->n_vocab = (int)t->dims[1];
     }
 }
@@ -290,7 +291,9 @@ static void fill_layer(Reader *r, Config *c, LayerConfig *l, const LayerRules *r
         : rules->scale});
     l->attn_scale = 1 / sqrtf((float)(rules->scale_by_embd ? c->n_embd / l->n_head : l->head_dim));
     if (l->rope < 0 && !failed(r))
-        error_set(r->err, GEMMA_UNSUPPORTED, "The heads of this model's layers have more than %d sizes or RoPE bases; this engine runs up to that many.", MAX_ROPES);
+        error_set(r->err, GEMMA_UNSUPPORTED,
+            "The heads of this model's layers have more than %d sizes or RoPE bases; "
+            "this engine runs up to that many.", MAX_ROPES);
 }
 
 /* attention.sliding_window_pattern is a period, or one bool per layer: true for a local one. Returns the
@@ -329,10 +332,14 @@ static void read_sharing(Reader *r, Config *c) {
         while (from >= 0 && c->layers[from].window != l->window) from--;
         const LayerConfig *owner = from < 0 ? NULL : &c->layers[from];
         if (!owner)
-            error_set(r->err, GEMMA_BAD_FILE, "Layer %d shares the keys and values of another layer, but none of the first %d layers has the same window.", i, n_own);
+            error_set(r->err, GEMMA_BAD_FILE,
+                "Layer %d shares the keys and values of another layer, "
+                "but none of the first %d layers has the same window.", i, n_own);
         else if (owner->n_head_kv != l->n_head_kv || owner->head_dim != l->head_dim)
-            error_set(r->err, GEMMA_BAD_FILE, "Layer %d reads the keys and values of layer %d, but has %d heads of %d numbers for them, not %d of %d.", i, from,
-                      l->n_head_kv, l->head_dim, owner->n_head_kv, owner->head_dim);
+            error_set(r->err, GEMMA_BAD_FILE,
+                "Layer %d reads the keys and values of layer %d, but has %d heads of %d numbers for them, "
+                "not %d of %d.",
+                i, from, l->n_head_kv, l->head_dim, owner->n_head_kv, owner->head_dim);
         if (failed(r)) return;
         l->kv_layer = from;
         l->cache = from == i ? c->n_caches++ : owner->cache;
@@ -361,8 +368,8 @@ static void read_rules(Reader *r, Config *c, int window) {
     for (int i = 0; i < c->n_layer && !failed(r); i++) fill_layer(r, c, &c->layers[i], &rules);
 }
 
-/* Of the parts that llama.cpp's gguf-split makes, each is a GGUF with some of the tensors; code that opens
- * files by name joins them. */
+/* Each part that llama.cpp's gguf-split makes is a GGUF with some of the tensors. Code that opens files by
+ * name joins them. */
 static bool is_no_part(const Gguf *g, GemmaError *err) {
     int64_t count = 0, no = 0;
     gguf_get_int(g, "split.count", 0, UINT16_MAX, &count, err);

@@ -12,7 +12,7 @@
 #include "quant.h"
 #include "utf8.h"
 
-/* What runs once a file is made small rather than fast: modules are downloaded. */
+/* Code that runs once per file is compiled for size: modules are downloaded. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif

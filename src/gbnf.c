@@ -24,7 +24,8 @@
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
 
-#define MAX_REPEATED 4294967296.0       /* of nested counts multiplied: what is more makes texts ambiguous in more ways than can be kept */
+/* Of nested counts multiplied: more of them make texts ambiguous in more ways than can be kept. */
+#define MAX_REPEATED 4294967296.0
 
 typedef struct {
     Gbnf *g;
@@ -356,7 +357,8 @@ static int32_t read_token(Parser *p) {
     if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + GBNF_MAX_TOKEN, 1)) return no_memory(p);
     if (start + n > p->n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->text + start, n,
         g->bytes + g->n_bytes))
-        return fail(p, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> are supported: a grammar describes text.");
+        return fail(p, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> "
+            "are supported: a grammar describes text.");
     int32_t node = new_node(p, GBNF_LITERAL, start);
     if (node < 0) return -1;
     g->nodes[node].x = g->n_bytes;

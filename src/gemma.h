@@ -19,7 +19,8 @@
  * The order of calls:
  *
  *   loader = gemma_loader_new(file_name, file_size, &err)
- *   repeat: p = gemma_loader_room(loader, &n, &err); copy at most n bytes to p; gemma_loader_push(loader, copied, &err)
+ *   repeat: p = gemma_loader_room(loader, &n, &err); copy at most n bytes to p;
+ *           gemma_loader_push(loader, copied, &err)
  *       until gemma_loader_plan(loader) is not NULL: the header is read and checked
  *   gemma_loader_allocate(loader, options, &err)    (a caller that only wants the plan stops before this)
  *   repeat the pushes until the file's last byte
@@ -27,7 +28,8 @@
  *   session = gemma_session_new(model, n_ctx, &err)
  *   gemma_tokenize(model, text, n_text, GEMMA_ADD_BOS, &ids, &err)
  *   gemma_session_sync(session, ids.ids, ids.n, NULL, &err)
- *   do gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &left, &err) while (left > 0)      prefill; after each 0.1 s others may act
+ *   do gemma_session_step(session, GEMMA_MAX_BATCH, 0.1, &left, &err) while (left > 0)
+ *       this is the prefill: other work may run after each 0.1 s
  *   loop: id = gemma_session_sample(session); stop?; gemma_session_push(session, id, &err);
  *         gemma_session_step(session, 1, INFINITY, &left, &err)
  *
@@ -95,8 +97,10 @@ typedef struct {
     GemmaShape shape;
     const char *name;           /* general.name, or "" */
     bool chat;                  /* taught to chat, by its metadata (see chat.h) */
-    const char *chat_style;     /* whose turns: "turns" (Gemma's own), "functions" (FunctionGemma's), "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr", "openchat",
-                                   "vicuna", "alpaca"; "" when it has none, or a template that is none of these */
+    const char *chat_style;     /* whose turns: "turns" (Gemma's own), "functions" (FunctionGemma's),
+                                 * "chatml", "llama2", "llama3", "mistral", "phi3", "phi4", "zephyr",
+                                 * "openchat", "vicuna", "alpaca"; "" when it has none, or a template that is
+                                 * none of these */
     const char *chat_stop;      /* the text that ends an answer, where the vocabulary has no token for it;
                                  * otherwise "" */
     bool chat_leads;            /* an answer begins with a space that is not part of its text */
@@ -175,8 +179,8 @@ GemmaStatus gemma_check_header(const uint8_t *header, size_t n, uint64_t file_si
 /* The model; the loader is freed with success and failure alike. Refuses a file that ended early. */
 GemmaModel *gemma_loader_finish(GemmaLoader *loader, GemmaError *err);
 
-/* In place of the file's weights, random ones, for benchmarks: the model of any plan; the loader is freed
- * with success and failure alike. It has no tokenizer. */
+/* Random weights in place of the file's, for benchmarks: the model of any plan. It has no tokenizer. The
+ * loader is freed, also after a failure. */
 GemmaModel *gemma_loader_fill(GemmaLoader *loader, const GemmaOptions *options, GemmaError *err);
 
 void gemma_model_free(GemmaModel *model);
@@ -194,8 +198,8 @@ typedef struct {
 
 typedef enum {
     GEMMA_ADD_BOS = 1,          /* BOS comes first */
-    GEMMA_PARSE_CONTROL = 2,    /* the texts of control tokens become those tokens; otherwise they are ordinary text, which is right for
-                                   anything a user typed */
+    GEMMA_PARSE_CONTROL = 2,    /* the texts of control tokens become those tokens. Otherwise they are
+                                 * ordinary text, which is right for anything that a user typed */
 } GemmaTextFlags;
 /* The ids of a text. flags: any of GemmaTextFlags. GEMMA_UNSUPPORTED: a model of random weights has no
  * vocabulary. */
@@ -306,9 +310,8 @@ int gemma_session_context(const GemmaSession *session);     /* n_ctx */
  * step. Computed anew where other sessions' have replaced them. */
 const float *gemma_session_logits(GemmaSession *session);
 
-/* For perplexity and tests: after a step, the logits at token i (0-based) of this session in that step's
- * batch; they replace those of the last token. NULL when i is out of range, or other sessions have stepped
- * since. */
+/* The logits at token i (0-based) of this session in the last step's batch, for perplexity and tests. They
+ * replace those of the last token. NULL when i is out of range, or other sessions have stepped since. */
 const float *gemma_session_logits_at(GemmaSession *session, int i);
 
 /* -log softmax(logits)[id] of the logits computed last. */
@@ -399,13 +402,13 @@ void gemma_grammar_free(GemmaGrammar *grammar);
 /* Whether the whole of text[n] is one of the grammar's texts. */
 bool gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n);
 
-/* From the next token on the session's text is one of the grammar's; NULL: it is free. Samples are then drawn
- * from the model's distribution over the tokens that may come next, renormalised: top-k counts such tokens
- * only, top-p and min-p are of their probabilities. Control tokens never fit; an end token does exactly where
- * the text may end. Every tokenisation of the text is possible. The same seed gives the same text with and
- * without drafts. A push of a token that does not fit is refused with GEMMA_BAD_ARGUMENT; a draft is cut
- * where it does not fit. The constraint ends with the push of an end token, and with gemma_session_sync. A
- * clone has it, and so has a session that was saved. */
+/* From the next token on, the session's text must be one of the grammar's. NULL: it is free. Samples are then
+ * drawn from the model's distribution over the tokens that may come next, renormalised: top-k counts such
+ * tokens only, top-p and min-p are of their probabilities. Control tokens never fit; an end token does
+ * exactly where the text may end. Every tokenisation of the text is possible. The same seed gives the same
+ * text with and without drafts. A push of a token that does not fit is refused with GEMMA_BAD_ARGUMENT; a
+ * draft is cut where it does not fit. The constraint ends with the push of an end token, and with
+ * gemma_session_sync. A clone has it, and so has a session that was saved. */
 GemmaStatus gemma_session_constrain(GemmaSession *session, GemmaGrammar *grammar, GemmaError *err);
 
 typedef enum {
@@ -417,8 +420,8 @@ typedef enum {
 /* Of the tokens so far, without a draft. */
 GemmaConstraint gemma_session_constraint(const GemmaSession *session);
 
-/* The tokens of the text that must come next, whatever else comes, as a draft: writes at most cap ids,
- * returns how many. 0 where there is a choice. */
+/* The tokens of the text that must come next, as draft tokens. Writes at most cap ids and returns how many. 0
+ * where there is a choice. */
 int gemma_session_forced(const GemmaSession *session, int32_t *ids, int cap);
 
 #endif

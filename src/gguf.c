@@ -330,8 +330,8 @@ static bool place_tensors(Reader *r, Gguf *g) {
     g->header_size = (r->pos + g->alignment - 1) / g->alignment * g->alignment;
     if (g->header_size > g->file_size) {
         if (g->n_tensors)
-            return fail(r, "the file ends at byte %" PRIu64 ", before its first tensor (byte %" PRIu64 "): is the download incomplete?",
-                        g->file_size, g->header_size);
+            return fail(r, "the file ends at byte %" PRIu64 ", before its first tensor (byte %" PRIu64 "): "
+                "is the download incomplete?", g->file_size, g->header_size);
         g->header_size = g->file_size;
     }
     for (size_t i = 0; i < g->n_tensors; i++) {

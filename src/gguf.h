@@ -44,10 +44,11 @@ typedef struct {
     size_t n_entries;
     GgufTensor *tensors;    /* in order of offset */
     size_t n_tensors;
-    bool is_whole;          /* false: only the header's beginning was there. Entries and tensors are those that end in it; tensors are in file
-                               order, and their offsets count from the first tensor's byte */
-    GgufEntry cut;          /* of a beginning: the entry that it ends in, where its type and count are there; its value is not. Otherwise
-                               its key has no bytes */
+    bool is_whole;          /* false: only the header's beginning was there. Entries and tensors are those
+                             * that end in it. Tensors are in file order, and their offsets count from the
+                             * first tensor's byte */
+    GgufEntry cut;          /* of a beginning: the entry that it ends in, where its type and count are there;
+                             * its value is not. Otherwise its key has no bytes */
 } Gguf;
 
 enum { GGUF_MAX_HEADER = 256 << 20, GGUF_MAX_ENTRIES = 65536, GGUF_MAX_TENSORS = 65536 };

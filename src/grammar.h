@@ -40,7 +40,7 @@ GrammarState grammar_start(Grammar *g);
 GrammarState grammar_next(Grammar *g, GrammarState s, const char *bytes, size_t n);
 /* Whether the text so far is a text of the grammar. */
 bool grammar_may_end(const Grammar *g, GrammarState s);
-/* The bytes that must come next, whatever the text, at most `cap`; 0 where there is a choice or the text may
+/* The bytes that must come next in every text, at most `cap`. 0 where there is a choice or the text may
  * end. */
 size_t grammar_forced(Grammar *g, GrammarState s, char *bytes, size_t cap);
 

@@ -13,7 +13,7 @@ static size_t block_bytes(const LayerConfig *l, GemmaPrecision precision) {
     return (size_t)l->n_head_kv * ops_kv_head_bytes(l->head_dim, precision);
 }
 
-/* A ring is overwritten a block at a time, whatever it holds: kv8 clears whole blocks. */
+/* A ring is overwritten a block at a time, for every type of keys and values: kv8 clears whole blocks. */
 static int layer_blocks(const LayerConfig *layer, int n_ctx) {
     int all = blocks_of(n_ctx);
     if (!layer->window || layer->window >= n_ctx) return all;

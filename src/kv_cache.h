@@ -39,8 +39,8 @@ void kv_cache_free(KvCache *cache);
 /* Whether a session that goes back to its first n positions can continue from there: whether rings still have
  * what that needs. */
 bool kv_cache_holds(const KvCache *cache, int n);
-/* Of the first `n` positions, how many can be kept when the rest is given up: n, or 0 if a ring has lost what
- * they need. Gives back the blocks that hold none of those kept. */
+/* How many of the first `n` positions can be kept when the rest is dropped: n, or 0 if a ring has lost what
+ * they need. Frees the blocks that hold none of those kept. */
 int kv_cache_rewind(KvCache *cache, int n);
 /* Before positions [from, to) are written, from <= high: allocates their blocks. False when memory is short;
  * blocks allocated so far stay. */

@@ -251,8 +251,8 @@ static GemmaStatus take_rows(GemmaLoader *l, const WeightSlot *slot, const uint8
     return task.failed ? err->status : GEMMA_OK;
 }
 
-/* What is left is less than a tile. It moves to end where the next bytes arrive, unless they may as well be
- * appended: small pushes should not move a large tile again and again. */
+/* The bytes that are left are less than a tile. They move to end where the next bytes arrive, unless those
+ * can be appended: small pushes should not move a large tile again and again. */
 static void make_room(GemmaLoader *l, bool taken) {
     if (!taken && l->end < l->staging_room) return;
     size_t left = l->end - l->begin;
@@ -283,7 +283,7 @@ static GemmaStatus take_staging(GemmaLoader *l, GemmaError *err) {
         l->slot++;
         l->row = 0;
     }
-    if (l->slot == w->n_slots) at = n;      /* whatever follows the last tensor */
+    if (l->slot == w->n_slots) at = n;      /* all that follows the last tensor */
     l->begin += at;
     l->position += at;
     make_room(l, at > 0);
@@ -370,9 +370,9 @@ GemmaStatus gemma_loader_push(GemmaLoader *l, size_t n, GemmaError *err) {
 GemmaModel *gemma_loader_finish(GemmaLoader *l, GemmaError *err) {
     GemmaModel *m = NULL;
     if (!l->planned || !l->staging) {
-        error_set(err, GEMMA_BAD_FILE, l->header_n < 4
-            ? "This is not a GGUF file: the file ended after %llu bytes."
-                                                       : "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
+        error_set(err, GEMMA_BAD_FILE,
+            l->header_n < 4 ? "This is not a GGUF file: the file ended after %llu bytes."
+                : "The file ended inside its header, after %llu bytes.", (unsigned long long)l->header_n);
         fail(l, err);
     } else if (l->slot < l->model->weights.n_slots) {
         error_set(err, GEMMA_BAD_FILE, "The file ended at byte %llu of %llu, inside tensor %s.",

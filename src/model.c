@@ -66,8 +66,10 @@ static const QuantInfo *find_type(const GemmaModel *m, GemmaError *err) {
     const QuantInfo *type = file_type < 0 ? NULL : quant_by_file_type((uint32_t)file_type);
     if (type) return type;
     if (file_type < 0 || m->gguf.is_whole) return type_by_size(m, err);
-    error_set(err, GEMMA_UNSUPPORTED, "The weights are stored in a way (general.file_type %lld) that this engine does not read; it reads F32, F16, BF16, "
-              "Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.", (long long)file_type);
+    error_set(err, GEMMA_UNSUPPORTED,
+        "The weights are stored in a way (general.file_type %lld) that this engine does not read; "
+        "it reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K.",
+        (long long)file_type);
     return NULL;
 }
 

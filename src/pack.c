@@ -1,7 +1,7 @@
 /* pack.c: see pack.h. Four rows are packed side by side, a block of the file at a time, in vectors of four
  * 32-bit words, one of each row: most formats hold their codes such that a vector of the panel is such words
  * as they are, or words shifted and masked. Every function of the way from file to panel is inlined with a
- * constant type, so each type gets a loop of its own without branches. The file layouts are drawn in quant.c,
+ * constant type, so each type gets a separate loop without branches. The file layouts are drawn in quant.c,
  * the panels in kernels/panel.h. */
 #include "pack.h"
 
@@ -179,8 +179,8 @@ INLINE void pack_nibbles(const Rows *r, int at, int v, uint8_t *low, uint8_t *hi
     }
 }
 
-/* From n words, the field that `mask` picks in each byte after a shift, side by side in the bytes of one
- * word. */
+/* Takes from each of n words the field that `mask` picks in each byte after a shift, and puts these side by
+ * side into the bytes of one word. */
 INLINE Quad gather_fields(const Quad *x, int n, int shift, uint32_t mask, int width) {
     Quad fields = {0};
     for (int j = 0; j < n; j++) fields |= (x[j] >> shift & mask) << (width * j);
@@ -271,8 +271,8 @@ INLINE void pack_q6k(const Rows *r, int v, uint8_t *super, Quad *bad) {
     PanelFamily f = panel_family(PANEL_P6K);
     size_t size = panel_block_bytes(f);
     pack_scales(r, 208, super + 8 * v, bad);
-    /* Of each half's four blocks 0 and 2, 1 and 3 share the bytes of their low bits, and all four those of
-     * their high bits. */
+    /* In each half, blocks 0 and 2 share the bytes of their low bits, and so do 1 and 3. All four share the
+     * bytes of their high bits. */
     for (int half = 0; half < 2; half++) {
         uint8_t *blocks = super + panel_super_bytes(f) + (size_t)half * 4 * size;
         for (int i = 0; i < 2; i++)

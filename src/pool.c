@@ -32,8 +32,8 @@ typedef struct {
     pthread_t thread;
 } Worker;
 
-/* Items that one thread begins with, and others help to finish. On a cache line of its own: all threads may
- * write it. */
+/* Items that one thread begins with, and others help to finish. On a separate cache line, because all threads
+ * may write it. */
 typedef struct {
     _Alignas(64) _Atomic int64_t next;      /* the first not taken yet; each thread adds a grain once the last
                                              * is taken */
@@ -50,7 +50,7 @@ struct Pool {
     int grain;
     atomic_bool stop;
 
-    /* Each on a cache line of its own: all threads write them. */
+    /* Each is on a separate cache line, because all threads write them. */
     _Alignas(64) atomic_int region;         /* its number * ACTIVE + the threads that take part */
     _Alignas(64) atomic_int busy;           /* workers still inside the region */
     _Alignas(64) atomic_int active;         /* threads that take part in the next region */

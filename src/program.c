@@ -1,8 +1,8 @@
 /* program.c: see program.h.
  *
- * Everything is compiled back to front: compile(node, then) gives the node at which a text of `node`, and
- * after it whatever follows `then`, begins. So alternatives meet again without nodes of their own, and a call
- * that is its rule's last needs no place on the stack. */
+ * Everything is compiled back to front: compile(node, then) gives the node where a text of `node` begins that
+ * is followed by what comes from `then` on. So alternatives meet again without extra nodes, and a call that
+ * is its rule's last needs no place on the stack. */
 #include "program.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "memory.h"
 #include "token_trie.h"
 
-/* What runs once a grammar is made small rather than fast: modules are downloaded. */
+/* Code that runs once per grammar is compiled for size: modules are downloaded. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif

@@ -1,17 +1,18 @@
 /* sampler.c: see sampler.h.
  *
  * A vocabulary has 262,144 logits and a token takes a few milliseconds, so nothing here sorts the vocabulary:
- *   - One vectorised pass finds the maximum of each block of 128 logits. The k-th largest of these maxima is a lower bound of the
- *     k-th largest logit, so top-k has to look only into the few blocks above it.
- *   - Top-p without top-k sums the probabilities in one vectorised pass, then takes tokens from the most probable down until they
- *     have the share p, twice as deep (in logits) each time.
- *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first k, or the first
- *     that have the probability p.
+ *   - One vectorised pass finds the maximum of each block of 128 logits. The k-th largest of these maxima is
+ *     a lower bound of the k-th largest logit, so top-k has to look only into the few blocks above it.
+ *   - Top-p without top-k sums the probabilities in one vectorised pass, then takes tokens from the most
+ *     probable down until they have the share p, twice as deep (in logits) each time.
+ *   - What is left are candidates, ordered by (logit, best first; id), of which a quickselect keeps the first
+ *     k, or the first that have the probability p.
  * Where only some tokens are allowed, the result is the same as if the others' logits were -infinity, but all
  * of them are asked for only when that is needed:
  *   - Greedy and with top-k, the likeliest tokens are tested one after the other until there are k.
- *   - With temperature alone, a token is drawn from all. If it is not allowed, another is drawn from the allowed ones, independently of the first.
- *     An allowed token of probability p is drawn with p + (1 - S) p / S = p / S, where S is the probability of all allowed ones.
+ *   - With temperature alone, a token is drawn from all. If it is not allowed, another is drawn from the
+ *     allowed ones, independently of the first. An allowed token of probability p is drawn with
+ *     p + (1 - S) p / S = p / S, where S is the probability of all allowed ones.
  *   - Top-p and min-p without top-k are of the renormalised probabilities, and need S: they ask for all.
  * Loops over 8 lanes stand where the compiler shall vectorise what it may not reorder by itself: float sums
  * and maxima. */
@@ -355,7 +356,7 @@ static int filter_min_p(SamplerScratch *s, const GemmaSampling *p, int n, float 
     return kept;
 }
 
-/* What top-p and min-p leave of candidates[n], of which there are no others. */
+/* Keeps what top-p and min-p leave of candidates[n], which are all that there are. */
 static int filter_candidates(SamplerScratch *s, const GemmaSampling *p, int n, float max) {
     if (p->top_p < 1) n = select_best(s->candidates, n, WEIGHT, p->top_p * measure(s->candidates, n,
         WEIGHT, max), max);
@@ -481,8 +482,8 @@ int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, c
 
 /* ------------------------------------------------------------------------------------------ picking of some */
 
-/* Of candidates[n], n >= 1: those of all that may be picked that top-k leaves, the best first where it leaves
- * some, or one is infinite. */
+/* Picks from candidates[n], n >= 1: the allowed tokens that top-k leaves. The best is first where top-k drops
+ * some, or where one is infinite. */
 static int32_t pick_filtered(const GemmaSampling *p, SamplerScratch *scratch, int n, float max, double u) {
     if (p->temperature == 0 || max == INFINITY) return candidate_id(scratch->candidates[0]);
     n = filter_candidates(scratch, p, n, max);

@@ -49,8 +49,8 @@ int sampler_reach(const Sampler *s, int n_vocab, bool constrained, const int32_t
     int32_t *also, int *n_also);
 
 /* logits[n_vocab] are not changed. recent[n_recent]: the tokens before (the last 64 count). Ties go to the
- * lower id. The text of equal seeds is equal whatever the number of threads: one uniform number is drawn per
- * call, none when greedy. */
+ * lower id. Equal seeds give equal text for any number of threads: one uniform number is drawn per call, none
+ * when greedy. */
 int32_t sampler_pick(Sampler *s, SamplerScratch *scratch, const float *logits, const int32_t *recent,
     int n_recent);
 

@@ -9,7 +9,7 @@
 
 /* Tiles of which at first only the most promising one is multiplied. */
 enum { GROUP = 16 };
-/* So many of these at least, since the row with the largest bound need not have the largest product. */
+/* At least this many of these, because the row with the largest bound may not have the largest product. */
 enum { FIRST = 16 };
 
 static int count_tiles(int n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
@@ -157,7 +157,7 @@ static int list_rest(Shortlist *s, float *bound, int n_tiles, float kth, const S
     return listed;
 }
 
-/* Of one vector, whose bounds are there. Returns how many tiles it multiplied. */
+/* Rescores one vector, whose bounds are computed. Returns how many tiles it multiplied. */
 static int rescore(const Task *t, const ShortlistWant *want) {
     int n_tiles = matrix_tiles(t->w), n_first = list_promising(t->s, t->bound, n_tiles, count_first(want->k));
     multiply(t, n_first);

@@ -26,8 +26,8 @@ void shortlist_free(Shortlist *s);
  * beside its rows. */
 bool shortlist_pays(const Matrix *w, int k);
 
-/* What is wanted of one vector's products: the k largest, rows never[n_never] not counted, and those of rows
- * also[n_also]. */
+/* The products of one vector that are wanted: the k largest, without those of rows never[n_never], and those
+ * of rows also[n_also]. */
 typedef struct {
     int k;
     const int32_t *also;
@@ -42,8 +42,8 @@ typedef struct {
 void shortlist_matmul(Shortlist *s, Ops *ops, const Matrix *w, const float *x, int n,
     const ShortlistWant *want, float *y);
 
-/* Of a quantised matrix the products of x[w->n_cols] with rows that have a bit in bits[(n_rows + 31) / 32],
- * and with some others. */
+/* The products of x[w->n_cols] with those rows of a quantised matrix that have a bit in
+ * bits[(n_rows + 31) / 32], and with some other rows. */
 void shortlist_rows(Shortlist *s, Ops *ops, const Matrix *w, const float *x, const uint32_t *bits, float *y);
 
 #endif

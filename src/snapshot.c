@@ -4,8 +4,10 @@
  *
  * A saved session, numbers in little-endian order:
  *
- *     SavedHeader | Sampler (without unused biases) | tokens, int32 each | the grammar of its constraint, as text | of each layer the whole blocks that n_done positions consist of, as
- *     far as the cache holds them | a checksum of all before it, uint64
+ *     SavedHeader | Sampler (without unused biases) | tokens, int32 each
+ *     | the grammar of its constraint, as text
+ *     | of each layer the whole blocks that n_done positions consist of, as far as the cache holds them
+ *     | a checksum of all before it, uint64
  *
  * Only whole blocks of ATTN_BLOCK positions are saved: after a restore the few tokens behind them are
  * evaluated again, with the same result, since a row's result depends on nothing but the tokens before it. */

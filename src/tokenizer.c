@@ -2,13 +2,15 @@
  * vocabulary in a GGUF.
  *
  * Encoding, in three steps:
- *   1. Spaces. SentencePiece writes a space as U+2581 (▁), and reads a ▁ in a text as a space. We go the other way and bring
- *      both, in texts and in pieces, to a plain space ("canonical" below): that never makes a text longer, and serves files that
- *      store user-defined pieces with spaces (convert_hf_to_gguf.py does so) like those that store them with ▁. A run that mixes
- *      both is one run for SentencePiece. llama.cpp and PyPI tokenizers cut before they turn spaces into ▁, and differ there.
+ *   1. Spaces. SentencePiece writes a space as U+2581 (▁), and reads a ▁ in a text as a space. We go the
+ *      other way and bring both, in texts and in pieces, to a plain space ("canonical" below): that never
+ *      makes a text longer, and serves files that store user-defined pieces with spaces
+ *      (convert_hf_to_gguf.py does so) like those that store them with ▁. A run that mixes both is one run
+ *      for SentencePiece. llama.cpp and PyPI tokenizers cut before they turn spaces into ▁, and differ there.
  *   2. Cuts. At each position the longest user-defined piece is cut out. No merge crosses it.
- *   3. Merges. What lies between two cuts starts as single characters; the neighbours whose joined piece has the best score are
- *      joined, leftmost first on ties, until none is left. A remaining part that is no piece becomes its bytes (<0xXX>).
+ *   3. Merges. What lies between two cuts starts as single characters; the neighbours whose joined piece has
+ *      the best score are joined, leftmost first on ties, until none is left. A remaining part that is no
+ *      piece becomes its bytes (<0xXX>).
  *
  * Control tokens are cut out in step 2 when asked for, and are no pieces otherwise: their text then merges
  * like any other.
@@ -207,7 +209,8 @@ static GemmaStatus check_model(const Gguf *g, GemmaError *err) {
     if (gguf_equals(model, "llama")) return GEMMA_OK;
     error_quote(quoted, model.p, model.n);
     return error_set(err, GEMMA_UNSUPPORTED,
-                     "The file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported.", quoted);
+        "The file's tokenizer is \"%s\"; only \"llama\" (SentencePiece, as Gemma has it) is supported.",
+        quoted);
 }
 
 /* Slots for n_vocab tokens: a power of two, at most half full. */
@@ -217,9 +220,9 @@ static uint64_t count_slots(int n_vocab) {
     return n;
 }
 
-/* Control whatever the file says: some conversions mark them as normal or user-defined, and then a user could
- * type them. Gemma's own vocabularies have the first four, fine-tuned ones some of the others. The ends come
- * last. */
+/* These are always control tokens. Some conversions mark them as normal or user-defined, and then a user
+ * could type them. Gemma's own vocabularies have the first four, fine-tuned ones some of the others. The ends
+ * come last. */
 static const char *const control_names[] = {
     "<bos>", "<start_of_turn>", "<|im_start|>", "<|im_sep|>", "<|start_header_id|>", "<|end_header_id|>",
         "<|system|>", "<|user|>", "<|assistant|>",
@@ -268,8 +271,9 @@ static GemmaStatus allocate(Tokenizer *t, const Gguf *g, GemmaError *err) {
     uint32_t n_slots = (uint32_t)count_slots(t->n_vocab);
     uint64_t n_nodes = most_nodes(g);
     if (n_nodes > MAX_TRIE)
-        return error_set(err, GEMMA_BAD_FILE, "The control and user-defined tokens have %llu bytes, too many or too long; at most %d are expected.",
-                         (unsigned long long)n_nodes, MAX_TRIE);
+        return error_set(err, GEMMA_BAD_FILE,
+            "The control and user-defined tokens have %llu bytes, too many or too long; "
+            "at most %d are expected.", (unsigned long long)n_nodes, MAX_TRIE);
     t->offset = malloc((size_t)t->n_vocab * sizeof *t->offset);
     t->kind = malloc((size_t)t->n_vocab * sizeof *t->kind);
     t->slot = malloc(n_slots * sizeof *t->slot);

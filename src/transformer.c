@@ -19,8 +19,8 @@ static int list_sequences(const Workspace *ws, OpsSequence *sequences) {
 
 /* ------------------------------------------------------------------------------------ the model */
 
-/* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. A layer without keys and values of its
- * own reads what an earlier one has stored for the same rows. */
+/* sub = Attention(normed). Grouped queries: n_head / n_head_kv query heads share a key and a value head. A
+ * layer without its own keys and values reads what an earlier one has stored for the same rows. */
 static void attention(Workspace *ws, const LayerWeights *w, const LayerConfig *l) {
     const Config *c = ws->c;
     Ops *ops = &ws->ops;
@@ -28,13 +28,15 @@ static void attention(Workspace *ws, const LayerWeights *w, const LayerConfig *l
     bool own_kv = l->kv_layer == ws->layer;
     OpsSequence sequences[MAX_PARTS];
 
-    ops_matmul(ops, ws->normed, n_rows, (MatmulTerm[]){{&w->attn_q, ws->q}, {&w->attn_k, ws->k}, {&w->attn_v, ws->v}}, own_kv ? 3 : 1);
+    ops_matmul(ops, ws->normed, n_rows,
+        (MatmulTerm[]){{&w->attn_q, ws->q}, {&w->attn_k, ws->k}, {&w->attn_v, ws->v}}, own_kv ? 3 : 1);
     if (w->attn_q_norm) ops_rms_norm(ops, ws->q, w->attn_q_norm, ws->q, n_rows * l->n_head, l->head_dim, c->rms_eps);
     if (w->attn_k_norm) ops_rms_norm(ops, ws->k, w->attn_k_norm, ws->k, n_rows * l->n_head_kv, l->head_dim, c->rms_eps);
     ops_rope(ops, ws->q, n_rows, l->n_head, l->head_dim, ws->rope[l->rope]);
     if (own_kv) ops_rope(ops, ws->k, n_rows, l->n_head_kv, l->head_dim, ws->rope[l->rope]);
     OpsAttention a = {
-        .sequences = sequences, .n_sequences = list_sequences(ws, sequences), .q = ws->q, .k = ws->k, .v = ws->v, .out = ws->attn,
+        .sequences = sequences, .n_sequences = list_sequences(ws, sequences),
+        .q = ws->q, .k = ws->k, .v = ws->v, .out = ws->attn,
         .n_head = l->n_head, .n_head_kv = l->n_head_kv, .head_dim = l->head_dim,
         .window = l->window, .scale = l->attn_scale, .softcap = c->attn_softcap,
     };
@@ -141,7 +143,8 @@ void transformer_begin(Workspace *ws, const BatchPart *parts, int n_parts) {
         ws->n_rows += p->n_tok;
         compute_rope(ws, p);
         /* Gemma scales its embeddings by sqrt(n_embd); the factor is not rounded. */
-        ops_embed(&ws->ops, &ws->w->token_embd, p->ids, p->n_tok, ws->c->embd_scale, ws->x + (size_t)p->row * (size_t)ws->c->n_embd);
+        ops_embed(&ws->ops, &ws->w->token_embd, p->ids, p->n_tok, ws->c->embd_scale,
+            ws->x + (size_t)p->row * (size_t)ws->c->n_embd);
     }
     assert(ws->n_rows <= ws->batch);
 }
@@ -179,7 +182,8 @@ static size_t row_floats(const Config *c) {
     return 3 * (size_t)c->n_embd + 2 * (size_t)w.n_q + 2 * (size_t)w.n_kv + 2 * (size_t)w.n_ff + (size_t)c->n_ropes * (size_t)w.head_dim;
 }
 
-/* Large models get smaller batches: 256 tokens at once would take too long, and activations should be small beside weights. */
+/* Large models get smaller batches: 256 tokens at once would take too long, and activations should be small
+ * beside weights. */
 static int batch_size(const Config *c) {
     enum { ACTIVATION_BYTES = 24 << 20, UNIT = 8 };
     _Static_assert(UNIT >= 1 + GEMMA_MAX_DRAFT, "a token and its draft are one batch");
@@ -208,7 +212,8 @@ uint64_t workspace_bytes(const Config *c, int n_ctx, int n_threads) {
 static void lay_out(Workspace *ws) {
     const Config *c = ws->c;
     ConfigWidest w = config_widest(c);
-    size_t n = (size_t)ws->batch, n_embd = n * (size_t)c->n_embd, n_q = n * (size_t)w.n_q, n_kv = n * (size_t)w.n_kv, n_ff = n * (size_t)w.n_ff;
+    size_t n = (size_t)ws->batch, n_embd = n * (size_t)c->n_embd,
+        n_q = n * (size_t)w.n_q, n_kv = n * (size_t)w.n_kv, n_ff = n * (size_t)w.n_ff;
     struct { float **field; size_t n; } arrays[] = {
         {&ws->normed, n_embd}, {&ws->sub, n_embd}, {&ws->q, n_q}, {&ws->attn, n_q}, {&ws->k, n_kv}, {&ws->v, n_kv},
         {&ws->gate, n_ff}, {&ws->up, n_ff}, {&ws->logits, MAX_PARTS * (size_t)c->n_vocab}, {&ws->parked.x, n_embd},
@@ -235,7 +240,8 @@ bool workspace_new(Workspace *ws, const Config *c, const Weights *w, const Kerne
     *ws = (Workspace){.c = c, .w = w, .batch = batch_size(c)};
     ws->x = aligned_alloc(64, activation_bytes(c));
     ws->rope_freq[0] = calloc(1, freq_bytes(c));
-    if (!ws->x || !ws->rope_freq[0] || !ops_new(&ws->ops, kernels, pool, precision, &most) || !shortlist_new(&ws->shortlist, c->n_vocab)) {
+    if (!ws->x || !ws->rope_freq[0] || !ops_new(&ws->ops, kernels, pool, precision, &most)
+        || !shortlist_new(&ws->shortlist, c->n_vocab)) {
         workspace_free(ws);
         return false;
     }

@@ -1,5 +1,5 @@
-/* tuner.h: finds out, while work goes on, which of a few ways of doing the same thing is the fastest here and
- * now. Knows times and amounts only: neither what is done nor how. */
+/* tuner.h: finds out, while it works, which of a few ways to do the same thing is the fastest here and now.
+ * Knows times and amounts only: neither what is done nor how. */
 #ifndef TUNER_H
 #define TUNER_H
 

@@ -30,18 +30,19 @@
  *     y += float(isum) * (s * x_scale)   and, with a minimum,   y += m * (float(sum q_x) * x_scale)
  * where s, m are f16e bits read as f32 (times an exact integer sub-scale in the K families). P2K sums up both
  * groups in integers:
- *     y += float(sum of sub-scale * isum) * (d * x_scale)   and   y -= dmin * (float(sum of sub-min * sum q_x) * x_scale) */
+ *     y += float(sum of sub-scale * isum) * (d * x_scale)   and
+ *     y -= dmin * (float(sum of sub-min * sum q_x) * x_scale) */
 typedef void MatmulKernel(const Matrix *w, int tile, int n_tiles, const void *x, size_t x_stride, int n_tok,
                           float *y, size_t y_stride, void *scratch);
 enum { MATMUL_SCRATCH = 128 << 10 };
 
-/* For a P8 matrix, upper bounds from the first plane alone: y[t * y_stride + row] = mean + 6 * sigma, if the
- * four bits of each weight that are not read were drawn at random. They are 0..15, 7.5 in the mean, of
- * variance 85/4. So
- *     mean    = 16 * sum over blocks of s * x_scale * isum,  isum = sum of (upper code - 8) * q_x, plus 7.5/16 of the sum of q_x
+/* For a P8 matrix, upper bounds from the first plane alone: y[t * y_stride + row] = mean + 6 * sigma. The
+ * four bits of each weight that are not read are taken as random: 0..15, with mean 7.5 and variance 85/4. So
+ *     mean    = 16 * sum over blocks of s * x_scale * isum,
+ *               isum = sum of (upper code - 8) * q_x, plus 7.5/16 of the sum of q_x
  *     sigma^2 = sum over blocks of (s * x_scale)^2 * 85/4 * sum q_x^2
- * (7.5/16 of a sum is rounded to an integer: an error of 8 beside a sigma of 584 and more.) A row would lie
- * above its bound in one case of 10^9, were it so: weights are not random, but their last bits nearly are. */
+ * (7.5/16 of a sum is rounded to an integer: an error of 8 beside a sigma of 584 and more.) With random bits,
+ * a row lies above its bound in one case of 10^9. Weights are not random, but their last bits nearly are. */
 static inline int screen_middle(const ActBlock *x) { return (15 * (x->sum[0] + x->sum[1]) + 16) >> 5; }
 /* Of (6 * sigma / 16)^2 for a step of 1. */
 static inline float screen_variance(const ActBlock *x) {
@@ -53,7 +54,8 @@ enum { ATTN_BLOCK = 64, ATTN_MAX_QUERIES = 128, ATTN_MAX_HEAD_DIM = 512 };
 /* The attention of n_tok consecutive tokens and the n_q query heads that share one K/V head.
  *
  *     out[t][h] = sum_p softmax_p(score(t, h, p)) * v[p],   score = cap(scale * q[t][h] . k[p])
- *     p from max(0, pos + t - window + 1) (0 without a window) to pos + t;   cap(s) = softcap * tanh(s / softcap), if softcap > 0
+ *     p from max(0, pos + t - window + 1) (0 without a window) to pos + t;
+ *     cap(s) = softcap * tanh(s / softcap), if softcap > 0
  *
  * Softmax over each block of ATTN_BLOCK positions (that start at multiples of ATTN_BLOCK) gives a part: the
  * weighted mean of its values, but for the division by the sum of weights; parts are merged in ascending

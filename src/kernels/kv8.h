@@ -5,9 +5,10 @@
  * rows x 32 columns of codes 1..127, 512 bytes: 32 vectors (j, v), j = 0..7 outermost, v = 0..3; byte 4r + c
  * of vector (j, v) is row 4v + r, column 4j + c.
  *
- *   keys      rows are positions, columns the head's elements: for each 16 positions, for each 32 elements a panel, followed by the
- *             scales of its 16 rows (f32, / F16E_UNIT):     k = (code - 64) * scale
- *   values    rows are the head's elements, columns positions: for each 16 elements, for each 32 positions a panel
+ *   keys      rows are positions, columns the head's elements: for each 16 positions, for each 32 elements
+ *             a panel, followed by the scales of its 16 rows (f32, / F16E_UNIT):     k = (code - 64) * scale
+ *   values    rows are the head's elements, columns positions: for each 16 elements, for each 32 positions
+ *             a panel
  *   scales    [64] f32: the scale of each position's values:     v = (code - 64) * scale
  *
  * Codes of 7 bits, since the byte dot product of relaxed SIMD takes no more in its second operand. */

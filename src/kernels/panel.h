@@ -16,7 +16,7 @@
  *   P5M      Q5_1                codes 320, scale 16 x f16e, min 16 x f16e                           384  B
  *   P5K      Q5_K                codes 320, sub-scale 16 x u8, sub-min 16 x u8                       352  B  + 64 per 8 blocks
  *   P6K      Q6_K                codes 384, sub-scale 2 x 16 x i8                                    416  B  + 32 per 8 blocks
- *   P8       Q8_0                upper halves of codes 256, scale 16 x f16e                          288  B   + 256 in a plane of its own
+ *   P8       Q8_0                upper halves of codes 256, scale 16 x f16e                          288  B   + 256 in a second plane
  *
  * The K families put a super-block header before each 8 blocks: d 16 x f16e and, in P2K, P4K and P5K, dmin 16
  * x f16e.
@@ -46,7 +46,8 @@
  * codes, 6 bits: 24 vectors (v, 3 half + i), i = 0..2: the lower 6 bits are k_(4 half + i), the others bits
  * 2i + 1, 2i of k_(4 half + 3). codes, 2 bits: 8 vectors (v, half). Byte 4r + c of (v, half): bits 2j, 2j + 1
  * are the code of row 4v + r, column 16 half + 4j + c. After
- *     them bytes 2r and 2r + 1 belong to row r, columns 0..15 and 16..31: a sub-scale in the low nibble, a sub-min in the high one.
+ *     them bytes 2r and 2r + 1 belong to row r, columns 0..15 and 16..31: a sub-scale in the low nibble, a
+ *     sub-min in the high one.
  * codes, 3 bits: 12 vectors (v, i), i = 0..2.
  *
  *       bits       7       6       5..3   2..0
@@ -56,18 +57,21 @@
  *
  * codes, 8 bits: two planes. The upper four bits of weight + 128 lie as the codes of P4, with the scales; the
  * lower four bits of all
- *     tiles come after that, 256 bytes a block, in the same order. So the first plane alone is a matrix of half the bytes, from which
- *     a row's product can be told to within a bound: see `screen` in kernels.h.
+ *     tiles come after that, 256 bytes a block, in the same order. So the first plane alone is a matrix of
+ *     half the bytes, from which a row's product can be told to within a bound: see `screen` in kernels.h.
  *
  * The meaning of a code q, with a scale s and, where there is one, a minimum m of its row and group of
  * columns:
  *
- *   P2K  w = (d * sub-scale) * q - (dmin * sub-min), groups of 16 as P6K
- *   P3K  w = (d * sub-scale) * (q - 4), groups of 16 as P6K
- *   P4N  w = s * quant_iq4_nl[q]
- *   P4   w = s * (q - 8)          P4M, P5M  w = s * q + m             P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
- *   P5   w = s * (q - 16)         P8        w = s * (q - 128)         P6K       w = (d * sub-scale) * (q - 32), groups of 16:
- *                                                                               sub-scale 0 columns 0..15, 1 columns 16..31
+ *   P2K       w = (d * sub-scale) * q - (dmin * sub-min), groups of 16 as P6K
+ *   P3K       w = (d * sub-scale) * (q - 4), groups of 16 as P6K
+ *   P4N       w = s * quant_iq4_nl[q]
+ *   P4        w = s * (q - 8)
+ *   P5        w = s * (q - 16)
+ *   P8        w = s * (q - 128)
+ *   P4M, P5M  w = s * q + m
+ *   P4K, P5K  w = (d * sub-scale) * q - (dmin * sub-min)
+ *   P6K       w = (d * sub-scale) * (q - 32), groups of 16: sub-scale 0 columns 0..15, 1 columns 16..31
  *
  * These are, bit for bit, the values that the file's format defines (products d * sub-scale are exact in
  * f32).

@@ -7,10 +7,14 @@
  *   Weights, weights(codes)        codes (byte 4r + c: row r, column c) as dot() wants them
  *   Acts, acts(staged, j)          columns 4j..4j+3 of one token, repeated for each row, as dot() wants them
  *   Staged, stage(x)               the block of activations from which acts() reads
- *   dot(run, isum, weights, acts, ones, first, last)     adds, for each row r, the sum over c of weight * activation, exactly: to *isum, or
- *                                  first to *run, of which `first` begins a new one and `last` adds it to *isum
- *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of this many bits; divides 8 (4 with groups of 16)
- *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two planes as they lie or two tables
+ *   dot(run, isum, weights, acts, ones, first, last)
+ *                                  adds, for each row r, the sum over c of weight * activation, exactly: to
+ *                                  *isum, or first to *run, of which `first` begins a new one and `last` adds
+ *                                  it to *isum
+ *   RUN_DOTS(bits)                 dots in a run that *run can hold, for codes of this many bits; divides 8
+ *                                  (4 with groups of 16)
+ *   SPLIT_8                        dot() takes codes of at most 7 bits: those of 8 come as two of 4, from two
+ *                                  planes as they lie or two tables
  *   LOOKUP(table, bytes)           table[byte], of bytes 0..15
  *
  * One token ("decode", bound by memory): up to 8 tiles are walked in lockstep, since one core only reaches
@@ -77,7 +81,8 @@ INLINE size_t run_dots(Family f) {
     size_t n = RUN_DOTS(is_split(f) || f.screen ? 4 : f.bits), most = QUADS / f.groups;
     return n < most ? n : most;
 }
-/* What is subtracted from every code, when it is multiplied (of split ones: from the upper half). */
+/* The number that is subtracted from every code when it is multiplied (from the upper half of a split
+ * code). */
 INLINE int code_offset(Family f) { return f.has_min ? 0 : is_split(f) || f.screen ? 8 : 1 << (f.bits - 1); }
 
 /* Constants kept in registers, see hidden_i32. */
@@ -130,8 +135,8 @@ INLINE v128_t last_of_6_bits(const v128_t x[3], Masks m) {
 }
 
 /* The codes of quads j and j + 4 (j = 0..3) of rows 4v..4v+3, all bits, offset included; of split codes the
- * upper halves, and the others in `lows`. `low` is the block in the second plane. (Shifts of 16-bit lanes:
- * one of bytes would build a mask of its own at each use.) */
+ * upper halves, and the others in `lows`. `low` is the block in the second plane. (Shifts are of 16-bit
+ * lanes: a shift of bytes would build another mask at each use.) */
 INLINE void unpack_pair(Family f, const uint8_t *block, const uint8_t *low, size_t v, size_t j,
     Raw raw, Masks m,
                         v128_t codes[2], v128_t lows[2]) {
