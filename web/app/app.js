@@ -146,7 +146,7 @@ function askedSoFar() {
     return {messages: /** @type {import('../gemma.js').Message[]} */ (system ? [{role: 'system', content: system}, ...messages] : messages), overflow, maxTokens};
 }
 
-/** A base model is best at continuing a text, a chat model at answering: that comes first. @param {Gemma} gemma @param {import('./engine.js').Named} model */
+/** Shows what a model does best: continue or answer. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
     const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = namedScreen();
     talk = talking.talkWith(gemma, model.id, store);
@@ -164,7 +164,7 @@ function begin(gemma, model) {
 }
 
 /**
- * The model that answers: the conversation's own where it is on this device, else the one that is loaded or was used last.
+ * The model that answers: the conversation's own where it is on this device, else the loaded or last used one.
  * @param {Summary} [summary]
  * @returns {Promise<{talk: import('./talk.js').Talk, model: import('./engine.js').Named} | undefined>}
  */
@@ -182,7 +182,7 @@ async function openModel(summary) {
     return talk && {talk, model: engine.model};
 }
 
-/** Loads a model that is here, not because a person has chosen it: what is open keeps its own. @param {import('../weights/store/store.js').Stored} stored */
+/** Loads a model; what is open keeps its own. @param {import('../weights/store/store.js').Stored} stored */
 async function switchTo(stored) {
     isSwitching = true;
     await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored)).finally(() => { isSwitching = false; });
@@ -232,7 +232,7 @@ function press(done) {
     if (done === 'stop') for (const writer of [chatting, desk]) writer?.stop();
 }
 
-/** Says in the list and in the page's address what shows. @param {Screen} [screen]   where something has changed @param {boolean} [isSame]   see writeAddress() */
+/** Updates list and address. @param {Screen} [screen]   that changed @param {boolean} [isSame]   see writeAddress() */
 function tell(screen = shownScreen(), isSame = false) {
     if (screen !== shownScreen() || screen !== 'chat' && screen !== 'writer') return;
     const isChat = screen === 'chat', id = (isChat ? chatting : desk)?.id;
@@ -293,7 +293,7 @@ function show(screen) {
     (screen === 'chat' ? chat : desk)?.focus();
 }
 
-/** A download that broke off with the page resumes by itself, unless it was cancelled or the connection costs. @param {import('../weights/store/store.js').Stored[]} stored */
+/** Resumes an interrupted download if it may. @param {import('../weights/store/store.js').Stored[]} stored */
 function resume(stored) {
     const partial = stored.find(({id, state}) => state === 'partial' && /^https?:/.test(id));
     if (!partial || wasCancelledBefore(partial.id) || engine.isBusy) return;

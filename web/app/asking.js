@@ -1,5 +1,4 @@
-// What is asked of a model beside the conversation: the defaults, and over them what a conversation has
-// of its own.
+// What is asked of a model beside the conversation: the defaults, and over them the conversation's settings.
 //
 // Owns: how settings become the library's options. Must not know: who sets them, or where they are kept.
 
@@ -27,8 +26,9 @@ export function toAsking(values) {
     const stops = stopsOf(stop), asked = schema ? readSchema(schema) : undefined;
     return {
         system: String(system ?? ''), overflow: overflow === 'drop-oldest' ? overflow : 'error',
-        options: {maxTokens, sampling, ...stops.length && {stop: stops}, ...asked
-            && {constraint: {schema: asked}}},
+        options: {
+            maxTokens, sampling, ...stops.length && {stop: stops}, ...asked && {constraint: {schema: asked}},
+        },
     };
 }
 
@@ -70,6 +70,7 @@ export async function contextCost(Gemma, {name, shape, type, ...info}, {contextL
     const need = (/** @type {number} */ length) => Gemma.probe(entry, {...options, contextLength: length,
         speed: false});
     const [full, least] = await Promise.all([need(contextLength), need(1)]);
-    return {bytes: full.memoryBytes - least.memoryBytes, fits: full.fits, reasons: full.fits ? []
-        : full.reasons};
+    return {
+        bytes: full.memoryBytes - least.memoryBytes, fits: full.fits, reasons: full.fits ? [] : full.reasons,
+    };
 }

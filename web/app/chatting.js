@@ -1,7 +1,7 @@
-// The conversation that is open: a tree of messages, of which one path is shown, and the answer that is being written.
+// The conversation that is open: a tree of messages, of which one path is shown, and the running answer.
 //
-// Owns: which path, and in which order things are stored and shown. Must not know: elements (views/chat.js), IndexedDB, sessions, how an answer is
-// written (answering.js).
+// Owns: which path, and in which order things are stored and shown. Must not know: elements (views/chat.js),
+// IndexedDB, sessions, how an answer is written (answering.js).
 
 import {writeAnswer} from './answering.js';
 import {newestLeafBelow, pathTo, siblingsIn, siblingsOf} from './data/tree.js';
@@ -21,7 +21,7 @@ import {asNew, lookedUp} from './files/asking.js';
  * @property {(summary: Summary) => {system: string, overflow: 'error' | 'drop-oldest', options: import('../gemma.js').PromptOptions}} settingsOf
  * @property {(error: Error) => void} onError
  * @property {(result: import('../gemma.js').Result) => void} onAnswered
- * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another conversation is open now; isSame: it is stored now, or gone
+ * @property {(id: string | undefined, isSame: boolean) => void} onOpened   isSame: it is stored now, or gone
  */
 
 export class Chatting {
@@ -92,7 +92,7 @@ export class Chatting {
         return this.summary?.settings ?? this.#settings;
     }
 
-    /** @param {Record<string, unknown>} settings @param {string} [id]   whose they are; the new one's that is not stored */
+    /** @param {Record<string, unknown>} settings @param {string} [id]   default: the new one, not stored */
     async changeSettings(settings, id = this.id) {
         if (id) await this.#parts.store.change(id, {settings});
         else this.#settings = settings;
@@ -124,7 +124,7 @@ export class Chatting {
         return this.#work((signal) => this.#answer(this.#get(id), signal));
     }
 
-    /** Answers once more: another branch, but for an answer that ended before its first word. @param {string} id   of an answer */
+    /** Answers again, as another branch unless the answer has no word yet. @param {string} id   of an answer */
     regenerate(id) {
         const old = this.#get(id), {parent} = old;
         if (isUnbegun(old)) return this.continue(id);
@@ -137,7 +137,7 @@ export class Chatting {
         return this.#work(async (signal) => parent && this.#answer(this.#get(parent), signal, {begun}));
     }
 
-    /** Shows another branch. @param {string} id   of the message that is shown @param {number} step   1: the next, -1: the one before */
+    /** Shows another branch. @param {string} id   of a shown message @param {number} step   1: next, -1: previous */
     async walk(id, step) {
         const siblings = siblingsOf(this.#messages, id), next = siblings[siblings.findIndex((one) => one.id === id) + step];
         if (!next || !this.id) return;
@@ -189,7 +189,7 @@ export class Chatting {
         return found;
     }
 
-    /** A conversation with its first question. @param {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} question */
+    /** A new one. @param {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} question   the first */
     async #create(question) {
         const turn = this.#turn, {summary, message} = await this.#parts.store.begin({kind: 'chat', settings: this.#settings}, question);
         if (turn !== this.#turn) return message;         // another one was opened meanwhile
@@ -281,12 +281,12 @@ export class Chatting {
         }));
     }
 
-    /** Another tab may have answered meanwhile. @param {Message} message @param {Message} [own]   what this tab has added to it */
+    /** Another tab may have answered. @param {Message} message @param {Message} [own]   what this tab has added */
     async #isFollowed({id, conversation}, own) {
         return (await this.#parts.store.read(conversation)).some((one) => one.parent === id && one.id !== own?.id);
     }
 
-    /** One task at a time: another is ignored while an answer is written. @param {(signal: AbortSignal) => Promise<unknown>} task */
+    /** One at a time: ignored while an answer is written. @param {(signal: AbortSignal) => Promise<unknown>} task */
     async #work(task) {
         const {view, onError} = this.#parts;
         if (this.#running) return;
@@ -333,7 +333,8 @@ export class Chatting {
                 const isBack = isNew && this.id === question.conversation, empty = isBack ? question : answer;
                 if (empty && this.#find(empty.conversation) && !await this.#isFollowed(empty, answer))
                     await store.deleteFrom(empty.id).catch(ignoreGone);
-                if (isBack && !this.id) this.#settings = summary?.settings ?? {};        // it was the first: the conversation is gone with it
+                // it was the first: the conversation is gone with it
+                if (isBack && !this.id) this.#settings = summary?.settings ?? {};
                 if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
             }
         }

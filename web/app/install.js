@@ -56,7 +56,7 @@ export async function install(root, busy) {
         if (data === 'gone' && !busy()) location.reload();      // the server is another one now
         if (data === 'gone' || data === current
             || /** @type {ServiceWorker | null} */ (source)?.scriptURL !== worker) return;
-        // Without a version of its own, this page would get files of the other one.
+        // A page without a version would get files of the other version.
         if (version || !reloadOnce('version', busy)) offer();
     });
     container.addEventListener('controllerchange', () => updating ? location.reload() : greet());

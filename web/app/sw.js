@@ -2,10 +2,10 @@
 // network off, and gives every file the headers that make the page cross-origin isolated, for hosts that
 // can't send them.
 //
-// A version is kept whole, in a cache of its own: all its files that this browser may need are fetched at
-// once, and each is compared with its digest, so that files of two versions never meet. Another engine module
-// or another language is fetched when it is first asked for, compared as well, and kept from then on. A
-// version takes over when no older page is open any more, or when a person asks for it.
+// A version is kept whole, in a separate cache: all its files that this browser may need are fetched at once,
+// and each is compared with its digest, so that files of two versions never meet. Another engine module or
+// another language is fetched when it is first asked for, compared as well, and kept from then on. A version
+// takes over when no older page is open any more, or when a person asks for it.
 //
 // A page keeps its own version: its scripts have addresses below v-VERSION/, which only this worker knows,
 // and an older version's cache stays until its last page is gone. Each page says which version it is by
@@ -13,7 +13,7 @@
 // plain addresses, and gets the oldest version, the one that was installed beside it: while such a page is
 // open, nothing is deleted.
 //
-// What another app shares comes as a form (manifest.webmanifest). It waits in a cache of its own until the
+// What another app shares comes as a form (manifest.webmanifest). It waits in a separate cache until the
 // page takes it (sharing.js). Any site may send such a form: so it is bounded, it only becomes an unsent
 // message, and it is gone after a day.
 //

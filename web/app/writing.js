@@ -12,7 +12,7 @@
  * @property {(id: string | undefined, isSame: boolean) => void} onOpened   another text is open now; isSame:
  *     it is stored now, or gone
  * @property {() => void} onConflict   another tab has changed the text that is open, and what was written
- *     here has become a text of its own
+ *     here has become a new text
  */
 
 /** Between two times that what a person writes is stored: the list is drawn anew each time. */
@@ -109,7 +109,7 @@ export class Writing {
     }
 
     /**
-     * One tab at a time; where another one was there before, what is written here becomes a text of its own.
+     * One tab at a time. Where another tab wrote first, what is written here becomes a new text.
      * @param {Open} open @param {string} written
      */
     async #store(open, written) {

@@ -1,5 +1,6 @@
-// Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns the object stores
-// `conversations`, `messages` and `documents`; a change drops what `search` has of its conversation. Draws nothing, and knows no model.
+// Conversations and documents as they are kept: the list, their messages, what other tabs do to them. Owns
+// the object stores `conversations`, `messages` and `documents`; a change drops what `search` has of its
+// conversation. Draws nothing, and knows no model.
 
 import {later} from '../../base/later.js';
 import {databaseName, openDatabase} from './database.js';
@@ -46,8 +47,8 @@ export class Conversations {
 
     /**
      * @param {string} [name]   of the database
-     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it, with 'old-tab' where an older
-     *     tab holds it; where the browser keeps nothing, it has everything in memory: see isKept
+     * @returns {Promise<Conversations>} rejects with GemmaError 'storage' where a newer page has changed it,
+     *     'old-tab' where an older tab holds it. Is in memory where the browser keeps nothing: see isKept
      */
     static async open(name = databaseName()) {
         const store = new Conversations(name, await openDatabase(name));
@@ -91,7 +92,8 @@ export class Conversations {
 
     /** @returns {string[]} */
     folders() {
-        return [...new Set(this.list().map(({folder}) => folder))].filter((folder) => folder).sort((a, b) => a.localeCompare(b));
+        return [...new Set(this.list().map(({folder}) => folder))].filter((folder) => folder)
+            .sort((a, b) => a.localeCompare(b));
     }
 
     /**
@@ -128,8 +130,8 @@ export class Conversations {
     }
 
     /**
-     * Adds whole conversations, of an import. What is there stays; a conversation that is there gets the messages that it lacks, and beside
-     * a document that is there comes one with the text of the import, where that is another.
+     * Adds whole conversations of an import. What is there stays: a conversation gets the messages that it
+     * lacks, and a document whose text is another one gets a second document beside it.
      * @param {import('./bring.js').Whole[]} wholes
      * @returns {Promise<{conversations: number, messages: number}>} that were not there
      */
@@ -175,8 +177,7 @@ export class Conversations {
 
     /** Ends messages whose tab is gone. @param {string[]} ids @returns {Promise<Map<string, Message>>} */
     async #settle(ids) {
-        /** @type {Map<string, Message>} */
-        const settled = new Map();
+        const /** @type {Map<string, Message>} */ settled = new Map();
         if (!ids.length) return settled;
         await this.#database.change(['messages', 'journal', 'search'], async (tables) => {
             for (const id of ids) {
@@ -191,8 +192,8 @@ export class Conversations {
 
     /**
      * @param {string} id
-     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' | 'leaf'>>} changes   a title is
-     *     a person's
+     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' |
+     *     'leaf'>>} changes   a title is a person's
      */
     async change(id, changes) {
         const titled = changes.title === undefined ? {} : {isTitled: changes.title !== ''};
@@ -250,15 +251,15 @@ export class Conversations {
      */
     async deleteFrom(id) {
         const conversation = conversationOf(id);
-        /** @type {Parameters<typeof putBack>[2]} */
-        let removed = {gone: [], leaf: null, left: null};
+        let /** @type {Parameters<typeof putBack>[2]} */ removed = {gone: [], leaf: null, left: null};
         const {deleted} = await this.#edit(conversation, TABLES, async (tables, before) => {
             const {summary, gone} = await removeFrom(tables, before, id);
             removed = {gone, leaf: before.leaf, left: summary.leaf};
             return summary;
         }, true);
         if (deleted) this.#purgeLater();
-        return async () => void await this.#edit(conversation, TABLES, async (tables, summary) => putBack(tables, summary, removed), true);
+        return async () => void await this.#edit(conversation, TABLES,
+            async (tables, summary) => putBack(tables, summary, removed), true);
     }
 
     /** Writes a message that was added, after the content that it has. @param {string} id @returns {Writing} */
@@ -299,7 +300,7 @@ export class Conversations {
     }
 
     /**
-     * Where all words of a query occur: in titles and texts, whatever their case and accents.
+     * Where all words of a query occur, in titles and texts. Case and accents do not count.
      * @param {string} query
      * @param {{signal?: AbortSignal}} [options]
      */
@@ -333,7 +334,7 @@ export class Conversations {
         void this.#recover(isAlone).catch(() => {});       // who reads or searches a conversation does the same
     }
 
-    /** What tabs wrote before they crashed becomes a part of its messages; what is of no message goes. @param {boolean} isAlone */
+    /** Puts what crashed tabs wrote into its messages; what is of no message goes. @param {boolean} isAlone */
     async #recover(isAlone) {
         const keys = await this.#database.read(['journal'], ({journal}) => journal.keys());
         for (const id of new Set(keys.map(conversationOf))) await this.read(id);

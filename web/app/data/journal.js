@@ -101,8 +101,8 @@ export class Writing {
     /**
      * Adds to the content.
      * @param {string} text
-     * @returns {Promise<void>} resolves once it is kept, whatever happens to this tab then. Where it rejects,
-     *     the text is tried again with the next
+     * @returns {Promise<void>} resolves once it is kept, even if this tab ends then. Where it rejects, the
+     *     text is tried again with the next
      */
     append(text) {
         this.#pending += text;

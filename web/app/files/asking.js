@@ -24,7 +24,9 @@ function present({name, text, how, asked}, isNow) {
     const isLookedUp = how === 'search' || how === 'found';
     if (how === 'parts') return `The file "${quotable(name)}" was read part by part.`;
     if (isLookedUp && !isNow) return `Passages of the file "${quotable(name)}" were read.`;
-    return presentText(`File "${quotable(name)}"${isLookedUp ? ', passages of it' : how === 'first' && asked !== undefined ? ', its beginning' : ''}`, name, asked ?? text);
+    return presentText(
+        `File "${quotable(name)}"${isLookedUp ? ', passages of it' : how === 'first' && asked !== undefined ? ', its beginning' : ''}`,
+        name, asked ?? text);
 }
 
 /**

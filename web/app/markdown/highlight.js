@@ -13,7 +13,11 @@ const FAMILIES = {
     c: ['//[^\\n]*|/\\*[\\s\\S]*?(?:\\*/|$)',
         '"(?:\\\\.|[^"\\\\\\n])*"?|\'(?:\\\\.|[^\'\\\\\\n])*\'?|`(?:\\\\.|[^`\\\\])*`?',
         `${C_WORDS} abstract as async auto await bool boolean byte char constexpr declare defer double dyn explicit export extern final float fn from fun func function go goto impl implements inline int internal let long loop map match mod mut namespace nil nullptr object of operator out override package pub range readonly ref sealed select self short signed sizeof string struct template trait type undefined union unsafe unsigned use using val virtual volatile when where yield`],
-    hash: ['#[^\\n]*', '"""[\\s\\S]*?(?:"""|$)|\'\'\'[\\s\\S]*?(?:\'\'\'|$)|"(?:\\\\.|[^"\\\\\\n])*"?|\'(?:\\\\.|[^\'\\\\\\n])*\'?', 'and as assert async await begin break case class continue def del do done elif else elsif end ensure esac except export False false fi finally for from function global if import in is lambda local module next nil None nonlocal not null or pass raise redo require rescue return self super then True true try unless until when while with yield'],
+    hash: [
+        '#[^\\n]*',
+        '"""[\\s\\S]*?(?:"""|$)|\'\'\'[\\s\\S]*?(?:\'\'\'|$)|"(?:\\\\.|[^"\\\\\\n])*"?|\'(?:\\\\.|[^\'\\\\\\n])*\'?',
+        'and as assert async await begin break case class continue def del do done elif else elsif end ensure esac except export False false fi finally for from function global if import in is lambda local module next nil None nonlocal not null or pass raise redo require rescue return self super then True true try unless until when while with yield',
+    ],
     sql: ['--[^\\n]*|/\\*[\\s\\S]*?(?:\\*/|$)', "'(?:''|[^'])*'?|\"[^\"\\n]*\"?",
         'add all alter and as asc between by case check column constraint create cross database default delete desc distinct drop else end exists foreign from full group having if in index inner insert int integer into is join key left like limit not null offset on or order outer primary references right row select set table text then union unique update using values varchar view when where with'],
     html: ['<!--[\\s\\S]*?(?:-->|$)', '"[^"]*"?|\'[^\'<]*\'', ''],
@@ -69,8 +73,9 @@ export function highlight(block) {
         name = block.querySelector('span')?.textContent ?? '';
     if (!registry || !(text instanceof Text)) return;
     for (const [kind, from, to] of findKinds(text.data, name)) {
-        const range = new StaticRange({startContainer: text, startOffset: from, endContainer: text,
-            endOffset: to}), known = registry.get(`code-${kind}`);
+        const range = new StaticRange({
+            startContainer: text, startOffset: from, endContainer: text, endOffset: to,
+        }), known = registry.get(`code-${kind}`);
         if (known) known.add(range);
         else registry.set(`code-${kind}`, new Highlight(range));
     }

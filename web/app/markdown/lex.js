@@ -1,4 +1,4 @@
-// Markdown's source to marked's tokens, in bounded time whatever the source is.
+// Markdown's source to marked's tokens, in bounded time for any source.
 //
 // Owns: what is too much for the lexer. Must not know: how tokens are drawn.
 //

@@ -57,7 +57,7 @@ export class Attaching {
     }
 
     /**
-     * What is to be sent: undefined where there is still something to decide.
+     * What to send; undefined where there is still something to decide.
      * @param {string} content   of the message
      * @param {() => boolean} isWanted   asked once all is read
      * @returns {Promise<Attachment[] | undefined>}

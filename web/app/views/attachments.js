@@ -179,7 +179,9 @@ export class Attachments {
 
     /** @param {Entry} entry @param {File} given */
     async #read(entry, given) {
-        const pdfToText = async (/** @type {Uint8Array} */ bytes, /** @type {{signal?: AbortSignal}} */ options) => (await import('../files/pdf.js')).pdfToText(bytes, options);
+        const pdfToText = async (
+            /** @type {Uint8Array} */ bytes, /** @type {{signal?: AbortSignal}} */ options,
+        ) => (await import('../files/pdf.js')).pdfToText(bytes, options);
         entry.file = {...await readFile(given, {signal: entry.stop.signal, pdfToText}), name: entry.name};
         await this.#count(entry);
     }
@@ -204,9 +206,9 @@ export class Attachments {
     #refuse(error) {
         this.#refused++;
         if (!(error instanceof FileProblem)) return this.#options.onError(error);
-        const values = Object.fromEntries(Object.entries(error.values)
-            .map(([name, value]) => [name, name === 'size' || name === 'most' && Number(value) > 1000
-                ? bytes(Number(value)) : value]));
+        const values = Object.fromEntries(Object.entries(error.values).map(([name, value]) => [
+            name, name === 'size' || name === 'most' && Number(value) > 1000 ? bytes(Number(value)) : value,
+        ]));
         const sentence = text(`files.${error.code}`, values),
             note = element('p', {className: 'file-problem'}, element('span', {textContent: sentence}));
         note.append(iconButton('close', text('action.close'), () => {

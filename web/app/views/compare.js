@@ -84,14 +84,16 @@ export class Compare {
         const {models, presets, preferences, ownPrompts, kept} = this.#parts;
         const [all, sets, earlier] = await Promise.all([models(), presets(), kept.list()]);
         const now = {name: text('compare.now'), settings: undefined}, choices = [now, ...sets];
-        const prompts = element('textarea', {id: 'compare-prompts', rows: 6, dir: 'auto',
-            placeholder: text('compare.prompts-hint')});
+        const prompts = element('textarea', {
+            id: 'compare-prompts', rows: 6, dir: 'auto', placeholder: text('compare.prompts-hint'),
+        });
         const fill = button('compare.own-prompts', () => this.#attempt(async () => {
             const own = await ownPrompts();
             prompts.value = [prompts.value.trim(), ...own].filter(Boolean).join('\n');
         }), 'quiet');
         const sides = ['a', 'b'].map((side, i) => {
-            const field = (/** @type {string} */ what, /** @type {{name: string}[]} */ items, /** @type {number} */ chosen) => {
+            const field = (/** @type {string} */ what, /** @type {{name: string}[]} */ items,
+                /** @type {number} */ chosen) => {
                 const id = `compare-${what}-${side}`,
                     choice = element('select', {id},
                         ...items.map(({name}, value) => element('option',
@@ -133,7 +135,9 @@ export class Compare {
     #row(one) {
         const {votes, prompts, created, id} = one, isDone = votes.length === prompts.length;
         return element('li', {},
-            element('span', {textContent: `${date(created)} · ${text('compare.votes', {votes: votes.length, count: prompts.length})}`}),
+            element('span', {
+                textContent: `${date(created)} · ${text('compare.votes', {votes: votes.length, count: prompts.length})}`,
+            }),
             element('div', {className: 'actions'}, button(isDone ? 'compare.result' : 'compare.resume',
                 () => this.#go(one), 'quiet'),
                 button('action.delete', () => this.#attempt(() => this.#parts.kept.delete(id)
@@ -223,9 +227,9 @@ export class Compare {
     #result(comparison) {
         const {a, b, both, neither, votes, rate, low, high} = outcomeOf(comparison),
             [{name: nameA}, {name: nameB}] = comparison.sides;
-        const title = element('h3',
-            {tabIndex: -1, textContent: text('compare.rate',
-                {name: nameA, rate: percent(rate, Math.round)})});
+        const title = element('h3', {
+            tabIndex: -1, textContent: text('compare.rate', {name: nameA, rate: percent(rate, Math.round)}),
+        });
         const row = (/** @type {string} */ name, /** @type {number} */ count) =>
             [element('dt', {textContent: name}), element('dd', {textContent: String(count)})];
         const bar = element('div', {className: 'interval'});
@@ -242,10 +246,10 @@ export class Compare {
             element('p', {className: 'soft', textContent: text('compare.how')}),
             element('div', {className: 'actions'},
                 button('compare.export',
-                    () => saveFile(new Blob([JSON.stringify({...comparison, outcome: outcomeOf(comparison)},
-                        null, 2)],
-                {type: 'application/json'}),
-                `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)),
+                    () => saveFile(
+                        new Blob([JSON.stringify({...comparison, outcome: outcomeOf(comparison)}, null, 2)],
+                            {type: 'application/json'}),
+                        `compare-${new Date(comparison.created).toISOString().slice(0, 10)}.json`)),
                 button('compare.again', () => this.#attempt(() => this.#begin()))));
         title.focus();
     }

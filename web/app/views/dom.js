@@ -58,8 +58,8 @@ export function icon(name) {
  * @param {Record<string, unknown>} [properties]
  */
 export function iconButton(name, label, onclick, properties = {}) {
-    const made = element('button', {type: 'button', className: 'quiet icon', title: label, onclick,
-        ...properties}, icon(name));
+    const made = element('button',
+        {type: 'button', className: 'quiet icon', title: label, onclick, ...properties}, icon(name));
     made.setAttribute('aria-label', label);
     return made;
 }
@@ -76,7 +76,7 @@ export const toClipboard = async (text) => navigator.clipboard.writeText(text);
  * @param {ParentNode} root @param {string} text
  */
 export function announce(root, text) {
-    // While a dialog is open, what is outside of it is silent, so each has a place of its own.
+    // While a dialog is open, what is outside of it is silent. So each dialog has a separate announcer.
     const dialog = root.querySelector('dialog[open]'), known = dialog ? dialog.querySelector('.announcer')
         : within(root)('announcer');
     const place = known ?? element('p', {className: 'hidden announcer', ariaLive: 'polite'});

@@ -1,6 +1,6 @@
 // The text of an attached file, in a dialog: what the model reads of it, and all of it.
 //
-// Owns: this dialog. It is text, whatever the file was.
+// Owns: this dialog. It shows text, for any kind of file.
 
 import {element} from './dom.js';
 import {bytes} from './format.js';
@@ -12,8 +12,9 @@ const MOST_SHOWN = 200_000;
 /** @param {ParentNode} root @param {import('../data/types.js').Attachment} attachment */
 export function showText(root, {name, size, tokens, text: whole, asked, how}) {
     const title = element('h2', {textContent: name, id: 'file-text-title', dir: 'auto'});
-    const about = [bytes(size), tokens ? text('count.tokens', {count: tokens}) : '',
-        how ? text(`files.how-${how}`) : ''].filter(Boolean).join(' · ');
+    const about = [
+        bytes(size), tokens ? text('count.tokens', {count: tokens}) : '', how ? text(`files.how-${how}`) : '',
+    ].filter(Boolean).join(' · ');
     const dialog = element('dialog', {className: 'file-text', onclose: () => dialog.remove()},
         element('header', {}, title,
             element('button', {type: 'button', className: 'quiet', textContent: text('action.close'),

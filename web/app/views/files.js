@@ -9,6 +9,9 @@ const FORBIDDEN = /[\p{Cc}\\/:*?"<>|]+/gu, LONGEST = 100, KEPT_MS = 60_000;
 export function saveFile(blob, name) {
     const href = URL.createObjectURL(blob),
         [, stem = name, ending = ''] = /^(.*?)(\.[^.]{1,9})?$/su.exec(name) ?? [];
-    element('a', {href, download: `${[...stem.replace(FORBIDDEN, ' ').trim()].slice(0, LONGEST).join('') || 'file'}${ending}`}).click();
+    element('a', {
+        href,
+        download: `${[...stem.replace(FORBIDDEN, ' ').trim()].slice(0, LONGEST).join('') || 'file'}${ending}`,
+    }).click();
     setTimeout(() => URL.revokeObjectURL(href), KEPT_MS);
 }

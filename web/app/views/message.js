@@ -23,8 +23,9 @@ let markdown;
 let stepwise;
 /** Before this, and where it can't be fetched, answers are plain text. */
 export async function prepareMessages() {
-    [markdown, stepwise] = await Promise.all([import('../markdown/markdown.js'),
-        import('../markdown/steps.js')]).catch(() => []);
+    [markdown, stepwise] = await Promise.all([
+        import('../markdown/markdown.js'), import('../markdown/steps.js'),
+    ]).catch(() => []);
 }
 
 /** Characters that are drawn in one step. */
@@ -158,8 +159,9 @@ export class MessageView {
             form.replaceWith(this.#body, this.#foot, this.#actions);
             then(changed, isCancelled);
         };
-        const save = element('button', {type: 'submit', className: 'primary',
-            textContent: text('action.save')});
+        const save = element('button', {
+            type: 'submit', className: 'primary', textContent: text('action.save'),
+        });
         const cancel = element('button', {type: 'button', className: 'quiet',
             textContent: text('action.cancel'), onclick: () => end(undefined, true)});
         const form = element('form', {className: 'edit', onsubmit: (/** @type {Event} */ event) => {
@@ -175,9 +177,10 @@ export class MessageView {
     }
 
     /**
-     * A button of its own; where it is not there or is off, the way between versions.
+     * Focuses a button of this message. Where it is not there or is disabled, focuses the way between
+     * versions.
      * @param {string} label
-     * @returns {boolean} whether there is one
+     * @returns {boolean} whether one has the focus now
      */
     focusOn(label) {
         const buttons = [...this.#actions.querySelectorAll('button')].filter(({disabled}) => !disabled);
@@ -281,7 +284,8 @@ function footOf({figures, finishReason, state}) {
         : finishReason === 'stop' && figures?.tokens === 0 ? text('end.nothing') : '';
     if (!figures) return end;
     const {tokens, cachedTokens, decodeTokens, decodeMs} = figures;
-    return [text('count.tokens', {count: tokens}), speed(decodeTokens, decodeMs, clock), cachedTokens
-        ? text('count.cached', {count: cachedTokens}) : '', end]
-        .filter(Boolean).join(' · ');
+    return [
+        text('count.tokens', {count: tokens}), speed(decodeTokens, decodeMs, clock),
+        cachedTokens ? text('count.cached', {count: cachedTokens}) : '', end,
+    ].filter(Boolean).join(' · ');
 }

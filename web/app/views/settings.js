@@ -1,5 +1,5 @@
-// The settings dialog, drawn from the list in preferences.js: the defaults, and what one conversation has
-// of its own.
+// The settings dialog, drawn from the list in preferences.js: the defaults, and the settings of one
+// conversation.
 //
 // Owns: whose settings are shown, and the defaults as they are now. Must not know: conversations, models.
 
@@ -45,7 +45,7 @@ export class Settings {
     #loaded = false;
     #loadingBefore = '';
     /**
-     * What the conversation has of its own; undefined while the defaults are shown.
+     * The conversation's settings; undefined while the defaults are shown.
      * @type {Values | undefined}
      */
     #own;

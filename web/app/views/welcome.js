@@ -272,8 +272,7 @@ export class Welcome {
     }
 
     /**
-     * What is to be loaded for a stored model: one of the catalogue brings its other addresses and its
-     * digest along.
+     * What to load for a stored model. One of the catalogue also has its other addresses and its digest.
      * @param {Stored} model
      * @returns {ModelSource}
      */

@@ -1,5 +1,6 @@
-// "Continue my text": one text that the writer and the model write by turns. The model continues at the cursor, alone or in several ways
-// side by side; what it wrote last is marked, until the writer changes something: then the text is theirs.
+// "Continue my text": one text that the writer and the model write by turns. The model continues at the
+// cursor, alone or in several ways side by side; what it wrote last is marked, until the writer changes
+// something: then the text is theirs.
 //
 // Owns: what is asked of the model, and what is done with its answer. Must not know: how texts are stored, sessions.
 
@@ -172,7 +173,8 @@ export class Writer {
     }
 
     #setBusy() {
-        const {isLocked, history} = this.#text, isBusy = this.#run !== undefined, last = /** @type {Run | undefined} */ (history.last?.run);
+        const {isLocked, history} = this.#text, isBusy = this.#run !== undefined,
+            last = /** @type {Run | undefined} */ (history.last?.run);
         /** @param {string} id @param {boolean} isOff */
         const disable = (id, isOff) => { this.#at(id, HTMLButtonElement).disabled = isOff; };
         this.#at('another').hidden = isBusy || last?.kind !== 'write';
@@ -183,7 +185,7 @@ export class Writer {
         disable('show-likely', isBusy);
     }
 
-    /** Scrolls so that a place can be seen, where it is not too far. @param {DOMRect | undefined} place @param {number} [reach] */
+    /** Scrolls to a place that is not too far. @param {DOMRect | undefined} place @param {number} [reach] */
     #reveal(place, reach = Infinity) {
         if (!place) return;
         const below = place.bottom + place.height - this.#at('writer-composer').getBoundingClientRect().top;
@@ -249,8 +251,9 @@ export class Writer {
             shown.add(pieces);
         });
         try {
-            const result = await this.#options.drafting.continue(stream.before, {...this.#told(run.stop), onPiece: keeper.add,
-                way: this.#tried.ways});
+            const result = await this.#options.drafting.continue(stream.before, {
+                ...this.#told(run.stop), onPiece: keeper.add, way: this.#tried.ways,
+            });
             sentence = result.finishReason === 'context' ? text('writer.full') : outcome(result) ?? '';
         } catch (error) {
             this.#fail(error);

@@ -12,7 +12,7 @@
 
 /** Characters that all changes together may have: the oldest are forgotten first. */
 const MOST = 8_000_000;
-/** What is added at once and is longer was pasted, and is a step of its own. */
+/** An addition that is longer was pasted, and is a separate step. */
 const TYPED = 24;
 
 /**
@@ -118,7 +118,7 @@ export class History {
         return [from, last.at + last.added.length];
     }
 
-    /** What comes is a step of its own. */
+    /** The next change begins a new step. */
     seal() {
         this.#isSealed = true;
     }
@@ -144,7 +144,7 @@ export class History {
         }
     }
 
-    /** @returns {Change | undefined} what is to be done to the text */
+    /** @returns {Change | undefined} the change to make to the text */
     undo() {
         const change = this.#done.pop();
         if (!change) return undefined;
@@ -153,7 +153,7 @@ export class History {
         return inverse(change);
     }
 
-    /** @returns {Change | undefined} what is to be done to the text */
+    /** @returns {Change | undefined} the change to make to the text */
     redo() {
         const change = this.#undone.pop();
         if (change) this.#done.push(change);

@@ -21,7 +21,7 @@ const END = '\u200b';
  */
 
 /**
- * Cuts a text into whole lines; the last block's last line is one of its own.
+ * Cuts a text into blocks of whole lines. The last line of the last block is a separate block.
  * @param {string} text
  * @param {boolean} isLast
  */
@@ -173,12 +173,13 @@ export class Sheet {
 
     /** @param {Block} block @param {[from: number, to: number]} marked @param {boolean} isLast */
     #fill({text, node}, [from, to], isLast) {
-        const mark = to > from ? [text.slice(0, from), element('mark', {textContent: text.slice(from, to)}),
-            text.slice(to)] : [text];
+        const mark = to > from
+            ? [text.slice(0, from), element('mark', {textContent: text.slice(from, to)}), text.slice(to)]
+            : [text];
         node.replaceChildren(...mark.filter((part) => part !== ''), ...isLast ? [END] : []);
     }
 
-    /** Has the line at a character in a block of its own, into which pieces can be put. @param {number} at */
+    /** Puts the line at a character into a separate block, which can be marked. @param {number} at */
     #isolate(at) {
         const [index, start] = this.#find(at), {text} = this.#blocks[index],
             isLast = index === this.#blocks.length - 1;

@@ -14,7 +14,8 @@ import {text} from '../texts.js';
  */
 
 /** Of scripts that write spaces between words. */
-const SPACED = '[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Nd}]';
+const SPACED =
+    '[\\p{Script=Latin}\\p{Script=Cyrillic}\\p{Script=Greek}\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Nd}]';
 const ENDS_IN_WORD = new RegExp(`${SPACED}$`, 'u'), BEGINS_IN_WORD = new RegExp(`^${SPACED}`, 'u');
 
 /** Parts, by the keys of their texts. @type {Part[]} */

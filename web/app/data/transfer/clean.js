@@ -103,8 +103,9 @@ function cleanFigures(figures) {
     const numbers = Object.entries(asObject(figures)).slice(0, MOST)
         .filter(([key, value]) => /^\w+$/.test(key) && key !== '__proto__' && asNumber(value, -1) >= 0);
     const {tokens, ...more} = Object.fromEntries(/** @type {[string, number][]} */ (numbers));
-    return tokens === undefined ? undefined : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0,
-        prefillMs: 0, ...more, tokens};
+    return tokens === undefined
+        ? undefined
+        : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0, prefillMs: 0, ...more, tokens};
 }
 
 /** @param {unknown} attachments @returns {Message['attachments']} */
@@ -168,7 +169,7 @@ function cutCycles(messages) {
 
 /**
  * @param {Raw} raw
- * @returns {Whole | undefined} undefined where nothing in it is to be kept. The same conversation always gets
+ * @returns {Whole | undefined} undefined where it has nothing to keep. The same conversation always gets
  *     the same ids
  */
 export function cleanConversation(raw) {
@@ -210,8 +211,9 @@ export function cleanConversation(raw) {
             && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
         ...raw.settings !== undefined && {settings: asObject(plain(raw.settings))},
     };
-    return {summary, messages, ...isDocument
-        && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`}};
+    return {
+        summary, messages, ...isDocument && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`},
+    };
 }
 
 /**
