@@ -13,7 +13,7 @@ import {chunkCount, chunkLength, hadManifest, isChanged} from './wanted.js';
 
 /**
  * @typedef {import('./wanted.js').Wanted} Wanted
- * @typedef {{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}} Chunk   isNew: it is to be stored
+ * @typedef {{buffer: ArrayBuffer, digest?: ArrayBuffer, isNew?: boolean}} Chunk   isNew: it must be stored
  */
 
 /** Chunks that are on their way, being stored or being used: this many connections, and their memory. */
@@ -21,7 +21,7 @@ const AT_ONCE = 4;
 /** The same where all of them are read from the store: some more wait while the engine is made ready. */
 const MOST_READ = 6;
 const RETRIES = 2;              // of a chunk that came with a wrong digest
-/** So much of a stored model that turns out to be damaged comes again without a question. */
+/** Up to this much damage of a stored model is fetched again without asking. */
 const HEALED_BYTES = 256 * 1024 * 1024;
 
 /**

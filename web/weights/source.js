@@ -1,8 +1,8 @@
 // Where a model's bytes come from: a file of the user's, the chunk store, or the network by way of the store.
 //
-// Owns the order of things: what is stored is never fetched again, what is fetched goes to the engine and to the store
-// in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held at any time. Knows neither
-// GGUF nor the engine.
+// Owns the order of things: what is stored is never fetched again, what is fetched goes to the engine and to
+// the store in one pass, every chunk is hashed before the engine gets it, and at most a few chunks are held
+// at any time. Knows neither GGUF nor the engine.
 
 import {GemmaError} from '../base/error.js';
 import {later} from '../base/later.js';
@@ -16,7 +16,8 @@ import {readSlice} from './file/slice.js';
 import {CHUNK_SIZE} from './store/store.js';
 import {downloadTurn, read} from './store/tabs.js';
 import {
-    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole, lookUp, openStore,
+    LEFT, chunkCount, chunkLength, fetchManifest, firstMissing, hadManifest, isChanged, isSameFile, isWhole,
+    lookUp, openStore,
     shownVersion, versionOf,
 } from './wanted.js';
 
@@ -33,21 +34,25 @@ import {
  * @property {string} url                absolute; under it the model is stored
  * @property {string[]} [urls]           absolute; more addresses of the same file, for when the first does not give it
  * @property {Record<string, string>} [headers]   sent along, for servers that want a token
- * @property {object | string} [manifest]   what build/quantize writes beside a GGUF (see manifest.js), or its address: then each chunk is
- *     compared with its digest
- * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download, or with what is stored
- * @property {boolean} [update]          asks the address whether it still has the file that is stored, and if not, puts the new one in its place
+ * @property {object | string} [manifest]   what build/quantize writes beside a GGUF (see manifest.js), or its
+ *     address: then each chunk is compared with its digest
+ * @property {string} [sha256]           of the whole file, in hex; compared at the end of the download, or
+ *     with what is stored
+ * @property {boolean} [update]          asks the address whether it still has the file that is stored; if
+ *     not, the new file replaces it
  *
  * @typedef {UrlDescription | {kind: 'file', file: Blob, manifest?: object | string, sha256?: string}} SourceDescription
  *
  * @typedef {object} Source
  * @property {string} name     file name, for people
  * @property {number} size     bytes
- * @property {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>} chunks   the bytes in file order, each chunk of 16 MiB or what the
- *     manifest says, only to be read, and until the next is asked for; to be called once. Nothing is stored before the consumer came back
- *     for the second one, so nothing is kept of a file whose header the engine refuses.
- * @property {() => Promise<void>} [refuse]   says that the engine can't run this file. What a download has stored of it is deleted, unless
- *     all of it was here before, or the download itself has failed. To be called before `close`
+ * @property {(signal?: AbortSignal) => AsyncGenerator<Uint8Array>} chunks   the bytes in file order, each
+ *     chunk of 16 MiB or what the manifest says, only to be read, and until the next is asked for; to be
+ *     called once. Nothing is stored before the consumer came back for the second one, so nothing is kept of
+ *     a file whose header the engine refuses.
+ * @property {() => Promise<void>} [refuse]   says that the engine can't run this file. What a download has
+ *     stored of it is deleted, unless all of it was here before, or the download itself has failed. To be
+ *     called before `close`
  * @property {() => void} close   ends requests, lets go of the store
  */
 
@@ -56,12 +61,15 @@ import {
  * @param {object} [options]
  * @param {AbortSignal} [options.signal]
  * @param {(progress: import('./file/progress.js').Progress) => void} [options.onProgress]
- * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before anything is fetched of a model that is not
- *     here as a whole; refuses by rejecting. announced: what its manifest says
+ * @param {(announced?: {name: string, size: number}) => Promise<void>} [options.accept]   asked before
+ *     anything is fetched of a model that is not here as a whole; refuses by rejecting. announced: what its
+ *     manifest says
  * @param {boolean} [options.repair]   fetch what is damaged, or can't be read, however much it is
- * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found', 'bad-file', 'changed' or 'storage', or the signal's reason
+ * @returns {Promise<Source>}   rejects with GemmaError 'network', 'not-found', 'bad-file', 'changed' or
+ *     'storage', or the signal's reason
  */
-export async function openSource({sha256: digest, ...more}, {signal, onProgress = () => {}, accept = async () => {}, repair = false} = {}) {
+export async function openSource({sha256: digest, ...more},
+    {signal, onProgress = () => {}, accept = async () => {}, repair = false} = {}) {
     const description = {...more, sha256: readDigest(digest)};
     if (description.kind === 'file') return openFile(description, onProgress);
 
@@ -77,7 +85,8 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
         if (chunks && reader) closing.push(reader.close, await read(description.url, stop), () => chunks.close());
         const look = async () => {
             const file = {...await lookUp(store, description, stop), repair};
-            return isWhole(file) && file.update ? (await later(() => import('./compare.js'))).lookForAnother(file, onProgress) : file;
+            return isWhole(file) && file.update
+                ? (await later(() => import('./compare.js'))).lookForAnother(file, onProgress) : file;
         };
         /** @type {Wanted} */
         let file = await look();
@@ -85,7 +94,9 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
         await accept(file.manifest);
 
         const turn = store.store ? await downloadTurn(file.id, {
-            signal: stop, onElsewhere: (progress) => onProgress({...progress, waiting: 'Another tab is downloading this model.'}),
+            signal: stop,
+            onElsewhere: (progress) =>
+                onProgress({...progress, waiting: 'Another tab is downloading this model.'}),
         }) : undefined;
         if (turn) closing.unshift(turn.end);
         if (turn?.waited) file = await look();
@@ -104,7 +115,8 @@ export async function openSource({sha256: digest, ...more}, {signal, onProgress 
 }
 
 /**
- * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared with its digest.
+ * A file of the user's: read in place, nothing copied into the store. With a manifest, each chunk is compared
+ * with its digest.
  * @param {{file: Blob, manifest?: object | string, sha256: string}} description
  * @param {OnProgress} onProgress
  * @returns {Promise<Source>}
@@ -124,7 +136,11 @@ async function openFile({file, manifest: json, sha256: digest}, onProgress) {
     };
     const check = await createCheck(expected(digest, {name, size: file.size}));
     const chunks = inOrder(Math.ceil(file.size / chunkSize), read, {arrived: meter.add});
-    return {name, size: file.size, chunks: (signal) => followed(chunks(signal), () => mustBeRight(check), check.add), close() {}};
+    return {
+        name, size: file.size,
+        chunks: (signal) => followed(chunks(signal), () => mustBeRight(check), check.add),
+        close() {},
+    };
 }
 
 /**
@@ -140,7 +156,8 @@ async function openStored(file, onProgress, stop) {
     const keeper = createKeeper(file, model, meter);
     const chunks = createChunks(file, model, {meter, keep: keeper.keep})(stop);
     const used = store.update(model.id, () => ({lastUsed: Date.now()})).catch(() => {});       // only a date
-    // What came without a digest, or with one that only its manifest says, is compared with the one that is expected now, once.
+    // What came without a digest, or with one that only its manifest says, is compared with the one that is
+    // expected now, once.
     const isHashed = stored.sha256 === digest && (stored.hashed || !hadManifest(stored));
     const check = await createCheck(isHashed ? [] : expected(digest, model));
     const end = async () => {
@@ -160,10 +177,8 @@ async function openStored(file, onProgress, stop) {
  */
 async function openDownload(file, onProgress, turn) {
     const {id, store, stored, manifest, manifestUrl, chunkSize, present, digests} = file;
-    /** @type {ReturnType<typeof createMeter> | undefined} */
-    let meter;
-    /** @type {string | undefined} */
-    let whole;
+    let /** @type {ReturnType<typeof createMeter> | undefined} */ meter;
+    let /** @type {string | undefined} */ whole;
     /** @param {number} first */
     const open = (first) => file.open({
         first, decided: () => Boolean(whole), onBytes: (bytes) => meter?.add(bytes),
@@ -172,12 +187,15 @@ async function openDownload(file, onProgress, turn) {
     });
     let remote = await open(firstMissing(present));
     const {name, size} = remote;
-    // A manifest's digests of all chunks say the same as a host's digest of the whole, and sooner. What the caller expects counts beside them.
+    // A manifest's digests of all chunks replace a host's digest of the whole. The caller's digest counts, too.
     const published = manifest ? expected(file.digest, remote) : await file.published(remote);
     if (published.length === 1 && published[0].length === size) whole = published[0].sha256;
-    const version = manifest ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : shownVersion(remote, whole);
-    const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false, damaged: [], sha256: '', ...version};
-    if (!manifest && stored && present.size && await isSameFile(file, model, remote, {isWholeTold: Boolean(whole), mayMix: !stored.complete})) {
+    const version = manifest
+        ? {...versionOf(manifest), ...manifestUrl && {manifest: manifestUrl}} : shownVersion(remote, whole);
+    const model = {id, name, size, chunkSize, savedAt: Date.now(), lastUsed: Date.now(), complete: false,
+        damaged: [], sha256: '', ...version};
+    if (!manifest && stored && present.size
+        && await isSameFile(file, model, remote, {isWholeTold: Boolean(whole), mayMix: !stored.complete})) {
         model.validator = stored.validator;
     } else if (!manifest && stored && present.size) {
         if (stored.complete && !file.update) {

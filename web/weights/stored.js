@@ -1,4 +1,4 @@
-// The models that are on this device, for those who show, check, move or delete them. Where there is no store, there are none.
+// The models on this device, to show, check, move or delete them. Without a store, there are none.
 //
 // Owns what can be done with a stored model besides running it. Knows neither HTTP nor the engine.
 
@@ -24,7 +24,7 @@ import {downloadTurn, isReadElsewhere, read, unlessInUse} from './store/tabs.js'
  */
 
 /**
- * A file that is to be stored.
+ * A file to store.
  * @typedef {object} Wanted
  * @property {string} name
  * @property {Blob} file
@@ -48,10 +48,9 @@ export function deleteStored(id) {
     });
 }
 
-/** Deletes all models that no tab uses. @returns {Promise<string[]>} names of those that are left because they are in use */
+/** Deletes all models that no tab uses. @returns {Promise<string[]>} names of those that are in use */
 export async function deleteAllStored() {
-    /** @type {string[]} */
-    const left = [];
+    const /** @type {string[]} */ left = [];
     for (const {id, name} of await storedModels()) {
         await deleteStored(id).catch((error) => {
             if (error.code !== 'in-use') throw error;
@@ -62,7 +61,7 @@ export async function deleteAllStored() {
 }
 
 /**
- * How much free storage there is for a model of this size, and what could be deleted for it; ask before it is downloaded.
+ * The free storage for a model of this size, and what could be deleted for it. Ask before a download.
  * @param {number} size   bytes
  * @param {string} [id]   the model's address: what is here of it need not be stored again
  * @returns {Promise<import('./store/room.js').Room>}
@@ -74,19 +73,18 @@ export async function roomFor(size, id) {
 }
 
 /**
- * Hashes all that is stored of a model. What is found to be damaged is remembered, and fetched again when the model is loaded or repaired.
+ * Hashes all that is stored of a model. The next load or repair fetches again what is found damaged.
  * @param {string} id
  * @param {Watched} [options]
- * @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks; of a partial one, most are missing
+ * @returns {Promise<{chunks: number, missing: number[], damaged: number[]}>} indices of chunks; of a partial
+ *     one, most are missing
  */
 export function verifyStored(id, {signal, onProgress} = {}) {
     return withModel(id, signal, async (store, model) => {
         const [present, digests] = await Promise.all([store.chunksOf(id), store.digestsOf(id)]);
         const chunks = Math.ceil(model.size / model.chunkSize);
-        /** @type {number[]} */
-        const missing = [];
-        /** @type {number[]} */
-        const damaged = [];
+        const /** @type {number[]} */ missing = [];
+        const /** @type {number[]} */ damaged = [];
         const meter = createMeter('load', model.size, onProgress);
         for (let index = 0; index < chunks; index++) {
             signal?.throwIfAborted();
@@ -102,7 +100,8 @@ export function verifyStored(id, {signal, onProgress} = {}) {
 /**
  * Fetches what is missing or damaged of a model, or can't be read, and nothing else.
  * @param {string} id
- * @param {Watched & {urls?: string[], headers?: Record<string, string>, manifest?: object | string}} [options]   as for loading
+ * @param {Watched & {urls?: string[], headers?: Record<string, string>, manifest?: object | string}}
+ *     [options]   as for loading
  */
 export async function repairStored(id, {signal, onProgress, ...more} = {}) {
     const source = await openSource({...more, kind: 'url', url: id}, {signal, onProgress, repair: true});
@@ -117,7 +116,8 @@ export async function repairStored(id, {signal, onProgress, ...more} = {}) {
 /**
  * Whether a model's address still has the file that is stored. Replacing it is for openSource with `update`.
  * @param {string} id
- * @param {{signal?: AbortSignal, urls?: string[], headers?: Record<string, string>, manifest?: object | string}} [options]   as for loading
+ * @param {{signal?: AbortSignal, urls?: string[], headers?: Record<string, string>, manifest?: object |
+ *     string}} [options]   as for loading
  * @returns {Promise<{same: boolean, size: number}>}   size: of the file at the address
  */
 export function compareStored(id, {signal, ...more} = {}) {
@@ -125,7 +125,7 @@ export function compareStored(id, {signal, ...more} = {}) {
 }
 
 /**
- * The digests of a complete model, as build/quantize writes them: to be kept beside an exported file, so that its import is checked.
+ * The digests of a complete model, as build/quantize writes them, for the import of its exported file.
  * @param {string} id
  * @param {Watched} [options]
  * @returns {Promise<object>} JSON, see manifest.js
@@ -149,8 +149,8 @@ export function manifestOf(id, {signal, onProgress} = {}) {
 /**
  * Writes a complete model to a file, hashing every chunk on the way.
  * @param {string} id
- * @param {Watched & {writable?: WritableStream}} [options]   writable: such as a FileSystemFileHandle's; it is closed at the end, and
- *     aborted when something is wrong
+ * @param {Watched & {writable?: WritableStream}} [options]   writable: such as a FileSystemFileHandle's; it
+ *     is closed at the end, and aborted when something is wrong
  * @returns {Promise<Blob | undefined>} the file, where there is no writable
  */
 export function exportStored(id, {writable, signal, onProgress} = {}) {
@@ -176,12 +176,12 @@ export function exportStored(id, {writable, signal, onProgress} = {}) {
 /**
  * Stores a model from a file. A manifest says what each chunk must be; without one, what is read is what is recorded.
  *
- * A file never takes the place of another one by itself. The same file again is the same model, of which what is missing or damaged is
- * mended; another one of the same name gets a new name: NAME (2).gguf. Under an id that is given, a finished model is replaced only with
- * `replace`, and not while a tab uses it ('in-use').
+ * A file never takes the place of another one by itself. The same file again is the same model, of which what
+ * is missing or damaged is mended; another one of the same name gets a new name: NAME (2).gguf. Under an id
+ * that is given, a finished model is replaced only with `replace`, and not while a tab uses it ('in-use').
  * @param {Blob | Blob[]} files   see joinFiles
- * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the address under which it is
- *     stored, so that it is found where that address is loaded; default: imported:NAME. Load it by its id.
+ * @param {Watched & {id?: string, name?: string, manifest?: object, replace?: boolean}} [options]   id: the
+ *     address under which it is stored and by which it is loaded; default: imported:NAME
  * @returns {Promise<Stored>} rejects with GemmaError 'exists' for an id that has another file
  */
 export async function importFiles(files, {manifest: given, signal, onProgress, replace = false, ...more} = {}) {
@@ -202,7 +202,7 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
         }
         throw new GemmaError('exists', `${id} has another file on this device. Import it with \`replace\`, or under another id.`);
 
-        /** @param {Wanted & {id: string}} wanted @returns {Promise<Stored | undefined>} undefined where another file has this id */
+        /** @param {Wanted & {id: string}} wanted @returns {Promise<Stored | undefined>} undefined: the id is taken */
         async function importAs(wanted) {
             const ends = [await read(wanted.id, signal)];
             try {
@@ -219,8 +219,8 @@ export async function importFiles(files, {manifest: given, signal, onProgress, r
 }
 
 /**
- * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go, as it was never a whole
- * model; or 'other'.
+ * What is stored under an id, against a file: 'same', as far as digests tell; 'unfinished' for what may go,
+ * as it was never a whole model; or 'other'.
  * @returns {Promise<'same' | 'unfinished' | 'other'>}
  * @param {ChunkStore} store
  * @param {StoredModel} there
@@ -233,7 +233,7 @@ async function compareFile(store, there, {file, name, manifest}, signal) {
     const {id, chunkSize} = there, digests = await store.digestsOf(id), present = await store.chunksOf(id);
     for (const [index, digest] of [...digests].sort(([a], [b]) => a - b)) {
         signal?.throwIfAborted();
-        // Of a download with a manifest, all digests are known from the start: here, those of what has come.
+        // With a manifest, all digests are known from the start. Only chunks that have come are compared.
         if (!there.complete && !present.has(index)) continue;
         const found = manifest?.chunkSize === chunkSize ? manifest.digests[index]
             : await sha256(await readSlice(file, name, index * chunkSize, chunkSize));
@@ -264,7 +264,8 @@ async function writeFile(store, there, {id, name, file, manifest}, {signal, onPr
     const [present, digests] = kept ? await Promise.all([store.chunksOf(id), store.digestsOf(id)]) : [new Set(), new Map()];
     const room = await roomFor(file.size, id);
     if (!room.enough)
-        throw new GemmaError('no-room', `${name} cannot be kept: it has ${file.size} bytes, and ${room.free} are free for this site.`);
+        throw new GemmaError('no-room',
+            `${name} cannot be kept: it has ${file.size} bytes, and ${room.free} are free for this site.`);
     const meter = createMeter('load', file.size, onProgress);
     try {
         for (let index = 0; index * model.chunkSize < file.size; index++) {
@@ -296,7 +297,9 @@ async function* goodChunks(store, model, signal) {
     for (let index = 0; index * model.chunkSize < model.size; index++) {
         signal?.throwIfAborted();
         const bytes = await readGood(store, model, index, digests);
-        if (!bytes) throw new GemmaError('bad-file', `Chunk ${index} of ${model.name} is missing or damaged here: repair the model first.`);
+        if (!bytes)
+            throw new GemmaError('bad-file',
+                `Chunk ${index} of ${model.name} is missing or damaged here: repair the model first.`);
         yield bytes;
     }
 }

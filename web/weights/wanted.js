@@ -1,4 +1,4 @@
-// A model that is to be read: what is here of it, what is known of it, and whether what a server has is the same file.
+// A model to read: what is stored of it, what is known of it, and whether a server has the same file.
 //
 // Owns these answers, for source.js, which reads.
 
@@ -22,8 +22,8 @@ import {ChunkStore, CHUNK_SIZE} from './store/store.js';
  * @typedef {{size: number, chunkSize: number}} Sizes   of a file, and of its chunks
  * @typedef {{store?: ChunkStore, reader?: ReturnType<typeof createReader>, without?: string}} OpenedStore
  * @typedef {Wanted & {store: ChunkStore, stored: StoredModel}} WholeFile   one that is here, or was
- * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}} OpenedFile   of one file, or
- *     of its parts
+ * @typedef {Omit<RemoteFile, 'span'> & {published?: () => Promise<import('./file/check.js').Published[]>}}
+ *     OpenedFile   of one file, or of its parts
  */
 
 export const LEFT = 'The stored file is unchanged. Load it with `update: true` to replace it, or delete it.';
@@ -44,7 +44,7 @@ export async function openStore() {
 }
 
 /**
- * A file that is to be read, with what is here of it.
+ * A file to read, with what is stored of it.
  * @typedef {object} Wanted
  * @property {string} id
  * @property {ChunkStore} [store]
@@ -61,9 +61,10 @@ export async function openStore() {
  * @property {boolean} update         as in UrlDescription
  * @property {boolean} complete       nothing is missing
  * @property {boolean} repair         as for openSource
- * @property {(remote: OpenedFile) => Promise<import('./file/check.js').Published[]>} published   what the caller or the host says of
- *     what is to come
- * @property {(options: Partial<import('./download/http.js').RemoteOptions>) => Promise<OpenedFile>} open   asks the servers
+ * @property {(remote: OpenedFile) => Promise<import('./file/check.js').Published[]>} published   what the
+ *     caller or the host says of what is to come
+ * @property {(options: Partial<import('./download/http.js').RemoteOptions>) => Promise<OpenedFile>} open
+ *     asks the servers
  */
 
 /**
@@ -72,13 +73,11 @@ export async function openStore() {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Omit<Wanted, 'repair'>>}
  */
-export async function lookUp({store, without, reader}, {url: id, urls = [], headers, manifest: given, sha256: digest, update = false},
-    signal) {
+export async function lookUp({store, without, reader},
+    {url: id, urls = [], headers, manifest: given, sha256: digest, update = false}, signal) {
     const stored = await store?.find(id);
-    /** @type {Set<number>} */
-    let present = store && stored ? await store.chunksOf(id) : new Set();
-    /** @type {Map<number, ArrayBuffer>} */
-    let digests = store && stored ? await store.digestsOf(id) : new Map();
+    let /** @type {Set<number>} */ present = store && stored ? await store.chunksOf(id) : new Set();
+    let /** @type {Map<number, ArrayBuffer>} */ digests = store && stored ? await store.digestsOf(id) : new Map();
     const hasAll = () => stored !== undefined && present.size >= chunkCount(stored);
 
     /** @type {import('./file/manifest.js').Manifest | undefined} */
@@ -88,13 +87,15 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
     const from = given ?? stored?.manifest;     // a resumed download may have been given one
     if (typeof from === 'string') {
         // What is whole and came by this manifest needs neither it nor the network.
-        if (!hasAll() || stored?.manifest !== from || update) manifest = await fetchManifest(base = from, access).catch(optional(!given));
+        if (!hasAll() || stored?.manifest !== from || update)
+            manifest = await fetchManifest(base = from, access).catch(optional(!given));
     } else if (from) {
         manifest = readManifest(from);
     }
     if (manifest) {
         mustAgree(manifest, digest);
-        const {digests: wanted} = manifest, comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
+        const {digests: wanted} = manifest,
+            comparable = stored?.size === manifest.size && stored.chunkSize === manifest.chunkSize;
         present = new Set([...present].filter((i) => comparable && isDigest(digests.get(i), wanted[i])));
         digests = new Map(wanted.entries());
     } else if (digest && stored?.sha256 && stored.sha256 !== digest) {
@@ -102,13 +103,14 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
         present.clear();
         digests.clear();
     } else if (stored && hadManifest(stored) && digests.size === chunkCount(stored)) {
-        manifest = {...stored, digests: Array.from({length: digests.size}, (_, i) => /** @type {ArrayBuffer} */ (digests.get(i)))};
+        manifest = {...stored, digests: Array.from({length: digests.size},
+            (_, i) => /** @type {ArrayBuffer} */ (digests.get(i)))};
     }
     const chunkSize = manifest?.chunkSize ?? stored?.chunkSize ?? CHUNK_SIZE;
-    /** @type {Line | undefined} */
-    let line;
+    let /** @type {Line | undefined} */ line;
     return {
-        id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update, complete: hasAll(),
+        id, store, reader, without, access, stored, chunkSize, present, digests, manifest, digest, update,
+        complete: hasAll(),
         ...typeof from === 'string' && {manifestUrl: from},
         async published({name, size, sha256: announced, published}) {
             if (!digest && published) return published();
@@ -121,10 +123,11 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
                     : new GemmaError('not-found', `There is no model ${id} on this device.`);
             }
             line ??= new Line();
-            const openFiles = !manifest?.parts && partUrls(id) ? (await later(() => import('./download/split.js'))).openSplit : openRemote;
+            const openFiles = !manifest?.parts && partUrls(id)
+                ? (await later(() => import('./download/split.js'))).openSplit : openRemote;
             return openFiles([id, ...urls], {
-                headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored), ...manifest
-                    && {size: manifest.size, checked: true},
+                headers, signal, line, pieceSize: chunkSize, knownGood: Boolean(stored),
+                ...manifest && {size: manifest.size, checked: true},
                 ...manifest?.parts && {parts: manifest.parts.map((part) => beside(part, base))}, ...options,
             });
         },
@@ -137,7 +140,11 @@ export async function lookUp({store, without, reader}, {url: id, urls = [], head
  */
 export const pointerOf = (access) => askPointer(access.home, access);
 
-/** Whether a digest that may be unknown is another one. @param {ArrayBuffer | undefined} known @param {ArrayBuffer} wanted */
+/**
+ * Whether a digest that may be unknown is another one.
+ * @param {ArrayBuffer | undefined} known
+ * @param {ArrayBuffer} wanted
+ */
 function isDigest(known, wanted) {
     return known !== undefined && same(known, wanted);
 }
@@ -150,19 +157,25 @@ function optional(is) {
     };
 }
 
-/** @param {string} url @param {import('./download/request.js').Access} access @returns {Promise<import('./file/manifest.js').Manifest>} */
+/**
+ * @param {string} url
+ * @param {import('./download/request.js').Access} access
+ * @returns {Promise<import('./file/manifest.js').Manifest>}
+ */
 export async function fetchManifest(url, access) {
     return readManifest(await askManifest(url, access));
 }
 
 /** @param {{name: string, sha256: string}} stored @param {string} expected */
 function isNotTheFile({name, sha256: found}, expected) {
-    return new GemmaError('bad-file', `The stored ${name} is not the expected file: its SHA-256 is ${found}, not ${expected}. ${LEFT}`);
+    return new GemmaError('bad-file',
+        `The stored ${name} is not the expected file: its SHA-256 is ${found}, not ${expected}. ${LEFT}`);
 }
 
 /** @param {{name: string}} model */
 export function isChanged({name}) {
-    return new GemmaError('changed', `Chunks of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
+    return new GemmaError('changed',
+        `Chunks of ${name} are missing or damaged here, and its address has another file now. ${LEFT}`);
 }
 
 /** Whether the digests of all chunks were known before the chunks came. @param {{validator: string}} stored */
@@ -186,17 +199,18 @@ export function versionOf({size, chunkSize, sha256: digest}) {
 }
 
 /**
- * Whether what is stored is of the file that the server has now. Some servers show no version, and copies of one file go by several on
- * several servers: then samples of what is stored are compared, and where there is no digest of the whole, the first chunk: headers may
- * differ by a few bytes.
+ * Whether what is stored is of the file that the server has now. Some servers show no version, and servers
+ * with copies of one file show different versions. Then samples of what is stored are compared. Where there
+ * is no digest of the whole file, the first chunk is compared, too: headers may differ by a few bytes.
  * @param {Wanted} file
  * @param {Sizes & import('./download/identity.js').Version} model
  * @param {OpenedFile} remote
- * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: what will have come is compared with a digest of the whole;
- *     mayMix: what comes is put beside what is stored, and has no digest of its own: samples are not enough against a server that
- *     says otherwise
+ * @param {{isWholeTold?: boolean, mayMix?: boolean}} [options]   isWholeTold: the complete download is
+ *     compared with a digest of the whole file; mayMix: new chunks without digests are put beside the stored
+ *     ones: samples are not enough against a server that says otherwise
  */
-export async function isSameFile({store, stored, present, digests}, model, remote, {isWholeTold = false, mayMix = false} = {}) {
+export async function isSameFile({store, stored, present, digests}, model, remote,
+    {isWholeTold = false, mayMix = false} = {}) {
     if (!store || !stored || stored.size !== model.size || stored.chunkSize !== model.chunkSize) return false;
     const told = isSame({...stored, digest: stored.sha256 || stored.digest}, model), {validator} = model;
     if (told !== undefined) return told;
@@ -206,7 +220,8 @@ export async function isSameFile({store, stored, present, digests}, model, remot
         const chunk = chunkLength(model, index), length = Math.min(SAMPLE_BYTES, chunk), from = chunk - length;
         const found = await store.readChunk(stored.id, index, new ArrayBuffer(chunk));
         if (!found || !isDigest(digests.get(index), found.digest)) continue;
-        const there = await remote.peek(index * model.chunkSize + from, length), here = new Uint8Array(found.bytes, from);
+        const there = await remote.peek(index * model.chunkSize + from, length),
+            here = new Uint8Array(found.bytes, from);
         if (!there.every((byte, i) => byte === here[i])) return false;
         compared++;
     }

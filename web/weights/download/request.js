@@ -95,7 +95,8 @@ export class Asker {
             for (;;) {
                 const {done, value} = await this.#withinTime(reader.read()).catch((cause) => {
                     if (this.#signal?.aborted) throw this.#signal.reason;
-                    throw passing(`The connection to ${site} broke in the middle of ${this.#name}; try again.`, {cause});
+                    throw passing(
+                        `The connection to ${site} broke in the middle of ${this.#name}; try again.`, {cause});
                 });
                 if (done) return;
                 arrived(response, value.length);
@@ -232,10 +233,16 @@ async function whyNot(url, name) {
     if (forbidden.has(origin)) {
         const advice = isLocal ? 'write localhost in its place'
             : protocol === 'http:' ? 'give an https address, or one of this site' : 'allow it in that policy';
-        return {refused: true, sentence: `This page's own policy (connect-src of its Content-Security-Policy) does not allow requests to ${origin}: ${advice}.`};
+        return {
+            refused: true,
+            sentence: `This page's own policy (connect-src of its Content-Security-Policy) does not allow requests to ${origin}: ${advice}.`,
+        };
     }
     if (page?.protocol === 'https:' && protocol === 'http:' && !isLocal)
-        return {refused: true, sentence: `A page that came by https cannot ask ${origin}: give an https address of ${name}.`};
+        return {
+            refused: true,
+            sentence: `A page that came by https cannot ask ${origin}: give an https address of ${name}.`,
+        };
     const elsewhere = !page || page.origin === origin ? ''
         : `, or it does not allow other sites to read ${name}`;
     const offline = globalThis.navigator?.onLine === false ? '; this browser says that there is no network'
@@ -302,8 +309,8 @@ export async function askPointer(url, access) {
 export function contentRange(headers) {
     const [, start, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '')
         ?? [];
-    return start === undefined ? {} : {start: Number(start), end: Number(last) + 1, ...total !== '*'
-        && {total: Number(total)}};
+    return start === undefined
+        ? {} : {start: Number(start), end: Number(last) + 1, ...total !== '*' && {total: Number(total)}};
 }
 
 /**

@@ -79,7 +79,7 @@ export class Servers {
         const leave = (isFailure = false) => wasOneTooMany ??= place.leave(isFailure);
         /**
          * @param {any} error
-         * @param {boolean} [isRefusal]   whatever it says: hosts refuse one request too many in many ways
+         * @param {boolean} [isRefusal]   for any status: hosts refuse one request too many in many ways
          */
         const failed = (error, isRefusal = false) => {
             const mayBeBusy = error instanceof GemmaError && (/** @type {any} */ (error).busy || isRefusal),

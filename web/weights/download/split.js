@@ -22,8 +22,8 @@ const LATER_BYTES = 64 * 1024;      // and this many of the others, whose header
 const AHEAD = 3;                    // parts that are asked for while another one is read
 
 /**
- * Opens one part after the other, some ahead. What is asked for of each is to be read, or the part closed,
- * before the next: a browser has few connections.
+ * Opens one part after the other, some ahead. Read what was asked for of a part, or close it, before you take
+ * the next: a browser has few connections.
  * @param {string[]} urls   of copies of the first part
  * @param {RemoteOptions & {laterSize?: number}} options   pieceSize: what is asked for; laterSize: the same
  *     of all parts but the first
@@ -35,9 +35,10 @@ export async function* openParts(urls, options) {
     const coming = [];
     /** @param {number} part @returns {Promise<RemoteFile>} */
     const open = (part) => {
-        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean),
-            {line, home: urls[0], ...options, pieceSize: part ? options.laterSize ?? LATER_BYTES
-                : options.pieceSize});
+        const opened = openRemote(copies.map((all) => all[part]).filter(Boolean), {
+            line, home: urls[0], ...options,
+            pieceSize: part ? options.laterSize ?? LATER_BYTES : options.pieceSize,
+        });
         opened.catch(() => {});     // it is thrown where it is awaited, if another part does not fail before
         return opened;
     };
@@ -153,8 +154,9 @@ async function publishedOf(url, parts, heads, pieces, {headers, signal}) {
     for (const piece of pieces) {
         const length = pieceLength(piece), digest = piece.bytes ? undefined : digests[own.indexOf(piece)];
         if (digest && !piece.bytes)
-            published.push({name: parts[piece.part].name, sha256: digest, from, length,
-                head: heads[piece.part].bytes});
+            published.push({
+                name: parts[piece.part].name, sha256: digest, from, length, head: heads[piece.part].bytes,
+            });
         from += length;
     }
     return published;

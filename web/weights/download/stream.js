@@ -98,7 +98,7 @@ export class Stream {
 
     /** @param {number} server */
     async #mustEnd(server) {
-        // Where it broke off after the last byte, that was the end.
+        // A connection that breaks off after the last byte has ended as it should.
         if (this.#rest || this.#source && !(await this.#source.next()).done)
             throw this.#options.wrong.more(server);
     }

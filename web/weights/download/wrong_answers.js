@@ -47,7 +47,9 @@ export class WrongAnswers {
 
     /** @param {number} server */
     noRanges(server) {
-        return passing(`${this.#site(server)} no longer serves byte ranges of ${this.#name}; try again later.`, {busy: false});
+        return passing(
+            `${this.#site(server)} no longer serves byte ranges of ${this.#name}; try again later.`,
+            {busy: false});
     }
 
     /** @param {number} server */

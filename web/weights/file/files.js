@@ -47,7 +47,7 @@ function inOrder(files, names, whole) {
         `${missing.length} of the ${names.length} files of ${whole} were not chosen, such as ${missing[0]}.`);
 }
 
-/** Of their weights, nothing is read. @param {NamedBlob[]} parts @param {string[]} names */
+/** Reads nothing of their weights. @param {NamedBlob[]} parts @param {string[]} names */
 async function joinSplit(parts, names) {
     /** @param {NamedBlob} part @returns {(length: number) => Promise<Uint8Array>} */
     const read = (part) => async (length) => new Uint8Array(await readSlice(part, part.name

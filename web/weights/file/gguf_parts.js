@@ -1,6 +1,6 @@
 // gguf_parts.js: the parts into which llama.cpp's gguf-split cuts a GGUF (NAME-00001-of-00003.gguf and so
-// on), as the one file that they are parts of. Each is a GGUF of its own: the metadata are in the first, and
-// each has the infos and the weights of some tensors. Owns how these are put together, which takes their
+// on), as the one file that they are parts of. Each is a complete GGUF file: the metadata are in the first,
+// and each has the infos and the weights of some tensors. Owns how these are put together, which takes their
 // headers only. Knows no network, no disk and no model: of metadata, it understands split.* and the alignment
 // alone; the engine reads the whole that it makes. It is JavaScript since parts are joined where no engine
 // module runs: in the page and in the store. The bytes are not trusted, as in gguf_cursor.js.

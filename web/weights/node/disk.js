@@ -123,7 +123,7 @@ async function openAll(path, parts) {
     /** @type {OpenFile[]} */
     const files = [];
     try {
-        // What build/quantize --split wrote are pieces of the file, and no files of their own.
+        // The files that build/quantize --split wrote are pieces of one file, not complete GGUF files.
         const cut = parts && !existsSync(path) ? parts.map((part) => join(dirname(path), part)) : undefined;
         for (const part of cut ?? partNames(path) ?? [path]) files.push(await openFile(part));
         const name = basename(wholeName(path));

@@ -3,15 +3,15 @@
 // Owns the database, its schema and its version. Knows nothing of HTTP, GGUF or the engine; its
 // user decides what belongs together. Three object stores:
 //
-//   models   key id                StoredModel, see below
-//   chunks   key [id, index]       Blob of chunkSize bytes, the last one shorter: it is read twice as fast as an ArrayBuffer, which browsers copy
-//                                  once more on the way, and into memory that is there. An ArrayBuffer where none can be kept
-//   digests  key [id, index]       ArrayBuffer of 32 bytes, the SHA-256 that this chunk must have: known from a manifest
-//                                  before the chunk comes, or recorded when it came
+//   models   key id            StoredModel, see below
+//   chunks   key [id, index]   Blob of chunkSize bytes, the last one shorter. It is read twice as fast as an
+//                              ArrayBuffer, which is copied once more. ArrayBuffer where Blobs can't be kept
+//   digests  key [id, index]   ArrayBuffer of 32 bytes, the SHA-256 that this chunk must have: known from a
+//                              manifest before the chunk comes, or recorded when it came
 //
-// A chunk, its digest and its model's entry are written in one transaction, whatever other tabs do meanwhile:
-// so the keys of `chunks` are exactly the chunks that are there and can be listed without reading any of
-// them, all of them are of the version of the file that the entry names, and no chunk is without an entry by
+// A chunk, its digest and its model's entry are written in one transaction, so other tabs cannot come
+// between. The keys of `chunks` are exactly the chunks that are there, and can be listed without reading a
+// chunk. All chunks are of the version of the file that the entry names. No chunk is without an entry by
 // which it can be deleted.
 //
 // Browsers end a connection to IndexedDB when they like: of a page in the background, or when their storage
@@ -197,8 +197,8 @@ export class ChunkStore {
      * @param {ArrayBuffer} bytes    left alone until this resolves
      * @param {ArrayBuffer} digest   SHA-256 of bytes
      * @param {ArrayBuffer[]} [manifest]   the digests of all chunks
-     * @param {boolean} [isOther]   what was saved before `model.savedAt` is another file, whatever its
-     *     version says
+     * @param {boolean} [isOther]   what was saved before `model.savedAt` is another file, even if its version
+     *     is the same
      */
     async writeChunk(model, index, bytes, digest, manifest, isOther = false) {
         const {id} = model, record = await (this.#takesBlobs ??= this.#tryBlob()) ? new Blob([bytes]) : bytes;
@@ -332,7 +332,7 @@ async function readBlob(blob, room) {
     try {
         reader = blob.stream().getReader({mode: 'byob'});
     } catch {
-        return blob.arrayBuffer();      // this browser reads streams only into memory of its own
+        return blob.arrayBuffer();      // this browser reads streams only into its own memory
     }
     reading.add(reader);
     try {

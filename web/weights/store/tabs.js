@@ -11,7 +11,7 @@ import {GemmaError} from '../../base/error.js';
  * and still answers.
  */
 const ASK = 'how far?';
-// whoever answers none of so many is frozen, as phones do it to tabs in the background
+// A tab that answers none of so many is frozen, as phones freeze tabs in the background.
 const ASK_MS = 1000, SILENT_ASKS = 15;
 
 /**
