@@ -325,7 +325,7 @@ export class Gemma {
         this.#end(new GemmaError('closed', 'The model has been closed. Load it again.'));
     }
 
-    /** Once: what is running, and whatever is asked later, rejects with `error`. @param {unknown} error */
+    /** Once: what is running, and every later call, rejects with `error`. @param {unknown} error */
     #end(error) {
         if (this.#closed) return;
         this.#closed = error;

@@ -8,8 +8,8 @@
  * answer must be), 'engine-lost' (the tab that held a shared engine is gone, and no other could take its
  * place: load again), 'internal'.
  * `fatal` is true where the engine has ended with it: load the model again. `here` is true where this
- * browser, or this page in it, lacks something whatever the model. `refused` is true where the network works
- * and asking again gives the same: `message` says what to do instead.
+ * browser, or this page in it, lacks something that does not depend on the model. `refused` is true where the
+ * network works and asking again gives the same: `message` says what to do instead.
  * Of 'context-full', `requested` is how many tokens there would be (of a text that is far too long, at
  * least), and `contextLength` how many the context holds.
  */

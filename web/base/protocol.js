@@ -4,7 +4,7 @@
 //   to the worker     {id, call, args}                  call: a method of the worker's service (worker.js)
 //                     {id, abort: true}                 stop that request: its answer still comes
 //   from the worker   {ready: true}                     once, first: it has started
-//                     {starting: boolean}               it starts workers of its own, or has: see starts.js
+//                     {starting: boolean}               it starts workers, or has started them: see starts.js
 //                     {asked}                           what it asks of the network: see asked.js
 //                     {id, event}                       progress and text, see the callers
 //                     {id, result} | {id, error: {code, message, name, fatal, here, refused, requested, contextLength,

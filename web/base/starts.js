@@ -28,9 +28,9 @@ export async function whileStarting(port, work) {
 }
 
 /**
- * For who started the worker: calls `onSilent` once when nothing comes from it while it starts workers.
- * Counts beats of its own timer, not time: after a sleep of the machine, or in a tab whose timers are slowed,
- * both sides have beaten equally little.
+ * For the starter of the worker: calls `onSilent` once when nothing comes from the worker while it starts
+ * workers. Counts the beats of a timer, not time: after a sleep of the machine, or in a tab whose timers are
+ * slowed, both sides have beaten equally little.
  * @param {Port} port
  * @param {() => void} onSilent
  * @param {{beatMs?: number, beats?: number}} [limit]

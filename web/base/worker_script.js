@@ -1,5 +1,6 @@
-// worker_script.js: a browser's workers: what script one has, and by which address it may be started. Owns the ways around what hosts and
-// pages refuse. Knows no messages but the first, which says that a worker is ready.
+// worker_script.js: a browser's workers: what script one has, and by which address it may be started. Owns
+// the ways around what hosts and pages refuse. Knows no messages but the first, which says that a worker is
+// ready.
 
 import {note} from './asked.js';
 import {GemmaError, messageOf} from './error.js';
@@ -11,8 +12,9 @@ import {missing} from './later.js';
  */
 
 /**
- * What an expression `new Worker(new URL(ADDRESS, import.meta.url), OPTIONS)` would start. Bundlers know a worker by that expression alone, and
- * put into it what they have made of the script. How it is started is decided here.
+ * What an expression `new Worker(new URL(ADDRESS, import.meta.url), OPTIONS)` would start. Bundlers know a
+ * worker by that expression alone, and put into it what they have made of the script. How it is started is
+ * decided here.
  * @param {() => unknown} expression
  * @returns {Script}
  */
@@ -46,7 +48,8 @@ function trusted(address) {
     try {
         policy ??= trustedTypes?.createPolicy(POLICY, {createScriptURL: (/** @type {string} */ text) => text}) ?? null;
     } catch {
-        policy = null;      // the page allows no policy of this name; whether it requires one, the constructor of workers says
+        // the page allows no policy of this name; whether it requires one, the constructor of workers says
+        policy = null;
     }
     return policy ? policy.createScriptURL(address) : address;
 }
@@ -54,18 +57,21 @@ function trusted(address) {
 /** This worker was started by a script that imports it, since its own was refused. */
 const isImported = globalThis.location?.protocol === 'blob:';
 
-/** A sandboxed frame has an origin without a name, whatever its address says, and there no module is run from a script of the page's own. */
+/** A sandboxed frame has an opaque origin. There, no module runs from a script that the page makes. */
 const isSandboxed = globalThis.origin === 'null';
 
 /**
- * The ways in which a worker can be started, the best first. A browser starts workers from its own origin only, and on a page with COEP only
- * those that have this header, too. A script that the page makes may import both.
+ * The ways in which a worker can be started, the best first. A browser starts workers from its own origin
+ * only, and on a page with COEP only those that have this header, too. A script that the page makes may
+ * import both.
  * @param {Script} script
  * @returns {(() => [address: string, options: WorkerOptions])[]}   what its constructor is given
  */
 function waysTo({url: {href, origin, protocol}, options}) {
     if (!/^https?:$/.test(protocol)) return [() => [href, options]];
-    const address = JSON.stringify(href), text = options.type !== 'module' ? `importScripts(${address})` : isSandboxed ? `import(${address})` : `import ${address}`;
+    const address = JSON.stringify(href),
+        text = options.type !== 'module' ? `importScripts(${address})`
+            : isSandboxed ? `import(${address})` : `import ${address}`;
     const importing = () => URL.createObjectURL(new Blob([text], {type: 'text/javascript'}));
     /** @returns {[string, WorkerOptions]} */
     const way = () => [importing(), isSandboxed ? {...options, type: 'classic'} : options];
@@ -88,17 +94,23 @@ export const startPlain = (script, constructor) => startBy(waysTo(script)[0](), 
  */
 async function ask({href}) {
     try {
-        const {ok, status, headers} = await fetch(href), type = headers.get('Content-Type'), isScript = /javascript/i.test(type ?? '');
+        const {ok, status, headers} = await fetch(href), type = headers.get('Content-Type'),
+            isScript = /javascript/i.test(type ?? '');
         const lacks = globalThis.crossOriginIsolated && !headers.has('Cross-Origin-Embedder-Policy');
-        return {isGone: !ok || !isScript, why: !ok ? `HTTP ${status}` : !isScript ? `type ${type}` : lacks ? 'it lacks the page\'s header Cross-Origin-Embedder-Policy' : ''};
+        return {
+            isGone: !ok || !isScript,
+            why: !ok ? `HTTP ${status}`
+                : !isScript ? `type ${type}`
+                : lacks ? 'it lacks the page\'s header Cross-Origin-Embedder-Policy' : '',
+        };
     } catch {
         return {isGone: true, why: ''};
     }
 }
 
 /**
- * Vite's server for development, before version 8, moves a package's scripts to a folder of its own without the workers that they start. Those stay
- * in the package.
+ * Vite's server for development, before version 8, moves a package's scripts to another folder, without the
+ * workers that they start. Those stay in the package.
  * @param {Script} script @returns {ReturnType<typeof waysTo>}
  */
 function waysInPackage({url: {href}, options}) {
@@ -107,7 +119,8 @@ function waysInPackage({url: {href}, options}) {
 }
 
 /** @param {string} href @param {string} why @param {unknown} [cause] */
-const refusedByPage = (href, why, cause) => new GemmaError('unsupported', `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
+const refusedByPage = (href, why, cause) => new GemmaError('unsupported',
+    `This page may not start a worker from ${href} (${why}). Serve the library's files ` +
     "from the page's own origin, with its headers, or allow blob: in its worker-src, and the policy gemma-wasm in its trusted-types.", {cause, here: true});
 
 /** What the page's policy refuses until end(). */
@@ -128,17 +141,16 @@ const STARTING_MS = 60_000;     // on a slow network its scripts may take long
  */
 export function startInBrowser(script, onFailure) {
     const {href} = script.url, ways = waysTo(script), elsewhere = waysInPackage(script);
-    /** What is to be sent as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
+    /** The messages to send as soon as it is ready. @type {{message: any, transfer: Transferable[]}[]} */
     const waiting = [], /** @type {((message: any) => void)[]} */ listeners = [];
-    let /** @type {Worker} */ worker, /** @type {ReturnType<typeof setTimeout> | undefined} */ timer, isReady = false, isOver = false, isSecond = false;
+    let /** @type {Worker} */ worker, /** @type {ReturnType<typeof setTimeout> | undefined} */ timer,
+        isReady = false, isOver = false, isSecond = false;
     const refusals = watchPolicy(), [direct] = ways;
-    /** It has started, or will not. */
-    const settle = () => {
+    const settle = () => {      // it has started, or will not
         clearTimeout(timer);
         refusals.end();
     };
-    /** @param {Error} error */
-    const fail = (error) => {
+    const fail = (/** @type {Error} */ error) => {
         settle();
         if (!isOver) onFailure(error);
     };
@@ -157,12 +169,12 @@ export function startInBrowser(script, onFailure) {
         };
         worker.onmessageerror = () => fail(new Error('one of its messages could not be read'));
         // The caller gets this error, so the page does not report it a second time.
-        worker.onerror = (event) => void (event.preventDefault(), event.message || isReady ? fail(new Error(event.message)) : otherwise().catch(fail));
+        worker.onerror = (event) => void (event.preventDefault(),
+            event.message || isReady ? fail(new Error(event.message)) : otherwise().catch(fail));
         // Firefox says nothing of a module that can't be imported. A worker's first message is that it is ready.
         timer = setTimeout(() => fail(missing(href, `it did not start within ${STARTING_MS / 1000} s`)), STARTING_MS);
     };
-    /** Its script was refused, or one that it imports. */
-    const otherwise = async () => {
+    const otherwise = async () => {     // its script was refused, or one that it imports
         clearTimeout(timer);
         const {isGone, why} = await ask(script.url);
         if (isOver) return;
@@ -176,7 +188,8 @@ export function startInBrowser(script, onFailure) {
     };
     start();
     return {
-        postMessage: (message, transfer = []) => isReady ? worker.postMessage(message, transfer) : void waiting.push(structuredClone({message, transfer}, {transfer})),
+        postMessage: (message, transfer = []) => isReady ? worker.postMessage(message, transfer)
+            : void waiting.push(structuredClone({message, transfer}, {transfer})),
         onMessage: (listener) => void listeners.push(listener),
         terminate() {
             isOver = true;

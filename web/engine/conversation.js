@@ -235,8 +235,8 @@ export class Conversation {
     #write(messages, before, isBare = false) {
         const last = messages.at(-1), first = before.length === 0;
         if (!isBegun(last)) return {ids: [...before, ...this.#turns(messages, first)], begun: []};
-        // What the answer begins with is written as the model would write it: its own tokens, and nothing of it
-        // is trimmed.
+        // The given beginning of an answer is written as the model would write it: with its own tokens, and
+        // untrimmed.
         const earlier = messages.slice(0, -1), opened = [...before, ...this.#turns(earlier, first)];
         const open = isBegun(earlier.at(-1)) ? [...opened, ...this.#turns([], false)] : opened;
         const begun = last.content ? this.#engine.tokenize(this.#style.leads && !isBare ? ` ${last.content}`

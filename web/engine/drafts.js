@@ -117,7 +117,7 @@ export class Drafts {
     }
 
     /**
-     * After a push: adds tokens that are known to follow, whatever else the batch has.
+     * After a push: adds tokens that are known to follow. They do not depend on the rest of the batch.
      * @returns {boolean} whether there are some
      */
     proposeKnown() {

@@ -4,7 +4,7 @@
 // compiler then computes the relaxed dot product wrongly. So each relaxed instruction that the kernels use is
 // run, from its first call until well after tier-up.
 //
-// Of the two relaxed dot products, which give the same sums, the faster one differs from machine to machine:
+// Which of the two relaxed dot products is faster differs from machine to machine. They give the same sums:
 // the one of four bytes into 32 bits is a single instruction on ARM and on x86 with AVX-VNNI; on older x86 it
 // is five, and the one of two bytes into 16 bits is better. WebAssembly can't ask for the CPU, so both
 // are timed.
@@ -170,7 +170,8 @@ const memory64IsThere = () => {
 };
 
 export const withoutSimd = () => new GemmaError('unsupported',
-    'This browser lacks WebAssembly SIMD or shared memory. Use Chrome or Edge 120, Firefox 124, Safari 17.4, or newer.', {here: true});
+    'This browser lacks WebAssembly SIMD or shared memory. Use Chrome or Edge 120, Firefox 124, Safari 17.4, or newer.',
+    {here: true});
 
 /**
  * Refuses where the engine can't run at all, before anything of a model is fetched. The page asks, because
@@ -180,7 +181,8 @@ export const withoutSimd = () => new GemmaError('unsupported',
 export function requireWebAssembly() {
     if (typeof WebAssembly !== 'object')
         throw new GemmaError('unsupported',
-            'WebAssembly is switched off here, for example by Lockdown Mode. Allow it for this site, then reload.', {here: true});
+            'WebAssembly is switched off here, for example by Lockdown Mode. Allow it for this site, then reload.',
+            {here: true});
     if (!WebAssembly.validate(SIMD) || !succeeds(sharedMemoryIsThere)) throw withoutSimd();
 }
 

@@ -1,5 +1,5 @@
 // generate.js: the token loop of one answer: prefill, then one token after the other until something ends it. Many run
-// at the same time, each on a session of its own; the scheduler evaluates their tokens together. Knows neither
+// at the same time, each on its own session; the scheduler evaluates their tokens together. Knows neither
 // messages, pages nor turns.
 
 import {Drafts} from './drafts.js';
@@ -43,7 +43,7 @@ async function readWithLogprobs(session, ids, {promptLogprobs, promptLogprobsFro
     const from = Math.min(Math.max(promptLogprobsFrom, 1), ids.length);
     /** @type {(TokenLogprobs | null)[]} */
     const all = Array.from({length: from}, () => null);
-    session.sync(ids.slice(0, from));   // so that the token before `from` is evaluated, whatever was evaluated before
+    session.sync(ids.slice(0, from));   // so the token before `from` is evaluated now, even if it was before
     const cached = session.sync(ids);
     for (let done = cached; done < ids.length && !aborted();) {
         const end = ids.length - session.step(LOGPROBS_BATCH);

@@ -1,10 +1,12 @@
-// lzma.js: unpacks what xz --format=lzma makes, as the package's engine modules are: a quarter smaller than gzipped. Knows not what is in it.
+// lzma.js: unpacks what xz --format=lzma makes, as the package's engine modules are: a quarter smaller than
+// gzipped. Knows not what is in it.
 
 const START = 1024;     // a probability of one half, of 2048
 
 /** Where the probabilities of each kind begin. LENGTHS are 514: two choices, 16 times 8, 16 times 8, 256. */
-const MATCH = 0, REPEAT = MATCH + 192, REPEAT0 = REPEAT + 12, REPEAT1 = REPEAT0 + 12, REPEAT2 = REPEAT1 + 12, LONG = REPEAT2 + 12, SLOT = LONG + 192,
-    NEAR = SLOT + 256, ALIGN = NEAR + 115, LENGTH = ALIGN + 16, REPEAT_LENGTH = LENGTH + 514, LITERAL = REPEAT_LENGTH + 514;
+const MATCH = 0, REPEAT = MATCH + 192, REPEAT0 = REPEAT + 12, REPEAT1 = REPEAT0 + 12, REPEAT2 = REPEAT1 + 12,
+    LONG = REPEAT2 + 12, SLOT = LONG + 192, NEAR = SLOT + 256, ALIGN = NEAR + 115, LENGTH = ALIGN + 16,
+    REPEAT_LENGTH = LENGTH + 514, LITERAL = REPEAT_LENGTH + 514;
 
 /** Bits out of bytes, by their probabilities. @param {Uint8Array} bytes @param {Uint16Array} odds */
 function rangeDecoder(bytes, odds) {
@@ -15,8 +17,7 @@ function rangeDecoder(bytes, odds) {
         code = (code << 8 | bytes[at++]) >>> 0;
     };
     while (at < 18) code = (code << 8 | bytes[at++]) >>> 0;
-    /** @param {number} i */
-    const bit = (i) => {
+    const bit = (/** @type {number} */ i) => {
         const bound = (range >>> 11) * odds[i], isOne = code >= bound;
         if (isOne) {
             range -= bound;
@@ -58,7 +59,8 @@ function rangeDecoder(bytes, odds) {
         return value;
     };
     /** @param {number} base @param {number} place */
-    const length = (base, place) => 2 + (!bit(base) ? tree(base + 2 + 8 * place, 3) : !bit(base + 1) ? 8 + tree(base + 130 + 8 * place, 3) : 16 + tree(base + 258, 8));
+    const length = (base, place) => 2 + (!bit(base) ? tree(base + 2 + 8 * place, 3)
+        : !bit(base + 1) ? 8 + tree(base + 130 + 8 * place, 3) : 16 + tree(base + 258, 8));
     /** How far back a match lies, less one. @param {number} n   its length */
     const distance = (n) => {
         const slot = tree(SLOT + 64 * Math.min(n - 2, 3), 6), bits = (slot >> 1) - 1, high = (2 | slot & 1) << bits;

@@ -46,8 +46,8 @@ export async function measure(features, reader, {shape, type, bytesPerToken}, op
             }) * 1000;
         };
         const decode = 1000 / timeOfStep(session);
-        // In rounds of as many tokens as the time allows: the more, the more a batch gains. The first
-        // one warms up.
+        // Measures in rounds of as many tokens as the time allows: larger batches are faster. The first round
+        // warms up.
         let tokens = WARM_TOKENS, prefill = 0;
         for (let round = 1; round <= PREFILL_ROUNDS; round++) {
             prefill = Math.max(prefill, read(tokens, round));

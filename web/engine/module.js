@@ -50,7 +50,7 @@ import {startInstance} from './instance.js';
  */
 export const SHAPE_KEYS = ['layers', 'embd', 'heads', 'kv', 'dim', 'ff', 'vocab', 'ctx', 'window'];
 
-/** What is no size becomes one that the engine refuses. @param {unknown} n */
+/** A value that is no size becomes one that the engine refuses. @param {unknown} n */
 const toInt = (n) => Number.isInteger(n) && Math.abs(Number(n)) < 2 ** 31 ? Number(n) : -1;
 
 /**

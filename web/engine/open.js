@@ -66,7 +66,7 @@ export function deviceGigabytes() {
         ?? Infinity;
 }
 
-/** For how many sessions there should be memory. @param {Pick<OpenOptions, 'sessions'>} options */
+/** The number of sessions for which there must be memory. @param {Pick<OpenOptions, 'sessions'>} options */
 function chooseSessions({sessions = deviceGigabytes() < SMALL_DEVICE_GB ? 2 : 4}) {
     if (!(Number.isInteger(sessions) && sessions >= 1)) {
         throw new GemmaError('bad-argument', `sessions is ${sessions}; expected a whole number from 1.`);

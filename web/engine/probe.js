@@ -81,15 +81,17 @@ async function planSubject(reader, description, signal) {
     if (description.entry) return {...planEntry(reader, description.entry), url: description.url};
     if (description.kind === 'file') {
         const {file} = description;
-        return planLocal(reader, {name: file.name ?? 'model.gguf', size: file.size,
-            chunks: () => slices(file)});
+        return planLocal(reader, {
+            name: file.name ?? 'model.gguf', size: file.size, chunks: () => slices(file),
+        });
     }
     if (NODE && description.kind === 'path') {
         const {openSource} = await import('../weights/node/disk.js'), {path, name, size} = description;
         const source = await openSource({kind: 'path', path});
         try {
-            return await planLocal(reader, {name: name ?? source.name, size: size ?? source.size,
-                chunks: () => source.chunks(signal)});
+            return await planLocal(reader, {
+                name: name ?? source.name, size: size ?? source.size, chunks: () => source.chunks(signal),
+            });
         } finally {
             source.close();
         }
@@ -270,7 +272,8 @@ async function judge(features, reader, {name, size, url}, options, stored) {
     else if (threads === 1 && features.cores > 1)
         reasons.push(`It runs on one core, because ${NODE ? 'one thread' : 'this page is not cross-origin isolated, or one'} was asked for.`);
     if (variant === 'simd128')
-        reasons.push(`This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes correctly, which would be faster.`);
+        reasons.push(
+            `This ${NODE ? 'Node' : 'browser'} has no relaxed SIMD that computes correctly, which would be faster.`);
     if ((answer.decode ?? 0) < SLOW) reasons.push('It writes more slowly than people read.');
     return answer;
 }

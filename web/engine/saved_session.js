@@ -1,7 +1,8 @@
 // saved_session.js: the bytes of Session.save: what has been said as JSON, and behind it the engine's bytes.
 // Trusts nothing that it unpacks; the engine checks its own part.
 //
-//     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, asked, sampling} | the engine's bytes
+//     "GemmaSes" | length of the JSON, uint32, little-endian | JSON {version, messages, asked, sampling}
+//     | the engine's bytes
 
 import {GemmaError} from '../base/error.js';
 import {isA} from '../base/kinds.js';

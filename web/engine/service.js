@@ -144,7 +144,7 @@ export const service = {
     /** @param {{history: Message[], policy?: import('./worker_session.js').Policy}} asked */
     session: async ({history, policy}) => keep(await WorkerSession.open(host, history, policy)),
 
-    /** For another engine, should this one end. @param {{session: number}} asked */
+    /** For another engine, in case this one ends. @param {{session: number}} asked */
     sessionState: ({session}) => needSession(session).state(),
 
     /** @param {{state: ReturnType<WorkerSession['state']>}} asked */

@@ -1,6 +1,6 @@
-// worker_session.js: one session of gemma.js in the engine worker: what has been said (conversation.js), its tokens with their keys and values
-// (engine_session.js), and the queue of its prompts. Sessions run side by side; the prompts of one are answered one after the other. Knows no
-// messages of the worker.
+// worker_session.js: one session of gemma.js in the engine worker: what has been said (conversation.js), its
+// tokens with their keys and values (engine_session.js), and the queue of its prompts. Sessions run side by
+// side; the prompts of one are answered one after the other. Knows no messages of the worker.
 
 import {contextFull, countTokens, openTools, readPrompt, refuseTooLong} from './asking.js';
 import {Conversation} from './conversation.js';
@@ -26,7 +26,7 @@ const FREED = 4;        // while an answer is written, this part of the context 
  * @property {import('../constraint/tool_answer.js').Tool[]} [tools]
  * @property {import('../constraint/tool_answer.js').ToolChoice} [toolChoice]
  * @property {boolean} [parallelToolCalls]
- * @property {boolean} [stateless]   the messages are the whole conversation, of which nothing is remembered but what is evaluated
+ * @property {boolean} [stateless]   the messages are the whole conversation; only what is evaluated is kept
  *
  * @typedef {Omit<GenerateOptions, 'grammar'> & Asked} PromptOptions
  *
@@ -78,7 +78,7 @@ export class WorkerSession {
         if (policy?.overflow !== 'drop-oldest') refuseTooLong(host, history.map(({content}) => content), 0);
         const session = new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
         try {
-            void session.tokens;        // that the history can be told
+            void session.tokens;        // throws where this model can't be given the history
             return session;
         } catch (error) {
             session.#engine.close();
@@ -87,8 +87,8 @@ export class WorkerSession {
     }
 
     /**
-     * A session that save() gave.
-     * @param {Host} host @param {{messages: Message[], asked?: number, bytes: Uint8Array, policy?: Policy}} saved   no bytes: nothing was evaluated
+     * A session that save() gave. One without bytes has evaluated nothing.
+     * @param {Host} host @param {{messages: Message[], asked?: number, bytes: Uint8Array, policy?: Policy}} saved
      */
     static async restore(host, {messages, asked = messages.length, bytes, policy}) {
         if (!bytes.length) return WorkerSession.open(host, messages, policy);
@@ -98,7 +98,7 @@ export class WorkerSession {
         return new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
     }
 
-    /** One that has the same state, of which nothing is evaluated yet. @param {Host} host @param {ReturnType<WorkerSession['state']>} state */
+    /** One in this state, not evaluated yet. @param {Host} host @param {ReturnType<WorkerSession['state']>} state */
     static async resume(host, {policy, ...state}) {
         const conversation = Conversation.resume(host.module, host.style, state);
         await conversation.prepare([]);
@@ -154,13 +154,15 @@ export class WorkerSession {
             const shorter = raw || stateless ? undefined : this.#shorten(asking, n, teller.emit);
             return shorter && (whole = shorter);
         }};
-        const {kept, ...generated} = await constraints.using({constraint: calls === undefined || calling?.isEither ? constraint : undefined, calls}, (grammar) =>
-            generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar, begun}, io));
+        const {kept, ...generated} = await constraints.using(
+            {constraint: calls === undefined || calling?.isEither ? constraint : undefined, calls}, (grammar) =>
+                generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar, begun}, io));
         calling?.end().forEach(teller.emit);
         const {timings, ...answer} = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
         if (!raw && !stateless && (kept.length || generated.finishReason !== 'abort'))
-            conversation.answered(asking, whole, kept, {content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}});
+            conversation.answered(asking, whole, kept,
+                {content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}});
         return {...answer, promptTokens: ids, ...this.#facts(timings)};
     }
 
@@ -194,7 +196,7 @@ export class WorkerSession {
      */
     #shorten(asking, n, emit) {
         const {overflow, pinned = 0} = this.#policy, {contextLength} = this.#host, most = contextLength - n;
-        // In the midst of an answer more is forgotten at once, for all that is left is read again.
+        // During an answer more is forgotten at once, because all that is left is read again.
         const wanted = n ? most - Math.floor(contextLength / FREED) : most;
         const dropped = overflow === 'drop-oldest' ? this.#conversation.drop(asking, most, pinned, wanted) : undefined;
         if (!dropped) return undefined;
@@ -207,8 +209,7 @@ export class WorkerSession {
      * @returns {import('./generate.js').Io}
      */
     #io(signal, {emit, onToken}, calling) {
-        /** @type {import('./generate.js').TokenLogprobs[]} */
-        let untold = [];
+        let /** @type {import('./generate.js').TokenLogprobs[]} */ untold = [];
         return {
             scheduler: this.#host.scheduler, turn: yieldTurn, aborted: () => signal.aborted,
             onToken, onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
@@ -231,7 +232,8 @@ export class WorkerSession {
     /** The answer of a prompt that was aborted while it waited. @param {PromptOptions} options @returns {Answer} */
     #unasked({sampling, constraint, tools}) {
         return {
-            text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0, seed: sampling?.seed ?? 0, ...(constraint || tools) && {constraint: 'cut'},
+            text: '', tokens: [], promptTokens: [], finishReason: 'abort', cachedTokens: 0,
+            seed: sampling?.seed ?? 0, ...(constraint || tools) && {constraint: 'cut'},
             ...tools && {toolCalls: []},
             ...this.#facts({prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0}),
         };
@@ -335,10 +337,9 @@ export class WorkerSession {
     }
 }
 
-/** Sends the ids of tokens along with what they are shown as. @param {(event: any) => void} emit @returns {Required<Teller>} */
+/** Sends tokens' ids along with their texts. @param {(event: any) => void} emit @returns {Required<Teller>} */
 function withTokens(emit) {
-    /** @type {number[]} */
-    let ids = [];
+    let /** @type {number[]} */ ids = [];
     return {
         onToken: (id) => ids.push(id),
         emit(event) {

@@ -42,8 +42,7 @@ function absolute(address) {
 const isPath = (address) => NODE && !/^(https?|blob|data):/i.test(String(address));
 
 /**
- * A model as the worker takes it; of a GGUF that is to be fetched here and at once (a blob: URL),
- * its `address`.
+ * A model as the worker takes it. For a GGUF that this side must fetch at once (a blob: URL), its `address`.
  * @typedef {import('../engine/service.js').Description} Description
  *
  * @param {any} model   a ModelSource; checked here

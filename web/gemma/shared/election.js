@@ -2,8 +2,10 @@
 // one origin find their leader:
 //
 //   lock NAME              the leader's. The others queue for it: the tab that gets it leads.
-//   lock NAME tab ID       held by each tab as long as it takes part, so that the leader learns when one is gone, however that came
-//   channel NAME           {who}: is there a leader?  {leader}: I lead, with this number  {join, leader}: tab ID comes to that leader
+//   lock NAME tab ID       held by each tab as long as it takes part, so that the leader learns when one is
+//                          gone for any reason
+//   channel NAME           {who}: is there a leader?  {leader}: I lead, with this number
+//                          {join, leader}: tab ID comes to that leader
 //   channel NAME LEADER ID between one leader and one tab: the messages of protocol.js
 //
 // A leader's number is larger than those before it, so no tab follows a replaced leader that wakes up. Knows

@@ -21,7 +21,11 @@ import {Caller, answer} from '../../base/protocol.js';
 const OWN = new Set(['headers', 'urls', 'update']);
 const OPENS = new Set(['session', 'cloneSession', 'restoreSession']);
 
-/** What tells files of one name apart. @param {any} source @returns {boolean} */
+/**
+ * Whether something identifies this source among others of the same name.
+ * @param {any} source
+ * @returns {boolean}
+ */
 const isKnown = ({kind, sha256}) => kind === 'url' || kind === 'synthetic' || typeof sha256 === 'string';
 
 /**
@@ -211,7 +215,8 @@ class Member {
             // One that another tab can't load is loaded by the next.
             else if (isOwn || isLoaded)
                 this.#onFailure(new GemmaError('engine-lost',
-                    `The tab that held the model was closed, and this one could not go on: ${messageOf(error)}`, {cause: error}));
+                    `The tab that held the model was closed, and this one could not go on: ${messageOf(error)}`,
+                    {cause: error}));
         }
     }
 
