@@ -56,8 +56,9 @@ function toMessages({role, content}) {
         .map((/** @type {any} */ {toolCallId, toolName, input}) =>
         ({id: toolCallId, type: 'function', function: {name: toolName, arguments: typeof input === 'string'
             ? input : JSON.stringify(input ?? {})}}));
-    return [{role: 'assistant', content: textOf(content), ...calls.length && {tool_calls: calls}},
-        ...results];
+    return [
+        {role: 'assistant', content: textOf(content), ...calls.length && {tool_calls: calls}}, ...results,
+    ];
 }
 
 /** @param {CallOptions} options @returns {{fields: any, warnings: Warning[]}} */
@@ -116,8 +117,8 @@ const createLanguageModel = (chat, modelId) => ({
     async doGenerate(options) {
         const {fields, warnings} = toRequest(options),
             answer = /** @type {unknown} */ (await chat.create(fields));
-        const {id, created, model, usage,
-            choices: [{message, finish_reason: reason}]} = /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
+        const {id, created, model, usage, choices: [{message, finish_reason: reason}]} =
+            /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
         /** @type {Content[]} */
         const content = message.content ? [{type: 'text', text: message.content}] : [];
         for (const call of message.tool_calls ?? [])
@@ -132,8 +133,9 @@ const createLanguageModel = (chat, modelId) => ({
         const {fields, warnings} = toRequest(options), stopping = new AbortController();
         const signal = options.abortSignal ? AbortSignal.any([options.abortSignal, stopping.signal])
             : stopping.signal;
-        const chunks = await chat.create({...fields, signal, stream: true,
-            stream_options: {include_usage: true}});
+        const chunks = await chat.create({
+            ...fields, signal, stream: true, stream_options: {include_usage: true},
+        });
         const parts = toParts(/** @type {any} */ (chunks), warnings);
         return {stream: new ReadableStream({
             async pull(controller) {
@@ -205,7 +207,7 @@ const createEmbeddingModel = (gemma, modelId) => ({
  * @param {import('../gemma.js').Gemma} gemma
  * @param {Omit<import('./openai/engine.js').Options, 'gemma'>} [options]   as for OpenAI
  * @returns a provider: provider(), provider.languageModel() and provider.embeddingModel() are its one model,
- *     whatever id they are given
+ *     for any id
  */
 export function createGemma(gemma, options) {
     const engine = createEngine({gemma, ...options}, 'createGemma'), chat = new ChatCompletions(engine),

@@ -1,6 +1,7 @@
 // deep-chat.js: a loaded model as what answers in <deep-chat>, of the package deep-chat.
 //
-//     document.querySelector('deep-chat').connect = connectDeepChat(Gemma.load(url, {onProgress}), {system: 'Be brief.'});
+//     document.querySelector('deep-chat').connect =
+//         connectDeepChat(Gemma.load(url, {onProgress}), {system: 'Be brief.'});
 //
 // Where the page has deep-chat send the whole conversation (requestBodyLimits: {maxMessages: -1}), that is
 // what is answered; else each message follows those before it.
@@ -46,8 +47,9 @@ export function connectDeepChat(model, {system, sampling, ...options} = {}) {
                 const said = (body?.messages ?? []).map(read), gemma = await model, isWhole = said.length > 1;
                 session ??= await gemma.session({system, sampling, overflow: 'drop-oldest'});
                 const asked = isWhole && system ? [{role: 'system', content: system}, ...said] : said;
-                const answer = session.prompt(asked, {...options, signal: stopping.signal,
-                    stateless: isWhole});
+                const answer = session.prompt(asked, {
+                    ...options, signal: stopping.signal, stateless: isWhole,
+                });
                 onOpen();
                 for await (const text of answer) await onResponse({text});
             } catch (error) {

@@ -5,9 +5,10 @@
 //
 // Attributes src: the address of a GGUF or its manifest. model: without src, one of the models that
 // element/models.js names (default: the first); with
-//              src, its name for people. system, placeholder, lang, max-tokens; constraint: JSON of Gemma.constraint's options; shared: tabs share one
-//              engine; theme: light or dark (default: the reader's). autoload: click (default) shows what would be downloaded, and waits; visible
-//              loads when the element is seen; never waits for load() or `engine`
+//              src, its name for people. system, placeholder, lang, max-tokens; constraint: JSON of
+//              Gemma.constraint's options; shared: tabs share one engine; theme: light or dark (default: the
+//              reader's). autoload: click (default) shows what would be downloaded, and waits; visible loads
+//              when the element is seen; never waits for load() or `engine`
 // Properties   engine, messages, sampling; methods load(), ask(text), stop(), clear(), focus()
 // Events gemma-progress, gemma-ready {info}, gemma-message {role, content, result?}, gemma-contextoverflow
 // {dropped, tokens}, and gemma-error {error}, of

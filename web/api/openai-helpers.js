@@ -2,7 +2,9 @@
 // stream() and runTools(). They are as large as a fifth of it, and most code does without.
 //
 //     const client = new OpenAI({gemma: await Gemma.load(model)});
-//     const {choices: [{message}]} = await client.chat.completions.parse({messages, response_format: zodResponseFormat(Answer, 'answer')});
+//     const {choices: [{message}]} = await client.chat.completions.parse({
+//         messages, response_format: zodResponseFormat(Answer, 'answer'),
+//     });
 
 import {OpenAI as Client} from './openai.js';
 import {asApiPromise} from './openai/run.js';

@@ -2,8 +2,10 @@
 // tab, or in this process.
 //
 //     const client = new OpenAI({gemma: await Gemma.load(model)});
-//     const answer = await client.chat.completions.create({messages: [{role: 'user', content: 'Why is the sea salty?'}]});
-//     for await (const chunk of await client.chat.completions.create({messages, stream: true})) show(chunk.choices[0]?.delta.content);
+//     const messages = [{role: 'user', content: 'Why is the sea salty?'}];
+//     const answer = await client.chat.completions.create({messages});
+//     for await (const chunk of await client.chat.completions.create({messages, stream: true}))
+//         show(chunk.choices[0]?.delta.content);
 //
 // Requests are stateless: each has its whole conversation. What one shares with those before is not evaluated
 // again (see usage's cached_tokens).

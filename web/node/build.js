@@ -1,8 +1,8 @@
 // build.js: makes what is published, by esbuild: the site and, in lib/, the library.
 //
 //   FOLDER/index.html, sw.js, manifest.webmanifest, models.json     names that must stay
-//   FOLDER/app/      the page's scripts and style, with their hashes in their names; its words in texts-HASH/; its icons
-//   FOLDER/lib/      the library: gemma.js, its workers, what these share, and the engine modules in wasm-HASH/. The page uses the same files.
+//   FOLDER/app/      the page's scripts and style, with hashes in their names; words in texts-HASH/; icons
+//   FOLDER/lib/      the library, which the page uses, too: gemma.js, its workers, the engine in wasm-HASH/
 //   FOLDER/gemma.js  the library again, for pages that import it from the site's root
 //
 //   npm run build [-- FOLDER]      default: dist/
@@ -219,8 +219,9 @@ async function buildLibrary(sources) {
     const version = versionOf([...all, ['wasm', wasm]]).slice(0, HASH_LENGTH);
     const {scripts, workers} = readScripts(sources,
         {folder: 'lib/', version: `-${version.toUpperCase()}`, wasm});
-    const entries = {'lib/gemma': 'gemma.js',
-        ...Object.fromEntries([...workers].map(([url, out]) => [out, url]))};
+    const entries = {
+        'lib/gemma': 'gemma.js', ...Object.fromEntries([...workers].map(([url, out]) => [out, url])),
+    };
     const files = await bundle(scripts, entries, {chunks: 'lib/'});
     for (const [url, bytes] of modules) files.set(url.replace('wasm', `lib/${wasm}`), bytes);
     return files.set('gemma.js', Buffer.from('export * from "./lib/gemma.js";\n'));
@@ -246,7 +247,8 @@ function shareOnce(scripts, page) {
         .filter((url) => !first.has(url)));
     const shared = [...reach([...later])].filter((url) => first.has(url));
     for (const url of later)
-        scripts.set(url, `${scripts.get(url)}\n${shared.map((target) => `import '${addressOf(url, target)}';`).join('\n')}`);
+        scripts.set(url,
+            `${scripts.get(url)}\n${shared.map((target) => `import '${addressOf(url, target)}';`).join('\n')}`);
 }
 
 /** @param {Sources} sources @returns {Promise<Map<string, Buffer>>} */
@@ -267,8 +269,9 @@ export async function buildPage(sources) {
     const styles = new Map([...sources.keys()].filter((url) => url.endsWith('.css'))
         .map((url) => [url, text(url)]));
     const files = new Map([
-        ...await bundle(scripts, {'app/app': 'app/app.js'}, {isPage: true, library: '../lib/gemma.js',
-            chunks: 'app/'}),
+        ...await bundle(scripts, {'app/app': 'app/app.js'}, {
+            isPage: true, library: '../lib/gemma.js', chunks: 'app/',
+        }),
         ...await bundle(styles, {'app/styles': 'app/styles.css'},
             {isPage: true, chunks: 'app/', more: {sourcemap: false}}),
     ]);
@@ -296,8 +299,9 @@ export async function buildSite(folder, sources) {
         .map(([path, bytes]) => [path === 'index.html' ? '' : path, bytes]));
     const {html, lists, rest} = completeSite(readFileSync(sources.get('sw.js') ?? '', 'utf8'), shell);
     // A script that is no module keeps its global names: within a function they are short.
-    const {code} = await (await esbuild()).transform(rest, {minify: true, format: 'iife', charset: 'utf8',
-        target: 'es2022'});
+    const {code} = await (await esbuild()).transform(rest, {
+        minify: true, format: 'iife', charset: 'utf8', target: 'es2022',
+    });
     files.set('index.html', html).set('sw.js', Buffer.from(lists + code));
     for (const [path, bytes] of files) {
         mkdirSync(dirname(join(folder, path)), {recursive: true});

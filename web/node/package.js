@@ -1,13 +1,14 @@
 // package.js: makes what the npm package holds, from the sources and the engine modules. `npm pack` runs
 // it (prepack).
 //
-//   dist/npm/     the doors of package.json's `exports`, the workers, what these share, and the engine modules in wasm/: for browsers and Node
+//   dist/npm/     the doors of package.json's `exports`, the workers, what these share, and the engine modules
+//                 in wasm/: for browsers and Node
 //   dist/node/    what is Node's alone: the command line, models on disks, and Emscripten's scripts
 //   dist/types/   declarations
 //
-// The engine modules are packed by LZMA, whatever their names end with: so the package is half as large, and
-// so is what hosts send that compress nothing. web/engine/lzma.js unpacks one within 60 ms, which is little
-// beside a model's loading.
+// The engine modules are compressed by LZMA, although their names do not say so. So the package is half as
+// large, and so is what hosts without compression send. web/engine/lzma.js unpacks one within 60 ms, which is
+// little beside a model's loading.
 //
 // Owns: which files the package has. Must not know: how scripts are bundled (build.js).
 
@@ -139,8 +140,9 @@ async function buildLibrary(sources, parts) {
     const files = new Map([
         ...await bundle(new Map(scripts).set(PARTS, all(parts)),
             {...together, [basename(PARTS, '.js')]: PARTS}, {chunks: '', hide, more: MORE}),
-        ...await bundle(scripts, {[ALONE]: alone}, {library: './gemma.js', chunks: '',
-            more: {...MORE, splitting: false}}),
+        ...await bundle(scripts, {[ALONE]: alone}, {
+            library: './gemma.js', chunks: '', more: {...MORE, splitting: false},
+        }),
         ...await bundle(new Map(scripts).set(CONSTRAINT, all(ROOM)),
             {[basename(CONSTRAINT, '.js')]: CONSTRAINT}, {chunks: '', more: {...MORE, splitting: false}}),
     ]);
@@ -209,8 +211,8 @@ function checkNames(node, npm) {
 /** Declarations of all doors, and of what these mention. @param {string} folder */
 function writeTypes(folder) {
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const {status, stdout} = spawnSync(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.types.json'),
-        '--outDir', folder], {encoding: 'utf8'});
+    const {status, stdout} = spawnSync(process.execPath,
+        [tsc, '-p', join(ROOT, 'tsconfig.types.json'), '--outDir', folder], {encoding: 'utf8'});
     if (status !== 0) throw new SetupError(`The declarations could not be written.\n${stdout}`);
     const used = new Set(listDoors().map(({source}) => join(folder, source.replace(/\.js$/, '.d.ts'))));
     for (const file of used) {

@@ -90,7 +90,9 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
     return {
         url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
         port: bound,
-        ...!isLoopback(host) && {warning: 'Other machines get the page without threads and without a store, unless an https proxy stands before this server.'},
+        ...!isLoopback(host) && {
+            warning: 'Other machines get the page without threads and without a store, unless an https proxy stands before this server.',
+        },
         async close() {
             await Promise.all(servers.map((server) => new Promise((done) => {
                 server.close(done);
@@ -111,9 +113,9 @@ function portOf(server) {
 const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127\./.test(host);
 
 /**
- * Whether a request calls this server by a name of its own. A page of another site whose name was made to
- * point here (DNS rebinding) calls it by that site's. An address can't be made to point elsewhere, so where
- * all addresses are listened at, each of them will do.
+ * Whether a request calls this server by one of the server's names. A page of another site whose name was
+ * made to point here (DNS rebinding) calls it by that site's name. An address can't be made to point
+ * elsewhere, so a server that listens at all addresses accepts each of them.
  * @param {string | undefined} header   Host @param {string} host   where the server listens
  */
 function isCalled(header, host) {

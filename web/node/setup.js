@@ -36,12 +36,11 @@ export async function ensurePackages(folder, what) {
     await runWithLines('npm', ['ci', '--no-audit', '--no-fund'], () => {}, {cwd: folder});
 }
 
-/** The engine's WebAssembly modules; make decides what is to be built. */
+/** The engine's WebAssembly modules; make decides what to build. */
 export async function ensureModules() {
     if (!which('make')) throw new SetupError(
         'The engine needs make to be built: install it (Debian: apt-get install make).');
-    // make expands recipes even when it is only asked; with an EMCC of its own it doesn't bring
-    // Emscripten for that.
+    // make -q expands recipes, too. With EMCC given, it doesn't fetch Emscripten for that.
     if (spawnSync('make', ['-q', 'EMCC=emcc', 'wasm'], {cwd: ROOT}).status === 0) return;
     const emcc = emscripten();
     say('Engine: building its WebAssembly modules');

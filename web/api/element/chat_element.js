@@ -1,4 +1,4 @@
-// chat_element.js: <gemma-chat>: which model, its engine, the conversation, and what the page is told. Knows no shadow tree (view.js).
+// chat_element.js: <gemma-chat>: model, engine, conversation and events. Knows no shadow tree (view.js).
 
 import {Gemma, GemmaError} from '../../gemma.js';
 import {useEngine} from './engines.js';
@@ -101,7 +101,7 @@ export class GemmaChat extends Base {
         if (name !== 'placeholder' && !this.#gemma && !this.#loading) this.#offer();
     }
 
-    /** The model, once it is loaded. One that is set here replaces it and stays the caller's: the element does not close it, so several may share it. */
+    /** The loaded model. One that is set replaces it and is never closed here: several elements may share it. */
     get engine() {
         return this.#gemma;
     }
@@ -143,7 +143,7 @@ export class GemmaChat extends Base {
         return this.#loading;
     }
 
-    /** Asks, as if a person had. @param {string} text @returns {Promise<Result | undefined>} undefined when it was stopped before its first word */
+    /** Asks, as a person. @param {string} text @returns {Promise<Result | undefined>} undefined: no text came */
     async ask(text) {
         const gemma = await this.load();
         while (this.#running?.signal.aborted) await this.#ended;
@@ -196,8 +196,7 @@ export class GemmaChat extends Base {
     }
 
     async #load() {
-        /** @type {ReturnType<typeof useEngine> | undefined} */
-        let used;
+        let /** @type {ReturnType<typeof useEngine> | undefined} */ used;
         try {
             const {key, model, name} = sourceOf(this), shared = this.hasAttribute('shared');
             this.#seen?.disconnect();
@@ -234,7 +233,9 @@ export class GemmaChat extends Base {
     /** @param {Gemma} gemma */
     #show({info}) {
         this.#view.showChat(info.chatStyle === 'transcript');
-        for (const {role, content} of this.#messages) if (role === 'user' || role === 'assistant') this.#view.add(role === 'user' ? 'user' : 'model', content);
+        for (const {role, content} of this.#messages)
+            if (role === 'user' || role === 'assistant')
+                this.#view.add(role === 'user' ? 'user' : 'model', content);
         this.#view.setBusy(false);
     }
 
@@ -275,8 +276,7 @@ export class GemmaChat extends Base {
         this.#view.hideError();
         const asked = this.#view.add('user', text), shown = this.#view.add('model', '');
         this.#view.setBusy(true);
-        /** @type {Promise<Session> | undefined} */
-        let opening;
+        let /** @type {Promise<Session> | undefined} */ opening;
         let written = '';
         const said = this.#messages;
         const takeBack = () => {

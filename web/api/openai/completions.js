@@ -51,7 +51,9 @@ function readCompletion(body, {gemma}) {
     /** @type {Prompt[]} */
     const all = isText(prompt) || isIds(prompt) ? [prompt] : prompt;
     if (n * all.length > MOST_CHOICES)
-        refuse(`Invalid value for 'n': ${all.length} prompts with ${n} choices each are more than ${MOST_CHOICES}.`, 'n');
+        refuse(
+            `Invalid value for 'n': ${all.length} prompts with ${n} choices each are more than ${MOST_CHOICES}.`,
+            'n');
     const odd = all.flat().find((id) => !isText(id) && id >= gemma.info.nVocab);
     if (odd !== undefined) refuse(
         `Invalid 'prompt': the token ${odd} is outside of the vocabulary of ${gemma.info.nVocab}.`, 'prompt');

@@ -26,8 +26,9 @@ const inputs = [
 
 /** @type {import('./fields.js').Table} */
 const TABLE = {
-    fields: {input: inputs, model: text, encoding_format: oneOf('float', 'base64'), dimensions: whole(1),
-        signal}, noEffect: ['user'], only: {}, unsupported: [],
+    fields: {
+        input: inputs, model: text, encoding_format: oneOf('float', 'base64'), dimensions: whole(1), signal,
+    }, noEffect: ['user'], only: {}, unsupported: [],
 };
 
 /** Numbers as OpenAI's servers write them: 4 bytes each, the lowest first. @param {Float32Array} vector */
@@ -59,7 +60,9 @@ export class Embeddings {
         if (given.input === undefined)
             refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
         if (![undefined, nEmbd].includes(given.dimensions)) {
-            refuse(`Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`, 'dimensions', 'unsupported_value');
+            refuse(
+                `Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`,
+                'dimensions', 'unsupported_value');
         }
         /** @param {{signal: AbortSignal}} io @returns {Promise<any>} */
         const work = ({signal}) => gate.run(1, signal, async () => {
@@ -74,8 +77,9 @@ export class Embeddings {
                 object: 'embedding', index, embedding: given.encoding_format === 'base64' ? base64(vector)
                     : Array.from(vector),
             }));
-            return {object: 'list', data, model: model.id,
-                usage: {prompt_tokens: tokens, total_tokens: tokens}};
+            return {
+                object: 'list', data, model: model.id, usage: {prompt_tokens: tokens, total_tokens: tokens},
+            };
         });
         return /** @type {any} */ (handle(gate, {isStreamed: false, signals: [options.signal, given.signal],
             timeout: options.timeout, params: {prompt: 'input'}, work}));

@@ -98,7 +98,9 @@ export function readFields(body, {fields, noEffect, only, unsupported}) {
             given[name] = need(name, value, fields[name]);
         } else if (Object.hasOwn(only, name)) {
             const [is, expected] = only[name];
-            if (!is(value)) refuse(`Unsupported value: '${name}' is ${show(value)}; only ${expected} is supported here.`, name, 'unsupported_value');
+            if (!is(value))
+                refuse(`Unsupported value: '${name}' is ${show(value)}; only ${expected} is supported here.`,
+                    name, 'unsupported_value');
         } else if (unsupported.includes(name)) {
             refuse(`Unsupported parameter: '${name}' is not supported here.`, name, 'unsupported_parameter');
         } else {

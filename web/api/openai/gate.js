@@ -33,7 +33,8 @@ export class Gate {
     admit() {
         if (this.#requests >= this.#most + this.#queue) {
             const error = new RateLimitError(429, {
-                message: `The queue is full: ${this.#most} requests are answered and ${this.#queue} wait. Ask again later.`, type: 'requests', code: 'rate_limit_exceeded',
+                message: `The queue is full: ${this.#most} requests are answered and ${this.#queue} wait. Ask again later.`,
+                type: 'requests', code: 'rate_limit_exceeded',
             });
             error.retryAfter = Math.min(60,
                 Math.max(1, Math.ceil(this.#meanMs * this.#queue / this.#most / 1000)));

@@ -37,7 +37,9 @@ function readMessage(path, message, calls) {
         case 'tool': {
             const id = need(`${path}.tool_call_id`, message.tool_call_id, text), name = calls.get(id);
             if (name === undefined) {
-                refuse(`'${path}.tool_call_id' is '${id}', but no tool call of an assistant's message before it has this id.`, `${path}.tool_call_id`);
+                refuse(
+                    `'${path}.tool_call_id' is '${id}', but no tool call of an assistant's message before it has this id.`,
+                    `${path}.tool_call_id`);
             }
             return {role, name, content: readText(at, message.content)};
         }

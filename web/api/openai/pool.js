@@ -1,13 +1,13 @@
 // pool.js: the sessions that answered requests, kept for what they have evaluated: a request continues the
-// one that shares the longest beginning with it. What conversations have in common from the start is kept
-// besides, for a model's windows let no long one go back to it. Knows sessions and keys, which are texts that
-// begin alike where prompts do; not what is asked.
+// one that shares the longest beginning with it. The common start of conversations is kept separately,
+// because a long session can't go back to it past the model's sliding windows. Knows sessions and keys, which
+// are texts that begin alike where prompts do; not what is asked.
 
 import {unlessAborted} from '../../base/abort.js';
 import {GemmaError} from '../../gemma.js';
 
 const WORTH = 200;      // characters: what is shared and shorter is evaluated again rather than copied
-const REACH = 230;      // tokens: so far back every session goes, whatever its model's windows
+const REACH = 230;      // tokens: every session can go back this far, for windows of any length
 const MOST_STARTS = 2;
 
 /**
@@ -116,7 +116,7 @@ export class Pool {
             perCharacter = (best?.tokens ?? Infinity) / (best?.key.length ?? 1);
         if (!start || start.key.length < WORTH) return this.#takeNear(key);
         if (best && back <= WORTH && n >= start.key.length) return this.#leave(best);
-        // What is shared beyond the start may be out of reach; with that, the start would be lost as well.
+        // What is shared beyond the start may be out of reach. Then the start would be lost, too.
         const isStart = n <= start.key.length + WORTH || back * perCharacter > REACH
             && n <= 2 * start.key.length, begun = isStart && await this.#begin(start);
         return begun ? {session: begun, key: start.key} : this.#takeNear(key);
@@ -127,7 +127,7 @@ export class Pool {
         const {best, n} = this.#nearest(key), oldest = this.#idle.values().next().value,
             isRoom = this.size + this.#busy <= this.#most;
         if (best && best.key.length - n <= Math.max(WORTH, n / 4)) return this.#leave(best);
-        // What another conversation has beyond what is shared stays, where there is room for both.
+        // Where both fit, the rest of the other conversation stays.
         if (best && n > WORTH && (isRoom || best !== oldest)) return this.#copy(best);
         if (oldest && !isRoom) return this.#leave(oldest);
         return {session: await this.roomy(() => this.#gemma.session()), key: ''};

@@ -91,9 +91,10 @@ export const seedOf = (seed, index) => seed === undefined ? undefined
  * @returns {{constraint?: import('../../gemma.js').ConstraintOptions, constraintParam?: string}}
  */
 function readConstraint({response_format: format, grammar, regex, choices}) {
-    const all = Object.entries({response_format: readFormat(format), grammar: grammar ? {grammar} : undefined,
-        regex: regex ? {regex} : undefined, choices: choices ? {choices} : undefined})
-        .filter(([, constraint]) => constraint !== undefined);
+    const all = Object.entries({
+        response_format: readFormat(format), grammar: grammar ? {grammar} : undefined,
+        regex: regex ? {regex} : undefined, choices: choices ? {choices} : undefined,
+    }).filter(([, constraint]) => constraint !== undefined);
     if (!all.length) return {};
     if (all.length > 1) refuse(
         `'${all[0][0]}' and '${all[1][0]}' both say what the answer must be; give one of them.`, all[1][0]);
@@ -112,8 +113,9 @@ function readFormat(format) {
         case 'json_schema': {
             const path = 'response_format.json_schema',
                 {name, schema, strict} = need(path, format.json_schema, object);
-            need(`${path}.name`, name, [(v) => isText(v) && /^[\w-]{1,64}$/.test(v),
-                'a string of 1 to 64 letters, digits, _ and -']);
+            need(`${path}.name`, name, [
+                (v) => isText(v) && /^[\w-]{1,64}$/.test(v), 'a string of 1 to 64 letters, digits, _ and -',
+            ]);
             need(`${path}.schema`, schema, object);
             need(`${path}.strict`, strict ?? false, flag);
             return {schema: strict ? closed(schema) : schema};
@@ -131,7 +133,9 @@ function readJson(schema) {
     try {
         return need('response_format.schema', JSON.parse(schema), object);
     } catch {
-        return refuse("Invalid value for 'response_format.schema': a JSON Schema is expected, found another text.", 'response_format.schema');
+        return refuse(
+            "Invalid value for 'response_format.schema': a JSON Schema is expected, found another text.",
+            'response_format.schema');
     }
 }
 
@@ -149,8 +153,9 @@ export function closed(schema) {
         ? {additionalProperties: false} : {};
     /** @param {string} name */
     const map = (name) => isObject(schema[name])
-        && {[name]: Object.fromEntries(Object.entries(schema[name])
-            .map(([key, each]) => [key, closed(each)]))};
+        && {
+            [name]: Object.fromEntries(Object.entries(schema[name]).map(([key, each]) => [key, closed(each)])),
+        };
     /** @param {string} name */
     const one = (name) => isObject(schema[name]) && {[name]: closed(schema[name])};
     /** @param {string} name */

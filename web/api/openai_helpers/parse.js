@@ -12,7 +12,7 @@ export class LengthFinishReasonError extends APIError {
     }
 }
 
-/** @param {any} body   of a request @returns {boolean} whether it says how its answer is to be read */
+/** @param {any} body   of a request @returns {boolean} whether it says how to parse its answer */
 export const isParsed = ({response_format: format, tools}) => format?.type === 'json_schema'
     || format?.$parseRaw !== undefined
     || (tools ?? []).some((/** @type {any} */ tool) => tool.$parseRaw !== undefined

@@ -106,7 +106,7 @@ export function canonical(input, hasInput) {
 }
 
 /**
- * For a new answer after messages: where they end with the assistant's, it is a message of its own.
+ * The messages for a new answer. Where they end with the assistant's, the answer is a new message.
  * @param {Prompt} prompt
  * @returns {Message[]}
  */

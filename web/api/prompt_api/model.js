@@ -54,7 +54,7 @@ export class Model {
     }
 
     /**
-     * The model, loaded if need be, until `release` is called.
+     * The model, loaded if it isn't yet, until `release` is called.
      * @param {AbortSignal} [signal]   where no other caller waits for it, loading stops; what is stored of
      *     it stays
      * @param {(fraction: number) => void} [onDownload]

@@ -36,7 +36,7 @@ function checkVocabularies([a, b], [sizeA, sizeB]) {
 }
 
 /**
- * Holds the logits of one token, whatever the length of the text.
+ * Holds the logits of one token, for a text of any length.
  * @param {Module[]} modules
  * @param {string} text
  * @param {number} ctx

@@ -26,8 +26,9 @@ const OPTIONS = {
  * @param {Record<string, any>} options
  */
 function sampling(options) {
-    const names = ['temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty',
-        'frequencyPenalty'];
+    const names = [
+        'temperature', 'topK', 'topP', 'minP', 'seed', 'repeatPenalty', 'presencePenalty', 'frequencyPenalty',
+    ];
     return Object.fromEntries(names.filter((n) => options[n] !== undefined).map((n) => [n, options[n]]));
 }
 
@@ -73,7 +74,8 @@ async function openSession(gemma, {session: path, ...options}) {
     });
     if (saved === undefined) return gemma.session({system: options.system, sampling: sampling(options)});
     if (options.system !== undefined)
-        throw new UsageError('--system belongs to the beginning of a conversation; the file of --session has one already.');
+        throw new UsageError(
+            '--system belongs to the beginning of a conversation; the file of --session has one already.');
     return gemma.restore(saved);
 }
 

@@ -31,7 +31,8 @@ export default async function run(argv) {
             {name: `${name}.in_sum2`, values: squares}, {name: `${name}.counts`, values: [tokens]},
         ]);
         await writeFile(options.out, ggufBytes(metadata, tensors));
-        process.stdout.write(`${matrices.length} matrices over ${matrices[0].tokens} tokens, BOS of each window among them\n`);
+        process.stdout.write(
+            `${matrices.length} matrices over ${matrices[0].tokens} tokens, BOS of each window among them\n`);
     } finally {
         module.close();
     }

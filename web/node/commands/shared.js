@@ -16,7 +16,7 @@ export const MODEL_OPTIONS = {
 };
 
 /**
- * The given file, or the default model, which is brought if need be.
+ * The given file, or the default model, which is fetched if it is missing.
  * @param {{model?: string}} options
  * @returns {Promise<string>}
  */

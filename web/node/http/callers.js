@@ -37,7 +37,9 @@ export function checkOrigin(request, response, rules) {
     const origin = request.headers.origin ?? (site === 'cross-site' ? 'null' : undefined);
     if (origin === undefined) return;
     if (!isAllowed(origin, host, rules)) {
-        throw httpError(403, `Pages of ${origin} may not use this server; start it with --cors ${origin} or with --api-key.`, {code: 'origin_not_allowed'});
+        throw httpError(403,
+            `Pages of ${origin} may not use this server; start it with --cors ${origin} or with --api-key.`,
+            {code: 'origin_not_allowed'});
     }
     response.setHeader('Access-Control-Allow-Origin', origin);
     response.setHeader('Access-Control-Expose-Headers', 'X-Request-Id, Retry-After');

@@ -109,7 +109,9 @@ export async function readJsonBody(request, most) {
         {code: 'request_too_large'});
     if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong();
     if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
-        throw httpError(415, `The body of the request is compressed (${request.headers['content-encoding']}); send it as it is.`, {code: 'unsupported_encoding'});
+        throw httpError(415,
+            `The body of the request is compressed (${request.headers['content-encoding']}); send it as it is.`,
+            {code: 'unsupported_encoding'});
     }
     const chunks = [];
     let size = 0;
