@@ -1,7 +1,7 @@
 # The native command build/quantize, which makes GGUF files of checkpoints; and what the tests need of it.
 #
-# -march=native: quantising is arithmetic on rows, and the program runs where it was built. Without contraction the bytes it writes are
-# the same on every machine.
+# -march=native: quantising is arithmetic on rows, and the program runs where it was built. Without
+# contraction the bytes it writes are the same on every machine.
 
 # The engine is linked, with its plain kernels, for its own check of what a model needs (gemma_check_header).
 QUANTIZE_SOURCES := $(wildcard quantize/*.c) $(ENGINE) $(KERNEL_COMMON)

@@ -169,7 +169,7 @@ static bool read_weights(const Conversion *v, const SafeTensor *t, uint64_t firs
     return true;
 }
 
-/* Whether two tensors of the same dimensions hold the same weights, whatever their dtypes. */
+/* Whether two tensors of the same dimensions hold the same weights. Their dtypes may differ. */
 static bool compare_weights(const Conversion *v, const SafeTensor *a, const SafeTensor *b, bool *same) {
     uint64_t n_weights = a->size / quant_row_bytes((QuantType)a->type, 1);
     uint8_t *raw = malloc(4 * COMPARED_WEIGHTS);
@@ -200,14 +200,15 @@ static const SafeTensor *find_embedding(const Conversion *v) {
 }
 
 /* An output head that holds what the embedding holds is left out: readers of the GGUF then take the
- * embedding. One that differs is a part of the model, whatever tie_word_embeddings says: training has changed
- * one of the two. (transformers 5 does the same.) */
+ * embedding. One that differs is a part of the model, even if tie_word_embeddings says otherwise: training
+ * has changed one of the two. (transformers 5 does the same.) */
 static bool add_head(Conversion *v) {
     static const Name name = {IN_ALL, "lm_head", "output", SIZE_VOCAB, SIZE_EMBD};
     const SafeTensor *head = find_head(v), *embedding = find_embedding(v);
     bool same;
     if (!head && !v->config->tied)
-        source_note(v->source, "tie_word_embeddings is false, but there is no %s: the embedding is the output head", HEADS[0]);
+        source_note(v->source,
+            "tie_word_embeddings is false, but there is no %s: the embedding is the output head", HEADS[0]);
     if (!head) return true;
     if (!add_tensor(v, head->name, "output.weight", &name) || !compare_weights(v, head, embedding, &same))
         return false;
@@ -217,7 +218,8 @@ static bool add_head(Conversion *v) {
         return true;
     }
     if (v->config->tied)
-        source_note(v->source, "kept: %s, which differs from the embedding although tie_word_embeddings is not false", head->name);
+        source_note(v->source,
+            "kept: %s, which differs from the embedding although tie_word_embeddings is not false", head->name);
     if (v->config->arch->generation < 3)
         source_note(v->source, "llama.cpp does not open a %s with an output head of its own, as this one has",
             v->config->arch->name);

@@ -10,17 +10,18 @@
 
 #include "error.h"
 
-#define SAVE_AGAIN "save it again as safetensors with transformers: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW)"
+#define SAVE_AGAIN "save it again as safetensors with transformers: " \
+    "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW)"
 #define TAKE_ORIGINAL "give the checkpoint in safetensors that it was made of"
 
 /* By pattern of fnmatch, in a folder without safetensors; the first that matches. */
 static const struct {
     const char *pattern, *advice;
 } FOLDERS[] = {
-    {"adapter_config.json", "a LoRA adapter, not a whole model: merge it into its model with PEFT's merge_and_unload, and give what "
-                            "save_pretrained writes then"},
-    {"adapter_model.*", "a LoRA adapter, not a whole model: merge it into its model with PEFT's merge_and_unload, and give what "
-                        "save_pretrained writes then"},
+    {"adapter_config.json", "a LoRA adapter, not a whole model: merge it into its model with PEFT's "
+                            "merge_and_unload, and give what save_pretrained writes then"},
+    {"adapter_model.*", "a LoRA adapter, not a whole model: merge it into its model with PEFT's "
+                        "merge_and_unload, and give what save_pretrained writes then"},
     {"pytorch_model*.bin*", "a PyTorch checkpoint: " SAVE_AGAIN},
     {"consolidated*.pth", "a PyTorch checkpoint: " TAKE_ORIGINAL},
     {"*.pth", "a PyTorch checkpoint: " TAKE_ORIGINAL},
@@ -137,7 +138,8 @@ bool foreign_check_folder(const char *dir, GemmaError *err) {
         /* It looks like a checkpoint. */
     } else if (!l.config && is_there(dir, "snapshots")) {
         char *snapshot = snapshot_of(dir);
-        refuse(err, dir, "is the root of a model in the cache of Hugging Face, not the folder of a checkpoint", snapshot);
+        refuse(err, dir, "is the root of a model in the cache of Hugging Face, not the folder of a checkpoint",
+            snapshot);
         free(snapshot);
         good = false;
     } else if (!l.config && l.cached) {

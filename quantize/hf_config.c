@@ -218,7 +218,9 @@ static void read_two_ropes(Reader *r, HfConfig *c, const JsonNode *scaling, cons
         &c->rope_theta_local);
     const JsonNode *old = json_find(scaling, "rope_type") ? NULL : json_get(scaling, "type");
     if (!failed(r) && old && !json_equals(old, "default"))
-        error_set(r->err, GEMMA_UNSUPPORTED, "rope_scaling has the older key \"type\", which transformers 5 does not read; name it \"rope_type\".");
+        error_set(r->err, GEMMA_UNSUPPORTED,
+            "rope_scaling has the older key \"type\", which transformers 5 does not read; "
+            "name it \"rope_type\".");
     read_factor(r, &global, &c->rope_factor);
     read_factor(r, &local, &factor_local);
     check_partial(r, scaling);

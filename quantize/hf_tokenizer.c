@@ -262,8 +262,8 @@ static void read_special(HfTokenizer *t, const Files *files, const JsonNode *con
 
 /* ------------------------------------------------------------------------------------------ chat templates */
 
-/* Adds a template by its name, whose characters other than letters and digits become '_': it is to be part of
- * a key. Of two of the same name the first holds. */
+/* Adds a template by its name. The name becomes a part of a key: characters other than letters and digits
+ * become '_'. Of two with the same name, the first counts. */
 static bool add_template(HfTokenizer *t, const char *name, size_t n_name, const char *text, size_t n,
     GemmaError *err) {
     char key[CHAT_TEMPLATE_NAME] = "";

@@ -51,8 +51,10 @@ static bool read_matrix(Imatrix *m, size_t n, GemmaError *err) {
     gguf_get_string(&m->gguf, "general.type", &type, err);
     if (err->status != GEMMA_OK) return false;
     if (gguf_equals(type, "imatrix") && count_entries(m) > 0) return true;
-    error_set(err, GEMMA_BAD_FILE, "It is no importance matrix, but a GGUF of type \"%s\" with %zu tensors; expected one that gemma imatrix "
-              "or llama-imatrix writes.", error_quote(quoted, type.p, type.n), m->gguf.n_tensors);
+    error_set(err, GEMMA_BAD_FILE,
+        "It is no importance matrix, but a GGUF of type \"%s\" with %zu tensors; "
+        "expected one that gemma imatrix or llama-imatrix writes.",
+        error_quote(quoted, type.p, type.n), m->gguf.n_tensors);
     return false;
 }
 
@@ -124,13 +126,14 @@ bool imatrix_check(const Imatrix *m, Source *s, GemmaError *err) {
     }
     free(importance);
     if (good && n_found == 0) {
-        error_set(err, GEMMA_BAD_FILE, "The importance matrix tells of %u tensors, but of none that this model has: is it of another model?",
-                  count_entries(m));
+        error_set(err, GEMMA_BAD_FILE,
+            "The importance matrix tells of %u tensors, but of none that this model has: "
+            "is it of another model?", count_entries(m));
         good = false;
     }
     if (good && n_missing > 0)
-        source_note(s, "the importance matrix leaves out %zu matrices, the first of them %s: all their columns count the same", n_missing,
-                    first_missing);
+        source_note(s, "the importance matrix leaves out %zu matrices, the first of them %s: "
+            "all their columns count the same", n_missing, first_missing);
     return good;
 }
 

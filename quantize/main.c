@@ -65,7 +65,7 @@ static bool check_stdout(Run *run, const char *written, GemmaError *err) {
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------ before anything is written */
+/* --------------------------------------------------------------------------- before anything is written */
 
 static bool open_source(Run *run, GemmaError *err) {
     struct stat about;

@@ -7,7 +7,7 @@
 #include "gguf_write.h"
 
 /* Puts general.type, name and what belongs to it, license, base models, data sets, tags, languages, sampling.
- * `name`: NULL to take it from the folder's. *shown, the name that was put, is to be freed. */
+ * `name`: NULL to take the folder's. *shown is the name that was put. The caller frees it. */
 bool model_card_write(GgufEntries *e, const char *dir, const char *name, uint64_t n_weights, char **shown,
     GemmaError *err);
 

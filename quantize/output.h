@@ -17,7 +17,7 @@ bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err);
 bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, GemmaError *err);
 /* Nothing more will be written. */
 bool output_close(Output *o, GemmaError *err);
-/* Closes it if need be and gives the file its name. After a failure it is to be discarded. */
+/* Closes it if it is open, and gives the file its name. After a failure, discard it. */
 bool output_commit(Output *o, GemmaError *err);
 /* Removes what was written; nothing after a commit. */
 void output_discard(Output *o);

@@ -31,7 +31,7 @@ void output_type_names(char *text, size_t size) {
         n += (size_t)snprintf(text + n, size - n, "%s%s", i ? ", " : "", OUTPUT_TYPES[i].name);
 }
 
-/* ------------------------------------------------------------------------------------------ llama-quantize's choices */
+/* ----------------------------------------------------------------------------- llama-quantize's choices */
 
 static bool ends(const char *text, const char *with) {
     size_t n = strlen(text), m = strlen(with);
@@ -103,9 +103,10 @@ bool plan_check(const Source *s, const PlanRequest *request, GemmaError *err) {
         for (size_t k = 0; !used && k < s->n_tensors; k++)
             used = is_matrix(&s->tensors[k]) && find_override(s->tensors[k].name, request) == override;
         if (used) continue;
-        error_set(err, GEMMA_BAD_ARGUMENT, "--tensor-type \"%s\" decides no tensor's type: its pattern matches no matrix, or those before it "
-                  "match all of them; without it, --dry-run lists the names.",
-                      error_quote(quoted, override->text, strlen(override->text)));
+        error_set(err, GEMMA_BAD_ARGUMENT,
+            "--tensor-type \"%s\" decides no tensor's type: its pattern matches no matrix, or those before it "
+            "match all of them; without it, --dry-run lists the names.",
+            error_quote(quoted, override->text, strlen(override->text)));
         return false;
     }
     return true;

@@ -1,8 +1,8 @@
 /* requantise.c: see requantise.h.
  *
- * llama.cpp's gguf-split cuts a file into parts NAME-00001-of-00003.gguf and so on, each a GGUF of its own:
- * the metadata are in the first, and each has some of the tensors. Three keys say so, of which no whole file
- * has any: split.no (from 0 on), split.count and split.tensors.count (of all parts). */
+ * llama.cpp's gguf-split cuts a file into parts NAME-00001-of-00003.gguf and so on, each a complete GGUF
+ * file. The first has the metadata, and each has some of the tensors. Three keys mark a part, and no whole
+ * file has any of them: split.no (from 0 on), split.count and split.tensors.count (of all parts). */
 #include "requantise.h"
 
 #include <inttypes.h>
@@ -20,7 +20,8 @@ typedef struct {
     int64_t no, count, n_tensors;
 } Split;
 
-/* Reads the header, as much of the file as it takes. *bytes, which *g borrows, is to be freed in any case. */
+/* Reads the header, as much of the file as it takes. *g borrows *bytes. The caller frees *bytes, also after
+ * an error. */
 static bool read_header(const File *f, Gguf *g, uint8_t **bytes, GemmaError *err) {
     size_t n = 0;
     GgufResult result = GGUF_INCOMPLETE;
@@ -105,12 +106,12 @@ static bool add_tensor(Source *s, const File *file, const GgufTensor *t, GemmaEr
     return false;
 }
 
-/* What GGUF files hold besides models, by general.type or general.architecture, and what is to be done with
- * it. */
+/* What GGUF files hold besides models, by general.type or general.architecture, and what to do with it. */
 static const struct {
     const char *kind, *sentence;
 } OTHER_KINDS[] = {
-    {"adapter", "it is a LoRA adapter, not a whole model: merge it into its model with llama-export-lora, and give the result"},
+    {"adapter", "it is a LoRA adapter, not a whole model: merge it into its model with llama-export-lora, "
+                "and give the result"},
     {"imatrix", "it is an importance matrix, not a model: give the model as --in, and this as --imatrix"},
     {"mmproj", "it is the vision part of a model (mmproj): give the file of the text model"},
     {"clip", "it is the vision part of a model (mmproj): give the file of the text model"},
@@ -254,8 +255,10 @@ static bool add_file(Source *s, const char *path, Split *whole, size_t *n_seen, 
     s->n_files++;
     bool good = read_header(f, &g, &header, err) && read_split(&own, &g, err);
     if (good && (own.no != i || own.count != whole->count)) {
-        error_set(err, GEMMA_BAD_FILE, "It says that it is part %d of %d; part %d of %d was expected: get the parts again, all of the same model.",
-                  (int)own.no + 1, (int)own.count, i + 1, (int)whole->count);
+        error_set(err, GEMMA_BAD_FILE,
+            "It says that it is part %d of %d; part %d of %d was expected: "
+            "get the parts again, all of the same model.",
+            (int)own.no + 1, (int)own.count, i + 1, (int)whole->count);
         good = false;
     }
     if (good && i == 0) {
@@ -281,8 +284,9 @@ static bool check_parts(const Source *s, const Split *whole, size_t n_seen, Gemm
     }
     if (whole->count == 1) return true;
     if ((int64_t)n_seen != whole->n_tensors) {
-        error_set(err, GEMMA_BAD_FILE, "Its %d parts have %zu tensors, but should have %lld: get the parts again, all of the same model.",
-                  s->n_files, n_seen, (long long)whole->n_tensors);
+        error_set(err, GEMMA_BAD_FILE,
+            "Its %d parts have %zu tensors, but should have %lld: "
+            "get the parts again, all of the same model.", s->n_files, n_seen, (long long)whole->n_tensors);
         return false;
     }
     SourceTensor *sorted = malloc((s->n_tensors + 1) * sizeof *sorted);

@@ -1,7 +1,8 @@
 /* safetensors.c: see safetensors.h.
  *
  *   n u64 | header: n bytes of JSON | data
- *   header:  {"NAME": {"dtype": "BF16", "shape": [rows, columns], "data_offsets": [begin, end]}, ..., "__metadata__": {...}}
+ *   header:  {"NAME": {"dtype": "BF16", "shape": [rows, columns], "data_offsets": [begin, end]}, ...,
+ *             "__metadata__": {...}}
  *
  * Offsets count from the data's first byte. The tensors fill the data without gaps. */
 #include "safetensors.h"

@@ -16,7 +16,8 @@ bool quantizer_supports(uint32_t type);
  * What is made small in each block is the sum of v_j * (x_j - what is read back)^2 over its columns j.
  * importance[n_cols], >= 0, says how much a column counts, as the mean square of what it is multiplied with;
  * NULL when nothing is known of that. Then
- *     v_j = importance_j * sqrt(s + x_j^2)       s the mean square of the row; of types in blocks of 256, twice that of the block
+ *     v_j = importance_j * sqrt(s + x_j^2)       s the mean square of the row; of types in blocks of 256,
+ *                                                twice that of the block
  *     v_j = r + |x_j|                            without importance; r the root mean square of the block of 32
  *     v_j = x_j^2                                without importance, Q6_K
  * These are llama.cpp's, but that it has v_j = importance_j for Q6_K: then a far weight in a column that

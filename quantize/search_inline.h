@@ -2,8 +2,8 @@
  * in each lane of a vector. No sum ever crosses lanes, so a result does not depend on how many of them the
  * machine has. Everything is inlined with constant numbers of weights and codes. Knows no block formats.
  *
- * A group is searched in a unit of its own, in which its weights reach to 1: no sum overflows, whatever the
- * weights are. */
+ * A group is searched in its own unit, in which its weights reach to 1. So no sum overflows, for any
+ * weights. */
 #ifndef SEARCH_INLINE_H
 #define SEARCH_INLINE_H
 

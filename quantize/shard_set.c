@@ -40,8 +40,10 @@ static bool add_name(ShardSet *set, const char *dir, const char *name, GemmaErro
     }
     if (set->count == count && strlen(set->prefix) == n_prefix && memcmp(set->prefix, name, n_prefix) == 0)
         return true;
-    error_set(err, GEMMA_BAD_FILE, "%s has no model.safetensors.index.json, and shards of several models, such as %s-00001-of-%05d.safetensors "
-              "and those of %d: keep those of one.", dir, set->prefix, set->count, count);
+    error_set(err, GEMMA_BAD_FILE,
+        "%s has no model.safetensors.index.json, and shards of several models, "
+        "such as %s-00001-of-%05d.safetensors and those of %d: keep those of one.",
+        dir, set->prefix, set->count, count);
     return false;
 }
 

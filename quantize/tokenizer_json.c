@@ -1,6 +1,7 @@
 /* tokenizer_json.c: see tokenizer_json.h.
  *
- *   {"model": {"type": "BPE", "byte_fallback": true, "vocab": {TOKEN: ID, ...}, "merges": [[A, B], ...] or ["A B", ...]},
+ *   {"model": {"type": "BPE", "byte_fallback": true, "vocab": {TOKEN: ID, ...},
+ *              "merges": [[A, B], ...] or ["A B", ...]},
  *    "added_tokens": [{"id": ID, "content": TOKEN, "special": true}, ...]}
  *
  * Scores: the tokens that a merge makes are numbered in the order of their first merge, those that none makes

@@ -1,5 +1,5 @@
 /* vocabulary.h: the tokens of a model by id, each with text, score and type as SentencePiece and GGUF have
- * them, whatever file they came from. Knows no file formats. */
+ * them, from any kind of file. Knows no file formats. */
 #ifndef VOCABULARY_H
 #define VOCABULARY_H
 

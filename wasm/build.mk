@@ -1,9 +1,12 @@
-# The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}; the JavaScript that starts them, which is the same for
-# all modules of an address size; a module for SHA-256; and the C tests as wasm programs.
+# The engine modules from one rule: {wasm32, wasm64} x {simd128, relaxed, relaxed16}; the JavaScript that
+# starts them, which is the same for all modules of an address size; a module for SHA-256; and the C tests as
+# wasm programs.
 #
-# Modules are compiled with -O3 but linked with -O1: wasm-opt's stronger passes reorder the dot products of the kernels into serial chains. (Two
-# steps, for in one command the last -O counts for both.) Their JavaScript is linked with -O2, which makes it small.
-# The memory is made by the page (its maximum is the model's need), so it is imported; the build's own maximum is the largest a page may give.
+# Modules are compiled with -O3 but linked with -O1: wasm-opt's stronger passes reorder the dot products of
+# the kernels into serial chains. (Two steps, because in one command the last -O counts for both.) Their
+# JavaScript is linked with -O2, which makes it small.
+# The page makes the memory, with the model's need as its maximum, so the module imports it. The build's own
+# maximum is the largest that a page may give.
 
 # Asked once, and only when something must be compiled.
 EMCC = $(eval EMCC := $(or $(shell node wasm/toolchain/emscripten.js),$(error no Emscripten)))$(EMCC)
@@ -15,15 +18,16 @@ WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sEXPORT_ES6 -sMODU
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm,mainScriptUrlOrBlob -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
-# By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are; the other one refuses blocks of 2 GiB
-# and more where addresses have 32 bits. src/memory.c says what both hold.
+# By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are; the
+# other one refuses blocks of 2 GiB and more where addresses have 32 bits. src/memory.c says what both hold.
 MEMORY_32 := -sMAXIMUM_MEMORY=4GB -sMALLOC=emmalloc
 MEMORY_64 := -sMAXIMUM_MEMORY=16GB -sMALLOC=dlmalloc
 
 VARIANTS := simd128 relaxed relaxed16
 wasm: $(foreach size,gemma gemma64,$(BUILD)/wasm/$(size).js $(VARIANTS:%=$(BUILD)/wasm/$(size)-%.wasm)) $(BUILD)/wasm/sha256.wasm
 
-# What knows no variant is compiled once for an address size, model.c, which names the variant's kernels, and these once for each module.
+# What knows no variant is compiled once for an address size. The variant's kernels, and model.c, which names
+# them, are compiled once for each module.
 # $(1) address size, $(2) module, $(3) the variant's own sources
 OF_VARIANT = src/model.c $(KERNELS_RELAXED) $(KERNELS_RELAXED16)
 OBJECTS_OF = $(foreach source,$(WASM_SOURCES) $(3),$(BUILD)/wasm-objects/$(if $(filter $(source),$(OF_VARIANT)),$(2),$(1))/$(source:.c=.o))
@@ -37,7 +41,8 @@ endef
 $(eval $(call wasm_objects,wasm32,))
 $(eval $(call wasm_objects,wasm64,-m64))
 
-# $(1) module name, $(2) variant, $(3) address size, $(4) flags of both, $(5) the variant's own sources, $(6) how memory is had
+# $(1) module name, $(2) variant, $(3) address size, $(4) flags of both, $(5) the variant's own sources,
+# $(6) how memory is had
 define wasm_module
 $(BUILD)/wasm-objects/$(1)/%.o: %.c $$(RULES)
 	@mkdir -p $$(@D)
@@ -75,8 +80,8 @@ $(BUILD)/wasm/sha256.wasm: $(SHA256_OBJECTS)
 	cp $(BUILD)/wasm-objects/sha256/sha256.wasm $@
 
 # ------------------------------------------------------------------------------------------ C tests
-# For each variant one program for Node with all of them (tests/c/all.c), for linking takes long; compiled as the modules are, but with assertions.
-# main runs in a worker, as the engine does.
+# For each variant one program for Node with all of them (tests/c/all.c), because linking takes long. They are
+# compiled as the modules are, but with assertions. main runs in a worker, as the engine does.
 WASM_TESTS        := $(BUILD)/wasm-tests
 WASM_TEST_CFLAGS  := $(WASM_CFLAGS) -UNDEBUG -Itests/c -I$(WASM_TESTS) -MMD -MP
 WASM_TEST_LDFLAGS := -O1 -pthread -sSTRICT -sFILESYSTEM=0 -sENVIRONMENT=node,worker -sPROXY_TO_PTHREAD -sEXIT_RUNTIME \

@@ -1,5 +1,5 @@
-/* sha256.c: SHA-256 as a module of its own, a few kilobytes: for digests of whole files, which the browser's
- * own function can't take piece by piece (web/weights/file/sha256.js). One digest at a time. */
+/* sha256.c: SHA-256 as a separate module of a few kilobytes. It hashes whole files, which the browser's own
+ * function can't take chunk by chunk (web/weights/file/sha256.js). One digest at a time. */
 #include "../quantize/sha256.h"
 
 #define EXPORT(name) __attribute__((export_name(#name)))

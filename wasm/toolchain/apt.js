@@ -85,7 +85,8 @@ function privateConfig(folder) {
         `Dir::Cache "${folder}/cache";`,
         'Dir::Cache::pkgcache "pkgcache.bin";',
         `Dir::Etc::sourcelist "${folder}/sources.list";`,
-        ...['sourceparts', 'parts', 'main', 'preferences', 'preferencesparts'].map((key) => `Dir::Etc::${key} "/dev/null";`),
+        ...['sourceparts', 'parts', 'main', 'preferences', 'preferencesparts'].map(
+            (key) => `Dir::Etc::${key} "/dev/null";`),
         'Acquire::Languages "none";',
         ...(process.getuid?.() === 0 ? ['APT::Sandbox::User "root";'] : []),
         ...acquire,

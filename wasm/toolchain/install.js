@@ -2,7 +2,8 @@
 //
 //   node wasm/toolchain/install.js PREFIX OLDEST      called by emscripten.js, under a lock
 //
-// Owns: the order of the steps and what to tell people when one fails. Must not know: whether another Emscripten exists.
+// Owns: the order of the steps and what to tell people when one fails. Must not know: whether another
+// Emscripten exists.
 
 import {spawnSync} from 'node:child_process';
 import {mkdirSync, rmSync} from 'node:fs';
@@ -46,7 +47,8 @@ async function bring() {
     try {
         say(`Emscripten: reading the package index of Debian ${SUITE}`);
         const names = ['patchelf', ...emscriptenPackages(apt.index())];
-        const debs = await apt.download(names, (name, nth) => say(`Emscripten: downloading ${nth}/${names.length} ${name}`));
+        const debs = await apt.download(names,
+            (name, nth) => say(`Emscripten: downloading ${nth}/${names.length} ${name}`));
         say('Emscripten: unpacking');
         for (const deb of debs) run('dpkg', ['-x', deb, prefix]);
     } finally {

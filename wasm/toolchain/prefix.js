@@ -27,7 +27,7 @@ export function makeRunnable(prefix) {
     ]);
     // Node finds acorn, which Emscripten's optimiser imports, only under this name.
     renameSync(join(prefix, 'usr/share/nodejs'), join(prefix, 'usr/share/node_modules'));
-    // Emscripten's .js files are CommonJS, whatever the package.json above says.
+    // Emscripten's .js files are CommonJS. The package.json above says otherwise.
     writeFileSync(join(prefix, 'package.json'), '{"type": "commonjs"}\n');
     writeFileSync(join(prefix, 'usr/share/emscripten/.emscripten'), configuration(prefix, llvm));
     writeWrapper(prefix);
