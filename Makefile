@@ -26,9 +26,12 @@ include wasm/build.mk
 include quantize/build.mk
 
 # ------------------------------------------------------------------------------------------ native tests
-# All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe (tests/simde), so that sanitizers see them.
-NATIVE_FLAGS := -std=gnu11 -g1 -O1 -Wall -Wextra -Wno-psabi -march=native -pthread -Isrc -Isrc/kernels -Itests/c -Itests/simde \
-                -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -ffp-contract=off -DGEMMA_KERNELS=kernels_relaxed
+# All kernel variants are linked, and models run the relaxed one: wasm intrinsics run through SIMDe
+# (tests/simde), so that sanitizers see them.
+NATIVE_FLAGS := -std=gnu11 -g1 -O1 -Wall -Wextra -Wno-psabi -march=native -pthread \
+                -Isrc -Isrc/kernels -Itests/c -Itests/simde \
+                -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+                -ffp-contract=off -DGEMMA_KERNELS=kernels_relaxed
 NATIVE_SOURCES := $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD) $(KERNELS_RELAXED) $(KERNELS_RELAXED16)
 NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
 

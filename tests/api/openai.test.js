@@ -18,10 +18,12 @@ after(async () => {
 
 const user = (content) => ({role: 'user', content});
 const ENDLESS = {1: -100, 106: -100, 6: -100};
-const chat = (more) => client.chat.completions.create({messages: [user('Why is the sea salty?')],
-    max_tokens: 12, seed: 3, logit_bias: ENDLESS, ...more});
-const complete = (more) => client.completions.create({prompt: 'The sea', max_tokens: 8, seed: 3,
-    logit_bias: ENDLESS, ...more});
+const chat = (more) => client.chat.completions.create({
+    messages: [user('Why is the sea salty?')], max_tokens: 12, seed: 3, logit_bias: ENDLESS, ...more,
+});
+const complete = (more) => client.completions.create({
+    prompt: 'The sea', max_tokens: 8, seed: 3, logit_bias: ENDLESS, ...more,
+});
 const TOOLS = [
     {type: 'function', function: {name: 'weather', description: 'The weather', parameters: {
         type: 'object', properties: {city: {enum: ['Rome', 'Oslo']}}, required: ['city']}}},
@@ -41,8 +43,9 @@ async function collect(stream) {
             choice.content += delta?.content ?? text ?? '';
             choice.logprobs.push(...logprobs?.content ?? []);
             for (const call of delta?.tool_calls ?? []) {
-                const own = choice.calls[call.index] ??= {id: call.id, type: call.type,
-                    function: {name: call.function.name, arguments: ''}};
+                const own = choice.calls[call.index] ??= {
+                    id: call.id, type: call.type, function: {name: call.function.name, arguments: ''},
+                };
                 own.function.arguments += call.function.arguments ?? '';
             }
             choice.reason = reason;
@@ -79,16 +82,18 @@ test('a chat answer has the shape of OpenAI\'s', async () => {
 for (const [name, more] of Object.entries({
     plain: {}, 'several choices': {n: 3}, probabilities: {logprobs: true, top_logprobs: 2},
     'a stop string': {stop: ['e', 'n'], max_tokens: 60},
-    'a schema': {response_format: {type: 'json_schema',
-        json_schema: {name: 'a', schema: {enum: ['one', 'two']}}}},
+    'a schema': {
+        response_format: {type: 'json_schema', json_schema: {name: 'a', schema: {enum: ['one', 'two']}}},
+    },
     'calls of tools': {tools: TOOLS, tool_choice: 'required', max_tokens: 200}, 'one call': {tools: TOOLS,
         tool_choice: {type: 'function', function: {name: 'weather'}}, max_tokens: 200},
     'several choices with calls': {tools: TOOLS, tool_choice: 'required', n: 2, max_tokens: 90},
 })) {
     test(`streamed or not, an answer is the same: ${name}`, async () => {
         const answer = await chat(more),
-            streamed = await collect(await chat({...more, stream: true,
-                stream_options: {include_usage: true}}));
+            streamed = await collect(await chat({
+                ...more, stream: true, stream_options: {include_usage: true},
+            }));
         assert.deepEqual(withoutIds(streamed), withoutIds(whole(answer)));
         const counts = ({prompt_tokens: a, completion_tokens: b, total_tokens: c}) => [a, b, c];
         assert.deepEqual(counts(streamed.usage), counts(answer.usage));
@@ -131,9 +136,11 @@ test('probabilities: the bytes of the tokens are those of the text, the likelies
     assert.equal(Buffer.from(logprobs.content.flatMap(({bytes}) => bytes)).toString(), message.content);
     // a control token that ends nothing
     const pad = await chat({logprobs: true, logit_bias: {0: 100}, max_tokens: 2, temperature: 0});
-    assert.deepEqual([pad.choices[0].message.content,
-        pad.choices[0].logprobs.content.map(({token, bytes}) => [token, bytes])], ['',
-            [['<pad>', []], ['<pad>', []]]]);
+    assert.deepEqual(
+        [
+            pad.choices[0].message.content,
+            pad.choices[0].logprobs.content.map(({token, bytes}) => [token, bytes]),
+        ], ['', [['<pad>', []], ['<pad>', []]]]);
     for (const {token, logprob, bytes, top_logprobs: top} of logprobs.content) {
         assert.equal(top.length, 3);
         assert.ok(logprob <= 0 && top[0].logprob >= top[1].logprob && top[0].logprob >= logprob);
@@ -145,8 +152,9 @@ test('probabilities: the bytes of the tokens are those of the text, the likelies
 
 test('biases, penalties and filters act on the text', async () => {
     const [id] = await gemma.tokenize('z'),
-        {choices: [{message: {content}}]} = await chat({logit_bias: {[id]: 100}, max_tokens: 4,
-            temperature: 0});
+        {choices: [{message: {content}}]} = await chat({
+            logit_bias: {[id]: 100}, max_tokens: 4, temperature: 0,
+        });
     assert.equal(content, await gemma.detokenize([id, id, id, id]));
     const greedy = await chat({temperature: 0}), text = ({choices: [choice]}) => choice.message.content;
     for (const same of [{top_k: 1}, {top_p: 0}, {min_p: 1}, {temperature: 0, seed: 9}])
@@ -160,15 +168,18 @@ test('biases, penalties and filters act on the text', async () => {
 
 test('an answer is what it must be', async () => {
     const text = async (more) => {
-        const {choices: [{message, finish_reason: reason}]} = await chat({max_tokens: 300, logit_bias: {},
-            top_k: 0, ...more});
+        const {choices: [{message, finish_reason: reason}]} = await chat({
+            max_tokens: 300, logit_bias: {}, top_k: 0, ...more,
+        });
         return reason === 'stop' ? message.content : undefined;
     };
-    const schema = {type: 'object', properties: {a: {type: 'boolean'}, b: {enum: [1, 2]}},
-        required: ['a', 'b']};
+    const schema = {
+        type: 'object', properties: {a: {type: 'boolean'}, b: {enum: [1, 2]}}, required: ['a', 'b'],
+    };
     for (let seed = 0; seed < 6; seed++) {
-        const value = JSON.parse(await text({seed, response_format: {type: 'json_schema',
-            json_schema: {name: 'a_b', schema, strict: true}}}));
+        const value = JSON.parse(await text({
+            seed, response_format: {type: 'json_schema', json_schema: {name: 'a_b', schema, strict: true}},
+        }));
         assert.deepEqual(Object.keys(value), ['a', 'b']);
         const any = await text({seed, response_format: {type: 'json_object'}});
         if (any) assert.equal(Object.prototype.toString.call(JSON.parse(any)), '[object Object]');
@@ -194,8 +205,10 @@ test('tools: which may be called, and at most how many', async () => {
             ['now']);
         assert.equal((await names({seed, tool_choice: 'required', parallel_tool_calls: false})).length, 1);
         assert.deepEqual(await names({seed, tool_choice: 'none', max_tokens: 10}), []);
-        const only = {type: 'allowed_tools',
-            allowed_tools: {mode: 'required', tools: [{type: 'function', function: {name: 'now'}}]}};
+        const only = {
+            type: 'allowed_tools',
+            allowed_tools: {mode: 'required', tools: [{type: 'function', function: {name: 'now'}}]},
+        };
         assert.deepEqual([...new Set(await names({seed, tool_choice: only}))], ['now']);
     }
     assert.ok((await chat({tools: [], tool_choice: 'auto', parallel_tool_calls: true}))
@@ -206,13 +219,16 @@ test('tools with a response_format: calls, or what the format says', async () =>
     const format = {type: 'json_schema', json_schema: {name: 'a', strict: true,
         schema: {type: 'object', properties: {a: {type: 'boolean'}}, required: ['a']}}}, seen = new Set();
     for (let seed = 0; seed < 10; seed++) {
-        const {message, finish_reason: reason} = (await chat({tools: TOOLS, response_format: format, seed,
-            max_tokens: 400, logit_bias: {}, temperature: 1.5})).choices[0];
+        const {message, finish_reason: reason} = (await chat({
+            tools: TOOLS, response_format: format, seed, max_tokens: 400, logit_bias: {}, temperature: 1.5,
+        })).choices[0];
         seen.add(reason);
         if (reason === 'stop') assert.equal(typeof JSON.parse(message.content).a, 'boolean');
         if (reason === 'tool_calls') assert.ok(message.content === null && message.tool_calls.length > 0);
-        const {choices: [named]} = await chat({tools: TOOLS, response_format: format,
-            tool_choice: {type: 'function', function: {name: 'now'}}, seed, max_tokens: 400, logit_bias: {}});
+        const {choices: [named]} = await chat({
+            tools: TOOLS, response_format: format, tool_choice: {type: 'function', function: {name: 'now'}},
+            seed, max_tokens: 400, logit_bias: {},
+        });
         assert.equal(named.finish_reason, 'tool_calls');
     }
     assert.ok(seen.has('stop') && seen.has('tool_calls'), [...seen].join());
@@ -223,9 +239,12 @@ test('conversations with every role and form of content are read', async () => {
         {role: 'developer', content: 'Be brief.'},
         {role: 'system', content: [{type: 'text', text: 'Be '}, {type: 'text', text: 'kind.'}], name: 'x'},
         {role: 'user', content: [{type: 'text', text: 'The weather?'}], name: 'ann'},
-        {role: 'assistant', content: null,
-            tool_calls: [{id: 'call_1', type: 'function',
-                function: {name: 'weather', arguments: '{"city": "Rome"}'}}]},
+        {
+            role: 'assistant', content: null,
+            tool_calls: [
+                {id: 'call_1', type: 'function', function: {name: 'weather', arguments: '{"city": "Rome"}'}},
+            ],
+        },
         {role: 'tool', tool_call_id: 'call_1', content: [{type: 'text', text: '21'}]},
         {role: 'assistant', content: [{type: 'text', text: '21.'}], refusal: null, audio: null,
             function_call: null}, {role: 'user', content: 'And now?'},
@@ -278,8 +297,9 @@ const nested = (levels) => {
     return schema;
 };
 const part = (type) => [{role: 'user', content: [{type, [type]: {url: 'x'}}]}],
-    called = (json) => [{role: 'assistant',
-        tool_calls: [{id: 'a', type: 'function', function: {name: 'n', arguments: json}}]}];
+    called = (json) => [
+        {role: 'assistant', tool_calls: [{id: 'a', type: 'function', function: {name: 'n', arguments: json}}]},
+    ];
 for (const [param, more] of [
     ['messages', {messages: undefined}], ['messages', {messages: []}], ['messages', {messages: 'x'}],
     ['messages[0]', {messages: ['x']}], ['messages[0]', {messages: Array(1)}],
@@ -309,8 +329,10 @@ for (const [param, more] of [
     ['response_format.type', {response_format: {type: 'structural_tag'}}],
     ['response_format.json_schema', {response_format: {type: 'json_schema'}}],
     ['response_format.json_schema.name', {response_format: {type: 'json_schema', json_schema: {schema: {}}}}],
-    ['response_format.json_schema.schema',
-        {response_format: {type: 'json_schema', json_schema: {name: 'a'}}}],
+    [
+        'response_format.json_schema.schema',
+        {response_format: {type: 'json_schema', json_schema: {name: 'a'}}},
+    ],
     ['response_format', {response_format: {type: 'json_schema',
         json_schema: {name: 'a', schema: {not: {}}}}}], ['regex', {regex: '('}], ['grammar',
             {grammar: 'root ::= ('}],
@@ -322,8 +344,10 @@ for (const [param, more] of [
     ['tool_choice', {tools: TOOLS, tool_choice: 'sometimes'}],
     ['tools', {tools: [{type: 'function', function: {name: 'a', parameters: {not: {}}}}]}],
     ['response_format', {tools: TOOLS, response_format: {type: 'json_object', schema: {not: {}}}}],
-    ...['audio', 'functions', 'function_call', 'web_search_options', 'prediction', 'mirostat', 'typ_p',
-        'return_progress'].map((name) => [name, {[name]: {}}]),
+    ...[
+        'audio', 'functions', 'function_call', 'web_search_options', 'prediction', 'mirostat', 'typ_p',
+        'return_progress',
+    ].map((name) => [name, {[name]: {}}]),
     ...[200, 20000, 200000].flatMap((levels) => [
         ['response_format', {response_format: {type: 'json_schema', json_schema: {name: 'a', strict: true,
             schema: nested(levels)}}}],
@@ -333,15 +357,18 @@ for (const [param, more] of [
     ['modalities', {modalities: ['audio']}], ['reasoning_effort', {reasoning_effort: 'high'}],
     ['ignore_eos', {ignore_eos: true}], ['temprature', {temprature: 1}],
 ]) {
-    test(`refused, naming ${param}: ${Object.entries(more).map(([name, value]) => name + inspect(value, {breakLength: Infinity})).join().slice(0, 90)}`, async () => {
+    test(
+        `refused, naming ${param}: ${Object.entries(more).map(([name, value]) => name + inspect(value, {breakLength: Infinity})).join().slice(0, 90)}`,
+        async () => {
         for (const stream of 'stream' in more || 'stream_options' in more ? [undefined] : [false, true]) {
             await assert.rejects(chat({logit_bias: {}, stream, ...more}), (error) => {
                 assert.ok(error instanceof APIError && error instanceof OpenAI.BadRequestError
                     && error instanceof Error, String(error?.stack));
                 assert.deepEqual([error.status, error.type, error.param],
                     [400, 'invalid_request_error', param]);
-                assert.deepEqual(error.error, {message: error.message, type: error.type, param,
-                    code: error.code});
+                assert.deepEqual(error.error, {
+                    message: error.message, type: error.type, param, code: error.code,
+                });
                 assert.equal(typeof error.code, 'string');
                 return true;
             });
@@ -352,8 +379,9 @@ for (const [param, more] of [
 test('a prompt that is too long is refused as OpenAI does, and the next request is answered', async () => {
     const messages = [user('sea '.repeat(2000))];
     for (const stream of [false, true])
-        await assert.rejects(chat({messages, stream}), {status: 400, code: 'context_length_exceeded',
-            param: 'messages'});
+        await assert.rejects(chat({messages, stream}), {
+            status: 400, code: 'context_length_exceeded', param: 'messages',
+        });
     await assert.rejects(complete({prompt: 'sea '.repeat(2000)}),
         {status: 400, code: 'context_length_exceeded', param: 'prompt'});
     assert.equal((await chat()).choices.length, 1);
@@ -405,8 +433,11 @@ test('an engine that ends under a stream with probabilities fails that stream, a
         own = await Gemma.load({kind: 'path', path}, {threads: 1, contextLength: 512});
     const other = new OpenAI({gemma: own, model: 'tiny'}),
         about = {stream: true, max_tokens: 400, logit_bias: ENDLESS};
-    const streams = [await other.chat.completions.create({...about, messages: [user('x')], logprobs: true,
-        top_logprobs: 2}), await other.completions.create({...about, prompt: 'x', logprobs: 1})];
+    const streams = [
+        await other.chat.completions.create({
+            ...about, messages: [user('x')], logprobs: true, top_logprobs: 2,
+        }), await other.completions.create({...about, prompt: 'x', logprobs: 1}),
+    ];
     const read = streams.map(async (stream) => {
         for await (const chunk of stream) if (chunk) own.close();
     });
@@ -417,8 +448,9 @@ test('an engine that ends under a stream with probabilities fails that stream, a
 });
 
 test('completions: shape, defaults, ids, several prompts with several choices', async () => {
-    const {object, choices, usage} = await client.completions.create({prompt: 'The sea',
-        logit_bias: ENDLESS, seed: 1});
+    const {object, choices, usage} = await client.completions.create({
+        prompt: 'The sea', logit_bias: ENDLESS, seed: 1,
+    });
     assert.deepEqual([object, usage.completion_tokens, choices[0].finish_reason, choices[0].logprobs],
         ['text_completion', 16, 'length', null]);
     const ids = await gemma.tokenize('The sea', {bos: true});
@@ -429,12 +461,14 @@ test('completions: shape, defaults, ids, several prompts with several choices', 
     assert.equal(many.choices[0].text, (await complete()).choices[0].text);
     assert.equal(many.choices[2].text, (await complete({prompt: 'A ship'})).choices[0].text);
     assert.equal(many.choices[4].text, many.choices[0].text);
-    const streamed = await collect(await complete({prompt: ['The sea', 'A ship', 'The sea'], n: 2,
-        stream: true}));
+    const streamed = await collect(await complete({
+        prompt: ['The sea', 'A ship', 'The sea'], n: 2, stream: true,
+    }));
     assert.deepEqual(streamed.choices.map(({content}) => content), many.choices.map(({text}) => text));
     assert.equal((await complete({prompt: null})).usage.prompt_tokens, 1);
-    const twenty = await complete({prompt: Array.from({length: 20}, (_, i) => i % 2 ? 'A ship' : 'The sea'),
-        max_tokens: 2});
+    const twenty = await complete({
+        prompt: Array.from({length: 20}, (_, i) => i % 2 ? 'A ship' : 'The sea'), max_tokens: 2,
+    });
     assert.equal(new Set(twenty.choices.map(({text}) => text)).size, 2);
     for (const [param, more] of [['prompt', {prompt: [999999]}], ['prompt', {prompt: 5}],
         ['prompt', {prompt: []}], ['prompt', {prompt: ['a', [1]]}], ['prompt', {prompt: [Array(1), [1]]}],
@@ -450,8 +484,9 @@ test('echo: the prompt and the probabilities of its tokens, evaluated once for p
     async () => {
     const ids = await gemma.tokenize('The sea at night is not dark.', {bos: true}),
         session = await gemma.session();
-    const expected = await session.prompt(ids, {raw: true, promptLogprobs: 2, logprobs: 2, maxTokens: 1,
-        sampling: {temperature: 0}}).result;
+    const expected = await session.prompt(ids, {
+        raw: true, promptLogprobs: 2, logprobs: 2, maxTokens: 1, sampling: {temperature: 0},
+    }).result;
     await session.close();
     const asked = {max_tokens: 1, logprobs: 2, echo: true, temperature: 0, logit_bias: {}};
     for (const prompt of [ids.slice(1), 'The sea at night is not dark.', ids, ids.slice(1)]) {
@@ -468,8 +503,9 @@ test('echo: the prompt and the probabilities of its tokens, evaluated once for p
         logprobs.top_logprobs.forEach((top, i) => assert.ok(top === null ? i === 0 && prompt === ids
             : Object.values(top).includes(logprobs.token_logprobs[i])));
     }
-    const {choices: [{text, logprobs, finish_reason: reason}], usage} = await complete({...asked, prompt: ids,
-        max_tokens: 0});
+    const {choices: [{text, logprobs, finish_reason: reason}], usage} = await complete({
+        ...asked, prompt: ids, max_tokens: 0,
+    });
     assert.deepEqual([text, logprobs.tokens.length, reason, usage.completion_tokens],
         ['<bos>The sea at night is not dark.', ids.length, 'length', 0]);
     assert.ok(usage.prompt_tokens_details.cached_tokens >= ids.length - 2,
@@ -498,8 +534,9 @@ test('echo: each choice has the prompt once, with probabilities or without, stre
 });
 
 test('the token that ends a text is among those of its probabilities', async () => {
-    const {choices: [{text, logprobs, finish_reason: reason}]} = await complete({logit_bias: {1: 100},
-        temperature: 0, logprobs: 1, max_tokens: 1});
+    const {choices: [{text, logprobs, finish_reason: reason}]} = await complete({
+        logit_bias: {1: 100}, temperature: 0, logprobs: 1, max_tokens: 1,
+    });
     assert.deepEqual([text, reason, logprobs.tokens, logprobs.token_logprobs.length],
         ['', 'stop', ['<eos>'], 1]);
 });
@@ -515,8 +552,9 @@ test('embeddings: texts and ids, as numbers and as bytes', async () => {
     for (const input of ['The sea', ids, [ids]])
         assert.deepEqual((await client.embeddings.create({input})).data[0].embedding,
             Array.from(expected[0]));
-    const {data: [{embedding}]} = await client.embeddings.create({input: 'The sea', encoding_format: 'base64',
-        dimensions: gemma.info.nEmbd});
+    const {data: [{embedding}]} = await client.embeddings.create({
+        input: 'The sea', encoding_format: 'base64', dimensions: gemma.info.nEmbd,
+    });
     assert.deepEqual(Array.from(new Float32Array(new Uint8Array(Buffer.from(embedding, 'base64')).buffer)),
         Array.from(expected[0]));
     for (const [param, more] of [['input', {}], ['input', {input: ''}], ['input', {input: []}],
@@ -533,6 +571,7 @@ test('models: the one that there is', async () => {
     assert.deepEqual(all, data);
     assert.deepEqual([data.length, data[0].id, data[0].object], [1, 'tiny', 'model']);
     assert.deepEqual(await client.models.retrieve('tiny'), data[0]);
-    await assert.rejects(client.models.retrieve('gpt-5'), {status: 404, code: 'model_not_found',
-        param: 'model'});
+    await assert.rejects(client.models.retrieve('gpt-5'), {
+        status: 404, code: 'model_not_found', param: 'model',
+    });
 });

@@ -1,4 +1,4 @@
-// The OpenAI door's sessions: what requests share is evaluated once, whatever was asked before an answer is
+// The OpenAI door's sessions: what requests share is evaluated once, an answer after any other requests is
 // that of a new engine, and no more is kept than was allowed.
 
 import assert from 'node:assert/strict';
@@ -15,7 +15,8 @@ after(() => {
     other.close();
 });
 
-const WORDS = 'The sea at night is not dark, and whoever listens hears it think about the shore and about the ships. '.repeat(9);
+const WORDS =
+    'The sea at night is not dark, and whoever listens hears it think about the shore and about the ships. '.repeat(9);
 const ENDLESS = {1: -100, 106: -100, 6: -100};
 const user = (content) => ({role: 'user', content}), assistant = (content) => ({role: 'assistant', content});
 const asked = (messages, more) => ({messages, max_tokens: 8, seed: 4, logit_bias: ENDLESS, ...more});
@@ -56,8 +57,9 @@ test('a conversation that goes on evaluates only what is new, beside others that
 test('what two conversations share is copied, and both go on', async () => {
     const client = new OpenAI({gemma}), start = [user(WORDS.slice(0, 500))],
         [said] = contentOf(await client.chat.completions.create(asked(start)));
-    const branches = ['One', 'Two'].map((text) => [...start, assistant(said),
-        user(`${text}: ${WORDS.slice(100, 420)}`)]);
+    const branches = ['One', 'Two'].map((text) => [
+        ...start, assistant(said), user(`${text}: ${WORDS.slice(100, 420)}`),
+    ]);
     for (const messages of branches) await client.chat.completions.create(asked(messages));
     for (const messages of branches) {
         const {usage: {prompt_tokens: n, prompt_tokens_details: {cached_tokens: cached}}} =
@@ -71,8 +73,10 @@ test('what conversations begin with is evaluated once, however far they have gon
     async () => {
     const tools = [{type: 'function', function: {name: 'find', description: WORDS.slice(0, 90)}}],
         system = {role: 'system', content: WORDS.slice(7, 260)};
-    const begins = [[[system]], [[{role: 'developer', content: [{type: 'text', text: WORDS.slice(3, 250)}]},
-        system]], [[], {tools, tool_choice: 'none'}], [[system], {tools, max_tokens: 3}]];
+    const begins = [
+        [[system]], [[{role: 'developer', content: [{type: 'text', text: WORDS.slice(3, 250)}]}, system]],
+        [[], {tools, tool_choice: 'none'}], [[system], {tools, max_tokens: 3}],
+    ];
     for (const [start, more] of begins) {
         const client = new OpenAI({gemma}), all = [];
         const ask = async (text) => {
@@ -99,20 +103,22 @@ test('what conversations begin with is evaluated once, however far they have gon
         assert.equal(client.load.kept, 0);
     }
     const client = new OpenAI({gemma}), abort = new AbortController(), body = asked([system, user('Hi')]);
-    const [first, second] = [client.chat.completions.create(body, {signal: abort.signal}),
-        client.chat.completions.create(body)];
+    const [first, second] = [
+        client.chat.completions.create(body, {signal: abort.signal}), client.chat.completions.create(body),
+    ];
     abort.abort();
     await assert.rejects(first, {name: 'APIUserAbortError'});
     assert.deepEqual(contentOf(await second), contentOf(await fresh(body)));
-    await assert.rejects(client.chat.completions.create(asked([{role: 'system', content: WORDS.repeat(9)},
-        user('Hi')])), {code: 'context_length_exceeded'});
+    await assert.rejects(
+        client.chat.completions.create(asked([{role: 'system', content: WORDS.repeat(9)}, user('Hi')])),
+        {code: 'context_length_exceeded'});
     await client.close();
 });
 
 test('no more sessions are kept than was said, and cache_prompt: false keeps none', async () => {
     const client = new OpenAI({gemma, sessions: 2, parallel: 3});
-    await Promise.all([0, 1, 2, 3,
-        4].map((i) => client.chat.completions.create(asked([user(`${i} ${WORDS}`.slice(0, 400))], {n: 2}))));
+    await Promise.all([0, 1, 2, 3, 4].map(
+        (i) => client.chat.completions.create(asked([user(`${i} ${WORDS}`.slice(0, 400))], {n: 2}))));
     assert.ok(client.load.kept <= 2, String(client.load.kept));
     assert.equal(client.load.requests, 0);
     await client.close();
@@ -146,8 +152,9 @@ test('requests beyond the queue are refused with 429, and those that wait are an
         await client.chat.completions.create(asked([user(String(i))]));
         order.push(i);
     }));
-    assert.deepEqual(all.map(({status}) => status), ['fulfilled', 'fulfilled', 'fulfilled',
-        'rejected', 'rejected']);
+    assert.deepEqual(all.map(({status}) => status), [
+        'fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected',
+    ]);
     assert.deepEqual(order, [0, 1, 2]);
     const {reason} = all[4];
     assert.ok(reason instanceof OpenAI.RateLimitError && reason.status === 429 && reason.retryAfter >= 1
@@ -168,9 +175,10 @@ test('160 requests, many of them aborted at random moments: each answer is that 
     const makeBody = () => {
         const at = pick(300), messages = [user(WORDS.slice(pick(2), 40 + at))];
         if (pick(2)) messages.push(assistant(WORDS.slice(at, at + 30)), user('And?'));
-        const more = [{}, {n: 2}, {response_format: {type: 'json_object'}},
-            {tools: [{type: 'function', function: {name: 'now'}}], tool_choice: 'required'},
-            {logprobs: true}][pick(5)];
+        const more = [
+            {}, {n: 2}, {response_format: {type: 'json_object'}},
+            {tools: [{type: 'function', function: {name: 'now'}}], tool_choice: 'required'}, {logprobs: true},
+        ][pick(5)];
         return asked(messages, {max_tokens: 1 + pick(20), seed: pick(1000), logit_bias: {}, ...more});
     };
     const ask = async () => {
@@ -188,8 +196,9 @@ test('160 requests, many of them aborted at random moments: each answer is that 
     for (let round = 0; round < 40; round++) {
         await Promise.all([ask(), ask(), ask()]);
         const body = makeBody(), answer = await client.chat.completions.create(body);
-        const ofCalls = ({choices}) => choices.map(({message, finish_reason: reason}) => [message.content,
-            message.tool_calls?.map((call) => call.function), reason]);
+        const ofCalls = ({choices}) => choices.map(({message, finish_reason: reason}) => [
+            message.content, message.tool_calls?.map((call) => call.function), reason,
+        ]);
         assert.deepEqual(ofCalls(answer), ofCalls(await fresh(body)), JSON.stringify(body));
     }
     assert.equal(client.load.requests, 0);
@@ -201,8 +210,9 @@ test('completions that begin alike give the probabilities of new ones', async ()
     for (let i = 0; i < 12; i++) {
         const at = 100 + pick(200),
             prompt = await gemma.tokenize(WORDS.slice(0, at) + WORDS.slice(pick(50), 60 + pick(90)));
-        const body = {prompt, echo: true, logprobs: 1 + pick(2), max_tokens: pick(3), seed: i,
-            n: 1 + pick(2)};
+        const body = {
+            prompt, echo: true, logprobs: 1 + pick(2), max_tokens: pick(3), seed: i, n: 1 + pick(2),
+        };
         const {choices, usage} = await client.completions.create(body);
         assert.deepEqual(choices, (await fresh(body, 'completions')).choices);
         if (i) assert.ok(usage.prompt_tokens_details.cached_tokens >= 0);

@@ -57,7 +57,7 @@ test('install: where there is none, or when told to', () => {
     assert.throws(() => install({model: {}, target: {}}), {code: 'bad-argument'});
 });
 
-test('Availability: by what is expected; types and languages that there are not are unavailable, and create() rejects', async () => {
+test('Availability: unknown types and languages are unavailable, and create() rejects', async () => {
     for (const options of [undefined, null, {}, {expectedInputs: []}, {expectedInputs: [{type: 'text'}],
         expectedOutputs: [{type: 'text', languages: ['en', 'DE-ch', 'ja']}]},
         {topK: -2, temperature: -1}, {expectedOutputs: [{type: 'tool-call'}],
@@ -87,16 +87,19 @@ test('Language tags: one that is none is a RangeError', async () => {
 });
 
 test('The API, IDL: what can\'t be converted rejects with a TypeError, and never throws', async () => {
-    const tool = {name: 'now', description: 'The time.', inputSchema: {type: 'object', properties: {}},
-        execute: async () => '7'};
+    const tool = {
+        name: 'now', description: 'The time.', inputSchema: {type: 'object', properties: {}},
+        execute: async () => '7',
+    };
     const symbol = Symbol('no'),
-        wrong = [5, 'text', symbol, {expectedInputs: 5}, {expectedInputs: {}}, {expectedInputs: [{}]},
-            {expectedInputs: [{type: 'soup'}]},
-        {expectedInputs: [{type: 'text', languages: 'en'}]}, {tools: [{...tool, name: undefined}]},
-        {tools: [{...tool, inputSchema: null}]}, {tools: [{...tool, inputSchema: 'x'}]},
-        {tools: [{...tool, execute: undefined}]}, {tools: [{...tool, execute: 5}]},
-        {tools: [{...tool, description: undefined}]}, {samplingMode: 'default'}, {samplingMode: null},
-        {topK: symbol}, {temperature: 1n}, {tools: 5}];
+        wrong = [
+            5, 'text', symbol, {expectedInputs: 5}, {expectedInputs: {}}, {expectedInputs: [{}]},
+            {expectedInputs: [{type: 'soup'}]}, {expectedInputs: [{type: 'text', languages: 'en'}]},
+            {tools: [{...tool, name: undefined}]}, {tools: [{...tool, inputSchema: null}]},
+            {tools: [{...tool, inputSchema: 'x'}]}, {tools: [{...tool, execute: undefined}]},
+            {tools: [{...tool, execute: 5}]}, {tools: [{...tool, description: undefined}]},
+            {samplingMode: 'default'}, {samplingMode: null}, {topK: symbol}, {temperature: 1n}, {tools: 5},
+        ];
     for (const options of wrong) {
         await rejects(LanguageModel.availability(options), TypeError);
         await rejects(LanguageModel.create(options), TypeError);
@@ -112,10 +115,12 @@ test('The API, IDL: what can\'t be converted rejects with a TypeError, and never
     const thrown = new Error('mine'), getter = {get tools() { throw thrown; }};
     await rejects(LanguageModel.create(getter), thrown);
     // Members that are undefined were not given; others are converted.
-    const session = await LanguageModel.create({signal: undefined, monitor: undefined,
+    const session = await LanguageModel.create({
+        signal: undefined, monitor: undefined,
         initialPrompts: new Set([{role: {toString: () => 'user'}, content: 5, prefix: undefined}]),
         tools: undefined, samplingMode: undefined, expectedInputs: [null, undefined].filter(Boolean),
-        topK: '3', temperature: true});
+        topK: '3', temperature: true,
+    });
     assert.ok(session.contextUsage > 0);
     assert.deepEqual([session.topK, session.temperature, session.samplingMode], [3, 1, null]);
     session.destroy();
@@ -123,8 +128,10 @@ test('The API, IDL: what can\'t be converted rejects with a TypeError, and never
 
 test('The API, tools: each has a name, a description and a schema of an object that JSON can hold',
     async () => {
-    const tool = {name: 'now', description: 'The time.', inputSchema: {type: 'object', properties: {}},
-        execute: async () => '7'}, circular = {type: 'object'};
+        const tool = {
+            name: 'now', description: 'The time.', inputSchema: {type: 'object', properties: {}},
+            execute: async () => '7',
+        }, circular = {type: 'object'};
     circular.self = circular;
     const thrown = new Error('mine'), LanguageModel = define({load: {contextLength: 512}});
     for (const inputSchema of [{}, {type: 'string'}, {properties: {}}, {type: 'object', properties: 'x'},
@@ -143,7 +150,7 @@ test('The API, tools: each has a name, a description and a schema of an object t
         .destroy();
 });
 
-test('Explainer, sampling modes: each is accepted and kept by clones; raw parameters exclude them and have limits', async () => {
+test('Explainer, sampling modes: clones keep them; raw parameters exclude them and have limits', async () => {
     for (const samplingMode of ['most-predictable', 'predictable', 'slightly-predictable', 'balanced',
         'slightly-creative', 'creative', 'most-creative']) {
         const session = await LanguageModel.create({samplingMode}), clone = await session.clone();
@@ -168,7 +175,7 @@ test('Explainer, sampling modes: each is accepted and kept by clones; raw parame
     assert.equal(await one.prompt('Hello', SHORT), await other.prompt('Hello', SHORT));
 });
 
-test('Creation, initialPrompts: a system message comes first and alone; they count, and are refused with numbers where they don\'t fit', async () => {
+test('Creation, initialPrompts: one system message, first; what does not fit is refused', async () => {
     const system = {role: 'system', content: 'Be brief.'};
     for (const initialPrompts of [[], [system], HELLO, [system, ...HELLO],
         [{role: 'system', content: [{type: 'text', value: 'Be '}, {type: 'text', value: 'brief.'}]}]]) {
@@ -193,7 +200,7 @@ test('Creation, initialPrompts: a system message comes first and alone; they cou
         ({name, requested, quota}) => name === 'QuotaExceededError' && quota === 128 && requested > quota);
 });
 
-test('Creation, monitor: progress is from 0 to 1 in steps of 1/65536, each greater than the last, and ends before the session is there', async () => {
+test('Creation, monitor: progress grows from 0 to 1 in steps of 1/65536, before the session is there', async () => {
     const downloading = define({model: URL_OF('tiny.gguf')});
     for (const LanguageModel of [define(), downloading, downloading]) {
         const events = [];
@@ -241,7 +248,7 @@ test('Creation and availability: downloadable, downloading, available; a failed 
     await rejects(define({model: URL_OF('none.gguf')}).create(), 'NetworkError');
 });
 
-test('Creation, signal: aborted before, while it loads and at each event of progress; others who wait get the model', async () => {
+test('Creation, signal: an abort at any time rejects; others who wait get the model', async () => {
     await aborts((signal) => LanguageModel.create({signal}));
     await aborts((signal) => define().create({signal}));
     for (const at of [0, 1]) {
@@ -296,10 +303,11 @@ test('A document that is not fully active rejects with InvalidStateError', async
     }
 });
 
-test('Common APIs, destroy(): what runs, waits and is asked later rejects with AbortError, streams too; attributes stay', async () => {
-    const methods = [(one) => one.prompt('x'), (one) => one.append('x'),
-        (one) => one.measureContextUsage('x'), (one) => one.clone(),
-        async (one) => read(one.promptStreaming('x'))];
+test('Common APIs, destroy(): prompts and streams reject with AbortError; attributes stay', async () => {
+    const methods = [
+        (one) => one.prompt('x'), (one) => one.append('x'), (one) => one.measureContextUsage('x'),
+        (one) => one.clone(), async (one) => read(one.promptStreaming('x')),
+    ];
     const session = await LanguageModel.create({initialPrompts: HELLO}), usage = session.contextUsage,
         running = methods.map((method) => method(session));
     assert.equal(session.destroy(), undefined);
@@ -337,7 +345,7 @@ test('Clone: a copy of the state that goes on by itself; can be aborted', async 
     clone.destroy();
 });
 
-test('the model is shared, let go after the last session, loaded anew for the next one; a loaded one stays its owner\'s', async () => {
+test('the model is shared and closed after the last session; a given one stays its owner\'s', async () => {
     const gemma = await Gemma.load(TINY, {contextLength: 64, threads: 1}),
         own = define({model: gemma, unloadAfter: 0});
     const session = await own.create();

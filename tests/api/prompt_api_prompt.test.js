@@ -12,14 +12,17 @@ after(() => gemma.close());
 const user = (content) => ({role: 'user', content}),
     assistant = (content, more) => ({role: 'assistant', content, ...more});
 const system = {role: 'system', content: 'Be brief.'}, words = (n) => 'the sea at night '.repeat(n);
-const SCHEMA = {type: 'object', required: ['Rating'], additionalProperties: false,
-    properties: {Rating: {type: 'number', minimum: 0, maximum: 5}}};
+const SCHEMA = {
+    type: 'object', required: ['Rating'], additionalProperties: false,
+    properties: {Rating: {type: 'number', minimum: 0, maximum: 5}},
+};
 
 test('Prompting: a string, messages and their longhand are the same prompt; chunks are deltas of the result',
     async () => {
-    const inputs = ['Hello you', [user('Hello you')], [user([{type: 'text', value: 'Hello you'}])],
-        [user([{type: 'text', value: 'Hello '}, {type: 'text', value: 'you'}])],
-        new Set([user('Hello you')])];
+    const inputs = [
+        'Hello you', [user('Hello you')], [user([{type: 'text', value: 'Hello you'}])],
+        [user([{type: 'text', value: 'Hello '}, {type: 'text', value: 'you'}])], new Set([user('Hello you')]),
+    ];
     const answers = [];
     for (const input of inputs) {
         for (const isStream of [false, true]) {
@@ -38,7 +41,7 @@ test('Prompting: a string, messages and their longhand are the same prompt; chun
     assert.match(answers[0], /^[a-z]{3,6}\.$/);
 });
 
-test('Options, validate a prompt: what is empty, null or an object is a text; what can\'t be converted is a TypeError', async () => {
+test('Options, validate a prompt: values become texts; what can\'t be converted is a TypeError', async () => {
     const session = await Large.create();
     for (const input of [null, undefined, {}, '', [], [user([])], [user('')],
         [user([{type: 'text', value: ''}])], 5, true]) {
@@ -47,9 +50,10 @@ test('Options, validate a prompt: what is empty, null or an object is a text; wh
         assert.equal(await session.append(input), undefined);
         assert.ok(await session.measureContextUsage(input) > 0);
     }
-    const wrong = [Symbol('no'), [5], [{}], [{role: 'user'}], [{content: 'x'}],
-        [{role: 'tool', content: 'x'}], [user([{}])], [user([{type: 'text'}])],
-        [user([{type: 'soup', value: 'x'}])]];
+    const wrong = [
+        Symbol('no'), [5], [{}], [{role: 'user'}], [{content: 'x'}], [{role: 'tool', content: 'x'}],
+        [user([{}])], [user([{type: 'text'}])], [user([{type: 'soup', value: 'x'}])],
+    ];
     for (const input of wrong) {
         for (const method of ['prompt', 'append', 'measureContextUsage', 'measureInputUsage'])
             await rejects(session[method](input), TypeError);
@@ -138,7 +142,7 @@ test('Explainer, appending: what is appended is answered with the next prompt, a
     assert.equal(await one.prompt('More?', SHORT), await two.prompt('More?', SHORT));
 });
 
-test('Explainer, overflow: the oldest prompts go with their answers, one pair at a time, never the initial ones; an event says so', async () => {
+test('Explainer, overflow: the oldest pairs go, never the initial prompts; an event says so', async () => {
     const initialPrompts = [system, user('First.'), assistant('Yes.')],
         session = await LanguageModel.create({...GREEDY, initialPrompts});
     const events = [];
@@ -198,7 +202,7 @@ test('Prompting: an answer that fills the context ends, or makes what is old go;
     session.destroy();
 });
 
-test('Explainer, structured output: a schema or a regular expression holds, with the schema among the input or without', async () => {
+test('Explainer, structured output: by a schema or a regular expression, in the input or not', async () => {
     for (const [responseConstraint, holds] of [[SCHEMA, (text) => { const {Rating} = JSON.parse(text);
         return Rating >= 0 && Rating <= 5; }],
         [/^(yes|no|maybe)$/, (text) => /^(yes|no|maybe)$/.test(text)],
@@ -226,14 +230,15 @@ test('Explainer, structured output: unsupported schemas, other values, and answe
         await rejects(session.prompt('x', {responseConstraint}), TypeError);
     await rejects(session.prompt('x', {responseConstraint: {get type() { throw thrown; }}}), thrown);
     const small = await define({load: {contextLength: 64, threads: 1}}).create();
-    await rejects(small.prompt('x', {responseConstraint: /[a-z]{900} ends/,
-        omitResponseConstraintInput: true}), 'SyntaxError');
+    await rejects(
+        small.prompt('x', {responseConstraint: /[a-z]{900} ends/, omitResponseConstraintInput: true}),
+        'SyntaxError');
     assert.equal(small.contextUsage, 0);
     assert.equal(session.contextUsage, 0);
     small.destroy();
 });
 
-test('Explainer, prefix: the answer continues it as it stands, also into what a constraint describes; elsewhere it is a SyntaxError', async () => {
+test('Explainer, prefix: the answer continues it, also with a constraint; else a SyntaxError', async () => {
     const ask = async (input, options) => {
         const session = await Large.create({samplingMode: 'predictable'});
         const text = await session.prompt(input, options).finally(() => session.destroy());
@@ -244,7 +249,9 @@ test('Explainer, prefix: the answer continues it as it stands, also into what a 
             {responseConstraint: SCHEMA}).catch((error) => error.name);
         if (text !== 'SyntaxError') assert.ok(JSON.parse(`{ "Rating": ${text}`).Rating <= 5, text);
     }
-    assert.match(`Greetings${await ask([user('Hello'), assistant('Greetings', {prefix: true})], {responseConstraint: /^Greetings and salutations$/})}`, /^Greetings and salutations$/);
+    assert.match(
+        `Greetings${await ask([user('Hello'), assistant('Greetings', {prefix: true})], {responseConstraint: /^Greetings and salutations$/})}`,
+        /^Greetings and salutations$/);
     await rejects(ask([user('Hello'), assistant('invalid', {prefix: true})], {responseConstraint: SCHEMA}),
         'NotSupportedError');
     for (const input of [[user('a'), {...user('b'), prefix: true}],
@@ -261,7 +268,7 @@ test('Explainer, prefix: the answer continues it as it stands, also into what a 
     assert.equal(b, 'NotSupportedError');       // which is no text of lower case
 });
 
-test('Obtaining results: prompts are answered in their order; one that is aborted while it waits leaves the queue at once', async () => {
+test('Obtaining results: answers come in order; an aborted prompt leaves the queue at once', async () => {
     const session = await Large.create(GREEDY), ended = [], stopping = new AbortController();
     const all = ['One?', 'Two?', 'Three?'].map((input, i) => session.prompt(input,
         {...SHORT, ...i === 1 && {signal: stopping.signal}})
@@ -270,8 +277,9 @@ test('Obtaining results: prompts are answered in their order; one that is aborte
     await Promise.all(all);
     assert.equal(ended[0], 'AbortError');
     const fresh = await Large.create(GREEDY);
-    assert.deepEqual(ended.slice(1), [await fresh.prompt('One?', SHORT),
-        await fresh.prompt('Three?', SHORT)]);
+    assert.deepEqual(ended.slice(1), [
+        await fresh.prompt('One?', SHORT), await fresh.prompt('Three?', SHORT),
+    ]);
     assert.equal(session.contextUsage, fresh.contextUsage);
 });
 
@@ -296,7 +304,7 @@ test('Obtaining results: aborted with and without a reason, a prompt, a stream, 
     session.destroy();
 });
 
-test('Explainer, aborting: the pair is removed. After each of 250 aborts the next answer is a fresh session\'s', async () => {
+test('Explainer, aborting: the pair is removed; the next answer is a fresh session\'s, 250 times', async () => {
     let state = 5;
     const random = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
     const begin = async () => {
@@ -344,15 +352,17 @@ async function calling(rounds, options, isParallel = false) {
             asked.push({messages, toolChoice: more.toolChoice});
             const toolChoice = more.toolChoice === 'auto' && rounds-- > 0 ? 'required' : more.tools
                 ? 'none' : undefined;
-            return prompt(messages, {...more, toolChoice, ...toolChoice === 'none' && {maxTokens: 6},
-                ...more.tools && {parallelToolCalls: isParallel}, ...isParallel && {maxTokens: 90}});
+            return prompt(messages, {
+                ...more, toolChoice, ...toolChoice === 'none' && {maxTokens: 6},
+                ...more.tools && {parallelToolCalls: isParallel}, ...isParallel && {maxTokens: 90},
+            });
         };
         return session;
     };
     return {Model: define({model, ...options}), asked, model};
 }
 
-test('Explainer, tool use: execute() gets the arguments, all calls at once, and its results go to the model until it answers', async () => {
+test('Explainer, tool use: execute() gets all calls at once; the model gets the results', async () => {
     for (const [rounds, isParallel] of [[2, false], [1, true]]) await loop(rounds, isParallel);
 });
 
@@ -389,8 +399,9 @@ test('Tools: what execute() throws rejects the prompt, an abort ends it, and eit
     async () => {
     const {Model, model} = await calling(99), thrown = new Error('mine');
     let execute = async () => { throw thrown; };
-    const session = await Model.create({...GREEDY,
-        tools: [{...TOOLS[0], execute: (...given) => execute(...given)}]});
+    const session = await Model.create({
+        ...GREEDY, tools: [{...TOOLS[0], execute: (...given) => execute(...given)}],
+    });
     await rejects(session.prompt('Add.'), thrown);
     assert.equal(session.contextUsage, 0);
     const stopping = new AbortController();

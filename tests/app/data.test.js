@@ -10,9 +10,14 @@ check('a conversation from its first message to its deletion, and again after a 
     const seen = await lab.page.evaluate(async () => {
         const chat = await store.create({model: {id: 'm', name: 'M'}, settings: {temperature: 0.5}});
         const user = await store.add(chat.id,
-            {role: 'user', content: '\n  How salty is the sea, and why is it so much saltier than every river?\nSecond line', parent: null});
-        const answer = await store.add(chat.id, {role: 'assistant', content: 'Very.', parent: user.id,
-            figures: {tokens: 2}});
+            {
+                role: 'user',
+                content: '\n  How salty is the sea, and why is it so much saltier than every river?\nSecond line',
+                parent: null,
+            });
+        const answer = await store.add(chat.id, {
+            role: 'assistant', content: 'Very.', parent: user.id, figures: {tokens: 2},
+        });
         const note = await store.create({kind: 'document', folder: 'Work'});
         await store.writeText(note.id, 'Once upon a time');
         await store.change(note.id, {pinned: true, title: 'Tale'});
@@ -63,16 +68,20 @@ check('branches: deleting from a message shows another branch, and undo brings a
     const begun = await lab.page.evaluate(async () => {
         const {summary, message} = await store.begin({settings: {seed: 1}},
             {role: 'user', content: 'A first one', parent: null});
-        return [store.find(summary.id).title, store.find(summary.id).leaf === message.id,
-            (await store.read(summary.id)).length, summary.settings];
+        return [
+            store.find(summary.id).title, store.find(summary.id).leaf === message.id,
+            (await store.read(summary.id)).length, summary.settings,
+        ];
     });
     assert.deepEqual(begun, ['A first one', true, 1, {seed: 1}]);
 });
 
 check('what is deleted can be brought back, and is gone for good at the next start', async () => {
     const [kept, gone] = await lab.page.evaluate(async () => {
-        const chats = [await store.create({title: '1'}), await store.create({title: '2'}),
-            await store.create({title: '3'})];
+        const chats = [
+            await store.create({title: '1'}), await store.create({title: '2'}),
+            await store.create({title: '3'}),
+        ];
         for (const {id} of chats) await store.add(id, {role: 'user', content: 'x', parent: null});
         const undo = await store.delete([chats[0].id, chats[1].id]);
         if (store.list().length !== 1) throw new Error('they are still listed');
@@ -117,8 +126,9 @@ check('an answer is kept piece by piece: other tabs read and follow it, and only
     const id = await page.evaluate(async () => {
         const chat = await store.create(),
             question = await store.add(chat.id, {role: 'user', content: '?', parent: null});
-        const {id} = await store.add(chat.id, {role: 'assistant', content: '', parent: question.id,
-            state: 'writing'});
+        const {id} = await store.add(chat.id, {
+            role: 'assistant', content: '', parent: question.id, state: 'writing',
+        });
         globalThis.writing = store.write(id);
         await Promise.all(['Ein ', 'Sch', 'iff.'].map((piece) => globalThis.writing.append(piece)));
         return id;
@@ -166,8 +176,9 @@ check('a tab that is killed in the middle of an answer loses nothing that was co
         await page.exposeFunction('confirmed', (text) => { confirmed += text; });
         const id = await page.evaluate(async () => {
             const chat = await store.create(),
-                {id} = await store.add(chat.id, {role: 'assistant', content: '>', parent: null,
-                    state: 'writing'});
+                {id} = await store.add(chat.id, {
+                    role: 'assistant', content: '>', parent: null, state: 'writing',
+                });
             const writing = store.write(id);
             (async () => {
                 for (let i = 0; ; i++) await writing.append(`${i} `)
@@ -187,8 +198,9 @@ check('a tab that is killed in the middle of an answer loses nothing that was co
             // Who reads it while its tab still lives is told when that is gone.
             const first = await read();
             if (first.state !== 'writing') return first;
-            await new Promise((told) => { store.listen((change) => change.id === conversation
-                && change.text === undefined && told()); });
+            await new Promise((told) => {
+                store.listen((change) => change.id === conversation && change.text === undefined && told());
+            });
             return read();
         }, id);
         assert.ok(message.content.startsWith(`>${shown}`),
@@ -200,16 +212,22 @@ check('a tab that is killed in the middle of an answer loses nothing that was co
     }
 });
 
-check('search: titles and texts, all words, without case and accents; also of what was just written, in both tabs', async () => {
+check('search: all words in titles and texts, without case and accents, in both tabs', async () => {
     const {page} = lab, other = await openPage();
     const ids = await page.evaluate(async () => {
         const titled = await store.create({title: 'Crème brûlée'}), chat = await store.create(),
             note = await store.create({kind: 'document'});
         await store.add(titled.id, {role: 'user', content: 'An old recipe', parent: null});
         const first = await store.add(chat.id,
-            {role: 'user', content: `${'Before. '.repeat(30)}The Straße to\nthe café is 🧀 long${' after'.repeat(60)}`, parent: null});
-        await store.add(chat.id, {role: 'assistant', content: 'Mont-Blanc', parent: first.id,
-            attachments: [{name: 'Route.pdf', type: '', size: 1, text: ''}]});
+            {
+                role: 'user',
+                content: `${'Before. '.repeat(30)}The Straße to\nthe café is 🧀 long${' after'.repeat(60)}`,
+                parent: null,
+            });
+        await store.add(chat.id, {
+            role: 'assistant', content: 'Mont-Blanc', parent: first.id,
+            attachments: [{name: 'Route.pdf', type: '', size: 1, text: ''}],
+        });
         await store.writeText(note.id, 'Ein Café in Paris');
         return {titled: titled.id, chat: chat.id, note: note.id, first: first.id};
     });
@@ -223,8 +241,9 @@ check('search: titles and texts, all words, without case and accents; also of wh
         assert.deepEqual(await idsOf(each, 'cafe'), [ids.note, ids.chat]);
         assert.deepEqual(await idsOf(each, 'paris cafe'), [ids.note]);
         assert.deepEqual(await idsOf(each, 'route'), [ids.chat]);
-        assert.deepEqual([await idsOf(each, 'no'), await idsOf(each, 'cafe nowhere'),
-            await idsOf(each, '  ')], [[], [], []]);
+        assert.deepEqual(
+            [await idsOf(each, 'no'), await idsOf(each, 'cafe nowhere'), await idsOf(each, '  ')],
+            [[], [], []]);
         const [{excerpt, at}] = await find(each, 'strasse');
         assert.equal(excerpt.slice(...at), 'Straße');
         assert.ok(excerpt.length < 250 && /^\S/.test(excerpt) && !excerpt.includes('\n'));
@@ -254,8 +273,10 @@ check('saved sessions: the last used stay within the budget, and nothing else is
             return state && [state.dropped, state.bytes.length, state.bytes.at(-1)];
         };
         const pause = () => new Promise((later) => { setTimeout(later, 5); });
-        out.first = [await keep(a, 3 * mega, 1), await keep(b, 3 * mega, 2), await read(a), await read(b),
-            await read(a, 'other'), await read(c)];
+        out.first = [
+            await keep(a, 3 * mega, 1), await keep(b, 3 * mega, 2), await read(a), await read(b),
+            await read(a, 'other'), await read(c),
+        ];
         navigator.storage.estimate = async () => ({quota: 40 * mega, usage: 6 * mega});
         await pause();
         await read(a);
@@ -277,10 +298,11 @@ check('saved sessions: the last used stay within the budget, and nothing else is
     assert.deepEqual([seen.forgotten ?? null, seen.gone], [null, false]);
 });
 
-check('embeddings of files outlive the page: searched again, only the question is computed; they go with their conversation, and within a budget', async () => {
+check('embeddings of files outlive the page, within a budget, as long as their conversation', async () => {
     const search = (page, id, model, question) => page.evaluate(async (id, model, question) => {
-        const [{findPassages}, {vectorsOf}] = await Promise.all([import('/app/files/finding.js'),
-            import('/app/data/vectors.js')]);
+        const [{findPassages}, {vectorsOf}] = await Promise.all([
+            import('/app/files/finding.js'), import('/app/data/vectors.js'),
+        ]);
         const embedded = [], count = async (text) => text.split(/\s+/).length, gemma = {
             embed: async (texts) => texts.map((text) => {
                 embedded.push(text);
@@ -363,8 +385,9 @@ check('a full disk: what is refused is said, an answer keeps its text until ther
                 .then(([{content, state}]) => [content.length, state]),
         ];
     }, id);
-    assert.deepEqual(full, ['no-room', 'no-room', false, null, 'no-room', 'no-room', 1, 1, 7 + 3_000_000
-        + 6, 'done']);
+    assert.deepEqual(full, [
+        'no-room', 'no-room', false, null, 'no-room', 'no-room', 1, 1, 7 + 3_000_000 + 6, 'done',
+    ]);
     // It is kept by itself once there is room.
     const [length, start, state, reason] = await page.evaluate(async (id) => {
         globalThis.lift();
@@ -383,8 +406,10 @@ check('a schema that migrates: older data is carried along, a newer one is refus
     const seen = await page.evaluate(async () => {
         const {MIGRATIONS, openDatabase} = data, code = ({code}) => code, out = {};
         await store.create({title: 'old'});
-        const steps = [...MIGRATIONS, (db) => db.createObjectStore('new'),
-            (db, transaction) => transaction.objectStore('new').put('migrated', 'x')];
+        const steps = [
+            ...MIGRATIONS, (db) => db.createObjectStore('new'),
+            (db, transaction) => transaction.objectStore('new').put('migrated', 'x'),
+        ];
         const newer = await openDatabase(store.name, steps);
         out.migrated = await newer.read(['new', 'conversations'],
             async (tables) => [await tables.new.get('x'), (await tables.conversations.all()).length]);
@@ -392,8 +417,11 @@ check('a schema that migrates: older data is carried along, a newer one is refus
         newer.close();
         // A step that fails leaves what was there.
         const broken = await openDatabase(store.name, [...steps, () => { throw new Error('broken'); }]);
-        out.broken = [broken.isKept, (await (await openDatabase(store.name, steps)).read(['conversations'],
-            ({conversations}) => conversations.all())).length];
+        out.broken = [
+            broken.isKept,
+            (await (await openDatabase(store.name, steps)).read(['conversations'],
+                ({conversations}) => conversations.all())).length,
+        ];
         return out;
     });
     assert.deepEqual(seen, {migrated: ['migrated', 1], refused: ['storage', 'storage'], broken: [false, 1]});
@@ -425,15 +453,19 @@ check('where the browser keeps nothing, or ends connections, everything works as
             IDBFactory.prototype.open = failure;
             const memory = await data.openConversations('memory');
             const chat = await memory.create(),
-                {id} = await memory.add(chat.id, {role: 'user', content: 'Hello there', parent: null,
-                    state: 'writing'});
+                {id} = await memory.add(chat.id, {
+                    role: 'user', content: 'Hello there', parent: null, state: 'writing',
+                });
             const writing = memory.write(id);
             await Promise.all([writing.append(', '), writing.append('you')]);
             await writing.finish();
             const undo = await memory.deleteFrom(id);
             await undo();
-            out.push([memory.isKept, memory.problem.code, memory.list()[0].title, (await memory.read(chat.id))
-                .map(({content}) => content), (await memory.search('HELLO')).length]);
+            out.push([
+                memory.isKept, memory.problem.code, memory.list()[0].title,
+                (await memory.read(chat.id)).map(({content}) => content),
+                (await memory.search('HELLO')).length,
+            ]);
             memory.close();
         }
         IDBFactory.prototype.open = open;
@@ -456,16 +488,18 @@ check('where the browser keeps nothing, or ends connections, everything works as
     ]);
 });
 
-check('a backup: each conversation as JSON and Markdown in a folder, soon after it changes; without permission it says so', async () => {
+check('a backup: JSON and Markdown in a folder, soon after a change; it asks for permission', async () => {
     const seen = await lab.page.evaluate(async () => {
-        const [{Backup, canBackUp}, {importFile}] = await Promise.all([import('/app/data/backup.js'),
-            import('/app/data/transfer.js')]);
+        const [{Backup, canBackUp}, {importFile}] = await Promise.all([
+            import('/app/data/backup.js'), import('/app/data/transfer.js'),
+        ]);
         const root = await navigator.storage.getDirectory(),
             folder = await root.getDirectoryHandle('backup', {create: true}), out = {can: canBackUp()};
         globalThis.showDirectoryPicker = async () => folder;
         let states = [], wake = () => {};
-        const until = async (done) => { while (!await done())
-            await new Promise((later) => { wake = later; setTimeout(later, 50); }); };
+        const until = async (done) => {
+            while (!await done()) await new Promise((later) => { wake = later; setTimeout(later, 50); });
+        };
         const make = () => new Backup(store,
             {pause: 10, names: {user: 'Du'}, onState: ({state}) => { states.push(state); wake(); }});
         const backup = make(), names = async () => (await Array.fromAsync(folder.keys())).sort();
@@ -532,7 +566,7 @@ check('a backup: each conversation as JSON and Markdown in a folder, soon after 
         && seen.names[3].startsWith('Tale '));
     assert.deepEqual(seen.renamed.map((name) => name.split(' ')[0]), ['Tale', 'Tale', 'The', 'The']);
     assert.deepEqual(seen.back, [['Tale', 0], ['The Sea', 2]]);
-    assert.deepEqual([seen.again, seen.asks, seen.allowed, seen.end],
-        [['writing', 'on'], {state: 'no-permission', folder: 'backup'},
-            {state: 'on', folder: 'backup'}, 'off']);
+    assert.deepEqual([seen.again, seen.asks, seen.allowed, seen.end], [
+        ['writing', 'on'], {state: 'no-permission', folder: 'backup'}, {state: 'on', folder: 'backup'}, 'off',
+    ]);
 });

@@ -10,8 +10,10 @@ import puppeteer from 'puppeteer-core';
 import {startModules} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-    '--disable-background-networking', '--js-flags=--expose-gc'];
+const ARGS = [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+    '--disable-background-networking', '--js-flags=--expose-gc',
+];
 
 /**
  * @type {{browser: import('puppeteer-core').Browser, page: import('puppeteer-core').Page, origin: string}}
@@ -24,8 +26,9 @@ before(async () => {
     if (!chromium.path) return;
     server = await startModules();
     profile = mkdtempSync(join(tmpdir(), 'gemma-data-'));
-    lab.browser = await puppeteer.launch({executablePath: chromium.path, userDataDir: profile, args: ARGS,
-        protocolTimeout: 600_000});
+    lab.browser = await puppeteer.launch({
+        executablePath: chromium.path, userDataDir: profile, args: ARGS, protocolTimeout: 600_000,
+    });
 });
 after(async () => {
     await lab.browser?.close();
@@ -36,7 +39,7 @@ after(async () => {
 let folders = 0;
 beforeEach(async () => {
     if (!chromium.path) return;
-    lab.origin = `${server.url}${++folders}/`;      // each test has a database of its own
+    lab.origin = `${server.url}${++folders}/`;      // each test has its own database
     lab.page = await openPage();
 });
 

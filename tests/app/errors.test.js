@@ -9,9 +9,10 @@ import {GemmaError} from '../../web/base/error.js';
 import {requireWebAssembly} from '../../web/engine/features.js';
 import {Caller, answer} from '../../web/base/protocol.js';
 
-const CODES = ['network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage',
-    'changed', 'exists', 'context-full', 'bad-argument',
-    'bad-numbers', 'library', 'gone', 'old-tab', 'other-tab'];
+const CODES = [
+    'network', 'not-found', 'bad-file', 'unsupported', 'no-memory', 'in-use', 'no-room', 'storage', 'changed',
+    'exists', 'context-full', 'bad-argument', 'bad-numbers', 'library', 'gone', 'old-tab', 'other-tab',
+];
 const unknown = explain(new GemmaError('internal', 'x'));
 
 test('each code has its own title and its own advice', () => {
@@ -23,8 +24,9 @@ test('each code has its own title and its own advice', () => {
 
 test('what refuses a request is not blamed on the connection, also when a worker says so', async () => {
     const {port1, port2} = new MessageChannel();
-    const port = (end) => ({postMessage: (message) => end.postMessage(message),
-        onMessage: (listen) => end.on('message', listen)});
+    const port = (end) => ({
+        postMessage: (message) => end.postMessage(message), onMessage: (listen) => end.on('message', listen),
+    });
     answer(port(port1), {load({refused}) { throw new GemmaError('network', 'x', {refused}); }});
     const caller = new Caller(port(port2)),
         failure = (refused) => caller.call('load', {refused}).then(assert.fail, (error) => error);
@@ -35,17 +37,20 @@ test('what refuses a request is not blamed on the connection, also when a worker
     port1.close();
 });
 
-test('without WebAssembly, or with one that lacks something, the advice is about the browser, also when a worker says so', async (context) => {
+test('where WebAssembly lacks something, the advice is about the browser, also from a worker', async (context) => {
     const model = explain(new GemmaError('unsupported', 'x'));
     const engine = WebAssembly;
     context.after(() => { globalThis.WebAssembly = engine; });
     for (const lacking of [undefined, {validate: () => false}]) {
         globalThis.WebAssembly = lacking;
         const {port1, port2} = new MessageChannel();
-        const port = (end) => ({postMessage: (message) => end.postMessage(message),
-            onMessage: (listen) => end.on('message', listen)});
-        answer(port(port1), {load: requireWebAssembly,
-            other() { throw new GemmaError('unsupported', 'x'); }});
+        const port = (end) => ({
+            postMessage: (message) => end.postMessage(message),
+            onMessage: (listen) => end.on('message', listen),
+        });
+        answer(port(port1), {
+            load: requireWebAssembly, other() { throw new GemmaError('unsupported', 'x'); },
+        });
         const caller = new Caller(port(port2));
         const failure = (call) => caller.call(call, {}).then(assert.fail, (error) => error);
         assert.throws(requireWebAssembly, {code: 'unsupported', here: true});

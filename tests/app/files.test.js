@@ -66,7 +66,7 @@ test('texts are read in the encoding that they have', async () => {
     assert.equal((await readFile(fileOf(cyrillic, 'a.html', 'text/html'))).text.trim(), 'Привет');
 });
 
-test('what is no text is refused by a code, whatever it is called', async () => {
+test('a file that is no text is refused by a code, under any name', async () => {
     await assert.rejects(readFile(fileOf(bytesOf('PK\x03\x04', [0, 0, 8, 0]), 'a.txt', 'text/plain')),
         refused('kind'));
     await assert.rejects(readFile(fileOf(Uint8Array.from({length: 5000}, (_, i) => i * 7919 % 256), 'a.csv')),
@@ -83,8 +83,10 @@ test('what is no text is refused by a code, whatever it is called', async () => 
 
 test('a file that is too large is not read', async () => {
     let reads = 0;
-    const large = {name: 'a.txt', type: '', size: 100e6, slice: () => new Blob(['letters']),
-        arrayBuffer: async () => { reads++; return new ArrayBuffer(0); }};
+    const large = {
+        name: 'a.txt', type: '', size: 100e6, slice: () => new Blob(['letters']),
+        arrayBuffer: async () => { reads++; return new ArrayBuffer(0); },
+    };
     await assert.rejects(readFile(/** @type {any} */ (large)), (error) => error.code === 'too-large'
         && error.values.size === 100e6);
     await assert.rejects(readFile(/** @type {any} */ ({...large, slice: () => new Blob(['%PDF-1.7'])}),
@@ -216,14 +218,18 @@ const fakeModel = (contextLength = 600) => {
         }),
     });
 };
-const asking = (gemma, more = {}) => ({gemma, path: [], system: '', maxTokens: 50,
-    signal: new AbortController().signal, onProgress: () => {}, ...more});
+const asking = (gemma, more = {}) => ({
+    gemma, path: [], system: '', maxTokens: 50, signal: new AbortController().signal, onProgress: () => {},
+    ...more,
+});
 const question = (content, attachments) => /** @type {any} */ ({role: 'user', content, attachments});
 
 test('of files that do not fit, small ones are read whole and large ones as far as they fit', async () => {
     const gemma = fakeModel(),
-        files = [{name: 'long.txt', type: '', size: 1, text: LONG, how: 'first', tokens: 1500},
-            {name: 'short.txt', type: '', size: 1, text: 'Short.', how: 'first', tokens: 2}];
+        files = [
+            {name: 'long.txt', type: '', size: 1, text: LONG, how: 'first', tokens: 1500},
+            {name: 'short.txt', type: '', size: 1, text: 'Short.', how: 'first', tokens: 2},
+        ];
     const prepared = await prepare(question('Why?', files), asking(gemma)), [long, short] = prepared;
     assert.ok(LONG.startsWith(long.asked) && long.asked.endsWith('\n\n') && long.text === LONG);
     assert.deepEqual([short.how, short.asked, short.text], [undefined, undefined, 'Short.']);
@@ -238,11 +244,11 @@ test('where a conversation leaves no space for a file, that is said by a code', 
         {code: 'context-full'});
 });
 
-const FACTS = [...Array.from({length: 40},
-    (_, i) => `Entry ${i}: the weather was calm, and nothing happened.`),
+const FACTS = [
+    ...Array.from({length: 40}, (_, i) => `Entry ${i}: the weather was calm, and nothing happened.`),
     'The zebra quizzed Zoltan in Brazil.',
-    ...Array.from({length: 40}, (_, i) => `Later ${i}: the weather was calm.`)]
-    .join('\n\n');
+    ...Array.from({length: 40}, (_, i) => `Later ${i}: the weather was calm.`),
+].join('\n\n');
 
 test('the passages that have to do with a question are found, with their places, and computed once',
     async () => {
@@ -270,7 +276,7 @@ test('looking up that is stopped goes on where it was', async () => {
     assert.deepEqual(gemma.embedded, other.embedded);
 });
 
-test('what was computed is handed over while it is made, and taken from there by the next model; a little less space finds the same passages', async () => {
+test('embeddings are handed over while they are made, and the next model takes them', async () => {
     const handed = [], kept = {read: async () => [], keep: async (passages, vectors) =>
         void handed.push([passages, [...vectors]])}, gemma = fakeModel();
     const long = Array.from({length: 400}, (_, i) => `${i}. ${FACTS.slice(0, 500)}`).join('\n\n');
@@ -280,8 +286,10 @@ test('what was computed is handed over while it is made, and taken from there by
     assert.deepEqual([vectors.length, passages.join('')], [passages.length, long]);
     for (const room of [900, 800]) {
         const other = fakeModel(), asked = [];
-        await findPassages([{name: 'a', text: long}], 'Q', {gemma: other, room, count,
-            kept: {...kept, read: async (passages) => (asked.push(passages), vectors.slice(0, 50))}});
+        await findPassages([{name: 'a', text: long}], 'Q', {
+            gemma: other, room, count,
+            kept: {...kept, read: async (passages) => (asked.push(passages), vectors.slice(0, 50))},
+        });
         assert.deepEqual([asked[0].join('|') === passages.join('|'), other.embedded.length],
             [true, passages.length - 50 + 1], `${room}`);
     }
@@ -306,9 +314,10 @@ const inParts = async (room, {answer = (content) => `About ${content.length}.`, 
         assert.ok(await count(content) <= room + 120, `${await count(content)}`);
         return answer(content, prompts.length);
     };
-    await askInParts({question: 'Sum it up.',
-        attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room, count, ask,
-        onTitle: (title) => titles.push(title), ...more});
+    await askInParts({
+        question: 'Sum it up.', attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room,
+        count, ask, onTitle: (title) => titles.push(title), ...more,
+    });
     return {titles, prompts};
 };
 

@@ -1,5 +1,5 @@
-// Settings: what a conversation has of its own goes over the defaults, and what others wrote is taken only
-// where it is a setting.
+// Settings: a conversation's settings override the defaults, and values that others wrote are taken only for
+// known settings.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -11,19 +11,23 @@ const {judge} = await import('../../web/app/views/gauge.js');
 
 const defaults = defaultPreferences();
 
-test('without a conversation of its own, the defaults are asked', () => {
+test('without a conversation\'s settings, the defaults are asked', () => {
     for (const summary of [undefined, {}, {settings: {}}]) {
         const {system, overflow, options} = settingsOf(summary, defaults);
-        assert.deepEqual([system, overflow, options.maxTokens, options.sampling.temperature,
-            options.constraint], ['', 'error', defaults.maxTokens, 0.8, undefined]);
-        assert.deepEqual(Object.keys(options.sampling).sort(), ['frequencyPenalty', 'minP', 'presencePenalty',
-            'repeatPenalty', 'temperature', 'topK', 'topP']);
+        assert.deepEqual(
+            [system, overflow, options.maxTokens, options.sampling.temperature, options.constraint],
+            ['', 'error', defaults.maxTokens, 0.8, undefined]);
+        assert.deepEqual(Object.keys(options.sampling).sort(), [
+            'frequencyPenalty', 'minP', 'presencePenalty', 'repeatPenalty', 'temperature', 'topK', 'topP',
+        ]);
     }
 });
 
 test("a conversation's own settings go over the defaults, one by one", () => {
-    const settings = {system: 'Rhyme.', temperature: 0, seed: 7, overflow: 'drop-oldest',
-        stop: 'END\n\\n\\n\nA\\tB', schema: '{"type": "object"}'};
+    const settings = {
+        system: 'Rhyme.', temperature: 0, seed: 7, overflow: 'drop-oldest', stop: 'END\n\\n\\n\nA\\tB',
+        schema: '{"type": "object"}',
+    };
     const {system, overflow, options} = settingsOf({settings}, {...defaults, topK: 5, seed: 1});
     assert.deepEqual([system, overflow], ['Rhyme.', 'drop-oldest']);
     assert.deepEqual([options.sampling.temperature, options.sampling.seed, options.sampling.topK], [0, 7, 5]);
@@ -36,12 +40,16 @@ test("a conversation's own settings go over the defaults, one by one", () => {
 test('what others wrote is taken where it is a setting within its range', () => {
     assert.deepEqual(readSettings(undefined), {});
     assert.deepEqual(readSettings('topK'), {});
-    assert.deepEqual(readSettings({temperature: '1', topK: -1, topP: NaN, minP: null, overflow: 'ignore',
-        system: {}, schema: '[1]', stop: 1, kvType: 'f64', other: 1}), {});
+    assert.deepEqual(
+        readSettings({
+            temperature: '1', topK: -1, topP: NaN, minP: null, overflow: 'ignore', system: {}, schema: '[1]',
+            stop: 1, kvType: 'f64', other: 1,
+        }), {});
     assert.deepEqual(readSettings(JSON.parse('{"__proto__": {"topK": 3}, "constructor": 1}')), {});
     assert.deepEqual(readSettings(Object.create({topK: 3})), {});
-    const good = {temperature: 2, topK: 0, seed: null, maxTokens: 8192, system: 'x', schema: '',
-        kvType: 'int8'};
+    const good = {
+        temperature: 2, topK: 0, seed: null, maxTokens: 8192, system: 'x', schema: '', kvType: 'int8',
+    };
     assert.deepEqual(readSettings(good), good);
     for (const {key, initial} of SETTINGS) if (initial !== undefined)
         assert.deepEqual(readSettings({[key]: initial}), {[key]: initial}, key);
@@ -61,8 +69,14 @@ test('the engine gets what belongs to it, and nothing that is empty', () => {
 });
 
 test('the gauge has a word where there is little left, or where it does not fit', () => {
-    assert.deepEqual([judge(10, 100, 'error', 0), judge(89, 100, 'error', 0), judge(91, 100, 'error', 0),
-        judge(91, 100, 'drop-oldest', 0)], ['', '', 'little', '']);
-    assert.deepEqual([judge(100, 100, 'error', 20), judge(300, 100, 'drop-oldest', 20),
-        judge(300, 100, 'drop-oldest', 100)], ['full', 'drops', 'too-long']);
+    assert.deepEqual(
+        [
+            judge(10, 100, 'error', 0), judge(89, 100, 'error', 0), judge(91, 100, 'error', 0),
+            judge(91, 100, 'drop-oldest', 0),
+        ], ['', '', 'little', '']);
+    assert.deepEqual(
+        [
+            judge(100, 100, 'error', 20), judge(300, 100, 'drop-oldest', 20),
+            judge(300, 100, 'drop-oldest', 100),
+        ], ['full', 'drops', 'too-long']);
 });

@@ -25,9 +25,10 @@ function asker(talk, messages) {
     return async (content, more = {}) => {
         if (content !== undefined) messages.push(user(content));
         let dropped = 0;
-        const {text, promptTokens, cachedTokens} = await talk.ask({conversation: 'c', messages,
-            overflow: 'drop-oldest', options: OPTIONS, onPiece() {},
-            onOverflow: (n) => { dropped += n; }, ...more});
+        const {text, promptTokens, cachedTokens} = await talk.ask({
+            conversation: 'c', messages, overflow: 'drop-oldest', options: OPTIONS, onPiece() {},
+            onOverflow: (n) => { dropped += n; }, ...more,
+        });
         messages.push(assistant(text));
         return {text, dropped, read: promptTokens.length - cachedTokens};
     };
@@ -39,7 +40,7 @@ function keeper() {
     return {kept, keepState: async (id, state) => void (kept[id] = state), readState: async (id) => kept[id]};
 }
 
-test('a conversation that is longer than the context is answered by a new session, too, which forgets as much', async () => {
+test('a conversation longer than the context is answered by a new session, which forgets as much', async () => {
     const messages = [SYSTEM], ask = asker(new Talk(gemma, ''), messages);
     let forgotten = 0;
     for (let i = 0; i < 12; i++) forgotten += (await ask(`${i}. ${LONG}`)).dropped;

@@ -19,15 +19,16 @@ const open = async () => {
     stores.push(store);
     return store;
 };
-const file = (content, name = 'export.json') =>
-    Object.assign(new Blob([typeof content === 'string' || content instanceof Uint8Array ? content
-        : JSON.stringify(content)]), {name});
+const file = (content, name = 'export.json') => Object.assign(
+    new Blob([
+        typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content),
+    ]), {name});
 const refused = (store, content, name) => importFile(store, file(content, name)).then(() => 'taken',
     ({code}) => code);
 /** Conversations with what they contain, without what depends on time. */
-const shown = (store) =>
-    Promise.all(store.list().map(async ({id, title, leaf}) => [title, pathTo(await store.read(id), leaf)
-        .map(({role, content}) => `${role}: ${content}`)]));
+const shown = (store) => Promise.all(store.list().map(async ({id, title, leaf}) => [
+    title, pathTo(await store.read(id), leaf).map(({role, content}) => `${role}: ${content}`),
+]));
 
 /** A ZIP. @param {Record<string, Buffer>} files @param {{isStored?: boolean}} [options] */
 function zip(files, {isStored = false} = {}) {
@@ -61,14 +62,16 @@ function zip(files, {isStored = false} = {}) {
 
 test('what is exported comes back as it was, once', async () => {
     const store = await open(),
-        chat = await store.create({folder: 'F', model: {id: 'm', name: 'M'},
-            settings: {temperature: 1, nested: {a: [1]}}});
+        chat = await store.create({
+            folder: 'F', model: {id: 'm', name: 'M'}, settings: {temperature: 1, nested: {a: [1]}},
+        });
     const add = (parent, role, content, more) => store.add(chat.id, {role, content, parent, ...more});
     const a = await add(null, 'user', 'Käse "x" \\ \u2028 🧀 [{',
         {attachments: [{name: 'a.txt', type: 'text/plain', size: 3, tokens: 1, text: 'abc'}]});
-    await add(a.id, 'assistant', 'One',
-        {figures: {tokens: 1, cachedTokens: 2, promptTokens: 3, decodeTokens: 1, decodeMs: 4, prefillMs: 5},
-            seed: 7, model: 'm'});
+    await add(a.id, 'assistant', 'One', {
+        figures: {tokens: 1, cachedTokens: 2, promptTokens: 3, decodeTokens: 1, decodeMs: 4, prefillMs: 5},
+        seed: 7, model: 'm',
+    });
     await add(a.id, 'assistant', '', {state: 'stopped', toolCalls: [{name: 'f', arguments: {x: 1}}]});
     const note = await store.create({kind: 'document', title: 'Note', pinned: true});
     await store.writeText(note.id, 'Text');
@@ -102,13 +105,14 @@ test('a document that has another text here comes beside it, once', async () => 
             .map(async ({id, title, deleted}) => [title, await store.readText(id), Boolean(deleted)]));
     await store.writeText(id, 'As it is');
     for (const conversations of [1, 0])
-        assert.deepEqual(await importFile(store, blob), {conversations, messages: 0, presets: 0,
-            skipped: []});
+        assert.deepEqual(await importFile(store, blob), {
+            conversations, messages: 0, presets: 0, skipped: [],
+        });
     assert.deepEqual((await texts()).sort(), [['Note', 'As it is', false], ['Note', 'As it was', false]]);
     const other = await open();
     assert.equal((await importFile(other, await exportAll(store))).conversations, 2);
     assert.equal((await importFile(store, await exportAll(other))).conversations, 0);
-    // What was deleted comes back with the text of the import, whatever it had at last.
+    // What was deleted comes back with the text of the import, not with its last text.
     await store.delete(store.list().map((each) => each.id));
     assert.equal((await importFile(store, blob)).conversations, 1);
     assert.ok((await texts()).some(([title, text, isDeleted]) => title === 'Note' && text === 'As it was'
@@ -116,8 +120,9 @@ test('a document that has another text here comes beside it, once', async () => 
 });
 
 test('a path as Markdown', () => {
-    const path = [{role: 'user', content: 'Q', attachments: [{name: 'a.txt'}]},
-        {role: 'assistant', content: 'A\n- b'}];
+    const path = [
+        {role: 'user', content: 'Q', attachments: [{name: 'a.txt'}]}, {role: 'assistant', content: 'A\n- b'},
+    ];
     assert.equal(toMarkdown({title: 'T'}, path, {user: 'Ich'}),
         '# T\n\n## Ich\n\n- a.txt\n\nQ\n\n## Model\n\nA\n- b\n');
 });
@@ -135,9 +140,11 @@ const CHATGPT = {
             {metadata: {is_visually_hidden_from_conversation: true}}),
         node('n1', 'n0', 'user', {content_type: 'user_editable_context', user_profile: 'secret'},
             {metadata: {is_user_system_message: true}}),
-        node('n2', 'n1', 'user', {content_type: 'multimodal_text',
-            parts: [{content_type: 'image_asset_pointer', size_bytes: 9}, 'What is this?']},
-            {metadata: {attachments: [{name: 'sea.png', mime_type: 'image/png', size: 9}]}}),
+        node('n2', 'n1', 'user',
+            {
+                content_type: 'multimodal_text',
+                parts: [{content_type: 'image_asset_pointer', size_bytes: 9}, 'What is this?'],
+            }, {metadata: {attachments: [{name: 'sea.png', mime_type: 'image/png', size: 9}]}}),
         node('n3', 'n2', 'assistant', {content_type: 'thoughts', thoughts: [{summary: 's', content: 'hm'}]}),
         node('n4', 'n3', 'assistant', 'The sea\ue200cite\ue202turn0search0\ue201, salty【12†source】.',
             {metadata: {model_slug: 'gpt-x', finish_details: {type: 'stop'}}}),
@@ -153,37 +160,47 @@ const CHATGPT = {
             {content_type: 'text', parts: ['{"name": "Plan", "type": "code/js", "content": "let a"}']},
             {recipient: 'canmore.create_textdoc'}),
         node('n8d', 'n8c', 'assistant',
-            {content_type: 'code', text: '{"updates": [{"pattern": ".*", "multiple": false, "replacement": "let b"}, {"pattern": "("}]}'}, {recipient: 'canmore.update_textdoc'}),
+            {
+                content_type: 'code',
+                text: '{"updates": [{"pattern": ".*", "multiple": false, "replacement": "let b"}, {"pattern": "("}]}',
+            },
+            {recipient: 'canmore.update_textdoc'}),
         node('n8e', 'n8d', 'tool', {content_type: 'text', parts: ['Successfully updated text document.']},
             {author: {role: 'tool', name: 'canmore.update_textdoc'}}),
         node('n9', 'n8e', 'assistant', {content_type: 'text', parts: ['Done', '', 'twice']}),
     ]),
 };
-const CHATGPT_SHOWN = ['user: What is this?', 'assistant: The sea, salty.', 'user: Count',
-    'assistant: ````python\nprint("```")\n````', 'tool: ```',
-    'assistant: **Plan**\n\n```js\nlet a\n```', 'assistant: ```js\nlet b\n```', 'assistant: Done\n\ntwice'];
+const CHATGPT_SHOWN = [
+    'user: What is this?', 'assistant: The sea, salty.', 'user: Count',
+    'assistant: ````python\nprint("```")\n````', 'tool: ```', 'assistant: **Plan**\n\n```js\nlet a\n```',
+    'assistant: ```js\nlet b\n```', 'assistant: Done\n\ntwice',
+];
 
 test("ChatGPT's export: what people saw of a tree, its branches and files, from JSON and ZIP", async () => {
     const store = await open(),
         untitled = {...CHATGPT, id: 'x', conversation_id: undefined, title: null, current_node: null};
     const bytes = Buffer.from(JSON.stringify([CHATGPT, untitled]));
-    assert.deepEqual(await importFile(store, file(bytes)), {conversations: 2, messages: 18, presets: 0,
-        skipped: []});
+    assert.deepEqual(await importFile(store, file(bytes)), {
+        conversations: 2, messages: 18, presets: 0, skipped: [],
+    });
     assert.deepEqual(await shown(store).then(([[a], [b, path]]) => [[a, b].sort(), path]),
         [['Sea', 'What is this?'], CHATGPT_SHOWN]);
     const sea = store.list().find(({title}) => title === 'Sea'), messages = await store.read(sea.id),
         answer = messages.find(({content}) => content === 'Water');
     assert.deepEqual([sea.created, sea.updated, sea.messages], [1700000000000, 1700000100250, 9]);
-    assert.deepEqual([siblingsOf(messages, answer.id).length, answer.state, messages.find(({model}) => model)
-        .model], [2, 'stopped', 'gpt-x']);
+    assert.deepEqual(
+        [siblingsOf(messages, answer.id).length, answer.state, messages.find(({model}) => model).model],
+        [2, 'stopped', 'gpt-x']);
     assert.deepEqual(messages.find(({attachments}) => attachments).attachments,
         [{name: 'sea.png', type: 'image/png', size: 9, text: ''}]);
     const half = bytes.indexOf('},{"title":null') + 1;
     for (const zipped of [zip({'a/conversations.json': bytes,
         'chat.html': Buffer.from('[{"messages": []}]')}),
-        zip({'conversations-000.json': Buffer.concat([bytes.subarray(0, half), Buffer.from(']')]),
-            'conversations-001.json': Buffer.concat([Buffer.from('['), bytes.subarray(half + 1)])},
-            {isStored: true}),
+        zip(
+            {
+                'conversations-000.json': Buffer.concat([bytes.subarray(0, half), Buffer.from(']')]),
+                'conversations-001.json': Buffer.concat([Buffer.from('['), bytes.subarray(half + 1)]),
+            }, {isStored: true}),
         Buffer.from(`{"conversations": ${bytes}}`)]) {
         const other = await open();
         assert.equal((await importFile(other, file(zipped, 'x.zip'))).messages, 18);
@@ -195,18 +212,24 @@ test("ChatGPT's export: what people saw of a tree, its branches and files, from 
 const LLAMA = {
     conv: {id: 'c1', name: 'Rivers', lastModified: 1700000000000, currNode: 'm3'},
     messages: [
-        {id: 'm0', convId: 'c1', type: 'root', role: 'system', content: '', parent: null, timestamp: 1,
-            children: ['m1']},
-        {id: 'm1', convId: 'c1', type: 'system', role: 'system', content: 'Be brief.', parent: 'm0',
-            timestamp: 1699999999000, children: ['m2']},
+        {
+            id: 'm0', convId: 'c1', type: 'root', role: 'system', content: '', parent: null, timestamp: 1,
+            children: ['m1'],
+        },
+        {
+            id: 'm1', convId: 'c1', type: 'system', role: 'system', content: 'Be brief.', parent: 'm0',
+            timestamp: 1699999999000, children: ['m2'],
+        },
         {id: 'm2', convId: 'c1', type: 'text', role: 'user', content: 'Why?', parent: 'm1',
             timestamp: 1699999999001, children: ['m3'],
             extra: [{type: 'TEXT', name: 'a.txt', content: 'abc'},
                 {type: 'IMAGE', name: 'i.png', base64Url: 'data:…'}]},
-        {id: 'm3', convId: 'c1', type: 'text', role: 'assistant', content: 'So.', reasoningContent: 'Hm',
+        {
+            id: 'm3', convId: 'c1', type: 'text', role: 'assistant', content: 'So.', reasoningContent: 'Hm',
             parent: 'm2', timestamp: 1699999999002, children: [], model: 'gemma',
             toolCalls: '[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]',
-            timings: {cache_n: 1, prompt_n: 2, prompt_ms: 3, predicted_n: 4, predicted_ms: 5}},
+            timings: {cache_n: 1, prompt_n: 2, prompt_ms: 3, predicted_n: 4, predicted_ms: 5},
+        },
     ],
 };
 const lines = ({conv, messages}) => [{harness: 'llama.cpp', type: 'session', ...conv},
@@ -216,16 +239,20 @@ const lines = ({conv, messages}) => [{harness: 'llama.cpp', type: 'session', ...
 test("llama.cpp's web UI: JSON of one or several, lines, ZIP of lines", async () => {
     const store = await open(),
         second = {conv: {...LLAMA.conv, id: 'c2', name: 'Seas'}, messages: LLAMA.messages};
-    assert.deepEqual(await importFile(store, file(LLAMA)), {conversations: 1, messages: 3, presets: 0,
-        skipped: []});
+    assert.deepEqual(await importFile(store, file(LLAMA)), {
+        conversations: 1, messages: 3, presets: 0, skipped: [],
+    });
     assert.deepEqual(await shown(store),
         [['Rivers', ['system: Be brief.', 'user: Why?', 'assistant: <think>\nHm\n</think>\n\nSo.']]]);
     const [, user, answer] = await store.read(store.list()[0].id);
-    assert.deepEqual(user.attachments, [{name: 'a.txt', type: 'text/plain', size: 3, text: 'abc'},
-        {name: 'i.png', type: 'IMAGE', size: 0, text: ''}]);
-    assert.deepEqual([answer.model, answer.toolCalls, answer.figures],
-        ['gemma', [{name: 'f', arguments: '{}'}], {tokens: 4, cachedTokens: 1, promptTokens: 2,
-            decodeTokens: 4, decodeMs: 5, prefillMs: 3}]);
+    assert.deepEqual(user.attachments, [
+        {name: 'a.txt', type: 'text/plain', size: 3, text: 'abc'},
+        {name: 'i.png', type: 'IMAGE', size: 0, text: ''},
+    ]);
+    assert.deepEqual([answer.model, answer.toolCalls, answer.figures], [
+        'gemma', [{name: 'f', arguments: '{}'}],
+        {tokens: 4, cachedTokens: 1, promptTokens: 2, decodeTokens: 4, decodeMs: 5, prefillMs: 3},
+    ]);
     for (const content of [[LLAMA, second], `${lines(LLAMA)}\n\n${lines(second)}\n`,
         zip({'a.jsonl': Buffer.from(lines(LLAMA)), 'b.JSONL': Buffer.from(lines(second))})]) {
         const other = await open();
@@ -237,10 +264,12 @@ test("llama.cpp's web UI: JSON of one or several, lines, ZIP of lines", async ()
 
 test('what an import keeps can be asked about, also what tools gave back', async () => {
     const store = await open(),
-        after = (parent, role, id) => ({...LLAMA.messages[1], id, parent, role, content: '{"x": 1}',
-            extra: undefined});
-    const llama = {conv: LLAMA.conv,
-        messages: [...LLAMA.messages, after(LLAMA.messages.at(-1).id, 'tool', 't1')]};
+        after = (parent, role, id) => ({
+            ...LLAMA.messages[1], id, parent, role, content: '{"x": 1}', extra: undefined,
+        });
+    const llama = {
+        conv: LLAMA.conv, messages: [...LLAMA.messages, after(LLAMA.messages.at(-1).id, 'tool', 't1')],
+    };
     for (const given of [CHATGPT, llama,
         {messages: [{role: 'user', content: 'Q'}, {role: 'tool', content: 'R', name: 'f'}]}])
         await importFile(store, file(given));
@@ -251,12 +280,14 @@ test('what an import keeps can be asked about, also what tools gave back', async
 
 test('messages that only follow each other', async () => {
     const store = await open();
-    const line = (content) =>
-        JSON.stringify({messages: [{role: 'system', content: 'S'}, {role: 'user', content},
-            {role: 'assistant', content: 'A'}]});
+    const line = (content) => JSON.stringify({
+        messages: [{role: 'system', content: 'S'}, {role: 'user', content}, {role: 'assistant', content: 'A'}],
+    });
     assert.equal((await importFile(store, file([line('one'), line('two')].join('\n')))).conversations, 2);
-    assert.deepEqual((await shown(store)).sort(), [['one', ['system: S', 'user: one', 'assistant: A']],
-        ['two', ['system: S', 'user: two', 'assistant: A']]]);
+    assert.deepEqual((await shown(store)).sort(), [
+        ['one', ['system: S', 'user: one', 'assistant: A']],
+        ['two', ['system: S', 'user: two', 'assistant: A']],
+    ]);
 });
 
 test('two conversations that have the same id in two files are two; the same one, grown, is one',
@@ -266,14 +297,17 @@ test('two conversations that have the same id in two files are two; the same one
         contents.map((content, i) => ({role: i % 2 ? 'assistant' : 'user', content}));
     const bring = (...contents) => importFile(store, file({id: '1', messages: turns(...contents)}));
     assert.deepEqual(await bring('one', 'A'), {conversations: 1, messages: 2, presets: 0, skipped: []});
-    assert.deepEqual(await bring('two', 'B', 'three', 'C'), {conversations: 1, messages: 4, presets: 0,
-        skipped: []});
-    assert.deepEqual(await bring('one', 'A', 'more', 'D'), {conversations: 1, messages: 2, presets: 0,
-        skipped: []});
+    assert.deepEqual(await bring('two', 'B', 'three', 'C'), {
+        conversations: 1, messages: 4, presets: 0, skipped: [],
+    });
+    assert.deepEqual(await bring('one', 'A', 'more', 'D'), {
+        conversations: 1, messages: 2, presets: 0, skipped: [],
+    });
     assert.deepEqual(await bring('one', 'A'), {conversations: 0, messages: 0, presets: 0, skipped: []});
-    assert.deepEqual((await shown(store)).sort(),
-        [['one', ['user: one', 'assistant: A', 'user: more', 'assistant: D']],
-        ['two', ['user: two', 'assistant: B', 'user: three', 'assistant: C']]]);
+    assert.deepEqual((await shown(store)).sort(), [
+        ['one', ['user: one', 'assistant: A', 'user: more', 'assistant: D']],
+        ['two', ['user: two', 'assistant: B', 'user: three', 'assistant: C']],
+    ]);
 });
 
 test('what is no export is refused, and what is damaged gives what is whole', async () => {
@@ -339,19 +373,22 @@ test('files that mean harm: cycles, lost parents, wrong types, names with a mean
     }
 
     const before = Object.keys(Object.prototype);
-    const evil = JSON.stringify({id: '__proto__', kind: 'chat', leaf: '__proto__/toString',
-        settings: 1, messages: [
-        {id: '__proto__/toString', parent: 'constructor', role: 'user', content: 'x', toolCalls: [1]}]})
-            .replace('"settings":1', '"settings":{"__proto__":{"polluted":1},"constructor":2}')
-        .replace('"toolCalls":[1]', `"toolCalls":[${'['.repeat(5000)}${']'.repeat(5000)}]`);
-    assert.deepEqual(await importFile(store, file(evil)), {conversations: 1, messages: 1, presets: 0,
-        skipped: []});
+    const evil = JSON.stringify({
+        id: '__proto__', kind: 'chat', leaf: '__proto__/toString', settings: 1,
+        messages: [
+            {id: '__proto__/toString', parent: 'constructor', role: 'user', content: 'x', toolCalls: [1]},
+        ],
+    }).replace('"settings":1', '"settings":{"__proto__":{"polluted":1},"constructor":2}').replace(
+        '"toolCalls":[1]', `"toolCalls":[${'['.repeat(5000)}${']'.repeat(5000)}]`);
+    assert.deepEqual(await importFile(store, file(evil)), {
+        conversations: 1, messages: 1, presets: 0, skipped: [],
+    });
     assert.deepEqual([Object.keys(Object.prototype), {}.polluted, store.find('__proto__').settings.polluted],
         [before, undefined, undefined]);
     assert.equal(await refused(store, '['.repeat(1_000_000)), 'bad-file');
 });
 
-test('a file is read object by object, whatever the cuts between its pieces', () => {
+test('a file is read object by object, with any cuts between its chunks', () => {
     const text = `[${JSON.stringify({a: '{"[\\', b: [{c: []}]})}, 5, [{"no": 1}], {"d": "\u{1f600}"}]`,
         list = `{"x": [1, {"y": 2}], "conversations" : [{"e": 1},{"f": [{}]}], "z": {"conversations": [{"g": 1}]}}`;
     const read = (text, size) => {
@@ -381,12 +418,16 @@ test('what ends in the middle says so, and keeps what is whole', async () => {
 
 test("llama.cpp's earlier web UI, which counts its messages", async () => {
     const store = await open(),
-        message = (id, parent, role, content) => ({id, convId: 'c', type: parent < 0 ? 'root' : 'text',
-            parent, role, content, timestamp: id, children: []});
+        message = (id, parent, role, content) => ({
+            id, convId: 'c', type: parent < 0 ? 'root' : 'text', parent, role, content, timestamp: id,
+            children: [],
+        });
     await importFile(store, file({
         conv: {id: 'conv-1', lastModified: 3, currNode: 3, name: 'Old'},
-        messages: [message(1, -1, 'system', ''), message(2, 1, 'user', 'Salty?'),
-            message(3, 2, 'assistant', 'Quite.')],
+        messages: [
+            message(1, -1, 'system', ''), message(2, 1, 'user', 'Salty?'),
+            message(3, 2, 'assistant', 'Quite.'),
+        ],
     }));
     assert.deepEqual(await shown(store), [['Old', ['user: Salty?', 'assistant: Quite.']]]);
 });
@@ -402,30 +443,39 @@ test('what has no times is not doubled either, and parts of a message are its wo
     assert.deepEqual((await shown(store))[0][1], ['user: Salty?', 'assistant: Quite.']);
 });
 
-test("ChatGPT's names are words, and without a current node the newest branch shows, whatever the order",
+test("ChatGPT's names are words, and without a current node the newest branch shows, in any order",
     async () => {
-    const node = (id, parent, role, text, create_time) => [id,
-        {id, parent, message: {id, author: {role}, create_time, recipient: 'all',
-            content: {content_type: 'text', parts: [text]}}}];
-    const nodes = [node('a', null, 'user', 'Who?', 1),
+    const node = (id, parent, role, text, create_time) => [id, {
+        id, parent,
+        message: {
+            id, author: {role}, create_time, recipient: 'all', content: {content_type: 'text', parts: [text]},
+        },
+    }];
+    const nodes = [
+        node('a', null, 'user', 'Who?', 1),
         node('b', 'a', 'assistant',
-            'It is \ue200entity\ue202["people","Ada Lovelace",0]\ue201, \ue203who counted\ue204\ue200cite\ue202turn0\ue201.', 2), node('c', 'b', 'user', 'When?', 3)];
+            'It is \ue200entity\ue202["people","Ada Lovelace",0]\ue201, \ue203who counted\ue204\ue200cite\ue202turn0\ue201.',
+            2),
+        node('c', 'b', 'user', 'When?', 3),
+    ];
     for (const ordered of [nodes, [...nodes].reverse()]) {
         const store = await open();
-        await importFile(store, file([{title: 'Names', conversation_id: 'x1',
-            mapping: Object.fromEntries(ordered)}]));
+        await importFile(store,
+            file([{title: 'Names', conversation_id: 'x1', mapping: Object.fromEntries(ordered)}]));
         assert.deepEqual(await shown(store),
             [['Names', ['user: Who?', 'assistant: It is Ada Lovelace, who counted.', 'user: When?']]]);
     }
 });
 
-test('a packed folder of the backup, or a packed export, comes back; one with a password is refused with the reason', async () => {
+test('a packed backup or export comes back; one with a password is refused with the reason', async () => {
     const store = await open(), {id} = await store.create({title: 'Kept'});
     await store.add(id, {role: 'user', content: 'Hello', parent: null});
     const bytes = Buffer.from(await (await exportAll(store)).text()),
         damaged = Buffer.from('{"format": "gemma-wasm", "version": 1, "conversations": [{"id": "x", "mess');
-    const folder = {'chats/Kept x.json': bytes, 'chats/Kept x.md': Buffer.from('# Kept'),
-        '__MACOSX/._Kept x.json': Buffer.from([0, 5]), 'chats/Cut.json': damaged}, other = await open();
+        const folder = {
+            'chats/Kept x.json': bytes, 'chats/Kept x.md': Buffer.from('# Kept'),
+            '__MACOSX/._Kept x.json': Buffer.from([0, 5]), 'chats/Cut.json': damaged,
+        }, other = await open();
     const {conversations, skipped} = await importFile(other, file(zip(folder), 'backup.zip'));
     assert.deepEqual([conversations, skipped.length], [1, 1]);
     assert.deepEqual(await shown(other), [['Kept', ['user: Hello']]]);

@@ -108,7 +108,8 @@ describe('words and sentences', () => {
     });
 
     test('taking words, or sentences, one after the other gives the whole text', () => {
-        const text = ' He laughed. “Why?” she asked.\n\nIt was 3.5 m high (or so)…  夜は長い。船は来ない。 سفينة، ثم أخرى؟ 😀😀 end';
+        const text =
+            ' He laughed. “Why?” she asked.\n\nIt was 3.5 m high (or so)…  夜は長い。船は来ない。 سفينة، ثم أخرى؟ 😀😀 end';
         for (const next of [nextWord, nextSentence]) {
             const parts = [];
             for (let left = text; left; left = left.slice(parts.at(-1).length)) {
@@ -166,9 +167,10 @@ describe('the part of a long text that is read', () => {
 
     test('texts of any kind: no spaces, no lines, dense ends, wide characters', async () => {
         const dense = async (text) => [...text].reduce((sum, c) => sum + (c < '\u0100' ? 0.25 : 3), 1);
-        const texts = {letters: 'a'.repeat(50_000), wide: '😀'.repeat(9000),
-            ends: `${'a'.repeat(60_000)}${'語'.repeat(900)}`,
-            begins: `${'語'.repeat(9000)}${'a'.repeat(3000)}`};
+        const texts = {
+            letters: 'a'.repeat(50_000), wide: '😀'.repeat(9000),
+            ends: `${'a'.repeat(60_000)}${'語'.repeat(900)}`, begins: `${'語'.repeat(9000)}${'a'.repeat(3000)}`,
+        };
         for (const [name, text] of Object.entries(texts)) {
             for (const counted of [dense, async (part) => Math.ceil(await dense(part))]) {
                 const {from, tokens} = await fitWindow(text, {most: 1024, count: counted});

@@ -3,9 +3,9 @@
 //
 //   node tests/bench/constraint.js [--browser] [--cases CASES.jsonl] [--every N]      prints one JSON object
 //
-// --browser: in Chromium instead of Node. --cases: schemas of MaskBench (tests/constraint/maskbench.js), every 20th by default, instead of the
-// four below. ratio: how much faster a token comes with the constraint, its drafts of forced text included;
-// both are measured in turn, with the same prompt.
+// --browser: in Chromium instead of Node. --cases: schemas of MaskBench (tests/constraint/maskbench.js),
+// every 20th by default, instead of the four below. ratio: how much faster a token comes with the constraint,
+// its drafts of forced text included; both are measured in turn, with the same prompt.
 
 import {readFileSync} from 'node:fs';
 import {basename, dirname} from 'node:path';
@@ -14,17 +14,21 @@ import {serve} from '../../web/node/server.js';
 import {ensureModel} from '../../web/node/setup.js';
 import {createVisitor} from './chromium.js';
 
-const {values} = parseArgs({options: {browser: {type: 'boolean'}, cases: {type: 'string'},
-    every: {type: 'string', default: '20'}}});
+const {values} = parseArgs({
+    options: {browser: {type: 'boolean'}, cases: {type: 'string'}, every: {type: 'string', default: '20'}},
+});
 
 const text = (maxLength) => ({type: 'string', maxLength});
-const object = (properties) => ({type: 'object', additionalProperties: false, properties,
-    required: Object.keys(properties)});
+const object = (properties) => ({
+    type: 'object', additionalProperties: false, properties, required: Object.keys(properties),
+});
 const SCHEMAS = {
-    keys: object({firstName: {enum: ['Ada', 'Alan']}, lastName: {enum: ['Lovelace', 'Turing']},
-        yearOfBirth: {type: 'integer', minimum: 1800, maximum: 2000},
-        isMathematician: {type: 'boolean'}, nationality: {enum: ['British', 'American']},
-        numberOfPublications: {type: 'integer', minimum: 0, maximum: 99}}),
+    keys: object({
+        firstName: {enum: ['Ada', 'Alan']}, lastName: {enum: ['Lovelace', 'Turing']},
+        yearOfBirth: {type: 'integer', minimum: 1800, maximum: 2000}, isMathematician: {type: 'boolean'},
+        nationality: {enum: ['British', 'American']},
+        numberOfPublications: {type: 'integer', minimum: 0, maximum: 99},
+    }),
     text: object({title: text(60), summary: {type: 'string', minLength: 200, maxLength: 300}}),
     list: object({people: {type: 'array', minItems: 4, maxItems: 6,
         items: object({name: text(20), age: {type: 'integer', minimum: 0, maximum: 120}, city: text(20)})}}),
@@ -61,8 +65,9 @@ async function measure({library, model, schemas, rounds, maxTokens}) {
         for (let seed = 1; seed <= rounds; seed++) {
             const bound = await ask({constraint, sampling: {seed}}), n = bound.tokens.length;
             if (n < 10) continue;       // too short to be timed
-            const free = await ask({maxTokens: n,
-                sampling: {seed, logitBias: {1: -Infinity, 106: -Infinity}}});
+            const free = await ask({
+                maxTokens: n, sampling: {seed, logitBias: {1: -Infinity, 106: -Infinity}},
+            });
             if (bound.constraint === 'complete') JSON.parse(bound.text);
             all.push({tokens: n, constrained: bound.msPerToken, free: free.msPerToken});
         }

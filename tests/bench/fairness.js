@@ -47,7 +47,7 @@ async function write(until) {
     return longest;
 }
 
-/** Reads a prompt of its own; how long it took. */
+/** Reads a new prompt. Returns how long it took. */
 async function read(seed, n = promptTokens) {
     const start = performance.now();
     reader.sync(ids(n, seed, plan.nVocab));
@@ -65,8 +65,9 @@ async function warmUp() {
 async function pauses() {
     let isRead = false;
     const alone = await write(((left) => () => left-- === 0)(20));
-    const [longest, took] = await Promise.all([write(() => isRead),
-        read(3).finally(() => { isRead = true; })]);
+    const [longest, took] = await Promise.all([
+        write(() => isRead), read(3).finally(() => { isRead = true; }),
+    ]);
     console.log(`writing alone: at most ${alone.toFixed(0)} ms a token; beside a prompt of ${promptTokens}: at most ${longest.toFixed(0)} ms; ` +
         `the prompt took ${(took / 1000).toFixed(1)} s`);
 }
@@ -93,7 +94,8 @@ async function sizes() {
             const n = 256, start = performance.now();
             reader.sync(ids(n, 1000 * round + batch, plan.nVocab));
             for (let left = n; left > 0;) left = reader.step(batch);
-            console.log(`reading alone, batches of ${batch}: ${(n / (performance.now() - start) * 1000).toFixed(1)} tokens/s`);
+            console.log(
+                `reading alone, batches of ${batch}: ${(n / (performance.now() - start) * 1000).toFixed(1)} tokens/s`);
         }
     }
 }

@@ -1,8 +1,8 @@
 /* kernels.c: how fast the kernels of one variant are, on one thread, beside what the machine could do at
  * most. Best of some runs: on a shared machine the slow ones say nothing.
  *
- *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -Isrc -Isrc/kernels -c FILE     for each FILE of
- *       tests/bench/kernels.c src/kernels/[a-z]*.c src/quant.c
+ *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -Isrc -Isrc/kernels -c FILE
+ *       for each FILE of tests/bench/kernels.c src/kernels/[a-z]*.c src/quant.c
  *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sINITIAL_MEMORY=512MB -o bench.js
  *   node bench.js [relaxed | relaxed16 | simd128 | scalar]         Node 24 or later */
 #include <stdio.h>
@@ -201,11 +201,13 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < 1 << 20; i++) x[i] = (float)(i % 15) - 7;
     printf("%s; best of several, one thread\n", kernels->name);
-    printf("relaxed dot peak %.1f GMAC/s, memory read %.1f GB/s\n", 16.0 * PEAK_STEPS / best_time(dot_peak,
-        memory, 0.3) * 1e-9,
-           BIG / best_time(read_memory, memory, 0.5) * 1e-9);
-    printf("           GMAC/s, tokens:                  4 from memory by tiles    decode GB/s, from memory by tiles at once:\n");
-    printf("           128        8        4        3        2        8        1    cached         8         2         1\n");
+    printf("relaxed dot peak %.1f GMAC/s, memory read %.1f GB/s\n",
+        16.0 * PEAK_STEPS / best_time(dot_peak, memory, 0.3) * 1e-9,
+        BIG / best_time(read_memory, memory, 0.5) * 1e-9);
+    printf("           GMAC/s, tokens:                  4 from memory by tiles    "
+        "decode GB/s, from memory by tiles at once:\n");
+    printf("           128        8        4        3        2        8        1    "
+        "cached         8         2         1\n");
     ActBlock *blocks = aligned_alloc(64, 1 << 20);
     kernels->quantize(x, blocks, 1 << 18);
     for (int kind = 0; kind < PANEL_KINDS; kind++)

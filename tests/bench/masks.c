@@ -1,10 +1,13 @@
 /* masks.c: what constraints cost. Compiles grammars, runs texts through them token by token, and times every
  * mask on the way.
  *
- *   gcc -std=gnu11 -O3 -march=native -Isrc -o masks tests/bench/masks.c src/{grammar,grammar_mask,gbnf,program,automaton}.c \
+ *   gcc -std=gnu11 -O3 -march=native -Isrc -o masks tests/bench/masks.c \
+ *       src/{grammar,grammar_mask,gbnf,program,automaton}.c \
  *       src/{token_trie,tokenizer,gguf,quant,memory,error}.c -lm
- *   emcc (the same, but for -march) -msimd128 -sENVIRONMENT=node -sNODERAWFS -sALLOW_MEMORY_GROWTH -o masks.js; node masks.js ...
- *   masks MODEL.gguf CASES > table      CASES: for each case a line with the bytes of grammar and text, "G T", then both, then a line end */
+ *   emcc (the same, but for -march) -msimd128 -sENVIRONMENT=node -sNODERAWFS -sALLOW_MEMORY_GROWTH -o masks.js
+ *   node masks.js ...
+ *   masks MODEL.gguf CASES > table      CASES: for each case a line with the bytes of grammar and text, "G T",
+ *                                       then both, then a line end */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +111,9 @@ int main(int argc, char **argv) {
     double start = now_us();
     TokenTrie *trie = token_trie_new(bytes_of, t, n_vocab, &err);
     if (!trie) return fprintf(stderr, "%s\n", err.text), 1;
-    printf("trie     %.1f ms, %.2f MB, %d + %d nodes, plain tokens of at most %d characters, %d of bytes seen before\n", (now_us() - start) / 1e3,
-           (double)trie->bytes / 1e6, trie->plain.n, trie->rest.n, trie->plain_chars, trie->n_same);
+    printf("trie     %.1f ms, %.2f MB, %d + %d nodes, plain tokens of at most %d characters, "
+        "%d of bytes seen before\n", (now_us() - start) / 1e3,
+        (double)trie->bytes / 1e6, trie->plain.n, trie->rest.n, trie->plain_chars, trie->n_same);
     Samples compile = {0}, mask = {0};
     size_t n_gbnf, n_text;
     for (; fscanf(f, "%zu %zu", &n_gbnf, &n_text) == 2 && fgetc(f) == '\n'; n_cases++) {

@@ -1,7 +1,8 @@
 // The cases of masks.c: each schema of a JSON lines file ({schema, tests: [{valid, data}]}) as a grammar,
 // with its valid instances as texts.
 //
-//   node tests/bench/masks.js CASES.jsonl [free | space | none] > CASES     prints on stderr how many schemas compile, and how long that takes
+//   node tests/bench/masks.js CASES.jsonl [free | space | none] > CASES
+//       prints on stderr how many schemas compile, and how long that takes
 
 import {readFileSync} from 'node:fs';
 import {toGrammar} from '../../web/constraint/constraint.js';

@@ -10,14 +10,17 @@ const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeA
 const measuredOf = ({contenders}) => contenders.filter(({points}) => points?.length);
 const limitsOf = ({contenders}) => contenders.find(({limits}) => limits)?.limits;
 const pageOf = ({contenders}) => contenders.find(({page}) => page);
-const everyOf = ({contenders, comparisons}) => [...contenders,
-    ...comparisons.flatMap((comparison) => comparison.contenders)];
+const everyOf = ({contenders, comparisons}) => [
+    ...contenders, ...comparisons.flatMap((comparison) => comparison.contenders),
+];
 const missingOf = (report) => everyOf(report).filter(({missing}) => missing);
 /** What a page should keep to; shown beside what it does. */
 const BARS = {longest: {value: 50, label: '50 ms'}, idle: {value: 1, label: '1 %'}};
 /** Heads of tables. */
-const HEADS = {prefill: (tokens) => `prefill ${tokens}`, last: (tokens) => `last 512 of ${tokens}`,
-    decode: (tokens) => `decode at ${tokens}`};
+const HEADS = {
+    prefill: (tokens) => `prefill ${tokens}`, last: (tokens) => `last 512 of ${tokens}`,
+    decode: (tokens) => `decode at ${tokens}`,
+};
 /** Why a contender lacks rounds. */
 const whyMissing = ({samples, missing}) => samples.length ? `in ${samples.length} rounds only: ${missing}`
     : `missing: ${missing}`;
@@ -56,7 +59,9 @@ function pageLines(report) {
     const most = longest.max ? `long tasks: ${longTasks.max} at most, the longest of ${longest.max} ms`
         : 'no long task';
     return [`The page, while an answer streamed: ${most} (bar: ${BARS.longest.label})` +
-        (idle ? `; afterwards the whole browser took ${round(idle.median, 2)} % of a core (bar: < ${BARS.idle.label}).` : '.')];
+        (idle
+            ? `; afterwards the whole browser took ${round(idle.median, 2)} % of a core (bar: < ${BARS.idle.label}).`
+            : '.')];
 }
 
 /* ------------------------------------------------------------------------------------------ the terminal */
@@ -65,8 +70,9 @@ export function tableOf(report) {
     return [
         `${report.model}; ${machineLine(report)}`, '',
         ...markdown(report, ['prefill', 'decode'], report.repeat),
-        ...report.comparisons.flatMap((comparison) => [comparison.title, '',
-            ...markdown(comparison, comparison.kinds, report.repeat)]),
+        ...report.comparisons.flatMap((comparison) => [
+            comparison.title, '', ...markdown(comparison, comparison.kinds, report.repeat),
+        ]),
         ...limitLines(report), ...pageLines(report),
         ...missingOf(report).map((c) => `${c.title}, ${whyMissing(c)}`),
     ].join('\n');
@@ -200,7 +206,7 @@ rect, circle { fill: var(--c); } .line { fill: none; stroke: var(--c); stroke-wi
 .whisker { stroke: var(--ink); stroke-width: 1.5; opacity: .55; fill: none; } .grid { stroke: var(--line); }
 .limit { stroke: var(--limit); stroke-width: 2; stroke-dasharray: 5 4; }`;
 
-/** @returns {string} HTML without any resource of its own address */
+/** @returns {string} HTML without any other resource */
 export function htmlOf(report) {
     const measured = measuredOf(report), limits = limitsOf(report), {maxTokens} = report;
     const row = (c, spread, factor, unit) => ({
@@ -235,13 +241,15 @@ export function htmlOf(report) {
         section('Against the machine',
             figure('Weights read while writing',
                 `GB/s; ${round(report.bytesPerToken / 1e6)} MB a token, best length of prompt`,
-                bars('weights read', rows('decode', report.bytesPerToken / 1e9, ' GB/s'),
-                    limits && {value: limits.read.median,
-                        label: `a bare read loop: ${round(limits.read.median)} GB/s`})),
+                bars('weights read', rows('decode', report.bytesPerToken / 1e9, ' GB/s'), limits && {
+                    value: limits.read.median, label: `a bare read loop: ${round(limits.read.median)} GB/s`,
+                })),
             figure('Multiplications while reading',
                 `GMAC/s in matrices; ${round(report.macsPerToken / 1e6)} million a token, best length of prompt`,
                 bars('multiplications', rows('prefill', report.macsPerToken / 1e9, ' GMAC/s'),
-                    limits && {value: dot, label: `bare relaxed dot products into ${bits} bits: ${round(dot)} GMAC/s`})));
+                    limits && {
+                        value: dot, label: `bare relaxed dot products into ${bits} bits: ${round(dot)} GMAC/s`,
+                    })));
         const started = (c, parts) => ({
             label: c.title, name: classOf(c), parts: Object.entries(parts)
                 .map(([label, ms]) => ({label, value: ms / 1000})),
@@ -279,8 +287,8 @@ export function htmlOf(report) {
         idle ? figure('After the answer',
             '% of one core that the whole browser takes, from 2 to 7 seconds after the end',
             kept(idle, BARS.idle, 'CPU', `${round(idle.median, 2)} %`)) : []);
-    const contenders = everyOf(report).map((c) => [c.title, c.facts && versionOf(c), c.missing
-        && whyMissing(c)].filter(Boolean).join('; '));
+    const contenders = everyOf(report).map(
+        (c) => [c.title, c.facts && versionOf(c), c.missing && whyMissing(c)].filter(Boolean).join('; '));
     return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(report.model)}: benchmark</title><style>${STYLE}</style>
 <h1>${escape(report.model)}</h1>

@@ -54,12 +54,14 @@ export function promptText(tokens, seed) {
 export function works({prompts, maxTokens}, round) {
     const work = (tokens, decode,
         seed) => ({tokens, decode, text: promptText(tokens, 1000 * (round + 1) + seed)});
-    return [work(prompts[0], Math.min(WARM_DECODE, maxTokens), 1),
-        ...prompts.map((tokens, i) => work(tokens, maxTokens, i + 2))];
+    return [
+        work(prompts[0], Math.min(WARM_DECODE, maxTokens), 1),
+        ...prompts.map((tokens, i) => work(tokens, maxTokens, i + 2)),
+    ];
 }
 
 /**
- * Sends a message to a program in a process of its own, which answers with one sample and ends.
+ * Sends a message to a program in a new process, which answers with one sample and ends.
  * @param {string} program @param {object} message @param {string} [execPath]   the Node that runs it
  * @returns {Promise<Sample>}
  */
@@ -103,12 +105,16 @@ export function fetchPeer(name, packages) {
     const scratch = `${folder}.${process.pid}`;     // renamed when whole
     mkdirSync(scratch, {recursive: true});
     try {
-        execFileSync('npm', ['install', '--prefix', scratch, '--no-save', '--omit=optional',
-            '--ignore-scripts', '--no-audit', '--no-fund', ...packages],
-            {stdio: ['ignore', 'ignore', 'pipe']});
+        execFileSync('npm',
+            [
+                'install', '--prefix', scratch, '--no-save', '--omit=optional', '--ignore-scripts',
+                '--no-audit', '--no-fund', ...packages,
+            ], {stdio: ['ignore', 'ignore', 'pipe']});
         renameSync(scratch, folder);
     } catch (error) {
-        throw new Error(`npm could not fetch ${packages[0]}: ${String(error.stderr || error.message).trim().split('\n')[0]}`, {cause: error});
+        throw new Error(
+            `npm could not fetch ${packages[0]}: ${String(error.stderr || error.message).trim().split('\n')[0]}`,
+            {cause: error});
     } finally {
         rmSync(scratch, {recursive: true, force: true});
     }

@@ -1,9 +1,12 @@
 /* shortlist.c: how often the two passes of the output head miss one of the best tokens, over a text, and how
  * much they multiply.
  *
- *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -pthread -Isrc -Isrc/kernels -DGEMMA_KERNELS=kernels_relaxed16 -c FILE
- *       for each FILE of tests/bench/shortlist.c src/[a-z]*.c (but session.c, which is in here) src/kernels/[a-z]*.c
- *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sNODERAWFS -pthread -sINITIAL_MEMORY=1GB -o shortlist.js
+ *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -pthread \
+ *       -Isrc -Isrc/kernels -DGEMMA_KERNELS=kernels_relaxed16 -c FILE
+ *       for each FILE of tests/bench/shortlist.c src/[a-z]*.c (but session.c, which is in here)
+ *       src/kernels/[a-z]*.c
+ *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sNODERAWFS -pthread -sINITIAL_MEMORY=1GB \
+ *       -o shortlist.js
  *   node shortlist.js MODEL.gguf TEXT TOKENS        Node 24 or later */
 #include "../../src/session.c"
 #include "../c/calls.h"

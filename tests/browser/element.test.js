@@ -41,8 +41,9 @@ async function serve(pages) {
         if (!page && !place) return response.writeHead(404).end();
         const bytes = page ? page.html : readFileSync(place),
             type = page ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
-        response.writeHead(200, {'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes),
-            ...page?.headers}).end(bytes);
+        response.writeHead(200, {
+            'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes), ...page?.headers,
+        }).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
     return {url: `http://localhost:${server.address().port}/`, requests,
@@ -102,13 +103,19 @@ const write = (text, n = 0) => {
 
 const PAGES = {
     'folder/plain.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`))},
-    'strict.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)),
-        headers: {'Content-Security-Policy': STRICT}},
+    'strict.html': {
+        html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)), headers: {'Content-Security-Policy': STRICT},
+    },
     'base.html': {html: PAGE(TAG(`src="base.gguf" ${BRIEF} theme="dark"`))},
-    'two.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF}`)
-        + TAG(`src="chat.gguf" ${BRIEF} constraint='{"choices": ["yes", "no"]}'`))},
-    'never.html': {html: PAGE(TAG(`src="chat.gguf" ${BRIEF} autoload="never"`,
-        '<p slot="empty">Nothing yet</p><h2 slot="header">Help</h2>'))},
+    'two.html': {
+        html: PAGE(
+            TAG(`src="chat.gguf" ${BRIEF}`) + TAG(
+                `src="chat.gguf" ${BRIEF} constraint='{"choices": ["yes", "no"]}'`)),
+    },
+    'never.html': {
+        html: PAGE(TAG(`src="chat.gguf" ${BRIEF} autoload="never"`,
+            '<p slot="empty">Nothing yet</p><h2 slot="header">Help</h2>')),
+    },
     'visible.html': {html: PAGE(
         `<div style="height: 300vh"></div>${TAG(`src="chat.gguf" ${BRIEF} autoload="visible"`)}`)},
     'default.html': {html: PAGE(TAG(''))},
@@ -134,7 +141,7 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
             await page.goto(server.url + path);
             await page.evaluate(watch);
         };
-        await context.test('a blank page in a sub-path: nothing is downloaded before a click, then there is an answer', async () => {
+        await context.test('a blank page in a sub-path: nothing loads before a click, then it answers', async () => {
             await open('folder/plain.html');
             await page.until(has, '[part=start]');
             assert.deepEqual(server.requests.filter((path) => path.endsWith('.gguf')
@@ -157,7 +164,7 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
 /** What one browser is enough for. */
 async function testAll(context, {server, page, open}) {
     const count = (end) => server.requests.filter((path) => path.endsWith(end)).length;
-    await context.test('by the keyboard alone: Enter sends, Shift and Enter make a line, an input method keeps its Enter', async () => {
+    await context.test('by keyboard: Enter sends, Shift+Enter breaks lines, input methods keep Enter', async () => {
         await open('folder/plain.html');
         await page.until(has, '[part=start]');
         await page.evaluate(() => document.querySelector('gemma-chat').focus());
@@ -196,7 +203,7 @@ async function testAll(context, {server, page, open}) {
         await page.evaluate(write, 'Hello');
         assert.equal(await page.until(idle), 1);
     });
-    await context.test('two elements of one model have one engine, and each its own conversation and attributes', async () => {
+    await context.test('two elements of one model share the engine, not conversation and attributes', async () => {
         const before = count('engine/worker.js');
         await open('two.html');
         await start(page, 0);
@@ -224,8 +231,10 @@ async function testAll(context, {server, page, open}) {
             const result = await other.ask('Hello');
             other.remove();
             await new Promise((done) => setTimeout(done, 50));
-            return [first.engine === gemma, result.tokens.length <= 5 && (await first.ask('Hello'))
-                .text.length > 0];
+            return [
+                first.engine === gemma,
+                result.tokens.length <= 5 && (await first.ask('Hello')).text.length > 0,
+            ];
         });
         assert.deepEqual([same, given], [true, true]);
     });
@@ -241,7 +250,7 @@ async function testAll(context, {server, page, open}) {
         await page.until(has, '[part=input]');
         assert.ok(count('.gguf') >= asked);
     });
-    await context.test('without attributes it says what it would download, from where and under which terms, and downloads nothing', async () => {
+    await context.test('without attributes it shows the download, host and terms, and loads nothing', async () => {
         await open('default.html');
         await page.until(has, '[part=start]');
         const [text, link] = await page.evaluate(() => {
@@ -325,8 +334,11 @@ async function testConversation(context, {page, open}) {
         await page.until(idle);
         assert.ok((await page.evaluate(() => document.querySelector('gemma-chat').messages)).length === 2);
         await page.evaluate(press, '[part=new]');
-        assert.deepEqual(await page.evaluate(() => [document.querySelector('gemma-chat').messages.length,
-            document.querySelector('gemma-chat').shadowRoot.querySelectorAll('.message').length]), [0, 0]);
+        assert.deepEqual(
+            await page.evaluate(() => [
+                document.querySelector('gemma-chat').messages.length,
+                document.querySelector('gemma-chat').shadowRoot.querySelectorAll('.message').length,
+            ]), [0, 0]);
     });
     await context.test('what has been said outlives the element being moved, and taken out and put back',
         async () => {
@@ -348,7 +360,7 @@ async function testConversation(context, {page, open}) {
         });
         assert.deepEqual(kept, [true, true, ['user', 'assistant', 'user', 'assistant']]);
     });
-    await context.test('what is changed while an answer is written counts for the next one; what ends it is no error', async () => {
+    await context.test('a change during an answer counts for the next one; what ends it is no error', async () => {
         await page.problems();
         await page.evaluate(watch);
         const got = await page.evaluate(async () => {
@@ -376,8 +388,9 @@ async function testConversation(context, {page, open}) {
             got.sampling = await during(() => { chat.sampling = {temperature: 0}; });
             got.stopped = await during(() => chat.stop());
             got.cleared = (await during(() => chat.clear())).slice(1);
-            got.set = (await during(() => { chat.messages = [{role: 'user', content: 'A'},
-                {role: 'assistant', content: 'B'}]; })).slice(1);
+            got.set = (await during(() => {
+                chat.messages = [{role: 'user', content: 'A'}, {role: 'assistant', content: 'B'}];
+            })).slice(1);
             got.again = await during(() => {
                 chat.clear();
                 chat.setAttribute('max-tokens', '4');
@@ -397,9 +410,9 @@ async function testConversation(context, {page, open}) {
         });
         const both = 'user,assistant';
         assert.deepEqual(got, {
-            system: ['length', both, 2, ''], sampling: ['length', both, 2, ''], stopped: ['abort', both, 2,
-                ''], cleared: ['', 0, ''], set: [both, 2, ''], again: ['length', both],
-            removed: [got.removed[0], got.removed[1], ''],
+            system: ['length', both, 2, ''], sampling: ['length', both, 2, ''],
+            stopped: ['abort', both, 2, ''], cleared: ['', 0, ''], set: [both, 2, ''],
+            again: ['length', both], removed: [got.removed[0], got.removed[1], ''],
             back: ['yes', got.removed[0] ? `${both},${both}` : both],
         });
         assert.deepEqual(await page.evaluate(() => window.told.filter(([name]) => name === 'error')), []);
@@ -417,8 +430,10 @@ async function testConversation(context, {page, open}) {
             const chat = document.querySelector('gemma-chat'),
                 text = '<img src=x onerror="window.ran = true"><script>window.ran = true</script>';
             chat.messages = [{role: 'user', content: text}, {role: 'assistant', content: text}];
-            return [chat.shadowRoot.querySelectorAll('img, script').length, window.ran,
-                chat.shadowRoot.querySelector('.message.model .body').textContent === text];
+            return [
+                chat.shadowRoot.querySelectorAll('img, script').length, window.ran,
+                chat.shadowRoot.querySelector('.message.model .body').textContent === text,
+            ];
         });
         assert.deepEqual(found, [0, null, true]);
     });

@@ -10,8 +10,10 @@ import {TYPES, listSite, readSite} from '../../web/node/site.js';
 import {openBrowser, reasonToSkip} from './harness/browsers.js';
 
 const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf'));
-const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
-    'Cross-Origin-Resource-Policy': 'cross-origin'};
+const ISOLATED = {
+    'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+};
 const BROWSERS = ['chromium', 'firefox'], files = listSite();
 
 /**
@@ -27,8 +29,10 @@ async function serve(change = () => undefined) {
             ? '<!doctype html><meta charset="utf-8">' : files.has(path) && readSite(path, files));
         const type = path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream';
         if (!bytes) return response.writeHead(404).end();
-        response.writeHead(status, {'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes),
-            'Access-Control-Allow-Origin': '*', ...ISOLATED, ...headers}).end(bytes);
+        response.writeHead(status, {
+            'Content-Type': type, 'Content-Length': Buffer.byteLength(bytes),
+            'Access-Control-Allow-Origin': '*', ...ISOLATED, ...headers,
+        }).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
     return {url: `http://localhost:${server.address().port}/`, close: () => (server.closeAllConnections(),
@@ -87,8 +91,10 @@ for (const name of BROWSERS) {
         for (const versions of ["{node: '20.11.0', electron: '30.0.0'}, type: 'renderer'",
             "{node: '20.11.0'}"]) {
             await context.test(`where process is {versions: ${versions}}`, async () => {
-                assert.equal((await inPage({script: `window.process = {versions: ${versions}}`,
-                    options: {threads: 1}})).tokens, 8);
+                assert.equal(
+                    (await inPage({
+                        script: `window.process = {versions: ${versions}}`, options: {threads: 1},
+                    })).tokens, 8);
             });
         }
         await context.test('threads that can\'t start are done without', async () => {
@@ -111,19 +117,25 @@ for (const name of BROWSERS) {
             };
             for (const [what, change] of Object.entries(changes)) {
                 const {code, isOurs} = await inPage({page: change, options: {threads: 1}});
-                assert.deepEqual({code, isOurs}, {code: what === 'it throws at once' && code === 'internal'
-                    ? 'internal' : 'library', isOurs: true}, what);
+                assert.deepEqual({code, isOurs},
+                    {
+                        code: what === 'it throws at once' && code === 'internal' ? 'internal' : 'library',
+                        isOurs: true,
+                    }, what);
             }
             for (const policy of ["worker-src 'none'", "worker-src 'self'"]) {
-                const {isOurs, tokens} = await inPage({page: (path) => path === ''
-                    && {headers: {'Content-Security-Policy': policy}}, library: () => undefined,
-                    options: {threads: 1}});
+                const {isOurs, tokens} = await inPage({
+                    page: (path) => path === '' && {headers: {'Content-Security-Policy': policy}},
+                    library: () => undefined, options: {threads: 1},
+                });
                 assert.ok(isOurs, `${policy}: ${tokens}`);
             }
         });
-        await context.test('a part that is fetched when it is needed and does not come is an error of the library, and the next call tries again', async () => {
-            const parts = ['weights/stored.js', 'engine/saved_session.js', 'engine/embed.js',
-                'constraint/constraint.js'], gone = new Set(parts);
+        await context.test('a part that does not come is an error, and the next call tries again', async () => {
+                const parts = [
+                    'weights/stored.js', 'engine/saved_session.js', 'engine/embed.js',
+                    'constraint/constraint.js',
+                ], gone = new Set(parts);
             // As a page that came before its server's files were replaced: by nothing, or by a page for
             // every address.
             const change = (path) => gone.has(path) ? {status: path === parts[0] ? 200 : 404,
@@ -135,8 +147,10 @@ for (const name of BROWSERS) {
                 const {Gemma} = await import('./gemma.js'),
                     gemma = window.gemma ??= await Gemma.load('tiny.gguf', {threads: 1}),
                     session = await gemma.session();
-                const calls = [() => Gemma.models.list(), () => session.save(), () => gemma.embed(['a']),
-                    () => gemma.constraint({regex: 'a'})];
+                const calls = [
+                    () => Gemma.models.list(), () => session.save(), () => gemma.embed(['a']),
+                    () => gemma.constraint({regex: 'a'}),
+                ];
                 return Promise.all(calls.map((call) => call().then(() => 'there',
                     (error) => `${error.constructor.name} ${error.code}`)));
             });

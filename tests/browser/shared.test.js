@@ -15,8 +15,9 @@ const KILLS = Number(process.env.GEMMA_KILLS ?? 4), ABORTS = Number(process.env.
 const TINY = readFileSync(join(import.meta.dirname, '../golden/tiny-gemma3.gguf')), files = listSite();
 /** The same with room for answers that nobody waits for the end of. */
 const DEEP = withContext(TINY, 1 << 15);
-const ISOLATED = {'Cross-Origin-Opener-Policy': 'same-origin',
-    'Cross-Origin-Embedder-Policy': 'require-corp'};
+const ISOLATED = {
+    'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+};
 
 /** @param {Buffer} gguf @param {number} tokens */
 function withContext(gguf, tokens) {
@@ -38,9 +39,10 @@ async function serve() {
             : path === '' ? '<!doctype html><meta charset="utf-8"><title>tab</title>' : files.has(path)
             && readSite(path, files);
         if (!bytes) return response.writeHead(404).end();
-        response.writeHead(200, {'Content-Type': path === '' ? TYPES['.html'] : TYPES[extname(path)]
-            ?? 'application/octet-stream', 'Content-Length': Buffer.byteLength(bytes),
-            ...ISOLATED}).end(bytes);
+        response.writeHead(200, {
+            'Content-Type': path === '' ? TYPES['.html'] : TYPES[extname(path)] ?? 'application/octet-stream',
+            'Content-Length': Buffer.byteLength(bytes), ...ISOLATED,
+        }).end(bytes);
     });
     await new Promise((done) => server.listen(0, '127.0.0.1', done));
     return {url: `http://localhost:${server.address().port}/`, requests, release, goOn,
@@ -84,8 +86,10 @@ const resultOf = async (name) => {
 /** The lock of the tab that holds the engine, and how many tabs take part. */
 const locks = async () => {
     const {held} = await navigator.locks.query();
-    return {held: held.filter(({name}) => name.startsWith('gemma-engine'))
-        .map(({name, clientId}) => ({clientId, isTab: / tab [^ ]+$/.test(name)}))};
+    return {
+        held: held.filter(({name}) => name.startsWith('gemma-engine')).map(
+            ({name, clientId}) => ({clientId, isTab: / tab [^ ]+$/.test(name)})),
+    };
 };
 
 const OPTIONS = {shared: true, threads: 1, contextLength: 512};
@@ -150,8 +154,10 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
                     calls = [];
                 const tool = {name: 'add', parameters: {type: 'object',
                     properties: {n: {type: 'integer', minimum: 0, maximum: 9}}, required: ['n']}};
-                const called = await session.prompt('x', {tools: [tool], toolChoice: 'required',
-                    onToolCall: (event) => calls.push(event.type), sampling: {seed: 1}}).result;
+                const called = await session.prompt('x', {
+                    tools: [tool], toolChoice: 'required', onToolCall: (event) => calls.push(event.type),
+                    sampling: {seed: 1},
+                }).result;
                 const stopping = new AbortController(),
                     stopped = branch.prompt('x', {signal: stopping.signal, sampling});
                 for await (const piece of stopped) if (piece) stopping.abort();
@@ -206,10 +212,11 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
         for (let i = 0; i < 3; i++) await fill();
         assert.equal(await memory(), before);
     });
-    await context.test(`after each of ${ABORTS} stopped answers the next is what a fresh engine writes, in each tab`, async () => {
+    await context.test(`after each of ${ABORTS} stopped answers the next is a fresh engine's`, async () => {
         const wrong = await Promise.all(tabs.map((tab, n) => tab.evaluate(async (seed, rounds) => {
-            const {gemma} = window, sampling = {temperature: 1, seed,
-                logitBias: {1: -Infinity, 6: -Infinity}}, options = {maxTokens: 12, sampling};
+            const {gemma} = window,
+                sampling = {temperature: 1, seed, logitBias: {1: -Infinity, 6: -Infinity}},
+                options = {maxTokens: 12, sampling};
             const fresh = async () => {
                 const session = await gemma.session(), {text} = await session.prompt('Hello', options).result;
                 await session.close();
@@ -235,7 +242,7 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
         }, n + 1, ABORTS)));
         assert.deepEqual(wrong, tabs.map(() => 0));
     });
-    await context.test('a file that no digest tells from another of its name has an engine of its own',
+    await context.test('a file that no digest tells from another of its name has a separate engine',
         async () => {
         assert.equal(await first.evaluate(async () => {
             const {Gemma} = await import('./gemma.js'), file = await (await fetch('tiny.gguf')).blob(),
@@ -251,7 +258,7 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
         downloads = server.requests.filter((path) => path === 'tiny.gguf').length;
     let interrupted = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-        await context.test(`the tab that holds the engine ends in the middle of answers: they continue in the others (${kill + 1})`, async () => {
+        await context.test(`the tab with the engine ends: answers continue in others (${kill + 1})`, async () => {
             for (const [n, tab] of tabs.entries()) for (let i = 0; i < 2; i++)
                 await tab.evaluate(begin, `${n} ${i}`, ...asked[`${n} ${i}`]);
             await sleep(Math.random() * 400);
@@ -294,14 +301,16 @@ test('three tabs share one engine, chromium', {skip: reasonToSkip('chromium')}, 
                 answers = await Promise.all([talk, twin].map((each) => each.prompt('And?',
                     {maxTokens: 30}).result));
             const {text} = await talk.prompt('x', {constraint: rule}).result;
-            return {same: answers.map(({text}) => text === window.expected), text,
-                size: (await gemma.embed(['a']))[0].length};
+            return {
+                same: answers.map(({text}) => text === window.expected), text,
+                size: (await gemma.embed(['a']))[0].length,
+            };
         });
         assert.deepEqual(same, [true, true]);
         assert.match(text, /^[ab]{3}$/);
         assert.ok(size > 0);
     });
-    await context.test('a tab that holds it and does not answer is replaced, and has its own answer from the next', async () => {
+    await context.test('a tab that holds it and does not answer is replaced, and gets its answer, too', async () => {
         await open();
         const [holder, tab] = tabs;
         await holder.evaluate(begin, '1 0', ...asked['1 0']);

@@ -68,13 +68,15 @@ test(`what draws answers is at most ${MARKDOWN_MOST / 1024} KB, and fetched only
 });
 
 for (const url of modules) {
-    test(`${url.split('/').at(-1)} is at most ${MODULE_MOST / 1024} KB, and its starter ${STARTER_MOST / 1024} KB`, () => {
+    test(
+        `${url.split('/').at(-1)} is at most ${MODULE_MOST / 1024} KB, and its starter ${STARTER_MOST / 1024} KB`,
+        () => {
         const [size, starter] = [zipped(url), zipped(url.replace(/-\w+\.wasm$/, '.js'))];
         assert.ok(size <= MODULE_MOST && starter <= STARTER_MOST, `${size} and ${starter} bytes`);
     });
 }
 
-test('the page can be installed: its manifest names it, opens it in a window of its own, and its icons are as large as it says', () => {
+test('the page can be installed: the manifest has a name, a separate window and icons as large as declared', () => {
     const manifest = JSON.parse(files.get('manifest.webmanifest').toString());
     assert.ok(manifest.name && manifest.short_name);
     assert.deepEqual([manifest.display, manifest.start_url, manifest.scope], ['standalone', './', './']);

@@ -59,7 +59,8 @@ static void check_chat(const GemmaTurn *turns, int n_turns, GemmaConversation co
     check_chat_of((File){NULL, NULL}, turns, n_turns, conversation, text, line);
 }
 #define CHECK_CHAT(conversation, text, ...) \
-    check_chat((GemmaTurn[]){__VA_ARGS__}, sizeof((GemmaTurn[]){__VA_ARGS__}) / sizeof(GemmaTurn), conversation, text, __LINE__)
+    check_chat((GemmaTurn[]){__VA_ARGS__}, sizeof((GemmaTurn[]){__VA_ARGS__}) / sizeof(GemmaTurn), \
+        conversation, text, __LINE__)
 
 #define USER(text) turn(GEMMA_USER, text)
 #define MODEL(text) turn(GEMMA_ASSISTANT, text)
@@ -68,11 +69,12 @@ static void check_chat(const GemmaTurn *turns, int n_turns, GemmaConversation co
 TEST(turns_are_those_of_the_template) {
     CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n", USER("hi"));
     CHECK_CHAT(GEMMA_NEW,
-               "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nhello.<end_of_turn>\n"
-               "<start_of_turn>user\nwhy<end_of_turn>\n<start_of_turn>model\n", USER("hi"),
-                   MODEL("hello."), USER("why"));
-    CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\na<end_of_turn>\n<start_of_turn>user\nb<end_of_turn>\n<start_of_turn>model\n",
-               USER("a"), USER("b"));
+        "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nhello.<end_of_turn>\n"
+        "<start_of_turn>user\nwhy<end_of_turn>\n<start_of_turn>model\n",
+        USER("hi"), MODEL("hello."), USER("why"));
+    CHECK_CHAT(GEMMA_NEW,
+        "<bos><start_of_turn>user\na<end_of_turn>\n<start_of_turn>user\nb<end_of_turn>\n"
+        "<start_of_turn>model\n", USER("a"), USER("b"));
     CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\n<end_of_turn>\n<start_of_turn>model\n", USER(""));
     check_chat(NULL, 0, GEMMA_NEW, "<bos><start_of_turn>model\n", __LINE__);
 }
@@ -109,8 +111,12 @@ TEST(texts_are_trimmed_as_the_template_does) {
         USER(" \t\r\n hi  you \n\n"));
     CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n",
                USER("\xe3\x80\x80\xc2\xa0\xe2\x80\xa8hi\xe2\x80\x83\xc2\x85\x1f"));
-    CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\n\xe3\x80\x81hi\xe3\x81<end_of_turn>\n<start_of_turn>model\n", USER("\xe3\x80\x81hi\xe3\x81"));
-    CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\n\x80\x80\x80\x80\x80<end_of_turn>\n<start_of_turn>model\n", USER("\x80\x80\x80\x80\x80"));
+    CHECK_CHAT(GEMMA_NEW,
+        "<bos><start_of_turn>user\n\xe3\x80\x81hi\xe3\x81<end_of_turn>\n<start_of_turn>model\n",
+        USER("\xe3\x80\x81hi\xe3\x81"));
+    CHECK_CHAT(GEMMA_NEW,
+        "<bos><start_of_turn>user\n\x80\x80\x80\x80\x80<end_of_turn>\n<start_of_turn>model\n",
+        USER("\x80\x80\x80\x80\x80"));
     CHECK_CHAT(GEMMA_NEW, "<bos><start_of_turn>user\n<end_of_turn>\n<start_of_turn>model\n", USER(" \n "));
 }
 
@@ -163,9 +169,10 @@ TEST(a_model_without_turn_tokens_has_no_turns) {
 
 /* ------------------------------------------------------------------------------------------ other styles */
 
-#define CHATML "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+#define CHATML "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + " \
+    "'<|im_end|>\\n' }}{% endfor %}"
 
-/* As converters mark added tokens: each of its own kind. */
+/* As converters mark added tokens: each with its kind. */
 static void add_chatml(Vocab *v) {
     vocab_add(v, "<|im_start|>", 0, VOCAB_USER_DEFINED);
     vocab_add(v, "<|im_end|>", 0, VOCAB_NORMAL);
@@ -205,11 +212,14 @@ TEST(turns_are_those_of_the_files_template) {
          "<|im_start|>assistant\nno.<|im_end|>\n<|im_start|>user\nwhy<|im_end|>\n<|im_start|>assistant\n"},
         {"phi4", "<|im_start|><|im_sep|>", add_chatml, "",
             "<bos><|im_start|>system<|im_sep|> be kind<|im_end|><|im_start|>user<|im_sep|> hi <|im_end|>"
-         "<|im_start|>assistant<|im_sep|>no.<|im_end|><|im_start|>user<|im_sep|>why<|im_end|><|im_start|>assistant<|im_sep|>"},
+            "<|im_start|>assistant<|im_sep|>no.<|im_end|><|im_start|>user<|im_sep|>why<|im_end|>"
+            "<|im_start|>assistant<|im_sep|>"},
         {"llama3", "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' }}", add_llama3, "",
-         "<bos><|start_header_id|>system<|end_header_id|>\n\nbe kind<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
-         "<|start_header_id|>assistant<|end_header_id|>\n\nno.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nwhy<|eot_id|>"
-         "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+            "<bos><|start_header_id|>system<|end_header_id|>\n\nbe kind<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\nno.<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nwhy<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n"},
         {"phi3", "<|user|> <|assistant|> <|end|>", NULL, "<|end|>",
             "<bos><|system|>\n be kind<|end|>\n<|user|>\n hi <|end|>\n<|assistant|>\nno.<|end|>\n"
          "<|user|>\nwhy<|end|>\n<|assistant|>\n"},
@@ -273,7 +283,7 @@ static const char *const tool_names[] = {"<start_function_declaration>", "<end_f
     "<start_function_call>", "<end_function_call>",
                                          "<start_function_response>", "<end_function_response>", "<escape>"};
 
-/* As converters mark them: each of its own kind. */
+/* As converters mark them: each with its kind. */
 static void add_functions(Vocab *v) {
     for (int i = 0; i < 7; i++) vocab_add(v, tool_names[i], 0, i % 3 == 0 ? VOCAB_USER_DEFINED : i % 3 == 1
         ? VOCAB_NORMAL : VOCAB_CONTROL);
@@ -282,22 +292,24 @@ static void add_functions(Vocab *v) {
 #define FUNCTIONS "{{ '<start_of_turn>' + role }}{{ '<start_function_declaration>' }}"
 #define TOOL(text) turn(GEMMA_TOOL, text)
 #define CHECK_FUNCTIONS(conversation, text, ...) \
-    check_chat_of((File){FUNCTIONS, add_functions}, (GemmaTurn[]){__VA_ARGS__}, sizeof((GemmaTurn[]){__VA_ARGS__}) / sizeof(GemmaTurn), conversation, text, \
-                  __LINE__)
+    check_chat_of((File){FUNCTIONS, add_functions}, (GemmaTurn[]){__VA_ARGS__}, \
+        sizeof((GemmaTurn[]){__VA_ARGS__}) / sizeof(GemmaTurn), conversation, text, __LINE__)
 #define DECLARED "<start_function_declaration>declaration:now<escape>a<escape><end_function_declaration>"
 #define CALLED "<start_function_call>call:now{}<end_function_call>"
 #define ANSWERED "<start_function_response>response:now{}<end_function_response>"
 
 TEST(tools_have_turns_of_functiongemma) {
-    CHECK_FUNCTIONS(GEMMA_NEW, "<bos><start_of_turn>developer\nbe kind\n\nyou call" DECLARED "<end_of_turn>\n<start_of_turn>user\nhi<end_of_turn>\n"
-                    "<start_of_turn>model\n", SYSTEM(" be kind"), SYSTEM("you call"),
-                        TOOL(DECLARED), USER("hi "));
+    CHECK_FUNCTIONS(GEMMA_NEW,
+        "<bos><start_of_turn>developer\nbe kind\n\nyou call" DECLARED
+        "<end_of_turn>\n<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n",
+        SYSTEM(" be kind"), SYSTEM("you call"), TOOL(DECLARED), USER("hi "));
     CHECK_FUNCTIONS(GEMMA_NEW,
         "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n" CALLED ANSWERED, USER("hi"),
         TOOL(CALLED), TOOL(ANSWERED));
-    CHECK_FUNCTIONS(GEMMA_NEW, "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nwell" CALLED ANSWERED "so<end_of_turn>\n"
-                    "<start_of_turn>user\nand<end_of_turn>\n<start_of_turn>model\n",
-                    USER("hi"), MODEL("well"), TOOL(CALLED), TOOL(ANSWERED), MODEL("so"), USER("and"));
+    CHECK_FUNCTIONS(GEMMA_NEW,
+        "<bos><start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\nwell" CALLED ANSWERED
+        "so<end_of_turn>\n<start_of_turn>user\nand<end_of_turn>\n<start_of_turn>model\n",
+        USER("hi"), MODEL("well"), TOOL(CALLED), TOOL(ANSWERED), MODEL("so"), USER("and"));
     CHECK_FUNCTIONS(GEMMA_CONTINUED, ANSWERED, TOOL(ANSWERED));
     CHECK_FUNCTIONS(GEMMA_CONTINUED,
         "<end_of_turn>\n<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n", USER("hi"));
@@ -306,8 +318,10 @@ TEST(tools_have_turns_of_functiongemma) {
         TOOL(ANSWERED), USER("hi"));
     check_chat_of((File){FUNCTIONS, add_functions}, NULL, 0, GEMMA_CONTINUED,
         "<end_of_turn>\n<start_of_turn>model\n", __LINE__);
-    CHECK_FUNCTIONS(GEMMA_NEW, "<bos><start_of_turn>developer\n" DECLARED "<end_of_turn>\n<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n",
-                    SYSTEM(""), TOOL(DECLARED), USER("hi"));
+    CHECK_FUNCTIONS(GEMMA_NEW,
+        "<bos><start_of_turn>developer\n" DECLARED
+        "<end_of_turn>\n<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n",
+        SYSTEM(""), TOOL(DECLARED), USER("hi"));
 }
 
 TEST(tokens_of_tools_come_of_tools_alone) {

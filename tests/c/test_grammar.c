@@ -61,7 +61,8 @@ TEST(literals_classes_and_alternatives) {
 }
 
 TEST(spaces_lines_and_comments) {
-    TEXTS("# a comment\n\n  root::=a-1|\n  # between\n \"y\"# end\n\r\n\ta-1 ::=\n (\n \"x\"\n\n # in a group\n [0-9] |\n\"z\" )\r\n", "ax5", "ay", "az", "px");
+    TEXTS("# a comment\n\n  root::=a-1|\n  # between\n \"y\"# end\n\r\n"
+          "\ta-1 ::=\n (\n \"x\"\n\n # in a group\n [0-9] |\n\"z\" )\r\n", "ax5", "ay", "az", "px");
     TEXTS("root ::= | \"a\" |", "a", "aa");
     TEXTS("root ::= \"a\" ( ) (|) \"\" \"b\"", "aab");
     TEXTS("root ::= \"a\"{ 2 , 3 } [b] { 1 }(\"c\"\n{\n2,\n}\n)", "aaabcc", "aaaabcccc", "rab", "paabc");
@@ -123,11 +124,13 @@ TEST(rules_and_recursion) {
 
 /* Facts from the tests of llama.cpp (MIT): which of its grammars accept which texts. */
 TEST(accepts_as_llama_cpp) {
-    TEXTS("root ::= expression\nexpression ::= term ws ((\"+\"|\"-\") ws term)*\nterm ::= factor ws ((\"*\"|\"/\") ws factor)*\n"
-          "factor ::= number | variable | \"(\" expression \")\" | function-call\nnumber ::= [0-9]+\nvariable ::= [a-zA-Z_][a-zA-Z0-9_]*\n"
+    TEXTS("root ::= expression\nexpression ::= term ws ((\"+\"|\"-\") ws term)*\n"
+          "term ::= factor ws ((\"*\"|\"/\") ws factor)*\n"
+          "factor ::= number | variable | \"(\" expression \")\" | function-call\n"
+          "number ::= [0-9]+\nvariable ::= [a-zA-Z_][a-zA-Z0-9_]*\n"
           "function-call ::= variable ws \"(\" (expression (\",\" ws expression)*)? \")\"\nws ::= [ \\t\\n\\r]?",
-          "a42", "ax1+y2", "a(a+b)*(c-d)", "afunc()", "af(g(x), h(y, z))", "a123+456*789-123/456", "r+",
-              "r/ 3x", "rx + + y", "rfunc(,)", "rfunc(x y)",
+          "a42", "ax1+y2", "a(a+b)*(c-d)", "afunc()", "af(g(x), h(y, z))", "a123+456*789-123/456",
+          "r+", "r/ 3x", "rx + + y", "rfunc(,)", "rfunc(x y)",
           "p(a + b", "rx + y)", "p42 +", "pfunc(", "pf(g(x), h(y, z)");
     TEXTS("root ::= ... \"abc\" ...", "aaaaabcccc",
         "a\xf0\x9f\x94\xb5\xf0\x9f\x9f\xa0\xe2\x9c\x85" "abc\xe2\x9d\x8c\xf0\x9f\x9f\xa0\xf0\x9f\x94\xb5",
@@ -281,7 +284,7 @@ TEST(deep_texts_and_ambiguous_ones_keep_to_the_limits) {
     free(text);
 }
 
-/* ------------------------------------------------------------------------------------------ against the plain matcher */
+/* ---------------------------------------------------------------------------- against the plain matcher */
 
 static Grammar *make_grammar(RandomGrammar *r, uint64_t *random) {
     GemmaError err;
@@ -434,7 +437,8 @@ TEST(masks_of_strings_count_characters) {
             "root ::= \"\\\"\" (.{9} .{9} | .{0,50} \"a\") \"\\\"\"",
         /* Any key but those that begin with "ba", or with the character U+E9: most plain tokens fit, few do
          * not. */
-        "root ::= \"\\\"\" ([^\"\\\\b\\x00-\\x1f] char* | \"b\" ([^\"\\\\a\\x00-\\x1f] char*)?) \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
+        "root ::= \"\\\"\" ([^\"\\\\b\\x00-\\x1f] char* | \"b\" ([^\"\\\\a\\x00-\\x1f] char*)?) \"\\\"\"\n"
+            "char ::= [^\"\\\\\\x00-\\x1f]",
         "root ::= \"\\\"\" [^\"\\\\\\u00e9\\x00-\\x1f] char* \"\\\"\"\nchar ::= [^\"\\\\\\x00-\\x1f]",
         "root ::= \"\\\"\" ([c-z] | \"b\" .* | \"\\u20ac\" .{40,}) \"\\\"\"",
     };

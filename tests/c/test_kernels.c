@@ -555,7 +555,7 @@ static void attend_reference(const AttendArgs *a, int t, int h, const double *k,
 typedef enum { HALVES, FLOATS, BYTES } Held;
 
 /* Blocks that hold k, v[cap][head_dim], of a second K/V head, so that each is at head_at of its block; each
- * with an allocation of its own. */
+ * with a separate allocation. */
 static uint8_t **make_blocks(const AttendCase *c, const float *k, const float *v, Held held, uint64_t *rng,
     size_t *head_at) {
     int n_blocks = c->cap / ATTN_BLOCK;

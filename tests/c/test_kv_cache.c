@@ -1,5 +1,5 @@
-/* Rings of sliding-window layers, far beyond their first turn: whatever a session went back from, its logits
- * are those of a fresh session, bit for bit, with every way of holding keys and values. */
+/* Rings of sliding-window layers, far beyond their first turn: after going back from any position, a
+ * session's logits are those of a fresh session, bit for bit, for every type of keys and values. */
 #include <math.h>
 
 #include "calls.h"

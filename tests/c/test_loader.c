@@ -178,8 +178,9 @@ TEST(other_models_are_refused_by_name) {
     UNSUPPORTED("\"gemma3n\" model", tiny_set_text(&g, "general.architecture", "gemma3n"));
     UNSUPPORTED("\"gemma-embedding\" model", tiny_set_text(&g, "general.architecture", "gemma-embedding"));
     UNSUPPORTED("tokenizer is \"gpt2\"", tiny_set_text(&g, "tokenizer.ggml.model", "gpt2"));
-    UNSUPPORTED("tensor blk.0.attn_q.weight is stored as IQ2_XXS; this engine reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, "
-                "Q2_K, Q3_K, Q4_K, Q5_K and Q6_K", tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
+    UNSUPPORTED("tensor blk.0.attn_q.weight is stored as IQ2_XXS; this engine reads F32, F16, BF16, Q8_0, "
+        "Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K and Q6_K",
+        tiny_tensor(&g, "blk.0.attn_q.weight")->type = 16);
     UNSUPPORTED("tensor output_norm.weight is stored as unknown",
         tiny_tensor(&g, "output_norm.weight")->type = 200);
     UNSUPPORTED("scales RoPE by \"yarn\"", tiny_set_text(&g, "gemma3.rope.scaling.type", "yarn"));
@@ -285,7 +286,7 @@ TEST(missing_and_misshapen_tensors_are_named) {
     tiny_free(&whole);
 }
 
-/* ------------------------------------------------------------------------------------------ as many tokens as rows, or nearly */
+/* -------------------------------------------------------------------- as many tokens as rows, or nearly */
 
 /* Gives the matrix over the vocabulary n rows: those it has, the last one again and again. */
 static void set_rows(TinyGguf *g, uint64_t n) {
@@ -451,7 +452,7 @@ TEST(weights_that_overflow_are_told_when_they_are_used) {
     gemma_model_free(m);
 }
 
-/* ------------------------------------------------------------------------------------------ what metadata leaves open */
+/* ---------------------------------------------------------------------------- what metadata leaves open */
 
 /* The configuration of a file that says only what it must; `change` may add to it. */
 static Config config_of(const char *architecture, int n_layer, void (*change)(TinyGguf *g)) {

@@ -1,4 +1,4 @@
-/* The pool hands out every item exactly once, whatever the threads, grain and size, and survives many short
+/* The pool hands out every item exactly once, for any threads, grain and size, and survives many short
  * regions. */
 #include <limits.h>
 #include <stdatomic.h>

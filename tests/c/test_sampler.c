@@ -9,7 +9,7 @@ enum { N_VOCAB = 5000 };    /* 40 blocks of the sampler's passes, the last not f
 
 static const GemmaSampling off = {.temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 7};
 
-/* ------------------------------------------------------------------------------------------ the plain implementation */
+/* ----------------------------------------------------------------------------- the plain implementation */
 
 typedef struct {
     int32_t id;

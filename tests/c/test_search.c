@@ -1,5 +1,5 @@
-/* The quantisers of quantize/search.h: what they write reads back at least as near to the weights as what
- * llama.cpp writes, whatever the weights are, and is the same on every machine. */
+/* The quantisers of quantize/search.h: for any weights, what they write reads back at least as near to them
+ * as what llama.cpp writes, and is the same on every machine. */
 #include "test.h"
 #include "../../quantize/search.h"
 #include "../quantize/search_data.h"

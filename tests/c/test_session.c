@@ -288,9 +288,8 @@ TEST(a_row_does_not_depend_on_what_else_is_in_its_batch) {
 
 /* A prompt of one session, and another that decodes: the prompt gets small batches, and both make progress in
  * each. */
-/* What is sampled of a session next to others, whatever they sample by and whether they have drafts, is what
- * it samples alone; and where the best logits tell all that it needs, they are found by two passes for all
- * such rows at once. */
+/* A session samples next to others what it samples alone, for any samplers and drafts of the others. And
+ * where the best logits tell all that it needs, they are found by two passes for all such rows at once. */
 TEST(the_best_logits_of_a_batch_are_those_of_each_session_alone) {
     enum { N = 4, ROUNDS = 12, VOCAB = 20000 };
     static const GemmaSampling sampling[N] = {

@@ -1,9 +1,12 @@
-// A program of somebody else, in TypeScript: types.test.js compiles it, nobody runs it. A line below @ts-expect-error must be wrong.
+// A program of somebody else, in TypeScript. types.test.js compiles it, and nobody runs it. A line that
+// follows a @ts-expect-error must be wrong.
 
 import {Gemma, GemmaError} from 'gemma-wasm';
 import type {Info, LoadOptions, Message, PromptOptions, Result, Sampling, Session, TokenLogprobs} from 'gemma-wasm';
 
-const options: LoadOptions = {threads: 2, kvType: 'int8', sessions: 3, onProgress: (progress) => console.log(progress.phase)};
+const options: LoadOptions = {
+    threads: 2, kvType: 'int8', sessions: 3, onProgress: (progress) => console.log(progress.phase),
+};
 
 export async function use(file: File): Promise<string> {
     const probe = await Gemma.probe(file, {contextLength: 512});
@@ -12,7 +15,8 @@ export async function use(file: File): Promise<string> {
     const gemma: Gemma = await Gemma.load('https://example.org/model.gguf', options);
     const info: Info = gemma.info, variant: 'simd128' | 'relaxed' = info.variant;
 
-    const sampling: Sampling = {temperature: 0, logitBias: {5: -Infinity}}, history: Message[] = [{role: 'user', content: 'Good day.'}];
+    const sampling: Sampling = {temperature: 0, logitBias: {5: -Infinity}},
+        history: Message[] = [{role: 'user', content: 'Good day.'}];
     const session: Session = await gemma.session({system: 'Be brief.', history, sampling});
     const asked: PromptOptions = {maxTokens: 20, stop: ['.'], logprobs: 3, signal: AbortSignal.timeout(1000)};
     const answer = session.prompt('The sea', asked);
@@ -21,7 +25,9 @@ export async function use(file: File): Promise<string> {
     const result: Result = await answer.result, first: TokenLogprobs | undefined = result.logprobs?.[0];
 
     const branch: Session = await session.clone();
-    const careful = await gemma.session({overflow: 'drop-oldest', pinned: 1, onOverflow: ({dropped, tokens}) => console.log(dropped[0].role, tokens)});
+    const careful = await gemma.session({
+        overflow: 'drop-oldest', pinned: 1, onOverflow: ({dropped, tokens}) => console.log(dropped[0].role, tokens),
+    });
     await careful.append(history, {signal: asked.signal});
     const fits: boolean = await careful.count('The sea') <= careful.tokensLeft && await gemma.count(history) > 0;
     await careful.rewind(0);

@@ -25,8 +25,8 @@ after(() => rmSync(copy, {recursive: true, force: true}));
 
 test('a name may use all that stands to its right, over several lines, and no circle is taken', () => {
     const directions = readDirections('a > b, c\n c > d > e\n b > e');
-    assert.deepEqual(Object.fromEntries([...directions].map(([name, uses]) => [name,
-        [...uses].sort().join('')])),
+    assert.deepEqual(
+        Object.fromEntries([...directions].map(([name, uses]) => [name, [...uses].sort().join('')])),
         {a: 'bcde', b: 'e', c: 'de', d: 'e', e: ''});
     assert.throws(() => readDirections('a > b\n b > c > a'), /a > b > c > a/);
 });
@@ -79,7 +79,10 @@ const PATHS = 'import-x/no-restricted-paths', MENTIONS = 'rooms/mentions';
 for (const [file, text, rules] of [
     ['web/weights/new.js', 'import \'../engine/stop.js\';\n', [PATHS]],
     ['web/weights/new.js', 'export const later = () => import(\'../engine/stop.js\');\n', [PATHS, MENTIONS]],
-    ['web/weights/new.js', '/** @type {import(\'../engine/stop.js\').Clock} */\nexport const clock = undefined;\n', [MENTIONS]],
+    [
+        'web/weights/new.js',
+        '/** @type {import(\'../engine/stop.js\').Clock} */\nexport const clock = undefined;\n', [MENTIONS],
+    ],
     ['web/weights/new.js', '/** @type {import(\'./nowhere.js\').Clock} */\nexport const clock = undefined;\n',
         [MENTIONS]],
     ['web/engine/new.js', 'export const url = new URL(\'../gemma.js\', import.meta.url);\n', [MENTIONS]],

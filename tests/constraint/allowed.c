@@ -1,7 +1,8 @@
 /* allowed.c: which tokens a grammar allows, for judges. Writes the vocabulary, then of each case the tokens
  * of its text and before each of them, and after the last, a mask over the vocabulary.
  *
- *   gcc -std=gnu11 -O3 -march=native -Isrc -o build/allowed tests/constraint/allowed.c src/{grammar,grammar_mask,gbnf,program,automaton}.c \
+ *   gcc -std=gnu11 -O3 -march=native -Isrc -o build/allowed tests/constraint/allowed.c \
+ *       src/{grammar,grammar_mask,gbnf,program,automaton}.c \
  *       src/{token_trie,tokenizer,gguf,quant,memory,error}.c -lm
  *   build/allowed MODEL.gguf < CASES     CASES: as tests/bench/masks.js writes them
  *

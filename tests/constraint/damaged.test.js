@@ -18,19 +18,22 @@ const SUITE = JSON.parse(readFileSync(new URL('suite/cases.json', import.meta.ur
     .map(([, , schema]) => schema);
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 0), SEED = Number(process.env.FUZZ_SEED ?? 1),
     AT_LEAST = 600;
-const KEYWORDS = ['type', 'properties', 'required', 'additionalProperties', 'patternProperties', 'enum',
-    'const', 'anyOf', 'oneOf', 'allOf', '$ref', '$defs', 'items',
-    'prefixItems', 'minItems', 'maxItems', 'minLength', 'maxLength', 'pattern', 'format', 'minimum',
-    'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf',
-    'nullable', 'not', 'if', '$id', '$anchor', 'definitions', 'uniqueItems', '__proto__',
-    'constructor', 'toString'];
-const VALUES = [null, true, false, 0, -1, 1, 2.5, 1e308, -1e-7, 2 ** 53, 1e100, '', 'string', 'object',
-    'array', 'integer', 'date-time', 'uri', '#', '#/$defs/inner', '#/properties/x',
-    '#/%', '\ud800', '^(a|b)*$', '(a*)*', '[', 'a{0,100000}', '(?=a)', '\\p{L}+', [], {}, [[]], ['a', 'a'],
-    [{}], ['null', 'string']];
-const REGEX_PARTS = ['a', '.', '[a-z]', '[^\\d]', '(', ')', '|', '*', '+', '?', '{2,}', '{0,1000}', '{3}',
-    '^', '$', '\\', '\\b', '\\d', '\\u{1f642}', '\\1', '(?:', '(?=', '(?<n>', '[',
-    ']', '-', '\\p{Lu}', '\ud83d', '\0', '/'];
+const KEYWORDS = [
+    'type', 'properties', 'required', 'additionalProperties', 'patternProperties', 'enum', 'const', 'anyOf',
+    'oneOf', 'allOf', '$ref', '$defs', 'items', 'prefixItems', 'minItems', 'maxItems', 'minLength',
+    'maxLength', 'pattern', 'format', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum',
+    'multipleOf', 'nullable', 'not', 'if', '$id', '$anchor', 'definitions', 'uniqueItems', '__proto__',
+    'constructor', 'toString',
+];
+const VALUES = [
+    null, true, false, 0, -1, 1, 2.5, 1e308, -1e-7, 2 ** 53, 1e100, '', 'string', 'object', 'array',
+    'integer', 'date-time', 'uri', '#', '#/$defs/inner', '#/properties/x', '#/%', '\ud800', '^(a|b)*$',
+    '(a*)*', '[', 'a{0,100000}', '(?=a)', '\\p{L}+', [], {}, [[]], ['a', 'a'], [{}], ['null', 'string'],
+];
+const REGEX_PARTS = [
+    'a', '.', '[a-z]', '[^\\d]', '(', ')', '|', '*', '+', '?', '{2,}', '{0,1000}', '{3}', '^', '$', '\\',
+    '\\b', '\\d', '\\u{1f642}', '\\1', '(?:', '(?=', '(?<n>', '[', ']', '-', '\\p{Lu}', '\ud83d', '\0', '/',
+];
 
 const engine = await makeProbe(await detectFeatures(), {});
 after(() => engine.close());
@@ -107,7 +110,7 @@ function check(constraint, seed) {
     return true;
 }
 
-test('of two grammars one is made in a time that grows with their length, whatever is left open', () => {
+test('two grammars are combined in a time that grows with their length, for anything left open', () => {
     for (const open of ['[', '{', '<', '"', '\\', '#', '"\\"', '[^']) {
         const long = open.repeat(300_000);       // each looked for to the end would take minutes
         assert.ok(either(long, 'root ::= "a"').includes('root ::= a-root | b-root'));

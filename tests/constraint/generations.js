@@ -1,7 +1,8 @@
 // Many answers of a model at a high temperature, each by one of 100 schemas, all of which ajv must find valid
 // unless they were cut.
 //
-//   node tests/constraint/generations.js [--model FILE] [--count N] [--from N] [--temperature X]      default: the default model, 1,000 answers, from 0, 1.5
+//   node tests/constraint/generations.js [--model FILE] [--count N] [--from N] [--temperature X]
+//       default: the default model, 1,000 answers, from 0, 1.5
 //
 // Prints one JSON object; exit code 1 where an answer is not valid.
 

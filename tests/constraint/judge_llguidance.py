@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""judge_llguidance.py: compares, prefix by prefix, the tokens that our grammars allow with those that llguidance allows, over a real vocabulary.
+"""judge_llguidance.py: compares, prefix by prefix, the tokens that our grammars allow with those that
+llguidance allows, over a real vocabulary.
 
     pip install llguidance==1.9.1 numpy
     (build build/allowed as tests/constraint/allowed.c says)
     node tests/bench/masks.js CASES.jsonl none > CASES
     python tests/constraint/judge_llguidance.py MODEL.gguf CASES.jsonl CASES
 
-Both are set to write no white space. Cases are schemas with instances, as in tests/constraint/maskbench.js. Prints how many masks are equal, and
-the others by class; web/constraint/README.md explains the classes."""
+Both are set to write no white space. Cases are schemas with instances, as in tests/constraint/maskbench.js.
+Prints how many masks are equal, and the others by class; web/constraint/README.md explains the classes."""
 import collections
 import json
 import subprocess
@@ -53,7 +54,8 @@ class Vocabulary:
 
 
 def instances(path):
-    """{schema, text} in the order of masks.js: schemas that it compiles, their valid instances. It says which by its grammars' texts."""
+    """{schema, text} in the order of masks.js: schemas that it compiles, their valid instances. It says which
+    by its grammars' texts."""
     for line in open(path):
         case = json.loads(line)
         for test in case["tests"]:
@@ -73,7 +75,8 @@ def texts_of(path):
 
 
 def match(schemas, texts):
-    """The schema of each text: both go in the same order, and masks.js leaves out schemas that do not compile."""
+    """The schema of each text: both go in the same order, and masks.js leaves out schemas that do not
+    compile."""
     for text in texts:
         value = json.loads(text)
         for schema, other in schemas:
@@ -116,7 +119,8 @@ def compare(pipe, vocabulary, tokenizer, cases, n_bytes):
         counts["texts"] += 1
         if n < 0:
             sys.exit(f"no grammar: {text[:80]}")
-        grammar = llguidance.LLMatcher.grammar_from_json_schema({**schema, "x-guidance": TIGHT}) if isinstance(schema, dict) else None
+        grammar = (llguidance.LLMatcher.grammar_from_json_schema({**schema, "x-guidance": TIGHT})
+                   if isinstance(schema, dict) else None)
         matcher = llguidance.LLMatcher(tokenizer, grammar) if grammar else None
         if not matcher or matcher.is_error():
             matcher = None
@@ -149,7 +153,8 @@ def compare(pipe, vocabulary, tokenizer, cases, n_bytes):
 
 
 def class_of(place, tokens, ours, theirs, may_end, their_end):
-    """What a difference is about. `ours`, `theirs`: texts of the tokens that one alone allows; `tokens`: all of ours."""
+    """What a difference is about. `ours`, `theirs`: texts of the tokens that one alone allows; `tokens`: all
+    of ours."""
     longest = max(tokens, key=len, default=b"")
     if not theirs and all(longest.startswith(t) for t in tokens):
         return "forced text: llguidance allows its usual token alone"
@@ -165,11 +170,14 @@ def class_of(place, tokens, ours, theirs, may_end, their_end):
 
 def describe(vocabulary, prefix, ours, theirs, may_end, their_end):
     def texts(mask):
-        return sorted((vocabulary.tokens[i] for i in numpy.flatnonzero(numpy.unpackbits(mask, bitorder="little"))), key=len)
+        return sorted(
+            (vocabulary.tokens[i] for i in numpy.flatnonzero(numpy.unpackbits(mask, bitorder="little"))),
+            key=len)
     text, only = prefix.decode(errors="ignore"), [texts(ours & ~theirs), texts(theirs & ~ours)]
     few = texts(ours) if len(only[0]) < 1000 and int(numpy.unpackbits(ours).sum()) < 1000 else only[0] + [b"?", b"!"]
     shown = [[t.decode(errors="replace") for t in some[:8]] for some in only]
-    return class_of(place_of(text), few, *only, may_end, their_end), f"...{text[-50:]} {[len(some) for some in only]} {shown}"
+    return (class_of(place_of(text), few, *only, may_end, their_end),
+            f"...{text[-50:]} {[len(some) for some in only]} {shown}")
 
 
 def main(model, schemas, cases):
@@ -177,7 +185,8 @@ def main(model, schemas, cases):
     vocabulary = Vocabulary(pipe)
     tokenizer = llguidance.LLTokenizer(TokenizerWrapper(vocabulary))
     n_bytes = (len(vocabulary.tokens) + 31) // 32 * 4
-    counts, classes, examples = compare(pipe, vocabulary, tokenizer, match(instances(schemas), texts_of(cases)), n_bytes)
+    counts, classes, examples = compare(pipe, vocabulary, tokenizer,
+                                        match(instances(schemas), texts_of(cases)), n_bytes)
     for name, n in counts.items():
         print(f"{n:8} {name}")
     for name, n in classes.most_common():

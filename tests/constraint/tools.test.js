@@ -47,7 +47,7 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
         assert.match(toolsInstruction({tools, style}), /get_weather[^]*The weather[^]*now/);
     });
 
-    test(`${style}: events, whatever the pieces are`, () => {
+    test(`${style}: events, for any chunks`, () => {
         for (const size of [1, 2, 3, 7, 1000]) {
             const reader = new ToolCalls(style),
                 events = [],

@@ -1,4 +1,5 @@
-// The types of the adapters fit those of the packages that they are for. Compiled by tests/api/ai_sdk.test.js; never run.
+// The types of the adapters fit those of the packages that they are for. Compiled by
+// tests/api/ai_sdk.test.js; never run.
 
 import type {EmbeddingModelV3, LanguageModelV3} from '@ai-sdk/provider';
 import {generateText} from 'ai';

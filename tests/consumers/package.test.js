@@ -17,8 +17,10 @@ import {BUNDLERS, ISOLATED, LIBRARY, install, makeExtension, makePlain, serveByV
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DONE = {tokens: 8, threads: 1, isChosen: true}, DONE_BY_TWO = {...DONE, threads: 2}, TWO = {threads: 2};
 const MOST_BYTES = 1.5e6, CORE_MOST = 45 * 1024;
-const DOOR_MOST = {openai: 12 * 1024, 'openai-helpers': 15 * 1024, 'prompt-api': 12 * 1024,
-    element: 25 * 1024, 'deep-chat': 12 * 1024, 'ai-sdk': 12 * 1024};
+const DOOR_MOST = {
+    openai: 12 * 1024, 'openai-helpers': 15 * 1024, 'prompt-api': 12 * 1024, element: 25 * 1024,
+    'deep-chat': 12 * 1024, 'ai-sdk': 12 * 1024,
+};
 
 await ensureConsumers();
 const project = install(), {folder} = project, plain = makePlain(folder);
@@ -99,26 +101,39 @@ const HOSTS = {
         page: {...ISOLATED, 'Content-Security-Policy': "worker-src 'self'"}, options: TWO,
         expected: {code: 'unsupported', isOurs: true}, pattern: /Cross-Origin-Embedder-Policy|worker-src/,
     },
-    'modules of another type': {headers: (path) => path.endsWith('.wasm')
-        ? {'Content-Type': 'application/octet-stream'} : {}, expected: DONE},
+    'modules of another type': {
+        headers: (path) => path.endsWith('.wasm') ? {'Content-Type': 'application/octet-stream'} : {},
+        expected: DONE,
+    },
     'a strict policy on all files': {
-        headers: () => ({'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:", ...ISOLATED}), options: TWO, expected: DONE_BY_TWO,
+        headers: () => ({
+            'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:",
+            ...ISOLATED,
+        }), options: TWO, expected: DONE_BY_TWO,
     },
     "a policy without 'wasm-unsafe-eval'": {
         headers: () => ({'Content-Security-Policy': "default-src 'self'; img-src data:"}),
         expected: {code: 'unsupported', isOurs: true}, pattern: /wasm-unsafe-eval/,
     },
     'trusted types required': {
-        headers: () => ({'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types gemma-wasm", ...ISOLATED}), options: TWO, expected: DONE_BY_TWO,
+        headers: () => ({
+            'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types gemma-wasm",
+            ...ISOLATED,
+        }), options: TWO, expected: DONE_BY_TWO,
     },
     'trusted types required, our policy refused': {
-        headers: () => ({'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types other"}), expected: {code: 'unsupported', isOurs: true}, pattern: /gemma-wasm/,
+        headers: () => ({
+            'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types other",
+        }), expected: {code: 'unsupported', isOurs: true}, pattern: /gemma-wasm/,
     },
-    'Document-Isolation-Policy': {headers: () => ({'Document-Isolation-Policy': 'isolate-and-require-corp'}),
-        options: TWO, expected: DONE_BY_TWO},
+    'Document-Isolation-Policy': {
+        headers: () => ({'Document-Isolation-Policy': 'isolate-and-require-corp'}), options: TWO,
+        expected: DONE_BY_TWO,
+    },
     'a folder of the library elsewhere': {options: {baseUrl: './npm/'}, expected: DONE},
-    'a folder that is not there': {options: {baseUrl: './none'}, expected: {code: 'library', isOurs: true},
-        pattern: /404/},
+    'a folder that is not there': {
+        options: {baseUrl: './none'}, expected: {code: 'library', isOurs: true}, pattern: /404/,
+    },
 };
 
 test('in Chromium', {skip: reasonToSkip('chromium')}, async (context) => {
@@ -175,8 +190,9 @@ test('in Chromium', {skip: reasonToSkip('chromium')}, async (context) => {
                         answered = new Promise((done) => { onmessage = ({data}) => done(data); });
                     for (;;) {
                         contentWindow.postMessage({threads: 2}, '*');
-                        const answer = await Promise.race([answered,
-                            new Promise((done) => setTimeout(done, 200))]);
+                        const answer = await Promise.race([
+                            answered, new Promise((done) => setTimeout(done, 200)),
+                        ]);
                         if (answer) return answer;
                     }
                 });
@@ -263,12 +279,16 @@ test('in TypeScript, strictly, by every way of resolving modules', () => {
     const {exports} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')),
         doors = Object.keys(exports).filter((name) => name !== './package.json');
     writeFileSync(join(folder, 'doors.ts'),
-        doors.map((name, i) => `import * as door${i} from 'gemma-wasm${name.slice(1)}';\nexport const n${i} = Object.keys(door${i}).length;`).join('\n'));
+        doors.map(
+            (name, i) =>
+                `import * as door${i} from 'gemma-wasm${name.slice(1)}';\nexport const n${i} = Object.keys(door${i}).length;`).join('\n'));
     for (const [module, moduleResolution, older] of [['nodenext', 'nodenext'], ['node16', 'node16'],
         ['esnext', 'bundler'], ['commonjs', 'node10', {ignoreDeprecations: '6.0'}]]) {
         writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
-            compilerOptions: {strict: true, noEmit: true, target: 'es2022', module, moduleResolution,
-                lib: ['es2022', 'dom', 'dom.iterable'], types: [], ...older},
+            compilerOptions: {
+                strict: true, noEmit: true, target: 'es2022', module, moduleResolution,
+                lib: ['es2022', 'dom', 'dom.iterable'], types: [], ...older,
+            },
             files: ['use.ts', 'doors.ts'],
         }));
         const {status, stdout} = spawnSync(process.execPath, [tsc, '--pretty', 'false', '-p', folder],

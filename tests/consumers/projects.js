@@ -49,7 +49,7 @@ function run(program, args, cwd) {
 }
 
 /**
- * Packs the checkout and installs the tarball in a project of its own.
+ * Packs the checkout and installs the tarball in a new project.
  * @returns {{folder: string, files: {path: string, size: number}[], unpacked: number, remove: () => void}}
  */
 export function install() {
@@ -62,8 +62,9 @@ export function install() {
     writeFileSync(join(folder, 'index.html'), pageOf('./main.js'));
     cpSync(join(GOLDEN, 'tiny-gemma3.gguf'), join(folder, 'public/tiny.gguf'));
     run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`], folder);
-    return {folder, files, unpacked: unpackedSize,
-        remove: () => rmSync(folder, {recursive: true, force: true})};
+    return {
+        folder, files, unpacked: unpackedSize, remove: () => rmSync(folder, {recursive: true, force: true}),
+    };
 }
 
 /** @param {string} folder @param {string} name   of what a bundler writes to */
@@ -84,8 +85,9 @@ const tool = (name) => import(pathToFileURL(require.resolve(name)).href);
 export const BUNDLERS = {
     async vite(folder) {
         const {build} = await tool('vite');
-        await build({root: folder, configFile: false, logLevel: 'error', base: './',
-            build: {outDir: 'of-vite'}});
+        await build({
+            root: folder, configFile: false, logLevel: 'error', base: './', build: {outDir: 'of-vite'},
+        });
         return join(folder, 'of-vite');
     },
     async webpack(folder) {
@@ -101,8 +103,10 @@ export const BUNDLERS = {
     async esbuild(folder) {
         const {build} = await import('esbuild'), out = output(folder, 'of-esbuild');
         writeFileSync(join(out, 'index.html'), pageOf('./main.js'));
-        await build({absWorkingDir: folder, entryPoints: ['main.js'], bundle: true, format: 'esm',
-            outdir: out, logLevel: 'silent'});
+        await build({
+            absWorkingDir: folder, entryPoints: ['main.js'], bundle: true, format: 'esm', outdir: out,
+            logLevel: 'silent',
+        });
         // it leaves addresses alone: what they name lies beside its bundle
         cpSync(join(folder, LIBRARY), out, {recursive: true});
         return out;
@@ -115,8 +119,10 @@ export const BUNDLERS = {
         const {build} = await import('esbuild'), out = output(folder, 'of-optimizer'),
             script = 'node_modules/.vite/deps/main.js';
         writeFileSync(join(out, 'index.html'), pageOf(`./${script}`));
-        await build({absWorkingDir: folder, entryPoints: ['main.js'], bundle: true, format: 'esm',
-            outfile: join(out, script), logLevel: 'silent'});
+        await build({
+            absWorkingDir: folder, entryPoints: ['main.js'], bundle: true, format: 'esm',
+            outfile: join(out, script), logLevel: 'silent',
+        });
         cpSync(join(folder, LIBRARY), join(out, LIBRARY), {recursive: true});
         return out;
     },
@@ -124,8 +130,9 @@ export const BUNDLERS = {
         const {rollup} = await tool('rollup'), {nodeResolve} = await tool('@rollup/plugin-node-resolve'),
             out = output(folder, 'of-rollup');
         writeFileSync(join(out, 'index.html'), pageOf('./main.js'));
-        const bundle = await rollup({input: join(folder, 'main.js'),
-            plugins: [nodeResolve({browser: true})]});
+        const bundle = await rollup({
+            input: join(folder, 'main.js'), plugins: [nodeResolve({browser: true})],
+        });
         await bundle.write({dir: out, format: 'es'});
         await bundle.close();
         cpSync(join(folder, LIBRARY), join(out, 'gemma'), {recursive: true});       // for the option baseUrl
@@ -167,8 +174,9 @@ export function makeExtension(folder) {
  */
 export async function serveByVite(folder) {
     const {createServer: createVite} = await tool('vite');
-    const server = await createVite({root: folder, configFile: false, logLevel: 'error',
-        server: {port: 0, host: 'localhost'}});
+    const server = await createVite({
+        root: folder, configFile: false, logLevel: 'error', server: {port: 0, host: 'localhost'},
+    });
     await server.listen();
     return {url: server.resolvedUrls.local[0], close: () => server.close()};
 }

@@ -1,5 +1,5 @@
-// The types of the Prompt API fit those of @types/dom-chromium-ai: code that was written for the browser's LanguageModel takes ours. Compiled by
-// tests/api/prompt_api_types.test.js; never run.
+// The types of the Prompt API fit those of @types/dom-chromium-ai: code that was written for the browser's
+// LanguageModel takes ours. Compiled by tests/api/prompt_api_types.test.js; never run.
 
 /// <reference types="dom-chromium-ai" />
 import {install, languageModel, type LanguageModelClass, type LanguageModelInstance} from '../../web/api/prompt-api.js';

@@ -1,5 +1,5 @@
-// A digest that is given is compared with the model's bytes, whatever kind of source gives them; and so are a
-// manifest's chunks. (Of what a browser stores, tests/weights asks the same.)
+// A given digest is compared with the model's bytes, from every kind of source, and so are a manifest's
+// chunks. (Of what a browser stores, tests/weights asks the same.)
 
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
@@ -25,9 +25,10 @@ const digestOf = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const bytes = readFileSync(TINY), right = digestOf(bytes), wrong = digestOf('another file');
 const chunksOf = (all) => Array.from({length: Math.ceil(all.length / CHUNK)},
     (_, i) => all.subarray(i * CHUNK, (i + 1) * CHUNK));
-const manifestOf = (all, file = basename(TINY)) =>
-    ({file, size: all.length, sha256: digestOf(all), chunkSize: CHUNK,
-        chunks: chunksOf(all).map((chunk) => ({sha256: digestOf(chunk)}))});
+const manifestOf = (all, file = basename(TINY)) => ({
+    file, size: all.length, sha256: digestOf(all), chunkSize: CHUNK,
+    chunks: chunksOf(all).map((chunk) => ({sha256: digestOf(chunk)})),
+});
 
 const server = createServer((request, response) => response.end(bytes));
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -63,8 +64,9 @@ const SOURCES = {
     '{kind: file}': {kind: 'file', file: new File([bytes], 'mine.gguf')},
     'a data: URL': `data:application/octet-stream;base64,${bytes.toString('base64')}`,
     'an entry': {urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length},
-    'an entry with a digest': {urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length,
-        sha256: right},
+    'an entry with a digest': {
+        urls: [url], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length, sha256: right,
+    },
     'an entry of a path': {urls: [TINY], name: 'Tiny', shape: await shapeOf(TINY), size: bytes.length},
 };
 
@@ -109,7 +111,7 @@ test('a manifest is given by its path or its address, or in place of the model',
     await refused(path, {manifest: TINY}, 'bad-file');
 });
 
-test('the parts that build/quantize --split writes are one model, by their manifest, and each of llama.cpp\'s parts counts', async () => {
+test('the parts of build/quantize --split are one model; each of llama.cpp\'s parts counts', async () => {
     const folder = mkdtempSync(join(work, 'parts-')), manifest = manifestOf(bytes);
     chunksOf(bytes).forEach((chunk, i) => {
         manifest.chunks[i].file = `tiny-gemma3.gguf.part-${i}`;

@@ -62,8 +62,9 @@ test('a listener that throws does not end a process that listens for nothing els
 
 test('a signal\'s own reason is what loading rejects with', async () => {
     const reason = new Error('no longer wanted'), stopping = new AbortController();
-    const loading = Gemma.load(TINY, {threads: 1, signal: stopping.signal,
-        onProgress: () => stopping.abort(reason)});
+    const loading = Gemma.load(TINY, {
+        threads: 1, signal: stopping.signal, onProgress: () => stopping.abort(reason),
+    });
     await assert.rejects(loading, (error) => error === reason);
 });
 
@@ -83,8 +84,9 @@ test('what can\'t be sent rejects its own call, and leaves nothing behind', asyn
 
 test('a service may throw anything, and answer with what can\'t be sent', async () => {
     const {port1, port2} = new MessageChannel();
-    const wrap = (port) => ({postMessage: (m, transfer) => port.postMessage(m, transfer),
-        onMessage: (f) => port.on('message', f)});
+    const wrap = (port) => ({
+        postMessage: (m, transfer) => port.postMessage(m, transfer), onMessage: (f) => port.on('message', f),
+    });
     answer(wrap(port1), {nothing() { throw undefined; }, text() { throw 'a text'; }, functions: () => () => {
         }, sum: ([a, b]) => a + b});
     const caller = new Caller(wrap(port2));
@@ -96,8 +98,9 @@ test('a service may throw anything, and answer with what can\'t be sent', async 
 
 test('an error keeps its stack and what caused it on its way from the worker', async () => {
     const {port1, port2} = new MessageChannel();
-    const wrap = (port) => ({postMessage: (m, transfer) => port.postMessage(m, transfer),
-        onMessage: (f) => port.on('message', f)});
+    const wrap = (port) => ({
+        postMessage: (m, transfer) => port.postMessage(m, transfer), onMessage: (f) => port.on('message', f),
+    });
     const inner = new TypeError('a socket', {cause: 'a plug'}),
         thrown = new GemmaError('network', 'The host is gone.', {cause: inner, here: true});
     const circle = new Error('one');
@@ -123,8 +126,9 @@ test('a worker that dies at its start says so; one that never starts lets an abo
     }
     const silent = new Worker('setInterval(() => {}, 1000)', {eval: true}), stopping = new AbortController(),
         reason = new Error('enough');
-    const caller = new Caller({postMessage: (m) => silent.postMessage(m),
-        onMessage: (f) => silent.on('message', f)});
+    const caller = new Caller({
+        postMessage: (m) => silent.postMessage(m), onMessage: (f) => silent.on('message', f),
+    });
     const call = caller.call('load', {}, {signal: stopping.signal});
     stopping.abort(reason);
     await assert.rejects(call, (error) => error === reason);
@@ -142,8 +146,9 @@ test('a prompt that waits and is aborted ends at once, and was never asked', asy
         void piece;
         stopping.abort();
         const {text, tokens, finishReason} = await waiting.result;
-        assert.deepEqual({text, tokens, finishReason, isOver}, {text: '', tokens: [], finishReason: 'abort',
-            isOver: false});
+        assert.deepEqual({text, tokens, finishReason, isOver}, {
+            text: '', tokens: [], finishReason: 'abort', isOver: false,
+        });
         break;
     }
     await first.result;
@@ -189,7 +194,7 @@ function createRandom(state) {
     };
 }
 
-test('whatever is thrown, aborted or refused wherever: the next prompt is as a fresh engine\'s', async () => {
+test('after any error, abort or refusal anywhere, the next prompt is as a fresh engine\'s', async () => {
     const random = createRandom(7), pick = (all) => all[Math.floor(random() * all.length)],
         oops = new Error('oops');
     const text = (n) => Array.from({length: n}, () => pick(['sea', 'night', 'a', 'wind', '\n', '☃']))
@@ -205,8 +210,9 @@ test('whatever is thrown, aborted or refused wherever: the next prompt is as a f
         const answers = Array.from({length: 3}, () => {
             const prompt = random() < 0.1 ? () => {} : random() < 0.1 ? text(2000)
                 : text(1 + Math.floor(random() * 60));
-            return session.prompt(prompt, {raw: random() < 0.5, maxTokens: Math.floor(random() * 12),
-                ...pick(spoils)});
+            return session.prompt(prompt, {
+                raw: random() < 0.5, maxTokens: Math.floor(random() * 12), ...pick(spoils),
+            });
         });
         const leaving = pick(answers);
         if (random() < 0.5) (async () => { for await (const piece of leaving)

@@ -36,9 +36,9 @@ const continued = async (gemma, text = 'Hello') =>
     (await (await gemma.session()).prompt(text,
         {raw: true, maxTokens: 12, sampling: {...GREEDY, logitBias: ENDLESS}}).result).tokens;
 
-// ---------------------------------------------------------------------------------------- what files leave out, or have too much of
+// --------------------------------------------------------------- what files leave out, or have too much of
 
-test('a file as Ollama writes it, its vision tensors inside, gives the tokens of the file that says everything', async () => {
+test('a file as Ollama writes it, with vision tensors, gives the tokens of the complete file', async () => {
     const noScale = (g) => g.drop('gemma3.rope.scaling.type', 'gemma3.rope.scaling.factor');
     const ollama = (g) => {
         noScale(g).drop('gemma3.rope.freq_base', 'gemma3.attention.layer_norm_rms_epsilon',
@@ -46,10 +46,12 @@ test('a file as Ollama writes it, its vision tensors inside, gives the tokens of
         g.set('gemma3.vision.block_count', U32, 1).set('gemma3.vision.attention.layer_norm_epsilon', F32,
             1e-6).set('gemma3.mm.tokens_per_image', U32, 256);
         g.set('gemma3.rope.local.freq_base', F32, 10000);
-        g.tensors.unshift({name: 'v.blk.0.attn_q.weight', dims: [32, 32], type: 1,
-            data: Buffer.alloc(2048, 0xff)});
-        g.tensors.push({name: 'mm.input_projection.weight', dims: [128, 32], type: 1,
-            data: Buffer.alloc(8192, 0xff)});
+        g.tensors.unshift({
+            name: 'v.blk.0.attn_q.weight', dims: [32, 32], type: 1, data: Buffer.alloc(2048, 0xff),
+        });
+        g.tensors.push({
+            name: 'mm.input_projection.weight', dims: [128, 32], type: 1, data: Buffer.alloc(8192, 0xff),
+        });
     };
     assert.deepEqual(await withFile(ollama, (gemma) => continued(gemma)),
         await withFile(noScale, (gemma) => continued(gemma)));
@@ -96,7 +98,8 @@ test('a byte order mark comes back', () => withFile(() => {}, async (gemma) => {
 
 // ---------------------------------------------------------------------------------------- turns
 
-const CHATML = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}" +
+const CHATML =
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}" +
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 const template = (text) => (g) => g.set('tokenizer.chat_template', STRING, text);
 const renamed = (g) => g.renameToken('<start_of_turn>', '<|im_start|>').renameToken('<eos>', '<|im_end|>');
@@ -107,8 +110,9 @@ const all = (...changes) => (g) => changes.forEach((change) => change(g));
 
 /** The prompt of a message after an answered one, as text. */
 async function said(gemma) {
-    const session = await gemma.session({system: 'Be brief.', history: [{role: 'user', content: 'Hi'},
-        {role: 'assistant', content: 'Yes?'}]});
+    const session = await gemma.session({
+        system: 'Be brief.', history: [{role: 'user', content: 'Hi'}, {role: 'assistant', content: 'Yes?'}],
+    });
     const {promptTokens} = await session.prompt('Hello', {maxTokens: 1, sampling: GREEDY}).result;
     return gemma.detokenize(promptTokens);
 }
@@ -121,8 +125,10 @@ for (const [name, change] of [
     ['renamed tokens', all(renamed, template(CHATML), named('model'))],
     ['added control tokens', all(added(CONTROL), template(CHATML))],
     ['added tokens that a user could type', all(added(USER_DEFINED), template(CHATML))],
-    ['added tokens and no template', all(added(CONTROL), (g) => g.drop('tokenizer.chat_template'),
-        named('model'))],
+    [
+        'added tokens and no template',
+        all(added(CONTROL), (g) => g.drop('tokenizer.chat_template'), named('model')),
+    ],
     ['renamed tokens and the old template', all(renamed, named('Gemma 2b It'))],
     ['no tokens of its own', all(template(CHATML), named('model'))],
 ]) {
@@ -160,10 +166,14 @@ for (const [style, text, expected] of [
     ['alpaca', "{{ '### Instruction:\\n' + m['content'] }}{{ '### Response:\\n' }}",
         '<bos>Be brief.\n\n### Instruction:\nHi\n\n### Response:\nYes?<eos>\n\n' +
         '### Instruction:\nHello\n\n### Response:\n'],
-    ['transcript', "{{ 'a template of nobody ' + m['content'] }}",
-        '<bos>Be brief.\n\nUser: Hi\nAssistant: Yes?\nUser: Hello\nAssistant:'],
+    [
+        'transcript', "{{ 'a template of nobody ' + m['content'] }}",
+        '<bos>Be brief.\n\nUser: Hi\nAssistant: Yes?\nUser: Hello\nAssistant:',
+    ],
 ]) {
-    test(`a template of the kind "${style}": ${style === 'transcript' ? 'a chat model all the same' : 'its turns'}`, () => withFile(template(text), async (gemma) => {
+    test(
+        `a template of the kind "${style}": ${style === 'transcript' ? 'a chat model all the same' : 'its turns'}`,
+        () => withFile(template(text), async (gemma) => {
         const {chat, chatStyle} = gemma.info;
         assert.deepEqual({chat, chatStyle}, {chat: true, chatStyle: style});
         assert.equal(await said(gemma), expected);

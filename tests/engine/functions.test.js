@@ -10,9 +10,10 @@ import {after, test} from 'node:test';
 import {Gemma} from '../../web/gemma.js';
 import {GgufFile, STRING} from './gguf_edit.js';
 
-const NAMES = ['start_function_declaration', 'end_function_declaration', 'start_function_call',
-    'end_function_call', 'start_function_response',
-    'end_function_response', 'escape'].map((name) => `<${name}>`);
+const NAMES = [
+    'start_function_declaration', 'end_function_declaration', 'start_function_call', 'end_function_call',
+    'start_function_response', 'end_function_response', 'escape',
+].map((name) => `<${name}>`);
 const TEMPLATE = "{{ '<start_of_turn>' + role }}{{ '<start_function_declaration>' }}";
 const CONTROL = 3, USER_DEFINED = 4;
 
@@ -22,8 +23,9 @@ const gguf = GgufFile.read(join(import.meta.dirname, '../golden/tiny-gemma3.gguf
 NAMES.forEach((name, i) => gguf.addToken(name, i % 2 ? CONTROL : USER_DEFINED));
 const path = gguf.setRows(699 + NAMES.length).write(join(work, 'functions.gguf'));
 const gemma = await Gemma.load({kind: 'path', path}, {threads: 2, contextLength: 512});
-const ids = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [name,
-    (await gemma.tokenize(name, {special: true}))[0]])));
+const ids = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [
+    name, (await gemma.tokenize(name, {special: true}))[0],
+])));
 after(() => {
     gemma.close();
     rmSync(work, {recursive: true});
@@ -81,10 +83,11 @@ test('200 answers call tools in its tokens, and all calls are of their schemas',
     assert.ok(whole > 60 && calls > 60, `${whole} whole answers, ${calls} calls`);
 });
 
-test('the model is told of tools, and of what they gave back, in turns of its own', async () => {
+test('tools and their results go into separate turns of the prompt', async () => {
     const session = await gemma.session({system: 'Be kind.'});
-    const first = await session.prompt('Say <escape>', {tools: TOOLS, toolChoice: {name: 'now'},
-        sampling: {...HOT, seed: 1}}).result;
+    const first = await session.prompt('Say <escape>', {
+        tools: TOOLS, toolChoice: {name: 'now'}, sampling: {...HOT, seed: 1},
+    }).result;
     assert.deepEqual([first.toolCalls, first.text, first.constraint],
         [[{name: 'now', arguments: {}}], '', 'complete']);
     assert.equal(await gemma.detokenize(first.promptTokens), '<bos><start_of_turn>developer\nBe kind.\n\n' +
@@ -95,10 +98,13 @@ test('the model is told of tools, and of what they gave back, in turns of its ow
         '<start_function_declaration>declaration:now{description:<escape><escape>,parameters:{properties:{},type:<escape>OBJECT<escape>}}' +
         '<end_function_declaration><end_of_turn>\n<start_of_turn>user\nSay <escape><end_of_turn>\n<start_of_turn>model\n');
     assert.equal(count(first.promptTokens, '<escape>') % 2, 0);         // what the user wrote is none
-    const back = [{role: 'tool', name: 'now', content: '{"hour": 7, "zone": "<escape>Z"}'},
-        {role: 'tool', name: 'now', content: 'late'}];
-    const {promptTokens} = await session.prompt(back, {tools: TOOLS, toolChoice: 'none', maxTokens: 3,
-        sampling: {...HOT, seed: 2}}).result;
+    const back = [
+        {role: 'tool', name: 'now', content: '{"hour": 7, "zone": "<escape>Z"}'},
+        {role: 'tool', name: 'now', content: 'late'},
+    ];
+    const {promptTokens} = await session.prompt(back, {
+        tools: TOOLS, toolChoice: 'none', maxTokens: 3, sampling: {...HOT, seed: 2},
+    }).result;
     const before = [...first.promptTokens, ...first.tokens],
         answered = '<start_function_response>response:now{hour:7,zone:<escape>< escape>Z<escape>}' +
         '<end_function_response><start_function_response>response:now{value:<escape>late<escape>}<end_function_response>';
@@ -113,7 +119,7 @@ test('the model is told of tools, and of what they gave back, in turns of its ow
         `<start_of_turn>model\n<start_function_call>call:now{}<end_function_call>${answered}`), said);
 });
 
-test('texts of other constraints hold none of its tokens, and where it expects an answer of a tool the model stops', async () => {
+test('texts of other constraints hold none of its tokens; before a tool\'s answer the model stops', async () => {
     const bias = Object.fromEntries(NAMES.map((name) => [ids[name], 50]));
     const ask = async (options, logitBias) => (await (await gemma.session()).prompt('Hi',
         {...options, maxTokens: 40, sampling: {...HOT, seed: 3, logitBias}}).result);
@@ -131,9 +137,8 @@ test('a session with calls is cloned, saved and restored', async () => {
     await session.prompt('Hi', {tools: TOOLS, toolChoice: {name: 'now'}, sampling: {...HOT, seed: 4}}).result;
     const restored = await gemma.restore(await session.save()), clone = await session.clone(),
         back = [{role: 'tool', name: 'now', content: '7'}];
-    const texts = await Promise.all([session, restored,
-        clone].map(async (each) => (await each.prompt(back, {maxTokens: 8, sampling: {temperature: 0}})
-            .result).tokens));
+    const texts = await Promise.all([session, restored, clone].map(
+        async (each) => (await each.prompt(back, {maxTokens: 8, sampling: {temperature: 0}}).result).tokens));
     assert.deepEqual(texts[1], texts[0]);
     assert.deepEqual(texts[2], texts[0]);
 });

@@ -57,8 +57,10 @@ const steppedBy = (turn, batch) => ({
 async function run(engine, options = {}, {prompt = [1, 2, 3], turn = async () => false, onPrefill,
     batch = 256} = {}) {
     const shown = [];
-    const io = {scheduler: steppedBy(turn, batch), turn: async () => {}, aborted: () => false, onPrefill,
-        onText: (piece) => shown.push(piece)};
+    const io = {
+        scheduler: steppedBy(turn, batch), turn: async () => {}, aborted: () => false, onPrefill,
+        onText: (piece) => shown.push(piece),
+    };
     const result = await generate(engine, engine, prompt, options, io);
     assert.equal(shown.join(''), result.text, 'what was shown is the text');
     assert.ok(shown.every((piece) => piece.length > 0), 'nothing empty is shown');
@@ -90,8 +92,9 @@ test('control tokens are not shown', async () => {
 test('a stop string across tokens ends the answer, and its tokens are not kept', async () => {
     const {text, kept, tokens, finishReason} =
         await run(scripted(['Hi', '.', '\n', 'User', ':', ' more'].map(utf8)), {stop: ['\nUser:']});
-    assert.deepEqual({text, kept, tokens, finishReason}, {text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4],
-        finishReason: 'stop'});
+    assert.deepEqual({text, kept, tokens, finishReason}, {
+        text: 'Hi.', kept: [0, 1], tokens: [0, 1, 2, 3, 4], finishReason: 'stop',
+    });
 });
 
 test('what was held back is shown when the model ends', async () => {
@@ -123,8 +126,9 @@ test('prefill is told in whole tokens, to its end', async () => {
 
 test('stopping acts between batches and between tokens', async () => {
     const stopAfter = (n) => async () => n-- === 0;
-    const inPrefill = await run(scripted([utf8('a')]), {}, {prompt: Array.from({length: 600}, (_, i) => i),
-        turn: stopAfter(2)});
+    const inPrefill = await run(scripted([utf8('a')]), {}, {
+        prompt: Array.from({length: 600}, (_, i) => i), turn: stopAfter(2),
+    });
     assert.deepEqual({text: inPrefill.text, reason: inPrefill.finishReason}, {text: '', reason: 'abort'});
     const inDecode = await run(scripted(['a', 'b', 'c', 'd'].map(utf8)), {}, {turn: stopAfter(2)});
     assert.deepEqual({text: inDecode.text, reason: inDecode.finishReason}, {text: 'ab', reason: 'abort'});
@@ -140,9 +144,10 @@ test('logprobs are those of the tokens generated, and of the prompt where asked 
 });
 
 test('sampling parameters that are no sound numbers are refused by name', async () => {
-    const bad = [{temperature: NaN}, {temperature: '1'}, {topK: 1.5}, {seed: -1}, {seed: 2 ** 53},
-        {topP: Infinity}, {heat: 1},
-        {logitBias: {x: 1}}, {logitBias: {5: NaN}}];
+    const bad = [
+        {temperature: NaN}, {temperature: '1'}, {topK: 1.5}, {seed: -1}, {seed: 2 ** 53}, {topP: Infinity},
+        {heat: 1}, {logitBias: {x: 1}}, {logitBias: {5: NaN}},
+    ];
     for (const sampling of bad) {
         const [name] = Object.keys(sampling);
         await assert.rejects(run(scripted([]), {sampling}),
@@ -156,12 +161,13 @@ test('what is undefined counts as not given, and a seed is always told', async (
     assert.equal((await run(scripted([]), {sampling: {seed: 7}})).seed, 7);
 });
 
-test('a stop string that is exactly a control token\'s name ends the answer where the model writes that token', async () => {
+test('a stop string that is a control token\'s name ends the answer at that token', async () => {
     const pieces = ['a', '<unused7>', 'b'].map(utf8);
     const {text, tokens, kept, finishReason} = await run(scripted(pieces, {control: [1]}),
         {stop: ['<unused7>']});
-    assert.deepEqual({text, tokens, kept, finishReason}, {text: 'a', tokens: [0, 1], kept: [0],
-        finishReason: 'stop'});
+    assert.deepEqual({text, tokens, kept, finishReason}, {
+        text: 'a', tokens: [0, 1], kept: [0], finishReason: 'stop',
+    });
     assert.equal((await run(scripted(pieces, {control: [1]}), {stop: ['<unused7', 'x<unused7>']})).text,
         'ab');
     assert.equal((await run(scripted(['a<', '<unused7>'].map(utf8), {control: [1]}), {stop: ['<unused7>']}))

@@ -20,13 +20,14 @@ test('a part that does not come is an error of the library, with its cause', asy
     assert.equal((await later(() => import('node:os'))).tmpdir, tmpdir);
 });
 
-test('where the browser remembers that a part did not come, the next call asks by another address, and those after it have the same module', async () => {
+test('where the browser remembers a failed import, the next call uses another address', async () => {
     const path = join(folder, 'part.js'), {href} = pathToFileURL(path);
     for (const [i, says] of ['Failed to fetch dynamically imported module: ',
         'error loading dynamically imported module: '].entries()) {
         const remembered = new TypeError(says + href.replace('part', `part${i}`)),
-            bring = [() => Promise.reject(remembered, 'part0.js'),
-                () => Promise.reject(remembered, 'part1.js')][i];
+            bring = [
+                () => Promise.reject(remembered, 'part0.js'), () => Promise.reject(remembered, 'part1.js'),
+            ][i];
         await assert.rejects(later(bring), isMissing);
         await assert.rejects(later(bring), isMissing);
         writeFileSync(path.replace('part', `part${i}`), 'export const part = {};');

@@ -30,15 +30,18 @@ test('by default what does not fit is refused with numbers, and nothing changes'
     const session = await gemma.session({system: 'Be brief.', history: talk(3)}), was = known(session);
     const requested = session.tokens + await session.count(words(60));
     for (const wrong of [ask(session, words(60)), session.append([user(words(60))])]) {
-        await assert.rejects(wrong, {constructor: GemmaError, code: 'context-full', requested,
-            contextLength: LENGTH});
+        await assert.rejects(wrong, {
+            constructor: GemmaError, code: 'context-full', requested, contextLength: LENGTH,
+        });
         assert.deepEqual(known(session), was);
     }
     const raw = await gemma.tokenize(words(60), {bos: true});
-    await assert.rejects(ask(session, words(60), {raw: true}), {code: 'context-full', requested: raw.length,
-        contextLength: LENGTH});
-    await assert.rejects(gemma.embed([words(60)]), {code: 'context-full', requested: raw.length,
-        contextLength: LENGTH});
+    await assert.rejects(ask(session, words(60), {raw: true}), {
+        code: 'context-full', requested: raw.length, contextLength: LENGTH,
+    });
+    await assert.rejects(gemma.embed([words(60)]), {
+        code: 'context-full', requested: raw.length, contextLength: LENGTH,
+    });
     await assert.rejects(ask(session, 'word '.repeat(1e6)), ({code, requested}) => code === 'context-full'
         && requested > LENGTH);
     assert.equal((await ask(session, 'Hi')).tokens.length, 5);
@@ -49,8 +52,9 @@ test('drop-oldest forgets as few of the oldest exchanges as it takes, never the 
     async () => {
     for (const n of [1, 4, 9, 30]) {
         const all = [SYSTEM, ...talk(n)], prompt = words(8), told = [];
-        const session = await gemma.session({history: all, overflow: 'drop-oldest',
-            onOverflow: (overflow) => told.push(overflow)}), before = session.tokens;
+        const session = await gemma.session({
+            history: all, overflow: 'drop-oldest', onOverflow: (overflow) => told.push(overflow),
+        }), before = session.tokens;
         const {promptTokens, tokens, text} = await ask(session, prompt);
         const dropped = told.flatMap((one) => one.dropped), kept = [SYSTEM, ...all.slice(1 + dropped.length)];
         assert.deepEqual(dropped, all.slice(1, 1 + dropped.length));
@@ -75,21 +79,24 @@ test('pinned messages stay, and what tools gave back goes with its call', async 
         back = {role: 'tool', name: 'now', content: '7'};
     const pinned = [SYSTEM, user('Hi'), assistant('Ho.')], dropped = [];
     const history = [...pinned, user('Time?'), call, back, back, assistant('Seven.'), ...talk(3)];
-    const session = await gemma.session({history, overflow: 'drop-oldest', pinned: 3,
-        onOverflow: (one) => dropped.push(...one.dropped)});
+    const session = await gemma.session({
+        history, overflow: 'drop-oldest', pinned: 3, onOverflow: (one) => dropped.push(...one.dropped),
+    });
     await ask(session, words(8));
     assert.deepEqual(dropped.slice(0, 5), history.slice(3, 8));
     assert.deepEqual(session.messages.slice(0, 3), pinned);
     // A result that is given back belongs to the exchange of its call, which is the newest.
-    const calling = await gemma.session({history: [user('One?'), assistant('One.'), user('Time?'), call],
-        overflow: 'drop-oldest', onOverflow: (one) => dropped.push(...one.dropped)});
+    const calling = await gemma.session({
+        history: [user('One?'), assistant('One.'), user('Time?'), call], overflow: 'drop-oldest',
+        onOverflow: (one) => dropped.push(...one.dropped),
+    });
     dropped.length = 0;
     await ask(calling, [{...back, content: words(6)}]);
     assert.deepEqual(dropped, [user('One?'), assistant('One.')]);
     assert.deepEqual(calling.messages.slice(0, 2), [user('Time?'), call]);
 });
 
-test('what a shortened conversation is told of its tools, it is told again; a clone and a restored session forget, too, each with its own listener', async () => {
+test('a shortened conversation keeps its tools; clones and restored sessions forget, too', async () => {
     const tools = [{name: 'now', description: 'The time.', parameters: {type: 'object', properties: {}}}],
         told = {first: 0, clone: 0, restored: 0};
     const overflow = 'drop-oldest', count = (name) => () => { told[name]++; },
@@ -113,8 +120,10 @@ test('what a shortened conversation is told of its tools, it is told again; a cl
 });
 
 test('what fits in no way is refused, and nothing is forgotten', async () => {
-    const told = [], session = await gemma.session({history: [SYSTEM, ...talk(4)], overflow: 'drop-oldest',
-        onOverflow: (one) => told.push(one)});
+    const told = [],
+        session = await gemma.session({
+            history: [SYSTEM, ...talk(4)], overflow: 'drop-oldest', onOverflow: (one) => told.push(one),
+        });
     const was = known(session), requested = session.tokens + await session.count(words(60));
     await assert.rejects(ask(session, words(60)), {code: 'context-full', requested, contextLength: LENGTH});
     await assert.rejects(session.append([user(words(60))]), {code: 'context-full', requested});
@@ -125,8 +134,10 @@ test('what fits in no way is refused, and nothing is forgotten', async () => {
 });
 
 test('an answer that fills the context goes on, with what comes before it shorter', async () => {
-    const told = [], session = await gemma.session({system: 'Be brief.', overflow: 'drop-oldest',
-        onOverflow: (one) => told.push(...one.dropped)});
+    const told = [],
+        session = await gemma.session({
+            system: 'Be brief.', overflow: 'drop-oldest', onOverflow: (one) => told.push(...one.dropped),
+        });
     for (let i = 0; i < 3; i++) await ask(session, `Question ${i}?`, {maxTokens: 12});
     const answer = session.prompt('Tell me all.', {...OPTIONS, maxTokens: LENGTH - 60});
     let text = '';
@@ -138,8 +149,10 @@ test('an answer that fills the context goes on, with what comes before it shorte
     assert.equal(session.messages[0].role, 'system');
     assert.ok(session.tokens <= LENGTH + 1);
     // A quarter of the context is freed at once, so that not every token reads what is left again.
-    const chatty = [], busy = await gemma.session({history: talk(7), overflow: 'drop-oldest',
-        onOverflow: (one) => chatty.push(one)});
+    const chatty = [],
+        busy = await gemma.session({
+            history: talk(7), overflow: 'drop-oldest', onOverflow: (one) => chatty.push(one),
+        });
     await ask(busy, 'Tell me all.', {maxTokens: 60});
     assert.ok(chatty.length === 2 && chatty[1].tokens >= LENGTH / 4,
         JSON.stringify(chatty.map((one) => one.tokens)));
@@ -151,8 +164,10 @@ test('an answer that fills the context goes on, with what comes before it shorte
 test('a constrained answer stays constrained while older ones are forgotten', async () => {
     const constraint = {regex: '([a-z]{7}-){12}done'};
     for (let seed = 0; seed < 4; seed++) {
-        const told = [], session = await gemma.session({history: talk(5), overflow: 'drop-oldest',
-            onOverflow: (one) => told.push(one)});
+        const told = [],
+            session = await gemma.session({
+                history: talk(5), overflow: 'drop-oldest', onOverflow: (one) => told.push(one),
+            });
         const {text, constraint: how} = await ask(session, 'Say it.',
             {constraint, maxTokens: undefined, sampling: {temperature: 1, seed, logitBias: ENDLESS}});
         assert.match(text, /^([a-z]{7}-){12}done$/);
@@ -170,7 +185,7 @@ const evaluated = ({promptTokens, tokens}) => [...promptTokens, ...tokens.slice(
  */
 const reused = (had, {promptTokens}) => Math.min(common(promptTokens, had), promptTokens.length - 1);
 
-test('tokens that were evaluated are not evaluated again: over turns, edits, branches, appended, restored and shortened conversations', async () => {
+test('no token is evaluated twice: over turns, edits, branches, restored and shortened sessions', async () => {
     const session = await wide.session({system: 'Be brief.'});
     let had = [];
     const check = async (one, prompt, least) => {
@@ -210,16 +225,19 @@ test('tokens that were evaluated are not evaluated again: over turns, edits, bra
 });
 
 test('what is appended is asked with the next prompt, as if both had come at once', async () => {
-    const [one, other] = [await wide.session({system: 'Be brief.'}),
-        await wide.session({system: 'Be brief.'})];
+    const [one, other] = [
+        await wide.session({system: 'Be brief.'}), await wide.session({system: 'Be brief.'}),
+    ];
     await ask(one, 'Hi');
     await ask(other, 'Hi');
     const before = one.tokens, {cachedTokens} = await one.append([user('Read this.')]);
     assert.ok(one.tokens > before && cachedTokens > 0);
     assert.deepEqual(one.messages.at(-1), user('Read this.'));
     await one.append([assistant('I have.'), user('And this.')]);
-    const [a, b] = [await ask(one, 'Well?'),
-        await ask(other, [user('Read this.'), assistant('I have.'), user('And this.'), user('Well?')])];
+    const [a, b] = [
+        await ask(one, 'Well?'),
+        await ask(other, [user('Read this.'), assistant('I have.'), user('And this.'), user('Well?')]),
+    ];
     assert.deepEqual([a.promptTokens, a.tokens, one.messages], [b.promptTokens, b.tokens, other.messages]);
     const saved = await one.append([user('Kept?')]).then(() => one.save()),
         restored = await wide.restore(saved);
@@ -279,7 +297,7 @@ test('an answer continues the assistant\'s last message as it stands, and become
     const history = [user('Hi'), assistant('Ho')], other = await wide.session({history}),
         more = await ask(other, []);
     assert.deepEqual(other.messages, [user('Hi'), assistant(`Ho${more.text}`)]);
-    // An empty one begins a turn of its own.
+    // An empty one begins a new turn.
     const another = await wide.session(), third = await ask(another, [...history, assistant('')]);
     assert.ok((await wide.detokenize(third.promptTokens))
         .endsWith('model\nHo<end_of_turn>\n<start_of_turn>model\n'));
@@ -287,8 +305,10 @@ test('an answer continues the assistant\'s last message as it stands, and become
 });
 
 test('a constraint says what the continued message is from its beginning', async () => {
-    const schema = {type: 'object', properties: {stars: {type: 'integer', minimum: 1, maximum: 5}},
-        required: ['stars'], additionalProperties: false};
+    const schema = {
+        type: 'object', properties: {stars: {type: 'integer', minimum: 1, maximum: 5}}, required: ['stars'],
+        additionalProperties: false,
+    };
     for (const [begin, constraint] of [['{"stars": ', {schema}], ['{ "st', {schema, whitespace: 'free'}],
         ['Dear ', {regex: 'Dear [A-Z][a-z]{2,5}\\.'}], ['', {schema}]]) {
         for (let seed = 0; seed < 5; seed++) {
@@ -337,10 +357,12 @@ function createRandom(seed) {
     };
 }
 
-test('200 random steps with aborts: each answer is that of a new engine to the same tokens, and what is remembered is what was said', async () => {
+test('200 random steps with aborts: each answer is a new engine\'s, and the messages are right', async () => {
     const random = createRandom(11), told = [],
-        begin = () => gemma.session({history: [SYSTEM, user('Hi'), assistant('Ho.')], overflow: 'drop-oldest',
-            pinned: 3, onOverflow: (one) => told.push(one)});
+        begin = () => gemma.session({
+            history: [SYSTEM, user('Hi'), assistant('Ho.')], overflow: 'drop-oldest', pinned: 3,
+            onOverflow: (one) => told.push(one),
+        });
     let session = await begin(), said = session.messages, compared = 0, dropped = 0;
     /** The oldest ones after those that are pinned are gone. */
     const without = (messages) => {
@@ -373,8 +395,10 @@ test('200 random steps with aborts: each answer is that of a new engine to the s
                 compared++;
             }
             dropped += told.flatMap((one) => one.dropped).length;
-            said = [...without(said), ...finishReason === 'abort' && !tokens.length ? []
-                : [user(text), assistant(got)]];
+            said = [
+                ...without(said),
+                ...finishReason === 'abort' && !tokens.length ? [] : [user(text), assistant(got)],
+            ];
         }
         assert.deepEqual(session.messages, said, `step ${step}, ${way}`);
         assert.ok(session.tokens <= LENGTH + 1 && session.messages[0].role === 'system');
@@ -382,13 +406,14 @@ test('200 random steps with aborts: each answer is that of a new engine to the s
     assert.ok(compared > 50 && dropped > 20, `${compared}, ${dropped}`);
 });
 
-test('all that holds for conversations in a plain-text transcript, too, and where turns have no place for a system', async () => {
+test('all that holds in a plain-text transcript, too, and for chat styles without a system turn', async () => {
     for (const name of ['tiny-gemma1', 'tiny-gemma2', 'tiny-low-bits']) {
         const [small, large] = await Promise.all([96, 512].map((contextLength) =>
             Gemma.load(join(import.meta.dirname, `../golden/${name}.gguf`), {contextLength, threads: 1})));
         const all = [SYSTEM, ...talk(8)], gone = [],
-            session = await small.session({history: all, overflow: 'drop-oldest',
-                onOverflow: (one) => gone.push(...one.dropped)});
+            session = await small.session({
+                history: all, overflow: 'drop-oldest', onOverflow: (one) => gone.push(...one.dropped),
+            });
         const {promptTokens, tokens} = await ask(session, 'Well?'),
             other = await large.session({history: [SYSTEM, ...all.slice(1 + gone.length)]});
         const again = await ask(other, 'Well?');
@@ -401,8 +426,10 @@ test('all that holds for conversations in a plain-text transcript, too, and wher
             before = await one.count('Read this.');
         await one.append([user('Read this.')]);
         assert.equal(one.tokens, before);
-        const [a, b] = [await ask(one, [user('And?'), assistant('I ')]),
-            await ask(two, [user('Read this.'), user('And?'), assistant('I ')])];
+        const [a, b] = [
+            await ask(one, [user('And?'), assistant('I ')]),
+            await ask(two, [user('Read this.'), user('And?'), assistant('I ')]),
+        ];
         assert.deepEqual([a.promptTokens, a.tokens, one.messages], [b.promptTokens, b.tokens, two.messages]);
         assert.match(await large.detokenize(a.promptTokens), /[\n ]I $/);
         await one.rewind(2);

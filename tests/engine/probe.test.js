@@ -19,10 +19,14 @@ const MODEL = await ensureModel();
 const GOLDEN = join(import.meta.dirname, '../golden'), TINY = join(GOLDEN, 'tiny-gemma2.gguf');
 const CLI = join(import.meta.dirname, '../../web/node/cli.js');
 const bytes = readFileSync(MODEL), HEAD_BYTES = 256 * 1024;
-const GEMMA_270M = {architecture: 'gemma3', layers: 18, embd: 640, heads: 4, kv: 1, dim: 256, ff: 2048,
-    vocab: 262144, ctx: 32768, window: 512};
-const GEMMA_7B = {architecture: 'gemma', layers: 28, embd: 3072, heads: 16, kv: 16, dim: 256, ff: 24576,
-    vocab: 256000, ctx: 8192, window: 0};
+const GEMMA_270M = {
+    architecture: 'gemma3', layers: 18, embd: 640, heads: 4, kv: 1, dim: 256, ff: 2048, vocab: 262144,
+    ctx: 32768, window: 512,
+};
+const GEMMA_7B = {
+    architecture: 'gemma', layers: 28, embd: 3072, heads: 16, kv: 16, dim: 256, ff: 24576, vocab: 256000,
+    ctx: 8192, window: 0,
+};
 
 const work = mkdtempSync(join(tmpdir(), 'gemma-probe-'));
 after(() => rmSync(work, {recursive: true}));
@@ -111,8 +115,8 @@ test('the first 256 KB of the default model say its sizes, and about what it nee
 
 test('a file of the disk: memory as inspect says, and speeds', async () => {
     const found = await Gemma.probe(MODEL, {threads: 2});
-    const inspected = JSON.parse(execFileSync(process.execPath, [CLI, 'inspect', MODEL, '--threads', '2',
-        '--json'], {encoding: 'utf8'}));
+    const inspected = JSON.parse(execFileSync(process.execPath,
+        [CLI, 'inspect', MODEL, '--threads', '2', '--json'], {encoding: 'utf8'}));
     assert.equal(found.fits, true);
     assert.equal(found.contextLength, 8192);
     assert.equal(found.threads, 2);
@@ -174,8 +178,10 @@ test('an entry of a catalogue: nothing is fetched; the slower one is the larger 
 });
 
 test('what is too large is told in numbers, and loading it asks for no byte', async () => {
-    const huge = {name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0',
-        shape: {...GEMMA_7B, layers: 250}};
+    const huge = {
+        name: 'Huge', urls: [`${site}/model.gguf`], size: 40e9, type: 'q4_0',
+        shape: {...GEMMA_7B, layers: 250},
+    };
     const found = await probed(huge);
     assert.equal(found.fits, false);
     assert.match(found.reasons[0], / needs [\d]+ MB .* at most \d+ MB here\./);
@@ -186,8 +192,10 @@ test('what is too large is told in numbers, and loading it asks for no byte', as
 
 test('a manifest that announces too many weights is all that is fetched', async () => {
     const chunkSize = 256 << 20,
-        huge = {...manifest(), size: 40e9, chunkSize,
-            chunks: Array.from({length: Math.ceil(40e9 / chunkSize)}, () => ({sha256: '0'.repeat(64)}))};
+        huge = {
+            ...manifest(), size: 40e9, chunkSize,
+            chunks: Array.from({length: Math.ceil(40e9 / chunkSize)}, () => ({sha256: '0'.repeat(64)})),
+        };
     asked = [];
     await assert.rejects(Gemma.load(`${site}/model.gguf`, {manifest: huge}),
         {code: 'no-memory', message: /^model\.gguf has 38147 MB; WebAssembly gives at most \d+ MB here/});
@@ -195,8 +203,9 @@ test('a manifest that announces too many weights is all that is fetched', async 
 });
 
 test('a model that only memory64 holds does not fit where it is forbidden', async () => {
-    const found = await probed({name: '7B', urls: [`${site}/model.gguf`], size: 5012e6, type: 'q4_0',
-        shape: GEMMA_7B}, {memory64: false});
+    const found = await probed(
+        {name: '7B', urls: [`${site}/model.gguf`], size: 5012e6, type: 'q4_0', shape: GEMMA_7B},
+        {memory64: false});
     assert.equal(found.fits, false);
 });
 
@@ -209,13 +218,19 @@ test('errors are sentences with codes', async () => {
         [`${site}/none.gguf`, 'not-found', /none\.gguf was not found/],
         [`${site}/web.gguf`, 'bad-file', /is a web page/],
         [join(work, 'none.gguf'), 'not-found', /There is no file/],
-        [writeTemporary('text.gguf', 'Once upon a time, there was a text.'), 'bad-file',
-            /is not a GGUF file/],
+        [
+            writeTemporary('text.gguf', 'Once upon a time, there was a text.'), 'bad-file',
+            /is not a GGUF file/,
+        ],
         [writeTemporary('empty.gguf', ''), 'bad-file', /is not a GGUF file/],
-        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, heads: 1e9}},
-            'unsupported', / sizes /],
-        [{name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, dim: '256 ff 1'}},
-            'bad-argument', /An entry of a catalogue has/],
+        [
+            {name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, heads: 1e9}},
+            'unsupported', / sizes /,
+        ],
+        [
+            {name: 'odd', urls: [`${site}/model.gguf`], size: 1e9, shape: {...GEMMA_7B, dim: '256 ff 1'}},
+            'bad-argument', /An entry of a catalogue has/,
+        ],
     ]) {
         await assert.rejects(Gemma.probe(model), (error) => error instanceof GemmaError && error.code === code
             && message.test(error.message), String(message));
@@ -238,8 +253,10 @@ async function served(paths, body) {
         if (!file) return response.writeHead(404).end();
         const part = file.subarray(Number(from), Number(to) + 1);
         counted.sent += part.length;
-        return response.writeHead(206, {'Content-Length': part.length,
-            'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${file.length}`}).end(part);
+        return response.writeHead(206, {
+            'Content-Length': part.length,
+            'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${file.length}`,
+        }).end(part);
     });
     await new Promise((ready) => host.listen(0, '127.0.0.1', ready));
     try {
@@ -289,7 +306,7 @@ test('a type is found in any of a model\'s parts', async () => {
         {code: 'unsupported', message: /as IQ4_XS/}));
 });
 
-test('tensors that the engine leaves out may be of any type, and a file\'s own word for its type counts only where tensors are not seen', async () => {
+test('ignored tensors may be of any type; general.file_type counts only for unseen tensors', async () => {
     const path = changed('vision.gguf', (g) => {
         g.metadata = new Map([['general.file_type', [U32, 30]], ...g.metadata]);
         g.tensors.push({name: 'v.blk.0.attn_q.weight', dims: [32], type: 200, data: Buffer.alloc(64)});
@@ -317,7 +334,7 @@ test('what a beginning is silent about is what the Gemma of its sizes has', () =
         [[256, 512], [256, 512], [256, 1024], [256, 1024], [128, 1024]]);
 });
 
-test('of an address no more than 1 MB is fetched, whatever comes first in its header: what is not seen is guessed, and said', async () => {
+test('at most 1 MB of an address is fetched, for any header; the rest is in `guessed`', async () => {
     const later = /block_count|length|head|window|rms|softcap/;
     for (const [first, vocabulary, guessed] of [['tokens', 20000 + 656, ['sizes', 'types']],
         ['template', 256000, ['sizes', 'vocabulary', 'types']]]) {
@@ -330,8 +347,9 @@ test('of an address no more than 1 MB is fetched, whatever comes first in its he
                     .concat([['tokenizer.chat_template', [8, '{{ x }}'.repeat(2e5)]]],
                         [...g.metadata].slice(1)));
             const all = [...g.metadata];
-            g.metadata = new Map([...all.filter(([key]) => !later.test(key)),
-                ...all.filter(([key]) => later.test(key))]);
+            g.metadata = new Map([
+                ...all.filter(([key]) => !later.test(key)), ...all.filter(([key]) => later.test(key)),
+            ]);
         });
         await served([path], async ([url], host) => {
             const found = await Gemma.probe(url);
@@ -363,8 +381,9 @@ test('hostile first bytes: an answer or a sentence, never anything else', () => 
     for (let round = 0; round < 3000; round++) {
         const odd = Buffer.from(original.subarray(0, random(3) ? original.length : random(original.length)));
         for (let i = random(8); i >= 0 && odd.length; i--)
-            odd[random(Math.min(odd.length, random(2) ? 64 : odd.length))] = [0, 255, 127,
-                random(256)][random(4)];
+            odd[random(Math.min(odd.length, random(2) ? 64 : odd.length))] = [
+                0, 255, 127, random(256),
+            ][random(4)];
         try {
             planOf(odd, odd.length + random(2) * 1e6, 'odd.gguf');
         } catch (error) {

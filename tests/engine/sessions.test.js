@@ -9,7 +9,8 @@ import {Gemma} from '../../web/gemma.js';
 const TINY = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'),
     OTHER = join(import.meta.dirname, '../golden/tiny-gemma1.gguf');
 const GREEDY = {temperature: 0}, ENDLESS = {1: -Infinity, 6: -Infinity};
-const WORDS = 'The sea at night is not dark, and whoever listens hears it think about the shore and about the ships '.repeat(12);
+const WORDS =
+    'The sea at night is not dark, and whoever listens hears it think about the shore and about the ships '.repeat(12);
 
 /** Numbers that look random, the same in each run. */
 function random(seed) {
@@ -24,8 +25,9 @@ let gemma;
 before(async () => { gemma = await Gemma.load(TINY, {contextLength: 512}); });
 after(() => gemma?.close());
 
-const options = (seed, maxTokens = 12) => ({raw: true, maxTokens,
-    sampling: {temperature: 1, seed, logitBias: ENDLESS}});
+const options = (seed, maxTokens = 12) => ({
+    raw: true, maxTokens, sampling: {temperature: 1, seed, logitBias: ENDLESS},
+});
 const fresh = async (text, ...about) => {
     const session = await gemma.session();
     try {
@@ -75,8 +77,10 @@ test('an answer that was cut goes on as it stands when nothing new is asked, as 
     for (let i = 0; i < 2; i++) said += (await cut.prompt([], {maxTokens: 8, sampling}).result).text;
     assert.equal(said, text);
     assert.deepEqual([cut.messages, cut.tokens], [whole.messages, whole.tokens]);
-    const [one, two] = [await whole.prompt('And then?', {maxTokens: 8, sampling}).result,
-        await cut.prompt('And then?', {maxTokens: 8, sampling}).result];
+    const [one, two] = [
+        await whole.prompt('And then?', {maxTokens: 8, sampling}).result,
+        await cut.prompt('And then?', {maxTokens: 8, sampling}).result,
+    ];
     assert.deepEqual([two.text, two.promptTokens], [one.text, one.promptTokens]);
     await cut.rewind(1);
     await whole.rewind(1);
@@ -129,9 +133,10 @@ for (const [name, one] of Object.entries(MORE)) {
 
 test('a session that is closed while it is answered ends, and others go on', async () => {
     const closing = await gemma.session(), other = await gemma.session();
-    const [expected, cut, whole] = [await fresh(WORDS.slice(0, 200), 5, 40),
-        closing.prompt(WORDS.slice(9, 300), options(1, 200)),
-        other.prompt(WORDS.slice(0, 200), options(5, 40))];
+    const [expected, cut, whole] = [
+        await fresh(WORDS.slice(0, 200), 5, 40), closing.prompt(WORDS.slice(9, 300), options(1, 200)),
+        other.prompt(WORDS.slice(0, 200), options(5, 40)),
+    ];
     for await (const piece of cut) if (piece) break;
     await closing.close();
     assert.equal((await cut.result).finishReason, 'abort');
@@ -174,8 +179,9 @@ test('a clone continues as its session does, and on its own', async () => {
 });
 
 test('a saved session is restored, in another worker too, and continues as it would', async () => {
-    const session = await gemma.session({system: 'Be brief.',
-        sampling: {temperature: 1, logitBias: {7: -Infinity}}});
+    const session = await gemma.session({
+        system: 'Be brief.', sampling: {temperature: 1, logitBias: {7: -Infinity}},
+    });
     const ask = (one, text) => one.prompt(text, {maxTokens: 10, sampling: {seed: 4}}).result;
     await ask(session, WORDS.slice(0, 700));
     const bytes = await session.save(), another = await Gemma.load(TINY, {contextLength: 512});
@@ -231,7 +237,7 @@ test('an answer that has filled the context is saved and restored', async () => 
     }
 });
 
-test('a session is saved as it is, whatever is asked of it meanwhile', async () => {
+test('a session is saved as it is, even if prompts come meanwhile', async () => {
     const session = await gemma.session();
     await session.prompt(WORDS.slice(0, 200), {maxTokens: 4, sampling: GREEDY}).result;
     const {messages} = session, saving = session.save();
@@ -307,8 +313,10 @@ test('logprobs are those of the whole vocabulary, of the answer and of the promp
 });
 
 test('embeddings have length 1, do not depend on what else is embedded, and tell texts apart', async () => {
-    const texts = ['The sea at night', 'The sea at dusk', 'import numpy as np', '', WORDS.slice(0, 700),
-        ...Array.from({length: 6}, (_, i) => `text ${i}`)];
+    const texts = [
+        'The sea at night', 'The sea at dusk', 'import numpy as np', '', WORDS.slice(0, 700),
+        ...Array.from({length: 6}, (_, i) => `text ${i}`),
+    ];
     const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
     const together = await gemma.embed(texts);
     assert.equal(together.length, texts.length);

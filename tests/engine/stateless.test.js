@@ -25,13 +25,15 @@ async function fresh(of, prompt, options) {
     }
 }
 
-test('stateless prompts on one session are answered as on new ones, and what they share is not evaluated again', async () => {
+test('stateless prompts answer as on new sessions; what they share is evaluated once', async () => {
     for (const each of gemmas) {
         const session = await each.session({system: 'Its own conversation.'}), before = session.messages,
             tokens = session.tokens;
         const first = [said('system', 'Be brief.'), said('user', 'Why is the sea salty, and since when?')];
-        const chats = [first, [...first, said('assistant', 'Rivers.'), said('user', 'And?')],
-            [said('user', 'Another.')], first];
+        const chats = [
+            first, [...first, said('assistant', 'Rivers.'), said('user', 'And?')], [said('user', 'Another.')],
+            first,
+        ];
         const cached = [];
         for (const [seed, messages] of chats.entries()) {
             const options = {stateless: true, maxTokens: 12, sampling: {...HOT, seed}};
@@ -51,8 +53,9 @@ test('a raw prompt of token ids is that of their text', async () => {
         assert.equal(each.info.addsBos, true);
         const ids = await each.tokenize('The sea at night', {bos: true}),
             options = {raw: true, maxTokens: 8, sampling: {...HOT, seed: 5}};
-        const [byIds, byText] = [await fresh(each, ids, options),
-            await fresh(each, 'The sea at night', options)];
+        const [byIds, byText] = [
+            await fresh(each, ids, options), await fresh(each, 'The sea at night', options),
+        ];
         assert.deepEqual(byIds.promptTokens, ids);
         assert.deepEqual(byIds.tokens, byText.tokens);
     }
@@ -99,7 +102,7 @@ test('the token that ends an answer is told where probabilities are asked for', 
         .endToken, undefined);
 });
 
-test('the probabilities of a prompt from one token on are those of the whole, and what stands before is not evaluated again', async () => {
+test('probabilities from one token on are those of the whole; the rest is not evaluated again', async () => {
     const ids = await gemma.tokenize('The sea at night is not dark, and it thinks of the shore. '.repeat(3),
         {bos: true}), session = await gemma.session();
     const options = {raw: true, promptLogprobs: 3, maxTokens: 1, sampling: {temperature: 0}};

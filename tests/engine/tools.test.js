@@ -68,7 +68,7 @@ test('a tool by its name is called once', async () => {
     assert.deepEqual([constraint, finishReason], ['complete', 'stop']);
 });
 
-test('auto: text, and calls where the model writes their mark; none: text alone, and nothing is told of tools', async () => {
+test('auto: text, and calls after the mark; none: text alone, without tools in the prompt', async () => {
     const session = await gemmas[2].session(),
         {text, toolCalls, promptTokens} = await ask(session, 'Hi',
             {maxTokens: 30, sampling: {...HOT, seed: 1}});
@@ -123,8 +123,9 @@ test('with a constraint, an answer is calls or what the constraint says', async 
             else assert.match(text, pattern);
             nCalls += toolCalls.length ? 1 : 0;
         }
-        const forced = await ask(await gemmas[2].session(), 'Hi', {constraint, toolChoice: {name: 'now'},
-            sampling: {...HOT, seed: 1}});
+        const forced = await ask(await gemmas[2].session(), 'Hi', {
+            constraint, toolChoice: {name: 'now'}, sampling: {...HOT, seed: 1},
+        });
         assert.deepEqual([forced.text, forced.toolCalls], ['', [{name: 'now', arguments: {}}]]);
     }
     assert.ok(nCalls > 0 && nCalls < 60, String(nCalls));
@@ -149,8 +150,10 @@ test('what is wrong is told, and the session goes on', async () => {
         await assert.rejects(session.prompt([message, {role: 'user', content: 'Hi'}]).result,
             {code: 'bad-argument'}, JSON.stringify(message));
     }
-    await assert.rejects(session.prompt('Hi', {tools: TOOLS, toolChoice: 'required',
-        onToolCall() { throw new RangeError('mine'); }}).result, RangeError);
+    await assert.rejects(
+        session.prompt('Hi', {
+            tools: TOOLS, toolChoice: 'required', onToolCall() { throw new RangeError('mine'); },
+        }).result, RangeError);
     const {text} = await session.prompt('Hi',
         {tools: TOOLS, toolChoice: 'none', constraint: {choices: ['ok']}}).result;
     assert.equal(text, 'ok');

@@ -12,22 +12,25 @@ const GOLDEN = join(import.meta.dirname, '../golden');
 const PROMPT = 'The sea at night is not black. It is a very dark green,';
 
 function generate(model, options) {
-    const args = ['--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7',
-        '--seed', '12', '--json'];
+    const args = [
+        '--model', model, '--prompt', PROMPT, '--max-tokens', '24', '--temperature', '0.7', '--seed', '12',
+        '--json',
+    ];
     return JSON.parse(execFileSync(ensureNode24(), [CLI, 'generate', ...args, ...options],
         {encoding: 'utf8'}));
 }
 
 for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default model']) {
     for (const [variant, dots] of [['simd128', ['i32']], ['relaxed', ['i32', 'i16']]]) {
-        test(`${model}, ${variant}: the same tokens by either dot product, in wasm32 and memory64, with one thread and with three`, async () => {
+        test(`${model}, ${variant}: the same tokens by either dot product, address size and with threads`, async () => {
             const file = model.startsWith('tiny') ? join(GOLDEN, `${model}.gguf`) : await ensureModel();
             const seen = new Set();
             for (const dot of dots) {
                 for (const size of [[], ['--memory64']]) {
                     for (const threads of ['1', '3']) {
-                        const result = generate(file, ['--variant', variant, '--dot', dot, '--threads',
-                            threads, ...size]);
+                        const result = generate(file, [
+                            '--variant', variant, '--dot', dot, '--threads', threads, ...size,
+                        ]);
                         assert.deepEqual({variant: result.variant, threads: result.threads},
                             {variant, threads: Number(threads)});
                         assert.ok(result.tokens.length > 0);
@@ -41,7 +44,7 @@ for (const model of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'the default m
 }
 
 for (const variant of ['simd128', 'relaxed']) {
-    test(`keys and values as bytes, ${variant}: sensible text, the same by any dot product, address size and number of threads`, async () => {
+    test(`keys and values as bytes, ${variant}: sensible text, the same in every variant`, async () => {
         const model = await ensureModel(), seen = new Set();
         for (const options of [[], ['--threads', '1'], ['--threads', '3', '--memory64'], ['--dot', 'i16'],
             ['--dot', 'i32']]) {

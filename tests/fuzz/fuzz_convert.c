@@ -279,8 +279,10 @@ static void try_sp_model(uint64_t *state) {
 
 static void try_tokenizer_json(uint64_t *state) {
     static const char sound[] =
-        "{\"added_tokens\":[{\"id\":0,\"content\":\"<pad>\",\"special\":true},{\"id\":9,\"content\":\"\xe2\x96\x81\xe2\x96\x81\",\"special\":false}],"
-        "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"<pad>\":0,\"\\t\":1,\"<0x0A>\":2,\"a\":3,\"b\":4,\"\xe2\x96\x81\":5,\"ab\":6,"
+        "{\"added_tokens\":[{\"id\":0,\"content\":\"<pad>\",\"special\":true},"
+        "{\"id\":9,\"content\":\"\xe2\x96\x81\xe2\x96\x81\",\"special\":false}],"
+        "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,"
+        "\"vocab\":{\"<pad>\":0,\"\\t\":1,\"<0x0A>\":2,\"a\":3,\"b\":4,\"\xe2\x96\x81\":5,\"ab\":6,"
         "\"\xe2\x96\x81" "ab\":7,\"<unused0>\":8},\"merges\":[[\"a\",\"b\"],\"\xe2\x96\x81 ab\"]}}";
     Text t = {0};
     say(&t, sound);
@@ -302,11 +304,15 @@ static void try_tokenizer_json(uint64_t *state) {
 
 static void try_config(uint64_t *state) {
     static const char *const sound[] = {
-        "{\"architectures\":[\"GemmaForCausalLM\"],\"hidden_size\":256,\"num_hidden_layers\":3,\"rope_theta\":10000.0,\"vocab_size\":640,\"rope_parameters\":null}",
-        "{\"architectures\":[\"Gemma2ForCausalLM\"],\"head_dim\":64,\"query_pre_attn_scalar\":64,\"layer_types\":[\"sliding_attention\",\"full_attention\"],"
+        "{\"architectures\":[\"GemmaForCausalLM\"],\"hidden_size\":256,\"num_hidden_layers\":3,"
+        "\"rope_theta\":10000.0,\"vocab_size\":640,\"rope_parameters\":null}",
+        "{\"architectures\":[\"Gemma2ForCausalLM\"],\"head_dim\":64,\"query_pre_attn_scalar\":64,"
+        "\"layer_types\":[\"sliding_attention\",\"full_attention\"],"
         "\"num_hidden_layers\":2,\"final_logit_softcapping\":30.0,\"sliding_window\":4096}",
-        "{\"architectures\":[\"Gemma3ForConditionalGeneration\"],\"text_config\":{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"num_hidden_layers\":7,"
-        "\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e6,\"rope_type\":\"linear\",\"factor\":8},\"sliding_attention\":{\"rope_theta\":1e4}}}}",
+        "{\"architectures\":[\"Gemma3ForConditionalGeneration\"],"
+        "\"text_config\":{\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"num_hidden_layers\":7,"
+        "\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1e6,\"rope_type\":\"linear\",\"factor\":8},"
+        "\"sliding_attention\":{\"rope_theta\":1e4}}}}",
     };
     Text t = {0};
     say(&t, sound[below(state, 3)]);
@@ -339,7 +345,7 @@ static void input(uint64_t *state) {
 
 int main(int argc, char **argv) {
     int status = fuzz_main(argc, argv, "fuzz_convert", input);
-    printf("read: %ld JSON texts, %ld safetensors headers, %ld SentencePiece models, %ld tokenizer.json, %ld config.json\n", n_read[0], n_read[1],
-           n_read[2], n_read[3], n_read[4]);
+    printf("read: %ld JSON texts, %ld safetensors headers, %ld SentencePiece models, %ld tokenizer.json, "
+        "%ld config.json\n", n_read[0], n_read[1], n_read[2], n_read[3], n_read[4]);
     return status;
 }

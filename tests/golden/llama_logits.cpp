@@ -1,9 +1,12 @@
-// llama_logits.cpp: llama.cpp's logits at every position of a token sequence, and its tokenizer's ids: the outside judge of make_golden.py.
+// llama_logits.cpp: llama.cpp's logits at every position of a token sequence, and its tokenizer's ids: the
+// outside judge of make_golden.py.
 //
-//   llama_logits logits MODEL IDS OUT f32|f16    OUT: float32 [n_tokens, n_vocab]; the last word is the type of the KV cache
+//   llama_logits logits MODEL IDS OUT f32|f16    OUT: float32 [n_tokens, n_vocab]; the last word is the type
+//                                                of the KV cache
 //   llama_logits tokenize MODEL TEXT_FILE        prints ids, BOS first, control texts as text
 //
-// Build against a llama.cpp tree:  g++ -O2 llama_logits.cpp -I$L/include -I$L/ggml/include -L$L/build/bin -lllama -lggml -lggml-base
+// Build against a llama.cpp tree:
+//   g++ -O2 llama_logits.cpp -I$L/include -I$L/ggml/include -L$L/build/bin -lllama -lggml -lggml-base
 #include "llama.h"
 
 #include <cstdio>
@@ -43,7 +46,8 @@ static int tokenize(llama_model *model, const char *text_file) {
     std::ifstream in(text_file, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(in), {}};
     std::vector<llama_token> ids(text.size() + 16);
-    int n = llama_tokenize(llama_model_get_vocab(model), text.data(), (int)text.size(), ids.data(), (int)ids.size(), true, false);
+    int n = llama_tokenize(llama_model_get_vocab(model), text.data(), (int)text.size(),
+                           ids.data(), (int)ids.size(), true, false);
     for (int i = 0; i < n; i++) printf("%d ", ids[i]);
     return n < 0;
 }

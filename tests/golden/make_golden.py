@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""make_golden.py LLAMA_LOGITS LLAMA_QUANTIZE [GEMMA3_270M]: asks llama.cpp what the golden tests compare with. LLAMA_LOGITS is
-llama_logits.cpp, built; LLAMA_QUANTIZE is llama.cpp's own tool. Needs PyPI numpy. llama.cpp runs the same weights in f32 (made by
-llama-quantize --allow-requantize ... F32) with an f32 KV cache and without flash attention; its own quantised run (f16 cache) tells how far off a good engine is.
+"""make_golden.py LLAMA_LOGITS LLAMA_QUANTIZE [GEMMA3_270M]: asks llama.cpp what the golden tests compare
+with. LLAMA_LOGITS is llama_logits.cpp, built; LLAMA_QUANTIZE is llama.cpp's own tool. Needs PyPI numpy.
+llama.cpp runs the same weights in f32 (made by llama-quantize --allow-requantize ... F32) with an f32 KV
+cache and without flash attention; its own quantised run (f16 cache) tells how far off a good engine is.
 
-Tiny models: NAME.json {tokens, positions, n_vocab, llama: {max_diff_of_range, mean_kl}} and NAME.bin, float32 [positions, n_vocab].
-The 270M, 512 tokens of text.txt: gemma3-270m.json {tokens, n_top, llama: {mean_kl, top1, perplexity, perplexity_f32}} and gemma3-270m.bin:
-for each position log-sum-exp f32, then n_top ids u32, then their log-probabilities f32, best first. The same of 1,500 tokens, of text.txt and then
-of LICENSE, almost three times the windows of its local layers: gemma3-270m-long, with fewer tokens a position, {..., first, nll}: the divergences
-are those of positions from `first` on, and nll has -log p of each next token.
+Tiny models: NAME.json {tokens, positions, n_vocab, llama: {max_diff_of_range, mean_kl}} and NAME.bin, float32
+[positions, n_vocab]. The 270M, 512 tokens of text.txt: gemma3-270m.json {tokens, n_top, llama: {mean_kl,
+top1, perplexity, perplexity_f32}} and gemma3-270m.bin: for each position log-sum-exp f32, then n_top ids u32,
+then their log-probabilities f32, best first. The same of 1,500 tokens, of text.txt and then of LICENSE,
+almost three times the windows of its local layers: gemma3-270m-long, with fewer tokens a position, {...,
+first, nll}: the divergences are those of positions from `first` on, and nll has -log p of each next token.
 
-Divergences there are sums over the stored tokens plus one bucket for all others: what a test can compute from the file, a little
-below the full sum for both engines alike."""
+Divergences there are sums over the stored tokens plus one bucket for all others: what a test can compute from
+the file, a little below the full sum for both engines alike."""
 import json
 import pathlib
 import subprocess
@@ -39,7 +41,8 @@ class Llama:
         return out
 
     def tokenize(self, model, text):
-        return [int(i) for i in subprocess.run([self.tool, "tokenize", model, text], check=True, capture_output=True).stdout.split()]
+        return [int(i) for i in subprocess.run([self.tool, "tokenize", model, text],
+                                               check=True, capture_output=True).stdout.split()]
 
     def logits(self, model, tokens, cache):
         ids, out = self.work / "ids", self.work / "logits"
@@ -58,7 +61,8 @@ def make_tiny(llama, name):
     p, q = log_softmax(f32), log_softmax(own)
     write_json(name, dict(
         model=model.name, n_vocab=f32.shape[1], tokens=tokens, positions=positions,
-        llama=dict(max_diff_of_range=float(np.abs(f32 - own).max() / np.ptp(f32)), mean_kl=float((np.exp(p) * (p - q)).sum(-1).mean()))))
+        llama=dict(max_diff_of_range=float(np.abs(f32 - own).max() / np.ptp(f32)),
+                   mean_kl=float((np.exp(p) * (p - q)).sum(-1).mean()))))
 
 
 def top_kl(p, q, ids):

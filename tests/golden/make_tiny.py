@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""make_tiny.py: writes tiny-gemma1.gguf, tiny-gemma2.gguf, tiny-gemma3.gguf and tiny-low-bits.gguf (a Gemma 1) beside itself: random weights,
-real structure, about a megabyte each. Together they hold every weight type that the engine reads. Needs PyPI gguf and numpy; the seed is fixed.
+"""make_tiny.py: writes tiny-gemma1.gguf, tiny-gemma2.gguf, tiny-gemma3.gguf and tiny-low-bits.gguf (a Gemma
+1) beside itself: random weights, real structure, about a megabyte each. Together they hold every weight type
+that the engine reads. Needs PyPI gguf and numpy; the seed is fixed.
 
-Weights have a standard deviation of gain / sqrt(n_in) and a mean of zero: a mean would add up over the layers until the output no longer
-depended on the input. The gains make layers outweigh the embedding, or a tied head would only echo the last token."""
+Weights have a standard deviation of gain / sqrt(n_in) and a mean of zero: a mean would add up over the layers
+until the output no longer depended on the input. The gains make layers outweigh the embedding, or a tied head
+would only echo the last token."""
 import pathlib
 import zlib
 
@@ -11,7 +13,8 @@ import numpy as np
 from gguf import GGUFWriter, GGMLQuantizationType as T, TokenType, quants
 
 HERE = pathlib.Path(__file__).parent
-CHAT = ("{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + '<end_of_turn>\n' }}"
+CHAT = ("{{ bos_token }}{% for m in messages %}"
+        "{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + '<end_of_turn>\n' }}"
         "{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}")
 
 # By file; which type each matrix has; a list is walked layer by layer.
@@ -21,13 +24,16 @@ MODELS = {
         types=dict(token_embd=T.Q6_K, attn_q=T.Q4_0, attn_k=T.Q4_1, attn_v=T.Q5_1, attn_output=T.Q4_0,
                    ffn_gate=T.Q4_0, ffn_up=T.Q5_0, ffn_down=T.Q4_K)),
     "tiny-gemma2": dict(
-        arch="gemma2", n_vocab=656, n_layer=3, n_embd=256, n_head=8, n_head_kv=4, head_dim=32, n_ff=256, n_ctx=512, window=32,
+        arch="gemma2", n_vocab=656, n_layer=3, n_embd=256, n_head=8, n_head_kv=4, head_dim=32, n_ff=256,
+        n_ctx=512, window=32,
         types=dict(token_embd=T.Q8_0, attn_q=T.Q4_K, attn_k=T.Q5_K, attn_v=T.Q6_K, attn_output=T.Q4_K,
                    ffn_gate=T.Q5_K, ffn_up=[T.F16, T.Q4_K], ffn_down=T.Q6_K)),
     "tiny-gemma3": dict(
-        arch="gemma3", n_vocab=699, n_layer=7, n_embd=128, n_head=4, n_head_kv=1, head_dim=64, n_ff=256, n_ctx=512, window=16,
+        arch="gemma3", n_vocab=699, n_layer=7, n_embd=128, n_head=4, n_head_kv=1, head_dim=64, n_ff=256,
+        n_ctx=512, window=16,
         types=dict(token_embd=T.Q8_0, output=T.Q5_0, attn_q=T.Q5_0, attn_k=T.BF16, attn_v=T.F16, attn_output=T.Q4_1,
-                   ffn_gate=[T.Q8_0, T.Q5_1], ffn_up=[T.F32, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0], ffn_down=T.Q5_K)),
+                   ffn_gate=[T.Q8_0, T.Q5_1], ffn_up=[T.F32, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0, T.Q5_1, T.Q4_0],
+                   ffn_down=T.Q5_K)),
     "tiny-low-bits": dict(
         arch="gemma", n_vocab=707, n_layer=3, n_embd=256, n_head=4, n_head_kv=1, head_dim=64, n_ff=512, n_ctx=512,
         types=dict(token_embd=T.Q3_K, attn_q=T.Q2_K, attn_k=T.Q3_K, attn_v=T.IQ4_NL, attn_output=[T.Q3_K, T.Q2_K],
@@ -59,7 +65,8 @@ def learn_pieces(text, n):
 
 def vocabulary(n_vocab):
     """(piece, score, type) by id, ordered as Gemma's: specials, user-defined, bytes, pieces, characters."""
-    rows = [("<pad>", -1000, TokenType.CONTROL), ("<eos>", -1000, TokenType.CONTROL), ("<bos>", -1000, TokenType.CONTROL),
+    rows = [("<pad>", -1000, TokenType.CONTROL), ("<eos>", -1000, TokenType.CONTROL),
+            ("<bos>", -1000, TokenType.CONTROL),
             ("<unk>", -1000, TokenType.UNKNOWN), ("<mask>", -1000, TokenType.USER_DEFINED)]
     rows += [("<start_of_turn>", -1000, TokenType.CONTROL), ("<end_of_turn>", -1000, TokenType.CONTROL)]
     rows += [("\n" * n, -1000, TokenType.USER_DEFINED) for n in range(1, 6)]
@@ -173,7 +180,8 @@ def write(model):
     if a != "gemma2":
         w.add_chat_template(CHAT)
     n_q, n_kv = s["n_head"] * s["head_dim"], s["n_head_kv"] * s["head_dim"]
-    shapes = dict(attn_q=(n_q, s["n_embd"]), attn_k=(n_kv, s["n_embd"]), attn_v=(n_kv, s["n_embd"]), attn_output=(s["n_embd"], n_q),
+    shapes = dict(attn_q=(n_q, s["n_embd"]), attn_k=(n_kv, s["n_embd"]), attn_v=(n_kv, s["n_embd"]),
+                  attn_output=(s["n_embd"], n_q),
                   ffn_gate=(s["n_ff"], s["n_embd"]), ffn_up=(s["n_ff"], s["n_embd"]), ffn_down=(s["n_embd"], s["n_ff"]))
     norms = dict(attn_norm=s["n_embd"], ffn_norm=s["n_embd"])
     if a != "gemma":

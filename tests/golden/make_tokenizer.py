@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""make_tokenizer.py GEMMA3_270M: asks the sentencepiece library for the ids of many texts and writes tokenizer.json:
-{model: [{text | base64, ids | n_ids + first + sum}]}. Needs PyPI sentencepiece, protobuf and gguf.
+"""make_tokenizer.py GEMMA3_270M: asks the sentencepiece library for the ids of many texts and writes
+tokenizer.json: {model: [{text | base64, ids | n_ids + first + sum}]}. Needs PyPI sentencepiece, protobuf and
+gguf.
 
-The vocabulary of each GGUF is turned back into a SentencePiece model (BPE, byte fallback, identity normaliser, no dummy prefix), and the real library
-encodes with it. Control pieces are left out of that model's matching, as for text that a user typed. Text that isn't UTF-8 is not
-defined by the library (it puts U+FFFD): those cases are stored without ids, for the round trip alone."""
+The vocabulary of each GGUF is turned back into a SentencePiece model (BPE, byte fallback, identity
+normaliser, no dummy prefix), and the real library encodes with it. Control pieces are left out of that
+model's matching, as for text that a user typed. Text that isn't UTF-8 is not defined by the library (it puts
+U+FFFD): those cases are stored without ids, for the round trip alone."""
 import base64
 import json
 import pathlib
@@ -91,7 +93,8 @@ def texts():
     for n in range(1, 8):
         yield "\t" * n + "x" + "▁" * n
     rng = random.Random(2026)
-    alphabets = ["abcdefghij   \n\n", "αβγδ жзий 你好世界 ", "<b></b><table> \n", "0123456789.,- ", "".join(map(chr, range(1, 256)))]
+    alphabets = ["abcdefghij   \n\n", "αβγδ жзий 你好世界 ", "<b></b><table> \n", "0123456789.,- ",
+                 "".join(map(chr, range(1, 256)))]
     for i in range(60):
         a = alphabets[i % len(alphabets)]
         yield "".join(rng.choice(a) for _ in range(rng.randrange(1, 60)))
@@ -103,11 +106,12 @@ def texts():
 
 
 def marks():
-    """Literal U+2581 beside spaces and beside what is cut out. The library takes a ▁ for a space, in runs of any mixture (llama.cpp and PyPI
-    tokenizers do not, each in its own way)."""
+    """Literal U+2581 beside spaces and beside what is cut out. The library takes a ▁ for a space, in runs of
+    any mixture (llama.cpp and PyPI tokenizers do not, each in its own way)."""
     yield from ("▁", "▁▁", "a▁▁b", "a▁b", "a ▁b", "a▁ b", " ▁ ▁ ", "▁▁▁▁the▁sea")
     rng = random.Random(2581)
-    parts = ["▁", "▁▁", "▁▁▁▁", " ", "  ", "a", "the", "x▁y", "\n", "\n\n", "\t", "é", "中", "<b>", "</b>", "7", ".", "🙂"]
+    parts = ["▁", "▁▁", "▁▁▁▁", " ", "  ", "a", "the", "x▁y", "\n", "\n\n", "\t", "é", "中", "<b>", "</b>",
+             "7", ".", "🙂"]
     for _ in range(150):
         yield "".join(rng.choice(parts) for _ in range(rng.randrange(1, 15)))
 
@@ -124,7 +128,8 @@ def case(model, text):
     ids = model.encode(text)
     if len(text) < 4000:
         return dict(text=text, ids=ids)
-    return dict(repeat=[text[:2] if text[0] != text[1] else text[0], len(text)], n_ids=len(ids), first=ids[:20], sum=sum(ids))
+    return dict(repeat=[text[:2] if text[0] != text[1] else text[0], len(text)], n_ids=len(ids),
+                first=ids[:20], sum=sum(ids))
 
 
 if __name__ == "__main__":
@@ -133,6 +138,7 @@ if __name__ == "__main__":
         model = load(path)
         name = "gemma3-270m" if path == sys.argv[1] else path.name
         chosen = list(texts()) if path == sys.argv[1] else list(texts())[:60]
-        out[name] = [case(model, t) for t in [*chosen, *marks()]] + [dict(base64=base64.b64encode(b).decode()) for b in broken()]
+        out[name] = [case(model, t) for t in [*chosen, *marks()]] + [
+            dict(base64=base64.b64encode(b).decode()) for b in broken()]
         print(name, len(out[name]), "cases")
     (HERE / "tokenizer.json").write_text(json.dumps(out, ensure_ascii=False) + "\n")

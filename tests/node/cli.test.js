@@ -38,16 +38,18 @@ function output(args, input) {
 const json = (args, input) => JSON.parse(output([...args, '--json'], input));
 
 test('npm run -s gemma passes options on, and its stdout is the result alone', () => {
-    const {status, stdout} = spawnSync('npm', ['run', '-s', 'gemma', '--', 'tokenize', '--model',
-        TURNS, '--json'],
+    const {status, stdout} = spawnSync('npm',
+        ['run', '-s', 'gemma', '--', 'tokenize', '--model', TURNS, '--json'],
         {cwd: ROOT, input: 'The sea', encoding: 'utf8'});
     assert.equal(status, 0);
     assert.deepEqual(Object.keys(JSON.parse(stdout)), ['tokens']);
 });
 
 test('generate: the object of --json, and the same text streamed without it', () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '9', '--temperature',
-        '0', '--threads', '2'];
+    const args = [
+        'generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '9', '--temperature', '0',
+        '--threads', '2',
+    ];
     const result = json(args);
     assert.equal(result.tokens.length, 9);
     assert.equal(result.finishReason, 'length');
@@ -55,16 +57,19 @@ test('generate: the object of --json, and the same text streamed without it', ()
     assert.match(result.variant, /^(simd128|relaxed)$/);
     assert.ok(result.memoryBytes > 0);
     assert.equal(result.promptTokens[0], 2, 'BOS is added as the metadata says');
-    assert.deepEqual(Object.keys(result.timings).sort(), ['decodeMs', 'decodeTokens', 'loadMs', 'prefillMs',
-        'prefillTokens']);
+    assert.deepEqual(Object.keys(result.timings).sort(), [
+        'decodeMs', 'decodeTokens', 'loadMs', 'prefillMs', 'prefillTokens',
+    ]);
     assert.equal(output(args), `${result.text}\n`);
 });
 
 test('generate: --logprobs and --prompt-logprobs tell how likely each token was', () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '3',
-        '--temperature', '0'];
-    const {tokens, promptTokens, logprobs, promptLogprobs} = json([...args, '--logprobs', '2',
-        '--prompt-logprobs', '0']);
+    const args = [
+        'generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '3', '--temperature', '0',
+    ];
+    const {tokens, promptTokens, logprobs, promptLogprobs} = json([
+        ...args, '--logprobs', '2', '--prompt-logprobs', '0',
+    ]);
     assert.deepEqual(logprobs.map(({id}) => id), tokens);
     assert.ok(logprobs.every(({logprob, top}) => logprob < 0 && top.length === 2));
     assert.deepEqual(promptLogprobs.map((one) => one?.id), [undefined, ...promptTokens.slice(1)]);
@@ -91,8 +96,10 @@ test('embed: a vector of length 1 for each line', () => {
 });
 
 test('bench: --parallel counts the tokens of all sessions', () => {
-    const {parallel, decode} = json(['bench', '--model', TURNS, '--parallel', '3', '--prompt-tokens', '20',
-        '--max-tokens', '5', '--repeat', '1']);
+    const {parallel, decode} = json([
+        'bench', '--model', TURNS, '--parallel', '3', '--prompt-tokens', '20', '--max-tokens', '5',
+        '--repeat', '1',
+    ]);
     assert.ok(parallel === 3 && decode.median > 0);
 });
 
@@ -123,14 +130,17 @@ test('generate: a text that is piped beside --prompt follows it', async () => {
 });
 
 test('generate: Ctrl+C shows what there is, and ends with 130', async () => {
-    const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--temperature', '2', '--top-k', '0',
-        '--top-p', '1', '--json', '--seed'];
+    const args = [
+        'generate', '--model', TURNS, '--prompt', 'The sea', '--temperature', '2', '--top-k', '0', '--top-p',
+        '1', '--json', '--seed',
+    ];
     for (let seed = 1; ; seed++) {      // a random model may end an answer before it is interrupted
         const child = spawn(process.execPath,
             ['--import', `data:text/javascript,${encodeURIComponent(SLOWLY)}`, CLI, ...args, String(seed)],
             {stdio: ['ignore', 'pipe', 'inherit']});
-        const [status, output] = await Promise.all([new Promise((done) => child.on('close', done)),
-            child.stdout.toArray()]);
+        const [status, output] = await Promise.all([
+            new Promise((done) => child.on('close', done)), child.stdout.toArray(),
+        ]);
         const {finishReason, text} = JSON.parse(output.join(''));
         if (finishReason !== 'abort' && seed < 20) continue;
         assert.deepEqual({status, finishReason}, {status: 130, finishReason: 'abort'});
@@ -140,7 +150,8 @@ test('generate: Ctrl+C shows what there is, and ends with 130', async () => {
 });
 
 /** Interrupts the program as soon as it listens for that. */
-const SLOWLY = "process.on('newListener', (name) => name === 'SIGINT' && setImmediate(() => process.kill(process.pid, 'SIGINT')))";
+const SLOWLY =
+    "process.on('newListener', (name) => name === 'SIGINT' && setImmediate(() => process.kill(process.pid, 'SIGINT')))";
 
 test('generate: a seed gives the same text, with any number of threads', () => {
     const loose = ['--temperature', '1', '--top-k', '0', '--top-p', '1', '--min-p', '0.001'];
@@ -163,11 +174,13 @@ test('generate: --chat and --system make turns', () => {
 test('generate: --messages holds one conversation: each answer evaluates only what is new', () => {
     const user = (content) => ({role: 'user', content}),
         assistant = (content) => ({role: 'assistant', content});
-    const messages = [{role: 'system', content: 'Be brief.'}, user('One?'), user('Two?'), assistant('Two.'),
-        user('Three?')];
+    const messages = [
+        {role: 'system', content: 'Be brief.'}, user('One?'), user('Two?'), assistant('Two.'), user('Three?'),
+    ];
     const file = write('messages.json', JSON.stringify(messages));
-    const result = json(['generate', '--model', TURNS, '--messages', file, '--max-tokens', '6',
-        '--temperature', '0']);
+    const result = json([
+        'generate', '--model', TURNS, '--messages', file, '--max-tokens', '6', '--temperature', '0',
+    ]);
     assert.equal(result.turns.length, 2);
     const [first, second] = result.turns;
     for (const key of ['text', 'tokens', 'promptTokens', 'cachedTokens'])
@@ -177,24 +190,29 @@ test('generate: --messages holds one conversation: each answer evaluates only wh
     assert.ok(second.cachedTokens >= before.length - 2);
     assert.equal(second.timings.prefillTokens, second.promptTokens.length - second.cachedTokens);
     const added = output(['detokenize', '--model', TURNS], second.promptTokens.slice(before.length).join());
-    assert.equal(added, '<end_of_turn>\n<start_of_turn>user\nTwo?<end_of_turn>\n<start_of_turn>model\nTwo.<end_of_turn>\n' +
+    assert.equal(added,
+        '<end_of_turn>\n<start_of_turn>user\nTwo?<end_of_turn>\n<start_of_turn>model\nTwo.<end_of_turn>\n' +
         '<start_of_turn>user\nThree?<end_of_turn>\n<start_of_turn>model\n');
 });
 
-test('generate: a text that is piped beside --messages ends what the user says last in it, or is the next question', () => {
+test('generate: piped text beside --messages ends the last user message, or is the next one', () => {
     const user = (content) => ({role: 'user', content}),
         assistant = (content) => ({role: 'assistant', content}), text = 'Ein Käfer 🐞\n';
-    const ask = (messages, input) => json(['generate', '--model', TURNS, '--messages',
-        write('piped.json', JSON.stringify(messages)), '--max-tokens', '1',
-        '--temperature', '0'], input).turns.map(({promptTokens}) => promptTokens);
+    const ask = (messages, input) => json(
+        [
+            'generate', '--model', TURNS, '--messages', write('piped.json', JSON.stringify(messages)),
+            '--max-tokens', '1', '--temperature', '0',
+        ], input).turns.map(({promptTokens}) => promptTokens);
     assert.deepEqual(ask([user('Sum it up:')], text), ask([user(`Sum it up:\n${text}`)]));
     assert.deepEqual(ask([user('Hi'), assistant('Hello.')], text),
         ask([user('Hi'), assistant('Hello.'), user(text)]));
     assert.deepEqual(ask([{role: 'system', content: 'Be brief.'}], text),
         ask([{role: 'system', content: 'Be brief.'}, user(text)]));
     assert.notDeepEqual(ask([user('Sum it up:')], text), ask([user('Sum it up:')]));
-    const {status, stdout} = run(['generate', '--model', TURNS, '--messages',
-        write('answered.json', JSON.stringify([user('Hi'), assistant('Hello.')]))]);
+    const {status, stdout} = run([
+        'generate', '--model', TURNS, '--messages',
+        write('answered.json', JSON.stringify([user('Hi'), assistant('Hello.')])),
+    ]);
     assert.deepEqual([status, stdout], [1, '']);
 });
 
@@ -214,8 +232,9 @@ test('logits: the best of the last position, and all positions as a file', () =>
 });
 
 test('tokenize and detokenize are each other\'s inverse, also for bytes that are no text', () => {
-    const bytes = Buffer.concat([Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'),
-        Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f])]);
+    const bytes = Buffer.concat([
+        Buffer.from('Grüße, 😀\n\n  <end_of_turn>\t'), Buffer.from([0, 0xff, 0xc3, 0x28, 0xf0, 0x9f]),
+    ]);
     const {tokens} = json(['tokenize', '--model', TURNS], bytes);
     const back = spawnSync(process.execPath, [CLI, 'detokenize', '--model', TURNS],
         {input: tokens.join(', ')});
@@ -233,7 +252,7 @@ test('a megabyte on stdin is tokenized in seconds', async () => {
     assert.ok(performance.now() - start < 20_000);
 });
 
-test('perplexity: exp of the mean nll, whatever the batches; smaller windows know less', () => {
+test('perplexity: exp of the mean nll, for any batches; smaller windows know less', () => {
     const measure = (...options) => json(['perplexity', '--model', BASE, '--text', TEXT, ...options]);
     const {perplexity, nll, tokens} = measure();
     assert.ok(Math.abs(perplexity - Math.exp(nll)) < 1e-9 * perplexity);
@@ -295,8 +314,9 @@ test('serve: OpenAI\'s API, as the options say', async () => {
         {stdio: ['ignore', 'pipe', 'ignore']});
     try {
         const [line] = await child.stdout.take(1).toArray(), url = new URL('v1/', String(line).trim());
-        const ask = (path, body, headers) => fetch(new URL(path, url), {method: body ? 'POST' : 'GET', body,
-            headers: {Authorization: 'Bearer key', ...headers}});
+        const ask = (path, body, headers) => fetch(new URL(path, url), {
+            method: body ? 'POST' : 'GET', body, headers: {Authorization: 'Bearer key', ...headers},
+        });
         assert.equal((await ask('models', undefined, {Authorization: 'Bearer other'})).status, 401);
         const response = await ask('completions',
             JSON.stringify({prompt: 'The sea', max_tokens: 400, logit_bias: {1: -100, 6: -100}}),
@@ -333,8 +353,9 @@ test('serve: a taken port is an error', async () => {
     const {port} = taken.address();
     const child = spawn(process.execPath, [CLI, 'serve', '--port', String(port), '--model', TURNS],
         {stdio: ['ignore', 'pipe', 'pipe']});
-    const [status, said] = await Promise.all([new Promise((done) => child.on('close', done)),
-        child.stderr.toArray()]);
+    const [status, said] = await Promise.all([
+        new Promise((done) => child.on('close', done)), child.stderr.toArray(),
+    ]);
     assert.equal(status, 1);
     assert.match(said.join(''), new RegExp(`${port}`));
     taken.close();
@@ -388,8 +409,10 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
         [['generate', '--model', BASE, '--prompt', 'x '.repeat(600)], /\d+ tokens.*512/],
         [['generate', '--model', BASE, '--messages', join(work, 'none.json')], /none\.json/],
         [['generate', '--model', BASE, '--messages', write('bad.json', '{')], /bad\.json is not JSON/],
-        [['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')],
-            /odd\.json.*expected/],
+        [
+            ['generate', '--model', BASE, '--messages', write('odd.json', '[{"role": "cat"}]')],
+            /odd\.json.*expected/,
+        ],
         [['logits', '--model', BASE, '--tokens', '2,99999', '--json'], /99999 is outside/],
         [['logits', '--model', BASE, '--tokens', '2', '--out', join(work, 'no/such/folder')], /no such file/],
         [['perplexity', '--model', BASE, '--text', join(work, 'none.txt')], /none\.txt/],
@@ -434,8 +457,9 @@ test('constraint: without a model, whether it compiles and which lines it accept
         '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}');
     const lines = write('instances.jsonl', '{"a": 1}\n{"a":12}\n{"a": "1"}\n\n{}\n{"a":\t3 }\n{"a": 1');
     const {compileMs, ...found} = json(['constraint', '--schema', schema, '--instances', lines]);
-    assert.deepEqual(found, {compiled: true, error: null, accepted: [true, true, false, false, false,
-        true, false]});
+    assert.deepEqual(found, {
+        compiled: true, error: null, accepted: [true, true, false, false, false, true, false],
+    });
     assert.ok(compileMs > 0);
     const accepts = (args, text) => json(['constraint', ...args, '--instances', write('texts', text)])
         .accepted;
@@ -447,8 +471,9 @@ test('constraint: without a model, whether it compiles and which lines it accept
 });
 
 test('constraint: what does not compile is told, by --json too', () => {
-    const {compiled, accepted, error} = json(['constraint', '--schema',
-        write('not.json', '{"properties": {"a": {"not": {"type": "null"}}}}')]);
+    const {compiled, accepted, error} = json([
+        'constraint', '--schema', write('not.json', '{"properties": {"a": {"not": {"type": "null"}}}}'),
+    ]);
     assert.deepEqual([compiled, accepted], [false, []]);
     assert.match(error, /not/);
     assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')])
@@ -464,8 +489,10 @@ test('constraint: what does not compile is told, by --json too', () => {
 
 test('generate: --schema, --regex, --choices and --grammar say what the text must be', () => {
     const args = ['generate', '--model', TURNS, '--prompt', 'The sea', '--max-tokens', '60', '--seed', '3'];
-    const {text, constraint} = json([...args, '--schema',
-        write('list.json', '{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}')]);
+    const {text, constraint} = json([
+        ...args, '--schema',
+        write('list.json', '{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}'),
+    ]);
     assert.equal(constraint, 'complete');
     assert.ok(JSON.parse(text).every((each) => typeof each === 'boolean'));
     assert.match(output([...args, '--regex', '[0-9]{3}']), /^[0-9]{3}\n$/);

@@ -63,8 +63,10 @@ test('the examples of OpenAI\'s documentation are answered in its shape', async 
         {model: 'gpt-3.5-turbo-instruct', prompt: 'Say this is a test', max_tokens: 7, temperature: 0});
     assert.deepEqual([completion.body.object, completion.body.choices[0].logprobs],
         ['text_completion', null]);
-    const embedding = await json('v1/embeddings', {input: 'The food was delicious and the waiter...',
-        model: 'text-embedding-3-small', encoding_format: 'float'});
+    const embedding = await json('v1/embeddings', {
+        input: 'The food was delicious and the waiter...', model: 'text-embedding-3-small',
+        encoding_format: 'float',
+    });
     assert.deepEqual([embedding.body.object, embedding.body.data[0].embedding.length], ['list', 128]);
     const models = await json('v1/models'), one = await json('v1/models/tiny-gemma3');
     assert.deepEqual([models.body.object, models.body.data], ['list', [one.body]]);
@@ -79,10 +81,14 @@ test('the page is served as before, and health tells without the model', async (
 for (const [name, status, asked, param] of [
     ['a wrong value', 400, ['v1/chat/completions', {...CHAT, temperature: 3}], 'temperature'],
     ['a missing field', 400, ['v1/chat/completions', {}], 'messages'],
-    ['a wrong value, streamed', 400, ['v1/chat/completions', {...CHAT, temperature: 3, stream: true}],
-        'temperature'],
-    ['a prompt that is too long, streamed', 400,
-        ['v1/completions', {prompt: 'sea '.repeat(3000), stream: true}], 'prompt'],
+    [
+        'a wrong value, streamed', 400, ['v1/chat/completions', {...CHAT, temperature: 3, stream: true}],
+        'temperature',
+    ],
+    [
+        'a prompt that is too long, streamed', 400,
+        ['v1/completions', {prompt: 'sea '.repeat(3000), stream: true}], 'prompt',
+    ],
     ['no JSON', 400, ['v1/chat/completions', '{"messages": ['], null],
     ['no object', 400, ['v1/completions', '[]'], null],
     ['bytes that are no UTF-8', 400, ['v1/completions', '{"prompt": "\ud800"'], null],
@@ -91,8 +97,10 @@ for (const [name, status, asked, param] of [
         ['v1/images/generations', {}], null],
     ['the wrong method', 405, ['v1/chat/completions'], null],
     ['the wrong method, posted', 405, ['v1/models', {}], null],
-    ['a compressed body', 415, ['v1/completions', {prompt: 'x'}, {headers: {'Content-Encoding': 'gzip'}}],
-        null],
+    [
+        'a compressed body', 415, ['v1/completions', {prompt: 'x'}, {headers: {'Content-Encoding': 'gzip'}}],
+        null,
+    ],
     ['tokens that are none', 400, ['detokenize', {tokens: [-1]}], 'tokens'],
     ['a text that is none', 400, ['tokenize', {prompt: 5}], 'prompt'],
 ]) {
@@ -132,8 +140,9 @@ test('pages of this machine may call, others only if they are named, or with the
     for (const origin of ['http://localhost:5173', 'http://127.0.0.1:3000', 'https://app.localhost',
         'http://[::1]:80']) {
         const {status, headers} = await preflight(origin);
-        assert.deepEqual([status, headers.get('Access-Control-Allow-Origin'),
-            headers.get('Access-Control-Allow-Headers')], [204, origin, 'authorization,x-stainless-os']);
+        assert.deepEqual(
+            [status, headers.get('Access-Control-Allow-Origin'), headers.get('Access-Control-Allow-Headers')],
+            [204, origin, 'authorization,x-stainless-os']);
         assert.match(headers.get('Access-Control-Allow-Methods'), /POST/);
         assert.equal((await ask('v1/models', undefined, {headers: {Origin: origin}}))
             .headers.get('Access-Control-Allow-Origin'), origin);
@@ -199,9 +208,11 @@ test('a client that writes all before it reads gets the refusal of what it write
     {timeout: 60000}, async () => {
     const small = await start({maxBody: 1000, apiKey: 'key'}),
         part = Buffer.alloc(64 * 1024, 'x'), parts = 200;
-    const asked = [['Authorization: Bearer key', `Content-Length: ${parts * part.length}`, 413],
+    const asked = [
+        ['Authorization: Bearer key', `Content-Length: ${parts * part.length}`, 413],
         ['Authorization: Bearer key', 'Transfer-Encoding: chunked', 413],
-        ['Authorization: none', `Content-Length: ${parts * part.length}`, 401]];
+        ['Authorization: none', `Content-Length: ${parts * part.length}`, 401],
+    ];
     for (const [authorization, length, status] of asked) {
         const socket = connect({port: small.port, host: '127.0.0.1', allowHalfOpen: true}),
             write = (bytes) => new Promise((done, fail) => {
@@ -224,8 +235,9 @@ test('a client that writes all before it reads gets the refusal of what it write
 
 test('a model that can\'t be loaded is 503, and the next request tries again', async () => {
     let n = 0;
-    const late = await serve({port: 0,
-        api: new Api({path: async () => n++ ? MODEL : join(MODEL, 'none'), engine: ENGINE})});
+    const late = await serve({
+        port: 0, api: new Api({path: async () => n++ ? MODEL : join(MODEL, 'none'), engine: ENGINE}),
+    });
     const {status, body, headers} = await json('v1/models', undefined, {to: late});
     assert.deepEqual([status, body.error.type, headers.get('Retry-After')], [503, 'server_error', '5']);
     assert.equal((await json('v1/models', undefined, {to: late})).status, 200);
@@ -262,13 +274,15 @@ test('requests beyond the queue get 429 and are told when to come again; others 
     await narrow.close();
 });
 
-test('50 clients at once, 8 written at the same time, half of them killed: nothing is held up, and the next answers are right', {timeout: 300000}, async () => {
+test('50 clients at once, half of them killed: the next answers are right', {timeout: 300000}, async () => {
     const wide = await start({parallel: 8, queue: 50});
     const expected = (await json('v1/chat/completions', CHAT, {to: wide})).body.choices;
     for (let round = 0; round < 2; round++) {
         await Promise.all(Array.from({length: 50}, async (_, i) => {
-            const body = {...CHAT, messages: [{role: 'user', content: `${i} says hello`}], max_tokens: 20 + i,
-                seed: i, logit_bias: ENDLESS, stream: i % 3 > 0, n: 1 + i % 2};
+            const body = {
+                ...CHAT, messages: [{role: 'user', content: `${i} says hello`}], max_tokens: 20 + i, seed: i,
+                logit_bias: ENDLESS, stream: i % 3 > 0, n: 1 + i % 2,
+            };
             const abort = new AbortController(), isKilled = i % 2 === 0;
             if (isKilled) setTimeout(() => abort.abort(), (i * 37 + round * 11) % 400);
             try {

@@ -226,7 +226,7 @@ test('without a port that was asked for, the first free one is taken', async () 
     await Promise.all([first.close(), next.close()]);
 });
 
-test('a port that was asked for and is taken is an error, also when only one of localhost\'s two addresses is taken', async () => {
+test('a taken port is an error, also when only one of localhost\'s two addresses is taken', async () => {
     const isTold = (port) => (error) => error instanceof SetupError && error.message.includes(String(port));
     await assert.rejects(serve({port: server.port, models}), isTold(server.port));
     const other = createServer();
@@ -252,7 +252,7 @@ const statusFor = (port, host) => new Promise((done, fail) => {
     }).on('error', fail).end();
 });
 
-test('only requests that call the server by its own name are answered: another site\'s name may have been made to point here', async () => {
+test('only requests by the server\'s own name are answered, against DNS rebinding', async () => {
     for (const host of ['localhost', `localhost:${server.port}`, '127.0.0.1:80', '[::1]', 'LOCALHOST.'])
         assert.equal(await statusFor(server.port, host), 200, host);
     for (const host of ['evil.example', `evil.example:${server.port}`, 'localhost.evil.example',
@@ -261,8 +261,9 @@ test('only requests that call the server by its own name are answered: another s
     }
     const everywhere = await serve({port: 0, host: '0.0.0.0'});
     assert.ok(everywhere.warning);
-    assert.deepEqual(await Promise.all(['10.0.0.1', hostname(), 'localhost',
-        'evil.example'].map((host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);
+    assert.deepEqual(
+        await Promise.all(['10.0.0.1', hostname(), 'localhost', 'evil.example'].map(
+            (host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);
     await everywhere.close();
 });
 

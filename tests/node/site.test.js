@@ -31,7 +31,7 @@ function references(url, text) {
         .filter((address) => !/^(https?|node):/.test(address));
 }
 
-test('whatever a file of the site refers to is relative and a file of the site', () => {
+test('all that a file of the site refers to is relative and a file of the site', () => {
     const files = listSite();
     let n = 0;
     for (const [url, path] of files) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""compare_llama.py LLAMA_LOGITS LLAMA_QUANTIZE: on demand: llama.cpp opens every type that build/quantize writes; its logits are ours, and
-llama-quantize chooses the same type for each tensor. LLAMA_LOGITS is tests/golden/llama_logits.cpp, built; LLAMA_QUANTIZE llama.cpp's own
-tool. Needs PyPI numpy and gguf, and `make quantize`. Prints a line for each file; exits with 1 when one is too far off.
+"""compare_llama.py LLAMA_LOGITS LLAMA_QUANTIZE: on demand: llama.cpp opens every type that build/quantize
+writes; its logits are ours, and llama-quantize chooses the same type for each tensor. LLAMA_LOGITS is
+tests/golden/llama_logits.cpp, built; LLAMA_QUANTIZE llama.cpp's own tool. Needs PyPI numpy and gguf, and
+`make quantize`. Prints a line for each file; exits with 1 when one is too far off.
 
-Distances are the largest difference as a share of the range. llama.cpp computes in 8 or 16 bits where the weights are quantised or
-bf16, and so do we, each with its own rounding; hence the limit."""
+Distances are the largest difference as a share of the range. llama.cpp computes in 8 or 16 bits where the
+weights are quantised or bf16, and so do we, each with its own rounding; hence the limit."""
 import pathlib
 import subprocess
 import sys

@@ -57,7 +57,7 @@ for (const shape of SHAPES) {
         assert.deepEqual(readFileSync(quantized('five.gguf', folder, 'q8_0')), before);
     });
 
-    test(`${shape}: tokenizer.json and tokenizer.model make the same vocabulary, which encodes as PyPI tokenizers does`, () => {
+    test(`${shape}: tokenizer.json and tokenizer.model make one vocabulary, as in PyPI tokenizers`, () => {
         const [json, model] = ['json', 'model'].map((form) => quantized(`${form}.gguf`,
             checkpoint(`${shape}-${form}`, shape, '--tokenizer', form), 'q8_0'));
         const a = readGguf(json).metadata, b = readGguf(model).metadata;
@@ -83,7 +83,8 @@ test('a multimodal checkpoint gives its text model, and what is left out is name
         out = join(work, 'multimodal.gguf');
     const {status, stdout} = quantize('--in', folder, '--out', out, '--type', 'bf16');
     assert.equal(status, 0);
-    assert.match(stdout, /^left out: multi_modal_projector\.mm_input_projection_weight and 1 more of multi_modal_projector\.$/m);
+    assert.match(stdout,
+        /^left out: multi_modal_projector\.mm_input_projection_weight and 1 more of multi_modal_projector\.$/m);
     assert.match(stdout, /^left out: vision_tower\..* and 1 more of vision_tower\.$/m);
     const {metadata, tensors, bytes} = readGguf(out);
     assert.deepEqual({metadata, tensors}, {metadata: text.metadata, tensors: text.tensors});
@@ -109,7 +110,10 @@ test('what a README tells of base models and data sets is read as gguf-py\'s met
             .flatMap(([key, value]) => /^general\.(base_model|dataset)\./.test(key)
                 ? [[key.slice(8), value]] : []));
     };
-    assert.deepEqual(told('base_model:\n- a/b-7b-v1.2\n- http://huggingface.co/google/gemma-2b-it\n- https://example.org/x\n- plain-name-2b\n- ./local-model\ndataset: one/two'), {
+    assert.deepEqual(
+        told(
+            'base_model:\n- a/b-7b-v1.2\n- http://huggingface.co/google/gemma-2b-it\n- https://example.org/x\n- plain-name-2b\n- ./local-model\ndataset: one/two'),
+        {
         'base_model.count': 5,
         'base_model.0.name': 'B 7b v1.2', 'base_model.0.version': 'v1.2', 'base_model.0.organization': 'A',
         'base_model.0.repo_url': 'https://huggingface.co/a/b-7b-v1.2',

@@ -72,7 +72,9 @@ test('the index and its shards disagree', () => {
     let folder = damaged(sharded);
     editJson(join(folder, 'model.safetensors.index.json'),
         (index) => { index.weight_map['model.norm.weight'] = 'model-00001-of-00003.safetensors'; });
-    refused(/tensor model\.norm\.weight should be in shard model-00001-of-00003\.safetensors, but is not there/, folder);
+    refused(
+        /tensor model\.norm\.weight should be in shard model-00001-of-00003\.safetensors, but is not there/,
+        folder);
     folder = damaged(sharded);
     editJson(join(folder, 'model.safetensors.index.json'),
         (index) => { index.weight_map['model.norm.weight'] = '../../etc/passwd'; });
@@ -86,13 +88,17 @@ test('a tensor has another shape than config.json tells', () => {
     const folder = damaged();
     editTensors(weights(folder),
         (header) => { header['model.layers.1.mlp.up_proj.weight'].shape = [256, 512]; });
-    refused(/model\.safetensors: tensor model\.layers\.1\.mlp\.up_proj\.weight should be \[512, 256\] by config\.json, but is \[256, 512\]/, folder);
+    refused(
+        /model\.safetensors: tensor model\.layers\.1\.mlp\.up_proj\.weight should be \[512, 256\] by config\.json, but is \[256, 512\]/,
+        folder);
 });
 
 test('a file is cut off', () => {
     const folder = damaged(sharded), shard = join(folder, 'model-00002-of-00003.safetensors');
     truncateSync(shard, readFileSync(shard).length - 1000);
-    refused(/model-00002-of-00003\.safetensors: tensor \S+:? needs the bytes up to \d+, but the file ends at byte \d+:? is it complete\?/, folder);
+    refused(
+        /model-00002-of-00003\.safetensors: tensor \S+:? needs the bytes up to \d+, but the file ends at byte \d+:? is it complete\?/,
+        folder);
     truncateSync(shard, 100);
     refused(/00002-of-00003\.safetensors:? claims a header of \d+ bytes, but has 100 bytes in all/, folder);
     truncateSync(shard, 3);
@@ -103,11 +109,16 @@ test('weights are not finite: how many, and where the first is', () => {
     const name = 'model.layers.2.mlp.down_proj.weight';
     const folder = damaged();
     editWeights(weights(folder), name, {70000: 0x7f80, 70001: 0x7fc0, 131071: 0xffc0});
-    refused(new RegExp(`model\\.safetensors: tensor ${name.replaceAll('.', '\\.')} has 3 weights that are no finite numbers; the first one, in row 136, column 368, is infinite`), folder);
+    refused(
+        new RegExp(
+            `model\\.safetensors: tensor ${name.replaceAll('.', '\\.')} has 3 weights that are no finite numbers; the first one, in row 136, column 368, is infinite`),
+        folder);
     editWeights(weights(folder), 'model.layers.0.self_attn.q_proj.weight', {5: 0x7fc1});
     for (const threads of ['1', '5']) {
         for (const type of ['q8_0', 'bf16']) {
-            refused(/tensor model\.layers\.0\.self_attn\.q_proj\.weight has 1 weights .* in row 0, column 5, is NaN/, folder, '--threads', threads, '--type', type);
+            refused(
+                /tensor model\.layers\.0\.self_attn\.q_proj\.weight has 1 weights .* in row 0, column 5, is NaN/,
+                folder, '--threads', threads, '--type', type);
         }
     }
 });
@@ -140,10 +151,14 @@ test('the architecture is not Gemma\'s', () => {
 
 test('the configuration says what a GGUF can\'t', () => {
     const cases = [
-        [{query_pre_attn_scalar: 100},
-            /query_pre_attn_scalar is 100; 32 is what readers of the GGUF will take/],
-        [{sliding_window_pattern: 4},
-            /one in 4 layers is global \(sliding_window_pattern\); one in 6 was expected/],
+        [
+            {query_pre_attn_scalar: 100},
+            /query_pre_attn_scalar is 100; 32 is what readers of the GGUF will take/,
+        ],
+        [
+            {sliding_window_pattern: 4},
+            /one in 4 layers is global \(sliding_window_pattern\); one in 6 was expected/,
+        ],
         [{layer_types: Array(7).fill('full_attention')}, /layer 0 is not of type sliding_attention/],
         [{rope_scaling: {rope_type: 'yarn', factor: 2}}, /it scales RoPE by "yarn"/],
         [{hidden_activation: 'relu'}, /hidden_activation is "relu"/],
@@ -165,7 +180,9 @@ test('the configuration says what a GGUF can\'t', () => {
 test('a tensor is missing, unknown, or of a type that is not converted', () => {
     let folder = damaged();
     editJson(join(folder, 'config.json'), (config) => { config.num_hidden_layers = 4; });
-    refused(/damaged: tensor model\.layers\.3\.input_layernorm\.weight is missing, which a gemma of 4 layers needs/, folder);
+    refused(
+        /damaged: tensor model\.layers\.3\.input_layernorm\.weight is missing, which a gemma of 4 layers needs/,
+        folder);
     folder = damaged();
     editJson(join(folder, 'config.json'), (config) => { config.num_hidden_layers = 2; });
     refused(/model\.safetensors: tensor model\.layers\.2\.input_layernorm\.weight is not one of a gemma/,
@@ -180,21 +197,35 @@ test('a tensor is missing, unknown, or of a type that is not converted', () => {
 test('a safetensors header is broken', () => {
     const norm = 'model.norm.weight';
     const cases = [
-        [(header) => JSON.stringify(header).slice(0, -1),
-            /it is not sound JSON: at byte \d+ a comma or a closing bracket was expected/],
+        [
+            (header) => JSON.stringify(header).slice(0, -1),
+            /it is not sound JSON: at byte \d+ a comma or a closing bracket was expected/,
+        ],
         [() => '[]', /its header is no object/],
-        [(header) => JSON.stringify(header).replace('"model.norm.weight"',
-            '"model.layers.0.input_layernorm.weight"'), /an object ends that has the same key twice/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [0, 512]}}),
-            /overlaps|a gap lies before it/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [5]}}),
-            /its data_offsets are not two whole numbers/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [300]}}),
-            /its shape needs 600 bytes, but its data_offsets span 512/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [-1]}}),
-            /a dimension is no whole number/],
-        [(header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [2 ** 40, 2 ** 40]}}),
-            /its size is beyond 2\^63 bytes/],
+        [
+            (header) => JSON.stringify(header).replace('"model.norm.weight"',
+                '"model.layers.0.input_layernorm.weight"'), /an object ends that has the same key twice/,
+        ],
+        [
+            (header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [0, 512]}}),
+            /overlaps|a gap lies before it/,
+        ],
+        [
+            (header) => JSON.stringify({...header, [norm]: {...header[norm], data_offsets: [5]}}),
+            /its data_offsets are not two whole numbers/,
+        ],
+        [
+            (header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [300]}}),
+            /its shape needs 600 bytes, but its data_offsets span 512/,
+        ],
+        [
+            (header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [-1]}}),
+            /a dimension is no whole number/,
+        ],
+        [
+            (header) => JSON.stringify({...header, [norm]: {...header[norm], shape: [2 ** 40, 2 ** 40]}}),
+            /its size is beyond 2\^63 bytes/,
+        ],
     ];
     for (const [change, pattern] of cases) {
         const folder = damaged();
@@ -263,8 +294,8 @@ test('the disk is full', () => {
         assert.match(stderr, /model\.gguf:? needs \d+ bytes, but the disk has \d+ left/);
         assert.equal(stdout, 'status 1\n', 'nothing is left on it');
     }
-    // Where no file system of its own can be made for the test, this stands for it: no file may be larger
-    // than 64 KiB.
+    // Where the test can't make a separate file system, a limit stands for it: no file may be larger than 64
+    // KiB.
     const limited = `trap '' XFSZ; ulimit -f 128; "${QUANTIZE}" --in "${sound}" --out "${disk}/model.gguf" --type f32; echo "status $?"; ls "${disk}"`;
     const second = spawnSync('sh', ['-c', limited], {encoding: 'utf8'});
     assert.match(second.stderr, /model\.gguf/);
@@ -275,8 +306,9 @@ test('interrupted: nothing is left, and what was there before stays', async () =
     const big = checkpoint('big', 'gemma3-270m', '--layers', '4'), out = join(OUT, 'model.gguf');
     for (const signal of ['SIGINT', 'SIGTERM']) {
         writeFileSync(out, 'before');
-        const child = spawn(QUANTIZE, ['--in', big, '--out', out, '--type', 'q4_k_m', '--threads', '1',
-            '--manifest']);
+        const child = spawn(QUANTIZE, [
+            '--in', big, '--out', out, '--type', 'q4_k_m', '--threads', '1', '--manifest',
+        ]);
         while (!readdirSync(OUT).some((name) => name.endsWith('.partial')))
             await new Promise((resolve) => setTimeout(resolve, 5));
         child.kill(signal);
@@ -296,10 +328,14 @@ test('the command line is wrong: exit status 2', () => {
         [['--type', 'q9'], /--type: one of f32, f16, bf16, q4_0, .*q6_k was expected, not "q9"/],
         [['--threads', '0'], /--threads: a whole number of 1 or more was expected, not "0"/],
         [['--split', '1x'], /--split: a whole number/],
-        [['--tensor-type', 'ffn_up'],
-            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/],
-        [['--tensor-type', '=q8_0'],
-            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "=q8_0"/],
+        [
+            ['--tensor-type', 'ffn_up'],
+            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "ffn_up"/,
+        ],
+        [
+            ['--tensor-type', '=q8_0'],
+            /--tensor-type: PATTERN=TYPE, as in ffn_down=q6_k, was expected, not "=q8_0"/,
+        ],
         [['--tensor-type', 'ffn(=q8_0'], /--tensor-type: a regular expression before the = was expected/],
     ];
     for (const [args, pattern] of cases) {

@@ -77,7 +77,7 @@ test('links whose files were not downloaded', () => {
     }
 });
 
-// ------------------------------------------------------------------------------------------ GGUF files that are no whole model
+// ---------------------------------------------------------------------- GGUF files that are no whole model
 
 const whole = readGguf(quantized('whole.gguf', sound, 'f32')), metadata = metadataOf(whole),
     tensors = tensorsOf(whole);
@@ -99,10 +99,14 @@ test('GGUF files of other kinds are named', () => {
     const imatrix = join(work, 'imatrix.gguf');
     writeImatrix(imatrix, ['blk.0.ffn_up.weight'], 256, new Set());
     refused(/it is an importance matrix, not a model: .*--imatrix/, imatrix);
-    const lora = {'general.type': ['string', 'adapter'], 'adapter.type': ['string', 'lora'],
-        'general.architecture': ['string', 'gemma'], 'adapter.lora.alpha': ['f32', 16]};
-    const factors = {'blk.0.attn_q.weight.lora_a': {shape: [256, 8], values: Array(2048).fill(0)},
-        'blk.0.attn_q.weight.lora_b': {shape: [8, 256], values: Array(2048).fill(0)}};
+    const lora = {
+        'general.type': ['string', 'adapter'], 'adapter.type': ['string', 'lora'],
+        'general.architecture': ['string', 'gemma'], 'adapter.lora.alpha': ['f32', 16],
+    };
+    const factors = {
+        'blk.0.attn_q.weight.lora_a': {shape: [256, 8], values: Array(2048).fill(0)},
+        'blk.0.attn_q.weight.lora_b': {shape: [8, 256], values: Array(2048).fill(0)},
+    };
     refused(/it is a LoRA adapter, not a whole model: merge it/, gguf('lora', lora, factors));
     const vision = {'general.type': ['string', 'mmproj'], 'general.architecture': ['string', 'clip']};
     refused(/it is the vision part of a model \(mmproj\)/, gguf('mmproj', vision, factors));
@@ -121,8 +125,9 @@ test('what the engine needs of a model decides, before anything is written', () 
         refused(new RegExp(`part\\.gguf: .*${key.replaceAll('.', '\\.')}`),
             gguf('part', without(metadata, new RegExp(`^${key}$`)), tensors));
     const tokens = metadata['tokenizer.ggml.tokens'],
-        renamed = (from, to) => ({...metadata, 'tokenizer.ggml.tokens': ['string',
-            tokens[1].map((t) => t === from ? to : t)]});
+        renamed = (from, to) => ({
+            ...metadata, 'tokenizer.ggml.tokens': ['string', tokens[1].map((t) => t === from ? to : t)],
+        });
     refused(/the vocabulary has no token <0x41>; all 256 bytes are needed/,
         gguf('part', renamed('<0x41>', 'A byte'), tensors));
     refused(/the vocabulary has no <bos>/,
@@ -131,8 +136,9 @@ test('what the engine needs of a model decides, before anything is written', () 
         gguf('part', {...metadata, 'tokenizer.ggml.model': ['string', 'gpt2']}, tensors));
     refused(/rope|RoPE/, gguf('part', {...metadata, 'gemma.rope.scaling.type': ['string', 'yarn']}, tensors));
     refused(/tensor blk\.0\.attn_norm\.weight should be \[256, 1\]/,
-        gguf('part', metadata, {...tensors, 'blk.0.attn_norm.weight': {shape: [128],
-            values: Array(128).fill(1)}}));
+        gguf('part', metadata, {
+            ...tensors, 'blk.0.attn_norm.weight': {shape: [128], values: Array(128).fill(1)},
+        }));
 });
 
 test('an importance matrix that is none, or of another model', () => {
@@ -146,15 +152,21 @@ test('an importance matrix that is none, or of another model', () => {
     refused(/imatrix\.gguf: the importance matrix tells of 2 tensors, but of none that this model has/, sound,
         '--imatrix', imatrix);
     writeImatrix(imatrix, ['blk.0.ffn_up.weight'], 128, new Set());
-    refused(/imatrix\.gguf: the importance matrix has 128 numbers for tensor blk\.0\.ffn_up\.weight; 256 were expected/, sound, '--imatrix', imatrix);
+    refused(
+        /imatrix\.gguf: the importance matrix has 128 numbers for tensor blk\.0\.ffn_up\.weight; 256 were expected/,
+        sound, '--imatrix', imatrix);
     const old = join(work, 'imatrix.dat'), name = 'blk.0.attn_q.weight',
         i32 = (n) => Buffer.from(new Int32Array([n]).buffer);
-    writeFileSync(old, Buffer.concat([i32(1), i32(name.length), Buffer.from(name), i32(3), i32(256),
-        Buffer.alloc(1024), i32(3)]));
-    refused(/imatrix\.dat: it is an importance matrix in the older format of llama-imatrix \(\.dat\).*--output-format gguf/, sound, '--imatrix', old);
+    writeFileSync(old,
+        Buffer.concat([
+            i32(1), i32(name.length), Buffer.from(name), i32(3), i32(256), Buffer.alloc(1024), i32(3),
+        ]));
+    refused(
+        /imatrix\.dat: it is an importance matrix in the older format of llama-imatrix \(\.dat\).*--output-format gguf/,
+        sound, '--imatrix', old);
 });
 
-// ------------------------------------------------------------------------------------------ folders and files that are no checkpoint
+// ---------------------------------------------------------------- folders and files that are no checkpoint
 
 /**
  * A folder of these files.
@@ -180,8 +192,10 @@ test('folders without safetensors: what they hold is named, with what to do', ()
         ['pytorch_model.bin.index.json', /pytorch_model\.bin\.index\.json: a PyTorch checkpoint/],
         ['consolidated.00.pth', /consolidated\.00\.pth: a PyTorch checkpoint/],
         ['gemma-2b-it.ckpt', /gemma-2b-it\.ckpt: a PyTorch checkpoint/],
-        ['adapter_model.safetensors',
-            /adapter_model\.safetensors: a LoRA adapter, not a whole model: .*merge_and_unload/],
+        [
+            'adapter_model.safetensors',
+            /adapter_model\.safetensors: a LoRA adapter, not a whole model: .*merge_and_unload/,
+        ],
         ['adapter_model.bin', /a LoRA adapter/], ['adapter_config.json', /a LoRA adapter/],
         ['tf_model.h5', /a TensorFlow checkpoint/], ['flax_model.msgpack', /a Flax checkpoint/],
         ['model.weights.h5', /a Keras checkpoint/],
@@ -195,14 +209,17 @@ test('folders without safetensors: what they hold is named, with what to do', ()
         refused(pattern, folder({[name]: 'x', 'config.json': CONFIG, 'tokenizer.json': '{}'}));
     }
     refused(/adapter_config\.json: a LoRA adapter/,
-        folder({'adapter_config.json': '{}', 'adapter_model.safetensors': 'x', 'pytorch_model.bin': 'x',
-            'config.json': CONFIG}));
+        folder({
+            'adapter_config.json': '{}', 'adapter_model.safetensors': 'x', 'pytorch_model.bin': 'x',
+            'config.json': CONFIG,
+        }));
 });
 
 test('the cache of Hugging Face: the snapshot is named', () => {
     const [one, two] = ['1', '2'].map((digit) => digit.repeat(40)),
         snapshot = (revision) => ({[`snapshots/${revision}/config.json`]: CONFIG});
-    refused(new RegExp(`folder:? is the root of a model in the cache of Hugging Face, .*; give .*/folder/snapshots/${two}\\.\n`),
+    refused(new RegExp(
+        `folder:? is the root of a model in the cache of Hugging Face, .*; give .*/folder/snapshots/${two}\\.\n`),
         folder({...snapshot(one), ...snapshot(two), 'refs/main': two, 'blobs/0': 'x'}));
     refused(new RegExp(`; give .*/folder/snapshots/${one}\\.\n`),
         folder({...snapshot(one), 'refs/main': two}));
@@ -259,21 +276,28 @@ test('quantised checkpoints are named by their method', () => {
         end = WEIGHTS.length - 8 - Number(WEIGHTS.readBigUInt64LE(0));
     const empty = {dtype: 'U8', shape: [0], data_offsets: [end, end]};
     for (const [tensors, config, method] of [
-        [[`${q}.qweight`, `${q}.qzeros`, `${q}.scales`],
-            {quantization_config: {quant_method: 'gptq', bits: 4}}, 'GPTQ'],
+        [
+            [`${q}.qweight`, `${q}.qzeros`, `${q}.scales`],
+            {quantization_config: {quant_method: 'gptq', bits: 4}}, 'GPTQ',
+        ],
         [[`${q}.qweight`, `${q}.qzeros`, `${q}.scales`], {quantization_config: {quant_method: 'awq'}}, 'AWQ'],
-        [[`${q}.weight.absmax`, `${q}.weight.quant_map`],
-            {quantization_config: {quant_method: 'bitsandbytes'}}, 'bitsandbytes'],
+        [
+            [`${q}.weight.absmax`, `${q}.weight.quant_map`],
+            {quantization_config: {quant_method: 'bitsandbytes'}}, 'bitsandbytes',
+        ],
         [[`${q}.weight_scale_inv`], {quantization_config: {quant_method: 'fp8'}}, 'FP8'],
         [[`${q}.weight_packed`], {}, 'compressed-tensors'],
         [[`${q}.scales`, `${q}.biases`], {quantization: {group_size: 64, bits: 4}}, 'MLX'],
         [[`${q}.qweight`], {}, 'GPTQ or AWQ'],
     ]) {
         const checkpoint = copy(), path = join(checkpoint, 'config.json');
-        editTensors(join(checkpoint, 'model.safetensors'), (header) => { for (const name of tensors)
-            header[name] = empty; });
+        editTensors(join(checkpoint, 'model.safetensors'), (header) => {
+            for (const name of tensors) header[name] = empty;
+        });
         writeFileSync(path, JSON.stringify({...JSON.parse(readFileSync(path, 'utf8')), ...config}));
-        refused(new RegExp(`copy: its weights are quantised by ${method} \\(tensor .*give the checkpoint in BF16`), checkpoint);
+        refused(
+            new RegExp(`copy: its weights are quantised by ${method} \\(tensor .*give the checkpoint in BF16`),
+            checkpoint);
     }
     const eight = copy();
     editTensors(join(eight, 'model.safetensors'),
@@ -281,7 +305,10 @@ test('quantised checkpoints are named by their method', () => {
     refused(/its weights are quantised by FP8/, eight);
     // Settings alone are no quantised weights.
     const stale = copy(), path = join(stale, 'config.json');
-    writeFileSync(path, JSON.stringify({...JSON.parse(readFileSync(path, 'utf8')),
-        quantization_config: {quant_method: 'bitsandbytes', load_in_4bit: true}}));
+    writeFileSync(path,
+        JSON.stringify({
+            ...JSON.parse(readFileSync(path, 'utf8')),
+            quantization_config: {quant_method: 'bitsandbytes', load_in_4bit: true},
+        }));
     quantized('stale.gguf', stale, 'q8_0');
 });

@@ -22,7 +22,7 @@ function folder(name) {
 const contents = (dir) => Object.fromEntries(readdirSync(dir)
     .map((name) => [name, readFileSync(join(dir, name)).toString('base64')]));
 
-test('an output that would take the place of an input is refused, by whatever name it comes', () => {
+test('an output that would replace an input is refused, under any name', () => {
     const dir = join(folder('inputs'), 'model');
     cpSync(source, dir, {recursive: true});
     writeFileSync(join(dir, 'README.md'), '# A model\n');
@@ -131,8 +131,10 @@ test('stdout is closed by its reader, full, or not there: the file is whole, and
     for (const [script, status, complaint] of [
         [`(${command}; echo $? >&2) | true`, 0, /^0\n$/],
         [`(${command}; echo $? >&2) | head -1 >/dev/null`, 0, /^0\n$/],
-        [`${command} >/dev/full`, 1,
-            /^quantize: Standard output can't be written: No space left on device; the file is whole: .*m\.gguf\.\n$/],
+        [
+            `${command} >/dev/full`, 1,
+            /^quantize: Standard output can't be written: No space left on device; the file is whole: .*m\.gguf\.\n$/,
+        ],
         [`${command} >&-`, 0, /^$/], [`${command} >/dev/null 2>&- <&-`, 0, /^$/],
     ]) {
         const ended = spawnSync('sh', ['-c', script], {encoding: 'utf8'});
@@ -151,7 +153,10 @@ test('stdout is closed by its reader, full, or not there: the file is whole, and
 test('a limit on the size of files is told like a full disk', () => {
     const dir = folder('limit');
     const {stderr, stdout} = spawnSync('sh',
-        ['-c', `ulimit -f 128; "${QUANTIZE}" --in "${source}" --out "${dir}/m.gguf" --type f32; echo "status $?"`], {encoding: 'utf8'});
+        [
+            '-c',
+            `ulimit -f 128; "${QUANTIZE}" --in "${source}" --out "${dir}/m.gguf" --type f32; echo "status $?"`,
+        ], {encoding: 'utf8'});
     assert.match(stderr, /^quantize: .*m\.gguf[^\n]*\n$/);
     assert.equal(stdout, 'status 1\n');
     assert.deepEqual(readdirSync(dir), []);

@@ -1,5 +1,6 @@
-"""What the Python package gguf writes for the weights of tests/c/test_search.c's plain_is_the_reference_rounding, as the hashes that this
-test has: FNV-1a of all bytes. Needs numpy and gguf (0.17 or newer) from PyPI.
+"""What the Python package gguf writes for the weights of tests/c/test_search.c's
+plain_is_the_reference_rounding, as the hashes that this test has: FNV-1a of all bytes. Needs numpy and gguf
+(0.17 or newer) from PyPI.
 
     python3 tests/quantize/search_plain.py
 """

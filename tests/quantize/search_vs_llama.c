@@ -4,8 +4,9 @@
  * measuring, not a test; it needs a build of llama.cpp:
  *
  *     LLAMA=path/to/llama.cpp
- *     gcc -std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -Wno-psabi -Isrc -Iquantize -Itests/c -Itests/quantize \
- *         -I$LLAMA/ggml/include tests/quantize/search_vs_llama.c quantize/search*.c src/quant.c \
+ *     gcc -std=gnu11 -O3 -march=native -ffp-contract=off -fno-math-errno -Wno-psabi \
+ *         -Isrc -Iquantize -Itests/c -Itests/quantize -I$LLAMA/ggml/include \
+ *         tests/quantize/search_vs_llama.c quantize/search*.c src/quant.c \
  *         -L$LLAMA/build/bin -lggml -lggml-base -Wl,-rpath,$LLAMA/build/bin -lm -o build/search_vs_llama
  *     build/search_vs_llama [type ...]
  *

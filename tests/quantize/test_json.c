@@ -76,7 +76,9 @@ TEST(a_zero_byte_is_no_end) {
 }
 
 TEST(values_are_found_and_read) {
-    static const char text[] = "{\"shape\":[2,-3],\"big\":9223372036854775807,\"too_big\":9223372036854775808,\"half\":0.5,\"none\":null,\"t\\u0065xt\":\"\\u00e9\\ud83d\\udc1e\\n\"}";
+    static const char text[] =
+        "{\"shape\":[2,-3],\"big\":9223372036854775807,\"too_big\":9223372036854775808,\"half\":0.5,"
+        "\"none\":null,\"t\\u0065xt\":\"\\u00e9\\ud83d\\udc1e\\n\"}";
     char *copy;
     JsonNode *root = parse(text, strlen(text), &copy);
     int64_t whole;

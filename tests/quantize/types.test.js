@@ -29,8 +29,10 @@ const EXPECTED = {
     q5_k: {Q5_K: 21, Q6_K: 1, F32: 7}, q5_k_s: {Q5_K: 21, Q6_K: 1, F32: 7},
     q5_k_m: {Q5_K: 19, Q6_K: 3, F32: 7}, q6_k: {Q6_K: 22, F32: 7},
 };
-const FILE_TYPE = {f32: 0, f16: 1, bf16: 32, q8_0: 7, q4_0: 2, q4_k: 14, q4_k_s: 14, q4_k_m: 15, q5_k: 16,
-    q5_k_s: 16, q5_k_m: 17, q6_k: 18};
+const FILE_TYPE = {
+    f32: 0, f16: 1, bf16: 32, q8_0: 7, q4_0: 2, q4_k: 14, q4_k_s: 14, q4_k_m: 15, q5_k: 16, q5_k_s: 16,
+    q5_k_m: 17, q6_k: 18,
+};
 
 for (const [type, counts] of Object.entries(EXPECTED)) {
     test(`${type}: tensors get llama-quantize's types, and the engine's logits stay near those of the source`,
@@ -92,7 +94,7 @@ test('any number of threads writes the same bytes', () => {
     }
 });
 
-test('a GGUF is quantised again: its metadata stays, but for the type, and its weights mean what they mean to the engine', () => {
+test('a GGUF is quantised again: metadata stay, but for the type, and weights keep their values', () => {
     for (const shape of ['tiny-gemma1', 'tiny-gemma2', 'tiny-gemma3', 'tiny-low-bits']) {
         // made by others; holds every type that the engine reads
         const input = join(ROOT, `tests/golden/${shape}.gguf`);
@@ -139,8 +141,8 @@ test('--plain rounds to nearest; the search comes closer', () => {
     const error = (...options) => {
         const {stdout} = quantize('--in', source, '--out', join(work, 'error.gguf'), '--type', 'q4_0',
             '--verify', ...options);
-        const found = [...stdout.matchAll(/^blk.*ffn_up.weight +Q4_0 +rms error (\S+),/gm)].map(([,
-            number]) => Number(number));
+        const found = [...stdout.matchAll(/^blk.*ffn_up.weight +Q4_0 +rms error (\S+),/gm)].map(
+            ([, number]) => Number(number));
         assert.equal(found.length, 3);
         return found.reduce((a, b) => a + b) / 3;
     };
@@ -193,18 +195,21 @@ test('--imatrix: columns that count more become more exact', () => {
     assert.ok(weighted < 0.8 * without, `${weighted} with, ${without} without`);
 });
 
-test('--imatrix: the file tells of it as llama-quantize does, and a file that is quantised again keeps what it has', () => {
+test('--imatrix: the file records it as llama-quantize does, and keeps it when quantised again', () => {
     const keys = (path) => Object.fromEntries(Object.entries(readGguf(path).metadata)
         .filter(([key]) => key.startsWith('quantize.')));
     const imatrix = join(work, 'told.gguf'), other = join(work, 'other.gguf'),
         names = ['blk.0.attn_q.weight', 'blk.1.ffn_up.weight', 'blk.2.ffn_up.weight'];
     const datasets = ['string', ['wiki.txt', 'more.txt']];
-    writeImatrix(imatrix, names, 256, new Set(), {'imatrix.datasets': datasets,
-        'imatrix.chunk_count': ['u32', 12], 'imatrix.chunk_size': ['u32', 512]});
+    writeImatrix(imatrix, names, 256, new Set(), {
+        'imatrix.datasets': datasets, 'imatrix.chunk_count': ['u32', 12], 'imatrix.chunk_size': ['u32', 512],
+    });
     writeImatrix(other, names.slice(1), 256, new Set());
     const model = quantized('with.gguf', source, 'q4_0', '--imatrix', imatrix);
-    const expected = {'quantize.imatrix.file': imatrix, 'quantize.imatrix.dataset': 'wiki.txt',
-        'quantize.imatrix.entries_count': 3, 'quantize.imatrix.chunks_count': 12};
+    const expected = {
+        'quantize.imatrix.file': imatrix, 'quantize.imatrix.dataset': 'wiki.txt',
+        'quantize.imatrix.entries_count': 3, 'quantize.imatrix.chunks_count': 12,
+    };
     assert.deepEqual(keys(model), expected);
     assert.deepEqual(keys(quantized('again.gguf', model, 'q8_0')), expected);
     assert.deepEqual(keys(quantized('again.gguf', model, 'q4_0', '--imatrix', other)),

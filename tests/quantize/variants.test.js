@@ -102,20 +102,31 @@ test('settings that say another model give that one', () => {
         [[1, 2, 3], {rms_norm_eps: 1e-5}, 'attention.layer_norm_rms_epsilon', Math.fround(1e-5)],
         [[1, 2, 3], {rope_theta: 500000}, 'rope.freq_base', 500000],
         [[1, 2], {rope_parameters: {rope_type: 'default', rope_theta: 77777}}, 'rope.freq_base', 77777],
-        [[1, 2], {rope_scaling: {rope_type: 'default', rope_theta: 77777}, rope_parameters: {rope_theta: 5}},
-            'rope.freq_base', 77777],
+        [
+            [1, 2],
+            {rope_scaling: {rope_type: 'default', rope_theta: 77777}, rope_parameters: {rope_theta: 5}},
+            'rope.freq_base', 77777,
+        ],
         [[3], {rope_scaling: {rope_type: 'default', rope_theta: 77777}}, 'rope.freq_base', 77777],
-        [[3], {rope_scaling: ABSENT, rope_parameters: {full_attention: {rope_theta: 77777}}},
-            'rope.freq_base', 77777],
+        [
+            [3], {rope_scaling: ABSENT, rope_parameters: {full_attention: {rope_theta: 77777}}},
+            'rope.freq_base', 77777,
+        ],
         [[3], {rope_scaling: ABSENT}, 'rope.scaling.factor', undefined],
         [[3], {rope_scaling: {factor: 4}}, 'rope.scaling.factor', undefined],
-        [[3], {rope_scaling: {rope_type: 'linear', factor: 2}, rope_parameters: {full_attention: global}},
-            'rope.scaling.factor', 2],
-        [[3], {rope_scaling: ABSENT, rope_parameters: {full_attention: {type: 'linear', factor: 4}}},
-            'rope.scaling.factor', 4],
+        [
+            [3], {rope_scaling: {rope_type: 'linear', factor: 2}, rope_parameters: {full_attention: global}},
+            'rope.scaling.factor', 2,
+        ],
+        [
+            [3], {rope_scaling: ABSENT, rope_parameters: {full_attention: {type: 'linear', factor: 4}}},
+            'rope.scaling.factor', 4,
+        ],
         [[3], {rope_local_base_freq: 50000}, 'rope.freq_base_swa', 50000],
-        [[3], {rope_parameters: {sliding_attention: {rope_type: 'default', rope_theta: 50000}}},
-            'rope.freq_base_swa', 50000],
+        [
+            [3], {rope_parameters: {sliding_attention: {rope_type: 'default', rope_theta: 50000}}},
+            'rope.freq_base_swa', 50000,
+        ],
         [[2, 3], {sliding_window: 8}, 'attention.sliding_window', 8],
         [[2, 3], {sliding_window: ABSENT}, 'attention.sliding_window', 4096],
         [[2, 3], {final_logit_softcapping: 5}, 'final_logit_softcapping', 5],
@@ -131,13 +142,14 @@ test('settings that say another model give that one', () => {
 });
 
 test('settings of a model that a GGUF can\'t say, or that nobody can compute, are refused', () => {
-    const scaled = ['yarn', 'dynamic', 'llama3', 'longrope', 'proportional', null,
-        7].map((rope_type) => ({rope_type, factor: 4}));
+    const scaled = ['yarn', 'dynamic', 'llama3', 'longrope', 'proportional', null, 7].map(
+        (rope_type) => ({rope_type, factor: 4}));
     const cases = [
-        ...scaled.flatMap((rope) => [[[1, 2, 3], {rope_scaling: rope}],
-            [[1, 2, 3], {...NO_ROPE, rope_parameters: rope}],
+        ...scaled.flatMap((rope) => [
+            [[1, 2, 3], {rope_scaling: rope}], [[1, 2, 3], {...NO_ROPE, rope_parameters: rope}],
             [[3], {rope_parameters: {full_attention: rope}, rope_scaling: ABSENT}],
-            [[3], {rope_parameters: {sliding_attention: rope}, rope_scaling: ABSENT}]]),
+            [[3], {rope_parameters: {sliding_attention: rope}, rope_scaling: ABSENT}],
+        ]),
         [[1, 2, 3], {rope_scaling: {rope_type: 'linear'}}],
         [[1, 2, 3], {rope_scaling: {rope_type: 'linear', factor: null}}],
         [[1, 2, 3], {rope_scaling: {type: 'yarn', factor: 4}}],
@@ -191,7 +203,7 @@ test('of a multimodal model, text_config alone describes the text', () => {
         'the default of query_pre_attn_scalar');
 });
 
-test('tie_word_embeddings or not: an output head that equals the embedding is left out, one that differs is kept', () => {
+test('an output head that equals the embedding is left out, one that differs is kept', () => {
     const cases = [
         ...SOURCES.map((source) => [source, 'model.embed_tokens.weight', 'lm_head.weight']),
         [MULTIMODAL, 'language_model.model.embed_tokens.weight', 'language_model.lm_head.weight'],
@@ -242,7 +254,7 @@ test('an output head of another dtype is compared by its weights', () => {
     assert.ok('output.weight' in accepted(folder).tensors);
 });
 
-test('an output head of its own is the one that computes the logits', () => {
+test('a separate output head computes the logits', () => {
     const {tokens} = golden('tiny-gemma3');
     for (const [i, source] of SOURCES.entries()) {
         const folder = copy(source), n = golden(`tiny-gemma${i + 1}`).n_vocab;
@@ -250,9 +262,11 @@ test('an output head of its own is the one that computes the logits', () => {
         // the rows in the opposite order: so are the logits
         changeTensors(join(folder, 'model.safetensors'), (tensors) => {
             const {dtype, shape, bytes} = tensors['model.embed_tokens.weight'], row = bytes.length / shape[0];
-            tensors['lm_head.weight'] = {dtype, shape,
+            tensors['lm_head.weight'] = {
+                dtype, shape,
                 bytes: Buffer.concat(Array.from({length: shape[0]},
-                    (_, id) => bytes.subarray((shape[0] - 1 - id) * row, (shape[0] - id) * row)))};
+                    (_, id) => bytes.subarray((shape[0] - 1 - id) * row, (shape[0] - id) * row))),
+            };
         });
         const after = logits(quantized('untied.gguf', folder, 'bf16'), tokens, '--exact');
         for (let at = 0; at < before.length; at += n)
@@ -278,7 +292,7 @@ test('a single file goes before an index and its shards, and what is not read is
     assert.doesNotMatch(convert(SOURCES[2]).stdout, /index/);
 });
 
-test('shards without an index: all of them, whatever they are called; a missing one is named, and two models are no model', () => {
+test('shards without an index are read under any names; a missing one is named; two models fail', () => {
     let folder = copy(SHARDED);
     rmSync(join(folder, INDEX));
     assert.deepEqual(accepted(folder).bytes, PLAIN[2].bytes);
@@ -309,20 +323,27 @@ function grown(source, added, n = added.length) {
     editJson(join(folder, 'config.json'), (config) => { config.vocab_size = rows + n; });
     changeTensors(join(folder, 'model.safetensors'), (tensors) => {
         const {dtype, shape: [, columns], bytes} = tensors['model.embed_tokens.weight'];
-        tensors['model.embed_tokens.weight'] = {dtype, shape: [rows + n, columns],
-            bytes: Buffer.concat([bytes, bytes.subarray(0, n * columns * 2)])};
+        tensors['model.embed_tokens.weight'] = {
+            dtype, shape: [rows + n, columns],
+            bytes: Buffer.concat([bytes, bytes.subarray(0, n * columns * 2)]),
+        };
     });
     editJson(join(folder, 'tokenizer.json'), (tokenizer) => {
-        tokenizer.added_tokens.push(...added.map((token, i) => ({id: rows + i, single_word: false,
-            lstrip: false, rstrip: false, normalized: false, special: false, ...token})));
+        tokenizer.added_tokens.push(...added.map(
+            (token, i) => ({
+                id: rows + i, single_word: false, lstrip: false, rstrip: false, normalized: false,
+                special: false, ...token,
+            })));
     });
     editJson(join(folder, 'tokenizer_config.json'), (settings) => { delete settings.added_tokens_decoder; });
     return folder;
 }
 
 test('tokens that only tokenizer.json adds are tokens, beside tokenizer.model and without it', () => {
-    const added = [{content: '<|im_start|>', special: true}, {content: '<|im_end|>'}, {content: '<think>'},
-        {content: 'two  words'}];
+    const added = [
+        {content: '<|im_start|>', special: true}, {content: '<|im_end|>'}, {content: '<think>'},
+        {content: 'two  words'},
+    ];
     const folder = grown(SOURCES[2], added), rows = golden('tiny-gemma3').n_vocab;
     const {metadata} = accepted(folder), model = quantized('grown.gguf', folder, 'q8_0');
     assert.deepEqual(metadata['tokenizer.ggml.tokens'].slice(rows), added.map(({content}) => content));
@@ -338,9 +359,9 @@ test('tokens that only tokenizer.json adds are tokens, beside tokenizer.model an
 test('added tokens beyond the rows are counted once; rows beyond the tokens are padding', () => {
     const folder = grown(SOURCES[2], [{content: '<a>'}, {content: '<b>'}], 1),
         rows = golden('tiny-gemma3').n_vocab;
-    editJson(join(folder, 'tokenizer_config.json'),
-        (settings) => { settings.added_tokens_decoder = {[rows]: {content: '<a>'},
-            [rows + 1]: {content: '<b>'}}; });
+    editJson(join(folder, 'tokenizer_config.json'), (settings) => {
+        settings.added_tokens_decoder = {[rows]: {content: '<a>'}, [rows + 1]: {content: '<b>'}};
+    });
     assert.match(convert(folder).stdout, new RegExp(`^left out: 1 tokens from id ${rows + 1} on`, 'm'));
     const padded = accepted(grown(SOURCES[2], [{content: '<a>'}], 3)).metadata;
     assert.deepEqual(padded['tokenizer.ggml.tokens'].slice(rows),

@@ -1,7 +1,8 @@
 // The browser dies in the middle of a download, the store's bytes rot: the model always arrives, is always
 // right, and little is fetched twice.
 //
-//   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     the long run: other moments, more of them; Firefox, which starts slowly, has a quarter of each
+//   GEMMA_SEED=1 GEMMA_KILLS=20 GEMMA_FLIPS=200     the long run: other moments, and more of them. Firefox,
+//                                                   which starts slowly, has a quarter of each
 
 import assert from 'node:assert/strict';
 import {createHash} from 'node:crypto';
@@ -44,8 +45,10 @@ function numbersFrom(seed) {
 const LAUNCH = {
     chromium: {args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
         '--no-first-run', '--disable-background-networking']},
-    firefox: {browser: 'firefox', args: ['--headless'],
-        extraPrefsFirefox: {'toolkit.startup.max_resumed_crashes': -1}},
+    firefox: {
+        browser: 'firefox', args: ['--headless'],
+        extraPrefsFirefox: {'toolkit.startup.max_resumed_crashes': -1},
+    },
 };
 
 let site, folder, browser;
@@ -89,9 +92,10 @@ async function sendSlowly(file, request, response) {
     open++;
     response.on('close', () => open--);
     asked.push(first);
-    response.writeHead(206, {'Content-Length': end - first + 1,
-        'Content-Range': `bytes ${first}-${end}/${size}`, ETag: changing ? `"${answers++}"` : '"1"',
-        'Last-Modified': DATE});
+    response.writeHead(206, {
+        'Content-Length': end - first + 1, 'Content-Range': `bytes ${first}-${end}/${size}`,
+        ETag: changing ? `"${answers++}"` : '"1"', 'Last-Modified': DATE,
+    });
     const blocks = typeof file === 'string' ? createReadStream(file,
         {start: first, end, highWaterMark: 1 << 18}) : [file.subarray(first, end + 1)];
     const slowed = async function* () {
@@ -108,8 +112,9 @@ async function sendSlowly(file, request, response) {
 async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
-    browser = await puppeteer.launch({executablePath: programs[name].path, userDataDir,
-        protocolTimeout: 3_000_000, ...LAUNCH[name]});
+    browser = await puppeteer.launch({
+        executablePath: programs[name].path, userDataDir, protocolTimeout: 3_000_000, ...LAUNCH[name],
+    });
     const page = await browser.newPage();
     await page.goto(`${site.url}models.json`);
     asked = [];
@@ -169,7 +174,8 @@ async function killAndHeal(name, kills, context, isOdd) {
         total += sent;
     }
     await browser.close();
-    context.diagnostic(`${total} bytes were sent for a file of ${SIZE}; at most ${mostLost} of them in vain at one kill`);
+    context.diagnostic(
+        `${total} bytes were sent for a file of ${SIZE}; at most ${mostLost} of them in vain at one kill`);
 }
 
 /** Flips one bit of what is stored. */
@@ -211,9 +217,9 @@ for (const [name, share] of [['chromium', 1], ['firefox', 1 / 4]]) {
     test(`${name} is killed at ${kills} moments of a download (seed ${SEED}), and heals each time by itself`,
         options, (context) => killAndHeal(name, kills, context, false));
     const killsOfOdd = Math.ceil(kills / 2);
-    test(`${name} is killed at ${killsOfOdd} moments of a download whose host changes its ETag and gives one connection (seed ${SEED}), and heals as well`, options,
+    test(`${name} is killed ${killsOfOdd} times, with changing ETags and one connection (seed ${SEED})`, options,
         (context) => killAndHeal(name, killsOfOdd, context, true));
-    test(`${name}: ${flips} times a byte of a small model rots in the store (seed ${SEED}): each time one chunk is fetched, and the answer is right`, options,
+    test(`${name}: ${flips} times a stored byte rots (seed ${SEED}): one chunk is fetched`, options,
         () => rotAndHeal(name, 'tiny.gguf', flips, TINY.length, TINY_CHUNK,
             {threads: 1, manifest: manifestOf(TINY, TINY_CHUNK)}, 'The sea at night'));
     test(`${name}: the same for ${flipsOfDefault} bytes of the default model`, options,

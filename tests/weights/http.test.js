@@ -69,8 +69,9 @@ test('a file comes in ranges, any of them, with its name, size and version',
     const remote = await openRemote(url,
         {pieceSize: PIECE, first: 1, onBytes: (bytes) => { counted += bytes; }});
     const {name, size, validator, ranges} = remote;
-    assert.deepEqual({name, size, validator, ranges}, {name: 'tiny one.gguf', size: 2500, validator: '"v1"',
-        ranges: true});
+    assert.deepEqual({name, size, validator, ranges}, {
+        name: 'tiny one.gguf', size: 2500, validator: '"v1"', ranges: true,
+    });
     for (const i of [2, 1]) assert.deepEqual(Buffer.from(await remote.read(i)),
         FILE.subarray(i * PIECE, (i + 1) * PIECE));
     assert.deepEqual(asked, ['bytes=1000-1999', 'bytes=2000-2499'],
@@ -83,7 +84,7 @@ test('headers of the caller are sent along', () => withServer((request, response
     sendRange(request, response);
 }, async (url) => assert.deepEqual(await readAll(url, {headers: {Authorization: 'Bearer x'}}), FILE)));
 
-test('headers of the caller go to the origin of the model\'s own address alone: not to mirrors, not where a redirect leads', async () => {
+test('the caller\'s headers go to the model\'s own origin alone, not to mirrors or redirects', async () => {
     const secrets = {'Authorization': 'Bearer x', 'X-Token': 'y'}, seen = [];
     const note = (place) => (request, response, nth) => {
         seen.push([place, request.headers.authorization, request.headers['x-token']]);
@@ -97,8 +98,10 @@ test('headers of the caller go to the origin of the model\'s own address alone: 
         const token = headers['X-Token'];
         await withServer(note('mirror'), (second) => withServer(note('first'), async (first) => {
             assert.deepEqual(await readAll([first, second], {headers}), FILE);
-            assert.deepEqual(seen.splice(0), [...Array(2).fill(['first', 'Bearer x', token]),
-                ...Array(2).fill(['mirror', undefined, undefined])]);
+            assert.deepEqual(seen.splice(0), [
+                ...Array(2).fill(['first', 'Bearer x', token]),
+                ...Array(2).fill(['mirror', undefined, undefined]),
+            ]);
             elsewhere = second.replace('models', 'other');
             await withServer(note('own'),
                 async (url) => assert.deepEqual(await readAll(url, {headers}), FILE));
@@ -111,8 +114,9 @@ test('headers of the caller go to the origin of the model\'s own address alone: 
             await withServer(note('parts'), async (other) => {
                 const parts = [0, 1, 2].map((i) => new URL(`part-${i}`, other).href);
                 await withServer(note('own'),
-                    async (url) => (await openRemote(url, {pieceSize: PIECE, headers, size: FILE.length,
-                        parts})).read(0));
+                    async (url) => (await openRemote(url, {
+                        pieceSize: PIECE, headers, size: FILE.length, parts,
+                    })).read(0));
                 assert.deepEqual(seen.splice(0), [['parts', undefined, undefined]]);
             });
         }));
@@ -133,8 +137,10 @@ test('a bare % in an address is a part of the name',
 }));
 
 test('the parts of a manifest are file names beside it', () => {
-    const manifest = (file) => ({file: 'm.gguf', size: 1, sha256: 'a'.repeat(64), chunkSize: 1,
-        chunks: [{sha256: 'a'.repeat(64), file}]});
+    const manifest = (file) => ({
+        file: 'm.gguf', size: 1, sha256: 'a'.repeat(64), chunkSize: 1,
+        chunks: [{sha256: 'a'.repeat(64), file}],
+    });
     for (const file of ['../m', 'a/b', '/m', 'a\\b', 'https:m', '//host/m', 'data:m', '', '.', '..', 'a\0b',
         '\ud800', 5, {}])
         assert.throws(() => readManifest(manifest(file)), {code: 'bad-file'}, JSON.stringify(file));
@@ -201,8 +207,10 @@ test('of a manifest and a pointer no more is read than such a file has', async (
     let sent = 0;
     await withServer((request, response) => {
         const block = Buffer.alloc(1 << 20, '[');
-        const more = () => { sent += block.length; response.write(block, () => !response.destroyed
-            && more()); };
+        const more = () => {
+            sent += block.length;
+            response.write(block, () => !response.destroyed && more());
+        };
         more();
     }, async (url) => {
         await assert.rejects(askManifest(url, {home: url}), refused('bad-file', /has more than/));
@@ -235,8 +243,10 @@ test('where nobody says the length, as of what comes compressed, the file is rea
         await withServer(answer, async (url) => {
             let counted = 0;
             const said = [];
-            assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; },
-                onWait: (sentence) => said.push(sentence)}), FILE);
+            assert.deepEqual(
+                await readAll(url, {
+                    onBytes: (bytes) => { counted += bytes; }, onWait: (sentence) => said.push(sentence),
+                }), FILE);
             assert.equal(counted, FILE.length);
             assert.match(said.find(Boolean), /does not say how long|broke|answer/);
             assert.equal(said.at(-1), undefined);
@@ -259,11 +269,13 @@ test('where nobody says the length, as of what comes compressed, the file is rea
 test('a range that is compressed on its way is that range', () => withServer((request, response) => {
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number),
         part = FILE.subarray(from, to + 1), zipped = gzipSync(part);
-    response.writeHead(206, {'Content-Encoding': 'gzip', 'Content-Length': zipped.length,
-        'Content-Range': `bytes ${from}-${from + part.length - 1}/${FILE.length}`}).end(zipped);
+    response.writeHead(206, {
+        'Content-Encoding': 'gzip', 'Content-Length': zipped.length,
+        'Content-Range': `bytes ${from}-${from + part.length - 1}/${FILE.length}`,
+    }).end(zipped);
 }, async (url) => assert.deepEqual(await readAll(url), FILE)));
 
-test('an answer may hold less than was asked for, or more, as it says: the rest is asked for, the surplus left', async () => {
+test('an answer may be shorter or longer than asked: the rest is asked for, the surplus left', async () => {
     for (const headers of [{ETag: ''}, {}]) {
         await withServer((request, response) => {
             const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range);
@@ -272,8 +284,9 @@ test('an answer may hold less than was asked for, or more, as it says: the rest 
         }, async (url, asked) => {
             let counted = 0;
             assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
-            assert.deepEqual(asked.slice(0, 5), ['bytes=0-999', 'bytes=299-999', 'bytes=598-999',
-                'bytes=897-999', 'bytes=1000-1999']);
+            assert.deepEqual(asked.slice(0, 5), [
+                'bytes=0-999', 'bytes=299-999', 'bytes=598-999', 'bytes=897-999', 'bytes=1000-1999',
+            ]);
             assert.equal(counted, FILE.length);
         });
         await withServer((request, response) => {
@@ -313,7 +326,7 @@ test('where Content-Range is hidden, as another origin\'s is, the length is aske
     }
 });
 
-test('a connection that is cut anywhere is taken up again, and what came in vain is not counted',
+test('a connection that is cut anywhere is resumed, and lost bytes are not counted',
     async () => {
     const cuts = [0, 1, 250, 499].flatMap((cutAt) => [0, 1, 2].map((nth) => ({cutAt, nth})));
     await Promise.all(cuts.map(({cutAt, nth}) =>
@@ -332,7 +345,7 @@ test('a connection that breaks each time is told in the end',
         refused('network', /^The connection to 127\.\S+ broke in the middle of tiny one\.gguf/))
         .then(() => assert.equal(asked.length, HASTE.tries))));
 
-test('a server that always breaks off after a few bytes gives the file all the same: each time it goes on where it ended', () =>
+test('a server that always breaks off after a few bytes gives the file: each request resumes', () =>
     withServer((request, response) => sendRange(request, response, {cutAt: 90}), async (url, asked) => {
         let counted = 0;
         assert.deepEqual(await readAll(url, {onBytes: (bytes) => { counted += bytes; }}), FILE);
@@ -341,14 +354,14 @@ test('a server that always breaks off after a few bytes gives the file all the s
         assert.ok(asked.includes('bytes=90-999'), asked.join());
     }));
 
-test('where nobody can tell whether the rest is of the same file, a piece that broke off is read from its beginning', () =>
+test('where nothing shows that the rest is of the same file, a request is repeated whole', () =>
     withServer((request, response, nth) => sendRange(request, response,
         {headers: {ETag: ''}, ...nth === 0 && {cutAt: 90}}), async (url, asked) => {
         assert.deepEqual(await readAll(url), FILE);
         assert.deepEqual(asked.slice(0, 2), ['bytes=0-999', 'bytes=0-999']);
     }));
 
-test('a server that is asked too often is left alone for as long as it says, in seconds or by a date; not for hours', async () => {
+test('Retry-After is obeyed, in seconds or by a date, but not for hours', async () => {
     for (const wait of [() => '1', () => new Date(Date.now() + 2000).toUTCString()]) {
         let since;
         await withServer((request, response, nth) => {
@@ -450,7 +463,7 @@ test('a piece that came wrong is asked for at another server',
 
 const DATE = 'Mon, 01 Jan 2024 00:00:00 GMT', SHA = createHash('sha256').update(FILE).digest('hex');
 
-test('one file by several ETags is one file, where it has one length and one date, digest or tag without its W/; others are refused', async () => {
+test('several ETags are one file with one length and one date, digest or weak tag; else refused', async () => {
     const other = Buffer.from(FILE).fill(1, 1700, 1701);
     for (const [name, headersOf, good, options] of [
         ['nodes of one date', (nth) => ({'ETag': `"${nth}"`, 'Last-Modified': DATE}), true],
@@ -459,16 +472,24 @@ test('one file by several ETags is one file, where it has one length and one dat
         ['X-Linked-ETag', (nth) => ({'ETag': `"${nth}"`, 'X-Linked-ETag': `"${SHA.slice(0, 40)}"`}), true],
         ['Repr-Digest', (nth) => ({'ETag': `"${nth}"`,
             'Repr-Digest': `sha-256=:${Buffer.from(SHA, 'hex').toString('base64')}:`}), true],
-        ['a date that moves with one tag',
-            (nth) => ({'ETag': '"x"', 'Last-Modified': new Date(nth * 1e6).toUTCString()}), true],
-        ['a digest of the whole decides at the end', (nth) => ({ETag: `"${nth}"`}), true,
-            {decided: () => true}],
+        [
+            'a date that moves with one tag',
+            (nth) => ({'ETag': '"x"', 'Last-Modified': new Date(nth * 1e6).toUTCString()}), true,
+        ],
+        [
+            'a digest of the whole decides at the end', (nth) => ({ETag: `"${nth}"`}), true,
+            {decided: () => true},
+        ],
         ['two nodes of which one has what was begun', (nth) => ({ETag: `"${nth % 2}"`}), true],
         ['nothing tells', (nth) => ({ETag: `"${nth}"`}), false],
-        ['another date', (nth) => ({'ETag': `"${nth}"`, 'Last-Modified': new Date(nth * 1e6).toUTCString()}),
-            false],
-        ['another digest', (nth) => ({'ETag': '"x"', 'Last-Modified': DATE, 'X-Linked-ETag': `"${nth}"`}),
-            false],
+        [
+            'another date',
+            (nth) => ({'ETag': `"${nth}"`, 'Last-Modified': new Date(nth * 1e6).toUTCString()}), false,
+        ],
+        [
+            'another digest', (nth) => ({'ETag': '"x"', 'Last-Modified': DATE, 'X-Linked-ETag': `"${nth}"`}),
+            false,
+        ],
     ]) {
         await withServer((request, response, nth) => sendRange(request, response, {headers: headersOf(nth)}),
             async (url, asked) => {
@@ -495,23 +516,28 @@ test('one file by several ETags is one file, where it has one length and one dat
 describe('a host that allows one connection', {concurrency: true}, () => {
     for (const [what, refuse] of [
         ['answers 503 to the others', (response) => response.writeHead(503).end()],
-        ['answers 429 with a date far away', (response) => response.writeHead(429,
-            {'Retry-After': '3600'}).end()],
+        [
+            'answers 429 with a date far away',
+            (response) => response.writeHead(429, {'Retry-After': '3600'}).end(),
+        ],
         ['closes the others', (response) => response.destroy()],
         ['opens the others and closes them', (response) => {
             response.writeHead(206, {'ETag': '"v1"', 'Content-Length': 10});
             response.flushHeaders();
             setTimeout(() => response.destroy(), 5);
         }],
-        ...[400, 401, 403, 404, 410, 416, 500].map((status) => [`answers ${status} to the others`,
-            (response) => response.writeHead(status).end()]),
+        ...[400, 401, 403, 404, 410, 416, 500].map((status) => [
+            `answers ${status} to the others`, (response) => response.writeHead(status).end(),
+        ]),
         ['answers the others with a page', (response) => response.writeHead(200,
             {'Content-Type': 'text/html'}).end('<!doctype html>Too many')],
         ['answers the others with a sentence', (response) => response.writeHead(200,
             {'Content-Type': 'text/plain', 'Content-Length': 8}).end('Too many')],
         ['answers the others with nothing', (response) => response.writeHead(204).end()],
-        ['answers the others with an empty part', (response, range) => response.writeHead(206,
-            {'ETag': '"v1"', 'Content-Range': range}).end()],
+        [
+            'answers the others with an empty part',
+            (response, range) => response.writeHead(206, {'ETag': '"v1"', 'Content-Range': range}).end(),
+        ],
         ['never answers the others', () => {}],
         ['sends the others elsewhere', (response) => response.writeHead(302,
             {Location: 'http://127.0.0.1:9/'}).end()],
@@ -528,8 +554,9 @@ describe('a host that allows one connection', {concurrency: true}, () => {
                 }
                 open++;
                 response.on('close', () => setTimeout(() => open--, 10));       // hosts notice late
-                response.writeHead(206, {'ETag': '"v1"', 'Content-Length': to - from + 1,
-                    'Content-Range': range});
+                response.writeHead(206, {
+                    'ETag': '"v1"', 'Content-Length': to - from + 1, 'Content-Range': range,
+                });
                 let at = from;
                 const timer = setInterval(() => {
                     const end = Math.min(to + 1, at + 100);
@@ -568,8 +595,9 @@ test('an answer that nobody reads yet gives way to other requests where a host a
         response.on('close', () => open--);
         const part = Buffer.alloc(4 << 20, 'x');
         const [, from] = /^bytes=(\d+)/.exec(request.headers.range);
-        response.writeHead(206, {'ETag': '"v1"',
-            'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${20 << 20}`}).end(part);
+        response.writeHead(206, {
+            'ETag': '"v1"', 'Content-Range': `bytes ${from}-${Number(from) + part.length - 1}/${20 << 20}`,
+        }).end(part);
     }, async (url) => {
         const remote = await openRemote(url, {pieceSize: 4 << 20, patience: {...HASTE, tries: 5}});
         assert.deepEqual(Buffer.from(await remote.peek(8 << 20, 100)), Buffer.alloc(100, 'x'));
@@ -622,9 +650,10 @@ test('a file in parts comes from its parts, with ranges and without', async () =
 test('another size than somebody promised is told',
     () => withServer((request, response) => sendRange(request, response),
     (url) => assert.rejects(readAll(url, {size: 2600}),
-        refused('bad-file', /^tiny one\.gguf on 127\.\S+ is not the file that was expected: it has 2500 bytes, not 2600\.$/))));
+        refused('bad-file',
+            /^tiny one\.gguf on 127\.\S+ is not the file that was expected: it has 2500 bytes, not 2600\.$/))));
 
-test('a server without ranges that breaks off is read again from the first byte, where it names its version; pieces not wanted are passed over', async () => {
+test('a server without ranges that breaks off is read again from byte 0, if it has a version', async () => {
     const answer = (request, response, nth) => {
         response.writeHead(200, {'Content-Length': FILE.length, ETag: nth === 3 ? '"v2"' : '"v1"'});
         if (nth === 2) response.end(FILE);
@@ -695,7 +724,7 @@ test('another part than was asked for is refused', () => withServer((request, re
         .end(FILE.subarray(0, PIECE));
 }, (url) => assert.rejects(readAll(url), refused('network', /other bytes/))));
 
-test('a file that changes during the download is refused: other ETag, other size, suddenly whole, suddenly shorter', async () => {
+test('a file that changes during the download is refused: ETag, size, status or length', async () => {
     const changed = {
         etag: (request, response) => sendRange(request, response, {headers: {ETag: '"v2"'}}),
         size: (request, response) => sendRange(request, response, {bytes: Buffer.concat([FILE, FILE])}),

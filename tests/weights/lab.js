@@ -16,14 +16,19 @@ import {ensureBrowsers} from '../setup/browsers.js';
 export const BROWSER = process.env.GEMMA_BROWSER ?? 'chromium';
 const LAUNCH = {
     chromium: {
-        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+        args: [
+            '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
             '--disable-background-networking', '--disable-component-update', '--disable-sync',
-            '--js-flags=--expose-gc'],
+            '--js-flags=--expose-gc',
+        ],
     },
     // Firefox asks the user whether a site may keep its data: here the answer is yes.
-    firefox: {browser: 'firefox', args: ['--headless'],
-        extraPrefsFirefox: {'dom.storageManager.prompt.testing': true,
-            'dom.storageManager.prompt.testing.allow': true}},
+    firefox: {
+        browser: 'firefox', args: ['--headless'],
+        extraPrefsFirefox: {
+            'dom.storageManager.prompt.testing': true, 'dom.storageManager.prompt.testing.allow': true,
+        },
+    },
 };
 
 export const CHUNK = 16 * 1024 * 1024;
@@ -118,8 +123,9 @@ export const refuse = (refused) => (index, request, response) => Math.floor(inde
 export const sendPartOf = (slow, length, then = () => {}) => (index, request, response) => {
     if (index !== slow) return false;
     const from = index * CHUNK, all = Math.min(CHUNK, FILE.length - from);
-    response.writeHead(206, {'Content-Length': all,
-        'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"'});
+    response.writeHead(206, {
+        'Content-Length': all, 'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"',
+    });
     response.write(FILE.subarray(from, from + length), () => then(response));
     return true;
 };
@@ -137,14 +143,15 @@ before(async () => {
 });
 
 /**
- * A browser of its own.
+ * A new browser.
  * @param {{chromium?: object, firefox?: object}} [preferences]   of its user, as the browser itself
  *     names them
  */
 export async function launch({[BROWSER]: preferences} = {}) {
     const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')),
-        options = {executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS,
-            ...LAUNCH[BROWSER]};
+        options = {
+            executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS, ...LAUNCH[BROWSER],
+        };
     if (preferences && BROWSER === 'chromium') {
         mkdirSync(join(userDataDir, 'Default'));
         writeFileSync(join(userDataDir, 'Default/Preferences'), JSON.stringify(preferences));

@@ -45,7 +45,7 @@ check('with a manifest, pieces have its size, and are stored with its digests', 
     }
 });
 
-check('a piece that comes with wrong bytes is fetched again; one that always does is told, and what is right is kept', async () => {
+check('a chunk with wrong bytes is fetched again; if always wrong, an error; good chunks stay', async () => {
     const manifest = serveSmall({bytes: flipped(SMALL_FILE)});
     lab.model.fail = (index) => {
         if (small(index) === 3) lab.model = {bytes: SMALL_FILE};        // from the next request on
@@ -91,13 +91,17 @@ check('what was stored without a manifest is kept as far as the manifest says th
 check('a manifest that cannot be used, or is of another file, is told in a sentence', async () => {
     const manifest = serveSmall({files: {'page.json': '<html>', 'list.json': '{"file": "a.gguf"}'}});
     for (const [given, message] of [
-        [{...manifest, size: 77},
-            /^The manifest of model\.gguf cannot be used: "chunks" must have 1 entries, and has 9\.$/],
+        [
+            {...manifest, size: 77},
+            /^The manifest of model\.gguf cannot be used: "chunks" must have 1 entries, and has 9\.$/,
+        ],
         [{...manifest, sha256: 'abc'}, /"sha256" must be 64/], [{...manifest, chunkSize: -1}, /"chunkSize"/],
         [{}, /"file"/],
         [{...manifest, chunks: [{}, ...manifest.chunks.slice(1)]}, /each chunk must have/],
-        [{...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]},
-            /1 of 9 chunks have a "file"/],
+        [
+            {...manifest, chunks: [{...manifest.chunks[0], file: 'a'}, ...manifest.chunks.slice(1)]},
+            /1 of 9 chunks have a "file"/,
+        ],
         [manifestOf(FILE), /is not the file that was expected: it has 8388685 bytes, not 51566215/],
         [`${lab.origin}/page.json`, /^\S+page\.json is not the manifest of a model/],
         [`${lab.origin}/list.json`, /^The manifest of a\.gguf cannot be used: "size"/],
@@ -112,8 +116,9 @@ check('a manifest that cannot be used, or is of another file, is told in a sente
 check('a model in parts, as --split writes it, comes from them', async () => {
     const manifest = manifestOf(SMALL_FILE, SMALL);
     manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `model.gguf.part-0000${i}`}));
-    const files = Object.fromEntries(manifest.chunks.map(({file}, i) => [`models/${file}`,
-        SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    const files = Object.fromEntries(manifest.chunks.map(({file}, i) => [
+        `models/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL),
+    ]));
     lab.model = {bytes: OTHER, files: {...files, 'models/model.gguf.json': JSON.stringify(manifest)}};
     for (const ranges of [true, false]) {
         lab.model.ranges = ranges;
@@ -132,14 +137,17 @@ check('headers of the caller go to the model\'s own origin alone, not to a manif
     async () => {
     const manifest = manifestOf(SMALL_FILE, SMALL);
     manifest.chunks = manifest.chunks.map((chunk, i) => ({...chunk, file: `part-${i}`}));
-    const parts = Object.fromEntries(manifest.chunks.map(({file}, i) => [`m/${file}`,
-        SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL)]));
+    const parts = Object.fromEntries(manifest.chunks.map(({file}, i) => [
+        `m/${file}`, SMALL_FILE.subarray(i * SMALL, (i + 1) * SMALL),
+    ]));
     const seen = new Set();
     lab.model = {
         files: {...parts, 'm/manifest': JSON.stringify(manifest)},
         headers: {'Access-Control-Allow-Origin': '*'},
-        preflight: {'Access-Control-Allow-Origin': '*',
-            'Access-Control-Allow-Headers': 'authorization, x-token, range'},
+        preflight: {
+            'Access-Control-Allow-Origin': '*',
+            'Access-Control-Allow-Headers': 'authorization, x-token, range',
+        },
         fail(index, {headers}) {
             seen.add(`${headers.host} ${headers.authorization} ${headers['x-token']}`);
             return false;
@@ -158,7 +166,10 @@ check('headers of the caller go to the model\'s own origin alone, not to a manif
 check('the SHA-256 that a host or the caller tells of the whole file is compared', async () => {
     const right = sha256(FILE), wrong = sha256(OTHER);
     const pointer = (oid) => (
-        {'a/b/raw/main/m.gguf': `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${FILE.length}\n`, 'a/b/resolve/main/m.gguf': FILE});
+        {
+            'a/b/raw/main/m.gguf': `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${FILE.length}\n`,
+            'a/b/resolve/main/m.gguf': FILE,
+        });
     for (const [more, source, options, good] of [
         [{}, undefined, {sha256: right.toUpperCase()}, true], [{}, undefined, {sha256: wrong}, false],
         [{headers: {'X-Linked-ETag': `"${right}"`}}, undefined, {}, true],
@@ -182,7 +193,7 @@ check('the SHA-256 that a host or the caller tells of the whole file is compared
     }
 });
 
-check('a digest that is given is compared with what is stored, too, however it came; a wrong one leaves the model as it is', async () => {
+check('a given digest is compared with what is stored, too; a wrong one leaves the model as it is', async () => {
     const right = sha256(FILE), wrong = sha256(OTHER);
     const manifest = manifestOf(FILE), address = `${lab.origin}/model.gguf.json`;
     for (const first of [{}, {sha256: right}, {manifest}]) {
@@ -280,8 +291,10 @@ check('pieces that the browser removed of a finished model are named and fetched
 check('a model is exported, and imported where there is no network; both ways it is checked', async () => {
     await load();
     const manifest = (await call('manifestOf', id())).value;
-    assert.deepEqual(manifest, {file: 'model.gguf', size: FILE.length, sha256: sha256(FILE), chunkSize: CHUNK,
-        chunks: manifestOf(FILE).chunks});
+    assert.deepEqual(manifest, {
+        file: 'model.gguf', size: FILE.length, sha256: sha256(FILE), chunkSize: CHUNK,
+        chunks: manifestOf(FILE).chunks,
+    });
     const digests = await lab.page.evaluate(async (address) => {
         const hash = async (blob) =>
             [...new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))].map((b) =>
@@ -397,8 +410,8 @@ check('a model of any name is exported under one that systems can keep, and impo
         }
         return names;
     });
-    assert.deepEqual(names, ['a_b.gguf', '_NUL.gguf', 'x__.gguf'].map((name) => [name, name, name, name,
-        'complete']));
+    assert.deepEqual(names,
+        ['a_b.gguf', '_NUL.gguf', 'x__.gguf'].map((name) => [name, name, name, name, 'complete']));
 });
 
 check('everything that takes a while ends with its signal', async () => {
@@ -410,8 +423,9 @@ check('everything that takes a while ends with its signal', async () => {
         stuck.slice = () => ({arrayBuffer: () => new Promise(() => {})});
         const json = new File(['{}'], 'model.gguf.json');
         json.text = () => new Promise(() => {});
-        const held = (name) => new Promise((resolve) => { void navigator.locks.request(name,
-            () => new Promise((go) => { globalThis.go = go; resolve(); })); });
+        const held = (name) => new Promise((resolve) => {
+            void navigator.locks.request(name, () => new Promise((go) => { globalThis.go = go; resolve(); }));
+        });
         const late = async (name, work) => {
             const stopping = new AbortController(),
                 done = work(stopping.signal, () => stopping.abort()).then(() => 'done',
@@ -548,8 +562,10 @@ check('a second tab shows the first one\'s progress, and takes over when it is c
 
 /** Piece 1 in small pieces, forever. */
 function sendTrickle(request, response) {
-    response.writeHead(206, {'Content-Length': CHUNK,
-        'Content-Range': `bytes ${CHUNK}-${2 * CHUNK - 1}/${FILE.length}`, ETag: '"v1"'});
+    response.writeHead(206, {
+        'Content-Length': CHUNK, 'Content-Range': `bytes ${CHUNK}-${2 * CHUNK - 1}/${FILE.length}`,
+        ETag: '"v1"',
+    });
     let at = CHUNK;
     const timer = setInterval(() => response.write(FILE.subarray(at, at += 1000)), 50);
     response.on('close', () => clearInterval(timer));
@@ -580,12 +596,14 @@ check('all models but those in use are deleted at once', async () => {
     assert.deepEqual((await listed()).map(({name}) => name), ['b.gguf']);
 });
 
-check('another origin: with a token, with exposed headers, and a file of the same size that changed where they are hidden', async () => {
+check('another origin: a token, exposed headers, and a changed file of the same size without them', async () => {
     const url = `${lab.elsewhere}/model.gguf`;
-    lab.model.headers = {'Access-Control-Allow-Origin': '*',
-        'Access-Control-Expose-Headers': 'ETag, Content-Range'};
-    lab.model.preflight = {'Access-Control-Allow-Origin': '*',
-        'Access-Control-Allow-Headers': 'authorization, range'};
+    lab.model.headers = {
+        'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'ETag, Content-Range',
+    };
+    lab.model.preflight = {
+        'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'authorization, range',
+    };
     lab.model.fail = (index, request, response) => request.headers.authorization !== 'Bearer x'
         && response.writeHead(401, lab.model.headers).end();
     assert.match((await load({}, url)).error.message, /refuses to give out model\.gguf \(401\)/);
@@ -642,8 +660,8 @@ check('Gemma.models is all that through the public API; a loaded model is in use
         const inUse = await codeOf(Gemma.models.delete(id));
         const manifest = await Gemma.models.manifest(id, {signal: new AbortController().signal});
         const compared = await Gemma.models.compare(id);
-        const wrong = [{sha256: '0'.repeat(64)},
-            {sha256: 5}].map((given) => codeOf(Gemma.load('/model.gguf', {threads: 1, ...given})));
+        const wrong = [{sha256: '0'.repeat(64)}, {sha256: 5}].map(
+            (given) => codeOf(Gemma.load('/model.gguf', {threads: 1, ...given})));
         const refused = await Promise.all(wrong);
         (await Gemma.load('/model.gguf', {threads: 1, update: true, sha256: manifest.sha256})).close();
         const file = await Gemma.models.export(id);
@@ -657,9 +675,11 @@ check('Gemma.models is all that through the public API; a loaded model is in use
             {raw: true, maxTokens: 4, sampling: {temperature: 0}}).result;
         again.close();
         await new Promise((later) => setTimeout(later, 100));
-        return {state, inUse, compared, refused, verified, repaired, persisted: typeof persisted,
+        return {
+            state, inUse, compared, refused, verified, repaired, persisted: typeof persisted,
             tokens: tokens.length, left: await Gemma.models.deleteAll(), list: await Gemma.models.list(),
-            room: (await Gemma.models.room(1)).enough};
+            room: (await Gemma.models.room(1)).enough,
+        };
     });
     assert.deepEqual(seen, {
         state: 'complete', inUse: 'in-use', compared: {same: true, size: tiny.length},

@@ -24,8 +24,9 @@ page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay =
     const chunks = [];
     let opened;
     try {
-        const description = typeof source === 'string' ? {kind: 'url', url: new URL(source, location).href,
-            ...more} : {kind: 'file', file: source, ...more};
+        const description = typeof source === 'string'
+            ? {kind: 'url', url: new URL(source, location).href, ...more}
+            : {kind: 'file', file: source, ...more};
         opened = await openSource(description,
             {signal: stopping.signal, onProgress: (report) => { progress.push(report); onReport(report); }});
         const reading = opened.chunks(stopping.signal);
@@ -45,7 +46,7 @@ page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay =
     }
 };
 
-/** A request of IndexedDB's in a transaction of its own; resolves when that is on disk. */
+/** A request of IndexedDB's in a separate transaction; resolves when that is on disk. */
 async function database(mode, ask) {
     const db = await new Promise((resolve, reject) => Object.assign(indexedDB.open('gemma-weights'),
         {onsuccess: (event) => resolve(event.target.result), onerror: reject}));
@@ -71,8 +72,10 @@ page.stored = async () => {
         const record = await database('readonly', (store) => store('chunks').get(key)),
             bytes = await record.arrayBuffer();
         const digest = await database('readonly', (store) => store('digests').get(key));
-        chunks.push({index: key[1], kind: record.constructor.name, length: bytes.byteLength,
-            sha256: await sha256(bytes), digest: hex(digest)});
+        chunks.push({
+            index: key[1], kind: record.constructor.name, length: bytes.byteLength,
+            sha256: await sha256(bytes), digest: hex(digest),
+        });
     }
     return {models, chunks, digests: digestKeys.map(([, index]) => index)};
 };
@@ -97,6 +100,8 @@ page.damage = async (url, index, how) => {
 };
 
 /** The store as on the first visit. */
-page.clear = () => new Promise((resolve, reject) => Object.assign(indexedDB.deleteDatabase('gemma-weights'),
-    {onsuccess: resolve, onerror: reject,
-        onblocked: () => reject(new Error('somebody has not closed the store'))}));
+page.clear = () => new Promise(
+    (resolve, reject) => Object.assign(indexedDB.deleteDatabase('gemma-weights'), {
+        onsuccess: resolve, onerror: reject,
+        onblocked: () => reject(new Error('somebody has not closed the store')),
+    }));

@@ -52,7 +52,7 @@ async function assertStored(bytes = FILE, validator = '"v1"') {
     assert.deepEqual(digests, numbers(chunks.length));
 }
 
-check('a download is kept in records of 16 MiB with their SHA-256; the second time nothing comes from the network', async () => {
+check('a download is kept in chunks of 16 MiB with SHA-256; the next load needs no network', async () => {
     const first = await load();
     assertWhole(first);
     assert.deepEqual({name: first.name, size: first.size}, {name: 'model.gguf', size: FILE.length});
@@ -69,8 +69,9 @@ check('a piece that is being read is not forgotten when the browser collects gar
         // Chromium's; without it, this is an ordinary check
         const timer = setInterval(() => globalThis.gc?.(), 1);
         try {
-            return await Promise.race([verifyStored(id),
-                new Promise((late) => setTimeout(late, 30_000, 'it never ends'))]);
+            return await Promise.race([
+                verifyStored(id), new Promise((late) => setTimeout(late, 30_000, 'it never ends')),
+            ]);
         } finally {
             clearInterval(timer);
         }
@@ -176,7 +177,7 @@ check('a file that changed on its server is loaded anew, and nothing of the old 
     }
 });
 
-check('a file whose host has another ETag for it each time is one file where its date, or a digest of the whole, says so; else it comes anew', async () => {
+check('a file whose ETag always changes is one file by its date or a digest; else it comes anew', async () => {
     const date = 'Mon, 01 Jan 2024 00:00:00 GMT', digest = sha256(FILE),
         flipped = Buffer.from(FILE).fill(1, CHUNK + 5, CHUNK + 6);
     for (const [headers, options, kept, bytes = FILE] of [
@@ -206,8 +207,9 @@ check('a file that changes during its download is refused, and comes whole the n
 
 check('a server without ranges is read once from the first to the last byte, again after a failure',
     async () => {
-    lab.model = {bytes: FILE, ranges: false, etag: null,
-        headers: {'Last-Modified': 'Tue, 24 Nov 2026 00:00:00 GMT'}};
+    lab.model = {
+        bytes: FILE, ranges: false, etag: null, headers: {'Last-Modified': 'Tue, 24 Nov 2026 00:00:00 GMT'},
+    };
     const {error} = await load({abortAfter: 2});
     assert.equal(error.name, 'AbortError');
     assertWhole(await load());
@@ -247,7 +249,7 @@ check('a model whose header is refused leaves nothing stored', async () => {
     assert.deepEqual(await stored(), {models: [], chunks: [], digests: []});
 });
 
-check('the same where the header has several chunks, or is found to be no model\'s at the end; not where the network failed', async () => {
+check('the same for a header of several chunks that is no model\'s; not where the network failed', async () => {
     const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url)),
         at = tiny.indexOf('gemma3', 0, 'latin1');
     const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 4096,
@@ -279,8 +281,10 @@ check('the same where the header has several chunks, or is found to be no model\
     assert.equal(await load({manifest}), 'unsupported');
     assert.equal((await stored()).models[0].complete, true);
     await call('deleteStored', `${lab.origin}/model.gguf`);
-    lab.model = {bytes: tiny, fail: (index, request, response) => index * CHUNK > tiny.length / 2
-        && response.writeHead(400).end()};
+    lab.model = {
+        bytes: tiny,
+        fail: (index, request, response) => index * CHUNK > tiny.length / 2 && response.writeHead(400).end(),
+    };
     assert.ok(['network', 'not-found'].includes(await load({manifest: manifestOf(tiny, SMALL)})));
     assert.ok((await stored()).chunks.length > 5);
 });
@@ -306,7 +310,7 @@ check('a damaged record of a download under way comes again with the rest', asyn
     await assertStored();
 });
 
-check('a damaged record comes again under whatever version its server now gives the file: its digest decides',
+check('a damaged chunk comes again under any version that its server now shows: its digest decides',
     async () => {
     await load();
     for (const etag of ['"v2"', null, 'W/"v1"']) {
@@ -318,7 +322,7 @@ check('a damaged record comes again under whatever version its server now gives 
     }
 });
 
-check('a damaged or lost record whose file has changed is told; what is good stays, until somebody asks for the new file', async () => {
+check('a damaged or lost chunk of a changed file is reported; good chunks stay until `update`', async () => {
     for (const [how, other] of [['flipped', OTHER], ['lost', OTHER], ['flipped', changed(FILE)],
         ['both lost', changed(FILE)]]) {
         lab.model = {bytes: FILE};
@@ -342,7 +346,7 @@ check('a damaged or lost record whose file has changed is told; what is good sta
     }
 });
 
-check('a whole model is compared with its address when somebody asks for that, told, and replaced when somebody chooses it', async () => {
+check('a complete model is compared with its address on request, and replaced with `update`', async () => {
     const id = `${lab.origin}/model.gguf`;
     await load();
     lab.asked = [];
@@ -369,7 +373,7 @@ check('a whole model is compared with its address when somebody asks for that, t
     assert.equal((await call('compareStored', 'imported:none')).error.code, 'not-found');
 });
 
-check('a replacement that breaks off leaves nothing of the file before, also where no version tells the two apart', async () => {
+check('an interrupted replacement leaves nothing of the old file, also without a version', async () => {
     const other = changed(FILE);
     lab.model = {bytes: FILE, etag: ''};
     await load();
@@ -410,18 +414,24 @@ check('what another tab reads is not replaced under it: the new file runs from m
 });
 
 for (const [trouble, reason, begin] of [
-    ['too small a quota', / 39 MB free/,
-        () => { navigator.storage.estimate = async () => ({quota: 40e6, usage: 1e6}); }],
+    [
+        'too small a quota', / 39 MB free/,
+        () => { navigator.storage.estimate = async () => ({quota: 40e6, usage: 1e6}); },
+    ],
     ['a store that fails', /out of order/, () => {
         IDBObjectStore.prototype.put = () => { throw new Error('out of order.'); };
     }],
-    ['no IndexedDB', /no IndexedDB/, () => Object.defineProperty(globalThis, 'indexedDB',
-        {value: undefined, configurable: true})],
-    ['an IndexedDB that does not open', /private/,
-        () => { indexedDB.open = () => { throw new DOMException('private window', 'SecurityError'); }; }],
+    [
+        'no IndexedDB', /no IndexedDB/,
+        () => Object.defineProperty(globalThis, 'indexedDB', {value: undefined, configurable: true}),
+    ],
+    [
+        'an IndexedDB that does not open', /private/,
+        () => { indexedDB.open = () => { throw new DOMException('private window', 'SecurityError'); }; },
+    ],
     ['an insecure address', /https/, () => Object.defineProperty(crypto, 'subtle', {value: undefined})],
 ]) {
-    check(`with ${trouble} the model is loaded all the same, says that it is not kept, and leaves nothing behind`, async () => {
+    check(`with ${trouble} the model loads, reports that it is not kept, and leaves nothing behind`, async () => {
         const other = await openPage();
         await other.evaluate(begin);
         const loaded = await load({}, '/model.gguf', other);
@@ -436,7 +446,7 @@ for (const [trouble, reason, begin] of [
 
 // Only Chromium can be given a small disk.
 if (BROWSER === 'chromium')
-    check('a disk that fills up in the middle: the model is loaded all the same, says that it is not kept, and what was stored stays', async () => {
+    check('a disk that fills up: the model loads, reports that it is not kept, and stored chunks stay', async () => {
     // a site that has stored nothing so far: browsers count what was deleted for a while
     const other = await openPage(lab.elsewhere);
     const cdp = await other.createCDPSession();
@@ -522,8 +532,9 @@ check('on our own server the model comes from models/, runs, and is not asked fo
         const [first, second] = [await run(), await run()];
         assert.deepEqual(second, {...first, phases: ['load']});
         const {name, size, complete, phases} = first;
-        assert.deepEqual({name, size, complete, phases}, {name: 'tiny-gemma3.gguf', size: TINY_BYTES,
-            complete: true, phases: ['download']});
+        assert.deepEqual({name, size, complete, phases}, {
+            name: 'tiny-gemma3.gguf', size: TINY_BYTES, complete: true, phases: ['download'],
+        });
         await own.close();
     } finally {
         await server.close();

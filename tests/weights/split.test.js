@@ -13,8 +13,10 @@ import {ggufBytes} from '../../web/node/gguf_write.js';
 import {CHUNK, check, chunksOf, lab, listed, load, sha256} from './lab.js';
 
 const GOLDEN = join(import.meta.dirname, '../golden/split');
-const METADATA = {'general.architecture': 'gemma3', 'general.name': 'A model',
-    'tokenizer.ggml.tokens': ['<pad>', '<eos>', 'a']};
+const METADATA = {
+    'general.architecture': 'gemma3', 'general.name': 'A model',
+    'tokenizer.ggml.tokens': ['<pad>', '<eos>', 'a'],
+};
 
 const partName = (i, count, name = 'model') =>
     `${name}-${String(i + 1).padStart(5, '0')}-of-${String(count).padStart(5, '0')}.gguf`;
@@ -28,8 +30,10 @@ function cut(lengths, {metadata = METADATA, change = (keys) => keys} = {}) {
         ? [{name: `tensor ${i}`, values: Float32Array.from({length}, (_, k) => k % 1009 + i)}] : []);
     const all = tensors.flat();
     const parts = tensors.map((own, i) => ggufBytes(
-        {...i === 0 && metadata,
-            ...change({'split.no': i, 'split.count': lengths.length, 'split.tensors.count': all.length}, i)},
+        {
+            ...i === 0 && metadata,
+            ...change({'split.no': i, 'split.count': lengths.length, 'split.tensors.count': all.length}, i),
+        },
             own));
     return {whole: ggufBytes(metadata, all), parts};
 }
@@ -74,7 +78,7 @@ test('parts whose header is longer than what is read at first, and of which each
     });
 });
 
-test('alignments that differ: what was aligned to more lies at multiples of the usual one, and the file says so', async () => {
+test('alignments that differ: all lies at multiples of the usual one, and the file says so', async () => {
     const {parts} = cut([9, 9], {metadata: {...METADATA, 'general.alignment': 64}});
     // As gguf-split does: the first part says its alignment and keeps it, the others have the usual one.
     const header = parts[0].length - 64, aligned = Buffer.alloc(Math.ceil(header / 64) * 64 + 64);
@@ -92,18 +96,28 @@ test('parts that do not belong together, are missing or cut are a sentence that 
     const changed = (change) => cut([5, 6, 7], {change}).parts;
     const unaligned = cut([5, 6, 7], {metadata: {...METADATA, 'general.alignment': 3}}).parts;
     for (const [files, message] of [
-        [[parts[0], parts[2], parts[1]],
-            /^Part 2 of 3 of model\.gguf says that it is part 3; get the parts again, all of the same model\.$/],
+        [
+            [parts[0], parts[2], parts[1]],
+            /^Part 2 of 3 of model\.gguf says that it is part 3; get the parts again, all of the same model\.$/,
+        ],
         [[parts[0], other[1], parts[2]], /^Part 2 of 3 of model\.gguf says that there are 4 parts; /],
-        [[parts[0], parts[1], Buffer.from(parts[2]).fill(2, 4, 5)],
-            /^Part 3 of 3 of model\.gguf has GGUF version 2, and part 1 has 3; /],
-        [changed((keys) => ({...keys, 'split.tensors.count': 9})),
-            /^The 3 parts of model\.gguf have 3 tensors, not 9; /],
+        [
+            [parts[0], parts[1], Buffer.from(parts[2]).fill(2, 4, 5)],
+            /^Part 3 of 3 of model\.gguf has GGUF version 2, and part 1 has 3; /,
+        ],
+        [
+            changed((keys) => ({...keys, 'split.tensors.count': 9})),
+            /^The 3 parts of model\.gguf have 3 tensors, not 9; /,
+        ],
         [changed(() => ({})), /^Part 1 of 3 of model\.gguf says that it is no part; /],
-        [[parts[0], parts[1].subarray(0, 100), parts[2]],
-            /^model-00002-of-00003\.gguf ends after 100 bytes, within its header; /],
-        [[parts[0], Buffer.from('<!doctype html>'), parts[2]],
-            /^model-00002-of-00003\.gguf is not a GGUF file: it begins with other bytes; /],
+        [
+            [parts[0], parts[1].subarray(0, 100), parts[2]],
+            /^model-00002-of-00003\.gguf ends after 100 bytes, within its header; /,
+        ],
+        [
+            [parts[0], Buffer.from('<!doctype html>'), parts[2]],
+            /^model-00002-of-00003\.gguf is not a GGUF file: it begins with other bytes; /,
+        ],
         [[parts[0], Buffer.alloc(0), parts[2]], /^model-00002-of-00003\.gguf is not a GGUF file/],
         [unaligned, /^model-00001-of-00003\.gguf has an alignment of 3 bytes; /],
         [[parts[0], parts[1]], /^There is no file .*gguf\.$/],
@@ -130,7 +144,7 @@ test('any byte of a header may be another: the parts are read, or a sentence say
     });
 });
 
-test('one part under a name of its own is refused, and says what it is', async () => {
+test('one part under another name is refused, and the error says what it is', async () => {
     const {parts: [, part]} = cut([5, 6, 7]);
     await inFolder({'renamed.gguf': part},
         (folder) => assert.rejects(Gemma.load(join(folder, 'renamed.gguf')),
@@ -145,7 +159,7 @@ const pointers = (digests) => Object.fromEntries(digests.map((digest, i) =>
     [`a/b/raw/main/${partName(i, 3)}`,
         `version https://git-lfs.github.com/spec/v1\noid sha256:${digest}\nsize ${PARTS[i].length}\n`]));
 
-check('on a server they are one model, with ranges and without; the second time nothing comes from the network', async () => {
+check('on a server they are one model, with ranges and without; the next load needs no network', async () => {
     for (const ranges of [true, false]) {
         lab.model = {files: FILES, ranges};
         const {error, chunks, name, size, progress} = await load({}, ADDRESS);
@@ -179,9 +193,12 @@ check('a download that failed goes on with what is missing; a part that changed 
     lab.model.fail = withoutLast;
     await load({}, ADDRESS);
     const other = cut(LENGTHS, {metadata: {...METADATA, 'general.name': 'B model'}});
-    lab.model = {etag: '"v2"',
-        files: Object.fromEntries(other.parts.map((bytes, i) =>
-            [`a/b/resolve/main/${partName(i, 3)}`, bytes]))};
+    lab.model = {
+        etag: '"v2"',
+        files: Object.fromEntries(other.parts.map((bytes, i) => [
+            `a/b/resolve/main/${partName(i, 3)}`, bytes,
+        ])),
+    };
     assert.deepEqual((await load({}, ADDRESS)).chunks, chunksOf(other.whole));
 });
 
@@ -205,19 +222,23 @@ check('the SHA-256 that a host tells of each part is compared, and so is one of 
 check('chosen from disk they are one model, in any order; a part alone is a sentence', async () => {
     lab.model = {files: FILES};
     const {joined, alone, ids} = await lab.page.evaluate(async (address, names) => {
-        const [{joinFiles}, {Gemma}] = await Promise.all([import('/weights/file/files.js'),
-            import('/gemma.js')]);
+        const [{joinFiles}, {Gemma}] = await Promise.all([
+            import('/weights/file/files.js'), import('/gemma.js'),
+        ]);
         const folder = new URL('.', new URL(address, location));
         const parts = await Promise.all(names.map(async (name) =>
             new File([await (await fetch(new URL(name, folder))).blob()], name)));
         const {file} = await joinFiles(parts.toReversed()), {name, chunks} = await globalThis.page.load(file);
         const alone = await Gemma.load(parts[1]).catch(({code, message}) => ({code, message}));
-        return {joined: {name, chunks}, alone,
-            ids: names.map((name) => Gemma.models.idOf(new URL(name, folder)))};
+        return {
+            joined: {name, chunks}, alone, ids: names.map((name) => Gemma.models.idOf(new URL(name, folder))),
+        };
     }, ADDRESS, PARTS.map((_, i) => partName(i, 3)));
     assert.deepEqual(joined, {name: 'model.gguf', chunks: chunksOf(WHOLE)});
-    assert.deepEqual(alone, {code: 'bad-file',
-        message: `2 of the 3 files of model.gguf were not chosen, such as ${partName(0, 3)}.`});
+    assert.deepEqual(alone, {
+        code: 'bad-file',
+        message: `2 of the 3 files of model.gguf were not chosen, such as ${partName(0, 3)}.`,
+    });
     assert.deepEqual(new Set(ids), new Set([lab.origin + ADDRESS]), 'whichever part is named');
     assert.equal(basename(ADDRESS), partName(0, 3));
 });

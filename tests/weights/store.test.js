@@ -27,19 +27,19 @@ const beginLosing = (how) => lab.page.evaluate((how) => {
         return aborted;
     };
 }, how);
-/** The reader's thread has a connection of its own: this has all be done by the thread that asks. */
+/** The reader's thread has its own connection. Without it, the thread that asks does all the work. */
 const withoutReader = () =>
     lab.page.evaluate(() => { globalThis.Worker = class { constructor() { throw new Error('no workers');
         } }; });
 
 for (const how of ['UnknownError', 'InvalidStateError', 'AbortError', 'close', 'abort']) {
-    check(`a connection to the store that ends (${how}) is opened anew, whatever is done: nothing is fetched, nothing called damaged`, async () => {
+    check(`a connection to the store that ends (${how}) is opened anew: nothing is fetched or damaged`, async () => {
         const manifest = manifestOf(FILE, SMALL),
             whole = {error: undefined, count: chunksOf(FILE, SMALL).length};
         await withoutReader();
         await beginLosing(how);
-        const losing = (n) => lab.page.evaluate((n) => { globalThis.page.onChunk = (at) => at % n === 0
-            && globalThis.page.lose(); }, n);
+        const losing = (n) => lab.page.evaluate(
+            (n) => { globalThis.page.onChunk = (at) => at % n === 0 && globalThis.page.lose(); }, n);
         await losing(7);
         const outcome = ({error, chunks}) => ({error, count: chunks.length});
         assert.deepEqual(outcome(await load({manifest})), whole, 'while it is written');
@@ -61,13 +61,15 @@ for (const how of ['UnknownError', 'InvalidStateError', 'AbortError', 'close', '
             results.repair = await page.repairStored(id, {onProgress}).then(() => 'done');
             return results;
         }, id());
-        assert.deepEqual(results, {list: 1, verify: {chunks: whole.count, missing: [], damaged: []},
-            export: FILE.length, manifest: FILE.length, repair: 'done'});
+        assert.deepEqual(results, {
+            list: 1, verify: {chunks: whole.count, missing: [], damaged: []}, export: FILE.length,
+            manifest: FILE.length, repair: 'done',
+        });
         assert.deepEqual([lab.asked, (await listed())[0].state], [[], 'complete']);
     });
 }
 
-check('a store that cannot be read at all is no damage: an error of its own, nothing is fetched, nothing deleted', async () => {
+check('a store that cannot be read is no damage: another error; nothing is fetched or deleted', async () => {
     await load();
     await withoutReader();
     await lab.page.evaluate(() => {
@@ -102,7 +104,7 @@ check('an open() that fails for a moment is tried again: nothing is fetched a se
     assert.deepEqual(lab.asked, []);
 });
 
-check('a disk that is full is told as such, not as a cancel: a download runs on from memory, an import says no-room', async () => {
+check('a full disk is no cancel: a download continues in memory, an import rejects with no-room', async () => {
     // Some 40 MB, as Chromium and Firefox are told it: Firefox for all sites together, in a browser of
     // its own.
     const browser = BROWSER === 'firefox'
@@ -126,8 +128,11 @@ check('a disk that is full is told as such, not as a cancel: a download runs on 
 
 /** What a person or an embedding page can refuse a page. */
 const REFUSALS = {
-    'locks': () => { navigator.locks.request = async () => { throw new DOMException('The request was denied.',
-        'SecurityError'); }; },
+    'locks': () => {
+        navigator.locks.request = async () => {
+            throw new DOMException('The request was denied.', 'SecurityError');
+        };
+    },
     'locks, at once': () => { navigator.locks.request = () => {
         throw new DOMException('The request was denied.', 'SecurityError'); }; },
     'channels': () => { globalThis.BroadcastChannel = class {
@@ -161,8 +166,10 @@ for (const [what, refuse] of Object.entries(REFUSALS))
 });
 
 check('with all cookies blocked by the user, a model runs from memory, and says so', async () => {
-    const browser = await launch({chromium: {profile: {default_content_setting_values: {cookies: 2}}},
-        firefox: {'network.cookie.cookieBehavior': 2}});
+    const browser = await launch({
+        chromium: {profile: {default_content_setting_values: {cookies: 2}}},
+        firefox: {'network.cookie.cookieBehavior': 2},
+    });
     lab.model.bytes = (await import('node:fs')).readFileSync(new URL('../golden/tiny-gemma3.gguf',
         import.meta.url));
     const page = await openPage(lab.origin, browser);

@@ -1,4 +1,4 @@
-// Opens a browser for a test, with a profile of its own.
+// Opens a browser for a test, with a new profile.
 //
 // Owns: which browsers there are, and that a test skips where one is missing. Must not know: how each
 // is driven.

@@ -1,4 +1,4 @@
-// What a group of tests opens, closed after them, whatever happened.
+// What a group of tests opens, closed after them, also after a failure.
 
 import {after} from 'node:test';
 

@@ -9,8 +9,7 @@ const DAY_MS = 864e5, FIRST = Date.UTC(2025, 0, 1);
 
 /**
  * @param {number} conversations
- * @param {number} messages   of each; the last of each has "needle" and a number of its own, from
- *     FIRST_NEEDLE on
+ * @param {number} messages   of each; the last of each has "needle" and a unique number, from FIRST_NEEDLE on
  * @returns {string} JSON
  */
 export function manyConversations(conversations, messages) {
@@ -30,6 +29,7 @@ export function manyConversations(conversations, messages) {
             })),
         };
     });
-    return JSON.stringify({format: 'gemma-wasm', version: 1, exported: FIRST, presets: [],
-        conversations: all});
+    return JSON.stringify({
+        format: 'gemma-wasm', version: 1, exported: FIRST, presets: [], conversations: all,
+    });
 }

@@ -139,7 +139,9 @@ export class Page {
             if (value) return value;
             if (Date.now() > end) {
                 const shown = await this.evaluate(() => document.body.innerText).catch(String);
-                throw new Error(`${this.name}: waited in vain for ${fn} with ${JSON.stringify(args)}; the page shows:\n${shown}`, {cause: failure});
+                throw new Error(
+                    `${this.name}: waited in vain for ${fn} with ${JSON.stringify(args)}; the page shows:\n${shown}`,
+                    {cause: failure});
             }
             await sleep(LOOK_AGAIN_MS);
         }

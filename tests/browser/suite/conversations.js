@@ -99,7 +99,7 @@ export function testConversations(name) {
             }
         });
 
-        test('a message that is changed begins a branch, with an answer of its own', async () => {
+        test('a changed message begins a branch, with its own answer', async () => {
             await press('Edit', ':nth-child(3)');
             await page.fill('#messages .edit textarea', 'And who writes it?');
             await page.click('#messages .edit .primary');
@@ -274,7 +274,7 @@ export function testConversations(name) {
                 .textContent === 'Who keeps the light?');
         });
 
-        test('a question that is left before its answer stays where it was asked; one that is stopped comes back, before what is typed since', async () => {
+        test('a question left before its answer stays; a stopped one comes back to the field', async () => {
             await page.reload();
             await page.until(() => document.getElementById('chat-title')
                 .textContent === 'Who keeps the light?');
@@ -302,7 +302,7 @@ export function testConversations(name) {
             await page.until(() => document.getElementById('message').value === 'Stopped\n\nTyped since');
         });
 
-        test('a first question that is stopped comes back, and leaves no conversation; the next one gives the title', async () => {
+        test('a stopped first question leaves no conversation; the next one gives the title', async () => {
             await page.evaluate(() => document.getElementById('new-conversation').click());
             await page.until(() => location.hash === '#new=chat');
             const before = await titles();
@@ -458,12 +458,14 @@ export function testConversations(name) {
                 return out;
             });
             assert.deepEqual([seen.unavailable, seen.pressed], [false, 'true']);
-            assert.deepEqual([seen.interim, seen.final, seen.end],
-                ['Dear keeper, what is', 'Dear keeper, what is the light',
-                    ['Dear keeper, what is the light', 'false']]);
+            assert.deepEqual([seen.interim, seen.final, seen.end], [
+                'Dear keeper, what is', 'Dear keeper, what is the light',
+                ['Dear keeper, what is the light', 'false'],
+            ]);
             assert.match(seen.asked.find(([what]) => what === 'start')[1], /^en-/);
-            assert.deepEqual(seen.asked.map(([what]) => what), ['available', 'available', 'install',
-                'start', 'stop']);
+            assert.deepEqual(seen.asked.map(([what]) => what), [
+                'available', 'available', 'install', 'start', 'stop',
+            ]);
             assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available'
                 ? options.processLocally : what !== 'start' || isLocal));
             assert.equal(seen.notices.length, 1);

@@ -27,8 +27,10 @@ function pdfOf(pages, {catalog = '', trailer = '', more = []} = {}) {
         '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>', ...more,
         ...pages.flatMap((text, i) => {
             const content = `BT /F1 12 Tf 72 700 Td ${text.split('\n').map((line) => `(${line}) Tj 0 -14 Td`).join(' ')} ET`;
-            return [`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${first + 2 * i + 1} 0 R >>`,
-                `<< /Length ${content.length} >>\nstream\n${content}\nendstream`];
+            return [
+                `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${first + 2 * i + 1} 0 R >>`,
+                `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
+            ];
         }),
     ];
     let text = '%PDF-1.7\n';
@@ -115,8 +117,10 @@ export function testFiles(name) {
             const cases = [
                 ['<img src=x onerror=alert(1)>.txt', Buffer.from([0x50, 0x4b, 3, 4, 0, 0, 0, 8])],
                 ['empty.txt', ''], ['broken.pdf', '%PDF-1.7\nnothing'], ['picture.pdf', pdfOf([''])],
-                ['locked.pdf', pdfOf(['Secret'],
-                    {more: [`<< /Filter /Standard /V 1 /R 2 /P -4 /O <${'ab'.repeat(32)}> /U <${'cd'.repeat(32)}> >>`], trailer: `/Encrypt 4 0 R /ID [<${'01'.repeat(16)}> <${'01'.repeat(16)}>]`})],
+                ['locked.pdf', pdfOf(['Secret'], {
+                    more: [`<< /Filter /Standard /V 1 /R 2 /P -4 /O <${'ab'.repeat(32)}> /U <${'cd'.repeat(32)}> >>`],
+                    trailer: `/Encrypt 4 0 R /ID [<${'01'.repeat(16)}> <${'01'.repeat(16)}>]`,
+                })],
             ];
             const sentences = new Set();
             for (const [file, content] of cases) {
@@ -146,8 +150,10 @@ export function testFiles(name) {
                     || !/token/.test(document.querySelector('#attachments li')?.textContent))
                     await new Promise((done) => setTimeout(done, 10));
                 await new Promise((done) => setTimeout(done, 100));
-                return [field.value, document.querySelectorAll('#attachments li').length,
-                    document.querySelectorAll('#messages > *').length - before];
+                return [
+                    field.value, document.querySelectorAll('#attachments li').length,
+                    document.querySelectorAll('#messages > *').length - before,
+                ];
             });
             assert.deepEqual(seen, ['What do these say?', 1, 0]);
             await page.fill('#message', '');
@@ -232,8 +238,10 @@ export function testFiles(name) {
                 while (!/token/.test(document.querySelector('#attachments li').textContent))
                     await new Promise((done) => setTimeout(done, 10));
                 await new Promise((done) => setTimeout(done, 100));
-                const kept = [field.value, document.querySelectorAll('#attachments li').length,
-                    document.querySelectorAll('#messages > *').length];
+                const kept = [
+                    field.value, document.querySelectorAll('#attachments li').length,
+                    document.querySelectorAll('#messages > *').length,
+                ];
                 form.requestSubmit();
                 drop('two.md');
                 return kept;
@@ -243,8 +251,11 @@ export function testFiles(name) {
                 && document.querySelectorAll('#messages > *').length === 2);
             const sent = await page.text('#messages .user');
             assert.match(sent, /one\.md[^]*two\.md[^]*First, and more/);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
-                document.querySelectorAll('#attachments li').length]), ['', 0]);
+            assert.deepEqual(
+                await page.evaluate(() => [
+                    document.getElementById('message').value,
+                    document.querySelectorAll('#attachments li').length,
+                ]), ['', 0]);
         });
 
         test('files can be dropped; a model among them is offered as one', async () => {
@@ -262,7 +273,7 @@ export function testFiles(name) {
             await page.click('#notice-close');
         });
 
-        test('without the network a PDF is read by what was kept; a reload keeps what is written and attached', async () => {
+        test('without the network a PDF is read; a reload keeps what is written and attached', async () => {
             await revisit(page);
             await page.until(() => navigator.serviceWorker.controller !== null
                 && document.getElementById('attach').onclick !== null);

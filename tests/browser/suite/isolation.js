@@ -47,7 +47,7 @@ export function testIsolation(name) {
             assert.deepEqual(await page.problems(), []);
         });
 
-        test('the service worker keeps the modules that this browser may choose; another one and another language when they are asked for', async () => {
+        test('the service worker keeps this browser\'s modules, and others when they are used', async () => {
             const kept = (pattern) => page.evaluate(async (source) => {
                 const [name] = await caches.keys(), requests = await (await caches.open(name)).keys();
                 return requests.map(({url}) => url).filter((url) => new RegExp(source).test(url));
@@ -58,8 +58,9 @@ export function testIsolation(name) {
                 mayChoose = relaxed ? ['gemma-relaxed.wasm', 'gemma-relaxed16.wasm'] : ['gemma-simd128.wasm'];
             assert.deepEqual(modules.map(nameOf).sort(), mayChoose);
             const [english] = await kept('/en\\.json$'),
-                others = [modules[0].replace(/gemma-\w+/, 'gemma64-simd128'),
-                    english.replace('/en.', '/hi.')];
+                others = [
+                    modules[0].replace(/gemma-\w+/, 'gemma64-simd128'), english.replace('/en.', '/hi.'),
+                ];
             for (const url of others) {
                 assert.deepEqual(await kept(`/${nameOf(url)}$`), []);
                 // By the address that this page's version has.
@@ -94,7 +95,7 @@ export function testIsolation(name) {
             assert.equal(await page.text('#update'), '');
         });
 
-        test('what is written before the service worker has come is not lost by the reload that would isolate the page', async () => {
+        test('the reload that isolates the page does not lose what is written before it', async () => {
             let come = () => {};
             const coming = new Promise((done) => { come = done; }), folder = await builtSite();
             const site = await lend(startSite({meddle(request, response) {
@@ -109,8 +110,9 @@ export function testIsolation(name) {
             come();
             await page.until(() => navigator.serviceWorker.controller !== null);
             await sleep(500);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
-                crossOriginIsolated]), ['Who keeps the light?', false]);
+            assert.deepEqual(
+                await page.evaluate(() => [document.getElementById('message').value, crossOriginIsolated]),
+                ['Who keeps the light?', false]);
             await page.fill('#message', '');
             await page.reload();
             await page.until(() => crossOriginIsolated);
@@ -141,8 +143,9 @@ export function testIsolation(name) {
                 writeFileSync(path, change(readFileSync(sources.get(url), 'utf8')));
                 sources.set(url, path);
             }
-            const site = await lend(startSite({models: dirname(CHAT),
-                folder: await builtSite(sources, 'no threads')}));
+            const site = await lend(startSite({
+                models: dirname(CHAT), folder: await builtSite(sources, 'no threads'),
+            }));
             await visit(page, site.url);
             await set(page, {...BRIEF, threads: 3});
             await loadUrl(page, `${site.url}models/${basename(CHAT)}`);
@@ -164,9 +167,11 @@ export function testIsolation(name) {
         for (const type of ['application/octet-stream', 'application/wasm; charset=utf-8', undefined]) {
             test(`engine modules of the type ${type} are compiled all the same`, async () => {
                 const folder = await builtSite();
-                const site = await lend(startSite({meddle: ({url}, response) => url.endsWith('.wasm')
-                    && response.writeHead(200, type && {'Content-Type': type})
-                        .end(readFileSync(join(folder, url)))}));
+                const site = await lend(startSite({
+                    meddle: ({url}, response) => url.endsWith('.wasm')
+                        && response.writeHead(200, type && {'Content-Type': type}).end(readFileSync(join(
+                            folder, url))),
+                }));
                 await visit(page, site.url);
                 await set(page, BRIEF);
                 await openFile(page, CHAT);
@@ -207,7 +212,7 @@ export function testIsolation(name) {
                 image.src = 'none.png';
                 document.body.append(image);
                 untrusted({src: `${elsewhere}/x.js`});
-                // In a turn of its own, and the window's own functions, for what an automation tool evaluates
+                // In a separate task, and by the window's own functions: what an automation tool evaluates
                 // may be privileged.
                 await new Promise((done) => setTimeout(() => {
                     for (const run of [() => window.eval('ran("eval")'),

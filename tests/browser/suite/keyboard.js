@@ -66,11 +66,13 @@ export function testKeyboard() {
                     const top = document.elementFromPoint(x, y);
                     const isSeen = top && (element.contains(top) || top.contains(element)
                         || element.labels?.[0]?.contains(top));
-                    // it has a caret of its own colour
+                    // its caret has its own colour
                     const isMarked = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2
                         || element.matches('#text');
-                    return {name: element.id || element.getAttribute('aria-label')
-                        || element.textContent.trim().slice(0, 40), isSeen, isMarked};
+                    return {
+                        name: element.id || element.getAttribute('aria-label')
+                            || element.textContent.trim().slice(0, 40), isSeen, isMarked,
+                    };
                 });
                 if (!stop) break;
                 if (!stop.isOutside) stops.push(stop);
@@ -86,9 +88,11 @@ export function testKeyboard() {
                 return all.map((element) => element.id || element.getAttribute('aria-label')
                     || element.textContent.trim().slice(0, 40));
             });
-            return {stops: stops.map(({name}) => name), missed, unseen: stops.filter(({isSeen}) => !isSeen)
-                .map(({name}) => name), unmarked: stops.filter(({isMarked}) => !isMarked)
-                    .map(({name}) => name)};
+            return {
+                stops: stops.map(({name}) => name), missed,
+                unseen: stops.filter(({isSeen}) => !isSeen).map(({name}) => name),
+                unmarked: stops.filter(({isMarked}) => !isMarked).map(({name}) => name),
+            };
         };
         const assertReached = async (what) => {
             const {stops, ...faults} = await walk('Tab');
@@ -309,9 +313,11 @@ export function testKeyboard() {
                 return [moving, animationName];
             }), [0, 'none']);
             await page.emulate({'forced-colors': 'active'});
-            assert.deepEqual(await page.evaluate(() => [matchMedia('(forced-colors: active)').matches,
-                getComputedStyle(document.querySelector('.tabs [aria-selected=true]')).outlineStyle]),
-                [true, 'solid']);
+            assert.deepEqual(
+                await page.evaluate(() => [
+                    matchMedia('(forced-colors: active)').matches,
+                    getComputedStyle(document.querySelector('.tabs [aria-selected=true]')).outlineStyle,
+                ]), [true, 'solid']);
             await page.emulate({});
         });
 
@@ -328,8 +334,11 @@ export function testKeyboard() {
                 'Who keeps the light?', 'what was typed before the reload');
             await page.fill('#message', '');
             await page.type('#message', 'One\nTwo');
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
-                document.getElementById('messages').children.length]), ['One\nTwo', 0]);
+            assert.deepEqual(
+                await page.evaluate(() => [
+                    document.getElementById('message').value,
+                    document.getElementById('messages').children.length,
+                ]), ['One\nTwo', 0]);
             await page.emulate({});
         });
     });

@@ -33,8 +33,9 @@ export function testLanguages(name) {
             await ready();
         };
         const press = (key, about = {}, target = 'body') => page.evaluate((key, about, target) => {
-            const event = new KeyboardEvent('keydown', {key, code: /^[A-Z]$/.test(key) ? `Key${key}` : '',
-                bubbles: true, cancelable: true, ...about});
+            const event = new KeyboardEvent('keydown', {
+                key, code: /^[A-Z]$/.test(key) ? `Key${key}` : '', bubbles: true, cancelable: true, ...about,
+            });
             document.querySelector(target).dispatchEvent(event);
             return event.defaultPrevented;
         }, key, about, target);
@@ -98,7 +99,7 @@ export function testLanguages(name) {
             await choose('language', 'en');
         });
 
-        test('light or dark is what was chosen, also after a reload, whatever the system has', async () => {
+        test('light or dark is what was chosen, also after a reload, on any system', async () => {
             const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
             const light = await paper();
             await choose('theme', 'dark');

@@ -112,8 +112,9 @@ export function testLasting(name) {
             assert.equal(title, 'The text does not fit');
             assert.match(message, /\b1\d\d\b.*\b128\b/);
             await settled();
-            assert.deepEqual([await page.evaluate(() => document.getElementById('message').value),
-                (await texts()).length], [long, 2]);
+            assert.deepEqual(
+                [await page.evaluate(() => document.getElementById('message').value), (await texts()).length],
+                [long, 2]);
             await page.fill('#message', '');
             await say(page, 'How many?');
             await count(page, 4);
@@ -155,7 +156,7 @@ export function testLasting(name) {
             await page.fill('#search', '');
         });
 
-        test('where the browser has no more room, what was shown stays there, can be exported, and is kept once there is room', async () => {
+        test('without free storage, what is shown stays, can be exported, and is kept later', async () => {
             await page.click('#new-chat');
             await set(page, {maxTokens: 500, contextLength: 512, schema: LONG, seed: 1});
             await page.evaluate(() => {
@@ -163,8 +164,9 @@ export function testLasting(name) {
                 window.giveRoom = () => { IDBObjectStore.prototype.put = put; };
                 const looking = new MutationObserver(() => {
                     if (!(messages.querySelector('.model .body')?.textContent.length > 40)) return;
-                    IDBObjectStore.prototype.put = () => { throw new DOMException('There is no room.',
-                        'QuotaExceededError'); };
+                    IDBObjectStore.prototype.put = () => {
+                        throw new DOMException('There is no room.', 'QuotaExceededError');
+                    };
                     looking.disconnect();
                 });
                 looking.observe(messages, {childList: true, subtree: true, characterData: true});
@@ -194,7 +196,7 @@ export function testLasting(name) {
             await settled();
         });
 
-        test(`of an answer in the middle of which the page or the browser ends, all that was shown is there, ${ENDS} times`, async () => {
+        test(`an answer that the end of page or browser cuts keeps all that was shown, ${ENDS} times`, async () => {
             const address = await page.evaluate(() => location.href);
             let inTheMiddle = 0;
             for (let i = 1; i <= ENDS; i++) {

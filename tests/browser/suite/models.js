@@ -19,7 +19,8 @@ const CHAT = join(import.meta.dirname, '../../golden/tiny-gemma3.gguf');
 const NAME = 'Gemma 3 270M', CHUNK = 16 << 20;
 
 /** A browser on a connection that is to save data, as far as the page can tell. */
-const SAVING = 'if (localStorage.saveData) Object.defineProperty(navigator, "connection", {value: {saveData: true}});\n';
+const SAVING =
+    'if (localStorage.saveData) Object.defineProperty(navigator, "connection", {value: {saveData: true}});\n';
 
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testModels(name) {
@@ -82,12 +83,14 @@ export function testModels(name) {
             await visit(page, site.url);
         });
 
-        test('the largest chat model that is fast enough here comes first, the site\'s own second; nothing jumps, nothing is fetched, and it is found out once', async () => {
+        test('the largest chat model that is fast enough comes first; nothing jumps or is fetched', async () => {
             const look = () => page.evaluate((own) => {
                 const [first, second] = document.querySelectorAll('.card');
-                return {first: first.dataset.offer, second: second.dataset.offer,
+                return {
+                    first: first.dataset.offer, second: second.dataset.offer,
                     isWaiting: Boolean(first.querySelector('[inert]')), text: first.innerText,
-                    top: document.querySelector(own).getBoundingClientRect().top};
+                    top: document.querySelector(own).getBoundingClientRect().top,
+                };
             }, OWN);
             await page.evaluate(() => localStorage.removeItem(`gemma-verdicts ${location.pathname}`));
             await page.reload();
@@ -117,7 +120,7 @@ export function testModels(name) {
             assert.deepEqual(modelRequests(), []);
         });
 
-        test('the terms of a model of another host are shown once; where that host cannot be reached, the site\'s own is one step away, and first from then on', async () => {
+        test('another host\'s terms are shown once; without that host, the site\'s model comes first', async () => {
             isElsewhere = true;
             // fast enough, so that there is something to recommend on every machine
             await page.evaluate(() => {
@@ -170,12 +173,14 @@ export function testModels(name) {
             await revisit(page);
         });
 
-        test('the other models are folded away, and say when looked at how they would run; nothing is fetched for that', async () => {
+        test('the other models are folded away, and show how they would run, without a fetch', async () => {
             await page.until(() => document.querySelector('.card') !== null);
             assert.equal(await page.evaluate(() => document.getElementById('more').open), false);
             assert.equal(await page.text('.verdict'), '');
             await page.click('#more summary');
-            await page.until(() => /^Runs here: writes about [\d.,]+, reads about [\d.,]+ tokens\/s\.|^Does not run here\./.test(document.querySelector('.verdict').textContent));
+            await page.until(() =>
+                /^Runs here: writes about [\d.,]+, reads about [\d.,]+ tokens\/s\.|^Does not run here\./
+                    .test(document.querySelector('.verdict').textContent));
             const list = await page.text('#more');
             assert.match(list, /By downloading one of them you accept the Gemma Terms of Use/);
             for (const model of [/Gemma 3 1B IT\s+Chat · 806 MB · context 32,768/,
@@ -206,7 +211,7 @@ export function testModels(name) {
             await page.evaluate(() => { StorageManager.prototype.estimate = window.estimate; });
         });
 
-        test('an interrupted download goes on by itself when the page opens, and fetches only what is missing', async () => {
+        test('an interrupted download resumes when the page opens, and fetches what is missing', async () => {
             stallAfter = 110e6;
             await start(page);
             const kept = await page.until(() => new Promise((resolve) => {
@@ -247,7 +252,7 @@ export function testModels(name) {
             assert.equal(await opened(page), 'chat');
         });
 
-        test('two models are compared blind: a vote counts for the one whose answer it was, and what is open keeps its own model', async () => {
+        test('two models are compared blind: a vote counts for the right one', async () => {
             await set(page, {maxTokens: 8, temperature: 0});
             await say(page, 'Who keeps the light?');
             const kept = () => page.evaluate(async () => {
@@ -343,9 +348,11 @@ export function testModels(name) {
             const [model, digests] = await page.evaluate(() => Promise.all(window.blobs.map(async (blob) => {
                 const bytes = await blob.arrayBuffer(),
                     digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-                return {size: bytes.byteLength,
+                return {
+                    size: bytes.byteLength,
                     digest: [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join(''),
-                    text: bytes.byteLength < 1e5 ? await blob.text() : ''};
+                    text: bytes.byteLength < 1e5 ? await blob.text() : '',
+                };
             })));
             const expected = createHash('sha256').update(readFileSync(CHAT)).digest('hex');
             assert.equal(model.digest, expected);
@@ -387,8 +394,9 @@ export function testModels(name) {
             }, 'models/gemma-3-270m-q4_k_m.gguf');
             await start(page);
             await page.until(() => {
-                window.channel.postMessage({phase: 'download', bytes: 100e6, total: 253113024, rate: 5e6,
-                    secondsLeft: 30});
+                window.channel.postMessage({
+                    phase: 'download', bytes: 100e6, total: 253113024, rate: 5e6, secondsLeft: 30,
+                });
                 return /^100 MB of 253 MB/.test(document.getElementById('loading-figures').textContent)
                     && /Another tab/.test(document.getElementById('loading-hint').textContent);
             });

@@ -18,8 +18,10 @@ const GOLDEN = join(import.meta.dirname, '../../golden');
 const CHAT = join(GOLDEN, 'tiny-gemma3.gguf'), BASE = join(GOLDEN, 'tiny-gemma2.gguf');
 const BRIEF = {temperature: 0, maxTokens: 12};
 const HARM = '<img src=x onerror="window.harmed=true">';
-const CORS = {'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'range',
-    'Cross-Origin-Resource-Policy': 'cross-origin'};
+const CORS = {
+    'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': 'range',
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+};
 
 /** What browsers themselves say of a request that fails, and must fail. */
 const ABOUT_REQUESTS = /Failed to load resource|blocked by CORS policy|Cross-Origin Request Blocked|access control checks|Origin .* is not allowed/;
@@ -118,7 +120,9 @@ export function testOwnModels(name) {
             await loadUrl(page, `${site.url}models/tiny-gemma3.gguf`);
             assert.equal(await opened(page), 'chat');
             await revisit(page);
-            await page.until(() => /tiny-gemma3\.gguf\s+1\.4 MB on this device · from localhost:\d+ · used today/.test(document.getElementById('stored').innerText));
+            await page.until(() =>
+                /tiny-gemma3\.gguf\s+1\.4 MB on this device · from localhost:\d+ · used today/
+                    .test(document.getElementById('stored').innerText));
         });
 
         test('an address on a site that lets others read is downloaded', async () => {
@@ -133,7 +137,7 @@ export function testOwnModels(name) {
             assert.match(await page.text('#stored'), /a model\.gguf/);
         });
 
-        test('a checkpoint becomes by one command what the page opens by the manifest\'s address, keeps in chunks, and opens with the server gone', async () => {
+        test('one command converts a checkpoint; the page opens its manifest, also with the server gone', async () => {
             const model = quantized('checkpoint.gguf', checkpoint('checkpoint-it', 'tiny-gemma3'), 'q4_0',
                 '--manifest');
             const other = await startServer((request, response) => sendFile(request, response,
@@ -175,29 +179,44 @@ export function testOwnModels(name) {
                     CHAT, CORS)));
                 await loadUrl(page, `${other.url.replace('localhost', '127.0.0.1')}model.gguf`);
             }],
-            ['an address without a file', 'There is no model at that address', /none\.gguf was not found/,
-                () => loadUrl(page, `${site.url}models/none.gguf`)],
-            ['the address of a web page', 'This file cannot be opened', /web page/,
-                () => loadUrl(page, site.url)],
+            [
+                'an address without a file', 'There is no model at that address', /none\.gguf was not found/,
+                () => loadUrl(page, `${site.url}models/none.gguf`),
+            ],
+            [
+                'the address of a web page', 'This file cannot be opened', /web page/,
+                () => loadUrl(page, site.url),
+            ],
             ['a server that dies in the middle', 'The model could not be downloaded',
                 /localhost:\d+/, async () => {
                 const other = await lend(startServer((request, response) => {
-                    response.writeHead(200, {...CORS, 'Content-Type': 'application/octet-stream',
-                        'Content-Length': 1e6});
+                    response.writeHead(200, {
+                        ...CORS, 'Content-Type': 'application/octet-stream', 'Content-Length': 1e6,
+                    });
                     response.write(readFileSync(CHAT).subarray(0, 5e5), () => response.destroy());
                 }));
                 await loadUrl(page, `${other.url}model.gguf`);
             }],
-            ['a file that was cut off', 'This file cannot be opened', /cut\.gguf/,
-                () => page.upload('#file', file('cut.gguf', readFileSync(CHAT).subarray(0, 9e5)))],
-            ['a file that was cut off in its header', 'This file cannot be opened', /short\.gguf/,
-                () => page.upload('#file', file('short.gguf', readFileSync(CHAT).subarray(0, 5e3)))],
-            ['a file of something else', 'This file cannot be opened', /noise\.gguf/,
-                () => page.upload('#file', file('noise.gguf', Buffer.alloc(1e6, 'noise')))],
-            ['an empty file', 'This file cannot be opened', /empty\.gguf/,
-                () => page.upload('#file', file('empty.gguf', ''))],
-            ['a web page saved as a model', 'This file cannot be opened', /page\.gguf/,
-                () => page.upload('#file', file('page.gguf', '<!doctype html><h1>Sign in</h1>'))],
+            [
+                'a file that was cut off', 'This file cannot be opened', /cut\.gguf/,
+                () => page.upload('#file', file('cut.gguf', readFileSync(CHAT).subarray(0, 9e5))),
+            ],
+            [
+                'a file that was cut off in its header', 'This file cannot be opened', /short\.gguf/,
+                () => page.upload('#file', file('short.gguf', readFileSync(CHAT).subarray(0, 5e3))),
+            ],
+            [
+                'a file of something else', 'This file cannot be opened', /noise\.gguf/,
+                () => page.upload('#file', file('noise.gguf', Buffer.alloc(1e6, 'noise'))),
+            ],
+            [
+                'an empty file', 'This file cannot be opened', /empty\.gguf/,
+                () => page.upload('#file', file('empty.gguf', '')),
+            ],
+            [
+                'a web page saved as a model', 'This file cannot be opened', /page\.gguf/,
+                () => page.upload('#file', file('page.gguf', '<!doctype html><h1>Sign in</h1>')),
+            ],
         ]) {
             test(`${what} is told, and the page goes on working`, async () => {
                 await screen(page, 'welcome');

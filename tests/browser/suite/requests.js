@@ -40,8 +40,10 @@ export function testRequests(name) {
             servers: [...document.querySelectorAll('#requests section:has(details)')].map((section) => ({
                 host: section.querySelector('h3 bdi').textContent,
                 tag: section.querySelector('.tag').textContent,
-                requests: [...section.querySelectorAll('li')].map((li) => ({path: li.querySelector('bdi')
-                    .textContent, facts: li.querySelector('span').textContent})),
+                requests: [...section.querySelectorAll('li')].map(
+                    (li) => ({
+                        path: li.querySelector('bdi').textContent, facts: li.querySelector('span').textContent,
+                    })),
             })),
             refused: [...document.querySelectorAll('#requests section:not(:has(details)) bdi')].map(
                 ({textContent}) => textContent),
@@ -65,9 +67,11 @@ export function testRequests(name) {
 
         before(async () => {
             site = await lend(startSite());
-            host = await lend(startServer((request, response) => sendFile(request, response, CHAT,
-                {'Access-Control-Allow-Origin': '*', 'Accept-Ranges': 'bytes',
-                    'Access-Control-Expose-Headers': '*'})));
+            host = await lend(startServer(
+                (request, response) => sendFile(request, response, CHAT, {
+                    'Access-Control-Allow-Origin': '*', 'Accept-Ranges': 'bytes',
+                    'Access-Control-Expose-Headers': '*',
+                })));
             page = await lend(openBrowser(name));
             await visit(page, site.url);        // after the reload that isolates it
             begun = await leave();
@@ -98,7 +102,7 @@ export function testRequests(name) {
                 JSON.stringify(other.requests));
         });
 
-        test('a host that cannot be reached is in it, and what the policy of the page refuses is not counted as asked', async () => {
+        test('an unreachable host is listed; what the page\'s policy refuses is not', async () => {
             await page.evaluate(() => {
                 document.getElementById('requests').close();
                 document.getElementById('change-model').click();
@@ -117,7 +121,7 @@ export function testRequests(name) {
             await page.problems();      // the browser's own lines about both
         });
 
-        test('a later visit asks for little: its files come from this device; another tab\'s requests are in the list', async () => {
+        test('a later visit asks for little; another tab\'s requests are listed', async () => {
             const seenBefore = await leave();
             await page.goto(site.url);
             await page.until(() => document.querySelector('.card') !== null);
@@ -133,9 +137,9 @@ export function testRequests(name) {
             assert.deepEqual(sorted(pathsOf(overNetwork(own))), sorted(seen));
             if (await page.evaluate(() => Boolean(navigator.serviceWorker.controller)))
                 assert.ok(own.requests.length > overNetwork(own).length);
-            assert.deepEqual(others.map((server) => [server.host,
-                ...new Set(server.requests.map(({path}) => path))]), [[new URL(host.url).host,
-                    '/other.gguf']]);
+            assert.deepEqual(
+                others.map((server) => [server.host, ...new Set(server.requests.map(({path}) => path))]),
+                [[new URL(host.url).host, '/other.gguf']]);
             await other.close();
         });
     });

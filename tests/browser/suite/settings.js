@@ -1,5 +1,5 @@
-// Settings as a person has them: defaults, what one conversation has of its own, presets, answers of a form,
-// and how full the context is.
+// Settings as a person has them: defaults, settings of one conversation, presets, answers of a form, and how
+// full the context is.
 
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
@@ -127,8 +127,10 @@ export function testSettings(name) {
             await page.evaluate(() => {
                 const at = (id) => document.getElementById(id), {length} = at('messages').children;
                 at('open-settings').click();
-                const fields = {maxTokens: '41',
-                    schema: '{"type": "object", "properties": {"n": {"enum": [8]}}, "required": ["n"], "additionalProperties": false}'};
+                const fields = {
+                    maxTokens: '41',
+                    schema: '{"type": "object", "properties": {"n": {"enum": [8]}}, "required": ["n"], "additionalProperties": false}',
+                };
                 for (const [key, value] of Object.entries(fields)) {
                     at(`setting-${key}`).value = value;
                     at(`setting-${key}`).dispatchEvent(new Event('input'));
@@ -143,7 +145,7 @@ export function testSettings(name) {
             assert.match((await page.text('#messages > :last-child .body')), /\{"n": 8\}/);
         });
 
-        test('the gauge counts what is typed, says what does not fit, and what a longer context costs is known', async () => {
+        test('the gauge counts what is typed, shows what does not fit, and what a longer context costs', async () => {
             await page.until(() => /^\d+ of 256 tokens$/.test(
                 document.querySelector('#gauge > span:nth-child(2)')?.textContent));
             await page.fill('#message', 'ship '.repeat(300));
@@ -229,9 +231,12 @@ export function testSettings(name) {
                 .length === 0 && document.body.dataset.screen === 'welcome');
             assert.equal(await kept() ?? '{}', '{}');      // WebDriver has no null
             await page.until(() => document.getElementById('open-data').onclick !== null);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
-                document.getElementById('attachments').textContent, ...Object.keys(sessionStorage)
-                    .filter((key) => key.includes('draft'))]), ['', '']);
+            assert.deepEqual(
+                await page.evaluate(() => [
+                    document.getElementById('message').value,
+                    document.getElementById('attachments').textContent,
+                    ...Object.keys(sessionStorage).filter((key) => key.includes('draft')),
+                ]), ['', '']);
             await openData();
             await bring(exported);
             assert.match((await outcome()).said, /\b1 conversation\b/);

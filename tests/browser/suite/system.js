@@ -32,7 +32,7 @@ export function testSystem(name) {
                 location.search]), ['The <b>sea</b>\nWhy is it salty?\nhttps://a.example/b?c', '']);
         });
 
-        test('what an app shares as a form is an unsent message with its files, once; so is what a stranger\'s page sends', async () => {
+        test('what an app or a page shares is an unsent message with its files, once', async () => {
             const stranger = await lend(startServer((request, response) => {
                 if (request.url === '/tiny.gguf') return sendFile(request, response, CHAT);
                 response.writeHead(200, {'Content-Type': 'text/html'})
@@ -44,31 +44,37 @@ export function testSystem(name) {
                 await page.evaluate(async (action, texts, files) => {
                     const form = document.createElement('form'), field = document.createElement('input'),
                         given = new DataTransfer();
-                    Object.assign(form, {method: 'post', enctype: 'multipart/form-data',
-                        acceptCharset: 'utf-8', action});
+                    Object.assign(form, {
+                        method: 'post', enctype: 'multipart/form-data', acceptCharset: 'utf-8', action,
+                    });
                     for (const [name, value] of Object.entries(texts))
                         form.append(Object.assign(document.createElement('input'), {name, value}));
                     for (const [name, content] of files)
                         given.items.add(new File([content ?? await (await fetch(name)).blob()], name));
-                    form.append(Object.assign(field, {type: 'file', name: 'files', multiple: true,
-                        files: given.files}));
+                    form.append(Object.assign(field, {
+                        type: 'file', name: 'files', multiple: true, files: given.files,
+                    }));
                     document.body.append(form);
                     setTimeout(() => form.submit());
                 }, site.url, texts, files);
                 await page.until(() => document.title !== 'elsewhere'
                     && document.body.dataset.screen === 'chat');
             };
-            const shared = () => page.evaluate(async () => [location.search,
-                (await caches.keys()).filter((name) => name.startsWith('gemma-shared')).length]);
+            const shared = () => page.evaluate(async () => [
+                location.search,
+                (await caches.keys()).filter((name) => name.startsWith('gemma-shared')).length,
+            ]);
             await page.until(async () => (await navigator.serviceWorker.ready).active.state === 'activated');
             await share({title: 'Notes', text: '<img src=x onerror=alert(1)>', url: ''},
                 [['a b.csv', 'sea;salt\n1;2\n'], ['ü<b>.md', '# Tide\n']]);
             await page.until(() => document.getElementById('message').value
                 && document.querySelectorAll('#attachments li').length === 2);
-            assert.deepEqual(await page.evaluate(() => [document.getElementById('message').value,
-                document.querySelectorAll('#messages > *').length,
-                document.querySelectorAll('#list a').length]),
-                ['Notes\n<img src=x onerror=alert(1)>', 0, 0]);
+            assert.deepEqual(
+                await page.evaluate(() => [
+                    document.getElementById('message').value,
+                    document.querySelectorAll('#messages > *').length,
+                    document.querySelectorAll('#list a').length,
+                ]), ['Notes\n<img src=x onerror=alert(1)>', 0, 0]);
             assert.match(await page.text('#attachments'), /a b\.csv[^]*ü<b>\.md/);
             assert.deepEqual(await shared(), ['', 0]);
             // A reload may keep what is written, and never takes what was shared once more.
@@ -123,9 +129,9 @@ export function testSystem(name) {
             assert.doesNotMatch(copied, /SECRET/);
             // Where a browser lets nothing be copied, they are there to read.
             await page.evaluate(() => {
-                Object.defineProperty(navigator.clipboard, 'writeText',
-                    {value: async () => { throw new DOMException('It is not allowed.',
-                        'NotAllowedError'); }});
+                Object.defineProperty(navigator.clipboard, 'writeText', {
+                    value: async () => { throw new DOMException('It is not allowed.', 'NotAllowedError'); },
+                });
                 document.getElementById('error-copy').click();
             });
             await page.until(() => document.getElementById('error-details').checkVisibility());
@@ -137,7 +143,9 @@ export function testSystem(name) {
             await page.problems();      // the browser's line about the missing file
         });
 
-        if (name !== 'webkit') test('where all cookies are blocked the page starts, says that nothing is kept, and answers', async () => {
+        if (name !== 'webkit')
+            test('where all cookies are blocked the page starts, says that nothing is kept, and answers',
+                async () => {
             const blocked = await lend(openBrowser(name, {cookies: false}));
             await blocked.goto(site.url);       // without a service worker it is not isolated
             await blocked.until(() => document.getElementById('pick-file').onclick !== null);

@@ -104,7 +104,7 @@ export function testVersions(name) {
             await tabs[0].until(async () => (await caches.keys()).length === 1);
         });
 
-        test('a deploy in the middle of an install leaves nothing of either version, and the next visit gets the new one', async () => {
+        test('a deploy during an install leaves nothing; the next visit gets the new version', async () => {
             const old = mkdtempSync(join(work, 'old-'));
             let mixing = false;
             const host = await lend(startStaticHost({
@@ -160,7 +160,7 @@ export function testVersions(name) {
             await tab.until(async () => (await fetch('engine/probe.js')).ok);
         });
 
-        test('below a path of a host, the built site loads a model, answers with threads, and does so again with the network off', async () => {
+        test('below a path, the built site answers with threads, also with the network off', async () => {
             const host = await lend(startStaticHost()), tab = await lend(page.tab()),
                 address = `${host.url}deep/er/`;
             await deploy(join(host.folder, 'deep/er'));
@@ -178,12 +178,14 @@ export function testVersions(name) {
             await tab.problems();
         });
 
-        test('a file that was changed on the host is not installed, whatever file it is', async () => {
+        test('no file that was changed on the host is installed', async () => {
             const host = await lend(startStaticHost()), tab = await lend(page.tab());
             const names = readdirSync(host.folder, {recursive: true}).map(String);
-            const some = [/^lib\/gemma\.js$/, /^lib\/chunk-\w+\.js$/, /^lib\/worker-\w+\.js$/,
+            const some = [
+                /^lib\/gemma\.js$/, /^lib\/chunk-\w+\.js$/, /^lib\/worker-\w+\.js$/,
                 name === 'webkit' ? /gemma-simd128\.wasm$/ : /relaxed16\.wasm$/, /^app\/styles.*\.css$/,
-                /icon\.svg$/].map((pattern) => names.find((one) => pattern.test(one)));
+                /icon\.svg$/,
+            ].map((pattern) => names.find((one) => pattern.test(one)));
             const install = () => navigator.serviceWorker.register('sw.js').then(async (registration) => {
                 const worker = registration.installing ?? registration.waiting ?? registration.active;
                 await new Promise((ended) => {
@@ -219,7 +221,7 @@ export function testVersions(name) {
             await works(tab);
         });
 
-        test('a part of the page that does not come is asked for again; where the server has another version by now, that is offered, and what was written stays', async () => {
+        test('a part that does not come is asked for again; a new version is offered', async () => {
             let gone;
             const host = await lend(startStaticHost({
                 without: 'sw.js',
@@ -281,8 +283,10 @@ export function testVersions(name) {
                 await tab.goto(host.url + at);
                 await tab.until(() => document.getElementById('open-data').onclick !== null
                     && document.querySelector('.card') !== null);
-                return tab.evaluate(() => [document.querySelectorAll('#list a').length,
-                    JSON.parse(localStorage.getItem(`gemma-settings ${location.pathname}`))]);
+                return tab.evaluate(() => [
+                    document.querySelectorAll('#list a').length,
+                    JSON.parse(localStorage.getItem(`gemma-settings ${location.pathname}`)),
+                ]);
             };
             assert.deepEqual(await state('a/'), [0, {}]);
             await works(tab);
@@ -321,9 +325,10 @@ export function testVersions(name) {
                         if (!other) return false;
                         const {pathname} = new URL(request.url, 'http://localhost');
                         const isWorker = pathname === '/sw.js';
-                        response.writeHead(isWorker && worker === undefined ? 404 : 200,
-                            {'Content-Type': isWorker && worker?.startsWith('self') ? 'text/javascript'
-                                : 'text/html'});
+                        response.writeHead(isWorker && worker === undefined ? 404 : 200, {
+                            'Content-Type': isWorker && worker?.startsWith('self')
+                                ? 'text/javascript' : 'text/html',
+                        });
                         response.end(isWorker ? worker
                             : `<!doctype html><title>the other app</title>${pathname}`);
                         return true;
@@ -332,7 +337,7 @@ export function testVersions(name) {
                 const tab = await lend(page.tab());
                 await visit(tab, host.url, 'Gemma on your device');
                 other = true;
-                // A page of its own is none of ours, and neither is a file that we have, too.
+                // A page that only this host has is none of ours, and neither is a file that we have, too.
                 await tab.goto(`${host.url}other.html`);
                 assert.deepEqual(await tab.evaluate(async () => [document.title,
                     await (await fetch('manifest.webmanifest')).text()]),
@@ -349,7 +354,7 @@ export function testVersions(name) {
             });
         }
 
-        test('a list of models that was edited is seen at the next visit; what is here does not wait for the network', async () => {
+        test('an edited list of models shows at the next visit; local models do not wait', async () => {
             let stalled = false;
             const host = await lend(startStaticHost({meddle: () => stalled}));
             const tab = await lend(page.tab());

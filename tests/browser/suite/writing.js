@@ -105,8 +105,9 @@ export function testWriting(name) {
             const after = await continueTyped();
             await page.type('#text', ' sat down');
             const states = [await value()],
-                expected = [`${after} sat down`, `${after} sat `, after, 'The old keeper',
-                    'The old ', 'The ', ''];
+                expected = [
+                    `${after} sat down`, `${after} sat `, after, 'The old keeper', 'The old ', 'The ', '',
+                ];
             for (let i = 1; i < expected.length; i++) {
                 await page.click('#undo');
                 states.push(await value());
@@ -140,7 +141,7 @@ export function testWriting(name) {
             assert.deepEqual([await value(), await shown()], ['', '']);
         });
 
-        test('three alternatives are drawn side by side; one is taken by word and sentence, and undoing brings the others back', async () => {
+        test('three alternatives show side by side; one is taken by words; undo restores them', async () => {
             const text = 'The old keeper of the light', before = `${text} `;
             await page.fill('#text', text);
             await press('Enter', {ctrlKey: true, shiftKey: true});
@@ -184,13 +185,13 @@ export function testWriting(name) {
             await set(page, {maxTokens: 12});
         });
 
-        test('the likeliest next tokens have their probabilities; one is inserted, and they are asked for again', async () => {
-            const chips = () => page.evaluate(() =>
-                [...document.querySelectorAll('#likely button')].map((chip) =>
-                    [[...chip.querySelectorAll('bdi .hidden')].map((part) => part.remove())
+        test('the likeliest next tokens show their probabilities; one is inserted', async () => {
+            const chips = () => page.evaluate(
+                () => [...document.querySelectorAll('#likely button')].map((chip) => [
+                    [...chip.querySelectorAll('bdi .hidden')].map((part) => part.remove())
                         && chip.querySelector('bdi').textContent,
-                        parseFloat(chip.querySelector('small').textContent.replace('<', '')),
-                        chip.disabled]));
+                    parseFloat(chip.querySelector('small').textContent.replace('<', '')), chip.disabled,
+                ]));
             await page.fill('#text', 'The sea');
             await press('Enter', {altKey: true});
             await page.until(() => document.querySelectorAll('#likely button').length === 10);

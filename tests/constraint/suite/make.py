@@ -1,4 +1,5 @@
-"""Makes cases.json of the JSON Schema Test Suite, as the source package of jsonschema 4.26.0 on PyPI has it (MIT, see LICENSE):
+"""Makes cases.json of the JSON Schema Test Suite, as the source package of jsonschema 4.26.0 on PyPI has it
+(MIT, see LICENSE):
 
     pip download jsonschema==4.26.0 --no-deps --no-binary :all: && tar xzf jsonschema-4.26.0.tar.gz
     python3 make.py jsonschema-4.26.0/json > cases.json
@@ -6,8 +7,10 @@
 
 import glob, json, sys
 
-FORMATS = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid', 'uri', 'unknown', 'regex', 'uri-reference']
-OPTIONAL = ['ecmascript-regex', 'non-bmp-regex', 'anchor', 'id', 'float-overflow', 'bignum', 'format-assertion', 'unknownKeyword',
+FORMATS = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid', 'uri',
+           'unknown', 'regex', 'uri-reference']
+OPTIONAL = ['ecmascript-regex', 'non-bmp-regex', 'anchor', 'id', 'float-overflow', 'bignum',
+            'format-assertion', 'unknownKeyword',
             'refOfUnknownKeyword', 'no-schema'] + ['format/' + each for each in FORMATS]
 root = sys.argv[1] + '/tests/draft2020-12/'
 names = sorted(each[len(root):-5] for each in glob.glob(root + '*.json')) + ['optional/' + each for each in OPTIONAL]

@@ -1,5 +1,5 @@
-"""Makes llama.json of the schemas of llama.cpp's test-grammar-integration.cpp (MIT, see LICENSE-llama.cpp), each with the texts that pass and
-those that fail there:
+"""Makes llama.json of the schemas of llama.cpp's test-grammar-integration.cpp (MIT, see LICENSE-llama.cpp),
+each with the texts that pass and those that fail there:
 
     python3 make_llama.py test-grammar-integration.cpp > llama.json
 """
