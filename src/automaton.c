@@ -26,7 +26,7 @@ typedef struct {
     bool may_leave;             /* the count has reached its minimum */
 } Counted;
 
-typedef struct AutomatonWork {
+typedef struct AutomatonScratch {
     Way *todo, *out;
     int n_todo, n_out, cap_todo, cap_out, n_seen, n_seen_table, n_closed;
     Seen *seen;                 /* hash table */
@@ -35,7 +35,7 @@ typedef struct AutomatonWork {
     int cap_counted;
     int32_t *path;
     int cap_path;
-} AutomatonWork;
+} AutomatonScratch;
 
 static uint32_t mix(uint32_t h, uint32_t value) {
     h = (h ^ value) * 0x9e3779b1u;
@@ -101,7 +101,7 @@ static int32_t push_entry(Automaton *a, int32_t below, int32_t node, int32_t cou
 
 /* The stack with its uppermost count 0; -1 when there are too many. */
 static int32_t base_of(Automaton *a, int32_t stack) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     int n = 0;
     int32_t counter = a->entries[stack].counter, at = stack;
     if (counter == 0) return stack;
@@ -125,7 +125,7 @@ static int32_t base_of(Automaton *a, int32_t stack) {
 /* The mark of this place, which is new where its round is another than the work's. NULL when memory is short
  * or too much was seen. */
 static Seen *find_seen(Automaton *a, int32_t node, int32_t stack) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     if (w->n_closed > AUTOMATON_MAX_CLOSURE) return NULL;
     if (2 * (w->n_seen + 1) > w->n_seen_table) {
         int n = w->n_seen_table ? 2 * w->n_seen_table : 256;
@@ -156,22 +156,22 @@ static bool was_seen(Automaton *a, int32_t node, int32_t stack, int32_t count) {
         a->overflowed = true;
         return true;
     }
-    bool is_new = s->round != a->work->round;
+    bool is_new = s->round != a->scratch->round;
     if (!is_new && s->count <= count) return true;
-    a->work->n_seen += is_new;
-    *s = (Seen){node, stack, count, a->work->round};
+    a->scratch->n_seen += is_new;
+    *s = (Seen){node, stack, count, a->scratch->round};
     return false;
 }
 
 static void add_todo(Automaton *a, int32_t node, int32_t stack) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     if (stack < 0) return;
     if (!memory_grow((void **)&w->todo, &w->cap_todo, w->n_todo + 1, sizeof *w->todo)) a->overflowed = true;
     else w->todo[w->n_todo++] = (Way){node, stack};
 }
 
 static void add_out(Automaton *a, int32_t node, int32_t stack) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     if (!memory_grow((void **)&w->out, &w->cap_out, w->n_out + 1, sizeof *w->out)) a->overflowed = true;
     else w->out[w->n_out++] = (Way){node, stack};
 }
@@ -196,7 +196,7 @@ static void follow(Automaton *a, Way way) {
     int32_t stack = way.stack;
     for (int32_t at = way.node; stack >= 0;) {
         const ProgramNode *node = &p->nodes[at];
-        a->work->n_closed++;
+        a->scratch->n_closed++;
         switch ((NodeKind)node->kind) {
             case NODE_BYTES: add_out(a, at, stack); return;
             case NODE_RETURN:
@@ -242,7 +242,7 @@ static int by_stack(const void *x, const void *y) {
 
 /* Drops those of n ways at one node that another way can stand for. Returns how many are left. */
 static int drop_weaker(Automaton *a, Way *ways, int n) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     if (!memory_grow((void **)&w->counted, &w->cap_counted, n, sizeof *w->counted)) return n;
     for (int i = 0; i < n; i++) {
         int32_t base = base_of(a, ways[i].stack), counter = a->entries[ways[i].stack].counter;
@@ -265,7 +265,7 @@ static int drop_weaker(Automaton *a, Way *ways, int n) {
 }
 
 static void begin_closing(Automaton *a) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     w->n_todo = w->n_out = w->n_seen = w->n_closed = 0;
     if (++w->round == 0) {
         memset(w->seen, 0, (size_t)w->n_seen_table * sizeof *w->seen);
@@ -275,8 +275,9 @@ static void begin_closing(Automaton *a) {
 
 /* From the ways to do to the ways of a state. */
 static void close_ways(Automaton *a) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     while (w->n_todo) follow(a, w->todo[--w->n_todo]);
+    a->work -= w->n_closed + w->n_out;
     if (w->n_out < 2) return;
     bool sorted = true;
     for (int i = 1; i < w->n_out && sorted; i++) sorted = by_place(&w->out[i - 1], &w->out[i]) < 0;
@@ -331,7 +332,7 @@ static uint32_t hash_ways(const Way *ways, int n) {
 
 /* The state of the ways found by close_ways. */
 static int32_t intern(Automaton *a) {
-    AutomatonWork *w = a->work;
+    AutomatonScratch *w = a->scratch;
     if (w->n_out == 0) return STATE_DEAD;
     uint32_t hash = hash_ways(w->out, w->n_out), slot = hash & (uint32_t)(a->n_state_table - 1);
     size_t bytes = (size_t)w->n_out * sizeof *w->out;
@@ -356,6 +357,18 @@ static int32_t intern(Automaton *a) {
     while (a->state_table[slot] >= 0) slot = (slot + 1) & (uint32_t)(a->n_state_table - 1);
     a->state_table[slot] = number;
     return number;
+}
+
+void automaton_allow(Automaton *a, int64_t work) {
+    a->work = work;
+    a->overflowed = false;
+}
+
+/* Whether `ways` may still be followed, which counts them. */
+static bool may_follow(Automaton *a, int ways) {
+    if (a->work <= 0) a->overflowed = true;
+    a->work -= ways;
+    return !a->overflowed;
 }
 
 int32_t automaton_start(Automaton *a) {
@@ -396,12 +409,13 @@ static bool add_row(Automaton *a, int32_t state) {
 int32_t automaton_compute(Automaton *a, int32_t state, int byte_class) {
     uint8_t byte = a->program.first_of[byte_class];
     int lo = 0, hi = 255;
+    if (!may_follow(a, a->states[state].n)) return STATE_DEAD;
     begin_closing(a);
     for (int i = 0; i < a->states[state].n; i++)
         add_next(a, a->ways[a->states[state].ways + i], byte, &lo, &hi);
     close_ways(a);
     int32_t next = intern(a);
-    if (!add_row(a, state)) return next;
+    if (a->overflowed || !add_row(a, state)) return next;
     int32_t *row = a->rows + (size_t)a->states[state].row * (size_t)a->program.n_classes;
     for (int i = a->program.class_of[lo]; i <= a->program.class_of[hi]; i++) row[i] = next;
     return next;
@@ -410,6 +424,10 @@ int32_t automaton_compute(Automaton *a, int32_t state, int byte_class) {
 int32_t automaton_plain(Automaton *a, int32_t state, bool *exact) {
     if (a->states[state].plain == STATE_UNKNOWN) {
         bool is_exact = true;
+        if (!may_follow(a, a->states[state].n)) {
+            *exact = false;
+            return STATE_DEAD;
+        }
         begin_closing(a);
         for (int i = 0; i < a->states[state].n; i++) {
             Way way = a->ways[a->states[state].ways + i];
@@ -419,6 +437,8 @@ int32_t automaton_plain(Automaton *a, int32_t state, bool *exact) {
         }
         close_ways(a);
         int32_t next = intern(a);
+        *exact = is_exact;
+        if (a->overflowed) return next;
         a->states[state].plain = next;
         a->states[state].plain_exact = is_exact;
     }
@@ -448,6 +468,7 @@ static bool takes_rest_of_char(Automaton *a, int32_t state) {
 bool automaton_takes_plain(Automaton *a, int32_t state) {
     if (a->states[state].takes_plain == 0) {
         bool takes = takes_plain_chars(a, state) || takes_rest_of_char(a, state);
+        if (a->overflowed) return takes;
         a->states[state].takes_plain = takes ? 1 : 2;
     }
     return a->states[state].takes_plain == 1;
@@ -533,9 +554,9 @@ void automaton_forget(Automaton *a, const int32_t *keep, int n_keep) {
 }
 
 bool automaton_open(Automaton *a, Program program) {
-    *a = (Automaton){.program = program, .free = -1, .limit = LIMIT_BYTES,
-        .work = calloc(1, sizeof *a->work)};
-    bool ok = a->work && memory_grow((void **)&a->entries, &a->cap_entries, 1, sizeof *a->entries);
+    *a = (Automaton){.program = program, .free = -1, .limit = LIMIT_BYTES, .work = INT64_MAX,
+        .scratch = calloc(1, sizeof *a->scratch)};
+    bool ok = a->scratch && memory_grow((void **)&a->entries, &a->cap_entries, 1, sizeof *a->entries);
     if (ok) {
         a->entries[0] = (StackEntry){.count = -1};
         a->n_entries = 1;
@@ -546,14 +567,14 @@ bool automaton_open(Automaton *a, Program program) {
 }
 
 void automaton_close(Automaton *a) {
-    if (a->work) {
-        free(a->work->todo);
-        free(a->work->out);
-        free(a->work->seen);
-        free(a->work->counted);
-        free(a->work->path);
+    if (a->scratch) {
+        free(a->scratch->todo);
+        free(a->scratch->out);
+        free(a->scratch->seen);
+        free(a->scratch->counted);
+        free(a->scratch->path);
     }
-    free(a->work);
+    free(a->scratch);
     free(a->states);
     free(a->ways);
     free(a->rows);

@@ -51,13 +51,18 @@ typedef struct {
     int32_t *state_table, *entry_table;     /* hash tables of numbers; -1: empty */
     int n_state_table, n_entry_table;
     size_t limit;               /* bytes from which automaton_tidy forgets */
-    bool overflowed;            /* ways were dropped, or memory was short */
-    struct AutomatonWork *work;
+    int64_t work;               /* ways that may still be followed, see automaton_allow */
+    bool overflowed;            /* since the last automaton_allow ways were dropped, or memory was short */
+    struct AutomatonScratch *scratch;
 } Automaton;
 
 /* Takes the program over, success or not. False when memory is short. */
 bool automaton_open(Automaton *a, Program program);
 void automaton_close(Automaton *a);
+
+/* Until the next call about `work` ways are followed, where states are not known yet; what is asked beyond
+ * that overflows. States that an overflow has made incomplete are not remembered as what follows others. */
+void automaton_allow(Automaton *a, int64_t work);
 
 int32_t automaton_start(Automaton *a);
 int32_t automaton_compute(Automaton *a, int32_t state, int byte_class);

@@ -469,21 +469,22 @@ static int32_t sample_any(Batch *b, GemmaSession *s, float *logits) {
 
 /* For the sampler. */
 static bool allows(void *context, int32_t id) {
-    const GemmaSession *s = context;
-    return constraint_allows(&s->constraint, s->model->vocabulary, 0, id);
+    GemmaSession *s = context;
+    return constraint_allows(&s->constraint, s->model->vocabulary, id);
 }
 static const uint32_t *all_allowed(void *context, const float **logits) {
     GemmaSession *s = context;
     *logits = batch_logits(&s->model->batch, s, true);
-    return constraint_mask(&s->constraint, s->model->vocabulary, 0).bits;
+    return constraint_mask(&s->constraint, s->model->vocabulary).bits;
 }
 
 int32_t batch_sample(Batch *b, GemmaSession *s) {
     float *logits = (float *)batch_logits(b, s, s->other_sampling);     /* the workspace's */
     if (!s->constraint.grammar) return sample_any(b, s, logits);
     SamplerAllowed allowed = {s, allows, all_allowed, few_allowed(b, s, 0)};
-    return sampler_pick_allowed(&s->sampler, b->sampling, logits, s->tokens,
+    int32_t id = sampler_pick_allowed(&s->sampler, b->sampling, logits, s->tokens,
         s->n_tokens - s->n_draft, &allowed);
+    return s->constraint.is_ambiguous ? GEMMA_NO_TOKEN : id;
 }
 
 const float *gemma_session_logits(GemmaSession *s) {

@@ -14,6 +14,8 @@ enum {
     MOST_FEW = 2048,        /* tokens of which one speaks as few */
     MOST_ENDS = 16,
     FORCED_BYTES = 256,     /* looked ahead for a draft */
+    /* Ways followed for one token, tenths of a second. The schemas of MaskBench need at most 91,000. */
+    MOST_WORK = 1 << 21,
 };
 
 /* ------------------------------------------------------------------------------------ the vocabulary */
@@ -147,10 +149,15 @@ void gemma_grammar_free(GemmaGrammar *grammar) {
     free(grammar);
 }
 
-bool gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n) {
-    GrammarState s = grammar_start(grammar->g);
-    s = grammar_next(grammar->g, s, text, n);
-    return s != GRAMMAR_DEAD && grammar_may_end(grammar->g, s);
+GemmaStatus gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n, bool *accepts,
+    GemmaError *err) {
+    GrammarState s = GRAMMAR_DEAD;
+    grammar_allow(grammar->g, INT64_MAX);
+    s = grammar_next(grammar->g, grammar_start(grammar->g), text, n);
+    *accepts = s != GRAMMAR_DEAD && grammar_may_end(grammar->g, s);
+    return grammar_overflowed(grammar->g) ? error_set(err, GEMMA_UNSUPPORTED,
+        "The text is too ambiguous for the grammar: it can be read in more ways than can be followed.")
+        : GEMMA_OK;
 }
 
 /* Room for masks of this vocabulary. False when memory is short. */
@@ -188,9 +195,14 @@ static const KeptMask *mask_of(GemmaGrammar *grammar, const TextTokens *v, Gramm
         if (m->used < oldest->used) oldest = m;
     }
     if (oldest->state != GRAMMAR_DEAD) grammar_release(grammar->g, oldest->state);
-    grammar_hold(grammar->g, state);
-    *oldest = (KeptMask){.state = state, .bits = oldest->bits, .used = ++grammar->n_asked};
+    *oldest = (KeptMask){.state = state, .bits = oldest->bits};
     fill_mask(grammar, v, oldest);
+    if (grammar_overflowed(grammar->g)) {
+        oldest->state = GRAMMAR_DEAD;
+    } else {
+        oldest->used = ++grammar->n_asked;
+        grammar_hold(grammar->g, state);
+    }
     return oldest;
 }
 
@@ -222,12 +234,15 @@ void constraint_copy(Constraint *to, const Constraint *from) {
 static GrammarState next(const Constraint *c, const TextTokens *v, GrammarState state, int32_t id) {
     char buf[256];
     int n = text_bytes(v, id, buf);
+    grammar_allow(c->grammar->g, MOST_WORK);
     return n > 0 ? grammar_next(c->grammar->g, state, buf, (size_t)n) : GRAMMAR_DEAD;
 }
 
-bool constraint_allows(const Constraint *c, const TextTokens *v, int i, int32_t id) {
-    if (is_end(v, id)) return grammar_may_end(c->grammar->g, c->states[i]);
-    return next(c, v, c->states[i], id) != GRAMMAR_DEAD;
+bool constraint_allows(Constraint *c, const TextTokens *v, int32_t id) {
+    if (is_end(v, id)) return grammar_may_end(c->grammar->g, c->states[0]);
+    bool allows = next(c, v, c->states[0], id) != GRAMMAR_DEAD;
+    c->is_ambiguous |= grammar_overflowed(c->grammar->g);
+    return allows;
 }
 
 void constraint_trim_draft(Constraint *c, int n) {
@@ -241,7 +256,9 @@ bool constraint_push(Constraint *c, const TextTokens *v, int32_t id, bool draft)
         return true;
     }
     GrammarState after = next(c, v, c->states[c->n_draft], id);
-    if (after == GRAMMAR_DEAD) return false;
+    bool overflowed = grammar_overflowed(c->grammar->g);
+    if (!draft) c->is_ambiguous |= overflowed;
+    if (after == GRAMMAR_DEAD || (draft && overflowed)) return false;
     grammar_hold(c->grammar->g, after);
     if (draft) {
         c->states[++c->n_draft] = after;
@@ -258,8 +275,10 @@ void constraint_accept(Constraint *c) {
     c->n_draft--;
 }
 
-TokenMask constraint_mask(const Constraint *c, const TextTokens *v, int i) {
-    const KeptMask *m = mask_of(c->grammar, v, c->states[i]);
+TokenMask constraint_mask(Constraint *c, const TextTokens *v) {
+    grammar_allow(c->grammar->g, MOST_WORK);
+    const KeptMask *m = mask_of(c->grammar, v, c->states[0]);
+    c->is_ambiguous |= grammar_overflowed(c->grammar->g);
     return (TokenMask){m->bits, m->n};
 }
 
@@ -271,16 +290,24 @@ static bool takes_anything(Grammar *g, GrammarState state) {
     return true;
 }
 
-TokenMask constraint_few(const Constraint *c, const TextTokens *v, int i) {
-    if (takes_anything(c->grammar->g, c->states[i])) return (TokenMask){NULL, -1};
-    TokenMask m = constraint_mask(c, v, i);
-    return m.n <= MOST_FEW ? m : (TokenMask){NULL, -1};
+static TokenMask few_after(GemmaGrammar *grammar, const TextTokens *v, GrammarState state) {
+    const TokenMask many = {NULL, -1};
+    grammar_allow(grammar->g, MOST_WORK);
+    if (takes_anything(grammar->g, state)) return many;
+    const KeptMask *m = mask_of(grammar, v, state);
+    return m->n <= MOST_FEW && !grammar_overflowed(grammar->g) ? (TokenMask){m->bits, m->n} : many;
 }
 
-GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v) {
+TokenMask constraint_few(const Constraint *c, const TextTokens *v, int i) {
+    return few_after(c->grammar, v, c->states[i]);
+}
+
+GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v, int32_t id) {
     if (!c->grammar) return GEMMA_UNCONSTRAINED;
-    if (!grammar_may_end(c->grammar->g, c->states[0])) return GEMMA_INCOMPLETE;
-    return constraint_few(c, v, 0).n == v->n_ends ? GEMMA_ENDED : GEMMA_COMPLETE;
+    if (c->is_ambiguous) return GEMMA_AMBIGUOUS;
+    GrammarState state = id == GEMMA_NO_TOKEN ? c->states[0] : next(c, v, c->states[0], id);
+    if (state == GRAMMAR_DEAD || !grammar_may_end(c->grammar->g, state)) return GEMMA_INCOMPLETE;
+    return few_after(c->grammar, v, state).n == v->n_ends ? GEMMA_ENDED : GEMMA_COMPLETE;
 }
 
 /* The control token at p[n], which begins with GRAMMAR_TOKEN_BYTE; *length: of its bytes. -1: it is cut, or

@@ -20,6 +20,7 @@ typedef struct {
     GrammarState states[1 + GEMMA_MAX_DRAFT];   /* held: [0] is where the text stands, [i] after i draft
                                                  * tokens */
     int n_draft;
+    bool is_ambiguous;          /* the text can be read in too many ways to say what may follow it */
 } Constraint;
 
 /* False when memory is short; *c was empty and then still is. */
@@ -28,8 +29,10 @@ void constraint_end(Constraint *c);
 /* *to was empty. */
 void constraint_copy(Constraint *to, const Constraint *from);
 
-/* Whether the token may come after states[i]. */
-bool constraint_allows(const Constraint *c, const TextTokens *v, int i, int32_t id);
+/* What these say holds while c->is_ambiguous does not; they set it where the text is too ambiguous. */
+
+/* Whether the token may come next. */
+bool constraint_allows(Constraint *c, const TextTokens *v, int32_t id);
 /* Appends a token behind the draft, or with `draft` false in its place; false for one that does not fit. An
  * end token ends the constraint. */
 bool constraint_push(Constraint *c, const TextTokens *v, int32_t id, bool draft);
@@ -39,7 +42,7 @@ void constraint_accept(Constraint *c);
 void constraint_trim_draft(Constraint *c, int n);
 
 /* See gemma_session_constraint. */
-GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v);
+GemmaConstraint constraint_place(const Constraint *c, const TextTokens *v, int32_t next);
 /* See gemma_session_forced. */
 int constraint_forced(const Constraint *c, const Tokenizer *t, int32_t *ids, int cap);
 
@@ -48,10 +51,10 @@ typedef struct {
     const uint32_t *bits;
     int n;                      /* how many there are */
 } TokenMask;
-/* All tokens that may come after states[i]; valid until masks of 15 other states have been asked for. */
-TokenMask constraint_mask(const Constraint *c, const TextTokens *v, int i);
-/* The same where they are few: n is -1 where they are many, which is found out for less than a mask costs. It
- * depends on nothing but the state. */
+/* All tokens that may come next; valid until the next mask is asked for. */
+TokenMask constraint_mask(Constraint *c, const TextTokens *v);
+/* All that may come after states[i], where they are few; valid until masks of 15 other states have been asked
+ * for. n is -1 where they are many, which is found out for less than a mask costs, or cannot be known. */
 TokenMask constraint_few(const Constraint *c, const TextTokens *v, int i);
 
 /* The grammar's text; borrowed. */

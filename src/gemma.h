@@ -387,7 +387,8 @@ GemmaStatus gemma_session_sampling(GemmaSession *session, const GemmaSampling *p
 GemmaStatus gemma_session_bias(GemmaSession *session, int32_t id, float bias, GemmaError *err);
 
 /* Picks the next token from the logits; does not push it. Never one that stands for an image, audio or video,
- * since this engine reads and writes text. GEMMA_NO_TOKEN where a constraint or biases leave none. */
+ * since this engine reads and writes text. GEMMA_NO_TOKEN where a constraint or biases leave none, and where
+ * the constraint is ambiguous. */
 enum { GEMMA_NO_TOKEN = -1 };
 int32_t gemma_session_sample(GemmaSession *session);
 
@@ -399,8 +400,10 @@ int32_t gemma_session_sample(GemmaSession *session);
 GemmaGrammar *gemma_grammar_new(const char *gbnf, size_t n, GemmaError *err);
 /* Sessions that it constrains keep what they need of it. */
 void gemma_grammar_free(GemmaGrammar *grammar);
-/* Whether the whole of text[n] is one of the grammar's texts. */
-bool gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n);
+/* *accepts: whether the whole of text[n] is one of the grammar's texts. GEMMA_UNSUPPORTED: it can be read in
+ * more ways than can be followed. */
+GemmaStatus gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n, bool *accepts,
+    GemmaError *err);
 
 /* From the next token on, the session's text must be one of the grammar's. NULL: it is free. Samples are then
  * drawn from the model's distribution over the tokens that may come next, renormalised: top-k counts such
@@ -412,13 +415,14 @@ bool gemma_grammar_accepts(GemmaGrammar *grammar, const char *text, size_t n);
 GemmaStatus gemma_session_constrain(GemmaSession *session, GemmaGrammar *grammar, GemmaError *err);
 
 typedef enum {
+    GEMMA_AMBIGUOUS = -1,       /* the text can be read in too many ways to say what may follow it */
     GEMMA_UNCONSTRAINED = 0,
     GEMMA_INCOMPLETE = 1,       /* more must come */
     GEMMA_COMPLETE = 2,         /* the text may end here, or continue */
     GEMMA_ENDED = 3,            /* nothing can come but the end: there is nothing to sample */
 } GemmaConstraint;
-/* Of the tokens so far, without a draft. */
-GemmaConstraint gemma_session_constraint(const GemmaSession *session);
+/* Of the tokens so far, without a draft, and of `next` after them, or GEMMA_NO_TOKEN. */
+GemmaConstraint gemma_session_constraint(const GemmaSession *session, int32_t next);
 
 /* The tokens of the text that must come next, as draft tokens. Writes at most cap ids and returns how many. 0
  * where there is a choice. */

@@ -86,4 +86,6 @@ void grammar_release(Grammar *g, GrammarState s) {
     if (s != GRAMMAR_DEAD) g->automaton.states[s].holds--;
 }
 
+void grammar_allow(Grammar *g, int64_t work) { automaton_allow(&g->automaton, work); }
+
 bool grammar_overflowed(const Grammar *g) { return g->automaton.overflowed; }

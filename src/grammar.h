@@ -52,9 +52,12 @@ void grammar_release(Grammar *g, GrammarState s);
  * others. */
 void grammar_mask(Grammar *g, GrammarState s, const TokenTrie *t, uint32_t *bits);
 
-/* Whether a text was so ambiguous or so deep that the limits cut some of its ways: more than 4,096 at one
- * place, or stacks of half a million entries. The texts of the ways that were cut are refused though they are
- * the grammar's; no other text is accepted. */
+/* Until the next call, texts may be read in about `work` ways together, counted at each byte that comes to a
+ * state for the first time. A grammar begins with no limit. */
+void grammar_allow(Grammar *g, int64_t work);
+/* Whether since the last grammar_allow a text was so ambiguous or so deep that it could not be followed: by
+ * its limit, in more than 4,096 ways at one place, or with stacks of half a million entries. Texts of the
+ * grammar may have been refused then; no other text was accepted. */
 bool grammar_overflowed(const Grammar *g);
 
 #endif

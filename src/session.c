@@ -179,8 +179,8 @@ GemmaStatus gemma_session_constrain(GemmaSession *s, GemmaGrammar *grammar, Gemm
     return session_constrain(s, grammar, gemma_session_count(s), err);
 }
 
-GemmaConstraint gemma_session_constraint(const GemmaSession *s) {
-    return constraint_place(&s->constraint, s->model->vocabulary);
+GemmaConstraint gemma_session_constraint(const GemmaSession *s, int32_t next) {
+    return constraint_place(&s->constraint, s->model->vocabulary, next);
 }
 
 int gemma_session_forced(const GemmaSession *s, int32_t *ids, int cap) {

@@ -56,6 +56,7 @@ ${number('NEW_CONVERSATION', 'NEW')}
 /** What sampling gives where no token may come. */
 ${number('NO_TOKEN', 'NO_TOKEN')}
 /** GemmaConstraint. */
+${number('AMBIGUOUS', 'AMBIGUOUS')}
 ${number('COMPLETE', 'COMPLETE')}
 ${number('ENDED', 'ENDED')}
 `;

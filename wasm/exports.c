@@ -218,14 +218,19 @@ double gx_grammar_new(double gbnf, double n) {
 }
 void gx_grammar_free(double grammar) { gemma_grammar_free(pointer(grammar)); }
 int gx_grammar_accepts(double grammar, double text, double n) {
-    return gemma_grammar_accepts(pointer(grammar), pointer(text), (size_t)n);
+    bool accepts = false;
+    GemmaStatus status = gemma_grammar_accepts(pointer(grammar), pointer(text), (size_t)n, &accepts, &x.err);
+    return status == GEMMA_OK ? accepts : -(int)status;
 }
 
 /* grammar: 0 where the text is free again. */
 int gx_session_constrain(double session, double grammar) {
     return -(int)gemma_session_constrain(pointer(session), pointer(grammar), &x.err);
 }
-int gx_session_constraint(double session) { return gemma_session_constraint(pointer(session)); }
+/* next: GEMMA_NO_TOKEN for the text as it is. */
+int gx_session_constraint(double session, int next) {
+    return gemma_session_constraint(pointer(session), next);
+}
 int gx_session_forced(double session, double ids, int cap) {
     return gemma_session_forced(pointer(session), pointer(ids), cap);
 }

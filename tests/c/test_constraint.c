@@ -40,7 +40,7 @@ static int write_text(GemmaSession *s, int32_t *text, Way way) {
     GemmaModel *m = s->model;
     GemmaError err = {0};
     for (int n = 0; n < MOST; n++) {
-        if (gemma_session_constraint(s) == GEMMA_ENDED) return n;
+        if (gemma_session_constraint(s, GEMMA_NO_TOKEN) == GEMMA_ENDED) return n;
         evaluate(s);
         if (way.logits) gemma_session_logits(s);
         int32_t id = gemma_session_sample(s), draft[GEMMA_MAX_DRAFT];
@@ -70,8 +70,10 @@ static size_t bytes_of(GemmaModel *m, const int32_t *ids, int n, char *bytes) {
 static void check_text(GemmaModel *m, GemmaGrammar *g, const int32_t *text, int n) {
     char bytes[MOST * 256];
     size_t length = bytes_of(m, text, n, bytes);
-    if (n < MOST && !gemma_grammar_accepts(g, bytes, length))
-        TEST_FAIL("%.*s is not of the grammar", (int)length, bytes);
+    bool accepts = false;
+    GemmaError err = {0};
+    CHECK_INT(gemma_grammar_accepts(g, bytes, length, &accepts, &err), GEMMA_OK);
+    if (n < MOST && !accepts) TEST_FAIL("%.*s is not of the grammar", (int)length, bytes);
 }
 
 static const GemmaSampling ways_to_sample[] = {
@@ -124,7 +126,7 @@ TEST(a_clone_and_a_restored_session_continue_in_the_middle) {
         GemmaSession *s = session_on(m, ids, 100, &ways_to_sample[3]);
         CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
         int32_t texts[3][MOST];
-        for (int i = 0; i < at && gemma_session_constraint(s) != GEMMA_ENDED; i++) {
+        for (int i = 0; i < at && gemma_session_constraint(s, GEMMA_NO_TOKEN) != GEMMA_ENDED; i++) {
             evaluate(s);
             int32_t id = gemma_session_sample(s);
             if (gemma_is_end(m, id)) break;
@@ -138,7 +140,7 @@ TEST(a_clone_and_a_restored_session_continue_in_the_middle) {
         gemma_grammar_free(g);      /* they have what they need */
         if (!clone || !restored) TEST_FAIL("%s", err.text);
         else {
-            CHECK_INT(gemma_session_constraint(restored), gemma_session_constraint(s));
+            CHECK_INT(gemma_session_constraint(restored, GEMMA_NO_TOKEN), gemma_session_constraint(s, GEMMA_NO_TOKEN));
             int n = write_text(s, texts[0], (Way){0});
             CHECK_INT(write_text(clone, texts[1], (Way){.forced = true}), n);
             CHECK_INT(write_text(restored, texts[2], (Way){0}), n);
@@ -196,7 +198,7 @@ TEST(sessions_of_one_batch_have_different_constraints) {
         }
         for (int i = 0; i < N; i++) {
             if (!going[i]) continue;
-            int32_t id = gemma_session_constraint(s[i]) == GEMMA_ENDED ? -1 : gemma_session_sample(s[i]);
+            int32_t id = gemma_session_constraint(s[i], GEMMA_NO_TOKEN) == GEMMA_ENDED ? -1 : gemma_session_sample(s[i]);
             going[i] = id >= 0 && !gemma_is_end(m, id) && gemma_session_push(s[i], id, &err) == GEMMA_OK;
             if (going[i]) got[i][n_got[i]++] = id;
         }
@@ -226,34 +228,37 @@ TEST(tokens_that_do_not_fit_are_refused_and_the_end_ends_it) {
     GemmaSession *s = session_on(m, ids, 10, &ways_to_sample[0]);
     int32_t a = only_token(m, "a"), b = only_token(m, "b"), end = 0;
     while (!gemma_is_end(m, end)) end++;
-    CHECK_INT(gemma_session_constraint(s), GEMMA_UNCONSTRAINED);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_UNCONSTRAINED);
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_INCOMPLETE);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_INCOMPLETE);
     CHECK_INT(gemma_session_push(s, b, &err), GEMMA_BAD_ARGUMENT);
     CHECK_INT(gemma_session_push(s, end, &err), GEMMA_BAD_ARGUMENT);
     CHECK_INT(gemma_session_count(s), 10);
     evaluate(s);
+    CHECK_INT(gemma_session_constraint(s, a), GEMMA_COMPLETE);
+    CHECK_INT(gemma_session_constraint(s, b), GEMMA_INCOMPLETE);
     CHECK_INT(gemma_session_push(s, a, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_COMPLETE);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_COMPLETE);
+    CHECK_INT(gemma_session_constraint(s, b), GEMMA_ENDED);
     CHECK_INT(gemma_session_draft(s, (int32_t[]){b, b, a}, 3, &err), GEMMA_OK);
     CHECK_INT(test_left(s, &err), 2);      /* cut where it does not fit */
     evaluate(s);
     int32_t id = gemma_session_sample(s);
     CHECK(id == b || gemma_is_end(m, id));
     CHECK_INT(gemma_session_push(s, b, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_ENDED);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_ENDED);
     evaluate(s);
     CHECK(gemma_is_end(m, gemma_session_sample(s)));
     CHECK_INT(gemma_session_push(s, end, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_UNCONSTRAINED);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_UNCONSTRAINED);
 
     /* A sync ends it, and so does none. */
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
     test_sync(s, ids, 10, &err);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_UNCONSTRAINED);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_UNCONSTRAINED);
     CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
     CHECK_INT(gemma_session_constrain(s, NULL, &err), GEMMA_OK);
-    CHECK_INT(gemma_session_constraint(s), GEMMA_UNCONSTRAINED);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_UNCONSTRAINED);
     CHECK_INT(gemma_session_push(s, b, &err), GEMMA_OK);
     gemma_session_free(s);
 
@@ -272,10 +277,54 @@ TEST(tokens_that_do_not_fit_are_refused_and_the_end_ends_it) {
     gemma_model_free(m);
 }
 
+TEST(where_a_text_is_too_ambiguous_there_is_no_token) {
+    GemmaError err = {0};
+    int32_t ids[N_TOKENS];
+    make_tokens(ids, 7);
+    char gbnf[4096];
+    int length = sprintf(gbnf, "root ::= [a-z]* (");
+    for (int i = 0; i < 40; i++)
+        length += sprintf(gbnf + length, "%s\"a\" [a-z]{%d}", i ? " | " : "", 4000 + i);
+    sprintf(gbnf + length, ")");
+    GemmaModel *m = load_case(0, 4096, 1);
+    REQUIRE(m);
+    GemmaGrammar *g = grammar_of(gbnf);
+    GemmaSession *s = session_on(m, ids, 10, &ways_to_sample[1]);
+    GemmaSession *other = session_on(m, ids, 10, &ways_to_sample[1]);
+    CHECK_INT(gemma_session_constrain(s, g, &err), GEMMA_OK);
+    int32_t a = only_token(m, "a");
+    int n = 0;
+    while (n < 400 && gemma_session_constraint(s, GEMMA_NO_TOKEN) == GEMMA_INCOMPLETE
+        && gemma_session_push(s, a, &err) == GEMMA_OK) n++;
+    CHECK(n > 50 && n < 400);
+    evaluate(s);
+    CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_AMBIGUOUS);
+    CHECK_INT(gemma_session_sample(s), GEMMA_NO_TOKEN);
+    /* Another text of the grammar is not concerned, and a session goes on without it. */
+    CHECK_INT(gemma_session_constrain(other, g, &err), GEMMA_OK);
+    CHECK_INT(gemma_session_push(other, a, &err), GEMMA_OK);
+    evaluate(other);
+    CHECK(gemma_session_sample(other) >= 0);
+    CHECK_INT(gemma_session_constraint(other, GEMMA_NO_TOKEN), GEMMA_INCOMPLETE);
+    CHECK_INT(gemma_session_constrain(s, NULL, &err), GEMMA_OK);
+    CHECK(gemma_session_sample(s) >= 0);
+    bool accepts;
+    char text[9000];
+    memset(text, 'a', sizeof text);
+    CHECK_INT(gemma_grammar_accepts(g, text, sizeof text, &accepts, &err), GEMMA_UNSUPPORTED);
+    CHECK_INT(gemma_grammar_accepts(g, text, 50, &accepts, &err), GEMMA_OK);
+    CHECK(!accepts);
+    gemma_session_free(s);
+    gemma_session_free(other);
+    gemma_grammar_free(g);
+    gemma_model_free(m);
+}
+
 int main(void) {
     RUN(a_text_is_of_the_grammar_and_the_same_with_drafts_and_threads);
     RUN(a_clone_and_a_restored_session_continue_in_the_middle);
     RUN(sessions_of_one_batch_have_different_constraints);
     RUN(tokens_that_do_not_fit_are_refused_and_the_end_ends_it);
+    RUN(where_a_text_is_too_ambiguous_there_is_no_token);
     return test_result();
 }

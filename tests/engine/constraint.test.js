@@ -101,6 +101,32 @@ test('an answer that is ended before its time says that it was cut', async () =>
     assert.deepEqual([whole, reason, typeof only], ['complete', 'stop', 'number']);
 });
 
+test('an answer that is whole where the context ends is complete', async () => {
+    const small = await load(MODELS[2], {contextLength: 64}), text = '{"ok": true}', beyond = new Set();
+    for (let n = 48; n < 60; n++) {
+        const session = await small.session(), prompt = await small.detokenize(Array(n).fill(40));
+        const {text: got, finishReason, constraint, tokens, promptTokens} = await session.prompt(prompt,
+            {raw: true, constraint: {choices: [text]}}).result;
+        assert.deepEqual([finishReason, constraint], got === text ? ['stop', 'complete'] : ['context', 'cut']);
+        beyond.add(promptTokens.length + tokens.length - 64);
+        session.close();
+    }
+    // The last token needs no place in the context: nothing comes after it.
+    assert.ok(beyond.has(0) && beyond.has(1) && !beyond.has(2), [...beyond].join());
+    small.close();
+});
+
+test('where a constraint cannot be followed the answer fails, and the session goes on', async () => {
+    const session = await gemma.session();
+    const ways = Array.from({length: 40}, (_, i) => `"a" [a]{${4000 + i}}`).join(' | ');
+    await assert.rejects(session.prompt('Hi', {constraint: {grammar: `root ::= "a"* (${ways})`}, maxTokens: 400}).result,
+        {code: 'bad-constraint'});
+    const [id] = await gemma.tokenize('}');
+    await assert.rejects(session.prompt('Hi', {constraint: {regex: '\\}'}, sampling: {logitBias: {[id]: -Infinity}}}).result,
+        {code: 'bad-constraint'});
+    assert.equal((await ask(session, {choices: ['ok']})).text, 'ok');
+});
+
 test('one seed gives one text: alone with drafts, beside others without, with one thread, and with logprobs',
     async () => {
     const constraint = await gemma.constraint({schema: PERSON}), sampling = {temperature: 1.2, seed: 11};
@@ -154,7 +180,7 @@ test('what is wrong with a constraint is told, and the session goes on', async (
         [{regex: /a/i}, 'bad-constraint'], [{schema: {type: 'object', uniqueItems: 5, not: {}}},
             'bad-constraint'],
         [{schema: {}, whitespace: 'much'}, 'bad-argument'], [{grammar: 'root ::= a'}, 'bad-constraint'],
-        [{grammar: 5}, 'bad-argument'],
+        [{grammar: 5}, 'bad-argument'], [{grammar: ''}, 'bad-constraint'], [{regex: /[a--b]/v}, 'bad-constraint'],
     ];
     for (const [constraint, code] of wrong) {
         await assert.rejects(session.prompt('Hi', {constraint}).result, {code}, JSON.stringify(constraint));

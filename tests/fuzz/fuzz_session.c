@@ -161,11 +161,11 @@ static bool push_any(Case *c, uint64_t *state) {
     GemmaError err = {0};
     int32_t id = (int32_t)below(state, TINY_VOCAB);
     if (gemma_is_end(c->model, id)) return false;
-    GemmaConstraint place = gemma_session_constraint(c->session);
+    GemmaConstraint place = gemma_session_constraint(c->session, GEMMA_NO_TOKEN);
     GemmaStatus status = gemma_session_push(c->session, id, &err);
     CHECK(status == GEMMA_OK || status == GEMMA_BAD_ARGUMENT);
     if (status == GEMMA_OK) append(c, id);
-    else CHECK(gemma_session_constraint(c->session) == place && gemma_session_count(c->session) == c->n);
+    else CHECK(gemma_session_constraint(c->session, GEMMA_NO_TOKEN) == place && gemma_session_count(c->session) == c->n);
     return status == GEMMA_OK;
 }
 
@@ -174,7 +174,10 @@ static void check_text(const Case *c, GemmaGrammar *g, int begin) {
     char text[MAX_WRITTEN * 256];
     size_t n = 0;
     for (int i = begin; i < c->n; i++) n += (size_t)gemma_token_bytes(c->model, c->ids[i], text + n);
-    CHECK(gemma_grammar_accepts(g, text, n) == (gemma_session_constraint(c->session) != GEMMA_INCOMPLETE));
+    bool accepts, is_whole = gemma_session_constraint(c->session, GEMMA_NO_TOKEN) != GEMMA_INCOMPLETE;
+    GemmaError err = {0};
+    CHECK_INT(gemma_grammar_accepts(g, text, n, &accepts, &err), GEMMA_OK);
+    CHECK(accepts == is_whole);
 }
 
 /* Writes a text that a random grammar constrains, hot, with copies on the way. */
@@ -196,7 +199,7 @@ static void write_constrained(Case *c, uint64_t *state) {
         if (below(state, 4) == 0 && push_any(c, state)) continue;
         while (test_step(c->session, GEMMA_MAX_BATCH, INFINITY, &err) > 0) {}
         int32_t id = gemma_session_sample(c->session);
-        if (gemma_session_constraint(c->session) == GEMMA_INCOMPLETE)
+        if (gemma_session_constraint(c->session, GEMMA_NO_TOKEN) == GEMMA_INCOMPLETE)
             CHECK(id >= 0 && !gemma_is_end(c->model, id));
         if (id < 0 || gemma_is_end(c->model, id)) break;
         CHECK_INT(gemma_session_push(c->session, id, &err), GEMMA_OK);

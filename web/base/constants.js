@@ -22,5 +22,6 @@ export const NEW_CONVERSATION = 1;
 /** What sampling gives where no token may come. */
 export const NO_TOKEN = -1;
 /** GemmaConstraint. */
+export const AMBIGUOUS = -1;
 export const COMPLETE = 2;
 export const ENDED = 3;

@@ -21,20 +21,11 @@ import {readOptions} from '../base/options.js';
  * @typedef {{compiled: string} | ConstraintOptions} Asked   compiled: what keep() gave
  */
 
-/** @param {string | RegExp} regex */
-function sourceOf(regex) {
-    if (typeof regex === 'string') return regex;
-    const odd = /[ims]/.exec(regex.flags);
-    if (odd) throw new GemmaError('bad-constraint',
-        `The regular expression ${regex} has the flag ${odd[0]}, which is not supported; write the expression without it.`);
-    return regex.source;
-}
-
 /** @param {ConstraintOptions} given @returns {Promise<string>} its grammar in GBNF */
 export async function writeGrammar(given) {
-    const {regex, ...rest} = readOptions('constraint', given),
+    const read = readOptions('constraint', given),
         {toGrammar} = await later(() => import('../constraint/constraint.js'));
-    return toGrammar({whitespace: 'space', ...rest, ...regex !== undefined && {regex: sourceOf(regex)}});
+    return toGrammar({whitespace: 'space', ...read});
 }
 
 /**
@@ -95,7 +86,7 @@ export class Constraints {
      */
     async using({constraint, calls}, work) {
         const kept = constraint && 'compiled' in constraint ? this.#find(constraint.compiled) : undefined;
-        if (kept && !calls) {
+        if (kept && calls === undefined) {
             kept.users++;
             try {
                 return await work(kept.grammar);
@@ -106,7 +97,7 @@ export class Constraints {
         }
         const gbnf = kept?.gbnf ?? (constraint
             && await writeGrammar(/** @type {ConstraintOptions} */ (constraint)));
-        if (!gbnf && !calls) return work(undefined);
+        if (gbnf === undefined && calls === undefined) return work(undefined);
         const grammar = await this.#compile(gbnf, calls);
         try {
             return await work(grammar);
@@ -129,7 +120,8 @@ export class Constraints {
      * @returns {Promise<EngineGrammar>}
      */
     async #compile(gbnf, calls) {
-        if (!gbnf || !calls) return compileGrammar(this.#module, gbnf ?? calls ?? '');
+        if (gbnf === undefined || calls === undefined)
+            return compileGrammar(this.#module, gbnf ?? calls ?? '');
         const {either} = await later(() => import('../constraint/constraint.js'));
         try {
             return compileGrammar(this.#module, either(gbnf, calls));

@@ -13,9 +13,12 @@ export class EngineGrammar extends Held {
         this.#c = crossing;
     }
 
-    /** Whether the whole text is one of the grammar's. @param {string | Uint8Array} text */
+    /**
+     * Whether the whole text is one of the grammar's. Throws 'unsupported' where it is too ambiguous.
+     * @param {string | Uint8Array} text
+     */
     accepts(text) {
         const {addresses: [bytes]} = this.#c.place([text], 0);
-        return this.#c.x.grammar_accepts(this.handle, bytes.at, bytes.n) !== 0;
+        return this.#c.check(this.#c.x.grammar_accepts(this.handle, bytes.at, bytes.n)) !== 0;
     }
 }

@@ -1,7 +1,7 @@
 // engine_session.js: one session of an engine module: a timeline of tokens with its keys and values, and a
 // sampler. Many live in one module. Knows neither turns nor whose conversation it is.
 
-import {COMPLETE, ENDED, MAX_DRAFT, NO_TOKEN} from '../base/constants.js';
+import {AMBIGUOUS, COMPLETE, ENDED, MAX_DRAFT, NO_TOKEN} from '../base/constants.js';
 import {Held} from './held.js';
 
 /**
@@ -96,7 +96,7 @@ export class EngineSession extends Held {
             this.#c.check(x.bias(this.handle, Number(id), bias));
     }
 
-    /** The next token; NO_TOKEN where a constraint or biases leave none. */
+    /** The next token; NO_TOKEN where a constraint or biases leave none, or the text is ambiguous. */
     sample() {
         return this.#c.x.session_sample(this.handle);
     }
@@ -112,12 +112,20 @@ export class EngineSession extends Held {
 
     /** The constrained text so far is a whole one. */
     get isComplete() {
-        return this.#c.x.session_constraint(this.handle) >= COMPLETE;
+        return this.#c.x.session_constraint(this.handle, NO_TOKEN) >= COMPLETE;
     }
 
-    /** The constrained text is a whole one, and nothing can follow. */
-    get isEnded() {
-        return this.#c.x.session_constraint(this.handle) === ENDED;
+    /** The constrained text can be read in too many ways to say what may follow it. */
+    get isAmbiguous() {
+        return this.#c.x.session_constraint(this.handle, NO_TOKEN) === AMBIGUOUS;
+    }
+
+    /**
+     * The constrained text is a whole one, and nothing can follow.
+     * @param {number} [next]   a token after it, which need not have a place in the context
+     */
+    isEnded(next = NO_TOKEN) {
+        return this.#c.x.session_constraint(this.handle, next) === ENDED;
     }
 
     /** Draft tokens of the text that must come next. @returns {number[]} */

@@ -127,7 +127,10 @@ class TextStream {
  *     n tokens have place
  */
 
-/** @typedef {Pick<Generated, 'finishReason' | 'endToken'> & {decodeTokens: number}} Written */
+/**
+ * @typedef {Pick<Generated, 'finishReason' | 'endToken'> & {decodeTokens: number, isWhole?: boolean}} Written
+ *     isWhole: a constraint lets nothing follow
+ */
 
 /** The tokens of an answer, and the text that they make. */
 class Writing {
@@ -243,6 +246,12 @@ async function read(session, ids, options, io) {
     return {cachedTokens: known?.cached ?? cached, ofPrompt: known?.all, isAborted: !isRead || aborted()};
 }
 
+/** Why no token may come in the middle of a constrained text. @param {boolean} isAmbiguous */
+const noToken = (isAmbiguous) => new GemmaError('bad-constraint', isAmbiguous
+    ? 'The text so far can be read in too many ways for the constraint to be followed. Make it less ambiguous: '
+        + 'say with fewer alternatives or repetitions what may come where.'
+    : 'The logit biases forbid every token that the constraint lets come next. Change one of them.');
+
 /**
  * Writes one token after the other until something ends the text.
  * @param {EngineSession} session @param {Vocabulary} vocabulary @param {number[]} ids   of the prompt
@@ -262,7 +271,10 @@ async function write(session, vocabulary, ids, writing, ofTokens, options, {sche
         const id = session.sample();
         if (tokens.length < known.length && id !== known[tokens.length])
             throw new GemmaError('engine-lost', OTHER_TEXT);
-        if (id === NO_TOKEN) return end('stop');
+        if (id === NO_TOKEN) {
+            if (grammar && !session.isComplete) throw noToken(session.isAmbiguous);
+            return end('stop');
+        }
         if (vocabulary.isEnd(id)) return end('stop', logprobs === undefined ? undefined : likelihood(id));
         if (logprobs !== undefined) ofTokens.push(likelihood(id));
         onToken?.(id);
@@ -270,7 +282,7 @@ async function write(session, vocabulary, ids, writing, ofTokens, options, {sche
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
         const shorter = isPushed || tokens.length >= maxTokens ? undefined : shorten?.(tokens.length);
         if (shorter) sync(session, shorter, options, tokens);
-        if (grammar && (isPushed || shorter) && session.isEnded) return end('stop');
+        if (grammar && session.isEnded(isPushed || shorter ? NO_TOKEN : id)) return {...end('stop'), isWhole: true};
         if (tokens.length >= maxTokens) return end('length');
         if (!isPushed && !shorter) return end('context');
         if (!isEvaluated) {
@@ -306,12 +318,13 @@ export async function generate(session, vocabulary, ids, options, io) {
     const start = performance.now();
     const {cachedTokens, ofPrompt, isAborted} = await read(session, ids, options, io), middle = performance.now();
     /** @type {Written} */
-    const {finishReason, decodeTokens, endToken} = isAborted ? {finishReason: 'abort', decodeTokens: 0}
+    const {finishReason, decodeTokens, endToken, isWhole} = isAborted ? {finishReason: 'abort', decodeTokens: 0}
         : await write(session, vocabulary, ids, writing, ofTokens, options, io);
     writing.end();
     const end = performance.now(), {text, tokens, kept} = writing;
     if (ofTokens.length && kept.length > told) tell('', kept.length);
-    const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped && session.isComplete;
+    const isComplete = options.grammar && finishReason === 'stop' && !writing.isStopped
+        && (isWhole || session.isComplete);
     if (options.grammar) session.constrain(undefined);
     return {
         text, tokens, kept, finishReason, cachedTokens, seed: sampling.seed, ...options.grammar
