@@ -622,7 +622,7 @@ static uint32_t split(Encoder *e, size_t n) {
 static void encode_segment(Encoder *e, const char *text, size_t n) {
     e->text = text;
     uint32_t count = split(e, n);
-    for (uint32_t i = 0; i < count; i++) consider(e, i);
+    for (uint32_t i = 0; i < count && !e->failed; i++) consider(e, i);
     while (e->n_heap && !e->failed) {
         Merge merge = take_best(e);
         Symbol *a = &e->symbols[merge.left];
