@@ -331,6 +331,29 @@ test('serve: OpenAI\'s API, as the options say', async () => {
     }
 });
 
+test('serve: SIGTERM lets answers end, Ctrl+C does not; an empty key is none', async () => {
+    for (const [signal, code] of [['SIGTERM', 143], ['SIGINT', 130]]) {
+        const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--model', TURNS],
+            {stdio: ['ignore', 'pipe', 'ignore'], env: {...process.env, GEMMA_API_KEY: ''}});
+        const ended = new Promise((resolve) => { child.once('exit', (...how) => resolve(how)); });
+        const [line] = await child.stdout.take(1).toArray();
+        const {body} = await fetch(new URL('v1/completions', String(line).trim()), {
+            method: 'POST', headers: {Connection: 'close'}, body: JSON.stringify(
+                {prompt: 'The sea', max_tokens: 300, stream: true, logit_bias: {1: -100, 6: -100}}),
+        });
+        let events = '';
+        const read = async () => {
+            for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+                if (!events) child.kill(signal);
+                events += piece;
+            }
+        };
+        await read().catch(() => {});
+        if (signal === 'SIGTERM') assert.match(events, /data: \[DONE\]\n\n$/);
+        assert.deepEqual(await ended, [code, null]);
+    }
+});
+
 test('help says how every command is called', () => {
     for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'],
         ['generate', '--prompt', 'x', '-h']]) {
@@ -392,6 +415,9 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['serve', '--port', '70000'], /--port 70000/],
         [['serve', '--parallel', '0'], /--parallel 0/],
         [['serve', '--queue', 'x'], /--queue x/],
+        [['serve', '--api-key', ''], /--api-key/],
+        [['serve', '--host='], /--host/],
+        [['serve', '--cors', 'https://a.example, b.example'], /--cors b\.example/],
     ];
     for (const [args, pattern] of cases) refuses(args, 2, pattern);
 });
@@ -476,6 +502,8 @@ test('constraint: what does not compile is told, by --json too', () => {
     ]);
     assert.deepEqual([compiled, accepted], [false, []]);
     assert.match(error, /not/);
+    for (const [option, text] of [['--schema', '{"const": 1}'], ['--grammar', 'root ::= "1"']])
+        assert.deepEqual(accepts([option, write('marked', `\uFEFF${text}`)], '1\n2').accepted, [true, false]);
     assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')])
         .error, /\b2\b/);
     const {status, stderr} = run(['constraint', '--regex', '(?=a)']);

@@ -259,8 +259,10 @@ test('only requests by the server\'s own name are answered, against DNS rebindin
         '127.0.0.1.evil.example', '10.0.0.1', 'x@localhost', '']) {
         assert.ok([400, 403].includes(await statusFor(server.port, host)), host);
     }
-    const everywhere = await serve({port: 0, host: '0.0.0.0'});
+    const everywhere = await serve({port: 0, host: '0.0.0.0', allowedHosts: ['gemma', 'llm.example']});
     assert.ok(everywhere.warning);
+    assert.deepEqual(await Promise.all(['gemma:8000', 'LLM.example', 'other.example'].map((host) =>
+        statusFor(everywhere.port, host))), [200, 200, 403]);
     assert.deepEqual(
         await Promise.all(['10.0.0.1', hostname(), 'localhost', 'evil.example'].map(
             (host) => statusFor(everywhere.port, host))), [200, 200, 200, 403]);

@@ -12,12 +12,16 @@ export class UsageError extends Error {}
 export class HelpAsked extends Error {}
 
 /**
- * @type {Record<'flag' | 'text' | 'number' | 'whole' | 'port' | 'count', (value: string, name: string)
+ * @type {Record<'flag' | 'text' | 'filled' | 'number' | 'whole' | 'port' | 'count', (value: string, name: string)
  *     => any>}
  */
 const parsers = {
     flag: () => true,
     text: (value) => value,
+    filled(value, name) {
+        if (!value.trim()) throw new UsageError(`--${name} is empty; leave it out, or give it a value.`);
+        return value.trim();
+    },
     number(value, name) {
         const n = Number(value);
         if (value.trim() === '' || !Number.isFinite(n))

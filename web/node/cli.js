@@ -37,6 +37,7 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
   bench        [--model FILE | --shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N]
                [--repeat N] [--parallel N] [--profile] [--json]
   serve        [--port N] [--host H]      the page, and OpenAI's API under /v1; default: localhost, at the first free port from 8000 on
+               [--allowed-host NAME,...]     other names by which requests may call it: of a container, behind a proxy
                [--parallel N] [--queue N]     texts written at the same time (4), and requests that may wait (64); more get 429
                [--api-key K] [--cors ORIGIN,...|*]     who may call: also GEMMA_API_KEY; pages of this machine may, others if named or with the key
                [--context N]     another name for --ctx

@@ -14,6 +14,7 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  * @property {string} model        path of a GGUF
  * @property {number} [port]       0: any; default: the first of 20 from 8000 on that is free
  * @property {string} [host]       where it listens; default: localhost
+ * @property {string[]} [allowedHosts]   other names by which requests may call it
  * @property {string} [apiKey]     callers must send it
  * @property {string[]} [origins]  sites whose pages may ask, beside those of this machine
  * @property {number} [parallel]   requests that are answered at the same time; default 4
@@ -28,12 +29,16 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   close: ends the server
  *     and the engine
  */
-export async function serve({model, port, host, apiKey, origins, parallel, queue, maxBody, engine = {}}) {
+export async function serve({model, port, host, allowedHosts = [], apiKey, origins, parallel, queue, maxBody,
+    engine = {}}) {
     if (typeof model !== 'string')
         throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
+    if (apiKey === '' || host === '')
+        throw new GemmaError('bad-argument', `${host === '' ? 'host' : 'apiKey'} is empty; leave it out, or give it a value.`);
     const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins
         && [origins].flat()});
-    const server = await listen({port, host, model, api});
+    const server = await listen({port, host, allowedHosts: allowedHosts.map((name) => name.toLowerCase()),
+        model, api});
     return {
         url: server.url, port: server.port,
         async close() {

@@ -61,13 +61,15 @@ const LOCALHOST = ['127.0.0.1', '::1'];
  * @param {object} [options]
  * @param {number} [options.port]     0: any; default: the first of 20 from 8000 on that is free
  * @param {string} [options.host]     where it listens, and the name by which requests may call it
+ * @param {string[]} [options.allowedHosts]   other names by which they may, in lower case
  * @param {string} [options.model]    the GGUF that the page offers first
  * @param {string} [options.models]   folder whose GGUFs are served under /models/
  * @param {import('./http/api.js').Api} [options.api]   what else is answered
- * @returns {Promise<{url: string, port: number, warning?: string, close: () => Promise<void>}>}   warning: a
- *     sentence for the person who starts it; rejects with SetupError
+ * @returns {Promise<{url: string, port: number, warning?: string, close: (drainMs?: number) => Promise<void>}>}
+ *     warning: a sentence for the person who starts it. close: answers may go on for drainMs, by default not
+ *     at all. Rejects with SetupError
  */
-export async function serve({port, host = 'localhost', model, models, api} = {}) {
+export async function serve({port, host = 'localhost', allowedHosts = [], model, models, api} = {}) {
     const places = {model: model && resolve(model), models: models && resolve(models)};
     /**
      * @param {import('node:http').IncomingMessage} request
@@ -75,9 +77,9 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
      */
     const listener = (request, response) => {
         try {
-            if (!isCalled(request.headers.host, host))
+            if (!isCalled(request.headers.host, host, allowedHosts))
                 return sendText(response, 403,
-                    `This server does not answer to the host name ${request.headers.host}. Start it with --host and that name.`);
+                    `This server does not answer to the host name ${request.headers.host}. Start it with --allowed-host and that name.`);
             if (api?.takes(request)) void api.answer(request, response);
             else answer(request, response, places, api !== undefined);
         } catch (error) {
@@ -93,11 +95,14 @@ export async function serve({port, host = 'localhost', model, models, api} = {})
         ...!isLoopback(host) && {
             warning: 'Other machines get the page without threads and without a store, unless an https proxy stands before this server.',
         },
-        async close() {
-            await Promise.all(servers.map((server) => new Promise((done) => {
-                server.close(done);
-                server.closeAllConnections();
-            })));
+        async close(drainMs = 0) {
+            const closed = servers.map((server) => new Promise((done) => { server.close(done); }));
+            for (const server of servers) server.closeIdleConnections();
+            const timer = setTimeout(() => {
+                for (const server of servers) server.closeAllConnections();
+            }, drainMs);
+            await Promise.all(closed);
+            clearTimeout(timer);
             api?.close();
         },
     };
@@ -117,11 +122,12 @@ const isLoopback = (host) => host === 'localhost' || host === '::1' || /^127\./.
  * made to point here (DNS rebinding) calls it by that site's name. An address can't be made to point
  * elsewhere, so a server that listens at all addresses accepts each of them.
  * @param {string | undefined} header   Host @param {string} host   where the server listens
+ * @param {string[]} allowed   other names
  */
-function isCalled(header, host) {
+function isCalled(header, host, allowed) {
     const name = header?.toLowerCase().replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
     if (!name) return false;
-    if (['localhost', '127.0.0.1', '::1', host.toLowerCase()].includes(name)) return true;
+    if (['localhost', '127.0.0.1', '::1', host.toLowerCase(), ...allowed].includes(name)) return true;
     const isEverywhere = host === '0.0.0.0' || host === '::', own = hostname().toLowerCase();
     return isEverywhere && (isIP(name) > 0 || name === own || name === `${own}.local`);
 }

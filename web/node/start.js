@@ -13,15 +13,17 @@ import {ensureDependencies, ensureModel, ensureModules} from './setup.js';
 const USAGE = 'usage: npm start -- [--port N] [--host H]    with N from 0 to 65535; default: localhost, at the first free port from 8000 on';
 
 try {
-    const {options} = parseArgs(process.argv.slice(2), {port: 'port', host: 'text'});
+    const {options} = parseArgs(process.argv.slice(2), {port: 'port', host: 'filled'});
     await main(async () => {
         await ensureDependencies();
         await ensureModules();
         const model = await ensureModel();
         // they need the packages
-        const [{serve}, {Api}] = await Promise.all([import('./server.js'), import('./http/api.js')]);
+        const [{serve}, {Api}, {endOnSignals}] = await Promise.all([import('./server.js'),
+            import('./http/api.js'), import('./ending.js')]);
         const api = new Api({path: async () => model});
-        const {url, warning} = await serve({...options, models: modelFolder, api});
+        const {url, warning, close} = await serve({...options, models: modelFolder, api});
+        endOnSignals(close);
         console.log(`Gemma is at ${url} (Ctrl+C ends it), OpenAI's API at ${url}v1`);
         if (warning) say(warning);
     });

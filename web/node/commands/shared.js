@@ -134,10 +134,10 @@ export function parseIds(text) {
     return words.map(Number);
 }
 
-/** @param {string} path */
+/** Without a byte order mark, which editors on Windows write. @param {string} path */
 export async function readText(path) {
     try {
-        return await readFile(path, 'utf8');
+        return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
     } catch (cause) {
         throw new GemmaError(codeOf(cause) === 'ENOENT' ? 'not-found' : 'bad-file',
             `${path} cannot be read: ${messageOf(cause)}.`, {cause});
