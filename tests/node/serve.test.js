@@ -101,6 +101,22 @@ for (const [name, status, asked, param] of [
         'a compressed body', 415, ['v1/completions', {prompt: 'x'}, {headers: {'Content-Encoding': 'gzip'}}],
         null,
     ],
+    ['a token beyond the vocabulary', 400, ['v1/embeddings', {input: [[5], [999999]]}], 'input'],
+    [
+        'arguments of 20,000 levels', 400, ['v1/chat/completions', {messages: [CHAT.messages[1], {
+            role: 'assistant', tool_calls: [{id: 'a', type: 'function', function: {name: 'f',
+                arguments: `${'{"a":'.repeat(20000)}1${'}'.repeat(20000)}`}}]}]}],
+        'messages[1].tool_calls[0].function.arguments',
+    ],
+    [
+        'a schema of 20,000 levels as text', 400, ['v1/chat/completions', {...CHAT, response_format: {
+            type: 'json_object', schema: `${'{"not":'.repeat(20000)}{}${'}'.repeat(20000)}`}}],
+        'response_format.schema',
+    ],
+    [
+        'a flag that is none', 400, ['v1/chat/completions',
+            {...CHAT, stream: true, stream_options: {include_usage: 'yes'}}], 'stream_options.include_usage',
+    ],
     ['tokens that are none', 400, ['detokenize', {tokens: [-1]}], 'tokens'],
     ['a text that is none', 400, ['tokenize', {prompt: 5}], 'prompt'],
 ]) {
@@ -112,6 +128,33 @@ for (const [name, status, asked, param] of [
         if (status === 405) assert.ok(headers.get('Allow'));
     });
 }
+
+test('seeds of 64 bits, and bodies that say they are not compressed', async () => {
+    for (const seed of [2 ** 63 - 1, -(2 ** 63), 2 ** 53]) {
+        const asked = {...CHAT, seed, n: 2, temperature: 1},
+            {status, body} = await json('v1/chat/completions', asked, {headers: {'Content-Encoding': 'Identity'}});
+        assert.equal(status, 200);
+        assert.deepEqual((await json('v1/chat/completions', asked)).body.choices, body.choices);
+        assert.notEqual(body.choices[0].message.content, body.choices[1].message.content);
+    }
+});
+
+/** What comes back for bytes that no client of Node's would write. */
+async function answerTo(text) {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.end(text);
+    let answer = '';
+    for await (const piece of socket) answer += piece;
+    return answer;
+}
+
+test('a request may name the whole address, and a client of HTTP/1.0 may close its side', async () => {
+    assert.match(await answerTo('GET http://localhost/v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'),
+        /^HTTP\/1\.1 200 OK[^]*tiny-gemma3/);
+    const body = JSON.stringify(CHAT);
+    assert.match(await answerTo(`POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`),
+        /^HTTP\/1\.1 200 OK[^]*"completion_tokens":/);
+});
 
 test('tokens for evaluation harnesses', async () => {
     assert.deepEqual((await json('tokenizer_info')).body.bos_token, '<bos>');

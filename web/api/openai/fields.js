@@ -43,10 +43,10 @@ export const whole = (low, high = Number.MAX_SAFE_INTEGER) => [
 export const oneOf = (...values) => [(v) => values.includes(v), values.map((v) => JSON.stringify(v))
     .join(' or ')];
 
-const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
+export const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
 
 /** Whether a value has more levels. @param {any} value */
-function isTooDeep(value) {
+export function isTooDeep(value) {
     let level = [value];
     for (let depth = 0; level.length; depth++) {
         if (depth > DEEPEST) return true;

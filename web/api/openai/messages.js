@@ -1,7 +1,7 @@
 // messages.js: a chat request's messages and tools as gemma.js takes them. Knows no answers.
 
 import {refuse} from './errors.js';
-import {flag, isObject, list, need, object, oneOf, text} from './fields.js';
+import {DEEPEST, flag, isObject, isTooDeep, list, need, object, oneOf, text} from './fields.js';
 import {closed, readText} from './request.js';
 
 /**
@@ -75,8 +75,8 @@ function readArguments(path, json) {
     } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
     }
-    return isObject(value) ? value : refuse(`Invalid value for '${path}': the JSON of an object is expected.`,
-        path);
+    return isObject(value) && !isTooDeep(value) ? value
+        : refuse(`Invalid value for '${path}': the JSON of an object is expected, of at most ${DEEPEST} levels.`, path);
 }
 
 /**

@@ -9,8 +9,6 @@
  * @typedef {{id: number, logprob: number}} Likely
  */
 
-const MOST_KNOWN = 20000;       // tokens whose bytes are remembered
-
 /** @param {Uint8Array} bytes @returns {string | undefined} undefined: a part of a character */
 function asText(bytes) {
     try {
@@ -44,7 +42,6 @@ export class Tokens {
      */
     async #learn(all) {
         const ids = new Set(all.flatMap((one) => one ? [one.id, ...one.top.map(({id}) => id)] : []));
-        if (this.#bytes.size > MOST_KNOWN) this.#bytes.clear();
         const unknown = [...ids].filter((id) => !this.#bytes.has(id));
         if (!unknown.length) return;
         const [bytes, shown] = await Promise.all([true,

@@ -46,7 +46,8 @@ const OWN = /^\/(v1(\/|$)|(tokenize|detokenize|tokenizer_info|health)$)/;
 
 /** @param {Request} request */
 function pathOf({url = ''}) {
-    const [path] = url.split('?');
+    // Proxies may send the whole address (RFC 9112, 3.2.2).
+    const [path] = url.replace(/^https?:\/\/[^/?]*/i, '').split('?');
     try {
         return decodeURIComponent(path);
     } catch {

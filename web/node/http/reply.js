@@ -56,12 +56,12 @@ export function probeHalfClosed({socket, httpVersion}, response) {
     let timer;
     const probe = (pause = PROBE_MS) => {
         if (response.writableEnded) return;
-        if (httpVersion === '1.0') return void response.destroy();      // which knows no 102
         if (response.headersSent) response.write(': \n\n');
         else response.writeProcessing();
         timer = setTimeout(probe, pause, PROBES_MS);
     };
     const begin = () => probe();
+    if (httpVersion === '1.0') return;      // which knows no 102
     socket.once('end', begin);
     response.once('close', () => {
         socket.off('end', begin);
@@ -108,7 +108,7 @@ export async function readJsonBody(request, most) {
         `The body of the request has more than ${most} bytes; --max-body says how many it may have.`,
         {code: 'request_too_large'});
     if (Number(request.headers['content-length'] ?? 0) > most) throw tooLong();
-    if (![undefined, 'identity'].includes(request.headers['content-encoding'])) {
+    if (![undefined, 'identity'].includes(request.headers['content-encoding']?.toLowerCase())) {
         throw httpError(415,
             `The body of the request is compressed (${request.headers['content-encoding']}); send it as it is.`,
             {code: 'unsupported_encoding'});
