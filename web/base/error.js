@@ -40,6 +40,15 @@ export class GemmaError extends Error {
     }
 }
 
+/**
+ * What belongs to a model has been closed where the model has been closed, or has ended.
+ * @param {Promise<unknown>} closing
+ * @returns {Promise<void>}
+ */
+export const orClosedWithModel = (closing) => closing.then(() => {}, (error) => {
+    if (error?.code !== 'closed' && !error?.fatal) throw error;
+});
+
 /** What something says that was thrown. @param {any} thrown @returns {string} */
 export const messageOf = (thrown) => thrown?.message ?? String(thrown);
 

@@ -1,7 +1,7 @@
 // A compiled constraint of the public API: what answers must be, made once for many prompts. Knows neither
 // grammars nor sessions.
 
-import {GemmaError} from '../base/error.js';
+import {GemmaError, orClosedWithModel} from '../base/error.js';
 import {readOptions, show} from '../base/options.js';
 
 /**
@@ -29,7 +29,7 @@ export class Constraint {
     /** Forgets it. A prompt that is being answered keeps it. */
     close() {
         forgotten.unregister(this);
-        return this.#call('closeConstraint', {constraint: names.get(this) ?? ''});
+        return orClosedWithModel(this.#call('closeConstraint', {constraint: names.get(this) ?? ''}));
     }
 }
 

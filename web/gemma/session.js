@@ -1,7 +1,7 @@
 // A session of the public API: what has been said, and the calls to the worker that holds its keys
 // and values.
 
-import {GemmaError} from '../base/error.js';
+import {GemmaError, orClosedWithModel} from '../base/error.js';
 import {later} from '../base/later.js';
 import {readOptions, show} from '../base/options.js';
 import {toAsked} from './constraint.js';
@@ -227,6 +227,6 @@ export class Session {
     /** Forgets the conversation, and frees its memory; a prompt that is being answered ends. */
     close() {
         forgotten.unregister(this);
-        return this.#call('closeSession', {session: this.#id});
+        return orClosedWithModel(this.#call('closeSession', {session: this.#id}));
     }
 }
