@@ -489,6 +489,8 @@ test('constraint: without a model, whether it compiles and which lines it accept
     assert.ok(compileMs > 0);
     const accepts = (args, text) => json(['constraint', ...args, '--instances', write('texts', text)])
         .accepted;
+    for (const [option, text] of [['--schema', '{"const": 1}'], ['--grammar', 'root ::= "1"']])
+        assert.deepEqual(accepts([option, write('marked', `\uFEFF${text}`)], '1\n2'), [true, false]);
     assert.deepEqual(accepts(['--regex', '[ab]+'], 'ab\nc\n'), [true, false]);
     assert.deepEqual(accepts(['--choices', 'yes,no'], 'no\nyesno'), [true, false]);
     assert.deepEqual(accepts(['--grammar', write('g.gbnf', 'root ::= "x"+ "y"')], 'xxy\ny'), [true, false]);
@@ -502,8 +504,6 @@ test('constraint: what does not compile is told, by --json too', () => {
     ]);
     assert.deepEqual([compiled, accepted], [false, []]);
     assert.match(error, /not/);
-    for (const [option, text] of [['--schema', '{"const": 1}'], ['--grammar', 'root ::= "1"']])
-        assert.deepEqual(accepts([option, write('marked', `\uFEFF${text}`)], '1\n2').accepted, [true, false]);
     assert.match(json(['constraint', '--grammar', write('bad.gbnf', 'root ::= "a"\nb ::= ]')])
         .error, /\b2\b/);
     const {status, stderr} = run(['constraint', '--regex', '(?=a)']);
