@@ -67,6 +67,10 @@ export default [
         files: ['web/**/*.js'],
         plugins: {rooms: {rules: {mentions}}},
         rules: {
+            'no-restricted-syntax': ['error', {
+                selector: 'AssignmentExpression[left.property.name=/^on/] > ArrowFunctionExpression > LogicalExpression.body',
+                message: 'A handler that returns false cancels its event, as a key that is pressed. Write a body.',
+            }],
             'max-lines': ['error', 350],
             'max-lines-per-function': ['error', 60],
             'import-x/no-cycle': 'error',

@@ -101,7 +101,8 @@ export function testConversations(name) {
 
         test('a changed message begins a branch, with its own answer', async () => {
             await press('Edit', ':nth-child(3)');
-            await page.fill('#messages .edit textarea', 'And who writes it?');
+            await page.fill('#messages .edit textarea', 'And who');
+            await page.type('#messages .edit textarea', ' writes it?');
             await page.click('#messages .edit .primary');
             await page.until(() => document.querySelectorAll('#messages > *').length === 4);
             await settled();

@@ -156,7 +156,9 @@ export class Attachments {
             this.#remove(entry);
             within(this.#root)('message').focus();
         }));
-        open.onclick = () => entry.file && showText(this.#root, {...entry.file, tokens: entry.tokens});
+        open.onclick = () => {
+            if (entry.file) showText(this.#root, {...entry.file, tokens: entry.tokens});
+        };
         this.#entries.push(entry);
         this.#list.append(entry.element);
         this.#changed();

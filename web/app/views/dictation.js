@@ -47,7 +47,9 @@ export async function offerDictation(root, {Recognition, onNotice}) {
             if (!QUIET.has(error)) onNotice(text(error === 'not-allowed' || error === 'audio-capture'
                 ? 'dictation.refused' : 'dictation.failed', {error}));
         };
-        recognition.onend = () => recognition === running && end();
+        recognition.onend = () => {
+            if (recognition === running) end();
+        };
         recognition.start();
         button.setAttribute('aria-pressed', 'true');
         field.focus();

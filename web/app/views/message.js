@@ -168,7 +168,9 @@ export class MessageView {
             event.preventDefault();
             end(field.value.trim() && field.value !== this.message?.content ? field.value : undefined);
         }}, field, element('div', {className: 'actions'}, cancel, save));
-        form.onkeydown = (event) => event.key === 'Escape' && end(undefined, true);
+        form.onkeydown = (event) => {
+            if (event.key === 'Escape') end(undefined, true);
+        };
         this.#foot.remove();
         this.#actions.remove();
         this.#body.replaceWith(form);

@@ -65,7 +65,9 @@ export function settingRow(setting, scope) {
     if (notes.length > 1) input.setAttribute('aria-describedby', notes[0].id);
     if (field === 'schema') takeSchema(/** @type {HTMLTextAreaElement} */ (input),
         notes[notes.length - 1], scope, take);
-    else input.oninput = () => input.checkValidity() && take(valueOf(setting, input));
+    else input.oninput = () => {
+        if (input.checkValidity()) take(valueOf(setting, input));
+    };
     const row = element('div', {className: `setting ${field}`},
         element('label', {htmlFor: id, textContent: label}), shown, reset, input, ...notes);
     show();
