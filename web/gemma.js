@@ -27,31 +27,13 @@ import {watched} from './gemma/watch.js';
 import {use} from './weights/store/tabs.js';
 
 export {Constraint, Session, GemmaError};
+export * from './gemma/types.js';
 
 /**
- * @typedef {import('./gemma/types.js').ModelSource} ModelSource
- * @typedef {import('./gemma/types.js').Entry} Entry
- * @typedef {import('./gemma/types.js').Origin} Origin
- * @typedef {import('./gemma/types.js').Watched} Watched
- * @typedef {import('./gemma/types.js').EngineOptions} EngineOptions
- * @typedef {import('./gemma/types.js').LoadOptions} LoadOptions
- * @typedef {import('./gemma/types.js').Info} Info
- * @typedef {import('./gemma/types.js').Message} Message
- * @typedef {import('./gemma/types.js').Tool} Tool
- * @typedef {import('./gemma/types.js').ToolCall} ToolCall
- * @typedef {import('./gemma/types.js').ToolCallEvent} ToolCallEvent
- * @typedef {import('./gemma/types.js').Sampling} Sampling
- * @typedef {import('./gemma/types.js').ConstraintOptions} ConstraintOptions
- * @typedef {import('./gemma/types.js').PromptOptions} PromptOptions
- * @typedef {import('./gemma/types.js').OverflowOptions} OverflowOptions
- * @typedef {import('./gemma/types.js').Overflow} Overflow
- * @typedef {import('./gemma/types.js').CountOptions} CountOptions
- * @typedef {import('./gemma/types.js').TokenLogprobs} TokenLogprobs
- * @typedef {import('./gemma/types.js').Result} Result
- * @typedef {import('./base/asked.js').Asked} Asked
- *
- * @typedef {import('./gemma/session.js').Service} Service
- * @typedef {import('./gemma/session.js').Call} Call
+ * @import {ModelSource, LoadOptions, Info, Message, Sampling, ConstraintOptions, OverflowOptions,
+ *     CountOptions} from './gemma/types.js'
+ * @import {Call, Service} from './gemma/session.js'
+ * @import {Asked} from './base/asked.js'
  */
 
 /** Whether this is a frame of another page. */

@@ -2,14 +2,17 @@
 // follows a @ts-expect-error must be wrong.
 
 import {Gemma, GemmaError} from 'gemma-wasm';
-import type {Info, LoadOptions, Message, PromptOptions, Result, Sampling, Session, TokenLogprobs} from 'gemma-wasm';
+import type {
+    Asked, Logprob, Probe, Progress, Room, Shape, Stored, Info, LoadOptions, Message, PromptOptions, Result, Sampling, Session, TokenLogprobs,
+} from 'gemma-wasm';
+import {GemmaChat} from 'gemma-wasm/element';
 
 const options: LoadOptions = {
     threads: 2, kvType: 'int8', sessions: 3, onProgress: (progress) => console.log(progress.phase),
 };
 
 export async function use(file: File): Promise<string> {
-    const probe = await Gemma.probe(file, {contextLength: 512});
+    const probe: Probe = await Gemma.probe(file, {contextLength: 512}), shape: Shape = probe.shape;
     const speed: number | undefined = probe.fits ? probe.decode : undefined;
 
     const gemma: Gemma = await Gemma.load('https://example.org/model.gguf', options);
@@ -55,3 +58,8 @@ export async function use(file: File): Promise<string> {
 export function codeOf(error: unknown): string {
     return error instanceof GemmaError ? error.code : 'unknown';
 }
+
+// All types that the reference names have their names here.
+export type Named = Asked | Logprob | Progress | Room | Stored;
+export const chat: GemmaChat = document.createElement('gemma-chat');
+export const engine: Gemma | undefined = chat.engine;

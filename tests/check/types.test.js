@@ -8,6 +8,7 @@ import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import test, {after} from 'node:test';
 import {fileURLToPath} from 'node:url';
+import {writeTypes} from '../../web/node/package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -29,8 +30,7 @@ test('a program in TypeScript compiles against the declarations', () => {
     mkdirSync(installed, {recursive: true});
     writeFileSync(join(installed, 'package.json'),
         JSON.stringify({name: 'gemma-wasm', type: 'module', types, exports}));
-    const built = tsc('-p', 'tsconfig.types.json', '--outDir', join(installed, dirname(types)));
-    assert.equal(built.status, 0, built.said);
+    writeTypes(join(installed, dirname(types)));
     const program = join(folder, 'consumer.ts');
     writeFileSync(program, readFileSync(join(ROOT, 'tests/check/consumer.ts')));
     writeFileSync(join(folder, 'package.json'), '{"type": "module"}');

@@ -1,4 +1,14 @@
-// The types of the public API: what callers give, and what they get. gemma.js has them all by their names.
+// The types of the public API: what callers give, and what they get. gemma.js exports them all by their names.
+
+/**
+ * @typedef {import('../base/asked.js').Asked} Asked
+ * @typedef {import('../engine/engine_session.js').Logprob} Logprob
+ * @typedef {import('../engine/module.js').Shape} Shape
+ * @typedef {import('../engine/probe.js').Probe} Probe
+ * @typedef {import('../weights/file/progress.js').Progress} Progress
+ * @typedef {import('../weights/store/room.js').Room} Room
+ * @typedef {import('../weights/store/store.js').Stored} Stored
+ */
 
 /**
  * @typedef {string | URL | Blob | Blob[] | {kind: 'url', url: string} & Origin | {kind: 'file', file: Blob,

@@ -13,7 +13,7 @@
 // Owns: which files the package has. Must not know: how scripts are bundled (build.js).
 
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join, posix, relative, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {OPTIONS, bundle, readScripts} from './build.js';
@@ -209,7 +209,7 @@ function checkNames(node, npm) {
 }
 
 /** Declarations of all doors, and of what these mention. @param {string} folder */
-function writeTypes(folder) {
+export function writeTypes(folder) {
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     const {status, stdout} = spawnSync(process.execPath,
         [tsc, '-p', join(ROOT, 'tsconfig.types.json'), '--outDir', folder], {encoding: 'utf8'});
@@ -223,6 +223,9 @@ function writeTypes(folder) {
         // What the reference does not explain needs no comments either.
         if (!isPublic) writeFileSync(file, text.replace(/^ *\/\*\*(?:[^*]|\*(?!\/))*\*\/\n/gm, ''));
     }
+    // Code can't say this, and JSDoc has no words for it.
+    appendFileSync(join(folder, 'api/element.d.ts'),
+        "declare global {\n    interface HTMLElementTagNameMap {\n        'gemma-chat': GemmaChat;\n    }\n}\n");
     for (const name of readdirSync(folder, {recursive: true})) {
         const file = join(folder, String(name));
         if (file.endsWith('.d.ts') && !used.has(file)) rmSync(file);
