@@ -153,7 +153,7 @@ GemmaStatus gemma_loader_plan_shape(GemmaLoader *loader, const GemmaShape *shape
     GemmaError *err);
 
 /* Bytes of memory that model and one session need in all, never less than the true need: weights, KV
- * cache for n_ctx, activations, tokenizer, staging, thread stacks. */
+ * cache for n_ctx, activations, tokenizer, staging, thread stacks. n_ctx 0: of the model alone. */
 uint64_t gemma_memory_need(const GemmaLoader *loader, const GemmaOptions *options, int n_ctx);
 
 /* The most bytes that 32-bit or 64-bit addresses can hold, in one block and in all. Code that decides by size

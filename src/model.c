@@ -2,6 +2,7 @@
  * something. */
 #include "model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,15 +128,17 @@ void model_forget_plan(GemmaModel *m) {
 }
 
 GemmaStatus gemma_published_shape(const char *name, GemmaShape *shape, GemmaError *err) {
-    char quoted[72];
+    char quoted[72], known[256] = "";
+    size_t n = 0;
     for (int i = 0; arch_shape_at(i); i++) {
-        if (strcmp(arch_shape_at(i)->name, name) != 0) continue;
+        const char *one = arch_shape_at(i)->name;
+        if (n < sizeof known) n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", one);
+        if (strcmp(one, name) != 0) continue;
         *shape = arch_shape_at(i)->shape;
         return GEMMA_OK;
     }
-    return error_set(err, GEMMA_BAD_ARGUMENT, "No published shape is named %s. One that is: %s.",
-        error_quote(quoted, name, strlen(name)),
-                     arch_shape_at(0)->name);
+    return error_set(err, GEMMA_BAD_ARGUMENT, "No published shape is named %s. These are: %s.",
+        error_quote(quoted, name, strlen(name)), known);
 }
 
 /* ------------------------------------------------------------------------------------ memory */
@@ -146,7 +149,8 @@ uint64_t model_need(const GemmaModel *m, const GemmaOptions *options, int n_ctx)
     const Config *c = &m->config;
     return m->plan.weight_bytes + tokenizer_bytes(&m->gguf, c->n_vocab) + batch_bytes(c, n_ctx,
         options->n_threads) +
-           session_bytes(c, n_ctx, options->precision) + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
+           (n_ctx ? session_bytes(c, n_ctx, options->precision) : 0)
+        + (uint64_t)options->n_threads * THREAD_STACK + FIXED;
 }
 
 bool model_is_observed(const GemmaModel *m, const WeightSlot *slot) {

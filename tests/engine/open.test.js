@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {inspectModel, openModel, waysToRun} from '../../web/engine/open.js';
+import {inspectModel, openModel, openSynthetic, waysToRun} from '../../web/engine/open.js';
 import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
 
@@ -68,6 +68,17 @@ test('a context that was asked for is not made smaller', async () => {
 test('what does not fit at all is told with numbers', async () => {
     await assert.rejects(openWithin(200 << 20, {threads: 2}),
         {code: 'no-memory', message: /^\d+ MB of memory could not be allocated/});
+});
+
+test('there is memory for the sessions that were asked for, also where their contexts are short', async () => {
+    const sessions = 8, contextLength = 200, {module, session} = await openSynthetic(
+        {shape: 'gemma3-270m', type: 'q4_0'}, {threads: 2, contextLength, sessions});
+    const all = [session, ...Array.from({length: sessions - 1}, () => module.newSession(contextLength))];
+    for (const [i, one] of all.entries()) {
+        one.sync(Array.from({length: contextLength}, (_, k) => 10 + i + k));
+        while (one.step(128) > 0);
+    }
+    module.close();
 });
 
 test('the memory may grow for further sessions: as many as are asked for, or as a device of its size has',

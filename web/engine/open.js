@@ -153,7 +153,7 @@ export function* waysToRun(features, options, plan, need, capacity) {
         const most = capacity(memory64);
         const refused = bytes > most ? tooLarge(bytes, most, attempt.contextLength, !memory64
             && bytes <= capacity(true)) : undefined;
-        const ofSession = bytes - need(attempt.threads, 1, precision),
+        const ofSession = bytes - need(attempt.threads, 0, precision),
             spare = Math.max(0, Math.min(further * ofSession, most - bytes));
         yield {variant, kernels, memory64, bytes, spare, ...attempt, refused};
     }
