@@ -321,6 +321,25 @@ test('a constraint says what the continued message is from its beginning', async
             else assert.match(whole, /^Dear [A-Z][a-z]{2,5}\.$/);
         }
     }
+    // Also where the session itself has written it, piece by piece, and after it was saved.
+    const list = {type: 'array', items: {type: 'integer', minimum: 0, maximum: 9}, minItems: 12, maxItems: 12};
+    const transcript = await Gemma.load(join(import.meta.dirname, '../golden/tiny-gemma2.gguf'),
+        {contextLength: 512});
+    for (const each of [wide, transcript]) {
+        for (const isSaved of [false, true]) {
+            let session = await each.session(), text = '', how = 'cut';
+            for (let i = 0; i < 60 && how === 'cut'; i++) {
+                const answer = await ask(session, i ? [] : [user('Well?')],
+                    {constraint: {schema: list}, maxTokens: 3, sampling: {temperature: 1, seed: i}});
+                text += answer.text;
+                how = answer.constraint;
+                if (isSaved) session = await each.restore(await session.save());
+            }
+            assert.deepEqual([how, JSON.parse(text).length, session.messages.length], ['complete', 12, 2]);
+            assert.equal(session.messages[1].content, text);
+        }
+    }
+    transcript.close();
     const session = await wide.session(), was = known(session);
     await assert.rejects(ask(session, [user('Well?'), assistant('No')], {constraint: {schema}}),
         {code: 'bad-constraint'});

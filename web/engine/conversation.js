@@ -25,8 +25,8 @@ export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
  *     tool's content: what it gave back
  * @typedef {{role: keyof typeof import('../base/constants.js').ROLES, content: string}} Turn   a tool's: in the tokens
  *     that the style "functions" has for tools
- * @typedef {{messages: number, ids: number, told: string}} Mark   after an answer: how many messages and tokens there
- *     were; told: the tools that the model was last told of
+ * @typedef {{messages: number, ids: number, told: string, said?: number, isBare?: boolean}} Mark   after an answer:
+ *     how many there were; told: the tools told of last; said: tokens of the last message, where known; isBare: as asked
  * @typedef {{messages: Message[], ids: number[], marks: Mark[], starts: number[]}} State
  * @typedef {{messages: Message[], told?: string, isBare?: boolean}} Asking   told: what the model must know of tools;
  *     isBare: the answer is constrained, so it begins without a space
@@ -214,9 +214,16 @@ export class Conversation {
         const {asked} = this, isTold = told === '' || told === this.#last.told;
         // With no new message, the answer continues the last one as it stands.
         if (!messages.length && asked === this.#messages.length && isTold && this.#ids.length
-            && isBegun(this.#messages.at(-1))) return {ids: this.#ids, begun: []};
+            && isBegun(this.#messages.at(-1))) return this.#standing(isBare);
         return this.#write([...this.#messages.slice(asked), ...this.#telling(isTold ? '' : told), ...messages],
             this.#ids, isBare);
+    }
+
+    /** The last answer, to be continued. @param {boolean} [isBare] @returns {Asked} */
+    #standing(isBare) {
+        const {said, isBare: wasBare} = this.#last, ids = this.#ids, hasSpace = isBare && !wasBare && this.#style.leads;
+        return said === undefined || hasSpace ? this.#write(this.#messages, [], isBare)
+            : {ids, begun: ids.slice(ids.length - said)};
     }
 
     /** What a system's message says of tools. @param {string} told @returns {Message[]} */
@@ -277,17 +284,17 @@ export class Conversation {
     /**
      * After generating.
      * @param {Asking} asking   as ask() had it
-     * @param {number[]} ids    of ask()
-     * @param {number[]} kept   the model's
+     * @param {Asked & {kept: number[]}} tokens   of ask(), and the model's
      * @param {Omit<Message & {role: 'assistant'}, 'role'>} answer
      */
-    answered({messages, told}, ids, kept, answer) {
+    answered({messages, told, isBare}, {ids, begun: given, kept}, answer) {
         this.add(messages);
         const last = this.#messages.at(-1), begun = isBegun(last) ? last.content : undefined;
         if (begun !== undefined) this.#messages.pop();
         this.#messages.push({role: 'assistant', ...answer, content: (begun ?? '') + answer.content});
         this.#ids = [...ids, ...kept];
-        this.#marks.push({messages: this.#messages.length, ids: this.#ids.length, told: told || this.#last.told});
+        this.#marks.push({messages: this.#messages.length, ids: this.#ids.length, told: told || this.#last.told,
+            said: given.length + kept.length, isBare});
     }
 
     /** Forgets all messages but the first n. @param {number} n   a whole number */

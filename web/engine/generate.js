@@ -123,8 +123,8 @@ class TextStream {
  * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece;
  *   with '' at the end, of tokens without a text
  * @property {(id: number) => void} [onToken]   before the text that it makes
- * @property {(n: number) => number[] | undefined} [shorten]   where the context is full: the prompt anew, beside which
- *     n tokens have place
+ * @property {(n: number) => {ids: number[], begun: number[]} | undefined} [shorten]   where the context is full: the
+ *     prompt anew, beside which n tokens have place
  */
 
 /**
@@ -281,7 +281,7 @@ async function write(session, vocabulary, ids, writing, ofTokens, options, {sche
         if (writing.add(id)) return end('stop');
         const isEvaluated = drafts.accept(id), isPushed = isEvaluated || session.push(id);
         const shorter = isPushed || tokens.length >= maxTokens ? undefined : shorten?.(tokens.length);
-        if (shorter) sync(session, shorter, options, tokens);
+        if (shorter) sync(session, shorter.ids, {...options, begun: shorter.begun}, tokens);
         if (grammar && session.isEnded(isPushed || shorter ? NO_TOKEN : id)) return {...end('stop'), isWhole: true};
         if (tokens.length >= maxTokens) return end('length');
         if (!isPushed && !shorter) return end('context');

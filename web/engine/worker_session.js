@@ -145,11 +145,11 @@ export class WorkerSession {
             tools, toolChoice, parallelToolCalls, style, isRaw: raw, isConstrained: constraint !== undefined,
         });
         const asking = {messages, told: calling?.instruction ?? '', isBare: constraint !== undefined};
-        const {ids, begun} = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit);
+        const asked = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit), {ids, begun} = asked;
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const trimStart = !raw && !constraint && !begun.length && conversation.trimsAnswers;
         const calls = calling?.grammar, controls = calls !== undefined && style === 'function';
-        let whole = ids;
+        let whole = asked;
         const io = {...this.#io(signal, teller, calling), shorten: (/** @type {number} */ n) => {
             const shorter = raw || stateless ? undefined : this.#shorten(asking, n, teller.emit);
             return shorter && (whole = shorter);
@@ -161,7 +161,7 @@ export class WorkerSession {
         const {timings, ...answer} = {...generated, ...calling && {text: calling.text, toolCalls: calling.calls}};
         // What was stopped before its first word has not been asked.
         if (!raw && !stateless && (kept.length || generated.finishReason !== 'abort'))
-            conversation.answered(asking, whole, kept,
+            conversation.answered(asking, {...whole, kept},
                 {content: answer.text, ...calling?.calls.length && {toolCalls: calling.calls}});
         return {...answer, promptTokens: ids, ...this.#facts(timings)};
     }
@@ -192,7 +192,7 @@ export class WorkerSession {
     /**
      * Forgets the oldest exchanges so that n tokens fit after the prompt.
      * @param {import('./conversation.js').Asking} asking @param {number} n @param {Io['emit']} emit
-     * @returns {number[] | undefined} what is asked from now on; undefined: nothing was forgotten
+     * @returns {import('./conversation.js').Asked | undefined} from now on; undefined: nothing was forgotten
      */
     #shorten(asking, n, emit) {
         const {overflow, pinned = 0} = this.#policy, {contextLength} = this.#host, most = contextLength - n;
@@ -201,7 +201,7 @@ export class WorkerSession {
         const dropped = overflow === 'drop-oldest' ? this.#conversation.drop(asking, most, pinned, wanted) : undefined;
         if (!dropped) return undefined;
         emit({overflow: dropped, ...this.#held});
-        return this.#conversation.ask(asking).ids;
+        return this.#conversation.ask(asking);
     }
 
     /**
