@@ -14,10 +14,13 @@ EMCC = $(eval EMCC := $(or $(shell node wasm/toolchain/emscripten.js),$(error no
 WASM_SOURCES := wasm/exports.c $(ENGINE) $(KERNEL_COMMON) $(KERNELS_SIMD)
 WASM_CFLAGS  := -std=gnu11 -O3 -Wall -Wextra -pthread -Isrc -Isrc/kernels -msimd128 -ffp-contract=off -fno-math-errno -DNDEBUG
 WASM_LDFLAGS := -pthread -nostdlib++ -sSTRICT -sFILESYSTEM=0 -sEXPORT_ES6 -sMODULARIZE \
-                -sENVIRONMENT=web,worker,node -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH -sINITIAL_MEMORY=16MB -sSTACK_SIZE=512KB \
+                -sENVIRONMENT=web,worker,node -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH -sMEMORY_GROWTH_LINEAR_STEP=4MB -sINITIAL_MEMORY=16MB -sSTACK_SIZE=512KB \
                 -sDEFAULT_PTHREAD_STACK_SIZE=256KB -sPTHREAD_POOL_SIZE='Module["threads"]' -sPTHREAD_POOL_SIZE_STRICT=0 \
                 -sINCOMING_MODULE_JS_API=wasmMemory,instantiateWasm,mainScriptUrlOrBlob -sEXPORTED_RUNTIME_METHODS=PThread --no-entry -sEXPORTED_FUNCTIONS=@wasm/exports.txt -Wno-pthreads-mem-growth
 
+# The memory grows by what is needed and a little more. By default it grows by a fifth at once, of which it tries
+# a quarter last: a large one never reached its declared maximum (web/engine/instance.js).
+#
 # By address size. The small allocator refuses blocks of 4 GiB and more, which the weights of a 7B are; the
 # other one refuses blocks of 2 GiB and more where addresses have 32 bits. src/memory.c says what both hold.
 MEMORY_32 := -sMAXIMUM_MEMORY=4GB -sMALLOC=emmalloc

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {startInstance} from '../../web/engine/instance.js';
 import {inspectModel, openModel, openSynthetic, waysToRun} from '../../web/engine/open.js';
 import {openSource} from '../../web/weights/node/disk.js';
 import {ensureModel} from '../../web/node/setup.js';
@@ -47,6 +48,13 @@ test('memory stays what was announced', async () => {
     const {memoryBytes} = await openWithin(Infinity, {threads: 2});
     assert.ok(memoryBytes - announced < 65536 && announced <= memoryBytes,
         `${announced} announced, ${memoryBytes} had`);
+});
+
+test('a large memory grows to its maximum', async () => {
+    // Pages that are never written cost nothing.
+    const bytes = 1536 << 20, {emscripten} = await startInstance({kernels: 'simd128', memory64: false, bytes, threads: 1});
+    assert.ok(emscripten._gx_scratch(bytes + GROWTH - (4 << 20)) > 0);
+    assert.ok(emscripten._gx_scratch(bytes + GROWTH + (4 << 20)) <= 0);
 });
 
 test('first to go are the threads', async () => {
