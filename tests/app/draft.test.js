@@ -15,7 +15,7 @@ const FILE = {name: 'a.txt', type: '', size: 1, text: 'a'};
 
 test('a page that goes, or goes out of sight, keeps what is in the field, and nothing where that is empty',
     () => {
-    const chat = {draft: {content: 'Half', attachments: [FILE]}, back: [],
+    const chat = {draft: {content: 'Half', attachments: [FILE], edits: [['m1', 'Changed']]}, back: [],
         takeBack: (...given) => chat.back.push(given)};
     const values = () => [...kept.values()], sight = (hidden) => {
         document.hidden = hidden;
@@ -25,12 +25,12 @@ test('a page that goes, or goes out of sight, keeps what is in the field, and no
     sight(false);
     assert.deepEqual(values(), []);
     sight(true);
-    assert.deepEqual(values(), ['Half', JSON.stringify([FILE])]);
+    assert.deepEqual(values(), ['Half', JSON.stringify([FILE]), '[["m1","Changed"]]']);
     keepDraft(chat);
-    assert.deepEqual([chat.back, values()], [[['', [FILE]]], []]);
+    assert.deepEqual([chat.back, values()], [[['', [FILE], [['m1', 'Changed']]]], []]);
     page.dispatchEvent(new Event('pagehide'));
-    assert.equal(kept.size, 2);
-    chat.draft = {content: '', attachments: []};
+    assert.equal(kept.size, 3);
+    chat.draft = {content: '', attachments: [], edits: []};
     page.dispatchEvent(new Event('pagehide'));
     assert.deepEqual(values(), []);
 });

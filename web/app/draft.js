@@ -1,4 +1,5 @@
-// Keeps the text and files of the message field over a reload, which an update or an error often asks for.
+// Keeps the text and files of the message field, and edits of messages, over a reload, which an update or an
+// error often asks for.
 // They last as long as the tab, also on a phone that ends pages in the background without a word.
 //
 // Owns: where it is kept meanwhile. Must not know: conversations, how files are read.
@@ -25,20 +26,21 @@ function put(key, value) {
 }
 
 /**
- * @param {{draft: {content: string, attachments: Attachment[]}, takeBack: (content: string, attachments:
- *     Attachment[]) => void}} chat
+ * @typedef {[string, string][]} Edits   of messages: ids and texts
+ * @param {{draft: {content: string, attachments: Attachment[], edits: any[]}, takeBack: (content: string,
+ *     attachments: Attachment[], edits: Edits) => void}} chat
  */
 export function keepDraft(chat) {
-    const key = keyOf('draft'), fileKey = keyOf('draft-files');
+    const key = keyOf('draft'), listKeys = [keyOf('draft-files'), keyOf('draft-edits')];
     try {
-        const content = takeKept(key), files = takeKept(fileKey);
+        const content = takeKept(key), [files, edits] = listKeys.map((one) => JSON.parse(takeKept(one) ?? '[]'));
         // A browser may have kept the words, too.
-        if (content || files) chat.takeBack(chat.draft.content ? '' : content ?? '',
-            JSON.parse(files ?? '[]'));
+        if (content || files.length || edits.length)
+            chat.takeBack(chat.draft.content ? '' : content ?? '', files, edits);
         const keep = () => {
-            const {content, attachments} = chat.draft;
+            const {content, attachments, edits} = chat.draft;
             put(key, content);
-            put(fileKey, attachments.length ? JSON.stringify(attachments) : '');
+            [attachments, edits].forEach((list, i) => put(listKeys[i], list.length ? JSON.stringify(list) : ''));
         };
         addEventListener('pagehide', keep);
         addEventListener('visibilitychange', () => document.hidden && keep());

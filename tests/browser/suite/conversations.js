@@ -120,6 +120,13 @@ export function testConversations(name) {
             await choose('Who keeps the light?');
             await page.until(() => document.querySelector(
                 '#messages > :nth-child(3) .edit textarea')?.value === 'And who is still writing?');
+            // Also after a reload, and the field's words with it.
+            await page.fill('#message', 'Half');
+            await page.reload();
+            await page.until(() => document.querySelector(
+                '#messages > :nth-child(3) .edit textarea')?.value === 'And who is still writing?'
+                    && document.getElementById('message').value === 'Half');
+            await page.fill('#message', '');
             await page.evaluate(() => document.querySelector('#messages .edit button[type=button]').click());
             await page.until(() => document.querySelector(
                 '#messages > :nth-child(3) .body')?.textContent === 'And who reads the book?'

@@ -7,7 +7,7 @@
 /** @type {Name[]} */
 const NAMES = ['settings', 'theme', 'language', 'cancelled', 'single-key', 'agreed', 'verdicts'];
 
-/** start.js knows that of the theme. @param {Name | 'draft' | 'draft-files'} name */
+/** start.js knows that of the theme. @param {Name | 'draft' | 'draft-files' | 'draft-edits'} name */
 export const keyOf = (name) => `gemma-${name} ${new URL('.', document.baseURI).pathname}`;
 let isReady = false;
 

@@ -44,16 +44,13 @@ export class Chat {
     #send;
     #busy = false;
     #files;
-    /** What was sent waits for its files. */
-    #isSending = false;
-    /** Counts the conversations that were shown. */
-    #shown = 0;
+    #isSending = false;     // what was sent waits for its files
+    #shown = 0;             // counts the conversations that were shown
     /** In order. @type {Map<string, MessageView>} */
     #views = new Map();
     /** Edits that another conversation came between, by message. @type {Map<string, string>} */
     #edits = new Map();
-    /** Messages are being drawn: this ends it. */
-    #stopDrawing = () => {};
+    #stopDrawing = () => {};        // of messages
     #isDrawing = false;
     /** What was opened shows its end, until a person scrolls. */
     #sticks = false;
@@ -72,6 +69,8 @@ export class Chat {
             if (this.#busy) options.onStop();
             else this.#submit();
         };
+        // The second click of a double click stops nothing.
+        this.#send.addEventListener('click', (event) => this.#busy && event.detail > 1 && event.preventDefault());
         this.#field.oninput = () => this.#grow();
         this.#field.onkeydown = (event) => this.#press(event);
         this.setTitle('');
@@ -133,11 +132,7 @@ export class Chat {
         if (before.size) tidyMessages();
         giveBack();
         this.#draw(isOther);
-        for (const [id, edited] of this.#edits) {
-            if (!this.#views.has(id)) continue;
-            this.#edits.delete(id);
-            this.#edit(id, edited);
-        }
+        this.#editOn();
         if (!isOther) return;
         this.#shown++;
         this.#files.refresh();
@@ -199,8 +194,7 @@ export class Chat {
         this.#busy = busy;
         this.#send.textContent = text(busy ? 'chat.stop' : 'chat.send');
         this.#list.classList.toggle('busy', busy);
-        // What is changed now can be saved later.
-        for (const save of this.#list.querySelectorAll('.edit .primary')) save.toggleAttribute('disabled', busy);
+        this.#holdSaves();
         if (busy) announce(this.#root, text('chat.answering'));
         else this.#files.refresh();
     }
@@ -237,8 +231,11 @@ export class Chat {
     /**
      * Puts an unanswered question back into the field, before what has been written since.
      * @param {string} content @param {import('../data/types.js').Attachment[]} [attachments]
+     * @param {[string, string][]} [edits]   of messages: ids and texts
      */
-    takeBack(content, attachments = []) {
+    takeBack(content, attachments = [], edits = []) {
+        for (const [id, edited] of edits) this.#edits.set(id, edited);
+        this.#editOn();
         this.#files.put(attachments);
         this.#field.value = [content, this.#field.value].filter(Boolean).join('\n\n');
         this.#grow();
@@ -246,7 +243,9 @@ export class Chat {
 
     /** What is written, and not sent. */
     get draft() {
-        return {content: this.#field.value, attachments: this.#files.ready};
+        const open = [...this.#views].map(([id, {edited}]) => /** @type {const} */ ([id, edited]));
+        return {content: this.#field.value, attachments: this.#files.ready,
+            edits: [...this.#edits, ...open].filter(([, edited]) => edited !== undefined)};
     }
 
     /** As if a person had written and chosen it. @param {{text: string, files: File[]}} shared */
@@ -277,7 +276,8 @@ export class Chat {
             if (!this.#busy) this.#submit();
         }
         if (event.key === 'Escape') this.#options.onStop();
-        if (event.key === 'ArrowUp' && !this.#field.value && !this.#busy) this.#editLast();
+        if (event.key === 'ArrowUp' && !this.#field.value && !this.#busy)
+            this.#act('edit', [...this.#views.values()].findLast(({message}) => message?.role === 'user')?.id ?? '');
     }
 
     #submit() {
@@ -300,11 +300,6 @@ export class Chat {
         this.#options.onSend(written, attachments);
     }
 
-    #editLast() {
-        const last = [...this.#views.values()].findLast(({message}) => message?.role === 'user');
-        if (last) this.#act('edit', last.id);
-    }
-
     /** @param {Action} action @param {string} id */
     #act(action, id) {
         const view = this.#views.get(id), content = view?.message?.content ?? '';
@@ -313,6 +308,17 @@ export class Chat {
         else if (action === 'speak') speakOrStop(content, () => this.#options.onNotice(text('message.no-voice')));
         else if (action === 'edit') this.#edit(id);
         else this.#options.onAction(action, id);
+    }
+
+    /** While an answer is written, what is changed waits. */
+    #holdSaves() {
+        for (const save of this.#list.querySelectorAll('.edit .primary')) save.toggleAttribute('disabled', this.#busy);
+    }
+
+    /** Goes on with edits of messages that are shown again. */
+    #editOn() {
+        for (const [id, edited] of this.#edits)
+            if (this.#views.has(id) && this.#edits.delete(id)) this.#edit(id, edited);
     }
 
     /** @param {string} id @param {string} [edited]   what was written before */
@@ -325,6 +331,7 @@ export class Chat {
             if (changed === undefined) this.#options.onAction('answer', id);
             else this.#options.onEdit(id, changed);
         }, edited);
+        this.#holdSaves();
     }
 
     /** The field is as high as its text, up to what the style allows. */
