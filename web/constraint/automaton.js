@@ -1,9 +1,9 @@
 // Finite automata over code points: expressions -> deterministic automata, their products, and back to
 // grammar rules.
 //
-// Owns the algebra of regular languages, with a limit on its size. Must not know JSON nor GBNF.
+// Owns the algebra of regular languages. Must not know JSON nor GBNF.
 
-import {known, tooMuch} from './bad.js';
+import {known, spend} from './bad.js';
 import {ANY, has} from './char_set.js';
 import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from './expression.js';
 
@@ -16,21 +16,14 @@ import {choice, EMPTY, literal, NEVER, repeat, rule, sequence, UNBOUNDED} from '
  * @typedef {{set?: CharSet, to: number, anchor?: 'start' | 'end'}} Arc   without a set it reads nothing
  */
 
-const MAX_ARCS = 200_000,
-    MAX_STATES = 10_000,
-    MAX_STEPS = 2_000_000;
-
-const tooLarge = () => tooMuch(MAX_STATES, 'states for a pattern and its length limits');
-
 /** A nondeterministic automaton: arcs of each state; it begins in state 0 and ends in state 1. */
 class Arcs {
     /** @type {Arc[][]} */
     from = [[], []];
-    #count = 0;
 
     /** @param {number} from @param {Arc} arc */
     add(from, arc) {
-        if (++this.#count > MAX_ARCS) tooLarge();
+        spend(1);
         this.from[from].push(arc);
     }
 
@@ -67,6 +60,7 @@ class Arcs {
     }
 
     #fresh() {
+        spend(3);
         return this.from.push([]) - 1;
     }
 }
@@ -92,13 +86,12 @@ export function toAutomaton(e, {search = false} = {}) {
  * @returns {Automaton}
  */
 function determinise(arcs, search) {
-    let steps = 0;
     /** @param {Iterable<number>} seeds @param {boolean} atStart @returns {number[]} */
     const close = (seeds, atStart) => {
         const all = new Set(seeds);
         for (const at of all) {
+            spend(1 + arcs[at >> 1].length);
             for (const arc of arcs[at >> 1]) {
-                if (++steps > MAX_STEPS) tooLarge();
                 if (arc.set || (arc.anchor === 'start' && !atStart)) continue;
                 all.add((arc.to * 2) | (arc.anchor === 'end' ? 1 : at & 1));
             }
@@ -114,7 +107,6 @@ function determinise(arcs, search) {
             const moves = search ? [[ANY, 0]] : [];
             for (const at of held)
                 if (!(at & 1)) for (const {set, to} of arcs[at >> 1]) if (set) moves.push([set, to * 2]);
-            steps += moves.length;
             return moves;
         },
         (targets) => close(targets, false),
@@ -135,8 +127,10 @@ function explore(first, accepts, movesOf, arrive) {
     /** @type {number[][]} */
     const held = [];
     /** @param {number[]} list @returns {number} */
-    const number = (list) =>
-        known(numbers, list.join(), () => (held.push(list) > MAX_STATES ? tooLarge() : held.length - 1));
+    const number = (list) => {
+        spend(3 + list.length);
+        return known(numbers, list.join(), () => held.push(list) - 1);
+    };
     /** @type {Automaton} */
     const states = [];
     number(first);
@@ -159,6 +153,7 @@ function split(moves, number) {
     const marks = [];
     for (const [set, to] of moves)
         set.forEach((point, k) => marks.push([point + (k & 1), to, (k & 1) === 0]));
+    spend(1 + marks.length);
     marks.sort((a, b) => a[0] - b[0]);
     /** @type {Map<number, number>} */
     const open = new Map();
@@ -186,9 +181,10 @@ function split(moves, number) {
  * @template T
  * @param {Automaton[]} automata
  * @param {(each: boolean[]) => T} verdict   of which of them accept
+ * @param {(held: number[]) => boolean} [ends]   whether nothing is asked of what follows a state of theirs
  * @returns {{states: Automaton, verdicts: T[]}} `accepts` of a state is whether all accept
  */
-export function product(automata, verdict) {
+export function product(automata, verdict, ends = () => false) {
     const {length} = automata;
     /** @param {number[]} held   -1 where an automaton has stopped */
     const accepting = (held) => held.map((at, k) => at >= 0 && automata[k][at].accepts);
@@ -196,7 +192,7 @@ export function product(automata, verdict) {
         automata.map(() => 0),
         (list) => accepting(list).every(Boolean),
         (list) =>
-            list.flatMap((at, k) =>
+            (ends(list) ? [] : list).flatMap((at, k) =>
                 at < 0
                     ? []
                     : automata[k][at].edges.map(
@@ -218,12 +214,15 @@ export const without = (text) =>
 
 /** The texts that all automata accept. @param {Automaton[]} automata @returns {Automaton} */
 export const intersection = (automata) =>
-    automata.length === 1 ? automata[0] : trim(product(automata, () => 0).states);
+    automata.length === 1
+        ? automata[0]
+        : trim(product(automata, () => 0, (list) => list.includes(-1)).states);
 
 /** @param {Automaton} states @param {string} text @returns {boolean} */
 export function accepts(states, text) {
     let at = 0;
     for (const char of text) {
+        spend(1 + states[at].edges.length);
         const edge = states[at].edges.find(([set]) => has(set, /** @type {number} */ (char.codePointAt(0))));
         if (!edge) return false;
         at = edge[1];
@@ -240,7 +239,10 @@ export function accepts(states, text) {
 function livesOf(states, ends) {
     /** @type {number[][]} */
     const before = states.map(() => []);
-    states.forEach((state, i) => state.edges.forEach(([, to]) => before[to].push(i)));
+    states.forEach(({edges}, i) => {
+        spend(1 + edges.length);
+        edges.forEach(([, to]) => before[to].push(i));
+    });
     const live = states.map((_, i) => ends(i));
     const todo = live.flatMap((is, i) => (is ? [i] : []));
     for (let at = todo.pop(); at !== undefined; at = todo.pop()) {

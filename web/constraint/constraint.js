@@ -3,7 +3,7 @@
 // Owns the kinds of constraint. Must not know how grammars are matched.
 
 import {toAutomaton, toRules} from './automaton.js';
-import {bad, tooMuch} from './bad.js';
+import {bad, begin, tooMuch} from './bad.js';
 import {NEVER, oneOf} from './expression.js';
 import {Grammar} from './grammar.js';
 import {parseRegex} from './regex.js';
@@ -28,6 +28,7 @@ const WHITE_SPACE = ['none', 'space', 'free'],
 
 /** @param {Constraint} constraint @returns {string} GBNF */
 export function toGrammar(constraint) {
+    begin();
     const given = KINDS.filter((kind) => constraint?.[kind] !== undefined);
     if (given.length !== 1)
         bad(

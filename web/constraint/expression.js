@@ -4,7 +4,7 @@
 // Owns their construction, with the simplifications that need no thought. Must not know how they are written
 // or matched.
 
-import {known} from './bad.js';
+import {known, spend} from './bad.js';
 import {charsOf} from './char_set.js';
 
 /**
@@ -36,11 +36,12 @@ export const oneOf = (set) => (isHalves(set) ? NEVER : {kind: 'set', set});
 
 /** @param {string} text @returns {Expression} exactly this text */
 export function literal(text) {
+    spend(text.length);
     const of = Array.from(text, (char) => known(SINGLES, char, () => oneOf(charsOf(char))));
     return of.length === 1 ? of[0] : {kind: 'sequence', of};
 }
 
-/** @param {string} name @returns {Expression} */
+/** @param {string} name @returns {Extract<Expression, {kind: 'rule'}>} */
 export const rule = (name) => ({kind: 'rule', name});
 
 /** @param {string} name   with < and > @returns {Expression} */
@@ -51,6 +52,7 @@ export const sequence = (...parts) => sequenceOf(parts);
 
 /** @param {Expression[]} parts @returns {Expression} */
 function sequenceOf(parts) {
+    spend(1 + parts.length);
     if (parts.some(isNever)) return NEVER;
     const of = parts.flatMap((part) => (part.kind === 'sequence' ? part.of : [part]));
     return of.length === 1 ? of[0] : {kind: 'sequence', of};
@@ -61,6 +63,7 @@ export const choice = (...ways) => choiceOf(ways);
 
 /** @param {Expression[]} ways @returns {Expression} */
 export function choiceOf(ways) {
+    spend(1 + ways.length);
     const of = ways.flatMap((way) => (way.kind === 'choice' ? way.of : [way]));
     return of.length === 1 ? of[0] : {kind: 'choice', of};
 }

@@ -3,7 +3,7 @@
 // Owns the rules, the removal of what can never end or is never used, and the writing. Must not know what
 // the rules are for.
 
-import {known, tooMuch} from './bad.js';
+import {known, spend, tooMuch} from './bad.js';
 import {complement, isSingle, LAST} from './char_set.js';
 import {isEmpty, isNever, mapParts, NEVER, partsOf, rule} from './expression.js';
 
@@ -44,14 +44,6 @@ export class Grammar {
         this.rules.set(name, body);
     }
 
-    /** Whether some text matches an expression. @param {Expression} body @returns {boolean} */
-    canMatch(body) {
-        this.define('', body);
-        const live = this.#live();
-        this.rules.delete('');
-        return live.has('');
-    }
-
     /**
      * The text: the rules that are used and that can end.
      * @param {Expression} root
@@ -59,25 +51,27 @@ export class Grammar {
      */
     write(root) {
         this.define(START, root);
-        const live = this.#live();
+        const live = this.live();
         if (!live.has(START)) return;
-        const out = [],
-            seen = new Set([START]);
+        const seen = new Set([START]);
+        let all = '';
         for (const name of seen) {
             const body = prune(/** @type {Expression} */ (this.rules.get(name)), live);
             visitRules(body, (used) => seen.add(used));
-            out.push(`${name} ::= ${text(body, 0)}\n`);
+            all += `${name} ::= ${text(body, 0)}\n`;
+            if (all.length > MAX_TEXT) tooMuch(MAX_TEXT, 'characters of grammar');
         }
-        const all = out.join('');
-        return all.length > MAX_TEXT ? tooMuch(MAX_TEXT, 'characters of grammar') : all;
+        return all;
     }
 
     /** The rules that some text matches. */
-    #live() {
+    live() {
+        /** @type {Set<string>} */
         const live = new Set();
         /** @type {Map<string, string[]>} */
         const waiting = new Map();
         const todo = [...this.rules.keys()];
+        spend(todo.length);
         for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
             if (live.has(name)) continue;
             const missing = missingOf(/** @type {Expression} */ (this.rules.get(name)), live);

@@ -5,7 +5,7 @@
 // half by half where they are pairs. A free string, one that nothing is asked of but its length, takes every
 // escape that JSON has.
 
-import {known} from './bad.js';
+import {known, spend} from './bad.js';
 import {charSet, charsOf, complement, has, intersect, isSingle, minus} from './char_set.js';
 import {between} from './digits.js';
 import {
@@ -38,6 +38,8 @@ const MUST_ESCAPE = [0, 0x1f, 0x22, 0x22, 0x5c, 0x5c];
 const RAW = complement(MUST_ESCAPE);
 /** What may stand as a \u escape. */
 const ESCAPED = [0, 0x1f, 0x7f, 0xd7ff, 0xe000, 0x10ffff];
+/** A set of so many ends is a rule. */
+const LONG = 40;
 const BACKSLASH = literal('\\');
 
 /** The JSON spellings of characters, as rules of one grammar where they are long. */
@@ -77,6 +79,7 @@ export class JsonText {
         if (e.kind !== 'set') return mapParts(e, (part) => this.spell(part));
         const [first] = e.set;
         const isPlain = isSingle(e.set) && first >= 0x20 && first < 0x7f && !SHORT.has(first);
+        spend(e.set.length);
         return isPlain ? e : known(this.#spelled, String(e.set), () => this.#makeSet(e.set));
     }
 
@@ -110,7 +113,8 @@ export class JsonText {
             );
             return single || !long.length ? all : this.grammar.named(all, 'escape');
         });
-        return choice(raw, sequence(BACKSLASH, escapes));
+        const all = choice(raw, sequence(BACKSLASH, escapes));
+        return set.length > LONG ? this.grammar.named(all, 'set') : all;
     }
 }
 

@@ -95,7 +95,7 @@ export function ownShape(tree, node, patterns) {
     ];
     return lists.reduce(
         (shape, list) =>
-            list ? intersectShapes(shape, listShape(tree, node, list), patterns, () => {}) : shape,
+            list ? intersectShapes(shape, listShape(tree, node, list), patterns) : shape,
         asked,
     );
 }

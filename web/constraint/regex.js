@@ -4,7 +4,7 @@
 // another dialect's is refused by name: look-around, back-references, word boundaries, inline flags. Escaped
 // punctuation stands for itself.
 
-import {bad, known} from './bad.js';
+import {bad, known, spend} from './bad.js';
 import {ANY, charSet, complement, has, intersect, isSingle, LAST, NONE, union} from './char_set.js';
 import {choice, oneOf, repeat, sequence} from './expression.js';
 
@@ -47,6 +47,7 @@ const ESCAPE = new RegExp(
  * @returns {Expression} over characters, with its anchors
  */
 export function parseRegex(source) {
+    spend(source.length);
     return new Parser(source).parse();
 }
 
@@ -192,6 +193,7 @@ let everything = '';
  */
 function propertySet(name) {
     return known(properties, name, () => {
+        spend(40_000);
         try {
             const runs = new RegExp(`\\p{${name}}+`, 'gu');
             if (!everything)

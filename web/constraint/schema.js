@@ -24,7 +24,7 @@ import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
 import {ALL_NUMBERS, numberText} from './numbers.js';
 import {SchemaSets} from './schema_sets.js';
-import {SchemaTree} from './schema_tree.js';
+import {NOTHING, SchemaTree} from './schema_tree.js';
 import {both, itemGoal, layerGoal, memberGoal} from './shapes.js';
 import {ALL_STRINGS, Patterns, stringText} from './strings.js';
 import {textTree} from './text_tree.js';
@@ -47,6 +47,8 @@ export class SchemaWriter {
     #rules = new Map();
     /** @type {[string, Goal][]} */
     #todo = [];
+    /** @type {Map<string, ReturnType<typeof rule>>} */
+    #values = new Map();
     /** @type {Map<string, [Expression, Goal][]>} */
     #keys = new Map();
     /** @type {SchemaSets} */
@@ -73,7 +75,7 @@ export class SchemaWriter {
         this.colon = sequence(space, literal(':'), after);
     }
 
-    /** The values of the whole schema. @returns {Expression} */
+    /** The values of the whole schema. */
     root() {
         const root = this.#value([this.tree.add(this.tree.root, '', this.tree.nodes[0].base)]);
         for (let next = this.#todo.pop(); next; next = this.#todo.pop())
@@ -81,10 +83,10 @@ export class SchemaWriter {
         return root;
     }
 
-    /** @param {Goal} goal @returns {Expression} */
+    /** @param {Goal} goal */
     #value(goal) {
         const key = goal.join();
-        return known(this.#rules, key, () => {
+        return known(this.#values, key, () => {
             const name = this.grammar.reserve(goal.length ? 'v' : 'value');
             this.#todo.push([name, goal]);
             return rule(name);
@@ -196,6 +198,7 @@ export class SchemaWriter {
             const goal = both(
                 ...layers.map((layer) => layerGoal(layer, (source) => accepting[sources.indexOf(source)])),
             );
+            if (goal[0] === NOTHING) continue;
             const text = toRules(states, this.grammar, {
                 spell: (set) => this.json.spellKey(oneOf(set)),
                 ends: (i) => verdicts[i] === verdict,

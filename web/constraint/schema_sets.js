@@ -3,7 +3,7 @@
 // Owns that, with its limits, and the proof that the ways of a oneOf exclude each other. Must not know how
 // values are written.
 
-import {known, tooMuch} from './bad.js';
+import {known, spend, tooMuch} from './bad.js';
 import {intersection, isVoid, toAutomaton} from './automaton.js';
 import {ANY} from './char_set.js';
 import {oneOf, repeat} from './expression.js';
@@ -19,13 +19,11 @@ import {ALL, intersectShapes, isNone, itemGoal, memberGoal, NONE, sizeOf, unite}
  *     all of which hold, and for each union the subschemas that lead to it
  */
 
-const MAX_WORK = 500_000,
-    MAX_SETS = 3000,
+const MAX_SETS = 3000,
     MAX_DEPTH = 100,
     MAX_PROOF_DEPTH = 20;
 
 export class SchemaSets {
-    #work = 0;
     /** @type {Map<string, Shape>} */
     #shapes = new Map();
     /** @type {Map<number, Shape>} */
@@ -40,13 +38,6 @@ export class SchemaSets {
     constructor(tree, patterns) {
         this.tree = tree;
         this.patterns = patterns;
-        this.spend = this.spend.bind(this);
-    }
-
-    /** @param {number} work */
-    spend(work) {
-        this.#work += work;
-        if (this.#work > MAX_WORK) tooMuch(MAX_WORK, 'steps to combine what allOf, anyOf and oneOf say');
     }
 
     /** @param {Goal} goal @returns {Shape} */
@@ -69,7 +60,7 @@ export class SchemaSets {
         for (const id of goal) this.#gather(id, parts, way, seen);
         let shape = within;
         for (const each of parts.shapes)
-            shape = this.#limited(intersectShapes(shape, each, this.patterns, this.spend));
+            shape = this.#limited(intersectShapes(shape, each, this.patterns));
         parts.unions.sort((a, b) => Number(a[1] === 'oneOf') - Number(b[1] === 'oneOf'));
         for (const [node, keyword, deeper] of parts.unions) {
             if (isNone(shape)) return NONE;
@@ -92,7 +83,7 @@ export class SchemaSets {
      */
     #gather(id, parts, way, seen) {
         const node = this.tree.nodes[id];
-        this.spend(1);
+        spend(1 + way.length);
         if (id === NOTHING) return void parts.shapes.push(NONE);
         if (way.includes(id))
             refuse(node, '$ref', 'leads back to itself without an item or a member between');
@@ -139,7 +130,7 @@ export class SchemaSets {
         if (keyword === 'oneOf') {
             shapes.forEach((a, i) =>
                 shapes.slice(0, i).forEach((b, j) => {
-                    if (!this.isVoidShape(intersectShapes(a, b, this.patterns, this.spend), 0)) {
+                    if (!this.isVoidShape(intersectShapes(a, b, this.patterns), 0)) {
                         refuse(
                             node,
                             'oneOf',
@@ -173,7 +164,7 @@ export class SchemaSets {
 
     /** @param {Shape} shape @param {number} depth @returns {boolean} */
     isVoidShape(shape, depth) {
-        this.spend(1 + sizeOf(shape));
+        spend(1 + sizeOf(shape));
         return (
             !shape.null
             && shape.booleans.length === 0

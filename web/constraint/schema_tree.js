@@ -3,7 +3,7 @@
 // Owns addresses: JSON pointers, $id, $anchor. Must not know what keywords mean, only which of them hold
 // schemas.
 
-import {bad, known, tooMuch} from './bad.js';
+import {bad, known, spend, tooMuch} from './bad.js';
 
 /**
  * @typedef {{[key: string]: any}} JsonObject
@@ -80,7 +80,7 @@ export class SchemaTree {
 
     /** @param {any} schema @param {string} pointer @param {string} base @returns {number} */
     #push(schema, pointer, base) {
-        if (this.nodes.length > MAX_VALUES) tooMuch(MAX_VALUES, 'schemas');
+        spend(1 + pointer.length / 64);
         return this.nodes.push({id: this.nodes.length, schema, pointer, base}) - 1;
     }
 
@@ -91,9 +91,9 @@ export class SchemaTree {
      * @returns {number}
      */
     make(schema, pointer) {
-        return known(this.#byPlace, `${pointer} ${JSON.stringify(schema)}`, () =>
-            this.#push(schema, pointer, HOME),
-        );
+        const key = `${pointer} ${JSON.stringify(schema)}`;
+        spend(key.length / 64);
+        return known(this.#byPlace, key, () => this.#push(schema, pointer, HOME));
     }
 
     /** @param {SchemaNode} node @param {(string | number)[]} path @returns {number} */

@@ -3,6 +3,7 @@
 // Owns their algebra. A goal is what a child must fulfil: the numbers of the subschemas that all hold for it.
 // Must not know where subschemas come from nor how values are written.
 
+import {spend} from './bad.js';
 import {ALL_NUMBERS, intersectNumbers} from './numbers.js';
 import {ALL_STRINGS, intersectStrings} from './strings.js';
 import {NOTHING} from './schema_tree.js';
@@ -99,10 +100,9 @@ function uniteOnly(sets) {
  * @param {Shape} a
  * @param {Shape} b
  * @param {import('./strings.js').Patterns} patterns
- * @param {(work: number) => void} spend
  * @returns {Shape}
  */
-export function intersectShapes(a, b, patterns, spend) {
+export function intersectShapes(a, b, patterns) {
     if (a === ALL) return b;
     if (b === ALL) return a;
     /** @type {<T>(x: T[], y: T[], all: T, common: (x: T, y: T) => T | undefined) => T[]} */
@@ -117,7 +117,7 @@ export function intersectShapes(a, b, patterns, spend) {
         booleans: a.booleans.filter((value) => b.booleans.includes(value)),
         numbers: each(a.numbers, b.numbers, ALL_NUMBERS, intersectNumbers),
         strings: each(a.strings, b.strings, ALL_STRINGS, (x, y) => intersectStrings(x, y, patterns)),
-        objects: each(a.objects, b.objects, ALL_OBJECTS, (x, y) => intersectObjects(x, y, patterns, spend)),
+        objects: each(a.objects, b.objects, ALL_OBJECTS, (x, y) => intersectObjects(x, y, patterns)),
         arrays: each(a.arrays, b.arrays, ALL_ARRAYS, intersectArrays),
     };
 }
@@ -146,13 +146,12 @@ export function layerGoal(layer, matches) {
  * @param {ObjectSet} a
  * @param {ObjectSet} b
  * @param {import('./strings.js').Patterns} patterns
- * @param {(work: number) => void} spend
  * @returns {ObjectSet | undefined}
  */
-function intersectObjects(a, b, patterns, spend) {
+function intersectObjects(a, b, patterns) {
     /** @type {Map<string, Goal>} */
     const names = new Map();
-    spend(a.names.size + b.names.size);
+    spend(5 * (a.names.size + b.names.size));
     for (const name of [...a.names.keys(), ...b.names.keys()]) {
         if (!names.has(name))
             names.set(name, both(memberGoal(a, name, patterns), memberGoal(b, name, patterns)));

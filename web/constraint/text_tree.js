@@ -3,7 +3,7 @@
 //
 // Owns the trees: of texts, and of all texts but those. Must not know how characters are spelled.
 
-import {known} from './bad.js';
+import {known, spend} from './bad.js';
 import {charsOf, complement, union} from './char_set.js';
 import {choiceOf, literal, oneOf, optional, sequence} from './expression.js';
 
@@ -20,6 +20,7 @@ const MAX_NESTED = 30;
  * @returns {Expression}
  */
 export function textTree(texts, grammar, spell, others) {
+    for (const text of texts) spend(text.length);
     /**
      * @param {string[][]} group   texts that are alike before a place
      * @param {number} from   the place

@@ -7,8 +7,8 @@
 
 import {GemmaError} from '../base/error.js';
 import {toRules, without} from './automaton.js';
-import {bad} from './bad.js';
-import {choice, EMPTY, literal, oneOf, optional, repeat, sequence, token} from './expression.js';
+import {bad, begin} from './bad.js';
+import {choice, EMPTY, literal, oneOf, optional, repeat, rule, sequence, token} from './expression.js';
 import {FunctionText, readValue, writeValue} from './function_text.js';
 import {Grammar} from './grammar.js';
 import {JsonText} from './json_text.js';
@@ -63,12 +63,16 @@ const FORMS = {
 export function toolsGrammar({tools, toolChoice = 'auto', parallelToolCalls = true, style = 'json'}) {
     const chosen = chosenOf(tools, toolChoice);
     if (!chosen.length) return;
+    begin();
     const grammar = new Grammar(),
         form = FORMS[style];
     const text = style === 'json' ? new JsonText(grammar) : new FunctionText(grammar);
-    const calls = chosen.map((tool) =>
-        sequence(literal(form.name + tool.name + form.middle), argumentsOf(tool, grammar, text)),
-    );
+    const values = chosen.map((tool) => argumentsOf(tool, grammar, text)),
+        live = grammar.live();
+    const calls = chosen.map(({name}, i) => {
+        if (!live.has(values[i])) refuseTool(name, 'The schema allows no value at all ("false" at "#").');
+        return sequence(literal(form.name + name + form.middle), rule(values[i]));
+    });
     const written = style === 'json' ? literal : token;
     const rest = grammar.named(sequence(choice(...calls), written(form.end)), 'call');
     const call = sequence(written(form.mark), rest),
@@ -107,7 +111,10 @@ function chosenOf(tools, toolChoice) {
 /** @param {string} why @returns {never} */
 const noTool = (why) => bad(`"toolChoice" can't be fulfilled: ${why}.`);
 
-/** @param {Tool} tool @param {Grammar} grammar @param {JsonText} text */
+/** @param {string} name @param {string} why @param {unknown} [cause] @returns {never} */
+const refuseTool = (name, why, cause) => bad(`The parameters of the tool "${name}": ${why}`, cause);
+
+/** @param {Tool} tool @param {Grammar} grammar @param {JsonText} text @returns {string} a rule's name */
 function argumentsOf({name, parameters}, grammar, text) {
     // Names that the schema does not list are shut out where that changes nothing else: no model should
     // invent arguments.
@@ -117,17 +124,11 @@ function argumentsOf({name, parameters}, grammar, text) {
     const schema = {...(isPlain && {additionalProperties: false}), ...parameters, type: 'object'};
     try {
         if (![undefined, 'object'].includes(parameters?.type)) bad('"type" at "#" must be "object".');
-        const body = new SchemaWriter(
-            schema,
-            grammar,
-            text instanceof FunctionText ? 'none' : 'space',
-            text,
-        ).root();
-        if (!grammar.canMatch(body)) bad('The schema allows no value at all ("false" at "#").');
-        return body;
+        const space = text instanceof FunctionText ? 'none' : 'space';
+        return new SchemaWriter(schema, grammar, space, text).root().name;
     } catch (error) {
         if (!(error instanceof GemmaError)) throw error;
-        return bad(`The parameters of the tool "${name}": ${error.message}`, error);
+        return refuseTool(name, error.message, error);
     }
 }
 
