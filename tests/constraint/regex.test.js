@@ -197,6 +197,24 @@ test('what no automaton follows and what is another dialect is refused by name',
     assert.ok(new Matcher(toGrammar({regex: /a|b/u})).accepts('b'));
 });
 
+test('braces that are no quantifier stand for themselves, but where dialects differ', () => {
+    const texts = ['', 'a', ']', '}', '{', '{}', '{a}', 'a{', 'a{}', 'a]b}', '$', '${a}', '${}', '${{a}', 'aa',
+        '-', 'aa{3}', 'a{,3}'];
+    const literal = [']', '}', '{', '{a}', 'a{}', 'a]b}', '^\\${[a-z]+}$', '^{', '(?:{|a)}?', '^[{}-]+$'];
+    for (const source of literal) {
+        const own = new RegExp(source),
+            matcher = new Matcher(toGrammar({schema: {type: 'string', pattern: source}}));
+        for (const text of texts)
+            assert.equal(matcher.accepts(JSON.stringify(text)), own.test(text), `/${source}/ ${text}`);
+    }
+    const refused = ['a{,3}', 'a{2}{3}', 'a{2}{3}?', '{2}', '{,3}', '^{2}', 'a{2,3', 'a{2', 'a{ 2 }', 'a+{2}',
+        '(?:{2})', '[a-\\d]', '[\\d-z]', '[\\w-.]', '[\\p{L}-z]', '[^a-\\s]'];
+    for (const source of refused) {
+        assert.throws(() => new RegExp(source, 'u'), SyntaxError);
+        assert.throws(() => toGrammar({regex: source}), {code: 'bad-constraint'}, source);
+    }
+});
+
 test('expressions that grow without bound end with a sentence', () => {
     for (const source of [
         '(a|b)*a(a|b){200}',

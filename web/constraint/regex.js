@@ -1,8 +1,8 @@
 // Regular expressions in ECMAScript's syntax -> expressions.
 //
 // Owns the syntax, with the meaning that the flag `u` gives it. What no finite automaton can do or what is
-// another dialect's is refused by name: look-around, back-references, word boundaries, inline flags. Escaped
-// punctuation stands for itself.
+// another dialect's is refused by name: look-around, back-references, word boundaries, inline flags, `{,3}`.
+// Escaped punctuation stands for itself, and so do braces and brackets that mean nothing else in any dialect.
 
 import {bad, known, spend} from './bad.js';
 import {ANY, charSet, complement, has, intersect, isSingle, LAST, NONE, union} from './char_set.js';
@@ -110,6 +110,8 @@ class Parser {
         if (this.#take(/\$/y)) return {kind: 'end'};
         const repeated = this.#take(/[*+?]/y);
         if (repeated) this.#fail(`has a "${repeated[0]}" that repeats nothing`);
+        const braces = this.#take(/\{[\d,\s][^}]*\}?/y);
+        if (braces) this.#fail(`has "${braces[0]}", which is no quantifier here`);
         if (this.#take(/\./y)) return oneOf(CLASSES['.']);
         return oneOf(this.#take(/\[/y) ? this.#class() : this.#char(false));
     }
@@ -125,7 +127,7 @@ class Parser {
             sets.push(from);
             if (!this.#take(/-(?!\])/y)) continue;
             const to = this.#char(true);
-            if (!isSingle(from) || !isSingle(to)) sets.push([0x2d, 0x2d], to);
+            if (!isSingle(from) || !isSingle(to)) this.#fail('has a range whose ends are no characters');
             else if (from[0] > to[0]) this.#fail('has a range whose ends are out of order');
             else sets.push([from[0], to[0]]);
         }
