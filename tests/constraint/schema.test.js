@@ -285,7 +285,7 @@ test('what can not be held to is refused by keyword and place, where it asks any
         dependentRequired: {a: ['b']},
         dependentSchemas: {a: {minProperties: 2}},
         dependencies: {a: ['b']},
-        propertyNames: {maxLength: 1},
+        propertyNames: {anyOf: [{pattern: '^a'}, {pattern: '^b'}]},
         minProperties: 1,
         maxProperties: 3,
         unevaluatedProperties: false,

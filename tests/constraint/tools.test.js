@@ -90,7 +90,7 @@ test('tools that can not be called are refused by name', () => {
         {tools: [{name: 'a b'}]},
         {tools: [{name: 'a'}, {name: 'a'}]},
         {tools: [{name: 'a', parameters: {type: 'string'}}]},
-        {tools: [{name: 'odd', parameters: {not: {}}}]},
+        {tools: [{name: 'odd', parameters: {not: {type: 'null'}}}]},
     ]) {
         assert.throws(() => toolsGrammar(/** @type {any} */ (options)), {
             name: 'GemmaError',
@@ -98,7 +98,7 @@ test('tools that can not be called are refused by name', () => {
         });
     }
     assert.throws(
-        () => toolsGrammar({tools: [{name: 'odd', parameters: {properties: {p: {not: {}}}}}]}),
+        () => toolsGrammar({tools: [{name: 'odd', parameters: {properties: {p: {not: {type: 'null'}}}}}]}),
         /odd.*"not" at "#\/properties\/p"/,
     );
 });

@@ -62,6 +62,7 @@ const RULES = {
     allOf: (given, value, {check}) => given.every((each) => check(each, value)),
     anyOf: (given, value, {check}) => given.some((each) => check(each, value)),
     oneOf: (given, value, {check}) => given.filter((each) => check(each, value)).length === 1,
+    not: (given, value, {check}) => !check(given, value),
     $ref: (given, value, {check, root}) => check(resolve(given, root), value),
     minimum: forType('number', (given, value, {schema}) =>
         schema.exclusiveMinimum === true ? value > given : value >= given,
@@ -94,6 +95,9 @@ const RULES = {
     required: forType('object', (given, value) => given.every((name) => Object.hasOwn(value, name))),
     properties: forType('object', (given, value, {check}) =>
         Object.keys(given).every((name) => !Object.hasOwn(value, name) || check(given[name], value[name])),
+    ),
+    propertyNames: forType('object', (given, value, {check}) =>
+        Object.keys(value).every((key) => check(given, key)),
     ),
     patternProperties: forType('object', (given, value, {check}) =>
         Object.keys(given).every((source) =>

@@ -8,7 +8,7 @@ import {bad} from './bad.js';
 import {FORMATS, REFUSED_FORMATS} from './formats.js';
 import {ALL_NUMBERS, intersectNumbers} from './numbers.js';
 import {NOTHING, isObject} from './schema_tree.js';
-import {ALL, ALL_ARRAYS, ALL_OBJECTS, both, intersectShapes, lacksNothing} from './shapes.js';
+import {ALL, ALL_ARRAYS, ALL_OBJECTS, both, intersectShapes, lacksNothing, NONE} from './shapes.js';
 import {ALL_STRINGS, intersectStrings} from './strings.js';
 
 /**
@@ -25,6 +25,8 @@ const TYPES = ['null', 'boolean', 'number', 'integer', 'string', 'array', 'objec
 /** @type {(value: any) => boolean} */
 const isTrivial = (value) => value === true || (isObject(value) && Object.keys(value).length === 0);
 /** @type {(value: any) => boolean} */
+const isNever = (value) => value === false || isTrivial(value?.not);
+/** @type {(value: any) => boolean} */
 const isAbsent = () => false;
 
 /**
@@ -33,7 +35,7 @@ const isAbsent = () => false;
  */
 const REFUSED = new Map(
     Object.entries({
-        not: ['', (value) => value === false],
+        not: ['', (value) => isTrivial(value) || isNever(value)],
         dependentRequired: [
             'object',
             (value) =>
@@ -48,7 +50,6 @@ const REFUSED = new Map(
                     (each) => isTrivial(each) || (Array.isArray(each) && !each.length),
                 ),
         ],
-        propertyNames: ['object', isTrivial],
         minProperties: ['object', (value) => value === 0],
         maxProperties: ['object', isAbsent],
         unevaluatedProperties: ['object', isTrivial],
@@ -80,6 +81,7 @@ export function ownShape(tree, node, patterns) {
     const schema = /** @type {JsonObject} */ (node.schema);
     const types = typesOf(node, schema);
     checkKeywords(node, schema, types);
+    if (isNever(schema)) return NONE;
     /** @type {Shape} */
     const asked = {
         null: !types || types.has('null'),

@@ -4,12 +4,11 @@
 // values are written.
 
 import {known, spend, tooMuch} from './bad.js';
-import {intersection, isVoid, toAutomaton} from './automaton.js';
-import {ANY} from './char_set.js';
-import {oneOf, repeat} from './expression.js';
+import {intersection, isVoid} from './automaton.js';
 import {ownShape, refuse} from './keywords.js';
 import {NOTHING} from './schema_tree.js';
 import {ALL, intersectShapes, isNone, itemGoal, memberGoal, NONE, sizeOf, unite} from './shapes.js';
+import {ALL_STRINGS} from './strings.js';
 
 /**
  * @typedef {import('./shapes.js').Shape} Shape
@@ -101,6 +100,29 @@ export class SchemaSets {
             else if (keyword === 'properties') parts.shapes.push(own);
         }
         if (!parts.shapes.includes(own)) parts.shapes.push(own);
+        if ('propertyNames' in schema && own.objects.length) parts.shapes.push(this.#namesOf(node, deeper));
+    }
+
+    /**
+     * The objects whose names fulfil `propertyNames`.
+     * @param {SchemaNode} node
+     * @param {number[]} way
+     * @returns {Shape}
+     */
+    #namesOf(node, way) {
+        const {strings} = this.#evaluate([this.tree.child(node, 'propertyNames')], ALL, way);
+        if (strings[0] === ALL_STRINGS) return ALL;
+        const isListed = strings.every(({only}) => only),
+            names = strings.flatMap(({only = []}) => only);
+        if (!isListed && strings.length > 1) refuse(node, 'propertyNames', 'gives several ways to be a name');
+        /** @type {import('./shapes.js').Layer[]} */
+        const layers = isListed
+            ? [{patterns: [], rest: [NOTHING]}]
+            : patternsOf(strings[0]).map((source) => ({patterns: [[source, []]], rest: [NOTHING]}));
+        return {
+            ...ALL,
+            objects: [{names: new Map(names.map((name) => [name, []])), required: new Set(), layers}],
+        };
     }
 
     /** @param {SchemaNode} node @param {'allOf' | 'anyOf' | 'oneOf'} keyword @returns {number[]} */
@@ -184,10 +206,14 @@ export class SchemaSets {
     }
 
     /** @param {import('./strings.js').StringSet} set */
-    #isVoidString({only, min, max, patterns}) {
-        if (only || patterns.length === 0) return false;
-        const automata = patterns.map((source) => this.patterns.automaton(source));
-        if (min > 0 || max !== Infinity) automata.push(toAutomaton(repeat(oneOf(ANY), min, max)));
-        return isVoid(intersection(automata));
+    #isVoidString(set) {
+        if (set.only || set.patterns.length === 0) return false;
+        return isVoid(intersection(patternsOf(set).map((source) => this.patterns.automaton(source))));
     }
+}
+
+/** @param {import('./strings.js').StringSet} set @returns {string[]} patterns, also of its lengths */
+function patternsOf({min, max, patterns}) {
+    if (min === 0 && max === Infinity) return patterns;
+    return [`^[^]{${min},${max === Infinity ? '' : max}}$`, ...patterns];
 }

@@ -118,7 +118,7 @@ const refuseTool = (name, why, cause) => bad(`The parameters of the tool "${name
 function argumentsOf({name, parameters}, grammar, text) {
     // Names that the schema does not list are shut out where that changes nothing else: no model should
     // invent arguments.
-    const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties'].some(
+    const isPlain = !['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'propertyNames'].some(
         (keyword) => parameters?.[keyword] !== undefined,
     );
     const schema = {...(isPlain && {additionalProperties: false}), ...parameters, type: 'object'};
