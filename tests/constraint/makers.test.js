@@ -6,6 +6,7 @@ import {Ajv2020} from 'ajv/dist/2020.js';
 import {toGrammar} from '../../web/constraint/constraint.js';
 import {toolsGrammar} from '../../web/constraint/tools.js';
 import {Matcher} from './matcher.js';
+import {randomTexts} from './random_text.js';
 
 const ajv = new Ajv2020({strict: false, validateFormats: false});
 
@@ -27,7 +28,7 @@ const refused = (schema, keyword, pointer = '') => assert.throws(() => toGrammar
         error.code === 'bad-constraint' && error.message.includes(`"${keyword}" at "#${pointer}"`),
     JSON.stringify(schema));
 
-test('propertyNames: nothing, a list, a pattern, lengths, also by reference and beside other keywords', () => {
+test('propertyNames: nothing, a list, a pattern, lengths, also by reference', () => {
     const values = [{}, {a: 1}, {b: 2}, {a: 1, b: 2}, {c: 1}, {a: 'x'}, {abc: 1}, {a: 1, bb: 2}, {'é': 1},
         {'': 1}, [], 'c'];
     const names = [
@@ -54,7 +55,8 @@ test('propertyNames: nothing, a list, a pattern, lengths, also by reference and 
     }
     judge({type: 'object', propertyNames: {enum: ['a', 'b']}, additionalProperties: {type: 'integer'},
         required: ['a', 'b']}, values);
-    judge({type: 'object', patternProperties: {'^a': {type: 'integer'}}, propertyNames: {minLength: 1}}, values);
+    judge({type: 'object', patternProperties: {'^a': {type: 'integer'}}, propertyNames: {minLength: 1}},
+        values);
     refused({propertyNames: {$ref: '#'}}, '$ref');
     refused({propertyNames: {not: {const: 'a'}}}, 'not', '/propertyNames');
     refused({properties: {x: {propertyNames: 5}}}, 'propertyNames', '/properties/x');
@@ -74,4 +76,55 @@ test('not with a schema that everything fulfils is false, and not false is nothi
         judge({type: 'object', properties: {a: {not, type: 'string'}}}, [{}, {a: 1}, {a: 'x'}]);
     judge({oneOf: [{type: 'object', properties: {a: {not: {}}}},
         {type: 'object', properties: {a: {type: 'null'}}, required: ['a']}]}, [{}, {a: null}, {a: 1}]);
+});
+
+test('formats and patterns beside a length are held to both, whatever the length is', () => {
+    let seed = 5,
+        scale = 1;      // below 0.6 repeats are as long as can be
+    const random = () => scale * ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x80000000);
+    const host = '(?!.{254})[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?'
+        + '(?:[.][a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$';
+    /** Which of them are right by their standards, where the grammar of the format alone leaves some out. */
+    const standards = new Map([
+        ['hostname', new RegExp(`^${host}`)],
+        ['email', new RegExp(`^[\\w!#$%&'*+/=?^\`{|}~-]+(?:[.][\\w!#$%&'*+/=?^\`{|}~-]+)*@${host}`)],
+    ]);
+    /** @type {[any, string[]][]} */
+    const cases = [
+        [{format: 'uri', minLength: 1, maxLength: 2083}, ['https://example.com/a/b.html?c=d%20e&f',
+            'urn:isbn:123', 'http://127.0.0.1:8000', `https://example.com/${'x'.repeat(200)}`]],
+        [{format: 'uri', maxLength: 255}, ['https://www.example.com/some/path?query=1']],
+        [{format: 'uri', maxLength: 40}, ['https://a.org/b', 'http://some-host.org']],
+        [{format: 'email', maxLength: 254}, ['first.last+tag@mail.example-site.co.uk']],
+        [{format: 'email', minLength: 3, maxLength: 320}, ['a@b', `${'x'.repeat(64)}@example.com`]],
+        [{format: 'email', maxLength: 30}, ['info@example.com']],
+        [{format: 'hostname', maxLength: 253}, [`${'a'.repeat(63)}.example.com`]],
+        [{format: 'hostname', maxLength: 64}, ['www.some-long-name.example.com']],
+        [{format: 'ipv6', maxLength: 39}, ['2001:0db8:0000:0000:0000:ff00:0042:8329', '::1']],
+        [{format: 'duration', maxLength: 2000}, ['P1DT12H']],
+        [{format: 'date-time', maxLength: 100}, ['2026-11-30T12:00:00.123Z']],
+        [{pattern: '^a.*x.*y$', maxLength: 4000}, ['axy', 'a--x--y']],
+        [{pattern: '\\S', minLength: 1, maxLength: 5000}, ['a', ' a ', 'x'.repeat(100)]],
+        [{pattern: '^[a-z]+(-[a-z]+)*$', maxLength: 3000}, ['a', 'a-slug-of-many-words']],
+        [{pattern: '^(a|b|ab)*$', maxLength: 100_000}, ['', 'abab']],
+        [{pattern: '^(x{5}|y+){2,}$', maxLength: 6000}, ['yy', 'xxxxxy']],
+    ];
+    for (const [asked, taken] of cases) {
+        const {minLength = 0, maxLength, ...rest} = asked,
+            gbnf = toGrammar({schema: {type: 'string', ...asked}});
+        const whole = new Matcher(toGrammar({schema: {type: 'string', ...rest}})),
+            matcher = new Matcher(gbnf),
+            make = randomTexts(gbnf, random);
+        assert.ok(gbnf.length < 200_000, JSON.stringify(asked));
+        for (const text of taken)
+            assert.ok(matcher.accepts(JSON.stringify(text)), `${JSON.stringify(asked)} should take ${text}`);
+        for (let i = 0; i < 16; i++) {
+            scale = i % 2 ? 1 : 0.5;
+            const text = make(), {length} = Array.from(JSON.parse(text));
+            assert.ok(length >= minLength && length <= maxLength, `${JSON.stringify(asked)} ${text}`);
+            const value = JSON.parse(text),
+                isRight = standards.get(asked.format)?.test(value) ?? whole.accepts(JSON.stringify(value));
+            assert.ok(isRight, `${JSON.stringify(asked)} ${text}`);
+        }
+    }
 });

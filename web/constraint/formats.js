@@ -15,19 +15,20 @@ const LABEL = `(?:${LETTER}(?:-?${LETTER}){0,31}|${LETTER}{33,63})`,
 const HOSTNAME = `(?:${LABEL}(?:\\.${LABEL}){0,2}|${SHORT_LABEL}(?:\\.${SHORT_LABEL}){3,11})`;
 const BYTE = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const IPV4 = `${BYTE}(?:\\.${BYTE}){3}`;
-const ATOM = "[A-Za-z0-9!#$%&'*+/=?\\^_`{|}~\\-]+";
+const ATOM = "[A-Za-z0-9!#$%&'*+/=?\\^_`{|}~\\-]";
 const HEX4 = '[0-9A-Fa-f]{1,4}';
-const LAST4 = `(?:${HEX4}:${HEX4}|${IPV4})`;
-const IPV6 =
+/** @param {string} last4   the last four bytes */
+const ipv6 = (last4) =>
     '(?:'
     + [
-        `(?:${HEX4}:){6}${LAST4}`,
-        `::(?:(?:${HEX4}:){0,5}${LAST4}|${HEX4})`,
-        ...[1, 2, 3, 4, 5].map((n) => `${HEX4}(?::${HEX4}){${n - 1}}::(?:${HEX4}:){0,${5 - n}}${LAST4}`),
+        `(?:${HEX4}:){6}${last4}`,
+        `::(?:(?:${HEX4}:){0,5}${last4}|${HEX4})`,
+        ...[1, 2, 3, 4, 5].map((n) => `${HEX4}(?::${HEX4}){${n - 1}}::(?:${HEX4}:){0,${5 - n}}${last4}`),
         ...[1, 2, 3, 4, 5, 6].map((n) => `${HEX4}(?::${HEX4}){${n - 1}}::${HEX4}`),
         `(?:${HEX4}(?::${HEX4}){0,6})?::`,
     ].join('|')
     + ')';
+const IPV6 = ipv6(`(?:${HEX4}:${HEX4}|${IPV4})`);
 const PERCENT = '%[0-9A-Fa-f]{2}';
 const URI_CHAR = `(?:[A-Za-z0-9\\-._~!$&'()*+,;=:@]|${PERCENT})`;
 const HOST = `(?:\\[${IPV6}\\]|(?:[A-Za-z0-9\\-._~!$&'()*+,;=]|${PERCENT})*)`;
@@ -45,13 +46,30 @@ export const FORMATS = new Map(
         time: `^${CLOCK}$`,
         duration: `^P(?:\\d+W|${DATE_PART}(?:T${TIME_PART})?|T${TIME_PART})$`,
         hostname: `^${HOSTNAME}$`,
-        email: `^${ATOM}(?:\\.${ATOM})*@${HOSTNAME}$`,
+        email: `^${ATOM}+(?:\\.${ATOM}+)*@${HOSTNAME}$`,
         ipv4: `^${IPV4}$`,
         ipv6: `^${IPV6}$`,
         uuid: '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$',
         uri: `^${URI}$`,
     }),
 );
+
+const ANY_URI_CHAR = `(?:${URI_CHAR}|[/?])`;
+
+/**
+ * What stands for a format beside a length: a part of it that is simple enough to be counted.
+ * @type {Map<string | undefined, string>}
+ */
+export const SHORTER = new Map([
+    [FORMATS.get('ipv6'), `^${ipv6(`${HEX4}:${HEX4}`)}$`],
+    [FORMATS.get('hostname'), `^${LETTER}(?:[.\\-]?${LETTER}){0,31}$`],
+    [FORMATS.get('email'), `^${ATOM}(?:\\.?${ATOM})*@${LETTER}(?:[.\\-]?${LETTER}){0,31}$`],
+    [
+        FORMATS.get('uri'),
+        `^[A-Za-z][A-Za-z0-9+.\\-]{0,11}:(?://[A-Za-z0-9.\\-]{1,63}(?::\\d{1,5})?(?:[/?]${ANY_URI_CHAR}*)?`
+            + `|${URI_CHAR}${ANY_URI_CHAR}*)$`,
+    ],
+]);
 
 /** Those of the standard that are not held to. They are refused, for to pass over them would be a lie. */
 export const REFUSED_FORMATS = new Set([

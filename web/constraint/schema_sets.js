@@ -4,11 +4,11 @@
 // values are written.
 
 import {known, spend, tooMuch} from './bad.js';
-import {intersection, isVoid} from './automaton.js';
+import {isVoid} from './automaton.js';
 import {ownShape, refuse} from './keywords.js';
 import {NOTHING} from './schema_tree.js';
 import {ALL, intersectShapes, isNone, itemGoal, memberGoal, NONE, sizeOf, unite} from './shapes.js';
-import {ALL_STRINGS} from './strings.js';
+import {ALL_STRINGS, automatonOf} from './strings.js';
 
 /**
  * @typedef {import('./shapes.js').Shape} Shape
@@ -208,7 +208,7 @@ export class SchemaSets {
     /** @param {import('./strings.js').StringSet} set */
     #isVoidString(set) {
         if (set.only || set.patterns.length === 0) return false;
-        return isVoid(intersection(patternsOf(set).map((source) => this.patterns.automaton(source))));
+        return isVoid(automatonOf(set, this.patterns));
     }
 }
 

@@ -2,10 +2,22 @@
 //
 // Owns both: patterns, formats and lengths together. Must not know schemas.
 
-import {accepts, intersection, isVoid, toAutomaton, toRules} from './automaton.js';
+import {accepts, intersection, toAutomaton, toRules} from './automaton.js';
 import {known} from './bad.js';
 import {ANY} from './char_set.js';
-import {choice, EMPTY, hasAnchor, NEVER, oneOf, partsOf, repeat, sequence, UNBOUNDED} from './expression.js';
+import {
+    choice,
+    EMPTY,
+    hasAnchor,
+    isNever,
+    NEVER,
+    oneOf,
+    partsOf,
+    repeat,
+    sequence,
+    UNBOUNDED,
+} from './expression.js';
+import {SHORTER} from './formats.js';
 import {parseRegex} from './regex.js';
 import {textTree} from './text_tree.js';
 
@@ -23,7 +35,9 @@ import {textTree} from './text_tree.js';
 /** @type {StringSet} */
 export const ALL_STRINGS = {min: 0, max: UNBOUNDED, patterns: []};
 
-const FEW_STATES = 300;
+/** More than these are written as the expression that they come from, where that can be. */
+const FEW_STATES = 300,
+    FEW_WITH_LENGTHS = 6000;
 const ANYTHING = repeat(oneOf(ANY), 0, UNBOUNDED);
 
 /** Patterns, each of them parsed once. */
@@ -103,33 +117,104 @@ export function stringText(set, patterns, json) {
             json.quote,
         );
     if (set.patterns.length === 0) return json.freeString(set.min, set.max);
-    const plain =
-        set.patterns.length === 1
-            ? plainPattern(patterns.expression(set.patterns[0]), set.min, set.max)
-            : undefined;
-    if (plain) return sequence(json.quote, json.spell(plain), json.quote);
-    const automata = set.patterns.map((source) => patterns.automaton(source));
-    if (set.min > 0 || set.max !== UNBOUNDED)
-        automata.push(toAutomaton(repeat(oneOf(ANY), set.min, set.max)));
-    const all = intersection(automata);
-    if (isVoid(all)) return NEVER;
-    const [only] = set.patterns;
-    const open =
-        all.length > FEW_STATES && automata.length === 1 ? opened(patterns.expression(only)) : undefined;
-    const body = open
-        ? json.spell(open)
-        : toRules(all, json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
+    let short = set,
+        whole = plainPattern(set, patterns);
+    if (!whole) {
+        short = shortened(set, patterns);
+        whole = plainPattern(short, patterns) ?? openPattern(short, patterns);
+    }
+    const body = whole
+        ? json.spell(whole)
+        : toRules(automatonOf(short, patterns), json.grammar, {spell: (chars) => json.spell(oneOf(chars))});
     return sequence(json.quote, body, json.quote);
+}
+
+/** @param {StringSet} set @param {Patterns} patterns @returns {Automaton} */
+export function automatonOf({min, max, patterns: sources}, patterns) {
+    const automata = sources.map((source) => patterns.automaton(source));
+    if (min > 0 || max !== UNBOUNDED) automata.push(toAutomaton(repeat(oneOf(ANY), min, max)));
+    return intersection(automata);
+}
+
+/**
+ * Whether there are few states for a pattern and its lengths.
+ * @param {StringSet} set
+ * @param {Patterns} patterns
+ */
+function isSmall({max, patterns: [source]}, patterns) {
+    const {length} = patterns.automaton(source);
+    return max === UNBOUNDED ? length <= FEW_STATES : length * max <= FEW_WITH_LENGTHS;
+}
+
+/**
+ * A set with a simpler form of its format, where a length needs that.
+ * @param {StringSet} set
+ * @param {Patterns} patterns
+ */
+function shortened(set, patterns) {
+    const [source, other] = set.patterns,
+        shorter = SHORTER.get(source);
+    return other !== undefined || !shorter || set.max === UNBOUNDED || isSmall(set, patterns)
+        ? set
+        : {...set, patterns: [shorter]};
+}
+
+/**
+ * A pattern of many states as an expression. Beside a length it may leave out long texts.
+ * @param {StringSet} set
+ * @param {Patterns} patterns
+ * @returns {Expression | undefined}
+ */
+function openPattern(set, patterns) {
+    if (set.patterns.length > 1 || isSmall(set, patterns)) return;
+    const {min, max} = set,
+        whole = anchored(patterns.expression(set.patterns[0]), ANYTHING);
+    if (!whole || hasEmptyLoop(whole)) return;
+    const short = max === UNBOUNDED ? whole : clipped(whole, max);
+    return lengths(short)[0] >= min && !isNever(short) ? short : undefined;
+}
+
+/**
+ * Texts of an expression that have at most some characters. Its parts share these, so it leaves out others
+ * that are not longer.
+ * @param {Expression} e
+ * @param {number} most
+ * @returns {Expression}
+ */
+function clipped(e, most) {
+    const [least, all] = lengths(e);
+    if (all <= most) return e;
+    if (least > most) return NEVER;
+    if (e.kind === 'choice') return choice(...e.of.map((way) => clipped(way, most)));
+    if (e.kind === 'repeat') {
+        const [few, many] = lengths(e.of),
+            side = Math.floor(Math.sqrt(most)),
+            fit = many <= side ? most / many : Math.min(Math.max(e.min, side), most / few);
+        const times = Math.min(e.max, Math.floor(fit));
+        return repeat(clipped(e.of, Math.floor(most / times)), e.min, times);
+    }
+    const of = [...partsOf(e)];
+    let left = most - least;
+    const wishes = of.map((part, i) => {
+        const [few, many] = lengths(part);
+        return {i, few, wish: many - few};
+    });
+    wishes.sort((a, b) => a.wish - b.wish).forEach(({i, few, wish}, k) => {
+        const more = Math.min(wish, Math.floor(left / (of.length - k)));
+        of[i] = clipped(of[i], few + more);
+        left -= more;
+    });
+    return sequence(...of);
 }
 
 /**
  * A pattern that holds a whole text, within lengths, where no automaton is needed for it.
- * @param {Expression} e
- * @param {number} min
- * @param {number} max
+ * @param {StringSet} set
+ * @param {Patterns} patterns
+ * @returns {Expression | undefined}
  */
-function plainPattern(e, min, max) {
-    const whole = anchored(e, NEVER);
+function plainPattern({min, max, patterns: [source, other]}, patterns) {
+    const whole = other === undefined ? anchored(patterns.expression(source), NEVER) : undefined;
     if (!whole || hasEmptyLoop(whole)) return;
     if (min === 0 && max === UNBOUNDED) return whole;
     const [least, most] = lengths(whole);
@@ -146,12 +231,6 @@ function plainPattern(e, min, max) {
         Math.min(many, Math.floor((max - rest) / unit)),
     );
     return sequence(...parts.map((part) => (part === free[0] ? loop : part)));
-}
-
-/** A pattern of few anchors as an expression of whole texts. @param {Expression} e */
-function opened(e) {
-    const whole = anchored(e, ANYTHING);
-    return whole && !hasEmptyLoop(whole) ? whole : undefined;
 }
 
 /**
