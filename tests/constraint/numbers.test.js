@@ -154,3 +154,71 @@ test('bounds that nothing or only a list fulfils', () => {
     assert.throws(() => toGrammar({schema: {type: 'number', multipleOf: 0}}), /"multipleOf" at "#"/);
     assert.throws(() => toGrammar({schema: {minimum: '1'}}), /"minimum" at "#"/);
 });
+
+test('no text is taken that is read as a number outside of the bounds, however long they are', () => {
+    const next = random(3),
+        pick = (/** @type {any[]} */ list) => list[Math.floor(next() * list.length)];
+    const bounds = [0, 0.5, 0.5000000000000001, 0.30000000000000004, 10.000000000000002, 1, 0.1, 1e-7,
+        0.4999999999999999, 0.9999999999999999, 2, 1.9999999999999998, 0.3, 123456789.12345679, 123456789,
+        4503599627370497.5, 9007199254740993, 1e20, 1.2345678901234567e-20, 2.2250738585072014e-308, 1e-120,
+        1.7976931348623157e308, 5e-324, 1e15 / 3, 99.99999999999999].flatMap((each) => [each, -each]);
+    let taken = 0;
+    for (let round = 0; round < 500; round++) {
+        const [a, b] = [pick(bounds), pick(bounds)];
+        const schema = {
+            type: 'number',
+            ...(next() < 0.7 && {[pick(['minimum', 'exclusiveMinimum'])]: Math.min(a, b)}),
+            ...(next() < 0.7 && {[pick(['maximum', 'exclusiveMaximum'])]: Math.max(a, b)}),
+        };
+        let matcher;
+        try {
+            matcher = new Matcher(toGrammar({schema}));
+        } catch (error) {
+            assert.equal(error.code, 'bad-constraint', error.stack);
+            assert.doesNotMatch(error.message, /nests/);
+            continue;
+        }
+        for (const bound of [a, b]) {
+            // the exact decimals of the bound, and what stands close to it on either side
+            const plain = Math.abs(bound) < 1e21 ? bound.toFixed(60).replace(/0+$/, '') : String(bound);
+            for (const end of ['', '0', '1', '5', '9', '0000000000000001', '99999999999999999999']) {
+                for (const cut of [0, 1, 5, 20, 35]) {
+                    const text = plain.slice(0, plain.length - cut).replace(/[.]?$/, end ? `.${end}` : '')
+                        .replace(/([.].*)[.]/, '$1');
+                    if (!matcher.accepts(text)) continue;
+                    const value = JSON.parse(text);
+                    taken++;
+                    const isOutside = value < schema.minimum || value > schema.maximum
+                        || value <= schema.exclusiveMinimum || value >= schema.exclusiveMaximum;
+                    assert.ok(!isOutside, `${JSON.stringify(schema)} ${text}`);
+                }
+            }
+        }
+    }
+    assert.ok(taken > 2000, String(taken));
+});
+
+test('bounds between which no number is written are refused as such, others are taken', () => {
+    for (const schema of [
+        {type: 'integer', minimum: 1e16, multipleOf: 10},
+        {type: 'number', minimum: -1e95, maximum: -1e93},
+        {type: 'number', minimum: 1e200, maximum: 1e300},
+        {type: 'integer', maximum: -1.5e250},
+        {type: 'number', exclusiveMinimum: 0, maximum: 1e-300},
+    ])
+        assert.throws(() => toGrammar({schema: {properties: {a: schema}}}),
+            /"minimum", "maximum".*1e\+90.*15 digits.*"#\/properties\/a"/);
+    for (const [schema, good, bad] of [
+        [{minimum: 2.2250738585072014e-308}, ['0.1', '1e-80', '5'], ['0', '1e-99', '-1']],
+        [{exclusiveMaximum: -1e-120}, ['-0.1', '-1e-80'], ['0', '0.1']],
+        [{minimum: -1e300, maximum: 1e-300}, ['-5', '0'], ['0.1', '1e-9']],
+        [{exclusiveMinimum: 0.5000000000000001, maximum: 10.000000000000002},
+            ['0.5000000000000002', '10.000000000000002', '3'],
+            ['0.50000000000000011102', '0.5', '10.000000000000003']],
+        [{type: 'integer', minimum: -1e30, maximum: 20, multipleOf: 10}, ['-10', '20', '0'], ['30', '5']],
+    ]) {
+        const matcher = new Matcher(toGrammar({schema: {type: 'number', ...schema}}));
+        for (const text of good) assert.ok(matcher.accepts(text), `${JSON.stringify(schema)} ${text}`);
+        for (const text of bad) assert.ok(!matcher.accepts(text), `${JSON.stringify(schema)} ${text}`);
+    }
+});

@@ -7,8 +7,9 @@
 import {bad} from './bad.js';
 import {intersection, toAutomaton, toRules} from './automaton.js';
 import {any, between, digit, NOTHING} from './digits.js';
-import {choice, literal, oneOf} from './expression.js';
+import {choice, isNever, literal, NEVER, oneOf} from './expression.js';
 import {parseRegex} from './regex.js';
+import {remainders} from './remainders.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
@@ -33,7 +34,8 @@ const MAX_DIGITS = 99,
     MAX_LISTED = 2000,
     MAX_STEP = 3000;
 const LARGE = '[eE]\\+?(?:0?\\d|1?\\d\\d)',
-    TINY = '[eE]-0?[1-9]\\d?';
+    TINY = '[eE]-(?:0?[1-9]|[1-8]\\d)',
+    LEAST = 1e-89;
 
 /**
  * @param {NumberSet} a
@@ -106,6 +108,18 @@ const isRounded = (bound) => bound > 2n ** 53n && (bound & (bound - 1n)) === 0n;
  */
 export function numberText(set, grammar) {
     if (set.only) return choice(...set.only.map(valueText));
+    const text = rangeText(set, grammar);
+    if (isNever(text))
+        bad(
+            `From ${set.min} to ${set.max} ("minimum", "maximum") no number can be written: `
+                + `sizes are ${LEAST} to ${FAR}, and multiples have at most ${EXACT_DIGITS} digits.`,
+        );
+    return text;
+}
+
+/** @param {NumberSet} set @param {import('./grammar.js').Grammar} grammar @returns {Expression} */
+function rangeText(set, grammar) {
+    if (set.min > FAR || set.max < -FAR) return NEVER;
     if (set.step !== undefined && set.step !== 1n) return multiples(set, grammar);
     // A bound beyond all that is ever written is one that can be written.
     const min = set.min > -Infinity ? Math.max(set.min, -FAR) : set.min,
@@ -164,34 +178,60 @@ function size(from, to) {
  * @typedef {{whole: bigint, part: string, open: boolean}} Bound
  */
 
-/** @param {number} value @param {boolean} open @returns {Bound} of its size */
-function boundOf(value, open) {
-    const [digits, exponent = '0'] = String(Math.abs(value)).split('e');
-    const [whole, part = ''] = digits.split('.'),
+/**
+ * @param {number} size
+ * @param {boolean} open
+ * @param {1n | -1n} inwards   where what it bounds lies
+ * @param {boolean} isNear   whether the other bound is close to it
+ * @returns {Bound}
+ */
+function boundOf(size, open, inwards, isNear) {
+    if (size > 0 && size < LEAST) return {whole: 0n, part: '', open: inwards > 0};
+    const [digits, exponent = '0'] = String(size).split('e');
+    const [whole, rest = ''] = digits.split('.'),
         point = whole.length + Number(exponent);
-    const all = point < 1 ? '0'.repeat(1 - point) + whole + part : (whole + part).padEnd(point, '0'),
+    const all = point < 1 ? '0'.repeat(1 - point) + whole + rest : (whole + rest).padEnd(point, '0'),
         at = Math.max(point, 1);
-    return {whole: BigInt(all.slice(0, at)), part: all.slice(at).replace(/0+$/, ''), open};
+    const part = all.slice(at).replace(/0+$/, '');
+    // A double rounds what is close to a bound onto it: the next double is the first that is not.
+    if (open && size > 0 && (isNear || at + part.length >= EXACT_DIGITS - 1))
+        return boundOf(neighbour(size, inwards), false, inwards, false);
+    return {whole: BigInt(all.slice(0, at)), part, open};
+}
+
+/** The next double. @param {number} size @param {1n | -1n} way */
+function neighbour(size, way) {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, size);
+    view.setBigInt64(0, view.getBigInt64(0) + way);
+    return view.getFloat64(0);
 }
 
 /** @param {NumberSet} set @returns {string} a pattern */
 function decimals({min, max, above, below}) {
     if (min === -Infinity && max === Infinity)
         return `-?${size(0n)}${fraction(MAX_FRACTION)}${any('', LARGE, '[eE]-\\d{1,3}')}`;
-    const zero = {whole: 0n, part: '', open: min >= 0 && above};
+    const isNear = min * max > 0 && Math.abs(Math.trunc(max) - Math.trunc(min)) < 2,
+        zero = {whole: 0n, part: '', open: min >= 0 && above};
     const negative =
         min < 0
             ? sizes(
-                  max < 0 ? boundOf(max, below) : {...zero, open: true},
-                  min === -Infinity ? undefined : boundOf(min, above),
+                  max < 0 ? boundOf(-max, below, 1n, isNear) : {...zero, open: true},
+                  min === -Infinity ? undefined : boundOf(-min, above, -1n, isNear),
               )
             : NOTHING;
     const positive =
         max < 0
             ? NOTHING
-            : sizes(min > 0 ? boundOf(min, above) : zero, max === Infinity ? undefined : boundOf(max, below));
+            : sizes(
+                  min > 0 ? boundOf(min, above, 1n, isNear) : zero,
+                  max === Infinity ? undefined : boundOf(max, below, -1n, isNear),
+              );
     return any(`-${negative}`, positive);
 }
+
+/** @param {string} one @param {string} other @returns {string} a pattern that nests no more than it must */
+const either = (one, other) => (one === NOTHING ? other : any(one, other));
 
 /** @param {number} digits @returns {string} a pattern */
 const fraction = (digits) => `(?:\\.\\d{1,${digits}})?`;
@@ -203,10 +243,7 @@ const fraction = (digits) => `(?:\\.\\d{1,${digits}})?`;
  * @returns {string} a pattern
  */
 function sizes(from, to) {
-    // A double rounds a long fraction beside an open bound onto it, and long whole numbers too.
-    if (from.open && gapOf(from.whole) > 1n)
-        from = {whole: from.whole + gapOf(from.whole), part: '', open: false};
-    if (to?.open && gapOf(to.whole) > 1n) to = {whole: to.whole - gapOf(to.whole), part: '', open: false};
+    // A double rounds a long fraction beside an open bound onto it.
     const digits = to?.open ? Math.max(1, EXACT_DIGITS - String(to.whole).length) : MAX_FRACTION;
     if (to && from.whole >= to.whole)
         return from.whole > to.whole ? NOTHING : from.whole + tail(from, to, digits);
@@ -263,7 +300,7 @@ function tail(from, to, digits) {
                     each === first ? low?.slice(1) : undefined,
                     each === last ? high?.slice(1) : undefined,
                 ];
-                return each + any(end(a, b), more(a, b, rest));
+                return each + either(end(a, b), more(a, b, rest));
             });
         return any(...edges, first + 1 < last ? `${digit(first + 1, last - 1)}\\d{0,${rest}}` : NOTHING);
     };
@@ -289,51 +326,4 @@ function multiples(set, grammar) {
         }),
     );
     return toRules(intersection([remainders(Number(step)), toAutomaton(range)]), grammar, {spell: oneOf});
-}
-
-/**
- * The multiples of a number, as an automaton of remainders that is as small as can be.
- * @param {number} step
- * @returns {import('./automaton.js').Automaton}
- */
-function remainders(step) {
-    // Two remainders are alike where the same further digits make both a multiple: those that agree after a
-    // known number of digits.
-    let classes = 0;
-    /** @type {number[]} */
-    let of = Array.from({length: step}, (_, r) => (r === 0 ? 1 : 0));
-    for (;;) {
-        /** @type {Map<string, number>} */
-        const names = new Map();
-        const next = of.map((each, r) => {
-            const key = [each, ...Array.from({length: 10}, (_, d) => of[(r * 10 + d) % step])].join();
-            return names.get(key) ?? (names.set(key, names.size), names.size - 1);
-        });
-        if (names.size === classes) break;
-        classes = names.size;
-        of = next;
-    }
-    /** @type {import('./automaton.js').Automaton} */
-    const states = [
-        {
-            accepts: false,
-            edges: [
-                [[0x2d, 0x2d], 1],
-                [[0x30, 0x30], 2],
-            ],
-        },
-        {accepts: false, edges: []},
-        {accepts: true, edges: []},
-    ];
-    const first = /** @type {number[]} */ ([]);
-    of.forEach((each, r) => (first[each] ??= r));
-    first.forEach((r) =>
-        states.push({
-            accepts: r === 0,
-            edges: Array.from({length: 10}, (_, d) => [[0x30 + d, 0x30 + d], 3 + of[(r * 10 + d) % step]]),
-        }),
-    );
-    for (const from of [0, 1])
-        for (let d = 1; d < 10; d++) states[from].edges.push([[0x30 + d, 0x30 + d], 3 + of[d % step]]);
-    return states;
 }
