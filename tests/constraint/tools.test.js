@@ -102,3 +102,36 @@ test('tools that can not be called are refused by name', () => {
         /odd.*"not" at "#\/properties\/p"/,
     );
 });
+
+test("FunctionGemma's form: listed texts may have a <, names that can't be written are refused", () => {
+    /** @param {any} parameters */
+    const grammar = (parameters) => toolsGrammar({tools: [{name: 'f', parameters}], style: 'function'}) ?? '';
+    const texts = ['<', '>', '<=', 'a<b', '<esc', '<<', 'x<'];
+    const matcher = new Matcher(grammar({properties: {op: {enum: texts}}, required: ['op']}));
+    for (const op of [...texts, 'y']) {
+        const text = `<start_function_call>call:f{op:<escape>${op}<escape>}<end_function_call>`;
+        assert.equal(matcher.accepts(text), op !== 'y', text);
+        const called = new ToolCalls('function').push(text).at(-1);
+        assert.deepEqual(called, {type: 'called', index: 0, name: 'f', arguments: {op}});
+    }
+    assert.ok(grammar({properties: {op: {const: '<='}}, required: ['op']}));
+    assert.throws(() => grammar({properties: {op: {enum: ['a', 'b<escape>']}}}),
+        /"f".*"b<escape>".*"#\/properties\/op"/);
+    for (const name of ['a b', "it's", 'a:b', '<', 'a\n', '{', '']) {
+        const named = new RegExp(JSON.stringify(name).replace(/[{}\\]/g, '\\$&') + " can't be written");
+        for (const schema of [
+            {properties: {[name]: {}}},
+            {required: [name], additionalProperties: true},
+            {properties: {a: {const: {[name]: 1}}}},
+        ]) {
+            assert.throws(() => grammar(schema), named);
+            assert.ok(toolsGrammar({tools: [{name: 'f', parameters: schema}]}));
+        }
+    }
+    for (const schema of [{properties: {a: {}}, additionalProperties: true}, {additionalProperties: true},
+        {patternProperties: {'^.?$': {}}}]) {
+        const open = new Matcher(grammar(schema));
+        assert.ok(open.accepts('<start_function_call>call:f{b:1}<end_function_call>'));
+        assert.ok(!open.accepts('<start_function_call>call:f{:1}<end_function_call>'));
+    }
+});

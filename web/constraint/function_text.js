@@ -4,9 +4,11 @@
 // Owns that form, written as grammar and as text, and read. Must not know what tools are.
 
 import {toRules, without} from './automaton.js';
-import {charsOf, complement, intersect} from './char_set.js';
-import {mapParts, oneOf, repeat, sequence, token, UNBOUNDED} from './expression.js';
+import {bad} from './bad.js';
+import {charsOf, complement, has, intersect} from './char_set.js';
+import {literal, mapParts, oneOf, repeat, sequence, token, UNBOUNDED} from './expression.js';
 import {JsonText} from './json_text.js';
+import {textTree} from './text_tree.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 
@@ -16,6 +18,7 @@ const KEY = complement(charsOf('<>{}[]:,"\' \t\r\n')),
 
 export class FunctionText extends JsonText {
     quote = token(ESCAPE);
+    noKeys = [''];
 
     get freeChar() {
         return oneOf(IN_STRING);
@@ -33,6 +36,21 @@ export class FunctionText extends JsonText {
     /** @param {Expression} e @returns {Expression} */
     spell(e) {
         return mapSets(e, IN_STRING);
+    }
+
+    /** @param {string[]} texts */
+    list(texts) {
+        const odd = texts.find((text) => text.includes(ESCAPE));
+        if (odd !== undefined) bad(`The text ${JSON.stringify(odd)} can't be written: it has ${ESCAPE}.`);
+        return textTree(texts, this.grammar, (e) => e);
+    }
+
+    /** @param {string} name */
+    name(name) {
+        const isKey = name && Array.from(name).every((char) => has(KEY, char.codePointAt(0) ?? 0));
+        return isKey
+            ? literal(name)
+            : bad(`The name ${JSON.stringify(name)} can't be written: keys have no spaces, quotes nor <>{}[]:,.`);
     }
 
     /** @param {Expression} spelled */

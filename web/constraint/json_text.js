@@ -20,6 +20,7 @@ import {
     UNBOUNDED,
 } from './expression.js';
 import {parseRegex} from './regex.js';
+import {textTree} from './text_tree.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./char_set.js').CharSet} CharSet */
@@ -53,6 +54,8 @@ export class JsonText {
     constructor(grammar) {
         this.grammar = grammar;
         this.quote = literal('"');
+        /** @type {string[]} */
+        this.noKeys = [];
     }
 
     /** Any character of a free string. @returns {Expression} */
@@ -81,6 +84,16 @@ export class JsonText {
         const isPlain = isSingle(e.set) && first >= 0x20 && first < 0x7f && !SHORT.has(first);
         spend(e.set.length);
         return isPlain ? e : known(this.#spelled, String(e.set), () => this.#makeSet(e.set));
+    }
+
+    /** @param {string[]} texts @returns {Expression} without quotes */
+    list(texts) {
+        return textTree(texts, this.grammar, (e) => this.spell(e));
+    }
+
+    /** @param {string} name @returns {Expression} a key that a schema names */
+    name(name) {
+        return this.key(this.spellKey(literal(name)));
     }
 
     /** @param {Expression} spelled @returns {Expression} a key */

@@ -144,11 +144,7 @@ export class SchemaWriter {
             first = optional(sequence(others, more));
         for (const name of names.reverse()) {
             const goal = memberGoal(set, name, this.#patterns);
-            const member = sequence(
-                this.json.key(this.json.spellKey(literal(name))),
-                this.colon,
-                this.#value(goal),
-            );
+            const member = sequence(this.json.name(name), this.colon, this.#value(goal));
             const isRequired = set.required.has(name),
                 next = sequence(this.comma, member);
             first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
@@ -172,13 +168,14 @@ export class SchemaWriter {
 
     /** @param {string[]} names @param {ObjectSet} set @returns {[Expression, Goal][]} */
     #makeKeys(names, {layers}) {
+        const taken = [...names, ...this.json.noKeys];
         const sources = [...new Set(layers.flatMap((layer) => layer.patterns.map(([source]) => source)))];
         if (sources.length === 0) {
             const goal = both(...layers.map((layer) => layer.rest));
             return [
                 [
                     names.length
-                        ? this.grammar.named(this.json.key(this.#allBut(names)), 'key')
+                        ? this.grammar.named(this.json.key(this.#allBut(taken)), 'key')
                         : this.#shared('name', () => this.json.anyKey()),
                     goal,
                 ],
@@ -186,7 +183,7 @@ export class SchemaWriter {
         }
         const automata = [
             ...sources.map((source) => this.#patterns.automaton(source)),
-            toAutomaton(choice(...names.map(literal))),
+            toAutomaton(choice(...taken.map(literal))),
         ];
         automata.push([{accepts: true, edges: [[complement([]), 0]]}]);
         const {states, verdicts} = product(automata, (accepting) => JSON.stringify(accepting.slice(0, -1)));

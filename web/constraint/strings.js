@@ -19,7 +19,6 @@ import {
 } from './expression.js';
 import {SHORTER} from './formats.js';
 import {parseRegex} from './regex.js';
-import {textTree} from './text_tree.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./automaton.js').Automaton} Automaton */
@@ -111,11 +110,7 @@ function contains(set, text, patterns) {
  */
 export function stringText(set, patterns, json) {
     if (set.only)
-        return sequence(
-            json.quote,
-            textTree(set.only, json.grammar, (e) => json.spell(e)),
-            json.quote,
-        );
+        return sequence(json.quote, json.list(set.only), json.quote);
     if (set.patterns.length === 0) return json.freeString(set.min, set.max);
     let short = set,
         whole = plainPattern(set, patterns);

@@ -69,8 +69,10 @@ export function toolsGrammar({tools, toolChoice = 'auto', parallelToolCalls = tr
     const text = style === 'json' ? new JsonText(grammar) : new FunctionText(grammar);
     const values = chosen.map((tool) => argumentsOf(tool, grammar, text)),
         live = grammar.live();
+    const besides = style === 'json' ? '' : ', or only texts that match a pattern by a "<"';
     const calls = chosen.map(({name}, i) => {
-        if (!live.has(values[i])) refuseTool(name, 'The schema allows no value at all ("false" at "#").');
+        if (!live.has(values[i]))
+            refuseTool(name, `The schema allows no value at all${besides} ("false" at "#").`);
         return sequence(literal(form.name + name + form.middle), rule(values[i]));
     });
     const written = style === 'json' ? literal : token;
