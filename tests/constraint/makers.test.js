@@ -128,3 +128,34 @@ test('formats and patterns beside a length are held to both, whatever the length
         }
     }
 });
+
+test('what is no form of a keyword is refused, whatever types the schema has', () => {
+    const forms = {
+        required: [true, false, 'a', {a: true}, [1]],
+        enum: [null, 'a', {}],
+        minimum: ['1', null, true],
+        exclusiveMaximum: ['1', null],
+        multipleOf: [0, -1, '2'],
+        minLength: [-1, 1.5, '1'],
+        maxItems: ['2', null],
+        maxProperties: [-1],
+        pattern: [1, null],
+        format: [5],
+        properties: [[], null, 'a'],
+        patternProperties: [[]],
+        prefixItems: [{}],
+        items: [5, null],
+        additionalProperties: ['no', null],
+        propertyNames: [5],
+    };
+    for (const [keyword, values] of Object.entries(forms)) {
+        for (const value of values) {
+            for (const type of ['string', 'integer', 'null', 'object', 'array', undefined]) {
+                const schema = {...(type && {type}), [keyword]: value};
+                assert.equal(ajv.validateSchema(schema), false, JSON.stringify(schema));
+                refused({type: 'object', properties: {a: schema}}, keyword, '/properties/a');
+            }
+        }
+    }
+    judge({type: 'integer', pattern: '(?=a)', format: 'iri', multipleOf: 1}, [1, 'a']);
+});

@@ -29,6 +29,36 @@ const isNever = (value) => value === false || isTrivial(value?.not);
 /** @type {(value: any) => boolean} */
 const isAbsent = () => false;
 
+/** @type {(value: any) => boolean} */
+const isSchema = (value) => typeof value === 'boolean' || isObject(value);
+/** @type {(value: any) => boolean} */
+const isNumber = (value) => typeof value === 'number';
+
+/**
+ * What the values of keywords must be, whatever types a schema has.
+ * @type {[string, (value: any) => boolean, string][]}
+ */
+const FORMS = [
+    ['minimum maximum', isNumber, 'a number'],
+    ['exclusiveMinimum exclusiveMaximum', (value) => isNumber(value) || value === !!value, 'a number'],
+    ['multipleOf', (value) => isNumber(value) && value > 0, 'a number above 0'],
+    [
+        'minLength maxLength minItems maxItems minProperties maxProperties',
+        (value) => Number.isInteger(value) && value >= 0,
+        'a whole number of at least 0',
+    ],
+    ['pattern format', (value) => typeof value === 'string', 'a text'],
+    ['enum prefixItems', Array.isArray, 'a list'],
+    [
+        'required',
+        (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+        'a list of names, in the schema of the object that has them',
+    ],
+    ['properties patternProperties', isObject, 'an object of schemas'],
+    ['additionalProperties additionalItems propertyNames', isSchema, 'a schema'],
+    ['items', (value) => isSchema(value) || Array.isArray(value), 'a schema'],
+];
+
 /**
  * Keywords that are refused: the type that they ask something of, and the values that ask nothing.
  * @type {Map<string, [string, (value: any) => boolean]>}
@@ -114,6 +144,10 @@ function typesOf(node, {type, nullable}) {
 
 /** @param {SchemaNode} node @param {JsonObject} schema @param {Set<string> | undefined} types */
 function checkKeywords(node, schema, types) {
+    for (const [keywords, fits, form] of FORMS) {
+        const odd = keywords.split(' ').find((each) => schema[each] !== undefined && !fits(schema[each]));
+        if (odd) refuse(node, odd, `must be ${form}`);
+    }
     for (const [keyword, value] of Object.entries(schema)) {
         const [type, asksNothing] = REFUSED.get(keyword) ?? [];
         if (asksNothing && !(types && type && !types.has(type)) && !asksNothing(value))
@@ -129,11 +163,10 @@ function checkKeywords(node, schema, types) {
  * Values that are listed.
  * @param {SchemaTree} tree
  * @param {SchemaNode} node
- * @param {any} values
+ * @param {any[]} values
  * @returns {Shape}
  */
 function listShape(tree, node, values) {
-    if (!Array.isArray(values)) refuse(node, 'enum', 'must be a list');
     /** @param {any} value @returns {number[]} */
     const exactly = (value) => [tree.make({const: value}, node.pointer)];
     const numbers = values.filter((value) => typeof value === 'number'),
@@ -170,7 +203,6 @@ function listShape(tree, node, values) {
 function count(node, keyword, fallback) {
     const value = /** @type {JsonObject} */ (node.schema)[keyword];
     if (value === undefined) return fallback;
-    if (!Number.isInteger(value) || value < 0) refuse(node, keyword, 'must be a whole number of at least 0');
     if (value > MAX_COUNT && keyword.startsWith('min'))
         refuse(node, keyword, `is more than ${MAX_COUNT}, which is not supported`);
     return Math.min(value, MAX_COUNT);
@@ -184,16 +216,13 @@ function numberSets(node, schema, types) {
     /** @param {string} keyword @param {(value: number) => Partial<typeof set>} bound */
     const ask = (keyword, bound) => {
         const value = schema[keyword];
-        if (value === undefined || (typeof value === 'boolean' && keyword.startsWith('exclusive'))) return;
-        if (typeof value !== 'number') refuse(node, keyword, 'must be a number');
-        left = left && intersectNumbers(left, {...ALL_NUMBERS, ...bound(value)});
+        if (isNumber(value)) left = left && intersectNumbers(left, {...ALL_NUMBERS, ...bound(value)});
     };
     ask('minimum', (min) => ({min, above: schema.exclusiveMinimum === true}));
     ask('maximum', (max) => ({max, below: schema.exclusiveMaximum === true}));
     ask('exclusiveMinimum', (min) => ({min, above: true}));
     ask('exclusiveMaximum', (max) => ({max, below: true}));
     ask('multipleOf', (step) => {
-        if (!(step > 0)) refuse(node, 'multipleOf', 'must be more than 0');
         if (set.integer && Number.isInteger(1 / step)) return {};
         return Number.isSafeInteger(step)
             ? {integer: true, step: BigInt(step)}
@@ -208,11 +237,10 @@ function stringSets(node, schema, patterns) {
         max = count(node, 'maxLength', Infinity);
     const sources = [];
     if (schema.pattern !== undefined) {
-        if (typeof schema.pattern !== 'string') refuse(node, 'pattern', 'must be a text');
         checkPattern(node, 'pattern', schema.pattern, patterns);
         sources.push(schema.pattern);
     }
-    if (typeof schema.format === 'string') {
+    if (schema.format !== undefined) {
         if (REFUSED_FORMATS.has(schema.format))
             refuse(node, 'format', `is "${schema.format}", which is not supported`);
         const format = FORMATS.get(schema.format);
@@ -244,7 +272,6 @@ function checkPattern(node, keyword, source, patterns) {
 function members(tree, node, keyword) {
     const value = /** @type {JsonObject} */ (node.schema)[keyword];
     if (value === undefined) return [];
-    if (!isObject(value)) refuse(node, keyword, 'must be an object of schemas');
     return Object.keys(value).map((name) => [name, goalOf(tree, tree.child(node, keyword, name))]);
 }
 
@@ -262,8 +289,6 @@ function goalOf(tree, id) {
  */
 function objectSets(tree, node, schema, patterns) {
     const {required = [], additionalProperties: rest = true} = schema;
-    if (!Array.isArray(required) || required.some((name) => typeof name !== 'string'))
-        refuse(node, 'required', 'must be a list of names');
     const named = members(tree, node, 'properties'),
         byPattern = members(tree, node, 'patternProperties');
     for (const [source] of byPattern) checkPattern(node, 'patternProperties', source, patterns);
@@ -296,8 +321,6 @@ function arraySets(tree, node, schema) {
     const {items, prefixItems} = schema;
     const min = count(node, 'minItems', 0),
         max = count(node, 'maxItems', Infinity);
-    if (prefixItems !== undefined && !Array.isArray(prefixItems))
-        refuse(node, 'prefixItems', 'must be a list of schemas');
     const key = Array.isArray(items) ? 'items' : 'prefixItems',
         list = Array.isArray(items) ? items : (prefixItems ?? []);
     if (Array.isArray(items) && prefixItems) refuse(node, 'items', 'must be a schema beside "prefixItems"');
