@@ -159,3 +159,16 @@ test('what is no form of a keyword is refused, whatever types the schema has', (
     }
     judge({type: 'integer', pattern: '(?=a)', format: 'iri', multipleOf: 1}, [1, 'a']);
 });
+
+test('patterns of zod and Pydantic that look ahead', () => {
+    const email = "^(?!\\.)(?!.*\\.\\.)([A-Za-z0-9_'+\\-\\.]*)[A-Za-z0-9_+-]@"
+        + '([A-Za-z0-9][A-Za-z0-9\\-]*\\.)+[A-Za-z]{2,}$';
+    judge({type: 'string', format: 'email', pattern: email},
+        ['a@b.cd', 'a.b@c.de', '.a@b.cd', 'a..b@c.de', 'a@b', 'a@b.c', '@b.cd', 'a.@b.cd']);
+    const decimal = '^(?!^[-+.]*$)[+-]?0*\\d*\\.?\\d*$';
+    judge({anyOf: [{type: 'number'}, {type: 'string', pattern: decimal}]},
+        ['1', '-0.5', '+', '', '.', '-.', '.5', '5.', 3, 'a']);
+    judge({type: 'string', pattern: decimal, maxLength: 4}, ['1', '1234', '12345', '+']);
+    judge({type: 'object', patternProperties: {'^(?!x-)': {type: 'integer'}}, additionalProperties: false},
+        [{a: 1}, {'x-': 1}, {a: 'b'}, {}]);
+});

@@ -208,9 +208,22 @@ export function product(automata, verdict, ends = () => false) {
     return {states, verdicts: held.map((list) => verdict(accepting(list)))};
 }
 
+/**
+ * What the looks of a pattern ask of a text that it begins.
+ * @param {import('./regex.js').Look[]} looks
+ * @returns {Automaton[]}
+ */
+export const looking = (looks) =>
+    looks.map(({body, isNot}) => {
+        const is = toAutomaton(sequence({kind: 'start'}, body), {search: true});
+        return isNot ? not(is) : is;
+    });
+
+/** @param {Automaton} states   with edges for each character, as those of a search have @returns {Automaton} */
+const not = (states) => states.map(({accepts: is, edges}) => ({accepts: !is, edges}));
+
 /** The texts in which another does not occur. @param {string} text @returns {Automaton} */
-export const without = (text) =>
-    toAutomaton(literal(text), {search: true}).map(({accepts: is, edges}) => ({accepts: !is, edges}));
+export const without = (text) => not(toAutomaton(literal(text), {search: true}));
 
 /** The texts that all automata accept. @param {Automaton[]} automata @returns {Automaton} */
 export const intersection = (automata) =>

@@ -2,11 +2,11 @@
 //
 // Owns the kinds of constraint. Must not know how grammars are matched.
 
-import {toAutomaton, toRules} from './automaton.js';
+import {intersection, looking, toAutomaton, toRules} from './automaton.js';
 import {bad, begin, tooMuch} from './bad.js';
 import {NEVER, oneOf} from './expression.js';
 import {Grammar} from './grammar.js';
-import {parseRegex} from './regex.js';
+import {parsePattern} from './regex.js';
 import {schemaGrammar} from './schema.js';
 import {anchored, hasEmptyLoop} from './strings.js';
 import {textTree} from './text_tree.js';
@@ -65,12 +65,14 @@ function regexGrammar(regex) {
     const source = regex instanceof RegExp ? regex.source : regex;
     if (typeof source !== 'string') bad('"regex" must be a regular expression or its text.');
     const flag = regex instanceof RegExp && /[imsv]/.exec(regex.flags)?.[0];
-    if (flag) bad(`The regular expression has the flag "${flag}", which is not supported; write it without it.`);
-    const expression = parseRegex(source),
-        whole = anchored(expression, NEVER) ?? withoutAnchors(expression);
+    if (flag) bad(`The regular expression has the flag "${flag}", which is not supported.`);
+    const {expression, looks} = parsePattern(source),
+        whole = looks.length ? undefined : (anchored(expression, NEVER) ?? withoutAnchors(expression));
     const grammar = new Grammar();
     const root =
-        whole && !hasEmptyLoop(whole) ? whole : toRules(toAutomaton(expression), grammar, {spell: oneOf});
+        whole && !hasEmptyLoop(whole)
+            ? whole
+            : toRules(intersection([toAutomaton(expression), ...looking(looks)]), grammar, {spell: oneOf});
     return grammar.write(root) ?? bad('No text matches the regular expression.');
 }
 

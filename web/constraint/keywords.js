@@ -40,7 +40,11 @@ const isNumber = (value) => typeof value === 'number';
  */
 const FORMS = [
     ['minimum maximum', isNumber, 'a number'],
-    ['exclusiveMinimum exclusiveMaximum', (value) => isNumber(value) || value === !!value, 'a number'],
+    [
+        'exclusiveMinimum exclusiveMaximum',
+        (value) => isNumber(value) || typeof value === 'boolean',
+        'a number',
+    ],
     ['multipleOf', (value) => isNumber(value) && value > 0, 'a number above 0'],
     [
         'minLength maxLength minItems maxItems minProperties maxProperties',

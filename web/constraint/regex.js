@@ -1,12 +1,13 @@
 // Regular expressions in ECMAScript's syntax -> expressions.
 //
 // Owns the syntax, with the meaning that the flag `u` gives it. What no finite automaton can do or what is
-// another dialect's is refused by name: look-around, back-references, word boundaries, inline flags, `{,3}`.
+// another dialect's is refused by name: look-around but for
+// what follows a first `^`, back-references, word boundaries, inline flags, `{,3}`.
 // Escaped punctuation stands for itself, and so do braces and brackets that mean nothing else in any dialect.
 
 import {bad, known, spend} from './bad.js';
 import {ANY, charSet, complement, has, intersect, isSingle, LAST, NONE, union} from './char_set.js';
-import {choice, oneOf, repeat, sequence} from './expression.js';
+import {choice, EMPTY, oneOf, repeat, sequence} from './expression.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./char_set.js').CharSet} CharSet */
@@ -43,17 +44,27 @@ const ESCAPE = new RegExp(
 );
 
 /**
- * @param {string} source
- * @returns {Expression} over characters, with its anchors
+ * A regular expression over characters, with its anchors, and what the beginning of a text must match besides.
+ * @typedef {{body: Expression, isNot: boolean}} Look
+ * @typedef {{expression: Expression, looks: Look[]}} Pattern
  */
-export function parseRegex(source) {
+
+/** @param {string} source @returns {Pattern} */
+export function parsePattern(source) {
     spend(source.length);
-    return new Parser(source).parse();
+    const parser = new Parser(source);
+    return {expression: parser.parse(), looks: parser.looks};
 }
+
+/** @param {string} source   without look-around @returns {Expression} */
+export const parseRegex = (source) => parsePattern(source).expression;
 
 class Parser {
     #at = 0;
     #depth = 0;
+    #atStart = false;
+    /** @type {Look[]} */
+    looks = [];
 
     /** @param {string} source */
     constructor(source) {
@@ -63,6 +74,7 @@ class Parser {
     parse() {
         if (this.source.length > MAX_LENGTH) this.#fail(`has more than ${MAX_LENGTH} characters`);
         const whole = this.#choice();
+        if (this.looks.length && whole.kind === 'choice') this.#fail('has look-around beside a "|"');
         return this.#at < this.source.length ? this.#fail('has a ")" too many') : whole;
     }
 
@@ -82,6 +94,13 @@ class Parser {
 
     /** @returns {Expression} */
     #item() {
+        const look = this.#atStart && this.#depth === 1 && this.#take(/\(\?[=!]/y);
+        if (look) {
+            this.looks.push({body: this.#group(), isNot: look[0] === '(?!'});
+            this.#atStart = true;
+            return EMPTY;
+        }
+        this.#atStart = false;
         const atom = this.#atom(),
             times = this.#take(/(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y);
         if (!times) return atom;
@@ -95,18 +114,23 @@ class Parser {
         return repeat(atom, min, max);
     }
 
+    #group() {
+        const body = this.#choice();
+        return this.#take(/\)/y) ? body : this.#fail('has a group that is not closed');
+    }
+
     /** @returns {Expression} */
     #atom() {
-        if (this.#take(/\((?!\?)|\(\?(?::|<[\p{ID_Start}$_][\p{ID_Continue}$]*>)/uy)) {
-            const body = this.#choice();
-            return this.#take(/\)/y) ? body : this.#fail('has a group that is not closed');
-        }
+        if (this.#take(/\((?!\?)|\(\?(?::|<[\p{ID_Start}$_][\p{ID_Continue}$]*>)/uy)) return this.#group();
         const other = this.#take(/\(\?<?[^]?/y);
         if (other)
             this.#fail(
                 `has ${/[=!]/.test(other[0]) ? 'look-around' : 'a group of an unknown kind'} "${other[0]}", which is not supported`,
             );
-        if (this.#take(/\^/y)) return {kind: 'start'};
+        if (this.#take(/\^/y)) {
+            this.#atStart = this.#depth === 1;
+            return {kind: 'start'};
+        }
         if (this.#take(/\$/y)) return {kind: 'end'};
         const repeated = this.#take(/[*+?]/y);
         if (repeated) this.#fail(`has a "${repeated[0]}" that repeats nothing`);

@@ -2,7 +2,7 @@
 //
 // Owns both: patterns, formats and lengths together. Must not know schemas.
 
-import {accepts, intersection, toAutomaton, toRules} from './automaton.js';
+import {accepts, intersection, looking, toAutomaton, toRules} from './automaton.js';
 import {known} from './bad.js';
 import {ANY} from './char_set.js';
 import {
@@ -18,7 +18,7 @@ import {
     UNBOUNDED,
 } from './expression.js';
 import {SHORTER} from './formats.js';
-import {parseRegex} from './regex.js';
+import {parsePattern} from './regex.js';
 
 /** @typedef {import('./expression.js').Expression} Expression */
 /** @typedef {import('./automaton.js').Automaton} Automaton */
@@ -41,18 +41,22 @@ const ANYTHING = repeat(oneOf(ANY), 0, UNBOUNDED);
 
 /** Patterns, each of them parsed once. */
 export class Patterns {
-    /** @type {Map<string, {expression: Expression, automaton?: Automaton}>} */
+    /** @type {Map<string, import('./regex.js').Pattern & {automaton?: Automaton}>} */
     #known = new Map();
 
-    /** @param {string} source @returns {Expression} with its anchors */
+    /** @param {string} source @returns {Expression | undefined} with its anchors, where that is all of it */
     expression(source) {
-        return this.#get(source).expression;
+        const {expression, looks} = this.#get(source);
+        return looks.length ? undefined : expression;
     }
 
     /** What has a part that matches. @param {string} source @returns {Automaton} */
     automaton(source) {
         const pattern = this.#get(source);
-        return (pattern.automaton ??= toAutomaton(pattern.expression, {search: true}));
+        return (pattern.automaton ??= intersection([
+            toAutomaton(pattern.expression, {search: true}),
+            ...looking(pattern.looks),
+        ]));
     }
 
     /** @param {string} source @param {string} text @returns {boolean} */
@@ -60,16 +64,9 @@ export class Patterns {
         return accepts(this.automaton(source), text);
     }
 
-    /** @param {string} source */
+    /** @param {string} source @returns {import('./regex.js').Pattern & {automaton?: Automaton}} */
     #get(source) {
-        return known(
-            this.#known,
-            source,
-            () =>
-                /** @type {{expression: Expression, automaton?: Automaton}} */ ({
-                    expression: parseRegex(source),
-                }),
-        );
+        return known(this.#known, source, () => parsePattern(source));
     }
 }
 
@@ -163,7 +160,8 @@ function shortened(set, patterns) {
 function openPattern(set, patterns) {
     if (set.patterns.length > 1 || isSmall(set, patterns)) return;
     const {min, max} = set,
-        whole = anchored(patterns.expression(set.patterns[0]), ANYTHING);
+        e = patterns.expression(set.patterns[0]),
+        whole = e && anchored(e, ANYTHING);
     if (!whole || hasEmptyLoop(whole)) return;
     const short = max === UNBOUNDED ? whole : clipped(whole, max);
     return lengths(short)[0] >= min && !isNever(short) ? short : undefined;
@@ -209,7 +207,8 @@ function clipped(e, most) {
  * @returns {Expression | undefined}
  */
 function plainPattern({min, max, patterns: [source, other]}, patterns) {
-    const whole = other === undefined ? anchored(patterns.expression(source), NEVER) : undefined;
+    const e = other === undefined ? patterns.expression(source) : undefined,
+        whole = e && anchored(e, NEVER);
     if (!whole || hasEmptyLoop(whole)) return;
     if (min === 0 && max === UNBOUNDED) return whole;
     const [least, most] = lengths(whole);
