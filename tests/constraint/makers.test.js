@@ -8,7 +8,7 @@ import {toolsGrammar} from '../../web/constraint/tools.js';
 import {Matcher} from './matcher.js';
 import {randomTexts} from './random_text.js';
 
-const ajv = new Ajv2020({strict: false, validateFormats: false});
+const ajv = new Ajv2020({strict: false, validateFormats: false, multipleOfPrecision: 9});
 
 /** @param {any} schema @param {any[]} values   some of which it takes */
 function judge(schema, values) {
@@ -171,4 +171,37 @@ test('patterns of zod and Pydantic that look ahead', () => {
     judge({type: 'string', pattern: decimal, maxLength: 4}, ['1', '1234', '12345', '+']);
     judge({type: 'object', patternProperties: {'^(?!x-)': {type: 'integer'}}, additionalProperties: false},
         [{a: 1}, {'x-': 1}, {a: 'b'}, {}]);
+});
+
+test('multiples of a part of 1, as digits after the point', () => {
+    const values = [0, 1, -1, 0.5, 0.25, 0.1, 0.07, 0.75, 19.99, 19.999, -3.5, 0.3, 1.001, 0.005, 99.95, 100, 'a'];
+    for (const multipleOf of [0.5, 0.25, 0.1, 0.01, 0.05, 0.2, 0.005]) {
+        judge({multipleOf, type: ['number', 'string']}, [...values, 0.0001]);
+        judge({multipleOf, type: 'number', minimum: 0}, values);
+        judge({multipleOf, type: 'number', exclusiveMinimum: 0, maximum: 99.95}, values);
+        judge({type: 'number', enum: values.slice(0, -1).concat(0.0001), multipleOf}, values);
+        judge({allOf: [{multipleOf}, {multipleOf: 0.5}], type: 'number'}, values);
+        judge({multipleOf, type: 'integer', maximum: 5}, values);
+    }
+    for (const multipleOf of [0.3, 1.5, 0.03, 1e-9, 0.123456789, 1 / 3])
+        refused({type: 'number', multipleOf}, 'multipleOf');
+});
+
+test('at least one member', () => {
+    const values = [{}, {a: 1}, {b: 1}, {a: 1, b: 1}, {c: 1}, {a: 'x'}, 'a'];
+    for (const [minProperties, rest] of /** @type {[number, any][]} */ ([
+        [1, {additionalProperties: {type: 'integer'}}],
+        [1, {properties: {a: {type: 'integer'}, b: {}}, additionalProperties: false}],
+        [1, {properties: {a: {type: 'integer'}, b: {}}}],
+        [1, {properties: {a: {type: 'integer'}}, required: ['a']}],
+        [2, {required: ['a', 'b']}],
+        [1, {patternProperties: {'^[ab]$': {type: 'integer'}}, additionalProperties: false}],
+        [1, {propertyNames: {enum: ['a', 'b']}}],
+    ])) {
+        judge({type: 'object', minProperties, ...rest}, values);
+        judge({minProperties, ...rest}, values);
+        if (minProperties === 1) judge({allOf: [{minProperties}, rest], type: 'object'}, values);
+    }
+    refused({type: 'object', minProperties: 2, required: ['a', 'a']}, 'minProperties');
+    judge({type: 'array', uniqueItems: true, maxItems: 1}, [[], [1], [1, 2]]);
 });

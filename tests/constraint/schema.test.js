@@ -286,7 +286,7 @@ test('what can not be held to is refused by keyword and place, where it asks any
         dependentSchemas: {a: {minProperties: 2}},
         dependencies: {a: ['b']},
         propertyNames: {anyOf: [{pattern: '^a'}, {pattern: '^b'}]},
-        minProperties: 1,
+        minProperties: 2,
         maxProperties: 3,
         unevaluatedProperties: false,
         unevaluatedItems: false,

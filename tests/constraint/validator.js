@@ -72,7 +72,10 @@ const RULES = {
     ),
     exclusiveMinimum: forType('number', (given, value) => given === true || value > given),
     exclusiveMaximum: forType('number', (given, value) => given === true || value < given),
-    multipleOf: forType('number', (given, value) => Number.isInteger(value / given)),
+    multipleOf: forType('number', (given, value) =>
+        Math.abs(value / given - Math.round(value / given)) <= Math.abs(value / given) * 1e-15,
+    ),
+    minProperties: forType('object', (given, value) => Object.keys(value).length >= given),
     minLength: forType('string', (given, value) => length(value) >= given),
     maxLength: forType('string', (given, value) => length(value) <= given),
     pattern: forType('string', matches),

@@ -7,6 +7,7 @@ import {GemmaError} from '../base/error.js';
 import {bad} from './bad.js';
 import {FORMATS, REFUSED_FORMATS} from './formats.js';
 import {ALL_NUMBERS, intersectNumbers} from './numbers.js';
+import {parts} from './remainders.js';
 import {NOTHING, isObject} from './schema_tree.js';
 import {ALL, ALL_ARRAYS, ALL_OBJECTS, both, intersectShapes, lacksNothing, NONE} from './shapes.js';
 import {ALL_STRINGS, intersectStrings} from './strings.js';
@@ -65,7 +66,7 @@ const FORMS = [
 
 /**
  * Keywords that are refused: the type that they ask something of, and the values that ask nothing.
- * @type {Map<string, [string, (value: any) => boolean]>}
+ * @type {Map<string, [string, (value: any, schema: JsonObject) => boolean]>}
  */
 const REFUSED = new Map(
     Object.entries({
@@ -84,12 +85,12 @@ const REFUSED = new Map(
                     (each) => isTrivial(each) || (Array.isArray(each) && !each.length),
                 ),
         ],
-        minProperties: ['object', (value) => value === 0],
+        minProperties: ['object', (value, {required = []}) => value <= Math.max(1, new Set(required).size)],
         maxProperties: ['object', isAbsent],
         unevaluatedProperties: ['object', isTrivial],
         unevaluatedItems: ['array', isTrivial],
         contains: ['array', isAbsent],
-        uniqueItems: ['array', (value) => value === false],
+        uniqueItems: ['array', (value, {maxItems}) => value === false || maxItems <= 1],
         $dynamicRef: ['', isAbsent],
         $recursiveRef: ['', isAbsent],
         extends: ['', isAbsent],
@@ -154,7 +155,7 @@ function checkKeywords(node, schema, types) {
     }
     for (const [keyword, value] of Object.entries(schema)) {
         const [type, asksNothing] = REFUSED.get(keyword) ?? [];
-        if (asksNothing && !(types && type && !types.has(type)) && !asksNothing(value))
+        if (asksNothing && !(types && type && !types.has(type)) && !asksNothing(value, schema))
             refuse(node, keyword, 'is not supported');
     }
     const branch = ['then', 'else'].find(
@@ -228,9 +229,9 @@ function numberSets(node, schema, types) {
     ask('exclusiveMaximum', (max) => ({max, below: true}));
     ask('multipleOf', (step) => {
         if (set.integer && Number.isInteger(1 / step)) return {};
-        return Number.isSafeInteger(step)
-            ? {integer: true, step: BigInt(step)}
-            : refuse(node, 'multipleOf', `is ${step}: only whole numbers are supported`);
+        if (Number.isSafeInteger(step)) return {integer: true, step: BigInt(step)};
+        const part = parts(step) ?? refuse(node, 'multipleOf', `is ${step}, which is not supported`);
+        return {parts: [part]};
     });
     return left ? [left] : [];
 }
@@ -292,11 +293,12 @@ function goalOf(tree, id) {
  * @returns {import('./shapes.js').ObjectSet[]}
  */
 function objectSets(tree, node, schema, patterns) {
-    const {required = [], additionalProperties: rest = true} = schema;
+    const {required = [], additionalProperties: rest = true} = schema,
+        isFilled = schema.minProperties > 0;
     const named = members(tree, node, 'properties'),
         byPattern = members(tree, node, 'patternProperties');
     for (const [source] of byPattern) checkPattern(node, 'patternProperties', source, patterns);
-    if (named.length === 0 && byPattern.length === 0 && required.length === 0 && isTrivial(rest))
+    if (named.length === 0 && byPattern.length === 0 && required.length === 0 && isTrivial(rest) && !isFilled)
         return [ALL_OBJECTS];
     const names = new Map(named);
     for (const [name, goal] of named) {
@@ -311,6 +313,7 @@ function objectSets(tree, node, schema, patterns) {
         names,
         required: new Set(required),
         layers: byPattern.length || layer.rest.length ? [layer] : [],
+        isFilled,
     };
     return lacksNothing(set, patterns) ? [set] : [];
 }

@@ -22,6 +22,7 @@ import {remainders} from './remainders.js';
  * @property {boolean} above     min itself is not in it
  * @property {boolean} below     max itself is not in it
  * @property {bigint} [step]     what it is a multiple of
+ * @property {string[]} [parts]   patterns of decimals that it is in, as multiples are
  */
 
 /** @type {NumberSet} */
@@ -45,6 +46,7 @@ const LARGE = '[eE]\\+?(?:0?\\d|1?\\d\\d)',
 export function intersectNumbers(a, b) {
     const min = Math.max(a.min, b.min),
         max = Math.min(a.max, b.max);
+    /** @type {NumberSet} */
     const both = {
         integer: a.integer || b.integer,
         min,
@@ -53,6 +55,8 @@ export function intersectNumbers(a, b) {
         below: (a.max === max && a.below) || (b.max === max && b.below),
         step: a.step && b.step ? (a.step * b.step) / divisor(a.step, b.step) : (a.step ?? b.step),
     };
+    const parts = [...(a.parts ?? []), ...(b.parts ?? [])];
+    if (parts.length && !both.integer) both.parts = parts;
     const only = a.only && b.only ? a.only.filter((value) => b.only?.includes(value)) : (a.only ?? b.only);
     if (!only) return isVoidRange(both) ? undefined : both;
     const left = only.filter((value) => contains(both, value));
@@ -68,6 +72,7 @@ function contains(set, value) {
         (!set.integer || Number.isInteger(value))
         && (set.above ? value > set.min : value >= set.min)
         && (set.below ? value < set.max : value <= set.max)
+        && (Number.isInteger(value) || (set.parts ?? []).every((part) => RegExp(part).test(String(value))))
         && (!set.step || (Number.isInteger(value) && BigInt(value) % set.step === 0n))
     );
 }
@@ -125,7 +130,10 @@ function rangeText(set, grammar) {
     const min = set.min > -Infinity ? Math.max(set.min, -FAR) : set.min,
         max = set.max < Infinity ? Math.min(set.max, FAR) : set.max;
     const near = {...set, min, max};
-    return parseRegex(set.integer ? integers(integerBounds(near)) : decimals(near));
+    const all = parseRegex(set.integer ? integers(integerBounds(near)) : decimals(near));
+    if (set.integer || !set.parts) return all;
+    const automata = [all, ...set.parts.map(parseRegex)].map((e) => toAutomaton(e));
+    return toRules(intersection(automata), grammar, {spell: oneOf});
 }
 
 /** As JavaScript and as Python write a number. @param {number} value @returns {Expression} */

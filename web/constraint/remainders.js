@@ -1,6 +1,10 @@
-// The multiples of a whole number as an automaton of their digits.
+// The multiples of a number by their digits: of a whole one as an automaton, of a part of 1 as a pattern.
 //
 // Owns that, in base 10 with a sign. Must not know how numbers are written otherwise.
+
+import {any} from './digits.js';
+
+const MAX_PARTS = 200;
 
 /**
  * The multiples of a number, as an automaton of remainders that is as small as can be.
@@ -47,4 +51,27 @@ export function remainders(step) {
     for (const from of [0, 1])
         for (let d = 1; d < 10; d++) states[from].edges.push([[0x30 + d, 0x30 + d], 3 + of[d % step]]);
     return states;
+}
+
+/**
+ * The multiples of 0.01, 0.25 and the like, of which 1 is one: what stands after the point tells.
+ * @param {number} step
+ * @returns {string | undefined} a pattern
+ */
+export function parts(step) {
+    const digits = /^0\.(\d+)$/.exec(String(step))?.[1];
+    if (!digits) return;
+    const whole = 10 ** digits.length,
+        unit = Number(digits),
+        count = whole / unit;
+    if (!Number.isInteger(count) || (unit > 1 && count > MAX_PARTS)) return;
+    const ways =
+        unit === 1
+            ? [`\\d{1,${digits.length}}`]
+            : Array.from({length: count}, (_, i) =>
+                  String(i * unit)
+                      .padStart(digits.length, '0')
+                      .replace(/(?<=.)0+$/, (zeros) => '0?'.repeat(zeros.length)),
+              );
+    return `^-?(?:0|[1-9]\\d{0,14})(?:\\.${any(...ways)})?$`;
 }

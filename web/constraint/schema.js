@@ -141,7 +141,7 @@ export class SchemaWriter {
         );
         const more = repeat(sequence(this.comma, others), 0, UNBOUNDED);
         let following = more,
-            first = optional(sequence(others, more));
+            first = repeat(sequence(others, more), set.isFilled ? 1 : 0, 1);
         for (const name of names.reverse()) {
             const goal = memberGoal(set, name, this.#patterns);
             const member = sequence(this.json.name(name), this.colon, this.#value(goal));

@@ -16,6 +16,7 @@ import {NOTHING} from './schema_tree.js';
  * @property {Map<string, Goal>} names   in their order
  * @property {Set<string>} required
  * @property {Layer[]} layers
+ * @property {boolean} [isFilled]   it has one member at least
  *
  * @typedef {object} ArraySet
  * @property {Goal[]} first   of the first items
@@ -157,7 +158,7 @@ function intersectObjects(a, b, patterns) {
             names.set(name, both(memberGoal(a, name, patterns), memberGoal(b, name, patterns)));
     }
     const required = new Set([...a.required, ...b.required]);
-    const set = {names, required, layers: [...a.layers, ...b.layers]};
+    const set = {names, required, layers: [...a.layers, ...b.layers], isFilled: a.isFilled || b.isFilled};
     return lacksNothing(set, patterns) ? set : undefined;
 }
 
