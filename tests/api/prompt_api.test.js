@@ -143,7 +143,7 @@ test('The API, tools: each has a name, a description and a schema of an object t
     await rejects(LanguageModel.create(
         {tools: [{...tool, inputSchema: {type: 'object', toJSON() { throw thrown; }}}]}), thrown);
     await rejects(LanguageModel.create(
-        {tools: [{...tool, inputSchema: {type: 'object', properties: {a: {not: {}}}}}]}),
+        {tools: [{...tool, inputSchema: {type: 'object', properties: {a: {not: {type: 'null'}}}}}]}),
         'NotSupportedError');
     for (const tools of [[], [tool]])
         (await LanguageModel.create({tools, expectedOutputs: [{type: 'text'}, {type: 'tool-call'}]}))

@@ -141,7 +141,7 @@ test('what is wrong is told, and the session goes on', async () => {
         [{tools: TOOLS, constraint: {grammar: 'root ::= none'}}, 'bad-constraint'],
         [{tools: TOOLS, constraint: {schema: {not: {}}}}, 'bad-constraint'],
         [{tools: TOOLS, raw: true}, 'bad-argument'],
-        [{tools: [{name, parameters: {type: 'object', properties: {a: {not: {}}}}}]}, 'bad-constraint'],
+        [{tools: [{name, parameters: {type: 'object', properties: {a: {contains: {}}}}}]}, 'bad-constraint'],
     ];
     for (const [options, code] of wrong) await assert.rejects(session.prompt('Hi', options).result, {code},
         JSON.stringify(options));
