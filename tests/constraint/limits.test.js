@@ -54,7 +54,7 @@ test('each way to make automata, rules or sets without end is refused soon, at i
         },
         'a pattern that doubles': {type: 'string', pattern: '(a|b)*a(a|b){200}'},
         'repeats in repeats': {type: 'string', pattern: '((a{100}){100}){100}x?', minLength: 3},
-        'a long length': {type: 'string', pattern: '^(a|b|ab)*$', maxLength: 1e6},
+        'a long length': {type: 'string', pattern: '^(a|b|ab)*$', minLength: 1, maxLength: 1e6},
         'a long word': {enum: ['x'.repeat(3e6)]},
         'names with patterns': {
             properties: named(2000, (i) => ['n'.repeat(500) + i, {}]),
