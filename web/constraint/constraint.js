@@ -65,7 +65,7 @@ function regexGrammar(regex) {
     const source = regex instanceof RegExp ? regex.source : regex;
     if (typeof source !== 'string') bad('"regex" must be a regular expression or its text.');
     const flag = regex instanceof RegExp && /[imsv]/.exec(regex.flags)?.[0];
-    if (flag) bad(`The regular expression has the flag "${flag}", which is not supported.`);
+    if (flag) bad(`The regular expression has the flag "${flag}", which is not supported; write it without it.`);
     const {expression, looks} = parsePattern(source),
         whole = looks.length ? undefined : (anchored(expression, NEVER) ?? withoutAnchors(expression));
     const grammar = new Grammar();
