@@ -106,13 +106,13 @@ test('an answer that is whole where the context ends is complete', async () => {
     for (let n = 48; n < 60; n++) {
         const session = await small.session(), prompt = await small.detokenize(Array(n).fill(40));
         const {text: got, finishReason, constraint, tokens, promptTokens} = await session.prompt(prompt,
-            {raw: true, constraint: {choices: [text]}}).result;
+            {raw: true, constraint: {choices: [text]}, sampling: {temperature: 0}}).result;
         assert.deepEqual([finishReason, constraint], got === text ? ['stop', 'complete'] : ['context', 'cut']);
         beyond.add(promptTokens.length + tokens.length - 64);
         session.close();
     }
     // The last token needs no place in the context: nothing comes after it.
-    assert.ok(beyond.has(0) && beyond.has(1) && !beyond.has(2), [...beyond].join());
+    assert.ok(beyond.has(1) && !beyond.has(2), [...beyond].join());
     small.close();
 });
 
