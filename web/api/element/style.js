@@ -57,19 +57,19 @@ button:disabled { opacity: .55; cursor: default; }
 .figures { font-variant-numeric: tabular-nums; }
 progress { inline-size: 100%; block-size: .5rem; accent-color: var(--a); }
 .error {
-    display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; margin: .5rem .75rem 0; padding: .6rem .6rem .6rem 1rem;
+    display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; margin: .5rem max(1.25rem, 50% - 21rem) 0; padding: .6rem .6rem .6rem 1rem;
     border: 1px solid var(--alarm-line); border-radius: var(--r); background: var(--alarm); font-size: .9375em; max-block-size: 40%; overflow: auto;
 }
 .error > div:first-child { flex: 1 1 14rem; }
 .error b { display: block; }
-.hint { padding: .4rem 1.25rem 0; text-align: center; }
-form { display: flex; gap: .5rem; align-items: flex-end; padding: .75rem; }
+.hint { padding: .4rem max(1.25rem, 50% - 21rem) 0; text-align: center; }
+form { display: flex; gap: .5rem; align-items: flex-end; padding: .75rem max(1.25rem, 50% - 21rem); }
 textarea {
     flex: 1; min-inline-size: 0; min-block-size: 2.75rem; max-block-size: 9.5rem; padding: .55rem .95rem; resize: none; line-height: 1.5;
     border: 1px solid var(--gemma-border, var(--line)); border-radius: var(--r); background: var(--gemma-surface, var(--raised));
 }
 textarea::placeholder { color: var(--gemma-muted, var(--soft)); opacity: 1; }
-@container (max-width: 26rem) { .log { padding-inline: .9rem; } .offer { padding: 1.1rem; } form { padding: .5rem; } button { padding-inline: .9rem; } }
+@container (max-width: 26rem) { .log { padding-inline: .9rem; } .offer { padding: 1.1rem; } form { padding: .5rem .9rem; } button { padding-inline: .9rem; } }
 @media (forced-colors: active) { .user .body, .offer, .error { border: 1px solid CanvasText; } }
 `;
 
