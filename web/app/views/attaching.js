@@ -100,17 +100,19 @@ export class Attaching {
 }
 
 /**
- * Files may be dropped anywhere on the page while `place` is seen.
+ * Files may be dropped anywhere on the page while `place` is seen and no dialog is open; else nothing comes
+ * of them.
  * @param {HTMLElement} place
  * @param {(files: File[]) => void} onFiles
  */
 export function acceptDrops(place, onFiles) {
     const filesOf = (/** @type {DragEvent} */ {dataTransfer}) =>
-        place.offsetParent !== null && dataTransfer?.types.includes('Files') ? dataTransfer : undefined;
+        dataTransfer?.types.includes('Files') ? dataTransfer : undefined;
+    const isOpen = () => place.offsetParent !== null && !document.querySelector('dialog[open]');
     let over = 0;
     const mark = (/** @type {number} */ change) => {
         over += change;
-        place.classList.toggle('over', over > 0);
+        place.classList.toggle('over', over > 0 && isOpen());
     };
     addEventListener('dragenter', (event) => filesOf(event) && mark(1));
     addEventListener('dragleave', (event) => filesOf(event) && mark(-1));
@@ -120,6 +122,6 @@ export function acceptDrops(place, onFiles) {
         if (!dropped) return;
         event.preventDefault();
         mark(-over);
-        onFiles([...dropped.files]);
+        if (isOpen()) onFiles([...dropped.files]);
     });
 }
