@@ -159,7 +159,6 @@ function begin(gemma, model) {
     tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
     at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
     talking.showFacts(root, info);
-    gauge?.update();
     show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
@@ -236,6 +235,7 @@ function press(done) {
 function tell(screen = shownScreen(), isSame = false) {
     if (screen !== shownScreen() || screen !== 'chat' && screen !== 'writer') return;
     const isChat = screen === 'chat', id = (isChat ? chatting : desk)?.id;
+    if (!isSame) notices.hideError();
     sidebar.setCurrent(id);
     gauge?.update();
     nameModel();
