@@ -50,14 +50,15 @@ test('what is here stands before what must be downloaded, and the site\'s own wh
     const cards = (state) => arrange(OFFERS, {stored: [], isOffline: false, recommended: LARGE, ...state})
         .map(({offer, role}) => `${offer.name}: ${role}`);
     assert.deepEqual(cards({}), ['large: recommended', 'own: default']);
-    assert.deepEqual(cards({stored: stored('own', 'middle base')}), ['large: recommended', 'own: default']);
+    assert.deepEqual(cards({stored: stored('middle base')}), ['large: recommended', 'own: default']);
+    assert.deepEqual(cards({stored: stored('own', 'middle base')}), ['own: default', 'large: recommended']);
     assert.deepEqual(cards({stored: stored('other', 'middle', 'small')}), ['middle: stored', 'own: default'],
         'the one that was used last');
     assert.deepEqual(cards({stored: [{...stored('middle')[0], state: 'partial'}]}),
         ['large: recommended', 'own: default']);
     assert.deepEqual(cards({isOffline: true}), ['own: default']);
     assert.deepEqual(cards({isOffline: true, stored: stored('small')}), ['small: stored', 'own: default']);
-    assert.deepEqual(cards({hasFailed: true}), ['own: default', 'large: recommended']);
+    assert.deepEqual(cards({isOwnFirst: true}), ['own: default', 'large: recommended']);
     assert.deepEqual(cards({recommended: undefined}), ['own: default']);
     assert.deepEqual(arrange([], {stored: [], isOffline: false}), []);
 });

@@ -108,7 +108,7 @@ export function testKeyboard() {
             await page.until(() => document.querySelector('.card') !== null
                 && document.getElementById('open-data').onclick !== null);
             // the one to recommend has been found
-            await page.until(() => !document.querySelector('.card.waiting [inert]'));
+            await page.until(() => !document.querySelector('.finding progress'));
             await bring(page);
         });
 

@@ -44,11 +44,11 @@ export function pick(offers, verdictOf, hasRoom = () => true) {
  * @param {object} state
  * @param {Stored[]} state.stored   the one that was used last first
  * @param {boolean} state.isOffline
- * @param {boolean} [state.hasFailed]   the recommended one could not be downloaded just now
+ * @param {boolean} [state.isOwnFirst]   the recommended one could not be downloaded just now, or comes late
  * @param {Offer} [state.recommended]
  * @returns {Card[]}
  */
-export function arrange(offers, {stored, isOffline, hasFailed = false, recommended}) {
+export function arrange(offers, {stored, isOffline, isOwnFirst, recommended}) {
     const [own] = offers;
     if (!own) return [];
     const complete = stored.filter(({state}) => state === 'complete'),
@@ -59,5 +59,6 @@ export function arrange(offers, {stored, isOffline, hasFailed = false, recommend
         ? {offer: recommended, role: /** @type {const} */ ('recommended')} : undefined;
     const last = {offer: own, role: /** @type {const} */ ('default')};
     if (!first || first.offer === own) return [last];
-    return first.role === 'recommended' && hasFailed ? [last, first] : [first, last];
+    const isOwnHere = complete.some(({id}) => id === own.urls[0]);
+    return first.role === 'recommended' && (isOwnFirst || isOwnHere) ? [last, first] : [first, last];
 }

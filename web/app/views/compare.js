@@ -85,7 +85,7 @@ export class Compare {
         const [all, sets, earlier] = await Promise.all([models(), presets(), kept.list()]);
         const now = {name: text('compare.now'), settings: undefined}, choices = [now, ...sets];
         const prompts = element('textarea', {
-            id: 'compare-prompts', rows: 6, dir: 'auto', placeholder: text('compare.prompts-hint'),
+            id: 'compare-prompts', rows: 6, placeholder: text('compare.prompts-hint'),
         });
         const fill = button('compare.own-prompts', () => this.#attempt(async () => {
             const own = await ownPrompts();

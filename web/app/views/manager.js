@@ -15,6 +15,7 @@ import {wasCancelled} from './errors.js';
  * @property {(model: Stored) => void} onStart
  * @property {(model: Stored) => void} onReplace   downloads what the model's address has now
  * @property {(model: Stored) => string} titleOf   its name for people
+ * @property {(model: Stored) => boolean} isOffered   a card above starts it
  * @property {(error: Error) => void} onError
  * @property {(sentence: string) => void} onNotice
  * @property {() => Promise<unknown>} onChange   something was deleted or repaired
@@ -44,7 +45,8 @@ export class Manager {
 
     /** Rows of which nothing has changed stay, with what is being done in them. @param {Stored[]} stored */
     show(stored) {
-        const all = JSON.stringify(stored.map((model) => [model, this.#options.titleOf(model)]));
+        const all = JSON.stringify(stored.map((model) => [model, this.#options.titleOf(model),
+            this.#options.isOffered(model)]));
         if (all === this.#shown) return;
         this.#shown = all;
         const at = this.#at, place = at('stored'),
@@ -101,8 +103,9 @@ class Row {
         this.#line = element('p', {className: 'soft', textContent: summary(model)});
         const {state} = model, isPartial = state === 'partial', isDamaged = state === 'damaged';
         const start = () => options.onStart(model);
-        if (isPartial) this.#add(text('model.continue'), text('model.continue-download'), start);
-        else if (!isDamaged) this.#add(text('model.start'), text('model.start'), start);
+        const isOffered = options.isOffered(model);
+        if (isPartial && !isOffered) this.#add(text('model.continue'), text('model.continue-download'), start);
+        else if (!isDamaged && !isOffered) this.#add(text('model.start'), text('model.start'), start);
         if (isDamaged) this.#add(text('stored.repair'), text('stored.repair'), () => this.#repair());
         else this.#add(text('stored.check'), text('stored.check-what'), () => this.#check());
         if (state === 'complete')

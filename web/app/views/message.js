@@ -152,7 +152,7 @@ export class MessageView {
      */
     edit(then, edited = this.message?.content ?? '') {
         if (this.#field) return this.#field.focus();
-        const field = this.#field = element('textarea', {value: edited, rows: 3, dir: 'auto'});
+        const field = this.#field = element('textarea', {value: edited, rows: 3});
         field.setAttribute('aria-label', text('message.edit'));
         const end = (/** @type {string | undefined} */ changed, isCancelled = false) => {
             this.#field = undefined;

@@ -1,4 +1,4 @@
-// The cards of the first screen: one for each model that stands first, and the place of one that is
+// The cards of the first screen: one for each model that stands first, and a line while one is
 // being found out.
 //
 // Owns: a card's elements. Must not know: which model stands where, what is stored.
@@ -70,23 +70,9 @@ export function offerCard(card, {stored, speed = 0, isFirst, isAgreed, onStart})
     return made;
 }
 
-/**
- * What keeps the place of a card until it is known whose it is: as tall as that of this model.
- * @param {Offer} offer
- */
-export function placeholder(offer) {
-    const made = offerCard({offer, role: 'recommended'}, {isFirst: true, isAgreed: true, speed: 88,
-        onStart() {}});
-    for (const child of /** @type {Iterable<HTMLElement>} */ (made.children)) child.inert = true;
-    made.classList.add('waiting');
-    made.append(element('p', {className: 'finding soft', textContent: text('offer.finding')}));
-    return made;
-}
+/** Below the others, until it is known which one to recommend. */
+export const finding = () => element('label', {className: 'finding soft', textContent: text('offer.finding')},
+    element('progress'));
 
 /** Takes its place where no model can be recommended. */
-export function noOffer() {
-    const made = element('article', {className: 'card waiting'},
-        element('p', {className: 'finding soft', textContent: text('offer.none')}));
-    made.dataset.offer = 'recommended';
-    return made;
-}
+export const noOffer = () => element('p', {className: 'finding soft', textContent: text('offer.none')});

@@ -11,7 +11,7 @@ import {fileName} from '../../weights/file/names.js';
 import {text} from '../texts.js';
 import {keptVerdict, verdictOf} from '../verdicts.js';
 import {announce, within} from './dom.js';
-import {hostOf, noOffer, offerCard, placeholder} from './offer.js';
+import {finding, hostOf, noOffer, offerCard} from './offer.js';
 
 /**
  * @typedef {import('../../gemma.js').ModelSource} ModelSource
@@ -55,11 +55,15 @@ export class Welcome {
     #unclear = new Map();
     /** @type {AbortController | undefined} */
     #measuring;
-    /** The height of a place that was kept. */
-    #height = 0;
+    /** One to recommend was looked for here: it stands where the search did. */
+    #hasSearched = false;
+    /** There is none. */
+    #isNone = false;
     #seen;
     /** The cards that show, by all that they say. @type {Map<string, HTMLElement>} */
     #cards = new Map();
+    /** Those that a card starts, by id. @type {string[]} */
+    #offered = [];
     /** The number of models chosen or begun so far: only the last one may go on. */
     #choices = 0;
     /** What was begun last, where it must come from its host. @type {Offer | undefined} */
@@ -95,7 +99,7 @@ export class Welcome {
         this.offered = readCatalogue(async (found) => {
             this.#offers = found;
             await this.refresh();
-        });
+        }).finally(() => { at('own').hidden = false; });
     }
 
     /** Looks again at what is stored. */
@@ -106,24 +110,25 @@ export class Welcome {
             || await Promise.race([this.#isReached, new Promise((late) => setTimeout(late, REACH_MS, true))]);
         const isOffline = navigator.onLine === false || !isReached;
         const {offer: recommended, missing} = this.#pick(free),
-            cards = arrange(this.#offers, {stored, isOffline, hasFailed: this.#hasFailed,
+            cards = arrange(this.#offers, {stored, isOffline,
+                isOwnFirst: this.#hasFailed || this.#hasSearched || !recommended,
                 recommended: recommended ?? (this.#hasFailed ? undefined : missing)});
         const places = cards.map((card, i) => {
             const {offer, role} = card, isPlace = role === 'recommended' && offer === missing;
             const about = {stored: stored.find(({id}) => id === offer.urls[0]),
                 speed: keptVerdict(offer)?.decode, isFirst: i === 0, isAgreed: hasAgreed(offer.licence)};
-            return this.#cardOf(JSON.stringify([card, isPlace, about]), () => isPlace ? placeholder(offer)
+            return this.#cardOf(JSON.stringify([card, isPlace, about]), () => isPlace ? finding()
                 : offerCard(card, {...about, onStart: () => this.#begin(offer)}));
         });
-        // What was a place keeps its height.
-        if (this.#height && cards.length === 1 && !recommended && cards[0].role === 'default' && !isOffline)
-            places.unshift(this.#cardOf('none', noOffer));
-        if (this.#height) places[0]?.[1].style.setProperty('min-height', `${this.#height}px`);
+        if (this.#isNone && !cards[1] && !isOffline) places.push(this.#cardOf('none', noOffer));
         this.#place(places);
+        this.#offered = cards.map(({offer}) => offer.urls[0]);
+        // It does not stand alone first, to be pushed down.
+        if (places.length) this.#at('own').hidden = false;
         this.#seen.disconnect();
         // The site's own may be the one to be measured.
-        const measured = cards.findIndex(({offer, role}) => offer === missing && role !== 'stored');
-        if (measured >= 0) this.#seen.observe(places[measured][1]);
+        if (cards.some(({offer, role}) => offer === missing && role !== 'stored'))
+            this.#seen.observe(places[0][1]);
         await this.#showMore().catch(this.#options.onError);
         if (stored.length || this.#manager) await this.#showManager(stored).catch(this.#options.onError);
         return stored;
@@ -172,6 +177,7 @@ export class Welcome {
         this.#manager ??= new Manager(this.#root, {
             onStart: named(onStart), onReplace: named(onReplace), onError, onNotice,
             titleOf: (model) => this.titleOf(model), onChange: () => this.refresh(),
+            isOffered: ({id}) => this.#offered.includes(id),
         });
         this.#manager.show(stored);
     }
@@ -188,7 +194,7 @@ export class Welcome {
     async #findOut() {
         if (this.#measuring) return;
         const {signal} = this.#measuring = new AbortController(),
-            waiting = () => /** @type {HTMLElement | null} */ (this.#at('offered').querySelector('.waiting'));
+            waiting = () => /** @type {HTMLElement | null} */ (this.#at('offered').querySelector('.finding'));
         let isKnown = true;
         try {
             await hasSettled();
@@ -203,8 +209,9 @@ export class Welcome {
                 signal.throwIfAborted();
                 this.#unclear.set(offer, verdict);
             }
-            this.#height = isKnown && waiting()?.getBoundingClientRect().height || 0;
             const {offer} = this.#pick(free);
+            this.#hasSearched = Boolean(waiting());
+            this.#isNone = this.#hasSearched && isKnown && !offer;
             await this.refresh();
             if (offer) announce(this.#root,
                 text('label.of', {label: text('offer.recommended'), name: offer.name}));
@@ -259,7 +266,7 @@ export class Welcome {
         this.#begun = this.#stored.some((stored) => stored.id === id && stored.state === 'complete')
             ? undefined : this.#offers.find(({urls}) => urls[0] === id);
         this.#choices++;
-        this.#height = 0;
+        this.#hasSearched = this.#isNone = false;
         this.#measuring?.abort();
         this.#measuring = undefined;
         this.#more?.stop();
