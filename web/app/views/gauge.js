@@ -53,7 +53,7 @@ export class Gauge {
         this.#ring.setAttribute('aria-valuemin', '0');
         this.#word.setAttribute('role', 'status');
         this.#more.onclick = options.onSettings;
-        this.#root.append(this.#ring, this.#numbers, this.#word, this.#more);
+        this.#root.append(this.#ring, this.#numbers, ' ', this.#word, ' ', this.#more);
         at('send').before(this.#root);
         this.#field.addEventListener('input', this.#later);
     }
