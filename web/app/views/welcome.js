@@ -62,8 +62,6 @@ export class Welcome {
     #seen;
     /** The cards that show, by all that they say. @type {Map<string, HTMLElement>} */
     #cards = new Map();
-    /** Those that a card starts, by id. @type {string[]} */
-    #offered = [];
     /** The number of models chosen or begun so far: only the last one may go on. */
     #choices = 0;
     /** What was begun last, where it must come from its host. @type {Offer | undefined} */
@@ -122,7 +120,6 @@ export class Welcome {
         });
         if (this.#isNone && !cards[1] && !isOffline) places.push(this.#cardOf('none', noOffer));
         this.#place(places);
-        this.#offered = cards.map(({offer}) => offer.urls[0]);
         // It does not stand alone first, to be pushed down.
         if (places.length) this.#at('own').hidden = false;
         this.#seen.disconnect();
@@ -177,7 +174,7 @@ export class Welcome {
         this.#manager ??= new Manager(this.#root, {
             onStart: named(onStart), onReplace: named(onReplace), onError, onNotice,
             titleOf: (model) => this.titleOf(model), onChange: () => this.refresh(),
-            isOffered: ({id}) => this.#offered.includes(id),
+            isOffered: ({id}) => [...this.#cards.keys()].some((said) => said.includes(`"${id}"`)),
         });
         this.#manager.show(stored);
     }
@@ -210,7 +207,7 @@ export class Welcome {
                 this.#unclear.set(offer, verdict);
             }
             const {offer} = this.#pick(free);
-            this.#hasSearched = Boolean(waiting());
+            this.#hasSearched = !!waiting();
             this.#isNone = this.#hasSearched && isKnown && !offer;
             await this.refresh();
             if (offer) announce(this.#root,
