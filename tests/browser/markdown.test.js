@@ -314,6 +314,57 @@ test('text that is made to take long does not, and loses nothing', {skip}, async
     assert.deepEqual(lost, []);
 });
 
+/** Patterns that a lexer without bounds takes the square of their length for, or more; and some others. */
+const PATTERNS = ['_a', 'a_', '*a;', 'a+<*~', ' ~_1', '<>(.*a', '(_a[&', '!', 'a(_', '**a ', '`a', '[a](', '![[]()',
+    '[a]\n', 'a\n', '1\n', ' \n', '\n', '> a\n', '>\n', '- \n', '- a\n', '1. a\n\n', '- a\n a\n', '# a\n', '---\n',
+    '|a', '|-', 'a|a\n', '<a ', '&a;', '\\', 'a@', 'www.a', '~~~\n', '    a\n', '[a]: a\n', 'a'];
+const HEADS = {'a\n': ['- ', '> ', `${'|a'.repeat(64)}\n${'|-'.repeat(64)}\n`], '1\n': ['- '], '_a': ['x ', '- [a](']};
+
+test('what drawing costs grows as the length does, for any pattern, also in pieces; no letter is lost', {skip},
+    async () => {
+    let random = 7;
+    const next = (most) => (random = random * 48271 % 2147483647) % most,
+        texts = PATTERNS.flatMap((part) => ['', ...HEADS[part] ?? []].map((head) => [head, part]));
+    for (let i = 0; i < 24; i++) {
+        const length = 1 + next(6);
+        texts.push(['', Array.from({length}, () => '*_~`[]()!<>#-+1.|\\&;\n a'[next(23)]).join('')]);
+    }
+    const {grown, lost} = await page.evaluate(async (texts) => {
+        const {Tokenizer} = await import('/app/markdown/marked.js'), {prototype} = Tokenizer, own = {},
+            grown = [], lost = [];
+        let work = 0;
+        // Each may read all that it is given.
+        for (const name of ['paragraph', 'text', 'list', 'lheading', 'emStrong', 'inlineText', 'link', 'table']) {
+            own[name] = prototype[name];
+            prototype[name] = function(source, ...more) {
+                work += source.length;
+                return own[name].call(this, source, ...more);
+            };
+        }
+        const worked = (draw) => {
+            work = 0;
+            const made = draw(), {textContent} = made;
+            made.remove();
+            return [work, textContent];
+        };
+        const letters = (text) => text.split('a').length;
+        for (const [head, part] of texts) {
+            const of = (length) => head + part.repeat(length / part.length), name = JSON.stringify(head + part);
+            const [short] = worked(() => window.whole(of(10_000))),
+                [long, shown] = worked(() => window.whole(of(40_000)));
+            if (long > 9 * short + 1e6) grown.push(`${name} ${short} ${long}`);
+            if (!/[(:|]/.test(head + part) && letters(shown) !== letters(of(40_000))) lost.push(name);
+            if (!head) continue;
+            const [few] = worked(() => window.pieces(of(4000), 40, 7)),
+                [many] = worked(() => window.pieces(of(16_000), 40, 7));
+            if (many > 9 * few + 1e6) grown.push(`${name} in pieces ${few} ${many}`);
+        }
+        Object.assign(prototype, own);
+        return {grown, lost};
+    }, texts);
+    assert.deepEqual({grown, lost}, {grown: [], lost: []});
+});
+
 test('code is coloured once it has ended', {skip}, async () => {
     const seen = await page.evaluate(() => {
         const made = window.place(), writer = new window.Markdown(made, {labels: window.labels}),

@@ -22,6 +22,8 @@ const ENTITIES = {
     gamma: 'γ', pi: 'π', sum: '∑', radic: '√',
 };
 const NAME = /^[\w+#.-]{1,20}$/;
+/** More empty cells at the end of a table's row are one: the lexer fills it up to the columns of the head. */
+const MOST_EMPTY = 8;
 /** Its first letter is of a script that runs to the left. */
 const LEFTWARDS = /^\P{L}*(?=\p{L})[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 
@@ -112,10 +114,14 @@ export class Drawing {
     /** @param {Token} token @returns {Exclude<Drawn, string>} */
     table(token) {
         const {header, rows} = token;
-        const row = (/** @type {Token[]} */ cells, /** @type {string} */ tag) => ({tag: 'tr',
-            children: cells.map(({align, tokens}) => (
-            {tag, attributes: {dir: 'auto', ...align && align !== 'left' && {class: align}},
-                children: this.#inline(tokens)}))});
+        const row = (/** @type {Token[]} */ cells, /** @type {string} */ tag) => {
+            const filled = cells.findLastIndex(({text}) => text) + 1, empty = cells.length - filled,
+                isShort = empty > MOST_EMPTY;
+            const children = cells.slice(0, isShort ? filled + 1 : undefined).map(({align, tokens}, i) => ({
+                tag, attributes: {dir: 'auto', ...align && align !== 'left' && {class: align},
+                    ...isShort && i === filled && {colspan: `${empty}`}}, children: this.#inline(tokens)}));
+            return {tag: 'tr', children};
+        };
         const body = {tag: 'tbody', children: rows.map((/** @type {Token[]} */ cells) => row(cells, 'td'))};
         return {tag: 'div', attributes: {class: 'table', tabindex: '0'},
             children: [{tag: 'table', attributes: side(token),
@@ -192,8 +198,10 @@ export function patch(parent, from, drawn, labels) {
  * @param {Labels} labels
  */
 export function renew(there, one, labels) {
-    if (isLike(there, one)) fill(there, one, labels);
-    else there.replaceWith(make(one, labels));
+    const isSame = isLike(there, one), made = isSame ? there : make(one, labels);
+    if (isSame) fill(there, one, labels);
+    else there.replaceWith(made);
+    return made;
 }
 
 /** @param {Element} parent @param {Node | undefined} there @param {Node} made */

@@ -9,7 +9,7 @@ import {highlight} from './highlight.js';
 
 export {forgetHighlights} from './highlight.js';
 
-import {lex} from './lex.js';
+import {costOf, lex, MOST, reach} from './lex.js';
 import {References, rowsOf} from './references.js';
 
 /**
@@ -26,8 +26,10 @@ import {References, rowsOf} from './references.js';
 
 /** Items of a list and rows of a table that are read again. */
 const MOST_ITEMS = 8;
-/** A longer block is read again when it has grown by this part. */
-const LONG = 8000, GROWN = 1 / 16;
+/** A block that costs more is read again when it has grown by this part. */
+const LONG = 4000, GROWN = 1 / 16;
+/** What is read at once, of what is written at once. */
+const PART = {characters: 2000, lines: 100, marks: 500};
 const THINKS = /^\s*<think>/, THOUGHT = '</think>', OPENS = /^( {0,3})(`{3,}|~{3,})/,
     MAY_END = /^ {0,3}[`~]*[ \t]*$/;
 
@@ -43,11 +45,14 @@ export class Markdown {
      */
     #parent;
     #from = 0;
+    /** The child of the container that is drawn, or drawn in. */
+    #at = 0;
     /** What stands before the tail when it is read: a table's head. */
     #head = '';
     #level = 1;
-    /** Of the tail, when it was drawn last. */
+    /** Of the tail, when it was drawn last, and its lines, when they were read last. */
     #drawn = 0;
+    #lines = 0;
     /** @type {Fence | undefined} */
     #fence;
     /**
@@ -76,17 +81,30 @@ export class Markdown {
 
     /** @param {string} text */
     write(text) {
-        this.#tail += text.replace(/\r/g, '');
-        if (this.#isFirst && this.#waitsForThought()) return;
-        if (this.#thought) this.#think(false);
-        else this.#read(false);
+        for (let rest = text.replace(/\r/g, ''), isLast = false; !isLast;) {
+            const part = rest.slice(0, reach(rest, PART));
+            rest = rest.slice(part.length);
+            isLast = !rest;
+            this.#tail += part;
+            if (this.#isFirst && this.#waitsForThought()) continue;
+            if (this.#thought) this.#think(false);
+            else this.#read(false, isLast && !this.#isHidden);
+        }
     }
 
     end() {
+        for (const steps = this.endInSteps(); !steps.next().done;);
+    }
+
+    /** @returns {Generator<number, void>} after each step, its characters */
+    *endInSteps() {
         if (this.#thought) this.#think(true);
         this.#isFirst = false;
         this.#read(true);
-        if (this.#references.resolve()) this.#settle();
+        for (const {element, raw} of this.#references.resolve()) {
+            this.#settle(element);
+            yield raw.length;
+        }
     }
 
     /** @param {string} source */
@@ -127,35 +145,46 @@ export class Markdown {
         if (!isEnd) this.#read(false);
     }
 
-    /** @param {boolean} isEnd */
-    #read(isEnd) {
+    /** @param {boolean} isEnd @param {boolean} [isShown]   also what has not ended */
+    #read(isEnd, isShown = true) {
         if (this.#fence && !this.#readFence(isEnd)) return;
         const lines = this.#tail.lastIndexOf('\n') + 1;
+        if (!isEnd && lines !== this.#lines && isDue(this.#tail, lines, this.#lines)) {
+            this.#lines = lines;
+            this.#readLines(this.#lex(this.#tail.slice(0, lines)));
+        }
+        for (let end; !this.#fence && (end = reach(this.#tail, MOST)) < this.#tail.length;)
+            this.#readLines(this.#lex(this.#tail.slice(0, end)), true);
+        if (isEnd && this.#fence) this.#readFence(true);
         if (isEnd) this.#finish(this.#lex(this.#tail));
-        else if (lines) this.#readLines(this.#lex(this.#tail.slice(0, lines)));
-        if (isEnd || this.#fence) return;
         const {length} = this.#tail;
-        if (length > LONG && length - this.#drawn < GROWN * length && length >= this.#drawn) return;
+        if (isEnd || this.#fence || !isShown || !isDue(this.#tail, length, this.#drawn)) return;
         this.#drawn = length;
         this.#show(this.#lex(this.#tail));
     }
 
-    /** Whole lines: all blocks but the last have ended. @param {Token[]} tokens */
-    #readLines(tokens) {
+    /**
+     * Whole lines: all blocks but the last have ended.
+     * @param {Token[]} tokens
+     * @param {boolean} [isFull]   the last one is too long to be read again: what follows is read without it
+     */
+    #readLines(tokens, isFull = false) {
         const last = tokens.findLastIndex(({type}) => type !== 'space');
         if (last > 0) this.#finish(tokens.slice(0, last));
-        const open = tokens[last];
-        if (!open || last < 0) return;
-        const fence = open.type === 'code' && OPENS.exec(open.raw);
+        const open = tokens[last], most = isFull ? 1 : MOST_ITEMS;
+        if (last < 0 && !isFull || last > 0 && isFull) return;
+        const fence = open?.type === 'code' && OPENS.exec(open.raw);
         if (fence && !new RegExp(`\\n {0,3}${fence[2][0]}{${fence[2].length},}[ \\t]*\\n*$`).test(open.raw))
             this.#openFence(open, fence);
-        else if (open.type === 'list' && open.items.length > MOST_ITEMS) this.#splitList(open);
-        else if (open.type === 'table' && open.rows.length > MOST_ITEMS) this.#splitTable(open);
+        else if (open?.type === 'list' && open.items.length > most) this.#splitList(open);
+        else if (open?.type === 'table' && open.rows.length > most) this.#splitTable(open);
+        else if (isFull) this.#finish(tokens);
     }
 
     /** Draws what has ended. @param {Token[]} tokens */
     #finish(tokens) {
-        const raw = tokens.reduce((sum, token) => sum + token.raw.length, 0), end = this.#show(tokens);
+        const raw = tokens.reduce((sum, token) => sum + token.raw.length, 0), end = this.#show(tokens),
+            isInside = this.#parent !== this.#container, begin = this.#from;
         this.#references.define(tokens);
         this.#remember(tokens, end);
         this.#from = end;
@@ -163,16 +192,8 @@ export class Markdown {
         this.#tail = this.#tail.slice(Math.max(0, raw - this.#head.length));
         this.#head = '';
         this.#level = this.#drawing.level;
-        this.#drawn = 0;
-        this.#settle();
-    }
-
-    /** The child of the container that is being drawn in. @returns {ChildNode} */
-    #outermost() {
-        /** @type {Element} */
-        let at = this.#parent;
-        while (at.parentElement && at.parentElement !== this.#container) at = at.parentElement;
-        return at;
+        this.#drawn = this.#lines = 0;
+        for (let i = isInside ? this.#at : begin; i < end; i++) this.#settle(this.#container.childNodes[i]);
     }
 
     /**
@@ -191,8 +212,7 @@ export class Markdown {
         const own = isList ? this.#drawing.list(first).children : first?.type === 'table'
             ? rowsOf(this.#drawing.table(first), 'row') : [];
         patch(this.#parent, this.#from, own ?? [], this.#labels);
-        const at = [...this.#container.childNodes].indexOf(this.#outermost()) + 1,
-            drawn = this.#drawing.blocks(others, this.#level);
+        const at = this.#at + 1, drawn = this.#drawing.blocks(others, this.#level);
         patch(this.#container, at, drawn, this.#labels);
         return at + drawn.length;
     }
@@ -234,12 +254,14 @@ export class Markdown {
                 + item.raw.length, 0);
         if (this.#parent === this.#container) {
             this.#parent = /** @type {Element} */ (this.#container.childNodes[this.#from]);
+            this.#at = this.#from;
             this.#from = 0;
         }
         this.#references.define(items.slice(0, ended));
         this.#rememberItems(items.slice(0, ended));
         this.#from += ended;
         this.#tail = this.#tail.slice(raw);
+        this.#drawn = this.#lines = 0;
     }
 
     /** A long table: all rows but the last have ended. @param {Token} table */
@@ -252,12 +274,14 @@ export class Markdown {
                 .querySelectorAll('thead tr, tbody');
             this.#references.add(above, head, 'head');
             this.#parent = body;
+            this.#at = this.#from;
             this.#from = 0;
         }
         this.#rememberRows({...table, rows: table.rows.slice(0, ended)});
         this.#from += ended;
         this.#head = head;
         this.#tail = lines.slice(2 + ended).join('\n');
+        this.#drawn = this.#lines = 0;
     }
 
     /** @param {Token} code   that has begun @param {RegExpExecArray} fence */
@@ -291,20 +315,24 @@ export class Markdown {
         if (!hasEnded && !isEnd) return false;
         this.#fence = undefined;
         this.#from++;
-        this.#drawn = 0;
-        this.#settle();
+        this.#drawn = this.#lines = 0;
+        this.#settle(this.#container.childNodes[this.#from - 1]);
         return true;
     }
 
-    /** What has ended is coloured. */
-    #settle() {
-        if (!this.#isHidden) settle(this.#container);
+    /** What has ended is coloured. @param {Node} node */
+    #settle(node) {
+        if (!this.#isHidden && node instanceof Element) settle(node);
     }
 }
 
+/** Whether to read again what had another length. @param {string} tail @param {number} now @param {number} before */
+const isDue = (tail, now, before) => now - before >= GROWN * now || now < before || costOf(tail) <= LONG;
+
 /** Colours code that has ended. @param {Element} container */
 export function settle(container) {
-    for (const code of container.querySelectorAll('.code:not([data-done])')) {
+    const isCode = container.matches('.code:not([data-done])');
+    for (const code of isCode ? [container] : container.querySelectorAll('.code:not([data-done])')) {
         code.setAttribute('data-done', '');
         highlight(code);
     }

@@ -1,4 +1,4 @@
-// The lexer of marked, for Node and for the types; a site has the package's own file at this address
+// The lexer and tokenizer of marked, for Node and for the types; a site has the package's own file at this address
 // (web/node/site.js).
 
-export {Lexer} from 'marked';
+export {Lexer, Tokenizer} from 'marked';

@@ -13,12 +13,15 @@ import {labelOf, lex} from './lex.js';
  *     Waiting   raw: its source; of a table's row, with the head
  */
 
+/** The lexer copies all that are defined for each block. More are text. */
+const MOST = 500;
 const LABEL = /\[([^[\]]{1,999})\]/g;
 
 export class References {
     #labels;
     /** @type {import('./lex.js').Links} */
     #links = Object.create(null);
+    #count = 0;
     /** @type {Waiting[]} */
     #waiting = [];
 
@@ -34,8 +37,11 @@ export class References {
     /** Takes what is defined in what has ended: the first counts. @param {Token[]} tokens */
     define(tokens) {
         for (const {type, tag, href, title, tokens: inner, items} of tokens) {
-            if (type === 'def') this.#links[tag] ??= {href, title};
-            else if (type === 'blockquote' || type === 'list_item') this.define(inner);
+            if (type === 'def' && this.#count < MOST) {
+                this.#count += Number(!(tag in this.#links));
+                this.#links[tag] ??= {href, title};
+            }
+            if (type === 'blockquote' || type === 'list_item') this.define(inner);
             else if (type === 'list') this.define(items);
         }
     }
@@ -48,20 +54,23 @@ export class References {
         if (labels.length) this.#waiting.push({element, raw, part, labels});
     }
 
-    /** Draws once more what waited for what is defined now. @returns {boolean} whether there was any */
-    resolve() {
+    /**
+     * Draws once more what waited for what is defined now.
+     * @returns {Generator<Waiting, void>} each that was drawn
+     */
+    *resolve() {
         const found = this.#waiting.filter(({labels}) => labels.some((label) => label in this.#links));
         this.#waiting = [];
-        for (const {element, raw, part} of found) {
-            const drawing = new Drawing(this.#labels),
+        for (const one of found) {
+            const {element, raw, part} = one, drawing = new Drawing(this.#labels),
                 [token] = lex(raw, this.#links).filter(({type}) => type !== 'space'),
                 level = levelBefore(element);
             const [drawn] = part === 'item' ? drawing.list(token, level).children ?? [] : part === 'block'
                 ? drawing.blocks([token], level)
                 : rowsOf(drawing.table(token), part);
-            if (typeof drawn === 'object') renew(element, drawn, this.#labels);
+            if (typeof drawn === 'object') one.element = renew(element, drawn, this.#labels);
+            yield one;
         }
-        return found.length > 0;
     }
 }
 
