@@ -5,7 +5,7 @@
 
 import {draw, newComparison, nextToDraw, nextToVote, outcomeOf, promptsOf, vote} from '../compare.js';
 import {readSettings} from '../data/preferences.js';
-import {renderMarkdown} from '../markdown/markdown.js';
+import {drawInSteps} from '../markdown/steps.js';
 import {text} from '../texts.js';
 import {messageOf} from '../../base/error.js';
 import {button, openDialog} from './dialog.js';
@@ -13,6 +13,7 @@ import {element} from './dom.js';
 import {labels} from './message.js';
 import {saveFile} from './files.js';
 import {date, percent} from './format.js';
+import {slowly} from './slowly.js';
 
 /**
  * @typedef {import('../compare.js').Comparison} Comparison
@@ -199,7 +200,7 @@ export class Compare {
         if (!shown) return;
         const answer = (/** @type {'first' | 'second'} */ which) => {
             const body = element('div', {className: 'body', dir: 'auto'});
-            renderMarkdown(body, shown[which], {labels: labels()});
+            slowly(drawInSteps(body, shown[which], {labels: labels(), put: (place) => place()}));
             return element('article', {}, element('h3', {textContent: text(`compare.${which}`)}), body);
         };
         const choose = (/** @type {'first' | 'second' | 'both' | 'neither'} */ choice) =>
