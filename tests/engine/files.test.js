@@ -7,7 +7,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
-import {Conversation} from '../../web/engine/conversation.js';
+import {Conversation, TRANSCRIPT} from '../../web/engine/conversation.js';
 import {Gemma} from '../../web/gemma.js';
 import {BOOL, F32, GgufFile, STRING, U32} from './gguf_edit.js';
 
@@ -147,10 +147,10 @@ for (const [name, change] of [
     }));
 }
 
-test('where the end of a turn is no token, its text ends an answer', () => {
-    assert.deepEqual(new Conversation({}, {style: 'chatml', stop: '<|im_end|>', leads: false}, []).stops,
-        ['<|im_end|>']);
-    assert.deepEqual(new Conversation({}, {style: 'chatml', stop: '', leads: false}, []).stops, []);
+test('where the end of a turn is no token, texts end an answer: in a transcript the name of either speaker', () => {
+    const stops = (style) => new Conversation({}, style, []).stops;
+    assert.deepEqual(stops({style: 'chatml', stops: ['<|im_end|>'], leads: false}), ['<|im_end|>']);
+    assert.deepEqual(stops(TRANSCRIPT), ['\nUser:', '\nAssistant:']);
 });
 
 for (const [style, text, expected] of [

@@ -11,12 +11,12 @@ const ASKS = '\nUser:', ANSWERS = '\nAssistant:';
  * models that have none.
  * @typedef {object} Style
  * @property {string} style     'transcript', or whose turns (GemmaPlan.chat_style)
- * @property {string} stop      a text that ends an answer besides the end token, or ''
+ * @property {string[]} stops   texts that end an answer besides the end token
  * @property {boolean} leads    between a speaker's name and what he says stands a space
  */
 
 /** @type {Style} */
-export const TRANSCRIPT = {style: 'transcript', stop: ASKS, leads: true};
+export const TRANSCRIPT = {style: 'transcript', stops: [ASKS, ANSWERS], leads: true};
 
 /**
  * @typedef {{name: string, arguments: Record<string, any>}} ToolCall
@@ -187,7 +187,7 @@ export class Conversation {
 
     /** Strings that end the model's turn besides its end token. */
     get stops() {
-        return this.#style.stop ? [this.#style.stop] : [];
+        return this.#style.stops;
     }
 
     get trimsAnswers() {

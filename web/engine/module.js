@@ -31,7 +31,7 @@ import {startInstance} from './instance.js';
  * @property {string} architecture
  * @property {string} name
  * @property {boolean} chat
- * @property {{style: string, stop: string, leads: boolean}} turns
+ * @property {{style: string, stops: string[], leads: boolean}} turns
  * @property {number} nLayer
  * @property {number} nEmbd
  * @property {number} nVocab
@@ -199,7 +199,7 @@ export class Module {
         const {name, chat, chatStyle, chatStop, chatLeads, shape, type, ...sizes} = this.#readJson(() =>
             this.#c.x.plan());
         return {
-            architecture: shape.architecture, name, chat, turns: {style: chatStyle, stop: chatStop,
+            architecture: shape.architecture, name, chat, turns: {style: chatStyle, stops: chatStop ? [chatStop] : [],
                 leads: chatLeads},
             nLayer: shape.layers, nEmbd: shape.embd, nVocab: shape.vocab, trainedContext: shape.ctx, shape,
             type: type.toLowerCase(), ...sizes,
