@@ -13,6 +13,7 @@ import test from 'node:test';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {ensureDefaultModel} from '../../web/node/default_model.js';
+import {buildProgress, stepsOf} from '../../web/node/setup.js';
 
 const NODE_ROOM = fileURLToPath(new URL('../../web/node/', import.meta.url));
 const START = join(NODE_ROOM, 'start.js');
@@ -21,6 +22,16 @@ test('a default model that is there is not fetched again', async () => {
     const lines = [];
     assert.match(await ensureDefaultModel({log: (line) => lines.push(line)}), /\.gguf$/);
     assert.deepEqual(lines, []);
+});
+
+test('a build says at which of its steps it is', () => {
+    const objects = Array.from({length: 25}, (_, i) => `emcc -O3 -c src/${i}.c -o build/${i}.o`);
+    const lines = ['mkdir -p build', ...objects, 'emcc build/0.o -o build/gemma.js', 'cp build/gemma.js web'];
+    const said = [], show = buildProgress(stepsOf(lines.join('\n')), (line) => said.push(line));
+    lines.forEach(show);
+    assert.deepEqual(said.map((line) => /(\d+) of (\d+)/.exec(line).slice(1).map(Number)),
+        [[1, 26], [11, 26], [21, 26], [26, 26]]);
+    assert.match(said.at(-1), /\bgemma$/);
 });
 
 /** A separate models folder, and a PATH whose python3 runs `script`, a shell script. */

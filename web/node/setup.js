@@ -8,7 +8,7 @@ import {existsSync, mkdirSync, readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {basename, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {SetupError, runWithLines, say, which} from './run.js';
+import {SetupError, run, runWithLines, say, which} from './run.js';
 
 export {ensureDefaultModel as ensureModel} from './default_model.js';
 
@@ -44,11 +44,12 @@ export async function ensureModules() {
     if (spawnSync('make', ['-q', 'EMCC=emcc', 'wasm'], {cwd: ROOT}).status === 0) return;
     const emcc = emscripten();
     say('Engine: building its WebAssembly modules');
+    const steps = stepsOf(run('make', ['-n', 'EMCC=emcc', 'wasm'], {cwd: ROOT}));
     const command = ['make', `-j${availableParallelism()}`, `EMCC=${emcc}`, 'wasm'];
     // Of several set-ups that start at once, one builds; flock comes with every Debian.
     mkdirSync(join(ROOT, 'build'), {recursive: true});
     if (which('flock')) command.unshift('flock', join(ROOT, 'build/wasm.lock'));
-    await runWithLines(command[0], command.slice(1), showBuild, {cwd: ROOT});
+    await runWithLines(command[0], command.slice(1), buildProgress(steps), {cwd: ROOT});
 }
 
 /** Finds or installs Emscripten. The installer reports progress and failures on stderr. */
@@ -59,10 +60,29 @@ function emscripten() {
     return found.stdout.trim();
 }
 
-/** Turns the lines of the build that take long into progress. @param {string} line */
-function showBuild(line) {
-    const library = /generating system library: sysroot\/lib\/(wasm\d+)-.*\/libc-/.exec(line);
-    if (library) say(`Engine: building Emscripten's C library for ${library[1]} (half a minute, once)`);
-    const module = / -o (\S+\.js)$/.exec(line);
-    if (module) say(`Engine: compiling ${basename(module[1], '.js')}`);
+/** A compiler's call, by what it makes. */
+const STEP = / -o (\S+\.(?:o|js))$/;
+/** How many of them one line of progress stands for; modules have a line of their own. */
+const STEPS_A_LINE = 10;
+
+/** How many steps the output of make has. @param {string} output */
+export const stepsOf = (output) => output.split('\n').filter((line) => STEP.test(line)).length;
+
+/**
+ * Turns the lines of a build into progress.
+ * @param {number} total   of its steps
+ * @param {(line: string) => void} [log]
+ * @returns {(line: string) => void}
+ */
+export function buildProgress(total, log = say) {
+    let steps = 0;
+    return (line) => {
+        const library = /generating system library: sysroot\/lib\/(wasm\d+)-.*\/libc-/.exec(line);
+        if (library) log(`Engine: building Emscripten's C library for ${library[1]} (half a minute, once)`);
+        const [, made] = STEP.exec(line) ?? [];
+        if (made === undefined) return;
+        steps++;
+        if (made.endsWith('.js')) log(`Engine: step ${steps} of ${total}, linking ${basename(made, '.js')}`);
+        else if (steps % STEPS_A_LINE === 1) log(`Engine: step ${steps} of ${total}, compiling`);
+    };
 }
