@@ -78,6 +78,25 @@ test('the page is served as before, and health tells without the model', async (
     assert.equal((await ask('gemma.js')).status, 200);
 });
 
+test('the base URL lists the addresses, and what is not there says where to look', async () => {
+    const lazy = await start({path: () => assert.fail('the model is not needed')});
+    try {
+        for (const path of ['v1', 'v1/']) {
+            const {status, body} = await json(path, undefined, {to: lazy});
+            assert.equal(status, 200);
+            assert.ok(body.addresses.includes('POST /v1/chat/completions'));
+            assert.ok(body.addresses.includes('GET /v1/models/{id}'));
+        }
+        const wrong = await json('v1', {}, {to: lazy});
+        assert.deepEqual([wrong.status, wrong.headers.get('Allow')], [405, 'GET']);
+        const responses = await json('v1/responses', {model: 'gpt-5', input: 'Hello'}, {to: lazy});
+        assert.deepEqual([responses.status, responses.body.error.code], [404, 'unknown_url']);
+        assert.match(responses.body.error.message, /\/v1\/chat\/completions/);
+    } finally {
+        await lazy.close();
+    }
+});
+
 for (const [name, status, asked, param] of [
     ['a wrong value', 400, ['v1/chat/completions', {...CHAT, temperature: 3}], 'temperature'],
     ['a missing field', 400, ['v1/chat/completions', {}], 'messages'],

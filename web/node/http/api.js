@@ -1,6 +1,6 @@
 // api.js: OpenAI's API over HTTP, and what evaluation harnesses ask besides. The addresses are a table;
 // answers come from web/api/openai.js, which the same requests could be given in JavaScript. Node's own http
-// does: nine addresses need no router, and a library would be the first run-time dependency.
+// does: ten addresses need no router, and a library would be the first run-time dependency.
 
 import {randomBytes} from 'node:crypto';
 import {asApiError} from '../../api/openai.js';
@@ -26,20 +26,25 @@ import {detokenize, tokenize} from './tokenizer.js';
 
 const MAX_BODY = 16 * 2 ** 20;
 
-/** @type {{method: 'GET' | 'POST', path: RegExp, answer: Answerer}[]} */
-const ROUTES = [
-    {method: 'POST', path: /^\/v1\/chat\/completions$/, answer: ({client}, {body, signal}) =>
+/** @type {{method: 'GET' | 'POST', address: string, answer: Answerer}[]} {id}: the rest of the address */
+const ADDRESSES = [
+    {method: 'POST', address: '/v1/chat/completions', answer: ({client}, {body, signal}) =>
         client.chat.completions.create(body, {signal})},
-    {method: 'POST', path: /^\/v1\/completions$/, answer: ({client}, {body, signal}) =>
+    {method: 'POST', address: '/v1/completions', answer: ({client}, {body, signal}) =>
         client.completions.create(body, {signal})},
-    {method: 'POST', path: /^\/v1\/embeddings$/, answer: ({client}, {body, signal}) =>
+    {method: 'POST', address: '/v1/embeddings', answer: ({client}, {body, signal}) =>
         client.embeddings.create(body, {signal})},
-    {method: 'GET', path: /^\/v1\/models$/, answer: ({client}) => client.models.list()},
-    {method: 'GET', path: /^\/v1\/models\/(.+)$/, answer: ({client}, {rest}) => client.models.retrieve(rest)},
-    {method: 'POST', path: /^\/tokenize$/, answer: ({gemma}, {body}) => tokenize(gemma, body)},
-    {method: 'POST', path: /^\/detokenize$/, answer: ({gemma}, {body}) => detokenize(gemma, body)},
-    {method: 'GET', path: /^\/tokenizer_info$/, answer: ({tokenizerInfo}) => tokenizerInfo()},
+    {method: 'GET', address: '/v1/models', answer: ({client}) => client.models.list()},
+    {method: 'GET', address: '/v1/models/{id}', answer: ({client}, {rest}) => client.models.retrieve(rest)},
+    {method: 'POST', address: '/tokenize', answer: ({gemma}, {body}) => tokenize(gemma, body)},
+    {method: 'POST', address: '/detokenize', answer: ({gemma}, {body}) => detokenize(gemma, body)},
+    {method: 'GET', address: '/tokenizer_info', answer: ({tokenizerInfo}) => tokenizerInfo()},
 ];
+const ROUTES = ADDRESSES.map(({address, ...route}) =>
+    ({...route, path: new RegExp(`^${address.replace('{id}', '(.+)')}$`)}));
+/** The clients' base URL: it is answered, without the model, by the list of addresses. */
+const BASE = /^\/v1\/?$/;
+const LISTED = {addresses: ADDRESSES.map(({method, address}) => `${method} ${address}`)};
 /** Answered to everyone, without the model: that the server is there. */
 const HEALTH = '/health';
 const OWN = /^\/(v1(\/|$)|(tokenize|detokenize|tokenizer_info|health)$)/;
@@ -54,6 +59,11 @@ function pathOf({url = ''}) {
         return path;
     }
 }
+
+/** What to ask instead. @param {string} path */
+const hintFor = (path) => /^\/v1\/responses(\/|$)/.test(path)
+    ? 'The Responses API is not here; use /v1/chat/completions (chat.completions.create).'
+    : 'GET /v1 lists the addresses.';
 
 export class Api {
     #options;
@@ -92,12 +102,13 @@ export class Api {
         const path = pathOf(request), method = request.method === 'HEAD' ? 'GET' : request.method ?? '';
         checkOrigin(request, response, this.#options);
         const routes = ROUTES.filter((route) => route.path.test(path)),
-            methods = path === HEALTH ? ['GET'] : routes.map((route) => route.method);
+            methods = path === HEALTH || BASE.test(path) ? ['GET'] : routes.map((route) => route.method);
         if (method === 'OPTIONS') return sendPreflight(request, response, [...methods, 'OPTIONS']);
         if (path === HEALTH && method === 'GET') return sendJson(response, 200, {status: 'ok'});
         checkKey(request, this.#options);
-        if (!methods.length) throw httpError(404, `Unknown request URL: ${method} ${path}.`,
+        if (!methods.length) throw httpError(404, `Unknown request URL: ${method} ${path}. ${hintFor(path)}`,
             {code: 'unknown_url'});
+        if (BASE.test(path) && method === 'GET') return sendJson(response, 200, LISTED);
         const route = routes.find((one) => one.method === method);
         if (!route) {
             response.setHeader('Allow', methods.join(', '));
