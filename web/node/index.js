@@ -5,6 +5,7 @@
 
 import {GemmaError} from '../base/error.js';
 import {Api} from './http/api.js';
+import {checkModel} from './http/model.js';
 import {serve as listen} from './server.js';
 
 export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
@@ -24,7 +25,7 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  */
 
 /**
- * Serves OpenAI's API over HTTP. The model is loaded by the first request.
+ * Serves OpenAI's API over HTTP. The model is loaded by the first request; a file that is none rejects at once.
  * @param {ServeOptions} options
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   close: ends the server
  *     and the engine
@@ -35,6 +36,7 @@ export async function serve({model, port, host, allowedHosts = [], apiKey, origi
         throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
     if (apiKey === '' || host === '')
         throw new GemmaError('bad-argument', `${host === '' ? 'host' : 'apiKey'} is empty; leave it out, or give it a value.`);
+    await checkModel(model);
     const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins
         && [origins].flat()});
     const server = await listen({port, host, allowedHosts: allowedHosts.map((name) => name.toLowerCase()),

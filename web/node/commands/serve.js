@@ -2,11 +2,11 @@
 // called: the page has its own.
 
 import {setMaxListeners} from 'node:events';
-import {access} from 'node:fs/promises';
 import {parseArgs, UsageError} from '../args.js';
 import {modelFolder} from '../default_model.js';
 import {endOnSignals} from '../ending.js';
 import {Api} from '../http/api.js';
+import {checkModel} from '../http/model.js';
 import {serve} from '../server.js';
 import {engineOptions, MODEL_OPTIONS, modelPath} from './shared.js';
 
@@ -35,7 +35,7 @@ function originOf(text, name) {
 export default async function run(argv) {
     const {options} = parseArgs(argv, /** @type {import('../args.js').OptionTable} */ (OPTIONS)),
         {port, host, allowedHost, model, parallel, queue, maxBody, context} = options;
-    if (model !== undefined) await access(model);
+    if (model !== undefined) await checkModel(model);
     const {observe, ...engine} = engineOptions({...options, ctx: context ?? options.ctx, sessions: parallel});
     const apiKey = options.apiKey ?? (process.env.GEMMA_API_KEY || undefined);
     const api = new Api({path: () => modelPath({model}), engine, parallel, queue, maxBody, apiKey,

@@ -79,6 +79,19 @@ export class ServedModel {
 }
 
 /**
+ * Rejects, as loading would, where there is no model that this engine knows; reads its header alone.
+ * @param {string} path
+ */
+export async function checkModel(path) {
+    const source = await openSource({kind: 'path', path});
+    try {
+        await inspectModel(source, {threads: 1});
+    } finally {
+        source.close();
+    }
+}
+
+/**
  * What the file says of its tokens.
  * @param {Gemma} gemma
  * @param {string} path
