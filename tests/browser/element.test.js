@@ -35,7 +35,7 @@ async function serve(pages) {
     const requests = [], server = createServer((request, response) => {
         const path = new URL(request.url, 'http://x').pathname.slice(1), page = pages[path],
             name = path.split('/').at(-1);
-        requests.push(path);
+        requests.push(request.method === 'HEAD' ? `HEAD ${path}` : path);
         const place = MODELS[name] ? join(ROOT, 'tests/golden', MODELS[name])
             : files.get(path.replace(/^lib\//, ''));
         if (!page && !place) return response.writeHead(404).end();
@@ -144,8 +144,10 @@ for (const name of ['chromium', 'firefox', 'webkit']) {
         await context.test('a blank page in a sub-path: nothing loads before a click, then it answers', async () => {
             await open('folder/plain.html');
             await page.until(has, '[part=start]');
+            await page.until((pattern) => new RegExp(pattern).test(document.querySelector('gemma-chat')
+                .shadowRoot.querySelector('[part=card]').textContent), 'MB.*localhost');
             assert.deepEqual(server.requests.filter((path) => path.endsWith('.gguf')
-                || path.endsWith('.wasm')), []);
+                || path.endsWith('.wasm')), ['HEAD folder/chat.gguf']);
             await start(page);
             await page.evaluate(write, 'Hello');
             assert.equal(await page.until(idle), 1);
@@ -467,6 +469,31 @@ async function testAccess(context, {page, open}) {
         }
     });
 }
+
+test('the size is asked of the page\'s own host alone, and nothing is said where it is not clear', async (context) => {
+    const {sizeAt} = await import('../../web/api/element/models.js'), asked = [],
+        answers = {'/m.gguf': new Response(null, {headers: {'Content-Length': '1234'}}),
+            '/m.gguf.json': Response.json({size: 5678}), '/none.gguf': new Response(null, {status: 404}),
+            '/zipped.gguf': new Response(null, {headers: {'Content-Length': '9', 'Content-Encoding': 'gzip'}}),
+            '/silent.gguf': new Response(null), '/odd.json': new Response('<')};
+    context.after(() => delete globalThis.location);
+    globalThis.location = new URL('https://here.example/page.html');
+    context.mock.method(globalThis, 'fetch', async (address, {method}) => {
+        asked.push(`${method} ${address}`);
+        const answer = answers[new URL(address).pathname];
+        if (!answer) throw new TypeError('no network');
+        return answer;
+    });
+    const sizes = {};
+    for (const path of ['/m.gguf', '/m.gguf.json', '/none.gguf', '/zipped.gguf', '/silent.gguf', '/odd.json', '/gone.gguf'])
+        sizes[path] = await sizeAt(`https://here.example${path}`);
+    assert.deepEqual(sizes, {'/m.gguf': 1234, '/m.gguf.json': 5678, '/none.gguf': undefined,
+        '/zipped.gguf': undefined, '/silent.gguf': undefined, '/odd.json': undefined, '/gone.gguf': undefined});
+    assert.equal(asked.length, 7);
+    assert.equal(await sizeAt('https://other.example/m.gguf'), undefined);
+    assert.equal(await sizeAt('https://here.example/m-00001-of-00002.gguf'), undefined);
+    assert.equal(asked.length, 7);
+});
 
 test('its models are those of the catalogue', async () => {
     const {MODELS} = await import('../../web/api/element/models.js'),

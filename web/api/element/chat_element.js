@@ -2,7 +2,7 @@
 
 import {Gemma, GemmaError} from '../../gemma.js';
 import {useEngine} from './engines.js';
-import {askedOf, sourceOf} from './models.js';
+import {askedOf, sizeAt, sourceOf} from './models.js';
 import {dress} from './style.js';
 import {titleOf} from './texts.js';
 import {View} from './view.js';
@@ -47,10 +47,10 @@ export class GemmaChat extends Base {
     #ended;
     /** @type {import('../../gemma.js').Sampling | undefined} */
     #sampling;
-    /** Loads again when the element is back in a page. */
-    #wasLoaded = false;
+    #wasLoaded = false;     // loads again when the element is back in a page
     /** @type {IntersectionObserver | undefined} */
     #seen;
+    #offers = 0;        // of those that overlap, one for each attribute, only the last is shown
 
     constructor() {
         super();
@@ -173,7 +173,7 @@ export class GemmaChat extends Base {
     /** What is shown before there is a model, by the attribute autoload. */
     async #offer() {
         this.#seen?.disconnect();
-        const autoload = this.getAttribute('autoload');
+        const offer = ++this.#offers, autoload = this.getAttribute('autoload');
         try {
             const {model, ...about} = sourceOf(this);
             this.#view.showEmpty();
@@ -187,9 +187,9 @@ export class GemmaChat extends Base {
                 this.#seen.observe(this);
                 return;
             }
-            const id = Gemma.models.idOf(model), stored = (await Gemma.models.list()).find((one) => one.id === id);
-            const isPresent = this.isConnected && !this.#gemma && !this.#loading;
-            if (isPresent) this.#view.showOffer({size: stored?.size, ...about, stored: stored && (stored.state === 'complete' ? 'complete' : 'partial')});
+            const id = Gemma.models.idOf(model), {size, state} = (await Gemma.models.list()).find((one) => one.id === id) ?? {};
+            if (!this.isConnected || this.#gemma || this.#loading || offer !== this.#offers) return;
+            this.#view.showOffer({size, ...about, stored: state && (state === 'complete' ? 'complete' : 'partial')}, state ? undefined : sizeAt(model));
         } catch (error) {
             this.#fail(error);
         }

@@ -81,3 +81,24 @@ export function sourceOf(element) {
     return {key: url.href, model: url.href, name: element.getAttribute('model')
         ?? file.replace(/(\.gguf)?(\.json)?$/i, ''), host: url.host};
 }
+
+/**
+ * Bytes of a model that the page's own host has, as this says without giving them. Another host is asked for
+ * nothing before a person wants the model.
+ * @param {import('../../gemma.js').ModelSource} address   of a GGUF or of its manifest
+ * @returns {Promise<number | undefined>}   undefined: unknown, also of a model in parts
+ */
+export async function sizeAt(address) {
+    if (typeof address !== 'string') return undefined;
+    const {origin, pathname} = new URL(address);
+    if (origin !== location.origin || /-\d{5}-of-\d{5}\.gguf$/i.test(pathname)) return undefined;
+    const isManifest = pathname.endsWith('.json');
+    try {
+        const answer = await fetch(address, {method: isManifest ? 'GET' : 'HEAD', redirect: 'error'});
+        if (!answer.ok || !isManifest && answer.headers.has('Content-Encoding')) return undefined;
+        const size = Number(isManifest ? (await answer.json()).size : answer.headers.get('Content-Length'));
+        return size > 0 ? size : undefined;
+    } catch {
+        return undefined;       // the download says what is wrong
+    }
+}

@@ -82,18 +82,22 @@ export class View {
 
     // ---------------------------------------------------------------------------------------- before there is a model
 
-    /** @param {Offer} offer */
-    showOffer({name, size, host, stored, licence}) {
+    /** @param {Offer} offer @param {Promise<number | undefined>} [later]   its size */
+    showOffer({name, size, host, stored, licence}, later) {
         const texts = this.#texts, {download, resume, open} = texts,
             label = !stored ? download : stored === 'partial' ? resume : open;
         const button = make('button', {type: 'button', className: 'primary', part: 'start',
             textContent: label, onclick: () => this.#on.start()});
         button.ariaLabel = `${label}: ${name}`;
-        const facts = [size === undefined ? '' : this.#formats.bytes(size), stored === 'complete' ? texts.here
-            : host ? fill(texts.from, {host}) : ''];
+        const place = stored === 'complete' ? texts.here : host ? fill(texts.from, {host}) : '';
+        const facts = make('p', {className: 'soft'}), say = (/** @type {number | undefined} */ bytes) => {
+            const amount = bytes === undefined ? '' : this.#formats.bytes(bytes);
+            facts.textContent = [amount, place].filter(Boolean).join(' · ');
+        };
+        say(size);
+        later?.then((found) => found && say(found));
         const card = make('div', {className: 'offer', part: 'card'}, make('h2', {textContent: name}),
-            make('p', {textContent: texts.private}), button,
-            make('p', {className: 'soft', textContent: facts.filter(Boolean).join(' · ')}));
+            make('p', {textContent: texts.private}), button, facts);
         if (licence && stored !== 'complete') {
             const [before, after] = texts.terms.split('{terms}'),
                 link = make('a', {textContent: licence.name, href: licence.url, target: '_blank',
