@@ -3,11 +3,12 @@
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
-import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import {after, test} from 'node:test';
+import {SAMPLING} from '../../web/engine/generate.js';
 import {ensureModel} from '../../web/node/setup.js';
 
 const ROOT = join(import.meta.dirname, '../..'), CLI = join(ROOT, 'web/node/cli.js'),
@@ -28,10 +29,13 @@ function run(args, input = '') {
     return spawnSync(process.execPath, [CLI, ...args], {input, encoding: 'utf8', maxBuffer: 1 << 28});
 }
 
+/** What a command says every ten seconds, which on a slow machine pass. */
+const PROGRESS = /^[a-z ]+: \d+ %\n/gm;
+
 /** The stdout of a command that must succeed and say nothing else. */
 function output(args, input) {
     const {status, stdout, stderr} = run(args, input);
-    assert.deepEqual({status, stderr}, {status: 0, stderr: ''}, args.join(' '));
+    assert.deepEqual({status, stderr: stderr.replace(PROGRESS, '')}, {status: 0, stderr: ''}, args.join(' '));
     return stdout;
 }
 
@@ -86,6 +90,9 @@ test('generate: --session keeps a conversation in a file and goes on with it', (
     assert.equal(status, 1);
     assert.match(stderr, /session/);
     assert.equal(run([...args, '--prompt', 'x', '--system', 'y', '--session', file]).status, 2);
+    assert.equal(run([...args, '--session', join(work, 'none')]).status, 2, 'nothing to begin with');
+    assert.ok(json(['generate', '--model', TURNS, '--max-tokens', '4', '--prompt', '', '--session', file])
+        .tokens.length, 'what is there is continued');
 });
 
 test('embed: a vector of length 1 for each line', () => {
@@ -354,14 +361,42 @@ test('serve: SIGTERM lets answers end, Ctrl+C does not; an empty key is none', a
     }
 });
 
-test('help says how every command is called', () => {
-    for (const args of [[], ['help'], ['--help'], ['-h'], ['generate', '--help'], ['serve', '-h'],
-        ['generate', '--prompt', 'x', '-h']]) {
-        const text = output(args);
-        for (const command of ['generate', 'logits', 'tokenize', 'detokenize', 'perplexity', 'inspect',
-            'bench', 'serve']) {
-            assert.match(text, new RegExp(`^  ${command} `, 'm'));
-        }
+/** Which commands a help text has. */
+const commandsIn = (text) => [...text.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name)
+    .filter((name) => name !== 'Options');
+
+test('help says how every command is called, or one alone, and the defaults', () => {
+    const all = readdirSync(join(ROOT, 'web/node/commands')).map((name) => basename(name, '.js'))
+        .filter((name) => !['shared', 'windows'].includes(name)).sort();
+    for (const args of [[], ['help'], ['--help'], ['-h']])
+        assert.deepEqual(commandsIn(output(args)).sort(), all, args.join(' '));
+    for (const args of [['generate', '--help'], ['serve', '-h'], ['constraint', '-h'],
+        ['generate', '--prompt', 'x', '-h'], ['tokenize', '--help']])
+        assert.deepEqual(commandsIn(output(args)), [args[0]], args.join(' '));
+    assert.equal(output(['help', 'bench']), output(['bench', '--help']));
+    assert.match(output(['bench', '--help']), /--model/);
+    const generate = output(['generate', '--help']);
+    for (const [name, value] of Object.entries(SAMPLING)) {
+        const option = name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+        assert.ok(generate.includes(`[--${option} ${value}]`), name);
+    }
+});
+
+/** Before a command: ten seconds pass between any two looks at the clock. */
+const HASTY = "let t = 0; performance.now = () => t += 1e4;";
+
+test('what takes long says how far it is on stderr, also without a terminal', () => {
+    const text = write('window.txt', readFileSync(TEXT, 'utf8').slice(0, 1500));
+    for (const args of [['perplexity', '--model', BASE, '--text', text, '--json'],
+        ['bench', '--model', BASE, '--prompt-tokens', '8', '--max-tokens', '2', '--repeat', '1', '--json']]) {
+        const {status, stdout, stderr} = spawnSync(process.execPath,
+            ['--import', `data:text/javascript,${encodeURIComponent(HASTY)}`, CLI, ...args],
+            {encoding: 'utf8'});
+        assert.equal(status, 0, stderr);
+        assert.equal(typeof JSON.parse(stdout), 'object');
+        const said = stderr.match(PROGRESS) ?? [];
+        assert.ok(said.length > 1, args[0]);
+        assert.equal(said.join(''), stderr, args[0]);
     }
 });
 
@@ -396,7 +431,10 @@ function refuses(args, status, pattern, input) {
 test('wrong calls are told in one sentence, exit code 2', () => {
     const cases = [
         [['sing'], /Unknown command sing/],
-        [['generate', '--prompt', 'x', '--tempo', '1'], /Unknown option --tempo/],
+        [['generate', '--prompt', 'x', '--tempo', '1'], /Unknown option --tempo.*generate --help/],
+        [['generate', '--promt', 'x'], /Unknown option --promt.* --prompt\b.*generate --help/],
+        [['bench', '--max-token=3'], / --max-tokens\b/],
+        [['serve', '--prot', '1'], / --port\b/],
         [['generate', '--prompt'], /--prompt needs a value/],
         [['generate', '-p', 'x'], /Unknown option -p/],
         [['generate', '--prompt', 'x', '--temperature', 'hot'], /--temperature hot: a number/],
@@ -406,6 +444,11 @@ test('wrong calls are told in one sentence, exit code 2', () => {
         [['generate', '--prompt', 'x', '--json=yes'], /--json takes no value/],
         [['generate', 'x'], /Unexpected word x/],
         [['generate', '--prompt', 'x', '--messages', 'y'], /exclude each other/],
+        [['generate', '--model', BASE], /prompt is empty/i],
+        [['generate', '--model', BASE, '--prompt', ''], /prompt is empty/i],
+        [['generate', '--model', TURNS, '--chat', '--prompt', ' \n'], /prompt is empty/i],
+        [['generate', '--prompt', 'x', '--choices', ''], /--choices/],
+        [['constraint', '--choices', 'yes, ,no'], /--choices/],
         [['logits', '--model', BASE, '--json'], /--tokens/],
         [['logits', '--model', BASE, '--tokens', '1,b', '--json'], /b is not a token id/],
         [['perplexity', '--model', BASE], /--text is needed/],
@@ -445,7 +488,9 @@ test('what is missing or broken is told in one sentence, exit code 1', () => {
         [['perplexity', '--model', BASE, '--text', write('empty.txt', '')], /is empty/],
         [['bench', '--shape', 'gemma-3b', '--type', 'q4_0'], /gemma-3b/],
         [['bench', '--shape', 'gemma-2b', '--type', 'q9_9'], /q9_9/],
-        [['serve', '--model', join(work, 'none.gguf')], /none\.gguf/],
+        [['serve', '--model', join(work, 'none.gguf')], /There is no file .*none\.gguf/],
+        [['serve', '--model', work], /is not a file/],
+        [['serve', '--model', TEXT], /text\.txt.*GGUF/],
     ];
     for (const [args, pattern] of cases) refuses(args, 1, pattern);
 });
@@ -492,7 +537,7 @@ test('constraint: without a model, whether it compiles and which lines it accept
     for (const [option, text] of [['--schema', '{"const": 1}'], ['--grammar', 'root ::= "1"']])
         assert.deepEqual(accepts([option, write('marked', `\uFEFF${text}`)], '1\n2'), [true, false]);
     assert.deepEqual(accepts(['--regex', '[ab]+'], 'ab\nc\n'), [true, false]);
-    assert.deepEqual(accepts(['--choices', 'yes,no'], 'no\nyesno'), [true, false]);
+    assert.deepEqual(accepts(['--choices', 'yes, no'], 'no\nyesno\n no'), [true, false, false]);
     assert.deepEqual(accepts(['--grammar', write('g.gbnf', 'root ::= "x"+ "y"')], 'xxy\ny'), [true, false]);
     assert.deepEqual(accepts(['--schema', schema, '--whitespace', 'none'], '{"a":1}\n{"a": 1}'),
         [true, false]);

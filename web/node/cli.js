@@ -5,18 +5,22 @@
 
 import {readFile} from 'node:fs/promises';
 import {GemmaError} from '../gemma.js';
-import {HelpAsked, UsageError} from './args.js';
+import {HelpAsked, UnknownOption, UsageError} from './args.js';
 import {SetupError} from './run.js';
 
-const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
-       gemma --help | --version
-
+const USAGE = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND ...)
+       gemma help | COMMAND --help | --version
+`;
+/** A command's part begins with its name, two columns in. */
+const PARTS = `
   generate     --prompt T, or standard input, or both: the prompt, then the text
                [--chat] [--system T] [--max-tokens N] [--stop T] (once) [--json]
                [--messages FILE]    a conversation; standard input ends what the user says last in it, or is the next question
                [--session FILE]     continues the conversation in FILE, and saves it there
-               [--temperature X] [--top-k N] [--top-p X] [--min-p X] [--repeat-penalty X] [--presence-penalty X]
-               [--frequency-penalty X] [--seed N] [--logprobs N] [--prompt-logprobs N]
+               [--logprobs N] [--prompt-logprobs N]
+               Sampling, with its defaults: [--temperature 0.8] (0: the likeliest token) [--top-k 64] [--top-p 0.95] [--min-p 0]
+               [--repeat-penalty 1] [--presence-penalty 0] [--frequency-penalty 0] [--seed N] (default: another each time)
+               Without --max-tokens it ends where the model ends the text, or where the context is full.
                What the text must be, one of:
                [--schema FILE]      JSON of this schema; with --whitespace none|space|free: its white space (default: space)
                [--regex R]          a match of this regular expression
@@ -28,23 +32,25 @@ const HELP = `usage: gemma COMMAND [options]        (npm run -s gemma -- COMMAND
                default: the likeliest next tokens (20) as JSON; --out: all logits of every token, as 32-bit floats
   tokenize     [--bos] [--special] [--json] < text
   detokenize   < ids
-  embed        < lines                      a vector of length 1 for each line
-  perplexity   --text F [--json]            --ctx: of a window
+  embed        < lines                      a vector of length 1 for each line; a base model's are not good for search
+  perplexity   --text F [--json]            --ctx: of a window (512)
   compare      A B --text F [--json]        how far the model file B is from A over a text; --ctx: of a window
   imatrix      --text F --out FILE          what goes into each matrix, for build/quantize --imatrix; --ctx: of a window
   inspect      FILE [--json]                what its header says, and the memory that it needs
   probe        FILE|URL [--json]            whether it fits here and how fast it would be; also of a manifest or a catalogue's entry (.json)
-  bench        [--model FILE | --shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--prompt-tokens N] [--max-tokens N]
-               [--repeat N] [--parallel N] [--profile] [--json]
+  bench        [--model FILE | --shape gemma-2b|gemma-7b|gemma3-270m|gemma3-1b --type q4_0|...] [--profile] [--json]
+               with its defaults: [--prompt-tokens 128] [--max-tokens 64] [--repeat 5] [--parallel 1]
   serve        [--port N] [--host H]      the page, and OpenAI's API under /v1; default: localhost, at the first free port from 8000 on
                [--allowed-host NAME,...]     other names by which requests may call it: of a container, behind a proxy
                [--parallel N] [--queue N]     texts written at the same time (4), and requests that may wait (64); more get 429
                [--api-key K] [--cors ORIGIN,...|*]     who may call: also GEMMA_API_KEY; pages of this machine may, others if named or with the key
                [--context N]     another name for --ctx
                [--max-body BYTES]     of a request (16 MiB)
-
-  Options of the model: [--model FILE] (default: the default model) [--ctx N] [--threads N] [--variant simd128|relaxed] [--dot i32|i16]
-               [--memory64] [--exact] [--kv f16|int8]
+`;
+/** Of the commands that open one. */
+const MODEL_PART = `
+  Options of the model: [--model FILE] (default: the default model) [--ctx N] (the model's, up to 8,192) [--threads N] (all cores, up to 8)
+               [--variant simd128|relaxed] [--dot i32|i16] [--memory64] [--exact] [--kv f16|int8] (f16)
                compare and probe take no --model, inspect takes --ctx and --threads alone, and constraint none of them.
 `;
 
@@ -76,8 +82,15 @@ process.stdout.on('error', (error) => {
 try {
     await main(process.argv.slice(2));
 } catch (error) {
-    if (error instanceof HelpAsked) process.stdout.write(HELP);
+    if (error instanceof HelpAsked) process.stdout.write(helpFor(process.argv.slice(2)));
     else fail(error);
+}
+
+/** The part of the command that is named, or all of them. @param {string[]} argv */
+function helpFor([first, second]) {
+    const name = first === 'help' ? second : first,
+        part = PARTS.split(/^ {2}(?! )/m).find((one) => one.startsWith(`${name} `));
+    return `${USAGE}\n${part ? `  ${part}` : PARTS.slice(1)}${name === 'constraint' ? '' : MODEL_PART}`;
 }
 
 /** @param {any} error */
@@ -85,6 +98,7 @@ function fail(error) {
     // What has a syscall is the system's refusal of a file or a port: its message is a sentence.
     const expected = error instanceof GemmaError || error instanceof UsageError || error instanceof SetupError
         || error.syscall !== undefined;
-    process.stderr.write(`gemma: ${expected ? error.message : error.stack}\n`);
+    const hint = error instanceof UnknownOption ? ` gemma ${process.argv[2]} --help lists them.` : '';
+    process.stderr.write(`gemma: ${expected ? error.message : error.stack}${hint}\n`);
     process.exitCode = error instanceof UsageError ? 2 : 1;
 }

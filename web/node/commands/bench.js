@@ -6,7 +6,7 @@ import {MAX_BATCH} from '../../base/constants.js';
 import {SAMPLING} from '../../engine/generate.js';
 import {openSynthetic} from '../../engine/open.js';
 import {UsageError, parseArgs} from '../args.js';
-import {MODEL_OPTIONS, engineOptions, open, printJson} from './shared.js';
+import {MODEL_OPTIONS, engineOptions, open, printJson, progressLine} from './shared.js';
 
 /**
  * @typedef {import('../../engine/module.js').Module} Module
@@ -98,23 +98,29 @@ export default async function run(argv) {
             engineOptions({...options, ctx, sessions: parallel}));
     const {module, variant, kernels, threads, plan, session} = opened;
     const sessions = [session, ...Array.from({length: parallel - 1}, () => module.newSession(ctx))];
-    const evaluate = () => {
-        do module.step(sessions, MAX_BATCH);
-        while (sessions.some((one) => one.left() > 0));
+    const progress = progressLine(), total = (repeat + 1) * parallel * (promptTokens + maxTokens);
+    let begun = 0;
+    const evaluate = (/** @type {number} */ tokens) => {
+        begun += tokens;
+        for (let left = tokens; left > 0; progress({phase: 'bench', done: begun - left, total})) {
+            module.step(sessions, MAX_BATCH);
+            left = sessions.reduce((sum, one) => sum + one.left(), 0);
+        }
     };
     let prefill = new Measured(), decode = new Measured();
     for (const one of sessions) one.setSampling({...SAMPLING, temperature: 0, seed: 0, logitBias: {}});
     for (let round = 0; round <= repeat; round++) {
         if (round === 1) [prefill, decode] = [new Measured(), new Measured()];    // round 0 warmed up
         sessions.forEach((one, i) => one.sync(someIds(promptTokens, round * parallel + i, plan.nVocab)));
-        prefill.time(module, promptTokens * parallel, profile, evaluate);
+        prefill.time(module, promptTokens * parallel, profile,
+            () => evaluate(promptTokens * parallel));
         decode.time(module, maxTokens * parallel, profile, () => {
             let sampling = 0;
             for (let i = 0; i < maxTokens; i++) {
                 const start = performance.now(), ids = sessions.map((one) => one.sample());
                 sampling += performance.now() - start;
                 sessions.forEach((one, k) => one.push(ids[k]));
-                evaluate();
+                evaluate(parallel);
             }
             return sampling / 1000;
         });

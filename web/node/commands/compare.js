@@ -57,7 +57,7 @@ function compare(modules, text, ctx) {
                 if (at.best[0] === at.best[1]) agreed++;
                 for (const m of [0, 1]) nll[m] += at.logSum[m] - rows[m][ids[begin + i + 1]];
             }
-            progress?.({phase: 'text', done, total});
+            progress({phase: 'text', done, total});
         });
     }
     const sum = kl.reduce((s, x) => s + x, 0), sorted = kl.toSorted(), [max] = sorted.subarray(-1);

@@ -1,5 +1,6 @@
 // generate.js: gemma generate: streams a continuation, an answer, or the answers to a file of messages.
 
+import {existsSync} from 'node:fs';
 import {readFile, rename, writeFile} from 'node:fs/promises';
 import {Gemma, GemmaError} from '../../gemma.js';
 import {UsageError, parseArgs} from '../args.js';
@@ -79,6 +80,15 @@ async function openSession(gemma, {session: path, ...options}) {
     return gemma.restore(saved);
 }
 
+/**
+ * Of nothing, a model writes any text. A conversation that is there can be continued by an empty prompt.
+ * @param {string} prompt @param {string | undefined} session
+ */
+function mustSay(prompt, session) {
+    if (prompt.trim() || session !== undefined && existsSync(session)) return prompt;
+    throw new UsageError('The prompt is empty; give one by --prompt or on standard input.');
+}
+
 /** A prompt and the text that it is about. @param {string} prompt @param {string} text */
 function join(prompt, text) {
     return text && !/\s$/.test(prompt) ? `${prompt}\n${text}` : prompt + text;
@@ -107,9 +117,10 @@ export default async function run(argv) {
         constraint = await readConstraint(options);
     const piped = options.prompt === undefined && !messages ? undefined : readPiped();
     /** @param {string} text @returns {(string | Message[])[]} */
-    const asked = (text) => messages ? questions(withText(messages, text)) : [join(options.prompt, text)];
+    const asked = (text) => messages ? questions(withText(messages, text))
+        : [mustSay(join(options.prompt, text), options.session)];
     const prompts = piped ? undefined : options.prompt === undefined && !messages
-        ? [(await readStdin()).toString('utf8')] : asked('');
+        ? [mustSay((await readStdin()).toString('utf8'), options.session)] : asked('');
 
     const gemma = await Gemma.load({kind: 'path', path: await modelPath(options)},
         {...engineOptions(options), onProgress: progressLine()});

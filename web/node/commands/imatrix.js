@@ -52,7 +52,7 @@ function collect(module, text, ctx) {
     for (const ids of windows) {
         module.observe();
         evaluateWindow([module], ctx, ids, (sessions, begin, n) =>
-            progress?.({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
+            progress({phase: 'text', done: before + Math.min(begin + n, ids.length - 1), total}));
         before += ids.length - 1;
         matrices = addUp(matrices, module.observed());
     }

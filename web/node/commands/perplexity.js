@@ -35,7 +35,7 @@ function surprise(module, text, ctx) {
                 session.logitsAt(i);
                 sum += session.nll(ids[begin + i + 1]);
             }
-            progress?.({phase: 'text', done, total});
+            progress({phase: 'text', done, total});
         });
     }
     return {sum, tokens: total};

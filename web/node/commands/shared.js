@@ -52,22 +52,40 @@ export async function readConstraint({schema, regex, choices, grammar, whitespac
     if (schema !== undefined) return {schema: await readJson(schema), ...whitespace !== undefined
         && {whitespace}};
     if (regex !== undefined) return {regex};
-    if (choices !== undefined) return {choices: choices.split(',')};
+    if (choices !== undefined) return {choices: readChoices(choices)};
     return grammar === undefined ? undefined : {grammar: await readText(grammar)};
 }
 
+/** White space around a choice is the command line's, not the text's. @param {string} text */
+function readChoices(text) {
+    const choices = text.split(',').map((one) => one.trim());
+    if (choices.includes('')) throw new UsageError(
+        `--choices "${text}" has an empty choice; expected texts with commas between them, as in yes,no.`);
+    return choices;
+}
+
 /** @type {Record<string, string>} */
-const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text'};
+const NAMES = {load: 'loading', prefill: 'reading the prompt', text: 'reading the text',
+    bench: 'measuring'};
+
+/** Between two reports: a terminal shows the last one alone; elsewhere each is a line. */
+const TERMINAL_MS = 100, LINE_MS = 10_000;
 
 /**
- * Shows progress as one line on a terminal, and clears it at the end.
- * @returns {((progress: any) => void) | undefined}
+ * Shows progress on stderr: on a terminal as one line, which is cleared at the end; elsewhere by a new line
+ * every ten seconds, so that what ends before has none.
+ * @returns {(progress: any) => void}
  */
 export function progressLine() {
-    if (!process.stderr.isTTY) return undefined;
+    const {stderr} = process, pause = stderr.isTTY ? TERMINAL_MS : LINE_MS;
+    let next = stderr.isTTY ? 0 : performance.now() + pause;
     return ({phase, bytes, done = bytes, total}) => {
+        const now = performance.now(), isOver = done >= total;
+        if (now < next && !isOver) return;
+        next = now + pause;
         const text = `${NAMES[phase]}: ${Math.floor(100 * done / total)} %`;
-        process.stderr.write(done < total ? `\r${text}` : `\r${' '.repeat(text.length + 2)}\r`);
+        if (stderr.isTTY) stderr.write(isOver ? `\r${' '.repeat(text.length + 2)}\r` : `\r${text}`);
+        else if (!isOver) stderr.write(`${text}\n`);
     };
 }
 
