@@ -245,7 +245,8 @@ export class Gemma {
 
     /**
      * Embeddings: for each text the mean of the final hidden states of its tokens, as a vector of length 1. Texts of
-     * like meaning have like vectors: compare them by their dot product.
+     * like meaning have like vectors: compare them by their dot product. A base model's are not good for search; for
+     * that, models like EmbeddingGemma were made, which this engine does not run.
      * @param {(string | number[])[]} texts   or their tokens, <bos> first @param {{signal?: AbortSignal}} [options]
      * @returns {Promise<Float32Array[]>}   [info.nEmbd] each; rejects with 'context-full' for a text that is longer
      *     than the context
