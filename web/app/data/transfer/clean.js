@@ -41,7 +41,7 @@
  * @typedef {import('../bring.js').Whole} Whole   a conversation as it is kept
  */
 
-import {titleOf} from '../titles.js';
+import {seen, titleOf} from '../titles.js';
 import {newestLeafBelow} from '../tree.js';
 
 const ROLES = new Set(['system', 'user', 'assistant', 'tool']),
@@ -199,13 +199,14 @@ export function cleanConversation(raw) {
     cutCycles(messages);
     const text = asText(raw.text), leaf = ancestor(raw.leaf),
         user = messages.find(({role}) => role === 'user');
-    const title = asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').trim().toWellFormed(),
+    const title = seen(asText(raw.title).slice(0, LONGEST_TITLE).replace(/\s+/g, ' ').toWellFormed()),
         {id: modelId, name} = asObject(raw.model);
     /** @type {Summary} */
     const summary = {
         id, kind: isDocument ? 'document' : 'chat', title: title || titleOf(isDocument ? text : user?.content
             ?? ''), isTitled: raw.isTitled === true && title !== '',
-        created, updated: asTime(raw.updated, time), pinned: raw.pinned === true, folder: asName(raw.folder),
+        created: Math.min(now, created), updated: Math.min(now, asTime(raw.updated, time)),
+        pinned: raw.pinned === true, folder: seen(asName(raw.folder)),
         leaf: newId(leaf ?? '') ?? newestLeafBelow(messages, null),
         messages: messages.length, ...typeof modelId === 'string'
             && {model: {id: modelId.slice(0, 4000), name: asName(name)}},
