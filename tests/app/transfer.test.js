@@ -86,7 +86,7 @@ test('what is exported comes back as it was, once', async () => {
         [await store.read(id), await store.readText(id)]);
     assert.deepEqual((await listPresets(other)).map(({name, system, settings}) => ({name, system, settings})),
         [{name: 'Brief one', system: 'Be brief.', settings: {temperature: 0}}]);
-    await deletePreset(other, 'BRIEF ONE');
+    await deletePreset(other, (await listPresets(other))[0]);
     assert.deepEqual(await listPresets(other), []);
     // A message that was deleted comes back with the next import; one that was written since stays.
     await other.deleteFrom(a.id);
@@ -95,6 +95,42 @@ test('what is exported comes back as it was, once', async () => {
     assert.deepEqual([other.find(chat.id).messages, other.find(chat.id).leaf], [4, since.id]);
     const one = JSON.parse(await (await exportAll(store, [note.id])).text());
     assert.deepEqual([one.conversations.length, one.conversations[0].text, one.presets], [1, 'Text', []]);
+});
+
+test('presets and prompts have their own names, and case counts; what an older version stored is moved',
+    async () => {
+    const store = await open(), {database} = store, old = (name, more) =>
+        database.change(['presets'], async ({presets}) => presets.put(name.toLowerCase(), {name, ...more}));
+    const names = async () => (await listPresets(store)).map(({name, system}) => `${name} ${system ?? ''}`)
+        .sort();
+    await old('Old', {settings: {topK: 1}});
+    await old('Hint', {system: 'Old.'});
+    await savePreset(store, {name: 'Work', settings: {topK: 9}});
+    const saved = [];
+    for (const name of ['work', 'Work', 'Work', 'Hint'])
+        saved.push(await savePreset(store, {name, system: name}));
+    assert.deepEqual(saved.map(({isReplaced}) => isReplaced), [false, false, true, true]);
+    assert.deepEqual(await names(), ['Hint Hint', 'Old ', 'Work ', 'Work Work', 'work work']);
+    await deletePreset(store, {name: 'Work', system: 'Work'});
+    assert.deepEqual(await names(), ['Hint Hint', 'Old ', 'Work ', 'work work']);
+    assert.equal((await savePreset(store, {name: ' a  b ', settings: {}})).name, 'a b');
+    assert.equal(await savePreset(store, {name: '\u200b ', settings: {}}), undefined);
+});
+
+test('of a conversation, names that show nothing are none, and times of the future are now', async () => {
+    const store = await open(), at = 9e13;
+    await importFile(store, file({conversations: [{id: 'far', title: '\u200b\u2060', folder: '\u200b',
+        created: at, updated: at, messages: [{role: 'user', content: '\u200b\nHello', created: at}]}]}));
+    const [{title, folder, isTitled, created, updated}] = store.list();
+    assert.deepEqual([title, folder, isTitled], ['Hello', '', false]);
+    assert.ok(created <= Date.now() && updated <= Date.now());
+});
+
+test('of settings, only those that change are stored', async () => {
+    const store = await open(), {id} = await store.create({settings: {topK: 1, seed: 2}});
+    await Promise.all([store.change(id, {settings: {system: 'Rhyme.'}}),
+        store.change(id, {settings: {topK: undefined}})]);
+    assert.deepEqual(JSON.parse(JSON.stringify(store.find(id).settings)), {seed: 2, system: 'Rhyme.'});
 });
 
 test('a document that has another text here comes beside it, once', async () => {

@@ -102,7 +102,7 @@ const settings = new Settings(root, {
     cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
     presets: {
         list: async () => (await presets()).listPresets(store), save: async (preset) => (await presets()).savePreset(store, preset),
-        delete: async (name) => (await presets()).deletePreset(store, name),
+        delete: async (preset) => (await presets()).deletePreset(store, preset),
     },
 });
 const welcome = new Welcome(root, {

@@ -92,10 +92,10 @@ export class Chatting {
         return this.summary?.settings ?? this.#settings;
     }
 
-    /** @param {Record<string, unknown>} settings @param {string} [id]   default: the new one, not stored */
+    /** @param {Record<string, unknown>} settings   those that change @param {string} [id]   default: the new one, not stored */
     async changeSettings(settings, id = this.id) {
         if (id) await this.#parts.store.change(id, {settings});
-        else this.#settings = settings;
+        else this.#settings = {...this.#settings, ...settings};
     }
 
     /** @param {string} content @param {import('./data/types.js').Attachment[]} [attachments] */

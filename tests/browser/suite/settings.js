@@ -22,7 +22,10 @@ export function testSettings(name) {
         /** @type {import('../harness/page.js').Page} */
         let page;
 
-        const open = () => page.click('#open-settings');
+        const open = async () => {
+            await page.click('#open-settings');
+            await page.until(() => document.getElementById('preset') && document.getElementById('prompt-library'));
+        };
         const close = async () => {
             await page.click('#settings header button');
             await page.until(() => !document.getElementById('settings').open);
@@ -95,6 +98,92 @@ export function testSettings(name) {
             assert.match(await value('system'), /short/);
             await page.click('#settings-reset');
             assert.equal(await value('system'), '');
+            await close();
+        });
+
+        test('two presets of one name are a choice each, and replacing one is said', async () => {
+            await open();
+            const save = async (id, name) => {
+                await page.evaluate((id, name) => {
+                    const at = document.getElementById(id).closest('.library');
+                    at.querySelector('.library-buttons button').click();
+                    at.querySelector('input').value = name;
+                    at.querySelectorAll('.library-buttons button')[0].click();
+                }, id, name);
+                await page.until((id, name) => document.getElementById(id)
+                    .selectedOptions[0]?.textContent === name, id, name.replace('  ', ' '));
+            };
+            const note = () => page.text('.library:has(#preset) p');
+            await save('preset', 'Of  two');
+            assert.equal(await note(), '');
+            await save('prompt-library', 'of two');
+            await save('prompt-library', 'Of two');
+            await choose('preset', 'Choose…');
+            await choose('preset', 'Of two');
+            await save('preset', 'Of two');
+            await page.until(() => document.querySelector('.library:has(#preset) p').textContent !== '');
+            await page.evaluate(() => document.querySelectorAll(
+                '.library:has(#preset) .library-buttons button')[1].click());
+            await page.until(() => document.getElementById('preset').value === '');
+            assert.deepEqual(await page.evaluate(() => ['preset', 'prompt-library'].map((id) =>
+                [...document.getElementById(id).options].filter(({textContent}) =>
+                    /^of two$/i.test(textContent)).length)), [0, 2]);
+            await page.click('#settings-reset');
+            await close();
+        });
+
+        test('what is too long is refused in its row, and the last value stays', async () => {
+            await open();
+            const refused = (key) => page.evaluate((key) =>
+                document.querySelector(`.setting:has(#setting-${key}) .refused`).textContent, key);
+            const write = (key, text) => page.evaluate((key, text) => {
+                const field = document.getElementById(`setting-${key}`);
+                field.value = text;
+                field.dispatchEvent(new Event('input'));
+            }, key, text);
+            const long = 'a word '.repeat(15_000);
+            const written = [['system', 'Rhyme.', long], ['schema', '', JSON.stringify({title: long})]];
+            for (const [key, good, bad] of written) {
+                await write(key, good);
+                await write(key, bad);
+                await page.until((key) => document.getElementById(`setting-${key}`)
+                    .getAttribute('aria-invalid') === 'true', key);
+                assert.match(await refused(key), /100,000/);
+                await close();
+                await open();
+                assert.equal(await value(key), good);
+            }
+            await page.click('#settings-reset');
+            await close();
+        });
+
+        test('two tabs change the settings of one conversation, and both changes are kept', async () => {
+            const other = await lend(page.tab());
+            await other.goto(await page.evaluate(() => location.href));
+            await other.until(() => document.querySelectorAll('#messages > *').length > 0);
+            const write = (tab, key, text) => tab.evaluate((key, text) => {
+                const field = document.getElementById(`setting-${key}`);
+                field.value = text;
+                field.dispatchEvent(new Event('input'));
+                document.getElementById('settings').close();
+            }, key, text);
+            for (const tab of [page, other])
+                await tab.evaluate(() => document.getElementById('open-settings').click());
+            await write(page, 'system', 'Rhyme.');
+            const stored = () => other.evaluate(async () => {
+                const {openDatabase, databaseName} = await import('/modules/app/data/database.js');
+                const database = await openDatabase(databaseName());
+                const all = await database.read(['conversations'], ({conversations}) => conversations.all());
+                database.close();
+                return all.map(({settings}) => JSON.stringify(settings)).join();
+            });
+            while (!/"system"/.test(await stored())) await new Promise((later) => { setTimeout(later, 100); });
+            await write(other, 'topK', '5');
+            while (!/"topK"/.test(await stored())) await new Promise((later) => { setTimeout(later, 100); });
+            assert.match(await stored(), /Rhyme/);
+            await other.close();
+            await open();
+            await page.click('#settings-reset');
             await close();
         });
 

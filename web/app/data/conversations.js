@@ -192,12 +192,12 @@ export class Conversations {
 
     /**
      * @param {string} id
-     * @param {Partial<Pick<Summary, 'title' | 'isTitled' | 'pinned' | 'folder' | 'model' | 'settings' |
-     *     'leaf'>>} changes   a title is a person's
+     * @param {Partial<Summary>} changes   a title is a person's; settings: those that change, undefined: as default
      */
     async change(id, changes) {
-        const titled = changes.title === undefined ? {} : {isTitled: changes.title !== ''};
-        await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes}));
+        const {title, settings} = changes, titled = title === undefined ? {} : {isTitled: title !== ''};
+        await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes,
+            ...settings && {settings: {...summary.settings, ...settings}}}));
     }
 
     /**

@@ -72,7 +72,8 @@ export const BUILT_IN = [
     ['bold', {temperature: 1.2, topK: 0, topP: 1, minP: 0.05}],
 ];
 
-const LONGEST_TEXT = 100_000;
+/** Characters; what is longer is not read again. */
+export const LONGEST_TEXT = 100_000;
 
 /**
  * A JSON Schema that a person wrote.

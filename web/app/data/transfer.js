@@ -201,7 +201,8 @@ class Importing {
         if (typeof version === 'number' && version > VERSION)
             this.#skip('The export is of a newer version of this app: what is new in it is left out.');
         for (const preset of asList(presets).map(asObject))
-            this.#imported.presets += Number(await savePreset(this.#store, preset, {isNewOnly: true}));
+            this.#imported.presets += Number(Boolean(await savePreset(this.#store, preset,
+                {isNewOnly: true})));
     }
 
     /** @param {import('./transfer/clean.js').Raw | undefined} raw */

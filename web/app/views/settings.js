@@ -6,10 +6,10 @@
 import {BUILT_IN, defaultPreferences, loadPreferences, readSettings, savePreferences,
     SETTINGS} from '../data/preferences.js';
 import {group} from '../asking.js';
+import {later} from '../../base/later.js';
 import {announce, element, within} from './dom.js';
 import {bytes} from './format.js';
 import {calmly, settingRow} from './settings_fields.js';
-import {library} from './settings_library.js';
 import {text} from '../texts.js';
 
 /**
@@ -22,13 +22,13 @@ import {text} from '../texts.js';
  * @property {(error: Error) => void} onError
  * @property {() => {id?: string, settings: Record<string, unknown>} | undefined} conversation   the one that
  *     is shown; without an id it has not begun
- * @property {(settings: Values, id?: string) => unknown} onChange    of that conversation; resolves once
- *     it is stored
+ * @property {(changed: Values, id?: string) => unknown} onChange    of that conversation, undefined: as the
+ *     default; resolves once it is stored
  * @property {(schema: object) => Promise<unknown>} check   rejects a JSON Schema that the model can't follow
  * @property {(options: Record<string, any>) => Promise<{bytes: number, fits: boolean, reasons: string[]} |
  *     undefined>} cost   of a context
- * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<unknown>, delete: (name:
- *     string) => Promise<unknown>}} presets
+ * @property {{list: () => Promise<Preset[]>, save: (preset: Preset) => Promise<{name: string, isReplaced:
+ *     boolean} | undefined>, delete: (preset: Preset) => Promise<unknown>}} presets
  */
 
 const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
@@ -36,8 +36,11 @@ const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
 const isPrompt = ({settings}) => !settings;
 /** What a preset says: all but what belongs to the loaded model. */
 const ASKED = SETTINGS.filter(({group: name}) => name !== 'loading');
+const AS_DEFAULT = Object.fromEntries(SETTINGS.map(({key}) => [key, undefined]));
 
 export class Settings {
+    /** Fetched with the first look. @type {typeof import('./settings_library.js').library | undefined} */
+    #makeLibrary;
     #root;
     #at;
     #options;
@@ -49,6 +52,8 @@ export class Settings {
      * @type {Values | undefined}
      */
     #own;
+    /** What of that is not stored yet. @type {Values} */
+    #changed = {};
     /** Whose that is: another one may be opened meanwhile. @type {string | undefined} */
     #id;
     /** @type {() => unknown} */
@@ -108,7 +113,7 @@ export class Settings {
     }
 
     #reset() {
-        if (this.#own) this.#change({});
+        if (this.#own) this.#change(AS_DEFAULT);
         else {
             savePreferences({});
             this.#preferences = loadPreferences();
@@ -127,9 +132,7 @@ export class Settings {
      */
     #set({key, group: name, initial}, value) {
         if (this.#own && name !== 'loading') {
-            const {[key]: _, ...others} = this.#own,
-                isDefault = value === undefined || (value ?? undefined) === this.#preferences[key];
-            this.#change(isDefault ? others : {...others, [key]: value});
+            this.#change({[key]: (value ?? undefined) === this.#preferences[key] ? undefined : value});
         } else {
             this.#preferences[key] = value ?? initial;
             savePreferences(this.#preferences);
@@ -137,12 +140,19 @@ export class Settings {
         }
     }
 
-    /** Is stored once sliders rest. @param {Values} own */
-    #change(own) {
-        this.#own = own;
+    /**
+     * Is stored once sliders rest: only that, as another tab may change the others.
+     * @param {Values} changed
+     */
+    #change(changed) {
+        this.#own = readSettings({...this.#own, ...changed});
+        const all = this.#changed = {...this.#changed, ...changed}, id = this.#id;
         /** @type {unknown} */
         let storing;
-        const id = this.#id, store = this.#store = () => storing ??= this.#options.onChange(own, id);
+        const store = this.#store = () => {
+            this.#changed = {};
+            return storing ??= this.#options.onChange(all, id);
+        };
         setTimeout(() => this.#store === store && store(), 300);
     }
 
@@ -198,9 +208,20 @@ export class Settings {
             {className: 'soft', textContent: text(this.#own ? 'settings.own-note' : 'settings.all-note')})];
     }
 
+    /** @param {import('./settings_library.js').LibraryOptions} options @returns {HTMLElement} */
+    #library(options) {
+        if (this.#makeLibrary) return this.#makeLibrary(options);
+        const place = element('div');
+        later(() => import('./settings_library.js')).then(({library}) => {
+            this.#makeLibrary = library;
+            place.replaceWith(library(options));
+        }).catch(options.onError);
+        return place;
+    }
+
     #presets() {
         const {presets, onError} = this.#options, initial = defaultPreferences();
-        return library({
+        return this.#library({
             id: 'preset', label: text('preset.title'), onError,
             builtIn: BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})),
             list: async () => (await presets.list()).filter((preset) => !isPrompt(preset)),
@@ -216,13 +237,13 @@ export class Settings {
             onSave: (name) => presets.save({name,
                 settings: Object.fromEntries(ASKED.map(({key}) => [key, this.#get(key)])
                 .filter(([key, value]) => (value ?? undefined) !== initial[String(key)]))}),
-            onDelete: (name) => presets.delete(name),
+            onDelete: presets.delete,
         });
     }
 
     #prompts() {
         const {presets, onError} = this.#options;
-        return library({
+        return this.#library({
             id: 'prompt-library', label: text('prompt.library'), onError,
             builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`),
                 system: text(`prompt.${key}-text`)})),
@@ -233,7 +254,7 @@ export class Settings {
                 field.dispatchEvent(new Event('input'));
             },
             onSave: (name) => presets.save({name, system: String(this.#get('system') ?? '')}),
-            onDelete: (name) => presets.delete(name),
+            onDelete: presets.delete,
         });
     }
 

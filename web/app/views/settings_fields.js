@@ -4,7 +4,7 @@
 
 import {element} from './dom.js';
 import {text} from '../texts.js';
-import {readSchema} from '../data/preferences.js';
+import {LONGEST_TEXT, readSchema} from '../data/preferences.js';
 
 /**
  * @typedef {import('../data/preferences.js').Setting} Setting
@@ -38,8 +38,7 @@ export function settingRow(setting, scope) {
         isRange = field === 'range';
     const input = inputOf(setting),
         shown = element('output', {htmlFor: id, textContent: unit ? text(unit) : ''});
-    const notes = [hintOf(key), element('p', {className: 'refused', role: 'alert'})].filter((note) =>
-        note !== undefined);
+    const hint = hintOf(key), note = element('p', {className: 'refused', role: 'alert'});
     const reset = element('button', {type: 'button', className: 'quiet reset',
         textContent: text('settings.as-default'), onclick: () => {
         scope.set(key, undefined);
@@ -54,7 +53,7 @@ export function settingRow(setting, scope) {
     };
     const show = () => {
         input.value = String(scope.get(key) ?? '');
-        refuse(input, notes[notes.length - 1], '');
+        refuse(input, note, '');
         mark();
     };
     const take = (/** @type {Value} */ value) => {
@@ -62,14 +61,15 @@ export function settingRow(setting, scope) {
         mark();
     };
     input.id = id;
-    if (notes.length > 1) input.setAttribute('aria-describedby', notes[0].id);
-    if (field === 'schema') takeSchema(/** @type {HTMLTextAreaElement} */ (input),
-        notes[notes.length - 1], scope, take);
+    input.setAttribute('aria-describedby', hint.id);
+    if (field === 'schema') takeSchema(/** @type {HTMLTextAreaElement} */ (input), note, scope, take);
     else input.oninput = () => {
-        if (input.checkValidity()) take(valueOf(setting, input));
+        const why = tooLong(input.value);
+        refuse(input, note, why);
+        if (!why && input.checkValidity()) take(valueOf(setting, input));
     };
     const row = element('div', {className: `setting ${field}`},
-        element('label', {htmlFor: id, textContent: label}), shown, reset, input, ...notes);
+        element('label', {htmlFor: id, textContent: label}), shown, reset, input, hint, note);
     show();
     return row;
 }
@@ -102,6 +102,10 @@ function valueOf({field, initial}, input) {
     return input.value === '' ? initial ?? null : Number(input.value);
 }
 
+/** Why it is not stored; '': it is. @param {string} written */
+const tooLong = (written) => written.length > LONGEST_TEXT
+    ? text('setting.too-long', {count: LONGEST_TEXT}) : '';
+
 /** @param {HTMLElement} input @param {HTMLElement} note @param {string} why   '': it is good */
 function refuse(input, note, why) {
     note.textContent = why;
@@ -119,8 +123,8 @@ function refuse(input, note, why) {
 function takeSchema(input, note, {check, waiting}, take) {
     const look = async () => {
         const written = input.value.trim(), schema = readSchema(written);
-        let why = written && !schema ? text('schema.no-json') : '';
-        if (schema) await check(schema)
+        let why = written && !schema ? text('schema.no-json') : tooLong(written);
+        if (schema && !why) await check(schema)
             .catch((error) => { why = text('schema.refused', {why: error.message}); });
         // another is written meanwhile, or this field is gone
         if (written !== input.value.trim() || !waiting.delete(look)) return;

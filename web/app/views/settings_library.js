@@ -14,10 +14,28 @@ import {text} from '../texts.js';
  * @property {Preset[]} builtIn
  * @property {() => Promise<Preset[]>} list
  * @property {(item: Preset) => void} onChoose
- * @property {(name: string) => Promise<unknown>} onSave     what is set now, under a name
- * @property {(name: string) => Promise<unknown>} onDelete
+ * @property {(name: string) => Promise<{name: string, isReplaced: boolean} | undefined>} onSave   what is set
+ *     now, under a name; resolves with the name that it has got
+ * @property {(item: Preset) => Promise<unknown>} onDelete
  * @property {(error: Error) => void} onError
  */
+
+/** @param {string} kind   '1': it is stored @returns {(item: Preset) => HTMLOptionElement} */
+const option = (kind) => ({name}) => element('option', {value: kind + name, textContent: name});
+
+/**
+ * Enter and Escape, in a field of a form.
+ * @param {HTMLElement} field @param {() => void} enter @param {() => void} escape
+ */
+function takeKeys(field, enter, escape) {
+    field.onkeydown = (event) => {
+        if (event.key !== 'Enter' && event.key !== 'Escape') return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.key === 'Enter') enter();
+        else escape();
+    };
+}
 
 /** @param {LibraryOptions} options */
 export function library({id, label, builtIn, list, onChoose, onSave, onDelete, onError}) {
@@ -26,8 +44,12 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
     const choice = element('select', {id}),
         button = (/** @type {string} */ key, /** @type {() => void} */ onclick) =>
         element('button', {type: 'button', className: 'quiet', textContent: text(key), onclick});
-    const remove = button('action.delete', () => onDelete(choice.value.slice(1)).then(() => show(''))
-        .catch(onError));
+    const chosen = () => (choice.value.startsWith('1') ? stored : builtIn)
+        .find((one) => one.name === choice.value.slice(1));
+    const remove = button('action.delete', () => {
+        const item = chosen();
+        if (item) onDelete(item).then(() => show('')).catch(onError);
+    });
     const save = button('preset.save', () => {
         buttons.replaceWith(naming);
         name.value = '';
@@ -38,7 +60,11 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
         const wanted = name.value.trim();
         if (!wanted) return name.focus();
         end();
-        onSave(wanted).then(() => show(`1${wanted}`)).catch(onError);
+        onSave(wanted).then(async (saved) => {
+            if (!saved) return;
+            await show(`1${saved.name}`);
+            note.textContent = saved.isReplaced ? text('preset.replaced', {name: saved.name}) : '';
+        }).catch(onError);
     };
     const end = () => {
         naming.replaceWith(buttons);
@@ -48,33 +74,25 @@ export function library({id, label, builtIn, list, onChoose, onSave, onDelete, o
     const naming = element('div', {className: 'library-buttons'}, name, button('action.save', keep),
         button('action.cancel', end));
     name.setAttribute('aria-label', text('preset.name'));
-    naming.onkeydown = (event) => {
-        if (event.key !== 'Enter' && event.key !== 'Escape' || event.target !== name) return;
-        event.preventDefault();
-        event.stopPropagation();
-        if (event.key === 'Enter') keep();
-        else end();
-    };
-    const option = (/** @type {string} */ kind) => (/** @type {Preset} */ item) => element('option',
-        {value: kind + item.name, textContent: item.name});
-    const draw = (/** @type {string} */ chosen) => {
+    takeKeys(name, keep, end);
+    const note = element('p', {className: 'soft', role: 'status'});
+    const draw = (/** @type {string} */ value) => {
         choice.replaceChildren(element('option', {value: '', textContent: text('preset.choose')}),
             ...builtIn.map(option('0')), ...stored.map(option('1')));
-        choice.value = chosen;
-        remove.hidden = !chosen.startsWith('1');
+        choice.value = value;
+        remove.hidden = !value.startsWith('1');
     };
-    const show = async (/** @type {string | undefined} */ chosen = undefined) => {
+    const show = async (/** @type {string | undefined} */ value = undefined) => {
         stored = await list().catch(() => []);
-        draw(chosen ?? choice.value);
+        draw(value ?? choice.value);
     };
     choice.onchange = () => {
-        const item = (choice.value.startsWith('1') ? stored : builtIn)
-            .find((one) => one.name === choice.value.slice(1));
+        const item = chosen();
         remove.hidden = !choice.value.startsWith('1');
         if (item) onChoose(item);
     };
     draw('');
     show();
     return element('div', {className: 'setting library'}, element('label', {htmlFor: id, textContent: label}),
-        choice, buttons);
+        choice, buttons, note);
 }
