@@ -201,6 +201,32 @@ export function testConversations(name) {
             await page.until(() => document.querySelectorAll('#list a').length === 2);
         });
 
+        test('what a search hides is not deleted, and a folder may be called as a day is', async () => {
+            const boxes = () => page.evaluate(() => [...document.querySelectorAll('#list input')]
+                .map(({checked}) => checked));
+            await page.evaluate(() => document.getElementById('select-many').click());
+            await page.evaluate(() => document.querySelector('#list li:nth-child(1) input').click());
+            await page.fill('#search', 'BOOK reads');
+            await page.until(() => document.querySelectorAll('#list li').length === 1);
+            assert.deepEqual(await boxes(), [false]);
+            await page.evaluate(() => document.getElementById('delete-selected').click());
+            await page.fill('#search', '');
+            await page.until(() => document.querySelectorAll('#list a').length === 2);
+            const [, second] = await titles();
+            const change = async (folder, name) => {
+                await page.evaluate((title) => [...document.querySelectorAll('#list li')].find((row) =>
+                    row.textContent.includes(title)).querySelector('.icon').click(), name);
+                await page.fill('#item-folder', folder);
+                await page.evaluate(() => document.querySelector('#item [value=save]').click());
+            };
+            await change('Today', second);
+            await page.until(() => document.querySelectorAll('#list ul').length === 2);
+            assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#list h2')]
+                .map(({textContent}) => textContent)), ['Today', 'Today']);
+            await change('', second);
+            await page.until(() => document.querySelectorAll('#list ul').length === 1);
+        });
+
         test('another tab sees what is said, renamed and deleted', async () => {
             const other = await lend(page.tab());
             await other.goto(await page.evaluate(() => location.href));
@@ -477,6 +503,31 @@ export function testConversations(name) {
             assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available'
                 ? options.processLocally : what !== 'start' || isLocal));
             assert.equal(seen.notices.length, 1);
+        });
+
+        test('a long list is drawn as far as it is scrolled, and its rows stay', async () => {
+            const count = () => page.evaluate(() => document.querySelectorAll('#list a').length);
+            await page.evaluate(async () => {
+                const {openConversations} = await import('/modules/app/data/conversations.js'),
+                    store = await openConversations();
+                await store.bring(Array.from({length: 600}, (_, i) => ({messages: [], summary: {
+                    id: `long${i}`, kind: 'chat', title: `${i}`, isTitled: true, created: i, updated: i,
+                    pinned: false, folder: '', leaf: null, messages: 0,
+                }})));
+                store.close();
+            });
+            await page.until(() => document.querySelectorAll('#list a').length === 250);
+            await page.evaluate(() => {
+                window.first = document.querySelector('#list li');
+                document.querySelector('#list').scrollTop = 1e6;
+            });
+            await page.until(() => document.querySelectorAll('#list a').length === 500);
+            assert.equal(await page.evaluate(() => window.first === document.querySelector('#list li')), true);
+            await page.fill('#search', '599');
+            await page.until(() => document.querySelectorAll('#list a').length === 1);
+            await page.fill('#search', '');
+            await page.until(() => document.querySelectorAll('#list a').length > 1);
+            assert.equal(await count(), 250);
         });
 
         test('nothing went wrong meanwhile', async () => assert.deepEqual(await page.problems(), []));

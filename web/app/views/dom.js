@@ -41,6 +41,20 @@ export function element(name, properties = {}, ...children) {
     return made;
 }
 
+/**
+ * Has a parent have these children, in this order, and leaves those where they are that can stay.
+ * @param {HTMLElement} parent @param {HTMLElement[]} children
+ */
+export function place(parent, children) {
+    const wanted = new Set(/** @type {Node[]} */ (children));
+    for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+    let at = parent.firstChild;
+    for (const child of children) {
+        if (child === at) at = at.nextSibling;
+        else parent.insertBefore(child, at);
+    }
+}
+
 /** A picture of the page's own set. @param {string} name */
 export function icon(name) {
     const made = document.createElementNS(SVG, 'svg'), use = document.createElementNS(SVG, 'use');

@@ -4,7 +4,8 @@
 // Owns: the list's elements and what is selected in it. Must not know: what is in a conversation, models.
 
 import {addressOf} from '../address.js';
-import {announce, element, icon, iconButton, within} from './dom.js';
+import {seen} from '../data/titles.js';
+import {announce, element, icon, iconButton, place, within} from './dom.js';
 import {currentLanguage, text} from '../texts.js';
 
 /**
@@ -21,7 +22,7 @@ import {currentLanguage, text} from '../texts.js';
 
 /** Wide enough for the list to stand beside the page; as in styles.css. */
 const WIDE = matchMedia('(min-width: 60rem)');
-const SEARCH_MS = 80, REFRESH_MS = 120, DAY_MS = 864e5;
+const SEARCH_MS = 80, REFRESH_MS = 120, DAY_MS = 864e5, SLICE = 250;
 
 export class Sidebar {
     #root;
@@ -41,8 +42,12 @@ export class Sidebar {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #waiting;
     #refreshed = -Infinity;
-    /** What the list shows. */
-    #look = '';
+    /** In the order of the list. @type {string[]} */
+    #ids = [];
+    /** How many of them are drawn: more as a person scrolls. */
+    #most = SLICE;
+    /** The elements of the list, by all that they show. @type {Map<string, HTMLElement>} */
+    #drawn = new Map();
 
     /** @param {ParentNode} root @param {SidebarOptions} options */
     constructor(root, options) {
@@ -68,7 +73,11 @@ export class Sidebar {
             at('item', HTMLDialogElement).close();
             this.#delete([this.#editing]);
         };
-        at('item').onclose = () => this.#refresh(true);
+        at('item').onclose = () => this.#refresh();
+        const list = at('list');
+        list.onscroll = () => {
+            if (list.scrollTop + 2 * list.clientHeight > list.scrollHeight) this.#draw(this.#most + SLICE);
+        };
         at('item-export').onclick = () => options.onExport(this.#editing);
         this.#stand();
         store.listen(({kind}) => kind === 'list' && this.#refreshSoon());
@@ -78,10 +87,8 @@ export class Sidebar {
     /** @param {string | undefined} id   what is open */
     setCurrent(id) {
         this.#current = id ?? '';
-        for (const link of this.#at('list').querySelectorAll('a')) {
-            if (link.hash === addressOf(this.#current)) link.setAttribute('aria-current', 'page');
-            else link.removeAttribute('aria-current');
-        }
+        this.#at('list').querySelector('[aria-current]')?.removeAttribute('aria-current');
+        this.#link(this.#current)?.setAttribute('aria-current', 'page');
     }
 
     focusSearch() {
@@ -106,12 +113,24 @@ export class Sidebar {
 
     /** Opens another one of the list. @param {1 | -1} step   1: the next below */
     step(step) {
-        const links = [...this.#at('list').querySelectorAll('a')],
-            current = links.findIndex((link) => link.hasAttribute('aria-current'));
-        const next = links[current < 0 && step < 0 ? links.length - 1 : current + step];
-        if (!next) return;
-        location.hash = next.hash;
-        next.scrollIntoView({block: 'nearest'});
+        const ids = this.#ids, current = ids.indexOf(this.#current),
+            next = current < 0 && step < 0 ? ids.length - 1 : current + step;
+        if (!ids[next]) return;
+        location.hash = addressOf(ids[next]);
+        this.#draw(next + 1);
+        this.#link(ids[next])?.scrollIntoView({block: 'nearest'});
+    }
+
+    /** Where it is drawn. @param {string} id */
+    #link(id) {
+        return document.getElementById(`row-${id}`)?.querySelector('a');
+    }
+
+    /** Draws more of the list, if there is more. @param {number} most */
+    #draw(most) {
+        if (this.#most >= Math.min(most, this.#ids.length)) return;
+        this.#most = most;
+        this.#refresh();
     }
 
     /** Beside the page, or over it and closed. */
@@ -145,6 +164,7 @@ export class Sidebar {
     async #find(query) {
         this.#searching?.abort();
         const {signal} = this.#searching = new AbortController();
+        this.#most = SLICE;
         if (!query) {
             this.#search = {query};
             return this.#refresh();
@@ -164,39 +184,48 @@ export class Sidebar {
     #refreshSoon() {
         if (this.#waiting !== undefined) return;
         const wait = this.#refreshed + REFRESH_MS - performance.now();
-        this.#waiting = setTimeout(() => this.#refresh(true), Math.max(0, wait));
+        this.#waiting = setTimeout(() => this.#refresh(), Math.max(0, wait));
     }
 
-    /**
-     * @param {boolean} [isTold]   of a change, which may be one that the list does not show: a text is stored
-     *     many times while it is written
-     */
-    #refresh(isTold = false) {
+    /** What shows the same stays: a text is stored many times while it is written. */
+    #refresh() {
         clearTimeout(this.#waiting);
         this.#waiting = undefined;
         // A dialog gives the focus back to the button that opened it, which stays there as long.
         if (this.#at('item', HTMLDialogElement).open) return;
         this.#refreshed = performance.now();
-        const {query, found} = this.#search, all = this.#options.store.list();
-        const shown = found ? found.flatMap(({id}) => all.find((one) => one.id === id) ?? []) : all;
-        const excerpts = new Map(found?.map(({id, excerpt, at}) => [id, excerpt ? excerptOf(excerpt, at)
-            : undefined]));
-        const groups = found ? [{title: '', items: shown}] : groupsOf(all);
-        const look = JSON.stringify([found,
-            groups.map(({title, items}) => [title,
-                ...items.map(({id, title, kind, pinned}) => [id, title, kind, pinned])])]);
-        if (isTold && look === this.#look) return;
-        this.#look = look;
+        const {query, found} = this.#search, {store} = this.#options, all = store.list();
+        const excerpts = new Map(found?.map((one) => [one.id, one]));
+        const groups = found ? [{title: '', key: '', items: found.flatMap(({id}) => store.find(id) ?? [])}]
+            : groupsOf(all);
+        this.#ids = groups.flatMap(({items}) => items.map(({id}) => id));
+        const ids = new Set(this.#ids);
+        for (const id of this.#selected ?? []) if (!ids.has(id)) this.#selected?.delete(id);
         const list = this.#at('list'), held = document.activeElement,
             row = held && list.contains(held) && held.closest('li')?.id;
-        list.replaceChildren(...groups.flatMap(({title, items}) => [
-            ...title ? [element('h2', {textContent: title})] : [],
-            element('ul', {}, ...items.map((one) => this.#row(one, excerpts.get(one.id)))),
-        ]));
-        if (row) (document.getElementById(row)?.querySelector(/** @type {'a' | 'button' | 'input'} */ (
-            held.localName)) ?? this.#at('new-conversation')).focus();
+        const before = this.#drawn, drawn = this.#drawn = new Map();
+        const keep = (/** @type {unknown} */ look, /** @type {() => HTMLElement} */ make) => {
+            const key = JSON.stringify(look), made = before.get(key) ?? make();
+            drawn.set(key, made);
+            return made;
+        };
+        let left = this.#most;
+        place(list, groups.flatMap(({title, key, items}) => {
+            const rows = items.slice(0, left).map((one) => {
+                const {id, title, kind, pinned} = one, {excerpt = '', at} = excerpts.get(id) ?? {};
+                return keep([id, title, kind, pinned, excerpt, at, Boolean(this.#selected)],
+                    () => this.#row(one, excerpt ? excerptOf(excerpt, at) : undefined));
+            });
+            left -= rows.length;
+            if (!rows.length) return [];
+            const ul = keep([key], () => element('ul'));
+            place(ul, rows);
+            return title ? [keep([key, title], () => element('h2', {textContent: title})), ul] : [ul];
+        }));
+        if (row && !list.contains(document.activeElement)) (document.getElementById(row)?.querySelector(
+            /** @type {'a' | 'button' | 'input'} */ (held.localName)) ?? this.#at('new-conversation')).focus();
         const note = this.#at('list-note');
-        note.hidden = shown.length > 0;
+        note.hidden = ids.size > 0;
         note.textContent = text(query ? 'list.nothing-found' : 'list.empty', {query});
         this.#at('sidebar-foot').hidden = Boolean(this.#selected);
         this.#at('select-many').hidden = all.length < 2;
@@ -207,7 +236,7 @@ export class Sidebar {
 
     /** @param {Summary} summary @param {Node} [excerpt] */
     #row({id, title, kind, pinned}, excerpt) {
-        const name = title || text(kind === 'chat' ? 'list.untitled-chat' : 'list.untitled-text');
+        const name = seen(title) || text(kind === 'chat' ? 'list.untitled-chat' : 'list.untitled-text');
         const label = element('span', {className: 'list-title', textContent: name, dir: 'auto'}),
             extra = excerpt ? [excerpt] : [];
         if (this.#selected) {
@@ -238,26 +267,27 @@ export class Sidebar {
 
     /** Name, folder and place of one. @param {string} id */
     #edit(id) {
-        const {store} = this.#options, summary = store.list().find((one) => one.id === id), at = this.#at;
+        const {store} = this.#options, summary = store.find(id), at = this.#at;
         if (!summary) return;
         this.#editing = id;
-        at('item-name', HTMLInputElement).value = summary.title;
-        at('item-folder', HTMLInputElement).value = summary.folder;
-        at('item-pinned', HTMLInputElement).checked = summary.pinned;
+        const name = at('item-name', HTMLInputElement), folder = at('item-folder', HTMLInputElement),
+            pinned = at('item-pinned', HTMLInputElement);
+        name.value = name.defaultValue = summary.title;
+        folder.value = folder.defaultValue = summary.folder;
+        pinned.checked = pinned.defaultChecked = summary.pinned;
         at('item-folders').replaceChildren(...store.folders().map((value) => element('option', {value})));
         at('item', HTMLDialogElement).showModal();
     }
 
+    /** Only what was changed: another tab may have changed the others. */
     #save() {
-        const at = this.#at, {store, onError} = this.#options,
-            summary = store.list().find(({id}) => id === this.#editing);
-        if (!summary) return;
-        const title = at('item-name', HTMLInputElement).value.trim();
-        store.change(summary.id, {
-            ...title !== summary.title && {title},
-            folder: at('item-folder', HTMLInputElement).value.trim(),
-            pinned: at('item-pinned', HTMLInputElement).checked,
-        }).catch(onError);
+        const at = this.#at, name = at('item-name', HTMLInputElement),
+            folder = at('item-folder', HTMLInputElement), pinned = at('item-pinned', HTMLInputElement);
+        this.#options.store.change(this.#editing, {
+            ...name.value !== name.defaultValue && {title: seen(name.value)},
+            ...folder.value !== folder.defaultValue && {folder: seen(folder.value)},
+            ...pinned.checked !== pinned.defaultChecked && {pinned: pinned.checked},
+        }).catch(this.#options.onError);
     }
 
     /** @param {string[]} ids */
@@ -286,27 +316,27 @@ function excerptOf(excerpt, at) {
 /**
  * Pinned ones, folders, then by when they were used.
  * @param {Summary[]} all
- * @returns {{title: string, items: Summary[]}[]}
+ * @returns {{title: string, key: string, items: Summary[]}[]}   key: a folder may be called as a day is
  */
 function groupsOf(all) {
-    /** @type {Map<string, Summary[]>} */
-    const groups = new Map(),
-        add = (/** @type {string} */ title, /** @type {Summary} */ one) => groups.set(title,
-            [...groups.get(title) ?? [], one]);
-    const free = all.filter(({pinned, folder}) => !pinned && !folder),
-        folders = [...new Set(all.filter(({pinned}) => !pinned).map(({folder}) => folder))];
-    for (const one of all) if (one.pinned) add(text('list.pinned'), one);
-    for (const folder of folders.filter(Boolean).sort((a, b) => a.localeCompare(b, currentLanguage())))
-        for (const one of all) if (!one.pinned && one.folder === folder) add(folder, one);
-    for (const one of free) add(dayOf(one.updated), one);
-    return [...groups].map(([title, items]) => ({title, items}));
+    /** @type {Map<string, {title: string, key: string, items: Summary[]}>} */
+    const groups = new Map(), dayOf = days();
+    for (const one of all) {
+        const folder = seen(one.folder), kind = one.pinned ? 0 : folder ? 1 : 2;
+        const title = [text('list.pinned'), folder, kind > 1 ? dayOf(one.updated) : ''][kind],
+            key = kind + title, group = groups.get(key) ?? {title, key, items: []};
+        group.items.push(one);
+        groups.set(key, group);
+    }
+    return [...groups.values()].sort((a, b) => Number(a.key[0]) - Number(b.key[0])
+        || (a.key[0] === '1' ? a.title.localeCompare(b.title, currentLanguage()) : 0));
 }
 
-/** @param {number} time   milliseconds since 1970 */
-function dayOf(time) {
-    const midnight = new Date().setHours(0, 0, 0, 0);
-    if (time >= midnight) return text('list.today');
-    if (time >= midnight - DAY_MS) return text('list.yesterday');
-    if (time >= midnight - 7 * DAY_MS) return text('list.week');
-    return new Intl.DateTimeFormat(currentLanguage(), {month: 'long', year: 'numeric'}).format(time);
+/** @returns {(time: number) => string} the name of a day, by milliseconds since 1970 */
+function days() {
+    const midnight = new Date().setHours(0, 0, 0, 0),
+        months = new Intl.DateTimeFormat(currentLanguage(), {month: 'long', year: 'numeric'});
+    return (time) => time >= midnight ? text('list.today')
+        : time >= midnight - DAY_MS ? text('list.yesterday')
+        : time >= midnight - 7 * DAY_MS ? text('list.week') : months.format(time);
 }
