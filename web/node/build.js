@@ -65,6 +65,8 @@ const TAKES = /^(?![^]*\banswer\(workerPort\b)[^]*\b(from|import)"/;
 /** @param {string | Buffer} bytes */
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH)
     .toUpperCase();
+/** What marked makes for those who want HTML, for which bundlers keep most of it; but not what it exports. */
+const REST_OF_MARKED = /;var \w+=new \w+;function [^]*export\{.*?(\w+ as Lexer,).*?(\w+ as Tokenizer\b).*\}/;
 /** Files in folders whose names change with them, and the script that names such a folder. */
 const FOLDERS = Object.entries({'app/texts/': 'app/texts.js', 'app/pdf/': 'app/files/pdf.js'});
 /** @param {string} url */
@@ -255,8 +257,7 @@ function shareOnce(scripts, page) {
 export async function buildPage(sources) {
     const {scripts} = readScripts(sources, {folder: '', version: '', wasm: ''}),
         text = (/** @type {string} */ url) => readFileSync(sources.get(url) ?? '', 'utf8');
-    /** @type {Map<string, Buffer>} */
-    const apart = new Map();
+    const apart = /** @type {Map<string, Buffer>} */ (new Map()), marked = 'app/markdown/marked.js';
     for (const [folder, script] of FOLDERS) {
         const all = [...sources].filter(([url]) => url.startsWith(folder))
             .map(([url, path]) => /** @type {const} */ ([url, readFileSync(path)]));
@@ -266,6 +267,7 @@ export async function buildPage(sources) {
         for (const [url, bytes] of all) apart.set(url.replace(folder, named), bytes);
     }
     shareOnce(scripts, 'app/app.js');
+    scripts.set(marked, scripts.get(marked)?.replace(REST_OF_MARKED, ';export{$1$2}') ?? '');
     const styles = new Map([...sources.keys()].filter((url) => url.endsWith('.css'))
         .map((url) => [url, text(url)]));
     const files = new Map([
