@@ -8,7 +8,7 @@ import {Writing, fold, lockOf, withPieces} from './journal.js';
 import {conversationOf} from './ids.js';
 import {List} from './list.js';
 import {TABLES, missing, newMessage, newSummary, putBack, putMessage, removeFrom} from './messages.js';
-import {Search} from './search.js';
+import {Searching} from './searching.js';
 import {titleOf} from './titles.js';
 import {mark, purge} from './trash.js';
 
@@ -41,7 +41,7 @@ export class Conversations {
     constructor(name, database) {
         this.name = name;
         this.#database = database;
-        this.#search = new Search(database, () => this.list());
+        this.#search = new Searching(database, () => this.list());
         this.#list = new List(name, database, (id) => this.#search.forget(id));
     }
 
