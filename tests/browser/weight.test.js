@@ -19,7 +19,7 @@ const FIRST_MOST = 95 * 1024;
 /** What is fetched only when an answer is constrained. */
 const CONSTRAINT_MOST = 23 * 1024;
 /** What the first answer of a chat is drawn by. */
-const MARKDOWN_MOST = 23 * 1024;
+const MARKDOWN_MOST = 22 * 1024;
 const MODULE_MOST = 190 * 1024, STARTER_MOST = 10 * 1024;
 
 await ensureModules();
