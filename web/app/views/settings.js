@@ -3,8 +3,7 @@
 //
 // Owns: whose settings are shown, and the defaults as they are now. Must not know: conversations, models.
 
-import {BUILT_IN, defaultPreferences, loadPreferences, readSettings, savePreferences,
-    SETTINGS} from '../data/preferences.js';
+import {loadPreferences, readSettings, savePreferences, SETTINGS} from '../data/preferences.js';
 import {group} from '../asking.js';
 import {later} from '../../base/later.js';
 import {announce, element, within} from './dom.js';
@@ -31,16 +30,11 @@ import {text} from '../texts.js';
  *     boolean} | undefined>, delete: (preset: Preset) => Promise<unknown>}} presets
  */
 
-const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
-/** A preset of nothing but a system prompt is in the library of those. @param {Preset} preset */
-const isPrompt = ({settings}) => !settings;
-/** What a preset says: all but what belongs to the loaded model. */
-const ASKED = SETTINGS.filter(({group: name}) => name !== 'loading');
 const AS_DEFAULT = Object.fromEntries(SETTINGS.map(({key}) => [key, undefined]));
 
 export class Settings {
-    /** Fetched with the first look. @type {typeof import('./settings_library.js').library | undefined} */
-    #makeLibrary;
+    /** Fetched with the first look. @type {typeof import('./settings_library.js') | undefined} */
+    #libraries;
     #root;
     #at;
     #options;
@@ -172,8 +166,8 @@ export class Settings {
                 ...children);
         this.#at('settings-fields').replaceChildren(
             ...this.#scopes(),
-            this.#presets(),
-            fieldset('settings.prompt', ...rows('prompt'), this.#prompts()),
+            this.#library('presets'),
+            fieldset('settings.prompt', ...rows('prompt'), this.#library('prompts')),
             fieldset('settings.sampling', ...rows('sampling'), more(rows('sampling', true))),
             fieldset('settings.answers', ...rows('answer'), more(rows('answer', true))),
             fieldset('settings.engine',
@@ -208,54 +202,27 @@ export class Settings {
             {className: 'soft', textContent: text(this.#own ? 'settings.own-note' : 'settings.all-note')})];
     }
 
-    /** @param {import('./settings_library.js').LibraryOptions} options @returns {HTMLElement} */
-    #library(options) {
-        if (this.#makeLibrary) return this.#makeLibrary(options);
-        const place = element('div');
-        later(() => import('./settings_library.js')).then(({library}) => {
-            this.#makeLibrary = library;
-            place.replaceWith(library(options));
-        }).catch(options.onError);
-        return place;
-    }
-
-    #presets() {
-        const {presets, onError} = this.#options, initial = defaultPreferences();
-        return this.#library({
-            id: 'preset', label: text('preset.title'), onError,
-            builtIn: BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})),
-            list: async () => (await presets.list()).filter((preset) => !isPrompt(preset)),
-            onChoose: ({name, settings}) => {
-                const wanted = {...initial, ...readSettings(settings)};
-                for (const setting of ASKED)
-                    this.#set(setting, wanted[setting.key] ?? (setting.initial === undefined ? null
-                        : setting.initial));
-                this.#draw();
-                /** @type {HTMLSelectElement} */ (this.#at('preset')).focus();
-                announce(this.#root, text('preset.applied', {name}));
-            },
-            onSave: (name) => presets.save({name,
-                settings: Object.fromEntries(ASKED.map(({key}) => [key, this.#get(key)])
-                .filter(([key, value]) => (value ?? undefined) !== initial[String(key)]))}),
-            onDelete: presets.delete,
-        });
-    }
-
-    #prompts() {
-        const {presets, onError} = this.#options;
-        return this.#library({
-            id: 'prompt-library', label: text('prompt.library'), onError,
-            builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`),
-                system: text(`prompt.${key}-text`)})),
-            list: async () => (await presets.list()).filter(isPrompt),
-            onChoose: ({system}) => {
+    /** Presets of settings, or system prompts. @param {'presets' | 'prompts'} kind @returns {HTMLElement} */
+    #library(kind) {
+        const {presets: stored, onError} = this.#options, made = this.#libraries;
+        if (made) return made[kind]({stored, onError, get: (key) => this.#get(key),
+            onSystem: (system) => {
                 const field = this.#at('setting-system', HTMLTextAreaElement);
-                field.value = system ?? '';
+                field.value = system;
                 field.dispatchEvent(new Event('input'));
             },
-            onSave: (name) => presets.save({name, system: String(this.#get('system') ?? '')}),
-            onDelete: presets.delete,
-        });
+            onSettings: (values, name) => {
+                for (const one of SETTINGS) if (one.key in values) this.#set(one, values[one.key]);
+                this.#draw();
+                this.#at('preset').focus();
+                announce(this.#root, text('preset.applied', {name}));
+            }});
+        const place = element('div');
+        later(() => import('./settings_library.js')).then((libraries) => {
+            this.#libraries = libraries;
+            place.replaceWith(this.#library(kind));
+        }).catch(onError);
+        return place;
     }
 
     /** What a full context of the loaded model takes, below the field that says how long it is. */

@@ -1,7 +1,8 @@
 // Things that are kept under a name, to be chosen again: sets of settings, and system prompts.
 //
-// Owns: the elements of such a choice. Must not know: what is in an item.
+// Owns: the elements of such a choice, and what its items hold. Must not know: for whom values hold.
 
+import {BUILT_IN, SETTINGS, defaultPreferences, readSettings} from '../data/preferences.js';
 import {element} from './dom.js';
 import {text} from '../texts.js';
 
@@ -19,6 +20,49 @@ import {text} from '../texts.js';
  * @property {(item: Preset) => Promise<unknown>} onDelete
  * @property {(error: Error) => void} onError
  */
+
+/**
+ * @typedef {object} Place   where values come from, and go to
+ * @property {import('./settings.js').SettingsOptions['presets']} stored
+ * @property {(error: Error) => void} onError
+ * @property {(key: string) => import('../data/preferences.js').Value} get
+ * @property {(system: string) => void} onSystem
+ * @property {(values: import('../data/preferences.js').Values, name: string) => void} onSettings
+ */
+
+const PROMPTS = ['brief', 'simple', 'correct', 'translate', 'summary', 'ideas'];
+/** A preset of nothing but a system prompt is in the library of those. @param {Preset} preset */
+const isPrompt = ({settings}) => !settings;
+/** What a preset says: all but what belongs to the loaded model. */
+const ASKED = SETTINGS.filter(({group}) => group !== 'loading');
+
+/** @param {Place} place */
+export function presets({stored, onError, get, onSettings}) {
+    const initial = defaultPreferences();
+    return library({
+        id: 'preset', label: text('preset.title'), onError, onDelete: stored.delete,
+        builtIn: BUILT_IN.map(([name, settings]) => ({name: text(`preset.${name}`), settings})),
+        list: async () => (await stored.list()).filter((preset) => !isPrompt(preset)),
+        onChoose: ({name, settings}) => {
+            const wanted = {...initial, ...readSettings(settings)};
+            onSettings(Object.fromEntries(ASKED.map(({key}) =>
+                [key, wanted[key] ?? initial[key] ?? null])), name);
+        },
+        onSave: (name) => stored.save({name, settings: Object.fromEntries(ASKED
+            .map(({key}) => [key, get(key)]).filter(([key, value]) => (value ?? undefined) !== initial[String(key)]))}),
+    });
+}
+
+/** @param {Place} place */
+export function prompts({stored, onError, get, onSystem}) {
+    return library({
+        id: 'prompt-library', label: text('prompt.library'), onError, onDelete: stored.delete,
+        builtIn: PROMPTS.map((key) => ({name: text(`prompt.${key}`), system: text(`prompt.${key}-text`)})),
+        list: async () => (await stored.list()).filter(isPrompt),
+        onChoose: ({system = ''}) => onSystem(system),
+        onSave: (name) => stored.save({name, system: String(get('system') ?? '')}),
+    });
+}
 
 /** @param {string} kind   '1': it is stored @returns {(item: Preset) => HTMLOptionElement} */
 const option = (kind) => ({name}) => element('option', {value: kind + name, textContent: name});
@@ -38,7 +82,7 @@ function takeKeys(field, enter, escape) {
 }
 
 /** @param {LibraryOptions} options */
-export function library({id, label, builtIn, list, onChoose, onSave, onDelete, onError}) {
+function library({id, label, builtIn, list, onChoose, onSave, onDelete, onError}) {
     /** @type {Preset[]} */
     let stored = [];
     const choice = element('select', {id}),
