@@ -287,6 +287,18 @@ export function testSettings(name) {
                 };
                 window.HTMLAnchorElement.prototype.click = () => {};       // no download
             });
+            // It waits to be sent, and goes with all else.
+            await page.evaluate(() => {
+                const dataTransfer = new DataTransfer(),
+                    drop = () => document.dispatchEvent(new DragEvent('drop',
+                        {dataTransfer, bubbles: true, cancelable: true}));
+                dataTransfer.items.add(new File(['Secret'], 'secret.txt'));
+                document.getElementById('message').value = 'Half a sentence';
+                document.getElementById('tab-chat').click();
+                drop();
+            });
+            await page.until(() => /secret\.txt.*token/.test(document.getElementById('attachments')
+                .textContent));
             await openData();
             await press('Export as Markdown');
             await outcome();
@@ -300,18 +312,6 @@ export function testSettings(name) {
             await page.problems();
             await bring(exported);
             assert.match((await outcome()).said, /\b0 conversations/);
-            // What waits to be sent goes with it.
-            await page.evaluate(() => {
-                const dataTransfer = new DataTransfer(),
-                    drop = () => document.dispatchEvent(new DragEvent('drop',
-                        {dataTransfer, bubbles: true, cancelable: true}));
-                dataTransfer.items.add(new File(['Secret'], 'secret.txt'));
-                document.getElementById('message').value = 'Half a sentence';
-                document.getElementById('tab-chat').click();
-                drop();
-            });
-            await page.until(() => /secret\.txt.*token/.test(document.getElementById('attachments')
-                .textContent));
             await press('Delete everything…');
             await page.until(() => document.querySelector('#data .notice') !== null);
             await page.evaluate(() => { window.confirm = () => true; });
