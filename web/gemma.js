@@ -30,7 +30,7 @@ export {Constraint, Session, GemmaError};
 export * from './gemma/types.js';
 
 /**
- * @import {ModelSource, LoadOptions, Info, Message, Sampling, ConstraintOptions, OverflowOptions,
+ * @import {ModelSource, LoadOptions, Info, Message, Origin, Sampling, ConstraintOptions, OverflowOptions, Watched,
  *     CountOptions} from './gemma/types.js'
  * @import {Call, Service} from './gemma/session.js'
  * @import {Asked} from './base/asked.js'

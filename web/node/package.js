@@ -160,7 +160,7 @@ async function buildLibrary(sources, parts) {
  * @returns {Promise<Map<string, Buffer>>} paths in dist/node/ -> bytes
  */
 async function buildForNode(nodes) {
-    const {build} = await import('esbuild'), doors = listDoors();
+    const {build, transform} = await import('esbuild'), doors = listDoors();
     /** @param {string} path   in web/, of the library */
     const inLibrary = (path) => {
         const door = doors.find(({source}) => source === path);
@@ -183,8 +183,11 @@ async function buildForNode(nodes) {
         external: ['esbuild'],
         entryPoints: Object.entries(entries).map(([out, path]) => ({in: join(WEB, path), out})),
     });
-    const starters = ['gemma.js', 'gemma64.js'].map((name) => /** @type {const} */ ([`wasm/${name}`,
-        readFileSync(join(WEB, 'wasm', name))]));
+    const starters = await Promise.all(['gemma.js', 'gemma64.js'].map(async (name) => {
+        const {code} = await transform(readFileSync(join(WEB, 'wasm', name), 'utf8'),
+            {minify: true, format: 'esm', target: 'es2022'});
+        return /** @type {const} */ ([`wasm/${name}`, Buffer.from(code)]);
+    }));
     return new Map([...outputFiles.map(({path, contents}) => /** @type {const} */ ([path.slice(1),
         Buffer.from(contents)])), ...starters]);
 }

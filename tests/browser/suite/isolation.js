@@ -79,8 +79,8 @@ export function testIsolation(name) {
                 writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
             };
             await page.goto(host.url);
-            await page.until(() => crossOriginIsolated && document.readyState === 'complete');
-            assert.equal(await page.text('#update'), '');
+            await page.until(() => crossOriginIsolated && document.readyState === 'complete'
+                && document.getElementById('update').innerText === '');
             change('index.html', /(<title[^>]*>)Gemma on your device/, '$1The next version');
             change('sw.js', /VERSION = '\w+'/, "VERSION = 'next'");
             await page.reload();

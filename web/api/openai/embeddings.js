@@ -56,7 +56,7 @@ export class Embeddings {
     /** @param {EmbeddingFields} body @param {RequestOptions} options @returns {Promise<EmbeddingList>} */
     async #create(body, options) {
         const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE),
-            {nEmbd, nVocab} = gemma.info;
+            {nEmbd} = gemma.info;
         if (given.input === undefined)
             refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
         if (![undefined, nEmbd].includes(given.dimensions)) {
@@ -69,9 +69,6 @@ export class Embeddings {
             const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
             /** @type {number[][]} */
             const ids = [];
-            const odd = all.some((/** @type {string | number[]} */ one) =>
-                !isText(one) && one.some((id) => id >= nVocab));
-            if (odd) refuse(`Invalid 'input': a token is outside of the vocabulary of ${nVocab}.`, 'input');
             for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true})
                 : await this.#withBos(one));
             const vectors = await pool.roomy(() => gemma.embed(ids, {signal})),

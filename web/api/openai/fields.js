@@ -36,14 +36,14 @@ export const number = (low, high) => [(v) => typeof v === 'number' && v >= low &
     `a number from ${low} to ${high}`];
 /** @param {number} low @param {number} [high] @returns {Kind} */
 export const whole = (low, high = Number.MAX_SAFE_INTEGER) => [
-    (v) => Number.isSafeInteger(v) && v >= low && v <= high,
+    (v) => Number.isInteger(v) && v >= low && v <= high,
     high === Number.MAX_SAFE_INTEGER ? `a whole number from ${low}` : `a whole number from ${low} to ${high}`,
 ];
 /** @param {any[]} values @returns {Kind} */
 export const oneOf = (...values) => [(v) => values.includes(v), values.map((v) => JSON.stringify(v))
     .join(' or ')];
 
-export const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
+const DEEPEST = 128;    // levels of lists and objects in a field: what reads them calls itself for each
 
 /** Whether a value has more levels. @param {any} value */
 export function isTooDeep(value) {

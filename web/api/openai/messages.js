@@ -1,7 +1,7 @@
 // messages.js: a chat request's messages and tools as gemma.js takes them. Knows no answers.
 
 import {refuse} from './errors.js';
-import {DEEPEST, flag, isObject, isTooDeep, list, need, object, oneOf, text} from './fields.js';
+import {flag, isObject, isTooDeep, list, need, object, oneOf, text} from './fields.js';
 import {closed, readText} from './request.js';
 
 /**
@@ -76,7 +76,7 @@ function readArguments(path, json) {
         if (!(error instanceof SyntaxError)) throw error;
     }
     return isObject(value) && !isTooDeep(value) ? value
-        : refuse(`Invalid value for '${path}': the JSON of an object is expected, of at most ${DEEPEST} levels.`, path);
+        : refuse(`Invalid value for '${path}': the JSON of an object is expected.`, path);
 }
 
 /**

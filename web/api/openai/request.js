@@ -2,9 +2,9 @@
 // must be, as gemma.js takes them. Knows neither messages nor answers.
 
 import {refuse} from './errors.js';
-import {DEEPEST, flag, isObject, isText, isTooDeep, list, need, number, object, oneOf, signal, text, whole} from './fields.js';
+import {flag, isObject, isText, isTooDeep, list, need, number, object, oneOf, signal, text, whole} from './fields.js';
 
-const SEEDS = 2 ** 53, MOST_SEED = 2 ** 63, SEED_STEP = 2654435761;      // so that seed + 1 is not the seed of the next choice
+const SEEDS = 2 ** 53, SEED_STEP = 2654435761;      // so that seed + 1 is not the seed of the next choice
 
 /** @type {import('./fields.js').Kind} */
 const stops = [
@@ -18,8 +18,6 @@ const biases = [
             && Math.abs(bias) <= 100),
     'an object of up to 1024 token ids and numbers from -100 to 100',
 ];
-/** OpenAI's has 64 bits. @type {import('./fields.js').Kind} */
-const seed = [(v) => Number.isInteger(v) && Math.abs(v) <= MOST_SEED, 'a whole number of 64 bits'];
 /** @type {import('./fields.js').Kind} */
 const choices = [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of strings'];
 
@@ -27,7 +25,7 @@ const choices = [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an
 export const FIELDS = {
     model: text, stream: flag, stream_options: object, temperature: number(0, 2), top_p: number(0, 1),
     frequency_penalty: number(-2, 2),
-    presence_penalty: number(-2, 2), stop: stops, seed, n: whole(1, 128),
+    presence_penalty: number(-2, 2), stop: stops, seed: whole(-(2 ** 63), 2 ** 63), n: whole(1, 128),
     logit_bias: biases,
     // What OpenAI's API does not have.
     top_k: whole(0), min_p: number(0, 1), repetition_penalty: number(0.01, 100),
@@ -64,7 +62,6 @@ export function toOptions(given, nVocab) {
     if (given.stream_options !== undefined && !given.stream) {
         refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.", 'stream_options');
     }
-    need('stream_options.include_usage', given.stream_options?.include_usage ?? false, flag);
     const biases = Object.entries(given.logit_bias ?? {})
         .map(([id, bias]) => [id, bias === -100 ? -Infinity : bias]);
     return {
@@ -97,12 +94,11 @@ function readConstraint({response_format: format, grammar, regex, choices}) {
     // Clients of llama.cpp send an empty grammar where there is none.
     const all = Object.entries({response_format: readFormat(format), grammar: grammar && {grammar},
         regex: regex && {regex}, choices: choices && {choices}})
-        .flatMap(([param, constraint]) => constraint ? [{param, constraint}] : []);
+        .filter(([, constraint]) => constraint);
     if (!all.length) return {};
     if (all.length > 1) refuse(
-        `'${all[0].param}' and '${all[1].param}' both say what the answer must be; give one of them.`,
-        all[1].param);
-    return {constraint: all[0].constraint, constraintParam: all[0].param};
+        `'${all[0][0]}' and '${all[1][0]}' both say what the answer must be; give one of them.`, all[1][0]);
+    return {constraint: all[0][1] || undefined, constraintParam: all[0][0]};
 }
 
 /**
@@ -138,10 +134,8 @@ function readJson(schema) {
         const read = need('response_format.schema', JSON.parse(schema), object);
         if (!isTooDeep(read)) return read;
     } catch {
-        // another text
     }
-    return refuse(`Invalid value for 'response_format.schema': a JSON Schema of at most ${DEEPEST} levels is expected.`,
-        'response_format.schema');
+    return need('response_format.schema', schema, object);     // which refuses it
 }
 
 const COMBINED = ['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties',
