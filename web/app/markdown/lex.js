@@ -56,7 +56,7 @@ export function reach(text, {characters, lines, marks}) {
 class BoundedLexer extends Lexer {
     #depth = 0;
 
-    /** @override @param {string} source @param {import('marked').Token[]} [tokens] */
+    /** @override @param {string} source @param {any[]} [tokens] */
     inlineTokens(source, tokens = []) {
         if (this.#depth === DEEPEST) {
             tokens.push({type: 'text', raw: source, text: source});
