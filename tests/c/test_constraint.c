@@ -300,7 +300,7 @@ TEST(where_a_text_is_too_ambiguous_there_is_no_token) {
     evaluate(s);
     CHECK_INT(gemma_session_constraint(s, GEMMA_NO_TOKEN), GEMMA_AMBIGUOUS);
     CHECK_INT(gemma_session_sample(s), GEMMA_NO_TOKEN);
-    /* Another text of the grammar is not concerned, and a session goes on without it. */
+    /* Another text of the grammar is not concerned, and a session continues without it. */
     CHECK_INT(gemma_session_constrain(other, g, &err), GEMMA_OK);
     CHECK_INT(gemma_session_push(other, a, &err), GEMMA_OK);
     evaluate(other);

@@ -116,7 +116,7 @@ test('an answer that is whole where the context ends is complete', async () => {
     small.close();
 });
 
-test('where a constraint cannot be followed the answer fails, and the session goes on', async () => {
+test('where a constraint cannot be followed the answer fails, and the session continues', async () => {
     const session = await gemma.session();
     const ways = Array.from({length: 40}, (_, i) => `"a" [a]{${4000 + i}}`).join(' | ');
     await assert.rejects(session.prompt('Hi', {constraint: {grammar: `root ::= "a"* (${ways})`}, maxTokens: 400}).result,

@@ -315,7 +315,7 @@ export class Chat {
         for (const save of this.#list.querySelectorAll('.edit .primary')) save.toggleAttribute('disabled', this.#busy);
     }
 
-    /** Goes on with edits of messages that are shown again. */
+    /** Continues edits of messages that are shown again. */
     #editOn() {
         for (const [id, edited] of this.#edits)
             if (this.#views.has(id) && this.#edits.delete(id)) this.#edit(id, edited);
