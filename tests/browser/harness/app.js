@@ -48,6 +48,9 @@ export async function openFile(page, path) {
 
 /** Asks for a model by its address. @param {string} url */
 export async function loadUrl(page, url) {
+    // The load event may come before the script, and the script before the screen.
+    await page.until(() => document.getElementById('url-form').onsubmit !== null
+        && document.getElementById('url').checkVisibility());
     await page.fill('#url', '');
     await page.type('#url', url);
     await page.click('#url-form button');

@@ -80,7 +80,7 @@ export function testIsolation(name) {
             };
             await page.goto(host.url);
             await page.until(() => crossOriginIsolated && document.readyState === 'complete'
-                && document.getElementById('update').innerText === '');
+                && document.getElementById('update').hidden);
             change('index.html', /(<title[^>]*>)Gemma on your device/, '$1The next version');
             change('sw.js', /VERSION = '\w+'/, "VERSION = 'next'");
             await page.reload();
