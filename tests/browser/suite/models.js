@@ -22,6 +22,14 @@ const NAME = 'Gemma 3 270M', CHUNK = 16 << 20;
 const SAVING =
     'if (localStorage.saveData) Object.defineProperty(navigator, "connection", {value: {saveData: true}});\n';
 
+/** Counts the workers that the page has. */
+const COUNTING = `window.workers = 0;
+window.Worker = class extends Worker {
+    constructor(...given) { super(...given); window.workers++; }
+    terminate() { super.terminate(); window.workers--; }
+};
+`;
+
 /** @param {'chromium' | 'firefox' | 'webkit'} name */
 export function testModels(name) {
     describe('catalogue and stored models', () => {
@@ -60,7 +68,7 @@ export function testModels(name) {
 
         before(async () => {
             const sources = listSite(), app = join(folder, 'app.js');
-            writeFileSync(app, SAVING + readFileSync(sources.get('app/app.js'), 'utf8'));
+            writeFileSync(app, SAVING + COUNTING + readFileSync(sources.get('app/app.js'), 'utf8'));
             site = await lend(startSite({
                 folder: await builtSite(sources.set('app/app.js', app), 'saving'), models: dirname(MODEL),
                 meddle(request, response) {
@@ -97,6 +105,11 @@ export function testModels(name) {
             await page.until(() => document.getElementById('offered').children.length === 2);
             const before = await look();
             assert.deepEqual([before.first, before.isWaiting], ['default', true]);
+            await page.until(() => window.workers > 0);
+            await page.click('#new-conversation');
+            // Nobody looks at the models: nothing is measured.
+            await page.until(() => window.workers === 0);
+            await backToModels();
             await page.until(() => document.querySelector('.finding progress') === null);
             const after = await look(),
                 {found} = JSON.parse(await page.evaluate(() =>

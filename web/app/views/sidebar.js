@@ -22,7 +22,7 @@ import {currentLanguage, text} from '../texts.js';
 
 /** Wide enough for the list to stand beside the page; as in styles.css. */
 const WIDE = matchMedia('(min-width: 60rem)');
-const SEARCH_MS = 80, REFRESH_MS = 120, DAY_MS = 864e5, SLICE = 250;
+const SEARCH_MS = 30, REFRESH_MS = 120, DAY_MS = 864e5, SLICE = 250;
 
 export class Sidebar {
     #root;

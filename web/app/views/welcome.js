@@ -57,8 +57,7 @@ export class Welcome {
     #measuring;
     /** One to recommend was looked for here: it stands where the search did. */
     #hasSearched = false;
-    /** There is none. */
-    #isNone = false;
+    #isNone = false;        // there is none
     #seen;
     /** The cards that show, by all that they say. @type {Map<string, HTMLElement>} */
     #cards = new Map();
@@ -86,9 +85,12 @@ export class Welcome {
         };
         acceptDrops(at('drop'), (files) => this.#open(files));
         this.#acceptAddress(at('url-form'), at('url', HTMLInputElement));
-        // Only where somebody looks: it takes all cores.
-        this.#seen = new IntersectionObserver((entries) => entries.some(({isIntersecting}) => isIntersecting)
-            && this.#findOut());
+        // Only where somebody looks: it takes all cores, and memory. Who scrolls looks on.
+        this.#seen = new IntersectionObserver((entries) => {
+            const {isIntersecting, boundingClientRect: {width}} = entries[entries.length - 1];
+            if (isIntersecting) this.#findOut();
+            else if (!width) this.#stopMeasuring();
+        });
         for (const event of ['online', 'offline']) addEventListener(event, () => {
             this.#isReached = reach();
             this.refresh().catch(onError);
@@ -210,8 +212,8 @@ export class Welcome {
             this.#hasSearched = !!waiting();
             this.#isNone = this.#hasSearched && isKnown && !offer;
             await this.refresh();
-            if (offer) announce(this.#root,
-                text('label.of', {label: text('offer.recommended'), name: offer.name}));
+            const label = text('offer.recommended');
+            if (offer) announce(this.#root, text('label.of', {label, name: offer.name}));
         } catch {
             if (!signal.aborted) waiting()?.remove();       // else something has begun
         } finally {
@@ -260,14 +262,18 @@ export class Welcome {
     /** A model is begun: ends what is being done and measured here. @param {ModelSource} [model] */
     stop(model) {
         const id = model && Gemma.models.idOf(model);
+        this.#stopMeasuring();
         this.#begun = this.#stored.some((stored) => stored.id === id && stored.state === 'complete')
             ? undefined : this.#offers.find(({urls}) => urls[0] === id);
         this.#choices++;
         this.#hasSearched = this.#isNone = false;
-        this.#measuring?.abort();
-        this.#measuring = undefined;
         this.#more?.stop();
         this.#manager?.stop();
+    }
+
+    #stopMeasuring() {
+        this.#measuring?.abort();
+        this.#measuring = undefined;
     }
 
     /** A stored model's name for people. @param {Stored} model */
