@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "pack.h"
 #include "search.h"
 #include "workers.h"
 
@@ -44,18 +45,20 @@ static uint64_t count_not_finite(const float *x, size_t n) {
     return count;
 }
 
-/* F16 ends at 65,504, and so do the scales of blocks: what is larger has become infinite, or NaN where an
- * infinite scale meets the code 0. Decodes the encoded rows into y where that may be. */
-static uint64_t count_overflown(int type, const uint8_t *rows, const RowPiece *piece,
-    const float *x, float *y) {
-    enum { LARGEST_F16 = 65504 };
-    size_t n_cols = (size_t)piece->n_cols, n = (size_t)piece->n_rows * n_cols,
-        row_bytes = quant_row_bytes(type, piece->n_cols), i = 0;
-    while (i < n && fabsf(x[i]) <= LARGEST_F16) i++;
-    if (i == n) return 0;
-    for (i = 0; i < (size_t)piece->n_rows; i++)
-        quant_decode_row(type, rows + i * row_bytes, y + i * n_cols, piece->n_cols);
-    return count_not_finite(y, n);
+/* Weights that the engine would refuse in their type (pack.h): of 16-bit floats what has become infinite, of
+ * blocks all those whose scale is too large. They are infinite in y, the others are not. */
+static uint64_t count_unfit(QuantType type, const uint8_t *rows, const RowPiece *piece, float *y) {
+    size_t n = (size_t)piece->n_rows * (size_t)piece->n_cols, n_bytes = (size_t)quant_info(type)->bytes,
+        n_block = (size_t)quant_info(type)->block;
+    uint64_t count = 0;
+    PackFault fault;
+    if (!pack_find_fault(type, rows, (int)piece->n_rows, piece->n_cols, &fault)) return 0;
+    for (size_t i = 0; i < n; i += n_block, rows += n_bytes) {
+        bool fits = !pack_find_fault(type, rows, 1, (int)n_block, &fault);
+        for (size_t k = 0; k < n_block; k++) y[i + k] = fits ? 0 : INFINITY;
+        count += fits ? 0 : n_block;
+    }
+    return count;
 }
 
 /* `count` weights of x are bad, those that are not finite in y. Pieces come in any order: the earliest tensor
@@ -107,8 +110,8 @@ static bool encode_piece(void *context, int64_t i, int thread, const atomic_bool
         err)) return false;
     if (!copy) quantize_rows(to->type, b->x, piece.n_rows, piece.n_cols, found ? b->importance : NULL,
         job->plain, b->out);
-    /* that is no longer needed */
-    bad = copy ? 0 : count_overflown(to->type, b->out, &piece, b->x, b->importance);
+    /* what counts is no longer needed */
+    bad = count_unfit((QuantType)to->type, copy ? b->raw : b->out, &piece, b->importance);
     if (bad > 0) note_flaw(&e->flaw, &piece, b->x, b->importance, bad);
     size_t row_bytes = quant_row_bytes(to->type, piece.n_cols), n_bytes = (size_t)piece.n_rows * row_bytes;
     if (!output_write(job->output, to->offset + piece.first_row * row_bytes, copy ? b->raw : b->out, n_bytes,

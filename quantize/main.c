@@ -190,6 +190,7 @@ static bool write_all(Run *run, GemmaError *err) {
         o->n_threads, &run->watch};
     if (!rows_open(&run->rows, &run->source, err)) return false;
     if (!output_create(&run->output, o->out, run->out_size, err)) return false;
+    if (o->split_bytes && !output_check_room(&run->output, run->out_size, "The parts", err)) return false;
     if (!output_write(&run->output, 0, run->header.p, run->header.n, err) || !encode_tensors(&job, err))
         return false;
     if (o->verify && !verify(run, err)) return false;

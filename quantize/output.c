@@ -35,6 +35,16 @@ static bool reserve(const Output *o, uint64_t size, GemmaError *err) {
     return ftruncate(o->fd, (off_t)size) == 0 || failed(err, o->path);
 }
 
+bool output_check_room(const Output *o, uint64_t size, const char *what, GemmaError *err) {
+    struct statvfs about;
+    if (fstatvfs(o->fd, &about) != 0) return true;
+    uint64_t left = (uint64_t)about.f_bavail * about.f_frsize;
+    if (size <= left) return true;
+    error_set(err, GEMMA_BAD_FILE, "%s of %s need another %" PRIu64 " bytes, but the disk has %" PRIu64 " left.",
+        what, o->path, size, left);
+    return false;
+}
+
 static void forget(Output *o) {
     free(o->path);
     free(o->temporary);

@@ -13,6 +13,9 @@ typedef struct {
 /* Creates it and reserves `size` bytes, so that a full disk is reported before the work. An existing file of
  * that name stays until the commit. */
 bool output_create(Output *o, const char *path, uint64_t size, GemmaError *err);
+/* Whether the disk has `size` bytes more, beside what is reserved; a disk that doesn't say so has them.
+ * `what`: of the output, as the error names it. */
+bool output_check_room(const Output *o, uint64_t size, const char *what, GemmaError *err);
 /* Bytes at an offset; from any thread. */
 bool output_write(const Output *o, uint64_t offset, const void *p, size_t n, GemmaError *err);
 /* Nothing more will be written. */

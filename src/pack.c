@@ -345,7 +345,7 @@ INLINE bool pack_rows(QuantType type, const uint8_t *rows, int n_rows, int n_col
 /* ------------------------------------------------------------------------------------ faults */
 
 /* The first row with a bad scale in the first block column that has one. */
-static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
+static bool find_scale_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols, PackFault *fault) {
     const QuantInfo *info = quant_info(type);
     size_t row_bytes = quant_row_bytes(type, n_cols);
     int at = type == QUANT_Q6_K ? 208 : type == QUANT_Q3_K ? 108 : type == QUANT_Q2_K ? 80 : 0;
@@ -354,22 +354,35 @@ static PackFault find_scale_fault(QuantType type, const uint8_t *rows, int n_row
         for (int i = 0; i < n_rows * n; i++) {
             uint16_t h = load16(rows + (size_t)(i / n) * row_bytes + (size_t)b * (size_t)info->bytes
                 + at + i % n * 2);
-            if ((h & 0x7fff) >= F16E_TOO_LARGE) return (PackFault){i / n, b * info->block, f16_to_f32(h)};
+            if ((h & 0x7fff) < F16E_TOO_LARGE) continue;
+            *fault = (PackFault){i / n, b * info->block, f16_to_f32(h)};
+            return true;
         }
     }
-    return (PackFault){0};
+    return false;
 }
 
-static PackFault find_float_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols) {
+static bool find_float_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols, PackFault *fault) {
+    enum { AT_ONCE = 256 };
     size_t size = (size_t)quant_info(type)->bytes;
+    float values[AT_ONCE];
     for (int i = 0; i < n_rows; i++) {
-        for (int k = 0; k < n_cols; k++) {
-            float value;
-            quant_decode_row(type, rows + ((size_t)i * (size_t)n_cols + (size_t)k) * size, &value, 1);
-            if (!isfinite(value)) return (PackFault){i, k, value};
+        for (int k = 0, n; k < n_cols; k += n, rows += (size_t)n * size) {
+            n = n_cols - k < AT_ONCE ? n_cols - k : AT_ONCE;
+            quant_decode_row(type, rows, values, n);
+            for (int j = 0; j < n; j++) {
+                if (isfinite(values[j])) continue;
+                *fault = (PackFault){i, k + j, values[j]};
+                return true;
+            }
         }
     }
-    return (PackFault){0};
+    return false;
+}
+
+bool pack_find_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols, PackFault *fault) {
+    return pack_kind(type) < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, n_cols, fault)
+                                               : find_float_fault(type, rows, n_rows, n_cols, fault);
 }
 
 /* ------------------------------------------------------------------------------------ any type */
@@ -399,8 +412,8 @@ bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, const Matrix *m,
     uint8_t *data = (uint8_t *)m->data + (size_t)tile * m->tile_bytes, *low = (uint8_t *)m->low
         + (size_t)tile * m->low_tile_bytes;
     if (pack_any(type, rows, n_rows, m->n_cols, data, low)) return true;
-    *fault = m->kind < PANEL_FIRST_FLOAT ? find_scale_fault(type, rows, n_rows, m->n_cols)
-                                         : find_float_fault(type, rows, n_rows, m->n_cols);
+    *fault = (PackFault){0};
+    pack_find_fault(type, rows, n_rows, m->n_cols, fault);
     return false;
 }
 

@@ -22,6 +22,9 @@ typedef struct {
  * and in parallel. */
 bool pack_tile(QuantType type, const uint8_t *rows, int n_rows, const Matrix *m, int tile, PackFault *fault);
 
+/* Whether rows in the file's layout, of any number, can't be packed; the first reason. */
+bool pack_find_fault(QuantType type, const uint8_t *rows, int n_rows, int n_cols, PackFault *fault);
+
 /* y[n_cols] = the weights of a row: bit for bit what quant_decode_row gives for the file's row. */
 void unpack_row(const Matrix *m, int row, float *y);
 

@@ -36,7 +36,7 @@ const C = readDirections(`
 const C_BASE = ['gemma.h', 'error', 'utf8', 'clock', 'memory'];
 
 /** What quantize/ may use of the engine, beside its own files. The engine never uses quantize/. */
-const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'quant'];
+const QUANTIZE_USES = ['gemma.h', 'error', 'utf8', 'clock', 'gguf', 'arch', 'quant', 'pack'];
 
 /**
  * In JavaScript a name is a folder of web/, or a file directly in web/. A deeper folder is named where it has

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {spawn, spawnSync} from 'node:child_process';
-import {copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync,
+import {copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync,
     writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
@@ -136,6 +136,27 @@ test('weights are too large for the output\'s type: how many, and where the firs
     refused(/has 64 weights that are too large for Q8_0; the first one, in row 136, column 352, is /,
         folder, '--plain');
     for (const type of ['bf16', 'f32']) quantized('large.gguf', folder, type);
+});
+
+test('a scale that the engine refuses is refused, of new blocks and of copied ones', () => {
+    const name = 'model.layers.2.mlp.down_proj.weight', folder = damaged(), first = 70016,
+        change = (bits) => editWeights(weights(folder), name, {[first]: bits});
+    // -1000, and -3e38: the search's scale is the largest that 16 bits hold.
+    for (const [bits, type, n] of [[0xc47a, 'q4_0', 32], [0xff61, 'q4_0', 32], [0xff61, 'q4_k', 256]]) {
+        change(bits);
+        refused(new RegExp(`has ${n} weights that are too large for ${type}; the first one, in row `), folder,
+            '--type', type);
+    }
+    change(0xc3fc);         // -504: the scale is 63
+    const gguf = quantized('63.gguf', folder, 'q4_0', '--plain'), bytes = readFileSync(gguf),
+        block = Buffer.from(`e05380${'88'.repeat(15)}`, 'hex'), at = bytes.indexOf(block);
+    assert.ok(at > 0 && bytes.indexOf(block, at + 1) < 0);
+    quantized('again.gguf', gguf, 'q4_0');
+    bytes.writeUInt16LE(0x5400, at);        // 64
+    const copied = join(work, '64.gguf');
+    writeFileSync(copied, bytes);
+    refused(/tensor blk\.2\.ffn_down\.weight has 32 weights that are too large for Q4_0; the first one, in row 136, /,
+        copied, '--type', 'q4_0');
 });
 
 test('the architecture is not Gemma\'s', () => {
@@ -293,6 +314,12 @@ test('the disk is full', () => {
     if (stdout?.startsWith('status')) {
         assert.match(stderr, /model\.gguf:? needs \d+ bytes, but the disk has \d+ left/);
         assert.equal(stdout, 'status 1\n', 'nothing is left on it');
+        const bytes = statSync(quantized('whole.gguf', sound, 'f32')).size,
+            parts = script.replace('size=1m', `size=${bytes + 100_000}`).replace('; echo',
+                ' --manifest --split 1000000; echo');
+        const split = spawnSync('unshare', ['-rm', 'sh', '-c', parts], {encoding: 'utf8'});
+        assert.match(split.stderr, /The parts of .*model\.gguf need another \d+ bytes, but the disk has \d+ left/);
+        assert.equal(split.stdout, 'status 1\n', 'it is said before the work');
     }
     // Where the test can't make a separate file system, a limit stands for it: no file may be larger than 64
     // KiB.
