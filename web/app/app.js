@@ -7,7 +7,7 @@ import {contextCost, settingsOf} from './asking.js';
 import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
 import {wasCancelledBefore} from './data/preferences.js';
-import {keepDraft} from './draft.js';
+import {Drafts} from './drafts.js';
 import {Engine} from './engine.js';
 import {toAsked} from './files/asking.js';
 import {install, lookForNewer} from './install.js';
@@ -45,10 +45,10 @@ const bringTalking = once(() => later(() => import('./talking.js')));
 let talking;
 /** @type {import('./views/gauge.js').Gauge | undefined} */
 let gauge;
-/** A model is loaded for the answer that waits. */
-let isSwitching = false;
+let isSwitching = false;        // a model is loaded for the answer that waits
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
 let desk;
+let drafts = /** @type {Drafts | undefined} */ (undefined);
 
 const notices = new Notices(root, {about: () => {
     const {info} = engine.gemma ?? {};
@@ -129,6 +129,7 @@ const chatting = new Chatting({
     settingsOf: (summary) => settingsOf(summary, settings.preferences),
     onAnswered: (result) => engine.gemma && talking.showFacts(root, engine.gemma.info, result),
     onOpened(id, isSame) {
+        drafts?.turnTo(id, isSame);
         tell('chat', isSame);
         if (id) talk?.prepare(id);
     },
@@ -258,8 +259,7 @@ function namedScreen() {
     return kind && (kind === 'chat' ? 'chat' : 'writer');
 }
 
-/** Counts what is followed: two events may tell of one address. */
-let followed = 0;
+let followed = 0;       // two events may tell of one address
 
 /** Opens what the page's address names. */
 async function followAddress() {
@@ -338,7 +338,7 @@ if (!store.isKept) notices.show(text('list.not-kept'));
 // Writing into the chosen folder continues.
 if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
 await followAddress().catch(onError);
-keepDraft(chat);
+drafts = new Drafts(chat, chatting.id, (id) => store.list().some((one) => one.id === id));
 receive({
     onNew: create,
     onShared: (shared) => void create('chat').then(() => chat.take(shared), onError),

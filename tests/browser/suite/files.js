@@ -273,6 +273,55 @@ export function testFiles(name) {
             await page.click('#notice-close');
         });
 
+        test('each conversation has its own unsent message and files, also while they are read', async () => {
+            await page.click('#new-chat');
+            await page.fill('#message', 'For a new one');
+            await attach('new.md', 'New.');
+            await attached('new.md');
+            const seen = await page.evaluate(async () => {
+                const until = async (isSo) => {
+                    while (!isSo()) await new Promise((done) => setTimeout(done, 10));
+                };
+                const shown = () => [document.getElementById('message').value,
+                    ...[...document.querySelectorAll('#attachments strong')].map((name) => name.textContent)];
+                const {text, arrayBuffer} = Blob.prototype;
+                let read;
+                const held = new Promise((done) => { read = done; });
+                Blob.prototype.text = async function () { await held; return text.call(this); };
+                Blob.prototype.arrayBuffer = async function () { await held; return arrayBuffer.call(this); };
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File(['Slow.'], 'slow.md'));
+                document.getElementById('messages')
+                    .dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                await until(() => document.querySelectorAll('#attachments li').length === 2);
+                const turns = [shown()];
+                document.querySelector('#list a').click();
+                await until(() => document.querySelectorAll('#messages > *').length);
+                turns.push(shown());
+                document.getElementById('message').value = 'For another';
+                Object.assign(Blob.prototype, {text, arrayBuffer});
+                read();
+                document.getElementById('new-chat').click();
+                await until(() => document.querySelectorAll('#messages > *').length === 0);
+                turns.push(shown());
+                document.querySelector('#list a').click();
+                await until(() => document.querySelectorAll('#messages > *').length);
+                turns.push(shown());
+                return turns;
+            });
+            assert.deepEqual(seen.map((turn) => turn.toSorted()), [['For a new one', 'new.md', 'slow.md'], [''],
+                ['For a new one', 'new.md', 'slow.md'], ['For another']].map((turn) => turn.toSorted()));
+            await page.fill('#message', '');
+            await page.reload();
+            await page.until(() => document.getElementById('attach').onclick !== null);
+            await page.click('#new-chat');
+            await attached('new.md');
+            await attached('slow.md');
+            assert.equal(await page.evaluate(() => document.getElementById('message').value), 'For a new one');
+            await page.fill('#message', '');
+            await remove();
+        });
+
         test('without the network a PDF is read; a reload keeps what is written and attached', async () => {
             await revisit(page);
             await page.until(() => navigator.serviceWorker.controller !== null

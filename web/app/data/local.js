@@ -7,9 +7,9 @@
 /** @type {Name[]} */
 const NAMES = ['settings', 'theme', 'language', 'cancelled', 'single-key', 'agreed', 'verdicts'];
 
-/** start.js knows that of the theme. @param {Name | 'draft' | 'draft-files' | 'draft-edits'} name */
+/** start.js knows that of the theme. @param {Name | 'drafts' | 'draft-files' | 'draft-edits'} name */
 export const keyOf = (name) => `gemma-${name} ${new URL('.', document.baseURI).pathname}`;
-let isReady = false;
+let isReady = false, isOver = false;
 
 /**
  * Names had no folder once, and all copies shared what was kept. The first copy that is opened since takes
@@ -47,7 +47,10 @@ export function remember(name, value) {
     }
 }
 
-/** Of this copy alone. */
+/** Of this copy alone. What is not sent yet goes with the page. */
 export function forgetAll() {
     for (const name of NAMES) remember(name);
+    isOver = true;
 }
+
+export const isForgotten = () => isOver;

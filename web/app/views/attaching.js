@@ -9,6 +9,9 @@ import {within} from './dom.js';
 /**
  * @typedef {import('../data/types.js').Attachment} Attachment
  *
+ * @typedef {{ready: Attachment[], reading?: import('./attachments.js').Entry[]}} Files   of a message: those
+ *     that have been read, and the others
+ *
  * @typedef {object} AttachingOptions
  * @property {() => {gemma?: import('../../gemma.js').Gemma, messages: import('../../gemma.js').Message[],
  *     maxTokens?: number}} about   the model that is loaded, what is said so far, and the longest answer
@@ -25,8 +28,8 @@ export class Attaching {
     #tray;
     /** None is there, nor being read. */
     #isEmpty = true;
-    /** Those that have been read. @type {() => Attachment[]} */
-    #ready = () => [];
+    /** Once it is there. @type {import('./attachments.js').Attachments | undefined} */
+    #loaded;
 
     /** @param {ParentNode} root @param {AttachingOptions} options */
     constructor(root, options) {
@@ -53,7 +56,7 @@ export class Attaching {
     }
 
     get ready() {
-        return this.#ready();
+        return this.#loaded?.ready ?? [];
     }
 
     /**
@@ -69,6 +72,14 @@ export class Attaching {
     /** What was not sent. @param {Attachment[]} attachments */
     put(attachments) {
         if (attachments.length) this.#open().then((tray) => tray.put(attachments), this.#options.onError);
+    }
+
+    /** @param {Files} [others]   of another message @returns {Files} those of this one */
+    exchange({ready, reading = []} = {ready: []}) {
+        const before = this.#loaded?.takeAway();
+        if (reading.length) this.#loaded?.takeBack(reading);
+        this.put(ready);
+        return before ?? {ready: []};
     }
 
     /** Another model, or another conversation: the sums change. */
@@ -91,8 +102,7 @@ export class Attaching {
         this.#tray ??= later(() => import('../with_files.js')).then(({Attachments}) => {
             const tray = new Attachments(this.#root,
                 {about, onError, onChange: (count) => { this.#isEmpty = !count; }});
-            this.#ready = () => tray.ready;
-            return tray;
+            return this.#loaded = tray;
         });
         this.#tray.catch(() => { this.#tray = undefined; });
         return this.#tray;

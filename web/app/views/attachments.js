@@ -91,6 +91,23 @@ export class Attachments {
         this.refresh();
     }
 
+    /** All of them, for another message. What is being read is read on. @returns {import('./attaching.js').Files} */
+    takeAway() {
+        const {ready} = this, reading = this.#entries.filter(({file}) => !file);
+        this.#clear();
+        return {ready, reading};
+    }
+
+    /** @param {Entry[]} reading   that were taken away while they were read */
+    takeBack(reading) {
+        // what could not be read was told
+        const there = reading.filter(({stop}) => !stop.signal.aborted);
+        this.#entries.push(...there);
+        this.#list.append(...there.map((entry) => entry.element));
+        this.#changed();
+        this.refresh();
+    }
+
     /** Those that have been read, as they would be sent. */
     get ready() {
         return this.#entries.flatMap(({file, tokens}) => file
@@ -134,11 +151,15 @@ export class Attachments {
         }
         const taken = this.#entries.flatMap(({file, tokens}) => file
             ? [{...file, tokens, ...!fits && {how: this.#way}}] : []);
+        this.#clear();
+        return taken;
+    }
+
+    #clear() {
         this.#entries = [];
         this.#list.replaceChildren();
         this.#place.querySelectorAll('.file-problem').forEach((note) => note.remove());
         this.#changed();
-        return taken;
     }
 
     /** @param {string} given */

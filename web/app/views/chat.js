@@ -2,7 +2,8 @@
 // and says so.
 
 import {Attaching} from './attaching.js';
-import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, toClipboard, touch,
+import {bringDictation} from './dictating.js';
+import {announce, createSpeaker, element, everyFrame, followEnd, isComposing, putAbove, toClipboard, touch,
     within} from './dom.js';
 import {percent} from './format.js';
 import {MessageView, prepareMessages, speakOrStop, spoken, tidyMessages} from './message.js';
@@ -22,6 +23,8 @@ import {text} from '../texts.js';
  * @property {(id: string, content: string) => void} onEdit
  * @property {(error: Error) => void} onError
  * @property {(sentence: string) => void} onNotice
+ *
+ * @typedef {{content?: string, files?: import('./attaching.js').Files}} Unsent   a message
  *
  * @typedef {object} Stream   an answer that is being written
  * @property {(pieces: string) => void} add
@@ -74,13 +77,7 @@ export class Chat {
         this.#field.oninput = () => this.#grow();
         this.#field.onkeydown = (event) => this.#press(event);
         this.setTitle('');
-        const {SpeechRecognition, webkitSpeechRecognition: Recognition = SpeechRecognition} = /** @type {any} */ (
-            globalThis), {onNotice} = options;
-        // By none that may send what it hears.
-        if (Recognition?.available && 'processLocally' in Recognition.prototype) {
-            import('./dictation.js').then(({offerDictation}) => offerDictation(root, {Recognition, onNotice}))
-                .catch(() => {});
-        }
+        bringDictation(root, options.onNotice);
         for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown'])
             addEventListener(name, () => { this.#sticks = false; }, {passive: true});
     }
@@ -237,8 +234,14 @@ export class Chat {
         for (const [id, edited] of edits) this.#edits.set(id, edited);
         this.#editOn();
         this.#files.put(attachments);
-        this.#field.value = [content, this.#field.value].filter(Boolean).join('\n\n');
-        this.#grow();
+        this.#setField([content, this.#field.value].filter(Boolean).join('\n\n'));
+    }
+
+    /** Puts another message into the place of the one that is written. @param {Unsent} [other] @returns {Unsent} */
+    exchange({content = '', files} = {}) {
+        const before = {content: this.#field.value, files: this.#files.exchange(files)};
+        this.#setField(content);
+        return before;
     }
 
     /** What is written, and not sent. */
@@ -295,8 +298,7 @@ export class Chat {
 
     /** @param {string} written @param {import('../data/types.js').Attachment[]} attachments */
     #sendOff(written, attachments) {
-        this.#field.value = '';
-        this.#grow();
+        this.#setField('');
         this.#options.onSend(written, attachments);
     }
 
@@ -334,17 +336,15 @@ export class Chat {
         this.#holdSaves();
     }
 
+    /** @param {string} content */
+    #setField(content) {
+        this.#field.value = content;
+        this.#grow();
+    }
+
     /** The field is as high as its text, up to what the style allows. */
     #grow() {
         this.#field.style.height = 'auto';
         this.#field.style.height = `${this.#field.scrollHeight + 2}px`;
     }
-}
-
-/** Puts in what stands above what a person reads, which stays where it is. @param {() => void} place */
-function putAbove(place) {
-    const page = document.documentElement, below = page.scrollHeight - scrollY;
-    place();
-    const top = page.scrollHeight - below;
-    if (Math.abs(top - scrollY) > 1) scrollTo({top});
 }

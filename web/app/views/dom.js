@@ -134,6 +134,14 @@ export function followEnd(reach) {
     if (scrollHeight - innerHeight - scrollY < reach) scrollTo({top: scrollHeight});
 }
 
+/** Puts in what stands above what a person reads, which stays where it is. @param {() => void} place */
+export function putAbove(place) {
+    const page = document.documentElement, below = page.scrollHeight - scrollY;
+    place();
+    const top = page.scrollHeight - below;
+    if (Math.abs(top - scrollY) > 1) scrollTo({top});
+}
+
 /**
  * True where the main pointer is a finger: Enter then makes a new line, and the keyboard is not called
  * up unasked.

@@ -141,9 +141,6 @@ async function deleteAll(store) {
     });
     await forgetShared();
     forgetAll();
-    // What waits to be sent would outlive the reload (draft.js).
-    within(document)('message', HTMLTextAreaElement).value = '';
-    for (const remove of /** @type {NodeListOf<HTMLElement>} */ (within(document)('attachments')
-        .querySelectorAll('li > button.icon'))) remove.click();
+    within(document)('message', HTMLTextAreaElement).value = '';        // a browser may keep the words
     location.href = location.pathname;
 }
