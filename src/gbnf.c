@@ -6,16 +6,14 @@
  *   sequence = { item { "*" | "+" | "?" | "{m}" | "{m,}" | "{m,n}" } }
  *   item  = "literal" | [class] | [^class] | . | name | ( choice ) | <token>
  *
- * The tree is in one array; a node's children are a list. Two properties of nodes follow from those of their
- * children and of the rules they name: may it be empty, and can it end at all? propagate() finds both in one
- * pass from what is known to what follows. */
+ * The tree is in one array; a node's children are a list. */
 #include "gbnf.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gbnf_check.h"
 #include "memory.h"
 #include "utf8.h"
 
@@ -24,14 +22,10 @@
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
 
-/* Of nested counts multiplied: more of them make texts ambiguous in more ways than can be kept. */
-#define MAX_REPEATED 4294967296.0
-
 typedef struct {
     Gbnf *g;
-    const char *text;
-    size_t n, at;
-    GemmaError *err;
+    GbnfText in;
+    size_t at;
     int height;                         /* of the groups around this place */
     int32_t *index;                     /* hash table of rules by name; -1: empty */
     int n_index, any;                   /* slots; the class of all characters or -1 */
@@ -39,44 +33,18 @@ typedef struct {
 
 /* ------------------------------------------------------------------------------------------ errors */
 
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-static int32_t fail(Parser *p, size_t at, const char *format, ...) {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < at;) {
-        size_t length = utf8_length(p->text + i, p->n - i);
-        column++;
-        if (p->text[i] == '\n') line++, column = 1;
-        i += length ? length : 1;
-    }
-    char what[300];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    error_set(p->err, GEMMA_BAD_ARGUMENT, "The grammar has an error in line %zu, column %zu: %s", line,
-        column, what);
-    return -1;
-}
-
-static int32_t no_memory(Parser *p) {
-    error_set(p->err, GEMMA_NO_MEMORY, "There is not enough memory to read the grammar of %zu bytes.", p->n);
-    return -1;
-}
-
 static const char *found(const Parser *p, char buf[72]) {
-    if (p->at >= p->n) return "the end of the text";
-    if (p->text[p->at] == '\n' || p->text[p->at] == '\r') return "the end of the line";
-    size_t length = utf8_length(p->text + p->at, p->n - p->at);
+    if (p->at >= p->in.n) return "the end of the text";
+    if (p->in.text[p->at] == '\n' || p->in.text[p->at] == '\r') return "the end of the line";
+    size_t length = utf8_length(p->in.text + p->at, p->in.n - p->at);
     char quoted[72];
-    snprintf(buf, 72, "'%s'", error_quote(quoted, p->text + p->at, length ? length : 1));
+    snprintf(buf, 72, "'%s'", error_quote(quoted, p->in.text + p->at, length ? length : 1));
     return buf;
 }
 
 static int32_t expected(Parser *p, const char *what) {
     char buf[72];
-    return fail(p, p->at, "expected %s, found %s.", what, found(p, buf));
+    return gbnf_fail(&p->in, p->at, "expected %s, found %s.", what, found(p, buf));
 }
 
 /* ------------------------------------------------------------------------------------------ the tree */
@@ -84,9 +52,9 @@ static int32_t expected(Parser *p, const char *what) {
 static int32_t new_node(Parser *p, GbnfKind kind, size_t at) {
     Gbnf *g = p->g;
     if (g->n_nodes == GBNF_MAX_NODES)
-        return fail(p, at, "a grammar may have at most %d parts.", GBNF_MAX_NODES);
+        return gbnf_fail(&p->in, at, "a grammar may have at most %d parts.", GBNF_MAX_NODES);
     if (!memory_grow((void **)&g->nodes, &g->cap_nodes, g->n_nodes + 1, sizeof *g->nodes))
-        return no_memory(p);
+        return gbnf_no_memory(&p->in);
     g->nodes[g->n_nodes] = (GbnfNode){
         .kind = (uint8_t)kind, .height = 1, .first = -1, .next = -1, .parent = INT32_MIN, .y = -1,
         .at = (uint32_t)at};
@@ -102,14 +70,14 @@ static bool add_child(Parser *p, int32_t parent, int32_t last, int32_t child) {
     if (nodes[parent].height <= nodes[child].height) nodes[parent].height = (uint16_t)
         (nodes[child].height + 1);
     if (nodes[parent].height + p->height <= GBNF_MAX_HEIGHT) return true;
-    fail(p, nodes[child].at, "groups and repetitions may be nested at most %d deep.", GBNF_MAX_HEIGHT);
+    gbnf_fail(&p->in, nodes[child].at, "groups and repetitions may be nested at most %d deep.", GBNF_MAX_HEIGHT);
     return false;
 }
 
 static bool add_range(Parser *p, uint32_t lo, uint32_t hi) {
     Gbnf *g = p->g;
     if (!memory_grow((void **)&g->ranges, &g->cap_ranges, g->n_ranges + 1, sizeof *g->ranges))
-        return no_memory(p) >= 0;
+        return gbnf_no_memory(&p->in) >= 0;
     g->ranges[g->n_ranges++] = (GbnfRange){lo, hi};
     return true;
 }
@@ -124,7 +92,7 @@ static uint32_t hash_name(const char *name, size_t n) {
 enum { MAX_PROBES = 256 };
 
 static void put_into_index(Parser *p, int32_t rule) {
-    uint32_t slot = hash_name(p->text + p->g->rules[rule].at,
+    uint32_t slot = hash_name(p->in.text + p->g->rules[rule].at,
         p->g->rules[rule].n_name) & (uint32_t)(p->n_index - 1);
     while (p->index[slot] >= 0) slot = (slot + 1) & (uint32_t)(p->n_index - 1);
     p->index[slot] = rule;
@@ -136,21 +104,21 @@ static int32_t rule_of(Parser *p, size_t at, size_t n) {
     if (2 * (g->n_rules + 1) > p->n_index) {
         int n_index = p->n_index ? 2 * p->n_index : 64;
         int32_t *index = malloc((size_t)n_index * sizeof *index);
-        if (!index) return no_memory(p);
+        if (!index) return gbnf_no_memory(&p->in);
         free(p->index);
         p->index = index;
         p->n_index = n_index;
         memset(index, 0xff, (size_t)n_index * sizeof *index);
         for (int r = 0; r < g->n_rules; r++) put_into_index(p, r);
     }
-    uint32_t slot = hash_name(p->text + at, n) & (uint32_t)(p->n_index - 1);
+    uint32_t slot = hash_name(p->in.text + at, n) & (uint32_t)(p->n_index - 1);
     for (int probes = 0; p->index[slot] >= 0; slot = (slot + 1) & (uint32_t)(p->n_index - 1)) {
-        if (++probes > MAX_PROBES) return fail(p, at, "too many names of rules hash alike.");
+        if (++probes > MAX_PROBES) return gbnf_fail(&p->in, at, "too many names of rules hash alike.");
         const GbnfRule *r = &g->rules[p->index[slot]];
-        if (r->n_name == n && memcmp(p->text + r->at, p->text + at, n) == 0) return p->index[slot];
+        if (r->n_name == n && memcmp(p->in.text + r->at, p->in.text + at, n) == 0) return p->index[slot];
     }
     if (!memory_grow((void **)&g->rules, &g->cap_rules, g->n_rules + 1, sizeof *g->rules))
-        return no_memory(p);
+        return gbnf_no_memory(&p->in);
     g->rules[g->n_rules] = (GbnfRule){.body = -1, .refs = -1, .at = (uint32_t)at, .n_name = (uint32_t)n};
     put_into_index(p, g->n_rules);
     return g->n_rules++;
@@ -159,13 +127,13 @@ static int32_t rule_of(Parser *p, size_t at, size_t n) {
 /* ------------------------------------------------------------------------------------------ the text */
 
 /* The byte there, or 0 at the end. (A NUL in the text fits nothing.) */
-static char peek(const Parser *p, size_t ahead) { return p->at + ahead < p->n ? p->text[p->at + ahead] : 0; }
+static char peek(const Parser *p, size_t ahead) { return p->at + ahead < p->in.n ? p->in.text[p->at + ahead] : 0; }
 
 static void skip_space(Parser *p, bool newlines) {
     for (;; p->at++) {
         char c = peek(p, 0);
         if (c == '#')
-            while (p->at + 1 < p->n && p->text[p->at + 1] != '\n' && p->text[p->at + 1] != '\r') p->at++;
+            while (p->at + 1 < p->in.n && p->in.text[p->at + 1] != '\n' && p->in.text[p->at + 1] != '\r') p->at++;
         else if (c != ' ' && c != '\t' && !(newlines && (c == '\n' || c == '\r'))) return;
     }
 }
@@ -203,7 +171,7 @@ static bool read_escape(Parser *p, uint32_t *c) {
         case 'u': return read_hex(p, 4, c);
         case 'U':
             if (!read_hex(p, 8, c)) return false;
-            if (*c > 0x10ffff) return fail(p, start, "a character is at most U+10FFFF, found U+%X.",
+            if (*c > 0x10ffff) return gbnf_fail(&p->in, start, "a character is at most U+10FFFF, found U+%X.",
                 (unsigned)*c) >= 0;
             return true;
         case 't': *c = '\t'; return true;
@@ -218,9 +186,9 @@ static bool read_escape(Parser *p, uint32_t *c) {
 
 static bool read_char(Parser *p, uint32_t *c) {
     if (peek(p, 0) == '\\') return read_escape(p, c);
-    size_t length = utf8_length(p->text + p->at, p->n - p->at);
+    size_t length = utf8_length(p->in.text + p->at, p->in.n - p->at);
     if (length == 0) return expected(p, "a character in UTF-8") >= 0;
-    const unsigned char *t = (const unsigned char *)p->text + p->at;
+    const unsigned char *t = (const unsigned char *)p->in.text + p->at;
     *c = length == 1 ? t[0] : t[0] & (0xffu >> (length + 1));
     for (size_t i = 1; i < length; i++) *c = *c << 6 | (t[i] & 0x3fu);
     p->at += length;
@@ -245,11 +213,11 @@ static int32_t read_literal(Parser *p) {
     while (peek(p, 0) != '"') {
         size_t at = p->at;
         uint32_t c;
-        if (at >= p->n) return expected(p, "'\"' at the end of the literal");
+        if (at >= p->in.n) return expected(p, "'\"' at the end of the literal");
         if (!read_char(p, &c)) return -1;
         if (c >= 0xd800 && c <= 0xdfff)
-            return fail(p, at, "U+%X is half of a surrogate pair, not a character.", (unsigned)c);
-        if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + 4, 1)) return no_memory(p);
+            return gbnf_fail(&p->in, at, "U+%X is half of a surrogate pair, not a character.", (unsigned)c);
+        if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + 4, 1)) return gbnf_no_memory(&p->in);
         g->n_bytes += encode(g->bytes + g->n_bytes, c);
     }
     p->at++;
@@ -302,21 +270,21 @@ static int32_t read_class(Parser *p) {
     while (peek(p, 0) != ']') {
         size_t at = p->at;
         uint32_t lo, hi;
-        if (at >= p->n) return expected(p, "']' at the end of the class");
+        if (at >= p->in.n) return expected(p, "']' at the end of the class");
         if (!read_char(p, &lo)) return -1;
         hi = lo;
         if (peek(p, 0) == '-' && peek(p, 1) != ']') {
             p->at++;
             if (!read_char(p, &hi)) return -1;
-            if (hi < lo) return fail(p, at, "the range U+%X to U+%X is empty: its ends are exchanged.",
+            if (hi < lo) return gbnf_fail(&p->in, at, "the range U+%X to U+%X is empty: its ends are exchanged.",
                 (unsigned)lo, (unsigned)hi);
         }
         if (!add_range(p, lo, hi)) return -1;
     }
     p->at++;
-    if (g->n_ranges == start && !negate) return fail(p, class_at, "the class names no character.");
+    if (g->n_ranges == start && !negate) return gbnf_fail(&p->in, class_at, "the class names no character.");
     if (!normalise(p, start, negate)) return -1;
-    if (g->n_ranges == start) return fail(p, class_at, "no character fits the class.");
+    if (g->n_ranges == start) return gbnf_fail(&p->in, class_at, "no character fits the class.");
     g->nodes[node].x = start;
     g->nodes[node].y = g->n_ranges - start;
     return node;
@@ -352,12 +320,13 @@ int gbnf_token_bytes(const char *name, size_t n, char *bytes) {
 static int32_t read_token(Parser *p) {
     Gbnf *g = p->g;
     size_t start = p->at, n = 0;
-    while (start + n < p->n && n < GBNF_MAX_TOKEN && p->text[start + n] != '>') n++;
+    while (start + n < p->in.n && n < GBNF_MAX_TOKEN && p->in.text[start + n] != '>') n++;
     n++;
-    if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + GBNF_MAX_TOKEN, 1)) return no_memory(p);
-    if (start + n > p->n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->text + start, n,
+    if (!memory_grow((void **)&g->bytes, &g->cap_bytes, g->n_bytes + GBNF_MAX_TOKEN, 1))
+        return gbnf_no_memory(&p->in);
+    if (start + n > p->in.n || n > GBNF_MAX_TOKEN || !gbnf_token_bytes(p->in.text + start, n,
         g->bytes + g->n_bytes))
-        return fail(p, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> "
+        return gbnf_fail(&p->in, start, "no other tokens than <start_function_call>, <end_function_call> and <escape> "
             "are supported: a grammar describes text.");
     int32_t node = new_node(p, GBNF_LITERAL, start);
     if (node < 0) return -1;
@@ -380,7 +349,7 @@ static int32_t read_choice(Parser *p, bool nested);
 static int32_t read_group(Parser *p) {
     size_t start = p->at++;
     skip_space(p, true);
-    if ((p->height += 3) > GBNF_MAX_HEIGHT) return fail(p, start, "groups may be nested at most %d deep.",
+    if ((p->height += 3) > GBNF_MAX_HEIGHT) return gbnf_fail(&p->in, start, "groups may be nested at most %d deep.",
         GBNF_MAX_HEIGHT / 3);
     int32_t node = read_choice(p, true);
     p->height -= 3;
@@ -400,7 +369,7 @@ static int32_t read_item(Parser *p) {
     if (is_word(c)) return read_reference(p);
     if (c == '<') return read_token(p);
     if (c == '!' && peek(p, 1) == '<')
-        return fail(p, p->at, "a text without a token (!<...>) is not supported.");
+        return gbnf_fail(&p->in, p->at, "a text without a token (!<...>) is not supported.");
     return -2;
 }
 
@@ -410,8 +379,8 @@ static bool read_count(Parser *p, int32_t *count) {
     int64_t value = 0;
     for (; is_digit(peek(p, 0)); p->at++)
         if (value <= INT32_MAX) value = value * 10 + (peek(p, 0) - '0');
-    if (value >= INT32_MAX) return fail(p, start, "a repetition count may be at most %d.", INT32_MAX - 1)
-        >= 0;
+    if (value >= INT32_MAX)
+        return gbnf_fail(&p->in, start, "a repetition count may be at most %d.", INT32_MAX - 1) >= 0;
     *count = (int32_t)value;
     return true;
 }
@@ -431,8 +400,8 @@ static bool read_counts(Parser *p, bool nested, int32_t *min, int32_t *max) {
     }
     if (peek(p, 0) != '}') return expected(p, "'}' after the counts") >= 0;
     p->at++;
-    if (*max != GBNF_NO_MAX && *max < *min) return fail(p, start, "the minimum %d is above the maximum %d.",
-        (int)*min, (int)*max) >= 0;
+    if (*max != GBNF_NO_MAX && *max < *min)
+        return gbnf_fail(&p->in, start, "the minimum %d is above the maximum %d.", (int)*min, (int)*max) >= 0;
     return true;
 }
 
@@ -499,235 +468,21 @@ static bool read_rule(Parser *p) {
     if (body < 0) return false;
     p->g->rules[rule].body = body;
     p->g->nodes[body].parent = -1 - rule;
-    if (p->at < p->n && peek(p, 0) != '\n' && peek(p, 0) != '\r')
+    if (p->at < p->in.n && peek(p, 0) != '\n' && peek(p, 0) != '\r')
         return expected(p, "an item or the end of the line") >= 0;
     skip_space(p, true);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------ checks */
-
-/* References between rules: those of rule r are nodes[start[r]] to nodes[start[r + 1]]. */
-typedef struct {
-    int *start;
-    int32_t *nodes;
-    int n, cap;
-} Edges;
-
-/* Adds the references below the node; with `leftmost`, those before which nothing needs to stand. */
-static bool add_edges(const Gbnf *g, Edges *e, int32_t node, bool leftmost) {
-    if (g->nodes[node].kind == GBNF_RULE) {
-        if (!memory_grow((void **)&e->nodes, &e->cap, e->n + 1, sizeof *e->nodes)) return false;
-        e->nodes[e->n++] = node;
-        return true;
-    }
-    for (int32_t child = g->nodes[node].first; child >= 0; child = g->nodes[child].next) {
-        if (!add_edges(g, e, child, leftmost)) return false;
-        if (leftmost && g->nodes[node].kind == GBNF_SEQUENCE && !g->nodes[child].nullable) break;
-    }
-    return true;
-}
-
-static bool make_edges(Parser *p, Edges *e, bool leftmost) {
-    const Gbnf *g = p->g;
-    *e = (Edges){.start = malloc(((size_t)g->n_rules + 1) * sizeof *e->start)};
-    bool ok = e->start != NULL;
-    for (int r = 0; ok && r < g->n_rules; r++) {
-        e->start[r] = e->n;
-        ok = g->rules[r].body < 0 || add_edges(g, e, g->rules[r].body, leftmost);
-    }
-    if (ok) e->start[g->n_rules] = e->n;
-    else no_memory(p);
-    return ok;
-}
-
-static void free_edges(Edges *e) {
-    free(e->start);
-    free(e->nodes);
-}
-
-/* Visits all rules depth first; order[]: the rules, each after those it refers to (but for circles). *circle:
- * a reference that closes a circle, or -1. False when memory is short. */
-static bool depth_first(Parser *p, const Edges *e, int32_t *order, int32_t *circle) {
-    int n = p->g->n_rules, n_order = 0, depth = 0;
-    int *next = calloc((size_t)n, sizeof *next);        /* 0: not seen; else the next edge + 1; -1: done */
-    int32_t *stack = malloc((size_t)n * sizeof *stack);
-    *circle = -1;
-    for (int r = 0; next && stack && r < n; r++) {
-        if (next[r]) continue;
-        next[stack[depth++] = r] = e->start[r] + 1;
-        while (depth) {
-            int32_t at = stack[depth - 1];
-            if (next[at] - 1 == e->start[at + 1]) {
-                next[at] = -1;
-                order[n_order++] = at;
-                depth--;
-                continue;
-            }
-            int32_t node = e->nodes[next[at]++ - 1], to = p->g->nodes[node].x;
-            if (next[to] > 0 && *circle < 0) *circle = node;
-            if (next[to] == 0) next[stack[depth++] = to] = e->start[to] + 1;
-        }
-    }
-    bool ok = next && stack;
-    free(next);
-    free(stack);
-    return ok || no_memory(p) >= 0;
-}
-
-static int fail_about_rule(Parser *p, size_t at, int32_t rule, const char *what) {
-    char quoted[72];
-    const GbnfRule *r = &p->g->rules[rule];
-    return fail(p, at, "rule \"%s\" %s", error_quote(quoted, p->text + r->at, r->n_name), what);
-}
-
-/* What propagate() works on: which nodes have the property; how many children of a sequence have not; those
- * whose parents must hear of it. */
-typedef struct {
-    bool *has;
-    int32_t *missing, *stack;
-    int depth;
-} Property;
-
-static void mark(Property *q, int32_t node) {
-    if (q->has[node]) return;
-    q->has[node] = true;
-    q->stack[q->depth++] = node;
-}
-
-static void mark_leaves(const Gbnf *g, Property *q, int32_t node, bool nullable) {
-    const GbnfNode *o = &g->nodes[node];
-    for (int32_t child = o->first; child >= 0; child = g->nodes[child].next) {
-        q->missing[node]++;
-        mark_leaves(g, q, child, nullable);
-    }
-    if ((o->kind == GBNF_LITERAL && (!nullable || o->y == 0)) || (o->kind == GBNF_CLASS && !nullable)
-        || (o->kind == GBNF_SEQUENCE && o->first < 0) ||
-        (o->kind == GBNF_REPEAT && o->x == 0)) mark(q, node);
-}
-
-/* has[node]: the node may be empty (`nullable`), or some text fits it. False when memory is short. */
-static bool propagate(Parser *p, bool *has, bool nullable) {
-    const Gbnf *g = p->g;
-    Property q = {.has = has, .missing = calloc((size_t)g->n_nodes, sizeof(int32_t)),
-        .stack = malloc((size_t)g->n_nodes * sizeof(int32_t))};
-    bool ok = q.missing && q.stack;
-    for (int r = 0; ok && r < g->n_rules; r++) mark_leaves(g, &q, g->rules[r].body, nullable);
-    while (q.depth) {
-        int32_t parent = g->nodes[q.stack[--q.depth]].parent;
-        if (parent < 0) {
-            for (int32_t ref = g->rules[-1 - parent].refs; ref >= 0; ref = g->nodes[ref].y) mark(&q, ref);
-        } else if (g->nodes[parent].kind != GBNF_SEQUENCE || --q.missing[parent] == 0) mark(&q, parent);
-    }
-    free(q.missing);
-    free(q.stack);
-    return ok || no_memory(p) >= 0;
-}
-
-/* Every reference of a rule that counts has a rule; and each rule gets the list of its references. */
-static bool check_references(Parser *p, const Edges *all) {
-    Gbnf *g = p->g;
-    for (int i = 0; i < all->n; i++) {
-        GbnfNode *ref = &g->nodes[all->nodes[i]];
-        if (g->rules[ref->x].body < 0) return fail_about_rule(p, ref->at, ref->x, "is used but not defined.")
-            >= 0;
-        ref->y = g->rules[ref->x].refs;
-        g->rules[ref->x].refs = all->nodes[i];
-    }
-    for (int r = 0; r < g->n_rules; r++)        /* of a rule that was defined again */
-        if (g->rules[r].body < 0) return fail_about_rule(p, g->rules[r].at, r, "is used but not defined.")
-            >= 0;
-    g->root = -1;
-    for (int r = 0; r < g->n_rules; r++)
-        if (g->rules[r].n_name == 4 && memcmp(p->text + g->rules[r].at, "root", 4) == 0) g->root = r;
-    return g->root >= 0 || fail(p, p->n, "a rule \"root\" is missing, at which texts start.") >= 0;
-}
-
-/* Which nodes may be empty. has[] is all false before and after. */
-static bool find_nullable(Parser *p, bool *has) {
-    Gbnf *g = p->g;
-    if (!propagate(p, has, true)) return false;
-    for (int i = 0; i < g->n_nodes; i++) g->nodes[i].nullable = has[i];
-    memset(has, 0, (size_t)g->n_nodes * sizeof *has);
-    return true;
-}
-
-static bool check_ends(Parser *p, bool *has) {
-    const Gbnf *g = p->g;
-    if (!propagate(p, has, false)) return false;
-    for (int r = 0; r < g->n_rules; r++)
-        if (!has[g->rules[r].body])
-            return fail_about_rule(p, g->nodes[g->rules[r].body].at, r,
-            "never ends: each of its ways needs itself again.") >= 0;
-    return true;
-}
-
-static bool check_loops(Parser *p, int32_t node) {
-    const GbnfNode *nodes = p->g->nodes;
-    if (nodes[node].kind == GBNF_REPEAT && nodes[node].y == GBNF_NO_MAX && nodes[nodes[node].first].nullable)
-        return fail(p, nodes[node].at, "an unbounded repetition repeats what may be empty.") >= 0;
-    for (int32_t child = nodes[node].first; child >= 0; child = nodes[child].next)
-        if (!check_loops(p, child)) return false;
-    return true;
-}
-
-/* The largest product of nested counts in the node; below 0 when it is too large. */
-static double repeated(Parser *p, const double *of_rule, int32_t node) {
-    const GbnfNode *o = &p->g->nodes[node];
-    double most = o->kind == GBNF_RULE ? of_rule[o->x] : 1;
-    for (int32_t child = o->first; child >= 0; child = p->g->nodes[child].next) {
-        double below = repeated(p, of_rule, child);
-        if (below < 0) return -1;
-        if (below > most) most = below;
-    }
-    int32_t count = o->kind != GBNF_REPEAT ? 1 : o->y > o->x ? o->y : o->x;
-    if (count > 1) most *= count;
-    if (most > MAX_REPEATED) return fail(p, o->at, "nested repetitions multiply to more than %.0f times.",
-        MAX_REPEATED);
-    return most;
-}
-
-static bool check_repetitions(Parser *p, const int32_t *order) {
-    int n = p->g->n_rules;
-    double *of_rule = malloc((size_t)n * sizeof *of_rule);
-    if (!of_rule) return no_memory(p) >= 0;
-    for (int r = 0; r < n; r++) of_rule[r] = 1;
-    bool ok = true;
-    for (int i = 0; ok && i < n; i++)
-        ok = (of_rule[order[i]] = repeated(p, of_rule, p->g->rules[order[i]].body)) > 0;
-    free(of_rule);
-    return ok;
-}
-
-static bool check(Parser *p) {
-    Gbnf *g = p->g;
-    Edges all = {0}, left = {0};
-    int32_t circle, *order = malloc(((size_t)g->n_rules + 1) * sizeof *order);
-    bool *has = calloc((size_t)g->n_nodes + 1, sizeof *has);
-    bool ok = (order && has) || no_memory(p) >= 0;
-    ok = ok && make_edges(p, &all, false) && check_references(p, &all) && find_nullable(p, has);
-    ok = ok && make_edges(p, &left, true) && depth_first(p, &left, order, &circle);
-    if (ok && circle >= 0) ok = fail_about_rule(p, g->nodes[circle].at, g->nodes[circle].x,
-        "begins with itself (left recursion).") >= 0;
-    ok = ok && check_ends(p, has);
-    for (int r = 0; ok && r < g->n_rules; r++) ok = check_loops(p, g->rules[r].body);
-    ok = ok && depth_first(p, &all, order, &circle) && check_repetitions(p, order);
-    free(order);
-    free(has);
-    free_edges(&all);
-    free_edges(&left);
-    return ok;
-}
-
 bool gbnf_parse(Gbnf *g, const char *text, size_t n, GemmaError *err) {
     *g = (Gbnf){0};
-    Parser p = {.g = g, .text = text, .n = n, .err = err, .any = -1};
+    Parser p = {.g = g, .in = {text, n, err}, .any = -1};
     bool ok = n <= GBNF_MAX_TEXT;
     if (!ok) error_set(err, GEMMA_BAD_ARGUMENT, "A grammar may have at most %d bytes; this one has %zu.",
         GBNF_MAX_TEXT, n);
     if (ok) skip_space(&p, true);
     while (ok && p.at < n) ok = read_rule(&p);
-    ok = ok && check(&p);
+    ok = ok && gbnf_check(g, &p.in);
     free(p.index);
     if (!ok) gbnf_free(g);
     return ok;

@@ -17,7 +17,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  */
 const C = readDirections(`
     loader, random, snapshot, model.c, session.c, batch.c > session.h > model.h > batch.h, chat, weights, pool, constraint
-    constraint > grammar.h, tokenizer
+    constraint > grammar.h, tokenizer.h
     batch.h > transformer > kv_cache, shortlist, weights > config
     batch.h > sampler, tuner
     kv_cache, shortlist > ops > pool, tuner, pack
@@ -25,10 +25,12 @@ const C = readDirections(`
     kernels > quant
     loader > describe > config > arch, gguf
     describe, gguf > quant
-    chat > tokenizer > gguf
+    chat > tokenizer.h > gguf
+    tokenizer.c, tokenizer_open > vocab > tokenizer.h
     grammar.h > token_trie
     grammar.c, grammar_mask > grammar_inner > grammar.h, automaton
-    automaton > program > gbnf, token_trie
+    automaton > program > gbnf.h, token_trie
+    gbnf.c > gbnf_check > gbnf.h, gbnf_text
     exports > gemma.h
 `);
 
