@@ -50,6 +50,9 @@ import {startInstance} from './instance.js';
  */
 export const SHAPE_KEYS = ['layers', 'embd', 'heads', 'kv', 'dim', 'ff', 'vocab', 'ctx', 'window'];
 
+/** Characters of a text that is long. */
+const LONG = 1 << 20;
+
 /** A value that is no size becomes one that the engine refuses. @param {unknown} n */
 const toInt = (n) => Number.isInteger(n) && Math.abs(Number(n)) < 2 ** 31 ? Number(n) : -1;
 
@@ -227,8 +230,9 @@ export class Module {
     /** @param {string | Uint8Array} text   bytes need not be UTF-8 @returns {number[]} */
     tokenize(text, {bos = false, special = false} = {}) {
         const flags = (bos ? ADD_BOS : 0) | (special ? PARSE_CONTROL : 0);
-        return this.#collectIds([text], text.length + 16, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n,
-            flags, ids, cap));
+        // of a long text, room for one that most languages need
+        const guess = Math.floor(Math.min(text.length, LONG + text.length / 4)) + 16;
+        return this.#collectIds([text], guess, (ids, cap, [t]) => this.#c.x.tokenize(t.at, t.n, flags, ids, cap));
     }
 
     /** @returns {Uint8Array} the token's bytes: perhaps part of a character @param {number} id */
