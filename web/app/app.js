@@ -137,7 +137,7 @@ const chatting = new Chatting({
 for (const update of [() => gauge?.update(), nameModel]) store.listen(update);
 const sidebar = new Sidebar(root, {
     store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => openTools().then((one) => one.exportOne(id)).catch(onError),
-    onNotice: (sentence, undo) => notices.show(sentence, undo && {label: text('action.undo'), onPress: () => undo().catch(onError)}),
+    onNotice: (sentence, undo) => undo ? notices.showDone(sentence, undo) : notices.show(sentence),
 });
 const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
 
@@ -206,8 +206,7 @@ async function act(action, id) {
     if (action === 'continue') await chatting.continue(id);
     if (action === 'back' || action === 'next') await chatting.walk(id, action === 'next' ? 1 : -1);
     if (action !== 'delete') return;
-    const undo = await chatting.deleteFrom(id);
-    notices.show(text('message.deleted'), {label: text('action.undo'), onPress: () => undo().catch(onError)});
+    notices.showDone(text('message.deleted'), await chatting.deleteFrom(id));
 }
 
 /** @param {Summary['kind']} kind */

@@ -36,8 +36,8 @@ export class Chatting {
     #streams = new Map();
     /** For a new one. @type {Record<string, unknown>} */
     #settings = {};
-    /** Counts what is asked for: only the last is opened. */
-    #turn = 0;
+    #turn = 0;      // counts what is asked for: only the last is opened
+    #reads = 0;     // counts reads and additions: what was read before another one is old
 
     /** @param {Parts} parts */
     constructor(parts) {
@@ -202,6 +202,7 @@ export class Chatting {
     /** @param {Omit<Message, 'id' | 'created'>} message @returns {Promise<Message>} */
     async #add(message) {
         const added = await this.#parts.store.add(message.conversation, message);
+        this.#reads++;
         this.#messages.push(added);
         if (this.#summary) this.#summary = {...this.#summary, leaf: added.id};
         return added;
@@ -255,10 +256,10 @@ export class Chatting {
     }
 
     async #readAgain() {
-        const id = this.id;
+        const id = this.id, read = ++this.#reads;
         if (!id) return;
         const messages = await this.#parts.store.read(id), summary = this.#find(id);
-        if (id !== this.id || !summary) return;
+        if (id !== this.id || !summary || read !== this.#reads) return;
         this.#summary = summary;
         this.#messages = messages;
         this.#show();
@@ -344,7 +345,5 @@ export class Chatting {
 /** An answer that ended before its first word. @param {Message} message */
 const isUnbegun = ({content, state}) => !content && (state === 'stopped' || state === 'failed');
 
-/** Another tab was faster. @param {any} error */
-function ignoreGone(error) {
-    if (error.code !== 'gone') throw error;
-}
+/** Another tab was faster. */
+const ignoreGone = (/** @type {any} */ error) => { if (error.code !== 'gone') throw error; };

@@ -168,9 +168,24 @@ export function testConversations(name) {
             await page.until(() => document.querySelectorAll('#messages > *').length === 4);
             await page.until(() => !document.getElementById('notice-act').hidden
                 && !document.getElementById('notice').hidden);
-            await page.click('#notice-act');
-            await page.until(() => document.querySelectorAll('#messages > *').length === 6);
-            assert.deepEqual(await texts(), before);
+            const shows = (expected, isSame = true) => page.until((expected, isSame) => isSame
+                === (JSON.stringify([...document.querySelectorAll('#messages .body')].map((body) =>
+                    body.textContent.trim())) === expected), JSON.stringify(expected), isSame);
+            const undo = async (expected) => {
+                await page.until(() => document.getElementById('notice-act').checkVisibility());
+                await page.click('#notice-act');
+                await shows(expected);
+            };
+            await undo(before);
+            // One after the other, the last first.
+            await press('Delete from here', ':nth-child(5)');
+            await page.until(() => document.querySelectorAll('#messages > *').length === 4);
+            const first = await texts();
+            await press('Delete from here', ':nth-child(3)');
+            await shows(first, false);
+            await undo(first);
+            await undo(before);
+            assert.equal(await page.text('#notice'), '');
         });
 
         test('search finds a word of an answer or a question', async () => {

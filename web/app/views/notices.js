@@ -11,6 +11,8 @@ export class Notices {
     #about;
     /** What had the focus before one of these. @type {EventTarget | null} */
     #from = null;
+    /** What can be undone, the last last. @type {{sentence: string, undo: () => Promise<unknown>}[]} */
+    #done = [];
 
     /**
      * @param {ParentNode} root
@@ -26,7 +28,10 @@ export class Notices {
                 if (!place.contains(/** @type {Node | null} */ (relatedTarget))) this.#from = relatedTarget;
             });
         }
-        at('notice-close').onclick = () => this.#hide('notice');
+        at('notice-close').onclick = () => {
+            this.#done = [];
+            this.#hide('notice');
+        };
         at('error-close').onclick = () => this.hideError();
     }
 
@@ -44,6 +49,21 @@ export class Notices {
             action?.onPress();
         };
         this.#at('notice').hidden = false;
+    }
+
+    /**
+     * Says what was done. Once it is undone, what was done before it can be, too.
+     * @param {string} sentence @param {() => Promise<unknown>} undo
+     */
+    showDone(sentence, undo) {
+        this.#done.push({sentence, undo});
+        this.show(sentence, {label: text('action.undo'), onPress: async () => {
+            this.#done.pop();
+            await undo().catch((error) => this.showError(error));
+            const before = this.#done.pop();
+            if (before && this.#at('notice').hidden) this.showDone(before.sentence, before.undo);
+            else if (before) this.#done.push(before);
+        }});
     }
 
     /**
