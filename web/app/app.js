@@ -1,8 +1,8 @@
-// The page: wires the parts. Its own state is which screen shows.
+// The page: wires the parts.
 
 import {Gemma} from '../gemma.js';
 import {later, once} from '../base/later.js';
-import {clearAddress, readAddress, writeAddress} from './address.js';
+import {clearAddress, readAddress} from './address.js';
 import {contextCost, settingsOf} from './asking.js';
 import {Chatting} from './chatting.js';
 import {openConversations} from './data/conversations.js';
@@ -12,6 +12,7 @@ import {Engine} from './engine.js';
 import {toAsked} from './files/asking.js';
 import {install, lookForNewer} from './install.js';
 import {offerRequests} from './requests.js';
+import {Screens} from './screens.js';
 import {offerInstall, receive} from './system.js';
 import {loadTexts, text, translate} from './texts.js';
 import {showAppearance} from './views/appearance.js';
@@ -24,10 +25,7 @@ import {Settings} from './views/settings.js';
 import {Sidebar} from './views/sidebar.js';
 import {Welcome} from './views/welcome.js';
 
-/**
- * @typedef {import('./data/types.js').Summary} Summary
- * @typedef {'welcome' | 'loading' | 'writer' | 'chat'} Screen
- */
+/** @typedef {import('./data/types.js').Summary} Summary */
 
 /** All of the page below which the views find their elements. */
 const root = document.body, at = within(root);
@@ -35,8 +33,8 @@ const root = document.body, at = within(root);
 await loadTexts();
 translate(document);
 /** Without it nothing else begins. */
-const store = await openConversations().catch((error) => /** @type {Promise<never>} */ (new Promise(() => new Notices(root, {about: () => ({})}).showError(error,
-    () => location.reload()))));
+const store = await openConversations().catch((error) => /** @type {Promise<never>} */ (new Promise(() =>
+    new Notices(root, {about: () => ({})}).showError(error, () => location.reload()))));
 
 /** @type {import('./talk.js').Talk | undefined} */
 let talk;
@@ -45,17 +43,25 @@ const bringTalking = once(() => later(() => import('./talking.js')));
 let talking;
 /** @type {import('./views/gauge.js').Gauge | undefined} */
 let gauge;
-let isSwitching = false;        // a model is loaded for the answer that waits
+/** A model is loaded for the answer that waits. */
+let isSwitching = false;
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
 let desk;
-let drafts = /** @type {Drafts | undefined} */ (undefined);
+/** @type {Drafts | undefined} */
+let drafts;
 
 const notices = new Notices(root, {about: () => {
     const {info} = engine.gemma ?? {};
-    return info ? {model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads, context: info.contextLength, memory: info.memoryBytes,
-        shared: info.shared} : {};
+    return info ? {
+        model: `${info.architecture} ${info.nEmbd}`, kernels: info.kernels, threads: info.threads,
+        context: info.contextLength, memory: info.memoryBytes, shared: info.shared,
+    } : {};
 }});
-/** @param {Error & {code?: string}} error @param {() => void} [retry] @param {Parameters<Notices['showError']>[2]} [other] */
+/**
+ * @param {Error & {code?: string}} error
+ * @param {() => void} [retry]
+ * @param {Parameters<Notices['showError']>[2]} [other]
+ */
 const onError = (error, retry, other) => {
     notices.showError(error, retry, other);
     if (error.code === 'library') lookForNewer(root);
@@ -69,18 +75,21 @@ const engine = new Engine({
         welcome.stop(model);
         notices.hideError();
         loadingView.begin(name, hint, welcome.hostAsked);
-        show('loading');
+        screens.show('loading');
         openDesk().catch(() => {});     // while there is time; who needs it says what is wrong
     },
     async prepare() {
         talking = await bringTalking();
-        const read = () => engine.gemma && !chatting.isBusy ? {...askedSoFar(), contextLength: engine.gemma.info.contextLength} : undefined;
-        gauge ??= new talking.Gauge(root, {read, count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open()});
+        gauge ??= new talking.Gauge(root, {
+            read: () => engine.gemma && !chatting.isBusy
+                ? {...askedSoFar(), contextLength: engine.gemma.info.contextLength} : undefined,
+            count: async (messages) => await talk?.count(messages) ?? 0, onSettings: () => settings.open(),
+        });
     },
     onLoaded: begin,
     async onEnd() {
         await welcome.refresh();
-        show('welcome');
+        screens.show('welcome');
     },
     onClosed() {
         desk?.reset();
@@ -96,30 +105,36 @@ const presets = () => later(() => import('./data/presets.js'));
 /** @type {Settings} */
 const settings = new Settings(root, {
     onReload: () => engine.again(), onError,
-    conversation: () => shownScreen() === 'chat' ? {id: chatting.id, settings: chatting.settings} : undefined,
-    onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError).finally(() => gauge?.update()),
+    conversation: () => screens.shown === 'chat' ? {id: chatting.id, settings: chatting.settings} : undefined,
+    onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError)
+        .finally(() => gauge?.update()),
     check: async (schema) => (await engine.gemma?.constraint({schema}))?.close(),
     cost: async (options) => engine.gemma && contextCost(Gemma, engine.gemma.info, options),
     presets: {
-        list: async () => (await presets()).listPresets(store), save: async (preset) => (await presets()).savePreset(store, preset),
+        list: async () => (await presets()).listPresets(store),
+        save: async (preset) => (await presets()).savePreset(store, preset),
         delete: async (preset) => (await presets()).deletePreset(store, preset),
     },
 });
 const welcome = new Welcome(root, {
-    onStart: (model, name) => engine.start(model, name), onReplace: (model, name) => engine.replace(model, name), onKeep: (files, name) => engine.keep(files, name),
+    onStart: (model, name) => engine.start(model, name),
+    onReplace: (model, name) => engine.replace(model, name),
+    onKeep: (files, name) => engine.keep(files, name),
     onError, onNotice: (sentence) => notices.show(sentence),
 });
 /** @type {Chat} */
 const chat = new Chat(root, {
     onBegin: () => notices.hideError(),
-    onSend: (content, attachments) => chatting.send(content, attachments).catch(onError), onStop: () => chatting.stop(), onError, onNotice: (sentence) => notices.show(sentence),
+    onSend: (content, attachments) => chatting.send(content, attachments).catch(onError),
+    onStop: () => chatting.stop(), onError, onNotice: (sentence) => notices.show(sentence),
     onEdit: (id, content) => chatting.edit(id, content).catch(onError),
     onAction: (action, id) => act(action, id).catch(onError),
     files: {
         about: () => ({gemma: engine.gemma, ...askedSoFar()}),
         onModel(files) {
             const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
-            notices.show(text(engine.gemma ? 'files.model' : 'files.model-first', {name}), {label: text('files.model-load'), onPress: () => engine.start(files, name)});
+            notices.show(text(engine.gemma ? 'files.model' : 'files.model-first', {name}),
+                {label: text('files.model-load'), onPress: () => engine.start(files, name)});
         },
     },
 });
@@ -130,37 +145,49 @@ const chatting = new Chatting({
     onAnswered: (result) => engine.gemma && talking.showFacts(root, engine.gemma.info, result),
     onOpened(id, isSame) {
         drafts?.turnTo(id, isSame);
-        tell('chat', isSame);
+        screens.tell('chat', isSame);
         if (id) talk?.prepare(id);
     },
 });
 for (const update of [() => gauge?.update(), nameModel]) store.listen(update);
 const sidebar = new Sidebar(root, {
-    store, onError, onNew: (kind) => create(kind).catch(onError), onExport: (id) => openTools().then((one) => one.exportOne(id)).catch(onError),
+    store, onError, onNew: (kind) => create(kind).catch(onError),
+    onExport: (id) => openTools().then((one) => one.exportOne(id)).catch(onError),
     onNotice: (sentence, undo) => undo ? notices.showDone(sentence, undo) : notices.show(sentence),
 });
-const tabs = {writer: at('tab-writer'), chat: at('tab-chat')};
+const screens = new Screens(root, {
+    store, conversations: chatting, texts: () => desk, bringTexts: () => openDesk(), onError,
+    focus: (screen) => (screen === 'chat' ? chat : desk)?.focus(),
+    onShown(id, isSame) {
+        if (!isSame) notices.hideError();
+        sidebar.setCurrent(id);
+        gauge?.update();
+        nameModel();
+    },
+});
 
 /** The conversation that is open, as a model is asked. */
 function askedSoFar() {
-    const {system, overflow, options: {maxTokens}} = settingsOf(chatting, settings.preferences), messages = chatting.path.map((message) => toAsked(message));
-    return {messages: /** @type {import('../gemma.js').Message[]} */ (system ? [{role: 'system', content: system}, ...messages] : messages), overflow, maxTokens};
+    const {system, overflow, options: {maxTokens}} = settingsOf(chatting, settings.preferences),
+        messages = chatting.path.map((message) => toAsked(message));
+    if (system) messages.unshift({role: 'system', content: system});
+    return {messages, overflow, maxTokens};
 }
 
 /** Shows what a model does best: continue or answer. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
-    const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = namedScreen();
+    const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = screens.named;
     talk = talking.talkWith(gemma, model.id, store);
     if (chatting.id) {
         talk.prepare(chatting.id);
-        if (model.id && !isSwitching) store.change(chatting.id, {model}).catch(onError);        // chosen for what is open
+        // chosen for what is open
+        if (model.id && !isSwitching) store.change(chatting.id, {model}).catch(onError);
     }
     settings.setLoaded(true);
     chat.setStyle(chatStyle, isChat);
-    tabs.chat.textContent = text(chatStyle === 'transcript' ? 'tabs.transcript' : 'tabs.chat');
-    at('tabs').replaceChildren(...isChat ? [tabs.chat, tabs.writer] : [tabs.writer, tabs.chat]);
+    screens.setTabs(chatStyle, isChat);
     talking.showFacts(root, info);
-    show(wanted ?? (isChat ? 'chat' : 'writer'));
+    screens.show(wanted ?? (isChat ? 'chat' : 'writer'));
 }
 
 /**
@@ -172,10 +199,11 @@ async function openModel(summary) {
     await settings.settled();
     const own = summary?.model?.id;
     if (!talk || own && own !== engine.model.id) {
-        const stored = (await Gemma.models.list()).filter(({state}) => state === 'complete'), wanted = stored.find(({id}) => id === own) ?? (talk ? undefined : stored[0]);
+        const stored = (await Gemma.models.list()).filter(({state}) => state === 'complete'),
+            wanted = stored.find(({id}) => id === own) ?? (talk ? undefined : stored[0]);
         if (wanted) await switchTo(wanted);
         else if (!talk) {
-            show('welcome');
+            screens.show('welcome');
             notices.show(text('models.choose-first'));
         }
     }
@@ -185,21 +213,26 @@ async function openModel(summary) {
 /** Loads a model; what is open keeps its own. @param {import('../weights/store/store.js').Stored} stored */
 async function switchTo(stored) {
     isSwitching = true;
-    await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored)).finally(() => { isSwitching = false; });
+    await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored))
+        .finally(() => { isSwitching = false; });
 }
 
 /** Fetched when it is first needed. */
 const openDesk = once(async () => {
     const {Desk} = await later(() => import('./desk.js'));
     return desk = new Desk(root, {
-        store, onError, onOpened: (_, isSame) => tell('writer', isSame), onBegin: () => notices.hideError(), onNotice: (sentence) => notices.show(sentence),
+        store, onError, onOpened: (_, isSame) => screens.tell('writer', isSame),
+        onBegin: () => notices.hideError(), onNotice: (sentence) => notices.show(sentence),
         open: async () => await openModel() && engine.gemma,
         settingsOf: () => settingsOf(undefined, settings.preferences).options,
         onResult: (gemma, result) => gemma === engine.gemma && talking.showFacts(root, gemma.info, result),
     });
 });
 
-/** @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action @param {string} id   of a message */
+/**
+ * @param {Parameters<import('./views/chat.js').ChatOptions['onAction']>[0]} action
+ * @param {string} id   of a message
+ */
 async function act(action, id) {
     if (action === 'again') await chatting.regenerate(id);
     if (action === 'answer') await chatting.answer(id);
@@ -212,84 +245,32 @@ async function act(action, id) {
 /** @param {Summary['kind']} kind */
 async function create(kind) {
     (kind === 'chat' ? chatting : await openDesk()).begin();
-    show(kind === 'chat' ? 'chat' : 'writer');
+    screens.show(kind === 'chat' ? 'chat' : 'writer');
 }
 
 /** What a shortcut asks for. @param {import('./views/keys.js').Done} done */
 function press(done) {
-    const shown = shownScreen();
+    const {shown} = screens;
     if (done === 'chat' || done === 'document') create(done).catch(onError);
     if (done === 'search') sidebar.focusSearch();
     if (done === 'list') sidebar.toggle();
     if (done === 'back' || done === 'next') sidebar.step(done === 'next' ? 1 : -1);
     if (done === 'settings') at('open-settings').click();
     if (done === 'write') {
-        if (shown === 'welcome') show('chat');
+        if (shown === 'welcome') screens.show('chat');
         (shown === 'writer' ? desk : chat)?.focus();
     }
     if ((done === 'again' || done === 'copy') && shown === 'chat') chat.actOnLast(done);
     if (done === 'stop') for (const writer of [chatting, desk]) writer?.stop();
 }
 
-/** Updates list and address. @param {Screen} [screen]   that changed @param {boolean} [isSame]   see writeAddress() */
-function tell(screen = shownScreen(), isSame = false) {
-    if (screen !== shownScreen() || screen !== 'chat' && screen !== 'writer') return;
-    const isChat = screen === 'chat', id = (isChat ? chatting : desk)?.id;
-    if (!isSame) notices.hideError();
-    sidebar.setCurrent(id);
-    gauge?.update();
-    nameModel();
-    writeAddress({id, kind: isChat ? 'chat' : 'document'}, isSame);
-}
-
 /** The model that answers what shows; its button leads to the others. */
 function nameModel() {
-    const own = shownScreen() === 'chat' ? chatting.summary?.model : undefined, name = (own ?? (engine.gemma && engine.model))?.name;
+    const own = screens.shown === 'chat' ? chatting.summary?.model : undefined,
+        name = (own ?? (engine.gemma && engine.model))?.name;
     const label = name ? text('models.change', {name}) : '';
     at('model-name').textContent = name || text('models.open');
     Object.assign(at('change-model'), {title: label, ariaLabel: label || null});
-}
-
-const shownScreen = () => /** @type {Screen} */ (document.body.dataset.screen);
-
-/** The screen of what the address names. @returns {'chat' | 'writer' | undefined} */
-function namedScreen() {
-    const {id, kind = store.list().find((one) => one.id === id)?.kind} = readAddress();
-    return kind && (kind === 'chat' ? 'chat' : 'writer');
-}
-
-let followed = 0;       // two events may tell of one address
-
-/** Opens what the page's address names. */
-async function followAddress() {
-    const turn = ++followed, {id} = readAddress(), named = namedScreen(), screen = named ?? shownScreen();
-    if (id && !named) clearAddress();       // it was deleted
-    const place = screen === 'chat' ? chatting : screen !== 'writer' ? undefined : named ? await openDesk() : desk;
-    if (id && named) await place?.open(id);
-    else if (place?.id) place.begin();
-    if (named && shownScreen() !== 'loading' && turn === followed && id === readAddress().id) show(named);
-}
-
-/** @param {Screen} screen */
-function show(screen) {
-    if (screen === 'writer' && !desk) return void openDesk().then(() => show('writer'), (error) => {
-        show('chat');
-        onError(error);
-    });
-    const before = shownScreen();
-    document.body.dataset.screen = screen;
-    for (const name of ['welcome', 'loading', 'writer', 'chat']) at(name).hidden = name !== screen;
-    const isWorking = screen === 'writer' || screen === 'chat';
-    at('tabs').hidden = at('change-model').hidden = at('new-chat').hidden = !isWorking;
-    for (const [name, tab] of Object.entries(tabs)) {
-        tab.setAttribute('aria-selected', String(name === screen));
-        tab.tabIndex = name === screen ? 0 : -1;
-    }
-    scrollTo({top: screen === 'chat' ? document.documentElement.scrollHeight : 0});
-    if (screen === 'welcome') at('welcome-title').focus();
-    if (!isWorking) return;
-    tell(screen, before === 'welcome' || before === 'loading');
-    (screen === 'chat' ? chat : desk)?.focus();
 }
 
 /** Resumes an interrupted download if it may. @param {import('../weights/store/store.js').Stored[]} stored */
@@ -301,42 +282,36 @@ function resume(stored) {
     else engine.start(welcome.sourceOf(partial), name, text('loading.resumed'));
 }
 
-tabs.writer.onclick = () => show('writer');
-tabs.chat.onclick = () => show('chat');
-at('tabs').onkeydown = (event) => {
-    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
-    const other = event.target === tabs.writer ? 'chat' : 'writer';
-    show(other);
-    tabs[other].focus();
-};
 const openTools = once(async () => {
     const {Tools} = await later(() => import('./tools.js'));
     return new Tools({
-        store, engine, welcome, switchTo, onSwitch: () => chatting.stop(), preferences: () => settings.preferences, onNotice: (sentence, action) => notices.show(sentence, action),
-        onError,
+        store, engine, welcome, switchTo, onSwitch: () => chatting.stop(), onError,
+        preferences: () => settings.preferences,
+        onNotice: (sentence, action) => notices.show(sentence, action),
     });
 });
 at('open-data').onclick = () => openTools().then((one) => one.openData()).catch(onError);
 offerRequests(at('open-requests'), onError);
 at('open-compare').onclick = () => openTools().then((one) => one.openCompare()).catch(onError);
-at('new-chat').onclick = () => create(shownScreen() === 'writer' ? 'document' : 'chat').catch(onError);
+at('new-chat').onclick = () => create(screens.shown === 'writer' ? 'document' : 'chat').catch(onError);
 at('change-model').onclick = async () => {
     engine.close();
     if (!readAddress().id) clearAddress();      // of a new one, the next model's kind decides
     await welcome.refresh();
-    show('welcome');
+    screens.show('welcome');
 };
-for (const event of ['hashchange', 'popstate']) addEventListener(event, () => followAddress().catch(onError));
 
 listenToKeys(root, press, onError);
 showAppearance(root, () => location.reload());
 // A reload for a new version waits while there is unsent text.
-install(root, () => engine.isBusy || at('message', HTMLTextAreaElement).value !== '' || at('url', HTMLInputElement).value !== '');
+install(root, () => engine.isBusy || at('message', HTMLTextAreaElement).value !== ''
+    || at('url', HTMLInputElement).value !== '');
 offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));
 // Writing into the chosen folder continues.
-if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined)) openTools().catch(onError);
-await followAddress().catch(onError);
+if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined))
+    openTools().catch(onError);
+await screens.follow().catch(onError);
 drafts = new Drafts(chat, chatting.id, (id) => store.list().some((one) => one.id === id));
 receive({
     onNew: create,
