@@ -1,5 +1,5 @@
-// `npm test`: sets everything up, then runs every test file: two at a time of those in browsers, which wait
-// more than they compute, and beside them one of the others; at the end, two of those that are left.
+// `npm test`: sets everything up, then runs every test file: one at a time of those in browsers, which wait
+// more than they compute, and beside it one of the others; at the end, two of those that are left.
 //
 //   npm test -- [NAME...]      only files whose path contains one of the names
 //
@@ -27,12 +27,12 @@ const SLOW_MS = 60_000, LONGEST_SAID = 1000;
 const SUM = /^(tests|suites|pass|fail|cancelled|skipped|todo) (\d+)$/, DURATION = /^duration_ms /;
 
 await main(async () => {
-    const {waiting, others} = testFiles(process.argv.slice(2)), start = performance.now();
+    const lanes = testFiles(process.argv.slice(2)), start = performance.now();
     await setUp();
     /** @type {Map<string, number>} */
     const sums = new Map(), times = new Map(), /** @type {string[]} */ failed = [];
-    await Promise.all([[waiting], [waiting, others], [others, waiting]].map(async (lists) => {
-        for (let file; (file = lists.find((list) => list.length)?.shift());) {
+    await Promise.all(lanes.map(async (own, i) => {
+        for (let file; (file = own.shift() ?? lanes[1 - i]?.shift());) {
             const begun = performance.now();
             await runFile(file, sums, failed);
             times.set(file, performance.now() - begun);
@@ -80,10 +80,7 @@ async function setUp() {
         say(browser.missing);
 }
 
-/**
- * @param {string[]} names
- * @returns {{waiting: string[], others: string[]}} paths, in the order in which they run
- */
+/** @param {string[]} names @returns {string[][]} of each lane: paths in the order in which they run */
 function testFiles(names) {
     const files = readdirSync(TESTS, {recursive: true}).map(String)
         .filter((file) => file.endsWith('.test.js') && !file.includes('node_modules'))
@@ -91,7 +88,7 @@ function testFiles(names) {
     if (!files.length) throw new SetupError(`no test file matches ${names.join(', ')}`);
     const roomOf = (/** @type {string} */ file) => file.split('/')[0];
     files.sort((a, b) => Number(roomOf(b) === FIRST) - Number(roomOf(a) === FIRST) || (a < b ? -1 : 1));
-    const [waiting, others] = [true, false].map((waits) =>
+    const lanes = [false, true].map((waits) =>
         files.filter((file) => WAITING.includes(roomOf(file)) === waits).map((file) => join(TESTS, file)));
-    return {waiting, others};
+    return lanes.filter((lane) => lane.length);
 }
