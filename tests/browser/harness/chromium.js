@@ -6,7 +6,7 @@ import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
-import {programsOf} from './programs.js';
+import {groupGone, programsOf} from './programs.js';
 import {startRefusingProxy} from './proxy.js';
 
 const FLAGS = [
@@ -68,6 +68,7 @@ export async function openChromium({path}, {scheme, wasm, cookies}) {
         const program = browser.process(), ended = new Promise((done) => { program.once('exit', done); });
         process.kill(-program.pid, 'SIGKILL');
         await ended;
+        await groupGone(program.pid);
         // else it looks for the other one
         for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie'])
             await rm(join(profile, name), {force: true});

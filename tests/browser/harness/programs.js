@@ -7,6 +7,7 @@ import {spawn} from 'node:child_process';
 import {mkdtempSync, readFileSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 
 export class Programs {
     #children = [];
@@ -37,7 +38,7 @@ export class Programs {
         const children = this.#children.splice(0),
             ended = children.map((child) => new Promise((done) => { child.once('exit', done); }));
         children.reverse().forEach(endGroup);
-        await Promise.all(ended);
+        await Promise.all([...ended, ...children.map(({pid}) => groupGone(pid))]);
     }
 
     end() {
@@ -73,6 +74,23 @@ export function programsOf(pid, pattern) {
         return parent === pid || parent > 1 && isBelow(parent);
     };
     return [...all.keys()].filter((one) => pattern.test(all.get(one)[1]) && isBelow(one));
+}
+
+/**
+ * Resolves when no program of a process group runs any more: one that is being ended may still hold files,
+ * which the next one of its kind then takes for damaged.
+ * @param {number} group
+ */
+export async function groupGone(group) {
+    const runs = (/** @type {string} */ pid) => {
+        try {
+            const [, state, of] = /.*\) (\S) \d+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+            return Number(of) === group && !'ZX'.includes(state);
+        } catch {
+            return false;       // it has ended
+        }
+    };
+    while (readdirSync('/proc').some((name) => /^\d+$/.test(name) && runs(name))) await sleep(20);
 }
 
 function endGroup({pid}) {
