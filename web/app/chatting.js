@@ -5,6 +5,7 @@
 
 import {writeAnswer} from './answering.js';
 import {newestLeafBelow, pathTo, siblingsIn, siblingsOf} from './data/tree.js';
+import {Elsewhere} from './elsewhere.js';
 import {asNew, lookedUp} from './files/asking.js';
 
 /**
@@ -16,9 +17,10 @@ import {asNew, lookedUp} from './files/asking.js';
  * @typedef {object} Parts
  * @property {Conversations} store
  * @property {import('./views/chat.js').Chat} view
- * @property {(summary: Summary) => Promise<{talk: Talk, model: {id: string, name: string}} | undefined>} open   the model that answers it, loaded
- *     where it is not; undefined where a person has said no
- * @property {(summary: Summary) => {system: string, overflow: 'error' | 'drop-oldest', options: import('../gemma.js').PromptOptions}} settingsOf
+ * @property {(summary: Summary) => Promise<{talk: Talk, model: {id: string, name: string}} | undefined>} open
+ *     the model that answers it, loaded where it is not; undefined where a person has said no
+ * @property {(summary: Summary) => {system: string, overflow: 'error' | 'drop-oldest',
+ *     options: import('../gemma.js').PromptOptions}} settingsOf
  * @property {(error: Error) => void} onError
  * @property {(result: import('../gemma.js').Result) => void} onAnswered
  * @property {(id: string | undefined, isSame: boolean) => void} onOpened   isSame: it is stored now, or gone
@@ -32,8 +34,7 @@ export class Chatting {
     #messages = [];
     /** Stops the answer. @type {AbortController | undefined} */
     #running;
-    /** Answers that other tabs write. @type {Map<string, import('./views/chat.js').Stream>} */
-    #streams = new Map();
+    #elsewhere = new Elsewhere(({id}) => this.#stream(id));
     /** For a new one. @type {Record<string, unknown>} */
     #settings = {};
     #turn = 0;      // counts what is asked for: only the last is opened
@@ -78,7 +79,8 @@ export class Chatting {
         const turn = ++this.#turn;
         if (id === this.id) return true;
         this.stop();
-        const [messages] = await Promise.all([this.#parts.store.read(id), this.#parts.view.ready()]), summary = this.#find(id);
+        const {store, view} = this.#parts, [messages] = await Promise.all([store.read(id), view.ready()]),
+            summary = this.#find(id);
         if (turn !== this.#turn || !summary) return Boolean(summary);
         this.#summary = summary;
         this.#messages = messages;
@@ -92,7 +94,10 @@ export class Chatting {
         return this.summary?.settings ?? this.#settings;
     }
 
-    /** @param {Record<string, unknown>} settings   those that change @param {string} [id]   default: the new one, not stored */
+    /**
+     * @param {Record<string, unknown>} settings   those that change
+     * @param {string} [id]   default: the new one, not stored
+     */
     async changeSettings(settings, id = this.id) {
         if (id) await this.#parts.store.change(id, {settings});
         else this.#settings = {...this.#settings, ...settings};
@@ -103,8 +108,10 @@ export class Chatting {
         return this.#work(async (signal) => {
             const files = lookedUp(this.#path, attachments), {id: conversation} = this.summary ?? {};
             /** @type {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} */
-            const question = {parent: this.#path.at(-1)?.id ?? null, role: 'user', content, attachments: files.length ? files : undefined};
-            const storing = conversation ? this.#add({...question, conversation, state: 'done'}) : this.#create(question);
+            const question = {parent: this.#path.at(-1)?.id ?? null, role: 'user', content,
+                attachments: files.length ? files : undefined};
+            const storing = conversation ? this.#add({...question, conversation, state: 'done'})
+                : this.#create(question);
             await this.#answer(await this.#orBack(storing, content, attachments), signal, {isNew: true});
         });
     }
@@ -113,8 +120,8 @@ export class Chatting {
     edit(id, content) {
         return this.#work(async (signal) => {
             const {parent, role, attachments, conversation} = this.#get(id);
-            const added = await this.#orBack(this.#add({conversation, parent, role, content, attachments: asNew(attachments), state: 'done'}),
-                content);
+            const added = await this.#orBack(this.#add({conversation, parent, role, content,
+                attachments: asNew(attachments), state: 'done'}), content);
             if (role === 'user') await this.#answer(added, signal, {isNew: true});
         });
     }
@@ -139,7 +146,8 @@ export class Chatting {
 
     /** Shows another branch. @param {string} id   of a shown message @param {number} step   1: next, -1: previous */
     async walk(id, step) {
-        const siblings = siblingsOf(this.#messages, id), next = siblings[siblings.findIndex((one) => one.id === id) + step];
+        const siblings = siblingsOf(this.#messages, id),
+            next = siblings[siblings.findIndex((one) => one.id === id) + step];
         if (!next || !this.id) return;
         await this.#lead(newestLeafBelow(this.#messages, next.id) ?? next.id);
         this.#show();
@@ -156,7 +164,8 @@ export class Chatting {
             // All is read again when the answer ends.
             if (conversation === this.id && this.#running) return;
             if (conversation === this.id) await this.#readAgain();
-            else if (conversation && !this.id) await this.open(conversation);       // it had no more messages, and was gone
+            // it had no more messages, and was gone
+            else if (conversation && !this.id) await this.open(conversation);
         };
     }
 
@@ -191,7 +200,8 @@ export class Chatting {
 
     /** A new one. @param {Pick<Message, 'parent' | 'role' | 'content' | 'attachments'>} question   the first */
     async #create(question) {
-        const turn = this.#turn, {summary, message} = await this.#parts.store.begin({kind: 'chat', settings: this.#settings}, question);
+        const turn = this.#turn, settings = this.#settings,
+            {summary, message} = await this.#parts.store.begin({kind: 'chat', settings}, question);
         if (turn !== this.#turn) return message;         // another one was opened meanwhile
         this.#summary = summary;
         this.#messages = [message];
@@ -236,23 +246,11 @@ export class Chatting {
         if (change.kind === 'list') this.#showTitle();
         if (this.id && !this.summary) this.begin(true);
         // What this tab writes is shown already.
-        else if (!this.#running && !isOther && (change.kind === 'conversation' ? !this.#follow(change) : this.summary?.leaf !== this.#summary?.leaf))
-            this.#readAgain().catch(onError);
-    }
-
-    /**
-     * Shows a piece that another tab writes.
-     * @param {Extract<import('./data/types.js').Change, {kind: 'conversation'}>} change
-     * @returns {boolean} whether it fits what is here
-     */
-    #follow({message: id, at, text}) {
-        const message = this.#messages.find((one) => one.id === id);
-        if (!message || text === undefined || message.content.length !== at) return false;
-        message.content += text;
-        const stream = this.#streams.get(message.id) ?? this.#stream(message.id);
-        this.#streams.set(message.id, stream);
-        stream.add(text);
-        return true;
+        if (!this.id || this.#running || isOther) return;
+        const isKnown = change.kind === 'conversation'
+            ? this.#elsewhere.add(this.#messages.find(({id}) => id === change.message), change)
+            : this.summary?.leaf === this.#summary?.leaf;
+        if (!isKnown) this.#readAgain().catch(onError);
     }
 
     async #readAgain() {
@@ -270,15 +268,14 @@ export class Chatting {
     }
 
     #show() {
-        // Views may go, and with them what was written into them: the next piece begins anew.
-        for (const stream of this.#streams.values()) stream.end();
-        this.#streams.clear();
+        this.#elsewhere.end();
         this.#showTitle();
         const siblingsAt = siblingsIn(this.#messages),
             answered = new Set(this.#messages.filter(({role}) => role === 'assistant').map(({parent}) => parent));
         this.#parts.view.show(this.#path.map((message) => {
-            const siblings = siblingsAt(message.id), isOpen = message.role === 'user' && !answered.has(message.id);
-            return {message, branch: siblings.findIndex(({id}) => id === message.id) + 1, branches: siblings.length, isOpen};
+            const siblings = siblingsAt(message.id);
+            return {message, branch: siblings.findIndex(({id}) => id === message.id) + 1,
+                branches: siblings.length, isOpen: message.role === 'user' && !answered.has(message.id)};
         }));
     }
 
@@ -317,14 +314,17 @@ export class Chatting {
             this.#show();
             const [opened] = await Promise.all([open(summary), view.ready()]);
             if (!opened || signal.aborted) return;
-            if (opened.model.id && summary.model?.id !== opened.model.id) await store.change(summary.id, {model: opened.model});
+            const {talk, model} = opened;
+            if (model.id && summary.model?.id !== model.id) await store.change(summary.id, {model});
             answer ??= await this.#add({
-                conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing', model: opened.model.name,
+                conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing',
+                model: model.name,
             });
-            if (begun) await store.edit(begun.id, {state: 'writing', ...isUnbegun(begun) && {model: opened.model.name}});
+            if (begun) await store.edit(begun.id,
+                {state: 'writing', ...isUnbegun(begun) && {model: model.name}});
             this.#show();
             const result = await writeAnswer(answer, {
-                store, onError, signal, talk: opened.talk, model: opened.model.id, messages: this.#messages,
+                store, onError, signal, talk, model: model.id, messages: this.#messages,
                 settings: settingsOf(this.#find(summary.id) ?? summary), shown: this.#stream(answer.id),
             });
             if (result) onAnswered(result);
