@@ -5,6 +5,7 @@
 import {contextFull, countTokens, openTools, readPrompt, refuseTooLong} from './asking.js';
 import {Conversation} from './conversation.js';
 import {generate} from './generate.js';
+import {generateIo, withTokens} from './telling.js';
 import {yieldTurn} from '../base/host.js';
 
 const FREED = 4;        // while an answer is written, this part of the context is freed at once
@@ -45,10 +46,8 @@ const FREED = 4;        // while an answer is written, this part of the context 
  * @property {'error' | 'drop-oldest'} [overflow]
  * @property {number} [pinned]
  *
- * @typedef {{text: string, logprobs?: import('./generate.js').TokenLogprobs[]} | {tool: import('../constraint/tool_answer.js').ToolCallEvent}
- *     | {phase: 'prefill', done: number, total: number} | {overflow: import('./conversation.js').Overflow} & Held} PromptEvent
- * @typedef {{signal: AbortSignal, emit: (event: PromptEvent) => void}} Io
- * @typedef {Pick<Io, 'emit'> & Pick<import('./generate.js').Io, 'onToken'>} Teller
+ * @typedef {import('./telling.js').Io} Io
+ * @typedef {import('./telling.js').Teller} Teller
  */
 
 export class WorkerSession {
@@ -92,7 +91,8 @@ export class WorkerSession {
      */
     static async restore(host, {messages, asked = messages.length, bytes, policy}) {
         if (!bytes.length) return WorkerSession.open(host, messages, policy);
-        const engine = host.module.restoreSession(bytes), conversation = Conversation.restore(host.module, host.style, messages, asked, engine.tokens);
+        const engine = host.module.restoreSession(bytes),
+            conversation = Conversation.restore(host.module, host.style, messages, asked, engine.tokens);
         if (engine.contextLength === host.contextLength) return new WorkerSession(host, conversation, engine, policy);
         engine.close();     // saved with another context: what was said is read anew
         return new WorkerSession(host, conversation, host.module.newSession(host.contextLength), policy);
@@ -127,33 +127,37 @@ export class WorkerSession {
     prompt({prompt, raw, options}, {signal, emit: tell}) {
         const {emit, onToken} = options.known ? withTokens(tell) : {emit: tell};
         const stopping = AbortSignal.any([signal, this.#ending.signal]);
-        return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, {emit, onToken}), () => this.#unasked(options));
+        return this.#inTurn(stopping, () => this.#answer(prompt, raw, options, stopping, {emit, onToken}),
+            () => this.#unasked(options));
     }
 
     /**
      * @param {string | Message[] | number[]} prompt
      * @param {boolean} raw
-     * @param {PromptOptions} options
+     * @param {PromptOptions} wanted
      * @param {AbortSignal} signal
      * @param {Teller} teller
      * @returns {Promise<Answer>}
      */
-    async #answer(prompt, raw, {constraint, tools, toolChoice, parallelToolCalls, stateless, ...options}, signal, teller) {
+    async #answer(prompt, raw, wanted, signal, teller) {
+        const {constraint, tools, toolChoice, parallelToolCalls, stateless, ...options} = wanted;
         const {module, constraints} = this.#host, {messages, given} = readPrompt(prompt, raw);
         const conversation = stateless ? new Conversation(module, this.#host.style, []) : this.#conversation;
         const style = conversation.toolStyle, calling = await openTools({
             tools, toolChoice, parallelToolCalls, style, isRaw: raw, isConstrained: constraint !== undefined,
         });
         const asking = {messages, told: calling?.instruction ?? '', isBare: constraint !== undefined};
-        const asked = given ? this.#askRaw(messages, given) : await this.#ask(conversation, asking, teller.emit), {ids, begun} = asked;
+        const question = given ? this.#askRaw(messages, given)
+            : await this.#ask(conversation, asking, teller.emit), {ids, begun} = question;
         const stop = [options.stop ?? [], raw ? [] : conversation.stops].flat();
         const trimStart = !raw && !constraint && !begun.length && conversation.trimsAnswers;
         const calls = calling?.grammar, controls = calls !== undefined && style === 'function';
-        let whole = asked;
-        const io = {...this.#io(signal, teller, calling), shorten: (/** @type {number} */ n) => {
+        let whole = question;
+        const shorten = (/** @type {number} */ n) => {
             const shorter = raw || stateless ? undefined : this.#shorten(asking, n, teller.emit);
             return shorter && (whole = shorter);
-        }};
+        };
+        const io = {...generateIo(this.#host.scheduler, signal, teller, calling), shorten};
         const {kept, ...generated} = await constraints.using(
             {constraint: calls === undefined || calling?.isEither ? constraint : undefined, calls}, (grammar) =>
                 generate(this.#engine, module, ids, {...options, stop, trimStart, controls, grammar, begun}, io));
@@ -166,7 +170,11 @@ export class WorkerSession {
         return {...answer, promptTokens: ids, ...this.#facts(timings)};
     }
 
-    /** @param {Message[]} messages @param {(module: Host['module']) => number[]} given @returns {import('./conversation.js').Asked} */
+    /**
+     * @param {Message[]} messages
+     * @param {(module: Host['module']) => number[]} given
+     * @returns {import('./conversation.js').Asked}
+     */
     #askRaw(messages, given) {
         refuseTooLong(this.#host, messages.map(({content}) => content), 0);
         const {contextLength, module} = this.#host, ids = given(module);
@@ -180,12 +188,14 @@ export class WorkerSession {
      * @returns {Promise<import('./conversation.js').Asked>} rejects with 'context-full', and nothing is forgotten
      */
     async #ask(conversation, asking, emit) {
-        const {contextLength} = this.#host, {messages, told = ''} = asking, isDropping = this.#policy.overflow === 'drop-oldest';
-        refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], isDropping ? 0 : conversation.length);
+        const {contextLength} = this.#host, {messages, told = ''} = asking,
+            before = this.#policy.overflow === 'drop-oldest' ? 0 : conversation.length;
+        refuseTooLong(this.#host, [told, ...messages.map((message) => String(message?.content))], before);
         await conversation.prepare(messages, told !== '');
         const asked = conversation.ask(asking);
         if (asked.ids.length <= contextLength) return asked;
-        if (conversation !== this.#conversation || !this.#shorten(asking, 0, emit)) throw contextFull(asked.ids.length, contextLength);
+        if (conversation !== this.#conversation || !this.#shorten(asking, 0, emit))
+            throw contextFull(asked.ids.length, contextLength);
         return conversation.ask(asking);
     }
 
@@ -204,29 +214,10 @@ export class WorkerSession {
         return this.#conversation.ask(asking);
     }
 
-    /**
-     * @param {AbortSignal} signal @param {Teller} teller @param {import('../constraint/tool_answer.js').ToolAnswer | undefined} calling
-     * @returns {import('./generate.js').Io}
-     */
-    #io(signal, {emit, onToken}, calling) {
-        let /** @type {import('./generate.js').TokenLogprobs[]} */ untold = [];
-        return {
-            scheduler: this.#host.scheduler, turn: yieldTurn, aborted: () => signal.aborted,
-            onToken, onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
-            onText(piece, logprobs) {
-                untold.push(...logprobs);
-                for (const event of calling?.push(piece) ?? [{text: piece}]) {
-                    const tellsThem = 'text' in event && untold.length > 0;
-                    emit(tellsThem ? {...event, logprobs: untold} : event);
-                    if (tellsThem) untold = [];
-                }
-            },
-        };
-    }
-
     /** @param {Generated['timings']} timings */
     #facts(timings) {
-        return {timings: {loadMs: this.#host.loadMs, ...timings}, memoryBytes: this.#host.module.memoryBytes, ...this.#held};
+        const {loadMs, module: {memoryBytes}} = this.#host;
+        return {timings: {loadMs, ...timings}, memoryBytes, ...this.#held};
     }
 
     /** The answer of a prompt that was aborted while it waited. @param {PromptOptions} options @returns {Answer} */
@@ -247,8 +238,9 @@ export class WorkerSession {
     append(messages, {signal, emit}) {
         const stopping = AbortSignal.any([signal, this.#ending.signal]), aborted = () => stopping.aborted;
         return this.#inTurn(stopping, async () => {
-            const {ids} = await this.#ask(this.#conversation, {messages}, emit), cachedTokens = ids.length ? this.#engine.sync(ids) : 0;
-            const onProgress = (/** @type {number} */ left) => emit({phase: 'prefill', done: ids.length - left, total: ids.length});
+            const {ids} = await this.#ask(this.#conversation, {messages}, emit), total = ids.length,
+                cachedTokens = total ? this.#engine.sync(ids) : 0;
+            const onProgress = (/** @type {number} */ left) => emit({phase: 'prefill', done: total - left, total});
             await this.#host.scheduler.evaluate(this.#engine, {aborted, onProgress});
             await yieldTurn();      // a listener of the last progress event may still stop
             stopping.throwIfAborted();
@@ -312,7 +304,8 @@ export class WorkerSession {
 
     /** One that continues as this one, once what was asked has been answered. @returns {Promise<WorkerSession>} */
     clone() {
-        return this.#between(() => new WorkerSession(this.#host, this.#conversation.copy(), this.#engine.clone(), this.#policy));
+        return this.#between(() =>
+            new WorkerSession(this.#host, this.#conversation.copy(), this.#engine.clone(), this.#policy));
     }
 
     /**
@@ -335,16 +328,4 @@ export class WorkerSession {
         await this.#queue.catch(() => {});
         this.#engine.close();
     }
-}
-
-/** Sends tokens' ids along with their texts. @param {(event: any) => void} emit @returns {Required<Teller>} */
-function withTokens(emit) {
-    let /** @type {number[]} */ ids = [];
-    return {
-        onToken: (id) => ids.push(id),
-        emit(event) {
-            emit(ids.length ? {...event, ids} : event);
-            ids = [];
-        },
-    };
 }
