@@ -126,6 +126,9 @@ export function testKeyboard() {
                 const before = await focused();
                 await page.press('Enter');
                 await page.until((dialog) => document.querySelector(dialog)?.open, dialog);
+                // its presets and prompts are fetched then
+                if (dialog === '#settings') await page.until(() =>
+                    ['preset', 'prompt-library'].every((id) => document.getElementById(id)));
                 assert.equal(await page.evaluate((dialog) => document.querySelector(dialog)
                     .contains(document.activeElement), dialog), true, `${dialog} has the focus`);
                 const {stops, ...faults} = await walk('Tab');
