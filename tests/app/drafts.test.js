@@ -96,5 +96,5 @@ test('a page that goes, or goes out of sight, keeps what is written, and nothing
     kept.clear();
     forgetAll();
     page.dispatchEvent(new Event('pagehide'));
-    assert.equal(kept.size, 0, 'what is to be forgotten is not kept');
+    assert.equal(kept.size, 0, 'after forgetAll nothing is kept');
 });
