@@ -4,6 +4,7 @@
 #include "wasm_relaxed.h"
 
 #define RUN_DOTS(bits) 1
+#define FOUR_AT_ONCE false
 
 INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool first, bool last) {
     (void)run, (void)ones, (void)first, (void)last;

@@ -5,6 +5,7 @@
 
 /* A run's largest sum: 2 * 127 * (2^bits - 1) a dot, below 2^15. */
 #define RUN_DOTS(bits) ((bits) <= 4 ? 8 : (bits) == 5 ? 4 : (bits) == 6 ? 2 : 1)
+#define FOUR_AT_ONCE true
 
 INLINE void dot(v128_t *run, v128_t *isum, Weights w, Acts a, v128_t ones, bool first, bool last) {
     v128_t products = wasm_i16x8_relaxed_dot_i8x16_i7x16(a, w);

@@ -15,6 +15,7 @@
  */
 #define SPLIT_8 false
 #define RUN_DOTS(bits) 1
+#define FOUR_AT_ONCE false
 #define LOOKUP wasm_i8x16_swizzle
 typedef struct { v128_t even, odd; } Weights;
 typedef struct { v128_t even, odd; } Acts;

@@ -4,7 +4,7 @@
  *   emcc -std=gnu11 -O3 -msimd128 -mrelaxed-simd -ffp-contract=off -fno-math-errno -Isrc -Isrc/kernels -c FILE
  *       for each FILE of tests/bench/kernels.c src/kernels/[a-z]*.c src/quant.c
  *   emcc -O1 -msimd128 -mrelaxed-simd *.o -sENVIRONMENT=node -sINITIAL_MEMORY=512MB -o bench.js
- *   node bench.js [relaxed | relaxed16 | simd128 | scalar]         Node 24 or later */
+ *   node bench.js [relaxed | relaxed16 | simd128 | scalar [P4 | another panel kind]]      Node 24 or later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,8 +211,9 @@ int main(int argc, char **argv) {
     ActBlock *blocks = aligned_alloc(64, 1 << 20);
     kernels->quantize(x, blocks, 1 << 18);
     for (int kind = 0; kind < PANEL_KINDS; kind++)
-        bench_matmul(kind_name[kind], kernels->matmul[kind], kind, false, memory, kind < PANEL_FIRST_FLOAT
+        if (argc < 3 || strcmp(argv[2], kind_name[kind]) == 0) bench_matmul(kind_name[kind], kernels->matmul[kind], kind, false, memory, kind < PANEL_FIRST_FLOAT
             ? (void *)blocks : x, y, scratch);
+    if (argc > 2) return 0;
     bench_matmul("screen", kernels->screen, PANEL_P8, true, memory, blocks, y, scratch);
     bench_attend(kernels, (uint16_t *)memory, x, y, scratch);
     VectorJob job = {kernels, 0, 1 << 18, x, (float *)memory, y};
