@@ -125,8 +125,11 @@ const PAGES = {
         <script type="module">
             import {Gemma} from '/lib/gemma.js';
             import {connectDeepChat} from '/lib/api/deep-chat.js';
-            document.querySelector('deep-chat').connect = connectDeepChat(Gemma.load('/chat.gguf'), {maxTokens: 12, sampling: {seed: 1, logitBias: {1: -Infinity, 6: -Infinity}}});
-        </script><deep-chat></deep-chat>`},
+            await customElements.whenDefined('deep-chat');
+            const chat = document.createElement('deep-chat');   // connected first: it is drawn anew for each property
+            chat.connect = connectDeepChat(Gemma.load('/chat.gguf'), {maxTokens: 12, sampling: {seed: 1, logitBias: {1: -Infinity, 6: -Infinity}}});
+            document.body.append(chat);
+        </script>`},
     'unknown.html': {html: PAGE(TAG('model="gpt-2"'))},
 };
 
@@ -297,24 +300,19 @@ async function testAll(context, {server, page, open}) {
     });
     await context.test('the package deep-chat, by its adapter', async () => {
         await open('deep.html');
-        const ask = (text) => page.evaluate(async (text) => {
-            const chat = document.querySelector('deep-chat');
-            await customElements.whenDefined('deep-chat');
-            while (!chat.connect || !chat.shadowRoot?.querySelector('#text-input'))
-                await new Promise((done) => setTimeout(done, 20));
-            const before = chat.getMessages().length;
-            chat.submitUserMessage({text});
-            for (;;) {
-                const all = chat.getMessages(),
-                    isDone = !chat.shadowRoot.querySelector(
-                        '.loading-message-text, .stop-icon, .loading-submit-button');
-                if (all.length === before + 2 && isDone && all.at(-1).text)
-                    return all.map(({role, text}) => [role, text.length > 0]);
-                await new Promise((done) => setTimeout(done, 20));
-            }
-        }, text);
-        assert.deepEqual(await ask('Hello'), [['user', true], ['ai', true]]);
-        assert.deepEqual(await ask('And?'), [['user', true], ['ai', true], ['user', true], ['ai', true]]);
+        await page.until(() => document.querySelector('deep-chat')?.shadowRoot?.querySelector('#text-input'));
+        const ask = async (text, count) => {
+            await page.evaluate((text) => document.querySelector('deep-chat').submitUserMessage({text}), text);
+            return page.until((count) => {
+                const chat = document.querySelector('deep-chat'), all = chat.getMessages();
+                const isBusy = chat.shadowRoot.querySelector(
+                    '.loading-message-text, .stop-icon, .loading-submit-button');
+                return all.length === count && !isBusy && all.at(-1).text
+                    && all.map(({role, text}) => [role, text.length > 0]);
+            }, count);
+        };
+        assert.deepEqual(await ask('Hello', 2), [['user', true], ['ai', true]]);
+        assert.deepEqual(await ask('And?', 4), [['user', true], ['ai', true], ['user', true], ['ai', true]]);
     });
     await testConversation(context, {page, open});
     await testAccess(context, {page, open});

@@ -113,7 +113,7 @@ async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
     browser = await puppeteer.launch({
-        executablePath: programs[name].path, userDataDir, protocolTimeout: 3_000_000, ...LAUNCH[name],
+        executablePath: programs[name].path, userDataDir, protocolTimeout: 600_000, ...LAUNCH[name],
     });
     const page = await browser.newPage();
     await page.goto(`${site.url}models.json`);

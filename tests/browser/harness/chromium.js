@@ -55,7 +55,7 @@ export async function openChromium({path}, {scheme, wasm, cookies}) {
             browser: 'chrome', executablePath: path,
             args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? []
                 : ['--js-flags=--jitless']],
-            userDataDir: profile, protocolTimeout: 3_000_000, defaultViewport: {width: 1280, height: 800},
+            userDataDir: profile, protocolTimeout: 600_000, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
         return asDriver(page, close);

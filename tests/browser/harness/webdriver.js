@@ -10,7 +10,7 @@ const ENTER = '\ue007';
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
 /** Asked of a session at its start. */
-export const CAPABILITIES = {unhandledPromptBehavior: 'accept', timeouts: {script: 3_000_000}};
+export const CAPABILITIES = {unhandledPromptBehavior: 'accept', timeouts: {script: 600_000}};
 
 /**
  * @typedef {(command: string, parameters?: object) => Promise<any>} Session   sends a command, by its name in
