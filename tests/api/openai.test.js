@@ -323,6 +323,7 @@ for (const [param, more] of [
     ['logit_bias', {logit_bias: Object.fromEntries(Array.from({length: 1025}, (_, i) => [i % 699 + i, 1]))}],
     ['logit_bias', {logit_bias: {1: 101}}], ['logit_bias', {logit_bias: {999999: 1}}],
     ['stream', {stream: 'yes'}],
+    ['stream_options', {stream: true, stream_options: {include_usage: 'yes'}}],
     ['stream_options', {stream_options: {include_usage: true}}],
     ['response_format.type', {response_format: {type: 'xml'}}],
     ['response_format.type', {response_format: {}}],
@@ -558,7 +559,8 @@ test('embeddings: texts and ids, as numbers and as bytes', async () => {
     assert.deepEqual(Array.from(new Float32Array(new Uint8Array(Buffer.from(embedding, 'base64')).buffer)),
         Array.from(expected[0]));
     for (const [param, more] of [['input', {}], ['input', {input: ''}], ['input', {input: []}],
-        ['input', {input: [1, 'a']}], ['dimensions', {input: 'a', dimensions: 3}],
+        ['input', {input: [1, 'a']}], ['input', {input: [1, 999999]}], ['input', {input: [[1], [999999]]}],
+        ['dimensions', {input: 'a', dimensions: 3}],
         ['encoding_format', {input: 'a', encoding_format: 'x'}],
         ['temperature', {input: 'a', temperature: 1}]]) {
         await assert.rejects(client.embeddings.create(more), {status: 400, param});

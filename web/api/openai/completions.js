@@ -3,7 +3,7 @@
 
 import {refuse} from './errors.js';
 import {flag, isText, readFields, text, whole} from './fields.js';
-import {FIELDS, NO_EFFECT, ONLY, toOptions, UNSUPPORTED} from './request.js';
+import {FIELDS, inVocabulary, NO_EFFECT, ONLY, toOptions, UNSUPPORTED} from './request.js';
 import {answer, asApiPromise, handle, headOf, timingsOf, usageOf} from './run.js';
 import {Place} from './tokens.js';
 
@@ -54,9 +54,7 @@ function readCompletion(body, {gemma}) {
         refuse(
             `Invalid value for 'n': ${all.length} prompts with ${n} choices each are more than ${MOST_CHOICES}.`,
             'n');
-    const odd = all.flat().find((id) => !isText(id) && id >= gemma.info.nVocab);
-    if (odd !== undefined) refuse(
-        `Invalid 'prompt': the token ${odd} is outside of the vocabulary of ${gemma.info.nVocab}.`, 'prompt');
+    inVocabulary(all.flat().filter((one) => !isText(one)), gemma.info.nVocab, 'prompt');
     return {
         given, constraintParam, prompts: all,
         options: {...options, raw: true, maxTokens: given.max_tokens ?? DEFAULT_TOKENS,

@@ -2,6 +2,7 @@
 
 import {refuse} from './errors.js';
 import {isText, oneOf, readFields, signal, text, whole} from './fields.js';
+import {inVocabulary} from './request.js';
 import {asApiPromise, handle} from './run.js';
 
 /**
@@ -56,7 +57,7 @@ export class Embeddings {
     /** @param {EmbeddingFields} body @param {RequestOptions} options @returns {Promise<EmbeddingList>} */
     async #create(body, options) {
         const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE),
-            {nEmbd} = gemma.info;
+            {nEmbd, nVocab} = gemma.info;
         if (given.input === undefined)
             refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
         if (![undefined, nEmbd].includes(given.dimensions)) {
@@ -64,9 +65,10 @@ export class Embeddings {
                 `Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`,
                 'dimensions', 'unsupported_value');
         }
+        const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
+        inVocabulary(all.flat().filter((/** @type {any} */ one) => !isText(one)), nVocab, 'input');
         /** @param {{signal: AbortSignal}} io @returns {Promise<any>} */
         const work = ({signal}) => gate.run(1, signal, async () => {
-            const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
             /** @type {number[][]} */
             const ids = [];
             for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true})
