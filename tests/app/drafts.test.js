@@ -19,22 +19,25 @@ const FILE = {name: 'a.txt', type: '', size: 1, text: 'a'};
 class Field {
     content = '';
     attachments = [];
+    reading = [];       // what is being read
     edits = [];
 
     get draft() {
         return {content: this.content, attachments: this.attachments, edits: this.edits};
     }
 
-    takeBack(content, attachments = [], edits = []) {
+    takeBack({content = '', files}, edits = []) {
         this.content = [content, this.content].filter(Boolean).join('\n\n');
-        this.attachments.push(...attachments);
+        this.attachments.push(...files?.ready ?? []);
+        this.reading.push(...files?.reading ?? []);
         this.edits.push(...edits);
     }
 
     exchange({content = '', files = {ready: []}} = {}) {
-        const before = {content: this.content, files: {ready: this.attachments}};
+        const before = {content: this.content, files: {ready: this.attachments, reading: this.reading}};
         this.content = content;
         this.attachments = [...files.ready];
+        this.reading = [...files.reading ?? []];
         return before;
     }
 }
@@ -51,7 +54,7 @@ test('each conversation has its own unsent message', () => {
     field.content = 'new';
     drafts.turnTo('a');
     shows('');
-    field.takeBack('of a', [FILE]);
+    field.takeBack({content: 'of a', files: {ready: [FILE]}});
     drafts.turnTo('b');
     shows('');
     drafts.turnTo();
@@ -65,9 +68,12 @@ test('each conversation has its own unsent message', () => {
     // It is gone: what was written stays, beside what a new one had.
     drafts.turnTo();
     field.content = 'once more';
+    field.reading = ['b.pdf'];
     drafts.turnTo('a');
+    assert.deepEqual(field.reading, []);
     drafts.turnTo(undefined, true);
     shows('once more\n\nof a', FILE);
+    assert.deepEqual(field.reading, ['b.pdf']);
 });
 
 test('a page that goes, or goes out of sight, keeps what is written, and nothing where that is empty', () => {

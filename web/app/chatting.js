@@ -228,7 +228,7 @@ export class Chatting {
         try {
             return await storing;
         } catch (error) {
-            this.#parts.view.takeBack(content, attachments);
+            this.#parts.view.takeBack({content, files: {ready: attachments ?? []}});
             throw error;
         }
     }
@@ -336,7 +336,8 @@ export class Chatting {
                     await store.deleteFrom(empty.id).catch(ignoreGone);
                 // it was the first: the conversation is gone with it
                 if (isBack && !this.id) this.#settings = summary?.settings ?? {};
-                if (isBack) view.takeBack(question.content, question.attachments?.filter(({how}) => how !== 'found'));
+                const ready = (question.attachments ?? []).filter(({how}) => how !== 'found');
+                if (isBack) view.takeBack({content: question.content, files: {ready}});
             }
         }
     }

@@ -10,8 +10,8 @@ import {isForgotten, keyOf} from './data/local.js';
  * @typedef {import('./data/types.js').Attachment} Attachment
  * @typedef {import('./views/chat.js').Unsent} Unsent
  * @typedef {[string, string][]} Edits   of messages: ids and texts
- * @typedef {{draft: {content: string, attachments: Attachment[], edits: any[]}, takeBack: (content: string,
- *     attachments: Attachment[], edits?: Edits) => void, exchange: (other?: Unsent) => Unsent}} Field
+ * @typedef {{draft: {content: string, attachments: Attachment[], edits: any[]}, takeBack: (other:
+ *     Unsent, edits?: Edits) => void, exchange: (other?: Unsent) => Unsent}} Field
  */
 
 /** Files may be too large to be kept; the words are not lost with them. */
@@ -49,11 +49,11 @@ export class Drafts {
      */
     turnTo(id = '', isSame = false) {
         if (id === this.#current) return;
-        const {content = '', files} = this.#others.get(id) ?? {};
+        const other = this.#others.get(id);
         this.#others.delete(id);
-        if (isSame) this.#field.takeBack(content, files?.ready ?? []);
+        if (isSame) this.#field.takeBack(other ?? {});
         else {
-            const before = this.#field.exchange({content, files});
+            const before = this.#field.exchange(other);
             if (before.content || before.files?.ready.length || before.files?.reading?.length)
                 this.#others.set(this.#current, before);
         }
@@ -66,9 +66,9 @@ export class Drafts {
             const content = new Map(texts).get(id) ?? '', ready = new Map(files).get(id) ?? [];
             if (id !== this.#current) this.#others.set(id, {content, files: {ready}});
             // A browser may have kept the words, too.
-            else this.#field.takeBack(this.#field.draft.content ? '' : content, ready);
+            else this.#field.takeBack({content: this.#field.draft.content ? '' : content, files: {ready}});
         }
-        if (edits.length) this.#field.takeBack('', [], edits);
+        if (edits.length) this.#field.takeBack({}, edits);
     }
 
     #keep() {

@@ -69,16 +69,16 @@ export class Attaching {
         return this.#tray ? (await this.#tray).take(content, isWanted) : [];
     }
 
-    /** What was not sent. @param {Attachment[]} attachments */
-    put(attachments) {
-        if (attachments.length) this.#open().then((tray) => tray.put(attachments), this.#options.onError);
+    /** What was not sent. @param {Files} [files]   of a message */
+    put({ready, reading = []} = {ready: []}) {
+        if (reading.length) this.#loaded?.takeBack(reading);
+        if (ready.length) this.#open().then((tray) => tray.put(ready), this.#options.onError);
     }
 
     /** @param {Files} [others]   of another message @returns {Files} those of this one */
-    exchange({ready, reading = []} = {ready: []}) {
+    exchange(others) {
         const before = this.#loaded?.takeAway();
-        if (reading.length) this.#loaded?.takeBack(reading);
-        this.put(ready);
+        this.put(others);
         return before ?? {ready: []};
     }
 

@@ -227,13 +227,13 @@ export class Chat {
 
     /**
      * Puts an unanswered question back into the field, before what has been written since.
-     * @param {string} content @param {import('../data/types.js').Attachment[]} [attachments]
+     * @param {Unsent} other
      * @param {[string, string][]} [edits]   of messages: ids and texts
      */
-    takeBack(content, attachments = [], edits = []) {
+    takeBack({content, files}, edits = []) {
         for (const [id, edited] of edits) this.#edits.set(id, edited);
         this.#editOn();
-        this.#files.put(attachments);
+        this.#files.put(files);
         this.#setField([content, this.#field.value].filter(Boolean).join('\n\n'));
     }
 
@@ -253,7 +253,7 @@ export class Chat {
 
     /** As if a person had written and chosen it. @param {{text: string, files: File[]}} shared */
     take({text, files}) {
-        this.takeBack(text);
+        this.takeBack({content: text});
         this.#files.give(files);
     }
 
