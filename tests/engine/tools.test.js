@@ -61,6 +61,19 @@ test('required: calls from the first token on, and nothing else', async () => {
     }
 });
 
+test('stop strings end no call in its middle', async () => {
+    for (const gemma of gemmas) {
+        for (const stop of ['"', 'e', ['`', 'call:']]) {
+            const {toolCalls, text, constraint} = await ask(await gemma.session(), 'Hi',
+                {toolChoice: {name: 'now'}, stop, sampling: HOT});
+            assert.deepEqual([toolCalls, text, constraint], [[{name: 'now', arguments: {}}], '', 'complete']);
+        }
+    }
+    // Where text may stand, they count, and what was cut before the call is none of it.
+    const cut = await ask(await gemmas[0].session(), 'Hi', {toolChoice: 'required', maxTokens: 2, sampling: HOT});
+    assert.deepEqual([cut.text, cut.toolCalls, cut.finishReason], ['', [], 'length']);
+});
+
 test('a tool by its name is called once', async () => {
     const {toolCalls, constraint, finishReason} = await ask(await gemmas[0].session(), 'Hi',
         {toolChoice: {name: 'now'}, sampling: HOT});

@@ -19,6 +19,8 @@ import {ToolCalls, toolsGrammar, toolsInstruction} from './tools.js';
 
 export class ToolAnswer {
     #reader;
+    /** Whether it must call one: there is no text. */
+    #isCall;
     /** What stands before the calls. */
     text = '';
     /** @type {ToolCall[]} */
@@ -32,6 +34,7 @@ export class ToolAnswer {
 
     /** @param {Asked & {isConstrained: boolean}} asked */
     constructor({tools, toolChoice = 'auto', parallelToolCalls, style, isConstrained}) {
+        this.#isCall = toolChoice === 'required' || typeof toolChoice === 'object';
         this.isEither = isConstrained && toolChoice === 'auto' && tools.length > 0;
         this.#reader = new ToolCalls(style, this.isEither);
         this.grammar = toolsGrammar({tools, toolChoice: this.isEither ? 'required' : toolChoice,
@@ -66,9 +69,15 @@ export class ToolAnswer {
         return this.#tell(this.#reader.push(piece));
     }
 
-    /** What was held back. */
+    /** What was held back; of an answer that was cut before its call, nothing. */
     end() {
-        return this.#tell(this.#reader.end());
+        const events = this.#reader.end();
+        return this.#isCall ? [] : this.#tell(events);
+    }
+
+    /** Whether stop strings count for what comes next: they would cut a call in two. */
+    get isStoppable() {
+        return !this.#isCall && this.#reader.isText;
     }
 
     /** @param {import('./tools.js').ToolEvent[]} events */

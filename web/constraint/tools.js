@@ -259,9 +259,9 @@ export class ToolCalls {
         this.form = FORMS[style];
     }
 
-    /** Whether a call has begun and is not whole. */
-    get isOpen() {
-        return this.#state === 'name' || this.#state === 'arguments';
+    /** Whether what came last is text, which no call has followed. */
+    get isText() {
+        return this.#state === 'plain' || this.#state === 'text' && !this.#buffer.startsWith(this.form.mark);
     }
 
     /** @param {string} piece @returns {ToolEvent[]} what is known since the last one */

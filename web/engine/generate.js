@@ -123,6 +123,7 @@ class TextStream {
  * @property {(piece: string, logprobs: TokenLogprobs[]) => void} onText   logprobs: of the tokens since the last piece;
  *   with '' at the end, of tokens without a text
  * @property {(id: number) => void} [onToken]   before the text that it makes
+ * @property {() => boolean} [isStoppable]   whether stop strings count for the next text; false once: for the rest
  * @property {(n: number) => {ids: number[], begun: number[]} | undefined} [shorten]   where the context is full: the
  *     prompt anew, beside which n tokens have place
  */
@@ -142,19 +143,25 @@ class Writing {
     #trimStart;
     #controls;
     #onText;
+    #isStoppable;
     #filter;
     #stream = new TextStream();
     #shown = 0;
     #stoppedAt = -1;
     #stopToken = Infinity;
 
-    /** @param {Vocabulary} vocabulary @param {GenerateOptions} options @param {(piece: string) => void} onText */
-    constructor(vocabulary, {stop = [], trimStart = false, controls = false}, onText) {
+    /**
+     * @param {Vocabulary} vocabulary @param {GenerateOptions} options
+     * @param {(piece: string) => void} onText
+     * @param {() => boolean} [isStoppable]   see Io
+     */
+    constructor(vocabulary, {stop = [], trimStart = false, controls = false}, onText, isStoppable = () => true) {
         this.#vocabulary = vocabulary;
         this.#stop = stop;
         this.#trimStart = trimStart;
         this.#controls = controls;
         this.#onText = onText;
+        this.#isStoppable = isStoppable;
         this.#filter = new StopFilter(stop);
     }
 
@@ -167,7 +174,7 @@ class Writing {
             this.#stopToken = this.tokens.length - 1;
             return true;
         }
-        const piece = this.#filter.push(this.#stream.push(isControl && !this.#controls ? new Uint8Array(0) : bytes));
+        const piece = this.#pass(this.#stream.push(isControl && !this.#controls ? new Uint8Array(0) : bytes));
         this.#stoppedAt = piece.stoppedAt;
         this.#show(piece.text);
         return this.#stoppedAt >= 0;
@@ -176,7 +183,7 @@ class Writing {
     /** Shows what was held back, unless a stop string has ended the text. */
     end() {
         if (this.#stoppedAt >= 0) return;
-        const rest = this.#filter.push(this.#stream.flush());
+        const rest = this.#pass(this.#stream.flush());
         this.#show(rest.text + (rest.stoppedAt < 0 ? this.#filter.flush() : ''));
     }
 
@@ -194,6 +201,11 @@ class Writing {
     get kept() {
         if (this.#stoppedAt < 0) return this.tokens.slice(0, this.#stopToken);
         return this.tokens.filter((_, i) => this.#stream.ends[i] <= this.#stoppedAt);
+    }
+
+    /** @param {string} text */
+    #pass(text) {
+        return this.#isStoppable() ? this.#filter.push(text) : {text: this.#filter.flush() + text, stoppedAt: -1};
     }
 
     /** @param {string} found */
@@ -312,7 +324,7 @@ export async function generate(session, vocabulary, ids, options, io) {
     /** @type {TokenLogprobs[]} */
     const ofTokens = [];
     let told = 0;
-    const writing = new Writing(vocabulary, options, (piece) => tell(piece, writing.told));
+    const writing = new Writing(vocabulary, options, (piece) => tell(piece, writing.told), io.isStoppable);
     /** @param {string} piece @param {number} n   tokens whose probabilities are reported with it or before */
     const tell = (piece, n) => io.onText(piece, ofTokens.slice(told, told = n));
     const start = performance.now();

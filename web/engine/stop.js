@@ -30,7 +30,7 @@ export class StopFilter {
         return {text: shown, stoppedAt};
     }
 
-    /** The text held back, when no more will come. */
+    /** The text held back, when no stop string may follow. */
     flush() {
         const rest = this.#held;
         this.#held = '';

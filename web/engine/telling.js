@@ -39,6 +39,7 @@ export function generateIo(scheduler, signal, {emit, onToken}, calling) {
     let /** @type {TokenLogprobs[]} */ untold = [];
     return {
         scheduler, turn: yieldTurn, aborted: () => signal.aborted,
+        isStoppable: () => calling?.isStoppable ?? true,
         onToken, onPrefill: (done, total) => emit({phase: 'prefill', done, total}),
         onText(piece, logprobs) {
             untold.push(...logprobs);

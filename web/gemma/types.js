@@ -113,8 +113,8 @@
  * @property {AbortSignal} [signal]     ends the answer with finishReason 'abort'
  * @property {Sampling} [sampling]
  * @property {number} [maxTokens]       default: until the context is full
- * @property {string | string[]} [stop]   texts that end the answer; they are not part of it. The name of a
- *     control token ends it where the model writes that token
+ * @property {string | string[]} [stop]   texts that end the answer, but not within its tool calls; they are not
+ *     part of it. The name of a control token ends it where the model writes that token
  * @property {number} [logprobs]        also report each token's probability, and those of this many of the
  *     likeliest alternatives (0 to 20)
  * @property {number} [promptLogprobs]  the same of the prompt's tokens, which are then all evaluated
