@@ -266,8 +266,9 @@ export class Gemma {
     /**
      * The tokens of a text.
      * @param {string} text
-     * @param {{bos?: boolean, special?: boolean}} [options]   special: the names of control tokens become those tokens
-     * @returns {Promise<number[]>}
+     * @param {{bos?: boolean, special?: boolean, maxTokens?: number}} [options]   special: the names of control tokens
+     *     become those tokens; maxTokens: a text that certainly has more is refused at once
+     * @returns {Promise<number[]>} rejects with 'context-full' where maxTokens says so
      */
     async tokenize(text, options) {
         if (typeof text !== 'string')

@@ -95,6 +95,10 @@ test('what is aborted stops, and what is not supported is said', async () => {
     const image = {role: 'user',
         content: [{type: 'file', mediaType: 'image/png', data: {type: 'data', data: new Uint8Array(4)}}]};
     await assert.rejects(model.doGenerate({prompt: [image]}), {code: 'unsupported'});
+    const result = (part) => ({role: 'tool', content: [{type: 'tool-result', toolCallId: 'c', toolName: 'add',
+        output: {type: 'content', value: [part]}}]});
+    for (const type of ['image-data', 'file-url'])
+        await assert.rejects(model.doGenerate({prompt: [result({type})]}), {code: 'unsupported'});
 });
 
 test('the adapters have the types of the packages that they are for, strictly', () => {

@@ -319,7 +319,7 @@ for (const [param, more] of [
     ['max_tokens', {max_tokens: 5, max_completion_tokens: 5}], ['stop', {stop: ''}], ['stop', {stop: [1]}],
     ['seed', {seed: 1.5}], ['top_logprobs', {logprobs: true, top_logprobs: 21}],
     ['top_logprobs', {top_logprobs: 2}], ['logprobs', {logprobs: 1}],
-    ['logit_bias', {logit_bias: {a: 1}}],
+    ['logit_bias', {logit_bias: {a: 1}}], ['logit_bias', {logit_bias: {'05': 1}}],
     ['logit_bias', {logit_bias: Object.fromEntries(Array.from({length: 1025}, (_, i) => [i % 699 + i, 1]))}],
     ['logit_bias', {logit_bias: {1: 101}}], ['logit_bias', {logit_bias: {999999: 1}}],
     ['stream', {stream: 'yes'}],
@@ -560,6 +560,7 @@ test('embeddings: texts and ids, as numbers and as bytes', async () => {
         Array.from(expected[0]));
     for (const [param, more] of [['input', {}], ['input', {input: ''}], ['input', {input: []}],
         ['input', {input: [1, 'a']}], ['input', {input: [1, 999999]}], ['input', {input: [[1], [999999]]}],
+        ['input', {input: {every: 1}}],
         ['dimensions', {input: 'a', dimensions: 3}],
         ['encoding_format', {input: 'a', encoding_format: 'x'}],
         ['temperature', {input: 'a', temperature: 1}]]) {

@@ -109,6 +109,11 @@ test("parse() gives what the package's does", async () => {
         .data.choices[0].message.parsed.b);
 });
 
+test('JSON that a stop string has cut is told, with nothing of it', async () => {
+    await assert.rejects(ours.chat.completions.parse({...asked, response_format: FORMAT, stop: '"b"'}),
+        {name: 'APIError', code: 'cut'});
+});
+
 test("runTools() runs what the package's does, and says the same of it", async () => {
     for (const stream of [false, true]) {
         for (const more of [{tool_choice: {type: 'function', function: {name: 'weather'}}},

@@ -133,6 +133,9 @@ for (const [name, status, asked, param] of [
     ],
     ['tokens that are none', 400, ['detokenize', {tokens: [-1]}], 'tokens'],
     ['a text that is none', 400, ['tokenize', {prompt: 5}], 'prompt'],
+    ['a text whose tokens others would wait for', 400, ['tokenize', {prompt: 'a'.repeat(2 ** 20 + 1)}], 'prompt'],
+    ['a text that no context holds', 400, ['v1/embeddings', {input: 'a'.repeat(2 ** 22)}], 'input'],
+    ['a base URL without /v1', 404, ['chat/completions', {}], null],
 ]) {
     test(`refused with ${status} in OpenAI's form: ${name}`, async () => {
         const {status: got, body, headers} = await json(...asked);
@@ -223,12 +226,11 @@ test('pages of this machine may call, others only if they are named, or with the
 });
 
 test('a server of another name is not called: DNS rebinding', async () => {
-    const status = await new Promise((resolve, reject) => request(new URL('v1/models', server.url),
-        {headers: {Host: 'evil.example'}}, (response) => {
-        response.resume();
-        resolve(response.statusCode);
+    const [status, body] = await new Promise((resolve, reject) => request(new URL('v1/models', server.url),
+        {headers: {Host: 'evil.example'}}, async (response) => {
+        resolve([response.statusCode, Buffer.concat(await response.toArray())]);
     }).on('error', reject).end());
-    assert.equal(status, 403);
+    assert.deepEqual([status, JSON.parse(body).error.code], [403, 'host_not_allowed']);
 });
 
 test('with a key, only who sends it is answered; health is for everyone', async () => {

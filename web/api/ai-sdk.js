@@ -25,22 +25,28 @@ import {createEngine} from './openai/engine.js';
 
 const PROVIDER = 'gemma-wasm';
 
+/** @param {string} type */
+const unreadable = (type) => new GemmaError('unsupported',
+    `The prompt has a part of type ${type}; this model reads text only.`);
+
 /**
  * @param {any[]} parts
  * @returns {string} the text of a message's parts; what the model thought before is left out
  */
 const textOf = (parts) => parts.map(({type, text}) => {
     if (type === 'text') return text;
-    if (type === 'file' || type === 'image')
-        throw new GemmaError('unsupported',
-            `The prompt has a part of type ${type}; this model reads text only.`);
+    if (type === 'file' || type === 'image') throw unreadable(type);
     return '';
 }).join('');
 
 /** What a tool gave back. @param {any} output @returns {string} */
 function resultOf({type, value, reason}) {
     if (type === 'text' || type === 'error-text') return value;
-    if (type === 'content') return textOf(value);
+    if (type === 'content') {
+        const odd = value.find((/** @type {any} */ part) => part.type !== 'text');
+        if (odd) throw unreadable(odd.type);
+        return textOf(value);
+    }
     return JSON.stringify(type === 'execution-denied' ? {denied: reason ?? true} : value);
 }
 
@@ -65,7 +71,7 @@ function toMessages({role, content}) {
 function toRequest({prompt, tools = [], toolChoice, responseFormat, ...options}) {
     const functions = tools.filter((/** @type {any} */ {type}) => type === 'function'),
         schema = responseFormat?.type === 'json' ? responseFormat.schema : undefined;
-    const format = schema ? {type: 'json_schema', json_schema: {name: responseFormat.name ?? 'answer',
+    const format = schema ? {type: 'json_schema', json_schema: {name: 'answer',
         schema}} : responseFormat?.type === 'json' ? {type: 'json_object'} : undefined;
     return {
         fields: {

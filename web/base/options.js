@@ -77,11 +77,11 @@ export const OPTIONS = {
         temperature: number, topK: whole, topP: number, minP: number, repeatPenalty: number,
         presencePenalty: number, frequencyPenalty: number,
         seed: whole,
-        logitBias: [(v) => isObject(v) && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id)
+        logitBias: [(v) => isObject(v) && Object.entries(v).every(([id, bias]) => /^(0|[1-9]\d{0,8})$/.test(id)
             && typeof bias === 'number' && !Number.isNaN(bias)),
             'an object of token ids and numbers'],
     },
-    tokenize: {bos: flag, special: flag},
+    tokenize: {bos: flag, special: flag, maxTokens: whole},
     tokenBytes: {special: flag},
     embed: {signal},
     append: WATCHED,

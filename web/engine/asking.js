@@ -74,7 +74,7 @@ export async function openTools(asked) {
 /**
  * Throws for a text that has more tokens than the context holds, however it is cut, before memory is
  * allocated for them.
- * @param {Host} host
+ * @param {Pick<Host, 'module' | 'contextLength'>} host
  * @param {string[]} texts
  * @param {number} tokensBefore
  */

@@ -1,6 +1,6 @@
 // service.js: what the engine's worker does: owns one model and its sessions, answers the calls of gemma.js.
 
-import {countTokens} from './asking.js';
+import {countTokens, refuseTooLong} from './asking.js';
 import {Constraints} from './constraints.js';
 import {Conversation, TRANSCRIPT} from './conversation.js';
 import {refuseTooLarge} from './entry.js';
@@ -114,8 +114,11 @@ export const service = {
         };
     },
 
-    /** @param {{text: string, options: {bos?: boolean, special?: boolean}}} asked */
-    tokenize: ({text, options}) => host.module.tokenize(text, options),
+    /** @param {{text: string, options: {bos?: boolean, special?: boolean, maxTokens?: number}}} asked */
+    tokenize({text, options: {maxTokens = Infinity, ...options}}) {
+        refuseTooLong({module: host.module, contextLength: maxTokens}, [text], 0);
+        return host.module.tokenize(text, options);
+    },
 
     /** @param {{ids: number[]}} asked */
     detokenize({ids}) {

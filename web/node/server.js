@@ -77,10 +77,13 @@ export async function serve({port, host = 'localhost', allowedHosts = [], model,
      */
     const listener = (request, response) => {
         try {
-            if (!isCalled(request.headers.host, host, allowedHosts))
-                return sendText(response, 403,
-                    `This server does not answer to the host name ${request.headers.host}. Start it with --allowed-host and that name.`);
-            if (api?.takes(request)) void api.answer(request, response);
+            const called = request.headers.host, isOurs = api?.takes(request);
+            if (!isCalled(called, host, allowedHosts)) {
+                const why = called === undefined ? 'The request has no Host header.'
+                    : `This server does not answer to the host name ${called}. Start it with --allowed-host and that name.`;
+                return isOurs ? api?.refuseHost(request, response, why) : sendText(response, 403, why);
+            }
+            if (isOurs) void api?.answer(request, response);
             else answer(request, response, places, api !== undefined);
         } catch (error) {
             if (response.headersSent) return response.destroy();

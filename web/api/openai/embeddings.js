@@ -21,7 +21,7 @@ const isIds = (v) => Array.isArray(v) && v.length > 0
 /** @type {import('./fields.js').Kind} */
 const inputs = [
     (v) => isIds(v) || [v].flat().length > 0 && [v].flat().length <= MOST_INPUTS
-        && ([v].flat().every((one) => isText(one) && one !== '') || v.every?.(isIds)),
+        && ([v].flat().every((one) => isText(one) && one !== '') || Array.isArray(v) && v.every(isIds)),
     `a string that is not empty, an array of up to ${MOST_INPUTS} such strings, an array of token ids, or an array of such`,
 ];
 
@@ -71,7 +71,8 @@ export class Embeddings {
         const work = ({signal}) => gate.run(1, signal, async () => {
             /** @type {number[][]} */
             const ids = [];
-            for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one, {bos: true})
+            for (const one of all) ids.push(isText(one) ? await gemma.tokenize(one,
+                {bos: true, maxTokens: gemma.info.contextLength})
                 : await this.#withBos(one));
             const vectors = await pool.roomy(() => gemma.embed(ids, {signal})),
                 tokens = ids.reduce((sum, {length}) => sum + length, 0);

@@ -14,7 +14,7 @@ const stops = [
 /** @type {import('./fields.js').Kind} */
 const biases = [
     (v) => isObject(v) && Object.keys(v).length <= 1024
-        && Object.entries(v).every(([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number'
+        && Object.entries(v).every(([id, bias]) => /^(0|[1-9]\d{0,8})$/.test(id) && typeof bias === 'number'
             && Math.abs(bias) <= 100),
     'an object of up to 1024 token ids and numbers from -100 to 100',
 ];

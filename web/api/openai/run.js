@@ -42,11 +42,14 @@ import {GemmaError} from '../../gemma.js';
  */
 export function answer({gate, pool}, asked, io) {
     let isTold = false;
-    /** @type {Io} */
-    const watched = {...io, onText(...told) {
+    /** @template {any[]} Told @param {((...told: Told) => void) | undefined} tell */
+    const watch = (tell) => (/** @type {Told} */ ...told) => {
         isTold = true;
-        io.onText(...told);
-    }};
+        tell?.(...told);
+    };
+    /** @type {Io} */
+    const watched = {...io, onRead: watch(io.onRead), onText: watch(io.onText), onTool: watch(io.onTool),
+        onEnd: watch(io.onEnd)};
     return gate.run(asked.n, io.signal, async () => {
         try {
             return await answerOnce(pool, asked, watched);

@@ -21,14 +21,24 @@ export const isParsed = ({response_format: format, tools}) => format?.type === '
 /** @param {any} body @param {string | null} content */
 export function contentOf({response_format: format}, content) {
     if (format?.type !== 'json_schema' || !content) return null;
-    return format.$parseRaw ? format.$parseRaw(content) : JSON.parse(content);
+    return (format.$parseRaw ?? readWhole)(content);
 }
 
 /** @param {any} body @param {{name: string, arguments: string}} call */
 export function argumentsOf({tools}, call) {
     const tool = (tools ?? []).find((/** @type {any} */ one) => one.function?.name === call.name);
     if (tool?.$parseRaw) return tool.$parseRaw(call.arguments);
-    return tool?.function.strict ? JSON.parse(call.arguments) : null;
+    return tool?.function.strict ? readWhole(call.arguments) : null;
+}
+
+/** @param {string} json @returns {any} */
+function readWhole(json) {
+    try {
+        return JSON.parse(json);
+    } catch (cause) {
+        throw new APIError(undefined, {message: 'A stop string ended the answer before its JSON was whole.',
+            type: 'stop', code: 'cut'}, {cause});
+    }
 }
 
 /**

@@ -48,6 +48,8 @@ const LISTED = {addresses: ADDRESSES.map(({method, address}) => `${method} ${add
 /** Answered to everyone, without the model: that the server is there. */
 const HEALTH = '/health';
 const OWN = /^\/(v1(\/|$)|(tokenize|detokenize|tokenizer_info|health)$)/;
+/** Where the clients' base URL lacks its end. */
+const LACKS_V1 = /^\/(chat\/completions|completions|embeddings|models|responses)$/;
 
 /** @param {Request} request */
 function pathOf({url = ''}) {
@@ -61,8 +63,8 @@ function pathOf({url = ''}) {
 }
 
 /** What to ask instead. @param {string} path */
-const hintFor = (path) => /^\/v1\/responses(\/|$)/.test(path)
-    ? 'The Responses API is not here; use /v1/chat/completions (chat.completions.create).'
+const hintFor = (path) => LACKS_V1.test(path) ? 'The base URL of this API ends with /v1.'
+    : /^\/v1\/responses(\/|$)/.test(path) ? 'The Responses API is not here; use /v1/chat/completions (chat.completions.create).'
     : 'GET /v1 lists the addresses.';
 
 export class Api {
@@ -77,7 +79,13 @@ export class Api {
 
     /** Whether a request is for the API. @param {Request} request */
     takes(request) {
-        return OWN.test(pathOf(request));
+        const path = pathOf(request);
+        return OWN.test(path) || LACKS_V1.test(path);
+    }
+
+    /** @param {Request} request @param {Response} response @param {string} why   it is called by a wrong name */
+    refuseHost(request, response, why) {
+        sendError(request, response, httpError(403, why, {code: 'host_not_allowed'}));
     }
 
     /** Answers it; never rejects. @param {Request} request @param {Response} response */
@@ -112,7 +120,7 @@ export class Api {
         const route = routes.find((one) => one.method === method);
         if (!route) {
             response.setHeader('Allow', methods.join(', '));
-            throw httpError(405, `Not allowed to ${method} on ${path}; ${methods.join(' and ')} is.`,
+            throw httpError(405, `Not allowed to ${request.method} on ${path}; ${methods.join(' and ')} is.`,
                 {code: 'method_not_allowed'});
         }
         const body = method === 'POST' ? await readJsonBody(request, this.#options.maxBody ?? MAX_BODY)

@@ -7,6 +7,9 @@ import {httpError} from './reply.js';
  * @typedef {import('../../gemma.js').Gemma} Gemma
  */
 
+/** Others' tokens wait meanwhile. */
+const LONGEST = 2 ** 20;
+
 /** @param {any} body @param {string} name @param {(value: any) => boolean} is @param {string} expected */
 function need(body, name, is, expected) {
     if (is(body?.[name])) return body[name];
@@ -22,7 +25,8 @@ const isFlag = (v) => v === undefined || v === null || typeof v === 'boolean';
  * @param {any} body   {prompt, add_special_tokens = true}: <bos> comes first, where texts begin with it
  */
 export async function tokenize(gemma, body) {
-    const prompt = need(body, 'prompt', (v) => typeof v === 'string', 'a string');
+    const prompt = need(body, 'prompt', (v) => typeof v === 'string' && v.length <= LONGEST,
+        `a string of up to ${LONGEST} characters`);
     const isWhole = need(body, 'add_special_tokens', isFlag, 'true or false') ?? true;
     const tokens = await gemma.tokenize(prompt, {bos: isWhole && gemma.info.addsBos, special: true});
     return {count: tokens.length, max_model_len: gemma.info.contextLength, tokens};
