@@ -9,6 +9,7 @@ import test, {after, before, beforeEach} from 'node:test';
 import puppeteer from 'puppeteer-core';
 import {startModules} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
+import {PATIENT, patient} from '../setup/patience.js';
 
 const ARGS = [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
@@ -27,7 +28,7 @@ before(async () => {
     server = await startModules();
     profile = mkdtempSync(join(tmpdir(), 'gemma-data-'));
     lab.browser = await puppeteer.launch({
-        executablePath: chromium.path, userDataDir: profile, args: ARGS, protocolTimeout: 600_000,
+        executablePath: chromium.path, userDataDir: profile, args: ARGS, ...PATIENT,
     });
 });
 after(async () => {
@@ -45,7 +46,7 @@ beforeEach(async () => {
 
 /** A page in the test's folder, with `store` open. @param {string} [address] */
 export async function openPage(address = lab.origin) {
-    const page = await lab.browser.newPage();
+    const page = patient(await lab.browser.newPage());
     await page.goto(address);
     await page.evaluate(async () => {
         Object.assign(globalThis, {data: {

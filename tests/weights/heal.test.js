@@ -17,6 +17,7 @@ import puppeteer from 'puppeteer-core';
 import {ensureModel} from '../../web/node/setup.js';
 import {startDevelopment} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
+import {PATIENT, patient} from '../setup/patience.js';
 
 const SEED = Number(process.env.GEMMA_SEED ?? 1), KILLS = Number(process.env.GEMMA_KILLS ?? 6),
     FLIPS = Number(process.env.GEMMA_FLIPS ?? 60);
@@ -113,9 +114,9 @@ async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
     browser = await puppeteer.launch({
-        executablePath: programs[name].path, userDataDir, protocolTimeout: 600_000, ...LAUNCH[name],
+        executablePath: programs[name].path, userDataDir, ...PATIENT, ...LAUNCH[name],
     });
-    const page = await browser.newPage();
+    const page = patient(await browser.newPage());
     await page.goto(`${site.url}models.json`);
     asked = [];
     sent = 0;

@@ -12,6 +12,7 @@ import test, {after, before, beforeEach} from 'node:test';
 import puppeteer from 'puppeteer-core';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
 import {ensureBrowsers} from '../setup/browsers.js';
+import {PATIENT, patient} from '../setup/patience.js';
 
 export const BROWSER = process.env.GEMMA_BROWSER ?? 'chromium';
 const LAUNCH = {
@@ -32,7 +33,6 @@ const LAUNCH = {
 };
 
 export const CHUNK = 16 * 1024 * 1024;
-const PATIENCE_MS = 600_000;        // more than ten times what anything takes that a test waits for
 
 /** Bytes without pattern that begin like a GGUF, the same for the same seed. */
 function noise(size, seed) {
@@ -150,7 +150,7 @@ before(async () => {
 export async function launch({[BROWSER]: preferences} = {}) {
     const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')),
         options = {
-            executablePath: program.path, userDataDir, protocolTimeout: PATIENCE_MS, ...LAUNCH[BROWSER],
+            executablePath: program.path, userDataDir, ...PATIENT, ...LAUNCH[BROWSER],
         };
     if (preferences && BROWSER === 'chromium') {
         mkdirSync(join(userDataDir, 'Default'));
@@ -183,8 +183,7 @@ beforeEach(async () => {
 
 /** A page that can do what page.js does. */
 export async function openPage(url = lab.origin, browser = lab.browser) {
-    const opened = await browser.newPage();
-    opened.setDefaultTimeout(PATIENCE_MS);
+    const opened = patient(await browser.newPage());
     await opened.goto(url);
     await opened.waitForFunction(() => globalThis.page?.clear);
     return opened;

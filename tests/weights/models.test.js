@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {CHUNK, FILE, FILE_CHUNKS, OTHER, check, chunksOf, damage, lab, listed, load, manifestOf, openPage,
     refuse, sendPartOf, sha256, stored} from './lab.js';
+import {patient} from '../setup/patience.js';
 
 const SMALL = 1 << 20, SMALL_FILE = FILE.subarray(0, 8 * SMALL + 77),
     SMALL_CHUNKS = chunksOf(SMALL_FILE, SMALL);
@@ -521,7 +522,7 @@ check('too little room is told before the first byte, in numbers, with what coul
 
 check('a window that keeps nothing, as private ones do, runs the model too', async () => {
     const context = await lab.browser.createBrowserContext();
-    const page = await context.newPage();
+    const page = patient(await context.newPage());
     await page.goto(lab.origin);
     await page.waitForFunction(() => globalThis.page?.clear);
     assert.deepEqual((await load({}, '/model.gguf', page)).chunks, FILE_CHUNKS);
@@ -573,7 +574,7 @@ function sendTrickle(request, response) {
 }
 
 check('without Web Locks each tab loads for itself, and all is right', async () => {
-    const other = await lab.browser.newPage();
+    const other = patient(await lab.browser.newPage());
     await other.evaluateOnNewDocument(() => Object.defineProperty(navigator, 'locks', {value: undefined}));
     await other.goto(lab.origin);
     await other.waitForFunction(() => globalThis.page?.clear);

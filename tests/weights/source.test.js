@@ -8,6 +8,7 @@ import {
     BROWSER, CHUNK, FILE, FILE_CHUNKS, OTHER, OTHER_CHUNKS, check, chunksOf, damage, lab, listed, load,
     manifestOf, numbers, openPage, refuse, sendPartOf, sha256, stored,
 } from './lab.js';
+import {patient} from '../setup/patience.js';
 
 /** The same size, another file: most of its bytes are others. @param {Buffer} bytes */
 function changed(bytes) {
@@ -514,7 +515,7 @@ check('a file of the user\'s is read in place: whole, in chunks, nothing stored'
 check('on our own server the model comes from models/, runs, and is not asked for again', async () => {
     const server = await serve({port: 0, models: GOLDEN});
     try {
-        const own = await lab.browser.newPage();
+        const own = patient(await lab.browser.newPage());
         await own.goto(`${server.url}models.json`);
         const run = () => own.evaluate(async () => {
             const {Gemma} = await import('/gemma.js');

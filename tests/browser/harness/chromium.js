@@ -8,6 +8,7 @@ import {join} from 'node:path';
 import puppeteer from 'puppeteer-core';
 import {groupGone, programsOf} from './programs.js';
 import {startRefusingProxy} from './proxy.js';
+import {PATIENT, patient} from '../../setup/patience.js';
 
 const FLAGS = [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic',
@@ -55,13 +56,13 @@ export async function openChromium({path}, {scheme, wasm, cookies}) {
             browser: 'chrome', executablePath: path,
             args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? []
                 : ['--js-flags=--jitless']],
-            userDataDir: profile, protocolTimeout: 600_000, defaultViewport: {width: 1280, height: 800},
+            userDataDir: profile, ...PATIENT, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
-        return asDriver(page, close);
+        return asDriver(patient(page), close);
     };
     const tab = async () => {
-        const other = await browser.newPage();
+        const other = patient(await browser.newPage());
         return asDriver(other, () => other.close());
     };
     const restart = async () => {
@@ -96,7 +97,7 @@ export async function openExtension({path}, folder) {
     const close = () => browser.close().catch(() => browser.process()?.kill('SIGKILL'));
     try {
         const worker = await browser.waitForTarget((target) => target.type() === 'service_worker'),
-            page = await browser.newPage();
+            page = patient(await browser.newPage());
         await page.goto(new URL('/page.html', worker.url()).href);
         return {...drive(page), close};
     } catch (error) {
