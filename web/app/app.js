@@ -45,6 +45,8 @@ let talking;
 let gauge;
 /** A model is loaded for the answer that waits. */
 let isSwitching = false;
+/** The conversation for which a person has chosen the model that comes. @type {string | undefined} */
+let chosenFor;
 /** What writes texts, once it is there. @type {import('./desk.js').Desk | undefined} */
 let desk;
 /** @type {Drafts | undefined} */
@@ -104,7 +106,7 @@ const engine = new Engine({
 const presets = () => later(() => import('./data/presets.js'));
 /** @type {Settings} */
 const settings = new Settings(root, {
-    onReload: () => engine.again(), onError,
+    onReload: () => start(() => engine.again()), onError,
     conversation: () => screens.shown === 'chat' ? {id: chatting.id, settings: chatting.settings} : undefined,
     onChange: (changed, id) => chatting.changeSettings(changed, id).catch(onError)
         .finally(() => gauge?.update()),
@@ -117,9 +119,9 @@ const settings = new Settings(root, {
     },
 });
 const welcome = new Welcome(root, {
-    onStart: (model, name) => engine.start(model, name),
-    onReplace: (model, name) => engine.replace(model, name),
-    onKeep: (files, name) => engine.keep(files, name),
+    onStart: (model, name) => start(() => engine.start(model, name), true),
+    onReplace: (model, name) => start(() => engine.replace(model, name), true),
+    onKeep: (files, name) => start(() => engine.keep(files, name), true),
     onError, onNotice: (sentence) => notices.show(sentence),
 });
 /** @type {Chat} */
@@ -134,7 +136,7 @@ const chat = new Chat(root, {
         onModel(files) {
             const {name} = files.find((file) => !file.name.endsWith('.json')) ?? files[0];
             notices.show(text(engine.gemma ? 'files.model' : 'files.model-first', {name}),
-                {label: text('files.model-load'), onPress: () => engine.start(files, name)});
+                {label: text('files.model-load'), onPress: () => start(() => engine.start(files, name), true)});
         },
     },
 });
@@ -174,15 +176,25 @@ function askedSoFar() {
     return {messages, overflow, maxTokens};
 }
 
+/**
+ * Loads a model.
+ * @template T
+ * @param {() => T} load   also when it is tried again
+ * @param {boolean} [isChosen]   by a person, for the conversation that is open
+ * @returns {T}
+ */
+function start(load, isChosen = false) {
+    chosenFor = isChosen && screens.named === 'chat' ? chatting.id : undefined;
+    return load();
+}
+
 /** Shows what a model does best: continue or answer. @param {Gemma} gemma @param {import('./engine.js').Named} model */
 function begin(gemma, model) {
     const {info} = gemma, {chat: isChat, chatStyle} = info, wanted = screens.named;
     talk = talking.talkWith(gemma, model.id, store);
-    if (chatting.id) {
-        talk.prepare(chatting.id);
-        // chosen for what is open
-        if (model.id && !isSwitching) store.change(chatting.id, {model}).catch(onError);
-    }
+    if (chatting.id) talk.prepare(chatting.id);
+    if (chosenFor && model.id) store.change(chosenFor, {model}).catch(onError);
+    chosenFor = undefined;
     settings.setLoaded(true);
     chat.setStyle(chatStyle, isChat);
     screens.setTabs(chatStyle, isChat);
@@ -213,7 +225,7 @@ async function openModel(summary) {
 /** Loads a model; what is open keeps its own. @param {import('../weights/store/store.js').Stored} stored */
 async function switchTo(stored) {
     isSwitching = true;
-    await engine.start(welcome.sourceOf(stored), welcome.titleOf(stored))
+    await start(() => engine.start(welcome.sourceOf(stored), welcome.titleOf(stored)))
         .finally(() => { isSwitching = false; });
 }
 
@@ -279,7 +291,7 @@ function resume(stored) {
     if (!partial || wasCancelledBefore(partial.id) || engine.isBusy) return;
     const name = welcome.titleOf(partial);
     if (/** @type {any} */ (navigator).connection?.saveData) notices.show(text('loading.save-data', {name}));
-    else engine.start(welcome.sourceOf(partial), name, text('loading.resumed'));
+    else start(() => engine.start(welcome.sourceOf(partial), name, text('loading.resumed')));
 }
 
 const openTools = once(async () => {
@@ -317,7 +329,7 @@ receive({
     onNew: create,
     onShared: (shared) => void create('chat').then(() => chat.take(shared), onError),
     onProblem: () => notices.show(text('shared.failed')),
-    onFiles: (files) => engine.start(files, files[0].name),
+    onFiles: (files) => start(() => engine.start(files, files[0].name), true),
 });
 await welcome.refresh();
 await welcome.offered;

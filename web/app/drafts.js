@@ -54,7 +54,8 @@ export class Drafts {
         if (isSame) this.#field.takeBack(other ?? {});
         else {
             const before = this.#field.exchange(other);
-            if (before.content || before.files?.ready.length || before.files?.reading?.length)
+            const {ready = [], reading = [], given = []} = before.files ?? {};
+            if (before.content || ready.length || reading.length || given.length)
                 this.#others.set(this.#current, before);
         }
         this.#current = id;

@@ -502,6 +502,11 @@ export function testConversations(name) {
                 button().click();
                 hear('too late');
                 out.end = [field.value, button().ariaPressed];
+                // Another conversation's message is there, of which nothing is heard.
+                button().click();
+                field.value = 'To somebody else';
+                made[1].onresult({results: [[{transcript: 'what is'}]]});
+                out.other = [field.value, button().ariaPressed];
                 field.value = '';
                 button().remove();
                 return out;
@@ -513,8 +518,9 @@ export function testConversations(name) {
             ]);
             assert.match(seen.asked.find(([what]) => what === 'start')[1], /^en-/);
             assert.deepEqual(seen.asked.map(([what]) => what), [
-                'available', 'available', 'install', 'start', 'stop',
+                'available', 'available', 'install', 'start', 'stop', 'start', 'stop',
             ]);
+            assert.deepEqual(seen.other, ['To somebody else', 'false']);
             assert.ok(seen.asked.every(([what, options, isLocal]) => what === 'available'
                 ? options.processLocally : what !== 'start' || isLocal));
             assert.equal(seen.notices.length, 1);

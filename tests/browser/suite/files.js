@@ -258,6 +258,32 @@ export function testFiles(name) {
                 ]), ['', 0]);
         });
 
+        test('what is sent anew while its file is read is sent, as it is then', async () => {
+            await page.click('#new-chat');
+            await page.evaluate(async () => {
+                const field = document.getElementById('message'), form = document.getElementById('chat-form'),
+                    dataTransfer = new DataTransfer(), {text, arrayBuffer} = Blob.prototype;
+                let read;
+                const held = new Promise((done) => { read = done; });
+                Blob.prototype.text = async function () { await held; return text.call(this); };
+                Blob.prototype.arrayBuffer = async function () { await held; return arrayBuffer.call(this); };
+                dataTransfer.items.add(new File(['Held.'], 'held.md'));
+                document.getElementById('messages')
+                    .dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+                for (const written of ['First', 'Second', 'Second']) {
+                    field.value = written;
+                    form.requestSubmit();
+                    await new Promise((done) => setTimeout(done));
+                }
+                Object.assign(Blob.prototype, {text, arrayBuffer});
+                read();
+            });
+            await page.until(() => document.getElementById('send').textContent === 'Send'
+                && document.querySelectorAll('#messages > *').length === 2);
+            assert.match(await page.text('#messages .user'), /held\.md[^]*Second/);
+            assert.equal(await page.evaluate(() => document.getElementById('message').value), '');
+        });
+
         test('files can be dropped; a model among them is offered as one', async () => {
             await page.evaluate(() => {
                 const dataTransfer = new DataTransfer();

@@ -316,6 +316,13 @@ export function testModels(name) {
                 'what was open is shown again');
             await say(page, 'And who lights it?');
             assert.equal((await kept()).model, 'tiny-gemma3.gguf');
+            // What is chosen for a text is not the conversation's behind it.
+            await click('#new-document');
+            await screen(page, 'writer');
+            await backToModels();
+            await press('Start', NAME);
+            assert.equal(await opened(page), 'writer');
+            assert.equal((await kept()).model, 'tiny-gemma3.gguf');
             await page.evaluate(() => localStorage.removeItem(`gemma-settings ${location.pathname}`));
             await backToModels();
         });

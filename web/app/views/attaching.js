@@ -9,8 +9,8 @@ import {within} from './dom.js';
 /**
  * @typedef {import('../data/types.js').Attachment} Attachment
  *
- * @typedef {{ready: Attachment[], reading?: import('./attachments.js').Entry[]}} Files   of a message: those
- *     that have been read, and the others
+ * @typedef {{ready: Attachment[], reading?: import('./attachments.js').Entry[], given?: File[]}} Files   of a
+ *     message: those that have been read, are being read, and wait for that
  *
  * @typedef {object} AttachingOptions
  * @property {() => {gemma?: import('../../gemma.js').Gemma, messages: import('../../gemma.js').Message[],
@@ -30,6 +30,8 @@ export class Attaching {
     #isEmpty = true;
     /** Once it is there. @type {import('./attachments.js').Attachments | undefined} */
     #loaded;
+    /** What waits for it. @type {{ready: Attachment[], given: File[]}} */
+    #waiting = {ready: [], given: []};
 
     /** @param {ParentNode} root @param {AttachingOptions} options */
     constructor(root, options) {
@@ -56,7 +58,7 @@ export class Attaching {
     }
 
     get ready() {
-        return this.#loaded?.ready ?? [];
+        return [...this.#loaded?.ready ?? [], ...this.#waiting.ready];
     }
 
     /**
@@ -70,16 +72,29 @@ export class Attaching {
     }
 
     /** What was not sent. @param {Files} [files]   of a message */
-    put({ready, reading = []} = {ready: []}) {
+    put({ready, reading = [], given = []} = {ready: []}) {
         if (reading.length) this.#loaded?.takeBack(reading);
-        if (ready.length) this.#open().then((tray) => tray.put(ready), this.#options.onError);
+        if (!ready.length && !given.length) return;
+        this.#waiting.ready.push(...ready);
+        this.#waiting.given.push(...given);
+        this.#open().then((tray) => {
+            const waiting = this.#takeWaiting();
+            if (waiting.ready.length) tray.put(waiting.ready);
+            if (waiting.given.length) tray.add(waiting.given);
+        }, this.#options.onError);
+    }
+
+    #takeWaiting() {
+        const waiting = this.#waiting;
+        this.#waiting = {ready: [], given: []};
+        return waiting;
     }
 
     /** @param {Files} [others]   of another message @returns {Files} those of this one */
     exchange(others) {
-        const before = this.#loaded?.takeAway();
+        const waiting = this.#takeWaiting(), {ready, reading} = this.#loaded?.takeAway() ?? {ready: []};
         this.put(others);
-        return before ?? {ready: []};
+        return {ready: [...ready, ...waiting.ready], reading, given: waiting.given};
     }
 
     /** Another model, or another conversation: the sums change. */
@@ -92,7 +107,7 @@ export class Attaching {
         const models = files.filter(({name}) => MODEL.test(name)),
             others = files.filter(({name}) => !MODEL.test(name));
         if (models.length) this.#options.onModel(models);
-        if (others.length) this.#open().then((tray) => tray.add(others), this.#options.onError);
+        this.put({ready: [], given: others});
     }
 
     /** For files that come: what is sent from now on waits for them. */

@@ -47,7 +47,8 @@ export class Chat {
     #send;
     #busy = false;
     #files;
-    #isSending = false;     // what was sent waits for its files
+    /** What was sent and waits for its files. @type {{shown: number, written: string} | undefined} */
+    #waiting;
     #shown = 0;             // counts the conversations that were shown
     /** In order. @type {Map<string, MessageView>} */
     #views = new Map();
@@ -284,16 +285,15 @@ export class Chat {
     }
 
     #submit() {
-        const written = this.#field.value.trim();
-        if (this.#isSending) return;
+        const shown = this.#shown, written = this.#field.value.trim(), waiting = this.#waiting;
         if (!written) return this.#field.focus();
         if (this.#files.isEmpty) return this.#sendOff(written, []);
+        if (waiting?.shown === shown && waiting.written === written) return;
         // If the words or the conversation change before the files are read, nothing is sent.
-        const shown = this.#shown, isWanted = () => !this.#busy && shown === this.#shown
-            && this.#field.value.trim() === written;
-        this.#isSending = true;
+        const sent = this.#waiting = {shown, written}, isWanted = () => sent === this.#waiting && !this.#busy
+            && shown === this.#shown && this.#field.value.trim() === written;
         this.#files.take(written, isWanted).then((files) => files && this.#sendOff(written, files),
-            this.#options.onError).finally(() => { this.#isSending = false; });
+            this.#options.onError).finally(() => { if (sent === this.#waiting) this.#waiting = undefined; });
     }
 
     /** @param {string} written @param {import('../data/types.js').Attachment[]} attachments */

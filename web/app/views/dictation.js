@@ -36,11 +36,14 @@ export async function offerDictation(root, {Recognition, onNotice}) {
     };
     const begin = () => {
         const before = field.value.trimEnd(), recognition = running = new Recognition();
+        let shown = field.value;
         Object.assign(recognition, {lang, processLocally: true, continuous: true, interimResults: true});
         recognition.onresult = (/** @type {any} */ {results}) => {
             if (recognition !== running) return;
+            // Another conversation's message, or what was not sent, is there by now.
+            if (field.value !== shown) return end();
             const heard = Array.from(results, ([{transcript}]) => transcript.trim()).join(' ');
-            field.value = [before, heard].filter(Boolean).join(' ');
+            field.value = shown = [before, heard].filter(Boolean).join(' ');
             field.dispatchEvent(new Event('input', {bubbles: true}));
         };
         recognition.onerror = (/** @type {any} */ {error}) => {
