@@ -315,8 +315,8 @@ at('change-model').onclick = async () => {
 
 listenToKeys(root, press, onError);
 showAppearance(root, () => location.reload());
-// A reload for a new version waits while there is unsent text.
-install(root, () => engine.isBusy || at('message', HTMLTextAreaElement).value !== ''
+// A reload for a new version waits while there is text that is not sent or not stored.
+install(root, () => engine.isBusy || Boolean(desk?.isUnstored) || at('message', HTMLTextAreaElement).value !== ''
     || at('url', HTMLInputElement).value !== '');
 offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));

@@ -36,6 +36,11 @@ export class Desk {
         return this.#writing.id;
     }
 
+    /** Whether something is written that is not stored. */
+    get isUnstored() {
+        return this.#writing.isUnstored;
+    }
+
     /** A new text. */
     begin() {
         this.#writing.begin();

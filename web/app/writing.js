@@ -17,23 +17,33 @@
 
 /** Between two times that what a person writes is stored: the list is drawn anew each time. */
 const STORE_MS = 150;
+/** Until what could not be stored is tried again. */
+const AGAIN_MS = 3000;
 
 /**
- * A text that is open: `stored` is what it was when it was stored or read last.
- * @typedef {{id: string, stored: string}} Open
+ * A text that is open, or was: `stored` is what it was when it was stored or read last, `written` what it is
+ * to be. isRefused: the last try to store it failed.
+ * @typedef {{id: string, stored: string, written: string, isRefused?: boolean}} Open
  */
+
+/** @param {string} [id] @param {string} [stored] @returns {Open} */
+const opened = (id = '', stored = '') => ({id, stored, written: stored});
 
 export class Writing {
     #parts;
     /** What is open; a new one is stored with its first character. @type {Open} */
-    #open = {id: '', stored: ''};
+    #open = opened();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #timer;
     #last = -Infinity;
     /** Counts what is asked for: only the last is opened. */
     #turn = 0;
-    /** Ends when everything is stored. @type {Promise<unknown>} */
+    /** Ends when everything was tried. @type {Promise<unknown>} */
     #storing = Promise.resolve();
+    /** What waits to be stored, also where that has failed. @type {Set<Open>} */
+    #unstored = new Set();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #again;
 
     /** @param {WritingParts} parts */
     constructor(parts) {
@@ -43,19 +53,28 @@ export class Writing {
                 this.#readAgain().catch(parts.onError);
             if (change.kind === 'list' && this.id && !this.#find(this.id)) this.#lose();
         });
-        addEventListener('pagehide', () => this.#storeNow());
-        document.addEventListener('visibilitychange', () => document.hidden && this.#storeNow());
+        addEventListener('pagehide', () => this.#storeAll());
+        document.addEventListener('visibilitychange', () => document.hidden && this.#storeAll());
     }
 
     get id() {
         return this.#open.id || undefined;
     }
 
-    /** A new text. @param {boolean} [isSame]   in the place of one that is gone */
+    /** Whether something is written that is not stored. */
+    get isUnstored() {
+        return this.#unstored.size > 0;
+    }
+
+    /**
+     * A new text. One that could not be stored yet is shown again: it is in no list.
+     * @param {boolean} [isSame]   in the place of one that is gone
+     */
     begin(isSame = false) {
         this.#turn++;
-        this.#leave();
-        this.#show({id: '', stored: ''}, isSame);
+        this.#parts.view.stop();
+        const refused = [...this.#unstored].find(({id, isRefused}) => !id && isRefused);
+        this.#show(refused ?? opened(), isSame);
     }
 
     /** @param {string} id @returns {Promise<boolean>} whether there is such a text */
@@ -63,10 +82,11 @@ export class Writing {
         if (!this.#find(id)) return false;
         const turn = ++this.#turn;
         if (id === this.id) return true;
-        this.#leave();
-        await this.#storing;
-        const found = await this.#parts.store.readText(id);
-        if (turn === this.#turn) this.#show({id, stored: found});
+        this.#parts.view.stop();
+        // What was written last may not be what is stored.
+        const found = [...this.#unstored].find((one) => one.id === id)
+            ?? opened(id, await this.#parts.store.readText(id));
+        if (turn === this.#turn) this.#show(found);
         return true;
     }
 
@@ -79,13 +99,11 @@ export class Writing {
     /**
      * Stores a text that is about to be shown.
      * @param {string} written
-     * @returns {Promise<void>} when it is stored, or cannot be, which is shown
+     * @returns {Promise<void>} when it is stored, or cannot be, which is shown; then it is tried again
      */
     keep(written) {
-        const open = this.#open;
-        const stored = this.#storing.then(() => this.#store(open, written)).catch(this.#parts.onError);
-        this.#storing = stored;
-        return stored;
+        this.#open.written = written;
+        return this.#try(this.#open, this.#parts.onError);
     }
 
     #storeNow() {
@@ -93,27 +111,55 @@ export class Writing {
         this.#timer = undefined;
         this.#last = performance.now();
         const {text} = this.#parts.view;
-        if (text !== asShown(this.#open.stored)) this.keep(text);
+        if (text !== asShown(this.#open.written)) this.keep(text);
     }
 
-    #leave() {
-        this.#parts.view.stop();
+    #storeAll() {
         this.#storeNow();
+        this.#tryAgain();
     }
 
-    /** @param {Open} open @param {boolean} [isSame] */
+    #tryAgain() {
+        clearTimeout(this.#again);
+        this.#again = undefined;
+        for (const open of this.#unstored) this.#try(open);
+    }
+
+    /**
+     * One after the other.
+     * @param {Open} open @param {(error: Error) => void} [onError]   default: it is known already
+     * @returns {Promise<void>}
+     */
+    #try(open, onError = () => {}) {
+        this.#unstored.add(open);
+        const tried = this.#storing.then(() => this.#store(open)).then(() => {
+            open.isRefused = false;
+            if (open.written === open.stored) this.#unstored.delete(open);
+        }, (error) => {
+            open.isRefused = true;
+            this.#again ??= setTimeout(() => this.#tryAgain(), AGAIN_MS);
+            onError(error);
+            // A new text is in no list yet: it comes back where nothing else is written.
+            if (open !== this.#open && !open.id && !this.id && !this.#parts.view.text) this.#show(open, true);
+        });
+        this.#storing = tried;
+        return tried;
+    }
+
+    /** What was written in the one before is stored. @param {Open} open @param {boolean} [isSame] */
     #show(open, isSame = false) {
+        this.#storeNow();
         this.#open = open;
-        this.#parts.view.setText(open.stored);
+        this.#parts.view.setText(open.written);
         this.#parts.onOpened(open.id || undefined, isSame);
     }
 
     /**
      * One tab at a time. Where another tab wrote first, what is written here becomes a new text.
-     * @param {Open} open @param {string} written
+     * @param {Open} open
      */
-    async #store(open, written) {
-        const {store} = this.#parts;
+    async #store(open) {
+        const {store} = this.#parts, {written} = open;
         if (written === open.stored) return;
         if (!open.id) return this.#create(open, written);
         await alone(`${store.name} ${open.id}`, async () => {
@@ -153,9 +199,9 @@ export class Writing {
         const {store, view} = this.#parts, open = this.#open, {stored} = open,
             found = await store.readText(open.id);
         // What was stored meanwhile is newer, and what was written here must not be lost.
-        if (open !== this.#open || open.stored !== stored || found === stored
+        if (open !== this.#open || open.stored !== stored || found === stored || open.written !== stored
             || view.text !== asShown(stored)) return;
-        open.stored = found;
+        open.stored = open.written = found;
         view.setText(found);
     }
 
