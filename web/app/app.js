@@ -320,9 +320,15 @@ install(root, () => engine.isBusy || Boolean(desk?.isUnstored) || at('message', 
     || at('url', HTMLInputElement).value !== '');
 offerInstall(at('install'));
 if (!store.isKept) notices.show(text('list.not-kept'));
-// Writing into the chosen folder continues.
-if (await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined))
+// Writing into the chosen folder continues; another tab may choose one later.
+const backUp = async () => {
+    const isChosen = await store.database.read(['kept'], ({kept}) => kept.get('backup')).catch(() => undefined);
+    if (!isChosen) return;
+    endLooking();
     openTools().catch(onError);
+};
+const endLooking = store.listen(({kind}) => { if (kind === 'list') void backUp(); });
+await backUp();
 await screens.follow().catch(onError);
 drafts = new Drafts(chat, chatting.id, (id) => store.list().some((one) => one.id === id));
 receive({

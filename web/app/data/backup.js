@@ -1,8 +1,14 @@
 // A folder of a person's choice in which each conversation lies as JSON, as it is exported, and as Markdown,
 // written a few seconds after it has changed. What was deleted in the app stays there. Owns the folder's
 // handle and which state of which conversation lies in it. Only browsers that let pages write into folders.
+// All tabs share the folder: each looks which one it is now before it writes.
+//
+// kept:  backup      its handle
+//        backup/     its mark: which choice of a folder it is
+//        backup/ID   {name, stamp, mark}: what lies in it of a conversation
 
 import {messageOf} from '../../base/error.js';
+import {newId} from './ids.js';
 import {exportOne, toJson, toMarkdown} from './transfer.js';
 import {pathTo} from './tree.js';
 
@@ -50,6 +56,8 @@ export class Backup {
     #names;
     /** @type {Folder | undefined} */
     #folder;
+    /** Of this folder. @type {string | undefined} */
+    #mark;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     #timer;
     #ignore;
@@ -76,13 +84,13 @@ export class Backup {
         });
     }
 
-    /** Goes on with the folder that was chosen before. */
+    /** Goes on with the folder that was chosen before, perhaps in another tab. */
     async begin() {
-        const kept = await this.#store.database.read(['kept'], ({kept}) => kept.get(KEY));
-        if (!kept) return;
-        this.#folder = kept;
-        if (await kept.queryPermission(WRITE).catch(() => 'denied') === 'granted') await this.#write();
-        else this.#say('no-permission');
+        const {folder} = await this.#look(), {state, folder: said} = this.state;
+        if (!folder && state !== 'off') this.#say('off');
+        if (!folder) return;
+        if (await folder.queryPermission(WRITE).catch(() => 'denied') === 'granted') await this.#write();
+        else if (state !== 'no-permission' || said !== folder.name) this.#say('no-permission');
     }
 
     /** Lets a person choose a folder, in which all conversations are written; from a click. */
@@ -93,24 +101,26 @@ export class Backup {
         await this.#store.database.change(['kept'], async ({kept}) => {
             kept.put(KEY, folder);
             kept.deleteBelow(KEY);
+            kept.put(`${KEY}/`, newId());
         });
-        this.#folder = folder;
         await this.#write();
     }
 
     /** Asks for the permission again; from a click. */
     async allow() {
-        if (await this.#folder?.requestPermission(WRITE) === 'granted') await this.#write();
+        const {folder} = await this.#look();
+        if (!folder) this.#say('off');
+        else if (await folder.requestPermission(WRITE) === 'granted') await this.#write();
     }
 
     /** Writes no more; what was written stays. */
     async forget() {
-        this.#folder = undefined;
         clearTimeout(this.#timer);
         await this.#store.database.change(['kept'], async ({kept}) => {
             kept.delete(KEY);
             kept.deleteBelow(KEY);
         });
+        this.#folder = undefined;
         this.#say('off');
     }
 
@@ -127,20 +137,36 @@ export class Backup {
     }
 
     #schedule() {
-        if (!this.#folder || this.state.state === 'no-permission') return;
         clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => void this.#write(), this.#pause);
+        this.#timer = setTimeout(() => {
+            const {state} = this.state;
+            // Another tab may have chosen a folder, or got the permission.
+            if (state === 'off' || state === 'no-permission') this.begin().catch(() => {});
+            else void this.#write();
+        }, this.#pause);
+    }
+
+    /**
+     * The folder that is chosen now, and what lies in it of a conversation. The handle stays the one that
+     * this tab has, and so its permission, until another choice is made.
+     * @param {string} [id]
+     */
+    async #look(id = '') {
+        const [folder, mark, before] = await this.#store.database.read(['kept'], ({kept}) =>
+            Promise.all([KEY, `${KEY}/`, `${KEY}/${id}`].map((key) => kept.get(key))));
+        if (!folder || !this.#folder || mark !== this.#mark) this.#folder = folder;
+        this.#mark = mark;
+        return {folder: this.#folder, mark, before: before?.mark === mark ? before : undefined};
     }
 
     /** One after the other, also among tabs: the second finds that all is written. */
     #write() {
         return this.#last = this.#last.then(async () => {
-            this.#say('writing');
             try {
                 const {locks} = navigator;
                 if (locks) await locks.request(`${this.#store.name} backup`, () => this.#writeAll());
                 else await this.#writeAll();
-                if (this.#folder) this.#say('on');
+                this.#say(this.#folder ? 'on' : 'off');
             } catch (error) {
                 this.#say(/** @type {Error} */ (error).name === 'NotAllowedError' ? 'no-permission'
                     : 'failed', error);
@@ -150,19 +176,21 @@ export class Backup {
 
     async #writeAll() {
         const {database} = this.#store, changed = this.#changed;
+        if (!(await this.#look()).folder) return;
+        this.#say('writing');
         this.#changed = new Set();
         /** @type {unknown} */
         let failure;
         for (const summary of this.#store.list()) {
             try {
-                const key = `${KEY}/${summary.id}`, stamp = JSON.stringify(summary), folder = this.#folder;
+                const key = `${KEY}/${summary.id}`, stamp = JSON.stringify(summary),
+                    {folder, mark, before} = await this.#look(summary.id);
                 if (!folder) return;
-                const before = await database.read(['kept'], ({kept}) => kept.get(key));
                 if (before?.stamp === stamp && !changed.has(summary.id)) continue;
                 const name = await this.#writeOne(folder, summary);
                 if (before && asFile(before.name) !== asFile(name)) for (const end of ['json', 'md'])
                     await folder.removeEntry(`${before.name}.${end}`).catch(() => {});
-                await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp}));
+                await database.change(['kept'], async ({kept}) => kept.put(key, {name, stamp, mark}));
                 changed.delete(summary.id);
             } catch (error) {
                 // Another program may hold one file: the others are written all the same.
