@@ -81,3 +81,44 @@ test('Undo of a deletion leaves what was asked since where it is, also while it 
     assert.deepEqual([shown.at(-1), errors], [['Old', 'Answer', 'New', 'A'], []]);
     assert.deepEqual(store.find(id).messages, 5);
 });
+
+/** A chat with a model that answers so, about a file in one part. @param {[string, string][]} replies */
+async function openInParts(replies) {
+    globalThis.matchMedia ??= /** @type {any} */ (() => ({matches: false}));     // of the views of files
+    const asked = [], session = {close: async () => {}, prompt(messages) {
+        asked.push(messages.map(({role, content}) => role === 'user' ? role : content));
+        const [text, finishReason] = replies.shift();
+        return {async *[Symbol.asyncIterator]() { yield text; }, result: Promise.resolve({text, finishReason,
+            tokens: [1], promptTokens: [1], cachedTokens: 0, seed: 1,
+            timings: {decodeTokens: 1, decodeMs: 1, prefillMs: 1}})};
+    }};
+    const gemma = {info: {contextLength: 900}, session: async () => session, count: async () => 9,
+        tokenize: async (text) => text.split(' ')};
+    return {asked, ...await open({open: async () => ({talk: {gemma}, model: {id: '', name: 'M'}})}),
+        files: [{name: 'a.txt', type: '', size: 1, text: 'A short text.', how: 'parts'}]};
+}
+
+test('Continue on an answer about a file in one part that was cut continues it', async () => {
+    const {store, chatting, asked, errors, files} = await openInParts(
+        [['The text', 'length'], [' goes', 'length'], [' on.', 'stop']]);
+    await chatting.send('Short?', files);
+    const [, answer] = await store.read(chatting.id), {content, parts, readTo, lastAt} = answer;
+    assert.deepEqual([content.slice(lastAt), parts, readTo], ['The text', ['The text'], {file: 0, end: 13}]);
+    await chatting.continue(answer.id);
+    await chatting.continue(answer.id);
+    const [, last] = await store.read(chatting.id);
+    assert.deepEqual([last.state, last.content, asked, errors], ['done', `${content} goes on.`,
+        [['user'], ['user', 'The text'], ['user', 'The text goes']], []]);
+});
+
+test('what could not be kept of a part is kept with the end of the answer, and said once', async () => {
+    const {store, chatting, errors, files} = await openInParts([['The text', 'length']]), {edit} = store;
+    store.edit = async (id, changes) => {
+        if ('lastAt' in changes) throw new Error('There is no room.');
+        await edit.call(store, id, changes);
+    };
+    await chatting.send('Short?', files);
+    const [, {content, parts, readTo, lastAt}] = await store.read(chatting.id);
+    assert.deepEqual([content.slice(lastAt), parts, readTo, errors.length],
+        ['The text', ['The text'], {file: 0, end: 13}, 1]);
+});

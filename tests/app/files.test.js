@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {answerInParts} from '../../web/app/files/answering.js';
 import {asNew, lookedUp, toAsked} from '../../web/app/files/asking.js';
 import {countTokens, estimateTokens} from '../../web/app/files/counting.js';
 import {findPassages} from '../../web/app/files/finding.js';
@@ -166,6 +167,8 @@ test('passages have no gaps, are as long as they may be, and end where paragraph
     assert.ok(passages.slice(0, -1).every(({end}) => LONG.slice(0, end).endsWith('\n\n')));
     assert.ok(passages.slice(0, -1).every(({tokens}) => tokens > 50));
     assert.equal((await cutText(LONG, 100, count, {passages: 2})).length, 2);
+    const from = passages[1].end - 20, rest = await cutText(LONG, 300, count, {from});
+    assert.equal(rest.map(({start, end}) => LONG.slice(start, end)).join(''), LONG.slice(from));
     assert.deepEqual(await cutText('', 10, count), []);
 });
 
@@ -308,9 +311,10 @@ test('a later question is looked up in a file of an earlier message', async () =
 /** Asks in parts with a model that answers by `answer`. */
 const inParts = async (room, {answer = (content) => `About ${content.length}.`, text = LONG,
     ...more} = {}) => {
-    const titles = [], prompts = [];
-    const ask = async (content) => {
+    const titles = [], prompts = [], begun = [];
+    const ask = async (content, isLast, continued) => {
         prompts.push(content);
+        if (continued !== undefined) begun.push(continued);
         assert.ok(await count(content) <= room + 120, `${await count(content)}`);
         return answer(content, prompts.length);
     };
@@ -318,8 +322,11 @@ const inParts = async (room, {answer = (content) => `About ${content.length}.`, 
         question: 'Sum it up.', attachments: [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}], room,
         count, ask, onTitle: (title) => titles.push(title), ...more,
     });
-    return {titles, prompts};
+    return {titles, prompts, begun};
 };
+/** The text of each part that was asked about. */
+const partsIn = (prompts) => prompts.flatMap((prompt) =>
+    /```\n([^]*)\n```\n\nSum it up\.$/.exec(prompt)?.[1] ?? []);
 
 test('every part is asked about in turn, then the answers are put together', async () => {
     const {titles, prompts} = await inParts(300), parts = titles.filter(({part}) => part);
@@ -328,7 +335,8 @@ test('every part is asked about in turn, then the answers are put together', asy
     assert.ok(parts.every((each) => each.parts === parts.length));
     assert.deepEqual(titles.at(-1), {last: true});
     assert.equal(prompts.length, parts.length + 1);
-    const texts = prompts.slice(0, -1).map((prompt) => /```\n([^]*)\n```\n\nSum it up\.$/.exec(prompt)[1]);
+    const texts = partsIn(prompts);
+    assert.equal(texts.length, parts.length);
     for (let i = 0; i < 60; i++)
         assert.equal(texts.filter((text) => text.includes(`Paragraph ${i} `)).length, 1);
 });
@@ -345,16 +353,112 @@ test('answers as long as the context, or empty ones, end all the same', async ()
         assert.deepEqual((await inParts(64, {answer})).titles.at(-1), {last: true});
 });
 
-test('a run that is stopped has its answers so far, and goes on with the next part', async () => {
+/** What a run has done that was stopped after some parts. */
+async function stopped(after, room) {
     const stop = new AbortController();
-    let kept;
-    await assert.rejects(inParts(300, {onAnswers: (answers) => { kept = [...answers]; }, answer(content, n) {
-        if (n < 3) return `Answer ${n}`;
+    let kept, asked;
+    await assert.rejects(inParts(room, {onDone: (done) => { kept = done; }, answer(content, n) {
+        if (n <= after) asked = [...asked ?? [], content];
+        if (n <= after) return `Answer ${n}`;
         stop.abort();
         throw stop.signal.reason;
     }}), {name: 'AbortError'});
-    assert.deepEqual(kept, ['Answer 1', 'Answer 2']);
-    const {titles, prompts} = await inParts(300, {done: kept});
+    return {kept, asked};
+}
+
+test('a run that is stopped has its answers so far, and goes on with the next part', async () => {
+    const {kept} = await stopped(2, 300);
+    assert.deepEqual(kept.parts, ['Answer 1', 'Answer 2']);
+    const {titles, prompts} = await inParts(300, {done: kept}), {parts} = kept;
     assert.equal(titles[0].part, 3);
     assert.match(prompts.at(-1), /Answer 1[^]*Answer 2/);
+    const older = await inParts(300, {done: {parts}});
+    assert.deepEqual(older, {titles, prompts, begun: []}, 'as older versions kept it');
+});
+
+test('a run goes on where its text ended, also where the parts have another length now', async () => {
+    const {kept, asked} = await stopped(2, 200);
+    for (const room of [100, 200, 450, 5000]) {
+        const {titles, prompts} = await inParts(room, {done: kept}), texts = partsIn([...asked, ...prompts]),
+            parts = titles.filter(({part}) => part);
+        for (let i = 0; i < 60; i++)
+            assert.equal(texts.filter((text) => text.includes(`Paragraph ${i} `)).length, 1, `${room}: ${i}`);
+        assert.deepEqual(parts.map(({part}) => part), parts.map((_, i) => i + 3), `${room}`);
+        assert.ok(parts.every((each) => each.parts === parts.length + 2));
+    }
+    const attachments = ['a', 'b', 'c'].map((name) => ({name, type: '', size: 1, text: `Text ${name}. `
+        .repeat(60), how: 'parts'}));
+    const {titles, prompts} = await inParts(400, {attachments, done: {parts: ['A', 'B'], readTo: {file: 1,
+        end: attachments[1].text.length - 8}}});
+    assert.deepEqual([titles.map(({name}) => name), partsIn(prompts)[0]], [['b', 'c', undefined], 'Text b.']);
+});
+
+test('an answer to all that was cut is continued, with what it was asked with', async () => {
+    const end = LONG.length, parts = Array.from({length: 4}, (_, i) => `Note ${i}. ${'word '.repeat(40)}`);
+    const whole = await inParts(600, {done: {parts, readTo: {file: 0, end}}});
+    assert.deepEqual(whole.titles, [{last: true}]);
+    const more = await inParts(600, {done: {parts, readTo: {file: 0, end}}, begun: 'All in all'});
+    assert.deepEqual([more.titles, more.begun, more.prompts], [[], ['All in all'], whole.prompts]);
+    const begun = 'word '.repeat(50), {prompts} = await inParts(300, {done: {parts, readTo: {file: 0, end}},
+        begun});
+    assert.match(prompts[0], /Note 0\.[^]*Note 1\.[^]*Note 2\.[^]*Note 3\./);
+    assert.ok(await count(prompts[0]) + await count(begun) <= 300 + 120, 'as much of each as fits');
+});
+
+test('an only part is continued, as far as it is one; it is never asked about as nothing', async () => {
+    const text = 'A short text. '.repeat(20), done = {parts: ['Short'], readTo: {file: 0, end: text.length}};
+    for (const more of [{done}, {done: {parts: ['Short']}}, {}]) {
+        const {titles, prompts, begun} = await inParts(300, {text, begun: 'Short', ...more});
+        assert.deepEqual([titles, begun, partsIn(prompts)], [[], ['Short'], [text.trim()]]);
+    }
+    const {titles, prompts} = await inParts(40, {text, begun: 'Short'});
+    assert.equal(titles[0].part, 1);
+    assert.equal(partsIn(prompts).join(' '), text.trim(), 'what no part has is read');
+});
+
+/** Answers a question about a file part by part, by a session that writes `pieces` and then ends so. */
+async function written(answer, text, replies, more = {}) {
+    const prompts = [], gemma = {...fakeModel(4096), session: async () => ({close: async () => {},
+        prompt(messages, {constraint}) {
+            prompts.push({messages, isForm: Boolean(constraint)});
+            const [piece, finishReason] = replies.shift();
+            return {async *[Symbol.asyncIterator]() { yield piece; }, result: Promise.resolve({text: piece,
+                finishReason, tokens: [1], promptTokens: [1], timings: {}})};
+        }})};
+    const asked = question('Sum it up.', [{name: 'a.txt', type: '', size: 1, text, how: 'parts'}]);
+    const result = await answerInParts(asked, answer, {gemma, system: '', onReading() {},
+        options: {signal: new AbortController().signal, maxTokens: 50, ...more},
+        onPiece: (piece) => { answer.content += piece; }, onDone: (done) => Object.assign(answer, done)});
+    return {prompts, result};
+}
+const messagesOf = ({prompts}) => prompts.map(({messages}) => messages.map(({role, content}) =>
+    role === 'user' ? role : content));
+
+test('an answer about a file in one part that was cut continues itself', async () => {
+    const answer = {content: ''}, text = 'A short text. '.repeat(20);
+    const first = await written(answer, text, [['The text', 'length']]);
+    assert.deepEqual([messagesOf(first), answer.parts], [[['user']], ['The text']]);
+    const head = answer.content.slice(0, answer.lastAt);
+    for (const end of ['length', 'stop']) {
+        const {content} = answer, next = await written(answer, text, [[` ${end}`, end]]);
+        assert.deepEqual([messagesOf(next), next.result.finishReason, answer.content],
+            [[['user', content.slice(head.length)]], end, `${content} ${end}`]);
+        assert.equal(next.prompts[0].messages[0].content, first.prompts[0].messages[0].content);
+    }
+    const older = {content: '### Part 1 of 1 · a.txt\n\nThe text', parts: ['The text']};
+    assert.deepEqual(messagesOf(await written(older, text, [[' is short.', 'stop']])),
+        [['user', 'The text']]);
+    assert.ok(older.content.endsWith('\n\nThe text is short.'));
+});
+
+test('an answer to all parts that was cut continues itself, also in the form that was asked for',
+    async () => {
+    const answer = {content: ''}, text = LONG, form = {constraint: {schema: {}}};
+    const first = await written(answer, text,
+        [['One', 'stop'], ['```\nTwo', 'length'], ['{"a": "b', 'length']], form);
+    assert.deepEqual(first.prompts.map(({isForm}) => isForm), [false, false, true]);
+    assert.ok(answer.content.includes('```\nTwo\n```') && answer.content.endsWith('```json\n{"a": "b'));
+    const {content} = answer, next = await written(answer, text, [['c"}', 'stop']], form);
+    assert.deepEqual([messagesOf(next), next.prompts[0].isForm, answer.content],
+        [[['user', '{"a": "b']], true, `${content}c"}\n\`\`\``]);
 });

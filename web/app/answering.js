@@ -43,8 +43,12 @@ export async function writeAnswer(answer, asking) {
     };
     /** @type {Partial<Message>} */
     let end = {state: 'failed'};
+    /** @type {Partial<Message>} */
+    const done = {};
+    const onDone = (/** @type {Partial<Message>} */ more) => void store.edit(answer.id,
+        Object.assign(done, more)).catch(onUnkept);
     try {
-        const result = await ask(answer, asking, onPiece);
+        const result = await ask(answer, asking, {onPiece, onDone});
         end = toEnd(result);
         return result;
     } catch (error) {
@@ -52,6 +56,8 @@ export async function writeAnswer(answer, asking) {
         end = {state: 'stopped', finishReason: 'abort'};
         return undefined;
     } finally {
+        // What could not be kept of a part is tried again with the end.
+        Object.assign(end, done);
         await writer.finish(end).catch(onUnkept);
         Object.assign(answer, end);
         shown.end();
@@ -61,11 +67,12 @@ export async function writeAnswer(answer, asking) {
 /**
  * @param {Message} answer
  * @param {Asking} asking
- * @param {(piece: string) => void} onPiece
+ * @param {{onPiece: (piece: string) => void, onDone: (done: Partial<Message>) => void}} on   onDone: what an
+ *     answer in parts needs to continue
  * @returns {Promise<Result>}
  */
 async function ask(answer, {store, talk, model, messages, settings: {system, overflow, options: settings},
-    signal, shown, onError}, onPiece) {
+    signal, shown}, {onPiece, onDone}) {
     const question = messages.find(({id}) => id === answer.parent),
         options = {...settings, sampling: withSeed(settings.sampling, answer, messages), signal};
     if (!question) throw new Error(`There is no question to the answer ${answer.id}.`);
@@ -73,11 +80,8 @@ async function ask(answer, {store, talk, model, messages, settings: {system, ove
         const files = await later(() => import('./with_files.js')),
             kept = files.vectorsOf(store, answer.conversation, model);
         const about = {gemma: talk.gemma, system, options, onReading: shown.reading, kept};
-        if (question.attachments.some(({how}) => how === 'parts')) {
-            const onAnswers = (/** @type {string[]} */ parts) => void store.edit(answer.id, {parts})
-                .catch(onError);
-            return files.answerInParts(question, answer, {...about, onPiece, onAnswers});
-        }
+        if (question.attachments.some(({how, text}) => how === 'parts' && text))
+            return files.answerInParts(question, answer, {...about, onPiece, onDone});
         const attachments = await files.completeQuestion(question, pathTo(messages, question.parent), about);
         if (attachments !== question.attachments) await store.edit(question.id, {attachments});
         question.attachments = attachments;

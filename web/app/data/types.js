@@ -33,6 +33,9 @@
  * @property {unknown[]} [toolCalls]
  * @property {string[]} [parts]   of an answer about files that were read part by part: what was answered
  *     about each, so far
+ * @property {{file: number, end: number}} [readTo]   where the text of the last of these parts ends, and in
+ *     which of the question's files; older versions did not keep it
+ * @property {number} [lastAt]   where in the content of such an answer the answer to all begins
  *
  * @typedef {object} Attachment
  * @property {string} name

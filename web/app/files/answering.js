@@ -41,12 +41,14 @@ export async function completeQuestion(question, path, {gemma, system, options: 
  * The answer to all has the form that was asked for, and stands as code below what was written about the
  * parts; these are free.
  * @param {Message} question
- * @param {Message} answer   one that was stopped continues with the first part that it has no answer about
- * @param {About & {onPiece: (piece: string) => void, onAnswers: (answers: string[]) => void}} about
+ * @param {Message} answer   one that was stopped continues where the text of its last part ended; where all
+ *     parts are answered, its answer to all continues
+ * @param {About & {onPiece: (piece: string) => void, onDone: (done: Pick<Message, 'parts' | 'readTo' |
+ *     'lastAt'>) => void}} about   onDone: what such an answer needs to continue
  * @returns {Promise<Result>} of all that was written
  */
 export async function answerInParts(question, answer, {gemma, system, options, onReading,
-    onPiece, onAnswers}) {
+    onPiece, onDone}) {
     const {contextLength} = gemma.info, {signal} = options, {constraint, ...free} = options,
         before = system ? [{role: 'system', content: system}] : [];
     const maxTokens = answerTokens(contextLength, options.maxTokens),
@@ -62,16 +64,20 @@ export async function answerInParts(question, answer, {gemma, system, options, o
         shown += piece;
         onPiece(piece);
     };
-    const ask = async (/** @type {string} */ content, /** @type {boolean} */ isLast) => {
+    const ask = async (/** @type {string} */ content, /** @type {boolean} */ isLast,
+        /** @type {string | undefined} */ begun) => {
         const onProgress = (/** @type {{done: number, total: number}} */ {done, total}) => done < total
             && onReading(done / total);
-        const messages = /** @type {any} */ ([...before, {...whole, content}]);
+        const messages = /** @type {any} */ ([...before, {...whole, content},
+            ...begun ? [{role: 'assistant', content: begun}] : []]);
         const form = isLast && constraint ? {constraint} : {},
             written = session.prompt(messages, {...free, ...form, maxTokens, stateless: true, onProgress});
-        if (form.constraint) show('```json\n');
+        if (form.constraint && begun === undefined) show('```json\n');
+        if (isLast && begun === undefined) onDone({lastAt: shown.length});
         for await (const piece of written) show(piece);
-        closeCode();
         const result = await written.result;
+        // Nothing follows the last but what continues it.
+        if (!isLast || result.finishReason === 'stop') closeCode();
         all = all ? sumOf(all, result) : result;
         if (result.finishReason === 'abort') throw signal.reason;
         return result.text;
@@ -87,7 +93,8 @@ export async function answerInParts(question, answer, {gemma, system, options, o
     try {
         await askInParts({
             question: question.content, attachments: question.attachments ?? [], room: Math.max(16, room),
-            count: counting(gemma), ask, onTitle, done: answer.parts, onAnswers, signal,
+            count: counting(gemma), ask, onTitle, done: {parts: answer.parts ?? [], readTo: answer.readTo},
+            begun: lastOf(answer), onDone, signal,
         });
     } catch (error) {
         if (!signal.aborted || !all) throw error;
@@ -97,6 +104,16 @@ export async function answerInParts(question, answer, {gemma, system, options, o
     }
     if (!all) throw new Error('There was no part to ask about.');
     return all;
+}
+
+/**
+ * The answer to all, as far as it was written. Of an only part, older versions kept the answer, but not where
+ * it begins.
+ * @param {Message} answer
+ */
+function lastOf({content, parts = [], lastAt}) {
+    const at = lastAt ?? (parts.length === 1 ? Math.max(0, content.lastIndexOf(parts[0])) : undefined);
+    return at === undefined ? undefined : content.slice(at);
 }
 
 /** @param {Parameters<import('./in_parts.js').Asking['onTitle']>[0]} title */

@@ -19,14 +19,14 @@ const HARD = 1.5, FEWEST = 0.75;
  * @param {string} text
  * @param {number} most   tokens of a passage
  * @param {(text: string) => Promise<number>} count   tokens
- * @param {{signal?: AbortSignal, passages?: number}} [options]   passages: how many, from the start,
- *     are enough
+ * @param {{signal?: AbortSignal, passages?: number, from?: number}} [options]   passages: how many, from the
+ *     start, are enough; from: where in the text the first begins
  * @returns {Promise<Passage[]>} in order, without gaps
  */
-export async function cutText(text, most, count, {signal, passages = Infinity} = {}) {
+export async function cutText(text, most, count, {signal, passages = Infinity, from = 0} = {}) {
     /** @type {Passage[]} */
     const made = [];
-    for await (const piece of piecesOf(text, {start: 0, end: text.length}, 0, most, count)) {
+    for await (const piece of piecesOf(text, {start: from, end: text.length}, 0, most, count)) {
         signal?.throwIfAborted();
         const last = made.at(-1);
         if (last && last.tokens + piece.tokens <= most) {

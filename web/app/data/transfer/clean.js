@@ -36,6 +36,8 @@
  * @property {unknown} [attachments]
  * @property {unknown} [toolCalls]
  * @property {unknown} [parts]
+ * @property {unknown} [readTo]
+ * @property {unknown} [lastAt]
  * @property {boolean} [isHidden]   it is left out; what follows it follows the one before
  *
  * @typedef {import('../bring.js').Whole} Whole   a conversation as it is kept
@@ -65,6 +67,8 @@ export const asList = (value) => Array.isArray(value) ? value : [];
 export const asText = (value) => typeof value === 'string' ? value : '';
 /** @param {unknown} value @param {number} other */
 const asNumber = (value, other) => typeof value === 'number' && Number.isFinite(value) ? value : other;
+/** @param {unknown} value @returns {value is number} */
+const isIndex = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 /** @param {unknown} value @param {number} other */
 const asTime = (value, other) => Math.min(LAST, Math.max(0, Math.floor(asNumber(value, other))));
 /** @param {unknown} value */
@@ -106,6 +110,12 @@ function cleanFigures(figures) {
     return tokens === undefined
         ? undefined
         : {cachedTokens: 0, promptTokens: 0, decodeTokens: 0, decodeMs: 0, prefillMs: 0, ...more, tokens};
+}
+
+/** @param {unknown} readTo @returns {Message['readTo']} */
+function cleanReadTo(readTo) {
+    const {file, end} = asObject(readTo);
+    return isIndex(file) && isIndex(end) ? {file, end} : undefined;
 }
 
 /** @param {unknown} attachments @returns {Message['attachments']} */
@@ -239,7 +249,7 @@ function idsOf(conversation, kept, created, isOurs) {
  * @returns {Message}
  */
 function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls,
-    parts}, where) {
+    parts, readTo, lastAt}, where) {
     const calls = asList(toolCalls), answers = asList(parts).map(asText);
     return defined({
         ...where, role: /** @type {Message['role']} */ (role), content: asText(content),
@@ -249,7 +259,8 @@ function cleanMessage({role, content, state, model, seed, finishReason, figures,
             && Number.isFinite(seed) ? seed : undefined,
         finishReason: typeof finishReason === 'string' ? asName(finishReason) : undefined,
         figures: cleanFigures(figures), attachments: cleanAttachments(attachments),
-        parts: answers.length ? answers : undefined, toolCalls: calls.length
+        ...answers.length && {parts: answers, readTo: cleanReadTo(readTo)},
+        lastAt: isIndex(lastAt) ? lastAt : undefined, toolCalls: calls.length
             ? /** @type {unknown[]} */ (plain(calls)) : undefined,
     });
 }
