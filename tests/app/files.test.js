@@ -106,6 +106,17 @@ test('a PDF is one by its bytes, and a file without text says so', async () => {
     assert.equal((await readFile(fileOf('<p>a</p>', 'a.js'))).text, '<p>a</p>');
 });
 
+test('a program that begins as a page does is read as it is; a page without an ending is one', async () => {
+    const source = '<!DOCTYPE html>\n<script>let a = 1;</script><?php echo $b; ?><p>c</p>',
+        readAs = async (name, type) => (await readFile(fileOf(source, name, type))).text;
+    for (const [name, type] of [['index.php'], ['a.jsp'], ['a.ejs'], ['a.hbs'], ['a.html.twig'],
+        ['a.html.erb'], ['a.vue'], ['a.txt'], ['a.php~'], ['index.php', 'text/html'],
+        ['a.aspx', 'application/xhtml+xml']]) assert.equal(await readAs(name, type), source, name);
+    for (const [name, type] of [['page'], ['Version 2.5'], ['Mr. Smith'], ['a.html'], ['a.XHTML'],
+        ['a.shtml'], ['example.com', 'text/html'], ['noname', 'application/xhtml+xml']])
+        assert.equal(await readAs(name, type), 'c', name);
+});
+
 test('a name is one line of a bounded length', () => {
     assert.equal(cleanName('a\n\u202eb\u0000c.txt'), 'a b c.txt');
     assert.equal(cleanName('\n'), 'file');

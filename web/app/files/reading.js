@@ -16,6 +16,10 @@ export const MOST_PDF_BYTES = 50e6;
 const LONGEST_NAME = 200, WESTERN = 'windows-1252';
 /** A file's kind is detected from this many first bytes. */
 const HEAD = 4096;
+/** Endings of pages; and of programs and templates that write pages: some systems give them a page's type. */
+const PAGE = /^([sx]?html?|xht)$/i, PROGRAM = new RegExp(`^(${[
+    'php\\d?', 'phtml', 'jspx?', 'aspx?', 'cshtml', 'ejs', 'hbs', 'mustache', 'twig', 'erb', 'vue', 'svelte',
+    'astro', 'njk', 'liquid', 'te?mpl', 'tpl', 'jinja2?', 'j2'].join('|')})$`, 'i');
 /** Texts have none of these; a terminal's log may have a few. */
 const CONTROL = /[\0-\x08\x0e-\x1f\x7f]/g;      // eslint-disable-line no-control-regex
 const MOST_CONTROL = 0.001;
@@ -44,9 +48,7 @@ export async function readFile(file, {signal, pdfToText} = {}) {
                 error.cause) : error;
         }), name, 'pdf-empty')};
     }
-    const decoded = decode(bytes, name),
-        isHtml = /\.x?html?$/i.test(name) || /^(text\/html|application\/xhtml)/.test(file.type)
-        || /^\s*<(!doctype html|html)\b/i.test(decoded);
+    const decoded = decode(bytes, name), isHtml = isPage(name, file.type, decoded);
     return {name, type: isHtml ? 'text/html' : file.type || 'text/plain', size,
         text: checkText(isHtml ? htmlToText(decoded) : decoded, name, 'empty')};
 }
@@ -57,6 +59,18 @@ export const cleanName = (name) => {
     return (length > LONGEST_NAME
         ? `${line.slice(0, LONGEST_NAME - 21)}…${line.slice(length - 20)}`.toWellFormed() : line) || 'file';
 };
+
+/**
+ * Whether it is a page, of which only the text is read. A program or template may begin as a page does, and
+ * is read as it is: its name's ending says so.
+ * @param {string} name @param {string} type @param {string} text
+ */
+function isPage(name, type, text) {
+    const [, ending = ''] = /\.([^.\s]*[a-z][^.\s]*)$/i.exec(name) ?? [];
+    if (PAGE.test(ending)) return true;
+    return !PROGRAM.test(ending) && /^(text\/html|application\/xhtml)/.test(type)
+        || !ending && /^\s*<(!doctype html|html)\b/i.test(text);
+}
 
 /** @param {Blob} blob @param {string} name */
 async function bytesOf(blob, name) {
