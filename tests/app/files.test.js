@@ -101,6 +101,8 @@ test('a PDF is one by its bytes, and a file without text says so', async () => {
     await assert.rejects(readFile(fileOf('%PDF-1.4', 'a.pdf'), {pdfToText: async () => '\f \f'}),
         refused('pdf-empty'));
     assert.equal((await readFile(fileOf('not one', 'a.pdf'))).text, 'not one');
+    const code = "let head = '%PDF-1.4';", about = fileOf(code, 'a.js');
+    assert.equal((await readFile(about, {pdfToText: async () => 'x'})).text, code, 'a text about PDFs');
     assert.equal((await readFile(fileOf('<p>a</p>', 'A.HTM'))).text, 'a');
     assert.equal((await readFile(fileOf('  <!DOCTYPE html><p>a</p>', 'noname'))).type, 'text/html');
     assert.equal((await readFile(fileOf('<p>a</p>', 'a.js'))).text, '<p>a</p>');

@@ -33,7 +33,8 @@ const MOST_CONTROL = 0.001;
 export async function readFile(file, {signal, pdfToText} = {}) {
     const name = cleanName(file.name), {size} = file, head = await bytesOf(file.slice(0, HEAD), name);
     if (!size) throw new FileProblem('empty', {name});
-    const isPdf = /%PDF-\d/.test(String.fromCharCode(...head.subarray(0, 1024))),
+    // Its mark may come after other bytes. Within a line, it is a text's that speaks of PDFs.
+    const isPdf = /(^|[^ -~]) *%PDF-\d/.test(String.fromCharCode(...head.subarray(0, 1024))),
         most = isPdf ? MOST_PDF_BYTES : MOST_BYTES;
     // Of a large file that is no text, its kind is the reason.
     if (!isPdf) decode(head, name, size > HEAD);
