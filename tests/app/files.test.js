@@ -67,6 +67,52 @@ test('texts are read in the encoding that they have', async () => {
     assert.equal((await readFile(fileOf(cyrillic, 'a.html', 'text/html'))).text.trim(), 'Привет');
 });
 
+/** Of hexadecimal digits. */
+const hex = (digits) => Buffer.from(digits, 'hex');
+
+test("a text of an older program is read in an encoding of the reader's languages", async () => {
+    const simple = 'c4e3bac3a3accac0bde7a1a3', japanese = '82b182f182c982bf82cd814190a28a458142',
+        russian = 'cff0e8e2e5f22c20ece8f0';
+    for (const [digits, languages, ...expected] of [
+        [simple, ['zh-CN', 'en'], '你好，世界。', 'GB18030'], [simple, ['en-US', 'zh'], '你好，世界。', 'GB18030'],
+        ['a741a66ea141a540acc9a143', ['zh-TW', 'zh'], '你好，世界。', 'Big5'],
+        ['a741a66e', ['zh-Hant-HK'], '你好', 'Big5'],
+        [japanese, ['ja'], 'こんにちは、世界。', 'Shift_JIS'], [japanese, ['ru', 'ja'], 'こんにちは、世界。', 'Shift_JIS'],
+        ['a4b3a4f3a4cba4c1a4cfa1a2c0a4b3a6a1a3', ['ja-JP'], 'こんにちは、世界。', 'EUC-JP'],
+        ['bec8b3e7c7cfbcbcbfe4', ['ko-KR', 'ko'], '안녕하세요', 'EUC-KR'],
+        [russian, ['ru'], 'Привет, мир', 'windows-1251'], [russian, ['en', 'uk'], 'Привет, мир', 'windows-1251'],
+        ['5a61bff3b3e6', ['pl', 'en'], 'Zażółć', 'windows-1250'],
+        [russian, ['de', 'pl'], 'Ïðèâåò, ìèð', 'windows-1252'], [russian, [], 'Ïðèâåò, ìèð', 'windows-1252'],
+    ]) {
+        const {text, encoding} = await readFile(fileOf(hex(digits)), {languages});
+        assert.deepEqual([text, encoding], expected, `${languages}`);
+    }
+    const long = bytesOf('a', hex(simple.repeat(5000))),
+        {text} = await readFile(fileOf(long), {languages: ['zh']});
+    assert.equal(text, `a${'你好，世界。'.repeat(5000)}`, 'its head ends within a character');
+});
+
+test('where another script is likely, words with accents are Latin all the same', async () => {
+    for (const written of ['Café', 'naïve résumé', 'Müller, Größe', 'Übung', 'garçon', 'don\x92t', 'Aoû\xa0t']) {
+        const bytes = Buffer.from(written, 'latin1');
+        for (const language of ['zh-CN', 'zh-TW', 'ja', 'ko', 'ru', 'el', 'he', 'ar', 'th', 'fr']) {
+            const {text} = await readFile(fileOf(bytes), {languages: [language]});
+            assert.equal(text, written.replace('\x92', '’'), language);
+        }
+    }
+    const mixed = '用Python写Code很好', bytes = hex('d3c3507974686f6ed0b4436f6465badcbac3');
+    assert.equal((await readFile(fileOf(bytes), {languages: ['zh']})).text, mixed);
+});
+
+test('an encoding that a file says is taken, and is not said to be assumed', async () => {
+    const read = (...parts) => readFile(fileOf(bytesOf(...parts)), {languages: ['zh']});
+    for (const head of ['<?xml version="1.0" encoding="windows-1251"?>', '<meta charset=windows-1251>']) {
+        assert.deepEqual(await read(head, hex('cff0e8e2e5f2')),
+            {name: 'a.txt', type: 'text/plain', size: head.length + 6, text: `${head}Привет`});
+    }
+    assert.equal('encoding' in await read('Größe'), false);
+});
+
 test('a file that is no text is refused by a code, under any name', async () => {
     await assert.rejects(readFile(fileOf(bytesOf('PK\x03\x04', [0, 0, 8, 0]), 'a.txt', 'text/plain')),
         refused('kind'));

@@ -1,19 +1,22 @@
-// A file that a person gives, as text: which kinds are read, how large they may be, and in which
-// encoding they are.
+// A file that a person gives, as text: which kinds are read, and how large they may be.
 //
-// Owns: kinds, limits, encodings. Must not know: elements, models, conversations. What a file says of itself
-// (its name's ending, its type) is believed only where its bytes agree.
+// Owns: kinds, limits. Must not know: elements, models, conversations. What a file says of itself (its name's
+// ending, its type) is believed only where its bytes agree.
 
+import {textOf} from './encodings.js';
 import {htmlToText} from './html.js';
 import {FileProblem} from './problem.js';
 
-/** @typedef {{name: string, type: string, size: number, text: string}} ReadFile */
+/**
+ * @typedef {{name: string, type: string, size: number, text: string, encoding?: string}} ReadFile   encoding:
+ *     where nothing in it says which one it is in
+ */
 
 /** A text of this size has some three million tokens: reading it takes hours on any device. */
 export const MOST_BYTES = 10e6;
 /** Most of a PDF's bytes are pictures and fonts. */
 export const MOST_PDF_BYTES = 50e6;
-const LONGEST_NAME = 200, WESTERN = 'windows-1252';
+const LONGEST_NAME = 200;
 /** A file's kind is detected from this many first bytes. */
 const HEAD = 4096;
 /** Endings of pages; and of programs and templates that write pages: some systems give them a page's type. */
@@ -26,18 +29,19 @@ const MOST_CONTROL = 0.001;
 
 /**
  * @param {File} file
- * @param {{signal?: AbortSignal, pdfToText?: (bytes: Uint8Array, options: {signal?: AbortSignal}) =>
- *     Promise<string>}} [options]   pdfToText: reads a PDF
+ * @param {{signal?: AbortSignal, languages?: readonly string[], pdfToText?: (bytes: Uint8Array, options:
+ *     {signal?: AbortSignal}) => Promise<string>}} [options]   languages: the reader's, as
+ *     navigator.languages; pdfToText: reads a PDF
  * @returns {Promise<ReadFile>}   rejects with a FileProblem
  */
-export async function readFile(file, {signal, pdfToText} = {}) {
+export async function readFile(file, {signal, languages, pdfToText} = {}) {
     const name = cleanName(file.name), {size} = file, head = await bytesOf(file.slice(0, HEAD), name);
     if (!size) throw new FileProblem('empty', {name});
     // Its mark may come after other bytes. Within a line, it is a text's that speaks of PDFs.
     const isPdf = /(^|[^ -~]) *%PDF-\d/.test(String.fromCharCode(...head.subarray(0, 1024))),
         most = isPdf ? MOST_PDF_BYTES : MOST_BYTES;
     // Of a large file that is no text, its kind is the reason.
-    if (!isPdf) decode(head, name, size > HEAD);
+    if (!isPdf) decode(head, name, {languages, isCut: size > HEAD});
     if (size > most) throw new FileProblem('too-large', {name, size, most});
     const bytes = await bytesOf(file, name);
     signal?.throwIfAborted();
@@ -49,9 +53,9 @@ export async function readFile(file, {signal, pdfToText} = {}) {
                 error.cause) : error;
         }), name, 'pdf-empty')};
     }
-    const decoded = decode(bytes, name), isHtml = isPage(name, file.type, decoded);
+    const {text, encoding} = decode(bytes, name, {languages}), isHtml = isPage(name, file.type, text);
     return {name, type: isHtml ? 'text/html' : file.type || 'text/plain', size,
-        text: checkText(isHtml ? htmlToText(decoded) : decoded, name, 'empty')};
+        text: checkText(isHtml ? htmlToText(text) : text, name, 'empty'), ...encoding && {encoding}};
 }
 
 /** A name is shown to people and to models: in one line, and of a bounded length. @param {string} name */
@@ -88,54 +92,10 @@ function checkText(text, name, code) {
     return text;
 }
 
-/**
- * @param {Uint8Array} bytes
- * @param {string} name
- * @param {boolean} [isCut]   they may end within a character
- */
-function decode(bytes, name, isCut = false) {
-    const text = textOf(bytes, isCut);
+/** @param {Uint8Array} bytes @param {string} name @param {Parameters<typeof textOf>[1]} options */
+function decode(bytes, name, options) {
+    const {text, encoding} = textOf(bytes, options) ?? {};
     if (text === undefined || text.includes('\0') || (text.match(CONTROL) ?? [])
         .length > MOST_CONTROL * text.length + 1) throw new FileProblem('kind', {name});
-    return text.replace(/\r\n?/g, '\n');
-}
-
-/** @param {Uint8Array} bytes @param {boolean} isCut @returns {string | undefined} */
-function textOf(bytes, isCut) {
-    const encoding = sniff(bytes);
-    try {
-        return new TextDecoder(encoding, {fatal: true}).decode(bytes, {stream: isCut});
-    } catch {
-        return encoding === 'utf-8' ? otherwise(bytes) : undefined;
-    }
-}
-
-/**
- * UTF-8 with some bad bytes, as logs and files that were cut have them; else of an older program, in what
- * HTML says or the encoding of Western Europe.
- * @param {Uint8Array} bytes
- */
-function otherwise(bytes) {
-    const text = new TextDecoder().decode(bytes), bad = (text.match(/\ufffd/g) ?? []).length,
-        good = (text.match(/[^\0-\x7f\ufffd]/g) ?? []).length;
-    if (good && bad <= Math.max(1, good / 10)) return text;
-    const [, label = WESTERN] =
-        /<meta[^>]{0,200}charset=["']?([\w-]+)/i.exec(String.fromCharCode(...bytes.subarray(0, HEAD))) ?? [];
-    try {
-        return new TextDecoder(label).decode(bytes);
-    } catch {
-        return new TextDecoder(WESTERN).decode(bytes);       // there is no such encoding
-    }
-}
-
-/** UTF-16 says so by its first two bytes, or by every second byte being zero. @param {Uint8Array} bytes */
-function sniff(bytes) {
-    const [first, second] = bytes;
-    if (first === 0xff && second === 0xfe) return 'utf-16le';
-    if (first === 0xfe && second === 0xff) return 'utf-16be';
-    const zeros = [0, 0], length = Math.min(bytes.length, HEAD);
-    for (let i = 0; i < length; i++) if (bytes[i] === 0) zeros[i % 2]++;
-    const many = length / 8;
-    if (zeros[1] > many && zeros[0] * 20 < zeros[1]) return 'utf-16le';
-    return zeros[0] > many && zeros[1] * 20 < zeros[0] ? 'utf-16be' : 'utf-8';
+    return {text: text.replace(/\r\n?/g, '\n'), encoding};
 }

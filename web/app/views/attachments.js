@@ -12,7 +12,7 @@ import {LONGEST_PART} from '../files/in_parts.js';
 import {FEWEST, answerTokens, counting} from '../files/prepare.js';
 import {FileProblem} from '../files/problem.js';
 import {cleanName, readFile} from '../files/reading.js';
-import {text} from '../texts.js';
+import {currentLanguage, text} from '../texts.js';
 
 /**
  * @typedef {import('../data/types.js').Attachment} Attachment
@@ -25,6 +25,7 @@ import {text} from '../texts.js';
  * @property {AbortController} stop
  * @property {Promise<unknown>} done   it is read and counted
  * @property {Omit<Attachment, 'tokens' | 'how' | 'asked'>} [file]
+ * @property {string} [encoding]     where it was assumed
  * @property {number} [tokens]
  * @property {Gemma} [countedBy]       none: estimated
  */
@@ -205,7 +206,10 @@ export class Attachments {
         const pdfToText = async (
             /** @type {Uint8Array} */ bytes, /** @type {{signal?: AbortSignal}} */ options,
         ) => (await import('../files/pdf.js')).pdfToText(bytes, options);
-        entry.file = {...await readFile(given, {signal: entry.stop.signal, pdfToText}), name: entry.name};
+        const languages = [currentLanguage(), ...navigator.languages],
+            {encoding, ...file} = await readFile(given, {signal: entry.stop.signal, languages, pdfToText});
+        entry.file = {...file, name: entry.name};
+        entry.encoding = encoding;
         await this.#count(entry);
     }
 
@@ -220,8 +224,10 @@ export class Attachments {
         if (entry.countedBy !== gemma) return;
         entry.tokens = tokens ?? estimateTokens(file.text);
         if (tokens === undefined) entry.countedBy = undefined;
-        entry.about.textContent =
-            `${bytes(file.size)} · ${text(entry.countedBy ? 'count.tokens' : 'files.about-tokens', {count: entry.tokens})}`;
+        const {encoding} = entry;
+        entry.about.textContent = [bytes(file.size),
+            text(entry.countedBy ? 'count.tokens' : 'files.about-tokens', {count: entry.tokens}),
+            ...encoding ? [text('files.encoding', {encoding})] : []].join(' · ');
         await this.#addUp('');
     }
 
