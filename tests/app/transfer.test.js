@@ -424,6 +424,31 @@ test('files that mean harm: cycles, lost parents, wrong types, names with a mean
     assert.equal(await refused(store, '['.repeat(1_000_000)), 'bad-file');
 });
 
+test('a conversation whose words are objects is imported; one that cannot be read is skipped alone',
+    async (context) => {
+    const say = (content, more) => ({...more, messages: [{role: 'user', content}]}), store = await open(),
+        odd = {toString: 1, valueOf: null};
+    assert.deepEqual(await importFile(store, file([say('a', {title: odd}), say('b', {created: odd}),
+        say('c')])), {conversations: 3, messages: 3, presets: 0, skipped: []});
+    assert.deepEqual(store.list().map(({title}) => title).sort(), ['a', 'b', 'c']);
+
+    const {isArray} = Array;
+    context.mock.method(Array, 'isArray', (value) => {
+        if (value?.[0] === 'bad') throw new TypeError('It is bad.');
+        return isArray(value);
+    });
+    const message = (name) => ({id: '1', parent: null, role: 'user', content: name, timestamp: 1,
+        extra: [name]});
+    const names = ['bad', 'good'], lines = names.flatMap((name) =>
+        [{type: 'session', id: name, name}, {type: 'message', message: message(name)}]);
+    for (const content of [names.map((name) => ({conv: {id: name, name}, messages: [message(name)]})),
+        lines.map((line) => JSON.stringify(line)).join('\n')]) {
+        const other = await open(), {conversations, skipped} = await importFile(other, file(content));
+        assert.deepEqual([conversations, skipped.length], [1, 1]);
+        assert.deepEqual(await shown(other), [['good', ['user: good']]]);
+    }
+});
+
 test('a file is read object by object, with any cuts between its chunks', () => {
     const text = `[${JSON.stringify({a: '{"[\\', b: [{c: []}]})}, 5, [{"no": 1}], {"d": "\u{1f600}"}]`,
         list = `{"x": [1, {"y": 2}], "conversations" : [{"e": 1},{"f": [{}]}], "z": {"conversations": [{"g": 1}]}}`;

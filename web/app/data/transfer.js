@@ -5,7 +5,7 @@
 //   {"format": "gemma-wasm", "version": 1, "exported": time, "presets": [Preset...],
 //    "conversations": [{...Summary, "messages": [Message...], "text": of a document}...]}
 
-import {GemmaError} from '../../base/error.js';
+import {GemmaError, messageOf} from '../../base/error.js';
 import {listPresets, savePreset} from './presets.js';
 import {isChatGpt, readChatGpt} from './transfer/chatgpt.js';
 import {asList, asObject, asText, cleanConversation, hashOf} from './transfer/clean.js';
@@ -17,6 +17,7 @@ import {isZip, readZip} from './transfer/zip.js';
  * @typedef {import('./conversations.js').Conversations} Conversations
  * @typedef {import('./types.js').Summary} Summary
  * @typedef {import('./types.js').Message} Message
+ * @typedef {import('./transfer/clean.js').Raw} Raw
  * @typedef {import('./transfer/clean.js').Whole} Whole
  * @typedef {Partial<Record<Message['role'], string>>} Names   of the speakers
  * @typedef {{conversations: number, messages: number, presets: number, skipped: string[]}} Imported   those
@@ -103,7 +104,7 @@ export async function importFile(store, file) {
 /**
  * Our own format; or messages that only follow each other, as many programs write them.
  * @param {Record<string, unknown>} conversation @param {Record<string, unknown>[]} messages
- * @returns {import('./transfer/clean.js').Raw}
+ * @returns {Raw}
  */
 function readMessages(conversation, messages) {
     const isTree = messages.some(({id, parent}) => typeof id === 'string' && parent !== undefined);
@@ -159,7 +160,7 @@ class Importing {
             this.#skip(isOurs ? error.message
                 : `${name} could not be read to its end: it is damaged or cut off.`);
         }
-        await this.#add(this.#lines.end());
+        await this.#add(() => this.#lines.end());
     }
 
     /** @returns {Promise<Imported>} */
@@ -186,13 +187,16 @@ class Importing {
             return this.#skip(`A part is no JSON: ${text.slice(0, 40).replace(/\s+/g, ' ')}…`);
         }
         if (object.format === FORMAT) return this.#takeHeader(object);
-        if (Lines.isLine(object)) return this.#add(this.#lines.add(object));
-        if (isChatGpt(object)) return this.#add(readChatGpt(object));
-        if (isLlamaCpp(object)) return this.#add(readLlamaCpp(asObject(object.conv),
-            asList(object.messages)));
-        if (Array.isArray(object.messages))
-            return this.#add(readMessages(object, object.messages.map(asObject)));
-        return undefined;
+        return this.#add(() => this.#rawOf(object));
+    }
+
+    /** @param {Record<string, unknown>} object @returns {Raw | undefined} */
+    #rawOf(object) {
+        if (Lines.isLine(object)) return this.#lines.add(object);
+        if (isChatGpt(object)) return readChatGpt(object);
+        if (isLlamaCpp(object)) return readLlamaCpp(asObject(object.conv), asList(object.messages));
+        return Array.isArray(object.messages) ? readMessages(object, object.messages.map(asObject))
+            : undefined;
     }
 
     /** Of our own format, after its conversations. @param {Record<string, unknown>} header */
@@ -205,10 +209,16 @@ class Importing {
                 {isNewOnly: true})));
     }
 
-    /** @param {import('./transfer/clean.js').Raw | undefined} raw */
-    async #add(raw) {
+    /** @param {() => Raw | undefined} read   what throws in it is of this conversation alone */
+    async #add(read) {
+        let raw, whole;
+        try {
+            raw = read();
+            whole = raw && cleanConversation(raw);
+        } catch (error) {
+            return this.#skip(`A conversation could not be read: ${messageOf(error)}`);
+        }
         if (!raw) return;
-        const whole = cleanConversation(raw);
         if (!whole) return this.#skip(
             `“${asText(raw.title).slice(0, 60) || asText(raw.id).slice(0, 60)}” has no messages.`);
         this.#found++;

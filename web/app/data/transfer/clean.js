@@ -65,6 +65,8 @@ export const asObject = (value) => typeof value === 'object' && value !== null &
 export const asList = (value) => Array.isArray(value) ? value : [];
 /** @param {unknown} value @returns {string} */
 export const asText = (value) => typeof value === 'string' ? value : '';
+/** @param {unknown} value */
+const asWord = (value) => typeof value === 'number' ? `${value}` : asText(value);
 /** @param {unknown} value @param {number} other */
 const asNumber = (value, other) => typeof value === 'number' && Number.isFinite(value) ? value : other;
 /** @param {unknown} value @returns {value is number} */
@@ -192,7 +194,7 @@ export function cleanConversation(raw) {
     const kept = [...all.values()].filter(isKept), isDocument = raw.kind === 'document', now = Date.now();
     if (!kept.length && !isDocument && raw.source !== '') return undefined;
     const given = asText(raw.id),
-        key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].join('\n');
+        key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].map(asWord).join('\n');
     const isOurs = raw.source === '' && ID.test(given);
     const id = isOurs ? given : `${raw.source || 'import'}-${ID.test(key) ? key : hashOf(key)}`;
     // What has no time anywhere has the same ids at each import all the same.

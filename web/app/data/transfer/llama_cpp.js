@@ -67,9 +67,9 @@ export class Lines {
     /** @param {Json} line @returns {Raw | undefined} the conversation before, once it is whole */
     add(line) {
         if (line.type === 'message') return void this.#current?.messages.push(line.message);
-        const before = this.end();
+        const before = this.#current;
         this.#current = {conv: line, messages: []};
-        return before;
+        return before && readLlamaCpp(before.conv, before.messages);
     }
 
     /** @returns {Raw | undefined} */
