@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {draw, newComparison, nextToDraw, nextToVote, outcomeOf, promptsOf, vote,
     wilson} from '../../web/app/compare.js';
+import {find} from './elements.js';
+
+const {Compare} = await import('../../web/app/views/compare.js');     // it needs a page
 
 const SIDES = [{name: 'A', model: '', settings: {}}, {name: 'B', model: '', settings: {}}];
 /** Numbers that look random and are the same each time. */
@@ -58,7 +61,7 @@ test('a prompt that does not fit one of them is left out, and the others are com
     assert.deepEqual([comparison.prompts, comparison.answers], [['x', 'y'], [['Ax', 'Ay'], ['Bx', 'By']]]);
     assert.deepEqual(comparison.leftOut, ['long']);
     const seen = [];
-    for (let shown; (shown = nextToVote(comparison)); vote(comparison, 'both'))
+    for (let shown; (shown = nextToVote(comparison)); vote(comparison, shown.number, 'both'))
         seen.push([shown.prompt, ...[shown.first, shown.second].sort()]);
     assert.deepEqual(seen.sort(), [['x', 'Ax', 'Bx'], ['y', 'Ay', 'By']]);
     await assert.rejects(draw(newComparison(['x'], SIDES), {ask: async () => { throw new Error('No.'); },
@@ -72,11 +75,11 @@ test('votes count for whose answer it was, in any order', () => {
         comparison.answers = [prompts.map((prompt) => `A${prompt}`), prompts.map((prompt) => `B${prompt}`)];
         const seen = new Set(), first = new Set();
         for (let shown; (shown = nextToVote(comparison));) {
-            const {prompt, first: one, second} = shown;
+            const {number, prompt, first: one, second} = shown;
             seen.add(prompt);
             first.add(one[0]);
             assert.deepEqual([one, second].sort(), [`A${prompt}`, `B${prompt}`]);
-            vote(comparison, Number(prompt) < 5 ? 'both' : Number(prompt) < 7 ? 'neither'
+            vote(comparison, number, Number(prompt) < 5 ? 'both' : Number(prompt) < 7 ? 'neither'
                 : one.startsWith('A') ? 'first' : 'second');
         }
         assert.equal(seen.size, 20);
@@ -85,4 +88,81 @@ test('votes count for whose answer it was, in any order', () => {
         assert.deepEqual([a, b, both, neither, votes], [13, 0, 5, 2, 20]);
         assert.ok(rate === 16.5 / 20 && low < rate && rate < high && high < 1);
     }
+});
+
+/** The dialog, at its votes. @param {{put?: () => Promise<unknown>}} [kept] */
+async function openVotes(kept) {
+    const comparison = newComparison(['x', 'y', 'z'], SIDES, seeded(3));
+    comparison.answers = [['', '', ''], ['', '', '']];
+    document.body.replaceChildren();
+    new Compare({models: async () => [], presets: async () => [], preferences: () => ({}),
+        kept: {list: async () => [comparison], put: async () => {}, ...kept}});
+    await settled();
+    button('compare.resume').onclick({detail: 0});
+    await settled();
+    return comparison;
+}
+
+/** What has been begun is done. */
+const settled = () => new Promise((resolve) => { setTimeout(resolve); });
+const button = (key) => find('button').find(({textContent}) => textContent === key);
+const shown = () => find('blockquote').map(({textContent}) => textContent).join();
+
+test('a vote counts for the pair that is shown, once, also by a double click', async () => {
+    let puts = 0;
+    const comparison = await openVotes({put: async () => { puts++; }}),
+        pairs = comparison.order.map(({prompt}) => comparison.prompts[prompt]), before = puts;
+    assert.equal(shown(), pairs[0]);
+    const pressed = button('compare.vote-both');
+    pressed.onclick({detail: 1});
+    assert.equal(shown(), pairs[1], 'at once');
+    pressed.onclick({detail: 0});
+    button('compare.vote-both').onclick({detail: 2});
+    await settled();
+    assert.deepEqual([comparison.votes, shown()], [['both'], pairs[1]]);
+    button('action.undo').onclick({detail: 1});
+    assert.deepEqual([comparison.votes, shown()], [[], pairs[0]]);
+    const last = pairs.map(() => {
+        const found = button('compare.vote-neither');
+        found.onclick({detail: 1});
+        return found;
+    }).at(-1);
+    last.onclick({detail: 1});
+    await settled();
+    assert.deepEqual([comparison.votes, shown()], [['neither', 'neither', 'neither'], '']);
+    assert.ok(button('compare.again') && puts > before);
+});
+
+test('a vote that cannot be kept counts all the same, and why it cannot is said', async () => {
+    let isFull = false, stored;
+    const comparison = await openVotes({put: async (one) => {
+        if (isFull) throw new Error('There is no space.');
+        stored = [...one.votes];
+    }});
+    isFull = true;
+    button('compare.vote-both').onclick({detail: 1});
+    await settled();
+    const status = find('p').find(({role}) => role === 'status'), {prompt} = comparison.order[1];
+    assert.deepEqual([comparison.votes, shown(), status.textContent, stored],
+        [['both'], comparison.prompts[prompt], 'There is no space.', []]);
+    isFull = false;
+    button('compare.vote-neither').onclick({detail: 1});
+    await settled();
+    assert.deepEqual([stored, status.textContent], [['both', 'neither'], '']);
+});
+
+test('a comparison that is begun by two presses is begun once', async () => {
+    const asked = [], kept = [];
+    document.body.replaceChildren();
+    new Compare({models: async () => [{id: 'a', name: 'A'}, {id: 'b', name: 'B'}], presets: async () => [],
+        preferences: () => ({}), ask: async (_, prompt) => (asked.push(prompt), ''),
+        kept: {list: async () => [], put: async (one) => kept.push(one)}});
+    await settled();
+    find('textarea')[0].value = 'x';
+    find('select').forEach((choice, i) => { choice.value = i < 2 ? '0' : i === 2 ? '1' : '0'; });
+    const start = button('compare.start');
+    start.onclick({detail: 1});
+    start.onclick({detail: 2});
+    await settled();
+    assert.deepEqual([asked, new Set(kept).size, shown()], [['x', 'x'], 1, 'x']);
 });

@@ -68,19 +68,25 @@ export function nextToDraw({answers}) {
 /**
  * What is voted on next, as it is shown.
  * @param {Comparison} comparison
- * @returns {{prompt: string, first: string, second: string} | undefined}
+ * @returns {{number: number, prompt: string, first: string, second: string} | undefined} number: of the pair
  */
 export function nextToVote({order, votes, prompts, answers: [a, b]}) {
     const next = order[votes.length];
     if (!next) return undefined;
     const shown = [a[next.prompt] ?? '', b[next.prompt] ?? ''],
         [first, second] = next.isSwapped ? shown.reverse() : shown;
-    return {prompt: prompts[next.prompt], first, second};
+    return {number: votes.length, prompt: prompts[next.prompt], first, second};
 }
 
-/** @param {Comparison} comparison @param {'first' | 'second' | 'both' | 'neither'} choice */
-export function vote({order, votes}, choice) {
-    const {isSwapped} = order[votes.length];
+/**
+ * A vote counts for the pair that is shown, once.
+ * @param {Comparison} comparison
+ * @param {number} number   of that pair
+ * @param {'first' | 'second' | 'both' | 'neither'} choice
+ */
+export function vote({order, votes}, number, choice) {
+    if (number !== votes.length) return;
+    const {isSwapped} = order[number];
     votes.push(choice === 'both' || choice === 'neither' ? choice : (choice === 'first') !== isSwapped ? 'a'
         : 'b');
 }

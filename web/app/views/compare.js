@@ -53,6 +53,7 @@ export class Compare {
     #status = element('p', {className: 'soft', role: 'status'});
     /** @type {AbortController | undefined} */
     #drawing;
+    #isKeeping = false;
 
     /** @param {CompareParts} parts */
     constructor(parts) {
@@ -149,11 +150,24 @@ export class Compare {
     #go(comparison) {
         return this.#attempt(async () => {
             if (!comparison.prompts.length) return this.#nothingFits(comparison);
-            await this.#parts.kept.put(comparison);
+            if (this.#isKeeping) return undefined;      // it was pressed twice
+            this.#isKeeping = true;
+            await this.#parts.kept.put(comparison).finally(() => { this.#isKeeping = false; });
             if (nextToDraw(comparison)) await this.#draw(comparison);
-            else if (nextToVote(comparison)) this.#ask(comparison);
-            else this.#result(comparison);
+            else this.#vote(comparison);
         });
+    }
+
+    /** The next vote, or the result. @param {Comparison} comparison */
+    #vote(comparison) {
+        if (nextToVote(comparison)) this.#ask(comparison);
+        else this.#result(comparison);
+    }
+
+    /** Its votes are others: they count, also where they can't be kept. @param {Comparison} comparison */
+    #voted(comparison) {
+        this.#vote(comparison);
+        this.#attempt(() => this.#parts.kept.put(comparison));
     }
 
     /** @param {Comparison} comparison */
@@ -204,17 +218,18 @@ export class Compare {
             return element('article', {}, element('h3', {textContent: text(`compare.${which}`)}), body);
         };
         const choose = (/** @type {'first' | 'second' | 'both' | 'neither'} */ choice) =>
-            button(`compare.vote-${choice}`, () => {
-            vote(comparison, choice);
-            this.#go(comparison);
+            button(`compare.vote-${choice}`, ({detail}) => {
+            if (detail > 1) return;     // a double click's second, on a pair that nobody has seen
+            vote(comparison, shown.number, choice);
+            this.#voted(comparison);
         });
         const undo = button('action.undo', () => {
-            comparison.votes.pop();
-            this.#go(comparison);
+            comparison.votes.splice(shown.number - 1);
+            this.#voted(comparison);
         }, 'quiet');
         undo.hidden = !comparison.votes.length;
         const title = element('h3',
-            {tabIndex: -1, textContent: text('compare.question', {number: comparison.votes.length + 1,
+            {tabIndex: -1, textContent: text('compare.question', {number: shown.number + 1,
                 total: comparison.prompts.length})});
         this.#show(title, element('blockquote', {dir: 'auto', textContent: shown.prompt}),
             element('div', {className: 'sides'}, answer('first'), answer('second')),

@@ -20,6 +20,6 @@ export function openDialog(title, className, ...children) {
     return dialog;
 }
 
-/** @param {string} key @param {() => unknown} onclick @param {string} [className] */
+/** @param {string} key @param {(event: MouseEvent) => unknown} onclick @param {string} [className] */
 export const button = (key, onclick, className = '') => element('button',
     {type: 'button', className, textContent: text(key), onclick});
