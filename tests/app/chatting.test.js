@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import {after, test} from 'node:test';
 import {Chatting} from '../../web/app/chatting.js';
 import {openConversations} from '../../web/app/data/conversations.js';
+import {find, press} from './elements.js';
+
+const {MessageView} = await import('../../web/app/views/message.js');      // it needs a page
 
 const stores = [];
 after(() => stores.forEach((store) => store.close()));
@@ -121,4 +124,15 @@ test('what could not be kept of a part is kept with the end of the answer, and s
     const [, {content, parts, readTo, lastAt}] = await store.read(chatting.id);
     assert.deepEqual([content.slice(lastAt), parts, readTo, errors.length],
         ['The text', ['The text'], {file: 0, end: 13}, 1]);
+});
+
+test('Escape leaves an edit, but not one that takes back what an input method has begun', () => {
+    const ended = [], message = {id: 'c/1', role: 'user', content: 'Q', state: 'done', created: 0},
+        view = new MessageView({message, branch: 1, branches: 1}, assert.fail), {element} = view;
+    view.edit((...how) => ended.push(how));
+    const [form] = find('form', element);
+    for (const composing of [{isComposing: true}, {keyCode: 229}]) press(form, 'Escape', composing);
+    assert.deepEqual([ended, find('form', element)], [[], [form]]);
+    press(form, 'Escape');
+    assert.deepEqual([ended, find('form', element)], [[[undefined, true]], []]);
 });

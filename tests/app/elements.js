@@ -95,9 +95,6 @@ Object.assign(globalThis, {
 /** The elements of a name in the page, or below another one. */
 export const find = (name, root = document.body) => root.all.filter(({localName}) => localName === name);
 
-/** Presses a key. @returns {Event} */
-export function press(target, key, more = {}) {
-    const event = {key, isComposing: false, keyCode: 0, preventDefault() {}, stopPropagation() {}, ...more};
-    target.onkeydown(event);
-    return event;
-}
+/** Presses a key. @param {object} [more]   of the event */
+export const press = (target, key, more) => target.onkeydown(
+    {key, isComposing: false, keyCode: 0, preventDefault() {}, stopPropagation() {}, ...more});

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {group, settingsOf} from '../../web/app/asking.js';
 import {SETTINGS, defaultPreferences, readSchema, readSettings} from '../../web/app/data/preferences.js';
+import {find, press} from './elements.js';
 
-globalThis.matchMedia ??= () => ({matches: false});      // asked as the views are imported
+// They need a page.
 const {judge} = await import('../../web/app/views/gauge.js');
+const {presets} = await import('../../web/app/views/settings_library.js');
 
 const defaults = defaultPreferences();
 
@@ -79,4 +81,18 @@ test('the gauge has a word where there is little left, or where it does not fit'
             judge(100, 100, 'error', 20), judge(300, 100, 'drop-oldest', 20),
             judge(300, 100, 'drop-oldest', 100),
         ], ['full', 'drops', 'too-long']);
+});
+
+test("a preset's name is saved by Enter and left by Escape, not by those of an input method", async () => {
+    const saved = [], stored = {list: async () => [], save: async ({name}) => void saved.push(name)},
+        made = presets({stored, get: () => null, onError: assert.fail});
+    const isNaming = () => find('input', made).length > 0, buttons = () => find('button', made);
+    buttons().find(({textContent}) => textContent === 'preset.save').onclick();
+    const [name] = find('input', made);
+    name.value = '日本';
+    for (const key of ['Enter', 'Escape'])
+        for (const composing of [{isComposing: true}, {keyCode: 229}]) press(name, key, composing);
+    assert.deepEqual([isNaming(), saved], [true, []]);
+    press(name, 'Enter');
+    assert.deepEqual([isNaming(), saved], [false, ['日本']]);
 });

@@ -2,7 +2,7 @@
 //
 // Owns: its elements. Must not know: trees and stores; what is pressed is told by name.
 
-import {clock, element, iconButton} from './dom.js';
+import {clock, element, iconButton, isComposing} from './dom.js';
 import {speed} from './format.js';
 import {text} from '../texts.js';
 
@@ -169,7 +169,7 @@ export class MessageView {
             end(field.value.trim() && field.value !== this.message?.content ? field.value : undefined);
         }}, field, element('div', {className: 'actions'}, cancel, save));
         form.onkeydown = (event) => {
-            if (event.key === 'Escape') end(undefined, true);
+            if (event.key === 'Escape' && !isComposing(event)) end(undefined, true);
         };
         this.#foot.remove();
         this.#actions.remove();

@@ -3,7 +3,7 @@
 // Owns: the elements of such a choice, and what its items hold. Must not know: for whom values hold.
 
 import {BUILT_IN, SETTINGS, defaultPreferences, readSettings} from '../data/preferences.js';
-import {element} from './dom.js';
+import {element, isComposing} from './dom.js';
 import {text} from '../texts.js';
 
 /**
@@ -73,7 +73,7 @@ const option = (kind) => ({name}) => element('option', {value: kind + name, text
  */
 function takeKeys(field, enter, escape) {
     field.onkeydown = (event) => {
-        if (event.key !== 'Enter' && event.key !== 'Escape') return;
+        if (isComposing(event) || event.key !== 'Enter' && event.key !== 'Escape') return;
         event.preventDefault();
         event.stopPropagation();
         if (event.key === 'Enter') enter();
