@@ -320,7 +320,7 @@ export function testModels(name) {
             await click('#new-document');
             await screen(page, 'writer');
             await backToModels();
-            await press('Start', NAME);
+            await start(page);
             assert.equal(await opened(page), 'writer');
             assert.equal((await kept()).model, 'tiny-gemma3.gguf');
             await page.evaluate(() => localStorage.removeItem(`gemma-settings ${location.pathname}`));
