@@ -323,7 +323,6 @@ for (const [param, more] of [
     ['logit_bias', {logit_bias: Object.fromEntries(Array.from({length: 1025}, (_, i) => [i % 699 + i, 1]))}],
     ['logit_bias', {logit_bias: {1: 101}}], ['logit_bias', {logit_bias: {999999: 1}}],
     ['stream', {stream: 'yes'}],
-    ['stream_options', {stream: true, stream_options: {include_usage: 'yes'}}],
     ['stream_options', {stream_options: {include_usage: true}}],
     ['response_format.type', {response_format: {type: 'xml'}}],
     ['response_format.type', {response_format: {}}],

@@ -54,7 +54,7 @@ function readCompletion(body, {gemma}) {
         refuse(
             `Invalid value for 'n': ${all.length} prompts with ${n} choices each are more than ${MOST_CHOICES}.`,
             'n');
-    inVocabulary(all.flat().filter((one) => !isText(one)), gemma.info.nVocab, 'prompt');
+    inVocabulary(all, gemma.info.nVocab, 'prompt');
     return {
         given, constraintParam, prompts: all,
         options: {...options, raw: true, maxTokens: given.max_tokens ?? DEFAULT_TOKENS,

@@ -66,7 +66,7 @@ export class Embeddings {
                 'dimensions', 'unsupported_value');
         }
         const all = isText(given.input) || isIds(given.input) ? [given.input] : given.input;
-        inVocabulary(all.flat().filter((/** @type {any} */ one) => !isText(one)), nVocab, 'input');
+        inVocabulary(all, nVocab, 'input');
         /** @param {{signal: AbortSignal}} io @returns {Promise<any>} */
         const work = ({signal}) => gate.run(1, signal, async () => {
             /** @type {number[][]} */

@@ -1,7 +1,7 @@
 // messages.js: a chat request's messages and tools as gemma.js takes them. Knows no answers.
 
 import {refuse} from './errors.js';
-import {flag, isObject, isText, isTooDeep, list, need, object, oneOf, text} from './fields.js';
+import {flag, isObject, isTooDeep, list, need, object, oneOf, text} from './fields.js';
 import {closed, readText} from './request.js';
 
 /**
@@ -93,27 +93,20 @@ export function readTools({tools: given = [], tool_choice: choice = 'auto',
             refuse("'tool_choice' is only allowed when 'tools' are specified.", 'tool_choice');
         return {};
     }
-    const names = all.map((/** @type {Tool} */ {name}) => name),
-        twice = names.findIndex((/** @type {string} */ name, /** @type {number} */ i) => names.indexOf(name) < i);
-    if (twice >= 0)
-        refuse(`Two tools have the name '${names[twice]}'.`, `tools[${twice}].function.name`);
     const wanted = typeof toolChoice === 'object' ? [toolChoice.name] : allowed ?? [];
-    const odd = wanted.find((name) => !names.includes(name));
+    const odd = wanted.find((name) => !all.some((/** @type {Tool} */ tool) => tool.name === name));
     if (odd !== undefined) refuse(`'tool_choice' names the tool '${odd}', which is not among 'tools'.`,
         'tool_choice');
     return {tools: allowed ? all.filter((/** @type {Tool} */ tool) => allowed.includes(tool.name)) : all,
         toolChoice, parallelToolCalls};
 }
 
-/** @type {import('./fields.js').Kind} */
-const toolName = [(v) => isText(v) && /^[\w.-]{1,128}$/.test(v), '1 to 128 letters, digits, "_", "-" and "."'];
-
 /** @param {any} tool @param {number} i @returns {Tool} */
 function readTool(tool, i) {
     need(`tools[${i}].type`, tool?.type, oneOf('function'));
     const path = `tools[${i}].function`,
         {name, description, parameters, strict} = need(path, tool.function, object);
-    need(`${path}.name`, name, toolName);
+    need(`${path}.name`, name, text);
     need(`${path}.description`, description ?? '', text);
     need(`${path}.parameters`, parameters ?? {}, object);
     need(`${path}.strict`, strict ?? false, flag);
@@ -133,7 +126,7 @@ function readChoice(choice) {
     }
     const path = 'tool_choice.allowed_tools', {mode, tools} = need(path, choice.allowed_tools, object);
     const allowed = [...need(`${path}.tools`, tools,
-        [(v) => Array.isArray(v) && v.length > 0, 'an array of at least one tool'])].map((/** @type {any} */ tool, /** @type {number} */ i) =>
+        list)].map((/** @type {any} */ tool, /** @type {number} */ i) =>
         need(`${path}.tools[${i}].function.name`, tool?.function?.name, text));
     return {toolChoice: need(`${path}.mode`, mode, oneOf('auto', 'required')), allowed};
 }

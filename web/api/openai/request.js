@@ -21,15 +21,9 @@ const biases = [
 /** @type {import('./fields.js').Kind} */
 const choices = [(v) => Array.isArray(v) && v.length > 0 && v.every(isText), 'an array of strings'];
 
-/** @type {import('./fields.js').Kind} */
-const streaming = [
-    (v) => isObject(v) && Object.values(v).every((one) => one === null || typeof one === 'boolean'),
-    'an object of true and false',
-];
-
 /** Fields of every request for a text. */
 export const FIELDS = {
-    model: text, stream: flag, stream_options: streaming, temperature: number(0, 2), top_p: number(0, 1),
+    model: text, stream: flag, stream_options: object, temperature: number(0, 2), top_p: number(0, 1),
     frequency_penalty: number(-2, 2),
     presence_penalty: number(-2, 2), stop: stops, seed: whole(-(2 ** 63), 2 ** 63), n: whole(1, 128),
     logit_bias: biases,
@@ -59,7 +53,7 @@ export const ONLY = {ignore_eos: oneOf(false)};
  * @param {string} name   of their field
  */
 export function inVocabulary(ids, nVocab, name) {
-    const odd = ids.find((id) => Number(id) >= nVocab);
+    const odd = ids.flat().find((id) => !isText(id) && id >= nVocab);
     if (odd !== undefined)
         refuse(`Invalid '${name}': the token ${odd} is outside of the vocabulary of ${nVocab}.`, name);
 }
@@ -70,7 +64,7 @@ export function inVocabulary(ids, nVocab, name) {
  * @param {number} nVocab
  */
 export function toOptions(given, nVocab) {
-    inVocabulary(Object.keys(given.logit_bias ?? {}), nVocab, 'logit_bias');
+    inVocabulary(Object.keys(given.logit_bias ?? {}).map(Number), nVocab, 'logit_bias');
     if (given.repeat_penalty !== undefined && given.repetition_penalty !== undefined) {
         refuse("'repeat_penalty' and 'repetition_penalty' are the same; give one of them.", 'repeat_penalty');
     }

@@ -42,14 +42,13 @@ import {GemmaError} from '../../gemma.js';
  */
 export function answer({gate, pool}, asked, io) {
     let isTold = false;
-    /** @template {any[]} Told @param {((...told: Told) => void) | undefined} tell */
-    const watch = (tell) => (/** @type {Told} */ ...told) => {
-        isTold = true;
-        tell?.(...told);
-    };
-    /** @type {Io} */
-    const watched = {...io, onRead: watch(io.onRead), onText: watch(io.onText), onTool: watch(io.onTool),
-        onEnd: watch(io.onEnd)};
+    /** @type {any} */
+    const watched = {...io};
+    for (const name of /** @type {const} */ (['onRead', 'onText', 'onTool', 'onEnd']))
+        watched[name] = (/** @type {any[]} */ ...told) => {
+            isTold = true;
+            /** @type {any} */ (io[name])?.(...told);
+        };
     return gate.run(asked.n, io.signal, async () => {
         try {
             return await answerOnce(pool, asked, watched);
