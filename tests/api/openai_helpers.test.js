@@ -109,7 +109,7 @@ test("parse() gives what the package's does", async () => {
         .data.choices[0].message.parsed.b);
 });
 
-test('JSON that a stop string has cut is told, with nothing of it', async () => {
+test('JSON that a stop string has cut is an APIError', async () => {
     await assert.rejects(ours.chat.completions.parse({...asked, response_format: FORMAT, stop: '"b"'}),
         {name: 'APIError', code: 'cut'});
 });

@@ -425,7 +425,7 @@ async function stopped(after, room) {
     return {kept, asked};
 }
 
-test('a run that is stopped has its answers so far, and goes on with the next part', async () => {
+test('a run that is stopped keeps its answers so far, and continues with the next part', async () => {
     const {kept} = await stopped(2, 300);
     assert.deepEqual(kept.parts, ['Answer 1', 'Answer 2']);
     const {titles, prompts} = await inParts(300, {done: kept}), {parts} = kept;
@@ -435,7 +435,7 @@ test('a run that is stopped has its answers so far, and goes on with the next pa
     assert.deepEqual(older, {titles, prompts, begun: []}, 'as older versions kept it');
 });
 
-test('a run goes on where its text ended, also where the parts have another length now', async () => {
+test('a run continues where its text ended, also where the parts have another length now', async () => {
     const {kept, asked} = await stopped(2, 200);
     for (const room of [100, 200, 450, 5000]) {
         const {titles, prompts} = await inParts(room, {done: kept}), texts = partsIn([...asked, ...prompts]),

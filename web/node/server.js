@@ -80,7 +80,8 @@ export async function serve({port, host = 'localhost', allowedHosts = [], model,
             const called = request.headers.host, isOurs = api?.takes(request);
             if (!isCalled(called, host, allowedHosts)) {
                 const why = called === undefined ? 'The request has no Host header.'
-                    : `This server does not answer to the host name ${called}. Start it with --allowed-host and that name.`;
+                    : `This server does not answer to the host name ${called}. ` +
+                        'Start it with --allowed-host and that name.';
                 return isOurs ? api?.refuseHost(request, response, why) : sendText(response, 403, why);
             }
             if (isOurs) void api?.answer(request, response);

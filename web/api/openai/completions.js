@@ -212,7 +212,8 @@ export class Completions {
             ids = isText(prompt) ? undefined : begins || bos === undefined ? prompt : [bos, ...prompt];
         // The prompt's probabilities are of its tokens, so they are needed before.
         const tokens = options.promptLogprobs === undefined ? ids : ids
-            ?? await gemma.tokenize(/** @type {string} */ (prompt), {bos: bos !== undefined, maxTokens: gemma.info.contextLength});
+            ?? await gemma.tokenize(/** @type {string} */ (prompt),
+                {bos: bos !== undefined, maxTokens: gemma.info.contextLength});
         const echoed = isEchoed && (isText(prompt) ? prompt : await gemma.detokenize(prompt)),
             skip = bos === undefined || !isText(prompt) && begins ? 0 : 1;
         /** @param {Result} result */

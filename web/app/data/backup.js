@@ -84,7 +84,7 @@ export class Backup {
         });
     }
 
-    /** Goes on with the folder that was chosen before, perhaps in another tab. */
+    /** Continues with the folder that was chosen before, perhaps in another tab. */
     async begin() {
         const {folder} = await this.#look(), {state, folder: said} = this.state;
         if (!folder && state !== 'off') this.#say('off');

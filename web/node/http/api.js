@@ -64,7 +64,8 @@ function pathOf({url = ''}) {
 
 /** What to ask instead. @param {string} path */
 const hintFor = (path) => LACKS_V1.test(path) ? 'The base URL of this API ends with /v1.'
-    : /^\/v1\/responses(\/|$)/.test(path) ? 'The Responses API is not here; use /v1/chat/completions (chat.completions.create).'
+    : /^\/v1\/responses(\/|$)/.test(path)
+    ? 'The Responses API is not here; use /v1/chat/completions (chat.completions.create).'
     : 'GET /v1 lists the addresses.';
 
 export class Api {
