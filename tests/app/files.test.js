@@ -94,10 +94,12 @@ test("a text of an older program is read in an encoding of the reader's language
 
 test('where another script is likely, words with accents are Latin all the same', async () => {
     for (const written of ['Café', 'naïve résumé', 'Müller, Größe', 'Übung', 'garçon', 'don\x92t', 'Aoû\xa0t']) {
-        const bytes = Buffer.from(written, 'latin1');
+        // Node 20 takes windows-1252 for Latin-1; browsers have a ’ there
+        const bytes = Buffer.from(written, 'latin1'), expected = new TextDecoder('windows-1252').decode(bytes);
+        assert.equal(expected.replace(/[\x92’]/, '\x92'), written);
         for (const language of ['zh-CN', 'zh-TW', 'ja', 'ko', 'ru', 'el', 'he', 'ar', 'th', 'fr']) {
-            const {text} = await readFile(fileOf(bytes), {languages: [language]});
-            assert.equal(text, written.replace('\x92', '’'), language);
+            const {text, encoding} = await readFile(fileOf(bytes), {languages: [language]});
+            assert.deepEqual([text, encoding], [expected, 'windows-1252'], language);
         }
     }
     const mixed = '用Python写Code很好', bytes = hex('d3c3507974686f6ed0b4436f6465badcbac3');

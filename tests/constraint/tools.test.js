@@ -73,13 +73,13 @@ for (const style of /** @type {const} */ (['json', 'function'])) {
                     call.arguments,
                 );
             });
-            assert.equal(reader.isOpen, false);
+            assert.equal(reader.isText, false, 'what came last is a call');
         }
         const begun = new ToolCalls(style), [mark] = text.split(/(?<=\n|>)/);
         assert.deepEqual([...begun.push(`Hm.${mark}`), ...begun.end()], [{type: 'text', text: 'Hm.'}]);
         const cut = new ToolCalls(style);
         cut.push(text.slice(0, 45));
-        assert.equal(cut.isOpen, true);
+        assert.equal(cut.isText, false);
     });
 }
 

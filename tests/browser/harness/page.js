@@ -156,11 +156,18 @@ export class Page {
         }, selector, text);
     }
 
-    /** The visible text, without the line end that WebKit adds; '' when the element is hidden. */
+    /**
+     * The visible text, without the line end that WebKit adds; '' when the element is hidden. WebKit finds no
+     * text in what content-visibility leaves undrawn, so it is drawn for it.
+     */
     text(selector) {
         return this.evaluate((selector) => {
             const element = document.querySelector(selector);
-            return element?.checkVisibility() ? element.innerText.trim() : '';
+            if (!element?.checkVisibility()) return '';
+            element.style.contentVisibility = 'visible';
+            const text = element.innerText.trim();
+            element.style.contentVisibility = '';
+            return text;
         }, selector);
     }
 

@@ -124,8 +124,10 @@ export class Backup {
         this.#say('off');
     }
 
+    /** What is being written is written; nothing is said any more. */
     close() {
         this.#ignore();
+        this.#onState = () => {};
         clearTimeout(this.#timer);
     }
 
