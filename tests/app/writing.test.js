@@ -5,7 +5,12 @@ import test from 'node:test';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {Writing} from '../../web/app/writing.js';
 
-Object.assign(globalThis, {addEventListener() {}, document: {addEventListener() {}}});
+const page = new EventTarget();
+Object.assign(globalThis, {document: {addEventListener() {}},
+    addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page)});
+
+/** Whether the browser asks before it closes the page. */
+const isAsked = () => !page.dispatchEvent(new Event('beforeunload', {cancelable: true}));
 
 /** A store whose disk may be full, and the writer's field. */
 function open() {
@@ -74,11 +79,13 @@ test('what could not be stored is there when its text is opened again, and is st
     await until(() => disk.refused === 2);
     await sleep(1);
     assert.deepEqual([wrong.length, kept.get('a')], [1, 'Stored'], 'the second try says nothing');
+    assert.equal(isAsked(), true);
     disk.isFull = false;
     tick(3000);
     await until(() => !writing.isUnstored);
     assert.deepEqual([view.text, kept.get('a'), kept.get('b'), writing.isUnstored],
         ['Other', 'Stored, and more', 'Other', false]);
+    assert.equal(isAsked(), false);
     await writing.open('a');
     assert.equal(view.text, 'Stored, and more');
 });
