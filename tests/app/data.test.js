@@ -364,6 +364,9 @@ check('a full disk: what is refused is said, an answer keeps its text until ther
         await globalThis.writing.append('before ');
         return id;
     });
+    /** Whether the browser asks before it closes the page. */
+    const isAsked = () => page.evaluate(() =>
+        !dispatchEvent(new Event('beforeunload', {cancelable: true})));
     const full = await page.evaluate(async (id) => {
         const {keepState, readState} = await import('/app/data/states.js'), conversation = id.split('/')[0],
             code = ({code}) => code;
@@ -388,6 +391,7 @@ check('a full disk: what is refused is said, an answer keeps its text until ther
     assert.deepEqual(full, [
         'no-room', 'no-room', false, null, 'no-room', 'no-room', 1, 1, 7 + 3_000_000 + 6, 'done',
     ]);
+    assert.equal(await isAsked(), true);
     // It is kept by itself once there is room.
     const [length, start, state, reason] = await page.evaluate(async (id) => {
         globalThis.lift();
@@ -398,6 +402,7 @@ check('a full disk: what is refused is said, an answer keeps its text until ther
         return [message.content.length, message.content.slice(0, 10), message.state, message.finishReason];
     }, id);
     assert.deepEqual([length, start, state, reason], [7 + 3_000_000 + 6, 'before xxx', 'done', 'stop']);
+    while (await isAsked());
 });
 
 check('a schema that migrates: older data is carried along, a newer one is refused, an old tab lets go',

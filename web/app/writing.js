@@ -2,6 +2,8 @@
 //
 // Owns: which text, and when it is stored. Must not know: elements (views/writer.js), how texts are stored.
 
+import {setUnkept} from './data/unkept.js';
+
 /**
  * @typedef {import('./data/conversations.js').Conversations} Conversations
  *
@@ -135,10 +137,10 @@ export class Writing {
         const tried = this.#storing.then(() => this.#store(open)).then(() => {
             open.isRefused = false;
             if (open.written === open.stored) this.#unstored.delete(open);
-            if (![...this.#unstored].some((one) => one.isRefused)) removeEventListener('beforeunload', ask);
+            setUnkept(open, false);
         }, (error) => {
             open.isRefused = true;
-            addEventListener('beforeunload', ask);
+            setUnkept(open, true);
             this.#again ??= setTimeout(() => this.#tryAgain(), AGAIN_MS);
             onError(error);
             // A new text is in no list yet: it comes back where nothing else is written.
@@ -212,9 +214,6 @@ export class Writing {
         return this.#parts.store.list().find((one) => one.id === id);
     }
 }
-
-/** The browser asks before it closes the page: what could not be stored would be lost. @param {Event} event */
-const ask = (event) => event.preventDefault();
 
 /** A field has one kind of line ends. @param {string} stored */
 const asShown = (stored) => stored.replace(/\r\n?/g, '\n');

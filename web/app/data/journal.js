@@ -3,6 +3,7 @@
 // become a part of it. Owns the object store `journal`.
 
 import {GemmaError, codeOf} from '../../base/error.js';
+import {setUnkept} from './unkept.js';
 
 /**
  * @typedef {import('./database.js').Tables} Tables
@@ -120,8 +121,10 @@ export class Writing {
     finish(changes) {
         clearTimeout(this.#again);
         this.#end = {state: 'done', ...changes};
-        return this.#after(() => this.#finish(changes).catch((error) => {
-            if (isOfRoom(error) && !this.#isOver)
+        return this.#after(() => this.#finish(changes).then(() => setUnkept(this, false), (error) => {
+            const isTriedAgain = isOfRoom(error) && !this.#isOver;
+            setUnkept(this, isTriedAgain);
+            if (isTriedAgain)
                 this.#again = setTimeout(() => void this.finish(changes).catch(() => {}), AGAIN_MS);
             else this.#onEnd(undefined);
             throw error;
@@ -132,6 +135,7 @@ export class Writing {
     close() {
         this.#isOver = true;
         clearTimeout(this.#again);
+        setUnkept(this, false);
     }
 
     /** A stored message as it is, also where that could not be kept yet. @param {Message} message */
