@@ -92,11 +92,11 @@ export async function openChromium({path}, {scheme, wasm, cookies}) {
 export async function openExtension({path}, folder) {
     const browser = await puppeteer.launch({
         browser: 'chrome', executablePath: path, args: FLAGS.filter((flag) => flag !== '--headless')
-            .concat('--headless=new'), pipe: true, enableExtensions: [folder],
+            .concat('--headless=new'), pipe: true, enableExtensions: [folder], ...PATIENT,
     });
     const close = () => browser.close().catch(() => browser.process()?.kill('SIGKILL'));
     try {
-        const worker = await browser.waitForTarget((target) => target.type() === 'service_worker'),
+        const worker = await browser.waitForTarget((target) => target.type() === 'service_worker', PATIENT),
             page = patient(await browser.newPage());
         await page.goto(new URL('/page.html', worker.url()).href);
         return {...drive(page), close};
