@@ -128,7 +128,7 @@ test('a plural takes the form of its number, and numbers are written as the lang
     useTexts('en', en);
     assert.deepEqual([bytes(1.5e9), bytes(2.53e8), bytes(5.2e6), bytes(2500), bytes(999), percent(0.409),
         duration(0.2), duration(61), duration(7800)],
-        ['1.50 GB', '253 MB', '5.2 MB', '3 kB', '1 kB', '40 %', '1 s', '2 min', '2 h 10 min']);
+        ['1.50 GB', '253 MB', '5.2 MB', '3 kB', '1 kB', '40%', '1 s', '2 min', '2 h 10 min']);
     assert.deepEqual([list(['a', 'b', 'c']), date(new Date(2026, 4, 3).getTime())],
         ['a, b, c', 'May 3, 2026']);
 });

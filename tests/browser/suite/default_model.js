@@ -190,7 +190,7 @@ export function testDefaultModel(name) {
             const bareLoop = startBareLoop();
             await page.evaluate(startWatchingFreezes);
             await page.click('#continue');
-            await page.until(() => /^Reading… \d+ %/.test(document.getElementById('text-hint').textContent));
+            await page.until(() => /^Reading… \d+%/.test(document.getElementById('text-hint').textContent));
             const ms = await page.evaluate(stopAndTime);
             const bare = bareLoop();
             assert.ok(ms < allowed(STOP_MS, bare), `${ms} ms, where a bare loop is ${JSON.stringify(bare)}`);

@@ -391,8 +391,8 @@ export function testSettings(name) {
             assert.deepEqual(await findings(), []);
             await page.problems();
             await press('Both are good');
-            await heading('50 %');
-            assert.match(await page.text('#compare .compare-body'), /between 13 % and 87 %/);
+            await heading('50%');
+            assert.match(await page.text('#compare .compare-body'), /between 13% and 87%/);
             assert.deepEqual(await findings(), []);
             await page.problems();
             await leave('compare');

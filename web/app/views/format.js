@@ -39,7 +39,7 @@ export function bytes(n) {
  */
 export function percent(share, round = Math.floor) {
     // 0.58 * 100 is a little less than 58
-    return text('unit.percent', {share: round(share * 100 + 1e-9)});
+    return number(round(share * 100 + 1e-9) / 100, {style: 'percent'});
 }
 
 /** Seconds as "12 s", "3 min", "2 h 10 min". @param {number} seconds */

@@ -3,8 +3,9 @@
 // Owns: the row. Must not know: the text, models.
 
 import {element} from './dom.js';
+import {number} from './format.js';
 import {showSpace} from './writer_words.js';
-import {currentLanguage, text} from '../texts.js';
+import {text} from '../texts.js';
 
 /** @typedef {import('../drafting.js').Likely} Likely */
 
@@ -20,9 +21,9 @@ function sign(signs) {
 
 /** @param {number} probability */
 function percentOf(probability) {
-    const format = new Intl.NumberFormat(currentLanguage(),
-        {style: 'percent', maximumFractionDigits: probability < LITTLE ? 1 : 0});
-    return probability < LEAST / 2 ? `< ${format.format(LEAST)}` : format.format(probability);
+    const percent = (/** @type {number} */ n) =>
+        number(n, {style: 'percent', maximumFractionDigits: probability < LITTLE ? 1 : 0});
+    return probability < LEAST / 2 ? `< ${percent(LEAST)}` : percent(probability);
 }
 
 export class LikelyRow {
