@@ -338,6 +338,8 @@ export function testFiles(name) {
             assert.deepEqual(seen.map((turn) => turn.toSorted()), [['For a new one', 'new.md', 'slow.md'], [''],
                 ['For a new one', 'new.md', 'slow.md'], ['For another']].map((turn) => turn.toSorted()));
             await page.fill('#message', '');
+            await page.click('#new-chat');
+            await attached('slow.md');      // what is not read yet is lost by a reload
             await page.reload();
             await page.until(() => document.getElementById('attach').onclick !== null);
             await page.click('#new-chat');
