@@ -39,7 +39,8 @@ import {setTimeout as sleep} from 'node:timers/promises';
 
 // ten times what a busy machine needs: a download whose server is gone is tried again for up to 15 s
 const PATIENCE_MS = 300_000;
-const LOOK_AGAIN_MS = 40;
+/** What takes long need not be seen at once, and looking takes time from it. */
+const LOOK_AGAIN_MS = 40, SELDOM_MS = 200, SOON_MS = 1000;
 
 export class Page {
     #driver;
@@ -128,7 +129,7 @@ export class Page {
 
     /** What `fn` returns in the page as soon as that is truthy. @param {Function} fn */
     async until(fn, ...args) {
-        const end = Date.now() + PATIENCE_MS;
+        const begun = Date.now(), end = begun + PATIENCE_MS;
         for (;;) {
             let value, failure;
             try {
@@ -143,7 +144,7 @@ export class Page {
                     `${this.name}: waited in vain for ${fn} with ${JSON.stringify(args)}; the page shows:\n${shown}`,
                     {cause: failure});
             }
-            await sleep(LOOK_AGAIN_MS);
+            await sleep(Date.now() - begun < SOON_MS ? LOOK_AGAIN_MS : SELDOM_MS);
         }
     }
 
