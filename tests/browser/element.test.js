@@ -340,6 +340,34 @@ async function testConversation(context, {page, open}) {
                 document.querySelector('gemma-chat').shadowRoot.querySelectorAll('.message').length,
             ]), [0, 0]);
     });
+    await context.test('what is stopped before its answer begins is not asked; a system message of the page counts',
+        async () => {
+        const seen = await page.evaluate(async () => {
+            const chat = document.querySelector('gemma-chat'), stopped = chat.ask('Never');
+            chat.stop();
+            const none = await stopped ?? 'nothing', cleared = chat.ask('Nor this');
+            chat.clear();
+            const seen = [none, await cleared ?? 'nothing', chat.messages.length];
+            const ask = async (system) => {
+                chat.messages = [...system ? [{role: 'system', content: system}] : [],
+                    {role: 'user', content: 'Hello'}, {role: 'assistant', content: 'Hi'}];
+                const {promptTokens} = await chat.ask('And?');
+                return /BRIEF|LONG/.exec(await chat.engine.detokenize(promptTokens))?.[0] ?? 'none';
+            };
+            chat.setAttribute('max-tokens', '2');
+            const systems = [await ask(''), await ask('Be BRIEF.')];
+            chat.setAttribute('system', 'Be LONG.');
+            systems.push(await ask('Be BRIEF.'));
+            const again = chat.messages;
+            chat.removeAttribute('system');
+            chat.messages = again;
+            const {promptTokens} = await chat.ask('And?');
+            systems.push(/LONG/.exec(await chat.engine.detokenize(promptTokens))?.[0] ?? 'none');
+            chat.clear();
+            return [...seen, ...systems];
+        });
+        assert.deepEqual(seen, ['nothing', 'nothing', 0, 'none', 'BRIEF', 'LONG', 'none']);
+    });
     await context.test('what has been said outlives the element being moved, and taken out and put back',
         async () => {
         await page.evaluate(() => document.querySelector('gemma-chat').setAttribute('max-tokens', '6'));

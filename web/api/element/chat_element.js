@@ -51,6 +51,9 @@ export class GemmaChat extends Base {
     /** @type {IntersectionObserver | undefined} */
     #seen;
     #offers = 0;        // of those that overlap, one for each attribute, only the last is shown
+    #stops = 0;         // what was asked before one is not answered
+    /** Of the attribute, in the conversation. @type {string | undefined} */
+    #system;
 
     constructor() {
         super();
@@ -138,23 +141,23 @@ export class GemmaChat extends Base {
 
     /** Loads the model, which may download it. @returns {Promise<Gemma>} */
     load() {
-        if (this.#gemma) return Promise.resolve(this.#gemma);
-        this.#loading ??= this.#load();
-        return this.#loading;
+        return this.#gemma ? Promise.resolve(this.#gemma) : this.#loading ??= this.#load();
     }
 
     /** Asks, as a person. @param {string} text @returns {Promise<Result | undefined>} undefined: no text came */
     async ask(text) {
-        const gemma = await this.load();
+        const stops = this.#stops, gemma = await this.load();
         while (this.#running?.signal.aborted) await this.#ended;
+        if (stops !== this.#stops) return undefined;
         if (this.#running) throw new GemmaError('bad-argument', 'This chat is answering already; wait for the answer, or stop it.');
         const answer = this.#answer(gemma, text);
         this.#ended = answer.catch(() => {});
         return answer;
     }
 
-    /** Ends the answer that is being written. */
+    /** Ends the answer that is being written, or was asked for. */
     stop() {
+        this.#stops++;
         this.#running?.abort();
     }
 
@@ -184,8 +187,7 @@ export class GemmaChat extends Base {
                     this.#seen?.disconnect();
                     quietly(this.load());
                 });
-                this.#seen.observe(this);
-                return;
+                return this.#seen.observe(this);
             }
             const id = Gemma.models.idOf(model), {size, state} = (await Gemma.models.list()).find((one) => one.id === id) ?? {};
             if (!this.isConnected || this.#gemma || this.#loading || offer !== this.#offers) return;
@@ -248,9 +250,12 @@ export class GemmaChat extends Base {
 
     /** @param {Gemma} gemma @returns {Promise<Session>} */
     #open(gemma) {
-        const history = this.#messages.filter(({role}, i) => i > 0 || role !== 'system');
+        const system = this.getAttribute('system') ?? undefined, [first] = this.#messages;
+        // The page's own counts where there is no attribute, and there was none.
+        const history = this.#messages.slice(first?.role === 'system' && (system !== undefined || first.content === this.#system) ? 1 : 0);
+        this.#system = system ?? this.#system;
         return gemma.session({
-            system: this.getAttribute('system') ?? undefined, history, sampling: this.#sampling, overflow: 'drop-oldest',
+            system, history, sampling: this.#sampling, overflow: 'drop-oldest',
             onOverflow: (overflow) => {
                 this.#view.hint(this.#view.texts.forgotten);
                 this.#tell('contextoverflow', overflow);
@@ -309,8 +314,8 @@ export class GemmaChat extends Base {
             if (!written) takeBack();
             if (signal.aborted) return undefined;
             this.#fail(error);
-            if (this.#isEnded(error)) {
-                this.#used?.drop();
+            if (this.#used && error instanceof GemmaError && (error.fatal === true || ENDED.has(error.code))) {
+                this.#used.drop();
                 this.#giveUp();
             }
             throw error;
@@ -319,11 +324,6 @@ export class GemmaChat extends Base {
             if (this.#session !== opening) opening?.then((session) => session.close()).catch(() => {});
             this.#view.setBusy(false);
         }
-    }
-
-    /** @param {any} error */
-    #isEnded(error) {
-        return this.#used !== undefined && error instanceof GemmaError && (error.fatal === true || ENDED.has(error.code));
     }
 
     /** The model is offered again, and the conversation continues with it. */
