@@ -9,6 +9,7 @@ import {after, before, test} from 'node:test';
 import {Api} from '../../web/node/http/api.js';
 import {ServedModel} from '../../web/node/http/model.js';
 import {probeHalfClosed} from '../../web/node/http/reply.js';
+import {serve as servePackage} from '../../web/node/index.js';
 import {serve} from '../../web/node/server.js';
 
 const MODEL = join(import.meta.dirname, '../golden/tiny-gemma3.gguf'),
@@ -124,7 +125,7 @@ for (const [name, status, asked, param] of [
         'arguments of 20,000 levels', 400, ['v1/chat/completions', {messages: [CHAT.messages[1], {
             role: 'assistant', tool_calls: [{id: 'a', type: 'function', function: {name: 'f',
                 arguments: `${'{"a":'.repeat(20000)}1${'}'.repeat(20000)}`}}]}]}],
-        'messages[1].tool_calls[0].function.arguments',
+        'messages',
     ],
     [
         'a schema of 20,000 levels as text', 400, ['v1/chat/completions', {...CHAT, response_format: {
@@ -420,3 +421,19 @@ async function untilAnswered(to) {
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
 }
+
+test('the options of the package\'s serve() are read strictly, and null is not given', async () => {
+    for (const more of [{apikey: 'secret'}, {port: 'x'}, {port: 70000}, {parallel: 0}, {parallel: '2'}, {queue: -1},
+        {maxBody: '1MB'}, {engine: {contextLenght: 5}}, {engine: {threads: 'x'}}, {apiKey: ''}, {host: ''},
+        {origins: [5]}, {allowedHosts: {}}, {model: ''}, {model: null}])
+        await assert.rejects(servePackage({model: MODEL, ...more}), {code: 'bad-argument'}, JSON.stringify(more));
+    await assert.rejects(servePackage(), {code: 'bad-argument'});
+    const served = await servePackage({model: MODEL, port: 0, apiKey: null, parallel: null, queue: null, host: null,
+        origins: 'https://example.org', allowedHosts: 'Own.Test', maxBody: null, engine: {...ENGINE, kvType: null}});
+    try {
+        const {status, body} = await json('v1/completions', {prompt: 'x', max_tokens: 1}, {to: served});
+        assert.deepEqual([status, body.choices?.length], [200, 1]);
+    } finally {
+        await served.close();
+    }
+});

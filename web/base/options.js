@@ -99,12 +99,12 @@ export const OPTIONS = {
 
 /**
  * The options that were given.
- * @param {string} taker   a key of OPTIONS
+ * @param {string} taker   a key of OPTIONS, or what `kinds` are of
  * @param {Record<string, any> | null} [given]
+ * @param {Record<string, Kind>} [kinds]
  * @returns {Record<string, any>} rejects what is unknown or of another kind by GemmaError 'bad-argument'
  */
-export function readOptions(taker, given) {
-    const kinds = OPTIONS[taker];
+export function readOptions(taker, given, kinds = OPTIONS[taker]) {
     /** @type {Record<string, any>} */
     const options = {};
     if (!isObject(given ?? {}))

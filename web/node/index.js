@@ -6,6 +6,7 @@
 import {GemmaError} from '../base/error.js';
 import {Api} from './http/api.js';
 import {checkModel} from './http/model.js';
+import {OPTIONS, readOptions} from '../base/options.js';
 import {serve as listen} from './server.js';
 
 export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
@@ -24,22 +25,36 @@ export {Constraint, Gemma, GemmaError, Session} from '../gemma.js';
  * @property {import('../gemma.js').LoadOptions} [engine]   with which the model is loaded
  */
 
+/** @typedef {import('../base/options.js').Kind} Kind @param {any} v */
+const isName = (v) => typeof v === 'string' && v !== '';
+/** @type {(least: number, most?: number) => Kind} */
+const whole = (least, most = Infinity) => [(v) => Number.isSafeInteger(v) && v >= least && v <= most,
+    `a whole number from ${least}${most < Infinity ? ` to ${most}` : ''}`];
+/** @type {Kind} */
+const name = [isName, 'a string that is not empty'];
+/** @type {Kind} */
+const names = [(v) => isName(v) || Array.isArray(v) && v.every(isName), 'a string or an array of strings'];
+/** @type {Record<string, Kind>} */
+const SERVE = {
+    model: name, port: whole(0, 65535), host: name, allowedHosts: names, apiKey: name, origins: names,
+    parallel: whole(1), queue: whole(0), maxBody: whole(1), engine: [(v) => typeof v === 'object'
+        && !Array.isArray(v), 'an object'],
+};
 /**
  * Serves OpenAI's API over HTTP. The model is loaded by the first request; a file that is none rejects at once.
  * @param {ServeOptions} options
  * @returns {Promise<{url: string, port: number, close: () => Promise<void>}>}   close: ends the server
  *     and the engine
  */
-export async function serve({model, port, host, allowedHosts = [], apiKey, origins, parallel, queue, maxBody,
-    engine = {}}) {
-    if (typeof model !== 'string')
-        throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
-    if (apiKey === '' || host === '')
-        throw new GemmaError('bad-argument', `${host === '' ? 'host' : 'apiKey'} is empty; leave it out, or give it a value.`);
+export async function serve(options) {
+    const {model, port, host, allowedHosts = [], apiKey, origins, parallel, queue, maxBody,
+        engine: given} = readOptions('serve', options, SERVE);
+    if (model === undefined) throw new GemmaError('bad-argument', 'The model is given by the path of its file.');
+    const engine = readOptions('engine', given, OPTIONS.load);
     await checkModel(model);
     const api = new Api({path: async () => model, engine, parallel, queue, maxBody, apiKey, origins: origins
         && [origins].flat()});
-    const server = await listen({port, host, allowedHosts: allowedHosts.map((name) => name.toLowerCase()),
+    const server = await listen({port, host, allowedHosts: [allowedHosts].flat().map((name) => name.toLowerCase()),
         model, api});
     return {
         url: server.url, port: server.port,
