@@ -87,6 +87,18 @@ test('what is aborted stops, and what is not supported is said', async () => {
             onAbort() {}});
     let pieces = 0;
     for await (const {type} of streamed.stream) if (type === 'text-delta' && ++pieces === 3) stopping.abort();
+    const late = (signal) => generateText({...ASKED, maxOutputTokens: 400, abortSignal: signal}),
+        own = new AbortController(), reason = new Error('enough');
+    await assert.rejects(late(AbortSignal.abort()), {name: 'AbortError'});
+    await assert.rejects(late(AbortSignal.timeout(30)), {name: 'TimeoutError'});
+    setTimeout(() => own.abort(reason), 30);
+    await assert.rejects(late(own.signal), reason);
+    const prompt = [{role: 'user', content: [{type: 'text', text: 'Hello'}]}], cut = new AbortController();
+    await assert.rejects(model.doStream({prompt, abortSignal: AbortSignal.abort(reason)}), reason);
+    const parts = (await model.doStream({prompt, maxOutputTokens: 400, abortSignal: cut.signal})).stream;
+    await assert.rejects(async () => {
+        for await (const {type} of parts) if (type === 'text-delta') cut.abort(reason);
+    }, reason);
     assert.equal((await generateText(ASKED)).finishReason, (await generateText(ASKED)).finishReason);
     const {stream} = await model.doStream(
         {prompt: [{role: 'user', content: [{type: 'text', text: 'Hello'}]}]}), reader = stream.getReader();

@@ -111,6 +111,19 @@ function toReason(raw) {
 }
 
 /**
+ * Where it was aborted, the SDK knows that by its signal's reason alone.
+ * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work @returns {Promise<T>}
+ */
+async function orAborted(signal, work) {
+    try {
+        return await work();
+    } catch (error) {
+        signal?.throwIfAborted();
+        throw error;
+    }
+}
+
+/**
  * A LanguageModelV3. The SDK calls it by proxies, so it has no private fields.
  * @param {ChatCompletions} chat
  * @param {string} modelId
@@ -122,7 +135,7 @@ const createLanguageModel = (chat, modelId) => ({
     /** @param {CallOptions} options */
     async doGenerate(options) {
         const {fields, warnings} = toRequest(options),
-            answer = /** @type {unknown} */ (await chat.create(fields));
+            answer = /** @type {unknown} */ (await orAborted(options.abortSignal, () => chat.create(fields)));
         const {id, created, model, usage, choices: [{message, finish_reason: reason}]} =
             /** @type {import('./openai/types.js').ChatCompletion} */ (answer);
         /** @type {Content[]} */
@@ -139,14 +152,17 @@ const createLanguageModel = (chat, modelId) => ({
         const {fields, warnings} = toRequest(options), stopping = new AbortController();
         const signal = options.abortSignal ? AbortSignal.any([options.abortSignal, stopping.signal])
             : stopping.signal;
-        const chunks = await chat.create({
+        const chunks = await orAborted(options.abortSignal, () => chat.create({
             ...fields, signal, stream: true, stream_options: {include_usage: true},
-        });
+        }));
         const parts = toParts(/** @type {any} */ (chunks), warnings);
         return {stream: new ReadableStream({
             async pull(controller) {
                 try {
                     const {done, value} = await parts.next();
+                    // chunks that were aborted just end
+                    if (value?.type === 'finish' && !value.finishReason.raw)
+                        options.abortSignal?.throwIfAborted();
                     if (done) controller.close();
                     else controller.enqueue(value);
                 } catch (error) {
