@@ -1,8 +1,11 @@
-// How an answer is begun again where memory lacked: only while nothing of it has been told. Sessions are made up.
+// How an answer is begun again where memory lacked: only while nothing of it has been told; and how many texts
+// are written at once. Sessions are made up.
 
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {answer} from '../../web/api/openai/run.js';
+import {closed} from '../../web/api/openai/request.js';
+import {GemmaError} from '../../web/gemma.js';
 
 const RESULT = {text: '', finishReason: 'stop', promptTokens: [], tokens: [], cachedTokens: 0, timings: {}};
 const gate = {run: (n, signal, work) => work()};
@@ -35,4 +38,42 @@ test('what has been told is not told again', async () => {
     };
     await assert.rejects(ask({onTool: () => told.push('call')}, {n: 1}, {prompt}), /no memory/);
     assert.deepEqual(told, ['read', 'call']);
+});
+
+test('many texts are written by as many sessions as there is memory for, each in its place', async () => {
+    for (const [room, sessions] of [[0, 1], [1, 1], [4, 4], [1000, 16]]) {
+        let copies = 0, most = 0, open = 0, closes = 0;
+        const ended = [];
+        const prompt = (text, {maxTokens, sampling: {seed}}) => {
+            most = Math.max(most, ++open);
+            return {result: new Promise((done) => { setTimeout(() => {
+                open--;
+                done({...RESULT, text: maxTokens === 0 ? '' : String(seed)});
+            }); })};
+        };
+        const close = async () => { closes++; };
+        const session = {prompt, async clone() {
+            if (copies++ >= room) throw new GemmaError('no-memory', 'There is no room.');
+            return {prompt, close};
+        }};
+        const results = await ask({onEnd: (i, {text}) => ended.push([i, text])}, {n: 40, seed: 7}, session);
+        assert.equal(most, sessions);
+        assert.equal(closes, Math.min(copies, room));
+        assert.equal(new Set(results.map(({text}) => text)).size, 40);
+        assert.deepEqual(ended.toSorted(([a], [b]) => a - b), results.map(({text}, i) => [i, text]));
+    }
+});
+
+test('a strict schema closes objects wherever they are, but for parts of one', () => {
+    const open = {type: 'object', properties: {a: {type: 'boolean'}}}, shut = {...open, additionalProperties: false};
+    for (const [given, expected] of [
+        [open, shut], [{additionalProperties: open}, {additionalProperties: shut}],
+        [{patternProperties: {a: open}}, {patternProperties: {a: shut}}], [{prefixItems: [open]}, {prefixItems: [shut]}],
+        [{items: open}, {items: shut}], [{anyOf: [open, true]}, {anyOf: [shut, true]}],
+        [{allOf: [open, {properties: {b: open}}]}, {allOf: [open, {properties: {b: shut}}]}],
+        [{...open, oneOf: [{properties: {b: open}}]}, {...open, oneOf: [{properties: {b: shut}}]}],
+        [{allOf: [{prefixItems: [open]}]}, {allOf: [{prefixItems: [shut]}]}],
+        [{properties: {properties: open}}, {properties: {properties: shut}, additionalProperties: false}],
+        [{enum: [open], const: open}, {enum: [open], const: open}],
+    ]) assert.deepEqual(closed(given), expected);
 });

@@ -54,7 +54,9 @@ test('install: where there is none, or when told to', () => {
     assert.equal(target.LanguageModel, first);
     assert.equal(install({model: TINY, target}), first);
     assert.notEqual(install({model: TINY, target, force: true}), first);
-    assert.throws(() => install({model: {}, target: {}}), {code: 'bad-argument'});
+    for (const more of [{model: {}}, {modle: TINY}, {toolRound: 1}, {toolRounds: -1}, {unloadAfter: 'x'}])
+        assert.throws(() => install({model: TINY, target: {}, ...more}), {code: 'bad-argument'});
+    install({model: TINY, target: {}, load: null, toolRounds: null, unloadAfter: Infinity});
 });
 
 test('Availability: unknown types and languages are unavailable, and create() rejects', async () => {

@@ -260,6 +260,14 @@ test('under Node: imported, required, and as a command', () => {
         console.log((await (await fetch(new URL('v1/models', server.url))).json()).object, page.status, page.headers.get('Content-Type'), text.includes('/v1/chat/completions'));
         await server.close();`);
     assert.equal(runNode(process.execPath, 'serve.js'), 'list 200 text/html; charset=utf-8 true');
+    writeFileSync(join(folder, 'names.js'), `import {Gemma} from 'gemma-wasm';
+        import {OpenAI} from 'gemma-wasm/openai';
+        const gemma = await Gemma.load(${JSON.stringify(model)}), {completions} = new OpenAI({gemma}).chat;
+        const messages = [{role: 'user', content: 'x'}], name = ({name}) => name;
+        console.log(await completions.create({messages, temperature: 9}).catch(name),
+            await completions.create({messages}, {signal: AbortSignal.abort()}).catch(name));
+        gemma.close();`);
+    assert.equal(runNode(process.execPath, 'names.js'), 'BadRequestError APIUserAbortError');
     const [node] = NODES, command = 'node_modules/.bin/gemma',
         {version} = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.equal(runNode(node, command, '--version'), `gemma-wasm ${version}`);

@@ -30,12 +30,13 @@ function read({role, text, files}) {
 
 /**
  * @param {Gemma | Promise<Gemma>} model
- * @param {Options} [options]   system, sampling, maxTokens and constraint, as for Gemma.session and
+ * @param {Options | null} [given]   system, sampling, maxTokens and constraint, as for Gemma.session and
  *     Session.prompt
  * @returns {{stream: true, handler: (body: any, signals: Signals) => Promise<void>}}   for deep-chat's
  *     property connect
  */
-export function connectDeepChat(model, {system, sampling, ...options} = {}) {
+export function connectDeepChat(model, given) {
+    const {system, sampling, ...options} = given ?? {};
     /** @type {import('../gemma.js').Session | undefined} */
     let session;
     return {

@@ -41,10 +41,18 @@ export class OpenAI {
 
     static APIError = errors.APIError;
     static BadRequestError = errors.BadRequestError;
+    static AuthenticationError = errors.AuthenticationError;
+    static PermissionDeniedError = errors.PermissionDeniedError;
     static NotFoundError = errors.NotFoundError;
     static RateLimitError = errors.RateLimitError;
     static InternalServerError = errors.InternalServerError;
     static APIUserAbortError = errors.APIUserAbortError;
+    static APIConnectionTimeoutError = errors.APIConnectionTimeoutError;
+
+    static {
+        // The classes' own names are shortened in the package.
+        for (const [name, {prototype}] of Object.entries(OpenAI)) prototype.name = name;
+    }
 
     /** @param {Options} options */
     constructor(options) {

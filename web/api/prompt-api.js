@@ -8,6 +8,7 @@
 //
 // It takes and gives text. In windows and in workers.
 
+import {GemmaError} from '../gemma.js';
 import {defineLanguageModel} from './prompt_api/language_model.js';
 import {Model} from './prompt_api/model.js';
 
@@ -22,14 +23,16 @@ import {Model} from './prompt_api/model.js';
  * @param {PromptApiOptions} options
  * @returns {LanguageModelClass}
  */
-export function languageModel({
-    model,
-    load = {},
-    languages,
-    userActivation = true,
-    toolRounds = 8,
-    unloadAfter = 60_000,
-}) {
+export function languageModel(options) {
+    const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== null));
+    const {model, load = {}, languages, userActivation = true, toolRounds = 8, unloadAfter = 60_000, ...more} =
+        /** @type {PromptApiOptions} */ (given), [odd] = Object.keys(more);
+    if (odd) throw new GemmaError('bad-argument', `languageModel has no option ${odd}; it takes model, load, `
+        + 'languages, userActivation, toolRounds and unloadAfter.');
+    if (!Number.isSafeInteger(toolRounds) || toolRounds < 0)
+        throw new GemmaError('bad-argument', `toolRounds is ${toolRounds}; a whole number from 0 is expected.`);
+    if (!(typeof unloadAfter === 'number' && unloadAfter >= 0))
+        throw new GemmaError('bad-argument', `unloadAfter is ${unloadAfter}; milliseconds are expected.`);
     return defineLanguageModel(new Model(model, load, unloadAfter), {languages, userActivation, toolRounds});
 }
 

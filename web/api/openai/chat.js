@@ -1,9 +1,9 @@
 // chat.js: chat.completions: a conversation's next message, as a whole or in chunks.
 
 import {refuse} from './errors.js';
-import {flag, list, oneOf, readFields, whole} from './fields.js';
+import {flag, list, need, oneOf, readFields, whole} from './fields.js';
 import {readMessages, readTools} from './messages.js';
-import {FIELDS, NO_EFFECT, ONLY, toOptions, UNSUPPORTED} from './request.js';
+import {FIELDS, NO_EFFECT, ONLY, onlyOne, toOptions} from './request.js';
 import {answer, asApiPromise, handle, headOf, newId, timingsOf, usageOf} from './run.js';
 
 /**
@@ -31,7 +31,7 @@ const TABLE = {
         ...ONLY, reasoning_effort: oneOf('none'), verbosity: oneOf('medium'),
         modalities: [(v) => Array.isArray(v) && v.every((one) => one === 'text'), '["text"]'],
     },
-    unsupported: [...UNSUPPORTED, 'audio', 'prediction', 'web_search_options', 'functions', 'function_call',
+    unsupported: ['audio', 'prediction', 'web_search_options', 'functions', 'function_call',
         'moderation'],
 };
 
@@ -58,11 +58,8 @@ function startOf(messages, tools) {
 /** @param {unknown} body @param {Engine} engine */
 function readChat(body, {gemma}) {
     const given = readFields(body, TABLE);
-    if (!given.messages) refuse("Missing required parameter: 'messages'.", 'messages',
-        'missing_required_parameter');
-    if (given.max_tokens !== undefined && given.max_completion_tokens !== undefined) {
-        refuse("'max_tokens' and 'max_completion_tokens' are the same; give one of them.", 'max_tokens');
-    }
+    need('messages', given.messages, list);
+    onlyOne(given, 'max_tokens', 'max_completion_tokens');
     if (given.top_logprobs !== undefined && !given.logprobs)
         refuse("'top_logprobs' is only allowed when 'logprobs' is true.", 'top_logprobs');
     const messages = readMessages(given.messages), tools = readTools(given),

@@ -3,7 +3,7 @@
 
 import {refuse} from './errors.js';
 import {flag, isText, readFields, text, whole} from './fields.js';
-import {FIELDS, inVocabulary, NO_EFFECT, ONLY, toOptions, UNSUPPORTED} from './request.js';
+import {FIELDS, inVocabulary, NO_EFFECT, ONLY, toOptions} from './request.js';
 import {answer, asApiPromise, handle, headOf, timingsOf, usageOf} from './run.js';
 import {Place} from './tokens.js';
 
@@ -38,7 +38,7 @@ const TABLE = {
         best_of: whole(1), suffix: text},
     noEffect: NO_EFFECT,
     only: ONLY,
-    unsupported: UNSUPPORTED,
+    unsupported: [],
 };
 
 /** @param {unknown} body @param {Engine} engine */

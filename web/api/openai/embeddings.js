@@ -1,7 +1,7 @@
 // embeddings.js: embeddings: vectors of texts, or of token ids.
 
 import {refuse} from './errors.js';
-import {isText, oneOf, readFields, signal, text, whole} from './fields.js';
+import {isText, need, oneOf, readFields, signal, text, whole} from './fields.js';
 import {inVocabulary} from './request.js';
 import {asApiPromise, handle} from './run.js';
 
@@ -58,8 +58,7 @@ export class Embeddings {
     async #create(body, options) {
         const {gate, gemma, model, pool} = this.#engine, given = readFields(body, TABLE),
             {nEmbd, nVocab} = gemma.info;
-        if (given.input === undefined)
-            refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
+        need('input', given.input, inputs);
         if (![undefined, nEmbd].includes(given.dimensions)) {
             refuse(
                 `Unsupported value: 'dimensions' is ${given.dimensions}; this model's vectors have ${nEmbd}.`,

@@ -36,16 +36,16 @@ function checkCount(name, value, least) {
  * @param {string} owner   what the options are given to, for sentences
  * @returns {Engine}
  */
-export function createEngine({gemma, model, parallel = 4, queue = Infinity, sessions = Math.max(parallel, 4)
-    + 2, ...more}, owner) {
+export function createEngine({gemma, model, parallel: given, queue, sessions, ...more}, owner) {
+    const parallel = given ?? 4;
     const odd = Object.keys(more)[0];
     if (odd) throw new GemmaError('bad-argument',
         `${owner} has no option ${odd}; it takes gemma, model, parallel, queue and sessions.`);
     if (!gemma?.info) throw new GemmaError('bad-argument',
         `${owner} needs a model: {gemma: await Gemma.load(...)}.`);
     checkCount('parallel', parallel, 1);
-    checkCount('queue', queue, 0);
-    checkCount('sessions', sessions, 1);
+    checkCount('queue', queue ??= Infinity, 0);
+    checkCount('sessions', sessions ??= Math.max(parallel, 4) + 2, 1);
     const about = {id: model ?? (gemma.info.name || gemma.info.architecture),
         created: Math.floor(Date.now() / 1000)};
     return {gemma, gate: new Gate(parallel, queue), pool: new Pool(gemma, sessions),

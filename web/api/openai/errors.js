@@ -7,6 +7,11 @@ import {GemmaError} from '../../gemma.js';
 
 /** What a request comes to that can't be answered. `error` is what OpenAI's servers send as {error}. */
 export class APIError extends Error {
+    /** The openai package's have those of the response. @type {undefined} */
+    headers;
+    /** @type {undefined} */
+    requestID;
+
     /**
      * @param {number | undefined} status   as over HTTP; undefined: the request did not end
      * @param {Partial<ErrorBody> & {message: string}} error
@@ -15,16 +20,12 @@ export class APIError extends Error {
     constructor(status, {message, type = status && status < 500 ? 'invalid_request_error' : 'server_error',
         param = null, code = null}, options) {
         super(message, options);
-        this.name = this.constructor.name;
         this.status = status;
         /** @type {ErrorBody} */
         this.error = {message, type, param, code};
         this.type = type;
         this.param = param;
         this.code = code;
-        // the openai package's have those of the response
-        this.headers = /** @type {undefined} */ (undefined);
-        this.requestID = /** @type {undefined} */ (undefined);
     }
 }
 

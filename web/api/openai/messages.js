@@ -37,8 +37,7 @@ function readMessage(path, message, calls) {
         case 'tool': {
             const id = need(`${path}.tool_call_id`, message.tool_call_id, text), name = calls.get(id);
             if (name === undefined) {
-                refuse(
-                    `'${path}.tool_call_id' is '${id}', but no tool call of an assistant's message before it has this id.`,
+                refuse(`'${path}.tool_call_id' is '${id}', which no tool call before it has.`,
                     `${path}.tool_call_id`);
             }
             return {role, name, content: readText(at, message.content)};
@@ -67,7 +66,10 @@ function readAssistant(path, {content, refusal, tool_calls: given}, calls) {
         ...toolCalls.length && {toolCalls}};
 }
 
-/** @param {string} path @param {any} json @returns {Record<string, any>} */
+/**
+ * What a model wrote may be cut: it sees it again, as text.
+ * @param {string} path @param {any} json @returns {Record<string, any>}
+ */
 function readArguments(path, json) {
     let value;
     try {
@@ -75,8 +77,7 @@ function readArguments(path, json) {
     } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
     }
-    return isObject(value) && !isTooDeep(value) ? value
-        : refuse(`Invalid value for '${path}': the JSON of an object is expected.`, path);
+    return isObject(value) && !isTooDeep(value) ? value : {invalid: json};
 }
 
 /**

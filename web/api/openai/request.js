@@ -37,13 +37,6 @@ export const FIELDS = {
 export const NO_EFFECT = ['user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention',
     'prompt_cache_options', 'metadata', 'store', 'service_tier'];
 
-/** What other engines have and ours has not. */
-export const UNSUPPORTED = [
-    'typ_p', 'typical_p', 'mirostat', 'mirostat_tau', 'mirostat_eta', 'penalty_last_n', 'repeat_last_n',
-    'timings_per_token', 'return_progress',
-    'return_tokens', 'n_probs', 'dry_multiplier', 'xtc_probability',
-];
-
 /** @type {Record<string, import('./fields.js').Kind>} */
 export const ONLY = {ignore_eos: oneOf(false)};
 
@@ -58,6 +51,12 @@ export function inVocabulary(ids, nVocab, name) {
         refuse(`Invalid '${name}': the token ${odd} is outside of the vocabulary of ${nVocab}.`, name);
 }
 
+/** @param {Record<string, any>} given @param {string} name @param {string} other   says the same */
+export function onlyOne(given, name, other) {
+    if (given[name] !== undefined && given[other] !== undefined)
+        refuse(`'${name}' and '${other}' are the same; give one of them.`, name);
+}
+
 /**
  * Sampling, stop strings, and what the answer must be.
  * @param {Record<string, any>} given   checked fields
@@ -65,9 +64,7 @@ export function inVocabulary(ids, nVocab, name) {
  */
 export function toOptions(given, nVocab) {
     inVocabulary(Object.keys(given.logit_bias ?? {}).map(Number), nVocab, 'logit_bias');
-    if (given.repeat_penalty !== undefined && given.repetition_penalty !== undefined) {
-        refuse("'repeat_penalty' and 'repetition_penalty' are the same; give one of them.", 'repeat_penalty');
-    }
+    onlyOne(given, 'repeat_penalty', 'repetition_penalty');
     if (given.stream_options !== undefined && !given.stream) {
         refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.", 'stream_options');
     }
@@ -150,27 +147,31 @@ function readJson(schema) {
 const COMBINED = ['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties',
     'unevaluatedProperties', 'if'];
 
+/** What holds schemas: by name, in a list, or one. */
+const MAPS = ['properties', 'patternProperties', '$defs', 'definitions'];
+const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems'], ONES = ['items', 'additionalProperties'];
+
 /**
  * A strict schema: an object has the properties that it names, and no others. Where other keywords say more
  * of an object, it is left as it is.
- * @param {any} schema @returns {any}
+ * @param {any} schema
+ * @param {boolean} [isPart]   another one says more of the same object
+ * @returns {any}
  */
-export function closed(schema) {
+export function closed(schema, isPart = false) {
     if (!isObject(schema)) return schema;
-    const own = isObject(schema.properties) && !COMBINED.some((name) => schema[name] !== undefined)
-        ? {additionalProperties: false} : {};
-    /** @param {string} name */
-    const map = (name) => isObject(schema[name])
-        && {
-            [name]: Object.fromEntries(Object.entries(schema[name]).map(([key, each]) => [key, closed(each)])),
-        };
-    /** @param {string} name */
-    const one = (name) => isObject(schema[name]) && {[name]: closed(schema[name])};
-    /** @param {string} name */
-    const each = (name) => Array.isArray(schema[name]) && !isObject(schema.properties)
-        && {[name]: schema[name].map(closed)};
-    return {...schema, ...own, ...map('properties'), ...map('$defs'), ...map('definitions'), ...one('items'),
-        ...each('anyOf'), ...each('oneOf'), ...each('prefixItems')};
+    const hasOwn = isObject(schema.properties), made = Object.entries(schema).map(([name, value]) => {
+        if (MAPS.includes(name) && isObject(value)) value = Object.fromEntries(Object.entries(value)
+            .map(([key, each]) => [key, closed(each)]));
+        else if (LISTS.includes(name) && Array.isArray(value))
+            value = value.map((each) => closed(each,
+                name !== 'prefixItems' && (isPart || hasOwn || name === 'allOf')));
+        else if (ONES.includes(name)) value = closed(value);
+        return [name, value];
+    });
+    if (hasOwn && !isPart && !COMBINED.some((name) => schema[name] !== undefined))
+        made.push(['additionalProperties', false]);
+    return Object.fromEntries(made);
 }
 
 /** @type {import('./fields.js').Kind} */

@@ -7,6 +7,9 @@ import {seedOf} from './request.js';
 import {Channel, Stream} from './stream.js';
 import {GemmaError} from '../../gemma.js';
 
+/** Texts of one prompt, each of which has keys and values of its own. */
+const MOST_AT_ONCE = 16;
+
 /**
  * @typedef {import('../../gemma.js').Result} Result
  * @typedef {import('../../gemma.js').Session} Session
@@ -172,26 +175,43 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
     }
     const read = complete(await ask(session, 0, {maxTokens: 0, constraint: undefined}));
     if (readsFirst) io.onRead?.(read);
-    /** @type {Session[]} */
-    const clones = [];
+    const sessions = [session];
     try {
-        while (clones.length < n - 1) clones.push(await session.clone());
-        const results = [session, ...clones].map(async (each, i) => {
-            const {cachedTokens, promptLogprobs, timings} = read;
-            const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}),
-                {decodeTokens, decodeMs} = result.timings;
-            const whole = {...result, cachedTokens, promptLogprobs,
-                timings: {...timings, decodeTokens, decodeMs}};
-            io.onEnd?.(i, whole);
-            return whole;
+        await cloneFor(n, sessions);
+        /** @type {Result[]} */
+        const results = [];
+        const writing = sessions.map(async (each, first) => {
+            for (let i = first; i < n; i += sessions.length) {
+                const {cachedTokens, promptLogprobs, timings} = read;
+                const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}),
+                    {decodeTokens, decodeMs} = result.timings;
+                results[i] = {...result, cachedTokens, promptLogprobs,
+                    timings: {...timings, decodeTokens, decodeMs}};
+                io.onEnd?.(i, results[i]);
+            }
         });
         // One that fails ends the others.
-        for (const each of results) each.catch((error) => failing.abort(error));
-        await Promise.allSettled(results);
+        for (const each of writing) each.catch((error) => failing.abort(error));
+        await Promise.allSettled(writing);
         if (failing.signal.aborted) throw failing.signal.reason;
-        return await Promise.all(results);
+        await Promise.all(writing);
+        return results;
     } finally {
-        for (const clone of clones) clone.close().catch(() => {});
+        for (const clone of sessions.slice(1)) clone.close().catch(() => {});
+    }
+}
+
+/**
+ * Clones the first session: as many as write at once. Where memory lacks, fewer do, one after the other.
+ * @param {number} n @param {Session[]} sessions
+ */
+async function cloneFor(n, sessions) {
+    try {
+        while (sessions.length < Math.min(n, MOST_AT_ONCE)) sessions.push(await sessions[0].clone());
+    } catch (error) {
+        if (/** @type {any} */ (error).code !== 'no-memory') throw error;
+        // what the others write needs room, too
+        if (sessions[1]) sessions.pop()?.close();
     }
 }
 

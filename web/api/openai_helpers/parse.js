@@ -6,6 +6,8 @@ import {APIError} from '../openai/errors.js';
 
 /** An answer that was to be read ended before it was whole. */
 export class LengthFinishReasonError extends APIError {
+    name = 'LengthFinishReasonError';
+
     constructor() {
         super(undefined, {message: 'The answer reached its length limit before it was whole.', type: 'length',
             code: 'length'});
