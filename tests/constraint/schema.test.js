@@ -31,6 +31,31 @@ function refused(schema, keyword, pointer) {
     );
 }
 
+test('objects of a union that begin alike are told apart by what follows, also where that is optional', () => {
+    const of = (more, required) => ({type: 'object', properties: {a: {type: 'integer'}, b: {type: 'null'}, ...more},
+        required: ['a', ...required], additionalProperties: false});
+    judge(
+        {anyOf: [of({c: {const: 1}}, ['b', 'c']), of({c: {const: 2}}, ['b', 'c']), of({d: {}}, ['b']), of({e: {}}, []),
+            {type: 'object', properties: {a: {const: 'x'}}, required: ['a', 'z'], additionalProperties: {type: 'null'}}]},
+        ['{"a":1,"b":null,"c":1}', '{"a":1,"b":null,"c":2}', '{"a":1,"b":null}', '{"a":1,"b":null,"d":[]}', '{"a":1}',
+            '{"a":1,"e":0}', '{"a":1,"b":null,"e":0}', '{"a":"x","z":null}', '{"a":"x","z":null,"y":null}'],
+        ['{}', '{"b":null}', '{"a":1,"b":null,"c":3}', '{"a":1,"c":1}', '{"a":1,"d":0}', '{"a":1,"b":null,"d":0,"e":0}',
+            '{"a":"x"}', '{"a":1,"z":null}', '{"a":1,}', '{"a":"x","b":null}'],
+    );
+});
+
+test('a union that names the same objects twice takes them', () => {
+    judge({anyOf: [{type: 'object'}, {type: 'object'}, {type: 'array', items: {anyOf: [{}, {}]}}]}, ['{}', '[{"a":1}]'], ['1']);
+    const same = {type: 'object', properties: {a: {const: 1}}, required: ['a']};
+    judge({anyOf: [same, structuredClone(same), {$ref: '#/$defs/a'}], $defs: {a: same}}, ['{"a":1}', '{"a":1,"b":2}'], ['{}']);
+});
+
+test('multiples are whole numbers as large as a double holds each', () => {
+    judge({type: 'integer', minimum: 0, multipleOf: 1000},
+        ['0', '1000', '999999999999000', '1700000000000000', '9007199254740000'], ['1', '1700000000000001', '-1000']);
+    judge({type: 'integer', multipleOf: 5, maximum: 9007199254740992}, ['9007199254740990', '-9007199254740990'], ['9007199254740991']);
+});
+
 test('members come in the order of the schema, optional ones may be left out', () => {
     judge(
         {

@@ -541,6 +541,16 @@ test('constraint: without a model, whether it compiles and which lines it accept
     assert.deepEqual(accepts(['--grammar', write('g.gbnf', 'root ::= "x"+ "y"')], 'xxy\ny'), [true, false]);
     assert.deepEqual(accepts(['--schema', schema, '--whitespace', 'none'], '{"a":1}\n{"a": 1}'),
         [true, false]);
+    const deep = `${'('.repeat(30)}a${')'.repeat(30)}`, ways = 'e ::= t | t "+" e | t "-" e\nt ::= "a" | "(" e ")"';
+    assert.deepEqual(accepts(['--grammar', write('ways.gbnf', `root ::= e\n${ways}`)], `a+a\n${deep}\n(a)\nb`),
+        [true, null, true, false], 'what cannot be told does not hide the others');
+    const kinds = ['row', 'col', 'tab', 'box'], tree = {$ref: '#/$defs/n', $defs: {n: {anyOf: kinds.map((kind) =>
+        ({type: 'object', properties: {id: {type: 'integer'}, children: {type: 'array', items: {$ref: '#/$defs/n'}},
+            type: {const: kind}}, required: ['id', 'children', 'type'], additionalProperties: false}))}}};
+    const nested = (depth, last = 'box') => JSON.stringify({id: 1, children: depth ? [JSON.parse(nested(depth - 1, last))]
+        : [], type: depth ? kinds[depth % 4] : last});
+    assert.deepEqual(accepts(['--schema', write('tree.json', JSON.stringify(tree))],
+        [nested(0), nested(6), nested(80), nested(80, 'none')].join('\n')), [true, true, true, false]);
 });
 
 test('constraint: what does not compile is told, by --json too', () => {

@@ -117,7 +117,7 @@ export function numberText(set, grammar) {
     if (isNever(text))
         bad(
             `From ${set.min} to ${set.max} ("minimum", "maximum") no number can be written: `
-                + `sizes are ${LEAST} to ${FAR}, and multiples have at most ${EXACT_DIGITS} digits.`,
+                + `sizes are ${LEAST} to ${FAR}, and multiples are at most ${Number.MAX_SAFE_INTEGER}.`,
         );
     return text;
 }
@@ -326,7 +326,7 @@ function multiples(set, grammar) {
     }
     if (step > MAX_STEP)
         bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
-    const limit = 10n ** BigInt(EXACT_DIGITS) - 1n;
+    const limit = BigInt(Number.MAX_SAFE_INTEGER);
     const range = parseRegex(
         integers({
             low: low === undefined || low < -limit ? -limit : low,

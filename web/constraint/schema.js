@@ -98,7 +98,7 @@ export class SchemaWriter {
         try {
             const shape = this.#sets.shapeOf(goal);
             return choice(
-                ...shape.objects.map((set) => this.#object(set)),
+                this.#objects(shape.objects),
                 ...shape.arrays.map((set) => this.#array(set)),
                 ...shape.strings.map((set) => this.#string(set)),
                 ...shape.numbers.map((set) => this.#number(set)),
@@ -133,19 +133,48 @@ export class SchemaWriter {
             : numberText(set, this.grammar);
     }
 
-    /** @param {ObjectSet} set @returns {Expression} */
-    #object(set) {
-        const names = [...new Set([...set.names.keys(), ...set.required])];
+    /** @param {ObjectSet[]} sets @returns {Expression} */
+    #objects(sets) {
+        return sequence(literal('{'), this.space, this.#members(sets, 0), this.space, literal('}'));
+    }
+
+    /**
+     * The members of an object of one of these sets, from one on. What several begin with is written once: a
+     * text of many levels would be read in as many ways as there are sets for each of them.
+     * @param {ObjectSet[]} sets @param {number} at @returns {Expression}
+     */
+    #members(sets, at) {
+        /** @type {Map<unknown, ObjectSet[]>} */
+        const groups = new Map();
+        for (const set of new Set(sets)) {
+            const name = namesOf(set)[at], key = set.required.has(name)
+                ? JSON.stringify([name, memberGoal(set, name, this.#patterns)]) : set;
+            known(groups, key, () => []).push(set);
+        }
+        return choice(...[...groups.values()].map((group) => {
+            const [set] = group;
+            if (group.length === 1) return this.#membersOf(set, at);
+            const member = this.#member(set, namesOf(set)[at]);
+            return this.grammar.named(sequence(at ? this.comma : EMPTY, member, this.#members(group, at + 1)));
+        }));
+    }
+
+    /** @param {ObjectSet} set @param {string} name */
+    #member(set, name) {
+        return sequence(this.json.name(name), this.colon, this.#value(memberGoal(set, name, this.#patterns)));
+    }
+
+    /** @param {ObjectSet} set @param {number} at @returns {Expression} its members, from one on */
+    #membersOf(set, at) {
+        const names = namesOf(set);
         const others = choice(
             ...this.#otherKeys(names, set).map(([key, goal]) => sequence(key, this.colon, this.#value(goal))),
         );
         const more = repeat(sequence(this.comma, others), 0, UNBOUNDED);
         let following = more,
             first = repeat(sequence(others, more), set.isFilled ? 1 : 0, 1);
-        for (const name of names.reverse()) {
-            const goal = memberGoal(set, name, this.#patterns);
-            const member = sequence(this.json.name(name), this.colon, this.#value(goal));
-            const isRequired = set.required.has(name),
+        for (const name of names.slice(at).reverse()) {
+            const member = this.#member(set, name), isRequired = set.required.has(name),
                 next = sequence(this.comma, member);
             first = isRequired ? sequence(member, following) : choice(sequence(member, following), first);
             following = this.grammar.named(
@@ -153,7 +182,7 @@ export class SchemaWriter {
             );
             first = this.grammar.named(first);
         }
-        return sequence(literal('{'), this.space, first, this.space, literal('}'));
+        return at ? following : first;
     }
 
     /**
@@ -233,6 +262,9 @@ export class SchemaWriter {
         return sequence(literal('['), this.space, tail, this.space, literal(']'));
     }
 }
+
+/** Of its members, in their order. @param {ObjectSet} set */
+const namesOf = (set) => [...new Set([...set.names.keys(), ...set.required])];
 
 /**
  * @param {any} schema

@@ -45,6 +45,8 @@ export class SchemaTree {
     nodes = [];
     /** @type {Map<string, number>} */
     #byPlace = new Map();
+    /** @type {Map<string, number>} */
+    #byText = new Map();
     /**
      * Documents and anchors, by address.
      * @type {Map<string, {schema: any, pointer: string, base: string}>}
@@ -67,7 +69,7 @@ export class SchemaTree {
     }
 
     /**
-     * The subschema at a place.
+     * The subschema at a place. Those that say the same are one: the first.
      * @param {any} schema
      * @param {string} pointer
      * @param {string} base
@@ -75,7 +77,11 @@ export class SchemaTree {
      */
     add(schema, pointer, base) {
         if (schema === false) return NOTHING;
-        return known(this.#byPlace, pointer, () => this.#push(schema, pointer, this.#baseOf(schema, base)));
+        return known(this.#byPlace, pointer, () => {
+            const own = this.#baseOf(schema, base), text = JSON.stringify(schema);
+            spend(text.length / 64);
+            return known(this.#byText, `${own} ${text}`, () => this.#push(schema, pointer, own));
+        });
     }
 
     /** @param {any} schema @param {string} pointer @param {string} base @returns {number} */

@@ -25,6 +25,16 @@ async function compile(constraint, module) {
     }
 }
 
+/** @param {() => boolean} judge @returns {boolean | null} null: the text can be read in too many ways */
+function verdictOf(judge) {
+    try {
+        return judge();
+    } catch (error) {
+        if (error instanceof GemmaError) return null;
+        throw error;
+    }
+}
+
 /** @param {string[]} argv */
 export default async function run(argv) {
     const {options} = parseArgs(argv, {...CONSTRAINT_OPTIONS, instances: 'text', json: 'flag'}),
@@ -38,10 +48,10 @@ export default async function run(argv) {
     try {
         await writeGrammar({choices: ['']});        // the time to load the code is not part of compiling
         const {grammar, error, compileMs} = await compile(constraint, module),
-            accepted = grammar ? instances.map((text) => grammar.accepts(text)) : [];
+            accepted = grammar ? instances.map((text) => verdictOf(() => grammar.accepts(text))) : [];
         if (options.json) return printJson({compiled: grammar !== undefined, error, accepted, compileMs});
         if (error !== null) throw new GemmaError('bad-constraint', error);
-        process.stdout.write(accepted.map((is) => `${is ? 'accepted' : 'refused'}\n`).join('')
+        process.stdout.write(accepted.map((is) => `${is === null ? 'cannot be told' : is ? 'accepted' : 'refused'}\n`).join('')
             || `compiled in ${compileMs.toFixed(1)} ms\n`);
     } finally {
         module.close();
