@@ -199,6 +199,7 @@ static int32_t compile_literal(Builder *b, const char *bytes, int n, int32_t the
 /* ------------------------------------------------------------------------------------------ alternatives */
 
 static int32_t compile(Builder *b, int32_t node, int32_t then);
+static int32_t compile_call(Builder *b, int32_t rule, int32_t then);
 
 /* The children from `child` on, one after the other. */
 static int32_t compile_sequence(Builder *b, int32_t child, int32_t then) {
@@ -260,6 +261,37 @@ static int32_t compile_beginnings(Builder *b, const Beginning *list, int n, int 
     return b->failed ? 0 : compile_literal(b, list[0].bytes + done, same - done, split_node(b, start));
 }
 
+/* The rule an alternative begins with, or -1. */
+static int32_t first_rule(const Gbnf *g, int32_t node) {
+    const GbnfNode *o = &g->nodes[node];
+    if (o->kind == GBNF_SEQUENCE && o->first >= 0) o = &g->nodes[o->first];
+    return o->kind == GBNF_RULE ? o->x : -1;
+}
+
+typedef struct {
+    int32_t rule, node;
+} Call;
+
+static int by_rule(const void *a, const void *b) {
+    const Call *x = a, *y = b;
+    return x->rule != y->rule ? (x->rule > y->rule) - (x->rule < y->rule)
+        : (x->node > y->node) - (x->node < y->node);
+}
+
+/* Alternatives that begin with the same rule call it once: each call is a way of its own, and where the rule
+ * leads back here, they would double with each level of a text. */
+static void push_calls(Builder *b, Call *list, int n, int32_t then) {
+    qsort(list, (size_t)n, sizeof *list, by_rule);
+    for (int i = 0, end; i < n && !b->failed; i = end) {
+        int start = b->n_scratch;
+        for (end = i; end < n && list[end].rule == list[i].rule && !b->failed; end++) {
+            const GbnfNode *o = &b->g->nodes[list[end].node];
+            push(b, o->kind == GBNF_RULE ? then : compile_sequence(b, b->g->nodes[o->first].next, then));
+        }
+        if (!b->failed) push(b, compile_call(b, list[i].rule, split_node(b, start)));
+    }
+}
+
 static bool is_one_char(const Gbnf *g, int32_t node) {
     const GbnfNode *o = &g->nodes[node];
     static const uint8_t length[16] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4};
@@ -305,28 +337,34 @@ static int32_t compile_united(Builder *b, int32_t choice, int32_t then) {
 
 static int32_t compile_choice(Builder *b, int32_t choice, int32_t then) {
     const Gbnf *g = b->g;
-    int start = b->n_scratch, n_literals = 0, n_chars = 0, n_classes = 0, n = 0;
-    for (int32_t child = g->nodes[choice].first; child >= 0; child = g->nodes[child].next, n++) {
+    int start = b->n_scratch, n_literals = 0, n_calls = 0, n_chars = 0, n_classes = 0;
+    for (int32_t child = g->nodes[choice].first; child >= 0; child = g->nodes[child].next) {
         n_literals += first_literal(g, child) != NULL;
+        n_calls += first_rule(g, child) >= 0;
         n_chars += is_one_char(g, child);
         n_classes += g->nodes[child].kind == GBNF_CLASS;
     }
     bool unite = n_classes && n_chars > 1;
     Beginning *list = malloc((size_t)(n_literals + 1) * sizeof *list);
-    if (!list) b->failed = true;
-    n_literals = 0;
+    Call *calls = malloc((size_t)(n_calls + 1) * sizeof *calls);
+    if (!list || !calls) b->failed = true;
+    n_literals = n_calls = 0;
     if (unite) push(b, compile_united(b, choice, then));
     for (int32_t child = g->nodes[choice].first; child >= 0 && !b->failed; child = g->nodes[child].next) {
         const GbnfNode *literal = first_literal(g, child);
         if (unite && is_one_char(g, child)) continue;
+        int32_t rule = first_rule(g, child);
         if (literal) list[n_literals++] = (Beginning){g->bytes + literal->x, literal->y, child};
+        else if (rule >= 0) calls[n_calls++] = (Call){rule, child};
         else push(b, compile(b, child, then));
     }
     if (!b->failed && n_literals) {
         qsort(list, (size_t)n_literals, sizeof *list, by_bytes);
         push(b, compile_beginnings(b, list, n_literals, 0, then));
     }
+    if (!b->failed) push_calls(b, calls, n_calls, then);
     free(list);
+    free(calls);
     return b->failed ? 0 : split_node(b, start);
 }
 

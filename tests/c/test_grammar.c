@@ -275,6 +275,23 @@ TEST(deep_texts_and_ambiguous_ones_keep_to_the_limits) {
     free(text);
 }
 
+TEST(alternatives_that_begin_with_one_rule_are_one_way) {
+    Grammar *g = compile("root ::= e\ne ::= t | t \"+\" e | t \"-\" e | n | t\nt ::= \"a\" | \"(\" e \")\"\n"
+        "n ::= \"\" | \"n\" e");
+    char *deep = repeat_text("", "(", 500, "");
+    REQUIRE(g);
+    CHECK_INT(verdict_of(g, deep, 500), 'p');
+    CHECK(g->automaton.states[grammar_next(g, grammar_start(g), deep, 500)].n < 10);
+    CHECK(!grammar_overflowed(g));
+    grammar_free(g);
+    free(deep);
+    TEXTS("root ::= e\ne ::= t | t \"+\" e | t \"-\" e\nt ::= \"a\" | \"(\" e \")\"", "aa", "aa+a-a", "a((a))-(a+a)",
+        "p((a)", "pa+", "ra)", "r+a", "raa");
+    TEXTS("root ::= t | t t | u t | u \"x\" | t\nt ::= \"a\"?\nu ::= \"a\" | \"b\"", "a", "aa", "aaa", "aax", "ab",
+        "aba", "rbb", "raaa", "raxa");
+    TEXTS("root ::= (t | t \",\"){2,3}\nt ::= [0-9]", "a12", "a1,2,3", "a1,2,", "p1", "r,1", "r1,,2");
+}
+
 TEST(what_is_too_ambiguous_is_said_and_forgotten) {
     char *text = repeat_text("", "a", 9000, "");
     Grammar *g = compile("root ::= ([a-z] [a-z]?){5000,60000}");
@@ -572,6 +589,7 @@ int main(void) {
     RUN(refuses_rules_that_lead_nowhere);
     RUN(limits);
     RUN(deep_texts_and_ambiguous_ones_keep_to_the_limits);
+    RUN(alternatives_that_begin_with_one_rule_are_one_way);
     RUN(what_is_too_ambiguous_is_said_and_forgotten);
     RUN(reads_texts_as_the_plain_matcher);
     RUN(forced_text_is_what_must_come);
