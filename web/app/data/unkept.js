@@ -7,9 +7,11 @@ const ask = (/** @type {Event} */ event) => event.preventDefault();
 
 /** @param {object} what @param {boolean} isUnkept */
 export function setUnkept(what, isUnkept) {
+    const had = waiting.size > 0;
     if (isUnkept) waiting.add(what);
     else waiting.delete(what);
+    if (waiting.size > 0 === had) return;
     // Not always there: some browsers do not keep a page that has it for the way back.
-    if (waiting.size) addEventListener('beforeunload', ask);
-    else removeEventListener('beforeunload', ask);
+    if (had) removeEventListener('beforeunload', ask);
+    else addEventListener('beforeunload', ask);
 }
