@@ -29,6 +29,8 @@ import {remainders} from './remainders.js';
 export const ALL_NUMBERS = {integer: false, min: -Infinity, max: Infinity, above: false, below: false};
 
 const FAR = 1e90;
+/** Below 2^53, so that doubles are exact, with a first digit that needs few states. */
+const MOST_MULTIPLE = 8_999_999_999_999_999n;
 const MAX_DIGITS = 99,
     MAX_FRACTION = 25,
     EXACT_DIGITS = 15,
@@ -117,7 +119,7 @@ export function numberText(set, grammar) {
     if (isNever(text))
         bad(
             `From ${set.min} to ${set.max} ("minimum", "maximum") no number can be written: `
-                + `sizes are ${LEAST} to ${FAR}, and multiples are at most ${Number.MAX_SAFE_INTEGER}.`,
+                + `sizes are ${LEAST} to ${FAR}, and multiples are at most ${MOST_MULTIPLE}.`,
         );
     return text;
 }
@@ -326,7 +328,7 @@ function multiples(set, grammar) {
     }
     if (step > MAX_STEP)
         bad(`"multipleOf" is ${step}: more than ${MAX_STEP} takes a minimum and a maximum near each other.`);
-    const limit = BigInt(Number.MAX_SAFE_INTEGER);
+    const limit = MOST_MULTIPLE;
     const range = parseRegex(
         integers({
             low: low === undefined || low < -limit ? -limit : low,

@@ -5,7 +5,7 @@
 // most once.
 
 import {GemmaError} from '../base/error.js';
-import {bad, known} from './bad.js';
+import {bad, known, spend} from './bad.js';
 import {product, toAutomaton, toRules} from './automaton.js';
 import {charsOf, complement} from './char_set.js';
 import {
@@ -51,6 +51,8 @@ export class SchemaWriter {
     #values = new Map();
     /** @type {Map<string, [Expression, Goal][]>} */
     #keys = new Map();
+    /** @type {Map<ObjectSet, string[]>} */
+    #names = new Map();
     /** @type {SchemaSets} */
     #sets;
 
@@ -144,19 +146,29 @@ export class SchemaWriter {
      * @param {ObjectSet[]} sets @param {number} at @returns {Expression}
      */
     #members(sets, at) {
-        /** @type {Map<unknown, ObjectSet[]>} */
-        const groups = new Map();
-        for (const set of new Set(sets)) {
-            const name = namesOf(set)[at], key = set.required.has(name)
-                ? JSON.stringify([name, memberGoal(set, name, this.#patterns)]) : set;
-            known(groups, key, () => []).push(set);
+        const left = [...new Set(sets)], shared = [];
+        for (;; at++) {
+            spend(left.length);
+            /** @type {Map<unknown, ObjectSet[]>} */
+            const groups = new Map();
+            for (const set of left) {
+                const name = this.#namesOf(set)[at], key = set.required.has(name)
+                    ? JSON.stringify([name, memberGoal(set, name, this.#patterns)]) : set;
+                known(groups, key, () => []).push(set);
+            }
+            if (groups.size === 1 && left.length > 1) {
+                shared.push(sequence(at ? this.comma : EMPTY, this.#member(left[0], this.#namesOf(left[0])[at])));
+                continue;
+            }
+            const ways = [...groups.values()].map((group) =>
+                group.length > 1 ? this.#members(group, at) : this.#membersOf(group[0], at));
+            return shared.reduceRight((rest, member) => this.grammar.named(sequence(member, rest)), choice(...ways));
         }
-        return choice(...[...groups.values()].map((group) => {
-            const [set] = group;
-            if (group.length === 1) return this.#membersOf(set, at);
-            const member = this.#member(set, namesOf(set)[at]);
-            return this.grammar.named(sequence(at ? this.comma : EMPTY, member, this.#members(group, at + 1)));
-        }));
+    }
+
+    /** Of its members, in their order. @param {ObjectSet} set */
+    #namesOf(set) {
+        return known(this.#names, set, () => [...new Set([...set.names.keys(), ...set.required])]);
     }
 
     /** @param {ObjectSet} set @param {string} name */
@@ -166,7 +178,7 @@ export class SchemaWriter {
 
     /** @param {ObjectSet} set @param {number} at @returns {Expression} its members, from one on */
     #membersOf(set, at) {
-        const names = namesOf(set);
+        const names = this.#namesOf(set);
         const others = choice(
             ...this.#otherKeys(names, set).map(([key, goal]) => sequence(key, this.colon, this.#value(goal))),
         );
@@ -262,9 +274,6 @@ export class SchemaWriter {
         return sequence(literal('['), this.space, tail, this.space, literal(']'));
     }
 }
-
-/** Of its members, in their order. @param {ObjectSet} set */
-const namesOf = (set) => [...new Set([...set.names.keys(), ...set.required])];
 
 /**
  * @param {any} schema
