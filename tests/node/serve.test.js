@@ -428,7 +428,7 @@ test('the options of the package\'s serve() are read strictly, and null is not g
         {origins: [5]}, {allowedHosts: {}}, {model: ''}, {model: null}])
         await assert.rejects(servePackage({model: MODEL, ...more}), {code: 'bad-argument'}, JSON.stringify(more));
     await assert.rejects(servePackage(), {code: 'bad-argument'});
-    const served = await servePackage({model: MODEL, port: 0, apiKey: null, parallel: null, queue: null, host: null,
+    const served = await servePackage({model: MODEL, port: 0, apiKey: null, parallel: null, queue: Infinity, host: null,
         origins: 'https://example.org', allowedHosts: 'Own.Test', maxBody: null, engine: {...ENGINE, kvType: null}});
     try {
         const {status, body} = await json('v1/completions', {prompt: 'x', max_tokens: 1}, {to: served});

@@ -30,6 +30,8 @@ const isName = (v) => typeof v === 'string' && v !== '';
 /** @type {(least: number, most?: number) => Kind} */
 const whole = (least, most = Infinity) => [(v) => Number.isSafeInteger(v) && v >= least && v <= most,
     `a whole number from ${least}${most < Infinity ? ` to ${most}` : ''}`];
+/** @type {(kind: Kind) => Kind} */
+const orAny = ([is, expected]) => [(v) => v === Infinity || is(v), `${expected}, or Infinity`];
 /** @type {Kind} */
 const name = [isName, 'a string that is not empty'];
 /** @type {Kind} */
@@ -37,7 +39,7 @@ const names = [(v) => isName(v) || Array.isArray(v) && v.every(isName), 'a strin
 /** @type {Record<string, Kind>} */
 const SERVE = {
     model: name, port: whole(0, 65535), host: name, allowedHosts: names, apiKey: name, origins: names,
-    parallel: whole(1), queue: whole(0), maxBody: whole(1), engine: [(v) => typeof v === 'object'
+    parallel: whole(1), queue: orAny(whole(0)), maxBody: orAny(whole(1)), engine: [(v) => typeof v === 'object'
         && !Array.isArray(v), 'an object'],
 };
 /**
