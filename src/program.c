@@ -278,8 +278,8 @@ static int by_rule(const void *a, const void *b) {
         : (x->node > y->node) - (x->node < y->node);
 }
 
-/* Alternatives that begin with the same rule call it once: each call is a way of its own, and where the rule
- * leads back here, they would double with each level of a text. */
+/* Alternatives that begin with the same rule call it once. Two calls are two ways to read a text, and where the
+ * rule leads back here, the ways double with each level. */
 static void push_calls(Builder *b, Call *list, int n, int32_t then) {
     qsort(list, (size_t)n, sizeof *list, by_rule);
     for (int i = 0, end; i < n && !b->failed; i = end) {

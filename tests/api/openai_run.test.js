@@ -21,7 +21,7 @@ async function ask(io, more, session = {}) {
         },
         ...session,
     };
-    const pool = {isFull: () => true, drop: async () => ++drops > 0,
+    const pool = {isFull: () => true, roomy: (work) => work(), drop: async () => ++drops > 0,
         use: (key, isReused, start, work) => work({session: made})};
     const asked = {key: '', prompt: 'x', n: 2, options: {sampling: {}}, after: () => '', ...more};
     return answer({gate, pool}, asked, {signal: new AbortController().signal, onStart() {}, onText() {}, ...io});
@@ -41,24 +41,25 @@ test('what has been told is not told again', async () => {
 });
 
 test('many texts are written by as many sessions as there is memory for, each in its place', async () => {
-    for (const [room, sessions] of [[0, 1], [1, 1], [4, 4], [1000, 16]]) {
-        let copies = 0, most = 0, open = 0, closes = 0;
+    for (const [room, atOnce] of [[0, 1], [1, 2], [4, 4], [1000, 15]]) {
+        let clones = 0, most = 0, open = 0, last = '';
         const ended = [];
-        const prompt = (text, {maxTokens, sampling: {seed}}) => {
+        const promptOf = (isFirst) => (text, {maxTokens, sampling: {seed}}) => {
             most = Math.max(most, ++open);
+            if (isFirst && maxTokens !== 0) last = String(seed);
             return {result: new Promise((done) => { setTimeout(() => {
                 open--;
                 done({...RESULT, text: maxTokens === 0 ? '' : String(seed)});
             }); })};
         };
-        const close = async () => { closes++; };
-        const session = {prompt, async clone() {
-            if (copies++ >= room) throw new GemmaError('no-memory', 'There is no room.');
-            return {prompt, close};
+        const session = {prompt: promptOf(true), async clone() {
+            if (clones >= room) throw new GemmaError('no-memory', 'There is no room.');
+            clones++;
+            return {prompt: promptOf(false), close: async () => { clones--; }};
         }};
         const results = await ask({onEnd: (i, {text}) => ended.push([i, text])}, {n: 40, seed: 7}, session);
-        assert.equal(most, sessions);
-        assert.equal(closes, Math.min(copies, room));
+        assert.deepEqual([most, clones], [atOnce, 0]);
+        assert.equal(last, results[0].text, 'the session that is kept holds the first text');
         assert.equal(new Set(results.map(({text}) => text)).size, 40);
         assert.deepEqual(ended.toSorted(([a], [b]) => a - b), results.map(({text}, i) => [i, text]));
     }
@@ -72,6 +73,8 @@ test('a strict schema closes objects wherever they are, but for parts of one', (
         [{items: open}, {items: shut}], [{anyOf: [open, true]}, {anyOf: [shut, true]}],
         [{allOf: [open, {properties: {b: open}}]}, {allOf: [open, {properties: {b: shut}}]}],
         [{...open, oneOf: [{properties: {b: open}}]}, {...open, oneOf: [{properties: {b: shut}}]}],
+        [{anyOf: [open], oneOf: [open]}, {anyOf: [open], oneOf: [open]}],
+        [{anyOf: [open], patternProperties: {}}, {anyOf: [open], patternProperties: {}}],
         [{allOf: [{prefixItems: [open]}]}, {allOf: [{prefixItems: [shut]}]}],
         [{properties: {properties: open}}, {properties: {properties: shut}, additionalProperties: false}],
         [{enum: [open], const: open}, {enum: [open], const: open}],

@@ -155,14 +155,11 @@ const createLanguageModel = (chat, modelId) => ({
         const chunks = await orAborted(options.abortSignal, () => chat.create({
             ...fields, signal, stream: true, stream_options: {include_usage: true},
         }));
-        const parts = toParts(/** @type {any} */ (chunks), warnings);
+        const parts = toParts(/** @type {any} */ (chunks), warnings, options.abortSignal);
         return {stream: new ReadableStream({
             async pull(controller) {
                 try {
                     const {done, value} = await parts.next();
-                    // chunks that were aborted just end
-                    if (value?.type === 'finish' && !value.finishReason.raw)
-                        options.abortSignal?.throwIfAborted();
                     if (done) controller.close();
                     else controller.enqueue(value);
                 } catch (error) {
@@ -177,9 +174,10 @@ const createLanguageModel = (chat, modelId) => ({
 /**
  * @param {AsyncIterable<import('./openai/types.js').ChatChunk>} chunks
  * @param {Warning[]} warnings
+ * @param {AbortSignal} [signal]
  * @returns {AsyncGenerator<any>} LanguageModelV3StreamPart
  */
-async function* toParts(chunks, warnings) {
+async function* toParts(chunks, warnings, signal) {
     /** @type {{id: string, name: string, input: string}[]} */
     const calls = [];
     let isTold = false, hasText = false, usage, reason;
@@ -205,6 +203,7 @@ async function* toParts(chunks, warnings) {
             yield {type: 'tool-input-delta', id: calls[index].id, delta: about.arguments};
         }
     }
+    if (!reason) signal?.throwIfAborted();      // chunks that were aborted just end
     if (hasText) yield {type: 'text-end', id: '0'};
     for (const {id, name, input} of calls) {
         yield {type: 'tool-input-end', id};

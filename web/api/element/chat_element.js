@@ -251,11 +251,11 @@ export class GemmaChat extends Base {
     /** @param {Gemma} gemma @returns {Promise<Session>} */
     #open(gemma) {
         const system = this.getAttribute('system') ?? undefined, [first] = this.#messages;
-        // The page's own counts where there is no attribute, and there was none.
-        const history = this.#messages.slice(first?.role === 'system' && (system !== undefined || first.content === this.#system) ? 1 : 0);
+        // A system message that the page has set counts where there is no attribute, and was none.
+        const isOld = first?.role === 'system' && (system !== undefined || first.content === this.#system);
         this.#system = system ?? this.#system;
         return gemma.session({
-            system, history, sampling: this.#sampling, overflow: 'drop-oldest',
+            system, history: this.#messages.slice(isOld ? 1 : 0), sampling: this.#sampling, overflow: 'drop-oldest',
             onOverflow: (overflow) => {
                 this.#view.hint(this.#view.texts.forgotten);
                 this.#tell('contextoverflow', overflow);

@@ -2,7 +2,7 @@
 // evaluation harnesses want them.
 
 import {refuse} from './errors.js';
-import {flag, isText, readFields, text, whole} from './fields.js';
+import {flag, isText, readFields, whole} from './fields.js';
 import {FIELDS, inVocabulary, NO_EFFECT, ONLY, toOptions} from './request.js';
 import {answer, asApiPromise, handle, headOf, timingsOf, usageOf} from './run.js';
 import {Place} from './tokens.js';
@@ -35,10 +35,10 @@ const prompts = [
 /** @type {import('./fields.js').Table} */
 const TABLE = {
     fields: {...FIELDS, prompt: prompts, max_tokens: whole(0), logprobs: whole(0, 20), echo: flag,
-        best_of: whole(1), suffix: text},
+        best_of: whole(1)},
     noEffect: NO_EFFECT,
     only: ONLY,
-    unsupported: [],
+    unsupported: ['suffix'],
 };
 
 /** @param {unknown} body @param {Engine} engine */
@@ -46,7 +46,6 @@ function readCompletion(body, {gemma}) {
     const given = readFields(body, TABLE), {prompt = '', n = 1} = given;
     if (given.best_of !== undefined && given.best_of !== n)
         refuse("'best_of' is not supported here, unless it is n.", 'best_of', 'unsupported_parameter');
-    if (given.suffix) refuse("'suffix' is not supported here.", 'suffix', 'unsupported_parameter');
     const {constraintParam, ...options} = toOptions(given, gemma.info.nVocab);
     /** @type {Prompt[]} */
     const all = isText(prompt) || isIds(prompt) ? [prompt] : prompt;

@@ -33,7 +33,7 @@ export class Gate {
     admit() {
         if (this.#requests >= this.#most + this.#queue) {
             const error = new RateLimitError(429, {
-                message: `The queue is full: ${this.#most} requests are answered and ${this.#queue} wait.`,
+                message: `The queue is full: ${this.#most} are answered and ${this.#queue} wait.`,
                 type: 'requests', code: 'rate_limit_exceeded',
             });
             error.retryAfter = Math.min(60,

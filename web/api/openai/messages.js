@@ -11,7 +11,7 @@ import {closed, readText} from './request.js';
 
 /** @param {any[]} given @returns {Message[]} */
 export function readMessages(given) {
-    if (!given.length) refuse("Invalid 'messages': at least one message is expected.", 'messages');
+    if (!given.length) refuse("Invalid 'messages': at least one is expected.", 'messages');
     /** The names of calls by their ids. @type {Map<string, string>} */
     const calls = new Map();
     return given.map((message, i) => readMessage(`messages[${i}]`, need(`messages[${i}]`, message, object),
@@ -37,7 +37,7 @@ function readMessage(path, message, calls) {
         case 'tool': {
             const id = need(`${path}.tool_call_id`, message.tool_call_id, text), name = calls.get(id);
             if (name === undefined) {
-                refuse(`'${path}.tool_call_id' is '${id}', which no tool call before it has.`,
+                refuse(`'${path}.tool_call_id' is '${id}', of no tool call before it.`,
                     `${path}.tool_call_id`);
             }
             return {role, name, content: readText(at, message.content)};
@@ -96,7 +96,7 @@ export function readTools({tools: given = [], tool_choice: choice = 'auto',
     }
     const wanted = typeof toolChoice === 'object' ? [toolChoice.name] : allowed ?? [];
     const odd = wanted.find((name) => !all.some((/** @type {Tool} */ tool) => tool.name === name));
-    if (odd !== undefined) refuse(`'tool_choice' names the tool '${odd}', which is not among 'tools'.`,
+    if (odd !== undefined) refuse(`'tool_choice' names '${odd}', which is not among 'tools'.`,
         'tool_choice');
     return {tools: allowed ? all.filter((/** @type {Tool} */ tool) => allowed.includes(tool.name)) : all,
         toolChoice, parallelToolCalls};

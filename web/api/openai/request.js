@@ -144,7 +144,8 @@ function readJson(schema) {
     return need('response_format.schema', schema, object);     // which refuses it
 }
 
-const COMBINED = ['allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties',
+/** What says of an object which members it has. */
+const SAYS = ['properties', 'allOf', 'anyOf', 'oneOf', '$ref', 'patternProperties', 'additionalProperties',
     'unevaluatedProperties', 'if'];
 
 /** What holds schemas: by name, in a list, or one. */
@@ -160,16 +161,18 @@ const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems'], ONES = ['items', 'addi
  */
 export function closed(schema, isPart = false) {
     if (!isObject(schema)) return schema;
-    const hasOwn = isObject(schema.properties), made = Object.entries(schema).map(([name, value]) => {
+    const hasOwn = isObject(schema.properties),
+        says = SAYS.filter((name) => schema[name] !== undefined);
+    const made = Object.entries(schema).map(([name, value]) => {
         if (MAPS.includes(name) && isObject(value)) value = Object.fromEntries(Object.entries(value)
             .map(([key, each]) => [key, closed(each)]));
         else if (LISTS.includes(name) && Array.isArray(value))
             value = value.map((each) => closed(each,
-                name !== 'prefixItems' && (isPart || hasOwn || name === 'allOf')));
+                name !== 'prefixItems' && (isPart || name === 'allOf' || says.length > 1)));
         else if (ONES.includes(name)) value = closed(value);
         return [name, value];
     });
-    if (hasOwn && !isPart && !COMBINED.some((name) => schema[name] !== undefined))
+    if (hasOwn && !isPart && says.length === 1)
         made.push(['additionalProperties', false]);
     return Object.fromEntries(made);
 }

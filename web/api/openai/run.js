@@ -7,8 +7,12 @@ import {seedOf} from './request.js';
 import {Channel, Stream} from './stream.js';
 import {GemmaError} from '../../gemma.js';
 
-/** Texts of one prompt, each of which has keys and values of its own. */
+/** Texts of one prompt: each has its own keys and values. */
 const MOST_AT_ONCE = 16;
+/** Where memory lacks, fewer are written at once. @param {any} error @returns {undefined} */
+const noneWithout = (error) => {
+    if (error.code !== 'no-memory') throw error;
+};
 
 /**
  * @typedef {import('../../gemma.js').Result} Result
@@ -70,7 +74,7 @@ async function answerOnce(pool, asked, io) {
         const {options, complete} = withKnown(held, asked);
         held.key = asked.key;
         held.tokens = undefined;
-        const results = await write(held.session, {...asked, options}, complete, io),
+        const results = await write(held.session, {...asked, options}, complete, io, pool),
             [{promptTokens, tokens}] = results;
         held.key += asked.after(results[0]);
         held.tokens = promptTokens.length + tokens.length;
@@ -105,7 +109,7 @@ class Start {
         const n = await session.count(/** @type {string} */ (prompt), {tools, toolChoice});
         const {tokens, tokensLeft} = session;
         if (n > tokensLeft) throw new GemmaError('context-full',
-            `The prompt has ${n} tokens, and the context has ${tokensLeft} left of ${tokens + tokensLeft}: shorten it.`);
+            `The prompt has ${n} tokens; ${tokensLeft} of ${tokens + tokensLeft} are left.`);
         const asked = {stateless: more.stateless, sampling: {}, tools, toolChoice, maxTokens: 0};
         const {finishReason, timings} = await session.prompt(this.#prompt,
             {...asked, signal, onProgress: onStart}).result;
@@ -150,9 +154,10 @@ function withKnown(held, {prompt, options}) {
  * @param {Asked} asked
  * @param {(read: Result) => Result} complete
  * @param {Io} io
+ * @param {import('./pool.js').Pool} pool
  * @returns {Promise<Result[]>}
  */
-async function write(session, {prompt, options, n, seed, readsFirst}, complete, io) {
+async function write(session, {prompt, options, n, seed, readsFirst}, complete, io, pool) {
     const failing = new AbortController(), signal = AbortSignal.any([io.signal, failing.signal]);
     /** @param {Session} on @param {number} i @param {PromptOptions} more */
     const ask = async (on, i, more) => {
@@ -175,44 +180,37 @@ async function write(session, {prompt, options, n, seed, readsFirst}, complete, 
     }
     const read = complete(await ask(session, 0, {maxTokens: 0, constraint: undefined}));
     if (readsFirst) io.onRead?.(read);
-    const sessions = [session];
-    try {
-        await cloneFor(n, sessions);
-        /** @type {Result[]} */
-        const results = [];
-        const writing = sessions.map(async (each, first) => {
-            for (let i = first; i < n; i += sessions.length) {
-                const {cachedTokens, promptLogprobs, timings} = read;
-                const result = await ask(each, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}),
-                    {decodeTokens, decodeMs} = result.timings;
-                results[i] = {...result, cachedTokens, promptLogprobs,
-                    timings: {...timings, decodeTokens, decodeMs}};
-                io.onEnd?.(i, results[i]);
+    /** @type {Result[]} */
+    const results = [];
+    /** @param {Session} on @param {number} i */
+    const writeOne = async (on, i) => {
+        const {cachedTokens, promptLogprobs, timings} = read;
+        const result = await ask(on, i, {promptLogprobs: undefined, promptLogprobsFrom: undefined}),
+            {decodeTokens, decodeMs} = result.timings;
+        results[i] = {...result, cachedTokens, promptLogprobs, timings: {...timings, decodeTokens, decodeMs}};
+        io.onEnd?.(i, results[i]);
+    };
+    for (let next = 1; next <= n;) {
+        /** @type {Session[]} */
+        const clones = [];
+        try {
+            while (clones.length < Math.min(n - next, MOST_AT_ONCE - 1)) {
+                const clone = await pool.roomy(() => session.clone()).catch(noneWithout);
+                if (!clone) break;
+                clones.push(clone);
             }
-        });
-        // One that fails ends the others.
-        for (const each of writing) each.catch((error) => failing.abort(error));
-        await Promise.allSettled(writing);
-        if (failing.signal.aborted) throw failing.signal.reason;
-        await Promise.all(writing);
-        return results;
-    } finally {
-        for (const clone of sessions.slice(1)) clone.close().catch(() => {});
+            const writing = clones.map((clone) => writeOne(clone, next++));
+            // The session is copied as long as texts are left, and kept with the first one.
+            if (next === n || !clones.length) writing.push(writeOne(session, next++ % n));
+            // One that fails ends the others.
+            for (const each of writing) each.catch((error) => failing.abort(error));
+            await Promise.allSettled(writing);
+            failing.signal.throwIfAborted();
+        } finally {
+            for (const clone of clones) clone.close().catch(() => {});
+        }
     }
-}
-
-/**
- * Clones the first session: as many as write at once. Where memory lacks, fewer do, one after the other.
- * @param {number} n @param {Session[]} sessions
- */
-async function cloneFor(n, sessions) {
-    try {
-        while (sessions.length < Math.min(n, MOST_AT_ONCE)) sessions.push(await sessions[0].clone());
-    } catch (error) {
-        if (/** @type {any} */ (error).code !== 'no-memory') throw error;
-        // what the others write needs room, too
-        if (sessions[1]) sessions.pop()?.close();
-    }
+    return results;
 }
 
 /**

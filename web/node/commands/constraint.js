@@ -51,8 +51,8 @@ export default async function run(argv) {
             accepted = grammar ? instances.map((text) => verdictOf(() => grammar.accepts(text))) : [];
         if (options.json) return printJson({compiled: grammar !== undefined, error, accepted, compileMs});
         if (error !== null) throw new GemmaError('bad-constraint', error);
-        process.stdout.write(accepted.map((is) => `${is === null ? 'cannot be told' : is ? 'accepted' : 'refused'}\n`).join('')
-            || `compiled in ${compileMs.toFixed(1)} ms\n`);
+        const words = accepted.map((is) => is === null ? 'cannot be told' : is ? 'accepted' : 'refused');
+        process.stdout.write(words.map((word) => `${word}\n`).join('') || `compiled in ${compileMs.toFixed(1)} ms\n`);
     } finally {
         module.close();
     }
