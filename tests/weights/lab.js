@@ -8,7 +8,7 @@ import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:
 import {createServer} from 'node:http';
 import {tmpdir} from 'node:os';
 import {extname, join} from 'node:path';
-import test, {after, before, beforeEach} from 'node:test';
+import test, {after, before} from 'node:test';
 import puppeteer from 'puppeteer-core';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
 import {ensureBrowsers} from '../setup/browsers.js';
@@ -71,16 +71,18 @@ export const manifestOf = (bytes, chunkSize = CHUNK, file = 'model.gguf') => ({
  */
 export const lab = {model: {bytes: FILE}, asked: [], open: 0, mostOpen: 0};
 
+/** Listed once: a page asks for dozens of them. */
+const SITE = listSite();
+
 /** The site's modules, an empty page, and the model at /model.gguf in whichever way `model` says. */
 function answer(request, response) {
     const path = request.url.slice(1).split('?')[0];
     if (path === 'model.gguf') return sendModel(request, response);
     const own = lab.model.files?.[path];
     if (own !== undefined) return sendModel(request, response, Buffer.from(own));
-    const files = listSite();
     if (path === 'page.js') return send(response, TYPES['.js'],
         readFileSync(join(import.meta.dirname, 'page.js')));
-    if (files.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, files));
+    if (SITE.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, SITE));
     send(response, TYPES['.html'], '<!doctype html><script type="module" src="/page.js"></script>');
 }
 
@@ -172,15 +174,6 @@ after(async () => {
     }
 });
 
-beforeEach(async () => {
-    if (!program.path) return;
-    lab.model = {bytes: FILE};
-    lab.asked = [];
-    await lab.page?.close();
-    lab.page = await openPage();
-    await lab.page.evaluate(() => globalThis.page.clear());
-});
-
 /** A page that can do what page.js does. */
 export async function openPage(url = lab.origin, browser = lab.browser) {
     const opened = patient(await browser.newPage());
@@ -214,7 +207,14 @@ export const damage = (index, how, url = '/model.gguf') =>
     lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
 
 /** One test with a fresh page and an empty store. */
-export function check(name, body, timeout = 1_200_000) {
-    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout},
-        async (context) => (program.path ? body(context) : context.skip(program.missing)));
+export function check(name, body) {
+    test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout: 1_200_000}, async (context) => {
+        if (!program.path) return context.skip(program.missing);
+        lab.model = {bytes: FILE};
+        lab.asked = [];
+        await lab.page?.close();
+        lab.page = await openPage();
+        await lab.page.evaluate(() => globalThis.page.clear());
+        return body(context);
+    });
 }
