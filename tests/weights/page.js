@@ -46,16 +46,16 @@ page.load = async (source, {take = Infinity, abortAfter = Infinity, abortDelay =
     }
 };
 
-/** A request of IndexedDB's in a separate transaction; resolves when that is on disk. */
+/** What `ask` does in one transaction; resolves when that is on disk. */
 async function database(mode, ask) {
     const db = await new Promise((resolve, reject) => Object.assign(indexedDB.open('gemma-weights'),
         {onsuccess: (event) => resolve(event.target.result), onerror: reject}));
     try {
         const transaction = db.transaction(['models', 'chunks', 'digests'], mode);
-        const request = ask((name) => transaction.objectStore(name));
+        const requests = ask((name) => transaction.objectStore(name));
         await new Promise((resolve, reject) => Object.assign(transaction,
             {oncomplete: resolve, onabort: reject}));
-        return request?.result;
+        return requests;
     } finally {
         db.close();
     }
@@ -64,17 +64,17 @@ async function database(mode, ask) {
 /** Everything that is in the database. */
 page.stored = async () => {
     (await ChunkStore.open()).close();      // makes it when it is not there
-    const models = await database('readonly', (store) => store('models').getAll());
-    const keys = await database('readonly', (store) => store('chunks').getAllKeys());
-    const digestKeys = await database('readonly', (store) => store('digests').getAllKeys());
+    const [models, keys, records, digestKeys, digests] = (await database('readonly', (store) => [
+        store('models').getAll(), store('chunks').getAllKeys(), store('chunks').getAll(),
+        store('digests').getAllKeys(), store('digests').getAll(),
+    ])).map(({result}) => result);
     const chunks = [];
-    for (const key of keys) {
-        const record = await database('readonly', (store) => store('chunks').get(key)),
-            bytes = await record.arrayBuffer();
-        const digest = await database('readonly', (store) => store('digests').get(key));
+    for (const [i, key] of keys.entries()) {
+        const bytes = await records[i].arrayBuffer(),
+            at = digestKeys.findIndex((other) => indexedDB.cmp(key, other) === 0);
         chunks.push({
-            index: key[1], kind: record.constructor.name, length: bytes.byteLength,
-            sha256: await sha256(bytes), digest: hex(digest),
+            index: key[1], kind: records[i].constructor.name, length: bytes.byteLength,
+            sha256: await sha256(bytes), digest: hex(digests[at]),
         });
     }
     return {models, chunks, digests: digestKeys.map(([, index]) => index)};
@@ -83,8 +83,8 @@ page.stored = async () => {
 /** Spoils what is stored of chunk `index`. */
 page.damage = async (url, index, how) => {
     const key = [new URL(url, location).href, index];
-    const bytes = new Uint8Array(await (await database('readonly', (store) => store('chunks').get(key)))
-        .arrayBuffer());
+    const {result: record} = await database('readonly', (store) => store('chunks').get(key)),
+        bytes = new Uint8Array(await record.arrayBuffer());
     if (how === 'flipped') bytes[12345] ^= 1;
     await database('readwrite', (store) => {
         if (how === 'lost') return store('chunks').delete(key);

@@ -253,7 +253,7 @@ check('a model whose header is refused leaves nothing stored', async () => {
 check('the same for a header of several chunks that is no model\'s; not where the network failed', async () => {
     const tiny = readFileSync(new URL('../golden/tiny-gemma3.gguf', import.meta.url)),
         at = tiny.indexOf('gemma3', 0, 'latin1');
-    const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 4096,
+    const other = Buffer.from(tiny).fill('gemmaX', at, at + 6), SMALL = 8192,
         load = (given) => lab.page.evaluate(async (options) => {
         const {Gemma} = await import('/gemma.js');
         return Gemma.load('/model.gguf', {threads: 1, ...options}).then((gemma) => gemma.close() ?? 'loaded',
