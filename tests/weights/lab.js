@@ -11,6 +11,7 @@ import {extname, join} from 'node:path';
 import test, {after, before} from 'node:test';
 import puppeteer from 'puppeteer-core';
 import {listSite, readSite, TYPES} from '../../web/node/site.js';
+import {CHUNK_SIZE} from '../../web/weights/store/store.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 import {PATIENT, patient} from '../setup/patience.js';
 
@@ -32,7 +33,11 @@ const LAUNCH = {
     },
 };
 
-export const CHUNK = 16 * 1024 * 1024;
+/**
+ * Bytes of a chunk where no manifest says it: less than the product's own, so that files of a few chunks are small. A
+ * check that needs chunks as large as the product makes them, or others, says so.
+ */
+export const CHUNK = 1 << 20, LARGE_CHUNK = CHUNK_SIZE;
 
 /** Bytes without pattern that begin like a GGUF, the same for the same seed. */
 function noise(size, seed) {
@@ -42,11 +47,24 @@ function noise(size, seed) {
     return bytes;
 }
 
-export const FILE = noise(3 * CHUNK + 1_234_567, 1);
+export const FILE = noise(3 * CHUNK + 123_456, 1);
 export const OTHER = noise(2 * CHUNK + 77, 2);
+/** As FILE, in large chunks. */
+export const LARGE_FILE = noise(3 * LARGE_CHUNK + 1_234_567, 3);
+/**
+ * What a test changes and looks at.
+ * @type {{model: {bytes: Buffer, etag?: string | null, ranges?: boolean, headers?: object, fail?: Function,
+ *     files?: Record<string, Buffer | string>}, chunk: number, asked: number[], open: number, mostOpen: number,
+ *     origin: string, elsewhere: string, browser: import('puppeteer-core').Browser, page:
+ *     import('puppeteer-core').Page}} model: how the servers send /model.gguf, and other files that they
+ *     have; chunk: bytes; asked: indices of the pieces that were asked for, fractions for parts of them; origin,
+ *     elsewhere: two addresses of the servers
+ */
+export const lab = {model: {bytes: FILE}, chunk: CHUNK, asked: [], open: 0, mostOpen: 0};
+
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 /** What of a file is to come, chunk by chunk. */
-export const chunksOf = (bytes, size = CHUNK) => Array.from({length: Math.ceil(bytes.length / size)},
+export const chunksOf = (bytes, size = lab.chunk) => Array.from({length: Math.ceil(bytes.length / size)},
     (_, i) => {
     const part = bytes.subarray(i * size, (i + 1) * size);
     return {length: part.length, buffer: part.length, sha256: sha256(part)};
@@ -55,21 +73,10 @@ export const [FILE_CHUNKS, OTHER_CHUNKS] = [chunksOf(FILE), chunksOf(OTHER)];
 export const numbers = (n) => Array.from({length: n}, (_, i) => i);
 
 /** A manifest as build/quantize writes it. */
-export const manifestOf = (bytes, chunkSize = CHUNK, file = 'model.gguf') => ({
+export const manifestOf = (bytes, chunkSize = lab.chunk, file = 'model.gguf') => ({
     file, name: 'A model', architecture: 'gemma', size: bytes.length, sha256: sha256(bytes), chunkSize,
     chunks: chunksOf(bytes, chunkSize).map(({sha256: digest}) => ({sha256: digest})),
 });
-
-/**
- * What a test changes and looks at.
- * @type {{model: {bytes: Buffer, etag?: string | null, ranges?: boolean, headers?: object, fail?: Function,
- *     files?: Record<string, Buffer | string>}, asked: number[], open: number, mostOpen: number, origin:
- *     string, elsewhere: string, browser: import('puppeteer-core').Browser, page:
- *     import('puppeteer-core').Page}} model: how the servers send /model.gguf, and other files that they
- *     have; asked: indices of the pieces that were asked for, fractions for parts of them; origin, elsewhere:
- *     two addresses of the servers
- */
-export const lab = {model: {bytes: FILE}, asked: [], open: 0, mostOpen: 0};
 
 /** Listed once: a page asks for dozens of them. */
 const SITE = listSite();
@@ -82,8 +89,16 @@ function answer(request, response) {
     if (own !== undefined) return sendModel(request, response, Buffer.from(own));
     if (path === 'page.js') return send(response, TYPES['.js'],
         readFileSync(join(import.meta.dirname, 'page.js')));
+    if (path === 'weights/store/store.js') return send(response, TYPES['.js'], withChunks(readSite(path, SITE)));
     if (SITE.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, SITE));
     send(response, TYPES['.html'], '<!doctype html><script type="module" src="/page.js"></script>');
+}
+
+/** The product's store, with chunks of another size. @param {Buffer} module */
+function withChunks(module) {
+    const [before, after, ...more] = module.toString().split(/(?<=export const CHUNK_SIZE = )[^;]+(?=;)/);
+    if (!after || more.length) throw new Error('The size of a chunk is not said once in store.js.');
+    return before + lab.chunk + after;
 }
 
 function send(response, type, bytes) {
@@ -100,7 +115,7 @@ function sendModel(request, response, bytes = lab.model.bytes) {
     if (request.method === 'HEAD')
         return response.writeHead(200, {'Content-Length': bytes.length, ...headers}).end();
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? 'bytes=0-').map(Number);
-    const index = from / CHUNK;
+    const index = from / lab.chunk;
     lab.asked.push(index);
     lab.mostOpen = Math.max(lab.mostOpen, ++lab.open);
     response.on('close', () => lab.open--);
@@ -124,11 +139,11 @@ export const refuse = (refused) => (index, request, response) => Math.floor(inde
 /** Sends only the first `length` bytes of piece `slow`, then calls `then` with the response. */
 export const sendPartOf = (slow, length, then = () => {}) => (index, request, response) => {
     if (index !== slow) return false;
-    const from = index * CHUNK, all = Math.min(CHUNK, FILE.length - from);
+    const {model: {bytes}, chunk} = lab, from = index * chunk, all = Math.min(chunk, bytes.length - from);
     response.writeHead(206, {
-        'Content-Length': all, 'Content-Range': `bytes ${from}-${from + all - 1}/${FILE.length}`, ETag: '"v1"',
+        'Content-Length': all, 'Content-Range': `bytes ${from}-${from + all - 1}/${bytes.length}`, ETag: '"v1"',
     });
-    response.write(FILE.subarray(from, from + length), () => then(response));
+    response.write(bytes.subarray(from, from + length), () => then(response));
     return true;
 };
 
@@ -206,11 +221,12 @@ export const listed = (where = lab.page) => where.evaluate(() => globalThis.page
 export const damage = (index, how, url = '/model.gguf') =>
     lab.page.evaluate((...args) => globalThis.page.damage(...args), url, index, how);
 
-/** One test with a fresh page and an empty store. */
-export function check(name, body) {
+/** One test with a fresh page and an empty store, in which chunks have `chunk` bytes. */
+export function check(name, body, {chunk = CHUNK} = {}) {
     test(BROWSER === 'chromium' ? name : `${BROWSER}: ${name}`, {timeout: 1_200_000}, async (context) => {
         if (!program.path) return context.skip(program.missing);
         lab.model = {bytes: FILE};
+        lab.chunk = chunk;
         lab.asked = [];
         await lab.page?.close();
         lab.page = await openPage();

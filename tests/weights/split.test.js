@@ -10,7 +10,7 @@ import test from 'node:test';
 import {Gemma} from '../../web/gemma.js';
 import {openSource} from '../../web/weights/node/disk.js';
 import {ggufBytes} from '../../web/node/gguf_write.js';
-import {CHUNK, check, chunksOf, lab, listed, load, sha256} from './lab.js';
+import {check, chunksOf, lab, listed, load, sha256} from './lab.js';
 
 const GOLDEN = join(import.meta.dirname, '../golden/split');
 const METADATA = {
@@ -151,7 +151,8 @@ test('one part under another name is refused, and the error says what it is', as
         {code: 'bad-file', message: /^renamed\.gguf: .*part 2 of a model in 3 files/}));
 });
 
-const LENGTHS = [CHUNK / 8, CHUNK / 2 + 5, CHUNK / 16 + 1];
+/** The first part is longer than the bytes of it that are asked for at first. */
+const CHUNK = 4 << 20, LENGTHS = [CHUNK / 8, CHUNK / 2 + 5, CHUNK / 16 + 1];
 const {whole: WHOLE, parts: PARTS} = cut(LENGTHS);
 const FILES = Object.fromEntries(PARTS.map((bytes, i) => [`a/b/resolve/main/${partName(i, 3)}`, bytes]));
 const ADDRESS = `/a/b/resolve/main/${partName(0, 3)}`;
@@ -173,7 +174,7 @@ check('on a server they are one model, with ranges and without; the next load ne
         assert.deepEqual(lab.asked, []);
         await lab.page.evaluate((id) => globalThis.page.deleteStored(id), model.id);
     }
-});
+}, {chunk: CHUNK});
 
 /** Refuses the weights of the last part, which are in the last chunk. */
 const withoutLast = (index, request, response) => request.url.includes(partName(2, 3)) && index > 0
@@ -200,7 +201,7 @@ check('a download that failed goes on with what is missing; a part that changed 
         ])),
     };
     assert.deepEqual((await load({}, ADDRESS)).chunks, chunksOf(other.whole));
-});
+}, {chunk: CHUNK});
 
 check('the SHA-256 that a host tells of each part is compared, and so is one of the whole', async () => {
     const right = PARTS.map(sha256), wrong = right.with(1, sha256(WHOLE));
@@ -217,7 +218,7 @@ check('the SHA-256 that a host tells of each part is compared, and so is one of 
         assert.equal((await listed()).length, message ? 0 : 1);
         await lab.page.evaluate((id) => globalThis.page.deleteStored(id), lab.origin + ADDRESS);
     }
-});
+}, {chunk: CHUNK});
 
 check('chosen from disk they are one model, in any order; a part alone is a sentence', async () => {
     lab.model = {files: FILES};
@@ -241,4 +242,4 @@ check('chosen from disk they are one model, in any order; a part alone is a sent
     });
     assert.deepEqual(new Set(ids), new Set([lab.origin + ADDRESS]), 'whichever part is named');
     assert.equal(basename(ADDRESS), partName(0, 3));
-});
+}, {chunk: CHUNK});

@@ -3,10 +3,10 @@
 // be kept.
 
 import assert from 'node:assert/strict';
-import {BROWSER, FILE, FILE_CHUNKS, check, chunksOf, lab, launch, listed, load, manifestOf, openPage,
-    stored} from './lab.js';
+import {BROWSER, FILE, FILE_CHUNKS, LARGE_CHUNK, LARGE_FILE, check, chunksOf, lab, launch, listed, load, manifestOf,
+    openPage, stored} from './lab.js';
 
-const SMALL = 1 << 20, id = () => `${lab.origin}/model.gguf`;
+const SMALL = 1 << 16, id = () => `${lab.origin}/model.gguf`;
 /** Calls a function of web/weights/stored.js in the page. */
 const call = (name, ...args) => lab.page.evaluate((name, args) => globalThis.page[name](...args)
     .then((value) => ({value}),
@@ -48,9 +48,7 @@ for (const how of ['UnknownError', 'InvalidStateError', 'AbortError', 'close', '
         assert.deepEqual(outcome(await load({manifest})), whole, 'while it is read');
         assert.deepEqual(lab.asked, []);
         const results = await lab.page.evaluate(async (id) => {
-            const {page} = globalThis, lose = () => page.lose(), results = {};
-            let reports = 0;
-            const onProgress = () => { if (reports++ % 3 === 0) lose(); };
+            const {page} = globalThis, lose = () => page.lose(), onProgress = lose, results = {};
             lose();
             results.list = (await page.storedModels()).length;
             results.verify = await page.verifyStored(id, {onProgress});
@@ -107,6 +105,7 @@ check('an open() that fails for a moment is tried again: nothing is fetched a se
 check('a full disk is no cancel: a download continues in memory, an import rejects with no-room', async () => {
     // Some 40 MB, as Chromium and Firefox are told it: Firefox for all sites together, in a browser of
     // its own.
+    lab.model = {bytes: LARGE_FILE};
     const browser = BROWSER === 'firefox'
         ? await launch({firefox: {'dom.quotaManager.temporaryStorage.fixedLimit': 40_000}}) : lab.browser;
     const page = await openPage(lab.elsewhere, browser);
@@ -114,7 +113,7 @@ check('a full disk is no cancel: a download continues in memory, an import rejec
         {origin: lab.elsewhere, quotaSize: 40_000_000});
     await page.evaluate(() => { navigator.storage.estimate = async () => ({}); });
     const {error, chunks, progress} = await load({}, '/model.gguf', page);
-    assert.deepEqual([error, chunks], [undefined, FILE_CHUNKS]);
+    assert.deepEqual([error, chunks], [undefined, chunksOf(LARGE_FILE)]);
     assert.match(progress.at(-1).notice, /no more room/);
     const {models: [model], digests} = await stored(page);
     assert.ok(!model?.complete && digests.length < 4, 'what finds no room is not kept');
@@ -124,7 +123,7 @@ check('a full disk is no cancel: a download continues in memory, an import rejec
     });
     assert.deepEqual(imported, {name: 'GemmaError', code: 'no-room'});
     await page.close();
-});
+}, {chunk: LARGE_CHUNK});
 
 /** What a person or an embedding page can refuse a page. */
 const REFUSALS = {
