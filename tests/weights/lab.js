@@ -22,6 +22,7 @@ const LAUNCH = {
             '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
             '--disable-background-networking', '--disable-component-update', '--disable-sync',
             '--js-flags=--expose-gc',
+            '--disable-features=BackForwardCache',      // a page that was left is gone
         ],
     },
     // Firefox asks the user whether a site may keep its data: here the answer is yes.
@@ -29,6 +30,7 @@ const LAUNCH = {
         browser: 'firefox', args: ['--headless'],
         extraPrefsFirefox: {
             'dom.storageManager.prompt.testing': true, 'dom.storageManager.prompt.testing.allow': true,
+            'browser.sessionhistory.max_total_viewers': 0, 'fission.bfcacheInParent': false,
         },
     },
 };
@@ -90,7 +92,7 @@ function answer(request, response) {
     if (path === 'page.js') return send(response, TYPES['.js'],
         readFileSync(join(import.meta.dirname, 'page.js')));
     if (path === 'weights/store/store.js') return send(response, TYPES['.js'], withChunks(readSite(path, SITE)));
-    if (SITE.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, SITE));
+    if (SITE.get(path) && path) return send(response, TYPES[extname(path)], readSite(path, SITE), 'max-age=3600');
     send(response, TYPES['.html'], '<!doctype html><script type="module" src="/page.js"></script>');
 }
 
@@ -101,9 +103,9 @@ function withChunks(module) {
     return before + lab.chunk + after;
 }
 
-function send(response, type, bytes) {
+function send(response, type, bytes, lasts = 'no-store') {
     response.writeHead(200, {
-        'Content-Type': type, 'Cross-Origin-Opener-Policy': 'same-origin',
+        'Content-Type': type, 'Cache-Control': lasts, 'Cross-Origin-Opener-Policy': 'same-origin',
         'Cross-Origin-Embedder-Policy': 'require-corp',
     }).end(bytes);
 }
@@ -168,6 +170,7 @@ export async function launch({[BROWSER]: preferences} = {}) {
     const userDataDir = mkdtempSync(join(tmpdir(), 'gemma-weights-')),
         options = {
             executablePath: program.path, userDataDir, ...PATIENT, ...LAUNCH[BROWSER],
+            networkEnabled: false,      // puppeteer would be told of every request: half of what a page costs
         };
     if (preferences && BROWSER === 'chromium') {
         mkdirSync(join(userDataDir, 'Default'));
@@ -192,9 +195,13 @@ after(async () => {
 /** A page that can do what page.js does. */
 export async function openPage(url = lab.origin, browser = lab.browser) {
     const opened = patient(await browser.newPage());
-    await opened.goto(url);
-    await opened.waitForFunction(() => globalThis.page?.clear);
+    await goto(opened, url);
     return opened;
+}
+
+async function goto(page, url) {
+    await page.goto(url);
+    await page.waitForFunction(() => globalThis.page?.clear);
 }
 
 /** Loads the model in the page; asked then holds what that took from the network. */
@@ -228,8 +235,8 @@ export function check(name, body, {chunk = CHUNK} = {}) {
         lab.model = {bytes: FILE};
         lab.chunk = chunk;
         lab.asked = [];
-        await lab.page?.close();
-        lab.page = await openPage();
+        if (lab.page) await goto(lab.page, lab.origin);
+        else lab.page = await openPage();
         await lab.page.evaluate(() => globalThis.page.clear());
         return body(context);
     });
