@@ -14,7 +14,8 @@ import {TYPES, listSite, readSite} from '../../../web/node/site.js';
 /**
  * @typedef {object} TestServer
  * @property {string} url           http://localhost:PORT/
- * @property {{method: string, path: string, range?: string}[]} requests   all so far
+ * @property {{method: string, path: string, range?: string, sent: number}[]} requests   all so far; sent: bytes that were
+ *     written piece by piece, as files are
  * @property {() => Promise<void>} close
  *
  * @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) =>
@@ -25,7 +26,13 @@ import {TYPES, listSite, readSite} from '../../../web/node/site.js';
 export async function startServer(answer) {
     const requests = [];
     const server = createServer((request, response) => {
-        requests.push({method: request.method, path: request.url, range: request.headers.range});
+        const {method, url: path, headers: {range}} = request, {write} = response,
+            entry = {method, path, range, sent: 0};
+        requests.push(entry);
+        response.write = (block, ...rest) => {
+            entry.sent += block.length;
+            return write.call(response, block, ...rest);
+        };
         answer(request, response);
     });
     await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
