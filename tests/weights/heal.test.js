@@ -9,13 +9,14 @@ import {createHash} from 'node:crypto';
 import {once} from 'node:events';
 import {createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {dirname, join} from 'node:path';
+import {extname, join} from 'node:path';
 import test, {after, before} from 'node:test';
 import {pipeline} from 'node:stream/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import puppeteer from 'puppeteer-core';
 import {ensureModel} from '../../web/node/setup.js';
-import {startDevelopment} from '../browser/harness/servers.js';
+import {TYPES, listSite, readSite} from '../../web/node/site.js';
+import {startServer} from '../browser/harness/servers.js';
 import {ensureBrowsers} from '../setup/browsers.js';
 import {PATIENT, patient} from '../setup/patience.js';
 
@@ -67,14 +68,16 @@ let changing = false, single = false, open = 0, answers = 0, refusals = 0;
 
 before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gemma-heal-'));
-    site = await startDevelopment({
-        models: dirname(MODEL),
-        meddle(request, response) {
-            const bytes = request.url === '/tiny.gguf' ? TINY : request.url === `/${MODEL_PATH}`
-                ? MODEL : undefined;
-            if (bytes) void sendSlowly(bytes, request, response);
-            return Boolean(bytes);
-        },
+    const files = listSite();
+    site = await startServer((request, response) => {
+        const path = request.url.slice(1), bytes = {'tiny.gguf': TINY, [MODEL_PATH]: MODEL}[path];
+        if (bytes) return void sendSlowly(bytes, request, response);
+        if (!path || !files.has(path)) return response.writeHead(404).end();
+        response.writeHead(200, {
+            'Content-Type': TYPES[extname(path)], 'Cross-Origin-Opener-Policy': 'same-origin',
+            'Cross-Origin-Embedder-Policy': 'require-corp',
+            'Cache-Control': 'max-age=3600',        // each engine asks for dozens of modules
+        }).end(readSite(path, files));
     });
 });
 
@@ -114,7 +117,7 @@ async function openPage(name) {
     const userDataDir = join(folder, name);
     mkdirSync(userDataDir, {recursive: true});
     browser = await puppeteer.launch({
-        executablePath: programs[name].path, userDataDir, ...PATIENT, ...LAUNCH[name],
+        executablePath: programs[name].path, userDataDir, ...PATIENT, ...LAUNCH[name], networkEnabled: false,
     });
     const page = patient(await browser.newPage());
     await page.goto(`${site.url}models.json`);
