@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import {setTimeout as sleep} from 'node:timers/promises';
 
 const kept = new Map(), page = new EventTarget();
 Object.assign(globalThis, {
@@ -47,6 +48,22 @@ const sight = (hidden) => {
     page.dispatchEvent(new Event('visibilitychange'));
 };
 const values = () => [...kept.values()].map((value) => JSON.parse(value));
+
+test('words are kept while they are written, and no more once they are sent', async () => {
+    const field = new Field(), change = [];
+    new Drafts(field, 'b', () => true);
+    const after = async (/** @type {string} */ kind) => {
+        const before = kept.size;
+        page.dispatchEvent(new Event(kind));
+        while (kept.size === before) await sleep(20);
+        change.push(values());
+    };
+    Object.assign(field, {content: 'Half', attachments: [FILE]});
+    await after('input');
+    Object.assign(field, {content: '', attachments: []});
+    await after('submit');
+    assert.deepEqual(change, [[[['b', 'Half']]], []]);
+});
 
 test('each conversation has its own unsent message', () => {
     const field = new Field(), drafts = new Drafts(field, undefined, () => true);

@@ -1,6 +1,6 @@
 // What is written and not sent: a message with its files for each conversation, and edits of messages. It
 // lasts as long as the tab, over a reload, which an update or an error often asks for, and on a phone that
-// ends pages in the background without a word.
+// ends pages in the background without a word; the words also where a page's process ends while it is seen.
 //
 // Owns: where it is kept meanwhile. Must not know: how files are read, what is done with a message.
 
@@ -16,6 +16,8 @@ import {isForgotten, keyOf} from './data/local.js';
 
 /** Files may be too large to be kept; the words are not lost with them. */
 const NAMES = /** @type {const} */ (['drafts', 'draft-files', 'draft-edits']);
+/** Between two times that words are kept while they are written. */
+const KEEP_MS = 500;
 
 export class Drafts {
     #field;
@@ -23,6 +25,8 @@ export class Drafts {
     #isStored;
     /** Of the other conversations; '' is the new one. @type {Map<string, Unsent>} */
     #others = new Map();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    #timer;
 
     /**
      * @param {Field} field
@@ -37,6 +41,7 @@ export class Drafts {
             this.#restore();
             addEventListener('pagehide', () => this.#keep());
             addEventListener('visibilitychange', () => document.hidden && this.#keep());
+            for (const kind of ['input', 'submit']) addEventListener(kind, () => this.#keepSoon());
         } catch {
             // Storage is blocked.
         }
@@ -70,9 +75,17 @@ export class Drafts {
             else this.#field.takeBack({content: this.#field.draft.content ? '' : content, files: {ready}});
         }
         if (edits.length) this.#field.takeBack({}, edits);
+        if (texts.length || edits.length) this.#keepSoon();
     }
 
-    #keep() {
+    #keepSoon() {
+        this.#timer ??= setTimeout(() => this.#keep(true), KEEP_MS);
+    }
+
+    /** @param {boolean} [isHaste]   files that are there are not written: they may be large */
+    #keep(isHaste) {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
         const {content, attachments, edits} = this.#field.draft,
             others = [...this.#others].filter(([id]) => !id || this.#isStored(id)),
             all = [...others, /** @type {const} */ ([this.#current, {content, files: {ready: attachments}}])];
@@ -81,7 +94,9 @@ export class Drafts {
             all.flatMap(([id, {files}]) => files?.ready.length ? [[id, files.ready]] : []),
             edits,
         ];
-        NAMES.forEach((name, i) => put(keyOf(name), lists[i]));
+        NAMES.forEach((name, i) => {
+            if (!isHaste || i !== 1 || !lists[i].length) put(keyOf(name), lists[i]);
+        });
     }
 }
 
