@@ -31,7 +31,12 @@ export const ALL_NUMBERS = {integer: false, min: -Infinity, max: Infinity, above
 const FAR = 1e90;
 /** Below 2^53, so that doubles are exact, with a first digit that needs few states. */
 const MOST_MULTIPLE = 8_999_999_999_999_999n;
-const MAX_DIGITS = 99,
+/**
+ * A small model that is free to goes on with digits for ever. Of whole numbers without bounds, those of 64 bits;
+ * of others, those of the longest that llama.cpp's tests write.
+ */
+const MAX_FREE_DIGITS = 20,
+    MAX_DIGITS = 33,
     MAX_FRACTION = 25,
     EXACT_DIGITS = 15,
     MAX_LISTED = 2000,
@@ -150,7 +155,7 @@ function valueText(value) {
 
 /** @param {{low?: bigint, high?: bigint}} bounds @returns {string} a pattern */
 function integers({low, high}) {
-    if (low === undefined && high === undefined) return `-?${size(0n)}`;
+    if (low === undefined && high === undefined) return `-?${size(0n, undefined, MAX_FREE_DIGITS)}`;
     const below =
         low === undefined || low < 0
             ? size(high !== undefined && high < 0 ? -high : 1n, low && -low)
@@ -164,16 +169,17 @@ function integers({low, high}) {
  * The whole numbers from one to another, neither of them below 0.
  * @param {bigint} from
  * @param {bigint} [to]
+ * @param {number} [digits]   of the longest, where there is no end
  * @returns {string} a pattern
  */
-function size(from, to) {
+function size(from, to, digits = MAX_DIGITS) {
     if (to !== undefined && from > to) return NOTHING;
-    if (from === 0n) return any('0', size(1n, to));
+    if (from === 0n) return any('0', size(1n, to, digits));
     const a = String(from),
         b = to === undefined ? undefined : String(to),
         n = a.length;
     if (b?.length === n) return between(a, b);
-    const most = b ? b.length - 1 : Math.max(n + 1, MAX_DIGITS),
+    const most = b ? b.length - 1 : Math.max(n + 1, digits),
         isRound = /^10*$/.test(a);
     const longer = isRound || n < most ? `[1-9]\\d{${isRound ? n - 1 : n},${most - 1}}` : NOTHING;
     return any(
