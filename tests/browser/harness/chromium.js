@@ -56,6 +56,7 @@ export async function openChromium({path}, {scheme, wasm, cookies}) {
             browser: 'chrome', executablePath: path,
             args: [...FLAGS, `--proxy-server=http://127.0.0.1:${proxy.port}`, ...wasm ? []
                 : ['--js-flags=--jitless']],
+            networkEnabled: false,      // puppeteer would be told of every request, which nobody reads
             userDataDir: profile, ...PATIENT, defaultViewport: {width: 1280, height: 800},
         });
         const [page] = await browser.pages();
