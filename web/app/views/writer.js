@@ -31,8 +31,7 @@ const ALTERNATIVES = 3, LIKELY = 10;
 const REACH = 160;
 /** After this much time without a change, the likeliest tokens are asked for again. */
 const QUIET_MS = 400;
-const MAC = /mac|iphone|ipad/i.test(navigator.userAgent);
-const KEY = MAC ? '⌘' : 'Ctrl', STEP = MAC ? '⌥' : 'Ctrl';
+const MAC = /mac|iphone|ipad/i.test(navigator.userAgent), KEY = MAC ? '⌘' : 'Ctrl', STEP = MAC ? '⌥' : 'Ctrl';
 
 export class Writer {
     #root;
@@ -61,6 +60,7 @@ export class Writer {
         this.#root = root;
         this.#options = options;
         this.#tray = new Tray(at('alternatives'), (part) => this.#take(part));
+        new ResizeObserver(() => this.#reveal(this.#text.place, REACH)).observe(at('writer-composer'));
         this.#likely = new LikelyRow(at('likely'), (token, isByKey) => this.#pick(token, isByKey));
         this.#text = new WriterText({
             area: at('text', HTMLTextAreaElement), mirror: at('mirror'), onKey: (event) => this.#press(event), onMove: () => this.#rest(),
