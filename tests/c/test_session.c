@@ -708,6 +708,7 @@ int main(void) {
     RUN(logits_of_a_draft_are_right_after_another_session_computed_its_own);
     RUN(a_long_prompt_leaves_room_for_those_that_decode);
     RUN(a_batch_under_way_does_not_stop_one_that_writes);
+    RUN(sessions_that_are_stepped_in_turns_keep_their_passes);
     RUN(leaving_a_batch_disturbs_nobody);
     RUN(observing_changes_no_bit_and_sums_the_squares_of_each_matrix_input);
     RUN(tokens_of_images_and_sounds_are_never_sampled);
