@@ -4,12 +4,18 @@
 CC      ?= gcc
 TESTS   := test_pool test_threads
 SOURCES := $(wildcard src/*.c) src/kernels/panel.c src/kernels/kv8.c src/kernels/scalar.c
-FLAGS   := -std=gnu11 -g -O2 -Wall -Wextra -Wno-stringop-overflow -march=native -pthread -Isrc -Isrc/kernels -Itests/c -ffp-contract=off -fsanitize=thread
+OBJECTS := $(SOURCES:%.c=build/tsan/%.o)
+FLAGS   := -std=gnu11 -g1 -O2 -Wall -Wextra -Wno-stringop-overflow -march=native -pthread -Isrc -Isrc/kernels -Itests/c -ffp-contract=off -fsanitize=thread
 
 .PHONY: run
 run: $(TESTS:%=build/tsan/%)
 	@for test in $^; do $(if $(ROUNDS),ROUNDS=$(ROUNDS)) $$test || exit 1; done
 
-build/tsan/%: tests/c/%.c $(SOURCES) $(wildcard src/*.h src/kernels/*.h tests/c/*.h)
+$(TESTS:%=build/tsan/%): build/tsan/%: build/tsan/tests/c/%.o $(OBJECTS)
+	$(CC) $(FLAGS) $^ -o $@ -lm
+build/tsan/%.o: %.c tests/c/tsan.mk
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(filter %.c,$^) -o $@ -lm
+	$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(shell find build/tsan -name '*.d' 2>/dev/null)
