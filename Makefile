@@ -38,8 +38,9 @@ NATIVE_OBJECTS := $(NATIVE_SOURCES:%.c=$(BUILD)/native/%.o)
 $(BUILD)/native/%.o: %.c $(RULES)
 	@mkdir -p $(@D)
 	$(CC) $(NATIVE_FLAGS) -MMD -MP -c $< -o $@
-# Thousands of inlined instructions: with -O2 and all lines a compiler takes a minute for each variant.
-$(BUILD)/native/src/kernels/wasm_%.o: NATIVE_FLAGS += -O1 -g1 -fno-sanitize-address-use-after-scope
+# Thousands of inlined instructions: with -O2 and all lines a compiler takes a minute for each variant, and a
+# fifth more where it allots registers loop by loop.
+$(BUILD)/native/src/kernels/wasm_%.o: NATIVE_FLAGS += -fno-sanitize-address-use-after-scope -fira-region=one
 $(BUILD)/native/test_%: $(BUILD)/native/tests/c/test_%.o $(NATIVE_OBJECTS)
 	$(CC) $(NATIVE_FLAGS) $^ -o $@ -lm
 $(BUILD)/native/test_search: $(patsubst %.c,$(BUILD)/native/%.o,$(wildcard quantize/search*.c))
