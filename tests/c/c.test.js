@@ -21,7 +21,7 @@ const PROGRAMS = readdirSync(fileURLToPath(new URL('.', import.meta.url)))
 
 /** What calls no kernels is the same code in each variant: it runs in one. */
 const WITHOUT_KERNELS = new Set(['chat', 'gguf', 'grammar', 'memory', 'pool', 'sampler', 'search',
-    'tokenizer'].map((name) => `test_${name}`));
+    'tokenizer', 'tuner'].map((name) => `test_${name}`));
 
 const NODE = {simd128: process.execPath, relaxed: ensureNode24(), relaxed16: ensureNode24()};
 
