@@ -544,3 +544,37 @@ test('a packed backup or export comes back; one with a password is refused with 
     locked[6] |= 1;
     await assert.rejects(importFile(await open(), file(locked, 'x.zip')), /has a password/);
 });
+
+test('what is no conversation, and messages that are none, are counted among what could not be read', async () => {
+    const node = (text, more) => ({id: 'a', parent: null, message: {author: {role: 'user'}, content:
+        {content_type: 'text', parts: [text]}}, ...more});
+    const chatGpt = [{title: 'Good', mapping: {a: node('Hello')}}, {title: 'No mapping'}, {title: 'Empty', mapping: {}}];
+    const store = await open(), some = await importFile(store, file(chatGpt));
+    assert.deepEqual([some.conversations, some.skipped.length], [1, 2]);
+    await assert.rejects(importFile(store, file([chatGpt[1]])), /It has no messages: \{"title":"No mapping"\}/);
+
+    const say = (id, role, content, parent = null) => ({id, role, content, parent, state: 'done', created: 1});
+    const ours = (id, messages) => ({id, kind: 'chat', title: id, created: 1, messages});
+    const other = await open(), {conversations, messages, skipped} = await importFile(other, file({
+        format: 'gemma-wasm', version: 1, presets: [], conversations: [
+            ours('half', [say('half/1', 'person', 'Q'), say('half/2', 'assistant', 'A', 'half/1')]),
+            ours('broken', [say('broken/1', 'user', 7), 'text']), ours('empty', []),
+            ours('round', [say('round/1', 'user', 'Q', 'round/2'), say('round/2', 'assistant', 'A', 'round/1')]),
+        ],
+    }));
+    assert.deepEqual([conversations, messages, skipped.length], [3, 3, 2]);
+    assert.match(skipped[0], /^“half”: 1 messages could not be read\.$/);
+    assert.deepEqual(Object.fromEntries(await shown(other)),
+        {half: ['assistant: A'], empty: [], round: ['user: Q', 'assistant: A']});
+});
+
+test('without a title of a person, a conversation is called as at the beginning', async () => {
+    const store = await open(), {summary: {id}} = await store.begin({kind: 'chat'}, {role: 'user', parent: null,
+        content: 'Who keeps the light?'});
+    const titles = [];
+    for (const title of ['Mine', '']) {
+        await store.change(id, {title});
+        titles.push([store.list()[0].title, store.list()[0].isTitled]);
+    }
+    assert.deepEqual(titles, [['Mine', true], ['Who keeps the light?', false]]);
+});

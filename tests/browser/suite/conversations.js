@@ -316,9 +316,13 @@ export function testConversations(name) {
             await choose('Who keeps the light?');
             await page.until(() => document.getElementById('chat-title')
                 .textContent === 'Who keeps the light?' && document.body.dataset.screen === 'chat');
-            await page.evaluate(() => { location.hash = '#id=gone'; });
+            await page.evaluate(() => {
+                document.getElementById('notice-close').click();
+                location.hash = '#id=gone';
+            });
             await page.until(() => location.hash === '' && document.querySelectorAll('#messages > *')
                 .length === 0);
+            assert.equal(await page.text('#notice-text'), 'This was deleted');
             await page.evaluate(() => history.back());
             await page.until(() => document.getElementById('chat-title')
                 .textContent === 'Who keeps the light?');

@@ -195,8 +195,8 @@ class Importing {
         if (Lines.isLine(object)) return this.#lines.add(object);
         if (isChatGpt(object)) return readChatGpt(object);
         if (isLlamaCpp(object)) return readLlamaCpp(asObject(object.conv), asList(object.messages));
-        return Array.isArray(object.messages) ? readMessages(object, object.messages.map(asObject))
-            : undefined;
+        if (Array.isArray(object.messages)) return readMessages(object, object.messages.map(asObject));
+        throw new Error(`It has no messages: ${JSON.stringify(object).slice(0, 60)}…`);
     }
 
     /** Of our own format, after its conversations. @param {Record<string, unknown>} header */
@@ -222,7 +222,9 @@ class Importing {
         if (!whole) return this.#skip(
             `“${asText(raw.title).slice(0, 60) || asText(raw.id).slice(0, 60)}” has no messages.`);
         this.#found++;
-        this.#batch.push(whole);
+        const {unread, ...kept} = whole;
+        if (unread) this.#skip(`“${whole.summary.title}”: ${unread} messages could not be read.`);
+        this.#batch.push(kept);
         this.#size += whole.messages.reduce((sum, {content}) => sum + content.length,
             whole.text?.length ?? 0);
         if (this.#size > BATCH) await this.#flush();

@@ -166,15 +166,19 @@ function keptAncestors(all, isKept) {
     };
 }
 
-/** Parents without cycles: who would be below itself is a root. @param {Message[]} messages */
+/** Parents without cycles: of those that are below themselves, the first is a root. @param {Message[]} messages */
 function cutCycles(messages) {
-    const byId = new Map(messages.map((message) => [message.id, message])), ends = new Set();
+    const places = new Map(messages.map((message, i) => [message, i])), ends = new Set(),
+        byId = new Map(messages.map((message) => [message.id, message])),
+        parentOf = (/** @type {Message} */ {parent}) => parent === null ? undefined : byId.get(parent);
     for (const message of messages) {
+        /** @type {Set<Message>} */
         const way = new Set();
-        for (let at = /** @type {Message | undefined} */ (message); at && !ends.has(at);
-            at = at.parent === null ? undefined : byId.get(at.parent)) {
-            way.add(at);
-            if (at.parent !== null && way.has(byId.get(at.parent))) at.parent = null;
+        let at = /** @type {Message | undefined} */ (message);
+        for (; at && !ends.has(at) && !way.has(at); at = parentOf(at)) way.add(at);
+        if (at && way.has(at)) {
+            const all = [...way], cycle = all.slice(all.indexOf(at));
+            cycle.reduce((a, b) => Number(places.get(a)) < Number(places.get(b)) ? a : b).parent = null;
         }
         for (const each of way) ends.add(each);
     }
@@ -182,8 +186,8 @@ function cutCycles(messages) {
 
 /**
  * @param {Raw} raw
- * @returns {Whole | undefined} undefined where it has nothing to keep. The same conversation always gets
- *     the same ids
+ * @returns {Whole & {unread: number} | undefined} undefined where it has nothing to keep. The same conversation
+ *     always gets the same ids. unread: messages that are none
  */
 export function cleanConversation(raw) {
     const all = new Map(raw.messages.flatMap((each) => typeof each.id === 'string'
@@ -193,7 +197,9 @@ export function cleanConversation(raw) {
         (content !== '' || asList(attachments).length > 0 || asList(toolCalls).length > 0
             || raw.source === '');
     const kept = [...all.values()].filter(isKept), isDocument = raw.kind === 'document', now = Date.now();
-    if (!kept.length && !isDocument && raw.source !== '') return undefined;
+    if (!kept.length && !isDocument && (raw.source !== '' || raw.messages.length)) return undefined;
+    const unread = raw.messages.filter(({id, isHidden, role, content}) => !isHidden
+        && (typeof id !== 'string' || !ROLES.has(asText(role)) || typeof content !== 'string')).length;
     const given = asText(raw.id),
         key = given || [raw.title, raw.created, ...kept.map(({content}) => content)].map(asWord).join('\n');
     const isOurs = raw.source === '' && ID.test(given);
@@ -226,7 +232,7 @@ export function cleanConversation(raw) {
         ...raw.settings !== undefined && {settings: asObject(plain(raw.settings))},
     };
     return {
-        summary, messages, ...isDocument && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`},
+        summary, messages, unread, ...isDocument && {text, apart: `${id.slice(0, LONGEST_PREFIX)}-${hashOf(text)}`},
     };
 }
 
