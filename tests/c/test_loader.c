@@ -671,7 +671,7 @@ TEST(every_beginning_of_a_header_gives_a_plan_that_says_what_it_guessed) {
     GemmaError err = {0};
     unsigned last = GEMMA_GUESSED_SIZES | GEMMA_GUESSED_VOCABULARY | GEMMA_GUESSED_TYPES;
     TinySpec few = tiny_gemma3;
-    few.n_layer = 3;        /* the first, an inner and the last one: each is looked for in all tensors */
+    few.n_layer = 3;        /* the first, an inner and the last one */
     uint8_t *file = tiny_gguf(&few, 1, &n);
     Gguf g;
     REQUIRE(gguf_parse(&g, file, n, n, &err) == GGUF_COMPLETE);
