@@ -32,8 +32,6 @@ export class Screens {
     #tabs;
     /** Counts what is followed: two events may tell of one address. */
     #followed = 0;
-    /** What the page itself is called. */
-    #page = document.title;
 
     /** @param {ParentNode} root @param {ScreenParts} parts */
     constructor(root, parts) {
@@ -50,7 +48,6 @@ export class Screens {
         };
         for (const event of ['hashchange', 'popstate'])
             addEventListener(event, () => this.follow().catch(onError));
-        parts.store.listen(({kind}) => { if (kind === 'list') this.#nameTab(); });
     }
 
     get shown() {
@@ -97,20 +94,11 @@ export class Screens {
 
     /** Updates list and address. @param {Screen} [screen]   that changed @param {boolean} [isSame] */
     tell(screen = this.shown, isSame = false) {
-        this.#nameTab();
         if (screen !== this.shown || screen !== 'chat' && screen !== 'writer') return;
         const {conversations, texts, onShown} = this.#parts, isChat = screen === 'chat',
             {id} = (isChat ? conversations : texts()) ?? {};
         onShown(id, isSame);
         writeAddress({id, kind: isChat ? 'chat' : 'document'}, isSame);
-    }
-
-    /** Tabs, and the pages that a browser lists, are told apart by their titles. */
-    #nameTab() {
-        const {store, conversations, texts} = this.#parts,
-            {id} = (this.shown === 'chat' ? conversations : this.shown === 'writer' ? texts() : undefined) ?? {},
-            title = id && store.list().find((one) => one.id === id)?.title;
-        document.title = title ? `${title} · ${this.#page}` : this.#page;
     }
 
     /** Opens what the page's address names. */

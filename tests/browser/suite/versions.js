@@ -52,7 +52,7 @@ export function testVersions(name) {
         const visit = async (tab, url, title) => {
             await tab.goto(url);
             await tab.until(isReady);
-            await tab.until((title) => document.title.endsWith(title) && crossOriginIsolated
+            await tab.until((title) => document.title === title && crossOriginIsolated
                 && document.getElementById('file').onchange !== null, title);
         };
         const works = async (tab) => {
@@ -62,8 +62,7 @@ export function testVersions(name) {
             await openFile(tab, CHAT);
             assert.ok((await say(tab, 'Hello')).text);
         };
-        /** Of the page, behind the conversation's. */
-        const titleOf = (tab) => tab.evaluate(() => document.title.split(' · ').at(-1));
+        const titleOf = (tab) => tab.evaluate(() => document.title);
         const versionsKept = (tab) => tab.evaluate(async () => (await caches.keys()).length);
 
         test('an update reaches all tabs, each when it wants, and none runs two versions', async () => {
@@ -78,7 +77,7 @@ export function testVersions(name) {
             for (const tab of [...tabs, fourth])
                 await tab.until(() => !document.getElementById('update').hidden);
             await tabs[0].click('#update-now');
-            await tabs[0].until(() => document.title.endsWith('Two'));
+            await tabs[0].until(() => document.title === 'Two');
             // Those that stay go on whole, in a worker that is running, in a new one, and with what
             // comes only now.
             await works(tabs[1]);
@@ -88,17 +87,17 @@ export function testVersions(name) {
             assert.equal(await versionsKept(tabs[0]), 2);
             // A third version while two are at work.
             await fourth.click('#update-now');
-            await fourth.until(() => document.title.endsWith('Two'));
+            await fourth.until(() => document.title === 'Two');
             await deploy(host.folder, 'Three');
             await fourth.reload();
             await fourth.until(() => !document.getElementById('update').hidden);
             await tabs[1].click('#update-now');
-            await tabs[1].until(() => document.title.endsWith('Three'));
+            await tabs[1].until(() => document.title === 'Three');
             for (const tab of [tabs[2], fourth, tabs[1]]) await works(tab);
             assert.deepEqual([await titleOf(tabs[2]), await titleOf(fourth)], ['One', 'Two']);
             for (const tab of [tabs[2], fourth, tabs[0]]) {
                 await tab.click('#update-now');
-                await tab.until(() => document.title.endsWith('Three'));
+                await tab.until(() => document.title === 'Three');
                 assert.equal(await tab.text('#update'), '');
                 await works(tab);
             }
@@ -124,7 +123,7 @@ export function testVersions(name) {
             const tab = await lend(page.tab());
             mixing = true;
             await tab.goto(host.url);
-            await tab.until(() => document.title.endsWith('Whole') && document.getElementById('file')
+            await tab.until(() => document.title === 'Whole' && document.getElementById('file')
                 .onchange !== null);
             // The page itself begins to install it, and fails: this picture the worker alone asks for.
             while (!host.requests.some(({path}) => path === '/app/icons/icon-512.png')) await sleep(20);
@@ -254,7 +253,7 @@ export function testVersions(name) {
             await tab.until(() => !document.getElementById('update').hidden);
             gone = /\/sw\.js/;
             await tab.click('#update-now');
-            await tab.until(() => document.title.endsWith('Later') && document.getElementById('message')
+            await tab.until(() => document.title === 'Later' && document.getElementById('message')
                 .value === 'Half a sentence');
             await tab.problems();
         });
@@ -312,7 +311,7 @@ export function testVersions(name) {
             await host.close();
             for (const [at, title] of COPIES) {
                 await tab.goto(host.url + at);
-                await tab.until((title) => document.title.endsWith(title) && document.getElementById('file')
+                await tab.until((title) => document.title === title && document.getElementById('file')
                     .onchange !== null, title);
             }
         });
