@@ -567,14 +567,3 @@ test('what is no conversation, and messages that are none, are counted among wha
     assert.deepEqual(Object.fromEntries(await shown(other)),
         {half: ['assistant: A'], empty: [], round: ['user: Q', 'assistant: A']});
 });
-
-test('without a title of a person, a conversation is called as at the beginning', async () => {
-    const store = await open(), {summary: {id}} = await store.begin({kind: 'chat'}, {role: 'user', parent: null,
-        content: 'Who keeps the light?'});
-    const titles = [];
-    for (const title of ['Mine', '']) {
-        await store.change(id, {title});
-        titles.push([store.list()[0].title, store.list()[0].isTitled]);
-    }
-    assert.deepEqual(titles, [['Mine', true], ['Who keeps the light?', false]]);
-});

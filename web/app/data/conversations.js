@@ -7,7 +7,7 @@ import {databaseName, openDatabase} from './database.js';
 import {Writing, fold, lockOf, withPieces} from './journal.js';
 import {conversationOf} from './ids.js';
 import {List} from './list.js';
-import {TABLES, changed, missing, newMessage, newSummary, putBack, putMessage, removeFrom} from './messages.js';
+import {TABLES, missing, newMessage, newSummary, putBack, putMessage, removeFrom} from './messages.js';
 import {Searching} from './searching.js';
 import {titleOf} from './titles.js';
 import {mark, purge} from './trash.js';
@@ -192,11 +192,12 @@ export class Conversations {
 
     /**
      * @param {string} id
-     * @param {Partial<Summary>} changes   a title is a person's, '' as at the beginning; settings: those that change, undefined: as default
+     * @param {Partial<Summary>} changes   a title is a person's; settings: those that change, undefined: as default
      */
     async change(id, changes) {
-        const more = changes.title === '' ? ['messages', 'documents'] : [];
-        await this.#edit(id, ['conversations', ...more], (tables, summary) => changed(tables, summary, changes));
+        const {title, settings} = changes, titled = title && {isTitled: true};
+        await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes,
+            ...settings && {settings: {...summary.settings, ...settings}}}));
     }
 
     /**

@@ -84,26 +84,3 @@ export function putBack({messages, search}, {deleted: _, ...summary}, {gone, lea
     return {...summary, messages: summary.messages + gone.length, leaf: summary.leaf === left ? leaf
         : summary.leaf};
 }
-
-/**
- * @param {Tables} tables   messages and documents, where the title is to be as at the beginning: ''
- * @param {Summary} summary @param {Partial<Summary>} changes @returns {Promise<Summary>}
- */
-export async function changed(tables, summary, changes) {
-    const {title, settings} = changes;
-    return {
-        ...summary, ...title !== undefined && {isTitled: title !== ''}, ...changes,
-        ...title === '' && {title: await ownTitle(tables, summary)},
-        ...settings && {settings: {...summary.settings, ...settings}},
-    };
-}
-
-/**
- * What a conversation is called without a person's title.
- * @param {Tables} tables @param {Summary} summary
- */
-async function ownTitle({messages, documents}, {id, kind}) {
-    if (kind === 'document') return titleOf(await documents.get(id) ?? '');
-    const first = (await messages.all(id)).find(({role}) => role === 'user');
-    return titleOf(first?.content || first?.attachments?.[0]?.name || '');
-}
