@@ -91,15 +91,13 @@ async function openInParts(replies) {
     const asked = [], session = {close: async () => {}, prompt(messages) {
         asked.push(messages.map(({role, content}) => role === 'user' ? role : content));
         const [text, finishReason] = replies.shift();
-        if (finishReason === 'abort') opened.chatting.stop();
         return {async *[Symbol.asyncIterator]() { yield text; }, result: Promise.resolve({text, finishReason,
             tokens: [1], promptTokens: [1], cachedTokens: 0, seed: 1,
             timings: {decodeTokens: 1, decodeMs: 1, prefillMs: 1}})};
     }};
     const gemma = {info: {contextLength: 900}, session: async () => session, count: async () => 9,
         tokenize: async (text) => text.split(' ')};
-    const opened = await open({open: async () => ({talk: {gemma}, model: {id: '', name: 'M'}})});
-    return {asked, ...opened,
+    return {asked, ...await open({open: async () => ({talk: {gemma}, model: {id: '', name: 'M'}})}),
         files: [{name: 'a.txt', type: '', size: 1, text: 'A short text.', how: 'parts'}]};
 }
 
@@ -114,26 +112,6 @@ test('Continue on an answer about a file in one part that was cut continues it',
     const [, last] = await store.read(chatting.id);
     assert.deepEqual([last.state, last.content, asked, errors], ['done', `${content} goes on.`,
         [['user'], ['user', 'The text'], ['user', 'The text goes']], []]);
-});
-
-test('Continue on an answer about parts begins the part anew that was cut, and keeps those before', async () => {
-    const part = 'Some words of it. '.repeat(200), files = [{name: 'a.txt', type: '', size: 1, text: part.repeat(3),
-        how: 'parts'}];
-    /** @type {[string, string][]} */
-    const replies = [['One, cut', 'abort'], ['One', 'stop'], ['Two, cut', 'abort']];
-    for (const text of ['Two', 'Three', 'Four', 'Five', 'Six', 'All']) replies.push([text, 'stop']);
-    const {store, chatting, errors} = await openInParts(replies);
-    await chatting.send('Short?', files);
-    const shown = [];
-    for (let state; state !== 'done';) {
-        const [, answer] = await store.read(chatting.id);
-        shown.push(answer.content.split(/\s*### files\.part · a\.txt\s*/).slice(1));
-        ({state} = answer);
-        if (state !== 'done') await chatting.continue(answer.id);
-    }
-    assert.deepEqual(errors, []);
-    assert.deepEqual(shown.slice(0, 2), [['One, cut'], ['One', 'Two, cut']]);
-    assert.deepEqual(shown[2].slice(0, 3), ['One', 'Two', 'Three']);
 });
 
 test('what could not be kept of a part is kept with the end of the answer, and said once', async () => {

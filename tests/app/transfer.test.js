@@ -70,7 +70,7 @@ test('what is exported comes back as it was, once', async () => {
         {attachments: [{name: 'a.txt', type: 'text/plain', size: 3, tokens: 1, text: 'abc'}]});
     await add(a.id, 'assistant', 'One', {
         figures: {tokens: 1, cachedTokens: 2, promptTokens: 3, decodeTokens: 1, decodeMs: 4, prefillMs: 5},
-        seed: 7, model: 'm', parts: ['One'], readTo: {file: 0, end: 3}, doneAt: 3, lastAt: 0,
+        seed: 7, model: 'm', parts: ['One'], readTo: {file: 0, end: 3}, lastAt: 0,
     });
     await add(a.id, 'assistant', '', {state: 'stopped', toolCalls: [{name: 'f', arguments: {x: 1}}]});
     const note = await store.create({kind: 'document', title: 'Note', pinned: true});

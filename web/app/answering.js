@@ -26,22 +26,6 @@ import {toAsked} from './files/asking.js';
  */
 
 /**
- * What an answer begins with that was stopped and continues: of one in parts what ends with a whole part, since
- * the next one is written anew.
- * @param {Message} answer   is changed
- * @param {Message} question
- * @returns {Partial<Message>} the changes
- */
-export function resume(answer, {attachments = []}) {
-    const {content, parts, lastAt, doneAt = parts?.length ? content.length : 0} = answer,
-        isInParts = attachments.some(({how, text}) => how === 'parts' && text);
-    const changes = {figures: undefined, content: isInParts && lastAt === undefined ? content.slice(0, doneAt)
-        : content};
-    Object.assign(answer, changes);
-    return changes;
-}
-
-/**
  * @param {Message} answer   what it has is continued
  * @param {Asking} asking
  * @returns {Promise<Result | undefined>} undefined where it was stopped before it began

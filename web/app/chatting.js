@@ -3,7 +3,7 @@
 // Owns: which path, and in which order things are stored and shown. Must not know: elements (views/chat.js),
 // IndexedDB, sessions, how an answer is written (answering.js).
 
-import {resume, writeAnswer} from './answering.js';
+import {writeAnswer} from './answering.js';
 import {newestLeafBelow, pathTo, siblingsIn, siblingsOf} from './data/tree.js';
 import {Elsewhere} from './elsewhere.js';
 import {asNew, lookedUp} from './files/asking.js';
@@ -320,8 +320,8 @@ export class Chatting {
                 conversation: summary.id, parent: question.id, role: 'assistant', content: '', state: 'writing',
                 model: model.name,
             });
-            if (begun) await store.edit(begun.id, {state: 'writing', ...isUnbegun(begun) && {model: model.name},
-                ...resume(begun, question)});
+            if (begun) await store.edit(begun.id,
+                {state: 'writing', ...isUnbegun(begun) && {model: model.name}});
             this.#show();
             const result = await writeAnswer(answer, {
                 store, onError, signal, talk, model: model.id, messages: this.#messages,

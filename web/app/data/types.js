@@ -35,7 +35,6 @@
  *     about each, so far
  * @property {{file: number, end: number}} [readTo]   where the text of the last of these parts ends, and in
  *     which of the question's files; older versions did not keep it
- * @property {number} [doneAt]   where in the content of such an answer the last of these parts' ends
  * @property {number} [lastAt]   where in the content of such an answer the answer to all begins
  *
  * @typedef {object} Attachment

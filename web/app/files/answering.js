@@ -44,7 +44,7 @@ export async function completeQuestion(question, path, {gemma, system, options: 
  * @param {Message} answer   one that was stopped continues where the text of its last part ended; where all
  *     parts are answered, its answer to all continues
  * @param {About & {onPiece: (piece: string) => void, onDone: (done: Pick<Message, 'parts' | 'readTo' |
- *     'doneAt' | 'lastAt'>) => void}} about   onDone: what such an answer needs to continue
+ *     'lastAt'>) => void}} about   onDone: what such an answer needs to continue
  * @returns {Promise<Result>} of all that was written
  */
 export async function answerInParts(question, answer, {gemma, system, options, onReading,
@@ -94,7 +94,7 @@ export async function answerInParts(question, answer, {gemma, system, options, o
         await askInParts({
             question: question.content, attachments: question.attachments ?? [], room: Math.max(16, room),
             count: counting(gemma), ask, onTitle, done: {parts: answer.parts ?? [], readTo: answer.readTo},
-            begun: lastOf(answer), onDone: (done) => onDone({...done, doneAt: shown.length}), signal,
+            begun: lastOf(answer), onDone, signal,
         });
     } catch (error) {
         if (!signal.aborted || !all) throw error;

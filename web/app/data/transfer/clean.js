@@ -37,7 +37,6 @@
  * @property {unknown} [toolCalls]
  * @property {unknown} [parts]
  * @property {unknown} [readTo]
- * @property {unknown} [doneAt]
  * @property {unknown} [lastAt]
  * @property {boolean} [isHidden]   it is left out; what follows it follows the one before
  *
@@ -258,7 +257,7 @@ function idsOf(conversation, kept, created, isOurs) {
  * @returns {Message}
  */
 function cleanMessage({role, content, state, model, seed, finishReason, figures, attachments, toolCalls,
-    parts, readTo, doneAt, lastAt}, where) {
+    parts, readTo, lastAt}, where) {
     const calls = asList(toolCalls), answers = asList(parts).map(asText);
     return defined({
         ...where, role: /** @type {Message['role']} */ (role), content: asText(content),
@@ -269,7 +268,7 @@ function cleanMessage({role, content, state, model, seed, finishReason, figures,
         finishReason: typeof finishReason === 'string' ? asName(finishReason) : undefined,
         figures: cleanFigures(figures), attachments: cleanAttachments(attachments),
         ...answers.length && {parts: answers, readTo: cleanReadTo(readTo)},
-        doneAt: isIndex(doneAt) ? doneAt : undefined, lastAt: isIndex(lastAt) ? lastAt : undefined,
-        toolCalls: calls.length ? /** @type {unknown[]} */ (plain(calls)) : undefined,
+        lastAt: isIndex(lastAt) ? lastAt : undefined, toolCalls: calls.length
+            ? /** @type {unknown[]} */ (plain(calls)) : undefined,
     });
 }
