@@ -160,7 +160,6 @@ const sidebar = new Sidebar(root, {
 const screens = new Screens(root, {
     store, conversations: chatting, texts: () => desk, bringTexts: () => openDesk(), onError,
     focus: (screen) => (screen === 'chat' ? chat : desk)?.focus(),
-    onGone: () => at('notice').hidden && notices.show(text('error.gone')),       // else it can be undone
     onShown(id, isSame) {
         if (!isSame) notices.hideError();
         sidebar.setCurrent(id);

@@ -16,7 +16,7 @@ import {isForgotten, keyOf} from './data/local.js';
 
 /** Files may be too large to be kept; the words are not lost with them. */
 const NAMES = /** @type {const} */ (['drafts', 'draft-files', 'draft-edits']);
-/** Between two times that words are kept while they are written. */
+/** After this much time without a change, the words are kept. */
 const KEEP_MS = 500;
 
 export class Drafts {
@@ -41,7 +41,7 @@ export class Drafts {
             this.#restore();
             addEventListener('pagehide', () => this.#keep());
             addEventListener('visibilitychange', () => document.hidden && this.#keep());
-            for (const kind of ['input', 'submit']) addEventListener(kind, () => this.#keepSoon());
+            addEventListener('input', () => this.#keepSoon());
         } catch {
             // Storage is blocked.
         }
@@ -75,17 +75,16 @@ export class Drafts {
             else this.#field.takeBack({content: this.#field.draft.content ? '' : content, files: {ready}});
         }
         if (edits.length) this.#field.takeBack({}, edits);
-        if (texts.length || edits.length) this.#keepSoon();
+        this.#keepSoon();
     }
 
     #keepSoon() {
-        this.#timer ??= setTimeout(() => this.#keep(true), KEEP_MS);
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#keep(true), KEEP_MS);
     }
 
     /** @param {boolean} [isHaste]   files that are there are not written: they may be large */
     #keep(isHaste) {
-        clearTimeout(this.#timer);
-        this.#timer = undefined;
         const {content, attachments, edits} = this.#field.draft,
             others = [...this.#others].filter(([id]) => !id || this.#isStored(id)),
             all = [...others, /** @type {const} */ ([this.#current, {content, files: {ready: attachments}}])];
@@ -95,7 +94,7 @@ export class Drafts {
             edits,
         ];
         NAMES.forEach((name, i) => {
-            if (!isHaste || i !== 1 || !lists[i].length) put(keyOf(name), lists[i]);
+            if (!isHaste || i !== 1) put(keyOf(name), lists[i]);
         });
     }
 }

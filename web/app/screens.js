@@ -19,7 +19,6 @@ import {within} from './views/dom.js';
  * @property {(screen: 'writer' | 'chat') => void} focus
  * @property {(id: string | undefined, isSame: boolean) => void} onShown   another screen, conversation or text;
  *     isSame: see writeAddress()
- * @property {() => void} onGone   what the address names was deleted
  * @property {(error: Error) => void} onError
  */
 
@@ -103,12 +102,9 @@ export class Screens {
 
     /** Opens what the page's address names. */
     async follow() {
-        const {conversations, texts, bringTexts, onGone} = this.#parts, turn = ++this.#followed, {id} = readAddress(),
+        const {conversations, texts, bringTexts} = this.#parts, turn = ++this.#followed, {id} = readAddress(),
             {named} = this, screen = named ?? this.shown;
-        if (id && !named) {
-            clearAddress();
-            onGone();
-        }
+        if (id && !named) clearAddress();       // it was deleted
         const place = screen === 'chat' ? conversations : screen !== 'writer' ? undefined
             : named ? await bringTexts() : texts();
         if (id && named) await place?.open(id);

@@ -195,7 +195,7 @@ export class Conversations {
      * @param {Partial<Summary>} changes   a title is a person's; settings: those that change, undefined: as default
      */
     async change(id, changes) {
-        const {title, settings} = changes, titled = title && {isTitled: true};
+        const {title, settings} = changes, titled = title === undefined ? {} : {isTitled: title !== ''};
         await this.#edit(id, ['conversations'], async (_, summary) => ({...summary, ...titled, ...changes,
             ...settings && {settings: {...summary.settings, ...settings}}}));
     }

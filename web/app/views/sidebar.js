@@ -284,7 +284,7 @@ export class Sidebar {
         const at = this.#at, name = at('item-name', HTMLInputElement),
             folder = at('item-folder', HTMLInputElement), pinned = at('item-pinned', HTMLInputElement);
         this.#options.store.change(this.#editing, {
-            ...name.value !== name.defaultValue && seen(name.value) && {title: seen(name.value)},
+            ...name.value !== name.defaultValue && {title: seen(name.value)},
             ...folder.value !== folder.defaultValue && {folder: seen(folder.value)},
             ...pinned.checked !== pinned.defaultChecked && {pinned: pinned.checked},
         }).catch(this.#options.onError);

@@ -60,7 +60,6 @@ export class Writer {
         this.#root = root;
         this.#options = options;
         this.#tray = new Tray(at('alternatives'), (part) => this.#take(part));
-        new ResizeObserver(() => this.#reveal(this.#text.place, REACH)).observe(at('writer-composer'));
         this.#likely = new LikelyRow(at('likely'), (token, isByKey) => this.#pick(token, isByKey));
         this.#text = new WriterText({
             area: at('text', HTMLTextAreaElement), mirror: at('mirror'), onKey: (event) => this.#press(event), onMove: () => this.#rest(),
