@@ -41,7 +41,10 @@ export class Drafts {
             this.#restore();
             addEventListener('pagehide', () => this.#keep());
             addEventListener('visibilitychange', () => document.hidden && this.#keep());
-            addEventListener('input', () => this.#keepSoon());
+            addEventListener('input', () => {
+                clearTimeout(this.#timer);
+                this.#timer = setTimeout(() => this.#keep(true), KEEP_MS);
+            });
         } catch {
             // Storage is blocked.
         }
@@ -75,12 +78,6 @@ export class Drafts {
             else this.#field.takeBack({content: this.#field.draft.content ? '' : content, files: {ready}});
         }
         if (edits.length) this.#field.takeBack({}, edits);
-        this.#keepSoon();
-    }
-
-    #keepSoon() {
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#keep(true), KEEP_MS);
     }
 
     /** @param {boolean} [isHaste]   files that are there are not written: they may be large */
